@@ -1,0 +1,3 @@
+"""Bayesian optimisation of LLM generation parameters."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,166 @@
+"""The one meaning of every generation parameter."""
+
+import dataclasses
+import json
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from numbers import Integral, Real
+from typing import Any, NamedTuple, Self
+
+from llmsearch_optuna.errors import ParameterError, unknown_name
+
+__all__ = ["PARAMETER_TYPES", "TRUNCATIONS", "GenerationParams"]
+
+MAX_SEED = 2**32 - 1
+
+TRUNCATIONS = ("top_k", "top_p", "min_p", "typical_p", "epsilon_cutoff", "eta_cutoff", "tfs", "top_a")
+"""The parameters that cut the distribution, in the order in which they are applied."""
+
+
+class _Rule(NamedTuple):
+    holds: Callable[[Any], bool]
+    text: str
+
+
+_UNIT_OPEN_LOW = _Rule(lambda x: 0.0 < x <= 1.0, "in (0, 1]")
+_UNIT = _Rule(lambda x: 0.0 <= x <= 1.0, "in [0, 1]")
+_CUTOFF = _Rule(lambda x: 0.0 <= x < 1.0, "in [0, 1)")
+_POSITIVE = _Rule(lambda x: x > 0.0, "> 0")
+
+_RULES: dict[str, _Rule] = {
+    "temperature": _Rule(lambda x: x >= 0.0, ">= 0"),
+    "top_k": _Rule(lambda x: x >= 0, ">= 0"),
+    "top_p": _UNIT_OPEN_LOW,
+    "min_p": _UNIT,
+    "typical_p": _UNIT_OPEN_LOW,
+    "epsilon_cutoff": _CUTOFF,
+    "eta_cutoff": _CUTOFF,
+    "tfs": _UNIT,
+    "top_a": _UNIT,
+    "repetition_penalty": _POSITIVE,
+    "encoder_repetition_penalty": _POSITIVE,
+    "no_repeat_ngram_size": _Rule(lambda x: x >= 0, ">= 0"),
+    "generation_seed": _Rule(lambda x: 0 <= x <= MAX_SEED, f"in [0, {MAX_SEED}]"),
+    "max_new_tokens": _Rule(lambda x: x >= 1, ">= 1"),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class GenerationParams:
+    """What one completion is generated with. Unset (``None``) means off: there is no hidden ``top_k=50``.
+
+    The logits go through the penalties, then temperature, top_k, top_p, min_p, typical_p, epsilon_cutoff, eta_cutoff, tfs
+    and top_a, in this order; each cut renormalises before the next. Where ``transformers`` has the parameter, it means the
+    same here. A token is then drawn with noise that depends on the seed, the prompt, the step and the token id alone.
+
+    Attributes:
+        do_sample: ``False`` is greedy. ``None`` samples if `temperature` or a cut is set, and is greedy otherwise.
+        temperature: Divides the logits; 0 is greedy.
+        top_k: Keeps the k most probable tokens and those tied with the last of them; 0 is off.
+        top_p: Keeps the smallest set of most probable tokens with at least this mass (Holtzman et al. 2020).
+        min_p: Keeps tokens with at least this fraction of the top probability (Nguyen et al. 2024).
+        typical_p: Keeps the tokens nearest to the entropy, up to this mass (Meister et al. 2023).
+        epsilon_cutoff: Keeps tokens with at least this probability (Hewitt et al. 2022).
+        eta_cutoff: As epsilon_cutoff, with a threshold that falls with the entropy (Hewitt et al. 2022).
+        tfs: Tail-free sampling: keeps the head of the sorted probabilities that holds this share of the absolute second
+            differences (Bricken 2019); 1 is off.
+        top_a: Keeps tokens with a probability of at least ``top_a * p_max ** 2`` (RWKV-LM); 0 is off.
+        repetition_penalty: Divides positive and multiplies negative logits of every token that the prompt or the
+            completion holds already (Keskar et al. 2019); 1 is off.
+        encoder_repetition_penalty: Favours (> 1) tokens of the prompt; 1 is off.
+        no_repeat_ngram_size: Bans tokens that would repeat an n-gram of prompt and completion; 0 is off.
+        generation_seed: Seed of the noise, an unsigned 32-bit integer. Greedy completions do not depend on it.
+        max_new_tokens: Length limit of the completion in tokens.
+
+    Raises:
+        ParameterError: A value breaks its rule; the message names parameter, rule and value.
+    """
+
+    do_sample: bool | None = None
+    temperature: float | None = None
+    top_k: int | None = None
+    top_p: float | None = None
+    min_p: float | None = None
+    typical_p: float | None = None
+    epsilon_cutoff: float | None = None
+    eta_cutoff: float | None = None
+    tfs: float | None = None
+    top_a: float | None = None
+    repetition_penalty: float | None = None
+    encoder_repetition_penalty: float | None = None
+    no_repeat_ngram_size: int | None = None
+    generation_seed: int = 0
+    max_new_tokens: int = 128
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if value is None and field.default is None:
+                continue
+            object.__setattr__(self, field.name, _checked(field.name, value))
+
+    @property
+    def greedy(self) -> bool:
+        """Whether the most probable token is taken at every step."""
+        if self.do_sample is not None:
+            return not self.do_sample or self.temperature == 0.0
+        return self.temperature == 0.0 or not any(
+            getattr(self, name) is not None for name in ("temperature", *TRUNCATIONS)
+        )
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, object]) -> Self:
+        """Builds parameters from a mapping; ``None`` values count as unset.
+
+        Raises:
+            ParameterError: A name is unknown or a value breaks its rule.
+        """
+        for name in values:
+            if name not in PARAMETER_TYPES:
+                raise ParameterError(unknown_name("generation parameter", name, PARAMETER_TYPES))
+        return cls(**{name: value for name, value in values.items() if value is not None})  # type: ignore[arg-type]
+
+    def to_dict(self) -> dict[str, bool | int | float]:
+        """The parameters that are set, by name."""
+        return {name: value for name, value in dataclasses.asdict(self).items() if value is not None}
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """The inverse of `to_json`."""
+        return cls.from_dict(json.loads(text))
+
+    def to_json(self) -> str:
+        """The parameters that are set, as JSON with sorted keys."""
+        return json.dumps(self.to_dict(), sort_keys=True)
+
+
+PARAMETER_TYPES: dict[str, type[bool] | type[int] | type[float]] = {
+    "do_sample": bool,
+    **{
+        name: int if name in ("top_k", "no_repeat_ngram_size", "generation_seed", "max_new_tokens") else float
+        for name in _RULES
+    },
+}
+"""Every generation parameter and its Python type."""
+
+
+def _checked(name: str, value: object) -> bool | int | float:
+    kind = PARAMETER_TYPES[name]
+    if kind is bool:
+        if not isinstance(value, bool):
+            raise ParameterError(f"`{name}` must be true or false, got {value!r}")
+        return value
+    rule = _RULES[name]
+    number: int | float
+    if kind is int:
+        if not isinstance(value, Integral) or isinstance(value, bool):
+            raise ParameterError(f"`{name}` must be an integer {rule.text}, got {value!r}")
+        number = int(value)
+    else:
+        if not isinstance(value, Real) or isinstance(value, bool):
+            raise ParameterError(f"`{name}` must be a number {rule.text}, got {value!r}")
+        number = float(value)
+    if not math.isfinite(number) or not rule.holds(number):
+        raise ParameterError(f"`{name}` must be {rule.text}, got {value!r}")
+    return number
