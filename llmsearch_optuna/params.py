@@ -50,9 +50,10 @@ _RULES: dict[str, _Rule] = {
 class GenerationParams:
     """What one completion is generated with. Unset (``None``) means off: there is no hidden ``top_k=50``.
 
-    The logits go through the penalties, then temperature, top_k, top_p, min_p, typical_p, epsilon_cutoff, eta_cutoff, tfs
-    and top_a, in this order; each cut renormalises before the next. Where ``transformers`` has the parameter, it means the
-    same here. A token is then drawn with noise that depends on the seed, the prompt, the step and the token id alone.
+    The logits go through the penalties, then temperature, top_k, top_p, min_p, typical_p, epsilon_cutoff, eta_cutoff,
+    tfs and top_a, in this order; each cut renormalises before the next. Where ``transformers`` has the parameter, it
+    means the same here. A token is then drawn with noise that depends on the seed, the prompt, the step and the token
+    id alone.
 
     Attributes:
         do_sample: ``False`` is greedy. ``None`` samples if `temperature` or a cut is set, and is greedy otherwise.
