@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Self
 
 from llmsearch_optuna.errors import ParameterError, unknown_name
 
-__all__ = ["PARAMETER_TYPES", "TRUNCATIONS", "GenerationParams"]
+__all__ = ["PARAMETER_TYPES", "TRUNCATIONS", "GenerationParams", "check_parameter"]
 
 MAX_SEED = 2**32 - 1
 
@@ -99,7 +99,7 @@ class GenerationParams:
             value = getattr(self, field.name)
             if value is None and field.default is None:
                 continue
-            object.__setattr__(self, field.name, _checked(field.name, value))
+            object.__setattr__(self, field.name, check_parameter(field.name, value))
 
     @property
     def greedy(self) -> bool:
@@ -117,10 +117,8 @@ class GenerationParams:
         Raises:
             ParameterError: A name is unknown or a value breaks its rule.
         """
-        for name in values:
-            if name not in PARAMETER_TYPES:
-                raise ParameterError(unknown_name("generation parameter", name, PARAMETER_TYPES))
-        return cls(**{name: value for name, value in values.items() if value is not None})  # type: ignore[arg-type]
+        known = {name: check_parameter(name, value) for name, value in values.items() if value is not None}
+        return cls(**known)  # type: ignore[arg-type]
 
     def to_dict(self) -> dict[str, bool | int | float]:
         """The parameters that are set, by name."""
@@ -146,7 +144,18 @@ PARAMETER_TYPES: dict[str, type[bool] | type[int] | type[float]] = {
 """Every generation parameter and its Python type."""
 
 
-def _checked(name: str, value: object) -> bool | int | float:
+def check_parameter(name: str, value: object) -> bool | int | float:
+    """Checks one value and gives it its Python type.
+
+    Args:
+        name: A key of `PARAMETER_TYPES`.
+        value: Any number (NumPy's too) or bool.
+
+    Raises:
+        ParameterError: The name is unknown, or the value is of the wrong type, not finite or out of range.
+    """
+    if name not in PARAMETER_TYPES:
+        raise ParameterError(unknown_name("generation parameter", name, PARAMETER_TYPES))
     kind = PARAMETER_TYPES[name]
     if kind is bool:
         if not isinstance(value, bool):
