@@ -1,3 +1,51 @@
-"""Bayesian optimisation of LLM generation parameters."""
+"""Bayesian optimisation of LLM generation parameters.
+
+The names below are imported when they are first used, so that reading a study or asking for help does not load torch.
+"""
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from llmsearch_optuna.engine import MultiTokenStoppingCriteria
+    from llmsearch_optuna.metrics import make_metric
+    from llmsearch_optuna.objective import GenerationObjective
+    from llmsearch_optuna.params import GenerationParams
+    from llmsearch_optuna.space import Categorical, Float, Int, SearchSpace
+    from llmsearch_optuna.tuner import Tuner
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "Categorical",
+    "Float",
+    "GenerationObjective",
+    "GenerationParams",
+    "Int",
+    "MultiTokenStoppingCriteria",
+    "SearchSpace",
+    "Tuner",
+    "make_metric",
+]
+
+_HOMES = {
+    "Categorical": "space",
+    "Float": "space",
+    "GenerationObjective": "objective",
+    "GenerationParams": "params",
+    "Int": "space",
+    "MultiTokenStoppingCriteria": "engine",
+    "SearchSpace": "space",
+    "Tuner": "tuner",
+    "make_metric": "metrics",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *_HOMES]

@@ -39,7 +39,15 @@ __all__ = [
 
 
 class LlmsearchError(Exception):
-    """Base class of every error that this package raises on purpose."""
+    """Base class of every error that this package raises on purpose.
+
+    Args:
+        message: What is wrong. What it quotes (a value, another library's message) may hold line breaks: they become
+            spaces.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(" ".join(line.strip() for line in message.splitlines() if line.strip()))
 
 
 class ConfigurationError(LlmsearchError, ValueError):
@@ -101,7 +109,7 @@ def unknown_name(kind: str, name: str, known: Iterable[str]) -> str:
     Returns:
         The message, e.g. ``"unknown metric `rogue1`: did you mean `rouge1`?"``.
     """
-    names = sorted(known)
+    names = sorted(set(known))
     nearest = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-    hint = f"did you mean `{nearest[0]}`?" if nearest else f"known are {', '.join(names)}"
+    hint = f"did you mean `{nearest[0]}`?" if nearest else f"known are {', '.join(names)}" if names else "there is none"
     return f"unknown {kind} `{name}`: {hint}"

@@ -170,7 +170,16 @@ def check_parameter(name: str, value: object) -> bool | int | float:
     else:
         if not isinstance(value, Real) or isinstance(value, bool):
             raise ParameterError(f"`{name}` must be a number {rule.text}, got {value!r}")
+        if not _is_finite(value):
+            raise ParameterError(f"`{name}` must be a finite number {rule.text}, got {value!r}")
         number = float(value)
-    if not math.isfinite(number) or not rule.holds(number):
+    if not rule.holds(number):
         raise ParameterError(f"`{name}` must be {rule.text}, got {value!r}")
     return number
+
+
+def _is_finite(value: Real) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # an integer beyond all floats
+        return False

@@ -1,13 +1,12 @@
-"""What a search may choose: a declarative, immutable space over the generation parameters, and presets."""
+"""What a search may choose: a declarative, immutable space over the generation parameters."""
 
-import itertools
+import dataclasses
 import json
 import math
-import tomllib
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib import resources
+from numbers import Integral, Real
 from types import MappingProxyType
 from typing import Any, Self
 
@@ -23,7 +22,7 @@ from optuna.distributions import (
 from llmsearch_optuna.errors import ParameterError, unknown_name
 from llmsearch_optuna.params import PARAMETER_TYPES, GenerationParams, check_parameter
 
-__all__ = ["Categorical", "Condition", "Dimension", "Float", "Int", "SearchSpace", "preset_names", "presets"]
+__all__ = ["Categorical", "Condition", "Dimension", "Float", "Int", "SearchSpace"]
 
 Condition = Mapping[str, Any]
 """Parameter -> the value, or the tuple of values, that it must have for a dimension to be active."""
@@ -74,7 +73,7 @@ class Categorical:
     """One of several values; ``None`` among them stands for unset.
 
     Attributes:
-        choices: The values.
+        choices: The values; `max_new_tokens` and `generation_seed` are never unset.
         when: Sample only where other parameters have these values; unset otherwise.
     """
 
@@ -82,7 +81,8 @@ class Categorical:
     when: Condition | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "choices", tuple(self.choices))
+        if isinstance(self.choices, Iterable) and not isinstance(self.choices, str | bytes):
+            object.__setattr__(self, "choices", tuple(self.choices))
 
     def distribution(self) -> BaseDistribution:
         """The Optuna distribution."""
@@ -102,8 +102,8 @@ class SearchSpace:
     """The parameters that a search chooses, and those it holds fixed.
 
     ``SearchSpace(temperature=Float(0.1, 1.5), top_k=Int(1, 100, log=True), max_new_tokens=64)``: dimensions are
-    searched, plain values are fixed, everything else is unset. Every bound and choice is checked against the parameter's
-    rule at once, so a bad space is refused before any model is loaded.
+    searched, plain values are fixed, everything else is unset. Every bound and choice is checked at once, so a bad
+    space is refused before any model is loaded. The space keeps its own copy of them, each in its parameter's type.
 
     Raises:
         ParameterError: A name is unknown, a bound breaks a rule, or a condition cannot be met.
@@ -112,18 +112,20 @@ class SearchSpace:
     __slots__ = ("_dimensions", "_fixed", "_order")
 
     def __init__(self, **parameters: Dimension | Scalar) -> None:
+        dimensions: dict[str, Dimension] = {}
+        fixed: dict[str, Scalar] = {}
+        for name, value in parameters.items():
+            if isinstance(value, Float | Int | Categorical):
+                dimensions[name] = _checked_dimension(name, value)
+            else:
+                fixed[name] = check_parameter(name, value)
+        self._fixed: Mapping[str, Scalar] = MappingProxyType(fixed)
         self._dimensions: Mapping[str, Dimension] = MappingProxyType(
-            {name: value for name, value in parameters.items() if isinstance(value, Float | Int | Categorical)}
-        )
-        self._fixed: Mapping[str, Scalar] = MappingProxyType(
             {
-                name: check_parameter(name, value)
-                for name, value in parameters.items()
-                if not isinstance(value, Float | Int | Categorical)
+                name: dataclasses.replace(value, when=_checked_condition(name, value.when, dimensions, fixed))
+                for name, value in dimensions.items()
             }
         )
-        for name, dimension in self._dimensions.items():
-            _check_dimension(name, dimension)
         self._order = self._condition_order()
 
     @property
@@ -175,7 +177,7 @@ class SearchSpace:
             if entry["when"] is None:
                 del entry["when"]
             else:
-                entry["when"] = {parent: list(_allowed(value)) for parent, value in entry["when"].items()}
+                entry["when"] = {parent: list(values) for parent, values in entry["when"].items()}
             table[name] = entry
         return table
 
@@ -212,13 +214,20 @@ class SearchSpace:
 
     def longest_completion(self) -> int:
         """The greatest `max_new_tokens` that the space can give."""
+        unset = GenerationParams.from_dict(self._fixed).max_new_tokens
         dimension = self._dimensions.get("max_new_tokens")
         if dimension is None:
-            return GenerationParams.from_dict(self._fixed).max_new_tokens
-        if isinstance(dimension, Categorical):
-            default = GenerationParams().max_new_tokens
-            return max(int(default if choice is None else choice) for choice in dimension.choices)
-        return int(dimension.high)
+            return unset
+        values = dimension.choices if isinstance(dimension, Categorical) else (dimension.high,)
+        longest = max(int(value) for value in values if value is not None)
+        return longest if dimension.when is None else max(longest, unset)
+
+    def first_seed(self) -> int:
+        """The generation seed that is fixed, or the first that can be chosen."""
+        dimension = self._dimensions.get("generation_seed")
+        if dimension is None:
+            return GenerationParams.from_dict(self._fixed).generation_seed
+        return int((dimension.choices[0] or 0) if isinstance(dimension, Categorical) else dimension.low)
 
     def grid(self) -> dict[str, list[CategoricalChoiceType]]:
         """Every value of every dimension, for a grid search.
@@ -231,9 +240,6 @@ class SearchSpace:
     def _condition_order(self) -> tuple[str, ...]:
         order: list[str] = []
         waiting = dict(self._dimensions)
-        for name, dimension in waiting.items():
-            for parent, values in (dimension.when or {}).items():
-                self._check_condition(name, parent, values)
         while waiting:
             ready = [name for name, dimension in waiting.items() if not set(dimension.when or ()) & set(waiting)]
             if not ready:
@@ -244,18 +250,6 @@ class SearchSpace:
             for name in ready:
                 del waiting[name]
         return tuple(order)
-
-    def _check_condition(self, name: str, parent: str, values: Any) -> None:
-        known = [other for other in (*self._dimensions, *self._fixed) if other != name]
-        if parent not in known:
-            raise ParameterError(f"`{name}.when`: {unknown_name('parameter of this space', parent, known)}")
-        for value in _allowed(values):
-            if parent in self._fixed:
-                possible = self._fixed[parent] == value
-            else:
-                possible = _contains(self._dimensions[parent], value)
-            if not possible:
-                raise ParameterError(f"`{name}.when`: `{parent}` can never be {value!r} in this space")
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, SearchSpace) and self.to_dict() == other.to_dict()
@@ -268,41 +262,101 @@ class SearchSpace:
         return f"SearchSpace({', '.join(parts)})"
 
 
-def _allowed(value: Any) -> tuple[Any, ...]:
-    return tuple(value) if isinstance(value, list | tuple) else (value,)
-
-
 def _active(dimension: Dimension, values: Mapping[str, Any]) -> bool:
-    return all(values.get(parent) in _allowed(allowed) for parent, allowed in (dimension.when or {}).items())
+    return all(
+        any(_same(values.get(parent), value) for value in allowed) for parent, allowed in (dimension.when or {}).items()
+    )
 
 
-def _contains(dimension: Dimension, value: Any) -> bool:
-    if isinstance(dimension, Categorical):
-        return value in dimension.choices
-    if value is None or not dimension.low <= value <= dimension.high:
-        return False
-    steps = (value - dimension.low) / dimension.step if dimension.step and not dimension.log else 0.0
-    return math.isclose(steps, round(steps), abs_tol=1e-9)
+def _same(value: Scalar | None, other: Scalar | None) -> bool:
+    # A step of a float grid and the same number written in decimals differ in the last bits.
+    return value == other or (value is not None and other is not None and math.isclose(value, other, rel_tol=1e-12))
 
 
-def _check_dimension(name: str, dimension: Dimension) -> None:
-    values = dimension.choices if isinstance(dimension, Categorical) else (dimension.low, dimension.high)
-    for value in values:
-        if value is not None:
-            check_parameter(name, value)
+def _contains(dimension: Dimension, value: Scalar | None) -> bool:
+    match dimension:
+        case Categorical(choices):
+            return value in choices
+        case Int(low, high):
+            return isinstance(value, int) and low <= value <= high and (value - low) % dimension.step == 0
+        case Float(low, high):
+            if value is None or not low <= value <= high:
+                return False
+            steps = (value - low) / dimension.step if dimension.step is not None else 0.0
+            return abs(steps - round(steps)) < 1e-8
+
+
+def _checked_dimension(name: str, dimension: Dimension) -> Dimension:
+    """The dimension with every value in the parameter's own type."""
+    if name not in PARAMETER_TYPES:
+        raise ParameterError(unknown_name("generation parameter", name, PARAMETER_TYPES))
     kind = PARAMETER_TYPES[name]
-    if (isinstance(dimension, Int) and kind is not int) or (isinstance(dimension, Float) and kind is not float):
-        wanted = {int: "Int", float: "Float", bool: "Categorical"}[kind]
-        raise ParameterError(f"`{name}` must be searched with {wanted}, got {dimension!r}")
-    if isinstance(dimension, Int | Float) and dimension.low > dimension.high:
-        raise ParameterError(f"`{name}`: low must not exceed high, got {dimension.low} and {dimension.high}")
+    checked: Dimension
+    if isinstance(dimension, Categorical):
+        if not isinstance(dimension.choices, tuple):
+            raise ParameterError(f"`{name}`: choices must be a list of values, got {dimension.choices!r}")
+        if None in dimension.choices and name in GenerationParams().to_dict():
+            raise ParameterError(f"`{name}` is never unset: take None out of its choices")
+        choices = tuple(None if choice is None else check_parameter(name, choice) for choice in dimension.choices)
+        checked = Categorical(choices, when=dimension.when)
+    else:
+        wanted = {int: Int, float: Float, bool: Categorical}[kind]
+        if type(dimension) is not wanted:
+            raise ParameterError(f"`{name}` must be searched with {wanted.__name__}, got {dimension!r}")
+        if not isinstance(dimension.log, bool):
+            raise ParameterError(f"`{name}`: log must be true or false, got {dimension.log!r}")
+        bounds: dict[str, Any] = {key: check_parameter(name, getattr(dimension, key)) for key in ("low", "high")}
+        if bounds["low"] > bounds["high"]:
+            raise ParameterError(f"`{name}`: low must not exceed high, got {bounds['low']} and {bounds['high']}")
+        checked = dataclasses.replace(dimension, **bounds, step=_checked_step(name, dimension))
     with warnings.catch_warnings():
         # Optuna warns and lowers `high` when the steps miss it.
         warnings.simplefilter("error")
         try:
-            dimension.distribution()
+            checked.distribution()
         except (ValueError, UserWarning) as error:
-            raise ParameterError(f"`{name}`: {' '.join(str(error).split())}") from error
+            raise ParameterError(f"`{name}`: {error}") from error
+    return checked
+
+
+def _checked_step(name: str, dimension: Int | Float) -> Any:
+    number: Any = Integral if isinstance(dimension, Int) else Real
+    step = dimension.step
+    if step is None and isinstance(dimension, Float):
+        return None
+    if not isinstance(step, number) or isinstance(step, bool) or not 0 < step < math.inf:
+        kind = "an integer" if isinstance(dimension, Int) else "a finite number"
+        raise ParameterError(f"`{name}`: step must be {kind} > 0, got {step!r}")
+    return int(step) if isinstance(dimension, Int) else float(step)
+
+
+def _checked_condition(
+    name: str, when: Condition | None, dimensions: Mapping[str, Dimension], fixed: Mapping[str, Scalar]
+) -> Condition | None:
+    """The condition with a tuple of values per parent; refuses one that can never be met."""
+    if when is None:
+        return None
+    if not isinstance(when, Mapping):
+        raise ParameterError(f"`{name}`: when must name parameters and their values, got {when!r}")
+    known = [other for other in (*dimensions, *fixed) if other != name]
+    checked: dict[str, tuple[Scalar | None, ...]] = {}
+    for parent, given in when.items():
+        if parent not in known:
+            raise ParameterError(f"`{name}.when`: {unknown_name('parameter of this space', parent, known)}")
+        values = tuple(given) if isinstance(given, list | tuple) else (given,)
+        if not values:
+            raise ParameterError(f"`{name}.when`: `{parent}` needs at least one value, got {given!r}")
+        try:
+            checked[parent] = tuple(None if value is None else check_parameter(parent, value) for value in values)
+        except ParameterError as error:
+            raise ParameterError(f"`{name}.when`: {error}") from error
+        searched = dimensions.get(parent)
+        if isinstance(searched, Float) and searched.step is None:
+            raise ParameterError(f"`{name}.when`: `{parent}` is continuous: give it a step or choices")
+        for value in checked[parent]:
+            if not (_same(fixed[parent], value) if searched is None else _contains(searched, value)):
+                raise ParameterError(f"`{name}.when`: `{parent}` can never be {value!r} in this space")
+    return checked
 
 
 def _dimension_from_table(name: str, value: Any) -> Dimension | Scalar:
@@ -331,39 +385,6 @@ def _grid_values(name: str, dimension: Dimension) -> list[CategoricalChoiceType]
             return list(range(low, high + 1, dimension.step))
         case Float(low, high) if dimension.step is not None:
             count = round((high - low) / dimension.step)
-            return [low + index * dimension.step for index in range(count + 1)]
+            return [min(low + index * dimension.step, high) for index in range(count + 1)]
         case _:
             raise ParameterError(f"`{name}` is continuous, which a grid search cannot list: give it a step or choices")
-
-
-def preset_names() -> tuple[str, ...]:
-    """The names that `presets` knows."""
-    return tuple(_preset_tables())
-
-
-def presets(name: str, *, max_new_tokens: int = 128, generation_seed: int = 0) -> list[GenerationParams]:
-    """The points of a named list, to be tried as first trials.
-
-    Args:
-        name: ``"strategies"``, a grid per decoding strategy, or ``"arena"``, the winners of the preset arena
-            (Oobabooga 2023); both as llmsearch 0.1.0 ships them, see ``presets.toml`` for what is left out.
-        max_new_tokens: Length limit of every point.
-        generation_seed: Seed of every point.
-
-    Raises:
-        ParameterError: The name is unknown.
-    """
-    tables = _preset_tables()
-    if name not in tables:
-        raise ParameterError(unknown_name("preset list", name, tables))
-    shared = {"max_new_tokens": max_new_tokens, "generation_seed": generation_seed}
-    return [
-        GenerationParams.from_dict({**shared, **dict(zip(table, point, strict=True))})
-        for table in tables[name]
-        for point in itertools.product(*(_allowed(values) for values in table.values()))
-    ]
-
-
-def _preset_tables() -> dict[str, list[dict[str, Any]]]:
-    text = resources.files("llmsearch_optuna").joinpath("presets.toml").read_text(encoding="utf-8")
-    return tomllib.loads(text)

@@ -1,0 +1,133 @@
+"""The command line: argument parsing and printing only."""
+
+import argparse
+import json
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from importlib import resources
+from pathlib import Path
+
+import optuna
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from llmsearch_optuna import __version__
+from llmsearch_optuna.errors import LlmsearchError
+from llmsearch_optuna.storage import CompletionStore, sqlite_url
+from llmsearch_optuna.study import describe_params, finalists, find_trial, open_study, study_key, trial_params
+from llmsearch_optuna.study_file import StudyFile
+
+__all__ = ["main"]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command.
+
+    Args:
+        arguments: The command line; the process's own by default.
+
+    Returns:
+        The exit status: 0, 1 after an error (one line on standard error says what to change), 130 after Ctrl-C.
+    """
+    options = _parser().parse_args(arguments)
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    try:
+        options.command(options)
+    except LlmsearchError as error:
+        print(f"llmsearch-optuna: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("llmsearch-optuna: interrupted; the same command goes on from here", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="llmsearch-optuna", description="Finds the generation parameters that score best for your model and data."
+    )
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    demo = commands.add_parser("demo", help="search with the embedded model and data; writes studies/demo.db")
+    demo.set_defaults(command=_demo)
+
+    run = commands.add_parser("run", help="run or resume the search of a study file")
+    run.add_argument("study", type=Path, metavar="STUDY.toml")
+    run.set_defaults(command=_run)
+    for command in (demo, run):
+        command.add_argument("--trials", type=int, metavar="N", help="finished trials wanted in total")
+        command.add_argument("--quiet", action="store_true", help="show no progress")
+
+    best = commands.add_parser("best", help="the best parameters beside the baselines")
+    best.add_argument("--json", action="store_true", help="print the best parameters as JSON")
+    best.set_defaults(command=_best)
+    show = commands.add_parser("show", help="a trial's completions beside the references")
+    show.add_argument("--trial", type=int, metavar="N", help="the trial's number; the best by default")
+    show.set_defaults(command=_show)
+    for command in (best, show):
+        command.add_argument("database", metavar="DB", help="an SQLite file or a storage URL")
+        command.add_argument("--study", metavar="NAME", help="which study of the database")
+    return parser
+
+
+def _demo(options: argparse.Namespace) -> None:
+    text = resources.files("llmsearch_optuna.demo").joinpath("demo.toml").read_text(encoding="utf-8")
+    _search(StudyFile.parse(text, name="demo", directory=Path("studies")), options)
+
+
+def _run(options: argparse.Namespace) -> None:
+    _search(StudyFile.load(options.study), options)
+
+
+def _search(file: StudyFile, options: argparse.Namespace) -> None:
+    # The model libraries take seconds to import; a wrong study file is refused before.
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    from llmsearch_optuna.launch import build_tuner, search  # noqa: PLC0415
+
+    study = search(file, build_tuner(file), n_trials=options.trials, show_progress=not options.quiet)
+    _print_finalists(study)
+    print(f"\nstudy `{study.study_name}` in {file.study.storage.removeprefix('sqlite:///')}", end="")
+    print(f" ({len(study.trials)} trials); look at it with: optuna-dashboard {file.study.storage}")
+
+
+def _best(options: argparse.Namespace) -> None:
+    study, _ = open_study(sqlite_url(options.database), options.study)
+    if options.json:
+        best = finalists(study)[-1]
+        print(json.dumps({"trial": best.trial.number, "score": best.trial.value, "params": best.params.to_dict()}))
+    else:
+        _print_finalists(study)
+
+
+def _print_finalists(study: optuna.Study) -> None:
+    table = Table(title="Scores on the search split")
+    for column in ("", "score", "trial", "parameters"):
+        table.add_column(column, overflow="fold")
+    for name, trial, params in finalists(study):
+        table.add_row(name, f"{trial.value:.4f}", str(trial.number), Text(describe_params(params)))
+    Console().print(table)
+
+
+def _show(options: argparse.Namespace) -> None:
+    study, storage = open_study(sqlite_url(options.database), options.study)
+    trial = find_trial(study, options.trial)
+    store = CompletionStore(storage)
+    samples = {sample.position: sample for sample in store.load_samples(study_key(study))}
+    console = Console(soft_wrap=True, highlight=False)
+    value = "no value" if trial.value is None else f"{trial.value:.4f}"
+    console.print(
+        Text(f"trial {trial.number}, {trial.state.name.lower()}, {value}: {describe_params(trial_params(trial))}")
+    )
+    for completion in store.load(study_key(study), trial.number):
+        score = "-" if completion.score is None else f"{completion.score:.4f}"
+        console.rule(f"row {completion.row}, score {score}, {completion.finish_reason}", align="left")
+        # Text objects: what a model wrote is never read as markup, and control codes are stripped.
+        console.print(Text("prompt: ", style="bold"), Text(samples[completion.position].prompt), sep="")
+        console.print(Text("completion: ", style="bold"), Text(completion.text), sep="")
+        reference = json.dumps(samples[completion.position].reference, ensure_ascii=False)
+        console.print(Text("reference: ", style="bold"), Text(reference), sep="")

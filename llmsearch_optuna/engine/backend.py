@@ -1,0 +1,87 @@
+"""Whatever answers prompts, with all that the search must know of it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from llmsearch_optuna.engine.base import Engine
+from llmsearch_optuna.engine.function import FunctionEngine, PredictionFunction
+from llmsearch_optuna.engine.generate import GenerateEngine
+from llmsearch_optuna.engine.model import (
+    check_tokenizer,
+    context_window,
+    default_params,
+    default_stopping,
+    model_fingerprint,
+)
+from llmsearch_optuna.errors import ModelError
+from llmsearch_optuna.identity import identify
+from llmsearch_optuna.params import GenerationParams
+
+__all__ = ["Backend", "function_backend", "model_backend"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Backend:
+    """An engine and what belongs to it.
+
+    Attributes:
+        engine: Generates.
+        tokenizer: Encodes the prompts.
+        identity: Names the model in the study's fingerprint.
+        eos_token_ids: The tokens that end a completion.
+        window: The most tokens of prompt and completion together; ``None`` if there is no limit.
+        default_params: ``(max_new_tokens, generation_seed) -> parameters`` that the model decodes with by itself;
+            ``None`` where they are not known.
+    """
+
+    engine: Engine
+    tokenizer: PreTrainedTokenizerBase
+    identity: str
+    eos_token_ids: tuple[int, ...] = ()
+    window: int | None = None
+    default_params: Callable[[int, int], GenerationParams] | None = None
+
+
+def model_backend(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    *,
+    batch_size: int,
+    decode_args: Mapping[str, Any] | None = None,
+    is_encoder_decoder: bool | None = None,
+) -> Backend:
+    """A backend around a loaded model.
+
+    Args:
+        model: A causal or an encoder-decoder language model; put into evaluation mode.
+        tokenizer: Its tokenizer.
+        batch_size: Rows per batch.
+        decode_args: The tokenizer's keyword arguments for completions.
+        is_encoder_decoder: What the caller takes the model for, if it says.
+
+    Raises:
+        ModelError: Model and tokenizer do not fit each other, or `is_encoder_decoder` is wrong.
+    """
+    if is_encoder_decoder is not None and is_encoder_decoder != model.config.is_encoder_decoder:
+        raise ModelError(f"is_encoder_decoder={is_encoder_decoder}, but the model says otherwise: leave it out")
+    check_tokenizer(model, tokenizer)
+    torch.nn.Module.eval(model)
+    return Backend(
+        engine=GenerateEngine(model, tokenizer, batch_size=batch_size, decode_args=decode_args),
+        tokenizer=tokenizer,
+        identity=model_fingerprint(model),
+        eos_token_ids=default_stopping(model, tokenizer).eos_token_ids,
+        window=context_window(model),
+        default_params=lambda max_new_tokens, seed: default_params(
+            model, max_new_tokens=max_new_tokens, generation_seed=seed
+        ),
+    )
+
+
+def function_backend(function: PredictionFunction, tokenizer: PreTrainedTokenizerBase) -> Backend:
+    """A backend around the user's own prediction function, of whose model nothing is known."""
+    return Backend(engine=FunctionEngine(function), tokenizer=tokenizer, identity=identify(function))

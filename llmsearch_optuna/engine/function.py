@@ -1,0 +1,44 @@
+"""An engine around the user's own prediction function."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from llmsearch_optuna.engine.base import Completion, Request, TokenCallback
+from llmsearch_optuna.errors import TrialError
+
+__all__ = ["FunctionEngine", "PredictionFunction"]
+
+PredictionFunction = Callable[[list[str], dict[str, Any]], list[str]]
+"""``(prompts, generation parameters) -> completions``, as llmsearch's `custom_pred_function`."""
+
+
+class FunctionEngine:
+    """Hands prompts to a function, in one call per parameter set.
+
+    Args:
+        function: Takes the prompts and the generation parameters that are set, and returns the completions.
+    """
+
+    def __init__(self, function: PredictionFunction) -> None:
+        self._function = function
+
+    def generate(self, requests: Sequence[Request], on_tokens: TokenCallback | None = None) -> list[Completion]:
+        """Generates one completion per request; see `Engine.generate`. The function's tokens are not known.
+
+        Raises:
+            TrialError: The function does not return one string per prompt.
+        """
+        completions: dict[int, Completion] = {}
+        for params in dict.fromkeys(request.params for request in requests):
+            rows = [index for index, request in enumerate(requests) if request.params == params]
+            texts = list(self._function([requests[index].prompt for index in rows], dict(params.to_dict())))
+            if len(texts) != len(rows) or not all(isinstance(text, str) for text in texts):
+                raise TrialError(
+                    f"custom_pred_function must return {len(rows)} strings for {len(rows)} prompts, got "
+                    f"{len(texts)} of {', '.join(sorted({type(text).__name__ for text in texts})) or 'nothing'}"
+                )
+            for index, text in zip(rows, texts, strict=True):
+                completions[index] = Completion(text=text, token_ids=(), finish_reason="stop")
+        if on_tokens is not None:
+            on_tokens(0)
+        return [completions[index] for index in range(len(requests))]

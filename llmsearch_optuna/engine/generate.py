@@ -1,0 +1,223 @@
+"""The plain engine: ``model.generate``, with our own sampler in the place of the logits processors."""
+
+import copy
+import gc
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, cast
+
+import torch
+from transformers import (
+    GenerationConfig,
+    LogitsProcessor,
+    LogitsProcessorList,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+    StoppingCriteria,
+    StoppingCriteriaList,
+)
+
+from llmsearch_optuna.engine.base import Completion, FinishReason, Request, TokenCallback
+from llmsearch_optuna.engine.model import embedding_weight, pad_token_id
+from llmsearch_optuna.engine.stopping import RowStopper
+from llmsearch_optuna.errors import MemoryExhaustedError
+from llmsearch_optuna.sampling import SamplingRows, penalise, prompt_key, sample
+
+__all__ = ["GenerateEngine"]
+
+
+class GenerateEngine:
+    """Serves every model that ``model.generate`` serves, in padded batches.
+
+    The noise is keyed per row, so that the batch does not matter to it; what is left of the batch is the rounding of
+    the model's own logits (about 1e-5 in float32), which padding and batch size can change.
+
+    Args:
+        model: A causal or an encoder-decoder language model; not modified.
+        tokenizer: The model's tokenizer.
+        batch_size: Rows per batch; halved for good when memory runs out.
+        decode_args: The tokenizer's keyword arguments for decoding; special tokens are skipped by default.
+    """
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        tokenizer: PreTrainedTokenizerBase,
+        *,
+        batch_size: int = 16,
+        decode_args: Mapping[str, Any] | None = None,
+    ) -> None:
+        self._model = model
+        self._generate: Callable[..., object] = cast("Any", model).generate
+        self._tokenizer = tokenizer
+        self._decode_args = {"skip_special_tokens": True} if decode_args is None else dict(decode_args)
+        self._pad_token_id = pad_token_id(model, tokenizer)
+        self._generation_config = _neutral_config(model, self._pad_token_id)
+        self.batch_size = batch_size
+
+    def generate(self, requests: Sequence[Request], on_tokens: TokenCallback | None = None) -> list[Completion]:
+        """Generates one completion per request; see `Engine.generate`."""
+        # Rows of like length share a batch: less padding.
+        waiting = sorted(range(len(requests)), key=lambda index: len(requests[index].prompt_ids))
+        completions: dict[int, Completion] = {}
+        while waiting:
+            batch = waiting[: self.batch_size]
+            finished = self._generate_batch([requests[index] for index in batch], on_tokens)
+            if finished is None:
+                self._halve_batch_size()
+                continue
+            completions.update(zip(batch, finished, strict=True))
+            waiting = waiting[len(batch) :]
+        return [completions[index] for index in range(len(requests))]
+
+    def _generate_batch(self, requests: list[Request], on_tokens: TokenCallback | None) -> list[Completion] | None:
+        """The completions of one batch; ``None`` when memory ran out."""
+        rows = _Rows(requests, self._model, self._tokenizer, self._pad_token_id, on_tokens)
+        self._generation_config.max_new_tokens = max(request.params.max_new_tokens for request in requests)
+        try:
+            self._generate(
+                **self._padded(requests),
+                generation_config=self._generation_config,
+                logits_processor=LogitsProcessorList([_TokenChooser(rows)]),
+                stopping_criteria=StoppingCriteriaList([_FinishedRows(rows)]),
+            )
+        except RuntimeError as error:
+            if not _is_out_of_memory(error):
+                raise
+            return None
+        return [
+            Completion(text=self._text(request, tokens), token_ids=tuple(tokens), finish_reason=reason or "length")
+            for request, tokens, reason in zip(requests, rows.tokens, rows.finish_reasons, strict=True)
+        ]
+
+    def _padded(self, requests: list[Request]) -> dict[str, torch.Tensor]:
+        """Input ids and attention mask, int64. Shape: (rows, longest prompt). Decoder prompts end together."""
+        longest = max(len(request.prompt_ids) for request in requests)
+        ids = torch.full((len(requests), longest), self._pad_token_id)
+        mask = torch.zeros_like(ids)
+        for row, request in enumerate(requests):
+            length = len(request.prompt_ids)
+            place = slice(0, length) if self._model.config.is_encoder_decoder else slice(longest - length, longest)
+            ids[row, place] = torch.tensor(request.prompt_ids)
+            mask[row, place] = 1
+        device = embedding_weight(self._model).device
+        return {"input_ids": ids.to(device), "attention_mask": mask.to(device)}
+
+    def _text(self, request: Request, tokens: list[int]) -> str:
+        text = str(self._tokenizer.decode(tokens, **self._decode_args))
+        cuts = [text.find(stop) for stop in request.stopping.strings if stop in text]
+        return text[: min(cuts)] if cuts else text
+
+    def _halve_batch_size(self) -> None:
+        gc.collect()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        if self.batch_size == 1:
+            raise MemoryExhaustedError(
+                "out of memory with one row per batch: shorten the prompts, lower max_new_tokens, load the model in "
+                "bfloat16, or use a smaller model or a larger device"
+            )
+        self.batch_size //= 2
+
+
+class _Rows:
+    """The rows of one batch while ``model.generate`` runs."""
+
+    def __init__(
+        self,
+        requests: Sequence[Request],
+        model: PreTrainedModel,
+        tokenizer: PreTrainedTokenizerBase,
+        pad_token: int,
+        on_tokens: TokenCallback | None,
+    ) -> None:
+        self.tokens: list[list[int]] = [[] for _ in requests]
+        self.finish_reasons: list[FinishReason | None] = [None for _ in requests]
+        self._params = [request.params for request in requests]
+        self._prompts = [request.prompt_ids for request in requests]
+        # The decoder of an encoder-decoder model starts from its own start token, not from the prompt.
+        self._prefix_of_decoder = not model.config.is_encoder_decoder
+        self._stoppers = [RowStopper(request, tokenizer) for request in requests]
+        self._sampling = SamplingRows.build(
+            self._params, [prompt_key(request.prompt_ids) for request in requests], embedding_weight(model).device
+        )
+        self._pad_token = pad_token
+        self._on_tokens = on_tokens
+
+    def choose(self, logits: torch.Tensor) -> list[int]:
+        """Draws the next token of every unfinished row; finished rows get the pad token.
+
+        Args:
+            logits: Float. Shape: (rows, vocabulary).
+        """
+        active = [row for row, reason in enumerate(self.finish_reasons) if reason is None]
+        chosen = [self._pad_token] * len(self.tokens)
+        if not active:
+            return chosen
+        index = torch.tensor(active, device=logits.device)
+        steps = torch.tensor([len(self.tokens[row]) for row in active], device=logits.device)
+        penalised = penalise(
+            logits[index],
+            [self._params[row] for row in active],
+            [self._prompts[row] for row in active],
+            [self.tokens[row] for row in active],
+        )
+        for row, token in zip(active, sample(penalised, self._sampling.select(index), steps).tolist(), strict=True):
+            chosen[row] = token
+            self.tokens[row].append(token)
+            self.finish_reasons[row] = self._stoppers[row].finish_reason(self.tokens[row])
+        if self._on_tokens is not None:
+            self._on_tokens(len(active))
+        return chosen
+
+
+class _TokenChooser(LogitsProcessor):
+    def __init__(self, rows: _Rows) -> None:
+        self._rows = rows
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:  # noqa: ARG002
+        chosen = torch.tensor(self._rows.choose(scores), device=scores.device)
+        return torch.full_like(scores, -torch.inf).scatter_(1, chosen[:, None], 0.0)
+
+
+class _FinishedRows(StoppingCriteria):
+    def __init__(self, rows: _Rows) -> None:
+        self._rows = rows
+
+    def __call__(self, input_ids: torch.Tensor, scores: object, **kwargs: Any) -> torch.Tensor:  # noqa: ARG002
+        return torch.tensor([reason is not None for reason in self._rows.finish_reasons], device=input_ids.device)
+
+
+def _neutral_config(model: PreTrainedModel, pad_token: int) -> GenerationConfig:
+    """The model's own config with everything that we decide ourselves switched off.
+
+    Values must be set, not unset: ``generate`` fills unset ones from the model's config. What belongs to the model
+    (decoder start, forced and suppressed tokens) stays.
+    """
+    config = copy.deepcopy(model.generation_config)
+    neutral = {
+        "do_sample": False,
+        "num_beams": 1,
+        "num_return_sequences": 1,
+        "temperature": 1.0,
+        "top_k": 50,
+        "top_p": 1.0,
+        "typical_p": 1.0,
+        "epsilon_cutoff": 0.0,
+        "eta_cutoff": 0.0,
+        "repetition_penalty": 1.0,
+        "encoder_repetition_penalty": 1.0,
+        "no_repeat_ngram_size": 0,
+        "encoder_no_repeat_ngram_size": 0,
+        "length_penalty": 1.0,
+        "early_stopping": False,
+        "return_dict_in_generate": False,
+        "eos_token_id": [],
+        "pad_token_id": pad_token,
+    }
+    for name, value in neutral.items():
+        setattr(config, name, value)
+    return config
+
+
+def _is_out_of_memory(error: RuntimeError) -> bool:
+    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)

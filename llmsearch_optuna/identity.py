@@ -1,0 +1,52 @@
+"""Names for functions that change with their source, for the study's fingerprint."""
+
+import functools
+import hashlib
+import inspect
+import re
+from types import CodeType
+
+__all__ = ["digest", "identify"]
+
+
+def identify(function: object) -> str:
+    """A name for a callable that changes with its source, and is the same in every process.
+
+    What a closure or an instance holds is not part of it; the arguments of a `functools.partial` are.
+    """
+    if isinstance(function, functools.partial):
+        arguments = [
+            *map(_describe_argument, function.args),
+            *(f"{key}={_describe_argument(value)}" for key, value in function.keywords.items()),
+        ]
+        return f"{identify(function.func)}({', '.join(arguments)})"
+    named = function if hasattr(function, "__qualname__") else type(function)
+    name = f"{getattr(named, '__module__', 'builtins')}.{named.__qualname__}"
+    try:
+        return f"{name}#{digest(inspect.getsource(named))}"  # type: ignore[arg-type]
+    except (OSError, TypeError):  # no source, e.g. typed into a console or written in C
+        code = getattr(named, "__code__", None)
+        return name if code is None else f"{name}#{digest(_describe_code(code))}"
+
+
+def digest(source: str) -> str:
+    """A short hash of a source text."""
+    return hashlib.sha256(source.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+
+
+def _describe_argument(value: object) -> str:
+    # An address, as in the default repr, differs between processes.
+    return identify(value) if callable(value) else re.sub(r" at 0x[0-9a-fA-F]+", "", repr(value))
+
+
+def _describe_code(code: CodeType) -> str:
+    constants = [_describe_constant(constant) for constant in code.co_consts]
+    return f"{code.co_code.hex()} {code.co_names} {constants}"
+
+
+def _describe_constant(constant: object) -> str:
+    if isinstance(constant, CodeType):
+        return _describe_code(constant)
+    if isinstance(constant, frozenset):  # its order differs between processes
+        return str(sorted(map(repr, constant)))
+    return repr(constant)

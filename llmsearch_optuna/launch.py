@@ -1,0 +1,104 @@
+"""From a checked study file to its `Tuner` and its search."""
+
+from collections.abc import Mapping
+from typing import Any, Literal, cast
+
+import optuna
+
+from llmsearch_optuna.data import load_data
+from llmsearch_optuna.demo.dataset import demo_samples
+from llmsearch_optuna.demo.model import demo_model_directory
+from llmsearch_optuna.engine.model import LoadedModel, load_model
+from llmsearch_optuna.metrics import make_metric
+from llmsearch_optuna.presets import presets
+from llmsearch_optuna.study_file import StudyFile
+from llmsearch_optuna.tuner import Tuner
+
+__all__ = ["build_tuner", "search"]
+
+_DEMO = "demo"
+
+
+def build_tuner(file: StudyFile) -> Tuner:
+    """Loads metric, data and model, the cheap ones first.
+
+    Raises:
+        ConfigurationError: One of them cannot be had, or they do not fit together.
+    """
+    metric = make_metric(file.metric["name"], **_arguments(file.metric))
+    rows = _rows(file)
+    model, tokenizer = _model(file)
+    return Tuner(
+        model=model,
+        tokenizer=tokenizer,
+        dataset=rows,
+        scorer=metric,
+        column_mapping={"input_cols": file.data.input_cols, "eval_cols": file.data.eval_cols},
+        prompt_template=file.data.prompt_template,
+        messages=file.data.messages,
+        batch_size=file.model.batch_size,
+        tokenizer_encode_args=file.data.encode_args,
+        tokenizer_decode_args=file.data.decode_args,
+        seed=file.study.seed,
+        stop=file.generation.stop,
+        search_size=file.data.search_size,
+        holdout_size=file.data.holdout_size,
+    )
+
+
+def search(file: StudyFile, tuner: Tuner, *, n_trials: int | None = None, show_progress: bool = True) -> optuna.Study:
+    """Runs or resumes the search of a study file; see `Tuner.search`.
+
+    Args:
+        file: The study file.
+        tuner: What `build_tuner` made of it.
+        n_trials: Finished trials wanted in total; as the file says by default.
+        show_progress: Whether to show progress on standard error.
+    """
+    longest, seed = file.space.longest_completion(), file.space.first_seed()
+    return tuner.search(
+        file.space,
+        n_trials=file.study.n_trials if n_trials is None else n_trials,
+        storage=file.study.storage,
+        study_name=file.study.name,
+        sampler=file.sampler["name"],
+        sampler_args=_arguments(file.sampler),
+        pruner=file.pruner["name"],
+        pruner_args=_arguments(file.pruner),
+        rungs=cast("int | list[int] | Literal['doubling']", file.study.rungs),
+        baselines=file.study.baselines,
+        presets=[
+            point
+            for name in file.study.presets
+            for point in presets(name, max_new_tokens=longest, generation_seed=seed)
+        ],
+        show_progress=show_progress,
+    )
+
+
+def _rows(file: StudyFile) -> object:
+    if file.data.path == _DEMO:
+        return demo_samples((file.data.search_size or 1) + file.data.holdout_size)
+    local = file.directory / file.data.path
+    path = str(local) if local.exists() or local.suffix else file.data.path
+    return load_data(path, config=file.data.config, split=file.data.split)
+
+
+def _model(file: StudyFile) -> LoadedModel:
+    local = file.directory / file.model.name
+    if file.model.name == _DEMO:
+        name = str(demo_model_directory())
+    else:
+        name = str(local) if local.is_dir() else file.model.name
+    return load_model(
+        name,
+        device=file.model.device,
+        dtype=file.model.dtype,
+        revision=file.model.revision,
+        gguf_file=file.model.gguf_file,
+        allow_pickle=file.model.allow_pickle,
+    )
+
+
+def _arguments(table: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in table.items() if key != "name"}

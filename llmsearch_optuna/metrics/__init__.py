@@ -1,0 +1,39 @@
+"""Metrics: how completions are scored against the references.
+
+`make_metric` makes a `Metric` of what a user writes: a name, ``"package.module:function"``, ``"evaluate:NAME"``, a
+callable. Importing this package is quick: ``evaluate`` (which imports torch), ``rouge_score`` and ``sacrebleu`` are
+imported only by the metrics that use them.
+"""
+
+from llmsearch_optuna.metrics.base import Metric, Reference, SampleMetric, Scores
+from llmsearch_optuna.metrics.corpus import CorpusMetric, bleu, chrf
+from llmsearch_optuna.metrics.evaluate_module import EvaluateMetric
+from llmsearch_optuna.metrics.factory import BUILT_IN_METRICS, make_metric
+from llmsearch_optuna.metrics.items import ItemsMetric, distinct_items
+from llmsearch_optuna.metrics.rouge import rouge1, rouge2, rouge_l
+from llmsearch_optuna.metrics.scorer import CallableMetric, Scorer
+from llmsearch_optuna.metrics.text import contains, exact_match, numeric, token_f1
+
+__all__ = [
+    "BUILT_IN_METRICS",
+    "CallableMetric",
+    "CorpusMetric",
+    "EvaluateMetric",
+    "ItemsMetric",
+    "Metric",
+    "Reference",
+    "SampleMetric",
+    "Scorer",
+    "Scores",
+    "bleu",
+    "chrf",
+    "contains",
+    "distinct_items",
+    "exact_match",
+    "make_metric",
+    "numeric",
+    "rouge1",
+    "rouge2",
+    "rouge_l",
+    "token_f1",
+]

@@ -1,0 +1,111 @@
+"""Metrics of Hugging Face's ``evaluate``."""
+
+import inspect
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from llmsearch_optuna.errors import MetricError, unknown_name
+from llmsearch_optuna.metrics.base import Reference, Scores, check_lengths, read_column
+from llmsearch_optuna.metrics.scorer import describe, digest, identify, one_line, run_scorer
+
+__all__ = ["EvaluateMetric"]
+
+_INPUTS = {"predictions", "references"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluateMetric:
+    """An ``evaluate.EvaluationModule`` as a `Metric`.
+
+    Lone surrogates, which Arrow cannot store, are replaced by question marks.
+
+    Attributes:
+        module: The ``EvaluationModule``; its inputs must be ``predictions`` and ``references``.
+        key: Which of the results is the score: a number, or a list of one per sample. ``None`` takes the only one.
+        column: The reference column, given to the module as it is; ``None`` takes the only one.
+        greater_is_better: Whether the study maximises the value.
+        arguments: Further arguments of ``module.compute``.
+        name: Name and hash of the script, the key, the column and the arguments.
+
+    Raises:
+        MetricError: The module needs other inputs, or does not know an argument.
+    """
+
+    module: Any
+    key: str | None = None
+    column: str | None = None
+    greater_is_better: bool = True
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    name: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        features = self.module.features
+        inputs = set(features[0] if isinstance(features, list) else features)
+        if inputs != _INPUTS:
+            raise MetricError(f"`evaluate:{self.module.name}` needs {sorted(inputs)}, must need {sorted(_INPUTS)}")
+        compute = self.module._compute  # noqa: SLF001  # what an evaluate metric overrides: its signature is the arguments
+        parameters = inspect.signature(compute).parameters.values()
+        known = {parameter.name for parameter in parameters} - _INPUTS
+        takes_all = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
+        for name in self.arguments:
+            if name in _INPUTS or (name not in known and not takes_all):
+                raise MetricError(unknown_name(f"`evaluate:{self.module.name}` argument", name, known | {"key"}))
+        object.__setattr__(self, "name", _fingerprint(self))
+
+    @classmethod
+    def load(cls, path: str, **fields: Any) -> Self:
+        """Loads ``evaluate.load(path)`` with results in memory and a fixed seed.
+
+        Args:
+            path: A script, its folder or a name on the hub.
+            **fields: The other attributes.
+
+        Raises:
+            MetricError: It cannot be loaded.
+        """
+        import evaluate  # noqa: PLC0415  # imports torch
+
+        try:
+            module = evaluate.load(path, keep_in_memory=True, seed=0)
+        except Exception as error:
+            raise MetricError(f"cannot load `evaluate:{path}`: {type(error).__name__}: {one_line(error)}") from error
+        return cls(module=module, **fields)
+
+    def __call__(
+        self, references: Sequence[Reference], predictions: Sequence[str], *, sample_ids: Sequence[int] | None = None
+    ) -> Scores:
+        """See `Metric`."""
+        check_lengths(references, predictions, sample_ids)
+        values = read_column(references, self.column, sample_ids)
+        rows = [{"value": value} for value in values]
+        return run_scorer(f"evaluate:{self.module.name}", self._compute, rows, predictions, sample_ids)
+
+    def _compute(self, references: list[dict[str, Any]], predictions: list[str]) -> object:
+        results: dict[str, object] = self.module.compute(
+            predictions=[_storable(prediction) for prediction in predictions],
+            references=[_storable(reference["value"]) for reference in references],
+            **self.arguments,
+        )
+        if self.key is None and len(results) == 1:
+            return next(iter(results.values()))
+        if self.key is None:
+            known = ", ".join(f"`{key}`" for key in results)
+            raise MetricError(f"`key` must say which result of `evaluate:{self.module.name}` is the score: {known}")
+        if self.key not in results:
+            raise MetricError(unknown_name(f"`evaluate:{self.module.name}` result", self.key, results))
+        return results[self.key]
+
+
+def _storable(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode("utf-8")
+    return [_storable(part) for part in value] if isinstance(value, list | tuple) else value
+
+
+def _fingerprint(metric: EvaluateMetric) -> str:
+    script = inspect.getmodule(type(metric.module))
+    source = inspect.getsource(script) if script else identify(type(metric.module))
+    chosen = {"key": metric.key, "column": metric.column} | dict(sorted(metric.arguments.items()))
+    parts = [f"{name}={describe(value)}" for name, value in chosen.items() if value is not None]
+    return f"evaluate:{metric.module.name}/{metric.module.config_name}#{digest(source)}({', '.join(parts)})"

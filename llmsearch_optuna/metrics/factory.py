@@ -1,0 +1,148 @@
+"""From what the user writes to a metric."""
+
+import importlib
+import inspect
+import operator
+import sys
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, TypeGuard
+
+from llmsearch_optuna.errors import MetricError, unknown_name
+from llmsearch_optuna.metrics.base import Metric, SampleMetric
+from llmsearch_optuna.metrics.corpus import CorpusMetric, bleu, chrf
+from llmsearch_optuna.metrics.evaluate_module import EvaluateMetric
+from llmsearch_optuna.metrics.items import ItemsMetric, distinct_items
+from llmsearch_optuna.metrics.rouge import rouge1, rouge2, rouge_l
+from llmsearch_optuna.metrics.scorer import CallableMetric, Scorer, one_line
+from llmsearch_optuna.metrics.text import contains, exact_match, numeric, token_f1
+
+__all__ = ["BUILT_IN_METRICS", "make_metric"]
+
+_SAMPLE: Mapping[str, Callable[..., float]] = {
+    "exact_match": exact_match,
+    "contains": contains,
+    "numeric": numeric,
+    "token_f1": token_f1,
+    "rouge1": rouge1,
+    "rouge2": rouge2,
+    "rougeL": rouge_l,
+}
+_CORPUS: Mapping[str, Callable[..., float]] = {"bleu": bleu, "chrf": chrf}
+_ITEMS: Mapping[str, Callable[..., float]] = {"distinct_items": distinct_items}
+
+BUILT_IN_METRICS = (*_SAMPLE, *_CORPUS, *_ITEMS)
+"""The names that `make_metric` knows."""
+
+_EVALUATE = "evaluate:"
+
+
+def make_metric(
+    spec: str | Scorer | Metric | object,
+    *,
+    column: str | None = None,
+    greater_is_better: bool = True,
+    **arguments: Any,
+) -> Metric:
+    """The metric that `spec` stands for.
+
+    Args:
+        spec: One of
+
+            - the name of a built-in metric (`BUILT_IN_METRICS`);
+            - ``"package.module:function"``, which is imported and may be any of the objects below;
+            - ``"evaluate:NAME_OR_PATH"``, loaded by ``evaluate.load``, or an ``evaluate.EvaluationModule``;
+            - a callable: a llmsearch scorer, ``(references, predictions) -> score or one score per sample``;
+            - a `Metric`, which is returned as it is.
+        column: The reference column to compare; ``None`` takes the only one. Not for callables, which get all columns.
+        greater_is_better: Whether the study maximises the value.
+        **arguments: Arguments of a built-in metric (``ignore_case``, ``lowercase``), or the ``key`` of an ``evaluate``
+            result and arguments of its ``compute``. Callables take none: use `functools.partial`.
+
+    Raises:
+        MetricError: The name, an argument or the kind of object is unknown, or something cannot be imported or loaded.
+    """
+    if not isinstance(spec, str):
+        return _from_object(spec, column, greater_is_better, arguments)
+    if spec.startswith(_EVALUATE):
+        key = arguments.pop("key", None)
+        return EvaluateMetric.load(
+            spec.removeprefix(_EVALUATE),
+            key=key,
+            column=column,
+            greater_is_better=greater_is_better,
+            arguments=arguments,
+        )
+    if ":" in spec:
+        return _from_object(_import(spec), column, greater_is_better, arguments)
+    return _built_in(spec, column, greater_is_better, arguments)
+
+
+def _built_in(name: str, column: str | None, greater_is_better: bool, arguments: Mapping[str, Any]) -> Metric:
+    functions = {**_SAMPLE, **_CORPUS, **_ITEMS}
+    if name not in functions:
+        raise MetricError(unknown_name("metric", name, functions))
+    function = functions[name]
+    changed = _check_arguments(name, function, arguments)
+    parts = [f"{key}={value!r}" for key, value in {"column": column, **changed}.items() if value is not None]
+    full_name = f"{name}({', '.join(parts)})" if parts else name
+    if name in _ITEMS:
+        return ItemsMetric(name=full_name, column=column, greater_is_better=greater_is_better)
+    kind = SampleMetric if name in _SAMPLE else CorpusMetric
+    score = partial(function, **changed) if changed else function
+    return kind(name=full_name, score=score, column=column, greater_is_better=greater_is_better)
+
+
+def _check_arguments(name: str, function: Callable[..., float], arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments that differ from their defaults, sorted by name."""
+    parameters = inspect.signature(function).parameters.values()
+    defaults = {
+        parameter.name: parameter.default for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY
+    }
+    for key, value in arguments.items():
+        if not defaults:
+            raise MetricError(f"metric `{name}` takes no arguments, got `{key}`")
+        if key not in defaults:
+            raise MetricError(unknown_name(f"`{name}` argument", key, defaults))
+        if type(value) is not type(defaults[key]):
+            raise MetricError(
+                f"`{key}` of metric `{name}` must be of type {type(defaults[key]).__name__}, got {value!r}"
+            )
+    return {key: arguments[key] for key in sorted(arguments) if arguments[key] != defaults[key]}
+
+
+def _import(spec: str) -> object:
+    module_name, _, attribute = spec.partition(":")
+    try:
+        module = importlib.import_module(module_name)
+    except Exception as error:
+        raise MetricError(f"cannot import the metric `{spec}`: {type(error).__name__}: {one_line(error)}") from error
+    try:
+        found: object = operator.attrgetter(attribute)(module)
+    except AttributeError:
+        raise MetricError(f"cannot import the metric `{spec}`: `{module_name}` has no `{attribute}`") from None
+    return found
+
+
+def _from_object(spec: object, column: str | None, greater_is_better: bool, arguments: dict[str, Any]) -> Metric:
+    if _is_evaluation_module(spec):
+        key = arguments.pop("key", None)
+        return EvaluateMetric(
+            module=spec, key=key, column=column, greater_is_better=greater_is_better, arguments=arguments
+        )
+    if isinstance(spec, Metric):
+        if column is not None or arguments or (spec.greater_is_better and not greater_is_better):
+            raise MetricError(f"metric `{spec.name}` is complete: no `column`, direction or argument can be added")
+        return spec
+    if not callable(spec):
+        raise MetricError(f"a metric must be a name, a callable or an `evaluate` module, got {spec!r}")
+    if column is not None:
+        raise MetricError("`column` is not for a scorer function, which is given all reference columns")
+    if arguments:
+        raise MetricError(f"a scorer function takes no arguments, got `{next(iter(arguments))}`: use functools.partial")
+    return CallableMetric(function=spec, greater_is_better=greater_is_better)
+
+
+def _is_evaluation_module(spec: object) -> TypeGuard[Any]:
+    evaluate = sys.modules.get("evaluate")  # an instance exists only where it was imported
+    return evaluate is not None and isinstance(spec, evaluate.EvaluationModule)

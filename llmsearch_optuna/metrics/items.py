@@ -1,0 +1,137 @@
+"""Scores of completions that list things."""
+
+import re
+import string
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from numbers import Integral
+
+from llmsearch_optuna.errors import MetricError
+from llmsearch_optuna.metrics.base import (
+    Reference,
+    Scores,
+    check_lengths,
+    mean_scores,
+    name_samples,
+    read_column,
+)
+
+__all__ = ["ItemsMetric", "distinct_items", "split_items"]
+
+COUNT = "count"
+
+_SEPARATORS = re.compile(r"[\n\r,;\uff0c\u3001\uff1b]")  # the last three are their CJK forms
+_MARKS = re.compile(
+    r"(?:[-*+>#\u00b7\u2013\u2014\u2022]\s*"
+    r"|[(\[]?(?:[0-9]{1,3}[.):\]]|[A-Za-z][.)\]](?=\s))(?:\s+(?=\S)|(?=[^\s0-9])))+"
+)
+_EDGES = (
+    string.whitespace
+    + string.punctuation.translate({ord("+"): None, ord("#"): None})
+    + "\u2018\u2019\u201c\u201d\u2026"
+)
+_STEM = 3  # letters that every plural leaves alone
+
+
+def distinct_items(prediction: str, members: Collection[str] | None = None, count: int | None = None) -> float:
+    """How well a completion lists `count` distinct members: right ones over the larger of items listed and asked for.
+
+    Repetitions and items that are no members earn nothing, but lengthen the list. An empty list scores 0. Items are
+    compared without case, bullets, numbering, punctuation at the ends (but C++ is not C) and plural endings.
+
+    Args:
+        prediction: A list in words; see `split_items`.
+        members: What may be listed; ``None`` allows everything.
+        count: How many were asked for, at least 1; ``None`` stands for the number listed.
+
+    Returns:
+        The score, in [0, 1].
+    """
+    items = split_items(prediction)
+    right = set(items)
+    if members is not None:
+        right &= {_normal_form(member) for member in members}
+    return len(right) / max(len(items), count or 1)
+
+
+def split_items(text: str) -> list[str]:
+    """The items of a list, in normal form, in order, with repetitions.
+
+    Splits at line ends, commas and semicolons; leaves out parts without letters or digits, and headings that end with a
+    colon.
+    """
+    parts = (part.strip() for part in _SEPARATORS.split(text))
+    return [item for part in parts if not part.rstrip("*_ ").endswith(":") and (item := _normal_form(part))]
+
+
+def _normal_form(text: str) -> str:
+    text = text.strip()
+    if mark := _MARKS.match(text):
+        text = text[mark.end() :]
+    text = " ".join(text.strip(_EDGES).casefold().split()).removeprefix("and ")
+    return _singular(text)
+
+
+def _singular(text: str) -> str:
+    """One form for singular and plural: ``bus`` and ``buses``, ``berry`` and ``berries``, ``movie`` and ``movies``.
+
+    It need not be a word, and a few pairs like ``plan`` and ``plane`` fall together.
+    """
+    stem = text[:_STEM] + text[_STEM:].rstrip("se")
+    return stem[:-1] + "y" if len(stem) >= _STEM and stem.endswith("i") else stem
+
+
+@dataclass(frozen=True, kw_only=True)
+class ItemsMetric:
+    """`distinct_items` with the members and the count that the references ask for.
+
+    The reference key ``count``, an integer of at least 1, is the number of items asked for; without it, the number
+    listed counts.
+
+    Attributes:
+        name: Identifies the metric and its column.
+        column: The reference column; ``None`` takes the only one besides ``count``, if there is any. Where it holds a
+            list, only its members are right.
+        greater_is_better: Whether the study maximises the value.
+    """
+
+    name: str
+    column: str | None = None
+    greater_is_better: bool = True
+
+    def __call__(
+        self, references: Sequence[Reference], predictions: Sequence[str], *, sample_ids: Sequence[int] | None = None
+    ) -> Scores:
+        """See `Metric`."""
+        check_lengths(references, predictions, sample_ids)
+        samples = name_samples(len(references), sample_ids)
+        if self.column is None and set(references[0]) <= {COUNT}:
+            columns: list[object] = [None] * len(references)
+        else:
+            others = [{key: row[key] for key in row if key != COUNT} for row in references]
+            columns = read_column(others, self.column, sample_ids)
+        return mean_scores(
+            [
+                distinct_items(prediction, _members(values, sample), _count(row, sample))
+                for prediction, values, row, sample in zip(predictions, columns, references, samples, strict=True)
+            ]
+        )
+
+
+def _members(value: object, sample: int) -> Sequence[str] | None:
+    if hasattr(value, "tolist"):  # arrays of any library
+        value = value.tolist()
+    if not isinstance(value, list | tuple):
+        return None
+    if not value or not all(isinstance(member, str) for member in value):
+        raise MetricError(f"the members that sample {sample} may list must be texts, at least one")
+    return value
+
+
+def _count(reference: Reference, sample: int) -> int | None:
+    count = reference.get(COUNT)
+    if count is None:
+        return None
+    if not isinstance(count, Integral) or isinstance(count, bool) or count < 1:
+        raise MetricError(f"`{COUNT}` of sample {sample} must be an integer >= 1, got {count!r}")
+    return int(count)

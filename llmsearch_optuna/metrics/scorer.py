@@ -1,0 +1,174 @@
+"""The user's own scorers: any function of references and predictions, as in llmsearch."""
+
+import functools
+import hashlib
+import inspect
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from numbers import Real
+from types import CodeType
+from typing import Any, NamedTuple
+
+from llmsearch_optuna.errors import LlmsearchError, ScorerError
+from llmsearch_optuna.metrics.base import Reference, Scores, check_lengths, mean_scores, name_samples
+
+__all__ = ["CallableMetric", "Scorer", "describe", "digest", "identify", "one_line", "run_scorer"]
+
+Scorer = Callable[[list[dict[str, Any]], list[str]], object]
+"""``(references, predictions) -> score``: one real number, or a sequence of one per sample."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CallableMetric:
+    """A llmsearch scorer as a `Metric`.
+
+    Attributes:
+        function: Called with the references as dicts and the predictions, both positionally. Returns one real number
+            (Python's, NumPy's, a tensor of any library) or one per sample, whose mean is then the value.
+        greater_is_better: Whether the study maximises the value.
+        name: Module, qualified name and a hash of the source: an edited scorer is another metric.
+    """
+
+    function: Scorer
+    greater_is_better: bool = True
+    name: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "name", identify(self.function))
+
+    def __call__(
+        self, references: Sequence[Reference], predictions: Sequence[str], *, sample_ids: Sequence[int] | None = None
+    ) -> Scores:
+        """See `Metric`."""
+        return run_scorer(self.name.partition("#")[0], self.function, references, predictions, sample_ids)
+
+
+class _Outcome(NamedTuple):
+    result: object
+    error: Exception | None
+
+
+def run_scorer(
+    label: str,
+    function: Scorer,
+    references: Sequence[Reference],
+    predictions: Sequence[str],
+    sample_ids: Sequence[int] | None,
+) -> Scores:
+    """Calls a scorer that may do anything wrong.
+
+    Where it fails on all samples together, it is tried on each alone, to name the first that fails the same way.
+
+    Raises:
+        ScorerError: The scorer raised, or returned a wrong type, a wrong number of scores, NaN or infinity.
+        MetricError: References and predictions differ in length.
+    """
+    check_lengths(references, predictions, sample_ids)
+    samples = name_samples(len(references), sample_ids)
+
+    def culprit(fails: Callable[[_Outcome], bool]) -> str:
+        for sample, reference, prediction in zip(samples, references, predictions, strict=True):
+            if fails(_attempt(function, [reference], [prediction])):
+                return f" on sample {sample}"
+        return ""
+
+    result, error = _attempt(function, references, predictions)
+    if error is not None:
+        kind = type(error)
+        where = culprit(lambda alone: type(alone.error) is kind)
+        raise ScorerError(f"scorer `{label}` raised {kind.__name__}: {one_line(error)}{where}") from error
+    if isinstance(result, Real):
+        value = _to_float(result)
+        if not math.isfinite(value):
+            where = culprit(lambda alone: isinstance(alone.result, Real) and not math.isfinite(_to_float(alone.result)))
+            raise ScorerError(f"scorer `{label}` returned {value}{where}; scores must be finite")
+        return Scores(value, None)
+    if not isinstance(result, Sequence) or isinstance(result, str | bytes | bytearray):
+        raise ScorerError(f"scorer `{label}` must return a number or one per sample, got {type(result).__name__}")
+    if len(result) != len(references):
+        raise ScorerError(f"scorer `{label}` returned {len(result)} scores for {len(references)} samples")
+    per_sample = [_sample_score(label, score, sample) for score, sample in zip(result, samples, strict=True)]
+    try:
+        return mean_scores(per_sample)
+    except OverflowError as error:
+        raise ScorerError(f"scorer `{label}` returned scores too large to average") from error
+
+
+def _attempt(function: Scorer, references: Sequence[Reference], predictions: Sequence[str]) -> _Outcome:
+    try:
+        result = function([dict(reference) for reference in references], list(predictions))
+        return _Outcome(_plain(result), None)
+    except LlmsearchError:
+        raise
+    except Exception as error:  # noqa: BLE001  # the user's code may raise anything; the caller names it
+        return _Outcome(None, error)
+
+
+def _plain(value: object) -> object:
+    return value.tolist() if hasattr(value, "tolist") else value  # arrays and scalars of any library, on any device
+
+
+def _to_float(number: Real) -> float:
+    try:
+        return float(number)
+    except OverflowError:  # an integer beyond floats
+        return math.inf
+
+
+def _sample_score(label: str, score: object, sample: int) -> float:
+    number = _plain(score)
+    if not isinstance(number, Real):
+        raise ScorerError(f"scorer `{label}` must return numbers, got {type(number).__name__} for sample {sample}")
+    value = _to_float(number)
+    if not math.isfinite(value):
+        raise ScorerError(f"scorer `{label}` returned {value} for sample {sample}; scores must be finite")
+    return value
+
+
+def one_line(error: BaseException) -> str:
+    """An exception's message on one printable line of at most 200 characters."""
+    printable = (character if character.isprintable() else " " for character in str(error)[:1000])
+    text = " ".join("".join(printable).split())
+    return text if len(text) <= 200 else text[:200] + "..."
+
+
+def identify(function: object) -> str:
+    """A name for a callable that changes with its source, and is the same in every process.
+
+    What a closure or an instance holds is not part of it; the arguments of a `functools.partial` are.
+    """
+    if isinstance(function, functools.partial):
+        keywords = (f"{key}={describe(value)}" for key, value in sorted(function.keywords.items()))
+        arguments = [*map(describe, function.args), *keywords]
+        return f"{identify(function.func)}({', '.join(arguments)})"
+    named = function if hasattr(function, "__qualname__") else type(function)
+    name = f"{named.__module__}.{named.__qualname__}"
+    try:
+        return f"{name}#{digest(inspect.getsource(named))}"  # type: ignore[arg-type]
+    except (OSError, TypeError):  # no source, e.g. typed into a console or written in C
+        code = getattr(named, "__code__", None)
+        return name if code is None else f"{name}#{digest(_describe_code(code))}"
+
+
+def describe(argument: object) -> str:
+    """An argument as part of a metric's name."""
+    return identify(argument) if callable(argument) else repr(argument)
+
+
+def digest(source: str) -> str:
+    """A short hash of a source text."""
+    return hashlib.sha256(source.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+
+
+def _describe_code(code: CodeType) -> str:
+    constants = [_describe_constant(constant) for constant in code.co_consts]
+    return f"{code.co_code.hex()} {code.co_names} {constants}"
+
+
+def _describe_constant(constant: object) -> str:
+    if isinstance(constant, CodeType):
+        return _describe_code(constant)
+    if isinstance(constant, frozenset):  # its order differs between processes
+        return str(sorted(map(repr, constant)))
+    return repr(constant)

@@ -1,0 +1,242 @@
+"""The objective: one trial's parameters, generated and scored rung by rung."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import optuna
+
+from llmsearch_optuna.engine.base import Completion, Engine, Request, Stopping, TokenCallback
+from llmsearch_optuna.errors import ConfigurationError, TrialError
+from llmsearch_optuna.metrics import Metric
+from llmsearch_optuna.params import GenerationParams
+from llmsearch_optuna.space import SearchSpace
+from llmsearch_optuna.storage import CompletionStore, StoredCompletion
+from llmsearch_optuna.study import BASELINE, FIXED_PARAMS, PARAMS
+from llmsearch_optuna.task import Sample
+
+__all__ = ["Evaluation", "GenerationObjective", "RungPlan", "rung_sizes"]
+
+RungPlan = int | Sequence[int] | Literal["doubling"]
+"""Every so many samples; at these numbers of samples; or at 8, 16, 32, ..."""
+
+
+def rung_sizes(plan: RungPlan, samples: int) -> tuple[int, ...]:
+    """The numbers of samples at which a trial reports, ascending; the last is always `samples`.
+
+    Raises:
+        ConfigurationError: The plan is not a positive step, an ascending list of positive sizes, or ``"doubling"``.
+    """
+    if plan == "doubling":
+        sizes = [8 * 2**power for power in range(samples.bit_length())]
+    elif isinstance(plan, int) and not isinstance(plan, bool) and plan >= 1:
+        sizes = list(range(plan, samples + 1, plan))
+    elif isinstance(plan, list | tuple) and plan and all(isinstance(size, int) and size >= 1 for size in plan):
+        sizes = list(plan)
+        if sizes != sorted(set(sizes)):
+            raise ConfigurationError(f"rungs must ascend, got {sizes}")
+    else:
+        raise ConfigurationError(f"rungs must be a step, a list of sizes or 'doubling', got {plan!r}")
+    return (*(size for size in sizes if size < samples), samples)
+
+
+@dataclass(frozen=True, kw_only=True)
+class GenerationObjective:
+    """A plain Optuna objective, ``(trial) -> score``, that generates, scores, reports and prunes rung by rung.
+
+    Usable in anybody's ``study.optimize(objective, catch=(TrialError,))``; `Tuner.search` drives it step by step.
+
+    Attributes:
+        engine: Generates the completions.
+        samples: The search split, in the shared order.
+        metric: Scores them.
+        space: What a trial samples from.
+        stopping: What ends a completion.
+        rungs: The numbers of samples at which trials report, ascending; the last is all of them.
+        output_preproc: Applied to every completion before it is scored and stored.
+        store: Where completions are kept, and found again when a trial is resumed.
+        study_key: The study's key in the store.
+        after_generation: Called after every pass of the engine.
+    """
+
+    engine: Engine
+    samples: tuple[Sample, ...]
+    metric: Metric
+    space: SearchSpace
+    stopping: Stopping
+    rungs: tuple[int, ...]
+    output_preproc: Callable[[str], str] = str.strip
+    store: CompletionStore | None = None
+    study_key: str = ""
+    after_generation: Callable[[], None] = field(default=lambda: None)
+
+    def __call__(self, trial: optuna.Trial) -> float:
+        """The metric's value over all samples.
+
+        Raises:
+            optuna.TrialPruned: The study's pruner gave up on the trial.
+            TrialError: The trial cannot be scored.
+        """
+        evaluation = self.start(trial)
+        while not evaluation.finished:
+            evaluation.advance()
+        if evaluation.pruned:
+            raise optuna.TrialPruned
+        return evaluation.value
+
+    def start(self, trial: optuna.Trial) -> "Evaluation":
+        """Chooses the trial's parameters and restores what an interrupted run of it has stored."""
+        given = trial.user_attrs.get(FIXED_PARAMS)
+        params = self.space.suggest(trial) if given is None else GenerationParams.from_json(given)
+        trial.set_user_attr(PARAMS, params.to_json())
+        return Evaluation(self, trial, params)
+
+
+class Evaluation:
+    """One trial on its way through the rungs.
+
+    Attributes:
+        params: What it generates with.
+        value: The metric over the samples so far; NaN before the first rung.
+        pruned: Whether the pruner gave up on it.
+        tokens: Tokens generated so far.
+    """
+
+    def __init__(self, objective: GenerationObjective, trial: optuna.Trial, params: GenerationParams) -> None:
+        self.params = params
+        self.value = float("nan")
+        self.pruned = False
+        self.tokens = 0
+        self._objective = objective
+        self._trial = trial
+        self._predictions: list[str] = []
+        self._scores: list[float] | None = []
+        self._finish_reasons: Counter[str] = Counter()
+        if objective.store is not None:
+            self._restore(objective.store.load(objective.study_key, trial.number))
+
+    @property
+    def scored(self) -> int:
+        """Samples scored so far."""
+        return len(self._predictions)
+
+    @property
+    def finished(self) -> bool:
+        """Whether the trial is pruned or fully evaluated."""
+        return self.pruned or self.scored == len(self._objective.samples)
+
+    def advance(self, on_tokens: TokenCallback | None = None) -> None:
+        """Generates, scores, stores and reports the next rung, and asks the pruner.
+
+        Raises:
+            TrialError: The trial cannot be scored.
+        """
+        completions = self._objective.engine.generate(self.requests(), on_tokens)
+        self._objective.after_generation()
+        self.record(completions)
+
+    def requests(self) -> list[Request]:
+        """What the next rung needs generated."""
+        return [
+            Request(
+                prompt=sample.prompt,
+                prompt_ids=sample.token_ids,
+                params=self.params,
+                stopping=self._objective.stopping,
+            )
+            for sample in self._next_samples()
+        ]
+
+    def record(self, completions: Sequence[Completion]) -> None:
+        """Scores, stores and reports the completions of `requests`, and asks the pruner.
+
+        Raises:
+            TrialError: The trial cannot be scored.
+        """
+        samples = self._next_samples()
+        start = self.scored
+        predictions = [
+            self._prediction(sample, completion) for sample, completion in zip(samples, completions, strict=True)
+        ]
+        scores = self._score(samples, predictions)
+        rows = [
+            StoredCompletion(
+                position=start + index,
+                row=sample.row,
+                text=prediction,
+                token_ids=completion.token_ids,
+                finish_reason=completion.finish_reason,
+                score=None if scores is None else scores[index],
+            )
+            for index, (sample, completion, prediction) in enumerate(
+                zip(samples, completions, predictions, strict=True)
+            )
+        ]
+        if self._objective.store is not None:
+            self._objective.store.append(self._objective.study_key, self._trial.number, rows)
+        self._count(rows)
+        self._trial.report(self.value, step=self.scored)
+        self._ask_pruner()
+        if self.finished:
+            self._trial.set_user_attr("tokens", self.tokens)
+            self._trial.set_user_attr("finish_reasons", dict(self._finish_reasons))
+
+    def _next_samples(self) -> tuple[Sample, ...]:
+        end = next(size for size in self._objective.rungs if size > self.scored)
+        return self._objective.samples[self.scored : end]
+
+    def _prediction(self, sample: Sample, completion: Completion) -> str:
+        try:
+            prediction = self._objective.output_preproc(completion.text)
+        except Exception as error:
+            raise TrialError(f"output_preproc raised {type(error).__name__}: {error} on row {sample.row}") from error
+        if not isinstance(prediction, str):
+            raise TrialError(f"output_preproc must return a string, got {type(prediction).__name__}")
+        return prediction
+
+    def _score(self, samples: Sequence[Sample], predictions: list[str]) -> list[float] | None:
+        """Brings `value` up to date; the new samples' own scores where the metric has them."""
+        metric = self._objective.metric
+        new = None
+        if self._scores is not None:
+            new = metric(
+                [sample.reference for sample in samples], predictions, sample_ids=[sample.row for sample in samples]
+            )
+        self._predictions += predictions
+        if new is not None and new.per_sample is not None and self._scores is not None:
+            self._scores += new.per_sample
+            self.value = sum(self._scores) / len(self._scores)
+            return list(new.per_sample)
+        # The metric scores a corpus as a whole: all samples so far.
+        self._scores = None
+        seen = self._objective.samples[: self.scored]
+        if new is not None and len(seen) == len(samples):
+            self.value = new.value
+        else:
+            self.value = metric(
+                [sample.reference for sample in seen], self._predictions, sample_ids=[sample.row for sample in seen]
+            ).value
+        return None
+
+    def _count(self, rows: Sequence[StoredCompletion]) -> None:
+        self.tokens += sum(len(row.token_ids) for row in rows)
+        self._finish_reasons.update(row.finish_reason for row in rows)
+
+    def _restore(self, stored: Sequence[StoredCompletion]) -> None:
+        """Takes up where an interrupted run of this trial stopped, reports that it did not make included."""
+        if not stored:
+            return
+        reported = self._trial.study.get_trials(deepcopy=False)[self._trial.number].intermediate_values
+        for size in (*self._objective.rungs, len(stored)):
+            if self.scored < size <= len(stored):
+                rows = stored[self.scored : size]
+                self._score(self._next_samples()[: len(rows)], [row.text for row in rows])
+                self._count(rows)
+                if self.scored not in reported:
+                    self._trial.report(self.value, step=self.scored)
+        self._ask_pruner()
+
+    def _ask_pruner(self) -> None:
+        if BASELINE not in self._trial.user_attrs and self.scored < len(self._objective.samples):
+            self.pruned = self._trial.should_prune()

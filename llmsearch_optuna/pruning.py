@@ -1,0 +1,55 @@
+"""Pruners by name."""
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from optuna import pruners
+
+from llmsearch_optuna.errors import ConfigurationError, unknown_name
+
+__all__ = ["make_pruner", "pruner_names"]
+
+_PRUNERS: Mapping[str, Callable[..., pruners.BasePruner]] = {
+    "median": pruners.MedianPruner,
+    "percentile": pruners.PercentilePruner,
+    "hyperband": pruners.HyperbandPruner,
+    "successive-halving": pruners.SuccessiveHalvingPruner,
+    "none": pruners.NopPruner,
+}
+
+
+def pruner_names() -> tuple[str, ...]:
+    """The names that `make_pruner` knows."""
+    return tuple(_PRUNERS)
+
+
+def make_pruner(name: str, rungs: Sequence[int], arguments: Mapping[str, Any] | None = None) -> pruners.BasePruner:
+    """An Optuna pruner whose steps are samples.
+
+    Args:
+        name: ``"median"``, ``"percentile"``, ``"hyperband"``, ``"successive-halving"`` or ``"none"``.
+        rungs: The numbers of samples at which trials report, ascending.
+        arguments: Arguments of the Optuna class. By default median and percentile (25) spare the first quarter of the
+            samples and the first four trials; hyperband and successive-halving begin at the first rung.
+
+    Raises:
+        ConfigurationError: The name or an argument is unknown, or a value is refused.
+    """
+    if name not in _PRUNERS:
+        raise ConfigurationError(unknown_name("pruner", name, _PRUNERS))
+    defaults: dict[str, dict[str, Any]] = {
+        "median": {"n_startup_trials": 4, "n_warmup_steps": rungs[-1] // 4},
+        "percentile": {"percentile": 25.0, "n_startup_trials": 4, "n_warmup_steps": rungs[-1] // 4},
+        "hyperband": {"min_resource": rungs[0], "max_resource": rungs[-1]},
+        "successive-halving": {"min_resource": rungs[0]},
+        "none": {},
+    }
+    known = inspect.signature(_PRUNERS[name]).parameters
+    for argument in arguments or {}:
+        if argument not in known:
+            raise ConfigurationError(unknown_name(f"argument of the {name} pruner", argument, known))
+    try:
+        return _PRUNERS[name](**{**defaults[name], **(arguments or {})})
+    except (ValueError, TypeError) as error:
+        raise ConfigurationError(f"the {name} pruner refuses its arguments: {error}") from error

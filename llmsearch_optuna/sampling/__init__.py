@@ -1,0 +1,12 @@
+"""From logits to tokens: penalties, cuts and seeded noise, every row by its own parameters and on its own.
+
+A row's token depends on its logits, parameters, prompt and step alone: no sum in here depends on the order of its
+terms, so that neither neighbours nor the size of the batch can change a bit of it.
+"""
+
+from llmsearch_optuna.sampling.noise import gumbel_noise, prompt_key
+from llmsearch_optuna.sampling.penalties import penalise
+from llmsearch_optuna.sampling.sampler import filtered_logits, sample
+from llmsearch_optuna.sampling.warpers import SamplingRows
+
+__all__ = ["SamplingRows", "filtered_logits", "gumbel_noise", "penalise", "prompt_key", "sample"]

@@ -1,0 +1,61 @@
+"""Counter-based Gumbel noise: a pure function of (seed, prompt, step, token), with no state to keep or to restore."""
+
+import hashlib
+from collections.abc import Sequence
+
+import numpy as np
+from torch import Tensor
+
+__all__ = ["gumbel_noise", "prompt_key"]
+
+_WORD = 0xFFFFFFFF
+_GOLDEN_RATIO = 0x9E3779B9
+
+
+def prompt_key(token_ids: Sequence[int]) -> int:
+    """A stable 32-bit key of a prompt: BLAKE2b over its token ids as little-endian 64-bit integers.
+
+    Args:
+        token_ids: The prompt's token ids, without padding; may be empty.
+
+    Returns:
+        An integer in [0, 2**32), the same on every machine and with every version.
+    """
+    words = np.asarray(token_ids, dtype="<i8").tobytes()
+    return int.from_bytes(hashlib.blake2b(words, digest_size=4).digest(), "little")
+
+
+def gumbel_noise(seeds: Tensor, prompt_keys: Tensor, steps: Tensor, token_ids: Tensor) -> Tensor:
+    """Standard Gumbel noise for every row and token; adding it to the logits makes argmax a sample (Gumbel-max).
+
+    The four arguments are hashed to 32 bits, one after the other, with the "lowbias32" mixer (C. Wellons, "Prospecting
+    for Hash Functions", 2018, nullprogram.com/blog/2018/07/31). The hash x gives u = (x + 0.5) / 2**32, which is never
+    0 or 1 in float64, and -log(-log(u)), which lies in (-3.2, 22.9).
+
+    Args:
+        seeds: The rows' generation seeds; int64 [rows], in [0, 2**32).
+        prompt_keys: The rows' prompt keys (`prompt_key`); int64 [rows], in [0, 2**32).
+        steps: The number of tokens generated so far in each row; int64 [rows], in [0, 2**32).
+        token_ids: The tokens to draw noise for; int64 [rows, k], or [k] for the same tokens in every row.
+
+    Returns:
+        float64 [rows, k].
+    """
+    row_words = _mixed(_mixed(_mixed(seeds ^ _GOLDEN_RATIO) ^ prompt_keys) ^ steps)
+    # Tokens are mixed on their own first: else rows whose words differ in a few low bits would share their noise,
+    # only handed to neighbouring token ids.
+    words = _mixed(row_words[:, None] ^ _mixed(token_ids))
+    uniform = words.double().add_(0.5).mul_(2.0**-32)
+    return uniform.log_().neg_().log_().neg_()
+
+
+def _mixed(words: Tensor) -> Tensor:
+    """The lowbias32 mixer on 32-bit words held in int64, as torch has no arithmetic on uint32."""
+    words = words ^ (words >> 16)
+    words *= 0x7FEB352D
+    words &= _WORD
+    words ^= words >> 15
+    words *= 0x846CA68B - 2**32  # the same modulo 2**32, and the product fits an int64
+    words &= _WORD
+    words ^= words >> 16
+    return words

@@ -1,0 +1,125 @@
+"""One token for every row, each by its own parameters and on its own."""
+
+import math
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from llmsearch_optuna.errors import LogitsError
+from llmsearch_optuna.sampling.noise import gumbel_noise
+from llmsearch_optuna.sampling.warpers import SamplingRows, apply_cuts, leading_candidates, row_slices
+
+__all__ = ["filtered_logits", "sample"]
+
+# Scores up to here leave room for differences in float32; a temperature that would lead beyond is as good as greedy.
+_LARGEST_SCORE = 1e38
+_WIDENING = 16
+
+
+def sample(logits: Tensor, rows: SamplingRows, steps: Tensor, *, width: int = 256) -> Tensor:
+    """Draws the next token of every row.
+
+    A greedy row takes its most probable token, the lowest id if tied. Any other takes, of the tokens that its cuts
+    keep, the one with the largest sum of logit / temperature and Gumbel noise, which is an exact sample of the filtered
+    distribution (Gumbel-max). A row's token is the same, to the bit, whatever the other rows are.
+
+    Args:
+        logits: Penalties included, -inf where a token is banned; floating [rows, vocab], taken as float32.
+        rows: The parameters, on the device of the logits.
+        steps: The number of tokens that each completion has so far; int64 [rows], on the device of the logits.
+        width: The number of most probable tokens that the cuts are tried on first. It changes the cost, not the result:
+            rows with a cut that may end outside are tried again with more, in the end with all.
+
+    Returns:
+        Token ids; int64 [rows].
+
+    Raises:
+        LogitsError: A row holds NaN or +inf, or has no finite logit.
+    """
+    tokens, peaks = _most_probable(logits)
+    if rows.greedy.all():
+        return tokens
+    scores = _scores(logits, peaks, rows)
+    cut = rows.cuts.any(-1)
+    for wanted, draw in ((cut, partial(_draw_cut, width=width)), (~cut & ~rows.greedy, _draw_free)):
+        if wanted.all():
+            return draw(scores, rows, steps)
+        if wanted.any():
+            index = wanted.nonzero()[:, 0].to(logits.device)
+            tokens[index] = draw(scores[index], rows.select(index), steps[index])
+    return tokens
+
+
+def filtered_logits(logits: Tensor, rows: SamplingRows) -> Tensor:
+    """The distributions that `sample` draws from: logits divided by the temperature, -inf for all that is cut.
+
+    Args:
+        logits: As for `sample`.
+        rows: As for `sample`.
+
+    Returns:
+        float32 [rows, vocab]; greedy rows have one finite entry.
+
+    Raises:
+        LogitsError: As for `sample`.
+    """
+    tokens, peaks = _most_probable(logits)
+    scores = _scores(logits, peaks, rows)
+    candidates = apply_cuts(leading_candidates(scores, rows, logits.shape[1]), rows)
+    kept = torch.empty_like(candidates.kept).scatter_(1, candidates.token_ids, candidates.kept)
+    most_probable = torch.zeros_like(kept).scatter_(1, tokens[:, None], value=True)
+    kept = torch.where(rows.greedy.to(kept.device)[:, None], most_probable, kept)
+    return scores.masked_fill(~kept, -torch.inf)
+
+
+def _most_probable(logits: Tensor) -> tuple[Tensor, Tensor]:
+    """The most probable token of each row, and its logit in float32; refuses rows that have none."""
+    tokens = logits.argmax(-1)
+    # NaN counts as the largest value, so that the peak shows all that can be wrong with a row.
+    peaks = logits.gather(1, tokens[:, None])[:, 0].float()
+    if not peaks.isfinite().all():
+        row, peak = next((row, peak) for row, peak in enumerate(peaks.tolist()) if not math.isfinite(peak))
+        if peak == -math.inf:
+            raise LogitsError(
+                f"row {row} of the logits has no finite value, so that every token is banned: "
+                "weaken `no_repeat_ngram_size` or whatever else bans tokens"
+            )
+        raise LogitsError(
+            f"row {row} of the logits holds {'NaN' if math.isnan(peak) else '+inf'}: "
+            "if the model runs in float16 it overflowed, so load it in bfloat16 or float32"
+        )
+    return tokens, peaks
+
+
+def _scores(logits: Tensor, peaks: Tensor, rows: SamplingRows) -> Tensor:
+    """Logits divided by the temperature; float32 [rows, vocab]."""
+    temperature = torch.maximum(rows.temperature, peaks.abs() / _LARGEST_SCORE)
+    temperature = temperature.clamp(torch.finfo(torch.float32).tiny, torch.finfo(torch.float32).max)
+    return logits.float() / temperature[:, None]
+
+
+def _draw_cut(scores: Tensor, rows: SamplingRows, steps: Tensor, *, width: int) -> Tensor:
+    candidates = apply_cuts(leading_candidates(scores, rows, width), rows)
+    noise = gumbel_noise(rows.seeds, rows.prompt_keys, steps, candidates.token_ids)
+    tokens = candidates.token_ids.gather(1, (candidates.log_ratios + noise).argmax(-1, keepdim=True))[:, 0]
+    undecided = candidates.undecided.nonzero()[:, 0]
+    if len(undecided):
+        left = (scores[undecided], rows.select(undecided), steps[undecided])
+        tokens[undecided] = _draw_cut(*left, width=width * _WIDENING)
+    return tokens
+
+
+def _draw_free(scores: Tensor, rows: SamplingRows, steps: Tensor) -> Tensor:
+    """For rows without a cut: needs no sorting, as noise belongs to token ids."""
+    vocab = torch.arange(scores.shape[1], device=scores.device)
+    peaks = scores.amax(-1, keepdim=True).double()
+    tokens = [
+        scores[part]
+        .double()
+        .sub_(peaks[part])
+        .add_(gumbel_noise(rows.seeds[part], rows.prompt_keys[part], steps[part], vocab))
+        .argmax(-1)
+        for part in row_slices(scores)
+    ]
+    return torch.cat(tokens)

@@ -1,0 +1,376 @@
+"""The cuts of the distribution, top_k to top_a, each row by its own parameters, on its most probable tokens."""
+
+import dataclasses
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Self
+
+import torch
+from torch import Tensor
+
+from llmsearch_optuna.params import TRUNCATIONS, GenerationParams
+
+__all__ = ["Candidates", "SamplingRows", "apply_cuts", "leading_candidates", "row_slices"]
+
+_OFF: dict[str, float] = {
+    "temperature": 1.0,
+    "top_k": 0,
+    "top_p": 1.0,
+    "min_p": 0.0,
+    "typical_p": 1.0,
+    "epsilon_cutoff": 0.0,
+    "eta_cutoff": 0.0,
+    "tfs": 1.0,
+    "top_a": 0.0,
+}
+_DTYPES = {"temperature": torch.float32, "top_k": torch.int64}
+_MAX_TOP_K = 2**31
+
+# Probability masses are added up as integers, in this unit and relative to the row's most probable token: integer sums
+# do not depend on the order of their terms, hence not on kernel, device, batch or number of candidates. Sums over 2**20
+# tokens fit an int64, and what truncation loses of them is less than the rounding of a float32.
+_MASS_UNIT = 2.0**43
+# The same for the second differences of tfs: their absolute values add up to 2 at most.
+_CURVATURE_UNIT = 2.0**60
+
+# As first cuts, these need the mass and the entropy of the whole row.
+_NEED_MASS = ("top_p", "typical_p", "epsilon_cutoff", "eta_cutoff", "top_a")
+_NEED_ENTROPY = ("typical_p", "eta_cutoff")
+
+# Temporaries this large stay in a processor's cache; a GPU prefers few large kernels.
+_SLICE_ELEMENTS = {"cpu": 2**17}
+_GPU_SLICE_ELEMENTS = 2**24
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SamplingRows:
+    """The sampling parameters of a batch as columns; a parameter that is off has a value without effect.
+
+    Attributes:
+        temperature: Divides the logits; float32 [rows], 1 where greedy.
+        top_k: int64 [rows], 0 is off.
+        top_p: float64 [rows], 1 is off.
+        min_p: float64 [rows], 0 is off.
+        typical_p: float64 [rows], 1 is off.
+        epsilon_cutoff: float64 [rows], 0 is off.
+        eta_cutoff: float64 [rows], 0 is off.
+        tfs: float64 [rows], 1 is off.
+        top_a: float64 [rows], 0 is off.
+        seeds: Generation seeds; int64 [rows].
+        prompt_keys: Keys of the prompts (`prompt_key`); int64 [rows].
+        greedy: Whether a row takes its most probable token; bool [rows], on the CPU.
+        cuts: Which of `params.TRUNCATIONS` are on, none where greedy; bool [rows, 8], on the CPU: what there is to
+            compute is known without waiting for the device.
+    """
+
+    temperature: Tensor
+    top_k: Tensor
+    top_p: Tensor
+    min_p: Tensor
+    typical_p: Tensor
+    epsilon_cutoff: Tensor
+    eta_cutoff: Tensor
+    tfs: Tensor
+    top_a: Tensor
+    seeds: Tensor
+    prompt_keys: Tensor
+    greedy: Tensor
+    cuts: Tensor
+
+    @classmethod
+    def build(
+        cls, params: Sequence[GenerationParams], prompt_keys: Sequence[int], device: torch.device | str = "cpu"
+    ) -> Self:
+        """The columns of these parameters.
+
+        Args:
+            params: The parameters of each row.
+            prompt_keys: The `prompt_key` of each row.
+            device: Where the logits will be.
+
+        Raises:
+            ValueError: There is not one prompt key for each row.
+        """
+        if len(params) != len(prompt_keys):
+            raise ValueError(f"every row needs one prompt key, got {len(prompt_keys)} keys for {len(params)} rows")
+        greedy = [row.greedy for row in params]
+        columns: dict[str, list[float]] = {
+            name: [
+                off if is_greedy or (value := getattr(row, name)) is None else value
+                for row, is_greedy in zip(params, greedy, strict=True)
+            ]
+            for name, off in _OFF.items()
+        }
+        columns["top_k"] = [min(k, _MAX_TOP_K) for k in columns["top_k"]]
+        tensors = {
+            name: torch.tensor(column, dtype=_DTYPES.get(name, torch.float64), device=device)
+            for name, column in columns.items()
+        }
+        on = [[value != _OFF[name] for value in columns[name]] for name in TRUNCATIONS]
+        return cls(
+            **tensors,
+            seeds=torch.tensor([row.generation_seed for row in params], dtype=torch.int64, device=device),
+            prompt_keys=torch.tensor(prompt_keys, dtype=torch.int64, device=device),
+            greedy=torch.tensor(greedy, dtype=torch.bool),
+            cuts=torch.tensor(on, dtype=torch.bool).T,
+        )
+
+    def select(self, index: Tensor | Sequence[int]) -> Self:
+        """The rows with these numbers, in this order.
+
+        Args:
+            index: A sequence, or int64 [selected] on any device.
+        """
+        index = torch.as_tensor(index, dtype=torch.int64)
+        columns = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        return dataclasses.replace(self, **{name: column[index.to(column.device)] for name, column in columns.items()})
+
+
+class Candidates(NamedTuple):
+    """The most probable tokens of each row, best first, of which the leading `size` are kept.
+
+    A row is *open* until its first cut: the tokens outside the candidates are still kept, too. A first cut that ends
+    strictly inside the candidates also removes everything outside, and the row is closed. One that does not leaves the
+    row *undecided*: it wants more candidates.
+
+    Attributes:
+        scores: Logits divided by the temperature, in descending order; float32 [rows, k].
+        token_ids: In ascending order where scores are tied; int64 [rows, k].
+        size: The number of candidates kept, at least 1; int64 [rows].
+        outside_mass: Probability outside the candidates, as in `_mass`; int64 [rows], 0 once the row is closed.
+        outside_surprise: The same for `_surprise`.
+        open: bool [rows].
+        undecided: All else in such a row is void; bool [rows].
+    """
+
+    scores: Tensor
+    token_ids: Tensor
+    size: Tensor
+    outside_mass: Tensor
+    outside_surprise: Tensor
+    open: Tensor
+    undecided: Tensor
+
+    @property
+    def kept(self) -> Tensor:
+        """Whether a candidate is kept; bool [rows, k]."""
+        return torch.arange(self.scores.shape[1], device=self.scores.device) < self.size[:, None]
+
+    @property
+    def log_ratios(self) -> Tensor:
+        """Log-probability of each candidate less that of the first; float64 [rows, k], -inf where not kept."""
+        ratios = self.scores.double() - self.scores[:, :1].double()
+        return ratios.masked_fill(~self.kept, -torch.inf)
+
+
+def leading_candidates(scores: Tensor, rows: SamplingRows, width: int) -> Candidates:
+    """The `width` most probable tokens of each row, nothing cut yet.
+
+    Args:
+        scores: Logits divided by the temperature, with a finite one in every row; float32 [rows, vocab].
+        rows: Whose first cuts decide which sums over the whole row are needed.
+        width: The number of candidates; all tokens if the vocabulary is not larger.
+    """
+    vocab = scores.shape[1]
+    if width < vocab:
+        token_ids = scores.topk(width, sorted=False).indices.sort().values
+        best, order = torch.sort(scores.gather(1, token_ids), stable=True, descending=True)
+        token_ids = token_ids.gather(1, order)
+    else:
+        best, token_ids = torch.sort(scores, stable=True, descending=True)
+    size = (best > -torch.inf).sum(-1)
+    nothing = torch.zeros_like(size)
+    candidates = Candidates(
+        scores=best,
+        token_ids=token_ids,
+        size=size,
+        outside_mass=nothing,
+        outside_surprise=nothing,
+        open=torch.full_like(size, width < vocab, dtype=torch.bool),
+        undecided=torch.zeros_like(size, dtype=torch.bool),
+    )
+    first_cuts = {TRUNCATIONS[column] for column in rows.cuts[rows.cuts.any(-1)].int().argmax(-1).tolist()}
+    if width >= vocab or first_cuts.isdisjoint(_NEED_MASS):
+        return candidates
+    candidates = candidates._replace(outside_mass=_outside(_mass, scores, best))
+    if first_cuts.isdisjoint(_NEED_ENTROPY):
+        return candidates
+    return candidates._replace(outside_surprise=_outside(_surprise, scores, best))
+
+
+def apply_cuts(candidates: Candidates, rows: SamplingRows) -> Candidates:
+    """Makes every row's cuts, in the order of `params.TRUNCATIONS`, each renormalising before the next.
+
+    The result is that of the processors of ``transformers``; the sources of tfs and top_a are with them below. Between
+    tied tokens that a cut could split, the lowest token ids are kept. Rows that have no cut stay open.
+
+    Args:
+        candidates: As `leading_candidates` gives them.
+        rows: The parameters of the same rows.
+    """
+    for column, name in enumerate(TRUNCATIONS):
+        on = rows.cuts[:, column]
+        if on.any():
+            cut = _CUTS[name](candidates, getattr(rows, name))
+            on = on.to(candidates.size.device)
+            candidates = Candidates(
+                *(
+                    torch.where(on.reshape(-1, *[1] * (new.dim() - 1)), new, old)
+                    for new, old in zip(cut, candidates, strict=True)
+                )
+            )
+    return candidates
+
+
+def row_slices(scores: Tensor) -> Iterator[slice]:
+    """Runs of rows, so that temporaries of their size are cheap."""
+    rows, vocab = scores.shape
+    step = max(1, _SLICE_ELEMENTS.get(scores.device.type, _GPU_SLICE_ELEMENTS) // vocab)
+    return (slice(start, start + step) for start in range(0, rows, step))
+
+
+def _mass(gaps: Tensor) -> Tensor:
+    """Probability relative to the first candidate's, in `_MASS_UNIT`, from the differences to its score."""
+    return gaps.exp().mul_(_MASS_UNIT).to(torch.int64)
+
+
+def _surprise(gaps: Tensor) -> Tensor:
+    """The terms -w log(w) of the entropy in `_MASS_UNIT`, w being the probability relative to the first candidate."""
+    gaps = gaps.clamp(min=-200.0)  # where exp is 0 already, and 0 * inf is not
+    return gaps.exp().mul_(gaps).mul_(-_MASS_UNIT).to(torch.int64)
+
+
+def _outside(term: Callable[[Tensor], Tensor], scores: Tensor, best: Tensor) -> Tensor:
+    """The sum of a term over all tokens that are not among the best; int64 [rows]."""
+    top = best[:, :1]
+    whole_rows = torch.cat([term(scores[part] - top[part]).sum(-1) for part in row_slices(scores)])
+    return whole_rows - term(best - top).sum(-1)
+
+
+def _masses(candidates: Candidates) -> tuple[Tensor, Tensor]:
+    """The mass of each candidate, 0 where it is not kept, and of all that is kept; int64 [rows, k] and [rows]."""
+    mass = _mass(candidates.scores - candidates.scores[:, :1]).where(candidates.kept, 0)
+    return mass, mass.sum(-1) + candidates.outside_mass
+
+
+def _log_mass(total: Tensor) -> Tensor:
+    """The surprisal of the first candidate, given the mass of all that is kept; float64 [rows]."""
+    return torch.log(total.double() / _MASS_UNIT)
+
+
+def _entropy(candidates: Candidates, total: Tensor) -> Tensor:
+    """Entropy of all that is kept in nats, given its mass; float64 [rows]."""
+    terms = _surprise(candidates.scores - candidates.scores[:, :1]).where(candidates.kept, 0)
+    surprise = terms.sum(-1) + candidates.outside_surprise
+    return _log_mass(total) + surprise.double() / total.double()
+
+
+def _closed(candidates: Candidates, size: Tensor, inside: Tensor) -> Candidates:
+    """The candidates cut to `size`, if that holds whatever there is outside of them, which is for `inside` to say."""
+    # Two candidates past the end stand for the zeros that tfs sees there.
+    inside = inside & (size <= candidates.scores.shape[1] - 2)
+    return candidates._replace(
+        size=size,
+        outside_mass=torch.zeros_like(size),
+        outside_surprise=torch.zeros_like(size),
+        open=torch.zeros_like(candidates.open),
+        undecided=candidates.undecided | (candidates.open & ~inside),
+    )
+
+
+def _head(candidates: Candidates, size: Tensor) -> Candidates:
+    """Keeps the first `size` candidates, which the cut would keep of any tokens that follow."""
+    last = candidates.scores.gather(1, size[:, None] - 1)[:, 0]
+    return _closed(candidates, size, inside=last > candidates.scores[:, -1])
+
+
+def _above(candidates: Candidates, floor: Tensor) -> Candidates:
+    """Keeps the tokens whose log-probability less that of the first is at least `floor`, float64 [rows]."""
+    return _head(candidates, (candidates.log_ratios >= floor.clamp(max=0.0)[:, None]).sum(-1))
+
+
+def _top_k(candidates: Candidates, k: Tensor) -> Candidates:
+    last = torch.minimum(k.clamp(min=1), candidates.size)[:, None] - 1
+    return _head(candidates, (candidates.scores >= candidates.scores.gather(1, last)).sum(-1))
+
+
+def _top_p(candidates: Candidates, top_p: Tensor) -> Candidates:
+    mass, total = _masses(candidates)
+    tail = total[:, None] - mass.cumsum(-1) + mass  # of each token and all after it
+    return _head(candidates, (tail > ((1.0 - top_p) * total)[:, None]).sum(-1).clamp(min=1))
+
+
+def _min_p(candidates: Candidates, min_p: Tensor) -> Candidates:
+    return _above(candidates, min_p.log())
+
+
+def _typical_p(candidates: Candidates, typical_p: Tensor) -> Candidates:
+    """Keeps the tokens whose surprisal is nearest to the entropy, up to a mass of `typical_p` or just above."""
+    mass, total = _masses(candidates)
+    entropy = _entropy(candidates, total)[:, None]
+    surprisal = _log_mass(total)[:, None] - candidates.log_ratios
+    distance = (surprisal - entropy).abs()
+    ordered, order = torch.sort(distance, stable=True)
+    below = mass.gather(1, order).cumsum(-1) < (typical_p * total)[:, None]
+    last = torch.minimum(below.sum(-1), candidates.size - 1)
+    bound = ordered.gather(1, last[:, None])
+    keep = distance <= bound
+    # What is outside is less probable than the last candidate: if that is farther off on this side, so is the rest.
+    inside = (surprisal[:, -1:] > entropy) & (distance[:, -1:] > bound)
+    # The most probable tokens may go; the others move up, so that those kept come first again.
+    first_kept = torch.sort(keep, stable=True, descending=True).indices
+    moved = candidates._replace(
+        scores=candidates.scores.gather(1, first_kept), token_ids=candidates.token_ids.gather(1, first_kept)
+    )
+    return _closed(moved, keep.sum(-1), inside[:, 0])
+
+
+def _epsilon_cutoff(candidates: Candidates, epsilon: Tensor) -> Candidates:
+    _, total = _masses(candidates)
+    return _above(candidates, epsilon.log() + _log_mass(total))
+
+
+def _eta_cutoff(candidates: Candidates, epsilon: Tensor) -> Candidates:
+    _, total = _masses(candidates)
+    eta = torch.minimum(epsilon, epsilon.sqrt() * torch.exp(-_entropy(candidates, total)))
+    return _above(candidates, eta.log() + _log_mass(total))
+
+
+def _tfs(candidates: Candidates, tfs: Tensor) -> Candidates:
+    """Tail-free sampling (Bricken 2019) as in llmsearch; unlike there, 1 is off instead of removing the last token.
+
+    With d the absolute second differences of the sorted probabilities (0 for tokens cut before) and c = cumsum(d) /
+    sum(d), token i + 1 goes where c[i] > tfs, and the last token of the vocabulary always; the first always stays.
+    """
+    weights = candidates.log_ratios.exp()
+    curvature = (weights[:, 2:] - 2.0 * weights[:, 1:-1] + weights[:, :-2]).abs()
+    units = (curvature * _CURVATURE_UNIT).to(torch.int64)
+    least = units.sum(-1)
+    # Probabilities fall, so that the differences outside add up to less than the last two candidates' probabilities.
+    spare = (weights[:, -2:].sum(-1) * (1.0 + 1e-6) * _CURVATURE_UNIT).to(torch.int64)
+    most = torch.where(candidates.open, least + spare, least)
+    reached = units.cumsum(-1)
+
+    def size(whole: Tensor) -> Tensor:
+        return torch.minimum(1 + (reached <= (tfs * whole)[:, None]).sum(-1), candidates.size)
+
+    cut = _head(candidates, size(least))
+    return cut._replace(undecided=cut.undecided | (size(least) != size(most)))
+
+
+def _top_a(candidates: Candidates, top_a: Tensor) -> Candidates:
+    """Removes the tokens with a probability below ``top_a * p_max ** 2`` (RWKV-LM), as in llmsearch."""
+    _, total = _masses(candidates)
+    return _above(candidates, top_a.log() - _log_mass(total))
+
+
+_CUTS: dict[str, Callable[[Candidates, Tensor], Candidates]] = {
+    "top_k": _top_k,
+    "top_p": _top_p,
+    "min_p": _min_p,
+    "typical_p": _typical_p,
+    "epsilon_cutoff": _epsilon_cutoff,
+    "eta_cutoff": _eta_cutoff,
+    "tfs": _tfs,
+    "top_a": _top_a,
+}

@@ -1,0 +1,296 @@
+"""The database: Optuna's study, and beside it every completion with its score."""
+
+import contextlib
+import dataclasses
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import filelock
+import optuna
+import sqlalchemy as sa
+from optuna.storages import RDBStorage
+
+from llmsearch_optuna.errors import StorageError
+
+__all__ = [
+    "CompletionStore",
+    "StoredCompletion",
+    "StoredSample",
+    "exclusive_use",
+    "open_storage",
+    "readable_errors",
+    "shown_url",
+    "sqlite_url",
+]
+
+_SCHEMA_VERSION = 1
+_BUSY_TIMEOUT_S = 60.0
+
+_METADATA = sa.MetaData()
+
+_SCHEMA = sa.Table("llmsearch_schema", _METADATA, sa.Column("version", sa.Integer, primary_key=True))
+
+# Texts are stored as JSON, which carries NUL bytes and lone surrogates through every database.
+_COMPLETIONS = sa.Table(
+    "llmsearch_completions",
+    _METADATA,
+    sa.Column("study_key", sa.String(32), primary_key=True),
+    sa.Column("trial_number", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("position", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("row", sa.Integer, nullable=False),
+    sa.Column("text", sa.JSON, nullable=False),
+    sa.Column("token_ids", sa.JSON, nullable=False),
+    sa.Column("finish_reason", sa.String(16), nullable=False),
+    sa.Column("score", sa.Double, nullable=True),
+)
+
+_SAMPLES = sa.Table(
+    "llmsearch_samples",
+    _METADATA,
+    sa.Column("study_key", sa.String(32), primary_key=True),
+    sa.Column("position", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("row", sa.Integer, nullable=False),
+    sa.Column("prompt", sa.JSON, nullable=False),
+    sa.Column("reference", sa.JSON, nullable=False),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredSample:
+    """One sample of the search split, so that a study can be read without its dataset.
+
+    Attributes:
+        position: Its place in the shared order.
+        row: Its row in the dataset.
+        prompt: The prompt.
+        reference: The evaluation columns, as far as JSON can hold them (other values as text).
+    """
+
+    position: int
+    row: int
+    prompt: str
+    reference: dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredCompletion:
+    """One scored completion of one trial.
+
+    Attributes:
+        position: The sample's place in the shared order.
+        row: The sample's row in the dataset.
+        text: The completion as the scorer saw it.
+        token_ids: Every generated token.
+        finish_reason: ``"eos"``, ``"stop"`` or ``"length"``.
+        score: The sample's own score; ``None`` where the metric scores only the whole corpus.
+    """
+
+    position: int
+    row: int
+    text: str
+    token_ids: tuple[int, ...]
+    finish_reason: str
+    score: float | None
+
+
+class CompletionStore:
+    """Completions by study and trial, in the database that holds the Optuna study.
+
+    A study is named by a random key that it carries as a user attribute, so that a study that was deleted and made anew
+    under its old name never meets the completions of its predecessor.
+
+    Args:
+        storage: Where the study lives.
+
+    Raises:
+        StorageError: The tables cannot be made, or a newer version of the package made them.
+    """
+
+    def __init__(self, storage: RDBStorage) -> None:
+        self._engine = storage.engine
+        with readable_errors(self._engine.url):
+            _METADATA.create_all(self._engine)
+            with self._engine.begin() as connection:
+                version = connection.execute(sa.select(sa.func.max(_SCHEMA.c.version))).scalar()
+                if version is None:
+                    connection.execute(_SCHEMA.insert().values(version=_SCHEMA_VERSION))
+                elif version > _SCHEMA_VERSION:
+                    raise StorageError(
+                        f"{shown_url(self._engine.url)} was written by a newer llmsearch_optuna (schema {version}, "
+                        f"this one knows {_SCHEMA_VERSION}): upgrade the package"
+                    )
+
+    def append(self, study_key: str, trial_number: int, completions: Sequence[StoredCompletion]) -> None:
+        """Adds the completions of one rung in one transaction.
+
+        Raises:
+            StorageError: The database cannot be written.
+        """
+        rows = [
+            {"study_key": study_key, "trial_number": trial_number, **dataclasses.asdict(completion)}
+            for completion in completions
+        ]
+        with readable_errors(self._engine.url), self._engine.begin() as connection:
+            connection.execute(_COMPLETIONS.insert(), rows)
+
+    def load(self, study_key: str, trial_number: int) -> list[StoredCompletion]:
+        """The completions of one trial, by position.
+
+        Raises:
+            StorageError: The database cannot be read.
+        """
+        query = (
+            sa.select(_COMPLETIONS)
+            .where(_COMPLETIONS.c.study_key == study_key, _COMPLETIONS.c.trial_number == trial_number)
+            .order_by(_COMPLETIONS.c.position)
+        )
+        with readable_errors(self._engine.url), self._engine.connect() as connection:
+            return [
+                StoredCompletion(
+                    position=row.position,
+                    row=row.row,
+                    text=row.text,
+                    token_ids=tuple(row.token_ids),
+                    finish_reason=row.finish_reason,
+                    score=row.score,
+                )
+                for row in connection.execute(query)
+            ]
+
+    def save_samples(self, study_key: str, samples: Sequence[StoredSample]) -> None:
+        """Keeps the search split of a study; does nothing if it is kept already.
+
+        Raises:
+            StorageError: The database cannot be written.
+        """
+        rows = [{"study_key": study_key, **dataclasses.asdict(sample)} for sample in samples]
+        kept = sa.select(sa.func.count()).where(_SAMPLES.c.study_key == study_key)
+        with readable_errors(self._engine.url), self._engine.begin() as connection:
+            if connection.execute(kept).scalar() == 0:
+                connection.execute(_SAMPLES.insert(), rows)
+
+    def load_samples(self, study_key: str) -> list[StoredSample]:
+        """The search split of a study, by position.
+
+        Raises:
+            StorageError: The database cannot be read.
+        """
+        query = sa.select(_SAMPLES).where(_SAMPLES.c.study_key == study_key).order_by(_SAMPLES.c.position)
+        with readable_errors(self._engine.url), self._engine.connect() as connection:
+            return [
+                StoredSample(position=row.position, row=row.row, prompt=row.prompt, reference=row.reference)
+                for row in connection.execute(query)
+            ]
+
+
+def sqlite_url(path: str) -> str:
+    """The storage URL of an SQLite file; URLs are returned as they are."""
+    return path if "://" in path else f"sqlite:///{path}"
+
+
+def open_storage(url: str | None, *, must_exist: bool = False) -> RDBStorage:
+    """Opens a database, and makes it where there is none.
+
+    SQLite is put into write-ahead mode, so that a dashboard reads while the search writes.
+
+    Args:
+        url: SQLAlchemy URL, e.g. ``sqlite:///studies/x.db``; in memory when ``None``.
+        must_exist: Refuse to make a new SQLite file, or to put tables into one that holds no study.
+
+    Raises:
+        StorageError: The file does not exist, is not a database, cannot be written, or the URL is wrong.
+    """
+    if url is None:
+        pool = {"poolclass": sa.StaticPool, "connect_args": {"check_same_thread": False}}
+        return RDBStorage("sqlite://", engine_kwargs=pool)
+    with readable_errors(url):
+        path = _sqlite_path(url)
+        if path is None:
+            return RDBStorage(url, engine_kwargs={"pool_pre_ping": True})
+        if must_exist and not path.is_file():
+            raise StorageError(f"there is no database {path}")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        engine = sa.create_engine(url)
+        try:
+            if must_exist and not sa.inspect(engine).has_table("studies"):
+                raise StorageError(f"{path} holds no study")
+            with engine.connect() as connection:
+                connection.exec_driver_sql("PRAGMA journal_mode=WAL")
+        finally:
+            engine.dispose()
+        storage = RDBStorage(url, engine_kwargs={"connect_args": {"timeout": _BUSY_TIMEOUT_S}})
+        sa.event.listen(storage.engine, "connect", _set_synchronous_normal)
+        # The listener sees new connections only.
+        storage.engine.dispose()
+        return storage
+
+
+@contextlib.contextmanager
+def exclusive_use(url: str | None) -> Iterator[None]:
+    """Keeps a second process from searching the same SQLite file; other databases are not locked.
+
+    Raises:
+        StorageError: Another process is searching it, the lock file cannot be made beside it, or the URL is wrong.
+    """
+    with readable_errors(url or "sqlite://"):
+        path = None if url is None else _sqlite_path(url)
+    if path is None:
+        yield
+        return
+    with readable_errors(str(url)):
+        lock = filelock.FileLock(f"{path.resolve()}.lock")
+        try:
+            lock.acquire(timeout=0)
+        except filelock.Timeout as error:
+            raise StorageError(
+                f"{path} is being searched by another process: wait for it, or use another storage"
+            ) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _sqlite_path(url: str) -> Path | None:
+    parsed = sa.make_url(url)
+    if parsed.get_backend_name() != "sqlite" or parsed.database in (None, "", ":memory:"):
+        return None
+    return Path(str(parsed.database))
+
+
+def _set_synchronous_normal(connection: Any, _record: object) -> None:
+    # With a write-ahead log, NORMAL loses nothing when the process dies (only a power cut may take the last commits).
+    connection.execute("PRAGMA synchronous=NORMAL")
+
+
+@contextlib.contextmanager
+def readable_errors(url: str | sa.URL) -> Iterator[None]:
+    """Turns whatever a database, its driver or the file system raises into one line.
+
+    Args:
+        url: The database; its password is not shown.
+
+    Raises:
+        StorageError: The block raised an error of SQLAlchemy, Optuna's storage, the driver or the file system.
+    """
+    try:
+        yield
+    except (
+        sa.exc.SQLAlchemyError,
+        optuna.exceptions.StorageInternalError,
+        OSError,
+        RuntimeError,
+        ImportError,  # the database's driver is not installed
+    ) as error:
+        reason = getattr(error, "orig", None) or getattr(error.__cause__, "orig", None) or error
+        raise StorageError(f"database {shown_url(url)} cannot be used: {reason}") from error
+
+
+def shown_url(url: str | sa.URL) -> str:
+    """A storage URL without its password."""
+    try:
+        return sa.make_url(url).render_as_string(hide_password=True)
+    except sa.exc.ArgumentError:
+        return f"{url} (SQLite files are written sqlite:///PATH)"

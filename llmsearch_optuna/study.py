@@ -1,0 +1,217 @@
+"""What a study keeps in Optuna's attributes: its key, what it was made for, and every trial's parameters."""
+
+import json
+import secrets
+from collections.abc import Mapping, Sequence
+from typing import Literal, NamedTuple
+
+import optuna
+from optuna.storages import RDBStorage
+from optuna.trial import FrozenTrial, TrialState
+
+from llmsearch_optuna.errors import FingerprintError, StorageError, unknown_name
+from llmsearch_optuna.params import GenerationParams
+from llmsearch_optuna.storage import open_storage, readable_errors, shown_url
+
+__all__ = [
+    "BASELINE",
+    "ERROR",
+    "FIXED_PARAMS",
+    "PARAMS",
+    "Finalist",
+    "FirstPoint",
+    "create_study",
+    "describe_params",
+    "enqueue",
+    "finalists",
+    "find_trial",
+    "open_study",
+    "study_key",
+    "trial_params",
+]
+
+PARAMS = "generation_params"
+"""User attribute of every trial: all its parameters, fixed ones included, as JSON."""
+
+FIXED_PARAMS = "fixed_generation_params"
+"""User attribute of a trial whose parameters are given and not sampled: baselines, and presets outside the space."""
+
+BASELINE = "baseline"
+"""User attribute of a baseline trial: its name. Baselines are never pruned."""
+
+ERROR = "error"
+"""User attribute of a failed trial: why."""
+
+_KEY = "llmsearch_key"
+_FINGERPRINT = "llmsearch_fingerprint"
+
+
+class FirstPoint(NamedTuple):
+    """Parameters to be tried before the sampler's own.
+
+    Attributes:
+        params: What to generate with.
+        chosen: The Optuna parameters that stand for them; ``None`` where the space lacks them.
+        baseline: The baseline's name; ``None`` for a preset.
+    """
+
+    params: GenerationParams
+    chosen: Mapping[str, object] | None
+    baseline: str | None
+
+
+class Finalist(NamedTuple):
+    """A fully evaluated trial that is worth a line: a baseline, or the best."""
+
+    name: str
+    trial: FrozenTrial
+    params: GenerationParams
+
+
+def create_study(
+    name: str, storage: RDBStorage, *, greater_is_better: bool, fingerprint: Mapping[str, str]
+) -> optuna.Study:
+    """Makes a study, or opens the one of this name if it was made for the same thing.
+
+    Args:
+        name: The study's name.
+        storage: Where it lives.
+        greater_is_better: Whether the metric is maximised.
+        fingerprint: What the scores depend on, by name (model, prompts, metric, ...).
+
+    Raises:
+        FingerprintError: The existing study was made for something else; the message says what differs.
+        StorageError: A study of this name exists and was not made by this package.
+    """
+    direction: Literal["maximize", "minimize"] = "maximize" if greater_is_better else "minimize"
+    wanted = {**fingerprint, "direction": direction}
+    with readable_errors(storage.engine.url):
+        study = optuna.create_study(study_name=name, storage=storage, direction=direction, load_if_exists=True)
+        if _KEY not in study.user_attrs:
+            if study.get_trials(deepcopy=False) or [one.name.lower() for one in study.directions] != [direction]:
+                raise StorageError(f"study `{name}` was not made by llmsearch_optuna: use another study_name")
+            study.set_user_attr(_FINGERPRINT, wanted)
+            study.set_user_attr(_KEY, secrets.token_hex(16))
+            return study
+        known: dict[str, str] = study.user_attrs[_FINGERPRINT]
+    differing = [part for part in {**known, **wanted} if known.get(part) != wanted.get(part)]
+    if differing:
+        changes = "; ".join(
+            f"{part}: {known.get(part, 'none')} then, {wanted.get(part, 'none')} now" for part in differing
+        )
+        raise FingerprintError(
+            f"study `{name}` was made with another {', '.join(differing)} ({changes}): "
+            "use another study_name or storage to begin anew"
+        )
+    return study
+
+
+def study_key(study: optuna.Study) -> str:
+    """The random key under which the study's completions are stored."""
+    return str(study.user_attrs[_KEY])
+
+
+def open_study(url: str, name: str | None = None) -> tuple[optuna.Study, RDBStorage]:
+    """Opens an existing study for reading.
+
+    Args:
+        url: The database.
+        name: Which of its studies; may be left out where there is only one.
+
+    Raises:
+        StorageError: There is no such database or study, or several and no name.
+    """
+    storage = open_storage(url, must_exist=True)
+    with readable_errors(url):
+        names = [study.study_name for study in storage.get_all_studies()]
+        if not names:
+            raise StorageError(f"{shown_url(url)} holds no study")
+        if name is None:
+            if len(names) > 1:
+                raise StorageError(
+                    f"{shown_url(url)} holds several studies, choose one with --study: {', '.join(names)}"
+                )
+            name = names[0]
+        if name not in names:
+            raise StorageError(unknown_name("study", name, names))
+        study = optuna.load_study(study_name=name, storage=storage)
+        if _KEY not in study.user_attrs:
+            raise StorageError(f"study `{name}` was not made by llmsearch_optuna")
+    return study, storage
+
+
+def enqueue(study: optuna.Study, points: Sequence[FirstPoint]) -> None:
+    """Queues parameters to be tried first, each once in the life of the study."""
+    queued = {
+        (trial.user_attrs.get("queued_params"), trial.user_attrs.get(BASELINE))
+        for trial in study.get_trials(deepcopy=False)
+    }
+    for params, chosen, baseline in points:
+        identity = (params.to_json(), baseline)
+        if identity in queued:
+            continue
+        queued.add(identity)
+        attributes = {"queued_params": params.to_json()}
+        if baseline is not None:
+            attributes[BASELINE] = baseline
+        if chosen is None:
+            attributes[FIXED_PARAMS] = params.to_json()
+        study.enqueue_trial(dict(chosen or {}), user_attrs=attributes)
+
+
+def trial_params(trial: FrozenTrial) -> GenerationParams:
+    """All parameters that a trial was generated with, fixed ones included.
+
+    Raises:
+        StorageError: The trial has not begun, or was not made by this package.
+    """
+    if PARAMS not in trial.user_attrs:
+        state = trial.state.name.lower()
+        raise StorageError(
+            f"trial {trial.number} ({state}) has no parameters: it has not begun, or was not made by llmsearch_optuna"
+        )
+    return GenerationParams.from_json(trial.user_attrs[PARAMS])
+
+
+def finalists(study: optuna.Study) -> list[Finalist]:
+    """The fully evaluated baselines and, last, the best trial of all.
+
+    Raises:
+        StorageError: No trial is fully evaluated yet.
+    """
+    complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    if not complete:
+        raise StorageError(f"study `{study.study_name}` has no fully evaluated trial yet")
+    baselines = [trial for trial in complete if BASELINE in trial.user_attrs]
+    named = [(str(trial.user_attrs[BASELINE]), trial) for trial in baselines]
+    return [Finalist(name, trial, trial_params(trial)) for name, trial in [*named, ("best", study.best_trial)]]
+
+
+def find_trial(study: optuna.Study, number: int | None) -> FrozenTrial:
+    """A trial by its number; the best fully evaluated one by default.
+
+    Raises:
+        StorageError: There is no such trial.
+    """
+    if number is None:
+        return finalists(study)[-1].trial
+    trials = study.get_trials(deepcopy=False)
+    if not 0 <= number < len(trials):
+        known = f"its trials are 0 to {len(trials) - 1}" if trials else "it has none yet"
+        raise StorageError(f"study `{study.study_name}` has no trial {number}: {known}")
+    return trials[number]
+
+
+def describe_params(params: GenerationParams) -> str:
+    """The parameters that matter, on one line: ``greedy`` or ``temperature=0.7 top_p=0.9 ...``."""
+    values = params.to_dict()
+    if params.greedy:
+        values = {"greedy": True} | {
+            name: value for name, value in values.items() if name.endswith(("penalty", "ngram_size", "new_tokens"))
+        }
+    else:
+        values.pop("do_sample", None)
+    return " ".join(
+        name if value is True else f"{name}={value:.3g}" if isinstance(value, float) else f"{name}={json.dumps(value)}"
+        for name, value in values.items()
+    )

@@ -1,0 +1,221 @@
+"""A study as a TOML file: read, and checked against the keys there are."""
+
+import dataclasses
+import tomllib
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+from llmsearch_optuna.errors import StudyFileError, unknown_name
+from llmsearch_optuna.space import SearchSpace
+
+__all__ = ["DataSection", "GenerationSection", "ModelSection", "StudyFile", "StudySection"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudySection:
+    """``[study]``: the search.
+
+    Attributes:
+        name: The study's name; the file's by default.
+        storage: Database file (from the study file's directory) or SQLAlchemy URL; the file's name with ``.db``.
+        n_trials: Finished trials wanted in total.
+        seed: Seed of the sample order and of the search.
+        rungs: When trials report: a step, a list of sizes, or ``"doubling"``.
+        baselines: Try the model's own parameters and greedy decoding first.
+        presets: Names of preset lists to try next.
+    """
+
+    name: str = ""
+    storage: str = ""
+    n_trials: int = 50
+    seed: int = 42
+    rungs: int | list[int] | str = 8
+    baselines: bool = True
+    presets: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelSection:
+    """``[model]``: see `load_model`; ``name = "demo"`` is the embedded model."""
+
+    name: str
+    device: str | None = None
+    dtype: str | None = None
+    revision: str | None = None
+    gguf_file: str | None = None
+    allow_pickle: bool = False
+    batch_size: int = 16
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataSection:
+    """``[data]``: rows, and how they become prompts; see `load_data` and `PromptSource`.
+
+    Attributes:
+        path: A JSONL, CSV or Parquet file (from the study file's directory), a hub id, or ``"demo"``.
+        config: The hub dataset's configuration.
+        split: The hub dataset's split.
+        input_cols: Columns of the prompt.
+        eval_cols: Columns of the reference.
+        prompt_template: ``str.format`` template over the input columns.
+        messages: Chat messages, in place of the template.
+        search_size: Samples that trials see.
+        holdout_size: Samples that no trial sees.
+        encode_args: The tokenizer's arguments for prompts.
+        decode_args: The tokenizer's arguments for completions.
+    """
+
+    path: str
+    config: str | None = None
+    split: str | None = None
+    input_cols: list[str]
+    eval_cols: list[str]
+    prompt_template: str | None = None
+    messages: list[dict[str, str]] | None = None
+    search_size: int | None = None
+    holdout_size: int = 0
+    encode_args: dict[str, Any] | None = None
+    decode_args: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class GenerationSection:
+    """``[generation]``: what holds for every trial.
+
+    Attributes:
+        stop: Texts that end a completion.
+    """
+
+    stop: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyFile:
+    """A study file, checked.
+
+    Attributes:
+        study: The search.
+        model: The model.
+        data: The dataset.
+        metric: The metric's name, and its arguments.
+        space: What is searched.
+        generation: What holds for every trial.
+        sampler: The sampler's name, and its arguments.
+        pruner: The pruner's name, and its arguments.
+        directory: What relative paths start from.
+    """
+
+    study: StudySection
+    model: ModelSection
+    data: DataSection
+    metric: Mapping[str, Any]
+    space: SearchSpace
+    generation: GenerationSection
+    sampler: Mapping[str, Any]
+    pruner: Mapping[str, Any]
+    directory: Path
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Reads a study file.
+
+        Raises:
+            StudyFileError: The file cannot be read, or a key or value is wrong; the message names it.
+            ParameterError: The space is wrong.
+        """
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise StudyFileError(f"study file {path} cannot be read: {error}") from error
+        return cls.parse(text, name=path.stem, directory=path.parent)
+
+    @classmethod
+    def parse(cls, text: str, *, name: str, directory: Path) -> Self:
+        """Reads the text of a study file; see `load`.
+
+        Args:
+            text: TOML.
+            name: The study's name, where the text gives none.
+            directory: What relative paths start from.
+        """
+        try:
+            table = tomllib.loads(text)
+        except tomllib.TOMLDecodeError as error:
+            raise StudyFileError(f"study file {name} is not valid TOML: {error}") from error
+        sections = ("study", "model", "data", "metric", "space", "generation", "sampler", "pruner")
+        for section, content in table.items():
+            if section not in sections:
+                raise StudyFileError(unknown_name("section", section, sections))
+            if not isinstance(content, dict):
+                raise StudyFileError(f"`{section}` must be a section ([{section}]), got {content!r}")
+        for section in ("model", "data", "metric", "space"):
+            if section not in table:
+                raise StudyFileError(f"study file {name} needs a section [{section}]")
+        study = _section("study", StudySection, table.get("study", {}))
+        return cls(
+            study=dataclasses.replace(
+                study, name=study.name or name, storage=_storage_url(study.storage or f"{name}.db", directory)
+            ),
+            model=_section("model", ModelSection, table["model"]),
+            data=_section("data", DataSection, table["data"]),
+            metric=_named("metric", table["metric"]),
+            space=SearchSpace.from_dict(table["space"]),
+            generation=_section("generation", GenerationSection, table.get("generation", {})),
+            sampler=_named("sampler", {"name": "tpe", **table.get("sampler", {})}),
+            pruner=_named("pruner", {"name": "median", **table.get("pruner", {})}),
+            directory=directory,
+        )
+
+
+_Section = TypeVar("_Section", StudySection, ModelSection, DataSection, GenerationSection)
+
+
+def _section(name: str, kind: type[_Section], table: Mapping[str, Any]) -> _Section:
+    types_by_key = typing.get_type_hints(kind)
+    for key, value in table.items():
+        if key not in types_by_key:
+            raise StudyFileError(unknown_name(f"key in [{name}]", key, types_by_key))
+        if not _fits(value, types_by_key[key]):
+            raise StudyFileError(f"`{key}` in [{name}] must be {_type_name(types_by_key[key])}, got {value!r}")
+    needed = [f.name for f in dataclasses.fields(kind) if f.default is f.default_factory is dataclasses.MISSING]
+    missing = [key for key in needed if key not in table]
+    if missing:
+        raise StudyFileError(f"[{name}] needs the key {', '.join(missing)}")
+    return kind(**table)
+
+
+def _fits(value: Any, kind: Any) -> bool:
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if kind is Any:
+        return True
+    if origin in (types.UnionType, typing.Union):
+        return any(_fits(value, option) for option in arguments)
+    if origin is list:
+        return isinstance(value, list) and all(_fits(item, arguments[0]) for item in value)
+    if origin is dict:
+        return isinstance(value, dict) and all(_fits(item, arguments[1]) for item in value.values())
+    return isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
+
+
+def _type_name(kind: Any) -> str:
+    names = {str: "a text", int: "an integer", bool: "true or false"}
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if origin in (types.UnionType, typing.Union):
+        return " or ".join(_type_name(option) for option in arguments if option is not types.NoneType)
+    if origin is list:
+        return f"a list ({_type_name(arguments[0])} each)"
+    return names.get(kind, "a table")
+
+
+def _named(section: str, table: Mapping[str, Any]) -> Mapping[str, Any]:
+    if not isinstance(table.get("name"), str):
+        raise StudyFileError(f'[{section}] needs a name = "..."')
+    return table
+
+
+def _storage_url(storage: str, directory: Path) -> str:
+    return storage if "://" in storage else f"sqlite:///{directory / storage}"

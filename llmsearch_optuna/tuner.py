@@ -1,0 +1,350 @@
+"""The public face: a model, a dataset and a metric; scores, objectives and searches."""
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import datasets
+import optuna
+
+from llmsearch_optuna.engine import MultiTokenStoppingCriteria, PredictionFunction, Request, Stopping
+from llmsearch_optuna.engine.backend import Backend, function_backend, model_backend
+from llmsearch_optuna.engine.model import load_model, place_model
+from llmsearch_optuna.errors import ConfigurationError, ModelError, TaskError
+from llmsearch_optuna.identity import identify
+from llmsearch_optuna.metrics import Metric, make_metric
+from llmsearch_optuna.objective import GenerationObjective, RungPlan, rung_sizes
+from llmsearch_optuna.params import GenerationParams
+from llmsearch_optuna.proposals import Proposer
+from llmsearch_optuna.pruning import make_pruner
+from llmsearch_optuna.search import run_search
+from llmsearch_optuna.space import SearchSpace
+from llmsearch_optuna.storage import CompletionStore, exclusive_use, open_storage
+from llmsearch_optuna.study import FirstPoint, create_study, enqueue, study_key
+from llmsearch_optuna.task import PromptSource, Sample, Task, as_dataset, check_window, encode_prompts, render_dataset
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+__all__ = ["Score", "Tuner"]
+
+
+class Score(NamedTuple):
+    """What `Tuner.get_score` gives.
+
+    Attributes:
+        value: The metric over all samples.
+        outputs: The completions, in the order of the rows.
+    """
+
+    value: float
+    outputs: list[str]
+
+
+class Tuner:
+    """Finds the generation parameters that score best for a model, a dataset and a metric.
+
+    Args:
+        model: A loaded model, or a directory or hub id to load. May be left out with `custom_pred_function`.
+        tokenizer: Its tokenizer; comes with a `model` that is given by name.
+        dataset: A `datasets.Dataset`, a list of rows or a mapping of columns.
+        scorer: ``(y_true: list[dict], y_pred: list[str]) -> float``, or one score per sample; or the name of a metric,
+            a `Metric`, or an `evaluate` module.
+        column_mapping: ``{"input_cols": [...], "eval_cols": [...]}``: columns of the prompt, and of the reference.
+        prompt_template: ``str.format`` template over the input columns.
+        sample_preprocessor: ``(tokenizer, **columns) -> prompt``.
+        messages: Chat messages (role and ``str.format`` content). Exactly one of these three must be given.
+        device: Where the model shall be; where it is already, by default.
+        batch_size: Rows per batch; halved when memory runs out. Completions do not depend on it.
+        tokenizer_encode_args: The tokenizer's keyword arguments for prompts; see `encode_prompts` for the default.
+        tokenizer_decode_args: The tokenizer's keyword arguments for completions; ``{"skip_special_tokens": True}`` by
+            default.
+        output_preproc: Applied to every completion before it is scored; strips white space by default.
+        callbacks_after_inference: Called without arguments after every generation pass.
+        is_encoder_decoder: Whether the model is an encoder-decoder; read off the model by default.
+        greater_is_better: Whether a higher score is better.
+        seed: Seed of the sample order and of the search.
+        custom_pred_function: ``(prompts, generation parameters) -> completions``, in place of the model.
+        stop: Texts that end a completion; it is cut before the first of them.
+        search_size: Samples that trials see; all that the hold-out split leaves by default.
+        holdout_size: Samples that no trial sees.
+
+    Attributes:
+        dataset: The dataset with the prompts (`_X`) and references (`_y`).
+        task: The samples in their shared order, split.
+        metric: The metric.
+        engine: What generates.
+
+    Raises:
+        ConfigurationError: An argument is wrong or missing; one line says which and what to change.
+    """
+
+    def __init__(
+        self,
+        *,
+        model: "PreTrainedModel | str | None" = None,
+        tokenizer: "PreTrainedTokenizerBase | None" = None,
+        dataset: object,
+        scorer: object,
+        column_mapping: Mapping[str, Sequence[str]],
+        prompt_template: str | None = None,
+        sample_preprocessor: Callable[..., str] | None = None,
+        messages: Sequence[Mapping[str, str]] | None = None,
+        device: str | None = None,
+        batch_size: int = 16,
+        tokenizer_encode_args: Mapping[str, Any] | None = None,
+        tokenizer_decode_args: Mapping[str, Any] | None = None,
+        output_preproc: Callable[[str], str] = str.strip,
+        callbacks_after_inference: Sequence[Callable[[], object]] | None = None,
+        is_encoder_decoder: bool | None = None,
+        greater_is_better: bool = True,
+        seed: int = 42,
+        custom_pred_function: PredictionFunction | None = None,
+        stop: Sequence[str] = (),
+        search_size: int | None = None,
+        holdout_size: int = 0,
+    ) -> None:
+        if batch_size < 1:
+            raise ConfigurationError(f"batch_size must be >= 1, got {batch_size}")
+        if isinstance(stop, str) or not all(isinstance(text, str) and text for text in stop):
+            raise ConfigurationError(f"stop must be a list of texts that are not empty, got {stop!r}")
+        self._source = PromptSource(
+            **_columns(column_mapping),
+            prompt_template=prompt_template,
+            messages=None if messages is None else tuple(messages),
+            sample_preprocessor=sample_preprocessor,
+        )
+        rows = as_dataset(dataset)
+        self.metric: Metric = make_metric(scorer, greater_is_better=greater_is_better)
+        model, tokenizer = _loaded(model, tokenizer, device)
+        self._encode_args = tokenizer_encode_args
+        self.dataset = render_dataset(rows, self._source, tokenizer)
+        self._backend: Backend
+        if custom_pred_function is not None:
+            if stop:
+                raise ConfigurationError("stop has no effect on custom_pred_function: let the function stop by itself")
+            self._backend = function_backend(custom_pred_function, tokenizer)
+        elif model is None:
+            raise ModelError("pass a model, or a custom_pred_function in its place")
+        else:
+            self._backend = model_backend(
+                model,
+                tokenizer,
+                batch_size=batch_size,
+                decode_args=tokenizer_decode_args,
+                is_encoder_decoder=is_encoder_decoder,
+            )
+        self._stopping = Stopping(eos_token_ids=self._backend.eos_token_ids, strings=tuple(stop))
+        self._output_preproc = output_preproc
+        self._decode_args = tokenizer_decode_args
+        self._callbacks = tuple(callbacks_after_inference or ())
+        self.seed = seed
+        self.task = Task.split(
+            self._encode(self.dataset), seed=seed, search_size=search_size, holdout_size=holdout_size
+        )
+
+    def get_score(self, generation_args: Mapping[str, Any] | GenerationParams, dataset: object | None = None) -> Score:
+        """Generates with one set of parameters and scores all samples.
+
+        Args:
+            generation_args: Generation parameters by name; also `eos_token_id` (an id or a list), `stop` (texts) and
+                `stopping_criteria` (a list, as llmsearch takes it) for this call.
+            dataset: Rows to score instead of the tuner's own, with the same columns.
+
+        Returns:
+            The score, and the completions in the order of the rows.
+
+        Raises:
+            ConfigurationError: A parameter or the dataset is wrong.
+            TrialError: The completions cannot be scored.
+        """
+        params, stopping = self._generation_args(generation_args)
+        rows = self.dataset if dataset is None else render_dataset(as_dataset(dataset), self._source, self.tokenizer)
+        samples = self._encode(rows)
+        check_window(samples, self._backend.window, params.max_new_tokens)
+        completions = self._backend.engine.generate(
+            [
+                Request(prompt=sample.prompt, prompt_ids=sample.token_ids, params=params, stopping=stopping)
+                for sample in samples
+            ]
+        )
+        self._after_generation()
+        outputs = [self._output_preproc(completion.text) for completion in completions]
+        return Score(self.metric([sample.reference for sample in samples], outputs).value, outputs)
+
+    def objective(self, space: SearchSpace, *, rungs: RungPlan = 8) -> GenerationObjective:
+        """A plain Optuna objective over the search split, for anybody's ``study.optimize``.
+
+        Args:
+            space: What a trial samples from.
+            rungs: When a trial reports and may be pruned: every so many samples, at these numbers of samples, or
+                ``"doubling"``.
+
+        Raises:
+            ConfigurationError: The rungs are wrong, or a prompt and its completion exceed the model's window.
+        """
+        check_window((*self.task.search, *self.task.holdout), self._backend.window, space.longest_completion())
+        return GenerationObjective(
+            engine=self._backend.engine,
+            samples=self.task.search,
+            metric=self.metric,
+            space=space,
+            stopping=self._stopping,
+            rungs=rung_sizes(rungs, len(self.task.search)),
+            output_preproc=self._output_preproc,
+            after_generation=self._after_generation,
+        )
+
+    def search(
+        self,
+        space: SearchSpace,
+        *,
+        n_trials: int = 50,
+        storage: str | None = None,
+        study_name: str = "llmsearch",
+        sampler: str = "tpe",
+        sampler_args: Mapping[str, Any] | None = None,
+        pruner: str = "median",
+        pruner_args: Mapping[str, Any] | None = None,
+        rungs: RungPlan = 8,
+        baselines: bool = True,
+        presets: Sequence[GenerationParams | Mapping[str, Any]] = (),
+        show_progress: bool = True,
+    ) -> optuna.Study:
+        """Searches, and resumes where an earlier call with the same arguments stopped.
+
+        Args:
+            space: What may be chosen.
+            n_trials: Finished trials wanted in total, those of earlier calls and the baselines included.
+            storage: SQLAlchemy URL, e.g. ``sqlite:///studies/x.db``; in memory by default.
+            study_name: The study's name in the storage.
+            sampler: ``"tpe"``, ``"gp"``, ``"random"``, ``"grid"``, ``"qmc"`` or ``"cmaes"``.
+            sampler_args: Arguments of the Optuna sampler.
+            pruner: ``"median"``, ``"percentile"``, ``"hyperband"``, ``"successive-halving"`` or ``"none"``.
+            pruner_args: Arguments of the Optuna pruner.
+            rungs: See `objective`.
+            baselines: Try the model's own parameters and greedy decoding first.
+            presets: Parameters to try next.
+            show_progress: Whether to show progress on standard error.
+
+        Returns:
+            The study; its best trial is always a fully evaluated one.
+
+        Raises:
+            ConfigurationError: An argument is wrong.
+            FingerprintError: The study exists and was made for another model, dataset, metric, space, split or seed.
+            StorageError: The database cannot be used, or another process is searching it.
+            TrialError: Every trial failed.
+        """
+        if n_trials < 1:
+            raise ConfigurationError(f"n_trials must be >= 1, got {n_trials}")
+        objective = self.objective(space, rungs=rungs)
+        proposer = Proposer(name=sampler, space=space, seed=self.seed, arguments=dict(sampler_args or {}))
+        optuna_pruner = make_pruner(pruner, objective.rungs, pruner_args)
+        points = self._first_points(space, baselines=baselines, presets=presets)
+        with exclusive_use(storage):
+            database = open_storage(storage)
+            study = create_study(
+                study_name,
+                database,
+                greater_is_better=self.metric.greater_is_better,
+                fingerprint=self._fingerprint(space),
+            )
+            study.pruner = optuna_pruner
+            store = CompletionStore(database)
+            store.save_samples(study_key(study), self.task.stored())
+            enqueue(study, points)
+            run_search(
+                study,
+                database,
+                dataclasses.replace(objective, store=store, study_key=study_key(study)),
+                proposer,
+                n_trials=n_trials,
+                show_progress=show_progress,
+            )
+        return study
+
+    @property
+    def tokenizer(self) -> "PreTrainedTokenizerBase":
+        """The tokenizer that encodes the prompts."""
+        return self._backend.tokenizer
+
+    def _encode(self, rows: datasets.Dataset) -> list[Sample]:
+        return encode_prompts(
+            rows, self._backend.tokenizer, is_chat=self._source.is_chat, encode_args=self._encode_args
+        )
+
+    def _after_generation(self) -> None:
+        for callback in self._callbacks:
+            callback()
+
+    def _fingerprint(self, space: SearchSpace) -> dict[str, str]:
+        return {
+            "model": self._backend.identity,
+            **self.task.fingerprint(),
+            "metric": self.metric.name,
+            "output_preproc": identify(self._output_preproc),
+            "tokenizer_decode_args": repr(self._decode_args),
+            "stopping": repr(self._stopping),
+            "space": repr(space),
+            "seed": str(self.seed),
+        }
+
+    def _first_points(
+        self, space: SearchSpace, *, baselines: bool, presets: Sequence[GenerationParams | Mapping[str, Any]]
+    ) -> list[FirstPoint]:
+        """The baselines, at the space's length limit and first seed, and the presets."""
+        points = []
+        if baselines:
+            limit, seed = space.longest_completion(), space.first_seed()
+            if self._backend.default_params is not None:
+                points.append(FirstPoint(self._backend.default_params(limit, seed), None, "model default"))
+            greedy = GenerationParams(do_sample=False, max_new_tokens=limit, generation_seed=seed)
+            points.append(FirstPoint(greedy, None, "greedy"))
+        for preset in presets:
+            params = preset if isinstance(preset, GenerationParams) else GenerationParams.from_dict(preset)
+            points.append(FirstPoint(params, space.trial_params(params), None))
+        return points
+
+    def _generation_args(self, values: Mapping[str, Any] | GenerationParams) -> tuple[GenerationParams, Stopping]:
+        if isinstance(values, GenerationParams):
+            return values, self._stopping
+        rest = dict(values)
+        stopping = self._stopping
+        eos = rest.pop("eos_token_id", None)
+        if eos is not None:
+            ids = (eos,) if isinstance(eos, int) else tuple(eos)
+            stopping = dataclasses.replace(stopping, eos_token_ids=ids)
+        strings = tuple(rest.pop("stop", ()))
+        criteria = tuple(rest.pop("stopping_criteria", None) or ())
+        stopping = dataclasses.replace(
+            stopping,
+            strings=(*stopping.strings, *strings),
+            sequences=tuple(c.sequence_ids for c in criteria if isinstance(c, MultiTokenStoppingCriteria)),
+            criteria=tuple(c for c in criteria if not isinstance(c, MultiTokenStoppingCriteria)),
+        )
+        return GenerationParams.from_dict(rest), stopping
+
+
+def _columns(mapping: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:
+    if set(mapping) != {"input_cols", "eval_cols"}:
+        raise TaskError(f"column_mapping needs the keys input_cols and eval_cols, got {', '.join(mapping) or 'none'}")
+    for key, columns in mapping.items():
+        if isinstance(columns, str):
+            raise TaskError(f"column_mapping['{key}'] must be a list of columns, got the text {columns!r}")
+    return {key: tuple(columns) for key, columns in mapping.items()}
+
+
+def _loaded(
+    model: "PreTrainedModel | str | None",
+    tokenizer: "PreTrainedTokenizerBase | None",
+    device: str | None,
+) -> tuple["PreTrainedModel | None", "PreTrainedTokenizerBase"]:
+    if isinstance(model, str):
+        loaded = load_model(model, device=device)
+        return loaded.model, tokenizer or loaded.tokenizer
+    if tokenizer is None:
+        raise ModelError("pass the model's tokenizer, or the model by name")
+    if model is not None and device is not None:
+        place_model(model, device)
+    return model, tokenizer

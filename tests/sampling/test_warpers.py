@@ -1,0 +1,327 @@
+"""The cuts against the processors of transformers, and against plain Python where transformers has none."""
+
+import dataclasses
+import math
+from collections import Counter
+from collections.abc import Sequence
+
+import pytest
+import torch
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+from transformers import (
+    EpsilonLogitsWarper,
+    EtaLogitsWarper,
+    LogitsProcessorList,
+    MinPLogitsWarper,
+    TemperatureLogitsWarper,
+    TopKLogitsWarper,
+    TopPLogitsWarper,
+    TypicalLogitsWarper,
+)
+
+from llmsearch_optuna.params import TRUNCATIONS, GenerationParams
+from llmsearch_optuna.sampling import SamplingRows, filtered_logits
+from llmsearch_optuna.sampling.warpers import Candidates, apply_cuts, leading_candidates
+
+WARPERS = {
+    "temperature": TemperatureLogitsWarper,
+    "top_k": TopKLogitsWarper,
+    "top_p": TopPLogitsWarper,
+    "min_p": MinPLogitsWarper,
+    "typical_p": TypicalLogitsWarper,
+    "epsilon_cutoff": EpsilonLogitsWarper,
+    "eta_cutoff": EtaLogitsWarper,
+}
+OFF = {"top_k": 0, "top_p": 1.0, "min_p": 0.0, "typical_p": 1.0, "epsilon_cutoff": 0.0, "eta_cutoff": 0.0}
+NO_IDS = torch.LongTensor([[]])
+
+RANGES: dict[str, st.SearchStrategy[float]] = {
+    "top_k": st.sampled_from([0, 1, 2, 10**30]) | st.integers(0, 60),
+    "top_p": st.sampled_from([1e-12, 1e-3, 0.999, 1.0]) | st.floats(0.01, 1.0),
+    "min_p": st.sampled_from([0.0, 1e-30, 1e-6, 1.0]) | st.floats(0.0, 1.0),
+    "typical_p": st.sampled_from([1e-12, 1e-3, 0.999, 1.0]) | st.floats(0.01, 1.0),
+    "epsilon_cutoff": st.sampled_from([0.0, 1e-30, 1e-6, 0.999]) | st.floats(1e-5, 0.1),
+    "eta_cutoff": st.sampled_from([0.0, 1e-30, 1e-6, 0.999]) | st.floats(1e-5, 0.1),
+    "tfs": st.sampled_from([0.0, 1e-6, 0.999, 1.0]) | st.floats(0.0, 1.0),
+    "top_a": st.sampled_from([0.0, 1e-6, 1.0]) | st.floats(0.0, 1.0),
+}
+TEMPERATURES = st.sampled_from([1.0, 0.01, 100.0]) | st.floats(0.1, 3.0)
+
+
+@st.composite
+def some_logits(draw: st.DrawFn) -> list[float]:
+    """Smooth, tied, all equal, far apart, and partly banned logits; float16 values, so that no two nearly tie."""
+    size = draw(st.sampled_from([1, 2, 3]) | st.integers(1, 300))
+    generator = torch.Generator().manual_seed(draw(st.integers(0, 2**20)))
+    spread = draw(st.sampled_from([0.0, 0.3, 1.0, 3.0, 10.0, 1000.0]))
+    logits = torch.randn(size, generator=generator) * spread
+    logits = logits.round() if draw(st.booleans()) else logits.half().float()
+    banned = torch.rand(size, generator=generator) < draw(st.sampled_from([0.0, 0.3, 0.9]))
+    banned[int(torch.randint(size, (), generator=generator))] = False
+    return logits.masked_fill(banned, -torch.inf).tolist()
+
+
+def some_params(*names: str) -> st.SearchStrategy[GenerationParams]:
+    few = st.sets(st.sampled_from(names), min_size=1, max_size=3)
+    return few.flatmap(
+        lambda chosen: st.builds(
+            GenerationParams,
+            do_sample=st.just(True),
+            temperature=TEMPERATURES,
+            **{name: RANGES[name] for name in names if name in chosen},
+        )
+    )
+
+
+def filtered(logits: Sequence[float], params: GenerationParams, device: torch.device | str = "cpu") -> Tensor:
+    rows = SamplingRows.build([params], [0], device)
+    return filtered_logits(torch.tensor([logits], device=device), rows)[0].cpu()
+
+
+def counts(scores: Tensor) -> Counter[float]:
+    """How many tokens of each score are kept: which of several tied tokens a cut keeps is no matter of the oracle."""
+    return Counter(scores[scores > -torch.inf].tolist())
+
+
+def oracle_bounds(name: str, value: float, scores: Tensor) -> tuple[Counter[float], Counter[float]]:
+    """What transformers keeps of these float32 scores at least and at most, up to the rounding of our float32.
+
+    The processor runs in float64, with the parameter moved a little to either side: all cuts only grow with it.
+    """
+    exact = scores.double()[None]
+
+    def kept(moved: float) -> Tensor:
+        mask: Tensor = WARPERS[name](moved)(NO_IDS, exact)[0] > -torch.inf
+        return scores.masked_fill(~mask, -torch.inf)
+
+    if name == "top_k":
+        least = most = kept(min(int(value), len(scores)))
+    elif name == "top_p":
+        least = kept(max(value - 1e-6, 0.0))
+        most = kept(value + 1e-6) if value + 1e-6 < 1.0 else scores
+    elif name == "min_p":
+        least, most = kept(min(value * (1 + 1e-9), 1.0)), kept(value * (1 - 1e-9))
+    elif name == "typical_p":
+        log_p = exact[0].log_softmax(-1)
+        distance = (-log_p + (log_p * log_p.exp()).nansum()).abs()
+        low, high = kept(max(value - 1e-6, 1e-15)), (kept(value + 1e-6) if value + 1e-6 < 1.0 else scores)
+        least = low.masked_fill(distance > distance[low > -torch.inf].max() - 1e-5, -torch.inf)
+        most = scores.masked_fill(distance > distance[high > -torch.inf].max() + 1e-5, -torch.inf)
+    else:
+        least, most = kept(min(value * (1 + 1e-5), 0.9999999)), kept(value * (1 - 1e-5))
+    return counts(least), counts(most)
+
+
+@given(some_logits(), some_params(*OFF))
+@settings(deadline=None, max_examples=300)
+def test_every_cut_keeps_what_transformers_keeps(logits: list[float], params: GenerationParams) -> None:
+    # Cut by cut, each on what ours kept before, so that every single one is held against its own rounding alone.
+    so_far = GenerationParams(do_sample=True, temperature=params.temperature)
+    scores = filtered(logits, so_far)
+    assert torch.equal(scores, WARPERS["temperature"](params.temperature)(NO_IDS, torch.tensor([logits]))[0])
+    for name in TRUNCATIONS:
+        if (value := getattr(params, name)) is None:
+            continue
+        so_far = dataclasses.replace(so_far, **{name: value})
+        ours = filtered(logits, so_far)
+        kept = ours > -torch.inf
+        assert kept.any()
+        assert torch.equal(ours[kept], scores[kept])
+        if value == OFF[name]:
+            assert torch.equal(ours, scores)
+        else:
+            least, most = oracle_bounds(name, value, scores)
+            assert least <= counts(ours) <= most
+        scores = ours
+
+
+def test_whole_chains_equal_those_of_transformers(device: torch.device) -> None:
+    # Continuous logits, for which no cut falls on a rounding boundary: equality without exceptions, in float32.
+    generator = torch.Generator().manual_seed(7)
+    cases = 400
+    logits = torch.randn(cases, 500, generator=generator) * torch.linspace(0.1, 8.0, cases)[:, None]
+
+    def params(row: int) -> GenerationParams:
+        draw = torch.rand(12, generator=generator).tolist()
+        values: dict[str, float] = {
+            "top_k": int(draw[0] * 100) + 1,
+            "top_p": draw[1],
+            "min_p": draw[2] ** 4,
+            "typical_p": draw[3],
+            "epsilon_cutoff": draw[4] ** 6,
+            "eta_cutoff": draw[5] ** 6,
+        }
+        chosen = {name: value for name, value in values.items() if draw[6 + list(values).index(name)] < 0.5}
+        return GenerationParams.from_dict({"do_sample": True, "temperature": 0.2 + 2 * draw[0], **chosen})
+
+    batch = [params(row) for row in range(cases)]
+    ours = filtered_logits(logits.to(device), SamplingRows.build(batch, [0] * cases, device)).cpu()
+    for row, wanted in enumerate(batch):
+        names = [name for name in WARPERS if getattr(wanted, name) is not None]
+        chain = LogitsProcessorList([WARPERS[name](getattr(wanted, name)) for name in names])
+        theirs = chain(NO_IDS, logits[row : row + 1])[0]
+        assert torch.equal(ours[row] > -torch.inf, theirs > -torch.inf), wanted
+        torch.testing.assert_close(ours[row].softmax(-1), theirs.softmax(-1))
+    assert len(set((ours > -torch.inf).sum(-1).tolist())) > 50  # they are not all alike
+
+
+def probabilities(logits: Sequence[float]) -> list[float]:
+    top = max(logits)
+    weights = [math.exp(logit - top) for logit in logits]
+    return [weight / math.fsum(weights) for weight in weights]
+
+
+def kept_by_tfs(logits: Sequence[float], tfs: float) -> set[int]:
+    order = sorted(range(len(logits)), key=lambda token: (-logits[token], token))
+    if tfs >= 1.0:
+        return {token for token in order if logits[token] > -math.inf}
+    unsorted = probabilities(logits)
+    p = [unsorted[token] for token in order]
+    curvature = [abs((p[i + 2] - p[i + 1]) - (p[i + 1] - p[i])) for i in range(len(p) - 2)]
+    kept, sum_so_far, whole = [order[0]], 0.0, math.fsum(curvature)
+    for token, change in zip(order[1:-1], curvature, strict=True):
+        sum_so_far += change
+        if sum_so_far <= tfs * whole and logits[token] > -math.inf:
+            kept.append(token)
+    return set(kept)
+
+
+def kept_by_top_a(logits: Sequence[float], top_a: float) -> set[int]:
+    p = probabilities(logits)
+    return {token for token, logit in enumerate(logits) if logit > -math.inf and p[token] >= top_a * max(p) ** 2}
+
+
+def support(scores: Tensor) -> set[int]:
+    return set((scores > -torch.inf).nonzero()[:, 0].tolist())
+
+
+@given(some_logits(), RANGES["tfs"])
+@settings(deadline=None, max_examples=300)
+@example([0.5], 0.3)
+@example([0.5, 0.4], 0.3)
+@example([0.0, 0.0], 0.3)
+@example([0.0] * 5, 0.0)
+def test_tfs_is_that_of_llmsearch(logits: list[float], tfs: float) -> None:
+    kept = support(filtered(logits, GenerationParams(tfs=tfs)))
+    exactly = tfs in (0.0, 1.0)
+    assert kept <= kept_by_tfs(logits, tfs if exactly else min(tfs + 1e-6, 1 - 1e-9))
+    assert kept >= kept_by_tfs(logits, tfs if exactly else max(tfs - 1e-6, 0.0))
+
+
+@given(some_logits(), RANGES["top_a"])
+@settings(deadline=None, max_examples=200)
+def test_top_a_is_that_of_llmsearch(logits: list[float], top_a: float) -> None:
+    kept = support(filtered(logits, GenerationParams(top_a=top_a)))
+    assert kept_by_top_a(logits, top_a * (1 + 1e-6)) <= kept <= kept_by_top_a(logits, top_a * (1 - 1e-6))
+
+
+@given(some_logits(), st.integers(1, 20), RANGES["tfs"], RANGES["top_a"])
+@settings(deadline=None, max_examples=200)
+def test_tfs_and_top_a_come_last(logits: list[float], top_k: int, tfs: float, top_a: float) -> None:
+    cut = filtered(logits, GenerationParams(top_k=top_k))
+    with_tfs = filtered(logits, GenerationParams(top_k=top_k, tfs=tfs))
+    assert support(with_tfs) == support(filtered(cut.tolist(), GenerationParams(tfs=tfs)))
+    both = filtered(logits, GenerationParams(top_k=top_k, tfs=tfs, top_a=top_a))
+    assert support(both) == support(filtered(with_tfs.tolist(), GenerationParams(top_a=top_a)))
+
+
+@pytest.mark.parametrize(
+    ("params", "kept"),
+    [
+        (GenerationParams(top_k=2), {0, 1, 3}),
+        (GenerationParams(top_p=0.3), {0}),
+        (GenerationParams(top_p=0.5), {0, 1}),
+        (GenerationParams(tfs=0.0), {0, 1}),
+    ],
+)
+def test_the_lowest_of_tied_tokens_stay(params: GenerationParams, kept: set[int], device: torch.device) -> None:
+    assert support(filtered([2.0, 2.0, 0.5, 2.0, -1.0], params, device)) == kept
+
+
+@given(st.lists(some_logits(), min_size=1, max_size=6), st.data())
+@settings(deadline=None, max_examples=200)
+def test_a_row_of_decided_candidates_equals_the_whole_row(batch: list[list[float]], data: st.DataObject) -> None:
+    vocab = max(map(len, batch))
+    logits = torch.tensor([row + [-math.inf] * (vocab - len(row)) for row in batch])
+    params = [data.draw(some_params(*TRUNCATIONS)) for _ in batch]
+    width = data.draw(st.integers(1, vocab))
+    few, whole = candidates(logits, params, width), candidates(logits, params, vocab)
+    assert not whole.undecided.any()
+    assert (whole.size >= 1).all()
+    for row in (~few.undecided & ~few.open).nonzero()[:, 0].tolist():
+        size = int(whole.size[row])
+        assert few.size[row] == size
+        assert torch.equal(few.token_ids[row, :size], whole.token_ids[row, :size])
+        assert torch.equal(few.log_ratios[row, :size], whole.log_ratios[row, :size])
+
+
+def candidates(logits: Tensor, params: Sequence[GenerationParams], width: int) -> Candidates:
+    rows = SamplingRows.build(params, [0] * len(params), logits.device)
+    scores = logits / rows.temperature[:, None]
+    return apply_cuts(leading_candidates(scores, rows, width), rows)
+
+
+PEAKED: list[GenerationParams] = [
+    GenerationParams(top_k=50),
+    GenerationParams(top_p=0.9),
+    GenerationParams(min_p=0.01),
+    GenerationParams(typical_p=0.5),
+    GenerationParams(epsilon_cutoff=1e-3),
+    GenerationParams(eta_cutoff=1e-3),
+    GenerationParams(tfs=0.9),
+    GenerationParams(top_a=0.2),
+]
+
+
+def peaked_logits(rows: int, vocab: int) -> Tensor:
+    """Falling with the logarithm of the rank, as those of language models do."""
+    ranks = torch.stack([torch.randperm(vocab, generator=torch.Generator().manual_seed(row)) for row in range(rows)])
+    return 3.0 - 2.0 * torch.log(ranks + 1.0)
+
+
+@pytest.mark.parametrize("params", PEAKED)
+def test_few_candidates_decide_peaked_rows(params: GenerationParams, device: torch.device) -> None:
+    few = candidates(peaked_logits(4, 20_000).to(device), [params] * 4, 256)
+    assert not few.undecided.any()
+    assert not few.open.any()
+
+
+def test_a_cut_outside_the_candidates_is_undecided(device: torch.device) -> None:
+    flat = torch.randn(len(PEAKED), 20_000, generator=torch.Generator().manual_seed(0)).to(device) * 0.1
+    few = candidates(flat, [dataclasses.replace(params, top_k=None, top_p=0.9) for params in PEAKED], 256)
+    assert few.undecided.all()
+
+
+def test_cuts_do_not_depend_on_the_batch(device: torch.device) -> None:
+    # An odd vocabulary of a realistic size: alone, a row is aligned and reduced differently than in a batch.
+    logits = peaked_logits(12, 49_153).to(device)
+    mixed = [dataclasses.replace(PEAKED[row % 8], temperature=0.5 + row / 10) for row in range(12)]
+    batch = candidates(logits, mixed, 256)
+    for row in range(12):
+        alone = candidates(logits[row : row + 1].clone(), mixed[row : row + 1], 256)
+        for field, value in alone._asdict().items():
+            assert torch.equal(value[0], getattr(batch, field)[row]), field
+
+
+@pytest.mark.parametrize("column", ["temperature", *TRUNCATIONS, "seeds", "prompt_keys", "greedy", "cuts"])
+def test_rows_are_selected_by_column(column: str, device: torch.device) -> None:
+    params = [*PEAKED, GenerationParams(), GenerationParams(temperature=0.5, generation_seed=2**32 - 1)]
+    rows = SamplingRows.build(params, list(range(10)), device)
+    index = [9, 0, 3]
+    expected = getattr(SamplingRows.build([params[i] for i in index], index, device), column)
+    assert torch.equal(getattr(rows.select(index), column), expected)
+    assert torch.equal(getattr(rows.select(torch.tensor(index, device=device)), column), expected)
+
+
+def test_greedy_rows_have_no_cut() -> None:
+    rows = SamplingRows.build([GenerationParams(do_sample=False, top_p=0.5, temperature=0.7)], [0])
+    assert rows.greedy.all()
+    assert not rows.cuts.any()
+    assert rows.temperature == 1.0
+
+
+def test_every_row_needs_a_prompt_key() -> None:
+    with pytest.raises(ValueError, match="got 1 keys for 2 rows"):
+        SamplingRows.build([GenerationParams(), GenerationParams()], [0])
