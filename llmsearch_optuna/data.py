@@ -1,20 +1,23 @@
 """Where the rows come from: a file, or a dataset of the hub."""
 
-from collections.abc import Mapping
+import csv
+import json
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
 
 import datasets
 
 from llmsearch_optuna.errors import TaskError, unknown_name
+from llmsearch_optuna.task import as_dataset
 
 __all__ = ["load_data"]
 
-_FORMATS = {".jsonl": "json", ".json": "json", ".csv": "csv", ".tsv": "csv", ".parquet": "parquet"}
-
 
 def load_data(path: str, *, config: str | None = None, split: str | None = None) -> datasets.Dataset:
-    """Loads a JSONL, CSV or Parquet file, or a dataset of the hub.
+    """Loads a JSON, JSONL, CSV, TSV or Parquet file, or a dataset of the hub.
+
+    Values are taken as they are written: a text is never guessed to be a date, a number or a missing value, so that the
+    cells of CSV and TSV files (header line, ``""`` for a quote) are all texts. JSON files hold a list of rows.
 
     Args:
         path: A file with one of these endings, or a hub id such as ``openai/gsm8k``.
@@ -24,21 +27,75 @@ def load_data(path: str, *, config: str | None = None, split: str | None = None)
     Raises:
         TaskError: The file or dataset cannot be had, or the ending is unknown.
     """
-    suffix = Path(path).suffix.lower()
-    if suffix not in _FORMATS and not Path(path).exists():
+    file = Path(path)
+    suffix = file.suffix.lower()
+    if suffix not in _READERS and not file.exists():
         return _from_hub(path, config, split)
-    if not Path(path).is_file():
+    if not file.exists():
         raise TaskError(f"data file {path} does not exist")
-    if suffix not in _FORMATS:
-        raise TaskError(unknown_name("data file ending", suffix or path, _FORMATS))
+    if not file.is_file():
+        raise TaskError(f"data file {path} is a directory: name a file in it")
+    if suffix not in _READERS:
+        raise TaskError(unknown_name("data file ending", suffix or path, _READERS))
     if config is not None or split is not None:
         raise TaskError(f"config and split belong to hub datasets, and {path} is a file: remove them")
-    arguments: Mapping[str, Any] = {"delimiter": "\t"} if suffix == ".tsv" else {}
     try:
-        return datasets.load_dataset(_FORMATS[suffix], data_files=path, split="train", **arguments)
-    except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
-        reason = " ".join(str(error.__cause__ or error).split())
-        raise TaskError(f"data file {path} cannot be read: {reason}") from error
+        return as_dataset(_READERS[suffix](file))
+    except (OSError, ValueError, csv.Error) as error:
+        raise TaskError(f"data file {path} cannot be read: {error}") from error
+
+
+def _read_json(file: Path) -> object:
+    text = file.read_text(encoding="utf-8-sig")
+    if text.lstrip().startswith("["):
+        return json.loads(text)
+    return _json_rows(text.split("\n"))  # str.splitlines would also split within texts
+
+
+def _json_rows(lines: Iterable[str]) -> list[object]:
+    rows = []
+    for number, line in enumerate(lines, start=1):
+        if line.strip():
+            try:
+                rows.append(json.loads(line))
+            except ValueError as error:
+                raise TaskError(f"line {number} is not JSON: {error}") from error
+    return rows
+
+
+def _read_csv(file: Path, delimiter: str = ",") -> list[dict[str, str]]:
+    with file.open(encoding="utf-8-sig", newline="") as stream:
+        reader = csv.reader(stream, delimiter=delimiter, strict=True)
+        header = next(reader, [])
+        if len(set(header)) < len(header):
+            raise TaskError(f"two columns have one name: {', '.join(header)}")
+        rows = []
+        for cells in reader:
+            if cells and len(cells) != len(header):
+                raise TaskError(f"line {reader.line_num} has {len(cells)} cells, but the header has {len(header)}")
+            if cells:
+                rows.append(dict(zip(header, cells, strict=True)))
+        return rows
+
+
+def _read_tsv(file: Path) -> list[dict[str, str]]:
+    return _read_csv(file, delimiter="\t")
+
+
+def _read_parquet(file: Path) -> datasets.Dataset:
+    try:
+        return datasets.load_dataset("parquet", data_files=str(file), split="train")
+    except datasets.exceptions.DatasetsError as error:
+        raise TaskError(str(error.__cause__ or error)) from error
+
+
+_READERS: Mapping[str, Callable[[Path], object]] = {
+    ".jsonl": _read_json,
+    ".json": _read_json,
+    ".csv": _read_csv,
+    ".tsv": _read_tsv,
+    ".parquet": _read_parquet,
+}
 
 
 def _from_hub(name: str, config: str | None, split: str | None) -> datasets.Dataset:
@@ -48,6 +105,5 @@ def _from_hub(name: str, config: str | None, split: str | None) -> datasets.Data
         )
     try:
         return datasets.load_dataset(name, config, split=split)
-    except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
-        reason = " ".join(str(error).split())
-        raise TaskError(f"dataset {name} cannot be loaded from the hub: {reason}") from error
+    except (OSError, ValueError, RuntimeError, ImportError, datasets.exceptions.DatasetsError) as error:
+        raise TaskError(f"dataset {name} cannot be loaded from the hub: {error}") from error

@@ -6,7 +6,7 @@ import inspect
 import re
 from types import CodeType
 
-__all__ = ["digest", "identify"]
+__all__ = ["describe", "digest", "identify"]
 
 
 def identify(function: object) -> str:
@@ -15,12 +15,11 @@ def identify(function: object) -> str:
     What a closure or an instance holds is not part of it; the arguments of a `functools.partial` are.
     """
     if isinstance(function, functools.partial):
-        arguments = [
-            *map(_describe_argument, function.args),
-            *(f"{key}={_describe_argument(value)}" for key, value in function.keywords.items()),
-        ]
+        keywords = (f"{key}={describe(value)}" for key, value in sorted(function.keywords.items()))
+        arguments = [*map(describe, function.args), *keywords]
         return f"{identify(function.func)}({', '.join(arguments)})"
     named = function if hasattr(function, "__qualname__") else type(function)
+    # Methods of built-in types, such as str.strip, have no module.
     name = f"{getattr(named, '__module__', 'builtins')}.{named.__qualname__}"
     try:
         return f"{name}#{digest(inspect.getsource(named))}"  # type: ignore[arg-type]
@@ -29,14 +28,14 @@ def identify(function: object) -> str:
         return name if code is None else f"{name}#{digest(_describe_code(code))}"
 
 
+def describe(argument: object) -> str:
+    """An argument as part of a name, the same in every process: without the address that a plain repr holds."""
+    return identify(argument) if callable(argument) else re.sub(r" at 0x[0-9a-fA-F]+", "", repr(argument))
+
+
 def digest(source: str) -> str:
     """A short hash of a source text."""
     return hashlib.sha256(source.encode("utf-8", "surrogatepass")).hexdigest()[:8]
-
-
-def _describe_argument(value: object) -> str:
-    # An address, as in the default repr, differs between processes.
-    return identify(value) if callable(value) else re.sub(r" at 0x[0-9a-fA-F]+", "", repr(value))
 
 
 def _describe_code(code: CodeType) -> str:

@@ -151,9 +151,9 @@ class _TrialSampler(samplers.BaseSampler):
 class _SampledTrials(optuna.Study):
     """A study without the trial that is being sampled, and without those whose parameters were given.
 
-    Given parameters (of baselines) are not Optuna's. GP and CMA-ES model the parameters that all trials share, QMC those
-    of the first trial: with one baseline that is none, and each of them draws at random for ever. TPE would fill its
-    few best trials with them.
+    Given parameters (of baselines) are not Optuna's. GP and CMA-ES model the parameters that all trials share, QMC
+    those of the first trial: with one baseline that is none, and each of them draws at random for ever. TPE would fill
+    its few best trials with them.
     """
 
     def __init__(self, study: optuna.Study, trial: FrozenTrial) -> None:

@@ -10,6 +10,9 @@ from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from llmsearch_optuna.errors import StudyFileError, unknown_name
+from llmsearch_optuna.presets import preset_names
+from llmsearch_optuna.proposals import Proposer
+from llmsearch_optuna.pruning import make_pruner
 from llmsearch_optuna.space import SearchSpace
 
 __all__ = ["DataSection", "GenerationSection", "ModelSection", "StudyFile", "StudySection"]
@@ -125,7 +128,7 @@ class StudyFile:
 
         Raises:
             StudyFileError: The file cannot be read, or a key or value is wrong; the message names it.
-            ParameterError: The space is wrong.
+            ConfigurationError: The space, the sampler or the pruner is wrong.
         """
         try:
             text = path.read_text(encoding="utf-8")
@@ -156,7 +159,7 @@ class StudyFile:
             if section not in table:
                 raise StudyFileError(f"study file {name} needs a section [{section}]")
         study = _section("study", StudySection, table.get("study", {}))
-        return cls(
+        file = cls(
             study=dataclasses.replace(
                 study, name=study.name or name, storage=_storage_url(study.storage or f"{name}.db", directory)
             ),
@@ -169,6 +172,34 @@ class StudyFile:
             pruner=_named("pruner", {"name": "median", **table.get("pruner", {})}),
             directory=directory,
         )
+        file._check()
+        return file
+
+    def _check(self) -> None:
+        """Refuses, before anything is loaded, what would fail after the model is."""
+        for section, key, value, least in (
+            ("study", "n_trials", self.study.n_trials, 1),
+            ("model", "batch_size", self.model.batch_size, 1),
+            ("data", "search_size", self.data.search_size, 1),
+            ("data", "holdout_size", self.data.holdout_size, 0),
+        ):
+            if value is not None and value < least:
+                raise StudyFileError(f"`{key}` in [{section}] must be >= {least}, got {value}")
+        rungs = self.study.rungs
+        sizes = [rungs] if isinstance(rungs, int) else rungs
+        if sizes != "doubling" and (isinstance(sizes, str) or not sizes or sorted({0, *sizes}) != [0, *sizes]):
+            raise StudyFileError(
+                f'`rungs` in [study] must be a step >= 1, an ascending list of sizes >= 1 or "doubling", got {rungs!r}'
+            )
+        for preset in self.study.presets:
+            if preset not in preset_names():
+                raise StudyFileError(unknown_name("preset list", preset, preset_names()))
+        for text in self.generation.stop:
+            if not text:
+                raise StudyFileError("`stop` in [generation] must not hold an empty text")
+        Proposer(name=self.sampler["name"], space=self.space, seed=self.study.seed, arguments=_arguments(self.sampler))
+        # The sizes are not known before the data are read; these refuse nothing.
+        make_pruner(self.pruner["name"], (1, 2**31), _arguments(self.pruner))
 
 
 _Section = TypeVar("_Section", StudySection, ModelSection, DataSection, GenerationSection)
@@ -215,6 +246,10 @@ def _named(section: str, table: Mapping[str, Any]) -> Mapping[str, Any]:
     if not isinstance(table.get("name"), str):
         raise StudyFileError(f'[{section}] needs a name = "..."')
     return table
+
+
+def _arguments(table: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in table.items() if key != "name"}
 
 
 def _storage_url(storage: str, directory: Path) -> str:

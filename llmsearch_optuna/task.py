@@ -31,6 +31,7 @@ class PromptSource:
         eval_cols: Columns that the scorer sees as the reference.
         prompt_template: ``str.format`` template over `input_cols`.
         messages: Chat messages (role and ``str.format`` content), put through the tokenizer's chat template.
+            A last message of the assistant is the beginning of its answer, which the completion goes on from.
         sample_preprocessor: ``(tokenizer, **columns) -> prompt`` over `input_cols` and `eval_cols`.
 
     Raises:
@@ -81,7 +82,12 @@ class PromptSource:
             return self.prompt_template.format(**inputs)
         if self.messages is not None:
             chat = [{"role": m["role"], "content": m["content"].format(**inputs)} for m in self.messages]
-            return str(tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True))
+            goes_on = chat[-1]["role"] == "assistant"
+            return str(
+                tokenizer.apply_chat_template(
+                    chat, tokenize=False, add_generation_prompt=not goes_on, continue_final_message=goes_on
+                )
+            )
         assert self.sample_preprocessor is not None  # noqa: S101 - checked in __post_init__
         prompt = self.sample_preprocessor(tokenizer, **inputs, **{c: row[c] for c in self.eval_cols if c not in inputs})
         if not isinstance(prompt, str):

@@ -253,7 +253,7 @@ class Tuner:
             study.pruner = optuna_pruner
             store = CompletionStore(database)
             store.save_samples(study_key(study), self.task.stored())
-            enqueue(study, points)
+            enqueue(study, points[:n_trials])
             run_search(
                 study,
                 database,

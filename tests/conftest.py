@@ -1,7 +1,15 @@
 """Fixtures for all tests."""
 
+import os
+
+# Before anything imports a model library: no test may reach for a hub.
+os.environ["HF_HUB_OFFLINE"] = "1"
+
 import pytest
 import torch
+
+# Tiny models gain nothing from a second thread, and lose much where the cores are busy.
+torch.set_num_threads(1)
 
 
 @pytest.fixture(

@@ -1,6 +1,7 @@
 """Tiny random models and a tokenizer, made in memory."""
 
 import functools
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -11,6 +12,7 @@ from transformers import (
     GPT2Config,
     LlamaConfig,
     PreTrainedModel,
+    PreTrainedTokenizerBase,
     PreTrainedTokenizerFast,
     Qwen3Config,
     T5Config,
@@ -43,9 +45,10 @@ def _trained() -> str:
     return tokenizer.to_str()
 
 
-def tiny_tokenizer(*, chat: bool = True, pad: bool = True) -> PreTrainedTokenizerFast:
+def tiny_tokenizer(*, chat: bool = True, pad: bool = True) -> PreTrainedTokenizerBase:
     """A byte-level BPE tokenizer with about 400 ids; 0 ends a text, 2 ends a chat turn."""
-    tokenizer = PreTrainedTokenizerFast(
+    fast: Any = PreTrainedTokenizerFast
+    tokenizer: PreTrainedTokenizerBase = fast(
         tokenizer_object=Tokenizer.from_str(_trained()),
         eos_token="<|im_end|>",
         bos_token="<|endoftext|>",
@@ -73,9 +76,11 @@ _SMALL: dict[str, Any] = {
 }
 
 
-def tiny_model(family: str = "llama", *, seed: int = 0, device: str = "cpu", **changes: Any) -> PreTrainedModel:
+def tiny_model(
+    family: str = "llama", *, seed: int = 0, device: torch.device | str = "cpu", **changes: Any
+) -> PreTrainedModel:
     """A random model of a family, in float32 and evaluation mode."""
-    configs = {
+    configs: dict[str, Callable[[], Any]] = {
         "llama": lambda: LlamaConfig(**{**_SMALL, **changes}),
         "qwen3": lambda: Qwen3Config(**{**_SMALL, "head_dim": 8, **changes}),
         "gpt2": lambda: GPT2Config(
@@ -96,15 +101,14 @@ def tiny_model(family: str = "llama", *, seed: int = 0, device: str = "cpu", **c
             num_layers=2,
             num_heads=4,
             initializer_factor=3.0,
-            decoder_start_token_id=0,
-            eos_token_id=2,
-            pad_token_id=0,
+            **{"decoder_start_token_id": 0, "eos_token_id": 2, "pad_token_id": 0},  # type: ignore[arg-type]
         ),
     }
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         config = configs[family]()
-        auto = AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
+        auto: Any = AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
         model: PreTrainedModel = auto.from_config(config)
     torch.nn.Module.to(model, device)
-    return model.eval()
+    torch.nn.Module.eval(model)
+    return model

@@ -26,12 +26,16 @@ class FunctionEngine:
         """Generates one completion per request; see `Engine.generate`. The function's tokens are not known.
 
         Raises:
-            TrialError: The function does not return one string per prompt.
+            TrialError: The function raised, or did not return one string per prompt.
         """
         completions: dict[int, Completion] = {}
         for params in dict.fromkeys(request.params for request in requests):
             rows = [index for index, request in enumerate(requests) if request.params == params]
-            texts = list(self._function([requests[index].prompt for index in rows], dict(params.to_dict())))
+            prompts = [requests[index].prompt for index in rows]
+            try:
+                texts = list(self._function(prompts, dict(params.to_dict())))
+            except Exception as error:  # the user's code may raise anything
+                raise TrialError(f"custom_pred_function raised {type(error).__name__}: {error}") from error
             if len(texts) != len(rows) or not all(isinstance(text, str) for text in texts):
                 raise TrialError(
                     f"custom_pred_function must return {len(rows)} strings for {len(rows)} prompts, got "

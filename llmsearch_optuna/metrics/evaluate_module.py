@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 from llmsearch_optuna.errors import MetricError, unknown_name
+from llmsearch_optuna.identity import describe, digest, identify
 from llmsearch_optuna.metrics.base import Reference, Scores, check_lengths, read_column
-from llmsearch_optuna.metrics.scorer import describe, digest, identify, one_line, run_scorer
+from llmsearch_optuna.metrics.scorer import one_line, run_scorer
 
 __all__ = ["EvaluateMetric"]
 

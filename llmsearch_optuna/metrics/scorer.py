@@ -1,19 +1,16 @@
 """The user's own scorers: any function of references and predictions, as in llmsearch."""
 
-import functools
-import hashlib
-import inspect
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from numbers import Real
-from types import CodeType
 from typing import Any, NamedTuple
 
 from llmsearch_optuna.errors import LlmsearchError, ScorerError
+from llmsearch_optuna.identity import identify
 from llmsearch_optuna.metrics.base import Reference, Scores, check_lengths, mean_scores, name_samples
 
-__all__ = ["CallableMetric", "Scorer", "describe", "digest", "identify", "one_line", "run_scorer"]
+__all__ = ["CallableMetric", "Scorer", "one_line", "run_scorer"]
 
 Scorer = Callable[[list[dict[str, Any]], list[str]], object]
 """``(references, predictions) -> score``: one real number, or a sequence of one per sample."""
@@ -131,44 +128,3 @@ def one_line(error: BaseException) -> str:
     printable = (character if character.isprintable() else " " for character in str(error)[:1000])
     text = " ".join("".join(printable).split())
     return text if len(text) <= 200 else text[:200] + "..."
-
-
-def identify(function: object) -> str:
-    """A name for a callable that changes with its source, and is the same in every process.
-
-    What a closure or an instance holds is not part of it; the arguments of a `functools.partial` are.
-    """
-    if isinstance(function, functools.partial):
-        keywords = (f"{key}={describe(value)}" for key, value in sorted(function.keywords.items()))
-        arguments = [*map(describe, function.args), *keywords]
-        return f"{identify(function.func)}({', '.join(arguments)})"
-    named = function if hasattr(function, "__qualname__") else type(function)
-    name = f"{named.__module__}.{named.__qualname__}"
-    try:
-        return f"{name}#{digest(inspect.getsource(named))}"  # type: ignore[arg-type]
-    except (OSError, TypeError):  # no source, e.g. typed into a console or written in C
-        code = getattr(named, "__code__", None)
-        return name if code is None else f"{name}#{digest(_describe_code(code))}"
-
-
-def describe(argument: object) -> str:
-    """An argument as part of a metric's name."""
-    return identify(argument) if callable(argument) else repr(argument)
-
-
-def digest(source: str) -> str:
-    """A short hash of a source text."""
-    return hashlib.sha256(source.encode("utf-8", "surrogatepass")).hexdigest()[:8]
-
-
-def _describe_code(code: CodeType) -> str:
-    constants = [_describe_constant(constant) for constant in code.co_consts]
-    return f"{code.co_code.hex()} {code.co_names} {constants}"
-
-
-def _describe_constant(constant: object) -> str:
-    if isinstance(constant, CodeType):
-        return _describe_code(constant)
-    if isinstance(constant, frozenset):  # its order differs between processes
-        return str(sorted(map(repr, constant)))
-    return repr(constant)

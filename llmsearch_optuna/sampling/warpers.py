@@ -315,8 +315,9 @@ def _typical_p(candidates: Candidates, typical_p: Tensor) -> Candidates:
     last = torch.minimum(below.sum(-1), candidates.size - 1)
     bound = ordered.gather(1, last[:, None])
     keep = distance <= bound
-    # What is outside is less probable than the last candidate: if that is farther off on this side, so is the rest.
-    inside = (surprisal[:, -1:] > entropy) & (distance[:, -1:] > bound)
+    # Candidates more probable than the entropy says draw nearer to it one by one. If the last, then, is too far away, it
+    # is so on the other side, and what is outside even more.
+    inside = distance[:, -1:] > bound
     # The most probable tokens may go; the others move up, so that those kept come first again.
     first_kept = torch.sort(keep, stable=True, descending=True).indices
     moved = candidates._replace(

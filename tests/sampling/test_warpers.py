@@ -240,6 +240,16 @@ def test_the_lowest_of_tied_tokens_stay(params: GenerationParams, kept: set[int]
     assert support(filtered([2.0, 2.0, 0.5, 2.0, -1.0], params, device)) == kept
 
 
+@pytest.mark.parametrize("name", ["top_p", "typical_p", "epsilon_cutoff", "min_p"])
+@pytest.mark.parametrize("value", [0.25, 0.5, 0.75])
+def test_cuts_just_at_a_probability(name: str, value: float, device: torch.device) -> None:
+    # Probabilities of 1/4 and thresholds that floating point has exactly.
+    scores = torch.zeros(1, 4)
+    theirs = WARPERS[name](value)(NO_IDS, scores)
+    ours = filtered(scores[0].tolist(), GenerationParams.from_dict({name: value}), device)
+    assert counts(ours) == counts(theirs)
+
+
 @given(st.lists(some_logits(), min_size=1, max_size=6), st.data())
 @settings(deadline=None, max_examples=200)
 def test_a_row_of_decided_candidates_equals_the_whole_row(batch: list[list[float]], data: st.DataObject) -> None:
@@ -263,41 +273,50 @@ def candidates(logits: Tensor, params: Sequence[GenerationParams], width: int) -
     return apply_cuts(leading_candidates(scores, rows, width), rows)
 
 
-PEAKED: list[GenerationParams] = [
+SINGLE_CUTS: list[GenerationParams] = [
     GenerationParams(top_k=50),
     GenerationParams(top_p=0.9),
-    GenerationParams(min_p=0.01),
+    GenerationParams(min_p=0.001),
     GenerationParams(typical_p=0.5),
     GenerationParams(epsilon_cutoff=1e-3),
-    GenerationParams(eta_cutoff=1e-3),
-    GenerationParams(tfs=0.9),
-    GenerationParams(top_a=0.2),
+    GenerationParams(eta_cutoff=0.01),
+    GenerationParams(tfs=0.95),
+    GenerationParams(top_a=0.001),
 ]
 
 
 def peaked_logits(rows: int, vocab: int) -> Tensor:
     """Falling with the logarithm of the rank, as those of language models do."""
-    ranks = torch.stack([torch.randperm(vocab, generator=torch.Generator().manual_seed(row)) for row in range(rows)])
-    return 3.0 - 2.0 * torch.log(ranks + 1.0)
+    noise = torch.rand(rows, vocab, generator=torch.Generator().manual_seed(rows))
+    return 3.0 - 1.5 * torch.log1p(noise.argsort(-1)) + noise / 100
 
 
-@pytest.mark.parametrize("params", PEAKED)
+@pytest.mark.parametrize("params", SINGLE_CUTS)
 def test_few_candidates_decide_peaked_rows(params: GenerationParams, device: torch.device) -> None:
-    few = candidates(peaked_logits(4, 20_000).to(device), [params] * 4, 256)
+    logits = peaked_logits(4, 20_000).to(device)
+    few, whole = candidates(logits, [params] * 4, 256), candidates(logits, [params] * 4, 20_000)
     assert not few.undecided.any()
-    assert not few.open.any()
+    assert torch.equal(few.size, whole.size)
+    for row, size in enumerate(few.size.tolist()):
+        assert torch.equal(few.token_ids[row, :size], whole.token_ids[row, :size])
+
+
+def test_typical_p_is_undecided_where_the_last_candidate_is_typical(device: torch.device) -> None:
+    # Three tokens too probable to be typical, before a hundred that are: the last candidate is kept, but two are not.
+    logits = torch.tensor([[0.1] * 3 + [0.007] * 100], device=device).log()
+    assert candidates(logits, [GenerationParams(typical_p=0.2)], 8).undecided.all()
 
 
 def test_a_cut_outside_the_candidates_is_undecided(device: torch.device) -> None:
-    flat = torch.randn(len(PEAKED), 20_000, generator=torch.Generator().manual_seed(0)).to(device) * 0.1
-    few = candidates(flat, [dataclasses.replace(params, top_k=None, top_p=0.9) for params in PEAKED], 256)
+    flat = torch.randn(len(SINGLE_CUTS), 20_000, generator=torch.Generator().manual_seed(0)).to(device) * 0.1
+    few = candidates(flat, [dataclasses.replace(params, top_k=None, top_p=0.9) for params in SINGLE_CUTS], 256)
     assert few.undecided.all()
 
 
 def test_cuts_do_not_depend_on_the_batch(device: torch.device) -> None:
     # An odd vocabulary of a realistic size: alone, a row is aligned and reduced differently than in a batch.
     logits = peaked_logits(12, 49_153).to(device)
-    mixed = [dataclasses.replace(PEAKED[row % 8], temperature=0.5 + row / 10) for row in range(12)]
+    mixed = [dataclasses.replace(SINGLE_CUTS[row % 8], temperature=0.5 + row / 10) for row in range(12)]
     batch = candidates(logits, mixed, 256)
     for row in range(12):
         alone = candidates(logits[row : row + 1].clone(), mixed[row : row + 1], 256)
@@ -305,9 +324,23 @@ def test_cuts_do_not_depend_on_the_batch(device: torch.device) -> None:
             assert torch.equal(value[0], getattr(batch, field)[row]), field
 
 
+def test_sums_do_not_depend_on_the_order_of_tokens(device: torch.device) -> None:
+    # What makes rows independent of kernels, hence of the batch: here the same row in another order.
+    logits = peaked_logits(3, 49_153).to(device)
+    rows = SamplingRows.build([GenerationParams(typical_p=0.9)] * 3, [0] * 3, device)
+    first = leading_candidates(logits, rows, 256)
+    assert (first.outside_mass > 0).all()
+    for seed in range(5):
+        order = torch.randperm(49_153, generator=torch.Generator().manual_seed(seed)).to(device)
+        again = leading_candidates(logits[:, order], rows, 256)
+        assert torch.equal(again.outside_mass, first.outside_mass)
+        assert torch.equal(again.outside_surprise, first.outside_surprise)
+        assert torch.equal(again.scores, first.scores)
+
+
 @pytest.mark.parametrize("column", ["temperature", *TRUNCATIONS, "seeds", "prompt_keys", "greedy", "cuts"])
 def test_rows_are_selected_by_column(column: str, device: torch.device) -> None:
-    params = [*PEAKED, GenerationParams(), GenerationParams(temperature=0.5, generation_seed=2**32 - 1)]
+    params = [*SINGLE_CUTS, GenerationParams(), GenerationParams(temperature=0.5, generation_seed=2**32 - 1)]
     rows = SamplingRows.build(params, list(range(10)), device)
     index = [9, 0, 3]
     expected = getattr(SamplingRows.build([params[i] for i in index], index, device), column)

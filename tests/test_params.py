@@ -1,0 +1,199 @@
+import dataclasses
+import json
+import math
+from collections.abc import Callable
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from llmsearch_optuna.errors import ParameterError
+from llmsearch_optuna.params import PARAMETER_TYPES, TRUNCATIONS, GenerationParams, check_parameter
+
+BIG = 10**400
+"""An integer beyond all floats."""
+
+# name: (rule, good values, bad values); the boundaries are among them.
+Case = tuple[str, list[Any], list[Any]]
+
+FLOATS: dict[str, Case] = {
+    "temperature": (">= 0", [0.0, 5e-324, 1.0, 1e308], [-5e-324, -1.0]),
+    "top_p": ("in (0, 1]", [5e-324, 0.5, 1.0], [0.0, -0.1, math.nextafter(1.0, 2.0)]),
+    "min_p": ("in [0, 1]", [0.0, 0.5, 1.0], [-5e-324, math.nextafter(1.0, 2.0)]),
+    "typical_p": ("in (0, 1]", [5e-324, 0.5, 1.0], [0.0, math.nextafter(1.0, 2.0)]),
+    "epsilon_cutoff": ("in [0, 1)", [0.0, 0.5, math.nextafter(1.0, 0.0)], [-5e-324, 1.0]),
+    "eta_cutoff": ("in [0, 1)", [0.0, 0.5, math.nextafter(1.0, 0.0)], [-5e-324, 1.0]),
+    "tfs": ("in [0, 1]", [0.0, 0.5, 1.0], [-5e-324, math.nextafter(1.0, 2.0)]),
+    "top_a": ("in [0, 1]", [0.0, 0.5, 1.0], [-5e-324, math.nextafter(1.0, 2.0)]),
+    "repetition_penalty": ("> 0", [5e-324, 1.0, 1e308], [0.0, -1.0]),
+    "encoder_repetition_penalty": ("> 0", [5e-324, 1.0, 1e308], [0.0, -1.0]),
+}
+INTEGERS: dict[str, Case] = {
+    "top_k": (">= 0", [0, 1, 2**40], [-1]),
+    "no_repeat_ngram_size": (">= 0", [0, 3], [-1]),
+    "generation_seed": ("in [0, 4294967295]", [0, 2**32 - 1], [-1, 2**32]),
+    "max_new_tokens": (">= 1", [1, 4096], [0, -1]),
+}
+
+
+def good_value(name: str) -> st.SearchStrategy[Any]:
+    if name == "do_sample":
+        return st.booleans()
+    if name in INTEGERS:
+        low = INTEGERS[name][1][0]
+        return st.integers(low, 2**32 - 1)
+    rule = FLOATS[name][0]
+    bounds: dict[str, dict[str, Any]] = {
+        ">= 0": {"min_value": 0.0},
+        "> 0": {"min_value": 0.0, "exclude_min": True},
+        "in [0, 1]": {"min_value": 0.0, "max_value": 1.0},
+        "in (0, 1]": {"min_value": 0.0, "max_value": 1.0, "exclude_min": True},
+        "in [0, 1)": {"min_value": 0.0, "max_value": 1.0, "exclude_max": True},
+    }
+    return st.floats(allow_nan=False, allow_infinity=False, **bounds[rule])
+
+
+generation_params = st.fixed_dictionaries({}, optional={name: good_value(name) for name in PARAMETER_TYPES}).map(
+    GenerationParams.from_dict
+)
+
+
+def test_the_tables_of_this_test_hold_every_parameter() -> None:
+    assert {"do_sample", *FLOATS, *INTEGERS} == set(PARAMETER_TYPES)
+    assert set(PARAMETER_TYPES) == {field.name for field in dataclasses.fields(GenerationParams)}
+    assert set(TRUNCATIONS) <= set(FLOATS) | {"top_k"}
+
+
+@pytest.mark.parametrize(("name", "case"), {**FLOATS, **INTEGERS}.items())
+def test_rules_hold_up_to_their_boundaries(name: str, case: Case) -> None:
+    rule, good, bad = case
+    for value in good:
+        assert getattr(GenerationParams(**{name: value}), name) == value
+    for value in bad:
+        with pytest.raises(ParameterError) as refusal:
+            GenerationParams(**{name: value})
+        assert str(refusal.value) == f"`{name}` must be {rule}, got {value!r}"
+
+
+@pytest.mark.parametrize("name", FLOATS)
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, BIG, np.float32("nan")], ids=repr)
+def test_floats_must_be_finite(name: str, value: float) -> None:
+    with pytest.raises(ParameterError) as refusal:
+        check_parameter(name, value)
+    assert str(refusal.value) == f"`{name}` must be a finite number {FLOATS[name][0]}, got {value!r}"
+
+
+@pytest.mark.parametrize("name", FLOATS)
+@pytest.mark.parametrize("value", [True, "0.5", None, 1j, [0.5], np.array([0.5, 0.5]), np.True_], ids=repr)
+def test_floats_must_be_numbers(name: str, value: object) -> None:
+    with pytest.raises(ParameterError) as refusal:
+        check_parameter(name, value)
+    assert str(refusal.value) == f"`{name}` must be a number {FLOATS[name][0]}, got {value!r}"
+
+
+@pytest.mark.parametrize("name", INTEGERS)
+@pytest.mark.parametrize("value", [True, 1.0, math.nan, "1", None, np.float64(1), np.True_], ids=repr)
+def test_integers_must_be_integers(name: str, value: object) -> None:
+    with pytest.raises(ParameterError) as refusal:
+        check_parameter(name, value)
+    assert str(refusal.value) == f"`{name}` must be an integer {INTEGERS[name][0]}, got {value!r}"
+
+
+@pytest.mark.parametrize("value", [0, 1, "true", None, 1.0, np.True_], ids=repr)
+def test_do_sample_must_be_a_bool(value: object) -> None:
+    with pytest.raises(ParameterError) as refusal:
+        check_parameter("do_sample", value)
+    assert str(refusal.value) == f"`do_sample` must be true or false, got {value!r}"
+
+
+def test_numbers_of_numpy_become_python_numbers() -> None:
+    params = GenerationParams(top_k=np.int64(3), temperature=np.float32(0.5), top_p=Fraction(1, 2), tfs=1)  # type: ignore[arg-type]
+    assert [type(value) for value in params.to_dict().values()] == [float, int, float, float, int, int]
+    assert params == GenerationParams(top_k=3, temperature=0.5, top_p=0.5, tfs=1.0)
+    assert params.to_json() == GenerationParams(top_k=3, temperature=0.5, top_p=0.5, tfs=1.0).to_json()
+
+
+def test_unknown_names_are_refused_with_the_nearest() -> None:
+    with pytest.raises(
+        ParameterError, match=r"^unknown generation parameter `temprature`: did you mean `temperature`\?$"
+    ):
+        GenerationParams.from_dict({"temprature": 0.5})
+
+
+def test_none_is_unset_but_seed_and_length_are_always_set() -> None:
+    assert GenerationParams.from_dict({"temperature": None, "max_new_tokens": None}) == GenerationParams()
+    assert GenerationParams().to_dict() == {"generation_seed": 0, "max_new_tokens": 128}
+    with pytest.raises(ParameterError, match=r"^`max_new_tokens` must be an integer >= 1, got None$"):
+        GenerationParams(max_new_tokens=None)  # type: ignore[arg-type]
+
+
+def test_parameters_cannot_be_changed() -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        GenerationParams().temperature = 1.0  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("values", "greedy"),
+    [
+        ({}, True),
+        ({"repetition_penalty": 1.2, "no_repeat_ngram_size": 3}, True),
+        ({"do_sample": False, "temperature": 1.0, "top_p": 0.9}, True),
+        ({"temperature": 0.0}, True),
+        ({"temperature": 0.0, "top_p": 0.9}, True),
+        ({"do_sample": True, "temperature": 0.0}, True),
+        ({"do_sample": True}, False),
+        ({"temperature": 1.0}, False),
+        *(({name: 1 if name == "top_k" else 0.5}, False) for name in TRUNCATIONS),
+    ],
+)
+def test_greedy(values: dict[str, Any], greedy: bool) -> None:
+    assert GenerationParams.from_dict(values).greedy == greedy
+
+
+@settings(deadline=None)
+@given(generation_params)
+def test_json_and_dict_round_trips(params: GenerationParams) -> None:
+    assert GenerationParams.from_json(params.to_json()) == params
+    assert GenerationParams.from_dict(params.to_dict()) == params
+    assert hash(GenerationParams.from_json(params.to_json())) == hash(params)
+    assert list(json.loads(params.to_json())) == sorted(params.to_dict())
+
+
+MEANINGS: dict[str, Callable[[float], bool]] = {
+    ">= 0": lambda value: value >= 0,
+    ">= 1": lambda value: value >= 1,
+    "> 0": lambda value: value > 0,
+    "in [0, 1]": lambda value: 0 <= value <= 1,
+    "in (0, 1]": lambda value: 0 < value <= 1,
+    "in [0, 1)": lambda value: 0 <= value < 1,
+    "in [0, 4294967295]": lambda value: 0 <= value < 2**32,
+}
+
+
+@settings(deadline=None)
+@given(st.sampled_from(sorted(FLOATS)), st.floats() | st.integers() | st.floats(-0.1, 1.1))
+def test_a_float_is_accepted_just_where_its_rule_says(name: str, value: float) -> None:
+    try:
+        number = check_parameter(name, value)
+    except ParameterError:
+        assert not math.isfinite(value) or not MEANINGS[FLOATS[name][0]](value)
+    else:
+        assert type(number) is float
+        assert number == float(value)
+        assert MEANINGS[FLOATS[name][0]](number)
+
+
+@settings(deadline=None)
+@given(st.sampled_from(sorted(INTEGERS)), st.integers() | st.integers(-3, 3) | st.integers(2**32 - 3, 2**32 + 3))
+def test_an_integer_is_accepted_just_where_its_rule_says(name: str, value: int) -> None:
+    try:
+        number = check_parameter(name, value)
+    except ParameterError:
+        assert not MEANINGS[INTEGERS[name][0]](value)
+    else:
+        assert type(number) is int
+        assert number == value
+        assert MEANINGS[INTEGERS[name][0]](number)

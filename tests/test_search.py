@@ -1,0 +1,220 @@
+"""The search loop: totals, failures, interruption and resumption, fingerprints, progress."""
+
+import dataclasses
+import io
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+from optuna.trial import TrialState
+from rich.console import Console
+from tiny_models import tiny_model, tiny_tokenizer
+
+from llmsearch_optuna import SearchSpace, Tuner
+from llmsearch_optuna.errors import FingerprintError, StorageError, TrialError
+from llmsearch_optuna.progress import SearchProgress
+from llmsearch_optuna.space import Categorical, Float, Int
+from llmsearch_optuna.storage import CompletionStore, exclusive_use, open_storage
+from llmsearch_optuna.study import finalists, study_key
+
+ROWS = [{"question": f"How many apples are {i}?", "answer": str(i)} for i in range(16)]
+SPACE = SearchSpace(
+    temperature=Float(0.3, 2.0), top_k=Int(1, 50, log=True), generation_seed=Categorical([0, 1]), max_new_tokens=4
+)
+
+
+def scorer(references: list[dict[str, str]], predictions: list[str]) -> list[float]:
+    return [len(set(prediction)) / 16 for prediction in predictions]
+
+
+def make_tuner(**changes: Any) -> Tuner:
+    arguments: dict[str, Any] = {
+        "model": tiny_model(),
+        "tokenizer": tiny_tokenizer(),
+        "dataset": ROWS,
+        "scorer": scorer,
+        "prompt_template": "{question}",
+        "column_mapping": {"input_cols": ["question"], "eval_cols": ["answer"]},
+    }
+    return Tuner(**{**arguments, **changes})
+
+
+def search(tuner: Tuner, path: Path | None, n_trials: int = 9, **changes: Any) -> optuna.Study:
+    storage = None if path is None else f"sqlite:///{path}"
+    arguments: dict[str, Any] = {"rungs": 4, "show_progress": False, "storage": storage}
+    return tuner.search(SPACE, n_trials=n_trials, **{**arguments, **changes})
+
+
+def everything(study: optuna.Study, path: Path) -> list[Any]:
+    """All that must not depend on interruptions."""
+    store = CompletionStore(open_storage(f"sqlite:///{path}"))
+    return [
+        (
+            trial.number,
+            trial.state,
+            trial.params,
+            trial.value,
+            trial.intermediate_values,
+            trial.user_attrs,
+            store.load(study_key(study), trial.number),
+        )
+        for trial in study.get_trials()
+    ]
+
+
+class Interrupted:
+    """An engine that is interrupted at its n-th pass, around the real one."""
+
+    def __init__(self, engine: Any, at: int) -> None:
+        self.engine, self.left = engine, at
+
+    def generate(self, requests: Any, on_tokens: Any = None) -> Any:
+        self.left -= 1
+        if self.left < 0:
+            raise KeyboardInterrupt
+        return self.engine.generate(requests, on_tokens)
+
+
+def interrupted_tuner(at: int) -> Tuner:
+    tuner = make_tuner()
+    tuner._backend = dataclasses.replace(tuner._backend, engine=Interrupted(tuner._backend.engine, at))
+    return tuner
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "random", "qmc", "cmaes", "gp"])
+def test_an_interrupted_study_ends_as_the_uninterrupted_one(sampler: str, tmp_path: Path) -> None:
+    whole = search(make_tuner(), tmp_path / "whole.db", sampler=sampler)
+    cut = tmp_path / "cut.db"
+    for at in (1, 0, 7, 5):
+        with pytest.raises(KeyboardInterrupt):
+            search(interrupted_tuner(at), cut, sampler=sampler)
+    resumed = search(make_tuner(), cut, sampler=sampler)
+    assert everything(resumed, cut) == everything(whole, tmp_path / "whole.db")
+
+
+def test_n_trials_is_the_total(tmp_path: Path) -> None:
+    path = tmp_path / "x.db"
+    assert len(search(make_tuner(), path, 3).trials) == 3
+    assert len(search(make_tuner(), path, 3).trials) == 3
+    longer = search(make_tuner(), path, 6)
+    assert len(longer.trials) == 6
+    assert [t.params for t in longer.trials] == [t.params for t in search(make_tuner(), tmp_path / "y.db", 6).trials]
+
+
+def test_the_best_trial_is_a_fully_evaluated_one(tmp_path: Path) -> None:
+    study = search(make_tuner(), None, 12)
+    assert TrialState.PRUNED in {trial.state for trial in study.trials}
+    assert study.best_trial.last_step == len(ROWS)
+    names = [name for name, _, _ in finalists(study)]
+    assert names == ["model default", "greedy", "best"]
+
+
+def test_a_grid_ends_when_it_is_exhausted() -> None:
+    space = SearchSpace(temperature=Float(0.5, 1.5, step=0.5), generation_seed=Categorical([0, 1]), max_new_tokens=2)
+    study = make_tuner().search(space, n_trials=50, sampler="grid", pruner="none", show_progress=False)
+    points = [(trial.params["temperature"], trial.params["generation_seed"]) for trial in study.trials[2:]]
+    assert sorted(points) == [(t, s) for t in (0.5, 1.0, 1.5) for s in (0, 1)]
+
+
+@pytest.mark.parametrize("pruner", ["median", "percentile", "hyperband", "successive-halving", "none"])
+def test_every_pruner_runs(pruner: str) -> None:
+    study = search(make_tuner(), None, 8, pruner=pruner)
+    assert len(study.trials) == 8
+    if pruner == "none":
+        assert {trial.state for trial in study.trials} == {TrialState.COMPLETE}
+
+
+class TestFailingTrials:
+    def test_a_failing_trial_is_recorded_and_the_study_goes_on(self) -> None:
+        def fragile(references: list[dict[str, str]], predictions: list[str]) -> list[float]:
+            calls.append(1)
+            if len(calls) == 10:
+                raise ZeroDivisionError("no")
+            return scorer(references, predictions)
+
+        calls: list[int] = []
+        study = search(make_tuner(scorer=fragile), None, 5)
+        states = [trial.state for trial in study.trials]
+        assert states.count(TrialState.FAIL) == 1
+        failed = next(trial for trial in study.trials if trial.state == TrialState.FAIL)
+        assert "raised ZeroDivisionError: no" in failed.user_attrs["error"]
+        assert len(states) == 5
+
+    def test_all_failing_is_an_error_with_the_first_reason(self) -> None:
+        def broken(references: list[dict[str, str]], predictions: list[str]) -> list[float]:
+            return [float("nan")] * len(predictions)
+
+        with pytest.raises(TrialError, match=r"all 3 trials failed, the first with: scorer .*broken` returned nan"):
+            search(make_tuner(scorer=broken), None, 3)
+
+
+class TestFingerprint:
+    @pytest.mark.parametrize(
+        ("changes", "part"),
+        [
+            ({"model": tiny_model(seed=1)}, "model"),
+            ({"dataset": ROWS[:15]}, "prompts, references, splits"),
+            ({"dataset": [{**row, "answer": "?"} for row in ROWS]}, "references"),
+            ({"prompt_template": "Q: {question}"}, "prompts"),
+            ({"scorer": "exact_match"}, "metric"),
+            ({"greater_is_better": False}, "direction"),
+            ({"holdout_size": 4}, "splits"),
+            ({"seed": 7}, "prompts, references, sample order seed, seed"),
+            ({"stop": ["x"]}, "stopping"),
+            ({"output_preproc": str.lower}, "output_preproc"),
+        ],
+    )
+    def test_a_study_of_something_else_is_refused(self, changes: dict[str, Any], part: str, tmp_path: Path) -> None:
+        path = tmp_path / "x.db"
+        search(make_tuner(), path, 1)
+        with pytest.raises(FingerprintError, match=f"study `llmsearch` was made with another {part} ") as caught:
+            search(make_tuner(**changes), path, 1)
+        assert "use another study_name or storage" in str(caught.value)
+        assert len(search(make_tuner(**changes), path, 1, study_name="other").trials) == 1
+
+    def test_another_space_is_refused(self, tmp_path: Path) -> None:
+        path = tmp_path / "x.db"
+        search(make_tuner(), path, 1)
+        with pytest.raises(FingerprintError, match="another space"):
+            make_tuner().search(SearchSpace.default(), n_trials=1, storage=f"sqlite:///{path}", show_progress=False)
+
+
+def test_a_second_search_of_the_same_file_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "x.db"
+    with exclusive_use(f"sqlite:///{path}"), pytest.raises(StorageError, match="being searched by another process"):
+        search(make_tuner(), path, 1)
+
+
+def test_progress_prints_a_line_per_trial_also_into_a_file() -> None:
+    log = io.StringIO()
+    study = search(make_tuner(), None, 3)
+    console = Console(file=log, width=200, highlight=False)
+    with SearchProgress(study, samples=len(ROWS), n_trials=4, console=console) as progress:
+        progress.begin(2)
+        progress.tokens(100)
+        progress.trial_finished(study.trials[0], None, 1.25)
+        pruned = optuna.trial.create_trial(state=TrialState.PRUNED, intermediate_values={4: 0.25}, value=0.25)
+        progress.trial_finished(pruned, None, 1.0)
+        failed = optuna.trial.create_trial(state=TrialState.FAIL, user_attrs={"error": "[bold]why[/bold]"})
+        progress.trial_finished(failed, None, 1.0)
+    lines = log.getvalue().splitlines()
+    assert lines[0].startswith(f"trial 0 [model default]: {study.trials[0].value:.4f}")
+    assert "0.2500 pruned at 4" in lines[1]
+    assert "failed: [bold]why[/bold]" in lines[2]
+
+
+def test_progress_that_is_switched_off_is_silent() -> None:
+    log = io.StringIO()
+    study = search(make_tuner(), None, 1)
+    console = Console(file=log)
+    with SearchProgress(study, samples=4, n_trials=4, enabled=False, console=console) as progress:
+        progress.trial_finished(study.trials[0], None, 1.0)
+    assert log.getvalue() == ""
+
+
+def test_progress_is_shown_on_standard_error(capfd: pytest.CaptureFixture[str]) -> None:
+    search(make_tuner(), None, 2, show_progress=True)
+    captured = capfd.readouterr()
+    assert captured.out == ""
+    assert "trial 1 [greedy]" in captured.err

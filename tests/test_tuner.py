@@ -1,0 +1,297 @@
+"""The public face on tiny random models."""
+
+from pathlib import Path
+from typing import Any
+
+import datasets
+import numpy as np
+import optuna
+import pytest
+import rouge_score.rouge_scorer
+from tiny_models import TEXT, tiny_model, tiny_tokenizer
+from transformers import StoppingCriteriaList
+
+from llmsearch_optuna import GenerationObjective, GenerationParams, MultiTokenStoppingCriteria, SearchSpace, Tuner
+from llmsearch_optuna.errors import ConfigurationError, LlmsearchError, TaskError
+from llmsearch_optuna.space import Categorical, Float
+
+ROWS = [{"question": f"How many apples are {i} and {i}?", "answer": str(2 * i)} for i in range(12)]
+COLUMNS = {"input_cols": ["question"], "eval_cols": ["answer"]}
+SPACE = SearchSpace(temperature=Float(0.5, 1.5), generation_seed=Categorical([0, 1]), max_new_tokens=5)
+
+
+def distinct_characters(y_true: list[dict[str, str]], y_pred: list[str]) -> list[float]:
+    return [len(set(prediction)) / 32 for prediction in y_pred]
+
+
+def make_tuner(**changes: Any) -> Tuner:
+    arguments: dict[str, Any] = {
+        "model": tiny_model(),
+        "tokenizer": tiny_tokenizer(),
+        "dataset": ROWS,
+        "scorer": distinct_characters,
+        "prompt_template": "{question}",
+        "column_mapping": COLUMNS,
+    }
+    return Tuner(**{**arguments, **changes})
+
+
+def test_the_llmsearch_snippet_runs_with_only_imports_model_and_dataset_changed() -> None:
+    """The snippet of llmsearch's README and notebooks; the scorer is its ROUGE-2 without the hub's `evaluate.load`."""
+    model, tokenizer, seed, batch_size = tiny_model(), tiny_tokenizer(), 42, 2
+    sample_dataset = datasets.Dataset.from_list([{"dialogue": text, "summary": text[:20]} for text in TEXT])
+    rouge = rouge_score.rouge_scorer.RougeScorer(["rouge2"], use_stemmer=True)
+
+    multi_token_stop_criteria_ob = MultiTokenStoppingCriteria(sequence_ids=[2])
+    stopping_criteria = StoppingCriteriaList([multi_token_stop_criteria_ob])
+    callbacks_after_inference = [multi_token_stop_criteria_ob.reset]
+
+    def get_rouge_score(y_true: Any, y_pred: Any) -> Any:
+        return np.mean(
+            [
+                rouge.score(item["summary"], prediction)["rouge2"].fmeasure
+                for item, prediction in zip(y_true, y_pred, strict=True)
+            ]
+        )
+
+    def sample_to_chat_format(tokenizer: Any, **kwargs: Any) -> Any:
+        messages = [
+            {"role": "system", "content": "You are a helpful AI assistant."},
+            {"role": "user", "content": f"Summarize the following text in less than 50 words: {kwargs['dialogue']}"},
+        ]
+        return tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+
+    tuner_ob = Tuner(
+        model=model,
+        tokenizer=tokenizer,
+        dataset=sample_dataset,
+        device="cpu",
+        batch_size=batch_size,
+        tokenizer_encode_args={
+            "padding": "longest",
+            "truncation": True,
+            "add_special_tokens": False,
+            "max_length": 1024,
+        },
+        tokenizer_decode_args={"spaces_between_special_tokens": False, "skip_special_tokens": True},
+        scorer=get_rouge_score,
+        sample_preprocessor=sample_to_chat_format,
+        seed=seed,
+        column_mapping={"input_cols": ["dialogue"], "eval_cols": ["summary"]},
+        callbacks_after_inference=callbacks_after_inference,
+    )
+    for _x, _y in zip(tuner_ob.dataset["_X"][:3], tuner_ob.dataset["_y"][:3], strict=True):
+        assert _x.startswith("<|im_start|>system\nYou are a helpful AI assistant.<|im_end|>\n<|im_start|>user\n")
+        assert _x.endswith("<|im_start|>assistant\n")
+        assert set(_y) == {"summary"}
+
+    gen_params = {
+        "max_new_tokens": 7,
+        "stopping_criteria": stopping_criteria,
+        "generation_seed": 42,
+        "eos_token_id": [0, 2],
+    }
+    score, outputs = tuner_ob.get_score(gen_params)
+    assert 0.0 <= score <= 1.0
+    assert len(outputs) == 3
+    again, others = tuner_ob.get_score(gen_params, dataset=datasets.Dataset.from_dict(sample_dataset[:2]))
+    assert others == outputs[:2]
+    assert again == pytest.approx(get_rouge_score(tuner_ob.dataset["_y"][:2], others))
+
+
+def test_get_score_samples_and_is_reproducible() -> None:
+    tuner = make_tuner()
+    arguments = {"temperature": 0.7, "tfs": 0.95, "top_a": 0.2, "generation_seed": 1, "max_new_tokens": 6}
+    value, outputs = tuner.get_score(arguments)
+    assert tuner.get_score(GenerationParams.from_dict(arguments)) == (value, outputs)
+    assert tuner.get_score({**arguments, "generation_seed": 2}).outputs != outputs
+    assert value == pytest.approx(np.mean(distinct_characters([], outputs)))
+    assert make_tuner(batch_size=1).get_score(arguments) == (value, outputs)
+
+
+def test_get_score_stops_on_everything_it_is_given() -> None:
+    tuner = make_tuner(output_preproc=lambda text: text)
+    free = tuner.get_score({"max_new_tokens": 8, "eos_token_id": []})
+    stop = free.outputs[0][2:4]
+    assert tuner.get_score({"max_new_tokens": 8, "eos_token_id": [], "stop": [stop]}).outputs[0] == free.outputs[0][:2]
+    shorter = tuner.get_score(
+        {"max_new_tokens": 8, "eos_token_id": [], "stopping_criteria": [lambda ids, scores: True]}
+    )
+    assert all(len(cut) < len(whole) for cut, whole in zip(shorter.outputs, free.outputs, strict=True))
+
+
+def test_stop_is_for_every_completion() -> None:
+    free = make_tuner(output_preproc=str).get_score({"max_new_tokens": 8}).outputs
+    stop = free[0][1:3]
+    stopped = make_tuner(output_preproc=str, stop=[stop]).get_score({"max_new_tokens": 8}).outputs
+    assert stopped[0] == free[0][:1]
+    assert all(stop not in text for text in stopped)
+
+
+def test_callbacks_run_after_every_pass() -> None:
+    calls: list[int] = []
+    tuner = make_tuner(callbacks_after_inference=[lambda: calls.append(1)])
+    tuner.get_score({"max_new_tokens": 2})
+    tuner.search(SPACE, n_trials=1, rungs=6, show_progress=False)
+    assert len(calls) == 3
+
+
+def test_the_objective_is_a_plain_callable() -> None:
+    objective = make_tuner().objective(SPACE, rungs=5)
+    assert isinstance(objective, GenerationObjective)
+    study = optuna.create_study(direction="maximize")
+    study.optimize(objective, n_trials=2)
+    assert list(study.trials[0].intermediate_values) == [5, 10, 12]
+
+
+def test_search_begins_with_the_baselines_then_presets() -> None:
+    model: Any = tiny_model()
+    model.generation_config.update(do_sample=True, temperature=0.4, top_p=0.8)
+    inside = GenerationParams(temperature=0.9, generation_seed=1, max_new_tokens=5)
+    outside = {"typical_p": 0.5, "max_new_tokens": 5}
+    study = make_tuner(model=model).search(SPACE, n_trials=5, presets=[inside, outside], show_progress=False)
+    attributes = [trial.user_attrs for trial in study.trials]
+    params = [GenerationParams.from_json(each["generation_params"]) for each in attributes]
+    assert [each.get("baseline") for each in attributes] == ["model default", "greedy", None, None, None]
+    assert params[0] == GenerationParams(do_sample=True, temperature=0.4, top_k=50, top_p=0.8, max_new_tokens=5)
+    assert params[1] == GenerationParams(do_sample=False, max_new_tokens=5)
+    assert params[2] == inside
+    assert params[3] == GenerationParams.from_dict(outside)
+    assert study.trials[2].params == {"temperature": 0.9, "generation_seed": 1}
+    assert study.trials[3].params == {}
+    assert make_tuner().search(SPACE, n_trials=1, baselines=False, show_progress=False).trials[0].params != {}
+
+
+def test_an_encoder_decoder_model_works_the_same() -> None:
+    tuner = make_tuner(model=tiny_model("t5"), is_encoder_decoder=True)
+    assert len(tuner.get_score({"temperature": 1.0, "max_new_tokens": 4}).outputs) == len(ROWS)
+
+
+def test_a_prediction_function_takes_the_models_place() -> None:
+    def answer(prompts: list[str], params: dict[str, Any]) -> list[str]:
+        return [f" {prompt}:{params.get('temperature', 0.0)} " for prompt in prompts]
+
+    tuner = make_tuner(model=None, custom_pred_function=answer)
+    assert tuner.get_score({"temperature": 0.5}).outputs[0] == f"{ROWS[0]['question']}:0.5"
+    study = tuner.search(SPACE, n_trials=2, show_progress=False)
+    assert [trial.user_attrs.get("baseline") for trial in study.trials] == ["greedy", None]
+
+
+def test_a_prediction_function_that_raises_fails_its_trial() -> None:
+    def answer(prompts: list[str], params: dict[str, Any]) -> list[str]:
+        return [f"{params['temperature']}" for _ in prompts]
+
+    study = make_tuner(model=None, custom_pred_function=answer).search(SPACE, n_trials=2, show_progress=False)
+    assert study.trials[0].user_attrs["error"] == "custom_pred_function raised KeyError: 'temperature'"
+    assert study.trials[1].state == optuna.trial.TrialState.COMPLETE
+
+
+def test_a_metric_may_be_named_and_minimised() -> None:
+    study = make_tuner(scorer="exact_match", greater_is_better=False).search(SPACE, n_trials=1, show_progress=False)
+    assert study.direction == optuna.study.StudyDirection.MINIMIZE
+
+
+def test_a_model_may_be_given_by_name(tmp_path: Path) -> None:
+    model: Any = tiny_model()
+    model.save_pretrained(tmp_path)
+    tokenizer: Any = tiny_tokenizer()
+    tokenizer.save_pretrained(tmp_path)
+    arguments = {"temperature": 1.0, "max_new_tokens": 4}
+    by_name = make_tuner(model=str(tmp_path), tokenizer=None)
+    assert by_name.get_score(arguments) == make_tuner().get_score(arguments)
+
+
+class TestBadInput:
+    @pytest.mark.parametrize(
+        ("changes", "message"),
+        [
+            ({"dataset": [{"q": "x", "answer": "1"}]}, "the dataset has no column 'question': it has q, answer"),
+            ({"dataset": []}, "the dataset is empty: it needs at least one row"),
+            ({"prompt_template": "{query}"}, r"the template names `\{query\}`, which is not among input_cols"),
+            ({"prompt_template": None}, "give exactly one of prompt_template, messages, sample_preprocessor, got none"),
+            ({"sample_preprocessor": lambda tokenizer, **_: "x"}, "got prompt_template and sample_preprocessor"),
+            (
+                {"column_mapping": {"input_cols": ["question"]}},
+                "column_mapping needs the keys input_cols and eval_cols",
+            ),
+            ({"column_mapping": {"input_cols": "question", "eval_cols": []}}, "must be a list of columns"),
+            ({"scorer": "rogue1"}, "unknown metric `rogue1`: did you mean `rouge1`"),
+            ({"batch_size": 0}, "batch_size must be >= 1, got 0"),
+            ({"stop": "abc"}, "stop must be a list of texts"),
+            ({"tokenizer": None}, "pass the model's tokenizer, or the model by name"),
+            ({"model": None}, "pass a model, or a custom_pred_function in its place"),
+            ({"model": "no/such-model", "tokenizer": None}, "model no/such-model cannot be loaded"),
+            ({"device": "nonsense:0"}, "device 'nonsense:0' cannot be used"),
+            ({"is_encoder_decoder": True}, "is_encoder_decoder=True, but the model says otherwise"),
+            ({"search_size": 20}, "12 samples cannot be split into 20 to search on and 0 to hold out"),
+            (
+                {"model": None, "custom_pred_function": list, "stop": ["x"]},
+                "stop has no effect on custom_pred_function",
+            ),
+            ({"model": tiny_model(vocab_size=300)}, "the tokenizer has .* token ids but the model embeds only 300"),
+            (
+                {
+                    "prompt_template": None,
+                    "messages": [{"role": "user", "content": "x"}],
+                    "tokenizer": tiny_tokenizer(chat=False),
+                },
+                "the tokenizer has no chat template",
+            ),
+        ],
+    )
+    def test_one_line_says_what_to_change(self, changes: dict[str, Any], message: str) -> None:
+        with pytest.raises(ConfigurationError, match=message) as caught:
+            make_tuner(**changes)
+        assert "\n" not in str(caught.value)
+
+    def test_no_pad_token_anywhere(self) -> None:
+        model: Any = tiny_model()
+        model.generation_config.update(pad_token_id=None, eos_token_id=None)
+        tokenizer: Any = tiny_tokenizer(pad=False)
+        tokenizer.eos_token = None
+        with pytest.raises(ConfigurationError, match="no pad token: set tokenizer"):
+            make_tuner(model=model, tokenizer=tokenizer)
+
+    def test_a_pad_token_is_found_where_there_is_one(self) -> None:
+        expected = make_tuner().get_score({"max_new_tokens": 4})
+        assert make_tuner(tokenizer=tiny_tokenizer(pad=False)).get_score({"max_new_tokens": 4}) == expected
+
+    def test_a_prompt_longer_than_the_window_names_its_row(self) -> None:
+        rows = [*ROWS, {"question": "apples " * 600, "answer": "0"}]
+        tuner = make_tuner(dataset=rows)
+        with pytest.raises(TaskError, match=r"the prompt of row 12 has \d+ tokens, and 5 new ones exceed"):
+            tuner.objective(SPACE)
+        with pytest.raises(TaskError, match="model's window of 512: shorten it"):
+            tuner.get_score({"max_new_tokens": 5})
+
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            ({"top_p": 1.3}, r"`top_p` must be in \(0, 1\], got 1.3"),
+            ({"num_beams": 4}, "unknown generation parameter `num_beams`"),
+        ],
+    )
+    def test_get_score_refuses_wrong_parameters(self, arguments: dict[str, Any], message: str) -> None:
+        with pytest.raises(ConfigurationError, match=message):
+            make_tuner().get_score(arguments)
+
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            ({"n_trials": 0}, "n_trials must be >= 1"),
+            ({"sampler": "tpo"}, "unknown sampler `tpo`: did you mean `tpe`"),
+            ({"pruner": "medium"}, "unknown pruner `medium`: did you mean `median`"),
+            ({"rungs": 0}, "rungs must be a step"),
+            ({"sampler": "grid"}, "`temperature` is continuous, which a grid search cannot list"),
+            ({"storage": "nonsense"}, "nonsense"),
+            ({"presets": [{"top_q": 1}]}, "unknown generation parameter `top_q`"),
+        ],
+    )
+    def test_search_refuses_wrong_arguments_before_it_generates(self, arguments: dict[str, Any], message: str) -> None:
+        def never(prompts: list[str], params: dict[str, Any]) -> list[str]:
+            raise AssertionError("nothing may be generated")
+
+        tuner = make_tuner(model=None, custom_pred_function=never)
+        with pytest.raises(LlmsearchError, match=message) as caught:
+            tuner.search(SPACE, **{"n_trials": 2, "show_progress": False, **arguments})
+        assert "\n" not in str(caught.value)
