@@ -30,8 +30,9 @@ def make_pruner(name: str, rungs: Sequence[int], arguments: Mapping[str, Any] | 
     Args:
         name: ``"median"``, ``"percentile"``, ``"hyperband"``, ``"successive-halving"`` or ``"none"``.
         rungs: The numbers of samples at which trials report, ascending.
-        arguments: Arguments of the Optuna class. By default median and percentile (25) spare the first quarter of the
-            samples and the first four trials; hyperband and successive-halving begin at the first rung.
+        arguments: Arguments of the Optuna class. By default median and percentile (which keeps the best quarter of the
+            trials) spare the first quarter of the samples and the first four trials; hyperband and successive-halving
+            begin at the first rung.
 
     Raises:
         ConfigurationError: The name or an argument is unknown, or a value is refused.
@@ -49,7 +50,17 @@ def make_pruner(name: str, rungs: Sequence[int], arguments: Mapping[str, Any] | 
     for argument in arguments or {}:
         if argument not in known:
             raise ConfigurationError(unknown_name(f"argument of the {name} pruner", argument, known))
+    chosen = {**defaults[name], **(arguments or {})}
     try:
-        return _PRUNERS[name](**{**defaults[name], **(arguments or {})})
+        if name == "hyperband":
+            _check_hyperband(**chosen)
+        return _PRUNERS[name](**chosen)
     except (ValueError, TypeError) as error:
         raise ConfigurationError(f"the {name} pruner refuses its arguments: {error}") from error
+
+
+def _check_hyperband(*, max_resource: int | str, **passed_on: Any) -> None:
+    """Refuses what Optuna would only find while it prunes."""
+    pruners.SuccessiveHalvingPruner(**passed_on)
+    if isinstance(max_resource, int) and max_resource < passed_on["min_resource"]:
+        raise ValueError(f"max_resource must be >= min_resource ({passed_on['min_resource']}), got {max_resource}")

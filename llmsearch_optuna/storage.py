@@ -132,6 +132,8 @@ class CompletionStore:
             {"study_key": study_key, "trial_number": trial_number, **dataclasses.asdict(completion)}
             for completion in completions
         ]
+        if not rows:  # which SQLAlchemy would take for a row of defaults
+            return
         with readable_errors(self._engine.url), self._engine.begin() as connection:
             connection.execute(_COMPLETIONS.insert(), rows)
 
@@ -168,7 +170,7 @@ class CompletionStore:
         rows = [{"study_key": study_key, **dataclasses.asdict(sample)} for sample in samples]
         kept = sa.select(sa.func.count()).where(_SAMPLES.c.study_key == study_key)
         with readable_errors(self._engine.url), self._engine.begin() as connection:
-            if connection.execute(kept).scalar() == 0:
+            if rows and connection.execute(kept).scalar() == 0:
                 connection.execute(_SAMPLES.insert(), rows)
 
     def load_samples(self, study_key: str) -> list[StoredSample]:
@@ -255,9 +257,11 @@ def exclusive_use(url: str | None) -> Iterator[None]:
 
 def _sqlite_path(url: str) -> Path | None:
     parsed = sa.make_url(url)
-    if parsed.get_backend_name() != "sqlite" or parsed.database in (None, "", ":memory:"):
+    database = parsed.database
+    # SQLite's own file: URIs may mean anything: they are left to SQLite.
+    if parsed.get_backend_name() != "sqlite" or not database or database.startswith((":memory:", "file:")):
         return None
-    return Path(str(parsed.database))
+    return Path(database)
 
 
 def _set_synchronous_normal(connection: Any, _record: object) -> None:

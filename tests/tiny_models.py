@@ -80,6 +80,7 @@ def tiny_model(
     family: str = "llama", *, seed: int = 0, device: torch.device | str = "cpu", **changes: Any
 ) -> PreTrainedModel:
     """A random model of a family, in float32 and evaluation mode."""
+    t5_config: Any = T5Config
     configs: dict[str, Callable[[], Any]] = {
         "llama": lambda: LlamaConfig(**{**_SMALL, **changes}),
         "qwen3": lambda: Qwen3Config(**{**_SMALL, "head_dim": 8, **changes}),
@@ -93,7 +94,7 @@ def tiny_model(
             bos_token_id=0,
             eos_token_id=2,
         ),
-        "t5": lambda: T5Config(
+        "t5": lambda: t5_config(
             vocab_size=VOCABULARY,
             d_model=32,
             d_kv=8,
@@ -101,7 +102,9 @@ def tiny_model(
             num_layers=2,
             num_heads=4,
             initializer_factor=3.0,
-            **{"decoder_start_token_id": 0, "eos_token_id": 2, "pad_token_id": 0},  # type: ignore[arg-type]
+            decoder_start_token_id=0,
+            eos_token_id=2,
+            pad_token_id=0,
         ),
     }
     with torch.random.fork_rng(devices=[]):

@@ -2,17 +2,13 @@
 
 import itertools
 import random
-from typing import TYPE_CHECKING, TypedDict
+from typing import TypedDict
 
 from llmsearch_optuna.demo.words import WORDS
 from llmsearch_optuna.errors import TaskError
 
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
+__all__ = ["DemoSample", "demo_samples"]
 
-__all__ = ["DemoSample", "demo_prompt", "demo_samples"]
-
-_SYSTEM = "You write lists."
 _GIVEN = 3
 _WANTED = 9
 
@@ -62,18 +58,6 @@ def demo_samples(size: int, *, seed: int = 0) -> list[DemoSample]:
     rounds = zip(*starts.values(), strict=True)
     pairs = itertools.chain.from_iterable(zip(categories, row, strict=True) for row in rounds)
     return [_row(category, given) for category, given in itertools.islice(pairs, size)]
-
-
-def demo_prompt(tokenizer: "PreTrainedTokenizerBase", *, instruction: str, start: str, **_: object) -> str:
-    """The prompt of one row, for `sample_preprocessor`: the chat, with the answer begun.
-
-    Args:
-        tokenizer: Its chat template is used.
-        instruction: The user's message.
-        start: How the assistant's answer begins.
-    """
-    chat = [{"role": "system", "content": _SYSTEM}, {"role": "user", "content": instruction}]
-    return str(tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True)) + start
 
 
 def _row(category: str, given: tuple[str, ...]) -> DemoSample:

@@ -14,7 +14,7 @@ __all__ = ["filtered_logits", "sample"]
 
 # Scores up to here leave room for differences in float32; a temperature that would lead beyond is as good as greedy.
 _LARGEST_SCORE = 1e38
-_WIDENING = 16
+_WIDENING = 8
 
 
 def sample(logits: Tensor, rows: SamplingRows, steps: Tensor, *, width: int = 256) -> Tensor:

@@ -27,8 +27,8 @@ _DTYPES = {"temperature": torch.float32, "top_k": torch.int64}
 _MAX_TOP_K = 2**31
 
 # Probability masses are added up as integers, in this unit and relative to the row's most probable token: integer sums
-# do not depend on the order of their terms, hence not on kernel, device, batch or number of candidates. Sums over 2**20
-# tokens fit an int64, and what truncation loses of them is less than the rounding of a float32.
+# do not depend on the order of their terms, hence not on kernel, device, batch or number of candidates. Sums over a
+# million tokens fit an int64, and what truncation loses of them is less than the rounding of a float32.
 _MASS_UNIT = 2.0**43
 # The same for the second differences of tfs: their absolute values add up to 2 at most.
 _CURVATURE_UNIT = 2.0**60
@@ -37,9 +37,9 @@ _CURVATURE_UNIT = 2.0**60
 _NEED_MASS = ("top_p", "typical_p", "epsilon_cutoff", "eta_cutoff", "top_a")
 _NEED_ENTROPY = ("typical_p", "eta_cutoff")
 
-# Temporaries this large stay in a processor's cache; a GPU prefers few large kernels.
-_SLICE_ELEMENTS = {"cpu": 2**17}
-_GPU_SLICE_ELEMENTS = 2**24
+# Temporaries of this size stay in the cache of a core; a GPU prefers few large kernels.
+_CORE_ELEMENTS = 2**17
+_GPU_ELEMENTS = 2**24
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -172,12 +172,8 @@ def leading_candidates(scores: Tensor, rows: SamplingRows, width: int) -> Candid
         width: The number of candidates; all tokens if the vocabulary is not larger.
     """
     vocab = scores.shape[1]
-    if width < vocab:
-        token_ids = scores.topk(width, sorted=False).indices.sort().values
-        best, order = torch.sort(scores.gather(1, token_ids), stable=True, descending=True)
-        token_ids = token_ids.gather(1, order)
-    else:
-        best, token_ids = torch.sort(scores, stable=True, descending=True)
+    token_ids = torch.cat([_order_keys(scores[part]).topk(min(width, vocab)).indices for part in row_slices(scores)])
+    best = scores.gather(1, token_ids)
     size = (best > -torch.inf).sum(-1)
     nothing = torch.zeros_like(size)
     candidates = Candidates(
@@ -223,10 +219,24 @@ def apply_cuts(candidates: Candidates, rows: SamplingRows) -> Candidates:
 
 
 def row_slices(scores: Tensor) -> Iterator[slice]:
-    """Runs of rows, so that temporaries of their size are cheap."""
+    """Runs of rows, at least one, for which temporaries are cheap. How rows are cut up never changes a result."""
     rows, vocab = scores.shape
-    step = max(1, _SLICE_ELEMENTS.get(scores.device.type, _GPU_SLICE_ELEMENTS) // vocab)
-    return (slice(start, start + step) for start in range(0, rows, step))
+    elements = _CORE_ELEMENTS * torch.get_num_threads() if scores.device.type == "cpu" else _GPU_ELEMENTS
+    step = max(1, elements // vocab)
+    return (slice(start, start + step) for start in range(0, max(1, rows), step))
+
+
+def _order_keys(scores: Tensor) -> Tensor:
+    """Integers in the order of the scores, lower token ids before higher ones where tied; int64 [rows, vocab].
+
+    The bits of a float32 sort like an integer once those below the sign are flipped in negative numbers. No two keys
+    are equal, so that every algorithm finds the same largest ones in the same order.
+    """
+    keys = (scores + 0.0).view(torch.int32)  # -0.0 is 0.0
+    keys ^= (keys >> 31) & 0x7FFFFFFF
+    keys = keys.to(torch.int64) << 32
+    keys |= torch.arange(scores.shape[1] - 1, -1, -1, device=scores.device)
+    return keys
 
 
 def _mass(gaps: Tensor) -> Tensor:
@@ -265,10 +275,10 @@ def _entropy(candidates: Candidates, total: Tensor) -> Tensor:
     return _log_mass(total) + surprise.double() / total.double()
 
 
-def _closed(candidates: Candidates, size: Tensor, inside: Tensor) -> Candidates:
-    """The candidates cut to `size`, if that holds whatever there is outside of them, which is for `inside` to say."""
-    # Two candidates past the end stand for the zeros that tfs sees there.
-    inside = inside & (size <= candidates.scores.shape[1] - 2)
+def _head(candidates: Candidates, size: Tensor) -> Candidates:
+    """Keeps the first `size` candidates and, unless that leaves no candidate to tell, nothing outside of them."""
+    # Two candidates are left over, as they also stand for the zeros that tfs sees past the end.
+    inside = size <= candidates.scores.shape[1] - 2
     return candidates._replace(
         size=size,
         outside_mass=torch.zeros_like(size),
@@ -276,12 +286,6 @@ def _closed(candidates: Candidates, size: Tensor, inside: Tensor) -> Candidates:
         open=torch.zeros_like(candidates.open),
         undecided=candidates.undecided | (candidates.open & ~inside),
     )
-
-
-def _head(candidates: Candidates, size: Tensor) -> Candidates:
-    """Keeps the first `size` candidates, which the cut would keep of any tokens that follow."""
-    last = candidates.scores.gather(1, size[:, None] - 1)[:, 0]
-    return _closed(candidates, size, inside=last > candidates.scores[:, -1])
 
 
 def _above(candidates: Candidates, floor: Tensor) -> Candidates:
@@ -315,15 +319,17 @@ def _typical_p(candidates: Candidates, typical_p: Tensor) -> Candidates:
     last = torch.minimum(below.sum(-1), candidates.size - 1)
     bound = ordered.gather(1, last[:, None])
     keep = distance <= bound
-    # Candidates more probable than the entropy says draw nearer to it one by one. If the last, then, is too far away, it
-    # is so on the other side, and what is outside even more.
-    inside = distance[:, -1:] > bound
+    # While more probable than the entropy says, candidates draw nearer to it one by one. So a last one that is too far
+    # away is on the other side, and everything outside is farther still.
+    undecided = candidates.undecided | (candidates.open & (distance[:, -1:] <= bound)[:, 0])
     # The most probable tokens may go; the others move up, so that those kept come first again.
-    first_kept = torch.sort(keep, stable=True, descending=True).indices
+    first_kept = torch.sort(keep.int(), stable=True, descending=True).indices
     moved = candidates._replace(
-        scores=candidates.scores.gather(1, first_kept), token_ids=candidates.token_ids.gather(1, first_kept)
+        scores=candidates.scores.gather(1, first_kept),
+        token_ids=candidates.token_ids.gather(1, first_kept),
+        undecided=undecided,
     )
-    return _closed(moved, keep.sum(-1), inside[:, 0])
+    return _head(moved, keep.sum(-1))
 
 
 def _epsilon_cutoff(candidates: Candidates, epsilon: Tensor) -> Candidates:
@@ -355,8 +361,8 @@ def _tfs(candidates: Candidates, tfs: Tensor) -> Candidates:
     def size(whole: Tensor) -> Tensor:
         return torch.minimum(1 + (reached <= (tfs * whole)[:, None]).sum(-1), candidates.size)
 
-    cut = _head(candidates, size(least))
-    return cut._replace(undecided=cut.undecided | (size(least) != size(most)))
+    undecided = candidates.undecided | (size(least) != size(most))
+    return _head(candidates._replace(undecided=undecided), size(least))
 
 
 def _top_a(candidates: Candidates, top_a: Tensor) -> Candidates:

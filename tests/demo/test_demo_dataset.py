@@ -1,18 +1,20 @@
 """The demo's generated dataset."""
 
 import itertools
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tiny_models import tiny_tokenizer
 
-from llmsearch_optuna.demo.dataset import DemoSample, demo_prompt, demo_samples
+from llmsearch_optuna.demo.dataset import DemoSample, demo_samples
 from llmsearch_optuna.demo.words import WORDS
 from llmsearch_optuna.errors import TaskError
 from llmsearch_optuna.metrics import distinct_items
 from llmsearch_optuna.metrics.items import split_items
+from llmsearch_optuna.study_file import StudyFile
 from llmsearch_optuna.task import PromptSource, as_dataset, render_dataset
-from tests.tiny_models import tiny_tokenizer
 
 ALL = len(WORDS) * 220  # three of twelve, for every category
 
@@ -91,8 +93,11 @@ def test_words_are_plenty_and_distinct_for_the_metric(category: str) -> None:
 
 def test_the_prompt_is_the_chat_with_the_answer_begun() -> None:
     rows = as_dataset(demo_samples(4))
+    file = StudyFile.load(Path(__file__).parents[2] / "studies" / "demo.toml")
     source = PromptSource(
-        input_cols=("instruction", "start"), eval_cols=("members", "count"), sample_preprocessor=demo_prompt
+        input_cols=tuple(file.data.input_cols),
+        eval_cols=tuple(file.data.eval_cols),
+        messages=tuple(file.data.messages or ()),
     )
     tokenizer = tiny_tokenizer()
     for row, prompt in zip(rows, render_dataset(rows, source, tokenizer)["_X"], strict=True):

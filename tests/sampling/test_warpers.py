@@ -39,9 +39,9 @@ NO_IDS = torch.LongTensor([[]])
 
 RANGES: dict[str, st.SearchStrategy[float]] = {
     "top_k": st.sampled_from([0, 1, 2, 10**30]) | st.integers(0, 60),
-    "top_p": st.sampled_from([1e-12, 1e-3, 0.999, 1.0]) | st.floats(0.01, 1.0),
+    "top_p": st.sampled_from([1e-30, 1e-3, 0.999, 1.0]) | st.floats(0.01, 1.0),
     "min_p": st.sampled_from([0.0, 1e-30, 1e-6, 1.0]) | st.floats(0.0, 1.0),
-    "typical_p": st.sampled_from([1e-12, 1e-3, 0.999, 1.0]) | st.floats(0.01, 1.0),
+    "typical_p": st.sampled_from([1e-30, 1e-3, 0.999, 1.0]) | st.floats(0.01, 1.0),
     "epsilon_cutoff": st.sampled_from([0.0, 1e-30, 1e-6, 0.999]) | st.floats(1e-5, 0.1),
     "eta_cutoff": st.sampled_from([0.0, 1e-30, 1e-6, 0.999]) | st.floats(1e-5, 0.1),
     "tfs": st.sampled_from([0.0, 1e-6, 0.999, 1.0]) | st.floats(0.0, 1.0),
@@ -301,10 +301,28 @@ def test_few_candidates_decide_peaked_rows(params: GenerationParams, device: tor
         assert torch.equal(few.token_ids[row, :size], whole.token_ids[row, :size])
 
 
+def test_tied_tokens_are_in_the_order_of_their_ids(device: torch.device) -> None:
+    tied = torch.zeros(1, 9, device=device)
+    tied[0, 1::2] *= -1.0
+    tied[0, 2] = -1.0
+    few = candidates(tied, [GenerationParams(top_p=0.2)], 4)
+    assert not few.undecided.any()
+    assert few.token_ids[0, : few.size].tolist() == [0, 1]
+    assert candidates(tied, [GenerationParams(top_k=1)], 7).undecided.all()
+    assert candidates(tied, [GenerationParams(top_k=1)], 9).size == 8
+
+
+def test_a_cut_leaves_two_candidates_to_spare(device: torch.device) -> None:
+    # Without the zeros after the last probability, tfs would miss some of the second differences.
+    logits = torch.linspace(0.0, -3.0, 10, device=device)[None]
+    params = [GenerationParams(top_k=4, tfs=0.9)]
+    assert [bool(candidates(logits, params, width).undecided) for width in (4, 5, 6)] == [True, True, False]
+
+
 def test_typical_p_is_undecided_where_the_last_candidate_is_typical(device: torch.device) -> None:
-    # Three tokens too probable to be typical, before a hundred that are: the last candidate is kept, but two are not.
+    # Three tokens too probable to be typical, before a hundred tied ones that are: five candidates of eight are kept.
     logits = torch.tensor([[0.1] * 3 + [0.007] * 100], device=device).log()
-    assert candidates(logits, [GenerationParams(typical_p=0.2)], 8).undecided.all()
+    assert candidates(logits, [GenerationParams(typical_p=0.03)], 8).undecided.all()
 
 
 def test_a_cut_outside_the_candidates_is_undecided(device: torch.device) -> None:

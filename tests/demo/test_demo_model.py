@@ -1,0 +1,83 @@
+"""The embedded model: how it is had, and that the demo works with it."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from llmsearch_optuna.cli import main
+from llmsearch_optuna.demo.dataset import demo_samples
+from llmsearch_optuna.demo.model import CACHE_VARIABLE, WHEEL, demo_model_directory
+from llmsearch_optuna.engine import GenerateEngine, Request, Stopping
+from llmsearch_optuna.engine.model import load_model
+from llmsearch_optuna.errors import ModelError
+from llmsearch_optuna.params import GenerationParams
+from llmsearch_optuna.study_file import StudyFile
+
+
+def test_a_download_that_fails_says_how_to_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path))
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    with pytest.raises(ModelError, match=f"put {WHEEL} into the folder that the environment variable {CACHE_VARIABLE}"):
+        demo_model_directory()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_damaged_wheel_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path))
+    (tmp_path / WHEEL).write_bytes(b"not the wheel")
+    with pytest.raises(ModelError, match=r"has the SHA-256 .* expected bcc81830d10ce7d9.*: delete it and run again"):
+        demo_model_directory()
+    assert [path.name for path in tmp_path.iterdir()] == [WHEEL]
+
+
+def test_a_model_that_is_there_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path))
+    (tmp_path / "SmolLM2-135M-Instruct").mkdir()
+    assert demo_model_directory() == tmp_path / "SmolLM2-135M-Instruct"
+
+
+def test_studies_holds_the_packaged_demo() -> None:
+    studies = Path(__file__).parents[2] / "studies"
+    assert StudyFile.load(studies / "demo.toml").study.name == "demo"
+    for name in ("gsm8k", "samsum"):
+        assert StudyFile.load(studies / f"{name}.toml").study.storage == f"sqlite:///{studies / name}.db"
+
+
+@pytest.mark.slow
+def test_the_demo_searches_resumes_and_can_be_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["demo", "--trials", "2"]) == 0
+    assert main(["demo", "--trials", "4"]) == 0
+    captured = capsys.readouterr()
+    assert "trial 1 [greedy]" in captured.err
+    assert captured.err.count("trial 0 ") == 1
+    assert main(["best", "studies/demo.db", "--json"]) == 0
+    best = json.loads(capsys.readouterr().out)
+    assert best["trial"] >= 2
+    assert best["score"] > 0.27
+    assert main(["show", "studies/demo.db"]) == 0
+    assert capsys.readouterr().out.count("completion: ") == 48
+
+
+@pytest.mark.slow
+def test_the_real_models_completions_do_not_depend_on_the_batch() -> None:
+    model, tokenizer = load_model(str(demo_model_directory()))
+    requests = [
+        Request(
+            prompt=str(row["instruction"]),
+            prompt_ids=tuple(tokenizer(str(row["instruction"]))["input_ids"]),
+            params=params,
+            stopping=Stopping(eos_token_ids=(2,)),
+        )
+        for row in demo_samples(6)
+        for params in (
+            GenerationParams(max_new_tokens=16),
+            GenerationParams(temperature=0.8, top_p=0.9, generation_seed=1, max_new_tokens=16),
+        )
+    ]
+    together = GenerateEngine(model, tokenizer, batch_size=12).generate(requests)
+    assert GenerateEngine(model, tokenizer, batch_size=5).generate(requests[::-1]) == together[::-1]
+    assert GenerateEngine(model, tokenizer, batch_size=1).generate(requests) == together

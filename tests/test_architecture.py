@@ -1,0 +1,256 @@
+"""The shape of the package: who imports whom, what is imported when, and what is public."""
+
+import ast
+import graphlib
+import importlib
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+import llmsearch_optuna
+
+PACKAGE = "llmsearch_optuna"
+ROOT = Path(llmsearch_optuna.__file__).parent
+
+LEVELS = [
+    {"", "errors", "params", "identity"},  # "" is the package itself, which imports the others when they are asked for
+    {"space", "presets", "task", "metrics", "storage", "data", "sampling"},
+    {"engine", "study", "study_file", "pruning", "proposals"},
+    {"objective"},
+    {"progress", "search", "tuner", "launch", "demo", "cli"},
+]
+
+# Who may import it, anywhere in a file; and "transformers" drags torch in.
+OWNERS = {
+    "torch": {"sampling", "engine"},
+    "transformers": {"engine"},
+    "sqlalchemy": {"storage"},
+    "plotly": {"report"},
+}
+
+LAZY = {("cli", "launch")}
+"""Imports within functions that are meant to be there: what they load takes seconds."""
+
+
+class Import(NamedTuple):
+    """One imported module, as far as it is one: ``from package import name`` is ``package.name`` where that is one."""
+
+    importer: str
+    imported: str
+    in_function: bool
+
+
+def modules() -> dict[str, Path]:
+    """All modules by their name within the package."""
+    found = {}
+    for path in sorted(ROOT.rglob("*.py")):
+        parts = path.relative_to(ROOT).with_suffix("").parts
+        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+MODULES = modules()
+
+
+def part(module: str) -> str:
+    """The module or package of the top level that a module belongs to."""
+    return module.partition(".")[0]
+
+
+def level(module: str) -> int:
+    return next(index for index, names in enumerate(LEVELS) if part(module) in names)
+
+
+def is_type_checking(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+
+
+def statements(node: ast.AST, *, in_function: bool = False) -> Iterator[tuple[ast.Import | ast.ImportFrom, bool]]:
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.Import | ast.ImportFrom):
+            yield child, in_function
+        elif is_type_checking(child):
+            assert isinstance(child, ast.If)
+            yield from statements(ast.Module(child.orelse, []), in_function=in_function)
+        else:
+            inside = in_function or isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+            yield from statements(child, in_function=inside)
+
+
+def imports_of(source: str, importer: str) -> list[Import]:
+    found = []
+    for statement, in_function in statements(ast.parse(source)):
+        if isinstance(statement, ast.Import):
+            names = [alias.name for alias in statement.names]
+        else:
+            assert statement.level == 0, f"{importer} imports relatively"
+            assert statement.module is not None
+            names = [
+                f"{statement.module}.{alias.name}"
+                if f"{statement.module}.{alias.name}".removeprefix(f"{PACKAGE}.") in MODULES
+                else statement.module
+                for alias in statement.names
+            ]
+        found += [Import(importer, name, in_function) for name in names]
+    return found
+
+
+IMPORTS = [one for name, path in MODULES.items() for one in imports_of(path.read_text(encoding="utf-8"), name)]
+OWN = [
+    one._replace(imported=one.imported.removeprefix(PACKAGE).removeprefix("."))
+    for one in IMPORTS
+    if one.imported.split(".")[0] == PACKAGE
+]
+
+
+def test_imports_are_found_wherever_they_are() -> None:
+    source = """
+import a.b as c, d
+from e.f import g
+from llmsearch_optuna import errors, __version__
+from llmsearch_optuna.engine import base, Engine
+if TYPE_CHECKING:
+    import not_this
+else:
+    import h
+try:
+    import i
+except ImportError:
+    def f():
+        import j
+class C:
+    def m(self):
+        if True:
+            from k import l
+"""
+    assert [(one.imported, one.in_function) for one in imports_of(source, "x")] == [
+        ("a.b", False),
+        ("d", False),
+        ("e.f", False),
+        (f"{PACKAGE}.errors", False),
+        (PACKAGE, False),
+        (f"{PACKAGE}.engine.base", False),
+        (f"{PACKAGE}.engine", False),
+        ("h", False),
+        ("i", False),
+        ("j", True),
+        ("k", True),
+    ]
+    assert len(MODULES) > 30
+    assert {one.importer for one in OWN} > {"tuner", "cli", "engine.generate", "metrics", "demo.model"}
+
+
+def test_every_module_has_a_level() -> None:
+    assert {part(module) for module in MODULES} == set.union(*LEVELS)
+
+
+@pytest.mark.parametrize("module", [module for module in MODULES if module])
+def test_no_module_imports_upwards(module: str) -> None:
+    upwards = [
+        one.imported for one in OWN if one.importer == module and one.imported and level(one.imported) > level(module)
+    ]
+    assert upwards == []
+
+
+def test_the_package_itself_imports_none_of_its_modules() -> None:
+    assert [one for one in OWN if one.importer == ""] == []
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    graph: dict[str, set[str]] = {module: set() for module in MODULES}
+    for one in OWN:
+        graph[one.importer].add(one.imported)
+    assert set(graphlib.TopologicalSorter(graph).static_order()) == set(graph)
+
+
+def test_no_parts_import_each_other_in_a_circle() -> None:
+    graph: dict[str, set[str]] = {part(module): set() for module in MODULES}
+    for one in OWN:
+        if part(one.importer) != part(one.imported):
+            graph[part(one.importer)].add(part(one.imported))
+    assert set(graphlib.TopologicalSorter(graph).static_order()) == set(graph)
+
+
+def test_own_modules_are_imported_at_the_head_of_a_file() -> None:
+    assert {(one.importer, one.imported) for one in OWN if one.in_function} == LAZY
+
+
+@pytest.mark.parametrize("library", OWNERS)
+def test_heavy_libraries_have_owners(library: str) -> None:
+    importers = {part(one.importer) for one in IMPORTS if one.imported.split(".")[0] == library}
+    assert importers <= OWNERS[library]
+
+
+def test_owners_use_what_they_own() -> None:
+    used = {(part(one.importer), one.imported.split(".")[0]) for one in IMPORTS}
+    assert {("sampling", "torch"), ("engine", "torch"), ("engine", "transformers"), ("storage", "sqlalchemy")} <= used
+
+
+# What importing costs.
+
+LIGHT = ["", "cli", "metrics", "study", "study_file", "storage", "task", "proposals", "pruning", "data"]
+
+SCRIPT = """
+import importlib, json, sys
+loaded = {}
+for name in json.loads(sys.argv[1]):
+    importlib.import_module(name)
+    loaded[name] = sorted({"torch", "transformers", "evaluate"} & set(sys.modules))
+print(json.dumps(loaded))
+"""
+
+
+def test_light_modules_load_no_model_libraries() -> None:
+    names = [f"{PACKAGE}.{name}".rstrip(".") for name in LIGHT]
+    output = subprocess.run(
+        [sys.executable, "-c", SCRIPT, json.dumps(names)], capture_output=True, text=True, check=True
+    )
+    assert json.loads(output.stdout) == {name: [] for name in names}
+
+
+# What is public.
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_every_module_says_what_it_is_and_what_is_public(name: str) -> None:
+    module = importlib.import_module(f"{PACKAGE}.{name}".rstrip("."))
+    assert module.__doc__, "no docstring"
+    assert module.__doc__.splitlines()[0].endswith((".", ":", "?"))
+    if MODULES[name].read_text(encoding="utf-8").count("\n") == 1:
+        return  # a package with a docstring and no more
+    public = module.__all__
+    assert len(set(public)) == len(public)
+    for one in public:
+        assert getattr(module, one) is not None
+        assert not one.startswith("_")
+
+
+@pytest.mark.parametrize("name", [name for name in MODULES if name])
+def test_what_is_public_lives_there(name: str) -> None:
+    """Names of `__all__` are defined in the module, or, in a package's `__init__`, within the package."""
+    module = importlib.import_module(f"{PACKAGE}.{name}")
+    for one in getattr(module, "__all__", ()):
+        home = getattr(getattr(module, one), "__module__", None)
+        if isinstance(home, str) and home.split(".")[0] == PACKAGE:
+            assert f"{home}.".startswith(f"{PACKAGE}.{name}.")
+
+
+def test_the_package_gives_every_public_name_when_it_is_asked() -> None:
+    for name in llmsearch_optuna.__all__:
+        value = getattr(llmsearch_optuna, name)
+        assert value.__name__ == name
+        assert value.__module__.startswith(f"{PACKAGE}.")
+        assert name in dir(llmsearch_optuna)
+    assert "__version__" in dir(llmsearch_optuna)
+
+
+def test_the_package_refuses_other_names() -> None:
+    with pytest.raises(AttributeError, match=r"^module 'llmsearch_optuna' has no attribute 'tuner_'$"):
+        llmsearch_optuna.tuner_  # noqa: B018
+    with pytest.raises(ImportError, match="cannot import name"):
+        exec("from llmsearch_optuna import Tunar")

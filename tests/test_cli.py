@@ -1,0 +1,174 @@
+"""The command line, end to end on a tiny model."""
+
+import json
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tiny_models import tiny_model, tiny_tokenizer
+
+from llmsearch_optuna.cli import main
+
+STUDY = """
+[study]
+n_trials = {trials}
+rungs = 4
+
+[model]
+name = "model"
+
+[data]
+path = "rows.jsonl"
+input_cols = ["question"]
+eval_cols = ["answer"]
+prompt_template = "{{question}}"
+search_size = 8
+
+[metric]
+name = "token_f1"
+
+[space]
+temperature = {{ low = 0.5, high = 1.5 }}
+max_new_tokens = 4
+"""
+
+
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A study file with its model and data, searched once."""
+    path = tmp_path_factory.mktemp("study")
+    model: Any = tiny_model()
+    model.save_pretrained(path / "model")
+    tokenizer: Any = tiny_tokenizer()
+    tokenizer.save_pretrained(path / "model")
+    rows = [{"question": f"Is [bold]{i}[/bold] even?", "answer": "\x1b[31myes"} for i in range(10)]
+    (path / "rows.jsonl").write_text("\n".join(json.dumps(row) for row in rows))
+    (path / "mini.toml").write_text(STUDY.format(trials=4))
+    assert main(["run", str(path / "mini.toml"), "--quiet"]) == 0
+    return path
+
+
+def test_run_prints_the_baselines_and_the_best(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", str(directory / "mini.toml"), "--quiet"]) == 0
+    output = capsys.readouterr().out
+    for expected in ("model default", "greedy", "best", "(4 trials)", "optuna-dashboard sqlite:///"):
+        assert expected in output
+
+
+def test_run_goes_on_when_more_trials_are_asked_for(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", str(directory / "mini.toml"), "--trials", "6"]) == 0
+    captured = capsys.readouterr()
+    assert "(6 trials)" in captured.out
+    assert "trial 5:" in captured.err
+    assert "trial 3:" not in captured.err
+
+
+def test_best_as_json(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["best", str(directory / "mini.db"), "--json"]) == 0
+    best = json.loads(capsys.readouterr().out)
+    assert set(best) == {"trial", "score", "params"}
+    assert best["params"]["max_new_tokens"] == 4
+
+
+def test_best_as_a_table(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["best", str(directory / "mini.db")]) == 0
+    assert "Scores on the search split" in capsys.readouterr().out
+
+
+def test_show_puts_completions_beside_references_and_takes_no_text_for_markup(
+    directory: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["show", str(directory / "mini.db"), "--trial", "1"]) == 0
+    output = capsys.readouterr().out
+    assert "trial 1, complete" in output
+    assert output.count("completion: ") == 8
+    assert "Is [bold]" in output
+    assert "\x1b" not in output.replace("\\u001b", "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["best", "nowhere.db"], "there is no database nowhere.db"),
+        (["show", "mini.db", "--trial", "99"], "has no trial 99: its trials are 0 to"),
+        (["best", "mini.db", "--study", "minni"], "unknown study `minni`: did you mean `mini`?"),
+        (["best", "rows.jsonl"], "file is not a database"),
+        (["run", "nowhere.toml"], "study file nowhere.toml cannot be read"),
+    ],
+)
+def test_errors_are_one_line(
+    arguments: list[str],
+    message: str,
+    directory: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(directory)
+    assert main(arguments) == 1
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+
+
+def test_ctrl_c_says_how_to_go_on(
+    directory: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("llmsearch_optuna.search._run_trial", interrupt)
+    assert main(["run", str(directory / "mini.toml"), "--trials", "9", "--quiet"]) == 130
+    assert "the same command goes on from here" in capsys.readouterr().err
+    monkeypatch.undo()
+    assert main(["run", str(directory / "mini.toml"), "--trials", "7", "--quiet"]) == 0
+
+
+def test_help_and_version_need_no_model_library() -> None:
+    program = "import sys, llmsearch_optuna.cli as c\ntry:\n c.main(['--help'])\nexcept SystemExit: pass\n"
+    program += "sys.exit(any(name in sys.modules for name in ('torch', 'transformers', 'datasets')))"
+    subprocess.run([sys.executable, "-c", program], check=True, capture_output=True)
+
+
+def test_reading_needs_no_model_library(directory: Path) -> None:
+    program = f"import sys, llmsearch_optuna.cli as c\nc.main(['best', {str(directory / 'mini.db')!r}])\n"
+    program += f"c.main(['show', {str(directory / 'mini.db')!r}])\n"
+    program += "sys.exit(any(name in sys.modules for name in ('torch', 'transformers', 'datasets')))"
+    subprocess.run([sys.executable, "-c", program], check=True, capture_output=True)
+
+
+def test_the_database_opens_in_optuna_dashboard(directory: Path) -> None:
+    """The real server on loopback, asked for the study and its trials as its pages ask."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [str(Path(sys.executable).with_name("optuna-dashboard")), f"sqlite:///{directory / 'mini.db'}"]
+    server = subprocess.Popen(
+        [*command, "--host", "127.0.0.1", "--port", str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        for _ in range(100):
+            try:
+                with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/studies", timeout=10) as answer:
+                    studies = json.load(answer)["study_summaries"]
+                break
+            except OSError:
+                time.sleep(0.2)
+        else:
+            pytest.fail("the dashboard did not answer within 20 seconds")
+        assert [study["study_name"] for study in studies] == ["mini"]
+        with urllib.request.urlopen(
+            f"http://127.0.0.1:{port}/api/studies/{studies[0]['study_id']}?after=0", timeout=10
+        ) as answer:
+            trials = json.load(answer)["trials"]
+        with sqlite3.connect(directory / "mini.db") as connection:
+            assert len(trials) == connection.execute("select count(*) from trials").fetchone()[0]
+        assert trials[0]["intermediate_values"]
+    finally:
+        server.terminate()
+        server.wait(timeout=10)

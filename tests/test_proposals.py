@@ -1,0 +1,316 @@
+import itertools
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import optuna
+import pytest
+from optuna.trial import TrialState
+
+from llmsearch_optuna.errors import ConfigurationError
+from llmsearch_optuna.params import GenerationParams
+from llmsearch_optuna.proposals import Proposer, sampler_names
+from llmsearch_optuna.space import Categorical, Float, Int, SearchSpace
+from llmsearch_optuna.study import FIXED_PARAMS
+
+optuna.logging.set_verbosity(optuna.logging.ERROR)
+
+SPACES = {
+    "mixed": SearchSpace(
+        temperature=Float(0.1, 1.5),
+        top_k=Int(1, 100, log=True),
+        top_p=Float(0.1, 0.9, step=0.2),
+        generation_seed=Categorical([0, 1, 2]),
+        max_new_tokens=64,
+    ),
+    "categorical": SearchSpace(do_sample=Categorical([True, False]), top_p=Categorical([None, 0.5, 0.9])),
+    "conditional": SearchSpace(
+        do_sample=Categorical([True, False]),
+        temperature=Float(0.1, 1.5, when={"do_sample": True}),
+        top_k=Categorical([10, 20], when={"do_sample": True}),
+        top_p=Float(0.5, 1.0, when={"top_k": 10}),
+        repetition_penalty=Float(1.0, 1.2),
+    ),
+    "one number": SearchSpace(temperature=Float(0.1, 1.5)),
+    "nothing": SearchSpace(do_sample=True),
+}
+GRID = SearchSpace(
+    temperature=Float(0.1, 0.7, step=0.2), top_k=Int(1, 3), top_p=Categorical([None, 0.9]), do_sample=True
+)
+POINTS = {
+    (temperature, top_k, top_p)
+    for temperature, top_k, top_p in itertools.product(GRID.grid()["temperature"], [1, 2, 3], [None, 0.9])
+}
+
+# Few start-up trials, so that the models are used.
+ARGUMENTS: dict[str, dict[str, Any]] = {
+    "tpe": {"n_startup_trials": 4},
+    "gp": {"n_startup_trials": 4},
+    "cmaes": {"popsize": 4},
+}
+# As long as it takes the slow one to use its model.
+LENGTHS = {"gp": 9}
+
+MODELS = ("tpe", "gp", "cmaes", "qmc")
+SAMPLERS = ("random", *MODELS)
+
+
+def proposer(name: str, space: SearchSpace, seed: int = 1) -> Proposer:
+    return Proposer(name=name, space=space, seed=seed, arguments=ARGUMENTS.get(name, {}))
+
+
+def score(params: GenerationParams) -> float:
+    """Something to be learnt: the best temperature is 0.7, the best top_p 0.9."""
+    return -(((params.temperature or 0.0) - 0.7) ** 2) - ((params.top_p or 0.0) - 0.9) ** 2
+
+
+def run(study: optuna.Study, made: Proposer, n_trials: int, given: int = 0) -> list[dict[str, Any]]:
+    """Asks, evaluates and tells as the search does; the first `given` trials are baselines that beat all others."""
+    for number in range(len(study.get_trials(deepcopy=False)), n_trials):
+        if number < given:
+            study.enqueue_trial({}, user_attrs={FIXED_PARAMS: "{}"})
+        study.sampler = made.sampler(number)
+        trial = study.ask()
+        if number < given:
+            study.tell(trial, 1.0)
+        elif number % 5 == 4:
+            made.space.suggest(trial)
+            trial.report(-1.0, 8)
+            study.tell(trial, None, state=TrialState.PRUNED)
+        else:
+            study.tell(trial, score(made.space.suggest(trial)))
+    return [trial.params for trial in study.get_trials(deepcopy=False)]
+
+
+def in_memory() -> optuna.Study:
+    return optuna.create_study(direction="maximize", storage=optuna.storages.InMemoryStorage(), study_name="s")
+
+
+def reopened(study: optuna.Study) -> optuna.Study:
+    return optuna.load_study(study_name="s", storage=study._storage)
+
+
+def test_names() -> None:
+    assert set(sampler_names()) == {*SAMPLERS, "grid"}
+
+
+@pytest.mark.parametrize("space", SPACES)
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_every_sampler_proposes_within_any_space(name: str, space: str) -> None:
+    study = in_memory()
+    made = proposer(name, SPACES[space])
+    proposed = run(study, made, 10, given=1)
+    assert not made.exhausted(study)
+    for number, params in enumerate(proposed[1:], start=1):
+        fixed = optuna.trial.FixedTrial(params)
+        assert SPACES[space].trial_params(SPACES[space].suggest(fixed)) == params, number
+    if space == "mixed":
+        assert len({json.dumps(params) for params in proposed[1:]}) == 9
+
+
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_an_interrupted_study_proposes_as_an_uninterrupted_one(name: str) -> None:
+    space = SPACES["conditional" if name == "tpe" else "mixed"]
+    length = LENGTHS.get(name, 14)
+    whole = run(in_memory(), proposer(name, space), length, given=2)
+    for stop in (1, length // 2, length - 1):
+        study = in_memory()
+        run(study, proposer(name, space), stop, given=2)
+        assert run(reopened(study), proposer(name, space), length, given=2) == whole
+    assert run(in_memory(), proposer(name, space, seed=2), length, given=2) != whole
+
+
+class Killed(BaseException):
+    """What ends a process, for a test."""
+
+
+class Dying:
+    """A trial whose process ends after so many suggestions, each of which is stored."""
+
+    def __init__(self, trial: optuna.Trial, suggestions: int) -> None:
+        self._trial = trial
+        self._left = suggestions
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        def suggest(*arguments: Any, **keywords: Any) -> Any:
+            if self._left == 0:
+                raise Killed
+            self._left -= 1
+            return getattr(self._trial, name)(*arguments, **keywords)
+
+        return suggest
+
+
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_a_trial_killed_between_two_parameters_goes_on_as_if_it_was_not(name: str) -> None:
+    space, number = SPACES["mixed"], LENGTHS.get(name, 14) - 1
+    whole = run(in_memory(), proposer(name, space), number + 1, given=2)
+    for suggestions in (0, 1, 3):
+        study = in_memory()
+        run(study, proposer(name, space), number, given=2)
+        study.sampler = proposer(name, space).sampler(number)
+        with pytest.raises(Killed):
+            space.suggest(Dying(study.ask(), suggestions))  # type: ignore[arg-type]
+        again = reopened(study)
+        left = again.trials[number]
+        assert left.state == TrialState.RUNNING
+        assert len(left.params) == suggestions
+        again.sampler = proposer(name, space).sampler(number)
+        trial = optuna.Trial(again, left._trial_id)
+        space.suggest(trial)
+        assert trial.params == whole[number]
+
+
+SCRIPT = """
+import json, optuna
+from test_proposals import SPACES, in_memory, proposer, run
+for name in ("tpe", "cmaes", "qmc"):
+    print(json.dumps(run(in_memory(), proposer(name, SPACES["mixed"]), 9, given=1)))
+"""
+
+
+def test_every_process_proposes_the_same(pytestconfig: pytest.Config) -> None:
+    other = subprocess.run(
+        [sys.executable, "-c", SCRIPT],
+        env={"PYTHONHASHSEED": "1"},  # this process has another, drawn at random
+        cwd=pytestconfig.rootpath / "tests",
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    here = [run(in_memory(), proposer(name, SPACES["mixed"]), 9, given=1) for name in ("tpe", "cmaes", "qmc")]
+    assert [json.loads(line) for line in other.stdout.splitlines()] == here
+
+
+# Baselines have no Optuna parameters, and must not keep the samplers from learning.
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_parameters_are_sampled_together_after_baselines(name: str) -> None:
+    study = in_memory()
+    made = proposer(name, SearchSpace(temperature=Float(0.1, 1.5), top_p=Float(0.1, 1.0)))
+    run(study, made, 6, given=2)
+    together = made.sampler(6).infer_relative_search_space(study, study.ask()._cached_frozen_trial)
+    assert set(together) == {"temperature", "top_p"}
+
+
+@pytest.mark.parametrize("name", ["tpe", "gp", "random"])
+def test_baselines_change_no_proposal(name: str) -> None:
+    space = SearchSpace(temperature=Float(0.1, 1.5), top_p=Float(0.1, 1.0))
+    proposals = []
+    for given in (0, 3):
+        study = in_memory()
+        run(study, proposer("random", space), given, given=given)
+        for temperature, top_p in ((0.2, 0.2), (0.6, 0.8), (0.8, 0.9), (1.2, 0.3), (1.4, 0.9), (0.3, 0.6)):
+            study.enqueue_trial({"temperature": temperature, "top_p": top_p})
+            trial = study.ask()
+            study.tell(trial, score(space.suggest(trial)))
+        study.sampler = proposer(name, space).sampler(17)
+        proposals.append(space.suggest(study.ask()))
+    assert proposals[0] == proposals[1]
+
+
+def test_gp_finds_the_best_temperature_after_baselines() -> None:
+    study = in_memory()
+    run(study, proposer("gp", SPACES["one number"]), 10, given=2)
+    sampled = [trial for trial in study.trials[2:] if trial.state == TrialState.COMPLETE]
+    best = max(sampled, key=lambda trial: trial.value or -9.0)
+    assert abs(best.params["temperature"] - 0.7) < 0.02
+
+
+def test_random_proposals_are_spread_evenly_and_independently() -> None:
+    space = SearchSpace(temperature=Float(0.0, 1.0), tfs=Float(0.0, 1.0))
+    values = [tuple(params.values()) for params in run(in_memory(), proposer("random", space), 400)]
+    cells = [0] * 16
+    for temperature, tfs in values:
+        cells[4 * int(4 * temperature) + int(4 * tfs)] += 1
+    # Chi-square with 15 degrees of freedom, 0.1 % point.
+    assert sum((cell - 25) ** 2 / 25 for cell in cells) < 37.7
+
+
+def test_qmc_proposals_are_spread_more_evenly_than_random_ones() -> None:
+    space = SearchSpace(temperature=Float(0.0, 1.0))
+    # The first is drawn at random; the 64 after it leave hardly any 64th of the range empty.
+    for name, least, most in (("qmc", 60, 64), ("random", 30, 50)):
+        values = [params["temperature"] for params in run(in_memory(), proposer(name, space), 65)[1:]]
+        assert least <= len({int(64 * value) for value in values}) <= most
+
+
+# The grid.
+
+
+def grid_points(study: optuna.Study) -> list[tuple[float, int, float | None]]:
+    return [
+        (trial.params["temperature"], trial.params["top_k"], trial.params["top_p"])
+        for trial in study.trials
+        if FIXED_PARAMS not in trial.user_attrs
+    ]
+
+
+@pytest.mark.parametrize("given", [0, 3])
+def test_a_grid_visits_every_point_once_and_is_exhausted(given: int) -> None:
+    study = in_memory()
+    for number in range(given + len(POINTS)):
+        made = proposer("grid", GRID)  # as in a new process
+        assert not made.exhausted(study)
+        run(reopened(study), made, number + 1, given=given)
+    assert len(POINTS) == 24
+    assert len(grid_points(study)) == 24
+    assert set(grid_points(study)) == POINTS
+    assert proposer("grid", GRID).exhausted(study)
+    assert grid_points(study) != sorted(grid_points(study), key=str)
+
+
+def test_a_grid_goes_on_after_failed_and_left_trials() -> None:
+    study = in_memory()
+    made = proposer("grid", GRID)
+    for number in range(24):
+        study.sampler = made.sampler(number)
+        trial = study.ask()
+        made.space.suggest(trial)
+        if number != 5:
+            study.tell(trial, None, state=TrialState.FAIL)
+    assert not made.exhausted(study)
+    study.tell(study.trials[5].number, 1.0)
+    assert made.exhausted(study)
+    assert set(grid_points(study)) == POINTS
+
+
+# Bad input.
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "message"),
+    [
+        ("tep", {}, r"^unknown sampler `tep`: did you mean `tpe`\?$"),
+        ("optimal", {}, "^unknown sampler `optimal`: known are cmaes, gp, grid, qmc, random, tpe$"),
+        (
+            "tpe",
+            {"n_startup": 3},
+            r"^unknown argument of the tpe sampler `n_startup`: did you mean `n_startup_trials`\?$",
+        ),
+        ("tpe", {"seed": 3}, "^unknown argument of the tpe sampler `seed`: known are "),
+        (
+            "random",
+            {"n_startup_trials": 3},
+            "^unknown argument of the random sampler `n_startup_trials`: there is none$",
+        ),
+        ("qmc", {"trial_number": 3}, "^unknown argument of the qmc sampler `trial_number`: "),
+        ("qmc", {"qmc_type": "sobel"}, "^the qmc sampler refuses its arguments: .*'sobel'"),
+        ("tpe", {"multivariate": False}, "^the tpe sampler refuses its arguments: .*group"),
+        ("cmaes", {"use_separable_cma": True, "with_margin": True}, "^the cmaes sampler refuses its arguments: "),
+        ("grid", {}, "^`temperature` is continuous, which a grid search cannot list: give it a step or choices$"),
+    ],
+)
+def test_bad_input_is_refused(name: str, arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigurationError, match=message) as refusal:
+        Proposer(name=name, space=SPACES["one number"], seed=1, arguments=arguments)
+    assert len(str(refusal.value).splitlines()) == 1
+
+
+def test_arguments_come_first() -> None:
+    space = SPACES["mixed"]
+    plain = Proposer(name="tpe", space=space, seed=1, arguments={"multivariate": False, "group": False})
+    assert run(in_memory(), plain, 14) != run(in_memory(), proposer("tpe", space), 14)
