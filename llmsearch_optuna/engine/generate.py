@@ -134,8 +134,8 @@ class _Rows:
         self.finish_reasons: list[FinishReason | None] = [None for _ in requests]
         self._params = [request.params for request in requests]
         self._prompts = [request.prompt_ids for request in requests]
-        # The decoder of an encoder-decoder model starts from its own start token, not from the prompt.
-        self._prefix_of_decoder = not model.config.is_encoder_decoder
+        self._is_encoder_decoder = model.config.is_encoder_decoder
+        self._contexts: list[list[int]] | None = None
         self._stoppers = [RowStopper(request, tokenizer) for request in requests]
         self._sampling = SamplingRows.build(
             self._params, [prompt_key(request.prompt_ids) for request in requests], embedding_weight(model).device
@@ -143,12 +143,17 @@ class _Rows:
         self._pad_token = pad_token
         self._on_tokens = on_tokens
 
-    def choose(self, logits: torch.Tensor) -> list[int]:
+    def choose(self, input_ids: torch.Tensor, logits: torch.Tensor) -> list[int]:
         """Draws the next token of every unfinished row; finished rows get the pad token.
 
         Args:
+            input_ids: What the decoder has seen, padding included, int64. Shape: (rows, length).
             logits: Float. Shape: (rows, vocabulary).
         """
+        if self._contexts is None:
+            # The decoder of an encoder-decoder model starts from its own start tokens, not from the prompt.
+            starts = input_ids.tolist() if self._is_encoder_decoder else self._prompts
+            self._contexts = [list(start) for start in starts]
         active = [row for row, reason in enumerate(self.finish_reasons) if reason is None]
         chosen = [self._pad_token] * len(self.tokens)
         if not active:
@@ -159,11 +164,12 @@ class _Rows:
             logits[index],
             [self._params[row] for row in active],
             [self._prompts[row] for row in active],
-            [self.tokens[row] for row in active],
+            [self._contexts[row] for row in active],
         )
         for row, token in zip(active, sample(penalised, self._sampling.select(index), steps).tolist(), strict=True):
             chosen[row] = token
             self.tokens[row].append(token)
+            self._contexts[row].append(token)
             self.finish_reasons[row] = self._stoppers[row].finish_reason(self.tokens[row])
         if self._on_tokens is not None:
             self._on_tokens(len(active))
@@ -174,8 +180,8 @@ class _TokenChooser(LogitsProcessor):
     def __init__(self, rows: _Rows) -> None:
         self._rows = rows
 
-    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:  # noqa: ARG002
-        chosen = torch.tensor(self._rows.choose(scores), device=scores.device)
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        chosen = torch.tensor(self._rows.choose(input_ids, scores), device=scores.device)
         return torch.full_like(scores, -torch.inf).scatter_(1, chosen[:, None], 0.0)
 
 

@@ -19,37 +19,37 @@ def penalise(
     logits: Tensor,
     params: Sequence[GenerationParams],
     prompts: Sequence[Sequence[int]],
-    completions: Sequence[Sequence[int]],
+    contexts: Sequence[Sequence[int]],
 ) -> Tensor:
     """Applies encoder_repetition_penalty, repetition_penalty and no_repeat_ngram_size, in this order.
 
     They mean what they mean in ``transformers`` for a row on its own, without padding: the first is about the tokens of
-    the prompt, the others about those of prompt and completion. Token ids outside the vocabulary have no effect.
+    the prompt, the others about those of the context. Token ids outside the vocabulary have no effect.
 
     Args:
         logits: float32 [rows, vocab]; not modified.
         params: The parameters of each row.
         prompts: The token ids of each row's prompt.
-        completions: The token ids that each row has generated so far.
+        contexts: The token ids that each row's decoder has seen: prompt and completion, or, in an encoder-decoder
+            model, start token and completion.
 
     Returns:
         float32 [rows, vocab]; `logits` itself if no row has a penalty to pay.
     """
     favoured, repeated, banned = [], [], []
-    for row, (wanted, prompt, completion) in enumerate(zip(params, prompts, completions, strict=True)):
+    for row, (wanted, prompt, context) in enumerate(zip(params, prompts, contexts, strict=True)):
         encoder_penalty = wanted.encoder_repetition_penalty or 1.0
         repetition_penalty = wanted.repetition_penalty or 1.0
         ngram_size = wanted.no_repeat_ngram_size or 0
         if encoder_penalty == 1.0 and repetition_penalty == 1.0 and not ngram_size:
             continue
-        prompt_ids = np.asarray(prompt, dtype=np.int64)
-        context = np.concatenate([prompt_ids, np.asarray(completion, dtype=np.int64)])
+        context_ids = np.asarray(context, dtype=np.int64)
         if encoder_penalty != 1.0:
-            favoured.append(_Entries(row, prompt_ids, 1.0 / encoder_penalty))
+            favoured.append(_Entries(row, np.asarray(prompt, dtype=np.int64), 1.0 / encoder_penalty))
         if repetition_penalty != 1.0:
-            repeated.append(_Entries(row, context, repetition_penalty))
+            repeated.append(_Entries(row, context_ids, repetition_penalty))
         if ngram_size:
-            banned.append(_Entries(row, _ngram_ends(context, ngram_size), 0.0))
+            banned.append(_Entries(row, _ngram_ends(context_ids, ngram_size), 0.0))
 
     for entries in (favoured, repeated):
         index, factors = _joined(entries, logits)

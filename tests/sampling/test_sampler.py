@@ -211,7 +211,7 @@ PENALTY = st.none() | st.sampled_from([1.0, 0.5, 1.3, 10.0])
 
 
 def penalised_by_transformers(
-    logits: Tensor, params: GenerationParams, prompt: Sequence[int], completion: Sequence[int]
+    logits: Tensor, params: GenerationParams, prompt: Sequence[int], context: Sequence[int]
 ) -> Tensor:
     chain = LogitsProcessorList()
     prompt_ids = torch.LongTensor([prompt])
@@ -221,7 +221,7 @@ def penalised_by_transformers(
         chain.append(RepetitionPenaltyLogitsProcessor(params.repetition_penalty))
     if params.no_repeat_ngram_size:
         chain.append(NoRepeatNGramLogitsProcessor(params.no_repeat_ngram_size))
-    result: Tensor = chain(torch.LongTensor([[*prompt, *completion]]), logits[None])[0]
+    result: Tensor = chain(torch.LongTensor([context]), logits[None])[0]
     return result
 
 
@@ -238,14 +238,14 @@ PENALTIES = st.builds(
 def test_penalties_are_those_of_transformers(
     batch: list[tuple[GenerationParams, list[int], list[int]]], seed: int
 ) -> None:
-    params, prompts, completions = (list(column) for column in zip(*batch, strict=True))
+    params, prompts, contexts = (list(column) for column in zip(*batch, strict=True))
     logits = torch.randn(len(batch), VOCAB, generator=torch.Generator().manual_seed(seed)).round(decimals=1) * 4
     logits[0, seed % VOCAB] = -torch.inf
     before = logits.clone()
-    ours = penalise(logits, params, prompts, completions)
+    ours = penalise(logits, params, prompts, contexts)
     assert torch.equal(logits, before)
-    for row, (wanted, prompt, completion) in enumerate(batch):
-        assert torch.equal(ours[row], penalised_by_transformers(logits[row], wanted, prompt, completion))
+    for row, (wanted, prompt, context) in enumerate(batch):
+        assert torch.equal(ours[row], penalised_by_transformers(logits[row], wanted, prompt, context))
 
 
 def test_penalties_leave_the_logits_alone_where_there_are_none(device: torch.device) -> None:
@@ -260,15 +260,15 @@ def test_penalties_ignore_ids_outside_the_vocabulary(device: torch.device) -> No
     logits = torch.ones(1, VOCAB, device=device)
     params = [GenerationParams(repetition_penalty=2.0, encoder_repetition_penalty=4.0, no_repeat_ngram_size=1)]
     assert penalise(logits, params, [[VOCAB, VOCAB + 7]], [[VOCAB]]) is logits
-    assert penalise(logits, params, [[VOCAB, 3]], [[]])[0].isfinite().tolist() == [token != 3 for token in range(VOCAB)]
+    assert penalise(logits, params, [[VOCAB, 3]], [[VOCAB, 3]])[0].isfinite().tolist() == [token != 3 for token in range(VOCAB)]
 
 
 def test_penalties_of_a_row_do_not_depend_on_the_batch(device: torch.device) -> None:
     logits = logits_like_a_models(3, 100).to(device)
     params = [GenerationParams(repetition_penalty=1.1 + row, encoder_repetition_penalty=0.7) for row in range(3)]
-    prompts, completions = [[1, 2, 2], [3], [4, 5, 6, 7]], [[8, 9], [], [10]]
-    batch = penalise(logits, params, prompts, completions)
+    prompts, contexts = [[1, 2, 2], [3], [4, 5, 6, 7]], [[1, 2, 2, 8, 9], [3], [10]]
+    batch = penalise(logits, params, prompts, contexts)
     for row in range(3):
         part = slice(row, row + 1)
-        assert torch.equal(penalise(logits[part], params[part], prompts[part], completions[part]), batch[part])
+        assert torch.equal(penalise(logits[part], params[part], prompts[part], contexts[part]), batch[part])
     assert (batch != logits).any(-1).all()
