@@ -13,7 +13,9 @@ from llmsearch_optuna.task import as_dataset
 __all__ = ["load_data"]
 
 
-def load_data(path: str, *, config: str | None = None, split: str | None = None) -> datasets.Dataset:
+def load_data(
+    path: str, *, directory: Path | None = None, config: str | None = None, split: str | None = None
+) -> datasets.Dataset:
     """Loads a JSON, JSONL, CSV, TSV or Parquet file, or a dataset of the hub.
 
     Values are taken as they are written: a text is never guessed to be a date, a number or a missing value, so that the
@@ -21,28 +23,29 @@ def load_data(path: str, *, config: str | None = None, split: str | None = None)
 
     Args:
         path: A file with one of these endings, or a hub id such as ``openai/gsm8k``.
+        directory: What a relative path starts from; the working directory by default.
         config: The hub dataset's configuration.
         split: The hub dataset's split, e.g. ``train`` or ``train[:500]``.
 
     Raises:
         TaskError: The file or dataset cannot be had, or the ending is unknown.
     """
-    file = Path(path)
+    file = (directory or Path()) / path
     suffix = file.suffix.lower()
     if suffix not in _READERS and not file.exists():
         return _from_hub(path, config, split)
     if not file.exists():
-        raise TaskError(f"data file {path} does not exist")
+        raise TaskError(f"data file {file} does not exist")
     if not file.is_file():
-        raise TaskError(f"data file {path} is a directory: name a file in it")
+        raise TaskError(f"data file {file} is a directory: name a file in it")
     if suffix not in _READERS:
         raise TaskError(unknown_name("data file ending", suffix or path, _READERS))
     if config is not None or split is not None:
-        raise TaskError(f"config and split belong to hub datasets, and {path} is a file: remove them")
+        raise TaskError(f"config and split belong to hub datasets, and {file} is a file: remove them")
     try:
         return as_dataset(_READERS[suffix](file))
     except (OSError, ValueError, csv.Error) as error:
-        raise TaskError(f"data file {path} cannot be read: {error}") from error
+        raise TaskError(f"data file {file} cannot be read: {error}") from error
 
 
 def _read_json(file: Path) -> object:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Literal, cast
 
+import datasets
 import optuna
 
 from llmsearch_optuna.data import load_data
@@ -12,11 +13,13 @@ from llmsearch_optuna.engine.model import LoadedModel, load_model
 from llmsearch_optuna.metrics import make_metric
 from llmsearch_optuna.presets import presets
 from llmsearch_optuna.study_file import StudyFile
+from llmsearch_optuna.task import PromptSource, as_dataset, check_columns
 from llmsearch_optuna.tuner import Tuner
 
 __all__ = ["build_tuner", "search"]
 
 _DEMO = "demo"
+_DEMO_SIZE = 48
 
 
 def build_tuner(file: StudyFile) -> Tuner:
@@ -26,7 +29,14 @@ def build_tuner(file: StudyFile) -> Tuner:
         ConfigurationError: One of them cannot be had, or they do not fit together.
     """
     metric = make_metric(file.metric["name"], **_arguments(file.metric))
+    source = PromptSource(
+        input_cols=tuple(file.data.input_cols),
+        eval_cols=tuple(file.data.eval_cols),
+        prompt_template=file.data.prompt_template,
+        messages=None if file.data.messages is None else tuple(file.data.messages),
+    )
     rows = _rows(file)
+    check_columns(rows, source)
     model, tokenizer = _model(file)
     return Tuner(
         model=model,
@@ -76,12 +86,10 @@ def search(file: StudyFile, tuner: Tuner, *, n_trials: int | None = None, show_p
     )
 
 
-def _rows(file: StudyFile) -> object:
+def _rows(file: StudyFile) -> datasets.Dataset:
     if file.data.path == _DEMO:
-        return demo_samples((file.data.search_size or 1) + file.data.holdout_size)
-    local = file.directory / file.data.path
-    path = str(local) if local.exists() or local.suffix else file.data.path
-    return load_data(path, config=file.data.config, split=file.data.split)
+        return as_dataset(demo_samples((file.data.search_size or _DEMO_SIZE) + file.data.holdout_size))
+    return load_data(file.data.path, directory=file.directory, config=file.data.config, split=file.data.split)
 
 
 def _model(file: StudyFile) -> LoadedModel:

@@ -16,7 +16,16 @@ from llmsearch_optuna.storage import StoredSample
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-__all__ = ["PromptSource", "Sample", "Task", "as_dataset", "check_window", "encode_prompts", "render_dataset"]
+__all__ = [
+    "PromptSource",
+    "Sample",
+    "Task",
+    "as_dataset",
+    "check_columns",
+    "check_window",
+    "encode_prompts",
+    "render_dataset",
+]
 
 SamplePreprocessor = Callable[..., str]
 """``(tokenizer, **columns) -> prompt``, as in llmsearch."""
@@ -217,10 +226,7 @@ def render_dataset(
     Raises:
         TaskError: A column is missing, there is no chat template, or the preprocessor fails on a row.
     """
-    names = [name for name in dataset.column_names if name not in ("_X", "_y")]
-    missing = [column for column in (*source.input_cols, *source.eval_cols) if column not in names]
-    if missing:
-        raise TaskError(f"the dataset has no column {', '.join(map(repr, missing))}: it has {', '.join(names)}")
+    names = check_columns(dataset, source)
     if source.messages is not None and not getattr(tokenizer, "chat_template", None):
         raise TaskError("the tokenizer has no chat template: set tokenizer.chat_template, or use a prompt_template")
     plain = dataset.with_format(None)
@@ -237,6 +243,22 @@ def render_dataset(
             raise TaskError(f"row {index} makes no prompt: {type(error).__name__}: {error}") from error
     references = [{column: row[column] for column in source.eval_cols} for row in rows]
     return _from_columns({**columns, "_X": prompts, "_y": references})
+
+
+def check_columns(dataset: datasets.Dataset, source: PromptSource) -> list[str]:
+    """Refuses a dataset without the columns that are asked for.
+
+    Returns:
+        The names of all its own columns.
+
+    Raises:
+        TaskError: A column is missing.
+    """
+    names = [name for name in dataset.column_names if name not in ("_X", "_y")]
+    missing = [column for column in (*source.input_cols, *source.eval_cols) if column not in names]
+    if missing:
+        raise TaskError(f"the dataset has no column {', '.join(map(repr, missing))}: it has {', '.join(names)}")
+    return names
 
 
 def encode_prompts(

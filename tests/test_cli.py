@@ -172,3 +172,24 @@ def test_the_database_opens_in_optuna_dashboard(directory: Path) -> None:
     finally:
         server.terminate()
         server.wait(timeout=10)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('"{question}"', '"{quest}"', "the template names `{quest}`, which is not among input_cols (question)"),
+        ('eval_cols = ["answer"]', 'eval_cols = ["answers"]', "the dataset has no column 'answers': it has question"),
+        ("rows.jsonl", "openai/gsm8k.v2", "hub dataset openai/gsm8k.v2 needs a split"),
+        ('name = "token_f1"', 'name = "token_f2"', "unknown metric `token_f2`: did you mean `token_f1`?"),
+    ],
+)
+def test_a_wrong_study_file_is_refused_before_the_model_is_loaded(
+    old: str, new: str, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """There is no model here: an attempt to load it would be another error."""
+    (tmp_path / "rows.jsonl").write_text('{"question": "?", "answer": "!"}')
+    text = STUDY.format(trials=1)
+    assert old in text
+    (tmp_path / "wrong.toml").write_text(text.replace(old, new))
+    assert main(["run", str(tmp_path / "wrong.toml")]) == 1
+    assert message in capsys.readouterr().err

@@ -175,7 +175,7 @@ def test_a_parquet_file_that_is_damaged_or_empty_is_refused(tmp_path: Path) -> N
         ),
     ],
 )
-def test_what_cannot_be_had_is_refused(name: str, arguments: dict[str, str], message: str, tmp_path: Path) -> None:
+def test_what_cannot_be_had_is_refused(name: str, arguments: dict[str, Any], message: str, tmp_path: Path) -> None:
     for folder in ("folder", "folder.csv"):
         (tmp_path / folder).mkdir()
     for file in ("data.xlsx", "data.jsonll", "data", "data.csv"):

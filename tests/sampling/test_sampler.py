@@ -260,7 +260,8 @@ def test_penalties_ignore_ids_outside_the_vocabulary(device: torch.device) -> No
     logits = torch.ones(1, VOCAB, device=device)
     params = [GenerationParams(repetition_penalty=2.0, encoder_repetition_penalty=4.0, no_repeat_ngram_size=1)]
     assert penalise(logits, params, [[VOCAB, VOCAB + 7]], [[VOCAB]]) is logits
-    assert penalise(logits, params, [[VOCAB, 3]], [[VOCAB, 3]])[0].isfinite().tolist() == [token != 3 for token in range(VOCAB)]
+    kept = penalise(logits, params, [[VOCAB, 3]], [[VOCAB, 3]])[0].isfinite()
+    assert kept.tolist() == [token != 3 for token in range(VOCAB)]
 
 
 def test_penalties_of_a_row_do_not_depend_on_the_batch(device: torch.device) -> None:
