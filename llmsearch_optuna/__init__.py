@@ -7,11 +7,12 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from llmsearch_optuna.dimensions import Categorical, Float, Int
     from llmsearch_optuna.engine import MultiTokenStoppingCriteria
     from llmsearch_optuna.metrics import make_metric
     from llmsearch_optuna.objective import GenerationObjective
     from llmsearch_optuna.params import GenerationParams
-    from llmsearch_optuna.space import Categorical, Float, Int, SearchSpace
+    from llmsearch_optuna.space import SearchSpace
     from llmsearch_optuna.tuner import Tuner
 
 __version__ = "0.1.0"
@@ -29,11 +30,11 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Categorical": "space",
-    "Float": "space",
+    "Categorical": "dimensions",
+    "Float": "dimensions",
     "GenerationObjective": "objective",
     "GenerationParams": "params",
-    "Int": "space",
+    "Int": "dimensions",
     "MultiTokenStoppingCriteria": "engine",
     "SearchSpace": "space",
     "Tuner": "tuner",

@@ -12,8 +12,9 @@ from llmsearch_optuna.demo.model import demo_model_directory
 from llmsearch_optuna.engine.model import LoadedModel, load_model
 from llmsearch_optuna.metrics import make_metric
 from llmsearch_optuna.presets import presets
+from llmsearch_optuna.prompts import PromptSource
 from llmsearch_optuna.study_file import StudyFile
-from llmsearch_optuna.task import PromptSource, as_dataset, check_columns
+from llmsearch_optuna.task import as_dataset, check_columns
 from llmsearch_optuna.tuner import Tuner
 
 __all__ = ["build_tuner", "search"]

@@ -15,13 +15,14 @@ from llmsearch_optuna.identity import identify
 from llmsearch_optuna.metrics import Metric, make_metric
 from llmsearch_optuna.objective import GenerationObjective, RungPlan, rung_sizes
 from llmsearch_optuna.params import GenerationParams
+from llmsearch_optuna.prompts import PromptSource
 from llmsearch_optuna.proposals import Proposer
 from llmsearch_optuna.pruning import make_pruner
 from llmsearch_optuna.search import run_search
 from llmsearch_optuna.space import SearchSpace
 from llmsearch_optuna.storage import CompletionStore, exclusive_use, open_storage
 from llmsearch_optuna.study import FirstPoint, create_study, enqueue, study_key
-from llmsearch_optuna.task import PromptSource, Sample, Task, as_dataset, check_window, encode_prompts, render_dataset
+from llmsearch_optuna.task import Sample, Task, as_dataset, check_window, encode_prompts, render_dataset
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase

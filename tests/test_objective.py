@@ -10,12 +10,13 @@ import pytest
 from hypothesis import given
 from optuna.trial import TrialState
 
+from llmsearch_optuna.dimensions import Float
 from llmsearch_optuna.engine import Completion, FunctionEngine, Stopping
 from llmsearch_optuna.errors import ConfigurationError, ScorerError, TrialError
 from llmsearch_optuna.metrics import make_metric
 from llmsearch_optuna.objective import GenerationObjective, rung_sizes
 from llmsearch_optuna.params import GenerationParams
-from llmsearch_optuna.space import Float, SearchSpace
+from llmsearch_optuna.space import SearchSpace
 from llmsearch_optuna.storage import CompletionStore, open_storage
 from llmsearch_optuna.study import BASELINE, FIXED_PARAMS, PARAMS
 from llmsearch_optuna.task import Sample

@@ -9,10 +9,11 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
+from llmsearch_optuna.dimensions import Categorical, Float, Int
 from llmsearch_optuna.errors import ConfigurationError
 from llmsearch_optuna.params import GenerationParams
 from llmsearch_optuna.proposals import Proposer, sampler_names
-from llmsearch_optuna.space import Categorical, Float, Int, SearchSpace
+from llmsearch_optuna.space import SearchSpace
 from llmsearch_optuna.study import FIXED_PARAMS
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)

@@ -12,9 +12,9 @@ from rich.console import Console
 from tiny_models import tiny_model, tiny_tokenizer
 
 from llmsearch_optuna import SearchSpace, Tuner
+from llmsearch_optuna.dimensions import Categorical, Float, Int
 from llmsearch_optuna.errors import FingerprintError, StorageError, TrialError
 from llmsearch_optuna.progress import SearchProgress
-from llmsearch_optuna.space import Categorical, Float, Int
 from llmsearch_optuna.storage import CompletionStore, exclusive_use, open_storage
 from llmsearch_optuna.study import finalists, study_key
 

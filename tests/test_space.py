@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from llmsearch_optuna.dimensions import Categorical, Dimension, Float, Int
 from llmsearch_optuna.errors import ParameterError
 from llmsearch_optuna.params import PARAMETER_TYPES, GenerationParams
-from llmsearch_optuna.space import Categorical, Dimension, Float, Int, SearchSpace
+from llmsearch_optuna.space import SearchSpace
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 

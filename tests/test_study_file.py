@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from llmsearch_optuna.dimensions import Float
 from llmsearch_optuna.errors import ConfigurationError, ParameterError, StudyFileError
-from llmsearch_optuna.space import Float, SearchSpace
+from llmsearch_optuna.space import SearchSpace
 from llmsearch_optuna.study_file import DataSection, GenerationSection, ModelSection, StudyFile, StudySection
 
 SHORT = """

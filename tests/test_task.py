@@ -11,8 +11,8 @@ from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import PreTrainedTokenizerFast
 
 from llmsearch_optuna.errors import TaskError
+from llmsearch_optuna.prompts import PromptSource
 from llmsearch_optuna.task import (
-    PromptSource,
     Sample,
     Task,
     as_dataset,

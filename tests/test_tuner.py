@@ -12,8 +12,8 @@ from tiny_models import TEXT, tiny_model, tiny_tokenizer
 from transformers import StoppingCriteriaList
 
 from llmsearch_optuna import GenerationObjective, GenerationParams, MultiTokenStoppingCriteria, SearchSpace, Tuner
+from llmsearch_optuna.dimensions import Categorical, Float
 from llmsearch_optuna.errors import ConfigurationError, LlmsearchError, TaskError
-from llmsearch_optuna.space import Categorical, Float
 
 ROWS = [{"question": f"How many apples are {i} and {i}?", "answer": str(2 * i)} for i in range(12)]
 COLUMNS = {"input_cols": ["question"], "eval_cols": ["answer"]}
