@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from llmsearch_optuna.objective import GenerationObjective
     from llmsearch_optuna.params import GenerationParams
     from llmsearch_optuna.space import SearchSpace
+    from llmsearch_optuna.study import trial_params
     from llmsearch_optuna.tuner import Tuner
 
 __version__ = "0.1.0"
@@ -27,6 +28,7 @@ __all__ = [
     "SearchSpace",
     "Tuner",
     "make_metric",
+    "trial_params",
 ]
 
 _HOMES = {
@@ -39,6 +41,7 @@ _HOMES = {
     "SearchSpace": "space",
     "Tuner": "tuner",
     "make_metric": "metrics",
+    "trial_params": "study",
 }
 
 

@@ -10,7 +10,7 @@ from llmsearch_optuna.data import load_data
 from llmsearch_optuna.demo.dataset import demo_samples
 from llmsearch_optuna.demo.model import demo_model_directory
 from llmsearch_optuna.engine.model import LoadedModel, load_model
-from llmsearch_optuna.metrics import make_metric
+from llmsearch_optuna.metrics import check_references, make_metric
 from llmsearch_optuna.presets import presets
 from llmsearch_optuna.prompts import PromptSource
 from llmsearch_optuna.study_file import StudyFile
@@ -38,6 +38,7 @@ def build_tuner(file: StudyFile) -> Tuner:
     )
     rows = _rows(file)
     check_columns(rows, source)
+    check_references(metric, list(rows.select_columns(file.data.eval_cols)))
     model, tokenizer = _model(file)
     return Tuner(
         model=model,

@@ -12,7 +12,7 @@ from llmsearch_optuna.engine.backend import Backend, function_backend, model_bac
 from llmsearch_optuna.engine.model import load_model, place_model
 from llmsearch_optuna.errors import ConfigurationError, ModelError, TaskError
 from llmsearch_optuna.identity import identify
-from llmsearch_optuna.metrics import Metric, make_metric
+from llmsearch_optuna.metrics import Metric, check_references, make_metric
 from llmsearch_optuna.objective import GenerationObjective, RungPlan, rung_sizes
 from llmsearch_optuna.params import GenerationParams
 from llmsearch_optuna.prompts import PromptSource
@@ -120,6 +120,7 @@ class Tuner:
         model, tokenizer = _loaded(model, tokenizer, device)
         self._encode_args = tokenizer_encode_args
         self.dataset = render_dataset(rows, self._source, tokenizer)
+        check_references(self.metric, list(self.dataset["_y"]))
         self._backend: Backend
         if custom_pred_function is not None:
             if stop:

@@ -180,6 +180,7 @@ def test_the_database_opens_in_optuna_dashboard(directory: Path) -> None:
         ('"{question}"', '"{quest}"', "the template names `{quest}`, which is not among input_cols (question)"),
         ('eval_cols = ["answer"]', 'eval_cols = ["answers"]', "the dataset has no column 'answers': it has question"),
         ("rows.jsonl", "openai/gsm8k.v2", "hub dataset openai/gsm8k.v2 needs a split"),
+        ('"token_f1"', '"token_f1"\ncolumn = "anser"', "unknown reference column `anser`: did you mean `answer`?"),
         ('name = "token_f1"', 'name = "token_f2"', "unknown metric `token_f2`: did you mean `token_f1`?"),
     ],
 )

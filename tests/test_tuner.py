@@ -11,7 +11,14 @@ import rouge_score.rouge_scorer
 from tiny_models import TEXT, tiny_model, tiny_tokenizer
 from transformers import StoppingCriteriaList
 
-from llmsearch_optuna import GenerationObjective, GenerationParams, MultiTokenStoppingCriteria, SearchSpace, Tuner
+from llmsearch_optuna import (
+    GenerationObjective,
+    GenerationParams,
+    MultiTokenStoppingCriteria,
+    SearchSpace,
+    Tuner,
+    trial_params,
+)
 from llmsearch_optuna.dimensions import Categorical, Float
 from llmsearch_optuna.errors import ConfigurationError, LlmsearchError, TaskError
 
@@ -134,6 +141,12 @@ def test_callbacks_run_after_every_pass() -> None:
     tuner.get_score({"max_new_tokens": 2})
     tuner.search(SPACE, n_trials=1, rungs=6, show_progress=False)
     assert len(calls) == 3
+
+
+def test_the_best_parameters_score_the_same_again() -> None:
+    tuner = make_tuner()
+    study = tuner.search(SPACE, n_trials=4, show_progress=False)
+    assert tuner.get_score(trial_params(study.best_trial)).value == pytest.approx(study.best_value)
 
 
 def test_the_objective_is_a_plain_callable() -> None:

@@ -8,7 +8,7 @@ imported only by the metrics that use them.
 from llmsearch_optuna.metrics.base import Metric, Reference, SampleMetric, Scores
 from llmsearch_optuna.metrics.corpus import CorpusMetric, bleu, chrf
 from llmsearch_optuna.metrics.evaluate_module import EvaluateMetric
-from llmsearch_optuna.metrics.factory import BUILT_IN_METRICS, make_metric
+from llmsearch_optuna.metrics.factory import BUILT_IN_METRICS, check_references, make_metric
 from llmsearch_optuna.metrics.items import ItemsMetric, distinct_items
 from llmsearch_optuna.metrics.rouge import rouge1, rouge2, rouge_l
 from llmsearch_optuna.metrics.scorer import CallableMetric, Scorer
@@ -26,6 +26,7 @@ __all__ = [
     "Scorer",
     "Scores",
     "bleu",
+    "check_references",
     "chrf",
     "contains",
     "distinct_items",

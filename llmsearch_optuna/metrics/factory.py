@@ -4,12 +4,12 @@ import importlib
 import inspect
 import operator
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeGuard
 
 from llmsearch_optuna.errors import MetricError, unknown_name
-from llmsearch_optuna.metrics.base import Metric, SampleMetric
+from llmsearch_optuna.metrics.base import Metric, Reference, SampleMetric
 from llmsearch_optuna.metrics.corpus import CorpusMetric, bleu, chrf
 from llmsearch_optuna.metrics.evaluate_module import EvaluateMetric
 from llmsearch_optuna.metrics.items import ItemsMetric, distinct_items
@@ -17,7 +17,7 @@ from llmsearch_optuna.metrics.rouge import rouge1, rouge2, rouge_l
 from llmsearch_optuna.metrics.scorer import CallableMetric, Scorer, one_line
 from llmsearch_optuna.metrics.text import contains, exact_match, numeric, token_f1
 
-__all__ = ["BUILT_IN_METRICS", "make_metric"]
+__all__ = ["BUILT_IN_METRICS", "check_references", "make_metric"]
 
 _SAMPLE: Mapping[str, Callable[..., float]] = {
     "exact_match": exact_match,
@@ -146,3 +146,15 @@ def _from_object(spec: object, column: str | None, greater_is_better: bool, argu
 def _is_evaluation_module(spec: object) -> TypeGuard[Any]:
     evaluate = sys.modules.get("evaluate")  # an instance exists only where it was imported
     return evaluate is not None and isinstance(spec, evaluate.EvaluationModule)
+
+
+def check_references(metric: Metric, references: Sequence[Reference]) -> None:
+    """Refuses references that a metric of this package cannot read, before anything is generated.
+
+    Scorers and modules of others are not asked: they may be costly, or keep count of their calls.
+
+    Raises:
+        MetricError: A column is missing or not named, or does not hold what the metric compares.
+    """
+    if isinstance(metric, SampleMetric | CorpusMetric | ItemsMetric):
+        metric(references, [""] * len(references))
