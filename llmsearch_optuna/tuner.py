@@ -1,6 +1,7 @@
 """The public face: a model, a dataset and a metric; scores, objectives and searches."""
 
 import dataclasses
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 __all__ = ["Score", "Tuner"]
+
+_LOG = logging.getLogger(__name__)
 
 
 class Score(NamedTuple):
@@ -300,7 +303,10 @@ class Tuner:
         if baselines:
             limit, seed = space.longest_completion(), space.first_seed()
             if self._backend.default_params is not None:
-                points.append(FirstPoint(self._backend.default_params(limit, seed), None, "model default"))
+                try:
+                    points.append(FirstPoint(self._backend.default_params(limit, seed), None, "model default"))
+                except ModelError as error:
+                    _LOG.warning("no baseline with the model's own parameters: %s", error)
             greedy = GenerationParams(do_sample=False, max_new_tokens=limit, generation_seed=seed)
             points.append(FirstPoint(greedy, None, "greedy"))
         for preset in presets:

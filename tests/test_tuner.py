@@ -175,6 +175,14 @@ def test_search_begins_with_the_baselines_then_presets() -> None:
     assert make_tuner().search(SPACE, n_trials=1, baselines=False, show_progress=False).trials[0].params != {}
 
 
+def test_a_model_with_beams_by_default_is_compared_with_greedy_alone(caplog: pytest.LogCaptureFixture) -> None:
+    model: Any = tiny_model("t5")
+    model.generation_config.update(num_beams=4)
+    study = make_tuner(model=model).search(SPACE, n_trials=2, show_progress=False)
+    assert [trial.user_attrs.get("baseline") for trial in study.trials] == ["greedy", None]
+    assert "no baseline with the model's own parameters: the model's generation config asks for 4 beams" in caplog.text
+
+
 def test_an_encoder_decoder_model_works_the_same() -> None:
     tuner = make_tuner(model=tiny_model("t5"), is_encoder_decoder=True)
     assert len(tuner.get_score({"temperature": 1.0, "max_new_tokens": 4}).outputs) == len(ROWS)

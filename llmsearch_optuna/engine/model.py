@@ -188,8 +188,8 @@ def default_params(model: PreTrainedModel, *, max_new_tokens: int, generation_se
     config = model.generation_config
     if (config.num_beams or 1) > 1:
         raise ModelError(
-            f"the model's generation config asks for {config.num_beams} beams, which is not supported: "
-            "set model.generation_config.num_beams = 1, or search with baselines=False"
+            f"the model's generation config asks for {config.num_beams} beams, which no engine serves: "
+            "set model.generation_config.num_beams = 1 to have it without"
         )
     names = ["repetition_penalty", "encoder_repetition_penalty", "no_repeat_ngram_size"]
     values: dict[str, Any] = {}
@@ -217,9 +217,9 @@ def context_window(model: PreTrainedModel) -> int | None:
 
 def model_fingerprint(model: PreTrainedModel) -> str:
     """A hash of the architecture, the dtype and the head of every weight tensor."""
-    volatile = ("_name_or_path", "_model_name_or_path", "transformers_version", "torch_dtype", "dtype", "use_cache")
+    volatile = {"_name_or_path", "_model_name_or_path", "architectures", "transformers_version", "dtype", "use_cache"}
     config = {key: value for key, value in model.config.to_dict().items() if key not in volatile}
-    digest = hashlib.sha256(json.dumps(config, sort_keys=True, default=str).encode())
+    digest = hashlib.sha256(f"{type(model).__name__} {json.dumps(config, sort_keys=True, default=str)}".encode())
     for name, weight in sorted(model.state_dict().items()):
         head = weight.detach().flatten()[:16].to("cpu", torch.float64)
         digest.update(f"{name} {tuple(weight.shape)} {weight.dtype} {head.tolist()}".encode())

@@ -1,0 +1,141 @@
+"""Loading models, and what the search must know of them."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from tiny_models import VOCABULARY, tiny_model, tiny_tokenizer
+
+from llmsearch_optuna.engine.base import Stopping
+from llmsearch_optuna.engine.model import (
+    check_tokenizer,
+    context_window,
+    default_params,
+    default_stopping,
+    load_model,
+    model_fingerprint,
+    pad_token_id,
+    place_model,
+)
+from llmsearch_optuna.errors import ModelError
+from llmsearch_optuna.params import GenerationParams
+
+
+def saved(path: Path, family: str = "llama", **options: Any) -> str:
+    model: Any = tiny_model(family)
+    model.save_pretrained(path, **options)
+    tokenizer: Any = tiny_tokenizer()
+    tokenizer.save_pretrained(path)
+    return str(path)
+
+
+@pytest.mark.parametrize("family", ["llama", "t5"])
+def test_a_saved_model_loads_as_itself(family: str, tmp_path: Path, device: torch.device) -> None:
+    model, tokenizer = load_model(saved(tmp_path, family), device=str(device))
+    assert model.device == device
+    assert not model.training
+    assert tokenizer("a fox")["input_ids"] == tiny_tokenizer()("a fox")["input_ids"]
+    assert model_fingerprint(model) == model_fingerprint(tiny_model(family))
+
+
+@pytest.mark.parametrize(("dtype", "expected"), [("bfloat16", torch.bfloat16), (None, torch.float32)])
+def test_dtype(dtype: str | None, expected: torch.dtype, tmp_path: Path) -> None:
+    assert load_model(saved(tmp_path), device="cpu", dtype=dtype).model.dtype == expected
+
+
+def test_pickles_are_loaded_only_when_asked_for(tmp_path: Path) -> None:
+    model: Any = tiny_model()
+    saved(tmp_path)
+    (tmp_path / "model.safetensors").unlink()
+    torch.save(model.state_dict(), tmp_path / "pytorch_model.bin")
+    with pytest.raises(ModelError, match=r"cannot be loaded: .*safetensors"):
+        load_model(str(tmp_path))
+    loaded = load_model(str(tmp_path), allow_pickle=True, device="cpu").model
+    assert model_fingerprint(loaded) == model_fingerprint(model)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"dtype": "float8"}, "dtype must be one of float32, bfloat16, float16, got 'float8'"),
+        ({"gguf_file": "none.gguf"}, "cannot be loaded: "),
+        ({"device": "nowhere"}, "device 'nowhere' cannot be used: "),
+    ],
+)
+def test_what_cannot_be_loaded_is_refused_in_one_line(arguments: dict[str, Any], message: str, tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=message) as caught:
+        load_model(saved(tmp_path), **arguments)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_empty_directory_is_no_model(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=f"model {tmp_path} cannot be loaded"):
+        load_model(str(tmp_path))
+
+
+def test_a_model_that_is_spread_or_quantised_stays_where_it_is() -> None:
+    model: Any = tiny_model()
+    model.hf_device_map = {"": "cpu"}
+    place_model(model, "nowhere")
+    assert model.device == torch.device("cpu")
+
+
+def test_the_fingerprint_tells_models_apart_and_not_their_places() -> None:
+    plain = model_fingerprint(tiny_model())
+    model: Any = tiny_model()
+    model.config._name_or_path = "elsewhere"
+    assert model_fingerprint(model) == plain
+    assert model_fingerprint(tiny_model(seed=1)) != plain
+    assert model_fingerprint(tiny_model(rope_parameters={"rope_theta": 5e5, "rope_type": "default"})) != plain
+    torch.nn.Module.to(model, torch.bfloat16)
+    assert model_fingerprint(model) != plain
+
+
+def test_check_tokenizer_allows_spare_embeddings_but_no_missing_ones() -> None:
+    check_tokenizer(tiny_model(vocab_size=VOCABULARY + 64), tiny_tokenizer())
+    with pytest.raises(ModelError, match=r"call model.resize_token_embeddings\(len\(tokenizer\)\)"):
+        check_tokenizer(tiny_model(vocab_size=100), tiny_tokenizer())
+
+
+def test_pad_token_comes_from_tokenizer_then_model_then_end_token() -> None:
+    model: Any = tiny_model()
+    assert pad_token_id(model, tiny_tokenizer()) == 0
+    model.generation_config.pad_token_id = 7
+    assert pad_token_id(model, tiny_tokenizer(pad=False)) == 7
+    model.generation_config.pad_token_id = None
+    model.generation_config.eos_token_id = [9, 2]
+    assert pad_token_id(model, tiny_tokenizer(pad=False)) == 9
+
+
+def test_end_tokens_come_from_the_model_then_the_tokenizer() -> None:
+    model: Any = tiny_model()
+    model.generation_config.eos_token_id = [2, 5]
+    assert default_stopping(model, tiny_tokenizer()) == Stopping(eos_token_ids=(2, 5))
+    model.generation_config.eos_token_id = None
+    assert default_stopping(model, tiny_tokenizer()) == Stopping(eos_token_ids=(2,))
+    tokenizer: Any = tiny_tokenizer()
+    tokenizer.eos_token = None
+    assert default_stopping(model, tokenizer) == Stopping()
+
+
+def test_default_params_are_what_generate_would_do_by_itself() -> None:
+    model: Any = tiny_model()
+    assert default_params(model, max_new_tokens=5) == GenerationParams(do_sample=False, max_new_tokens=5)
+    model.generation_config.update(do_sample=True)
+    hidden = GenerationParams(do_sample=True, temperature=1.0, top_k=50, max_new_tokens=5, generation_seed=3)
+    assert default_params(model, max_new_tokens=5, generation_seed=3) == hidden
+    model.generation_config.update(top_k=7, min_p=0.1, repetition_penalty=1.2)
+    own = GenerationParams(
+        do_sample=True, temperature=1.0, top_k=7, min_p=0.1, repetition_penalty=1.2, max_new_tokens=5
+    )
+    assert default_params(model, max_new_tokens=5) == own
+    model.generation_config.update(num_beams=4)
+    with pytest.raises(ModelError, match="asks for 4 beams, which no engine serves"):
+        default_params(model, max_new_tokens=5)
+
+
+def test_the_window_is_the_decoders() -> None:
+    assert context_window(tiny_model()) == 512
+    assert context_window(tiny_model("gpt2")) == 512
+    assert context_window(tiny_model("t5")) is None

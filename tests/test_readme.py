@@ -1,0 +1,47 @@
+"""What the README shows is what there is."""
+
+import re
+from pathlib import Path
+
+from llmsearch_optuna.cli import _parser
+from llmsearch_optuna.metrics import BUILT_IN_METRICS
+from llmsearch_optuna.params import PARAMETER_TYPES
+from llmsearch_optuna.proposals import sampler_names
+from llmsearch_optuna.pruning import pruner_names
+from llmsearch_optuna.space import SearchSpace
+from llmsearch_optuna.study_file import StudyFile
+
+README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
+
+
+def test_the_study_file_is_one(tmp_path: Path) -> None:
+    (text,) = blocks("toml")
+    file = StudyFile.parse(text, name="readme", directory=tmp_path)
+    assert file.study.name == "summaries"
+    assert file.metric == {"name": "rouge2", "column": "summary"}
+    with_optional_keys = re.sub(r"^# (?=\w+ = )", "", text, flags=re.MULTILINE)
+    assert StudyFile.parse(with_optional_keys, name="readme", directory=tmp_path).model.device == "cuda:0"
+
+
+def test_the_python_is_python_and_its_space_is_one() -> None:
+    usage, space = blocks("python")
+    compile(usage, "README.md", "exec")
+    names: dict[str, object] = {}
+    exec(space, names)
+    assert isinstance(names["space"], SearchSpace)
+
+
+def test_every_name_is_told() -> None:
+    for name in (*PARAMETER_TYPES, *BUILT_IN_METRICS, *sampler_names(), *pruner_names()):
+        assert f"`{name}`" in README
+
+
+def test_every_command_is_there() -> None:
+    commands = set(re.findall(r"llmsearch-optuna (\w+)", README))
+    assert commands == {"demo", "best", "show", "run"}
+    for command in commands:
+        assert command in _parser().format_help()
