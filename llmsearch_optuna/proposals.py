@@ -1,37 +1,22 @@
-"""Optuna samplers by name, reseeded for every trial."""
+"""What to try next: Optuna's samplers by name, rehearsed anew for every trial."""
 
+import contextlib
 import hashlib
 import inspect
 import warnings
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import optuna
 from optuna import samplers
-from optuna.distributions import BaseDistribution
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from llmsearch_optuna.errors import ConfigurationError, unknown_name
 from llmsearch_optuna.space import SearchSpace
 from llmsearch_optuna.study import FIXED_PARAMS
 
 __all__ = ["Proposer", "sampler_names"]
-
-
-class _QMCSampler(samplers.QMCSampler):
-    """Numbers the points of the sequence by trial.
-
-    Optuna counts them in the storage, where a point that an interrupted trial drew and lost stays counted.
-    """
-
-    def __init__(self, *, trial_number: int, **arguments: Any) -> None:
-        super().__init__(**arguments)
-        self._trial_number = trial_number
-
-    def _find_sample_id(self, *_: object) -> int:
-        return self._trial_number
-
 
 _SAMPLERS: Mapping[str, type[samplers.BaseSampler]] = {
     "tpe": samplers.TPESampler,
@@ -44,6 +29,9 @@ _SAMPLERS: Mapping[str, type[samplers.BaseSampler]] = {
 
 _CONSTRUCTED_HERE = ("seed", "search_space", "independent_sampler")
 
+_SAMPLER_STATE = "sampler_state"
+"""User attribute of a trial: what a grid or CMA-ES noted on it, and must find there again."""
+
 
 def sampler_names() -> tuple[str, ...]:
     """The names that `Proposer` knows."""
@@ -52,10 +40,12 @@ def sampler_names() -> tuple[str, ...]:
 
 @dataclass(frozen=True, kw_only=True)
 class Proposer:
-    """Makes the Optuna sampler that proposes one trial.
+    """Queues the trials of a study, one after the other.
 
-    A sampler made once per process repeats its start-up draws when a study resumes. Made anew for every trial, and
-    seeded with (seed, trial number), it proposes the same whether the study was interrupted or not.
+    Each is proposed by a sampler made for it alone, seeded with (seed, trials proposed before), in a rehearsal: a study
+    in memory that holds the trials so far. So a proposal is a function of what is stored, whether the study was
+    interrupted or not, and reaches the storage in one piece. Trials with given parameters (baselines) are left out:
+    they have no Optuna parameters, and one of them keeps GP, CMA-ES and QMC from finding any that all trials share.
 
     Attributes:
         name: ``"tpe"`` (multivariate), ``"gp"``, ``"random"``, ``"grid"``, ``"qmc"`` or ``"cmaes"``.
@@ -79,90 +69,82 @@ class Proposer:
         for argument in self.arguments:
             if argument not in known:
                 raise ConfigurationError(unknown_name(f"argument of the {self.name} sampler", argument, known))
-        self.sampler(0)
+        self._sampler(0)
 
-    def sampler(self, trial_number: int) -> samplers.BaseSampler:
-        """The sampler for one trial."""
-        return _TrialSampler(lambda parameter: self._optuna_sampler(trial_number, parameter))
+    def enqueue(self, study: optuna.Study) -> bool:
+        """Queues the next trial.
 
-    def exhausted(self, study: optuna.Study) -> bool:
-        """Whether there is nothing left to propose, which only a grid can reach."""
-        sampler = self._optuna_sampler(0, "")
-        return isinstance(sampler, samplers.GridSampler) and sampler.is_exhausted(study)
+        Args:
+            study: The study, without trials that wait.
 
-    def _optuna_sampler(self, trial_number: int, parameter: str) -> samplers.BaseSampler:
-        text = f"{self.seed}:{trial_number}:{parameter}"
-        seed = int.from_bytes(hashlib.blake2b(text.encode(), digest_size=4).digest(), "little")
-        arguments: dict[str, Any] = {"seed": seed}
+        Returns:
+            Whether there was one to propose: a grid ends.
+        """
+        trials = study.get_trials(deepcopy=False)
+        proposed = self._propose(study, [trial for trial in trials if FIXED_PARAMS not in trial.user_attrs])
+        if proposed is None:
+            return False
+        state = proposed.system_attrs if self.name in ("grid", "cmaes") else {}
+        study.enqueue_trial(proposed.params, user_attrs={_SAMPLER_STATE: state} if state else {})
+        return True
+
+    def _propose(self, study: optuna.Study, trials: Sequence[FrozenTrial]) -> FrozenTrial | None:
+        sampler = self._sampler(len(trials))
+        with _quiet():
+            rehearsal = optuna.create_study(direction=study.direction, sampler=sampler)
+        if self.name == "qmc":
+            # QMC counts its points in the study, so that the one wanted comes after all that came before.
+            for _ in trials:
+                self.space.suggest(earlier := rehearsal.ask())
+                rehearsal.tell(earlier, 0.0)
+        else:
+            rehearsal.add_trials([_rehearsed(trial) for trial in trials])
+        if isinstance(sampler, samplers.GridSampler) and sampler.is_exhausted(rehearsal):
+            return None
+        self.space.suggest(rehearsal.ask())
+        return rehearsal.get_trials(deepcopy=False)[-1]
+
+    def _sampler(self, number: int) -> samplers.BaseSampler:
+        digest = hashlib.blake2b(f"{self.seed}:{number}".encode(), digest_size=4).digest()
+        arguments: dict[str, Any] = {"seed": int.from_bytes(digest, "little")}
         match self.name:
             case "tpe":
                 arguments |= {"multivariate": True, "group": True, "constant_liar": True}
             case "gp" | "cmaes":
-                arguments |= {"independent_sampler": samplers.RandomSampler(seed), "warn_independent_sampling": False}
+                arguments |= {"warn_independent_sampling": False}
             case "qmc":
-                arguments |= {"independent_sampler": samplers.RandomSampler(seed), "warn_independent_sampling": False}
                 # One sequence for the whole study.
-                arguments |= {"seed": self.seed, "scramble": True, "trial_number": trial_number}
+                independent = samplers.RandomSampler(self.seed)
+                arguments = {"seed": self.seed, "scramble": True, "independent_sampler": independent}
+                arguments |= {"warn_independent_sampling": False}
             case "grid":
                 # One order for the whole study: the seed shuffles the points, and trials know theirs by its number.
                 arguments = {"seed": self.seed, "search_space": self.space.grid()}
-        make: Callable[..., samplers.BaseSampler] = _QMCSampler if self.name == "qmc" else _SAMPLERS[self.name]
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             try:
-                return make(**{**arguments, **self.arguments})
+                return _SAMPLERS[self.name](**{**arguments, **self.arguments})
             except (ValueError, TypeError) as error:
                 raise ConfigurationError(f"the {self.name} sampler refuses its arguments: {error}") from error
 
 
-class _TrialSampler(samplers.BaseSampler):
-    """Lets an Optuna sampler see what it can learn from, and draws each parameter the same after an interruption.
-
-    Args:
-        make: Makes the sampler, seeded for this trial and the name of a parameter (``""``: all of them at once).
-    """
-
-    def __init__(self, make: Callable[[str], samplers.BaseSampler]) -> None:
-        self._make = make
-        self._together = make("")
-
-    def before_trial(self, study: optuna.Study, trial: FrozenTrial) -> None:
-        """Chooses the point of a grid."""
-        self._together.before_trial(study, trial)
-
-    def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
-        """The parameters that are sampled together."""
-        return self._together.infer_relative_search_space(_SampledTrials(study, trial), trial)
-
-    def sample_relative(
-        self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
-    ) -> dict[str, Any]:
-        """Samples parameters together."""
-        return self._together.sample_relative(_SampledTrials(study, trial), trial, search_space)
-
-    def sample_independent(
-        self, study: optuna.Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
-    ) -> Any:
-        """Samples one parameter; an interrupted trial has some of them already, and must not draw others now."""
-        sampler = self._make(param_name)
-        return sampler.sample_independent(_SampledTrials(study, trial), trial, param_name, param_distribution)
+def _rehearsed(trial: FrozenTrial) -> FrozenTrial:
+    return create_trial(
+        state=trial.state if trial.state != TrialState.WAITING else TrialState.RUNNING,
+        value=trial.value,
+        params=trial.params,
+        distributions=trial.distributions,
+        intermediate_values=trial.intermediate_values,
+        system_attrs=trial.user_attrs.get(_SAMPLER_STATE, {}),
+    )
 
 
-class _SampledTrials(optuna.Study):
-    """A study without the trial that is being sampled, and without those whose parameters were given.
-
-    Given parameters (of baselines) are not Optuna's. GP and CMA-ES model the parameters that all trials share, QMC
-    those of the first trial: with one baseline that is none, and each of them draws at random for ever. TPE would fill
-    its few best trials with them.
-    """
-
-    def __init__(self, study: optuna.Study, trial: FrozenTrial) -> None:
-        super().__init__(study.study_name, study._storage, sampler=study.sampler, pruner=study.pruner)  # noqa: SLF001
-        self._number = trial.number
-
-    # Optuna's samplers read the trials through this method alone.
-    def _get_trials(
-        self, deepcopy: bool = True, states: Container[TrialState] | None = None, use_cache: bool = False
-    ) -> list[FrozenTrial]:
-        trials = super()._get_trials(deepcopy, states, use_cache)
-        return [trial for trial in trials if trial.number != self._number and FIXED_PARAMS not in trial.user_attrs]
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keeps Optuna from announcing a new study for every trial."""
+    verbosity = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(max(verbosity, optuna.logging.WARNING))
+    try:
+        yield
+    finally:
+        optuna.logging.set_verbosity(verbosity)

@@ -39,7 +39,7 @@ def run_search(
         study: The study, with its pruner.
         storage: Where it lives.
         objective: Evaluates a trial.
-        proposer: Makes the sampler of every trial.
+        proposer: Queues every trial.
         n_trials: Finished trials wanted in total.
         show_progress: Whether to show progress on standard error.
 
@@ -59,15 +59,12 @@ def _trials(study: optuna.Study, storage: RDBStorage, proposer: Proposer, n_tria
     """The trials to evaluate: those left RUNNING by an interrupted run, then new ones."""
     study_id = storage.get_study_id_from_name(study.study_name)
     for left in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-        study.sampler = proposer.sampler(left.number)
         yield optuna.Trial(study, storage.get_trial_id_from_study_id_trial_number(study_id, left.number))
     while len(study.get_trials(deepcopy=False, states=_FINISHED)) < n_trials:
         waiting = study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
-        if not waiting and proposer.exhausted(study):
+        if not waiting and not proposer.enqueue(study):
             _LOG.info("every point of the grid is evaluated")
             return
-        number = waiting[0].number if waiting else len(study.get_trials(deepcopy=False))
-        study.sampler = proposer.sampler(number)
         yield study.ask()
 
 

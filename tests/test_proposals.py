@@ -2,7 +2,6 @@ import itertools
 import json
 import subprocess
 import sys
-from collections.abc import Callable
 from typing import Any
 
 import optuna
@@ -72,7 +71,8 @@ def run(study: optuna.Study, made: Proposer, n_trials: int, given: int = 0) -> l
     for number in range(len(study.get_trials(deepcopy=False)), n_trials):
         if number < given:
             study.enqueue_trial({}, user_attrs={FIXED_PARAMS: "{}"})
-        study.sampler = made.sampler(number)
+        else:
+            assert made.enqueue(study)
         trial = study.ask()
         if number < given:
             study.tell(trial, 1.0)
@@ -103,7 +103,6 @@ def test_every_sampler_proposes_within_any_space(name: str, space: str) -> None:
     study = in_memory()
     made = proposer(name, SPACES[space])
     proposed = run(study, made, 10, given=1)
-    assert not made.exhausted(study)
     for number, params in enumerate(proposed[1:], start=1):
         fixed = optuna.trial.FixedTrial(params)
         assert SPACES[space].trial_params(SPACES[space].suggest(fixed)) == params, number
@@ -123,45 +122,35 @@ def test_an_interrupted_study_proposes_as_an_uninterrupted_one(name: str) -> Non
     assert run(in_memory(), proposer(name, space, seed=2), length, given=2) != whole
 
 
-class Killed(BaseException):
-    """What ends a process, for a test."""
-
-
-class Dying:
-    """A trial whose process ends after so many suggestions, each of which is stored."""
-
-    def __init__(self, trial: optuna.Trial, suggestions: int) -> None:
-        self._trial = trial
-        self._left = suggestions
-
-    def __getattr__(self, name: str) -> Callable[..., Any]:
-        def suggest(*arguments: Any, **keywords: Any) -> Any:
-            if self._left == 0:
-                raise Killed
-            self._left -= 1
-            return getattr(self._trial, name)(*arguments, **keywords)
-
-        return suggest
-
-
 @pytest.mark.parametrize("name", SAMPLERS)
-def test_a_trial_killed_between_two_parameters_goes_on_as_if_it_was_not(name: str) -> None:
+def test_a_trial_killed_before_or_between_its_parameters_keeps_them(name: str) -> None:
     space, number = SPACES["mixed"], LENGTHS.get(name, 14) - 1
     whole = run(in_memory(), proposer(name, space), number + 1, given=2)
     for suggestions in (0, 1, 3):
         study = in_memory()
         run(study, proposer(name, space), number, given=2)
-        study.sampler = proposer(name, space).sampler(number)
-        with pytest.raises(Killed):
-            space.suggest(Dying(study.ask(), suggestions))  # type: ignore[arg-type]
-        again = reopened(study)
-        left = again.trials[number]
-        assert left.state == TrialState.RUNNING
-        assert len(left.params) == suggestions
-        again.sampler = proposer(name, space).sampler(number)
-        trial = optuna.Trial(again, left._trial_id)
-        space.suggest(trial)
-        assert trial.params == whole[number]
+        proposer(name, space).enqueue(study)
+        trial = study.ask()
+        for dimension in list(space.dimensions)[:suggestions]:
+            trial._suggest(dimension, space.dimensions[dimension].distribution())
+        left = reopened(study).trials[number]
+        assert (left.state, len(left.params)) == (TrialState.RUNNING, suggestions)
+        again = optuna.Trial(reopened(study), left._trial_id)
+        space.suggest(again)
+        assert again.params == whole[number]
+
+
+def test_proposing_says_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    verbosity = optuna.logging.get_verbosity()
+    study = in_memory()
+    optuna.logging.set_verbosity(optuna.logging.INFO)
+    try:
+        caplog.clear()
+        proposer("random", SPACES["mixed"]).enqueue(study)
+        assert optuna.logging.get_verbosity() == optuna.logging.INFO
+    finally:
+        optuna.logging.set_verbosity(verbosity)
+    assert caplog.text == ""
 
 
 SCRIPT = """
@@ -188,29 +177,12 @@ def test_every_process_proposes_the_same(pytestconfig: pytest.Config) -> None:
 # Baselines have no Optuna parameters, and must not keep the samplers from learning.
 
 
-@pytest.mark.parametrize("name", MODELS)
-def test_parameters_are_sampled_together_after_baselines(name: str) -> None:
-    study = in_memory()
-    made = proposer(name, SearchSpace(temperature=Float(0.1, 1.5), top_p=Float(0.1, 1.0)))
-    run(study, made, 6, given=2)
-    together = made.sampler(6).infer_relative_search_space(study, study.ask()._cached_frozen_trial)
-    assert set(together) == {"temperature", "top_p"}
-
-
-@pytest.mark.parametrize("name", ["tpe", "gp", "random"])
+@pytest.mark.parametrize("name", SAMPLERS)
 def test_baselines_change_no_proposal(name: str) -> None:
-    space = SearchSpace(temperature=Float(0.1, 1.5), top_p=Float(0.1, 1.0))
-    proposals = []
-    for given in (0, 3):
-        study = in_memory()
-        run(study, proposer("random", space), given, given=given)
-        for temperature, top_p in ((0.2, 0.2), (0.6, 0.8), (0.8, 0.9), (1.2, 0.3), (1.4, 0.9), (0.3, 0.6)):
-            study.enqueue_trial({"temperature": temperature, "top_p": top_p})
-            trial = study.ask()
-            study.tell(trial, score(space.suggest(trial)))
-        study.sampler = proposer(name, space).sampler(17)
-        proposals.append(space.suggest(study.ask()))
-    assert proposals[0] == proposals[1]
+    plain = run(in_memory(), proposer(name, SPACES["mixed"]), LENGTHS.get(name, 14))
+    with_baselines = run(in_memory(), proposer(name, SPACES["mixed"]), LENGTHS.get(name, 14) + 5, given=5)
+    # Every fifth trial is pruned, which five baselines do not shift.
+    assert with_baselines[5:] == plain
 
 
 def test_gp_finds_the_best_temperature_after_baselines() -> None:
@@ -251,16 +223,15 @@ def grid_points(study: optuna.Study) -> list[tuple[float, int, float | None]]:
 
 
 @pytest.mark.parametrize("given", [0, 3])
-def test_a_grid_visits_every_point_once_and_is_exhausted(given: int) -> None:
+def test_a_grid_visits_every_point_once_and_ends(given: int) -> None:
     study = in_memory()
     for number in range(given + len(POINTS)):
-        made = proposer("grid", GRID)  # as in a new process
-        assert not made.exhausted(study)
-        run(reopened(study), made, number + 1, given=given)
+        run(reopened(study), proposer("grid", GRID), number + 1, given=given)  # as in a new process
     assert len(POINTS) == 24
     assert len(grid_points(study)) == 24
     assert set(grid_points(study)) == POINTS
-    assert proposer("grid", GRID).exhausted(study)
+    assert not proposer("grid", GRID).enqueue(study)
+    assert len(study.trials) == given + 24
     assert grid_points(study) != sorted(grid_points(study), key=str)
 
 
@@ -268,14 +239,11 @@ def test_a_grid_goes_on_after_failed_and_left_trials() -> None:
     study = in_memory()
     made = proposer("grid", GRID)
     for number in range(24):
-        study.sampler = made.sampler(number)
+        assert made.enqueue(study)
         trial = study.ask()
         made.space.suggest(trial)
         if number != 5:
             study.tell(trial, None, state=TrialState.FAIL)
-    assert not made.exhausted(study)
-    study.tell(study.trials[5].number, 1.0)
-    assert made.exhausted(study)
     assert set(grid_points(study)) == POINTS
 
 
@@ -298,7 +266,6 @@ def test_a_grid_goes_on_after_failed_and_left_trials() -> None:
             {"n_startup_trials": 3},
             "^unknown argument of the random sampler `n_startup_trials`: there is none$",
         ),
-        ("qmc", {"trial_number": 3}, "^unknown argument of the qmc sampler `trial_number`: "),
         ("qmc", {"qmc_type": "sobel"}, "^the qmc sampler refuses its arguments: .*'sobel'"),
         ("tpe", {"multivariate": False}, "^the tpe sampler refuses its arguments: .*group"),
         ("cmaes", {"use_separable_cma": True, "with_margin": True}, "^the cmaes sampler refuses its arguments: "),
