@@ -16,7 +16,7 @@ from rich.text import Text
 
 from llmsearch_optuna import __version__
 from llmsearch_optuna.errors import LlmsearchError
-from llmsearch_optuna.storage import CompletionStore, sqlite_url
+from llmsearch_optuna.storage import CompletionStore, shown_url, sqlite_url
 from llmsearch_optuna.study import describe_params, finalists, find_trial, open_study, study_key, trial_params
 from llmsearch_optuna.study_file import StudyFile
 
@@ -93,8 +93,11 @@ def _search(file: StudyFile, options: argparse.Namespace) -> None:
 
     study = search(file, build_tuner(file), n_trials=options.trials, show_progress=not options.quiet)
     _print_finalists(study)
-    print(f"\nstudy `{study.study_name}` in {file.study.storage.removeprefix('sqlite:///')}", end="")
-    print(f" ({len(study.trials)} trials); look at it with: optuna-dashboard {file.study.storage}")
+    storage = shown_url(file.study.storage)
+    print(
+        f"\nstudy `{study.study_name}` in {storage.removeprefix('sqlite:///')} ({len(study.trials)} trials); ", end=""
+    )
+    print(f"look at it with: optuna-dashboard {storage}")
 
 
 def _best(options: argparse.Namespace) -> None:

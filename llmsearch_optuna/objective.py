@@ -177,10 +177,7 @@ class Evaluation:
             self._objective.store.append(self._objective.study_key, self._trial.number, rows)
         self._count(rows)
         self._trial.report(self.value, step=self.scored)
-        self._ask_pruner()
-        if self.finished:
-            self._trial.set_user_attr("tokens", self.tokens)
-            self._trial.set_user_attr("finish_reasons", dict(self._finish_reasons))
+        self._judge()
 
     def _next_samples(self) -> tuple[Sample, ...]:
         end = next(size for size in self._objective.rungs if size > self.scored)
@@ -235,8 +232,12 @@ class Evaluation:
                 self._count(rows)
                 if self.scored not in reported:
                     self._trial.report(self.value, step=self.scored)
-        self._ask_pruner()
+        self._judge()
 
-    def _ask_pruner(self) -> None:
+    def _judge(self) -> None:
+        """Asks the pruner, and sums up a trial that is finished."""
         if BASELINE not in self._trial.user_attrs and self.scored < len(self._objective.samples):
             self.pruned = self._trial.should_prune()
+        if self.finished:
+            self._trial.set_user_attr("tokens", self.tokens)
+            self._trial.set_user_attr("finish_reasons", dict(self._finish_reasons))

@@ -194,6 +194,19 @@ def test_asks_the_pruner_again_for_a_rung_that_was_stored_but_not_judged() -> No
     assert resumed.finished
 
 
+def test_a_trial_that_died_after_its_last_rung_is_summed_up() -> None:
+    store = CompletionStore(open_storage(None))
+    first = objective(store=store, study_key="k").start(study().ask())
+    while not first.finished:
+        first.advance()
+    mine = study()
+    resumed = objective(store=store, study_key="k").start(mine.ask())
+    assert resumed.finished
+    assert resumed.value == first.value
+    assert mine.trials[0].user_attrs["tokens"] == 0
+    assert mine.trials[0].user_attrs["finish_reasons"] == {"stop": N}
+
+
 def test_a_stored_completion_of_other_rungs_is_used_all_the_same() -> None:
     store = CompletionStore(open_storage(None))
     mine = study()
