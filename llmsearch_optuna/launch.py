@@ -1,7 +1,6 @@
 """From a checked study file to its `Tuner` and its search."""
 
-from collections.abc import Mapping
-from typing import Any, Literal, cast
+from typing import Literal, cast
 
 import datasets
 import optuna
@@ -29,7 +28,7 @@ def build_tuner(file: StudyFile) -> Tuner:
     Raises:
         ConfigurationError: One of them cannot be had, or they do not fit together.
     """
-    metric = make_metric(file.metric["name"], **_arguments(file.metric))
+    metric = make_metric(file.metric.name, **file.metric.arguments)
     source = PromptSource(
         input_cols=tuple(file.data.input_cols),
         eval_cols=tuple(file.data.eval_cols),
@@ -73,10 +72,10 @@ def search(file: StudyFile, tuner: Tuner, *, n_trials: int | None = None, show_p
         n_trials=file.study.n_trials if n_trials is None else n_trials,
         storage=file.study.storage,
         study_name=file.study.name,
-        sampler=file.sampler["name"],
-        sampler_args=_arguments(file.sampler),
-        pruner=file.pruner["name"],
-        pruner_args=_arguments(file.pruner),
+        sampler=file.sampler.name,
+        sampler_args=file.sampler.arguments,
+        pruner=file.pruner.name,
+        pruner_args=file.pruner.arguments,
         rungs=cast("int | list[int] | Literal['doubling']", file.study.rungs),
         baselines=file.study.baselines,
         presets=[
@@ -108,7 +107,3 @@ def _model(file: StudyFile) -> LoadedModel:
         gguf_file=file.model.gguf_file,
         allow_pickle=file.model.allow_pickle,
     )
-
-
-def _arguments(table: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in table.items() if key != "name"}

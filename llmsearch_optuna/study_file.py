@@ -7,7 +7,7 @@ import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, NamedTuple, Self, TypeVar
 
 from llmsearch_optuna.errors import StudyFileError, unknown_name
 from llmsearch_optuna.presets import preset_names
@@ -15,7 +15,7 @@ from llmsearch_optuna.proposals import Proposer
 from llmsearch_optuna.pruning import make_pruner
 from llmsearch_optuna.space import SearchSpace
 
-__all__ = ["DataSection", "GenerationSection", "ModelSection", "StudyFile", "StudySection"]
+__all__ = ["Choice", "DataSection", "GenerationSection", "ModelSection", "StudyFile", "StudySection"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,6 +96,18 @@ class GenerationSection:
     stop: list[str] = field(default_factory=list)
 
 
+class Choice(NamedTuple):
+    """``[metric]``, ``[sampler]`` or ``[pruner]``: something by name.
+
+    Attributes:
+        name: Its name.
+        arguments: All other keys of the section.
+    """
+
+    name: str
+    arguments: dict[str, Any]
+
+
 @dataclass(frozen=True, kw_only=True)
 class StudyFile:
     """A study file, checked.
@@ -104,22 +116,22 @@ class StudyFile:
         study: The search.
         model: The model.
         data: The dataset.
-        metric: The metric's name, and its arguments.
+        metric: The metric.
         space: What is searched.
         generation: What holds for every trial.
-        sampler: The sampler's name, and its arguments.
-        pruner: The pruner's name, and its arguments.
+        sampler: The sampler.
+        pruner: The pruner.
         directory: What relative paths start from.
     """
 
     study: StudySection
     model: ModelSection
     data: DataSection
-    metric: Mapping[str, Any]
+    metric: Choice
     space: SearchSpace
     generation: GenerationSection
-    sampler: Mapping[str, Any]
-    pruner: Mapping[str, Any]
+    sampler: Choice
+    pruner: Choice
     directory: Path
 
     @classmethod
@@ -165,11 +177,11 @@ class StudyFile:
             ),
             model=_section("model", ModelSection, table["model"]),
             data=_section("data", DataSection, table["data"]),
-            metric=_named("metric", table["metric"]),
+            metric=_choice("metric", table["metric"]),
             space=SearchSpace.from_dict(table["space"]),
             generation=_section("generation", GenerationSection, table.get("generation", {})),
-            sampler=_named("sampler", {"name": "tpe", **table.get("sampler", {})}),
-            pruner=_named("pruner", {"name": "median", **table.get("pruner", {})}),
+            sampler=_choice("sampler", {"name": "tpe", **table.get("sampler", {})}),
+            pruner=_choice("pruner", {"name": "median", **table.get("pruner", {})}),
             directory=directory,
         )
         file._check()
@@ -197,9 +209,9 @@ class StudyFile:
         for text in self.generation.stop:
             if not text:
                 raise StudyFileError("`stop` in [generation] must not hold an empty text")
-        Proposer(name=self.sampler["name"], space=self.space, seed=self.study.seed, arguments=_arguments(self.sampler))
+        Proposer(name=self.sampler.name, space=self.space, seed=self.study.seed, arguments=self.sampler.arguments)
         # The sizes are not known before the data are read; these refuse nothing.
-        make_pruner(self.pruner["name"], (1, 2**31), _arguments(self.pruner))
+        make_pruner(self.pruner.name, (1, 2**31), self.pruner.arguments)
 
 
 _Section = TypeVar("_Section", StudySection, ModelSection, DataSection, GenerationSection)
@@ -242,14 +254,12 @@ def _type_name(kind: Any) -> str:
     return names.get(kind, "a table")
 
 
-def _named(section: str, table: Mapping[str, Any]) -> Mapping[str, Any]:
-    if not isinstance(table.get("name"), str):
+def _choice(section: str, table: Mapping[str, Any]) -> Choice:
+    arguments = dict(table)
+    name = arguments.pop("name", None)
+    if not isinstance(name, str):
         raise StudyFileError(f'[{section}] needs a name = "..."')
-    return table
-
-
-def _arguments(table: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in table.items() if key != "name"}
+    return Choice(name, arguments)
 
 
 def _storage_url(storage: str, directory: Path) -> str:

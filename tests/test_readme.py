@@ -22,7 +22,7 @@ def test_the_study_file_is_one(tmp_path: Path) -> None:
     (text,) = blocks("toml")
     file = StudyFile.parse(text, name="readme", directory=tmp_path)
     assert file.study.name == "summaries"
-    assert file.metric == {"name": "rouge2", "column": "summary"}
+    assert file.metric == ("rouge2", {"column": "summary"})
     with_optional_keys = re.sub(r"^# (?=\w+ = )", "", text, flags=re.MULTILINE)
     assert StudyFile.parse(with_optional_keys, name="readme", directory=tmp_path).model.device == "cuda:0"
 

@@ -7,7 +7,7 @@ import pytest
 from llmsearch_optuna.dimensions import Float
 from llmsearch_optuna.errors import ConfigurationError, ParameterError, StudyFileError
 from llmsearch_optuna.space import SearchSpace
-from llmsearch_optuna.study_file import DataSection, GenerationSection, ModelSection, StudyFile, StudySection
+from llmsearch_optuna.study_file import Choice, DataSection, GenerationSection, ModelSection, StudyFile, StudySection
 
 SHORT = """
 [model]
@@ -98,11 +98,11 @@ def test_what_is_left_out_has_a_default() -> None:
         data=DataSection(
             path="data.jsonl", input_cols=["question"], eval_cols=["answer"], prompt_template="{question}"
         ),
-        metric={"name": "exact_match"},
+        metric=Choice("exact_match", {}),
         space=SearchSpace(temperature=Float(0.1, 1.5)),
         generation=GenerationSection(),
-        sampler={"name": "tpe"},
-        pruner={"name": "median"},
+        sampler=Choice("tpe", {}),
+        pruner=Choice("median", {}),
         directory=Path("folder"),
     )
     assert file.study == StudySection(
@@ -151,12 +151,12 @@ def test_every_key_is_read() -> None:
         "encode_args": {"truncation": True, "max_length": 512},
         "decode_args": {"skip_special_tokens": True},
     }
-    assert file.metric == {"name": "numeric", "tolerance": 1e-6}
+    assert file.metric == ("numeric", {"tolerance": 1e-6})
     assert set(file.space.dimensions) == {"temperature", "top_k"}
     assert dict(file.space.fixed) == {"do_sample": True}
     assert file.generation.stop == ["Question:"]
-    assert file.sampler == {"name": "grid"}
-    assert file.pruner == {"name": "percentile", "percentile": 50.0}
+    assert file.sampler == ("grid", {})
+    assert file.pruner == ("percentile", {"percentile": 50.0})
 
 
 @pytest.mark.parametrize(("text", "rungs"), [("16", 16), ("[8, 24]", [8, 24]), ('"doubling"', "doubling")])
@@ -293,7 +293,7 @@ def test_a_wrong_sampler_or_pruner_is_refused(addition: str, message: str) -> No
 )
 def test_a_pruner_is_not_refused_for_the_size_of_the_data(pruner: str) -> None:
     file = parse(f"{SHORT}[pruner]\n{pruner}")
-    assert file.pruner == {"name": "median", **tomllib.loads(pruner)}
+    assert {"name": file.pruner.name, **file.pruner.arguments} == {"name": "median", **tomllib.loads(pruner)}
 
 
 def test_a_wrong_space_is_refused() -> None:

@@ -63,7 +63,7 @@ class GenerateEngine:
             batch = waiting[: self.batch_size]
             finished = self._generate_batch([requests[index] for index in batch], on_tokens)
             if finished is None:
-                self._halve_batch_size()
+                self._make_room(len(batch))
                 continue
             completions.update(zip(batch, finished, strict=True))
             waiting = waiting[len(batch) :]
@@ -107,16 +107,17 @@ class GenerateEngine:
         cuts = [text.find(stop) for stop in request.stopping.strings if stop in text]
         return text[: min(cuts)] if cuts else text
 
-    def _halve_batch_size(self) -> None:
+    def _make_room(self, rows: int) -> None:
+        """Halves the batch size from the `rows` that did not fit."""
         gc.collect()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
-        if self.batch_size == 1:
+        if rows == 1:
             raise MemoryExhaustedError(
                 "out of memory with one row per batch: shorten the prompts, lower max_new_tokens, load the model in "
                 "bfloat16, or use a smaller model or a larger device"
             )
-        self.batch_size //= 2
+        self.batch_size = rows // 2
 
 
 class _Rows:

@@ -39,6 +39,7 @@ _EVALUATE = "evaluate:"
 
 def make_metric(
     spec: str | Scorer | Metric | object,
+    /,
     *,
     column: str | None = None,
     greater_is_better: bool = True,
