@@ -3,6 +3,7 @@
 from llmsearch_optuna.engine.base import Completion, Engine, FinishReason, Request, Stopping, TokenCallback
 from llmsearch_optuna.engine.function import FunctionEngine, PredictionFunction
 from llmsearch_optuna.engine.generate import GenerateEngine
+from llmsearch_optuna.engine.slots import SlotEngine
 from llmsearch_optuna.engine.stopping import MultiTokenStoppingCriteria
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "MultiTokenStoppingCriteria",
     "PredictionFunction",
     "Request",
+    "SlotEngine",
     "Stopping",
     "TokenCallback",
 ]

@@ -1,7 +1,6 @@
 """The plain engine: ``model.generate``, with our own sampler in the place of the logits processors."""
 
 import copy
-import gc
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
@@ -16,11 +15,12 @@ from transformers import (
     StoppingCriteriaList,
 )
 
-from llmsearch_optuna.engine.base import Completion, FinishReason, Request, TokenCallback
+from llmsearch_optuna.engine.base import Completion, Request, TokenCallback
+from llmsearch_optuna.engine.memory import NOT_EVEN_ONE_ROW, is_out_of_memory, release_memory
 from llmsearch_optuna.engine.model import embedding_weight, pad_token_id
-from llmsearch_optuna.engine.stopping import RowStopper
+from llmsearch_optuna.engine.rows import Row, choose_tokens, sampling_rows
 from llmsearch_optuna.errors import MemoryExhaustedError
-from llmsearch_optuna.sampling import SamplingRows, penalise, prompt_key, sample
+from llmsearch_optuna.sampling import SamplingRows
 
 __all__ = ["GenerateEngine"]
 
@@ -71,23 +71,26 @@ class GenerateEngine:
 
     def _generate_batch(self, requests: list[Request], on_tokens: TokenCallback | None) -> list[Completion] | None:
         """The completions of one batch; ``None`` when memory ran out."""
-        rows = _Rows(requests, self._model, self._tokenizer, self._pad_token_id, on_tokens)
+        batch = _Batch(
+            requests,
+            self._tokenizer,
+            decodes_prompt=not self._model.config.is_encoder_decoder,
+            pad_token=self._pad_token_id,
+            on_tokens=on_tokens,
+        )
         self._generation_config.max_new_tokens = max(request.params.max_new_tokens for request in requests)
         try:
             self._generate(
                 **self._padded(requests),
                 generation_config=self._generation_config,
-                logits_processor=LogitsProcessorList([_TokenChooser(rows)]),
-                stopping_criteria=StoppingCriteriaList([_FinishedRows(rows)]),
+                logits_processor=LogitsProcessorList([_TokenChooser(batch)]),
+                stopping_criteria=StoppingCriteriaList([_FinishedRows(batch)]),
             )
         except RuntimeError as error:
-            if not _is_out_of_memory(error):
+            if not is_out_of_memory(error):
                 raise
             return None
-        return [
-            Completion(text=self._text(request, tokens), token_ids=tuple(tokens), finish_reason=reason or "length")
-            for request, tokens, reason in zip(requests, rows.tokens, rows.finish_reasons, strict=True)
-        ]
+        return [row.completion(self._decode_args) for row in batch.rows]
 
     def _padded(self, requests: list[Request]) -> dict[str, torch.Tensor]:
         """Input ids and attention mask, int64. Shape: (rows, longest prompt). Decoder prompts end together."""
@@ -102,47 +105,33 @@ class GenerateEngine:
         device = embedding_weight(self._model).device
         return {"input_ids": ids.to(device), "attention_mask": mask.to(device)}
 
-    def _text(self, request: Request, tokens: list[int]) -> str:
-        text = str(self._tokenizer.decode(tokens, **self._decode_args))
-        cuts = [text.find(stop) for stop in request.stopping.strings if stop in text]
-        return text[: min(cuts)] if cuts else text
-
     def _make_room(self, rows: int) -> None:
         """Halves the batch size from the `rows` that did not fit."""
-        gc.collect()
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
+        release_memory()
         if rows == 1:
-            raise MemoryExhaustedError(
-                "out of memory with one row per batch: shorten the prompts, lower max_new_tokens, load the model in "
-                "bfloat16, or use a smaller model or a larger device"
-            )
+            raise MemoryExhaustedError(NOT_EVEN_ONE_ROW)
         self.batch_size = rows // 2
 
 
-class _Rows:
+class _Batch:
     """The rows of one batch while ``model.generate`` runs."""
 
     def __init__(
         self,
         requests: Sequence[Request],
-        model: PreTrainedModel,
         tokenizer: PreTrainedTokenizerBase,
+        *,
+        decodes_prompt: bool,
         pad_token: int,
         on_tokens: TokenCallback | None,
     ) -> None:
-        self.tokens: list[list[int]] = [[] for _ in requests]
-        self.finish_reasons: list[FinishReason | None] = [None for _ in requests]
-        self._params = [request.params for request in requests]
-        self._prompts = [request.prompt_ids for request in requests]
-        self._is_encoder_decoder = model.config.is_encoder_decoder
-        self._contexts: list[list[int]] | None = None
-        self._stoppers = [RowStopper(request, tokenizer) for request in requests]
-        self._sampling = SamplingRows.build(
-            self._params, [prompt_key(request.prompt_ids) for request in requests], embedding_weight(model).device
-        )
+        self._requests = requests
+        self._tokenizer = tokenizer
+        self._decodes_prompt = decodes_prompt
         self._pad_token = pad_token
         self._on_tokens = on_tokens
+        self.rows: list[Row] = []
+        self._sampling: SamplingRows | None = None
 
     def choose(self, input_ids: torch.Tensor, logits: torch.Tensor) -> list[int]:
         """Draws the next token of every unfinished row; finished rows get the pad token.
@@ -151,47 +140,41 @@ class _Rows:
             input_ids: What the decoder has seen, padding included, int64. Shape: (rows, length).
             logits: Float. Shape: (rows, vocabulary).
         """
-        if self._contexts is None:
+        if self._sampling is None:
             # The decoder of an encoder-decoder model starts from its own start tokens, not from the prompt.
-            starts = input_ids.tolist() if self._is_encoder_decoder else self._prompts
-            self._contexts = [list(start) for start in starts]
-        active = [row for row, reason in enumerate(self.finish_reasons) if reason is None]
-        chosen = [self._pad_token] * len(self.tokens)
+            starts = [None] * len(self._requests) if self._decodes_prompt else input_ids.tolist()
+            self.rows = [
+                Row(request, self._tokenizer, start) for request, start in zip(self._requests, starts, strict=True)
+            ]
+            self._sampling = sampling_rows(self.rows, logits)
+        active = [index for index, row in enumerate(self.rows) if row.finish_reason is None]
+        chosen = [self._pad_token] * len(self.rows)
         if not active:
             return chosen
         index = torch.tensor(active, device=logits.device)
-        steps = torch.tensor([len(self.tokens[row]) for row in active], device=logits.device)
-        penalised = penalise(
-            logits[index],
-            [self._params[row] for row in active],
-            [self._prompts[row] for row in active],
-            [self._contexts[row] for row in active],
-        )
-        for row, token in zip(active, sample(penalised, self._sampling.select(index), steps).tolist(), strict=True):
-            chosen[row] = token
-            self.tokens[row].append(token)
-            self._contexts[row].append(token)
-            self.finish_reasons[row] = self._stoppers[row].finish_reason(self.tokens[row])
+        choose_tokens(logits[index], [self.rows[row] for row in active], self._sampling.select(index))
+        for row in active:
+            chosen[row] = self.rows[row].token_ids[-1]
         if self._on_tokens is not None:
             self._on_tokens(len(active))
         return chosen
 
 
 class _TokenChooser(LogitsProcessor):
-    def __init__(self, rows: _Rows) -> None:
-        self._rows = rows
+    def __init__(self, batch: _Batch) -> None:
+        self._batch = batch
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-        chosen = torch.tensor(self._rows.choose(input_ids, scores), device=scores.device)
+        chosen = torch.tensor(self._batch.choose(input_ids, scores), device=scores.device)
         return torch.full_like(scores, -torch.inf).scatter_(1, chosen[:, None], 0.0)
 
 
 class _FinishedRows(StoppingCriteria):
-    def __init__(self, rows: _Rows) -> None:
-        self._rows = rows
+    def __init__(self, batch: _Batch) -> None:
+        self._batch = batch
 
     def __call__(self, input_ids: torch.Tensor, scores: object, **kwargs: Any) -> torch.Tensor:  # noqa: ARG002
-        return torch.tensor([reason is not None for reason in self._rows.finish_reasons], device=input_ids.device)
+        return torch.tensor([row.finish_reason is not None for row in self._batch.rows], device=input_ids.device)
 
 
 def _neutral_config(model: PreTrainedModel, pad_token: int) -> GenerationConfig:
@@ -224,7 +207,3 @@ def _neutral_config(model: PreTrainedModel, pad_token: int) -> GenerationConfig:
     for name, value in neutral.items():
         setattr(config, name, value)
     return config
-
-
-def _is_out_of_memory(error: RuntimeError) -> bool:
-    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)

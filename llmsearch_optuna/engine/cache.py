@@ -1,0 +1,139 @@
+"""Keys and values of the running rows: one slot each, all of one size, every row from place 0 on."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from transformers.cache_utils import Cache, CacheLayerMixin
+
+__all__ = ["KeysValues", "SlotCache"]
+
+
+class KeysValues(NamedTuple):
+    """What one layer remembers of one prompt.
+
+    Attributes:
+        keys: Shape: (heads, tokens, head size).
+        values: Shape: (heads, tokens, head size); the size may differ from that of the keys.
+    """
+
+    keys: Tensor
+    values: Tensor
+
+    @property
+    def nbytes(self) -> int:
+        """Memory in bytes."""
+        return self.keys.nbytes + self.values.nbytes
+
+    def to(self, device: torch.device | str) -> "KeysValues":
+        """The same on another device."""
+        return KeysValues(self.keys.to(device), self.values.to(device))
+
+
+class SlotCache(Cache):
+    """A cache whose rows are at different places, for the decode steps of a transformers model.
+
+    A row's slot holds its tokens from place 0 on; what lies behind its last one is never seen, as masks leave it out. So
+    a row begins, ends and goes back to an earlier token without anything being moved or cleared.
+
+    Args:
+        like: One prompt's keys and values in every layer: gives shapes, dtypes and devices.
+        slots: Rows.
+        capacity: Places per row.
+    """
+
+    def __init__(self, like: Sequence[KeysValues], slots: int, capacity: int) -> None:
+        self._slot_layers = [_SlotLayer(layer, slots, capacity) for layer in like]
+        super().__init__(layers=list(self._slot_layers))
+
+    def aim(self, positions: Tensor, length: int) -> None:
+        """Says where the next step writes and how far it reads.
+
+        Args:
+            positions: The place of the new token of the first rows, int64. Shape: (rows,).
+            length: The places that are read, from 0 on.
+        """
+        rows = torch.arange(len(positions), device=positions.device)
+        for layer in self._slot_layers:
+            layer.rows, layer.positions, layer.length = rows, positions, length
+
+    def load(self, slot: int, prompt: Sequence[KeysValues]) -> None:
+        """Copies a prompt into a slot."""
+        for layer, (keys, values) in zip(self._slot_layers, prompt, strict=True):
+            layer.slot_keys[slot, :, : keys.shape[1]] = keys
+            layer.slot_values[slot, :, : values.shape[1]] = values
+
+    def move(self, source: int, target: int, length: int) -> None:
+        """Copies the first `length` places of a slot to another one."""
+        for layer in self._slot_layers:
+            for memory in (layer.slot_keys, layer.slot_values):
+                memory[target, :, :length] = memory[source, :, :length]
+
+    def grow(self, capacity: int) -> None:
+        """Makes more places per row, keeping what is there."""
+        for layer in self._slot_layers:
+            layer.grow(capacity)
+
+    def fill_with_noise(self, generator: torch.Generator) -> None:
+        """Fills all slots with normal noise, for comparing kernels."""
+        noise = torch.randn(10_007, generator=generator)  # a prime, so that no two rows are the same
+        for layer in self._slot_layers:
+            for memory in (layer.slot_keys, layer.slot_values):
+                memory.copy_(noise.repeat(-(-memory.numel() // len(noise)))[: memory.numel()].view(memory.shape))
+
+    def permute(self, order: Tensor) -> None:
+        """Puts the slots into another order."""
+        for layer in self._slot_layers:
+            for memory in (layer.slot_keys, layer.slot_values):
+                memory.copy_(memory[order.to(memory.device)])
+
+
+class _SlotLayer(CacheLayerMixin):
+    """One layer of a `SlotCache`. Shape of both memories: (slots, heads, capacity, head size)."""
+
+    is_sliding = False
+    rows: Tensor
+    positions: Tensor
+    length: int
+
+    def __init__(self, like: KeysValues, slots: int, capacity: int) -> None:
+        super().__init__()
+        self.slot_keys, self.slot_values = (
+            memory.new_zeros(slots, memory.shape[0], capacity, memory.shape[2]) for memory in like
+        )
+        self.length = capacity
+
+    def grow(self, capacity: int) -> None:
+        self.slot_keys, self.slot_values = (_grown(memory, capacity) for memory in (self.slot_keys, self.slot_values))
+
+    def update(self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:  # noqa: ARG002
+        """Writes the new token of each row at its own place, and gives what the step reads."""
+        device = self.slot_keys.device
+        rows, positions = self.rows.to(device), self.positions.to(device)
+        self.slot_keys[rows, :, positions] = key_states[:, :, 0]
+        self.slot_values[rows, :, positions] = value_states[:, :, 0]
+        count = key_states.shape[0]
+        return self.slot_keys[:count, :, : self.length], self.slot_values[:count, :, : self.length]
+
+    def lazy_initialization(self, key_states: Tensor, value_states: Tensor) -> None:
+        """Nothing is left to do."""
+
+    def get_mask_sizes(self, query_length: int) -> tuple[int, int]:  # noqa: ARG002 - the interface of transformers
+        """Length and offset of a mask, for models that ask although they are given theirs."""
+        return self.length, 0
+
+    def get_seq_length(self) -> int:
+        """Rows have no common length; models are given their positions."""
+        return 0
+
+    def get_max_length(self) -> int:
+        """Places per row."""
+        return self.slot_keys.shape[2]
+
+
+def _grown(memory: Tensor, capacity: int) -> Tensor:
+    slots, heads, places, size = memory.shape
+    larger = memory.new_zeros(slots, heads, capacity, size)
+    larger[:, :, :places] = memory
+    return larger

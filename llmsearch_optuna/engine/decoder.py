@@ -1,0 +1,135 @@
+"""The decode step: one token for each of the first rows of a `SlotCache`."""
+
+import contextlib
+import logging
+from collections.abc import Sequence
+from typing import Any, cast
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from llmsearch_optuna.engine.attention import EvenQueries, attention_windows, decode_masks
+from llmsearch_optuna.engine.cache import KeysValues, SlotCache
+from llmsearch_optuna.engine.model import embedding_weight
+
+__all__ = ["SlotDecoder"]
+
+_LOG = logging.getLogger(__name__)
+
+
+class SlotDecoder:
+    """Steps a model over the rows of a slot cache; on CUDA, as one captured graph per shape.
+
+    Args:
+        model: A decoder-only attention model.
+        like: One prompt's keys and values, for the shapes.
+        slots: Rows.
+        capacity: Places per row.
+
+    Attributes:
+        cache: Keys and values of the rows.
+        capacity: Places per row.
+
+    Raises:
+        ModelError: The model's attention takes no masks of our own.
+    """
+
+    def __init__(self, model: PreTrainedModel, like: Sequence[KeysValues], slots: int, capacity: int) -> None:
+        self.cache = SlotCache(like, slots, capacity)
+        self.capacity = capacity
+        self._model: Any = model
+        self._windows = attention_windows(model)
+        self._device = embedding_weight(model).device
+        uses_eager = model.config.get_text_config()._attn_implementation == "eager"  # noqa: SLF001
+        self._additive = like[0].keys.dtype if uses_eager else None
+        self._even_queries = self._device.type == "cpu" and not uses_eager
+        devices = {layer.keys.device for layer in like}
+        self._graphs: _StepGraphs | None = (
+            _StepGraphs(self._forward, slots, self._device) if devices == {self._device} and _is_cuda(devices) else None
+        )
+
+    @torch.inference_mode()
+    def step(self, tokens: Sequence[int], positions: Sequence[int], length: int) -> Tensor:
+        """Feeds one token to each of the first rows.
+
+        Args:
+            tokens: The rows' last tokens.
+            positions: The tokens' places.
+            length: The places that are read, more than every position and at most the capacity.
+
+        Returns:
+            Logits, valid until the next step. Shape: (rows, vocabulary).
+        """
+        inputs = torch.tensor([list(tokens), list(positions)])
+        if self._graphs is not None:
+            try:
+                return self._graphs.step(inputs, length)
+            except torch.OutOfMemoryError:
+                raise
+            except RuntimeError as error:
+                _LOG.info("decode steps are not captured in CUDA graphs: %s", " ".join(str(error).split()))
+                self._graphs = None
+        tokens_there, positions_there = inputs.to(self._device)
+        return self._forward(tokens_there, positions_there, length)
+
+    def grow(self, capacity: int) -> None:
+        """Makes more places per row, keeping what is there."""
+        self.cache.grow(capacity)
+        self.capacity = capacity
+        if self._graphs is not None:
+            self._graphs.clear()
+
+    def _forward(self, tokens: Tensor, positions: Tensor, length: int) -> Tensor:
+        self.cache.aim(positions, length)
+        with EvenQueries() if self._even_queries else contextlib.nullcontext():
+            output = self._model(
+                input_ids=tokens[:, None],
+                attention_mask=decode_masks(self._windows, positions, length, self._additive),
+                position_ids=positions[:, None],
+                past_key_values=self.cache,
+                use_cache=True,
+            )
+        return cast("Tensor", output.logits[:, -1])
+
+
+class _StepGraphs:
+    """Decode steps as CUDA graphs, captured when a shape is first needed: one launch in the place of hundreds."""
+
+    def __init__(self, forward: Any, slots: int, device: torch.device) -> None:
+        self._forward = forward
+        self._inputs = torch.zeros(2, slots, dtype=torch.int64, device=device)
+        self._pool: Any = None
+        self._captured: dict[tuple[int, int], tuple[torch.cuda.CUDAGraph, Tensor]] = {}
+
+    def step(self, inputs: Tensor, length: int) -> Tensor:
+        """One step. Shape of inputs: (2, rows), tokens and positions on the host."""
+        rows = inputs.shape[1]
+        tokens, positions = self._inputs[:, :rows].copy_(inputs, non_blocking=True)
+        if (rows, length) not in self._captured:
+            self._captured[rows, length] = self._capture(tokens, positions, length)
+        graph, logits = self._captured[rows, length]
+        graph.replay()
+        return logits
+
+    def clear(self) -> None:
+        """Forgets the graphs: the memory that they write to is gone."""
+        self._captured.clear()
+
+    def _capture(self, tokens: Tensor, positions: Tensor, length: int) -> tuple[torch.cuda.CUDAGraph, Tensor]:
+        # Kernels are chosen and memory is laid out before the capture; the same step twice writes the same values.
+        stream = torch.cuda.Stream()
+        stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(stream):
+            for _ in range(2):
+                self._forward(tokens, positions, length)
+        torch.cuda.current_stream().wait_stream(stream)
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph, pool=self._pool):
+            logits = self._forward(tokens, positions, length)
+        self._pool = graph.pool()
+        return graph, logits
+
+
+def _is_cuda(devices: set[torch.device]) -> bool:
+    return all(device.type == "cuda" for device in devices)

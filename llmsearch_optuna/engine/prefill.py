@@ -1,0 +1,94 @@
+"""Prompts: each goes through the model once, and is remembered as long as there is room."""
+
+import inspect
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from transformers import DynamicCache, PreTrainedModel
+
+from llmsearch_optuna.engine.cache import KeysValues
+from llmsearch_optuna.engine.memory import free_memory
+from llmsearch_optuna.engine.model import embedding_weight
+
+__all__ = ["Prefill", "PromptCache", "prefill"]
+
+
+class Prefill(NamedTuple):
+    """What the model made of a prompt.
+
+    Attributes:
+        layers: Keys and values of every layer.
+        logits: For the first token of the completion. Shape: (vocabulary,).
+    """
+
+    layers: tuple[KeysValues, ...]
+    logits: Tensor
+
+    @property
+    def nbytes(self) -> int:
+        """Memory in bytes."""
+        return self.logits.nbytes + sum(layer.nbytes for layer in self.layers)
+
+
+@torch.inference_mode()
+def prefill(model: PreTrainedModel, prompt_ids: tuple[int, ...]) -> Prefill:
+    """Runs the model over one prompt.
+
+    Prompts go one by one: in a batch, the rounding of their keys and values would depend on the other prompts.
+    """
+    ids = torch.tensor([prompt_ids], device=embedding_weight(model).device)
+    cache = DynamicCache()
+    last_only = {"logits_to_keep": 1} if "logits_to_keep" in inspect.signature(model.forward).parameters else {}
+    logits = model(input_ids=ids, past_key_values=cache, use_cache=True, **last_only).logits[0, -1].clone()
+    # DynamicCache types its layers as of any kind; its own hold keys and values.
+    layers = tuple(KeysValues(layer.keys[0], layer.values[0]) for layer in cache.layers)
+    return Prefill(layers, logits)
+
+
+class PromptCache:
+    """Prefilled prompts: on the model's device first, then in the host's memory, then computed again.
+
+    What came first stays: trials walk through the samples in one order, and those that are pruned see only the first.
+
+    Args:
+        model: The model.
+        device_bytes: Memory for prompts on the model's device; 40 % of what is free there by default.
+        host_bytes: Memory for prompts on the host, where that is another place; 40 % of what is free there by default.
+    """
+
+    def __init__(self, model: PreTrainedModel, device_bytes: int | None = None, host_bytes: int | None = None) -> None:
+        self._model = model
+        device = embedding_weight(model).device
+        self._device_bytes = _budget(device) if device_bytes is None else device_bytes
+        if device.type == "cpu":
+            host_bytes = 0
+        self._host_bytes = _budget(torch.device("cpu")) if host_bytes is None else host_bytes
+        self._on_device: dict[tuple[int, ...], Prefill] = {}
+        self._on_host: dict[tuple[int, ...], Prefill] = {}
+
+    def get(self, prompt_ids: tuple[int, ...]) -> Prefill:
+        """The prompt's keys, values and first logits."""
+        kept = self._on_device.get(prompt_ids) or self._on_host.get(prompt_ids)
+        if kept is not None:
+            return kept
+        prefilled = prefill(self._model, prompt_ids)
+        if _total(self._on_device) + prefilled.nbytes <= self._device_bytes:
+            self._on_device[prompt_ids] = prefilled
+        elif _total(self._on_host) + prefilled.nbytes <= self._host_bytes:
+            layers = tuple(layer.to("cpu") for layer in prefilled.layers)
+            self._on_host[prompt_ids] = Prefill(layers, prefilled.logits.to("cpu"))
+        return prefilled
+
+    def shrink(self) -> None:
+        """Gives the device's memory back, and takes half as much from now on."""
+        self._on_device.clear()
+        self._device_bytes //= 2
+
+
+def _total(kept: dict[tuple[int, ...], Prefill]) -> int:
+    return sum(prefilled.nbytes for prefilled in kept.values())
+
+
+def _budget(device: torch.device) -> int:
+    return int(0.4 * free_memory(device))

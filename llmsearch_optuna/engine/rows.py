@@ -1,0 +1,89 @@
+"""One completion in the making, and the choice of the next token: what the plain and the slot engine share."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedTokenizerBase
+
+from llmsearch_optuna.engine.base import Completion, FinishReason, Request
+from llmsearch_optuna.engine.stopping import RowStopper
+from llmsearch_optuna.sampling import SamplingRows, penalise, prompt_key, sample
+
+__all__ = ["Row", "choose_tokens", "sampling_rows"]
+
+
+class Row:
+    """A request and its completion so far.
+
+    Args:
+        request: What is wanted.
+        tokenizer: Decodes the completion.
+        context: What the decoder has seen before its first token; the prompt by default.
+
+    Attributes:
+        request: What is wanted.
+        token_ids: The completion so far.
+        context: All that the decoder has seen, the completion included.
+        finish_reason: Why the completion is finished; ``None`` while it is not.
+        prompt_key: The prompt's key in the noise.
+    """
+
+    def __init__(
+        self, request: Request, tokenizer: PreTrainedTokenizerBase, context: Sequence[int] | None = None
+    ) -> None:
+        self.request = request
+        self.token_ids: list[int] = []
+        self.context = list(request.prompt_ids if context is None else context)
+        self.finish_reason: FinishReason | None = None
+        self.prompt_key = prompt_key(request.prompt_ids)
+        self._stopper = RowStopper(request, tokenizer)
+        self._tokenizer = tokenizer
+
+    def append(self, token: int) -> None:
+        """Takes the next token, and sees whether it is the last."""
+        self.token_ids.append(token)
+        self.context.append(token)
+        self.finish_reason = self._stopper.finish_reason(self.token_ids)
+
+    def completion(self, decode_args: Mapping[str, Any]) -> Completion:
+        """The completion, cut before its stop string.
+
+        Args:
+            decode_args: The tokenizer's keyword arguments for decoding.
+        """
+        text = str(self._tokenizer.decode(self.token_ids, **decode_args))
+        cuts = [text.find(stop) for stop in self.request.stopping.strings if stop in text]
+        return Completion(
+            text=text[: min(cuts)] if cuts else text,
+            token_ids=tuple(self.token_ids),
+            finish_reason=self.finish_reason or "length",
+        )
+
+
+def sampling_rows(rows: Sequence[Row], logits: Tensor) -> SamplingRows:
+    """The rows' parameters as columns, on the device of the logits."""
+    return SamplingRows.build([row.request.params for row in rows], [row.prompt_key for row in rows], logits.device)
+
+
+def choose_tokens(logits: Tensor, rows: Sequence[Row], sampling: SamplingRows) -> None:
+    """Draws and appends the next token of every row.
+
+    Args:
+        logits: Float. Shape: (rows, vocabulary).
+        rows: Unfinished rows.
+        sampling: `sampling_rows` of the same rows.
+
+    Raises:
+        LogitsError: The logits hold NaN or inf.
+    """
+    penalised = penalise(
+        logits,
+        [row.request.params for row in rows],
+        [row.request.prompt_ids for row in rows],
+        [row.context for row in rows],
+    )
+    steps = torch.tensor([len(row.token_ids) for row in rows], device=logits.device)
+    for row, token in zip(rows, sample(penalised, sampling, steps).tolist(), strict=True):
+        row.append(token)
