@@ -13,7 +13,7 @@ from llmsearch_optuna.metrics import Metric
 from llmsearch_optuna.params import GenerationParams
 from llmsearch_optuna.space import SearchSpace
 from llmsearch_optuna.storage import CompletionStore, StoredCompletion
-from llmsearch_optuna.study import BASELINE, FIXED_PARAMS, PARAMS
+from llmsearch_optuna.study import BASELINE, FIXED_PARAMS, JUDGED, PARAMS
 from llmsearch_optuna.task import Sample
 
 __all__ = ["Evaluation", "GenerationObjective", "RungPlan", "rung_sizes"]
@@ -138,15 +138,13 @@ class Evaluation:
 
     def requests(self) -> list[Request]:
         """What the next rung needs generated."""
-        return [
-            Request(
-                prompt=sample.prompt,
-                prompt_ids=sample.token_ids,
-                params=self.params,
-                stopping=self._objective.stopping,
-            )
-            for sample in self._next_samples()
-        ]
+        return self._requests(self._next_samples())
+
+    def upcoming(self) -> list[Request]:
+        """What the rung after the next one will need, if the trial is not pruned before."""
+        reached = self.scored + len(self._next_samples())
+        after = (size for size in self._objective.rungs if size > reached)
+        return self._requests(self._objective.samples[reached : next(after, reached)])
 
     def record(self, completions: Sequence[Completion]) -> None:
         """Scores, stores and reports the completions of `requests`, and asks the pruner.
@@ -178,6 +176,17 @@ class Evaluation:
         self._count(rows)
         self._trial.report(self.value, step=self.scored)
         self._judge()
+
+    def _requests(self, samples: Sequence[Sample]) -> list[Request]:
+        return [
+            Request(
+                prompt=sample.prompt,
+                prompt_ids=sample.token_ids,
+                params=self.params,
+                stopping=self._objective.stopping,
+            )
+            for sample in samples
+        ]
 
     def _next_samples(self) -> tuple[Sample, ...]:
         end = next(size for size in self._objective.rungs if size > self.scored)
@@ -232,7 +241,9 @@ class Evaluation:
                 self._count(rows)
                 if self.scored not in reported:
                     self._trial.report(self.value, step=self.scored)
-        self._judge()
+        # A decision is not taken twice: by now, the pruner may have seen more trials.
+        if self._trial.user_attrs.get(JUDGED) != self.scored:
+            self._judge()
 
     def _judge(self) -> None:
         """Asks the pruner, and sums up a trial that is finished."""
@@ -241,3 +252,5 @@ class Evaluation:
         if self.finished:
             self._trial.set_user_attr("tokens", self.tokens)
             self._trial.set_user_attr("finish_reasons", dict(self._finish_reasons))
+        else:
+            self._trial.set_user_attr(JUDGED, self.scored)

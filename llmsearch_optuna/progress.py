@@ -1,6 +1,7 @@
 """Live progress of a search: one bar, and one line per finished trial (all that a log file sees)."""
 
 import time
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Self
 
@@ -63,13 +64,15 @@ class SearchProgress:
         self._finished_before = self._finished = finished
         self._progress.update(self._bar, completed=finished)
 
-    def trial_at(self, number: int, evaluation: Evaluation) -> None:
-        """Shows the running trial and the rung it has reached."""
-        done = self._finished + evaluation.scored / self._samples
+    def evaluating(self, trials: Mapping[int, Evaluation]) -> None:
+        """Shows the trials in flight, by number, and how far they are."""
+        scored = sum(evaluation.scored for evaluation in trials.values())
+        done = self._finished + scored / self._samples
+        names = f"trial {min(trials)}" if len(trials) == 1 else f"{len(trials)} trials up to {max(trials)}"
         self._progress.update(
             self._bar,
             completed=done,
-            description=f"trial {number} of {self._n_trials}, {evaluation.scored}/{self._samples} samples",
+            description=f"{names} of {self._n_trials}, {scored}/{self._samples * len(trials)} samples",
             left=self._time_left(done),
         )
 

@@ -1,18 +1,20 @@
-"""The search loop: ask, evaluate, tell; and taking up the trials that an interrupted run left behind."""
+"""The search: several trials in flight, one rung at a time, in an order that only the stored study decides."""
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 import optuna
 from optuna.storages import RDBStorage
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState
 
+from llmsearch_optuna.engine import Completion
 from llmsearch_optuna.errors import TrialError
 from llmsearch_optuna.objective import Evaluation, GenerationObjective
 from llmsearch_optuna.progress import SearchProgress
 from llmsearch_optuna.proposals import Proposer
-from llmsearch_optuna.study import ERROR
+from llmsearch_optuna.study import ERROR, ROUND
 
 __all__ = ["run_search"]
 
@@ -28,12 +30,13 @@ def run_search(
     proposer: Proposer,
     *,
     n_trials: int,
+    concurrency: int,
     show_progress: bool,
 ) -> None:
     """Runs trials until `n_trials` are finished, counting those of earlier runs.
 
-    A trial that cannot be scored fails, and the search goes on. An interrupted trial stays RUNNING in the storage; the
-    next call takes it up where its last rung was stored.
+    A trial that cannot be scored fails, and the search goes on. Interrupted trials stay RUNNING in the storage; the
+    next call takes them up where their last rungs were stored.
 
     Args:
         study: The study, with its pruner.
@@ -41,6 +44,7 @@ def run_search(
         objective: Evaluates a trial.
         proposer: Queues every trial.
         n_trials: Finished trials wanted in total.
+        concurrency: Trials in flight, whose rungs are generated together.
         show_progress: Whether to show progress on standard error.
 
     Raises:
@@ -48,44 +52,139 @@ def run_search(
     """
     with SearchProgress(study, samples=len(objective.samples), n_trials=n_trials, enabled=show_progress) as progress:
         progress.begin(len(study.get_trials(deepcopy=False, states=_FINISHED)))
-        for trial in _trials(study, storage, proposer, n_trials):
-            _run_trial(study, trial, objective, progress)
+        search = _Search(study, objective, proposer, progress)
+        search.take_up(storage)
+        while search.fill(n_trials, concurrency):
+            search.advance()
     failed = study.get_trials(deepcopy=False, states=(TrialState.FAIL,))
     if failed and len(failed) == len(study.get_trials(deepcopy=False, states=_FINISHED)):
         raise TrialError(f"all {len(failed)} trials failed, the first with: {failed[0].user_attrs.get(ERROR)}")
 
 
-def _trials(study: optuna.Study, storage: RDBStorage, proposer: Proposer, n_trials: int) -> Iterator[optuna.Trial]:
-    """The trials to evaluate: those left RUNNING by an interrupted run, then new ones."""
-    study_id = storage.get_study_id_from_name(study.study_name)
-    for left in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-        yield optuna.Trial(study, storage.get_trial_id_from_study_id_trial_number(study_id, left.number))
-    while len(study.get_trials(deepcopy=False, states=_FINISHED)) < n_trials:
-        waiting = study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
-        if not waiting and not proposer.enqueue(study):
-            _LOG.info("every point of the grid is evaluated")
+class _InFlight(NamedTuple):
+    trial: optuna.Trial
+    evaluation: Evaluation
+    started: float
+
+
+class _Search:
+    """The trials in flight.
+
+    They advance in rounds: in each, every trial in flight passes one rung, in the order of their numbers, and trials
+    begin only between two rounds. The round of a trial is stored, and with it the order of all that happens: a search
+    that is interrupted anywhere goes on with the same trial, rung and proposal as if it had not been.
+    """
+
+    def __init__(
+        self, study: optuna.Study, objective: GenerationObjective, proposer: Proposer, progress: SearchProgress
+    ) -> None:
+        self._study = study
+        self._objective = objective
+        self._proposer = proposer
+        self._progress = progress
+        self._in_flight: dict[int, _InFlight] = {}
+
+    def take_up(self, storage: RDBStorage) -> None:
+        """Takes up the trials that an interrupted search left."""
+        study_id = storage.get_study_id_from_name(self._study.study_name)
+        for left in self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+            trial_id = storage.get_trial_id_from_study_id_trial_number(study_id, left.number)
+            self._begin(optuna.Trial(self._study, trial_id))
+
+    def fill(self, n_trials: int, concurrency: int) -> bool:
+        """Begins trials, unless a round is under way; whether any are in flight."""
+        while not self._in_flight or not self._round_is_under_way():
+            finished = len(self._study.get_trials(deepcopy=False, states=_FINISHED))
+            if len(self._in_flight) >= min(concurrency, n_trials - finished):
+                break
+            waiting = self._study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
+            if not waiting and not self._proposer.enqueue(self._study):
+                _LOG.info("every point of the grid is evaluated")
+                break
+            self._begin(self._study.ask())
+        return bool(self._in_flight)
+
+    def advance(self) -> None:
+        """Brings the trials that are furthest behind to their next rungs, generated in one batch."""
+        passed = self._passed()
+        group = [self._in_flight[number] for number in sorted(passed) if passed[number] == min(passed.values())]
+        self._progress.evaluating({one.trial.number: one.evaluation for one in self._in_flight.values()})
+        try:
+            completions = self._generate(group)
+        except TrialError as error:
+            if len(group) == 1:
+                self._fail(group[0].trial, error)
+                return
+            # Which trial is to blame shows when each is on its own.
+            completions = None
+        for one in group:
+            try:
+                own = self._generate([one])[0] if completions is None else completions.pop(0)
+                one.evaluation.record(own)
+            except TrialError as error:
+                self._fail(one.trial, error)
+            else:
+                self._conclude(one)
+
+    def _generate(self, group: Sequence[_InFlight]) -> list[list[Completion]]:
+        requests = [one.evaluation.requests() for one in group]
+        upcoming = [request for one in group for request in one.evaluation.upcoming()]
+        completions = iter(
+            self._objective.engine.generate(
+                [request for own in requests for request in own], self._progress.tokens, upcoming
+            )
+        )
+        self._objective.after_generation()
+        return [[next(completions) for _ in own] for own in requests]
+
+    def _round_is_under_way(self) -> bool:
+        """Whether a trial has passed a rung in the round that another one in flight has yet to finish."""
+        return _latest(self._study.get_trials(deepcopy=False)) > min(self._passed().values())
+
+    def _passed(self) -> dict[int, int]:
+        """The rounds passed by each trial in flight."""
+        trials = self._study.get_trials(deepcopy=False)
+        return {number: _rounds_passed(trials[number]) for number in self._in_flight}
+
+    def _begin(self, trial: optuna.Trial) -> None:
+        if ROUND not in trial.user_attrs:
+            others = [one for one in self._study.get_trials(deepcopy=False) if one.number != trial.number]
+            trial.set_user_attr(ROUND, _latest(others))
+        started = time.monotonic()
+        try:
+            evaluation = self._objective.start(trial)
+        except TrialError as error:
+            self._fail(trial, error)
             return
-        yield study.ask()
+        self._in_flight[trial.number] = _InFlight(trial, evaluation, started)
+        self._conclude(self._in_flight[trial.number])
 
+    def _conclude(self, one: _InFlight) -> None:
+        """Tells the study of a trial that is finished."""
+        if not one.evaluation.finished:
+            return
+        if one.evaluation.pruned:
+            told = self._study.tell(one.trial, state=TrialState.PRUNED)
+        else:
+            told = self._study.tell(one.trial, one.evaluation.value)
+        del self._in_flight[one.trial.number]
+        self._progress.trial_finished(told, one.evaluation, time.monotonic() - one.started)
 
-def _run_trial(
-    study: optuna.Study, trial: optuna.Trial, objective: GenerationObjective, progress: SearchProgress
-) -> None:
-    started = time.monotonic()
-    evaluation: Evaluation | None = None
-    try:
-        evaluation = objective.start(trial)
-        progress.trial_at(trial.number, evaluation)
-        while not evaluation.finished:
-            evaluation.advance(progress.tokens)
-            progress.trial_at(trial.number, evaluation)
-    except TrialError as error:
+    def _fail(self, trial: optuna.Trial, error: TrialError) -> None:
         _LOG.warning("trial %d failed: %s", trial.number, error)
         trial.set_user_attr(ERROR, str(error))
-        finished = study.tell(trial, state=TrialState.FAIL)
-    else:
-        if evaluation.pruned:
-            finished = study.tell(trial, state=TrialState.PRUNED)
-        else:
-            finished = study.tell(trial, evaluation.value)
-    progress.trial_finished(finished, evaluation, time.monotonic() - started)
+        told = self._study.tell(trial, state=TrialState.FAIL)
+        one = self._in_flight.pop(trial.number, None)
+        self._progress.trial_finished(
+            told, None if one is None else one.evaluation, 0.0 if one is None else time.monotonic() - one.started
+        )
+
+
+def _rounds_passed(trial: FrozenTrial) -> int:
+    """The number of rounds that the search had passed when the trial did its last step."""
+    failed = int(trial.state == TrialState.FAIL)
+    return int(trial.user_attrs[ROUND]) + len(trial.intermediate_values) + failed
+
+
+def _latest(trials: Iterable[FrozenTrial]) -> int:
+    return max((_rounds_passed(trial) for trial in trials if ROUND in trial.user_attrs), default=0)

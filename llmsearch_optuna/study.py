@@ -17,7 +17,9 @@ __all__ = [
     "BASELINE",
     "ERROR",
     "FIXED_PARAMS",
+    "JUDGED",
     "PARAMS",
+    "ROUND",
     "Finalist",
     "FirstPoint",
     "create_study",
@@ -25,6 +27,7 @@ __all__ = [
     "enqueue",
     "finalists",
     "find_trial",
+    "keep_concurrency",
     "open_study",
     "study_key",
     "trial_params",
@@ -42,8 +45,15 @@ BASELINE = "baseline"
 ERROR = "error"
 """User attribute of a failed trial: why."""
 
+JUDGED = "judged"
+"""User attribute of a trial: the samples it was scored on when the pruner last let it go on."""
+
+ROUND = "round"
+"""User attribute of a trial: the round of the search in which it began."""
+
 _KEY = "llmsearch_key"
 _FINGERPRINT = "llmsearch_fingerprint"
+_CONCURRENCY = "llmsearch_concurrency"
 
 
 class FirstPoint(NamedTuple):
@@ -109,6 +119,18 @@ def create_study(
 def study_key(study: optuna.Study) -> str:
     """The random key under which the study's completions are stored."""
     return str(study.user_attrs[_KEY])
+
+
+def keep_concurrency(study: optuna.Study, wanted: int | None, default: int) -> int:
+    """How many trials are in flight: as wanted, else as before, else as by default; noted for the next time.
+
+    Proposals depend on it, so that a study which is resumed on another machine keeps its own.
+    """
+    before: int | None = study.user_attrs.get(_CONCURRENCY)
+    chosen = wanted or before or default
+    if chosen != before:
+        study.set_user_attr(_CONCURRENCY, chosen)
+    return chosen
 
 
 def open_study(url: str, name: str | None = None) -> tuple[optuna.Study, RDBStorage]:

@@ -51,7 +51,7 @@ class ModelSection:
     revision: str | None = None
     gguf_file: str | None = None
     allow_pickle: bool = False
-    batch_size: int = 16
+    batch_size: int = 32
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -22,7 +22,7 @@ from llmsearch_optuna.pruning import make_pruner
 from llmsearch_optuna.search import run_search
 from llmsearch_optuna.space import SearchSpace
 from llmsearch_optuna.storage import CompletionStore, exclusive_use, open_storage
-from llmsearch_optuna.study import FirstPoint, create_study, enqueue, study_key
+from llmsearch_optuna.study import FirstPoint, create_study, enqueue, keep_concurrency, study_key
 from llmsearch_optuna.task import Sample, Task, as_dataset, check_window, encode_prompts, render_dataset
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class Tuner:
         sample_preprocessor: ``(tokenizer, **columns) -> prompt``.
         messages: Chat messages (role and ``str.format`` content). Exactly one of these three must be given.
         device: Where the model shall be; where it is already, by default.
-        batch_size: Rows per batch; halved when memory runs out. Completions do not depend on it.
+        batch_size: Rows that are generated at once; halved when memory runs out. Completions do not depend on it.
         tokenizer_encode_args: The tokenizer's keyword arguments for prompts; see `encode_prompts` for the default.
         tokenizer_decode_args: The tokenizer's keyword arguments for completions; ``{"skip_special_tokens": True}`` by
             default.
@@ -95,7 +95,7 @@ class Tuner:
         sample_preprocessor: Callable[..., str] | None = None,
         messages: Sequence[Mapping[str, str]] | None = None,
         device: str | None = None,
-        batch_size: int = 16,
+        batch_size: int = 32,
         tokenizer_encode_args: Mapping[str, Any] | None = None,
         tokenizer_decode_args: Mapping[str, Any] | None = None,
         output_preproc: Callable[[str], str] = str.strip,
@@ -212,6 +212,7 @@ class Tuner:
         pruner: str = "median",
         pruner_args: Mapping[str, Any] | None = None,
         rungs: RungPlan = 8,
+        concurrency: int | None = None,
         baselines: bool = True,
         presets: Sequence[GenerationParams | Mapping[str, Any]] = (),
         show_progress: bool = True,
@@ -228,6 +229,9 @@ class Tuner:
             pruner: ``"median"``, ``"percentile"``, ``"hyperband"``, ``"successive-halving"`` or ``"none"``.
             pruner_args: Arguments of the Optuna pruner.
             rungs: See `objective`.
+            concurrency: Trials in flight, whose rungs are generated in one batch. By default as many as fill it
+                (`batch_size` over the first rung), or as the study was begun with. More are faster; fewer let the
+                sampler know more results before it proposes.
             baselines: Try the model's own parameters and greedy decoding first.
             presets: Parameters to try next.
             show_progress: Whether to show progress on standard error.
@@ -243,6 +247,8 @@ class Tuner:
         """
         if n_trials < 1:
             raise ConfigurationError(f"n_trials must be >= 1, got {n_trials}")
+        if concurrency is not None and concurrency < 1:
+            raise ConfigurationError(f"concurrency must be >= 1, got {concurrency}")
         objective = self.objective(space, rungs=rungs)
         proposer = Proposer(name=sampler, space=space, seed=self.seed, arguments=dict(sampler_args or {}))
         optuna_pruner = make_pruner(pruner, objective.rungs, pruner_args)
@@ -265,6 +271,7 @@ class Tuner:
                 dataclasses.replace(objective, store=store, study_key=study_key(study)),
                 proposer,
                 n_trials=n_trials,
+                concurrency=keep_concurrency(study, concurrency, max(1, self._backend.rows // objective.rungs[0])),
                 show_progress=show_progress,
             )
         return study

@@ -7,6 +7,7 @@ from typing import Any
 
 import optuna
 import pytest
+import sqlalchemy
 from optuna.trial import TrialState
 from rich.console import Console
 from tiny_models import tiny_model, tiny_tokenizer
@@ -69,11 +70,11 @@ class Interrupted:
     def __init__(self, engine: Any, at: int) -> None:
         self.engine, self.left = engine, at
 
-    def generate(self, requests: Any, on_tokens: Any = None) -> Any:
+    def generate(self, *arguments: Any) -> Any:
         self.left -= 1
         if self.left < 0:
             raise KeyboardInterrupt
-        return self.engine.generate(requests, on_tokens)
+        return self.engine.generate(*arguments)
 
 
 def interrupted_tuner(at: int) -> Tuner:
@@ -83,14 +84,49 @@ def interrupted_tuner(at: int) -> Tuner:
 
 
 @pytest.mark.parametrize("sampler", ["tpe", "random", "qmc", "cmaes", "gp"])
-def test_an_interrupted_study_ends_as_the_uninterrupted_one(sampler: str, tmp_path: Path) -> None:
-    whole = search(make_tuner(), tmp_path / "whole.db", sampler=sampler)
+@pytest.mark.parametrize("concurrency", [1, 3])
+def test_an_interrupted_study_ends_as_the_uninterrupted_one(sampler: str, concurrency: int, tmp_path: Path) -> None:
+    arguments: dict[str, Any] = {"sampler": sampler, "concurrency": concurrency}
+    whole = search(make_tuner(), tmp_path / "whole.db", **arguments)
     cut = tmp_path / "cut.db"
-    for at in (1, 0, 7, 5):
+    for at in (1, 0, 3, 2):
         with pytest.raises(KeyboardInterrupt):
-            search(interrupted_tuner(at), cut, sampler=sampler)
-    resumed = search(make_tuner(), cut, sampler=sampler)
+            search(interrupted_tuner(at), cut, **arguments)
+    resumed = search(make_tuner(), cut, **arguments)
     assert everything(resumed, cut) == everything(whole, tmp_path / "whole.db")
+
+
+class _WriteCounter:
+    """Interrupts the process's n-th write to any database."""
+
+    def __init__(self, at: int | None = None) -> None:
+        self.writes, self.at = 0, at
+
+    def __call__(self, connection: Any, cursor: Any, statement: str, *_: Any) -> None:
+        if statement.startswith(("INSERT", "UPDATE", "DELETE")):
+            self.writes += 1
+            if self.writes == self.at:
+                raise KeyboardInterrupt
+
+    def __enter__(self) -> "_WriteCounter":
+        sqlalchemy.event.listen(sqlalchemy.Engine, "before_cursor_execute", self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        sqlalchemy.event.remove(sqlalchemy.Engine, "before_cursor_execute", self)
+
+
+def test_a_study_interrupted_at_any_write_ends_as_the_uninterrupted_one(tmp_path: Path) -> None:
+    tuner = make_tuner()
+    arguments: dict[str, Any] = {"concurrency": 3, "n_trials": 10}
+    with _WriteCounter() as counter:
+        expected = everything(search(tuner, tmp_path / "whole.db", **arguments), tmp_path / "whole.db")
+    assert len({state for _, state, *_ in expected}) == 2  # some are pruned
+    for at in range(25, counter.writes, 23):
+        cut = tmp_path / f"cut{at}.db"
+        with _WriteCounter(at), pytest.raises(KeyboardInterrupt):
+            search(tuner, cut, **arguments)
+        assert everything(search(tuner, cut, **arguments), cut) == expected, f"interrupted at write {at}"
 
 
 def test_n_trials_is_the_total(tmp_path: Path) -> None:

@@ -9,8 +9,14 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import (
     AutoModelForCausalLM,
     AutoModelForSeq2SeqLM,
+    BloomConfig,
+    Gemma3TextConfig,
     GPT2Config,
     LlamaConfig,
+    MambaConfig,
+    MistralConfig,
+    MixtralConfig,
+    Phi3Config,
     PreTrainedModel,
     PreTrainedTokenizerBase,
     PreTrainedTokenizerFast,
@@ -60,6 +66,9 @@ def tiny_tokenizer(*, chat: bool = True, pad: bool = True) -> PreTrainedTokenize
 
 VOCABULARY = 400
 
+WINDOW = 8
+"""Sliding window of the models that have one: shorter than every prompt of the tests."""
+
 _SMALL: dict[str, Any] = {
     "vocab_size": VOCABULARY,
     "hidden_size": 32,
@@ -94,6 +103,21 @@ def tiny_model(
             bos_token_id=0,
             eos_token_id=2,
         ),
+        "mistral": lambda: MistralConfig(**{**_SMALL, "sliding_window": WINDOW, **changes}),
+        "mixtral": lambda: MixtralConfig(**{**_SMALL, "num_local_experts": 4, "sliding_window": None, **changes}),
+        "phi3": lambda: Phi3Config(**{**_SMALL, "sliding_window": WINDOW, **changes}),
+        "gemma3": lambda: Gemma3TextConfig(
+            **{
+                **_SMALL,
+                "head_dim": 8,
+                "query_pre_attn_scalar": 8,
+                "sliding_window": WINDOW,
+                "layer_types": ["sliding_attention", "full_attention"],
+                **changes,
+            }
+        ),
+        "mamba": lambda: MambaConfig(vocab_size=VOCABULARY, hidden_size=32, num_hidden_layers=2, state_size=4),
+        "bloom": lambda: BloomConfig(vocab_size=VOCABULARY, hidden_size=32, n_layer=2, n_head=4),
         "t5": lambda: t5_config(
             vocab_size=VOCABULARY,
             d_model=32,

@@ -1,5 +1,6 @@
 """Whatever answers prompts, with all that the search must know of it."""
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -17,11 +18,15 @@ from llmsearch_optuna.engine.model import (
     default_stopping,
     model_fingerprint,
 )
+from llmsearch_optuna.engine.probe import probe
+from llmsearch_optuna.engine.slots import SlotEngine
 from llmsearch_optuna.errors import ModelError
 from llmsearch_optuna.identity import identify
 from llmsearch_optuna.params import GenerationParams
 
 __all__ = ["Backend", "function_backend", "model_backend"]
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +35,8 @@ class Backend:
 
     Attributes:
         engine: Generates.
+        path: Which engine that is, and why.
+        rows: How many rows it generates at once; 1 where it is not known.
         tokenizer: Encodes the prompts.
         identity: Names the model in the study's fingerprint.
         eos_token_ids: The tokens that end a completion.
@@ -39,6 +46,8 @@ class Backend:
     """
 
     engine: Engine
+    path: str
+    rows: int = 1
     tokenizer: PreTrainedTokenizerBase
     identity: str
     eos_token_ids: tuple[int, ...] = ()
@@ -70,8 +79,12 @@ def model_backend(
         raise ModelError(f"is_encoder_decoder={is_encoder_decoder}, but the model says otherwise: leave it out")
     check_tokenizer(model, tokenizer)
     torch.nn.Module.eval(model)
+    engine, path = _engine(model, tokenizer, batch_size, decode_args)
+    _LOG.info("%s", path)
     return Backend(
-        engine=GenerateEngine(model, tokenizer, batch_size=batch_size, decode_args=decode_args),
+        engine=engine,
+        path=path,
+        rows=batch_size,
         tokenizer=tokenizer,
         identity=model_fingerprint(model),
         eos_token_ids=default_stopping(model, tokenizer).eos_token_ids,
@@ -82,6 +95,23 @@ def model_backend(
     )
 
 
+def _engine(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, batch_size: int, decode_args: Mapping[str, Any] | None
+) -> tuple[Engine, str]:
+    """The fastest engine that serves the model, and what it is and why."""
+    passed, reason = probe(model)
+    if passed:
+        engine = SlotEngine(model, tokenizer, slots=batch_size, decode_args=decode_args)
+        return engine, f"engine: {engine.slots} slots, as decode steps serve {type(model).__name__}: {reason}"
+    plain = GenerateEngine(model, tokenizer, batch_size=batch_size, decode_args=decode_args)
+    return plain, f"engine: plain model.generate, as slots do not serve {type(model).__name__}: {reason}"
+
+
 def function_backend(function: PredictionFunction, tokenizer: PreTrainedTokenizerBase) -> Backend:
     """A backend around the user's own prediction function, of whose model nothing is known."""
-    return Backend(engine=FunctionEngine(function), tokenizer=tokenizer, identity=identify(function))
+    return Backend(
+        engine=FunctionEngine(function),
+        path="engine: custom_pred_function",
+        tokenizer=tokenizer,
+        identity=identify(function),
+    )

@@ -70,12 +70,15 @@ class Engine(Protocol):
     order, or earlier calls.
     """
 
-    def generate(self, requests: Sequence[Request], on_tokens: TokenCallback | None = None) -> list[Completion]:
+    def generate(
+        self, requests: Sequence[Request], on_tokens: TokenCallback | None = None, upcoming: Sequence[Request] = ()
+    ) -> list[Completion]:
         """Generates one completion per request, in the order of the requests.
 
         Args:
             requests: Any mixture of prompts and parameters.
             on_tokens: Called as tokens are generated.
+            upcoming: What the next call may ask for: an engine with room to spare may begin on it.
 
         Raises:
             LogitsError: The model's logits hold NaN or inf.

@@ -22,7 +22,12 @@ class FunctionEngine:
     def __init__(self, function: PredictionFunction) -> None:
         self._function = function
 
-    def generate(self, requests: Sequence[Request], on_tokens: TokenCallback | None = None) -> list[Completion]:
+    def generate(
+        self,
+        requests: Sequence[Request],
+        on_tokens: TokenCallback | None = None,
+        upcoming: Sequence[Request] = (),  # noqa: ARG002 - there is never room to spare
+    ) -> list[Completion]:
         """Generates one completion per request; see `Engine.generate`. The function's tokens are not known.
 
         Raises:

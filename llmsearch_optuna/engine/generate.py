@@ -54,7 +54,12 @@ class GenerateEngine:
         self._generation_config = _neutral_config(model, self._pad_token_id)
         self.batch_size = batch_size
 
-    def generate(self, requests: Sequence[Request], on_tokens: TokenCallback | None = None) -> list[Completion]:
+    def generate(
+        self,
+        requests: Sequence[Request],
+        on_tokens: TokenCallback | None = None,
+        upcoming: Sequence[Request] = (),  # noqa: ARG002 - there is never room to spare
+    ) -> list[Completion]:
         """Generates one completion per request; see `Engine.generate`."""
         # Rows of like length share a batch: less padding.
         waiting = sorted(range(len(requests)), key=lambda index: len(requests[index].prompt_ids))

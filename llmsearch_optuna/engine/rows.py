@@ -79,7 +79,7 @@ def choose_tokens(logits: Tensor, rows: Sequence[Row], sampling: SamplingRows) -
         LogitsError: The logits hold NaN or inf.
     """
     penalised = penalise(
-        logits,
+        logits.float(),
         [row.request.params for row in rows],
         [row.request.prompt_ids for row in rows],
         [row.context for row in rows],

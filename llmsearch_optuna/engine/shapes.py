@@ -54,19 +54,32 @@ class ExactShapes:
         return candidate
 
     def _compare_widths(self) -> tuple[bool, tuple[int, ...]]:
-        decoder = self._make_decoder(self._slots, _TEST_LENGTH)
+        slots, length = self._slots, _TEST_LENGTH
+        decoder = self._make_decoder(slots, length)
         generator = _filled(decoder)
-        positions = torch.randint(_TEST_LENGTH, (self._slots,), generator=generator)
-        whole = _step(decoder, positions, _TEST_LENGTH)
+        positions = torch.randint(length, (slots,), generator=generator)
+        tokens = torch.arange(slots)
+        whole = _step(decoder, tokens, positions, length)
         # On CUDA a narrower step takes as long, and every width would be a graph of its own.
-        narrower = () if whole.device.type == "cuda" else range(MIN_ROWS, self._slots, _WIDTH_STEP)
-        same = {width: torch.equal(_step(decoder, positions[:width], _TEST_LENGTH), whole[:width]) for width in narrower}
-        order = torch.randperm(self._slots, generator=generator)
+        narrower = () if whole.device.type == "cuda" else range(MIN_ROWS, slots, _WIDTH_STEP)
+        same = {
+            width: torch.equal(_step(decoder, tokens[:width], positions[:width], length), whole[:width])
+            for width in narrower
+        }
+        # The first half of the rows in other slots, beside other neighbours.
+        order = torch.randperm(slots, generator=generator)
         decoder.cache.permute(order)
-        independent = torch.equal(_step(decoder, positions[order], _TEST_LENGTH, order), whole[order.to(whole.device)])
+        stays = order < slots // 2
+        moved = _step(
+            decoder,
+            torch.where(stays, order, slots + order),
+            torch.where(stays, positions[order], positions[order].flip(0)),
+            length,
+        )
+        independent = torch.equal(moved[stays.to(moved.device)], whole[order[stays].to(whole.device)])
         if not independent:
             _LOG.info("this model rounds a row's logits by its neighbours: a near tie may fall either way")
-        return independent, (*(width for width in narrower if same[width] or not independent), self._slots)
+        return independent, (*(width for width in narrower if same[width] or not independent), slots)
 
     def _is_exact(self, length: int) -> bool:
         """Whether a length gives the same bits as the reference: the next multiple of 1024, each like the one below."""
@@ -77,7 +90,9 @@ class ExactShapes:
         if (shorter, longer) not in self._known:
             self._known[shorter, longer] = self._agree(shorter, longer)
             if length == longer and not self._known[shorter, longer]:
-                _LOG.info("steps over %d and %d places round otherwise: a near tie may fall either way", shorter, longer)
+                _LOG.info(
+                    "steps over %d and %d places round otherwise: a near tie may fall either way", shorter, longer
+                )
                 self.independent = False
                 return True
         return self._known[shorter, longer]
@@ -87,7 +102,8 @@ class ExactShapes:
         decoder = self._make_decoder(rows, longer)
         _filled(decoder)
         positions = (shorter - 1 - 5 * torch.arange(rows)).clamp(min=0)
-        return torch.equal(_step(decoder, positions, shorter), _step(decoder, positions, longer))
+        tokens = torch.arange(rows)
+        return torch.equal(_step(decoder, tokens, positions, shorter), _step(decoder, tokens, positions, longer))
 
 
 def _next_length(places: int) -> int:
@@ -104,7 +120,5 @@ def _filled(decoder: SlotDecoder) -> torch.Generator:
     return generator
 
 
-def _step(decoder: SlotDecoder, positions: Tensor, length: int, rows: Tensor | None = None) -> Tensor:
-    """A step in which every row is fed a token of its own number."""
-    rows = torch.arange(len(positions)) if rows is None else rows
-    return decoder.step((rows + 1).tolist(), positions.tolist(), length).clone()
+def _step(decoder: SlotDecoder, tokens: Tensor, positions: Tensor, length: int) -> Tensor:
+    return decoder.step(tokens.tolist(), positions.tolist(), length).clone()
