@@ -40,9 +40,9 @@ class Recorder(FunctionEngine):
         super().__init__(ones)
         self.passes: list[list[str]] = []
 
-    def generate(self, requests: Any, on_tokens: Any = None) -> list[Completion]:
+    def generate(self, requests: Any, on_tokens: Any = None, upcoming: Any = ()) -> list[Completion]:
         self.passes.append([request.prompt for request in requests])
-        return super().generate(requests, on_tokens)
+        return super().generate(requests, on_tokens, upcoming)
 
 
 def objective(**changes: Any) -> GenerationObjective:

@@ -3,7 +3,7 @@
 import dataclasses
 import io
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import optuna
 import pytest
@@ -108,7 +108,7 @@ class _WriteCounter:
             if self.writes == self.at:
                 raise KeyboardInterrupt
 
-    def __enter__(self) -> "_WriteCounter":
+    def __enter__(self) -> Self:
         sqlalchemy.event.listen(sqlalchemy.Engine, "before_cursor_execute", self)
         return self
 

@@ -264,3 +264,47 @@ class TestBadInput:
         with pytest.raises(ConfigurationError, match=message) as caught:
             make_tuner(**changes)
         assert "\n" not in str(caught.value)
+
+    def test_a_pad_token_is_found_where_there_is_one(self) -> None:
+        expected = make_tuner().get_score({"max_new_tokens": 4})
+        assert make_tuner(tokenizer=tiny_tokenizer(pad=False)).get_score({"max_new_tokens": 4}) == expected
+
+    def test_a_prompt_longer_than_the_window_names_its_row(self) -> None:
+        rows = [*ROWS, {"question": "apples " * 600, "answer": "0"}]
+        tuner = make_tuner(dataset=rows)
+        with pytest.raises(TaskError, match=r"the prompt of row 12 has \d+ tokens, and 5 new ones exceed"):
+            tuner.objective(SPACE)
+        with pytest.raises(TaskError, match="model's window of 512: shorten it"):
+            tuner.get_score({"max_new_tokens": 5})
+
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            ({"top_p": 1.3}, r"`top_p` must be in \(0, 1\], got 1.3"),
+            ({"num_beams": 4}, "unknown generation parameter `num_beams`"),
+        ],
+    )
+    def test_get_score_refuses_wrong_parameters(self, arguments: dict[str, Any], message: str) -> None:
+        with pytest.raises(ConfigurationError, match=message):
+            make_tuner().get_score(arguments)
+
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            ({"n_trials": 0}, "n_trials must be >= 1"),
+            ({"sampler": "tpo"}, "unknown sampler `tpo`: did you mean `tpe`"),
+            ({"pruner": "medium"}, "unknown pruner `medium`: did you mean `median`"),
+            ({"rungs": 0}, "rungs must be a step"),
+            ({"sampler": "grid"}, "`temperature` is continuous, which a grid search cannot list"),
+            ({"storage": "nonsense"}, "nonsense"),
+            ({"presets": [{"top_q": 1}]}, "unknown generation parameter `top_q`"),
+        ],
+    )
+    def test_search_refuses_wrong_arguments_before_it_generates(self, arguments: dict[str, Any], message: str) -> None:
+        def never(prompts: list[str], params: dict[str, Any]) -> list[str]:
+            raise AssertionError("nothing may be generated")
+
+        tuner = make_tuner(model=None, custom_pred_function=never)
+        with pytest.raises(LlmsearchError, match=message) as caught:
+            tuner.search(SPACE, **{"n_trials": 2, "show_progress": False, **arguments})
+        assert "\n" not in str(caught.value)

@@ -71,7 +71,7 @@ class EvenQueries(TorchFunctionMode):
     round otherwise than the first one's: a row's logits would depend on which thread it falls to.
     """
 
-    def __torch_function__(  # noqa: PLW3201 - the name that torch calls
+    def __torch_function__(
         self, func: Any, types: Sequence[type], args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         """Adds a query of zeros to scaled dot product attention, and removes its answer."""

@@ -34,8 +34,8 @@ class KeysValues(NamedTuple):
 class SlotCache(Cache):
     """A cache whose rows are at different places, for the decode steps of a transformers model.
 
-    A row's slot holds its tokens from place 0 on; what lies behind its last one is never seen, as masks leave it out. So
-    a row begins, ends and goes back to an earlier token without anything being moved or cleared.
+    A row's slot holds its tokens from place 0 on; what lies behind its last one is never seen, as masks leave it out.
+    So a row begins, ends and goes back to an earlier token without anything being moved or cleared.
 
     Args:
         like: One prompt's keys and values in every layer: gives shapes, dtypes and devices.
@@ -89,7 +89,7 @@ class SlotCache(Cache):
                 memory.copy_(memory[order.to(memory.device)])
 
 
-class _SlotLayer(CacheLayerMixin):
+class _SlotLayer(CacheLayerMixin):  # type: ignore[no-untyped-call] - a hook of transformers
     """One layer of a `SlotCache`. Shape of both memories: (slots, heads, capacity, head size)."""
 
     is_sliding = False
@@ -98,7 +98,7 @@ class _SlotLayer(CacheLayerMixin):
     length: int
 
     def __init__(self, like: KeysValues, slots: int, capacity: int) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.slot_keys, self.slot_values = (
             memory.new_zeros(slots, memory.shape[0], capacity, memory.shape[2]) for memory in like
         )

@@ -118,7 +118,7 @@ class _StepGraphs:
 
     def _capture(self, tokens: Tensor, positions: Tensor, length: int) -> tuple[torch.cuda.CUDAGraph, Tensor]:
         # Kernels are chosen and memory is laid out before the capture; the same step twice writes the same values.
-        stream = torch.cuda.Stream()
+        stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(stream):
             for _ in range(2):

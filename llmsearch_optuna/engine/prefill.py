@@ -1,7 +1,7 @@
 """Prompts: each goes through the model once, and is remembered as long as there is room."""
 
 import inspect
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -41,8 +41,8 @@ def prefill(model: PreTrainedModel, prompt_ids: tuple[int, ...]) -> Prefill:
     cache = DynamicCache()
     last_only = {"logits_to_keep": 1} if "logits_to_keep" in inspect.signature(model.forward).parameters else {}
     logits = model(input_ids=ids, past_key_values=cache, use_cache=True, **last_only).logits[0, -1].clone()
-    # DynamicCache types its layers as of any kind; its own hold keys and values.
-    layers = tuple(KeysValues(layer.keys[0], layer.values[0]) for layer in cache.layers)
+    attention_layers: list[Any] = cache.layers  # typed as layers of any kind, of which not all hold keys and values
+    layers = tuple(KeysValues(layer.keys[0], layer.values[0]) for layer in attention_layers)
     return Prefill(layers, logits)
 
 

@@ -1,7 +1,8 @@
 """The slot engine: prompts prefilled once, and every slot of the running batch kept busy."""
 
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from functools import partial
 from typing import Any
 
@@ -86,7 +87,7 @@ class SlotEngine:
             del self._finished[request]
         return completions
 
-    def _keep(self, requests: Set[Request]) -> None:
+    def _keep(self, requests: AbstractSet[Request]) -> None:
         """Drops what an earlier call began and nobody wants any more."""
         self._rows = [row if row is not None and row.request in requests else None for row in self._rows]
         self._finished = {request: done for request, done in self._finished.items() if request in requests}

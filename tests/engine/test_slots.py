@@ -50,7 +50,8 @@ def test_the_same_tokens_as_the_plain_engine(family: str, attention: str, device
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_half_precision_gives_the_same_tokens_in_any_company(dtype: torch.dtype, device: torch.device) -> None:
-    model: Any = tiny_model(device=device).to(dtype)
+    model: Any = tiny_model(device=device)
+    model.to(dtype)
     requests = all_requests()
     together = engine(model, 16).generate(requests)
     assert [engine(model, 16).generate([one])[0] for one in requests[:6]] == together[:6]
