@@ -89,7 +89,7 @@ class SlotCache(Cache):
                 memory.copy_(memory[order.to(memory.device)])
 
 
-class _SlotLayer(CacheLayerMixin):  # type: ignore[no-untyped-call] - a hook of transformers
+class _SlotLayer(CacheLayerMixin):  # type: ignore[no-untyped-call]
     """One layer of a `SlotCache`. Shape of both memories: (slots, heads, capacity, head size)."""
 
     is_sliding = False
