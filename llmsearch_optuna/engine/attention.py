@@ -1,17 +1,14 @@
-"""What the slots need of a model's attention: masks by layer type, and kernels that round every row alike."""
+"""What a decode step in slots needs to know of a model's attention: its windows, and the masks they make."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
-from torch.nn import functional
-from torch.overrides import TorchFunctionMode
 from transformers import PreTrainedModel
 
 from llmsearch_optuna.errors import ModelError
 
-__all__ = ["EvenQueries", "attention_windows", "decode_masks"]
+__all__ = ["attention_windows", "decode_masks", "takes_additive_masks"]
 
 Windows = Mapping[str, int | None]
 """The sliding window of each layer type in tokens; ``None`` where all tokens are seen."""
@@ -25,7 +22,7 @@ def attention_windows(model: PreTrainedModel) -> Windows:
             that takes no mask of our own.
     """
     config = model.config.get_text_config()
-    implementation = config._attn_implementation  # noqa: SLF001 - there is no public way to ask
+    implementation = _implementation(model)
     if implementation not in ("sdpa", "eager"):
         raise ModelError(f"its attention implementation `{implementation}` takes no mask per row")
     window = getattr(config, "sliding_window", None)
@@ -34,6 +31,11 @@ def attention_windows(model: PreTrainedModel) -> Windows:
     if not layer_types <= known.keys():
         raise ModelError(f"it has layers of type {', '.join(sorted(layer_types - known.keys()))}")
     return {layer_type: known[layer_type] for layer_type in sorted(layer_types)}
+
+
+def takes_additive_masks(model: PreTrainedModel) -> bool:
+    """Whether the model adds its masks to the scores (eager attention), where fused attention takes booleans."""
+    return _implementation(model) == "eager"
 
 
 def decode_masks(
@@ -63,22 +65,5 @@ def decode_masks(
     return masks if len(masks) > 1 else next(iter(masks.values()))
 
 
-class EvenQueries(TorchFunctionMode):
-    """Gives fused attention an even number of queries.
-
-    The fused kernel of the CPU gives each thread scratch memory for ``queries * (...)`` numbers. With an odd number (3
-    where three heads share their keys) the second thread's begins off a 16-byte boundary, and its matrix products
-    round otherwise than the first one's: a row's logits would depend on which thread it falls to.
-    """
-
-    def __torch_function__(
-        self, func: Any, types: Sequence[type], args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
-        """Adds a query of zeros to scaled dot product attention, and removes its answer."""
-        kwargs = kwargs or {}
-        if func is functional.scaled_dot_product_attention:
-            query, *others = args
-            mask = kwargs.get("attn_mask")
-            if query.shape[-2] % 2 and mask is not None and mask.shape[-2] == 1:
-                return func(functional.pad(query, (0, 0, 0, 1)), *others, **kwargs)[..., :-1, :]
-        return func(*args, **kwargs)
+def _implementation(model: PreTrainedModel) -> str:
+    return str(model.config.get_text_config()._attn_implementation)  # noqa: SLF001 - there is no public way to ask

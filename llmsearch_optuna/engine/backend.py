@@ -9,6 +9,7 @@ import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from llmsearch_optuna.engine.base import Engine
+from llmsearch_optuna.engine.forward import Forward
 from llmsearch_optuna.engine.function import FunctionEngine, PredictionFunction
 from llmsearch_optuna.engine.generate import GenerateEngine
 from llmsearch_optuna.engine.model import (
@@ -99,12 +100,16 @@ def _engine(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, batch_size: int, decode_args: Mapping[str, Any] | None
 ) -> tuple[Engine, str]:
     """The fastest engine that serves the model, and what it is and why."""
-    passed, reason = probe(model)
-    if passed:
-        engine = SlotEngine(model, tokenizer, slots=batch_size, decode_args=decode_args)
-        return engine, f"engine: {engine.slots} slots, as decode steps serve {type(model).__name__}: {reason}"
+    if model.config.is_encoder_decoder:
+        reason = "it is an encoder-decoder"
+    else:
+        forward = Forward(model)
+        passed, reason = probe(forward)
+        if passed:
+            engine = SlotEngine(forward, tokenizer, slots=batch_size, decode_args=decode_args)
+            return engine, f"engine: {engine.slots} slots, which suit {type(model).__name__}: {reason}"
     plain = GenerateEngine(model, tokenizer, batch_size=batch_size, decode_args=decode_args)
-    return plain, f"engine: plain model.generate, as slots do not serve {type(model).__name__}: {reason}"
+    return plain, f"engine: plain model.generate, as slots do not suit {type(model).__name__}: {reason}"
 
 
 def function_backend(function: PredictionFunction, tokenizer: PreTrainedTokenizerBase) -> Backend:

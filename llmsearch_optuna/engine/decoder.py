@@ -1,17 +1,15 @@
 """The decode step: one token for each of the first rows of a `SlotCache`."""
 
-import contextlib
 import logging
-from collections.abc import Sequence
-from typing import Any, cast
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import PreTrainedModel
 
-from llmsearch_optuna.engine.attention import EvenQueries, attention_windows, decode_masks
+from llmsearch_optuna.engine.attention import attention_windows, decode_masks, takes_additive_masks
 from llmsearch_optuna.engine.cache import KeysValues, SlotCache
-from llmsearch_optuna.engine.model import embedding_weight
+from llmsearch_optuna.engine.forward import Forward
 
 __all__ = ["SlotDecoder"]
 
@@ -22,7 +20,7 @@ class SlotDecoder:
     """Steps a model over the rows of a slot cache; on CUDA, as one captured graph per shape.
 
     Args:
-        model: A decoder-only attention model.
+        forward: Runs a decoder-only attention model.
         like: One prompt's keys and values, for the shapes.
         slots: Rows.
         capacity: Places per row.
@@ -35,19 +33,16 @@ class SlotDecoder:
         ModelError: The model's attention takes no masks of our own.
     """
 
-    def __init__(self, model: PreTrainedModel, like: Sequence[KeysValues], slots: int, capacity: int) -> None:
+    def __init__(self, forward: Forward, like: Sequence[KeysValues], slots: int, capacity: int) -> None:
         self.cache = SlotCache(like, slots, capacity)
         self.capacity = capacity
-        self._model: Any = model
-        self._windows = attention_windows(model)
-        self._device = embedding_weight(model).device
-        uses_eager = model.config.get_text_config()._attn_implementation == "eager"  # noqa: SLF001
-        self._additive = like[0].keys.dtype if uses_eager else None
-        self._even_queries = self._device.type == "cpu" and not uses_eager
-        devices = {layer.keys.device for layer in like}
-        self._graphs: _StepGraphs | None = (
-            _StepGraphs(self._forward, slots, self._device) if devices == {self._device} and _is_cuda(devices) else None
-        )
+        self._forward = forward
+        self._windows = attention_windows(forward.model)
+        self._additive = like[0].keys.dtype if takes_additive_masks(forward.model) else None
+        devices = {layer.keys.device for layer in like} | {forward.device}
+        self._graphs: _StepGraphs | None = None
+        if len(devices) == 1 and forward.device.type == "cuda":
+            self._graphs = _StepGraphs(self._step, slots, forward.device)
 
     @torch.inference_mode()
     def step(self, tokens: Sequence[int], positions: Sequence[int], length: int) -> Tensor:
@@ -70,8 +65,8 @@ class SlotDecoder:
             except RuntimeError as error:
                 _LOG.info("decode steps are not captured in CUDA graphs: %s", " ".join(str(error).split()))
                 self._graphs = None
-        tokens_there, positions_there = inputs.to(self._device)
-        return self._forward(tokens_there, positions_there, length)
+        tokens_there, positions_there = inputs.to(self._forward.device)
+        return self._step(tokens_there, positions_there, length)
 
     def grow(self, capacity: int) -> None:
         """Makes more places per row, keeping what is there."""
@@ -80,24 +75,21 @@ class SlotDecoder:
         if self._graphs is not None:
             self._graphs.clear()
 
-    def _forward(self, tokens: Tensor, positions: Tensor, length: int) -> Tensor:
+    def _step(self, tokens: Tensor, positions: Tensor, length: int) -> Tensor:
         self.cache.aim(positions, length)
-        with EvenQueries() if self._even_queries else contextlib.nullcontext():
-            output = self._model(
-                input_ids=tokens[:, None],
-                attention_mask=decode_masks(self._windows, positions, length, self._additive),
-                position_ids=positions[:, None],
-                past_key_values=self.cache,
-                use_cache=True,
-            )
-        return cast("Tensor", output.logits[:, -1])
+        return self._forward(
+            input_ids=tokens[:, None],
+            attention_mask=decode_masks(self._windows, positions, length, self._additive),
+            position_ids=positions[:, None],
+            past_key_values=self.cache,
+        )
 
 
 class _StepGraphs:
     """Decode steps as CUDA graphs, captured when a shape is first needed: one launch in the place of hundreds."""
 
-    def __init__(self, forward: Any, slots: int, device: torch.device) -> None:
-        self._forward = forward
+    def __init__(self, take_step: Callable[[Tensor, Tensor, int], Tensor], slots: int, device: torch.device) -> None:
+        self._take_step = take_step
         self._inputs = torch.zeros(2, slots, dtype=torch.int64, device=device)
         self._pool: Any = None
         self._captured: dict[tuple[int, int], tuple[torch.cuda.CUDAGraph, Tensor]] = {}
@@ -122,14 +114,10 @@ class _StepGraphs:
         stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(stream):
             for _ in range(2):
-                self._forward(tokens, positions, length)
+                self._take_step(tokens, positions, length)
         torch.cuda.current_stream().wait_stream(stream)
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph, pool=self._pool):
-            logits = self._forward(tokens, positions, length)
+            logits = self._take_step(tokens, positions, length)
         self._pool = graph.pool()
         return graph, logits
-
-
-def _is_cuda(devices: set[torch.device]) -> bool:
-    return all(device.type == "cuda" for device in devices)

@@ -1,15 +1,14 @@
 """Prompts: each goes through the model once, and is remembered as long as there is room."""
 
-import inspect
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from transformers import DynamicCache, PreTrainedModel
+from transformers import DynamicCache
 
 from llmsearch_optuna.engine.cache import KeysValues
+from llmsearch_optuna.engine.forward import Forward
 from llmsearch_optuna.engine.memory import free_memory
-from llmsearch_optuna.engine.model import embedding_weight
 
 __all__ = ["Prefill", "PromptCache", "prefill"]
 
@@ -32,18 +31,15 @@ class Prefill(NamedTuple):
 
 
 @torch.inference_mode()
-def prefill(model: PreTrainedModel, prompt_ids: tuple[int, ...]) -> Prefill:
+def prefill(forward: Forward, prompt_ids: tuple[int, ...]) -> Prefill:
     """Runs the model over one prompt.
 
     Prompts go one by one: in a batch, the rounding of their keys and values would depend on the other prompts.
     """
-    ids = torch.tensor([prompt_ids], device=embedding_weight(model).device)
     cache = DynamicCache()
-    last_only = {"logits_to_keep": 1} if "logits_to_keep" in inspect.signature(model.forward).parameters else {}
-    logits = model(input_ids=ids, past_key_values=cache, use_cache=True, **last_only).logits[0, -1].clone()
+    logits = forward(input_ids=torch.tensor([prompt_ids], device=forward.device), past_key_values=cache)[0].clone()
     attention_layers: list[Any] = cache.layers  # typed as layers of any kind, of which not all hold keys and values
-    layers = tuple(KeysValues(layer.keys[0], layer.values[0]) for layer in attention_layers)
-    return Prefill(layers, logits)
+    return Prefill(tuple(KeysValues(layer.keys[0], layer.values[0]) for layer in attention_layers), logits)
 
 
 class PromptCache:
@@ -52,16 +48,15 @@ class PromptCache:
     What came first stays: trials walk through the samples in one order, and those that are pruned see only the first.
 
     Args:
-        model: The model.
+        forward: Runs the model.
         device_bytes: Memory for prompts on the model's device; 40 % of what is free there by default.
         host_bytes: Memory for prompts on the host, where that is another place; 40 % of what is free there by default.
     """
 
-    def __init__(self, model: PreTrainedModel, device_bytes: int | None = None, host_bytes: int | None = None) -> None:
-        self._model = model
-        device = embedding_weight(model).device
-        self._device_bytes = _budget(device) if device_bytes is None else device_bytes
-        if device.type == "cpu":
+    def __init__(self, forward: Forward, device_bytes: int | None = None, host_bytes: int | None = None) -> None:
+        self._forward = forward
+        self._device_bytes = _budget(forward.device) if device_bytes is None else device_bytes
+        if forward.device.type == "cpu":
             host_bytes = 0
         self._host_bytes = _budget(torch.device("cpu")) if host_bytes is None else host_bytes
         self._on_device: dict[tuple[int, ...], Prefill] = {}
@@ -72,7 +67,7 @@ class PromptCache:
         kept = self._on_device.get(prompt_ids) or self._on_host.get(prompt_ids)
         if kept is not None:
             return kept
-        prefilled = prefill(self._model, prompt_ids)
+        prefilled = prefill(self._forward, prompt_ids)
         if _total(self._on_device) + prefilled.nbytes <= self._device_bytes:
             self._on_device[prompt_ids] = prefilled
         elif _total(self._on_host) + prefilled.nbytes <= self._host_bytes:

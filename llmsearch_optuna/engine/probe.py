@@ -7,6 +7,7 @@ from transformers import PreTrainedModel
 
 from llmsearch_optuna.engine.attention import attention_windows
 from llmsearch_optuna.engine.decoder import SlotDecoder
+from llmsearch_optuna.engine.forward import Forward
 from llmsearch_optuna.engine.model import context_window, embedding_weight
 from llmsearch_optuna.engine.prefill import prefill
 from llmsearch_optuna.errors import ModelError
@@ -33,37 +34,35 @@ class Probe(NamedTuple):
 
 
 @torch.inference_mode()
-def probe(model: PreTrainedModel) -> Probe:
+def probe(forward: Forward) -> Probe:
     """Compares decode steps in slots with plain forward passes, on a few rows of random tokens.
 
     One row is longer than the model's sliding window, where that is no longer than 1,024 tokens or the model runs on
     CUDA. Logits may differ as rounding makes them (1e-3 of their norm in 32 bits, 0.1 in 16) in the median position of
     each row: in 16 bits a mixture of experts may choose another expert here and there.
     """
-    if model.config.is_encoder_decoder:
-        return Probe(passed=False, reason="it is an encoder-decoder")
     try:
-        differences = [_difference(rows) for rows in zip(*_both_ways(model), strict=True)]
+        differences = [_difference(rows) for rows in zip(*_both_ways(forward), strict=True)]
     except ModelError as error:
         return Probe(passed=False, reason=str(error))
     except Exception as error:  # noqa: BLE001 - the code of any model runs here, and may raise anything
         return Probe(passed=False, reason=f"a decode step in slots raised {type(error).__name__}: {error}")
     worst = max(differences)
     told = f"logits differ from those of a plain forward pass by {worst:.0e} of their norm"
-    return Probe(passed=worst <= _TOLERANCE.get(embedding_weight(model).dtype, _HALF_TOLERANCE), reason=told)
+    return Probe(passed=worst <= _TOLERANCE.get(embedding_weight(forward.model).dtype, _HALF_TOLERANCE), reason=told)
 
 
-def _both_ways(model: PreTrainedModel) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
+def _both_ways(forward: Forward) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
     """The logits after each prompt and each further token, plainly and in slots. Shape: (1 + steps, vocabulary)."""
-    device = embedding_weight(model).device
-    forward: Any = model
-    rows = _rows(model)
+    model: Any = forward.model
+    rows = _rows(forward.model, on_cuda=forward.device.type == "cuda")
     plain = [
-        forward(input_ids=torch.tensor([row], device=device), use_cache=False).logits[0, -_STEPS - 1 :] for row in rows
+        model(input_ids=torch.tensor([row], device=forward.device), use_cache=False).logits[0, -_STEPS - 1 :]
+        for row in rows
     ]
-    prompts = [prefill(model, tuple(row[:-_STEPS])) for row in rows]
+    prompts = [prefill(forward, tuple(row[:-_STEPS])) for row in rows]
     longest = max(map(len, rows))
-    decoder = SlotDecoder(model, prompts[0].layers, len(rows), longest)
+    decoder = SlotDecoder(forward, prompts[0].layers, len(rows), longest)
     for slot, prompt in enumerate(prompts):
         decoder.cache.load(slot, prompt.layers)
     logits = [torch.stack([prompt.logits for prompt in prompts])]
@@ -73,10 +72,9 @@ def _both_ways(model: PreTrainedModel) -> tuple[list[torch.Tensor], list[torch.T
     return plain, list(torch.stack(logits, dim=1))
 
 
-def _rows(model: PreTrainedModel) -> list[list[int]]:
+def _rows(model: PreTrainedModel, *, on_cuda: bool) -> list[list[int]]:
     lengths = [length + _STEPS for length in _LENGTHS]
     windows = [window for window in attention_windows(model).values() if window is not None]
-    on_cuda = embedding_weight(model).device.type == "cuda"
     longest = max([window + 8 for window in windows if window <= _LONGEST_WINDOW or on_cuda], default=20)
     lengths.append(min(longest, context_window(model) or longest))
     generator = torch.Generator().manual_seed(0)

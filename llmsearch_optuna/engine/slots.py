@@ -8,13 +8,13 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedTokenizerBase
 
 from llmsearch_optuna.engine.base import Completion, Request, TokenCallback
 from llmsearch_optuna.engine.cache import KeysValues
 from llmsearch_optuna.engine.decoder import SlotDecoder
+from llmsearch_optuna.engine.forward import Forward
 from llmsearch_optuna.engine.memory import NOT_EVEN_ONE_ROW, is_out_of_memory, release_memory
-from llmsearch_optuna.engine.model import embedding_weight
 from llmsearch_optuna.engine.prefill import PromptCache
 from llmsearch_optuna.engine.rows import Row, choose_tokens, sampling_rows
 from llmsearch_optuna.engine.shapes import MIN_ROWS, ExactShapes
@@ -32,7 +32,7 @@ class SlotEngine:
     (`ExactShapes`), so that a row's logits are the same to the bit in any company.
 
     Args:
-        model: A model that `probe` passed; not modified.
+        forward: Runs a model that `probe` passed.
         tokenizer: The model's tokenizer.
         slots: Rows that are decoded at once, at least 8; halved for good when memory runs out.
         decode_args: The tokenizer's keyword arguments for decoding; special tokens are skipped by default.
@@ -44,17 +44,17 @@ class SlotEngine:
 
     def __init__(
         self,
-        model: PreTrainedModel,
+        forward: Forward,
         tokenizer: PreTrainedTokenizerBase,
         *,
         slots: int = 32,
         decode_args: Mapping[str, Any] | None = None,
         prompts: PromptCache | None = None,
     ) -> None:
-        self._model = model
+        self._forward = forward
         self._tokenizer = tokenizer
         self._decode_args = {"skip_special_tokens": True} if decode_args is None else dict(decode_args)
-        self._prompts = PromptCache(model) if prompts is None else prompts
+        self._prompts = PromptCache(forward) if prompts is None else prompts
         self.slots = max(slots, MIN_ROWS)
         self._shapes: ExactShapes | None = None
         self._decoder: SlotDecoder | None = None
@@ -123,7 +123,7 @@ class SlotEngine:
                 request = queue.popleft()
                 prompt = self._prompts.get(request.prompt_ids)
                 self._ready_decoder(prompt.layers).cache.load(slot, prompt.layers)
-                logits.append(prompt.logits.to(embedding_weight(self._model).device))
+                logits.append(prompt.logits.to(self._forward.device))
                 self._rows[slot] = Row(request, self._tokenizer)
             self._choose(torch.stack(logits), [row for slot in slots if (row := self._rows[slot])], on_tokens)
 
@@ -163,10 +163,10 @@ class SlotEngine:
     def _ready_decoder(self, like: Sequence[KeysValues]) -> SlotDecoder:
         """The decoder, with room for the longest request so far."""
         if self._shapes is None:
-            self._shapes = ExactShapes(partial(SlotDecoder, self._model, like), self.slots)
+            self._shapes = ExactShapes(partial(SlotDecoder, self._forward, like), self.slots)
         capacity = self._shapes.length(self._places)
         if self._decoder is None:
-            self._decoder = SlotDecoder(self._model, like, self.slots, capacity)
+            self._decoder = SlotDecoder(self._forward, like, self.slots, capacity)
         elif self._decoder.capacity < capacity:
             self._decoder.grow(capacity)
         return self._decoder

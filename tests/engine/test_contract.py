@@ -10,6 +10,7 @@ from tiny_models import TEXT, tiny_model, tiny_tokenizer
 from transformers import PreTrainedModel
 
 from llmsearch_optuna.engine import Completion, GenerateEngine, Request, SlotEngine, Stopping
+from llmsearch_optuna.engine.forward import Forward
 from llmsearch_optuna.errors import LogitsError, MemoryExhaustedError
 from llmsearch_optuna.params import GenerationParams
 
@@ -24,7 +25,7 @@ def plain(model: PreTrainedModel, rows: int = 8) -> ModelEngine:
 
 
 def slots(model: PreTrainedModel, rows: int = 8) -> ModelEngine:
-    return SlotEngine(model, tiny_tokenizer(), slots=rows)
+    return SlotEngine(Forward(model), tiny_tokenizer(), slots=rows)
 
 
 @pytest.fixture(params=[plain, slots])

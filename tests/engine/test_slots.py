@@ -13,6 +13,7 @@ from tiny_models import TEXT, tiny_model, tiny_tokenizer
 from transformers import PreTrainedModel
 
 from llmsearch_optuna.engine import Completion, GenerateEngine, Request, SlotEngine
+from llmsearch_optuna.engine.forward import Forward
 from llmsearch_optuna.engine.prefill import PromptCache
 from llmsearch_optuna.params import GenerationParams
 
@@ -20,7 +21,7 @@ FAMILIES = ["llama", "qwen3", "gpt2", "mistral", "gemma3", "phi3", "mixtral"]
 
 
 def engine(model: PreTrainedModel, slots: int = 8, **arguments: Any) -> SlotEngine:
-    return SlotEngine(model, tiny_tokenizer(), slots=slots, **arguments)
+    return SlotEngine(Forward(model), tiny_tokenizer(), slots=slots, **arguments)
 
 
 class Forwards:
@@ -90,7 +91,7 @@ def test_prompts_are_computed_again_where_there_is_no_room(room: int) -> None:
     model = tiny_model()
     expected = engine(model).generate(all_requests())
     forwards = Forwards(model)
-    small = engine(model, prompts=PromptCache(model, device_bytes=room * 8_000))
+    small = engine(model, prompts=PromptCache(Forward(model), device_bytes=room * 8_000))
     assert small.generate(all_requests()) == expected
     assert forwards.prompts > len(TEXT)
     before = forwards.prompts
