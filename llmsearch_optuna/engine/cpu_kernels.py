@@ -1,4 +1,4 @@
-"""Kernels for decode steps on the CPU: fused attention that rounds every row alike, and products with packed weights."""
+"""Kernels for the CPU: fused attention that rounds every row alike, and linear layers with packed weights."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,17 +12,22 @@ from llmsearch_optuna.engine.memory import free_memory
 
 __all__ = ["CpuKernels"]
 
+# Private names, as all that torch's compiler emits; there are no public ones.
+_PACK = torch.ops.mkldnn._reorder_linear_weight  # noqa: SLF001
+_PACKED_LINEAR = torch.ops.mkldnn._linear_pointwise  # noqa: SLF001
+
 
 class CpuKernels(TorchFunctionMode):
-    """While entered, a model's decode steps take these kernels in the place of torch's choice.
+    """While entered, a model takes these kernels in the place of torch's choice.
 
-    *Attention* gets an even number of queries. The fused kernel gives each thread scratch memory for ``queries * (...)``
-    numbers. With an odd number (3 where three heads share their keys) the second thread's begins off a 16-byte boundary,
-    and its matrix products round otherwise than the first one's: a row's logits would depend on its thread.
+    *Attention* gets an even number of queries. The fused kernel gives each thread scratch memory for
+    ``queries * (...)`` numbers. With an odd number (3 where three heads share their keys) the second thread's begins
+    off a 16-byte boundary, and its matrix products round otherwise than the first one's: a row's logits would depend
+    on its thread.
 
     *Linear layers* in float32 get weights packed once for oneDNN, as torch's own compiler does when it freezes a model.
-    Otherwise, a product with few rows mostly packs its weights. The packed copies double the weights' memory, and are
-    made only where they take no more than a quarter of what is free.
+    A product of few rows spends more time on packing its weights than on itself. The packed copies double the weights'
+    memory, and are made only where they take no more than a quarter of what is free.
 
     Args:
         model: The model, whose weights must not change from now on.
@@ -30,20 +35,22 @@ class CpuKernels(TorchFunctionMode):
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
-        self._packed: dict[int, Tensor] = {}
-        weights = {id(layer.weight): layer.weight for layer in nn.Module.modules(model) if _is_packable(layer)}
-        if sum(weight.nbytes for weight in weights.values()) <= free_memory(torch.device("cpu")) // 4:
-            with torch.no_grad():
-                self._packed = {key: torch.ops.mkldnn._reorder_linear_weight(weight) for key, weight in weights.items()}
+        weights: dict[int, Tensor] = {}
+        if torch.backends.mkldnn.is_available():
+            weights = {id(one): one for layer in nn.Module.modules(model) if (one := _packable(layer)) is not None}
+        if sum(weight.nbytes for weight in weights.values()) > free_memory(torch.device("cpu")) // 4:
+            weights = {}
+        with torch.no_grad():
+            self._packed: dict[int, Tensor] = {key: _PACK(weight) for key, weight in weights.items()}
 
     def __torch_function__(
         self, func: Any, types: Sequence[type], args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        """Called by torch for each of its functions."""
+        """Called by torch in the place of each of its functions."""
         kwargs = kwargs or {}
         if func is functional.linear and (packed := self._packed.get(id(args[1]))) is not None:
             bias = args[2] if len(args) > 2 else kwargs.get("bias")
-            return torch.ops.mkldnn._linear_pointwise(args[0], packed, bias, "none", [], "")
+            return _PACKED_LINEAR(args[0], packed, bias, "none", [], "")
         if func is functional.scaled_dot_product_attention:
             query, *others = args
             mask = kwargs.get("attn_mask")
@@ -53,5 +60,8 @@ class CpuKernels(TorchFunctionMode):
         return func(*args, **kwargs)
 
 
-def _is_packable(layer: nn.Module) -> bool:
-    return type(layer) is nn.Linear and layer.weight.dtype == torch.float32 and layer.weight.device.type == "cpu"
+def _packable(layer: nn.Module) -> Tensor | None:
+    """The weight of a linear layer that can be packed."""
+    if type(layer) is not nn.Linear:  # subclasses compute something else, as quantised layers do
+        return None
+    return layer.weight if layer.weight.dtype == torch.float32 and layer.weight.device.type == "cpu" else None
