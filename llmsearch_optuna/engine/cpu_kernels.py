@@ -36,7 +36,7 @@ class CpuKernels(TorchFunctionMode):
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
         weights: dict[int, Tensor] = {}
-        if torch.backends.mkldnn.is_available():
+        if torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
             weights = {id(one): one for layer in nn.Module.modules(model) if (one := _packable(layer)) is not None}
         if sum(weight.nbytes for weight in weights.values()) > free_memory(torch.device("cpu")) // 4:
             weights = {}
