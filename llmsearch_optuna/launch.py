@@ -77,6 +77,7 @@ def search(file: StudyFile, tuner: Tuner, *, n_trials: int | None = None, show_p
         pruner=file.pruner.name,
         pruner_args=file.pruner.arguments,
         rungs=cast("int | list[int] | Literal['doubling']", file.study.rungs),
+        concurrency=file.study.concurrency,
         baselines=file.study.baselines,
         presets=[
             point

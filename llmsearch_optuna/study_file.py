@@ -28,6 +28,7 @@ class StudySection:
         n_trials: Finished trials wanted in total.
         seed: Seed of the sample order and of the search.
         rungs: When trials report: a step, a list of sizes, or ``"doubling"``.
+        concurrency: Trials in flight; as many as fill the batch by default.
         baselines: Try the model's own parameters and greedy decoding first.
         presets: Names of preset lists to try next.
     """
@@ -37,6 +38,7 @@ class StudySection:
     n_trials: int = 50
     seed: int = 42
     rungs: int | list[int] | str = 8
+    concurrency: int | None = None
     baselines: bool = True
     presets: list[str] = field(default_factory=list)
 
@@ -51,7 +53,7 @@ class ModelSection:
     revision: str | None = None
     gguf_file: str | None = None
     allow_pickle: bool = False
-    batch_size: int = 32
+    batch_size: int = 64
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -191,6 +193,7 @@ class StudyFile:
         """Refuses, before anything is loaded, what would fail after the model is."""
         for section, key, value, least in (
             ("study", "n_trials", self.study.n_trials, 1),
+            ("study", "concurrency", self.study.concurrency, 1),
             ("model", "batch_size", self.model.batch_size, 1),
             ("data", "search_size", self.data.search_size, 1),
             ("data", "holdout_size", self.data.holdout_size, 0),

@@ -95,7 +95,7 @@ class Tuner:
         sample_preprocessor: Callable[..., str] | None = None,
         messages: Sequence[Mapping[str, str]] | None = None,
         device: str | None = None,
-        batch_size: int = 32,
+        batch_size: int = 64,
         tokenizer_encode_args: Mapping[str, Any] | None = None,
         tokenizer_decode_args: Mapping[str, Any] | None = None,
         output_preproc: Callable[[str], str] = str.strip,
@@ -229,9 +229,9 @@ class Tuner:
             pruner: ``"median"``, ``"percentile"``, ``"hyperband"``, ``"successive-halving"`` or ``"none"``.
             pruner_args: Arguments of the Optuna pruner.
             rungs: See `objective`.
-            concurrency: Trials in flight, whose rungs are generated in one batch. By default as many as fill it
-                (`batch_size` over the first rung), or as the study was begun with. More are faster; fewer let the
-                sampler know more results before it proposes.
+            concurrency: Trials in flight, whose rungs are generated in one batch. By default as many as fill
+                `batch_size` rows with their next two rungs, or as the study was begun with. More are faster; fewer let
+                the sampler know more results before it proposes.
             baselines: Try the model's own parameters and greedy decoding first.
             presets: Parameters to try next.
             show_progress: Whether to show progress on standard error.
@@ -271,7 +271,7 @@ class Tuner:
                 dataclasses.replace(objective, store=store, study_key=study_key(study)),
                 proposer,
                 n_trials=n_trials,
-                concurrency=keep_concurrency(study, concurrency, max(1, self._backend.rows // objective.rungs[0])),
+                concurrency=keep_concurrency(study, concurrency, _filling(self._backend.rows, objective.rungs)),
                 show_progress=show_progress,
             )
         return study
@@ -339,6 +339,11 @@ class Tuner:
             criteria=tuple(c for c in criteria if not isinstance(c, MultiTokenStoppingCriteria)),
         )
         return GenerationParams.from_dict(rest), stopping
+
+
+def _filling(rows: int, rungs: Sequence[int]) -> int:
+    """How many trials fill so many rows, as the engine begins on the rung after the next one where there is room."""
+    return max(1, rows // rungs[min(1, len(rungs) - 1)])
 
 
 def _columns(mapping: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:

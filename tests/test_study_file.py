@@ -114,7 +114,7 @@ def test_what_is_left_out_has_a_default() -> None:
         baselines=True,
         presets=[],
     )
-    assert file.model.batch_size == 32
+    assert file.model.batch_size == 64
     assert (file.data.search_size, file.data.holdout_size, file.generation.stop) == (None, 0, [])
 
 

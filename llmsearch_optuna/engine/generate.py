@@ -43,7 +43,7 @@ class GenerateEngine:
         model: PreTrainedModel,
         tokenizer: PreTrainedTokenizerBase,
         *,
-        batch_size: int = 16,
+        batch_size: int = 64,
         decode_args: Mapping[str, Any] | None = None,
     ) -> None:
         self._model = model

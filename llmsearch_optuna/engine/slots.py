@@ -47,7 +47,7 @@ class SlotEngine:
         forward: Forward,
         tokenizer: PreTrainedTokenizerBase,
         *,
-        slots: int = 32,
+        slots: int = 64,
         decode_args: Mapping[str, Any] | None = None,
         prompts: PromptCache | None = None,
     ) -> None:

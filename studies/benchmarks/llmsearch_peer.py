@@ -1,0 +1,77 @@
+"""Times llmsearch 0.1.0 on a job of `engine.py`; run by an environment of its own (see the README).
+
+Usage: python llmsearch_peer.py JOB.json. The last line on standard output is one JSON object: workload to seconds per
+trial.
+"""
+
+import json
+import shutil
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import datasets
+import torch
+from llmsearch.tuner import Tuner
+from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
+
+
+def main() -> None:
+    """Runs the job."""
+    job = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
+    torch.set_num_threads(job["threads"])
+    datasets.disable_progress_bars()
+    with tempfile.TemporaryDirectory() as scratch:
+        directory = _older_format(Path(job["model"]), Path(scratch))
+        model = AutoModelForCausalLM.from_pretrained(directory).eval()
+        special = json.loads((directory / "tokenizer_config.json").read_text(encoding="utf-8"))
+        tokenizer = PreTrainedTokenizerFast(
+            tokenizer_file=str(directory / "tokenizer.json"),
+            padding_side="left",
+            **{name: special[name] for name in ("bos_token", "eos_token", "pad_token", "unk_token")},
+        )
+    seconds = {name: _seconds(model, tokenizer, workload, job["params"]) for name, workload in job["workloads"].items()}
+    print(json.dumps(seconds))
+
+
+def _older_format(source: Path, target: Path) -> Path:
+    """Copies a model directory to what transformers 4.41 reads."""
+    for name in ("model.safetensors", "generation_config.json", "tokenizer_config.json"):
+        shutil.copy(source / name, target / name)
+    config = json.loads((source / "config.json").read_text(encoding="utf-8"))
+    config["rope_theta"] = config.pop("rope_parameters")["rope_theta"]
+    config["torch_dtype"] = config.pop("dtype")
+    (target / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    tokenizer = json.loads((source / "tokenizer.json").read_text(encoding="utf-8"))
+    merges = tokenizer["model"]["merges"]
+    tokenizer["model"]["merges"] = [merge if isinstance(merge, str) else " ".join(merge) for merge in merges]
+    (target / "tokenizer.json").write_text(json.dumps(tokenizer), encoding="utf-8")
+    return target
+
+
+def _seconds(model: Any, tokenizer: Any, workload: dict[str, Any], params: list[dict[str, Any]]) -> list[float]:
+    tuner = Tuner(
+        model=model,
+        tokenizer=tokenizer,
+        dataset=datasets.Dataset.from_dict({"prompt": workload["prompts"], "answer": workload["prompts"]}),
+        column_mapping={"input_cols": ["prompt"], "eval_cols": ["answer"]},
+        scorer=lambda y_true, y_pred: float(len(y_pred)),  # noqa: ARG005
+        device="cpu",
+        prompt_template="{prompt}",
+        tokenizer_encode_args={"padding": "longest", "truncation": False, "add_special_tokens": False},
+        batch_size=workload["batch_size"],
+        disable_generation_param_checks=True,
+    )
+    seconds = []
+    for values in params:
+        arguments = {**values, "do_sample": True, "max_new_tokens": workload["max_new_tokens"]}
+        started = time.perf_counter()
+        tuner.get_score(arguments)
+        seconds.append(time.perf_counter() - started)
+    return seconds
+
+
+if __name__ == "__main__":
+    main()
