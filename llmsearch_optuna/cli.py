@@ -34,6 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     options = _parser().parse_args(arguments)
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    logging.getLogger("llmsearch_optuna").setLevel(logging.INFO)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:
         options.command(options)
@@ -63,6 +64,10 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--trials", type=int, metavar="N", help="finished trials wanted in total")
         command.add_argument("--quiet", action="store_true", help="show no progress")
 
+    doctor = commands.add_parser("doctor", help="what a study file would run on: engine and why, model, data, metric")
+    doctor.add_argument("study", type=Path, metavar="STUDY.toml")
+    doctor.set_defaults(command=_doctor)
+
     best = commands.add_parser("best", help="the best parameters beside the baselines")
     best.add_argument("--json", action="store_true", help="print the best parameters as JSON")
     best.set_defaults(command=_best)
@@ -84,11 +89,26 @@ def _run(options: argparse.Namespace) -> None:
     _search(StudyFile.load(options.study), options)
 
 
-def _search(file: StudyFile, options: argparse.Namespace) -> None:
-    # Read when torch is imported. Threads that spin at barriers run ten times slower where the cores are shared.
+def _doctor(options: argparse.Namespace) -> None:
+    file = StudyFile.load(options.study)
+    _prepare_model_libraries()
+    from llmsearch_optuna.launch import build_tuner  # noqa: PLC0415
+
+    table = Table(show_header=False, box=None)
+    for name, found in build_tuner(file).diagnosis().items():
+        table.add_row(name, Text(found))
+    Console().print(table)
+
+
+def _prepare_model_libraries() -> None:
+    """Sets what they read when they are imported; that takes seconds, so a wrong study file is refused before."""
+    # Threads that spin at barriers run ten times slower where the cores are shared.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
-    # The model libraries take seconds to import; a wrong study file is refused before.
+
+
+def _search(file: StudyFile, options: argparse.Namespace) -> None:
+    _prepare_model_libraries()
     from llmsearch_optuna.launch import build_tuner, search  # noqa: PLC0415
 
     study = search(file, build_tuner(file), n_trials=options.trials, show_progress=not options.quiet)

@@ -77,7 +77,6 @@ class Tuner:
         dataset: The dataset with the prompts (`_X`) and references (`_y`).
         task: The samples in their shared order, split.
         metric: The metric.
-        engine: What generates.
 
     Raises:
         ConfigurationError: An argument is wrong or missing; one line says which and what to change.
@@ -275,6 +274,18 @@ class Tuner:
                 show_progress=show_progress,
             )
         return study
+
+    def diagnosis(self) -> dict[str, str]:
+        """What a search runs on, by name: the engine and why it is this one, the model, the data, the metric."""
+        prompts = [len(sample.token_ids) for sample in (*self.task.search, *self.task.holdout)]
+        return {
+            "engine": self._backend.path,
+            "model": self._backend.description,
+            "window": "no limit is known" if self._backend.window is None else f"{self._backend.window} tokens",
+            "data": f"{len(self.task.search)} samples to search on, {len(self.task.holdout)} held out",
+            "prompts": f"{min(prompts)} to {max(prompts)} tokens, {sum(prompts) / len(prompts):.0f} on average",
+            "metric": self.metric.name,
+        }
 
     @property
     def tokenizer(self) -> "PreTrainedTokenizerBase":

@@ -69,6 +69,14 @@ def test_run_goes_on_when_more_trials_are_asked_for(directory: Path, capsys: pyt
     assert "trial 3:" not in captured.err
 
 
+def test_doctor_tells_the_engine_and_why(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["doctor", str(directory / "mini.toml")]) == 0
+    output = " ".join(capsys.readouterr().out.split())
+    assert "64 slots, which suit LlamaForCausalLM: logits differ from those of a plain forward pass by" in output
+    assert "8 samples to search on, 0 held out" in output
+    assert "token_f1" in output
+
+
 def test_best_as_json(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["best", str(directory / "mini.db"), "--json"]) == 0
     best = json.loads(capsys.readouterr().out)
@@ -122,7 +130,7 @@ def test_ctrl_c_says_how_to_go_on(
     def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("llmsearch_optuna.search._run_trial", interrupt)
+    monkeypatch.setattr("llmsearch_optuna.search._Search.advance", interrupt)
     assert main(["run", str(directory / "mini.toml"), "--trials", "9", "--quiet"]) == 130
     assert "the same command goes on from here" in capsys.readouterr().err
     monkeypatch.undo()

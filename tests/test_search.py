@@ -14,7 +14,8 @@ from tiny_models import tiny_model, tiny_tokenizer
 
 from llmsearch_optuna import SearchSpace, Tuner
 from llmsearch_optuna.dimensions import Categorical, Float, Int
-from llmsearch_optuna.errors import FingerprintError, StorageError, TrialError
+from llmsearch_optuna.errors import ConfigurationError, FingerprintError, StorageError, TrialError
+from llmsearch_optuna.params import GenerationParams
 from llmsearch_optuna.progress import SearchProgress
 from llmsearch_optuna.storage import CompletionStore, exclusive_use, open_storage
 from llmsearch_optuna.study import finalists, study_key
@@ -127,6 +128,34 @@ def test_a_study_interrupted_at_any_write_ends_as_the_uninterrupted_one(tmp_path
         with _WriteCounter(at), pytest.raises(KeyboardInterrupt):
             search(tuner, cut, **arguments)
         assert everything(search(tuner, cut, **arguments), cut) == expected, f"interrupted at write {at}"
+
+
+def test_what_fails_in_a_batch_fails_its_own_trial_only() -> None:
+    model, tokenizer = tiny_model(), tiny_tokenizer()
+    model.generation_config.eos_token_id = tokenizer.eos_token = None
+    tuner = make_tuner(model=model, tokenizer=tokenizer)
+    banned = GenerationParams(no_repeat_ngram_size=1, max_new_tokens=400)  # runs out of tokens that are not banned
+    presets = [{"temperature": 0.5, "max_new_tokens": 4}, banned, {"temperature": 0.7, "max_new_tokens": 4}]
+    study = search(tuner, None, 5, presets=presets, concurrency=5)
+    assert [trial.state.name for trial in study.trials] == ["COMPLETE"] * 3 + ["FAIL", "COMPLETE"]
+    assert "every token is banned" in study.trials[3].user_attrs["error"]
+    alone = search(tuner, None, 5, presets=presets, concurrency=1)
+    assert [trial.value for trial in alone.trials] == [trial.value for trial in study.trials]
+
+
+def test_concurrency_changes_no_trials_completions_and_stays_with_the_study(tmp_path: Path) -> None:
+    path = tmp_path / "x.db"
+    study = search(make_tuner(), path, 6, concurrency=3, sampler="random", pruner="none")
+    one_by_one = search(make_tuner(), tmp_path / "y.db", 6, concurrency=1, sampler="random", pruner="none")
+    assert [trial.values for trial in study.trials] == [trial.values for trial in one_by_one.trials]
+    assert {trial.user_attrs["round"] for trial in study.trials} == {0, 4}
+    longer = search(make_tuner(batch_size=8), path, 9, sampler="random", pruner="none")
+    assert [trial.user_attrs["round"] for trial in longer.trials[6:]] == [8, 8, 8]
+
+
+def test_concurrency_must_be_positive() -> None:
+    with pytest.raises(ConfigurationError, match="concurrency must be >= 1, got 0"):
+        search(make_tuner(), None, concurrency=0)
 
 
 def test_n_trials_is_the_total(tmp_path: Path) -> None:

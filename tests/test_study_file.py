@@ -33,6 +33,7 @@ storage = "runs/maths.db"
 n_trials = 7
 seed = 3
 rungs = [4, 8, 16]
+concurrency = 2
 baselines = false
 presets = ["arena", "strategies"]
 
@@ -111,6 +112,7 @@ def test_what_is_left_out_has_a_default() -> None:
         n_trials=50,
         seed=42,
         rungs=8,
+        concurrency=None,
         baselines=True,
         presets=[],
     )
@@ -126,6 +128,7 @@ def test_every_key_is_read() -> None:
         "n_trials": 7,
         "seed": 3,
         "rungs": [4, 8, 16],
+        "concurrency": 2,
         "baselines": False,
         "presets": ["arena", "strategies"],
     }
@@ -241,6 +244,7 @@ def test_text_that_is_not_toml_is_refused() -> None:
             "`rungs` in [study] must be an integer or a list (an integer each) or a text, got [True]",
         ),
         ("[model]", "[study]\nn_trials = 0\n[model]", "`n_trials` in [study] must be >= 1, got 0"),
+        ("[model]", "[study]\nconcurrency = 0\n[model]", "`concurrency` in [study] must be >= 1, got 0"),
         ('name = "demo"', 'name = "demo"\nbatch_size = 0', "`batch_size` in [model] must be >= 1, got 0"),
         ("[data]", "[data]\nsearch_size = 0", "`search_size` in [data] must be >= 1, got 0"),
         ("[data]", "[data]\nholdout_size = -1", "`holdout_size` in [data] must be >= 0, got -1"),

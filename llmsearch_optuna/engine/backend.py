@@ -17,6 +17,7 @@ from llmsearch_optuna.engine.model import (
     context_window,
     default_params,
     default_stopping,
+    embedding_weight,
     model_fingerprint,
 )
 from llmsearch_optuna.engine.probe import probe
@@ -37,6 +38,7 @@ class Backend:
     Attributes:
         engine: Generates.
         path: Which engine that is, and why.
+        description: The model's class, size, type and device.
         rows: How many rows it generates at once; 1 where it is not known.
         tokenizer: Encodes the prompts.
         identity: Names the model in the study's fingerprint.
@@ -48,6 +50,7 @@ class Backend:
 
     engine: Engine
     path: str
+    description: str
     rows: int = 1
     tokenizer: PreTrainedTokenizerBase
     identity: str
@@ -81,10 +84,11 @@ def model_backend(
     check_tokenizer(model, tokenizer)
     torch.nn.Module.eval(model)
     engine, path = _engine(model, tokenizer, batch_size, decode_args)
-    _LOG.info("%s", path)
+    _LOG.info("engine: %s", path)
     return Backend(
         engine=engine,
         path=path,
+        description=_description(model),
         rows=batch_size,
         tokenizer=tokenizer,
         identity=model_fingerprint(model),
@@ -107,16 +111,25 @@ def _engine(
         passed, reason = probe(forward)
         if passed:
             engine = SlotEngine(forward, tokenizer, slots=batch_size, decode_args=decode_args)
-            return engine, f"engine: {engine.slots} slots, which suit {type(model).__name__}: {reason}"
+            return engine, f"{engine.slots} slots, which suit {type(model).__name__}: {reason}"
     plain = GenerateEngine(model, tokenizer, batch_size=batch_size, decode_args=decode_args)
-    return plain, f"engine: plain model.generate, as slots do not suit {type(model).__name__}: {reason}"
+    return plain, f"plain model.generate, as slots do not suit {type(model).__name__}: {reason}"
+
+
+def _description(model: PreTrainedModel) -> str:
+    weights = list(model.parameters())
+    devices = ", ".join(sorted({str(weight.device) for weight in weights}))
+    millions = sum(weight.numel() for weight in weights) / 1e6
+    dtype = str(embedding_weight(model).dtype).removeprefix("torch.")
+    return f"{type(model).__name__} with {millions:.4g} million parameters in {dtype} on {devices}"
 
 
 def function_backend(function: PredictionFunction, tokenizer: PreTrainedTokenizerBase) -> Backend:
     """A backend around the user's own prediction function, of whose model nothing is known."""
     return Backend(
         engine=FunctionEngine(function),
-        path="engine: custom_pred_function",
+        path="custom_pred_function",
+        description="behind custom_pred_function",
         tokenizer=tokenizer,
         identity=identify(function),
     )

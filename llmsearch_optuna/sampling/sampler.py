@@ -1,7 +1,7 @@
 """One token for every row, each by its own parameters and on its own."""
 
 import math
-from functools import partial
+from typing import NoReturn
 
 import torch
 from torch import Tensor
@@ -32,23 +32,31 @@ def sample(logits: Tensor, rows: SamplingRows, steps: Tensor, *, width: int = 25
             rows with a cut that may end outside are tried again with more, in the end with all.
 
     Returns:
-        Token ids; int64 [rows].
+        Token ids, on the CPU; int64 [rows].
 
     Raises:
         LogitsError: A row holds NaN or +inf, or has no finite logit.
     """
     tokens, peaks = _most_probable(logits)
-    if rows.greedy.all():
-        return tokens
-    scores = _scores(logits, peaks, rows)
-    cut = rows.cuts.any(-1)
-    for wanted, draw in ((cut, partial(_draw_cut, width=width)), (~cut & ~rows.greedy, _draw_free)):
-        if wanted.all():
-            return draw(scores, rows, steps)
-        if wanted.any():
-            index = wanted.nonzero()[:, 0].to(logits.device)
-            tokens[index] = draw(scores[index], rows.select(index), steps[index])
-    return tokens
+    undecided = torch.zeros_like(tokens)
+    if not rows.greedy.all():
+        scores = _scores(logits, peaks, rows)
+        cut = rows.cuts.any(-1)
+        if cut.any():
+            index, those = _select(rows, cut, logits.device)
+            tokens[index], undecided[index] = _draw_cut(scores[index], those, steps[index], width)
+        if (free := ~cut & ~rows.greedy).any():
+            index, those = _select(rows, free, logits.device)
+            tokens[index] = _draw_free(scores[index], those, steps[index])
+    # The only time that the host waits for the device.
+    drawn: Tensor = torch.stack([tokens, undecided, peaks.isfinite().long()]).cpu()
+    if not drawn[2].all():
+        _refuse(peaks)
+    left = drawn[1].nonzero()[:, 0]
+    if len(left):
+        there = left.to(logits.device)
+        drawn[0, left] = sample(logits[there], rows.select(left), steps[there], width=width * _WIDENING)
+    return drawn[0]
 
 
 def filtered_logits(logits: Tensor, rows: SamplingRows) -> Tensor:
@@ -65,6 +73,8 @@ def filtered_logits(logits: Tensor, rows: SamplingRows) -> Tensor:
         LogitsError: As for `sample`.
     """
     tokens, peaks = _most_probable(logits)
+    if not peaks.isfinite().all():
+        _refuse(peaks)
     scores = _scores(logits, peaks, rows)
     candidates = apply_cuts(leading_candidates(scores, rows, logits.shape[1]), rows)
     kept = torch.empty_like(candidates.kept).scatter_(1, candidates.token_ids, candidates.kept)
@@ -74,22 +84,31 @@ def filtered_logits(logits: Tensor, rows: SamplingRows) -> Tensor:
 
 
 def _most_probable(logits: Tensor) -> tuple[Tensor, Tensor]:
-    """The most probable token of each row, and its logit in float32; refuses rows that have none."""
+    """The most probable token of each row, and its logit in float32."""
     tokens = logits.argmax(-1)
     # NaN counts as the largest value, so that the peak shows all that can be wrong with a row.
-    peaks = logits.gather(1, tokens[:, None])[:, 0].float()
-    if not peaks.isfinite().all():
-        row, peak = next((row, peak) for row, peak in enumerate(peaks.tolist()) if not math.isfinite(peak))
-        if peak == -math.inf:
-            raise LogitsError(
-                f"row {row} of the logits has no finite value, so that every token is banned: "
-                "weaken `no_repeat_ngram_size` or whatever else bans tokens"
-            )
+    return tokens, logits.gather(1, tokens[:, None])[:, 0].float()
+
+
+def _refuse(peaks: Tensor) -> NoReturn:
+    row, peak = next((row, peak) for row, peak in enumerate(peaks.tolist()) if not math.isfinite(peak))
+    if peak == -math.inf:
         raise LogitsError(
-            f"row {row} of the logits holds {'NaN' if math.isnan(peak) else '+inf'}: "
-            "if the model runs in float16 it overflowed, so load it in bfloat16 or float32"
+            f"row {row} of the logits has no finite value, so that every token is banned: "
+            "weaken `no_repeat_ngram_size` or whatever else bans tokens"
         )
-    return tokens, peaks
+    raise LogitsError(
+        f"row {row} of the logits holds {'NaN' if math.isnan(peak) else '+inf'}: "
+        "if the model runs in float16 it overflowed, so load it in bfloat16 or float32"
+    )
+
+
+def _select(rows: SamplingRows, wanted: Tensor, device: torch.device) -> tuple[slice | Tensor, SamplingRows]:
+    """The index of the wanted rows, and their parameters."""
+    if wanted.all():
+        return slice(None), rows
+    index = wanted.nonzero()[:, 0]
+    return index.to(device), rows.select(index)
 
 
 def _scores(logits: Tensor, peaks: Tensor, rows: SamplingRows) -> Tensor:
@@ -99,15 +118,12 @@ def _scores(logits: Tensor, peaks: Tensor, rows: SamplingRows) -> Tensor:
     return logits.float() / temperature[:, None]
 
 
-def _draw_cut(scores: Tensor, rows: SamplingRows, steps: Tensor, *, width: int) -> Tensor:
+def _draw_cut(scores: Tensor, rows: SamplingRows, steps: Tensor, width: int) -> tuple[Tensor, Tensor]:
+    """The rows' tokens, and which of them are void as the row wants more candidates; both int64 [rows]."""
     candidates = apply_cuts(leading_candidates(scores, rows, width), rows)
     noise = gumbel_noise(rows.seeds, rows.prompt_keys, steps, candidates.token_ids)
     tokens = candidates.token_ids.gather(1, (candidates.log_ratios + noise).argmax(-1, keepdim=True))[:, 0]
-    undecided = candidates.undecided.nonzero()[:, 0]
-    if len(undecided):
-        left = (scores[undecided], rows.select(undecided), steps[undecided])
-        tokens[undecided] = _draw_cut(*left, width=width * _WIDENING)
-    return tokens
+    return tokens, candidates.undecided.long()
 
 
 def _draw_free(scores: Tensor, rows: SamplingRows, steps: Tensor) -> Tensor:

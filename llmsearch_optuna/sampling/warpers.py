@@ -174,7 +174,7 @@ def leading_candidates(scores: Tensor, rows: SamplingRows, width: int) -> Candid
     vocab = scores.shape[1]
     token_ids = torch.cat([_order_keys(scores[part]).topk(min(width, vocab)).indices for part in row_slices(scores)])
     best = scores.gather(1, token_ids)
-    size = (best > -torch.inf).sum(-1)
+    size = (best > -torch.inf).sum(-1).clamp(min=1)
     nothing = torch.zeros_like(size)
     candidates = Candidates(
         scores=best,
@@ -277,6 +277,7 @@ def _entropy(candidates: Candidates, total: Tensor) -> Tensor:
 
 def _head(candidates: Candidates, size: Tensor) -> Candidates:
     """Keeps the first `size` candidates and, unless that leaves no candidate to tell, nothing outside of them."""
+    size = size.clamp(min=1)  # of a row without a finite score, which is refused after all rows are drawn
     # Two candidates are left over, as they also stand for the zeros that tfs sees past the end.
     inside = size <= candidates.scores.shape[1] - 2
     return candidates._replace(

@@ -1,14 +1,18 @@
 """The embedded model: how it is had, and that the demo works with it."""
 
 import json
+import random
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 
 from llmsearch_optuna.cli import main
 from llmsearch_optuna.demo.dataset import demo_samples
 from llmsearch_optuna.demo.model import CACHE_VARIABLE, WHEEL, demo_model_directory
-from llmsearch_optuna.engine import GenerateEngine, Request, Stopping
+from llmsearch_optuna.engine import Completion, GenerateEngine, Request, SlotEngine, Stopping
+from llmsearch_optuna.engine.forward import Forward
 from llmsearch_optuna.engine.model import load_model
 from llmsearch_optuna.errors import ModelError
 from llmsearch_optuna.params import GenerationParams
@@ -62,22 +66,50 @@ def test_the_demo_searches_resumes_and_can_be_read(
     assert capsys.readouterr().out.count("completion: ") == 48
 
 
+@pytest.fixture
+def two_threads() -> Iterator[None]:
+    """What one thread rounds, another might round otherwise."""
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(1)
+
+
 @pytest.mark.slow
-def test_the_real_models_completions_do_not_depend_on_the_batch() -> None:
-    model, tokenizer = load_model(str(demo_model_directory()))
-    requests = [
-        Request(
-            prompt=str(row["instruction"]),
-            prompt_ids=tuple(tokenizer(str(row["instruction"]))["input_ids"]),
-            params=params,
-            stopping=Stopping(eos_token_ids=(2,)),
-        )
-        for row in demo_samples(6)
-        for params in (
-            GenerationParams(max_new_tokens=16),
-            GenerationParams(temperature=0.8, top_p=0.9, generation_seed=1, max_new_tokens=16),
-        )
+@pytest.mark.usefixtures("two_threads")
+def test_the_real_models_completions_do_not_depend_on_their_company() -> None:
+    """64 prompts and 3 parameter sets: 8, 16 and 32 slots, three orders, each set alone and mixed with the others."""
+    model, tokenizer = load_model(str(demo_model_directory()), device="cpu")
+    sets = (
+        GenerationParams(max_new_tokens=12),
+        GenerationParams(temperature=0.8, top_p=0.9, generation_seed=1, max_new_tokens=12),
+        GenerationParams(temperature=1.3, tfs=0.95, repetition_penalty=1.1, generation_seed=2, max_new_tokens=12),
+    )
+    prompts = [str(row["instruction"]) * (1 + index % 5) for index, row in enumerate(demo_samples(64))]
+    by_set = [
+        [
+            Request(
+                prompt=prompt,
+                prompt_ids=tuple(tokenizer(prompt)["input_ids"]),
+                params=params,
+                stopping=Stopping(eos_token_ids=(2,)),
+            )
+            for prompt in prompts
+        ]
+        for params in sets
     ]
-    together = GenerateEngine(model, tokenizer, batch_size=12).generate(requests)
-    assert GenerateEngine(model, tokenizer, batch_size=5).generate(requests[::-1]) == together[::-1]
-    assert GenerateEngine(model, tokenizer, batch_size=1).generate(requests) == together
+    mixed = [request for requests in by_set for request in requests]
+    forward = Forward(model)
+
+    def completions(slots: int, batches: list[list[Request]]) -> dict[Request, Completion]:
+        engine = SlotEngine(forward, tokenizer, slots=slots)
+        return {
+            request: completion
+            for batch in batches
+            for request, completion in zip(batch, engine.generate(batch), strict=True)
+        }
+
+    expected = completions(32, [mixed])
+    assert completions(8, [requests[::-1] for requests in by_set]) == expected
+    assert completions(16, [random.Random(0).sample(mixed, len(mixed))]) == expected
+    plain = [*by_set[0][:4], *by_set[1][:4]]
+    assert GenerateEngine(model, tokenizer, batch_size=8).generate(plain) == [expected[request] for request in plain]
