@@ -1,6 +1,7 @@
 """The plain engine: ``model.generate``, with our own sampler in the place of the logits processors."""
 
 import copy
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
@@ -23,6 +24,8 @@ from llmsearch_optuna.errors import MemoryExhaustedError
 from llmsearch_optuna.sampling import SamplingRows
 
 __all__ = ["GenerateEngine"]
+
+_LOG = logging.getLogger(__name__)
 
 
 class GenerateEngine:
@@ -116,6 +119,7 @@ class GenerateEngine:
         if rows == 1:
             raise MemoryExhaustedError(NOT_EVEN_ONE_ROW)
         self.batch_size = rows // 2
+        _LOG.warning("out of memory: going on with %d rows at once", self.batch_size)
 
 
 class _Batch:

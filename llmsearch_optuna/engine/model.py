@@ -216,11 +216,11 @@ def context_window(model: PreTrainedModel) -> int | None:
 
 
 def model_fingerprint(model: PreTrainedModel) -> str:
-    """A hash of the architecture, the dtype and the head of every weight tensor."""
+    """A hash of the architecture, the dtype and the head of every weight tensor; of offloaded ones, of the shape."""
     volatile = {"_name_or_path", "_model_name_or_path", "architectures", "transformers_version", "dtype", "use_cache"}
     config = {key: value for key, value in model.config.to_dict().items() if key not in volatile}
     digest = hashlib.sha256(f"{type(model).__name__} {json.dumps(config, sort_keys=True, default=str)}".encode())
     for name, weight in sorted(model.state_dict().items()):
-        head = weight.detach().flatten()[:16].to("cpu", torch.float64)
-        digest.update(f"{name} {tuple(weight.shape)} {weight.dtype} {head.tolist()}".encode())
+        head = [] if weight.is_meta else weight.detach().flatten()[:16].to("cpu", torch.float64).tolist()
+        digest.update(f"{name} {tuple(weight.shape)} {weight.dtype} {head}".encode())
     return digest.hexdigest()[:16]

@@ -59,15 +59,19 @@ class PromptCache:
         if forward.device.type == "cpu":
             host_bytes = 0
         self._host_bytes = _budget(torch.device("cpu")) if host_bytes is None else host_bytes
+        self._logits_device = forward.device
         self._on_device: dict[tuple[int, ...], Prefill] = {}
         self._on_host: dict[tuple[int, ...], Prefill] = {}
 
     def get(self, prompt_ids: tuple[int, ...]) -> Prefill:
-        """The prompt's keys, values and first logits."""
-        kept = self._on_device.get(prompt_ids) or self._on_host.get(prompt_ids)
-        if kept is not None:
-            return kept
+        """The prompt's keys and values, wherever they are, and its first logits, where the model gives logits."""
+        if prompt_ids in self._on_device:
+            return self._on_device[prompt_ids]
+        if prompt_ids in self._on_host:
+            kept = self._on_host[prompt_ids]
+            return kept._replace(logits=kept.logits.to(self._logits_device))
         prefilled = prefill(self._forward, prompt_ids)
+        self._logits_device = prefilled.logits.device
         if _total(self._on_device) + prefilled.nbytes <= self._device_bytes:
             self._on_device[prompt_ids] = prefilled
         elif _total(self._on_host) + prefilled.nbytes <= self._host_bytes:

@@ -1,5 +1,6 @@
 """The slot engine: prompts prefilled once, and every slot of the running batch kept busy."""
 
+import logging
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
@@ -22,6 +23,8 @@ from llmsearch_optuna.errors import MemoryExhaustedError
 from llmsearch_optuna.sampling import SamplingRows
 
 __all__ = ["SlotEngine"]
+
+_LOG = logging.getLogger(__name__)
 
 
 class SlotEngine:
@@ -123,7 +126,7 @@ class SlotEngine:
                 request = queue.popleft()
                 prompt = self._prompts.get(request.prompt_ids)
                 self._ready_decoder(prompt.layers).cache.load(slot, prompt.layers)
-                logits.append(prompt.logits.to(self._forward.device))
+                logits.append(prompt.logits)
                 self._rows[slot] = Row(request, self._tokenizer)
             self._choose(torch.stack(logits), [row for slot in slots if (row := self._rows[slot])], on_tokens)
 
@@ -180,6 +183,7 @@ class SlotEngine:
         if self.slots == 1:
             raise MemoryExhaustedError(NOT_EVEN_ONE_ROW)
         self.slots //= 2
+        _LOG.warning("out of memory: going on with %d rows at once", self.slots)
 
 
 def _places(request: Request) -> int:

@@ -127,13 +127,16 @@ def test_stops_never_look_into_the_prompt(engine: MakeEngine) -> None:
 
 
 @pytest.mark.parametrize("error", [torch.OutOfMemoryError, RuntimeError])
-def test_out_of_memory_halves_the_rows_with_identical_results(engine: MakeEngine, error: type[Exception]) -> None:
+def test_out_of_memory_halves_the_rows_with_identical_results(
+    engine: MakeEngine, error: type[Exception], caplog: pytest.LogCaptureFixture
+) -> None:
     expected = engine(tiny_model(), 32).generate(all_requests())
     model = tiny_model()
     memory = LimitedMemory(model, 3, error)
     limited = engine(model, 16)
     assert limited.generate(all_requests()) == expected
     assert memory.largest_served == 2
+    assert caplog.messages[-1] == "out of memory: going on with 2 rows at once"
     assert limited.generate(all_requests()) == expected
 
 

@@ -2,10 +2,12 @@
 
 import itertools
 import random
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from accelerate import dispatch_model
 from engine_requests import PARAMS, LimitedMemory, all_requests, request
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,6 +15,7 @@ from tiny_models import TEXT, tiny_model, tiny_tokenizer
 from transformers import PreTrainedModel
 
 from llmsearch_optuna.engine import Completion, GenerateEngine, Request, SlotEngine
+from llmsearch_optuna.engine.backend import model_backend
 from llmsearch_optuna.engine.forward import Forward
 from llmsearch_optuna.engine.prefill import PromptCache
 from llmsearch_optuna.params import GenerationParams
@@ -98,6 +101,28 @@ def test_prompts_are_computed_again_where_there_is_no_room(room: int) -> None:
     shortest = min(all_requests(), key=lambda request: len(request.prompt_ids))  # the first that came
     small.generate([shortest])
     assert forwards.prompts == before + (1 - room)
+
+
+def test_prompts_kept_on_the_host_give_the_same(device: torch.device) -> None:
+    model = tiny_model(device=device)
+    expected = engine(model).generate(all_requests())
+    on_host = engine(model, prompts=PromptCache(Forward(model), device_bytes=0, host_bytes=2**30))
+    assert on_host.generate(all_requests()) == expected
+    assert on_host.generate(all_requests()) == expected
+
+
+def test_a_model_spread_over_several_places_gives_the_same(tmp_path: Path) -> None:
+    expected = engine(tiny_model()).generate(all_requests())
+    places = {"model.embed_tokens": "cpu", "model.layers.0": "cpu", "model.layers.1": "disk", "model.norm": "cpu"}
+    spread = dispatch_model(
+        tiny_model(),
+        {**places, "model.rotary_emb": "cpu", "lm_head": "cpu"},
+        main_device="cpu",
+        offload_dir=str(tmp_path),
+    )
+    backend = model_backend(spread, tiny_tokenizer(), batch_size=8)
+    assert isinstance(backend.engine, SlotEngine)
+    assert backend.engine.generate(all_requests()) == expected
 
 
 def test_equal_requests_are_generated_once() -> None:
