@@ -17,7 +17,7 @@ MIN_ROWS = 8
 
 _WIDTH_STEP = 8
 _TEST_LENGTH = 64
-_REFERENCE_LENGTH = 1024
+_REFERENCE_LENGTH = 512
 
 
 class ExactShapes:
@@ -82,7 +82,7 @@ class ExactShapes:
         return independent, (*(width for width in narrower if same[width] or not independent), slots)
 
     def _is_exact(self, length: int) -> bool:
-        """Whether a length gives the same bits as the reference: the next multiple of 1024, each like the one below."""
+        """Whether a length gives the same bits as the reference: the next multiple of 512, each like the one below."""
         longer = -(-length // _REFERENCE_LENGTH) * _REFERENCE_LENGTH
         shorter = length if length < longer else length - _REFERENCE_LENGTH
         if not self.independent or shorter == 0:
@@ -107,8 +107,8 @@ class ExactShapes:
 
 
 def _next_length(places: int) -> int:
-    """Multiples of 64, then of 128 from 512 on, of 256 from 1024 on, ...: a seventh of a length unused at most."""
-    step = 64
+    """Multiples of 32, then of 64 from 256 on, of 128 from 512 on, ...: a seventh of a length unused from there on."""
+    step = 32
     while places > 8 * step:
         step *= 2
     return -(-places // step) * step

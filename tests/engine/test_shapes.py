@@ -62,7 +62,7 @@ def test_experts_are_said_to_round_by_their_company() -> None:
     exact, _ = shapes(family="mixtral", hidden_size=64, intermediate_size=256)
     if exact.independent:
         pytest.skip("this machine's kernels round experts alike")
-    assert exact.length(65) == 128
+    assert exact.length(65) == 96
 
 
 def test_packed_weights_give_what_plain_ones_do() -> None:
