@@ -48,6 +48,7 @@ def build_tuner(file: StudyFile) -> Tuner:
         prompt_template=file.data.prompt_template,
         messages=file.data.messages,
         batch_size=file.model.batch_size,
+        replay_bytes=file.model.replay_bytes,
         tokenizer_encode_args=file.data.encode_args,
         tokenizer_decode_args=file.data.decode_args,
         seed=file.study.seed,

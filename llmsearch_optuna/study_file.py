@@ -54,6 +54,7 @@ class ModelSection:
     gguf_file: str | None = None
     allow_pickle: bool = False
     batch_size: int = 64
+    replay_bytes: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -195,6 +196,7 @@ class StudyFile:
             ("study", "n_trials", self.study.n_trials, 1),
             ("study", "concurrency", self.study.concurrency, 1),
             ("model", "batch_size", self.model.batch_size, 1),
+            ("model", "replay_bytes", self.model.replay_bytes, 0),
             ("data", "search_size", self.data.search_size, 1),
             ("data", "holdout_size", self.data.holdout_size, 0),
         ):

@@ -28,6 +28,8 @@ from llmsearch_optuna.task import Sample, Task, as_dataset, check_window, encode
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+    from llmsearch_optuna.engine.slots import ReplayStatistics
+
 __all__ = ["Score", "Tuner"]
 
 _LOG = logging.getLogger(__name__)
@@ -60,6 +62,8 @@ class Tuner:
         messages: Chat messages (role and ``str.format`` content). Exactly one of these three must be given.
         device: Where the model shall be; where it is already, by default.
         batch_size: Rows that are generated at once; halved when memory runs out. Completions do not depend on it.
+        replay_bytes: Memory for continuations that trials have in common, which are then not computed again; 0 turns
+            this off. By default a quarter of what is free where the model is. Completions do not depend on it.
         tokenizer_encode_args: The tokenizer's keyword arguments for prompts; see `encode_prompts` for the default.
         tokenizer_decode_args: The tokenizer's keyword arguments for completions; ``{"skip_special_tokens": True}`` by
             default.
@@ -95,6 +99,7 @@ class Tuner:
         messages: Sequence[Mapping[str, str]] | None = None,
         device: str | None = None,
         batch_size: int = 64,
+        replay_bytes: int | None = None,
         tokenizer_encode_args: Mapping[str, Any] | None = None,
         tokenizer_decode_args: Mapping[str, Any] | None = None,
         output_preproc: Callable[[str], str] = str.strip,
@@ -109,6 +114,8 @@ class Tuner:
     ) -> None:
         if batch_size < 1:
             raise ConfigurationError(f"batch_size must be >= 1, got {batch_size}")
+        if replay_bytes is not None and replay_bytes < 0:
+            raise ConfigurationError(f"replay_bytes must be >= 0, got {replay_bytes}")
         if isinstance(stop, str) or not all(isinstance(text, str) and text for text in stop):
             raise ConfigurationError(f"stop must be a list of texts that are not empty, got {stop!r}")
         self._source = PromptSource(
@@ -135,6 +142,7 @@ class Tuner:
                 model,
                 tokenizer,
                 batch_size=batch_size,
+                replay_bytes=replay_bytes,
                 decode_args=tokenizer_decode_args,
                 is_encoder_decoder=is_encoder_decoder,
             )
@@ -273,6 +281,8 @@ class Tuner:
                 concurrency=keep_concurrency(study, concurrency, _filling(self._backend.rows, objective.rungs)),
                 show_progress=show_progress,
             )
+        if self.replay is not None:
+            _LOG.info("replay: %s", self.replay)
         return study
 
     def diagnosis(self) -> dict[str, str]:
@@ -286,6 +296,11 @@ class Tuner:
             "prompts": f"{min(prompts)} to {max(prompts)} tokens, {sum(prompts) / len(prompts):.0f} on average",
             "metric": self.metric.name,
         }
+
+    @property
+    def replay(self) -> "ReplayStatistics | None":
+        """How many tokens needed no forward pass so far; ``None`` for an engine that cannot replay."""
+        return self._backend.replay
 
     @property
     def tokenizer(self) -> "PreTrainedTokenizerBase":

@@ -21,7 +21,7 @@ from llmsearch_optuna.engine.model import (
     model_fingerprint,
 )
 from llmsearch_optuna.engine.probe import probe
-from llmsearch_optuna.engine.slots import SlotEngine
+from llmsearch_optuna.engine.slots import ReplayStatistics, SlotEngine
 from llmsearch_optuna.errors import ModelError
 from llmsearch_optuna.identity import identify
 from llmsearch_optuna.params import GenerationParams
@@ -46,6 +46,7 @@ class Backend:
         window: The most tokens of prompt and completion together; ``None`` if there is no limit.
         default_params: ``(max_new_tokens, generation_seed) -> parameters`` that the model decodes with by itself;
             ``None`` where they are not known.
+        replay: How much the engine replays; ``None`` if it cannot.
     """
 
     engine: Engine
@@ -57,6 +58,7 @@ class Backend:
     eos_token_ids: tuple[int, ...] = ()
     window: int | None = None
     default_params: Callable[[int, int], GenerationParams] | None = None
+    replay: ReplayStatistics | None = None
 
 
 def model_backend(
@@ -64,6 +66,7 @@ def model_backend(
     tokenizer: PreTrainedTokenizerBase,
     *,
     batch_size: int,
+    replay_bytes: int | None = None,
     decode_args: Mapping[str, Any] | None = None,
     is_encoder_decoder: bool | None = None,
 ) -> Backend:
@@ -73,6 +76,7 @@ def model_backend(
         model: A causal or an encoder-decoder language model; put into evaluation mode.
         tokenizer: Its tokenizer.
         batch_size: Rows per batch.
+        replay_bytes: Memory for continuations that can be replayed; see `SlotEngine`.
         decode_args: The tokenizer's keyword arguments for completions.
         is_encoder_decoder: What the caller takes the model for, if it says.
 
@@ -83,7 +87,7 @@ def model_backend(
         raise ModelError(f"is_encoder_decoder={is_encoder_decoder}, but the model says otherwise: leave it out")
     check_tokenizer(model, tokenizer)
     torch.nn.Module.eval(model)
-    engine, path = _engine(model, tokenizer, batch_size, decode_args)
+    engine, path = _engine(model, tokenizer, batch_size, replay_bytes, decode_args)
     _LOG.info("engine: %s", path)
     return Backend(
         engine=engine,
@@ -97,11 +101,16 @@ def model_backend(
         default_params=lambda max_new_tokens, seed: default_params(
             model, max_new_tokens=max_new_tokens, generation_seed=seed
         ),
+        replay=engine.statistics if isinstance(engine, SlotEngine) else None,
     )
 
 
 def _engine(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, batch_size: int, decode_args: Mapping[str, Any] | None
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    batch_size: int,
+    replay_bytes: int | None,
+    decode_args: Mapping[str, Any] | None,
 ) -> tuple[Engine, str]:
     """The fastest engine that serves the model, and what it is and why."""
     if model.config.is_encoder_decoder:
@@ -110,7 +119,9 @@ def _engine(
         forward = Forward(model)
         passed, reason = probe(forward)
         if passed:
-            engine = SlotEngine(forward, tokenizer, slots=batch_size, decode_args=decode_args)
+            engine = SlotEngine(
+                forward, tokenizer, slots=batch_size, decode_args=decode_args, replay_bytes=replay_bytes
+            )
             return engine, f"{engine.slots} slots, which suit {type(model).__name__}: {reason}"
     plain = GenerateEngine(model, tokenizer, batch_size=batch_size, decode_args=decode_args)
     return plain, f"plain model.generate, as slots do not suit {type(model).__name__}: {reason}"

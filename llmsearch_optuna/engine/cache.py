@@ -37,6 +37,9 @@ class SlotCache(Cache):
     A row's slot holds its tokens from place 0 on; what lies behind its last one is never seen, as masks leave it out.
     So a row begins, ends and goes back to an earlier token without anything being moved or cleared.
 
+    Beside the slots there are pages: every step also writes the keys and values of each new token to a page, from which
+    they can be loaded into any slot later. Page 0 is for what nobody will want.
+
     Args:
         like: One prompt's keys and values in every layer: gives shapes, dtypes and devices.
         slots: Rows.
@@ -47,22 +50,41 @@ class SlotCache(Cache):
         self._slot_layers = [_SlotLayer(layer, slots, capacity) for layer in like]
         super().__init__(layers=list(self._slot_layers))
 
-    def aim(self, positions: Tensor, length: int) -> None:
+    @property
+    def pages(self) -> int:
+        """Pages that can be written."""
+        return self._slot_layers[0].page_keys.shape[0]
+
+    @property
+    def page_bytes(self) -> int:
+        """Memory of one page in all layers."""
+        return sum(layer.page_keys[0].nbytes + layer.page_values[0].nbytes for layer in self._slot_layers)
+
+    def aim(self, positions: Tensor, length: int, pages: Tensor) -> None:
         """Says where the next step writes and how far it reads.
 
         Args:
             positions: The place of the new token of the first rows, int64. Shape: (rows,).
             length: The places that are read, from 0 on.
+            pages: The page of the new token of the first rows, int64. Shape: (rows,).
         """
         rows = torch.arange(len(positions), device=positions.device)
         for layer in self._slot_layers:
-            layer.rows, layer.positions, layer.length = rows, positions, length
+            layer.rows, layer.positions, layer.length, layer.pages = rows, positions, length, pages
 
     def load(self, slot: int, prompt: Sequence[KeysValues]) -> None:
         """Copies a prompt into a slot."""
         for layer, (keys, values) in zip(self._slot_layers, prompt, strict=True):
             layer.slot_keys[slot, :, : keys.shape[1]] = keys
             layer.slot_values[slot, :, : values.shape[1]] = values
+
+    def load_pages(self, slot: int, places: Sequence[int], pages: Sequence[int]) -> None:
+        """Copies pages to places of a slot."""
+        there, which = torch.tensor([list(places), list(pages)])
+        for layer in self._slot_layers:
+            to, which_here = there.to(layer.page_keys.device), which.to(layer.page_keys.device)
+            layer.slot_keys[slot, :, to] = layer.page_keys[which_here].transpose(0, 1)
+            layer.slot_values[slot, :, to] = layer.page_values[which_here].transpose(0, 1)
 
     def move(self, source: int, target: int, length: int) -> None:
         """Copies the first `length` places of a slot to another one."""
@@ -73,7 +95,15 @@ class SlotCache(Cache):
     def grow(self, capacity: int) -> None:
         """Makes more places per row, keeping what is there."""
         for layer in self._slot_layers:
-            layer.grow(capacity)
+            layer.slot_keys = _longer(layer.slot_keys, 2, capacity)
+            layer.slot_values = _longer(layer.slot_values, 2, capacity)
+
+    def grow_pages(self, pages: int) -> None:
+        """Makes more pages, keeping what is there."""
+        for layer in self._slot_layers:
+            # One after the other, so that no more than one of them is there twice.
+            layer.page_keys = _longer(layer.page_keys, 0, pages)
+            layer.page_values = _longer(layer.page_values, 0, pages)
 
     def fill_with_noise(self, generator: torch.Generator) -> None:
         """Fills all slots with normal noise, for comparing kernels."""
@@ -90,11 +120,15 @@ class SlotCache(Cache):
 
 
 class _SlotLayer(CacheLayerMixin):  # type: ignore[no-untyped-call]
-    """One layer of a `SlotCache`. Shape of both memories: (slots, heads, capacity, head size)."""
+    """One layer of a `SlotCache`.
+
+    Shapes: (slots, heads, capacity, head size) of the slots' memories, (pages, heads, head size) of the pages'.
+    """
 
     is_sliding = False
     rows: Tensor
     positions: Tensor
+    pages: Tensor
     length: int
 
     def __init__(self, like: KeysValues, slots: int, capacity: int) -> None:
@@ -102,17 +136,15 @@ class _SlotLayer(CacheLayerMixin):  # type: ignore[no-untyped-call]
         self.slot_keys, self.slot_values = (
             memory.new_zeros(slots, memory.shape[0], capacity, memory.shape[2]) for memory in like
         )
+        self.page_keys, self.page_values = (memory.new_zeros(1, memory.shape[0], memory.shape[2]) for memory in like)
         self.length = capacity
-
-    def grow(self, capacity: int) -> None:
-        self.slot_keys, self.slot_values = (_grown(memory, capacity) for memory in (self.slot_keys, self.slot_values))
 
     def update(self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:  # noqa: ARG002
         """Writes the new token of each row at its own place, and gives what the step reads."""
         device = self.slot_keys.device
-        rows, positions = self.rows.to(device), self.positions.to(device)
-        self.slot_keys[rows, :, positions] = key_states[:, :, 0]
-        self.slot_values[rows, :, positions] = value_states[:, :, 0]
+        rows, positions, pages = self.rows.to(device), self.positions.to(device), self.pages.to(device)
+        self.slot_keys[rows, :, positions] = self.page_keys[pages] = key_states[:, :, 0]
+        self.slot_values[rows, :, positions] = self.page_values[pages] = value_states[:, :, 0]
         count = key_states.shape[0]
         return self.slot_keys[:count, :, : self.length], self.slot_values[:count, :, : self.length]
 
@@ -132,8 +164,9 @@ class _SlotLayer(CacheLayerMixin):  # type: ignore[no-untyped-call]
         return self.slot_keys.shape[2]
 
 
-def _grown(memory: Tensor, capacity: int) -> Tensor:
-    slots, heads, places, size = memory.shape
-    larger = memory.new_zeros(slots, heads, capacity, size)
-    larger[:, :, :places] = memory
-    return larger
+def _longer(memory: Tensor, dimension: int, length: int) -> Tensor:
+    shape = list(memory.shape)
+    shape[dimension] = length
+    longer = memory.new_zeros(shape)  # what is masked is multiplied by 0, which would not help against NaN
+    longer.narrow(dimension, 0, memory.shape[dimension]).copy_(memory)
+    return longer

@@ -45,18 +45,21 @@ class SlotDecoder:
             self._graphs = _StepGraphs(self._step, slots, forward.device)
 
     @torch.inference_mode()
-    def step(self, tokens: Sequence[int], positions: Sequence[int], length: int) -> Tensor:
+    def step(
+        self, tokens: Sequence[int], positions: Sequence[int], length: int, pages: Sequence[int] | None = None
+    ) -> Tensor:
         """Feeds one token to each of the first rows.
 
         Args:
             tokens: The rows' last tokens.
             positions: The tokens' places.
             length: The places that are read, more than every position and at most the capacity.
+            pages: Where the tokens' keys and values are kept for later; page 0, for nothing, by default.
 
         Returns:
             Logits, valid until the next step. Shape: (rows, vocabulary).
         """
-        inputs = torch.tensor([list(tokens), list(positions)])
+        inputs = torch.tensor([list(tokens), list(positions), [0] * len(tokens) if pages is None else list(pages)])
         if self._graphs is not None:
             try:
                 return self._graphs.step(inputs, length)
@@ -65,8 +68,7 @@ class SlotDecoder:
             except RuntimeError as error:
                 _LOG.info("decode steps are not captured in CUDA graphs: %s", " ".join(str(error).split()))
                 self._graphs = None
-        tokens_there, positions_there = inputs.to(self._forward.device)
-        return self._step(tokens_there, positions_there, length)
+        return self._step(inputs.to(self._forward.device), length)
 
     def grow(self, capacity: int) -> None:
         """Makes more places per row, keeping what is there."""
@@ -75,8 +77,15 @@ class SlotDecoder:
         if self._graphs is not None:
             self._graphs.clear()
 
-    def _step(self, tokens: Tensor, positions: Tensor, length: int) -> Tensor:
-        self.cache.aim(positions, length)
+    def grow_pages(self, pages: int) -> None:
+        """Makes more pages, keeping what is there."""
+        self.cache.grow_pages(pages)
+        if self._graphs is not None:
+            self._graphs.clear()
+
+    def _step(self, inputs: Tensor, length: int) -> Tensor:
+        tokens, positions, pages = inputs
+        self.cache.aim(positions, length, pages)
         return self._forward(
             input_ids=tokens[:, None],
             attention_mask=decode_masks(self._windows, positions, length, self._additive),
@@ -88,18 +97,18 @@ class SlotDecoder:
 class _StepGraphs:
     """Decode steps as CUDA graphs, captured when a shape is first needed: one launch in the place of hundreds."""
 
-    def __init__(self, take_step: Callable[[Tensor, Tensor, int], Tensor], slots: int, device: torch.device) -> None:
+    def __init__(self, take_step: Callable[[Tensor, int], Tensor], slots: int, device: torch.device) -> None:
         self._take_step = take_step
-        self._inputs = torch.zeros(2, slots, dtype=torch.int64, device=device)
+        self._inputs = torch.zeros(3, slots, dtype=torch.int64, device=device)
         self._pool: Any = None
         self._captured: dict[tuple[int, int], tuple[torch.cuda.CUDAGraph, Tensor]] = {}
 
     def step(self, inputs: Tensor, length: int) -> Tensor:
-        """One step. Shape of inputs: (2, rows), tokens and positions on the host."""
+        """One step. Shape of inputs: (3, rows), tokens, positions and pages on the host."""
         rows = inputs.shape[1]
-        tokens, positions = self._inputs[:, :rows].copy_(inputs, non_blocking=True)
+        there = self._inputs[:, :rows].copy_(inputs, non_blocking=True)
         if (rows, length) not in self._captured:
-            self._captured[rows, length] = self._capture(tokens, positions, length)
+            self._captured[rows, length] = self._capture(there, length)
         graph, logits = self._captured[rows, length]
         graph.replay()
         return logits
@@ -108,16 +117,16 @@ class _StepGraphs:
         """Forgets the graphs: the memory that they write to is gone."""
         self._captured.clear()
 
-    def _capture(self, tokens: Tensor, positions: Tensor, length: int) -> tuple[torch.cuda.CUDAGraph, Tensor]:
+    def _capture(self, inputs: Tensor, length: int) -> tuple[torch.cuda.CUDAGraph, Tensor]:
         # Kernels are chosen and memory is laid out before the capture; the same step twice writes the same values.
         stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(stream):
             for _ in range(2):
-                self._take_step(tokens, positions, length)
+                self._take_step(inputs, length)
         torch.cuda.current_stream().wait_stream(stream)
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph, pool=self._pool):
-            logits = self._take_step(tokens, positions, length)
+            logits = self._take_step(inputs, length)
         self._pool = graph.pool()
         return graph, logits

@@ -19,7 +19,7 @@ from transformers import (
 from llmsearch_optuna.engine.base import Completion, Request, TokenCallback
 from llmsearch_optuna.engine.memory import NOT_EVEN_ONE_ROW, is_out_of_memory, release_memory
 from llmsearch_optuna.engine.model import embedding_weight, pad_token_id
-from llmsearch_optuna.engine.rows import Row, choose_tokens, sampling_rows
+from llmsearch_optuna.engine.rows import Row, draw_tokens, sampling_rows
 from llmsearch_optuna.errors import MemoryExhaustedError
 from llmsearch_optuna.sampling import SamplingRows
 
@@ -161,9 +161,10 @@ class _Batch:
         if not active:
             return chosen
         index = torch.tensor(active, device=logits.device)
-        choose_tokens(logits[index], [self.rows[row] for row in active], self._sampling.select(index))
-        for row in active:
-            chosen[row] = self.rows[row].token_ids[-1]
+        tokens = draw_tokens(logits[index], [self.rows[row] for row in active], self._sampling.select(index))
+        for row, token in zip(active, tokens, strict=True):
+            self.rows[row].append(token)
+            chosen[row] = token
         if self._on_tokens is not None:
             self._on_tokens(len(active))
         return chosen

@@ -46,6 +46,7 @@ class PromptCache:
     """Prefilled prompts: on the model's device first, then in the host's memory, then computed again.
 
     What came first stays: trials walk through the samples in one order, and those that are pruned see only the first.
+    The latest one is always at hand.
 
     Args:
         forward: Runs the model.
@@ -62,16 +63,20 @@ class PromptCache:
         self._logits_device = forward.device
         self._on_device: dict[tuple[int, ...], Prefill] = {}
         self._on_host: dict[tuple[int, ...], Prefill] = {}
+        self._latest: tuple[tuple[int, ...], Prefill] | None = None
 
     def get(self, prompt_ids: tuple[int, ...]) -> Prefill:
         """The prompt's keys and values, wherever they are, and its first logits, where the model gives logits."""
         if prompt_ids in self._on_device:
             return self._on_device[prompt_ids]
+        if self._latest is not None and self._latest[0] == prompt_ids:
+            return self._latest[1]
         if prompt_ids in self._on_host:
             kept = self._on_host[prompt_ids]
             return kept._replace(logits=kept.logits.to(self._logits_device))
         prefilled = prefill(self._forward, prompt_ids)
         self._logits_device = prefilled.logits.device
+        self._latest = prompt_ids, prefilled
         if _total(self._on_device) + prefilled.nbytes <= self._device_bytes:
             self._on_device[prompt_ids] = prefilled
         elif _total(self._on_host) + prefilled.nbytes <= self._host_bytes:
@@ -82,6 +87,7 @@ class PromptCache:
     def shrink(self) -> None:
         """Gives the device's memory back, and takes half as much from now on."""
         self._on_device.clear()
+        self._latest = None
         self._device_bytes //= 2
 
 

@@ -9,9 +9,19 @@ from transformers import PreTrainedTokenizerBase
 
 from llmsearch_optuna.engine.base import Completion, FinishReason, Request
 from llmsearch_optuna.engine.stopping import RowStopper
-from llmsearch_optuna.sampling import SamplingRows, penalise, prompt_key, sample
+from llmsearch_optuna.params import GenerationParams
+from llmsearch_optuna.sampling import (
+    LogitSummary,
+    SamplingRows,
+    SummaryDraw,
+    penalise,
+    penalise_summary,
+    prompt_key,
+    sample,
+    sample_summary,
+)
 
-__all__ = ["Row", "choose_tokens", "sampling_rows"]
+__all__ = ["Row", "draw_tokens", "draw_tokens_from_summary", "sampling_rows"]
 
 
 class Row:
@@ -67,8 +77,8 @@ def sampling_rows(rows: Sequence[Row], logits: Tensor) -> SamplingRows:
     return SamplingRows.build([row.request.params for row in rows], [row.prompt_key for row in rows], logits.device)
 
 
-def choose_tokens(logits: Tensor, rows: Sequence[Row], sampling: SamplingRows) -> None:
-    """Draws and appends the next token of every row.
+def draw_tokens(logits: Tensor, rows: Sequence[Row], sampling: SamplingRows) -> list[int]:
+    """The next token of every row.
 
     Args:
         logits: Float. Shape: (rows, vocabulary).
@@ -78,12 +88,24 @@ def choose_tokens(logits: Tensor, rows: Sequence[Row], sampling: SamplingRows) -
     Raises:
         LogitsError: The logits hold NaN or inf.
     """
-    penalised = penalise(
-        logits.float(),
-        [row.request.params for row in rows],
-        [row.request.prompt_ids for row in rows],
-        [row.context for row in rows],
-    )
     steps = torch.tensor([len(row.token_ids) for row in rows], device=logits.device)
-    for row, token in zip(rows, sample(penalised, sampling, steps).tolist(), strict=True):
-        row.append(token)
+    return sample(penalise(logits.float(), *_penalty_arguments(rows)), sampling, steps).tolist()
+
+
+def draw_tokens_from_summary(summary: LogitSummary, rows: Sequence[Row], *, search_noise: bool) -> SummaryDraw:
+    """The next token of every row for which a summary of the logits decides it.
+
+    Args:
+        summary: Without penalties.
+        rows: Unfinished rows.
+        search_noise: See `sample_summary`.
+    """
+    steps = torch.tensor([len(row.token_ids) for row in rows])
+    penalised = penalise_summary(summary, *_penalty_arguments(rows))
+    return sample_summary(penalised, sampling_rows(rows, summary.logits), steps, search_noise=search_noise)
+
+
+def _penalty_arguments(
+    rows: Sequence[Row],
+) -> tuple[list[GenerationParams], list[tuple[int, ...]], list[list[int]]]:
+    return [row.request.params for row in rows], [row.request.prompt_ids for row in rows], [row.context for row in rows]

@@ -1,10 +1,9 @@
-"""The slot engine: prompts prefilled once, and every slot of the running batch kept busy."""
+"""The slot engine: no forward pass twice, and every slot of the running batch kept busy."""
 
 import logging
-from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from functools import partial
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -12,37 +11,63 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
 from llmsearch_optuna.engine.base import Completion, Request, TokenCallback
-from llmsearch_optuna.engine.cache import KeysValues
-from llmsearch_optuna.engine.decoder import SlotDecoder
 from llmsearch_optuna.engine.forward import Forward
-from llmsearch_optuna.engine.memory import NOT_EVEN_ONE_ROW, is_out_of_memory, release_memory
+from llmsearch_optuna.engine.lanes import Lanes
+from llmsearch_optuna.engine.memory import NOT_EVEN_ONE_ROW, free_memory, is_out_of_memory, release_memory
 from llmsearch_optuna.engine.prefill import PromptCache
-from llmsearch_optuna.engine.rows import Row, choose_tokens, sampling_rows
-from llmsearch_optuna.engine.shapes import MIN_ROWS, ExactShapes
+from llmsearch_optuna.engine.prefixes import Node, PrefixStore, Usage
+from llmsearch_optuna.engine.rows import Row, draw_tokens, draw_tokens_from_summary, sampling_rows
 from llmsearch_optuna.errors import MemoryExhaustedError
-from llmsearch_optuna.sampling import SamplingRows
+from llmsearch_optuna.sampling import summarise
 
-__all__ = ["SlotEngine"]
+__all__ = ["ReplayStatistics", "SlotEngine"]
 
 _LOG = logging.getLogger(__name__)
 
 
-class SlotEngine:
-    """Serves decoder-only attention models, each row with a slot of its own in a static cache.
+@dataclass(kw_only=True)
+class ReplayStatistics:
+    """What the tokens of an engine cost.
 
-    A prompt goes through the model once and is copied into a slot for every completion of it. A row that ends gives its
-    slot to the next request at once, whatever trial it belongs to. Steps only take shapes that round alike
-    (`ExactShapes`), so that a row's logits are the same to the bit in any company.
+    Attributes:
+        drawn: Tokens of completions.
+        replayed: Those of them that needed no forward pass, as an earlier row had been there.
+        computed: Tokens that went through the model for rows that waited for them.
+        rebuilt: Tokens that went through it again, as their keys and values had made room.
+    """
+
+    drawn: int = 0
+    replayed: int = 0
+    computed: int = 0
+    rebuilt: int = 0
+
+    def __str__(self) -> str:
+        share = self.replayed / max(1, self.drawn)
+        return (
+            f"{share:.0%} of {self.drawn} tokens were replayed without the model; {self.computed} went through it, and "
+            f"{self.rebuilt} again"
+        )
+
+
+class SlotEngine:
+    """Serves decoder-only attention models, each running continuation with a slot of its own in a static cache.
+
+    A row walks along the continuations that earlier rows have been through, with its own parameters and noise and
+    without the model, as far as what is stored decides its tokens. Then it waits for a node of the tree of prefixes.
+    Every step of the model computes one such node per slot, for all rows that wait for it, whatever trial they belong
+    to. Steps only take shapes that round alike (`ExactShapes`), so that logits are the same to the bit in any company.
 
     Args:
         forward: Runs a model that `probe` passed.
         tokenizer: The model's tokenizer.
         slots: Rows that are decoded at once, at least 8; halved for good when memory runs out.
         decode_args: The tokenizer's keyword arguments for decoding; special tokens are skipped by default.
+        replay_bytes: Memory for continuations that can be replayed; 0 turns replay off. By default a quarter of what is
+            free where the model is.
         prompts: Remembers prefilled prompts.
 
     Attributes:
-        slots: Rows that are decoded at once.
+        statistics: Of all calls so far.
     """
 
     def __init__(
@@ -52,19 +77,27 @@ class SlotEngine:
         *,
         slots: int = 64,
         decode_args: Mapping[str, Any] | None = None,
+        replay_bytes: int | None = None,
         prompts: PromptCache | None = None,
     ) -> None:
-        self._forward = forward
         self._tokenizer = tokenizer
         self._decode_args = {"skip_special_tokens": True} if decode_args is None else dict(decode_args)
         self._prompts = PromptCache(forward) if prompts is None else prompts
-        self.slots = max(slots, MIN_ROWS)
-        self._shapes: ExactShapes | None = None
-        self._decoder: SlotDecoder | None = None
-        self._places = 0
-        self._rows: list[Row | None] = []
+        self._store = PrefixStore(free_memory(forward.device) // 4 if replay_bytes is None else replay_bytes)
+        self._lanes = Lanes(forward, self._prompts, self._store, slots)
+        self._waiting: dict[Node, list[Row]] = {}
         self._finished: dict[Request, Completion] = {}
-        self._sampling: tuple[list[Row], SamplingRows] | None = None
+        self.statistics = ReplayStatistics()
+
+    @property
+    def slots(self) -> int:
+        """Rows that are decoded at once."""
+        return self._lanes.slots
+
+    @property
+    def usage(self) -> Usage:
+        """What is stored for replay."""
+        return self._store.usage
 
     def generate(
         self, requests: Sequence[Request], on_tokens: TokenCallback | None = None, upcoming: Sequence[Request] = ()
@@ -76,14 +109,18 @@ class SlotEngine:
         wanted = set(requests)
         try:
             self._keep({*requests, *upcoming})
-            queue = self._queue(requests, upcoming)
             while not wanted <= self._finished.keys():
-                if not self._advance(queue, on_tokens):
+                try:
+                    self._begin(requests, upcoming, on_tokens)
+                    self._advance(wanted, on_tokens)
+                except RuntimeError as error:
+                    if not is_out_of_memory(error):
+                        raise
                     self._make_room()
-                    queue = self._queue(requests, upcoming)
         except BaseException:
-            self._rows.clear()
+            self._waiting.clear()
             self._finished.clear()
+            self._lanes.clear()
             raise
         completions = [self._finished[request] for request in requests]
         for request in wanted:
@@ -92,97 +129,113 @@ class SlotEngine:
 
     def _keep(self, requests: AbstractSet[Request]) -> None:
         """Drops what an earlier call began and nobody wants any more."""
-        self._rows = [row if row is not None and row.request in requests else None for row in self._rows]
         self._finished = {request: done for request, done in self._finished.items() if request in requests}
-        self._places = max((self._places, *map(_places, requests)))
+        for node, rows in list(self._waiting.items()):
+            rows[:] = [row for row in rows if row.request in requests]
+            if not rows:
+                del self._waiting[node]
+                self._store.forget(node)
 
-    def _queue(self, requests: Iterable[Request], upcoming: Iterable[Request]) -> deque[Request]:
-        """What is neither finished nor running, every request once; rows of like length side by side."""
-        begun = {row.request for row in self._rows if row is not None} | self._finished.keys()
-        queue: dict[Request, None] = {}
+    def _begin(self, requests: Iterable[Request], upcoming: Iterable[Request], on_tokens: TokenCallback | None) -> None:
+        """Sends a row for every request that has none; rows of like length side by side."""
+        begun = {row.request for rows in self._waiting.values() for row in rows} | self._finished.keys()
+        new: dict[Request, None] = {}
         for group in (requests, upcoming):
-            queue |= dict.fromkeys(sorted(group, key=_places))
-        return deque(request for request in queue if request not in begun)
+            new |= dict.fromkeys(sorted((request for request in group if request not in begun), key=_places))
+        if new:
+            self._lanes.reserve(max(map(_places, new)))
+            rows = [Row(request, self._tokenizer) for request in new]
+            self._walk([(row, self._store.root(row.request.prompt_ids)) for row in rows], on_tokens)
 
-    def _advance(self, queue: deque[Request], on_tokens: TokenCallback | None) -> bool:
-        """Fills the free slots and decodes one token in every row; false when memory ran out."""
-        try:
-            self._admit(queue, on_tokens)
-            self._close_holes()
-            self._step(on_tokens)
-        except RuntimeError as error:
-            if not is_out_of_memory(error):
-                raise
-            return False
-        return True
+    def _advance(self, wanted: AbstractSet[Request], on_tokens: TokenCallback | None) -> None:
+        """Computes the first tokens of prompts, while there are slots for what follows them, and then one per slot."""
+        for prompt in [node for node in self._waiting if node.parent is None]:
+            if sum(node.parent is not None for node in self._waiting) < self.slots:
+                self._settle([prompt], self._prompts.get(prompt.prompt_ids).logits[None], on_tokens)
+                self._lanes.head_for(self._targets(wanted))
+        self._lanes.head_for(self._targets(wanted))
+        step = self._lanes.step()
+        if step is not None:
+            computed = sum(node in self._waiting for node in step.nodes)
+            self.statistics.computed += computed
+            self.statistics.rebuilt += len(step.nodes) - computed
+            self._settle(step.nodes, step.logits, on_tokens)
 
-    def _admit(self, queue: deque[Request], on_tokens: TokenCallback | None) -> None:
-        """Puts requests into the free slots and draws their first tokens, which may be their last."""
-        self._rows += [None] * (self.slots - len(self._rows))
-        while queue and None in self._rows:
-            slots = [slot for slot, row in enumerate(self._rows) if row is None][: len(queue)]
-            logits = []
-            for slot in slots:
-                request = queue.popleft()
-                prompt = self._prompts.get(request.prompt_ids)
-                self._ready_decoder(prompt.layers).cache.load(slot, prompt.layers)
-                logits.append(prompt.logits)
-                self._rows[slot] = Row(request, self._tokenizer)
-            self._choose(torch.stack(logits), [row for slot in slots if (row := self._rows[slot])], on_tokens)
+    def _targets(self, wanted: AbstractSet[Request]) -> list[Node]:
+        """What the model has to compute, for the requests of this call first."""
+        nodes = (node for node in self._waiting if node.parent is not None)
+        return sorted(nodes, key=lambda node: all(row.request not in wanted for row in self._waiting[node]))
 
-    def _close_holes(self) -> None:
-        """Moves rows from the end into free slots, so that a step takes the first slots and no others."""
-        while None in self._rows:
-            last = self._rows.pop()
-            if last is not None and self._decoder is not None:
-                hole = self._rows.index(None)
-                self._decoder.cache.move(len(self._rows), hole, len(last.context))
-                self._rows[hole] = last
+    def _settle(self, nodes: Sequence[Node], logits: Tensor, on_tokens: TokenCallback | None) -> None:
+        """Stores what the model gave, and draws the next tokens of the rows that waited for it.
 
-    def _step(self, on_tokens: TokenCallback | None) -> None:
-        rows = [row for row in self._rows if row is not None]
-        if not rows or self._decoder is None or self._shapes is None:
+        Args:
+            nodes: What went through the model.
+            logits: Shape: (nodes, vocabulary).
+            on_tokens: See `Engine.generate`.
+        """
+        summary = summarise(logits)
+        self._store.keep(nodes, summary)
+        served = [(index, row) for index, node in enumerate(nodes) for row in self._waiting.get(node, ())]
+        if not served:
             return
-        spare = self._shapes.width(len(rows)) - len(rows)
-        logits = self._decoder.step(
-            [*(row.token_ids[-1] for row in rows), *[0] * spare],
-            [*(len(row.context) - 1 for row in rows), *[0] * spare],
-            self._shapes.length(max(len(row.context) for row in rows)),
-        )
-        self._choose(logits[: len(rows)], rows, on_tokens)
+        index = torch.tensor([index for index, _ in served])
+        drawn = draw_tokens_from_summary(summary.select(index), [row for _, row in served], search_noise=False)
+        tokens = drawn.tokens.tolist()
+        left = (~drawn.decided).nonzero()[:, 0]
+        if len(left):
+            rows = [served[number][1] for number in left.tolist()]
+            whole = logits[index[left].to(logits.device)]
+            for number, token in zip(left.tolist(), draw_tokens(whole, rows, sampling_rows(rows, whole)), strict=True):
+                tokens[number] = token
+        for node in nodes:
+            self._waiting.pop(node, None)
+        self._walk(self._append([(row, nodes[index]) for index, row in served], tokens, on_tokens), on_tokens)
 
-    def _choose(self, logits: Tensor, rows: list[Row], on_tokens: TokenCallback | None) -> None:
-        """Draws the next token of every row, and takes finished rows out of their slots."""
-        if self._sampling is None or self._sampling[0] != rows:
-            self._sampling = rows, sampling_rows(rows, logits)
-        choose_tokens(logits, rows, self._sampling[1])
-        if on_tokens is not None:
-            on_tokens(len(rows))
-        for slot, row in enumerate(self._rows):
-            if row is not None and row.finish_reason is not None:
+    def _walk(self, walkers: list[tuple[Row, Node]], on_tokens: TokenCallback | None) -> None:
+        """Leads rows along known nodes; then they are finished, or wait for the model."""
+        while walkers:
+            known = [(row, node) for row, node in walkers if self._store.knows(node)]
+            for row, node in walkers:
+                if not self._store.knows(node):
+                    self._waiting.setdefault(node, []).append(row)
+            if not known:
+                return
+            summary = self._store.summaries([node for _, node in known])
+            drawn = draw_tokens_from_summary(summary, [row for row, _ in known], search_noise=True)
+            decided = []
+            for (row, node), is_decided in zip(known, drawn.decided.tolist(), strict=True):
+                if is_decided:
+                    decided.append((row, node))
+                else:
+                    self._waiting.setdefault(node, []).append(row)
+            self.statistics.replayed += len(decided)
+            walkers = self._append(decided, drawn.tokens[drawn.decided].tolist(), on_tokens)
+
+    def _append(
+        self, walkers: Sequence[tuple[Row, Node]], tokens: Sequence[int], on_tokens: TokenCallback | None
+    ) -> list[tuple[Row, Node]]:
+        """Gives every row its next token; those that are not finished, at their next nodes."""
+        further = []
+        for (row, node), token in zip(walkers, tokens, strict=True):
+            row.append(token)
+            if row.finish_reason is None:
+                further.append((row, self._store.child(node, token)))
+            else:
                 self._finished[row.request] = row.completion(self._decode_args)
-                self._rows[slot] = None
-
-    def _ready_decoder(self, like: Sequence[KeysValues]) -> SlotDecoder:
-        """The decoder, with room for the longest request so far."""
-        if self._shapes is None:
-            self._shapes = ExactShapes(partial(SlotDecoder, self._forward, like), self.slots)
-        capacity = self._shapes.length(self._places)
-        if self._decoder is None:
-            self._decoder = SlotDecoder(self._forward, like, self.slots, capacity)
-        elif self._decoder.capacity < capacity:
-            self._decoder.grow(capacity)
-        return self._decoder
+                self._store.touch(node)
+        self.statistics.drawn += len(walkers)
+        if on_tokens is not None:
+            on_tokens(len(walkers))
+        return further
 
     def _make_room(self) -> None:
-        """Halves the slots; rows begin anew, to the same tokens."""
-        self._rows.clear()
-        self._sampling = self._shapes = self._decoder = None
-        self._prompts.shrink()
-        release_memory()
+        """Halves the slots. No row loses a token: their slots are filled anew."""
         if self.slots == 1:
             raise MemoryExhaustedError(NOT_EVEN_ONE_ROW)
-        self.slots //= 2
+        self._prompts.shrink()
+        self._lanes.shrink()
+        release_memory()
         _LOG.warning("out of memory: going on with %d rows at once", self.slots)
 
 

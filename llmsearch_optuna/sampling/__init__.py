@@ -5,8 +5,30 @@ terms, so that neither neighbours nor the size of the batch can change a bit of 
 """
 
 from llmsearch_optuna.sampling.noise import gumbel_noise, prompt_key
-from llmsearch_optuna.sampling.penalties import penalise
+from llmsearch_optuna.sampling.penalties import penalise, penalise_summary
 from llmsearch_optuna.sampling.sampler import filtered_logits, sample
+from llmsearch_optuna.sampling.summary import (
+    SUMMARY_WIDTH,
+    LogitSummary,
+    SummaryDraw,
+    sample_summary,
+    summarise,
+    summary_of,
+)
 from llmsearch_optuna.sampling.warpers import SamplingRows
 
-__all__ = ["SamplingRows", "filtered_logits", "gumbel_noise", "penalise", "prompt_key", "sample"]
+__all__ = [
+    "SUMMARY_WIDTH",
+    "LogitSummary",
+    "SamplingRows",
+    "SummaryDraw",
+    "filtered_logits",
+    "gumbel_noise",
+    "penalise",
+    "penalise_summary",
+    "prompt_key",
+    "sample",
+    "sample_summary",
+    "summarise",
+    "summary_of",
+]

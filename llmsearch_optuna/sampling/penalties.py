@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from llmsearch_optuna.params import GenerationParams
+from llmsearch_optuna.sampling.summary import LogitSummary
 
-__all__ = ["penalise"]
+__all__ = ["penalise", "penalise_summary"]
 
 _Ids = npt.NDArray[np.int64]
 
@@ -36,30 +37,85 @@ def penalise(
     Returns:
         float32 [rows, vocab]; `logits` itself if no row has a penalty to pay.
     """
+    return _penalised(logits, None, params, prompts, contexts)
+
+
+def penalise_summary(
+    summary: LogitSummary,
+    params: Sequence[GenerationParams],
+    prompts: Sequence[Sequence[int]],
+    contexts: Sequence[Sequence[int]],
+) -> LogitSummary:
+    """Applies to summaries what `penalise` applies to all logits, to the same bits.
+
+    Args:
+        summary: Without penalties.
+        params: As for `penalise`.
+        prompts: As for `penalise`.
+        contexts: As for `penalise`.
+    """
+    changed = [row for row, wanted in enumerate(params) if _has_penalty(wanted)]
+    if not changed:
+        return summary
+    factors = torch.tensor([_factors(wanted) for wanted in params]).T
+    lowered, raised, bound = torch.zeros_like(summary.lowered), torch.zeros_like(summary.raised), summary.bound
+    lowered[changed] = True
+    # A factor keeps the order of the logits: what it makes of the bound bounds what it makes of all below. Only some
+    # tokens pay, so that each factor may also have been left out.
+    for factor in factors:
+        bound = torch.maximum(bound, _scaled(bound, factor))
+    for row in (bound > summary.bound).nonzero()[:, 0].tolist():
+        raised[row] = len(prompts[row]) + len(contexts[row])
+    return summary._replace(
+        logits=_penalised(summary.logits, summary.token_ids.numpy(), params, prompts, contexts),
+        bound=bound,
+        lowered=lowered,
+        raised=raised,
+    )
+
+
+def _penalised(
+    logits: Tensor,
+    token_ids: _Ids | None,
+    params: Sequence[GenerationParams],
+    prompts: Sequence[Sequence[int]],
+    contexts: Sequence[Sequence[int]],
+) -> Tensor:
+    """Penalised logits, whose columns are those of `token_ids` (ascending) or of the whole vocabulary."""
     favoured, repeated, banned = [], [], []
     for row, (wanted, prompt, context) in enumerate(zip(params, prompts, contexts, strict=True)):
-        encoder_penalty = wanted.encoder_repetition_penalty or 1.0
-        repetition_penalty = wanted.repetition_penalty or 1.0
-        ngram_size = wanted.no_repeat_ngram_size or 0
-        if encoder_penalty == 1.0 and repetition_penalty == 1.0 and not ngram_size:
+        if not _has_penalty(wanted):
             continue
+        encoder_factor, repetition_factor = _factors(wanted)
         context_ids = np.asarray(context, dtype=np.int64)
-        if encoder_penalty != 1.0:
-            favoured.append(_Entries(row, np.asarray(prompt, dtype=np.int64), 1.0 / encoder_penalty))
-        if repetition_penalty != 1.0:
-            repeated.append(_Entries(row, context_ids, repetition_penalty))
-        if ngram_size:
-            banned.append(_Entries(row, _ngram_ends(context_ids, ngram_size), 0.0))
+        if encoder_factor != 1.0:
+            favoured.append(_Entries(row, np.asarray(prompt, dtype=np.int64), encoder_factor))
+        if repetition_factor != 1.0:
+            repeated.append(_Entries(row, context_ids, repetition_factor))
+        if wanted.no_repeat_ngram_size:
+            banned.append(_Entries(row, _ngram_ends(context_ids, wanted.no_repeat_ngram_size), 0.0))
 
     for entries in (favoured, repeated):
-        index, factors = _joined(entries, logits)
+        index, factors = _joined(entries, logits, token_ids)
         if len(factors):
-            values = logits[index]
-            logits = logits.index_put(index, torch.where(values < 0, values * factors, values / factors))
-    index, factors = _joined(banned, logits)
+            logits = logits.index_put(index, _scaled(logits[index], factors))
+    index, factors = _joined(banned, logits, token_ids)
     if len(factors):
         logits = logits.index_put(index, logits.new_tensor(-torch.inf))
     return logits
+
+
+def _has_penalty(params: GenerationParams) -> bool:
+    return _factors(params) != (1.0, 1.0) or bool(params.no_repeat_ngram_size)
+
+
+def _factors(params: GenerationParams) -> tuple[float, float]:
+    """What the logits of the prompt's tokens, and then those of the context's, are scaled with; 1 is off."""
+    return 1.0 / (params.encoder_repetition_penalty or 1.0), params.repetition_penalty or 1.0
+
+
+def _scaled(logits: Tensor, factors: Tensor) -> Tensor:
+    return torch.where(logits < 0, logits * factors, logits / factors)
 
 
 class _Entries(NamedTuple):
@@ -68,16 +124,27 @@ class _Entries(NamedTuple):
     factor: float
 
 
-def _joined(entries: Sequence[_Entries], logits: Tensor) -> tuple[tuple[Tensor, Tensor], Tensor]:
-    """The (row, token) index of all entries, and the factor of each; repetitions are harmless, as they are equal."""
-    inside = [ids[(ids >= 0) & (ids < logits.shape[1])] for _, ids, _ in entries]
-    lengths = [len(ids) for ids in inside]
+def _joined(
+    entries: Sequence[_Entries], logits: Tensor, token_ids: _Ids | None
+) -> tuple[tuple[Tensor, Tensor], Tensor]:
+    """The (row, column) index of all entries, and the factor of each; repetitions are harmless, as they are equal."""
+    inside = [_columns(ids, logits.shape[1], None if token_ids is None else token_ids[row]) for row, ids, _ in entries]
+    lengths = [len(columns) for columns in inside]
     rows = np.repeat(np.array([entry.row for entry in entries], dtype=np.int64), lengths)
-    token_ids = np.concatenate([np.empty(0, dtype=np.int64), *inside])
+    columns = np.concatenate([np.empty(0, dtype=np.int64), *inside])
     factors = np.repeat(np.array([entry.factor for entry in entries], dtype=np.float32), lengths)
     device = logits.device
-    index = (torch.from_numpy(rows).to(device), torch.from_numpy(token_ids).to(device))
+    index = (torch.from_numpy(rows).to(device), torch.from_numpy(columns).to(device))
     return index, torch.from_numpy(factors).to(device)
+
+
+def _columns(ids: _Ids, count: int, token_ids: _Ids | None) -> _Ids:
+    """The columns of those tokens that have one."""
+    if token_ids is None:
+        return ids[(ids >= 0) & (ids < count)]
+    columns = np.minimum(np.searchsorted(token_ids, ids), count - 1)
+    found: _Ids = columns[token_ids[columns] == ids]
+    return found
 
 
 def _ngram_ends(context: _Ids, size: int) -> _Ids:

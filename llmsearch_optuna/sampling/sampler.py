@@ -10,7 +10,7 @@ from llmsearch_optuna.errors import LogitsError
 from llmsearch_optuna.sampling.noise import gumbel_noise
 from llmsearch_optuna.sampling.warpers import SamplingRows, apply_cuts, leading_candidates, row_slices
 
-__all__ = ["filtered_logits", "sample"]
+__all__ = ["filtered_logits", "sample", "scaled"]
 
 # Scores up to here leave room for differences in float32; a temperature that would lead beyond is as good as greedy.
 _LARGEST_SCORE = 1e38
@@ -40,7 +40,7 @@ def sample(logits: Tensor, rows: SamplingRows, steps: Tensor, *, width: int = 25
     tokens, peaks = _most_probable(logits)
     undecided = torch.zeros_like(tokens)
     if not rows.greedy.all():
-        scores = _scores(logits, peaks, rows)
+        scores = scaled(logits, peaks, rows)
         cut = rows.cuts.any(-1)
         if cut.any():
             index, those = _select(rows, cut, logits.device)
@@ -75,7 +75,7 @@ def filtered_logits(logits: Tensor, rows: SamplingRows) -> Tensor:
     tokens, peaks = _most_probable(logits)
     if not peaks.isfinite().all():
         _refuse(peaks)
-    scores = _scores(logits, peaks, rows)
+    scores = scaled(logits, peaks, rows)
     candidates = apply_cuts(leading_candidates(scores, rows, logits.shape[1]), rows)
     kept = torch.empty_like(candidates.kept).scatter_(1, candidates.token_ids, candidates.kept)
     most_probable = torch.zeros_like(kept).scatter_(1, tokens[:, None], value=True)
@@ -111,7 +111,7 @@ def _select(rows: SamplingRows, wanted: Tensor, device: torch.device) -> tuple[s
     return index.to(device), rows.select(index)
 
 
-def _scores(logits: Tensor, peaks: Tensor, rows: SamplingRows) -> Tensor:
+def scaled(logits: Tensor, peaks: Tensor, rows: SamplingRows) -> Tensor:
     """Logits divided by the temperature; float32 [rows, vocab]."""
     temperature = torch.maximum(rows.temperature, peaks.abs() / _LARGEST_SCORE)
     temperature = temperature.clamp(torch.finfo(torch.float32).tiny, torch.finfo(torch.float32).max)

@@ -10,7 +10,17 @@ from torch import Tensor
 
 from llmsearch_optuna.params import TRUNCATIONS, GenerationParams
 
-__all__ = ["Candidates", "SamplingRows", "apply_cuts", "leading_candidates", "row_slices"]
+__all__ = [
+    "MASS_UNIT",
+    "NEED_ENTROPY",
+    "NEED_MASS",
+    "Candidates",
+    "SamplingRows",
+    "apply_cuts",
+    "leading_candidates",
+    "relative_mass",
+    "row_slices",
+]
 
 _OFF: dict[str, float] = {
     "temperature": 1.0,
@@ -29,13 +39,13 @@ _MAX_TOP_K = 2**31
 # Probability masses are added up as integers, in this unit and relative to the row's most probable token: integer sums
 # do not depend on the order of their terms, hence not on kernel, device, batch or number of candidates. Sums over a
 # million tokens fit an int64, and what truncation loses of them is less than the rounding of a float32.
-_MASS_UNIT = 2.0**43
+MASS_UNIT = 2.0**43
 # The same for the second differences of tfs: their absolute values add up to 2 at most.
 _CURVATURE_UNIT = 2.0**60
 
 # As first cuts, these need the mass and the entropy of the whole row.
-_NEED_MASS = ("top_p", "typical_p", "epsilon_cutoff", "eta_cutoff", "top_a")
-_NEED_ENTROPY = ("typical_p", "eta_cutoff")
+NEED_MASS = ("top_p", "typical_p", "epsilon_cutoff", "eta_cutoff", "top_a")
+NEED_ENTROPY = ("typical_p", "eta_cutoff")
 
 # Temporaries of this size stay in the cache of a core; a GPU prefers few large kernels.
 _CORE_ELEMENTS = 2**17
@@ -125,19 +135,23 @@ class SamplingRows:
         columns = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         return dataclasses.replace(self, **{name: column[index.to(column.device)] for name, column in columns.items()})
 
+    def with_cuts(self, cuts: Tensor) -> Self:
+        """The same rows with only these cuts, bool [rows, 8]."""
+        return dataclasses.replace(self, cuts=cuts)
+
 
 class Candidates(NamedTuple):
     """The most probable tokens of each row, best first, of which the leading `size` are kept.
 
-    A row is *open* until its first cut: the tokens outside the candidates are still kept, too. A first cut that ends
-    strictly inside the candidates also removes everything outside, and the row is closed. One that does not leaves the
-    row *undecided*: it wants more candidates.
+    A row is *open* until its first cut: the tokens outside these candidates are still kept, too. A first cut that ends
+    strictly inside them also removes everything outside, and the row is closed. One that does not leaves the row
+    *undecided*: it wants more candidates.
 
     Attributes:
         scores: Logits divided by the temperature, in descending order; float32 [rows, k].
         token_ids: In ascending order where scores are tied; int64 [rows, k].
         size: The number of candidates kept, at least 1; int64 [rows].
-        outside_mass: Probability outside the candidates, as in `_mass`; int64 [rows], 0 once the row is closed.
+        outside_mass: Probability outside the candidates, as in `relative_mass`; int64 [rows], 0 once the row is closed.
         outside_surprise: The same for `_surprise`.
         open: bool [rows].
         undecided: All else in such a row is void; bool [rows].
@@ -186,10 +200,10 @@ def leading_candidates(scores: Tensor, rows: SamplingRows, width: int) -> Candid
         undecided=torch.zeros_like(size, dtype=torch.bool),
     )
     first_cuts = {TRUNCATIONS[column] for column in rows.cuts[rows.cuts.any(-1)].int().argmax(-1).tolist()}
-    if width >= vocab or first_cuts.isdisjoint(_NEED_MASS):
+    if width >= vocab or first_cuts.isdisjoint(NEED_MASS):
         return candidates
-    candidates = candidates._replace(outside_mass=_outside(_mass, scores, best))
-    if first_cuts.isdisjoint(_NEED_ENTROPY):
+    candidates = candidates._replace(outside_mass=_outside(relative_mass, scores, best))
+    if first_cuts.isdisjoint(NEED_ENTROPY):
         return candidates
     return candidates._replace(outside_surprise=_outside(_surprise, scores, best))
 
@@ -239,15 +253,15 @@ def _order_keys(scores: Tensor) -> Tensor:
     return keys
 
 
-def _mass(gaps: Tensor) -> Tensor:
-    """Probability relative to the first candidate's, in `_MASS_UNIT`, from the differences to its score."""
-    return gaps.exp().mul_(_MASS_UNIT).to(torch.int64)
+def relative_mass(gaps: Tensor) -> Tensor:
+    """Probability relative to the first candidate's, in `MASS_UNIT`, from the differences to its score."""
+    return gaps.exp().mul_(MASS_UNIT).to(torch.int64)
 
 
 def _surprise(gaps: Tensor) -> Tensor:
-    """The terms -w log(w) of the entropy in `_MASS_UNIT`, w being the probability relative to the first candidate."""
+    """The terms -w log(w) of the entropy in `MASS_UNIT`, w being the probability relative to the first candidate."""
     gaps = gaps.clamp(min=-200.0)  # where exp is 0 already, and 0 * inf is not
-    return gaps.exp().mul_(gaps).mul_(-_MASS_UNIT).to(torch.int64)
+    return gaps.exp().mul_(gaps).mul_(-MASS_UNIT).to(torch.int64)
 
 
 def _outside(term: Callable[[Tensor], Tensor], scores: Tensor, best: Tensor) -> Tensor:
@@ -259,13 +273,13 @@ def _outside(term: Callable[[Tensor], Tensor], scores: Tensor, best: Tensor) -> 
 
 def _masses(candidates: Candidates) -> tuple[Tensor, Tensor]:
     """The mass of each candidate, 0 where it is not kept, and of all that is kept; int64 [rows, k] and [rows]."""
-    mass = _mass(candidates.scores - candidates.scores[:, :1]).where(candidates.kept, 0)
+    mass = relative_mass(candidates.scores - candidates.scores[:, :1]).where(candidates.kept, 0)
     return mass, mass.sum(-1) + candidates.outside_mass
 
 
 def _log_mass(total: Tensor) -> Tensor:
     """The surprisal of the first candidate, given the mass of all that is kept; float64 [rows]."""
-    return torch.log(total.double() / _MASS_UNIT)
+    return torch.log(total.double() / MASS_UNIT)
 
 
 def _entropy(candidates: Candidates, total: Tensor) -> Tensor:
@@ -279,7 +293,7 @@ def _head(candidates: Candidates, size: Tensor) -> Candidates:
     """Keeps the first `size` candidates and, unless that leaves no candidate to tell, nothing outside of them."""
     size = size.clamp(min=1)  # of a row without a finite score, which is refused after all rows are drawn
     # Two candidates are left over, as they also stand for the zeros that tfs sees past the end.
-    inside = size <= candidates.scores.shape[1] - 2
+    inside = size <= candidates.size - 2
     return candidates._replace(
         size=size,
         outside_mass=torch.zeros_like(size),
@@ -352,10 +366,13 @@ def _tfs(candidates: Candidates, tfs: Tensor) -> Candidates:
     """
     weights = candidates.log_ratios.exp()
     curvature = (weights[:, 2:] - 2.0 * weights[:, 1:-1] + weights[:, :-2]).abs()
-    units = (curvature * _CURVATURE_UNIT).to(torch.int64)
+    # Differences that reach past the last candidate of an open row are unknown. Probabilities fall, so that these add
+    # up to less than those of the last two candidates.
+    known = ~candidates.open[:, None] | candidates.kept[:, 2:]
+    units = (curvature * _CURVATURE_UNIT).to(torch.int64).where(known, 0)
     least = units.sum(-1)
-    # Probabilities fall, so that the differences outside add up to less than the last two candidates' probabilities.
-    spare = (weights[:, -2:].sum(-1) * (1.0 + 1e-6) * _CURVATURE_UNIT).to(torch.int64)
+    last_two = (candidates.size[:, None] - torch.tensor([1, 2], device=weights.device)).clamp(min=0)
+    spare = (weights.gather(1, last_two).sum(-1) * (1.0 + 1e-6) * _CURVATURE_UNIT).to(torch.int64)
     most = torch.where(candidates.open, least + spare, least)
     reached = units.cumsum(-1)
 

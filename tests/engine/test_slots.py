@@ -94,7 +94,7 @@ def test_prompts_are_computed_again_where_there_is_no_room(room: int) -> None:
     model = tiny_model()
     expected = engine(model).generate(all_requests())
     forwards = Forwards(model)
-    small = engine(model, prompts=PromptCache(Forward(model), device_bytes=room * 8_000))
+    small = engine(model, replay_bytes=0, prompts=PromptCache(Forward(model), device_bytes=room * 8_000))
     assert small.generate(all_requests()) == expected
     assert forwards.prompts > len(TEXT)
     before = forwards.prompts
@@ -145,7 +145,7 @@ def test_upcoming_requests_fill_free_slots_and_are_kept() -> None:
 
 def test_what_is_no_longer_wanted_is_dropped() -> None:
     model = tiny_model()
-    slots = engine(model)
+    slots = engine(model, replay_bytes=0)
     slow = [request(text, GenerationParams(temperature=1.0, max_new_tokens=300)) for text in TEXT]
     quick = request(TEXT[0], GenerationParams(max_new_tokens=3))
     slots.generate([quick], None, slow)
@@ -180,7 +180,7 @@ def test_an_interrupted_call_leaves_nothing_behind() -> None:
 def test_memory_that_runs_out_later_costs_nothing_but_time() -> None:
     model = tiny_model()
     expected = engine(model).generate(all_requests())
-    slots = engine(model, 16)
+    slots = engine(model, 16, replay_bytes=0)
     assert slots.generate(all_requests()) == expected
     LimitedMemory(model, 8)
     assert slots.generate(all_requests(), None, all_requests()[:5]) == expected

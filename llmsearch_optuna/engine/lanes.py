@@ -1,0 +1,190 @@
+"""Slots at work: which of them computes which continuation, and what has to be in it before."""
+
+from collections.abc import Container, Iterable, Sequence
+from functools import partial
+from typing import NamedTuple
+
+from torch import Tensor
+
+from llmsearch_optuna.engine.cache import KeysValues
+from llmsearch_optuna.engine.decoder import SlotDecoder
+from llmsearch_optuna.engine.forward import Forward
+from llmsearch_optuna.engine.prefill import PromptCache
+from llmsearch_optuna.engine.prefixes import Node, PrefixStore
+from llmsearch_optuna.engine.shapes import MIN_ROWS, ExactShapes
+
+__all__ = ["Lanes", "Step"]
+
+
+_FIRST_PAGES = 1024
+
+
+class Step(NamedTuple):
+    """What one decode step gave.
+
+    Attributes:
+        nodes: The nodes whose last tokens went through the model.
+        logits: Theirs, valid until the next step. Shape: (nodes, vocabulary).
+    """
+
+    nodes: list[Node]
+    logits: Tensor
+
+
+class _Lane:
+    """A slot under way to a node.
+
+    Attributes:
+        tip: The slot holds the keys and values up to here.
+        ahead: The nodes that still have to go through the model, the one that is wanted last.
+    """
+
+    def __init__(self, tip: Node) -> None:
+        self.tip = tip
+        self.ahead: list[Node] = []
+
+
+class Lanes:
+    """Brings nodes through the model, one decode step at a time and each in a slot.
+
+    A slot goes on from where it is, if that is on the way to a wanted node. Otherwise the way is copied into it: the
+    prompt, and the tokens whose pages are in the store. Tokens without a page go through the model again. They do so as
+    decode steps, since a pass over several tokens at once would round otherwise; different slots do it side by side.
+
+    Args:
+        forward: Runs the model.
+        prompts: Prefilled prompts.
+        store: Numbers the pages.
+        slots: Nodes per step, at least 8.
+
+    Attributes:
+        slots: Nodes per step.
+    """
+
+    def __init__(self, forward: Forward, prompts: PromptCache, store: PrefixStore, slots: int) -> None:
+        self.slots = max(slots, MIN_ROWS)
+        self._forward = forward
+        self._prompts = prompts
+        self._store = store
+        self._shapes: ExactShapes | None = None
+        self._decoder: SlotDecoder | None = None
+        self._places = 0
+        self._lanes: list[_Lane | None] = []
+
+    def reserve(self, places: int) -> None:
+        """Sees that slots have so many places at least, from the next step on."""
+        self._places = max(self._places, places)
+
+    def head_for(self, targets: Iterable[Node]) -> None:
+        """Sends slots to nodes that are not prompts, the first ones first; others than these are given up."""
+        wanted = dict.fromkeys(targets)
+        for lane in self._lanes:
+            if lane is not None and lane.ahead and lane.ahead[-1] not in wanted:
+                lane.ahead.clear()
+        tips = {lane.tip: slot for slot, lane in enumerate(self._lanes) if lane is not None}
+        idle = {lane.tip: slot for slot, lane in enumerate(self._lanes) if lane is not None and not lane.ahead}
+        for lane in self._lanes:
+            if lane is not None and lane.ahead:
+                del wanted[lane.ahead[-1]]
+        ways = []
+        for way in (_way(target, tips) for target in wanted):
+            slot = idle.pop(way.start, None)
+            if slot is None:
+                ways.append(way)
+            else:
+                self._go(slot, way)
+        self._lanes += [None] * (self.slots - len(self._lanes))
+        free = [slot for slot, lane in enumerate(self._lanes) if lane is None or not lane.ahead]
+        for way, slot in zip(ways, free, strict=False):
+            prompt = self._prompts.get(way.start.prompt_ids) if way.start not in tips else None
+            if prompt is None:
+                self._ready_decoder().cache.move(tips[way.start], slot, way.start.place + 1)
+            else:
+                self._ready_decoder(prompt.layers).cache.load(slot, prompt.layers)
+            self._go(slot, way)
+
+    def step(self) -> Step | None:
+        """Brings every slot under way one token further; ``None`` if there is none."""
+        self._close_holes()
+        lanes = [lane for lane in self._lanes if lane is not None]
+        if not lanes or self._shapes is None:
+            return None
+        nodes = [lane.ahead.pop(0) for lane in lanes]
+        for lane, node in zip(lanes, nodes, strict=True):
+            lane.tip = (lane.ahead[0].parent or node) if lane.ahead else node
+        decoder = self._ready_decoder()
+        spare = [0] * (self._shapes.width(len(nodes)) - len(nodes))
+        pages = self._store.take_pages(nodes)
+        if max(pages) >= decoder.cache.pages:
+            decoder.grow_pages(min(max(2 * max(pages), _FIRST_PAGES), self._store.max_pages) + 1)
+        logits = decoder.step(
+            [*(node.token for node in nodes), *spare],
+            [*(node.place for node in nodes), *spare],
+            self._shapes.length(1 + max(node.place for node in nodes)),
+            [*pages, *spare],
+        )
+        return Step(nodes, logits[: len(nodes)])
+
+    def clear(self) -> None:
+        """Gives all slots up, and forgets the keys and values in the store, which may not be what they should be."""
+        self._lanes.clear()
+        if self._decoder is not None:
+            self._store.begin_pages(self._decoder.cache.page_bytes)
+
+    def shrink(self) -> None:
+        """Halves the slots and what the store takes for keys and values, and gives their memory back."""
+        self._lanes.clear()
+        self._shapes = self._decoder = None
+        self._store.shrink()
+        self.slots //= 2
+
+    def _go(self, slot: int, way: "_Way") -> None:
+        """Puts the known part of a way into a slot that holds its start; the rest lies ahead."""
+        pages = [(node, self._store.page(node)) for node in way.nodes[:-1]]
+        known = [(node.place, page) for node, page in pages if page]
+        if known:
+            self._ready_decoder().cache.load_pages(slot, *map(list, zip(*known, strict=True)))
+        lane = _Lane(way.start)
+        lane.ahead = [*(node for node, page in pages if not page), way.nodes[-1]]
+        lane.tip = lane.ahead[0].parent or way.start
+        self._lanes[slot] = lane
+
+    def _close_holes(self) -> None:
+        """Moves slots under way from the end into others, so that a step takes the first slots and no others."""
+        under_way = [slot for slot, lane in enumerate(self._lanes) if lane is not None and lane.ahead]
+        taken = set(under_way)
+        holes = [slot for slot in range(len(under_way)) if slot not in taken]
+        for hole, slot in zip(holes, under_way[len(under_way) - len(holes) :], strict=True):
+            lane = self._lanes[slot]
+            if lane is not None:
+                self._ready_decoder().cache.move(slot, hole, lane.ahead[-1].place)
+            self._lanes[hole] = lane
+        del self._lanes[len(under_way) :]
+
+    def _ready_decoder(self, like: Sequence[KeysValues] = ()) -> SlotDecoder:
+        """The decoder, with room for the longest request so far; `like` a prompt's keys and values, the first time."""
+        if self._shapes is None:
+            self._shapes = ExactShapes(partial(SlotDecoder, self._forward, like), self.slots)
+        capacity = self._shapes.length(self._places)
+        if self._decoder is None:
+            self._decoder = SlotDecoder(self._forward, like, self.slots, capacity)
+            self._store.begin_pages(self._decoder.cache.page_bytes)
+        elif self._decoder.capacity < capacity:
+            self._decoder.grow(capacity)
+        return self._decoder
+
+
+class _Way(NamedTuple):
+    """From a node that some slot holds, or a prompt, down to a wanted node."""
+
+    start: Node
+    nodes: list[Node]
+
+
+def _way(target: Node, tips: Container[Node]) -> _Way:
+    nodes = [target]
+    start = target.parent
+    while start is not None and start.parent is not None and start not in tips:
+        nodes.append(start)
+        start = start.parent
+    return _Way(start or target, nodes[::-1])

@@ -1,0 +1,244 @@
+"""Replay beside the engine without it, ``model.generate`` and llmsearch 0.1.0: the demo model, 24 parameter sets.
+
+Usage: python studies/benchmarks/replay.py [--json FILE] [--llmsearch PYTHON] [--repeats N]
+
+The sets are those that TPE proposes on the demo task (in its own space, and in the same with one seed), and random
+ones. Ours are whole `Tuner.search`es over all sets without pruning, metric and database included, with and without
+replay in turns. The peers run every fourth set, one trial after the other, at the batch size that suits
+``model.generate`` best.
+"""
+
+import argparse
+import json
+import statistics
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from rich.console import Console
+from rich.table import Table
+from workloads import (
+    Loaded,
+    Workload,
+    best_batch_size,
+    hf_trial,
+    llmsearch_trials,
+    load_demo,
+    make_tuner,
+    our_search,
+    peak_memory_gib,
+    random_sets,
+    workloads,
+)
+
+from llmsearch_optuna import GenerationParams, SearchSpace, trial_params
+from llmsearch_optuna.engine import Request, SlotEngine, Stopping
+from llmsearch_optuna.engine.forward import Forward
+from llmsearch_optuna.engine.prefill import PromptCache
+from llmsearch_optuna.launch import build_tuner
+from llmsearch_optuna.storage import CompletionStore
+from llmsearch_optuna.study import open_study, study_key
+from llmsearch_optuna.study_file import StudyFile
+
+SETS = 24
+PEER_STEP = 4
+PEER_PARAMETERS = ("temperature", "top_p", "top_k", "repetition_penalty", "generation_seed")
+STORE_COST_REPEATS = 5
+
+
+class Run(NamedTuple):
+    """One search.
+
+    Attributes:
+        seconds: Wall time.
+        tokens: The completions by trial and sample.
+        computed: Tokens that went through the model for a row.
+        rebuilt: Tokens that went through it again.
+    """
+
+    seconds: float
+    tokens: dict[tuple[int, int], tuple[int, ...]]
+    computed: int
+    rebuilt: int
+
+
+class Case(NamedTuple):
+    """A workload with parameter sets, with replay and without; one run per repeat."""
+
+    name: str
+    replayed: list[Run]
+    plain: list[Run]
+
+    @property
+    def speedup(self) -> float:
+        """Wall time without replay over that with it; medians."""
+        return median_seconds(self.plain) / median_seconds(self.replayed)
+
+    @property
+    def distinct(self) -> int:
+        """The (prompt, prefix) whose last token has to go through the model at least once."""
+        tokens = self.replayed[0].tokens
+        return len({(sample, ids[:n]) for (_, sample), ids in tokens.items() for n in range(1, len(ids))})
+
+    @property
+    def share(self) -> float:
+        """The share of the decoded tokens that did not go through the model for their row."""
+        return 1 - self.replayed[0].computed / self.plain[0].computed
+
+    @property
+    def differing_tokens(self) -> int:
+        """Between all runs."""
+        expected = self.plain[0].tokens
+        return sum(
+            sum(ours != theirs for ours, theirs in zip(ids, expected[key], strict=False))
+            + abs(len(ids) - len(expected[key]))
+            for run in (*self.replayed, *self.plain)
+            for key, ids in run.tokens.items()
+        )
+
+
+def median_seconds(runs: Sequence[Run]) -> float:
+    """Of the wall times."""
+    return statistics.median(run.seconds for run in runs)
+
+
+def proposals(seeds: Sequence[int]) -> list[dict[str, Any]]:
+    """What TPE proposes on the demo task in 24 trials, after the baselines."""
+    text = resources.files("llmsearch_optuna.demo").joinpath("demo.toml").read_text(encoding="utf-8")
+    file = StudyFile.parse(text, name="demo", directory=Path())
+    space = SearchSpace.from_dict(
+        {**file.space.to_dict(), "generation_seed": {"choices": list(seeds)}}
+        if len(seeds) > 1
+        else {**file.space.to_dict(), "generation_seed": seeds[0]}
+    )
+    study = build_tuner(file).search(space, n_trials=SETS + 2, rungs=file.study.rungs, show_progress=False)
+    sets = [trial_params(trial).to_dict() for trial in study.trials if trial.params]
+    return [{name: values[name] for name in PEER_PARAMETERS if values.get(name) is not None} for values in sets][:SETS]
+
+
+def search(loaded: Loaded, workload: Workload, sets: Sequence[dict[str, Any]], replay_bytes: int | None) -> Run:
+    """Runs all sets."""
+    tuner = make_tuner(loaded, workload, replay_bytes)
+    with tempfile.TemporaryDirectory() as directory:
+        url = f"sqlite:///{directory}/study.db"
+        seconds = our_search(tuner, workload, sets, url)
+        study, storage = open_study(url)
+        store = CompletionStore(storage)
+        tokens = {
+            (trial.number, one.position): one.token_ids
+            for trial in study.trials
+            for one in store.load(study_key(study), trial.number)
+        }
+    statistics_of = tuner.replay
+    if statistics_of is None:
+        raise SystemExit("the demo model does not run on slots here: there is nothing to compare")
+    return Run(seconds, tokens, statistics_of.computed, statistics_of.rebuilt)
+
+
+def store_cost(loaded: Loaded, workload: Workload, values: Mapping[str, Any]) -> float:
+    """What storing costs where nothing is ever used again: every prompt once, with prompts already prefilled."""
+    encode: Any = loaded.tokenizer
+    params = GenerationParams.from_dict({**values, "max_new_tokens": workload.max_new_tokens})
+    requests = [
+        Request(prompt=text, prompt_ids=tuple(encode(text)["input_ids"]), params=params, stopping=Stopping())
+        for text in workload.prompts
+    ]
+    forward = Forward(loaded.model)
+    prompts = PromptCache(forward)
+    seconds: dict[int | None, list[float]] = {None: [], 0: []}
+    for _ in range(STORE_COST_REPEATS + 1):
+        for replay_bytes, taken in seconds.items():
+            engine = SlotEngine(forward, loaded.tokenizer, replay_bytes=replay_bytes, prompts=prompts)
+            engine.generate(requests[:1])  # shapes are compared with the first step
+            started = time.perf_counter()
+            engine.generate(requests[1:])
+            taken.append(time.perf_counter() - started)
+    stored, plain = (statistics.median(taken[1:]) for taken in seconds.values())
+    return stored / plain - 1
+
+
+def figures_of(cases: Mapping[str, Case], peers: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
+    """Ratios of wall time, ours ahead where above 1; counts over the trials that TPE proposes."""
+    tpe = [case for name, case in cases.items() if "random" not in name]
+    figures = {
+        "forwards_per_distinct_prefix": sum(case.replayed[0].computed for case in tpe)
+        / sum(case.distinct for case in tpe),
+        "rebuilt_per_distinct_prefix": sum(case.replayed[0].rebuilt for case in tpe)
+        / sum(case.distinct for case in tpe),
+        "replayed_share": 1
+        - sum(case.replayed[0].computed for case in tpe) / sum(case.plain[0].computed for case in tpe),
+        "differing_tokens": sum(case.differing_tokens for case in cases.values()),
+    }
+    for name, case in cases.items():
+        workload, _, sets = name.partition(" ")
+        figures[f"{workload}_vs_own_{sets}"] = case.speedup
+    for workload, seconds in peers.items():
+        ours = median_seconds(cases[f"{workload} 4seeds"].replayed) / SETS
+        for peer, theirs in seconds.items():
+            figures[f"{workload}_vs_{peer}"] = theirs / ours
+    return figures
+
+
+def show(cases: Mapping[str, Case], peers: Mapping[str, Mapping[str, float]], figures: Mapping[str, float]) -> None:
+    """Prints the tables and the figures."""
+    table = Table("workload and sets", "s per trial", "without replay", "ratio", "forwards per prefix", "replayed")
+    for name, case in cases.items():
+        table.add_row(
+            name,
+            f"{median_seconds(case.replayed) / SETS:.2f}",
+            f"{median_seconds(case.plain) / SETS:.2f}",
+            f"{case.speedup:.2f}",
+            f"{case.replayed[0].computed / case.distinct:.3f}",
+            f"{case.share:.1%}",
+        )
+    console = Console(width=110)
+    console.print(table)
+    for workload, seconds in peers.items():
+        for peer, median in seconds.items():
+            console.print(f"{workload} by {peer}: {median:.2f} s per trial (median)")
+    for name, value in figures.items():
+        console.print(f"{name:30} {value:.3f}")
+
+
+def main() -> None:
+    """Runs the benchmark."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures as one flat JSON object")
+    parser.add_argument("--llmsearch", metavar="PYTHON", help="the Python of an environment with llmsearch 0.1.0")
+    parser.add_argument("--repeats", type=int, default=1, metavar="N", help="of every search; medians are compared")
+    parser.add_argument("--case", metavar="NAME", help='only this one, e.g. "summarise 1seed"')
+    options = parser.parse_args()
+    loaded = load_demo()
+    sets = {"4seeds": proposals([0, 1, 2, 3]), "1seed": proposals([0]), "random": random_sets(SETS)}
+    work = {one.name: one for one in workloads()}
+    names = ["summarise 4seeds", "short 4seeds", "summarise 1seed", "summarise random", "short random"]
+    cases = {name: Case(name, [], []) for name in names if options.case in (None, name)}
+    for _ in range(options.repeats):
+        for name, case in cases.items():
+            workload, _, which = name.partition(" ")
+            for runs, replay_bytes in ((case.replayed, None), (case.plain, 0)):
+                runs.append(search(loaded, work[workload], sets[which], replay_bytes))
+    peak = peak_memory_gib()
+    peer_sets = sets["4seeds"][::PEER_STEP]
+    peers: dict[str, dict[str, float]] = {}
+    if options.case is None:
+        sizes = {name: best_batch_size(loaded, one, peer_sets[0]) for name, one in work.items()}
+        for name, one in work.items():
+            seconds = [hf_trial(loaded, one, values, sizes[name]) for values in peer_sets]
+            peers[name] = {"hf": statistics.median(seconds)}
+        if options.llmsearch is not None:
+            for name, seconds in llmsearch_trials(options.llmsearch, list(work.values()), peer_sets, sizes).items():
+                peers[name]["llmsearch"] = statistics.median(seconds)
+    figures = figures_of(cases, peers)
+    figures["store_cost_no_reuse"] = store_cost(loaded, work["short"], random_sets(1)[0])
+    figures["peak_memory_gib"] = peak
+    show(cases, peers, figures)
+    if options.json is not None:
+        options.json.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,164 @@
+"""What the benchmarks run: two workloads on the demo model, by this package and by its peers."""
+
+import json
+import platform
+import pydoc_data.topics
+import random
+import resource
+import subprocess
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import optuna
+import torch
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from llmsearch_optuna import SearchSpace, Tuner
+from llmsearch_optuna.demo.model import demo_model_directory
+from llmsearch_optuna.engine.model import load_model
+
+BATCH_SIZES = (8, 16, 32)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workload:
+    """Prompts, and how much is generated for each."""
+
+    name: str
+    prompts: list[str]
+    max_new_tokens: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Loaded:
+    """The model that everything runs on."""
+
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+
+
+def load_demo() -> Loaded:
+    """The demo model; as quiet and with as many threads as every benchmark."""
+    torch.set_num_threads(min(2, torch.get_num_threads()))
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    return Loaded(**load_model(str(demo_model_directory()))._asdict())
+
+
+def workloads() -> list[Workload]:
+    """*summarise*: long prompts and short answers; *short*: the other way round."""
+    topics = [text for _, text in sorted(pydoc_data.topics.topics.items()) if len(text) >= 1200][:32]
+    return [
+        Workload(
+            name="summarise",
+            prompts=[f"Summarize in one sentence: {text[:1200]}" for text in topics],
+            max_new_tokens=32,
+        ),
+        Workload(
+            name="short",
+            prompts=[f"Write a short story about this: {' '.join(text.split()[3:25])}" for text in topics],
+            max_new_tokens=64,
+        ),
+    ]
+
+
+def random_sets(count: int) -> list[dict[str, Any]]:
+    """Parameters that all peers know, drawn at random."""
+    draw = random.Random(0)  # noqa: S311 - not for secrets
+    return [
+        {
+            "temperature": round(draw.uniform(0.2, 1.5), 3),
+            "top_k": draw.randint(5, 100),
+            "top_p": round(draw.uniform(0.5, 1.0), 3),
+            "repetition_penalty": round(draw.uniform(1.0, 1.3), 3),
+            "generation_seed": draw.randrange(4),
+        }
+        for _ in range(count)
+    ]
+
+
+def our_search(tuner: Tuner, workload: Workload, sets: Sequence[dict[str, Any]], storage: str | None = None) -> float:
+    """Seconds of a search over all sets."""
+    started = time.perf_counter()
+    tuner.search(
+        SearchSpace.default(max_new_tokens=workload.max_new_tokens),
+        n_trials=len(sets),
+        presets=[{**values, "max_new_tokens": workload.max_new_tokens} for values in sets],
+        storage=storage,
+        pruner="none",
+        baselines=False,
+        show_progress=False,
+    )
+    return time.perf_counter() - started
+
+
+def make_tuner(loaded: Loaded, workload: Workload, replay_bytes: int | None = None) -> Tuner:
+    """A tuner with nothing prefilled yet."""
+    return Tuner(
+        model=loaded.model,
+        tokenizer=loaded.tokenizer,
+        dataset=[{"prompt": prompt, "answer": ""} for prompt in workload.prompts],
+        column_mapping={"input_cols": ["prompt"], "eval_cols": ["answer"]},
+        prompt_template="{prompt}",
+        replay_bytes=replay_bytes,
+        scorer=lambda y_true, y_pred: [float(len(text)) for text in y_pred],  # noqa: ARG005
+    )
+
+
+def hf_trial(loaded: Loaded, workload: Workload, values: dict[str, Any], batch_size: int) -> float:
+    """Seconds of one trial by ``model.generate``."""
+    tokenizer: Any = loaded.tokenizer
+    model: Any = loaded.model
+    tokenizer.padding_side = "left"
+    prompts = sorted(workload.prompts, key=lambda prompt: len(tokenizer(prompt)["input_ids"]))
+    arguments = {name: value for name, value in values.items() if name != "generation_seed"}
+    started = time.perf_counter()
+    torch.manual_seed(values["generation_seed"])
+    for start in range(0, len(prompts), batch_size):
+        inputs = tokenizer(prompts[start : start + batch_size], padding=True, return_tensors="pt").to(model.device)
+        ids = model.generate(**inputs, do_sample=True, max_new_tokens=workload.max_new_tokens, **arguments)
+        tokenizer.batch_decode(ids[:, inputs["input_ids"].shape[1] :], skip_special_tokens=True)
+    return time.perf_counter() - started
+
+
+def best_batch_size(loaded: Loaded, workload: Workload, values: dict[str, Any]) -> int:
+    """What suits ``model.generate`` best."""
+    tries = {size: hf_trial(loaded, workload, values, size) for size in BATCH_SIZES}
+    return min(tries, key=lambda size: tries[size])
+
+
+def llmsearch_trials(
+    python: str, work: Sequence[Workload], sets: Sequence[dict[str, Any]], batch_sizes: dict[str, int]
+) -> dict[str, list[float]]:
+    """Seconds of each trial by llmsearch, in its own environment."""
+    job = {
+        "model": str(demo_model_directory()),
+        "threads": torch.get_num_threads(),
+        "params": list(sets),
+        "workloads": {
+            one.name: {
+                "prompts": one.prompts,
+                "max_new_tokens": one.max_new_tokens,
+                "batch_size": batch_sizes[one.name],
+            }
+            for one in work
+        },
+    }
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory) / "job.json"
+        path.write_text(json.dumps(job), encoding="utf-8")
+        peer = str(Path(__file__).with_name("llmsearch_peer.py"))
+        done = subprocess.run([python, peer, str(path)], check=True, capture_output=True, text=True)  # noqa: S603
+    seconds: dict[str, list[float]] = json.loads(done.stdout.splitlines()[-1])
+    return seconds
+
+
+def peak_memory_gib() -> float:
+    """The most memory that the process has held so far: on CUDA the device's, else its own."""
+    if torch.cuda.is_available():
+        return torch.cuda.max_memory_allocated() / 2**30
+    unit = 1 if platform.system() == "Darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**30
