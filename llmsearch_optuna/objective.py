@@ -1,5 +1,6 @@
 """The objective: one trial's parameters, generated and scored rung by rung."""
 
+import itertools
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -20,6 +21,9 @@ __all__ = ["Evaluation", "GenerationObjective", "RungPlan", "rung_sizes"]
 
 RungPlan = int | Sequence[int] | Literal["doubling"]
 """Every so many samples; at these numbers of samples; or at 8, 16, 32, ..."""
+
+# Far enough to fill the slots that replay leaves free; near enough that most trials come there without being pruned.
+_LOOK_AHEAD = 3
 
 
 def rung_sizes(plan: RungPlan, samples: int) -> tuple[int, ...]:
@@ -140,11 +144,11 @@ class Evaluation:
         """What the next rung needs generated."""
         return self._requests(self._next_samples())
 
-    def upcoming(self) -> list[Request]:
-        """What the rung after the next one will need, if the trial is not pruned before."""
+    def upcoming(self) -> list[list[Request]]:
+        """What the rungs after the next one will need, if the trial is not pruned before; at most three of them."""
         reached = self.scored + len(self._next_samples())
-        after = (size for size in self._objective.rungs if size > reached)
-        return self._requests(self._objective.samples[reached : next(after, reached)])
+        ends = [size for size in self._objective.rungs if size >= reached][: _LOOK_AHEAD + 1]
+        return [self._requests(self._objective.samples[start:end]) for start, end in itertools.pairwise(ends)]
 
     def record(self, completions: Sequence[Completion]) -> None:
         """Scores, stores and reports the completions of `requests`, and asks the pruner.

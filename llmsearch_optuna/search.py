@@ -1,5 +1,6 @@
 """The search: several trials in flight, one rung at a time, in an order that only the stored study decides."""
 
+import itertools
 import logging
 import time
 from collections.abc import Iterable, Sequence
@@ -128,7 +129,8 @@ class _Search:
 
     def _generate(self, group: Sequence[_InFlight]) -> list[list[Completion]]:
         requests = [one.evaluation.requests() for one in group]
-        upcoming = [request for one in group for request in one.evaluation.upcoming()]
+        ahead = itertools.zip_longest(*(one.evaluation.upcoming() for one in group), fillvalue=())
+        upcoming = [request for rung in ahead for own in rung for request in own]
         completions = iter(
             self._objective.engine.generate(
                 [request for own in requests for request in own], self._progress.tokens, upcoming

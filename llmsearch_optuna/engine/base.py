@@ -78,7 +78,8 @@ class Engine(Protocol):
         Args:
             requests: Any mixture of prompts and parameters.
             on_tokens: Called as tokens are generated.
-            upcoming: What the next call may ask for: an engine with room to spare may begin on it.
+            upcoming: What the next calls may ask for, the likeliest first: an engine with room to spare may begin on
+                it.
 
         Raises:
             LogitsError: The model's logits hold NaN or inf.

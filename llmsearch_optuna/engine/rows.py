@@ -11,6 +11,7 @@ from llmsearch_optuna.engine.base import Completion, FinishReason, Request
 from llmsearch_optuna.engine.stopping import RowStopper
 from llmsearch_optuna.params import GenerationParams
 from llmsearch_optuna.sampling import (
+    SUMMARY_WIDTH,
     LogitSummary,
     SamplingRows,
     SummaryDraw,
@@ -77,19 +78,21 @@ def sampling_rows(rows: Sequence[Row], logits: Tensor) -> SamplingRows:
     return SamplingRows.build([row.request.params for row in rows], [row.prompt_key for row in rows], logits.device)
 
 
-def draw_tokens(logits: Tensor, rows: Sequence[Row], sampling: SamplingRows) -> list[int]:
+def draw_tokens(logits: Tensor, rows: Sequence[Row], sampling: SamplingRows, width: int = SUMMARY_WIDTH) -> list[int]:
     """The next token of every row.
 
     Args:
         logits: Float. Shape: (rows, vocabulary).
         rows: Unfinished rows.
         sampling: `sampling_rows` of the same rows.
+        width: See `sample`.
 
     Raises:
         LogitsError: The logits hold NaN or inf.
     """
     steps = torch.tensor([len(row.token_ids) for row in rows], device=logits.device)
-    return sample(penalise(logits.float(), *_penalty_arguments(rows)), sampling, steps).tolist()
+    penalised = penalise(logits.float(), *_penalty_arguments(rows))
+    return sample(penalised, sampling, steps, width=width).tolist()
 
 
 def draw_tokens_from_summary(summary: LogitSummary, rows: Sequence[Row], *, search_noise: bool) -> SummaryDraw:

@@ -18,7 +18,7 @@ from llmsearch_optuna.engine.prefill import PromptCache
 from llmsearch_optuna.engine.prefixes import Node, PrefixStore, Usage
 from llmsearch_optuna.engine.rows import Row, draw_tokens, draw_tokens_from_summary, sampling_rows
 from llmsearch_optuna.errors import MemoryExhaustedError
-from llmsearch_optuna.sampling import summarise
+from llmsearch_optuna.sampling import SUMMARY_WIDTH, summarise
 
 __all__ = ["ReplayStatistics", "SlotEngine"]
 
@@ -137,11 +137,9 @@ class SlotEngine:
                 self._store.forget(node)
 
     def _begin(self, requests: Iterable[Request], upcoming: Iterable[Request], on_tokens: TokenCallback | None) -> None:
-        """Sends a row for every request that has none; rows of like length side by side."""
+        """Sends a row for every request that has none."""
         begun = {row.request for rows in self._waiting.values() for row in rows} | self._finished.keys()
-        new: dict[Request, None] = {}
-        for group in (requests, upcoming):
-            new |= dict.fromkeys(sorted((request for request in group if request not in begun), key=_places))
+        new = dict.fromkeys(request for request in (*requests, *upcoming) if request not in begun)
         if new:
             self._lanes.reserve(max(map(_places, new)))
             rows = [Row(request, self._tokenizer) for request in new]
@@ -186,7 +184,8 @@ class SlotEngine:
         if len(left):
             rows = [served[number][1] for number in left.tolist()]
             whole = logits[index[left].to(logits.device)]
-            for number, token in zip(left.tolist(), draw_tokens(whole, rows, sampling_rows(rows, whole)), strict=True):
+            drawn_whole = draw_tokens(whole, rows, sampling_rows(rows, whole), width=8 * SUMMARY_WIDTH)
+            for number, token in zip(left.tolist(), drawn_whole, strict=True):
                 tokens[number] = token
         for node in nodes:
             self._waiting.pop(node, None)

@@ -101,7 +101,7 @@ def test_the_real_models_completions_do_not_depend_on_their_company() -> None:
     forward = Forward(model)
 
     def completions(slots: int, batches: list[list[Request]]) -> dict[Request, Completion]:
-        engine = SlotEngine(forward, tokenizer, slots=slots)
+        engine = SlotEngine(forward, tokenizer, slots=slots, replay_bytes=0)
         return {
             request: completion
             for batch in batches
@@ -113,3 +113,47 @@ def test_the_real_models_completions_do_not_depend_on_their_company() -> None:
     assert completions(16, [random.Random(0).sample(mixed, len(mixed))]) == expected
     plain = [*by_set[0][:4], *by_set[1][:4]]
     assert GenerateEngine(model, tokenizer, batch_size=8).generate(plain) == [expected[request] for request in plain]
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("two_threads")
+def test_the_real_models_completions_do_not_depend_on_replay() -> None:
+    """24 sets with two seeds in turns; the third engine has room for so little that it forgets all the time."""
+    model, tokenizer = load_model(str(demo_model_directory()), device="cpu")
+    draw = random.Random(1)
+    sets = [
+        GenerationParams(
+            temperature=draw.uniform(0.2, 1.3),
+            top_p=draw.uniform(0.6, 1.0),
+            repetition_penalty=draw.choice([None, 1.1]),
+            tfs=draw.choice([None, 0.95]),
+            generation_seed=number % 2,
+            max_new_tokens=20,
+        )
+        for number in range(24)
+    ]
+    prompts = [str(row["instruction"]) for row in demo_samples(8)]
+    trials = [
+        [
+            Request(
+                prompt=prompt,
+                prompt_ids=tuple(tokenizer(prompt)["input_ids"]),
+                params=params,
+                stopping=Stopping(eos_token_ids=(2,)),
+            )
+            for prompt in prompts
+        ]
+        for params in sets
+    ]
+    forward = Forward(model)
+    plain, replaying, forgetful = (
+        SlotEngine(forward, tokenizer, slots=32, replay_bytes=replay_bytes) for replay_bytes in (0, 2**30, 5_000_000)
+    )
+    expected = [plain.generate(trial) for trial in trials]
+    assert [replaying.generate(trial) for trial in trials] == expected
+    assert [forgetful.generate(trial, None, later) for trial, later in zip(trials, [*trials[1:], []], strict=True)] == (
+        expected
+    )
+    assert 0 < replaying.statistics.computed < 0.8 * plain.statistics.computed
+    assert forgetful.usage.evicted > 0
+    assert forgetful.usage.nbytes <= 5_000_000
