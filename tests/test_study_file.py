@@ -45,6 +45,7 @@ revision = "main"
 gguf_file = "model.gguf"
 allow_pickle = true
 batch_size = 4
+replay_bytes = 100_000
 
 [data]
 path = "openai/gsm8k"
@@ -140,6 +141,7 @@ def test_every_key_is_read() -> None:
         "gguf_file": "model.gguf",
         "allow_pickle": True,
         "batch_size": 4,
+        "replay_bytes": 100_000,
     }
     assert dataclasses.asdict(file.data) == {
         "path": "openai/gsm8k",

@@ -98,7 +98,7 @@ class PrefixStore:
 
     def summaries(self, nodes: Sequence[Node]) -> LogitSummary:
         """The summaries of nodes that are known."""
-        index = torch.tensor([self._summaries.numbers[node] for node in nodes])
+        index = self._rows(nodes)
         return summary_of(self._logits[index], self._token_ids[index].long(), self._log_sums[index], self._vocabulary)
 
     def keep(self, nodes: Sequence[Node], summary: LogitSummary) -> None:
@@ -109,7 +109,7 @@ class PrefixStore:
         if not rows:
             return
         self._vocabulary = summary.vocabulary
-        index = torch.tensor([self._summaries.numbers[nodes[row]] for row in rows])
+        index = self._rows([nodes[row] for row in rows])
         self._ready(int(index.max()) + 1, summary.logits.shape[1])
         self._logits[index] = summary.logits[rows]
         self._token_ids[index] = summary.token_ids[rows].int()
@@ -153,7 +153,7 @@ class PrefixStore:
         """
         nodes = list(self._pages.numbers)
         self._page_bytes = page_bytes
-        self._pages = _Shelf(self._bytes_for_pages // page_bytes)
+        self._pages = _Shelf(max(0, self._bytes_for_pages // page_bytes - 1))  # page 0 is nobody's
         for node in nodes:
             self.forget(node)
 
@@ -179,12 +179,16 @@ class PrefixStore:
             self._evicted += 1
             self.forget(evicted)
 
+    def _rows(self, nodes: Sequence[Node]) -> Tensor:
+        """The rows of known nodes in the tables."""
+        return torch.tensor([self._summaries.numbers[node] - 1 for node in nodes])
+
     def _ready(self, rows: int, width: int) -> None:
         """Makes the tables large enough."""
         have = len(self._logits)
         if rows <= have:
             return
-        rows = min(max(rows, 2 * have, _FIRST_ROWS), self._summaries.capacity + 1)
+        rows = min(max(rows, 2 * have, _FIRST_ROWS), self._summaries.capacity)
 
         def larger(table: Tensor, columns: int) -> Tensor:
             grown = table.new_empty(rows, columns)

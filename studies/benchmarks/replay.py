@@ -2,8 +2,8 @@
 
 Usage: python studies/benchmarks/replay.py [--json FILE] [--llmsearch PYTHON] [--repeats N]
 
-The sets are those that TPE proposes on the demo task (in its own space, and in the same with one seed), and random
-ones. Ours are whole `Tuner.search`es over all sets without pruning, metric and database included, with and without
+The sets are those that TPE proposes on the demo task (in the demo's space with its four seeds; with one seed; and in
+`SearchSpace.default`, with one seed: "cuts"), and random ones. Ours are whole `Tuner.search`es over all sets without pruning, metric and database included, with and without
 replay in turns. The peers run every fourth set, one trial after the other, at the batch size that suits
 ``model.generate`` best.
 """
@@ -45,7 +45,7 @@ from llmsearch_optuna.study_file import StudyFile
 
 SETS = 24
 PEER_STEP = 4
-PEER_PARAMETERS = ("temperature", "top_p", "top_k", "repetition_penalty", "generation_seed")
+SET_ELSEWHERE = ("do_sample", "max_new_tokens")
 STORE_COST_REPEATS = 5
 
 
@@ -105,18 +105,21 @@ def median_seconds(runs: Sequence[Run]) -> float:
     return statistics.median(run.seconds for run in runs)
 
 
-def proposals(seeds: Sequence[int]) -> list[dict[str, Any]]:
-    """What TPE proposes on the demo task in 24 trials, after the baselines."""
+def demo_study() -> StudyFile:
+    """The demo's study file."""
     text = resources.files("llmsearch_optuna.demo").joinpath("demo.toml").read_text(encoding="utf-8")
-    file = StudyFile.parse(text, name="demo", directory=Path())
-    space = SearchSpace.from_dict(
-        {**file.space.to_dict(), "generation_seed": {"choices": list(seeds)}}
-        if len(seeds) > 1
-        else {**file.space.to_dict(), "generation_seed": seeds[0]}
-    )
+    return StudyFile.parse(text, name="demo", directory=Path())
+
+
+def proposals(space: SearchSpace) -> list[dict[str, Any]]:
+    """What TPE proposes on the demo task in 24 trials, after the baselines and with the default pruner."""
+    file = demo_study()
     study = build_tuner(file).search(space, n_trials=SETS + 2, rungs=file.study.rungs, show_progress=False)
     sets = [trial_params(trial).to_dict() for trial in study.trials if trial.params]
-    return [{name: values[name] for name in PEER_PARAMETERS if values.get(name) is not None} for values in sets][:SETS]
+    return [
+        {name: value for name, value in values.items() if value is not None and name not in SET_ELSEWHERE}
+        for values in sets
+    ][:SETS]
 
 
 def search(loaded: Loaded, workload: Workload, sets: Sequence[dict[str, Any]], replay_bytes: int | None) -> Run:
@@ -212,9 +215,22 @@ def main() -> None:
     parser.add_argument("--case", metavar="NAME", help='only this one, e.g. "summarise 1seed"')
     options = parser.parse_args()
     loaded = load_demo()
-    sets = {"4seeds": proposals([0, 1, 2, 3]), "1seed": proposals([0]), "random": random_sets(SETS)}
+    space = demo_study().space
+    sets = {
+        "4seeds": proposals(space),
+        "1seed": proposals(SearchSpace.from_dict({**space.to_dict(), "generation_seed": 0})),
+        "cuts_1seed": proposals(SearchSpace.default(max_new_tokens=32, generation_seeds=[0])),
+        "random": random_sets(SETS),
+    }
     work = {one.name: one for one in workloads()}
-    names = ["summarise 4seeds", "short 4seeds", "summarise 1seed", "summarise random", "short random"]
+    names = [
+        "summarise 4seeds",
+        "summarise 1seed",
+        "summarise cuts_1seed",
+        "summarise random",
+        "short 4seeds",
+        "short random",
+    ]
     cases = {name: Case(name, [], []) for name in names if options.case in (None, name)}
     for _ in range(options.repeats):
         for name, case in cases.items():
