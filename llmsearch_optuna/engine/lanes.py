@@ -69,7 +69,7 @@ class Lanes:
         self._shapes: ExactShapes | None = None
         self._decoder: SlotDecoder | None = None
         self._places = 0
-        self._lanes: list[_Lane | None] = []
+        self._lanes: dict[int, _Lane] = {}
 
     def reserve(self, places: int) -> None:
         """Sees that slots have so many places at least, from the next step on."""
@@ -78,37 +78,35 @@ class Lanes:
     def head_for(self, targets: Iterable[Node]) -> None:
         """Sends slots to nodes that are not prompts, the first ones first; others than these are given up."""
         wanted = dict.fromkeys(targets)
-        for lane in self._lanes:
-            if lane is not None and lane.ahead and lane.ahead[-1] not in wanted:
-                lane.ahead.clear()
-        tips = {lane.tip: slot for slot, lane in enumerate(self._lanes) if lane is not None}
-        idle = {lane.tip: slot for slot, lane in enumerate(self._lanes) if lane is not None and not lane.ahead}
-        for lane in self._lanes:
-            if lane is not None and lane.ahead:
+        for lane in self._lanes.values():
+            if lane.ahead and lane.ahead[-1] in wanted:
                 del wanted[lane.ahead[-1]]
-        ways = []
+            else:
+                lane.ahead.clear()
+        tips = {lane.tip: slot for slot, lane in self._lanes.items()}
+        idle = {lane.tip: slot for slot, lane in self._lanes.items() if not lane.ahead}
+        elsewhere = []
         for way in (_way(target, tips) for target in wanted):
             slot = idle.pop(way.start, None)
             if slot is None:
-                ways.append(way)
+                elsewhere.append(way)
             else:
                 self._go(slot, way)
-        self._lanes += [None] * (self.slots - len(self._lanes))
-        free = [slot for slot, lane in enumerate(self._lanes) if lane is None or not lane.ahead]
-        for way, slot in zip(ways, free, strict=False):
-            prompt = self._prompts.get(way.start.prompt_ids) if way.start not in tips else None
-            if prompt is None:
+        free = [slot for slot in range(self.slots) if slot not in self._lanes or not self._lanes[slot].ahead]
+        for way, slot in zip(elsewhere, free, strict=False):
+            if way.start in tips:
                 self._ready_decoder().cache.move(tips[way.start], slot, way.start.place + 1)
             else:
+                prompt = self._prompts.get(way.start.prompt_ids)
                 self._ready_decoder(prompt.layers).cache.load(slot, prompt.layers)
             self._go(slot, way)
 
     def step(self) -> Step | None:
         """Brings every slot under way one token further; ``None`` if there is none."""
         self._close_holes()
-        lanes = [lane for lane in self._lanes if lane is not None]
-        if not lanes or self._shapes is None:
+        if not self._lanes or self._shapes is None:
             return None
+        lanes = [self._lanes[slot] for slot in range(len(self._lanes))]
         nodes = [lane.ahead.pop(0) for lane in lanes]
         for lane, node in zip(lanes, nodes, strict=True):
             lane.tip = (lane.ahead[0].parent or node) if lane.ahead else node
@@ -151,15 +149,13 @@ class Lanes:
 
     def _close_holes(self) -> None:
         """Moves slots under way from the end into others, so that a step takes the first slots and no others."""
-        under_way = [slot for slot, lane in enumerate(self._lanes) if lane is not None and lane.ahead]
-        taken = set(under_way)
-        holes = [slot for slot in range(len(under_way)) if slot not in taken]
-        for hole, slot in zip(holes, under_way[len(under_way) - len(holes) :], strict=True):
-            lane = self._lanes[slot]
-            if lane is not None:
-                self._ready_decoder().cache.move(slot, hole, lane.ahead[-1].place)
-            self._lanes[hole] = lane
-        del self._lanes[len(under_way) :]
+        under_way = sorted(slot for slot, lane in self._lanes.items() if lane.ahead)
+        count = len(under_way)
+        holes = [slot for slot in range(count) if slot not in under_way]
+        for hole, slot in zip(holes, under_way[count - len(holes) :], strict=True):
+            self._ready_decoder().cache.move(slot, hole, self._lanes[slot].ahead[-1].place)
+            self._lanes[hole] = self._lanes[slot]
+        self._lanes = {slot: self._lanes[slot] for slot in range(count)}
 
     def _ready_decoder(self, like: Sequence[KeysValues] = ()) -> SlotDecoder:
         """The decoder, with room for the longest request so far; `like` a prompt's keys and values, the first time."""

@@ -4,6 +4,7 @@ A row's token depends on its logits, parameters, prompt and step alone: no sum i
 terms, so that neither neighbours nor the size of the batch can change a bit of it.
 """
 
+from llmsearch_optuna.sampling.columns import SamplingRows
 from llmsearch_optuna.sampling.noise import gumbel_noise, prompt_key
 from llmsearch_optuna.sampling.penalties import penalise, penalise_summary
 from llmsearch_optuna.sampling.sampler import filtered_logits, sample
@@ -15,7 +16,6 @@ from llmsearch_optuna.sampling.summary import (
     summarise,
     summary_of,
 )
-from llmsearch_optuna.sampling.warpers import SamplingRows
 
 __all__ = [
     "SUMMARY_WIDTH",

@@ -7,8 +7,9 @@ import torch
 from torch import Tensor
 
 from llmsearch_optuna.errors import LogitsError
+from llmsearch_optuna.sampling.columns import SamplingRows
 from llmsearch_optuna.sampling.noise import gumbel_noise
-from llmsearch_optuna.sampling.warpers import SamplingRows, apply_cuts, leading_candidates, row_slices
+from llmsearch_optuna.sampling.warpers import apply_cuts, leading_candidates, row_slices
 
 __all__ = ["filtered_logits", "sample", "scaled"]
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from llmsearch_optuna.params import TRUNCATIONS
+from llmsearch_optuna.sampling.columns import SamplingRows
 from llmsearch_optuna.sampling.noise import gumbel_noise
 from llmsearch_optuna.sampling.sampler import scaled
 from llmsearch_optuna.sampling.warpers import (
@@ -17,7 +18,6 @@ from llmsearch_optuna.sampling.warpers import (
     NEED_ENTROPY,
     NEED_MASS,
     Candidates,
-    SamplingRows,
     apply_cuts,
     leading_candidates,
     relative_mass,

@@ -3,9 +3,9 @@
 Usage: python studies/benchmarks/replay.py [--json FILE] [--llmsearch PYTHON] [--repeats N]
 
 The sets are those that TPE proposes on the demo task (in the demo's space with its four seeds; with one seed; and in
-`SearchSpace.default`, with one seed: "cuts"), and random ones. Ours are whole `Tuner.search`es over all sets without pruning, metric and database included, with and without
-replay in turns. The peers run every fourth set, one trial after the other, at the batch size that suits
-``model.generate`` best.
+`SearchSpace.default`, with one seed: "cuts"), and random ones. Ours are whole `Tuner.search`es over all sets without
+pruning, metric and database included, with and without replay in turns. The peers run every fourth set, one trial after
+the other, at the batch size that suits ``model.generate`` best.
 """
 
 import argparse
