@@ -1,0 +1,133 @@
+import itertools
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from llmsearch_optuna.statistics import anytime_bounds, log_evidence_below
+
+Floats = npt.NDArray[np.float64]
+
+ALPHA = 0.05
+PEEKS = 8
+
+
+def shown_below(differences: Floats) -> Floats:
+    """After how many samples each study is shown to be below 0, looking every 8; inf if never."""
+    reps, population = differences.shape
+    evidence = log_evidence_below(differences, mean=np.zeros(reps), population=population, low=-1.0, high=1.0)
+    peeks = np.arange(PEEKS, population, PEEKS)
+    found = evidence[:, peeks - 1] >= -np.log(ALPHA)
+    return np.where(found.any(1), peeks[found.argmax(1)], np.inf)
+
+
+def binary_pairs(first: float, second: float, correlation: float, shape: tuple[int, int]) -> Floats:
+    """Differences of two binary scores with these chances of 1."""
+    covariance = correlation * np.sqrt(first * (1 - first) * second * (1 - second))
+    both = first * second + covariance
+    kinds = np.random.default_rng(0).choice(
+        4, size=shape, p=[both, first - both, second - both, 1 - first - second + both]
+    )
+    return np.array([0.0, -1.0, 1.0, 0.0])[kinds]
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(st.integers(-4, 4), min_size=1, max_size=6), st.sampled_from([0.05, 0.2, 0.5]))
+def test_over_all_orders_the_evidence_is_as_rare_as_promised(scores: list[int], alpha: float) -> None:
+    """Ville's inequality, counted."""
+    values = np.array(scores) / 4
+    orders = np.array(list(itertools.permutations(values)))
+    evidence = log_evidence_below(orders, mean=values.mean(), population=len(values), low=-1.0, high=1.0)
+    assert (evidence[:, -1] >= -np.log(alpha)).mean() <= alpha
+
+
+@pytest.mark.parametrize("kind", ["binary", "continuous", "rare"])
+@pytest.mark.parametrize("population", [48, 400])
+def test_equal_configurations_are_hardly_ever_told_apart(kind: str, population: int) -> None:
+    random = np.random.default_rng(1)
+    half = population // 2
+    values = {
+        "binary": np.repeat([-1.0, 1.0], half),
+        "continuous": np.concatenate([scores := random.uniform(0, 1, half), -scores]),
+        "rare": np.concatenate([[1.0], np.full(10, -0.1), np.zeros(population - 11)]),
+    }[kind]
+    assert abs(values.mean()) < 1e-12
+    studies = random.permuted(np.tile(values, (2000, 1)), axis=1)
+    assert np.isfinite(shown_below(studies)).mean() <= ALPHA
+
+
+@pytest.mark.parametrize(
+    ("second", "population", "share", "median"), [(0.4, 400, 0.99, 80), (0.4, 200, 0.99, 64), (0.2, 400, 1.0, 32)]
+)
+def test_a_worse_configuration_is_found_out_early(second: float, population: int, share: float, median: float) -> None:
+    found = shown_below(binary_pairs(0.6, second, 0.3, (500, population)))
+    assert np.isfinite(found).mean() >= share
+    assert np.median(found) <= median
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.floats(0, 1), min_size=1, max_size=30),
+    st.integers(0, 30),
+    st.floats(0.05, 0.95),
+    st.floats(0.01, 100),
+    st.floats(-50, 50),
+)
+def test_units_do_not_matter_and_evidence_never_falls(
+    scores: list[float], more: int, mean: float, scale: float, shift: float
+) -> None:
+    population = len(scores) + more
+    values = np.array(scores)
+    evidence = log_evidence_below(values, mean=mean, population=population, low=0.0, high=1.0)
+    assert (np.diff(evidence[np.isfinite(evidence)]) >= 0).all()
+    other = log_evidence_below(
+        np.clip(values * scale + shift, shift, scale + shift),
+        mean=mean * scale + shift,
+        population=population,
+        low=shift,
+        high=scale + shift,
+    )
+    both = np.isfinite(evidence) & np.isfinite(other)
+    assert evidence[both] == pytest.approx(other[both], abs=1e-5)
+
+
+def test_what_is_out_of_reach_is_known_for_sure() -> None:
+    evidence = log_evidence_below([0.0, 0.0, 0.0, 1.0], mean=0.5, population=5, low=0.0, high=1.0)
+    assert np.isfinite(evidence).tolist() == [True, True, False, False]
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.lists(st.floats(-2, 3), min_size=2, max_size=40), st.integers(0, 2**32))
+def test_bounds_close_in_on_the_mean(scores: list[float], seed: int) -> None:
+    values = np.random.default_rng(seed).permutation(np.array(scores))
+    bounds = anytime_bounds(values, population=len(values), low=-2.0, high=3.0)
+    assert bounds.low == pytest.approx(values.mean(), abs=1e-6)
+    assert bounds.high == pytest.approx(values.mean(), abs=1e-6)
+
+
+def test_bounds_hold_at_every_look_and_are_of_use() -> None:
+    random = np.random.default_rng(3)
+    values = random.beta(2, 1, 200)
+    studies = random.permuted(np.tile(values, (200, 1)), axis=1)
+    wrong = np.zeros(len(studies), dtype=bool)
+    for seen in range(25, 200, 25):
+        low, high = anytime_bounds(studies[:, :seen], population=200, low=0.0, high=1.0)
+        wrong |= (values.mean() < low) | (values.mean() > high)
+        if seen == 100:
+            assert np.median(high - low) < 0.2
+    assert wrong.mean() <= ALPHA
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ([0.1, 1.2], r"values must be in \[0.0, 1.0\], got 0.1 to 1.2"),
+        ([0.0, float("nan")], "values must be in"),
+        ([0.0] * 4, "4 values of 3 samples"),
+    ],
+)
+def test_what_cannot_be_is_refused(values: list[float], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        log_evidence_below(values, mean=0.5, population=3, low=0.0, high=1.0)
