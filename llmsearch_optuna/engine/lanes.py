@@ -124,10 +124,8 @@ class Lanes:
         return Step(nodes, logits[: len(nodes)])
 
     def clear(self) -> None:
-        """Gives all slots up, and forgets the keys and values in the store, which may not be what they should be."""
+        """Gives all slots up."""
         self._lanes.clear()
-        if self._decoder is not None:
-            self._store.begin_pages(self._decoder.cache.page_bytes)
 
     def shrink(self) -> None:
         """Halves the slots and what the store takes for keys and values, and gives their memory back."""

@@ -103,17 +103,16 @@ class PrefixStore:
 
     def keep(self, nodes: Sequence[Node], summary: LogitSummary) -> None:
         """Remembers the summaries of these nodes."""
+        self._make_rows(len(self._summaries.numbers) + len(nodes), summary.logits.shape[1])
+        self._vocabulary = summary.vocabulary
         for node in nodes:
             self._take(self._summaries, node)
-        rows = [row for row, node in enumerate(nodes) if node in self._summaries.numbers]
-        if not rows:
-            return
-        self._vocabulary = summary.vocabulary
-        index = self._rows([nodes[row] for row in rows])
-        self._ready(int(index.max()) + 1, summary.logits.shape[1])
-        self._logits[index] = summary.logits[rows]
-        self._token_ids[index] = summary.token_ids[rows].int()
-        self._log_sums[index] = summary.log_sums[rows]
+        rows = [row for row, node in enumerate(nodes) if self.knows(node)]
+        if rows:
+            index = self._rows([nodes[row] for row in rows])
+            self._logits[index] = summary.logits[rows]
+            self._token_ids[index] = summary.token_ids[rows].int()
+            self._log_sums[index] = summary.log_sums[rows]
 
     def page(self, node: Node) -> int:
         """The page with the keys and values of a node's last token; 0 where there is none."""
@@ -157,6 +156,12 @@ class PrefixStore:
         for node in nodes:
             self.forget(node)
 
+    def clear(self) -> None:
+        """Forgets everything."""
+        self._roots.clear()
+        for shelf in (self._summaries, self._pages):
+            shelf.numbers.clear()
+
     def shrink(self) -> None:
         """Takes half as much memory for keys and values from now on."""
         self._bytes_for_pages //= 2
@@ -183,10 +188,10 @@ class PrefixStore:
         """The rows of known nodes in the tables."""
         return torch.tensor([self._summaries.numbers[node] - 1 for node in nodes])
 
-    def _ready(self, rows: int, width: int) -> None:
+    def _make_rows(self, rows: int, width: int) -> None:
         """Makes the tables large enough."""
         have = len(self._logits)
-        if rows <= have:
+        if min(rows, self._summaries.capacity) <= have:
             return
         rows = min(max(rows, 2 * have, _FIRST_ROWS), self._summaries.capacity)
 

@@ -118,8 +118,10 @@ class SlotEngine:
                         raise
                     self._make_room()
         except BaseException:
+            # Ctrl-C too may have come while something was half written, and the next call must not build on it.
             self._waiting.clear()
             self._finished.clear()
+            self._store.clear()
             self._lanes.clear()
             raise
         completions = [self._finished[request] for request in requests]
@@ -232,6 +234,7 @@ class SlotEngine:
         """Halves the slots. No row loses a token: their slots are filled anew."""
         if self.slots == 1:
             raise MemoryExhaustedError(NOT_EVEN_ONE_ROW)
+        self._store.clear()  # memory may have run out while it was written
         self._prompts.shrink()
         self._lanes.shrink()
         release_memory()

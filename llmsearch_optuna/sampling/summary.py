@@ -24,7 +24,7 @@ from llmsearch_optuna.sampling.warpers import (
     row_slices,
 )
 
-__all__ = ["SUMMARY_WIDTH", "LogitSummary", "SummaryDraw", "sample_summary", "summarise"]
+__all__ = ["SUMMARY_WIDTH", "LogitSummary", "SummaryDraw", "sample_summary", "summarise", "summary_of"]
 
 SUMMARY_WIDTH = 256
 """Tokens of which a summary knows the logits."""

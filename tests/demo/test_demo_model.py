@@ -2,11 +2,12 @@
 
 import json
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 import torch
+from transformers import PreTrainedTokenizerBase
 
 from llmsearch_optuna.cli import main
 from llmsearch_optuna.demo.dataset import demo_samples
@@ -74,6 +75,18 @@ def two_threads() -> Iterator[None]:
     torch.set_num_threads(1)
 
 
+def requests_of(tokenizer: PreTrainedTokenizerBase, prompts: Sequence[str], params: GenerationParams) -> list[Request]:
+    return [
+        Request(
+            prompt=prompt,
+            prompt_ids=tuple(tokenizer(prompt)["input_ids"]),
+            params=params,
+            stopping=Stopping(eos_token_ids=(2,)),
+        )
+        for prompt in prompts
+    ]
+
+
 @pytest.mark.slow
 @pytest.mark.usefixtures("two_threads")
 def test_the_real_models_completions_do_not_depend_on_their_company() -> None:
@@ -85,18 +98,7 @@ def test_the_real_models_completions_do_not_depend_on_their_company() -> None:
         GenerationParams(temperature=1.3, tfs=0.95, repetition_penalty=1.1, generation_seed=2, max_new_tokens=12),
     )
     prompts = [str(row["instruction"]) * (1 + index % 5) for index, row in enumerate(demo_samples(64))]
-    by_set = [
-        [
-            Request(
-                prompt=prompt,
-                prompt_ids=tuple(tokenizer(prompt)["input_ids"]),
-                params=params,
-                stopping=Stopping(eos_token_ids=(2,)),
-            )
-            for prompt in prompts
-        ]
-        for params in sets
-    ]
+    by_set = [requests_of(tokenizer, prompts, params) for params in sets]
     mixed = [request for requests in by_set for request in requests]
     forward = Forward(model)
 
@@ -133,18 +135,7 @@ def test_the_real_models_completions_do_not_depend_on_replay() -> None:
         for number in range(24)
     ]
     prompts = [str(row["instruction"]) for row in demo_samples(8)]
-    trials = [
-        [
-            Request(
-                prompt=prompt,
-                prompt_ids=tuple(tokenizer(prompt)["input_ids"]),
-                params=params,
-                stopping=Stopping(eos_token_ids=(2,)),
-            )
-            for prompt in prompts
-        ]
-        for params in sets
-    ]
+    trials = [requests_of(tokenizer, prompts, params) for params in sets]
     forward = Forward(model)
     plain, replaying, forgetful = (
         SlotEngine(forward, tokenizer, slots=32, replay_bytes=replay_bytes) for replay_bytes in (0, 2**30, 5_000_000)

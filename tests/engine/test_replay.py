@@ -22,6 +22,7 @@ FAMILIES = ["llama", "qwen3", "gpt2", "mistral", "gemma3", "phi3"]
 
 # One summary of a step and some eighty pages; three summaries; all that there is.
 BUDGETS = [0, 25_000, 70_000, 2**28]
+PAGE_BYTES = 256
 
 PARAMS = st.builds(
     GenerationParams,
@@ -140,6 +141,7 @@ def test_keys_and_values_that_made_room_are_computed_again() -> None:
     slots = engine()
     slots.generate(short)
     slots._lanes.clear()
+    slots._store.begin_pages(PAGE_BYTES)
     assert slots.generate(long) == expected
     assert slots.statistics.rebuilt == sum(min(5, len(done.token_ids) - 1) for done in expected)
 
@@ -150,6 +152,22 @@ def test_without_replay_every_row_is_on_its_own() -> None:
     completions = slots.generate(requests)
     assert slots.statistics.computed == sum(len(completion.token_ids) - 1 for completion in completions)
     assert slots.statistics.replayed == slots.usage.nbytes == 0
+
+
+def test_an_interrupted_call_leaves_no_half_written_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    requests = requests_of([GenerationParams(max_new_tokens=9)])
+    expected = engine(replay_bytes=0).generate(requests)
+    slots = engine()
+
+    def interrupt(*_: object) -> int:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(slots._store._logits.__class__, "__setitem__", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            slots.generate(requests)
+    assert slots.usage.summaries == 0
+    assert slots.generate(requests) == expected
 
 
 @pytest.mark.parametrize("budget", BUDGETS)
