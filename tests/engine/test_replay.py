@@ -159,6 +159,8 @@ def test_an_interrupted_call_leaves_no_half_written_memory(monkeypatch: pytest.M
     expected = engine(replay_bytes=0).generate(requests)
     slots = engine()
     slots.generate([request("Something else that makes the tables.", GenerationParams(max_new_tokens=3))])
+    for table in (slots._store._logits, slots._store._token_ids):
+        table[slots.usage.summaries :] = torch.arange(table.shape[1]).to(table.dtype)  # what memory may hold
 
     def interrupt(*_: object) -> int:
         raise KeyboardInterrupt
