@@ -156,7 +156,7 @@ class SlotEngine:
         self._lanes.head_for(self._targets(wanted))
         step = self._lanes.step()
         if step is not None:
-            computed = sum(node in self._waiting for node in step.nodes)
+            computed = len(self._waiting.keys() & step.nodes)
             self.statistics.computed += computed
             self.statistics.rebuilt += len(step.nodes) - computed
             self._settle(step.nodes, step.logits, on_tokens)
@@ -170,16 +170,17 @@ class SlotEngine:
         """Stores what the model gave, and draws the next tokens of the rows that waited for it.
 
         Args:
-            nodes: What went through the model.
+            nodes: What went through the model; the same node twice where two slots rebuild the same path.
             logits: Shape: (nodes, vocabulary).
             on_tokens: See `Engine.generate`.
         """
         summary = summarise(logits)
         self._store.keep(nodes, summary)
-        served = [(index, row) for index, node in enumerate(nodes) for row in self._waiting.get(node, ())]
+        entries = {node: entry for entry, node in enumerate(nodes)}
+        served = [(entry, row) for node, entry in entries.items() for row in self._waiting.get(node, ())]
         if not served:
             return
-        index = torch.tensor([index for index, _ in served])
+        index = torch.tensor([entry for entry, _ in served])
         drawn = draw_tokens_from_summary(summary.select(index), [row for _, row in served], search_noise=False)
         tokens = drawn.tokens.tolist()
         left = (~drawn.decided).nonzero()[:, 0]
@@ -191,7 +192,7 @@ class SlotEngine:
                 tokens[number] = token
         for node in nodes:
             self._waiting.pop(node, None)
-        self._walk(self._append([(row, nodes[index]) for index, row in served], tokens, on_tokens), on_tokens)
+        self._walk(self._append([(row, nodes[entry]) for entry, row in served], tokens, on_tokens), on_tokens)
 
     def _walk(self, walkers: list[tuple[Row, Node]], on_tokens: TokenCallback | None) -> None:
         """Leads rows along known nodes; then they are finished, or wait for the model."""

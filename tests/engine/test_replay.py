@@ -146,6 +146,23 @@ def test_keys_and_values_that_made_room_are_computed_again() -> None:
     assert slots.statistics.rebuilt == sum(min(5, len(done.token_ids) - 1) for done in expected)
 
 
+def test_rows_that_rebuild_the_same_path_serve_others_on_it_once() -> None:
+    def sampled(seed: int, limit: int = 12) -> Request:
+        return request(TEXT[0], GenerationParams(temperature=0.5, top_k=3, generation_seed=seed, max_new_tokens=limit))
+
+    begun, late = [sampled(seed) for seed in range(8)], [sampled(seed) for seed in range(8, 16)]
+    expected = engine(replay_bytes=0).generate([*begun, *late])
+    slots = engine(slots=32)
+    slots.generate([sampled(0, limit=5)], None, begun)
+    # Everything is forgotten but where the rows are.
+    slots._lanes.clear()
+    slots._store._summaries.numbers.clear()
+    slots._store._pages.numbers.clear()
+    assert slots.generate([*begun, *late]) == expected
+    assert slots.statistics.rebuilt > 0
+    assert slots.statistics.drawn == 5 + sum(len(completion.token_ids) for completion in expected)
+
+
 def test_without_replay_every_row_is_on_its_own() -> None:
     requests = requests_of([GenerationParams(max_new_tokens=7), GenerationParams(top_k=1, max_new_tokens=7)])
     slots = engine(replay_bytes=0)
