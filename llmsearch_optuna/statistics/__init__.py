@@ -1,0 +1,5 @@
+"""What a few scores tell of the mean of all: evidence that holds however often one looks."""
+
+from llmsearch_optuna.statistics.evidence import Bounds, anytime_bounds, log_evidence_below
+
+__all__ = ["Bounds", "anytime_bounds", "log_evidence_below"]
