@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from llmsearch_optuna.metrics import make_metric
     from llmsearch_optuna.objective import GenerationObjective
     from llmsearch_optuna.params import GenerationParams
+    from llmsearch_optuna.pruning import PairedPruner
+    from llmsearch_optuna.scores import report_scores
     from llmsearch_optuna.space import SearchSpace
     from llmsearch_optuna.study import trial_params
     from llmsearch_optuna.tuner import Tuner
@@ -25,9 +27,11 @@ __all__ = [
     "GenerationParams",
     "Int",
     "MultiTokenStoppingCriteria",
+    "PairedPruner",
     "SearchSpace",
     "Tuner",
     "make_metric",
+    "report_scores",
     "trial_params",
 ]
 
@@ -38,9 +42,11 @@ _HOMES = {
     "GenerationParams": "params",
     "Int": "dimensions",
     "MultiTokenStoppingCriteria": "engine",
+    "PairedPruner": "pruning",
     "SearchSpace": "space",
     "Tuner": "tuner",
     "make_metric": "metrics",
+    "report_scores": "scores",
     "trial_params": "study",
 }
 

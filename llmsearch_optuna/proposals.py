@@ -6,17 +6,20 @@ import inspect
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal, get_args
 
+import numpy as np
 import optuna
 from optuna import samplers
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from llmsearch_optuna.errors import ConfigurationError, unknown_name
+from llmsearch_optuna.scores import ScoreReader, reported_scores
 from llmsearch_optuna.space import SearchSpace
+from llmsearch_optuna.statistics import shrunk_means
 from llmsearch_optuna.study import FIXED_PARAMS
 
-__all__ = ["Proposer", "sampler_names"]
+__all__ = ["Proposer", "Pruned", "sampler_names"]
 
 _SAMPLERS: Mapping[str, type[samplers.BaseSampler]] = {
     "tpe": samplers.TPESampler,
@@ -26,6 +29,13 @@ _SAMPLERS: Mapping[str, type[samplers.BaseSampler]] = {
     "qmc": samplers.QMCSampler,
     "cmaes": samplers.CmaEsSampler,
 }
+
+Pruned = Literal["running mean", "shrunk", "ignored"]
+"""How a sampler is shown a pruned trial: as pruned, with its running means; as fully evaluated, with an estimate of its
+mean over all samples (`shrunk_means`); or not at all."""
+
+# TPE ranks pruned trials by how far they came, GP and CMA-ES leave them out; the others learn nothing from results.
+_PRUNED: Mapping[str, Pruned] = {"tpe": "shrunk", "gp": "shrunk", "cmaes": "shrunk"}
 
 _CONSTRUCTED_HERE = ("seed", "search_space", "independent_sampler")
 
@@ -52,6 +62,9 @@ class Proposer:
         space: What is searched.
         seed: The study's seed.
         arguments: Arguments of the Optuna class.
+        pruned: How the sampler is shown pruned trials; for grid, random and QMC it makes no difference. By default the
+            estimate for those that learn from results.
+        scores: Reads the trials' scores, for the estimate; what `report_scores` told by default.
 
     Raises:
         ConfigurationError: The name or an argument is unknown, a value is refused, or the space does not suit it.
@@ -61,6 +74,8 @@ class Proposer:
     space: SearchSpace
     seed: int
     arguments: Mapping[str, Any] = field(default_factory=dict)
+    pruned: Pruned | None = None
+    scores: ScoreReader = reported_scores
 
     def __post_init__(self) -> None:
         if self.name not in _SAMPLERS:
@@ -69,6 +84,8 @@ class Proposer:
         for argument in self.arguments:
             if argument not in known:
                 raise ConfigurationError(unknown_name(f"argument of the {self.name} sampler", argument, known))
+        if self.pruned not in (None, *get_args(Pruned)):
+            raise ConfigurationError(unknown_name("way to show pruned trials", str(self.pruned), get_args(Pruned)))
         self._sampler(0)
 
     def enqueue(self, study: optuna.Study) -> bool:
@@ -98,11 +115,35 @@ class Proposer:
                 self.space.suggest(earlier := rehearsal.ask())
                 rehearsal.tell(earlier, 0.0)
         else:
-            rehearsal.add_trials([_rehearsed(trial) for trial in trials])
+            rehearsal.add_trials(self._rehearsed(study, trials))
         if isinstance(sampler, samplers.GridSampler) and sampler.is_exhausted(rehearsal):
             return None
         self.space.suggest(rehearsal.ask())
         return rehearsal.get_trials(deepcopy=False)[-1]
+
+    def _rehearsed(self, study: optuna.Study, trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
+        """The trials as the sampler is shown them."""
+        shown = self.pruned or _PRUNED.get(self.name, "running mean")
+        estimates = self._estimates(study, trials) if shown == "shrunk" and self.name in _PRUNED else {}
+        if shown == "ignored" and self.name in _PRUNED:
+            trials = [trial for trial in trials if trial.state != TrialState.PRUNED]
+        return [_rehearsed(trial, estimates.get(trial.number)) for trial in trials]
+
+    def _estimates(self, study: optuna.Study, trials: Sequence[FrozenTrial]) -> dict[int, float]:
+        """What pruned trials would score on all samples, by number; of those that have scores."""
+        complete = [
+            np.asarray(scores)
+            for trial in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+            if (scores := self.scores(study, trial)) is not None
+        ]
+        pruned = {
+            trial.number: np.asarray(scores)
+            for trial in trials
+            if trial.state == TrialState.PRUNED and (scores := self.scores(study, trial)) is not None
+        }
+        if not complete or not pruned:
+            return {}
+        return dict(zip(pruned, shrunk_means(list(pruned.values()), complete).tolist(), strict=True))
 
     def _sampler(self, number: int) -> samplers.BaseSampler:
         digest = hashlib.blake2b(f"{self.seed}:{number}".encode(), digest_size=4).digest()
@@ -128,10 +169,11 @@ class Proposer:
                 raise ConfigurationError(f"the {self.name} sampler refuses its arguments: {error}") from error
 
 
-def _rehearsed(trial: FrozenTrial) -> FrozenTrial:
+def _rehearsed(trial: FrozenTrial, estimate: float | None) -> FrozenTrial:
+    state = trial.state if trial.state != TrialState.WAITING else TrialState.RUNNING
     return create_trial(
-        state=trial.state if trial.state != TrialState.WAITING else TrialState.RUNNING,
-        value=trial.value,
+        state=state if estimate is None else TrialState.COMPLETE,
+        value=trial.value if estimate is None else estimate,
         params=trial.params,
         distributions=trial.distributions,
         intermediate_values=trial.intermediate_values,

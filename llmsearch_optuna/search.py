@@ -15,6 +15,7 @@ from llmsearch_optuna.errors import TrialError
 from llmsearch_optuna.objective import Evaluation, GenerationObjective
 from llmsearch_optuna.progress import SearchProgress
 from llmsearch_optuna.proposals import Proposer
+from llmsearch_optuna.rounds import rounds_passed
 from llmsearch_optuna.study import ERROR, ROUND
 
 __all__ = ["run_search"]
@@ -146,7 +147,7 @@ class _Search:
     def _passed(self) -> dict[int, int]:
         """The rounds passed by each trial in flight."""
         trials = self._study.get_trials(deepcopy=False)
-        return {number: _rounds_passed(trials[number]) for number in self._in_flight}
+        return {number: rounds_passed(trials[number]) for number in self._in_flight}
 
     def _begin(self, trial: optuna.Trial) -> None:
         if ROUND not in trial.user_attrs:
@@ -182,11 +183,5 @@ class _Search:
         )
 
 
-def _rounds_passed(trial: FrozenTrial) -> int:
-    """The number of rounds that the search had passed when the trial did its last step."""
-    failed = int(trial.state == TrialState.FAIL)
-    return int(trial.user_attrs[ROUND]) + len(trial.intermediate_values) + failed
-
-
 def _latest(trials: Iterable[FrozenTrial]) -> int:
-    return max((_rounds_passed(trial) for trial in trials if ROUND in trial.user_attrs), default=0)
+    return max((rounds_passed(trial) for trial in trials if ROUND in trial.user_attrs), default=0)

@@ -161,6 +161,20 @@ class CompletionStore:
                 for row in connection.execute(query)
             ]
 
+    def load_scores(self, study_key: str, trial_number: int) -> list[float | None]:
+        """The scores of one trial's samples so far, by position.
+
+        Raises:
+            StorageError: The database cannot be read.
+        """
+        query = (
+            sa.select(_COMPLETIONS.c.score)
+            .where(_COMPLETIONS.c.study_key == study_key, _COMPLETIONS.c.trial_number == trial_number)
+            .order_by(_COMPLETIONS.c.position)
+        )
+        with readable_errors(self._engine.url), self._engine.connect() as connection:
+            return list(connection.execute(query).scalars())
+
     def save_samples(self, study_key: str, samples: Sequence[StoredSample]) -> None:
         """Keeps the search split of a study; does nothing if it is kept already.
 

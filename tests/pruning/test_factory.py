@@ -1,3 +1,4 @@
+import logging
 from typing import Any
 
 import optuna
@@ -5,7 +6,7 @@ import pytest
 from optuna import pruners
 
 from llmsearch_optuna.errors import ConfigurationError
-from llmsearch_optuna.pruning import make_pruner, pruner_names
+from llmsearch_optuna.pruning import PairedPruner, make_pruner, pruner_names
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 
@@ -21,7 +22,34 @@ CLASSES = {
 
 
 def test_names() -> None:
-    assert set(pruner_names()) == set(CLASSES)
+    assert set(pruner_names()) == {"paired", *CLASSES}
+
+
+def test_the_default_is_paired() -> None:
+    pruner = make_pruner(None, RUNGS, {"alpha": 0.1, "margin": 0.02}, score_range=(0, 1))
+    assert isinstance(pruner, PairedPruner)
+    assert (pruner.alpha, pruner.margin) == (0.1, 0.02)
+    assert type(make_pruner("paired", RUNGS)) is PairedPruner
+
+
+def test_where_no_sample_is_scored_the_default_is_median(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO):
+        assert type(make_pruner(None, RUNGS, corpus_only=True)) is pruners.MedianPruner
+    assert "the median pruner takes its place" in caplog.text
+    for name, arguments in (("paired", None), (None, {"margin": 0.1})):
+        with pytest.raises(ConfigurationError, match="the paired pruner needs scores of single samples"):
+            make_pruner(name, RUNGS, arguments, corpus_only=True)
+
+
+@pytest.mark.parametrize(("name", "expected"), [(None, [None] * 4 + [8]), ("paired", [None] * 5)])
+def test_what_is_pruned_when_it_turns_out_that_no_sample_is_scored(
+    name: str | None, expected: list[int | None], caplog: pytest.LogCaptureFixture
+) -> None:
+    assert prunings(make_pruner(name, RUNGS), [0.9, 0.8, 0.7, 0.6, 0.1]) == expected
+    instead = "nothing is pruned" if name else "MedianPruner prunes in its place"
+    assert [record.message for record in caplog.records] == [
+        f"trials have no scores of single samples, which paired pruning needs: {instead}"
+    ]
 
 
 def prunings(pruner: pruners.BasePruner, scores: list[float]) -> list[int | None]:
@@ -87,6 +115,9 @@ def test_arguments_come_first(
 @pytest.mark.parametrize(
     ("name", "arguments", "message"),
     [
+        (None, {"alpa": 0.1}, r"^unknown argument of the paired pruner `alpa`: did you mean `alpha`\?$"),
+        ("paired", {"population": 4}, r"^unknown argument of the paired pruner `population`: known are alpha, margin$"),
+        ("paired", {"alpha": 2}, r"^`alpha` must be in \(0, 1\), got 2$"),
         ("medain", {}, r"^unknown pruner `medain`: did you mean `median`\?$"),
         (
             "median",
@@ -108,7 +139,7 @@ def test_arguments_come_first(
         ("successive-halving", {"reduction_factor": 1}, "^the successive-halving pruner refuses its arguments: "),
     ],
 )
-def test_bad_input_is_refused(name: str, arguments: dict[str, Any], message: str) -> None:
+def test_bad_input_is_refused(name: str | None, arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigurationError, match=message) as refusal:
         make_pruner(name, RUNGS, arguments)
     assert len(str(refusal.value).splitlines()) == 1

@@ -1,0 +1,29 @@
+"""When trials began and ended: in rounds of the search, which no clock changes."""
+
+import math
+
+from optuna.trial import FrozenTrial, TrialState
+
+from llmsearch_optuna.study import ROUND
+
+__all__ = ["began", "ended", "rounds_passed"]
+
+
+def rounds_passed(trial: FrozenTrial) -> int:
+    """The number of rounds that the search had passed when the trial did its last step."""
+    failed = int(trial.state == TrialState.FAIL)
+    return int(trial.user_attrs[ROUND]) + len(trial.intermediate_values) + failed
+
+
+def began(trial: FrozenTrial) -> float:
+    """When a trial began: the round, or, in a study that knows no rounds, the time."""
+    if ROUND in trial.user_attrs:
+        return float(trial.user_attrs[ROUND])
+    return math.inf if trial.datetime_start is None else trial.datetime_start.timestamp()
+
+
+def ended(trial: FrozenTrial) -> float:
+    """When a finished trial ended: no later than `began` of another, if the other then saw it finished."""
+    if ROUND in trial.user_attrs:
+        return float(rounds_passed(trial))
+    return math.inf if trial.datetime_complete is None else trial.datetime_complete.timestamp()

@@ -1,0 +1,77 @@
+"""Where the per-sample scores of trials are kept, and how they are read."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+import optuna
+from optuna.trial import FrozenTrial
+
+from llmsearch_optuna.storage import CompletionStore
+from llmsearch_optuna.study import study_key
+
+__all__ = ["RememberedScores", "ScoreReader", "StoredScores", "report_scores", "reported_scores"]
+
+_SCORES = "scores"
+"""User attribute of a trial: its scores, sample by sample."""
+
+_Floats = npt.NDArray[np.float64]
+
+ScoreReader = Callable[[optuna.Study, FrozenTrial], Sequence[float] | _Floats | None]
+"""``(study, trial) -> the trial's scores so far``, in the order of the samples that all trials of the study share; or
+``None`` where it has no scores of single samples."""
+
+
+def report_scores(trial: optuna.Trial, scores: Sequence[float]) -> None:
+    """Tells the study a trial's scores, sample by sample, as `PairedPruner` and `Proposer` read them.
+
+    Args:
+        trial: The trial.
+        scores: All its scores so far, in the order of the samples that all trials of the study share.
+    """
+    trial.set_user_attr(_SCORES, [float(score) for score in scores])
+
+
+def reported_scores(study: optuna.Study, trial: FrozenTrial) -> _Floats | None:  # noqa: ARG001  # a ScoreReader
+    """Reads what `report_scores` told."""
+    scores = trial.user_attrs.get(_SCORES)
+    return None if scores is None else np.array(scores, dtype=np.float64)
+
+
+class StoredScores:
+    """Reads the scores of a study that `Tuner.search` drives.
+
+    Args:
+        store: Where its completions are kept.
+    """
+
+    def __init__(self, store: CompletionStore) -> None:
+        self._store = store
+
+    def __call__(self, study: optuna.Study, trial: FrozenTrial) -> _Floats | None:
+        """See `ScoreReader`."""
+        scores = self._store.load_scores(study_key(study), trial.number)
+        return None if not scores or None in scores else np.array(scores, dtype=np.float64)
+
+
+class RememberedScores:
+    """Reads the scores of a finished trial, which never change, only once.
+
+    Args:
+        reader: Reads them.
+    """
+
+    def __init__(self, reader: ScoreReader) -> None:
+        self._reader = reader
+        self._known: dict[tuple[object, ...], _Floats | None] = {}
+
+    def __call__(self, study: optuna.Study, trial: FrozenTrial) -> _Floats | None:
+        """See `ScoreReader`."""
+        key = (study.study_name, trial.number, trial.datetime_complete)
+        if key in self._known:
+            return self._known[key]
+        scores = self._reader(study, trial)
+        read = None if scores is None else np.asarray(scores, dtype=np.float64)
+        if trial.state.is_finished():
+            self._known[key] = read
+        return read
