@@ -1,6 +1,7 @@
 """The command line: argument parsing and printing only."""
 
 import argparse
+import dataclasses
 import json
 import logging
 import os
@@ -15,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from llmsearch_optuna import __version__
-from llmsearch_optuna.errors import LlmsearchError
+from llmsearch_optuna.errors import ConfigurationError, LlmsearchError
 from llmsearch_optuna.storage import CompletionStore, shown_url, sqlite_url
 from llmsearch_optuna.study import describe_params, finalists, find_trial, open_study, study_key, trial_params
 from llmsearch_optuna.study_file import StudyFile
@@ -64,6 +65,14 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--trials", type=int, metavar="N", help="finished trials wanted in total")
         command.add_argument("--quiet", action="store_true", help="show no progress")
 
+    record = commands.add_parser("record", help="evaluate many configurations fully and save scores and token counts")
+    record.add_argument("study", type=Path, metavar="STUDY.toml")
+    record.add_argument("--configs", type=int, required=True, metavar="K", help="wanted in total, with the baselines")
+    record.add_argument("-o", "--output", type=Path, metavar="FILE.parquet", help="beside the study file by default")
+    record.add_argument("--seed", type=int, metavar="S", help="of the sample order and of the configurations")
+    record.add_argument("--quiet", action="store_true", help="show no progress")
+    record.set_defaults(command=_record)
+
     doctor = commands.add_parser("doctor", help="what a study file would run on: engine and why, model, data, metric")
     doctor.add_argument("study", type=Path, metavar="STUDY.toml")
     doctor.set_defaults(command=_doctor)
@@ -87,6 +96,22 @@ def _demo(options: argparse.Namespace) -> None:
 
 def _run(options: argparse.Namespace) -> None:
     _search(StudyFile.load(options.study), options)
+
+
+def _record(options: argparse.Namespace) -> None:
+    file = StudyFile.load(options.study)
+    if options.configs < 1:
+        raise ConfigurationError(f"`--configs` must be >= 1, got {options.configs}")
+    if options.seed is not None:
+        file = dataclasses.replace(file, study=dataclasses.replace(file.study, seed=options.seed))
+    path = options.output or options.study.with_suffix(".parquet")
+    _prepare_model_libraries()
+    from llmsearch_optuna.launch import build_tuner, record  # noqa: PLC0415
+
+    tuner = build_tuner(file)
+    found = record(file, tuner, configurations=options.configs, path=path, show_progress=not options.quiet)
+    count, samples = found.scores.shape
+    print(f"{count} configurations on {samples} samples, {found.tokens.sum()} tokens: {path}")
 
 
 def _doctor(options: argparse.Namespace) -> None:

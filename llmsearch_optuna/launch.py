@@ -1,5 +1,7 @@
-"""From a checked study file to its `Tuner` and its search."""
+"""From a checked study file to its `Tuner`, its search and its landscape."""
 
+import dataclasses
+from pathlib import Path
 from typing import Literal, cast
 
 import datasets
@@ -9,14 +11,18 @@ from llmsearch_optuna.data import load_data
 from llmsearch_optuna.demo.dataset import demo_samples
 from llmsearch_optuna.demo.model import demo_model_directory
 from llmsearch_optuna.engine.model import LoadedModel, load_model
+from llmsearch_optuna.errors import ConfigurationError
+from llmsearch_optuna.landscape import Landscape
 from llmsearch_optuna.metrics import check_references, make_metric
 from llmsearch_optuna.presets import presets
 from llmsearch_optuna.prompts import PromptSource
-from llmsearch_optuna.study_file import StudyFile
+from llmsearch_optuna.storage import CompletionStore, sqlite_url
+from llmsearch_optuna.study import open_study
+from llmsearch_optuna.study_file import Choice, StudyFile
 from llmsearch_optuna.task import as_dataset, check_columns
 from llmsearch_optuna.tuner import Tuner
 
-__all__ = ["build_tuner", "search"]
+__all__ = ["build_tuner", "record", "search"]
 
 _DEMO = "demo"
 _DEMO_SIZE = 48
@@ -87,6 +93,41 @@ def search(file: StudyFile, tuner: Tuner, *, n_trials: int | None = None, show_p
         ],
         show_progress=show_progress,
     )
+
+
+def record(file: StudyFile, tuner: Tuner, *, configurations: int, path: Path, show_progress: bool = True) -> Landscape:
+    """Evaluates configurations on the whole search split, and saves scores and token counts as a landscape.
+
+    The baselines come first, then a random point and a scrambled Sobol' sequence over the space (its conditional and
+    categorical parameters are random in all of them). They are trials of a search without pruning, whose database lies
+    beside the landscape (``FILE.parquet.db``), so that a recording goes on where it was interrupted, or where
+    fewer were asked for.
+
+    Args:
+        file: The study file; its sampler, pruner, presets and storage are not used.
+        tuner: What `build_tuner` made of it.
+        configurations: Finished trials wanted in total, the baselines included.
+        path: The Parquet file to write.
+        show_progress: Whether to show progress on standard error.
+
+    Raises:
+        ConfigurationError: `configurations` is not positive.
+        StorageError: The files cannot be written, or the metric has no scores of single samples.
+    """
+    if configurations < 1:
+        raise ConfigurationError(f"configurations must be >= 1, got {configurations}")
+    storage = sqlite_url(f"{path}.db")
+    recording = dataclasses.replace(
+        file,
+        study=dataclasses.replace(file.study, storage=storage, baselines=True, presets=[]),
+        sampler=Choice("qmc", {}),
+        pruner=Choice("none", {}),
+    )
+    search(recording, tuner, n_trials=configurations, show_progress=show_progress)
+    study, database = open_study(storage, file.study.name)
+    landscape = Landscape.of_study(study, CompletionStore(database), file.space)
+    landscape.save(path)
+    return landscape
 
 
 def _rows(file: StudyFile) -> datasets.Dataset:

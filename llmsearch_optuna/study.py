@@ -29,6 +29,7 @@ __all__ = [
     "find_trial",
     "keep_concurrency",
     "open_study",
+    "study_fingerprint",
     "study_key",
     "trial_params",
 ]
@@ -119,6 +120,11 @@ def create_study(
 def study_key(study: optuna.Study) -> str:
     """The random key under which the study's completions are stored."""
     return str(study.user_attrs[_KEY])
+
+
+def study_fingerprint(study: optuna.Study) -> dict[str, str]:
+    """What the study's scores depend on, by name (model, prompts, metric, ...)."""
+    return dict(study.user_attrs[_FINGERPRINT])
 
 
 def keep_concurrency(study: optuna.Study, wanted: int | None, default: int) -> int:
