@@ -20,7 +20,7 @@ ROOT = Path(llmsearch_optuna.__file__).parent
 LEVELS = [
     {"", "errors", "params", "identity"},  # "" is the package itself, which imports the others when they are asked for
     {"dimensions", "space", "presets", "prompts", "task", "metrics", "storage", "data", "sampling", "statistics"},
-    {"engine", "study", "study_file", "pruning", "proposals"},
+    {"engine", "study", "study_file", "rounds", "scores", "pruning", "proposals"},
     {"landscape", "objective"},
     {"progress", "search", "tuner", "launch", "demo", "cli"},
 ]
