@@ -24,6 +24,7 @@ from llmsearch_optuna.errors import MetricError, ScorerError
 from llmsearch_optuna.metrics import (
     BUILT_IN_METRICS,
     CallableMetric,
+    CorpusMetric,
     EvaluateMetric,
     Metric,
     SampleMetric,
@@ -300,6 +301,25 @@ def test_bleu_and_chrf_equal_sacrebleu(rows: list[tuple[str, str, str]], ragged:
     for name, library in (("bleu", BLEU(force=True)), ("chrf", CHRF())):
         expected = library.corpus_score(predictions, streams).score / 100
         assert score(name, predictions, references).value == pytest.approx(expected, abs=1e-12)
+
+
+@given(
+    st.lists(st.tuples(word_texts, word_texts, word_texts), min_size=1, max_size=5),
+    st.lists(st.integers(0, 100), min_size=1, max_size=8),
+    st.booleans(),
+)
+@settings(deadline=None)
+def test_corpus_metrics_score_any_selection(
+    rows: list[tuple[str, str, str]], drawn: list[int], lowercase: bool
+) -> None:
+    references = [{"answer": [first, second] if index % 2 else first} for index, (first, second, _) in enumerate(rows)]
+    predictions = [prediction for *_, prediction in rows]
+    indices = [index % len(rows) for index in drawn]
+    own = CorpusMetric(name="own", score=lambda predictions, texts: float(len("".join(predictions))))
+    for metric in (make_metric("bleu", lowercase=lowercase), make_metric("chrf"), own):
+        assert isinstance(metric, CorpusMetric)
+        selected = metric([references[i] for i in indices], [predictions[i] for i in indices]).value
+        assert metric.resampled(references, predictions)(indices) == pytest.approx(selected, abs=1e-12)
 
 
 # --- laws -------------------------------------------------------------------------------------------------------------

@@ -1,8 +1,10 @@
 """BLEU and chrF: metrics of the whole corpus, by ``sacrebleu``, scaled to [0, 1]."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import zip_longest
+from typing import Any
 
 from llmsearch_optuna.metrics.base import Reference, Scores, acceptable_texts, check_lengths
 
@@ -34,23 +36,67 @@ class CorpusMetric:
         check_lengths(references, predictions, sample_ids)
         return Scores(self.score(predictions, acceptable_texts(references, self.column, sample_ids)), None)
 
+    def resampled(
+        self, references: Sequence[Reference], predictions: Sequence[str]
+    ) -> Callable[[Sequence[int]], float]:
+        """The score of any selection of the samples, with repetitions, without going through their texts again.
+
+        Args:
+            references: The references, length n.
+            predictions: The completions, length n.
+
+        Returns:
+            ``(indices of samples) -> score``.
+
+        Raises:
+            MetricError: As `__call__`.
+        """
+        import numpy as np  # noqa: PLC0415  # this module is for every command; resampling is for some
+
+        check_lengths(references, predictions, None)
+        texts = acceptable_texts(references, self.column)
+        function, arguments = (
+            (self.score.func, self.score.keywords) if isinstance(self.score, partial) else (self.score, {})
+        )
+        if function not in _LIBRARIES:
+            return lambda indices: self.score([predictions[i] for i in indices], [texts[i] for i in indices])
+        # What sacrebleu's own significance tests do: both metrics are functions of sums over the samples.
+        library = _LIBRARIES[function](**arguments)
+        counts = np.array(library._extract_corpus_statistics(predictions, _streams(texts)))  # noqa: SLF001
+
+        def score(indices: Sequence[int]) -> float:
+            return _scaled(library._aggregate_and_compute([counts[indices].sum(axis=0).tolist()]).score)  # noqa: SLF001
+
+        return score
+
 
 def bleu(predictions: Sequence[str], references: Texts, *, lowercase: bool = False) -> float:
     """Corpus BLEU (Papineni et al. 2002) with sacrebleu's defaults: 13a tokens, up to 4-grams, exponential smoothing.
 
     A corpus without a single 4-gram scores 0.
     """
-    from sacrebleu.metrics.bleu import BLEU  # noqa: PLC0415  # slow
-
-    # force: completions that look tokenised are the model's doing, and no reason for sacrebleu's warning
-    return _scaled(BLEU(lowercase=lowercase, force=True).corpus_score(predictions, _streams(references)).score)
+    return _scaled(_bleu(lowercase=lowercase).corpus_score(predictions, _streams(references)).score)
 
 
 def chrf(predictions: Sequence[str], references: Texts, *, lowercase: bool = False) -> float:
     """Corpus chrF (Popovic 2015) with sacrebleu's defaults: characters up to 6-grams, beta 2."""
+    return _scaled(_chrf(lowercase=lowercase).corpus_score(predictions, _streams(references)).score)
+
+
+def _bleu(*, lowercase: bool = False) -> Any:
+    from sacrebleu.metrics.bleu import BLEU  # noqa: PLC0415  # slow
+
+    # force: completions that look tokenised are the model's doing, and no reason for sacrebleu's warning
+    return BLEU(lowercase=lowercase, force=True)
+
+
+def _chrf(*, lowercase: bool = False) -> Any:
     from sacrebleu.metrics.chrf import CHRF  # noqa: PLC0415  # slow
 
-    return _scaled(CHRF(lowercase=lowercase).corpus_score(predictions, _streams(references)).score)
+    return CHRF(lowercase=lowercase)
+
+
+_LIBRARIES: Mapping[Callable[..., float], Callable[..., Any]] = {bleu: _bleu, chrf: _chrf}
 
 
 def _streams(references: Texts) -> Texts:
