@@ -31,7 +31,7 @@ from workloads import (
     peak_memory_gib,
     random_sets,
     workloads,
-)
+)  # isort: split  (`workloads` sets what torch reads when it is loaded)
 
 from llmsearch_optuna import GenerationParams
 from llmsearch_optuna.engine import Completion, Request, SlotEngine, Stopping

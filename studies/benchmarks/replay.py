@@ -84,6 +84,11 @@ class Case(NamedTuple):
         return len({(sample, ids[:n]) for (_, sample), ids in tokens.items() for n in range(1, len(ids))})
 
     @property
+    def bound(self) -> float:
+        """The largest ratio that exact reuse allows where only decoding costs: decoded tokens over distinct ones."""
+        return self.plain[0].computed / self.distinct
+
+    @property
     def share(self) -> float:
         """The share of the decoded tokens that did not go through the model for their row."""
         return 1 - self.replayed[0].computed / self.plain[0].computed
@@ -171,6 +176,8 @@ def figures_of(cases: Mapping[str, Case], peers: Mapping[str, Mapping[str, float
         / sum(case.distinct for case in tpe),
         "rebuilt_per_distinct_prefix": sum(case.replayed[0].rebuilt for case in tpe)
         / sum(case.distinct for case in tpe),
+        # What exact reuse can save at most: a prefix that nobody has been through has to be computed.
+        "distinct_share": sum(case.distinct for case in tpe) / sum(case.plain[0].computed for case in tpe),
         "replayed_share": 1
         - sum(case.replayed[0].computed for case in tpe) / sum(case.plain[0].computed for case in tpe),
         "differing_tokens": sum(case.differing_tokens for case in cases.values()),
@@ -178,6 +185,7 @@ def figures_of(cases: Mapping[str, Case], peers: Mapping[str, Mapping[str, float
     for name, case in cases.items():
         workload, _, sets = name.partition(" ")
         figures[f"{workload}_vs_own_{sets}"] = case.speedup
+        figures[f"{workload}_bound_{sets}"] = case.bound
     for workload, seconds in peers.items():
         ours = median_seconds(cases[f"{workload} 4seeds"].replayed) / SETS
         for peer, theirs in seconds.items():
@@ -187,13 +195,16 @@ def figures_of(cases: Mapping[str, Case], peers: Mapping[str, Mapping[str, float
 
 def show(cases: Mapping[str, Case], peers: Mapping[str, Mapping[str, float]], figures: Mapping[str, float]) -> None:
     """Prints the tables and the figures."""
-    table = Table("workload and sets", "s per trial", "without replay", "ratio", "forwards per prefix", "replayed")
+    table = Table(
+        "workload and sets", "s per trial", "without replay", "ratio", "at most", "forwards per prefix", "replayed"
+    )
     for name, case in cases.items():
         table.add_row(
             name,
             f"{median_seconds(case.replayed) / SETS:.2f}",
             f"{median_seconds(case.plain) / SETS:.2f}",
             f"{case.speedup:.2f}",
+            f"{case.bound:.2f}",
             f"{case.replayed[0].computed / case.distinct:.3f}",
             f"{case.share:.1%}",
         )

@@ -1,6 +1,7 @@
 """What the benchmarks run: two workloads on the demo model, by this package and by its peers."""
 
 import json
+import os
 import platform
 import pydoc_data.topics
 import random
@@ -12,6 +13,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+# As the command line does, for everything that is compared: read when torch is loaded.
+os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
 import optuna
 import torch
