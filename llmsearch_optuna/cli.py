@@ -63,6 +63,8 @@ def _parser() -> argparse.ArgumentParser:
     run.set_defaults(command=_run)
     for command in (demo, run):
         command.add_argument("--trials", type=int, metavar="N", help="finished trials wanted in total")
+        command.add_argument("--timeout", type=float, metavar="S", help="stop after so many seconds")
+        command.add_argument("--max-tokens", type=int, metavar="N", help="stop when so many tokens are generated")
         command.add_argument("--quiet", action="store_true", help="show no progress")
 
     record = commands.add_parser("record", help="evaluate many configurations fully and save scores and token counts")
@@ -133,10 +135,11 @@ def _prepare_model_libraries() -> None:
 
 
 def _search(file: StudyFile, options: argparse.Namespace) -> None:
+    file = file.with_limits(n_trials=options.trials, timeout_s=options.timeout, max_tokens_total=options.max_tokens)
     _prepare_model_libraries()
     from llmsearch_optuna.launch import build_tuner, search  # noqa: PLC0415
 
-    study = search(file, build_tuner(file), n_trials=options.trials, show_progress=not options.quiet)
+    study = search(file, build_tuner(file), show_progress=not options.quiet)
     _print_finalists(study)
     storage = shown_url(file.study.storage)
     print(

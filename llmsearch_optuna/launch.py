@@ -13,12 +13,13 @@ from llmsearch_optuna.demo.model import demo_model_directory
 from llmsearch_optuna.engine.model import LoadedModel, load_model
 from llmsearch_optuna.errors import ConfigurationError
 from llmsearch_optuna.landscape import Landscape
-from llmsearch_optuna.metrics import check_references, make_metric
+from llmsearch_optuna.metrics import CorpusMetric, check_references, make_metric
 from llmsearch_optuna.presets import presets
 from llmsearch_optuna.prompts import PromptSource
+from llmsearch_optuna.pruning import make_pruner
 from llmsearch_optuna.storage import CompletionStore, sqlite_url
 from llmsearch_optuna.study import open_study
-from llmsearch_optuna.study_file import Choice, StudyFile
+from llmsearch_optuna.study_file import Choice, PrunerChoice, StudyFile
 from llmsearch_optuna.task import as_dataset, check_columns
 from llmsearch_optuna.tuner import Tuner
 
@@ -44,6 +45,7 @@ def build_tuner(file: StudyFile) -> Tuner:
     rows = _rows(file)
     check_columns(rows, source)
     check_references(metric, list(rows.select_columns(file.data.eval_cols)))
+    make_pruner(file.pruner.name, (1, 2), file.pruner.arguments, corpus_only=isinstance(metric, CorpusMetric))
     model, tokenizer = _model(file)
     return Tuner(
         model=model,
@@ -61,6 +63,7 @@ def build_tuner(file: StudyFile) -> Tuner:
         stop=file.generation.stop,
         search_size=file.data.search_size,
         holdout_size=file.data.holdout_size,
+        score_range=file.score_range,
     )
 
 
@@ -77,6 +80,9 @@ def search(file: StudyFile, tuner: Tuner, *, n_trials: int | None = None, show_p
     return tuner.search(
         file.space,
         n_trials=file.study.n_trials if n_trials is None else n_trials,
+        timeout=file.study.timeout_s,
+        max_tokens_total=file.study.max_tokens_total,
+        patience=file.study.patience,
         storage=file.study.storage,
         study_name=file.study.name,
         sampler=file.sampler.name,
@@ -119,9 +125,17 @@ def record(file: StudyFile, tuner: Tuner, *, configurations: int, path: Path, sh
     storage = sqlite_url(f"{path}.db")
     recording = dataclasses.replace(
         file,
-        study=dataclasses.replace(file.study, storage=storage, baselines=True, presets=[]),
+        study=dataclasses.replace(
+            file.study,
+            storage=storage,
+            baselines=True,
+            presets=[],
+            timeout_s=None,
+            max_tokens_total=None,
+            patience=None,
+        ),
         sampler=Choice("qmc", {}),
-        pruner=Choice("none", {}),
+        pruner=PrunerChoice("none", {}),
     )
     search(recording, tuner, n_trials=configurations, show_progress=show_progress)
     study, database = open_study(storage, file.study.name)

@@ -9,15 +9,16 @@ from typing import Literal
 import optuna
 
 from llmsearch_optuna.engine.base import Completion, Engine, Request, Stopping, TokenCallback
-from llmsearch_optuna.errors import ConfigurationError, TrialError
-from llmsearch_optuna.metrics import Metric
+from llmsearch_optuna.errors import ConfigurationError, ScorerError, TrialError
+from llmsearch_optuna.metrics import Metric, ScoreRange, Scores
 from llmsearch_optuna.params import GenerationParams
+from llmsearch_optuna.scores import report_scores
 from llmsearch_optuna.space import SearchSpace
 from llmsearch_optuna.storage import CompletionStore, StoredCompletion
 from llmsearch_optuna.study import BASELINE, FIXED_PARAMS, JUDGED, PARAMS
 from llmsearch_optuna.task import Sample
 
-__all__ = ["Evaluation", "GenerationObjective", "RungPlan", "rung_sizes"]
+__all__ = ["Evaluation", "GenerationObjective", "RungPlan", "processed_text", "rung_sizes"]
 
 RungPlan = int | Sequence[int] | Literal["doubling"]
 """Every so many samples; at these numbers of samples; or at 8, 16, 32, ..."""
@@ -59,7 +60,9 @@ class GenerationObjective:
         stopping: What ends a completion.
         rungs: The numbers of samples at which trials report, ascending; the last is all of them.
         output_preproc: Applied to every completion before it is scored and stored.
-        store: Where completions are kept, and found again when a trial is resumed.
+        score_range: The least and the largest score that a sample can have; a trial with another fails.
+        store: Where completions are kept, and found again when a trial is resumed. Without it, `report_scores` tells
+            the study every trial's scores.
         study_key: The study's key in the store.
         after_generation: Called after every pass of the engine.
     """
@@ -71,6 +74,7 @@ class GenerationObjective:
     stopping: Stopping
     rungs: tuple[int, ...]
     output_preproc: Callable[[str], str] = str.strip
+    score_range: ScoreRange | None = None
     store: CompletionStore | None = None
     study_key: str = ""
     after_generation: Callable[[], None] = field(default=lambda: None)
@@ -159,7 +163,8 @@ class Evaluation:
         samples = self._next_samples()
         start = self.scored
         predictions = [
-            self._prediction(sample, completion) for sample, completion in zip(samples, completions, strict=True)
+            processed_text(self._objective.output_preproc, sample, completion)
+            for sample, completion in zip(samples, completions, strict=True)
         ]
         scores = self._score(samples, predictions)
         rows = [
@@ -177,6 +182,8 @@ class Evaluation:
         ]
         if self._objective.store is not None:
             self._objective.store.append(self._objective.study_key, self._trial.number, rows)
+        elif self._scores is not None:
+            report_scores(self._trial, self._scores)
         self._count(rows)
         self._trial.report(self.value, step=self.scored)
         self._judge()
@@ -196,15 +203,6 @@ class Evaluation:
         end = next(size for size in self._objective.rungs if size > self.scored)
         return self._objective.samples[self.scored : end]
 
-    def _prediction(self, sample: Sample, completion: Completion) -> str:
-        try:
-            prediction = self._objective.output_preproc(completion.text)
-        except Exception as error:
-            raise TrialError(f"output_preproc raised {type(error).__name__}: {error} on row {sample.row}") from error
-        if not isinstance(prediction, str):
-            raise TrialError(f"output_preproc must return a string, got {type(prediction).__name__}")
-        return prediction
-
     def _score(self, samples: Sequence[Sample], predictions: list[str]) -> list[float] | None:
         """Brings `value` up to date; the new samples' own scores where the metric has them."""
         metric = self._objective.metric
@@ -213,6 +211,7 @@ class Evaluation:
             new = metric(
                 [sample.reference for sample in samples], predictions, sample_ids=[sample.row for sample in samples]
             )
+            self._check_range(samples, new)
         self._predictions += predictions
         if new is not None and new.per_sample is not None and self._scores is not None:
             self._scores += new.per_sample
@@ -228,6 +227,14 @@ class Evaluation:
                 [sample.reference for sample in seen], self._predictions, sample_ids=[sample.row for sample in seen]
             ).value
         return None
+
+    def _check_range(self, samples: Sequence[Sample], scores: Scores) -> None:
+        if self._objective.score_range is None or scores.per_sample is None:
+            return
+        low, high = self._objective.score_range
+        for sample, score in zip(samples, scores.per_sample, strict=True):
+            if not low <= score <= high:
+                raise ScorerError(f"row {sample.row} scored {score}, but `score_range` is [{low}, {high}]")
 
     def _count(self, rows: Sequence[StoredCompletion]) -> None:
         self.tokens += sum(len(row.token_ids) for row in rows)
@@ -258,3 +265,18 @@ class Evaluation:
             self._trial.set_user_attr("finish_reasons", dict(self._finish_reasons))
         else:
             self._trial.set_user_attr(JUDGED, self.scored)
+
+
+def processed_text(output_preproc: Callable[[str], str], sample: Sample, completion: Completion) -> str:
+    """A completion as the metric shall see it.
+
+    Raises:
+        TrialError: `output_preproc` raised, or returned no text.
+    """
+    try:
+        text = output_preproc(completion.text)
+    except Exception as error:
+        raise TrialError(f"output_preproc raised {type(error).__name__}: {error} on row {sample.row}") from error
+    if not isinstance(text, str):
+        raise TrialError(f"output_preproc must return a string, got {type(text).__name__}")
+    return text

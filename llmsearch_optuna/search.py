@@ -12,6 +12,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from llmsearch_optuna.engine import Completion
 from llmsearch_optuna.errors import TrialError
+from llmsearch_optuna.limits import Limits, reason_to_stop
 from llmsearch_optuna.objective import Evaluation, GenerationObjective
 from llmsearch_optuna.progress import SearchProgress
 from llmsearch_optuna.proposals import Proposer
@@ -31,32 +32,35 @@ def run_search(
     objective: GenerationObjective,
     proposer: Proposer,
     *,
-    n_trials: int,
+    limits: Limits,
     concurrency: int,
     show_progress: bool,
 ) -> None:
-    """Runs trials until `n_trials` are finished, counting those of earlier runs.
+    """Runs trials until the limits are reached.
 
-    A trial that cannot be scored fails, and the search goes on. Interrupted trials stay RUNNING in the storage; the
-    next call takes them up where their last rungs were stored.
+    A trial that cannot be scored fails, and the search goes on. Trials that are interrupted, or in flight when time or
+    tokens are used up, stay RUNNING in the storage; the next call takes them up where their last rungs were stored.
+    Where nothing better is to be expected, those in flight are finished, and no further ones proposed.
 
     Args:
         study: The study, with its pruner.
         storage: Where it lives.
         objective: Evaluates a trial.
         proposer: Queues every trial.
-        n_trials: Finished trials wanted in total.
+        limits: When it ends.
         concurrency: Trials in flight, whose rungs are generated together.
         show_progress: Whether to show progress on standard error.
 
     Raises:
         TrialError: Every trial failed; the message gives the first failure.
     """
-    with SearchProgress(study, samples=len(objective.samples), n_trials=n_trials, enabled=show_progress) as progress:
+    with SearchProgress(
+        study, samples=len(objective.samples), n_trials=limits.n_trials, enabled=show_progress
+    ) as progress:
         progress.begin(len(study.get_trials(deepcopy=False, states=_FINISHED)))
-        search = _Search(study, objective, proposer, progress)
+        search = _Search(study, objective, proposer, progress, limits)
         search.take_up(storage)
-        while search.fill(n_trials, concurrency):
+        while not search.has_used_up() and search.fill(concurrency):
             search.advance()
     failed = study.get_trials(deepcopy=False, states=(TrialState.FAIL,))
     if failed and len(failed) == len(study.get_trials(deepcopy=False, states=_FINISHED)):
@@ -78,12 +82,22 @@ class _Search:
     """
 
     def __init__(
-        self, study: optuna.Study, objective: GenerationObjective, proposer: Proposer, progress: SearchProgress
+        self,
+        study: optuna.Study,
+        objective: GenerationObjective,
+        proposer: Proposer,
+        progress: SearchProgress,
+        limits: Limits,
     ) -> None:
         self._study = study
         self._objective = objective
         self._proposer = proposer
         self._progress = progress
+        self._limits = limits
+        self._started = time.monotonic()
+        self._tokens = 0
+        if limits.max_tokens_total is not None and objective.store is not None:
+            self._tokens = objective.store.count_tokens(objective.study_key)
         self._in_flight: dict[int, _InFlight] = {}
 
     def take_up(self, storage: RDBStorage) -> None:
@@ -93,16 +107,34 @@ class _Search:
             trial_id = storage.get_trial_id_from_study_id_trial_number(study_id, left.number)
             self._begin(optuna.Trial(self._study, trial_id))
 
-    def fill(self, n_trials: int, concurrency: int) -> bool:
+    def has_used_up(self) -> bool:
+        """Whether the search ends for want of time or tokens.
+
+        Tokens are counted between two rounds, so that an interruption does not change where they end.
+        """
+        timeout, tokens = self._limits.timeout, self._limits.max_tokens_total
+        if timeout is not None and time.monotonic() - self._started >= timeout:
+            reason = f"the timeout of {timeout:g} s has passed"
+        elif tokens is not None and self._tokens >= tokens and not self._round_is_under_way():
+            reason = f"{self._tokens} tokens are generated, the limit is {tokens}"
+        else:
+            return False
+        _LOG.info("the search stops: %s; %d trials in flight can be taken up again", reason, len(self._in_flight))
+        return True
+
+    def fill(self, concurrency: int) -> bool:
         """Begins trials, unless a round is under way; whether any are in flight."""
-        while not self._in_flight or not self._round_is_under_way():
+        while not self._round_is_under_way():
             finished = len(self._study.get_trials(deepcopy=False, states=_FINISHED))
-            if len(self._in_flight) >= min(concurrency, n_trials - finished):
+            if len(self._in_flight) >= min(concurrency, self._limits.n_trials - finished):
                 break
-            waiting = self._study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
-            if not waiting and not self._proposer.enqueue(self._study):
-                _LOG.info("every point of the grid is evaluated")
-                break
+            if not self._study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
+                if reason := reason_to_stop(self._study, self._limits):
+                    _LOG.info("no further trials: %s", reason)
+                    break
+                if not self._proposer.enqueue(self._study):
+                    _LOG.info("every point of the grid is evaluated")
+                    break
             self._begin(self._study.ask())
         return bool(self._in_flight)
 
@@ -122,11 +154,18 @@ class _Search:
         for one in group:
             try:
                 own = self._generate([one])[0] if completions is None else completions.pop(0)
-                one.evaluation.record(own)
+                self._record(one.evaluation, own)
             except TrialError as error:
                 self._fail(one.trial, error)
             else:
                 self._conclude(one)
+
+    def _record(self, evaluation: Evaluation, completions: list[Completion]) -> None:
+        before = evaluation.tokens
+        try:
+            evaluation.record(completions)
+        finally:
+            self._tokens += evaluation.tokens - before
 
     def _generate(self, group: Sequence[_InFlight]) -> list[list[Completion]]:
         requests = [one.evaluation.requests() for one in group]
@@ -142,6 +181,8 @@ class _Search:
 
     def _round_is_under_way(self) -> bool:
         """Whether a trial has passed a rung in the round that another one in flight has yet to finish."""
+        if not self._in_flight:
+            return False
         return _latest(self._study.get_trials(deepcopy=False)) > min(self._passed().values())
 
     def _passed(self) -> dict[int, int]:

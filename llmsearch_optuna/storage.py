@@ -109,7 +109,7 @@ class CompletionStore:
     """
 
     def __init__(self, storage: RDBStorage) -> None:
-        self._engine = storage.engine
+        self._storage = storage
         with readable_errors(self._engine.url):
             _METADATA.create_all(self._engine)
             with self._engine.begin() as connection:
@@ -121,6 +121,10 @@ class CompletionStore:
                         f"{shown_url(self._engine.url)} was written by a newer llmsearch_optuna (schema {version}, "
                         f"this one knows {_SCHEMA_VERSION}): upgrade the package"
                     )
+
+    @property
+    def _engine(self) -> sa.Engine:
+        return self._storage.engine
 
     def append(self, study_key: str, trial_number: int, completions: Sequence[StoredCompletion]) -> None:
         """Adds the completions of one rung in one transaction.
@@ -174,6 +178,16 @@ class CompletionStore:
         )
         with readable_errors(self._engine.url), self._engine.connect() as connection:
             return list(connection.execute(query).scalars())
+
+    def count_tokens(self, study_key: str) -> int:
+        """The number of tokens in all completions of a study.
+
+        Raises:
+            StorageError: The database cannot be read.
+        """
+        query = sa.select(_COMPLETIONS.c.token_ids).where(_COMPLETIONS.c.study_key == study_key)
+        with readable_errors(self._engine.url), self._engine.connect() as connection:
+            return sum(len(token_ids) for token_ids in connection.execute(query).scalars())
 
     def save_samples(self, study_key: str, samples: Sequence[StoredSample]) -> None:
         """Keeps the search split of a study; does nothing if it is kept already.

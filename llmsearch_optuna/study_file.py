@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any, NamedTuple, Self, TypeVar
 
 from llmsearch_optuna.errors import StudyFileError, unknown_name
+from llmsearch_optuna.metrics import ScoreRange, check_score_range
 from llmsearch_optuna.presets import preset_names
 from llmsearch_optuna.proposals import Proposer
 from llmsearch_optuna.pruning import make_pruner
 from llmsearch_optuna.space import SearchSpace
 
-__all__ = ["Choice", "DataSection", "GenerationSection", "ModelSection", "StudyFile", "StudySection"]
+__all__ = ["Choice", "DataSection", "GenerationSection", "ModelSection", "PrunerChoice", "StudyFile", "StudySection"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +27,9 @@ class StudySection:
         name: The study's name; the file's by default.
         storage: Database file (from the study file's directory) or SQLAlchemy URL; the file's name with ``.db``.
         n_trials: Finished trials wanted in total.
+        timeout_s: Stop after so many seconds.
+        max_tokens_total: Stop when so many tokens are generated in total.
+        patience: Stop after so many proposals in a row that are no improvement.
         seed: Seed of the sample order and of the search.
         rungs: When trials report: a step, a list of sizes, or ``"doubling"``.
         concurrency: Trials in flight; as many as fill the batch by default.
@@ -36,6 +40,9 @@ class StudySection:
     name: str = ""
     storage: str = ""
     n_trials: int = 50
+    timeout_s: int | float | None = None
+    max_tokens_total: int | None = None
+    patience: int | None = None
     seed: int = 42
     rungs: int | list[int] | str = 8
     concurrency: int | None = None
@@ -100,7 +107,7 @@ class GenerationSection:
 
 
 class Choice(NamedTuple):
-    """``[metric]``, ``[sampler]`` or ``[pruner]``: something by name.
+    """``[metric]`` or ``[sampler]``: something by name.
 
     Attributes:
         name: Its name.
@@ -108,6 +115,18 @@ class Choice(NamedTuple):
     """
 
     name: str
+    arguments: dict[str, Any]
+
+
+class PrunerChoice(NamedTuple):
+    """``[pruner]``.
+
+    Attributes:
+        name: The pruner's name; ``None`` for the default.
+        arguments: All other keys of the section.
+    """
+
+    name: str | None
     arguments: dict[str, Any]
 
 
@@ -120,6 +139,7 @@ class StudyFile:
         model: The model.
         data: The dataset.
         metric: The metric.
+        score_range: The least and the largest score that it gives a sample; the metric's own by default.
         space: What is searched.
         generation: What holds for every trial.
         sampler: The sampler.
@@ -131,10 +151,11 @@ class StudyFile:
     model: ModelSection
     data: DataSection
     metric: Choice
+    score_range: ScoreRange | None
     space: SearchSpace
     generation: GenerationSection
     sampler: Choice
-    pruner: Choice
+    pruner: PrunerChoice
     directory: Path
 
     @classmethod
@@ -174,26 +195,39 @@ class StudyFile:
             if section not in table:
                 raise StudyFileError(f"study file {name} needs a section [{section}]")
         study = _section("study", StudySection, table.get("study", {}))
-        file = cls(
+        metric = dict(table["metric"])
+        score_range = metric.pop("score_range", None)
+        return cls(
             study=dataclasses.replace(
                 study, name=study.name or name, storage=_storage_url(study.storage or f"{name}.db", directory)
             ),
             model=_section("model", ModelSection, table["model"]),
             data=_section("data", DataSection, table["data"]),
-            metric=_choice("metric", table["metric"]),
+            metric=_choice("metric", metric),
+            score_range=None if score_range is None else check_score_range(score_range),
             space=SearchSpace.from_dict(table["space"]),
             generation=_section("generation", GenerationSection, table.get("generation", {})),
             sampler=_choice("sampler", {"name": "tpe", **table.get("sampler", {})}),
-            pruner=_choice("pruner", {"name": "median", **table.get("pruner", {})}),
+            pruner=_pruner_choice(table.get("pruner", {})),
             directory=directory,
         )
-        file._check()
-        return file
 
-    def _check(self) -> None:
+    def with_limits(self, *, n_trials: int | None, timeout_s: float | None, max_tokens_total: int | None) -> Self:
+        """The study file with other limits, as far as they are given.
+
+        Raises:
+            StudyFileError: A value is out of its range.
+        """
+        given = {"n_trials": n_trials, "timeout_s": timeout_s, "max_tokens_total": max_tokens_total}
+        changes: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
+        return dataclasses.replace(self, study=dataclasses.replace(self.study, **changes))
+
+    def __post_init__(self) -> None:
         """Refuses, before anything is loaded, what would fail after the model is."""
         for section, key, value, least in (
             ("study", "n_trials", self.study.n_trials, 1),
+            ("study", "max_tokens_total", self.study.max_tokens_total, 1),
+            ("study", "patience", self.study.patience, 1),
             ("study", "concurrency", self.study.concurrency, 1),
             ("model", "batch_size", self.model.batch_size, 1),
             ("model", "replay_bytes", self.model.replay_bytes, 0),
@@ -202,6 +236,8 @@ class StudyFile:
         ):
             if value is not None and value < least:
                 raise StudyFileError(f"`{key}` in [{section}] must be >= {least}, got {value}")
+        if self.study.timeout_s is not None and not self.study.timeout_s > 0:
+            raise StudyFileError(f"`timeout_s` in [study] must be > 0, got {self.study.timeout_s}")
         rungs = self.study.rungs
         sizes = [rungs] if isinstance(rungs, int) else rungs
         if sizes != "doubling" and (isinstance(sizes, str) or not sizes or sorted({0, *sizes}) != [0, *sizes]):
@@ -250,7 +286,7 @@ def _fits(value: Any, kind: Any) -> bool:
 
 
 def _type_name(kind: Any) -> str:
-    names = {str: "a text", int: "an integer", bool: "true or false"}
+    names = {str: "a text", int: "an integer", float: "a number", bool: "true or false"}
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if origin in (types.UnionType, typing.Union):
         return " or ".join(_type_name(option) for option in arguments if option is not types.NoneType)
@@ -265,6 +301,10 @@ def _choice(section: str, table: Mapping[str, Any]) -> Choice:
     if not isinstance(name, str):
         raise StudyFileError(f'[{section}] needs a name = "..."')
     return Choice(name, arguments)
+
+
+def _pruner_choice(table: Mapping[str, Any]) -> PrunerChoice:
+    return PrunerChoice(None, {}) if not table else PrunerChoice(*_choice("pruner", {"name": "paired", **table}))
 
 
 def _storage_url(storage: str, directory: Path) -> str:

@@ -11,14 +11,24 @@ import optuna
 from llmsearch_optuna.engine import MultiTokenStoppingCriteria, PredictionFunction, Request, Stopping
 from llmsearch_optuna.engine.backend import Backend, function_backend, model_backend
 from llmsearch_optuna.engine.model import load_model, place_model
-from llmsearch_optuna.errors import ConfigurationError, ModelError, TaskError
+from llmsearch_optuna.errors import ConfigurationError, MetricError, ModelError, TaskError
 from llmsearch_optuna.identity import identify
-from llmsearch_optuna.metrics import Metric, check_references, make_metric
+from llmsearch_optuna.limits import Limits
+from llmsearch_optuna.metrics import (
+    CorpusMetric,
+    Metric,
+    ScoreRange,
+    check_references,
+    check_score_range,
+    known_range,
+    make_metric,
+)
 from llmsearch_optuna.objective import GenerationObjective, RungPlan, rung_sizes
 from llmsearch_optuna.params import GenerationParams
 from llmsearch_optuna.prompts import PromptSource
 from llmsearch_optuna.proposals import Proposer
-from llmsearch_optuna.pruning import make_pruner
+from llmsearch_optuna.pruning import PairedPruner, make_pruner
+from llmsearch_optuna.scores import RememberedScores, ScoreReader, StoredScores, reported_scores
 from llmsearch_optuna.search import run_search
 from llmsearch_optuna.space import SearchSpace
 from llmsearch_optuna.storage import CompletionStore, exclusive_use, open_storage
@@ -76,11 +86,14 @@ class Tuner:
         stop: Texts that end a completion; it is cut before the first of them.
         search_size: Samples that trials see; all that the hold-out split leaves by default.
         holdout_size: Samples that no trial sees.
+        score_range: The least and the largest score that the scorer gives a sample; the built-in metrics tell theirs.
+            A trial with a score outside fails.
 
     Attributes:
         dataset: The dataset with the prompts (`_X`) and references (`_y`).
         task: The samples in their shared order, split.
         metric: The metric.
+        score_range: The range of its scores, if it is known.
 
     Raises:
         ConfigurationError: An argument is wrong or missing; one line says which and what to change.
@@ -111,6 +124,7 @@ class Tuner:
         stop: Sequence[str] = (),
         search_size: int | None = None,
         holdout_size: int = 0,
+        score_range: ScoreRange | None = None,
     ) -> None:
         if batch_size < 1:
             raise ConfigurationError(f"batch_size must be >= 1, got {batch_size}")
@@ -126,6 +140,7 @@ class Tuner:
         )
         rows = as_dataset(dataset)
         self.metric: Metric = make_metric(scorer, greater_is_better=greater_is_better)
+        self.score_range = _score_range(self.metric, score_range)
         model, tokenizer = _loaded(model, tokenizer, device)
         self._encode_args = tokenizer_encode_args
         self.dataset = render_dataset(rows, self._source, tokenizer)
@@ -204,6 +219,7 @@ class Tuner:
             stopping=self._stopping,
             rungs=rung_sizes(rungs, len(self.task.search)),
             output_preproc=self._output_preproc,
+            score_range=self.score_range,
             after_generation=self._after_generation,
         )
 
@@ -212,11 +228,14 @@ class Tuner:
         space: SearchSpace,
         *,
         n_trials: int = 50,
+        timeout: float | None = None,
+        max_tokens_total: int | None = None,
+        patience: int | None = None,
         storage: str | None = None,
         study_name: str = "llmsearch",
         sampler: str = "tpe",
         sampler_args: Mapping[str, Any] | None = None,
-        pruner: str = "median",
+        pruner: str | None = None,
         pruner_args: Mapping[str, Any] | None = None,
         rungs: RungPlan = 8,
         concurrency: int | None = None,
@@ -229,12 +248,19 @@ class Tuner:
         Args:
             space: What may be chosen.
             n_trials: Finished trials wanted in total, those of earlier calls and the baselines included.
+            timeout: Stop after so many seconds.
+            max_tokens_total: Stop when so many tokens are generated, those of earlier calls included. What is in
+                flight then, or at the timeout, stays in the storage, and a later call takes it up.
+            patience: Stop after so many proposals in a row that did not beat the best trial (by the pruner's margin):
+                with 95 % confidence, the next one would have with chance 3 / `patience` at most, as far as proposals
+                are alike. With the paired pruner, the search also stops when no score at all could.
             storage: SQLAlchemy URL, e.g. ``sqlite:///studies/x.db``; in memory by default.
             study_name: The study's name in the storage.
             sampler: ``"tpe"``, ``"gp"``, ``"random"``, ``"grid"``, ``"qmc"`` or ``"cmaes"``.
             sampler_args: Arguments of the Optuna sampler.
-            pruner: ``"median"``, ``"percentile"``, ``"hyperband"``, ``"successive-halving"`` or ``"none"``.
-            pruner_args: Arguments of the Optuna pruner.
+            pruner: ``"paired"``, ``"median"``, ``"percentile"``, ``"hyperband"``, ``"successive-halving"`` or
+                ``"none"``. By default ``"paired"``; ``"median"`` where the metric scores no single samples.
+            pruner_args: Arguments of `PairedPruner` (`alpha`, `margin`), or of the Optuna pruner.
             rungs: See `objective`.
             concurrency: Trials in flight, whose rungs are generated in one batch. By default as many as fill
                 `batch_size` rows with their next two rungs, or as the study was begun with. More are faster; fewer let
@@ -252,13 +278,14 @@ class Tuner:
             StorageError: The database cannot be used, or another process is searching it.
             TrialError: Every trial failed.
         """
-        if n_trials < 1:
-            raise ConfigurationError(f"n_trials must be >= 1, got {n_trials}")
+        limits = Limits(n_trials=n_trials, timeout=timeout, max_tokens_total=max_tokens_total, patience=patience)
         if concurrency is not None and concurrency < 1:
             raise ConfigurationError(f"concurrency must be >= 1, got {concurrency}")
         objective = self.objective(space, rungs=rungs)
         proposer = Proposer(name=sampler, space=space, seed=self.seed, arguments=dict(sampler_args or {}))
-        optuna_pruner = make_pruner(pruner, objective.rungs, pruner_args)
+        self._pruner(pruner, objective.rungs, pruner_args)  # refuses what is wrong before there is a database
+        if pruner is None and isinstance(self.metric, CorpusMetric):
+            _LOG.info("%s scores no single samples: the median pruner takes the paired one's place", self.metric.name)
         points = self._first_points(space, baselines=baselines, presets=presets)
         with exclusive_use(storage):
             database = open_storage(storage)
@@ -268,16 +295,19 @@ class Tuner:
                 greater_is_better=self.metric.greater_is_better,
                 fingerprint=self._fingerprint(space),
             )
-            study.pruner = optuna_pruner
             store = CompletionStore(database)
+            scores = RememberedScores(StoredScores(store))
+            study.pruner = self._pruner(pruner, objective.rungs, pruner_args, scores)
+            if isinstance(study.pruner, PairedPruner):
+                limits = dataclasses.replace(limits, margin=study.pruner.margin, score_range=self.score_range)
             store.save_samples(study_key(study), self.task.stored())
             enqueue(study, points[:n_trials])
             run_search(
                 study,
                 database,
                 dataclasses.replace(objective, store=store, study_key=study_key(study)),
-                proposer,
-                n_trials=n_trials,
+                dataclasses.replace(proposer, scores=scores),
+                limits=limits,
                 concurrency=keep_concurrency(study, concurrency, _filling(self._backend.rows, objective.rungs)),
                 show_progress=show_progress,
             )
@@ -328,6 +358,16 @@ class Tuner:
             "seed": str(self.seed),
         }
 
+    def _pruner(
+        self,
+        name: str | None,
+        rungs: Sequence[int],
+        arguments: Mapping[str, Any] | None,
+        scores: ScoreReader = reported_scores,
+    ) -> optuna.pruners.BasePruner:
+        corpus_only = isinstance(self.metric, CorpusMetric)
+        return make_pruner(name, rungs, arguments, scores=scores, score_range=self.score_range, corpus_only=corpus_only)
+
     def _first_points(
         self, space: SearchSpace, *, baselines: bool, presets: Sequence[GenerationParams | Mapping[str, Any]]
     ) -> list[FirstPoint]:
@@ -370,6 +410,14 @@ class Tuner:
 def _filling(rows: int, rungs: Sequence[int]) -> int:
     """How many trials fill so many rows, as the engine begins on the rung after the next one where there is room."""
     return max(1, rows // rungs[min(1, len(rungs) - 1)])
+
+
+def _score_range(metric: Metric, declared: ScoreRange | None) -> ScoreRange | None:
+    if declared is None:
+        return known_range(metric)
+    if isinstance(metric, CorpusMetric):
+        raise MetricError(f"metric `{metric.name}` scores no single samples: leave `score_range` out")
+    return check_score_range(declared)
 
 
 def _columns(mapping: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:

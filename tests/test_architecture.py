@@ -21,7 +21,7 @@ LEVELS = [
     {"", "errors", "params", "identity"},  # "" is the package itself, which imports the others when they are asked for
     {"dimensions", "space", "presets", "prompts", "task", "metrics", "storage", "data", "sampling", "statistics"},
     {"engine", "study", "study_file", "rounds", "scores", "pruning", "proposals"},
-    {"landscape", "objective"},
+    {"landscape", "limits", "objective"},
     {"progress", "search", "tuner", "launch", "demo", "cli"},
 ]
 

@@ -16,6 +16,7 @@ from llmsearch_optuna.errors import ConfigurationError, ScorerError, TrialError
 from llmsearch_optuna.metrics import make_metric
 from llmsearch_optuna.objective import GenerationObjective, rung_sizes
 from llmsearch_optuna.params import GenerationParams
+from llmsearch_optuna.pruning import PairedPruner
 from llmsearch_optuna.space import SearchSpace
 from llmsearch_optuna.storage import CompletionStore, open_storage
 from llmsearch_optuna.study import BASELINE, FIXED_PARAMS, PARAMS
@@ -218,6 +219,27 @@ def test_a_stored_completion_of_other_rungs_is_used_all_the_same() -> None:
     assert resumed.scored == 8
 
 
+def test_tells_the_study_every_score_where_there_is_no_store() -> None:
+    mine = study(pruner=PruneAt(16))
+    mine.optimize(objective(), n_trials=1)
+    assert mine.trials[0].user_attrs["scores"] == [float(i % 2) for i in range(16)]
+    for changes in ({"metric": make_metric("bleu")}, {"store": CompletionStore(open_storage(None))}):
+        mine = study()
+        mine.optimize(objective(**changes), n_trials=1)
+        assert "scores" not in mine.trials[0].user_attrs
+
+
+def test_the_paired_pruner_prunes_in_anybodys_optimize() -> None:
+    def answer(prompts: list[str], params: dict[str, Any]) -> list[str]:
+        return ["1" if params["temperature"] < 0.75 else "2" for _ in prompts]
+
+    mine = study(pruner=PairedPruner(score_range=(0.0, 1.0)))
+    for temperature in (0.5, 1.0, 0.6):
+        mine.enqueue_trial({"temperature": temperature})
+    mine.optimize(objective(engine=FunctionEngine(answer), metric=make_metric("contains")), n_trials=3)
+    assert [trial.state.name for trial in mine.trials] == ["COMPLETE", "PRUNED", "COMPLETE"]
+
+
 class TestFailures:
     def fails(self, **changes: Any) -> str:
         mine = study()
@@ -248,6 +270,14 @@ class TestFailures:
         with pytest.raises(ScorerError, match="returned nan for sample 100"):
             study().optimize(objective(metric=make_metric(nan)), n_trials=1)
         assert "returned 1 scores for 8 samples" in self.fails(metric=make_metric(short))
+
+    def test_a_score_outside_the_range_names_its_row(self) -> None:
+        def scorer(references: list[dict[str, str]], predictions: list[str]) -> list[float]:
+            return [3.0 * int(reference["answer"]) for reference in references]
+
+        message = self.fails(metric=make_metric(scorer), score_range=(0.0, 2.5))
+        assert message == "row 101 scored 3.0, but `score_range` is [0.0, 2.5]"
+        study().optimize(objective(metric=make_metric(scorer), score_range=(0.0, 3.0)), n_trials=1)
 
     def test_an_output_preproc_that_raises_or_gives_no_text(self) -> None:
         def broken(text: str) -> str:

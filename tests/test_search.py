@@ -2,6 +2,8 @@
 
 import dataclasses
 import io
+import logging
+import time
 from pathlib import Path
 from typing import Any, Self
 
@@ -95,6 +97,7 @@ def test_an_interrupted_study_ends_as_the_uninterrupted_one(sampler: str, concur
             search(interrupted_tuner(at), cut, **arguments)
     resumed = search(make_tuner(), cut, **arguments)
     assert everything(resumed, cut) == everything(whole, tmp_path / "whole.db")
+    assert {trial.state for trial in whole.trials} == {TrialState.COMPLETE, TrialState.PRUNED}
 
 
 class _WriteCounter:
@@ -136,10 +139,10 @@ def test_what_fails_in_a_batch_fails_its_own_trial_only() -> None:
     tuner = make_tuner(model=model, tokenizer=tokenizer)
     banned = GenerationParams(no_repeat_ngram_size=1, max_new_tokens=400)  # runs out of tokens that are not banned
     presets = [{"temperature": 0.5, "max_new_tokens": 4}, banned, {"temperature": 0.7, "max_new_tokens": 4}]
-    study = search(tuner, None, 5, presets=presets, concurrency=5)
+    study = search(tuner, None, 5, presets=presets, concurrency=5, pruner="none")
     assert [trial.state.name for trial in study.trials] == ["COMPLETE"] * 3 + ["FAIL", "COMPLETE"]
     assert "every token is banned" in study.trials[3].user_attrs["error"]
-    alone = search(tuner, None, 5, presets=presets, concurrency=1)
+    alone = search(tuner, None, 5, presets=presets, concurrency=1, pruner="none")
     assert [trial.value for trial in alone.trials] == [trial.value for trial in study.trials]
 
 
@@ -182,12 +185,90 @@ def test_a_grid_ends_when_it_is_exhausted() -> None:
     assert sorted(points) == [(t, s) for t in (0.5, 1.0, 1.5) for s in (0, 1)]
 
 
-@pytest.mark.parametrize("pruner", ["median", "percentile", "hyperband", "successive-halving", "none"])
+@pytest.mark.parametrize("pruner", ["paired", "median", "percentile", "hyperband", "successive-halving", "none"])
 def test_every_pruner_runs(pruner: str) -> None:
     study = search(make_tuner(), None, 8, pruner=pruner)
     assert len(study.trials) == 8
     if pruner == "none":
         assert {trial.state for trial in study.trials} == {TrialState.COMPLETE}
+
+
+def test_what_is_scored_only_as_a_whole_is_pruned_by_the_median(caplog: pytest.LogCaptureFixture) -> None:
+    study = search(make_tuner(scorer="bleu"), None, 1, pruner=None)
+    assert isinstance(study.pruner, optuna.pruners.MedianPruner)
+    with pytest.raises(ConfigurationError, match="the paired pruner needs scores of single samples"):
+        search(make_tuner(scorer="bleu"), None, 1, pruner="paired")
+
+    def whole(references: list[dict[str, str]], predictions: list[str]) -> float:
+        return sum(len(set(prediction)) for prediction in predictions) / len(predictions)
+
+    for pruner, instead in ((None, "MedianPruner prunes in its place"), ("paired", "nothing is pruned")):
+        caplog.clear()
+        states = {trial.state for trial in search(make_tuner(scorer=whole), None, 12, pruner=pruner).trials}
+        assert states == ({TrialState.COMPLETE, TrialState.PRUNED} if pruner is None else {TrialState.COMPLETE})
+        (record,) = [one for one in caplog.records if "scores of single samples" in one.message]
+        assert record.message.endswith(instead)
+
+
+class TestLimits:
+    def tokens(self, study: optuna.Study, path: Path) -> int:
+        return CompletionStore(open_storage(f"sqlite:///{path}")).count_tokens(study_key(study))
+
+    @pytest.mark.parametrize("concurrency", [1, 3])
+    def test_tokens_end_at_the_same_point_whether_interrupted_or_not(self, concurrency: int, tmp_path: Path) -> None:
+        arguments: dict[str, Any] = {"max_tokens_total": 300, "concurrency": concurrency}
+        tuner = make_tuner()
+        whole = search(tuner, tmp_path / "whole.db", **arguments)
+        expected = everything(whole, tmp_path / "whole.db")
+        assert 300 <= self.tokens(whole, tmp_path / "whole.db") < 300 + concurrency * 4 * 4
+        assert len(whole.trials) < 9
+        with _WriteCounter() as counter:
+            search(tuner, tmp_path / "counted.db", **arguments)
+        for at in range(25, counter.writes, 41):
+            cut = tmp_path / f"cut{at}.db"
+            with _WriteCounter(at), pytest.raises(KeyboardInterrupt):
+                search(tuner, cut, **arguments)
+            assert everything(search(tuner, cut, **arguments), cut) == expected, f"interrupted at write {at}"
+        again = search(tuner, tmp_path / "whole.db", **arguments)  # has nothing left to use
+        assert everything(again, tmp_path / "whole.db") == expected
+
+    def test_a_study_that_was_given_more_ends_as_one_that_had_it_all_along(self, tmp_path: Path) -> None:
+        tuner = make_tuner()
+        whole = search(tuner, tmp_path / "whole.db", concurrency=2)
+        for tokens in (100, 250, None):
+            parts = search(tuner, tmp_path / "parts.db", concurrency=2, max_tokens_total=tokens)
+        assert everything(parts, tmp_path / "parts.db") == everything(whole, tmp_path / "whole.db")
+
+    def test_time_ends_it_and_what_is_in_flight_is_taken_up_again(
+        self, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        whole = search(make_tuner(), tmp_path / "whole.db", concurrency=2)
+        cut = tmp_path / "cut.db"
+        with caplog.at_level(logging.INFO):
+            study = search(make_tuner(), cut, concurrency=2, timeout=1e-9)
+        assert "the search stops: the timeout of 1e-09 s has passed" in caplog.text
+        assert study.trials == [] or {trial.state for trial in study.trials} == {TrialState.WAITING}
+        slow = make_tuner(callbacks_after_inference=[lambda: time.sleep(0.05)])
+        study = search(slow, cut, concurrency=2, timeout=0.08)
+        assert TrialState.RUNNING in {trial.state for trial in study.trials}
+        assert everything(search(make_tuner(), cut, concurrency=2), cut) == everything(whole, tmp_path / "whole.db")
+
+    def test_patience_ends_it(self, caplog: pytest.LogCaptureFixture) -> None:
+        with caplog.at_level(logging.INFO):
+            study = search(make_tuner(), None, 40, patience=4, concurrency=1, baselines=False)
+        assert len(study.trials) == study.best_trial.number + 5
+        assert "no further trials: the last 4 trials did not beat the best one" in caplog.text
+
+    def test_what_cannot_be_beaten_ends_it(self) -> None:
+        def perfect(references: list[dict[str, str]], predictions: list[str]) -> list[float]:
+            return [1.0] * len(predictions)
+
+        tuner = make_tuner(scorer=perfect, score_range=(0, 1))
+        study = search(tuner, None, 9, concurrency=1)
+        assert [trial.user_attrs.get("baseline") for trial in study.trials] == ["model default", "greedy"]
+        assert {trial.state for trial in search(tuner, None, 9, concurrency=3).trials} == {TrialState.COMPLETE}
+        assert len(search(tuner, None, 9, pruner="none").trials) == 9
+        assert len(search(make_tuner(scorer=perfect), None, 9).trials) == 9  # who knows what it may yet score
 
 
 class TestFailingTrials:

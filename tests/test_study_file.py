@@ -7,7 +7,15 @@ import pytest
 from llmsearch_optuna.dimensions import Float
 from llmsearch_optuna.errors import ConfigurationError, ParameterError, StudyFileError
 from llmsearch_optuna.space import SearchSpace
-from llmsearch_optuna.study_file import Choice, DataSection, GenerationSection, ModelSection, StudyFile, StudySection
+from llmsearch_optuna.study_file import (
+    Choice,
+    DataSection,
+    GenerationSection,
+    ModelSection,
+    PrunerChoice,
+    StudyFile,
+    StudySection,
+)
 
 SHORT = """
 [model]
@@ -31,6 +39,9 @@ LONG = """
 name = "maths"
 storage = "runs/maths.db"
 n_trials = 7
+timeout_s = 3600.5
+max_tokens_total = 2_000_000
+patience = 30
 seed = 3
 rungs = [4, 8, 16]
 concurrency = 2
@@ -61,6 +72,7 @@ decode_args = {skip_special_tokens = true}
 
 [metric]
 name = "numeric"
+score_range = [0, 1]
 tolerance = 1e-6
 
 [space]
@@ -101,16 +113,20 @@ def test_what_is_left_out_has_a_default() -> None:
             path="data.jsonl", input_cols=["question"], eval_cols=["answer"], prompt_template="{question}"
         ),
         metric=Choice("exact_match", {}),
+        score_range=None,
         space=SearchSpace(temperature=Float(0.1, 1.5)),
         generation=GenerationSection(),
         sampler=Choice("tpe", {}),
-        pruner=Choice("median", {}),
+        pruner=PrunerChoice(None, {}),
         directory=Path("folder"),
     )
     assert file.study == StudySection(
         name="name",
         storage="sqlite:///folder/name.db",
         n_trials=50,
+        timeout_s=None,
+        max_tokens_total=None,
+        patience=None,
         seed=42,
         rungs=8,
         concurrency=None,
@@ -127,6 +143,9 @@ def test_every_key_is_read() -> None:
         "name": "maths",
         "storage": "sqlite:///folder/runs/maths.db",
         "n_trials": 7,
+        "timeout_s": 3600.5,
+        "max_tokens_total": 2_000_000,
+        "patience": 30,
         "seed": 3,
         "rungs": [4, 8, 16],
         "concurrency": 2,
@@ -157,6 +176,7 @@ def test_every_key_is_read() -> None:
         "decode_args": {"skip_special_tokens": True},
     }
     assert file.metric == ("numeric", {"tolerance": 1e-6})
+    assert file.score_range == (0.0, 1.0)
     assert set(file.space.dimensions) == {"temperature", "top_k"}
     assert dict(file.space.fixed) == {"do_sample": True}
     assert file.generation.stop == ["Question:"]
@@ -246,6 +266,11 @@ def test_text_that_is_not_toml_is_refused() -> None:
             "`rungs` in [study] must be an integer or a list (an integer each) or a text, got [True]",
         ),
         ("[model]", "[study]\nn_trials = 0\n[model]", "`n_trials` in [study] must be >= 1, got 0"),
+        ("[model]", "[study]\nmax_tokens_total = 0\n[model]", "`max_tokens_total` in [study] must be >= 1, got 0"),
+        ("[model]", "[study]\npatience = 0\n[model]", "`patience` in [study] must be >= 1, got 0"),
+        ("[model]", "[study]\ntimeout_s = 0\n[model]", "`timeout_s` in [study] must be > 0, got 0"),
+        ("[model]", "[study]\ntimeout_s = nan\n[model]", "`timeout_s` in [study] must be > 0, got nan"),
+        ("[model]", '[study]\ntimeout_s = "1h"\n[model]', "`timeout_s` in [study] must be an integer or a number, got"),
         ("[model]", "[study]\nconcurrency = 0\n[model]", "`concurrency` in [study] must be >= 1, got 0"),
         ('name = "demo"', 'name = "demo"\nbatch_size = 0', "`batch_size` in [model] must be >= 1, got 0"),
         ("[data]", "[data]\nsearch_size = 0", "`search_size` in [data] must be >= 1, got 0"),
@@ -280,7 +305,10 @@ def test_a_wrong_key_or_value_is_refused(old: str, new: str, message: str) -> No
         ),
         ('[sampler]\nname = "grid"', "`temperature` is continuous, which a grid search cannot list: give it a step or"),
         ('[pruner]\nname = "medain"', "unknown pruner `medain`: did you mean `median`?"),
-        ("[pruner]\nn_startup_trials = -1", "the median pruner refuses its arguments: "),
+        ('[pruner]\nname = "median"\nn_startup_trials = -1', "the median pruner refuses its arguments: "),
+        ("[pruner]\nalpha = 5", "`alpha` must be in (0, 1), got 5"),
+        ("[pruner]\nmargn = 0.1", "unknown argument of the paired pruner `margn`: did you mean `margin`?"),
+        ("[pruner]\nmargin = '0.1'", "`margin` must be >= 0, got '0.1'"),
     ],
 )
 def test_a_wrong_sampler_or_pruner_is_refused(addition: str, message: str) -> None:
@@ -294,12 +322,28 @@ def test_a_wrong_sampler_or_pruner_is_refused(addition: str, message: str) -> No
         'name = "hyperband"\nmax_resource = 3',
         'name = "successive-halving"\nmin_resource = "auto"',
         'name = "none"',
-        "n_warmup_steps = 1000",
+        'name = "median"\nn_warmup_steps = 1000',
+        "margin = 0.02",
     ],
 )
 def test_a_pruner_is_not_refused_for_the_size_of_the_data(pruner: str) -> None:
     file = parse(f"{SHORT}[pruner]\n{pruner}")
-    assert {"name": file.pruner.name, **file.pruner.arguments} == {"name": "median", **tomllib.loads(pruner)}
+    assert {"name": file.pruner.name, **file.pruner.arguments} == {"name": "paired", **tomllib.loads(pruner)}
+
+
+@pytest.mark.parametrize("text", ["1", "[1, 0]", "[0]", "[0, inf]", '"0 to 1"', "[false, true]"])
+def test_a_wrong_score_range_is_refused(text: str) -> None:
+    changed = SHORT.replace('name = "exact_match"', f'name = "exact_match"\nscore_range = {text}')
+    assert refused(changed, ConfigurationError).startswith("`score_range` must be two numbers, the smaller first, got ")
+
+
+def test_limits_may_be_given_anew() -> None:
+    file = parse(LONG)
+    assert file.with_limits(n_trials=None, timeout_s=None, max_tokens_total=None) == file
+    changed = file.with_limits(n_trials=9, timeout_s=1.5, max_tokens_total=3)
+    assert (changed.study.n_trials, changed.study.timeout_s, changed.study.max_tokens_total) == (9, 1.5, 3)
+    with pytest.raises(StudyFileError, match=r"^`n_trials` in \[study\] must be >= 1, got 0$"):
+        file.with_limits(n_trials=0, timeout_s=None, max_tokens_total=None)
 
 
 def test_a_wrong_space_is_refused() -> None:

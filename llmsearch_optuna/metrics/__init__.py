@@ -5,7 +5,15 @@ callable. Importing this package is quick: ``evaluate`` (which imports torch), `
 imported only by the metrics that use them.
 """
 
-from llmsearch_optuna.metrics.base import Metric, Reference, SampleMetric, Scores
+from llmsearch_optuna.metrics.base import (
+    Metric,
+    Reference,
+    SampleMetric,
+    ScoreRange,
+    Scores,
+    check_score_range,
+    known_range,
+)
 from llmsearch_optuna.metrics.corpus import CorpusMetric, bleu, chrf
 from llmsearch_optuna.metrics.evaluate_module import EvaluateMetric
 from llmsearch_optuna.metrics.factory import BUILT_IN_METRICS, check_references, make_metric
@@ -23,14 +31,17 @@ __all__ = [
     "Metric",
     "Reference",
     "SampleMetric",
+    "ScoreRange",
     "Scorer",
     "Scores",
     "bleu",
     "check_references",
+    "check_score_range",
     "chrf",
     "contains",
     "distinct_items",
     "exact_match",
+    "known_range",
     "make_metric",
     "numeric",
     "rouge1",

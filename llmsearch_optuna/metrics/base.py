@@ -12,9 +12,12 @@ __all__ = [
     "Metric",
     "Reference",
     "SampleMetric",
+    "ScoreRange",
     "Scores",
     "acceptable_texts",
     "check_lengths",
+    "check_score_range",
+    "known_range",
     "mean_scores",
     "name_samples",
     "pick_column",
@@ -23,6 +26,9 @@ __all__ = [
 
 Reference = Mapping[str, Any]
 """The evaluation columns of one sample, e.g. ``{"answer": "42"}``."""
+
+ScoreRange = tuple[float, float]
+"""The least and the largest score that a single sample can have."""
 
 
 class Scores(NamedTuple):
@@ -39,7 +45,10 @@ class Scores(NamedTuple):
 
 @runtime_checkable
 class Metric(Protocol):
-    """Scores predictions against references: a deterministic function of both."""
+    """Scores predictions against references: a deterministic function of both.
+
+    A metric may also have a `score_range` (`ScoreRange`), which makes the guarantee of `PairedPruner` unconditional.
+    """
 
     @property
     def name(self) -> str:
@@ -78,12 +87,14 @@ class SampleMetric:
         column: The reference column; ``None`` takes the only one. It holds a text, a number (compared as Python
             writes it) or a list of them.
         greater_is_better: Whether the study maximises the value.
+        score_range: What `score` gives at least and at most; ``None`` if that is not known.
     """
 
     name: str
     score: Callable[[str, str], float]
     column: str | None = None
     greater_is_better: bool = True
+    score_range: ScoreRange | None = None
 
     def __call__(
         self, references: Sequence[Reference], predictions: Sequence[str], *, sample_ids: Sequence[int] | None = None
@@ -97,6 +108,26 @@ class SampleMetric:
                 for prediction, accepted in zip(predictions, texts, strict=True)
             ]
         )
+
+
+def known_range(metric: Metric) -> ScoreRange | None:
+    """The range of a metric's scores, if it tells one."""
+    found: ScoreRange | None = getattr(metric, "score_range", None)
+    return found
+
+
+def check_score_range(score_range: object) -> ScoreRange:
+    """Refuses what is no range.
+
+    Raises:
+        MetricError: It is not two finite numbers, of which the first is smaller.
+    """
+    if isinstance(score_range, Sequence) and len(score_range) == 2:
+        low, high = score_range
+        numbers = [one for one in (low, high) if isinstance(one, Real) and not isinstance(one, bool)]
+        if len(numbers) == 2 and all(map(math.isfinite, numbers)) and low < high:
+            return float(low), float(high)
+    raise MetricError(f"`score_range` must be two numbers, the smaller first, got {score_range!r}")
 
 
 def mean_scores(per_sample: Sequence[float]) -> Scores:

@@ -89,9 +89,12 @@ def _built_in(name: str, column: str | None, greater_is_better: bool, arguments:
     full_name = f"{name}({', '.join(parts)})" if parts else name
     if name in _ITEMS:
         return ItemsMetric(name=full_name, column=column, greater_is_better=greater_is_better)
-    kind = SampleMetric if name in _SAMPLE else CorpusMetric
     score = partial(function, **changed) if changed else function
-    return kind(name=full_name, score=score, column=column, greater_is_better=greater_is_better)
+    if name in _CORPUS:
+        return CorpusMetric(name=full_name, score=score, column=column, greater_is_better=greater_is_better)
+    return SampleMetric(
+        name=full_name, score=score, column=column, greater_is_better=greater_is_better, score_range=(0.0, 1.0)
+    )
 
 
 def _check_arguments(name: str, function: Callable[..., float], arguments: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,10 +5,12 @@ import string
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from numbers import Integral
+from typing import ClassVar
 
 from llmsearch_optuna.errors import MetricError
 from llmsearch_optuna.metrics.base import (
     Reference,
+    ScoreRange,
     Scores,
     check_lengths,
     mean_scores,
@@ -98,6 +100,7 @@ class ItemsMetric:
     name: str
     column: str | None = None
     greater_is_better: bool = True
+    score_range: ClassVar[ScoreRange] = (0.0, 1.0)
 
     def __call__(
         self, references: Sequence[Reference], predictions: Sequence[str], *, sample_ids: Sequence[int] | None = None

@@ -1,19 +1,17 @@
 """Pruners by name."""
 
 import inspect
-import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from optuna import pruners
 
 from llmsearch_optuna.errors import ConfigurationError, unknown_name
+from llmsearch_optuna.metrics import ScoreRange
 from llmsearch_optuna.pruning.paired import PairedPruner
 from llmsearch_optuna.scores import ScoreReader, reported_scores
 
 __all__ = ["make_pruner", "pruner_names"]
-
-_LOG = logging.getLogger(__name__)
 
 _PRUNERS: Mapping[str, Callable[..., pruners.BasePruner]] = {
     "paired": PairedPruner,
@@ -36,14 +34,14 @@ def make_pruner(
     arguments: Mapping[str, Any] | None = None,
     *,
     scores: ScoreReader = reported_scores,
-    score_range: tuple[float, float] | None = None,
+    score_range: ScoreRange | None = None,
     corpus_only: bool = False,
 ) -> pruners.BasePruner:
     """An Optuna pruner whose steps are samples.
 
     Args:
         name: ``"paired"``, ``"median"``, ``"percentile"``, ``"hyperband"``, ``"successive-halving"`` or ``"none"``. By
-            default ``"paired"``, in whose place ``"median"`` prunes trials without scores of single samples.
+            default ``"paired"``, but ``"median"`` where there are no scores of single samples.
         rungs: The numbers of samples at which trials report, ascending.
         arguments: Arguments of the class: `alpha` and `margin` of `PairedPruner`, or those of Optuna's. By default
             median and percentile (which keeps the best quarter of the trials) spare the first quarter of the samples
@@ -56,8 +54,7 @@ def make_pruner(
         ConfigurationError: The name or an argument is unknown, a value is refused, or the paired pruner is asked for
             where there are no scores of single samples.
     """
-    if corpus_only and name is None and not arguments:
-        _LOG.info("the metric scores no single samples, which paired pruning needs: the median pruner takes its place")
+    if name is None and corpus_only and not arguments:
         name = "median"
     if name in (None, "paired"):
         if corpus_only:

@@ -13,6 +13,7 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from llmsearch_optuna.errors import ConfigurationError, TrialError
+from llmsearch_optuna.metrics import ScoreRange, check_score_range
 from llmsearch_optuna.rounds import began, ended
 from llmsearch_optuna.scores import RememberedScores, ScoreReader, reported_scores
 from llmsearch_optuna.statistics import log_evidence_below
@@ -62,7 +63,7 @@ class PairedPruner(pruners.BasePruner):
         alpha: float = 0.05,
         margin: float = 0.0,
         *,
-        score_range: tuple[float, float] | None = None,
+        score_range: ScoreRange | None = None,
         population: int | None = None,
         scores: ScoreReader = reported_scores,
         fallback: pruners.BasePruner | None = None,
@@ -73,11 +74,9 @@ class PairedPruner(pruners.BasePruner):
             raise ConfigurationError(f"`margin` must be >= 0, got {margin!r}")
         if population is not None and population < 1:
             raise ConfigurationError(f"`population` must be >= 1, got {population}")
-        if score_range is not None:
-            check_score_range(score_range)
         self.alpha = alpha
         self.margin = margin
-        self._range = score_range
+        self._range = None if score_range is None else check_score_range(score_range)
         self._population = population
         self._scores = RememberedScores(scores)
         self._fallback = fallback
@@ -178,17 +177,6 @@ class PairedPruner(pruners.BasePruner):
         if message not in self._said:
             self._said.add(message)
             _LOG.warning(message)
-
-
-def check_score_range(score_range: tuple[float, float]) -> None:
-    """Refuses what is no range.
-
-    Raises:
-        ConfigurationError: It is not two finite numbers, of which the first is smaller.
-    """
-    is_pair = isinstance(score_range, tuple | list) and len(score_range) == 2 and all(map(_is_number, score_range))
-    if not is_pair or not score_range[0] < score_range[1]:
-        raise ConfigurationError(f"`score_range` must be two numbers, the smaller first, got {score_range!r}")
 
 
 def _is_number(value: object) -> bool:

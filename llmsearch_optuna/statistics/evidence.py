@@ -1,5 +1,6 @@
 """Evidence on the mean of all samples from the first few of them, which holds however often one looks."""
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -9,9 +10,9 @@ __all__ = ["SLOPE", "SLOPE_WEIGHT", "Bounds", "anytime_bounds", "log_evidence_be
 
 _Floats = npt.NDArray[np.float64]
 
-# Shares of the capital at stake: one per factor of two in the size of an effect. What is spread over bets that turn out
-# wrong costs at most a factor of their number.
-_STAKES = (0.05, 0.1, 0.2, 0.4, 0.8)
+# Shares of the capital at stake: nearly all, and halves of it. What suits an effect grows with the effect.
+_LARGEST_STAKE = 0.95
+_ONE_STAKE_UP_TO = 20
 _BISECTIONS = 40
 _ROUNDING = 1e-12
 
@@ -96,11 +97,20 @@ def log_evidence_below(
     is_open = required < 1.0
     loss = np.where(is_open, 1.0 + adjustment.largest - required, 1.0)
     gain = np.where(is_open, (required - unit - adjustment.added) / loss, 0.0)
-    log_capitals = np.stack([np.log1p(stake * gain).cumsum(axis=-1) for stake in _STAKES])
+    log_capitals = np.stack([np.log1p(stake * gain).cumsum(axis=-1) for stake in _stakes(population)])
     largest = log_capitals.max(axis=0)
     log_capital = largest + np.log(np.exp(log_capitals - largest).mean(axis=0))
     is_out_of_reach = population * target - before - unit > left - 1 + _ROUNDING * population
     return np.maximum.accumulate(np.where(is_out_of_reach, np.inf, log_capital), axis=-1)
+
+
+def _stakes(population: int) -> list[float]:
+    """Stakes down to what suits the smallest effect that so many samples can show, which shrinks with their root.
+
+    What is spread over bets that turn out wrong costs at most a factor of their number.
+    """
+    halvings = max(0, round(math.log2(population / _ONE_STAKE_UP_TO) / 2))
+    return [_LARGEST_STAKE / 2**power for power in range(halvings + 1)]
 
 
 class _Adjustment(NamedTuple):

@@ -1,0 +1,71 @@
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from llmsearch_optuna.statistics import shrunk_means
+
+Floats = npt.NDArray[np.float64]
+
+
+def simulated(seed: int, population: int = 96) -> tuple[Floats, Floats]:
+    """Scores of 8 complete and 30 other candidates, and how often each is right on each sample."""
+    random = np.random.default_rng(seed)
+    ease = random.normal(0.0, 1.5, population)
+    skill = random.normal(0.0, 0.7, (38, 1))
+    chances = 1 / (1 + np.exp(-ease - skill - random.normal(0.0, 0.5, (38, population))))
+    scores = (random.random((38, population)) < chances).astype(float)
+    return scores[:8], scores[8:]
+
+
+def test_estimates_are_nearer_to_the_truth_than_running_means_and_rank_better() -> None:
+    errors: list[tuple[float, float]] = []
+    ranks: list[tuple[float, float]] = []
+    for seed in range(20):
+        complete, others = simulated(seed)
+        seen = np.random.default_rng(seed).choice([8, 16, 32], len(others))
+        partial = [scores[:size] for scores, size in zip(others, seen, strict=True)]
+        truth, running = others.mean(1), np.array([scores.mean() for scores in partial])
+        estimates = shrunk_means(partial, complete)
+        errors.append((float(((estimates - truth) ** 2).mean()), float(((running - truth) ** 2).mean())))
+        ranks.append((float(np.corrcoef(estimates, truth)[0, 1]), float(np.corrcoef(running, truth)[0, 1])))
+    ours, plain = np.mean(errors, axis=0)
+    assert ours < 0.5 * plain
+    ours, plain = np.mean(ranks, axis=0)
+    assert ours > plain
+
+
+def test_what_is_known_is_not_shrunk_and_what_differs_by_chance_is() -> None:
+    complete, others = simulated(1)
+    estimates = shrunk_means([others[0], others[1][:8]], complete)
+    assert estimates[0] == pytest.approx(others[0].mean())
+    assert estimates[1] != pytest.approx(others[1][:8].mean())
+    random = np.random.default_rng(0)
+    equal = [(random.random(8) < 0.5).astype(float) for _ in range(40)]
+    assert shrunk_means(equal, (random.random((3, 400)) < 0.5).astype(float)).std() < 0.1 * np.std(
+        [one.mean() for one in equal]
+    )
+
+
+def test_easy_samples_do_not_count_as_skill() -> None:
+    """The first eight samples are easy for everyone."""
+    complete = np.repeat([[1.0, 0.0], [1.0, 0.25]], [8, 40], axis=1)
+    (estimate,) = shrunk_means([np.ones(8)], complete)
+    assert estimate < 0.75
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.lists(st.floats(0, 1), min_size=1, max_size=12), min_size=1, max_size=5),
+    st.lists(st.lists(st.floats(0, 1), min_size=12, max_size=12), min_size=1, max_size=3),
+    st.floats(0.1, 10),
+    st.floats(-5, 5),
+)
+def test_units_do_not_matter_and_estimates_are_finite(
+    partial: list[list[float]], complete: list[list[float]], scale: float, shift: float
+) -> None:
+    estimates = shrunk_means(partial, complete)
+    assert np.isfinite(estimates).all()
+    others = shrunk_means([scale * np.array(one) + shift for one in partial], scale * np.array(complete) + shift)
+    assert others == pytest.approx(scale * estimates + shift, abs=1e-3)
