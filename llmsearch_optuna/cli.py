@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import optuna
 from rich.console import Console
@@ -16,10 +17,21 @@ from rich.table import Table
 from rich.text import Text
 
 from llmsearch_optuna import __version__
+from llmsearch_optuna.comparison import compare_outputs, compare_scores
 from llmsearch_optuna.errors import ConfigurationError, LlmsearchError
+from llmsearch_optuna.metrics import Metric, make_metric
 from llmsearch_optuna.storage import CompletionStore, shown_url, sqlite_url
-from llmsearch_optuna.study import describe_params, finalists, find_trial, open_study, study_key, trial_params
+from llmsearch_optuna.study import (
+    describe_params,
+    finalists,
+    find_trial,
+    open_study,
+    select_finalists,
+    study_key,
+    trial_params,
+)
 from llmsearch_optuna.study_file import StudyFile
+from llmsearch_optuna.verdict import Verdict, no_holdout, stored_verdict
 
 __all__ = ["main"]
 
@@ -82,12 +94,33 @@ def _parser() -> argparse.ArgumentParser:
     best = commands.add_parser("best", help="the best parameters beside the baselines")
     best.add_argument("--json", action="store_true", help="print the best parameters as JSON")
     best.set_defaults(command=_best)
+    confirm = commands.add_parser(
+        "confirm", help="compare the best with the baselines on held-out samples, fresh seeds"
+    )
+    confirm.add_argument("--seeds", type=int, default=4, metavar="N", help="fresh seeds per finalist (4)")
+    confirm.add_argument("--json", action="store_true", help="print the verdict as JSON")
+    confirm.add_argument("--quiet", action="store_true", help="show no progress")
+    confirm.set_defaults(command=_confirm)
     show = commands.add_parser("show", help="a trial's completions beside the references")
     show.add_argument("--trial", type=int, metavar="N", help="the trial's number; the best by default")
     show.set_defaults(command=_show)
-    for command in (best, show):
+    for command in (best, confirm, show):
         command.add_argument("database", metavar="DB", help="an SQLite file or a storage URL")
         command.add_argument("--study", metavar="NAME", help="which study of the database")
+
+    compare = commands.add_parser("compare", help="the same verdict for two files of outputs that were made elsewhere")
+    compare.add_argument("reference", type=Path, metavar="A.jsonl", help="id and score per line, or see --metric")
+    compare.add_argument("candidate", type=Path, metavar="B.jsonl", help="is it better than A?")
+    compare.add_argument(
+        "--metric",
+        nargs="+",
+        default=[],
+        metavar="NAME",
+        help="score `prediction` against `reference` (key=value after a name is an argument of that metric)",
+    )
+    compare.add_argument("--lower-is-better", action="store_true", help="the less a score, the better")
+    compare.add_argument("--json", action="store_true", help="print one verdict per line as JSON")
+    compare.set_defaults(command=_compare)
     return parser
 
 
@@ -129,8 +162,10 @@ def _doctor(options: argparse.Namespace) -> None:
 
 def _prepare_model_libraries() -> None:
     """Sets what they read when they are imported; that takes seconds, so a wrong study file is refused before."""
-    # Threads that spin at barriers run ten times slower where the cores are shared.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # Threads that spin at barriers for milliseconds, as by default, run ten times slower where the cores are shared; those
+    # that sleep at once take half as long again where they are not.
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ.setdefault("GOMP_SPINCOUNT", "10000")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 
 
@@ -139,8 +174,13 @@ def _search(file: StudyFile, options: argparse.Namespace) -> None:
     _prepare_model_libraries()
     from llmsearch_optuna.launch import build_tuner, search  # noqa: PLC0415
 
-    study = search(file, build_tuner(file), show_progress=not options.quiet)
+    tuner = build_tuner(file)
+    study = search(file, tuner, show_progress=not options.quiet)
     _print_finalists(study)
+    if len(tuner.task.holdout) < 2:
+        print(no_holdout(len(tuner.task.holdout)))
+    else:
+        _print_verdict(tuner.confirm(study, show_progress=not options.quiet))
     storage = shown_url(file.study.storage)
     print(
         f"\nstudy `{study.study_name}` in {storage.removeprefix('sqlite:///')} ({len(study.trials)} trials); ", end=""
@@ -148,13 +188,68 @@ def _search(file: StudyFile, options: argparse.Namespace) -> None:
     print(f"look at it with: optuna-dashboard {storage}")
 
 
+def _confirm(options: argparse.Namespace) -> None:
+    if options.seeds < 1:
+        raise ConfigurationError(f"`--seeds` must be >= 1, got {options.seeds}")
+    url = sqlite_url(options.database)
+    study, _ = open_study(url, options.study)
+    verdict = stored_verdict(study)
+    if verdict is None or not verdict.is_of(select_finalists(study), options.seeds):
+        _prepare_model_libraries()
+        from llmsearch_optuna.launch import confirm  # noqa: PLC0415
+
+        verdict = confirm(study, url, seeds=options.seeds, show_progress=not options.quiet)
+    if options.json:
+        print(json.dumps(verdict.to_dict()))
+    else:
+        _print_verdict(verdict)
+
+
+def _compare(options: argparse.Namespace) -> None:
+    if options.metric:
+        metrics = _metrics(options.metric, greater_is_better=not options.lower_is_better)
+        verdicts = compare_outputs(options.reference, options.candidate, metrics)
+    else:
+        verdicts = [compare_scores(options.reference, options.candidate, greater_is_better=not options.lower_is_better)]
+    for verdict in verdicts:
+        if options.json:
+            print(json.dumps(verdict.to_dict()))
+        else:
+            _print_verdict(verdict)
+
+
+def _metrics(words: Sequence[str], *, greater_is_better: bool) -> list[Metric]:
+    """The metrics of ``NAME key=value ... NAME ...``."""
+    choices: list[tuple[str, dict[str, Any]]] = []
+    for word in words:
+        key, is_argument, value = word.partition("=")
+        if not is_argument:
+            choices.append((word, {}))
+        elif not choices:
+            raise ConfigurationError(f"`--metric` must begin with the name of a metric, got {word}")
+        else:
+            try:
+                choices[-1][1][key] = json.loads(value)
+            except ValueError:  # a text without quotes
+                choices[-1][1][key] = value
+    return [make_metric(name, greater_is_better=greater_is_better, **arguments) for name, arguments in choices]
+
+
 def _best(options: argparse.Namespace) -> None:
     study, _ = open_study(sqlite_url(options.database), options.study)
+    verdict = stored_verdict(study)
+    is_current = verdict is not None and verdict.is_of(select_finalists(study), verdict.seeds)
     if options.json:
         best = finalists(study)[-1]
-        print(json.dumps({"trial": best.trial.number, "score": best.trial.value, "params": best.params.to_dict()}))
+        found = {"trial": best.trial.number, "score": best.trial.value, "params": best.params.to_dict()}
+        print(json.dumps({**found, "verdict": verdict.to_dict() if verdict is not None and is_current else None}))
+        return
+    _print_finalists(study)
+    if verdict is not None and is_current:
+        _print_verdict(verdict)
     else:
-        _print_finalists(study)
+        state = "no verdict yet" if verdict is None else "the finalists have changed since the last verdict"
+        print(f"{state}: llmsearch-optuna confirm {options.database}")
 
 
 def _print_finalists(study: optuna.Study) -> None:
@@ -164,6 +259,30 @@ def _print_finalists(study: optuna.Study) -> None:
     for name, trial, params in finalists(study):
         table.add_row(name, f"{trial.value:.4f}", str(trial.number), Text(describe_params(params)))
     Console().print(table)
+
+
+def _print_verdict(verdict: Verdict) -> None:
+    gains = {one.name: one for one in verdict.comparisons}
+    held_out = "held-out " if verdict.held_out else ""
+    table = Table(title=f"Scores on {verdict.samples} {held_out}samples ({verdict.metric})")
+    columns = ("", "score", *(("searched on", "trial") if verdict.held_out else ()), "gain", "95 % interval")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for one in verdict.finalists:
+        gain = gains.get(one.name)
+        searched = "-" if one.search_score is None else f"{one.search_score:.4f}"
+        table.add_row(
+            Text(one.name),
+            f"{one.score:.4f}",
+            *((searched, str(one.trial)) if verdict.held_out else ()),
+            "reference" if one.name == verdict.reference else "-" if gain is None else f"{gain.gain:+.4f}",
+            "" if gain is None else f"{gain.low:+.4f} to {gain.high:+.4f}",
+        )
+    console = Console(soft_wrap=True, highlight=False, markup=False)
+    Console().print(table)
+    console.print(f"verdict: {verdict.sentence}")
+    if verdict.seed_sentence is not None:
+        console.print(verdict.seed_sentence)
 
 
 def _show(options: argparse.Namespace) -> None:

@@ -1,4 +1,4 @@
-"""From a checked study file to its `Tuner`, its search and its landscape."""
+"""From a checked study file to its `Tuner`, its search, its verdict and its landscape."""
 
 import dataclasses
 from pathlib import Path
@@ -11,7 +11,7 @@ from llmsearch_optuna.data import load_data
 from llmsearch_optuna.demo.dataset import demo_samples
 from llmsearch_optuna.demo.model import demo_model_directory
 from llmsearch_optuna.engine.model import LoadedModel, load_model
-from llmsearch_optuna.errors import ConfigurationError
+from llmsearch_optuna.errors import ConfigurationError, StorageError, TaskError
 from llmsearch_optuna.landscape import Landscape
 from llmsearch_optuna.metrics import CorpusMetric, check_references, make_metric
 from llmsearch_optuna.presets import presets
@@ -22,8 +22,12 @@ from llmsearch_optuna.study import open_study
 from llmsearch_optuna.study_file import Choice, PrunerChoice, StudyFile
 from llmsearch_optuna.task import as_dataset, check_columns
 from llmsearch_optuna.tuner import Tuner
+from llmsearch_optuna.verdict import Verdict, no_holdout
 
-__all__ = ["build_tuner", "record", "search"]
+__all__ = ["build_tuner", "confirm", "record", "search"]
+
+_STUDY_FILE = "llmsearch_study_file"
+"""User attribute of a study: the study file that it was last searched with."""
 
 _DEMO = "demo"
 _DEMO_SIZE = 48
@@ -97,8 +101,34 @@ def search(file: StudyFile, tuner: Tuner, *, n_trials: int | None = None, show_p
             for name in file.study.presets
             for point in presets(name, max_new_tokens=longest, generation_seed=seed)
         ],
+        user_attrs={_STUDY_FILE: {"text": file.text, "directory": str(file.directory.resolve())}},
         show_progress=show_progress,
     )
+
+
+def confirm(study: optuna.Study, storage: str, *, seeds: int = 4, show_progress: bool = True) -> Verdict:
+    """The verdict on a study that was made with a study file; see `Tuner.confirm`.
+
+    Args:
+        study: The study.
+        storage: Where it lives.
+        seeds: Fresh seeds per finalist that samples.
+        show_progress: Whether to show progress on standard error.
+
+    Raises:
+        StorageError: The study was made without a study file.
+        ConfigurationError: What the study file names cannot be had any more.
+    """
+    kept = study.user_attrs.get(_STUDY_FILE)
+    if kept is None:
+        raise StorageError(
+            f"study `{study.study_name}` was made without a study file, so that its model and data are not known here: "
+            "use `Tuner.confirm`"
+        )
+    file = StudyFile.parse(kept["text"], name=study.study_name, directory=Path(kept["directory"]))
+    if file.data.holdout_size < 2:
+        raise TaskError(no_holdout(file.data.holdout_size))
+    return build_tuner(file).confirm(study, seeds=seeds, storage=storage, show_progress=show_progress)
 
 
 def record(file: StudyFile, tuner: Tuner, *, configurations: int, path: Path, show_progress: bool = True) -> Landscape:

@@ -110,6 +110,19 @@ class GenerationParams:
             getattr(self, name) is not None for name in ("temperature", *TRUNCATIONS)
         )
 
+    @property
+    def unseeded(self) -> Self:
+        """These parameters with the seed 0; of greedy ones, only those that change a greedy completion."""
+        if not self.greedy:
+            return dataclasses.replace(self, generation_seed=0)
+        return type(self)(
+            do_sample=False,
+            repetition_penalty=self.repetition_penalty,
+            encoder_repetition_penalty=self.encoder_repetition_penalty,
+            no_repeat_ngram_size=self.no_repeat_ngram_size,
+            max_new_tokens=self.max_new_tokens,
+        )
+
     @classmethod
     def from_dict(cls, values: Mapping[str, object]) -> Self:
         """Builds parameters from a mapping; ``None`` values count as unset.

@@ -1,19 +1,44 @@
 """Live progress of a search: one bar, and one line per finished trial (all that a log file sees)."""
 
+import contextlib
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import TracebackType
 from typing import Self
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from llmsearch_optuna.objective import Evaluation
 from llmsearch_optuna.study import BASELINE, ERROR, describe_params
 
-__all__ = ["SearchProgress"]
+__all__ = ["SearchProgress", "holdout_progress"]
+
+
+@contextlib.contextmanager
+def holdout_progress(*, enabled: bool = True, console: Console | None = None) -> Iterator[Callable[[int, int], None]]:
+    """Shows how many completions of the finalists there are.
+
+    Args:
+        enabled: Show nothing if false.
+        console: Where to show it; standard error by default.
+
+    Yields:
+        ``(completions, wanted) -> None``, to be told of them.
+    """
+    with Progress(
+        TextColumn("finalists on held-out samples: {task.completed}/{task.total} completions"),
+        BarColumn(bar_width=24),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=console or Console(stderr=True, highlight=False),
+        disable=not enabled,
+        transient=True,
+    ) as progress:
+        bar = progress.add_task("", total=None)
+        yield lambda done, wanted: progress.update(bar, completed=done, total=wanted)
 
 
 class SearchProgress:

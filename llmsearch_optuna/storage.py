@@ -5,7 +5,7 @@ import dataclasses
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import filelock
 import optuna
@@ -16,6 +16,7 @@ from llmsearch_optuna.errors import StorageError
 
 __all__ = [
     "CompletionStore",
+    "HeldOutCompletion",
     "StoredCompletion",
     "StoredSample",
     "exclusive_use",
@@ -38,6 +39,20 @@ _COMPLETIONS = sa.Table(
     _METADATA,
     sa.Column("study_key", sa.String(32), primary_key=True),
     sa.Column("trial_number", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("position", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("row", sa.Integer, nullable=False),
+    sa.Column("text", sa.JSON, nullable=False),
+    sa.Column("token_ids", sa.JSON, nullable=False),
+    sa.Column("finish_reason", sa.String(16), nullable=False),
+    sa.Column("score", sa.Double, nullable=True),
+)
+
+_HELD_OUT = sa.Table(
+    "llmsearch_held_out",
+    _METADATA,
+    sa.Column("study_key", sa.String(32), primary_key=True),
+    sa.Column("finalist", sa.String(32), primary_key=True),
+    sa.Column("seed", sa.BigInteger, primary_key=True, autoincrement=False),
     sa.Column("position", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("row", sa.Integer, nullable=False),
     sa.Column("text", sa.JSON, nullable=False),
@@ -93,6 +108,20 @@ class StoredCompletion:
     token_ids: tuple[int, ...]
     finish_reason: str
     score: float | None
+
+
+class HeldOutCompletion(NamedTuple):
+    """A completion on the hold-out split; its position is the sample's place there.
+
+    Attributes:
+        finalist: Identifies the finalist's parameters, whatever the seed; at most 32 characters.
+        seed: The seed of its noise.
+        completion: The completion.
+    """
+
+    finalist: str
+    seed: int
+    completion: StoredCompletion
 
 
 class CompletionStore:
@@ -153,17 +182,7 @@ class CompletionStore:
             .order_by(_COMPLETIONS.c.position)
         )
         with readable_errors(self._engine.url), self._engine.connect() as connection:
-            return [
-                StoredCompletion(
-                    position=row.position,
-                    row=row.row,
-                    text=row.text,
-                    token_ids=tuple(row.token_ids),
-                    finish_reason=row.finish_reason,
-                    score=row.score,
-                )
-                for row in connection.execute(query)
-            ]
+            return [_completion(row) for row in connection.execute(query)]
 
     def load_scores(self, study_key: str, trial_number: int) -> list[float | None]:
         """The scores of one trial's samples so far, by position.
@@ -189,6 +208,55 @@ class CompletionStore:
         with readable_errors(self._engine.url), self._engine.connect() as connection:
             return sum(len(token_ids) for token_ids in connection.execute(query).scalars())
 
+    def append_held_out(self, study_key: str, completions: Sequence[HeldOutCompletion]) -> None:
+        """Adds completions of finalists on the hold-out split, in one transaction.
+
+        Raises:
+            StorageError: The database cannot be written.
+        """
+        rows = [
+            {"study_key": study_key, "finalist": finalist, "seed": seed, **dataclasses.asdict(completion)}
+            for finalist, seed, completion in completions
+        ]
+        if rows:
+            with readable_errors(self._engine.url), self._engine.begin() as connection:
+                connection.execute(_HELD_OUT.insert(), rows)
+
+    def load_held_out(self, study_key: str, finalist: str, seed: int) -> list[StoredCompletion]:
+        """The completions of one finalist with one seed on the hold-out split, by position.
+
+        Raises:
+            StorageError: The database cannot be read.
+        """
+        table = _HELD_OUT.c
+        query = (
+            sa.select(_HELD_OUT)
+            .where(table.study_key == study_key, table.finalist == finalist, table.seed == seed)
+            .order_by(table.position)
+        )
+        with readable_errors(self._engine.url), self._engine.connect() as connection:
+            return [_completion(row) for row in connection.execute(query)]
+
+    def score_held_out(self, study_key: str, finalist: str, seed: int, scores: Sequence[float]) -> None:
+        """Adds the scores to the completions of one finalist with one seed, in the order of their positions.
+
+        Raises:
+            StorageError: The database cannot be written.
+        """
+        table = _HELD_OUT.c
+        update = (
+            _HELD_OUT.update()
+            .where(
+                table.study_key == study_key,
+                table.finalist == finalist,
+                table.seed == seed,
+                table.position == sa.bindparam("at"),
+            )
+            .values(score=sa.bindparam("own"))
+        )
+        with readable_errors(self._engine.url), self._engine.begin() as connection:
+            connection.execute(update, [{"at": position, "own": score} for position, score in enumerate(scores)])
+
     def save_samples(self, study_key: str, samples: Sequence[StoredSample]) -> None:
         """Keeps the search split of a study; does nothing if it is kept already.
 
@@ -213,6 +281,17 @@ class CompletionStore:
                 StoredSample(position=row.position, row=row.row, prompt=row.prompt, reference=row.reference)
                 for row in connection.execute(query)
             ]
+
+
+def _completion(row: Any) -> StoredCompletion:
+    return StoredCompletion(
+        position=row.position,
+        row=row.row,
+        text=row.text,
+        token_ids=tuple(row.token_ids),
+        finish_reason=row.finish_reason,
+        score=row.score,
+    )
 
 
 def sqlite_url(path: str) -> str:

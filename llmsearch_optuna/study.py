@@ -7,6 +7,7 @@ from typing import Literal, NamedTuple
 
 import optuna
 from optuna.storages import RDBStorage
+from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from llmsearch_optuna.errors import FingerprintError, StorageError, unknown_name
@@ -21,7 +22,9 @@ __all__ = [
     "PARAMS",
     "ROUND",
     "Finalist",
+    "Finalists",
     "FirstPoint",
+    "check_fingerprint",
     "create_study",
     "describe_params",
     "enqueue",
@@ -29,6 +32,7 @@ __all__ = [
     "find_trial",
     "keep_concurrency",
     "open_study",
+    "select_finalists",
     "study_fingerprint",
     "study_key",
     "trial_params",
@@ -72,11 +76,25 @@ class FirstPoint(NamedTuple):
 
 
 class Finalist(NamedTuple):
-    """A fully evaluated trial that is worth a line: a baseline, or the best."""
+    """A fully evaluated trial that is worth a line: a baseline, the best, or a runner-up."""
 
     name: str
     trial: FrozenTrial
     params: GenerationParams
+
+
+class Finalists(NamedTuple):
+    """Whom a verdict compares.
+
+    Attributes:
+        everyone: The baselines, the best and the runners-up, no two with the same parameters but for the seed.
+        best: The name of the one with the best score on the search split; it may be a baseline's.
+        reference: The name of the baseline with the best score on the search split; ``None`` if there is no baseline.
+    """
+
+    everyone: tuple[Finalist, ...]
+    best: str
+    reference: str | None
 
 
 def create_study(
@@ -105,16 +123,30 @@ def create_study(
             study.set_user_attr(_KEY, secrets.token_hex(16))
             return study
         known: dict[str, str] = study.user_attrs[_FINGERPRINT]
+    _refuse_changes(name, known, wanted, "use another study_name or storage to begin anew")
+    return study
+
+
+def check_fingerprint(study: optuna.Study, wanted: Mapping[str, str]) -> None:
+    """Refuses a study that was made for something else, as far as `wanted` says what for.
+
+    Raises:
+        StorageError: The study was not made by this package.
+        FingerprintError: It was made for something else; the message says what differs.
+    """
+    if _KEY not in study.user_attrs:
+        raise StorageError(f"study `{study.study_name}` was not made by llmsearch_optuna")
+    known = {part: value for part, value in study_fingerprint(study).items() if part in wanted}
+    _refuse_changes(study.study_name, known, wanted, "use the Tuner that the study was made with")
+
+
+def _refuse_changes(name: str, known: Mapping[str, str], wanted: Mapping[str, str], remedy: str) -> None:
     differing = [part for part in {**known, **wanted} if known.get(part) != wanted.get(part)]
     if differing:
         changes = "; ".join(
             f"{part}: {known.get(part, 'none')} then, {wanted.get(part, 'none')} now" for part in differing
         )
-        raise FingerprintError(
-            f"study `{name}` was made with another {', '.join(differing)} ({changes}): "
-            "use another study_name or storage to begin anew"
-        )
-    return study
+        raise FingerprintError(f"study `{name}` was made with another {', '.join(differing)} ({changes}): {remedy}")
 
 
 def study_key(study: optuna.Study) -> str:
@@ -207,12 +239,39 @@ def finalists(study: optuna.Study) -> list[Finalist]:
     Raises:
         StorageError: No trial is fully evaluated yet.
     """
-    complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-    if not complete:
-        raise StorageError(f"study `{study.study_name}` has no fully evaluated trial yet")
+    complete = _complete_trials(study)
     baselines = [trial for trial in complete if BASELINE in trial.user_attrs]
     named = [(str(trial.user_attrs[BASELINE]), trial) for trial in baselines]
     return [Finalist(name, trial, trial_params(trial)) for name, trial in [*named, ("best", study.best_trial)]]
+
+
+def select_finalists(study: optuna.Study, *, runners_up: int = 2) -> Finalists:
+    """Chooses whom a verdict compares, by the scores on the search split alone.
+
+    Args:
+        study: The study.
+        runners_up: How many to take besides the best and the baselines, as far as there are.
+
+    Raises:
+        StorageError: No trial is fully evaluated yet.
+    """
+    complete = _complete_trials(study)
+    sign = -1.0 if study.direction == StudyDirection.MAXIMIZE else 1.0
+    ranked = sorted(complete, key=lambda trial: (sign * float(trial.value or 0.0), trial.number))
+    chosen: dict[GenerationParams, Finalist] = {}
+    for trial in complete:
+        if BASELINE in trial.user_attrs:
+            params = trial_params(trial)
+            chosen.setdefault(params.unseeded, Finalist(str(trial.user_attrs[BASELINE]), trial, params))
+    reference = next((chosen[trial_params(one).unseeded].name for one in ranked if BASELINE in one.user_attrs), None)
+    names = [f"runner-up {place + 1}" for place in range(runners_up)]
+    if trial_params(ranked[0]).unseeded not in chosen:
+        names.insert(0, "best")
+    for trial in ranked:
+        params = trial_params(trial)
+        if names and params.unseeded not in chosen:
+            chosen[params.unseeded] = Finalist(names.pop(0), trial, params)
+    return Finalists(tuple(chosen.values()), chosen[trial_params(ranked[0]).unseeded].name, reference)
 
 
 def find_trial(study: optuna.Study, number: int | None) -> FrozenTrial:
@@ -243,3 +302,10 @@ def describe_params(params: GenerationParams) -> str:
         name if value is True else f"{name}={value:.3g}" if isinstance(value, float) else f"{name}={json.dumps(value)}"
         for name, value in values.items()
     )
+
+
+def _complete_trials(study: optuna.Study) -> list[FrozenTrial]:
+    complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    if not complete:
+        raise StorageError(f"study `{study.study_name}` has no fully evaluated trial yet")
+    return complete

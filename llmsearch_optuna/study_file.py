@@ -145,6 +145,7 @@ class StudyFile:
         sampler: The sampler.
         pruner: The pruner.
         directory: What relative paths start from.
+        text: The file as it is written.
     """
 
     study: StudySection
@@ -157,6 +158,7 @@ class StudyFile:
     sampler: Choice
     pruner: PrunerChoice
     directory: Path
+    text: str
 
     @classmethod
     def load(cls, path: Path) -> Self:
@@ -210,6 +212,7 @@ class StudyFile:
             sampler=_choice("sampler", {"name": "tpe", **table.get("sampler", {})}),
             pruner=_pruner_choice(table.get("pruner", {})),
             directory=directory,
+            text=text,
         )
 
     def with_limits(self, *, n_trials: int | None, timeout_s: float | None, max_tokens_total: int | None) -> Self:

@@ -3,15 +3,18 @@
 import dataclasses
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import datasets
 import optuna
+from optuna.storages import RDBStorage
 
 from llmsearch_optuna.engine import MultiTokenStoppingCriteria, PredictionFunction, Request, Stopping
 from llmsearch_optuna.engine.backend import Backend, function_backend, model_backend
 from llmsearch_optuna.engine.model import load_model, place_model
-from llmsearch_optuna.errors import ConfigurationError, MetricError, ModelError, TaskError
+from llmsearch_optuna.errors import ConfigurationError, MetricError, ModelError, StorageError, TaskError
+from llmsearch_optuna.holdout import HoldOut, confirm
 from llmsearch_optuna.identity import identify
 from llmsearch_optuna.limits import Limits
 from llmsearch_optuna.metrics import (
@@ -25,6 +28,7 @@ from llmsearch_optuna.metrics import (
 )
 from llmsearch_optuna.objective import GenerationObjective, RungPlan, rung_sizes
 from llmsearch_optuna.params import GenerationParams
+from llmsearch_optuna.progress import holdout_progress
 from llmsearch_optuna.prompts import PromptSource
 from llmsearch_optuna.proposals import Proposer
 from llmsearch_optuna.pruning import PairedPruner, make_pruner
@@ -32,8 +36,17 @@ from llmsearch_optuna.scores import RememberedScores, ScoreReader, StoredScores,
 from llmsearch_optuna.search import run_search
 from llmsearch_optuna.space import SearchSpace
 from llmsearch_optuna.storage import CompletionStore, exclusive_use, open_storage
-from llmsearch_optuna.study import FirstPoint, create_study, enqueue, keep_concurrency, study_key
+from llmsearch_optuna.study import (
+    FirstPoint,
+    check_fingerprint,
+    create_study,
+    enqueue,
+    keep_concurrency,
+    open_study,
+    study_key,
+)
 from llmsearch_optuna.task import Sample, Task, as_dataset, check_window, encode_prompts, render_dataset
+from llmsearch_optuna.verdict import Verdict, no_holdout
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -166,6 +179,7 @@ class Tuner:
         self._decode_args = tokenizer_decode_args
         self._callbacks = tuple(callbacks_after_inference or ())
         self.seed = seed
+        self._searched: dict[str, tuple[str | None, RDBStorage]] = {}
         self.task = Task.split(
             self._encode(self.dataset), seed=seed, search_size=search_size, holdout_size=holdout_size
         )
@@ -241,6 +255,7 @@ class Tuner:
         concurrency: int | None = None,
         baselines: bool = True,
         presets: Sequence[GenerationParams | Mapping[str, Any]] = (),
+        user_attrs: Mapping[str, Any] = MappingProxyType({}),
         show_progress: bool = True,
     ) -> optuna.Study:
         """Searches, and resumes where an earlier call with the same arguments stopped.
@@ -267,6 +282,7 @@ class Tuner:
                 the sampler know more results before it proposes.
             baselines: Try the model's own parameters and greedy decoding first.
             presets: Parameters to try next.
+            user_attrs: Attributes to set on the study, as JSON can hold them.
             show_progress: Whether to show progress on standard error.
 
         Returns:
@@ -295,6 +311,10 @@ class Tuner:
                 greater_is_better=self.metric.greater_is_better,
                 fingerprint=self._fingerprint(space),
             )
+            self._searched[study_key(study)] = (storage, database)
+            for name, value in user_attrs.items():
+                if study.user_attrs.get(name) != value:
+                    study.set_user_attr(name, value)
             store = CompletionStore(database)
             scores = RememberedScores(StoredScores(store))
             study.pruner = self._pruner(pruner, objective.rungs, pruner_args, scores)
@@ -314,6 +334,70 @@ class Tuner:
         if self.replay is not None:
             _LOG.info("replay: %s", self.replay)
         return study
+
+    def confirm(
+        self,
+        study: optuna.Study,
+        *,
+        seeds: int = 4,
+        storage: str | None = None,
+        resamples: int = 1000,
+        show_progress: bool = True,
+    ) -> Verdict:
+        """Compares the best of a study with its baselines on the hold-out split, with seeds that no trial had.
+
+        The best, two runners-up and the baselines generate on every held-out sample. Completions, scores and verdict
+        are kept in the study's database: an interrupted call is taken up there, and a study whose finalists did not
+        change since has the same verdict at once.
+
+        Args:
+            study: A study of this tuner's task; see `search`.
+            seeds: Fresh seeds per finalist that samples.
+            storage: Where the study lives; may be left out for a study that this tuner searched.
+            resamples: How often the bootstrap draws, where the metric scores only a corpus.
+            show_progress: Whether to show progress on standard error.
+
+        Raises:
+            ConfigurationError: An argument is wrong, or fewer than two samples are held out.
+            FingerprintError: The study was made for another model, dataset, metric, split or seed.
+            StorageError: The database cannot be used or holds another study, or no trial is fully evaluated yet.
+            TrialError: The completions of a finalist cannot be generated or scored.
+        """
+        for name, value, least in (("seeds", seeds, 1), ("resamples", resamples, 100)):
+            if value < least:
+                raise ConfigurationError(f"`{name}` must be >= {least}, got {value}")
+        if len(self.task.holdout) < 2:
+            raise TaskError(no_holdout(len(self.task.holdout)))
+        check_fingerprint(study, self._fingerprint())
+        if study_key(study) in self._searched:
+            storage, database = self._searched[study_key(study)]
+        elif storage is None:
+            raise ConfigurationError("`storage` must say where the study lives, as this tuner did not search it")
+        else:
+            same, database = open_study(storage, study.study_name)
+            if study_key(same) != study_key(study):
+                raise StorageError(f"`storage` holds another study of the name `{study.study_name}`")
+        hold_out = HoldOut(
+            engine=self._backend.engine,
+            samples=self.task.holdout,
+            metric=self.metric,
+            stopping=self._stopping,
+            output_preproc=self._output_preproc,
+            store=CompletionStore(database),
+            study_key=study_key(study),
+            rows=self._backend.rows,
+            after_generation=self._after_generation,
+        )
+        with exclusive_use(storage), holdout_progress(enabled=show_progress) as on_completions:
+            return confirm(
+                study,
+                hold_out,
+                study_seed=self.seed,
+                seeds=seeds,
+                largest=None if self.score_range is None else self.score_range[1] - self.score_range[0],
+                resamples=resamples,
+                on_completions=on_completions,
+            )
 
     def diagnosis(self) -> dict[str, str]:
         """What a search runs on, by name: the engine and why it is this one, the model, the data, the metric."""
@@ -346,17 +430,17 @@ class Tuner:
         for callback in self._callbacks:
             callback()
 
-    def _fingerprint(self, space: SearchSpace) -> dict[str, str]:
-        return {
+    def _fingerprint(self, space: SearchSpace | None = None) -> dict[str, str]:
+        parts = {
             "model": self._backend.identity,
             **self.task.fingerprint(),
             "metric": self.metric.name,
             "output_preproc": identify(self._output_preproc),
             "tokenizer_decode_args": repr(self._decode_args),
             "stopping": repr(self._stopping),
-            "space": repr(space),
             "seed": str(self.seed),
         }
+        return parts if space is None else {**parts, "space": repr(space)}
 
     def _pruner(
         self,

@@ -21,7 +21,7 @@ LEVELS = [
     {"", "errors", "params", "identity"},  # "" is the package itself, which imports the others when they are asked for
     {"dimensions", "space", "presets", "prompts", "task", "metrics", "storage", "data", "sampling", "statistics"},
     {"engine", "study", "study_file", "rounds", "scores", "pruning", "proposals"},
-    {"landscape", "limits", "objective"},
+    {"comparison", "contenders", "holdout", "judging", "landscape", "limits", "objective", "verdict"},
     {"progress", "search", "tuner", "launch", "demo", "cli"},
 ]
 
@@ -193,7 +193,7 @@ def test_owners_use_what_they_own() -> None:
 
 # What importing costs.
 
-LIGHT = ["", "cli", "metrics", "study", "study_file", "storage", "task", "proposals", "pruning", "data"]
+LIGHT = ["", "cli", "comparison", "metrics", "study", "study_file", "storage", "task", "proposals", "pruning", "data"]
 
 SCRIPT = """
 import importlib, json, sys

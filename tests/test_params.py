@@ -197,3 +197,28 @@ def test_an_integer_is_accepted_just_where_its_rule_says(name: str, value: int) 
         assert type(number) is int
         assert number == value
         assert MEANINGS[INTEGERS[name][0]](number)
+
+
+def test_unseeded_parameters_are_those_that_matter_whatever_the_seed() -> None:
+    sampled = GenerationParams(temperature=0.7, top_p=0.9, repetition_penalty=1.1, generation_seed=5)
+    assert sampled.unseeded == GenerationParams(temperature=0.7, top_p=0.9, repetition_penalty=1.1)
+    greedy = GenerationParams(
+        do_sample=False,
+        temperature=0.7,
+        top_k=5,
+        repetition_penalty=1.1,
+        encoder_repetition_penalty=1.2,
+        no_repeat_ngram_size=3,
+        generation_seed=5,
+        max_new_tokens=9,
+    )
+    kept = {
+        "repetition_penalty": 1.1,
+        "encoder_repetition_penalty": 1.2,
+        "no_repeat_ngram_size": 3,
+        "max_new_tokens": 9,
+    }
+    assert greedy.unseeded.to_dict() == {"do_sample": False, "generation_seed": 0, **kept}
+    assert (
+        GenerationParams(temperature=0.0).unseeded == GenerationParams(do_sample=False) == GenerationParams().unseeded
+    )

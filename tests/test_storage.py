@@ -19,6 +19,7 @@ from optuna.storages import RDBStorage
 from llmsearch_optuna.errors import StorageError
 from llmsearch_optuna.storage import (
     CompletionStore,
+    HeldOutCompletion,
     StoredCompletion,
     StoredSample,
     exclusive_use,
@@ -114,6 +115,29 @@ def test_completions_come_back_by_position(store: CompletionStore, rows: list[St
     assert store.load(key, 2) == []
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(completions, max_size=4, unique_by=lambda one: one.position), st.integers(0, 2**32 - 1))
+def test_held_out_completions_come_back_by_position(
+    store: CompletionStore, rows: list[StoredCompletion], seed: int
+) -> None:
+    key = f"held out {next(KEYS)}"
+    store.append_held_out(key, [HeldOutCompletion("best", seed, row) for row in rows])
+    assert store.load_held_out(key, "best", seed) == sorted(rows, key=lambda one: one.position)
+    assert store.load_held_out(key, "best", seed ^ 1) == store.load_held_out(key, "other", seed) == []
+    assert store.load(key, 0) == []
+
+
+def test_held_out_completions_are_scored_afterwards(store: CompletionStore) -> None:
+    bare = [completion(position, score=None) for position in range(3)]
+    groups = [("held", "best", 1), ("held", "best", 2), ("held", "other", 1), ("another", "best", 1)]
+    for key, finalist, seed in groups:
+        store.append_held_out(key, [HeldOutCompletion(finalist, seed, one) for one in bare])
+    store.score_held_out("held", "best", 1, [0.5, 0.25, 0.125])
+    assert [one.score for one in store.load_held_out("held", "best", 1)] == [0.5, 0.25, 0.125]
+    for group in groups[1:]:
+        assert store.load_held_out(*group) == bare
+
+
 def test_studies_and_trials_are_kept_apart(store: CompletionStore) -> None:
     for key, number in (("one", 0), ("one", 1), ("other", 0)):
         store.append(key, number, [completion(text=f"{key} {number}")])
@@ -133,6 +157,18 @@ def test_an_empty_rung_stores_nothing(store: CompletionStore) -> None:
     store.save_samples("empty", [])
     assert store.load("empty", 0) == []
     assert store.load_samples("empty") == []
+
+
+def test_scores_and_tokens_are_read_without_the_texts(store: CompletionStore) -> None:
+    rows = [completion(position, score=position / 4) for position in (2, 0, 1)]
+    study, other = (f"scores {next(KEYS)}" for _ in range(2))
+    store.append(study, 0, rows)
+    store.append(study, 1, [completion(score=None, token_ids=(1, 2, 3))])
+    store.append(other, 0, rows)
+    assert store.load_scores(study, 0) == [0.0, 0.25, 0.5]
+    assert store.load_scores(study, 1) == [None]
+    assert store.load_scores(study, 2) == []
+    assert (store.count_tokens(study), store.count_tokens(other), store.count_tokens("none")) == (9, 6, 0)
 
 
 def test_samples_are_kept_as_first_saved(store: CompletionStore) -> None:

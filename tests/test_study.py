@@ -16,12 +16,14 @@ from llmsearch_optuna.study import (
     FIXED_PARAMS,
     PARAMS,
     FirstPoint,
+    check_fingerprint,
     create_study,
     describe_params,
     enqueue,
     finalists,
     find_trial,
     open_study,
+    select_finalists,
     study_key,
     trial_params,
 )
@@ -241,6 +243,75 @@ def test_finalists_are_the_evaluated_baselines_and_the_best(storage: RDBStorage)
         ("model default", 3, GenerationParams()),
         ("best", 2, SAMPLED),
     ]
+
+
+def best_and_others(study: optuna.Study, **arguments: int) -> tuple[list[tuple[str, int]], str, str | None]:
+    everyone, best, reference = select_finalists(study, **arguments)
+    return [(one.name, one.trial.number) for one in everyone], best, reference
+
+
+def hot(temperature: float, seed: int = 0) -> str:
+    return GenerationParams(temperature=temperature, generation_seed=seed).to_json()
+
+
+@pytest.mark.parametrize("greater_is_better", [True, False])
+def test_a_verdict_compares_the_best_two_runners_up_and_the_baselines(
+    storage: RDBStorage, greater_is_better: bool
+) -> None:
+    study = create(storage, f"verdict {greater_is_better}", greater_is_better=greater_is_better)
+    sign = 1 if greater_is_better else -1
+    assert "no fully evaluated trial" in refused(StorageError, lambda: select_finalists(study))
+    finish(study, sign * 0.5, **{BASELINE: "model default", PARAMS: hot(0.2)})
+    finish(study, sign * 0.6, **{BASELINE: "greedy"})
+    assert best_and_others(study) == ([("model default", 0), ("greedy", 1)], "greedy", "greedy")
+    for value, temperature in ((0.7, 0.5), (None, 0.6), (0.9, 0.7), (0.8, 0.8), (0.4, 0.9)):
+        finish(study, None if value is None else sign * value, **{PARAMS: hot(temperature)})
+    expected = [("model default", 0), ("greedy", 1), ("best", 4), ("runner-up 1", 5), ("runner-up 2", 2)]
+    assert best_and_others(study) == (expected, "best", "greedy")
+    assert best_and_others(study, runners_up=0) == (expected[:3], "best", "greedy")
+
+
+def test_the_same_parameters_with_another_seed_are_counted_once(storage: RDBStorage) -> None:
+    study = create(storage, "seeds")
+    finish(study, 0.5, **{BASELINE: "model default", PARAMS: hot(0.2)})
+    finish(study, 0.4, **{BASELINE: "greedy"})
+    finish(study, 0.3, **{BASELINE: "greedy again", PARAMS: GenerationParams(do_sample=False, top_p=0.5).to_json()})
+    finish(study, 0.7, **{PARAMS: hot(0.5, 1)})
+    finish(study, 0.8, **{PARAMS: hot(0.5, 2)})
+    finish(study, 0.6, **{PARAMS: hot(0.6, 2)})
+    finish(study, 0.2, **{PARAMS: GenerationParams(do_sample=False, generation_seed=3).to_json()})
+    expected = [("model default", 0), ("greedy", 1), ("best", 4), ("runner-up 1", 5)]
+    assert best_and_others(study) == (expected, "best", "model default")
+
+
+def test_a_baseline_with_a_lucky_seed_is_that_baseline(storage: RDBStorage) -> None:
+    study = create(storage, "lucky")
+    finish(study, 0.5, **{BASELINE: "model default", PARAMS: hot(0.2)})
+    finish(study, 0.9, **{PARAMS: hot(0.2, 3)})
+    finish(study, 0.6, **{PARAMS: hot(0.5)})
+    expected = [("model default", 0), ("runner-up 1", 2)]
+    assert best_and_others(study) == (expected, "model default", "model default")
+
+
+def test_without_baselines_there_is_no_reference(storage: RDBStorage) -> None:
+    study = create(storage, "no baselines")
+    finish(study, 0.5, **{PARAMS: hot(0.2)})
+    assert best_and_others(study) == ([("best", 0)], "best", None)
+
+
+def test_the_fingerprint_is_checked_as_far_as_it_is_given(storage: RDBStorage) -> None:
+    study = create(storage, "checked")
+    check_fingerprint(study, {"model": "llama#1"})
+    assert refused(FingerprintError, lambda: check_fingerprint(study, {"model": "llama#2", "seed": "42"})) == (
+        "study `checked` was made with another model (model: llama#1 then, llama#2 now): use the Tuner that the study "
+        "was made with"
+    )
+    assert "another metric (metric: none then, bleu now)" in refused(
+        FingerprintError, lambda: check_fingerprint(study, {"metric": "bleu"})
+    )
+    foreign = optuna.create_study(study_name="not ours", storage=storage)
+    message = "study `not ours` was not made by llmsearch_optuna"
+    assert refused(StorageError, lambda: check_fingerprint(foreign, FINGERPRINT)) == message
 
 
 def test_find_trial(storage: RDBStorage) -> None:

@@ -119,6 +119,7 @@ def test_what_is_left_out_has_a_default() -> None:
         sampler=Choice("tpe", {}),
         pruner=PrunerChoice(None, {}),
         directory=Path("folder"),
+        text=SHORT,
     )
     assert file.study == StudySection(
         name="name",

@@ -255,7 +255,7 @@ def test_bootstrap_intervals_cover(samples: int) -> None:
         lambda indices: precision_difference(studies[:, indices].sum(axis=1)), samples, resamples=500
     )
     assert found.estimate.shape == (1000,)
-    assert ALLOWED - 0.01 <= ((found.low <= true) & (true <= found.high)).mean() <= 0.97
+    assert ALLOWED <= ((found.low <= true) & (true <= found.high)).mean() <= 0.97
 
 
 def test_the_bootstrap_of_a_mean_is_students() -> None:
@@ -283,5 +283,5 @@ def test_the_bootstrap_of_what_never_differs_is_no_certainty() -> None:
 
 
 def test_too_few_resamples_are_refused() -> None:
-    with pytest.raises(ValueError, match=r"the level 0.01 needs at least \d+ resamples, got 100"):
-        bootstrap_intervals(lambda indices: 0.0, 20, alpha=0.01, resamples=100)
+    with pytest.raises(ValueError, match="at least 2 resamples, got 1"):
+        bootstrap_intervals(lambda indices: 0.0, 20, resamples=1)
