@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import math
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -12,8 +13,9 @@ from optuna.distributions import CategoricalDistribution
 
 from llmsearch_optuna.contenders import Contender, corpus_scores, score_groups
 from llmsearch_optuna.engine.base import Engine, Request, Stopping
+from llmsearch_optuna.errors import ScorerError
 from llmsearch_optuna.judging import judge
-from llmsearch_optuna.metrics import Metric
+from llmsearch_optuna.metrics import Metric, ScoreRange
 from llmsearch_optuna.objective import processed_text
 from llmsearch_optuna.params import MAX_SEED, GenerationParams
 from llmsearch_optuna.storage import CompletionStore, HeldOutCompletion, StoredCompletion
@@ -48,7 +50,6 @@ def confirm(
     *,
     study_seed: int,
     seeds: int,
-    largest: float | None,
     resamples: int,
     on_completions: HoldOutCallback,
 ) -> Verdict:
@@ -59,7 +60,6 @@ def confirm(
         hold_out: Generates and scores its finalists.
         study_seed: What the fresh seeds and the bootstrap depend on.
         seeds: How many fresh seeds to generate with.
-        largest: The largest difference that two scores can have, if it is known.
         resamples: How often the bootstrap draws, where the metric scores only a corpus.
         on_completions: Told of the progress.
 
@@ -80,7 +80,7 @@ def confirm(
         greater_is_better=hold_out.metric.greater_is_better,
         held_out=True,
         samples=len(hold_out.samples),
-        largest=largest,
+        largest=None if hold_out.score_range is None else hold_out.score_range[1] - hold_out.score_range[0],
         resamples=resamples,
         seed=study_seed,
     )
@@ -110,6 +110,7 @@ class HoldOut:
         engine: Generates the completions.
         samples: The hold-out split, in the shared order.
         metric: Scores them.
+        score_range: The least and the largest score that a sample can have, if they are known.
         stopping: What ends a completion.
         output_preproc: Applied to every completion before it is scored and stored.
         store: Where completions and scores are kept.
@@ -121,6 +122,7 @@ class HoldOut:
     engine: Engine
     samples: tuple[Sample, ...]
     metric: Metric
+    score_range: ScoreRange | None
     stopping: Stopping
     output_preproc: Callable[[str], str]
     store: CompletionStore
@@ -227,9 +229,18 @@ class HoldOut:
         )
         for group, own in zip(left, found, strict=True):
             if own.per_sample is not None:
+                self._check_range(group, own.per_sample)
                 scores[group] = own.per_sample
                 self.store.score_held_out(self.study_key, group.key, group.params.generation_seed, own.per_sample)
         return texts, scores
+
+    def _check_range(self, group: _Group, scores: Sequence[float]) -> None:
+        low, high = self.score_range or (-math.inf, math.inf)
+        for sample, score in zip(self.samples, scores, strict=True):
+            if not low <= score <= high:
+                raise ScorerError(
+                    f"{group.label}: row {sample.row} scored {score}, but `score_range` is [{low}, {high}]"
+                )
 
 
 def _groups(finalist: Finalist, seeds: Sequence[int]) -> list[_Group]:

@@ -381,6 +381,7 @@ class Tuner:
             engine=self._backend.engine,
             samples=self.task.holdout,
             metric=self.metric,
+            score_range=self.score_range,
             stopping=self._stopping,
             output_preproc=self._output_preproc,
             store=CompletionStore(database),
@@ -394,7 +395,6 @@ class Tuner:
                 hold_out,
                 study_seed=self.seed,
                 seeds=seeds,
-                largest=None if self.score_range is None else self.score_range[1] - self.score_range[0],
                 resamples=resamples,
                 on_completions=on_completions,
             )

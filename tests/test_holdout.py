@@ -421,6 +421,18 @@ def test_a_scorer_that_fails_names_the_finalist_and_loses_nothing() -> None:
     assert engine.requests == []
 
 
+def test_a_score_out_of_the_declared_range_is_refused() -> None:
+    def rising(references: list[dict[str, str]], predictions: list[str]) -> list[float]:
+        return [0.5 if int(reference["answer"]) != row else 1.5 for reference in references]
+
+    tuner = make_tuner(scorer=rising, score_range=(0.0, 1.0))
+    row = -1
+    study = search(tuner)
+    row = tuner.task.holdout[3].row
+    message = f"`model default`: row {row} scored 1.5, but `score_range` is [0.0, 1.0]"
+    assert refused(TrialError, tuner, study) == message
+
+
 def test_progress_is_shown_on_standard_error(tuner: Tuner, capfd: pytest.CaptureFixture[str]) -> None:
     study = search(tuner)
     capfd.readouterr()
