@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from llmsearch_optuna.space import SearchSpace
     from llmsearch_optuna.study import trial_params
     from llmsearch_optuna.tuner import Tuner
+    from llmsearch_optuna.verdict import Verdict
 
 __version__ = "0.1.0"
 
@@ -30,6 +31,7 @@ __all__ = [
     "PairedPruner",
     "SearchSpace",
     "Tuner",
+    "Verdict",
     "make_metric",
     "report_scores",
     "trial_params",
@@ -45,6 +47,7 @@ _HOMES = {
     "PairedPruner": "pruning",
     "SearchSpace": "space",
     "Tuner": "tuner",
+    "Verdict": "verdict",
     "make_metric": "metrics",
     "report_scores": "scores",
     "trial_params": "study",

@@ -128,7 +128,10 @@ class Verdict:
         share = next((one.seed_share for one in self.comparisons if one.name == self.best), None)
         if share is None:
             return f"{spread} (standard deviation)"
-        return f"{spread} (standard deviation); seeds make up {share:.0%} of the variance of the gain, samples the rest"
+        return (
+            f"{spread} (standard deviation); seeds make up {100 * share:.0f} % of the variance of the gain, "
+            "samples the rest"
+        )
 
     def is_of(self, finalists: Finalists, seeds: int) -> bool:
         """Whether these finalists, with so many fresh seeds, are those that the verdict compares."""

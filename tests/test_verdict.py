@@ -191,7 +191,7 @@ def test_how_much_is_owed_to_the_seeds(noise: float, least: float, most: float) 
     assert sd == pytest.approx(noise / math.sqrt(SAMPLES), rel=0.15)
     assert verdict.seed_sentence == (
         f"from one generation_seed to another, the score of `best` varies by {sd:.2g} (standard deviation); seeds make "
-        f"up {share:.0%} of the variance of the gain, samples the rest"
+        f"up {100 * share:.0f} % of the variance of the gain, samples the rest"
     )
 
 
@@ -276,6 +276,28 @@ def test_a_corpus_metric_is_bootstrapped(name: str) -> None:
     same = verdict_on({"greedy": scores["best"], "best": scores["best"]}, **arguments)
     assert not same.improved
     assert same.comparisons[0].low == pytest.approx(-(1 - 0.025 ** (1 / SAMPLES)))
+
+
+def test_noise_that_two_share_is_none_over_a_corpus_either() -> None:
+    level = np.random.default_rng(3).normal(0, 0.1, SAMPLES)
+    luck = np.array([0.2, 0.4, 0.6])
+
+    def shared(indices: npt.NDArray[np.intp]) -> Floats:
+        return luck
+
+    def shared_and_better(indices: npt.NDArray[np.intp]) -> Floats:
+        return np.asarray(luck + 0.1 + level[indices].mean())
+
+    (comparison,) = verdict_on({"greedy": shared, "best": shared_and_better}, resamples=100).comparisons
+    assert comparison.gain == pytest.approx(0.1 + level.mean())
+    assert comparison.seed_share == pytest.approx(0.0)
+
+    def one_seed(indices: npt.NDArray[np.intp]) -> Floats:
+        return luck[:1]
+
+    (comparison,) = verdict_on({"greedy": one_seed, "best": shared_and_better}).comparisons
+    assert comparison.seed_share is not None
+    assert comparison.seed_share > 0.9
 
 
 # Keeping.
