@@ -171,12 +171,14 @@ class Proposer:
 
 def _rehearsed(trial: FrozenTrial, estimate: float | None) -> FrozenTrial:
     state = trial.state if trial.state != TrialState.WAITING else TrialState.RUNNING
+    state = state if estimate is None else TrialState.COMPLETE
     return create_trial(
-        state=state if estimate is None else TrialState.COMPLETE,
+        state=state,
         value=trial.value if estimate is None else estimate,
         params=trial.params,
         distributions=trial.distributions,
-        intermediate_values=trial.intermediate_values,
+        # Optuna's samplers read those of pruned trials only, and all are copied.
+        intermediate_values=trial.intermediate_values if state == TrialState.PRUNED else {},
         system_attrs=trial.user_attrs.get(_SAMPLER_STATE, {}),
     )
 
