@@ -369,14 +369,14 @@ class Tuner:
         if len(self.task.holdout) < 2:
             raise TaskError(no_holdout(len(self.task.holdout)))
         check_fingerprint(study, self._fingerprint())
-        if study_key(study) in self._searched:
-            storage, database = self._searched[study_key(study)]
-        elif storage is None:
-            raise ConfigurationError("`storage` must say where the study lives, as this tuner did not search it")
-        else:
+        if storage is not None:
             same, database = open_study(storage, study.study_name)
             if study_key(same) != study_key(study):
                 raise StorageError(f"`storage` holds another study of the name `{study.study_name}`")
+        elif study_key(study) in self._searched:
+            storage, database = self._searched[study_key(study)]
+        else:
+            raise ConfigurationError("`storage` must say where the study lives, as this tuner did not search it")
         hold_out = HoldOut(
             engine=self._backend.engine,
             samples=self.task.holdout,

@@ -2,6 +2,7 @@
 
 import dataclasses
 import io
+import sqlite3
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,7 @@ from llmsearch_optuna.holdout import fresh_seeds
 from llmsearch_optuna.params import GenerationParams
 from llmsearch_optuna.progress import holdout_progress
 from llmsearch_optuna.storage import CompletionStore
-from llmsearch_optuna.study import study_key
+from llmsearch_optuna.study import open_study, study_key
 from llmsearch_optuna.verdict import Verdict, stored_verdict
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -104,29 +105,45 @@ def watch(tuner: Tuner, interrupt_at: int | None = None) -> Watched:
 
 
 @pytest.fixture(scope="module")
-def only_tuner() -> Tuner:
-    return make_tuner()
+def origin(tmp_path_factory: pytest.TempPathFactory) -> tuple[Tuner, Path]:
+    """A tuner and the database of a study that it searched."""
+    tuner, path = make_tuner(), tmp_path_factory.mktemp("origin") / "x.db"
+    search(tuner, path)
+    return tuner, path
 
 
 @pytest.fixture
-def tuner(only_tuner: Tuner) -> Iterator[Tuner]:
+def tuner(origin: tuple[Tuner, Path]) -> Iterator[Tuner]:
     """One for all tests that need no other; what they put around its engine is taken off."""
-    backend = only_tuner._backend
-    yield only_tuner
-    only_tuner._backend = backend
+    only, _ = origin
+    backend = only._backend
+    yield only
+    only._backend = backend
 
 
 @pytest.fixture
-def searched(tuner: Tuner) -> tuple[Tuner, optuna.Study]:
-    """A tuner and its study, not yet confirmed."""
-    return tuner, search(tuner)
+def url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path}/x.db"
+
+
+@pytest.fixture
+def study(tuner: Tuner, origin: tuple[Tuner, Path], url: str, tmp_path: Path) -> optuna.Study:
+    """The tuner's study, not confirmed yet, in a database of its own."""
+    return copied(tuner, origin[1], tmp_path / "x.db")
+
+
+def copied(tuner: Tuner, source: Path, target: Path) -> optuna.Study:
+    with sqlite3.connect(source) as old, sqlite3.connect(target) as new:
+        old.backup(new)
+    study, database = open_study(f"sqlite:///{target}")
+    tuner._searched[study_key(study)] = (f"sqlite:///{target}", database)
+    return study
 
 
 # What is generated.
 
 
-def test_finalists_score_what_they_score_with_fresh_seeds(tuner: Tuner) -> None:
-    study = search(tuner)
+def test_finalists_score_what_they_score_with_fresh_seeds(tuner: Tuner, study: optuna.Study) -> None:
     engine = watch(tuner)
     verdict = confirm(tuner, study)
     held_out = [ROWS[sample.row] for sample in tuner.task.holdout]
@@ -149,17 +166,15 @@ def test_finalists_score_what_they_score_with_fresh_seeds(tuner: Tuner) -> None:
     assert verdict.sentence.endswith(("samples x 2 seeds", "as large as the one observed"))
 
 
-def test_nothing_of_the_hold_out_split_is_seen_before(searched: tuple[Tuner, optuna.Study]) -> None:
-    tuner, _ = searched
+def test_nothing_of_the_hold_out_split_is_seen_before(tuner: Tuner) -> None:
     engine = watch(tuner)
-    search(tuner, study_name="another")
+    search(tuner, n_trials=3)
     held_out = {sample.prompt for sample in tuner.task.holdout}
     assert engine.requests
     assert not held_out & {request.prompt for request in engine.requests}
 
 
-def test_one_call_of_the_engine_holds_many_finalists(searched: tuple[Tuner, optuna.Study]) -> None:
-    tuner, study = searched
+def test_one_call_of_the_engine_holds_many_finalists(tuner: Tuner, study: optuna.Study) -> None:
     calls: list[set[GenerationParams]] = []
     engine = watch(tuner)
     whole = engine.generate
@@ -198,23 +213,24 @@ def test_seeds_that_could_have_been_chosen_are_not_fresh(tuner: Tuner) -> None:
 # What is kept.
 
 
-def test_the_same_study_has_the_same_verdict_without_a_pass(tuner: Tuner, tmp_path: Path) -> None:
-    study = search(tuner, tmp_path / "x.db")
+def test_the_same_study_has_the_same_verdict_without_a_pass(tuner: Tuner, study: optuna.Study, url: str) -> None:
     verdict = confirm(tuner, study)
     assert stored_verdict(study) == verdict
     again = make_tuner()
     engine = watch(again)
-    reopened = optuna.load_study(study_name=study.study_name, storage=f"sqlite:///{tmp_path}/x.db")
-    assert confirm(again, reopened, storage=f"sqlite:///{tmp_path}/x.db") == verdict
+    reopened = optuna.load_study(study_name=study.study_name, storage=url)
+    assert confirm(again, reopened, storage=url) == verdict
     assert engine.requests == []
-    other = make_tuner()
-    assert confirm(other, search(other, tmp_path / "other.db")) == verdict
 
 
-def test_completions_and_scores_are_kept(tuner: Tuner, tmp_path: Path) -> None:
-    study = search(tuner, tmp_path / "x.db")
+def test_the_same_search_has_the_same_verdict(tuner: Tuner, study: optuna.Study) -> None:
+    other = make_tuner(batch_size=8)
+    assert confirm(other, search(other)) == confirm(tuner, study)
+
+
+def test_completions_and_scores_are_kept(tuner: Tuner, study: optuna.Study, url: str) -> None:
     verdict = confirm(tuner, study)
-    with sqlalchemy.create_engine(f"sqlite:///{tmp_path}/x.db").connect() as connection:
+    with sqlalchemy.create_engine(url).connect() as connection:
         rows = connection.exec_driver_sql("select finalist, seed, position, score from llmsearch_held_out").all()
     assert len(rows) == len({row[:3] for row in rows}) == 7 * HELD_OUT
     assert len({row.finalist for row in rows}) == 4
@@ -239,11 +255,9 @@ def test_only_what_is_new_is_generated(tuner: Tuner, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("at", [0, 1])
-def test_an_interrupted_confirmation_goes_on(at: int, tmp_path: Path) -> None:
-    whole = make_tuner()
-    expected = confirm(whole, search(whole, tmp_path / "whole.db"), seeds=4)
-    tuner = make_tuner()
-    study = search(tuner, tmp_path / "cut.db")
+def test_an_interrupted_confirmation_goes_on(
+    at: int, tuner: Tuner, study: optuna.Study, origin: tuple[Tuner, Path], tmp_path: Path
+) -> None:
     engine = watch(tuner, interrupt_at=at)
     with pytest.raises(KeyboardInterrupt):
         confirm(tuner, study, seeds=4)
@@ -251,14 +265,16 @@ def test_an_interrupted_confirmation_goes_on(at: int, tmp_path: Path) -> None:
     assert done == at * 128
     assert stored_verdict(study) is None
     engine = watch(tuner)
-    assert confirm(tuner, study, seeds=4) == expected
+    verdict = confirm(tuner, study, seeds=4)
     assert len(engine.requests) == 13 * HELD_OUT - done
+    whole = copied(tuner, origin[1], tmp_path / "whole.db")
+    assert confirm(tuner, whole, seeds=4) == verdict
 
 
-def test_a_confirmation_interrupted_at_any_write_ends_as_the_uninterrupted_one(tuner: Tuner, tmp_path: Path) -> None:
+def test_a_confirmation_interrupted_at_any_write_ends_as_the_uninterrupted_one(
+    tuner: Tuner, study: optuna.Study, origin: tuple[Tuner, Path], tmp_path: Path
+) -> None:
     """Every attempt gets one write further."""
-    study = search(tuner, tmp_path / "x.db")
-    expected = confirm(tuner, search(tuner, tmp_path / "whole.db"))
     writes = 0
 
     def interrupt(connection: Any, cursor: Any, statement: str, *_: Any) -> None:
@@ -281,15 +297,15 @@ def test_a_confirmation_interrupted_at_any_write_ends_as_the_uninterrupted_one(t
     finally:
         sqlalchemy.event.remove(sqlalchemy.Engine, "before_cursor_execute", interrupt)
     assert attempts == 2 + 7 + 1  # calls of the engine, groups of scores, the verdict
-    assert verdict == expected
+    assert confirm(tuner, copied(tuner, origin[1], tmp_path / "whole.db")) == verdict
 
 
 # Other metrics, models and studies.
 
 
-def test_a_mean_scorer_gives_the_verdict_of_its_samples() -> None:
-    per_sample, mean = make_tuner(), make_tuner(scorer=mean_scorer)
-    expected, found = (confirm(tuner, search(tuner)) for tuner in (per_sample, mean))
+def test_a_mean_scorer_gives_the_verdict_of_its_samples(tuner: Tuner, study: optuna.Study) -> None:
+    mean = make_tuner(scorer=mean_scorer)
+    expected, found = confirm(tuner, study), confirm(mean, search(mean))
     assert [one.score for one in found.finalists] == pytest.approx([one.score for one in expected.finalists])
     assert [one.low for one in found.comparisons] == pytest.approx([one.low for one in expected.comparisons])
     assert found.comparisons[0].seed_share == pytest.approx(expected.comparisons[0].seed_share)
@@ -367,20 +383,18 @@ def refused(kind: type[LlmsearchError], tuner: Tuner, study: optuna.Study, **arg
 
 
 @pytest.mark.parametrize("size", [0, 1])
-def test_no_hold_out_split_tells_what_to_set(size: int) -> None:
-    tuner = make_tuner(holdout_size=size)
-    message = refused(TaskError, tuner, search(tuner))
+def test_no_hold_out_split_tells_what_to_set(size: int, study: optuna.Study) -> None:
+    message = refused(TaskError, make_tuner(holdout_size=size), study)
     assert message.startswith("no verdict: ")
     assert "set `holdout_size`" in message
 
 
-def test_wrong_numbers(searched: tuple[Tuner, optuna.Study]) -> None:
-    assert refused(ConfigurationError, *searched, seeds=0) == "`seeds` must be >= 1, got 0"
-    assert refused(ConfigurationError, *searched, resamples=10) == "`resamples` must be >= 100, got 10"
+def test_wrong_numbers(tuner: Tuner, study: optuna.Study) -> None:
+    assert refused(ConfigurationError, tuner, study, seeds=0) == "`seeds` must be >= 1, got 0"
+    assert refused(ConfigurationError, tuner, study, resamples=10) == "`resamples` must be >= 100, got 10"
 
 
-def test_studies_of_something_else(searched: tuple[Tuner, optuna.Study], tmp_path: Path) -> None:
-    tuner, study = searched
+def test_studies_of_something_else(tuner: Tuner, study: optuna.Study) -> None:
     assert "made with another model (" in refused(FingerprintError, make_tuner(model=tiny_model(seed=1)), study)
     assert refused(FingerprintError, make_tuner(holdout_size=10), study).endswith(
         "use the Tuner that the study was made with"
@@ -389,10 +403,9 @@ def test_studies_of_something_else(searched: tuple[Tuner, optuna.Study], tmp_pat
     assert refused(StorageError, tuner, foreign) == "study `foreign` was not made by llmsearch_optuna"
 
 
-def test_where_a_study_lives_must_be_said_by_who_did_not_search_it(tmp_path: Path) -> None:
-    tuner, other = make_tuner(), make_tuner()
-    study = search(tuner, tmp_path / "x.db")
-    search(tuner, tmp_path / "y.db", n_trials=1)
+def test_where_a_study_lives_must_be_said_by_who_did_not_search_it(study: optuna.Study, tmp_path: Path) -> None:
+    other = make_tuner()
+    search(make_tuner(), tmp_path / "y.db", n_trials=1)
     assert refused(ConfigurationError, other, study).startswith("`storage` must say where the study lives")
     message = "`storage` holds another study of the name `llmsearch`"
     assert refused(StorageError, other, study, storage=f"sqlite:///{tmp_path}/y.db") == message
@@ -400,19 +413,18 @@ def test_where_a_study_lives_must_be_said_by_who_did_not_search_it(tmp_path: Pat
     assert refused(StorageError, other, study, storage=f"sqlite:///{tmp_path}/z.db") == message
 
 
-def test_no_fully_evaluated_trial(tuner: Tuner, tmp_path: Path) -> None:
+def test_no_fully_evaluated_trial(tuner: Tuner, tmp_path: Path, url: str) -> None:
     engine = watch(tuner, interrupt_at=1)
     with pytest.raises(KeyboardInterrupt):
         search(tuner, tmp_path / "x.db")
     assert engine.requests
-    url = f"sqlite:///{tmp_path}/x.db"
     study = optuna.load_study(study_name="llmsearch", storage=url)
     assert refused(StorageError, tuner, study) == "study `llmsearch` has no fully evaluated trial yet"
 
 
 def test_a_scorer_that_fails_names_the_finalist_and_loses_nothing() -> None:
     tuner = make_tuner(scorer=fragile)
-    study = search(tuner)
+    study = search(tuner, n_trials=2)
     message = refused(TrialError, tuner, study)
     assert message.startswith("`model default` cannot be scored: scorer ")
     assert "raised ZeroDivisionError: no" in message
@@ -427,14 +439,15 @@ def test_a_score_out_of_the_declared_range_is_refused() -> None:
 
     tuner = make_tuner(scorer=rising, score_range=(0.0, 1.0))
     row = -1
-    study = search(tuner)
+    study = search(tuner, n_trials=2)
     row = tuner.task.holdout[3].row
     message = f"`model default`: row {row} scored 1.5, but `score_range` is [0.0, 1.0]"
     assert refused(TrialError, tuner, study) == message
 
 
-def test_progress_is_shown_on_standard_error(tuner: Tuner, capfd: pytest.CaptureFixture[str]) -> None:
-    study = search(tuner)
+def test_progress_is_shown_on_standard_error(
+    tuner: Tuner, study: optuna.Study, capfd: pytest.CaptureFixture[str]
+) -> None:
     capfd.readouterr()
     confirm(tuner, study, show_progress=True)
     assert capfd.readouterr().out == ""
