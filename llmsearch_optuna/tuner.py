@@ -264,8 +264,9 @@ class Tuner:
             space: What may be chosen.
             n_trials: Finished trials wanted in total, those of earlier calls and the baselines included.
             timeout: Stop after so many seconds.
-            max_tokens_total: Stop when so many tokens are generated, those of earlier calls included. What is in
-                flight then, or at the timeout, stays in the storage, and a later call takes it up.
+            max_tokens_total: Stop when so many tokens are generated, those of earlier calls included; looked at when
+                all trials in flight have passed a rung. What is in flight then, or at the timeout, stays in the
+                storage, and a later call takes it up.
             patience: Stop after so many proposals in a row that did not beat the best trial (by the pruner's margin):
                 with 95 % confidence, the next one would have with chance 3 / `patience` at most, as far as proposals
                 are alike. With the paired pruner, the search also stops when no score at all could.

@@ -29,8 +29,10 @@ from llmsearch_optuna.metrics import (
     Metric,
     SampleMetric,
     Scores,
+    check_score_range,
     distinct_items,
     exact_match,
+    known_range,
     make_metric,
     numeric,
     rouge1,
@@ -432,6 +434,44 @@ def test_what_cannot_be_had_is_refused(spec: object, arguments: dict[str, Any], 
         make_metric(spec, **arguments)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", BUILT_IN_METRICS)
+@given(
+    references=st.lists(st.text("ab 1,.", min_size=1, max_size=9), min_size=1, max_size=3),
+    predictions=st.lists(st.text("ab 1,.\n", max_size=12), min_size=3, max_size=3),
+)
+def test_built_in_metrics_keep_to_their_range(name: str, references: list[str], predictions: list[str]) -> None:
+    metric = make_metric(name)
+    values: list[object] = [[text] for text in references] if name == "distinct_items" else list(references)
+    scores = metric([{"answer": value} for value in values], predictions[: len(references)])
+    if name in ("bleu", "chrf"):
+        assert known_range(metric) is None
+    else:
+        assert known_range(metric) == (0.0, 1.0)
+        assert scores.per_sample is not None
+        assert all(0.0 <= score <= 1.0 for score in scores.per_sample)
+
+
+def test_metrics_of_others_need_no_range() -> None:
+    assert known_range(make_metric(len)) is None
+    assert known_range(SampleMetric(name="m", score=exact_match)) is None
+    assert known_range(SampleMetric(name="m", score=exact_match, score_range=(-1.0, 1.0))) == (-1.0, 1.0)
+
+
+@pytest.mark.parametrize("value", [(0, 1), [-2.5, 3], (np.float32(0), np.int64(2))])
+def test_a_range_is_two_numbers(value: object) -> None:
+    low, high = check_score_range(value)
+    assert type(low) is type(high) is float
+    assert low < high
+
+
+@pytest.mark.parametrize(
+    "value", [1, "01", (0,), (0, 1, 2), (1, 0), (0, 0), (0, math.nan), (-math.inf, 0), (False, True)]
+)
+def test_what_is_no_range_is_refused(value: object) -> None:
+    with pytest.raises(MetricError, match=r"^`score_range` must be two numbers, the smaller first, got "):
+        check_score_range(value)
 
 
 def test_a_metric_is_returned_as_it_is() -> None:

@@ -2,7 +2,7 @@ import itertools
 import json
 import subprocess
 import sys
-from typing import Any
+from typing import Any, get_args
 
 import optuna
 import pytest
@@ -11,7 +11,8 @@ from optuna.trial import TrialState
 from llmsearch_optuna.dimensions import Categorical, Float, Int
 from llmsearch_optuna.errors import ConfigurationError
 from llmsearch_optuna.params import GenerationParams
-from llmsearch_optuna.proposals import Proposer, sampler_names
+from llmsearch_optuna.proposals import Proposer, Pruned, sampler_names
+from llmsearch_optuna.scores import report_scores
 from llmsearch_optuna.space import SearchSpace
 from llmsearch_optuna.study import FIXED_PARAMS
 
@@ -209,6 +210,87 @@ def test_qmc_proposals_are_spread_more_evenly_than_random_ones() -> None:
     for name, least, most in (("qmc", 60, 64), ("random", 30, 50)):
         values = [params["temperature"] for params in run(in_memory(), proposer(name, space), 65)[1:]]
         assert least <= len({int(64 * value) for value in values}) <= most
+
+
+# What pruned trials tell.
+
+
+def run_with_pruned(made: Proposer, levels: dict[str, list[float]]) -> list[dict[str, Any]]:
+    """What is proposed after one complete trial, and pruned ones whose scores depend on the temperature."""
+    study = in_memory()
+    for number in range(14):
+        assert made.enqueue(study)
+        trial = study.ask()
+        made.space.suggest(trial)
+        temperature = trial.params["temperature"]
+        kind = "complete" if number < 1 else "pruned"
+        scores = [temperature * level for level in levels[kind]]
+        report_scores(trial, scores)
+        trial.report(sum(scores) / len(scores), len(scores))
+        if kind == "pruned":
+            study.tell(trial, state=TrialState.PRUNED)
+        else:
+            study.tell(trial, sum(scores) / len(scores))
+    return [trial.params for trial in study.trials]
+
+
+PLAIN = {"complete": [0.3, 0.5, 0.4, 0.6] * 4, "pruned": [0.3, 0.5, 0.4, 0.6]}
+FALLING = {**PLAIN, "pruned": [-0.3, -0.5, -0.4, -0.6]}  # the hotter, the worse, among the pruned
+
+
+@pytest.mark.parametrize(
+    ("name", "pruned", "learns"),
+    [
+        ("tpe", "running mean", True),
+        ("tpe", "shrunk", True),
+        ("tpe", "ignored", False),
+        ("gp", "running mean", False),  # which Optuna's GP leaves out
+        ("gp", "shrunk", True),
+        ("gp", "ignored", False),
+        ("cmaes", "shrunk", True),
+        ("random", "shrunk", False),
+        ("random", "ignored", False),
+    ],
+)
+def test_pruned_trials_are_shown_as_asked(name: str, pruned: Pruned, learns: bool) -> None:
+    arguments: dict[str, dict[str, Any]] = {
+        "tpe": {"n_startup_trials": 2},
+        "gp": {"n_startup_trials": 2},
+        "cmaes": {"popsize": 4},
+    }
+    made = Proposer(name=name, space=SPACES["one number"], seed=1, arguments=arguments.get(name, {}), pruned=pruned)
+    assert (run_with_pruned(made, PLAIN) != run_with_pruned(made, FALLING)) == learns
+
+
+def test_pruned_trials_keep_their_points_of_the_grid() -> None:
+    for pruned in get_args(Pruned):
+        study = in_memory()
+        made = Proposer(name="grid", space=GRID, seed=1, pruned=pruned)
+        for _ in range(24):
+            assert made.enqueue(study)
+            trial = study.ask()
+            made.space.suggest(trial)
+            report_scores(trial, [0.5])
+            study.tell(trial, state=TrialState.PRUNED)
+        assert set(grid_points(study)) == POINTS
+        assert not made.enqueue(study)
+
+
+def test_the_estimate_needs_scores() -> None:
+    """Without them the running means are shown."""
+    made = [
+        Proposer(name="tpe", space=SPACES["mixed"], seed=1, arguments=ARGUMENTS["tpe"], pruned=pruned)
+        for pruned in ("running mean", "shrunk")
+    ]
+    assert run(in_memory(), made[0], 14) == run(in_memory(), made[1], 14)
+
+
+def test_another_way_to_show_them_is_refused() -> None:
+    pruned: Any = "shrunken"
+    with pytest.raises(
+        ConfigurationError, match=r"^unknown way to show pruned trials `shrunken`: did you mean `shrunk`"
+    ):
+        Proposer(name="tpe", space=SPACES["mixed"], seed=1, pruned=pruned)
 
 
 # The grid.

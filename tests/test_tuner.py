@@ -1,5 +1,7 @@
 """The public face on tiny random models."""
 
+import pickle
+import re
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from llmsearch_optuna import (
     GenerationObjective,
     GenerationParams,
     MultiTokenStoppingCriteria,
+    PairedPruner,
     SearchSpace,
     Tuner,
     trial_params,
@@ -222,6 +225,22 @@ def test_a_model_may_be_given_by_name(tmp_path: Path) -> None:
     assert by_name.get_score(arguments) == make_tuner().get_score(arguments)
 
 
+def test_the_study_can_be_pickled_and_goes_on_in_anybodys_hands(tmp_path: Path) -> None:
+    tuner = make_tuner(score_range=(0, 1))
+    study = tuner.search(SPACE, n_trials=3, storage=f"sqlite:///{tmp_path}/x.db", show_progress=False)
+    again = pickle.loads(pickle.dumps(study))
+    assert isinstance(again.pruner, PairedPruner)
+    assert again.pruner.prune(again, again.trials[0]) is False
+    assert len(again.trials) == 3
+
+
+def test_a_score_outside_the_declared_range_fails_the_trial() -> None:
+    study = make_tuner(score_range=(0, 0.32)).search(SPACE, n_trials=6, show_progress=False)
+    failed = [trial for trial in study.trials if trial.state == optuna.trial.TrialState.FAIL]
+    assert 0 < len(failed) < 6
+    assert re.fullmatch(r"row \d+ scored 0\.\d+, but `score_range` is \[0.0, 0.32\]", failed[0].user_attrs["error"])
+
+
 class TestBadInput:
     @pytest.mark.parametrize(
         ("changes", "message"),
@@ -238,6 +257,11 @@ class TestBadInput:
             ({"column_mapping": {"input_cols": "question", "eval_cols": []}}, "must be a list of columns"),
             ({"scorer": "rogue1"}, "unknown metric `rogue1`: did you mean `rouge1`"),
             ({"batch_size": 0}, "batch_size must be >= 1, got 0"),
+            ({"score_range": (1, 0)}, r"`score_range` must be two numbers, the smaller first, got \(1, 0\)"),
+            (
+                {"scorer": "bleu", "score_range": (0, 1)},
+                "metric `bleu` scores no single samples: leave `score_range` out",
+            ),
             ({"stop": "abc"}, "stop must be a list of texts"),
             ({"tokenizer": None}, "pass the model's tokenizer, or the model by name"),
             ({"model": None}, "pass a model, or a custom_pred_function in its place"),
@@ -292,6 +316,11 @@ class TestBadInput:
         ("arguments", "message"),
         [
             ({"n_trials": 0}, "n_trials must be >= 1"),
+            ({"timeout": 0.0}, "timeout must be > 0 seconds, got 0.0"),
+            ({"max_tokens_total": 0}, "max_tokens_total must be >= 1, got 0"),
+            ({"patience": -1}, "patience must be >= 1, got -1"),
+            ({"pruner_args": {"alpha": 2}}, r"`alpha` must be in \(0, 1\), got 2"),
+            ({"pruner_args": {"margin": "x"}}, "`margin` must be >= 0, got 'x'"),
             ({"sampler": "tpo"}, "unknown sampler `tpo`: did you mean `tpe`"),
             ({"pruner": "medium"}, "unknown pruner `medium`: did you mean `median`"),
             ({"rungs": 0}, "rungs must be a step"),

@@ -87,6 +87,7 @@ class PairedPruner(pruners.BasePruner):
 
         Raises:
             TrialError: A score is outside the declared range, or the trial has more scores than there are samples.
+            ConfigurationError: A score of a fully evaluated trial is outside the declared range.
         """
         scores = self._scores(study, trial)
         if scores is None:
@@ -157,7 +158,8 @@ class PairedPruner(pruners.BasePruner):
         for one in known:
             outside = np.flatnonzero(~((one.scores >= low) & (one.scores <= high)))
             if len(outside):
-                raise TrialError(
+                kind = TrialError if one.trial is trial else ConfigurationError
+                raise kind(
                     f"`score_range` is [{low}, {high}], but trial {one.trial.number} scored "
                     f"{one.scores[outside[0]]} on sample {outside[0]}"
                 )

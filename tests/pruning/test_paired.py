@@ -373,6 +373,14 @@ def test_a_score_outside_the_range_fails_the_trial() -> None:
         advance(study.ask(), [0.5] * 72, 72)
 
 
+def test_a_range_that_older_trials_break_is_wrong() -> None:
+    study = make_study(optuna.pruners.NopPruner())
+    run(study, 2 * scores_of(0.5, 0))
+    study.pruner = PairedPruner(score_range=UNIT)
+    with pytest.raises(ConfigurationError, match=r"^`score_range` is \[0.0, 1.0\], but trial 0 scored 2.0 on sample "):
+        advance(study.ask(), [0.5] * 8, 8)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
