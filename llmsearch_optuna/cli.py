@@ -162,8 +162,8 @@ def _doctor(options: argparse.Namespace) -> None:
 
 def _prepare_model_libraries() -> None:
     """Sets what they read when they are imported; that takes seconds, so a wrong study file is refused before."""
-    # Threads that spin at barriers for milliseconds, as by default, run ten times slower where the cores are shared; those
-    # that sleep at once take half as long again where they are not.
+    # Threads that spin at barriers for milliseconds, as by default, run ten times slower where the cores are shared;
+    # those that sleep at once take half as long again where they are not.
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", "10000")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
@@ -265,18 +265,16 @@ def _print_verdict(verdict: Verdict) -> None:
     gains = {one.name: one for one in verdict.comparisons}
     held_out = "held-out " if verdict.held_out else ""
     table = Table(title=f"Scores on {verdict.samples} {held_out}samples ({verdict.metric})")
-    columns = ("", "score", *(("searched on", "trial") if verdict.held_out else ()), "gain", "95 % interval")
+    columns = ("", "score", *(("search split", "trial") if verdict.held_out else ()), "gain [95 % interval]")
     for column in columns:
-        table.add_column(column, overflow="fold")
+        table.add_column(Text(column), overflow="fold")
     for one in verdict.finalists:
-        gain = gains.get(one.name)
         searched = "-" if one.search_score is None else f"{one.search_score:.4f}"
         table.add_row(
             Text(one.name),
             f"{one.score:.4f}",
             *((searched, str(one.trial)) if verdict.held_out else ()),
-            "reference" if one.name == verdict.reference else "-" if gain is None else f"{gain.gain:+.4f}",
-            "" if gain is None else f"{gain.low:+.4f} to {gain.high:+.4f}",
+            Text("reference" if one.name == verdict.reference else str(gains.get(one.name, "-"))),
         )
     console = Console(soft_wrap=True, highlight=False, markup=False)
     Console().print(table)

@@ -63,6 +63,10 @@ class Comparison:
     seed_share: float | None
     samples_needed: int | None
 
+    def __str__(self) -> str:
+        """The gain with its interval, to two figures of the interval's width: ``+0.08 [0.03, 0.13]``."""
+        return _interval(self, sign="+")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
@@ -175,7 +179,7 @@ class Verdict:
         if one.high < 0.0:
             worse = dataclasses.replace(one, gain=-one.gain, low=-one.high, high=-one.low)
             return f"no gain: worse by {_interval(worse)} than `{self.reference}` {where}"
-        text = f"no gain shown: {_interval(one, sign='+')} against `{self.reference}` {where}"
+        text = f"no gain shown: {one} against `{self.reference}` {where}"
         if one.samples_needed is None:
             return f"{text}; the two score the same"
         needed = _about(one.samples_needed)
