@@ -12,7 +12,7 @@ from llmsearch_optuna.study import study_key
 
 __all__ = ["RememberedScores", "ScoreReader", "StoredScores", "report_scores", "reported_scores"]
 
-_SCORES = "scores"
+_SCORES = "llmsearch_scores"
 """User attribute of a trial: its scores, sample by sample."""
 
 _Floats = npt.NDArray[np.float64]

@@ -222,11 +222,11 @@ def test_a_stored_completion_of_other_rungs_is_used_all_the_same() -> None:
 def test_tells_the_study_every_score_where_there_is_no_store() -> None:
     mine = study(pruner=PruneAt(16))
     mine.optimize(objective(), n_trials=1)
-    assert mine.trials[0].user_attrs["scores"] == [float(i % 2) for i in range(16)]
+    assert mine.trials[0].user_attrs["llmsearch_scores"] == [float(i % 2) for i in range(16)]
     for changes in ({"metric": make_metric("bleu")}, {"store": CompletionStore(open_storage(None))}):
         mine = study()
         mine.optimize(objective(**changes), n_trials=1)
-        assert "scores" not in mine.trials[0].user_attrs
+        assert "llmsearch_scores" not in mine.trials[0].user_attrs
 
 
 def test_the_paired_pruner_prunes_in_anybodys_optimize() -> None:

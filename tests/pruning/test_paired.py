@@ -294,10 +294,10 @@ def test_complete_trials_without_all_scores_are_left_out() -> None:
     study = make_study(PairedPruner(score_range=UNIT))
     run(study, scores_of(0.2, 0))
     study.add_trial(create_trial(value=1.0))
-    study.add_trial(create_trial(value=1.0, user_attrs={"scores": [1.0] * 8}))
+    study.add_trial(create_trial(value=1.0, user_attrs={"llmsearch_scores": [1.0] * 8}))
     assert run(study, scores_of(0.3, 1)) is None
     study = make_study(PairedPruner(population=N, score_range=UNIT))
-    study.add_trial(create_trial(value=1.0, user_attrs={"scores": [1.0] * (N + 1)}))
+    study.add_trial(create_trial(value=1.0, user_attrs={"llmsearch_scores": [1.0] * (N + 1)}))
     assert run(study, scores_of(0.3, 1)) is None
 
 
@@ -327,7 +327,7 @@ def test_clocks_decide_only_where_there_are_no_rounds() -> None:
         trial = create_trial(
             value=0.5,
             intermediate_values=dict.fromkeys(range(end), 0.5),
-            user_attrs={"scores": scores_of(0.5, number).tolist(), "round": 0},
+            user_attrs={"llmsearch_scores": scores_of(0.5, number).tolist(), "round": 0},
         )
         trial.datetime_complete = now - timedelta(hours=1 if end == 3 else -1)
         study.add_trial(trial)
