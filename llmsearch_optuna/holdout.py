@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import logging
 import math
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
@@ -29,6 +30,8 @@ HoldOutCallback = Callable[[int, int], None]
 """Told how many completions there are, and how many are wanted."""
 
 _LEAST_ROWS = 64
+
+_LOG = logging.getLogger(__name__)
 
 
 def fresh_seeds(study_seed: int, count: int, used: Collection[int]) -> tuple[int, ...]:
@@ -173,6 +176,8 @@ class HoldOut:
         size = max(_LEAST_ROWS, 2 * self.rows)
         parts = [missing[start : start + size] for start in range(0, len(missing), size)]
         done = total - len(missing)
+        if missing:
+            _LOG.info("finalists on %d held-out samples: %d completions, %d are stored", len(self.samples), total, done)
         on_completions(done, total)
         for part, following in zip(parts, [*parts[1:], []], strict=False):
             completions = self.engine.generate(self._requests(part), None, self._requests(following))

@@ -256,7 +256,12 @@ def test_only_what_is_new_is_generated(tuner: Tuner, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("at", [0, 1])
 def test_an_interrupted_confirmation_goes_on(
-    at: int, tuner: Tuner, study: optuna.Study, origin: tuple[Tuner, Path], tmp_path: Path
+    at: int,
+    tuner: Tuner,
+    study: optuna.Study,
+    origin: tuple[Tuner, Path],
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     engine = watch(tuner, interrupt_at=at)
     with pytest.raises(KeyboardInterrupt):
@@ -265,7 +270,9 @@ def test_an_interrupted_confirmation_goes_on(
     assert done == at * 128
     assert stored_verdict(study) is None
     engine = watch(tuner)
-    verdict = confirm(tuner, study, seeds=4)
+    with caplog.at_level("INFO", logger="llmsearch_optuna"):
+        verdict = confirm(tuner, study, seeds=4)
+    assert f"finalists on 20 held-out samples: 260 completions, {done} are stored" in caplog.text
     assert len(engine.requests) == 13 * HELD_OUT - done
     whole = copied(tuner, origin[1], tmp_path / "whole.db")
     assert confirm(tuner, whole, seeds=4) == verdict
