@@ -1,0 +1,315 @@
+"""Searches without a model: samplers and pruners on recorded landscapes, and on larger ones drawn like them.
+
+Usage: python studies/benchmarks/search.py [--json FILE] [--repetitions N] [--processes P] [--quick]
+
+Every repetition has another order of the samples, another seed of the sampler and, on synthetic landscapes, another
+landscape; they are the same for all pruners, so that differences between pruners are paired. *Regret* is the mean score
+on all samples of the configuration that was chosen less that of the best one, in points (100 points are a score of 1).
+*Tokens* are those of the samples that trials were scored on, as a share of those of the same trials on all samples.
+
+- Recorded landscapes (`Recorded`, N=96): a proposal is the nearest recorded configuration. There are few of those, so
+  that searches propose the best again and again, and no test can tell a configuration from itself.
+- Synthetic landscapes (`Synthetic`, N=400): smooth, and with as many configurations as there are numbers.
+
+The *oracle* knows every trial's score beforehand: no pruner needs fewer tokens, as the best trials are always evaluated
+on all samples.
+
+Also: savings over the number of samples, `alpha` and `margin`; how a sampler is best shown pruned trials; what pruners
+do to one trial among equals, and to a worse one (`duel`); and how often verdicts claim too much.
+"""
+
+import argparse
+import contextlib
+import functools
+import json
+import multiprocessing
+import os
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import Any, NamedTuple, get_args
+
+import numpy as np
+import numpy.typing as npt
+import optuna
+from duels import Duels, Kind, duel
+from rich.console import Console
+from rich.table import Table
+from simulation import PRUNERS, SAMPLERS, Setting, Terrain, simulate
+from terrains import Model, Recorded, Synthetic, fit
+
+from llmsearch_optuna.landscape import Landscape
+from llmsearch_optuna.proposals import Pruned
+from llmsearch_optuna.statistics import simulate_verdicts
+
+LANDSCAPES = Path(__file__).parents[1] / "landscapes"
+NAMES = ("lists", "sums")
+MARGINS = (0.0, 0.01, 0.02, 0.05)
+ALPHAS = (0.01, 0.05, 0.2)
+SIZES = (96, 200, 400, 800, 1600)
+SYNTHETIC = 400
+
+
+class Place(NamedTuple):
+    """Where to search.
+
+    Attributes:
+        landscape: The name of a recorded landscape.
+        samples: Of a synthetic one that is drawn like it; ``None`` for the recorded one itself.
+    """
+
+    landscape: str
+    samples: int | None
+
+    def terrain(self, seed: int) -> Terrain:
+        """What is searched in the repetition of this number."""
+        if self.samples is None:
+            return Recorded(recorded(self.landscape), seed=seed)
+        return Synthetic(model(self.landscape), samples=self.samples, seed=seed)
+
+
+class Job(NamedTuple):
+    """Searches with several settings on one terrain.
+
+    Attributes:
+        place: Where.
+        settings: How.
+        seed: The number of the repetition.
+    """
+
+    place: Place
+    settings: tuple[Setting, ...]
+    seed: int
+
+
+class Results(NamedTuple):
+    """Of some searches that differ in their repetition (and place).
+
+    Attributes:
+        regrets: In points.
+        shares: Of the tokens of full evaluation.
+    """
+
+    regrets: npt.NDArray[np.float64]
+    shares: npt.NDArray[np.float64]
+
+
+Map = Callable[..., Iterator[Any]]
+"""``map``, or that of a pool."""
+
+
+@functools.cache
+def recorded(name: str) -> Landscape:
+    """A recorded landscape."""
+    return Landscape.load(LANDSCAPES / f"{name}.parquet")
+
+
+@functools.cache
+def model(name: str) -> Model:
+    """What synthetic landscapes like a recorded one are drawn from."""
+    return fit(recorded(name))
+
+
+def run(job: Job) -> list[tuple[float, float]]:
+    """Regret in points and share of the tokens, by setting."""
+    terrain = job.place.terrain(job.seed)
+    found = [simulate(terrain, setting, seed=job.seed) for setting in job.settings]
+    return [(100.0 * one.regret, one.tokens / one.full_tokens) for one in found]
+
+
+def search(
+    in_parallel: Map, places: Sequence[Place], settings: Mapping[str, Setting], repetitions: int
+) -> dict[str, Results]:
+    """All settings in all places, by the settings' names."""
+    jobs = [Job(place, tuple(settings.values()), seed) for place in places for seed in range(repetitions)]
+    found = np.array(list(in_parallel(run, jobs)))
+    return {name: Results(found[:, index, 0], found[:, index, 1]) for index, name in enumerate(settings)}
+
+
+def told(results: Results, without: Results) -> list[str]:
+    """Cells of a table: regret, how much more that is than without pruning, and tokens; with standard errors."""
+    more = results.regrets - without.regrets
+    return [
+        f"{results.regrets.mean():.2f}",
+        f"{more.mean():+.2f} ± {more.std() / len(more) ** 0.5:.2f}",
+        f"{results.shares.mean():.1%}",
+    ]
+
+
+def compare_pruners(in_parallel: Map, options: argparse.Namespace, console: Console) -> dict[str, float]:
+    """Samplers by pruners."""
+    table = Table("N", "sampler", "pruner", "regret", "more than without", "tokens")
+    figures = {}
+    for samples, suffix in ((None, "n96"), (SYNTHETIC, "n400")):
+        for sampler in SAMPLERS:
+            repetitions = max(1, options.repetitions // 20) if sampler == "gp" else options.repetitions
+            settings = {name: Setting(sampler=sampler, pruner=name, trials=options.trials) for name in PRUNERS}
+            if sampler == "tpe":
+                settings |= {f"paired, margin {margin}": paired(options, margin) for margin in MARGINS[1:]}
+                settings["oracle"] = Setting(pruner="oracle", trials=options.trials)
+            places = [Place(name, samples) for name in NAMES]
+            results = search(in_parallel, places, settings, repetitions)
+            for name, one in results.items():
+                table.add_row(suffix, f"{sampler} ({repetitions} each)", name, *told(one, results["none"]))
+                key = "_".join(
+                    [suffix, *([] if sampler == "tpe" else [sampler]), *([] if name == "paired" else [name])]
+                )
+                key = key.replace(", ", "_").replace(" ", "_").replace("-", "_").replace(".", "")
+                figures[f"tokens_share_{key}"] = float(one.shares.mean())
+                figures[f"regret_points_{key}"] = float(one.regrets.mean())
+    console.print(table)
+    return figures
+
+
+def paired(options: argparse.Namespace, margin: float = 0.0, alpha: float = 0.05, concurrency: int = 4) -> Setting:
+    """The default sampler and pruner, but for these."""
+    arguments = {"margin": margin, "alpha": alpha}
+    return Setting(pruner_args=arguments, concurrency=concurrency, trials=options.trials)
+
+
+def savings(in_parallel: Map, options: argparse.Namespace, console: Console) -> dict[str, float]:
+    """The default sampler and pruner over the number of samples, margins, levels, and trials in flight."""
+    settings = {
+        **{f"margin {margin}": paired(options, margin) for margin in MARGINS},
+        **{f"alpha {alpha}": paired(options, alpha=alpha) for alpha in ALPHAS if alpha != 0.05},
+        "one trial in flight": paired(options, concurrency=1),
+        "none": Setting(pruner="none", trials=options.trials),
+    }
+    repetitions = max(1, options.repetitions // 20)
+    shown = [name for name in settings if name != "none"]
+    table = Table(f"N ({repetitions} each)", *shown, title="tokens (regret more than without pruning)")
+    figures = {}
+    for samples in options.sizes:
+        results = search(in_parallel, [Place(name, samples) for name in NAMES], settings, repetitions)
+        cells = [told(results[name], results["none"]) for name in shown]
+        table.add_row(str(samples), *(f"{share} ({more.partition(' ')[0]})" for _, more, share in cells))
+        for name in shown:
+            key = name.replace(" ", "_").replace(".", "")
+            figures[f"curve_tokens_share_n{samples}_{key}"] = float(results[name].shares.mean())
+    console.print(table)
+    return figures
+
+
+def ways_to_show_pruned(in_parallel: Map, options: argparse.Namespace, console: Console) -> dict[str, float]:
+    """How samplers are best shown pruned trials."""
+    table = Table("N", "sampler", "pruned trials are shown as", "regret", "more than without pruning", "tokens")
+    figures = {}
+    for samples, suffix in ((None, "n96"), (SYNTHETIC, "n400")):
+        for sampler in ("tpe", "gp"):
+            repetitions = max(1, options.repetitions // (20 if sampler == "gp" else 2))
+            plain = Setting(sampler=sampler, trials=options.trials)
+            settings = {way: plain._replace(pruned=way) for way in get_args(Pruned)}
+            settings["none"] = plain._replace(pruner="none")
+            results = search(in_parallel, [Place(name, samples) for name in NAMES], settings, repetitions)
+            for way in get_args(Pruned):
+                cells = told(results[way], results["none"])
+                table.add_row(suffix, f"{sampler} ({repetitions} each)", way, *cells)
+                figures[f"pruned_regret_points_{suffix}_{sampler}_{way.replace(' ', '_')}"] = float(
+                    results[way].regrets.mean()
+                )
+    console.print(table)
+    return figures
+
+
+class Bout(NamedTuple):
+    """Duels of one kind; see `duel`."""
+
+    pruner: str
+    kind: Kind
+    mean: float
+    studies: int
+
+
+def fight(bout: Bout) -> Duels:
+    """See `duel`."""
+    return duel(bout.pruner, kind=bout.kind, mean=bout.mean, studies=bout.studies)
+
+
+def guarantees(in_parallel: Map, options: argparse.Namespace, console: Console) -> dict[str, float]:
+    """One trial among equals, and a worse one; and the verdict."""
+    table = Table("pruner", "wrongly pruned: binary", "continuous", "0.4 against 0.6: pruned", "median samples")
+    figures = {}
+    pruners = [name for name in PRUNERS if name != "none"]
+    duels: tuple[tuple[Kind, float], ...] = (("binary", 0.6), ("continuous", 0.6), ("binary", 0.4))
+    bouts = [
+        Bout(name, kind, mean, 5 * options.repetitions if name == "paired" else options.repetitions)
+        for name in pruners
+        for kind, mean in duels
+    ]
+    found = dict(zip(bouts, in_parallel(fight, bouts), strict=True))
+    for name in pruners:
+        binary, continuous, worse = (one for bout, one in found.items() if bout.pruner == name)
+        median = float(np.median(worse.samples[worse.pruned])) if worse.pruned.any() else float("nan")
+        rates = [binary.pruned.mean(), continuous.pruned.mean(), worse.pruned.mean()]
+        table.add_row(name, *(f"{rate:.1%}" for rate in rates), f"{median:.0f}")
+        suffix = "" if name == "paired" else f"_{name.replace('-', '_')}"
+        figures[f"false_prune_rate{suffix}"] = float((rates[0] + rates[1]) / 2)
+        figures[f"power{suffix}"] = float(rates[2])
+        figures[f"median_samples_at_prune{suffix}"] = median
+    console.print(table)
+    studies = 5 * options.repetitions
+    verdicts = [
+        simulate_verdicts(studies, kind=kind, spread=spread) for kind in get_args(Kind) for spread in (0.0, 0.2)
+    ]
+    null = verdicts[::2]
+    figures["false_claim_rate"] = float(np.mean([one.claimed.mean() for one in null]))
+    figures["coverage"] = float(np.mean([one.covered.mean() for one in verdicts]))
+    return figures
+
+
+def quiet() -> None:
+    """Silences what Optuna says of every study and of experimental classes."""
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Reads the command line."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures as one flat JSON object")
+    parser.add_argument("--repetitions", type=int, default=200, metavar="N", help="of every search (GP: a twentieth)")
+    parser.add_argument("--trials", type=int, default=50, metavar="N", help="of every search, with the baselines")
+    parser.add_argument("--processes", type=int, default=2, metavar="P", help="at once, of one thread each")
+    parser.add_argument("--quick", action="store_true", help="a few repetitions of a few searches, to see that it runs")
+    parser.add_argument("--only", choices=list(PARTS), help="one part")
+    options = parser.parse_args(arguments)
+    options.sizes = SIZES
+    if options.quick:
+        options.repetitions, options.trials, options.sizes = 1, 13, SIZES[:1]
+    return options
+
+
+PARTS: Mapping[str, Callable[[Map, argparse.Namespace, Console], dict[str, float]]] = {
+    "guarantees": guarantees,
+    "pruners": compare_pruners,
+    "savings": savings,
+    "pruned": ways_to_show_pruned,
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> dict[str, float]:
+    """Runs the benchmark; returns the figures."""
+    options = parse(arguments)
+    console = Console(width=120)
+    figures: dict[str, float] = {}
+    quiet()
+    with contextlib.ExitStack() as stack:
+        in_parallel: Map = map
+        if options.processes > 1:
+            os.environ["OMP_NUM_THREADS"] = "1"  # which the processes read when they start
+            context = multiprocessing.get_context("spawn")
+            pool = ProcessPoolExecutor(options.processes, context, initializer=quiet)
+            in_parallel = stack.enter_context(pool).map
+        for name, part in PARTS.items():
+            if options.only in (None, name):
+                figures |= part(in_parallel, options, console)
+    for name, value in figures.items():
+        console.print(f"{name:45} {value:.4f}")
+    if options.json is not None:
+        options.json.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+    return figures
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,249 @@
+"""Searches without a model: the real proposer and the real pruners, on scores that are known beforehand."""
+
+import functools
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import optuna
+from optuna import samplers
+from optuna.pruners import BasePruner, WilcoxonPruner
+from optuna.trial import FrozenTrial, TrialState
+
+from llmsearch_optuna import GenerationParams, SearchSpace
+from llmsearch_optuna.objective import rung_sizes
+from llmsearch_optuna.proposals import Proposer, Pruned
+from llmsearch_optuna.pruning import make_pruner
+from llmsearch_optuna.study import BASELINE, FIXED_PARAMS, ROUND, FirstPoint, enqueue
+
+__all__ = [
+    "PRUNERS",
+    "SAMPLERS",
+    "Outcome",
+    "Scores",
+    "Searched",
+    "Setting",
+    "Terrain",
+    "advance",
+    "pruner_of",
+    "simulate",
+]
+
+SAMPLERS = ("tpe", "gp", "random", "qmc")
+PRUNERS = ("paired", "median", "hyperband", "successive-halving", "wilcoxon", "none")
+
+SCORE_RANGE = (0.0, 1.0)
+
+
+class Outcome(NamedTuple):
+    """A configuration on all samples.
+
+    Attributes:
+        scores: In [0, 1]; higher is better. Shape: (samples,).
+        tokens: Shape: (samples,).
+    """
+
+    scores: npt.NDArray[np.float64]
+    tokens: npt.NDArray[np.int64]
+
+
+class Terrain(Protocol):
+    """What is searched, with the samples in the order in which trials see them.
+
+    Attributes:
+        space: The parameters.
+        samples: The number of samples.
+        baselines: The outcomes of the first trials, by name.
+        best: The mean score of the best configuration.
+    """
+
+    space: SearchSpace
+    samples: int
+    baselines: Mapping[str, Outcome]
+    best: float
+
+    def outcome(self, chosen: Mapping[str, Any]) -> Outcome:
+        """What the configuration with these searched parameters scores and costs."""
+        ...
+
+
+class Setting(NamedTuple):
+    """How to search.
+
+    Attributes:
+        sampler: One of `SAMPLERS`.
+        pruner: One of `PRUNERS`, or ``"oracle"``.
+        pruner_args: Its arguments.
+        pruned: How the sampler is shown pruned trials; as a `Proposer` does it by default.
+        trials: Finished trials, with the baselines.
+        concurrency: Trials in flight.
+        rungs: Trials report every so many samples.
+    """
+
+    sampler: str = "tpe"
+    pruner: str = "paired"
+    pruner_args: Mapping[str, Any] = {}
+    pruned: Pruned | None = None
+    trials: int = 50
+    concurrency: int = 4
+    rungs: int = 8
+
+
+class Searched(NamedTuple):
+    """A search that has ended.
+
+    Attributes:
+        study: The study.
+        regret: The best configuration's mean score less that of the chosen one.
+        tokens: The tokens of all samples that trials were scored on.
+        full_tokens: The tokens of the same trials on all samples.
+    """
+
+    study: optuna.Study
+    regret: float
+    tokens: int
+    full_tokens: int
+
+
+class Scores:
+    """The scores that trials have shown so far, by their numbers."""
+
+    def __init__(self) -> None:
+        self.outcomes: dict[int, Outcome] = {}
+        self.seen: dict[int, int] = {}
+
+    def __call__(self, _study: optuna.Study, trial: FrozenTrial) -> npt.NDArray[np.float64]:
+        """A `ScoreReader`."""
+        return self.outcomes[trial.number].scores[: self.seen[trial.number]]
+
+
+def simulate(terrain: Terrain, setting: Setting, *, seed: int) -> Searched:
+    """Does what `Tuner.search` does with an engine that knows its answers, in memory.
+
+    Args:
+        terrain: What is searched.
+        setting: How.
+        seed: The study's.
+    """
+    scores = Scores()
+    rungs = rung_sizes(setting.rungs, terrain.samples)
+    proposer = Proposer(name=setting.sampler, space=terrain.space, seed=seed, pruned=setting.pruned, scores=scores)
+    study = optuna.create_study(
+        study_name=str(seed),  # from which hyperband draws its brackets
+        direction="maximize",
+        pruner=pruner_of(setting, rungs, scores),
+        sampler=samplers.RandomSampler(0),
+    )
+    enqueue(study, [FirstPoint(GenerationParams(), None, name) for name in terrain.baselines])
+    in_flight: list[optuna.Trial] = []
+    begun = rounds = 0
+    while True:
+        finished = begun - len(in_flight)
+        while len(in_flight) < min(setting.concurrency, setting.trials - finished):
+            if begun >= len(terrain.baselines):
+                _propose(proposer, study, setting.trials)
+            trial = study.ask()
+            trial.set_user_attr(ROUND, rounds)
+            name = trial.user_attrs.get(BASELINE)
+            if name is None:
+                terrain.space.suggest(trial)
+            scores.outcomes[trial.number] = terrain.outcome(trial.params) if name is None else terrain.baselines[name]
+            scores.seen[trial.number] = 0
+            in_flight.append(trial)
+            begun += 1
+        if not in_flight:
+            break
+        rounds += 1
+        in_flight = [trial for trial in in_flight if not advance(study, trial, rungs, scores)]
+    tokens = [outcome.tokens for outcome in scores.outcomes.values()]
+    return Searched(
+        study=study,
+        regret=terrain.best - study.best_value,
+        tokens=sum(int(own[:seen].sum()) for own, seen in zip(tokens, scores.seen.values(), strict=True)),
+        full_tokens=sum(int(own.sum()) for own in tokens),
+    )
+
+
+def advance(
+    study: optuna.Study, trial: optuna.Trial, rungs: Sequence[int], scores: Scores, *, to_the_end: bool = False
+) -> bool:
+    """Brings a trial to its next rung; whether it is finished.
+
+    Args:
+        study: Its study.
+        trial: The trial.
+        rungs: All rungs.
+        scores: What it scores.
+        to_the_end: Whether the trial goes on even if the pruner would end it.
+    """
+    own, before = scores.outcomes[trial.number].scores, scores.seen[trial.number]
+    seen = next(size for size in rungs if size > before)
+    scores.seen[trial.number] = seen
+    mean = sum(own[:seen].tolist()) / seen  # as `Evaluation` adds them up
+    # That pruner wants the score of each sample, and not their mean.
+    if isinstance(study.pruner, WilcoxonPruner):
+        for position in range(before, seen):
+            trial.report(own[position], step=position)
+    else:
+        trial.report(mean, step=seen)
+    if seen == len(own):
+        study.tell(trial, mean)
+        return True
+    if BASELINE not in trial.user_attrs and trial.should_prune() and not to_the_end:
+        study.tell(trial, state=TrialState.PRUNED)
+        return True
+    return False
+
+
+class Oracle(BasePruner):
+    """Knows every trial's mean, and prunes at the first rung whatever is no better than the incumbent.
+
+    What it needs is what the best trials cost, and those that were in flight before there was anything to compare with.
+
+    Args:
+        scores: What all trials score on all samples.
+    """
+
+    def __init__(self, scores: Scores) -> None:
+        self._scores = scores
+
+    def prune(self, study: optuna.Study, trial: FrozenTrial) -> bool:
+        """See `BasePruner.prune`."""
+        complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+        incumbent = max((one.value for one in complete if one.value is not None), default=-np.inf)
+        return bool(self._scores.outcomes[trial.number].scores.mean() <= incumbent)
+
+
+def pruner_of(setting: Setting, rungs: Sequence[int], scores: Scores) -> BasePruner:
+    """The pruner of a setting."""
+    if setting.pruner == "oracle":
+        return Oracle(scores)
+    if setting.pruner == "wilcoxon":
+        return WilcoxonPruner(**{"p_threshold": 0.1, **setting.pruner_args})
+    return make_pruner(setting.pruner, rungs, setting.pruner_args, scores=scores, score_range=SCORE_RANGE)
+
+
+def _propose(proposer: Proposer, study: optuna.Study, trials: int) -> None:
+    """Queues the next trial; those that do not depend on results are made once for all pruners."""
+    if proposer.name not in ("random", "qmc"):
+        proposer.enqueue(study)
+        return
+    proposed = sum(FIXED_PARAMS not in trial.user_attrs for trial in study.get_trials(deepcopy=False))
+    study.enqueue_trial(_fixed_proposals(proposer.name, proposer.space, proposer.seed, trials)[proposed])
+
+
+@functools.cache
+def _fixed_proposals(name: str, space: SearchSpace, seed: int, count: int) -> list[dict[str, Any]]:
+    study = optuna.create_study(sampler=samplers.RandomSampler(0))
+    proposer = Proposer(name=name, space=space, seed=seed)
+    if name == "qmc":
+        # One sequence, drawn in one go, where the proposer begins it anew for every trial.
+        study.sampler = proposer._sampler(0)  # noqa: SLF001
+    for _ in range(count):
+        if name != "qmc":
+            proposer.enqueue(study)
+        trial = study.ask()
+        space.suggest(trial)
+        study.tell(trial, 0.0)
+    return [trial.params for trial in study.get_trials(deepcopy=False)]
