@@ -59,10 +59,13 @@ def test_the_demo_searches_resumes_and_can_be_read(
     captured = capsys.readouterr()
     assert "trial 1 [greedy]" in captured.err
     assert captured.err.count("trial 0 ") == 1
+    assert "verdict: no gain: the search found nothing better than the baseline `model default`" in captured.out
+    assert "verdict: improved by 0." in captured.out
     assert main(["best", "studies/demo.db", "--json"]) == 0
     best = json.loads(capsys.readouterr().out)
     assert best["trial"] >= 2
     assert best["score"] > 0.27
+    assert best["verdict"]["improved"] is True
     assert main(["show", "studies/demo.db"]) == 0
     assert capsys.readouterr().out.count("completion: ") == 48
 
