@@ -1,33 +1,19 @@
-"""The database: Optuna's study, and beside it every completion with its score."""
+"""Beside Optuna's study: its samples, and every completion with its score."""
 
-import contextlib
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, NamedTuple
 
-import filelock
-import optuna
 import sqlalchemy as sa
 from optuna.storages import RDBStorage
 
 from llmsearch_optuna.errors import StorageError
+from llmsearch_optuna.storage.database import readable_errors, shown_url
 
-__all__ = [
-    "CompletionStore",
-    "HeldOutCompletion",
-    "StoredCompletion",
-    "StoredSample",
-    "exclusive_use",
-    "open_storage",
-    "readable_errors",
-    "shown_url",
-    "sqlite_url",
-]
+__all__ = ["CompletionStore", "HeldOutCompletion", "StoredCompletion", "StoredSample"]
 
 _SCHEMA_VERSION = 1
-_BUSY_TIMEOUT_S = 60.0
 
 _METADATA = sa.MetaData()
 
@@ -292,116 +278,3 @@ def _completion(row: Any) -> StoredCompletion:
         finish_reason=row.finish_reason,
         score=row.score,
     )
-
-
-def sqlite_url(path: str) -> str:
-    """The storage URL of an SQLite file; URLs are returned as they are."""
-    return path if "://" in path else f"sqlite:///{path}"
-
-
-def open_storage(url: str | None, *, must_exist: bool = False) -> RDBStorage:
-    """Opens a database, and makes it where there is none.
-
-    SQLite is put into write-ahead mode, so that a dashboard reads while the search writes.
-
-    Args:
-        url: SQLAlchemy URL, e.g. ``sqlite:///studies/x.db``; in memory when ``None``.
-        must_exist: Refuse to make a new SQLite file, or to put tables into one that holds no study.
-
-    Raises:
-        StorageError: The file does not exist, is not a database, cannot be written, or the URL is wrong.
-    """
-    if url is None:
-        pool = {"poolclass": sa.StaticPool, "connect_args": {"check_same_thread": False}}
-        return RDBStorage("sqlite://", engine_kwargs=pool)
-    with readable_errors(url):
-        path = _sqlite_path(url)
-        if path is None:
-            return RDBStorage(url, engine_kwargs={"pool_pre_ping": True})
-        if must_exist and not path.is_file():
-            raise StorageError(f"there is no database {path}")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        engine = sa.create_engine(url)
-        try:
-            if must_exist and not sa.inspect(engine).has_table("studies"):
-                raise StorageError(f"{path} holds no study")
-            with engine.connect() as connection:
-                connection.exec_driver_sql("PRAGMA journal_mode=WAL")
-        finally:
-            engine.dispose()
-        storage = RDBStorage(url, engine_kwargs={"connect_args": {"timeout": _BUSY_TIMEOUT_S}})
-        sa.event.listen(storage.engine, "connect", _set_synchronous_normal)
-        # The listener sees new connections only.
-        storage.engine.dispose()
-        return storage
-
-
-@contextlib.contextmanager
-def exclusive_use(url: str | None) -> Iterator[None]:
-    """Keeps a second process from searching the same SQLite file; other databases are not locked.
-
-    Raises:
-        StorageError: Another process is searching it, the lock file cannot be made beside it, or the URL is wrong.
-    """
-    with readable_errors(url or "sqlite://"):
-        path = None if url is None else _sqlite_path(url)
-    if path is None:
-        yield
-        return
-    with readable_errors(str(url)):
-        lock = filelock.FileLock(f"{path.resolve()}.lock")
-        try:
-            lock.acquire(timeout=0)
-        except filelock.Timeout as error:
-            raise StorageError(
-                f"{path} is being searched by another process: wait for it, or use another storage"
-            ) from error
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-def _sqlite_path(url: str) -> Path | None:
-    parsed = sa.make_url(url)
-    database = parsed.database
-    # SQLite's own file: URIs may mean anything: they are left to SQLite.
-    if parsed.get_backend_name() != "sqlite" or not database or database.startswith((":memory:", "file:")):
-        return None
-    return Path(database)
-
-
-def _set_synchronous_normal(connection: Any, _record: object) -> None:
-    # With a write-ahead log, NORMAL loses nothing when the process dies (only a power cut may take the last commits).
-    connection.execute("PRAGMA synchronous=NORMAL")
-
-
-@contextlib.contextmanager
-def readable_errors(url: str | sa.URL) -> Iterator[None]:
-    """Turns whatever a database, its driver or the file system raises into one line.
-
-    Args:
-        url: The database; its password is not shown.
-
-    Raises:
-        StorageError: The block raised an error of SQLAlchemy, Optuna's storage, the driver or the file system.
-    """
-    try:
-        yield
-    except (
-        sa.exc.SQLAlchemyError,
-        optuna.exceptions.StorageInternalError,
-        OSError,
-        RuntimeError,
-        ImportError,  # the database's driver is not installed
-    ) as error:
-        reason = getattr(error, "orig", None) or getattr(error.__cause__, "orig", None) or error
-        raise StorageError(f"database {shown_url(url)} cannot be used: {reason}") from error
-
-
-def shown_url(url: str | sa.URL) -> str:
-    """A storage URL without its password."""
-    try:
-        return sa.make_url(url).render_as_string(hide_password=True)
-    except sa.exc.ArgumentError:
-        return f"{url} (SQLite files are written sqlite:///PATH)"
