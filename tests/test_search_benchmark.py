@@ -21,7 +21,11 @@ LANDSCAPES = Path(__file__).parents[1] / "studies" / "landscapes"
 
 @pytest.fixture(scope="module", params=["lists", "sums"])
 def landscape(request: pytest.FixtureRequest) -> Landscape:
-    return Landscape.load(LANDSCAPES / f"{request.param}.parquet")
+    return load(request.param)
+
+
+def load(name: str) -> Landscape:
+    return Landscape.load(LANDSCAPES / f"{name}.parquet")
 
 
 def with_greedy_only(terrain: Recorded | Synthetic) -> Recorded | Synthetic:
@@ -67,18 +71,17 @@ def searched(terrain: Terrain, setting: Setting, *, seed: int) -> optuna.Study:
 
 
 @pytest.mark.parametrize(
-    ("setting", "samples"),
+    ("name", "setting", "samples"),
     [
-        (Setting(trials=24), 100),
-        (Setting(pruner_args={"margin": 0.02}, concurrency=1, trials=20), 40),
-        (Setting(sampler="random", pruner="median", trials=16), 64),
-        (Setting(sampler="qmc", pruner="hyperband", trials=16), 64),
-        (Setting(sampler="tpe", pruner="successive-halving", trials=16, rungs=4), 30),
+        ("lists", Setting(trials=20), 60),
+        ("sums", Setting(pruner_args={"margin": 0.02}, concurrency=1, trials=16), 40),
+        ("lists", Setting(sampler="random", pruner="median", trials=14), 40),
+        ("sums", Setting(sampler="qmc", pruner="hyperband", trials=14), 40),
+        ("lists", Setting(sampler="tpe", pruner="successive-halving", trials=14, rungs=4), 30),
     ],
-    ids=lambda value: "-".join(map(str, value[:2])) if isinstance(value, Setting) else str(value),
 )
-def test_a_simulated_search_is_the_search_of_a_tuner(setting: Setting, samples: int, landscape: Landscape) -> None:
-    terrain = with_greedy_only(Synthetic(fit(landscape), samples=samples, seed=3))
+def test_a_simulated_search_is_the_search_of_a_tuner(name: str, setting: Setting, samples: int) -> None:
+    terrain = with_greedy_only(Synthetic(fit(load(name)), samples=samples, seed=3))
     simulated, real = simulate(terrain, setting, seed=5).study, searched(terrain, setting, seed=5)
     assert len(simulated.trials) == len(real.trials) == setting.trials
     if setting.pruner in ("paired", "successive-halving"):
