@@ -10,11 +10,14 @@ from scipy import special
 from simulation import Outcome, Scores, Setting, advance, pruner_of
 
 from llmsearch_optuna.objective import rung_sizes
-from llmsearch_optuna.study import ROUND
+from llmsearch_optuna.study import BASELINE, ROUND
 
 __all__ = ["Duels", "Kind", "duel"]
 
 Kind = Literal["binary", "continuous"]
+
+_REMEMBERING = ("hyperband", "successive-halving")
+"""Pruners that compare a trial with what they noted when they were asked about others."""
 
 _BEFORE = 4
 BEFORE_MEAN = 0.6
@@ -68,6 +71,8 @@ def _duel(pruner: str, kind: Kind, mean: float, samples: int, rng: np.random.Gen
         scores.seen[number] = 0
         trial = study.ask()
         trial.set_user_attr(ROUND, number * len(rungs))
+        if not is_last and pruner not in _REMEMBERING:
+            trial.set_user_attr(BASELINE, "")  # which spares the time to ask
         while not advance(study, trial, rungs, scores, to_the_end=not is_last):
             pass
     last = study.get_trials(deepcopy=False)[-1]
