@@ -240,7 +240,8 @@ def guarantees(in_parallel: Map, options: argparse.Namespace, console: Console) 
     found = dict(zip(bouts, in_parallel(fight, bouts), strict=True))
     for name in pruners:
         binary, continuous, worse = (one for bout, one in found.items() if bout.pruner == name)
-        median = float(np.median(worse.samples[worse.pruned])) if worse.pruned.any() else float("nan")
+        # Where nothing is pruned, all samples are seen.
+        median = float(np.median(worse.samples[worse.pruned] if worse.pruned.any() else worse.samples))
         rates = [binary.pruned.mean(), continuous.pruned.mean(), worse.pruned.mean()]
         table.add_row(name, *(f"{rate:.1%}" for rate in rates), f"{median:.0f}")
         suffix = "" if name == "paired" else f"_{name.replace('-', '_')}"
