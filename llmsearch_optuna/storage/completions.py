@@ -19,18 +19,25 @@ _METADATA = sa.MetaData()
 
 _SCHEMA = sa.Table("llmsearch_schema", _METADATA, sa.Column("version", sa.Integer, primary_key=True))
 
-# Texts are stored as JSON, which carries NUL bytes and lone surrogates through every database.
+
+def _completion_columns() -> list[sa.Column[Any]]:
+    # Texts are stored as JSON, which carries NUL bytes and lone surrogates through every database.
+    return [
+        sa.Column("position", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("row", sa.Integer, nullable=False),
+        sa.Column("text", sa.JSON, nullable=False),
+        sa.Column("token_ids", sa.JSON, nullable=False),
+        sa.Column("finish_reason", sa.String(16), nullable=False),
+        sa.Column("score", sa.Double, nullable=True),
+    ]
+
+
 _COMPLETIONS = sa.Table(
     "llmsearch_completions",
     _METADATA,
     sa.Column("study_key", sa.String(32), primary_key=True),
     sa.Column("trial_number", sa.Integer, primary_key=True, autoincrement=False),
-    sa.Column("position", sa.Integer, primary_key=True, autoincrement=False),
-    sa.Column("row", sa.Integer, nullable=False),
-    sa.Column("text", sa.JSON, nullable=False),
-    sa.Column("token_ids", sa.JSON, nullable=False),
-    sa.Column("finish_reason", sa.String(16), nullable=False),
-    sa.Column("score", sa.Double, nullable=True),
+    *_completion_columns(),
 )
 
 _HELD_OUT = sa.Table(
@@ -39,12 +46,7 @@ _HELD_OUT = sa.Table(
     sa.Column("study_key", sa.String(32), primary_key=True),
     sa.Column("finalist", sa.String(32), primary_key=True),
     sa.Column("seed", sa.BigInteger, primary_key=True, autoincrement=False),
-    sa.Column("position", sa.Integer, primary_key=True, autoincrement=False),
-    sa.Column("row", sa.Integer, nullable=False),
-    sa.Column("text", sa.JSON, nullable=False),
-    sa.Column("token_ids", sa.JSON, nullable=False),
-    sa.Column("finish_reason", sa.String(16), nullable=False),
-    sa.Column("score", sa.Double, nullable=True),
+    *_completion_columns(),
 )
 
 _SAMPLES = sa.Table(
