@@ -8,7 +8,8 @@
     │   ├── ModelError           model and tokenizer: cannot be loaded, or do not fit each other
     │   └── StudyFileError       a study file's keys and values
     ├── StorageError             the database cannot be used
-    │   └── FingerprintError     the study was made for something else (model, data, metric, ...)
+    │   ├── FingerprintError     the study was made for something else (model, data, metric, ...)
+    │   └── LeaseLostError       another worker has taken a trial over
     ├── TrialError               fails the trial it happens in, and nothing else
     │   ├── ScorerError          the scorer raised, returned NaN or the wrong number of scores
     │   └── LogitsError          the model's logits hold NaN or inf
@@ -23,6 +24,7 @@ from collections.abc import Iterable
 __all__ = [
     "ConfigurationError",
     "FingerprintError",
+    "LeaseLostError",
     "LlmsearchError",
     "LogitsError",
     "MemoryExhaustedError",
@@ -80,6 +82,10 @@ class StorageError(LlmsearchError):
 
 class FingerprintError(StorageError):
     """An existing study was made for another model, dataset, metric, space, split or seed."""
+
+
+class LeaseLostError(StorageError):
+    """Another worker has taken a trial over, as this one gave no sign of life."""
 
 
 class TrialError(LlmsearchError):

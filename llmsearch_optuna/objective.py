@@ -93,6 +93,10 @@ class GenerationObjective:
             raise optuna.TrialPruned
         return evaluation.value
 
+    def tokens_stored(self) -> int:
+        """The tokens of all completions of the study that are kept; 0 without a store."""
+        return 0 if self.store is None else self.store.count_tokens(self.study_key)
+
     def start(self, trial: optuna.Trial) -> "Evaluation":
         """Chooses the trial's parameters and restores what an interrupted run of it has stored."""
         given = trial.user_attrs.get(FIXED_PARAMS)
@@ -128,6 +132,11 @@ class Evaluation:
     def scored(self) -> int:
         """Samples scored so far."""
         return len(self._predictions)
+
+    @property
+    def rungs_passed(self) -> int:
+        """Rungs scored so far."""
+        return sum(size <= self.scored for size in self._objective.rungs)
 
     @property
     def finished(self) -> bool:

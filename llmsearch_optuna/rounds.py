@@ -1,10 +1,10 @@
-"""When trials began and ended: in rounds of the search, which no clock changes."""
+"""When trials began and ended: in rounds, or in the order in which they finished; no clock changes that."""
 
 import math
 
 from optuna.trial import FrozenTrial, TrialState
 
-from llmsearch_optuna.study import ROUND
+from llmsearch_optuna.study import ENDED, ROUND
 
 __all__ = ["began", "ended", "rounds_passed"]
 
@@ -16,7 +16,7 @@ def rounds_passed(trial: FrozenTrial) -> int:
 
 
 def began(trial: FrozenTrial) -> float:
-    """When a trial began: the round, or, in a study that knows no rounds, the time."""
+    """When a trial began: as the search noted it, or, in anybody's study, the time."""
     if ROUND in trial.user_attrs:
         return float(trial.user_attrs[ROUND])
     return math.inf if trial.datetime_start is None else trial.datetime_start.timestamp()
@@ -24,6 +24,8 @@ def began(trial: FrozenTrial) -> float:
 
 def ended(trial: FrozenTrial) -> float:
     """When a finished trial ended: no later than `began` of another, if the other then saw it finished."""
+    if ENDED in trial.user_attrs:
+        return float(trial.user_attrs[ENDED])
     if ROUND in trial.user_attrs:
         return float(rounds_passed(trial))
     return math.inf if trial.datetime_complete is None else trial.datetime_complete.timestamp()

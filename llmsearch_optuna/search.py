@@ -3,21 +3,23 @@
 import itertools
 import logging
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import optuna
+from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from llmsearch_optuna.engine import Completion
-from llmsearch_optuna.errors import TrialError
+from llmsearch_optuna.errors import LeaseLostError, TrialError
 from llmsearch_optuna.limits import Limits, reason_to_stop
 from llmsearch_optuna.objective import Evaluation, GenerationObjective
 from llmsearch_optuna.progress import SearchProgress
 from llmsearch_optuna.proposals import Proposer
 from llmsearch_optuna.rounds import rounds_passed
-from llmsearch_optuna.study import ERROR, ROUND
+from llmsearch_optuna.storage import Claims
+from llmsearch_optuna.study import ENDED, ERROR, ROUND
 
 __all__ = ["run_search"]
 
@@ -34,13 +36,16 @@ def run_search(
     *,
     limits: Limits,
     concurrency: int,
+    claims: Claims,
+    should_stop: Callable[[], bool],
     show_progress: bool,
 ) -> None:
     """Runs trials until the limits are reached.
 
     A trial that cannot be scored fails, and the search goes on. Trials that are interrupted, or in flight when time or
     tokens are used up, stay RUNNING in the storage; the next call takes them up where their last rungs were stored.
-    Where nothing better is to be expected, those in flight are finished, and no further ones proposed.
+    Where nothing better is to be expected, those in flight are finished, and no further ones proposed. A worker ends
+    when there is nothing left to do, those of others included.
 
     Args:
         study: The study, with its pruner.
@@ -48,20 +53,30 @@ def run_search(
         objective: Evaluates a trial.
         proposer: Queues every trial.
         limits: When it ends.
-        concurrency: Trials in flight, whose rungs are generated together.
+        concurrency: Trials in flight in this process, whose rungs are generated together.
+        claims: Which trials this process evaluates.
+        should_stop: Asked after every rung; ends the search.
         show_progress: Whether to show progress on standard error.
 
     Raises:
         TrialError: Every trial failed; the message gives the first failure.
     """
-    with SearchProgress(
-        study, samples=len(objective.samples), n_trials=limits.n_trials, enabled=show_progress
-    ) as progress:
+    with (
+        SearchProgress(
+            study, samples=len(objective.samples), n_trials=limits.n_trials, enabled=show_progress
+        ) as progress,
+        claims.kept_alive(),
+    ):
         progress.begin(len(study.get_trials(deepcopy=False, states=_FINISHED)))
-        search = _Search(study, objective, proposer, progress, limits)
-        search.take_up(storage)
-        while not search.has_used_up() and search.fill(concurrency):
-            search.advance()
+        search = _Search(study, storage, objective, proposer, progress, limits, claims)
+        search.take_up(concurrency)
+        while not search.is_to_end(should_stop):
+            if search.fill(concurrency):
+                search.advance()
+            elif search.others_run():
+                time.sleep(claims.patience_s)
+            else:
+                break
     failed = study.get_trials(deepcopy=False, states=(TrialState.FAIL,))
     if failed and len(failed) == len(study.get_trials(deepcopy=False, states=_FINISHED)):
         raise TrialError(f"all {len(failed)} trials failed, the first with: {failed[0].user_attrs.get(ERROR)}")
@@ -70,7 +85,13 @@ def run_search(
 class _InFlight(NamedTuple):
     trial: optuna.Trial
     evaluation: Evaluation
+    began: int
     started: float
+
+    @property
+    def passed(self) -> int:
+        """The round of the last rung that it passed."""
+        return self.began + self.evaluation.rungs_passed
 
 
 class _Search:
@@ -78,70 +99,92 @@ class _Search:
 
     They advance in rounds: in each, every trial in flight passes one rung, in the order of their numbers, and trials
     begin only between two rounds. The round of a trial is stored, and with it the order of all that happens: a search
-    that is interrupted anywhere goes on with the same trial, rung and proposal as if it had not been.
+    that is interrupted anywhere goes on with the same trial, rung and proposal as if it had not been. Of workers that
+    share a study, each has rounds of its own; what is stored then is the order in which trials began and finished.
     """
 
     def __init__(
         self,
         study: optuna.Study,
+        storage: RDBStorage,
         objective: GenerationObjective,
         proposer: Proposer,
         progress: SearchProgress,
         limits: Limits,
+        claims: Claims,
     ) -> None:
         self._study = study
+        self._storage = storage
         self._objective = objective
         self._proposer = proposer
         self._progress = progress
         self._limits = limits
+        self._claims = claims
         self._started = time.monotonic()
-        self._tokens = 0
-        if limits.max_tokens_total is not None and objective.store is not None:
-            self._tokens = objective.store.count_tokens(objective.study_key)
         self._in_flight: dict[int, _InFlight] = {}
+        # The round of the last rung that any trial passed.
+        self._latest = 0
+        if not claims.shared:
+            begun = [trial for trial in self._trials() if ROUND in trial.user_attrs]
+            self._latest = max(map(rounds_passed, begun), default=0)
 
-    def take_up(self, storage: RDBStorage) -> None:
-        """Takes up the trials that an interrupted search left."""
-        study_id = storage.get_study_id_from_name(self._study.study_name)
-        for left in self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-            trial_id = storage.get_trial_id_from_study_id_trial_number(study_id, left.number)
-            self._begin(optuna.Trial(self._study, trial_id))
+    def take_up(self, room: int) -> None:
+        """Takes up the trials that an interrupted search or a dead worker left.
 
-    def has_used_up(self) -> bool:
-        """Whether the search ends for want of time or tokens.
+        Args:
+            room: How many are wanted; see `Claims.take_abandoned`.
+        """
+        study_id = self._storage.get_study_id_from_name(self._study.study_name)
+        with self._claims.exclusively():
+            left = [one.number for one in self._trials(TrialState.RUNNING) if one.number not in self._in_flight]
+            taken = [
+                optuna.Trial(self._study, self._storage.get_trial_id_from_study_id_trial_number(study_id, number))
+                for number in self._claims.take_abandoned(left, room)
+            ]
+            for trial in taken:
+                self._note_begin(trial)  # which a process may not have come to that died
+        for trial in taken:
+            self._start(trial)
+
+    def is_to_end(self, should_stop: Callable[[], bool]) -> bool:
+        """Whether the search ends though there is something left to do.
 
         Tokens are counted between two rounds, so that an interruption does not change where they end.
         """
-        timeout, tokens = self._limits.timeout, self._limits.max_tokens_total
-        if timeout is not None and time.monotonic() - self._started >= timeout:
+        timeout, most_tokens = self._limits.timeout, self._limits.max_tokens_total
+        reason = None
+        if should_stop():
+            reason = "as it was told to"
+        elif timeout is not None and time.monotonic() - self._started >= timeout:
             reason = f"the timeout of {timeout:g} s has passed"
-        elif tokens is not None and self._tokens >= tokens and not self._round_is_under_way():
-            reason = f"{self._tokens} tokens are generated, the limit is {tokens}"
-        else:
-            return False
-        _LOG.info("the search stops: %s; %d trials in flight can be taken up again", reason, len(self._in_flight))
-        return True
+        elif most_tokens is not None and not self._round_is_under_way():
+            tokens = self._objective.tokens_stored()
+            if tokens >= most_tokens:
+                reason = f"{tokens} tokens are generated, the limit is {most_tokens}"
+        if reason is not None:
+            in_flight = len(self._in_flight)
+            _LOG.info("the search stops: %s; %d trials in flight can be taken up again", reason, in_flight)
+        return reason is not None
+
+    def others_run(self) -> bool:
+        """Whether other workers have trials in flight, which might be left to this one."""
+        return self._claims.shared and bool(self._trials(TrialState.RUNNING))
 
     def fill(self, concurrency: int) -> bool:
         """Begins trials, unless a round is under way; whether any are in flight."""
-        while not self._round_is_under_way():
-            finished = len(self._study.get_trials(deepcopy=False, states=_FINISHED))
-            if len(self._in_flight) >= min(concurrency, self._limits.n_trials - finished):
+        if self._claims.shared and len(self._in_flight) < concurrency:
+            self.take_up(concurrency - len(self._in_flight))
+        while not self._round_is_under_way() and len(self._in_flight) < concurrency:
+            trial = self._ask()
+            if trial is None:
                 break
-            if not self._study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
-                if reason := reason_to_stop(self._study, self._limits):
-                    _LOG.info("no further trials: %s", reason)
-                    break
-                if not self._proposer.enqueue(self._study):
-                    _LOG.info("every point of the grid is evaluated")
-                    break
-            self._begin(self._study.ask())
+            self._start(trial)
         return bool(self._in_flight)
 
     def advance(self) -> None:
         """Brings the trials that are furthest behind to their next rungs, generated in one batch."""
-        passed = self._passed()
-        group = [self._in_flight[number] for number in sorted(passed) if passed[number] == min(passed.values())]
+        furthest_behind = min(one.passed for one in self._in_flight.values())
+        group = [one for _, one in sorted(self._in_flight.items()) if one.passed == furthest_behind]
         self._progress.evaluating({one.trial.number: one.evaluation for one in self._in_flight.values()})
         try:
             completions = self._generate(group)
@@ -154,18 +197,14 @@ class _Search:
         for one in group:
             try:
                 own = self._generate([one])[0] if completions is None else completions.pop(0)
-                self._record(one.evaluation, own)
+                one.evaluation.record(own)
             except TrialError as error:
                 self._fail(one.trial, error)
+            except (LeaseLostError, UpdateFinishedTrialError):
+                self._drop(one.trial)
             else:
+                self._latest = max(self._latest, one.passed)
                 self._conclude(one)
-
-    def _record(self, evaluation: Evaluation, completions: list[Completion]) -> None:
-        before = evaluation.tokens
-        try:
-            evaluation.record(completions)
-        finally:
-            self._tokens += evaluation.tokens - before
 
     def _generate(self, group: Sequence[_InFlight]) -> list[list[Completion]]:
         requests = [one.evaluation.requests() for one in group]
@@ -181,48 +220,78 @@ class _Search:
 
     def _round_is_under_way(self) -> bool:
         """Whether a trial has passed a rung in the round that another one in flight has yet to finish."""
-        if not self._in_flight:
-            return False
-        return _latest(self._study.get_trials(deepcopy=False)) > min(self._passed().values())
+        return any(one.passed < self._latest for one in self._in_flight.values())
 
-    def _passed(self) -> dict[int, int]:
-        """The rounds passed by each trial in flight."""
-        trials = self._study.get_trials(deepcopy=False)
-        return {number: rounds_passed(trials[number]) for number in self._in_flight}
+    def _ask(self) -> optuna.Trial | None:
+        """The next trial, if there is to be one."""
+        with self._claims.exclusively():
+            begun = self._trials(TrialState.RUNNING, *_FINISHED)
+            if len(begun) >= self._limits.n_trials:
+                return None
+            if not self._trials(TrialState.WAITING):
+                if reason := reason_to_stop(self._study, self._limits):
+                    _LOG.info("no further trials: %s", reason)
+                    return None
+                if not self._proposer.enqueue(self._study):
+                    _LOG.info("every point of the grid is evaluated")
+                    return None
+            trial = self._study.ask()
+            self._claims.take(trial.number)
+            self._note_begin(trial)
+            return trial
 
-    def _begin(self, trial: optuna.Trial) -> None:
+    def _note_begin(self, trial: optuna.Trial) -> None:
         if ROUND not in trial.user_attrs:
-            others = [one for one in self._study.get_trials(deepcopy=False) if one.number != trial.number]
-            trial.set_user_attr(ROUND, _latest(others))
+            trial.set_user_attr(ROUND, len(self._trials(*_FINISHED)) if self._claims.shared else self._latest)
+
+    def _start(self, trial: optuna.Trial) -> None:
         started = time.monotonic()
         try:
             evaluation = self._objective.start(trial)
         except TrialError as error:
             self._fail(trial, error)
             return
-        self._in_flight[trial.number] = _InFlight(trial, evaluation, started)
-        self._conclude(self._in_flight[trial.number])
+        began = self._latest - evaluation.rungs_passed if self._claims.shared else trial.user_attrs[ROUND]
+        one = self._in_flight[trial.number] = _InFlight(trial, evaluation, began, started)
+        self._latest = max(self._latest, one.passed)
+        self._conclude(one)
 
     def _conclude(self, one: _InFlight) -> None:
         """Tells the study of a trial that is finished."""
-        if not one.evaluation.finished:
-            return
         if one.evaluation.pruned:
-            told = self._study.tell(one.trial, state=TrialState.PRUNED)
-        else:
-            told = self._study.tell(one.trial, one.evaluation.value)
-        del self._in_flight[one.trial.number]
-        self._progress.trial_finished(told, one.evaluation, time.monotonic() - one.started)
+            self._tell(one.trial, TrialState.PRUNED)
+        elif one.evaluation.finished:
+            self._tell(one.trial, TrialState.COMPLETE, one.evaluation.value)
 
     def _fail(self, trial: optuna.Trial, error: TrialError) -> None:
         _LOG.warning("trial %d failed: %s", trial.number, error)
-        trial.set_user_attr(ERROR, str(error))
-        told = self._study.tell(trial, state=TrialState.FAIL)
+        _LOG.debug("trial %d failed so:", trial.number, exc_info=error)
+        self._tell(trial, TrialState.FAIL, error=str(error))
+
+    def _tell(
+        self, trial: optuna.Trial, state: TrialState, value: float | None = None, error: str | None = None
+    ) -> None:
+        with self._claims.exclusively():
+            if not self._claims.holds(trial.number):
+                self._drop(trial)
+                return
+            if error is not None:
+                trial.set_user_attr(ERROR, error)
+            if self._claims.shared:
+                trial.set_user_attr(ENDED, len(self._trials(*_FINISHED)) + 1)
+            told = self._study.tell(trial, value, state)
+            self._claims.release(trial.number)
+        if not self._claims.shared:
+            self._latest = max(self._latest, rounds_passed(told))
         one = self._in_flight.pop(trial.number, None)
         self._progress.trial_finished(
             told, None if one is None else one.evaluation, 0.0 if one is None else time.monotonic() - one.started
         )
 
+    def _drop(self, trial: optuna.Trial) -> None:
+        _LOG.warning("trial %d is left to another worker, which has taken it over", trial.number)
+        self._in_flight.pop(trial.number, None)
 
-def _latest(trials: Iterable[FrozenTrial]) -> int:
-    return max((rounds_passed(trial) for trial in trials if ROUND in trial.user_attrs), default=0)
+    def _trials(self, *states: TrialState) -> list[FrozenTrial]:
+        """All trials by default."""
+        return self._study.get_trials(deepcopy=False, states=states or None)

@@ -16,6 +16,7 @@ from llmsearch_optuna.storage import open_storage, readable_errors, shown_url
 
 __all__ = [
     "BASELINE",
+    "ENDED",
     "ERROR",
     "FIXED_PARAMS",
     "JUDGED",
@@ -54,7 +55,11 @@ JUDGED = "judged"
 """User attribute of a trial: the samples it was scored on when the pruner last let it go on."""
 
 ROUND = "round"
-"""User attribute of a trial: the round of the search in which it began."""
+"""User attribute of a trial: the round of the search in which it began; in a study that several workers share, the
+number of trials that had finished by then."""
+
+ENDED = "ended"
+"""User attribute of a finished trial that several workers share: the number of trials that had finished, and itself."""
 
 _KEY = "llmsearch_key"
 _FINGERPRINT = "llmsearch_fingerprint"

@@ -35,7 +35,14 @@ from llmsearch_optuna.pruning import PairedPruner, make_pruner
 from llmsearch_optuna.scores import RememberedScores, ScoreReader, StoredScores, reported_scores
 from llmsearch_optuna.search import run_search
 from llmsearch_optuna.space import SearchSpace
-from llmsearch_optuna.storage import CompletionStore, exclusive_use, open_storage
+from llmsearch_optuna.storage import (
+    CompletionStore,
+    advisory_lock,
+    exclusive_use,
+    make_claims,
+    open_storage,
+    readable_errors,
+)
 from llmsearch_optuna.study import (
     FirstPoint,
     check_fingerprint,
@@ -256,9 +263,15 @@ class Tuner:
         baselines: bool = True,
         presets: Sequence[GenerationParams | Mapping[str, Any]] = (),
         user_attrs: Mapping[str, Any] = MappingProxyType({}),
+        lapse_s: float = 60.0,
+        should_stop: Callable[[], bool] = lambda: False,
         show_progress: bool = True,
     ) -> optuna.Study:
         """Searches, and resumes where an earlier call with the same arguments stopped.
+
+        In an SQLite file, one process searches at a time. On a PostgreSQL server, any number of processes that make
+        this call share the study: each evaluates trials of its own, sees the results of all, and takes over what
+        one that died has left.
 
         Args:
             space: What may be chosen.
@@ -270,7 +283,8 @@ class Tuner:
             patience: Stop after so many proposals in a row that did not beat the best trial (by the pruner's margin):
                 with 95 % confidence, the next one would have with chance 3 / `patience` at most, as far as proposals
                 are alike. With the paired pruner, the search also stops when no score at all could.
-            storage: SQLAlchemy URL, e.g. ``sqlite:///studies/x.db``; in memory by default.
+            storage: SQLAlchemy URL, ``sqlite:///studies/x.db`` or ``postgresql+psycopg://user@host/database``; in
+                memory by default.
             study_name: The study's name in the storage.
             sampler: ``"tpe"``, ``"gp"``, ``"random"``, ``"grid"``, ``"qmc"`` or ``"cmaes"``.
             sampler_args: Arguments of the Optuna sampler.
@@ -284,6 +298,8 @@ class Tuner:
             baselines: Try the model's own parameters and greedy decoding first.
             presets: Parameters to try next.
             user_attrs: Attributes to set on the study, as JSON can hold them.
+            lapse_s: On a server: after how many seconds without a sign of life a process's trials are taken over.
+            should_stop: Asked after every rung; ends the search, as the timeout does.
             show_progress: Whether to show progress on standard error.
 
         Returns:
@@ -298,6 +314,8 @@ class Tuner:
         limits = Limits(n_trials=n_trials, timeout=timeout, max_tokens_total=max_tokens_total, patience=patience)
         if concurrency is not None and concurrency < 1:
             raise ConfigurationError(f"concurrency must be >= 1, got {concurrency}")
+        if not lapse_s > 0.0:
+            raise ConfigurationError(f"lapse_s must be > 0 seconds, got {lapse_s}")
         objective = self.objective(space, rungs=rungs)
         proposer = Proposer(name=sampler, space=space, seed=self.seed, arguments=dict(sampler_args or {}))
         self._pruner(pruner, objective.rungs, pruner_args)  # refuses what is wrong before there is a database
@@ -306,32 +324,44 @@ class Tuner:
         points = self._first_points(space, baselines=baselines, presets=presets)
         with exclusive_use(storage):
             database = open_storage(storage)
-            study = create_study(
-                study_name,
-                database,
-                greater_is_better=self.metric.greater_is_better,
-                fingerprint=self._fingerprint(space),
-            )
-            self._searched[study_key(study)] = (storage, database)
-            for name, value in user_attrs.items():
-                if study.user_attrs.get(name) != value:
-                    study.set_user_attr(name, value)
-            store = CompletionStore(database)
+            with (
+                advisory_lock(database.engine, f"llmsearch set-up of {study_name}"),
+                readable_errors(database.engine.url),
+            ):
+                study = create_study(
+                    study_name,
+                    database,
+                    greater_is_better=self.metric.greater_is_better,
+                    fingerprint=self._fingerprint(space),
+                )
+                key = study_key(study)
+                for name, value in user_attrs.items():
+                    if study.user_attrs.get(name) != value:
+                        study.set_user_attr(name, value)
+                claims = make_claims(database, key, lapse_s=lapse_s)
+                store = CompletionStore(database, claims)
+                store.save_samples(key, self.task.stored())
+                enqueue(study, points[:n_trials])
+            self._searched[key] = (storage, database)
             scores = RememberedScores(StoredScores(store))
             study.pruner = self._pruner(pruner, objective.rungs, pruner_args, scores)
             if isinstance(study.pruner, PairedPruner):
                 limits = dataclasses.replace(limits, margin=study.pruner.margin, score_range=self.score_range)
-            store.save_samples(study_key(study), self.task.stored())
-            enqueue(study, points[:n_trials])
-            run_search(
-                study,
-                database,
-                dataclasses.replace(objective, store=store, study_key=study_key(study)),
-                dataclasses.replace(proposer, scores=scores),
-                limits=limits,
-                concurrency=keep_concurrency(study, concurrency, _filling(self._backend.rows, objective.rungs)),
-                show_progress=show_progress,
-            )
+            by_default = _filling(self._backend.rows, objective.rungs)
+            with readable_errors(database.engine.url):
+                run_search(
+                    study,
+                    database,
+                    dataclasses.replace(objective, store=store, study_key=key),
+                    dataclasses.replace(proposer, scores=scores),
+                    limits=limits,
+                    concurrency=concurrency or by_default
+                    if claims.shared
+                    else keep_concurrency(study, concurrency, by_default),
+                    claims=claims,
+                    should_stop=should_stop,
+                    show_progress=show_progress,
+                )
         if self.replay is not None:
             _LOG.info("replay: %s", self.replay)
         return study

@@ -22,7 +22,7 @@ LEVELS = [
     {"dimensions", "space", "presets", "prompts", "task", "metrics", "storage", "data", "sampling", "statistics"},
     {"engine", "study", "study_file", "rounds", "scores", "pruning", "proposals"},
     {"comparison", "contenders", "holdout", "judging", "landscape", "limits", "objective", "verdict"},
-    {"progress", "search", "tuner", "launch", "demo", "cli"},
+    {"interruption", "progress", "search", "tuner", "launch", "demo", "cli"},
 ]
 
 # Who may import it, anywhere in a file; and "transformers" drags torch in.

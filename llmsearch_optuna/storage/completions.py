@@ -10,14 +10,14 @@ from optuna.storages import RDBStorage
 
 from llmsearch_optuna.errors import StorageError
 from llmsearch_optuna.storage.database import readable_errors, shown_url
+from llmsearch_optuna.storage.leases import Claims, advisory_lock
+from llmsearch_optuna.storage.schema import METADATA
 
 __all__ = ["CompletionStore", "HeldOutCompletion", "StoredCompletion", "StoredSample"]
 
 _SCHEMA_VERSION = 1
 
-_METADATA = sa.MetaData()
-
-_SCHEMA = sa.Table("llmsearch_schema", _METADATA, sa.Column("version", sa.Integer, primary_key=True))
+_SCHEMA = sa.Table("llmsearch_schema", METADATA, sa.Column("version", sa.Integer, primary_key=True))
 
 
 def _completion_columns() -> list[sa.Column[Any]]:
@@ -34,7 +34,7 @@ def _completion_columns() -> list[sa.Column[Any]]:
 
 _COMPLETIONS = sa.Table(
     "llmsearch_completions",
-    _METADATA,
+    METADATA,
     sa.Column("study_key", sa.String(32), primary_key=True),
     sa.Column("trial_number", sa.Integer, primary_key=True, autoincrement=False),
     *_completion_columns(),
@@ -42,7 +42,7 @@ _COMPLETIONS = sa.Table(
 
 _HELD_OUT = sa.Table(
     "llmsearch_held_out",
-    _METADATA,
+    METADATA,
     sa.Column("study_key", sa.String(32), primary_key=True),
     sa.Column("finalist", sa.String(32), primary_key=True),
     sa.Column("seed", sa.BigInteger, primary_key=True, autoincrement=False),
@@ -51,7 +51,7 @@ _HELD_OUT = sa.Table(
 
 _SAMPLES = sa.Table(
     "llmsearch_samples",
-    _METADATA,
+    METADATA,
     sa.Column("study_key", sa.String(32), primary_key=True),
     sa.Column("position", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("row", sa.Integer, nullable=False),
@@ -120,15 +120,17 @@ class CompletionStore:
 
     Args:
         storage: Where the study lives.
+        claims: Which trials this process may write.
 
     Raises:
         StorageError: The tables cannot be made, or a newer version of the package made them.
     """
 
-    def __init__(self, storage: RDBStorage) -> None:
+    def __init__(self, storage: RDBStorage, claims: Claims | None = None) -> None:
         self._storage = storage
-        with readable_errors(self._engine.url):
-            _METADATA.create_all(self._engine)
+        self._claims = claims or Claims()
+        with readable_errors(self._engine.url), advisory_lock(self._engine, "llmsearch tables"):
+            METADATA.create_all(self._engine)
             with self._engine.begin() as connection:
                 version = connection.execute(sa.select(sa.func.max(_SCHEMA.c.version))).scalar()
                 if version is None:
@@ -148,6 +150,7 @@ class CompletionStore:
 
         Raises:
             StorageError: The database cannot be written.
+            LeaseLostError: Another process has taken the trial over.
         """
         rows = [
             {"study_key": study_key, "trial_number": trial_number, **dataclasses.asdict(completion)}
@@ -156,6 +159,7 @@ class CompletionStore:
         if not rows:  # which SQLAlchemy would take for a row of defaults
             return
         with readable_errors(self._engine.url), self._engine.begin() as connection:
+            self._claims.require(connection, trial_number)
             connection.execute(_COMPLETIONS.insert(), rows)
 
     def load(self, study_key: str, trial_number: int) -> list[StoredCompletion]:

@@ -1,0 +1,47 @@
+"""Ctrl-C once, or SIGTERM: finish the rung; Ctrl-C twice: stop now."""
+
+import logging
+import signal
+from collections.abc import Callable
+from types import FrameType, TracebackType
+from typing import Any, Self
+
+__all__ = ["Interruption"]
+
+_LOG = logging.getLogger(__name__)
+
+
+class Interruption:
+    """Tells a search to stop when the process is asked to, while it is entered; ask it by calling it.
+
+    Only the main thread may enter it.
+
+    Attributes:
+        signal: The signal that came, if one did.
+    """
+
+    def __init__(self) -> None:
+        self.signal: signal.Signals | None = None
+        self._before: dict[int, Callable[[int, FrameType | None], Any] | int | None] = {}
+
+    def __call__(self) -> bool:
+        """Whether to stop."""
+        return self.signal is not None
+
+    def __enter__(self) -> Self:
+        self._before = {number: signal.signal(number, self._receive) for number in (signal.SIGINT, signal.SIGTERM)}
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _receive(self, number: int, _frame: FrameType | None) -> None:
+        if self.signal is not None:
+            if number == signal.SIGINT:
+                raise KeyboardInterrupt
+            return
+        self.signal = signal.Signals(number)
+        _LOG.warning("%s: the rung is finished first; Ctrl-C stops at once", self.signal.name)
