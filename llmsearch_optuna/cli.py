@@ -5,6 +5,7 @@ import dataclasses
 import json
 import logging
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from importlib import resources
@@ -19,6 +20,7 @@ from rich.text import Text
 from llmsearch_optuna import __version__
 from llmsearch_optuna.comparison import compare_outputs, compare_scores
 from llmsearch_optuna.errors import ConfigurationError, LlmsearchError
+from llmsearch_optuna.interruption import Interruption
 from llmsearch_optuna.metrics import Metric, make_metric
 from llmsearch_optuna.storage import CompletionStore, shown_url, sqlite_url
 from llmsearch_optuna.study import (
@@ -35,6 +37,8 @@ from llmsearch_optuna.verdict import Verdict, no_holdout, stored_verdict
 
 __all__ = ["main"]
 
+_INTERRUPTED = "llmsearch-optuna: interrupted; the same command goes on from here"
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command.
@@ -43,21 +47,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: The command line; the process's own by default.
 
     Returns:
-        The exit status: 0, 1 after an error (one line on standard error says what to change), 130 after Ctrl-C.
+        The exit status: 0, 1 after an error (one line on standard error says what to change), 130 after Ctrl-C, 143
+        after SIGTERM.
     """
     options = _parser().parse_args(arguments)
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     logging.getLogger("llmsearch_optuna").setLevel(logging.INFO)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:
-        options.command(options)
+        status: int | None = options.command(options)
     except LlmsearchError as error:
         print(f"llmsearch-optuna: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("llmsearch-optuna: interrupted; the same command goes on from here", file=sys.stderr)
-        return 130
-    return 0
+        print(_INTERRUPTED, file=sys.stderr)
+        return 128 + signal.SIGINT
+    return status or 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -73,7 +78,14 @@ def _parser() -> argparse.ArgumentParser:
     run = commands.add_parser("run", help="run or resume the search of a study file")
     run.add_argument("study", type=Path, metavar="STUDY.toml")
     run.set_defaults(command=_run)
-    for command in (demo, run):
+
+    worker = commands.add_parser("worker", help="search a study together with other workers, on a PostgreSQL server")
+    worker.add_argument("study", type=Path, metavar="STUDY.toml")
+    worker.add_argument(
+        "--storage", metavar="URL", help="postgresql+psycopg://USER@HOST/DATABASE; as the study file says by default"
+    )
+    worker.set_defaults(command=_worker)
+    for command in (demo, run, worker):
         command.add_argument("--trials", type=int, metavar="N", help="finished trials wanted in total")
         command.add_argument("--timeout", type=float, metavar="S", help="stop after so many seconds")
         command.add_argument("--max-tokens", type=int, metavar="N", help="stop when so many tokens are generated")
@@ -124,13 +136,25 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _demo(options: argparse.Namespace) -> None:
+def _demo(options: argparse.Namespace) -> int:
     text = resources.files("llmsearch_optuna.demo").joinpath("demo.toml").read_text(encoding="utf-8")
-    _search(StudyFile.parse(text, name="demo", directory=Path("studies")), options)
+    return _search(StudyFile.parse(text, name="demo", directory=Path("studies")), options)
 
 
-def _run(options: argparse.Namespace) -> None:
-    _search(StudyFile.load(options.study), options)
+def _run(options: argparse.Namespace) -> int:
+    return _search(StudyFile.load(options.study), options)
+
+
+def _worker(options: argparse.Namespace) -> int:
+    file = StudyFile.load(options.study)
+    if options.storage is not None:
+        file = dataclasses.replace(file, study=dataclasses.replace(file.study, storage=options.storage))
+    if not file.study.storage.startswith("postgresql"):
+        raise ConfigurationError(
+            f"workers share a study on a PostgreSQL server, got the storage {shown_url(file.study.storage)}: give "
+            "`--storage postgresql+psycopg://...`, or use `run`, which has an SQLite file to itself"
+        )
+    return _search(file, options, judge=False)
 
 
 def _record(options: argparse.Namespace) -> None:
@@ -169,23 +193,31 @@ def _prepare_model_libraries() -> None:
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 
 
-def _search(file: StudyFile, options: argparse.Namespace) -> None:
+def _search(file: StudyFile, options: argparse.Namespace, *, judge: bool = True) -> int:
+    """Runs a search and, unless it is left to `confirm`, its verdict; returns the exit status."""
     file = file.with_limits(n_trials=options.trials, timeout_s=options.timeout, max_tokens_total=options.max_tokens)
     _prepare_model_libraries()
     from llmsearch_optuna.launch import build_tuner, search  # noqa: PLC0415
 
     tuner = build_tuner(file)
-    study = search(file, tuner, show_progress=not options.quiet)
+    with Interruption() as interruption:
+        study = search(file, tuner, should_stop=interruption, show_progress=not options.quiet)
+    if interruption.signal is not None:
+        print(_INTERRUPTED, file=sys.stderr)
+        return 128 + interruption.signal
     _print_finalists(study)
-    if len(tuner.task.holdout) < 2:
+    storage = shown_url(file.study.storage)
+    if not judge:
+        print(f"for the verdict: llmsearch-optuna confirm {storage} --study {study.study_name}")
+    elif len(tuner.task.holdout) < 2:
         print(no_holdout(len(tuner.task.holdout)))
     else:
         _print_verdict(tuner.confirm(study, show_progress=not options.quiet))
-    storage = shown_url(file.study.storage)
     print(
         f"\nstudy `{study.study_name}` in {storage.removeprefix('sqlite:///')} ({len(study.trials)} trials); ", end=""
     )
     print(f"look at it with: optuna-dashboard {storage}")
+    return 0
 
 
 def _confirm(options: argparse.Namespace) -> None:

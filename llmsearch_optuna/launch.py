@@ -1,6 +1,7 @@
 """From a checked study file to its `Tuner`, its search, its verdict and its landscape."""
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal, cast
 
@@ -71,13 +72,21 @@ def build_tuner(file: StudyFile) -> Tuner:
     )
 
 
-def search(file: StudyFile, tuner: Tuner, *, n_trials: int | None = None, show_progress: bool = True) -> optuna.Study:
+def search(
+    file: StudyFile,
+    tuner: Tuner,
+    *,
+    n_trials: int | None = None,
+    should_stop: Callable[[], bool] = lambda: False,
+    show_progress: bool = True,
+) -> optuna.Study:
     """Runs or resumes the search of a study file; see `Tuner.search`.
 
     Args:
         file: The study file.
         tuner: What `build_tuner` made of it.
         n_trials: Finished trials wanted in total; as the file says by default.
+        should_stop: Asked after every rung; ends the search.
         show_progress: Whether to show progress on standard error.
     """
     longest, seed = file.space.longest_completion(), file.space.first_seed()
@@ -102,6 +111,8 @@ def search(file: StudyFile, tuner: Tuner, *, n_trials: int | None = None, show_p
             for point in presets(name, max_new_tokens=longest, generation_seed=seed)
         ],
         user_attrs={_STUDY_FILE: {"text": file.text, "directory": str(file.directory.resolve())}},
+        lapse_s=file.study.lapse_s,
+        should_stop=should_stop,
         show_progress=show_progress,
     )
 
@@ -147,11 +158,15 @@ def record(file: StudyFile, tuner: Tuner, *, configurations: int, path: Path, sh
         show_progress: Whether to show progress on standard error.
 
     Raises:
-        ConfigurationError: `configurations` is not positive.
+        ConfigurationError: `configurations` is not positive, or the metric is known to score no single samples.
         StorageError: The files cannot be written, or the metric has no scores of single samples.
     """
     if configurations < 1:
         raise ConfigurationError(f"configurations must be >= 1, got {configurations}")
+    if isinstance(tuner.metric, CorpusMetric):
+        raise ConfigurationError(
+            f"metric `{tuner.metric.name}` scores no single samples, which a landscape is made of: use one that does"
+        )
     storage = sqlite_url(f"{path}.db")
     recording = dataclasses.replace(
         file,

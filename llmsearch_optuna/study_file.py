@@ -35,6 +35,7 @@ class StudySection:
         concurrency: Trials in flight; as many as fill the batch by default.
         baselines: Try the model's own parameters and greedy decoding first.
         presets: Names of preset lists to try next.
+        lapse_s: On a server: after how many seconds without a sign of life a worker's trials are taken over.
     """
 
     name: str = ""
@@ -48,6 +49,7 @@ class StudySection:
     concurrency: int | None = None
     baselines: bool = True
     presets: list[str] = field(default_factory=list)
+    lapse_s: int | float = 60
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -239,8 +241,10 @@ class StudyFile:
         ):
             if value is not None and value < least:
                 raise StudyFileError(f"`{key}` in [{section}] must be >= {least}, got {value}")
-        if self.study.timeout_s is not None and not self.study.timeout_s > 0:
-            raise StudyFileError(f"`timeout_s` in [study] must be > 0, got {self.study.timeout_s}")
+        for key in ("timeout_s", "lapse_s"):
+            seconds = getattr(self.study, key)
+            if seconds is not None and not seconds > 0:
+                raise StudyFileError(f"`{key}` in [study] must be > 0, got {seconds}")
         rungs = self.study.rungs
         sizes = [rungs] if isinstance(rungs, int) else rungs
         if sizes != "doubling" and (isinstance(sizes, str) or not sizes or sorted({0, *sizes}) != [0, *sizes]):

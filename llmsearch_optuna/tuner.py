@@ -420,7 +420,11 @@ class Tuner:
             rows=self._backend.rows,
             after_generation=self._after_generation,
         )
-        with exclusive_use(storage), holdout_progress(enabled=show_progress) as on_completions:
+        with (
+            exclusive_use(storage),
+            advisory_lock(database.engine, f"llmsearch verdict {study_key(study)}"),
+            holdout_progress(enabled=show_progress) as on_completions,
+        ):
             return confirm(
                 study,
                 hold_out,
