@@ -10,30 +10,26 @@ import sys
 from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import optuna
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from llmsearch_optuna import __version__
 from llmsearch_optuna.comparison import compare_outputs, compare_scores
+from llmsearch_optuna.display import print_completions, print_diagnosis, print_finalists, print_verdict
 from llmsearch_optuna.errors import ConfigurationError, LlmsearchError
 from llmsearch_optuna.interruption import Interruption
 from llmsearch_optuna.metrics import Metric, make_metric
-from llmsearch_optuna.storage import CompletionStore, shown_url, sqlite_url
+from llmsearch_optuna.storage import shown_url, sqlite_url
 from llmsearch_optuna.study import (
-    describe_params,
     finalists,
     find_trial,
     open_study,
     select_finalists,
-    study_key,
-    trial_params,
 )
 from llmsearch_optuna.study_file import StudyFile
-from llmsearch_optuna.verdict import Verdict, no_holdout, stored_verdict
+from llmsearch_optuna.terminal import escape_unencodable, printable
+from llmsearch_optuna.verdict import no_holdout, stored_verdict
 
 __all__ = ["main"]
 
@@ -50,6 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit status: 0, 1 after an error (one line on standard error says what to change), 130 after Ctrl-C, 143
         after SIGTERM.
     """
+    escape_unencodable()
     options = _parser().parse_args(arguments)
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     logging.getLogger("llmsearch_optuna").setLevel(logging.INFO)
@@ -65,8 +62,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return status or 0
 
 
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors show what was written, and do not send it to the terminal."""
+
+    def error(self, message: str) -> NoReturn:
+        super().error(printable(message))
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="llmsearch-optuna", description="Finds the generation parameters that score best for your model and data."
     )
     parser.add_argument("--version", action="version", version=__version__)
@@ -115,6 +119,7 @@ def _parser() -> argparse.ArgumentParser:
     confirm.set_defaults(command=_confirm)
     show = commands.add_parser("show", help="a trial's completions beside the references")
     show.add_argument("--trial", type=int, metavar="N", help="the trial's number; the best by default")
+    show.add_argument("--full", action="store_true", help="long texts in full")
     show.set_defaults(command=_show)
     for command in (best, confirm, show):
         command.add_argument("database", metavar="DB", help="an SQLite file or a storage URL")
@@ -170,7 +175,7 @@ def _record(options: argparse.Namespace) -> None:
     tuner = build_tuner(file)
     found = record(file, tuner, configurations=options.configs, path=path, show_progress=not options.quiet)
     count, samples = found.scores.shape
-    print(f"{count} configurations on {samples} samples, {found.tokens.sum()} tokens: {path}")
+    print(f"{count} configurations on {samples} samples, {found.tokens.sum()} tokens: {printable(str(path))}")
 
 
 def _doctor(options: argparse.Namespace) -> None:
@@ -178,10 +183,7 @@ def _doctor(options: argparse.Namespace) -> None:
     _prepare_model_libraries()
     from llmsearch_optuna.launch import build_tuner  # noqa: PLC0415
 
-    table = Table(show_header=False, box=None)
-    for name, found in build_tuner(file).diagnosis().items():
-        table.add_row(name, Text(found))
-    Console().print(table)
+    print_diagnosis(build_tuner(file).diagnosis())
 
 
 def _prepare_model_libraries() -> None:
@@ -205,18 +207,17 @@ def _search(file: StudyFile, options: argparse.Namespace, *, judge: bool = True)
     if interruption.signal is not None:
         print(_INTERRUPTED, file=sys.stderr)
         return 128 + interruption.signal
-    _print_finalists(study)
+    print_finalists(study)
     storage = shown_url(file.study.storage)
     if not judge:
-        print(f"for the verdict: llmsearch-optuna confirm {storage} --study {study.study_name}")
+        print(printable(f"for the verdict: llmsearch-optuna confirm {storage} --study {study.study_name}"))
     elif len(tuner.task.holdout) < 2:
         print(no_holdout(len(tuner.task.holdout)))
     else:
-        _print_verdict(tuner.confirm(study, show_progress=not options.quiet))
-    print(
-        f"\nstudy `{study.study_name}` in {storage.removeprefix('sqlite:///')} ({len(study.trials)} trials); ", end=""
-    )
-    print(f"look at it with: optuna-dashboard {storage}")
+        print_verdict(tuner.confirm(study, show_progress=not options.quiet))
+    place = f"study `{study.study_name}` in {storage.removeprefix('sqlite:///')} ({len(study.trials)} trials)"
+    print()
+    print(printable(f"{place}; look at it with: optuna-dashboard {storage}"))
     return 0
 
 
@@ -234,7 +235,7 @@ def _confirm(options: argparse.Namespace) -> None:
     if options.json:
         print(json.dumps(verdict.to_dict()))
     else:
-        _print_verdict(verdict)
+        print_verdict(verdict)
 
 
 def _compare(options: argparse.Namespace) -> None:
@@ -247,7 +248,7 @@ def _compare(options: argparse.Namespace) -> None:
         if options.json:
             print(json.dumps(verdict.to_dict()))
         else:
-            _print_verdict(verdict)
+            print_verdict(verdict)
 
 
 def _metrics(words: Sequence[str], *, greater_is_better: bool) -> list[Metric]:
@@ -276,60 +277,14 @@ def _best(options: argparse.Namespace) -> None:
         found = {"trial": best.trial.number, "score": best.trial.value, "params": best.params.to_dict()}
         print(json.dumps({**found, "verdict": verdict.to_dict() if verdict is not None and is_current else None}))
         return
-    _print_finalists(study)
+    print_finalists(study)
     if verdict is not None and is_current:
-        _print_verdict(verdict)
+        print_verdict(verdict)
     else:
         state = "no verdict yet" if verdict is None else "the finalists have changed since the last verdict"
-        print(f"{state}: llmsearch-optuna confirm {options.database}")
-
-
-def _print_finalists(study: optuna.Study) -> None:
-    table = Table(title="Scores on the search split")
-    for column in ("", "score", "trial", "parameters"):
-        table.add_column(column, overflow="fold")
-    for name, trial, params in finalists(study):
-        table.add_row(name, f"{trial.value:.4f}", str(trial.number), Text(describe_params(params)))
-    Console().print(table)
-
-
-def _print_verdict(verdict: Verdict) -> None:
-    gains = {one.name: one for one in verdict.comparisons}
-    held_out = "held-out " if verdict.held_out else ""
-    table = Table(title=f"Scores on {verdict.samples} {held_out}samples ({verdict.metric})")
-    columns = ("", "score", *(("search split", "trial") if verdict.held_out else ()), "gain [95 % interval]")
-    for column in columns:
-        table.add_column(Text(column), overflow="fold")
-    for one in verdict.finalists:
-        searched = "-" if one.search_score is None else f"{one.search_score:.4f}"
-        table.add_row(
-            Text(one.name),
-            f"{one.score:.4f}",
-            *((searched, str(one.trial)) if verdict.held_out else ()),
-            Text("reference" if one.name == verdict.reference else str(gains.get(one.name, "-"))),
-        )
-    console = Console(soft_wrap=True, highlight=False, markup=False)
-    Console().print(table)
-    console.print(f"verdict: {verdict.sentence}")
-    if verdict.seed_sentence is not None:
-        console.print(verdict.seed_sentence)
+        print(printable(f"{state}: llmsearch-optuna confirm {options.database}"))
 
 
 def _show(options: argparse.Namespace) -> None:
     study, storage = open_study(sqlite_url(options.database), options.study)
-    trial = find_trial(study, options.trial)
-    store = CompletionStore(storage)
-    samples = {sample.position: sample for sample in store.load_samples(study_key(study))}
-    console = Console(soft_wrap=True, highlight=False)
-    value = "no value" if trial.value is None else f"{trial.value:.4f}"
-    console.print(
-        Text(f"trial {trial.number}, {trial.state.name.lower()}, {value}: {describe_params(trial_params(trial))}")
-    )
-    for completion in store.load(study_key(study), trial.number):
-        score = "-" if completion.score is None else f"{completion.score:.4f}"
-        console.rule(f"row {completion.row}, score {score}, {completion.finish_reason}", align="left")
-        # Text objects: what a model wrote is never read as markup, and control codes are stripped.
-        console.print(Text("prompt: ", style="bold"), Text(samples[completion.position].prompt), sep="")
-        console.print(Text("completion: ", style="bold"), Text(completion.text), sep="")
-        reference = json.dumps(samples[completion.position].reference, ensure_ascii=False)
-        console.print(Text("reference: ", style="bold"), Text(reference), sep="")
+    print_completions(study, storage, find_trial(study, options.trial), in_full=options.full)

@@ -21,6 +21,8 @@ Messages are one line: what is wrong, the rule, the value, and what to change.
 import difflib
 from collections.abc import Iterable
 
+from llmsearch_optuna.terminal import printable
+
 __all__ = [
     "ConfigurationError",
     "FingerprintError",
@@ -44,12 +46,12 @@ class LlmsearchError(Exception):
     """Base class of every error that this package raises on purpose.
 
     Args:
-        message: What is wrong. What it quotes (a value, another library's message) may hold line breaks: they become
-            spaces.
+        message: What is wrong. What it quotes (a value, another library's message) may hold anything: line breaks
+            become spaces, and control characters are written out.
     """
 
     def __init__(self, message: str) -> None:
-        super().__init__(" ".join(line.strip() for line in message.splitlines() if line.strip()))
+        super().__init__(printable(" ".join(line.strip() for line in message.splitlines() if line.strip())))
 
 
 class ConfigurationError(LlmsearchError, ValueError):

@@ -1,6 +1,7 @@
-"""Live progress of a search: one bar, and one line per finished trial (all that a log file sees)."""
+"""Live progress of a search: one bar, and one line per finished trial, which is logged, too."""
 
 import contextlib
+import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
 from types import TracebackType
@@ -10,11 +11,15 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.text import Text
 
 from llmsearch_optuna.objective import Evaluation
 from llmsearch_optuna.study import BASELINE, ERROR, describe_params
+from llmsearch_optuna.terminal import printable
 
 __all__ = ["SearchProgress", "holdout_progress"]
+
+_LOG = logging.getLogger(__name__)
 
 
 @contextlib.contextmanager
@@ -112,8 +117,6 @@ class SearchProgress:
         self._finished += 1
         best = self._best()
         self._progress.update(self._bar, completed=self._finished, best=best, left=self._time_left(self._finished))
-        if not self._enabled:
-            return
         outcome = {
             TrialState.COMPLETE: f"{trial.value:.4f}" if trial.value is not None else "-",
             TrialState.PRUNED: f"{trial.value:.4f} pruned at {trial.last_step}"
@@ -123,7 +126,9 @@ class SearchProgress:
         params = describe_params(evaluation.params) if evaluation is not None else ""
         name = f" [{trial.user_attrs[BASELINE]}]" if BASELINE in trial.user_attrs else ""
         line = f"trial {trial.number}{name}: {outcome}  {params}  ({seconds:.1f} s, best {best})"
-        self._console.print(line, markup=False, soft_wrap=True)
+        _LOG.debug("%s", line)
+        if self._enabled:
+            self._console.print(Text(printable(line)), soft_wrap=True)
 
     def _best(self) -> str:
         try:

@@ -18,11 +18,12 @@ PACKAGE = "llmsearch_optuna"
 ROOT = Path(llmsearch_optuna.__file__).parent
 
 LEVELS = [
-    {"", "errors", "params", "identity"},  # "" is the package itself, which imports the others when they are asked for
+    # "" is the package itself, which imports the others when they are asked for.
+    {"", "errors", "params", "identity", "terminal"},
     {"dimensions", "space", "presets", "prompts", "task", "metrics", "storage", "data", "sampling", "statistics"},
     {"engine", "study", "study_file", "rounds", "scores", "pruning", "proposals"},
     {"comparison", "contenders", "holdout", "judging", "landscape", "limits", "objective", "verdict"},
-    {"interruption", "progress", "search", "tuner", "launch", "demo", "cli"},
+    {"display", "interruption", "progress", "search", "tuner", "launch", "demo", "cli"},
 ]
 
 # Who may import it, anywhere in a file; and "transformers" drags torch in.
