@@ -15,6 +15,7 @@ from llmsearch_optuna.presets import preset_names
 from llmsearch_optuna.proposals import Proposer
 from llmsearch_optuna.pruning import make_pruner
 from llmsearch_optuna.space import SearchSpace
+from llmsearch_optuna.storage import sqlite_url
 
 __all__ = ["Choice", "DataSection", "GenerationSection", "ModelSection", "PrunerChoice", "StudyFile", "StudySection"]
 
@@ -315,4 +316,4 @@ def _pruner_choice(table: Mapping[str, Any]) -> PrunerChoice:
 
 
 def _storage_url(storage: str, directory: Path) -> str:
-    return storage if "://" in storage else f"sqlite:///{directory / storage}"
+    return storage if "://" in storage else sqlite_url(str(directory / storage))

@@ -12,14 +12,15 @@ from optuna.storages import RDBStorage
 
 from llmsearch_optuna.errors import StorageError
 
-__all__ = ["exclusive_use", "open_storage", "readable_errors", "shown_url", "sqlite_url"]
+__all__ = ["exclusive_use", "open_storage", "readable_errors", "shown_url", "sqlite_path", "sqlite_url"]
 
 _BUSY_TIMEOUT_S = 60.0
 
 
 def sqlite_url(path: str) -> str:
     """The storage URL of an SQLite file; URLs are returned as they are."""
-    return path if "://" in path else f"sqlite:///{path}"
+    # In a URL, these two are no characters of a name.
+    return path if "://" in path else f"sqlite:///{path.replace('%', '%25').replace('?', '%3F')}"
 
 
 def open_storage(url: str | None, *, must_exist: bool = False) -> RDBStorage:
@@ -38,9 +39,10 @@ def open_storage(url: str | None, *, must_exist: bool = False) -> RDBStorage:
         pool = {"poolclass": sa.StaticPool, "connect_args": {"check_same_thread": False}}
         return RDBStorage("sqlite://", engine_kwargs=pool)
     with readable_errors(url):
-        path = _sqlite_path(url)
+        path = sqlite_path(url)
+        template = url.replace("{", "{{").replace("}", "}}")  # which Optuna formats
         if path is None:
-            return RDBStorage(url, engine_kwargs={"pool_pre_ping": True})
+            return RDBStorage(template, engine_kwargs={"pool_pre_ping": True})
         if must_exist and not path.is_file():
             raise StorageError(f"there is no database {path}")
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -52,7 +54,7 @@ def open_storage(url: str | None, *, must_exist: bool = False) -> RDBStorage:
                 connection.exec_driver_sql("PRAGMA journal_mode=WAL")
         finally:
             engine.dispose()
-        storage = RDBStorage(url, engine_kwargs={"connect_args": {"timeout": _BUSY_TIMEOUT_S}})
+        storage = RDBStorage(template, engine_kwargs={"connect_args": {"timeout": _BUSY_TIMEOUT_S}})
         sa.event.listen(storage.engine, "connect", _set_synchronous_normal)
         # The listener sees new connections only.
         storage.engine.dispose()
@@ -67,7 +69,7 @@ def exclusive_use(url: str | None) -> Iterator[None]:
         StorageError: Another process is searching it, the lock file cannot be made beside it, or the URL is wrong.
     """
     with readable_errors(url or "sqlite://"):
-        path = None if url is None else _sqlite_path(url)
+        path = None if url is None else sqlite_path(url)
     if path is None:
         yield
         return
@@ -85,8 +87,19 @@ def exclusive_use(url: str | None) -> Iterator[None]:
         lock.release()
 
 
-def _sqlite_path(url: str) -> Path | None:
-    parsed = sa.make_url(url)
+def sqlite_path(url: str) -> Path | None:
+    """The file of an SQLite database; ``None`` for databases in memory and for others.
+
+    Raises:
+        StorageError: The URL is wrong.
+    """
+    try:
+        parsed = sa.make_url(url)
+        parsed.render_as_string()
+    except sa.exc.ArgumentError as error:
+        raise StorageError(f"database {shown_url(url)} cannot be used: {error}") from error
+    except UnicodeError as error:
+        raise StorageError(f"the name of a database must be UTF-8, got {url.rpartition('/')[2]!r}") from error
     database = parsed.database
     # SQLite's own file: URIs may mean anything: they are left to SQLite.
     if parsed.get_backend_name() != "sqlite" or not database or database.startswith((":memory:", "file:")):
