@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import optuna
-from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from llmsearch_optuna.errors import ConfigurationError
@@ -46,16 +44,19 @@ class Limits:
             raise ConfigurationError(f"timeout must be > 0 seconds, got {self.timeout}")
 
 
-def reason_to_stop(study: optuna.Study, limits: Limits) -> str | None:
+def reason_to_stop(trials: Sequence[FrozenTrial], limits: Limits, *, maximize: bool) -> str | None:
     """Why no further proposal is worth its tokens; ``None`` if it may be.
 
     Either no score at all could beat the best trial by the margin, which is certain; or the last `patience` proposals
     did not. Of proposals that are alike, each beating the best with chance p, so many fail in a row with chance
     (1 - p) ^ patience, so that p is below 3 / patience with 95 % confidence (the "rule of three"; J. A. Hanley and
     A. Lippman-Hand, JAMA 249 (1983)). A sampler's proposals are not quite alike: they get better while it learns.
+
+    Args:
+        trials: All trials, in the order of their numbers.
+        limits: The margin, the patience and the range of scores.
+        maximize: Whether larger values are better.
     """
-    trials = study.get_trials(deepcopy=False)
-    maximize = study.direction == StudyDirection.MAXIMIZE
     values = [trial.value for trial in trials if trial.state == TrialState.COMPLETE and trial.value is not None]
     if values and limits.score_range is not None:
         best = max(values) if maximize else min(values)

@@ -15,7 +15,7 @@ from llmsearch_optuna.params import GenerationParams
 from llmsearch_optuna.scores import report_scores
 from llmsearch_optuna.space import SearchSpace
 from llmsearch_optuna.storage import CompletionStore, StoredCompletion
-from llmsearch_optuna.study import BASELINE, FIXED_PARAMS, JUDGED, PARAMS
+from llmsearch_optuna.study import BASELINE, FIXED_PARAMS, PARAMS
 from llmsearch_optuna.task import Sample
 
 __all__ = ["Evaluation", "GenerationObjective", "RungPlan", "processed_text", "rung_sizes"]
@@ -101,7 +101,8 @@ class GenerationObjective:
         """Chooses the trial's parameters and restores what an interrupted run of it has stored."""
         given = trial.user_attrs.get(FIXED_PARAMS)
         params = self.space.suggest(trial) if given is None else GenerationParams.from_json(given)
-        trial.set_user_attr(PARAMS, params.to_json())
+        if PARAMS not in trial.user_attrs:
+            trial.set_user_attr(PARAMS, params.to_json())
         return Evaluation(self, trial, params)
 
 
@@ -261,9 +262,15 @@ class Evaluation:
                 self._count(rows)
                 if self.scored not in reported:
                     self._trial.report(self.value, step=self.scored)
-        # A decision is not taken twice: by now, the pruner may have seen more trials.
-        if self._trial.user_attrs.get(JUDGED) != self.scored:
+        # What has been decided is not decided again, as the pruner may have seen more trials since: only where nothing
+        # was stored after this rung, it may not have been.
+        if self.scored == len(self._objective.samples) or self._is_latest():
             self._judge()
+
+    def _is_latest(self) -> bool:
+        """Whether no other trial has stored a rung since this one did."""
+        store = self._objective.store
+        return store is None or store.latest_rung(self._objective.study_key) in (None, self._trial.number)
 
     def _judge(self) -> None:
         """Asks the pruner, and sums up a trial that is finished."""
@@ -272,8 +279,6 @@ class Evaluation:
         if self.finished:
             self._trial.set_user_attr("tokens", self.tokens)
             self._trial.set_user_attr("finish_reasons", dict(self._finish_reasons))
-        else:
-            self._trial.set_user_attr(JUDGED, self.scored)
 
 
 def processed_text(output_preproc: Callable[[str], str], sample: Sample, completion: Completion) -> str:

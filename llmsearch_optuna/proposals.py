@@ -50,7 +50,7 @@ def sampler_names() -> tuple[str, ...]:
 
 @dataclass(frozen=True, kw_only=True)
 class Proposer:
-    """Queues the trials of a study, one after the other.
+    """Proposes the trials of a study, one after the other.
 
     Each is proposed by a sampler made for it alone, seeded with (seed, trials proposed before), in a rehearsal: a study
     in memory that holds the trials so far. So a proposal is a function of what is stored, whether the study was
@@ -88,24 +88,28 @@ class Proposer:
             raise ConfigurationError(unknown_name("way to show pruned trials", str(self.pruned), get_args(Pruned)))
         self._sampler(0)
 
-    def enqueue(self, study: optuna.Study) -> bool:
-        """Queues the next trial.
+    def propose(self, study: optuna.Study) -> FrozenTrial | None:
+        """The next trial, as running, with all its parameters; add it to the study.
 
         Args:
             study: The study, without trials that wait.
 
         Returns:
-            Whether there was one to propose: a grid ends.
+            The trial; ``None`` where there is none to propose: a grid ends.
         """
         trials = study.get_trials(deepcopy=False)
-        proposed = self._propose(study, [trial for trial in trials if FIXED_PARAMS not in trial.user_attrs])
+        proposed = self._rehearse(study, [trial for trial in trials if FIXED_PARAMS not in trial.user_attrs])
         if proposed is None:
-            return False
+            return None
         state = proposed.system_attrs if self.name in ("grid", "cmaes") else {}
-        study.enqueue_trial(proposed.params, user_attrs={_SAMPLER_STATE: state} if state else {})
-        return True
+        return create_trial(
+            state=TrialState.RUNNING,
+            params=proposed.params,
+            distributions=proposed.distributions,
+            user_attrs={_SAMPLER_STATE: state} if state else {},
+        )
 
-    def _propose(self, study: optuna.Study, trials: Sequence[FrozenTrial]) -> FrozenTrial | None:
+    def _rehearse(self, study: optuna.Study, trials: Sequence[FrozenTrial]) -> FrozenTrial | None:
         sampler = self._sampler(len(trials))
         with _quiet():
             rehearsal = optuna.create_study(direction=study.direction, sampler=sampler)

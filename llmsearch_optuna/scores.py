@@ -8,7 +8,6 @@ import optuna
 from optuna.trial import FrozenTrial
 
 from llmsearch_optuna.storage import CompletionStore
-from llmsearch_optuna.study import study_key
 
 __all__ = ["RememberedScores", "ScoreReader", "StoredScores", "report_scores", "reported_scores"]
 
@@ -43,14 +42,16 @@ class StoredScores:
 
     Args:
         store: Where its completions are kept.
+        study_key: Its key there.
     """
 
-    def __init__(self, store: CompletionStore) -> None:
+    def __init__(self, store: CompletionStore, study_key: str) -> None:
         self._store = store
+        self._study_key = study_key
 
-    def __call__(self, study: optuna.Study, trial: FrozenTrial) -> _Floats | None:
+    def __call__(self, study: optuna.Study, trial: FrozenTrial) -> _Floats | None:  # noqa: ARG002  # a ScoreReader
         """See `ScoreReader`."""
-        scores = self._store.load_scores(study_key(study), trial.number)
+        scores = self._store.load_scores(self._study_key, trial.number)
         return None if not scores or None in scores else np.array(scores, dtype=np.float64)
 
 

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import optuna
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import RDBStorage
+from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from llmsearch_optuna.engine import Completion
@@ -19,7 +20,7 @@ from llmsearch_optuna.progress import SearchProgress
 from llmsearch_optuna.proposals import Proposer
 from llmsearch_optuna.rounds import rounds_passed
 from llmsearch_optuna.storage import Claims
-from llmsearch_optuna.study import ENDED, ERROR, ROUND
+from llmsearch_optuna.study import ENDED, ERROR, PARAMS, ROUND
 
 __all__ = ["run_search"]
 
@@ -134,13 +135,9 @@ class _Search:
         Args:
             room: How many are wanted; see `Claims.take_abandoned`.
         """
-        study_id = self._storage.get_study_id_from_name(self._study.study_name)
         with self._claims.exclusively():
             left = [one.number for one in self._trials(TrialState.RUNNING) if one.number not in self._in_flight]
-            taken = [
-                optuna.Trial(self._study, self._storage.get_trial_id_from_study_id_trial_number(study_id, number))
-                for number in self._claims.take_abandoned(left, room)
-            ]
+            taken = [self._attach(number) for number in self._claims.take_abandoned(left, room)]
             for trial in taken:
                 self._note_begin(trial)  # which a process may not have come to that died
         for trial in taken:
@@ -225,24 +222,42 @@ class _Search:
     def _ask(self) -> optuna.Trial | None:
         """The next trial, if there is to be one."""
         with self._claims.exclusively():
-            begun = self._trials(TrialState.RUNNING, *_FINISHED)
-            if len(begun) >= self._limits.n_trials:
+            trials = self._trials()
+            waiting = sum(trial.state == TrialState.WAITING for trial in trials)
+            if len(trials) - waiting >= self._limits.n_trials:
                 return None
-            if not self._trials(TrialState.WAITING):
-                if reason := reason_to_stop(self._study, self._limits):
-                    _LOG.info("no further trials: %s", reason)
-                    return None
-                if not self._proposer.enqueue(self._study):
-                    _LOG.info("every point of the grid is evaluated")
-                    return None
-            trial = self._study.ask()
-            self._claims.take(trial.number)
-            self._note_begin(trial)
+            trial = self._study.ask() if waiting else self._propose(trials)
+            if trial is not None:
+                self._claims.take(trial.number)
+                self._note_begin(trial)
             return trial
+
+    def _propose(self, trials: Sequence[FrozenTrial]) -> optuna.Trial | None:
+        """Begins a trial of the sampler's, all in one transaction."""
+        maximize = self._study.direction == StudyDirection.MAXIMIZE
+        if reason := reason_to_stop(trials, self._limits, maximize=maximize):
+            _LOG.info("no further trials: %s", reason)
+            return None
+        proposed = self._proposer.propose(self._study)
+        if proposed is None:
+            _LOG.info("every point of the grid is evaluated")
+            return None
+        proposed.set_user_attr(PARAMS, self._objective.space.suggest(proposed).to_json())
+        proposed.set_user_attr(ROUND, self._round(trials))
+        self._study.add_trial(proposed)
+        return self._attach(max(trial.number for trial in self._trials(TrialState.RUNNING)))
+
+    def _attach(self, number: int) -> optuna.Trial:
+        study_id = self._storage.get_study_id_from_name(self._study.study_name)
+        return optuna.Trial(self._study, self._storage.get_trial_id_from_study_id_trial_number(study_id, number))
+
+    def _round(self, trials: Sequence[FrozenTrial]) -> int:
+        """When a trial begins; see `ROUND`."""
+        return sum(trial.state in _FINISHED for trial in trials) if self._claims.shared else self._latest
 
     def _note_begin(self, trial: optuna.Trial) -> None:
         if ROUND not in trial.user_attrs:
-            trial.set_user_attr(ROUND, len(self._trials(*_FINISHED)) if self._claims.shared else self._latest)
+            trial.set_user_attr(ROUND, self._round(self._trials()))
 
     def _start(self, trial: optuna.Trial) -> None:
         started = time.monotonic()

@@ -19,7 +19,6 @@ __all__ = [
     "ENDED",
     "ERROR",
     "FIXED_PARAMS",
-    "JUDGED",
     "PARAMS",
     "ROUND",
     "Finalist",
@@ -50,9 +49,6 @@ BASELINE = "baseline"
 
 ERROR = "error"
 """User attribute of a failed trial: why."""
-
-JUDGED = "judged"
-"""User attribute of a trial: the samples it was scored on when the pruner last let it go on."""
 
 ROUND = "round"
 """User attribute of a trial: the round of the search in which it began; in a study that several workers share, the

@@ -343,7 +343,7 @@ class Tuner:
                 store.save_samples(key, self.task.stored())
                 enqueue(study, points[:n_trials])
             self._searched[key] = (storage, database)
-            scores = RememberedScores(StoredScores(store))
+            scores = RememberedScores(StoredScores(store, key))
             study.pruner = self._pruner(pruner, objective.rungs, pruner_args, scores)
             if isinstance(study.pruner, PairedPruner):
                 limits = dataclasses.replace(limits, margin=study.pruner.margin, score_range=self.score_range)

@@ -67,14 +67,20 @@ def score(params: GenerationParams) -> float:
     return -(((params.temperature or 0.0) - 0.7) ** 2) - ((params.top_p or 0.0) - 0.9) ** 2
 
 
+def begin(made: Proposer, study: optuna.Study) -> optuna.Trial:
+    """Begins the next proposal as the search does."""
+    proposed = made.propose(study)
+    assert proposed is not None
+    study.add_trial(proposed)
+    return optuna.Trial(study, study.trials[-1]._trial_id)
+
+
 def run(study: optuna.Study, made: Proposer, n_trials: int, given: int = 0) -> list[dict[str, Any]]:
     """Asks, evaluates and tells as the search does; the first `given` trials are baselines that beat all others."""
     for number in range(len(study.get_trials(deepcopy=False)), n_trials):
         if number < given:
             study.enqueue_trial({}, user_attrs={FIXED_PARAMS: "{}"})
-        else:
-            assert made.enqueue(study)
-        trial = study.ask()
+        trial = study.ask() if number < given else begin(made, study)
         if number < given:
             study.tell(trial, 1.0)
         elif number % 5 == 4:
@@ -124,21 +130,16 @@ def test_an_interrupted_study_proposes_as_an_uninterrupted_one(name: str) -> Non
 
 
 @pytest.mark.parametrize("name", SAMPLERS)
-def test_a_trial_killed_before_or_between_its_parameters_keeps_them(name: str) -> None:
+def test_a_trial_is_stored_with_all_its_parameters_at_once(name: str) -> None:
     space, number = SPACES["mixed"], LENGTHS.get(name, 14) - 1
     whole = run(in_memory(), proposer(name, space), number + 1, given=2)
-    for suggestions in (0, 1, 3):
-        study = in_memory()
-        run(study, proposer(name, space), number, given=2)
-        proposer(name, space).enqueue(study)
-        trial = study.ask()
-        for dimension in list(space.dimensions)[:suggestions]:
-            trial._suggest(dimension, space.dimensions[dimension].distribution())
-        left = reopened(study).trials[number]
-        assert (left.state, len(left.params)) == (TrialState.RUNNING, suggestions)
-        again = optuna.Trial(reopened(study), left._trial_id)
-        space.suggest(again)
-        assert again.params == whole[number]
+    study = in_memory()
+    run(study, proposer(name, space), number, given=2)
+    begin(proposer(name, space), study)
+    left = reopened(study).trials[number]
+    assert (left.state, left.params) == (TrialState.RUNNING, whole[number])
+    assert space.suggest(optuna.Trial(reopened(study), left._trial_id)) == space.suggest(left)
+    assert reopened(study).trials[number].params == whole[number]
 
 
 def test_proposing_says_nothing(caplog: pytest.LogCaptureFixture) -> None:
@@ -147,7 +148,7 @@ def test_proposing_says_nothing(caplog: pytest.LogCaptureFixture) -> None:
     optuna.logging.set_verbosity(optuna.logging.INFO)
     try:
         caplog.clear()
-        proposer("random", SPACES["mixed"]).enqueue(study)
+        proposer("random", SPACES["mixed"]).propose(study)
         assert optuna.logging.get_verbosity() == optuna.logging.INFO
     finally:
         optuna.logging.set_verbosity(verbosity)
@@ -219,8 +220,7 @@ def run_with_pruned(made: Proposer, levels: dict[str, list[float]]) -> list[dict
     """What is proposed after one complete trial, and pruned ones whose scores depend on the temperature."""
     study = in_memory()
     for number in range(14):
-        assert made.enqueue(study)
-        trial = study.ask()
+        trial = begin(made, study)
         made.space.suggest(trial)
         temperature = trial.params["temperature"]
         kind = "complete" if number < 1 else "pruned"
@@ -267,13 +267,12 @@ def test_pruned_trials_keep_their_points_of_the_grid() -> None:
         study = in_memory()
         made = Proposer(name="grid", space=GRID, seed=1, pruned=pruned)
         for _ in range(24):
-            assert made.enqueue(study)
-            trial = study.ask()
+            trial = begin(made, study)
             made.space.suggest(trial)
             report_scores(trial, [0.5])
             study.tell(trial, state=TrialState.PRUNED)
         assert set(grid_points(study)) == POINTS
-        assert not made.enqueue(study)
+        assert made.propose(study) is None
 
 
 def test_the_estimate_needs_scores() -> None:
@@ -312,7 +311,7 @@ def test_a_grid_visits_every_point_once_and_ends(given: int) -> None:
     assert len(POINTS) == 24
     assert len(grid_points(study)) == 24
     assert set(grid_points(study)) == POINTS
-    assert not proposer("grid", GRID).enqueue(study)
+    assert proposer("grid", GRID).propose(study) is None
     assert len(study.trials) == given + 24
     assert grid_points(study) != sorted(grid_points(study), key=str)
 
@@ -321,8 +320,7 @@ def test_a_grid_goes_on_after_failed_and_left_trials() -> None:
     study = in_memory()
     made = proposer("grid", GRID)
     for number in range(24):
-        assert made.enqueue(study)
-        trial = study.ask()
+        trial = begin(made, study)
         made.space.suggest(trial)
         if number != 5:
             study.tell(trial, None, state=TrialState.FAIL)

@@ -30,7 +30,7 @@ def test_what_is_stored_is_read() -> None:
     database = open_storage(None)
     study = create_study("s", database, greater_is_better=True, fingerprint={})
     store = CompletionStore(database)
-    reader = StoredScores(store)
+    reader = StoredScores(store, study_key(study))
     for _ in range(3):
         study.ask()
     store.append(study_key(study), 1, [completion(1, 0.5), completion(0, 0.25)])

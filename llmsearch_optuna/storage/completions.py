@@ -1,6 +1,5 @@
 """Beside Optuna's study: its samples, and every completion with its score."""
 
-import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -38,6 +37,13 @@ _COMPLETIONS = sa.Table(
     sa.Column("study_key", sa.String(32), primary_key=True),
     sa.Column("trial_number", sa.Integer, primary_key=True, autoincrement=False),
     *_completion_columns(),
+)
+
+_LATEST = sa.Table(
+    "llmsearch_latest_rung",
+    METADATA,
+    sa.Column("study_key", sa.String(32), primary_key=True),
+    sa.Column("trial_number", sa.Integer, nullable=False),
 )
 
 _HELD_OUT = sa.Table(
@@ -153,14 +159,27 @@ class CompletionStore:
             LeaseLostError: Another process has taken the trial over.
         """
         rows = [
-            {"study_key": study_key, "trial_number": trial_number, **dataclasses.asdict(completion)}
-            for completion in completions
+            {"study_key": study_key, "trial_number": trial_number, **vars(completion)} for completion in completions
         ]
         if not rows:  # which SQLAlchemy would take for a row of defaults
             return
         with readable_errors(self._engine.url), self._engine.begin() as connection:
             self._claims.require(connection, trial_number)
             connection.execute(_COMPLETIONS.insert(), rows)
+            if not self._claims.shared:
+                latest = _LATEST.update().where(_LATEST.c.study_key == study_key).values(trial_number=trial_number)
+                if connection.execute(latest).rowcount == 0:
+                    connection.execute(_LATEST.insert().values(study_key=study_key, trial_number=trial_number))
+
+    def latest_rung(self, study_key: str) -> int | None:
+        """The number of the trial whose rung was stored last; ``None`` if that is not known, as among workers.
+
+        Raises:
+            StorageError: The database cannot be read.
+        """
+        query = sa.select(_LATEST.c.trial_number).where(_LATEST.c.study_key == study_key)
+        with readable_errors(self._engine.url), self._engine.connect() as connection:
+            return connection.execute(query).scalar()
 
     def load(self, study_key: str, trial_number: int) -> list[StoredCompletion]:
         """The completions of one trial, by position.
@@ -207,7 +226,7 @@ class CompletionStore:
             StorageError: The database cannot be written.
         """
         rows = [
-            {"study_key": study_key, "finalist": finalist, "seed": seed, **dataclasses.asdict(completion)}
+            {"study_key": study_key, "finalist": finalist, "seed": seed, **vars(completion)}
             for finalist, seed, completion in completions
         ]
         if rows:
@@ -255,7 +274,7 @@ class CompletionStore:
         Raises:
             StorageError: The database cannot be written.
         """
-        rows = [{"study_key": study_key, **dataclasses.asdict(sample)} for sample in samples]
+        rows = [{"study_key": study_key, **vars(sample)} for sample in samples]
         kept = sa.select(sa.func.count()).where(_SAMPLES.c.study_key == study_key)
         with readable_errors(self._engine.url), self._engine.begin() as connection:
             if rows and connection.execute(kept).scalar() == 0:

@@ -227,7 +227,8 @@ def pruner_of(setting: Setting, rungs: Sequence[int], scores: Scores) -> BasePru
 def _propose(proposer: Proposer, study: optuna.Study, trials: int) -> None:
     """Queues the next trial; those that do not depend on results are made once for all pruners."""
     if proposer.name not in ("random", "qmc"):
-        proposer.enqueue(study)
+        proposed = proposer.propose(study)
+        study.enqueue_trial(proposed.params, user_attrs=proposed.user_attrs)
         return
     proposed = sum(FIXED_PARAMS not in trial.user_attrs for trial in study.get_trials(deepcopy=False))
     study.enqueue_trial(_fixed_proposals(proposer.name, proposer.space, proposer.seed, trials)[proposed])
@@ -241,8 +242,9 @@ def _fixed_proposals(name: str, space: SearchSpace, seed: int, count: int) -> li
         # One sequence, drawn in one go, where the proposer begins it anew for every trial.
         study.sampler = proposer._sampler(0)  # noqa: SLF001
     for _ in range(count):
-        if name != "qmc":
-            proposer.enqueue(study)
+        proposed = None if name == "qmc" else proposer.propose(study)
+        if proposed is not None:
+            study.enqueue_trial(proposed.params)
         trial = study.ask()
         space.suggest(trial)
         study.tell(trial, 0.0)
