@@ -5,9 +5,12 @@ import dataclasses
 import json
 import logging
 import os
+import re
+import shlex
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from importlib import resources
 from pathlib import Path
 from typing import Any, NoReturn
@@ -19,6 +22,7 @@ from llmsearch_optuna.comparison import compare_outputs, compare_scores
 from llmsearch_optuna.display import print_completions, print_diagnosis, print_finalists, print_verdict
 from llmsearch_optuna.errors import ConfigurationError, LlmsearchError
 from llmsearch_optuna.interruption import Interruption
+from llmsearch_optuna.logs import ConsoleFormatter, StudyLog, log_path, study_log
 from llmsearch_optuna.metrics import Metric, make_metric
 from llmsearch_optuna.storage import shown_url, sqlite_url
 from llmsearch_optuna.study import (
@@ -48,8 +52,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     escape_unencodable()
     options = _parser().parse_args(arguments)
-    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    options.command_line = shlex.join(["llmsearch-optuna", *(sys.argv[1:] if arguments is None else arguments)])
+    console = logging.StreamHandler()
+    console.setFormatter(ConsoleFormatter())
+    logging.basicConfig(level=logging.WARNING, handlers=[console])
     logging.getLogger("llmsearch_optuna").setLevel(logging.INFO)
+    logging.captureWarnings(True)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:
         status: int | None = options.command(options)
@@ -59,6 +67,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print(_INTERRUPTED, file=sys.stderr)
         return 128 + signal.SIGINT
+    finally:
+        logging.captureWarnings(False)
     return status or 0
 
 
@@ -117,6 +127,10 @@ def _parser() -> argparse.ArgumentParser:
     confirm.add_argument("--json", action="store_true", help="print the verdict as JSON")
     confirm.add_argument("--quiet", action="store_true", help="show no progress")
     confirm.set_defaults(command=_confirm)
+    for command in (demo, run, worker, record, confirm):
+        command.add_argument(
+            "--log", type=Path, metavar="FILE", help="where to append all that happens; beside the database by default"
+        )
     show = commands.add_parser("show", help="a trial's completions beside the references")
     show.add_argument("--trial", type=int, metavar="N", help="the trial's number; the best by default")
     show.add_argument("--full", action="store_true", help="long texts in full")
@@ -169,11 +183,13 @@ def _record(options: argparse.Namespace) -> None:
     if options.seed is not None:
         file = dataclasses.replace(file, study=dataclasses.replace(file.study, seed=options.seed))
     path = options.output or options.study.with_suffix(".parquet")
-    _prepare_model_libraries()
-    from llmsearch_optuna.launch import build_tuner, record  # noqa: PLC0415
+    with _log(options, file.study.name, sqlite_url(f"{path}.db"), path.parent) as log:
+        _prepare_model_libraries()
+        from llmsearch_optuna.launch import build_tuner, record  # noqa: PLC0415
 
-    tuner = build_tuner(file)
-    found = record(file, tuner, configurations=options.configs, path=path, show_progress=not options.quiet)
+        log.follow_libraries()
+        tuner = build_tuner(file)
+        found = record(file, tuner, configurations=options.configs, path=path, show_progress=not options.quiet)
     count, samples = found.scores.shape
     print(f"{count} configurations on {samples} samples, {found.tokens.sum()} tokens: {printable(str(path))}")
 
@@ -195,30 +211,45 @@ def _prepare_model_libraries() -> None:
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 
 
+def _log(
+    options: argparse.Namespace, study_name: str, storage: str, directory: Path
+) -> AbstractContextManager[StudyLog]:
+    """The study's log, which begins with what is run."""
+    about = {
+        "command": re.sub(r"://([^:/\s]*):\S*@", r"://\1:***@", options.command_line),
+        "directory": str(Path.cwd()),
+        "study": f"{study_name} in {shown_url(storage)}",
+    }
+    return study_log(options.log or log_path(storage, study_name, directory), about=about)
+
+
 def _search(file: StudyFile, options: argparse.Namespace, *, judge: bool = True) -> int:
     """Runs a search and, unless it is left to `confirm`, its verdict; returns the exit status."""
     file = file.with_limits(n_trials=options.trials, timeout_s=options.timeout, max_tokens_total=options.max_tokens)
-    _prepare_model_libraries()
-    from llmsearch_optuna.launch import build_tuner, search  # noqa: PLC0415
+    with _log(options, file.study.name, file.study.storage, file.directory) as log:
+        _prepare_model_libraries()
+        from llmsearch_optuna.launch import build_tuner, search  # noqa: PLC0415
 
-    tuner = build_tuner(file)
-    with Interruption() as interruption:
-        study = search(file, tuner, should_stop=interruption, show_progress=not options.quiet)
-    if interruption.signal is not None:
-        print(_INTERRUPTED, file=sys.stderr)
-        return 128 + interruption.signal
-    print_finalists(study)
-    storage = shown_url(file.study.storage)
-    if not judge:
-        print(printable(f"for the verdict: llmsearch-optuna confirm {storage} --study {study.study_name}"))
-    elif len(tuner.task.holdout) < 2:
-        print(no_holdout(len(tuner.task.holdout)))
-    else:
-        print_verdict(tuner.confirm(study, show_progress=not options.quiet))
-    place = f"study `{study.study_name}` in {storage.removeprefix('sqlite:///')} ({len(study.trials)} trials)"
-    print()
-    print(printable(f"{place}; look at it with: optuna-dashboard {storage}"))
-    return 0
+        log.follow_libraries()
+        tuner = build_tuner(file)
+        with Interruption() as interruption:
+            study = search(file, tuner, should_stop=interruption, show_progress=not options.quiet)
+        if interruption.signal is not None:
+            log.outcome = f"interrupted by {interruption.signal.name}"
+            print(_INTERRUPTED, file=sys.stderr)
+            return 128 + interruption.signal
+        print_finalists(study)
+        storage = shown_url(file.study.storage)
+        if not judge:
+            print(printable(f"for the verdict: llmsearch-optuna confirm {storage} --study {study.study_name}"))
+        elif len(tuner.task.holdout) < 2:
+            print(no_holdout(len(tuner.task.holdout)))
+        else:
+            print_verdict(tuner.confirm(study, show_progress=not options.quiet))
+        place = f"study `{study.study_name}` in {storage.removeprefix('sqlite:///')} ({len(study.trials)} trials)"
+        print()
+        print(printable(f"{place}; look at it with: optuna-dashboard {storage}"))
+        return 0
 
 
 def _confirm(options: argparse.Namespace) -> None:
@@ -228,10 +259,12 @@ def _confirm(options: argparse.Namespace) -> None:
     study, _ = open_study(url, options.study)
     verdict = stored_verdict(study)
     if verdict is None or not verdict.is_of(select_finalists(study), options.seeds):
-        _prepare_model_libraries()
-        from llmsearch_optuna.launch import confirm  # noqa: PLC0415
+        with _log(options, study.study_name, url, Path()) as log:
+            _prepare_model_libraries()
+            from llmsearch_optuna.launch import confirm  # noqa: PLC0415
 
-        verdict = confirm(study, url, seeds=options.seeds, show_progress=not options.quiet)
+            log.follow_libraries()
+            verdict = confirm(study, url, seeds=options.seeds, show_progress=not options.quiet)
     if options.json:
         print(json.dumps(verdict.to_dict()))
     else:

@@ -21,7 +21,7 @@ LEVELS = [
     # "" is the package itself, which imports the others when they are asked for.
     {"", "errors", "params", "identity", "terminal"},
     {"dimensions", "space", "presets", "prompts", "task", "metrics", "storage", "data", "sampling", "statistics"},
-    {"engine", "study", "study_file", "rounds", "scores", "pruning", "proposals"},
+    {"engine", "logs", "study", "study_file", "rounds", "scores", "pruning", "proposals"},
     {"comparison", "contenders", "holdout", "judging", "landscape", "limits", "objective", "verdict"},
     {"display", "interruption", "progress", "search", "tuner", "launch", "demo", "cli"},
 ]
