@@ -165,7 +165,7 @@ def _read(path: Path) -> _Outputs:
 def _parsed(content: str, place: str) -> Mapping[str, Any]:
     try:
         values = json.loads(content)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:  # the latter where it is nested a thousand times
         raise TaskError(f"{place} is not JSON: {error}") from error
     if not isinstance(values, dict):
         raise TaskError(f"{place} must be an object with an `id`, got {_shown(values)}")

@@ -1,8 +1,9 @@
 """Where the rows come from: a file, or a dataset of the hub."""
 
+import contextlib
 import csv
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 import datasets
@@ -44,7 +45,7 @@ def load_data(
         raise TaskError(f"config and split belong to hub datasets, and {file} is a file: remove them")
     try:
         return as_dataset(_READERS[suffix](file))
-    except (OSError, ValueError, csv.Error) as error:
+    except (OSError, ValueError, RecursionError, csv.Error) as error:
         raise TaskError(f"data file {file} cannot be read: {error}") from error
 
 
@@ -61,13 +62,13 @@ def _json_rows(lines: Iterable[str]) -> list[object]:
         if line.strip():
             try:
                 rows.append(json.loads(line))
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:  # the latter where it is nested a thousand times
                 raise TaskError(f"line {number} is not JSON: {error}") from error
     return rows
 
 
 def _read_csv(file: Path, delimiter: str = ",") -> list[dict[str, str]]:
-    with file.open(encoding="utf-8-sig", newline="") as stream:
+    with file.open(encoding="utf-8-sig", newline="") as stream, _long_cells():
         reader = csv.reader(stream, delimiter=delimiter, strict=True)
         header = next(reader, [])
         if len(set(header)) < len(header):
@@ -79,6 +80,16 @@ def _read_csv(file: Path, delimiter: str = ",") -> list[dict[str, str]]:
             if cells:
                 rows.append(dict(zip(header, cells, strict=True)))
         return rows
+
+
+@contextlib.contextmanager
+def _long_cells() -> Iterator[None]:
+    """While cells of any length are read: the module's own limit is 128 kB."""
+    limit = csv.field_size_limit(2**31 - 1)
+    try:
+        yield
+    finally:
+        csv.field_size_limit(limit)
 
 
 def _read_tsv(file: Path) -> list[dict[str, str]]:

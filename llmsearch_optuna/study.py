@@ -10,7 +10,7 @@ from optuna.storages import RDBStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-from llmsearch_optuna.errors import FingerprintError, StorageError, unknown_name
+from llmsearch_optuna.errors import ConfigurationError, FingerprintError, StorageError, unknown_name
 from llmsearch_optuna.params import GenerationParams
 from llmsearch_optuna.storage import open_storage, readable_errors, shown_url
 
@@ -110,9 +110,14 @@ def create_study(
         fingerprint: What the scores depend on, by name (model, prompts, metric, ...).
 
     Raises:
+        ConfigurationError: No database can hold the name.
         FingerprintError: The existing study was made for something else; the message says what differs.
         StorageError: A study of this name exists and was not made by this package.
     """
+    try:
+        name.encode()
+    except UnicodeEncodeError as error:
+        raise ConfigurationError(f"study_name must be UTF-8, got {name!r}") from error
     direction: Literal["maximize", "minimize"] = "maximize" if greater_is_better else "minimize"
     wanted = {**fingerprint, "direction": direction}
     with readable_errors(storage.engine.url):

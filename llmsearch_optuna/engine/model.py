@@ -57,7 +57,7 @@ def load_model(
     gguf_file: str | None = None,
     allow_pickle: bool = False,
 ) -> LoadedModel:
-    """Loads a model and its tokenizer from a directory or the hub.
+    """Loads a model and its tokenizer from a directory or the hub; code that comes with them is never run.
 
     Args:
         name: Directory or hub id.
@@ -73,7 +73,10 @@ def load_model(
     if dtype is not None and dtype not in _DTYPES:
         raise ModelError(f"dtype must be one of {', '.join(_DTYPES)}, got {dtype!r}")
     device = device or best_device()
-    shared: dict[str, Any] = {"revision": revision} | ({"gguf_file": gguf_file} if gguf_file else {})
+    # Left to its default, transformers asks on the terminal whether to run a repository's code.
+    shared: dict[str, Any] = {"revision": revision, "trust_remote_code": False}
+    if gguf_file:
+        shared["gguf_file"] = gguf_file
     placement: dict[str, Any] = {"device_map": "auto"} if device == "auto" else {}
     try:
         config = AutoConfig.from_pretrained(name, **shared)
@@ -88,6 +91,8 @@ def load_model(
         )
     except (OSError, ValueError, ImportError, KeyError) as error:
         reason = " ".join(str(error).split())
+        if "trust_remote_code" in reason:
+            reason = "it comes with code of its own, which is not run here: load it yourself, and pass the loaded model"
         raise ModelError(f"model {name} cannot be loaded: {reason}") from error
     if device != "auto":
         place_model(model, device)

@@ -1,5 +1,6 @@
 """Loading models, and what the search must know of them."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -49,10 +50,30 @@ def test_pickles_are_loaded_only_when_asked_for(tmp_path: Path) -> None:
     saved(tmp_path)
     (tmp_path / "model.safetensors").unlink()
     torch.save(model.state_dict(), tmp_path / "pytorch_model.bin")
-    with pytest.raises(ModelError, match=r"cannot be loaded: .*safetensors"):
+    with pytest.raises(ModelError, match=r"cannot be loaded: .*safetensors") as caught:
         load_model(str(tmp_path))
+    assert "\n" not in str(caught.value)
     loaded = load_model(str(tmp_path), allow_pickle=True, device="cpu").model
     assert model_fingerprint(loaded) == model_fingerprint(model)
+
+
+@pytest.mark.parametrize("part", ["AutoConfig", "AutoTokenizer"])
+def test_code_that_comes_with_a_model_is_never_run(part: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def ask(question: str) -> str:
+        pytest.fail(f"asked: {question}")
+
+    monkeypatch.setattr("builtins.input", ask)
+    saved(tmp_path)
+    was_run = tmp_path / "run"
+    (tmp_path / "own.py").write_text(f"open({str(was_run)!r}, 'w')\nclass Own: pass\n")
+    file = tmp_path / ("tokenizer_config.json" if part == "AutoTokenizer" else "config.json")
+    config = json.loads(file.read_text())
+    own = ["own.Own", None] if part == "AutoTokenizer" else "own.Own"
+    config |= {"model_type": "own", "tokenizer_class": "Own", "auto_map": {part: own}}
+    file.write_text(json.dumps(config))
+    with pytest.raises(ModelError, match=r"cannot be loaded: it comes with code of its own, which is not run here"):
+        load_model(str(tmp_path), device="cpu")
+    assert not was_run.exists()
 
 
 @pytest.mark.parametrize(
