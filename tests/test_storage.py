@@ -308,8 +308,9 @@ def test_a_path_is_no_url_for_the_lock_either() -> None:
 
 def test_a_missing_driver_is_named_and_the_password_is_not() -> None:
     message = refused(lambda: open_storage("oracle+oracledb://me:secret@host/db"))
-    assert message.startswith(
-        "database oracle+oracledb://me:***@host/db cannot be used: Failed to import DB access module"
+    assert message == (
+        "database oracle+oracledb://me:***@host/db cannot be used: No module named 'oracledb': install the database's "
+        "driver"
     )
 
 
@@ -327,7 +328,9 @@ def test_a_damaged_database(path: Path, url: str) -> None:
     content[-100 * 1024 :] = b"\x55" * (100 * 1024)
     path.write_bytes(content)
     message = refused(lambda: CompletionStore(open_storage(url)).load("key", 0))
-    assert message == f"database {url} cannot be used: database disk image is malformed"
+    assert message == (
+        f"database {url} cannot be used: database disk image is malformed: `llmsearch-optuna fsck` says what is whole"
+    )
 
 
 def test_errors_of_optuna_are_readable_too() -> None:
@@ -352,11 +355,16 @@ def test_a_newer_schema_is_refused_and_an_own_one_kept(url: str) -> None:
     CompletionStore(storage)
     CompletionStore(storage)
     with storage.engine.begin() as connection:
-        assert connection.exec_driver_sql("SELECT version FROM llmsearch_schema").scalars().all() == [1]
-        connection.exec_driver_sql("INSERT INTO llmsearch_schema VALUES (2)")
-    assert refused(lambda: CompletionStore(storage)) == (
-        f"{url} was written by a newer llmsearch_optuna (schema 2, this one knows 1): upgrade the package"
-    )
+        assert connection.exec_driver_sql("SELECT version FROM llmsearch_schema").scalars().all() == [2]
+        connection.exec_driver_sql("INSERT INTO llmsearch_schema VALUES (3)")
+    for attempt in (
+        lambda: CompletionStore(storage),
+        lambda: open_storage(url),
+        lambda: open_storage(url, must_exist=True),
+    ):
+        assert refused(attempt) == (
+            f"{url} was written by a newer llmsearch_optuna (schema 3, this one knows 2): upgrade the package"
+        )
 
 
 def test_a_schema_of_another_optuna_is_refused(url: str) -> None:

@@ -29,7 +29,7 @@ def letters(references: list[dict[str, str]], predictions: list[str]) -> list[fl
 
 def make_tuner(after_inference: Callable[[], None] = lambda: None) -> Tuner:
     model = tiny_model()
-    weights = np.random.RandomState(0)  # noqa: NPY002  # draws the same everywhere and for ever
+    weights = np.random.RandomState(0)  # draws the same everywhere and for ever
     with torch.no_grad():
         for weight in model.parameters():
             weight.copy_(torch.from_numpy(weights.uniform(-1.0, 1.0, tuple(weight.shape))))

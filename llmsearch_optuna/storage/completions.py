@@ -7,16 +7,12 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 from optuna.storages import RDBStorage
 
-from llmsearch_optuna.errors import StorageError
-from llmsearch_optuna.storage.database import readable_errors, shown_url
+from llmsearch_optuna.storage.database import readable_errors
 from llmsearch_optuna.storage.leases import Claims, advisory_lock
+from llmsearch_optuna.storage.migrations import prepare_tables
 from llmsearch_optuna.storage.schema import METADATA
 
 __all__ = ["CompletionStore", "HeldOutCompletion", "StoredCompletion", "StoredSample"]
-
-_SCHEMA_VERSION = 1
-
-_SCHEMA = sa.Table("llmsearch_schema", METADATA, sa.Column("version", sa.Integer, primary_key=True))
 
 
 def _completion_columns() -> list[sa.Column[Any]]:
@@ -28,6 +24,7 @@ def _completion_columns() -> list[sa.Column[Any]]:
         sa.Column("token_ids", sa.JSON, nullable=False),
         sa.Column("finish_reason", sa.String(16), nullable=False),
         sa.Column("score", sa.Double, nullable=True),
+        sa.Column("token_count", sa.Integer, nullable=False, server_default=sa.text("0")),
     ]
 
 
@@ -136,16 +133,7 @@ class CompletionStore:
         self._storage = storage
         self._claims = claims or Claims()
         with readable_errors(self._engine.url), advisory_lock(self._engine, "llmsearch tables"):
-            METADATA.create_all(self._engine)
-            with self._engine.begin() as connection:
-                version = connection.execute(sa.select(sa.func.max(_SCHEMA.c.version))).scalar()
-                if version is None:
-                    connection.execute(_SCHEMA.insert().values(version=_SCHEMA_VERSION))
-                elif version > _SCHEMA_VERSION:
-                    raise StorageError(
-                        f"{shown_url(self._engine.url)} was written by a newer llmsearch_optuna (schema {version}, "
-                        f"this one knows {_SCHEMA_VERSION}): upgrade the package"
-                    )
+            prepare_tables(self._engine)
 
     @property
     def _engine(self) -> sa.Engine:
@@ -159,7 +147,7 @@ class CompletionStore:
             LeaseLostError: Another process has taken the trial over.
         """
         rows = [
-            {"study_key": study_key, "trial_number": trial_number, **vars(completion)} for completion in completions
+            {"study_key": study_key, "trial_number": trial_number, **_values(completion)} for completion in completions
         ]
         if not rows:  # which SQLAlchemy would take for a row of defaults
             return
@@ -215,9 +203,9 @@ class CompletionStore:
         Raises:
             StorageError: The database cannot be read.
         """
-        query = sa.select(_COMPLETIONS.c.token_ids).where(_COMPLETIONS.c.study_key == study_key)
+        query = sa.select(sa.func.sum(_COMPLETIONS.c.token_count)).where(_COMPLETIONS.c.study_key == study_key)
         with readable_errors(self._engine.url), self._engine.connect() as connection:
-            return sum(len(token_ids) for token_ids in connection.execute(query).scalars())
+            return connection.execute(query).scalar() or 0
 
     def append_held_out(self, study_key: str, completions: Sequence[HeldOutCompletion]) -> None:
         """Adds completions of finalists on the hold-out split, in one transaction.
@@ -226,7 +214,7 @@ class CompletionStore:
             StorageError: The database cannot be written.
         """
         rows = [
-            {"study_key": study_key, "finalist": finalist, "seed": seed, **vars(completion)}
+            {"study_key": study_key, "finalist": finalist, "seed": seed, **_values(completion)}
             for finalist, seed, completion in completions
         ]
         if rows:
@@ -292,6 +280,10 @@ class CompletionStore:
                 StoredSample(position=row.position, row=row.row, prompt=row.prompt, reference=row.reference)
                 for row in connection.execute(query)
             ]
+
+
+def _values(completion: StoredCompletion) -> dict[str, Any]:
+    return {**vars(completion), "token_count": len(completion.token_ids)}
 
 
 def _completion(row: Any) -> StoredCompletion:

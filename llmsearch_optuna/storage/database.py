@@ -11,10 +11,30 @@ import sqlalchemy as sa
 from optuna.storages import RDBStorage
 
 from llmsearch_optuna.errors import StorageError
+from llmsearch_optuna.storage.schema import VERSION, stored_version
 
-__all__ = ["exclusive_use", "open_storage", "readable_errors", "shown_url", "sqlite_path", "sqlite_url"]
+__all__ = [
+    "check_version",
+    "exclusive_use",
+    "open_storage",
+    "readable_errors",
+    "shown_url",
+    "sqlite_path",
+    "sqlite_url",
+]
 
 _BUSY_TIMEOUT_S = 60.0
+
+_AGAIN = "and run the same command again: it goes on where it was"
+_REMEDIES = {
+    "disk is full": f"make room, {_AGAIN}",
+    "No space left on device": f"make room, {_AGAIN}",
+    "disk I/O error": f"see that the disk is sound and has room, {_AGAIN}",
+    "database is locked": f"wait for the process that writes to it, {_AGAIN}",
+    "No module named": "install the database's driver",
+    "image is malformed": "`llmsearch-optuna fsck` says what is whole",
+}
+"""What to do, by what SQLite, Python and the operating system say."""
 
 
 def sqlite_url(path: str) -> str:
@@ -38,27 +58,60 @@ def open_storage(url: str | None, *, must_exist: bool = False) -> RDBStorage:
     if url is None:
         pool = {"poolclass": sa.StaticPool, "connect_args": {"check_same_thread": False}}
         return RDBStorage("sqlite://", engine_kwargs=pool)
-    with readable_errors(url):
+    with _opening_errors(url):
         path = sqlite_path(url)
+        if path is not None:
+            if must_exist and not path.is_file():
+                raise StorageError(f"there is no database {path}")
+            path.parent.mkdir(parents=True, exist_ok=True)
+        patience: dict[str, Any] = {} if path is None else {"connect_args": {"timeout": _BUSY_TIMEOUT_S}}
+        engine = sa.create_engine(url, **patience)
+        try:
+            with engine.connect() as connection:
+                _check_contents(connection, path, must_exist=must_exist)
+                if path is not None and not must_exist:
+                    connection.exec_driver_sql("PRAGMA journal_mode=WAL")
+        finally:
+            engine.dispose()
         template = url.replace("{", "{{").replace("}", "}}")  # which Optuna formats
         if path is None:
             return RDBStorage(template, engine_kwargs={"pool_pre_ping": True})
-        if must_exist and not path.is_file():
-            raise StorageError(f"there is no database {path}")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        engine = sa.create_engine(url)
-        try:
-            if must_exist and not sa.inspect(engine).has_table("studies"):
-                raise StorageError(f"{path} holds no study")
-            with engine.connect() as connection:
-                connection.exec_driver_sql("PRAGMA journal_mode=WAL")
-        finally:
-            engine.dispose()
-        storage = RDBStorage(template, engine_kwargs={"connect_args": {"timeout": _BUSY_TIMEOUT_S}})
+        storage = RDBStorage(template, engine_kwargs=patience)
         sa.event.listen(storage.engine, "connect", _set_synchronous_normal)
         # The listener sees new connections only.
         storage.engine.dispose()
         return storage
+
+
+def check_version(connection: sa.Connection) -> None:
+    """Refuses tables that a newer version of the package made.
+
+    Raises:
+        StorageError: It did.
+    """
+    version = stored_version(connection)
+    if version is not None and version > VERSION:
+        raise StorageError(
+            f"{shown_url(connection.engine.url)} was written by a newer llmsearch_optuna (schema {version}, this one "
+            f"knows {VERSION}): upgrade the package"
+        )
+
+
+def _check_contents(connection: sa.Connection, path: Path | None, *, must_exist: bool) -> None:
+    """Refuses what is not ours before anything is written to it."""
+    inspector = sa.inspect(connection)
+    marks = {"studies": "study_name", "version_info": "library_version"}  # Optuna makes these two first
+    found = [
+        table
+        for table, column in marks.items()
+        if inspector.has_table(table) and column in [one["name"] for one in inspector.get_columns(table)]
+    ]
+    if must_exist and "studies" not in found:
+        raise StorageError(f"{path or shown_url(connection.engine.url)} holds no study")
+    # On a server, tables of several programs share a database; a file has one owner.
+    if path is not None and not found and (others := inspector.get_table_names()):
+        raise StorageError(f"{path} holds tables of another program ({', '.join(others)}): use another storage")
+    check_version(connection)
 
 
 @contextlib.contextmanager
@@ -68,12 +121,12 @@ def exclusive_use(url: str | None) -> Iterator[None]:
     Raises:
         StorageError: Another process is searching it, the lock file cannot be made beside it, or the URL is wrong.
     """
-    with readable_errors(url or "sqlite://"):
+    with _opening_errors(url or "sqlite://"):
         path = None if url is None else sqlite_path(url)
     if path is None:
         yield
         return
-    with readable_errors(str(url)):
+    with _opening_errors(str(url)):
         lock = filelock.FileLock(f"{path.resolve()}.lock")
         try:
             lock.acquire(timeout=0)
@@ -114,25 +167,38 @@ def _set_synchronous_normal(connection: Any, _record: object) -> None:
 
 @contextlib.contextmanager
 def readable_errors(url: str | sa.URL) -> Iterator[None]:
-    """Turns whatever a database, its driver or the file system raises into one line.
+    """Turns whatever a database raises into one line.
 
     Args:
         url: The database; its password is not shown.
 
     Raises:
-        StorageError: The block raised an error of SQLAlchemy, Optuna's storage, the driver or the file system.
+        StorageError: The block raised an error of SQLAlchemy or of Optuna's storage.
     """
     try:
         yield
+    except (sa.exc.SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
+        raise StorageError(_told(url, error)) from error
+
+
+@contextlib.contextmanager
+def _opening_errors(url: str | sa.URL) -> Iterator[None]:
+    """As `readable_errors`, and turns what else may happen before there is a connection."""
+    try:
+        with readable_errors(url):
+            yield
     except (
-        sa.exc.SQLAlchemyError,
-        optuna.exceptions.StorageInternalError,
         OSError,
-        RuntimeError,
+        RuntimeError,  # Optuna's, of a schema that is not its own
         ImportError,  # the database's driver is not installed
     ) as error:
-        reason = getattr(error, "orig", None) or getattr(error.__cause__, "orig", None) or error
-        raise StorageError(f"database {shown_url(url)} cannot be used: {reason}") from error
+        raise StorageError(_told(url, error)) from error
+
+
+def _told(url: str | sa.URL, error: Exception) -> str:
+    reason = str(getattr(error, "orig", None) or getattr(error.__cause__, "orig", None) or error)
+    remedy = next((f": {remedy}" for symptom, remedy in _REMEDIES.items() if symptom in reason), "")
+    return f"database {shown_url(url)} cannot be used: {reason}{remedy}"
 
 
 def shown_url(url: str | sa.URL) -> str:

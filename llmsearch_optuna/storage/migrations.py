@@ -1,0 +1,65 @@
+"""From every older version of the package's tables to this one, step by step."""
+
+from collections.abc import Callable, Sequence
+
+import sqlalchemy as sa
+
+from llmsearch_optuna.storage.database import check_version
+from llmsearch_optuna.storage.schema import METADATA, VERSION, VERSIONS, stored_version
+
+__all__ = ["MIGRATIONS", "Migration", "prepare_tables"]
+
+Migration = Callable[[sa.Connection], None]
+"""Brings the tables of one version to the next, within a transaction."""
+
+
+def _count_tokens(connection: sa.Connection) -> None:
+    """Version 2: every completion has the number of its tokens beside them."""
+    counted = "json_array_length(token_ids)"
+    if connection.dialect.name == "sqlite":  # where anything can be damaged
+        counted = f"CASE WHEN json_valid(token_ids) THEN {counted} ELSE 0 END"
+    for table in ("llmsearch_completions", "llmsearch_held_out"):
+        if "token_count" not in [column["name"] for column in sa.inspect(connection).get_columns(table)]:
+            connection.exec_driver_sql(f"ALTER TABLE {table} ADD COLUMN token_count INTEGER DEFAULT 0 NOT NULL")
+            connection.exec_driver_sql(f"UPDATE {table} SET token_count = {counted}")  # noqa: S608
+
+
+MIGRATIONS: tuple[Migration, ...] = (_count_tokens,)
+"""From version 1 to 2, from 2 to 3, ..."""
+
+
+def prepare_tables(engine: sa.Engine, migrations: Sequence[Migration] = MIGRATIONS) -> None:
+    """Makes the tables that a database lacks, and upgrades those of an older version; writes nothing where all is well.
+
+    Each step is one transaction, which a process that is killed in it leaves undone. Of two processes that upgrade at
+    once, one waits for the other.
+
+    Args:
+        engine: The database.
+        migrations: The steps, from version 1.
+
+    Raises:
+        StorageError: A newer version of the package made the tables.
+    """
+    with engine.connect() as connection:
+        check_version(connection)
+        version = stored_version(connection)
+    if version is None:
+        version = _make_tables(engine)
+    for old, migrate in enumerate(migrations[version - 1 :], start=version):
+        with engine.begin() as connection:
+            # Comes first, as in SQLite it is this, and not what changes a table, that begins the transaction.
+            step = sa.update(VERSIONS).where(VERSIONS.c.version == old).values(version=old + 1)
+            if connection.execute(step).rowcount:
+                migrate(connection)
+    METADATA.create_all(engine)
+
+
+def _make_tables(engine: sa.Engine) -> int:
+    VERSIONS.create(engine, checkfirst=True)
+    with engine.begin() as connection:
+        # Version 1 made its tables before it noted the version, so that it may have been killed in between.
+        version = 1 if sa.inspect(connection).has_table("llmsearch_completions") else VERSION
+        connection.execute(sa.insert(VERSIONS).values(version=version))
+        METADATA.create_all(connection)
+    return version

@@ -1,0 +1,206 @@
+"""A database of an older version opens, and all that was in it is there."""
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+import sqlalchemy as sa
+import version_1
+from optuna.trial import TrialState
+
+from llmsearch_optuna.cli import main
+from llmsearch_optuna.errors import StorageError
+from llmsearch_optuna.storage import CompletionStore, open_storage
+from llmsearch_optuna.storage.migrations import MIGRATIONS, prepare_tables
+from llmsearch_optuna.storage.schema import METADATA, VERSION
+from llmsearch_optuna.study import open_study, study_key
+from llmsearch_optuna.verdict import stored_verdict
+
+SCRIPT = (Path(__file__).parent / "version_1.sql").read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """A database of version 1."""
+    path = tmp_path / "x.db"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(SCRIPT)
+    return path
+
+
+def rows(path: Path, query: str) -> list[Any]:
+    with closing(sqlite3.connect(path)) as connection:
+        return connection.execute(query).fetchall()
+
+
+def script(path: Path) -> list[str]:
+    with closing(sqlite3.connect(path)) as connection:
+        return list(connection.iterdump())
+
+
+def shapes(engine: sa.Engine) -> dict[str, Any]:
+    """Columns and keys of our tables."""
+    inspector = sa.inspect(engine)
+    return {
+        table: (
+            {column["name"]: (str(column["type"]), column["nullable"]) for column in inspector.get_columns(table)},
+            inspector.get_pk_constraint(table)["constrained_columns"],
+        )
+        for table in METADATA.tables
+    }
+
+
+@pytest.fixture
+def engine(path: Path) -> Iterator[sa.Engine]:
+    engine = sa.create_engine(f"sqlite:///{path}")
+    yield engine
+    engine.dispose()
+
+
+def test_there_is_a_step_to_every_version() -> None:
+    assert len(MIGRATIONS) == VERSION - 1
+
+
+def test_all_that_was_stored_is_there(path: Path) -> None:
+    before = {
+        table: rows(path, f"SELECT * FROM {table} ORDER BY 1, 2, 3, 4")
+        for table in ("llmsearch_completions", "llmsearch_held_out", "llmsearch_samples")
+    }
+    (verdict,) = rows(path, "SELECT value_json FROM study_user_attributes WHERE key = 'llmsearch_verdict'")[0]
+    study, storage = open_study(f"sqlite:///{path}")
+    store = CompletionStore(storage)
+    assert rows(path, "SELECT * FROM llmsearch_schema") == [(VERSION,)]
+    for table, old in before.items():
+        new = rows(path, f"SELECT * FROM {table} ORDER BY 1, 2, 3, 4")
+        counts = [] if table == "llmsearch_samples" else [len(json.loads(row[-3])) for row in old]
+        assert new == ([(*row, count) for row, count in zip(old, counts, strict=True)] if counts else old)
+        assert len(old) == {"llmsearch_completions": 96, "llmsearch_held_out": 20, "llmsearch_samples": 16}[table]
+    key = study_key(study)
+    assert [len(store.load(key, trial.number)) for trial in study.trials] == [16, 16, 16, 16, 12, 4, 8, 8]
+    tokens = [json.loads(row[5]) for row in before["llmsearch_completions"]]
+    assert store.count_tokens(key) == sum(map(len, tokens))
+    assert {len(one) for one in tokens} > {2, 4}
+    told = stored_verdict(study)
+    assert told is not None
+    assert json.loads(json.dumps(told.to_dict())) == json.loads(verdict)
+
+
+def test_the_tables_are_those_of_a_new_database(path: Path, tmp_path: Path) -> None:
+    new, old = (open_storage(f"sqlite:///{file}") for file in (tmp_path / "new.db", path))
+    CompletionStore(new)
+    CompletionStore(old)
+    assert shapes(old.engine) == shapes(new.engine)
+
+
+def test_the_command_line_reads_it(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["best", str(path)]) == 0
+    output = capsys.readouterr().out
+    assert "0.2656" in output
+    assert "verdict: no gain shown: " in output
+    assert rows(path, "SELECT * FROM llmsearch_schema") == [(1,)]  # nothing that it reads has changed since
+    assert main(["show", str(path), "--trial", "6"]) == 0
+    assert capsys.readouterr().out.count("completion: ") == 8
+
+
+def everything(study: optuna.Study, path: Path) -> list[Any]:
+    store = CompletionStore(open_storage(f"sqlite:///{path}"))
+    return [
+        (
+            trial.number,
+            trial.state,
+            trial.params,
+            trial.value,
+            trial.intermediate_values,
+            {key: value for key, value in trial.user_attrs.items() if key != "judged"},  # of version 1 only
+            store.load(study_key(study), trial.number),
+        )
+        for trial in study.trials
+    ]
+
+
+def test_a_search_goes_on_to_the_end_that_a_new_one_has(path: Path, tmp_path: Path) -> None:
+    tuner = version_1.make_tuner()
+    assert [trial.state for trial in open_study(f"sqlite:///{path}")[0].trials][6:] == [TrialState.RUNNING] * 2
+    resumed = everything(version_1.search(tuner, path), path)
+    new = tmp_path / "new.db"
+    version_1.search(tuner, new, 6)
+    assert resumed == everything(version_1.search(tuner, new), new)
+    assert [state for _, state, *_ in resumed].count(TrialState.PRUNED) > 2
+
+
+class _KilledError(BaseException):
+    pass
+
+
+def test_a_process_that_is_killed_in_a_step_leaves_the_old_version_whole(path: Path, engine: sa.Engine) -> None:
+    def killed(connection: sa.Connection) -> None:
+        MIGRATIONS[0](connection)
+        raise _KilledError
+
+    before = script(path)
+    with pytest.raises(_KilledError):
+        prepare_tables(engine, [killed])
+    assert script(path) == before
+    prepare_tables(engine)
+    assert rows(path, "SELECT * FROM llmsearch_schema") == [(VERSION,)]
+
+
+def test_a_step_is_taken_once(path: Path, engine: sa.Engine) -> None:
+    """Of two processes that have both seen the old version, the second finds nothing left to do."""
+    other = sa.create_engine(f"sqlite:///{path}")
+    taken = []
+
+    def overtaken(connection: sa.Connection) -> None:
+        taken.append("first")
+        MIGRATIONS[0](connection)
+
+    def meanwhile(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        if statement.startswith("UPDATE llmsearch_schema") and not taken:
+            prepare_tables(other, [overtaken])
+
+    sa.event.listen(engine, "before_cursor_execute", meanwhile)
+    prepare_tables(engine, [lambda _: taken.append("second")])
+    assert taken == ["first"]
+    other.dispose()
+
+
+def test_steps_follow_each_other_from_where_a_database_is(path: Path, engine: sa.Engine) -> None:
+    done = []
+    prepare_tables(engine)
+    steps = [*MIGRATIONS, lambda _: done.append(VERSION), lambda _: done.append(VERSION + 1)]
+    prepare_tables(engine, steps)
+    assert done == [VERSION, VERSION + 1]
+    with pytest.raises(StorageError, match=f"schema {VERSION + 2}, this one knows {VERSION}"):
+        prepare_tables(engine)
+
+
+def test_tables_of_version_1_that_were_made_and_not_yet_used(path: Path, engine: sa.Engine) -> None:
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript("DELETE FROM llmsearch_schema; DROP TABLE llmsearch_held_out")
+    prepare_tables(engine)
+    assert rows(path, "SELECT token_count, count(*) FROM llmsearch_completions GROUP BY 1 ORDER BY 2")[-1] == (4, 52)
+    assert rows(path, "SELECT token_count FROM llmsearch_held_out") == []
+
+
+def test_a_completion_that_is_damaged_does_not_lock_the_others_in(path: Path, engine: sa.Engine) -> None:
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute(
+            "UPDATE llmsearch_completions SET token_ids = '[1, ' WHERE trial_number = 0 AND position = 3"
+        )
+        connection.commit()
+    prepare_tables(engine)
+    counts = rows(path, "SELECT token_count FROM llmsearch_completions WHERE trial_number = 0 ORDER BY position")
+    assert [count for (count,) in counts[:5]] == [4, 1, 4, 0, 1]
+
+
+def test_what_is_up_to_date_is_not_written_to(path: Path, engine: sa.Engine) -> None:
+    prepare_tables(engine)
+    statements = []
+    sa.event.listen(engine, "before_cursor_execute", lambda *arguments: statements.append(arguments[2].split()[0]))
+    prepare_tables(engine)
+    assert set(statements) == {"SELECT", "PRAGMA"}
