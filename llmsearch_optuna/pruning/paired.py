@@ -35,9 +35,9 @@ class PairedPruner(pruners.BasePruner):
     the incumbent even with the best score on every sample that is left is pruned for certain.
 
     The incumbent may change while a trial runs. Nothing has to be paid for that: what is tested is the trial's own
-    mean, by one confidence sequence, in which the incumbents are but numbers. The pairing is done by a covariate: how
-    well each sample was done, on average, by the trials that were complete when this one began (or, where there were
-    none, by the first to complete since). It stays the same for as long as the trial runs.
+    mean, by one confidence sequence, in which the incumbents are but numbers. The pairing is done by covariates: what
+    the trials that were complete when this one began (or, where there were none, the first to complete since) scored on
+    each sample. They stay the same for as long as the trial runs.
 
     Two things bend the guarantee slightly. The incumbents and the proposals of a study depend on the same order of
     samples as the trial, by way of the trials that were pruned before. And without `score_range` it only holds if no
@@ -106,14 +106,14 @@ class PairedPruner(pruners.BasePruner):
         shown = self.shown_not_better(
             sign * scores,
             incumbent=max(sign * float(one.scores.mean()) for one in complete),
-            covariate=sign * _covariate(trial, complete),
+            covariates=sign * _covariates(trial, complete),
             low=min(sign * low, sign * high),
             high=max(sign * low, sign * high),
         )
         return bool(shown[-1])
 
     def shown_not_better(
-        self, scores: npt.ArrayLike, *, incumbent: npt.ArrayLike, covariate: npt.ArrayLike, low: float, high: float
+        self, scores: npt.ArrayLike, *, incumbent: npt.ArrayLike, covariates: npt.ArrayLike, low: float, high: float
     ) -> npt.NDArray[np.bool_]:
         """After each sample, whether the candidate is shown not to beat the incumbent by the margin.
 
@@ -122,7 +122,7 @@ class PairedPruner(pruners.BasePruner):
         Args:
             scores: The candidate's scores, in the shared order. Shape: (..., seen).
             incumbent: The incumbent's mean over all samples. Shape: (...).
-            covariate: How well others did on each sample, in the shared order. Shape: (..., population).
+            covariates: What others scored on each sample, in the shared order. Shape: (..., others, population).
             low: The least score there can be.
             high: The largest score there can be.
 
@@ -132,10 +132,10 @@ class PairedPruner(pruners.BasePruner):
         evidence = log_evidence_below(
             scores,
             mean=np.asarray(incumbent) + self.margin,
-            population=np.asarray(covariate).shape[-1],
+            population=np.asarray(covariates).shape[-1],
             low=low,
             high=high,
-            covariate=covariate,
+            covariates=covariates,
         )
         return np.asarray(evidence >= -math.log(self.alpha))
 
@@ -146,8 +146,8 @@ class PairedPruner(pruners.BasePruner):
         return [_Complete(trial, np.asarray(scores)) for trial, scores in found if scores is not None]
 
     def _limits(self, trial: FrozenTrial, scores: _Floats, complete: "list[_Complete]") -> tuple[float, float]:
-        known = [*complete, _Complete(trial, scores)]
-        least, largest = min(float(one.scores.min()) for one in known), max(float(one.scores.max()) for one in known)
+        known = np.concatenate([scores, *(one.scores for one in complete)])
+        least, largest = float(known.min()), float(known.max())
         if self._range is None:
             self._say(
                 "no `score_range` is declared: paired pruning keeps its level only if no score will lie outside the "
@@ -155,6 +155,13 @@ class PairedPruner(pruners.BasePruner):
             )
             return least, largest
         low, high = self._range
+        if not low <= least <= largest <= high:
+            self._refuse(trial, [*complete, _Complete(trial, scores)], self._range)
+        return low, high
+
+    def _refuse(self, trial: FrozenTrial, known: "list[_Complete]", score_range: ScoreRange) -> None:
+        """Names the score that is out of range."""
+        low, high = score_range
         for one in known:
             outside = np.flatnonzero(~((one.scores >= low) & (one.scores <= high)))
             if len(outside):
@@ -163,7 +170,6 @@ class PairedPruner(pruners.BasePruner):
                     f"`score_range` is [{low}, {high}], but trial {one.trial.number} scored "
                     f"{one.scores[outside[0]]} on sample {outside[0]}"
                 )
-        return low, high
 
     def _without_scores(self, study: optuna.Study, trial: FrozenTrial) -> bool:
         if self._fallback is None:
@@ -190,9 +196,9 @@ class _Complete(NamedTuple):
     scores: _Floats
 
 
-def _covariate(trial: FrozenTrial, complete: list[_Complete]) -> _Floats:
-    """How well each sample was done by the trials that were complete when this one began, or by the first since."""
+def _covariates(trial: FrozenTrial, complete: list[_Complete]) -> _Floats:
+    """Scores of those complete when the trial began, or else of the first since. Shape: (trials, population)."""
     before = [one.scores for one in complete if ended(one.trial) <= began(trial)]
     if not before:
         before = [min(complete, key=lambda one: (ended(one.trial), one.trial.number)).scores]
-    return np.asarray(np.mean(before, axis=0))
+    return np.stack(before)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from llmsearch_optuna.statistics.evidence import SLOPE, SLOPE_WEIGHT
+from llmsearch_optuna.statistics.regression import ridge_weights
 
 __all__ = ["shrunk_means"]
 
@@ -17,7 +17,7 @@ def shrunk_means(partial: Sequence[npt.ArrayLike], complete: npt.ArrayLike) -> _
 
     Early samples may be easier than others, so that means over different samples do not compare. So each candidate's
     mean is corrected by how the others did on its samples and on all (the regression estimator of survey sampling,
-    W. G. Cochran, "Sampling Techniques", ch. 7, with a slope that is shrunk to one half); then it is drawn to the mean
+    W. G. Cochran, "Sampling Techniques", ch. 7, with the slopes of `ridge_weights`); then it is drawn to the mean
     of all candidates, the more, the larger its sampling variance is beside the variance between candidates (empirical
     Bayes; B. Efron and C. Morris, JASA 70 (1975)).
 
@@ -29,21 +29,19 @@ def shrunk_means(partial: Sequence[npt.ArrayLike], complete: npt.ArrayLike) -> _
         Shape: (len(partial),).
     """
     known = np.asarray(complete, dtype=np.float64)
-    covariate = known.mean(axis=0)
-    population = len(covariate)
-    prior = SLOPE_WEIGHT * covariate.var()
+    population = known.shape[1]
+    overall = known.mean(axis=1)
     seen = np.array([len(np.asarray(scores)) for scores in partial])
     means, squares = np.empty(len(seen)), 0.0
     for index, scores in enumerate(np.asarray(one, dtype=np.float64) for one in partial):
-        own = covariate[: len(scores)]
-        centred = own - own.mean()
-        total = centred @ centred + prior
-        slope = (centred @ scores + SLOPE * prior) / total if total > 0.0 else 0.0
-        means[index] = scores.mean() + slope * (covariate.mean() - own.mean())
-        residuals = scores - scores.mean() - slope * centred
+        weights = ridge_weights(scores, known)
+        own = known[:, : len(scores)]
+        average = own.mean(axis=1)
+        means[index] = scores.mean() + weights @ (overall - average)
+        residuals = scores - scores.mean() - weights @ (own - average[:, None])
         squares += residuals @ residuals
     variances = squares / max(int((seen - 1).sum()), 1) / seen * (1.0 - seen / population)
-    everyone = np.concatenate([known.mean(axis=1), means])
+    everyone = np.concatenate([overall, means])
     # The variance of the estimates is that between the candidates plus that of sampling.
     between = max(float(everyone.var() - variances.sum() / len(everyone)), 0.0)
     total_variances = between + variances

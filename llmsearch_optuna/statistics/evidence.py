@@ -1,26 +1,30 @@
 """Evidence on the mean of all samples from the first few of them, which holds however often one looks."""
 
+import itertools
 import math
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["SLOPE", "SLOPE_WEIGHT", "Bounds", "anytime_bounds", "log_evidence_below"]
+from llmsearch_optuna.statistics.regression import ridge_weights
+
+__all__ = ["Bounds", "anytime_bounds", "log_evidence_below"]
 
 _Floats = npt.NDArray[np.float64]
 
-# Shares of the capital at stake: nearly all, and halves of it. What suits an effect grows with the effect.
 _LARGEST_STAKE = 0.95
-_ONE_STAKE_UP_TO = 20
+"""Of the capital, on the worst that the next value can be."""
+
+_DECISION = 2.0 * math.log(1.0 / 0.05) / 0.25
+"""The stake is what suits a decision at 5 % by a quarter of the samples. Both may be off by half; larger effects show
+early anyhow."""
+
+_REFIT = 8
+"""Weights of covariates are fitted anew when an eighth more samples are seen, and at the least two."""
+
 _BISECTIONS = 40
 _ROUNDING = 1e-12
-
-SLOPE = 0.5
-"""How much of a covariate is believed before any sample is seen."""
-
-SLOPE_WEIGHT = 4.0
-"""How many samples it takes to outweigh that."""
 
 
 class Bounds(NamedTuple):
@@ -42,7 +46,7 @@ def log_evidence_below(
     population: int,
     low: float,
     high: float,
-    covariate: npt.ArrayLike | None = None,
+    covariates: npt.ArrayLike | None = None,
 ) -> _Floats:
     """Evidence that the mean over all samples is below `mean`, after each sample seen.
 
@@ -50,13 +54,14 @@ def log_evidence_below(
     `mean` or more. If so, his capital is a nonnegative supermartingale, and the chance that it ever reaches 1 / alpha
     is at most alpha (Ville's inequality): one may look after every sample. The samples are drawn without replacement,
     so that what the rest must average changes with those seen. I. Waudby-Smith and A. Ramdas, "Estimating means of
-    bounded random variables by betting", JRSS B 86 (2024): sampling without replacement, and diversified Kelly bets,
-    of which this is the average over fixed stakes.
+    bounded random variables by betting", JRSS B 86 (2024): sampling without replacement, and a stake that follows the
+    variance of the values so far (3.1: sqrt(2 log(1 / alpha) / (variance * n)) decides best within n samples).
 
-    A covariate tells easy samples from hard ones: the bet is on the value less `slope * (the sample's covariate - the
-    mean covariate of all samples still to be drawn)`, whose expectation is that of the value whatever the slope, which
-    is fitted to the samples before. S. Shekhar, Z. Xu, Z. C. Lipton, P. J. Liang and A. Ramdas, "Risk-limiting
-    financial audits via weighted sampling without replacement", UAI 2023: control variates.
+    Covariates tell easy samples from hard ones: the bet is on the value less `prediction for the sample - mean
+    prediction for all samples still to be drawn`, whose expectation is that of the value whatever predicts, as long as
+    it knows the samples before only: here a ridge regression on the covariates (`ridge_weights`). S. Shekhar, Z. Xu,
+    Z. C. Lipton, P. J. Liang and A. Ramdas, "Risk-limiting financial audits via weighted sampling without replacement",
+    UAI 2023: control variates.
 
     The larger `mean`, the more evidence: so one candidate may be held against any number of means, known beforehand or
     not, and the chance that any is refuted which his own mean reaches is still at most alpha.
@@ -67,14 +72,14 @@ def log_evidence_below(
         population: The number of all samples.
         low: No value is below.
         high: No value is above.
-        covariate: A number for each of all samples, known beforehand, in the order drawn, on the scale of the values.
-            Shape: (..., population).
+        covariates: Numbers for each of all samples, known beforehand, in the order drawn, on the scale of the values.
+            Shape: (..., k, population), k >= 1.
 
     Returns:
         Logarithm of the largest capital so far; inf where the rest cannot bring the mean up. Shape: (..., seen).
 
     Raises:
-        ValueError: A value is outside [low, high], there are more values than samples, or not one covariate for each.
+        ValueError: A value is outside [low, high], there are more values than samples, or not covariates for each.
     """
     drawn = np.asarray(values, dtype=np.float64)
     seen = drawn.shape[-1]
@@ -86,60 +91,63 @@ def log_evidence_below(
     target = (np.asarray(mean, dtype=np.float64)[..., None] - low) / (high - low)
     before = np.cumsum(unit, axis=-1) - unit
     left = population - np.arange(seen)
-    required = np.maximum((population * target - before) / left, 0.0)
+    # Where the rest would have to average more than 1, nothing is at stake any more: that is out of reach.
+    required = np.clip((population * target - before) / left, 0.0, 1.0)
     adjustment = _Adjustment(np.zeros_like(unit), np.zeros_like(unit))
-    if covariate is not None:
-        known = np.asarray(covariate, dtype=np.float64)
+    if covariates is not None:
+        known = np.asarray(covariates, dtype=np.float64)
         if known.shape[-1] != population:
             raise ValueError(f"{known.shape[-1]} covariates of {population} samples")
         adjustment = _adjust(unit, (known - low) / (high - low))
-    # Where the rest must be all ones, the next value decides, and nothing is at stake.
-    is_open = required < 1.0
-    loss = np.where(is_open, 1.0 + adjustment.largest - required, 1.0)
-    gain = np.where(is_open, (required - unit - adjustment.added) / loss, 0.0)
-    log_capitals = np.stack([np.log1p(stake * gain).cumsum(axis=-1) for stake in _stakes(population)])
-    largest = log_capitals.max(axis=0)
-    log_capital = largest + np.log(np.exp(log_capitals - largest).mean(axis=0))
+    adjusted = unit + adjustment.added
+    loss = 1.0 + adjustment.largest - required
+    stake = np.minimum(_wanted_stake(adjusted, population), _LARGEST_STAKE / np.maximum(loss, _ROUNDING))
+    log_capital = np.log1p(np.where(loss > _ROUNDING, stake * (required - adjusted), 0.0)).cumsum(axis=-1)
     is_out_of_reach = population * target - before - unit > left - 1 + _ROUNDING * population
     return np.maximum.accumulate(np.where(is_out_of_reach, np.inf, log_capital), axis=-1)
 
 
-def _stakes(population: int) -> list[float]:
-    """Stakes down to what suits the smallest effect that so many samples can show, which shrinks with their root.
-
-    What is spread over bets that turn out wrong costs at most a factor of their number.
-    """
-    halvings = max(0, round(math.log2(population / _ONE_STAKE_UP_TO) / 2))
-    return [_LARGEST_STAKE / 2**power for power in range(halvings + 1)]
+def _wanted_stake(adjusted: _Floats, population: int) -> _Floats:
+    """What to stake per unit, from the variance of the values before (of 1/4 at first). Shape: (..., seen)."""
+    count = np.arange(1, adjusted.shape[-1] + 1)
+    average = (_before(adjusted) + 0.5) / count
+    variance = (_before((adjusted - average) ** 2) + 0.25) / count
+    return np.asarray(np.sqrt(_DECISION / (variance * population)))
 
 
 class _Adjustment(NamedTuple):
-    """What the covariate adds to each value, and the most that it could have added. Shapes: (..., seen)."""
+    """What the covariates add to each value, and the most that they could have added. Shapes: (..., seen)."""
 
     added: _Floats
     largest: _Floats
 
 
-def _adjust(unit: _Floats, covariate: _Floats) -> _Adjustment:
-    """Takes from every value what the covariate explains, with the slope of all values before it.
+def _adjust(unit: _Floats, covariates: _Floats) -> _Adjustment:
+    """Takes from every value what the covariates explain, by weights that are fitted to values before it.
 
     Args:
         unit: The values, in [0, 1]. Shape: (..., seen).
-        covariate: Shape: (..., population).
+        covariates: Shape: (..., k, population).
     """
-    seen, population = unit.shape[-1], covariate.shape[-1]
-    own = covariate[..., :seen]
-    mean_left = (np.cumsum(covariate[..., ::-1], axis=-1)[..., ::-1] / (population - np.arange(population)))[..., :seen]
-    least_left = np.minimum.accumulate(covariate[..., ::-1], axis=-1)[..., ::-1][..., :seen]
-    # Centred at what is known beforehand, or large means would cancel.
-    centred = own - covariate.mean(axis=-1, keepdims=True)
-    count = np.maximum(np.arange(seen), 1)
-    both = _before(centred * unit) - _before(centred) * _before(unit) / count
-    square = _before(centred**2) - _before(centred) ** 2 / count
-    prior = SLOPE_WEIGHT * covariate.var(axis=-1, keepdims=True)
-    total = square + prior
-    slope = np.clip(np.divide(both + SLOPE * prior, total, out=np.zeros_like(unit), where=total > 0.0), 0.0, 1.0)
-    return _Adjustment(added=slope * (mean_left - own), largest=slope * (mean_left - least_left))
+    seen, population = unit.shape[-1], covariates.shape[-1]
+    adjustment = _Adjustment(np.empty_like(unit), np.empty_like(unit))
+    for start, end in itertools.pairwise(_fits(seen)):
+        weights = ridge_weights(unit[..., :start], covariates)
+        prediction = np.einsum("...k,...ks->...s", weights, covariates[..., start:])
+        left = np.arange(population - start, 0, -1)
+        mean_left = prediction[..., ::-1].cumsum(axis=-1)[..., ::-1] / left
+        least_left = np.minimum.accumulate(prediction[..., ::-1], axis=-1)[..., ::-1]
+        adjustment.added[..., start:end] = (mean_left - prediction)[..., : end - start]
+        adjustment.largest[..., start:end] = (mean_left - least_left)[..., : end - start]
+    return adjustment
+
+
+def _fits(seen: int) -> list[int]:
+    """After how many values the weights are fitted; and the number of all."""
+    sizes = [0]
+    while sizes[-1] < seen:
+        sizes.append(sizes[-1] + max(2, sizes[-1] // _REFIT))
+    return [*sizes[:-1], seen]
 
 
 def _before(terms: _Floats) -> _Floats:

@@ -66,7 +66,7 @@ def pruned_at(pruner: PairedPruner, studies: Pair) -> Floats:
     shown = pruner.shown_not_better(
         studies.candidate,
         incumbent=studies.incumbent.mean(1),
-        covariate=studies.incumbent,
+        covariates=studies.incumbent[:, None],
         low=0.0,
         high=1.0,
     )
@@ -119,12 +119,18 @@ def test_the_level_holds_in_whole_studies() -> None:
     complete[0] = True
     pruner = PairedPruner()
     for number in range(1, trials):
-        weights = complete[:number, :, None]
-        covariate = (scores[:number] * weights).sum(0) / weights.sum(0)
-        shown = pruner.shown_not_better(
-            scores[number], incumbent=np.full(STUDIES, base.mean()), covariate=covariate, low=0.0, high=1.0
-        )
-        complete[number] = ~shown[:, PEEKS - 1 : -1 : PEEKS].any(1)
+        counts = complete[:number].sum(0)
+        for count in np.unique(counts):
+            alike = np.flatnonzero(counts == count)
+            survivors = np.argsort(~complete[:number, alike], axis=0, kind="stable")[:count]
+            shown = pruner.shown_not_better(
+                scores[number, alike],
+                incumbent=np.full(len(alike), base.mean()),
+                covariates=scores[survivors, alike].swapaxes(0, 1),
+                low=0.0,
+                high=1.0,
+            )
+            complete[number, alike] = ~shown[:, PEEKS - 1 : -1 : PEEKS].any(1)
     assert (1 - complete[1:].mean(1)).max() <= 0.05
 
 
@@ -142,7 +148,7 @@ def test_a_margin_prunes_near_ties_and_nothing_that_beats_it() -> None:
     assert np.isfinite(pruned_at(PairedPruner(margin=0.1), studies)).mean() > 0.99
     better = np.clip(studies.candidate + 0.1, 0.0, 1.1) / 1.1
     shown = PairedPruner(margin=0.1 / 1.1).shown_not_better(
-        better, incumbent=studies.incumbent.mean(1) / 1.1, covariate=better[::-1], low=0.0, high=1.0
+        better, incumbent=studies.incumbent.mean(1) / 1.1, covariates=better[::-1, None], low=0.0, high=1.0
     )
     assert shown[:, :-1].any(1).mean() <= 0.05
 
@@ -217,7 +223,7 @@ def test_a_study_decides_as_the_test_does(
     shown = pruner.shown_not_better(
         sign * candidate,
         incumbent=max(sign * scores.mean() for scores in others),
-        covariate=sign * np.mean(others, axis=0),
+        covariates=sign * np.array(others),
         low=low,
         high=high,
     )
@@ -237,7 +243,7 @@ class Witness(PairedPruner):
         return super().shown_not_better(scores, **known)
 
 
-def test_the_incumbent_may_change_while_the_covariate_stays() -> None:
+def test_the_incumbent_may_change_while_the_covariates_stay() -> None:
     witness = Witness(score_range=UNIT)
     study = make_study(witness)
     first, better = scores_of(0.5, 0), scores_of(0.95, 1)
@@ -251,7 +257,7 @@ def test_the_incumbent_may_change_while_the_covariate_stays() -> None:
     assert advance(early, scores_of(0.6, 2), 32)
     (asked,) = witness.asked
     assert asked["incumbent"] == better.mean()
-    assert asked["covariate"].tolist() == first.tolist()
+    assert asked["covariates"].tolist() == [first.tolist()]
 
 
 def test_without_a_trial_before_the_first_to_complete_is_the_covariate_for_good() -> None:
@@ -265,7 +271,7 @@ def test_without_a_trial_before_the_first_to_complete_is_the_covariate_for_good(
         report_scores(trial, scores.tolist())
         study.tell(trial, float(scores.mean()))
         advance(running, scores_of(0.5, 0), rung)
-        assert witness.asked[-1]["covariate"].tolist() == scores_of(0.5, 2).tolist()
+        assert witness.asked[-1]["covariates"].tolist() == [scores_of(0.5, 2).tolist()]
 
 
 def test_every_process_decides_the_same(tmp_path: Path) -> None:
@@ -334,7 +340,7 @@ def test_clocks_decide_only_where_there_are_no_rounds() -> None:
     candidate = study.ask()
     candidate.set_user_attr("round", 2)
     advance(candidate, scores_of(0.5, 3), 8)
-    assert witness.asked[0]["covariate"].tolist() == scores_of(0.5, 0).tolist()
+    assert witness.asked[0]["covariates"].tolist() == [scores_of(0.5, 0).tolist()]
 
 
 def test_a_study_with_it_can_be_pickled() -> None:

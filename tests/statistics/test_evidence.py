@@ -45,28 +45,31 @@ def test_over_all_orders_the_evidence_is_as_rare_as_promised(scores: list[int], 
 
 @settings(deadline=None, max_examples=60)
 @given(
-    st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=2, max_size=6), st.sampled_from([0.05, 0.2, 0.5])
+    st.integers(1, 3).flatmap(
+        lambda k: st.lists(st.lists(st.integers(0, 4), min_size=k + 1, max_size=k + 1), min_size=2, max_size=6)
+    ),
+    st.sampled_from([0.05, 0.2, 0.5]),
 )
-def test_with_a_covariate_it_is_as_rare(pairs: list[tuple[int, int]], alpha: float) -> None:
-    orders = np.array(list(itertools.permutations(pairs))) / 4
-    values, covariate = orders[..., 0], orders[..., 1]
+def test_with_covariates_it_is_as_rare(samples: list[list[int]], alpha: float) -> None:
+    orders = np.array(list(itertools.permutations(samples))) / 4
+    values, covariates = orders[..., 0], orders[..., 1:].swapaxes(1, 2)
     evidence = log_evidence_below(
-        values, mean=values[0].mean(), population=len(pairs), low=0.0, high=1.0, covariate=covariate
+        values, mean=values[0].mean(), population=len(samples), low=0.0, high=1.0, covariates=covariates
     )
     assert (evidence[:, -1] >= -np.log(alpha)).mean() <= alpha
 
 
 @settings(deadline=None)
 @given(
-    st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=1, max_size=30),
+    st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1), st.floats(0, 1)), min_size=1, max_size=30),
     st.integers(1, 30),
     st.lists(st.floats(0, 1), min_size=2, max_size=2),
 )
-def test_the_larger_the_mean_the_more_evidence(pairs: list[tuple[float, float]], seen: int, means: list[float]) -> None:
+def test_the_larger_the_mean_the_more_evidence(samples: list[tuple[float, ...]], seen: int, means: list[float]) -> None:
     """So that one candidate may be held against any number of means."""
-    values, covariate = np.array(pairs).T
+    values, *covariates = np.array(samples).T
     less, more = (
-        log_evidence_below(values[:seen], mean=mean, population=len(pairs), low=0.0, high=1.0, covariate=covariate)
+        log_evidence_below(values[:seen], mean=mean, population=len(samples), low=0.0, high=1.0, covariates=covariates)
         for mean in sorted(means)
     )
     assert (less <= more + 1e-9).all()
@@ -86,7 +89,7 @@ def test_a_covariate_helps_where_it_says_something_and_costs_little_where_not() 
                 population=200,
                 low=0.0,
                 high=1.0,
-                covariate=ease if known else None,
+                covariates=ease[:, None] if known else None,
             )
             peeks[name, known] = (evidence < -np.log(ALPHA)).sum(1).mean()
     assert peeks["all", True] < 0.9 * peeks["all", False]
@@ -185,4 +188,4 @@ def test_what_cannot_be_is_refused(values: list[float], said: str) -> None:
 
 def test_every_sample_must_have_its_covariate() -> None:
     with pytest.raises(ValueError, match="4 covariates of 3 samples"):
-        log_evidence_below([0.5], mean=0.5, population=3, low=0.0, high=1.0, covariate=[0.0] * 4)
+        log_evidence_below([0.5], mean=0.5, population=3, low=0.0, high=1.0, covariates=[[0.0] * 4])
