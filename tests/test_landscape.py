@@ -51,6 +51,11 @@ def share_of_letters(references: list[dict[str, str]], predictions: list[str]) -
     return [sum(map(str.isalpha, text)) / (len(text) + 1) for text in predictions]
 
 
+def share_of_all_letters(references: list[dict[str, str]], predictions: list[str]) -> float:
+    """Scores no single samples, which only shows when it is called."""
+    return sum(share_of_letters(references, predictions)) / len(predictions)
+
+
 @pytest.fixture(scope="module")
 def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A study file with its model and data."""
@@ -63,6 +68,7 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (path / "rows.jsonl").write_text("\n".join(json.dumps(row) for row in rows))
     (path / "mini.toml").write_text(STUDY.replace("METRIC", "test_landscape:share_of_letters"))
     (path / "corpus.toml").write_text(STUDY.replace("METRIC", "chrf"))
+    (path / "one.toml").write_text(STUDY.replace("METRIC", "test_landscape:share_of_all_letters"))
     return path
 
 
@@ -120,7 +126,8 @@ def test_another_seed_records_other_configurations(directory: Path, recorded: La
     ("arguments", "message"),
     [
         (["mini.toml", "--configs", "0"], "`--configs` must be >= 1, got 0"),
-        (["corpus.toml", "--configs", "1", "--quiet"], "study `corpus` has no scores of single samples"),
+        (["corpus.toml", "--configs", "1"], "metric `chrf` scores no single samples, which a landscape is made of"),
+        (["one.toml", "--configs", "1", "--quiet"], "study `one` has no scores of single samples"),
     ],
 )
 def test_what_cannot_be_recorded_is_refused(
@@ -133,6 +140,7 @@ def test_what_cannot_be_recorded_is_refused(
     monkeypatch.chdir(directory)
     assert main(["record", *arguments]) == 1
     assert message in capsys.readouterr().err
+    assert not (directory / "corpus.parquet.db").exists()  # nothing was evaluated
 
 
 def assert_equal(landscape: Landscape, other: Landscape) -> None:
