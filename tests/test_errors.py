@@ -2,9 +2,12 @@ import inspect
 import pickle
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from llmsearch_optuna import errors
 from llmsearch_optuna.errors import ConfigurationError, LlmsearchError, unknown_name
+from llmsearch_optuna.terminal import printable
 
 CLASSES = [
     value
@@ -30,6 +33,14 @@ def test_messages_are_one_line_whatever_they_quote() -> None:
     error = errors.TaskError("row 3:\n  Unexpected token\r\n\n  near `{`  and so on\u2028")
     assert str(error) == "row 3: Unexpected token near `{`  and so on"
     assert str(pickle.loads(pickle.dumps(error))) == str(error)
+
+
+@given(st.text(st.characters(codec=None, exclude_categories=())))
+def test_messages_can_be_printed_whatever_they_quote(text: str) -> None:
+    message = str(errors.TaskError(f"quoted: {text}."))
+    assert message.startswith("quoted:")
+    assert message.endswith(".")
+    assert message == printable(message)
 
 
 @pytest.mark.parametrize(
