@@ -13,58 +13,15 @@ import sqlalchemy
 from optuna.trial import TrialState
 from rich.console import Console
 from tiny_models import tiny_model, tiny_tokenizer
+from tiny_studies import ROWS, everything, make_tuner, scorer, search
 
 from llmsearch_optuna import SearchSpace, Tuner
-from llmsearch_optuna.dimensions import Categorical, Float, Int
+from llmsearch_optuna.dimensions import Categorical, Float
 from llmsearch_optuna.errors import ConfigurationError, FingerprintError, StorageError, TrialError
 from llmsearch_optuna.params import GenerationParams
 from llmsearch_optuna.progress import SearchProgress
 from llmsearch_optuna.storage import CompletionStore, exclusive_use, open_storage
 from llmsearch_optuna.study import finalists, study_key
-
-ROWS = [{"question": f"How many apples are {i}?", "answer": str(i)} for i in range(16)]
-SPACE = SearchSpace(
-    temperature=Float(0.3, 2.0), top_k=Int(1, 50, log=True), generation_seed=Categorical([0, 1]), max_new_tokens=4
-)
-
-
-def scorer(references: list[dict[str, str]], predictions: list[str]) -> list[float]:
-    return [len(set(prediction)) / 16 for prediction in predictions]
-
-
-def make_tuner(**changes: Any) -> Tuner:
-    arguments: dict[str, Any] = {
-        "model": tiny_model(),
-        "tokenizer": tiny_tokenizer(),
-        "dataset": ROWS,
-        "scorer": scorer,
-        "prompt_template": "{question}",
-        "column_mapping": {"input_cols": ["question"], "eval_cols": ["answer"]},
-    }
-    return Tuner(**{**arguments, **changes})
-
-
-def search(tuner: Tuner, path: Path | None, n_trials: int = 9, **changes: Any) -> optuna.Study:
-    storage = None if path is None else f"sqlite:///{path}"
-    arguments: dict[str, Any] = {"rungs": 4, "show_progress": False, "storage": storage}
-    return tuner.search(SPACE, n_trials=n_trials, **{**arguments, **changes})
-
-
-def everything(study: optuna.Study, path: Path) -> list[Any]:
-    """All that must not depend on interruptions."""
-    store = CompletionStore(open_storage(f"sqlite:///{path}"))
-    return [
-        (
-            trial.number,
-            trial.state,
-            trial.params,
-            trial.value,
-            trial.intermediate_values,
-            trial.user_attrs,
-            store.load(study_key(study), trial.number),
-        )
-        for trial in study.get_trials()
-    ]
 
 
 class Interrupted:
