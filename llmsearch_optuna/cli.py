@@ -21,6 +21,7 @@ from llmsearch_optuna import __version__
 from llmsearch_optuna.comparison import compare_outputs, compare_scores
 from llmsearch_optuna.display import print_completions, print_diagnosis, print_finalists, print_verdict
 from llmsearch_optuna.errors import ConfigurationError, LlmsearchError
+from llmsearch_optuna.fsck import check_database
 from llmsearch_optuna.interruption import Interruption
 from llmsearch_optuna.logs import ConsoleFormatter, StudyLog, log_path, study_log
 from llmsearch_optuna.metrics import Metric, make_metric
@@ -138,6 +139,11 @@ def _parser() -> argparse.ArgumentParser:
     for command in (best, confirm, show):
         command.add_argument("database", metavar="DB", help="an SQLite file or a storage URL")
         command.add_argument("--study", metavar="NAME", help="which study of the database")
+
+    fsck = commands.add_parser("fsck", help="what of a database is whole and what is not; changes nothing")
+    fsck.add_argument("database", metavar="DB", help="an SQLite file or a storage URL")
+    fsck.add_argument("--json", action="store_true", help="print what is found as JSON")
+    fsck.set_defaults(command=_fsck)
 
     compare = commands.add_parser("compare", help="the same verdict for two files of outputs that were made elsewhere")
     compare.add_argument("reference", type=Path, metavar="A.jsonl", help="id and score per line, or see --metric")
@@ -269,6 +275,18 @@ def _confirm(options: argparse.Namespace) -> None:
         print(json.dumps(verdict.to_dict()))
     else:
         print_verdict(verdict)
+
+
+def _fsck(options: argparse.Namespace) -> int:
+    found = check_database(sqlite_url(options.database))
+    if options.json:
+        print(json.dumps(found.to_dict()))
+    else:
+        notes = [f"note: {note}" for note in found.notes]
+        for line in (*found.studies, *notes, *(f"problem: {problem}" for problem in found.problems)):
+            print(printable(str(line)))
+        print("whole" if found.whole else f"{len(found.problems)} problems: restore a copy, or begin a new study")
+    return 0 if found.whole else 1
 
 
 def _compare(options: argparse.Namespace) -> None:

@@ -18,7 +18,9 @@ __all__ = [
     "BASELINE",
     "ENDED",
     "ERROR",
+    "FINGERPRINT",
     "FIXED_PARAMS",
+    "KEY",
     "PARAMS",
     "ROUND",
     "Finalist",
@@ -57,8 +59,12 @@ number of trials that had finished by then."""
 ENDED = "ended"
 """User attribute of a finished trial that several workers share: the number of trials that had finished, and itself."""
 
-_KEY = "llmsearch_key"
-_FINGERPRINT = "llmsearch_fingerprint"
+KEY = "llmsearch_key"
+"""User attribute of a study: the random key under which its completions are stored."""
+
+FINGERPRINT = "llmsearch_fingerprint"
+"""User attribute of a study: what its scores depend on, by name."""
+
 _CONCURRENCY = "llmsearch_concurrency"
 
 
@@ -122,13 +128,13 @@ def create_study(
     wanted = {**fingerprint, "direction": direction}
     with readable_errors(storage.engine.url):
         study = optuna.create_study(study_name=name, storage=storage, direction=direction, load_if_exists=True)
-        if _KEY not in study.user_attrs:
+        if KEY not in study.user_attrs:
             if study.get_trials(deepcopy=False) or [one.name.lower() for one in study.directions] != [direction]:
                 raise StorageError(f"study `{name}` was not made by llmsearch_optuna: use another study_name")
-            study.set_user_attr(_FINGERPRINT, wanted)
-            study.set_user_attr(_KEY, secrets.token_hex(16))
+            study.set_user_attr(FINGERPRINT, wanted)
+            study.set_user_attr(KEY, secrets.token_hex(16))
             return study
-        known: dict[str, str] = study.user_attrs[_FINGERPRINT]
+        known: dict[str, str] = study.user_attrs[FINGERPRINT]
     _refuse_changes(name, known, wanted, "use another study_name or storage to begin anew")
     return study
 
@@ -140,7 +146,7 @@ def check_fingerprint(study: optuna.Study, wanted: Mapping[str, str]) -> None:
         StorageError: The study was not made by this package.
         FingerprintError: It was made for something else; the message says what differs.
     """
-    if _KEY not in study.user_attrs:
+    if KEY not in study.user_attrs:
         raise StorageError(f"study `{study.study_name}` was not made by llmsearch_optuna")
     known = {part: value for part, value in study_fingerprint(study).items() if part in wanted}
     _refuse_changes(study.study_name, known, wanted, "use the Tuner that the study was made with")
@@ -157,12 +163,12 @@ def _refuse_changes(name: str, known: Mapping[str, str], wanted: Mapping[str, st
 
 def study_key(study: optuna.Study) -> str:
     """The random key under which the study's completions are stored."""
-    return str(study.user_attrs[_KEY])
+    return str(study.user_attrs[KEY])
 
 
 def study_fingerprint(study: optuna.Study) -> dict[str, str]:
     """What the study's scores depend on, by name (model, prompts, metric, ...)."""
-    return dict(study.user_attrs[_FINGERPRINT])
+    return dict(study.user_attrs[FINGERPRINT])
 
 
 def keep_concurrency(study: optuna.Study, wanted: int | None, default: int) -> int:
@@ -201,7 +207,7 @@ def open_study(url: str, name: str | None = None) -> tuple[optuna.Study, RDBStor
         if name not in names:
             raise StorageError(unknown_name("study", name, names))
         study = optuna.load_study(study_name=name, storage=storage)
-        if _KEY not in study.user_attrs:
+        if KEY not in study.user_attrs:
             raise StorageError(f"study `{name}` was not made by llmsearch_optuna")
     return study, storage
 

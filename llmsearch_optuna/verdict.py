@@ -12,9 +12,11 @@ from llmsearch_optuna.errors import StorageError
 from llmsearch_optuna.params import GenerationParams
 from llmsearch_optuna.study import Finalists
 
-__all__ = ["Comparison", "FinalistScore", "Verdict", "keep_verdict", "no_holdout", "stored_verdict"]
+__all__ = ["VERDICT", "Comparison", "FinalistScore", "Verdict", "keep_verdict", "no_holdout", "stored_verdict"]
 
-_VERDICT = "llmsearch_verdict"
+VERDICT = "llmsearch_verdict"
+"""User attribute of a study: its verdict."""
+
 _MOST_DECIMALS = 6
 
 
@@ -197,7 +199,7 @@ def no_holdout(samples: int) -> str:
 
 def keep_verdict(study: optuna.Study, verdict: Verdict) -> None:
     """Stores a verdict with its study."""
-    study.set_user_attr(_VERDICT, verdict.to_dict())
+    study.set_user_attr(VERDICT, verdict.to_dict())
 
 
 def stored_verdict(study: optuna.Study) -> Verdict | None:
@@ -206,7 +208,7 @@ def stored_verdict(study: optuna.Study) -> Verdict | None:
     Raises:
         StorageError: Another version of the package wrote it.
     """
-    stored = study.user_attrs.get(_VERDICT)
+    stored = study.user_attrs.get(VERDICT)
     return None if stored is None else Verdict.from_dict(stored)
 
 

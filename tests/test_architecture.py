@@ -22,7 +22,7 @@ LEVELS = [
     {"", "errors", "params", "identity", "terminal"},
     {"dimensions", "space", "presets", "prompts", "task", "metrics", "storage", "data", "sampling", "statistics"},
     {"engine", "logs", "study", "study_file", "rounds", "scores", "pruning", "proposals"},
-    {"comparison", "contenders", "holdout", "judging", "landscape", "limits", "objective", "verdict"},
+    {"comparison", "contenders", "flaws", "fsck", "holdout", "judging", "landscape", "limits", "objective", "verdict"},
     {"display", "interruption", "progress", "search", "tuner", "launch", "demo", "cli"},
 ]
 
@@ -194,7 +194,20 @@ def test_owners_use_what_they_own() -> None:
 
 # What importing costs.
 
-LIGHT = ["", "cli", "comparison", "metrics", "study", "study_file", "storage", "task", "proposals", "pruning", "data"]
+LIGHT = [
+    "",
+    "cli",
+    "comparison",
+    "fsck",
+    "metrics",
+    "study",
+    "study_file",
+    "storage",
+    "task",
+    "proposals",
+    "pruning",
+    "data",
+]
 
 SCRIPT = """
 import importlib, json, sys

@@ -1,0 +1,146 @@
+"""What is lost or damaged of a study, its trials and their completions, as they are stored."""
+
+import itertools
+import json
+import math
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from llmsearch_optuna.errors import LlmsearchError
+from llmsearch_optuna.params import GenerationParams
+from llmsearch_optuna.storage import RawCompletion, RawStudy, RawTrial
+from llmsearch_optuna.study import FINGERPRINT, KEY, PARAMS
+from llmsearch_optuna.verdict import VERDICT, Verdict
+
+__all__ = ["completion_flaws", "listed", "missing_of", "parsed", "study_flaws", "trial_flaws"]
+
+_EVALUATED = ("COMPLETE", "PRUNED")
+_FINISH_REASONS = ("eos", "stop", "length")
+_MOST_LISTED = 6
+_WIDEST_GAP = 10_000
+
+
+def study_flaws(study: RawStudy, trials: Sequence[RawTrial]) -> Iterator[str]:
+    """What is lost or damaged of a study's own attributes, and which of its trials are missing."""
+    key, fingerprint = (parsed(study.user_attrs.get(name)) for name in (KEY, FINGERPRINT))
+    if not isinstance(key, str) and (trials or KEY in study.user_attrs):
+        yield "its key is lost, and with it which completions are its own"
+    if not isinstance(fingerprint, dict):
+        yield "its fingerprint is lost: what it was made for is not known"
+    elif [str(fingerprint.get("direction")).upper()] != study.directions:
+        found = " ".join(study.directions).lower() or "lost"
+        yield f"its direction is {found}, but it was made to {fingerprint.get('direction', '?')}"
+    if missing := missing_of([trial.number for trial in trials]):
+        yield f"trials {listed(missing)} are lost"
+    if VERDICT in study.user_attrs:
+        try:
+            Verdict.from_dict(json.loads(study.user_attrs[VERDICT]))
+        except (LlmsearchError, ValueError, TypeError, AttributeError, KeyError) as error:
+            yield f"its verdict cannot be read ({error}): `llmsearch-optuna confirm` makes it anew"
+
+
+def trial_flaws(trial: RawTrial, completions: Sequence[RawCompletion], samples: int) -> Iterator[str]:
+    """What Optuna stores of a trial and its completions do not agree in, and what cannot be read.
+
+    Args:
+        trial: The trial.
+        completions: Its completions, by position.
+        samples: How many samples the study has.
+    """
+    yield from _state_flaws(trial, len(completions), samples)
+    yield from _score_flaws(trial, completions)
+    if PARAMS in trial.user_attrs or trial.state in _EVALUATED:
+        try:
+            GenerationParams.from_json(str(parsed(trial.user_attrs.get(PARAMS))))
+        except (LlmsearchError, ValueError, TypeError, AttributeError) as error:
+            yield f"its parameters cannot be read: {error}"
+    if "tokens" in trial.user_attrs and trial.state in _EVALUATED:
+        told, stored = parsed(trial.user_attrs["tokens"]), [parsed(row.token_ids) for row in completions]
+        if all(isinstance(one, list) for one in stored) and told != sum(map(len, stored)):
+            yield f"its completions have {sum(map(len, stored))} tokens, but {told} are noted"
+
+
+def _state_flaws(trial: RawTrial, count: int, samples: int) -> Iterator[str]:
+    last = max(trial.reported, default=0)
+    if last > count:
+        yield f"{last} samples are reported, but {count} completions are stored"
+    if trial.state == "COMPLETE" and count != samples:
+        yield f"it is complete, but {count} completions are stored for {samples} samples"
+    elif trial.state == "PRUNED" and count > last:
+        yield f"it is pruned at {last} samples, but {count} completions are stored"
+    elif trial.state == "WAITING" and count:
+        yield f"it has not begun, but {count} completions are stored"
+
+
+def _score_flaws(trial: RawTrial, completions: Sequence[RawCompletion]) -> Iterator[str]:
+    scores = [row.score for row in completions if _is_number(row.score)]
+    are_known = len(scores) == len(completions) > 0
+    if scores and not are_known:
+        yield f"the scores at positions {listed([row.position for row in completions if row.score is None])} are lost"
+    sums = enumerate(itertools.accumulate(scores), start=1)
+    means = {size: total / size for size, total in sums} if are_known else {}
+    for step, reported in sorted(trial.reported.items()):
+        if step in means and not _is_near(means[step], reported):
+            yield f"the mean of its first {step} scores is {means[step]:.6g}, but {reported} is reported"
+    if trial.state == "COMPLETE":
+        value = trial.values[0] if len(trial.values) == 1 else None
+        # Where the metric scores a corpus only, the last report is all there is to compare with.
+        expected = means.get(len(completions), trial.reported.get(len(completions)))
+        if not _is_near(value, expected):
+            yield f"its value is {value}, but {expected} is what it scored"
+
+
+def completion_flaws(completions: Sequence[RawCompletion]) -> Iterator[str]:
+    """What cannot be decoded, and what is missing in between."""
+    if missing := missing_of([row.position for row in completions]):
+        yield f"the completions at positions {listed(missing)} are lost"
+    flaws: dict[str, list[Any]] = defaultdict(list)
+    for row in completions:
+        tokens = parsed(row.token_ids)
+        readable = {
+            "text": isinstance(parsed(row.text), str),
+            "row": isinstance(row.row, int),
+            "finish reason": row.finish_reason in _FINISH_REASONS,
+            "score": row.score is None or _is_number(row.score),
+            "tokens": isinstance(tokens, list) and all(isinstance(token, int) for token in tokens),
+        }
+        for name, is_readable in readable.items():
+            if not is_readable:
+                flaws[f"{name} of the completions at positions {{}} cannot be read"].append(row.position)
+        if readable["tokens"] and row.token_count not in (None, len(tokens)):
+            flaws["the completions at positions {} have other numbers of tokens than noted"].append(row.position)
+    for what, positions in flaws.items():
+        yield what.format(listed(positions))
+
+
+def missing_of(positions: Sequence[Any]) -> list[int]:
+    """What there is not of 0, 1, 2, ... up to the last; the first of them, if that one is absurd."""
+    known = {position for position in positions if isinstance(position, int)}
+    end = min(max(known, default=-1) + 1, len(positions) + _WIDEST_GAP)
+    return sorted(set(range(end)) - known)
+
+
+def listed(numbers: Sequence[Any]) -> str:
+    """The first few of them, and how many more there are."""
+    more = len(numbers) - _MOST_LISTED
+    return ", ".join(map(str, numbers[:_MOST_LISTED])) + (f" and {more} more" if more > 0 else "")
+
+
+def parsed(text: Any) -> Any:
+    """What JSON says; ``None`` where it says nothing."""
+    try:
+        return json.loads(text)
+    except (ValueError, TypeError, RecursionError):
+        return None
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)
+
+
+def _is_near(mean: float | None, stored: float | None) -> bool:
+    """Equal, but for how versions of Python add up."""
+    if mean is None or stored is None:
+        return False
+    return math.isclose(mean, stored, rel_tol=1e-12, abs_tol=1e-15)
