@@ -28,8 +28,9 @@ def test_the_study_file_is_one(tmp_path: Path) -> None:
 
 
 def test_the_python_is_python_and_its_space_is_one() -> None:
-    usage, space = blocks("python")
-    compile(usage, "README.md", "exec")
+    usage, space, log = blocks("python")
+    for block in (usage, log):
+        compile(block, "README.md", "exec")
     names: dict[str, object] = {}
     exec(space, names)
     assert isinstance(names["space"], SearchSpace)
