@@ -25,7 +25,7 @@ from llmsearch_optuna.fsck import check_database
 from llmsearch_optuna.interruption import Interruption
 from llmsearch_optuna.logs import ConsoleFormatter, StudyLog, log_path, study_log
 from llmsearch_optuna.metrics import Metric, make_metric
-from llmsearch_optuna.storage import shown_url, sqlite_url
+from llmsearch_optuna.storage import shown_url, sqlite_path, sqlite_url
 from llmsearch_optuna.study import (
     finalists,
     find_trial,
@@ -224,7 +224,7 @@ def _log(
     about = {
         "command": re.sub(r"://([^:/\s]*):\S*@", r"://\1:***@", options.command_line),
         "directory": str(Path.cwd()),
-        "study": f"{study_name} in {shown_url(storage)}",
+        "study": f"{study_name} in {sqlite_path(storage) or shown_url(storage)}",
     }
     return study_log(options.log or log_path(storage, study_name, directory), about=about)
 
@@ -252,9 +252,10 @@ def _search(file: StudyFile, options: argparse.Namespace, *, judge: bool = True)
             print(no_holdout(len(tuner.task.holdout)))
         else:
             print_verdict(tuner.confirm(study, show_progress=not options.quiet))
-        place = f"study `{study.study_name}` in {storage.removeprefix('sqlite:///')} ({len(study.trials)} trials)"
+        place = sqlite_path(file.study.storage) or storage
         print()
-        print(printable(f"{place}; look at it with: optuna-dashboard {storage}"))
+        print(printable(f"study `{study.study_name}` in {place} ({len(study.trials)} trials); "), end="")
+        print(printable(f"look at it with: optuna-dashboard {storage}"))
         return 0
 
 
@@ -285,7 +286,9 @@ def _fsck(options: argparse.Namespace) -> int:
         notes = [f"note: {note}" for note in found.notes]
         for line in (*found.studies, *notes, *(f"problem: {problem}" for problem in found.problems)):
             print(printable(str(line)))
-        print("whole" if found.whole else f"{len(found.problems)} problems: restore a copy, or begin a new study")
+        count = len(found.problems)
+        told = f"{count} problem{'s' if count > 1 else ''}: restore a copy of the database, or begin a new study"
+        print("whole" if found.whole else told)
     return 0 if found.whole else 1
 
 

@@ -76,8 +76,8 @@ def _state_flaws(trial: RawTrial, count: int, samples: int) -> Iterator[str]:
 def _score_flaws(trial: RawTrial, completions: Sequence[RawCompletion]) -> Iterator[str]:
     scores = [row.score for row in completions if _is_number(row.score)]
     are_known = len(scores) == len(completions) > 0
-    if scores and not are_known:
-        yield f"the scores at positions {listed([row.position for row in completions if row.score is None])} are lost"
+    if scores and (lost := [row.position for row in completions if row.score is None]):
+        yield f"the scores at positions {listed(lost)} are lost"
     sums = enumerate(itertools.accumulate(scores), start=1)
     means = {size: total / size for size, total in sums} if are_known else {}
     for step, reported in sorted(trial.reported.items()):

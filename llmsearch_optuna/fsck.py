@@ -123,9 +123,12 @@ class _Check:
         self._inspection = inspection
 
     def database(self) -> None:
-        with self._reading("the file"):
-            for complaint in self._inspection.complaints():
-                self._problem(f"the file is damaged: {complaint} (`sqlite3 DB .recover` saves what can be read)")
+        try:
+            complaints = self._inspection.complaints()
+        except StorageError as error:  # too damaged to be gone through
+            complaints = [str(error)]
+        for complaint in complaints:
+            self._problem(f"the file is damaged: {complaint}")
         with self._reading("the tables"):
             stored, known = self._inspection.optuna_versions()
             if stored is None:
@@ -238,5 +241,4 @@ class _Check:
         try:
             yield
         except StorageError as error:
-            verb = "cannot be read" if what.endswith("file") else "cannot all be read"
-            self._problem(f"{what} {verb}: {error}", study, trial)
+            self._problem(f"{what} cannot all be read: {error}", study, trial)
