@@ -422,6 +422,7 @@ class Tuner:
         )
         with (
             exclusive_use(storage),
+            readable_errors(database.engine.url),
             advisory_lock(database.engine, f"llmsearch verdict {study_key(study)}"),
             holdout_progress(enabled=show_progress) as on_completions,
         ):

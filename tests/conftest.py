@@ -1,11 +1,16 @@
 """Fixtures for all tests."""
 
 import os
+import uuid
+import warnings
+from collections.abc import Iterator
+from typing import Any
 
 # Before anything imports a model library: no test may reach for a hub.
 os.environ["HF_HUB_OFFLINE"] = "1"
 
 import pytest
+import sqlalchemy
 import torch
 
 # Tiny models gain nothing from a second thread, and lose much where the cores are busy.
@@ -24,3 +29,40 @@ torch.set_num_threads(1)
 def device(request: pytest.FixtureRequest) -> torch.device:
     """Where to run: the CPU, and CUDA where there is one."""
     return torch.device(request.param)
+
+
+@pytest.fixture(scope="session")
+def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sqlalchemy.URL]:
+    """A real PostgreSQL server, which the wheel of `pgserver` brings, for as long as the tests run."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # it says so where there is no XDG_RUNTIME_DIR
+            import pgserver  # noqa: PLC0415
+    except ImportError as error:
+        pytest.skip(f"no PostgreSQL server: {error}")
+    server = pgserver.get_server(  # type: ignore[attr-defined]
+        tmp_path_factory.mktemp("postgresql")
+    )
+    try:
+        yield sqlalchemy.make_url(server.get_uri()).set(drivername="postgresql+psycopg")
+    finally:
+        server.cleanup()
+
+
+@pytest.fixture
+def server_url(postgresql: sqlalchemy.URL) -> Iterator[str]:
+    """The URL of an empty database on that server."""
+    name = f"test_{uuid.uuid4().hex}"
+    engine = sqlalchemy.create_engine(postgresql, isolation_level="AUTOCOMMIT", poolclass=sqlalchemy.NullPool)
+    with engine.connect() as connection:
+        connection.exec_driver_sql(f"CREATE DATABASE {name}")
+    opened: list[Any] = []
+
+    def note(connection: object, _record: object) -> None:
+        opened.append(connection)
+
+    sqlalchemy.event.listen(sqlalchemy.Pool, "connect", note)
+    yield postgresql.set(database=name).render_as_string(hide_password=False)
+    sqlalchemy.event.remove(sqlalchemy.Pool, "connect", note)
+    for connection in opened:  # Optuna's storages are never closed, and psycopg warns of what is left open
+        connection.close()

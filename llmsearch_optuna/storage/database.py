@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from optuna.storages import RDBStorage
 
 from llmsearch_optuna.errors import StorageError
+from llmsearch_optuna.storage.locks import advisory_lock
 from llmsearch_optuna.storage.schema import VERSION, stored_version
 
 __all__ = [
@@ -66,16 +67,18 @@ def open_storage(url: str | None, *, must_exist: bool = False) -> RDBStorage:
             path.parent.mkdir(parents=True, exist_ok=True)
         patience: dict[str, Any] = {} if path is None else {"connect_args": {"timeout": _BUSY_TIMEOUT_S}}
         engine = sa.create_engine(url, **patience)
+        template = url.replace("{", "{{").replace("}", "}}")  # which Optuna formats
         try:
-            with engine.connect() as connection:
-                _check_contents(connection, path, must_exist=must_exist)
-                if path is not None and not must_exist:
-                    connection.exec_driver_sql("PRAGMA journal_mode=WAL")
+            # Two workers that begin at once must not both make the tables.
+            with advisory_lock(engine, "llmsearch tables"):
+                with engine.connect() as connection:
+                    _check_contents(connection, path, must_exist=must_exist)
+                    if path is not None and not must_exist:
+                        connection.exec_driver_sql("PRAGMA journal_mode=WAL")
+                if path is None:
+                    return RDBStorage(template, engine_kwargs={"pool_pre_ping": True})
         finally:
             engine.dispose()
-        template = url.replace("{", "{{").replace("}", "}}")  # which Optuna formats
-        if path is None:
-            return RDBStorage(template, engine_kwargs={"pool_pre_ping": True})
         storage = RDBStorage(template, engine_kwargs=patience)
         sa.event.listen(storage.engine, "connect", _set_synchronous_normal)
         # The listener sees new connections only.

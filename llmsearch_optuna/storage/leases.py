@@ -2,7 +2,6 @@
 
 import contextlib
 import datetime as dt
-import hashlib
 import logging
 import secrets
 import threading
@@ -14,9 +13,10 @@ from optuna.storages import RDBStorage
 
 from llmsearch_optuna.errors import LeaseLostError, StorageError
 from llmsearch_optuna.storage.database import readable_errors
+from llmsearch_optuna.storage.locks import advisory_lock
 from llmsearch_optuna.storage.schema import METADATA
 
-__all__ = ["Claims", "Leases", "advisory_lock", "make_claims"]
+__all__ = ["Claims", "Leases", "make_claims"]
 
 _LOG = logging.getLogger(__name__)
 
@@ -30,25 +30,6 @@ _LEASES = sa.Table(
 )
 
 _RENEWALS_PER_LAPSE = 4
-
-
-@contextlib.contextmanager
-def advisory_lock(engine: sa.Engine, name: str) -> Iterator[None]:
-    """Waits until no other process has this lock; the server takes it back from a process that dies.
-
-    SQLite has none: there, one process has the whole file (`exclusive_use`).
-
-    Raises:
-        StorageError: The server cannot be reached.
-    """
-    if engine.dialect.name != "postgresql":
-        yield
-        return
-    digest = hashlib.blake2b(name.encode(), digest_size=8).digest()
-    with readable_errors(engine.url), engine.begin() as connection:
-        key = int.from_bytes(digest, "big", signed=True)
-        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.cast(key, sa.BigInteger))))
-        yield
 
 
 class Claims:
@@ -126,9 +107,11 @@ class Leases(Claims):
         self._lapse_s = lapse_s
         self.patience_s = min(lapse_s / _RENEWALS_PER_LAPSE, 2.0)
 
-    def exclusively(self) -> AbstractContextManager[None]:
+    @contextlib.contextmanager
+    def exclusively(self) -> Iterator[None]:
         """See `Claims`."""
-        return advisory_lock(self._engine, f"llmsearch study {self._study_key}")
+        with readable_errors(self._engine.url), advisory_lock(self._engine, f"llmsearch study {self._study_key}"):
+            yield
 
     def take_abandoned(self, running: Sequence[int], room: int) -> list[int]:
         """See `Claims`. Without a lease is what a worker began right before it died."""
