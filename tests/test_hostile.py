@@ -294,6 +294,14 @@ def test_json(command: str, searched: Searched, shown: Callable[..., str]) -> No
     assert (found["verdict"] if command == "best" else found)["metric"] == searched.tuner.metric.name
 
 
+def test_the_log_of_a_study_of_this_name(searched: Searched, shown: Callable[..., str]) -> None:
+    assert "was made without a study file" in shown("confirm", "--seeds", "3", status=1)
+    lines = searched.database.with_suffix(".log").read_text(encoding="utf-8").splitlines()
+    assert lines[3].endswith(printable(f": study: {EVIL} in {searched.database}"))
+    assert [line for line in lines if ": ends: StorageError: study `" in line]
+    assert_harmless("\n".join(lines))
+
+
 @pytest.mark.parametrize("options", [["--study", EVIL + "x"], ["--study", "\udcff"], ["--trial", "99"]])
 def test_errors_are_one_line(options: list[str], shown: Callable[..., str]) -> None:
     assert shown("show", *options, status=1).count("\n") == 1
