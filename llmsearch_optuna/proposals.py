@@ -32,10 +32,17 @@ _SAMPLERS: Mapping[str, type[samplers.BaseSampler]] = {
 
 Pruned = Literal["running mean", "shrunk", "ignored"]
 """How a sampler is shown a pruned trial: as pruned, with its running means; as fully evaluated, with an estimate of its
-mean over all samples (`shrunk_means`); or not at all."""
+mean over all samples (`shrunk_means`); or not at all. With estimates, TPE is also shown trials in flight by theirs."""
 
 # TPE ranks pruned trials by how far they came, GP and CMA-ES leave them out; the others learn nothing from results.
 _PRUNED: Mapping[str, Pruned] = {"tpe": "shrunk", "gp": "shrunk", "cmaes": "shrunk"}
+
+# TPE takes trials in flight for bad ones, and keeps away from them: but those in flight for long are good.
+_ESTIMATED: Mapping[str, tuple[TrialState, ...]] = {
+    "tpe": (TrialState.PRUNED, TrialState.RUNNING),
+    "gp": (TrialState.PRUNED,),
+    "cmaes": (TrialState.PRUNED,),
+}
 
 _CONSTRUCTED_HERE = ("seed", "search_space", "independent_sampler")
 
@@ -134,20 +141,22 @@ class Proposer:
         return [_rehearsed(trial, estimates.get(trial.number)) for trial in trials]
 
     def _estimates(self, study: optuna.Study, trials: Sequence[FrozenTrial]) -> dict[int, float]:
-        """What pruned trials would score on all samples, by number; of those that have scores."""
+        """What pruned trials and those in flight would score on all samples, by number; of those that have scores."""
         complete = [
             np.asarray(scores)
             for trial in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
             if (scores := self.scores(study, trial)) is not None
         ]
-        pruned = {
+        partial = {
             trial.number: np.asarray(scores)
             for trial in trials
-            if trial.state == TrialState.PRUNED and (scores := self.scores(study, trial)) is not None
+            if trial.state in _ESTIMATED[self.name]
+            and (scores := self.scores(study, trial)) is not None
+            and len(scores)
         }
-        if not complete or not pruned:
+        if not complete or not partial:
             return {}
-        return dict(zip(pruned, shrunk_means(list(pruned.values()), complete).tolist(), strict=True))
+        return dict(zip(partial, shrunk_means(list(partial.values()), complete).tolist(), strict=True))
 
     def _sampler(self, number: int) -> samplers.BaseSampler:
         digest = hashlib.blake2b(f"{self.seed}:{number}".encode(), digest_size=4).digest()

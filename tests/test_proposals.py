@@ -262,6 +262,26 @@ def test_pruned_trials_are_shown_as_asked(name: str, pruned: Pruned, learns: boo
     assert (run_with_pruned(made, PLAIN) != run_with_pruned(made, FALLING)) == learns
 
 
+@pytest.mark.parametrize(
+    ("name", "pruned", "learns"),
+    [("tpe", "shrunk", True), ("tpe", "running mean", False), ("tpe", "ignored", False), ("gp", "shrunk", False)],
+)
+def test_tpe_learns_from_trials_in_flight_where_it_is_shown_estimates(name: str, pruned: Pruned, learns: bool) -> None:
+    made = Proposer(name=name, space=SPACES["one number"], seed=1, arguments={"n_startup_trials": 2}, pruned=pruned)
+    proposed = []
+    for levels in (PLAIN, FALLING):
+        study = in_memory()
+        for number in range(14):
+            trial = begin(made, study)
+            made.space.suggest(trial)
+            level = levels["pruned" if number else "complete"]
+            report_scores(trial, [trial.params["temperature"] * one for one in level])
+            if number == 0:
+                study.tell(trial, 0.5)
+        proposed.append([trial.params for trial in study.trials])
+    assert (proposed[0] != proposed[1]) == learns
+
+
 def test_pruned_trials_keep_their_points_of_the_grid() -> None:
     for pruned in get_args(Pruned):
         study = in_memory()
