@@ -1,0 +1,391 @@
+"""What storing costs, and whether readers are in the way.
+
+Usage: python studies/benchmarks/storage.py [--json FILE] [--storage URL] [--trials N] [--rungs N] [--only PART ...]
+
+- *overhead*: a study with 1,000 finished trials goes on with 24 more, of 500 samples and 8 rungs each, by
+  `Tuner.search`. The engine answers at once. Counted is all the time from the end of one trial to the end of the next
+  but that of engine, scorer and sampler (what it reads from the database is counted): storage, pruner and loop.
+- *readers*: 10,000 rungs are stored while a real optuna-dashboard is polled and another process opens and reads the
+  study, again and again.
+- *demo*: the share of the same in the wall time of the demo's search, on the real model.
+
+By default on SQLite in a temporary directory; `--storage` names another database, e.g. postgresql+psycopg://...
+"""
+
+import argparse
+import contextlib
+import dataclasses
+import itertools
+import json
+import random
+import statistics
+import tempfile
+import time
+import uuid
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import optuna
+import sqlalchemy as sa
+import torch
+from contention import contend
+from kill import tiny
+from optuna.storages import RDBStorage
+from optuna.storages._cached_storage import _CachedStorage
+from optuna.trial import TrialState, create_trial
+from replay import demo_study
+from rich.console import Console
+from rich.table import Table
+
+from llmsearch_optuna import Categorical, Float, GenerationParams, SearchSpace, Tuner, launch
+from llmsearch_optuna.engine import Completion, Request, SlotEngine
+from llmsearch_optuna.metrics import SampleMetric
+from llmsearch_optuna.metrics.scorer import CallableMetric
+from llmsearch_optuna.progress import SearchProgress
+from llmsearch_optuna.proposals import Proposer
+from llmsearch_optuna.pruning import PairedPruner
+from llmsearch_optuna.storage import CompletionStore, StoredCompletion, open_storage
+from llmsearch_optuna.study import study_key
+
+PARTS = ("overhead", "readers", "demo")
+SAMPLES = 500
+RUNG = 63  # eight of them
+MEASURED = 24
+TOKENS = 48
+SPACE = SearchSpace(
+    temperature=Float(0.1, 1.5),
+    top_p=Float(0.5, 1.0),
+    repetition_penalty=Float(1.0, 1.3),
+    generation_seed=Categorical([0, 1, 2, 3]),
+    max_new_tokens=TOKENS,
+)
+NOT_STORAGE = ("engine", "scorer", "sampler")
+
+
+class Seconds(NamedTuple):
+    """Time that passed, and time that this process computed: the smaller where others want the machine, too."""
+
+    wall: float = 0.0
+    cpu: float = 0.0
+
+    def plus(self, other: "Seconds", sign: int = 1) -> "Seconds":
+        """The sum, or the difference."""
+        return Seconds(self.wall + sign * other.wall, self.cpu + sign * other.cpu)
+
+    def minus(self, other: "Seconds") -> "Seconds":
+        """The difference."""
+        return self.plus(other, -1)
+
+
+def now() -> Seconds:
+    """Both clocks."""
+    return Seconds(time.perf_counter(), time.process_time())
+
+
+class Clock:
+    """Time by what it was spent on, without what it called that has a name of its own.
+
+    Attributes:
+        seconds: By name.
+        calls: By name.
+        statements: SQL statements.
+        sql: The time that the database took for them.
+    """
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, Seconds] = {}
+        self.calls: Counter[str] = Counter()
+        self.statements = 0
+        self.sql = Seconds()
+        self._inner: list[Seconds] = []
+        self._sent = Seconds()
+
+    def timed(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        """The function, timed."""
+
+        def call(*arguments: Any, **named: Any) -> Any:
+            started = now()
+            self._inner.append(Seconds())
+            try:
+                return function(*arguments, **named)
+            finally:
+                took = now().minus(started)
+                own = took.minus(self._inner.pop())
+                self.seconds[name] = self.seconds.get(name, Seconds()).plus(own)
+                self.calls[name] += 1
+                if self._inner:
+                    self._inner[-1] = self._inner[-1].plus(took)
+
+        return call
+
+    @contextlib.contextmanager
+    def running(self, named: Mapping[str, Sequence[tuple[type, str]]]) -> Iterator[None]:
+        """Times these methods, and all SQL."""
+        sa.event.listen(sa.Engine, "before_cursor_execute", self._before)
+        sa.event.listen(sa.Engine, "after_cursor_execute", self._after)
+        try:
+            with contextlib.ExitStack() as stack:
+                for name, places in named.items():
+                    for owner, method in places:
+                        timed = self.timed(name, getattr(owner, method))
+                        stack.enter_context(replaced(owner, method, timed))
+                yield
+        finally:
+            sa.event.remove(sa.Engine, "before_cursor_execute", self._before)
+            sa.event.remove(sa.Engine, "after_cursor_execute", self._after)
+
+    def not_storage(self) -> Seconds:
+        """What was spent on what is no storage."""
+        total = Seconds()
+        for name in NOT_STORAGE:
+            total = total.plus(self.seconds.get(name, Seconds()))
+        return total
+
+    def _before(self, *_: object) -> None:
+        self._sent = now()
+
+    def _after(self, *_: object) -> None:
+        self.statements += 1
+        self.sql = self.sql.plus(now().minus(self._sent))
+
+
+@contextlib.contextmanager
+def replaced(owner: type, name: str, by: Callable[..., Any]) -> Iterator[None]:
+    """Puts another method in the place of this one."""
+    original = getattr(owner, name)
+    setattr(owner, name, by)
+    try:
+        yield
+    finally:
+        setattr(owner, name, original)
+
+
+def public(owner: type) -> list[tuple[type, str]]:
+    """Its own methods."""
+    return [(owner, name) for name, value in vars(owner).items() if callable(value) and not name.startswith("_")]
+
+
+def named_methods() -> dict[str, list[tuple[type, str]]]:
+    """What is timed. The engine, the scorer and the sampler are left out of what storing costs."""
+    storage = [*public(_CachedStorage), *public(RDBStorage), *public(CompletionStore)]
+    return {
+        "engine": [(CannedEngine, "generate"), (SlotEngine, "generate")],
+        "scorer": [(CallableMetric, "__call__"), (SampleMetric, "__call__")],
+        "sampler": [(Proposer, "propose")],
+        "pruner": [(PairedPruner, "prune")],
+        **{f"{owner.__name__.strip('_')}.{name}": [(owner, name)] for owner, name in storage},
+    }
+
+
+class CannedEngine:
+    """Answers at once; what it says scores better with every new set of parameters, so that no trial is pruned."""
+
+    def __init__(self) -> None:
+        self._levels: dict[GenerationParams, int] = {}
+
+    def generate(
+        self,
+        requests: Sequence[Request],
+        on_tokens: Callable[[int], None] | None = None,  # noqa: ARG002
+        upcoming: Sequence[Request] = (),  # noqa: ARG002
+    ) -> list[Completion]:
+        """See `Engine.generate`."""
+        completions = []
+        for request in requests:
+            level = self._levels.setdefault(request.params, len(self._levels))
+            draw = random.Random(f"{request.prompt} {level}")  # noqa: S311 - not for secrets
+            text = f"{0.5 + 0.01 * level + draw.uniform(-0.1, 0.1):.4f} " + "lorem ipsum dolor sit amet " * 8
+            token_ids = tuple(draw.randrange(50_000) for _ in range(TOKENS))
+            completions.append(Completion(text=text, token_ids=token_ids, finish_reason="eos"))
+        return completions
+
+
+def canned_tuner() -> Tuner:
+    """A tuner whose engine answers at once."""
+    tuner = Tuner(
+        custom_pred_function=lambda prompts, params: prompts,  # noqa: ARG005 - another engine takes its place
+        tokenizer=tiny().tokenizer,
+        dataset=[{"question": f"question {number}", "answer": ""} for number in range(SAMPLES)],
+        scorer=lambda references, predictions: [float(text.split()[0]) for text in predictions],  # noqa: ARG005
+        column_mapping={"input_cols": ["question"], "eval_cols": ["answer"]},
+        prompt_template="{question}",
+        score_range=(0.0, 1.0),
+    )
+    tuner._backend = dataclasses.replace(tuner._backend, engine=CannedEngine())  # noqa: SLF001
+    return tuner
+
+
+class Mark(NamedTuple):
+    """Where the clock stood at the end of a trial.
+
+    Attributes:
+        storage: All time so far, without engine, scorer and sampler.
+        sql: What the database took of it.
+        statements: SQL statements.
+    """
+
+    storage: Seconds
+    sql: Seconds
+    statements: int
+
+
+def overhead(url: str, name: str, trials: int, console: Console) -> dict[str, float]:
+    """Storage per trial, medians, after so many trials."""
+    tuner = canned_tuner()
+
+    def search(n_trials: int) -> optuna.Study:
+        return tuner.search(
+            SPACE,
+            n_trials=n_trials,
+            storage=url,
+            study_name=name,
+            sampler="random",
+            rungs=RUNG,
+            concurrency=1,
+            baselines=False,
+            show_progress=False,
+        )
+
+    fill(search(1), url, trials)
+    clock, marks = Clock(), list[Mark]()
+    finished = SearchProgress.trial_finished
+
+    def mark(*arguments: Any) -> None:
+        finished(*arguments)
+        marks.append(Mark(now().minus(clock.not_storage()), clock.sql, clock.statements))
+
+    # What the first further trial reads once and for all is left out.
+    with clock.running(named_methods()), replaced(SearchProgress, "trial_finished", mark):
+        study = search(trials + MEASURED + 1)
+    last = study.get_trials(deepcopy=False)[-MEASURED:]
+    if any(trial.state != TrialState.COMPLETE or len(trial.intermediate_values) != 8 for trial in last):
+        raise SystemExit("not all trials that were measured passed eight rungs")
+    show_calls(clock, len(marks), console)
+    pairs = list(itertools.pairwise(marks))
+    storage = [after.storage.minus(before.storage) for before, after in pairs]
+    return {
+        "storage_ms_per_trial": 1e3 * statistics.median(one.wall for one in storage),
+        "storage_cpu_ms_per_trial": 1e3 * statistics.median(one.cpu for one in storage),
+        "sql_ms_per_trial": 1e3 * statistics.median(after.sql.wall - before.sql.wall for before, after in pairs),
+        "statements_per_trial": statistics.median(after.statements - before.statements for before, after in pairs),
+        "measured_trials": len(pairs),
+    }
+
+
+def fill(study: optuna.Study, url: str, trials: int) -> None:
+    """Adds finished trials with their completions: three in ten complete, the others pruned at random."""
+    store = CompletionStore(open_storage(url))
+    draw = random.Random(0)  # noqa: S311 - not for secrets
+    distributions = study.get_trials(deepcopy=False)[0].distributions
+    for number in range(1, trials):
+        complete = draw.random() < 0.3
+        last = SAMPLES if complete else RUNG * draw.randint(1, SAMPLES // RUNG)
+        scores = [draw.uniform(0.0, 0.8) for _ in range(last)]
+        params = {
+            "temperature": draw.uniform(0.1, 1.5),
+            "top_p": draw.uniform(0.5, 1.0),
+            "repetition_penalty": draw.uniform(1.0, 1.3),
+            "generation_seed": draw.randrange(4),
+        }
+        values = {end: sum(scores[:end]) / end for end in (*range(RUNG, SAMPLES, RUNG), SAMPLES) if end <= last}
+        study.add_trial(
+            create_trial(
+                state=TrialState.COMPLETE if complete else TrialState.PRUNED,
+                value=values[last],
+                params=params,
+                distributions=distributions,
+                intermediate_values=values,
+                user_attrs={
+                    "generation_params": GenerationParams.from_dict({**params, "max_new_tokens": TOKENS}).to_json(),
+                    "round": 8 * number,
+                    "tokens": last * TOKENS,
+                    "finish_reasons": {"eos": last},
+                },
+            )
+        )
+        completions = [
+            StoredCompletion(
+                position=position,
+                row=position,
+                text=f"{score:.4f} " + "lorem ipsum dolor sit amet " * 8,
+                token_ids=tuple(range(TOKENS)),
+                finish_reason="eos",
+                score=score,
+            )
+            for position, score in enumerate(scores)
+        ]
+        store.append(study_key(study), number, completions)
+
+
+def show_calls(clock: Clock, trials: int, console: Console) -> None:
+    """What the time went into, per trial."""
+    table = Table("own time", "calls per trial", "ms per trial", "of these, CPU", title="What storing one trial costs")
+    for name, own in sorted(clock.seconds.items(), key=lambda item: -item[1].cpu)[:14]:
+        shown = f"{name} (left out)" if name in NOT_STORAGE else name
+        per_trial = f"{1e3 * own.wall / trials:.2f}", f"{1e3 * own.cpu / trials:.2f}"
+        table.add_row(shown, f"{clock.calls[name] / trials:.1f}", *per_trial)
+    console.print(table)
+
+
+def demo_share(console: Console) -> dict[str, float]:
+    """The share of storage in the demo's search."""
+    clock = Clock()
+    with tempfile.TemporaryDirectory() as directory:
+        file = demo_study()
+        file = dataclasses.replace(
+            file, study=dataclasses.replace(file.study, storage=f"sqlite:///{directory}/demo.db")
+        )
+        tuner = launch.build_tuner(file)
+        with clock.running(named_methods()):
+            started = now()
+            study = launch.search(file, tuner, show_progress=False)
+            took = now().minus(started)
+    share = 1.0 - clock.not_storage().wall / took.wall
+    show_calls(clock, len(study.trials), console)
+    return {"demo_storage_share": share, "demo_seconds": took.wall}
+
+
+def main(arguments: Sequence[str] | None = None) -> dict[str, float]:
+    """Runs everything, prints it, and returns the figures."""
+    parser = argparse.ArgumentParser(description="Measures what storing costs.")
+    parser.add_argument("--trials", type=int, default=1000, help="finished trials before the measured ones")
+    parser.add_argument("--rungs", type=int, default=10_000, help="rungs to store while others read")
+    parser.add_argument("--storage", help="the database, in place of SQLite in a temporary directory")
+    parser.add_argument("--only", choices=PARTS, nargs="+", default=PARTS, help="some parts only")
+    parser.add_argument("--json", type=Path, help="write the figures to this file")
+    options = parser.parse_args(arguments)
+    torch.set_num_threads(min(2, torch.get_num_threads()))
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    console = Console(width=110, highlight=False)
+    figures: dict[str, float] = {}
+    name = f"benchmark-{uuid.uuid4().hex[:8]}"
+    with tempfile.TemporaryDirectory() as directory:
+        if "overhead" in options.only:
+            url = options.storage or f"sqlite:///{directory}/overhead.db"
+            figures |= overhead(url, f"{name}-overhead", options.trials, console)
+        if "readers" in options.only:
+            url = options.storage or f"sqlite:///{directory}/readers.db"
+            found = contend(url, f"{name}-readers", rungs=options.rungs, tokenizer=tiny().tokenizer)
+            for error in found.errors[:10]:
+                console.print(error, markup=False)
+            figures |= {
+                "rungs": found.rungs,
+                "rung_ms": 1e3 * found.seconds / found.rungs,
+                "dashboard_polls": found.polls,
+                "reads": found.reads,
+                "lock_errors": sum("lock" in error for error in found.errors),
+                "errors": len(found.errors),
+            }
+    if "demo" in options.only:
+        figures |= demo_share(console)
+    for figure, value in figures.items():
+        console.print(f"{figure}: {value:.6g}")
+    if options.json:
+        options.json.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+    return figures
+
+
+if __name__ == "__main__":
+    main()
