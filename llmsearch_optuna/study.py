@@ -135,6 +135,7 @@ def create_study(
             study.set_user_attr(KEY, secrets.token_hex(16))
             return study
         known: dict[str, str] = study.user_attrs[FINGERPRINT]
+        _read_trials(study)
     _refuse_changes(name, known, wanted, "use another study_name or storage to begin anew")
     return study
 
@@ -209,7 +210,18 @@ def open_study(url: str, name: str | None = None) -> tuple[optuna.Study, RDBStor
         study = optuna.load_study(study_name=name, storage=storage)
         if KEY not in study.user_attrs:
             raise StorageError(f"study `{name}` was not made by llmsearch_optuna")
+        _read_trials(study)
     return study, storage
+
+
+def _read_trials(study: optuna.Study) -> None:
+    """Reads all there is, so that what is damaged shows here and not anywhere later."""
+    try:
+        study.get_trials(deepcopy=False)
+    except (LookupError, TypeError) as error:  # a state that there is not, a number that is a text
+        raise StorageError(
+            f"study `{study.study_name}` is damaged ({error}): `llmsearch-optuna fsck` says what is whole"
+        ) from error
 
 
 def enqueue(study: optuna.Study, points: Sequence[FirstPoint]) -> None:

@@ -1,6 +1,8 @@
 """Opening a database: SQLite in write-ahead mode, one process at a time, and errors in one line."""
 
 import contextlib
+import json
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -34,6 +36,7 @@ _REMEDIES = {
     "database is locked": f"wait for the process that writes to it, {_AGAIN}",
     "No module named": "install the database's driver",
     "image is malformed": "`llmsearch-optuna fsck` says what is whole",
+    "what is stored is damaged": "`llmsearch-optuna fsck` says what is whole",
 }
 """What to do, by what SQLite, Python and the operating system say."""
 
@@ -57,8 +60,7 @@ def open_storage(url: str | None, *, must_exist: bool = False) -> RDBStorage:
         StorageError: The file does not exist, is not a database, cannot be written, or the URL is wrong.
     """
     if url is None:
-        pool = {"poolclass": sa.StaticPool, "connect_args": {"check_same_thread": False}}
-        return RDBStorage("sqlite://", engine_kwargs=pool)
+        return _in_memory()
     with _opening_errors(url):
         path = sqlite_path(url)
         if path is not None:
@@ -72,14 +74,17 @@ def open_storage(url: str | None, *, must_exist: bool = False) -> RDBStorage:
             # Two workers that begin at once must not both make the tables.
             with advisory_lock(engine, "llmsearch tables"):
                 with engine.connect() as connection:
-                    _check_contents(connection, path, must_exist=must_exist)
-                    if path is not None and not must_exist:
-                        connection.exec_driver_sql("PRAGMA journal_mode=WAL")
+                    is_new = _check_contents(connection, path, must_exist=must_exist)
                 if path is None:
                     return RDBStorage(template, engine_kwargs={"pool_pre_ping": True})
         finally:
             engine.dispose()
+        if is_new:
+            _make_tables(path)
         storage = RDBStorage(template, engine_kwargs=patience)
+        if not must_exist:
+            with storage.engine.connect() as connection:
+                connection.exec_driver_sql("PRAGMA journal_mode=WAL")
         sa.event.listen(storage.engine, "connect", _set_synchronous_normal)
         # The listener sees new connections only.
         storage.engine.dispose()
@@ -100,8 +105,28 @@ def check_version(connection: sa.Connection) -> None:
         )
 
 
-def _check_contents(connection: sa.Connection, path: Path | None, *, must_exist: bool) -> None:
-    """Refuses what is not ours before anything is written to it."""
+def _in_memory() -> RDBStorage:
+    pool = {"poolclass": sa.StaticPool, "connect_args": {"check_same_thread": False}}
+    return RDBStorage("sqlite://", engine_kwargs=pool)
+
+
+def _make_tables(path: Path) -> None:
+    """Makes Optuna's tables in one transaction.
+
+    Optuna makes one after the other, and an index only with its table: where a process is killed in between, the index
+    that keeps studies of one name apart would be missing for ever.
+    """
+    storage = _in_memory()
+    try:
+        with storage.engine.connect() as source, contextlib.closing(sqlite3.connect(path)) as target:
+            made: Any = source.connection.driver_connection
+            made.backup(target)
+    finally:
+        storage.engine.dispose()
+
+
+def _check_contents(connection: sa.Connection, path: Path | None, *, must_exist: bool) -> bool:
+    """Refuses what is not ours before anything is written to it; whether there is nothing at all."""
     inspector = sa.inspect(connection)
     marks = {"studies": "study_name", "version_info": "library_version"}  # Optuna makes these two first
     found = [
@@ -115,6 +140,7 @@ def _check_contents(connection: sa.Connection, path: Path | None, *, must_exist:
     if path is not None and not found and (others := inspector.get_table_names()):
         raise StorageError(f"{path} holds tables of another program ({', '.join(others)}): use another storage")
     check_version(connection)
+    return not found
 
 
 @contextlib.contextmanager
@@ -176,11 +202,11 @@ def readable_errors(url: str | sa.URL) -> Iterator[None]:
         url: The database; its password is not shown.
 
     Raises:
-        StorageError: The block raised an error of SQLAlchemy or of Optuna's storage.
+        StorageError: The block raised an error of SQLAlchemy or of Optuna's storage, or read JSON that is damaged.
     """
     try:
         yield
-    except (sa.exc.SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
+    except (sa.exc.SQLAlchemyError, optuna.exceptions.StorageInternalError, json.JSONDecodeError) as error:
         raise StorageError(_told(url, error)) from error
 
 
@@ -193,15 +219,29 @@ def _opening_errors(url: str | sa.URL) -> Iterator[None]:
     except (
         OSError,
         RuntimeError,  # Optuna's, of a schema that is not its own
+        sqlite3.Error,
         ImportError,  # the database's driver is not installed
     ) as error:
         raise StorageError(_told(url, error)) from error
 
 
 def _told(url: str | sa.URL, error: Exception) -> str:
-    reason = str(getattr(error, "orig", None) or getattr(error.__cause__, "orig", None) or error)
+    # Optuna's own words say little.
+    causes = [one for one in _causes(error) if not isinstance(one, optuna.exceptions.StorageInternalError)]
+    reason = str(
+        next((one.orig for one in causes if isinstance(one, sa.exc.DBAPIError) and one.orig), (causes or [error])[0])
+    )
+    if isinstance(error, json.JSONDecodeError):
+        reason = f"what is stored is damaged ({reason})"
     remedy = next((f": {remedy}" for symptom, remedy in _REMEDIES.items() if symptom in reason), "")
     return f"database {shown_url(url)} cannot be used: {reason}{remedy}"
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """An error, what caused it, and so on."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
 
 
 def shown_url(url: str | sa.URL) -> str:
