@@ -204,3 +204,33 @@ def test_what_is_up_to_date_is_not_written_to(path: Path, engine: sa.Engine) -> 
     sa.event.listen(engine, "before_cursor_execute", lambda *arguments: statements.append(arguments[2].split()[0]))
     prepare_tables(engine)
     assert set(statements) == {"SELECT", "PRAGMA"}
+
+
+def test_a_server_is_upgraded_in_the_same_way(server_url: str) -> None:
+    engine = sa.create_engine(server_url)
+    prepare_tables(engine)
+    expected = shapes(engine)
+    tables = ("llmsearch_completions", "llmsearch_held_out")
+    with engine.begin() as connection:  # back to version 1
+        connection.exec_driver_sql("UPDATE llmsearch_schema SET version = 1")
+        for table in tables:
+            connection.exec_driver_sql(f"ALTER TABLE {table} DROP COLUMN token_count")
+        for position, tokens in enumerate(("[]", "[1]", "[1, 2, 3]")):
+            connection.exec_driver_sql(
+                f"INSERT INTO llmsearch_completions VALUES ('k', 0, {position}, 0, '\"\\u0000\"', '{tokens}', 'eos', 1)"
+            )
+
+    def killed(connection: sa.Connection) -> None:
+        MIGRATIONS[0](connection)
+        raise _KilledError
+
+    with pytest.raises(_KilledError):
+        prepare_tables(engine, [killed])
+    assert "token_count" not in shapes(engine)["llmsearch_completions"][0]
+    prepare_tables(engine)
+    assert shapes(engine) == expected
+    with engine.connect() as connection:
+        query = "SELECT token_count FROM llmsearch_completions ORDER BY position"
+        assert connection.exec_driver_sql(query).scalars().all() == [0, 1, 3]
+        assert connection.exec_driver_sql("SELECT version FROM llmsearch_schema").scalars().all() == [VERSION]
+    engine.dispose()
