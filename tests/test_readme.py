@@ -43,6 +43,6 @@ def test_every_name_is_told() -> None:
 
 def test_every_command_is_there() -> None:
     commands = set(re.findall(r"llmsearch-optuna (\w+)", README))
-    assert commands == {"demo", "best", "confirm", "compare", "show", "run", "record", "doctor"}
+    assert commands == {"demo", "best", "confirm", "compare", "show", "run", "record", "doctor", "fsck"}
     for command in commands:
         assert command in _parser().format_help()
