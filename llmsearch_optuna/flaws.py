@@ -4,7 +4,7 @@ import itertools
 import json
 import math
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from llmsearch_optuna.errors import LlmsearchError
@@ -40,15 +40,17 @@ def study_flaws(study: RawStudy, trials: Sequence[RawTrial]) -> Iterator[str]:
             yield f"its verdict cannot be read ({error}): `llmsearch-optuna confirm` makes it anew"
 
 
-def trial_flaws(trial: RawTrial, completions: Sequence[RawCompletion], samples: int) -> Iterator[str]:
+def trial_flaws(trial: RawTrial, completions: Sequence[RawCompletion], rows: Mapping[int, int]) -> Iterator[str]:
     """What Optuna stores of a trial and its completions do not agree in, and what cannot be read.
 
     Args:
         trial: The trial.
         completions: Its completions, by position.
-        samples: How many samples the study has.
+        rows: The rows of the study's samples by position.
     """
-    yield from _state_flaws(trial, len(completions), samples)
+    yield from _state_flaws(trial, len(completions), len(rows))
+    if others := [one.position for one in completions if rows.get(one.position, one.row) != one.row]:
+        yield f"the completions at positions {listed(others)} are of other rows than the samples there"
     yield from _score_flaws(trial, completions)
     if PARAMS in trial.user_attrs or trial.state in _EVALUATED:
         try:

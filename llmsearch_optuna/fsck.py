@@ -163,11 +163,15 @@ class _Check:
                 self._problem(what, study.name)
         key = parsed(study.user_attrs.get(KEY))
         counts = {"samples": 0, "completions": 0, "held_out": 0}
+        begun = any(trial.state != "WAITING" for trial in trials)
+        if begun and not has_tables:
+            self._problem("its samples and completions are lost", study.name)
         if has_tables and isinstance(key, str):
-            begun = any(trial.state != "WAITING" for trial in trials)
+            rows: dict[int, int] = {}
             with self._reading("its samples", study.name):
-                counts["samples"] = self._samples(study, key, begun=begun)
-            counts["completions"] = sum(self._trial(study, key, trial, counts["samples"]) for trial in trials)
+                rows = self._samples(study, key, begun=begun)
+            counts["samples"] = len(rows)
+            counts["completions"] = sum(self._trial(study, key, trial, rows) for trial in trials)
             with self._reading("its completions on held-out samples", study.name):
                 counts["held_out"] = self._held_out(study, key)
             with self._reading("the trials of its completions", study.name):
@@ -186,7 +190,8 @@ class _Check:
         )
         return key if isinstance(key, str) else None
 
-    def _samples(self, study: RawStudy, key: str, *, begun: bool) -> int:
+    def _samples(self, study: RawStudy, key: str, *, begun: bool) -> dict[int, int]:
+        """Checks the samples; returns their rows in the dataset by position."""
         samples = self._inspection.samples(key)
         if positions := missing_of([sample[0] for sample in samples]):
             self._problem(f"the samples at positions {listed(positions)} are lost", study.name)
@@ -195,13 +200,13 @@ class _Check:
         for position, row, prompt, reference in samples:
             if not (isinstance(row, int) and isinstance(parsed(prompt), str) and isinstance(parsed(reference), dict)):
                 self._problem(f"the sample at position {position} is damaged", study.name)
-        return len(samples)
+        return {position: row for position, row, *_ in samples}
 
-    def _trial(self, study: RawStudy, key: str, trial: RawTrial, samples: int) -> int:
+    def _trial(self, study: RawStudy, key: str, trial: RawTrial, rows: Mapping[int, int]) -> int:
         completions: list[RawCompletion] = []
         with self._reading("its completions", study.name, trial.number):
             completions = self._inspection.completions(key, trial.number)
-            for what in (*completion_flaws(completions), *trial_flaws(trial, completions, samples)):
+            for what in (*completion_flaws(completions), *trial_flaws(trial, completions, rows)):
                 self._problem(what, study.name, trial.number)
             if trial.state == "RUNNING":
                 self.notes.append(

@@ -162,6 +162,18 @@ DAMAGES: dict[str, tuple[str, list[str]]] = {
         "UPDATE llmsearch_completions SET token_count = 7 WHERE trial_number = 6 AND position < 2",
         ["trial 6: the completions at positions 0, 1 have other numbers of tokens than noted"],
     ),
+    "a row": (
+        "UPDATE llmsearch_completions SET row = row + 1 WHERE trial_number = 6 AND position = 2",
+        ["trial 6: the completions at positions 2 are of other rows than the samples there"],
+    ),
+    "our tables": (
+        "DROP TABLE llmsearch_schema",
+        ["its samples and completions are lost"],
+    ),
+    "a table": (
+        "DROP TABLE llmsearch_held_out",
+        ["its completions on held-out samples cannot all be read: "],
+    ),
     "a finish reason": (
         "UPDATE llmsearch_completions SET finish_reason = '' WHERE trial_number = 6 AND position = 1",
         ["trial 6: finish reason of the completions at positions 1 cannot be read"],
@@ -257,8 +269,9 @@ def test_damage_is_named(kind: str, path: Path) -> None:
     statement, expected = DAMAGES[kind]
     execute(path, statement)
     found = problems(path)
-    assert len(found) == len(expected), found
-    for problem, beginning in zip(found, expected, strict=True):
+    own = [problem for problem in found if not problem.startswith("the study keys of ")]
+    assert len(own) == len(expected), found
+    for problem, beginning in zip(own, expected, strict=True):
         assert problem.startswith(STUDY + beginning)
 
 
@@ -298,7 +311,7 @@ def test_a_metric_that_scores_only_the_corpus(tmp_path: Path) -> None:
     trial.set_user_attr(PARAMS, "{}")
     one = StoredCompletion(position=0, row=0, text="", token_ids=(), finish_reason="eos", score=None)
     for position in range(2):
-        store.append(key, 0, [StoredCompletion(**{**vars(one), "position": position})])
+        store.append(key, 0, [StoredCompletion(**{**vars(one), "position": position, "row": position})])
         trial.report(0.25, position + 1)
         whole(path)
     study.tell(trial, 0.25)
