@@ -75,6 +75,8 @@ class PromptCache:
             kept = self._on_host[prompt_ids]
             return kept._replace(logits=kept.logits.to(self._logits_device))
         prefilled = prefill(self._forward, prompt_ids)
+        if prefilled.logits.isnan().any():  # the next pass may be right
+            return prefilled
         self._logits_device = prefilled.logits.device
         self._latest = prompt_ids, prefilled
         if _total(self._on_device) + prefilled.nbytes <= self._device_bytes:
