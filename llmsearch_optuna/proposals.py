@@ -104,8 +104,7 @@ class Proposer:
         Returns:
             The trial; ``None`` where there is none to propose: a grid ends.
         """
-        trials = study.get_trials(deepcopy=False)
-        proposed = self._rehearse(study, [trial for trial in trials if FIXED_PARAMS not in trial.user_attrs])
+        proposed = self._rehearse(study, study.get_trials(deepcopy=False))
         if proposed is None:
             return None
         state = proposed.system_attrs if self.name in ("grid", "cmaes") else {}
@@ -116,7 +115,8 @@ class Proposer:
             user_attrs={_SAMPLER_STATE: state} if state else {},
         )
 
-    def _rehearse(self, study: optuna.Study, trials: Sequence[FrozenTrial]) -> FrozenTrial | None:
+    def _rehearse(self, study: optuna.Study, everything: Sequence[FrozenTrial]) -> FrozenTrial | None:
+        trials = [trial for trial in everything if FIXED_PARAMS not in trial.user_attrs]
         sampler = self._sampler(len(trials))
         with _quiet():
             rehearsal = optuna.create_study(direction=study.direction, sampler=sampler)
@@ -126,26 +126,30 @@ class Proposer:
                 self.space.suggest(earlier := rehearsal.ask())
                 rehearsal.tell(earlier, 0.0)
         else:
-            rehearsal.add_trials(self._rehearsed(study, trials))
+            rehearsal.add_trials(self._rehearsed(study, trials, everything))
         if isinstance(sampler, samplers.GridSampler) and sampler.is_exhausted(rehearsal):
             return None
         self.space.suggest(rehearsal.ask())
         return rehearsal.get_trials(deepcopy=False)[-1]
 
-    def _rehearsed(self, study: optuna.Study, trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
+    def _rehearsed(
+        self, study: optuna.Study, trials: Sequence[FrozenTrial], everything: Sequence[FrozenTrial]
+    ) -> list[FrozenTrial]:
         """The trials as the sampler is shown them."""
         shown = self.pruned or _PRUNED.get(self.name, "running mean")
-        estimates = self._estimates(study, trials) if shown == "shrunk" and self.name in _PRUNED else {}
+        estimates = self._estimates(study, trials, everything) if shown == "shrunk" and self.name in _PRUNED else {}
         if shown == "ignored" and self.name in _PRUNED:
             trials = [trial for trial in trials if trial.state != TrialState.PRUNED]
         return [_rehearsed(trial, estimates.get(trial.number)) for trial in trials]
 
-    def _estimates(self, study: optuna.Study, trials: Sequence[FrozenTrial]) -> dict[int, float]:
+    def _estimates(
+        self, study: optuna.Study, trials: Sequence[FrozenTrial], everything: Sequence[FrozenTrial]
+    ) -> dict[int, float]:
         """What pruned trials and those in flight would score on all samples, by number; of those that have scores."""
         complete = [
             np.asarray(scores)
-            for trial in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-            if (scores := self.scores(study, trial)) is not None
+            for trial in everything
+            if trial.state == TrialState.COMPLETE and (scores := self.scores(study, trial)) is not None
         ]
         partial = {
             trial.number: np.asarray(scores)

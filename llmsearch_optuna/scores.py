@@ -1,15 +1,16 @@
 """Where the per-sample scores of trials are kept, and how they are read."""
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import optuna
-from optuna.trial import FrozenTrial
+from optuna.trial import FrozenTrial, TrialState
 
 from llmsearch_optuna.storage import CompletionStore
 
-__all__ = ["RememberedScores", "ScoreReader", "StoredScores", "report_scores", "reported_scores"]
+__all__ = ["CompleteTrial", "RememberedScores", "ScoreReader", "StoredScores", "report_scores", "reported_scores"]
 
 _SCORES = "llmsearch_scores"
 """User attribute of a trial: its scores, sample by sample."""
@@ -55,16 +56,44 @@ class StoredScores:
         return None if not scores or None in scores else np.array(scores, dtype=np.float64)
 
 
+class CompleteTrial(NamedTuple):
+    """A fully evaluated trial.
+
+    Attributes:
+        trial: The trial.
+        scores: Its scores, in the order of the samples. Shape: (samples,).
+    """
+
+    trial: FrozenTrial
+    scores: _Floats
+
+
 class RememberedScores:
     """Reads the scores of a finished trial, which never change, only once.
 
     Args:
         reader: Reads them.
+        alone: Whether nobody finishes trials but who calls `forget` then. Looking for them takes milliseconds, which
+            is much where pruners look after every rung.
     """
 
-    def __init__(self, reader: ScoreReader) -> None:
+    def __init__(self, reader: ScoreReader, *, alone: bool = False) -> None:
         self._reader = reader
+        self._alone = alone
         self._known: dict[tuple[object, ...], _Floats | None] = {}
+        self._complete: list[CompleteTrial] | None = None
+
+    def forget(self) -> None:
+        """Tells that a trial has finished."""
+        self._complete = None
+
+    def complete(self, study: optuna.Study) -> list[CompleteTrial]:
+        """The fully evaluated trials that have scores, in the order of their numbers."""
+        if self._complete is None or not self._alone:
+            trials = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+            found = [(trial, self(study, trial)) for trial in trials]
+            self._complete = [CompleteTrial(trial, scores) for trial, scores in found if scores is not None]
+        return self._complete
 
     def __call__(self, study: optuna.Study, trial: FrozenTrial) -> _Floats | None:
         """See `ScoreReader`."""

@@ -38,6 +38,7 @@ def run_search(
     limits: Limits,
     concurrency: int,
     claims: Claims,
+    on_finished: Callable[[], None],
     should_stop: Callable[[], bool],
     show_progress: bool,
 ) -> None:
@@ -56,6 +57,7 @@ def run_search(
         limits: When it ends.
         concurrency: Trials in flight in this process, whose rungs are generated together.
         claims: Which trials this process evaluates.
+        on_finished: Called when the study has been told of a finished trial.
         should_stop: Asked after every rung; ends the search.
         show_progress: Whether to show progress on standard error.
 
@@ -69,7 +71,7 @@ def run_search(
         claims.kept_alive(),
     ):
         progress.begin(len(study.get_trials(deepcopy=False, states=_FINISHED)))
-        search = _Search(study, storage, objective, proposer, progress, limits, claims)
+        search = _Search(study, storage, objective, proposer, progress, limits, claims, on_finished)
         search.take_up(concurrency)
         while not search.is_to_end(should_stop):
             if search.fill(concurrency):
@@ -113,6 +115,7 @@ class _Search:
         progress: SearchProgress,
         limits: Limits,
         claims: Claims,
+        on_finished: Callable[[], None],
     ) -> None:
         self._study = study
         self._storage = storage
@@ -121,6 +124,7 @@ class _Search:
         self._progress = progress
         self._limits = limits
         self._claims = claims
+        self._on_finished = on_finished
         self._started = time.monotonic()
         self._in_flight: dict[int, _InFlight] = {}
         # The round of the last rung that any trial passed.
@@ -296,6 +300,7 @@ class _Search:
                 trial.set_user_attr(ENDED, len(self._trials(*_FINISHED)) + 1)
             told = self._study.tell(trial, value, state)
             self._claims.release(trial.number)
+        self._on_finished()
         if not self._claims.shared:
             self._latest = max(self._latest, rounds_passed(told))
         one = self._in_flight.pop(trial.number, None)

@@ -343,7 +343,7 @@ class Tuner:
                 store.save_samples(key, self.task.stored())
                 enqueue(study, points[:n_trials])
             self._searched[key] = (storage, database)
-            scores = RememberedScores(StoredScores(store, key))
+            scores = RememberedScores(StoredScores(store, key), alone=not claims.shared)
             study.pruner = self._pruner(pruner, objective.rungs, pruner_args, scores)
             if isinstance(study.pruner, PairedPruner):
                 limits = dataclasses.replace(limits, margin=study.pruner.margin, score_range=self.score_range)
@@ -359,6 +359,7 @@ class Tuner:
                     if claims.shared
                     else keep_concurrency(study, concurrency, by_default),
                     claims=claims,
+                    on_finished=scores.forget,
                     should_stop=should_stop,
                     show_progress=show_progress,
                 )

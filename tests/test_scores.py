@@ -72,3 +72,25 @@ def test_studies_of_the_same_name_are_kept_apart() -> None:
         scores = remembered(study, study.trials[0])
         assert scores is not None
         assert scores.tolist() == [score]
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_who_is_alone_looks_for_complete_trials_only_when_told(alone: bool) -> None:
+    remembered = RememberedScores(reported_scores, alone=alone)
+    study = optuna.create_study()
+
+    def finish(state: TrialState = TrialState.COMPLETE) -> None:
+        trial = study.ask()
+        report_scores(trial, [0.5, 0.25])
+        study.tell(trial, 0.375 if state == TrialState.COMPLETE else None, state)
+
+    def known() -> list[tuple[int, list[float]]]:
+        return [(one.trial.number, one.scores.tolist()) for one in remembered.complete(study)]
+
+    finish()
+    assert known() == [(0, [0.5, 0.25])]
+    finish(TrialState.PRUNED)
+    finish()
+    assert len(known()) == (1 if alone else 2)
+    remembered.forget()
+    assert known() == [(0, [0.5, 0.25]), (2, [0.5, 0.25])]

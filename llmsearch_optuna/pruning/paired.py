@@ -3,19 +3,18 @@
 import logging
 import math
 from numbers import Real
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import optuna
 from optuna import pruners
 from optuna.study import StudyDirection
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial
 
 from llmsearch_optuna.errors import ConfigurationError, TrialError
 from llmsearch_optuna.metrics import ScoreRange, check_score_range
 from llmsearch_optuna.rounds import began, ended
-from llmsearch_optuna.scores import RememberedScores, ScoreReader, reported_scores
+from llmsearch_optuna.scores import CompleteTrial, RememberedScores, ScoreReader, reported_scores
 from llmsearch_optuna.statistics import log_evidence_below
 
 __all__ = ["PairedPruner"]
@@ -23,6 +22,8 @@ __all__ = ["PairedPruner"]
 _LOG = logging.getLogger(__name__)
 
 _Floats = npt.NDArray[np.float64]
+
+_MOST_COVARIATES = 32
 
 
 class PairedPruner(pruners.BasePruner):
@@ -78,7 +79,7 @@ class PairedPruner(pruners.BasePruner):
         self.margin = margin
         self._range = None if score_range is None else check_score_range(score_range)
         self._population = population
-        self._scores = RememberedScores(scores)
+        self._scores = scores if isinstance(scores, RememberedScores) else RememberedScores(scores)
         self._fallback = fallback
         self._said: set[str] = set()
 
@@ -92,7 +93,7 @@ class PairedPruner(pruners.BasePruner):
         scores = self._scores(study, trial)
         if scores is None:
             return self._without_scores(study, trial)
-        complete = self._complete(study)
+        complete = self._scores.complete(study)
         population = self._population or max((len(one.scores) for one in complete), default=0)
         complete = [one for one in complete if len(one.scores) == population]
         if len(scores) > population > 0:
@@ -139,13 +140,7 @@ class PairedPruner(pruners.BasePruner):
         )
         return np.asarray(evidence >= -math.log(self.alpha))
 
-    def _complete(self, study: optuna.Study) -> "list[_Complete]":
-        """The fully evaluated trials that have scores, in the order of their numbers."""
-        trials = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-        found = [(trial, self._scores(study, trial)) for trial in trials]
-        return [_Complete(trial, np.asarray(scores)) for trial, scores in found if scores is not None]
-
-    def _limits(self, trial: FrozenTrial, scores: _Floats, complete: "list[_Complete]") -> tuple[float, float]:
+    def _limits(self, trial: FrozenTrial, scores: _Floats, complete: list[CompleteTrial]) -> tuple[float, float]:
         known = np.concatenate([scores, *(one.scores for one in complete)])
         least, largest = float(known.min()), float(known.max())
         if self._range is None:
@@ -156,10 +151,10 @@ class PairedPruner(pruners.BasePruner):
             return least, largest
         low, high = self._range
         if not low <= least <= largest <= high:
-            self._refuse(trial, [*complete, _Complete(trial, scores)], self._range)
+            self._refuse(trial, [*complete, CompleteTrial(trial, scores)], self._range)
         return low, high
 
-    def _refuse(self, trial: FrozenTrial, known: "list[_Complete]", score_range: ScoreRange) -> None:
+    def _refuse(self, trial: FrozenTrial, known: list[CompleteTrial], score_range: ScoreRange) -> None:
         """Names the score that is out of range."""
         low, high = score_range
         for one in known:
@@ -191,14 +186,11 @@ def _is_number(value: object) -> bool:
     return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
 
 
-class _Complete(NamedTuple):
-    trial: FrozenTrial
-    scores: _Floats
+def _covariates(trial: FrozenTrial, complete: list[CompleteTrial]) -> _Floats:
+    """Scores of those that were complete when the trial began, or else of the first since. Shape: (trials, population).
 
-
-def _covariates(trial: FrozenTrial, complete: list[_Complete]) -> _Floats:
-    """Scores of those complete when the trial began, or else of the first since. Shape: (trials, population)."""
-    before = [one.scores for one in complete if ended(one.trial) <= began(trial)]
-    if not before:
-        before = [min(complete, key=lambda one: (ended(one.trial), one.trial.number)).scores]
-    return np.stack(before)
+    At most the last 32 of them: those are most like what a sampler proposes now, and more cost more than they tell.
+    """
+    by_end = sorted(complete, key=lambda one: (ended(one.trial), one.trial.number))
+    before = [one for one in by_end if ended(one.trial) <= began(trial)][-_MOST_COVARIATES:] or by_end[:1]
+    return np.stack([one.scores for one in before])
