@@ -1,5 +1,6 @@
 """What the README shows is what there is."""
 
+import ast
 import re
 from pathlib import Path
 
@@ -43,6 +44,25 @@ def test_every_name_is_told() -> None:
 
 def test_every_command_is_there() -> None:
     commands = set(re.findall(r"llmsearch-optuna (\w+)", README))
-    assert commands == {"demo", "best", "confirm", "compare", "show", "run", "record", "doctor", "fsck"}
+    assert commands == {"demo", "best", "confirm", "compare", "show", "run", "record", "doctor", "fsck", "worker"}
     for command in commands:
         assert command in _parser().format_help()
+
+
+def defined(module: Path) -> set[str]:
+    """The tests of a module, as pytest names them."""
+    names = set()
+    for node in ast.parse(module.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.FunctionDef):
+            names.add(node.name)
+        elif isinstance(node, ast.ClassDef):
+            names.add(node.name)
+            names |= {f"{node.name}::{one.name}" for one in node.body if isinstance(one, ast.FunctionDef)}
+    return names
+
+
+def test_every_proof_is_there() -> None:
+    proofs = re.findall(r"`(tests/[\w/]+\.py)::([\w:]+)`", README)
+    assert len(proofs) >= 20
+    root = Path(__file__).parents[1]
+    assert [f"{module}::{name}" for module, name in proofs if name not in defined(root / module)] == []
