@@ -12,6 +12,8 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 import pytest
 import sqlalchemy
 import torch
+from browser import chromium_path, launch
+from playwright.sync_api import Browser
 
 # Tiny models gain nothing from a second thread, and lose much where the cores are busy.
 torch.set_num_threads(1)
@@ -66,3 +68,13 @@ def server_url(postgresql: sqlalchemy.URL) -> Iterator[str]:
     sqlalchemy.event.remove(sqlalchemy.Pool, "connect", note)
     for connection in opened:  # Optuna's storages are never closed, and psycopg warns of what is left open
         connection.close()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A headless Chromium, where it is installed (Debian's package `chromium`)."""
+    path = chromium_path()
+    if path is None:
+        pytest.skip("no Chromium: install the package `chromium`")
+    with launch(path) as browser:
+        yield browser
