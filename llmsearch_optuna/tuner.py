@@ -325,8 +325,8 @@ class Tuner:
         with exclusive_use(storage):
             database = open_storage(storage)
             with (
-                advisory_lock(database.engine, f"llmsearch set-up of {study_name}"),
                 readable_errors(database.engine.url),
+                advisory_lock(database.engine, f"llmsearch set-up of {study_name}"),
             ):
                 study = create_study(
                     study_name,
