@@ -13,25 +13,22 @@ By default on SQLite in a temporary directory; `--storage` names another databas
 """
 
 import argparse
-import contextlib
 import dataclasses
 import itertools
 import json
 import random
 import statistics
 import tempfile
-import time
 import uuid
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import optuna
-import sqlalchemy as sa
 import torch
+from clocks import Clock, Seconds, now, replaced
 from contention import contend
-from kill import tiny
+from lives import tiny
 from optuna.storages import RDBStorage
 from optuna.storages._cached_storage import _CachedStorage
 from optuna.trial import TrialState, create_trial
@@ -62,104 +59,6 @@ SPACE = SearchSpace(
     max_new_tokens=TOKENS,
 )
 NOT_STORAGE = ("engine", "scorer", "sampler")
-
-
-class Seconds(NamedTuple):
-    """Time that passed, and time that this process computed: the smaller where others want the machine, too."""
-
-    wall: float = 0.0
-    cpu: float = 0.0
-
-    def plus(self, other: "Seconds", sign: int = 1) -> "Seconds":
-        """The sum, or the difference."""
-        return Seconds(self.wall + sign * other.wall, self.cpu + sign * other.cpu)
-
-    def minus(self, other: "Seconds") -> "Seconds":
-        """The difference."""
-        return self.plus(other, -1)
-
-
-def now() -> Seconds:
-    """Both clocks."""
-    return Seconds(time.perf_counter(), time.process_time())
-
-
-class Clock:
-    """Time by what it was spent on, without what it called that has a name of its own.
-
-    Attributes:
-        seconds: By name.
-        calls: By name.
-        statements: SQL statements.
-        sql: The time that the database took for them.
-    """
-
-    def __init__(self) -> None:
-        self.seconds: dict[str, Seconds] = {}
-        self.calls: Counter[str] = Counter()
-        self.statements = 0
-        self.sql = Seconds()
-        self._inner: list[Seconds] = []
-        self._sent = Seconds()
-
-    def timed(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
-        """The function, timed."""
-
-        def call(*arguments: Any, **named: Any) -> Any:
-            started = now()
-            self._inner.append(Seconds())
-            try:
-                return function(*arguments, **named)
-            finally:
-                took = now().minus(started)
-                own = took.minus(self._inner.pop())
-                self.seconds[name] = self.seconds.get(name, Seconds()).plus(own)
-                self.calls[name] += 1
-                if self._inner:
-                    self._inner[-1] = self._inner[-1].plus(took)
-
-        return call
-
-    @contextlib.contextmanager
-    def running(self, named: Mapping[str, Sequence[tuple[type, str]]]) -> Iterator[None]:
-        """Times these methods, and all SQL."""
-        sa.event.listen(sa.Engine, "before_cursor_execute", self._before)
-        sa.event.listen(sa.Engine, "after_cursor_execute", self._after)
-        try:
-            with contextlib.ExitStack() as stack:
-                for name, places in named.items():
-                    for owner, method in places:
-                        timed = self.timed(name, getattr(owner, method))
-                        stack.enter_context(replaced(owner, method, timed))
-                yield
-        finally:
-            sa.event.remove(sa.Engine, "before_cursor_execute", self._before)
-            sa.event.remove(sa.Engine, "after_cursor_execute", self._after)
-
-    def not_storage(self) -> Seconds:
-        """What was spent on what is no storage."""
-        total = Seconds()
-        for name in NOT_STORAGE:
-            total = total.plus(self.seconds.get(name, Seconds()))
-        return total
-
-    def _before(self, *_: object) -> None:
-        self._sent = now()
-
-    def _after(self, *_: object) -> None:
-        self.statements += 1
-        self.sql = self.sql.plus(now().minus(self._sent))
-
-
-@contextlib.contextmanager
-def replaced(owner: type, name: str, by: Callable[..., Any]) -> Iterator[None]:
-    """Puts another method in the place of this one."""
-    original = getattr(owner, name)
-    setattr(owner, name, by)
-    try:
-        yield
-    finally:
-        setattr(owner, name, original)
 
 
 def public(owner: type) -> list[tuple[type, str]]:
@@ -254,7 +153,7 @@ def overhead(url: str, name: str, trials: int, console: Console) -> dict[str, fl
 
     def mark(*arguments: Any) -> None:
         finished(*arguments)
-        marks.append(Mark(now().minus(clock.not_storage()), clock.sql, clock.statements))
+        marks.append(Mark(now().minus(clock.spent_on(*NOT_STORAGE)), clock.sql, clock.statements))
 
     # What the first further trial reads once and for all is left out.
     with clock.running(named_methods()), replaced(SearchProgress, "trial_finished", mark):
@@ -342,7 +241,7 @@ def demo_share(console: Console) -> dict[str, float]:
             started = now()
             study = launch.search(file, tuner, show_progress=False)
             took = now().minus(started)
-    share = 1.0 - clock.not_storage().wall / took.wall
+    share = 1.0 - clock.spent_on(*NOT_STORAGE).wall / took.wall
     show_calls(clock, len(study.trials), console)
     return {"demo_storage_share": share, "demo_seconds": took.wall}
 
