@@ -1,5 +1,6 @@
 """What a verdict compares: one configuration's completions for the samples that all have in common, scored."""
 
+import hashlib
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from llmsearch_optuna.errors import MetricError, ScorerError
 from llmsearch_optuna.metrics import CorpusMetric, Metric, Reference, Scores
 from llmsearch_optuna.params import GenerationParams
 
-__all__ = ["Contender", "CorpusScores", "corpus_scores", "score_groups"]
+__all__ = ["Contender", "CorpusScores", "corpus_scores", "held_out_key", "score_groups"]
 
 _Floats = npt.NDArray[np.float64]
 
@@ -43,6 +44,11 @@ class Contender:
     def over(self, indices: npt.NDArray[np.intp]) -> _Floats:
         """The score of each seed over a selection of the samples, with repetitions. Shape: (seeds,)."""
         return self.scores[indices].mean(axis=0) if isinstance(self.scores, np.ndarray) else self.scores(indices)
+
+
+def held_out_key(params: GenerationParams) -> str:
+    """What the held-out completions of these parameters are stored under, whatever their seed."""
+    return hashlib.sha256(params.unseeded.to_json().encode()).hexdigest()[:16]
 
 
 def score_groups(

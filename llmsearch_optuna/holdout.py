@@ -12,7 +12,7 @@ import numpy as np
 import optuna
 from optuna.distributions import CategoricalDistribution
 
-from llmsearch_optuna.contenders import Contender, corpus_scores, score_groups
+from llmsearch_optuna.contenders import Contender, corpus_scores, held_out_key, score_groups
 from llmsearch_optuna.engine.base import Engine, Request, Stopping
 from llmsearch_optuna.errors import ScorerError
 from llmsearch_optuna.judging import judge
@@ -250,7 +250,7 @@ class HoldOut:
 
 def _groups(finalist: Finalist, seeds: Sequence[int]) -> list[_Group]:
     params = finalist.params.unseeded
-    key = hashlib.sha256(params.to_json().encode()).hexdigest()[:16]
+    key = held_out_key(params)
     if params.greedy:
         return [_Group(f"`{finalist.name}`", key, params)]
     return [

@@ -20,15 +20,12 @@ from llmsearch_optuna.prompts import PromptSource
 from llmsearch_optuna.pruning import make_pruner
 from llmsearch_optuna.storage import CompletionStore, sqlite_url
 from llmsearch_optuna.study import open_study
-from llmsearch_optuna.study_file import Choice, PrunerChoice, StudyFile
+from llmsearch_optuna.study_file import STUDY_FILE, Choice, PrunerChoice, StudyFile
 from llmsearch_optuna.task import as_dataset, check_columns
 from llmsearch_optuna.tuner import Tuner
 from llmsearch_optuna.verdict import Verdict, no_holdout
 
 __all__ = ["build_tuner", "confirm", "record", "search"]
-
-_STUDY_FILE = "llmsearch_study_file"
-"""User attribute of a study: the study file that it was last searched with."""
 
 _DEMO = "demo"
 _DEMO_SIZE = 48
@@ -110,7 +107,7 @@ def search(
             for name in file.study.presets
             for point in presets(name, max_new_tokens=longest, generation_seed=seed)
         ],
-        user_attrs={_STUDY_FILE: {"text": file.text, "directory": str(file.directory.resolve())}},
+        user_attrs={STUDY_FILE: {"text": file.text, "directory": str(file.directory.resolve())}},
         lapse_s=file.study.lapse_s,
         should_stop=should_stop,
         show_progress=show_progress,
@@ -130,7 +127,7 @@ def confirm(study: optuna.Study, storage: str, *, seeds: int = 4, show_progress:
         StorageError: The study was made without a study file.
         ConfigurationError: What the study file names cannot be had any more.
     """
-    kept = study.user_attrs.get(_STUDY_FILE)
+    kept = study.user_attrs.get(STUDY_FILE)
     if kept is None:
         raise StorageError(
             f"study `{study.study_name}` was made without a study file, so that its model and data are not known here: "

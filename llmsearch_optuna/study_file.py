@@ -17,7 +17,19 @@ from llmsearch_optuna.pruning import make_pruner
 from llmsearch_optuna.space import SearchSpace
 from llmsearch_optuna.storage import sqlite_url
 
-__all__ = ["Choice", "DataSection", "GenerationSection", "ModelSection", "PrunerChoice", "StudyFile", "StudySection"]
+__all__ = [
+    "STUDY_FILE",
+    "Choice",
+    "DataSection",
+    "GenerationSection",
+    "ModelSection",
+    "PrunerChoice",
+    "StudyFile",
+    "StudySection",
+]
+
+STUDY_FILE = "llmsearch_study_file"
+"""User attribute of a study: the study file that it was last searched with."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,6 +19,7 @@ from optuna.storages import RDBStorage
 
 from llmsearch_optuna.errors import StorageError
 from llmsearch_optuna.storage import (
+    CompletionOutline,
     CompletionStore,
     HeldOutCompletion,
     StoredCompletion,
@@ -170,6 +171,19 @@ def test_scores_and_tokens_are_read_without_the_texts(store: CompletionStore) ->
     assert store.load_scores(study, 1) == [None]
     assert store.load_scores(study, 2) == []
     assert (store.count_tokens(study), store.count_tokens(other), store.count_tokens("none")) == (9, 6, 0)
+
+
+def test_outlines_are_read_without_the_texts(store: CompletionStore) -> None:
+    rows = [completion(position, token_ids=(1,) * position, score=position / 4) for position in (2, 0, 1)]
+    store.append("a", 0, rows)
+    store.append("a", 3, [completion(0, score=None, finish_reason="length")])
+    store.append("b", 0, [completion(0)])
+    store.append_held_out("a", [HeldOutCompletion("f", 7, row) for row in rows])
+    outlines = [CompletionOutline(position, position / 4, position, "eos") for position in (0, 1, 2)]
+    last = completion(0)
+    assert store.load_outlines("a") == {0: outlines, 3: [CompletionOutline(0, None, len(last.token_ids), "length")]}
+    assert store.load_held_out_outlines("a") == {("f", 7): outlines}
+    assert store.load_outlines("c") == {}
 
 
 def test_samples_are_kept_as_first_saved(store: CompletionStore) -> None:

@@ -1,6 +1,12 @@
 """The database: Optuna's study, and beside it every completion with its score."""
 
-from llmsearch_optuna.storage.completions import CompletionStore, HeldOutCompletion, StoredCompletion, StoredSample
+from llmsearch_optuna.storage.completions import (
+    CompletionOutline,
+    CompletionStore,
+    HeldOutCompletion,
+    StoredCompletion,
+    StoredSample,
+)
 from llmsearch_optuna.storage.database import (
     exclusive_use,
     open_storage,
@@ -17,6 +23,7 @@ from llmsearch_optuna.storage.schema import VERSION as SCHEMA_VERSION
 __all__ = [
     "SCHEMA_VERSION",
     "Claims",
+    "CompletionOutline",
     "CompletionStore",
     "HeldOutCompletion",
     "Inspection",

@@ -13,7 +13,7 @@ from llmsearch_optuna.storage.locks import advisory_lock
 from llmsearch_optuna.storage.migrations import prepare_tables
 from llmsearch_optuna.storage.schema import METADATA
 
-__all__ = ["CompletionStore", "HeldOutCompletion", "StoredCompletion", "StoredSample"]
+__all__ = ["CompletionOutline", "CompletionStore", "HeldOutCompletion", "StoredCompletion", "StoredSample"]
 
 
 def _completion_columns() -> list[sa.Column[Any]]:
@@ -100,6 +100,22 @@ class StoredCompletion:
     token_ids: tuple[int, ...]
     finish_reason: str
     score: float | None
+
+
+class CompletionOutline(NamedTuple):
+    """A completion without its text and tokens, of which a study may have very many.
+
+    Attributes:
+        position: The sample's place in the shared order.
+        score: The sample's own score; ``None`` where the metric scores only the whole corpus.
+        token_count: The number of its tokens.
+        finish_reason: ``"eos"``, ``"stop"`` or ``"length"``.
+    """
+
+    position: int
+    score: float | None
+    token_count: int
+    finish_reason: str
 
 
 class HeldOutCompletion(NamedTuple):
@@ -197,6 +213,42 @@ class CompletionStore:
         )
         with readable_errors(self._engine.url), self._engine.connect() as connection:
             return list(connection.execute(query).scalars())
+
+    def load_outlines(self, study_key: str) -> dict[int, list[CompletionOutline]]:
+        """All completions of a study without their texts: by trial, and by position.
+
+        Raises:
+            StorageError: The database cannot be read.
+        """
+        table = _COMPLETIONS.c
+        query = (
+            sa.select(table.trial_number, *(table[name] for name in CompletionOutline._fields))
+            .where(table.study_key == study_key)
+            .order_by(table.trial_number, table.position)
+        )
+        found: dict[int, list[CompletionOutline]] = {}
+        with readable_errors(self._engine.url), self._engine.connect() as connection:
+            for trial_number, *values in connection.execute(query):
+                found.setdefault(trial_number, []).append(CompletionOutline(*values))
+        return found
+
+    def load_held_out_outlines(self, study_key: str) -> dict[tuple[str, int], list[CompletionOutline]]:
+        """All completions on the hold-out split without their texts: by finalist and seed, and by position.
+
+        Raises:
+            StorageError: The database cannot be read.
+        """
+        table = _HELD_OUT.c
+        query = (
+            sa.select(table.finalist, table.seed, *(table[name] for name in CompletionOutline._fields))
+            .where(table.study_key == study_key)
+            .order_by(table.finalist, table.seed, table.position)
+        )
+        found: dict[tuple[str, int], list[CompletionOutline]] = {}
+        with readable_errors(self._engine.url), self._engine.connect() as connection:
+            for finalist, seed, *values in connection.execute(query):
+                found.setdefault((finalist, seed), []).append(CompletionOutline(*values))
+        return found
 
     def count_tokens(self, study_key: str) -> int:
         """The number of tokens in all completions of a study.
