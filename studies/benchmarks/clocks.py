@@ -42,12 +42,16 @@ class Clock:
     """
 
     def __init__(self) -> None:
+        self.reset()
+        self._inner: list[Seconds] = []
+        self._sent = Seconds()
+
+    def reset(self) -> None:
+        """Begins anew."""
         self.seconds: dict[str, Seconds] = {}
         self.calls: Counter[str] = Counter()
         self.statements = 0
         self.sql = Seconds()
-        self._inner: list[Seconds] = []
-        self._sent = Seconds()
 
     def timed(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
         """The function, timed."""

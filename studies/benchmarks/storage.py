@@ -153,15 +153,16 @@ def overhead(url: str, name: str, trials: int, console: Console) -> dict[str, fl
 
     def mark(*arguments: Any) -> None:
         finished(*arguments)
+        if not marks:  # what the first further trial reads once and for all is left out
+            clock.reset()
         marks.append(Mark(now().minus(clock.spent_on(*NOT_STORAGE)), clock.sql, clock.statements))
 
-    # What the first further trial reads once and for all is left out.
     with clock.running(named_methods()), replaced(SearchProgress, "trial_finished", mark):
         study = search(trials + MEASURED + 1)
     last = study.get_trials(deepcopy=False)[-MEASURED:]
     if any(trial.state != TrialState.COMPLETE or len(trial.intermediate_values) != 8 for trial in last):
         raise SystemExit("not all trials that were measured passed eight rungs")
-    show_calls(clock, len(marks), console)
+    show_calls(clock, len(marks) - 1, console)
     pairs = list(itertools.pairwise(marks))
     storage = [after.storage.minus(before.storage) for before, after in pairs]
     return {
