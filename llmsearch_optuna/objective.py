@@ -15,7 +15,7 @@ from llmsearch_optuna.params import GenerationParams
 from llmsearch_optuna.scores import report_scores
 from llmsearch_optuna.space import SearchSpace
 from llmsearch_optuna.storage import CompletionStore, StoredCompletion
-from llmsearch_optuna.study import BASELINE, FIXED_PARAMS, PARAMS
+from llmsearch_optuna.study import BASELINE, FIXED_PARAMS, PARAMS, PRUNED_AT
 from llmsearch_optuna.task import Sample
 
 __all__ = ["Evaluation", "GenerationObjective", "RungPlan", "processed_text", "rung_sizes"]
@@ -114,13 +114,15 @@ class Evaluation:
         value: The metric over the samples so far; NaN before the first rung.
         pruned: Whether the pruner gave up on it.
         tokens: Tokens generated so far.
+        tokens_of_process: Those of them that this process generated.
+        tokens_replayed: Those of these that needed no forward pass.
     """
 
     def __init__(self, objective: GenerationObjective, trial: optuna.Trial, params: GenerationParams) -> None:
         self.params = params
         self.value = float("nan")
         self.pruned = False
-        self.tokens = 0
+        self.tokens = self.tokens_of_process = self.tokens_replayed = 0
         self._objective = objective
         self._trial = trial
         self._predictions: list[str] = []
@@ -195,6 +197,8 @@ class Evaluation:
         elif self._scores is not None:
             report_scores(self._trial, self._scores)
         self._count(rows)
+        self.tokens_of_process += sum(len(completion.token_ids) for completion in completions)
+        self.tokens_replayed += sum(completion.replayed for completion in completions)
         self._trial.report(self.value, step=self.scored)
         self._judge()
 
@@ -279,6 +283,8 @@ class Evaluation:
         if self.finished:
             self._trial.set_user_attr("tokens", self.tokens)
             self._trial.set_user_attr("finish_reasons", dict(self._finish_reasons))
+        if self.pruned:
+            self._trial.set_user_attr(PRUNED_AT, self.scored)
 
 
 def processed_text(output_preproc: Callable[[str], str], sample: Sample, completion: Completion) -> str:

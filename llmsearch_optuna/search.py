@@ -12,6 +12,7 @@ from optuna.storages import RDBStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
+from llmsearch_optuna.annotations import Annotations
 from llmsearch_optuna.engine import Completion
 from llmsearch_optuna.errors import LeaseLostError, TrialError
 from llmsearch_optuna.limits import Limits, reason_to_stop
@@ -20,7 +21,7 @@ from llmsearch_optuna.progress import SearchProgress
 from llmsearch_optuna.proposals import Proposer
 from llmsearch_optuna.rounds import rounds_passed
 from llmsearch_optuna.storage import Claims
-from llmsearch_optuna.study import ENDED, ERROR, PARAMS, ROUND
+from llmsearch_optuna.study import ENDED, ERROR, PARAMS, REPLAYED, ROUND, TOKENS_PER_S
 
 __all__ = ["run_search"]
 
@@ -39,6 +40,7 @@ def run_search(
     concurrency: int,
     claims: Claims,
     on_finished: Callable[[], None],
+    annotations: Annotations | None,
     should_stop: Callable[[], bool],
     show_progress: bool,
 ) -> None:
@@ -58,6 +60,7 @@ def run_search(
         concurrency: Trials in flight in this process, whose rungs are generated together.
         claims: Which trials this process evaluates.
         on_finished: Called when the study has been told of a finished trial.
+        annotations: What a dashboard shall show of the study, if anything.
         should_stop: Asked after every rung; ends the search.
         show_progress: Whether to show progress on standard error.
 
@@ -71,7 +74,9 @@ def run_search(
         claims.kept_alive(),
     ):
         progress.begin(len(study.get_trials(deepcopy=False, states=_FINISHED)))
-        search = _Search(study, storage, objective, proposer, progress, limits, claims, on_finished)
+        search = _Search(study, storage, objective, proposer, progress, limits, claims, on_finished, annotations)
+        if annotations is not None:
+            annotations.complete()
         search.take_up(concurrency)
         while not search.is_to_end(should_stop):
             if search.fill(concurrency):
@@ -80,6 +85,8 @@ def run_search(
                 time.sleep(claims.patience_s)
             else:
                 break
+        if annotations is not None:
+            annotations.summarise()
     failed = study.get_trials(deepcopy=False, states=(TrialState.FAIL,))
     if failed and len(failed) == len(study.get_trials(deepcopy=False, states=_FINISHED)):
         raise TrialError(f"all {len(failed)} trials failed, the first with: {failed[0].user_attrs.get(ERROR)}")
@@ -116,6 +123,7 @@ class _Search:
         limits: Limits,
         claims: Claims,
         on_finished: Callable[[], None],
+        annotations: Annotations | None,
     ) -> None:
         self._study = study
         self._storage = storage
@@ -125,6 +133,7 @@ class _Search:
         self._limits = limits
         self._claims = claims
         self._on_finished = on_finished
+        self._annotations = annotations
         self._started = time.monotonic()
         self._in_flight: dict[int, _InFlight] = {}
         # The round of the last rung that any trial passed.
@@ -298,15 +307,27 @@ class _Search:
                 trial.set_user_attr(ERROR, error)
             if self._claims.shared:
                 trial.set_user_attr(ENDED, len(self._trials(*_FINISHED)) + 1)
+            self._note_timings(trial)
+            if self._annotations is not None:
+                self._annotations.before_end(trial)
             told = self._study.tell(trial, value, state)
             self._claims.release(trial.number)
         self._on_finished()
+        if self._annotations is not None:
+            self._annotations.after_end(told)
         if not self._claims.shared:
             self._latest = max(self._latest, rounds_passed(told))
         one = self._in_flight.pop(trial.number, None)
         self._progress.trial_finished(
             told, None if one is None else one.evaluation, 0.0 if one is None else time.monotonic() - one.started
         )
+
+    def _note_timings(self, trial: optuna.Trial) -> None:
+        one = self._in_flight.get(trial.number)
+        if one is not None and (generated := one.evaluation.tokens_of_process):
+            seconds = max(time.monotonic() - one.started, 1e-9)
+            trial.set_user_attr(TOKENS_PER_S, round(generated / seconds, 1))
+            trial.set_user_attr(REPLAYED, round(one.evaluation.tokens_replayed / generated, 4))
 
     def _drop(self, trial: optuna.Trial) -> None:
         _LOG.warning("trial %d is left to another worker, which has taken it over", trial.number)

@@ -22,7 +22,11 @@ __all__ = [
     "FIXED_PARAMS",
     "KEY",
     "PARAMS",
+    "PRUNED_AT",
+    "REPLAYED",
     "ROUND",
+    "TIMINGS",
+    "TOKENS_PER_S",
     "Finalist",
     "Finalists",
     "FirstPoint",
@@ -58,6 +62,20 @@ number of trials that had finished by then."""
 
 ENDED = "ended"
 """User attribute of a finished trial that several workers share: the number of trials that had finished, and itself."""
+
+PRUNED_AT = "pruned_at"
+"""User attribute of a pruned trial: the number of samples that it was scored on."""
+
+REPLAYED = "replayed"
+"""User attribute of a trial: the share of its tokens that needed no forward pass, of those generated since it was last
+taken up."""
+
+TOKENS_PER_S = "tokens_per_s"
+"""User attribute of a trial: its own tokens per second in flight, beside the others, since it was last taken up."""
+
+TIMINGS = (REPLAYED, TOKENS_PER_S)
+"""User attributes of a trial that depend on the clock, or on what a process remembers: all others are the same whether
+a search was interrupted or not."""
 
 KEY = "llmsearch_key"
 """User attribute of a study: the random key under which its completions are stored."""

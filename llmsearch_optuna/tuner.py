@@ -10,6 +10,7 @@ import datasets
 import optuna
 from optuna.storages import RDBStorage
 
+from llmsearch_optuna.annotations import Annotations, artifact_directory
 from llmsearch_optuna.engine import MultiTokenStoppingCriteria, PredictionFunction, Request, Stopping
 from llmsearch_optuna.engine.backend import Backend, function_backend, model_backend
 from llmsearch_optuna.engine.model import load_model, place_model
@@ -360,6 +361,7 @@ class Tuner:
                     else keep_concurrency(study, concurrency, by_default),
                     claims=claims,
                     on_finished=scores.forget,
+                    annotations=None if storage is None else Annotations(study, database, artifact_directory(storage)),
                     should_stop=should_stop,
                     show_progress=show_progress,
                 )
@@ -427,7 +429,7 @@ class Tuner:
             advisory_lock(database.engine, f"llmsearch verdict {study_key(study)}"),
             holdout_progress(enabled=show_progress) as on_completions,
         ):
-            return confirm(
+            verdict = confirm(
                 study,
                 hold_out,
                 study_seed=self.seed,
@@ -435,6 +437,9 @@ class Tuner:
                 resamples=resamples,
                 on_completions=on_completions,
             )
+            if storage is not None:
+                Annotations(study, database, artifact_directory(storage)).summarise()
+            return verdict
 
     def diagnosis(self) -> dict[str, str]:
         """What a search runs on, by name: the engine and why it is this one, the model, the data, the metric."""

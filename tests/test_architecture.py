@@ -23,6 +23,7 @@ LEVELS = [
     {"dimensions", "space", "presets", "prompts", "task", "metrics", "storage", "data", "sampling", "statistics"},
     {"engine", "logs", "study", "study_file", "rounds", "scores", "pruning", "proposals"},
     {"comparison", "contenders", "flaws", "fsck", "holdout", "judging", "landscape", "limits", "objective", "verdict"},
+    {"annotations", "notes"},
     {"display", "interruption", "progress", "search", "tuner", "launch", "demo", "cli"},
 ]
 

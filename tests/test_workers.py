@@ -21,7 +21,7 @@ from tiny_studies import ROWS, SPACE, everything, make_tuner, search
 from llmsearch_optuna import Tuner
 from llmsearch_optuna.rounds import began, ended
 from llmsearch_optuna.storage import CompletionStore, Leases, open_storage, shown_url
-from llmsearch_optuna.study import BASELINE, ENDED, ROUND, open_study, study_key, trial_params
+from llmsearch_optuna.study import BASELINE, ENDED, ROUND, TIMINGS, open_study, study_key, trial_params
 
 CONTEXT = multiprocessing.get_context("forkserver")
 LAPSE_S = 1.0
@@ -90,7 +90,7 @@ def check_evaluated_once(url: str, n_trials: int) -> optuna.Study:
 def test_one_worker_ends_as_a_search_that_is_alone(server_url: str, tmp_path: Path) -> None:
     alone = search(make_tuner(), tmp_path / "x.db", concurrency=2)
     shared = search_together(make_tuner(), server_url, 9)
-    times = (ROUND, ENDED)
+    times = (ROUND, ENDED, *TIMINGS)
     for one, other in zip(alone.trials, shared.trials, strict=True):
         assert (one.state, one.params, one.values, one.intermediate_values) == (
             other.state,

@@ -9,7 +9,7 @@ from tiny_models import tiny_model, tiny_tokenizer
 from llmsearch_optuna import SearchSpace, Tuner
 from llmsearch_optuna.dimensions import Categorical, Float, Int
 from llmsearch_optuna.storage import CompletionStore, open_storage
-from llmsearch_optuna.study import study_key
+from llmsearch_optuna.study import TIMINGS, study_key
 
 ROWS = [{"question": f"How many apples are {i}?", "answer": str(i)} for i in range(16)]
 SPACE = SearchSpace(
@@ -49,7 +49,7 @@ def everything(study: optuna.Study, path: Path) -> list[Any]:
             trial.params,
             trial.value,
             trial.intermediate_values,
-            trial.user_attrs,
+            {key: value for key, value in trial.user_attrs.items() if key not in TIMINGS},
             store.load(study_key(study), trial.number),
         )
         for trial in study.get_trials()

@@ -1,7 +1,7 @@
 """What an engine takes and gives: the one seam between the search and the model."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from llmsearch_optuna.params import GenerationParams
@@ -56,11 +56,13 @@ class Completion:
         text: Decoded completion, without the prompt.
         token_ids: Every generated token, the ending one included; empty where an engine does not know them.
         finish_reason: ``"eos"`` (an end token), ``"stop"`` (a stop string or sequence) or ``"length"``.
+        replayed: How many of the tokens needed no forward pass of the model, as an earlier row had been there.
     """
 
     text: str
     token_ids: tuple[int, ...]
     finish_reason: FinishReason
+    replayed: int = field(default=0, compare=False)
 
 
 class Engine(Protocol):

@@ -39,6 +39,7 @@ class Row:
         context: All that the decoder has seen, the completion included.
         finish_reason: Why the completion is finished; ``None`` while it is not.
         prompt_key: The prompt's key in the noise.
+        replayed: How many tokens of the completion needed no forward pass.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class Row:
         self.context = list(request.prompt_ids if context is None else context)
         self.finish_reason: FinishReason | None = None
         self.prompt_key = prompt_key(request.prompt_ids)
+        self.replayed = 0
         self._stopper = RowStopper(request, tokenizer)
         self._tokenizer = tokenizer
 
@@ -70,6 +72,7 @@ class Row:
             text=text[: min(cuts)] if cuts else text,
             token_ids=tuple(self.token_ids),
             finish_reason=self.finish_reason or "length",
+            replayed=self.replayed,
         )
 
 

@@ -208,6 +208,7 @@ class SlotEngine:
             decided = []
             for (row, node), is_decided in zip(known, drawn.decided.tolist(), strict=True):
                 if is_decided:
+                    row.replayed += 1
                     decided.append((row, node))
                 else:
                     self._waiting.setdefault(node, []).append(row)

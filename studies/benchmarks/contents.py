@@ -33,11 +33,25 @@ _TABLES = {
         2,
         # CMA-ES pickles arrays that it has not filled yet: whatever was in memory there.
         """SELECT number, key, value_json FROM trial_user_attributes JOIN trials USING (trial_id)
-        WHERE NOT (key = 'sampler_state' AND value_json LIKE '%cma:%')""",
+        WHERE NOT (key = 'sampler_state' AND value_json LIKE '%cma:%') AND key NOT IN ('replayed', 'tokens_per_s')""",
     ),
     "system attributes": (
         2,
-        "SELECT number, key, value_json FROM trial_system_attributes JOIN trials USING (trial_id)",
+        """SELECT number, key, value_json FROM trial_system_attributes JOIN trials USING (trial_id)
+        WHERE key NOT LIKE 'artifacts:%'""",
+    ),
+    "artifacts": (
+        2,
+        # Their keys are random.
+        """SELECT number, value_json ->> '$' ->> 'filename', COUNT(*) FROM trial_system_attributes
+        JOIN trials USING (trial_id) WHERE key LIKE 'artifacts:%' GROUP BY 1, 2""",
+    ),
+    "notes": (
+        2,
+        """SELECT number, COALESCE(REPLACE(key, 'dashboard:' || trial_id, ''), key), value_json
+        FROM study_system_attributes
+        LEFT JOIN trials ON key LIKE 'dashboard:' || trial_id || ':note_str:%'
+        WHERE key LIKE 'dashboard:%note_str:%'""",
     ),
     "completions": (
         2,

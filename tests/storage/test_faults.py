@@ -23,7 +23,7 @@ from llmsearch_optuna.cli import main
 from llmsearch_optuna.errors import StorageError
 from llmsearch_optuna.fsck import check_database
 from llmsearch_optuna.storage import CompletionStore, open_storage
-from llmsearch_optuna.study import study_key
+from llmsearch_optuna.study import TIMINGS, study_key
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +66,7 @@ def everything(path: Path) -> list[Any]:
             trial.params,
             trial.value,
             trial.intermediate_values,
-            trial.user_attrs,
+            {key: value for key, value in trial.user_attrs.items() if key not in TIMINGS},
             store.load(study_key(study), trial.number),
         )
         for trial in study.trials

@@ -18,7 +18,7 @@ from llmsearch_optuna.errors import StorageError
 from llmsearch_optuna.storage import CompletionStore, open_storage
 from llmsearch_optuna.storage.migrations import MIGRATIONS, prepare_tables
 from llmsearch_optuna.storage.schema import METADATA, VERSION
-from llmsearch_optuna.study import open_study, study_key
+from llmsearch_optuna.study import PRUNED_AT, TIMINGS, open_study, study_key
 from llmsearch_optuna.verdict import stored_verdict
 
 SCRIPT = (Path(__file__).parent / "version_1.sql").read_text(encoding="utf-8")
@@ -116,7 +116,8 @@ def everything(study: optuna.Study, path: Path) -> list[Any]:
             trial.params,
             trial.value,
             trial.intermediate_values,
-            {key: value for key, value in trial.user_attrs.items() if key != "judged"},  # of version 1 only
+            # Version 1 had the first of them, and not yet the second.
+            {key: value for key, value in trial.user_attrs.items() if key not in ("judged", PRUNED_AT, *TIMINGS)},
             store.load(study_key(study), trial.number),
         )
         for trial in study.trials

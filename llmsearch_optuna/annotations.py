@@ -1,0 +1,198 @@
+"""What a study holds for optuna-dashboard beyond Optuna's own: notes, completions as artifacts, and figures."""
+
+import contextlib
+import io
+import logging
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+import optuna
+from optuna.artifacts import FileSystemArtifactStore, get_all_artifact_meta, upload_artifact
+from optuna.artifacts.exceptions import ArtifactNotFound
+from optuna.storages import RDBStorage
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial, TrialState
+from optuna_dashboard import get_note, save_note
+from optuna_dashboard._note import get_note_from_system_attrs
+
+from llmsearch_optuna.notes import SIGNATURE, completion_lines, study_note, trial_note
+from llmsearch_optuna.storage import CompletionStore, StoredSample, advisory_lock, sqlite_path
+from llmsearch_optuna.study import finalists, select_finalists, study_key
+from llmsearch_optuna.verdict import stored_verdict
+
+__all__ = ["Annotations", "CompletionArtifacts", "artifact_directory"]
+
+_LOG = logging.getLogger(__name__)
+
+_FINISHED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
+
+
+def artifact_directory(url: str) -> Path | None:
+    """Where the artifacts of an SQLite file's studies lie: beside it; ``None`` for a server."""
+    path = sqlite_path(url)
+    return None if path is None else path.with_name(f"{path.name}.artifacts")
+
+
+class CompletionArtifacts:
+    """An artifact store of Optuna whose files can be had again from the database, should they be missing.
+
+    Args:
+        storage: Where the studies live.
+        directory: Where the files lie. Without it, none are kept: what is asked for is made from the database.
+    """
+
+    def __init__(self, storage: RDBStorage, directory: Path | None) -> None:
+        self._storage = storage
+        self._directory = directory
+        self._files = None if directory is None else FileSystemArtifactStore(directory)
+
+    def open_reader(self, artifact_id: str) -> BinaryIO:
+        """An artifact's content.
+
+        Raises:
+            ArtifactNotFound: There is no such artifact.
+        """
+        if self._files is not None:
+            with contextlib.suppress(ArtifactNotFound):
+                return self._files.open_reader(artifact_id)
+        return io.BytesIO(self._made_anew(artifact_id))
+
+    def write(self, artifact_id: str, content_body: BinaryIO) -> None:
+        """Keeps an artifact's content, where files are kept."""
+        if self._files is not None and self._directory is not None:
+            self._directory.mkdir(parents=True, exist_ok=True)
+            self._files.write(artifact_id, content_body)
+
+    def remove(self, artifact_id: str) -> None:
+        """Removes an artifact's file.
+
+        Raises:
+            ArtifactNotFound: There is none.
+        """
+        if self._files is None:
+            raise ArtifactNotFound(f"no file is kept of artifact {artifact_id}")
+        self._files.remove(artifact_id)
+
+    def _made_anew(self, artifact_id: str) -> bytes:
+        for study in optuna.get_all_study_names(self._storage):
+            loaded = optuna.load_study(study_name=study, storage=self._storage)
+            for trial in loaded.get_trials(deepcopy=False):
+                if f"artifacts:{artifact_id}" in trial.system_attrs:
+                    store, key = CompletionStore(self._storage), study_key(loaded)
+                    samples = {one.position: one for one in store.load_samples(key)}
+                    return completion_lines(store.load(key, trial.number), samples).encode()
+        raise ArtifactNotFound(f"no trial has an artifact {artifact_id}")
+
+
+class Annotations:
+    """Writes what is to be seen of one study, as it goes on.
+
+    Nothing that goes wrong here ends a search: it is one warning. What a process that was killed did not come to, the
+    next one writes (`complete`).
+
+    Args:
+        study: The study.
+        storage: Where it lives.
+        directory: Where artifacts lie; see `CompletionArtifacts`.
+
+    Attributes:
+        seconds: The time that all this has taken so far.
+    """
+
+    def __init__(self, study: optuna.Study, storage: RDBStorage, directory: Path | None) -> None:
+        self.seconds = 0.0
+        self._storage = storage
+        # Trials are attached to, and no sampler shall take note of that.
+        self._study = optuna.load_study(
+            study_name=study.study_name, storage=storage, sampler=optuna.samplers.RandomSampler()
+        )
+        self._id = storage.get_study_id_from_name(study.study_name)
+        self._key = study_key(study)
+        self._store = CompletionStore(storage)
+        self._artifacts = CompletionArtifacts(storage, directory)
+        self._samples: dict[int, StoredSample] | None = None
+        self._told: set[str] = set()
+
+    def before_end(self, trial: optuna.Trial) -> None:
+        """Attaches its completions to a trial that is about to finish, as Optuna attaches nothing to finished ones."""
+        with self._harmless(f"the completions of trial {trial.number} are not attached to it"):
+            completions = self._store.load(self._key, trial.number)
+            content = completion_lines(completions, self._sample_at).encode()
+            name = f"trial_{trial.number}_completions.jsonl"
+            known = [one.artifact_id for one in get_all_artifact_meta(trial) if one.filename == name]
+            if known:  # by a process that was killed before the trial was finished, and perhaps within the file
+                self._artifacts.write(known[0], io.BytesIO(content))
+                return
+            with tempfile.TemporaryDirectory() as directory:
+                path = Path(directory) / name
+                path.write_bytes(content)
+                upload_artifact(
+                    artifact_store=self._artifacts,
+                    file_path=str(path),
+                    study_or_trial=trial,
+                    mimetype="application/jsonl",
+                )
+
+    def after_end(self, trial: FrozenTrial) -> None:
+        """Writes the note of a finished trial."""
+        with self._harmless(f"the note of trial {trial.number} is not written"), self._alone():
+            self._write_missing([trial])
+
+    def complete(self) -> None:
+        """Writes the notes that finished trials lack, and the study's own."""
+        with self._harmless("notes are not written"), self._alone():
+            self._write_missing(self._study.get_trials(deepcopy=False, states=_FINISHED))
+
+    def summarise(self) -> None:
+        """Writes the study's note: its verdict, and the best beside the baselines."""
+        with self._harmless("the study's note is not written"), self._alone():
+            if not self._study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
+                return
+            verdict = stored_verdict(self._study)
+            if verdict is not None and not verdict.is_of(select_finalists(self._study), verdict.seeds):
+                verdict = None
+            note, known = study_note(finalists(self._study), verdict), get_note(self._study)
+            if note != known and (not known or known.endswith(SIGNATURE)):
+                save_note(self._study, note)
+
+    def _write_missing(self, trials: list[FrozenTrial]) -> None:
+        kept = self._storage.get_study_system_attrs(self._id)
+        for trial in trials:
+            trial_id = self._storage.get_trial_id_from_study_id_trial_number(self._id, trial.number)
+            known = get_note_from_system_attrs(kept, trial_id)
+            # A later version is somebody's own; the first one without its end was cut off by a kill.
+            if known["version"] > 1 or known["body"].endswith(SIGNATURE):
+                continue
+            note = trial_note(
+                trial,
+                self._store.load(self._key, trial.number),
+                self._sample_at,
+                greater_is_better=self._study.direction == StudyDirection.MAXIMIZE,
+            )
+            save_note(optuna.Trial(self._study, trial_id), note)
+
+    @property
+    def _sample_at(self) -> dict[int, StoredSample]:
+        if self._samples is None:
+            self._samples = {one.position: one for one in self._store.load_samples(self._key)}
+        return self._samples
+
+    def _alone(self) -> contextlib.AbstractContextManager[None]:
+        """Keeps other workers from writing the same note at the same time."""
+        return advisory_lock(self._storage.engine, f"llmsearch notes {self._key}")
+
+    @contextlib.contextmanager
+    def _harmless(self, otherwise: str) -> Iterator[None]:
+        """Takes the time, and turns errors into a warning, the same one only once."""
+        began = time.monotonic()
+        try:
+            yield
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with a note, the search is worth more
+            reason = f"{type(error).__name__}: {error}"
+            _LOG.log(logging.DEBUG if reason in self._told else logging.WARNING, "%s: %s", otherwise, reason)
+            self._told.add(reason)
+        finally:
+            self.seconds += time.monotonic() - began
