@@ -8,6 +8,7 @@ import numpy.typing as npt
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
+from llmsearch_optuna.rounds import ended
 from llmsearch_optuna.storage import CompletionStore
 
 __all__ = ["CompleteTrial", "RememberedScores", "ScoreReader", "StoredScores", "report_scores", "reported_scores"]
@@ -62,10 +63,14 @@ class CompleteTrial(NamedTuple):
     Attributes:
         trial: The trial.
         scores: Its scores, in the order of the samples. Shape: (samples,).
+        mean: Their mean.
+        ended: When it ended; see `ended`.
     """
 
     trial: FrozenTrial
     scores: _Floats
+    mean: float
+    ended: float
 
 
 class RememberedScores:
@@ -92,7 +97,11 @@ class RememberedScores:
         if self._complete is None or not self._alone:
             trials = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
             found = [(trial, self(study, trial)) for trial in trials]
-            self._complete = [CompleteTrial(trial, scores) for trial, scores in found if scores is not None]
+            self._complete = [
+                CompleteTrial(trial, scores, float(scores.mean()), ended(trial))
+                for trial, scores in found
+                if scores is not None
+            ]
         return self._complete
 
     def __call__(self, study: optuna.Study, trial: FrozenTrial) -> _Floats | None:

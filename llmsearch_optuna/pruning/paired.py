@@ -13,7 +13,7 @@ from optuna.trial import FrozenTrial
 
 from llmsearch_optuna.errors import ConfigurationError, TrialError
 from llmsearch_optuna.metrics import ScoreRange, check_score_range
-from llmsearch_optuna.rounds import began, ended
+from llmsearch_optuna.rounds import began
 from llmsearch_optuna.scores import CompleteTrial, RememberedScores, ScoreReader, reported_scores
 from llmsearch_optuna.statistics import log_evidence_below
 
@@ -106,7 +106,7 @@ class PairedPruner(pruners.BasePruner):
         sign = 1.0 if study.direction == StudyDirection.MAXIMIZE else -1.0
         shown = self.shown_not_better(
             sign * scores,
-            incumbent=max(sign * float(one.scores.mean()) for one in complete),
+            incumbent=max(sign * one.mean for one in complete),
             covariates=sign * _covariates(trial, complete),
             low=min(sign * low, sign * high),
             high=max(sign * low, sign * high),
@@ -151,20 +151,20 @@ class PairedPruner(pruners.BasePruner):
             return least, largest
         low, high = self._range
         if not low <= least <= largest <= high:
-            self._refuse(trial, [*complete, CompleteTrial(trial, scores)], self._range)
+            for one in complete:
+                self._refuse(one.trial, one.scores, ConfigurationError)
+            self._refuse(trial, scores, TrialError)
         return low, high
 
-    def _refuse(self, trial: FrozenTrial, known: list[CompleteTrial], score_range: ScoreRange) -> None:
-        """Names the score that is out of range."""
-        low, high = score_range
-        for one in known:
-            outside = np.flatnonzero(~((one.scores >= low) & (one.scores <= high)))
-            if len(outside):
-                kind = TrialError if one.trial is trial else ConfigurationError
-                raise kind(
-                    f"`score_range` is [{low}, {high}], but trial {one.trial.number} scored "
-                    f"{one.scores[outside[0]]} on sample {outside[0]}"
-                )
+    def _refuse(self, trial: FrozenTrial, scores: _Floats, kind: type[ConfigurationError | TrialError]) -> None:
+        """Names a score that is out of range."""
+        low, high = self._range or (-math.inf, math.inf)
+        outside = np.flatnonzero(~((scores >= low) & (scores <= high)))
+        if len(outside):
+            raise kind(
+                f"`score_range` is [{low}, {high}], but trial {trial.number} scored {scores[outside[0]]} on sample "
+                f"{outside[0]}"
+            )
 
     def _without_scores(self, study: optuna.Study, trial: FrozenTrial) -> bool:
         if self._fallback is None:
@@ -191,6 +191,7 @@ def _covariates(trial: FrozenTrial, complete: list[CompleteTrial]) -> _Floats:
 
     At most the last 32 of them: those are most like what a sampler proposes now, and more cost more than they tell.
     """
-    by_end = sorted(complete, key=lambda one: (ended(one.trial), one.trial.number))
-    before = [one for one in by_end if ended(one.trial) <= began(trial)][-_MOST_COVARIATES:] or by_end[:1]
+    start = began(trial)
+    by_end = sorted(complete, key=lambda one: (one.ended, one.trial.number))
+    before = [one for one in by_end if one.ended <= start][-_MOST_COVARIATES:] or by_end[:1]
     return np.stack([one.scores for one in before])
