@@ -16,6 +16,7 @@ import argparse
 import dataclasses
 import itertools
 import json
+import os
 import random
 import statistics
 import tempfile
@@ -23,6 +24,9 @@ import uuid
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
+
+# As the command line does, for the demo: read when torch is loaded.
+os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
 import optuna
 import torch
