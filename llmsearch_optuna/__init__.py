@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from llmsearch_optuna.dimensions import Categorical, Float, Int
-    from llmsearch_optuna.engine import MultiTokenStoppingCriteria
+    from llmsearch_optuna.engine import MultiTokenStoppingCriteria, logits_processors
     from llmsearch_optuna.metrics import make_metric
     from llmsearch_optuna.objective import GenerationObjective
     from llmsearch_optuna.params import GenerationParams
@@ -32,6 +32,7 @@ __all__ = [
     "SearchSpace",
     "Tuner",
     "Verdict",
+    "logits_processors",
     "make_metric",
     "report_scores",
     "trial_params",
@@ -48,6 +49,7 @@ _HOMES = {
     "SearchSpace": "space",
     "Tuner": "tuner",
     "Verdict": "verdict",
+    "logits_processors": "engine",
     "make_metric": "metrics",
     "report_scores": "scores",
     "trial_params": "study",

@@ -19,7 +19,7 @@ ROOT = Path(llmsearch_optuna.__file__).parent
 
 LEVELS = [
     # "" is the package itself, which imports the others when they are asked for.
-    {"", "errors", "params", "identity", "terminal"},
+    {"", "errors", "params", "identity", "terminal", "generation_config"},
     {"dimensions", "space", "presets", "prompts", "task", "metrics", "storage", "data", "sampling", "statistics"},
     {"engine", "logs", "study", "study_file", "rounds", "scores", "pruning", "proposals"},
     {"comparison", "contenders", "flaws", "fsck", "holdout", "judging", "landscape", "limits", "objective", "verdict"},

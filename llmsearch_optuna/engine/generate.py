@@ -8,7 +8,6 @@ from typing import Any, cast
 import torch
 from transformers import (
     GenerationConfig,
-    LogitsProcessor,
     LogitsProcessorList,
     PreTrainedModel,
     PreTrainedTokenizerBase,
@@ -19,9 +18,10 @@ from transformers import (
 from llmsearch_optuna.engine.base import Completion, Request, TokenCallback
 from llmsearch_optuna.engine.memory import NOT_EVEN_ONE_ROW, is_out_of_memory, release_memory
 from llmsearch_optuna.engine.model import embedding_weight, pad_token_id
-from llmsearch_optuna.engine.rows import Row, draw_tokens, sampling_rows
+from llmsearch_optuna.engine.processors import RowChooser
+from llmsearch_optuna.engine.rows import Row
 from llmsearch_optuna.errors import MemoryExhaustedError
-from llmsearch_optuna.sampling import SamplingRows
+from llmsearch_optuna.generation_config import NEUTRAL_CONFIG
 
 __all__ = ["GenerateEngine"]
 
@@ -79,26 +79,26 @@ class GenerateEngine:
 
     def _generate_batch(self, requests: list[Request], on_tokens: TokenCallback | None) -> list[Completion] | None:
         """The completions of one batch; ``None`` when memory ran out."""
-        batch = _Batch(
-            requests,
-            self._tokenizer,
-            decodes_prompt=not self._model.config.is_encoder_decoder,
-            pad_token=self._pad_token_id,
-            on_tokens=on_tokens,
-        )
+
+        def begin(input_ids: torch.Tensor) -> list[Row]:
+            # The decoder of an encoder-decoder model starts from its own start tokens, not from the prompt.
+            starts = input_ids.tolist() if self._model.config.is_encoder_decoder else [None] * len(requests)
+            return [Row(request, self._tokenizer, start) for request, start in zip(requests, starts, strict=True)]
+
+        chooser = RowChooser(begin, self._pad_token_id, on_tokens)
         self._generation_config.max_new_tokens = max(request.params.max_new_tokens for request in requests)
         try:
             self._generate(
                 **self._padded(requests),
                 generation_config=self._generation_config,
-                logits_processor=LogitsProcessorList([_TokenChooser(batch)]),
-                stopping_criteria=StoppingCriteriaList([_FinishedRows(batch)]),
+                logits_processor=LogitsProcessorList([chooser]),
+                stopping_criteria=StoppingCriteriaList([_FinishedRows(chooser)]),
             )
         except RuntimeError as error:
             if not is_out_of_memory(error):
                 raise
             return None
-        return [row.completion(self._decode_args) for row in batch.rows]
+        return [row.completion(self._decode_args) for row in chooser.rows]
 
     def _padded(self, requests: list[Request]) -> dict[str, torch.Tensor]:
         """Input ids and attention mask, int64. Shape: (rows, longest prompt). Decoder prompts end together."""
@@ -122,94 +122,22 @@ class GenerateEngine:
         _LOG.warning("out of memory: going on with %d rows at once", self.batch_size)
 
 
-class _Batch:
-    """The rows of one batch while ``model.generate`` runs."""
-
-    def __init__(
-        self,
-        requests: Sequence[Request],
-        tokenizer: PreTrainedTokenizerBase,
-        *,
-        decodes_prompt: bool,
-        pad_token: int,
-        on_tokens: TokenCallback | None,
-    ) -> None:
-        self._requests = requests
-        self._tokenizer = tokenizer
-        self._decodes_prompt = decodes_prompt
-        self._pad_token = pad_token
-        self._on_tokens = on_tokens
-        self.rows: list[Row] = []
-        self._sampling: SamplingRows | None = None
-
-    def choose(self, input_ids: torch.Tensor, logits: torch.Tensor) -> list[int]:
-        """Draws the next token of every unfinished row; finished rows get the pad token.
-
-        Args:
-            input_ids: What the decoder has seen, padding included, int64. Shape: (rows, length).
-            logits: Float. Shape: (rows, vocabulary).
-        """
-        if self._sampling is None:
-            # The decoder of an encoder-decoder model starts from its own start tokens, not from the prompt.
-            starts = [None] * len(self._requests) if self._decodes_prompt else input_ids.tolist()
-            self.rows = [
-                Row(request, self._tokenizer, start) for request, start in zip(self._requests, starts, strict=True)
-            ]
-            self._sampling = sampling_rows(self.rows, logits)
-        active = [index for index, row in enumerate(self.rows) if row.finish_reason is None]
-        chosen = [self._pad_token] * len(self.rows)
-        if not active:
-            return chosen
-        index = torch.tensor(active, device=logits.device)
-        tokens = draw_tokens(logits[index], [self.rows[row] for row in active], self._sampling.select(index))
-        for row, token in zip(active, tokens, strict=True):
-            self.rows[row].append(token)
-            chosen[row] = token
-        if self._on_tokens is not None:
-            self._on_tokens(len(active))
-        return chosen
-
-
-class _TokenChooser(LogitsProcessor):
-    def __init__(self, batch: _Batch) -> None:
-        self._batch = batch
-
-    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-        chosen = torch.tensor(self._batch.choose(input_ids, scores), device=scores.device)
-        return torch.full_like(scores, -torch.inf).scatter_(1, chosen[:, None], 0.0)
-
-
 class _FinishedRows(StoppingCriteria):
-    def __init__(self, batch: _Batch) -> None:
-        self._batch = batch
+    def __init__(self, chooser: RowChooser) -> None:
+        self._chooser = chooser
 
     def __call__(self, input_ids: torch.Tensor, scores: object, **kwargs: Any) -> torch.Tensor:  # noqa: ARG002
-        return torch.tensor([row.finish_reason is not None for row in self._batch.rows], device=input_ids.device)
+        return torch.tensor([row.finish_reason is not None for row in self._chooser.rows], device=input_ids.device)
 
 
 def _neutral_config(model: PreTrainedModel, pad_token: int) -> GenerationConfig:
     """The model's own config with everything that we decide ourselves switched off.
 
-    Values must be set, not unset: ``generate`` fills unset ones from the model's config. What belongs to the model
-    (decoder start, forced and suppressed tokens) stays.
+    What belongs to the model (decoder start, forced and suppressed tokens) stays.
     """
     config = copy.deepcopy(model.generation_config)
-    neutral = {
-        "do_sample": False,
-        "num_beams": 1,
-        "num_return_sequences": 1,
-        "temperature": 1.0,
-        "top_k": 50,
-        "top_p": 1.0,
-        "typical_p": 1.0,
-        "epsilon_cutoff": 0.0,
-        "eta_cutoff": 0.0,
-        "repetition_penalty": 1.0,
-        "encoder_repetition_penalty": 1.0,
-        "no_repeat_ngram_size": 0,
-        "encoder_no_repeat_ngram_size": 0,
-        "length_penalty": 1.0,
-        "early_stopping": False,
+    neutral: dict[str, Any] = {
+        **NEUTRAL_CONFIG,
         "return_dict_in_generate": False,
         "eos_token_id": [],
         "pad_token_id": pad_token,
