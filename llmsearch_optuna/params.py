@@ -14,7 +14,19 @@ __all__ = ["PARAMETER_TYPES", "TRUNCATIONS", "GenerationParams", "check_paramete
 
 MAX_SEED = 2**32 - 1
 
-TRUNCATIONS = ("top_k", "top_p", "min_p", "typical_p", "epsilon_cutoff", "eta_cutoff", "tfs", "top_a")
+TRUNCATIONS = (
+    "top_n_sigma",
+    "top_h",
+    "top_k",
+    "top_p",
+    "min_p",
+    "typical_p",
+    "epsilon_cutoff",
+    "eta_cutoff",
+    "tfs",
+    "top_a",
+    "mirostat_tau",
+)
 """The parameters that cut the distribution, in the order in which they are applied."""
 
 
@@ -30,6 +42,8 @@ _POSITIVE = _Rule(lambda x: x > 0.0, "> 0")
 
 _RULES: dict[str, _Rule] = {
     "temperature": _Rule(lambda x: x >= 0.0, ">= 0"),
+    "top_n_sigma": _POSITIVE,
+    "top_h": _UNIT_OPEN_LOW,
     "top_k": _Rule(lambda x: x >= 0, ">= 0"),
     "top_p": _UNIT_OPEN_LOW,
     "min_p": _UNIT,
@@ -38,6 +52,8 @@ _RULES: dict[str, _Rule] = {
     "eta_cutoff": _CUTOFF,
     "tfs": _UNIT,
     "top_a": _UNIT,
+    "mirostat_tau": _POSITIVE,
+    "mirostat_eta": _Rule(lambda x: x >= 0.0, ">= 0"),
     "repetition_penalty": _POSITIVE,
     "encoder_repetition_penalty": _POSITIVE,
     "no_repeat_ngram_size": _Rule(lambda x: x >= 0, ">= 0"),
@@ -50,14 +66,18 @@ _RULES: dict[str, _Rule] = {
 class GenerationParams:
     """What one completion is generated with. Unset (``None``) means off: there is no hidden ``top_k=50``.
 
-    The logits go through the penalties, then temperature, top_k, top_p, min_p, typical_p, epsilon_cutoff, eta_cutoff,
-    tfs and top_a, in this order; each cut renormalises before the next. Where ``transformers`` has the parameter, it
-    means the same here. A token is then drawn with noise that depends on the seed, the prompt, the step and the token
-    id alone.
+    The logits go through the penalties, then temperature, top_n_sigma, top_h, top_k, top_p, min_p, typical_p,
+    epsilon_cutoff, eta_cutoff, tfs, top_a and mirostat, in this order; each cut renormalises before the next. Where
+    ``transformers`` has the parameter, it means the same here. A token is then drawn with noise that depends on the
+    seed, the prompt, the step and the token id alone.
 
     Attributes:
         do_sample: ``False`` is greedy. ``None`` samples if `temperature` or a cut is set, and is greedy otherwise.
         temperature: Divides the logits; 0 is greedy.
+        top_n_sigma: Keeps tokens whose logit is at most this many standard deviations of all logits below the largest,
+            whatever the temperature; banned tokens do not count (Tang et al. 2024, as in llama.cpp).
+        top_h: Keeps, of the 100 most probable tokens, the first ones that together make up at most this share of their
+            entropy (Potraghloo et al. 2025); 1 keeps all 100.
         top_k: Keeps the k most probable tokens and those tied with the last of them; 0 is off.
         top_p: Keeps the smallest set of most probable tokens with at least this mass (Holtzman et al. 2020).
         min_p: Keeps tokens with at least this fraction of the top probability (Nguyen et al. 2024).
@@ -67,6 +87,11 @@ class GenerationParams:
         tfs: Tail-free sampling: keeps the head of the sorted probabilities that holds this share of the absolute second
             differences (Bricken 2019); 1 is off.
         top_a: Keeps tokens with a probability of at least ``top_a * p_max ** 2`` (RWKV-LM); 0 is off.
+        mirostat_tau: Mirostat 2.0 (Basu et al. 2021), as in llama.cpp: keeps tokens with a surprise of at most mu bits,
+            and then moves mu so that the surprise of the tokens drawn, among those kept, tends to this target. Each
+            completion has a mu of its own, which begins at twice the target.
+        mirostat_eta: How fast mirostat learns: mu falls by this times the excess of each surprise over the target; 0.1
+            where it is unset. Without mirostat_tau it has no effect.
         repetition_penalty: Divides positive and multiplies negative logits of every token that the prompt or the
             completion holds already (Keskar et al. 2019); 1 is off.
         encoder_repetition_penalty: Favours (> 1) tokens of the prompt; 1 is off.
@@ -80,6 +105,8 @@ class GenerationParams:
 
     do_sample: bool | None = None
     temperature: float | None = None
+    top_n_sigma: float | None = None
+    top_h: float | None = None
     top_k: int | None = None
     top_p: float | None = None
     min_p: float | None = None
@@ -88,6 +115,8 @@ class GenerationParams:
     eta_cutoff: float | None = None
     tfs: float | None = None
     top_a: float | None = None
+    mirostat_tau: float | None = None
+    mirostat_eta: float | None = None
     repetition_penalty: float | None = None
     encoder_repetition_penalty: float | None = None
     no_repeat_ngram_size: int | None = None

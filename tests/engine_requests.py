@@ -16,6 +16,8 @@ PARAMS = [
     GenerationParams(temperature=0.8, top_p=0.9, tfs=0.95, top_a=0.2, max_new_tokens=7),
     GenerationParams(temperature=1.2, top_k=20, typical_p=0.9, max_new_tokens=8),
     GenerationParams(repetition_penalty=1.3, no_repeat_ngram_size=2, max_new_tokens=8),
+    GenerationParams(temperature=1.3, mirostat_tau=2.5, mirostat_eta=0.4, max_new_tokens=8),
+    GenerationParams(temperature=1.5, top_n_sigma=1.2, top_h=0.8, max_new_tokens=6),
     GenerationParams(temperature=1.0, min_p=0.05, encoder_repetition_penalty=1.2, max_new_tokens=5),
 ]
 

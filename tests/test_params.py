@@ -28,6 +28,10 @@ FLOATS: dict[str, Case] = {
     "eta_cutoff": ("in [0, 1)", [0.0, 0.5, math.nextafter(1.0, 0.0)], [-5e-324, 1.0]),
     "tfs": ("in [0, 1]", [0.0, 0.5, 1.0], [-5e-324, math.nextafter(1.0, 2.0)]),
     "top_a": ("in [0, 1]", [0.0, 0.5, 1.0], [-5e-324, math.nextafter(1.0, 2.0)]),
+    "top_n_sigma": ("> 0", [5e-324, 1.0, 1e308], [0.0, -1.0]),
+    "top_h": ("in (0, 1]", [5e-324, 0.5, 1.0], [0.0, math.nextafter(1.0, 2.0)]),
+    "mirostat_tau": ("> 0", [5e-324, 5.0, 1e308], [0.0, -1.0]),
+    "mirostat_eta": (">= 0", [0.0, 0.1, 1e308], [-5e-324, -1.0]),
     "repetition_penalty": ("> 0", [5e-324, 1.0, 1e308], [0.0, -1.0]),
     "encoder_repetition_penalty": ("> 0", [5e-324, 1.0, 1e308], [0.0, -1.0]),
 }

@@ -15,14 +15,16 @@ from llmsearch_optuna.sampling import (
     LogitSummary,
     SamplingRows,
     SummaryDraw,
+    draw,
     penalise,
     penalise_summary,
     prompt_key,
-    sample,
     sample_summary,
 )
 
 __all__ = ["Row", "draw_tokens", "draw_tokens_from_summary", "sampling_rows"]
+
+_MIROSTAT_ETA = 0.1  # as in llama.cpp
 
 
 class Row:
@@ -40,6 +42,7 @@ class Row:
         finish_reason: Why the completion is finished; ``None`` while it is not.
         prompt_key: The prompt's key in the noise.
         replayed: How many tokens of the completion needed no forward pass.
+        mirostat_mu: The most bits of surprise that mirostat allows the next token: a function of what was drawn before.
     """
 
     def __init__(
@@ -51,6 +54,7 @@ class Row:
         self.finish_reason: FinishReason | None = None
         self.prompt_key = prompt_key(request.prompt_ids)
         self.replayed = 0
+        self.mirostat_mu = self._next_mu = 2.0 * (request.params.mirostat_tau or 0.0)
         self._stopper = RowStopper(request, tokenizer)
         self._tokenizer = tokenizer
 
@@ -58,7 +62,16 @@ class Row:
         """Takes the next token, and sees whether it is the last."""
         self.token_ids.append(token)
         self.context.append(token)
+        self.mirostat_mu = self._next_mu
         self.finish_reason = self._stopper.finish_reason(self.token_ids)
+
+    def learn(self, surprise: float) -> None:
+        """Notes the surprise (see `Draw`) of the token that will be appended, which moves mirostat's mu."""
+        params = self.request.params
+        if params.mirostat_tau is not None:
+            eta = _MIROSTAT_ETA if params.mirostat_eta is None else params.mirostat_eta
+            # The token may be drawn again before it is appended, where memory ran out in between.
+            self._next_mu = self.mirostat_mu - eta * (surprise - params.mirostat_tau)
 
     def completion(self, decode_args: Mapping[str, Any]) -> Completion:
         """The completion, cut before its stop string.
@@ -77,12 +90,12 @@ class Row:
 
 
 def sampling_rows(rows: Sequence[Row], logits: Tensor) -> SamplingRows:
-    """The rows' parameters as columns, on the device of the logits."""
+    """The rows' parameters as columns, on the device of the logits; mirostat's mu as it is at the start."""
     return SamplingRows.build([row.request.params for row in rows], [row.prompt_key for row in rows], logits.device)
 
 
 def draw_tokens(logits: Tensor, rows: Sequence[Row], sampling: SamplingRows, width: int = SUMMARY_WIDTH) -> list[int]:
-    """The next token of every row.
+    """The next token of every row, which must be appended to it before another is drawn.
 
     Args:
         logits: Float. Shape: (rows, vocabulary).
@@ -95,11 +108,14 @@ def draw_tokens(logits: Tensor, rows: Sequence[Row], sampling: SamplingRows, wid
     """
     steps = torch.tensor([len(row.token_ids) for row in rows], device=logits.device)
     penalised = penalise(logits.float(), *_penalty_arguments(rows))
-    return sample(penalised, sampling, steps, width=width).tolist()
+    drawn = draw(penalised, _up_to_date(sampling, rows), steps, width=width)
+    for row, surprise in zip(rows, drawn.surprises.tolist(), strict=True):
+        row.learn(surprise)
+    return drawn.tokens.tolist()
 
 
 def draw_tokens_from_summary(summary: LogitSummary, rows: Sequence[Row], *, search_noise: bool) -> SummaryDraw:
-    """The next token of every row for which a summary of the logits decides it.
+    """The next token of every row for which a summary of the logits decides it; see `draw_tokens`.
 
     Args:
         summary: Without penalties.
@@ -108,7 +124,18 @@ def draw_tokens_from_summary(summary: LogitSummary, rows: Sequence[Row], *, sear
     """
     steps = torch.tensor([len(row.token_ids) for row in rows])
     penalised = penalise_summary(summary, *_penalty_arguments(rows))
-    return sample_summary(penalised, sampling_rows(rows, summary.logits), steps, search_noise=search_noise)
+    sampling = _up_to_date(sampling_rows(rows, summary.logits), rows)
+    drawn = sample_summary(penalised, sampling, steps, search_noise=search_noise)
+    for row, surprise in zip(rows, drawn.surprises.tolist(), strict=True):
+        row.learn(surprise)
+    return drawn
+
+
+def _up_to_date(sampling: SamplingRows, rows: Sequence[Row]) -> SamplingRows:
+    """The columns with the rows' own values of mirostat's mu."""
+    if all(row.request.params.mirostat_tau is None for row in rows):
+        return sampling
+    return sampling.with_mirostat_mu([row.mirostat_mu for row in rows])
 
 
 def _penalty_arguments(

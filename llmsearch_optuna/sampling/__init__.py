@@ -7,7 +7,7 @@ terms, so that neither neighbours nor the size of the batch can change a bit of 
 from llmsearch_optuna.sampling.columns import SamplingRows
 from llmsearch_optuna.sampling.noise import gumbel_noise, prompt_key
 from llmsearch_optuna.sampling.penalties import penalise, penalise_summary
-from llmsearch_optuna.sampling.sampler import filtered_logits, sample
+from llmsearch_optuna.sampling.sampler import Draw, draw, filtered_logits, sample
 from llmsearch_optuna.sampling.summary import (
     SUMMARY_WIDTH,
     LogitSummary,
@@ -19,9 +19,11 @@ from llmsearch_optuna.sampling.summary import (
 
 __all__ = [
     "SUMMARY_WIDTH",
+    "Draw",
     "LogitSummary",
     "SamplingRows",
     "SummaryDraw",
+    "draw",
     "filtered_logits",
     "gumbel_noise",
     "penalise",

@@ -14,6 +14,8 @@ __all__ = ["SamplingRows"]
 
 _OFF: dict[str, float] = {
     "temperature": 1.0,
+    "top_n_sigma": 0.0,
+    "top_h": 0.0,
     "top_k": 0,
     "top_p": 1.0,
     "min_p": 0.0,
@@ -22,6 +24,7 @@ _OFF: dict[str, float] = {
     "eta_cutoff": 0.0,
     "tfs": 1.0,
     "top_a": 0.0,
+    "mirostat_tau": 0.0,
 }
 _DTYPES = {"temperature": torch.float32, "top_k": torch.int64}
 _MAX_TOP_K = 2**31
@@ -33,6 +36,8 @@ class SamplingRows:
 
     Attributes:
         temperature: Divides the logits; float32 [rows], 1 where greedy.
+        top_n_sigma: float64 [rows], 0 is off.
+        top_h: float64 [rows], 0 is off.
         top_k: int64 [rows], 0 is off.
         top_p: float64 [rows], 1 is off.
         min_p: float64 [rows], 0 is off.
@@ -41,14 +46,19 @@ class SamplingRows:
         eta_cutoff: float64 [rows], 0 is off.
         tfs: float64 [rows], 1 is off.
         top_a: float64 [rows], 0 is off.
+        mirostat_tau: float64 [rows], 0 is off.
+        mirostat_mu: The most bits of surprise that mirostat allows the next token, the first one at the start; float64
+            [rows].
         seeds: Generation seeds; int64 [rows].
         prompt_keys: Keys of the prompts (`prompt_key`); int64 [rows].
         greedy: Whether a row takes its most probable token; bool [rows], on the CPU.
-        cuts: Which of `params.TRUNCATIONS` are on, none where greedy; bool [rows, 8], on the CPU: what there is to
+        cuts: Which of `params.TRUNCATIONS` are on, none where greedy; bool [rows, cuts], on the CPU: what there is to
             compute is known without waiting for the device.
     """
 
     temperature: Tensor
+    top_n_sigma: Tensor
+    top_h: Tensor
     top_k: Tensor
     top_p: Tensor
     min_p: Tensor
@@ -57,6 +67,8 @@ class SamplingRows:
     eta_cutoff: Tensor
     tfs: Tensor
     top_a: Tensor
+    mirostat_tau: Tensor
+    mirostat_mu: Tensor
     seeds: Tensor
     prompt_keys: Tensor
     greedy: Tensor
@@ -64,7 +76,10 @@ class SamplingRows:
 
     @classmethod
     def build(
-        cls, params: Sequence[GenerationParams], prompt_keys: Sequence[int], device: torch.device | str = "cpu"
+        cls,
+        params: Sequence[GenerationParams],
+        prompt_keys: Sequence[int],
+        device: torch.device | str = "cpu",
     ) -> Self:
         """The columns of these parameters.
 
@@ -86,6 +101,7 @@ class SamplingRows:
             ]
             for name, off in _OFF.items()
         }
+        columns["mirostat_mu"] = [2.0 * tau for tau in columns["mirostat_tau"]]
         columns["top_k"] = [min(k, _MAX_TOP_K) for k in columns["top_k"]]
         tensors = {
             name: torch.tensor(column, dtype=_DTYPES.get(name, torch.float64), device=device)
@@ -110,6 +126,11 @@ class SamplingRows:
         columns = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         return dataclasses.replace(self, **{name: column[index.to(column.device)] for name, column in columns.items()})
 
+    def with_mirostat_mu(self, mirostat_mu: Sequence[float]) -> Self:
+        """The same rows with these values of mirostat's mu."""
+        device = self.mirostat_mu.device
+        return dataclasses.replace(self, mirostat_mu=torch.tensor(mirostat_mu, dtype=torch.float64, device=device))
+
     def with_cuts(self, cuts: Tensor) -> Self:
-        """The same rows with only these cuts, bool [rows, 8]."""
+        """The same rows with only these cuts, bool [rows, cuts]."""
         return dataclasses.replace(self, cuts=cuts)

@@ -1,24 +1,42 @@
 """One token for every row, each by its own parameters and on its own."""
 
 import math
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
 import torch
 from torch import Tensor
 
 from llmsearch_optuna.errors import LogitsError
+from llmsearch_optuna.params import TRUNCATIONS
 from llmsearch_optuna.sampling.columns import SamplingRows
 from llmsearch_optuna.sampling.noise import gumbel_noise
-from llmsearch_optuna.sampling.warpers import apply_cuts, leading_candidates, row_slices
+from llmsearch_optuna.sampling.warpers import Candidates, apply_cuts, drawn_surprise, leading_candidates, row_slices
 
-__all__ = ["filtered_logits", "sample", "scaled"]
+__all__ = ["Draw", "draw", "filtered_logits", "sample", "scaled", "surprises_of"]
 
 # Scores up to here leave room for differences in float32; a temperature that would lead beyond is as good as greedy.
 _LARGEST_SCORE = 1e38
 _WIDENING = 8
 
 
+class Draw(NamedTuple):
+    """The next tokens, on the CPU.
+
+    Attributes:
+        tokens: Token ids; int64 [rows].
+        surprises: Theirs in bits, among the tokens that were kept; float64 [rows], 0 where mirostat is off.
+    """
+
+    tokens: Tensor
+    surprises: Tensor
+
+
 def sample(logits: Tensor, rows: SamplingRows, steps: Tensor, *, width: int = 256) -> Tensor:
+    """The tokens of `draw`; int64 [rows], on the CPU."""
+    return draw(logits, rows, steps, width=width).tokens
+
+
+def draw(logits: Tensor, rows: SamplingRows, steps: Tensor, *, width: int = 256) -> Draw:
     """Draws the next token of every row.
 
     A greedy row takes its most probable token, the lowest id if tied. Any other takes, of the tokens that its cuts
@@ -32,32 +50,31 @@ def sample(logits: Tensor, rows: SamplingRows, steps: Tensor, *, width: int = 25
         width: The number of most probable tokens that the cuts are tried on first. It changes the cost, not the result:
             rows with a cut that may end outside are tried again with more, in the end with all.
 
-    Returns:
-        Token ids, on the CPU; int64 [rows].
-
     Raises:
         LogitsError: A row holds NaN or +inf, or has no finite logit.
     """
     tokens, peaks = _most_probable(logits)
     undecided = torch.zeros_like(tokens)
+    surprises = torch.zeros_like(tokens, dtype=torch.float64)
     if not rows.greedy.all():
         scores = scaled(logits, peaks, rows)
         cut = rows.cuts.any(-1)
         if cut.any():
             index, those = _select(rows, cut, logits.device)
-            tokens[index], undecided[index] = _draw_cut(scores[index], those, steps[index], width)
+            tokens[index], undecided[index], surprises[index] = _draw_cut(scores[index], those, steps[index], width)
         if (free := ~cut & ~rows.greedy).any():
             index, those = _select(rows, free, logits.device)
             tokens[index] = _draw_free(scores[index], those, steps[index])
     # The only time that the host waits for the device.
-    drawn: Tensor = torch.stack([tokens, undecided, peaks.isfinite().long()]).cpu()
+    drawn: Tensor = torch.stack([tokens, undecided, peaks.isfinite().long(), surprises.view(torch.int64)]).cpu()
     if not drawn[2].all():
         _refuse(peaks)
     left = drawn[1].nonzero()[:, 0]
     if len(left):
         there = left.to(logits.device)
-        drawn[0, left] = sample(logits[there], rows.select(left), steps[there], width=width * _WIDENING)
-    return drawn[0]
+        wider = draw(logits[there], rows.select(left), steps[there], width=width * _WIDENING)
+        drawn[0, left], drawn[3, left] = wider.tokens, wider.surprises.view(torch.int64)
+    return Draw(drawn[0], drawn[3].view(torch.float64))
 
 
 def filtered_logits(logits: Tensor, rows: SamplingRows) -> Tensor:
@@ -119,12 +136,21 @@ def scaled(logits: Tensor, peaks: Tensor, rows: SamplingRows) -> Tensor:
     return logits.float() / temperature[:, None]
 
 
-def _draw_cut(scores: Tensor, rows: SamplingRows, steps: Tensor, width: int) -> tuple[Tensor, Tensor]:
-    """The rows' tokens, and which of them are void as the row wants more candidates; both int64 [rows]."""
+def surprises_of(candidates: Candidates, drawn: Tensor, rows: SamplingRows) -> Tensor:
+    """As in `Draw`, given the columns of the candidates that were drawn; float64 [rows], on the candidates' device."""
+    wanted = rows.cuts[:, TRUNCATIONS.index("mirostat_tau")]
+    if not wanted.any():
+        return torch.zeros_like(drawn, dtype=torch.float64)
+    return drawn_surprise(candidates, drawn).where(wanted.to(drawn.device), 0.0)
+
+
+def _draw_cut(scores: Tensor, rows: SamplingRows, steps: Tensor, width: int) -> tuple[Tensor, Tensor, Tensor]:
+    """The rows' tokens, which of them are void as the row wants more candidates, both int64 [rows]; the surprises."""
     candidates = apply_cuts(leading_candidates(scores, rows, width), rows)
     noise = gumbel_noise(rows.seeds, rows.prompt_keys, steps, candidates.token_ids)
-    tokens = candidates.token_ids.gather(1, (candidates.log_ratios + noise).argmax(-1, keepdim=True))[:, 0]
-    return tokens, candidates.undecided.long()
+    drawn = (candidates.log_ratios + noise).argmax(-1)
+    tokens = candidates.token_ids.gather(1, drawn[:, None])[:, 0]
+    return tokens, candidates.undecided.long(), surprises_of(candidates, drawn, rows)
 
 
 def _draw_free(scores: Tensor, rows: SamplingRows, steps: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ from torch import Tensor
 from llmsearch_optuna.params import TRUNCATIONS
 from llmsearch_optuna.sampling.columns import SamplingRows
 from llmsearch_optuna.sampling.noise import gumbel_noise
-from llmsearch_optuna.sampling.sampler import scaled
+from llmsearch_optuna.sampling.sampler import scaled, surprises_of
 from llmsearch_optuna.sampling.warpers import (
     MASS_UNIT,
     NEED_ENTROPY,
@@ -71,10 +71,12 @@ class SummaryDraw(NamedTuple):
     Attributes:
         tokens: Token ids, void where not decided; int64 [rows].
         decided: Whether all logits would give the same token; bool [rows].
+        surprises: As `Draw` has them, void where not decided; float64 [rows].
     """
 
     tokens: Tensor
     decided: Tensor
+    surprises: Tensor
 
 
 def summarise(logits: Tensor) -> LogitSummary:
@@ -122,6 +124,9 @@ def sample_summary(
     peak_is_finite = candidates.scores[:, 0].isfinite() & summary.peak.isfinite()
     candidates = candidates._replace(token_ids=summary.token_ids.gather(1, candidates.token_ids))
     tokens, decided = candidates.token_ids[:, 0].clone(), (certain > 0) & peak_is_finite
+    surprises = torch.zeros_like(tokens, dtype=torch.float64)
+    if not whole:  # the deviation is that of all logits
+        decided &= ~rows.cuts[:, TRUNCATIONS.index("top_n_sigma")]
 
     cut = rows.cuts.any(-1)
     if (index := (cut & decided).nonzero()[:, 0]).numel():
@@ -132,12 +137,12 @@ def sample_summary(
         else:
             least, most = _outside_mass(summary.select(index), scores[index], bound[index], those)
             ends = _open_ends(chosen, certain[index], least, most)
-        tokens[index], decided[index] = _draw_cut(ends, those, steps[index])
+        tokens[index], decided[index], surprises[index] = _draw_cut(ends, those, steps[index])
     if (index := (~cut & ~rows.greedy & peak_is_finite).nonzero()[:, 0]).numel():
         tokens[index], decided[index] = _draw_free(
             summary.select(index), scores[index], bound[index], rows.select(index), steps[index], search_noise
         )
-    return SummaryDraw(tokens, decided)
+    return SummaryDraw(tokens, decided, surprises)
 
 
 def _summarised(logits: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -194,8 +199,8 @@ def _open_ends(candidates: Candidates, certain: Tensor, least: Tensor, most: Ten
     ]
 
 
-def _draw_cut(ends: list[Candidates], rows: SamplingRows, steps: Tensor) -> tuple[Tensor, Tensor]:
-    """Tokens, and whether they are decided, of rows with cuts."""
+def _draw_cut(ends: list[Candidates], rows: SamplingRows, steps: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Tokens, whether they are decided, and their surprises, of rows with cuts."""
     count = len(steps)
     order = torch.arange(count).repeat(len(ends))
     stacked = Candidates(*(torch.cat(columns) for columns in zip(*ends, strict=True)))
@@ -205,18 +210,21 @@ def _draw_cut(ends: list[Candidates], rows: SamplingRows, steps: Tensor) -> tupl
     later = rows.cuts & ~first
     # The more there is outside, the more of the candidates a first cut keeps. min_p after it looks at each token on its
     # own, so that the choice is from nested sets; any other cut after it depends on what was kept.
+    # The surprise that mirostat learns from is one among those kept, so that it wants the same set, too.
     nested = ~later[:, [column for column, name in enumerate(TRUNCATIONS) if name != "min_p"]].any(-1)
+    nested &= ~rows.cuts[:, TRUNCATIONS.index("mirostat_tau")]
     rows = rows.select(order)
     cut_once = apply_cuts(stacked, rows.with_cuts(first[order]))
     kept = apply_cuts(cut_once, rows.with_cuts(later[order]))
     noise = gumbel_noise(rows.seeds, rows.prompt_keys, steps[order], kept.token_ids)
-    drawn = kept.token_ids.gather(1, (kept.log_ratios + noise).argmax(-1, keepdim=True))[:, 0]
+    columns = (kept.log_ratios + noise).argmax(-1)
+    drawn = kept.token_ids.gather(1, columns[:, None])[:, 0]
     decided = ~kept.undecided.view(len(ends), count).any(0)
     if len(ends) == 2:
         tokens, sizes = drawn.view(2, count), cut_once.size.view(2, count)
         same_set = ~need_mass | (sizes[0] == sizes[1])
         decided &= (tokens[0] == tokens[1]) & (same_set | nested) & ~need_entropy
-    return drawn[:count], decided
+    return drawn[:count], decided, surprises_of(kept, columns, rows)[:count]
 
 
 def _draw_free(

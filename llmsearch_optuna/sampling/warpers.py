@@ -1,5 +1,6 @@
-"""The cuts of the distribution, top_k to top_a, each row by its own parameters, on its most probable tokens."""
+"""The cuts of the distribution, each row by its own parameters, on its most probable tokens."""
 
+import math
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
@@ -15,6 +16,7 @@ __all__ = [
     "NEED_MASS",
     "Candidates",
     "apply_cuts",
+    "drawn_surprise",
     "leading_candidates",
     "relative_mass",
     "row_slices",
@@ -26,10 +28,14 @@ __all__ = [
 MASS_UNIT = 2.0**43
 # The same for the second differences of tfs: their absolute values add up to 2 at most.
 _CURVATURE_UNIT = 2.0**60
+# And for distances between scores, relative to the largest.
+_SPREAD_UNIT = 2.0**43
 
 # As first cuts, these need the mass and the entropy of the whole row.
-NEED_MASS = ("top_p", "typical_p", "epsilon_cutoff", "eta_cutoff", "top_a")
+NEED_MASS = ("top_p", "typical_p", "epsilon_cutoff", "eta_cutoff", "top_a", "mirostat_tau")
 NEED_ENTROPY = ("typical_p", "eta_cutoff")
+
+_TOP_H_TOKENS = 100  # as in transformers
 
 # Temporaries of this size stay in the cache of a core; a GPU prefers few large kernels.
 _CORE_ELEMENTS = 2**17
@@ -49,6 +55,7 @@ class Candidates(NamedTuple):
         size: The number of candidates kept, at least 1; int64 [rows].
         outside_mass: Probability outside the candidates, as in `relative_mass`; int64 [rows], 0 once the row is closed.
         outside_surprise: The same for `_surprise`.
+        deviation: Standard deviation of all finite scores, where the first cut needs it; float64 [rows].
         open: bool [rows].
         undecided: All else in such a row is void; bool [rows].
     """
@@ -58,6 +65,7 @@ class Candidates(NamedTuple):
     size: Tensor
     outside_mass: Tensor
     outside_surprise: Tensor
+    deviation: Tensor
     open: Tensor
     undecided: Tensor
 
@@ -92,10 +100,13 @@ def leading_candidates(scores: Tensor, rows: SamplingRows, width: int) -> Candid
         size=size,
         outside_mass=nothing,
         outside_surprise=nothing,
+        deviation=nothing.double(),
         open=torch.full_like(size, width < vocab, dtype=torch.bool),
         undecided=torch.zeros_like(size, dtype=torch.bool),
     )
     first_cuts = {TRUNCATIONS[column] for column in rows.cuts[rows.cuts.any(-1)].int().argmax(-1).tolist()}
+    if "top_n_sigma" in first_cuts:
+        candidates = candidates._replace(deviation=torch.cat([_deviation(scores[part]) for part in row_slices(scores)]))
     if width >= vocab or first_cuts.isdisjoint(NEED_MASS):
         return candidates
     candidates = candidates._replace(outside_mass=_outside(relative_mass, scores, best))
@@ -117,7 +128,7 @@ def apply_cuts(candidates: Candidates, rows: SamplingRows) -> Candidates:
     for column, name in enumerate(TRUNCATIONS):
         on = rows.cuts[:, column]
         if on.any():
-            cut = _CUTS[name](candidates, getattr(rows, name))
+            cut = _CUTS[name](candidates, rows.mirostat_mu if name == "mirostat_tau" else getattr(rows, name))
             on = on.to(candidates.size.device)
             candidates = Candidates(
                 *(
@@ -160,6 +171,21 @@ def _surprise(gaps: Tensor) -> Tensor:
     return gaps.exp().mul_(gaps).mul_(-MASS_UNIT).to(torch.int64)
 
 
+def _deviation(scores: Tensor) -> Tensor:
+    """The standard deviation of the finite scores of each row; float64 [rows].
+
+    The sums are of integers, for their order's sake: of the distances to the largest score, relative to the range.
+    """
+    finite = scores > -torch.inf
+    count = finite.sum(-1).double()
+    top = scores.amax(-1).double()
+    span = (top - scores.masked_fill(~finite, torch.inf).amin(-1).double()).clamp(min=1e-300)
+    distances = ((top[:, None] - scores.double()) / span[:, None]).masked_fill_(~finite, 0.0)
+    mean = (distances * _SPREAD_UNIT).to(torch.int64).sum(-1).double() / _SPREAD_UNIT / count
+    square = (distances.square_() * _SPREAD_UNIT).to(torch.int64).sum(-1).double() / _SPREAD_UNIT / count
+    return (square - mean.square()).clamp(min=0.0).sqrt() * span
+
+
 def _outside(term: Callable[[Tensor], Tensor], scores: Tensor, best: Tensor) -> Tensor:
     """The sum of a term over all tokens that are not among the best; int64 [rows]."""
     top = best[:, :1]
@@ -194,6 +220,7 @@ def _head(candidates: Candidates, size: Tensor) -> Candidates:
         size=size,
         outside_mass=torch.zeros_like(size),
         outside_surprise=torch.zeros_like(size),
+        deviation=torch.zeros_like(candidates.deviation),
         open=torch.zeros_like(candidates.open),
         undecided=candidates.undecided | (candidates.open & ~inside),
     )
@@ -204,9 +231,34 @@ def _above(candidates: Candidates, floor: Tensor) -> Candidates:
     return _head(candidates, (candidates.log_ratios >= floor.clamp(max=0.0)[:, None]).sum(-1))
 
 
+def _top_n_sigma(candidates: Candidates, n: Tensor) -> Candidates:
+    """Keeps the tokens up to n standard deviations below the first (Tang et al. 2024).
+
+    Both are divided by the temperature, so that it makes no difference.
+    """
+    return _above(candidates, -n * candidates.deviation)
+
+
+def _top_h(candidates: Candidates, top_h: Tensor) -> Candidates:
+    """Keeps the first tokens whose shares of the entropy -p log(p) add up to at most `top_h` (Potraghloo et al. 2025).
+
+    As in ``transformers``, the distribution is that of the 100 most probable tokens.
+    """
+    column = torch.arange(candidates.scores.shape[1], device=candidates.scores.device)
+    inside = candidates.kept & (column < _TOP_H_TOKENS)
+    gaps = candidates.scores - candidates.scores[:, :1]
+    mass = relative_mass(gaps).where(inside, 0)
+    surprise = _surprise(gaps).where(inside, 0)
+    surprisal = _log_mass(mass.sum(-1))[:, None]
+    reached = mass.cumsum(-1) * surprisal + surprise.cumsum(-1)
+    undecided = candidates.undecided | (candidates.open & (candidates.size < _TOP_H_TOKENS))
+    size = ((mass > 0) & (reached <= top_h[:, None] * reached[:, -1:])).sum(-1)
+    return _head(candidates._replace(undecided=undecided), size)
+
+
 def _top_k(candidates: Candidates, k: Tensor) -> Candidates:
     last = torch.minimum(k.clamp(min=1), candidates.size)[:, None] - 1
-    return _head(candidates, (candidates.scores >= candidates.scores.gather(1, last)).sum(-1))
+    return _head(candidates, (candidates.kept & (candidates.scores >= candidates.scores.gather(1, last))).sum(-1))
 
 
 def _top_p(candidates: Candidates, top_p: Tensor) -> Candidates:
@@ -285,7 +337,26 @@ def _top_a(candidates: Candidates, top_a: Tensor) -> Candidates:
     return _above(candidates, top_a.log() - _log_mass(total))
 
 
+def _mirostat(candidates: Candidates, mu: Tensor) -> Candidates:
+    """Keeps the tokens with a surprise of at most mu bits, and always the first (Basu et al. 2021, Mirostat 2.0)."""
+    _, total = _masses(candidates)
+    return _above(candidates, _log_mass(total) - mu * math.log(2.0))
+
+
+def drawn_surprise(candidates: Candidates, drawn: Tensor) -> Tensor:
+    """The surprise in bits of a candidate among all those that are kept, nothing being kept outside; float64 [rows].
+
+    Args:
+        candidates: After all cuts.
+        drawn: The column of the candidate; int64 [rows].
+    """
+    _, total = _masses(candidates)
+    return (_log_mass(total) - candidates.log_ratios.gather(1, drawn[:, None])[:, 0]) / math.log(2.0)
+
+
 _CUTS: dict[str, Callable[[Candidates, Tensor], Candidates]] = {
+    "top_n_sigma": _top_n_sigma,
+    "top_h": _top_h,
     "top_k": _top_k,
     "top_p": _top_p,
     "min_p": _min_p,
@@ -294,4 +365,5 @@ _CUTS: dict[str, Callable[[Candidates, Tensor], Candidates]] = {
     "eta_cutoff": _eta_cutoff,
     "tfs": _tfs,
     "top_a": _top_a,
+    "mirostat_tau": _mirostat,
 }

@@ -7,10 +7,10 @@ from torch import Tensor
 from llmsearch_optuna.params import GenerationParams
 from llmsearch_optuna.sampling import (
     SamplingRows,
+    draw,
     penalise,
     penalise_summary,
     prompt_key,
-    sample,
     sample_summary,
     summarise,
 )
@@ -35,6 +35,9 @@ _SETTINGS = st.builds(
     eta_cutoff=st.sampled_from([None, None, None, 1e-3]),
     tfs=st.sampled_from([None, None, 0.5, 0.95]),
     top_a=st.sampled_from([None, None, 0.1, 0.5]),
+    top_n_sigma=st.sampled_from([None, None, None, 1.0, 3.0]),
+    top_h=st.sampled_from([None, None, None, 0.4, 0.9]),
+    mirostat_tau=st.sampled_from([None, None, 2.0, 4.0]),
     repetition_penalty=st.sampled_from([None, None, 0.8, 1.1, 1.5]),
     encoder_repetition_penalty=st.sampled_from([None, None, None, 0.9, 1.3]),
     no_repeat_ngram_size=st.sampled_from([None, None, 1, 2]),
@@ -54,11 +57,12 @@ def test_what_a_summary_decides_is_what_all_logits_give(params: list[GenerationP
     ]
     rows = SamplingRows.build(params, [prompt_key(prompt) for prompt in prompts])
     steps = torch.arange(len(params)) + seed
-    expected = sample(penalise(logits, params, prompts, contexts), rows, steps)
+    expected = draw(penalise(logits, params, prompts, contexts), rows, steps)
     summary = penalise_summary(summarise(logits), params, prompts, contexts)
     for search_noise in (True, False):
         drawn = sample_summary(summary, rows, steps, search_noise=search_noise)
-        assert torch.equal(drawn.tokens[drawn.decided], expected[drawn.decided])
+        assert torch.equal(drawn.tokens[drawn.decided], expected.tokens[drawn.decided])
+        assert torch.equal(drawn.surprises[drawn.decided], expected.surprises[drawn.decided])
         if vocab == 40:
             assert drawn.decided.all()
 
@@ -74,6 +78,9 @@ def test_what_a_summary_decides_is_what_all_logits_give(params: list[GenerationP
         (GenerationParams(temperature=1.0, min_p=0.02), 1.0),
         (GenerationParams(temperature=1.0, tfs=0.9), 0.95),
         (GenerationParams(temperature=0.3), 0.95),
+        (GenerationParams(top_h=0.6), 1.0),
+        (GenerationParams(mirostat_tau=3.0), 1.0),
+        (GenerationParams(temperature=0.6, mirostat_tau=2.0, repetition_penalty=1.2), 0.95),
     ],
     ids=repr,
 )

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import statistics
 from collections import Counter
 from collections.abc import Sequence
 
@@ -16,6 +17,7 @@ from transformers import (
     LogitsProcessorList,
     MinPLogitsWarper,
     TemperatureLogitsWarper,
+    TopHLogitsWarper,
     TopKLogitsWarper,
     TopPLogitsWarper,
     TypicalLogitsWarper,
@@ -27,6 +29,7 @@ from llmsearch_optuna.sampling.warpers import Candidates, apply_cuts, leading_ca
 
 WARPERS = {
     "temperature": TemperatureLogitsWarper,
+    "top_h": TopHLogitsWarper,
     "top_k": TopKLogitsWarper,
     "top_p": TopPLogitsWarper,
     "min_p": MinPLogitsWarper,
@@ -38,6 +41,8 @@ OFF = {"top_k": 0, "top_p": 1.0, "min_p": 0.0, "typical_p": 1.0, "epsilon_cutoff
 NO_IDS = torch.LongTensor([[]])
 
 RANGES: dict[str, st.SearchStrategy[float]] = {
+    "top_n_sigma": st.sampled_from([1e-30, 1e-3, 1e3]) | st.floats(0.01, 4.0),
+    "top_h": st.sampled_from([1e-30, 1e-3, 0.999, 1.0]) | st.floats(0.01, 1.0),
     "top_k": st.sampled_from([0, 1, 2, 10**30]) | st.integers(0, 60),
     "top_p": st.sampled_from([1e-30, 1e-3, 0.999, 1.0]) | st.floats(0.01, 1.0),
     "min_p": st.sampled_from([0.0, 1e-30, 1e-6, 1.0]) | st.floats(0.0, 1.0),
@@ -46,6 +51,7 @@ RANGES: dict[str, st.SearchStrategy[float]] = {
     "eta_cutoff": st.sampled_from([0.0, 1e-30, 1e-6, 0.999]) | st.floats(1e-5, 0.1),
     "tfs": st.sampled_from([0.0, 1e-6, 0.999, 1.0]) | st.floats(0.0, 1.0),
     "top_a": st.sampled_from([0.0, 1e-6, 1.0]) | st.floats(0.0, 1.0),
+    "mirostat_tau": st.sampled_from([1e-30, 1e-3, 100.0]) | st.floats(0.01, 6.0),
 }
 TEMPERATURES = st.sampled_from([1.0, 0.01, 100.0]) | st.floats(0.1, 3.0)
 
@@ -109,12 +115,20 @@ def oracle_bounds(name: str, value: float, scores: Tensor) -> tuple[Counter[floa
         low, high = kept(max(value - 1e-6, 1e-15)), (kept(value + 1e-6) if value + 1e-6 < 1.0 else scores)
         least = low.masked_fill(distance > distance[low > -torch.inf].max() - 1e-5, -torch.inf)
         most = scores.masked_fill(distance > distance[high > -torch.inf].max() + 1e-5, -torch.inf)
+    elif name == "top_h":
+        hundred = scores.masked_fill(scores < scores.topk(min(100, len(scores))).values[-1], -torch.inf)
+        p = hundred.double().softmax(-1)
+        least, most = kept(max(value - 1e-6, 1e-15)), (kept(value + 1e-6) if value + 1e-6 < 1.0 else hundred)
+        # What weighs nothing in integers has no share of the entropy.
+        least = least.masked_fill(p < 1e-12, -torch.inf)
+        if -(p * p.log()).nansum() < 1e-6:
+            least, most = scores.new_empty(0), hundred
     else:
         least, most = kept(min(value * (1 + 1e-5), 0.9999999)), kept(value * (1 - 1e-5))
     return counts(least), counts(most)
 
 
-@given(some_logits(), some_params(*OFF))
+@given(some_logits(), some_params("top_h", *OFF))
 @settings(deadline=None, max_examples=300)
 def test_every_cut_keeps_what_transformers_keeps(logits: list[float], params: GenerationParams) -> None:
     # Cut by cut, each on what ours kept before, so that every single one is held against its own rounding alone.
@@ -129,7 +143,7 @@ def test_every_cut_keeps_what_transformers_keeps(logits: list[float], params: Ge
         kept = ours > -torch.inf
         assert kept.any()
         assert torch.equal(ours[kept], scores[kept])
-        if value == OFF[name]:
+        if value == OFF.get(name):
             assert torch.equal(ours, scores)
         else:
             least, most = oracle_bounds(name, value, scores)
@@ -144,7 +158,7 @@ def test_whole_chains_equal_those_of_transformers(device: torch.device) -> None:
     logits = torch.randn(cases, 500, generator=generator) * torch.linspace(0.1, 8.0, cases)[:, None]
 
     def params(row: int) -> GenerationParams:
-        draw = torch.rand(12, generator=generator).tolist()
+        draw = torch.rand(14, generator=generator).tolist()
         values: dict[str, float] = {
             "top_k": int(draw[0] * 100) + 1,
             "top_p": draw[1],
@@ -152,8 +166,9 @@ def test_whole_chains_equal_those_of_transformers(device: torch.device) -> None:
             "typical_p": draw[3],
             "epsilon_cutoff": draw[4] ** 6,
             "eta_cutoff": draw[5] ** 6,
+            "top_h": draw[6],
         }
-        chosen = {name: value for name, value in values.items() if draw[6 + list(values).index(name)] < 0.5}
+        chosen = {name: value for name, value in values.items() if draw[7 + list(values).index(name)] < 0.5}
         return GenerationParams.from_dict({"do_sample": True, "temperature": 0.2 + 2 * draw[0], **chosen})
 
     batch = [params(row) for row in range(cases)]
@@ -193,6 +208,16 @@ def kept_by_top_a(logits: Sequence[float], top_a: float) -> set[int]:
     return {token for token, logit in enumerate(logits) if logit > -math.inf and p[token] >= top_a * max(p) ** 2}
 
 
+def kept_by_top_n_sigma(logits: Sequence[float], n: float) -> set[int]:
+    finite = [logit for logit in logits if logit > -math.inf]
+    return {token for token, logit in enumerate(logits) if logit >= max(finite) - n * statistics.pstdev(finite)}
+
+
+def kept_by_mirostat(logits: Sequence[float], mu: float) -> set[int]:
+    p = probabilities(logits)
+    return {token for token in range(len(p)) if p[token] == max(p) or (p[token] > 0 and -math.log2(p[token]) <= mu)}
+
+
 def support(scores: Tensor) -> set[int]:
     return set((scores > -torch.inf).nonzero()[:, 0].tolist())
 
@@ -215,6 +240,27 @@ def test_tfs_is_that_of_llmsearch(logits: list[float], tfs: float) -> None:
 def test_top_a_is_that_of_llmsearch(logits: list[float], top_a: float) -> None:
     kept = support(filtered(logits, GenerationParams(top_a=top_a)))
     assert kept_by_top_a(logits, top_a * (1 + 1e-6)) <= kept <= kept_by_top_a(logits, top_a * (1 - 1e-6))
+
+
+@given(some_logits(), RANGES["top_n_sigma"], TEMPERATURES)
+@settings(deadline=None, max_examples=200)
+@example([0.0] * 5, 1.0, 0.7)
+@example([0.5], 1.0, 0.7)
+def test_top_n_sigma_is_that_of_llama_cpp_at_any_temperature(logits: list[float], n: float, heat: float) -> None:
+    kept = support(filtered(logits, GenerationParams(top_n_sigma=n, temperature=heat)))
+    spread = max(logits) - min(logit for logit in logits if logit > -math.inf)
+    slack = 1e-6 * max(abs(logit) for logit in logits if logit > -math.inf) / (spread or 1.0)
+    assert kept_by_top_n_sigma(logits, n * (1 - 1e-6) - slack) <= kept
+    assert kept <= kept_by_top_n_sigma(logits, n * (1 + 1e-6) + slack * len(logits) + 1e-5)
+
+
+@given(some_logits(), RANGES["mirostat_tau"])
+@settings(deadline=None, max_examples=200)
+def test_mirostat_begins_at_twice_its_target(logits: list[float], tau: float) -> None:
+    kept = support(filtered(logits, GenerationParams(mirostat_tau=tau)))
+    assert (
+        kept_by_mirostat(logits, 2 * tau * (1 - 1e-6)) <= kept <= kept_by_mirostat(logits, 2 * tau * (1 + 1e-6) + 1e-6)
+    )
 
 
 @given(some_logits(), st.integers(1, 20), RANGES["tfs"], RANGES["top_a"])
@@ -282,6 +328,9 @@ SINGLE_CUTS: list[GenerationParams] = [
     GenerationParams(eta_cutoff=0.01),
     GenerationParams(tfs=0.95),
     GenerationParams(top_a=0.001),
+    GenerationParams(top_n_sigma=4.0),
+    GenerationParams(top_h=0.9),
+    GenerationParams(mirostat_tau=4.0),
 ]
 
 
@@ -327,14 +376,19 @@ def test_typical_p_is_undecided_where_the_last_candidate_is_typical(device: torc
 
 def test_a_cut_outside_the_candidates_is_undecided(device: torch.device) -> None:
     flat = torch.randn(len(SINGLE_CUTS), 20_000, generator=torch.Generator().manual_seed(0)).to(device) * 0.1
-    few = candidates(flat, [dataclasses.replace(params, top_k=None, top_p=0.9) for params in SINGLE_CUTS], 256)
+    wide = {"top_k": None, "top_h": None, "top_p": 0.9}
+    flat_cuts = [
+        dataclasses.replace(params, **({"mirostat_tau": 10.0} if params.mirostat_tau else wide))
+        for params in SINGLE_CUTS
+    ]
+    few = candidates(flat, flat_cuts, 256)
     assert few.undecided.all()
 
 
 def test_cuts_do_not_depend_on_the_batch(device: torch.device) -> None:
     # An odd vocabulary of a realistic size: alone, a row is aligned and reduced differently than in a batch.
     logits = peaked_logits(12, 49_153).to(device)
-    mixed = [dataclasses.replace(SINGLE_CUTS[row % 8], temperature=0.5 + row / 10) for row in range(12)]
+    mixed = [dataclasses.replace(SINGLE_CUTS[row % len(SINGLE_CUTS)], temperature=0.5 + row / 10) for row in range(12)]
     batch = candidates(logits, mixed, 256)
     for row in range(12):
         alone = candidates(logits[row : row + 1].clone(), mixed[row : row + 1], 256)
@@ -354,13 +408,19 @@ def test_sums_do_not_depend_on_the_order_of_tokens(device: torch.device) -> None
         assert torch.equal(again.outside_mass, first.outside_mass)
         assert torch.equal(again.outside_surprise, first.outside_surprise)
         assert torch.equal(again.scores, first.scores)
+        sigma = SamplingRows.build([GenerationParams(top_n_sigma=1.0)] * 3, [0] * 3, device)
+        deviations = [leading_candidates(one, sigma, 256).deviation for one in (logits, logits[:, order])]
+        assert torch.equal(*deviations)
+        torch.testing.assert_close(deviations[0], logits.double().std(-1, correction=0))
 
 
-@pytest.mark.parametrize("column", ["temperature", *TRUNCATIONS, "seeds", "prompt_keys", "greedy", "cuts"])
+@pytest.mark.parametrize(
+    "column", ["temperature", *TRUNCATIONS, "mirostat_mu", "seeds", "prompt_keys", "greedy", "cuts"]
+)
 def test_rows_are_selected_by_column(column: str, device: torch.device) -> None:
     params = [*SINGLE_CUTS, GenerationParams(), GenerationParams(temperature=0.5, generation_seed=2**32 - 1)]
-    rows = SamplingRows.build(params, list(range(10)), device)
-    index = [9, 0, 3]
+    rows = SamplingRows.build(params, list(range(len(params))), device)
+    index = [len(params) - 1, 0, 3]
     expected = getattr(SamplingRows.build([params[i] for i in index], index, device), column)
     assert torch.equal(getattr(rows.select(index), column), expected)
     assert torch.equal(getattr(rows.select(torch.tensor(index, device=device)), column), expected)
