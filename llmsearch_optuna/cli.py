@@ -25,6 +25,7 @@ from llmsearch_optuna.fsck import check_database
 from llmsearch_optuna.interruption import Interruption
 from llmsearch_optuna.logs import ConsoleFormatter, StudyLog, log_path, study_log
 from llmsearch_optuna.metrics import Metric, make_metric
+from llmsearch_optuna.report import write_report
 from llmsearch_optuna.storage import shown_url, sqlite_path, sqlite_url
 from llmsearch_optuna.study import (
     finalists,
@@ -136,7 +137,12 @@ def _parser() -> argparse.ArgumentParser:
     show.add_argument("--trial", type=int, metavar="N", help="the trial's number; the best by default")
     show.add_argument("--full", action="store_true", help="long texts in full")
     show.set_defaults(command=_show)
-    for command in (best, confirm, show):
+    report = commands.add_parser("report", help="a page about a study: verdict, figures, completions; one HTML file")
+    report.add_argument(
+        "-o", "--output", type=Path, default=Path("report.html"), metavar="FILE.html", help="report.html by default"
+    )
+    report.set_defaults(command=_report)
+    for command in (best, confirm, show, report):
         command.add_argument("database", metavar="DB", help="an SQLite file or a storage URL")
         command.add_argument("--study", metavar="NAME", help="which study of the database")
 
@@ -276,6 +282,16 @@ def _confirm(options: argparse.Namespace) -> None:
         print(json.dumps(verdict.to_dict()))
     else:
         print_verdict(verdict)
+
+
+def _report(options: argparse.Namespace) -> None:
+    url = sqlite_url(options.database)
+    study, storage = open_study(url, options.study)
+    database = sqlite_path(url)
+    if database is not None and options.output.resolve() == database.resolve():
+        raise ConfigurationError(f"`--output` must not be the database itself, got {options.output}")
+    write_report(study, storage, options.output)
+    print(printable(f"report of study `{study.study_name}`: {options.output}"))
 
 
 def _fsck(options: argparse.Namespace) -> int:

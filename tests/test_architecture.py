@@ -22,7 +22,19 @@ LEVELS = [
     {"", "errors", "params", "identity", "terminal", "generation_config"},
     {"dimensions", "space", "presets", "prompts", "task", "metrics", "storage", "data", "sampling", "statistics"},
     {"engine", "logs", "study", "study_file", "rounds", "scores", "pruning", "proposals"},
-    {"comparison", "contenders", "flaws", "fsck", "holdout", "judging", "landscape", "limits", "objective", "verdict"},
+    {
+        "comparison",
+        "contenders",
+        "flaws",
+        "fsck",
+        "holdout",
+        "judging",
+        "landscape",
+        "limits",
+        "objective",
+        "report",
+        "verdict",
+    },
     {"annotations", "notes"},
     {"display", "interruption", "progress", "search", "tuner", "launch", "demo", "cli"},
 ]
@@ -208,6 +220,7 @@ LIGHT = [
     "proposals",
     "pruning",
     "data",
+    "report",
 ]
 
 SCRIPT = """

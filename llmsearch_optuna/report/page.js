@@ -1,0 +1,160 @@
+"use strict";
+
+(() => {
+  const narrow = window.matchMedia("(max-width: 640px)").matches;
+  const dark = window.matchMedia("(prefers-color-scheme: dark)");
+  const figures = [...document.querySelectorAll("[data-figure]")];
+  const read = (id) => JSON.parse(document.getElementById(id).textContent);
+
+  // Figures: the page's own colours, and on a phone no gestures that keep it from scrolling.
+
+  const colours = (layout) => {
+    const style = getComputedStyle(document.documentElement);
+    const [ink, muted, line, surface] = ["--ink", "--muted", "--line", "--surface"].map((name) => style.getPropertyValue(name).trim());
+    const changes = {
+      "font.color": muted, "hoverlabel.bgcolor": surface, "hoverlabel.bordercolor": line, "hoverlabel.font.color": ink,
+    };
+    for (const axis of Object.keys(layout).filter((key) => /^[xy]axis\d*$/.test(key))) {
+      changes[axis + ".gridcolor"] = line;
+      changes[axis + ".linecolor"] = line;
+    }
+    return changes;
+  };
+
+  const set = (target, path, value) => {
+    const keys = path.split(".");
+    const last = keys.pop();
+    let at = target;
+    for (const key of keys) at = at[key] = at[key] || {};
+    at[last] = value;
+  };
+
+  const draw = (element) => {
+    const { data, layout } = read(element.dataset.figure);
+    for (const [path, value] of Object.entries(colours(layout))) set(layout, path, value);
+    if (narrow) {
+      layout.dragmode = false;
+      layout.font.size = 12;
+      layout.margin = { ...layout.margin, l: 44, r: 8 };
+      for (const axis of Object.keys(layout).filter((key) => /^[xy]axis\d*$/.test(key))) layout[axis].fixedrange = true;
+      for (const trace of data) if (trace.colorbar) trace.colorbar = { ...trace.colorbar, title: { text: "" } };
+    }
+    return Plotly.newPlot(element, data, layout, { responsive: true, displayModeBar: false });
+  };
+
+  // One after the other, so that the page can be read meanwhile.
+  const drawAll = (left) => {
+    if (left.length) draw(left[0]).then(() => setTimeout(drawAll, 0, left.slice(1)));
+    else document.documentElement.dataset.drawn = "true";
+  };
+
+  dark.addEventListener("change", () => {
+    for (const element of figures) if (element.layout) Plotly.relayout(element, colours(element.layout));
+  });
+
+  // The completion browser. Whatever the texts hold, they become text nodes.
+
+  const node = (name, classes, ...children) => {
+    const made = document.createElement(name);
+    if (classes) made.className = classes;
+    made.append(...children);
+    return made;
+  };
+
+  const browse = (root) => {
+    const found = read(root.dataset.browser);
+    const most = 10;
+    const state = { other: 1, filter: "all", order: "data", query: "", shown: most };
+    const list = root.querySelector(".pairs");
+    const more = root.querySelector(".more");
+    const count = root.querySelector(".count");
+    const buttons = [...root.querySelectorAll(".segments button")];
+
+    const lead = (sample) => {
+      const [best, other] = [sample.scores[0], sample.scores[state.other]];
+      if (best === null || other === null) return null;
+      return found.maximize ? best - other : other - best;
+    };
+    const differs = (sample) => sample.texts[0] !== sample.texts[state.other];
+    const filters = {
+      all: () => true,
+      best: (sample) => lead(sample) > 0,
+      other: (sample) => lead(sample) < 0,
+      tie: (sample) => lead(sample) === 0,
+      differs,
+    };
+    const orders = { data: null, gain: (a, b) => lead(b) - lead(a), loss: (a, b) => lead(a) - lead(b) };
+
+    const marked = (text, stretches) => {
+      const characters = [...text];
+      const made = node("div", "text");
+      made.dir = "auto";
+      let at = 0;
+      stretches.forEach((length, index) => {
+        if (!length) return;
+        const part = characters.slice(at, at + length).join("");
+        made.append(index % 2 ? node("mark", "", part) : part);
+        at += length;
+      });
+      if (!text) made.append(node("span", "muted", "(empty)"));
+      return made;
+    };
+
+    const side = (sample, who, stretches, won) => {
+      const score = sample.scores[who];
+      const told = (score === null ? "" : "score " + score.toPrecision(3) + ", ") + sample.tokens[who] + " tokens";
+      return node("div", won ? "side won" : "side",
+        node("h4", "", node("span", "", found.names[who]), node("span", "", told)), marked(sample.texts[who], stretches));
+    };
+
+    const card = (sample) => {
+      const ahead = lead(sample);
+      const head = node("div", "head", node("b", "", "row " + sample.row));
+      if (ahead !== null) {
+        const kind = ahead > 0 ? "pill good" : ahead < 0 ? "pill bad" : "pill";
+        const winner = ahead > 0 ? found.names[0] : found.names[state.other];
+        head.append(node("span", kind, ahead === 0 ? "tie" : winner + " by " + Math.abs(ahead).toPrecision(3)));
+      } else if (!differs(sample)) head.append(node("span", "muted", "same text"));
+      const prompt = node("div", "prompt text clamp", sample.own);
+      prompt.dir = "auto";
+      prompt.title = "the prompt; click for all of it";
+      prompt.addEventListener("click", () => {
+        prompt.textContent = prompt.classList.toggle("clamp") ? sample.own : sample.prompt;
+      });
+      const [own, others] = sample.changes[state.other - 1];
+      const reference = node("div", "text", sample.reference);
+      reference.dir = "auto";
+      return node("article", "pair", head, prompt,
+        node("div", "sides", side(sample, 0, own, ahead > 0), side(sample, state.other, others, ahead < 0)),
+        node("details", "reference", node("summary", "", "reference"), reference));
+    };
+
+    const show = () => {
+      const query = state.query.toLowerCase();
+      const holds = (sample) => !query || [sample.prompt, sample.reference, ...sample.texts].some((text) => text.toLowerCase().includes(query));
+      const searched = found.samples.filter(holds);
+      const wanted = searched.filter(filters[state.filter]);
+      if (orders[state.order]) wanted.sort(orders[state.order]);
+      list.replaceChildren(...wanted.slice(0, state.shown).map(card));
+      for (const button of buttons) {
+        button.setAttribute("aria-pressed", String(button.value === state.filter));
+        button.querySelector("small").textContent = searched.filter(filters[button.value]).length;
+        const name = button.querySelector("span");
+        if (button.value === "other") name.textContent = found.names[state.other] + " won";
+      }
+      count.textContent = wanted.length ? Math.min(state.shown, wanted.length) + " of " + wanted.length + " samples" : "no sample";
+      more.hidden = state.shown >= wanted.length;
+    };
+
+    const change = (changes) => { Object.assign(state, { shown: most }, changes); show(); };
+    for (const button of buttons) button.addEventListener("click", () => change({ filter: button.value }));
+    root.querySelector("[name=other]").addEventListener("change", (event) => change({ other: Number(event.target.value) }));
+    root.querySelector("[name=order]")?.addEventListener("change", (event) => change({ order: event.target.value }));
+    root.querySelector("[name=query]").addEventListener("input", (event) => change({ query: event.target.value }));
+    more.addEventListener("click", () => { state.shown += 2 * most; show(); });
+    show();
+  };
+
+  document.querySelectorAll("[data-browser]").forEach(browse);
+  window.addEventListener("load", () => drawAll(figures));
+})();

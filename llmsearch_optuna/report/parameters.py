@@ -1,0 +1,218 @@
+"""What the parameters did to the score: how important each is, and the score along it, both with their uncertainty."""
+
+import contextlib
+import math
+import warnings
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import optuna
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from llmsearch_optuna.report.record import StudyRecord, TrialRecord
+
+__all__ = ["LEAST_TRIALS", "Importance", "Importances", "Slice", "Trend", "importances", "parameter_slice"]
+
+_Floats = npt.NDArray[np.float64]
+
+LEAST_TRIALS = 6
+"""Fully evaluated trials of the sampler that importances need at the least."""
+
+_RESAMPLES = 60
+_TREND_RESAMPLES = 200
+_TREND_POINTS = 60
+_LEAST_FOR_TREND = 6
+_TOP_TRIALS = 5
+
+
+class Importance(NamedTuple):
+    """One parameter's share of what decides whether a trial is among the good ones.
+
+    Attributes:
+        parameter: Its name.
+        share: The shares of all parameters sum up to 1.
+        low: The lower end of what 90 % of the resampled studies say.
+        high: The upper end.
+    """
+
+    parameter: str
+    share: float
+    low: float
+    high: float
+
+
+class Importances(NamedTuple):
+    """The importances of all parameters, the largest first.
+
+    Attributes:
+        rows: One for each parameter; empty if there are too few trials.
+        trials: How many trials they rest on.
+        top: The share of these trials that counts as good.
+    """
+
+    rows: tuple[Importance, ...]
+    trials: int
+    top: float
+
+
+class Trend(NamedTuple):
+    """A smoothed mean along a parameter.
+
+    Attributes:
+        at: Values of the parameter. Shape: (points,).
+        mean: Of the score there. Shape: (points,).
+        low: Lower ends of pointwise 95 % intervals. Shape: (points,).
+        high: Upper ends. Shape: (points,).
+    """
+
+    at: _Floats
+    mean: _Floats
+    low: _Floats
+    high: _Floats
+
+
+class Slice(NamedTuple):
+    """The score along one parameter.
+
+    Attributes:
+        parameter: Its name.
+        is_log: Whether it was searched on a logarithmic scale.
+        categories: Its values, if these have no order; else ``None``.
+        complete: The fully evaluated trials that chose it.
+        pruned: The pruned ones.
+        best: The number of the best trial.
+        trend: Of the fully evaluated ones; ``None`` if there are too few, or for categories.
+    """
+
+    parameter: str
+    is_log: bool
+    categories: tuple[str, ...] | None
+    complete: tuple[TrialRecord, ...]
+    pruned: tuple[TrialRecord, ...]
+    best: int | None
+    trend: Trend | None
+
+
+def importances(record: StudyRecord, *, seed: int = 0) -> Importances:
+    """PED-ANOVA importances, with intervals from a bootstrap over trials.
+
+    S. Watanabe, A. Bansal and F. Hutter, "PED-ANOVA: Efficiently quantifying hyperparameter importance in arbitrary
+    subspaces", IJCAI 2023: how differently a parameter is distributed in the good trials and in all. The good ones are
+    the best tenth, and five at the least. Pruned trials are left out, as their values rest on fewer samples; so are
+    baselines, which no sampler chose. B. Efron, "Bootstrap methods", Annals of Statistics 7 (1979): trials are drawn
+    with replacement.
+
+    Args:
+        record: The study.
+        seed: Seed of the bootstrap.
+    """
+    trials = [_frozen(trial) for trial in record.complete if trial.distributions and trial.value is not None]
+    top = min(0.5, max(0.1, _TOP_TRIALS / max(1, len(trials))))
+    if len(trials) < LEAST_TRIALS or len({trial.value for trial in trials}) == 1:
+        return Importances((), len(trials), top)
+    generator = np.random.default_rng(seed)
+    names = sorted({name for trial in trials for name in trial.distributions})
+    draws = generator.integers(len(trials), size=(_RESAMPLES, len(trials)))
+    with _quiet():
+        shares = _shares(trials, names, record, top)
+        resampled = np.array([_shares([trials[index] for index in draw], names, record, top) for draw in draws])
+    low, high = np.quantile(resampled, (0.05, 0.95), axis=0)
+    # The bootstrap is of one-sided statistics: its interval need not hold the estimate.
+    rows = [
+        Importance(name, share, min(share, low_end), max(share, high_end))
+        for name, share, low_end, high_end in zip(names, shares.tolist(), low.tolist(), high.tolist(), strict=True)
+    ]
+    return Importances(tuple(sorted(rows, key=lambda row: -row.share)), len(trials), top)
+
+
+def _frozen(trial: TrialRecord) -> FrozenTrial:
+    return create_trial(
+        params=dict(trial.chosen),
+        distributions=dict(trial.distributions),
+        value=trial.value,
+        state=TrialState.COMPLETE,
+    )
+
+
+def _shares(trials: Sequence[FrozenTrial], names: Sequence[str], record: StudyRecord, top: float) -> _Floats:
+    study = optuna.create_study(direction="maximize" if record.maximize else "minimize")
+    study.add_trials(trials)
+    found = get_param_importances(study, evaluator=PedAnovaImportanceEvaluator(target_quantile=top))
+    # A parameter that only some trials have may be missing in a resample.
+    return np.array([found.get(name, 0.0) for name in names])
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Optuna tells of every study that it makes, and warns of resamples in which a parameter is rare."""
+    verbosity = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        optuna.logging.set_verbosity(verbosity)
+
+
+def parameter_slice(record: StudyRecord, parameter: str, *, seed: int = 0) -> Slice:
+    """The score along one parameter.
+
+    The trend is a kernel regression (E. A. Nadaraya, Theory of Probability 9 (1964)) of the fully evaluated trials,
+    with a bandwidth by Scott's rule, and its intervals come from a bootstrap over these trials. It is no effect of this
+    parameter alone: samplers move all of them together.
+
+    Args:
+        record: The study.
+        parameter: A parameter that the sampler chose.
+        seed: Seed of the bootstrap.
+    """
+    distribution = record.parameters[parameter]
+    complete = tuple(trial for trial in record.complete if parameter in trial.chosen and trial.value is not None)
+    pruned = tuple(trial for trial in record.pruned if parameter in trial.chosen and trial.value is not None)
+    categories, is_log = None, False
+    if isinstance(distribution, CategoricalDistribution):
+        categories = tuple(str(choice) for choice in distribution.choices)
+    elif isinstance(distribution, FloatDistribution | IntDistribution):
+        is_log = distribution.log
+    return Slice(
+        parameter=parameter,
+        is_log=is_log,
+        categories=categories,
+        complete=complete,
+        pruned=pruned,
+        best=None if record.best is None else record.best.number,
+        trend=None if categories is not None else _trend(complete, parameter, is_log=is_log, seed=seed),
+    )
+
+
+def _trend(trials: Sequence[TrialRecord], parameter: str, *, is_log: bool, seed: int) -> Trend | None:
+    values = np.array([trial.value for trial in trials], dtype=np.float64)
+    given = np.array([trial.chosen[parameter] for trial in trials], dtype=np.float64)
+    along = np.log(given) if is_log else given
+    if len(trials) < _LEAST_FOR_TREND or np.ptp(along) == 0.0:
+        return None
+    points = np.linspace(along.min(), along.max(), _TREND_POINTS)
+    bandwidth = 1.059 * along.std(ddof=1) * len(trials) ** -0.2
+    kernel = np.exp(-0.5 * ((points[:, None] - along) / bandwidth) ** 2)
+    count = len(trials)
+    draws = np.random.default_rng(seed).multinomial(count, np.full(count, 1.0 / count), _TREND_RESAMPLES)
+    weights = np.concatenate([np.ones((1, count)), draws.astype(np.float64)])
+    total = weights @ kernel.T
+    # Where a resample has no trial anywhere near, its own mean is all that it says.
+    means = np.where(
+        total > math.ulp(1.0),
+        (weights * values) @ kernel.T / np.maximum(total, math.ulp(1.0)),
+        (weights @ values / weights.sum(axis=1))[:, None],
+    )
+    low, high = np.quantile(means[1:], (0.025, 0.975), axis=0)
+    return Trend(
+        at=np.exp(points) if is_log else points,
+        mean=means[0],
+        low=np.minimum(low, means[0]),
+        high=np.maximum(high, means[0]),
+    )
