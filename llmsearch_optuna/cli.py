@@ -21,6 +21,7 @@ from llmsearch_optuna import __version__
 from llmsearch_optuna.comparison import compare_outputs, compare_scores
 from llmsearch_optuna.display import print_completions, print_diagnosis, print_finalists, print_verdict
 from llmsearch_optuna.errors import ConfigurationError, LlmsearchError
+from llmsearch_optuna.export import TARGETS, trace, write_hf, write_json
 from llmsearch_optuna.fsck import check_database
 from llmsearch_optuna.interruption import Interruption
 from llmsearch_optuna.logs import ConsoleFormatter, StudyLog, log_path, study_log
@@ -146,6 +147,16 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("database", metavar="DB", help="an SQLite file or a storage URL")
         command.add_argument("--study", metavar="NAME", help="which study of the database")
 
+    export = commands.add_parser("export", help="found parameters for other systems, in their names")
+    export.add_argument("database", metavar="DB", help="an SQLite file or a storage URL")
+    export.add_argument("--to", required=True, choices=TARGETS, help="which system")
+    export.add_argument(
+        "-o", "--output", type=Path, metavar="PATH", help="a directory for hf, else a JSON file; printed by default"
+    )
+    export.add_argument("--trial", type=int, metavar="N", help="the trial's number; the best by default")
+    export.add_argument("--study", metavar="NAME", help="which study of the database")
+    export.set_defaults(command=_export)
+
     fsck = commands.add_parser("fsck", help="what of a database is whole and what is not; changes nothing")
     fsck.add_argument("database", metavar="DB", help="an SQLite file or a storage URL")
     fsck.add_argument("--json", action="store_true", help="print what is found as JSON")
@@ -211,7 +222,7 @@ def _doctor(options: argparse.Namespace) -> None:
     _prepare_model_libraries()
     from llmsearch_optuna.launch import build_tuner  # noqa: PLC0415
 
-    print_diagnosis(build_tuner(file).diagnosis())
+    print_diagnosis(build_tuner(file).diagnosis(file.space))
 
 
 def _prepare_model_libraries() -> None:
@@ -292,6 +303,22 @@ def _report(options: argparse.Namespace) -> None:
         raise ConfigurationError(f"`--output` must not be the database itself, got {options.output}")
     write_report(study, storage, options.output)
     print(printable(f"report of study `{study.study_name}`: {options.output}"))
+
+
+def _export(options: argparse.Namespace) -> None:
+    study, _ = open_study(sqlite_url(options.database), options.study)
+    provenance = trace(study, options.trial)
+    key, make = TARGETS[options.to]
+    exported = make(provenance.params, provenance.stop)
+    found = {key: exported.values, "warnings": exported.warnings, "provenance": provenance.to_dict()}
+    if options.output is None:
+        print(json.dumps(found, indent=2))
+    elif options.to == "hf":
+        write_hf(provenance, options.output)
+    else:
+        write_json(found, options.output)
+    for warning in exported.warnings:
+        print(printable(f"llmsearch-optuna: {warning}"), file=sys.stderr)
 
 
 def _fsck(options: argparse.Namespace) -> int:

@@ -35,7 +35,7 @@ LEVELS = [
         "report",
         "verdict",
     },
-    {"annotations", "notes"},
+    {"annotations", "export", "notes"},
     {"display", "interruption", "progress", "search", "tuner", "launch", "demo", "cli"},
 ]
 

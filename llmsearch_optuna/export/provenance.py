@@ -1,0 +1,132 @@
+"""Where parameters come from: the study, the trial, what it was searched for, and how well it did."""
+
+import ast
+import dataclasses
+import datetime as dt
+import platform
+import tomllib
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any
+
+import optuna
+
+from llmsearch_optuna import __version__
+from llmsearch_optuna.errors import StorageError
+from llmsearch_optuna.params import GenerationParams
+from llmsearch_optuna.study import find_trial, select_finalists, study_fingerprint, trial_params
+from llmsearch_optuna.study_file import STUDY_FILE
+from llmsearch_optuna.verdict import stored_verdict
+
+__all__ = ["Provenance", "trace"]
+
+_RECORDED = ("optuna", "torch", "transformers", "numpy")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Provenance:
+    """Of one trial's parameters.
+
+    Attributes:
+        study: The study's name.
+        trial: The trial's number.
+        state: ``"complete"``, ``"pruned"``, ...
+        score: What it scored on the search split; ``None`` where it has no score.
+        samples: On how many samples.
+        metric: The metric's name.
+        direction: ``"maximize"`` or ``"minimize"``.
+        model: The model, as the study file names it; its fingerprint where there is none.
+        data: The data, as the study file names them; ``None`` where there is none.
+        stop: Texts that end a completion.
+        fingerprint: What the study's scores depend on, by name.
+        verdict: The current verdict on the study, in a sentence; ``None`` where there is none, or where it is about
+            other finalists.
+        params: All parameters.
+        exported: When this was written, in UTC.
+        versions: The versions that wrote it, by package.
+    """
+
+    study: str
+    trial: int
+    state: str
+    score: float | None
+    samples: int
+    metric: str
+    direction: str
+    model: str
+    data: str | None
+    stop: tuple[str, ...]
+    fingerprint: dict[str, str]
+    verdict: str | None
+    params: GenerationParams
+    exported: str
+    versions: dict[str, str]
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON can hold it."""
+        return {**dataclasses.asdict(self), "stop": list(self.stop), "params": self.params.to_dict()}
+
+
+def trace(study: optuna.Study, trial: int | None = None) -> Provenance:
+    """What an export tells of a trial.
+
+    Args:
+        study: Its study.
+        trial: Its number; the best fully evaluated one by default.
+
+    Raises:
+        StorageError: There is no such trial, it has no parameters, or what is stored is damaged.
+    """
+    found = find_trial(study, trial)
+    fingerprint = study_fingerprint(study)
+    model, data = _named(study)
+    return Provenance(
+        study=study.study_name,
+        trial=found.number,
+        state=found.state.name.lower(),
+        score=found.value,
+        samples=found.last_step or 0,
+        metric=fingerprint.get("metric", ""),
+        direction=study.direction.name.lower(),
+        model=model or fingerprint.get("model", ""),
+        data=data,
+        stop=_stop(fingerprint.get("stopping", "")),
+        fingerprint=fingerprint,
+        verdict=_verdict(study),
+        params=trial_params(found),
+        exported=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+        versions={
+            "llmsearch_optuna": __version__,
+            "python": platform.python_version(),
+            **{name: version(name) for name in _RECORDED},
+        },
+    )
+
+
+def _named(study: optuna.Study) -> tuple[str | None, str | None]:
+    """Model and data in the words of the study file."""
+    kept = study.user_attrs.get(STUDY_FILE)
+    if kept is None:
+        return None, None
+    try:
+        file = tomllib.loads(kept["text"])
+        return str(file["model"]["name"]), str(file["data"]["path"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise StorageError(f"the study file that study `{study.study_name}` keeps is damaged: {error}") from error
+
+
+def _stop(stopping: str) -> tuple[str, ...]:
+    """The stop strings of a fingerprint, which holds them as Python writes them: ``Stopping(..., strings=('a',))``."""
+    try:
+        call = ast.parse(stopping, mode="eval").body
+    except SyntaxError:  # criteria of one's own are written in other ways
+        return ()
+    strings = [one.value for one in call.keywords if one.arg == "strings"] if isinstance(call, ast.Call) else []
+    return tuple(map(str, ast.literal_eval(strings[0]))) if strings else ()
+
+
+def _verdict(study: optuna.Study) -> str | None:
+    verdict = stored_verdict(study)
+    if verdict is None or not verdict.is_of(select_finalists(study), verdict.seeds):
+        return None
+    return verdict.sentence
