@@ -100,7 +100,7 @@ def write_study(path: Path, plan: Plan | None = None) -> tuple[optuna.Study, RDB
         trials.append((skill, trial))
         store.append(key, number, completions)
     study.add_trials([trial for _, trial in trials])
-    if plan.held_out >= 2 and plan.by_sample and plan.complete:
+    if plan.held_out >= 2 and plan.by_sample and study.get_trials(states=(TrialState.COMPLETE,)):
         _confirm(study, store, key, plan, [skill for skill, _ in trials], difficulty, generator)
     return study, storage
 

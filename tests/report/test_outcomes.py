@@ -1,0 +1,71 @@
+"""What came of the search as numbers."""
+
+import dataclasses
+
+import pytest
+from conftest import Written
+from synthetic_studies import Plan
+
+from llmsearch_optuna.report.outcomes import cost, quality_by_tokens, seed_scores, standings
+from llmsearch_optuna.report.record import read_study
+
+
+@pytest.mark.parametrize("maximize", [True, False])
+def test_standings_begin_with_the_best_and_end_with_the_baselines(maximize: bool, written: Written) -> None:
+    record = read_study(*written(Plan(maximize=maximize)))
+    rows = standings(record)
+    assert [row.name for row in rows][:3] == ["best", "runner-up 1", "runner-up 2"]
+    assert {row.name for row in rows[3:]} == {"greedy", "model default"}
+    assert [row.is_best for row in rows] == [True, False, False, False, False]
+    searched = [row.searched for row in rows[:3]]
+    assert searched == sorted(searched, reverse=maximize)
+    assert record.verdict is not None
+    assert {row.name: row.held_out for row in rows} == {one.name: one.score for one in record.verdict.finalists}
+    assert [row.name for row in rows if row.is_reference] == [record.verdict.reference]
+
+
+@pytest.mark.parametrize("maximize", [True, False])
+def test_nothing_beats_the_front_in_both(maximize: bool, written: Written) -> None:
+    record = read_study(*written(Plan(maximize=maximize, trials=40)))
+    found = quality_by_tokens(record)
+    assert len(found) == len(record.complete)
+    for one in found:
+        beaten = any(other.tokens <= one.tokens and record.is_better(other.value, one.value) for other in found) or any(
+            other.tokens < one.tokens and other.value == one.value for other in found
+        )
+        assert one.is_efficient == (not beaten)
+
+
+def test_seeds_are_those_of_the_verdict_or_else_of_the_trials(written: Written) -> None:
+    record = read_study(*written())
+    found = seed_scores(record)
+    assert found.held_out
+    assert {name: len(scores) for name, scores in found.groups.items()}["best"] == 4
+    without = read_study(*written(Plan(held_out=0, trials=30)))
+    searched = seed_scores(without)
+    assert not searched.held_out
+    assert list(searched.groups) == ["seed 0", "seed 1", "seed 2", "seed 3"]
+    greedy = [trial for trial in without.complete if trial.params is not None and trial.params.greedy]
+    assert sum(map(len, searched.groups.values())) == len(without.complete) - len(greedy)
+
+
+def test_cost_counts_every_token_and_what_pruning_saved(written: Written) -> None:
+    study, storage = written()
+    record = read_study(study, storage)
+    found = cost(record)
+    assert found.tokens == sum(int(trial.token_counts.sum()) for trial in record.trials)
+    assert found.saved == pytest.approx(sum(8 * trial.token_counts.mean() for trial in record.pruned))
+    assert [row.saved for row in found.trials if not row.trial.is_pruned] == [0.0] * (14 - len(record.pruned))
+    assert found.held_out == sum(one.tokens for one in record.held_out) > 0
+    assert found.replayed is None
+
+
+def test_the_replayed_share_weighs_trials_by_their_tokens(written: Written) -> None:
+    record = read_study(*written())
+    shares = {0: 0.5, 3: 0.0}
+    known = dataclasses.replace(
+        record,
+        trials=tuple(dataclasses.replace(trial, replayed=shares.get(trial.number)) for trial in record.trials),
+    )
+    tokens = {trial.number: int(trial.token_counts.sum()) for trial in record.trials}
+    assert cost(known).replayed == pytest.approx(0.5 * tokens[0] / (tokens[0] + tokens[3]))

@@ -1,0 +1,38 @@
+"""The scores sample by sample."""
+
+import numpy as np
+import pytest
+from conftest import Written
+from synthetic_studies import Plan
+
+from llmsearch_optuna.report.record import read_study
+from llmsearch_optuna.report.samples import hardest, sample_scores
+
+
+@pytest.mark.parametrize("maximize", [True, False])
+def test_every_score_is_in_its_place_and_the_hardest_on_top(maximize: bool, written: Written) -> None:
+    record = read_study(*written(Plan(maximize=maximize)))
+    found = sample_scores(record)
+    assert found is not None
+    by_number = {trial.number: trial for trial in record.trials}
+    for column, number in enumerate(found.trials):
+        trial = by_number[number]
+        assert trial.scores is not None
+        for line, sample in enumerate(found.samples):
+            known = trial.scores[sample.position] if sample.position < trial.seen else np.nan
+            assert np.array_equal(found.scores[line, column], known, equal_nan=True)
+    assert list(found.means) == sorted(found.means, reverse=not maximize)
+    assert set(found.trials[: found.complete]) == {trial.number for trial in record.complete}
+    assert record.best is not None
+    assert found.trials[0] == record.best.number
+    first = hardest(record, found, most=3)[0]
+    assert first.sample == found.samples[0]
+    assert first.mean == found.means[0]
+    extreme = max if maximize else min
+    assert first.best == extreme(found.scores[0, : found.complete])
+    assert first.prompt == str(first.sample.position) + ":"
+
+
+@pytest.mark.parametrize("plan", [Plan(by_sample=False), Plan(complete=False), Plan(trials=0, baselines=False)])
+def test_nothing_to_show(plan: Plan, written: Written) -> None:
+    assert sample_scores(read_study(*written(plan))) is None
