@@ -17,7 +17,7 @@ from optuna.distributions import (
 )
 
 from llmsearch_optuna.errors import ParameterError, unknown_name
-from llmsearch_optuna.params import PARAMETER_TYPES, GenerationParams, check_parameter
+from llmsearch_optuna.params import PARAMETER_TYPES, GenerationParams, check_parameter, unknown_parameter
 
 __all__ = [
     "DIMENSION_KEYS",
@@ -135,7 +135,7 @@ def check_dimension(name: str, dimension: Dimension) -> Dimension:
         ParameterError: A name is unknown, a bound or choice breaks the parameter's rule, or they do not fit together.
     """
     if name not in PARAMETER_TYPES:
-        raise ParameterError(unknown_name("generation parameter", name, PARAMETER_TYPES))
+        raise ParameterError(unknown_parameter(name))
     kind = PARAMETER_TYPES[name]
     checked: Dimension
     if isinstance(dimension, Categorical):
@@ -185,7 +185,7 @@ def dimension_from_table(name: str, value: Any) -> Dimension | Scalar:
     if not isinstance(value, Mapping):
         return check_parameter(name, value)
     if name not in PARAMETER_TYPES:
-        raise ParameterError(unknown_name("generation parameter", name, PARAMETER_TYPES))
+        raise ParameterError(unknown_parameter(name))
     number: type[Dimension] = Int if PARAMETER_TYPES[name] is int else Float
     kind: type[Dimension] = Categorical if "choices" in value else number
     for key in value:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from llmsearch_optuna.params import GenerationParams
+from llmsearch_optuna.params import BEAM_PARAMETERS, GenerationParams
 
 __all__ = ["HF_NAMES", "NEUTRAL_CONFIG", "generation_config"]
 
@@ -33,7 +33,9 @@ Values must be set, not unset: ``generate`` fills unset ones from the model's ow
 _PENALTIES = ("repetition_penalty", "encoder_repetition_penalty", "no_repeat_ngram_size")
 _WARPERS = ("temperature", "top_h", "top_k", "top_p", "min_p", "typical_p", "epsilon_cutoff", "eta_cutoff")
 
-HF_NAMES = frozenset({"do_sample", "max_new_tokens", *_PENALTIES, *_WARPERS})
+_MODES = (*BEAM_PARAMETERS, "prompt_lookup_num_tokens")
+
+HF_NAMES = frozenset({"do_sample", "max_new_tokens", *_PENALTIES, *_WARPERS, *_MODES})
 """The generation parameters that ``transformers`` has, under the same names and with the same meaning."""
 
 
@@ -44,7 +46,7 @@ def generation_config(params: GenerationParams) -> dict[str, bool | int | float]
         params: The parameters; those that are not among `HF_NAMES` are left out.
     """
     values = params.to_dict()
-    wanted = {name: values[name] for name in _PENALTIES if name in values}
+    wanted = {name: values[name] for name in (*_PENALTIES, *_MODES) if name in values}
     if params.greedy:
         return {**NEUTRAL_CONFIG, **wanted, "max_new_tokens": params.max_new_tokens}
     wanted |= {name: values[name] for name in _WARPERS if name in values}

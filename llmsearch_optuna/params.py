@@ -6,13 +6,32 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from numbers import Integral, Real
-from typing import Any, NamedTuple, Self
+from types import MappingProxyType
+from typing import Any, Literal, NamedTuple, Self
 
 from llmsearch_optuna.errors import ParameterError, unknown_name
 
-__all__ = ["PARAMETER_TYPES", "TRUNCATIONS", "GenerationParams", "check_parameter"]
+__all__ = [
+    "BEAM_PARAMETERS",
+    "CLASHES",
+    "MIROSTAT_ETA",
+    "PARAMETER_TYPES",
+    "TRUNCATIONS",
+    "Clash",
+    "DecodingMode",
+    "GenerationParams",
+    "check_parameter",
+    "unknown_parameter",
+]
 
 MAX_SEED = 2**32 - 1
+
+MIROSTAT_ETA = 0.1
+"""What `mirostat_eta` is where it is unset, as in llama.cpp."""
+
+BEAM_PARAMETERS = ("num_beams", "length_penalty", "early_stopping")
+
+DecodingMode = Literal["greedy", "sampling", "beam search", "beam sampling", "prompt lookup"]
 
 TRUNCATIONS = (
     "top_n_sigma",
@@ -59,7 +78,70 @@ _RULES: dict[str, _Rule] = {
     "no_repeat_ngram_size": _Rule(lambda x: x >= 0, ">= 0"),
     "generation_seed": _Rule(lambda x: 0 <= x <= MAX_SEED, f"in [0, {MAX_SEED}]"),
     "max_new_tokens": _Rule(lambda x: x >= 1, ">= 1"),
+    "num_beams": _Rule(lambda x: x >= 1, ">= 1"),
+    "length_penalty": _Rule(lambda x: -10.0 <= x <= 10.0, "in [-10, 10]"),
+    "prompt_lookup_num_tokens": _Rule(lambda x: x >= 1, ">= 1"),
 }
+
+_GONE = {
+    "penalty_alpha": "contrastive search",
+    "num_beam_groups": "group beam search",
+    "diversity_penalty": "group beam search",
+}
+
+_NO_OPS: Mapping[str, bool | int | float] = MappingProxyType(
+    {
+        "temperature": 1.0,
+        "top_k": 0,
+        "top_p": 1.0,
+        "min_p": 0.0,
+        "typical_p": 1.0,
+        "epsilon_cutoff": 0.0,
+        "eta_cutoff": 0.0,
+        "tfs": 1.0,
+        "top_a": 0.0,
+        "mirostat_eta": MIROSTAT_ETA,
+        "repetition_penalty": 1.0,
+        "encoder_repetition_penalty": 1.0,
+        "no_repeat_ngram_size": 0,
+        "num_beams": 1,
+        "length_penalty": 1.0,
+        "early_stopping": False,
+    }
+)
+
+
+class Clash(NamedTuple):
+    """Two parameters that cannot go together.
+
+    Attributes:
+        name: One of them.
+        other: The other.
+        matters: Whether a value of the other makes it so.
+        reason: The message.
+    """
+
+    name: str
+    other: str
+    matters: Callable[[Any], bool]
+    reason: str
+
+
+CLASHES = (
+    Clash(
+        "mirostat_tau",
+        "num_beams",
+        lambda beams: beams > 1,
+        "`mirostat_tau` cannot go with `num_beams` > 1: what mirostat learns belongs to one sequence of tokens",
+    ),
+    Clash(
+        "prompt_lookup_num_tokens",
+        "num_beams",
+        lambda beams: beams > 1,
+        "`prompt_lookup_num_tokens` cannot go with `num_beams` > 1: transformers looks up for one sequence of tokens",
+    ),
+)
+"""The second of two is set, and its value matters, only where the first is unset."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,13 +154,14 @@ class GenerationParams:
     seed, the prompt, the step and the token id alone.
 
     Attributes:
-        do_sample: ``False`` is greedy. ``None`` samples if `temperature` or a cut is set, and is greedy otherwise.
+        do_sample: ``False`` is greedy. ``None`` samples if `temperature`, a cut or mirostat is set, and is greedy
+            otherwise.
         temperature: Divides the logits; 0 is greedy.
         top_n_sigma: Keeps tokens whose logit is at most this many standard deviations of all logits below the largest,
             whatever the temperature; banned tokens do not count (Tang et al. 2024, as in llama.cpp).
         top_h: Keeps, of the 100 most probable tokens, the first ones that together make up at most this share of their
             entropy (Potraghloo et al. 2025); 1 keeps all 100.
-        top_k: Keeps the k most probable tokens and those tied with the last of them; 0 is off.
+        top_k: Keeps the k most probable tokens and those tied with the last of them; 0 is off, and 1 is greedy.
         top_p: Keeps the smallest set of most probable tokens with at least this mass (Holtzman et al. 2020).
         min_p: Keeps tokens with at least this fraction of the top probability (Nguyen et al. 2024).
         typical_p: Keeps the tokens nearest to the entropy, up to this mass (Meister et al. 2023).
@@ -98,9 +181,19 @@ class GenerationParams:
         no_repeat_ngram_size: Bans tokens that would repeat an n-gram of prompt and completion; 0 is off.
         generation_seed: Seed of the noise, an unsigned 32-bit integer. Greedy completions do not depend on it.
         max_new_tokens: Length limit of the completion in tokens.
+        num_beams: Beam search with so many beams, as in ``transformers``: of all completions found, the one with the
+            highest sum of log-probabilities over ``length ** length_penalty``. 1 is off. With sampling, beams go on
+            with tokens that are drawn without replacement. Beams live in ``model.generate``, one prompt at a time.
+        length_penalty: Favours long (> 0) or short (< 0) completions among beams; 1 where it is unset.
+        early_stopping: Whether beam search ends with as many finished completions as there are beams; false where it
+            is unset: it ends when no better one is likely.
+        prompt_lookup_num_tokens: Prompt-lookup decoding (Saxena 2023): guesses up to so many tokens from earlier ones,
+            and has the model check them in one pass. It changes the cost, and the tokens only by rounding. Lives in
+            ``model.generate``, one prompt at a time.
 
     Raises:
-        ParameterError: A value breaks its rule; the message names parameter, rule and value.
+        ParameterError: A value breaks its rule; the message names parameter, rule and value. Or two parameters cannot
+            go together.
     """
 
     do_sample: bool | None = None
@@ -122,6 +215,10 @@ class GenerationParams:
     no_repeat_ngram_size: int | None = None
     generation_seed: int = 0
     max_new_tokens: int = 128
+    num_beams: int | None = None
+    length_penalty: float | None = None
+    early_stopping: bool | None = None
+    prompt_lookup_num_tokens: int | None = None
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
@@ -129,28 +226,54 @@ class GenerationParams:
             if value is None and field.default is None:
                 continue
             object.__setattr__(self, field.name, check_parameter(field.name, value))
+        for name, other, matters, reason in CLASHES:
+            if getattr(self, name) is not None and (value := getattr(self, other)) is not None and matters(value):
+                raise ParameterError(reason)
+
+    @property
+    def beams(self) -> bool:
+        """Whether there is more than one beam."""
+        return self.num_beams is not None and self.num_beams > 1
 
     @property
     def greedy(self) -> bool:
-        """Whether the most probable token is taken at every step."""
-        if self.do_sample is not None:
-            return not self.do_sample or self.temperature == 0.0
-        return self.temperature == 0.0 or not any(
-            getattr(self, name) is not None for name in ("temperature", *TRUNCATIONS)
-        )
+        """Whether nothing is drawn, and the seed without effect: every token (or beam) is the most probable one."""
+        samples = self.do_sample
+        if samples is None:
+            samples = any(getattr(self, name) is not None for name in _SAMPLING)
+        # One token per beam would be no beams: there, top_k is left to itself.
+        return not samples or self.temperature == 0.0 or (self.top_k == 1 and not self.beams)
+
+    @property
+    def mode(self) -> DecodingMode:
+        """How the completion is found."""
+        if self.beams:
+            return "beam search" if self.greedy else "beam sampling"
+        if self.prompt_lookup_num_tokens is not None:
+            return "prompt lookup"
+        return "greedy" if self.greedy else "sampling"
+
+    @property
+    def canonical(self) -> Self:
+        """The same without what has no effect, whatever the logits are.
+
+        Two sets of parameters with the same canonical form have the same completions.
+        """
+        values = self.to_dict()
+        idle = {name for name, off in _NO_OPS.items() if values.get(name) == off}
+        if self.greedy:
+            idle |= {*_SAMPLING, "mirostat_eta", "generation_seed"}
+        if self.mirostat_tau is None:
+            idle.add("mirostat_eta")
+        if not self.beams:
+            idle |= set(BEAM_PARAMETERS)
+        kept = {name: value for name, value in values.items() if name not in idle}
+        return self.from_dict({**kept, "do_sample": not self.greedy})
 
     @property
     def unseeded(self) -> Self:
         """These parameters with the seed 0; of greedy ones, only those that change a greedy completion."""
-        if not self.greedy:
-            return dataclasses.replace(self, generation_seed=0)
-        return type(self)(
-            do_sample=False,
-            repetition_penalty=self.repetition_penalty,
-            encoder_repetition_penalty=self.encoder_repetition_penalty,
-            no_repeat_ngram_size=self.no_repeat_ngram_size,
-            max_new_tokens=self.max_new_tokens,
-        )
+        return self.canonical if self.greedy else dataclasses.replace(self, generation_seed=0)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, object]) -> Self:
@@ -176,12 +299,21 @@ class GenerationParams:
         return json.dumps(self.to_dict(), sort_keys=True)
 
 
+_SAMPLING = ("temperature", *TRUNCATIONS)
+
+_INTEGERS = (
+    "top_k",
+    "no_repeat_ngram_size",
+    "generation_seed",
+    "max_new_tokens",
+    "num_beams",
+    "prompt_lookup_num_tokens",
+)
+
 PARAMETER_TYPES: dict[str, type[bool] | type[int] | type[float]] = {
     "do_sample": bool,
-    **{
-        name: int if name in ("top_k", "no_repeat_ngram_size", "generation_seed", "max_new_tokens") else float
-        for name in _RULES
-    },
+    "early_stopping": bool,
+    **{name: int if name in _INTEGERS else float for name in _RULES},
 }
 """Every generation parameter and its Python type."""
 
@@ -197,7 +329,7 @@ def check_parameter(name: str, value: object) -> bool | int | float:
         ParameterError: The name is unknown, or the value is of the wrong type, not finite or out of range.
     """
     if name not in PARAMETER_TYPES:
-        raise ParameterError(unknown_name("generation parameter", name, PARAMETER_TYPES))
+        raise ParameterError(unknown_parameter(name))
     kind = PARAMETER_TYPES[name]
     if kind is bool:
         if not isinstance(value, bool):
@@ -218,6 +350,13 @@ def check_parameter(name: str, value: object) -> bool | int | float:
     if not rule.holds(number):
         raise ParameterError(f"`{name}` must be {rule.text}, got {value!r}")
     return number
+
+
+def unknown_parameter(name: str) -> str:
+    """One line that refuses a name which is none of a generation parameter."""
+    if name in _GONE:
+        return f"`{name}`: {_GONE[name]} is gone from transformers since 5.0, and no engine of this package has it"
+    return unknown_name("generation parameter", name, PARAMETER_TYPES)
 
 
 def _is_finite(value: Real) -> bool:

@@ -1,6 +1,7 @@
 """What a search may choose: a declarative, immutable space over the generation parameters."""
 
 import dataclasses
+import itertools
 import json
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
@@ -24,7 +25,7 @@ from llmsearch_optuna.dimensions import (
     same_value,
 )
 from llmsearch_optuna.errors import ParameterError, unknown_name
-from llmsearch_optuna.params import GenerationParams, check_parameter
+from llmsearch_optuna.params import CLASHES, Clash, GenerationParams, check_parameter
 
 __all__ = ["SearchSpace"]
 
@@ -37,7 +38,8 @@ class SearchSpace:
     space is refused before any model is loaded. The space keeps its own copy of them, each in its parameter's type.
 
     Raises:
-        ParameterError: A name is unknown, a bound breaks a rule, or a condition cannot be met.
+        ParameterError: A name is unknown, a bound breaks a rule, a condition cannot be met, or two parameters may both
+            be set that cannot go together.
     """
 
     __slots__ = ("_dimensions", "_fixed", "_order")
@@ -58,6 +60,9 @@ class SearchSpace:
             }
         )
         self._order = self._condition_order()
+        for clash in CLASHES:
+            if self._allows(clash):
+                raise ParameterError(f"{clash.reason}; set it only when = {{{clash.other} = 1}}")
 
     @property
     def dimensions(self) -> Mapping[str, Dimension]:
@@ -181,6 +186,40 @@ class SearchSpace:
             for name in ready:
                 del waiting[name]
         return tuple(order)
+
+    def _allows(self, clash: Clash) -> bool:
+        """Whether no condition keeps two parameters apart that cannot go together."""
+        if not self._possible(clash.name) or not any(map(clash.matters, self._possible(clash.other))):
+            return False
+        needed = [*self._requirements(clash.name), *self._requirements(clash.other)]
+        for parent, allowed in needed:
+            values = [value for value in allowed if value is not None]
+            if parent == clash.name and not values:
+                return False
+            if parent == clash.other and not any(map(clash.matters, values)):
+                return False
+        return all(
+            any(same_value(one, two) for one in allowed for two in others)
+            for (parent, allowed), (other, others) in itertools.combinations(needed, 2)
+            if parent == other
+        )
+
+    def _possible(self, name: str) -> tuple[Scalar, ...]:
+        """Values that a parameter can have, the extreme ones of a range; none where it is always unset."""
+        match self._dimensions.get(name):
+            case None:
+                return (self._fixed[name],) if name in self._fixed else ()
+            case Categorical(choices):
+                return tuple(choice for choice in choices if choice is not None)
+            case Float(low, high) | Int(low, high):
+                return (low, high)
+
+    def _requirements(self, name: str) -> list[tuple[str, tuple[Scalar | None, ...]]]:
+        """The values that other parameters must have for this one to be set."""
+        dimension = self._dimensions.get(name)
+        when = {} if dimension is None else dimension.when or {}
+        further = [self._requirements(parent) for parent, values in when.items() if None not in values]
+        return [*when.items(), *itertools.chain.from_iterable(further)]
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, SearchSpace) and self.to_dict() == other.to_dict()

@@ -11,7 +11,7 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from llmsearch_optuna.errors import ConfigurationError, FingerprintError, StorageError, unknown_name
-from llmsearch_optuna.params import GenerationParams
+from llmsearch_optuna.params import BEAM_PARAMETERS, GenerationParams
 from llmsearch_optuna.storage import open_storage, readable_errors, shown_url
 
 __all__ = [
@@ -332,11 +332,12 @@ def find_trial(study: optuna.Study, number: int | None) -> FrozenTrial:
 
 
 def describe_params(params: GenerationParams) -> str:
-    """The parameters that matter, on one line: ``greedy`` or ``temperature=0.7 top_p=0.9 ...``."""
+    """The parameters that matter, on one line: ``greedy``, ``beam search ...`` or ``temperature=0.7 top_p=0.9 ...``."""
     values = params.to_dict()
     if params.greedy:
-        values = {"greedy": True} | {
-            name: value for name, value in values.items() if name.endswith(("penalty", "ngram_size", "new_tokens"))
+        matters = ("penalty", "ngram_size", "_tokens", *(BEAM_PARAMETERS if params.beams else ()))
+        values = {"beam search" if params.beams else "greedy": True} | {
+            name: value for name, value in values.items() if name.endswith(matters)
         }
     else:
         values.pop("do_sample", None)

@@ -10,8 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from llmsearch_optuna.dimensions import Float
 from llmsearch_optuna.errors import ParameterError
-from llmsearch_optuna.params import PARAMETER_TYPES, TRUNCATIONS, GenerationParams, check_parameter
+from llmsearch_optuna.params import CLASHES, PARAMETER_TYPES, TRUNCATIONS, GenerationParams, check_parameter
+from llmsearch_optuna.space import SearchSpace
 
 BIG = 10**400
 """An integer beyond all floats."""
@@ -31,6 +33,7 @@ FLOATS: dict[str, Case] = {
     "top_n_sigma": ("> 0", [5e-324, 1.0, 1e308], [0.0, -1.0]),
     "top_h": ("in (0, 1]", [5e-324, 0.5, 1.0], [0.0, math.nextafter(1.0, 2.0)]),
     "mirostat_tau": ("> 0", [5e-324, 5.0, 1e308], [0.0, -1.0]),
+    "length_penalty": ("in [-10, 10]", [-10.0, 0.0, 10.0], [math.nextafter(10.0, 11.0), -11.0]),
     "mirostat_eta": (">= 0", [0.0, 0.1, 1e308], [-5e-324, -1.0]),
     "repetition_penalty": ("> 0", [5e-324, 1.0, 1e308], [0.0, -1.0]),
     "encoder_repetition_penalty": ("> 0", [5e-324, 1.0, 1e308], [0.0, -1.0]),
@@ -40,11 +43,14 @@ INTEGERS: dict[str, Case] = {
     "no_repeat_ngram_size": (">= 0", [0, 3], [-1]),
     "generation_seed": ("in [0, 4294967295]", [0, 2**32 - 1], [-1, 2**32]),
     "max_new_tokens": (">= 1", [1, 4096], [0, -1]),
+    "num_beams": (">= 1", [1, 4], [0, -1]),
+    "prompt_lookup_num_tokens": (">= 1", [1, 10], [0, -1]),
 }
+BOOLS = ["do_sample", "early_stopping"]
 
 
 def good_value(name: str) -> st.SearchStrategy[Any]:
-    if name == "do_sample":
+    if name in BOOLS:
         return st.booleans()
     if name in INTEGERS:
         low = INTEGERS[name][1][0]
@@ -53,6 +59,7 @@ def good_value(name: str) -> st.SearchStrategy[Any]:
     bounds: dict[str, dict[str, Any]] = {
         ">= 0": {"min_value": 0.0},
         "> 0": {"min_value": 0.0, "exclude_min": True},
+        "in [-10, 10]": {"min_value": -10.0, "max_value": 10.0},
         "in [0, 1]": {"min_value": 0.0, "max_value": 1.0},
         "in (0, 1]": {"min_value": 0.0, "max_value": 1.0, "exclude_min": True},
         "in [0, 1)": {"min_value": 0.0, "max_value": 1.0, "exclude_max": True},
@@ -60,13 +67,39 @@ def good_value(name: str) -> st.SearchStrategy[Any]:
     return st.floats(allow_nan=False, allow_infinity=False, **bounds[rule])
 
 
-generation_params = st.fixed_dictionaries({}, optional={name: good_value(name) for name in PARAMETER_TYPES}).map(
-    GenerationParams.from_dict
+def without_clashes(values: dict[str, Any]) -> GenerationParams:
+    refused = {clash.name for clash in CLASHES if clash.other in values and clash.matters(values[clash.other])}
+    return GenerationParams.from_dict({name: value for name, value in values.items() if name not in refused})
+
+
+def off_or(name: str) -> st.SearchStrategy[Any]:
+    """Values of a parameter, and often those that may make others or itself idle."""
+    edges: dict[str, list[Any]] = {
+        "temperature": [0.0, 1.0],
+        "top_k": [0, 1],
+        "num_beams": [1],
+        "mirostat_eta": [0.1],
+        "tfs": [1.0],
+    }
+    common = [edge for edge in (*edges.get(name, ()), 0.0, 0, 1, 1.0) if is_good(name, edge)]
+    return st.sampled_from(common) | good_value(name) if common else good_value(name)
+
+
+def is_good(name: str, value: Any) -> bool:
+    try:
+        check_parameter(name, value)
+    except ParameterError:
+        return False
+    return True
+
+
+generation_params = st.fixed_dictionaries({}, optional={name: off_or(name) for name in PARAMETER_TYPES}).map(
+    without_clashes
 )
 
 
 def test_the_tables_of_this_test_hold_every_parameter() -> None:
-    assert {"do_sample", *FLOATS, *INTEGERS} == set(PARAMETER_TYPES)
+    assert {*BOOLS, *FLOATS, *INTEGERS} == set(PARAMETER_TYPES)
     assert set(PARAMETER_TYPES) == {field.name for field in dataclasses.fields(GenerationParams)}
     assert set(TRUNCATIONS) <= set(FLOATS) | {"top_k"}
 
@@ -106,11 +139,39 @@ def test_integers_must_be_integers(name: str, value: object) -> None:
     assert str(refusal.value) == f"`{name}` must be an integer {INTEGERS[name][0]}, got {value!r}"
 
 
+@pytest.mark.parametrize("name", BOOLS)
 @pytest.mark.parametrize("value", [0, 1, "true", None, 1.0, np.True_], ids=repr)
-def test_do_sample_must_be_a_bool(value: object) -> None:
+def test_switches_must_be_bools(name: str, value: object) -> None:
     with pytest.raises(ParameterError) as refusal:
-        check_parameter("do_sample", value)
-    assert str(refusal.value) == f"`do_sample` must be true or false, got {value!r}"
+        check_parameter(name, value)
+    assert str(refusal.value) == f"`{name}` must be true or false, got {value!r}"
+
+
+@pytest.mark.parametrize(
+    ("name", "mode"),
+    [
+        ("penalty_alpha", "contrastive search"),
+        ("num_beam_groups", "group beam search"),
+        ("diversity_penalty", "group beam search"),
+    ],
+)
+def test_modes_that_are_gone_are_refused_by_name(name: str, mode: str) -> None:
+    line = f"`{name}`: {mode} is gone from transformers since 5.0, and no engine of this package has it"
+    for refused in (
+        lambda: GenerationParams.from_dict({name: 0.5}),
+        lambda: SearchSpace.from_dict({name: {"low": 0.1, "high": 0.9}}),
+        lambda: SearchSpace(**{name: Float(0.1, 0.9)}),
+    ):
+        with pytest.raises(ParameterError) as refusal:
+            refused()
+        assert str(refusal.value) == line
+
+
+@pytest.mark.parametrize("name", ["mirostat_tau", "prompt_lookup_num_tokens"])
+def test_what_belongs_to_one_sequence_does_not_go_with_beams(name: str) -> None:
+    assert GenerationParams.from_dict({name: 2, "num_beams": 1}).num_beams == 1
+    with pytest.raises(ParameterError, match=f"^`{name}` cannot go with `num_beams` > 1: "):
+        GenerationParams.from_dict({name: 2, "num_beams": 2})
 
 
 def test_numbers_of_numpy_become_python_numbers() -> None:
@@ -150,7 +211,12 @@ def test_parameters_cannot_be_changed() -> None:
         ({"do_sample": True, "temperature": 0.0}, True),
         ({"do_sample": True}, False),
         ({"temperature": 1.0}, False),
-        *(({name: 1 if name == "top_k" else 0.5}, False) for name in TRUNCATIONS),
+        *(({name: 2 if name == "top_k" else 0.5}, False) for name in TRUNCATIONS),
+        ({"do_sample": True, "top_k": 1, "temperature": 1.5}, True),
+        ({"top_k": 1, "num_beams": 1}, True),
+        ({"top_k": 1, "num_beams": 2}, False),
+        ({"num_beams": 4}, True),
+        ({"num_beams": 4, "temperature": 0.7}, False),
     ],
 )
 def test_greedy(values: dict[str, Any], greedy: bool) -> None:
@@ -167,6 +233,7 @@ def test_json_and_dict_round_trips(params: GenerationParams) -> None:
 
 
 MEANINGS: dict[str, Callable[[float], bool]] = {
+    "in [-10, 10]": lambda value: -10 <= value <= 10,
     ">= 0": lambda value: value >= 0,
     ">= 1": lambda value: value >= 1,
     "> 0": lambda value: value > 0,
@@ -226,3 +293,44 @@ def test_unseeded_parameters_are_those_that_matter_whatever_the_seed() -> None:
     assert (
         GenerationParams(temperature=0.0).unseeded == GenerationParams(do_sample=False) == GenerationParams().unseeded
     )
+
+
+@settings(deadline=None)
+@given(generation_params)
+def test_the_canonical_form_is_one(params: GenerationParams) -> None:
+    canonical = params.canonical
+    assert canonical.canonical == canonical
+    assert (canonical.greedy, canonical.mode) == (params.greedy, params.mode)
+    assert canonical.do_sample is not params.greedy
+    assert canonical.max_new_tokens == params.max_new_tokens
+    assert canonical.unseeded.canonical == params.unseeded.canonical
+
+
+@pytest.mark.parametrize(
+    ("values", "canonical"),
+    [
+        ({}, {"do_sample": False}),
+        (
+            {"do_sample": False, "temperature": 0.7, "top_p": 0.9, "mirostat_tau": 3.0, "generation_seed": 4},
+            {"do_sample": False},
+        ),
+        ({"top_k": 1, "temperature": 0.7, "generation_seed": 4}, {"do_sample": False}),
+        ({"temperature": 0.0, "repetition_penalty": 1.1}, {"do_sample": False, "repetition_penalty": 1.1}),
+        ({"tfs": 1.0, "top_a": 0.0, "top_p": 1.0, "min_p": 0.0, "top_k": 0, "temperature": 1.0}, {"do_sample": True}),
+        (
+            {"do_sample": True, "repetition_penalty": 1.0, "no_repeat_ngram_size": 0, "typical_p": 1.0},
+            {"do_sample": True},
+        ),
+        ({"temperature": 0.7, "mirostat_eta": 0.3, "length_penalty": 2.0}, {"do_sample": True, "temperature": 0.7}),
+        ({"mirostat_tau": 3.0, "mirostat_eta": 0.1}, {"do_sample": True, "mirostat_tau": 3.0}),
+        (
+            {"num_beams": 3, "early_stopping": False, "length_penalty": 1.0, "top_p": 0.9, "do_sample": False},
+            {"do_sample": False, "num_beams": 3},
+        ),
+        ({"num_beams": 3, "top_k": 1}, {"do_sample": True, "num_beams": 3, "top_k": 1}),
+        ({"prompt_lookup_num_tokens": 3}, {"do_sample": False, "prompt_lookup_num_tokens": 3}),
+        ({"top_n_sigma": 1.0, "top_h": 1.0}, {"do_sample": True, "top_n_sigma": 1.0, "top_h": 1.0}),
+    ],
+)
+def test_canonical_forms(values: dict[str, Any], canonical: dict[str, Any]) -> None:
+    assert GenerationParams.from_dict(values).canonical == GenerationParams.from_dict(canonical)

@@ -25,11 +25,16 @@ def test_strategies_are_the_product_of_every_table() -> None:
     shapes = Counter(frozenset(point.to_dict()) - {"generation_seed", "max_new_tokens"} for point in points)
     assert shapes == {
         frozenset({"do_sample"}): 1,
+        frozenset({"do_sample", "num_beams", "no_repeat_ngram_size"}): 2 * 4,
+        frozenset({"do_sample", "mirostat_tau", "mirostat_eta"}): 5 * 5,
         frozenset({"do_sample", "tfs"}): 5,
         frozenset({"do_sample", "top_a"}): 6,
         frozenset({"do_sample", "top_p", "temperature", "no_repeat_ngram_size", "repetition_penalty"}): 4 * 4 * 4 * 3,
     }
     assert points[0].greedy
+    beams = [(point.num_beams, point.no_repeat_ngram_size) for point in points if point.mode == "beam search"]
+    assert beams == list(itertools.product([2, 3], [0, 3, 4, 5]))
+    assert {point.mode for point in points} == {"greedy", "beam search", "sampling"}
     wanted = itertools.product([0.5, 0.7, 0.9, 1.0], [0.7, 0.8, 0.9, 1.0], [0, 3, 4, 5], [1.0, 1.1, 1.2])
     for top_p, temperature, size, penalty in wanted:
         point = GenerationParams(
@@ -44,7 +49,7 @@ def test_strategies_are_the_product_of_every_table() -> None:
 
 def test_arena_points_all_sample_and_cut_with_probabilities() -> None:
     points = presets("arena")
-    assert len(points) == 9
+    assert len(points) == 10
     assert not any(point.greedy for point in points)
     # The arena's unit is 1e-4; unconverted, every one of its cut-offs would be out of range or cut everything.
     cutoffs = [point.epsilon_cutoff or point.eta_cutoff for point in points]

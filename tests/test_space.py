@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import math
 import tomllib
@@ -7,7 +8,7 @@ from typing import Any
 import numpy as np
 import optuna
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from llmsearch_optuna.dimensions import Categorical, Dimension, Float, Int
@@ -25,7 +26,7 @@ INTEGERS = [name for name, kind in PARAMETER_TYPES.items() if kind is int]
 @st.composite
 def dimensions(draw: st.DrawFn, name: str) -> Dimension:
     """A dimension whose bounds every parameter allows."""
-    if name == "do_sample":
+    if PARAMETER_TYPES[name] is bool:
         return Categorical(draw(st.sampled_from([[True, False], [False, None], [True]])))
     kind = draw(st.sampled_from(["choices", "range", "log", "step"]))
     if name in INTEGERS:
@@ -80,7 +81,11 @@ def spaces(draw: st.DrawFn, *, conditions: bool = True) -> SearchSpace:
             dimension = kind(**fields, when=when)
         parameters[name] = dimension
     shuffled = draw(st.permutations(list(parameters.items())))
-    return SearchSpace(**dict(shuffled))
+    try:
+        return SearchSpace(**dict(shuffled))
+    except ParameterError as error:
+        assume("cannot go with" not in str(error))
+        raise
 
 
 def random_study(seed: int) -> optuna.Study:
@@ -505,3 +510,53 @@ def test_a_bad_space_is_refused_in_one_line(make: Callable[[], object], message:
     assert text.startswith(message)
     assert len(text) > len("`top_p`: ")
     assert len(text.splitlines()) == 1
+
+
+BEAMS = Categorical([1, 4])
+TAU = Float(1.0, 5.0, step=1.0)
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"num_beams": BEAMS, "mirostat_tau": 3.0},
+        {"num_beams": 4, "mirostat_tau": TAU},
+        {"num_beams": Int(1, 2), "prompt_lookup_num_tokens": Categorical([None, 3])},
+        {"num_beams": BEAMS, "mirostat_tau": dataclasses.replace(TAU, when={"num_beams": [1, 4]})},
+        {"num_beams": dataclasses.replace(BEAMS, when={"mirostat_tau": 3.0}), "mirostat_tau": TAU},
+        {
+            "do_sample": Categorical([True, False]),
+            "num_beams": dataclasses.replace(BEAMS, when={"do_sample": [True, False]}),
+            "mirostat_tau": dataclasses.replace(TAU, when={"do_sample": True}),
+        },
+    ],
+)
+def test_what_cannot_go_together_must_be_kept_apart(parameters: dict[str, Any]) -> None:
+    with pytest.raises(
+        ParameterError, match=r"cannot go with `num_beams` > 1: .*; set it only when = \{num_beams = 1\}$"
+    ):
+        SearchSpace(**parameters)
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"num_beams": 1, "mirostat_tau": 3.0},
+        {"num_beams": Categorical([None, 1]), "prompt_lookup_num_tokens": 3},
+        {"num_beams": BEAMS, "mirostat_tau": dataclasses.replace(TAU, when={"num_beams": 1})},
+        {
+            "num_beams": dataclasses.replace(BEAMS, when={"mirostat_tau": None}),
+            "mirostat_tau": Categorical([None, 3.0]),
+        },
+        {
+            "do_sample": Categorical([True, False]),
+            "num_beams": dataclasses.replace(BEAMS, when={"do_sample": False}),
+            "temperature": Categorical([0.5, 1.0], when={"do_sample": True}),
+            "mirostat_tau": dataclasses.replace(TAU, when={"temperature": 1.0}),
+        },
+    ],
+)
+def test_what_conditions_keep_apart_is_a_space(parameters: dict[str, Any]) -> None:
+    space = SearchSpace(**parameters)
+    for seed in range(30):
+        space.suggest(random_study(seed).ask())  # GenerationParams itself refuses what clashes

@@ -178,12 +178,22 @@ def test_search_begins_with_the_baselines_then_presets() -> None:
     assert make_tuner().search(SPACE, n_trials=1, baselines=False, show_progress=False).trials[0].params != {}
 
 
-def test_a_model_with_beams_by_default_is_compared_with_greedy_alone(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_model_with_beams_by_default_is_searched_beside_them() -> None:
     model: Any = tiny_model("t5")
-    model.generation_config.update(num_beams=4)
+    model.generation_config.update(num_beams=3)
+    study = make_tuner(model=model).search(SPACE, n_trials=3, show_progress=False)
+    assert [trial.user_attrs.get("baseline") for trial in study.trials] == ["model default", "greedy", None]
+    assert [trial_params(trial).mode for trial in study.trials] == ["beam search", "greedy", "sampling"]
+
+
+def test_a_model_whose_own_parameters_are_not_served_is_compared_with_greedy_alone(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    model: Any = tiny_model("t5")
+    model.generation_config.update(num_beams=4, early_stopping="never")
     study = make_tuner(model=model).search(SPACE, n_trials=2, show_progress=False)
     assert [trial.user_attrs.get("baseline") for trial in study.trials] == ["greedy", None]
-    assert "no baseline with the model's own parameters: the model's generation config asks for 4 beams" in caplog.text
+    assert "no baseline with the model's own parameters: the model's generation config asks for early" in caplog.text
 
 
 def test_an_encoder_decoder_model_works_the_same() -> None:
@@ -305,7 +315,8 @@ class TestBadInput:
         ("arguments", "message"),
         [
             ({"top_p": 1.3}, r"`top_p` must be in \(0, 1\], got 1.3"),
-            ({"num_beams": 4}, "unknown generation parameter `num_beams`"),
+            ({"penalty_alpha": 0.6}, "`penalty_alpha`: contrastive search is gone from transformers since 5.0"),
+            ({"num_beams": 4, "mirostat_tau": 3}, "`mirostat_tau` cannot go with `num_beams` > 1"),
         ],
     )
     def test_get_score_refuses_wrong_parameters(self, arguments: dict[str, Any], message: str) -> None:

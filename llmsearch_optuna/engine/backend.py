@@ -20,6 +20,7 @@ from llmsearch_optuna.engine.model import (
     embedding_weight,
     model_fingerprint,
 )
+from llmsearch_optuna.engine.modes import ModeEngine, SoloEngine
 from llmsearch_optuna.engine.probe import probe
 from llmsearch_optuna.engine.slots import ReplayStatistics, SlotEngine
 from llmsearch_optuna.errors import ModelError
@@ -90,7 +91,7 @@ def model_backend(
     engine, path = _engine(model, tokenizer, batch_size, replay_bytes, decode_args)
     _LOG.info("engine: %s", path)
     return Backend(
-        engine=engine,
+        engine=ModeEngine(engine, SoloEngine(model, tokenizer, decode_args=decode_args)),
         path=path,
         description=_description(model),
         rows=batch_size,

@@ -23,7 +23,7 @@ from llmsearch_optuna.engine.rows import Row
 from llmsearch_optuna.errors import MemoryExhaustedError
 from llmsearch_optuna.generation_config import NEUTRAL_CONFIG
 
-__all__ = ["GenerateEngine"]
+__all__ = ["GenerateEngine", "neutral_config"]
 
 _LOG = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ class GenerateEngine:
         self._tokenizer = tokenizer
         self._decode_args = {"skip_special_tokens": True} if decode_args is None else dict(decode_args)
         self._pad_token_id = pad_token_id(model, tokenizer)
-        self._generation_config = _neutral_config(model, self._pad_token_id)
+        self._generation_config = neutral_config(model, self._pad_token_id)
         self.batch_size = batch_size
 
     def generate(
@@ -130,7 +130,7 @@ class _FinishedRows(StoppingCriteria):
         return torch.tensor([row.finish_reason is not None for row in self._chooser.rows], device=input_ids.device)
 
 
-def _neutral_config(model: PreTrainedModel, pad_token: int) -> GenerationConfig:
+def neutral_config(model: PreTrainedModel, pad_token: int) -> GenerationConfig:
     """The model's own config with everything that we decide ourselves switched off.
 
     What belongs to the model (decoder start, forced and suppressed tokens) stays.

@@ -16,7 +16,7 @@ from transformers import (
 
 from llmsearch_optuna.engine.base import Stopping
 from llmsearch_optuna.errors import ModelError
-from llmsearch_optuna.params import GenerationParams
+from llmsearch_optuna.params import BEAM_PARAMETERS, GenerationParams
 
 __all__ = [
     "LoadedModel",
@@ -188,18 +188,20 @@ def default_params(model: PreTrainedModel, *, max_new_tokens: int, generation_se
         generation_seed: Seed of the noise, where the model samples by default.
 
     Raises:
-        ModelError: The model decodes with beams by default, which no engine serves.
+        ModelError: The model decodes in a way that no engine serves.
     """
     config = model.generation_config
-    if (config.num_beams or 1) > 1:
+    if config.early_stopping not in (None, True, False):
         raise ModelError(
-            f"the model's generation config asks for {config.num_beams} beams, which no engine serves: "
-            "set model.generation_config.num_beams = 1 to have it without"
+            f"the model's generation config asks for early_stopping={config.early_stopping!r}, which no engine serves: "
+            "set model.generation_config.early_stopping = False to have it without"
         )
-    names = ["repetition_penalty", "encoder_repetition_penalty", "no_repeat_ngram_size"]
+    names = ["repetition_penalty", "encoder_repetition_penalty", "no_repeat_ngram_size", "prompt_lookup_num_tokens"]
+    if (config.num_beams or 1) > 1:
+        names = [*names[:-1], *BEAM_PARAMETERS]
     values: dict[str, Any] = {}
     if config.do_sample:
-        names += ["temperature", "top_k", "top_p", "min_p", "typical_p", "epsilon_cutoff", "eta_cutoff"]
+        names += ["temperature", "top_h", "top_k", "top_p", "min_p", "typical_p", "epsilon_cutoff", "eta_cutoff"]
         values = {"temperature": 1.0, "top_k": 50}
     values |= {name: getattr(config, name) for name in names if getattr(config, name, None) is not None}
     return GenerationParams.from_dict(

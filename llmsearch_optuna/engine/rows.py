@@ -9,7 +9,8 @@ from transformers import PreTrainedTokenizerBase
 
 from llmsearch_optuna.engine.base import Completion, FinishReason, Request
 from llmsearch_optuna.engine.stopping import RowStopper
-from llmsearch_optuna.params import GenerationParams
+from llmsearch_optuna.errors import ParameterError
+from llmsearch_optuna.params import MIROSTAT_ETA, GenerationParams
 from llmsearch_optuna.sampling import (
     SUMMARY_WIDTH,
     LogitSummary,
@@ -23,8 +24,6 @@ from llmsearch_optuna.sampling import (
 )
 
 __all__ = ["Row", "draw_tokens", "draw_tokens_from_summary", "sampling_rows"]
-
-_MIROSTAT_ETA = 0.1  # as in llama.cpp
 
 
 class Row:
@@ -69,7 +68,7 @@ class Row:
         """Notes the surprise (see `Draw`) of the token that will be appended, which moves mirostat's mu."""
         params = self.request.params
         if params.mirostat_tau is not None:
-            eta = _MIROSTAT_ETA if params.mirostat_eta is None else params.mirostat_eta
+            eta = MIROSTAT_ETA if params.mirostat_eta is None else params.mirostat_eta
             # The token may be drawn again before it is appended, where memory ran out in between.
             self._next_mu = self.mirostat_mu - eta * (surprise - params.mirostat_tau)
 
@@ -90,8 +89,17 @@ class Row:
 
 
 def sampling_rows(rows: Sequence[Row], logits: Tensor) -> SamplingRows:
-    """The rows' parameters as columns, on the device of the logits; mirostat's mu as it is at the start."""
-    return SamplingRows.build([row.request.params for row in rows], [row.prompt_key for row in rows], logits.device)
+    """The rows' parameters as columns, on the device of the logits; mirostat's mu as it is at the start.
+
+    Raises:
+        ParameterError: A row wants beams.
+    """
+    params = [row.request.params for row in rows]
+    if any(wanted.beams for wanted in params):
+        raise ParameterError(
+            "`num_beams` must be 1 where tokens are chosen one by one: beams need an engine of their own"
+        )
+    return SamplingRows.build(params, [row.prompt_key for row in rows], logits.device)
 
 
 def draw_tokens(logits: Tensor, rows: Sequence[Row], sampling: SamplingRows, width: int = SUMMARY_WIDTH) -> list[int]:

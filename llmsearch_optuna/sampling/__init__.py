@@ -7,7 +7,7 @@ terms, so that neither neighbours nor the size of the batch can change a bit of 
 from llmsearch_optuna.sampling.columns import SamplingRows
 from llmsearch_optuna.sampling.noise import gumbel_noise, prompt_key
 from llmsearch_optuna.sampling.penalties import penalise, penalise_summary
-from llmsearch_optuna.sampling.sampler import Draw, draw, filtered_logits, sample
+from llmsearch_optuna.sampling.sampler import Draw, check_logits, draw, filtered_logits, sample
 from llmsearch_optuna.sampling.summary import (
     SUMMARY_WIDTH,
     LogitSummary,
@@ -23,6 +23,7 @@ __all__ = [
     "LogitSummary",
     "SamplingRows",
     "SummaryDraw",
+    "check_logits",
     "draw",
     "filtered_logits",
     "gumbel_noise",

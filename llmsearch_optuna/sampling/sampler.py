@@ -12,7 +12,7 @@ from llmsearch_optuna.sampling.columns import SamplingRows
 from llmsearch_optuna.sampling.noise import gumbel_noise
 from llmsearch_optuna.sampling.warpers import Candidates, apply_cuts, drawn_surprise, leading_candidates, row_slices
 
-__all__ = ["Draw", "draw", "filtered_logits", "sample", "scaled", "surprises_of"]
+__all__ = ["Draw", "check_logits", "draw", "filtered_logits", "sample", "scaled", "surprises_of"]
 
 # Scores up to here leave room for differences in float32; a temperature that would lead beyond is as good as greedy.
 _LARGEST_SCORE = 1e38
@@ -91,14 +91,27 @@ def filtered_logits(logits: Tensor, rows: SamplingRows) -> Tensor:
         LogitsError: As for `sample`.
     """
     tokens, peaks = _most_probable(logits)
-    if not peaks.isfinite().all():
-        _refuse(peaks)
+    check_logits(logits)
     scores = scaled(logits, peaks, rows)
     candidates = apply_cuts(leading_candidates(scores, rows, logits.shape[1]), rows)
     kept = torch.empty_like(candidates.kept).scatter_(1, candidates.token_ids, candidates.kept)
     most_probable = torch.zeros_like(kept).scatter_(1, tokens[:, None], value=True)
     kept = torch.where(rows.greedy.to(kept.device)[:, None], most_probable, kept)
     return scores.masked_fill(~kept, -torch.inf)
+
+
+def check_logits(logits: Tensor) -> None:
+    """Refuses logits that no token can be chosen by.
+
+    Args:
+        logits: As for `sample`.
+
+    Raises:
+        LogitsError: As for `sample`.
+    """
+    _, peaks = _most_probable(logits)
+    if not peaks.isfinite().all():
+        _refuse(peaks)
 
 
 def _most_probable(logits: Tensor) -> tuple[Tensor, Tensor]:

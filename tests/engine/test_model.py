@@ -1,5 +1,6 @@
 """Loading models, and what the search must know of them."""
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -151,8 +152,11 @@ def test_default_params_are_what_generate_would_do_by_itself() -> None:
         do_sample=True, temperature=1.0, top_k=7, min_p=0.1, repetition_penalty=1.2, max_new_tokens=5
     )
     assert default_params(model, max_new_tokens=5) == own
-    model.generation_config.update(num_beams=4)
-    with pytest.raises(ModelError, match="asks for 4 beams, which no engine serves"):
+    model.generation_config.update(num_beams=4, length_penalty=1.5, early_stopping=True)
+    beams = dataclasses.replace(own, num_beams=4, length_penalty=1.5, early_stopping=True)
+    assert default_params(model, max_new_tokens=5) == beams
+    model.generation_config.update(early_stopping="never")
+    with pytest.raises(ModelError, match="asks for early_stopping='never', which no engine serves"):
         default_params(model, max_new_tokens=5)
 
 

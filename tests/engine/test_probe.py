@@ -11,6 +11,7 @@ from transformers import LlamaForCausalLM
 from llmsearch_optuna.engine import Engine, GenerateEngine, SlotEngine
 from llmsearch_optuna.engine.backend import model_backend
 from llmsearch_optuna.engine.forward import Forward
+from llmsearch_optuna.engine.modes import ModeEngine
 from llmsearch_optuna.engine.probe import probe
 
 
@@ -73,5 +74,6 @@ def test_the_log_says_which_engine_runs_and_why(
 ) -> None:
     with caplog.at_level(logging.INFO, logger="llmsearch_optuna"):
         backend = model_backend(tiny_model(family), tiny_tokenizer(), batch_size=16)
-    assert isinstance(backend.engine, engine)
+    assert isinstance(backend.engine, ModeEngine)
+    assert isinstance(backend.engine.rows, engine)
     assert caplog.messages[-1].startswith(told)

@@ -17,6 +17,7 @@ from transformers import PreTrainedModel
 from llmsearch_optuna.engine import Completion, GenerateEngine, Request, SlotEngine
 from llmsearch_optuna.engine.backend import model_backend
 from llmsearch_optuna.engine.forward import Forward
+from llmsearch_optuna.engine.modes import ModeEngine
 from llmsearch_optuna.engine.prefill import PromptCache
 from llmsearch_optuna.params import GenerationParams
 
@@ -121,7 +122,8 @@ def test_a_model_spread_over_several_places_gives_the_same(tmp_path: Path) -> No
         offload_dir=str(tmp_path),
     )
     backend = model_backend(spread, tiny_tokenizer(), batch_size=8)
-    assert isinstance(backend.engine, SlotEngine)
+    assert isinstance(backend.engine, ModeEngine)
+    assert isinstance(backend.engine.rows, SlotEngine)
     assert backend.engine.generate(all_requests()) == expected
 
 

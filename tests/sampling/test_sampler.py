@@ -17,7 +17,7 @@ from transformers import (
 
 from llmsearch_optuna.errors import LogitsError
 from llmsearch_optuna.params import GenerationParams
-from llmsearch_optuna.sampling import SamplingRows, filtered_logits, penalise, sample
+from llmsearch_optuna.sampling import SamplingRows, draw, filtered_logits, penalise, sample
 
 MIXED = [
     GenerationParams(),
@@ -105,6 +105,52 @@ def test_frequencies_along_the_steps_are_the_distribution_too() -> None:
     observed = torch.bincount(sample(logits.expand(draws, vocab), rows, steps_of(draws)), minlength=vocab)
     expected = logits[0].double().softmax(-1) * draws
     assert stats.chisquare(observed.numpy(), expected.numpy()).pvalue > 1e-3
+
+
+NEARLY_IDLE = st.fixed_dictionaries(
+    {},
+    optional={
+        "do_sample": st.booleans(),
+        "temperature": st.sampled_from([0.0, 1.0, 0.7]),
+        "top_n_sigma": st.just(2.0),
+        "top_h": st.sampled_from([0.5, 1.0]),
+        "top_k": st.sampled_from([0, 1, 4]),
+        "top_p": st.sampled_from([1.0, 0.8]),
+        "min_p": st.sampled_from([0.0, 0.1]),
+        "typical_p": st.sampled_from([1.0, 0.9]),
+        "epsilon_cutoff": st.sampled_from([0.0, 1e-3]),
+        "eta_cutoff": st.sampled_from([0.0, 1e-3]),
+        "tfs": st.sampled_from([1.0, 0.9]),
+        "top_a": st.sampled_from([0.0, 0.1]),
+        "mirostat_tau": st.just(2.0),
+        "mirostat_eta": st.sampled_from([0.1, 0.3]),
+        "repetition_penalty": st.sampled_from([1.0, 1.2]),
+        "encoder_repetition_penalty": st.sampled_from([1.0, 1.2]),
+        "no_repeat_ngram_size": st.sampled_from([0, 2]),
+        "generation_seed": st.integers(0, 2),
+    },
+)
+
+
+@given(NEARLY_IDLE, st.sampled_from([3, 40, 400]), st.integers(0, 10**6))
+@settings(deadline=None, max_examples=300)
+def test_the_canonical_form_draws_the_same_tokens(values: dict[str, float], vocab: int, seed: int) -> None:
+    params = GenerationParams.from_dict(values)
+    generator = torch.Generator().manual_seed(seed)
+    # Coarse logits, so that there are ties everywhere.
+    logits = (torch.randn(20, vocab, generator=generator) * 2).round()
+    context = torch.randint(vocab, (4,), generator=generator).tolist()
+    drawn = [
+        draw(
+            penalise(logits, [one] * 20, [context[:2]] * 20, [context] * 20),
+            SamplingRows.build([one] * 20, [seed] * 20),
+            steps_of(20),
+        )
+        for one in (params, params.canonical)
+    ]
+    assert torch.equal(drawn[0].tokens, drawn[1].tokens)
+    if not params.greedy:
+        assert torch.equal(drawn[0].surprises, drawn[1].surprises)
 
 
 @pytest.mark.parametrize("params", MIXED[1:])
