@@ -53,6 +53,7 @@ class Plan:
         metric: The metric's name.
         text: ``(trial, position) -> completion``.
         prompt: ``(position) -> prompt``.
+        error: What failed trials failed with.
     """
 
     trials: int = 12
@@ -70,6 +71,7 @@ class Plan:
         WORDS[(position * 7 + index * (1 + trial % 3)) % len(WORDS)] for index in range(12)
     )
     prompt: Callable[[int], str] = lambda position: f"Question {position}: which colours are there? Answer:"
+    error: str = "row 3 scored nan"
 
 
 def write_study(path: Path, plan: Plan | None = None) -> tuple[optuna.Study, RDBStorage]:
@@ -143,7 +145,7 @@ def _trial(
     if is_baseline:
         attributes[BASELINE] = "greedy" if order == -1 else "model default"
     if state == TrialState.FAIL:
-        attributes[ERROR] = "row 3 scored nan"
+        attributes[ERROR] = plan.error
     trial = create_trial(
         state=state,
         value=float(scores.mean()) if state == TrialState.COMPLETE else None,

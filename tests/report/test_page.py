@@ -1,0 +1,157 @@
+"""One self-contained page: complete, and deaf to what the texts in it say."""
+
+import base64
+import hashlib
+import re
+import time
+from pathlib import Path
+
+import pytest
+from conftest import Written
+from pages import HOSTILE_PLAN, Page, make_hostile
+from plotly.offline import get_plotlyjs
+from synthetic_studies import Plan, write_study
+from test_hostile import EVIL, HOSTILE
+
+from llmsearch_optuna.cli import main
+from llmsearch_optuna.errors import StorageError
+from llmsearch_optuna.report import render_report, write_report
+from llmsearch_optuna.storage import open_storage
+from llmsearch_optuna.terminal import excerpt, printable
+
+FIGURES = {"standings", "history", "curves", "importances", "quality", "seeds", "heat-map", "cost-figure"}
+
+
+def policy_of(page: Page) -> dict[str, list[str]]:
+    contents = [str(value) for tag, name, value in page.attributes if (tag, name) == ("meta", "content")]
+    (policy,) = [content for content in contents if "default-src" in content]
+    return {words[0]: words[1:] for words in (part.split() for part in policy.split(";"))}
+
+
+def test_the_page_has_everything_and_needs_nothing(written: Written) -> None:
+    study, storage = written()
+    page = Page(render_report(study, storage))
+    figures = {name.removesuffix("-data") for name in page.data}
+    assert figures == FIGURES | {"slice-0", "slice-1", "slice-2", "browser"}
+    assert study.user_attrs["llmsearch_verdict"]["sentence"].replace("`", "")[1:] in page.words
+    assert not [one for one in page.attributes if one[1] in ("src", "action") or one[1].startswith("on")]
+    links = [str(value) for _, name, value in page.attributes if name == "href"]
+    assert links
+    assert all(re.fullmatch(r"#[\w-]+", link) for link in links)
+    ids = {value for _, name, value in page.attributes if name == "id"}
+    assert {link[1:] for link in links} <= ids
+
+
+def test_only_our_two_scripts_may_run(written: Written) -> None:
+    page = Page(render_report(*written()))
+    policy = policy_of(page)
+    assert policy["default-src"] == ["'none'"]
+    assert len(page.scripts) == 2
+    assert get_plotlyjs() in page.scripts
+    hashes = {f"'sha256-{base64.b64encode(hashlib.sha256(one.encode()).digest()).decode()}'" for one in page.scripts}
+    assert set(policy["script-src"]) == hashes
+    assert policy["img-src"] == ["data:", "blob:"]
+    assert "connect-src" not in policy
+
+
+def test_every_trial_is_listed(written: Written) -> None:
+    study, storage = written()
+    content = render_report(study, storage)
+    assert content.count("<td>complete</td>") == 9
+    assert content.count("<td>pruned</td>") == 4
+    assert content.count("<td>fail</td>") == 1
+    assert "row 3 scored nan" in content
+    assert "All 14 trials" in content
+
+
+def test_hostile_texts_stay_texts(tmp_path: Path) -> None:
+    study, storage = write_study(tmp_path / "x.db", HOSTILE_PLAN)
+    make_hostile(study, storage)
+    content = render_report(study, storage)
+    content.encode()
+    page, usual = Page(content), Page(render_report(*write_study(tmp_path / "y.db", Plan())))
+    assert set(page.tags) <= set(usual.tags) | {"details", "summary"}
+    assert page.scripts == usual.scripts
+    assert not [one for one in page.attributes if one[1] in ("src", "action") or one[1].startswith("on")]
+    shown = [sample["texts"] for sample in page.data["browser-data"]["samples"]]
+    expected = {printable(excerpt(text, 4000), newlines=True) for text in HOSTILE.values()}
+    assert {text for texts in shown for text in texts} == expected
+    assert printable(EVIL) in page.words
+    hidden = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\u2028\u2029]")
+    assert not hidden.search(page.words)
+
+
+@pytest.mark.parametrize(
+    ("plan", "told"),
+    [
+        (Plan(complete=False), "No trial is fully evaluated yet. 14 trials have begun."),
+        (Plan(trials=0, baselines=False), "No trial has begun yet"),
+        (Plan(held_out=0), "No samples are held out"),
+        (Plan(held_out=0, trials=1, baselines=False), "The best of 1 fully evaluated trials, trial 0"),
+        (Plan(by_sample=False), "compares it with the baselines on held-out samples"),
+        (Plan(maximize=False), "lower is better"),
+        (Plan(baselines=False), "No verdict: the study has no fully evaluated baseline"),
+        (Plan(trials=0), "trials: 2 complete"),
+    ],
+)
+def test_a_page_for_any_study(plan: Plan, told: str, written: Written) -> None:
+    page = Page(render_report(*written(plan)))
+    assert told in page.words
+    assert ("heat-map-data" in page.data) == (plan.by_sample and plan.complete and (plan.trials > 0 or plan.baselines))
+    assert ("browser-data" in page.data) == (plan.complete and plan.trials + 2 * plan.baselines > 1)
+    assert "nan" not in re.sub(r"scored nan", "", page.words).split()
+
+
+def test_an_outdated_verdict_says_so(tmp_path: Path) -> None:
+    study, storage = write_study(tmp_path / "x.db")
+    assert "gone on since" not in render_report(study, storage)
+    study.set_user_attr("llmsearch_verdict", {**study.user_attrs["llmsearch_verdict"], "best": "runner-up 1"})
+    assert "The search has gone on since" in Page(render_report(study, storage)).words
+
+
+def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    study, _ = write_study(tmp_path / "x.db")
+    monkeypatch.chdir(tmp_path)
+    assert main(["report", "x.db"]) == 0
+    assert capsys.readouterr().out == "report of study `synthetic`: report.html\n"
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert page == render_report(study, open_storage("sqlite:///x.db"))
+    assert main(["report", "x.db", "-o", "new/page.html", "--study", "synthetic"]) == 0
+    assert (tmp_path / "new" / "page.html").read_text(encoding="utf-8") == page
+
+
+def test_what_the_command_refuses(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_study(tmp_path / "x.db")
+    content = (tmp_path / "x.db").read_bytes()
+    for output, told in (
+        (tmp_path / "x.db", "`--output` must not be the database itself"),
+        (tmp_path, "the report cannot be written to"),
+        (tmp_path / "x.db" / "y.html", "the report cannot be written to"),
+    ):
+        assert main(["report", str(tmp_path / "x.db"), "-o", str(output)]) == 1
+        error = capsys.readouterr().err
+        assert told in error
+        assert error.count("\n") == 1
+    assert main(["report", str(tmp_path / "no.db")]) == 1
+    assert (tmp_path / "x.db").read_bytes() == content
+
+
+def test_a_page_that_cannot_be_written(written: Written, tmp_path: Path) -> None:
+    study, storage = written()
+    (tmp_path / "file").touch()
+    with pytest.raises(StorageError, match="the report cannot be written"):
+        write_report(study, storage, tmp_path / "file" / "page.html")
+
+
+@pytest.mark.slow
+def test_a_large_study_makes_a_page_soon_and_a_small_one(tmp_path: Path) -> None:
+    words = [f"word{index}" for index in range(300)]
+
+    def text(trial: int, position: int) -> str:
+        return " ".join(words[(position * 31 + index * (1 + trial % 7)) % 300] for index in range(120))
+
+    study, storage = write_study(tmp_path / "x.db", Plan(trials=198, samples=500, held_out=200, text=text))
+    began = time.process_time()
+    write_report(study, storage, tmp_path / "x.html")
+    assert time.process_time() - began <= 20.0
+    assert (tmp_path / "x.html").stat().st_size <= 15e6
