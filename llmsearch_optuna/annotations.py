@@ -15,10 +15,21 @@ from optuna.artifacts.exceptions import ArtifactNotFound
 from optuna.storages import RDBStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
-from optuna_dashboard import get_note, save_note
+from optuna_dashboard import get_note, save_note, save_plotly_graph_object
 from optuna_dashboard._note import get_note_from_system_attrs
 
+from llmsearch_optuna.errors import StorageError
 from llmsearch_optuna.notes import SIGNATURE, completion_lines, study_note, trial_note
+from llmsearch_optuna.report import (
+    plot_cost,
+    plot_history,
+    plot_importances,
+    plot_learning_curves,
+    plot_quality,
+    plot_samples,
+    plot_seeds,
+    plot_standings,
+)
 from llmsearch_optuna.storage import CompletionStore, StoredSample, advisory_lock, sqlite_path
 from llmsearch_optuna.study import finalists, select_finalists, study_key
 from llmsearch_optuna.verdict import stored_verdict
@@ -26,6 +37,22 @@ from llmsearch_optuna.verdict import stored_verdict
 __all__ = ["Annotations", "CompletionArtifacts", "artifact_directory"]
 
 _LOG = logging.getLogger(__name__)
+
+_FIGURES = {
+    "Baselines-and-best": plot_standings,
+    "History": plot_history,
+    "Learning-curves": plot_learning_curves,
+    "Quality-and-tokens": plot_quality,
+    "Seeds": plot_seeds,
+    "Importances": plot_importances,
+    "Cost": plot_cost,
+    "Samples": plot_samples,
+}
+# The dashboard asks for all of them again and again.
+_LARGEST_FIGURE = 200_000
+
+_SHARE_OF_TIME = 0.01
+_FIRST_DRAWING_S = 2.0
 
 _FINISHED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
 
@@ -91,7 +118,8 @@ class Annotations:
     """Writes what is to be seen of one study, as it goes on.
 
     Nothing that goes wrong here ends a search: it is one warning. What a process that was killed did not come to, the
-    next one writes (`complete`).
+    next one writes (`complete`). Figures are drawn while a search runs where all this still takes a hundredth of its
+    time at most.
 
     Args:
         study: The study.
@@ -115,6 +143,8 @@ class Annotations:
         self._artifacts = CompletionArtifacts(storage, directory)
         self._samples: dict[int, StoredSample] | None = None
         self._told: set[str] = set()
+        self._began = time.monotonic()
+        self._drawing_s = _FIRST_DRAWING_S
 
     def before_end(self, trial: optuna.Trial) -> None:
         """Attaches its completions to a trial that is about to finish, as Optuna attaches nothing to finished ones."""
@@ -146,6 +176,12 @@ class Annotations:
         with self._harmless("notes are not written"), self._alone():
             self._write_missing(self._study.get_trials(deepcopy=False, states=_FINISHED))
 
+    def finish(self) -> None:
+        """Writes the study's note, draws the figures if there is time, and logs how much time all that took."""
+        self.summarise()
+        self.draw_if_there_is_time()
+        _LOG.info("notes, artifacts and figures took %.1f of %.1f s", self.seconds, time.monotonic() - self._began)
+
     def summarise(self) -> None:
         """Writes the study's note: its verdict, and the best beside the baselines."""
         with self._harmless("the study's note is not written"), self._alone():
@@ -157,6 +193,27 @@ class Annotations:
             note, known = study_note(finalists(self._study), verdict), get_note(self._study)
             if note != known and (not known or known.endswith(SIGNATURE)):
                 save_note(self._study, note)
+
+    def draw_if_there_is_time(self) -> None:
+        """Draws the figures, if that leaves the share of the time that all this takes small enough."""
+        if self.seconds + self._drawing_s <= _SHARE_OF_TIME * (time.monotonic() - self._began):
+            self.draw()
+
+    def draw(self) -> None:
+        """Draws the figures that there is enough of a study for; those that are large are left to the report."""
+        before = self.seconds
+        with self._harmless("figures are not drawn"):
+            drawn = {}
+            for name, plot in _FIGURES.items():
+                with contextlib.suppress(StorageError):  # too little to be drawn yet
+                    drawn[name] = plot(self._study, self._storage)
+            with self._alone():
+                for name, figure in drawn.items():
+                    # The dashboard shows no names.
+                    figure.update_layout(title={"text": name.replace("-", " "), "font": {"size": 16}}, margin={"t": 90})
+                    if len(figure.to_json()) <= _LARGEST_FIGURE:
+                        save_plotly_graph_object(self._study, figure, graph_object_id=name)
+        self._drawing_s = self.seconds - before
 
     def _write_missing(self, trials: list[FrozenTrial]) -> None:
         kept = self._storage.get_study_system_attrs(self._id)

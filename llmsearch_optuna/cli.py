@@ -1,6 +1,7 @@
 """The command line: argument parsing and printing only."""
 
 import argparse
+import contextlib
 import dataclasses
 import json
 import logging
@@ -19,6 +20,7 @@ import optuna
 
 from llmsearch_optuna import __version__
 from llmsearch_optuna.comparison import compare_outputs, compare_scores
+from llmsearch_optuna.dashboard import annotate_studies, dashboard_server
 from llmsearch_optuna.display import print_completions, print_diagnosis, print_finalists, print_verdict
 from llmsearch_optuna.errors import ConfigurationError, LlmsearchError
 from llmsearch_optuna.export import TARGETS, trace, write_hf, write_json
@@ -146,6 +148,11 @@ def _parser() -> argparse.ArgumentParser:
     for command in (best, confirm, show, report):
         command.add_argument("database", metavar="DB", help="an SQLite file or a storage URL")
         command.add_argument("--study", metavar="NAME", help="which study of the database")
+
+    dashboard = commands.add_parser("dashboard", help="optuna-dashboard on a database, for this machine only")
+    dashboard.add_argument("database", metavar="DB", help="an SQLite file or a storage URL")
+    dashboard.add_argument("--port", type=int, default=8080, metavar="N", help="where it listens (8080); 0: any port")
+    dashboard.set_defaults(command=_dashboard)
 
     export = commands.add_parser("export", help="found parameters for other systems, in their names")
     export.add_argument("database", metavar="DB", help="an SQLite file or a storage URL")
@@ -303,6 +310,17 @@ def _report(options: argparse.Namespace) -> None:
         raise ConfigurationError(f"`--output` must not be the database itself, got {options.output}")
     write_report(study, storage, options.output)
     print(printable(f"report of study `{study.study_name}`: {options.output}"))
+
+
+def _dashboard(options: argparse.Namespace) -> None:
+    url = sqlite_url(options.database)
+    with dashboard_server(url, options.port) as server:
+        left = annotate_studies(url)
+        if left is not None:
+            print(printable(f"notes and figures are left as they are: {left}"), file=sys.stderr)
+        print(f"http://127.0.0.1:{server.server_port}/  (Ctrl-C ends it)", flush=True)
+        with contextlib.suppress(KeyboardInterrupt):
+            server.serve_forever()
 
 
 def _export(options: argparse.Namespace) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -24,6 +25,7 @@ _LONGEST_COMPLETION = 700
 _LONGEST_REFERENCE = 300
 _LONGEST_PROMPT = 300
 _MOST_LINES = 15
+_WIDTH = 100
 
 _PUNCTUATION = re.compile(r"[!-/:-@\[-`{-~]")
 _BACKTICKS = re.compile(r"`+")
@@ -53,7 +55,7 @@ def trial_note(
             "",
             f"### {rank}: {score}",
             "",
-            f"row {completion.row}, {len(completion.token_ids)} tokens, ended by {completion.finish_reason}",
+            f"row {completion.row}, {completion.token_count} tokens, ended by {completion.finish_reason}",
             "",
             *_block(completion.text, _LONGEST_COMPLETION),
             "",
@@ -110,7 +112,7 @@ def completion_lines(completions: Sequence[StoredCompletion], samples: Mapping[i
                 "reference": _reference_text(samples[completion.position].reference),
                 "prompt": excerpt(samples[completion.position].prompt, _LONGEST_PROMPT),
                 "finish_reason": completion.finish_reason,
-                "tokens": len(completion.token_ids),
+                "tokens": completion.token_count,
             }
         )
         + "\n"
@@ -152,7 +154,7 @@ def _facts(trial: FrozenTrial, completions: Sequence[StoredCompletion]) -> Itera
         yield "parameters", _inline(describe_params(trial_params(trial)))
     yield "samples", str(len(completions))
     if completions:
-        counts = [len(one.token_ids) for one in completions]
+        counts = [one.token_count for one in completions]
         yield "tokens", f"{sum(counts):,} ({sum(counts) / len(counts):.1f} per completion)"
         reasons = [one.finish_reason for one in completions]
         yield "ended by", ", ".join(f"{reason} {reasons.count(reason)}" for reason in sorted(set(reasons)))
@@ -185,12 +187,21 @@ def _inline(text: str) -> str:
 
 def _block(text: str, most: int) -> list[str]:
     """A text between fences that are longer than any run of backticks in it."""
-    shown = excerpt(printable(text, newlines=True), most).split("\n")
+    lines = excerpt(printable(text, newlines=True), most).split("\n")
+    shown = [part for line in lines for part in _wrapped(line)]
     if len(shown) > _MOST_LINES:
         shown = [*shown[:_MOST_LINES], f"... ({len(shown) - _MOST_LINES} more lines)"]
     longest = max((len(run) for line in shown for run in _BACKTICKS.findall(line)), default=0)
     fence = "`" * max(3, longest + 1)
     return [f"{fence}text", *shown, fence]
+
+
+def _wrapped(line: str) -> list[str]:
+    """A line broken where there is a space, as the dashboard does not break it; nothing of it is lost."""
+    parts = textwrap.wrap(
+        line, _WIDTH, expand_tabs=False, replace_whitespace=False, drop_whitespace=False, break_on_hyphens=False
+    )
+    return parts or [line]
 
 
 def _table(head: Sequence[str], rows: Iterator[tuple[str, ...]] | Sequence[tuple[str, ...]]) -> list[str]:

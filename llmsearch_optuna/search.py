@@ -86,7 +86,7 @@ def run_search(
             else:
                 break
         if annotations is not None:
-            annotations.summarise()
+            annotations.finish()
     failed = study.get_trials(deepcopy=False, states=(TrialState.FAIL,))
     if failed and len(failed) == len(study.get_trials(deepcopy=False, states=_FINISHED)):
         raise TrialError(f"all {len(failed)} trials failed, the first with: {failed[0].user_attrs.get(ERROR)}")
@@ -315,6 +315,7 @@ class _Search:
         self._on_finished()
         if self._annotations is not None:
             self._annotations.after_end(told)
+            self._annotations.draw_if_there_is_time()
         if not self._claims.shared:
             self._latest = max(self._latest, rounds_passed(told))
         one = self._in_flight.pop(trial.number, None)

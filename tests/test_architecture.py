@@ -35,7 +35,7 @@ LEVELS = [
         "report",
         "verdict",
     },
-    {"annotations", "export", "notes"},
+    {"annotations", "dashboard", "export", "notes"},
     {"display", "interruption", "progress", "search", "tuner", "launch", "demo", "cli"},
 ]
 
