@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from tiny_models import tiny_model, tiny_tokenizer
 from tiny_studies import make_tuner, search
@@ -20,7 +20,7 @@ from transformers import GenerationConfig, LogitsProcessorList
 from llmsearch_optuna.cli import main
 from llmsearch_optuna.errors import StorageError
 from llmsearch_optuna.export import TARGETS, Exported, to_hf, to_llamacpp, to_openai, to_vllm, trace, write_hf
-from llmsearch_optuna.params import PARAMETER_TYPES, TRUNCATIONS, GenerationParams
+from llmsearch_optuna.params import BEAM_PARAMETERS, PARAMETER_TYPES, TRUNCATIONS, GenerationParams
 from llmsearch_optuna.sampling import SamplingRows, filtered_logits, penalise
 from llmsearch_optuna.storage import CompletionStore, open_storage
 from llmsearch_optuna.study import open_study, study_key, trial_params
@@ -126,6 +126,10 @@ class TestVllm:
         names = {*RICH.to_dict()} - {"temperature", "max_new_tokens"}
         assert told(to_vllm(RICH)) == names
 
+    def test_beams_are_told_of(self) -> None:
+        assert told(to_vllm(GenerationParams(num_beams=3, length_penalty=2.0))) == {"num_beams", "length_penalty"}
+        assert to_hf(GenerationParams(num_beams=3, length_penalty=2.0)).values["num_beams"] == 3
+
 
 class TestLlamaCpp:
     def test_values(self) -> None:
@@ -196,9 +200,10 @@ def test_no_parameter_is_dropped_in_silence(target: str, data: st.DataObject) ->
     name = data.draw(st.sampled_from(names))
     value = data.draw(ON[PARAMETER_TYPES[name]])
     make = TARGETS[target][1]
-    base = {"temperature": 0.5, "generation_seed": 0}
-    without = make(GenerationParams.from_dict(base), ())
-    found = make(GenerationParams.from_dict({**base, name: value}), ())
+    base = {"temperature": 0.5, "generation_seed": 0} | ({"num_beams": 2} if name in BEAM_PARAMETERS else {})
+    before, after = GenerationParams.from_dict(base), GenerationParams.from_dict({**base, name: value})
+    assume(before.canonical != after.canonical)
+    without, found = make(before, ()), make(after, ())
     assert found.values != without.values or name in told(found)
     assert all("\n" not in warning for warning in found.warnings)
     json.dumps(found.values)

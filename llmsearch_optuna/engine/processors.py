@@ -40,10 +40,12 @@ def logits_processors(
             others to begin with as many pad tokens as it has more tokens.
 
     Raises:
-        ParameterError: A parameter is wrong.
+        ParameterError: A parameter is wrong, or there is more than one beam: these are beyond a logits processor.
     """
     if not isinstance(params, GenerationParams):
         params = GenerationParams.from_dict(params)
+    if params.beams:
+        raise ParameterError(f"`num_beams` must be 1 for logits processors, which see no beams, got {params.num_beams}")
     endless = dataclasses.replace(params, max_new_tokens=_WITHOUT_END)
     return LogitsProcessorList([_SeededSampler(endless, tokenizer, inputs)])
 
@@ -122,7 +124,7 @@ class _SeededSampler(LogitsProcessor):
         return forced
 
     def _going_on(self, input_ids: torch.Tensor) -> RowChooser | None:
-        """The chooser of the pass that these ids belong to, if it has begun; it learns which rows ``generate`` ended."""
+        """The chooser of the pass that these ids belong to, if it has begun; it learns which rows have ended."""
         if self._chooser is None or self._expected is None or self._expected.shape != input_ids.shape:
             return None
         if not torch.equal(self._expected[:, :-1], input_ids[:, :-1]):

@@ -23,25 +23,6 @@ class Exported(NamedTuple):
     warnings: tuple[str, ...]
 
 
-_OFF: Mapping[str, float] = MappingProxyType(
-    {
-        "top_k": 0,
-        "top_p": 1.0,
-        "min_p": 0.0,
-        "typical_p": 1.0,
-        "epsilon_cutoff": 0.0,
-        "eta_cutoff": 0.0,
-        "tfs": 1.0,
-        "top_a": 0.0,
-        "repetition_penalty": 1.0,
-        "encoder_repetition_penalty": 1.0,
-        "no_repeat_ngram_size": 0,
-    }
-)
-"""Values without effect."""
-
-_PENALTIES = ("repetition_penalty", "encoder_repetition_penalty", "no_repeat_ngram_size")
-
 # Which decide what is generated in every system, one way or another.
 _COMMON = ("do_sample", "max_new_tokens", "generation_seed")
 
@@ -73,7 +54,9 @@ def to_hf(params: GenerationParams, stop: Sequence[str] = ()) -> Exported:
     """
     warnings = [
         *_lacking(params, HF_NAMES, "transformers"),
-        *_own_noise(params, "transformers", "llmsearch_optuna.logits_processors brings ours along"),
+        *_own_noise(
+            params, "transformers", "" if params.beams else "llmsearch_optuna.logits_processors brings ours along"
+        ),
     ]
     if stop:
         warnings.append(f"stop={_shown(stop)}: pass stop_strings and tokenizer to model.generate")
@@ -205,12 +188,7 @@ TARGETS: Mapping[str, tuple[str, Callable[[GenerationParams, Sequence[str]], Exp
 
 def _in_force(params: GenerationParams) -> dict[str, Any]:
     """The parameters that have an effect, but for those that every system has."""
-    values = {name: value for name, value in params.to_dict().items() if name not in _COMMON}
-    if params.greedy:
-        values = {name: value for name, value in values.items() if name in _PENALTIES}
-    if "mirostat_tau" not in values:
-        values.pop("mirostat_eta", None)
-    return {name: value for name, value in values.items() if value != _OFF.get(name)}
+    return {name: value for name, value in params.canonical.to_dict().items() if name not in _COMMON}
 
 
 def _lacking(params: GenerationParams, known: Iterable[str], system: str) -> Iterator[str]:
