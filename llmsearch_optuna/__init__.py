@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from llmsearch_optuna.dimensions import Categorical, Float, Int
     from llmsearch_optuna.engine import MultiTokenStoppingCriteria, logits_processors
+    from llmsearch_optuna.engine.http import OpenAIServer
     from llmsearch_optuna.metrics import make_metric
     from llmsearch_optuna.objective import GenerationObjective
     from llmsearch_optuna.params import GenerationParams
@@ -28,6 +29,7 @@ __all__ = [
     "GenerationParams",
     "Int",
     "MultiTokenStoppingCriteria",
+    "OpenAIServer",
     "PairedPruner",
     "SearchSpace",
     "Tuner",
@@ -45,6 +47,7 @@ _HOMES = {
     "GenerationParams": "params",
     "Int": "dimensions",
     "MultiTokenStoppingCriteria": "engine",
+    "OpenAIServer": "engine.http",
     "PairedPruner": "pruning",
     "SearchSpace": "space",
     "Tuner": "tuner",

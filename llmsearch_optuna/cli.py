@@ -229,7 +229,7 @@ def _doctor(options: argparse.Namespace) -> None:
     _prepare_model_libraries()
     from llmsearch_optuna.launch import build_tuner  # noqa: PLC0415
 
-    print_diagnosis(build_tuner(file).diagnosis())
+    print_diagnosis(build_tuner(file).diagnosis(file.space))
 
 
 def _prepare_model_libraries() -> None:

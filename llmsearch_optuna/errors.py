@@ -12,7 +12,9 @@
     │   └── LeaseLostError       another worker has taken a trial over
     ├── TrialError               fails the trial it happens in, and nothing else
     │   ├── ScorerError          the scorer raised, returned NaN or the wrong number of scores
-    │   └── LogitsError          the model's logits hold NaN or inf
+    │   ├── LogitsError          the model's logits hold NaN or inf
+    │   └── RequestRefusedError  a server that generates finds fault with a request
+    ├── ServerError              a server that generates is gone, or takes no requests
     └── MemoryExhaustedError     the model does not fit even with one row per batch
 
 Messages are one line: what is wrong, the rule, the value, and what to change.
@@ -33,7 +35,9 @@ __all__ = [
     "MetricError",
     "ModelError",
     "ParameterError",
+    "RequestRefusedError",
     "ScorerError",
+    "ServerError",
     "StorageError",
     "StudyFileError",
     "TaskError",
@@ -100,6 +104,14 @@ class ScorerError(TrialError):
 
 class LogitsError(TrialError):
     """The model's logits hold NaN or inf."""
+
+
+class RequestRefusedError(TrialError):
+    """A server that generates finds fault with a request."""
+
+
+class ServerError(LlmsearchError):
+    """A server that generates is gone, or takes no requests: the search stops, and can be taken up again."""
 
 
 class MemoryExhaustedError(LlmsearchError):

@@ -58,9 +58,9 @@ def trial_flaws(trial: RawTrial, completions: Sequence[RawCompletion], rows: Map
         except (LlmsearchError, ValueError, TypeError, AttributeError) as error:
             yield f"its parameters cannot be read: {error}"
     if "tokens" in trial.user_attrs and trial.state in _EVALUATED:
-        told, stored = parsed(trial.user_attrs["tokens"]), [parsed(row.token_ids) for row in completions]
-        if all(isinstance(one, list) for one in stored) and told != sum(map(len, stored)):
-            yield f"its completions have {sum(map(len, stored))} tokens, but {told} are noted"
+        told, stored = parsed(trial.user_attrs["tokens"]), [_token_count(row) for row in completions]
+        if all(isinstance(one, int) for one in stored) and told != sum(stored):
+            yield f"its completions have {sum(stored)} tokens, but {told} are noted"
 
 
 def _state_flaws(trial: RawTrial, count: int, samples: int) -> Iterator[str]:
@@ -110,7 +110,8 @@ def completion_flaws(completions: Sequence[RawCompletion]) -> Iterator[str]:
         for name, is_readable in readable.items():
             if not is_readable:
                 flaws[f"{name} of the completions at positions {{}} cannot be read"].append(row.position)
-        if readable["tokens"] and row.token_count not in (None, len(tokens)):
+        # Servers tell the number of tokens only.
+        if readable["tokens"] and tokens and row.token_count not in (None, len(tokens)):
             flaws["the completions at positions {} have other numbers of tokens than noted"].append(row.position)
     for what, positions in flaws.items():
         yield what.format(listed(positions))
@@ -135,6 +136,14 @@ def parsed(text: Any) -> Any:
         return json.loads(text)
     except (ValueError, TypeError, RecursionError):
         return None
+
+
+def _token_count(row: RawCompletion) -> Any:
+    """As many as there are, or as a server told; ``None`` where that cannot be read."""
+    tokens = parsed(row.token_ids)
+    if not isinstance(tokens, list):
+        return None
+    return len(tokens) or row.token_count or 0
 
 
 def _is_number(value: Any) -> bool:

@@ -195,6 +195,7 @@ class HoldOut:
                             token_ids=completion.token_ids,
                             finish_reason=completion.finish_reason,
                             score=None,
+                            tokens_told=completion.tokens_told,
                         ),
                     )
                     for (position, group), completion in zip(part, completions, strict=True)
@@ -210,6 +211,7 @@ class HoldOut:
                 prompt_ids=self.samples[position].token_ids,
                 params=group.params,
                 stopping=self.stopping,
+                row=self.samples[position].row,
             )
             for position, group in wanted
         ]

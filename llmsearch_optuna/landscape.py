@@ -108,7 +108,7 @@ class Landscape:
             ),
             rows=np.array([one.row for one in completions[0]], dtype=np.int64),
             scores=np.array([[one.score for one in own] for own in completions], dtype=np.float64),
-            tokens=np.array([[len(one.token_ids) for one in own] for own in completions], dtype=np.int64),
+            tokens=np.array([[one.token_count for one in own] for own in completions], dtype=np.int64),
             about={**study_fingerprint(study), **versions},
         )
 

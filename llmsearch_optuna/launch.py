@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 import datasets
 import optuna
@@ -11,6 +11,7 @@ import optuna
 from llmsearch_optuna.data import load_data
 from llmsearch_optuna.demo.dataset import demo_samples
 from llmsearch_optuna.demo.model import demo_model_directory
+from llmsearch_optuna.engine.http import OpenAIServer
 from llmsearch_optuna.engine.model import LoadedModel, load_model
 from llmsearch_optuna.errors import ConfigurationError, StorageError, TaskError
 from llmsearch_optuna.landscape import Landscape
@@ -20,7 +21,7 @@ from llmsearch_optuna.prompts import PromptSource
 from llmsearch_optuna.pruning import make_pruner
 from llmsearch_optuna.storage import CompletionStore, sqlite_url
 from llmsearch_optuna.study import open_study
-from llmsearch_optuna.study_file import STUDY_FILE, Choice, PrunerChoice, StudyFile
+from llmsearch_optuna.study_file import STUDY_FILE, Choice, ModelSection, PrunerChoice, StudyFile
 from llmsearch_optuna.task import as_dataset, check_columns
 from llmsearch_optuna.tuner import Tuner
 from llmsearch_optuna.verdict import Verdict, no_holdout
@@ -48,17 +49,24 @@ def build_tuner(file: StudyFile) -> Tuner:
     check_columns(rows, source)
     check_references(metric, list(rows.select_columns(file.data.eval_cols)))
     make_pruner(file.pruner.name, (1, 2), file.pruner.arguments, corpus_only=isinstance(metric, CorpusMetric))
-    model, tokenizer = _model(file)
+    generator: dict[str, Any]
+    if file.model is None:
+        generator = {"engine": _server(file)}
+    else:
+        loaded = _model(file.model, file.directory)
+        generator = {
+            "model": loaded.model,
+            "tokenizer": loaded.tokenizer,
+            "batch_size": file.model.batch_size,
+            "replay_bytes": file.model.replay_bytes,
+        }
     return Tuner(
-        model=model,
-        tokenizer=tokenizer,
+        **generator,
         dataset=rows,
         scorer=metric,
         column_mapping={"input_cols": file.data.input_cols, "eval_cols": file.data.eval_cols},
         prompt_template=file.data.prompt_template,
         messages=file.data.messages,
-        batch_size=file.model.batch_size,
-        replay_bytes=file.model.replay_bytes,
         tokenizer_encode_args=file.data.encode_args,
         tokenizer_decode_args=file.data.decode_args,
         seed=file.study.seed,
@@ -192,17 +200,23 @@ def _rows(file: StudyFile) -> datasets.Dataset:
     return load_data(file.data.path, directory=file.directory, config=file.data.config, split=file.data.split)
 
 
-def _model(file: StudyFile) -> LoadedModel:
-    local = file.directory / file.model.name
-    if file.model.name == _DEMO:
+def _model(section: ModelSection, directory: Path) -> LoadedModel:
+    local = directory / section.name
+    name = str(local) if local.is_dir() else section.name
+    if section.name == _DEMO:
         name = str(demo_model_directory())
-    else:
-        name = str(local) if local.is_dir() else file.model.name
     return load_model(
         name,
-        device=file.model.device,
-        dtype=file.model.dtype,
-        revision=file.model.revision,
-        gguf_file=file.model.gguf_file,
-        allow_pickle=file.model.allow_pickle,
+        device=section.device,
+        dtype=section.dtype,
+        revision=section.revision,
+        gguf_file=section.gguf_file,
+        allow_pickle=section.allow_pickle,
     )
+
+
+def _server(file: StudyFile) -> OpenAIServer:
+    assert file.engine is not None  # noqa: S101 - StudyFile has either
+    arguments = dataclasses.asdict(file.engine)
+    del arguments["kind"]
+    return OpenAIServer(kind=arguments.pop("server"), **arguments)

@@ -187,6 +187,7 @@ class Evaluation:
                 token_ids=completion.token_ids,
                 finish_reason=completion.finish_reason,
                 score=None if scores is None else scores[index],
+                tokens_told=completion.tokens_told,
             )
             for index, (sample, completion, prediction) in enumerate(
                 zip(samples, completions, predictions, strict=True)
@@ -197,7 +198,7 @@ class Evaluation:
         elif self._scores is not None:
             report_scores(self._trial, self._scores)
         self._count(rows)
-        self.tokens_of_process += sum(len(completion.token_ids) for completion in completions)
+        self.tokens_of_process += sum(completion.token_count for completion in completions)
         self.tokens_replayed += sum(completion.replayed for completion in completions)
         self._trial.report(self.value, step=self.scored)
         self._judge()
@@ -209,6 +210,7 @@ class Evaluation:
                 prompt_ids=sample.token_ids,
                 params=self.params,
                 stopping=self._objective.stopping,
+                row=sample.row,
             )
             for sample in samples
         ]
@@ -251,7 +253,7 @@ class Evaluation:
                 raise ScorerError(f"row {sample.row} scored {score}, but `score_range` is [{low}, {high}]")
 
     def _count(self, rows: Sequence[StoredCompletion]) -> None:
-        self.tokens += sum(len(row.token_ids) for row in rows)
+        self.tokens += sum(row.token_count for row in rows)
         self._finish_reasons.update(row.finish_reason for row in rows)
 
     def _restore(self, stored: Sequence[StoredCompletion]) -> None:

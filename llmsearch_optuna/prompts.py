@@ -1,5 +1,6 @@
 """How a dataset row becomes a prompt."""
 
+import json
 import string
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -24,7 +25,8 @@ class PromptSource:
         input_cols: Columns that the prompt is made of.
         eval_cols: Columns that the scorer sees as the reference.
         prompt_template: ``str.format`` template over `input_cols`.
-        messages: Chat messages (role and ``str.format`` content), put through the tokenizer's chat template.
+        messages: Chat messages (role and ``str.format`` content), put through the tokenizer's chat template; without a
+            tokenizer, the prompt is the messages as JSON, for a server with a template of its own.
             A last message of the assistant is the beginning of its answer, which the completion goes on from.
         sample_preprocessor: ``(tokenizer, **columns) -> prompt`` over `input_cols` and `eval_cols`.
 
@@ -65,7 +67,7 @@ class PromptSource:
         """Whether the prompt comes with its special tokens, because a chat template or the user's code wrote them."""
         return self.prompt_template is None
 
-    def prompt(self, row: Mapping[str, Any], tokenizer: "PreTrainedTokenizerBase") -> str:
+    def prompt(self, row: Mapping[str, Any], tokenizer: "PreTrainedTokenizerBase | None") -> str:
         """The prompt of one row.
 
         Raises:
@@ -76,6 +78,8 @@ class PromptSource:
             return self.prompt_template.format(**inputs)
         if self.messages is not None:
             chat = [{"role": m["role"], "content": m["content"].format(**inputs)} for m in self.messages]
+            if tokenizer is None:
+                return json.dumps(chat, ensure_ascii=False)
             goes_on = chat[-1]["role"] == "assistant"
             return str(
                 tokenizer.apply_chat_template(

@@ -21,6 +21,7 @@ __all__ = [
     "STUDY_FILE",
     "Choice",
     "DataSection",
+    "EngineSection",
     "GenerationSection",
     "ModelSection",
     "PrunerChoice",
@@ -77,6 +78,33 @@ class ModelSection:
     allow_pickle: bool = False
     batch_size: int = 64
     replay_bytes: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineSection:
+    """``[engine]``: a server that generates, in place of ``[model]``; see `OpenAIServer`.
+
+    Attributes:
+        kind: ``"openai"``: a server with the API of OpenAI.
+        base_url: Where it is.
+        model: The model's name there.
+        server: What kind of server it is.
+        api_key_env: The environment variable that holds the API key.
+        max_concurrency: Requests at once.
+        timeout_s: Seconds that an attempt may take.
+        max_retries: How often a request is sent again.
+        probe: Whether to find out first if the server keeps seeds, and takes notice of the parameters.
+    """
+
+    kind: str
+    base_url: str
+    model: str | None = None
+    server: str | None = None
+    api_key_env: str | None = None
+    max_concurrency: int | None = None
+    timeout_s: int | float = 600
+    max_retries: int = 6
+    probe: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,7 +179,8 @@ class StudyFile:
 
     Attributes:
         study: The search.
-        model: The model.
+        model: The model; ``None`` where a server generates.
+        engine: The server that generates; ``None`` where a model does.
         data: The dataset.
         metric: The metric.
         score_range: The least and the largest score that it gives a sample; the metric's own by default.
@@ -164,7 +193,8 @@ class StudyFile:
     """
 
     study: StudySection
-    model: ModelSection
+    model: ModelSection | None
+    engine: EngineSection | None = None
     data: DataSection
     metric: Choice
     score_range: ScoreRange | None
@@ -202,13 +232,15 @@ class StudyFile:
             table = tomllib.loads(text)
         except tomllib.TOMLDecodeError as error:
             raise StudyFileError(f"study file {name} is not valid TOML: {error}") from error
-        sections = ("study", "model", "data", "metric", "space", "generation", "sampler", "pruner")
+        sections = ("study", "model", "engine", "data", "metric", "space", "generation", "sampler", "pruner")
         for section, content in table.items():
             if section not in sections:
                 raise StudyFileError(unknown_name("section", section, sections))
             if not isinstance(content, dict):
                 raise StudyFileError(f"`{section}` must be a section ([{section}]), got {content!r}")
-        for section in ("model", "data", "metric", "space"):
+        if "model" in table and "engine" in table:
+            raise StudyFileError("[model] has no effect with [engine], as a server generates: leave one of them out")
+        for section in ("data", "metric", "space") if "engine" in table else ("model", "data", "metric", "space"):
             if section not in table:
                 raise StudyFileError(f"study file {name} needs a section [{section}]")
         study = _section("study", StudySection, table.get("study", {}))
@@ -218,7 +250,8 @@ class StudyFile:
             study=dataclasses.replace(
                 study, name=study.name or name, storage=_storage_url(study.storage or f"{name}.db", directory)
             ),
-            model=_section("model", ModelSection, table["model"]),
+            model=_section("model", ModelSection, table["model"]) if "model" in table else None,
+            engine=_section("engine", EngineSection, table["engine"]) if "engine" in table else None,
             data=_section("data", DataSection, table["data"]),
             metric=_choice("metric", metric),
             score_range=None if score_range is None else check_score_range(score_range),
@@ -242,13 +275,18 @@ class StudyFile:
 
     def __post_init__(self) -> None:
         """Refuses, before anything is loaded, what would fail after the model is."""
+        model, engine = self.model, self.engine
+        if engine is not None and engine.kind != "openai":
+            raise StudyFileError(unknown_name("kind of engine", engine.kind, ["openai"]))
         for section, key, value, least in (
             ("study", "n_trials", self.study.n_trials, 1),
             ("study", "max_tokens_total", self.study.max_tokens_total, 1),
             ("study", "patience", self.study.patience, 1),
             ("study", "concurrency", self.study.concurrency, 1),
-            ("model", "batch_size", self.model.batch_size, 1),
-            ("model", "replay_bytes", self.model.replay_bytes, 0),
+            ("model", "batch_size", None if model is None else model.batch_size, 1),
+            ("model", "replay_bytes", None if model is None else model.replay_bytes, 0),
+            ("engine", "max_concurrency", None if engine is None else engine.max_concurrency, 1),
+            ("engine", "max_retries", None if engine is None else engine.max_retries, 0),
             ("data", "search_size", self.data.search_size, 1),
             ("data", "holdout_size", self.data.holdout_size, 0),
         ):
@@ -275,7 +313,7 @@ class StudyFile:
         make_pruner(self.pruner.name, (1, 2**31), self.pruner.arguments)
 
 
-_Section = TypeVar("_Section", StudySection, ModelSection, DataSection, GenerationSection)
+_Section = TypeVar("_Section", StudySection, ModelSection, EngineSection, DataSection, GenerationSection)
 
 
 def _section(name: str, kind: type[_Section], table: Mapping[str, Any]) -> _Section:

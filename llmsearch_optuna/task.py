@@ -34,7 +34,7 @@ class Sample:
     Attributes:
         row: Its position in the dataset.
         prompt: The prompt as text.
-        token_ids: The prompt as token ids, without padding.
+        token_ids: The prompt as token ids, without padding; none where only a server has the tokenizer.
         reference: The evaluation columns.
     """
 
@@ -137,7 +137,7 @@ def as_dataset(data: object) -> datasets.Dataset:
 
 
 def render_dataset(
-    dataset: datasets.Dataset, source: PromptSource, tokenizer: "PreTrainedTokenizerBase"
+    dataset: datasets.Dataset, source: PromptSource, tokenizer: "PreTrainedTokenizerBase | None"
 ) -> datasets.Dataset:
     """Adds the columns `_X` (prompt) and `_y` (reference, a dict of the evaluation columns).
 
@@ -145,7 +145,7 @@ def render_dataset(
         TaskError: A column is missing, there is no chat template, or the preprocessor fails on a row.
     """
     names = check_columns(dataset, source)
-    if source.messages is not None and not getattr(tokenizer, "chat_template", None):
+    if source.messages is not None and tokenizer is not None and not getattr(tokenizer, "chat_template", None):
         raise TaskError("the tokenizer has no chat template: set tokenizer.chat_template, or use a prompt_template")
     plain = dataset.with_format(None)
     columns = {name: list(plain[name]) for name in names}
@@ -181,7 +181,7 @@ def check_columns(dataset: datasets.Dataset, source: PromptSource) -> list[str]:
 
 def encode_prompts(
     dataset: datasets.Dataset,
-    tokenizer: "PreTrainedTokenizerBase",
+    tokenizer: "PreTrainedTokenizerBase | None",
     *,
     is_chat: bool,
     encode_args: Mapping[str, Any] | None = None,
@@ -190,7 +190,7 @@ def encode_prompts(
 
     Args:
         dataset: The result of `render_dataset`.
-        tokenizer: The model's tokenizer.
+        tokenizer: The model's tokenizer; without one, only a server knows the tokens, and samples have none.
         is_chat: Whether the prompts come with their special tokens.
         encode_args: The tokenizer's keyword arguments. By default special tokens are added to each plain prompt that
             does not begin with the BOS token. `padding` and `return_tensors` change nothing: prompts are kept unpadded,
@@ -200,6 +200,24 @@ def encode_prompts(
         TaskError: A prompt has no tokens, or the tokenizer does not know or refuses an argument.
     """
     prompts: list[str] = list(dataset["_X"])
+    encoded = {} if tokenizer is None else _encoded(prompts, tokenizer, encode_args, is_chat=is_chat)
+    samples = [
+        Sample(row=row, prompt=prompt, token_ids=tuple(encoded.get(row, ())), reference=reference)
+        for row, (prompt, reference) in enumerate(zip(prompts, dataset["_y"], strict=True))
+    ]
+    for sample in samples:
+        if not sample.token_ids and not (tokenizer is None and sample.prompt):
+            raise TaskError(f"the prompt of row {sample.row} has no tokens: {sample.prompt!r}")
+    return samples
+
+
+def _encoded(
+    prompts: list[str],
+    tokenizer: "PreTrainedTokenizerBase",
+    encode_args: Mapping[str, Any] | None,
+    *,
+    is_chat: bool,
+) -> dict[int, list[int]]:
     arguments = {key: value for key, value in (encode_args or {}).items() if key not in ("padding", "return_tensors")}
     # Tokenizers drop what they do not know; this one they know without naming it.
     known = {*inspect.signature(tokenizer.__call__).parameters, "split_special_tokens"}
@@ -218,14 +236,7 @@ def encode_prompts(
             encoded.update(zip(rows, token_ids, strict=True))
         except (TypeError, ValueError) as error:
             raise TaskError(f"the tokenizer refuses tokenizer_encode_args {arguments}: {error}") from error
-    samples = [
-        Sample(row=row, prompt=prompt, token_ids=tuple(encoded[row]), reference=reference)
-        for row, (prompt, reference) in enumerate(zip(prompts, dataset["_y"], strict=True))
-    ]
-    for sample in samples:
-        if not sample.token_ids:
-            raise TaskError(f"the prompt of row {sample.row} has no tokens: {sample.prompt!r}")
-    return samples
+    return encoded
 
 
 def check_window(samples: Sequence[Sample], window: int | None, max_new_tokens: int) -> None:

@@ -1,6 +1,7 @@
 """The public face: a model, a dataset and a metric; scores, objectives and searches."""
 
 import dataclasses
+import functools
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
@@ -12,7 +13,8 @@ from optuna.storages import RDBStorage
 
 from llmsearch_optuna.annotations import Annotations, artifact_directory
 from llmsearch_optuna.engine import MultiTokenStoppingCriteria, PredictionFunction, Request, Stopping
-from llmsearch_optuna.engine.backend import Backend, function_backend, model_backend
+from llmsearch_optuna.engine.backend import Backend, function_backend, model_backend, server_backend
+from llmsearch_optuna.engine.http import OpenAIServer
 from llmsearch_optuna.engine.model import load_model, place_model
 from llmsearch_optuna.errors import ConfigurationError, MetricError, ModelError, StorageError, TaskError
 from llmsearch_optuna.holdout import HoldOut, confirm
@@ -82,8 +84,9 @@ class Tuner:
     """Finds the generation parameters that score best for a model, a dataset and a metric.
 
     Args:
-        model: A loaded model, or a directory or hub id to load. May be left out with `custom_pred_function`.
-        tokenizer: Its tokenizer; comes with a `model` that is given by name.
+        model: A loaded model, or a directory or hub id to load. Left out with `engine`, and if need be with
+            `custom_pred_function`.
+        tokenizer: Its tokenizer; comes with a `model` that is given by name. Not needed with `engine`.
         dataset: A `datasets.Dataset`, a list of rows or a mapping of columns.
         scorer: ``(y_true: list[dict], y_pred: list[str]) -> float``, or one score per sample; or the name of a metric,
             a `Metric`, or an `evaluate` module.
@@ -104,6 +107,8 @@ class Tuner:
         greater_is_better: Whether a higher score is better.
         seed: Seed of the sample order and of the search.
         custom_pred_function: ``(prompts, generation parameters) -> completions``, in place of the model.
+        engine: A server that generates, in place of the model. Messages go to its chat endpoint, all other prompts to
+            its completions endpoint, as texts. `batch_size` is its business.
         stop: Texts that end a completion; it is cut before the first of them.
         search_size: Samples that trials see; all that the hold-out split leaves by default.
         holdout_size: Samples that no trial sees.
@@ -142,6 +147,7 @@ class Tuner:
         greater_is_better: bool = True,
         seed: int = 42,
         custom_pred_function: PredictionFunction | None = None,
+        engine: OpenAIServer | None = None,
         stop: Sequence[str] = (),
         search_size: int | None = None,
         holdout_size: int = 0,
@@ -162,26 +168,48 @@ class Tuner:
         rows = as_dataset(dataset)
         self.metric: Metric = make_metric(scorer, greater_is_better=greater_is_better)
         self.score_range = _score_range(self.metric, score_range)
-        model, tokenizer = _loaded(model, tokenizer, device)
-        self._encode_args = tokenizer_encode_args
-        self.dataset = render_dataset(rows, self._source, tokenizer)
-        check_references(self.metric, list(self.dataset["_y"]))
-        self._backend: Backend
-        if custom_pred_function is not None:
-            if stop:
-                raise ConfigurationError("stop has no effect on custom_pred_function: let the function stop by itself")
-            self._backend = function_backend(custom_pred_function, tokenizer)
-        elif model is None:
-            raise ModelError("pass a model, or a custom_pred_function in its place")
-        else:
-            self._backend = model_backend(
-                model,
-                tokenizer,
-                batch_size=batch_size,
+        make_backend: Callable[[], Backend]
+        if engine is not None:
+            _refuse_with_engine(
+                model=model,
+                custom_pred_function=custom_pred_function,
+                device=device,
                 replay_bytes=replay_bytes,
-                decode_args=tokenizer_decode_args,
                 is_encoder_decoder=is_encoder_decoder,
+                tokenizer_encode_args=tokenizer_encode_args,
+                tokenizer_decode_args=tokenizer_decode_args,
             )
+            # The server puts messages into its own chat template.
+            writer = None if messages else tokenizer
+            make_backend = functools.partial(
+                server_backend,
+                engine,
+                writer,
+                chat=bool(messages),
+                prefilled=bool(messages and messages[-1].get("role") == "assistant"),
+            )
+        else:
+            loaded, writer = _loaded(model, tokenizer, device)
+            if custom_pred_function is not None:
+                if stop:
+                    raise ConfigurationError("stop has no effect on custom_pred_function: let the function stop itself")
+                make_backend = functools.partial(function_backend, custom_pred_function, writer)
+            elif loaded is not None:
+                make_backend = functools.partial(
+                    model_backend,
+                    loaded,
+                    writer,
+                    batch_size=batch_size,
+                    replay_bytes=replay_bytes,
+                    decode_args=tokenizer_decode_args,
+                    is_encoder_decoder=is_encoder_decoder,
+                )
+            else:
+                raise ModelError("pass a model, or a custom_pred_function in its place, or an engine")
+        self._encode_args = tokenizer_encode_args
+        self.dataset = render_dataset(rows, self._source, writer)
+        check_references(self.metric, list(self.dataset["_y"]))
+        self._backend = make_backend()
         self._stopping = Stopping(eos_token_ids=self._backend.eos_token_ids, strings=tuple(stop))
         self._output_preproc = output_preproc
         self._decode_args = tokenizer_decode_args
@@ -213,7 +241,13 @@ class Tuner:
         check_window(samples, self._backend.window, params.max_new_tokens)
         completions = self._backend.engine.generate(
             [
-                Request(prompt=sample.prompt, prompt_ids=sample.token_ids, params=params, stopping=stopping)
+                Request(
+                    prompt=sample.prompt,
+                    prompt_ids=sample.token_ids,
+                    params=params,
+                    stopping=stopping,
+                    row=sample.row,
+                )
                 for sample in samples
             ]
         )
@@ -230,8 +264,10 @@ class Tuner:
                 ``"doubling"``.
 
         Raises:
-            ConfigurationError: The rungs are wrong, or a prompt and its completion exceed the model's window.
+            ConfigurationError: The rungs are wrong, a prompt and its completion exceed the model's window, or the
+                server that generates does not serve a parameter.
         """
+        self._check_space(space)
         check_window((*self.task.search, *self.task.holdout), self._backend.window, space.longest_completion())
         return GenerationObjective(
             engine=self._backend.engine,
@@ -323,6 +359,7 @@ class Tuner:
         if pruner is None and isinstance(self.metric, CorpusMetric):
             _LOG.info("%s scores no single samples: the median pruner takes the paired one's place", self.metric.name)
         points = self._first_points(space, baselines=baselines, presets=presets)
+        self._check_space(space, [point.params for point in points])
         with exclusive_use(storage):
             database = open_storage(storage)
             with (
@@ -441,15 +478,25 @@ class Tuner:
                 Annotations(study, database, artifact_directory(storage)).summarise()
             return verdict
 
-    def diagnosis(self) -> dict[str, str]:
-        """What a search runs on, by name: the engine and why it is this one, the model, the data, the metric."""
-        prompts = [len(sample.token_ids) for sample in (*self.task.search, *self.task.holdout)]
+    def diagnosis(self, space: SearchSpace | None = None) -> dict[str, str]:
+        """What a search runs on, by name: the engine and why it is this one, the model, the data, the metric.
+
+        Args:
+            space: What shall be searched: a server is asked whether it serves that.
+
+        Raises:
+            ParameterError: It does not.
+        """
+        samples = (*self.task.search, *self.task.holdout)
+        unit = "characters" if self.tokenizer is None else "tokens"
+        prompts = [len(one.prompt if self.tokenizer is None else one.token_ids) for one in samples]
         return {
             "engine": self._backend.path,
+            **({} if space is None else self._check_space(space)),
             "model": self._backend.description,
             "window": "no limit is known" if self._backend.window is None else f"{self._backend.window} tokens",
             "data": f"{len(self.task.search)} samples to search on, {len(self.task.holdout)} held out",
-            "prompts": f"{min(prompts)} to {max(prompts)} tokens, {sum(prompts) / len(prompts):.0f} on average",
+            "prompts": f"{min(prompts)} to {max(prompts)} {unit}, {sum(prompts) / len(prompts):.0f} on average",
             "metric": self.metric.name,
         }
 
@@ -459,14 +506,18 @@ class Tuner:
         return self._backend.replay
 
     @property
-    def tokenizer(self) -> "PreTrainedTokenizerBase":
-        """The tokenizer that encodes the prompts."""
+    def tokenizer(self) -> "PreTrainedTokenizerBase | None":
+        """The tokenizer that encodes the prompts; ``None`` where only a server has it."""
         return self._backend.tokenizer
 
     def _encode(self, rows: datasets.Dataset) -> list[Sample]:
         return encode_prompts(
             rows, self._backend.tokenizer, is_chat=self._source.is_chat, encode_args=self._encode_args
         )
+
+    def _check_space(self, space: SearchSpace, further: Sequence[GenerationParams] = ()) -> dict[str, str]:
+        """What an engine that does not serve every parameter says of these, by topic."""
+        return {} if self._backend.check_space is None else self._backend.check_space(space, further)
 
     def _after_generation(self) -> None:
         for callback in self._callbacks:
@@ -536,6 +587,12 @@ class Tuner:
 def _filling(rows: int, rungs: Sequence[int]) -> int:
     """How many trials fill so many rows, as the engine begins on the rung after the next one where there is room."""
     return max(1, rows // rungs[min(1, len(rungs) - 1)])
+
+
+def _refuse_with_engine(**arguments: object) -> None:
+    for name, value in arguments.items():
+        if value is not None:
+            raise ConfigurationError(f"`{name}` has no effect with `engine`, as a server generates: leave it out")
 
 
 def _score_range(metric: Metric, declared: ScoreRange | None) -> ScoreRange | None:

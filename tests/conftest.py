@@ -13,6 +13,7 @@ import pytest
 import sqlalchemy
 import torch
 from browser import chromium_path, launch
+from fake_server import FakeServer
 from playwright.sync_api import Browser
 
 # Tiny models gain nothing from a second thread, and lose much where the cores are busy.
@@ -68,6 +69,15 @@ def server_url(postgresql: sqlalchemy.URL) -> Iterator[str]:
     sqlalchemy.event.remove(sqlalchemy.Pool, "connect", note)
     for connection in opened:  # Optuna's storages are never closed, and psycopg warns of what is left open
         connection.close()
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeServer]:
+    """An OpenAI-compatible server, and no waiting between attempts."""
+    monkeypatch.setattr("llmsearch_optuna.engine.http.client._FIRST_DELAY_S", 0.004)
+    one = FakeServer()
+    yield one
+    one.close()
 
 
 @pytest.fixture(scope="module")

@@ -20,12 +20,20 @@ def blocks(language: str) -> list[str]:
 
 
 def test_the_study_file_is_one(tmp_path: Path) -> None:
-    (text,) = blocks("toml")
+    text, engine = blocks("toml")
     file = StudyFile.parse(text, name="readme", directory=tmp_path)
     assert file.study.name == "summaries"
     assert file.metric == ("rouge2", {"column": "summary"})
     with_optional_keys = re.sub(r"^# (?=\w+ = )", "", text, flags=re.MULTILINE)
-    assert StudyFile.parse(with_optional_keys, name="readme", directory=tmp_path).model.device == "cuda:0"
+    model = StudyFile.parse(with_optional_keys, name="readme", directory=tmp_path).model
+    assert model is not None
+    assert model.device == "cuda:0"
+    on_server = re.sub(r"\[model\]\n.*?\n\n", f"{engine}\n", text, flags=re.DOTALL)
+    on_server = re.sub(r"^# (?=\w+ = )", "", on_server, flags=re.MULTILINE)
+    file = StudyFile.parse(on_server, name="readme", directory=tmp_path)
+    assert file.model is None
+    assert file.engine is not None
+    assert (file.engine.server, file.engine.probe) == ("vllm", True)
 
 
 def test_the_python_is_python_and_its_space_is_one() -> None:

@@ -136,7 +136,9 @@ def test_what_is_left_out_has_a_default() -> None:
         presets=[],
         lapse_s=60,
     )
+    assert file.model is not None
     assert file.model.batch_size == 64
+    assert file.engine is None
     assert (file.data.search_size, file.data.holdout_size, file.generation.stop) == (None, 0, [])
 
 
@@ -156,6 +158,7 @@ def test_every_key_is_read() -> None:
         "presets": ["arena", "strategies"],
         "lapse_s": 30,
     }
+    assert file.model is not None
     assert dataclasses.asdict(file.model) == {
         "name": "org/model",
         "device": "cpu",

@@ -1,7 +1,8 @@
 """Whatever answers prompts, with all that the search must know of it."""
 
+import json
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,15 @@ from llmsearch_optuna.engine.base import Engine
 from llmsearch_optuna.engine.forward import Forward
 from llmsearch_optuna.engine.function import FunctionEngine, PredictionFunction
 from llmsearch_optuna.engine.generate import GenerateEngine
+from llmsearch_optuna.engine.http import (
+    HTTPEngine,
+    OpenAIServer,
+    check_expressible,
+    check_space_expressible,
+    connect,
+    probe_server,
+    run,
+)
 from llmsearch_optuna.engine.model import (
     check_tokenizer,
     context_window,
@@ -23,13 +33,17 @@ from llmsearch_optuna.engine.model import (
 from llmsearch_optuna.engine.modes import ModeEngine, SoloEngine
 from llmsearch_optuna.engine.probe import probe
 from llmsearch_optuna.engine.slots import ReplayStatistics, SlotEngine
-from llmsearch_optuna.errors import ModelError
+from llmsearch_optuna.errors import ModelError, TaskError
 from llmsearch_optuna.identity import identify
 from llmsearch_optuna.params import GenerationParams
+from llmsearch_optuna.space import SearchSpace
 
-__all__ = ["Backend", "function_backend", "model_backend"]
+__all__ = ["Backend", "SpaceCheck", "function_backend", "model_backend", "server_backend"]
 
 _LOG = logging.getLogger(__name__)
+
+SpaceCheck = Callable[[SearchSpace, Sequence[GenerationParams]], dict[str, str]]
+"""``(space, further parameters) -> what was found, by topic``; raises ParameterError where they cannot be used."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,25 +55,29 @@ class Backend:
         path: Which engine that is, and why.
         description: The model's class, size, type and device.
         rows: How many rows it generates at once; 1 where it is not known.
-        tokenizer: Encodes the prompts.
+        tokenizer: Encodes the prompts; ``None`` where only a server has it.
         identity: Names the model in the study's fingerprint.
         eos_token_ids: The tokens that end a completion.
         window: The most tokens of prompt and completion together; ``None`` if there is no limit.
         default_params: ``(max_new_tokens, generation_seed) -> parameters`` that the model decodes with by itself;
             ``None`` where they are not known.
         replay: How much the engine replays; ``None`` if it cannot.
+        repeatable: Whether parameters of the same effect always have the same completions, as a model's here have.
+        check_space: Refuses, before a search, the parameters that the engine does not serve; ``None`` if it serves all.
     """
 
     engine: Engine
     path: str
     description: str
     rows: int = 1
-    tokenizer: PreTrainedTokenizerBase
+    tokenizer: PreTrainedTokenizerBase | None
     identity: str
     eos_token_ids: tuple[int, ...] = ()
     window: int | None = None
     default_params: Callable[[int, int], GenerationParams] | None = None
     replay: ReplayStatistics | None = None
+    repeatable: bool = False
+    check_space: SpaceCheck | None = None
 
 
 def model_backend(
@@ -103,6 +121,7 @@ def model_backend(
             model, max_new_tokens=max_new_tokens, generation_seed=seed
         ),
         replay=engine.statistics if isinstance(engine, SlotEngine) else None,
+        repeatable=True,
     )
 
 
@@ -145,3 +164,59 @@ def function_backend(function: PredictionFunction, tokenizer: PreTrainedTokenize
         tokenizer=tokenizer,
         identity=identify(function),
     )
+
+
+def server_backend(
+    server: OpenAIServer, tokenizer: PreTrainedTokenizerBase | None, *, chat: bool, prefilled: bool = False
+) -> Backend:
+    """A backend around a server.
+
+    Args:
+        server: Where it is.
+        tokenizer: Counts the tokens of prompts, and writes those of a `sample_preprocessor`.
+        chat: Whether prompts are chat messages, as JSON.
+        prefilled: Whether the last of them is the beginning of the answer.
+
+    Raises:
+        ConfigurationError: The API key is not set, or the server does not have the model.
+        TaskError: The server cannot go on from the beginning of an answer.
+        ServerError: The server cannot be reached.
+    """
+    connection = run(connect(server))
+    if prefilled and connection.kind.prefill is None:
+        raise TaskError(
+            f"a server of the kind `{connection.kind.name}` cannot go on from a last message of the assistant: leave "
+            "it out, or write the whole prompt with a prompt_template"
+        )
+    engine = HTTPEngine(connection, chat=chat)
+    probed: dict[frozenset[str], dict[str, str]] = {}
+
+    def check_space(space: SearchSpace, further: Sequence[GenerationParams]) -> dict[str, str]:
+        check_space_expressible(connection.kind, space)
+        for params in further:
+            check_expressible(connection.kind, params)
+        if not server.probe:
+            return {}
+        names = frozenset({*space.dimensions, *space.fixed} & {"temperature", *connection.kind.fields})
+        if names not in probed:
+            probed[names] = probe_server(engine, connection, names, _chat_prompt if chat else str)
+        return probed[names]
+
+    path = (
+        f"{connection.kind.name} server at {server.base_url}, {'chat messages' if chat else 'texts'}, at most "
+        f"{connection.max_concurrency} requests at once"
+    )
+    _LOG.info("engine: %s; its model is %s", path, connection.model)
+    return Backend(
+        engine=engine,
+        path=path,
+        description=f"{connection.model}, as the server calls it",
+        rows=connection.max_concurrency,
+        tokenizer=tokenizer,
+        identity=connection.identity,
+        check_space=check_space,
+    )
+
+
+def _chat_prompt(text: str) -> str:
+    return json.dumps([{"role": "user", "content": text}])

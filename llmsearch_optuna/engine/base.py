@@ -40,12 +40,14 @@ class Request:
         prompt_ids: The prompt as token ids, without padding.
         params: What to generate with.
         stopping: What ends the completion.
+        row: Its row in the dataset, for messages.
     """
 
     prompt: str
     prompt_ids: tuple[int, ...]
     params: GenerationParams
     stopping: Stopping
+    row: int | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,12 +59,19 @@ class Completion:
         token_ids: Every generated token, the ending one included; empty where an engine does not know them.
         finish_reason: ``"eos"`` (an end token), ``"stop"`` (a stop string or sequence) or ``"length"``.
         replayed: How many of the tokens needed no forward pass of the model, as an earlier row had been there.
+        tokens_told: The number of tokens, where an engine knows that alone.
     """
 
     text: str
     token_ids: tuple[int, ...]
     finish_reason: FinishReason
     replayed: int = field(default=0, compare=False)
+    tokens_told: int = 0
+
+    @property
+    def token_count(self) -> int:
+        """The number of its tokens; 0 where that is not known."""
+        return len(self.token_ids) or self.tokens_told
 
 
 class Engine(Protocol):
@@ -86,5 +95,7 @@ class Engine(Protocol):
         Raises:
             LogitsError: The model's logits hold NaN or inf.
             MemoryExhaustedError: Not even one row fits.
+            TrialError: A request cannot be served.
+            ServerError: The server that generates is gone.
         """
         ...

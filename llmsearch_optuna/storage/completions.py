@@ -89,9 +89,10 @@ class StoredCompletion:
         position: The sample's place in the shared order.
         row: The sample's row in the dataset.
         text: The completion as the scorer saw it.
-        token_ids: Every generated token.
+        token_ids: Every generated token; empty where an engine does not know them.
         finish_reason: ``"eos"``, ``"stop"`` or ``"length"``.
         score: The sample's own score; ``None`` where the metric scores only the whole corpus.
+        tokens_told: The number of tokens, where an engine knows that alone.
     """
 
     position: int
@@ -100,6 +101,12 @@ class StoredCompletion:
     token_ids: tuple[int, ...]
     finish_reason: str
     score: float | None
+    tokens_told: int = 0
+
+    @property
+    def token_count(self) -> int:
+        """The number of its tokens; 0 where that is not known."""
+        return len(self.token_ids) or self.tokens_told
 
 
 class CompletionOutline(NamedTuple):
@@ -336,7 +343,9 @@ class CompletionStore:
 
 
 def _values(completion: StoredCompletion) -> dict[str, Any]:
-    return {**vars(completion), "token_count": len(completion.token_ids)}
+    values = {**vars(completion), "token_count": completion.token_count}
+    del values["tokens_told"]
+    return values
 
 
 def _completion(row: Any) -> StoredCompletion:
@@ -347,4 +356,5 @@ def _completion(row: Any) -> StoredCompletion:
         token_ids=tuple(row.token_ids),
         finish_reason=row.finish_reason,
         score=row.score,
+        tokens_told=0 if row.token_ids else row.token_count,
     )

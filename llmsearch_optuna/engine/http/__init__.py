@@ -1,0 +1,19 @@
+"""Completions from an OpenAI-compatible server."""
+
+from llmsearch_optuna.engine.http.connection import Connection, connect
+from llmsearch_optuna.engine.http.engine import HTTPEngine, run
+from llmsearch_optuna.engine.http.kinds import KINDS, check_expressible, check_space_expressible
+from llmsearch_optuna.engine.http.probe import probe_server
+from llmsearch_optuna.engine.http.server import OpenAIServer
+
+__all__ = [
+    "KINDS",
+    "Connection",
+    "HTTPEngine",
+    "OpenAIServer",
+    "check_expressible",
+    "check_space_expressible",
+    "connect",
+    "probe_server",
+    "run",
+]

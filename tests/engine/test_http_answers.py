@@ -1,0 +1,123 @@
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from llmsearch_optuna.engine.base import Completion
+from llmsearch_optuna.engine.http.answers import error_message, read_completion
+
+
+def read(answer: object, *, chat: bool = False, stops: tuple[str, ...] = ()) -> Completion:
+    return read_completion(answer, chat=chat, stops=stops, max_new_tokens=8)
+
+
+def answer(text: object = "a b", reason: object = "stop", usage: object = None, **more: Any) -> dict[str, Any]:
+    return {"choices": [{"text": text, "finish_reason": reason, **more}], "usage": usage}
+
+
+def test_a_completion_is_read() -> None:
+    completion = read(answer(usage={"completion_tokens": 3}))
+    assert completion == Completion(text="a b", token_ids=(), finish_reason="eos", tokens_told=3)
+
+
+def test_a_chat_message_is_read() -> None:
+    choice = {"message": {"role": "assistant", "content": "hello"}, "finish_reason": "length"}
+    completion = read({"choices": [choice]}, chat=True)
+    assert (completion.text, completion.finish_reason, completion.token_count) == ("hello", "length", 0)
+    choice["message"] = {"role": "assistant", "content": None, "reasoning_content": "hm"}
+    assert read({"choices": [choice]}, chat=True).text == ""
+
+
+@pytest.mark.parametrize(
+    ("choice", "stops", "expected"),
+    [
+        ({"finish_reason": "length"}, (), "length"),
+        ({"finish_reason": "stop"}, (), "eos"),
+        ({"finish_reason": "stop"}, ("x",), "stop"),  # it may be either
+        ({"finish_reason": "stop", "stop_reason": None}, ("x",), "eos"),
+        ({"finish_reason": "stop", "stop_reason": 2}, ("x",), "eos"),
+        ({"finish_reason": "stop", "stop_reason": "x"}, ("x",), "stop"),
+        ({"finish_reason": "stop", "matched_stop": "x"}, ("x",), "stop"),
+        ({"finish_reason": "eos_token"}, ("x",), "eos"),
+        ({"finish_reason": "content_filter"}, (), "stop"),
+        ({}, (), "stop"),
+    ],
+)
+def test_the_reason_to_finish_is_ours(choice: dict[str, Any], stops: tuple[str, ...], expected: str) -> None:
+    assert read({"choices": [{"text": "a", **choice}]}, stops=stops).finish_reason == expected
+
+
+def test_a_stop_text_that_the_server_left_is_cut_off() -> None:
+    completion = read(answer("one\n\ntwo stop", "length"), stops=("stop", "\n\n"))
+    assert (completion.text, completion.finish_reason) == ("one", "stop")
+
+
+@pytest.mark.parametrize(
+    ("usage", "logprobs", "expected"),
+    [
+        ({"completion_tokens": 5}, None, 5),
+        ({"completion_tokens": "5"}, None, 0),
+        ({"completion_tokens": -1}, None, 0),
+        ({"completion_tokens": True}, {"tokens": ["a", "b"]}, 2),
+        (None, {"content": [{}, {}, {}]}, 3),
+        ("many", "none", 0),
+    ],
+)
+def test_tokens_are_counted_where_that_is_told(usage: object, logprobs: object, expected: int) -> None:
+    assert read(answer(usage=usage, logprobs=logprobs)).token_count == expected
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ([], "the answer is no JSON object, but list"),
+        ({}, "the answer has no choices"),
+        ({"choices": None, "error": {"message": "out of memory"}}, "the answer has no choices: out of memory"),
+        ({"choices": []}, "the answer has 0 choices in place of 1"),
+        ({"choices": [{"text": "a"}, {"text": "b"}]}, "the answer has 2 choices in place of 1"),
+        ({"choices": [{"text": None}]}, "the answer's choice has no text"),
+        ({"choices": [{"message": {"content": "a"}}]}, "the answer's choice has no text"),
+        (answer(usage={"completion_tokens": 10}), "the answer has 10 tokens, though `max_tokens` was 8"),
+    ],
+)
+def test_what_is_no_completion_is_refused(wrong: object, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        read(wrong)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: (
+        st.lists(inner)
+        | st.dictionaries(
+            st.sampled_from(
+                ["choices", "text", "message", "content", "usage", "completion_tokens", "logprobs", "error"]
+            ),
+            inner,
+        )
+    ),
+    max_leaves=12,
+)
+
+
+@given(JSON, st.booleans())
+def test_whatever_is_answered_is_a_completion_or_refused(said: object, chat: bool) -> None:
+    try:
+        completion = read(said, chat=chat)
+    except ValueError:
+        return
+    assert isinstance(completion.text, str)
+    assert 0 <= completion.token_count <= 9
+
+
+@given(JSON)
+def test_an_error_message_is_short(said: object) -> None:
+    assert len(error_message(said)) <= 303
+
+
+@pytest.mark.parametrize(
+    "said", [{"error": {"message": "no"}}, {"detail": "no"}, {"message": "no"}, {"error": "no"}, "no"]
+)
+def test_error_messages_are_found(said: object) -> None:
+    assert error_message(said) == "no"

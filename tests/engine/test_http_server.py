@@ -1,0 +1,100 @@
+from typing import Any
+
+import pytest
+from fake_server import FakeServer
+
+from llmsearch_optuna.engine.http import Connection, OpenAIServer, connect, run
+from llmsearch_optuna.errors import ConfigurationError, ModelError, ServerError
+
+
+def connected(server: FakeServer, **changes: Any) -> Connection:
+    return run(connect(OpenAIServer(base_url=server.base_url, **changes)))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"base_url": "localhost:8000"}, "`base_url` must be like http://localhost:8000/v1, got 'localhost:8000'"),
+        ({"base_url": "ftp://host/v1"}, "`base_url` must be like"),
+        ({"base_url": "http://host:x/v1"}, "`base_url` must be like"),
+        ({"base_url": "http://host/v1?key=secret"}, "`base_url` must be like"),
+        ({"kind": "vlm"}, "unknown server `vlm`: did you mean `vllm`?"),
+        ({"max_concurrency": 0}, "`max_concurrency` must be >= 1, got 0"),
+        ({"timeout_s": 0.0}, "`timeout_s` must be > 0 seconds, got 0.0"),
+        ({"timeout_s": float("nan")}, "`timeout_s` must be > 0 seconds, got nan"),
+        ({"max_retries": -1}, "`max_retries` must be >= 0, got -1"),
+    ],
+)
+def test_wrong_values_are_refused(wrong: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigurationError) as refusal:
+        OpenAIServer(**{"base_url": "http://localhost:8000/v1", **wrong})
+    assert str(refusal.value).startswith(message)
+
+
+def test_a_password_in_the_url_is_refused_and_not_repeated() -> None:
+    with pytest.raises(ConfigurationError) as refusal:
+        OpenAIServer(base_url="https://me:geheim@host/v1")
+    assert str(refusal.value) == "`base_url` must hold no user and password: name a variable in `api_key_env`"
+
+
+def test_the_key_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    server = OpenAIServer(base_url="http://host/v1", api_key_env="TEST_KEY")
+    monkeypatch.delenv("TEST_KEY", raising=False)
+    with pytest.raises(ConfigurationError, match="`api_key_env` names TEST_KEY, but no such environment variable"):
+        server.api_key()
+    monkeypatch.setenv("TEST_KEY", "sk-\nx")
+    with pytest.raises(ConfigurationError, match="TEST_KEY must hold plain ASCII text"):
+        server.api_key()
+    monkeypatch.setenv("TEST_KEY", "sk-geheim\n")
+    assert server.api_key() == "sk-geheim"
+    assert "geheim" not in repr(server)
+    assert OpenAIServer(base_url="http://host/v1").api_key() is None
+
+
+@pytest.mark.parametrize(("owner", "kind"), [("vllm", "vllm"), ("sglang", "sglang"), ("llamacpp", "llamacpp")])
+def test_a_server_says_what_it_is(server: FakeServer, owner: str, kind: str) -> None:
+    server.owner = owner
+    connection = connected(server)
+    assert (connection.model, connection.kind.name) == ("tiny", kind)
+    assert connection.identity == f"tiny ({kind} server)"
+
+
+def test_one_that_does_not_is_taken_for_the_least(server: FakeServer, caplog: pytest.LogCaptureFixture) -> None:
+    server.owner = "somebody"
+    assert connected(server).kind.name == "openai"
+    assert "does not say what it is" in caplog.text
+    assert connected(server, kind="vllm").kind.name == "vllm"
+
+
+def test_the_model_must_be_there(server: FakeServer) -> None:
+    with pytest.raises(ModelError, match=r"unknown model of the server at .*`tinny`: did you mean `tiny`"):
+        connected(server, model="tinny")
+    server.models = ["a", "b"]
+    with pytest.raises(ModelError, match=r"`model` must name the model of the server at .*: it has a, b"):
+        connected(server)
+    assert connected(server, model="b").model == "b"
+
+
+def test_a_server_need_not_list_its_models(server: FakeServer) -> None:
+    server.models = None
+    with pytest.raises(ModelError, match="it does not tell which it has"):
+        connected(server, kind="vllm")
+    assert connected(server, kind="vllm", model="x").model == "x"
+
+
+def test_no_server_is_told_in_one_line() -> None:
+    gone = FakeServer()
+    gone.close()
+    with pytest.raises(ServerError, match=r"^the server at http://127.0.0.1:\d+/v1 cannot be used: no connection"):
+        connected(gone)
+
+
+def test_a_wrong_key_is_told_but_not_shown(server: FakeServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    server.key = "sk-right"
+    with pytest.raises(ServerError, match="status 401: wrong key: ; set `api_key_env`"):
+        connected(server)
+    monkeypatch.setenv("TEST_KEY", "sk-wrong")
+    with pytest.raises(ServerError, match=r"wrong key: \*\*\*; is the key in TEST_KEY right\?"):
+        connected(server, api_key_env="TEST_KEY")
+    monkeypatch.setenv("TEST_KEY", "sk-right")
+    assert connected(server, api_key_env="TEST_KEY").model == "tiny"

@@ -1,0 +1,213 @@
+"""An OpenAI-compatible server on loopback, small but real: it samples, counts, and misbehaves at will."""
+
+import contextlib
+import hashlib
+import json
+import math
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+WORDS = ("ant", "bee", "cat", "dog", "eel", "fox", "gnu", "hen", "jay", "koi", "owl", "pig", "rat", "yes", "no")
+
+
+class Fault(NamedTuple):
+    """What the server does in place of a right answer.
+
+    Attributes:
+        status: The status.
+        body: What is sent; ``None`` for the right answer.
+        headers: Further headers.
+        delay_s: Seconds before the answer.
+        length: What the header says of the body's length.
+        drop: Whether the connection is closed without a word.
+    """
+
+    status: int = 200
+    body: bytes | None = None
+    headers: Mapping[str, str] = MappingProxyType({})
+    delay_s: float = 0.0
+    length: int | None = None
+    drop: bool = False
+
+
+Faults = Callable[[dict[str, Any], int], Fault | None]
+"""``(request, how many came before) -> what goes wrong``."""
+
+
+class FakeServer:
+    """The server.
+
+    Attributes:
+        owner: What it says of itself.
+        models: The models that it lists.
+        key: The API key that it wants.
+        faults: What goes wrong.
+        ignored: Fields that it takes no notice of.
+        company: Whether a seed means something else while other requests are served.
+        delay_s: Seconds that a completion takes.
+        tells_tokens: Whether it tells the number of tokens.
+        requests: All requests for completions.
+        headers: Their headers.
+        most_at_once: The most of them that were served at one time.
+    """
+
+    def __init__(self) -> None:
+        self.owner = "vllm"
+        self.models: list[str] | None = ["tiny"]
+        self.key: str | None = None
+        self.faults: Faults = lambda request, number: None
+        self.ignored: set[str] = set()
+        self.company = False
+        self.delay_s = 0.0
+        self.tells_tokens = True
+        self.requests: list[dict[str, Any]] = []
+        self.headers: list[dict[str, str]] = []
+        self.most_at_once = 0
+        self._running = 0
+        self._lock = threading.Lock()
+        self._http = _Server(("127.0.0.1", 0), _Handler)
+        self._http.fake = self
+        self._thread = threading.Thread(target=self._http.serve_forever, args=(0.01,), daemon=True)
+        self._thread.start()
+
+    @property
+    def base_url(self) -> str:
+        return f"http://127.0.0.1:{self._http.server_address[1]}/v1"
+
+    def close(self) -> None:
+        self._http.shutdown()
+        self._http.server_close()
+        self._thread.join()
+
+    @contextlib.contextmanager
+    def serving(self, request: dict[str, Any], headers: dict[str, str]) -> Iterator[int]:
+        with self._lock:
+            number = len(self.requests)
+            self.requests.append(request)
+            self.headers.append(headers)
+            self._running += 1
+            self.most_at_once = max(self.most_at_once, self._running)
+        try:
+            yield number
+        finally:
+            with self._lock:
+                self._running -= 1
+
+    def complete(self, request: dict[str, Any], path: str) -> dict[str, Any]:
+        request = {key: value for key, value in request.items() if key not in self.ignored}
+        prompt = request.get("prompt") or json.dumps(request.get("messages"))
+        seed = str(request["seed"] if "seed" in request else random.random())
+        if self.company and self._running > 1:
+            seed += str(self._running)
+        words: list[str] = []
+        reason = "stop"
+        while (word := sample(prompt, words, seed, request)) != "no":
+            words.append(word)
+            if len(words) == request["max_tokens"]:
+                reason = "length"
+                break
+        text = "".join(f" {word}" for word in words)
+        choice = {"message": {"role": "assistant", "content": text}} if "chat" in path else {"text": text}
+        usage = {"usage": {"completion_tokens": len(words)}} if self.tells_tokens else {}
+        return {"choices": [{"index": 0, "finish_reason": reason, **choice}], **usage}
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    fake: FakeServer
+
+    def handle_error(self, *_: Any) -> None:
+        """Clients that break off are no error."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: _Server
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+    def do_GET(self) -> None:
+        fake = self.server.fake
+        listed = [{"id": name, "owned_by": fake.owner} for name in fake.models or ()]
+        if not self._may_enter():
+            self._refuse()
+        elif self.path == "/v1/models" and fake.models is not None:
+            self._send(200, json.dumps({"object": "list", "data": listed}).encode())
+        else:
+            self._send(404, b'{"detail": "Not Found"}')
+
+    def do_POST(self) -> None:
+        fake = self.server.fake
+        request = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        with fake.serving(request, dict(self.headers.items())) as number:
+            fault = fake.faults(request, number) or Fault()
+            time.sleep(fault.delay_s or fake.delay_s)
+            if fault.drop:
+                self.close_connection = True
+                return
+            if not self._may_enter():
+                self._refuse()
+                return
+            body = json.dumps(fake.complete(request, self.path)).encode() if fault.body is None else fault.body
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            self._send(fault.status, body, fault.headers, fault.length)
+
+    def _key(self) -> str:
+        return self.headers.get("authorization", "").removeprefix("Bearer ")
+
+    def _may_enter(self) -> bool:
+        return self.server.fake.key is None or self._key() == self.server.fake.key
+
+    def _refuse(self) -> None:
+        self._send(401, json.dumps({"error": {"message": f"wrong key: {self._key()}"}}).encode())
+
+    def _send(
+        self, status: int, body: bytes, headers: Mapping[str, str] = MappingProxyType({}), length: int | None = None
+    ) -> None:
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.send_header("content-length", str(len(body) if length is None else length))
+        self.end_headers()
+        self.wfile.write(body)
+        if length is not None:
+            self.close_connection = True
+
+
+def sample(prompt: str, words: list[str], seed: str, request: dict[str, Any]) -> str:
+    """The next word: logits by a hash of the prompt and the last word, and Gumbel noise by a hash of the seed."""
+    last = words[-1] if words else ""
+    logits = {word: 6.0 * uniform(prompt, last, word) for word in WORDS if words or word != "no"}
+    penalty = request.get("repetition_penalty", 1.0)
+    for word in {*prompt.split(), *words} & set(logits):
+        logits[word] /= penalty
+    temperature = request.get("temperature", 1.0)
+    ranked = sorted(logits, key=logits.__getitem__, reverse=True)
+    if temperature == 0.0:
+        return ranked[0]
+    weights = {word: math.exp((logits[word] - logits[ranked[0]]) / temperature) for word in ranked}
+    total = sum(weights.values())
+    kept: list[str] = []
+    mass = 0.0
+    for rank, word in enumerate(ranked):
+        top_k = request.get("top_k", -1)
+        if (rank == top_k > 0) or (kept and mass >= request.get("top_p", 1.0)):
+            break
+        if weights[word] >= request.get("min_p", 0.0):
+            kept.append(word)
+            mass += weights[word] / total
+    return max(
+        kept, key=lambda word: math.log(weights[word]) - math.log(-math.log(uniform(seed, str(len(words)), word)))
+    )
+
+
+def uniform(*parts: str) -> float:
+    """A number in (0, 1) that depends on the texts alone."""
+    word = hashlib.blake2b("\0".join(parts).encode("utf-8", "surrogatepass"), digest_size=4).digest()
+    return (int.from_bytes(word, "little") + 0.5) / 2**32
