@@ -210,7 +210,8 @@ class Annotations:
             with self._alone():
                 for name, figure in drawn.items():
                     # The dashboard shows no names.
-                    figure.update_layout(title={"text": name.replace("-", " "), "font": {"size": 16}}, margin={"t": 90})
+                    title = {"text": name.replace("-", " "), "font": {"size": 16}, "y": 0.98, "yanchor": "top"}
+                    figure.update_layout(title=title, margin={"t": 100})
                     if len(figure.to_json()) <= _LARGEST_FIGURE:
                         save_plotly_graph_object(self._study, figure, graph_object_id=name)
         self._drawing_s = self.seconds - before

@@ -38,7 +38,7 @@ from llmsearch_optuna.study import (
 )
 from llmsearch_optuna.study_file import StudyFile
 from llmsearch_optuna.terminal import escape_unencodable, printable
-from llmsearch_optuna.verdict import no_holdout, stored_verdict
+from llmsearch_optuna.verdict import Verdict, no_holdout, stored_verdict
 
 __all__ = ["main"]
 
@@ -109,6 +109,7 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--timeout", type=float, metavar="S", help="stop after so many seconds")
         command.add_argument("--max-tokens", type=int, metavar="N", help="stop when so many tokens are generated")
         command.add_argument("--quiet", action="store_true", help="show no progress")
+        command.add_argument("--json", action="store_true", help="print events as JSON, one per line, and no tables")
 
     record = commands.add_parser("record", help="evaluate many configurations fully and save scores and token counts")
     record.add_argument("study", type=Path, metavar="STUDY.toml")
@@ -263,24 +264,57 @@ def _search(file: StudyFile, options: argparse.Namespace, *, judge: bool = True)
         log.follow_libraries()
         tuner = build_tuner(file)
         with Interruption() as interruption:
-            study = search(file, tuner, should_stop=interruption, show_progress=not options.quiet)
+            study = search(
+                file,
+                tuner,
+                should_stop=interruption,
+                show_progress=not options.quiet,
+                on_event=_print_event if options.json else None,
+            )
         if interruption.signal is not None:
             log.outcome = f"interrupted by {interruption.signal.name}"
             print(_INTERRUPTED, file=sys.stderr)
             return 128 + interruption.signal
-        print_finalists(study)
-        storage = shown_url(file.study.storage)
-        if not judge:
-            print(printable(f"for the verdict: llmsearch-optuna confirm {storage} --study {study.study_name}"))
-        elif len(tuner.task.holdout) < 2:
-            print(no_holdout(len(tuner.task.holdout)))
+        if not options.json:
+            print_finalists(study)
+        can_judge = judge and len(tuner.task.holdout) >= 2
+        verdict = tuner.confirm(study, show_progress=not options.quiet) if can_judge else None
+        if options.json:
+            _print_end(study, verdict, file)
         else:
-            print_verdict(tuner.confirm(study, show_progress=not options.quiet))
-        place = sqlite_path(file.study.storage) or storage
-        print()
-        print(printable(f"study `{study.study_name}` in {place} ({len(study.trials)} trials); "), end="")
-        print(printable(f"look at it with: optuna-dashboard {storage}"))
+            _show_end(study, verdict, file, judge=judge, held_out=len(tuner.task.holdout))
         return 0
+
+
+def _print_event(event: dict[str, Any]) -> None:
+    print(json.dumps(event), flush=True)
+
+
+def _print_end(study: optuna.Study, verdict: Verdict | None, file: StudyFile) -> None:
+    """The last events of a search."""
+    best = finalists(study)[-1]
+    found = {"trial": best.trial.number, "score": best.trial.value, "params": best.params.to_dict()}
+    place = str(sqlite_path(file.study.storage) or shown_url(file.study.storage))
+    count = len(study.get_trials(deepcopy=False))
+    _print_event(
+        {"event": "search_finished", "study": study.study_name, "storage": place, "trials": count, "best": found}
+    )
+    if verdict is not None:
+        _print_event({"event": "verdict", **verdict.to_dict()})
+
+
+def _show_end(study: optuna.Study, verdict: Verdict | None, file: StudyFile, *, judge: bool, held_out: int) -> None:
+    storage = shown_url(file.study.storage)
+    if verdict is not None:
+        print_verdict(verdict)
+    elif judge:
+        print(no_holdout(held_out))
+    else:
+        print(printable(f"for the verdict: llmsearch-optuna confirm {storage} --study {study.study_name}"))
+    place = sqlite_path(file.study.storage) or storage
+    print()
+    print(printable(f"study `{study.study_name}` in {place} ({len(study.trials)} trials); "), end="")
+    print(printable(f"look at it with: llmsearch-optuna dashboard {place}"))
 
 
 def _confirm(options: argparse.Namespace) -> None:

@@ -17,6 +17,7 @@ from llmsearch_optuna.errors import ConfigurationError, StorageError, TaskError
 from llmsearch_optuna.landscape import Landscape
 from llmsearch_optuna.metrics import CorpusMetric, check_references, make_metric
 from llmsearch_optuna.presets import presets
+from llmsearch_optuna.progress import EventCallback
 from llmsearch_optuna.prompts import PromptSource
 from llmsearch_optuna.pruning import make_pruner
 from llmsearch_optuna.storage import CompletionStore, sqlite_url
@@ -84,6 +85,7 @@ def search(
     n_trials: int | None = None,
     should_stop: Callable[[], bool] = lambda: False,
     show_progress: bool = True,
+    on_event: EventCallback | None = None,
 ) -> optuna.Study:
     """Runs or resumes the search of a study file; see `Tuner.search`.
 
@@ -93,6 +95,7 @@ def search(
         n_trials: Finished trials wanted in total; as the file says by default.
         should_stop: Asked after every rung; ends the search.
         show_progress: Whether to show progress on standard error.
+        on_event: Told of trials that begin, pass a rung, and finish.
     """
     longest, seed = file.space.longest_completion(), file.space.first_seed()
     return tuner.search(
@@ -119,6 +122,7 @@ def search(
         lapse_s=file.study.lapse_s,
         should_stop=should_stop,
         show_progress=show_progress,
+        on_event=on_event,
     )
 
 

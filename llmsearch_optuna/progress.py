@@ -1,25 +1,88 @@
-"""Live progress of a search: one bar, and one line per finished trial, which is logged, too."""
+"""Live progress: a bar in terminals and notebooks, one line per finished trial everywhere, and events for programs."""
 
 import contextlib
+import io
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.text import Text
 
 from llmsearch_optuna.objective import Evaluation
 from llmsearch_optuna.study import BASELINE, ERROR, describe_params
 from llmsearch_optuna.terminal import printable
 
-__all__ = ["SearchProgress", "holdout_progress"]
+__all__ = ["EventCallback", "SearchProgress", "holdout_progress"]
 
 _LOG = logging.getLogger(__name__)
+
+EventCallback = Callable[[dict[str, Any]], None]
+"""Told of what happens, as JSON can hold it; ``event`` says what it is."""
+
+_NOTEBOOK_WIDTH = 110
+_NOTEBOOK_PAUSE_S = 0.5
+
+
+class _Bar:
+    """A bar that is drawn anew in place: in terminals by rich, in notebooks as one output. In files there is none."""
+
+    def __init__(self, *columns: ProgressColumn, enabled: bool, console: Console | None, **fields: Any) -> None:
+        self._console = console or Console(stderr=True, highlight=False)
+        self._enabled = enabled
+        self._in_notebook = enabled and self._console.is_jupyter
+        self._shown = 0.0
+        self._output: Any = None
+        self._progress = Progress(
+            *columns,
+            console=self._console,
+            disable=not enabled or not self._console.is_terminal or self._in_notebook,
+            transient=True,
+        )
+        self._task = self._progress.add_task("", total=None, **fields)
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+        self._show()
+
+    def update(self, **changes: Any) -> None:
+        """Changes what is shown; see `rich.progress.Progress.update`."""
+        self._progress.update(self._task, **changes)
+        if time.monotonic() - self._shown > _NOTEBOOK_PAUSE_S:
+            self._show()
+
+    def print(self, line: str) -> None:
+        """Prints a line above the bar, or to wherever there is none."""
+        if self._in_notebook:
+            print(printable(line))  # rich would make an output of its own of every line
+        elif self._enabled:
+            self._console.print(Text(printable(line)), soft_wrap=True)
+
+    def _show(self) -> None:
+        if not self._in_notebook:
+            return
+        from IPython.display import display  # noqa: PLC0415 - there is one in a notebook only
+
+        self._shown = time.monotonic()
+        text = io.StringIO()
+        Console(file=text, width=_NOTEBOOK_WIDTH, force_jupyter=False).print(self._progress.get_renderable())
+        content = {"text/plain": text.getvalue().strip()}
+        if self._output is None:
+            show: Any = display
+            self._output = show(content, raw=True, display_id=True)
+        else:
+            self._output.update(content, raw=True)
 
 
 @contextlib.contextmanager
@@ -33,17 +96,15 @@ def holdout_progress(*, enabled: bool = True, console: Console | None = None) ->
     Yields:
         ``(completions, wanted) -> None``, to be told of them.
     """
-    with Progress(
+    with _Bar(
         TextColumn("finalists on held-out samples: {task.completed}/{task.total} completions"),
         BarColumn(bar_width=24),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
-        console=console or Console(stderr=True, highlight=False),
-        disable=not enabled,
-        transient=True,
-    ) as progress:
-        bar = progress.add_task("", total=None)
-        yield lambda done, wanted: progress.update(bar, completed=done, total=wanted)
+        enabled=enabled,
+        console=console,
+    ) as bar:
+        yield lambda done, wanted: bar.update(completed=done, total=wanted)
 
 
 class SearchProgress:
@@ -55,52 +116,74 @@ class SearchProgress:
         n_trials: Trials wanted in total.
         enabled: Show nothing if false.
         console: Where to show it; standard error by default.
+        on_event: Told of trials that begin, pass a rung, and finish.
     """
 
     def __init__(
-        self, study: optuna.Study, *, samples: int, n_trials: int, enabled: bool = True, console: Console | None = None
+        self,
+        study: optuna.Study,
+        *,
+        samples: int,
+        n_trials: int,
+        enabled: bool = True,
+        console: Console | None = None,
+        on_event: EventCallback | None = None,
     ) -> None:
         self._study = study
         self._samples = samples
         self._n_trials = n_trials
-        self._console = console or Console(stderr=True, highlight=False)
-        self._enabled = enabled
-        self._progress = Progress(
+        self._on_event = on_event
+        self._bar = _Bar(
             TextColumn("{task.description}"),
             BarColumn(bar_width=24),
             TextColumn("{task.fields[rate]}  best {task.fields[best]}  {task.fields[left]} left "),
             TimeElapsedColumn(),
-            console=self._console,
-            disable=not enabled,
-            transient=True,
+            enabled=enabled,
+            console=console,
+            rate="- tok/s",
+            best="-",
+            left="?",
         )
-        self._bar = self._progress.add_task("", total=n_trials, rate="- tok/s", best="-", left="?")
+        self._bar.update(total=n_trials)
         self._started = time.monotonic()
         self._tokens = 0
         self._finished_before = 0
         self._finished = 0
 
     def __enter__(self) -> Self:
-        self._progress.start()
+        self._bar.__enter__()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._progress.stop()
+        self._bar.__exit__(kind, error, traceback)
 
     def begin(self, finished: int) -> None:
         """Says how many trials are finished already."""
         self._finished_before = self._finished = finished
-        self._progress.update(self._bar, completed=finished)
+        self._bar.update(completed=finished)
+
+    def trial_started(self, trial: optuna.Trial, evaluation: Evaluation) -> None:
+        """Tells of a trial that begins, or is taken up."""
+        self._tell(
+            "trial_started",
+            trial.number,
+            params=evaluation.params.to_dict(),
+            baseline=trial.user_attrs.get(BASELINE),
+            samples=evaluation.scored,
+        )
+
+    def rung(self, trial: optuna.Trial, evaluation: Evaluation) -> None:
+        """Tells of a trial's score so far."""
+        self._tell("rung", trial.number, samples=evaluation.scored, score=evaluation.value, tokens=evaluation.tokens)
 
     def evaluating(self, trials: Mapping[int, Evaluation]) -> None:
         """Shows the trials in flight, by number, and how far they are."""
         scored = sum(evaluation.scored for evaluation in trials.values())
         done = self._finished + scored / self._samples
         names = f"trial {min(trials)}" if len(trials) == 1 else f"{len(trials)} trials up to {max(trials)}"
-        self._progress.update(
-            self._bar,
+        self._bar.update(
             completed=done,
             description=f"{names} of {self._n_trials}, {scored}/{self._samples * len(trials)} samples",
             left=self._time_left(done),
@@ -110,13 +193,13 @@ class SearchProgress:
         """Counts generated tokens."""
         self._tokens += count
         rate = self._tokens / max(time.monotonic() - self._started, 1e-9)
-        self._progress.update(self._bar, rate=f"{rate:.0f} tok/s")
+        self._bar.update(rate=f"{rate:.0f} tok/s")
 
     def trial_finished(self, trial: FrozenTrial, evaluation: Evaluation | None, seconds: float) -> None:
         """Prints one line on a finished trial."""
         self._finished += 1
         best = self._best()
-        self._progress.update(self._bar, completed=self._finished, best=best, left=self._time_left(self._finished))
+        self._bar.update(completed=self._finished, best=best, left=self._time_left(self._finished))
         outcome = {
             TrialState.COMPLETE: f"{trial.value:.4f}" if trial.value is not None else "-",
             TrialState.PRUNED: f"{trial.value:.4f} pruned at {trial.last_step}"
@@ -127,8 +210,21 @@ class SearchProgress:
         name = f" [{trial.user_attrs[BASELINE]}]" if BASELINE in trial.user_attrs else ""
         line = f"trial {trial.number}{name}: {outcome}  {params}  ({seconds:.1f} s, best {best})"
         _LOG.debug("%s", line)
-        if self._enabled:
-            self._console.print(Text(printable(line)), soft_wrap=True)
+        self._bar.print(line)
+        self._tell(
+            "trial_finished",
+            trial.number,
+            state=trial.state.name.lower(),
+            score=trial.value,
+            samples=trial.last_step or 0,
+            tokens=None if evaluation is None else evaluation.tokens,
+            seconds=round(seconds, 3),
+            error=trial.user_attrs.get(ERROR),
+        )
+
+    def _tell(self, event: str, trial: int, **facts: Any) -> None:
+        if self._on_event is not None:
+            self._on_event({"event": event, "trial": trial, **facts})
 
     def _best(self) -> str:
         try:

@@ -17,7 +17,7 @@ from llmsearch_optuna.engine import Completion
 from llmsearch_optuna.errors import LeaseLostError, TrialError
 from llmsearch_optuna.limits import Limits, reason_to_stop
 from llmsearch_optuna.objective import Evaluation, GenerationObjective
-from llmsearch_optuna.progress import SearchProgress
+from llmsearch_optuna.progress import EventCallback, SearchProgress
 from llmsearch_optuna.proposals import Proposer
 from llmsearch_optuna.rounds import rounds_passed
 from llmsearch_optuna.storage import Claims
@@ -43,6 +43,7 @@ def run_search(
     annotations: Annotations | None,
     should_stop: Callable[[], bool],
     show_progress: bool,
+    on_event: EventCallback | None,
 ) -> None:
     """Runs trials until the limits are reached.
 
@@ -63,13 +64,18 @@ def run_search(
         annotations: What a dashboard shall show of the study, if anything.
         should_stop: Asked after every rung; ends the search.
         show_progress: Whether to show progress on standard error.
+        on_event: Told of trials that begin, pass a rung, and finish.
 
     Raises:
         TrialError: Every trial failed; the message gives the first failure.
     """
     with (
         SearchProgress(
-            study, samples=len(objective.samples), n_trials=limits.n_trials, enabled=show_progress
+            study,
+            samples=len(objective.samples),
+            n_trials=limits.n_trials,
+            enabled=show_progress,
+            on_event=on_event,
         ) as progress,
         claims.kept_alive(),
     ):
@@ -214,6 +220,7 @@ class _Search:
                 self._drop(one.trial)
             else:
                 self._latest = max(self._latest, one.passed)
+                self._progress.rung(one.trial, one.evaluation)
                 self._conclude(one)
 
     def _generate(self, group: Sequence[_InFlight]) -> list[list[Completion]]:
@@ -282,6 +289,7 @@ class _Search:
         began = self._latest - evaluation.rungs_passed if self._claims.shared else trial.user_attrs[ROUND]
         one = self._in_flight[trial.number] = _InFlight(trial, evaluation, began, started)
         self._latest = max(self._latest, one.passed)
+        self._progress.trial_started(trial, evaluation)
         self._conclude(one)
 
     def _conclude(self, one: _InFlight) -> None:

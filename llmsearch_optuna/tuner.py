@@ -31,7 +31,7 @@ from llmsearch_optuna.metrics import (
 )
 from llmsearch_optuna.objective import GenerationObjective, RungPlan, rung_sizes
 from llmsearch_optuna.params import GenerationParams
-from llmsearch_optuna.progress import holdout_progress
+from llmsearch_optuna.progress import EventCallback, holdout_progress
 from llmsearch_optuna.prompts import PromptSource
 from llmsearch_optuna.proposals import Proposer
 from llmsearch_optuna.pruning import PairedPruner, make_pruner
@@ -303,6 +303,7 @@ class Tuner:
         lapse_s: float = 60.0,
         should_stop: Callable[[], bool] = lambda: False,
         show_progress: bool = True,
+        on_event: EventCallback | None = None,
     ) -> optuna.Study:
         """Searches, and resumes where an earlier call with the same arguments stopped.
 
@@ -338,6 +339,7 @@ class Tuner:
             lapse_s: On a server: after how many seconds without a sign of life a process's trials are taken over.
             should_stop: Asked after every rung; ends the search, as the timeout does.
             show_progress: Whether to show progress on standard error.
+            on_event: Told of trials that begin, pass a rung, and finish, as JSON can hold it.
 
         Returns:
             The study; its best trial is always a fully evaluated one.
@@ -401,6 +403,7 @@ class Tuner:
                     annotations=None if storage is None else Annotations(study, database, artifact_directory(storage)),
                     should_stop=should_stop,
                     show_progress=show_progress,
+                    on_event=on_event,
                 )
         if self.replay is not None:
             _LOG.info("replay: %s", self.replay)

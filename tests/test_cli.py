@@ -57,7 +57,7 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_run_prints_the_baselines_and_the_best(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["run", str(directory / "mini.toml"), "--quiet"]) == 0
     output = capsys.readouterr().out
-    for expected in ("model default", "greedy", "best", "(4 trials)", "optuna-dashboard sqlite:///"):
+    for expected in ("model default", "greedy", "best", "(4 trials)", "llmsearch-optuna dashboard "):
         assert expected in output
 
 
