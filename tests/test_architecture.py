@@ -209,7 +209,11 @@ def test_owners_use_what_they_own() -> None:
 
 LIGHT = [
     "",
+    "annotations",
     "cli",
+    "dashboard",
+    "export",
+    "notes",
     "comparison",
     "fsck",
     "metrics",

@@ -37,8 +37,8 @@ def test_the_study_file_is_one(tmp_path: Path) -> None:
 
 
 def test_the_python_is_python_and_its_space_is_one() -> None:
-    usage, space, log = blocks("python")
-    for block in (usage, log):
+    usage, space, export, log = blocks("python")
+    for block in (usage, export, log):
         compile(block, "README.md", "exec")
     names: dict[str, object] = {}
     exec(space, names)
@@ -52,7 +52,20 @@ def test_every_name_is_told() -> None:
 
 def test_every_command_is_there() -> None:
     commands = set(re.findall(r"llmsearch-optuna (\w+)", README))
-    assert commands == {"demo", "best", "confirm", "compare", "show", "run", "record", "doctor", "fsck", "worker"}
+    assert commands == {
+        "demo",
+        "best",
+        "confirm",
+        "compare",
+        "show",
+        "run",
+        "record",
+        "doctor",
+        "fsck",
+        "worker",
+        "dashboard",
+        "export",
+    }
     for command in commands:
         assert command in _parser().format_help()
 
