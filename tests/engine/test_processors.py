@@ -1,6 +1,8 @@
 """``model.generate`` with the logits processors writes what the engines write, token for token."""
 
+import dataclasses
 from collections.abc import Mapping, Sequence
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +13,17 @@ from tiny_models import TEXT, tiny_model, tiny_tokenizer
 from tiny_studies import make_tuner, search
 from transformers import GenerationConfig, PreTrainedModel
 
-from llmsearch_optuna import logits_processors, trial_params
+from llmsearch_optuna import launch, logits_processors, trial_params
+from llmsearch_optuna.demo.model import demo_model_directory
 from llmsearch_optuna.engine import Request, Stopping
 from llmsearch_optuna.engine.backend import model_backend
+from llmsearch_optuna.engine.model import default_stopping, load_model
 from llmsearch_optuna.errors import ParameterError
 from llmsearch_optuna.generation_config import NEUTRAL_CONFIG
 from llmsearch_optuna.params import GenerationParams
 from llmsearch_optuna.storage import CompletionStore, open_storage
 from llmsearch_optuna.study import study_key
+from llmsearch_optuna.study_file import StudyFile
 
 PROMPTS = [*TEXT, "How many?", "The lazy dog runs."]
 SAMPLED = GenerationParams(temperature=1.1, top_p=0.95, tfs=0.9, generation_seed=3, max_new_tokens=12)
@@ -141,4 +146,27 @@ def test_a_studys_completions_are_written_again(family: str, tmp_path: Path) -> 
         params = trial_params(trial)
         inputs = encoded([samples[completion.position].prompt for completion in stored])
         found = generated(model, inputs, logits_processors(params, tiny_tokenizer()), params.max_new_tokens)
+        assert found == [list(completion.token_ids) for completion in stored]
+
+
+@pytest.mark.slow
+def test_the_demo_models_completions_are_written_again(tmp_path: Path) -> None:
+    """A chat model in earnest, with penalties, on prompts that the chat template made."""
+    text = resources.files("llmsearch_optuna.demo").joinpath("demo.toml").read_text(encoding="utf-8")
+    file = StudyFile.parse(text, name="demo", directory=tmp_path)
+    file = dataclasses.replace(file, data=dataclasses.replace(file.data, search_size=8, holdout_size=0))
+    study = launch.search(file, launch.build_tuner(file), n_trials=4, show_progress=False)
+    loaded = load_model(str(demo_model_directory()))
+    tokenizer: Any = loaded.tokenizer
+    tokenizer.padding_side = "left"
+    store = CompletionStore(open_storage(file.study.storage))
+    samples = {sample.position: sample for sample in store.load_samples(study_key(study))}
+    eos = default_stopping(loaded.model, tokenizer).eos_token_ids
+    for trial in study.trials:
+        stored = store.load(study_key(study), trial.number)
+        prompts = [samples[completion.position].prompt for completion in stored]
+        inputs = tokenizer(prompts, return_tensors="pt", padding=True, add_special_tokens=False)
+        params = trial_params(trial)
+        processors = logits_processors(params, tokenizer)
+        found = generated(loaded.model, inputs, processors, params.max_new_tokens, eos)
         assert found == [list(completion.token_ids) for completion in stored]
