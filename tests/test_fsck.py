@@ -34,7 +34,8 @@ def whole(path: Path | str) -> Findings:
 
 def contents(path: Path) -> dict[str, bytes]:
     """All files of a folder, but for the index of a log, where SQLite notes who reads."""
-    return {file.name: b"" if file.suffix == ".db-shm" else file.read_bytes() for file in path.parent.iterdir()}
+    files = [file for file in path.parent.rglob("*") if file.is_file()]
+    return {file.name: b"" if file.suffix == ".db-shm" else file.read_bytes() for file in files}
 
 
 def problems(path: Path) -> list[str]:

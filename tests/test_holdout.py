@@ -292,6 +292,7 @@ def test_a_confirmation_interrupted_at_any_write_ends_as_the_uninterrupted_one(
                 raise KeyboardInterrupt
 
     verdict = None
+    kept: list[Verdict | None] = []
     attempts = 0
     sqlalchemy.event.listen(sqlalchemy.Engine, "before_cursor_execute", interrupt)
     try:
@@ -300,10 +301,13 @@ def test_a_confirmation_interrupted_at_any_write_ends_as_the_uninterrupted_one(
             try:
                 verdict = confirm(tuner, study)
             except KeyboardInterrupt:
-                assert stored_verdict(study) is None
+                kept.append(stored_verdict(study))
     finally:
         sqlalchemy.event.remove(sqlalchemy.Engine, "before_cursor_execute", interrupt)
-    assert attempts == 2 + 7 + 1  # calls of the engine, groups of scores, the verdict
+    before_the_verdict = 2 + 7  # calls of the engine, groups of scores
+    assert kept[:before_the_verdict] == [None] * before_the_verdict
+    assert set(kept[before_the_verdict:]) <= {verdict}  # what is written after it is the study's note
+    assert attempts > before_the_verdict
     assert confirm(tuner, copied(tuner, origin[1], tmp_path / "whole.db")) == verdict
 
 
