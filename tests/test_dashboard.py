@@ -29,7 +29,7 @@ from llmsearch_optuna.notes import SIGNATURE
 from llmsearch_optuna.storage import exclusive_use, open_storage
 
 # Optuna's, of small studies, in the dashboard's own views.
-pytestmark = pytest.mark.filterwarnings("ignore:Target and region quantiles:UserWarning")
+pytestmark = pytest.mark.filterwarnings("ignore:.*importance:UserWarning")
 
 HARMLESS_NOISE = "GPU stall due to ReadPixels"
 """What Chromium says of drawing without a graphics card."""
