@@ -9,12 +9,15 @@ from typing import Any
 # Before anything imports a model library: no test may reach for a hub.
 os.environ["HF_HUB_OFFLINE"] = "1"
 
+import optuna
 import pytest
 import sqlalchemy
 import torch
 from browser import chromium_path, launch
 from fake_server import FakeServer
+from optuna.storages import RDBStorage
 from playwright.sync_api import Browser
+from synthetic_studies import Plan, Written, write_study
 
 # Tiny models gain nothing from a second thread, and lose much where the cores are busy.
 torch.set_num_threads(1)
@@ -88,3 +91,17 @@ def browser() -> Iterator[Browser]:
         pytest.skip("no Chromium: install the package `chromium`")
     with launch(path) as browser:
         yield browser
+
+
+@pytest.fixture(scope="session")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Written:
+    """``(plan) -> study and storage``."""
+    known: dict[Plan, tuple[optuna.Study, RDBStorage]] = {}
+
+    def of(plan: Plan | None = None) -> tuple[optuna.Study, RDBStorage]:
+        plan = plan or Plan()
+        if plan not in known:
+            known[plan] = write_study(tmp_path_factory.mktemp("written") / "x.db", plan)
+        return known[plan]
+
+    return of

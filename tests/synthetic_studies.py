@@ -32,6 +32,9 @@ SPACE: dict[str, BaseDistribution] = {
 
 Floats = npt.NDArray[np.float64]
 
+Written = Callable[..., tuple[optuna.Study, RDBStorage]]
+"""Of the fixture `written`: ``(plan) -> study and storage``."""
+
 WORDS = ["red", "green", "blue", "yellow", "purple", "orange", "black", "white", "brown", "pink"]
 
 

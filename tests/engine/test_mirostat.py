@@ -37,7 +37,8 @@ def reference(model: PreTrainedModel, wanted: Request) -> tuple[tuple[int, ...],
         allowed = sum(-math.log2(weight / total) <= mus[-1] for weight in weights)
         kept, weights = ranked[: max(allowed, 1)], weights[: max(allowed, 1)]
         arguments = (params.generation_seed, prompt_key(wanted.prompt_ids), len(tokens))
-        noise = gumbel_noise(*(torch.tensor([value]) for value in arguments), torch.tensor(kept))[0].tolist()
+        seeds, keys, steps = (torch.tensor([value]) for value in arguments)
+        noise = gumbel_noise(seeds, keys, steps, torch.tensor(kept))[0].tolist()
         drawn = max(range(len(kept)), key=lambda place: math.log(weights[place]) + noise[place])
         surprise = -math.log2(weights[drawn] / math.fsum(weights))
         mus.append(mus[-1] - eta * (surprise - params.mirostat_tau))

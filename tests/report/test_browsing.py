@@ -4,10 +4,9 @@ import itertools
 import time
 
 import pytest
-from conftest import Written
 from hypothesis import given
 from hypothesis import strategies as st
-from synthetic_studies import Plan
+from synthetic_studies import Plan, Written
 from test_hostile import HOSTILE
 
 from llmsearch_optuna.report.browsing import compared_completions, own_parts, word_changes

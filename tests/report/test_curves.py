@@ -2,8 +2,7 @@
 
 import numpy as np
 import pytest
-from conftest import Written
-from synthetic_studies import Plan
+from synthetic_studies import Plan, Written
 
 from llmsearch_optuna.report.curves import history, learning_curves
 from llmsearch_optuna.report.record import read_study

@@ -6,10 +6,9 @@ from typing import Any
 
 import pytest
 from browser import DESK, PHONE, Visit, visit
-from conftest import Written
 from pages import HOSTILE_PLAN, make_hostile
 from playwright.sync_api import Browser, Page, expect
-from synthetic_studies import Plan, write_study
+from synthetic_studies import Plan, Written, write_study
 from test_hostile import HOSTILE
 
 from llmsearch_optuna.report import read_study, write_report

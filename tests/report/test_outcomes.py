@@ -3,8 +3,7 @@
 import dataclasses
 
 import pytest
-from conftest import Written
-from synthetic_studies import Plan
+from synthetic_studies import Plan, Written
 
 from llmsearch_optuna.report.outcomes import cost, quality_by_tokens, seed_scores, standings
 from llmsearch_optuna.report.record import read_study

@@ -7,10 +7,9 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import Written
 from pages import HOSTILE_PLAN, Page, make_hostile
 from plotly.offline import get_plotlyjs
-from synthetic_studies import Plan, write_study
+from synthetic_studies import Plan, Written, write_study
 from test_hostile import EVIL, HOSTILE
 
 from llmsearch_optuna.cli import main

@@ -5,9 +5,8 @@ from pathlib import Path
 import numpy as np
 import optuna
 import pytest
-from conftest import Written
 from optuna.trial import TrialState, create_trial
-from synthetic_studies import SPACE, Plan, write_study
+from synthetic_studies import SPACE, Plan, Written, write_study
 
 from llmsearch_optuna.report.parameters import LEAST_TRIALS, importances, parameter_slice
 from llmsearch_optuna.report.record import read_study

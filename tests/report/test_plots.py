@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 import pytest
-from conftest import Written
 from optuna.trial import TrialState
-from synthetic_studies import Plan, write_study
+from synthetic_studies import Plan, Written, write_study
 from test_hostile import EVIL
 
 from llmsearch_optuna import report

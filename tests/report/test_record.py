@@ -5,9 +5,8 @@ from pathlib import Path
 import numpy as np
 import optuna
 import pytest
-from conftest import Written
 from optuna.trial import TrialState
-from synthetic_studies import Plan, write_study
+from synthetic_studies import Plan, Written, write_study
 from tiny_studies import make_tuner, search
 
 from llmsearch_optuna.errors import StorageError
