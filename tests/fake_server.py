@@ -52,6 +52,7 @@ class FakeServer:
         delay_s: Seconds that a completion takes.
         tells_tokens: Whether it tells the number of tokens.
         requests: All requests for completions.
+        times: When they came.
         headers: Their headers.
         most_at_once: The most of them that were served at one time.
     """
@@ -66,6 +67,7 @@ class FakeServer:
         self.delay_s = 0.0
         self.tells_tokens = True
         self.requests: list[dict[str, Any]] = []
+        self.times: list[float] = []
         self.headers: list[dict[str, str]] = []
         self.most_at_once = 0
         self._running = 0
@@ -89,6 +91,7 @@ class FakeServer:
         with self._lock:
             number = len(self.requests)
             self.requests.append(request)
+            self.times.append(time.monotonic())
             self.headers.append(headers)
             self._running += 1
             self.most_at_once = max(self.most_at_once, self._running)

@@ -164,6 +164,13 @@ def test_the_server_says_when_to_ask_again(server: FakeServer, as_date: bool) ->
     assert time.monotonic() - started >= 0.5
 
 
+def test_all_wait_when_one_is_told_to(server: FakeServer) -> None:
+    server.delay_s = 0.05
+    server.faults = lambda sent, number: Fault(status=429, headers={"retry-after": "1"}) if number == 0 else None
+    engine(server, max_concurrency=2).generate(REQUESTS[:8])
+    assert sum(come < server.times[0] + 0.9 for come in server.times) <= 3
+
+
 def test_nobody_waits_for_an_hour(server: FakeServer) -> None:
     server.faults = lambda sent, number: Fault(status=429, headers={"retry-after": "3600"})
     with pytest.raises(ServerError, match="it asks to wait 3600 s; status 429"):
