@@ -245,7 +245,9 @@ def draw_quality(found: Sequence[Quality], best: TrialRecord | None, metric: str
 
 def draw_seeds(found: SeedScores, metric: str) -> go.Figure:
     """The metric by seed."""
-    figure = _figure(xaxis_title=safe(metric), height=_LEAST_HEIGHT + _ROW * len(found.groups), showlegend=False)
+    figure = _figure(
+        xaxis_title=safe(metric), height=max(380, _LEAST_HEIGHT + _ROW * len(found.groups)), showlegend=False
+    )
     for name, scores in found.groups.items():
         label = safe(name)
         if len(scores) > 1:

@@ -81,7 +81,7 @@ class TrialCost(NamedTuple):
 
     Attributes:
         trial: The trial.
-        tokens: Tokens generated.
+        tokens: Tokens generated; those taken over from a trial of the same effect are not.
         saved: Tokens that its pruning saved, at its own tokens per completion.
     """
 
@@ -97,6 +97,7 @@ class Cost(NamedTuple):
         trials: Trial by trial.
         tokens: Tokens generated on the search split.
         saved: Tokens that pruning saved.
+        reused: Tokens taken over from trials of the same effect.
         held_out: Tokens generated for the verdict.
         replayed: The share of the tokens that needed no forward pass, of those trials for which that is known; ``None``
             if it is for none.
@@ -105,6 +106,7 @@ class Cost(NamedTuple):
     trials: tuple[TrialCost, ...]
     tokens: int
     saved: float
+    reused: int
     held_out: int
     replayed: float | None
 
@@ -171,13 +173,14 @@ def cost(record: StudyRecord) -> Cost:
     for trial in record.trials:
         left = len(record.samples) - trial.seen if trial.is_pruned else 0
         saved = left * float(trial.token_counts.mean()) if trial.seen else 0.0
-        rows.append(TrialCost(trial, int(trial.token_counts.sum()), saved))
+        rows.append(TrialCost(trial, int(trial.token_counts.sum()) - trial.reused, saved))
     known = [(row.tokens, row.trial.replayed) for row in rows if row.trial.replayed is not None and row.tokens]
     total = sum(tokens for tokens, _ in known)
     return Cost(
         trials=tuple(rows),
         tokens=sum(row.tokens for row in rows),
         saved=sum(row.saved for row in rows),
+        reused=sum(trial.reused for trial in record.trials),
         held_out=sum(one.tokens for one in record.held_out),
         replayed=sum(tokens * share for tokens, share in known) / total if total else None,
     )

@@ -36,6 +36,7 @@
       layout.dragmode = false;
       layout.font.size = 12;
       layout.margin = { ...layout.margin, l: 44, r: 8 };
+      for (const axis of Object.keys(layout).filter((key) => /^xaxis\d*$/.test(key))) layout[axis].nticks = 8;
       for (const axis of Object.keys(layout).filter((key) => /^[xy]axis\d*$/.test(key))) layout[axis].fixedrange = true;
       for (const trace of data) if (trace.colorbar) trace.colorbar = { ...trace.colorbar, title: { text: "" } };
     }

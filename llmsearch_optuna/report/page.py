@@ -177,8 +177,8 @@ def _parameters(record: StudyRecord) -> str:
     found = importances(record)
     if found.rows:
         caption = (
-            f"Which parameters tell the best {found.top:.0%} of the {found.trials} fully evaluated trials from the "
-            "rest (PED-ANOVA), with 90 % intervals from a bootstrap over trials."
+            f"Which parameters tell the best {100.0 * found.top:.0f} % of the {found.trials} fully evaluated trials "
+            "from the rest (PED-ANOVA), with 90 % intervals from a bootstrap over trials."
         )
         first = _card("importances", "Importance", caption, draw_importances(found))
         names = [row.parameter for row in found.rows]
@@ -192,8 +192,9 @@ def _parameters(record: StudyRecord) -> str:
         _card(f"slice-{index}", name, "", draw_slice(parameter_slice(record, name), record.score_name))
         for index, name in enumerate(names[:_MOST_SLICES])
     )
+    columns = "" if len(names) in (1, 2, 4) else " small"
     lead = "The sampler moves all parameters at once: a slope is a hint and no proof of an effect."
-    return _section("parameters", "Parameters", lead, f'{first}<div class="grid small">{slices}</div>')
+    return _section("parameters", "Parameters", lead, f'{first}<div class="grid{columns}">{slices}</div>')
 
 
 def _tradeoffs(record: StudyRecord) -> str:

@@ -55,6 +55,7 @@ class TrialRecord:
         finish_reasons: How many completions ended in which way.
         error: Why it failed.
         replayed: The share of its tokens that needed no forward pass, if that is stored.
+        reused: Tokens of completions that it took over from a trial of the same effect.
         tokens_per_s: Its tokens per second, if that is stored.
     """
 
@@ -71,6 +72,7 @@ class TrialRecord:
     finish_reasons: Mapping[str, int]
     error: str | None
     replayed: float | None
+    reused: int
     tokens_per_s: float | None
 
     @property
@@ -239,6 +241,7 @@ def _trial(trial: FrozenTrial, outlines: list[CompletionOutline]) -> TrialRecord
         finish_reasons={reason: reasons.count(reason) for reason in sorted(set(reasons))},
         error=trial.user_attrs.get(ERROR),
         replayed=trial.user_attrs.get(REPLAYED),
+        reused=trial.user_attrs.get("reused_tokens", 0),
         tokens_per_s=trial.user_attrs.get(TOKENS_PER_S),
     )
 

@@ -68,3 +68,12 @@ def test_the_replayed_share_weighs_trials_by_their_tokens(written: Written) -> N
     )
     tokens = {trial.number: int(trial.token_counts.sum()) for trial in record.trials}
     assert cost(known).replayed == pytest.approx(0.5 * tokens[0] / (tokens[0] + tokens[3]))
+
+
+def test_tokens_that_were_taken_over_are_not_generated(written: Written) -> None:
+    record = read_study(*written())
+    first, *others = record.trials
+    known = dataclasses.replace(record, trials=(dataclasses.replace(first, reused=5), *others))
+    assert cost(known).reused == 5
+    assert cost(known).tokens == cost(record).tokens - 5
+    assert cost(record).reused == 0
