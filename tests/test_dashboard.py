@@ -189,20 +189,25 @@ class TestServer:
         assert get_note(optuna.Trial(study, study.trials[3]._trial_id)).endswith(SIGNATURE)
 
     def test_the_command_prints_the_address_and_ends_with_ctrl_c(self, database: Path) -> None:
+        # A job in the background of a shell ignores SIGINT, and so do all of its children.
         script = (
-            "import sys; from llmsearch_optuna.cli import main; assert 'torch' not in sys.modules; sys.exit(main())"
+            "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
+            "from llmsearch_optuna.cli import main; assert 'torch' not in sys.modules; sys.exit(main())"
         )
         command = [sys.executable, "-c", script, "dashboard", str(database), "--port", "0"]
         with subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ
         ) as process:
-            assert process.stdout is not None
-            assert process.stderr is not None
-            line = process.stdout.readline()
-            found = re.fullmatch(r"(http://127\.0\.0\.1:\d+/)  \(Ctrl-C ends it\)\n", line)
-            assert found is not None
-            with urllib.request.urlopen(f"{found[1]}api/studies") as answer:
-                assert answer.status == 200
-            process.send_signal(signal.SIGINT)
-            assert process.wait(20) == 0
-            assert process.stderr.read() == ""
+            try:
+                assert process.stdout is not None
+                assert process.stderr is not None
+                line = process.stdout.readline()
+                found = re.fullmatch(r"(http://127\.0\.0\.1:\d+/)  \(Ctrl-C ends it\)\n", line)
+                assert found is not None
+                with urllib.request.urlopen(f"{found[1]}api/studies", timeout=20) as answer:
+                    assert answer.status == 200
+                process.send_signal(signal.SIGINT)
+                assert process.wait(20) == 0
+                assert process.stderr.read() == ""
+            finally:
+                process.kill()
