@@ -7,15 +7,25 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 import optuna
+from optuna.trial import TrialState
 
 from llmsearch_optuna.engine.base import Completion, Engine, Request, Stopping, TokenCallback
 from llmsearch_optuna.errors import ConfigurationError, ScorerError, TrialError
 from llmsearch_optuna.metrics import Metric, ScoreRange, Scores
 from llmsearch_optuna.params import GenerationParams
+from llmsearch_optuna.rounds import began, ended
 from llmsearch_optuna.scores import report_scores
 from llmsearch_optuna.space import SearchSpace
 from llmsearch_optuna.storage import CompletionStore, StoredCompletion
-from llmsearch_optuna.study import BASELINE, FIXED_PARAMS, PARAMS, PRUNED_AT
+from llmsearch_optuna.study import (
+    BASELINE,
+    FIXED_PARAMS,
+    PARAMS,
+    PRUNED_AT,
+    REUSED_FROM,
+    REUSED_TOKENS,
+    trial_params,
+)
 from llmsearch_optuna.task import Sample
 
 __all__ = ["Evaluation", "GenerationObjective", "RungPlan", "processed_text", "rung_sizes"]
@@ -64,6 +74,8 @@ class GenerationObjective:
         store: Where completions are kept, and found again when a trial is resumed. Without it, `report_scores` tells
             the study every trial's scores.
         study_key: The study's key in the store.
+        reuse: Whether a trial whose parameters cannot differ in effect from those of an evaluated one takes over what
+            that one has in the store. Only for an engine that would give the same completions again.
         after_generation: Called after every pass of the engine.
     """
 
@@ -77,6 +89,7 @@ class GenerationObjective:
     score_range: ScoreRange | None = None
     store: CompletionStore | None = None
     study_key: str = ""
+    reuse: bool = False
     after_generation: Callable[[], None] = field(default=lambda: None)
 
     def __call__(self, trial: optuna.Trial) -> float:
@@ -103,7 +116,32 @@ class GenerationObjective:
         params = self.space.suggest(trial) if given is None else GenerationParams.from_json(given)
         if PARAMS not in trial.user_attrs:
             trial.set_user_attr(PARAMS, params.to_json())
-        return Evaluation(self, trial, params)
+        return Evaluation(self, trial, params, self._known(trial, params))
+
+    def _known(self, trial: optuna.Trial, params: GenerationParams) -> list[StoredCompletion]:
+        """The completions of an evaluated trial whose parameters have the same effect; none where there is none.
+
+        Of those that had finished when this one began, whatever finished since, so that an interrupted trial finds the
+        same one again.
+        """
+        if self.store is None or not self.reuse:
+            return []
+        trials = trial.study.get_trials(deepcopy=False)
+        start, wanted = began(trials[trial.number]), params.canonical
+        equal = [
+            one
+            for one in trials
+            if one.state in (TrialState.COMPLETE, TrialState.PRUNED)
+            and PARAMS in one.user_attrs
+            and ended(one) <= start
+            and trial_params(one).canonical == wanted
+        ]
+        if not equal:
+            return []
+        furthest = max(equal, key=lambda one: (one.last_step or 0, -one.number))
+        if REUSED_FROM not in trial.user_attrs:
+            trial.set_user_attr(REUSED_FROM, furthest.number)
+        return self.store.load(self.study_key, furthest.number)
 
 
 class Evaluation:
@@ -116,10 +154,19 @@ class Evaluation:
         tokens: Tokens generated so far.
         tokens_of_process: Those of them that this process generated.
         tokens_replayed: Those of these that needed no forward pass.
+        tokens_reused: Those of `tokens` that were not generated, but taken over from another trial.
     """
 
-    def __init__(self, objective: GenerationObjective, trial: optuna.Trial, params: GenerationParams) -> None:
+    def __init__(
+        self,
+        objective: GenerationObjective,
+        trial: optuna.Trial,
+        params: GenerationParams,
+        known: Sequence[StoredCompletion] = (),
+    ) -> None:
         self.params = params
+        self.tokens_reused = 0
+        self._known = known
         self.value = float("nan")
         self.pruned = False
         self.tokens = self.tokens_of_process = self.tokens_replayed = 0
@@ -158,13 +205,17 @@ class Evaluation:
 
     def requests(self) -> list[Request]:
         """What the next rung needs generated."""
-        return self._requests(self._next_samples())
+        samples = self._next_samples()
+        return self._requests(samples[len(self._known[self.scored : self.scored + len(samples)]) :])
 
     def upcoming(self) -> list[list[Request]]:
         """What the rungs after the next one will need, if the trial is not pruned before; at most three of them."""
         reached = self.scored + len(self._next_samples())
         ends = [size for size in self._objective.rungs if size >= reached][: _LOOK_AHEAD + 1]
-        return [self._requests(self._objective.samples[start:end]) for start, end in itertools.pairwise(ends)]
+        return [
+            self._requests(self._objective.samples[max(start, len(self._known)) : end])
+            for start, end in itertools.pairwise(ends)
+        ]
 
     def record(self, completions: Sequence[Completion]) -> None:
         """Scores, stores and reports the completions of `requests`, and asks the pruner.
@@ -173,25 +224,30 @@ class Evaluation:
             TrialError: The trial cannot be scored.
         """
         samples = self._next_samples()
-        start = self.scored
+        known = self._known[self.scored : self.scored + len(samples)]
+        generated = samples[len(known) :]
+        start = self.scored + len(known)
         predictions = [
             processed_text(self._objective.output_preproc, sample, completion)
-            for sample, completion in zip(samples, completions, strict=True)
+            for sample, completion in zip(generated, completions, strict=True)
         ]
-        scores = self._score(samples, predictions)
+        scores = self._score(samples, [*(row.text for row in known), *predictions], [row.score for row in known])
         rows = [
-            StoredCompletion(
-                position=start + index,
-                row=sample.row,
-                text=prediction,
-                token_ids=completion.token_ids,
-                finish_reason=completion.finish_reason,
-                score=None if scores is None else scores[index],
-                tokens_told=completion.tokens_told,
-            )
-            for index, (sample, completion, prediction) in enumerate(
-                zip(samples, completions, predictions, strict=True)
-            )
+            *known,
+            *(
+                StoredCompletion(
+                    position=start + index,
+                    row=sample.row,
+                    text=prediction,
+                    token_ids=completion.token_ids,
+                    finish_reason=completion.finish_reason,
+                    score=None if scores is None else scores[len(known) + index],
+                    tokens_told=completion.tokens_told,
+                )
+                for index, (sample, completion, prediction) in enumerate(
+                    zip(generated, completions, predictions, strict=True)
+                )
+            ),
         ]
         if self._objective.store is not None:
             self._objective.store.append(self._objective.study_key, self._trial.number, rows)
@@ -219,20 +275,33 @@ class Evaluation:
         end = next(size for size in self._objective.rungs if size > self.scored)
         return self._objective.samples[self.scored : end]
 
-    def _score(self, samples: Sequence[Sample], predictions: list[str]) -> list[float] | None:
-        """Brings `value` up to date; the new samples' own scores where the metric has them."""
+    def _score(
+        self, samples: Sequence[Sample], predictions: list[str], known: Sequence[float | None] = ()
+    ) -> list[float] | None:
+        """Brings `value` up to date; the new samples' own scores where the metric has them.
+
+        Args:
+            samples: The new samples.
+            predictions: Their completions.
+            known: The first samples' own scores, if there are any.
+        """
         metric = self._objective.metric
         new = None
-        if self._scores is not None:
+        own = [score for score in known if score is not None]
+        if self._scores is not None and len(own) < len(samples):
+            rest = samples[len(own) :]
             new = metric(
-                [sample.reference for sample in samples], predictions, sample_ids=[sample.row for sample in samples]
+                [sample.reference for sample in rest],
+                predictions[len(own) :],
+                sample_ids=[sample.row for sample in rest],
             )
-            self._check_range(samples, new)
+            self._check_range(rest, new)
+            own += new.per_sample or []
         self._predictions += predictions
-        if new is not None and new.per_sample is not None and self._scores is not None:
-            self._scores += new.per_sample
+        if self._scores is not None and len(own) == len(samples):
+            self._scores += own
             self.value = sum(self._scores) / len(self._scores)
-            return list(new.per_sample)
+            return own
         # The metric scores a corpus as a whole: all samples so far.
         self._scores = None
         seen = self._objective.samples[: self.scored]
@@ -254,6 +323,7 @@ class Evaluation:
 
     def _count(self, rows: Sequence[StoredCompletion]) -> None:
         self.tokens += sum(row.token_count for row in rows)
+        self.tokens_reused += sum(row.token_count for row in rows if row.position < len(self._known))
         self._finish_reasons.update(row.finish_reason for row in rows)
 
     def _restore(self, stored: Sequence[StoredCompletion]) -> None:
@@ -284,6 +354,8 @@ class Evaluation:
             self.pruned = self._trial.should_prune()
         if self.finished:
             self._trial.set_user_attr("tokens", self.tokens)
+            if self._known:
+                self._trial.set_user_attr(REUSED_TOKENS, self.tokens_reused)
             self._trial.set_user_attr("finish_reasons", dict(self._finish_reasons))
         if self.pruned:
             self._trial.set_user_attr(PRUNED_AT, self.scored)

@@ -21,7 +21,7 @@ from llmsearch_optuna.progress import EventCallback, SearchProgress
 from llmsearch_optuna.proposals import Proposer
 from llmsearch_optuna.rounds import rounds_passed
 from llmsearch_optuna.storage import Claims
-from llmsearch_optuna.study import ENDED, ERROR, PARAMS, REPLAYED, ROUND, TOKENS_PER_S
+from llmsearch_optuna.study import ENDED, ERROR, PARAMS, REPLAYED, REUSED_TOKENS, ROUND, TOKENS_PER_S
 
 __all__ = ["run_search"]
 
@@ -174,13 +174,18 @@ class _Search:
         elif timeout is not None and time.monotonic() - self._started >= timeout:
             reason = f"the timeout of {timeout:g} s has passed"
         elif most_tokens is not None and not self._round_is_under_way():
-            tokens = self._objective.tokens_stored()
+            tokens = self._objective.tokens_stored() - self._tokens_reused()
             if tokens >= most_tokens:
                 reason = f"{tokens} tokens are generated, the limit is {most_tokens}"
         if reason is not None:
             in_flight = len(self._in_flight)
             _LOG.info("the search stops: %s; %d trials in flight can be taken up again", reason, in_flight)
         return reason is not None
+
+    def _tokens_reused(self) -> int:
+        """Stored tokens that were not generated, but taken over from trials with parameters of the same effect."""
+        finished: int = sum(trial.user_attrs.get(REUSED_TOKENS, 0) for trial in self._trials(*_FINISHED))
+        return finished + sum(one.evaluation.tokens_reused for one in self._in_flight.values())
 
     def others_run(self) -> bool:
         """Whether other workers have trials in flight, which might be left to this one."""

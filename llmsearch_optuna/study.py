@@ -24,6 +24,8 @@ __all__ = [
     "PARAMS",
     "PRUNED_AT",
     "REPLAYED",
+    "REUSED_FROM",
+    "REUSED_TOKENS",
     "ROUND",
     "TIMINGS",
     "TOKENS_PER_S",
@@ -77,6 +79,13 @@ TIMINGS = (REPLAYED, TOKENS_PER_S)
 """User attributes of a trial that depend on the clock, or on what a process remembers: all others are the same whether
 a search was interrupted or not."""
 
+REUSED_FROM = "reused_from"
+"""User attribute of a trial whose parameters cannot differ in effect from those of an evaluated one: its number. Its
+completions and scores are taken over as far as they go."""
+
+REUSED_TOKENS = "reused_tokens"
+"""User attribute of such a trial when it is finished: the tokens that were not generated again."""
+
 KEY = "llmsearch_key"
 """User attribute of a study: the random key under which its completions are stored."""
 
@@ -112,7 +121,8 @@ class Finalists(NamedTuple):
     """Whom a verdict compares.
 
     Attributes:
-        everyone: The baselines, the best and the runners-up, no two with the same parameters but for the seed.
+        everyone: The baselines, the best and the runners-up, no two with the same parameters, or parameters of the same
+            effect, but for the seed.
         best: The name of the one with the best score on the search split; it may be a baseline's.
         reference: The name of the baseline with the best score on the search split; ``None`` if there is no baseline.
     """
@@ -304,16 +314,21 @@ def select_finalists(study: optuna.Study, *, runners_up: int = 2) -> Finalists:
     for trial in complete:
         if BASELINE in trial.user_attrs:
             params = trial_params(trial)
-            chosen.setdefault(params.unseeded, Finalist(str(trial.user_attrs[BASELINE]), trial, params))
-    reference = next((chosen[trial_params(one).unseeded].name for one in ranked if BASELINE in one.user_attrs), None)
+            chosen.setdefault(_effect(params), Finalist(str(trial.user_attrs[BASELINE]), trial, params))
+    reference = next((chosen[_effect(trial_params(one))].name for one in ranked if BASELINE in one.user_attrs), None)
     names = [f"runner-up {place + 1}" for place in range(runners_up)]
-    if trial_params(ranked[0]).unseeded not in chosen:
+    if _effect(trial_params(ranked[0])) not in chosen:
         names.insert(0, "best")
     for trial in ranked:
         params = trial_params(trial)
-        if names and params.unseeded not in chosen:
-            chosen[params.unseeded] = Finalist(names.pop(0), trial, params)
-    return Finalists(tuple(chosen.values()), chosen[trial_params(ranked[0]).unseeded].name, reference)
+        if names and _effect(params) not in chosen:
+            chosen[_effect(params)] = Finalist(names.pop(0), trial, params)
+    return Finalists(tuple(chosen.values()), chosen[_effect(trial_params(ranked[0]))].name, reference)
+
+
+def _effect(params: GenerationParams) -> GenerationParams:
+    """What parameters do, whatever the seed."""
+    return params.canonical.unseeded
 
 
 def find_trial(study: optuna.Study, number: int | None) -> FrozenTrial:

@@ -392,7 +392,7 @@ class Tuner:
                 run_search(
                     study,
                     database,
-                    dataclasses.replace(objective, store=store, study_key=key),
+                    dataclasses.replace(objective, store=store, study_key=key, reuse=self._backend.repeatable),
                     dataclasses.replace(proposer, scores=scores),
                     limits=limits,
                     concurrency=concurrency or by_default

@@ -21,7 +21,7 @@ from llmsearch_optuna.errors import ConfigurationError, FingerprintError, Storag
 from llmsearch_optuna.params import GenerationParams
 from llmsearch_optuna.progress import SearchProgress
 from llmsearch_optuna.storage import CompletionStore, exclusive_use, open_storage
-from llmsearch_optuna.study import finalists, study_key
+from llmsearch_optuna.study import REUSED_TOKENS, finalists, study_key
 
 
 class Interrupted:
@@ -169,7 +169,9 @@ def test_what_is_scored_only_as_a_whole_is_pruned_by_the_median(caplog: pytest.L
 
 class TestLimits:
     def tokens(self, study: optuna.Study, path: Path) -> int:
-        return CompletionStore(open_storage(f"sqlite:///{path}")).count_tokens(study_key(study))
+        """Tokens that were generated, and not taken over from another trial."""
+        stored = CompletionStore(open_storage(f"sqlite:///{path}")).count_tokens(study_key(study))
+        return stored - sum(int(trial.user_attrs.get(REUSED_TOKENS, 0)) for trial in study.trials)
 
     @pytest.mark.parametrize("concurrency", [1, 3])
     def test_tokens_end_at_the_same_point_whether_interrupted_or_not(self, concurrency: int, tmp_path: Path) -> None:

@@ -279,6 +279,7 @@ def test_the_same_parameters_with_another_seed_are_counted_once(storage: RDBStor
     finish(study, 0.7, **{PARAMS: hot(0.5, 1)})
     finish(study, 0.8, **{PARAMS: hot(0.5, 2)})
     finish(study, 0.6, **{PARAMS: hot(0.6, 2)})
+    finish(study, 0.75, **{PARAMS: GenerationParams(do_sample=True, temperature=0.5, tfs=1.0).to_json()})
     finish(study, 0.2, **{PARAMS: GenerationParams(do_sample=False, generation_seed=3).to_json()})
     expected = [("model default", 0), ("greedy", 1), ("best", 4), ("runner-up 1", 5)]
     assert best_and_others(study) == (expected, "best", "model default")

@@ -21,6 +21,7 @@ from llmsearch_optuna.study import (
     ERROR,
     PARAMS,
     REPLAYED,
+    REUSED_TOKENS,
     TOKENS_PER_S,
     select_finalists,
     study_fingerprint,
@@ -241,7 +242,7 @@ def _trial(trial: FrozenTrial, outlines: list[CompletionOutline]) -> TrialRecord
         finish_reasons={reason: reasons.count(reason) for reason in sorted(set(reasons))},
         error=trial.user_attrs.get(ERROR),
         replayed=trial.user_attrs.get(REPLAYED),
-        reused=trial.user_attrs.get("reused_tokens", 0),
+        reused=trial.user_attrs.get(REUSED_TOKENS, 0),
         tokens_per_s=trial.user_attrs.get(TOKENS_PER_S),
     )
 
