@@ -206,18 +206,3 @@ def test_other_studies_open_as_well(plan: Plan, browser: Browser, written: Writt
         drawn(seen)
         assert measure(seen.page, "document.documentElement.scrollWidth") <= PHONE
         assert (seen.errors, seen.requests) == ([], [])
-
-
-@pytest.mark.slow
-def test_a_large_report_opens_soon(browser: Browser, tmp_path: Path) -> None:
-    write_report(*write_study(tmp_path / "x.db", Plan(trials=198, samples=500, held_out=200)), tmp_path / "x.html")
-    with browser.new_context() as context:
-        page = context.new_page()
-        session = context.new_cdp_session(page)
-        # The processor's time, as the cores may be shared.
-        session.send("Performance.enable", {"timeDomain": "threadTicks"})
-        page.goto((tmp_path / "x.html").as_uri())
-        metrics = {one["name"]: one["value"] for one in session.send("Performance.getMetrics")["metrics"]}
-        assert metrics["TaskDuration"] <= 3.0
-        page.wait_for_selector("html[data-drawn]", state="attached")
-        expect(page.locator(".pair")).to_have_count(10)

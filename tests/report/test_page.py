@@ -3,7 +3,6 @@
 import base64
 import hashlib
 import re
-import time
 from pathlib import Path
 
 import pytest
@@ -140,17 +139,3 @@ def test_a_page_that_cannot_be_written(written: Written, tmp_path: Path) -> None
     (tmp_path / "file").touch()
     with pytest.raises(StorageError, match="the report cannot be written"):
         write_report(study, storage, tmp_path / "file" / "page.html")
-
-
-@pytest.mark.slow
-def test_a_large_study_makes_a_page_soon_and_a_small_one(tmp_path: Path) -> None:
-    words = [f"word{index}" for index in range(300)]
-
-    def text(trial: int, position: int) -> str:
-        return " ".join(words[(position * 31 + index * (1 + trial % 7)) % 300] for index in range(120))
-
-    study, storage = write_study(tmp_path / "x.db", Plan(trials=198, samples=500, held_out=200, text=text))
-    began = time.process_time()
-    write_report(study, storage, tmp_path / "x.html")
-    assert time.process_time() - began <= 20.0
-    assert (tmp_path / "x.html").stat().st_size <= 15e6

@@ -1,0 +1,81 @@
+"""What a report of a large study costs: to build, to keep and to open.
+
+Usage: python studies/benchmarks/report.py [--json FILE] [--trials N] [--samples N] [--repeats N]
+
+A study is made up: two baselines and the sampler's trials, a third of them pruned, of completions of 120 words each,
+with a verdict on 200 held-out samples. The page is opened in a headless Chromium, which must be installed; opening ends
+when the page has drawn what is in sight.
+"""
+
+import argparse
+import json
+import statistics
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from browser import chromium_path, launch
+from synthetic_studies import Plan, write_study
+
+from llmsearch_optuna.report import write_report
+
+VOCABULARY = [f"word{index}" for index in range(300)]
+
+
+def text(trial: int, position: int) -> str:
+    """A completion of 120 words."""
+    return " ".join(VOCABULARY[(position * 31 + index * (1 + trial % 7)) % len(VOCABULARY)] for index in range(120))
+
+
+def opening_seconds(chromium: str, page: Path, repeats: int) -> list[float]:
+    """How long it takes to open, each time in a window without anything kept from others."""
+    seconds = []
+    with launch(chromium) as browser:
+        for _ in range(repeats):
+            with browser.new_context() as context:
+                window = context.new_page()
+                began = time.perf_counter()
+                window.goto(page.as_uri())
+                window.wait_for_selector("html[data-drawn]", state="attached")
+                seconds.append(time.perf_counter() - began)
+    return seconds
+
+
+def main(arguments: Sequence[str] | None = None) -> dict[str, float]:
+    """Runs everything, prints it, and returns the figures."""
+    parser = argparse.ArgumentParser(description="Measures a report of a large study.")
+    parser.add_argument("--trials", type=int, default=200, help="trials, with the two baselines")
+    parser.add_argument("--samples", type=int, default=500, help="samples of the search split")
+    parser.add_argument("--repeats", type=int, default=5, help="of which the median is taken")
+    parser.add_argument("--json", type=Path, help="write the figures to this file")
+    options = parser.parse_args(arguments)
+    chromium = chromium_path()
+    if chromium is None:
+        parser.error("Chromium is not installed")
+    plan = Plan(trials=options.trials - 2, samples=options.samples, held_out=200, text=text)
+    building = []
+    with tempfile.TemporaryDirectory() as directory:
+        page = Path(directory) / "report.html"
+        study, storage = write_study(Path(directory) / "study.db", plan)
+        for _ in range(options.repeats):
+            began = time.perf_counter()
+            write_report(study, storage, page)
+            building.append(time.perf_counter() - began)
+        opening = opening_seconds(chromium, page, options.repeats)
+        figures = {
+            "trials": options.trials,
+            "samples": options.samples,
+            "build_s": statistics.median(building),
+            "megabytes": page.stat().st_size / 1e6,
+            "open_s": statistics.median(opening),
+        }
+    for name, value in figures.items():
+        print(f"{name}: {value:.4g}")
+    if options.json:
+        options.json.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+    return figures
+
+
+if __name__ == "__main__":
+    main()
