@@ -195,7 +195,7 @@ ON = {
 
 @given(st.sampled_from(sorted(TARGETS)), st.data())
 def test_no_parameter_is_dropped_in_silence(target: str, data: st.DataObject) -> None:
-    """Every parameter that is on changes the values, or is warned of."""
+    """Every parameter that makes a difference changes the values, or is warned of where it is on."""
     names = sorted({*PARAMETER_TYPES} - {"do_sample", "max_new_tokens", "temperature", "mirostat_eta"})
     name = data.draw(st.sampled_from(names))
     value = data.draw(ON[PARAMETER_TYPES[name]])
@@ -204,7 +204,7 @@ def test_no_parameter_is_dropped_in_silence(target: str, data: st.DataObject) ->
     before, after = GenerationParams.from_dict(base), GenerationParams.from_dict({**base, name: value})
     assume(before.canonical != after.canonical)
     without, found = make(before, ()), make(after, ())
-    assert found.values != without.values or name in told(found)
+    assert found.values != without.values or name in told(found) | told(without)
     assert all("\n" not in warning for warning in found.warnings)
     json.dumps(found.values)
 

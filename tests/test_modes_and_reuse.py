@@ -80,24 +80,22 @@ def without_reuse(trials: list[FrozenTrial]) -> list[Any]:
     ]
 
 
-@pytest.mark.parametrize("sampler", ["tpe", "random"])
-def test_one_study_compares_beams_with_sampling_and_is_resumed_identically(sampler: str, tmp_path: Path) -> None:
-    arguments: dict[str, Any] = {"n_trials": 12, "sampler": sampler}
+def test_one_study_compares_beams_with_sampling_and_is_resumed_identically(tmp_path: Path) -> None:
+    arguments: dict[str, Any] = {"n_trials": 8, "sampler": "tpe"}
     whole = run(make_tuner(), tmp_path / "whole.db", MODES, **arguments)
     assert {trial_params(one).mode for one in whole.trials} == {"greedy", "sampling", "beam search"}
-    for at in (1, 4, 2):
+    for at in (1, 2):
         with pytest.raises(KeyboardInterrupt):
             run(counted_tuner(interrupt_at=at)[0], tmp_path / "cut.db", MODES, **arguments)
     resumed = run(make_tuner(), tmp_path / "cut.db", MODES, **arguments)
     assert everything(resumed, tmp_path / "cut.db") == everything(whole, tmp_path / "whole.db")
 
 
-@pytest.mark.parametrize("concurrency", [1, 3])
-@pytest.mark.parametrize("pruner", ["paired", "median"])
+@pytest.mark.parametrize(("concurrency", "pruner"), [(1, "median"), (3, "paired")])
 def test_what_cannot_differ_is_not_generated_again_and_changes_no_result(
     concurrency: int, pruner: str, tmp_path: Path
 ) -> None:
-    arguments: dict[str, Any] = {"concurrency": concurrency, "pruner": pruner, "n_trials": 30}
+    arguments: dict[str, Any] = {"concurrency": concurrency, "pruner": pruner, "n_trials": 20}
     tuner, engine = counted_tuner()
     study = run(tuner, tmp_path / "reused.db", ALIKE, **arguments)
     plain, plain_engine = counted_tuner(repeatable=False)
@@ -111,7 +109,7 @@ def test_what_cannot_differ_is_not_generated_again_and_changes_no_result(
         assert kept == paid
 
     reused = [trial for trial in study.trials if REUSED_FROM in trial.user_attrs]
-    assert len(reused) >= 8
+    assert len(reused) >= 4
     assert not any(REUSED_FROM in trial.user_attrs for trial in again.trials)
     for trial in reused:
         source = study.trials[trial.user_attrs[REUSED_FROM]]
@@ -149,7 +147,7 @@ def test_copies_are_found_again_by_a_search_that_was_interrupted(sampler: str, t
     whole = run(make_tuner(), tmp_path / "whole.db", ALIKE, **arguments)
     expected = everything(whole, tmp_path / "whole.db")
     assert any(REUSED_FROM in trial.user_attrs for trial in whole.trials)
-    for at in (1, 0, 3, 2, 5, 2, 4):
+    for at in (1, 3, 2):
         with pytest.raises(KeyboardInterrupt):
             run(counted_tuner(interrupt_at=at)[0], tmp_path / "cut.db", ALIKE, **arguments)
     assert everything(run(make_tuner(), tmp_path / "cut.db", ALIKE, **arguments), tmp_path / "cut.db") == expected
@@ -171,7 +169,7 @@ def test_copies_are_found_again_by_a_search_that_was_interrupted_at_any_write(tm
         expected = everything(run(tuner, tmp_path / "whole.db", ALIKE, **arguments), tmp_path / "whole.db")
         assert any(REUSED_FROM in attributes for *_, attributes, _ in expected)
         total = writes
-        for at in range(60, total, 97):
+        for at in range(60, total, 211):
             writes, stop_at, cut = 0, at, tmp_path / f"cut{at}.db"
             with pytest.raises(KeyboardInterrupt):
                 run(tuner, cut, ALIKE, **arguments)

@@ -312,4 +312,4 @@ def _capitalised(sentence: str) -> str:
 
 def _short(number: float) -> str:
     """A count to two figures or so."""
-    return f"{number / 1e6:.1f} M" if number >= 1e6 else f"{number / 1e3:.0f} k" if number >= 1e4 else f"{number:.0f}"
+    return f"{number / 1e6:.1f} M" if number >= 1e6 else f"{number / 1e3:.0f} k" if number >= 1e4 else f"{number:,.0f}"

@@ -83,7 +83,9 @@ def mixing(loaded: Loaded, workload: Workload, sets: Sequence[dict[str, Any]]) -
         return time.perf_counter() - started, found
 
     _, expected = run(by_set)
-    uniform_seconds, mixed_seconds, others = [], [], []
+    uniform_seconds: list[float] = []
+    mixed_seconds: list[float] = []
+    others: list[dict[Request, Completion]] = []
     for _ in range(5):
         for batches, seconds in ((by_set, uniform_seconds), (mixed, mixed_seconds)):
             taken, found = run(batches)

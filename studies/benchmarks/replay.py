@@ -16,7 +16,7 @@ import time
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from rich.console import Console
 from rich.table import Table
@@ -39,6 +39,7 @@ from llmsearch_optuna.engine import Request, SlotEngine, Stopping
 from llmsearch_optuna.engine.forward import Forward
 from llmsearch_optuna.engine.prefill import PromptCache
 from llmsearch_optuna.launch import build_tuner
+from llmsearch_optuna.objective import RungPlan
 from llmsearch_optuna.storage import CompletionStore
 from llmsearch_optuna.study import open_study, study_key
 from llmsearch_optuna.study_file import StudyFile
@@ -119,7 +120,9 @@ def demo_study() -> StudyFile:
 def proposals(space: SearchSpace) -> list[dict[str, Any]]:
     """What TPE proposes on the demo task in 24 trials, after the baselines and with the default pruner."""
     file = demo_study()
-    study = build_tuner(file).search(space, n_trials=SETS + 2, rungs=file.study.rungs, show_progress=False)
+    study = build_tuner(file).search(
+        space, n_trials=SETS + 2, rungs=cast("RungPlan", file.study.rungs), show_progress=False
+    )
     sets = [trial_params(trial).to_dict() for trial in study.trials if trial.params]
     return [
         {name: value for name, value in values.items() if value is not None and name not in SET_ELSEWHERE}

@@ -228,10 +228,12 @@ def _propose(proposer: Proposer, study: optuna.Study, trials: int) -> None:
     """Queues the next trial; those that do not depend on results are made once for all pruners."""
     if proposer.name not in ("random", "qmc"):
         proposed = proposer.propose(study)
+        if proposed is None:
+            raise ValueError(f"{proposer.name} has nothing more to propose")
         study.enqueue_trial(proposed.params, user_attrs=proposed.user_attrs)
         return
-    proposed = sum(FIXED_PARAMS not in trial.user_attrs for trial in study.get_trials(deepcopy=False))
-    study.enqueue_trial(_fixed_proposals(proposer.name, proposer.space, proposer.seed, trials)[proposed])
+    begun = sum(FIXED_PARAMS not in trial.user_attrs for trial in study.get_trials(deepcopy=False))
+    study.enqueue_trial(_fixed_proposals(proposer.name, proposer.space, proposer.seed, trials)[begun])
 
 
 @functools.cache

@@ -69,12 +69,12 @@ class Recorded:
         self.baselines: Mapping[str, Outcome] = {
             one.baseline: outcome for one, outcome in named if one.baseline is not None
         }
-        self._outcomes = [outcome for one, outcome in named if one.baseline is None]
+        self._outcomes: list[Outcome] = [outcome for one, outcome in named if one.baseline is None]
         self._points = embed(self.space, [one.chosen for one in landscape.configurations if one.baseline is None])
 
     def outcome(self, chosen: Mapping[str, Any]) -> Outcome:
         """See `Terrain`."""
-        return self._outcomes[_nearest(self._points, embed(self.space, [chosen]))[0]]
+        return self._outcomes[int(_nearest(self._points, embed(self.space, [chosen]))[0])]
 
 
 class Model(NamedTuple):
