@@ -3,13 +3,18 @@
 import ast
 import re
 from pathlib import Path
+from typing import Any
 
-from llmsearch_optuna.cli import _parser
+import plotly.graph_objects as go
+import pytest
+from tiny_models import tiny_model, tiny_tokenizer
+
+from llmsearch_optuna import GenerationParams, SearchSpace
+from llmsearch_optuna.cli import _parser, main
 from llmsearch_optuna.metrics import BUILT_IN_METRICS
 from llmsearch_optuna.params import PARAMETER_TYPES
 from llmsearch_optuna.proposals import sampler_names
 from llmsearch_optuna.pruning import pruner_names
-from llmsearch_optuna.space import SearchSpace
 from llmsearch_optuna.study_file import StudyFile
 
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
@@ -36,13 +41,30 @@ def test_the_study_file_is_one(tmp_path: Path) -> None:
     assert (file.engine.server, file.engine.probe) == ("vllm", True)
 
 
-def test_the_python_is_python_and_its_space_is_one() -> None:
-    usage, space, report, export, log = blocks("python")
-    for block in (usage, report, export, log):
-        compile(block, "README.md", "exec")
-    names: dict[str, object] = {}
-    exec(space, names)
+def test_the_python_runs_as_it_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All blocks, one after the other, on a tiny model in the place that the hub's has there."""
+    monkeypatch.chdir(tmp_path)
+    name = Path("HuggingFaceTB/SmolLM2-135M-Instruct")
+    tiny_model().save_pretrained(name)
+    tiny_tokenizer().save_pretrained(name)
+    Path("studies").mkdir()
+    figures: list[go.Figure] = []
+
+    def keep(figure: go.Figure) -> None:
+        figures.append(figure)
+
+    monkeypatch.setattr(go.Figure, "show", keep)
+    names: dict[str, Any] = {}
+    for block in blocks("python"):
+        if "best/exact" in block:
+            assert main(["export", "studies/x.db", "--to", "hf", "-o", "best"]) == 0
+        exec(compile(block, "README.md", "exec"), names)
     assert isinstance(names["space"], SearchSpace)
+    assert isinstance(names["params"], GenerationParams)
+    assert len(names["study"].trials) == 24
+    assert len(figures) == 2
+    assert names["output"].shape[0] == 2
+    assert Path("studies/x.log").stat().st_size > 0
 
 
 def test_every_name_is_told() -> None:
