@@ -16,7 +16,7 @@ from optuna.storages import RDBStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 from optuna_dashboard import get_note, save_note, save_plotly_graph_object
-from optuna_dashboard._note import get_note_from_system_attrs
+from optuna_dashboard._note import get_note_from_system_attrs, note_str_key_prefix, note_ver_key, split_body
 
 from llmsearch_optuna.errors import StorageError
 from llmsearch_optuna.notes import SIGNATURE, completion_lines, study_note, trial_note
@@ -30,7 +30,14 @@ from llmsearch_optuna.report import (
     plot_seeds,
     plot_standings,
 )
-from llmsearch_optuna.storage import CompletionStore, StoredSample, advisory_lock, sqlite_path
+from llmsearch_optuna.storage import (
+    CompletionStore,
+    StoredCompletion,
+    StoredSample,
+    advisory_lock,
+    sqlite_path,
+    system_attributes,
+)
 from llmsearch_optuna.study import finalists, select_finalists, study_key
 from llmsearch_optuna.verdict import stored_verdict
 
@@ -142,6 +149,7 @@ class Annotations:
         self._store = CompletionStore(storage)
         self._artifacts = CompletionArtifacts(storage, directory)
         self._samples: dict[int, StoredSample] | None = None
+        self._latest: tuple[int, list[StoredCompletion]] | None = None
         self._told: set[str] = set()
         self._began = time.monotonic()
         self._drawing_s = _FIRST_DRAWING_S
@@ -149,8 +157,7 @@ class Annotations:
     def before_end(self, trial: optuna.Trial) -> None:
         """Attaches its completions to a trial that is about to finish, as Optuna attaches nothing to finished ones."""
         with self._harmless(f"the completions of trial {trial.number} are not attached to it"):
-            completions = self._store.load(self._key, trial.number)
-            content = completion_lines(completions, self._sample_at).encode()
+            content = completion_lines(self._completions(trial.number), self._sample_at).encode()
             name = f"trial_{trial.number}_completions.jsonl"
             known = [one.artifact_id for one in get_all_artifact_meta(trial) if one.filename == name]
             if known:  # by a process that was killed before the trial was finished, and perhaps within the file
@@ -217,20 +224,30 @@ class Annotations:
         self._drawing_s = self.seconds - before
 
     def _write_missing(self, trials: list[FrozenTrial]) -> None:
-        kept = self._storage.get_study_system_attrs(self._id)
         for trial in trials:
             trial_id = self._storage.get_trial_id_from_study_id_trial_number(self._id, trial.number)
+            # `get_note` and `save_note` read the notes of all trials, for every one.
+            kept = system_attributes(self._storage, self._id, note_ver_key(trial_id))
+            kept |= system_attributes(self._storage, self._id, note_str_key_prefix(trial_id))
             known = get_note_from_system_attrs(kept, trial_id)
             # A later version is somebody's own; the first one without its end was cut off by a kill.
             if known["version"] > 1 or known["body"].endswith(SIGNATURE):
                 continue
             note = trial_note(
                 trial,
-                self._store.load(self._key, trial.number),
+                self._completions(trial.number),
                 self._sample_at,
                 greater_is_better=self._study.direction == StudyDirection.MAXIMIZE,
             )
-            save_note(optuna.Trial(self._study, trial_id), note)
+            self._storage.set_study_system_attr(self._id, note_ver_key(trial_id), 1)
+            for part, text in split_body(note, trial_id).items():
+                self._storage.set_study_system_attr(self._id, part, text)
+
+    def _completions(self, number: int) -> list[StoredCompletion]:
+        """A trial's completions; those of the last one are not read twice, as they are attached and then noted."""
+        if self._latest is None or self._latest[0] != number:
+            self._latest = number, self._store.load(self._key, number)
+        return self._latest[1]
 
     @property
     def _sample_at(self) -> dict[int, StoredSample]:

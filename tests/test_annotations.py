@@ -12,6 +12,7 @@ import optuna
 import pytest
 from optuna.artifacts import get_all_artifact_meta
 from optuna.artifacts.exceptions import ArtifactNotFound
+from optuna.storages import RDBStorage
 from optuna.trial import TrialState
 from optuna_dashboard import get_note, save_note
 from tiny_studies import everything, make_tuner, search
@@ -195,6 +196,21 @@ def test_nothing_is_written_twice(path: Path) -> None:
     annotations.summarise()
     with closing(sqlite3.connect(path)) as connection:
         assert list(connection.execute("SELECT * FROM study_system_attributes")) == before
+
+
+def test_a_note_is_written_without_reading_all_others(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = notes(path)
+    execute(path, "DELETE FROM study_system_attributes WHERE key LIKE 'dashboard:3:%'")
+    study = load(path)
+    annotations = annotate(path)
+
+    def read_all(self: RDBStorage, study_id: int) -> dict[str, Any]:
+        raise AssertionError("the attributes of a study hold the notes of all its trials")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(RDBStorage, "get_study_system_attrs", read_all)
+        annotations.after_end(study.trials[2])
+    assert notes(path) == before
 
 
 def test_the_verdict_is_the_studys_note(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """The database: Optuna's study, and beside it every completion with its score."""
 
+from llmsearch_optuna.storage.attributes import system_attributes
 from llmsearch_optuna.storage.completions import (
     CompletionOutline,
     CompletionStore,
@@ -42,4 +43,5 @@ __all__ = [
     "shown_url",
     "sqlite_path",
     "sqlite_url",
+    "system_attributes",
 ]
