@@ -14,8 +14,9 @@ from llmsearch_optuna.errors import TaskError
 from llmsearch_optuna.metrics import distinct_items
 from llmsearch_optuna.metrics.items import split_items
 from llmsearch_optuna.prompts import PromptSource
+from llmsearch_optuna.rendering import render_dataset
+from llmsearch_optuna.rows import as_dataset
 from llmsearch_optuna.study_file import StudyFile
-from llmsearch_optuna.task import as_dataset, render_dataset
 
 ALL = len(WORDS) * 220  # three of twelve, for every category
 
