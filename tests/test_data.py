@@ -230,12 +230,13 @@ def test_a_saved_dataset_is_read_from_disk(tmp_path: Path) -> None:
     assert load_data("one", directory=tmp_path).to_list() == ROWS
     assert load_data("one", directory=tmp_path, take=2, streaming=True).to_list() == ROWS[:2]
     assert load_data("two", directory=tmp_path, split="test").to_list() == ROWS[3:]
-    for path, arguments, message in [
+    wrong: list[tuple[str, dict[str, Any], str]] = [
         ("two", {}, "two has several splits: add split, one of train, test$"),
         ("two", {"split": "tests"}, "^unknown split `tests`: did you mean `test`"),
         ("one", {"split": "train"}, "one has no splits: remove split$"),
         ("one", {"config": "main"}, "^config belongs to hub datasets, and .*one is on disk: remove it$"),
-    ]:
+    ]
+    for path, arguments, message in wrong:
         with pytest.raises(TaskError, match=message):
             load_data(path, directory=tmp_path, **arguments)
     (tmp_path / "one" / "state.json").write_text("{}", encoding="utf-8")

@@ -97,8 +97,8 @@ def test_the_prompt_is_the_chat_with_the_answer_begun() -> None:
     rows = as_dataset(demo_samples(4))
     file = StudyFile.load(Path(__file__).parents[2] / "studies" / "demo.toml")
     source = PromptSource(
-        input_cols=tuple(file.data.input_cols),
-        eval_cols=tuple(file.data.eval_cols),
+        input_cols=tuple(file.data.input_cols or ()),
+        eval_cols=tuple(file.data.eval_cols or ()),
         messages=tuple(file.data.messages or ()),
     )
     tokenizer = tiny_tokenizer()
