@@ -40,6 +40,10 @@ def read_conversation(messages: object) -> Conversation:
         answer = checked.pop()["content"]
     if not checked:
         raise TaskError("there is no message before the assistant's answer")
+    if checked[-1]["role"] == "assistant":
+        raise TaskError(
+            "it ends with two messages of the assistant, and the model is to write only the last: join them"
+        )
     return Conversation(checked, answer)
 
 

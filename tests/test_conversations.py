@@ -53,6 +53,10 @@ def test_keys_that_only_other_messages_have_are_dropped_and_others_are_kept() ->
         ([{"role": "user", "content": "x" * 10**6, "n": 1}, {"role": "user", "content": 10**400}], "^the content of "),
         ([{"role": "assistant", "content": "x"}], "^there is no message before the assistant's answer$"),
         (
+            [{"role": "user", "content": "x"}, *[{"role": "assistant", "content": "x"}] * 2],
+            "^it ends with two messages of the assistant, and the model is to write only the last: join them$",
+        ),
+        (
             [{"from": "human", "value": "x"}],
             "^message 0 has the keys from and value, as in ShareGPT: rename from and value to role and content",
         ),
