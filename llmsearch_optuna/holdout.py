@@ -209,7 +209,7 @@ class HoldOut:
             Request(
                 prompt=self.samples[position].prompt,
                 prompt_ids=self.samples[position].token_ids,
-                params=group.params,
+                params=self.samples[position].limited(group.params),
                 stopping=self.stopping,
                 row=self.samples[position].row,
             )

@@ -20,10 +20,11 @@ from llmsearch_optuna.presets import presets
 from llmsearch_optuna.progress import EventCallback
 from llmsearch_optuna.prompts import PromptSource
 from llmsearch_optuna.pruning import make_pruner
+from llmsearch_optuna.rendering import check_rows, read_strata
+from llmsearch_optuna.rows import as_dataset
 from llmsearch_optuna.storage import CompletionStore, sqlite_url
 from llmsearch_optuna.study import open_study
-from llmsearch_optuna.study_file import STUDY_FILE, Choice, ModelSection, PrunerChoice, StudyFile
-from llmsearch_optuna.task import as_dataset, check_columns
+from llmsearch_optuna.study_file import DEMO_DATA, STUDY_FILE, Choice, ModelSection, PrunerChoice, StudyFile
 from llmsearch_optuna.tuner import Tuner
 from llmsearch_optuna.verdict import Verdict, no_holdout
 
@@ -40,15 +41,19 @@ def build_tuner(file: StudyFile) -> Tuner:
         ConfigurationError: One of them cannot be had, or they do not fit together.
     """
     metric = make_metric(file.metric.name, **file.metric.arguments)
+    data = file.data
     source = PromptSource(
-        input_cols=tuple(file.data.input_cols),
-        eval_cols=tuple(file.data.eval_cols),
-        prompt_template=file.data.prompt_template,
-        messages=None if file.data.messages is None else tuple(file.data.messages),
+        input_cols=tuple(data.input_cols or ()),
+        eval_cols=None if data.eval_cols is None else tuple(data.eval_cols),
+        prompt_template=data.prompt_template,
+        messages=None if data.messages is None else tuple(data.messages),
+        messages_col=data.messages_col,
+        max_new_tokens_col=data.max_new_tokens_col,
     )
     rows = _rows(file)
-    check_columns(rows, source)
-    check_references(metric, list(rows.select_columns(file.data.eval_cols)))
+    check_references(metric, check_rows(rows, source))
+    if data.holdout_stratify_col is not None:
+        read_strata(rows, data.holdout_stratify_col)
     make_pruner(file.pruner.name, (1, 2), file.pruner.arguments, corpus_only=isinstance(metric, CorpusMetric))
     generator: dict[str, Any]
     if file.model is None:
@@ -65,15 +70,21 @@ def build_tuner(file: StudyFile) -> Tuner:
         **generator,
         dataset=rows,
         scorer=metric,
-        column_mapping={"input_cols": file.data.input_cols, "eval_cols": file.data.eval_cols},
-        prompt_template=file.data.prompt_template,
-        messages=file.data.messages,
-        tokenizer_encode_args=file.data.encode_args,
-        tokenizer_decode_args=file.data.decode_args,
+        column_mapping={
+            "input_cols": source.input_cols,
+            **({} if source.eval_cols is None else {"eval_cols": source.eval_cols}),
+        },
+        prompt_template=data.prompt_template,
+        messages=data.messages,
+        messages_col=data.messages_col,
+        tokenizer_encode_args=data.encode_args,
+        tokenizer_decode_args=data.decode_args,
         seed=file.study.seed,
         stop=file.generation.stop,
-        search_size=file.data.search_size,
-        holdout_size=file.data.holdout_size,
+        search_size=data.search_size,
+        holdout_size=data.holdout_size,
+        holdout_stratify_col=data.holdout_stratify_col,
+        max_new_tokens_col=data.max_new_tokens_col,
         score_range=file.score_range,
     )
 
@@ -199,9 +210,16 @@ def record(file: StudyFile, tuner: Tuner, *, configurations: int, path: Path, sh
 
 
 def _rows(file: StudyFile) -> datasets.Dataset:
-    if file.data.path == _DEMO:
+    if file.data.path == DEMO_DATA:
         return as_dataset(demo_samples((file.data.search_size or _DEMO_SIZE) + file.data.holdout_size))
-    return load_data(file.data.path, directory=file.directory, config=file.data.config, split=file.data.split)
+    return load_data(
+        file.data.path,
+        directory=file.directory,
+        config=file.data.config,
+        split=file.data.split,
+        streaming=file.data.streaming,
+        take=file.data.take,
+    )
 
 
 def _model(section: ModelSection, directory: Path) -> LoadedModel:

@@ -264,7 +264,7 @@ class Evaluation:
             Request(
                 prompt=sample.prompt,
                 prompt_ids=sample.token_ids,
-                params=self.params,
+                params=sample.limited(self.params),
                 stopping=self._objective.stopping,
                 row=sample.row,
             )

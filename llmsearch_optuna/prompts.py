@@ -1,4 +1,4 @@
-"""How a dataset row becomes a prompt."""
+"""How a dataset row becomes a prompt, a reference and a length limit."""
 
 import json
 import string
@@ -6,12 +6,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from llmsearch_optuna.conversations import Conversation, read_conversation
 from llmsearch_optuna.errors import TaskError
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-__all__ = ["PromptSource", "SamplePreprocessor"]
+__all__ = ["REFERENCE", "PromptSource", "SamplePreprocessor"]
+
+REFERENCE = "reference"
+"""What the scorer finds the assistant's last message under, where that is the reference."""
 
 SamplePreprocessor = Callable[..., str]
 """``(tokenizer, **columns) -> prompt``, as in llmsearch."""
@@ -19,36 +23,48 @@ SamplePreprocessor = Callable[..., str]
 
 @dataclass(frozen=True, kw_only=True)
 class PromptSource:
-    """How a dataset row becomes a prompt; exactly one of the three ways.
+    """How a dataset row becomes a prompt, in exactly one of four ways; and its reference and length limit.
 
     Attributes:
         input_cols: Columns that the prompt is made of.
-        eval_cols: Columns that the scorer sees as the reference.
+        eval_cols: Columns that the scorer sees as the reference. May be left out with `messages_col`: then the
+            reference is the assistant's last message, as the column ``reference``.
         prompt_template: ``str.format`` template over `input_cols`.
         messages: Chat messages (role and ``str.format`` content), put through the tokenizer's chat template; without a
             tokenizer, the prompt is the messages as JSON, for a server with a template of its own.
             A last message of the assistant is the beginning of its answer, which the completion goes on from.
+        messages_col: Column that holds each row's own chat messages (role and content, taken as they are), which become
+            a prompt as `messages` do. A last message of the assistant is the answer that the data know, and is left out
+            of the prompt.
         sample_preprocessor: ``(tokenizer, **columns) -> prompt`` over `input_cols` and `eval_cols`.
+        max_new_tokens_col: Column that holds the most tokens that each row's completion may have.
 
     Raises:
         TaskError: None or several ways are given, or a template names a column that is not in `input_cols`.
     """
 
-    input_cols: tuple[str, ...]
-    eval_cols: tuple[str, ...]
+    input_cols: tuple[str, ...] = ()
+    eval_cols: tuple[str, ...] | None = None
     prompt_template: str | None = None
     messages: tuple[Mapping[str, str], ...] | None = None
+    messages_col: str | None = None
     sample_preprocessor: SamplePreprocessor | None = None
+    max_new_tokens_col: str | None = None
 
     def __post_init__(self) -> None:
         ways = {
             "prompt_template": self.prompt_template,
             "messages": self.messages,
+            "messages_col": self.messages_col,
             "sample_preprocessor": self.sample_preprocessor,
         }
         given = [name for name, value in ways.items() if value is not None]
         if len(given) != 1:
             raise TaskError(f"give exactly one of {', '.join(ways)}, got {' and '.join(given) or 'none'}")
+        if self.messages_col is not None and self.input_cols:
+            raise TaskError("input_cols has no effect with messages_col, which holds the whole prompt: leave it out")
+        if self.messages_col is None and self.eval_cols is None:
+            raise TaskError("eval_cols may be left out with messages_col only: name the columns of the reference")
         if self.messages is not None and not self.messages:
             raise TaskError("messages is empty: give at least one chat message")
         for message in self.messages or ():
@@ -67,35 +83,91 @@ class PromptSource:
         """Whether the prompt comes with its special tokens, because a chat template or the user's code wrote them."""
         return self.prompt_template is None
 
+    @property
+    def has_messages(self) -> bool:
+        """Whether the prompt is made of chat messages."""
+        return self.messages is not None or self.messages_col is not None
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """All columns that are read."""
+        single = [name for name in (self.messages_col, self.max_new_tokens_col) if name is not None]
+        return tuple(dict.fromkeys((*self.input_cols, *(self.eval_cols or ()), *single)))
+
+    def reference(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        """What the scorer sees of one row.
+
+        Raises:
+            TaskError: The row's messages are none, or are to end with the reference and do not.
+        """
+        answer = None if self.messages_col is None else self._conversation(row, self.messages_col).answer
+        if self.eval_cols is not None:
+            return {column: row[column] for column in self.eval_cols}
+        if answer is None:
+            raise TaskError(
+                f"`{self.messages_col}` does not end with a message of the assistant, which would be the reference: "
+                "name other columns in eval_cols"
+            )
+        return {REFERENCE: answer}
+
+    def token_limit(self, row: Mapping[str, Any]) -> int | None:
+        """The most tokens that the completion of one row may have; ``None`` if the data do not say.
+
+        Raises:
+            TaskError: The column holds something else.
+        """
+        if self.max_new_tokens_col is None:
+            return None
+        value = row[self.max_new_tokens_col]
+        if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) < 19:  # as CSV files have it
+            value = int(value)
+        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+            raise TaskError(f"`{self.max_new_tokens_col}` must be an integer >= 1, got {value!r}")
+        return value
+
     def prompt(self, row: Mapping[str, Any], tokenizer: "PreTrainedTokenizerBase | None") -> str:
         """The prompt of one row.
 
         Raises:
             TaskError: The preprocessor fails or does not return text, or the tokenizer has no chat template.
         """
+        if self.messages_col is not None:
+            return _chat_prompt(self._conversation(row, self.messages_col).prompt, tokenizer)
         inputs = {column: row[column] for column in self.input_cols}
         if self.prompt_template is not None:
             return self.prompt_template.format(**inputs)
         if self.messages is not None:
             chat = [{"role": m["role"], "content": m["content"].format(**inputs)} for m in self.messages]
-            if tokenizer is None:
-                return json.dumps(chat, ensure_ascii=False)
-            goes_on = chat[-1]["role"] == "assistant"
-            return str(
-                tokenizer.apply_chat_template(
-                    chat, tokenize=False, add_generation_prompt=not goes_on, continue_final_message=goes_on
-                )
-            )
+            return _chat_prompt(chat, tokenizer)
         assert self.sample_preprocessor is not None  # noqa: S101 - checked in __post_init__
-        prompt = self.sample_preprocessor(tokenizer, **inputs, **{c: row[c] for c in self.eval_cols if c not in inputs})
+        prompt = self.sample_preprocessor(
+            tokenizer, **inputs, **{c: row[c] for c in self.eval_cols or () if c not in inputs}
+        )
         if not isinstance(prompt, str):
             raise TaskError(f"sample_preprocessor must return a string, got {type(prompt).__name__}")
         return prompt
+
+    def _conversation(self, row: Mapping[str, Any], column: str) -> Conversation:
+        try:
+            return read_conversation(row[column])
+        except TaskError as error:
+            raise TaskError(f"`{column}`: {error}") from error
 
     def _templates(self) -> list[str]:
         if self.prompt_template is not None:
             return [self.prompt_template]
         return [message["content"] for message in self.messages or ()]
+
+
+def _chat_prompt(chat: list[dict[str, Any]], tokenizer: "PreTrainedTokenizerBase | None") -> str:
+    if tokenizer is None:
+        return json.dumps(chat, ensure_ascii=False)
+    goes_on = chat[-1]["role"] == "assistant"
+    return str(
+        tokenizer.apply_chat_template(
+            chat, tokenize=False, add_generation_prompt=not goes_on, continue_final_message=goes_on
+        )
+    )
 
 
 def _template_columns(template: str) -> list[str]:

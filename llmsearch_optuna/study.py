@@ -169,7 +169,11 @@ def create_study(
 
 
 def check_fingerprint(study: optuna.Study, wanted: Mapping[str, str]) -> None:
-    """Refuses a study that was made for something else, as far as `wanted` says what for.
+    """Refuses a study that was made for something else, whatever space it searches.
+
+    Args:
+        study: The study.
+        wanted: Its fingerprint, but for the space and the direction.
 
     Raises:
         StorageError: The study was not made by this package.
@@ -177,7 +181,7 @@ def check_fingerprint(study: optuna.Study, wanted: Mapping[str, str]) -> None:
     """
     if KEY not in study.user_attrs:
         raise StorageError(f"study `{study.study_name}` was not made by llmsearch_optuna")
-    known = {part: value for part, value in study_fingerprint(study).items() if part in wanted}
+    known = {part: value for part, value in study_fingerprint(study).items() if part not in ("space", "direction")}
     _refuse_changes(study.study_name, known, wanted, "use the Tuner that the study was made with")
 
 

@@ -18,6 +18,7 @@ from llmsearch_optuna.space import SearchSpace
 from llmsearch_optuna.storage import sqlite_url
 
 __all__ = [
+    "DEMO_DATA",
     "STUDY_FILE",
     "Choice",
     "DataSection",
@@ -28,6 +29,9 @@ __all__ = [
     "StudyFile",
     "StudySection",
 ]
+
+DEMO_DATA = "demo"
+"""The path that stands for the embedded demo's data."""
 
 STUDY_FILE = "llmsearch_study_file"
 """User attribute of a study: the study file that it was last searched with."""
@@ -112,15 +116,21 @@ class DataSection:
     """``[data]``: rows, and how they become prompts; see `load_data` and `PromptSource`.
 
     Attributes:
-        path: A JSONL, CSV or Parquet file (from the study file's directory), a hub id, or ``"demo"``.
+        path: A JSONL, CSV or Parquet file or a saved dataset (from the study file's directory), a hub id, or
+            ``"demo"``.
         config: The hub dataset's configuration.
-        split: The hub dataset's split.
-        input_cols: Columns of the prompt.
-        eval_cols: Columns of the reference.
+        split: The split of a dataset of the hub, or of a saved one.
+        streaming: Whether to read a dataset of the hub, or a Parquet file, only as far as `take` says.
+        take: Use only the first so many rows; needed with `streaming`.
+        input_cols: Columns of the prompt; may be left out with `messages_col` only.
+        eval_cols: Columns of the reference; may be left out with `messages_col`, whose last message it then is.
         prompt_template: ``str.format`` template over the input columns.
         messages: Chat messages, in place of the template.
+        messages_col: Column that holds each row's own chat messages, in place of the template.
+        max_new_tokens_col: Column that holds the most tokens that each row's completion may have.
         search_size: Samples that trials see.
         holdout_size: Samples that no trial sees.
+        holdout_stratify_col: Column whose values have the same shares among these as among all samples.
         encode_args: The tokenizer's arguments for prompts.
         decode_args: The tokenizer's arguments for completions.
     """
@@ -128,12 +138,17 @@ class DataSection:
     path: str
     config: str | None = None
     split: str | None = None
-    input_cols: list[str]
-    eval_cols: list[str]
+    streaming: bool = False
+    take: int | None = None
+    input_cols: list[str] | None = None
+    eval_cols: list[str] | None = None
     prompt_template: str | None = None
     messages: list[dict[str, str]] | None = None
+    messages_col: str | None = None
+    max_new_tokens_col: str | None = None
     search_size: int | None = None
     holdout_size: int = 0
+    holdout_stratify_col: str | None = None
     encode_args: dict[str, Any] | None = None
     decode_args: dict[str, Any] | None = None
 
@@ -287,11 +302,13 @@ class StudyFile:
             ("model", "replay_bytes", None if model is None else model.replay_bytes, 0),
             ("engine", "max_concurrency", None if engine is None else engine.max_concurrency, 1),
             ("engine", "max_retries", None if engine is None else engine.max_retries, 0),
+            ("data", "take", self.data.take, 1),
             ("data", "search_size", self.data.search_size, 1),
             ("data", "holdout_size", self.data.holdout_size, 0),
         ):
             if value is not None and value < least:
                 raise StudyFileError(f"`{key}` in [{section}] must be >= {least}, got {value}")
+        self._check_data()
         for key in ("timeout_s", "lapse_s"):
             seconds = getattr(self.study, key)
             if seconds is not None and not seconds > 0:
@@ -311,6 +328,20 @@ class StudyFile:
         Proposer(name=self.sampler.name, space=self.space, seed=self.study.seed, arguments=self.sampler.arguments)
         # The sizes are not known before the data are read; these refuse nothing.
         make_pruner(self.pruner.name, (1, 2**31), self.pruner.arguments)
+
+    def _check_data(self) -> None:
+        data = self.data
+        missing = [key for key in ("input_cols", "eval_cols") if getattr(data, key) is None]
+        if missing and data.messages_col is None:
+            raise StudyFileError(f"[data] needs the key {', '.join(missing)} (or messages_col)")
+        if data.streaming and data.take is None:
+            raise StudyFileError(
+                "`streaming` in [data] needs `take`, the number of rows to read, as a stream may have no end"
+            )
+        if data.path == DEMO_DATA and data.take is not None:
+            raise StudyFileError("`take` in [data] has no effect on the demo's data: leave it out")
+        if data.holdout_stratify_col is not None and data.holdout_size == 0:
+            raise StudyFileError("`holdout_stratify_col` in [data] has no effect without `holdout_size`")
 
 
 _Section = TypeVar("_Section", StudySection, ModelSection, EngineSection, DataSection, GenerationSection)

@@ -35,6 +35,8 @@ from llmsearch_optuna.progress import EventCallback, holdout_progress
 from llmsearch_optuna.prompts import PromptSource
 from llmsearch_optuna.proposals import Proposer
 from llmsearch_optuna.pruning import PairedPruner, make_pruner
+from llmsearch_optuna.rendering import check_rows, encode_prompts, read_strata, render_dataset, token_limits
+from llmsearch_optuna.rows import as_dataset
 from llmsearch_optuna.scores import RememberedScores, ScoreReader, StoredScores, reported_scores
 from llmsearch_optuna.search import run_search
 from llmsearch_optuna.space import SearchSpace
@@ -55,7 +57,7 @@ from llmsearch_optuna.study import (
     open_study,
     study_key,
 )
-from llmsearch_optuna.task import Sample, Task, as_dataset, check_window, encode_prompts, render_dataset
+from llmsearch_optuna.task import Sample, Task, check_window
 from llmsearch_optuna.verdict import Verdict, no_holdout
 
 if TYPE_CHECKING:
@@ -87,13 +89,18 @@ class Tuner:
         model: A loaded model, or a directory or hub id to load. Left out with `engine`, and if need be with
             `custom_pred_function`.
         tokenizer: Its tokenizer; comes with a `model` that is given by name. Not needed with `engine`.
-        dataset: A `datasets.Dataset`, a list of rows or a mapping of columns.
+        dataset: A `datasets.Dataset`, a list of rows, a mapping of columns, or, with `take`, a
+            `datasets.IterableDataset`.
         scorer: ``(y_true: list[dict], y_pred: list[str]) -> float``, or one score per sample; or the name of a metric,
             a `Metric`, or an `evaluate` module.
-        column_mapping: ``{"input_cols": [...], "eval_cols": [...]}``: columns of the prompt, and of the reference.
+        column_mapping: ``{"input_cols": [...], "eval_cols": [...]}``: columns of the prompt, and of the reference. With
+            `messages_col` there are no input columns, and without evaluation columns the reference is the assistant's
+            last message, as the column ``reference``.
         prompt_template: ``str.format`` template over the input columns.
         sample_preprocessor: ``(tokenizer, **columns) -> prompt``.
-        messages: Chat messages (role and ``str.format`` content). Exactly one of these three must be given.
+        messages: Chat messages (role and ``str.format`` content).
+        messages_col: Column that holds each row's own chat messages (role and content). A last message of the assistant
+            is left out of the prompt. Exactly one of these four must be given.
         device: Where the model shall be; where it is already, by default.
         batch_size: Rows that are generated at once; halved when memory runs out. Completions do not depend on it.
         replay_bytes: Memory for continuations that trials have in common, which are then not computed again; 0 turns
@@ -107,11 +114,16 @@ class Tuner:
         greater_is_better: Whether a higher score is better.
         seed: Seed of the sample order and of the search.
         custom_pred_function: ``(prompts, generation parameters) -> completions``, in place of the model.
-        engine: A server that generates, in place of the model. Messages go to its chat endpoint, all other prompts to
-            its completions endpoint, as texts. `batch_size` is its business.
+        engine: A server that generates, in place of the model. Chat messages go to its chat endpoint, all other prompts
+            to its completions endpoint, as texts. `batch_size` is its business.
         stop: Texts that end a completion; it is cut before the first of them.
         search_size: Samples that trials see; all that the hold-out split leaves by default.
         holdout_size: Samples that no trial sees.
+        holdout_stratify_col: Column whose values shall have the same shares of the hold-out split as of all samples
+            that are used, as near as whole numbers come.
+        take: Use only the first so many rows of the dataset; needed for a stream, of which no more are read.
+        max_new_tokens_col: Column that holds the most tokens that each row's completion may have; the lesser of this
+            and the trial's own `max_new_tokens` counts.
         score_range: The least and the largest score that the scorer gives a sample; the built-in metrics tell theirs.
             A trial with a score outside fails.
 
@@ -132,10 +144,11 @@ class Tuner:
         tokenizer: "PreTrainedTokenizerBase | None" = None,
         dataset: object,
         scorer: object,
-        column_mapping: Mapping[str, Sequence[str]],
+        column_mapping: Mapping[str, Sequence[str]] | None = None,
         prompt_template: str | None = None,
         sample_preprocessor: Callable[..., str] | None = None,
         messages: Sequence[Mapping[str, str]] | None = None,
+        messages_col: str | None = None,
         device: str | None = None,
         batch_size: int = 64,
         replay_bytes: int | None = None,
@@ -151,6 +164,9 @@ class Tuner:
         stop: Sequence[str] = (),
         search_size: int | None = None,
         holdout_size: int = 0,
+        holdout_stratify_col: str | None = None,
+        take: int | None = None,
+        max_new_tokens_col: str | None = None,
         score_range: ScoreRange | None = None,
     ) -> None:
         if batch_size < 1:
@@ -159,14 +175,22 @@ class Tuner:
             raise ConfigurationError(f"replay_bytes must be >= 0, got {replay_bytes}")
         if isinstance(stop, str) or not all(isinstance(text, str) and text for text in stop):
             raise ConfigurationError(f"stop must be a list of texts that are not empty, got {stop!r}")
+        if holdout_stratify_col is not None and holdout_size == 0:
+            raise TaskError(
+                "holdout_stratify_col has no effect without holdout_size: hold samples out, or leave it out"
+            )
         self._source = PromptSource(
-            **_columns(column_mapping),
+            **_columns(column_mapping or {}, optional=messages_col is not None),
             prompt_template=prompt_template,
             messages=None if messages is None else tuple(messages),
+            messages_col=messages_col,
             sample_preprocessor=sample_preprocessor,
+            max_new_tokens_col=max_new_tokens_col,
         )
-        rows = as_dataset(dataset)
+        rows = as_dataset(dataset, take=take)
+        strata = None if holdout_stratify_col is None else read_strata(rows, holdout_stratify_col)
         self.metric: Metric = make_metric(scorer, greater_is_better=greater_is_better)
+        check_references(self.metric, check_rows(rows, self._source))
         self.score_range = _score_range(self.metric, score_range)
         make_backend: Callable[[], Backend]
         if engine is not None:
@@ -180,12 +204,12 @@ class Tuner:
                 tokenizer_decode_args=tokenizer_decode_args,
             )
             # The server puts messages into its own chat template.
-            writer = None if messages else tokenizer
+            writer = None if self._source.has_messages else tokenizer
             make_backend = functools.partial(
                 server_backend,
                 engine,
                 writer,
-                chat=bool(messages),
+                chat=self._source.has_messages,
                 prefilled=bool(messages and messages[-1].get("role") == "assistant"),
             )
         else:
@@ -208,7 +232,6 @@ class Tuner:
                 raise ModelError("pass a model, or a custom_pred_function in its place, or an engine")
         self._encode_args = tokenizer_encode_args
         self.dataset = render_dataset(rows, self._source, writer)
-        check_references(self.metric, list(self.dataset["_y"]))
         self._backend = make_backend()
         self._stopping = Stopping(eos_token_ids=self._backend.eos_token_ids, strings=tuple(stop))
         self._output_preproc = output_preproc
@@ -217,7 +240,12 @@ class Tuner:
         self.seed = seed
         self._searched: dict[str, tuple[str | None, RDBStorage]] = {}
         self.task = Task.split(
-            self._encode(self.dataset), seed=seed, search_size=search_size, holdout_size=holdout_size
+            self._encode(self.dataset),
+            seed=seed,
+            search_size=search_size,
+            holdout_size=holdout_size,
+            holdout_stratify_col=holdout_stratify_col,
+            strata=strata,
         )
 
     def get_score(self, generation_args: Mapping[str, Any] | GenerationParams, dataset: object | None = None) -> Score:
@@ -244,7 +272,7 @@ class Tuner:
                 Request(
                     prompt=sample.prompt,
                     prompt_ids=sample.token_ids,
-                    params=params,
+                    params=sample.limited(params),
                     stopping=stopping,
                     row=sample.row,
                 )
@@ -492,6 +520,7 @@ class Tuner:
         """
         samples = (*self.task.search, *self.task.holdout)
         unit = "characters" if self.tokenizer is None else "tokens"
+        limits = [one.max_new_tokens for one in samples if one.max_new_tokens is not None]
         prompts = [len(one.prompt if self.tokenizer is None else one.token_ids) for one in samples]
         return {
             "engine": self._backend.path,
@@ -500,6 +529,7 @@ class Tuner:
             "window": "no limit is known" if self._backend.window is None else f"{self._backend.window} tokens",
             "data": f"{len(self.task.search)} samples to search on, {len(self.task.holdout)} held out",
             "prompts": f"{min(prompts)} to {max(prompts)} {unit}, {sum(prompts) / len(prompts):.0f} on average",
+            **({"length limits": f"{min(limits)} to {max(limits)} new tokens, by row"} if limits else {}),
             "metric": self.metric.name,
         }
 
@@ -515,7 +545,11 @@ class Tuner:
 
     def _encode(self, rows: datasets.Dataset) -> list[Sample]:
         return encode_prompts(
-            rows, self._backend.tokenizer, is_chat=self._source.is_chat, encode_args=self._encode_args
+            rows,
+            self._backend.tokenizer,
+            is_chat=self._source.is_chat,
+            encode_args=self._encode_args,
+            limits=token_limits(rows, self._source),
         )
 
     def _check_space(self, space: SearchSpace, further: Sequence[GenerationParams] = ()) -> dict[str, str]:
@@ -606,8 +640,9 @@ def _score_range(metric: Metric, declared: ScoreRange | None) -> ScoreRange | No
     return check_score_range(declared)
 
 
-def _columns(mapping: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:
-    if set(mapping) != {"input_cols", "eval_cols"}:
+def _columns(mapping: Mapping[str, Sequence[str]], *, optional: bool) -> dict[str, tuple[str, ...]]:
+    needed = set() if optional else {"input_cols", "eval_cols"}
+    if not needed <= set(mapping) <= {"input_cols", "eval_cols"}:
         raise TaskError(f"column_mapping needs the keys input_cols and eval_cols, got {', '.join(mapping) or 'none'}")
     for key, columns in mapping.items():
         if isinstance(columns, str):

@@ -20,7 +20,23 @@ ROOT = Path(llmsearch_optuna.__file__).parent
 LEVELS = [
     # "" is the package itself, which imports the others when they are asked for.
     {"", "errors", "params", "identity", "terminal", "generation_config"},
-    {"dimensions", "space", "presets", "prompts", "task", "metrics", "storage", "data", "sampling", "statistics"},
+    {
+        "conversations",
+        "data",
+        "dimensions",
+        "metrics",
+        "presets",
+        "prompts",
+        "rendering",
+        "repeats",
+        "rows",
+        "sampling",
+        "space",
+        "splits",
+        "statistics",
+        "storage",
+        "task",
+    },
     {"engine", "logs", "study", "study_file", "rounds", "scores", "pruning", "proposals"},
     {
         "comparison",

@@ -153,8 +153,12 @@ def test_a_parquet_file_that_is_damaged_or_empty_is_refused(tmp_path: Path) -> N
     ("name", "arguments", "message"),
     [
         ("missing.csv", {}, "^data file .*missing.csv does not exist$"),
-        ("folder", {}, "^data file .*folder is a directory: name a file in it$"),
-        ("folder.csv", {}, "^data file .*folder.csv is a directory: name a file in it$"),
+        ("folder", {}, "^data file .*folder is a directory, but not of Dataset.save_to_disk: name a file in it$"),
+        (
+            "folder.csv",
+            {},
+            "^data file .*folder.csv is a directory, but not of Dataset.save_to_disk: name a file in it$",
+        ),
         (
             "data.xlsx",
             {},
@@ -184,11 +188,78 @@ def test_what_cannot_be_had_is_refused(name: str, arguments: dict[str, Any], mes
         load_data(str(tmp_path / name), **arguments)
 
 
-def test_a_hub_dataset_out_of_reach_is_refused_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+# Parts, streams, and what is saved on disk.
+
+
+@pytest.mark.parametrize("name", WRITERS)
+@pytest.mark.parametrize("streaming", [True, False])
+def test_the_first_rows_are_taken(name: str, streaming: bool, tmp_path: Path) -> None:
+    WRITERS[name](tmp_path / name, ROWS)
+    for take in (1, 3, 9):
+        assert load_data(str(tmp_path / name), streaming=streaming, take=take).to_list() == ROWS[:take]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"), [("data.jsonl", '\n{"a": "x"}\n\n{"a": "y"}\nbroken'), ("data.csv", "a\nx\ny\n1,2\n")]
+)
+def test_lines_after_the_last_row_that_is_taken_are_not_read(name: str, content: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text(content, encoding="utf-8")
+    assert load_data(str(tmp_path / name), take=2).to_list() == [{"a": "x"}, {"a": "y"}]
+    with pytest.raises(TaskError, match=r"line (4|5) "):
+        load_data(str(tmp_path / name), take=3)
+
+
+def test_a_parquet_file_that_is_damaged_is_refused_as_a_stream_too(tmp_path: Path) -> None:
+    (tmp_path / "x.parquet").write_bytes(b"not parquet")
+    with pytest.raises(TaskError, match=r"^data file .*x.parquet cannot be read: ") as refusal:
+        load_data(str(tmp_path / "x.parquet"), streaming=True, take=3)
+    assert len(str(refusal.value).splitlines()) == 1
+
+
+def test_conversations_survive_every_file_that_can_hold_them(tmp_path: Path) -> None:
+    chat = [{"role": "user", "content": "é\u2028{x}"}, {"role": "assistant", "content": "\n"}]
+    for name in ("data.jsonl", "list.json", "DATA.PARQUET"):
+        WRITERS[name](tmp_path / name, [{"chat": chat}] * 2)
+        assert load_data(str(tmp_path / name)).to_list() == [{"chat": chat}] * 2
+
+
+def test_a_saved_dataset_is_read_from_disk(tmp_path: Path) -> None:
+    saved = datasets.Dataset.from_list(ROWS)
+    saved.save_to_disk(tmp_path / "one")
+    datasets.DatasetDict({"train": saved, "test": saved.select([3, 4])}).save_to_disk(tmp_path / "two")
+    assert load_data("one", directory=tmp_path).to_list() == ROWS
+    assert load_data("one", directory=tmp_path, take=2, streaming=True).to_list() == ROWS[:2]
+    assert load_data("two", directory=tmp_path, split="test").to_list() == ROWS[3:]
+    wrong: list[tuple[str, dict[str, Any], str]] = [
+        ("two", {}, "two has several splits: add split, one of train, test$"),
+        ("two", {"split": "tests"}, "^unknown split `tests`: did you mean `test`"),
+        ("one", {"split": "train"}, "one has no splits: remove split$"),
+        ("one", {"config": "main"}, "^config belongs to hub datasets, and .*one is on disk: remove it$"),
+    ]
+    for path, arguments, message in wrong:
+        with pytest.raises(TaskError, match=message):
+            load_data(path, directory=tmp_path, **arguments)
+    (tmp_path / "one" / "state.json").write_text("{}", encoding="utf-8")
+    with pytest.raises(TaskError, match=r"^dataset .*one cannot be read: ") as refusal:
+        load_data("one", directory=tmp_path)
+    assert len(str(refusal.value).splitlines()) == 1
+
+
+def test_a_stream_needs_a_number_of_rows_and_has_no_slices() -> None:
+    with pytest.raises(
+        TaskError, match=r"^streaming needs `take`, the number of rows to read, as a stream may have no end"
+    ):
+        load_data("nobody/nothing", split="train", streaming=True)
+    with pytest.raises(TaskError, match=r"^a stream has no slices, got split = 'train\[:5\]': name the split alone"):
+        load_data("nobody/nothing", split="train[:5]", streaming=True, take=5)
+
+
+@pytest.mark.parametrize("streaming", [True, False])
+def test_a_hub_dataset_out_of_reach_is_refused_in_one_line(streaming: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
     monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
     with pytest.raises(TaskError) as refusal:
-        load_data("nobody/nothing", config="main", split="train[:10]")
+        load_data("nobody/nothing", config="main", split="train", streaming=streaming, take=10)
     text = str(refusal.value)
     assert text.startswith("dataset nobody/nothing cannot be loaded from the hub: ")
     assert len(text.splitlines()) == 1

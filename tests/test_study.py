@@ -300,15 +300,15 @@ def test_without_baselines_there_is_no_reference(storage: RDBStorage) -> None:
     assert best_and_others(study) == ([("best", 0)], "best", None)
 
 
-def test_the_fingerprint_is_checked_as_far_as_it_is_given(storage: RDBStorage) -> None:
+def test_the_fingerprint_is_checked_but_for_the_space(storage: RDBStorage) -> None:
     study = create(storage, "checked")
-    check_fingerprint(study, {"model": "llama#1"})
+    check_fingerprint(study, {"model": "llama#1", "seed": "42"})
     assert refused(FingerprintError, lambda: check_fingerprint(study, {"model": "llama#2", "seed": "42"})) == (
         "study `checked` was made with another model (model: llama#1 then, llama#2 now): use the Tuner that the study "
         "was made with"
     )
-    assert "another metric (metric: none then, bleu now)" in refused(
-        FingerprintError, lambda: check_fingerprint(study, {"metric": "bleu"})
+    assert "another seed, metric (seed: 42 then, none now; metric: none then, bleu now)" in refused(
+        FingerprintError, lambda: check_fingerprint(study, {"model": "llama#1", "metric": "bleu"})
     )
     foreign = optuna.create_study(study_name="not ours", storage=storage)
     message = "study `not ours` was not made by llmsearch_optuna"

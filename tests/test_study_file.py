@@ -62,12 +62,16 @@ replay_bytes = 100_000
 [data]
 path = "openai/gsm8k"
 config = "main"
-split = "train[:500]"
+split = "train"
+streaming = true
+take = 500
 input_cols = ["question"]
 eval_cols = ["answer"]
 messages = [{role = "user", content = "{question}"}]
+max_new_tokens_col = "tokens"
 search_size = 200
 holdout_size = 100
+holdout_stratify_col = "topic"
 encode_args = {truncation = true, max_length = 512}
 decode_args = {skip_special_tokens = true}
 
@@ -172,13 +176,18 @@ def test_every_key_is_read() -> None:
     assert dataclasses.asdict(file.data) == {
         "path": "openai/gsm8k",
         "config": "main",
-        "split": "train[:500]",
+        "split": "train",
+        "streaming": True,
+        "take": 500,
         "input_cols": ["question"],
         "eval_cols": ["answer"],
         "prompt_template": None,
         "messages": [{"role": "user", "content": "{question}"}],
+        "messages_col": None,
+        "max_new_tokens_col": "tokens",
         "search_size": 200,
         "holdout_size": 100,
+        "holdout_stratify_col": "topic",
         "encode_args": {"truncation": True, "max_length": 512},
         "decode_args": {"skip_special_tokens": True},
     }
@@ -247,7 +256,39 @@ def test_text_that_is_not_toml_is_refused() -> None:
         ("[model]", "[generation]\nstops = []\n[model]", "unknown key in [generation] `stops`: did you mean `stop`?"),
         ("[model]", "[study]\ntrials = 3\n[model]", "unknown key in [study] `trials`: did you mean `n_trials`?"),
         ('[model]\nname = "demo"', "[model]", "[model] needs the key name"),
-        ('path = "data.jsonl"\ninput_cols = ["question"]', "", "[data] needs the key path, input_cols"),
+        ('path = "data.jsonl"\ninput_cols = ["question"]', "", "[data] needs the key path"),
+        ('input_cols = ["question"]', "", "[data] needs the key input_cols (or messages_col)"),
+        ('input_cols = ["question"]\neval_cols = ["answer"]', "", "[data] needs the key input_cols, eval_cols (or "),
+        (
+            "[data]",
+            '[data]\nmessages_column = "m"',
+            "unknown key in [data] `messages_column`: did you mean `messages_col`?",
+        ),
+        (
+            "[data]",
+            "[data]\nmax_tokens_col = 3",
+            "unknown key in [data] `max_tokens_col`: did you mean `max_new_tokens_col`?",
+        ),
+        (
+            "[data]",
+            '[data]\nstratify_col = "x"',
+            "unknown key in [data] `stratify_col`: did you mean `holdout_stratify_col`?",
+        ),
+        ("[data]", "[data]\nstream = true", "unknown key in [data] `stream`: did you mean `streaming`?"),
+        ("[data]", "[data]\nstreaming = true", "`streaming` in [data] needs `take`, the number of rows to read, as a "),
+        ("[data]", "[data]\ntake = 0", "`take` in [data] must be >= 1, got 0"),
+        ("[data]", '[data]\ntake = "all"', "`take` in [data] must be an integer, got 'all'"),
+        (
+            'path = "data.jsonl"',
+            'path = "demo"\ntake = 4',
+            "`take` in [data] has no effect on the demo's data: leave it ",
+        ),
+        (
+            "[data]",
+            '[data]\nholdout_stratify_col = "x"',
+            "`holdout_stratify_col` in [data] has no effect without `holdout",
+        ),
+        ("[data]", "[data]\nmax_new_tokens_col = 3", "`max_new_tokens_col` in [data] must be a text, got 3"),
         ('name = "demo"', "name = 3", "`name` in [model] must be a text, got 3"),
         ('name = "demo"', 'name = "demo"\ndevice = 0', "`device` in [model] must be a text, got 0"),
         ('name = "demo"', 'name = "demo"\nbatch_size = 1.0', "`batch_size` in [model] must be an integer, got 1.0"),

@@ -1,329 +1,25 @@
+import dataclasses
 import re
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
-import datasets
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tokenizers import Tokenizer, models, pre_tokenizers, processors
-from transformers import PreTrainedTokenizerFast
+from word_tokenizer import one_line
 
-from llmsearch_optuna.errors import TaskError
-from llmsearch_optuna.prompts import PromptSource
-from llmsearch_optuna.task import (
-    Sample,
-    Task,
-    as_dataset,
-    check_window,
-    encode_prompts,
-    render_dataset,
-)
-
-CHAT_TEMPLATE = (
-    "{% for message in messages %}<{{ message['role'] }}> {{ message['content'] }} {% endfor %}"
-    "{% if add_generation_prompt %}<assistant>{% endif %}"
-)
-WORDS = ["<unk>", "<s>", "<user>", "<system>", "<assistant>", "What", "is", "one", "two", "plus", "?", "Answer"]
-
-COLUMNS = {"input_cols": ("question",), "eval_cols": ("answer",)}
-ROWS = [{"question": "one plus one", "answer": "two"}, {"question": "two", "answer": "two"}]
-
-
-@pytest.fixture
-def tokenizer() -> PreTrainedTokenizerFast:
-    """One id per word; puts ``<s>`` first when asked for special tokens."""
-    words = Tokenizer(models.WordLevel({word: id_ for id_, word in enumerate(WORDS)}, unk_token="<unk>"))
-    words.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    words.post_processor = processors.TemplateProcessing(single="<s> $A", special_tokens=[("<s>", 1)])
-    made: PreTrainedTokenizerFast = PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
-        tokenizer_object=words, unk_token="<unk>", bos_token="<s>"
-    )
-    made.chat_template = CHAT_TEMPLATE
-    return made
-
-
-def source(**way: Any) -> PromptSource:
-    return PromptSource(**{**COLUMNS, **(way or {"prompt_template": "What is {question} ?"})})
-
-
-def one_line(attempt: Callable[[], object], message: str) -> None:
-    with pytest.raises(TaskError) as refusal:
-        attempt()
-    text = str(refusal.value)
-    assert re.search(message, text), text
-    assert len(text.splitlines()) == 1
-
-
-# The source of prompts.
-
-
-def test_a_template_makes_the_prompt(tokenizer: PreTrainedTokenizerFast) -> None:
-    made = source(prompt_template="{question!s:>14} {{?}}")
-    assert made.prompt(ROWS[0], tokenizer) == "  one plus one {?}"
-    assert not made.is_chat
-
-
-def test_messages_go_through_the_chat_template(tokenizer: PreTrainedTokenizerFast) -> None:
-    made = source(
-        messages=({"role": "system", "content": "Answer"}, {"role": "user", "content": "What is {question} ?"})
-    )
-    assert made.prompt(ROWS[0], tokenizer) == "<system> Answer <user> What is one plus one ? <assistant>"
-    assert made.is_chat
-
-
-def test_a_preprocessor_gets_the_tokenizer_and_all_columns(tokenizer: PreTrainedTokenizerFast) -> None:
-    seen: dict[str, Any] = {}
-
-    def preprocessor(tokenizer: object, **columns: str) -> str:
-        seen.update(columns, tokenizer=tokenizer)
-        return columns["question"] + " ?"
-
-    made = PromptSource(input_cols=("question",), eval_cols=("question", "answer"), sample_preprocessor=preprocessor)
-    assert made.prompt(ROWS[0], tokenizer) == "one plus one ?"
-    assert seen == {**ROWS[0], "tokenizer": tokenizer}
-    assert made.is_chat
-
-
-@pytest.mark.parametrize(
-    ("way", "message"),
-    [
-        ({"prompt_template": None}, "^give exactly one of prompt_template, messages, sample_preprocessor, got none$"),
-        (
-            {"prompt_template": "{question}", "sample_preprocessor": str},
-            "^give exactly one of .*, got prompt_template and sample_preprocessor$",
-        ),
-        (
-            {"prompt_template": "{answer}"},
-            r"^the template names `\{answer\}`, which is not among input_cols \(question\)$",
-        ),
-        ({"prompt_template": "{}"}, r"^the template names `\{\}`"),
-        ({"prompt_template": "{0}"}, r"^the template names `\{0\}`"),
-        ({"prompt_template": "{answer.text[0]}"}, r"^the template names `\{answer\}`"),
-        ({"prompt_template": "{question:{width}}"}, r"^the template names `\{width\}`"),
-        ({"prompt_template": "{question"}, r"^the template cannot be read: .* \(write \{\{ and \}\} for braces\)$"),
-        ({"prompt_template": "} {question}"}, "^the template cannot be read: "),
-        ({"messages": ()}, "^messages is empty: give at least one chat message$"),
-        ({"messages": ({"role": "user"},)}, "^a chat message needs the keys role and content, got {'role': 'user'}$"),
-        ({"messages": ("user",)}, "^a chat message needs the keys role and content, got 'user'$"),
-        (
-            {"messages": ({"role": "user", "content": ["x"]},)},
-            r"^role and content of a chat message must be texts, got \{'role': 'user', 'content': \['x'\]\}$",
-        ),
-        ({"messages": ({"role": "user", "content": "{answer}"},)}, r"^the template names `\{answer\}`"),
-    ],
-)
-def test_a_bad_source_is_refused(way: dict[str, Any], message: str) -> None:
-    one_line(lambda: source(**way), message)
-
-
-# Data of any kind.
-
-
-@pytest.mark.parametrize(
-    "data",
-    [
-        ROWS,
-        tuple(ROWS),
-        {"question": ["one plus one", "two"], "answer": ["two", "two"]},
-        datasets.Dataset.from_list(ROWS),
-    ],
-    ids=["list", "tuple", "columns", "dataset"],
-)
-def test_as_dataset(data: object) -> None:
-    assert as_dataset(data).to_list() == ROWS
-
-
-def test_rows_may_lack_columns() -> None:
-    assert as_dataset([{"a": 1}, {"b": "x"}]).to_list() == [{"a": 1, "b": None}, {"a": None, "b": "x"}]
-
-
-@pytest.mark.parametrize(
-    ("data", "message"),
-    [
-        ([], "^the dataset is empty: it needs at least one row$"),
-        ({}, "^the dataset is empty"),
-        ({"a": []}, "^the dataset is empty"),
-        ("rows", "^dataset must be a datasets.Dataset or a list of rows, got str$"),
-        (b"rows", "^dataset must be a datasets.Dataset or a list of rows, got bytes$"),
-        (None, "^dataset must be a datasets.Dataset or a list of rows, got NoneType$"),
-        (iter(ROWS), "^dataset must be a datasets.Dataset or a list of rows, got list_iterator$"),
-        ([*ROWS, "x"], "^row 2 of the dataset must be a mapping of column to value, got 'x'$"),
-        ([{"a": 1}, {"a": "x"}], "^the dataset must have one type per column, and columns of one length: "),
-        ({"a": [1, 2], "b": [1]}, "^the dataset must have one type per column, and columns of one length: "),
-        ({"a": 1}, "^the dataset must have one type per column, and columns of one length: "),
-        ([{"a": 10**30}], "^the dataset must have one type per column, and columns of one length: "),
-        ([{"a": "\ud800"}], "^the dataset must have one type per column, and columns of one length: "),
-        (
-            datasets.DatasetDict({"test": datasets.Dataset.from_list(ROWS)}),
-            r"^the dataset has several splits: pass one of them, e.g. dataset\['test'\]$",
-        ),
-        (datasets.DatasetDict(), r"^the dataset has several splits: pass one of them, e.g. dataset\['train'\]$"),
-    ],
-)
-def test_bad_data_are_refused(data: object, message: str) -> None:
-    one_line(lambda: as_dataset(data), message)
-
-
-# Rendered prompts.
-
-
-def test_rendering_adds_prompt_and_reference(tokenizer: PreTrainedTokenizerFast) -> None:
-    rendered = render_dataset(as_dataset(ROWS), source(), tokenizer)
-    assert rendered.to_list() == [
-        {**row, "_X": f"What is {row['question']} ?", "_y": {"answer": row["answer"]}} for row in ROWS
-    ]
-
-
-def test_rendering_again_replaces_prompt_and_reference(tokenizer: PreTrainedTokenizerFast) -> None:
-    rendered = render_dataset(as_dataset(ROWS), source(), tokenizer)
-    again = render_dataset(rendered, source(prompt_template="{question}"), tokenizer)
-    assert again["_X"][:] == ["one plus one", "two"]
-    assert again.column_names == rendered.column_names
-
-
-def test_rendering_reads_plain_values_whatever_the_format(tokenizer: PreTrainedTokenizerFast) -> None:
-    numbers = as_dataset([{"question": 1.5, "answer": [1, 2]}]).with_format("numpy")
-    rendered = render_dataset(numbers, source(prompt_template="{question}"), tokenizer)
-    assert rendered.to_list() == [{"question": 1.5, "answer": [1, 2], "_X": "1.5", "_y": {"answer": [1, 2]}}]
-
-
-def test_rendering_without_reference_columns(tokenizer: PreTrainedTokenizerFast) -> None:
-    rendered = render_dataset(
-        as_dataset(ROWS), PromptSource(input_cols=(), eval_cols=(), prompt_template="Answer"), tokenizer
-    )
-    assert [(row["_X"], row["_y"]) for row in rendered.to_list()] == [("Answer", {})] * 2
-
-
-def failing(tokenizer: object, *, question: str, answer: str) -> str:
-    if question == "two":
-        raise KeyError("no\nway")
-    return question
-
-
-@pytest.mark.parametrize(
-    ("way", "message"),
-    [
-        ({"sample_preprocessor": failing}, r"^row 1 makes no prompt: KeyError: 'no\\nway'$"),
-        (
-            {"sample_preprocessor": lambda tokenizer, question: question},
-            "^row 0 makes no prompt: TypeError: .* unexpected keyword argument 'answer'$",
-        ),
-        (
-            {"sample_preprocessor": lambda tokenizer, **columns: 3},
-            "^sample_preprocessor must return a string, got int$",
-        ),
-        (
-            {"sample_preprocessor": lambda tokenizer, **columns: "\ud800"},
-            "^row 0 makes no prompt: UnicodeEncodeError: .* surrogates not allowed$",
-        ),
-        ({"prompt_template": "{question:d}"}, "^row 0 makes no prompt: ValueError: "),
-    ],
-)
-def test_a_row_without_a_prompt_is_named(way: dict[str, Any], message: str, tokenizer: PreTrainedTokenizerFast) -> None:
-    one_line(lambda: render_dataset(as_dataset(ROWS), source(**way), tokenizer), message)
-
-
-@pytest.mark.parametrize(
-    ("columns", "message"),
-    [
-        (
-            {"input_cols": ("question", "context"), "eval_cols": ("label",)},
-            "^the dataset has no column 'context', 'label': it has question, answer$",
-        ),
-        ({"input_cols": ("_X",), "eval_cols": ()}, "^the dataset has no column '_X': it has question, answer$"),
-        ({"input_cols": (), "eval_cols": ("_y",)}, "^the dataset has no column '_y': it has question, answer$"),
-    ],
-)
-def test_missing_columns_are_named(columns: dict[str, Any], message: str, tokenizer: PreTrainedTokenizerFast) -> None:
-    rendered = render_dataset(as_dataset(ROWS), source(), tokenizer)
-    missing = PromptSource(**columns, prompt_template="x")
-    one_line(lambda: render_dataset(rendered, missing, tokenizer), message)
-
-
-def test_a_tokenizer_without_chat_template_is_refused(tokenizer: PreTrainedTokenizerFast) -> None:
-    tokenizer.chat_template = None
-    chat = source(messages=({"role": "user", "content": "{question}"},))
-    one_line(
-        lambda: render_dataset(as_dataset(ROWS), chat, tokenizer),
-        "^the tokenizer has no chat template: set tokenizer.chat_template, or use a prompt_template$",
-    )
-
-
-def test_what_a_chat_template_raises_is_named(tokenizer: PreTrainedTokenizerFast) -> None:
-    tokenizer.chat_template = "{{ raise_exception('no system\nmessages') }}"
-    chat = source(messages=({"role": "system", "content": "{question}"},))
-    one_line(
-        lambda: render_dataset(as_dataset(ROWS), chat, tokenizer),
-        "^row 0 makes no prompt: TemplateError: no system messages$",
-    )
-
-
-# Token ids.
-
-
-def encoded(
-    tokenizer: PreTrainedTokenizerFast, prompts: list[str], *, is_chat: bool = False, **encode_args: Any
-) -> list[list[int]]:
-    rendered = datasets.Dataset.from_dict({"_X": prompts, "_y": [{"answer": index} for index, _ in enumerate(prompts)]})
-    samples = encode_prompts(rendered, tokenizer, is_chat=is_chat, encode_args=encode_args)
-    assert [sample.prompt for sample in samples] == prompts
-    assert [(sample.row, sample.reference) for sample in samples] == [
-        (index, {"answer": index}) for index, _ in enumerate(prompts)
-    ]
-    return [list(sample.token_ids) for sample in samples]
-
-
-def test_each_plain_prompt_begins_with_one_bos(tokenizer: PreTrainedTokenizerFast) -> None:
-    assert encoded(tokenizer, ["one two", "<s> one", "two"]) == [[1, 7, 8], [1, 7], [1, 8]]
-    assert encoded(tokenizer, ["<s> one", "two"]) == [[1, 7], [1, 8]]
-
-
-def test_chat_prompts_get_no_special_tokens(tokenizer: PreTrainedTokenizerFast) -> None:
-    assert encoded(tokenizer, ["<user> one", "<s> two"], is_chat=True) == [[2, 7], [1, 8]]
-
-
-def test_encode_args_come_first_and_padding_is_left_to_the_engine(tokenizer: PreTrainedTokenizerFast) -> None:
-    long = "one two one two"
-    assert encoded(tokenizer, [long, "one"], add_special_tokens=False) == [[7, 8, 7, 8], [7]]
-    assert encoded(tokenizer, ["one", "<s> one"], is_chat=True, add_special_tokens=True) == [[1, 7], [1, 1, 7]]
-    assert encoded(tokenizer, [long, "one"], truncation=True, max_length=3) == [[1, 7, 8], [1, 7]]
-    assert encoded(tokenizer, [long, "one"], padding="longest", return_tensors="pt") == [[1, 7, 8, 7, 8], [1, 7]]
-
-
-@pytest.mark.parametrize(
-    ("encode_args", "message"),
-    [
-        ({"truncate": True}, r"^unknown argument in tokenizer_encode_args `truncate`: did you mean `truncation`\?$"),
-        ({"truncation": "both"}, r"^the tokenizer refuses tokenizer_encode_args \{'truncation': 'both'\}: "),
-        (
-            {"truncation": True, "max_length": "3"},
-            r"^the tokenizer refuses tokenizer_encode_args \{'truncation': True, 'max_length': '3'\}: ",
-        ),
-        (
-            {"truncation": True, "max_length": 2, "return_overflowing_tokens": True},
-            "^the tokenizer refuses tokenizer_encode_args ",
-        ),
-    ],
-)
-def test_bad_encode_args_are_refused(
-    encode_args: dict[str, Any], message: str, tokenizer: PreTrainedTokenizerFast
-) -> None:
-    one_line(lambda: encoded(tokenizer, ["one two one two", "one"], **encode_args), message)
-
-
-def test_a_prompt_without_tokens_is_refused(tokenizer: PreTrainedTokenizerFast) -> None:
-    one_line(
-        lambda: encoded(tokenizer, ["one", " "], add_special_tokens=False), "^the prompt of row 1 has no tokens: ' '$"
-    )
-
+from llmsearch_optuna.params import GenerationParams
+from llmsearch_optuna.task import Sample, Task, check_window
 
 # The window.
 
 
 def sample(row: int, length: int = 4, reference: Mapping[str, Any] | None = None) -> Sample:
-    return Sample(row=row, prompt=f"prompt {row}", token_ids=tuple(range(length)), reference=reference or {"row": row})
+    return Sample(
+        row=row, prompt=f"prompt {row}", token_ids=tuple(range(row, row + length)), reference=reference or {"row": row}
+    )
 
 
 def test_prompts_must_leave_room_for_their_completion() -> None:
@@ -334,6 +30,22 @@ def test_prompts_must_leave_room_for_their_completion() -> None:
         lambda: check_window(samples, 10, 4),
         r"^the prompt of row 2 has 7 tokens, and 4 new ones exceed the model's window of 10: shorten it, truncate "
         r"\(tokenizer_encode_args\), or lower max_new_tokens$",
+    )
+
+
+def test_the_lesser_of_two_limits_counts() -> None:
+    limited = dataclasses.replace(sample(0, 6), max_new_tokens=3)
+    params = GenerationParams(temperature=0.5, max_new_tokens=8)
+    assert limited.limited(params) == GenerationParams(temperature=0.5, max_new_tokens=3)
+    short = GenerationParams(max_new_tokens=2)
+    assert limited.limited(short) is short
+    assert sample(0).limited(params) is params
+    check_window([limited], 9, 8)
+    one_line(
+        lambda: check_window([limited], 8, 8), "^the prompt of row 0 has 6 tokens, and 3 new ones exceed the model's"
+    )
+    one_line(
+        lambda: check_window([limited], 7, 2), "^the prompt of row 0 has 6 tokens, and 2 new ones exceed the model's"
     )
 
 
@@ -391,8 +103,104 @@ def test_the_order_is_shuffled_stable_and_drawn_with_the_seed() -> None:
         ({"holdout_size": -1}, "^4 samples cannot be split into 5 to search on and -1 to hold out: "),
     ],
 )
-def test_splits_that_do_not_fit_are_refused(sizes: dict[str, int], message: str) -> None:
+def test_splits_that_do_not_fit_are_refused(sizes: dict[str, Any], message: str) -> None:
     one_line(lambda: Task.split([sample(row) for row in range(4)], seed=0, **sizes), message)
+
+
+def test_a_stratified_hold_out_is_drawn_with_the_seed() -> None:
+    samples = [sample(row) for row in range(40)]
+    strata = ["rare" if row < 10 else "common" for row in range(40)]
+
+    def split(seed: int) -> Task:
+        return Task.split(samples, seed=seed, holdout_size=8, holdout_stratify_col="kind", strata=strata)
+
+    drawn = {seed: split(seed) for seed in range(20)}
+    for seed, task in drawn.items():
+        assert Counter(strata[one.row] for one in task.holdout) == {"rare": 2, "common": 6}
+        assert {one.row for one in (*task.search, *task.holdout)} == set(range(40))
+        assert task == split(seed)
+        order = [one.row for one in Task.split(samples, seed=seed).search]
+        for part in (task.search, task.holdout):
+            assert [one.row for one in part] == [row for row in order if row in {one.row for one in part}]
+    assert len({tuple(one.row for one in task.holdout) for task in drawn.values()}) == 20
+
+
+# Rows that say the same.
+
+
+def question(row: int, prompt: str, answer: str = "x", limit: int | None = None) -> Sample:
+    ids = tuple(prompt.encode())
+    return Sample(row=row, prompt=prompt, token_ids=ids, reference={"answer": answer}, max_new_tokens=limit)
+
+
+def test_rows_that_repeat_are_left_out_with_a_warning(caplog: pytest.LogCaptureFixture) -> None:
+    samples = [question(row, "abcabd"[row]) for row in range(6)]
+    task = Task.split(samples, seed=0, holdout_size=1)
+    assert sorted(one.row for one in (*task.search, *task.holdout)) == [0, 1, 2, 5]
+    assert caplog.messages == ["2 of 6 rows repeat another's prompt and reference and are left out (rows 0 and 3)"]
+    one_line(
+        lambda: Task.split(samples, seed=0, search_size=5),
+        r"^4 samples cannot be split into 5 to search on and 0 to hold out \(2 rows repeat others and are left out\): ",
+    )
+
+
+def test_data_without_repeats_are_split_as_ever_without_a_word(caplog: pytest.LogCaptureFixture) -> None:
+    task = Task.split([sample(row) for row in range(12)], seed=42, holdout_size=4)
+    assert [one.row for one in task.search] == [1, 10, 6, 9, 4, 2, 3, 11]
+    assert [one.row for one in task.holdout] == [7, 0, 5, 8]
+    assert caplog.messages == []
+    assert task.fingerprint() == {
+        "prompts": "30d43cd1f4e2949c",
+        "references": "bcb1ae17f1a03097",
+        "splits": "8 search, 4 hold-out",
+        "sample order seed": "42",
+    }
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(st.sampled_from("abcdefgh"), st.sampled_from("xy")), min_size=4, max_size=30), st.integers())
+def test_no_prompt_is_searched_on_and_held_out(pairs: list[tuple[str, str]], seed: int) -> None:
+    samples = [question(row, prompt, answer) for row, (prompt, answer) in enumerate(pairs)]
+    distinct = len({prompt for prompt, _ in pairs})
+    if distinct < 3:
+        return
+    task = Task.split(samples, seed=seed, holdout_size=2)
+    assert not {one.prompt for one in task.search} & {one.prompt for one in task.holdout}
+    kept = [(one.prompt, one.reference["answer"]) for one in (*task.search, *task.holdout)]
+    assert sorted(kept) == sorted(set(pairs))
+
+
+def test_prompts_of_one_reference_but_several_limits_are_kept_and_stay_together(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    samples = [question(row, "aabcdef"[row], limit=row + 1) for row in range(7)]
+    for seed in range(10):
+        task = Task.split(samples, seed=seed, holdout_size=2)
+        assert len(task.search) == 5
+        assert len({0, 1} & {one.row for one in task.search}) != 1
+    assert "2 rows share their prompts" in caplog.messages[0]
+
+
+def test_texts_that_are_truncated_to_the_same_tokens_stay_together_and_are_both_kept() -> None:
+    samples = [*(question(row, chr(97 + row)) for row in range(5)), *(question(5 + i, "a" + "bc"[i]) for i in range(2))]
+    samples[5:] = [dataclasses.replace(one, token_ids=(97,)) for one in samples[5:]]
+    for seed in range(10):
+        task = Task.split(samples, seed=seed, holdout_size=2)
+        assert len((*task.search, *task.holdout)) == 7
+        assert len({0, 5, 6} & {one.row for one in task.holdout}) in (0, 3)
+
+
+def test_splits_that_equal_prompts_leave_short_are_told_and_empty_ones_refused(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    samples = [question(row, "aabbcc"[row], str(row)) for row in range(6)]
+    task = Task.split(samples, seed=0, holdout_size=3)
+    assert (len(task.search), len(task.holdout)) == (4, 2)
+    assert caplog.messages[1:] == ["as equal prompts stay together, there are 4 samples to search on and 2 held out"]
+    one_line(
+        lambda: Task.split(samples, seed=0, holdout_size=1),
+        "^as equal prompts stay together, there would be 6 samples to search on and 0 held out: change the sizes ",
+    )
 
 
 # What is stored, and the fingerprint.
@@ -427,10 +235,18 @@ def test_the_fingerprint_changes_with_all_that_scores_depend_on() -> None:
     def differing(other: dict[str, str]) -> set[str]:
         return {part for part in base if base[part] != other[part]}
 
-    text = Sample(row=3, prompt="another text, unknown words alike", token_ids=(0, 1, 2, 3), reference={"row": 3})
+    text = Sample(row=3, prompt="another text, unknown words alike", token_ids=(3, 4, 5, 6), reference={"row": 3})
     assert differing(fingerprint(text)) == {"prompts"}
     assert differing(fingerprint(sample(3, 5))) == {"prompts"}
     assert differing(fingerprint(sample(3, reference={"row": "\ud800"}))) == {"references"}
     assert differing(fingerprint(holdout_size=1)) == {"splits"}
     assert differing(fingerprint(seed=1)) == {"prompts", "references", "sample order seed"}
     assert all(re.fullmatch("[0-9a-f]{16}", base[part]) for part in ("prompts", "references"))
+    limited = [dataclasses.replace(one, max_new_tokens=4) for one in samples]
+    parts = Task.split(limited, seed=0, holdout_size=2).fingerprint()
+    assert set(parts) - set(base) == {"length limits"}
+    assert differing(parts) == set()
+    stratified = Task.split(
+        samples, seed=0, holdout_size=2, holdout_stratify_col="kind", strata=["x"] * 6
+    ).fingerprint()
+    assert stratified == {**base, "hold-out stratified by": "kind"}

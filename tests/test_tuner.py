@@ -258,7 +258,10 @@ class TestBadInput:
             ({"dataset": [{"q": "x", "answer": "1"}]}, "the dataset has no column 'question': it has q, answer"),
             ({"dataset": []}, "the dataset is empty: it needs at least one row"),
             ({"prompt_template": "{query}"}, r"the template names `\{query\}`, which is not among input_cols"),
-            ({"prompt_template": None}, "give exactly one of prompt_template, messages, sample_preprocessor, got none"),
+            (
+                {"prompt_template": None},
+                "give exactly one of prompt_template, messages, messages_col, sample_preprocessor, got none",
+            ),
             ({"sample_preprocessor": lambda tokenizer, **_: "x"}, "got prompt_template and sample_preprocessor"),
             (
                 {"column_mapping": {"input_cols": ["question"]}},

@@ -14,8 +14,9 @@ from llmsearch_optuna.errors import TaskError
 from llmsearch_optuna.metrics import distinct_items
 from llmsearch_optuna.metrics.items import split_items
 from llmsearch_optuna.prompts import PromptSource
+from llmsearch_optuna.rendering import render_dataset
+from llmsearch_optuna.rows import as_dataset
 from llmsearch_optuna.study_file import StudyFile
-from llmsearch_optuna.task import as_dataset, render_dataset
 
 ALL = len(WORDS) * 220  # three of twelve, for every category
 
@@ -96,8 +97,8 @@ def test_the_prompt_is_the_chat_with_the_answer_begun() -> None:
     rows = as_dataset(demo_samples(4))
     file = StudyFile.load(Path(__file__).parents[2] / "studies" / "demo.toml")
     source = PromptSource(
-        input_cols=tuple(file.data.input_cols),
-        eval_cols=tuple(file.data.eval_cols),
+        input_cols=tuple(file.data.input_cols or ()),
+        eval_cols=tuple(file.data.eval_cols or ()),
         messages=tuple(file.data.messages or ()),
     )
     tokenizer = tiny_tokenizer()

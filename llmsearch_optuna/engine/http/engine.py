@@ -2,6 +2,7 @@
 
 import asyncio
 import concurrent.futures
+import dataclasses
 import hashlib
 import json
 import logging
@@ -15,6 +16,7 @@ from llmsearch_optuna.engine.http.client import Client
 from llmsearch_optuna.engine.http.connection import Connection
 from llmsearch_optuna.engine.http.kinds import sampling_fields
 from llmsearch_optuna.errors import ConfigurationError, TrialError
+from llmsearch_optuna.params import GenerationParams
 
 __all__ = ["HTTPEngine", "request_seed", "run"]
 
@@ -40,6 +42,11 @@ def run(coroutine: Coroutine[Any, Any, _Result]) -> _Result:
         return asyncio.run(coroutine)
     with concurrent.futures.ThreadPoolExecutor(1) as executor:
         return executor.submit(asyncio.run, coroutine).result()
+
+
+def _unlimited(params: GenerationParams) -> GenerationParams:
+    """What the requests of one trial have in common: samples may have length limits of their own."""
+    return dataclasses.replace(params, max_new_tokens=1)
 
 
 class HTTPEngine:
@@ -89,7 +96,7 @@ class HTTPEngine:
             if len(completions) < len(wanted):
                 self._known |= completions
         if failures:
-            if len({request.params for request in wanted}) > 1:  # of several trials, which are asked one by one now
+            if len({_unlimited(request.params) for request in wanted}) > 1:  # several trials, asked one by one now
                 self._known |= failures
             raise next(iter(failures.values()))
         return [completions[request] for request in requests]

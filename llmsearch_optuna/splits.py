@@ -1,0 +1,74 @@
+"""Which samples are searched on and which are held out: equal prompts together, strata in proportion."""
+
+from collections.abc import Hashable, Mapping, Sequence
+from typing import NamedTuple, TypeVar
+
+__all__ = ["Splits", "apportion", "split_order"]
+
+_Name = TypeVar("_Name", bound=Hashable)
+
+
+class Splits(NamedTuple):
+    """Positions in the shared order, each ascending.
+
+    Attributes:
+        search: Those of the search split.
+        holdout: Those of the hold-out split.
+    """
+
+    search: tuple[int, ...]
+    holdout: tuple[int, ...]
+
+
+def split_order(
+    prompts: Sequence[Hashable], strata: Sequence[Hashable], *, search_size: int, holdout_size: int
+) -> Splits:
+    """Splits an order of samples, so that no prompt is in both splits.
+
+    The first `search_size + holdout_size` are used. Of these, each stratum's last ones are held out, as many as is its
+    share. Where prompts are equal they stay together, all at the first one's place and in its stratum. What does not
+    fit any more is passed over, so that a split may fall short of its size where no single ones are left.
+
+    Args:
+        prompts: What tells the samples' prompts apart, in the shared order.
+        strata: The samples' strata.
+        search_size: Samples to search on, at most.
+        holdout_size: Samples to hold out, at most; there are at least as many as the two sizes make.
+    """
+    together: dict[Hashable, list[int]] = {}
+    for position, prompt in enumerate(prompts):
+        together.setdefault(prompt, []).append(position)
+    used = _fitting(list(together.values()), search_size + holdout_size)
+    by_stratum: dict[Hashable, list[list[int]]] = {}
+    for unit in reversed(used):
+        by_stratum.setdefault(strata[unit[0]], []).append(unit)
+    shares = apportion({stratum: sum(map(len, units)) for stratum, units in by_stratum.items()}, holdout_size)
+    held_out = [unit for stratum, units in by_stratum.items() for unit in _fitting(units, shares[stratum])]
+    holdout = {position for unit in held_out for position in unit}
+    search = _fitting([unit for unit in used if unit[0] not in holdout], search_size)
+    return Splits(tuple(sorted(position for unit in search for position in unit)), tuple(sorted(holdout)))
+
+
+def apportion(counts: Mapping[_Name, int], seats: int) -> dict[_Name, int]:
+    """Seats in proportion to counts, by the method of the largest remainder; of equal remainders, the first wins.
+
+    Args:
+        counts: Positive.
+        seats: At most as many as the counts sum up to. Each share is less than 1 away from the exact proportion.
+    """
+    total = sum(counts.values())
+    shares = {name: seats * count // total for name, count in counts.items()}
+    by_remainder = sorted(counts, key=lambda name: -(seats * counts[name] % total))
+    for name in by_remainder[: seats - sum(shares.values())]:
+        shares[name] += 1
+    return shares
+
+
+def _fitting(units: Sequence[list[int]], room: int) -> list[list[int]]:
+    """The first units of which each fits into what those before have left."""
+    taken = []
+    for unit in units:
+        if len(unit) <= room:
+            taken.append(unit)
+            room -= len(unit)
+    return taken
