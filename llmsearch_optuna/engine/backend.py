@@ -29,9 +29,10 @@ from llmsearch_optuna.engine.model import (
     default_stopping,
     embedding_weight,
     model_fingerprint,
+    pad_token_id,
 )
 from llmsearch_optuna.engine.modes import ModeEngine, SoloEngine
-from llmsearch_optuna.engine.probe import probe
+from llmsearch_optuna.engine.probe import probe, probe_batching
 from llmsearch_optuna.engine.slots import ReplayStatistics, SlotEngine
 from llmsearch_optuna.errors import ModelError, TaskError
 from llmsearch_optuna.identity import identify
@@ -100,7 +101,8 @@ def model_backend(
         is_encoder_decoder: What the caller takes the model for, if it says.
 
     Raises:
-        ModelError: Model and tokenizer do not fit each other, or `is_encoder_decoder` is wrong.
+        ModelError: Model and tokenizer do not fit each other, `is_encoder_decoder` is wrong, or the model cannot
+            generate.
     """
     if is_encoder_decoder is not None and is_encoder_decoder != model.config.is_encoder_decoder:
         raise ModelError(f"is_encoder_decoder={is_encoder_decoder}, but the model says otherwise: leave it out")
@@ -108,8 +110,9 @@ def model_backend(
     torch.nn.Module.eval(model)
     engine, path = _engine(model, tokenizer, batch_size, replay_bytes, decode_args)
     _LOG.info("engine: %s", path)
+    use_cache = engine.batching.use_cache if isinstance(engine, GenerateEngine) else True
     return Backend(
-        engine=ModeEngine(engine, SoloEngine(model, tokenizer, decode_args=decode_args)),
+        engine=ModeEngine(engine, SoloEngine(model, tokenizer, decode_args=decode_args, use_cache=use_cache)),
         path=path,
         description=_description(model),
         rows=batch_size,
@@ -143,8 +146,10 @@ def _engine(
                 forward, tokenizer, slots=batch_size, decode_args=decode_args, replay_bytes=replay_bytes
             )
             return engine, f"{engine.slots} slots, which suit {type(model).__name__}: {reason}"
-    plain = GenerateEngine(model, tokenizer, batch_size=batch_size, decode_args=decode_args)
-    return plain, f"plain model.generate, as slots do not suit {type(model).__name__}: {reason}"
+    batching, why = probe_batching(model, pad_token_id(model, tokenizer))
+    way = f" {batching} ({why})" if why else ""
+    plain = GenerateEngine(model, tokenizer, batch_size=batch_size, decode_args=decode_args, batching=batching)
+    return plain, f"plain model.generate{way}, as slots do not suit {type(model).__name__}: {reason}"
 
 
 def _description(model: PreTrainedModel) -> str:
