@@ -47,6 +47,9 @@ VOCABULARY = 400
 WINDOW = 8
 """Sliding window of the models that have one: shorter than every prompt of the tests."""
 
+LONG = 24
+"""From so many tokens on, families that treat long rows by their company do so."""
+
 _TOKENS: dict[str, Any] = {"vocab_size": VOCABULARY, "bos_token_id": 0, "eos_token_id": 2, "pad_token_id": 0}
 
 # Random weights this large make peaked distributions, as trained models have.
@@ -106,12 +109,15 @@ PADDED = "plain `generate`"
 ONE_LENGTH = "plain `generate`, prompts of one length together"
 ROW_BY_ROW = "plain `generate`, row by row"
 
+NO_LOOKUP = "no prompt lookup: the state cannot go back"
+NO_MODES = "no prompt lookup, no beams: the state cannot go back"
+
 _ALIBI = "a decode step in slots raised ValueError"
 _RECURRENT = "it has layers of type linear_attention"
 _TWO_PARTS = "it is an encoder-decoder"
 
 _COMPANY = "the experts round a row by its neighbours"
-_STATE = "the state cannot go back; no prompt lookup"
+_LONG_ROWS = "one by one through `generate` from"
 _FORCED = "ends with an end token at the length limit, as its config says"
 
 
@@ -145,6 +151,22 @@ FAMILIES: dict[str, Family] = {
         config=Gemma3TextConfig, sizes={**_SMALL, "head_dim": 8, "query_pre_attn_scalar": 8, **_TWO_LAYERS}
     ),
     "phi3": Family(config=Phi3Config, sizes={**_SMALL, "sliding_window": WINDOW}),
+    "phi3 (LongRoPE)": Family(
+        config=Phi3Config,
+        sizes={
+            **_SMALL,
+            "original_max_position_embeddings": LONG,
+            "rope_parameters": {
+                "rope_type": "longrope",
+                "rope_theta": 10_000.0,
+                "partial_rotary_factor": 1.0,
+                "original_max_position_embeddings": LONG,
+                "short_factor": [1.0] * 4,
+                "long_factor": [1.5, 2.0, 4.0, 8.0],
+            },
+        },
+        note=f"{_LONG_ROWS} as many tokens on as were trained on first (4,096)",
+    ),
     "gpt2": Family(
         config=GPT2Config,
         sizes={**_TOKENS, "n_positions": 512, "n_embd": 32, "n_layer": 2, "n_head": 4, "initializer_range": _SPREAD},
@@ -216,9 +238,9 @@ FAMILIES: dict[str, Family] = {
             "interleave_moe_layer_step": 2,
             "attention_chunk_size": WINDOW,
             "no_rope_layers": [1, 0],
-            "floor_scale": 4,  # so that attention without positions is tempered within the tests' prompts
+            "floor_scale": LONG,
         },
-        note=_COMPANY,
+        note=f"{_COMPANY}; {_LONG_ROWS} 8,192 tokens on",
     ),
     "deepseek_v4": Family(
         config=DeepseekV4Config,
@@ -237,7 +259,7 @@ FAMILIES: dict[str, Family] = {
         },
         path=ONE_LENGTH,
         reason="it has layers of type compressed_sparse_attention, heavily_compressed_attention",
-        note=_STATE,
+        note=NO_LOOKUP,
     ),
     "bloom": Family(
         config=BloomConfig,
@@ -247,14 +269,14 @@ FAMILIES: dict[str, Family] = {
     ),
     "falcon (ALiBi)": Family(config=FalconConfig, sizes={**_FALCON, "alibi": True}, path=PADDED, reason=_ALIBI),
     "mamba": Family(
-        config=MambaConfig, sizes={**_STATES, "state_size": 4}, path=PADDED, reason=_RECURRENT, note=_STATE
+        config=MambaConfig, sizes={**_STATES, "state_size": 4}, path=PADDED, reason=_RECURRENT, note=NO_LOOKUP
     ),
     "mamba2": Family(
         config=Mamba2Config,
         sizes={**_STATES, "num_heads": 8, "head_dim": 8, "state_size": 8, "n_groups": 1, "chunk_size": 8},
         path=PADDED,
         reason=_RECURRENT,
-        note=_STATE,
+        note=NO_LOOKUP,
     ),
     "jamba": Family(
         config=JambaConfig,
@@ -272,7 +294,7 @@ FAMILIES: dict[str, Family] = {
         },
         path=PADDED,
         reason=_RECURRENT,
-        note=_STATE,
+        note=NO_LOOKUP,
     ),
     "falcon_h1": Family(
         config=FalconH1Config,
@@ -286,7 +308,7 @@ FAMILIES: dict[str, Family] = {
         },
         path=PADDED,
         reason="it has layers of type hybrid",
-        note=_STATE,
+        note=NO_LOOKUP,
     ),
     "nemotron_h": Family(
         config=NemotronHConfig,
@@ -303,7 +325,7 @@ FAMILIES: dict[str, Family] = {
         },
         path=PADDED,
         reason="it has layers of type linear_attention, mlp",
-        note=_STATE,
+        note=NO_LOOKUP,
     ),
     "lfm2": Family(
         config=Lfm2Config,
@@ -322,7 +344,7 @@ FAMILIES: dict[str, Family] = {
         },
         path=ROW_BY_ROW,
         reason="a decode step in slots raised",
-        note=_STATE,
+        note=NO_MODES,
     ),
     "t5": Family(
         config=T5Config,

@@ -4,6 +4,8 @@ import ast
 import re
 from pathlib import Path
 
+from families import with_table
+
 from llmsearch_optuna.cli import _parser
 from llmsearch_optuna.metrics import BUILT_IN_METRICS
 from llmsearch_optuna.params import PARAMETER_TYPES
@@ -87,3 +89,8 @@ def test_every_proof_is_there() -> None:
     assert len(proofs) >= 20
     root = Path(__file__).parents[1]
     assert [f"{module}::{name}" for module, name in proofs if name not in defined(root / module)] == []
+
+
+def test_the_table_of_families_is_that_of_the_tests() -> None:
+    """``python tests/families.py`` writes it."""
+    assert with_table(README) == README

@@ -10,6 +10,7 @@ import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from llmsearch_optuna.engine.base import Engine
+from llmsearch_optuna.engine.batching import Batching
 from llmsearch_optuna.engine.forward import Forward
 from llmsearch_optuna.engine.function import FunctionEngine, PredictionFunction
 from llmsearch_optuna.engine.generate import GenerateEngine
@@ -22,6 +23,7 @@ from llmsearch_optuna.engine.http import (
     probe_server,
     run,
 )
+from llmsearch_optuna.engine.long_rows import LongRowEngine, common_length
 from llmsearch_optuna.engine.model import (
     check_tokenizer,
     context_window,
@@ -109,10 +111,17 @@ def model_backend(
     check_tokenizer(model, tokenizer)
     torch.nn.Module.eval(model)
     engine, path = _engine(model, tokenizer, batch_size, replay_bytes, decode_args)
-    _LOG.info("engine: %s", path)
+    rows: Engine = engine
+    length = common_length(model)
     use_cache = engine.batching.use_cache if isinstance(engine, GenerateEngine) else True
+    if length is not None:
+        batching = Batching("none", use_cache)
+        alone = GenerateEngine(model, tokenizer, batch_size=1, decode_args=decode_args, batching=batching)
+        rows = LongRowEngine(engine, alone, length)
+        path += f"; rows of {length} tokens or more go through model.generate one by one, as company would change them"
+    _LOG.info("engine: %s", path)
     return Backend(
-        engine=ModeEngine(engine, SoloEngine(model, tokenizer, decode_args=decode_args, use_cache=use_cache)),
+        engine=ModeEngine(rows, SoloEngine(model, tokenizer, decode_args=decode_args, use_cache=use_cache)),
         path=path,
         description=_description(model),
         rows=batch_size,
@@ -134,7 +143,7 @@ def _engine(
     batch_size: int,
     replay_bytes: int | None,
     decode_args: Mapping[str, Any] | None,
-) -> tuple[Engine, str]:
+) -> tuple[SlotEngine | GenerateEngine, str]:
     """The fastest engine that serves the model, and what it is and why."""
     if model.config.is_encoder_decoder:
         reason = "it is an encoder-decoder"
