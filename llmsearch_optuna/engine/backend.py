@@ -30,6 +30,7 @@ from llmsearch_optuna.engine.model import (
     default_params,
     default_stopping,
     embedding_weight,
+    left_out,
     model_fingerprint,
     pad_token_id,
 )
@@ -120,6 +121,8 @@ def model_backend(
         rows = LongRowEngine(engine, alone, length)
         path += f"; rows of {length} tokens or more go through model.generate one by one, as company would change them"
     _LOG.info("engine: %s", path)
+    for name, value in left_out(model, in_generate=isinstance(engine, GenerateEngine)).items():
+        _LOG.warning("the model's generation config sets %s = %s, which is left out of all completions", name, value)
     return Backend(
         engine=ModeEngine(rows, SoloEngine(model, tokenizer, decode_args=decode_args, use_cache=use_cache)),
         path=path,

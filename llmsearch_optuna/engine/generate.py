@@ -143,6 +143,7 @@ def neutral_config(model: PreTrainedModel, pad_token: int, *, use_cache: bool = 
         **NEUTRAL_CONFIG,
         "return_dict_in_generate": False,
         "eos_token_id": [],
+        "min_length": 0,
         "pad_token_id": pad_token,
         "use_cache": use_cache,
     }

@@ -31,11 +31,29 @@ __all__ = [
     "default_params",
     "default_stopping",
     "embedding_weight",
+    "left_out",
     "load_model",
     "model_fingerprint",
     "pad_token_id",
     "place_model",
 ]
+
+# What a generation config may hold beside the parameters that are searched, with what it is when it does nothing.
+_NEVER_SERVED: dict[str, Any] = {
+    "min_length": 0,
+    "min_new_tokens": None,
+    "exponential_decay_length_penalty": None,
+    "encoder_no_repeat_ngram_size": 0,
+}
+_ONLY_IN_GENERATE: dict[str, Any] = {
+    "bad_words_ids": None,
+    "sequence_bias": None,
+    "suppress_tokens": None,
+    "begin_suppress_tokens": None,
+    "forced_bos_token_id": None,
+    "forced_eos_token_id": None,
+    "guidance_scale": None,
+}
 
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -245,6 +263,18 @@ def default_params(model: PreTrainedModel, *, max_new_tokens: int, generation_se
             "generation_seed": generation_seed,
         }
     )
+
+
+def left_out(model: PreTrainedModel, *, in_generate: bool) -> dict[str, Any]:
+    """What the model's generation config asks for and no completion will have.
+
+    Args:
+        model: The model.
+        in_generate: Whether ``model.generate`` serves it, which sees to some of them.
+    """
+    neutral = _NEVER_SERVED if in_generate else _NEVER_SERVED | _ONLY_IN_GENERATE
+    found = {name: getattr(model.generation_config, name, None) for name in neutral}
+    return {name: value for name, value in found.items() if value is not None and value != neutral[name]}
 
 
 def context_window(model: PreTrainedModel) -> int | None:
