@@ -7,6 +7,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 import pytest
+from families import with_table
 from tiny_models import tiny_model, tiny_tokenizer
 
 from llmsearch_optuna import GenerationParams, SearchSpace
@@ -110,3 +111,8 @@ def test_every_proof_is_there() -> None:
     assert len(proofs) >= 20
     root = Path(__file__).parents[1]
     assert [f"{module}::{name}" for module, name in proofs if name not in defined(root / module)] == []
+
+
+def test_the_table_of_families_is_that_of_the_tests() -> None:
+    """``python tests/families.py`` writes it."""
+    assert with_table(README) == README

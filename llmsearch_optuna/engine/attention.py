@@ -11,15 +11,17 @@ from llmsearch_optuna.errors import ModelError
 __all__ = ["attention_windows", "decode_masks", "takes_additive_masks"]
 
 Windows = Mapping[str, int | None]
-"""The sliding window of each layer type in tokens; ``None`` where all tokens are seen."""
+"""The window of each layer type in tokens, sliding, or that of a chunk; ``None`` where all tokens are seen."""
+
+_CHUNKED = "chunked_attention"
 
 
 def attention_windows(model: PreTrainedModel) -> Windows:
-    """The sliding window of each of the model's layer types.
+    """The window of each of the model's layer types.
 
     Raises:
-        ModelError: The model has layers that are neither full nor sliding attention, or an attention implementation
-            that takes no mask of our own.
+        ModelError: The model has layers that are neither full, sliding nor chunked attention, or an attention
+            implementation that takes no mask of our own.
     """
     config = model.config.get_text_config()
     implementation = _implementation(model)
@@ -27,7 +29,8 @@ def attention_windows(model: PreTrainedModel) -> Windows:
         raise ModelError(f"its attention implementation `{implementation}` takes no mask per row")
     window = getattr(config, "sliding_window", None)
     layer_types = set(getattr(config, "layer_types", None) or ["full_attention" if window is None else "sliding"])
-    known = {"full_attention": None, "sliding_attention": window, "sliding": window}
+    chunk = getattr(config, "attention_chunk_size", None)
+    known = {"full_attention": None, "sliding_attention": window, "sliding": window, _CHUNKED: chunk}
     if not layer_types <= known.keys():
         raise ModelError(f"it has layers of type {', '.join(sorted(layer_types - known.keys()))}")
     return {layer_type: known[layer_type] for layer_type in sorted(layer_types)}
@@ -58,7 +61,7 @@ def decode_masks(
     for layer_type, window in windows.items():
         seen = places <= last
         if window is not None:
-            seen &= places > last - window
+            seen &= places >= last - last % window if layer_type == _CHUNKED else places > last - window
         if additive is not None:
             seen = torch.where(seen, 0.0, torch.finfo(additive).min).to(additive)
         masks[layer_type] = seen[:, None, None]

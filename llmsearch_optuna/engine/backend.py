@@ -10,6 +10,7 @@ import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from llmsearch_optuna.engine.base import Engine
+from llmsearch_optuna.engine.batching import Batching
 from llmsearch_optuna.engine.forward import Forward
 from llmsearch_optuna.engine.function import FunctionEngine, PredictionFunction
 from llmsearch_optuna.engine.generate import GenerateEngine
@@ -22,16 +23,19 @@ from llmsearch_optuna.engine.http import (
     probe_server,
     run,
 )
+from llmsearch_optuna.engine.long_rows import LongRowEngine, common_length
 from llmsearch_optuna.engine.model import (
     check_tokenizer,
     context_window,
     default_params,
     default_stopping,
     embedding_weight,
+    left_out,
     model_fingerprint,
+    pad_token_id,
 )
 from llmsearch_optuna.engine.modes import ModeEngine, SoloEngine
-from llmsearch_optuna.engine.probe import probe
+from llmsearch_optuna.engine.probe import probe, probe_batching
 from llmsearch_optuna.engine.slots import ReplayStatistics, SlotEngine
 from llmsearch_optuna.errors import ModelError, TaskError
 from llmsearch_optuna.identity import identify
@@ -100,16 +104,27 @@ def model_backend(
         is_encoder_decoder: What the caller takes the model for, if it says.
 
     Raises:
-        ModelError: Model and tokenizer do not fit each other, or `is_encoder_decoder` is wrong.
+        ModelError: Model and tokenizer do not fit each other, `is_encoder_decoder` is wrong, or the model cannot
+            generate.
     """
     if is_encoder_decoder is not None and is_encoder_decoder != model.config.is_encoder_decoder:
         raise ModelError(f"is_encoder_decoder={is_encoder_decoder}, but the model says otherwise: leave it out")
     check_tokenizer(model, tokenizer)
     torch.nn.Module.eval(model)
     engine, path = _engine(model, tokenizer, batch_size, replay_bytes, decode_args)
+    rows: Engine = engine
+    length = common_length(model)
+    use_cache = engine.batching.use_cache if isinstance(engine, GenerateEngine) else True
+    if length is not None:
+        batching = Batching("none", use_cache)
+        alone = GenerateEngine(model, tokenizer, batch_size=1, decode_args=decode_args, batching=batching)
+        rows = LongRowEngine(engine, alone, length)
+        path += f"; rows of {length} tokens or more go through model.generate one by one, as company would change them"
     _LOG.info("engine: %s", path)
+    for name, value in left_out(model, in_generate=isinstance(engine, GenerateEngine)).items():
+        _LOG.warning("the model's generation config sets %s = %s, which is left out of all completions", name, value)
     return Backend(
-        engine=ModeEngine(engine, SoloEngine(model, tokenizer, decode_args=decode_args)),
+        engine=ModeEngine(rows, SoloEngine(model, tokenizer, decode_args=decode_args, use_cache=use_cache)),
         path=path,
         description=_description(model),
         rows=batch_size,
@@ -131,7 +146,7 @@ def _engine(
     batch_size: int,
     replay_bytes: int | None,
     decode_args: Mapping[str, Any] | None,
-) -> tuple[Engine, str]:
+) -> tuple[SlotEngine | GenerateEngine, str]:
     """The fastest engine that serves the model, and what it is and why."""
     if model.config.is_encoder_decoder:
         reason = "it is an encoder-decoder"
@@ -143,8 +158,10 @@ def _engine(
                 forward, tokenizer, slots=batch_size, decode_args=decode_args, replay_bytes=replay_bytes
             )
             return engine, f"{engine.slots} slots, which suit {type(model).__name__}: {reason}"
-    plain = GenerateEngine(model, tokenizer, batch_size=batch_size, decode_args=decode_args)
-    return plain, f"plain model.generate, as slots do not suit {type(model).__name__}: {reason}"
+    batching, why = probe_batching(model, pad_token_id(model, tokenizer))
+    way = f" {batching} ({why})" if why else ""
+    plain = GenerateEngine(model, tokenizer, batch_size=batch_size, decode_args=decode_args, batching=batching)
+    return plain, f"plain model.generate{way}, as slots do not suit {type(model).__name__}: {reason}"
 
 
 def _description(model: PreTrainedModel) -> str:

@@ -16,8 +16,9 @@ from transformers import (
 )
 
 from llmsearch_optuna.engine.base import Completion, Request, TokenCallback
+from llmsearch_optuna.engine.batching import PADDED, Batching, padded_inputs, shared_length
 from llmsearch_optuna.engine.memory import NOT_EVEN_ONE_ROW, is_out_of_memory, release_memory
-from llmsearch_optuna.engine.model import embedding_weight, pad_token_id
+from llmsearch_optuna.engine.model import pad_token_id
 from llmsearch_optuna.engine.processors import RowChooser
 from llmsearch_optuna.engine.rows import Row
 from llmsearch_optuna.errors import MemoryExhaustedError
@@ -29,7 +30,7 @@ _LOG = logging.getLogger(__name__)
 
 
 class GenerateEngine:
-    """Serves every model that ``model.generate`` serves, in padded batches.
+    """Serves every model that ``model.generate`` serves.
 
     The noise is keyed per row, so that the batch does not matter to it; what is left of the batch is the rounding of
     the model's own logits (about 1e-5 in float32), which padding and batch size can change.
@@ -39,6 +40,7 @@ class GenerateEngine:
         tokenizer: The model's tokenizer.
         batch_size: Rows per batch; halved for good when memory runs out.
         decode_args: The tokenizer's keyword arguments for decoding; special tokens are skipped by default.
+        batching: Which prompts may share a batch; `probe_batching` finds out.
     """
 
     def __init__(
@@ -48,13 +50,15 @@ class GenerateEngine:
         *,
         batch_size: int = 64,
         decode_args: Mapping[str, Any] | None = None,
+        batching: Batching = PADDED,
     ) -> None:
         self._model = model
         self._generate: Callable[..., object] = cast("Any", model).generate
         self._tokenizer = tokenizer
         self._decode_args = {"skip_special_tokens": True} if decode_args is None else dict(decode_args)
         self._pad_token_id = pad_token_id(model, tokenizer)
-        self._generation_config = neutral_config(model, self._pad_token_id)
+        self._generation_config = neutral_config(model, self._pad_token_id, use_cache=batching.use_cache)
+        self.batching = batching
         self.batch_size = batch_size
 
     def generate(
@@ -65,10 +69,10 @@ class GenerateEngine:
     ) -> list[Completion]:
         """Generates one completion per request; see `Engine.generate`."""
         # Rows of like length share a batch: less padding.
-        waiting = sorted(range(len(requests)), key=lambda index: len(requests[index].prompt_ids))
+        waiting = sorted(range(len(requests)), key=lambda index: self._likeness(requests[index]))
         completions: dict[int, Completion] = {}
         while waiting:
-            batch = waiting[: self.batch_size]
+            batch = waiting[: self._size_of_next([requests[index] for index in waiting[: self.batch_size]])]
             finished = self._generate_batch([requests[index] for index in batch], on_tokens)
             if finished is None:
                 self._make_room(len(batch))
@@ -76,6 +80,18 @@ class GenerateEngine:
             completions.update(zip(batch, finished, strict=True))
             waiting = waiting[len(batch) :]
         return [completions[index] for index in range(len(requests))]
+
+    def _likeness(self, request: Request) -> tuple[int, int]:
+        """What rows should share to be in one batch: at best the length; if need be, the length limit as well."""
+        # Some encoder-decoders (BART, Pegasus) are made to end at the limit, which is that of the whole batch.
+        forced = self._generation_config.forced_eos_token_id is not None
+        return request.params.max_new_tokens if forced else 0, len(request.prompt_ids)
+
+    def _size_of_next(self, requests: list[Request]) -> int:
+        """How many of the first requests make the next batch."""
+        limit, _ = self._likeness(requests[0])
+        alike = [request.prompt_ids for request in requests if self._likeness(request)[0] == limit]
+        return shared_length(alike, self.batching, self.batch_size)
 
     def _generate_batch(self, requests: list[Request], on_tokens: TokenCallback | None) -> list[Completion] | None:
         """The completions of one batch; ``None`` when memory ran out."""
@@ -89,7 +105,7 @@ class GenerateEngine:
         self._generation_config.max_new_tokens = max(request.params.max_new_tokens for request in requests)
         try:
             self._generate(
-                **self._padded(requests),
+                **padded_inputs(self._model, [request.prompt_ids for request in requests], self._pad_token_id),
                 generation_config=self._generation_config,
                 logits_processor=LogitsProcessorList([chooser]),
                 stopping_criteria=StoppingCriteriaList([_FinishedRows(chooser)]),
@@ -99,19 +115,6 @@ class GenerateEngine:
                 raise
             return None
         return [row.completion(self._decode_args) for row in chooser.rows]
-
-    def _padded(self, requests: list[Request]) -> dict[str, torch.Tensor]:
-        """Input ids and attention mask, int64. Shape: (rows, longest prompt). Decoder prompts end together."""
-        longest = max(len(request.prompt_ids) for request in requests)
-        ids = torch.full((len(requests), longest), self._pad_token_id)
-        mask = torch.zeros_like(ids)
-        for row, request in enumerate(requests):
-            length = len(request.prompt_ids)
-            place = slice(0, length) if self._model.config.is_encoder_decoder else slice(longest - length, longest)
-            ids[row, place] = torch.tensor(request.prompt_ids)
-            mask[row, place] = 1
-        device = embedding_weight(self._model).device
-        return {"input_ids": ids.to(device), "attention_mask": mask.to(device)}
 
     def _make_room(self, rows: int) -> None:
         """Halves the batch size from the `rows` that did not fit."""
@@ -130,7 +133,7 @@ class _FinishedRows(StoppingCriteria):
         return torch.tensor([row.finish_reason is not None for row in self._chooser.rows], device=input_ids.device)
 
 
-def neutral_config(model: PreTrainedModel, pad_token: int) -> GenerationConfig:
+def neutral_config(model: PreTrainedModel, pad_token: int, *, use_cache: bool = True) -> GenerationConfig:
     """The model's own config with everything that we decide ourselves switched off.
 
     What belongs to the model (decoder start, forced and suppressed tokens) stays.
@@ -140,7 +143,9 @@ def neutral_config(model: PreTrainedModel, pad_token: int) -> GenerationConfig:
         **NEUTRAL_CONFIG,
         "return_dict_in_generate": False,
         "eos_token_id": [],
+        "min_length": 0,
         "pad_token_id": pad_token,
+        "use_cache": use_cache,
     }
     for name, value in neutral.items():
         setattr(config, name, value)

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
@@ -13,6 +14,9 @@ from transformers import (
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
+from transformers.utils.hub import cached_file
+from transformers.utils.import_utils import is_peft_available
+from transformers.utils.peft_utils import find_adapter_config_file
 
 from llmsearch_optuna.engine.base import Stopping
 from llmsearch_optuna.errors import ModelError
@@ -27,11 +31,29 @@ __all__ = [
     "default_params",
     "default_stopping",
     "embedding_weight",
+    "left_out",
     "load_model",
     "model_fingerprint",
     "pad_token_id",
     "place_model",
 ]
+
+# What a generation config may hold beside the parameters that are searched, with what it is when it does nothing.
+_NEVER_SERVED: dict[str, Any] = {
+    "min_length": 0,
+    "min_new_tokens": None,
+    "exponential_decay_length_penalty": None,
+    "encoder_no_repeat_ngram_size": 0,
+}
+_ONLY_IN_GENERATE: dict[str, Any] = {
+    "bad_words_ids": None,
+    "sequence_bias": None,
+    "suppress_tokens": None,
+    "begin_suppress_tokens": None,
+    "forced_bos_token_id": None,
+    "forced_eos_token_id": None,
+    "guidance_scale": None,
+}
 
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -60,7 +82,7 @@ def load_model(
     """Loads a model and its tokenizer from a directory or the hub; code that comes with them is never run.
 
     Args:
-        name: Directory or hub id.
+        name: Directory or hub id; of a PEFT adapter, too, which names its base model.
         device: Where to put the model; the best one by default. ``"auto"`` spreads it over all devices.
         dtype: ``"float32"``, ``"bfloat16"`` or ``"float16"``; the checkpoint's own by default.
         revision: The hub revision.
@@ -79,9 +101,11 @@ def load_model(
         shared["gguf_file"] = gguf_file
     placement: dict[str, Any] = {"device_map": "auto"} if device == "auto" else {}
     try:
-        config = AutoConfig.from_pretrained(name, **shared)
+        base = name if gguf_file else _base_model(name, revision, allow_pickle=allow_pickle)
+        config = AutoConfig.from_pretrained(base, **shared)
         family = AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
-        tokenizer = AutoTokenizer.from_pretrained(name, **shared)
+        own_tokenizer = base == name or _file(name, "tokenizer_config.json", revision) is not None
+        tokenizer = AutoTokenizer.from_pretrained(name if own_tokenizer else base, **shared)
         model = family.from_pretrained(
             name,
             dtype="auto" if dtype is None else _DTYPES[dtype],
@@ -97,6 +121,33 @@ def load_model(
     if device != "auto":
         place_model(model, device)
     return LoadedModel(model.eval(), tokenizer)
+
+
+def _base_model(name: str, revision: str | None, *, allow_pickle: bool) -> str:
+    """The model that a PEFT adapter belongs to; the name itself where there is no adapter, or it lies with its model.
+
+    Raises:
+        ModelError: There is an adapter that cannot be loaded.
+    """
+    adapter = find_adapter_config_file(name, revision=revision)
+    if adapter is None:
+        return name
+    # Without peft, transformers would load a model and forget the adapter beside it.
+    if not is_peft_available():
+        raise ModelError(f"model {name} is a PEFT adapter: install peft (pip install peft), or merge it into its model")
+    if not allow_pickle and _file(name, "adapter_model.safetensors", revision) is None:
+        raise ModelError(
+            f"adapter {name} cannot be loaded: it has no safetensors, and pickles need allow_pickle = true"
+        )
+    if _file(name, "config.json", revision) is not None:
+        return name
+    return str(json.loads(Path(adapter).read_text(encoding="utf-8"))["base_model_name_or_path"])
+
+
+def _file(name: str, file: str, revision: str | None) -> str | None:
+    """Where a file of a directory or repository is; ``None`` where it has none."""
+    found: str | None = cached_file(name, file, revision=revision, _raise_exceptions_for_missing_entries=False)
+    return found
 
 
 def place_model(model: PreTrainedModel, device: str) -> None:
@@ -212,6 +263,18 @@ def default_params(model: PreTrainedModel, *, max_new_tokens: int, generation_se
             "generation_seed": generation_seed,
         }
     )
+
+
+def left_out(model: PreTrainedModel, *, in_generate: bool) -> dict[str, Any]:
+    """What the model's generation config asks for and no completion will have.
+
+    Args:
+        model: The model.
+        in_generate: Whether ``model.generate`` serves it, which sees to some of them.
+    """
+    neutral = _NEVER_SERVED if in_generate else _NEVER_SERVED | _ONLY_IN_GENERATE
+    found = {name: getattr(model.generation_config, name, None) for name in neutral}
+    return {name: value for name, value in found.items() if value is not None and value != neutral[name]}
 
 
 def context_window(model: PreTrainedModel) -> int | None:

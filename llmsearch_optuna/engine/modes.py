@@ -72,6 +72,7 @@ class SoloEngine:
         model: A causal or an encoder-decoder language model; not modified.
         tokenizer: The model's tokenizer.
         decode_args: The tokenizer's keyword arguments for decoding; special tokens are skipped by default.
+        use_cache: Whether the model may use its cache; prompt lookup has to.
     """
 
     def __init__(
@@ -80,12 +81,13 @@ class SoloEngine:
         tokenizer: PreTrainedTokenizerBase,
         *,
         decode_args: Mapping[str, Any] | None = None,
+        use_cache: bool = True,
     ) -> None:
         self._model = model
         self._generate: Callable[..., Tensor] = cast("Any", model).generate
         self._tokenizer = tokenizer
         self._decode_args = {"skip_special_tokens": True} if decode_args is None else dict(decode_args)
-        self._config = neutral_config(model, pad_token_id(model, tokenizer))
+        self._config = neutral_config(model, pad_token_id(model, tokenizer), use_cache=use_cache)
 
     def generate(
         self,

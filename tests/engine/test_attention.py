@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 import torch
-from tiny_models import WINDOW, tiny_model
+from families import WINDOW
+from tiny_models import tiny_model
 
 from llmsearch_optuna.engine.attention import attention_windows, decode_masks
 from llmsearch_optuna.errors import ModelError
@@ -19,6 +20,7 @@ from llmsearch_optuna.errors import ModelError
         ("mistral", {WINDOW}),
         ("phi3", {WINDOW}),
         ("gemma3", {None, WINDOW}),
+        ("llama4 (text)", {None, WINDOW}),
     ],
 )
 def test_windows_are_those_of_the_config(family: str, windows: set[int | None]) -> None:
@@ -38,6 +40,16 @@ def test_a_token_sees_itself_and_what_came_before_within_the_window(device: torc
     assert isinstance(masks, dict)
     assert masks["full_attention"][:, 0, 0].int().tolist() == [[1, 0, 0, 0, 0, 0, 0, 0], [1, 1, 1, 1, 1, 1, 0, 0]]
     assert masks["sliding_attention"][:, 0, 0].int().tolist() == [[1, 0, 0, 0, 0, 0, 0, 0], [0, 0, 0, 1, 1, 1, 0, 0]]
+
+
+def test_a_token_sees_what_came_before_in_its_chunk(device: torch.device) -> None:
+    mask = decode_masks({"chunked_attention": 3}, torch.tensor([2, 3, 7], device=device), 8)
+    assert isinstance(mask, torch.Tensor)
+    assert mask[:, 0, 0].int().tolist() == [
+        [1, 1, 1, 0, 0, 0, 0, 0],
+        [0, 0, 0, 1, 0, 0, 0, 0],
+        [0, 0, 0, 0, 0, 0, 1, 1],
+    ]
 
 
 def test_eager_attention_gets_numbers_to_add(device: torch.device) -> None:

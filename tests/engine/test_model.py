@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 import torch
-from tiny_models import VOCABULARY, tiny_model, tiny_tokenizer
+from families import VOCABULARY
+from tiny_models import tiny_model, tiny_tokenizer
 
 from llmsearch_optuna.engine.base import Stopping
 from llmsearch_optuna.engine.model import (

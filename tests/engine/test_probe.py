@@ -77,3 +77,24 @@ def test_the_log_says_which_engine_runs_and_why(
     assert isinstance(backend.engine, ModeEngine)
     assert isinstance(backend.engine.rows, engine)
     assert caplog.messages[-1].startswith(told)
+
+
+@pytest.mark.parametrize(
+    ("family", "settings", "warned"),
+    [
+        ("bart", {}, []),
+        ("bart", {"min_length": 5, "bad_words_ids": [[7]]}, ["min_length = 5"]),
+        ("llama", {}, []),
+        ("llama", {"min_new_tokens": 2, "suppress_tokens": [7]}, ["min_new_tokens = 2", "suppress_tokens = [7]"]),
+        ("bloom", {"suppress_tokens": [7]}, []),
+    ],
+)
+def test_what_is_left_out_of_a_generation_config_is_told(
+    family: str, settings: dict[str, Any], warned: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    model: Any = tiny_model(family)
+    model.generation_config.update(**settings)
+    model_backend(model, tiny_tokenizer(), batch_size=8)
+    assert [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING] == [
+        f"the model's generation config sets {one}, which is left out of all completions" for one in warned
+    ]

@@ -1,0 +1,214 @@
+"""GGUF files and PEFT adapters, as study files name them, give the tokens of the same plain weights."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import gguf
+import numpy as np
+import pytest
+import torch
+from gguf import GGMLQuantizationType
+from tiny_models import tiny_model, tiny_tokenizer
+from transformers import PreTrainedModel
+
+from llmsearch_optuna import Tuner
+from llmsearch_optuna.errors import ModelError
+from llmsearch_optuna.launch import build_tuner
+from llmsearch_optuna.study_file import StudyFile
+
+STUDY = """
+[model]
+{model}
+device = "cpu"
+dtype = "float32"
+
+[data]
+path = "rows.jsonl"
+input_cols = ["question"]
+eval_cols = ["answer"]
+prompt_template = "{{question}}"
+
+[metric]
+name = "contains"
+
+[space]
+temperature = 1.0
+"""
+
+QUESTIONS = ["A fox", "How many apples does Anna have?", "The quick brown fox jumps over the lazy dog"]
+
+# Rows of weights that GGUF quantises in blocks of 32.
+SIZES: dict[str, Any] = {"intermediate_size": 64, "vocab_size": len(tiny_tokenizer())}
+
+NAMES = {
+    "model.embed_tokens": "token_embd",
+    "model.norm": "output_norm",
+    "lm_head": "output",
+    "self_attn.q_proj": "attn_q",
+    "self_attn.k_proj": "attn_k",
+    "self_attn.v_proj": "attn_v",
+    "self_attn.o_proj": "attn_output",
+    "mlp.gate_proj": "ffn_gate",
+    "mlp.up_proj": "ffn_up",
+    "mlp.down_proj": "ffn_down",
+    "input_layernorm": "attn_norm",
+    "post_attention_layernorm": "ffn_norm",
+}
+
+
+def gguf_name(name: str) -> str:
+    """``model.layers.0.mlp.up_proj.weight`` is ``blk.0.ffn_up.weight`` there."""
+    stem = name.removesuffix(".weight")
+    if not stem.startswith("model.layers."):
+        return f"{NAMES[stem]}.weight"
+    layer, part = stem.removeprefix("model.layers.").split(".", 1)
+    return f"blk.{layer}.{NAMES[part]}.weight"
+
+
+def llama_cpp_order(weights: np.ndarray, heads: int) -> np.ndarray:
+    """The rows of queries and keys as llama.cpp turns them: neighbours, where transformers turns halves."""
+    return weights.reshape(heads, 2, -1, weights.shape[1]).swapaxes(1, 2).reshape(weights.shape)
+
+
+def write_gguf(path: Path, model: PreTrainedModel, kind: GGMLQuantizationType) -> None:
+    """Writes a llama with its tokenizer; what is quantised changes in the model, too."""
+    config: Any = model.config
+    writer = gguf.GGUFWriter(str(path), "llama")
+    writer.add_context_length(config.max_position_embeddings)
+    writer.add_embedding_length(config.hidden_size)
+    writer.add_block_count(config.num_hidden_layers)
+    writer.add_feed_forward_length(config.intermediate_size)
+    writer.add_head_count(config.num_attention_heads)
+    writer.add_head_count_kv(config.num_key_value_heads)
+    writer.add_rope_dimension_count(config.hidden_size // config.num_attention_heads)
+    writer.add_rope_freq_base(config.rope_parameters["rope_theta"])
+    writer.add_layer_norm_rms_eps(config.rms_norm_eps)
+    writer.add_vocab_size(config.vocab_size)
+    tokenizer: Any = tiny_tokenizer()
+    described = json.loads(tokenizer.backend_tokenizer.to_str())
+    writer.add_tokenizer_model("gpt2")
+    writer.add_tokenizer_pre("gpt-2")
+    writer.add_token_list(tokenizer.convert_ids_to_tokens(range(config.vocab_size)))
+    control, normal = gguf.TokenType.CONTROL, gguf.TokenType.NORMAL
+    writer.add_token_types([control if number < 3 else normal for number in range(config.vocab_size)])
+    writer.add_token_merges([" ".join(pair) for pair in described["model"]["merges"]])
+    writer.add_bos_token_id(0)
+    writer.add_eos_token_id(2)
+    writer.add_pad_token_id(0)
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            heads = {"q_proj": config.num_attention_heads, "k_proj": config.num_key_value_heads}
+            count = next((heads[part] for part in heads if f"{part}.weight" in name), None)
+            array = weight.numpy() if count is None else llama_cpp_order(weight.numpy(), count)
+            wanted = kind if array.ndim == 2 else GGMLQuantizationType.F32
+            packed = gguf.quantize(np.ascontiguousarray(array), wanted)
+            writer.add_tensor(gguf_name(name), packed, raw_dtype=wanted)
+            if count is None:
+                weight.copy_(torch.tensor(gguf.dequantize(packed, wanted)))
+            else:  # blocks lie within rows, so that the order of rows does not matter
+                weight.copy_(torch.tensor(gguf.dequantize(gguf.quantize(weight.numpy(), wanted), wanted)))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+
+
+def tuner_of(directory: Path, model: str) -> Tuner:
+    rows = [{"question": question, "answer": "x"} for question in QUESTIONS]
+    (directory / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    return build_tuner(StudyFile.parse(STUDY.format(model=model), name="x", directory=directory))
+
+
+def completions(tuner: Tuner) -> list[str]:
+    """What a seeded and a greedy pass give."""
+    passes: list[dict[str, Any]] = [
+        {"temperature": 1.5, "generation_seed": 2, "max_new_tokens": 12},
+        {"max_new_tokens": 12},
+    ]
+    return [text for params in passes for text in tuner.get_score(params)[1]]
+
+
+def saved(directory: Path, model: Any) -> None:
+    model.save_pretrained(directory)
+    tokenizer: Any = tiny_tokenizer()
+    tokenizer.save_pretrained(directory)
+
+
+@pytest.mark.parametrize("kind", ["F32", "F16", "Q8_0", "Q4_0"])
+def test_a_gguf_file_gives_the_tokens_of_its_weights(kind: str, tmp_path: Path) -> None:
+    model = tiny_model(**SIZES)
+    (tmp_path / "as_gguf").mkdir()
+    write_gguf(tmp_path / "as_gguf" / "tiny.gguf", model, GGMLQuantizationType[kind])
+    saved(tmp_path / "plain", model)
+    from_gguf = tuner_of(tmp_path, 'name = "as_gguf"\ngguf_file = "tiny.gguf"')
+    plain = tuner_of(tmp_path, 'name = "plain"')
+
+    found = completions(from_gguf)
+    assert found == completions(plain)
+    assert len(set(found)) > 4
+
+
+def adapter_of(base: Path, directory: Path) -> PreTrainedModel:
+    """Saves a random LoRA adapter, and gives the model with the adapter merged into its weights."""
+    peft: Any = pytest.importorskip("peft")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(1)
+        config = peft.LoraConfig(
+            r=4, target_modules=["q_proj", "v_proj", "up_proj"], init_lora_weights=False, task_type="CAUSAL_LM"
+        )
+        adapted = peft.get_peft_model(tiny_model(), config)
+    adapted.peft_config["default"].base_model_name_or_path = str(base)
+    adapted.save_pretrained(directory)
+    merged: PreTrainedModel = adapted.merge_and_unload()
+    return merged
+
+
+@pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing`:FutureWarning")  # peft asks transformers for it
+@pytest.mark.parametrize("own_tokenizer", [True, False])
+def test_a_peft_adapter_is_served_in_slots_with_its_own_tokens(own_tokenizer: bool, tmp_path: Path) -> None:
+    saved(tmp_path / "base", tiny_model())
+    saved(tmp_path / "merged", adapter_of(tmp_path / "base", tmp_path / "adapter"))
+    if own_tokenizer:
+        tokenizer: Any = tiny_tokenizer()
+        tokenizer.save_pretrained(tmp_path / "adapter")
+    adapted, merged, plain = (tuner_of(tmp_path, f'name = "{name}"') for name in ("adapter", "merged", "base"))
+    assert "slots, which suit LlamaForCausalLM" in adapted.diagnosis()["engine"]
+    assert completions(adapted) == completions(merged)
+    assert completions(adapted) != completions(plain)
+
+
+@pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing`:FutureWarning")
+def test_a_model_that_peft_wraps_is_served_in_slots(tmp_path: Path) -> None:
+    peft: Any = pytest.importorskip("peft")
+    saved(tmp_path / "base", tiny_model())
+    saved(tmp_path / "merged", adapter_of(tmp_path / "base", tmp_path / "adapter"))
+    wrapped = peft.PeftModel.from_pretrained(tiny_model(), tmp_path / "adapter")
+    tuner = Tuner(
+        model=wrapped,
+        tokenizer=tiny_tokenizer(),
+        dataset=[{"question": question, "answer": "x"} for question in QUESTIONS],
+        scorer="contains",
+        prompt_template="{question}",
+        column_mapping={"input_cols": ["question"], "eval_cols": ["answer"]},
+    )
+    assert "slots, which suit PeftModelForCausalLM" in tuner.diagnosis()["engine"]
+    assert completions(tuner) == completions(tuner_of(tmp_path, 'name = "merged"'))
+
+
+@pytest.mark.parametrize(
+    ("has_peft", "message"),
+    [
+        (False, "is a PEFT adapter: install peft (pip install peft), or merge it into its model"),
+        (True, "cannot be loaded: it has no safetensors, and pickles need allow_pickle = true"),
+    ],
+)
+def test_an_adapter_that_cannot_be_loaded_is_not_left_out(
+    has_peft: bool, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("llmsearch_optuna.engine.model.is_peft_available", lambda: has_peft)
+    saved(tmp_path / "model", tiny_model())
+    (tmp_path / "model" / "adapter_config.json").write_text("{}")
+    with pytest.raises(ModelError, match=re.escape(message)):
+        tuner_of(tmp_path, 'name = "model"')

@@ -1,0 +1,225 @@
+"""The matrix of model families: what serves each, and that it gives the tokens of rows that are generated alone."""
+
+import re
+from typing import Any
+
+import pytest
+import torch
+from engine_requests import request
+from families import FAMILIES, NO_LOOKUP, NO_MODES, ONE_LENGTH, PADDED, ROW_BY_ROW, SLOTS, Family
+from tiny_models import tiny_model, tiny_tokenizer
+from transformers import (
+    LlamaForCausalLM,
+    PreTrainedModel,
+    RepetitionPenaltyLogitsProcessor,
+    TemperatureLogitsWarper,
+    TopKLogitsWarper,
+)
+
+from llmsearch_optuna.engine import Request
+from llmsearch_optuna.engine.backend import model_backend
+from llmsearch_optuna.engine.probe import probe_batching
+from llmsearch_optuna.errors import ModelError, TrialError
+from llmsearch_optuna.params import GenerationParams
+from llmsearch_optuna.sampling import gumbel_noise, prompt_key
+
+PATHS = {
+    SLOTS: r"\d+ slots, which suit \w+: logits differ from those of a plain forward pass by \de-\d\d of their norm",
+    PADDED: r"plain model\.generate, as slots do not suit \w+: ",
+    ONE_LENGTH: r"plain model\.generate in batches of one prompt length \(logits differ from those of a plain forward "
+    r"pass by \de.\d\d of their norm\), as slots do not suit \w+: ",
+    ROW_BY_ROW: r"plain model\.generate row by row \(logits differ from those of a plain forward pass by \de.\d\d of "
+    r"their norm\), as slots do not suit \w+: ",
+}
+
+# Of different lengths, from one token to more than any window; the first two are of one length.
+TEXTS = [
+    "A fox",
+    "A dog",
+    "A",
+    "How many apples does Anna have?",
+    "The quick brown fox jumps over the lazy dog and runs",
+]
+PARAMS = [
+    GenerationParams(max_new_tokens=9),
+    GenerationParams(temperature=1.0, generation_seed=3, max_new_tokens=6),
+    GenerationParams(temperature=0.7, top_k=20, max_new_tokens=8),
+    GenerationParams(temperature=1.2, repetition_penalty=1.3, generation_seed=1, max_new_tokens=7),
+]
+
+
+def requests() -> list[Request]:
+    return [request(text, params, eos_token_ids=(2,)) for params in PARAMS for text in TEXTS]
+
+
+@torch.inference_mode()
+def alone(model: PreTrainedModel, wanted: Request) -> tuple[int, ...]:
+    """One row's tokens by whole forward passes, without a cache, a batch, padding, or our sampler."""
+    whole: Any = model
+    params, config = wanted.params, model.generation_config
+    encoded = model.config.is_encoder_decoder
+    seen = [config.decoder_start_token_id] if encoded else list(wanted.prompt_ids)
+    start = len(seen)
+    while len(seen) < start + params.max_new_tokens and (len(seen) == start or seen[-1] != 2):
+        given = {"input_ids": [wanted.prompt_ids], "decoder_input_ids": [seen]} if encoded else {"input_ids": [seen]}
+        tensors = {name: torch.tensor(ids, device=model.device) for name, ids in given.items()}
+        logits = whole(**tensors, use_cache=False).logits[:, -1].float().cpu()
+        ids = torch.tensor([seen])
+        if params.repetition_penalty is not None:
+            logits = RepetitionPenaltyLogitsProcessor(params.repetition_penalty)(ids, logits)
+        if params.temperature is not None:
+            logits = TemperatureLogitsWarper(params.temperature)(ids, logits)
+            if params.top_k is not None:
+                logits = TopKLogitsWarper(params.top_k)(ids, logits)
+            counters = params.generation_seed, prompt_key(wanted.prompt_ids), len(seen) - start
+            seed, key, step = torch.tensor(counters)[:, None]
+            logits = logits.double() + gumbel_noise(seed, key, step, torch.arange(logits.shape[1]))
+        at_limit = len(seen) - start == params.max_new_tokens - 1
+        forced = config.forced_eos_token_id if at_limit else None
+        seen.append(int(logits.argmax()) if forced is None else forced)
+    return tuple(seen[start:])
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_a_family_is_served_as_told_and_gives_the_tokens_of_rows_alone(name: str, device: torch.device) -> None:
+    family: Family = FAMILIES[name]
+    model: Any = tiny_model(name, device=device)
+    backend = model_backend(model, tiny_tokenizer(), batch_size=8)
+    assert re.match(PATHS[family.path] + re.escape(family.reason), backend.path), backend.path
+    assert ("go through model.generate one by one" in backend.path) == ("one by one" in family.note)
+    wanted = requests()
+    expected = [alone(model, one) for one in wanted]
+    # A model that says the same whatever it has seen would pass in any engine.
+    assert len(set(expected)) > len(expected) // 2
+    assert len(set(expected[: len(TEXTS)])) >= len(TEXTS) - 1
+    assert [completion.token_ids for completion in backend.engine.generate(wanted)] == expected
+    assert [completion.token_ids for completion in backend.engine.generate(wanted[::-3])] == expected[::-3]
+    if model.config.is_encoder_decoder:
+        for one, tokens in zip(wanted[: len(TEXTS)], expected, strict=False):
+            assert generated(model, one) == tokens
+    check_modes(model, family, backend.engine)
+
+
+def generated(model: Any, wanted: Request, **arguments: Any) -> tuple[int, ...]:
+    """What ``model.generate`` gives for one row, without the padding behind an end token."""
+    ids = torch.tensor([wanted.prompt_ids], device=model.device)
+    found = model.generate(
+        input_ids=ids,
+        attention_mask=torch.ones_like(ids),
+        do_sample=False,
+        max_new_tokens=wanted.params.max_new_tokens,
+        eos_token_id=2,
+        pad_token_id=0,
+        **arguments,
+    )[0].tolist()
+    tokens = found[1 if model.config.is_encoder_decoder else len(wanted.prompt_ids) :]
+    return tuple(tokens[: tokens.index(2) + 1] if 2 in tokens else tokens)
+
+
+def check_modes(model: Any, family: Family, engine: Any) -> None:
+    """Beams are those of ``generate`` without a cache, prompt lookup changes no token, or they are refused."""
+    beams = request(TEXTS[3], GenerationParams(num_beams=3, max_new_tokens=8), eos_token_ids=(2,))
+    if family.note == NO_MODES:
+        with pytest.raises(TrialError, match="has no beam search: RwkvForCausalLM cannot use beam search"):
+            engine.generate([beams])
+    else:
+        assert engine.generate([beams])[0].token_ids == generated(model, beams, num_beams=3, use_cache=False)
+    text = "apples and apples and apples and apples and"
+    greedy, lookup = (
+        request(text, GenerationParams(prompt_lookup_num_tokens=tokens, max_new_tokens=12), eos_token_ids=(2,))
+        for tokens in (None, 3)
+    )
+    if family.note in (NO_MODES, NO_LOOKUP):
+        with pytest.raises(TrialError, match="has no prompt lookup: assisted generation is not supported"):
+            engine.generate([lookup])
+    else:
+        assert engine.generate([lookup])[0].token_ids == alone(model, greedy)
+
+
+class Raises(LlamaForCausalLM):  # type: ignore[no-untyped-call]
+    """Custom code that knows only how ``generate`` calls it."""
+
+    def forward(self, *args: Any, past_key_values: Any = None, **kwargs: Any) -> Any:
+        if past_key_values is not None and type(past_key_values).__name__ != "DynamicCache":
+            raise TypeError("past_key_values must be a\nDynamicCache")
+        return super().forward(*args, past_key_values=past_key_values, **kwargs)
+
+
+class ForgetsTheMask(LlamaForCausalLM):  # type: ignore[no-untyped-call]
+    """Sees padding."""
+
+    def forward(self, *args: Any, attention_mask: object = None, **kwargs: Any) -> Any:
+        return super().forward(*args, **kwargs)
+
+
+class MiscountsTheCache(LlamaForCausalLM):  # type: ignore[no-untyped-call]
+    """Takes a token after cached ones for the one before."""
+
+    def forward(self, input_ids: Any, past_key_values: Any = None, position_ids: Any = None, **kwargs: Any) -> Any:
+        if past_key_values is not None and input_ids.shape[1] == 1:
+            position_ids = position_ids - 1
+        return super().forward(input_ids, past_key_values=past_key_values, position_ids=position_ids, **kwargs)
+
+
+class MixesRows(LlamaForCausalLM):  # type: ignore[no-untyped-call]
+    """Lets every row see a little of the first."""
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        output = super().forward(*args, **kwargs)
+        output.logits = output.logits + 0.1 * (output.logits[:1] - output.logits)
+        return output
+
+
+@pytest.mark.parametrize(
+    ("custom", "told"),
+    [
+        (Raises, r"plain model\.generate, as slots do not suit Raises: a decode step in slots raised TypeError: past"),
+        (ForgetsTheMask, r"plain model\.generate in batches of one prompt length \(logits differ from "),
+        (MixesRows, r"plain model\.generate row by row \(logits differ from "),
+        (MiscountsTheCache, r"plain model\.generate in padded batches and without a cache \(logits differ from "),
+    ],
+)
+def test_custom_code_is_served_as_far_as_it_is_right(custom: type[LlamaForCausalLM], told: str) -> None:
+    model: Any = tiny_model()
+    model.__class__ = custom
+    backend = model_backend(model, tiny_tokenizer(), batch_size=8)
+    assert re.match(told, backend.path), backend.path
+    wanted = requests()
+    assert [one.token_ids for one in backend.engine.generate(wanted)] == [alone(model, one) for one in wanted]
+
+
+class NeverRuns(LlamaForCausalLM):  # type: ignore[no-untyped-call]
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        raise NotImplementedError("only for training")
+
+
+class GuessesInGenerate(LlamaForCausalLM):  # type: ignore[no-untyped-call]
+    """Turns by other angles than a forward pass would by itself, whatever the batch."""
+
+    def forward(self, *args: Any, position_ids: Any = None, **kwargs: Any) -> Any:
+        return super().forward(*args, position_ids=None if position_ids is None else 2 * position_ids, **kwargs)
+
+
+def test_a_model_that_cannot_generate_is_refused() -> None:
+    model: Any = tiny_model()
+    model.__class__ = NeverRuns
+    with pytest.raises(
+        ModelError, match=r"NeverRuns cannot generate: model\.generate raised NotImplementedError: only"
+    ):
+        model_backend(model, tiny_tokenizer(), batch_size=8)
+
+
+def test_what_generate_does_otherwise_than_a_forward_pass_is_told() -> None:
+    model: Any = tiny_model()
+    model.__class__ = GuessesInGenerate
+    path = model_backend(model, tiny_tokenizer(), batch_size=8).path
+    assert re.match(
+        r"plain model\.generate row by row \(even so, logits differ from those of a plain forward pass", path
+    )
+
+
+@pytest.mark.parametrize("name", ["llama", "mixtral", "bloom", "mamba2", "jamba", "bart", "deepseek_v4", "rwkv"])
+def test_sixteen_bits_do_not_change_what_is_found(name: str, device: torch.device) -> None:
+    model: Any = tiny_model(name, device=device)
+    expected = probe_batching(model, 0).batching
+    assert probe_batching(model.to(torch.bfloat16), 0).batching == expected
