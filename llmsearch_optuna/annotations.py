@@ -13,13 +13,13 @@ import optuna
 from optuna.artifacts import FileSystemArtifactStore, get_all_artifact_meta, upload_artifact
 from optuna.artifacts.exceptions import ArtifactNotFound
 from optuna.storages import RDBStorage
-from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 from optuna_dashboard import get_note, save_note, save_plotly_graph_object
 from optuna_dashboard._note import get_note_from_system_attrs
 
 from llmsearch_optuna.errors import StorageError
 from llmsearch_optuna.notes import SIGNATURE, completion_lines, study_note, trial_note
+from llmsearch_optuna.objectives import maximizes
 from llmsearch_optuna.report import (
     plot_cost,
     plot_history,
@@ -228,7 +228,7 @@ class Annotations:
                 trial,
                 self._store.load(self._key, trial.number),
                 self._sample_at,
-                greater_is_better=self._study.direction == StudyDirection.MAXIMIZE,
+                greater_is_better=maximizes(self._study),
             )
             save_note(optuna.Trial(self._study, trial_id), note)
 

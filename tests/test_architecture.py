@@ -21,7 +21,7 @@ LEVELS = [
     # "" is the package itself, which imports the others when they are asked for.
     {"", "errors", "params", "identity", "terminal", "generation_config"},
     {"dimensions", "space", "presets", "prompts", "task", "metrics", "storage", "data", "sampling", "statistics"},
-    {"engine", "logs", "study", "study_file", "rounds", "scores", "pruning", "proposals"},
+    {"engine", "logs", "objectives", "study", "study_file", "rounds", "scores", "pruning", "proposals"},
     {
         "comparison",
         "contenders",
