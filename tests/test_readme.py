@@ -37,8 +37,8 @@ def test_the_study_file_is_one(tmp_path: Path) -> None:
 
 
 def test_the_python_is_python_and_its_space_is_one() -> None:
-    usage, space, export, log = blocks("python")
-    for block in (usage, export, log):
+    usage, space, objectives, export, log = blocks("python")
+    for block in (usage, objectives, export, log):
         compile(block, "README.md", "exec")
     names: dict[str, object] = {}
     exec(space, names)
