@@ -86,8 +86,8 @@ def print_completions(study: optuna.Study, storage: RDBStorage, trial: FrozenTri
     store = CompletionStore(storage)
     samples = {sample.position: sample for sample in store.load_samples(study_key(study))}
     console = Console(soft_wrap=True, highlight=False)
-    score, count = score_of(trial), tokens_of(trial)
-    value = "no value" if score is None else f"{score:.4f}"
+    reached, count = score_of(trial), tokens_of(trial)
+    value = "no value" if reached is None else f"{reached:.4f}"
     value += "" if count is None else f", {count:.1f} tokens per completion"
     console.print(
         _line(f"trial {trial.number}, {trial.state.name.lower()}, {value}: {describe_params(trial_params(trial))}")
