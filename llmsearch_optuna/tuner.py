@@ -443,9 +443,8 @@ class Tuner:
         """Compares the best of a study with its baselines on the hold-out split, with seeds that no trial had.
 
         The best, two runners-up (with several objectives: two others of the front) and the baselines generate on every
-        held-out sample. Completions, scores and verdict
-        are kept in the study's database: an interrupted call is taken up there, and a study whose finalists did not
-        change since has the same verdict at once.
+        held-out sample. Completions, scores and verdict are kept in the study's database: an interrupted call is taken
+        up there, and a study whose finalists did not change since has the same verdict at once.
 
         Args:
             study: A study of this tuner's task; see `search`.
