@@ -367,6 +367,6 @@ def test_the_readmes_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsy
     (block,) = [one for one in blocks("python") if "objectives=" in one]
     monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {"tuner": ending_tuner(holdout_size=6), "space": SPACE}
-    exec(block.replace("n_trials=50", "n_trials=9, show_progress=False"), names)
-    assert len(names["study"].trials) == 9
+    exec(block.replace("n_trials=24", "n_trials=9, show_progress=False"), names)
+    assert len(names["both"].trials) == 9
     assert "`front 1` (trial " in capsys.readouterr().out
