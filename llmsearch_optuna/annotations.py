@@ -13,13 +13,13 @@ import optuna
 from optuna.artifacts import FileSystemArtifactStore, get_all_artifact_meta, upload_artifact
 from optuna.artifacts.exceptions import ArtifactNotFound
 from optuna.storages import RDBStorage
-from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
-from optuna_dashboard import get_note, save_note, save_plotly_graph_object
-from optuna_dashboard._note import get_note_from_system_attrs, note_str_key_prefix, note_ver_key, split_body
+from optuna_dashboard import save_plotly_graph_object
 
+from llmsearch_optuna.dashboard_note import DashboardNote
 from llmsearch_optuna.errors import StorageError
 from llmsearch_optuna.notes import SIGNATURE, completion_lines, study_note, trial_note
+from llmsearch_optuna.objectives import maximizes
 from llmsearch_optuna.report import (
     plot_cost,
     plot_history,
@@ -36,7 +36,6 @@ from llmsearch_optuna.storage import (
     StoredSample,
     advisory_lock,
     sqlite_path,
-    system_attributes,
 )
 from llmsearch_optuna.study import finalists, select_finalists, study_key
 from llmsearch_optuna.verdict import stored_verdict
@@ -197,9 +196,9 @@ class Annotations:
             verdict = stored_verdict(self._study)
             if verdict is not None and not verdict.is_of(select_finalists(self._study), verdict.seeds):
                 verdict = None
-            note, known = study_note(finalists(self._study), verdict), get_note(self._study)
-            if note != known and (not known or known.endswith(SIGNATURE)):
-                save_note(self._study, note)
+            note, known = study_note(finalists(self._study), verdict), DashboardNote(self._storage, self._id, None)
+            if note != known.body and (not known.body or known.body.endswith(SIGNATURE)):
+                known.write(note)
 
     def draw_if_there_is_time(self) -> None:
         """Draws the figures, if that leaves the share of the time that all this takes small enough."""
@@ -226,22 +225,17 @@ class Annotations:
     def _write_missing(self, trials: list[FrozenTrial]) -> None:
         for trial in trials:
             trial_id = self._storage.get_trial_id_from_study_id_trial_number(self._id, trial.number)
-            # `get_note` and `save_note` read the notes of all trials, for every one.
-            kept = system_attributes(self._storage, self._id, note_ver_key(trial_id))
-            kept |= system_attributes(self._storage, self._id, note_str_key_prefix(trial_id))
-            known = get_note_from_system_attrs(kept, trial_id)
-            # A later version is somebody's own; the first one without its end was cut off by a kill.
-            if known["version"] > 1 or known["body"].endswith(SIGNATURE):
+            known = DashboardNote(self._storage, self._id, trial_id)
+            # A later version is somebody's own; the first one without its end has been damaged.
+            if known.version > 1 or known.body.endswith(SIGNATURE):
                 continue
             note = trial_note(
                 trial,
                 self._completions(trial.number),
                 self._sample_at,
-                greater_is_better=self._study.direction == StudyDirection.MAXIMIZE,
+                greater_is_better=maximizes(self._study),
             )
-            self._storage.set_study_system_attr(self._id, note_ver_key(trial_id), 1)
-            for part, text in split_body(note, trial_id).items():
-                self._storage.set_study_system_attr(self._id, part, text)
+            known.write(note)
 
     def _completions(self, number: int) -> list[StoredCompletion]:
         """A trial's completions; those of the last one are not read twice, as they are attached and then noted."""

@@ -28,6 +28,7 @@ from llmsearch_optuna.fsck import check_database
 from llmsearch_optuna.interruption import Interruption
 from llmsearch_optuna.logs import ConsoleFormatter, StudyLog, log_path, study_log
 from llmsearch_optuna.metrics import Metric, make_metric
+from llmsearch_optuna.objectives import has_several, score_of, tokens_of
 from llmsearch_optuna.report import write_report
 from llmsearch_optuna.storage import shown_url, sqlite_path, sqlite_url
 from llmsearch_optuna.study import (
@@ -292,15 +293,28 @@ def _print_event(event: dict[str, Any]) -> None:
 
 def _print_end(study: optuna.Study, verdict: Verdict | None, file: StudyFile) -> None:
     """The last events of a search."""
-    best = finalists(study)[-1]
-    found = {"trial": best.trial.number, "score": best.trial.value, "params": best.params.to_dict()}
     place = str(sqlite_path(file.study.storage) or shown_url(file.study.storage))
     count = len(study.get_trials(deepcopy=False))
     _print_event(
-        {"event": "search_finished", "study": study.study_name, "storage": place, "trials": count, "best": found}
+        {"event": "search_finished", "study": study.study_name, "storage": place, "trials": count, **_found(study)}
     )
     if verdict is not None:
         _print_event({"event": "verdict", **verdict.to_dict()})
+
+
+def _found(study: optuna.Study) -> dict[str, Any]:
+    """The best trial; with several objectives the front, too."""
+    *others, best = (
+        {
+            "trial": one.trial.number,
+            "score": score_of(one.trial),
+            **({"tokens_per_sample": tokens_of(one.trial)} if has_several(study) else {}),
+            "params": one.params.to_dict(),
+        }
+        for one in finalists(study)
+        if one.name in ("front", "best")
+    )
+    return {"best": best, "front": [*others, best]} if has_several(study) else {"best": best}
 
 
 def _show_end(study: optuna.Study, verdict: Verdict | None, file: StudyFile, *, judge: bool, held_out: int) -> None:
@@ -422,9 +436,11 @@ def _best(options: argparse.Namespace) -> None:
     verdict = stored_verdict(study)
     is_current = verdict is not None and verdict.is_of(select_finalists(study), verdict.seeds)
     if options.json:
-        best = finalists(study)[-1]
-        found = {"trial": best.trial.number, "score": best.trial.value, "params": best.params.to_dict()}
-        print(json.dumps({**found, "verdict": verdict.to_dict() if verdict is not None and is_current else None}))
+        found = _found(study)
+        best = found.pop("best")
+        print(
+            json.dumps({**best, **found, "verdict": verdict.to_dict() if verdict is not None and is_current else None})
+        )
         return
     print_finalists(study)
     if verdict is not None and is_current:

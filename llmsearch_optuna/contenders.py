@@ -30,6 +30,7 @@ class Contender:
         name: What the verdict calls it.
         scores: The score of each completion. Shape: (samples, seeds). Where the metric scores only a corpus, a function
             that scores selections of the samples.
+        tokens: The tokens of each completion, where these are an objective. Shape: (samples, seeds).
         trial: The number of its trial.
         search_score: What it scored on the search split.
         params: What it generates with.
@@ -37,6 +38,7 @@ class Contender:
 
     name: str
     scores: _Floats | CorpusScores
+    tokens: _Floats | None = None
     trial: int | None = None
     search_score: float | None = None
     params: GenerationParams | None = None

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from llmsearch_optuna.objectives import has_several, score_of, tokens_of
 from llmsearch_optuna.storage import CompletionStore
 from llmsearch_optuna.study import describe_params, finalists, study_key, trial_params
 from llmsearch_optuna.terminal import excerpt, printable
@@ -21,24 +22,29 @@ _EXCERPT = 2000
 
 
 def print_finalists(study: optuna.Study) -> None:
-    """Prints the best parameters beside the baselines.
+    """Prints the best parameters, and with several objectives the whole front, beside the baselines.
 
     Raises:
         StorageError: No trial is fully evaluated yet.
     """
-    table = _table("Scores on the search split", "", "score", "trial", "parameters")
-    for name, trial, params in finalists(study):
-        table.add_row(_line(name), f"{trial.value:.4f}", str(trial.number), _line(describe_params(params)))
+    rows = finalists(study)
+    tokens = ("tokens",) if has_several(study) else ()
+    table = _table("Scores on the search split", "", "score", *tokens, "trial", "parameters")
+    for name, trial, params in rows:
+        counts = [f"{tokens_of(trial):.1f}" for _ in tokens]
+        table.add_row(_line(name), f"{score_of(trial):.4f}", *counts, str(trial.number), _line(describe_params(params)))
     Console().print(table)
 
 
 def print_verdict(verdict: Verdict) -> None:
     """Prints a verdict: the scores, and what is shown by them."""
     gains = {one.name: one for one in verdict.comparisons}
+    savings = {one.name: one for one in verdict.savings}
     held_out = "held-out " if verdict.held_out else ""
     searched = ("search split", "trial") if verdict.held_out else ()
     title = f"Scores on {verdict.samples} {held_out}samples ({verdict.metric})"
-    table = _table(title, "", "score", *searched, "gain [95 % interval]")
+    tokens = ("tokens", "saved [95 % interval]") if verdict.counts_tokens else ()
+    table = _table(title, "", "score", *searched, "gain [95 % interval]", *tokens)
     for one in verdict.finalists:
         search_score = "-" if one.search_score is None else f"{one.search_score:.4f}"
         table.add_row(
@@ -46,10 +52,13 @@ def print_verdict(verdict: Verdict) -> None:
             f"{one.score:.4f}",
             *((search_score, str(one.trial)) if verdict.held_out else ()),
             _line("reference" if one.name == verdict.reference else str(gains.get(one.name, "-"))),
+            *((f"{one.tokens:.1f}", _line(str(savings.get(one.name, "-")))) if verdict.counts_tokens else ()),
         )
     Console().print(table)
     console = Console(soft_wrap=True, highlight=False)
     console.print(_line(f"verdict: {verdict.sentence}"))
+    for sentence in verdict.front_sentences:
+        console.print(_line(sentence))
     if verdict.seed_sentence is not None:
         console.print(_line(verdict.seed_sentence))
 
@@ -77,7 +86,9 @@ def print_completions(study: optuna.Study, storage: RDBStorage, trial: FrozenTri
     store = CompletionStore(storage)
     samples = {sample.position: sample for sample in store.load_samples(study_key(study))}
     console = Console(soft_wrap=True, highlight=False)
-    value = "no value" if trial.value is None else f"{trial.value:.4f}"
+    reached, count = score_of(trial), tokens_of(trial)
+    value = "no value" if reached is None else f"{reached:.4f}"
+    value += "" if count is None else f", {count:.1f} tokens per completion"
     console.print(
         _line(f"trial {trial.number}, {trial.state.name.lower()}, {value}: {describe_params(trial_params(trial))}")
     )

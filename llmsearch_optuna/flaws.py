@@ -10,7 +10,7 @@ from typing import Any
 from llmsearch_optuna.errors import LlmsearchError
 from llmsearch_optuna.params import GenerationParams
 from llmsearch_optuna.storage import RawCompletion, RawStudy, RawTrial
-from llmsearch_optuna.study import FINGERPRINT, KEY, PARAMS
+from llmsearch_optuna.study import FINGERPRINT, KEY, OBJECTIVES, PARAMS
 from llmsearch_optuna.verdict import VERDICT, Verdict
 
 __all__ = ["completion_flaws", "listed", "missing_of", "parsed", "study_flaws", "trial_flaws"]
@@ -28,9 +28,9 @@ def study_flaws(study: RawStudy, trials: Sequence[RawTrial]) -> Iterator[str]:
         yield "its key is lost, and with it which completions are its own"
     if not isinstance(fingerprint, dict):
         yield "its fingerprint is lost: what it was made for is not known"
-    elif [str(fingerprint.get("direction")).upper()] != study.directions:
-        found = " ".join(study.directions).lower() or "lost"
-        yield f"its direction is {found}, but it was made to {fingerprint.get('direction', '?')}"
+    elif (made_to := _made_to(fingerprint)) != study.directions:
+        found, wanted = (" and ".join(directions).lower() for directions in (study.directions, made_to))
+        yield f"its direction is {found or 'lost'}, but it was made to {wanted}"
     if missing := missing_of([trial.number for trial in trials]):
         yield f"trials {listed(missing)} are lost"
     if VERDICT in study.user_attrs:
@@ -40,18 +40,27 @@ def study_flaws(study: RawStudy, trials: Sequence[RawTrial]) -> Iterator[str]:
             yield f"its verdict cannot be read ({error}): `llmsearch-optuna confirm` makes it anew"
 
 
-def trial_flaws(trial: RawTrial, completions: Sequence[RawCompletion], rows: Mapping[int, int]) -> Iterator[str]:
+def _made_to(fingerprint: Mapping[str, Any]) -> list[str]:
+    """The directions that a study was made with."""
+    tokens = ["MINIMIZE"] * str(fingerprint.get(OBJECTIVES, "")).count(",")
+    return [str(fingerprint.get("direction", "?")).upper(), *tokens]
+
+
+def trial_flaws(
+    trial: RawTrial, completions: Sequence[RawCompletion], rows: Mapping[int, int], *, objectives: int = 1
+) -> Iterator[str]:
     """What Optuna stores of a trial and its completions do not agree in, and what cannot be read.
 
     Args:
         trial: The trial.
         completions: Its completions, by position.
         rows: The rows of the study's samples by position.
+        objectives: How many objectives the study has.
     """
     yield from _state_flaws(trial, len(completions), len(rows))
     if others := [one.position for one in completions if rows.get(one.position, one.row) != one.row]:
         yield f"the completions at positions {listed(others)} are of other rows than the samples there"
-    yield from _score_flaws(trial, completions)
+    yield from _score_flaws(trial, completions, objectives)
     if PARAMS in trial.user_attrs or trial.state in _EVALUATED:
         try:
             GenerationParams.from_json(str(parsed(trial.user_attrs.get(PARAMS))))
@@ -75,7 +84,7 @@ def _state_flaws(trial: RawTrial, count: int, samples: int) -> Iterator[str]:
         yield f"it has not begun, but {count} completions are stored"
 
 
-def _score_flaws(trial: RawTrial, completions: Sequence[RawCompletion]) -> Iterator[str]:
+def _score_flaws(trial: RawTrial, completions: Sequence[RawCompletion], objectives: int) -> Iterator[str]:
     scores = [row.score for row in completions if _is_number(row.score)]
     are_known = len(scores) == len(completions) > 0
     if scores and (lost := [row.position for row in completions if row.score is None]):
@@ -86,11 +95,16 @@ def _score_flaws(trial: RawTrial, completions: Sequence[RawCompletion]) -> Itera
         if step in means and not _is_near(means[step], reported):
             yield f"the mean of its first {step} scores is {means[step]:.6g}, but {reported} is reported"
     if trial.state == "COMPLETE":
-        value = trial.values[0] if len(trial.values) == 1 else None
+        value, *others = trial.values if len(trial.values) == objectives else [None]
         # Where the metric scores a corpus only, the last report is all there is to compare with.
         expected = means.get(len(completions), trial.reported.get(len(completions)))
         if not _is_near(value, expected):
             yield f"its value is {value}, but {expected} is what it scored"
+        counts = [_token_count(row) for row in completions]
+        if others and counts and all(isinstance(one, int) for one in counts):
+            per_sample = sum(counts) / len(counts)
+            if not _is_near(others[0], per_sample):
+                yield f"its tokens per sample are {others[0]}, but its completions have {per_sample:.6g}"
 
 
 def completion_flaws(completions: Sequence[RawCompletion]) -> Iterator[str]:

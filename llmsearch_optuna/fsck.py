@@ -206,7 +206,8 @@ class _Check:
         completions: list[RawCompletion] = []
         with self._reading("its completions", study.name, trial.number):
             completions = self._inspection.completions(key, trial.number)
-            for what in (*completion_flaws(completions), *trial_flaws(trial, completions, rows)):
+            flaws = trial_flaws(trial, completions, rows, objectives=max(1, len(study.directions)))
+            for what in (*completion_flaws(completions), *flaws):
                 self._problem(what, study.name, trial.number)
             if trial.state == "RUNNING":
                 self.notes.append(

@@ -4,7 +4,7 @@ import dataclasses
 import hashlib
 import logging
 import math
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -18,6 +18,7 @@ from llmsearch_optuna.errors import ScorerError
 from llmsearch_optuna.judging import judge
 from llmsearch_optuna.metrics import Metric, ScoreRange
 from llmsearch_optuna.objective import processed_text
+from llmsearch_optuna.objectives import has_several, score_of
 from llmsearch_optuna.params import MAX_SEED, GenerationParams
 from llmsearch_optuna.storage import CompletionStore, HeldOutCompletion, StoredCompletion
 from llmsearch_optuna.study import PARAMS, Finalist, select_finalists, trial_params
@@ -76,7 +77,7 @@ def confirm(
         return known
     fresh = fresh_seeds(study_seed, seeds, _known_seeds(study))
     verdict = judge(
-        hold_out.contenders(finalists.everyone, fresh, on_completions),
+        hold_out.contenders(finalists.everyone, fresh, on_completions, with_tokens=has_several(study)),
         best=finalists.best,
         reference=finalists.reference,
         metric=hold_out.metric.name,
@@ -134,7 +135,12 @@ class HoldOut:
     after_generation: Callable[[], None]
 
     def contenders(
-        self, finalists: Sequence[Finalist], seeds: Sequence[int], on_completions: HoldOutCallback
+        self,
+        finalists: Sequence[Finalist],
+        seeds: Sequence[int],
+        on_completions: HoldOutCallback,
+        *,
+        with_tokens: bool = False,
     ) -> list[Contender]:
         """The finalists with their scores.
 
@@ -142,13 +148,15 @@ class HoldOut:
             finalists: Whom to generate with.
             seeds: The seeds of those that sample; greedy decoding needs none.
             on_completions: Told of the progress.
+            with_tokens: Whether their tokens count, too.
 
         Raises:
             TrialError: The completions of a finalist cannot be generated or scored.
         """
         groups = [_groups(one, seeds) for one in finalists]
         self._generate([group for own in groups for group in own], on_completions)
-        texts, scores = self._scored([group for own in groups for group in own])
+        completions = {group: self._load(group) for own in groups for group in own}
+        texts, scores = self._scored(completions)
         references = [sample.reference for sample in self.samples]
         return [
             Contender(
@@ -156,8 +164,11 @@ class HoldOut:
                 scores=np.array([scores[group] for group in own]).T
                 if all(scores.values())
                 else corpus_scores(self.metric, references, [texts[group] for group in own]),
+                tokens=np.array([[row.token_count for row in completions[group]] for group in own], dtype=np.float64).T
+                if with_tokens
+                else None,
                 trial=one.trial.number,
-                search_score=one.trial.value,
+                search_score=score_of(one.trial),
                 params=one.params,
             )
             for one, own in zip(finalists, groups, strict=True)
@@ -219,14 +230,15 @@ class HoldOut:
     def _load(self, group: _Group) -> list[StoredCompletion]:
         return self.store.load_held_out(self.study_key, group.key, group.params.generation_seed)
 
-    def _scored(self, groups: Sequence[_Group]) -> tuple[dict[_Group, list[str]], dict[_Group, Sequence[float]]]:
+    def _scored(
+        self, completions: Mapping[_Group, Sequence[StoredCompletion]]
+    ) -> tuple[dict[_Group, list[str]], dict[_Group, Sequence[float]]]:
         """The completions of each group as texts, and their scores; none where the metric scores only a corpus."""
-        completions = {group: self._load(group) for group in groups}
         texts = {group: [one.text for one in own] for group, own in completions.items()}
         scores: dict[_Group, Sequence[float]] = {
             group: [one.score for one in own if one.score is not None] for group, own in completions.items()
         }
-        left = [group for group in groups if not scores[group]]
+        left = [group for group in completions if not scores[group]]
         found = score_groups(
             self.metric,
             [sample.reference for sample in self.samples],

@@ -42,10 +42,11 @@ def judge(
     """Compares contenders with the reference among them.
 
     The intervals are right all at once with a chance of 95 %: see `adjusted_alpha`. Those of means are made by
-    `difference_intervals`, those of a metric that scores only a corpus by `bootstrap_intervals`.
+    `difference_intervals`, those of a metric that scores only a corpus by `bootstrap_intervals`. Where tokens count,
+    too, the intervals of these are right at once with the others.
 
     Args:
-        contenders: All of the same samples; seeds pair where two have equally many.
+        contenders: All of the same samples; seeds pair where two have equally many. All have tokens, or none.
         best: The name of the one that the verdict is about.
         reference: The name of the one that the others are compared with; ``None`` if there is none.
         metric: The metric's name.
@@ -62,12 +63,15 @@ def judge(
         ScorerError: A scorer that scores only a corpus fails on a selection of the samples.
     """
     others = [one for one in contenders if reference not in (None, one.name)]
-    alpha = adjusted_alpha(_ALPHA, comparisons or max(1, len(others)))
+    counted = [one for one in others if one.tokens is not None]
+    alpha = adjusted_alpha(_ALPHA, comparisons or max(1, len(others) + len(counted)))
     base = next((one for one in contenders if one.name == reference), contenders[0])
     sign = 1.0 if greater_is_better else -1.0
     if _is_by_sample(contenders):
         reach = _largest(contenders) if largest is None else largest
-        compared = [_by_sample(one, base, sign, alpha, reach) for one in others]
+        compared = [
+            _by_sample(sign * np.asarray(one.scores), sign * np.asarray(base.scores), alpha, reach) for one in others
+        ]
     elif others:
         compared = _by_bootstrap(others, base, sign, samples, alpha, largest or 1.0, resamples, seed)
     else:
@@ -85,6 +89,7 @@ def judge(
         comparisons=tuple(
             _comparison(one.name, found, samples, alpha) for one, found in zip(others, compared, strict=True)
         ),
+        savings=tuple(_comparison(one.name, _saving(one, base, alpha), samples, alpha) for one in counted),
     )
 
 
@@ -102,8 +107,13 @@ def _largest(contenders: Sequence[Contender]) -> float:
     return max(1.0, float(np.ptp(scores)))
 
 
-def _by_sample(one: Contender, base: Contender, sign: float, alpha: float, largest: float) -> _Compared:
-    scores, others = sign * np.asarray(one.scores), sign * np.asarray(base.scores)
+def _saving(one: Contender, base: Contender, alpha: float) -> _Compared:
+    """How many tokens fewer one takes."""
+    limits = [contender.params.max_new_tokens for contender in (one, base) if contender.params is not None]
+    return _by_sample(-np.asarray(one.tokens), -np.asarray(base.tokens), alpha, float(max(limits, default=1)))
+
+
+def _by_sample(scores: _Floats, others: _Floats, alpha: float, largest: float) -> _Compared:
     if scores.shape[1] == others.shape[1] or 1 in (scores.shape[1], others.shape[1]):
         differences = scores - others
         share = float(variance_split(differences).seed_share) if differences.shape[1] > 1 else None
@@ -164,6 +174,7 @@ def _finalist_score(one: Contender, samples: int) -> FinalistScore:
     return FinalistScore(
         name=one.name,
         score=float(by_seed.mean()),
+        tokens=None if one.tokens is None else float(one.tokens.mean()),
         seeds=len(by_seed),
         seed_sd=sd,
         trial=one.trial,

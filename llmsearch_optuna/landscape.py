@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from optuna.trial import TrialState
 
 from llmsearch_optuna.errors import StorageError
+from llmsearch_optuna.objectives import maximizes
 from llmsearch_optuna.space import SearchSpace
 from llmsearch_optuna.storage import CompletionStore
 from llmsearch_optuna.study import BASELINE, study_fingerprint, study_key, trial_params
@@ -99,7 +100,7 @@ class Landscape:
         versions = {f"version of {name}": importlib.metadata.version(name) for name in _LIBRARIES}
         return cls(
             space=space,
-            greater_is_better=study.direction == optuna.study.StudyDirection.MAXIMIZE,
+            greater_is_better=maximizes(study),
             configurations=tuple(
                 Configuration(
                     trial.number, trial.user_attrs.get(BASELINE), trial_params(trial).to_dict(), dict(trial.params)

@@ -16,6 +16,7 @@ from llmsearch_optuna.engine.model import LoadedModel, load_model
 from llmsearch_optuna.errors import ConfigurationError, StorageError, TaskError
 from llmsearch_optuna.landscape import Landscape
 from llmsearch_optuna.metrics import CorpusMetric, check_references, make_metric
+from llmsearch_optuna.objectives import SCORE
 from llmsearch_optuna.presets import presets
 from llmsearch_optuna.progress import EventCallback
 from llmsearch_optuna.prompts import PromptSource
@@ -115,6 +116,7 @@ def search(
         timeout=file.study.timeout_s,
         max_tokens_total=file.study.max_tokens_total,
         patience=file.study.patience,
+        objectives=file.study.objectives,
         storage=file.study.storage,
         study_name=file.study.name,
         sampler=file.sampler.name,
@@ -198,6 +200,7 @@ def record(file: StudyFile, tuner: Tuner, *, configurations: int, path: Path, sh
             timeout_s=None,
             max_tokens_total=None,
             patience=None,
+            objectives=[SCORE],
         ),
         sampler=Choice("qmc", {}),
         pruner=PrunerChoice("none", {}),

@@ -22,7 +22,8 @@ class Limits:
         max_tokens_total: Generated tokens in total, those of earlier runs included.
         patience: Proposals in a row that do not beat the best trial by `margin`.
         margin: By how much a better trial must be better.
-        score_range: The least and the largest score there can be: give up when none can beat the best trial.
+        score_range: The least and the largest score there can be: give up when none can beat the best trial. As
+            `patience`, for studies of one objective.
 
     Raises:
         ConfigurationError: A value is out of its range.
@@ -57,14 +58,17 @@ def reason_to_stop(trials: Sequence[FrozenTrial], limits: Limits, *, maximize: b
         limits: The margin, the patience and the range of scores.
         maximize: Whether larger values are better.
     """
-    values = [trial.value for trial in trials if trial.state == TrialState.COMPLETE and trial.value is not None]
-    if values and limits.score_range is not None:
+    complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
+    if complete and limits.score_range is not None:
+        values = [trial.value for trial in complete if trial.value is not None]
         best = max(values) if maximize else min(values)
         room = limits.score_range[1] - best if maximize else best - limits.score_range[0]
         if room <= limits.margin:
             return f"no trial can beat {best:.4g}" + (f" by {limits.margin:g}" if limits.margin else "")
+    if limits.patience is None:
+        return None
     in_vain = trials_in_vain(trials, maximize=maximize, margin=limits.margin)
-    if limits.patience is not None and in_vain >= limits.patience:
+    if in_vain >= limits.patience:
         return f"the last {in_vain} trials did not beat the best one" + (
             f" by {limits.margin:g}" if limits.margin else ""
         )

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from optuna.trial import FrozenTrial, TrialState
 
+from llmsearch_optuna.objectives import score_of, tokens_of
 from llmsearch_optuna.statistics import difference_intervals
 from llmsearch_optuna.storage import StoredCompletion, StoredSample
 from llmsearch_optuna.study import BASELINE, ERROR, PARAMS, Finalist, describe_params, trial_params
@@ -67,7 +68,7 @@ def trial_note(
 
 
 def study_note(finalists: Sequence[Finalist], verdict: Verdict | None) -> str:
-    """The verdict, or that there is none yet, and the best beside the baselines.
+    """The verdict, or that there is none yet, and the best (with several objectives, the front) beside the baselines.
 
     Args:
         finalists: The baselines and the best on the search split.
@@ -78,23 +79,36 @@ def study_note(finalists: Sequence[Finalist], verdict: Verdict | None) -> str:
         told = _inline(verdict.sentence)
     lines = [f"## {told}", ""]
     if verdict is not None:
+        for sentence in verdict.front_sentences:
+            lines += [_inline(sentence), ""]
         if verdict.seed_sentence is not None:
             lines += [_inline(verdict.seed_sentence), ""]
         gains = {one.name: str(one) for one in verdict.comparisons} | {str(verdict.reference): "reference"}
         lines += [f"Scores on {verdict.samples} held-out samples ({_inline(verdict.metric)}):", ""]
+        savings = {one.name: str(one) for one in verdict.savings}
         lines += _table(
-            ("", "score", "trial", "gain [95 % interval]"),
+            (
+                *("", "score", "trial", "gain [95 % interval]"),
+                *(("tokens", "saved [95 % interval]") if verdict.counts_tokens else ()),
+            ),
             [
-                (_inline(one.name), f"{one.score:.4f}", str(one.trial), _inline(gains.get(one.name, "")))
+                (
+                    *(_inline(one.name), f"{one.score:.4f}", str(one.trial), _inline(gains.get(one.name, ""))),
+                    *(() if one.tokens is None else (f"{one.tokens:.1f}", _inline(savings.get(one.name, "")))),
+                )
                 for one in verdict.finalists
             ],
         )
         lines.append("")
     lines += ["Scores on the search split:", ""]
+    counts_tokens = any(tokens_of(one.trial) is not None for one in finalists)
     lines += _table(
-        ("", "score", "trial", "parameters"),
+        ("", "score", *(["tokens"] if counts_tokens else []), "trial", "parameters"),
         [
-            (_inline(name), f"{trial.value:.4f}", str(trial.number), _inline(describe_params(params)))
+            (
+                *(_inline(name), f"{score_of(trial):.4f}", *([f"{tokens_of(trial):.1f}"] if counts_tokens else [])),
+                *(str(trial.number), _inline(describe_params(params))),
+            )
             for name, trial, params in finalists
         ],
     )
@@ -137,7 +151,8 @@ def _outcome(trial: FrozenTrial, completions: Sequence[StoredCompletion]) -> str
         return "failed"
     scores = [one.score for one in completions if one.score is not None]
     interval = score_interval(scores) if len(scores) == len(completions) else None
-    text = "no score" if trial.value is None else f"{trial.value:.4f}"
+    score = score_of(trial)
+    text = "no score" if score is None else f"{score:.4f}"
     if interval is not None:
         text += f" \\[{interval[0]:.3f}, {interval[1]:.3f}\\]"
     return text if trial.state == TrialState.COMPLETE else f"{text}, pruned"

@@ -12,6 +12,7 @@ from optuna.trial import TrialState
 from llmsearch_optuna.engine.base import Completion, Engine, Request, Stopping, TokenCallback
 from llmsearch_optuna.errors import ConfigurationError, ScorerError, TrialError
 from llmsearch_optuna.metrics import Metric, ScoreRange, Scores
+from llmsearch_optuna.objectives import SCORE, TOKENS, report, should_prune
 from llmsearch_optuna.params import GenerationParams
 from llmsearch_optuna.rounds import began, ended
 from llmsearch_optuna.scores import report_scores
@@ -60,6 +61,8 @@ def rung_sizes(plan: RungPlan, samples: int) -> tuple[int, ...]:
 class GenerationObjective:
     """A plain Optuna objective, ``(trial) -> score``, that generates, scores, reports and prunes rung by rung.
 
+    With several objectives, it is ``(trial) -> [score, tokens]`` for a study of as many directions, and prunes nothing.
+
     Usable in anybody's ``study.optimize(objective, catch=(TrialError,))``; `Tuner.search` drives it step by step.
 
     Attributes:
@@ -69,6 +72,7 @@ class GenerationObjective:
         space: What a trial samples from.
         stopping: What ends a completion.
         rungs: The numbers of samples at which trials report, ascending; the last is all of them.
+        objectives: What a study is told of a trial: the score, or the score and the tokens per sample.
         output_preproc: Applied to every completion before it is scored and stored.
         score_range: The least and the largest score that a sample can have; a trial with another fails.
         store: Where completions are kept, and found again when a trial is resumed. Without it, `report_scores` tells
@@ -85,6 +89,7 @@ class GenerationObjective:
     space: SearchSpace
     stopping: Stopping
     rungs: tuple[int, ...]
+    objectives: tuple[str, ...] = (SCORE,)
     output_preproc: Callable[[str], str] = str.strip
     score_range: ScoreRange | None = None
     store: CompletionStore | None = None
@@ -92,8 +97,8 @@ class GenerationObjective:
     reuse: bool = False
     after_generation: Callable[[], None] = field(default=lambda: None)
 
-    def __call__(self, trial: optuna.Trial) -> float:
-        """The metric's value over all samples.
+    def __call__(self, trial: optuna.Trial) -> float | list[float]:
+        """The metric's value over all samples; with several objectives, all values.
 
         Raises:
             optuna.TrialPruned: The study's pruner gave up on the trial.
@@ -104,7 +109,7 @@ class GenerationObjective:
             evaluation.advance()
         if evaluation.pruned:
             raise optuna.TrialPruned
-        return evaluation.value
+        return evaluation.value if len(self.objectives) == 1 else evaluation.values
 
     def tokens_stored(self) -> int:
         """The tokens of all completions of the study that are kept; 0 without a store."""
@@ -189,6 +194,11 @@ class Evaluation:
         return sum(size <= self.scored for size in self._objective.rungs)
 
     @property
+    def values(self) -> list[float]:
+        """What the study is told of it when it is fully evaluated: of each objective, the value."""
+        return [self.value, self.tokens / self.scored][: len(self._objective.objectives)]
+
+    @property
     def finished(self) -> bool:
         """Whether the trial is pruned or fully evaluated."""
         return self.pruned or self.scored == len(self._objective.samples)
@@ -223,6 +233,7 @@ class Evaluation:
         Raises:
             TrialError: The trial cannot be scored.
         """
+        self._check_tokens(completions)
         samples = self._next_samples()
         known = self._known[self.scored : self.scored + len(samples)]
         generated = samples[len(known) :]
@@ -256,7 +267,7 @@ class Evaluation:
         self._count(rows)
         self.tokens_of_process += sum(completion.token_count for completion in completions)
         self.tokens_replayed += sum(completion.replayed for completion in completions)
-        self._trial.report(self.value, step=self.scored)
+        report(self._trial, self.value, step=self.scored)
         self._judge()
 
     def _requests(self, samples: Sequence[Sample]) -> list[Request]:
@@ -321,6 +332,11 @@ class Evaluation:
             if not low <= score <= high:
                 raise ScorerError(f"row {sample.row} scored {score}, but `score_range` is [{low}, {high}]")
 
+    def _check_tokens(self, completions: Sequence[Completion]) -> None:
+        is_known = not completions or any(completion.token_count for completion in completions)
+        if TOKENS in self._objective.objectives and not is_known:
+            raise TrialError(f"`{TOKENS}` cannot be an objective, as what generates tells no numbers of tokens")
+
     def _count(self, rows: Sequence[StoredCompletion]) -> None:
         self.tokens += sum(row.token_count for row in rows)
         self.tokens_reused += sum(row.token_count for row in rows if row.position < len(self._known))
@@ -337,7 +353,7 @@ class Evaluation:
                 self._score(self._next_samples()[: len(rows)], [row.text for row in rows])
                 self._count(rows)
                 if self.scored not in reported:
-                    self._trial.report(self.value, step=self.scored)
+                    report(self._trial, self.value, step=self.scored)
         # What has been decided is not decided again, as the pruner may have seen more trials since: only where nothing
         # was stored after this rung, it may not have been.
         if self.scored == len(self._objective.samples) or self._is_latest():
@@ -351,7 +367,7 @@ class Evaluation:
     def _judge(self) -> None:
         """Asks the pruner, and sums up a trial that is finished."""
         if BASELINE not in self._trial.user_attrs and self.scored < len(self._objective.samples):
-            self.pruned = self._trial.should_prune()
+            self.pruned = should_prune(self._trial)
         if self.finished:
             self._trial.set_user_attr("tokens", self.tokens)
             if self._known:

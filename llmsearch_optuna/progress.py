@@ -15,6 +15,7 @@ from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn, TimeE
 from rich.text import Text
 
 from llmsearch_optuna.objective import Evaluation
+from llmsearch_optuna.objectives import best_trial, has_several, pareto_front, score_of, tokens_of
 from llmsearch_optuna.study import BASELINE, ERROR, describe_params
 from llmsearch_optuna.terminal import printable
 
@@ -198,13 +199,12 @@ class SearchProgress:
     def trial_finished(self, trial: FrozenTrial, evaluation: Evaluation | None, seconds: float) -> None:
         """Prints one line on a finished trial."""
         self._finished += 1
-        best = self._best()
+        best, score, tokens = self._best(), score_of(trial), tokens_of(trial)
+        value = "-" if score is None else f"{score:.4f}"
         self._bar.update(completed=self._finished, best=best, left=self._time_left(self._finished))
         outcome = {
-            TrialState.COMPLETE: f"{trial.value:.4f}" if trial.value is not None else "-",
-            TrialState.PRUNED: f"{trial.value:.4f} pruned at {trial.last_step}"
-            if trial.value is not None
-            else "pruned",
+            TrialState.COMPLETE: value if tokens is None else f"{value}, {tokens:.1f} tokens",
+            TrialState.PRUNED: "pruned" if score is None else f"{value} pruned at {trial.last_step}",
         }.get(trial.state, f"failed: {trial.user_attrs.get(ERROR)}")
         params = describe_params(evaluation.params) if evaluation is not None else ""
         name = f" [{trial.user_attrs[BASELINE]}]" if BASELINE in trial.user_attrs else ""
@@ -215,7 +215,7 @@ class SearchProgress:
             "trial_finished",
             trial.number,
             state=trial.state.name.lower(),
-            score=trial.value,
+            score=score,
             samples=trial.last_step or 0,
             tokens=None if evaluation is None else evaluation.tokens,
             seconds=round(seconds, 3),
@@ -227,10 +227,9 @@ class SearchProgress:
             self._on_event({"event": event, "trial": trial, **facts})
 
     def _best(self) -> str:
-        try:
-            return f"{self._study.best_value:.4f}"
-        except ValueError:
-            return "-"
+        best = best_trial(self._study)
+        value = "-" if best is None else f"{score_of(best):.4f}"
+        return f"{value}, front of {len(pareto_front(self._study))}" if has_several(self._study) else value
 
     def _time_left(self, done: float) -> str:
         progressed = done - self._finished_before

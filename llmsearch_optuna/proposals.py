@@ -14,6 +14,7 @@ from optuna import samplers
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from llmsearch_optuna.errors import ConfigurationError, unknown_name
+from llmsearch_optuna.objectives import has_several
 from llmsearch_optuna.scores import ScoreReader, reported_scores
 from llmsearch_optuna.space import SearchSpace
 from llmsearch_optuna.statistics import shrunk_means
@@ -28,26 +29,31 @@ _SAMPLERS: Mapping[str, type[samplers.BaseSampler]] = {
     "grid": samplers.GridSampler,
     "qmc": samplers.QMCSampler,
     "cmaes": samplers.CmaEsSampler,
+    "nsga2": samplers.NSGAIISampler,
 }
 
 Pruned = Literal["running mean", "shrunk", "ignored"]
 """How a sampler is shown a pruned trial: as pruned, with its running means; as fully evaluated, with an estimate of its
-mean over all samples (`shrunk_means`); or not at all. With estimates, TPE is also shown trials in flight by theirs."""
+mean over all samples (`shrunk_means`); or not at all. With estimates, TPE is also shown trials in flight by theirs.
+With several objectives nothing is pruned, and nothing estimated."""
 
-# TPE ranks pruned trials by how far they came, GP and CMA-ES leave them out; the others learn nothing from results.
-_PRUNED: Mapping[str, Pruned] = {"tpe": "shrunk", "gp": "shrunk", "cmaes": "shrunk"}
+# TPE ranks pruned trials by how far they came, the others here leave them out; grid, random and QMC learn nothing.
+_PRUNED: Mapping[str, Pruned] = {"tpe": "shrunk", "gp": "shrunk", "cmaes": "shrunk", "nsga2": "shrunk"}
 
 # TPE takes trials in flight for bad ones, and keeps away from them: but those in flight for long are good.
 _ESTIMATED: Mapping[str, tuple[TrialState, ...]] = {
     "tpe": (TrialState.PRUNED, TrialState.RUNNING),
     "gp": (TrialState.PRUNED,),
     "cmaes": (TrialState.PRUNED,),
+    "nsga2": (TrialState.PRUNED,),
 }
 
 _CONSTRUCTED_HERE = ("seed", "search_space", "independent_sampler")
 
 _SAMPLER_STATE = "sampler_state"
-"""User attribute of a trial: what a grid or CMA-ES noted on it, and must find there again."""
+"""User attribute of a trial: what its sampler noted on it, and must find there again."""
+
+_NOTING = ("grid", "cmaes", "nsga2")
 
 
 def sampler_names() -> tuple[str, ...]:
@@ -65,7 +71,7 @@ class Proposer:
     they have no Optuna parameters, and one of them keeps GP, CMA-ES and QMC from finding any that all trials share.
 
     Attributes:
-        name: ``"tpe"`` (multivariate), ``"gp"``, ``"random"``, ``"grid"``, ``"qmc"`` or ``"cmaes"``.
+        name: ``"tpe"`` (multivariate), ``"gp"``, ``"random"``, ``"grid"``, ``"qmc"``, ``"cmaes"`` or ``"nsga2"``.
         space: What is searched.
         seed: The study's seed.
         arguments: Arguments of the Optuna class.
@@ -107,7 +113,7 @@ class Proposer:
         proposed = self._rehearse(study, study.get_trials(deepcopy=False))
         if proposed is None:
             return None
-        state = proposed.system_attrs if self.name in ("grid", "cmaes") else {}
+        state = proposed.system_attrs if self.name in _NOTING else {}
         return create_trial(
             state=TrialState.RUNNING,
             params=proposed.params,
@@ -119,12 +125,12 @@ class Proposer:
         trials = [trial for trial in everything if FIXED_PARAMS not in trial.user_attrs]
         sampler = self._sampler(len(trials))
         with _quiet():
-            rehearsal = optuna.create_study(direction=study.direction, sampler=sampler)
+            rehearsal = optuna.create_study(directions=study.directions, sampler=sampler)
         if self.name == "qmc":
             # QMC counts its points in the study, so that the one wanted comes after all that came before.
             for _ in trials:
                 self.space.suggest(earlier := rehearsal.ask())
-                rehearsal.tell(earlier, 0.0)
+                rehearsal.tell(earlier, [0.0] * len(study.directions))
         else:
             rehearsal.add_trials(self._rehearsed(study, trials, everything))
         if isinstance(sampler, samplers.GridSampler) and sampler.is_exhausted(rehearsal):
@@ -137,7 +143,8 @@ class Proposer:
     ) -> list[FrozenTrial]:
         """The trials as the sampler is shown them."""
         shown = self.pruned or _PRUNED.get(self.name, "running mean")
-        estimates = self._estimates(study, trials, everything) if shown == "shrunk" and self.name in _PRUNED else {}
+        is_estimated = shown == "shrunk" and self.name in _PRUNED and not has_several(study)
+        estimates = self._estimates(study, trials, everything) if is_estimated else {}
         if shown == "ignored" and self.name in _PRUNED:
             trials = [trial for trial in trials if trial.state != TrialState.PRUNED]
         return [_rehearsed(trial, estimates.get(trial.number)) for trial in trials]
@@ -191,7 +198,7 @@ def _rehearsed(trial: FrozenTrial, estimate: float | None) -> FrozenTrial:
     state = state if estimate is None else TrialState.COMPLETE
     return create_trial(
         state=state,
-        value=trial.value if estimate is None else estimate,
+        values=trial.values if estimate is None else [estimate],
         params=trial.params,
         distributions=trial.distributions,
         # Optuna's samplers read those of pruned trials only, and all are copied.

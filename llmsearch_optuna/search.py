@@ -9,7 +9,6 @@ from typing import NamedTuple
 import optuna
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import RDBStorage
-from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from llmsearch_optuna.annotations import Annotations
@@ -17,6 +16,7 @@ from llmsearch_optuna.engine import Completion
 from llmsearch_optuna.errors import LeaseLostError, TrialError
 from llmsearch_optuna.limits import Limits, reason_to_stop
 from llmsearch_optuna.objective import Evaluation, GenerationObjective
+from llmsearch_optuna.objectives import maximizes
 from llmsearch_optuna.progress import EventCallback, SearchProgress
 from llmsearch_optuna.proposals import Proposer
 from llmsearch_optuna.rounds import rounds_passed
@@ -259,8 +259,7 @@ class _Search:
 
     def _propose(self, trials: Sequence[FrozenTrial]) -> optuna.Trial | None:
         """Begins a trial of the sampler's, all in one transaction."""
-        maximize = self._study.direction == StudyDirection.MAXIMIZE
-        if reason := reason_to_stop(trials, self._limits, maximize=maximize):
+        if reason := reason_to_stop(trials, self._limits, maximize=maximizes(self._study)):
             _LOG.info("no further trials: %s", reason)
             return None
         proposed = self._proposer.propose(self._study)
@@ -302,7 +301,7 @@ class _Search:
         if one.evaluation.pruned:
             self._tell(one.trial, TrialState.PRUNED)
         elif one.evaluation.finished:
-            self._tell(one.trial, TrialState.COMPLETE, one.evaluation.value)
+            self._tell(one.trial, TrialState.COMPLETE, one.evaluation.values)
 
     def _fail(self, trial: optuna.Trial, error: TrialError) -> None:
         _LOG.warning("trial %d failed: %s", trial.number, error)
@@ -310,7 +309,7 @@ class _Search:
         self._tell(trial, TrialState.FAIL, error=str(error))
 
     def _tell(
-        self, trial: optuna.Trial, state: TrialState, value: float | None = None, error: str | None = None
+        self, trial: optuna.Trial, state: TrialState, values: Sequence[float] | None = None, error: str | None = None
     ) -> None:
         with self._claims.exclusively():
             if not self._claims.holds(trial.number):
@@ -323,7 +322,7 @@ class _Search:
             self._note_timings(trial)
             if self._annotations is not None:
                 self._annotations.before_end(trial)
-            told = self._study.tell(trial, value, state)
+            told = self._study.tell(trial, values, state)
             self._claims.release(trial.number)
         self._on_finished()
         if self._annotations is not None:

@@ -2,15 +2,16 @@
 
 import json
 import secrets
+import warnings
 from collections.abc import Mapping, Sequence
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import optuna
 from optuna.storages import RDBStorage
-from optuna.study import StudyDirection
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial
 
 from llmsearch_optuna.errors import ConfigurationError, FingerprintError, StorageError, unknown_name
+from llmsearch_optuna.objectives import SCORE, by_added_area, directions_of, has_several, pareto_front, ranked
 from llmsearch_optuna.params import BEAM_PARAMETERS, GenerationParams
 from llmsearch_optuna.storage import open_storage, readable_errors, shown_url
 
@@ -21,6 +22,7 @@ __all__ = [
     "FINGERPRINT",
     "FIXED_PARAMS",
     "KEY",
+    "OBJECTIVES",
     "PARAMS",
     "PRUNED_AT",
     "REPLAYED",
@@ -92,6 +94,9 @@ KEY = "llmsearch_key"
 FINGERPRINT = "llmsearch_fingerprint"
 """User attribute of a study: what its scores depend on, by name."""
 
+OBJECTIVES = "objectives"
+"""What a fingerprint calls the objectives, where there are others than the score alone."""
+
 _CONCURRENCY = "llmsearch_concurrency"
 
 
@@ -110,7 +115,7 @@ class FirstPoint(NamedTuple):
 
 
 class Finalist(NamedTuple):
-    """A fully evaluated trial that is worth a line: a baseline, the best, or a runner-up."""
+    """A fully evaluated trial that is worth a line: a baseline, the best, a runner-up, or another of the front."""
 
     name: str
     trial: FrozenTrial
@@ -121,8 +126,8 @@ class Finalists(NamedTuple):
     """Whom a verdict compares.
 
     Attributes:
-        everyone: The baselines, the best and the runners-up, no two with the same parameters, or parameters of the same
-            effect, but for the seed.
+        everyone: The baselines, the best and the runners-up (with several objectives: others of the front), no two with
+            the same parameters, or parameters of the same effect, but for the seed.
         best: The name of the one with the best score on the search split; it may be a baseline's.
         reference: The name of the baseline with the best score on the search split; ``None`` if there is no baseline.
     """
@@ -133,7 +138,12 @@ class Finalists(NamedTuple):
 
 
 def create_study(
-    name: str, storage: RDBStorage, *, greater_is_better: bool, fingerprint: Mapping[str, str]
+    name: str,
+    storage: RDBStorage,
+    *,
+    greater_is_better: bool,
+    fingerprint: Mapping[str, str],
+    objectives: Sequence[str] = (SCORE,),
 ) -> optuna.Study:
     """Makes a study, or opens the one of this name if it was made for the same thing.
 
@@ -142,6 +152,7 @@ def create_study(
         storage: Where it lives.
         greater_is_better: Whether the metric is maximised.
         fingerprint: What the scores depend on, by name (model, prompts, metric, ...).
+        objectives: What is optimised; see `check_objectives`.
 
     Raises:
         ConfigurationError: No database can hold the name.
@@ -152,13 +163,26 @@ def create_study(
         name.encode()
     except UnicodeEncodeError as error:
         raise ConfigurationError(f"study_name must be UTF-8, got {name!r}") from error
-    direction: Literal["maximize", "minimize"] = "maximize" if greater_is_better else "minimize"
-    wanted = {**fingerprint, "direction": direction}
+    directions = directions_of(objectives, greater_is_better=greater_is_better)
+    wanted = {**fingerprint, "direction": directions[0]}
+    if len(objectives) > 1:
+        wanted[OBJECTIVES] = ", ".join(objectives)
     with readable_errors(storage.engine.url):
-        study = optuna.create_study(study_name=name, storage=storage, direction=direction, load_if_exists=True)
+        # The sampler is `Proposer`'s: this one takes no note of trials that are asked for, or attached to.
+        study = optuna.create_study(
+            study_name=name,
+            storage=storage,
+            directions=directions,
+            sampler=optuna.samplers.TPESampler(),
+            load_if_exists=True,
+        )
         if KEY not in study.user_attrs:
-            if study.get_trials(deepcopy=False) or [one.name.lower() for one in study.directions] != [direction]:
+            if study.get_trials(deepcopy=False) or [one.name.lower() for one in study.directions] != directions:
                 raise StorageError(f"study `{name}` was not made by llmsearch_optuna: use another study_name")
+            if len(objectives) > 1:
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+                    study.set_metric_names(list(objectives))
             study.set_user_attr(FINGERPRINT, wanted)
             study.set_user_attr(KEY, secrets.token_hex(16))
             return study
@@ -188,9 +212,8 @@ def check_fingerprint(study: optuna.Study, wanted: Mapping[str, str]) -> None:
 def _refuse_changes(name: str, known: Mapping[str, str], wanted: Mapping[str, str], remedy: str) -> None:
     differing = [part for part in {**known, **wanted} if known.get(part) != wanted.get(part)]
     if differing:
-        changes = "; ".join(
-            f"{part}: {known.get(part, 'none')} then, {wanted.get(part, 'none')} now" for part in differing
-        )
+        then, now = ({OBJECTIVES: SCORE, **parts} for parts in (known, wanted))
+        changes = "; ".join(f"{part}: {then.get(part, 'none')} then, {now.get(part, 'none')} now" for part in differing)
         raise FingerprintError(f"study `{name}` was made with another {', '.join(differing)} ({changes}): {remedy}")
 
 
@@ -290,19 +313,25 @@ def trial_params(trial: FrozenTrial) -> GenerationParams:
 
 
 def finalists(study: optuna.Study) -> list[Finalist]:
-    """The fully evaluated baselines and, last, the best trial of all.
+    """The fully evaluated baselines and, last, the best trial of all; in between, the rest of the front.
+
+    With one objective, the best is all of the front; with several, it is the one with the best score.
 
     Raises:
         StorageError: No trial is fully evaluated yet.
     """
     complete = _complete_trials(study)
-    baselines = [trial for trial in complete if BASELINE in trial.user_attrs]
-    named = [(str(trial.user_attrs[BASELINE]), trial) for trial in baselines]
-    return [Finalist(name, trial, trial_params(trial)) for name, trial in [*named, ("best", study.best_trial)]]
+    named = [(str(trial.user_attrs[BASELINE]), trial) for trial in complete if BASELINE in trial.user_attrs]
+    best, *others = pareto_front(study)
+    named += [("front", trial) for trial in reversed(others)]
+    return [Finalist(name, trial, trial_params(trial)) for name, trial in [*named, ("best", best)]]
 
 
 def select_finalists(study: optuna.Study, *, runners_up: int = 2) -> Finalists:
-    """Chooses whom a verdict compares, by the scores on the search split alone.
+    """Chooses whom a verdict compares, by the search split alone.
+
+    With one objective, the runners-up have the next best scores. With several, the best is the one of the front with
+    the best score, and those of the front that add most to it take their places: see `by_added_area`.
 
     Args:
         study: The study.
@@ -312,22 +341,26 @@ def select_finalists(study: optuna.Study, *, runners_up: int = 2) -> Finalists:
         StorageError: No trial is fully evaluated yet.
     """
     complete = _complete_trials(study)
-    sign = -1.0 if study.direction == StudyDirection.MAXIMIZE else 1.0
-    ranked = sorted(complete, key=lambda trial: (sign * float(trial.value or 0.0), trial.number))
+    by_score = ranked(study)
+    best, order, name = by_score[0], by_score, "runner-up"
+    if has_several(study):
+        front, name = pareto_front(study), "front"
+        known = [trial for trial in front if trial is best or BASELINE in trial.user_attrs]
+        order = [best, *by_added_area(front, known)]
     chosen: dict[GenerationParams, Finalist] = {}
     for trial in complete:
         if BASELINE in trial.user_attrs:
             params = trial_params(trial)
             chosen.setdefault(_effect(params), Finalist(str(trial.user_attrs[BASELINE]), trial, params))
-    reference = next((chosen[_effect(trial_params(one))].name for one in ranked if BASELINE in one.user_attrs), None)
-    names = [f"runner-up {place + 1}" for place in range(runners_up)]
-    if _effect(trial_params(ranked[0])) not in chosen:
+    reference = next((chosen[_effect(trial_params(one))].name for one in by_score if BASELINE in one.user_attrs), None)
+    names = [f"{name} {place + 1}" for place in range(runners_up)]
+    if _effect(trial_params(best)) not in chosen:
         names.insert(0, "best")
-    for trial in ranked:
+    for trial in order:
         params = trial_params(trial)
         if names and _effect(params) not in chosen:
             chosen[_effect(params)] = Finalist(names.pop(0), trial, params)
-    return Finalists(tuple(chosen.values()), chosen[_effect(trial_params(ranked[0]))].name, reference)
+    return Finalists(tuple(chosen.values()), chosen[_effect(trial_params(best))].name, reference)
 
 
 def _effect(params: GenerationParams) -> GenerationParams:
@@ -367,7 +400,7 @@ def describe_params(params: GenerationParams) -> str:
 
 
 def _complete_trials(study: optuna.Study) -> list[FrozenTrial]:
-    complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    complete = sorted(ranked(study), key=lambda trial: trial.number)
     if not complete:
         raise StorageError(f"study `{study.study_name}` has no fully evaluated trial yet")
     return complete

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, Self, TypeVar
 
 from llmsearch_optuna.errors import StudyFileError, unknown_name
 from llmsearch_optuna.metrics import ScoreRange, check_score_range
+from llmsearch_optuna.objectives import SCORE, check_combination, check_objectives
 from llmsearch_optuna.presets import preset_names
 from llmsearch_optuna.proposals import Proposer
 from llmsearch_optuna.pruning import make_pruner
@@ -48,6 +49,7 @@ class StudySection:
         timeout_s: Stop after so many seconds.
         max_tokens_total: Stop when so many tokens are generated in total.
         patience: Stop after so many proposals in a row that are no improvement.
+        objectives: What is optimised: ``["score"]``, or ``["score", "tokens"]``.
         seed: Seed of the sample order and of the search.
         rungs: When trials report: a step, a list of sizes, or ``"doubling"``.
         concurrency: Trials in flight; as many as fill the batch by default.
@@ -62,6 +64,7 @@ class StudySection:
     timeout_s: int | float | None = None
     max_tokens_total: int | None = None
     patience: int | None = None
+    objectives: list[str] = field(default_factory=lambda: [SCORE])
     seed: int = 42
     rungs: int | list[int] | str = 8
     concurrency: int | None = None
@@ -325,6 +328,12 @@ class StudyFile:
         for text in self.generation.stop:
             if not text:
                 raise StudyFileError("`stop` in [generation] must not hold an empty text")
+        check_combination(
+            check_objectives(self.study.objectives),
+            sampler=self.sampler.name,
+            pruner=self.pruner.name,
+            patience=self.study.patience,
+        )
         Proposer(name=self.sampler.name, space=self.space, seed=self.study.seed, arguments=self.sampler.arguments)
         # The sizes are not known before the data are read; these refuse nothing.
         make_pruner(self.pruner.name, (1, 2**31), self.pruner.arguments)

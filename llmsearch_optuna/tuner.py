@@ -30,6 +30,7 @@ from llmsearch_optuna.metrics import (
     make_metric,
 )
 from llmsearch_optuna.objective import GenerationObjective, RungPlan, rung_sizes
+from llmsearch_optuna.objectives import SCORE, TOKENS, check_combination, check_objectives
 from llmsearch_optuna.params import GenerationParams
 from llmsearch_optuna.progress import EventCallback, holdout_progress
 from llmsearch_optuna.prompts import PromptSource
@@ -283,18 +284,26 @@ class Tuner:
         outputs = [self._output_preproc(completion.text) for completion in completions]
         return Score(self.metric([sample.reference for sample in samples], outputs).value, outputs)
 
-    def objective(self, space: SearchSpace, *, rungs: RungPlan = 8) -> GenerationObjective:
+    def objective(
+        self, space: SearchSpace, *, rungs: RungPlan = 8, objectives: Sequence[str] = (SCORE,)
+    ) -> GenerationObjective:
         """A plain Optuna objective over the search split, for anybody's ``study.optimize``.
 
         Args:
             space: What a trial samples from.
             rungs: When a trial reports and may be pruned: every so many samples, at these numbers of samples, or
                 ``"doubling"``.
+            objectives: See `search`.
 
         Raises:
-            ConfigurationError: The rungs are wrong, a prompt and its completion exceed the model's window, or the
-                server that generates does not serve a parameter.
+            ConfigurationError: The rungs or the objectives are wrong, a prompt and its completion exceed the model's
+                window, or the server that generates does not serve a parameter.
         """
+        names = check_objectives(objectives)
+        if TOKENS in names and not self._backend.counts_tokens:
+            raise ConfigurationError(
+                f"`{TOKENS}` cannot be an objective with custom_pred_function, whose tokens are not known: leave it out"
+            )
         self._check_space(space)
         check_window((*self.task.search, *self.task.holdout), self._backend.window, space.longest_completion())
         return GenerationObjective(
@@ -304,6 +313,7 @@ class Tuner:
             space=space,
             stopping=self._stopping,
             rungs=rung_sizes(rungs, len(self.task.search)),
+            objectives=names,
             output_preproc=self._output_preproc,
             score_range=self.score_range,
             after_generation=self._after_generation,
@@ -317,6 +327,7 @@ class Tuner:
         timeout: float | None = None,
         max_tokens_total: int | None = None,
         patience: int | None = None,
+        objectives: Sequence[str] = (SCORE,),
         storage: str | None = None,
         study_name: str = "llmsearch",
         sampler: str = "tpe",
@@ -349,13 +360,18 @@ class Tuner:
             patience: Stop after so many proposals in a row that did not beat the best trial (by the pruner's margin):
                 with 95 % confidence, the next one would have with chance 3 / `patience` at most, as far as proposals
                 are alike. With the paired pruner, the search also stops when no score at all could.
+            objectives: What is optimised: ``("score",)``, or ``("score", "tokens")``: also as few generated tokens per
+                sample as possible, so that the study has a Pareto front (``study.best_trials``). Then every trial is
+                fully evaluated, as none is shown to be worse in both by a few samples.
             storage: SQLAlchemy URL, ``sqlite:///studies/x.db`` or ``postgresql+psycopg://user@host/database``; in
                 memory by default.
             study_name: The study's name in the storage.
-            sampler: ``"tpe"``, ``"gp"``, ``"random"``, ``"grid"``, ``"qmc"`` or ``"cmaes"``.
+            sampler: ``"tpe"``, ``"gp"``, ``"random"``, ``"grid"``, ``"qmc"``, ``"cmaes"`` or ``"nsga2"``;
+                with several objectives not ``"cmaes"``.
             sampler_args: Arguments of the Optuna sampler.
             pruner: ``"paired"``, ``"median"``, ``"percentile"``, ``"hyperband"``, ``"successive-halving"`` or
-                ``"none"``. By default ``"paired"``; ``"median"`` where the metric scores no single samples.
+                ``"none"``. By default ``"paired"``; ``"median"`` where the metric scores no single samples, and
+                ``"none"``, which is then the only one, with several objectives.
             pruner_args: Arguments of `PairedPruner` (`alpha`, `margin`), or of the Optuna pruner.
             rungs: See `objective`.
             concurrency: Trials in flight, whose rungs are generated in one batch. By default as many as fill
@@ -370,11 +386,12 @@ class Tuner:
             on_event: Told of trials that begin, pass a rung, and finish, as JSON can hold it.
 
         Returns:
-            The study; its best trial is always a fully evaluated one.
+            The study; its best trial is always a fully evaluated one. With several objectives it has `best_trials`.
 
         Raises:
             ConfigurationError: An argument is wrong.
-            FingerprintError: The study exists and was made for another model, dataset, metric, space, split or seed.
+            FingerprintError: The study exists and was made for another model, dataset, metric, space, split or seed, or
+                for other objectives.
             StorageError: The database cannot be used, or another process is searching it.
             TrialError: Every trial failed.
         """
@@ -383,7 +400,11 @@ class Tuner:
             raise ConfigurationError(f"concurrency must be >= 1, got {concurrency}")
         if not lapse_s > 0.0:
             raise ConfigurationError(f"lapse_s must be > 0 seconds, got {lapse_s}")
-        objective = self.objective(space, rungs=rungs)
+        objective = self.objective(space, rungs=rungs, objectives=objectives)
+        check_combination(objective.objectives, sampler=sampler, pruner=pruner, patience=patience)
+        if len(objective.objectives) > 1:
+            pruner = "none"
+            _LOG.info("several objectives: nothing is pruned")
         proposer = Proposer(name=sampler, space=space, seed=self.seed, arguments=dict(sampler_args or {}))
         self._pruner(pruner, objective.rungs, pruner_args)  # refuses what is wrong before there is a database
         if pruner is None and isinstance(self.metric, CorpusMetric):
@@ -401,6 +422,7 @@ class Tuner:
                     database,
                     greater_is_better=self.metric.greater_is_better,
                     fingerprint=self._fingerprint(space),
+                    objectives=objective.objectives,
                 )
                 key = study_key(study)
                 for name, value in user_attrs.items():
@@ -448,9 +470,9 @@ class Tuner:
     ) -> Verdict:
         """Compares the best of a study with its baselines on the hold-out split, with seeds that no trial had.
 
-        The best, two runners-up and the baselines generate on every held-out sample. Completions, scores and verdict
-        are kept in the study's database: an interrupted call is taken up there, and a study whose finalists did not
-        change since has the same verdict at once.
+        The best, two runners-up (with several objectives: two others of the front) and the baselines generate on every
+        held-out sample. Completions, scores and verdict are kept in the study's database: an interrupted call is taken
+        up there, and a study whose finalists did not change since has the same verdict at once.
 
         Args:
             study: A study of this tuner's task; see `search`.

@@ -25,10 +25,11 @@ class FinalistScore:
     """What one finalist scored.
 
     Attributes:
-        name: ``"best"``, ``"runner-up 1"``, the name of a baseline, or that of a file.
+        name: ``"best"``, ``"runner-up 1"``, ``"front 1"``, the name of a baseline, or that of a file.
         score: The metric, averaged over the seeds.
         seeds: How many seeds; 1 for greedy decoding.
         seed_sd: Standard deviation of the score from one seed to another; ``None`` with one seed.
+        tokens: Tokens per completion, where these are an objective.
         trial: The number of its trial.
         search_score: What it scored on the search split.
         params: What it generates with; the seed is that of the trial.
@@ -38,6 +39,7 @@ class FinalistScore:
     score: float
     seeds: int
     seed_sd: float | None
+    tokens: float | None = None
     trial: int | None = None
     search_score: float | None = None
     params: GenerationParams | None = None
@@ -85,6 +87,7 @@ class Verdict:
         best: The name of the best on the search split, which may be a baseline.
         reference: The name of the baseline that did best on the search split; ``None`` if there is none.
         comparisons: All other finalists against the reference.
+        savings: The same of the tokens per completion, where these are an objective: a gain is how many fewer.
     """
 
     metric: str
@@ -97,6 +100,7 @@ class Verdict:
     best: str
     reference: str | None
     comparisons: tuple[Comparison, ...]
+    savings: tuple[Comparison, ...] = ()
 
     @property
     def improved(self) -> bool:
@@ -114,9 +118,11 @@ class Verdict:
                 f"the best scores {self._score(self.best).score:.4g} {where}"
             )
         if self.best == self.reference:
-            text = f"no gain: the search found nothing better than the baseline `{self.reference}`"
+            better = "that scores better" if self.counts_tokens else "better"
+            text = f"no gain: the search found nothing {better} than the baseline `{self.reference}`"
         else:
             text = self._told(next(one for one in self.comparisons if one.name == self.best), where)
+            text += "".join(f"; {self._saved(one)}" for one in self.savings if one.name == self.best)
         others = [one for one in self.comparisons if one.name.startswith("runner-up") and one.low > 0.0]
         if others and not self.improved:
             first = max(others, key=lambda one: one.low)
@@ -138,6 +144,28 @@ class Verdict:
             f"{spread} (standard deviation); seeds make up {100 * share:.0f} % of the variance of the gain, "
             "samples the rest"
         )
+
+    @property
+    def front_sentences(self) -> tuple[str, ...]:
+        """What the other finalists of the front score and save, a plain sentence each; none with one objective."""
+        if self.reference is None:
+            return ()
+        told = []
+        for one, saving in zip(self.comparisons, self.savings, strict=False):
+            if one.name.startswith("front"):
+                found = self._score(one.name)
+                score = f"no difference in score shown ({one})"
+                if one.low > 0.0:
+                    score = f"a better score by {_interval(one)}"
+                elif one.high < 0.0:
+                    score = f"a worse score by {_interval(_reversed(one))}"
+                told.append(f"`{one.name}` (trial {found.trial}): {self._saved(saving)}; {score}")
+        return tuple(told)
+
+    @property
+    def counts_tokens(self) -> bool:
+        """Whether tokens are an objective."""
+        return any(one.tokens is not None for one in self.finalists)
 
     def is_of(self, finalists: Finalists, seeds: int) -> bool:
         """Whether these finalists, with so many fresh seeds, are those that the verdict compares."""
@@ -168,6 +196,7 @@ class Verdict:
                 for one in values["finalists"]
             )
             fields["comparisons"] = tuple(Comparison(**one) for one in values["comparisons"])
+            fields["savings"] = tuple(Comparison(**one) for one in values.get("savings", ()))
             return cls(**fields)
         except (KeyError, TypeError) as error:
             raise StorageError(f"another version of llmsearch_optuna wrote this verdict: {error}") from error
@@ -175,12 +204,18 @@ class Verdict:
     def _score(self, name: str) -> FinalistScore:
         return next(one for one in self.finalists if one.name == name)
 
+    def _saved(self, one: Comparison) -> str:
+        if one.low > 0.0:
+            return f"{_interval(one)} tokens fewer per completion than `{self.reference}`"
+        if one.high < 0.0:
+            return f"{_interval(_reversed(one))} tokens more per completion than `{self.reference}`"
+        return f"no difference in tokens shown ({_reversed(one)} per completion)"
+
     def _told(self, one: Comparison, where: str) -> str:
         if one.low > 0.0:
             return f"improved by {_interval(one)} over `{self.reference}` {where}"
         if one.high < 0.0:
-            worse = dataclasses.replace(one, gain=-one.gain, low=-one.high, high=-one.low)
-            return f"no gain: worse by {_interval(worse)} than `{self.reference}` {where}"
+            return f"no gain: worse by {_interval(_reversed(one))} than `{self.reference}` {where}"
         text = f"no gain shown: {one} against `{self.reference}` {where}"
         if one.samples_needed is None:
             return f"{text}; the two score the same"
@@ -210,6 +245,11 @@ def stored_verdict(study: optuna.Study) -> Verdict | None:
     """
     stored = study.user_attrs.get(VERDICT)
     return None if stored is None else Verdict.from_dict(stored)
+
+
+def _reversed(one: Comparison) -> Comparison:
+    """By how much it is worse."""
+    return dataclasses.replace(one, gain=0.0 - one.gain, low=0.0 - one.high, high=0.0 - one.low)
 
 
 def _interval(one: Comparison, sign: str = "") -> str:

@@ -37,7 +37,7 @@ LEVELS = [
         "storage",
         "task",
     },
-    {"engine", "logs", "study", "study_file", "rounds", "scores", "pruning", "proposals"},
+    {"engine", "logs", "objectives", "study", "study_file", "rounds", "scores", "pruning", "proposals"},
     {
         "comparison",
         "contenders",
@@ -51,7 +51,7 @@ LEVELS = [
         "report",
         "verdict",
     },
-    {"annotations", "dashboard", "export", "notes"},
+    {"annotations", "dashboard", "dashboard_note", "export", "notes"},
     {"display", "interruption", "progress", "search", "tuner", "launch", "demo", "cli"},
 ]
 

@@ -50,11 +50,12 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "tpe": {"n_startup_trials": 4},
     "gp": {"n_startup_trials": 4},
     "cmaes": {"popsize": 4},
+    "nsga2": {"population_size": 4},
 }
 # As long as it takes the slow one to use its model.
 LENGTHS = {"gp": 9}
 
-MODELS = ("tpe", "gp", "cmaes", "qmc")
+MODELS = ("tpe", "gp", "cmaes", "nsga2", "qmc")
 SAMPLERS = ("random", *MODELS)
 
 
@@ -354,7 +355,7 @@ def test_a_grid_goes_on_after_failed_and_left_trials() -> None:
     ("name", "arguments", "message"),
     [
         ("tep", {}, r"^unknown sampler `tep`: did you mean `tpe`\?$"),
-        ("optimal", {}, "^unknown sampler `optimal`: known are cmaes, gp, grid, qmc, random, tpe$"),
+        ("optimal", {}, "^unknown sampler `optimal`: known are cmaes, gp, grid, nsga2, qmc, random, tpe$"),
         (
             "tpe",
             {"n_startup": 3},

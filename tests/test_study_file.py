@@ -155,6 +155,7 @@ def test_every_key_is_read() -> None:
         "timeout_s": 3600.5,
         "max_tokens_total": 2_000_000,
         "patience": 30,
+        "objectives": ["score"],
         "seed": 3,
         "rungs": [4, 8, 16],
         "concurrency": 2,

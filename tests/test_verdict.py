@@ -30,7 +30,7 @@ def noisy(mean: float, *, seeds: int = 4, noise: float = 0.1, key: int = 0) -> F
     return mean + ease + np.random.default_rng(key + 1).normal(0, noise, (SAMPLES, seeds))
 
 
-def verdict_on(scores: dict[str, Any], **changes: Any) -> Verdict:
+def verdict_on(scores: dict[str, Any], tokens: dict[str, Floats] | None = None, **changes: Any) -> Verdict:
     arguments: dict[str, Any] = {
         "best": "best",
         "reference": "greedy",
@@ -39,11 +39,12 @@ def verdict_on(scores: dict[str, Any], **changes: Any) -> Verdict:
         "held_out": True,
         "samples": SAMPLES,
     }
-    trials = {"best": 14, "greedy": 1, "model default": 0, "runner-up 1": 7, "runner-up 2": 9}
+    trials = {"best": 14, "greedy": 1, "model default": 0, "runner-up 1": 7, "runner-up 2": 9, "front 1": 7}
     contenders = [
         Contender(
             name=name,
             scores=own,
+            tokens=None if tokens is None else tokens[name],
             trial=trials.get(name),
             search_score=0.5,
             params=GenerationParams(temperature=0.5, generation_seed=3),
@@ -68,6 +69,54 @@ def test_an_improvement_is_told_with_its_interval() -> None:
     )
     assert [(one.name, one.seeds) for one in verdict.finalists] == [("greedy", 1), ("best", 4)]
     assert verdict.finalists[1].score == pytest.approx(noisy(0.5, key=1).mean())
+
+
+def lengths(mean: float, *, key: int = 0) -> Floats:
+    """Tokens of the completions. Shape: (samples, seeds)."""
+    return np.round(mean + np.random.default_rng(key).normal(0, 1.0, (SAMPLES, 4)))
+
+
+def test_with_tokens_the_front_is_told_and_all_intervals_are_right_at_once() -> None:
+    scores = {"greedy": noisy(0.4), "best": noisy(0.5, key=1), "front 1": noisy(0.4, key=2)}
+    tokens = {"greedy": lengths(20), "best": lengths(25, key=1), "front 1": lengths(11, key=2)}
+    verdict = verdict_on(scores, tokens)
+    alpha = adjusted_alpha(0.05, 4)
+    exact = difference_intervals(lengths(20) - lengths(11, key=2), alpha=alpha)
+    best, front = verdict.savings
+    assert (front.gain, front.low, front.high) == pytest.approx(tuple(map(float, exact[:3])))
+    assert verdict.comparisons[0].low == pytest.approx(
+        float(difference_intervals(noisy(0.5, key=1) - noisy(0.4), alpha=alpha).low)
+    )
+    assert verdict.sentence.startswith("improved by 0.1")
+    assert verdict.sentence.endswith(
+        f"x 4 seeds; {-best.gain:.2f} [{-best.high:.2f}, {-best.low:.2f}] tokens more per completion than `greedy`"
+    )
+    (sentence,) = verdict.front_sentences
+    assert sentence == (
+        f"`front 1` (trial 7): {front.gain:.2f} [{front.low:.2f}, {front.high:.2f}] tokens fewer per completion than "
+        f"`greedy`; no difference in score shown ({verdict.comparisons[1]})"
+    )
+    assert [one.tokens for one in verdict.finalists] == pytest.approx([one.mean() for one in tokens.values()])
+    assert Verdict.from_dict(json.loads(json.dumps(verdict.to_dict()))) == verdict
+
+
+def test_a_better_and_a_worse_score_of_the_front_and_no_difference_in_tokens() -> None:
+    tokens = {"greedy": lengths(20), "best": lengths(20, key=1), "front 1": lengths(20, key=2)}
+    for mean, told in ((0.6, "; a better score by 0."), (0.2, "; a worse score by 0.")):
+        scores = {"greedy": noisy(0.4), "best": noisy(0.7, key=1), "front 1": noisy(mean, key=2)}
+        (sentence,) = verdict_on(scores, tokens).front_sentences
+        assert sentence.startswith("`front 1` (trial 7): no difference in tokens shown (")
+        assert told in sentence
+
+
+def test_a_baseline_that_scores_best_may_still_be_beaten_in_tokens() -> None:
+    scores = {"greedy": noisy(0.5), "front 1": noisy(0.5, key=2)}
+    verdict = verdict_on(scores, {"greedy": lengths(20), "front 1": lengths(11, key=2)}, best="greedy")
+    assert verdict.sentence == "no gain: the search found nothing that scores better than the baseline `greedy`"
+    assert "tokens fewer per completion than `greedy`" in verdict.front_sentences[0]
+    alone = verdict_on({"best": noisy(0.5)}, {"best": lengths(20)}, reference=None)
+    assert not alone.front_sentences
+    assert not alone.savings
 
 
 def test_no_gain_shown_tells_how_many_samples_it_would_take() -> None:

@@ -246,3 +246,14 @@ def test_completions_of_any_text_are_the_same_on_the_server(server_url: str, tmp
     alone = everything(open_study(f"sqlite:///{tmp_path / 'x.db'}")[0], tmp_path / "x.db")
     store = CompletionStore(open_storage(server_url))
     assert [store.load(study_key(shared), number) for number in range(3)] == [trial[-1] for trial in alone]
+
+
+def test_workers_share_a_study_of_two_objectives(server_url: str, tmp_path: Path) -> None:
+    changes: dict[str, Any] = {"objectives": ["score", "tokens"]}
+    alone = search(make_tuner(stop=["e"]), tmp_path / "x.db", 7, concurrency=2, **changes)
+    shared = search_together(make_tuner(stop=["e"]), server_url, 7, **changes)
+    assert [(trial.params, trial.values, trial.intermediate_values) for trial in shared.trials] == [
+        (trial.params, trial.values, trial.intermediate_values) for trial in alone.trials
+    ]
+    longer = search_together(make_tuner(stop=["e"]), server_url, 9, **changes)
+    assert [len(trial.values) for trial in longer.trials] == [2] * 9

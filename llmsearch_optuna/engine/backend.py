@@ -66,6 +66,7 @@ class Backend:
         default_params: ``(max_new_tokens, generation_seed) -> parameters`` that the model decodes with by itself;
             ``None`` where they are not known.
         replay: How much the engine replays; ``None`` if it cannot.
+        counts_tokens: Whether its completions may tell how many tokens they have.
         repeatable: Whether parameters of the same effect always have the same completions, as a model's here have.
         check_space: Refuses, before a search, the parameters that the engine does not serve; ``None`` if it serves all.
     """
@@ -80,6 +81,7 @@ class Backend:
     window: int | None = None
     default_params: Callable[[int, int], GenerationParams] | None = None
     replay: ReplayStatistics | None = None
+    counts_tokens: bool = True
     repeatable: bool = False
     check_space: SpaceCheck | None = None
 
@@ -180,6 +182,7 @@ def function_backend(function: PredictionFunction, tokenizer: PreTrainedTokenize
         description="behind custom_pred_function",
         tokenizer=tokenizer,
         identity=identify(function),
+        counts_tokens=False,
     )
 
 

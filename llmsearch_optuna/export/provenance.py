@@ -13,6 +13,7 @@ import optuna
 
 from llmsearch_optuna import __version__
 from llmsearch_optuna.errors import StorageError
+from llmsearch_optuna.objectives import score_of, tokens_of
 from llmsearch_optuna.params import GenerationParams
 from llmsearch_optuna.study import find_trial, select_finalists, study_fingerprint, trial_params
 from llmsearch_optuna.study_file import STUDY_FILE
@@ -32,9 +33,10 @@ class Provenance:
         trial: The trial's number.
         state: ``"complete"``, ``"pruned"``, ...
         score: What it scored on the search split; ``None`` where it has no score.
+        tokens_per_sample: The tokens that it generated per sample, where these are an objective.
         samples: On how many samples.
         metric: The metric's name.
-        direction: ``"maximize"`` or ``"minimize"``.
+        direction: Of the score: ``"maximize"`` or ``"minimize"``.
         model: The model, as the study file names it; its fingerprint where there is none.
         data: The data, as the study file names them; ``None`` where there is none.
         stop: Texts that end a completion.
@@ -50,6 +52,7 @@ class Provenance:
     trial: int
     state: str
     score: float | None
+    tokens_per_sample: float | None
     samples: int
     metric: str
     direction: str
@@ -72,7 +75,7 @@ def trace(study: optuna.Study, trial: int | None = None) -> Provenance:
 
     Args:
         study: Its study.
-        trial: Its number; the best fully evaluated one by default.
+        trial: Its number; by default that of the fully evaluated one with the best score.
 
     Raises:
         StorageError: There is no such trial, it has no parameters, or what is stored is damaged.
@@ -84,10 +87,11 @@ def trace(study: optuna.Study, trial: int | None = None) -> Provenance:
         study=study.study_name,
         trial=found.number,
         state=found.state.name.lower(),
-        score=found.value,
+        score=score_of(found),
+        tokens_per_sample=tokens_of(found),
         samples=found.last_step or 0,
         metric=fingerprint.get("metric", ""),
-        direction=study.direction.name.lower(),
+        direction=study.directions[0].name.lower(),
         model=model or fingerprint.get("model", ""),
         data=data,
         stop=_stop(fingerprint.get("stopping", "")),

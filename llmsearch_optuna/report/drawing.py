@@ -224,8 +224,9 @@ def draw_quality(found: Sequence[Quality], best: TrialRecord | None, metric: str
     figure.add_scatter(
         x=[one.tokens for one in front],
         y=[one.value for one in front],
-        mode="lines",
+        mode="lines+markers",
         line={"color": BEST, "width": 1.5, "dash": "dot", "shape": "hv"},
+        marker={"color": BEST, "symbol": "circle-open", "size": 15},
         name="Pareto front",
         hoverinfo="skip",
     )
@@ -238,7 +239,7 @@ def draw_quality(found: Sequence[Quality], best: TrialRecord | None, metric: str
                 mode="markers",
                 marker={"color": _COLOURS[name], "symbol": symbol, "size": size},
                 name=name,
-                **_hover([one.trial for one in own]),
+                **_hover([one.trial for one in own], "%{y:.4f}, %{x:.1f} tokens"),
             )
     return figure
 
@@ -362,11 +363,11 @@ def _add_trials(
         )
 
 
-def _hover(trials: Sequence[TrialRecord]) -> dict[str, Any]:
+def _hover(trials: Sequence[TrialRecord], reached: str = "%{y:.4f}") -> dict[str, Any]:
     """What is shown of trials when they are pointed at."""
     return {
         "customdata": [(trial.number, _described(trial), trial.seen) for trial in trials],
-        "hovertemplate": "trial %{customdata[0]}: %{y:.4f} on %{customdata[2]} samples<br>%{customdata[1]}"
+        "hovertemplate": f"trial %{{customdata[0]}}: {reached} on %{{customdata[2]}} samples<br>%{{customdata[1]}}"
         "<extra></extra>",
     }
 

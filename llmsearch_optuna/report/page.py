@@ -33,6 +33,7 @@ from llmsearch_optuna.report.samples import hardest, sample_scores
 from llmsearch_optuna.report.sections import (
     browser,
     figure_card,
+    front_table,
     hard_samples,
     head,
     overview,
@@ -198,11 +199,13 @@ def _parameters(record: StudyRecord) -> str:
 
 
 def _tradeoffs(record: StudyRecord) -> str:
+    found = quality_by_tokens(record)
     quality = _card(
         "quality",
         "Quality against tokens",
-        "No trial on the front is beaten by one that is both better and shorter.",
-        draw_quality(quality_by_tokens(record), record.best, record.score_name),
+        "No trial on the front is beaten by one that is both better and shorter."
+        + (" The study searched for this front: the score and the tokens are its objectives." * record.counts_tokens),
+        draw_quality(found, record.best, record.score_name),
     )
     seeds = seed_scores(record)
     caption = (
@@ -211,7 +214,8 @@ def _tradeoffs(record: StudyRecord) -> str:
         else "Every point is a trial; without a verdict, other parameters change with the seed."
     )
     shown = _card("seeds", "Seeds", caption, draw_seeds(seeds, record.score_name)) if seeds.groups else ""
-    return _section("tradeoffs", "Tokens and seeds", "", f'<div class="grid">{quality}{shown}</div>')
+    front = front_table(found) if record.counts_tokens else ""
+    return _section("tradeoffs", "Tokens and seeds", "", f'<div class="grid">{quality}{shown}</div>{front}')
 
 
 def _card(name: str, title: str, caption: str, figure: go.Figure) -> str:

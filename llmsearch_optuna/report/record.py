@@ -10,10 +10,10 @@ import numpy.typing as npt
 import optuna
 from optuna.distributions import BaseDistribution
 from optuna.storages import RDBStorage
-from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from llmsearch_optuna.contenders import held_out_key
+from llmsearch_optuna.objectives import has_several, maximizes, score_of
 from llmsearch_optuna.params import GenerationParams
 from llmsearch_optuna.storage import CompletionOutline, CompletionStore, StoredSample, open_storage, sqlite_url
 from llmsearch_optuna.study import (
@@ -125,6 +125,7 @@ class StudyRecord:
         key: The key of its completions.
         metric: The metric's name.
         maximize: Whether a higher score is better.
+        counts_tokens: Whether few tokens are an objective, too.
         fingerprint: What its scores depend on, by name.
         study_file: The study file that it was last searched with, if it was.
         trials: All trials that have begun, by number.
@@ -142,6 +143,7 @@ class StudyRecord:
     key: str
     metric: str
     maximize: bool
+    counts_tokens: bool
     fingerprint: Mapping[str, str]
     study_file: str | None
     trials: tuple[TrialRecord, ...]
@@ -209,7 +211,8 @@ def read_study(study: optuna.Study, storage: RDBStorage | str) -> StudyRecord:
         name=study.study_name,
         key=key,
         metric=fingerprint.get("metric", "score") if verdict is None else verdict.metric,
-        maximize=study.direction == StudyDirection.MAXIMIZE,
+        maximize=maximizes(study),
+        counts_tokens=has_several(study),
         fingerprint=fingerprint,
         study_file=None if kept is None else str(kept["text"]),
         trials=trials,
@@ -231,7 +234,7 @@ def _trial(trial: FrozenTrial, outlines: list[CompletionOutline]) -> TrialRecord
     return TrialRecord(
         number=trial.number,
         state=trial.state,
-        value=trial.value if trial.state == TrialState.COMPLETE else next(reversed(reported.values()), None),
+        value=score_of(trial) if trial.state == TrialState.COMPLETE else next(reversed(reported.values()), None),
         params=trial_params(trial) if PARAMS in trial.user_attrs else None,
         chosen=trial.params,
         distributions=trial.distributions,

@@ -12,7 +12,7 @@ import plotly
 
 from llmsearch_optuna import __version__
 from llmsearch_optuna.report.browsing import Comparison
-from llmsearch_optuna.report.outcomes import Cost, Standing
+from llmsearch_optuna.report.outcomes import Cost, Quality, Standing
 from llmsearch_optuna.report.record import StudyRecord
 from llmsearch_optuna.report.samples import HardSample
 from llmsearch_optuna.study import describe_params
@@ -21,6 +21,7 @@ from llmsearch_optuna.terminal import excerpt, printable
 __all__ = [
     "browser",
     "figure_card",
+    "front_table",
     "hard_samples",
     "head",
     "overview",
@@ -51,6 +52,7 @@ def head(record: StudyRecord) -> str:
     searched, held_out = _splits(record)
     about = [
         f"metric {record.metric}, {'higher' if record.maximize else 'lower'} is better",
+        *(["as few tokens per completion as possible"] if record.counts_tokens else []),
         f"{searched} samples searched on" + ("" if held_out is None else f", {held_out} held out"),
     ]
     if record.began is not None:
@@ -98,7 +100,8 @@ def _status(record: StudyRecord, storage: str) -> _Status:
         pill, kind = "Worse than the baseline", "bad"
     else:
         pill, kind = "No gain shown", ""
-    more = [] if verdict.seed_sentence is None else [_capitalised(verdict.seed_sentence) + "."]
+    told_further = [*verdict.front_sentences, *filter(None, [verdict.seed_sentence])]
+    more = [f"{_capitalised(sentence)}." for sentence in told_further]
     if not record.verdict_is_current:
         more.append(f"The search has gone on since: `{confirm}` compares those who are the finalists now.")
     return _Status(pill, kind, _capitalised(verdict.sentence) + ".", tuple(more))
@@ -112,7 +115,8 @@ def _chips(record: StudyRecord) -> str:
         (name, f"{value:.4g}" if isinstance(value, float) else json.dumps(value)) for name, value in values.items()
     ]
     items = "".join(f"<li><span>{text(name)}</span>{text(value)}</li>" for name, value in shown)
-    return f'<h3>Best parameters: trial {record.best.number}</h3><ul class="chips">{items}</ul>'
+    best = "Best score" if record.counts_tokens else "Best parameters"
+    return f'<h3>{best}: trial {record.best.number}</h3><ul class="chips">{items}</ul>'
 
 
 def overview(record: StudyRecord, cost: Cost) -> str:
@@ -140,15 +144,19 @@ def overview(record: StudyRecord, cost: Cost) -> str:
 def standings_table(record: StudyRecord, rows: Sequence[Standing]) -> str:
     """The finalists with their scores, gains and parameters."""
     gains = {} if record.verdict is None else {one.name: str(one) for one in record.verdict.comparisons}
+    savings = {} if record.verdict is None else {one.name: str(one) for one in record.verdict.savings}
+    tokens = {} if record.verdict is None else {one.trial: one.tokens for one in record.verdict.finalists}
     has_verdict = record.verdict is not None
+    has_tokens = record.counts_tokens and has_verdict
     columns = [
         "",
         "search split",
         *(["held out", "gain [95 % interval]"] if has_verdict else []),
+        *(["tokens held out", "saved [95 % interval]"] if has_tokens else []),
         "trial",
         "parameters",
     ]
-    numbers = {"search split", "held out", "trial"}
+    numbers = {"search split", "held out", "tokens held out", "trial"}
     lines = []
     for row in rows:
         told = [f'<td class="name">{text(row.name)}</td>', f'<td class="number">{row.searched:.4f}</td>']
@@ -156,11 +164,28 @@ def standings_table(record: StudyRecord, rows: Sequence[Standing]) -> str:
             gain = "reference" if row.is_reference else gains.get(row.name, "-")
             told.append(f'<td class="number">{"-" if row.held_out is None else f"{row.held_out:.4f}"}</td>')
             told.append(f'<td class="gain">{text(gain)}</td>')
+        if has_tokens:
+            count = tokens.get(row.trial.number)
+            told.append(f'<td class="number">{"-" if count is None else f"{count:.1f}"}</td>')
+            told.append(f'<td class="gain">{text(savings.get(row.name, "-"))}</td>')
         params = "" if row.trial.params is None else describe_params(row.trial.params)
         told.append(f'<td class="number">{row.trial.number}</td><td class="params">{text(params)}</td>')
         lines.append("".join(told))
     heads = "".join(f"<th{' class=number' if column in numbers else ''}>{column}</th>" for column in columns)
     return _table(heads, lines)
+
+
+def front_table(rows: Sequence[Quality]) -> str:
+    """The trials of the Pareto front, the best score first, with their parameters."""
+    lines = [
+        f'<td class="number">{row.value:.4f}</td><td class="number">{row.tokens:.1f}</td>'
+        f'<td class="number">{row.trial.number}</td>'
+        f'<td class="params">{text("" if row.trial.params is None else describe_params(row.trial.params))}</td>'
+        for row in reversed(rows)
+        if row.is_efficient
+    ]
+    heads = "".join(f"<th class=number>{name}</th>" for name in ("score", "tokens per completion", "trial"))
+    return f'<div class="card"><h3>The Pareto front</h3>{_table(f"{heads}<th>parameters</th>", lines)}</div>'
 
 
 def figure_card(name: str, title: str, caption: str, figure: str) -> str:

@@ -155,7 +155,8 @@ class Inspection:
         def of_trials(table: str, *columns: str) -> list[Any]:
             return self._rows(_select(table, "trial_id", *columns).where(sa.column("trial_id").in_(ids)))
 
-        for trial_id, value, kind in of_trials("trial_values", "value", "value_type"):
+        values = of_trials("trial_values", "objective", "value", "value_type")
+        for trial_id, _, value, kind in sorted(values, key=lambda row: (row[0], row[1])):
             trials[trial_id].values.append(value if kind == "FINITE" else None)
         for trial_id, step, value, kind in of_trials(
             "trial_intermediate_values", "step", "intermediate_value", "intermediate_value_type"
