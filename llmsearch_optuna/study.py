@@ -193,11 +193,11 @@ def create_study(
 
 
 def check_fingerprint(study: optuna.Study, wanted: Mapping[str, str]) -> None:
-    """Refuses a study that was made for something else, whatever space it searches.
+    """Refuses a study that was made for something else, whatever space it searches and for which objectives.
 
     Args:
         study: The study.
-        wanted: Its fingerprint, but for the space and the direction.
+        wanted: Its fingerprint, but for space, direction and objectives.
 
     Raises:
         StorageError: The study was not made by this package.
@@ -205,7 +205,8 @@ def check_fingerprint(study: optuna.Study, wanted: Mapping[str, str]) -> None:
     """
     if KEY not in study.user_attrs:
         raise StorageError(f"study `{study.study_name}` was not made by llmsearch_optuna")
-    known = {part: value for part, value in study_fingerprint(study).items() if part not in ("space", "direction")}
+    of_search = ("space", "direction", OBJECTIVES)
+    known = {part: value for part, value in study_fingerprint(study).items() if part not in of_search}
     _refuse_changes(study.study_name, known, wanted, "use the Tuner that the study was made with")
 
 
