@@ -18,6 +18,7 @@ from optuna_dashboard import save_plotly_graph_object
 
 from llmsearch_optuna.dashboard_note import DashboardNote
 from llmsearch_optuna.errors import StorageError
+from llmsearch_optuna.finalists import finalists, select_finalists
 from llmsearch_optuna.notes import SIGNATURE, completion_lines, study_note, trial_note
 from llmsearch_optuna.objectives import maximizes
 from llmsearch_optuna.report import (
@@ -37,7 +38,7 @@ from llmsearch_optuna.storage import (
     advisory_lock,
     sqlite_path,
 )
-from llmsearch_optuna.study import finalists, select_finalists, study_key
+from llmsearch_optuna.study import study_key
 from llmsearch_optuna.verdict import stored_verdict
 
 __all__ = ["Annotations", "CompletionArtifacts", "artifact_directory"]

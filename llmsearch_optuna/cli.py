@@ -24,6 +24,7 @@ from llmsearch_optuna.dashboard import annotate_studies, dashboard_server
 from llmsearch_optuna.display import print_completions, print_diagnosis, print_finalists, print_verdict
 from llmsearch_optuna.errors import ConfigurationError, LlmsearchError
 from llmsearch_optuna.export import TARGETS, trace, write_hf, write_json
+from llmsearch_optuna.finalists import finalists, find_trial, select_finalists
 from llmsearch_optuna.fsck import check_database
 from llmsearch_optuna.interruption import Interruption
 from llmsearch_optuna.logs import ConsoleFormatter, StudyLog, log_path, study_log
@@ -31,12 +32,7 @@ from llmsearch_optuna.metrics import Metric, make_metric
 from llmsearch_optuna.objectives import has_several, score_of, tokens_of
 from llmsearch_optuna.report import write_report
 from llmsearch_optuna.storage import shown_url, sqlite_path, sqlite_url
-from llmsearch_optuna.study import (
-    finalists,
-    find_trial,
-    open_study,
-    select_finalists,
-)
+from llmsearch_optuna.study import open_study
 from llmsearch_optuna.study_file import StudyFile
 from llmsearch_optuna.terminal import escape_unencodable, printable
 from llmsearch_optuna.verdict import Verdict, no_holdout, stored_verdict

@@ -9,9 +9,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from llmsearch_optuna.finalists import finalists
 from llmsearch_optuna.objectives import has_several, score_of, tokens_of
 from llmsearch_optuna.storage import CompletionStore
-from llmsearch_optuna.study import describe_params, finalists, study_key, trial_params
+from llmsearch_optuna.study import describe_params, study_key, trial_params
 from llmsearch_optuna.terminal import excerpt, printable
 from llmsearch_optuna.verdict import Verdict
 

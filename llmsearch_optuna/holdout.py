@@ -15,13 +15,14 @@ from optuna.distributions import CategoricalDistribution
 from llmsearch_optuna.contenders import Contender, corpus_scores, held_out_key, score_groups
 from llmsearch_optuna.engine.base import Engine, Request, Stopping
 from llmsearch_optuna.errors import ScorerError
+from llmsearch_optuna.finalists import Finalist, select_finalists
 from llmsearch_optuna.judging import judge
 from llmsearch_optuna.metrics import Metric, ScoreRange
 from llmsearch_optuna.objective import processed_text
 from llmsearch_optuna.objectives import has_several, score_of
 from llmsearch_optuna.params import MAX_SEED, GenerationParams
 from llmsearch_optuna.storage import CompletionStore, HeldOutCompletion, StoredCompletion
-from llmsearch_optuna.study import PARAMS, Finalist, select_finalists, trial_params
+from llmsearch_optuna.study import PARAMS, trial_params
 from llmsearch_optuna.task import Sample
 from llmsearch_optuna.verdict import Verdict, keep_verdict, stored_verdict
 

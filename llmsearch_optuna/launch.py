@@ -25,7 +25,8 @@ from llmsearch_optuna.rendering import check_rows, read_strata
 from llmsearch_optuna.rows import as_dataset
 from llmsearch_optuna.storage import CompletionStore, sqlite_url
 from llmsearch_optuna.study import open_study
-from llmsearch_optuna.study_file import DEMO_DATA, STUDY_FILE, Choice, ModelSection, PrunerChoice, StudyFile
+from llmsearch_optuna.study_file import DEMO_DATA, STUDY_FILE, StudyFile
+from llmsearch_optuna.study_sections import Choice, ModelSection, PrunerChoice
 from llmsearch_optuna.tuner import Tuner
 from llmsearch_optuna.verdict import Verdict, no_holdout
 

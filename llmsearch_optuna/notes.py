@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 from optuna.trial import FrozenTrial, TrialState
 
+from llmsearch_optuna.finalists import Finalist
 from llmsearch_optuna.objectives import score_of, tokens_of
 from llmsearch_optuna.statistics import difference_intervals
 from llmsearch_optuna.storage import StoredCompletion, StoredSample
-from llmsearch_optuna.study import BASELINE, ERROR, PARAMS, Finalist, describe_params, trial_params
+from llmsearch_optuna.study import BASELINE, ERROR, PARAMS, describe_params, trial_params
 from llmsearch_optuna.terminal import excerpt, printable
 from llmsearch_optuna.verdict import Verdict
 

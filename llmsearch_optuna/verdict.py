@@ -9,8 +9,8 @@ from typing import Any, Self
 import optuna
 
 from llmsearch_optuna.errors import StorageError
+from llmsearch_optuna.finalists import Finalists
 from llmsearch_optuna.params import GenerationParams
-from llmsearch_optuna.study import Finalists
 
 __all__ = ["VERDICT", "Comparison", "FinalistScore", "Verdict", "keep_verdict", "no_holdout", "stored_verdict"]
 

@@ -11,10 +11,11 @@ from markdown_it import MarkdownIt
 from optuna.trial import FrozenTrial, TrialState, create_trial
 from test_hostile import HOSTILE, assert_harmless
 
+from llmsearch_optuna.finalists import Finalist
 from llmsearch_optuna.notes import SIGNATURE, completion_lines, score_interval, study_note, trial_note
 from llmsearch_optuna.params import GenerationParams
 from llmsearch_optuna.storage import StoredCompletion, StoredSample
-from llmsearch_optuna.study import BASELINE, ERROR, PARAMS, Finalist
+from llmsearch_optuna.study import BASELINE, ERROR, PARAMS
 from llmsearch_optuna.terminal import printable
 from llmsearch_optuna.verdict import Comparison, FinalistScore, Verdict
 

@@ -18,10 +18,11 @@ from tiny_studies import ROWS, everything, make_tuner, scorer, search
 from llmsearch_optuna import SearchSpace, Tuner
 from llmsearch_optuna.dimensions import Categorical, Float
 from llmsearch_optuna.errors import ConfigurationError, FingerprintError, StorageError, TrialError
+from llmsearch_optuna.finalists import finalists
 from llmsearch_optuna.params import GenerationParams
 from llmsearch_optuna.progress import SearchProgress
 from llmsearch_optuna.storage import CompletionStore, exclusive_use, open_storage
-from llmsearch_optuna.study import REUSED_TOKENS, finalists, study_key
+from llmsearch_optuna.study import REUSED_TOKENS, study_key
 
 
 class Interrupted:

@@ -7,13 +7,13 @@ import pytest
 from llmsearch_optuna.dimensions import Float
 from llmsearch_optuna.errors import ConfigurationError, ParameterError, StudyFileError
 from llmsearch_optuna.space import SearchSpace
-from llmsearch_optuna.study_file import (
+from llmsearch_optuna.study_file import StudyFile
+from llmsearch_optuna.study_sections import (
     Choice,
     DataSection,
     GenerationSection,
     ModelSection,
     PrunerChoice,
-    StudyFile,
     StudySection,
 )
 

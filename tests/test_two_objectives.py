@@ -26,12 +26,13 @@ from llmsearch_optuna.cli import main
 from llmsearch_optuna.contenders import held_out_key
 from llmsearch_optuna.errors import ConfigurationError, FingerprintError, StudyFileError, TrialError
 from llmsearch_optuna.export import trace
+from llmsearch_optuna.finalists import finalists, find_trial, select_finalists
 from llmsearch_optuna.fsck import check_database
 from llmsearch_optuna.objectives import pareto_front, score_of, tokens_of
 from llmsearch_optuna.report import plot_quality, read_study, render_report
 from llmsearch_optuna.statistics import adjusted_alpha, difference_intervals
 from llmsearch_optuna.storage import CompletionStore, open_storage
-from llmsearch_optuna.study import finalists, find_trial, select_finalists, study_key
+from llmsearch_optuna.study import study_key
 from llmsearch_optuna.study_file import StudyFile
 
 BOTH = ["score", "tokens"]

@@ -13,9 +13,10 @@ import optuna
 
 from llmsearch_optuna import __version__
 from llmsearch_optuna.errors import StorageError
+from llmsearch_optuna.finalists import find_trial, select_finalists
 from llmsearch_optuna.objectives import score_of, tokens_of
 from llmsearch_optuna.params import GenerationParams
-from llmsearch_optuna.study import find_trial, select_finalists, study_fingerprint, trial_params
+from llmsearch_optuna.study import study_fingerprint, trial_params
 from llmsearch_optuna.study_file import STUDY_FILE
 from llmsearch_optuna.verdict import stored_verdict
 

@@ -13,6 +13,7 @@ from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from llmsearch_optuna.contenders import held_out_key
+from llmsearch_optuna.finalists import select_finalists
 from llmsearch_optuna.objectives import has_several, maximizes, score_of
 from llmsearch_optuna.params import GenerationParams
 from llmsearch_optuna.storage import CompletionOutline, CompletionStore, StoredSample, open_storage, sqlite_url
@@ -23,7 +24,6 @@ from llmsearch_optuna.study import (
     REPLAYED,
     REUSED_TOKENS,
     TOKENS_PER_S,
-    select_finalists,
     study_fingerprint,
     study_key,
     trial_params,

@@ -12,6 +12,7 @@ from optuna.storages import RDBStorage
 from optuna.trial import TrialState, create_trial
 
 from llmsearch_optuna.contenders import Contender, held_out_key
+from llmsearch_optuna.finalists import select_finalists
 from llmsearch_optuna.judging import judge
 from llmsearch_optuna.params import GenerationParams
 from llmsearch_optuna.storage import (
@@ -21,7 +22,7 @@ from llmsearch_optuna.storage import (
     StoredSample,
     open_storage,
 )
-from llmsearch_optuna.study import BASELINE, ERROR, PARAMS, create_study, select_finalists, study_key
+from llmsearch_optuna.study import BASELINE, ERROR, PARAMS, create_study, study_key
 from llmsearch_optuna.verdict import keep_verdict
 
 SPACE: dict[str, BaseDistribution] = {
