@@ -87,7 +87,15 @@ def test_all_that_was_stored_is_there(path: Path) -> None:
     assert {len(one) for one in tokens} > {2, 4}
     told = stored_verdict(study)
     assert told is not None
-    assert json.loads(json.dumps(told.to_dict())) == json.loads(verdict)
+    now, then = json.loads(json.dumps(told.to_dict())), json.loads(verdict)
+    assert {part: now[part] for part in then if part != "finalists"} == {
+        part: value for part, value in then.items() if part != "finalists"
+    }
+    # What has been added since is unknown there.
+    for one, before_it in zip(now["finalists"], then["finalists"], strict=True):
+        assert one == {**dict.fromkeys(one), **before_it}
+    assert now.keys() - then.keys() == {"savings"}
+    assert now["savings"] == []
 
 
 def test_the_tables_are_those_of_a_new_database(path: Path, tmp_path: Path) -> None:
