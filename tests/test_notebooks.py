@@ -181,10 +181,15 @@ def printed(outputs: Any) -> str:
     return "".join(one.text for one in outputs if one.output_type == "stream" and one.name == "stdout")
 
 
-def shown(outputs: Any) -> dict[str, Any]:
-    """The value of a cell's last line, by type."""
+def value(outputs: Any) -> str:
+    """The value of a cell's last line."""
     (result,) = [one for one in outputs if one.output_type == "execute_result"]
-    return dict(result.data)
+    return str(result.data["text/plain"])
+
+
+def has_figure(outputs: Any) -> bool:
+    (figure,) = [one for one in outputs if one.output_type == "display_data"]
+    return bool(figure.data["application/vnd.plotly.v1+json"]["data"])
 
 
 def finished(outputs: Any) -> list[int]:
@@ -211,17 +216,17 @@ def test_quickstart(execute: Execute, tmp_path: Path) -> None:
     before, after = finished(outputs["interrupt"]), finished(outputs["resume"])
     assert before
     assert 4 in after
-    assert sorted([*before, *after]) == [trial.number for trial in study.trials] == list(range(10))
+    assert sorted([*before, *after]) == [trial.number for trial in study.trials] == list(range(8))
     assert {trial.state for trial in study.trials} == {TrialState.COMPLETE, TrialState.PRUNED}
     assert printed(outputs["trials"]).count("pruned after") == len(study.get_trials(states=(TrialState.PRUNED,)))
     for figure in ("history", "curves", "standings"):
-        assert shown(outputs[figure])["application/vnd.plotly.v1+json"]["data"]
+        assert has_figure(outputs[figure])
     assert verdict.improved
     assert printed(outputs["verdict"]).startswith(f"{verdict.sentence}\n")
-    assert (tmp_path / "quickstart.html").read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
+    assert (tmp_path / "quickstart.html").read_text(encoding="utf-8").startswith("<!doctype html>")
     best = trial_params(study.best_trial)
     assert GenerationConfig.from_pretrained(tmp_path / "best").temperature == best.temperature
-    assert repr(best.temperature) in shown(outputs["vllm"])["text/plain"]
+    assert repr(best.temperature) in value(outputs["vllm"])
 
 
 @pytest.mark.slow
@@ -236,7 +241,7 @@ def test_gsm8k(execute: Execute, tmp_path: Path) -> None:
     for one in verdict.finalists:
         assert f"{one.name:14} searched {one.search_score:.3f}  held out {one.score:.3f}" in printed(outputs["scores"])
     for figure in ("slice", "samples"):
-        assert shown(outputs[figure])["application/vnd.plotly.v1+json"]["data"]
+        assert has_figure(outputs[figure])
 
 
 @pytest.mark.slow
@@ -245,14 +250,13 @@ def test_samsum(execute: Execute, tmp_path: Path) -> None:
     study, verdict = read(tmp_path / "samsum-offline.db")
     baselines = [trial.user_attrs.get(BASELINE) for trial in study.trials]
     assert baselines[:2] == ["model default", "greedy"]
-    assert [trial.params == {} for trial in study.trials] == [True] * 4 + [
-        False
-    ] * 4  # the presets are not in the space
+    # Baselines and presets have no parameters that Optuna knows, as they are not in the space.
+    assert [bool(trial.params) for trial in study.trials] == [False] * 4 + [True] * 4
     assert verdict.metric == "rouge2"
     assert printed(outputs["verdict"]).startswith(verdict.sentence)
     assert len([text for text in printed(outputs["read"]).split("\n---\n") if text.strip()]) == 4
     for figure in ("quality", "cost"):
-        assert shown(outputs[figure])["application/vnd.plotly.v1+json"]["data"]
+        assert has_figure(outputs[figure])
 
 
 @pytest.mark.slow
@@ -260,7 +264,7 @@ def test_advanced(execute: Execute, tmp_path: Path) -> None:
     outputs = execute("advanced")
     plain = optuna.load_study(study_name="plain", storage=f"sqlite:///{tmp_path / 'advanced-plain.db'}")
     assert [trial.number for trial in plain.get_trials(states=(TrialState.COMPLETE, TrialState.PRUNED))] == [0, 1, 2, 3]
-    assert f"{plain.best_value}" in shown(outputs["optuna"])["text/plain"]
+    assert f"{plain.best_value}" in value(outputs["optuna"])
     assert plain.best_trial.intermediate_values[16] == plain.best_value
     landscape = Landscape.load(tmp_path / "lists.parquet")
     assert landscape.scores.shape == (8, 16)
