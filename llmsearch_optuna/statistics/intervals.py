@@ -185,16 +185,17 @@ def samples_needed(found: Intervals, samples: int, *, alpha: float = 0.05, power
         power: The chance wanted.
 
     Returns:
-        Not rounded; inf where the observed difference is 0. Shape: (...).
+        Not rounded; inf where the observed difference is 0, or next to nothing. Shape: (...).
     """
     size = np.abs(found.estimate)
     spread = np.divide(found.standard_error, size, out=np.full_like(size, np.inf), where=size > 0.0) * samples**0.5
     beyond = -_normal_quantile(1.0 - power)
     # The critical value falls as samples are added, so that what is needed is where the two lines meet.
-    needed: _Floats = (spread * (-_normal_quantile(alpha / 2) + beyond)) ** 2
-    for _ in range(_ITERATIONS):
-        freedom = np.maximum(found.degrees_of_freedom * np.minimum(needed, 1e12) / samples, 1.0)
-        needed = (needed + (spread * (_student_quantile(freedom, alpha) + beyond)) ** 2) / 2
+    with np.errstate(over="ignore"):  # inf is as good as more than 1e308
+        needed: _Floats = (spread * (-_normal_quantile(alpha / 2) + beyond)) ** 2
+        for _ in range(_ITERATIONS):
+            freedom = np.maximum(found.degrees_of_freedom * np.minimum(needed, 1e12) / samples, 1.0)
+            needed = (needed + (spread * (_student_quantile(freedom, alpha) + beyond)) ** 2) / 2
     return needed
 
 

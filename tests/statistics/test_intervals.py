@@ -5,7 +5,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -218,6 +218,7 @@ def test_as_many_samples_as_needed_show_the_difference(kind: str, alpha: float) 
 
 @settings(deadline=None)
 @given(differences, st.sampled_from([0.05, 0.0127]))
+@example([[0.0, 0.0], [0.0, 1e-253]], 0.05)
 def test_what_is_not_shown_needs_more_samples(values: list[list[float]], alpha: float) -> None:
     found = difference_intervals(values, alpha=alpha)
     if found.low < 0 < found.high:
