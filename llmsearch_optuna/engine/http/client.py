@@ -2,6 +2,7 @@
 
 import asyncio
 import email.utils
+import itertools
 import json
 import logging
 import math
@@ -24,6 +25,7 @@ _LOG = logging.getLogger(__name__)
 
 _LARGEST_ANSWER = 16 * 2**20
 _CONNECT_S = 10.0
+_LOST = (httpx2.ReadError, httpx2.RemoteProtocolError)
 _FIRST_DELAY_S = 0.5
 _LONGEST_DELAY_S = 60.0
 _LONGEST_RETRY_AFTER_S = 600.0
@@ -95,15 +97,21 @@ class Client:
         await self._http.__aexit__(kind, error, traceback)
 
     async def get(self, url: str) -> Any:
-        """What an address answers, as JSON, in one attempt; ``None`` where it has nothing to say.
+        """What an address answers, as JSON; ``None`` where it has nothing to say.
+
+        Only where the connection is lost, as busy servers lose some, is it asked again.
 
         Raises:
             ServerError: The server cannot be reached, or refuses the API key.
         """
-        try:
-            answer = await self._exchange("GET", url, None)
-        except _PassingFailure as error:
-            raise self._gone(str(error)) from error
+        for attempt in itertools.count():
+            try:
+                answer = await self._exchange("GET", url, None)
+                break
+            except _PassingFailure as error:
+                if attempt == self._server.max_retries or not isinstance(error.__cause__, _LOST):
+                    raise self._gone(str(error)) from error
+                await self._wait(error, attempt, url)
         self._check_key(answer)
         return answer.json() if answer.status == 200 else None
 
