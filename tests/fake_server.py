@@ -46,6 +46,7 @@ class FakeServer:
         owner: What it says of itself.
         models: The models that it lists.
         key: The API key that it wants.
+        drops_first: How many GET requests it drops without a word, from now on.
         faults: What goes wrong.
         ignored: Fields that it takes no notice of.
         company: Whether a seed means something else while other requests are served.
@@ -61,6 +62,7 @@ class FakeServer:
         self.owner = "vllm"
         self.models: list[str] | None = ["tiny"]
         self.key: str | None = None
+        self.drops_first = 0
         self.faults: Faults = lambda request, number: None
         self.ignored: set[str] = set()
         self.company = False
@@ -137,6 +139,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         fake = self.server.fake
+        if fake.drops_first > 0:
+            fake.drops_first -= 1
+            self.close_connection = True
+            return
         listed = [{"id": name, "owned_by": fake.owner} for name in fake.models or ()]
         if not self._may_enter():
             self._refuse()

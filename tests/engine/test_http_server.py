@@ -98,3 +98,12 @@ def test_a_wrong_key_is_told_but_not_shown(server: FakeServer, monkeypatch: pyte
         connected(server, api_key_env="TEST_KEY")
     monkeypatch.setenv("TEST_KEY", "sk-right")
     assert connected(server, api_key_env="TEST_KEY").model == "tiny"
+
+
+def test_a_connection_that_is_lost_is_made_again(server: FakeServer) -> None:
+    server.drops_first = 2
+    assert connected(server).model == "tiny"
+    assert server.drops_first == 0
+    server.drops_first = 2
+    with pytest.raises(ServerError, match="the connection was lost"):
+        connected(server, max_retries=1)
