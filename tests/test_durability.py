@@ -36,13 +36,13 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 class TestKills:
-    def test_studies_killed_8_times_end_as_the_uninterrupted_ones(self, tmp_path: Path) -> None:
+    def test_studies_killed_25_times_end_as_the_uninterrupted_ones(self, tmp_path: Path) -> None:
         """Real processes, real SIGKILLs; their own fork server, as one that runs tests has threads."""
-        command = [sys.executable, str(BENCHMARKS / "kill.py"), "--kills", "8", "--json", str(tmp_path / "figures")]
+        command = [sys.executable, str(BENCHMARKS / "kill.py"), "--kills", "25", "--json", str(tmp_path / "figures")]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         figures = json.loads((tmp_path / "figures").read_text())
-        assert figures["kills"] == 8
+        assert figures["kills"] == 25
         assert min(figures[f"kills_during_{phase}"] for phase in ("start", "search", "verdict")) >= 1
         assert figures["pruned"] > 0
         assert (figures["rows_lost"], figures["rows_differing"]) == (0, 0), done.stdout

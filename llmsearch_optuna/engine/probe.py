@@ -156,7 +156,7 @@ def _measured(model: PreTrainedModel, rows: Sequence[list[int]], way: Batching, 
         return _Measured(math.inf, f"model.generate raised {type(error).__name__}: {error}", runs=False)
     try:
         plain = [_plain(model, row, sequence) for row, sequence in zip(rows, sequences, strict=True)]
-    except Exception as error:  # noqa: BLE001
+    except Exception as error:  # noqa: BLE001 - as above
         return _Measured(math.inf, f"a plain forward pass, to compare with, raised {type(error).__name__}: {error}")
     worst = max(map(_difference, zip(plain, logits, strict=True)))
     return _Measured(worst, _told(worst))
