@@ -1,16 +1,16 @@
 """Who is worth a line: the baselines, the best trial, runners-up, or the front of several objectives."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import optuna
 from optuna.trial import FrozenTrial
 
 from llmsearch_optuna.errors import StorageError
-from llmsearch_optuna.objectives import by_added_area, has_several, pareto_front, ranked
+from llmsearch_optuna.objectives import by_added_area, has_several, pareto_front, ranked, score_of, tokens_of
 from llmsearch_optuna.params import GenerationParams
 from llmsearch_optuna.study import BASELINE, trial_params
 
-__all__ = ["Finalist", "Finalists", "finalists", "find_trial", "select_finalists"]
+__all__ = ["Finalist", "Finalists", "finalists", "find_trial", "found_as_json", "select_finalists"]
 
 
 class Finalist(NamedTuple):
@@ -112,3 +112,18 @@ def _complete_trials(study: optuna.Study) -> list[FrozenTrial]:
     if not complete:
         raise StorageError(f"study `{study.study_name}` has no fully evaluated trial yet")
     return complete
+
+
+def found_as_json(study: optuna.Study) -> dict[str, Any]:
+    """The best trial as JSON holds it; with several objectives the front, too."""
+    *others, best = (
+        {
+            "trial": one.trial.number,
+            "score": score_of(one.trial),
+            **({"tokens_per_sample": tokens_of(one.trial)} if has_several(study) else {}),
+            "params": one.params.to_dict(),
+        }
+        for one in finalists(study)
+        if one.name in ("front", "best")
+    )
+    return {"best": best, "front": [*others, best]} if has_several(study) else {"best": best}

@@ -2,7 +2,7 @@
 
 import json
 import string
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,7 @@ from llmsearch_optuna.errors import TaskError
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-__all__ = ["REFERENCE", "PromptSource", "SamplePreprocessor"]
+__all__ = ["REFERENCE", "PromptSource", "SamplePreprocessor", "read_columns"]
 
 REFERENCE = "reference"
 """What the scorer finds the assistant's last message under, where that is the reference."""
@@ -89,6 +89,11 @@ class PromptSource:
         return self.messages is not None or self.messages_col is not None
 
     @property
+    def begins_the_answer(self) -> bool:
+        """Whether the prompt ends within the answer, which the completion goes on from."""
+        return self.messages is not None and self.messages[-1]["role"] == "assistant"
+
+    @property
     def columns(self) -> tuple[str, ...]:
         """All columns that are read."""
         single = [name for name in (self.messages_col, self.max_new_tokens_col) if name is not None]
@@ -157,6 +162,25 @@ class PromptSource:
         if self.prompt_template is not None:
             return [self.prompt_template]
         return [message["content"] for message in self.messages or ()]
+
+
+def read_columns(mapping: Mapping[str, Sequence[str]], *, optional: bool) -> dict[str, tuple[str, ...]]:
+    """The columns of a `column_mapping`, as llmsearch has it.
+
+    Args:
+        mapping: ``{"input_cols": [...], "eval_cols": [...]}``.
+        optional: Whether they may be left out.
+
+    Raises:
+        TaskError: A key is missing or unknown, or holds no list.
+    """
+    needed = set() if optional else {"input_cols", "eval_cols"}
+    if not needed <= set(mapping) <= {"input_cols", "eval_cols"}:
+        raise TaskError(f"column_mapping needs the keys input_cols and eval_cols, got {', '.join(mapping) or 'none'}")
+    for key, columns in mapping.items():
+        if isinstance(columns, str):
+            raise TaskError(f"column_mapping['{key}'] must be a list of columns, got the text {columns!r}")
+    return {key: tuple(columns) for key, columns in mapping.items()}
 
 
 def _chat_prompt(chat: list[dict[str, Any]], tokenizer: "PreTrainedTokenizerBase | None") -> str:

@@ -4,7 +4,6 @@ import json
 import secrets
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 import optuna
 from optuna.storages import RDBStorage
@@ -31,11 +30,9 @@ __all__ = [
     "ROUND",
     "TIMINGS",
     "TOKENS_PER_S",
-    "FirstPoint",
     "check_fingerprint",
     "create_study",
     "describe_params",
-    "enqueue",
     "keep_concurrency",
     "open_study",
     "study_fingerprint",
@@ -93,20 +90,6 @@ OBJECTIVES = "objectives"
 """What a fingerprint calls the objectives, where there are others than the score alone."""
 
 _CONCURRENCY = "llmsearch_concurrency"
-
-
-class FirstPoint(NamedTuple):
-    """Parameters to be tried before the sampler's own.
-
-    Attributes:
-        params: What to generate with.
-        chosen: The Optuna parameters that stand for them; ``None`` where the space lacks them.
-        baseline: The baseline's name; ``None`` for a preset.
-    """
-
-    params: GenerationParams
-    chosen: Mapping[str, object] | None
-    baseline: str | None
 
 
 def create_study(
@@ -250,25 +233,6 @@ def _read_trials(study: optuna.Study) -> None:
         raise StorageError(
             f"study `{study.study_name}` is damaged ({error}): `llmsearch-optuna fsck` says what is whole"
         ) from error
-
-
-def enqueue(study: optuna.Study, points: Sequence[FirstPoint]) -> None:
-    """Queues parameters to be tried first, each once in the life of the study."""
-    queued = {
-        (trial.user_attrs.get("queued_params"), trial.user_attrs.get(BASELINE))
-        for trial in study.get_trials(deepcopy=False)
-    }
-    for params, chosen, baseline in points:
-        identity = (params.to_json(), baseline)
-        if identity in queued:
-            continue
-        queued.add(identity)
-        attributes = {"queued_params": params.to_json()}
-        if baseline is not None:
-            attributes[BASELINE] = baseline
-        if chosen is None:
-            attributes[FIXED_PARAMS] = params.to_json()
-        study.enqueue_trial(dict(chosen or {}), user_attrs=attributes)
 
 
 def trial_params(trial: FrozenTrial) -> GenerationParams:

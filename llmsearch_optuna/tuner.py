@@ -1,7 +1,6 @@
 """The public face: a model, a dataset and a metric; scores, objectives and searches."""
 
 import dataclasses
-import functools
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
@@ -12,11 +11,12 @@ import optuna
 from optuna.storages import RDBStorage
 
 from llmsearch_optuna.annotations import Annotations, artifact_directory
-from llmsearch_optuna.engine import MultiTokenStoppingCriteria, PredictionFunction, Request, Stopping
-from llmsearch_optuna.engine.backend import Backend, function_backend, model_backend, server_backend
+from llmsearch_optuna.engine import PredictionFunction, Request, Stopping
+from llmsearch_optuna.engine.generator import choose_generator
 from llmsearch_optuna.engine.http import OpenAIServer
-from llmsearch_optuna.engine.model import load_model, place_model
-from llmsearch_optuna.errors import ConfigurationError, MetricError, ModelError, StorageError, TaskError
+from llmsearch_optuna.engine.stopping import split_generation_args
+from llmsearch_optuna.errors import ConfigurationError, MetricError, StorageError, TaskError
+from llmsearch_optuna.first_points import baseline_points, enqueue, preset_points
 from llmsearch_optuna.holdout import HoldOut, confirm
 from llmsearch_optuna.identity import identify
 from llmsearch_optuna.limits import Limits
@@ -33,7 +33,7 @@ from llmsearch_optuna.objective import GenerationObjective, RungPlan, rung_sizes
 from llmsearch_optuna.objectives import SCORE, TOKENS, check_combination, check_objectives
 from llmsearch_optuna.params import GenerationParams
 from llmsearch_optuna.progress import EventCallback, holdout_progress
-from llmsearch_optuna.prompts import PromptSource
+from llmsearch_optuna.prompts import PromptSource, read_columns
 from llmsearch_optuna.proposals import Proposer
 from llmsearch_optuna.pruning import PairedPruner, make_pruner
 from llmsearch_optuna.rendering import check_rows, encode_prompts, read_strata, render_dataset, token_limits
@@ -50,10 +50,8 @@ from llmsearch_optuna.storage import (
     readable_errors,
 )
 from llmsearch_optuna.study import (
-    FirstPoint,
     check_fingerprint,
     create_study,
-    enqueue,
     keep_concurrency,
     open_study,
     study_key,
@@ -170,10 +168,6 @@ class Tuner:
         max_new_tokens_col: str | None = None,
         score_range: ScoreRange | None = None,
     ) -> None:
-        if batch_size < 1:
-            raise ConfigurationError(f"batch_size must be >= 1, got {batch_size}")
-        if replay_bytes is not None and replay_bytes < 0:
-            raise ConfigurationError(f"replay_bytes must be >= 0, got {replay_bytes}")
         if isinstance(stop, str) or not all(isinstance(text, str) and text for text in stop):
             raise ConfigurationError(f"stop must be a list of texts that are not empty, got {stop!r}")
         if holdout_stratify_col is not None and holdout_size == 0:
@@ -181,7 +175,7 @@ class Tuner:
                 "holdout_stratify_col has no effect without holdout_size: hold samples out, or leave it out"
             )
         self._source = PromptSource(
-            **_columns(column_mapping or {}, optional=messages_col is not None),
+            **read_columns(column_mapping or {}, optional=messages_col is not None),
             prompt_template=prompt_template,
             messages=None if messages is None else tuple(messages),
             messages_col=messages_col,
@@ -193,47 +187,23 @@ class Tuner:
         self.metric: Metric = make_metric(scorer, greater_is_better=greater_is_better)
         check_references(self.metric, check_rows(rows, self._source))
         self.score_range = _score_range(self.metric, score_range)
-        make_backend: Callable[[], Backend]
-        if engine is not None:
-            _refuse_with_engine(
-                model=model,
-                custom_pred_function=custom_pred_function,
-                device=device,
-                replay_bytes=replay_bytes,
-                is_encoder_decoder=is_encoder_decoder,
-                tokenizer_encode_args=tokenizer_encode_args,
-                tokenizer_decode_args=tokenizer_decode_args,
-            )
-            # The server puts messages into its own chat template.
-            writer = None if self._source.has_messages else tokenizer
-            make_backend = functools.partial(
-                server_backend,
-                engine,
-                writer,
-                chat=self._source.has_messages,
-                prefilled=bool(messages and messages[-1].get("role") == "assistant"),
-            )
-        else:
-            loaded, writer = _loaded(model, tokenizer, device)
-            if custom_pred_function is not None:
-                if stop:
-                    raise ConfigurationError("stop has no effect on custom_pred_function: let the function stop itself")
-                make_backend = functools.partial(function_backend, custom_pred_function, writer)
-            elif loaded is not None:
-                make_backend = functools.partial(
-                    model_backend,
-                    loaded,
-                    writer,
-                    batch_size=batch_size,
-                    replay_bytes=replay_bytes,
-                    decode_args=tokenizer_decode_args,
-                    is_encoder_decoder=is_encoder_decoder,
-                )
-            else:
-                raise ModelError("pass a model, or a custom_pred_function in its place, or an engine")
+        generator = choose_generator(
+            model=model,
+            tokenizer=tokenizer,
+            custom_pred_function=custom_pred_function,
+            server=engine,
+            source=self._source,
+            device=device,
+            batch_size=batch_size,
+            replay_bytes=replay_bytes,
+            encode_args=tokenizer_encode_args,
+            decode_args=tokenizer_decode_args,
+            is_encoder_decoder=is_encoder_decoder,
+            stops=bool(stop),
+        )
         self._encode_args = tokenizer_encode_args
-        self.dataset = render_dataset(rows, self._source, writer)
-        self._backend = make_backend()
+        self.dataset = render_dataset(rows, self._source, generator.writer)
+        self._backend = generator.start()
         self._stopping = Stopping(eos_token_ids=self._backend.eos_token_ids, strings=tuple(stop))
         self._output_preproc = output_preproc
         self._decode_args = tokenizer_decode_args
@@ -264,7 +234,10 @@ class Tuner:
             ConfigurationError: A parameter or the dataset is wrong.
             TrialError: The completions cannot be scored.
         """
-        params, stopping = self._generation_args(generation_args)
+        if isinstance(generation_args, GenerationParams):
+            params, stopping = generation_args, self._stopping
+        else:
+            params, stopping = split_generation_args(generation_args, self._stopping)
         rows = self.dataset if dataset is None else render_dataset(as_dataset(dataset), self._source, self.tokenizer)
         samples = self._encode(rows)
         check_window(samples, self._backend.window, params.max_new_tokens)
@@ -409,7 +382,10 @@ class Tuner:
         self._pruner(pruner, objective.rungs, pruner_args)  # refuses what is wrong before there is a database
         if pruner is None and isinstance(self.metric, CorpusMetric):
             _LOG.info("%s scores no single samples: the median pruner takes the paired one's place", self.metric.name)
-        points = self._first_points(space, baselines=baselines, presets=presets)
+        points = [
+            *(baseline_points(space, self._backend.default_params) if baselines else ()),
+            *preset_points(space, presets),
+        ]
         self._check_space(space, [point.params for point in points])
         with exclusive_use(storage):
             database = open_storage(storage)
@@ -604,54 +580,10 @@ class Tuner:
         corpus_only = isinstance(self.metric, CorpusMetric)
         return make_pruner(name, rungs, arguments, scores=scores, score_range=self.score_range, corpus_only=corpus_only)
 
-    def _first_points(
-        self, space: SearchSpace, *, baselines: bool, presets: Sequence[GenerationParams | Mapping[str, Any]]
-    ) -> list[FirstPoint]:
-        """The baselines, at the space's length limit and first seed, and the presets."""
-        points = []
-        if baselines:
-            limit, seed = space.longest_completion(), space.first_seed()
-            if self._backend.default_params is not None:
-                try:
-                    points.append(FirstPoint(self._backend.default_params(limit, seed), None, "model default"))
-                except ModelError as error:
-                    _LOG.warning("no baseline with the model's own parameters: %s", error)
-            greedy = GenerationParams(do_sample=False, max_new_tokens=limit, generation_seed=seed)
-            points.append(FirstPoint(greedy, None, "greedy"))
-        for preset in presets:
-            params = preset if isinstance(preset, GenerationParams) else GenerationParams.from_dict(preset)
-            points.append(FirstPoint(params, space.trial_params(params), None))
-        return points
-
-    def _generation_args(self, values: Mapping[str, Any] | GenerationParams) -> tuple[GenerationParams, Stopping]:
-        if isinstance(values, GenerationParams):
-            return values, self._stopping
-        rest = dict(values)
-        stopping = self._stopping
-        eos = rest.pop("eos_token_id", None)
-        if eos is not None:
-            ids = (eos,) if isinstance(eos, int) else tuple(eos)
-            stopping = dataclasses.replace(stopping, eos_token_ids=ids)
-        strings = tuple(rest.pop("stop", ()))
-        criteria = tuple(rest.pop("stopping_criteria", None) or ())
-        stopping = dataclasses.replace(
-            stopping,
-            strings=(*stopping.strings, *strings),
-            sequences=tuple(c.sequence_ids for c in criteria if isinstance(c, MultiTokenStoppingCriteria)),
-            criteria=tuple(c for c in criteria if not isinstance(c, MultiTokenStoppingCriteria)),
-        )
-        return GenerationParams.from_dict(rest), stopping
-
 
 def _filling(rows: int, rungs: Sequence[int]) -> int:
     """How many trials fill so many rows, as the engine begins on the rung after the next one where there is room."""
     return max(1, rows // rungs[min(1, len(rungs) - 1)])
-
-
-def _refuse_with_engine(**arguments: object) -> None:
-    for name, value in arguments.items():
-        if value is not None:
-            raise ConfigurationError(f"`{name}` has no effect with `engine`, as a server generates: leave it out")
 
 
 def _score_range(metric: Metric, declared: ScoreRange | None) -> ScoreRange | None:
@@ -660,28 +592,3 @@ def _score_range(metric: Metric, declared: ScoreRange | None) -> ScoreRange | No
     if isinstance(metric, CorpusMetric):
         raise MetricError(f"metric `{metric.name}` scores no single samples: leave `score_range` out")
     return check_score_range(declared)
-
-
-def _columns(mapping: Mapping[str, Sequence[str]], *, optional: bool) -> dict[str, tuple[str, ...]]:
-    needed = set() if optional else {"input_cols", "eval_cols"}
-    if not needed <= set(mapping) <= {"input_cols", "eval_cols"}:
-        raise TaskError(f"column_mapping needs the keys input_cols and eval_cols, got {', '.join(mapping) or 'none'}")
-    for key, columns in mapping.items():
-        if isinstance(columns, str):
-            raise TaskError(f"column_mapping['{key}'] must be a list of columns, got the text {columns!r}")
-    return {key: tuple(columns) for key, columns in mapping.items()}
-
-
-def _loaded(
-    model: "PreTrainedModel | str | None",
-    tokenizer: "PreTrainedTokenizerBase | None",
-    device: str | None,
-) -> tuple["PreTrainedModel | None", "PreTrainedTokenizerBase"]:
-    if isinstance(model, str):
-        loaded = load_model(model, device=device)
-        return loaded.model, tokenizer or loaded.tokenizer
-    if tokenizer is None:
-        raise ModelError("pass the model's tokenizer, or the model by name")
-    if model is not None and device is not None:
-        place_model(model, device)
-    return model, tokenizer

@@ -41,6 +41,7 @@ LEVELS = [
         "engine",
         "logs",
         "finalists",
+        "first_points",
         "objectives",
         "study",
         "study_file",
@@ -75,7 +76,7 @@ OWNERS = {
     "plotly": {"report"},
 }
 
-LAZY = {("cli", "launch")}
+LAZY = {("cli.searching", "launch")}
 """Imports within functions that are meant to be there: what they load takes seconds."""
 
 

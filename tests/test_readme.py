@@ -11,7 +11,8 @@ from families import with_table
 from tiny_models import tiny_model, tiny_tokenizer
 
 from llmsearch_optuna import GenerationParams, SearchSpace
-from llmsearch_optuna.cli import _parser, main
+from llmsearch_optuna.cli import main
+from llmsearch_optuna.cli.arguments import make_parser
 from llmsearch_optuna.metrics import BUILT_IN_METRICS
 from llmsearch_optuna.params import PARAMETER_TYPES
 from llmsearch_optuna.proposals import sampler_names
@@ -91,7 +92,7 @@ def test_every_command_is_there() -> None:
         "export",
     }
     for command in commands:
-        assert command in _parser().format_help()
+        assert command in make_parser().format_help()
 
 
 def defined(module: Path) -> set[str]:

@@ -6,19 +6,14 @@ import optuna
 import pytest
 from hand_made_studies import FINGERPRINT, SAMPLED, create, finish, refused
 from optuna.storages import RDBStorage
-from optuna.trial import TrialState
 
 from llmsearch_optuna.errors import FingerprintError, StorageError
 from llmsearch_optuna.params import GenerationParams
 from llmsearch_optuna.storage import CompletionStore, StoredCompletion, open_storage
 from llmsearch_optuna.study import (
-    BASELINE,
-    FIXED_PARAMS,
     PARAMS,
-    FirstPoint,
     check_fingerprint,
     describe_params,
-    enqueue,
     open_study,
     study_key,
     trial_params,
@@ -144,45 +139,6 @@ def test_a_damaged_database_is_refused_in_one_line(tmp_path: Path, url: str) -> 
     for attempt in (lambda: open_study(url), lambda: create(storage, "one")):
         message = refused(StorageError, attempt)
         assert message.startswith(f"database {url} cannot be used: no such column: study_user_attributes.value_json")
-
-
-# First trials.
-
-GREEDY = GenerationParams(do_sample=False)
-
-
-def test_first_points_are_queued_once_and_in_order(storage: RDBStorage) -> None:
-    study = create(storage, "queue")
-    points = [
-        FirstPoint(GREEDY, None, "greedy"),
-        FirstPoint(SAMPLED, {"temperature": 0.5, "generation_seed": 1}, None),
-        FirstPoint(SAMPLED, {"temperature": 0.5, "generation_seed": 1}, None),
-        FirstPoint(GREEDY, None, None),
-        FirstPoint(GenerationParams(), {}, None),
-    ]
-    enqueue(study, points)
-    enqueue(study, points)
-    finish(study, 0.5)
-    enqueue(create(storage, "queue"), points)
-    trials = study.get_trials()
-    assert [trial.state for trial in trials] == [TrialState.COMPLETE, *[TrialState.WAITING] * 3]
-    assert [trial.user_attrs.get(BASELINE) for trial in trials] == ["greedy", None, None, None]
-    assert [trial.user_attrs.get(FIXED_PARAMS) for trial in trials] == [
-        GREEDY.to_json(),
-        None,
-        GREEDY.to_json(),
-        None,
-    ]
-    waiting = study.ask()
-    assert waiting.suggest_float("temperature", 0.0, 1.0) == 0.5
-    assert waiting.suggest_categorical("generation_seed", [0, 1]) == 1
-
-
-def test_a_later_run_adds_what_is_new(storage: RDBStorage) -> None:
-    study = create(storage, "more")
-    enqueue(study, [FirstPoint(GREEDY, None, "greedy")])
-    enqueue(study, [FirstPoint(GREEDY, None, "greedy"), FirstPoint(GREEDY, None, "model default")])
-    assert [trial.user_attrs[BASELINE] for trial in study.trials] == ["greedy", "model default"]
 
 
 # Reading trials.

@@ -1,15 +1,17 @@
 """When a row ends, looking at its own completion and never at its prompt."""
 
-from collections.abc import Sequence
-from typing import Any
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import torch
 from transformers import PreTrainedTokenizerBase, StoppingCriteria
 
-from llmsearch_optuna.engine.base import FinishReason, Request
+from llmsearch_optuna.engine.base import FinishReason, Request, Stopping
 from llmsearch_optuna.errors import ParameterError
+from llmsearch_optuna.params import GenerationParams
 
-__all__ = ["MultiTokenStoppingCriteria", "RowStopper"]
+__all__ = ["GenerationArguments", "MultiTokenStoppingCriteria", "RowStopper", "split_generation_args"]
 
 
 class RowStopper:
@@ -95,3 +97,41 @@ class MultiTokenStoppingCriteria(StoppingCriteria):
             sequence = torch.tensor(self.sequence_ids, device=input_ids.device)
             self._done = self._done | (input_ids[:, -length:] == sequence).all(dim=-1)
         return self._done
+
+
+class GenerationArguments(NamedTuple):
+    """What llmsearch calls generation arguments, taken apart.
+
+    Attributes:
+        params: What to generate with.
+        stopping: What ends a completion.
+    """
+
+    params: GenerationParams
+    stopping: Stopping
+
+
+def split_generation_args(values: Mapping[str, Any], stopping: Stopping) -> GenerationArguments:
+    """Parts parameters from what ends a completion.
+
+    Args:
+        values: Generation parameters by name; also `eos_token_id` (an id or a list; in place of the model's own),
+            `stop` (further texts) and `stopping_criteria` (a list, as llmsearch takes it).
+        stopping: What ends a completion by itself.
+
+    Raises:
+        ParameterError: A parameter is unknown or out of its range.
+    """
+    rest = dict(values)
+    eos = rest.pop("eos_token_id", None)
+    if eos is not None:
+        stopping = dataclasses.replace(stopping, eos_token_ids=(eos,) if isinstance(eos, int) else tuple(eos))
+    strings = tuple(rest.pop("stop", ()))
+    criteria = tuple(rest.pop("stopping_criteria", None) or ())
+    stopping = dataclasses.replace(
+        stopping,
+        strings=(*stopping.strings, *strings),
+        sequences=tuple(one.sequence_ids for one in criteria if isinstance(one, MultiTokenStoppingCriteria)),
+        criteria=tuple(one for one in criteria if not isinstance(one, MultiTokenStoppingCriteria)),
+    )
+    return GenerationArguments(GenerationParams.from_dict(rest), stopping)

@@ -12,10 +12,11 @@ from optuna.pruners import BasePruner, WilcoxonPruner
 from optuna.trial import FrozenTrial, TrialState
 
 from llmsearch_optuna import GenerationParams, SearchSpace
+from llmsearch_optuna.first_points import FirstPoint, enqueue
 from llmsearch_optuna.objective import rung_sizes
 from llmsearch_optuna.proposals import Proposer, Pruned
 from llmsearch_optuna.pruning import make_pruner
-from llmsearch_optuna.study import BASELINE, FIXED_PARAMS, ROUND, FirstPoint, enqueue
+from llmsearch_optuna.study import BASELINE, FIXED_PARAMS, ROUND
 
 __all__ = [
     "PRUNERS",

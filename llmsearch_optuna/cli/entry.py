@@ -1,0 +1,49 @@
+"""One command, from its words to its exit status."""
+
+import logging
+import shlex
+import signal
+import sys
+from collections.abc import Sequence
+
+import optuna
+
+from llmsearch_optuna.cli.arguments import make_parser
+from llmsearch_optuna.cli.searching import INTERRUPTED
+from llmsearch_optuna.errors import LlmsearchError
+from llmsearch_optuna.logs import ConsoleFormatter
+from llmsearch_optuna.terminal import escape_unencodable
+
+__all__ = ["main"]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command.
+
+    Args:
+        arguments: The command line; the process's own by default.
+
+    Returns:
+        The exit status: 0, 1 after an error (one line on standard error says what to change), 130 after Ctrl-C, 143
+        after SIGTERM.
+    """
+    escape_unencodable()
+    options = make_parser().parse_args(arguments)
+    options.command_line = shlex.join(["llmsearch-optuna", *(sys.argv[1:] if arguments is None else arguments)])
+    console = logging.StreamHandler()
+    console.setFormatter(ConsoleFormatter())
+    logging.basicConfig(level=logging.WARNING, handlers=[console])
+    logging.getLogger("llmsearch_optuna").setLevel(logging.INFO)
+    logging.captureWarnings(True)
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    try:
+        status: int | None = options.command(options)
+    except LlmsearchError as error:
+        print(f"llmsearch-optuna: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(INTERRUPTED, file=sys.stderr)
+        return 128 + signal.SIGINT
+    finally:
+        logging.captureWarnings(False)
+    return status or 0

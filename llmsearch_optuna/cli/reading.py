@@ -1,0 +1,136 @@
+"""Commands that need no model: they read databases, and files of outputs."""
+
+import argparse
+import contextlib
+import json
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from llmsearch_optuna.comparison import compare_outputs, compare_scores
+from llmsearch_optuna.dashboard import annotate_studies, dashboard_server
+from llmsearch_optuna.display import print_completions, print_finalists, print_verdict
+from llmsearch_optuna.errors import ConfigurationError
+from llmsearch_optuna.export import TARGETS, trace, write_hf, write_json
+from llmsearch_optuna.finalists import find_trial, found_as_json, select_finalists
+from llmsearch_optuna.fsck import check_database
+from llmsearch_optuna.metrics import Metric, make_metric
+from llmsearch_optuna.report import write_report
+from llmsearch_optuna.storage import sqlite_path, sqlite_url
+from llmsearch_optuna.study import open_study
+from llmsearch_optuna.terminal import printable
+from llmsearch_optuna.verdict import stored_verdict
+
+__all__ = ["best", "compare", "dashboard", "export", "fsck", "report", "show"]
+
+
+def best(options: argparse.Namespace) -> None:
+    """Prints the best parameters beside the baselines."""
+    study, _ = open_study(sqlite_url(options.database), options.study)
+    verdict = stored_verdict(study)
+    is_current = verdict is not None and verdict.is_of(select_finalists(study), verdict.seeds)
+    if options.json:
+        found = found_as_json(study)
+        best = found.pop("best")
+        print(
+            json.dumps({**best, **found, "verdict": verdict.to_dict() if verdict is not None and is_current else None})
+        )
+        return
+    print_finalists(study)
+    if verdict is not None and is_current:
+        print_verdict(verdict)
+    else:
+        state = "no verdict yet" if verdict is None else "the finalists have changed since the last verdict"
+        print(printable(f"{state}: llmsearch-optuna confirm {options.database}"))
+
+
+def show(options: argparse.Namespace) -> None:
+    """Prints a trial's completions beside the references."""
+    study, storage = open_study(sqlite_url(options.database), options.study)
+    print_completions(study, storage, find_trial(study, options.trial), in_full=options.full)
+
+
+def report(options: argparse.Namespace) -> None:
+    """Writes the page about a study."""
+    url = sqlite_url(options.database)
+    study, storage = open_study(url, options.study)
+    database = sqlite_path(url)
+    if database is not None and options.output.resolve() == database.resolve():
+        raise ConfigurationError(f"`--output` must not be the database itself, got {options.output}")
+    write_report(study, storage, options.output)
+    print(printable(f"report of study `{study.study_name}`: {options.output}"))
+
+
+def dashboard(options: argparse.Namespace) -> None:
+    """Serves optuna-dashboard until Ctrl-C."""
+    url = sqlite_url(options.database)
+    with dashboard_server(url, options.port) as server:
+        left = annotate_studies(url)
+        if left is not None:
+            print(printable(f"notes and figures are left as they are: {left}"), file=sys.stderr)
+        print(f"http://127.0.0.1:{server.server_port}/  (Ctrl-C ends it)", flush=True)
+        with contextlib.suppress(KeyboardInterrupt):
+            server.serve_forever()
+
+
+def export(options: argparse.Namespace) -> None:
+    """Prints or writes parameters in the names of another system."""
+    study, _ = open_study(sqlite_url(options.database), options.study)
+    provenance = trace(study, options.trial)
+    key, make = TARGETS[options.to]
+    exported = make(provenance.params, provenance.stop)
+    found = {key: exported.values, "warnings": exported.warnings, "provenance": provenance.to_dict()}
+    if options.output is None:
+        print(json.dumps(found, indent=2))
+    elif options.to == "hf":
+        write_hf(provenance, options.output)
+    else:
+        write_json(found, options.output)
+    for warning in exported.warnings:
+        print(printable(f"llmsearch-optuna: {warning}"), file=sys.stderr)
+
+
+def fsck(options: argparse.Namespace) -> int:
+    """Says what of a database is whole; 1 if not all is."""
+    found = check_database(sqlite_url(options.database))
+    if options.json:
+        print(json.dumps(found.to_dict()))
+    else:
+        notes = [f"note: {note}" for note in found.notes]
+        for line in (*found.studies, *notes, *(f"problem: {problem}" for problem in found.problems)):
+            print(printable(str(line)))
+        count = len(found.problems)
+        told = f"{count} problem{'s' if count > 1 else ''}: restore a copy of the database, or begin a new study"
+        print("whole" if found.whole else told)
+    return 0 if found.whole else 1
+
+
+def compare(options: argparse.Namespace) -> None:
+    """Prints the verdict on two files of outputs."""
+    if options.metric:
+        metrics = _metrics(options.metric, greater_is_better=not options.lower_is_better)
+        verdicts = compare_outputs(options.reference, options.candidate, metrics)
+    else:
+        verdicts = [compare_scores(options.reference, options.candidate, greater_is_better=not options.lower_is_better)]
+    for verdict in verdicts:
+        if options.json:
+            print(json.dumps(verdict.to_dict()))
+        else:
+            print_verdict(verdict)
+
+
+def _metrics(words: Sequence[str], *, greater_is_better: bool) -> list[Metric]:
+    """The metrics of ``NAME key=value ... NAME ...``."""
+    choices: list[tuple[str, dict[str, Any]]] = []
+    for word in words:
+        key, is_argument, value = word.partition("=")
+        if not is_argument:
+            choices.append((word, {}))
+        elif not choices:
+            raise ConfigurationError(f"`--metric` must begin with the name of a metric, got {word}")
+        else:
+            try:
+                choices[-1][1][key] = json.loads(value)
+            except ValueError:  # a text without quotes
+                choices[-1][1][key] = value
+    return [make_metric(name, greater_is_better=greater_is_better, **arguments) for name, arguments in choices]

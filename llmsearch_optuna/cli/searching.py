@@ -1,0 +1,190 @@
+"""Commands that need the model: a search, a verdict, a landscape, and what they would run on."""
+
+import argparse
+import dataclasses
+import json
+import os
+import re
+import sys
+from contextlib import AbstractContextManager
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import optuna
+
+from llmsearch_optuna.display import print_diagnosis, print_finalists, print_verdict
+from llmsearch_optuna.errors import ConfigurationError
+from llmsearch_optuna.finalists import found_as_json, select_finalists
+from llmsearch_optuna.interruption import Interruption
+from llmsearch_optuna.logs import StudyLog, log_path, study_log
+from llmsearch_optuna.storage import shown_url, sqlite_path, sqlite_url
+from llmsearch_optuna.study import open_study
+from llmsearch_optuna.study_file import StudyFile
+from llmsearch_optuna.terminal import printable
+from llmsearch_optuna.verdict import Verdict, no_holdout, stored_verdict
+
+__all__ = ["INTERRUPTED", "confirm", "demo", "doctor", "record", "run", "worker"]
+
+INTERRUPTED = "llmsearch-optuna: interrupted; the same command goes on from here"
+"""What is said where a signal has ended a command."""
+
+
+def demo(options: argparse.Namespace) -> int:
+    """Searches the embedded model and data."""
+    text = resources.files("llmsearch_optuna.demo").joinpath("demo.toml").read_text(encoding="utf-8")
+    return _search(StudyFile.parse(text, name="demo", directory=Path("studies")), options)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Runs or resumes the search of a study file."""
+    return _search(StudyFile.load(options.study), options)
+
+
+def worker(options: argparse.Namespace) -> int:
+    """Searches a study together with other workers."""
+    file = StudyFile.load(options.study)
+    if options.storage is not None:
+        file = dataclasses.replace(file, study=dataclasses.replace(file.study, storage=options.storage))
+    if not file.study.storage.startswith("postgresql"):
+        raise ConfigurationError(
+            f"workers share a study on a PostgreSQL server, got the storage {shown_url(file.study.storage)}: give "
+            "`--storage postgresql+psycopg://...`, or use `run`, which has an SQLite file to itself"
+        )
+    return _search(file, options, judge=False)
+
+
+def record(options: argparse.Namespace) -> None:
+    """Records a landscape."""
+    file = StudyFile.load(options.study)
+    if options.configs < 1:
+        raise ConfigurationError(f"`--configs` must be >= 1, got {options.configs}")
+    if options.seed is not None:
+        file = dataclasses.replace(file, study=dataclasses.replace(file.study, seed=options.seed))
+    path = options.output or options.study.with_suffix(".parquet")
+    with _log(options, file.study.name, sqlite_url(f"{path}.db"), path.parent) as log:
+        _prepare_model_libraries()
+        from llmsearch_optuna import launch  # noqa: PLC0415
+
+        log.follow_libraries()
+        tuner = launch.build_tuner(file)
+        found = launch.record(file, tuner, configurations=options.configs, path=path, show_progress=not options.quiet)
+    count, samples = found.scores.shape
+    print(f"{count} configurations on {samples} samples, {found.tokens.sum()} tokens: {printable(str(path))}")
+
+
+def doctor(options: argparse.Namespace) -> None:
+    """Says what a study file would run on."""
+    file = StudyFile.load(options.study)
+    _prepare_model_libraries()
+    from llmsearch_optuna import launch  # noqa: PLC0415
+
+    print_diagnosis(launch.build_tuner(file).diagnosis(file.space))
+
+
+def confirm(options: argparse.Namespace) -> None:
+    """Gives the verdict, a stored one where it still holds."""
+    if options.seeds < 1:
+        raise ConfigurationError(f"`--seeds` must be >= 1, got {options.seeds}")
+    url = sqlite_url(options.database)
+    study, _ = open_study(url, options.study)
+    verdict = stored_verdict(study)
+    if verdict is None or not verdict.is_of(select_finalists(study), options.seeds):
+        with _log(options, study.study_name, url, Path()) as log:
+            _prepare_model_libraries()
+            from llmsearch_optuna import launch  # noqa: PLC0415
+
+            log.follow_libraries()
+            verdict = launch.confirm(study, url, seeds=options.seeds, show_progress=not options.quiet)
+    if options.json:
+        print(json.dumps(verdict.to_dict()))
+    else:
+        print_verdict(verdict)
+
+
+def _prepare_model_libraries() -> None:
+    """Sets what they read when they are imported; that takes seconds, so a wrong study file is refused before."""
+    # Threads that spin at barriers for milliseconds, as by default, run ten times slower where the cores are shared;
+    # those that sleep at once take half as long again where they are not.
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ.setdefault("GOMP_SPINCOUNT", "10000")
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+
+
+def _log(
+    options: argparse.Namespace, study_name: str, storage: str, directory: Path
+) -> AbstractContextManager[StudyLog]:
+    """The study's log, which begins with what is run."""
+    about = {
+        "command": re.sub(r"://([^:/\s]*):\S*@", r"://\1:***@", options.command_line),
+        "directory": str(Path.cwd()),
+        "study": f"{study_name} in {sqlite_path(storage) or shown_url(storage)}",
+    }
+    return study_log(options.log or log_path(storage, study_name, directory), about=about)
+
+
+def _search(file: StudyFile, options: argparse.Namespace, *, judge: bool = True) -> int:
+    """Runs a search and, unless it is left to `confirm`, its verdict; returns the exit status."""
+    file = file.with_limits(n_trials=options.trials, timeout_s=options.timeout, max_tokens_total=options.max_tokens)
+    with _log(options, file.study.name, file.study.storage, file.directory) as log:
+        _prepare_model_libraries()
+        from llmsearch_optuna import launch  # noqa: PLC0415
+
+        log.follow_libraries()
+        tuner = launch.build_tuner(file)
+        with Interruption() as interruption:
+            study = launch.search(
+                file,
+                tuner,
+                should_stop=interruption,
+                show_progress=not options.quiet,
+                on_event=_print_event if options.json else None,
+            )
+        if interruption.signal is not None:
+            log.outcome = f"interrupted by {interruption.signal.name}"
+            print(INTERRUPTED, file=sys.stderr)
+            return 128 + interruption.signal
+        if not options.json:
+            print_finalists(study)
+        can_judge = judge and len(tuner.task.holdout) >= 2
+        verdict = tuner.confirm(study, show_progress=not options.quiet) if can_judge else None
+        if options.json:
+            _print_end(study, verdict, file)
+        else:
+            _show_end(study, verdict, file, judge=judge, held_out=len(tuner.task.holdout))
+        return 0
+
+
+def _print_event(event: dict[str, Any]) -> None:
+    print(json.dumps(event), flush=True)
+
+
+def _print_end(study: optuna.Study, verdict: Verdict | None, file: StudyFile) -> None:
+    """The last events of a search."""
+    place = str(sqlite_path(file.study.storage) or shown_url(file.study.storage))
+    count = len(study.get_trials(deepcopy=False))
+    _print_event(
+        {
+            "event": "search_finished",
+            "study": study.study_name,
+            "storage": place,
+            "trials": count,
+            **found_as_json(study),
+        }
+    )
+    if verdict is not None:
+        _print_event({"event": "verdict", **verdict.to_dict()})
+
+
+def _show_end(study: optuna.Study, verdict: Verdict | None, file: StudyFile, *, judge: bool, held_out: int) -> None:
+    storage = shown_url(file.study.storage)
+    if verdict is not None:
+        print_verdict(verdict)
+    elif judge:
+        print(no_holdout(held_out))
+    else:
+        print(printable(f"for the verdict: llmsearch-optuna confirm {storage} --study {study.study_name}"))
+    place = sqlite_path(file.study.storage) or storage
+    print()
+    print(printable(f"study `{study.study_name}` in {place} ({len(study.trials)} trials); "), end="")
+    print(printable(f"look at it with: llmsearch-optuna dashboard {place}"))
