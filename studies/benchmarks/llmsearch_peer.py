@@ -66,7 +66,9 @@ def _seconds(model: Any, tokenizer: Any, workload: dict[str, Any], params: list[
     )
     seconds = []
     for values in params:
-        arguments = {**values, "do_sample": True, "max_new_tokens": workload["max_new_tokens"]}
+        arguments = {"do_sample": True, **values, "max_new_tokens": workload["max_new_tokens"]}
+        if workload["eos_token_ids"] is not None:
+            arguments["eos_token_id"] = workload["eos_token_ids"]
         started = time.perf_counter()
         tuner.get_score(arguments)
         seconds.append(time.perf_counter() - started)

@@ -30,11 +30,12 @@ BATCH_SIZES = (8, 16, 32)
 
 @dataclass(frozen=True, kw_only=True)
 class Workload:
-    """Prompts, and how much is generated for each."""
+    """Prompts, and how much is generated for each; until one of the tokens, the model's own end token by default."""
 
     name: str
     prompts: list[str]
     max_new_tokens: int
+    eos_token_ids: list[int] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,6 +147,7 @@ def llmsearch_trials(
             one.name: {
                 "prompts": one.prompts,
                 "max_new_tokens": one.max_new_tokens,
+                "eos_token_ids": one.eos_token_ids,
                 "batch_size": batch_sizes[one.name],
             }
             for one in work
