@@ -18,7 +18,7 @@ from optuna_dashboard import save_plotly_graph_object
 
 from llmsearch_optuna.dashboard_note import DashboardNote
 from llmsearch_optuna.errors import StorageError
-from llmsearch_optuna.finalists import finalists, select_finalists
+from llmsearch_optuna.finalists import finalists
 from llmsearch_optuna.notes import SIGNATURE, completion_lines, study_note, trial_note
 from llmsearch_optuna.objectives import maximizes
 from llmsearch_optuna.report import (
@@ -39,7 +39,7 @@ from llmsearch_optuna.storage import (
     sqlite_path,
 )
 from llmsearch_optuna.study import study_key
-from llmsearch_optuna.verdict import stored_verdict
+from llmsearch_optuna.verdict import current_verdict
 
 __all__ = ["Annotations", "CompletionArtifacts", "artifact_directory"]
 
@@ -194,9 +194,7 @@ class Annotations:
         with self._harmless("the study's note is not written"), self._alone():
             if not self._study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
                 return
-            verdict = stored_verdict(self._study)
-            if verdict is not None and not verdict.is_of(select_finalists(self._study), verdict.seeds):
-                verdict = None
+            verdict = current_verdict(self._study)
             note, known = study_note(finalists(self._study), verdict), DashboardNote(self._storage, self._id, None)
             if note != known.body and (not known.body or known.body.endswith(SIGNATURE)):
                 known.write(note)
@@ -219,8 +217,11 @@ class Annotations:
                     # The dashboard shows no names.
                     title = {"text": name.replace("-", " "), "font": {"size": 16}, "y": 0.98, "yanchor": "top"}
                     figure.update_layout(title=title, margin={"t": 100})
-                    if len(figure.to_json()) <= _LARGEST_FIGURE:
-                        save_plotly_graph_object(self._study, figure, graph_object_id=name)
+                    if len(figure.to_json()) > _LARGEST_FIGURE:
+                        # In the place of one from when it was smaller.
+                        figure.data = []
+                        figure.update_layout(title_text=f"{name}: too large here, see `llmsearch-optuna report`")
+                    save_plotly_graph_object(self._study, figure, graph_object_id=name)
         self._drawing_s = self.seconds - before
 
     def _write_missing(self, trials: list[FrozenTrial]) -> None:

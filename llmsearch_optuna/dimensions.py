@@ -197,11 +197,11 @@ def dimension_from_table(name: str, value: Any) -> Dimension | Scalar:
     return kind(**value)
 
 
-def grid_values(name: str, dimension: Dimension) -> list[CategoricalChoiceType]:
+def grid_values(name: str, dimension: Dimension) -> Sequence[CategoricalChoiceType]:
     """Every value of a dimension.
 
     Raises:
-        ParameterError: The dimension is continuous or conditional.
+        ParameterError: The dimension is continuous, logarithmic or conditional.
     """
     if dimension.when is not None:
         raise ParameterError(f"`{name}` has a condition, which a grid search cannot follow: use another sampler")
@@ -209,9 +209,13 @@ def grid_values(name: str, dimension: Dimension) -> list[CategoricalChoiceType]:
         case Categorical(choices):
             return list(choices)
         case Int(low, high) if not dimension.log:
-            return list(range(low, high + 1, dimension.step))
+            return range(low, high + 1, dimension.step)
         case Float(low, high) if dimension.step is not None:
             count = round((high - low) / dimension.step)
             return [min(low + index * dimension.step, high) for index in range(count + 1)]
+        case Int():
+            raise ParameterError(
+                f"`{name}` is logarithmic, which a grid search cannot list: give it choices, or no log"
+            )
         case _:
             raise ParameterError(f"`{name}` is continuous, which a grid search cannot list: give it a step or choices")

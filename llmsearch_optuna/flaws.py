@@ -73,7 +73,7 @@ def trial_flaws(
 
 
 def _state_flaws(trial: RawTrial, count: int, samples: int) -> Iterator[str]:
-    last = max(trial.reported, default=0)
+    last = max((step for step in trial.reported if isinstance(step, int)), default=0)
     if last > count:
         yield f"{last} samples are reported, but {count} completions are stored"
     if trial.state == "COMPLETE" and count != samples:
@@ -91,7 +91,7 @@ def _score_flaws(trial: RawTrial, completions: Sequence[RawCompletion], objectiv
         yield f"the scores at positions {listed(lost)} are lost"
     sums = enumerate(itertools.accumulate(scores), start=1)
     means = {size: total / size for size, total in sums} if are_known else {}
-    for step, reported in sorted(trial.reported.items()):
+    for step, reported in trial.reported.items():
         if step in means and not _is_near(means[step], reported):
             yield f"the mean of its first {step} scores is {means[step]:.6g}, but {reported} is reported"
     if trial.state == "COMPLETE":
@@ -164,8 +164,6 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and math.isfinite(value)
 
 
-def _is_near(mean: float | None, stored: float | None) -> bool:
-    """Equal, but for how versions of Python add up."""
-    if mean is None or stored is None:
-        return False
-    return math.isclose(mean, stored, rel_tol=1e-12, abs_tol=1e-15)
+def _is_near(mean: Any, stored: Any) -> bool:
+    """Numbers, and equal but for how versions of Python add up."""
+    return _is_number(mean) and _is_number(stored) and math.isclose(mean, stored, rel_tol=1e-12, abs_tol=1e-15)

@@ -5,7 +5,7 @@ from types import MappingProxyType
 
 from llmsearch_optuna.params import BEAM_PARAMETERS, GenerationParams
 
-__all__ = ["HF_NAMES", "NEUTRAL_CONFIG", "generation_config"]
+__all__ = ["HF_NAMES", "NEUTRAL_CONFIG", "PENALTIES", "WARPERS", "generation_config"]
 
 NEUTRAL_CONFIG: Mapping[str, bool | int | float] = MappingProxyType(
     {
@@ -30,12 +30,15 @@ NEUTRAL_CONFIG: Mapping[str, bool | int | float] = MappingProxyType(
 
 Values must be set, not unset: ``generate`` fills unset ones from the model's own config, or with 50 for ``top_k``."""
 
-_PENALTIES = ("repetition_penalty", "encoder_repetition_penalty", "no_repeat_ngram_size")
-_WARPERS = ("temperature", "top_h", "top_k", "top_p", "min_p", "typical_p", "epsilon_cutoff", "eta_cutoff")
+PENALTIES = ("repetition_penalty", "encoder_repetition_penalty", "no_repeat_ngram_size")
+"""The penalties that ``transformers`` has."""
+
+WARPERS = ("temperature", "top_h", "top_k", "top_p", "min_p", "typical_p", "epsilon_cutoff", "eta_cutoff")
+"""The temperature, and the cuts that ``transformers`` has."""
 
 _MODES = (*BEAM_PARAMETERS, "prompt_lookup_num_tokens")
 
-HF_NAMES = frozenset({"do_sample", "max_new_tokens", *_PENALTIES, *_WARPERS, *_MODES})
+HF_NAMES = frozenset({"do_sample", "max_new_tokens", *PENALTIES, *WARPERS, *_MODES})
 """The generation parameters that ``transformers`` has, under the same names and with the same meaning."""
 
 
@@ -46,10 +49,10 @@ def generation_config(params: GenerationParams) -> dict[str, bool | int | float]
         params: The parameters; those that are not among `HF_NAMES` are left out.
     """
     values = params.to_dict()
-    wanted = {name: values[name] for name in (*_PENALTIES, *_MODES) if name in values}
+    wanted = {name: values[name] for name in (*PENALTIES, *_MODES) if name in values}
     if params.greedy:
         return {**NEUTRAL_CONFIG, **wanted, "max_new_tokens": params.max_new_tokens}
-    wanted |= {name: values[name] for name in _WARPERS if name in values}
+    wanted |= {name: values[name] for name in WARPERS if name in values}
     return {
         **NEUTRAL_CONFIG,
         "top_k": 0,

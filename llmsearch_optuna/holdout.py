@@ -3,7 +3,6 @@
 import dataclasses
 import hashlib
 import logging
-import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -14,13 +13,12 @@ from optuna.distributions import CategoricalDistribution
 
 from llmsearch_optuna.contenders import Contender, corpus_scores, held_out_key, score_groups
 from llmsearch_optuna.engine.base import Engine, Request, Stopping
-from llmsearch_optuna.errors import ScorerError
 from llmsearch_optuna.finalists import Finalist, select_finalists
 from llmsearch_optuna.judging import judge
 from llmsearch_optuna.metrics import Metric, ScoreRange
-from llmsearch_optuna.objective import processed_text
 from llmsearch_optuna.objectives import has_several, score_of
 from llmsearch_optuna.params import MAX_SEED, GenerationParams
+from llmsearch_optuna.per_sample import check_scores, processed_text, request_of
 from llmsearch_optuna.storage import CompletionStore, HeldOutCompletion, StoredCompletion
 from llmsearch_optuna.study import PARAMS, trial_params
 from llmsearch_optuna.task import Sample
@@ -58,13 +56,15 @@ def confirm(
     resamples: int,
     on_completions: HoldOutCallback,
 ) -> Verdict:
-    """The verdict on a study: the stored one, if it compares the same finalists, or a new one, which is then stored.
+    """The verdict on a study: the stored one, or a new one, which is then stored.
+
+    The stored one is kept as long as it compares the same finalists, with as many seeds or more.
 
     Args:
         study: The study.
         hold_out: Generates and scores its finalists.
         study_seed: What the fresh seeds and the bootstrap depend on.
-        seeds: How many fresh seeds to generate with.
+        seeds: How many fresh seeds to generate with, at least.
         resamples: How often the bootstrap draws, where the metric scores only a corpus.
         on_completions: Told of the progress.
 
@@ -74,7 +74,7 @@ def confirm(
     """
     finalists = select_finalists(study)
     known = stored_verdict(study)
-    if known is not None and known.is_of(finalists, seeds):
+    if known is not None and known.seeds >= seeds and known.is_of(finalists, known.seeds):
         return known
     fresh = fresh_seeds(study_seed, seeds, _known_seeds(study))
     verdict = judge(
@@ -217,16 +217,7 @@ class HoldOut:
             on_completions(done, total)
 
     def _requests(self, wanted: Sequence[tuple[int, _Group]]) -> list[Request]:
-        return [
-            Request(
-                prompt=self.samples[position].prompt,
-                prompt_ids=self.samples[position].token_ids,
-                params=self.samples[position].limited(group.params),
-                stopping=self.stopping,
-                row=self.samples[position].row,
-            )
-            for position, group in wanted
-        ]
+        return [request_of(self.samples[position], group.params, self.stopping) for position, group in wanted]
 
     def _load(self, group: _Group) -> list[StoredCompletion]:
         return self.store.load_held_out(self.study_key, group.key, group.params.generation_seed)
@@ -249,18 +240,10 @@ class HoldOut:
         )
         for group, own in zip(left, found, strict=True):
             if own.per_sample is not None:
-                self._check_range(group, own.per_sample)
+                check_scores(self.samples, own.per_sample, self.score_range, f"{group.label}: ")
                 scores[group] = own.per_sample
                 self.store.score_held_out(self.study_key, group.key, group.params.generation_seed, own.per_sample)
         return texts, scores
-
-    def _check_range(self, group: _Group, scores: Sequence[float]) -> None:
-        low, high = self.score_range or (-math.inf, math.inf)
-        for sample, score in zip(self.samples, scores, strict=True):
-            if not low <= score <= high:
-                raise ScorerError(
-                    f"{group.label}: row {sample.row} scored {score}, but `score_range` is [{low}, {high}]"
-                )
 
 
 def _groups(finalist: Finalist, seeds: Sequence[int]) -> list[_Group]:

@@ -154,9 +154,10 @@ class Landscape:
             table = pq.read_table(path)
         except (OSError, pa.ArrowInvalid) as error:
             raise StorageError(f"landscape {path} cannot be read: {error}") from error
-        metadata = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
-        if metadata.get("format") != _FORMAT or not table.schema.equals(_COLUMNS):
+        encoded = table.schema.metadata or {}
+        if encoded.get(b"format") != _FORMAT.encode() or not table.schema.equals(_COLUMNS):
             raise StorageError(f"{path} is not a landscape that this version of llmsearch_optuna can read")
+        metadata = {key.decode(): value.decode() for key, value in encoded.items()}
         columns = table.to_pydict()
         return cls(
             space=SearchSpace.from_dict(json.loads(metadata["space"])),

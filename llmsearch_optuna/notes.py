@@ -4,7 +4,6 @@ import json
 import re
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 from optuna.trial import FrozenTrial, TrialState
@@ -63,7 +62,7 @@ def trial_note(
             "",
             "reference",
             "",
-            *_block(_reference_text(sample.reference), _LONGEST_REFERENCE),
+            *_block(sample.reference_text, _LONGEST_REFERENCE),
         ]
     return "\n".join([*lines, "", SIGNATURE])
 
@@ -124,7 +123,7 @@ def completion_lines(completions: Sequence[StoredCompletion], samples: Mapping[i
                 "row": completion.row,
                 "score": completion.score,
                 "completion": completion.text,
-                "reference": _reference_text(samples[completion.position].reference),
+                "reference": samples[completion.position].reference_text,
                 "prompt": excerpt(samples[completion.position].prompt, _LONGEST_PROMPT),
                 "finish_reason": completion.finish_reason,
                 "tokens": completion.token_count,
@@ -187,13 +186,6 @@ def _chosen(completions: Sequence[StoredCompletion], sign: float) -> list[tuple[
     # Of few completions, some are two of these at once: the worst counts first, then the best, then the median.
     places = {round(last * quarter / 4): names[quarter] for quarter in (1, 3, 2, 4, 0)}
     return [(places[place], ranked[place]) for place in sorted(places)] if ranked else []
-
-
-def _reference_text(reference: Mapping[str, Any]) -> str:
-    values = list(reference.values())
-    if len(values) == 1 and isinstance(values[0], str):
-        return values[0]
-    return json.dumps(reference, ensure_ascii=False)
 
 
 def _inline(text: str) -> str:

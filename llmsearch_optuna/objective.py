@@ -9,11 +9,12 @@ from typing import Literal
 import optuna
 from optuna.trial import TrialState
 
-from llmsearch_optuna.engine.base import Completion, Engine, Request, Stopping, TokenCallback
-from llmsearch_optuna.errors import ConfigurationError, ScorerError, TrialError
-from llmsearch_optuna.metrics import Metric, ScoreRange, Scores
+from llmsearch_optuna.engine.base import Completion, Engine, Request, Stopping
+from llmsearch_optuna.errors import ConfigurationError, TrialError
+from llmsearch_optuna.metrics import Metric, ScoreRange
 from llmsearch_optuna.objectives import SCORE, TOKENS, report, should_prune
 from llmsearch_optuna.params import GenerationParams
+from llmsearch_optuna.per_sample import check_scores, processed_text, request_of
 from llmsearch_optuna.rounds import began, ended
 from llmsearch_optuna.scores import report_scores
 from llmsearch_optuna.space import SearchSpace
@@ -29,7 +30,7 @@ from llmsearch_optuna.study import (
 )
 from llmsearch_optuna.task import Sample
 
-__all__ = ["Evaluation", "GenerationObjective", "RungPlan", "processed_text", "rung_sizes"]
+__all__ = ["Evaluation", "GenerationObjective", "RungPlan", "rung_sizes"]
 
 RungPlan = int | Sequence[int] | Literal["doubling"]
 """Every so many samples; at these numbers of samples; or at 8, 16, 32, ..."""
@@ -203,13 +204,13 @@ class Evaluation:
         """Whether the trial is pruned or fully evaluated."""
         return self.pruned or self.scored == len(self._objective.samples)
 
-    def advance(self, on_tokens: TokenCallback | None = None) -> None:
+    def advance(self) -> None:
         """Generates, scores, stores and reports the next rung, and asks the pruner.
 
         Raises:
             TrialError: The trial cannot be scored.
         """
-        completions = self._objective.engine.generate(self.requests(), on_tokens)
+        completions = self._objective.engine.generate(self.requests())
         self._objective.after_generation()
         self.record(completions)
 
@@ -271,16 +272,7 @@ class Evaluation:
         self._judge()
 
     def _requests(self, samples: Sequence[Sample]) -> list[Request]:
-        return [
-            Request(
-                prompt=sample.prompt,
-                prompt_ids=sample.token_ids,
-                params=sample.limited(self.params),
-                stopping=self._objective.stopping,
-                row=sample.row,
-            )
-            for sample in samples
-        ]
+        return [request_of(sample, self.params, self._objective.stopping) for sample in samples]
 
     def _next_samples(self) -> tuple[Sample, ...]:
         end = next(size for size in self._objective.rungs if size > self.scored)
@@ -294,11 +286,11 @@ class Evaluation:
         Args:
             samples: The new samples.
             predictions: Their completions.
-            known: The first samples' own scores, if there are any.
+            known: The first samples' own scores, as far as they are stored.
         """
         metric = self._objective.metric
         new = None
-        own = [score for score in known if score is not None]
+        own = [score for score in itertools.takewhile(lambda one: one is not None, known) if score is not None]
         if self._scores is not None and len(own) < len(samples):
             rest = samples[len(own) :]
             new = metric(
@@ -306,8 +298,9 @@ class Evaluation:
                 predictions[len(own) :],
                 sample_ids=[sample.row for sample in rest],
             )
-            self._check_range(rest, new)
-            own += new.per_sample or []
+            if new.per_sample is not None:
+                check_scores(rest, new.per_sample, self._objective.score_range)
+                own += new.per_sample
         self._predictions += predictions
         if self._scores is not None and len(own) == len(samples):
             self._scores += own
@@ -323,14 +316,6 @@ class Evaluation:
                 [sample.reference for sample in seen], self._predictions, sample_ids=[sample.row for sample in seen]
             ).value
         return None
-
-    def _check_range(self, samples: Sequence[Sample], scores: Scores) -> None:
-        if self._objective.score_range is None or scores.per_sample is None:
-            return
-        low, high = self._objective.score_range
-        for sample, score in zip(samples, scores.per_sample, strict=True):
-            if not low <= score <= high:
-                raise ScorerError(f"row {sample.row} scored {score}, but `score_range` is [{low}, {high}]")
 
     def _check_tokens(self, completions: Sequence[Completion]) -> None:
         is_known = not completions or any(completion.token_count for completion in completions)
@@ -350,7 +335,7 @@ class Evaluation:
         for size in (*self._objective.rungs, len(stored)):
             if self.scored < size <= len(stored):
                 rows = stored[self.scored : size]
-                self._score(self._next_samples()[: len(rows)], [row.text for row in rows])
+                self._score(self._next_samples()[: len(rows)], [row.text for row in rows], [row.score for row in rows])
                 self._count(rows)
                 if self.scored not in reported:
                     report(self._trial, self.value, step=self.scored)
@@ -375,18 +360,3 @@ class Evaluation:
             self._trial.set_user_attr("finish_reasons", dict(self._finish_reasons))
         if self.pruned:
             self._trial.set_user_attr(PRUNED_AT, self.scored)
-
-
-def processed_text(output_preproc: Callable[[str], str], sample: Sample, completion: Completion) -> str:
-    """A completion as the metric shall see it.
-
-    Raises:
-        TrialError: `output_preproc` raised, or returned no text.
-    """
-    try:
-        text = output_preproc(completion.text)
-    except Exception as error:
-        raise TrialError(f"output_preproc raised {type(error).__name__}: {error} on row {sample.row}") from error
-    if not isinstance(text, str):
-        raise TrialError(f"output_preproc must return a string, got {type(text).__name__}")
-    return text

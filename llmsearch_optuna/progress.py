@@ -26,6 +26,7 @@ _LOG = logging.getLogger(__name__)
 EventCallback = Callable[[dict[str, Any]], None]
 """Told of what happens, as JSON can hold it; ``event`` says what it is."""
 
+_FINISHED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
 _NOTEBOOK_WIDTH = 110
 _NOTEBOOK_PAUSE_S = 0.5
 
@@ -198,7 +199,8 @@ class SearchProgress:
 
     def trial_finished(self, trial: FrozenTrial, evaluation: Evaluation | None, seconds: float) -> None:
         """Prints one line on a finished trial."""
-        self._finished += 1
+        # Those of other workers, too.
+        self._finished = len(self._study.get_trials(deepcopy=False, states=_FINISHED))
         best, score, tokens = self._best(), score_of(trial), tokens_of(trial)
         value = "-" if score is None else f"{score:.4f}"
         self._bar.update(completed=self._finished, best=best, left=self._time_left(self._finished))

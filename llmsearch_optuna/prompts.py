@@ -134,7 +134,8 @@ class PromptSource:
         """The prompt of one row.
 
         Raises:
-            TaskError: The preprocessor fails or does not return text, or the tokenizer has no chat template.
+            TaskError: The preprocessor does not return text.
+            Exception: Whatever the preprocessor or a template raises; see `render_dataset`.
         """
         if self.messages_col is not None:
             return _chat_prompt(self._conversation(row, self.messages_col).prompt, tokenizer)

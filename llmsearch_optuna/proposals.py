@@ -147,7 +147,9 @@ class Proposer:
         estimates = self._estimates(study, trials, everything) if is_estimated else {}
         if shown == "ignored" and self.name in _PRUNED:
             trials = [trial for trial in trials if trial.state != TrialState.PRUNED]
-        return [_rehearsed(trial, estimates.get(trial.number)) for trial in trials]
+        # The grid sampler proposes what is in flight once more where nothing else is left.
+        in_flight = TrialState.FAIL if self.name == "grid" else TrialState.RUNNING
+        return [_rehearsed(trial, estimates.get(trial.number), in_flight) for trial in trials]
 
     def _estimates(
         self, study: optuna.Study, trials: Sequence[FrozenTrial], everything: Sequence[FrozenTrial]
@@ -172,6 +174,7 @@ class Proposer:
     def _sampler(self, number: int) -> samplers.BaseSampler:
         digest = hashlib.blake2b(f"{self.seed}:{number}".encode(), digest_size=4).digest()
         arguments: dict[str, Any] = {"seed": int.from_bytes(digest, "little")}
+        shared = self.seed % 2**32  # numpy's generators take no others
         match self.name:
             case "tpe":
                 arguments |= {"multivariate": True, "group": True, "constant_liar": True}
@@ -179,12 +182,12 @@ class Proposer:
                 arguments |= {"warn_independent_sampling": False}
             case "qmc":
                 # One sequence for the whole study.
-                independent = samplers.RandomSampler(self.seed)
-                arguments = {"seed": self.seed, "scramble": True, "independent_sampler": independent}
+                independent = samplers.RandomSampler(shared)
+                arguments = {"seed": shared, "scramble": True, "independent_sampler": independent}
                 arguments |= {"warn_independent_sampling": False}
             case "grid":
                 # One order for the whole study: the seed shuffles the points, and trials know theirs by its number.
-                arguments = {"seed": self.seed, "search_space": self.space.grid()}
+                arguments = {"seed": shared, "search_space": self.space.grid()}
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             try:
@@ -193,8 +196,8 @@ class Proposer:
                 raise ConfigurationError(f"the {self.name} sampler refuses its arguments: {error}") from error
 
 
-def _rehearsed(trial: FrozenTrial, estimate: float | None) -> FrozenTrial:
-    state = trial.state if trial.state != TrialState.WAITING else TrialState.RUNNING
+def _rehearsed(trial: FrozenTrial, estimate: float | None, in_flight: TrialState) -> FrozenTrial:
+    state = trial.state if trial.state.is_finished() else in_flight
     state = state if estimate is None else TrialState.COMPLETE
     return create_trial(
         state=state,

@@ -142,6 +142,8 @@ class _Search:
         self._annotations = annotations
         self._started = time.monotonic()
         self._in_flight: dict[int, _InFlight] = {}
+        # Why there are no further trials, as far as the log says.
+        self._told: str | None = None
         # The round of the last rung that any trial passed.
         self._latest = 0
         if not claims.shared:
@@ -209,15 +211,12 @@ class _Search:
         self._progress.evaluating({one.trial.number: one.evaluation for one in self._in_flight.values()})
         try:
             completions = self._generate(group)
-        except TrialError as error:
-            if len(group) == 1:
-                self._fail(group[0].trial, error)
-                return
-            # Which trial is to blame shows when each is on its own.
+        except TrialError:
+            # Which trial is to blame, or a rung ahead that may never come, shows when each is on its own.
             completions = None
         for one in group:
             try:
-                own = self._generate([one])[0] if completions is None else completions.pop(0)
+                own = self._generate([one], look_ahead=False)[0] if completions is None else completions.pop(0)
                 one.evaluation.record(own)
             except TrialError as error:
                 self._fail(one.trial, error)
@@ -228,9 +227,10 @@ class _Search:
                 self._progress.rung(one.trial, one.evaluation)
                 self._conclude(one)
 
-    def _generate(self, group: Sequence[_InFlight]) -> list[list[Completion]]:
+    def _generate(self, group: Sequence[_InFlight], *, look_ahead: bool = True) -> list[list[Completion]]:
         requests = [one.evaluation.requests() for one in group]
-        ahead = itertools.zip_longest(*(one.evaluation.upcoming() for one in group), fillvalue=())
+        rungs = [one.evaluation.upcoming() for one in group] if look_ahead else []
+        ahead = itertools.zip_longest(*rungs, fillvalue=())
         upcoming = [request for rung in ahead for own in rung for request in own]
         completions = iter(
             self._objective.engine.generate(
@@ -259,12 +259,13 @@ class _Search:
 
     def _propose(self, trials: Sequence[FrozenTrial]) -> optuna.Trial | None:
         """Begins a trial of the sampler's, all in one transaction."""
-        if reason := reason_to_stop(trials, self._limits, maximize=maximizes(self._study)):
-            _LOG.info("no further trials: %s", reason)
-            return None
-        proposed = self._proposer.propose(self._study)
+        reason = reason_to_stop(trials, self._limits, maximize=maximizes(self._study))
+        proposed = None if reason else self._proposer.propose(self._study)
         if proposed is None:
-            _LOG.info("every point of the grid is evaluated")
+            reason = reason or "every point of the grid has been proposed"
+            if reason != self._told:
+                _LOG.info("no further trials: %s", reason)
+            self._told = reason
             return None
         proposed.set_user_attr(PARAMS, self._objective.space.suggest(proposed).to_json())
         proposed.set_user_attr(ROUND, self._round(trials))
@@ -317,6 +318,9 @@ class _Search:
                 return
             if error is not None:
                 trial.set_user_attr(ERROR, error)
+                one = self._in_flight.get(trial.number)
+                if one is not None and one.evaluation.tokens_reused:
+                    trial.set_user_attr(REUSED_TOKENS, one.evaluation.tokens_reused)
             if self._claims.shared:
                 trial.set_user_attr(ENDED, len(self._trials(*_FINISHED)) + 1)
             self._note_timings(trial)

@@ -3,6 +3,7 @@
 import dataclasses
 import itertools
 import json
+import math
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Self
@@ -28,6 +29,8 @@ from llmsearch_optuna.errors import ParameterError, unknown_name
 from llmsearch_optuna.params import CLASHES, Clash, GenerationParams, check_parameter
 
 __all__ = ["SearchSpace"]
+
+_MOST_POINTS = 100_000
 
 
 class SearchSpace:
@@ -169,9 +172,16 @@ class SearchSpace:
         """Every value of every dimension, for a grid search.
 
         Raises:
-            ParameterError: A dimension is continuous or conditional.
+            ParameterError: A dimension is continuous, logarithmic or conditional, or there are too many points.
         """
-        return {name: grid_values(name, dimension) for name, dimension in self._dimensions.items()}
+        values = {name: grid_values(name, dimension) for name, dimension in self._dimensions.items()}
+        points = math.prod(map(len, values.values()))
+        if points > _MOST_POINTS:
+            raise ParameterError(
+                f"the grid has {points:,} points, and at most {_MOST_POINTS:,} can be listed: take larger steps, fewer "
+                "choices, or another sampler"
+            )
+        return {name: list(own) for name, own in values.items()}
 
     def _condition_order(self) -> tuple[str, ...]:
         order: list[str] = []
@@ -258,9 +268,12 @@ def _checked_condition(
         except ParameterError as error:
             raise ParameterError(f"`{name}.when`: {error}") from error
         searched = dimensions.get(parent)
-        if isinstance(searched, Float) and searched.step is None:
+        if isinstance(searched, Float) and searched.step is None and set(checked[parent]) != {None}:
             raise ParameterError(f"`{name}.when`: `{parent}` is continuous: give it a step or choices")
+        is_conditional = searched is not None and searched.when is not None
         for value in checked[parent]:
+            if value is None and is_conditional:
+                continue  # unset where its own condition does not hold
             if not (same_value(fixed[parent], value) if searched is None else contains(searched, value)):
                 raise ParameterError(f"`{name}.when`: `{parent}` can never be {value!r} in this space")
     return checked

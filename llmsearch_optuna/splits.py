@@ -33,7 +33,7 @@ def split_order(
         prompts: What tells the samples' prompts apart, in the shared order.
         strata: The samples' strata.
         search_size: Samples to search on, at most.
-        holdout_size: Samples to hold out, at most; there are at least as many as the two sizes make.
+        holdout_size: Samples to hold out, at most; no more than there are.
     """
     together: dict[Hashable, list[int]] = {}
     for position, prompt in enumerate(prompts):

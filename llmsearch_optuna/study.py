@@ -141,7 +141,7 @@ def create_study(
             study.set_user_attr(FINGERPRINT, wanted)
             study.set_user_attr(KEY, secrets.token_hex(16))
             return study
-        known: dict[str, str] = study.user_attrs[FINGERPRINT]
+        known = study_fingerprint(study)
         _read_trials(study)
     _refuse_changes(name, known, wanted, "use another study_name or storage to begin anew")
     return study
@@ -179,8 +179,18 @@ def study_key(study: optuna.Study) -> str:
 
 
 def study_fingerprint(study: optuna.Study) -> dict[str, str]:
-    """What the study's scores depend on, by name (model, prompts, metric, ...)."""
-    return dict(study.user_attrs[FINGERPRINT])
+    """What the study's scores depend on, by name (model, prompts, metric, ...).
+
+    Raises:
+        StorageError: That is lost.
+    """
+    known = study.user_attrs.get(FINGERPRINT)
+    if not isinstance(known, dict):
+        raise StorageError(
+            f"study `{study.study_name}` is damaged (what it was made for is lost): `llmsearch-optuna fsck` says what "
+            "is whole"
+        )
+    return dict(known)
 
 
 def keep_concurrency(study: optuna.Study, wanted: int | None, default: int) -> int:
@@ -229,7 +239,9 @@ def _read_trials(study: optuna.Study) -> None:
     """Reads all there is, so that what is damaged shows here and not anywhere later."""
     try:
         study.get_trials(deepcopy=False)
-    except (LookupError, TypeError) as error:  # a state that there is not, a number that is a text
+    except json.JSONDecodeError:  # of which `readable_errors` tells
+        raise
+    except (LookupError, TypeError, ValueError) as error:  # a state or date that there is not, a number that is a text
         raise StorageError(
             f"study `{study.study_name}` is damaged ({error}): `llmsearch-optuna fsck` says what is whole"
         ) from error

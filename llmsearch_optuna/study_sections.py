@@ -105,8 +105,8 @@ class DataSection:
     """``[data]``: rows, and how they become prompts; see `load_data` and `PromptSource`.
 
     Attributes:
-        path: A JSONL, CSV or Parquet file or a saved dataset (from the study file's directory), a hub id, or
-            ``"demo"``.
+        path: A JSON, JSONL, CSV, TSV or Parquet file or a saved dataset (from the study file's directory), a hub id,
+            or ``"demo"``.
         config: The hub dataset's configuration.
         split: The split of a dataset of the hub, or of a saved one.
         streaming: Whether to read a dataset of the hub, or a Parquet file, only as far as `take` says.

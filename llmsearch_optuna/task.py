@@ -131,7 +131,7 @@ class Task:
                 position=position,
                 row=sample.row,
                 prompt=sample.prompt,
-                reference=json.loads(json.dumps(dict(sample.reference), default=str)),
+                reference=json.loads(json.dumps(dict(sample.reference), default=str), parse_constant=str),
             )
             for position, sample in enumerate(self.search)
         ]

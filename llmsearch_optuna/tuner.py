@@ -11,10 +11,10 @@ import optuna
 from optuna.storages import RDBStorage
 
 from llmsearch_optuna.annotations import Annotations, artifact_directory
-from llmsearch_optuna.engine import PredictionFunction, Request, Stopping
+from llmsearch_optuna.engine import PredictionFunction, Stopping
 from llmsearch_optuna.engine.generator import choose_generator
 from llmsearch_optuna.engine.http import OpenAIServer
-from llmsearch_optuna.engine.stopping import split_generation_args
+from llmsearch_optuna.engine.stopping import split_generation_args, stop_texts
 from llmsearch_optuna.errors import ConfigurationError, MetricError, StorageError, TaskError
 from llmsearch_optuna.first_points import baseline_points, enqueue, preset_points
 from llmsearch_optuna.holdout import HoldOut, confirm
@@ -32,6 +32,7 @@ from llmsearch_optuna.metrics import (
 from llmsearch_optuna.objective import GenerationObjective, RungPlan, rung_sizes
 from llmsearch_optuna.objectives import SCORE, TOKENS, check_combination, check_objectives
 from llmsearch_optuna.params import GenerationParams
+from llmsearch_optuna.per_sample import processed_text, request_of
 from llmsearch_optuna.progress import EventCallback, holdout_progress
 from llmsearch_optuna.prompts import PromptSource, read_columns
 from llmsearch_optuna.proposals import Proposer
@@ -168,8 +169,7 @@ class Tuner:
         max_new_tokens_col: str | None = None,
         score_range: ScoreRange | None = None,
     ) -> None:
-        if isinstance(stop, str) or not all(isinstance(text, str) and text for text in stop):
-            raise ConfigurationError(f"stop must be a list of texts that are not empty, got {stop!r}")
+        strings = stop_texts(stop)
         if holdout_stratify_col is not None and holdout_size == 0:
             raise TaskError(
                 "holdout_stratify_col has no effect without holdout_size: hold samples out, or leave it out"
@@ -199,12 +199,12 @@ class Tuner:
             encode_args=tokenizer_encode_args,
             decode_args=tokenizer_decode_args,
             is_encoder_decoder=is_encoder_decoder,
-            stops=bool(stop),
+            stops=bool(strings),
         )
         self._encode_args = tokenizer_encode_args
         self.dataset = render_dataset(rows, self._source, generator.writer)
         self._backend = generator.start()
-        self._stopping = Stopping(eos_token_ids=self._backend.eos_token_ids, strings=tuple(stop))
+        self._stopping = Stopping(eos_token_ids=self._backend.eos_token_ids, strings=strings)
         self._output_preproc = output_preproc
         self._decode_args = tokenizer_decode_args
         self._callbacks = tuple(callbacks_after_inference or ())
@@ -241,20 +241,12 @@ class Tuner:
         rows = self.dataset if dataset is None else render_dataset(as_dataset(dataset), self._source, self.tokenizer)
         samples = self._encode(rows)
         check_window(samples, self._backend.window, params.max_new_tokens)
-        completions = self._backend.engine.generate(
-            [
-                Request(
-                    prompt=sample.prompt,
-                    prompt_ids=sample.token_ids,
-                    params=sample.limited(params),
-                    stopping=stopping,
-                    row=sample.row,
-                )
-                for sample in samples
-            ]
-        )
+        completions = self._backend.engine.generate([request_of(sample, params, stopping) for sample in samples])
         self._after_generation()
-        outputs = [self._output_preproc(completion.text) for completion in completions]
+        outputs = [
+            processed_text(self._output_preproc, sample, completion)
+            for sample, completion in zip(samples, completions, strict=True)
+        ]
         return Score(self.metric([sample.reference for sample in samples], outputs).value, outputs)
 
     def objective(
@@ -387,6 +379,8 @@ class Tuner:
             *preset_points(space, presets),
         ]
         self._check_space(space, [point.params for point in points])
+        longest = max((point.params.max_new_tokens for point in points), default=0)
+        check_window((*self.task.search, *self.task.holdout), self._backend.window, longest)
         with exclusive_use(storage):
             database = open_storage(storage)
             with (
@@ -452,7 +446,7 @@ class Tuner:
 
         Args:
             study: A study of this tuner's task; see `search`.
-            seeds: Fresh seeds per finalist that samples.
+            seeds: Fresh seeds per finalist that samples; a verdict on the same finalists that has more is kept.
             storage: Where the study lives; may be left out for a study that this tuner searched.
             resamples: How often the bootstrap draws, where the metric scores only a corpus.
             show_progress: Whether to show progress on standard error.
@@ -519,11 +513,13 @@ class Tuner:
         samples = (*self.task.search, *self.task.holdout)
         unit = "characters" if self.tokenizer is None else "tokens"
         limits = [one.max_new_tokens for one in samples if one.max_new_tokens is not None]
+        unserved = [f"{name} = {value}" for name, value in self._backend.left_out.items()]
         prompts = [len(one.prompt if self.tokenizer is None else one.token_ids) for one in samples]
         return {
             "engine": self._backend.path,
             **({} if space is None else self._check_space(space)),
             "model": self._backend.description,
+            **({"left out": f"{', '.join(unserved)}, which its generation config asks for"} if unserved else {}),
             "window": "no limit is known" if self._backend.window is None else f"{self._backend.window} tokens",
             "data": f"{len(self.task.search)} samples to search on, {len(self.task.holdout)} held out",
             "prompts": f"{min(prompts)} to {max(prompts)} {unit}, {sum(prompts) / len(prompts):.0f} on average",

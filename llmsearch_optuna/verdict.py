@@ -2,17 +2,28 @@
 
 import dataclasses
 import math
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
 import optuna
 
-from llmsearch_optuna.errors import StorageError
-from llmsearch_optuna.finalists import Finalists
+from llmsearch_optuna.errors import ParameterError, StorageError
+from llmsearch_optuna.finalists import Finalists, select_finalists
 from llmsearch_optuna.params import GenerationParams
 
-__all__ = ["VERDICT", "Comparison", "FinalistScore", "Verdict", "keep_verdict", "no_holdout", "stored_verdict"]
+__all__ = [
+    "VERDICT",
+    "Comparison",
+    "FinalistScore",
+    "Verdict",
+    "confirm_command",
+    "current_verdict",
+    "keep_verdict",
+    "no_holdout",
+    "stored_verdict",
+]
 
 VERDICT = "llmsearch_verdict"
 """User attribute of a study: its verdict."""
@@ -198,7 +209,7 @@ class Verdict:
             fields["comparisons"] = tuple(Comparison(**one) for one in values["comparisons"])
             fields["savings"] = tuple(Comparison(**one) for one in values.get("savings", ()))
             return cls(**fields)
-        except (KeyError, TypeError) as error:
+        except (KeyError, TypeError, ParameterError) as error:
             raise StorageError(f"another version of llmsearch_optuna wrote this verdict: {error}") from error
 
     def _score(self, name: str) -> FinalistScore:
@@ -232,6 +243,11 @@ def no_holdout(samples: int) -> str:
     )
 
 
+def confirm_command(storage: str, study: str) -> str:
+    """The command that makes a study's verdict, as a shell takes it."""
+    return shlex.join(["llmsearch-optuna", "confirm", storage, "--study", study])
+
+
 def keep_verdict(study: optuna.Study, verdict: Verdict) -> None:
     """Stores a verdict with its study."""
     study.set_user_attr(VERDICT, verdict.to_dict())
@@ -245,6 +261,16 @@ def stored_verdict(study: optuna.Study) -> Verdict | None:
     """
     stored = study.user_attrs.get(VERDICT)
     return None if stored is None else Verdict.from_dict(stored)
+
+
+def current_verdict(study: optuna.Study) -> Verdict | None:
+    """The stored verdict, if it compares those who are the finalists now.
+
+    Raises:
+        StorageError: Another version of the package wrote it.
+    """
+    verdict = stored_verdict(study)
+    return verdict if verdict is not None and verdict.is_of(select_finalists(study), verdict.seeds) else None
 
 
 def _reversed(one: Comparison) -> Comparison:

@@ -44,6 +44,7 @@ class FakeServer:
 
     Attributes:
         owner: What it says of itself.
+        closed: Addresses that it keeps to itself, whatever the key.
         models: The models that it lists.
         key: The API key that it wants.
         drops_first: How many GET requests it drops without a word, from now on.
@@ -59,7 +60,8 @@ class FakeServer:
     """
 
     def __init__(self) -> None:
-        self.owner = "vllm"
+        self.owner: object = "vllm"
+        self.closed: tuple[str, ...] = ()
         self.models: list[str] | None = ["tiny"]
         self.key: str | None = None
         self.drops_first = 0
@@ -144,7 +146,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             return
         listed = [{"id": name, "owned_by": fake.owner} for name in fake.models or ()]
-        if not self._may_enter():
+        if not self._may_enter() or self.path in fake.closed:
             self._refuse()
         elif self.path == "/v1/models" and fake.models is not None:
             self._send(200, json.dumps({"object": "list", "data": listed}).encode())

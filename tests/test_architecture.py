@@ -43,6 +43,7 @@ LEVELS = [
         "finalists",
         "first_points",
         "objectives",
+        "per_sample",
         "study",
         "study_file",
         "study_sections",

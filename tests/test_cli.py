@@ -219,9 +219,9 @@ def test_confirm_finds_model_and_data_by_the_study_file(
     moved = tmp_path / "moved.db"
     with sqlite3.connect(confirmed) as source, sqlite3.connect(moved) as target:
         source.backup(target)
-    assert main(["confirm", str(moved), "--seeds", "2", "--json", "--quiet"]) == 0
+    assert main(["confirm", str(moved), "--seeds", "5", "--json", "--quiet"]) == 0
     verdict = json.loads(capsys.readouterr().out)
-    assert verdict["seeds"] == 2
+    assert verdict["seeds"] == 5
     assert main(["best", str(moved), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["verdict"] == verdict
     assert main(["best", str(confirmed), "--json"]) == 0
@@ -238,7 +238,7 @@ def test_a_verdict_on_other_finalists_is_not_shown(
         target.execute("update trial_user_attributes set value_json = replace(value_json, ': 1.', ': 0.')")
     assert main(["best", str(copy)]) == 0
     output = capsys.readouterr().out
-    assert f"the finalists have changed since the last verdict: llmsearch-optuna confirm {copy}" in output
+    assert f"the finalists have changed since the last verdict: llmsearch-optuna confirm {copy} --study held" in output
     assert "verdict: " not in output.replace("last verdict: ", "")
     assert main(["best", str(copy), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["verdict"] is None
@@ -257,7 +257,7 @@ def test_confirm_of_a_study_made_in_python_says_what_to_use(
     assert "use `Tuner.confirm`" in error
     assert error.count("\n") == 1
     assert main(["best", str(copy)]) == 0
-    assert f"no verdict yet: llmsearch-optuna confirm {copy}" in capsys.readouterr().out
+    assert f"no verdict yet: llmsearch-optuna confirm {copy} --study held" in capsys.readouterr().out
 
 
 def write_outputs(path: Path, right: int) -> str:
@@ -296,6 +296,7 @@ def test_compare_by_metrics_as_json(tmp_path: Path, capsys: pytest.CaptureFixtur
         (["--metric", "lowercase=true"], "`--metric` must begin with the name of a metric, got lowercase=true"),
         (["--metric", "numeric", "colum=x"], "takes no arguments, got `colum`"),
         (["--metric", "numeric", "column=x"], "unknown reference column `x`"),
+        (["--metric", "numeric", "greater_is_better=1"], "`greater_is_better` must be true or false, got 1"),
     ],
 )
 def test_compare_refuses_wrong_metrics_in_one_line(
@@ -377,3 +378,30 @@ def test_a_wrong_study_file_is_refused_before_the_model_is_loaded(
     (tmp_path / "wrong.toml").write_text(text.replace(old, new))
     assert main(["run", str(tmp_path / "wrong.toml")]) == 1
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", [["export", "--to", "vllm"], ["export", "--to", "hf"]])
+def test_nothing_is_written_over_the_study(
+    command: list[str], directory: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    database = directory / "mini.db"
+    before = database.read_bytes()
+    assert main([*command, str(database), "-o", str(database)]) == 1
+    assert "`--output` must not be the database itself" in capsys.readouterr().err
+    assert database.read_bytes() == before
+
+
+def test_a_landscape_is_written_to_no_other_file(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    output = ["-o", str(directory / "mini.db")]
+    assert main(["record", str(directory / "mini.toml"), "--configs", "2", *output]) == 1
+    assert "`--output` must be a .parquet file, got " in capsys.readouterr().err
+
+
+def test_a_verdict_with_more_seeds_is_kept(confirmed: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    copy = tmp_path / "copy.db"
+    with sqlite3.connect(confirmed) as source, sqlite3.connect(copy) as target:
+        source.backup(target)
+    assert main(["confirm", str(copy), "--json"]) == 0
+    kept = json.loads(capsys.readouterr().out)
+    assert main(["confirm", str(copy), "--seeds", "1", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == kept

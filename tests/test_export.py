@@ -26,6 +26,7 @@ from llmsearch_optuna.params import BEAM_PARAMETERS, PARAMETER_TYPES, TRUNCATION
 from llmsearch_optuna.sampling import SamplingRows, filtered_logits, penalise
 from llmsearch_optuna.storage import CompletionStore, open_storage
 from llmsearch_optuna.study import open_study, study_key, trial_params
+from llmsearch_optuna.study_file import STUDY_FILE
 from llmsearch_optuna.verdict import VERDICT, Verdict
 
 GREEDY = GenerationParams(do_sample=False, temperature=0.7, top_k=5, tfs=0.9, generation_seed=3, max_new_tokens=9)
@@ -233,6 +234,15 @@ class TestProvenance:
         tuner.confirm(study, seeds=1, show_progress=False)
         assert trace(study).verdict is not None
         assert trace(search(tuner, path, 6)).verdict is None
+
+    def test_a_study_on_a_server_names_its_model(self, tmp_path: Path) -> None:
+        text = "[engine]\nkind = 'openai'\nbase_url = 'http://localhost/v1'\n{}[data]\npath = 'rows.jsonl'\n"
+        for name, line in (("told", "model = 'served'\n"), ("not told", "")):
+            kept = {STUDY_FILE: {"text": text.format(line), "directory": "."}}
+            study = search(make_tuner(), tmp_path / "x.db", 2, study_name=name, user_attrs=kept)
+            found = trace(study)
+            assert found.model == ("served" if line else found.fingerprint["model"])
+            assert found.data == "rows.jsonl"
 
 
 class TestDirectory:

@@ -183,6 +183,18 @@ DAMAGES: dict[str, tuple[str, list[str]]] = {
         "UPDATE trial_values SET value = 0.5 WHERE trial_id = 3",
         ["trial 2: its value is 0.5, but "],
     ),
+    "a value that is a text": (
+        "UPDATE trial_values SET value = 'high' WHERE trial_id = 3",
+        ["trial 2: its value is high, but "],
+    ),
+    "a report that is a text": (
+        "UPDATE trial_intermediate_values SET intermediate_value = 'high' WHERE trial_id = 3 AND step = 8",
+        ["trial 2: the mean of its first 8 scores is "],
+    ),
+    "a step that is a text": (
+        "UPDATE trial_intermediate_values SET step = 'last' WHERE trial_id = 5 AND step = 12",
+        ["trial 4: it is pruned at 8 samples, but 12 completions are stored"],
+    ),
     "a value that is lost": (
         "DELETE FROM trial_values WHERE trial_id = 3",
         ["trial 2: its value is None, but "],

@@ -181,7 +181,8 @@ def test_saved_landscapes_are_read_back(data: st.DataObject, greater_is_better: 
 
 def test_other_files_are_no_landscapes(tmp_path: Path) -> None:
     (tmp_path / "text.parquet").write_text("no Parquet")
-    pq.write_table(pa.table({"trial": [1]}), tmp_path / "table.parquet")
+    foreign = pa.table({"trial": [1]}).replace_schema_metadata({b"\xff": b"\xfe"})
+    pq.write_table(foreign, tmp_path / "table.parquet")
     with pytest.raises(StorageError, match=r"text\.parquet cannot be read: "):
         Landscape.load(tmp_path / "text.parquet")
     with pytest.raises(StorageError, match=r"missing\.parquet cannot be read: "):

@@ -814,3 +814,20 @@ def test_evaluate_module_with_other_inputs_is_refused(script: str, tmp_path: Pat
     path.write_text(SCRIPT.replace('{"predictions": text,', '{"sources": text, "predictions": text,'))
     with pytest.raises(MetricError, match=r"needs \['predictions', 'references', 'sources'\]"):
         make_metric(f"evaluate:{path}")
+
+
+def test_where_less_is_better_the_least_of_several_counts() -> None:
+    edits = SampleMetric(name="edits", score=lambda one, other: abs(len(one) - len(other)), greater_is_better=False)
+    assert edits([{"answer": ["a", "abc"]}], ["a"]).value == 0.0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"greater_is_better": "false"}, "^`greater_is_better` must be true or false, got 'false'$"),
+        ({"column": 1}, "^`column` must be the name of a reference column, got 1$"),
+    ],
+)
+def test_what_is_no_direction_or_column_is_refused(arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(MetricError, match=message):
+        make_metric("exact_match", **arguments)

@@ -348,6 +348,25 @@ def test_a_grid_goes_on_after_failed_and_left_trials() -> None:
     assert set(grid_points(study)) == POINTS
 
 
+def test_points_in_flight_are_not_proposed_again() -> None:
+    study = in_memory()
+    made = proposer("grid", GRID)
+    for _ in range(24):
+        made.space.suggest(begin(made, study))
+    assert {trial.state for trial in study.trials} == {TrialState.RUNNING}
+    assert set(grid_points(study)) == POINTS
+    assert made.propose(study) is None
+
+
+@pytest.mark.parametrize("seed", [-1, 2**40])
+@pytest.mark.parametrize("name", ["tpe", "random", "qmc", "grid"])
+def test_any_integer_is_a_seed(name: str, seed: int) -> None:
+    study = in_memory()
+    made = Proposer(name=name, space=GRID, seed=seed)
+    made.space.suggest(begin(made, study))
+    assert len(study.trials) == 1
+
+
 # Bad input.
 
 

@@ -1,13 +1,16 @@
 """What the README shows is what there is."""
 
 import ast
+import json
 import re
+import shlex
 from pathlib import Path
 from typing import Any
 
 import plotly.graph_objects as go
 import pytest
 from families import with_table
+from test_cli import STUDY
 from tiny_models import tiny_model, tiny_tokenizer
 
 from llmsearch_optuna import GenerationParams, SearchSpace
@@ -23,14 +26,25 @@ README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 
 
 def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
+    fenced: list[tuple[str, str]] = re.findall(r"^```(\w*)\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
+    return [text for name, text in fenced if name == language]
+
+
+def command_lines() -> list[list[str]]:
+    """What the blocks without a language show of our commands; each without what is in brackets, and with it."""
+    found = []
+    for line in "".join(blocks("")).splitlines():
+        _, is_ours, words = line.partition("  #")[0].rpartition("llmsearch-optuna ")
+        if is_ours:
+            found += [shlex.split(re.sub(r"\[.*?\]", "", words)), shlex.split(re.sub(r"[\[\]]", "", words))]
+    return [words for index, words in enumerate(found) if words not in found[:index]]
 
 
 def test_the_study_file_is_one(tmp_path: Path) -> None:
     text, engine = blocks("toml")
     file = StudyFile.parse(text, name="readme", directory=tmp_path)
     assert file.study.name == "summaries"
-    assert file.metric == ("rouge2", {"column": "summary"})
+    assert file.metric == ("rouge2", {"column": "summary", "greater_is_better": True})
     with_optional_keys = re.sub(r"^# (?=\w+ = )", "", text, flags=re.MULTILINE)
     model = StudyFile.parse(with_optional_keys, name="readme", directory=tmp_path).model
     assert model is not None
@@ -67,6 +81,45 @@ def test_the_python_runs_as_it_stands(tmp_path: Path, monkeypatch: pytest.Monkey
     assert len(figures) == 2
     assert names["output"].shape[0] == 2
     assert Path("studies/x.log").stat().st_size > 0
+
+
+ELSEWHERE = {
+    "demo": "tests/demo/test_demo_model.py::test_the_demo_searches_resumes_and_can_be_read",
+    "dashboard": "tests/test_dashboard.py::TestServer::test_the_command_prints_the_address_and_ends_with_ctrl_c",
+    "worker": "tests/test_workers.py::test_four_workers_of_which_two_are_killed_evaluate_every_trial_once",
+}
+"""What does not end by itself, or needs more than a tiny model, and where it is run instead."""
+
+
+def test_the_commands_run_as_they_stand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a tiny study in the place of the demo's."""
+    monkeypatch.chdir(tmp_path)
+    Path("studies").mkdir()
+    for part in (tiny_model(), tiny_tokenizer()):
+        part.save_pretrained("studies/model")
+    rows = [{"question": f"Is {number} even?", "answer": "yes"} for number in range(10)]
+    Path("studies/rows.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    Path("studies/demo.toml").write_text(STUDY.format(trials=4).replace("search_size = 8", "holdout_size = 2"))
+    assert main(["run", "studies/demo.toml", "--quiet"]) == 0
+    for name in ("A", "B"):
+        outputs = [{"id": n, "score": n / 9, "prediction": name, "reference": "A"} for n in range(9)]
+        Path(f"{name}.jsonl").write_text("\n".join(map(json.dumps, outputs)), encoding="utf-8")
+    stands_for = {"DB": "studies/demo.db", "NAME": "exact_match"}
+    lines = [[stands_for.get(word, word) for word in words if word != "..."] for words in command_lines()]
+    assert len(lines) > 15
+    for words in lines:
+        assert make_parser().parse_args(words).command.__name__ == words[0]
+        if words[0] not in ELSEWHERE and not any("HOST" in word for word in words):
+            assert main(words) == 0, words
+    assert Path("report.html").exists()
+    assert Path("studies/demo.parquet").exists()
+
+
+def test_what_is_run_elsewhere_is() -> None:
+    root = Path(__file__).parents[1]
+    for place in ELSEWHERE.values():
+        module, _, name = place.partition("::")
+        assert name in defined(root / module)
 
 
 def test_every_name_is_told() -> None:

@@ -136,9 +136,14 @@ def test_the_best_trial_is_a_fully_evaluated_one(tmp_path: Path) -> None:
     assert names == ["model default", "greedy", "best"]
 
 
-def test_a_grid_ends_when_it_is_exhausted() -> None:
+@pytest.mark.parametrize("concurrency", [1, 4])
+def test_a_grid_ends_when_it_is_exhausted(concurrency: int, caplog: pytest.LogCaptureFixture) -> None:
     space = SearchSpace(temperature=Float(0.5, 1.5, step=0.5), generation_seed=Categorical([0, 1]), max_new_tokens=2)
-    study = make_tuner().search(space, n_trials=50, sampler="grid", pruner="none", show_progress=False)
+    with caplog.at_level(logging.INFO):
+        study = make_tuner().search(
+            space, n_trials=50, sampler="grid", pruner="none", concurrency=concurrency, show_progress=False
+        )
+    assert caplog.text.count("no further trials: every point of the grid has been proposed") == 1
     points = [(trial.params["temperature"], trial.params["generation_seed"]) for trial in study.trials[2:]]
     assert sorted(points) == [(t, s) for t in (0.5, 1.0, 1.5) for s in (0, 1)]
 
@@ -324,3 +329,51 @@ def test_progress_is_shown_on_standard_error(capfd: pytest.CaptureFixture[str]) 
     captured = capfd.readouterr()
     assert captured.out == ""
     assert "trial 1 [greedy]" in captured.err
+
+
+class NoLookingAhead:
+    """An engine that cannot compute some rows, around one that can."""
+
+    def __init__(self, engine: Any, rows: set[int]) -> None:
+        self.engine, self.rows = engine, rows
+
+    def generate(self, requests: Any, on_tokens: Any = None, upcoming: Any = ()) -> Any:
+        if any(request.row in self.rows for request in (*requests, *upcoming)):
+            raise TrialError("its logits hold NaN")
+        return self.engine.generate(requests, on_tokens)
+
+
+def test_what_is_looked_ahead_at_fails_no_trial(tmp_path: Path) -> None:
+    """A rung that a trial is pruned before, and never comes to, may be what cannot be generated."""
+    tuner = make_tuner()
+    last = {sample.row for sample in tuner.task.search[12:]}
+    tuner._backend = dataclasses.replace(tuner._backend, engine=NoLookingAhead(tuner._backend.engine, last))
+    with pytest.raises(TrialError, match="all 2 trials failed, the first with: its logits hold NaN"):
+        search(tuner, tmp_path / "x.db", 2, baselines=False, concurrency=2, pruner="none")
+    store = CompletionStore(open_storage(f"sqlite:///{tmp_path / 'x.db'}"))
+    study = optuna.load_study(study_name="llmsearch", storage=f"sqlite:///{tmp_path / 'x.db'}")
+    assert [trial.state for trial in study.trials] == [TrialState.FAIL] * 2
+    assert [len(store.load(study_key(study), number)) for number in (0, 1)] == [12, 12]
+
+
+def test_stored_scores_are_not_computed_again(tmp_path: Path) -> None:
+    scored: list[int] = []
+
+    def counting(references: list[dict[str, str]], predictions: list[str]) -> list[float]:
+        scored.append(len(predictions))
+        return scorer(references, predictions)
+
+    rounds = iter(range(100))
+    arguments: dict[str, Any] = {"concurrency": 2, "pruner": "none", "baselines": False}
+    stopped = search(
+        make_tuner(scorer=counting), tmp_path / "x.db", 3, should_stop=lambda: next(rounds) == 3, **arguments
+    )
+    assert TrialState.RUNNING in {trial.state for trial in stopped.trials}
+    study = search(make_tuner(scorer=counting), tmp_path / "x.db", 3, **arguments)
+    assert sum(scored) == 3 * len(ROWS)
+    assert study.best_value == search(make_tuner(), None, 3, **arguments).best_value
+
+
+def test_presets_must_fit_into_the_models_window() -> None:
+    with pytest.raises(ConfigurationError, match="window"):
+        search(make_tuner(), None, 3, presets=[{"max_new_tokens": 4096}])

@@ -365,7 +365,7 @@ def test_what_a_grid_refuses(dimension: Float, message: str) -> None:
 
 
 def test_a_grid_refuses_a_logarithmic_integer() -> None:
-    with pytest.raises(ParameterError, match=r"^`top_k` is continuous"):
+    with pytest.raises(ParameterError, match=r"^`top_k` is logarithmic, which a grid search cannot list: "):
         SearchSpace(top_k=Int(1, 9, log=True)).grid()
 
 
@@ -560,3 +560,24 @@ def test_what_conditions_keep_apart_is_a_space(parameters: dict[str, Any]) -> No
     space = SearchSpace(**parameters)
     for seed in range(30):
         space.suggest(random_study(seed).ask())  # GenerationParams itself refuses what clashes
+
+
+def test_a_grid_that_cannot_be_listed_is_refused() -> None:
+    space = SearchSpace(top_k=Int(1, 1000), generation_seed=Int(0, 2**32 - 1))
+    with pytest.raises(ParameterError, match=r"^the grid has 4,294,967,296,000 points, and at most 100,000 can be"):
+        space.grid()
+
+
+def test_a_condition_may_be_that_another_does_not_hold() -> None:
+    space = SearchSpace(
+        do_sample=Categorical([True, False]),
+        top_k=Categorical([10, 20], when={"do_sample": True}),
+        temperature=Float(0.1, 1.0, when={"do_sample": True}),
+        repetition_penalty=Categorical([1.1], when={"top_k": None, "temperature": None}),
+    )
+    for sampled in (True, False):
+        study = random_study(0)
+        study.enqueue_trial({"do_sample": sampled})
+        assert (space.suggest(study.ask()).repetition_penalty is None) == sampled
+    with pytest.raises(ParameterError, match="`temperature` can never be None in this space"):
+        SearchSpace(temperature=Float(0.1, 1.0), top_k=Categorical([10], when={"temperature": None}))

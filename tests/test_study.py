@@ -15,6 +15,7 @@ from llmsearch_optuna.study import (
     check_fingerprint,
     describe_params,
     open_study,
+    study_fingerprint,
     study_key,
     trial_params,
 )
@@ -187,3 +188,14 @@ def test_the_fingerprint_is_checked_but_for_the_space(storage: RDBStorage) -> No
 )
 def test_describe_params(params: GenerationParams, text: str) -> None:
     assert describe_params(params) == text
+
+
+def test_a_study_that_lost_its_fingerprint_is_refused(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/x.db"
+    create(open_storage(url), "one")
+    with sqlite3.connect(tmp_path / "x.db") as connection:
+        connection.execute("DELETE FROM study_user_attributes WHERE key = 'llmsearch_fingerprint'")
+    connection.close()
+    said = "study `one` is damaged (what it was made for is lost): `llmsearch-optuna fsck` says what is whole"
+    assert refused(StorageError, lambda: study_fingerprint(open_study(url)[0])) == said
+    assert refused(StorageError, lambda: create(open_storage(url), "one")) == said

@@ -250,3 +250,9 @@ def test_the_fingerprint_changes_with_all_that_scores_depend_on() -> None:
         samples, seed=0, holdout_size=2, holdout_stratify_col="kind", strata=["x"] * 6
     ).fingerprint()
     assert stratified == {**base, "hold-out stratified by": "kind"}
+
+
+def test_what_json_has_no_number_for_is_stored_as_text() -> None:
+    rows = [sample(0, reference={"answer": float("nan")}), sample(1, reference={"answer": float("-inf")})]
+    stored = Task.split(rows, seed=1, search_size=None, holdout_size=0).stored()
+    assert {row.row: row.reference["answer"] for row in stored} == {0: "NaN", 1: "-Infinity"}

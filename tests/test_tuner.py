@@ -23,7 +23,7 @@ from llmsearch_optuna import (
     trial_params,
 )
 from llmsearch_optuna.dimensions import Categorical, Float
-from llmsearch_optuna.errors import ConfigurationError, LlmsearchError, TaskError
+from llmsearch_optuna.errors import ConfigurationError, LlmsearchError, TaskError, TrialError
 
 ROWS = [{"question": f"How many apples are {i} and {i}?", "answer": str(2 * i)} for i in range(12)]
 COLUMNS = {"input_cols": ["question"], "eval_cols": ["answer"]}
@@ -196,6 +196,14 @@ def test_a_model_whose_own_parameters_are_not_served_is_compared_with_greedy_alo
     assert "no baseline with the model's own parameters: the model's generation config asks for early" in caplog.text
 
 
+def test_the_diagnosis_tells_what_a_generation_config_asks_for_in_vain() -> None:
+    model: Any = tiny_model()
+    model.generation_config.update(min_length=2, min_new_tokens=2)
+    found = make_tuner(model=model).diagnosis()
+    assert found["left out"] == "min_length = 2, min_new_tokens = 2, which its generation config asks for"
+    assert "left out" not in make_tuner().diagnosis()
+
+
 def test_an_encoder_decoder_model_works_the_same() -> None:
     tuner = make_tuner(model=tiny_model("t5"), is_encoder_decoder=True)
     assert len(tuner.get_score({"temperature": 1.0, "max_new_tokens": 4}).outputs) == len(ROWS)
@@ -251,6 +259,35 @@ def test_a_score_outside_the_declared_range_fails_the_trial() -> None:
     assert re.fullmatch(r"row \d+ scored 0\.\d+, but `score_range` is \[0.0, 0.32\]", failed[0].user_attrs["error"])
 
 
+def test_an_output_preproc_that_fails_is_told_with_its_row() -> None:
+    tuner = make_tuner(output_preproc=lambda text: text[10_000])
+    with pytest.raises(TrialError, match=r"^output_preproc raised IndexError: .* on row 0$"):
+        tuner.get_score({"do_sample": False, "max_new_tokens": 2})
+
+
+@pytest.mark.parametrize("replaced", ["model", "replay_bytes", "is_encoder_decoder", "tokenizer_decode_args"])
+def test_what_a_prediction_function_makes_useless_is_refused(replaced: str) -> None:
+    given = {"model": "org/model", "replay_bytes": 0, "is_encoder_decoder": False, "tokenizer_decode_args": {}}
+    arguments = {"model": None, "custom_pred_function": lambda prompts, params: prompts, replaced: given[replaced]}
+    with pytest.raises(ConfigurationError, match="`custom_pred_function`"):
+        make_tuner(**arguments)
+
+
+@pytest.mark.parametrize("ending", [{"stop": ["x"]}, {"eos_token_id": 3}])
+def test_a_prediction_function_is_not_told_how_to_end(ending: dict[str, Any]) -> None:
+    tuner = make_tuner(model=None, custom_pred_function=lambda prompts, params: prompts)
+    with pytest.raises(ConfigurationError, match="let the function stop itself"):
+        tuner.get_score({"temperature": 1.0, **ending})
+
+
+def test_a_generation_config_that_is_out_of_range_is_no_baseline(caplog: pytest.LogCaptureFixture) -> None:
+    model: Any = tiny_model()
+    model.generation_config.update(do_sample=True, top_p=0.0)
+    study = make_tuner(model=model).search(SPACE, n_trials=2, show_progress=False)
+    assert [trial.user_attrs.get("baseline") for trial in study.trials] == ["greedy", None]
+    assert "the model's generation config holds what no engine serves: `top_p` must be in (0, 1]" in caplog.text
+
+
 class TestBadInput:
     @pytest.mark.parametrize(
         ("changes", "message"),
@@ -284,7 +321,7 @@ class TestBadInput:
             ({"search_size": 20}, "12 samples cannot be split into 20 to search on and 0 to hold out"),
             (
                 {"model": None, "custom_pred_function": list, "stop": ["x"]},
-                "stop has no effect on custom_pred_function",
+                "`stop` has no effect with `custom_pred_function`",
             ),
             ({"model": tiny_model(vocab_size=300)}, "the tokenizer has .* token ids but the model embeds only 300"),
             (
@@ -320,6 +357,9 @@ class TestBadInput:
             ({"top_p": 1.3}, r"`top_p` must be in \(0, 1\], got 1.3"),
             ({"penalty_alpha": 0.6}, "`penalty_alpha`: contrastive search is gone from transformers since 5.0"),
             ({"num_beams": 4, "mirostat_tau": 3}, "`mirostat_tau` cannot go with `num_beams` > 1"),
+            ({"stop": "###"}, "stop must be a list of texts that are not empty, got '###'"),
+            ({"stop": [""]}, r"stop must be a list of texts that are not empty, got \[''\]"),
+            ({"eos_token_id": "</s>"}, "`eos_token_id` must be a token id or a list of them, got '</s>'"),
         ],
     )
     def test_get_score_refuses_wrong_parameters(self, arguments: dict[str, Any], message: str) -> None:

@@ -129,7 +129,7 @@ class TestSearch:
     def test_a_grid_is_searched_to_its_end(self) -> None:
         space = SearchSpace(temperature=Categorical([0.5, 1.5]), generation_seed=Categorical([0, 1]), max_new_tokens=4)
         tuner = ending_tuner()
-        study = tuner.search(space, objectives=BOTH, sampler="grid", concurrency=1, show_progress=False)
+        study = tuner.search(space, objectives=BOTH, sampler="grid", show_progress=False)
         assert len(study.trials) == 2 + 4
 
     def test_other_objectives_are_refused_under_the_same_name(self, tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from llmsearch_optuna import Tuner
 from llmsearch_optuna.rounds import began, ended
 from llmsearch_optuna.storage import CompletionStore, Leases, open_storage, shown_url
 from llmsearch_optuna.study import BASELINE, ENDED, ROUND, TIMINGS, open_study, study_key, trial_params
+from llmsearch_optuna.verdict import confirm_command
 
 CONTEXT = multiprocessing.get_context("forkserver")
 LAPSE_S = 1.0
@@ -235,7 +236,7 @@ def test_the_worker_command(server_url: str, study_file: Path) -> None:
         assert connection.execute(sa.text("SELECT count(*) FROM llmsearch_leases")).scalar() == 0
     wanted = str(len(study.get_trials(deepcopy=False)) + 1)
     done = subprocess.run([*command, "--trials", wanted], capture_output=True, text=True, env=environment, check=True)
-    assert f"llmsearch-optuna confirm {shown_url(server_url)} --study shared" in done.stdout
+    assert confirm_command(shown_url(server_url), "shared") in done.stdout
     assert "held-out samples" not in done.stdout
     assert {trial.state for trial in study.get_trials()} == {TrialState.COMPLETE}
 

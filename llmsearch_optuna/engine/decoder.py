@@ -10,6 +10,7 @@ from torch import Tensor
 from llmsearch_optuna.engine.attention import attention_windows, decode_masks, takes_additive_masks
 from llmsearch_optuna.engine.cache import KeysValues, SlotCache
 from llmsearch_optuna.engine.forward import Forward
+from llmsearch_optuna.engine.model import context_window, embedding_weight
 
 __all__ = ["SlotDecoder"]
 
@@ -28,6 +29,8 @@ class SlotDecoder:
     Attributes:
         cache: Keys and values of the rows.
         capacity: Places per row.
+        vocabulary: How many tokens the model knows.
+        window: How many positions; ``None`` where there is no limit.
 
     Raises:
         ModelError: The model's attention takes no masks of our own.
@@ -36,6 +39,8 @@ class SlotDecoder:
     def __init__(self, forward: Forward, like: Sequence[KeysValues], slots: int, capacity: int) -> None:
         self.cache = SlotCache(like, slots, capacity)
         self.capacity = capacity
+        self.vocabulary = len(embedding_weight(forward.model))
+        self.window = context_window(forward.model)
         self._forward = forward
         self._windows = attention_windows(forward.model)
         self._additive = like[0].keys.dtype if takes_additive_masks(forward.model) else None

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from llmsearch_optuna.engine.base import Completion, Request, TokenCallback
-from llmsearch_optuna.errors import TrialError
+from llmsearch_optuna.engine.base import Completion, Request, Stopping, TokenCallback
+from llmsearch_optuna.errors import ConfigurationError, TrialError
 
 __all__ = ["FunctionEngine", "PredictionFunction"]
 
@@ -31,14 +31,20 @@ class FunctionEngine:
         """Generates one completion per request; see `Engine.generate`. The function's tokens are not known.
 
         Raises:
+            ConfigurationError: A request is to end with certain tokens or texts, which the function does not know of.
             TrialError: The function raised, or did not return one string per prompt.
         """
+        if any(request.stopping != Stopping() for request in requests):
+            raise ConfigurationError(
+                "stop, eos_token_id and stopping_criteria have no effect on custom_pred_function: let the function "
+                "stop itself"
+            )
         completions: dict[int, Completion] = {}
         for params in dict.fromkeys(request.params for request in requests):
             rows = [index for index, request in enumerate(requests) if request.params == params]
             prompts = [requests[index].prompt for index in rows]
             try:
-                texts = list(self._function(prompts, dict(params.to_dict())))
+                texts = list(self._function(prompts, params.to_dict()))
             except Exception as error:  # the user's code may raise anything
                 raise TrialError(f"custom_pred_function raised {type(error).__name__}: {error}") from error
             if len(texts) != len(rows) or not all(isinstance(text, str) for text in texts):

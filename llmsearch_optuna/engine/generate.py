@@ -55,7 +55,7 @@ class GenerateEngine:
         self._model = model
         self._generate: Callable[..., object] = cast("Any", model).generate
         self._tokenizer = tokenizer
-        self._decode_args = {"skip_special_tokens": True} if decode_args is None else dict(decode_args)
+        self._decode_args = decode_args
         self._pad_token_id = pad_token_id(model, tokenizer)
         self._generation_config = neutral_config(model, self._pad_token_id, use_cache=batching.use_cache)
         self.batching = batching
@@ -147,6 +147,11 @@ def neutral_config(model: PreTrainedModel, pad_token: int, *, use_cache: bool = 
         "pad_token_id": pad_token,
         "use_cache": use_cache,
     }
+    # Values must be set, not unset, as with the others.
+    if config.min_new_tokens is not None:
+        neutral |= {"min_new_tokens": 0, "min_length": None}  # which is warned of beside it
+    if config.exponential_decay_length_penalty is not None:
+        neutral["exponential_decay_length_penalty"] = (2**31, 1.0)
     for name, value in neutral.items():
         setattr(config, name, value)
     return config

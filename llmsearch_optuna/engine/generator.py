@@ -66,29 +66,32 @@ def choose_generator(
         raise ConfigurationError(f"batch_size must be >= 1, got {batch_size}")
     if replay_bytes is not None and replay_bytes < 0:
         raise ConfigurationError(f"replay_bytes must be >= 0, got {replay_bytes}")
+    of_models = {
+        "replay_bytes": replay_bytes,
+        "is_encoder_decoder": is_encoder_decoder,
+        "tokenizer_decode_args": decode_args,
+    }
     if server is not None:
-        of_models = {
-            "model": model,
-            "custom_pred_function": custom_pred_function,
-            "device": device,
-            "replay_bytes": replay_bytes,
-            "is_encoder_decoder": is_encoder_decoder,
-            "tokenizer_encode_args": encode_args,
-            "tokenizer_decode_args": decode_args,
-        }
-        for name, value in of_models.items():
-            if value is not None:
-                raise ConfigurationError(f"`{name}` has no effect with `engine`, as a server generates: leave it out")
+        _refuse(
+            "`engine`, as a server generates",
+            model=model,
+            custom_pred_function=custom_pred_function,
+            device=device,
+            tokenizer_encode_args=encode_args,
+            **of_models,
+        )
         # The server puts messages into its own chat template.
         writer = None if source.has_messages else tokenizer
         start = functools.partial(
             server_backend, server, writer, chat=source.has_messages, prefilled=source.begins_the_answer
         )
         return Generator(writer, start)
+    if custom_pred_function is not None:
+        _refuse("`custom_pred_function`, which generates by itself", stop=stops or None, **of_models)
+        if isinstance(model, str):
+            raise ConfigurationError("with `custom_pred_function`, no model is loaded: pass `tokenizer` in its place")
     loaded, writer = _loaded(model, tokenizer, device)
     if custom_pred_function is not None:
-        if stops:
-            raise ConfigurationError("stop has no effect on custom_pred_function: let the function stop itself")
         return Generator(writer, functools.partial(function_backend, custom_pred_function, writer))
     if loaded is None:
         raise ModelError("pass a model, or a custom_pred_function in its place, or an engine")
@@ -102,6 +105,12 @@ def choose_generator(
         is_encoder_decoder=is_encoder_decoder,
     )
     return Generator(writer, start)
+
+
+def _refuse(in_the_place: str, **arguments: object) -> None:
+    for name, value in arguments.items():
+        if value is not None:
+            raise ConfigurationError(f"`{name}` has no effect with {in_the_place}: leave it out")
 
 
 def _loaded(

@@ -1,12 +1,10 @@
 """Rows so long that the model would treat them by their company."""
 
-from collections.abc import Sequence
-
 from transformers import PreTrainedModel
 
-from llmsearch_optuna.engine.base import Completion, Engine, Request, TokenCallback
+from llmsearch_optuna.engine.base import Request
 
-__all__ = ["LongRowEngine", "common_length"]
+__all__ = ["common_length", "may_become"]
 
 
 def common_length(model: PreTrainedModel) -> int | None:
@@ -27,32 +25,6 @@ def common_length(model: PreTrainedModel) -> int | None:
     return min(lengths, default=None)
 
 
-class LongRowEngine:
-    """Sends rows that may become too long for company to an engine that takes them one by one.
-
-    Args:
-        rows: Serves all others.
-        alone: Serves long rows.
-        length: How long a row must not become in company; see `common_length`.
-
-    Attributes:
-        rows: The first of them.
-    """
-
-    def __init__(self, rows: Engine, alone: Engine, length: int) -> None:
-        self.rows = rows
-        self._alone = alone
-        self._length = length
-
-    def generate(
-        self, requests: Sequence[Request], on_tokens: TokenCallback | None = None, upcoming: Sequence[Request] = ()
-    ) -> list[Completion]:
-        """Generates one completion per request; see `Engine.generate`."""
-        short = [request for request in requests if not self._is_long(request)]
-        ahead = [request for request in upcoming if not self._is_long(request)] if short else []
-        completions = iter(self.rows.generate(short, on_tokens, ahead) if short else [])
-        others = iter(self._alone.generate([request for request in requests if self._is_long(request)], on_tokens))
-        return [next(others if self._is_long(request) else completions) for request in requests]
-
-    def _is_long(self, request: Request) -> bool:
-        return len(request.prompt_ids) + request.params.max_new_tokens >= self._length
+def may_become(length: int, request: Request) -> bool:
+    """Whether a row may have so many tokens in the end, with those of its prompt."""
+    return len(request.prompt_ids) + request.params.max_new_tokens >= length

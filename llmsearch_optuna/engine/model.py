@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,7 +20,8 @@ from transformers.utils.import_utils import is_peft_available
 from transformers.utils.peft_utils import find_adapter_config_file
 
 from llmsearch_optuna.engine.base import Stopping
-from llmsearch_optuna.errors import ModelError
+from llmsearch_optuna.errors import ModelError, ParameterError
+from llmsearch_optuna.generation_config import PENALTIES, WARPERS
 from llmsearch_optuna.params import BEAM_PARAMETERS, GenerationParams
 
 __all__ = [
@@ -34,6 +36,7 @@ __all__ = [
     "left_out",
     "load_model",
     "model_fingerprint",
+    "only_in_generate",
     "pad_token_id",
     "place_model",
 ]
@@ -113,7 +116,9 @@ def load_model(
             **shared,
             **placement,
         )
-    except (OSError, ValueError, ImportError, KeyError) as error:
+    except ModelError:
+        raise
+    except Exception as error:  # several libraries read what a stranger wrote
         reason = " ".join(str(error).split())
         if "trust_remote_code" in reason:
             reason = "it comes with code of its own, which is not run here: load it yourself, and pass the loaded model"
@@ -247,32 +252,30 @@ def default_params(model: PreTrainedModel, *, max_new_tokens: int, generation_se
             f"the model's generation config asks for early_stopping={config.early_stopping!r}, which no engine serves: "
             "set model.generation_config.early_stopping = False to have it without"
         )
-    names = ["repetition_penalty", "encoder_repetition_penalty", "no_repeat_ngram_size", "prompt_lookup_num_tokens"]
-    if (config.num_beams or 1) > 1:
-        names = [*names[:-1], *BEAM_PARAMETERS]
+    names = [*PENALTIES, *(BEAM_PARAMETERS if (config.num_beams or 1) > 1 else ("prompt_lookup_num_tokens",))]
     values: dict[str, Any] = {}
     if config.do_sample:
-        names += ["temperature", "top_h", "top_k", "top_p", "min_p", "typical_p", "epsilon_cutoff", "eta_cutoff"]
+        names += WARPERS
         values = {"temperature": 1.0, "top_k": 50}
     values |= {name: getattr(config, name) for name in names if getattr(config, name, None) is not None}
-    return GenerationParams.from_dict(
-        {
-            **values,
-            "do_sample": bool(config.do_sample),
-            "max_new_tokens": max_new_tokens,
-            "generation_seed": generation_seed,
-        }
-    )
+    given = {"do_sample": bool(config.do_sample), "max_new_tokens": max_new_tokens, "generation_seed": generation_seed}
+    try:
+        return GenerationParams.from_dict({**values, **given})
+    except ParameterError as error:
+        raise ModelError(f"the model's generation config holds what no engine serves: {error}") from error
 
 
-def left_out(model: PreTrainedModel, *, in_generate: bool) -> dict[str, Any]:
-    """What the model's generation config asks for and no completion will have.
+def left_out(model: PreTrainedModel) -> dict[str, Any]:
+    """What the model's generation config asks for and no completion will have."""
+    return _asked_for(model, _NEVER_SERVED)
 
-    Args:
-        model: The model.
-        in_generate: Whether ``model.generate`` serves it, which sees to some of them.
-    """
-    neutral = _NEVER_SERVED if in_generate else _NEVER_SERVED | _ONLY_IN_GENERATE
+
+def only_in_generate(model: PreTrainedModel) -> dict[str, Any]:
+    """What the model's generation config asks for that ``model.generate`` alone sees to."""
+    return _asked_for(model, _ONLY_IN_GENERATE)
+
+
+def _asked_for(model: PreTrainedModel, neutral: Mapping[str, Any]) -> dict[str, Any]:
     found = {name: getattr(model.generation_config, name, None) for name in neutral}
     return {name: value for name, value in found.items() if value is not None and value != neutral[name]}
 

@@ -16,7 +16,7 @@ from transformers import (
     StoppingCriteriaList,
 )
 
-from llmsearch_optuna.engine.base import Completion, Engine, Request, TokenCallback
+from llmsearch_optuna.engine.base import Completion, Request, TokenCallback
 from llmsearch_optuna.engine.generate import neutral_config
 from llmsearch_optuna.engine.memory import NOT_EVEN_ONE_ROW, is_out_of_memory, release_memory
 from llmsearch_optuna.engine.model import embedding_weight, pad_token_id
@@ -25,39 +25,11 @@ from llmsearch_optuna.engine.stopping import RowStopper
 from llmsearch_optuna.errors import MemoryExhaustedError, TrialError
 from llmsearch_optuna.sampling import SamplingRows, check_logits, filtered_logits, penalise, prompt_key
 
-__all__ = ["ModeEngine", "SoloEngine", "beam_seed"]
+__all__ = ["SoloEngine", "beam_seed", "needs_solo"]
 
 _NO_TOKEN = -1
 # Of all tokens but the one that was drawn. Prompt lookup takes -inf for a ban, and asks with made-up logits.
 _NOT_DRAWN = -1e9
-
-
-class ModeEngine:
-    """Sends every request to the engine that has its decoding mode.
-
-    Args:
-        rows: Serves greedy decoding and sampling, many rows at once.
-        solo: Serves all other modes.
-
-    Attributes:
-        rows: The first of them.
-    """
-
-    def __init__(self, rows: Engine, solo: "SoloEngine") -> None:
-        self.rows = rows
-        self._solo = solo
-
-    def generate(
-        self, requests: Sequence[Request], on_tokens: TokenCallback | None = None, upcoming: Sequence[Request] = ()
-    ) -> list[Completion]:
-        """Generates one completion per request; see `Engine.generate`."""
-        together = [request for request in requests if _in_rows(request)]
-        alone = [request for request in requests if not _in_rows(request)]
-        # Without requests there is nothing to wait for: what is upcoming would be begun and left.
-        ahead = [request for request in upcoming if _in_rows(request)] if together else []
-        completions = iter(self.rows.generate(together, on_tokens, ahead) if together else [])
-        others = iter(self._solo.generate(alone, on_tokens))
-        return [next(completions if _in_rows(request) else others) for request in requests]
 
 
 class SoloEngine:
@@ -86,7 +58,7 @@ class SoloEngine:
         self._model = model
         self._generate: Callable[..., Tensor] = cast("Any", model).generate
         self._tokenizer = tokenizer
-        self._decode_args = {"skip_special_tokens": True} if decode_args is None else dict(decode_args)
+        self._decode_args = decode_args
         self._config = neutral_config(model, pad_token_id(model, tokenizer), use_cache=use_cache)
 
     def generate(
@@ -177,8 +149,9 @@ def beam_seed(request: Request) -> int:
     return prompt_key([request.params.generation_seed, *request.prompt_ids])
 
 
-def _in_rows(request: Request) -> bool:
-    return request.params.mode in ("greedy", "sampling")
+def needs_solo(request: Request) -> bool:
+    """Whether a request has a mode that takes no company."""
+    return request.params.mode not in ("greedy", "sampling")
 
 
 class _BeamScores(LogitsProcessor):
@@ -196,8 +169,8 @@ class _BeamScores(LogitsProcessor):
         self.start = self.start or input_ids.shape[1]
         beams, params = len(scores), self._request.params
         penalised = penalise(scores, [params] * beams, [self._request.prompt_ids] * beams, input_ids.tolist())
-        check_logits(penalised)
         if params.greedy:
+            check_logits(penalised)
             return penalised
         return filtered_logits(penalised, SamplingRows.build([params] * beams, [0] * beams, scores.device))
 

@@ -63,6 +63,7 @@ class PromptCache:
         self._logits_device = forward.device
         self._on_device: dict[tuple[int, ...], Prefill] = {}
         self._on_host: dict[tuple[int, ...], Prefill] = {}
+        self._device_used = self._host_used = 0
         self._latest: tuple[tuple[int, ...], Prefill] | None = None
 
     def get(self, prompt_ids: tuple[int, ...]) -> Prefill:
@@ -79,9 +80,12 @@ class PromptCache:
             return prefilled
         self._logits_device = prefilled.logits.device
         self._latest = prompt_ids, prefilled
-        if _total(self._on_device) + prefilled.nbytes <= self._device_bytes:
+        size = prefilled.nbytes
+        if self._device_used + size <= self._device_bytes:
             self._on_device[prompt_ids] = prefilled
-        elif _total(self._on_host) + prefilled.nbytes <= self._host_bytes:
+            self._device_used += size
+        elif self._host_used + size <= self._host_bytes:
+            self._host_used += size
             layers = tuple(layer.to("cpu") for layer in prefilled.layers)
             self._on_host[prompt_ids] = Prefill(layers, prefilled.logits.to("cpu"))
         return prefilled
@@ -89,12 +93,9 @@ class PromptCache:
     def shrink(self) -> None:
         """Gives the device's memory back, and takes half as much from now on."""
         self._on_device.clear()
+        self._device_used = 0
         self._latest = None
         self._device_bytes //= 2
-
-
-def _total(kept: dict[tuple[int, ...], Prefill]) -> int:
-    return sum(prefilled.nbytes for prefilled in kept.values())
 
 
 def _budget(device: torch.device) -> int:

@@ -72,12 +72,13 @@ class Row:
             # The token may be drawn again before it is appended, where memory ran out in between.
             self._next_mu = self.mirostat_mu - eta * (surprise - params.mirostat_tau)
 
-    def completion(self, decode_args: Mapping[str, Any]) -> Completion:
+    def completion(self, decode_args: Mapping[str, Any] | None) -> Completion:
         """The completion, cut before its stop string.
 
         Args:
-            decode_args: The tokenizer's keyword arguments for decoding.
+            decode_args: The tokenizer's keyword arguments for decoding; special tokens are skipped by default.
         """
+        decode_args = {"skip_special_tokens": True} if decode_args is None else decode_args
         text = str(self._tokenizer.decode(self.token_ids, **decode_args))
         cuts = [text.find(stop) for stop in self.request.stopping.strings if stop in text]
         return Completion(

@@ -107,7 +107,7 @@ class ExactShapes:
 
 
 def _next_length(places: int) -> int:
-    """Multiples of 32, then of 64 from 256 on, of 128 from 512 on, ...: a seventh of a length unused from there on."""
+    """Multiples of 32, then of 64 from 256 on, of 128 from 512 on, ...: at most a fifth of it unused from there on."""
     step = 32
     while places > 8 * step:
         step *= 2
@@ -121,4 +121,7 @@ def _filled(decoder: SlotDecoder) -> torch.Generator:
 
 
 def _step(decoder: SlotDecoder, tokens: Tensor, positions: Tensor, length: int) -> Tensor:
-    return decoder.step(tokens.tolist(), positions.tolist(), length).clone()
+    """A step on tokens and at positions that the model has."""
+    if decoder.window is not None:
+        positions = positions.clamp(max=decoder.window - 1)
+    return decoder.step((tokens % decoder.vocabulary).tolist(), positions.tolist(), length).clone()

@@ -81,7 +81,7 @@ class SlotEngine:
         prompts: PromptCache | None = None,
     ) -> None:
         self._tokenizer = tokenizer
-        self._decode_args = {"skip_special_tokens": True} if decode_args is None else dict(decode_args)
+        self._decode_args = decode_args
         self._prompts = PromptCache(forward) if prompts is None else prompts
         self._store = PrefixStore(free_memory(forward.device) // 4 if replay_bytes is None else replay_bytes)
         self._lanes = Lanes(forward, self._prompts, self._store, slots)
@@ -109,14 +109,20 @@ class SlotEngine:
         wanted = set(requests)
         try:
             self._keep({*requests, *upcoming})
+            has_begun = False
             while not wanted <= self._finished.keys():
                 try:
-                    self._begin(requests, upcoming, on_tokens)
+                    if not has_begun:
+                        self._begin(requests, upcoming, on_tokens)
+                        has_begun = True
                     self._advance(wanted, on_tokens)
+                    continue
                 except RuntimeError as error:
                     if not is_out_of_memory(error):
                         raise
-                    self._make_room()
+                # Not in the handler, whose traceback keeps the tensors of the step that failed.
+                self._make_room()
+                has_begun = False
         except BaseException:
             # Ctrl-C too may have come while something was half written, and the next call must not build on it.
             self._waiting.clear()

@@ -11,7 +11,7 @@ from llmsearch_optuna.engine.base import FinishReason, Request, Stopping
 from llmsearch_optuna.errors import ParameterError
 from llmsearch_optuna.params import GenerationParams
 
-__all__ = ["GenerationArguments", "MultiTokenStoppingCriteria", "RowStopper", "split_generation_args"]
+__all__ = ["GenerationArguments", "MultiTokenStoppingCriteria", "RowStopper", "split_generation_args", "stop_texts"]
 
 
 class RowStopper:
@@ -111,6 +111,17 @@ class GenerationArguments(NamedTuple):
     stopping: Stopping
 
 
+def stop_texts(stop: object) -> tuple[str, ...]:
+    """The texts that end a completion.
+
+    Raises:
+        ParameterError: It is no list of texts, or one is empty.
+    """
+    if not isinstance(stop, list | tuple) or not all(isinstance(text, str) and text for text in stop):
+        raise ParameterError(f"stop must be a list of texts that are not empty, got {stop!r}")
+    return tuple(stop)
+
+
 def split_generation_args(values: Mapping[str, Any], stopping: Stopping) -> GenerationArguments:
     """Parts parameters from what ends a completion.
 
@@ -120,13 +131,16 @@ def split_generation_args(values: Mapping[str, Any], stopping: Stopping) -> Gene
         stopping: What ends a completion by itself.
 
     Raises:
-        ParameterError: A parameter is unknown or out of its range.
+        ParameterError: A parameter is unknown or out of its range, or `stop` or `eos_token_id` is none.
     """
     rest = dict(values)
     eos = rest.pop("eos_token_id", None)
     if eos is not None:
-        stopping = dataclasses.replace(stopping, eos_token_ids=(eos,) if isinstance(eos, int) else tuple(eos))
-    strings = tuple(rest.pop("stop", ()))
+        ids = eos if isinstance(eos, list | tuple) else [eos]
+        if not all(isinstance(token, int) for token in ids):
+            raise ParameterError(f"`eos_token_id` must be a token id or a list of them, got {eos!r}")
+        stopping = dataclasses.replace(stopping, eos_token_ids=tuple(ids))
+    strings = stop_texts(rest.pop("stop", ()))
     criteria = tuple(rest.pop("stopping_criteria", None) or ())
     stopping = dataclasses.replace(
         stopping,

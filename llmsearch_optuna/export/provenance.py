@@ -13,12 +13,12 @@ import optuna
 
 from llmsearch_optuna import __version__
 from llmsearch_optuna.errors import StorageError
-from llmsearch_optuna.finalists import find_trial, select_finalists
+from llmsearch_optuna.finalists import find_trial
 from llmsearch_optuna.objectives import score_of, tokens_of
 from llmsearch_optuna.params import GenerationParams
 from llmsearch_optuna.study import study_fingerprint, trial_params
 from llmsearch_optuna.study_file import STUDY_FILE
-from llmsearch_optuna.verdict import stored_verdict
+from llmsearch_optuna.verdict import current_verdict
 
 __all__ = ["Provenance", "trace"]
 
@@ -84,6 +84,7 @@ def trace(study: optuna.Study, trial: int | None = None) -> Provenance:
     found = find_trial(study, trial)
     fingerprint = study_fingerprint(study)
     model, data = _named(study)
+    verdict = current_verdict(study)
     return Provenance(
         study=study.study_name,
         trial=found.number,
@@ -97,7 +98,7 @@ def trace(study: optuna.Study, trial: int | None = None) -> Provenance:
         data=data,
         stop=_stop(fingerprint.get("stopping", "")),
         fingerprint=fingerprint,
-        verdict=_verdict(study),
+        verdict=None if verdict is None else verdict.sentence,
         params=trial_params(found),
         exported=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
         versions={
@@ -115,7 +116,8 @@ def _named(study: optuna.Study) -> tuple[str | None, str | None]:
         return None, None
     try:
         file = tomllib.loads(kept["text"])
-        return str(file["model"]["name"]), str(file["data"]["path"])
+        model = file["model"]["name"] if "model" in file else file["engine"].get("model")
+        return None if model is None else str(model), str(file["data"]["path"])
     except (KeyError, TypeError, ValueError) as error:
         raise StorageError(f"the study file that study `{study.study_name}` keeps is damaged: {error}") from error
 
@@ -128,10 +130,3 @@ def _stop(stopping: str) -> tuple[str, ...]:
         return ()
     strings = [one.value for one in call.keywords if one.arg == "strings"] if isinstance(call, ast.Call) else []
     return tuple(map(str, ast.literal_eval(strings[0]))) if strings else ()
-
-
-def _verdict(study: optuna.Study) -> str | None:
-    verdict = stored_verdict(study)
-    if verdict is None or not verdict.is_of(select_finalists(study), verdict.seeds):
-        return None
-    return verdict.sentence

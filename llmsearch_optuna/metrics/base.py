@@ -102,9 +102,10 @@ class SampleMetric:
         """See `Metric`."""
         check_lengths(references, predictions, sample_ids)
         texts = acceptable_texts(references, self.column, sample_ids)
+        best = max if self.greater_is_better else min
         return mean_scores(
             [
-                max(self.score(prediction, text) for text in accepted)
+                best(self.score(prediction, text) for text in accepted)
                 for prediction, accepted in zip(predictions, texts, strict=True)
             ]
         )

@@ -63,6 +63,10 @@ def make_metric(
     Raises:
         MetricError: The name, an argument or the kind of object is unknown, or something cannot be imported or loaded.
     """
+    if not isinstance(greater_is_better, bool):
+        raise MetricError(f"`greater_is_better` must be true or false, got {greater_is_better!r}")
+    if column is not None and not isinstance(column, str):
+        raise MetricError(f"`column` must be the name of a reference column, got {column!r}")
     if not isinstance(spec, str):
         return _from_object(spec, column, greater_is_better, arguments)
     if spec.startswith(_EVALUATE):

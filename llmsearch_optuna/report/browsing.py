@@ -1,7 +1,6 @@
 """The completions of the best beside those of the baselines, and where they differ, word by word."""
 
 import difflib
-import json
 import re
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -115,7 +114,9 @@ def compared_completions(record: StudyRecord, storage: RDBStorage) -> Comparison
     store = CompletionStore(storage)
     found = [store.load(record.key, one.trial.number) for one in contestants]
     rows = [(sample, own) for sample, *own in zip(record.samples, *found, strict=False)][:_MOST_SAMPLES]
-    texts = [text for sample, own in rows for text in (sample.prompt, _reference(sample), *(one.text for one in own))]
+    texts = [
+        text for sample, own in rows for text in (sample.prompt, sample.reference_text, *(one.text for one in own))
+    ]
     longest = next(
         (size for size in _LENGTHS if sum(min(size, len(text)) for text in texts) <= _MOST_CHARACTERS), _LENGTHS[-1]
     )
@@ -142,7 +143,7 @@ def _shown(
         row=sample.row,
         prompt=_readable(sample.prompt, longest),
         own=_readable(own, longest),
-        reference=_readable(_reference(sample), longest),
+        reference=_readable(sample.reference_text, longest),
         texts=texts,
         scores=tuple(one.score for one in completions),
         tokens=tuple(int(one.trial.token_counts[sample.position]) for one in contestants),
@@ -171,14 +172,6 @@ def own_parts(prompts: Sequence[str]) -> list[str]:
 
 def _readable(text: str, longest: int) -> str:
     return printable(excerpt(text, longest), newlines=True)
-
-
-def _reference(sample: StoredSample) -> str:
-    """The reference alone, where it is one column of text."""
-    values = list(sample.reference.values())
-    if len(values) == 1 and isinstance(values[0], str):
-        return values[0]
-    return json.dumps(sample.reference, ensure_ascii=False)
 
 
 def word_changes(one: str, other: str) -> Changes:

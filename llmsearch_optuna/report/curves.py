@@ -6,13 +6,11 @@ import numpy as np
 import numpy.typing as npt
 from optuna.trial import TrialState
 
-from llmsearch_optuna.report.record import StudyRecord, TrialRecord
+from llmsearch_optuna.report.record import NORMAL_95, StudyRecord, TrialRecord
 
 __all__ = ["Curve", "History", "LearningCurves", "history", "learning_curves"]
 
 _Floats = npt.NDArray[np.float64]
-
-_NORMAL_95 = 1.96
 
 
 class History(NamedTuple):
@@ -100,7 +98,7 @@ def learning_curves(record: StudyRecord) -> LearningCurves:
         population = len(best.scores)
         sizes = np.unique([size for curve in curves for size in curve.samples if size <= population])
         spread = best.scores.std(ddof=1)
-        half_width = _NORMAL_95 * spread * np.sqrt((1.0 / sizes) * (1.0 - sizes / population))
+        half_width = NORMAL_95 * spread * np.sqrt((1.0 / sizes) * (1.0 - sizes / population))
     middle = 0.0 if best is None or best.value is None else best.value
     return LearningCurves(
         curves=curves,

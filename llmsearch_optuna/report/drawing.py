@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 from llmsearch_optuna.report.curves import Curve, History, LearningCurves
 from llmsearch_optuna.report.outcomes import Cost, Quality, SeedScores, Standing
 from llmsearch_optuna.report.parameters import Importances, Slice
-from llmsearch_optuna.report.record import TrialRecord
+from llmsearch_optuna.report.record import NORMAL_95, TrialRecord
 from llmsearch_optuna.report.samples import SampleScores
 from llmsearch_optuna.study import describe_params
 from llmsearch_optuna.terminal import excerpt, printable
@@ -60,12 +60,13 @@ def draw_standings(rows: Sequence[Standing], metric: str) -> go.Figure:
     )
     held_out = [row for row in rows if row.held_out is not None]
     if held_out:
+        held_out_colours = [colour for row, colour in zip(rows, colours, strict=True) if row.held_out is not None]
         figure.add_scatter(
             x=[row.held_out for row in held_out],
             y=[safe(row.name) for row in held_out],
             mode="markers",
             name="held out",
-            marker={"size": 13, "symbol": "diamond-open", "color": colours[: len(held_out)], "line": {"width": 2}},
+            marker={"size": 13, "symbol": "diamond-open", "color": held_out_colours, "line": {"width": 2}},
             hovertemplate="%{y}: %{x:.4f} held out<extra></extra>",
         )
     figure.update_yaxes(autorange="reversed", showgrid=False, automargin=True)
@@ -198,7 +199,7 @@ def draw_slice(found: Slice, metric: str) -> go.Figure:
     )
     for trials, colour, symbol, size in parts:
         if trials:
-            errors = [1.96 * (trial.standard_error or 0.0) for trial in trials]
+            errors = [NORMAL_95 * (trial.standard_error or 0.0) for trial in trials]
             given = [trial.chosen[found.parameter] for trial in trials]
             figure.add_scatter(
                 x=given if found.categories is None else [str(value) for value in given],
@@ -213,7 +214,8 @@ def draw_slice(found: Slice, metric: str) -> go.Figure:
             type="category", categoryorder="array", categoryarray=list(found.categories), showgrid=False
         )
     elif found.is_log:
-        figure.update_xaxes(type="log", tickvals=_log_ticks([*found.complete, *found.pruned], found.parameter))
+        chosen = [trial.chosen[found.parameter] for trial in (*found.complete, *found.pruned)]
+        figure.update_xaxes(type="log", tickvals=_log_ticks(chosen) if chosen else None)
     return figure
 
 
@@ -385,9 +387,9 @@ def _joined(parts: Sequence[Sequence[Any]]) -> list[Any]:
     return [value for part in parts for value in (*part, None)][:-1]
 
 
-def _log_ticks(trials: Sequence[TrialRecord], parameter: str) -> list[float]:
+def _log_ticks(chosen: Sequence[float]) -> list[float]:
     """1, 2, 5, 10, ... around the values that were chosen; powers of ten only where these are many."""
-    low, high = (math.log10(end([trial.chosen[parameter] for trial in trials])) for end in (min, max))
+    low, high = math.log10(min(chosen)), math.log10(max(chosen))
     steps = (1.0,) if high - low > 2.0 else (1.0, 2.0, 5.0)
     return [step * 10.0**power for power in range(math.floor(low), math.ceil(high) + 1) for step in steps]
 

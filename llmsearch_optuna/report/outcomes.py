@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from llmsearch_optuna.report.record import StudyRecord, TrialRecord
+from llmsearch_optuna.report.record import NORMAL_95, StudyRecord, TrialRecord
 
 __all__ = [
     "Cost",
@@ -21,8 +21,6 @@ __all__ = [
 ]
 
 _Floats = npt.NDArray[np.float64]
-
-_NORMAL_95 = 1.96
 
 
 class Standing(NamedTuple):
@@ -126,7 +124,7 @@ def standings(record: StudyRecord) -> tuple[Standing, ...]:
                     name=name,
                     trial=trial,
                     searched=trial.value,
-                    error=None if error is None else _NORMAL_95 * error,
+                    error=None if error is None else NORMAL_95 * error,
                     held_out=None if own is None else own.score,
                     is_best=trial is record.best,
                     is_reference=record.verdict is not None and name == record.verdict.reference,

@@ -13,6 +13,7 @@ from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from llmsearch_optuna.contenders import held_out_key
+from llmsearch_optuna.errors import StorageError
 from llmsearch_optuna.finalists import select_finalists
 from llmsearch_optuna.objectives import has_several, maximizes, score_of
 from llmsearch_optuna.params import GenerationParams
@@ -20,10 +21,10 @@ from llmsearch_optuna.storage import CompletionOutline, CompletionStore, StoredS
 from llmsearch_optuna.study import (
     BASELINE,
     ERROR,
+    KEY,
     PARAMS,
     REPLAYED,
     REUSED_TOKENS,
-    TOKENS_PER_S,
     study_fingerprint,
     study_key,
     trial_params,
@@ -31,10 +32,13 @@ from llmsearch_optuna.study import (
 from llmsearch_optuna.study_file import STUDY_FILE
 from llmsearch_optuna.verdict import Verdict, stored_verdict
 
-__all__ = ["HeldOutScores", "StudyRecord", "TrialRecord", "read_study"]
+__all__ = ["NORMAL_95", "HeldOutScores", "StudyRecord", "TrialRecord", "read_study"]
 
 _Floats = npt.NDArray[np.float64]
 _Ints = npt.NDArray[np.int64]
+
+NORMAL_95 = 1.96
+"""Standard errors on either side in a 95 % interval."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,11 +57,9 @@ class TrialRecord:
         scores: The samples' own scores, in the shared order. Shape: (seen,); ``None`` where the metric scores only a
             corpus.
         token_counts: Tokens of each completion, in the shared order. Shape: (seen,).
-        finish_reasons: How many completions ended in which way.
         error: Why it failed.
         replayed: The share of its tokens that needed no forward pass, if that is stored.
         reused: Tokens of completions that it took over from a trial of the same effect.
-        tokens_per_s: Its tokens per second, if that is stored.
     """
 
     number: int
@@ -70,11 +72,9 @@ class TrialRecord:
     reported: Mapping[int, float]
     scores: _Floats | None
     token_counts: _Ints
-    finish_reasons: Mapping[str, int]
     error: str | None
     replayed: float | None
     reused: int
-    tokens_per_s: float | None
 
     @property
     def seen(self) -> int:
@@ -104,14 +104,12 @@ class HeldOutScores:
     """What a finalist scored on the hold-out split.
 
     Attributes:
-        name: The finalist's name.
-        seeds: The seeds.
+        name: What the finalist is now: its name, or its trial where it is none any more.
         by_seed: The mean score of each seed. Shape: (seeds,); empty where the metric scores only a corpus.
         tokens: Tokens of all its completions.
     """
 
     name: str
-    seeds: tuple[int, ...]
     by_seed: _Floats
     tokens: int
 
@@ -194,15 +192,22 @@ def read_study(study: optuna.Study, storage: RDBStorage | str) -> StudyRecord:
         storage: The database that it lives in: opened, or its file or URL.
 
     Raises:
-        StorageError: The database cannot be read.
+        StorageError: The database cannot be read, or it or the study is another one's.
     """
+    if KEY not in study.user_attrs:
+        raise StorageError(f"study `{study.study_name}` was not made by llmsearch_optuna")
     database = open_storage(sqlite_url(storage), must_exist=True) if isinstance(storage, str) else storage
     store = CompletionStore(database)
     key = study_key(study)
-    outlines = store.load_outlines(key)
+    samples = tuple(store.load_samples(key))
+    if not samples:
+        raise StorageError(f"the database does not hold the completions of study `{study.study_name}`: name its own")
+    # A search may be under way: what is read later knows at least of what was read before.
+    found = select_finalists(study) if study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)) else None
     begun = [trial for trial in study.get_trials(deepcopy=False) if trial.state != TrialState.WAITING]
+    outlines = store.load_outlines(key)
     trials = tuple(_trial(trial, outlines.get(trial.number, [])) for trial in begun)
-    found = select_finalists(study) if any(trial.is_complete for trial in trials) else None
+    names = {} if found is None else {one.trial.number: one.name for one in found.everyone}
     best = None if found is None else next(one for one in found.everyone if one.name == found.best).trial.number
     fingerprint = study_fingerprint(study)
     verdict = stored_verdict(study)
@@ -216,12 +221,12 @@ def read_study(study: optuna.Study, storage: RDBStorage | str) -> StudyRecord:
         fingerprint=fingerprint,
         study_file=None if kept is None else str(kept["text"]),
         trials=trials,
-        names={} if found is None else {one.trial.number: one.name for one in found.everyone},
+        names=names,
         best=next((trial for trial in trials if trial.number == best), None),
-        samples=tuple(store.load_samples(key)),
+        samples=samples,
         verdict=verdict,
         verdict_is_current=verdict is not None and found is not None and verdict.is_of(found, verdict.seeds),
-        held_out=() if verdict is None else _held_out(verdict, store.load_held_out_outlines(key)),
+        held_out=() if verdict is None else _held_out(verdict, names, store.load_held_out_outlines(key)),
         began=min((trial.datetime_start for trial in begun if trial.datetime_start is not None), default=None),
         ended=max((trial.datetime_complete for trial in begun if trial.datetime_complete is not None), default=None),
     )
@@ -229,7 +234,6 @@ def read_study(study: optuna.Study, storage: RDBStorage | str) -> StudyRecord:
 
 def _trial(trial: FrozenTrial, outlines: list[CompletionOutline]) -> TrialRecord:
     scores = [one.score for one in outlines]
-    reasons = [one.finish_reason for one in outlines]
     reported = dict(sorted(trial.intermediate_values.items()))
     return TrialRecord(
         number=trial.number,
@@ -242,16 +246,14 @@ def _trial(trial: FrozenTrial, outlines: list[CompletionOutline]) -> TrialRecord
         reported=reported,
         scores=None if not scores or None in scores else np.array(scores, dtype=np.float64),
         token_counts=np.array([one.token_count for one in outlines], dtype=np.int64),
-        finish_reasons={reason: reasons.count(reason) for reason in sorted(set(reasons))},
         error=trial.user_attrs.get(ERROR),
         replayed=trial.user_attrs.get(REPLAYED),
         reused=trial.user_attrs.get(REUSED_TOKENS, 0),
-        tokens_per_s=trial.user_attrs.get(TOKENS_PER_S),
     )
 
 
 def _held_out(
-    verdict: Verdict, outlines: Mapping[tuple[str, int], list[CompletionOutline]]
+    verdict: Verdict, names: Mapping[int, str], outlines: Mapping[tuple[str, int], list[CompletionOutline]]
 ) -> tuple[HeldOutScores, ...]:
     found = []
     for finalist in verdict.finalists:
@@ -259,14 +261,13 @@ def _held_out(
             continue
         key = held_out_key(finalist.params)
         own = {seed: rows for (name, seed), rows in outlines.items() if name == key}
-        # Seeds of an earlier verdict with more of them, or of one that is under way, are not of this one.
+        # Those of a verdict that is under way are not whole.
         whole = {seed: rows for seed, rows in own.items() if len(rows) == verdict.samples}
         by_seed = [[row.score for row in rows if row.score is not None] for rows in whole.values()]
         is_scored = all(len(scores) == verdict.samples for scores in by_seed)
         found.append(
             HeldOutScores(
-                name=finalist.name,
-                seeds=tuple(whole),
+                name=finalist.name if finalist.trial is None else names.get(finalist.trial, f"trial {finalist.trial}"),
                 by_seed=np.array([np.mean(scores) for scores in by_seed] if is_scored else [], dtype=np.float64),
                 tokens=sum(row.token_count for rows in own.values() for row in rows),
             )

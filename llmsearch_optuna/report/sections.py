@@ -4,11 +4,13 @@ import html
 import json
 import platform
 import re
+import shlex
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import optuna
 import plotly
+from optuna.trial import TrialState
 
 from llmsearch_optuna import __version__
 from llmsearch_optuna.report.browsing import Comparison
@@ -17,6 +19,7 @@ from llmsearch_optuna.report.record import StudyRecord
 from llmsearch_optuna.report.samples import HardSample
 from llmsearch_optuna.study import describe_params
 from llmsearch_optuna.terminal import excerpt, printable
+from llmsearch_optuna.verdict import confirm_command, no_holdout
 
 __all__ = [
     "browser",
@@ -78,7 +81,7 @@ def _status(record: StudyRecord, storage: str) -> _Status:
     if best is None:
         left = f"{len(record.trials)} trials have begun" if record.trials else "No trial has begun yet"
         return _Status("Nothing to compare yet", "", f"No trial is fully evaluated yet. {left}.", ())
-    confirm = f"llmsearch-optuna confirm {storage} --study {record.name}"
+    confirm = confirm_command(storage, record.name)
     if verdict is None:
         told = (
             f"The best of {len(record.complete)} fully evaluated trials, trial {best.number}, scores {best.value:.4g}."
@@ -88,7 +91,7 @@ def _status(record: StudyRecord, storage: str) -> _Status:
         remedy = (
             f"`{confirm}` compares it with the baselines on held-out samples."
             if held_out is None or held_out > 1
-            else "No samples are held out, so that there can be no verdict: set `holdout_size` in the next study."
+            else f"{_capitalised(no_holdout(held_out))}."
         )
         return _Status(
             "No verdict yet" if held_out is None or held_out > 1 else "No verdict", "", told, (doubt, remedy)
@@ -121,7 +124,7 @@ def _chips(record: StudyRecord) -> str:
 
 def overview(record: StudyRecord, cost: Cost) -> str:
     """The search in a few numbers; closes the verdict's section."""
-    failed = len([trial for trial in record.trials if trial.error is not None])
+    failed = sum(trial.state == TrialState.FAIL for trial in record.trials)
     states = [f"{len(record.complete)} complete", f"{len(record.pruned)} pruned"] + [f"{failed} failed"] * bool(failed)
     running = len(record.trials) - len(record.complete) - len(record.pruned) - failed
     tiles = [
@@ -143,10 +146,13 @@ def overview(record: StudyRecord, cost: Cost) -> str:
 
 def standings_table(record: StudyRecord, rows: Sequence[Standing]) -> str:
     """The finalists with their scores, gains and parameters."""
-    gains = {} if record.verdict is None else {one.name: str(one) for one in record.verdict.comparisons}
-    savings = {} if record.verdict is None else {one.name: str(one) for one in record.verdict.savings}
-    tokens = {} if record.verdict is None else {one.trial: one.tokens for one in record.verdict.finalists}
-    has_verdict = record.verdict is not None
+    verdict = record.verdict
+    # By trial: a finalist's name may be another one's by now.
+    trials = {} if verdict is None else {one.name: one.trial for one in verdict.finalists}
+    gains = {} if verdict is None else {trials[one.name]: str(one) for one in verdict.comparisons}
+    savings = {} if verdict is None else {trials[one.name]: str(one) for one in verdict.savings}
+    tokens = {} if verdict is None else {one.trial: one.tokens for one in verdict.finalists}
+    has_verdict = verdict is not None
     has_tokens = record.counts_tokens and has_verdict
     columns = [
         "",
@@ -161,13 +167,13 @@ def standings_table(record: StudyRecord, rows: Sequence[Standing]) -> str:
     for row in rows:
         told = [f'<td class="name">{text(row.name)}</td>', f'<td class="number">{row.searched:.4f}</td>']
         if has_verdict:
-            gain = "reference" if row.is_reference else gains.get(row.name, "-")
+            gain = "reference" if row.is_reference else gains.get(row.trial.number, "-")
             told.append(f'<td class="number">{"-" if row.held_out is None else f"{row.held_out:.4f}"}</td>')
             told.append(f'<td class="gain">{text(gain)}</td>')
         if has_tokens:
             count = tokens.get(row.trial.number)
             told.append(f'<td class="number">{"-" if count is None else f"{count:.1f}"}</td>')
-            told.append(f'<td class="gain">{text(savings.get(row.name, "-"))}</td>')
+            told.append(f'<td class="gain">{text(savings.get(row.trial.number, "-"))}</td>')
         params = "" if row.trial.params is None else describe_params(row.trial.params)
         told.append(f'<td class="number">{row.trial.number}</td><td class="params">{text(params)}</td>')
         lines.append("".join(told))
@@ -287,7 +293,10 @@ def reproduction(record: StudyRecord, storage: str) -> str:
     commands = []
     if record.study_file is not None:
         commands.append(f"llmsearch-optuna run {record.name}.toml      # the study file below")
-    commands += [f"llmsearch-optuna confirm {storage}", f"llmsearch-optuna report {storage}"]
+    commands += [
+        confirm_command(storage, record.name),
+        shlex.join(["llmsearch-optuna", "report", storage, "--study", record.name]),
+    ]
     parts = [f"<h3>Commands</h3><pre>{text(chr(10).join(commands), newlines=True)}</pre>"]
     if record.study_file is None:
         parts.append('<p class="muted">The study was searched from Python, without a study file.</p>')

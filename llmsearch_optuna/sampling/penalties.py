@@ -64,7 +64,8 @@ def penalise_summary(
     # tokens pay, so that each factor may also have been left out.
     for factor in factors:
         bound = torch.maximum(bound, _scaled(bound, factor))
-    for row in (bound > summary.bound).nonzero()[:, 0].tolist():
+    # A bound of 0 is itself not raised, but what lies below it is.
+    for row in (factors < 1.0).any(dim=0).nonzero()[:, 0].tolist():
         raised[row] = len(prompts[row]) + len(contexts[row])
     return summary._replace(
         logits=_penalised(summary.logits, summary.token_ids.numpy(), params, prompts, contexts),

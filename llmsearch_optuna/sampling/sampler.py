@@ -91,7 +91,7 @@ def filtered_logits(logits: Tensor, rows: SamplingRows) -> Tensor:
         LogitsError: As for `sample`.
     """
     tokens, peaks = _most_probable(logits)
-    check_logits(logits)
+    _check_peaks(peaks)
     scores = scaled(logits, peaks, rows)
     candidates = apply_cuts(leading_candidates(scores, rows, logits.shape[1]), rows)
     kept = torch.empty_like(candidates.kept).scatter_(1, candidates.token_ids, candidates.kept)
@@ -109,9 +109,7 @@ def check_logits(logits: Tensor) -> None:
     Raises:
         LogitsError: As for `sample`.
     """
-    _, peaks = _most_probable(logits)
-    if not peaks.isfinite().all():
-        _refuse(peaks)
+    _check_peaks(_most_probable(logits)[1])
 
 
 def _most_probable(logits: Tensor) -> tuple[Tensor, Tensor]:
@@ -119,6 +117,11 @@ def _most_probable(logits: Tensor) -> tuple[Tensor, Tensor]:
     tokens = logits.argmax(-1)
     # NaN counts as the largest value, so that the peak shows all that can be wrong with a row.
     return tokens, logits.gather(1, tokens[:, None])[:, 0].float()
+
+
+def _check_peaks(peaks: Tensor) -> None:
+    if not peaks.isfinite().all():
+        _refuse(peaks)
 
 
 def _refuse(peaks: Tensor) -> NoReturn:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from llmsearch_optuna.statistics.regression import ridge_weights
 
-__all__ = ["Bounds", "anytime_bounds", "log_evidence_below"]
+__all__ = ["log_evidence_below"]
 
 _Floats = npt.NDArray[np.float64]
 
@@ -23,20 +23,7 @@ early anyhow."""
 _REFIT = 8
 """Weights of covariates are fitted anew when an eighth more samples are seen, and at the least two."""
 
-_BISECTIONS = 40
 _ROUNDING = 1e-12
-
-
-class Bounds(NamedTuple):
-    """Where the mean over all samples lies.
-
-    Attributes:
-        low: Lower bounds. Shape: (...).
-        high: Upper bounds. Shape: (...).
-    """
-
-    low: _Floats
-    high: _Floats
 
 
 def log_evidence_below(
@@ -153,36 +140,3 @@ def _fits(seen: int) -> list[int]:
 def _before(terms: _Floats) -> _Floats:
     """Sums of all terms before each. Shape: (..., seen)."""
     return np.cumsum(terms, axis=-1) - terms
-
-
-def anytime_bounds(values: npt.ArrayLike, *, population: int, low: float, high: float, alpha: float = 0.05) -> Bounds:
-    """Bounds of the mean over all samples, of which none is wrong, however often one looks, but with chance `alpha`.
-
-    All means are kept against which `log_evidence_below`, or the same from above, falls short of 2 / alpha.
-
-    Args:
-        values: As for `log_evidence_below`. Shape: (..., seen), of which at least one.
-        population: The number of all samples.
-        low: No value is below.
-        high: No value is above.
-        alpha: Half of it for each side.
-
-    Raises:
-        ValueError: As for `log_evidence_below`.
-    """
-    drawn = np.asarray(values, dtype=np.float64)
-    return Bounds(
-        low=-_upper_bound(-drawn, population=population, low=-high, high=-low, alpha=alpha / 2),
-        high=_upper_bound(drawn, population=population, low=low, high=high, alpha=alpha / 2),
-    )
-
-
-def _upper_bound(drawn: _Floats, *, population: int, low: float, high: float, alpha: float) -> _Floats:
-    """The least mean that is refuted at this level, by bisection: the larger a mean, the more evidence against it."""
-    kept, refuted = np.full(drawn.shape[:-1], low), np.full(drawn.shape[:-1], high)
-    for _ in range(_BISECTIONS):
-        middle = (kept + refuted) / 2
-        evidence = log_evidence_below(drawn, mean=middle, population=population, low=low, high=high)[..., -1]
-        is_refuted = evidence >= -np.log(alpha)
-        kept, refuted = np.where(is_refuted, kept, middle), np.where(is_refuted, middle, refuted)
-    return refuted

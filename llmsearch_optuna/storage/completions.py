@@ -1,5 +1,6 @@
 """Beside Optuna's study: its samples, and every completion with its score."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -79,6 +80,14 @@ class StoredSample:
     row: int
     prompt: str
     reference: dict[str, Any]
+
+    @property
+    def reference_text(self) -> str:
+        """The reference alone where it is one text, else all of it as JSON."""
+        values = list(self.reference.values())
+        if len(values) == 1 and isinstance(values[0], str):
+            return values[0]
+        return json.dumps(self.reference, ensure_ascii=False)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -38,10 +38,10 @@ from rich.console import Console
 from rich.table import Table
 from simulation import PRUNERS, SAMPLERS, Setting, Terrain, simulate
 from terrains import Model, Recorded, Synthetic, fit
+from verdicts import simulate_verdicts
 
 from llmsearch_optuna.landscape import Landscape
 from llmsearch_optuna.proposals import Pruned
-from llmsearch_optuna.statistics import simulate_verdicts
 
 LANDSCAPES = Path(__file__).parents[1] / "landscapes"
 NAMES = ("lists", "sums")

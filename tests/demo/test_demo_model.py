@@ -42,6 +42,13 @@ def test_a_model_that_is_there_is_used(tmp_path: Path, monkeypatch: pytest.Monke
     assert demo_model_directory() == tmp_path / "SmolLM2-135M-Instruct"
 
 
+def test_a_cache_that_cannot_be_written_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "file"))
+    with pytest.raises(ModelError, match=rf"^the demo model cannot be made in .*: let the .* {CACHE_VARIABLE} name a"):
+        demo_model_directory()
+
+
 def test_studies_holds_the_packaged_demo() -> None:
     studies = Path(__file__).parents[2] / "studies"
     assert StudyFile.load(studies / "demo.toml").study.name == "demo"

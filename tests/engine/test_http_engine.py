@@ -1,6 +1,8 @@
 import asyncio
 import json
 import logging
+import signal
+import threading
 import time
 from collections import Counter
 from email.utils import formatdate
@@ -300,3 +302,36 @@ def test_ends_that_a_server_does_not_know_are_refused(server: FakeServer, stoppi
         engine(server).generate([one])
     with pytest.raises(ConfigurationError, match="`openai` takes 4 `stop` texts, got 5"):
         engine(server, kind="openai").generate([request(stop=("a", "b", "c", "d", "e"))])
+
+
+def test_ctrl_c_in_a_notebook_ends_the_requests() -> None:
+    ended: list[str] = []
+
+    async def endless() -> None:
+        try:
+            main = threading.main_thread().ident
+            assert main is not None
+            threading.Timer(0.2, signal.pthread_kill, (main, signal.SIGINT)).start()
+            await asyncio.sleep(600.0)
+        except asyncio.CancelledError:
+            ended.append("cancelled")
+            raise
+
+    async def notebook() -> None:
+        with pytest.raises(KeyboardInterrupt):
+            run(endless())
+        ended.append("interrupted")
+
+    loop = asyncio.new_event_loop()  # without the handler of `asyncio.run`, as in a notebook
+    try:
+        loop.run_until_complete(notebook())
+    finally:
+        loop.close()
+    assert ended == ["cancelled", "interrupted"]
+
+
+def test_what_a_server_does_not_tell_is_no_hindrance(server: FakeServer) -> None:
+    """Owners of any kind, and a gateway that keeps to itself what is not below /v1."""
+    server.owner = ["a", "list"]
+    server.closed = ("/info", "/openapi.json")
+    assert run(connect(OpenAIServer(base_url=server.base_url))).kind.name == "openai"

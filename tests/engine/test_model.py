@@ -92,6 +92,14 @@ def test_what_cannot_be_loaded_is_refused_in_one_line(arguments: dict[str, Any],
     assert "\n" not in str(caught.value)
 
 
+def test_a_damaged_checkpoint_is_refused_in_one_line(tmp_path: Path) -> None:
+    weights = Path(saved(tmp_path)) / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:1000])
+    with pytest.raises(ModelError, match=f"^model {tmp_path} cannot be loaded: ") as caught:
+        load_model(str(tmp_path), device="cpu")
+    assert "\n" not in str(caught.value)
+
+
 def test_an_empty_directory_is_no_model(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=f"model {tmp_path} cannot be loaded"):
         load_model(str(tmp_path))

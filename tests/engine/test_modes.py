@@ -10,7 +10,8 @@ from transformers import PreTrainedModel
 
 from llmsearch_optuna.engine import Completion, GenerateEngine, Request, SlotEngine
 from llmsearch_optuna.engine.forward import Forward
-from llmsearch_optuna.engine.modes import ModeEngine, SoloEngine, beam_seed
+from llmsearch_optuna.engine.modes import SoloEngine, beam_seed, needs_solo
+from llmsearch_optuna.engine.split import SplitEngine
 from llmsearch_optuna.errors import LogitsError, MemoryExhaustedError, ParameterError, TrialError
 from llmsearch_optuna.params import GenerationParams
 
@@ -31,9 +32,9 @@ LOOKUP = [
 ]
 
 
-def engine(model: PreTrainedModel, **arguments: Any) -> ModeEngine:
+def engine(model: PreTrainedModel, **arguments: Any) -> SplitEngine:
     slots = SlotEngine(Forward(model), tiny_tokenizer(), slots=8)
-    return ModeEngine(slots, SoloEngine(model, tiny_tokenizer(), **arguments))
+    return SplitEngine(slots, SoloEngine(model, tiny_tokenizer(), **arguments), needs_solo)
 
 
 def of_transformers(model: Any, wanted: Request, **arguments: Any) -> tuple[int, ...]:

@@ -5,14 +5,15 @@ from typing import Any
 
 import pytest
 import torch
+from engine_requests import all_requests
 from tiny_models import tiny_model, tiny_tokenizer
 from transformers import LlamaForCausalLM
 
-from llmsearch_optuna.engine import Engine, GenerateEngine, SlotEngine
-from llmsearch_optuna.engine.backend import model_backend
+from llmsearch_optuna.engine import Engine, GenerateEngine, Request, SlotEngine
+from llmsearch_optuna.engine.backend import Backend, model_backend
 from llmsearch_optuna.engine.forward import Forward
-from llmsearch_optuna.engine.modes import ModeEngine
 from llmsearch_optuna.engine.probe import probe
+from llmsearch_optuna.engine.split import SplitEngine
 
 
 @pytest.mark.parametrize("family", ["llama", "qwen3", "gpt2", "mistral", "gemma3", "phi3", "mixtral"])
@@ -74,7 +75,7 @@ def test_the_log_says_which_engine_runs_and_why(
 ) -> None:
     with caplog.at_level(logging.INFO, logger="llmsearch_optuna"):
         backend = model_backend(tiny_model(family), tiny_tokenizer(), batch_size=16)
-    assert isinstance(backend.engine, ModeEngine)
+    assert isinstance(backend.engine, SplitEngine)
     assert isinstance(backend.engine.rows, engine)
     assert caplog.messages[-1].startswith(told)
 
@@ -85,7 +86,8 @@ def test_the_log_says_which_engine_runs_and_why(
         ("bart", {}, []),
         ("bart", {"min_length": 5, "bad_words_ids": [[7]]}, ["min_length = 5"]),
         ("llama", {}, []),
-        ("llama", {"min_new_tokens": 2, "suppress_tokens": [7]}, ["min_new_tokens = 2", "suppress_tokens = [7]"]),
+        ("llama", {"min_new_tokens": 2, "suppress_tokens": [7]}, ["min_new_tokens = 2"]),
+        ("llama", {"exponential_decay_length_penalty": [3, 1.1]}, ["exponential_decay_length_penalty = [3, 1.1]"]),
         ("bloom", {"suppress_tokens": [7]}, []),
     ],
 )
@@ -94,7 +96,25 @@ def test_what_is_left_out_of_a_generation_config_is_told(
 ) -> None:
     model: Any = tiny_model(family)
     model.generation_config.update(**settings)
-    model_backend(model, tiny_tokenizer(), batch_size=8)
+    backend = model_backend(model, tiny_tokenizer(), batch_size=8)
+    assert [f"{name} = {value}" for name, value in backend.left_out.items()] == warned
     assert [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING] == [
         f"the model's generation config sets {one}, which is left out of all completions" for one in warned
     ]
+
+
+def test_what_only_generate_sees_to_is_left_to_it() -> None:
+    model: Any = tiny_model()
+    request = all_requests()[0]
+    banned = list(dict.fromkeys(engine_tokens(model_backend(model, tiny_tokenizer(), batch_size=8), request)))
+    model.generation_config.suppress_tokens = banned
+    backend = model_backend(model, tiny_tokenizer(), batch_size=8)
+    assert backend.path == (
+        "plain model.generate, as slots do not suit LlamaForCausalLM: its generation config sets suppress_tokens"
+    )
+    assert not set(engine_tokens(backend, request)) & set(banned)
+
+
+def engine_tokens(backend: Backend, request: Request) -> tuple[int, ...]:
+    (completion,) = backend.engine.generate([request])
+    return completion.token_ids

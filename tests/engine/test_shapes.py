@@ -73,3 +73,11 @@ def test_packed_weights_give_what_plain_ones_do() -> None:
         with CpuKernels(model):
             packed = model(ids).logits
     torch.testing.assert_close(packed, plain, rtol=1e-4, atol=1e-4)
+
+
+def test_small_vocabularies_and_windows_are_compared_within_themselves() -> None:
+    """As of a model of characters: fewer tokens than twice the slots, fewer positions than the comparison's own."""
+    forward = Forward(tiny_model("gpt2", vocab_size=40, n_positions=48))
+    exact = ExactShapes(partial(SlotDecoder, forward, prefill(forward, (1, 2, 3)).layers), 32)
+    assert exact.width(32) == 32
+    assert exact.length(48) >= 48

@@ -17,8 +17,8 @@ from transformers import PreTrainedModel
 from llmsearch_optuna.engine import Completion, GenerateEngine, Request, SlotEngine
 from llmsearch_optuna.engine.backend import model_backend
 from llmsearch_optuna.engine.forward import Forward
-from llmsearch_optuna.engine.modes import ModeEngine
 from llmsearch_optuna.engine.prefill import PromptCache
+from llmsearch_optuna.engine.split import SplitEngine
 from llmsearch_optuna.params import GenerationParams
 
 FAMILIES = ["llama", "qwen3", "gpt2", "mistral", "gemma3", "phi3", "mixtral"]
@@ -122,7 +122,7 @@ def test_a_model_spread_over_several_places_gives_the_same(tmp_path: Path) -> No
         offload_dir=str(tmp_path),
     )
     backend = model_backend(spread, tiny_tokenizer(), batch_size=8)
-    assert isinstance(backend.engine, ModeEngine)
+    assert isinstance(backend.engine, SplitEngine)
     assert isinstance(backend.engine.rows, SlotEngine)
     assert backend.engine.generate(all_requests()) == expected
 

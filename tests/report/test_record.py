@@ -28,7 +28,7 @@ def test_all_of_a_study_is_read(written: Written) -> None:
         assert trial.scores is not None
         assert trial.scores.tolist() == [one.score for one in stored]
         assert trial.token_counts.tolist() == [len(one.token_ids) for one in stored]
-        assert sum(trial.finish_reasons.values()) == trial.seen == len(stored)
+        assert trial.seen == len(stored)
     assert record.best is not None
     assert record.best.number == study.best_trial.number
     assert [trial.number for trial in record.complete if trial in record.baselines] == [0, 1]
@@ -53,7 +53,7 @@ def test_held_out_scores_are_those_of_the_verdict(written: Written) -> None:
     assert record.verdict_is_current
     for one, finalist in zip(record.held_out, record.verdict.finalists, strict=True):
         assert one.name == finalist.name
-        assert len(one.seeds) == len(one.by_seed) == finalist.seeds
+        assert len(one.by_seed) == finalist.seeds
         assert one.by_seed.mean() == pytest.approx(finalist.score)
         assert one.tokens == finalist.seeds * 12 * 2
 
@@ -118,4 +118,13 @@ def test_the_database_must_be_there(tmp_path: Path) -> None:
 def test_seeds_of_another_verdict_are_left_out(tmp_path: Path) -> None:
     study, storage = write_study(tmp_path / "x.db")
     study.set_user_attr("llmsearch_verdict", {**study.user_attrs["llmsearch_verdict"], "samples": 11})
-    assert {one.seeds for one in read_study(study, storage).held_out} == {()}
+    assert {len(one.by_seed) for one in read_study(study, storage).held_out} == {0}
+
+
+def test_the_study_and_its_own_database_are_wanted(tmp_path: Path) -> None:
+    study, _ = write_study(tmp_path / "x.db")
+    _, other = write_study(tmp_path / "y.db")
+    with pytest.raises(StorageError, match="the database does not hold the completions of study `synthetic`"):
+        read_study(study, other)
+    with pytest.raises(StorageError, match="was not made by llmsearch_optuna"):
+        read_study(optuna.create_study(), other)

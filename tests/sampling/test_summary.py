@@ -100,3 +100,16 @@ def test_logits_that_are_no_numbers_decide_nothing(value: float) -> None:
     for params in (GenerationParams(), GenerationParams(temperature=1.0), GenerationParams(top_p=0.9)):
         rows = SamplingRows.build([params] * 2, [0, 1])
         assert sample_summary(summarise(logits), rows, torch.zeros(2, dtype=torch.int64)).decided.tolist()[1] is False
+
+
+def test_a_bound_of_0_bounds_nothing_that_a_penalty_raises() -> None:
+    """Below it, a token of the prompt may have risen: what lies outside the summary weighs more than the bound says."""
+    logits = torch.zeros(1, 2000)
+    logits[0, :300] = torch.linspace(5.0, 0.0, 300)
+    logits[0, 300:] = -0.001
+    params = [GenerationParams(encoder_repetition_penalty=1.3)]
+    prompts = [list(range(1500, 1900))]
+    summary = penalise_summary(summarise(logits), params, prompts, prompts)
+    assert summary.raised.tolist() == [800]
+    unpaid = [GenerationParams(encoder_repetition_penalty=1.0, repetition_penalty=1.2)]
+    assert penalise_summary(summarise(logits), unpaid, prompts, prompts).raised.tolist() == [0]

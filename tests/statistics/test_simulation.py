@@ -3,8 +3,7 @@
 from typing import Literal
 
 import pytest
-
-from llmsearch_optuna.statistics import simulate_verdicts
+from verdicts import simulate_verdicts
 
 
 @pytest.mark.parametrize("kind", ["binary", "continuous"])

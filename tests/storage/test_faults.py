@@ -235,6 +235,7 @@ def test_a_damaged_file_is_refused_in_one_line_and_left_as_it_is(
         ("UPDATE study_user_attributes SET value_json = '{'", "what is stored is damaged (Expecting property name"),
         ("UPDATE trial_params SET distribution_json = '{'", "what is stored is damaged (Expecting property name"),
         ("UPDATE trials SET state = 'COMPLETX' WHERE number = 1", "`llmsearch` is damaged ('COMPLETX' is not among"),
+        ("UPDATE trials SET datetime_start = 'x' WHERE number = 1", "`llmsearch` is damaged ("),
         ("UPDATE trial_user_attributes SET value_json = CAST(x'22ff22' AS TEXT)", "Could not decode to UTF-8"),
     ],
 )

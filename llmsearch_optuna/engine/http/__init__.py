@@ -2,12 +2,11 @@
 
 from llmsearch_optuna.engine.http.connection import Connection, connect
 from llmsearch_optuna.engine.http.engine import HTTPEngine, run
-from llmsearch_optuna.engine.http.kinds import KINDS, check_expressible, check_space_expressible
+from llmsearch_optuna.engine.http.kinds import check_expressible, check_space_expressible
 from llmsearch_optuna.engine.http.probe import probe_server
 from llmsearch_optuna.engine.http.server import OpenAIServer
 
 __all__ = [
-    "KINDS",
     "Connection",
     "HTTPEngine",
     "OpenAIServer",

@@ -28,6 +28,7 @@ _CONNECT_S = 10.0
 _LOST = (httpx2.ReadError, httpx2.RemoteProtocolError)
 _FIRST_DELAY_S = 0.5
 _LONGEST_DELAY_S = 60.0
+_LAST_DOUBLING = 30
 _LONGEST_RETRY_AFTER_S = 600.0
 
 # Passing, whatever the request is.
@@ -64,6 +65,12 @@ class _Answer(NamedTuple):
         except (ValueError, RecursionError):
             return None
 
+    @property
+    def message(self) -> str:
+        """Status, and what the body says of an error."""
+        said = self.json()
+        return f"status {self.status}: {_start(self.body) if said is None else error_message(said)}"
+
 
 class Client:
     """Connections to a server, as an asynchronous context manager within one event loop.
@@ -96,10 +103,14 @@ class Client:
     ) -> None:
         await self._http.__aexit__(kind, error, traceback)
 
-    async def get(self, url: str) -> Any:
+    async def get(self, url: str, *, is_optional: bool = False) -> Any:
         """What an address answers, as JSON; ``None`` where it has nothing to say.
 
         Only where the connection is lost, as busy servers lose some, is it asked again.
+
+        Args:
+            url: The address.
+            is_optional: Whether a refused API key is nothing to say, too.
 
         Raises:
             ServerError: The server cannot be reached, or refuses the API key.
@@ -112,7 +123,8 @@ class Client:
                 if attempt == self._server.max_retries or not isinstance(error.__cause__, _LOST):
                     raise self._gone(str(error)) from error
                 await self._wait(error, attempt, url)
-        self._check_key(answer)
+        if not is_optional:
+            self._check_key(answer)
         return answer.json() if answer.status == 200 else None
 
     async def post(self, path: str, payload: dict[str, Any], read: Callable[[Any], _Read], what: str) -> _Read:
@@ -170,7 +182,7 @@ class Client:
             except ValueError as error:
                 raise _PassingFailure(str(error)) from error
         self._check_key(answer)
-        told = f"status {answer.status}: {error_message(said) if said is not None else _start(answer.body)}"
+        told = answer.message
         if answer.status in _PASSING or answer.status > 504:
             if "insufficient_quota" in told:
                 raise self._gone(told)
@@ -180,7 +192,7 @@ class Client:
         raise RequestRefusedError(self._clean(f"{what}: the server refuses the request with {told}"))
 
     async def _wait(self, failure: _PassingFailure, attempt: int, what: str) -> None:
-        longest = min(_FIRST_DELAY_S * 2**attempt, _LONGEST_DELAY_S)
+        longest = min(_FIRST_DELAY_S * 2 ** min(attempt, _LAST_DOUBLING), _LONGEST_DELAY_S)
         delay = secrets.SystemRandom().uniform(longest / 2, longest)
         if failure.retry_after is not None:
             if failure.retry_after > _LONGEST_RETRY_AFTER_S:
@@ -205,7 +217,7 @@ class Client:
     def _check_key(self, answer: _Answer) -> None:
         if answer.status in (401, 403):
             hint = "set `api_key_env`" if self._key is None else f"is the key in {self._server.api_key_env} right?"
-            raise self._gone(f"status {answer.status}: {error_message(answer.json())}; {hint}")
+            raise self._gone(f"{answer.message}; {hint}")
 
     def _gone(self, reason: str) -> ServerError:
         return ServerError(self._clean(f"the server at {self._server.base_url} cannot be used: {reason}"))

@@ -66,17 +66,17 @@ def _models(answer: Any) -> list[Mapping[str, Any]]:
 
 
 async def _kind(client: Client, base: str, models: list[Mapping[str, Any]]) -> str:
-    owners = {one.get("owned_by") for one in models}
+    owners = [one.get("owned_by") for one in models]
     for kind in ("vllm", "sglang", "llamacpp"):
         if kind in owners:
             return kind
     if urlsplit(base).hostname == "api.openai.com":
         return "openai"
     root = base.removesuffix("/v1")
-    info = await client.get(f"{root}/info")
+    info = await client.get(f"{root}/info", is_optional=True)
     if isinstance(info, Mapping) and "text-generation" in str(info.get("router", "")):
         return "tgi"
-    described = await client.get(f"{root}/openapi.json")
+    described = await client.get(f"{root}/openapi.json", is_optional=True)
     paths = described.get("paths") if isinstance(described, Mapping) else None
     if isinstance(paths, Mapping) and "/load_model" in paths and "/v1/chat/completions" in paths:
         return "transformers"

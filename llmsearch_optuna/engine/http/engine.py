@@ -40,8 +40,23 @@ def run(coroutine: Coroutine[Any, Any, _Result]) -> _Result:
         asyncio.get_running_loop()
     except RuntimeError:
         return asyncio.run(coroutine)
+    running: list[tuple[asyncio.AbstractEventLoop, asyncio.Task[Any]]] = []
+
+    async def noted() -> _Result:
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - whatever runs in a loop is one
+        running.append((asyncio.get_running_loop(), task))
+        return await coroutine
+
     with concurrent.futures.ThreadPoolExecutor(1) as executor:
-        return executor.submit(asyncio.run, coroutine).result()
+        future = executor.submit(asyncio.run, noted())
+        try:
+            return future.result()
+        except BaseException:
+            # Ctrl-C comes here, and the thread would go on with its requests.
+            for loop, task in () if future.done() else running:
+                loop.call_soon_threadsafe(task.cancel)
+            raise
 
 
 def _unlimited(params: GenerationParams) -> GenerationParams:

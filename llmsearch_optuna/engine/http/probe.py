@@ -71,7 +71,7 @@ def probe_server(
         if name in ("temperature", *_SHARP, *_PENALTIES):
             probe.check(name)
             effective.append(name)
-        elif name not in ("do_sample", "generation_seed", "max_new_tokens"):
+        else:
             unknown.append(name)
     tokens = "told" if probe.tokens_told else "not told: a limit on tokens has no effect"
     if not probe.tokens_told:

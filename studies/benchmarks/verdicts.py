@@ -5,15 +5,18 @@ from typing import Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from llmsearch_optuna.statistics.intervals import adjusted_alpha, difference_intervals
+from llmsearch_optuna.statistics import adjusted_alpha, difference_intervals
 
 __all__ = ["SimulatedVerdicts", "simulate_verdicts"]
 
 _Floats = npt.NDArray[np.float64]
 _Flags = npt.NDArray[np.bool_]
 
+_CONFIGURATIONS = 16
 _BASELINES = 2
 _SEARCHED_FINALISTS = 3  # the best and two runners-up
+_SEARCH_SAMPLES = 96
+_ALPHA = 0.05
 _DECIDED = 0.4  # the share of samples on which every configuration scores the same
 _INTERACTION = 0.15  # by how much a configuration suits a sample better or worse than it suits others
 _CONCENTRATION = 4.0  # of continuous scores: their variance between seeds is p (1 - p) / 5
@@ -36,12 +39,8 @@ def simulate_verdicts(
     *,
     kind: Literal["binary", "continuous"] = "binary",
     spread: float = 0.0,
-    configurations: int = 16,
-    search_samples: int = 96,
     holdout_samples: int = 48,
     seeds: int = 4,
-    alpha: float = 0.05,
-    seed: int = 0,
 ) -> SimulatedVerdicts:
     """Searches by score with one seed per configuration, and judges the finalists on held-out samples with fresh seeds.
 
@@ -54,16 +53,12 @@ def simulate_verdicts(
         studies: How many.
         kind: Scores of 0 and 1, or between them.
         spread: By how much the configurations' true means may lie from their middle, at most 0.3; 0 makes all equal.
-        configurations: Tried per study, the baselines included.
-        search_samples: Samples of the search split.
         holdout_samples: Samples that only the verdict sees.
         seeds: Fresh seeds per finalist.
-        alpha: The chance at which not all intervals of a verdict are right.
-        seed: Seed of the simulation.
     """
-    random = np.random.default_rng(seed)
-    means = random.uniform(-spread, spread, (studies, configurations))
-    searched = _scores(random, means, search_samples, 1, kind)[..., 0]
+    random = np.random.default_rng(0)
+    means = random.uniform(-spread, spread, (studies, _CONFIGURATIONS))
+    searched = _scores(random, means, _SEARCH_SAMPLES, 1, kind)[..., 0]
     order = np.argsort(-searched.mean(axis=-1), axis=-1)
     others = order[order >= _BASELINES].reshape(studies, -1)[:, :_SEARCHED_FINALISTS]
     baselines = order[order < _BASELINES].reshape(studies, -1)
@@ -74,7 +69,7 @@ def simulate_verdicts(
     greedy = finalists == _BASELINES - 1
     held_out = np.where(greedy[..., None, None], held_out[..., :1], held_out)
     differences = held_out[:, 1:] - held_out[:, :1]
-    found = difference_intervals(differences, alpha=adjusted_alpha(alpha, differences.shape[1]), largest=1.0)
+    found = difference_intervals(differences, alpha=adjusted_alpha(_ALPHA, differences.shape[1]), largest=1.0)
     true = (1.0 - _DECIDED) * (means[row, finalists[:, 1:]] - means[row, finalists[:, :1]])
     is_better = order[:, 0] >= _BASELINES  # else the search found nothing better than a baseline, and says so
     return SimulatedVerdicts(
