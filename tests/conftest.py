@@ -8,6 +8,8 @@ from typing import Any
 
 # Before anything imports a model library: no test may reach for a hub.
 os.environ["HF_HUB_OFFLINE"] = "1"
+# As the command line does: threads that spin for long slow each other down where tests run side by side.
+os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
 import optuna
 import pytest

@@ -360,6 +360,7 @@ def test_a_study_whose_process_was_killed_is_whole(tmp_path: Path) -> None:
     assert found.studies[0].completions == 5 * 2 * 4  # the sixth pass is lost
 
 
+@pytest.mark.no_cover
 def test_a_study_interrupted_at_any_write_is_whole(tmp_path: Path) -> None:
     writes, at = 0, -1
 

@@ -141,6 +141,7 @@ def test_a_copy_of_a_pruned_trial_goes_on_where_that_one_ended(tmp_path: Path) -
     assert shared == list(first.trials[3].intermediate_values.values())
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("sampler", ["tpe", "random"])
 def test_copies_are_found_again_by_a_search_that_was_interrupted(sampler: str, tmp_path: Path) -> None:
     arguments: dict[str, Any] = {"sampler": sampler, "n_trials": 16}
@@ -153,6 +154,7 @@ def test_copies_are_found_again_by_a_search_that_was_interrupted(sampler: str, t
     assert everything(run(make_tuner(), tmp_path / "cut.db", ALIKE, **arguments), tmp_path / "cut.db") == expected
 
 
+@pytest.mark.no_cover
 def test_copies_are_found_again_by_a_search_that_was_interrupted_at_any_write(tmp_path: Path) -> None:
     tuner = make_tuner()
     arguments: dict[str, Any] = {"sampler": "tpe", "n_trials": 12, "concurrency": 2}

@@ -4,6 +4,7 @@ import ast
 import importlib
 import importlib.util
 import json
+import os
 import re
 import resource
 import time
@@ -157,7 +158,7 @@ def execute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Execute:
     nbformat: Any = pytest.importorskip("nbformat", reason="no Jupyter here")
     nbclient: Any = pytest.importorskip("nbclient", reason="no Jupyter here")
     pytest.importorskip("ipykernel", reason="no Jupyter here")
-    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    monkeypatch.setenv("OMP_NUM_THREADS", "1" if "PYTEST_XDIST_WORKER" in os.environ else "2")
 
     def run(name: str) -> dict[str, Any]:
         notebook: Any = nbformat.read(NOTEBOOKS[name], as_version=4)

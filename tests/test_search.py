@@ -44,6 +44,7 @@ def interrupted_tuner(at: int) -> Tuner:
     return tuner
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("sampler", ["tpe", "random", "qmc", "cmaes", "gp"])
 @pytest.mark.parametrize("concurrency", [1, 3])
 def test_an_interrupted_study_ends_as_the_uninterrupted_one(sampler: str, concurrency: int, tmp_path: Path) -> None:
@@ -78,6 +79,7 @@ class _WriteCounter:
         sqlalchemy.event.remove(sqlalchemy.Engine, "before_cursor_execute", self)
 
 
+@pytest.mark.no_cover
 def test_a_study_interrupted_at_any_write_ends_as_the_uninterrupted_one(tmp_path: Path) -> None:
     tuner = make_tuner()
     arguments: dict[str, Any] = {"concurrency": 3, "n_trials": 10}
@@ -91,6 +93,7 @@ def test_a_study_interrupted_at_any_write_ends_as_the_uninterrupted_one(tmp_path
         assert everything(search(tuner, cut, **arguments), cut) == expected, f"interrupted at write {at}"
 
 
+@pytest.mark.no_cover
 def test_what_fails_in_a_batch_fails_its_own_trial_only() -> None:
     model, tokenizer = tiny_model(), tiny_tokenizer()
     model.generation_config.eos_token_id = tokenizer.eos_token = None

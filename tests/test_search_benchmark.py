@@ -16,6 +16,8 @@ from tiny_models import tiny_tokenizer
 from llmsearch_optuna import Categorical, Float, Int, SearchSpace, Tuner
 from llmsearch_optuna.landscape import Landscape
 
+pytestmark = pytest.mark.no_cover
+
 LANDSCAPES = Path(__file__).parents[1] / "studies" / "landscapes"
 
 

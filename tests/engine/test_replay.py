@@ -76,6 +76,7 @@ def distinct_prefixes(completions: dict[Request, Completion]) -> int:
     )
 
 
+@pytest.mark.no_cover
 @settings(max_examples=40, deadline=None)
 @given(
     st.sampled_from(FAMILIES),

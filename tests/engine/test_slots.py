@@ -63,6 +63,7 @@ def test_half_precision_gives_the_same_tokens_in_any_company(dtype: torch.dtype,
     assert engine(model, 16).generate(requests[::-1]) == together[::-1]
 
 
+@pytest.mark.no_cover
 @settings(max_examples=12, deadline=None)
 @given(st.integers(8, 24), st.integers(1, 18), st.randoms(use_true_random=False))
 def test_slots_orders_calls_and_neighbours_change_nothing(slots: int, calls: int, shuffle: random.Random) -> None:

@@ -45,6 +45,7 @@ _SETTINGS = st.builds(
 )
 
 
+@pytest.mark.no_cover
 @given(st.lists(_SETTINGS, min_size=1, max_size=6), st.sampled_from([40, 300, 2000]), st.integers(0, 10**6))
 @settings(deadline=None, max_examples=300)
 def test_what_a_summary_decides_is_what_all_logits_give(params: list[GenerationParams], vocab: int, seed: int) -> None:

@@ -128,6 +128,7 @@ def oracle_bounds(name: str, value: float, scores: Tensor) -> tuple[Counter[floa
     return counts(least), counts(most)
 
 
+@pytest.mark.no_cover
 @given(some_logits(), some_params("top_h", *OFF))
 @settings(deadline=None, max_examples=300)
 def test_every_cut_keeps_what_transformers_keeps(logits: list[float], params: GenerationParams) -> None:
@@ -242,6 +243,7 @@ def test_top_a_is_that_of_llmsearch(logits: list[float], top_a: float) -> None:
     assert kept_by_top_a(logits, top_a * (1 + 1e-6)) <= kept <= kept_by_top_a(logits, top_a * (1 - 1e-6))
 
 
+@pytest.mark.no_cover
 @given(some_logits(), RANGES["top_n_sigma"], TEMPERATURES)
 @settings(deadline=None, max_examples=200)
 @example([0.0] * 5, 1.0, 0.7)
@@ -296,6 +298,7 @@ def test_cuts_just_at_a_probability(name: str, value: float, device: torch.devic
     assert counts(ours) == counts(theirs)
 
 
+@pytest.mark.no_cover
 @given(st.lists(some_logits(), min_size=1, max_size=6), st.data())
 @settings(deadline=None, max_examples=200)
 def test_a_row_of_decided_candidates_equals_the_whole_row(batch: list[list[float]], data: st.DataObject) -> None:
