@@ -135,7 +135,7 @@ def test_what_a_dead_worker_left_is_taken_over_when_its_lease_lapses(server_url:
     with storage.engine.connect() as connection:
         leased = set(connection.execute(sa.text("SELECT trial_number FROM llmsearch_leases")).scalars())
     leased &= set(left)
-    assert Leases(storage, study_key(study), lapse_s=LAPSE_S).take_abandoned(sorted(leased), 9) == []
+    assert Leases(storage, study_key(study), lapse_s=600.0).take_abandoned(sorted(leased), 9) == []
     search_together(make_tuner(), server_url, 9)
     check_evaluated_once(server_url, 9)
     assert all(store.load(study_key(study), number)[: len(rows)] == rows for number, rows in before.items())
