@@ -25,7 +25,7 @@ from llmsearch_optuna.study import BASELINE, ENDED, ROUND, TIMINGS, open_study, 
 from llmsearch_optuna.verdict import confirm_command
 
 CONTEXT = multiprocessing.get_context("forkserver")
-LAPSE_S = 1.0
+LAPSE_S = 2.0
 
 
 def work(url: str, n_trials: int, pause_s: float = 0.0) -> None:
