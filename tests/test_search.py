@@ -380,3 +380,25 @@ def test_stored_scores_are_not_computed_again(tmp_path: Path) -> None:
 def test_presets_must_fit_into_the_models_window() -> None:
     with pytest.raises(ConfigurationError, match="window"):
         search(make_tuner(), None, 3, presets=[{"max_new_tokens": 4096}])
+
+
+def test_a_failed_trial_tells_what_it_had_taken_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As those tokens were not generated, `max_tokens_total` must not count them."""
+    asked: list[int] = []
+
+    def prune_the_first_after_two_rungs(trial: optuna.Trial) -> bool:
+        asked.append(trial.number)
+        return asked == [0, 0]
+
+    monkeypatch.setattr("llmsearch_optuna.objective.should_prune", prune_the_first_after_two_rungs)
+    tuner = make_tuner()
+    beyond = {sample.row for sample in tuner.task.search[8:]}
+    tuner._backend = dataclasses.replace(tuner._backend, engine=NoLookingAhead(tuner._backend.engine, beyond))
+    greedy = {"top_k": 1, "max_new_tokens": 4}
+    presets = [{**greedy, "temperature": 0.5}, {**greedy, "temperature": 0.9}]
+    study = search(tuner, tmp_path / "x.db", 2, presets=presets, baselines=False, concurrency=1)
+    assert [trial.state for trial in study.trials] == [TrialState.PRUNED, TrialState.FAIL]
+    store = CompletionStore(open_storage(f"sqlite:///{tmp_path / 'x.db'}"))
+    taken_over = store.load(study_key(study), 1)
+    assert taken_over == store.load(study_key(study), 0)
+    assert study.trials[1].user_attrs[REUSED_TOKENS] == sum(one.token_count for one in taken_over) > 0
