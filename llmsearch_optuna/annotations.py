@@ -31,6 +31,7 @@ from llmsearch_optuna.report import (
     plot_seeds,
     plot_standings,
 )
+from llmsearch_optuna.rounds import FINISHED
 from llmsearch_optuna.storage import (
     CompletionStore,
     StoredCompletion,
@@ -60,8 +61,6 @@ _LARGEST_FIGURE = 200_000
 
 _SHARE_OF_TIME = 0.01
 _FIRST_DRAWING_S = 2.0
-
-_FINISHED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
 
 
 def artifact_directory(url: str) -> Path | None:
@@ -181,7 +180,7 @@ class Annotations:
     def complete(self) -> None:
         """Writes the notes that finished trials lack, and the study's own."""
         with self._harmless("notes are not written"), self._alone():
-            self._write_missing(self._study.get_trials(deepcopy=False, states=_FINISHED))
+            self._write_missing(self._study.get_trials(deepcopy=False, states=FINISHED))
 
     def finish(self) -> None:
         """Writes the study's note, draws the figures if there is time, and logs how much time all that took."""

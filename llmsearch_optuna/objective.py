@@ -290,7 +290,9 @@ class Evaluation:
         """
         metric = self._objective.metric
         new = None
-        own = [score for score in itertools.takewhile(lambda one: one is not None, known) if score is not None]
+        own = [score for score in known if score is not None]
+        if len(own) < len(known):  # the metric has none, or some are lost
+            own = []
         if self._scores is not None and len(own) < len(samples):
             rest = samples[len(own) :]
             new = metric(

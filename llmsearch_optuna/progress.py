@@ -16,6 +16,7 @@ from rich.text import Text
 
 from llmsearch_optuna.objective import Evaluation
 from llmsearch_optuna.objectives import best_trial, has_several, pareto_front, score_of, tokens_of
+from llmsearch_optuna.rounds import FINISHED
 from llmsearch_optuna.study import BASELINE, ERROR, describe_params
 from llmsearch_optuna.terminal import printable
 
@@ -26,7 +27,6 @@ _LOG = logging.getLogger(__name__)
 EventCallback = Callable[[dict[str, Any]], None]
 """Told of what happens, as JSON can hold it; ``event`` says what it is."""
 
-_FINISHED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
 _NOTEBOOK_WIDTH = 110
 _NOTEBOOK_PAUSE_S = 0.5
 
@@ -200,7 +200,7 @@ class SearchProgress:
     def trial_finished(self, trial: FrozenTrial, evaluation: Evaluation | None, seconds: float) -> None:
         """Prints one line on a finished trial."""
         # Those of other workers, too.
-        self._finished = len(self._study.get_trials(deepcopy=False, states=_FINISHED))
+        self._finished = len(self._study.get_trials(deepcopy=False, states=FINISHED))
         best, score, tokens = self._best(), score_of(trial), tokens_of(trial)
         value = "-" if score is None else f"{score:.4f}"
         self._bar.update(completed=self._finished, best=best, left=self._time_left(self._finished))

@@ -6,7 +6,10 @@ from optuna.trial import FrozenTrial, TrialState
 
 from llmsearch_optuna.study import ENDED, ROUND
 
-__all__ = ["began", "ended", "rounds_passed"]
+__all__ = ["FINISHED", "began", "ended", "rounds_passed"]
+
+FINISHED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
+"""The states of trials that have come to their end."""
 
 
 def rounds_passed(trial: FrozenTrial) -> int:

@@ -19,15 +19,13 @@ from llmsearch_optuna.objective import Evaluation, GenerationObjective
 from llmsearch_optuna.objectives import maximizes
 from llmsearch_optuna.progress import EventCallback, SearchProgress
 from llmsearch_optuna.proposals import Proposer
-from llmsearch_optuna.rounds import rounds_passed
+from llmsearch_optuna.rounds import FINISHED, rounds_passed
 from llmsearch_optuna.storage import Claims
 from llmsearch_optuna.study import ENDED, ERROR, PARAMS, REPLAYED, REUSED_TOKENS, ROUND, TOKENS_PER_S
 
 __all__ = ["run_search"]
 
 _LOG = logging.getLogger(__name__)
-
-_FINISHED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
 
 
 def run_search(
@@ -79,7 +77,7 @@ def run_search(
         ) as progress,
         claims.kept_alive(),
     ):
-        progress.begin(len(study.get_trials(deepcopy=False, states=_FINISHED)))
+        progress.begin(len(study.get_trials(deepcopy=False, states=FINISHED)))
         search = _Search(study, storage, objective, proposer, progress, limits, claims, on_finished, annotations)
         if annotations is not None:
             annotations.complete()
@@ -94,7 +92,7 @@ def run_search(
         if annotations is not None:
             annotations.finish()
     failed = study.get_trials(deepcopy=False, states=(TrialState.FAIL,))
-    if failed and len(failed) == len(study.get_trials(deepcopy=False, states=_FINISHED)):
+    if failed and len(failed) == len(study.get_trials(deepcopy=False, states=FINISHED)):
         raise TrialError(f"all {len(failed)} trials failed, the first with: {failed[0].user_attrs.get(ERROR)}")
 
 
@@ -186,7 +184,7 @@ class _Search:
 
     def _tokens_reused(self) -> int:
         """Stored tokens that were not generated, but taken over from trials with parameters of the same effect."""
-        finished: int = sum(trial.user_attrs.get(REUSED_TOKENS, 0) for trial in self._trials(*_FINISHED))
+        finished: int = sum(trial.user_attrs.get(REUSED_TOKENS, 0) for trial in self._trials(*FINISHED))
         return finished + sum(one.evaluation.tokens_reused for one in self._in_flight.values())
 
     def others_run(self) -> bool:
@@ -278,7 +276,7 @@ class _Search:
 
     def _round(self, trials: Sequence[FrozenTrial]) -> int:
         """When a trial begins; see `ROUND`."""
-        return sum(trial.state in _FINISHED for trial in trials) if self._claims.shared else self._latest
+        return sum(trial.state in FINISHED for trial in trials) if self._claims.shared else self._latest
 
     def _note_begin(self, trial: optuna.Trial) -> None:
         if ROUND not in trial.user_attrs:
@@ -322,7 +320,7 @@ class _Search:
                 if one is not None and one.evaluation.tokens_reused:
                     trial.set_user_attr(REUSED_TOKENS, one.evaluation.tokens_reused)
             if self._claims.shared:
-                trial.set_user_attr(ENDED, len(self._trials(*_FINISHED)) + 1)
+                trial.set_user_attr(ENDED, len(self._trials(*FINISHED)) + 1)
             self._note_timings(trial)
             if self._annotations is not None:
                 self._annotations.before_end(trial)

@@ -15,14 +15,14 @@ import optuna
 
 from llmsearch_optuna.display import print_diagnosis, print_finalists, print_verdict
 from llmsearch_optuna.errors import ConfigurationError
-from llmsearch_optuna.finalists import found_as_json, select_finalists
+from llmsearch_optuna.finalists import found_as_json
 from llmsearch_optuna.interruption import Interruption
 from llmsearch_optuna.logs import StudyLog, log_path, study_log
 from llmsearch_optuna.storage import shown_url, sqlite_path, sqlite_url
 from llmsearch_optuna.study import open_study
 from llmsearch_optuna.study_file import StudyFile
 from llmsearch_optuna.terminal import printable
-from llmsearch_optuna.verdict import Verdict, confirm_command, no_holdout, stored_verdict
+from llmsearch_optuna.verdict import Verdict, confirm_command, current_verdict, no_holdout
 
 __all__ = ["INTERRUPTED", "confirm", "demo", "doctor", "record", "run", "worker"]
 
@@ -90,8 +90,8 @@ def confirm(options: argparse.Namespace) -> None:
         raise ConfigurationError(f"`--seeds` must be >= 1, got {options.seeds}")
     url = sqlite_url(options.database)
     study, _ = open_study(url, options.study)
-    verdict = stored_verdict(study)
-    if verdict is None or verdict.seeds < options.seeds or not verdict.is_of(select_finalists(study), verdict.seeds):
+    verdict = current_verdict(study)
+    if verdict is None or verdict.seeds < options.seeds:
         with _log(options, study.study_name, url, Path()) as log:
             _prepare_model_libraries()
             from llmsearch_optuna import launch  # noqa: PLC0415

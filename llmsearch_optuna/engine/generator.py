@@ -90,9 +90,9 @@ def choose_generator(
         _refuse("`custom_pred_function`, which generates by itself", stop=stops or None, **of_models)
         if isinstance(model, str):
             raise ConfigurationError("with `custom_pred_function`, no model is loaded: pass `tokenizer` in its place")
-    loaded, writer = _loaded(model, tokenizer, device)
-    if custom_pred_function is not None:
+        _, writer = _loaded(model, tokenizer, device)
         return Generator(writer, functools.partial(function_backend, custom_pred_function, writer))
+    loaded, writer = _loaded(model, tokenizer, device)
     if loaded is None:
         raise ModelError("pass a model, or a custom_pred_function in its place, or an engine")
     start = functools.partial(
