@@ -324,8 +324,9 @@ class _Search:
             self._note_timings(trial)
             if self._annotations is not None:
                 self._annotations.before_end(trial)
-            told = self._study.tell(trial, values, state)
+            # In this order: a process that dies in between leaves a trial that is taken over, not a lease without one.
             self._claims.release(trial.number)
+            told = self._study.tell(trial, values, state)
         self._on_finished()
         if self._annotations is not None:
             self._annotations.after_end(told)

@@ -34,6 +34,24 @@ def work(url: str, n_trials: int, pause_s: float = 0.0) -> None:
     search_together(tuner, url, n_trials)
 
 
+def work_until_told(url: str, n_trials: int, after: bool) -> None:
+    """A worker that is killed as it tells the study of its third finished trial, before or after the study knows."""
+    told: list[int] = []
+    tell = optuna.Study.tell
+
+    def tell_and_die(study: optuna.Study, trial: optuna.Trial, *rest: Any) -> Any:
+        told.append(trial.number)
+        if len(told) == 3 and not after:
+            os.kill(os.getpid(), signal.SIGKILL)
+        done = tell(study, trial, *rest)
+        if len(told) == 3:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return done
+
+    optuna.Study.tell = tell_and_die  # type: ignore[assignment]
+    search_together(make_tuner(), url, n_trials)
+
+
 def search_together(tuner: Tuner, url: str, n_trials: int, **changes: Any) -> optuna.Study:
     arguments: dict[str, Any] = {"rungs": 4, "concurrency": 2, "lapse_s": LAPSE_S, "show_progress": False}
     return tuner.search(SPACE, n_trials=n_trials, storage=url, **{**arguments, **changes})
@@ -119,6 +137,16 @@ def test_four_workers_of_which_two_are_killed_evaluate_every_trial_once(server_u
     # What a trial was compared with was there before it began, and never changed.
     for trial in study.trials:
         assert began(trial) < ended(trial)
+
+
+@pytest.mark.parametrize("after", [False, True])
+def test_a_worker_killed_as_a_trial_ends_leaves_no_lease_on_it(server_url: str, after: bool) -> None:
+    worker = CONTEXT.Process(target=work_until_told, args=(server_url, 9, after))
+    worker.start()
+    worker.join(120)
+    assert worker.exitcode == -signal.SIGKILL
+    search_together(make_tuner(), server_url, 9)
+    check_evaluated_once(server_url, 9)
 
 
 def test_what_a_dead_worker_left_is_taken_over_when_its_lease_lapses(server_url: str) -> None:

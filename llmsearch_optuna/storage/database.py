@@ -81,7 +81,7 @@ def open_storage(url: str | None, *, must_exist: bool = False) -> RDBStorage:
             engine.dispose()
         if is_new:
             _make_tables(path)
-        storage = RDBStorage(template, engine_kwargs=patience)
+        storage = RDBStorage(template, engine_kwargs=patience, skip_compatibility_check=is_new)
         if not must_exist:
             with storage.engine.connect() as connection:
                 connection.exec_driver_sql("PRAGMA journal_mode=WAL")
@@ -107,7 +107,7 @@ def check_version(connection: sa.Connection) -> None:
 
 def _in_memory() -> RDBStorage:
     pool = {"poolclass": sa.StaticPool, "connect_args": {"check_same_thread": False}}
-    return RDBStorage("sqlite://", engine_kwargs=pool)
+    return RDBStorage("sqlite://", engine_kwargs=pool, skip_compatibility_check=True)  # it is new
 
 
 def _make_tables(path: Path) -> None:
