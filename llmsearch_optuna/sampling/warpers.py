@@ -332,7 +332,10 @@ def _tfs(candidates: Candidates, tfs: Tensor) -> Candidates:
 
 
 def _top_a(candidates: Candidates, top_a: Tensor) -> Candidates:
-    """Removes the tokens with a probability below ``top_a * p_max ** 2`` (RWKV-LM), as in llmsearch."""
+    """Removes the tokens with a probability below ``top_a * p_max ** 2`` (RWKV-LM), as in llmsearch.
+
+    Relative to the first token, as `_above` wants it, that is ``top_a * p_max``.
+    """
     _, total = _masses(candidates)
     return _above(candidates, top_a.log() - _log_mass(total))
 
