@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 import optuna
 import pytest
+from interruptions import WriteCounter, interrupted
 from optuna.study import StudyDirection
 from optuna.trial import TrialState
 from optuna_dashboard import get_note
 from optuna_dashboard._note import get_note_from_system_attrs
 from test_cli import STUDY
 from test_readme import blocks
-from test_search import Interrupted, _WriteCounter
 from tiny_models import tiny_model, tiny_tokenizer
 from tiny_studies import ROWS, SPACE, make_tuner, search
 
@@ -103,12 +103,10 @@ class TestSearch:
         }.get(sampler)
         tuner = ending_tuner()
         whole = search_both(tuner, tmp_path / "whole.db", **arguments)
-        cut, engine = tmp_path / "cut.db", tuner._backend.engine
+        cut = tmp_path / "cut.db"
         for at in (1, 5):
-            object.__setattr__(tuner._backend, "engine", Interrupted(engine, at))
             with pytest.raises(KeyboardInterrupt):
-                search_both(tuner, cut, **arguments)
-        object.__setattr__(tuner._backend, "engine", engine)
+                search_both(interrupted(tuner, at), cut, **arguments)
         resumed = search_both(tuner, cut, **arguments)
         assert all_of(resumed, cut) == all_of(whole, tmp_path / "whole.db")
         if sampler == "nsga2":
@@ -118,11 +116,11 @@ class TestSearch:
     def test_a_study_interrupted_at_any_write_ends_as_the_uninterrupted_one(self, tmp_path: Path) -> None:
         tuner = ending_tuner()
         arguments: dict[str, Any] = {"concurrency": 3, "n_trials": 6}
-        with _WriteCounter() as counter:
+        with WriteCounter() as counter:
             expected = all_of(search_both(tuner, tmp_path / "whole.db", **arguments), tmp_path / "whole.db")
         for at in range(14, counter.writes, 67):
             cut = tmp_path / f"cut{at}.db"
-            with _WriteCounter(at), pytest.raises(KeyboardInterrupt):
+            with WriteCounter(at), pytest.raises(KeyboardInterrupt):
                 search_both(tuner, cut, **arguments)
             assert all_of(search_both(tuner, cut, **arguments), cut) == expected, f"interrupted at write {at}"
 
