@@ -10,11 +10,13 @@ import datasets
 import optuna
 from optuna.storages import RDBStorage
 
+from llmsearch_optuna import __version__
 from llmsearch_optuna.annotations import Annotations, artifact_directory
 from llmsearch_optuna.engine import PredictionFunction, Stopping
 from llmsearch_optuna.engine.generator import choose_generator
 from llmsearch_optuna.engine.http import OpenAIServer
 from llmsearch_optuna.engine.stopping import split_generation_args, stop_texts
+from llmsearch_optuna.environment import note_environment
 from llmsearch_optuna.errors import ConfigurationError, MetricError, StorageError, TaskError
 from llmsearch_optuna.first_points import baseline_points, enqueue, preset_points
 from llmsearch_optuna.holdout import HoldOut, confirm
@@ -394,6 +396,7 @@ class Tuner:
                     fingerprint=self._fingerprint(space),
                     objectives=objective.objectives,
                 )
+                note_environment(study, {"llmsearch_optuna": __version__, **self._backend.environment})
                 key = study_key(study)
                 for name, value in user_attrs.items():
                     if study.user_attrs.get(name) != value:

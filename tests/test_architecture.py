@@ -39,6 +39,7 @@ LEVELS = [
     },
     {
         "engine",
+        "environment",
         "logs",
         "finalists",
         "first_points",

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
+import transformers
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from llmsearch_optuna.engine.base import Engine
@@ -64,6 +65,7 @@ class Backend:
         rows: How many rows it generates at once; 1 where it is not known.
         tokenizer: Encodes the prompts; ``None`` where only a server has it.
         identity: Names the model in the study's fingerprint.
+        environment: The versions and the hardware that its completions depend on, by name, as far as they are known.
         eos_token_ids: The tokens that end a completion.
         window: The most tokens of prompt and completion together; ``None`` if there is no limit.
         default_params: ``(max_new_tokens, generation_seed) -> parameters`` that the model decodes with by itself;
@@ -81,6 +83,7 @@ class Backend:
     rows: int = 1
     tokenizer: PreTrainedTokenizerBase | None
     identity: str
+    environment: Mapping[str, str] = field(default_factory=dict)
     eos_token_ids: tuple[int, ...] = ()
     window: int | None = None
     default_params: Callable[[int, int], GenerationParams] | None = None
@@ -140,6 +143,7 @@ def model_backend(
         rows=batch_size,
         tokenizer=tokenizer,
         identity=model_fingerprint(model),
+        environment=_environment(model),
         eos_token_ids=default_stopping(model, tokenizer).eos_token_ids,
         window=context_window(model),
         default_params=lambda max_new_tokens, seed: default_params(
@@ -184,6 +188,22 @@ def _description(model: PreTrainedModel) -> str:
     millions = sum(weight.numel() for weight in weights) / 1e6
     dtype = str(embedding_weight(model).dtype).removeprefix("torch.")
     return f"{type(model).__name__} with {millions:.4g} million parameters in {dtype} on {devices}"
+
+
+def _environment(model: PreTrainedModel) -> dict[str, str]:
+    devices = {_hardware(weight.device) for weight in model.parameters()}
+    return {
+        "torch": torch.__version__,
+        "transformers": transformers.__version__,
+        "device": ", ".join(sorted(devices)),
+    }
+
+
+def _hardware(device: torch.device) -> str:
+    """What a device's kernels are chosen by; how many threads share a sum changes its rounding, too."""
+    if device.type == "cpu":
+        return f"cpu with {torch.backends.cpu.get_cpu_capability()} and {torch.get_num_threads()} threads"
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
 
 
 def function_backend(function: PredictionFunction, tokenizer: PreTrainedTokenizerBase) -> Backend:

@@ -12,6 +12,7 @@ from typing import Any
 import optuna
 
 from llmsearch_optuna import __version__
+from llmsearch_optuna.environment import study_environment
 from llmsearch_optuna.errors import StorageError
 from llmsearch_optuna.finalists import find_trial
 from llmsearch_optuna.objectives import score_of, tokens_of
@@ -46,6 +47,7 @@ class Provenance:
             other finalists.
         params: All parameters.
         exported: When this was written, in UTC.
+        environment: The versions and the hardware that the study was begun with, by name, as far as they are known.
         versions: The versions that wrote it, by package.
     """
 
@@ -64,6 +66,7 @@ class Provenance:
     verdict: str | None
     params: GenerationParams
     exported: str
+    environment: dict[str, str]
     versions: dict[str, str]
 
     def to_dict(self) -> dict[str, Any]:
@@ -101,6 +104,7 @@ def trace(study: optuna.Study, trial: int | None = None) -> Provenance:
         verdict=None if verdict is None else verdict.sentence,
         params=trial_params(found),
         exported=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+        environment=study_environment(study),
         versions={
             "llmsearch_optuna": __version__,
             "python": platform.python_version(),

@@ -13,6 +13,7 @@ from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from llmsearch_optuna.contenders import held_out_key
+from llmsearch_optuna.environment import study_environment
 from llmsearch_optuna.errors import StorageError
 from llmsearch_optuna.finalists import select_finalists
 from llmsearch_optuna.objectives import has_several, maximizes, score_of
@@ -125,6 +126,7 @@ class StudyRecord:
         maximize: Whether a higher score is better.
         counts_tokens: Whether few tokens are an objective, too.
         fingerprint: What its scores depend on, by name.
+        environment: The versions and the hardware that it was begun with, by name, as far as they are known.
         study_file: The study file that it was last searched with, if it was.
         trials: All trials that have begun, by number.
         names: The names of the finalists by the numbers of their trials: ``"best"``, a baseline's, ...
@@ -143,6 +145,7 @@ class StudyRecord:
     maximize: bool
     counts_tokens: bool
     fingerprint: Mapping[str, str]
+    environment: Mapping[str, str]
     study_file: str | None
     trials: tuple[TrialRecord, ...]
     names: Mapping[int, str]
@@ -219,6 +222,7 @@ def read_study(study: optuna.Study, storage: RDBStorage | str) -> StudyRecord:
         maximize=maximizes(study),
         counts_tokens=has_several(study),
         fingerprint=fingerprint,
+        environment=study_environment(study),
         study_file=None if kept is None else str(kept["text"]),
         trials=trials,
         names=names,

@@ -317,8 +317,11 @@ def reproduction(record: StudyRecord, storage: str) -> str:
         f"llmsearch_optuna {__version__}, Optuna {optuna.__version__}, plotly {plotly.__version__}, "
         f"Python {platform.python_version()}"
     )
+    if record.environment:
+        begun = ", ".join(f"{name} {value}" for name, value in record.environment.items())
+        parts.append(f'<p class="muted">The study was begun with {text(begun)}.</p>')
     parts.append(
-        f'<p class="muted">This report: {text(versions)}. The log beside the database tells those of the search.</p>'
+        f'<p class="muted">This report: {text(versions)}. The log beside the database tells more of the search.</p>'
     )
     return f'<div class="card">{"".join(parts)}</div>'
 

@@ -101,7 +101,7 @@ def requests_of(tokenizer: PreTrainedTokenizerBase, prompts: Sequence[str], para
 @pytest.mark.slow
 @pytest.mark.usefixtures("two_threads")
 def test_the_real_models_completions_do_not_depend_on_their_company() -> None:
-    """64 prompts and 3 parameter sets: 8, 16 and 32 slots, three orders, each set alone and mixed with the others.
+    """32 prompts and 3 parameter sets: 8, 16 and 32 slots, three orders, each set alone and mixed with the others.
 
     The prompts are prefilled once: each goes through the model by itself, whatever the slots.
     """
@@ -111,7 +111,7 @@ def test_the_real_models_completions_do_not_depend_on_their_company() -> None:
         GenerationParams(temperature=0.8, top_p=0.9, generation_seed=1, max_new_tokens=6),
         GenerationParams(temperature=1.3, tfs=0.95, repetition_penalty=1.1, generation_seed=2, max_new_tokens=6),
     )
-    prompts = [str(row["instruction"]) * (1 + index % 5) for index, row in enumerate(demo_samples(64))]
+    prompts = [str(row["instruction"]) * (1 + index % 5) for index, row in enumerate(demo_samples(32))]
     by_set = [requests_of(tokenizer, prompts, params) for params in sets]
     mixed = [request for requests in by_set for request in requests]
     forward = Forward(model)
@@ -135,7 +135,7 @@ def test_the_real_models_completions_do_not_depend_on_their_company() -> None:
 @pytest.mark.slow
 @pytest.mark.usefixtures("two_threads")
 def test_the_real_models_completions_do_not_depend_on_replay() -> None:
-    """12 sets with two seeds in turns; the third engine has room for so little that it forgets all the time."""
+    """8 sets with two seeds in turns; the third engine has room for so little that it forgets all the time."""
     model, tokenizer = load_model(str(demo_model_directory()), device="cpu")
     draw = random.Random(1)
     sets = [
@@ -147,7 +147,7 @@ def test_the_real_models_completions_do_not_depend_on_replay() -> None:
             generation_seed=number % 2,
             max_new_tokens=16,
         )
-        for number in range(12)
+        for number in range(8)
     ]
     prompts = [str(row["instruction"]) for row in demo_samples(8)]
     trials = [requests_of(tokenizer, prompts, params) for params in sets]

@@ -1,0 +1,21 @@
+"""Texts, ordinary and hostile, and what a metric makes of them."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from hypothesis import strategies as st
+
+from llmsearch_optuna.metrics import Scores, make_metric
+
+hostile_texts = st.text(st.characters(exclude_categories=()), max_size=60)
+words = ["the", "cat", "runs", "running", "ran", "7", "-7,000.5", "on,", "mats;", "and", "A."]
+word_texts = st.lists(st.sampled_from(words), max_size=12).map(" ".join)
+texts = hostile_texts | word_texts
+
+
+def score(spec: object, predictions: Sequence[str], references: Sequence[Any], **arguments: Any) -> Scores:
+    return make_metric(spec, **arguments)([{"answer": reference} for reference in references], predictions)
+
+
+def value(spec: object, prediction: str, reference: object, **arguments: Any) -> float:
+    return score(spec, [prediction], [reference], **arguments).value

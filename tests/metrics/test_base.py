@@ -1,0 +1,87 @@
+"""Which texts a prediction is compared with, what is refused, and the range of the scores."""
+
+import math
+
+import numpy as np
+import pytest
+from scored_texts import score, value
+
+from llmsearch_optuna.errors import MetricError
+from llmsearch_optuna.metrics import (
+    BUILT_IN_METRICS,
+    SampleMetric,
+    Scores,
+    check_score_range,
+    exact_match,
+    known_range,
+    make_metric,
+)
+
+
+def test_value_is_the_mean_of_the_samples() -> None:
+    assert score("exact_match", ["a", "b", "c"], ["a", "x", "c"]) == Scores(2 / 3, (1.0, 0.0, 1.0))
+    assert score("bleu", ["a b c d e"], ["a b c d e"]) == Scores(1.0, None)
+
+
+def test_the_best_of_several_references_counts() -> None:
+    assert score("exact_match", ["b", "c"], [["a", "b"], "a"]) == Scores(0.5, (1.0, 0.0))
+    assert value("exact_match", "7", (3, 7)) == 1.0
+    assert value("exact_match", "b", np.array(["a", "b"])) == 1.0
+    assert value("exact_match", "7", np.int64(7)) == 1.0
+    assert value("rouge1", "cat dog", ["cat", "cat dog"]) == 1.0
+
+
+def test_column_is_inferred_or_chosen() -> None:
+    row = {"answer": "a", "other": "b"}
+    assert make_metric("exact_match", column="other")([row], ["b"]).value == 1.0
+    with pytest.raises(MetricError, match=r"`column` must say .* there are `answer`, `other`"):
+        make_metric("exact_match")([row], ["b"])
+    with pytest.raises(MetricError, match="there are none"):
+        make_metric("exact_match")([{}], ["b"])
+    with pytest.raises(MetricError, match="unknown reference column `anwser`: did you mean `answer`"):
+        make_metric("bleu", column="anwser")([row], ["b"])
+    with pytest.raises(MetricError, match="sample 12 has no reference column `answer`"):
+        make_metric("exact_match", column="answer")([row, {"other": "b"}], ["b", "b"], sample_ids=[3, 12])
+
+
+@pytest.mark.parametrize("bad", [None, [], {"a": 1}, True, math.nan, ["a", None], [["a"]], b"a", 1j])
+def test_a_bad_reference_is_refused_with_its_sample(bad: object) -> None:
+    with pytest.raises(MetricError, match="the reference of sample 5 must be a text, a number or a non-empty list"):
+        make_metric("exact_match")([{"answer": "a"}, {"answer": bad}], ["a", "a"], sample_ids=[2, 5])
+
+
+@pytest.mark.parametrize("name", [*BUILT_IN_METRICS, "callable"])
+def test_lengths_are_checked(name: str) -> None:
+    metric = make_metric((lambda references, predictions: 0.0) if name == "callable" else name)
+    with pytest.raises(MetricError, match="at least one sample"):
+        metric([], [])
+    with pytest.raises(MetricError, match="got 2 predictions for 1 references"):
+        metric([{"answer": "a"}], ["a", "b"])
+    with pytest.raises(MetricError, match="got 2 sample ids for 1 references"):
+        metric([{"answer": "a"}], ["a"], sample_ids=[1, 2])
+
+
+def test_metrics_of_others_need_no_range() -> None:
+    assert known_range(make_metric(len)) is None
+    assert known_range(SampleMetric(name="m", score=exact_match)) is None
+    assert known_range(SampleMetric(name="m", score=exact_match, score_range=(-1.0, 1.0))) == (-1.0, 1.0)
+
+
+@pytest.mark.parametrize("value", [(0, 1), [-2.5, 3], (np.float32(0), np.int64(2))])
+def test_a_range_is_two_numbers(value: object) -> None:
+    low, high = check_score_range(value)
+    assert type(low) is type(high) is float
+    assert low < high
+
+
+@pytest.mark.parametrize(
+    "value", [1, "01", (0,), (0, 1, 2), (1, 0), (0, 0), (0, math.nan), (-math.inf, 0), (False, True)]
+)
+def test_what_is_no_range_is_refused(value: object) -> None:
+    with pytest.raises(MetricError, match=r"^`score_range` must be two numbers, the smaller first, got "):
+        check_score_range(value)
+
+
+def test_where_less_is_better_the_least_of_several_counts() -> None:
+    edits = SampleMetric(name="edits", score=lambda one, other: abs(len(one) - len(other)), greater_is_better=False)
+    assert edits([{"answer": ["a", "abc"]}], ["a"]).value == 0.0

@@ -1,0 +1,204 @@
+"""The user's own scorers: what they may return, what is said where they fail, and how they are named."""
+
+import functools
+import math
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from llmsearch_optuna.errors import ScorerError
+from llmsearch_optuna.metrics import CallableMetric, Scores, make_metric
+
+
+def run(result: object, n: int = 3, **keywords: Any) -> Scores:
+    metric = make_metric(lambda references, predictions: result)
+    return metric([{"answer": "a"}] * n, ["a"] * n, **keywords)
+
+
+@pytest.mark.parametrize(
+    "result",
+    [0.5, np.float32(0.5), np.array(0.5), torch.tensor(0.5), torch.tensor(0.5, requires_grad=True)],
+)
+def test_one_number_is_the_value(result: object) -> None:
+    assert run(result) == Scores(0.5, None)
+    assert type(run(result).value) is float
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        [1, 0, 0.5],
+        (True, False, 0.5),
+        np.array([1.0, 0.0, 0.5], dtype=np.float16),
+        torch.tensor([1.0, 0.0, 0.5]),
+        [torch.tensor(1.0), np.int64(0), np.float64(0.5)],
+    ],
+)
+def test_one_number_per_sample(result: object) -> None:
+    scores = run(result)
+    assert scores == Scores(0.5, (1.0, 0.0, 0.5))
+    assert all(type(one) is float for one in (scores.value, *(scores.per_sample or ())))
+
+
+def test_a_scorer_gets_its_own_dicts_and_list() -> None:
+    def greedy(y_true: list[dict[str, Any]], y_pred: list[str]) -> float:
+        assert type(y_true) is list
+        assert type(y_pred) is list
+        y_pred.clear()
+        return float(y_true.pop().pop("answer") == "b")
+
+    references, predictions = ({"answer": "a"}, {"answer": "b"}), ("x", "y")
+    metric = make_metric(greedy)
+    assert metric(references, predictions) == metric(references, predictions) == Scores(1.0, None)
+
+
+@pytest.mark.parametrize(
+    ("result", "message"),
+    [
+        (None, "must return a number or one per sample, got NoneType"),
+        ("0.5", "must return a number or one per sample, got str"),
+        ({"score": 1.0}, "must return a number or one per sample, got dict"),
+        (1j, "must return a number or one per sample, got complex"),
+        ([0.5, 0.5, "0.5"], "must return numbers, got str for sample 30"),
+        (np.ones((3, 1)), "must return numbers, got list for sample 10"),
+        ([1.0, 2.0], "returned 2 scores for 3 samples"),
+        ([], "returned 0 scores for 3 samples"),
+        ([0.0, math.nan, 0.0], "returned nan for sample 20; scores must be finite"),
+        (np.array([0.0, 0.0, -np.inf]), "returned -inf for sample 30"),
+        ([0.0, 10**400, 0.0], "returned inf for sample 20"),
+        ([1e308] * 3, "returned scores too large to average"),
+        (math.inf, "returned inf on sample 10; scores must be finite"),
+        (10**400, "returned inf on sample 10; scores must be finite"),
+    ],
+)
+def test_what_is_no_score_is_refused(result: object, message: str) -> None:
+    with pytest.raises(ScorerError) as caught:
+        run(result, sample_ids=[10, 20, 30])
+    assert message in str(caught.value)
+    assert str(caught.value).startswith("scorer `")
+    assert "\n" not in str(caught.value)
+
+
+def words_per_letter(y_true: list[dict[str, Any]], y_pred: list[str]) -> float:
+    return sum(len(text.split()) / len(text) for text in y_pred) / len(y_pred)
+
+
+def test_an_exception_names_the_scorer_and_the_sample() -> None:
+    metric = make_metric(words_per_letter)
+    predictions = ["a b"] * 7 + [""] + ["c"]
+    with pytest.raises(ScorerError, match=r"words_per_letter` raised ZeroDivisionError: .* on sample 7$") as caught:
+        metric([{}] * 9, predictions)
+    assert isinstance(caught.value.__cause__, ZeroDivisionError)
+    with pytest.raises(ScorerError, match=r"on sample 107$"):
+        metric([{}] * 9, predictions, sample_ids=range(100, 109))
+
+
+def test_an_exception_of_no_single_sample_names_none() -> None:
+    def picky(y_true: list[dict[str, Any]], y_pred: list[str]) -> float:
+        if len(y_pred) == 1:
+            raise KeyError("one")
+        raise RuntimeError("several\nlines\0\ud800 " + "long " * 100)
+
+    with pytest.raises(ScorerError) as caught:
+        make_metric(picky)([{}] * 2, ["a", "b"])
+    assert "raised RuntimeError: several lines long long" in str(caught.value)
+    assert str(caught.value).endswith("...")
+    assert str(caught.value).isprintable()
+
+
+def test_a_nan_names_the_sample_that_makes_it() -> None:
+    def mean(y_true: list[dict[str, Any]], y_pred: list[str]) -> float:
+        return sum(map(float, y_pred)) / len(y_pred)
+
+    with pytest.raises(ScorerError, match=r"returned nan on sample 2; scores must be finite"):
+        make_metric(mean)([{}] * 3, ["1", "0", "nan"])
+    with pytest.raises(ScorerError, match=r"returned inf; scores must be finite"):
+        make_metric(mean)([{}] * 3, ["1e308", "1e308", "1e308"])
+
+
+def test_only_exceptions_of_the_scorer_are_caught() -> None:
+    def interrupted(y_true: list[dict[str, Any]], y_pred: list[str]) -> float:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        make_metric(interrupted)([{}], ["a"])
+
+
+class Weighted:
+    def __init__(self, weight: float) -> None:
+        self.weight = weight
+
+    def __call__(self, y_true: list[dict[str, Any]], y_pred: list[str]) -> float:
+        return self.weight
+
+    def method(self, y_true: list[dict[str, Any]], y_pred: list[str]) -> float:
+        return self.weight
+
+
+def scaled(y_true: list[dict[str, Any]], y_pred: list[str], scale: float = 1.0, by: Callable[..., Any] = len) -> float:
+    return scale
+
+
+def test_names_of_callables() -> None:
+    def name(function: Any) -> str:
+        metric = make_metric(function)
+        assert metric([{}], ["a"]).value == pytest.approx(metric([{}], ["a"]).value)
+        return metric.name
+
+    module = __name__
+    assert name(words_per_letter).startswith(f"{module}.words_per_letter#")
+    assert name(Weighted(1.0)).startswith(f"{module}.Weighted#")
+    assert name(Weighted(1.0).method).startswith(f"{module}.Weighted.method#")
+    half = name(functools.partial(scaled, scale=0.5, by=words_per_letter))
+    assert half == f"{name(scaled)}(by={name(words_per_letter)}, scale=0.5)"
+    assert CallableMetric(function=len).name == "builtins.len"  # type: ignore[arg-type]
+    assert len({name(words_per_letter), name(scaled), half, name(Weighted(1.0))}) == 4
+
+
+def write_and_name(folder: Path, source: str) -> str:
+    folder.mkdir(exist_ok=True)
+    folder.joinpath("edited_scorer.py").write_text(source)
+    code = "from llmsearch_optuna.metrics import make_metric; print(make_metric('edited_scorer:f').name)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=folder)
+    return done.stdout.strip()
+
+
+def test_an_edited_scorer_is_another_metric(tmp_path: Path) -> None:
+    first = write_and_name(tmp_path / "a", "def f(y_true, y_pred):\n    return 1.0\n")
+    moved = write_and_name(tmp_path / "b", "import math\n\n\ndef f(y_true, y_pred):\n    return 1.0\n")
+    edited = write_and_name(tmp_path / "c", "def f(y_true, y_pred):\n    return 2.0\n")
+    assert first.startswith("edited_scorer.f#")
+    assert first == moved != edited
+
+
+def test_code_without_source_has_a_name_that_is_the_same_in_every_process() -> None:
+    def code(constant: str) -> str:
+        body = f"def f(y_true, y_pred):\\n    g = lambda: {constant}\\n    return len({{'a', 'b', 'c'}} & set(y_pred))"
+        return (
+            "from llmsearch_optuna.metrics import make_metric\n"
+            "names = {'__name__': 'typed'}\n"
+            f'exec("{body}", names)\n'
+            'f = names["f"]\n'
+            "print(make_metric(f).name)"
+        )
+
+    def name(constant: str, seed: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "-c", code(constant)],
+            capture_output=True,
+            text=True,
+            check=True,
+            env={"PYTHONHASHSEED": seed, "PATH": ""},
+        )
+        return done.stdout
+
+    first = name("1", "1")
+    assert first.startswith("typed.f#")
+    assert first == name("1", "2")
+    assert first != name("2", "1")
