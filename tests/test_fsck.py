@@ -16,6 +16,7 @@ import optuna
 import pytest
 import sqlalchemy as sa
 import version_1
+from interruptions import WRITES, WriteCounter, interrupted
 
 from llmsearch_optuna.cli import main
 from llmsearch_optuna.errors import StorageError
@@ -53,15 +54,8 @@ def searched(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("searched") / "x.db"
     tuner = version_1.make_tuner()
     tuner.confirm(version_1.search(tuner, path, 6), seeds=2, show_progress=False)
-    passes = iter([None] * 2)
-
-    def interrupt() -> None:
-        if next(passes, True):
-            raise KeyboardInterrupt
-
-    tuner._callbacks = (interrupt,)
     with suppress(KeyboardInterrupt):
-        version_1.search(tuner, path)
+        version_1.search(interrupted(tuner, 2), path)
     optuna.create_study(storage=f"sqlite:///{path}", study_name="of another")
     return path
 
@@ -362,27 +356,13 @@ def test_a_study_whose_process_was_killed_is_whole(tmp_path: Path) -> None:
 
 @pytest.mark.no_cover
 def test_a_study_interrupted_at_any_write_is_whole(tmp_path: Path) -> None:
-    writes, at = 0, -1
-
-    def interrupt(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        nonlocal writes
-        if statement.startswith(("INSERT", "UPDATE", "DELETE", "CREATE", "ALTER")):
-            writes += 1
-            if writes == at:
-                raise KeyboardInterrupt
-
     tuner = version_1.make_tuner()
     path = tmp_path / "x.db"
-    sa.event.listen(sa.Engine, "before_cursor_execute", interrupt)
-    try:
-        for interrupted_at in (40, 20, 15, 31, 8, 3, 1):  # each goes on where the last one was interrupted
-            writes, at = 0, interrupted_at
-            with pytest.raises(KeyboardInterrupt):
-                version_1.search(tuner, path)
-            if check_database(f"sqlite:///{path}").studies:
-                whole(path)
-    finally:
-        sa.event.remove(sa.Engine, "before_cursor_execute", interrupt)
+    for at in (40, 20, 15, 31, 8, 3, 1):  # each goes on where the last one was interrupted
+        with WriteCounter(at, (*WRITES, "CREATE", "ALTER")), pytest.raises(KeyboardInterrupt):
+            version_1.search(tuner, path)
+        if check_database(f"sqlite:///{path}").studies:
+            whole(path)
     version_1.search(tuner, path)
     assert whole(path).studies[0].trials.get("running") is None
 

@@ -11,6 +11,7 @@ import numpy as np
 import optuna
 import pytest
 import sqlalchemy
+from interruptions import WriteCounter, interrupted
 from optuna.distributions import CategoricalDistribution
 from rich.console import Console
 from tiny_models import tiny_model, tiny_tokenizer
@@ -80,26 +81,21 @@ def confirm(tuner: Tuner, study: optuna.Study, **changes: Any) -> Verdict:
 
 
 class Watched:
-    """The real engine, with an eye on what it is asked; interrupted when it is asked often enough."""
+    """The real engine, with an eye on what it is asked."""
 
-    def __init__(self, engine: Any, interrupt_at: int | None = None) -> None:
+    def __init__(self, engine: Any) -> None:
         self.requests: list[Request] = []
         self._engine = engine
-        self._left = interrupt_at
 
     def generate(self, requests: Sequence[Request], *arguments: Any) -> list[Completion]:
-        if self._left is not None:
-            self._left -= 1
-            if self._left < 0:
-                raise KeyboardInterrupt
         self.requests += requests
         completions: list[Completion] = self._engine.generate(requests, *arguments)
         return completions
 
 
-def watch(tuner: Tuner, interrupt_at: int | None = None) -> Watched:
+def watch(tuner: Tuner) -> Watched:
     backend = tuner._backend
-    watched = Watched(getattr(backend.engine, "_engine", backend.engine), interrupt_at)
+    watched = Watched(getattr(backend.engine, "_engine", backend.engine))
     tuner._backend = dataclasses.replace(backend, engine=watched)
     return watched
 
@@ -263,9 +259,9 @@ def test_an_interrupted_confirmation_goes_on(
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    engine = watch(tuner, interrupt_at=at)
+    engine = watch(tuner)
     with pytest.raises(KeyboardInterrupt):
-        confirm(tuner, study, seeds=4)
+        confirm(interrupted(tuner, at), study, seeds=4)
     done = len(engine.requests)
     assert done == at * 128
     assert stored_verdict(study) is None
@@ -282,32 +278,17 @@ def test_a_confirmation_interrupted_at_any_write_ends_as_the_uninterrupted_one(
     tuner: Tuner, study: optuna.Study, origin: tuple[Tuner, Path], tmp_path: Path
 ) -> None:
     """Every attempt gets one write further."""
-    writes = 0
-
-    def interrupt(connection: Any, cursor: Any, statement: str, *_: Any) -> None:
-        nonlocal writes
-        if statement.startswith(("INSERT", "UPDATE", "DELETE")):
-            writes += 1
-            if writes == 2:
-                raise KeyboardInterrupt
-
     verdict = None
     kept: list[Verdict | None] = []
-    attempts = 0
-    sqlalchemy.event.listen(sqlalchemy.Engine, "before_cursor_execute", interrupt)
-    try:
-        while verdict is None:
-            writes, attempts = 0, attempts + 1
-            try:
+    while verdict is None:
+        try:
+            with WriteCounter(2):
                 verdict = confirm(tuner, study)
-            except KeyboardInterrupt:
-                kept.append(stored_verdict(study))
-    finally:
-        sqlalchemy.event.remove(sqlalchemy.Engine, "before_cursor_execute", interrupt)
+        except KeyboardInterrupt:
+            kept.append(stored_verdict(study))
     before_the_verdict = 2 + 7  # calls of the engine, groups of scores
     assert kept[:before_the_verdict] == [None] * before_the_verdict
     assert set(kept[before_the_verdict:]) <= {verdict}  # what is written after it is the study's note
-    assert attempts > before_the_verdict
     assert confirm(tuner, copied(tuner, origin[1], tmp_path / "whole.db")) == verdict
 
 
@@ -425,9 +406,9 @@ def test_where_a_study_lives_must_be_said_by_who_did_not_search_it(study: optuna
 
 
 def test_no_fully_evaluated_trial(tuner: Tuner, tmp_path: Path, url: str) -> None:
-    engine = watch(tuner, interrupt_at=1)
+    engine = watch(tuner)
     with pytest.raises(KeyboardInterrupt):
-        search(tuner, tmp_path / "x.db")
+        search(interrupted(tuner, 1), tmp_path / "x.db")
     assert engine.requests
     study = optuna.load_study(study_name="llmsearch", storage=url)
     assert refused(StorageError, tuner, study) == "study `llmsearch` has no fully evaluated trial yet"

@@ -4,6 +4,7 @@ import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from optuna.trial import TrialState
@@ -65,9 +66,14 @@ def interrupted_tuner(at: int, times: int) -> Tuner:
     return make_tuner(callbacks_after_inference=[interrupt])
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> list[Any]:
+    path = tmp_path_factory.mktemp("whole") / "x.db"
+    return everything(search(make_tuner(), path, concurrency=3), path)
+
+
 @pytest.mark.parametrize("at", [1, 2, 5, 9])
-def test_a_search_finishes_the_rung_and_goes_on_later(at: int, tmp_path: Path) -> None:
-    whole = search(make_tuner(), tmp_path / "whole.db", concurrency=3)
+def test_a_search_finishes_the_rung_and_goes_on_later(at: int, whole: list[Any], tmp_path: Path) -> None:
     cut = tmp_path / "cut.db"
     tuner = interrupted_tuner(at, times=1)
     with Interruption() as interruption:
@@ -78,13 +84,12 @@ def test_a_search_finishes_the_rung_and_goes_on_later(at: int, tmp_path: Path) -
     # The rung of all that were in flight was finished: they are equally far.
     rounds = {trial.user_attrs["round"] + len(trial.intermediate_values) for trial in running}
     assert len(rounds) == 1
-    assert everything(search(make_tuner(), cut, concurrency=3), cut) == everything(whole, tmp_path / "whole.db")
+    assert everything(search(make_tuner(), cut, concurrency=3), cut) == whole
 
 
-def test_twice_stops_within_the_rung_and_goes_on_later(tmp_path: Path) -> None:
-    whole = search(make_tuner(), tmp_path / "whole.db", concurrency=3)
+def test_twice_stops_within_the_rung_and_goes_on_later(whole: list[Any], tmp_path: Path) -> None:
     cut = tmp_path / "cut.db"
     tuner = interrupted_tuner(5, times=2)
     with Interruption() as interruption, pytest.raises(KeyboardInterrupt):
         search(tuner, cut, concurrency=3, should_stop=interruption)
-    assert everything(search(make_tuner(), cut, concurrency=3), cut) == everything(whole, tmp_path / "whole.db")
+    assert everything(search(make_tuner(), cut, concurrency=3), cut) == whole

@@ -7,7 +7,7 @@ from typing import Any
 
 import optuna
 import pytest
-import sqlalchemy
+from interruptions import WriteCounter, interrupted
 from optuna.trial import FrozenTrial, TrialState
 from tiny_studies import ROWS, everything, make_tuner
 
@@ -40,28 +40,23 @@ ALIKE = SearchSpace(
 
 
 class Counted:
-    """An engine that counts what it is asked for, around the real one, and may be interrupted."""
+    """An engine that counts what it is asked for, around the real one."""
 
-    def __init__(self, engine: Any, interrupt_at: int | None = None) -> None:
+    def __init__(self, engine: Any) -> None:
         self.engine = engine
         self.asked: list[Request] = []
         self.tokens = 0
-        self.left = interrupt_at
 
     def generate(self, requests: Sequence[Request], on_tokens: Any = None, upcoming: Any = ()) -> list[Completion]:
-        if self.left is not None:
-            self.left -= 1
-            if self.left < 0:
-                raise KeyboardInterrupt
         self.asked += requests
         completions: list[Completion] = self.engine.generate(requests, on_tokens, upcoming)
         self.tokens += sum(len(one.token_ids) for one in completions)
         return completions
 
 
-def counted_tuner(*, interrupt_at: int | None = None, **changes: Any) -> tuple[Tuner, Counted]:
+def counted_tuner(**changes: Any) -> tuple[Tuner, Counted]:
     tuner = make_tuner()
-    engine = Counted(tuner._backend.engine, interrupt_at)
+    engine = Counted(tuner._backend.engine)
     tuner._backend = dataclasses.replace(tuner._backend, engine=engine, **changes)
     return tuner, engine
 
@@ -86,7 +81,7 @@ def test_one_study_compares_beams_with_sampling_and_is_resumed_identically(tmp_p
     assert {trial_params(one).mode for one in whole.trials} == {"greedy", "sampling", "beam search"}
     for at in (1, 2):
         with pytest.raises(KeyboardInterrupt):
-            run(counted_tuner(interrupt_at=at)[0], tmp_path / "cut.db", MODES, **arguments)
+            run(interrupted(make_tuner(), at), tmp_path / "cut.db", MODES, **arguments)
     resumed = run(make_tuner(), tmp_path / "cut.db", MODES, **arguments)
     assert everything(resumed, tmp_path / "cut.db") == everything(whole, tmp_path / "whole.db")
 
@@ -150,7 +145,7 @@ def test_copies_are_found_again_by_a_search_that_was_interrupted(sampler: str, t
     assert any(REUSED_FROM in trial.user_attrs for trial in whole.trials)
     for at in (1, 3, 2):
         with pytest.raises(KeyboardInterrupt):
-            run(counted_tuner(interrupt_at=at)[0], tmp_path / "cut.db", ALIKE, **arguments)
+            run(interrupted(make_tuner(), at), tmp_path / "cut.db", ALIKE, **arguments)
     assert everything(run(make_tuner(), tmp_path / "cut.db", ALIKE, **arguments), tmp_path / "cut.db") == expected
 
 
@@ -158,27 +153,14 @@ def test_copies_are_found_again_by_a_search_that_was_interrupted(sampler: str, t
 def test_copies_are_found_again_by_a_search_that_was_interrupted_at_any_write(tmp_path: Path) -> None:
     tuner = make_tuner()
     arguments: dict[str, Any] = {"sampler": "tpe", "n_trials": 12, "concurrency": 2}
-    writes, stop_at = 0, -1
-
-    def count(connection: Any, cursor: Any, statement: str, *_: Any) -> None:
-        nonlocal writes
-        writes += statement.startswith(("INSERT", "UPDATE", "DELETE"))
-        if writes == stop_at:
-            raise KeyboardInterrupt
-
-    sqlalchemy.event.listen(sqlalchemy.Engine, "before_cursor_execute", count)
-    try:
+    with WriteCounter() as counter:
         expected = everything(run(tuner, tmp_path / "whole.db", ALIKE, **arguments), tmp_path / "whole.db")
-        assert any(REUSED_FROM in attributes for *_, attributes, _ in expected)
-        total = writes
-        for at in range(60, total, 211):
-            writes, stop_at, cut = 0, at, tmp_path / f"cut{at}.db"
-            with pytest.raises(KeyboardInterrupt):
-                run(tuner, cut, ALIKE, **arguments)
-            stop_at = -1
-            assert everything(run(tuner, cut, ALIKE, **arguments), cut) == expected, f"interrupted at write {at}"
-    finally:
-        sqlalchemy.event.remove(sqlalchemy.Engine, "before_cursor_execute", count)
+    assert any(REUSED_FROM in attributes for *_, attributes, _ in expected)
+    for at in range(60, counter.writes, 211):
+        cut = tmp_path / f"cut{at}.db"
+        with WriteCounter(at), pytest.raises(KeyboardInterrupt):
+            run(tuner, cut, ALIKE, **arguments)
+        assert everything(run(tuner, cut, ALIKE, **arguments), cut) == expected, f"interrupted at write {at}"
 
 
 def test_tokens_that_were_not_generated_again_do_not_count(tmp_path: Path) -> None:

@@ -73,7 +73,7 @@ def begin(made: Proposer, study: optuna.Study) -> optuna.Trial:
     proposed = made.propose(study)
     assert proposed is not None
     study.add_trial(proposed)
-    return optuna.Trial(study, study.trials[-1]._trial_id)
+    return optuna.Trial(study, study.get_trials(deepcopy=False)[-1]._trial_id)
 
 
 def run(study: optuna.Study, made: Proposer, n_trials: int, given: int = 0) -> list[dict[str, Any]]:

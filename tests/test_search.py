@@ -5,17 +5,17 @@ import io
 import logging
 import time
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import optuna
 import pytest
-import sqlalchemy
+from interruptions import WriteCounter, interrupted
 from optuna.trial import TrialState
 from rich.console import Console
 from tiny_models import tiny_model, tiny_tokenizer
 from tiny_studies import ROWS, everything, make_tuner, scorer, search
 
-from llmsearch_optuna import SearchSpace, Tuner
+from llmsearch_optuna import SearchSpace
 from llmsearch_optuna.dimensions import Categorical, Float
 from llmsearch_optuna.errors import ConfigurationError, FingerprintError, StorageError, TrialError
 from llmsearch_optuna.finalists import finalists
@@ -23,25 +23,6 @@ from llmsearch_optuna.params import GenerationParams
 from llmsearch_optuna.progress import SearchProgress
 from llmsearch_optuna.storage import CompletionStore, exclusive_use, open_storage
 from llmsearch_optuna.study import REUSED_TOKENS, study_key
-
-
-class Interrupted:
-    """An engine that is interrupted at its n-th pass, around the real one."""
-
-    def __init__(self, engine: Any, at: int) -> None:
-        self.engine, self.left = engine, at
-
-    def generate(self, *arguments: Any) -> Any:
-        self.left -= 1
-        if self.left < 0:
-            raise KeyboardInterrupt
-        return self.engine.generate(*arguments)
-
-
-def interrupted_tuner(at: int) -> Tuner:
-    tuner = make_tuner()
-    tuner._backend = dataclasses.replace(tuner._backend, engine=Interrupted(tuner._backend.engine, at))
-    return tuner
 
 
 @pytest.mark.no_cover
@@ -53,42 +34,22 @@ def test_an_interrupted_study_ends_as_the_uninterrupted_one(sampler: str, concur
     cut = tmp_path / "cut.db"
     for at in (1, 0, 3, 2):
         with pytest.raises(KeyboardInterrupt):
-            search(interrupted_tuner(at), cut, **arguments)
+            search(interrupted(make_tuner(), at), cut, **arguments)
     resumed = search(make_tuner(), cut, **arguments)
     assert everything(resumed, cut) == everything(whole, tmp_path / "whole.db")
     assert {trial.state for trial in whole.trials} == {TrialState.COMPLETE, TrialState.PRUNED}
-
-
-class _WriteCounter:
-    """Interrupts the process's n-th write to any database."""
-
-    def __init__(self, at: int | None = None) -> None:
-        self.writes, self.at = 0, at
-
-    def __call__(self, connection: Any, cursor: Any, statement: str, *_: Any) -> None:
-        if statement.startswith(("INSERT", "UPDATE", "DELETE")):
-            self.writes += 1
-            if self.writes == self.at:
-                raise KeyboardInterrupt
-
-    def __enter__(self) -> Self:
-        sqlalchemy.event.listen(sqlalchemy.Engine, "before_cursor_execute", self)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        sqlalchemy.event.remove(sqlalchemy.Engine, "before_cursor_execute", self)
 
 
 @pytest.mark.no_cover
 def test_a_study_interrupted_at_any_write_ends_as_the_uninterrupted_one(tmp_path: Path) -> None:
     tuner = make_tuner()
     arguments: dict[str, Any] = {"concurrency": 3, "n_trials": 10}
-    with _WriteCounter() as counter:
+    with WriteCounter() as counter:
         expected = everything(search(tuner, tmp_path / "whole.db", **arguments), tmp_path / "whole.db")
     assert len({state for _, state, *_ in expected}) == 2  # some are pruned
     for at in range(25, counter.writes, 23):
         cut = tmp_path / f"cut{at}.db"
-        with _WriteCounter(at), pytest.raises(KeyboardInterrupt):
+        with WriteCounter(at), pytest.raises(KeyboardInterrupt):
             search(tuner, cut, **arguments)
         assert everything(search(tuner, cut, **arguments), cut) == expected, f"interrupted at write {at}"
 
@@ -186,15 +147,14 @@ class TestLimits:
     def test_tokens_end_at_the_same_point_whether_interrupted_or_not(self, concurrency: int, tmp_path: Path) -> None:
         arguments: dict[str, Any] = {"max_tokens_total": 300, "concurrency": concurrency}
         tuner = make_tuner()
-        whole = search(tuner, tmp_path / "whole.db", **arguments)
+        with WriteCounter() as counter:
+            whole = search(tuner, tmp_path / "whole.db", **arguments)
         expected = everything(whole, tmp_path / "whole.db")
         assert 300 <= self.tokens(whole, tmp_path / "whole.db") < 300 + concurrency * 4 * 4
         assert len(whole.trials) < 9
-        with _WriteCounter() as counter:
-            search(tuner, tmp_path / "counted.db", **arguments)
         for at in range(25, counter.writes, 41):
             cut = tmp_path / f"cut{at}.db"
-            with _WriteCounter(at), pytest.raises(KeyboardInterrupt):
+            with WriteCounter(at), pytest.raises(KeyboardInterrupt):
                 search(tuner, cut, **arguments)
             assert everything(search(tuner, cut, **arguments), cut) == expected, f"interrupted at write {at}"
         again = search(tuner, tmp_path / "whole.db", **arguments)  # has nothing left to use

@@ -10,15 +10,15 @@ from typing import Any
 import numpy as np
 import optuna
 import pytest
+from interruptions import WriteCounter, interrupted
 from optuna.study import StudyDirection
 from optuna.trial import TrialState
 from optuna_dashboard import get_note
 from optuna_dashboard._note import get_note_from_system_attrs
 from test_cli import STUDY
 from test_readme import blocks
-from test_search import Interrupted, _WriteCounter
 from tiny_models import tiny_model, tiny_tokenizer
-from tiny_studies import ROWS, SPACE, make_tuner, search
+from tiny_studies import ROWS, SPACE, everything, make_tuner, search
 
 from llmsearch_optuna import Categorical, SearchSpace, Tuner
 from llmsearch_optuna.annotations import _FIGURES, Annotations
@@ -45,23 +45,6 @@ def ending_tuner(**changes: Any) -> Tuner:
 
 def search_both(tuner: Tuner, path: Path | None, n_trials: int = 9, **changes: Any) -> optuna.Study:
     return search(tuner, path, n_trials, objectives=BOTH, **changes)
-
-
-def all_of(study: optuna.Study, path: Path) -> list[Any]:
-    """All that must not depend on interruptions; `value` is not to be had of two."""
-    store = CompletionStore(open_storage(f"sqlite:///{path}"))
-    return [
-        (
-            trial.number,
-            trial.state,
-            trial.params,
-            trial.values,
-            trial.intermediate_values,
-            {key: value for key, value in trial.user_attrs.items() if key not in ("tokens_per_s", "replayed")},
-            store.load(study_key(study), trial.number),
-        )
-        for trial in study.get_trials()
-    ]
 
 
 @pytest.fixture(scope="module")
@@ -103,14 +86,12 @@ class TestSearch:
         }.get(sampler)
         tuner = ending_tuner()
         whole = search_both(tuner, tmp_path / "whole.db", **arguments)
-        cut, engine = tmp_path / "cut.db", tuner._backend.engine
+        cut = tmp_path / "cut.db"
         for at in (1, 5):
-            object.__setattr__(tuner._backend, "engine", Interrupted(engine, at))
             with pytest.raises(KeyboardInterrupt):
-                search_both(tuner, cut, **arguments)
-        object.__setattr__(tuner._backend, "engine", engine)
+                search_both(interrupted(tuner, at), cut, **arguments)
         resumed = search_both(tuner, cut, **arguments)
-        assert all_of(resumed, cut) == all_of(whole, tmp_path / "whole.db")
+        assert everything(resumed, cut) == everything(whole, tmp_path / "whole.db")
         if sampler == "nsga2":
             generations = [trial.user_attrs["sampler_state"]["NSGAIISampler:generation"] for trial in whole.trials[2:]]
             assert max(generations) >= 1  # which has parents
@@ -118,13 +99,13 @@ class TestSearch:
     def test_a_study_interrupted_at_any_write_ends_as_the_uninterrupted_one(self, tmp_path: Path) -> None:
         tuner = ending_tuner()
         arguments: dict[str, Any] = {"concurrency": 3, "n_trials": 6}
-        with _WriteCounter() as counter:
-            expected = all_of(search_both(tuner, tmp_path / "whole.db", **arguments), tmp_path / "whole.db")
+        with WriteCounter() as counter:
+            expected = everything(search_both(tuner, tmp_path / "whole.db", **arguments), tmp_path / "whole.db")
         for at in range(14, counter.writes, 67):
             cut = tmp_path / f"cut{at}.db"
-            with _WriteCounter(at), pytest.raises(KeyboardInterrupt):
+            with WriteCounter(at), pytest.raises(KeyboardInterrupt):
                 search_both(tuner, cut, **arguments)
-            assert all_of(search_both(tuner, cut, **arguments), cut) == expected, f"interrupted at write {at}"
+            assert everything(search_both(tuner, cut, **arguments), cut) == expected, f"interrupted at write {at}"
 
     def test_a_grid_is_searched_to_its_end(self) -> None:
         space = SearchSpace(temperature=Categorical([0.5, 1.5]), generation_seed=Categorical([0, 1]), max_new_tokens=4)

@@ -1,5 +1,6 @@
 """A search on a tiny model, and all that is stored of it."""
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -39,17 +40,17 @@ def search(tuner: Tuner, path: Path | None, n_trials: int = 9, **changes: Any) -
     return tuner.search(SPACE, n_trials=n_trials, **{**arguments, **changes})
 
 
-def everything(study: optuna.Study, path: Path) -> list[Any]:
-    """All that must not depend on interruptions."""
+def everything(study: optuna.Study, path: Path, *, but: Collection[str] = TIMINGS) -> list[Any]:
+    """All that must not depend on interruptions; `but` are user attributes that may."""
     store = CompletionStore(open_storage(f"sqlite:///{path}"))
     return [
         (
             trial.number,
             trial.state,
             trial.params,
-            trial.value,
+            trial.values,
             trial.intermediate_values,
-            {key: value for key, value in trial.user_attrs.items() if key not in TIMINGS},
+            {key: value for key, value in trial.user_attrs.items() if key not in but},
             store.load(study_key(study), trial.number),
         )
         for trial in study.get_trials()

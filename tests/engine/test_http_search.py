@@ -10,7 +10,7 @@ import optuna
 import pytest
 from fake_server import FakeServer, Fault
 from tiny_models import tiny_model, tiny_tokenizer
-from tiny_studies import ROWS, scorer
+from tiny_studies import ROWS, everything, scorer
 
 from llmsearch_optuna import Categorical, Float, Int, OpenAIServer, SearchSpace, Tuner
 from llmsearch_optuna.cli import main
@@ -18,7 +18,7 @@ from llmsearch_optuna.errors import ConfigurationError, FingerprintError, Parame
 from llmsearch_optuna.fsck import check_database
 from llmsearch_optuna.launch import build_tuner
 from llmsearch_optuna.storage import CompletionStore, open_storage
-from llmsearch_optuna.study import TIMINGS, study_key
+from llmsearch_optuna.study import study_key
 from llmsearch_optuna.study_file import StudyFile
 
 SPACE = SearchSpace(
@@ -48,21 +48,6 @@ def search(tuner: Tuner, path: Path, n_trials: int = 8, **changes: Any) -> optun
         show_progress=False,
         **changes,
     )
-
-
-def everything(study: optuna.Study, path: Path) -> list[Any]:
-    store = CompletionStore(open_storage(f"sqlite:///{path}"))
-    return [
-        (
-            trial.state,
-            trial.params,
-            trial.value,
-            trial.intermediate_values,
-            {key: value for key, value in trial.user_attrs.items() if key not in TIMINGS},
-            store.load(study_key(study), trial.number),
-        )
-        for trial in study.get_trials()
-    ]
 
 
 def test_a_search_on_a_server(server: FakeServer, tmp_path: Path) -> None:

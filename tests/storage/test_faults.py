@@ -17,13 +17,14 @@ import pytest
 import sqlalchemy as sa
 import version_1
 from tiny_models import tiny_model, tiny_tokenizer
+from tiny_studies import everything
 
 from llmsearch_optuna import Tuner
 from llmsearch_optuna.cli import main
 from llmsearch_optuna.errors import StorageError
 from llmsearch_optuna.fsck import check_database
 from llmsearch_optuna.storage import CompletionStore, open_storage
-from llmsearch_optuna.study import TIMINGS, study_key
+from llmsearch_optuna.study import open_study
 
 
 @pytest.fixture(scope="module")
@@ -54,23 +55,8 @@ def refused(attempt: Callable[[], object]) -> str:
     return text
 
 
-def everything(path: Path) -> list[Any]:
-    """All that must not depend on what went wrong in between."""
-    storage = open_storage(f"sqlite:///{path}")
-    study = optuna.load_study(study_name=None, storage=storage)
-    store = CompletionStore(storage)
-    return [
-        (
-            trial.number,
-            trial.state,
-            trial.params,
-            trial.value,
-            trial.intermediate_values,
-            {key: value for key, value in trial.user_attrs.items() if key not in TIMINGS},
-            store.load(study_key(study), trial.number),
-        )
-        for trial in study.trials
-    ]
+def stored(path: Path) -> list[Any]:
+    return everything(open_study(f"sqlite:///{path}")[0], path)
 
 
 def integrity(path: Path) -> str:
@@ -124,7 +110,7 @@ def test_a_full_disk_stops_a_search_that_goes_on_when_there_is_room(
         stopped.update((one.completions, *one.trials.items()) for one in found.studies)
     assert len(stopped) > 2  # in several places
     version_1.search(tuner, path)
-    assert everything(path) == everything(searched)
+    assert stored(path) == stored(searched)
 
 
 STUDY = """
@@ -191,7 +177,7 @@ def test_a_file_that_may_not_grow_stops_the_command_in_one_line(
     assert integrity(tmp_path / "cut.db") == "ok"
     assert check_database(f"sqlite:///{tmp_path}/cut.db").whole
     assert main(command) == main(["run", str(tmp_path / "whole.toml"), "--quiet"]) == 0
-    assert everything(tmp_path / "cut.db") == everything(tmp_path / "whole.db")
+    assert stored(tmp_path / "cut.db") == stored(tmp_path / "whole.db")
 
 
 # Damaged files.

@@ -7,11 +7,11 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-import optuna
 import pytest
 import sqlalchemy as sa
 import version_1
 from optuna.trial import TrialState
+from tiny_studies import everything
 
 from llmsearch_optuna.cli import main
 from llmsearch_optuna.errors import StorageError
@@ -115,30 +115,15 @@ def test_the_command_line_reads_it(path: Path, capsys: pytest.CaptureFixture[str
     assert capsys.readouterr().out.count("completion: ") == 8
 
 
-def everything(study: optuna.Study, path: Path) -> list[Any]:
-    store = CompletionStore(open_storage(f"sqlite:///{path}"))
-    return [
-        (
-            trial.number,
-            trial.state,
-            trial.params,
-            trial.value,
-            trial.intermediate_values,
-            # Version 1 had the first of them, and not yet the second.
-            {key: value for key, value in trial.user_attrs.items() if key not in ("judged", PRUNED_AT, *TIMINGS)},
-            store.load(study_key(study), trial.number),
-        )
-        for trial in study.trials
-    ]
-
-
 def test_a_search_goes_on_to_the_end_that_a_new_one_has(path: Path, tmp_path: Path) -> None:
     tuner = version_1.make_tuner()
     assert [trial.state for trial in open_study(f"sqlite:///{path}")[0].trials][6:] == [TrialState.RUNNING] * 2
-    resumed = everything(version_1.search(tuner, path), path)
+    # Version 1 had the first of these attributes, and not yet the second.
+    but = ("judged", PRUNED_AT, *TIMINGS)
+    resumed = everything(version_1.search(tuner, path), path, but=but)
     new = tmp_path / "new.db"
     version_1.search(tuner, new, 6)
-    assert resumed == everything(version_1.search(tuner, new), new)
+    assert resumed == everything(version_1.search(tuner, new), new, but=but)
     assert [state for _, state, *_ in resumed].count(TrialState.PRUNED) > 2
 
 

@@ -1,0 +1,51 @@
+"""Interrupts a search at its n-th generation pass, or at its n-th write to a database."""
+
+import copy
+import dataclasses
+from typing import Any, Self
+
+import sqlalchemy
+
+from llmsearch_optuna import Tuner
+
+WRITES = ("INSERT", "UPDATE", "DELETE")
+
+
+class InterruptedEngine:
+    """An engine that is interrupted after so many passes, around the real one."""
+
+    def __init__(self, engine: Any, passes: int) -> None:
+        self.engine, self.left = engine, passes
+
+    def generate(self, *arguments: Any) -> Any:
+        self.left -= 1
+        if self.left < 0:
+            raise KeyboardInterrupt
+        return self.engine.generate(*arguments)
+
+
+def interrupted(tuner: Tuner, passes: int) -> Tuner:
+    """The same but for its engine, which is interrupted after so many passes."""
+    tuner = copy.copy(tuner)
+    tuner._backend = dataclasses.replace(tuner._backend, engine=InterruptedEngine(tuner._backend.engine, passes))
+    return tuner
+
+
+class WriteCounter:
+    """Counts the process's writes to any database, and interrupts it at the n-th."""
+
+    def __init__(self, at: int | None = None, statements: tuple[str, ...] = WRITES) -> None:
+        self.writes, self.at, self.statements = 0, at, statements
+
+    def __call__(self, connection: Any, cursor: Any, statement: str, *_: Any) -> None:
+        if statement.startswith(self.statements):
+            self.writes += 1
+            if self.writes == self.at:
+                raise KeyboardInterrupt
+
+    def __enter__(self) -> Self:
+        sqlalchemy.event.listen(sqlalchemy.Engine, "before_cursor_execute", self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        sqlalchemy.event.remove(sqlalchemy.Engine, "before_cursor_execute", self)
