@@ -176,8 +176,8 @@ class TestLimits:
             study = search(make_tuner(), cut, concurrency=2, timeout=1e-9)
         assert "the search stops: the timeout of 1e-09 s has passed" in caplog.text
         assert study.trials == [] or {trial.state for trial in study.trials} == {TrialState.WAITING}
-        slow = make_tuner(callbacks_after_inference=[lambda: time.sleep(0.05)])
-        study = search(slow, cut, concurrency=2, timeout=0.08)
+        slow = make_tuner(callbacks_after_inference=[lambda: time.sleep(1.0)])
+        study = search(slow, cut, concurrency=2, timeout=1.0)
         assert TrialState.RUNNING in {trial.state for trial in study.trials}
         assert everything(search(make_tuner(), cut, concurrency=2), cut) == everything(whole, tmp_path / "whole.db")
 

@@ -75,7 +75,7 @@ def wait_for_trials(url: str, count: int, *states: TrialState) -> None:
     counted = sa.text("SELECT count(*) FROM trials WHERE CAST(state AS TEXT) IN :names").bindparams(
         sa.bindparam("names", names, expanding=True)
     )
-    for _ in range(600):
+    for _ in range(1200):
         with engine.connect() as connection:
             made = sa.inspect(connection).has_table("trials")
             if made and connection.execute(counted).scalar_one() >= count:

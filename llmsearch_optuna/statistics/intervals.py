@@ -109,10 +109,12 @@ def difference_intervals(differences: npt.ArrayLike, *, alpha: float = 0.05, lar
         raise ValueError(f"an interval needs at least 2 samples, got {samples}")
     estimate = means.mean(axis=-1)
     deviations = means - estimate[..., None]
-    second, fourth = (deviations**2).mean(axis=-1), (deviations**4).mean(axis=-1)
+    second = (deviations**2).mean(axis=-1)
     tiny = _ROUNDING * np.abs(paired).max(axis=(-2, -1))
     varies = second > tiny**2
-    kurtosis = np.divide(fourth, second**2, out=np.ones_like(second), where=varies)
+    where = varies[..., None]
+    standardised = np.divide(deviations, np.sqrt(second)[..., None], out=np.ones_like(deviations), where=where)
+    kurtosis = (standardised**4).mean(axis=-1)
     freedom = np.clip(2.0 * samples / np.maximum(kurtosis - 1.0, _ROUNDING), 1.0, samples - 1.0)
     differing = np.count_nonzero(np.abs(means) > tiny[..., None], axis=-1)
     unseen = (means**2).sum(axis=-1) / np.maximum(differing, 1) * (1.0 - differing / samples)

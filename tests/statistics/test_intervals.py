@@ -145,6 +145,9 @@ differences = st.integers(2, 30).flatmap(
 
 @settings(deadline=None)
 @given(differences, st.floats(0.01, 0.2))
+@example([[0.0, 0.0], [0.0, 1e-100]], 0.05)
+@example([[0.0, 0.0], [0.0, 1e-160]], 0.05)
+@example([[0.0, 0.0], [0.0, 1e-320]], 0.05)
 def test_intervals_mirror_and_widen(values: list[list[float]], alpha: float) -> None:
     found = difference_intervals(values, alpha=alpha, largest=2.0)
     assert found.low <= found.estimate + 1e-12
