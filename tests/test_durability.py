@@ -1,6 +1,7 @@
 """Whatever happens to a search, it ends as if nothing had happened: kills, faults, locks and readers."""
 
 import json
+import os
 import random
 import signal
 import sqlite3
@@ -90,14 +91,15 @@ class TestKills:
             str(tmp_path / "cut.toml"),
             "--quiet",
         ]
+        environment = {**os.environ, "OMP_NUM_THREADS": "1"}  # as here: a study notes the number of threads
         for enough in (20, 90):  # completions, of which a study has more than 200
-            with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
+            with subprocess.Popen(command, stdout=subprocess.DEVNULL, env=environment) as process:
                 while count_rows(tmp_path / "cut.db", "llmsearch_completions") < enough:
                     assert process.poll() is None
                     time.sleep(0.005)
                 process.kill()
             assert process.returncode == -signal.SIGKILL
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=environment)
         whole, cut = (read_contents(tmp_path / name) for name in ("whole.db", "cut.db"))
         assert compare(cut, whole) == ([], [])
 
