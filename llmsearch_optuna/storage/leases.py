@@ -114,7 +114,7 @@ class Leases(Claims):
             yield
 
     def take_abandoned(self, running: Sequence[int], room: int) -> list[int]:
-        """See `Claims`. Without a lease is what a worker began right before it died."""
+        """See `Claims`. Without a lease is what a worker began, or was about to end, right before it died."""
         if not running or room < 1:
             return []
         with readable_errors(self._engine.url), self._engine.begin() as connection:
