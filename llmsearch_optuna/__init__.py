@@ -6,21 +6,22 @@ The names below are imported when they are first used, so that reading a study o
 import importlib
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from llmsearch_optuna.dimensions import Categorical, Float, Int
-    from llmsearch_optuna.engine import MultiTokenStoppingCriteria, logits_processors
-    from llmsearch_optuna.engine.http import OpenAIServer
-    from llmsearch_optuna.metrics import make_metric
-    from llmsearch_optuna.objective import GenerationObjective
-    from llmsearch_optuna.params import GenerationParams
-    from llmsearch_optuna.pruning import PairedPruner
-    from llmsearch_optuna.scores import report_scores
-    from llmsearch_optuna.space import SearchSpace
-    from llmsearch_optuna.study import trial_params
-    from llmsearch_optuna.tuner import Tuner
-    from llmsearch_optuna.verdict import Verdict
+from llmsearch_optuna._version import __version__ as __version__
 
-__version__ = "0.1.0"
+if TYPE_CHECKING:
+    from llmsearch_optuna.engine.generate.processors import logits_processors
+    from llmsearch_optuna.engine.http import OpenAIServer
+    from llmsearch_optuna.engine.stopping import MultiTokenStoppingCriteria
+    from llmsearch_optuna.metrics import make_metric
+    from llmsearch_optuna.search.evaluation import GenerationObjective
+    from llmsearch_optuna.search.paired_pruner import PairedPruner
+    from llmsearch_optuna.search.scores import report_scores
+    from llmsearch_optuna.space.dimensions import Categorical, Float, Int
+    from llmsearch_optuna.space.params import GenerationParams
+    from llmsearch_optuna.space.search_space import SearchSpace
+    from llmsearch_optuna.study.trials import trial_params
+    from llmsearch_optuna.tuner import Tuner
+    from llmsearch_optuna.verdict.verdict import Verdict
 
 __all__ = [
     "Categorical",
@@ -41,21 +42,21 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Categorical": "dimensions",
-    "Float": "dimensions",
-    "GenerationObjective": "objective",
-    "GenerationParams": "params",
-    "Int": "dimensions",
-    "MultiTokenStoppingCriteria": "engine",
+    "Categorical": "space.dimensions",
+    "Float": "space.dimensions",
+    "GenerationObjective": "search.evaluation",
+    "GenerationParams": "space.params",
+    "Int": "space.dimensions",
+    "MultiTokenStoppingCriteria": "engine.stopping",
     "OpenAIServer": "engine.http",
-    "PairedPruner": "pruning",
-    "SearchSpace": "space",
+    "PairedPruner": "search.paired_pruner",
+    "SearchSpace": "space.search_space",
     "Tuner": "tuner",
-    "Verdict": "verdict",
-    "logits_processors": "engine",
+    "Verdict": "verdict.verdict",
+    "logits_processors": "engine.generate.processors",
     "make_metric": "metrics",
-    "report_scores": "scores",
-    "trial_params": "study",
+    "report_scores": "search.scores",
+    "trial_params": "study.trials",
 }
 
 

@@ -12,7 +12,7 @@ from importlib import metadata
 from pathlib import Path
 from types import MappingProxyType
 
-from llmsearch_optuna import __version__
+from llmsearch_optuna._version import __version__
 from llmsearch_optuna.errors import ConfigurationError
 from llmsearch_optuna.storage import sqlite_path
 from llmsearch_optuna.terminal import printable

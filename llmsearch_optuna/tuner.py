@@ -10,18 +10,19 @@ import datasets
 import optuna
 from optuna.storages import RDBStorage
 
-from llmsearch_optuna import __version__
-from llmsearch_optuna.annotations import Annotations, artifact_directory
-from llmsearch_optuna.engine import PredictionFunction, Stopping
-from llmsearch_optuna.engine.generator import choose_generator
+from llmsearch_optuna._version import __version__
+from llmsearch_optuna.dashboard.annotations import Annotations, artifact_directory
+from llmsearch_optuna.data.loading import as_dataset
+from llmsearch_optuna.data.prompts import PromptSource, read_columns
+from llmsearch_optuna.data.rendering import check_rows, encode_prompts, read_strata, render_dataset, token_limits
+from llmsearch_optuna.data.task import Sample, Task, check_window
+from llmsearch_optuna.engine.base import Stopping
+from llmsearch_optuna.engine.function import PredictionFunction
 from llmsearch_optuna.engine.http import OpenAIServer
+from llmsearch_optuna.engine.selection import choose_generator
 from llmsearch_optuna.engine.stopping import split_generation_args, stop_texts
-from llmsearch_optuna.environment import note_environment
 from llmsearch_optuna.errors import ConfigurationError, MetricError, StorageError, TaskError
-from llmsearch_optuna.first_points import baseline_points, enqueue, preset_points
-from llmsearch_optuna.holdout import HoldOut, confirm
 from llmsearch_optuna.identity import identify
-from llmsearch_optuna.limits import Limits
 from llmsearch_optuna.metrics import (
     CorpusMetric,
     Metric,
@@ -31,41 +32,40 @@ from llmsearch_optuna.metrics import (
     known_range,
     make_metric,
 )
-from llmsearch_optuna.objective import GenerationObjective, RungPlan, rung_sizes
-from llmsearch_optuna.objectives import SCORE, TOKENS, check_combination, check_objectives
-from llmsearch_optuna.params import GenerationParams
-from llmsearch_optuna.per_sample import processed_text, request_of
-from llmsearch_optuna.progress import EventCallback, holdout_progress
-from llmsearch_optuna.prompts import PromptSource, read_columns
-from llmsearch_optuna.proposals import Proposer
-from llmsearch_optuna.pruning import PairedPruner, make_pruner
-from llmsearch_optuna.rendering import check_rows, encode_prompts, read_strata, render_dataset, token_limits
-from llmsearch_optuna.rows import as_dataset
-from llmsearch_optuna.scores import RememberedScores, ScoreReader, StoredScores, reported_scores
-from llmsearch_optuna.search import run_search
-from llmsearch_optuna.space import SearchSpace
+from llmsearch_optuna.search.baselines import baseline_points, preset_points
+from llmsearch_optuna.search.evaluation import GenerationObjective, RungPlan, rung_sizes
+from llmsearch_optuna.search.limits import Limits
+from llmsearch_optuna.search.loop import run_search
+from llmsearch_optuna.search.observers import SearchObserver, SearchObservers
+from llmsearch_optuna.search.paired_pruner import PairedPruner
+from llmsearch_optuna.search.progress import EventCallback, SearchProgress, holdout_progress
+from llmsearch_optuna.search.pruners import make_pruner
+from llmsearch_optuna.search.samplers import Proposer
+from llmsearch_optuna.search.scores import ScoreReader, reported_scores
+from llmsearch_optuna.search.scoring import processed_text, request_of
+from llmsearch_optuna.search.session import open_session
+from llmsearch_optuna.space.params import GenerationParams
+from llmsearch_optuna.space.search_space import SearchSpace
 from llmsearch_optuna.storage import (
     CompletionStore,
     advisory_lock,
     exclusive_use,
-    make_claims,
-    open_storage,
     readable_errors,
 )
-from llmsearch_optuna.study import (
+from llmsearch_optuna.study.objectives import SCORE, TOKENS, check_combination, check_objectives
+from llmsearch_optuna.study.study import (
     check_fingerprint,
-    create_study,
     keep_concurrency,
     open_study,
     study_key,
 )
-from llmsearch_optuna.task import Sample, Task, check_window
-from llmsearch_optuna.verdict import Verdict, no_holdout
+from llmsearch_optuna.verdict.holdout import HoldOut, confirm
+from llmsearch_optuna.verdict.verdict import Verdict, no_holdout
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-    from llmsearch_optuna.engine.slots import ReplayStatistics
+    from llmsearch_optuna.engine.slots.engine import ReplayStatistics
 
 __all__ = ["Score", "Tuner"]
 
@@ -194,7 +194,8 @@ class Tuner:
             tokenizer=tokenizer,
             custom_pred_function=custom_pred_function,
             server=engine,
-            source=self._source,
+            has_messages=self._source.has_messages,
+            begins_the_answer=self._source.begins_the_answer,
             device=device,
             batch_size=batch_size,
             replay_bytes=replay_bytes,
@@ -383,50 +384,53 @@ class Tuner:
         self._check_space(space, [point.params for point in points])
         longest = max((point.params.max_new_tokens for point in points), default=0)
         check_window((*self.task.search, *self.task.holdout), self._backend.window, longest)
-        with exclusive_use(storage):
-            database = open_storage(storage)
-            with (
-                readable_errors(database.engine.url),
-                advisory_lock(database.engine, f"llmsearch set-up of {study_name}"),
-            ):
-                study = create_study(
-                    study_name,
-                    database,
-                    greater_is_better=self.metric.greater_is_better,
-                    fingerprint=self._fingerprint(space),
-                    objectives=objective.objectives,
-                )
-                note_environment(study, {"llmsearch_optuna": __version__, **self._backend.environment})
-                key = study_key(study)
-                for name, value in user_attrs.items():
-                    if study.user_attrs.get(name) != value:
-                        study.set_user_attr(name, value)
-                claims = make_claims(database, key, lapse_s=lapse_s)
-                store = CompletionStore(database, claims)
-                store.save_samples(key, self.task.stored())
-                enqueue(study, points[:n_trials])
-            self._searched[key] = (storage, database)
-            scores = RememberedScores(StoredScores(store, key), alone=not claims.shared)
-            study.pruner = self._pruner(pruner, objective.rungs, pruner_args, scores)
+        with open_session(
+            storage,
+            study_name,
+            greater_is_better=self.metric.greater_is_better,
+            fingerprint=self._fingerprint(space),
+            objectives=objective.objectives,
+            environment={"llmsearch_optuna": __version__, **self._backend.environment},
+            samples=self.task.search,
+            initial_trials=points[:n_trials],
+            user_attrs=user_attrs,
+            lapse_s=lapse_s,
+        ) as session:
+            study = session.study
+            self._searched[session.study_key] = (storage, session.storage)
+            study.pruner = self._pruner(pruner, objective.rungs, pruner_args, session.scores)
             if isinstance(study.pruner, PairedPruner):
                 limits = dataclasses.replace(limits, margin=study.pruner.margin, score_range=self.score_range)
             by_default = _filling(self._backend.rows, objective.rungs)
-            with readable_errors(database.engine.url):
+            progress = SearchProgress(
+                study,
+                samples=len(self.task.search),
+                n_trials=n_trials,
+                enabled=show_progress,
+                on_event=on_event,
+            )
+            observers: list[SearchObserver] = [session.scores]
+            if storage is not None:
+                observers.append(Annotations(study, session.storage, artifact_directory(storage)))
+            observers.append(progress)
+            with progress:
                 run_search(
                     study,
-                    database,
-                    dataclasses.replace(objective, store=store, study_key=key, reuse=self._backend.repeatable),
-                    dataclasses.replace(proposer, scores=scores),
+                    session.storage,
+                    dataclasses.replace(
+                        objective,
+                        store=session.store,
+                        study_key=session.study_key,
+                        reuse=self._backend.repeatable,
+                    ),
+                    dataclasses.replace(proposer, scores=session.scores),
                     limits=limits,
                     concurrency=concurrency or by_default
-                    if claims.shared
+                    if session.claims.shared
                     else keep_concurrency(study, concurrency, by_default),
-                    claims=claims,
-                    on_finished=scores.forget,
-                    annotations=None if storage is None else Annotations(study, database, artifact_directory(storage)),
+                    claims=session.claims,
                     should_stop=should_stop,
-                    show_progress=show_progress,
-                    on_event=on_event,
+                    observer=SearchObservers(observers),
                 )
         if self.replay is not None:
             _LOG.info("replay: %s", self.replay)
@@ -501,7 +505,7 @@ class Tuner:
                 on_completions=on_completions,
             )
             if storage is not None:
-                Annotations(study, database, artifact_directory(storage)).summarise()
+                Annotations(study, database, artifact_directory(storage)).write_study_note()
             return verdict
 
     def diagnosis(self, space: SearchSpace | None = None) -> dict[str, str]:

@@ -15,11 +15,12 @@ import optuna
 import pytest
 import sqlalchemy
 import torch
-from browser import chromium_path, launch
 from fake_server import FakeServer
 from optuna.storages import RDBStorage
 from playwright.sync_api import Browser
-from synthetic_studies import Plan, Written, write_study
+
+from studies.benchmarks.browser import chromium_path, launch
+from studies.benchmarks.synthetic_studies import Plan, Written, write_study
 
 # Tiny models gain nothing from a second thread, and lose much where the cores are busy.
 torch.set_num_threads(1)

@@ -308,7 +308,7 @@ def test_run_logs_beside_the_database(study: Path, capsys: pytest.CaptureFixture
     assert messages[1] == f"command: llmsearch-optuna run {study}"
     assert messages[2] == f"directory: {study.parent}"
     assert messages[3] == f"study: mini in {study.with_suffix('.db')}"
-    assert sum(name == "llmsearch_optuna.progress" for _, name, _ in logged) == 3
+    assert sum(name == "llmsearch_optuna.search.progress" for _, name, _ in logged) == 3
     assert messages[-1].startswith("ends: TrialError: all 3 trials failed, the first with: scorer `log_test_metric.")
     text = study.with_suffix(".log").read_text()
     assert 'log_test_metric.py", line 4, in score\n' in text  # where the scorer failed

@@ -22,8 +22,8 @@ from llmsearch_optuna import (
     Tuner,
     trial_params,
 )
-from llmsearch_optuna.dimensions import Categorical, Float
 from llmsearch_optuna.errors import ConfigurationError, LlmsearchError, TaskError, TrialError
+from llmsearch_optuna.space.dimensions import Categorical, Float
 
 ROWS = [{"question": f"How many apples are {i} and {i}?", "answer": str(2 * i)} for i in range(12)]
 COLUMNS = {"input_cols": ["question"], "eval_cols": ["answer"]}

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import NoReturn
 
-from llmsearch_optuna import __version__
+from llmsearch_optuna._version import __version__
 from llmsearch_optuna.cli import reading, searching
 from llmsearch_optuna.export import TARGETS
 from llmsearch_optuna.terminal import printable

@@ -8,19 +8,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from llmsearch_optuna.comparison import compare_outputs, compare_scores
-from llmsearch_optuna.dashboard import annotate_studies, dashboard_server
-from llmsearch_optuna.display import print_completions, print_finalists, print_verdict
+from llmsearch_optuna.cli.display import print_completions, print_finalists, print_verdict
+from llmsearch_optuna.dashboard.server import annotate_studies, dashboard_server
 from llmsearch_optuna.errors import ConfigurationError
 from llmsearch_optuna.export import TARGETS, trace, write_hf, write_json
-from llmsearch_optuna.finalists import find_trial, found_as_json
-from llmsearch_optuna.fsck import check_database
+from llmsearch_optuna.fsck.check import check_database
 from llmsearch_optuna.metrics import Metric, make_metric
 from llmsearch_optuna.report import write_report
 from llmsearch_optuna.storage import sqlite_path, sqlite_url
-from llmsearch_optuna.study import open_study
+from llmsearch_optuna.study.study import open_study
 from llmsearch_optuna.terminal import printable
-from llmsearch_optuna.verdict import confirm_command, current_verdict, stored_verdict
+from llmsearch_optuna.verdict.finalists import find_trial, found_as_json
+from llmsearch_optuna.verdict.outputs import compare_outputs, compare_scores
+from llmsearch_optuna.verdict.verdict import confirm_command, current_verdict, stored_verdict
 
 __all__ = ["best", "compare", "dashboard", "export", "fsck", "report", "show"]
 

@@ -13,16 +13,16 @@ from typing import Any
 
 import optuna
 
-from llmsearch_optuna.display import print_diagnosis, print_finalists, print_verdict
+from llmsearch_optuna.cli.display import print_diagnosis, print_finalists, print_verdict
+from llmsearch_optuna.cli.interruption import Interruption
 from llmsearch_optuna.errors import ConfigurationError
-from llmsearch_optuna.finalists import found_as_json
-from llmsearch_optuna.interruption import Interruption
 from llmsearch_optuna.logs import StudyLog, log_path, study_log
 from llmsearch_optuna.storage import shown_url, sqlite_path, sqlite_url
-from llmsearch_optuna.study import open_study
-from llmsearch_optuna.study_file import StudyFile
+from llmsearch_optuna.study.study import open_study
+from llmsearch_optuna.study_file.file import StudyFile
 from llmsearch_optuna.terminal import printable
-from llmsearch_optuna.verdict import Verdict, confirm_command, current_verdict, no_holdout
+from llmsearch_optuna.verdict.finalists import found_as_json
+from llmsearch_optuna.verdict.verdict import Verdict, confirm_command, current_verdict, no_holdout
 
 __all__ = ["INTERRUPTED", "confirm", "demo", "doctor", "record", "run", "worker"]
 
@@ -66,7 +66,7 @@ def record(options: argparse.Namespace) -> None:
         raise ConfigurationError(f"`--output` must be a .parquet file, got {path}")
     with _log(options, file.study.name, sqlite_url(f"{path}.db"), path.parent) as log:
         _prepare_model_libraries()
-        from llmsearch_optuna import launch  # noqa: PLC0415
+        from llmsearch_optuna.study_file import launch  # noqa: PLC0415
 
         log.follow_libraries()
         tuner = launch.build_tuner(file)
@@ -79,7 +79,7 @@ def doctor(options: argparse.Namespace) -> None:
     """Says what a study file would run on."""
     file = StudyFile.load(options.study)
     _prepare_model_libraries()
-    from llmsearch_optuna import launch  # noqa: PLC0415
+    from llmsearch_optuna.study_file import launch  # noqa: PLC0415
 
     print_diagnosis(launch.build_tuner(file).diagnosis(file.space))
 
@@ -94,7 +94,7 @@ def confirm(options: argparse.Namespace) -> None:
     if verdict is None or verdict.seeds < options.seeds:
         with _log(options, study.study_name, url, Path()) as log:
             _prepare_model_libraries()
-            from llmsearch_optuna import launch  # noqa: PLC0415
+            from llmsearch_optuna.study_file import launch  # noqa: PLC0415
 
             log.follow_libraries()
             verdict = launch.confirm(study, url, seeds=options.seeds, show_progress=not options.quiet)
@@ -130,7 +130,7 @@ def _search(file: StudyFile, options: argparse.Namespace, *, judge: bool = True)
     file = file.with_limits(n_trials=options.trials, timeout_s=options.timeout, max_tokens_total=options.max_tokens)
     with _log(options, file.study.name, file.study.storage, file.directory) as log:
         _prepare_model_libraries()
-        from llmsearch_optuna import launch  # noqa: PLC0415
+        from llmsearch_optuna.study_file import launch  # noqa: PLC0415
 
         log.follow_libraries()
         tuner = launch.build_tuner(file)

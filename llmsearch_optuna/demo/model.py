@@ -16,7 +16,7 @@ from pathlib import Path
 
 import platformdirs
 
-from llmsearch_optuna.engine.model import convert_gguf
+from llmsearch_optuna.engine.loading import convert_gguf
 from llmsearch_optuna.errors import ModelError
 
 __all__ = ["CACHE_VARIABLE", "WHEEL", "WHEEL_SHA256", "demo_model_directory"]

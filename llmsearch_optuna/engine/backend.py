@@ -12,10 +12,10 @@ import transformers
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from llmsearch_optuna.engine.base import Engine
-from llmsearch_optuna.engine.batching import Batching
-from llmsearch_optuna.engine.forward import Forward
 from llmsearch_optuna.engine.function import FunctionEngine, PredictionFunction
-from llmsearch_optuna.engine.generate import GenerateEngine
+from llmsearch_optuna.engine.generate.batching import Batching
+from llmsearch_optuna.engine.generate.engine import GenerateEngine
+from llmsearch_optuna.engine.generate.solo import SoloEngine, needs_solo
 from llmsearch_optuna.engine.http import (
     HTTPEngine,
     OpenAIServer,
@@ -25,7 +25,6 @@ from llmsearch_optuna.engine.http import (
     probe_server,
     run,
 )
-from llmsearch_optuna.engine.long_rows import common_length, may_become
 from llmsearch_optuna.engine.model import (
     check_tokenizer,
     context_window,
@@ -37,14 +36,14 @@ from llmsearch_optuna.engine.model import (
     only_in_generate,
     pad_token_id,
 )
-from llmsearch_optuna.engine.modes import SoloEngine, needs_solo
-from llmsearch_optuna.engine.probe import probe, probe_batching
-from llmsearch_optuna.engine.slots import ReplayStatistics, SlotEngine
-from llmsearch_optuna.engine.split import SplitEngine
+from llmsearch_optuna.engine.probes import probe, probe_batching
+from llmsearch_optuna.engine.routing import SplitEngine, common_length, may_become
+from llmsearch_optuna.engine.slots.engine import ReplayStatistics, SlotEngine
+from llmsearch_optuna.engine.slots.model_runner import Forward
 from llmsearch_optuna.errors import ModelError, TaskError
 from llmsearch_optuna.identity import identify
-from llmsearch_optuna.params import GenerationParams
-from llmsearch_optuna.space import SearchSpace
+from llmsearch_optuna.space.params import GenerationParams
+from llmsearch_optuna.space.search_space import SearchSpace
 
 __all__ = ["Backend", "SpaceCheck", "function_backend", "model_backend", "server_backend"]
 

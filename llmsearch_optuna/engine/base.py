@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
-from llmsearch_optuna.params import GenerationParams
+from llmsearch_optuna.space.params import GenerationParams
 
 __all__ = ["Completion", "Engine", "FinishReason", "Request", "Stopping", "TokenCallback"]
 

@@ -9,7 +9,7 @@ from transformers import PreTrainedTokenizerBase, StoppingCriteria
 
 from llmsearch_optuna.engine.base import FinishReason, Request, Stopping
 from llmsearch_optuna.errors import ParameterError
-from llmsearch_optuna.params import GenerationParams
+from llmsearch_optuna.space.params import GenerationParams
 
 __all__ = ["GenerationArguments", "MultiTokenStoppingCriteria", "RowStopper", "split_generation_args", "stop_texts"]
 

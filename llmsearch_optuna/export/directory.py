@@ -8,7 +8,7 @@ from typing import Any
 from llmsearch_optuna.errors import StorageError
 from llmsearch_optuna.export.provenance import Provenance
 from llmsearch_optuna.export.targets import Exported, to_hf
-from llmsearch_optuna.generation_config import NEUTRAL_CONFIG
+from llmsearch_optuna.space.generation_config import NEUTRAL_CONFIG
 
 __all__ = ["write_hf", "write_json"]
 

@@ -11,15 +11,16 @@ from typing import Any
 
 import optuna
 
-from llmsearch_optuna import __version__
-from llmsearch_optuna.environment import study_environment
+from llmsearch_optuna._version import __version__
 from llmsearch_optuna.errors import StorageError
-from llmsearch_optuna.finalists import find_trial
-from llmsearch_optuna.objectives import score_of, tokens_of
-from llmsearch_optuna.params import GenerationParams
-from llmsearch_optuna.study import study_fingerprint, trial_params
-from llmsearch_optuna.study_file import STUDY_FILE
-from llmsearch_optuna.verdict import current_verdict
+from llmsearch_optuna.space.params import GenerationParams
+from llmsearch_optuna.study.attributes import STUDY_FILE
+from llmsearch_optuna.study.environment import study_environment
+from llmsearch_optuna.study.ranking import score_of, tokens_of
+from llmsearch_optuna.study.study import study_fingerprint
+from llmsearch_optuna.study.trials import trial_params
+from llmsearch_optuna.verdict.finalists import find_trial
+from llmsearch_optuna.verdict.verdict import current_verdict
 
 __all__ = ["Provenance", "trace"]
 

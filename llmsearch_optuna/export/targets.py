@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from llmsearch_optuna.generation_config import HF_NAMES, generation_config
-from llmsearch_optuna.params import GenerationParams
+from llmsearch_optuna.space.generation_config import HF_NAMES, generation_config
+from llmsearch_optuna.space.params import GenerationParams
 
 __all__ = ["TARGETS", "Exported", "to_hf", "to_json", "to_llamacpp", "to_openai", "to_vllm"]
 

@@ -13,7 +13,7 @@ from llmsearch_optuna.report.outcomes import Cost, Quality, SeedScores, Standing
 from llmsearch_optuna.report.parameters import Importances, Slice
 from llmsearch_optuna.report.record import NORMAL_95, TrialRecord
 from llmsearch_optuna.report.samples import SampleScores
-from llmsearch_optuna.study import describe_params
+from llmsearch_optuna.study.trials import describe_params
 from llmsearch_optuna.terminal import excerpt, printable
 
 __all__ = [

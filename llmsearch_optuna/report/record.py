@@ -12,26 +12,17 @@ from optuna.distributions import BaseDistribution
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 
-from llmsearch_optuna.contenders import held_out_key
-from llmsearch_optuna.environment import study_environment
 from llmsearch_optuna.errors import StorageError
-from llmsearch_optuna.finalists import select_finalists
-from llmsearch_optuna.objectives import has_several, maximizes, score_of
-from llmsearch_optuna.params import GenerationParams
+from llmsearch_optuna.space.params import GenerationParams
 from llmsearch_optuna.storage import CompletionOutline, CompletionStore, StoredSample, open_storage, sqlite_url
-from llmsearch_optuna.study import (
-    BASELINE,
-    ERROR,
-    KEY,
-    PARAMS,
-    REPLAYED,
-    REUSED_TOKENS,
-    study_fingerprint,
-    study_key,
-    trial_params,
-)
-from llmsearch_optuna.study_file import STUDY_FILE
-from llmsearch_optuna.verdict import Verdict, stored_verdict
+from llmsearch_optuna.study.attributes import BASELINE, ERROR, KEY, PARAMS, REPLAYED, REUSED_TOKENS, STUDY_FILE
+from llmsearch_optuna.study.environment import study_environment
+from llmsearch_optuna.study.ranking import has_several, maximizes, score_of
+from llmsearch_optuna.study.study import study_fingerprint, study_key
+from llmsearch_optuna.study.trials import trial_params
+from llmsearch_optuna.verdict.contenders import held_out_key
+from llmsearch_optuna.verdict.finalists import select_finalists
+from llmsearch_optuna.verdict.verdict import Verdict, stored_verdict
 
 __all__ = ["NORMAL_95", "HeldOutScores", "StudyRecord", "TrialRecord", "read_study"]
 

@@ -12,14 +12,14 @@ import optuna
 import plotly
 from optuna.trial import TrialState
 
-from llmsearch_optuna import __version__
+from llmsearch_optuna._version import __version__
 from llmsearch_optuna.report.browsing import Comparison
 from llmsearch_optuna.report.outcomes import Cost, Quality, Standing
 from llmsearch_optuna.report.record import StudyRecord
 from llmsearch_optuna.report.samples import HardSample
-from llmsearch_optuna.study import describe_params
+from llmsearch_optuna.study.trials import describe_params
 from llmsearch_optuna.terminal import excerpt, printable
-from llmsearch_optuna.verdict import confirm_command, no_holdout
+from llmsearch_optuna.verdict.verdict import confirm_command, no_holdout
 
 __all__ = [
     "browser",

@@ -9,6 +9,7 @@ from llmsearch_optuna.storage.completions import (
     StoredSample,
 )
 from llmsearch_optuna.storage.database import (
+    advisory_lock,
     exclusive_use,
     open_storage,
     readable_errors,
@@ -16,9 +17,7 @@ from llmsearch_optuna.storage.database import (
     sqlite_path,
     sqlite_url,
 )
-from llmsearch_optuna.storage.inspection import Inspection, RawCompletion, RawStudy, RawTrial, inspect_database
 from llmsearch_optuna.storage.leases import Claims, Leases, make_claims
-from llmsearch_optuna.storage.locks import advisory_lock
 from llmsearch_optuna.storage.schema import VERSION as SCHEMA_VERSION
 
 __all__ = [
@@ -27,16 +26,11 @@ __all__ = [
     "CompletionOutline",
     "CompletionStore",
     "HeldOutCompletion",
-    "Inspection",
     "Leases",
-    "RawCompletion",
-    "RawStudy",
-    "RawTrial",
     "StoredCompletion",
     "StoredSample",
     "advisory_lock",
     "exclusive_use",
-    "inspect_database",
     "make_claims",
     "open_storage",
     "readable_errors",

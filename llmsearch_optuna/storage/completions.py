@@ -8,9 +8,8 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 from optuna.storages import RDBStorage
 
-from llmsearch_optuna.storage.database import readable_errors
+from llmsearch_optuna.storage.database import advisory_lock, readable_errors
 from llmsearch_optuna.storage.leases import Claims
-from llmsearch_optuna.storage.locks import advisory_lock
 from llmsearch_optuna.storage.migrations import prepare_tables
 from llmsearch_optuna.storage.schema import METADATA
 

@@ -1,6 +1,7 @@
 """Opening a database: SQLite in write-ahead mode, one process at a time, and errors in one line."""
 
 import contextlib
+import hashlib
 import json
 import sqlite3
 from collections.abc import Iterator
@@ -13,10 +14,10 @@ import sqlalchemy as sa
 from optuna.storages import RDBStorage
 
 from llmsearch_optuna.errors import StorageError
-from llmsearch_optuna.storage.locks import advisory_lock
 from llmsearch_optuna.storage.schema import VERSION, stored_version
 
 __all__ = [
+    "advisory_lock",
     "check_version",
     "exclusive_use",
     "open_storage",
@@ -26,9 +27,11 @@ __all__ = [
     "sqlite_url",
 ]
 
+
 _BUSY_TIMEOUT_S = 60.0
 
 _AGAIN = "and run the same command again: it goes on where it was"
+
 _REMEDIES = {
     "disk is full": f"make room, {_AGAIN}",
     "No space left on device": f"make room, {_AGAIN}",
@@ -250,3 +253,23 @@ def shown_url(url: str | sa.URL) -> str:
         return sa.make_url(url).render_as_string(hide_password=True)
     except sa.exc.ArgumentError:
         return f"{url} (SQLite files are written sqlite:///PATH)"
+
+
+@contextlib.contextmanager
+def advisory_lock(engine: sa.Engine, name: str) -> Iterator[None]:
+    """Waits until no other process has this lock; the server takes it back from a process that dies.
+
+    SQLite has none: there, one process has the whole file (`exclusive_use`).
+
+    Raises:
+        sqlalchemy.exc.SQLAlchemyError: The server cannot be reached.
+    """
+    if engine.dialect.name != "postgresql":
+        yield
+        return
+    key = int.from_bytes(
+        hashlib.blake2b(name.encode(errors="surrogatepass"), digest_size=8).digest(), "big", signed=True
+    )
+    with engine.begin() as connection:
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.cast(key, sa.BigInteger))))
+        yield

@@ -12,8 +12,7 @@ import sqlalchemy as sa
 from optuna.storages import RDBStorage
 
 from llmsearch_optuna.errors import LeaseLostError, StorageError
-from llmsearch_optuna.storage.database import readable_errors
-from llmsearch_optuna.storage.locks import advisory_lock
+from llmsearch_optuna.storage.database import advisory_lock, readable_errors
 from llmsearch_optuna.storage.schema import METADATA
 
 __all__ = ["Claims", "Leases", "make_claims"]

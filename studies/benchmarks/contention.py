@@ -28,7 +28,7 @@ _READER = """
 import sys, time
 from llmsearch_optuna.errors import LlmsearchError
 from llmsearch_optuna.storage import CompletionStore
-from llmsearch_optuna.study import open_study, study_key
+from llmsearch_optuna.study.study import open_study, study_key
 while True:
     try:
         study, storage = open_study(sys.argv[1], sys.argv[2])

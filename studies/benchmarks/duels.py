@@ -7,10 +7,10 @@ import numpy.typing as npt
 import optuna
 from optuna.trial import TrialState
 from scipy import special
-from simulation import Outcome, Scores, Setting, advance, pruner_of
 
-from llmsearch_optuna.objective import rung_sizes
-from llmsearch_optuna.study import BASELINE, ROUND
+from llmsearch_optuna.search.evaluation import rung_sizes
+from llmsearch_optuna.study.attributes import BASELINE, ROUND
+from studies.benchmarks.simulation import Outcome, Scores, Setting, advance, pruner_of
 
 __all__ = ["Duels", "Kind", "duel"]
 

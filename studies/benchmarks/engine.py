@@ -1,6 +1,6 @@
 """The slot engine beside ``model.generate`` and llmsearch 0.1.0: the demo model, 12 random parameter sets, no pruning.
 
-Usage: python studies/benchmarks/engine.py [--json FILE] [--llmsearch PYTHON] [--workload NAME]
+Usage: python -m studies.benchmarks.engine [--json FILE] [--llmsearch PYTHON] [--workload NAME]
 
 Ours is a whole `Tuner.search` over the 12 sets, metric and database included, without replay (see `replay.py`). The
 peers take one trial after the other, at the batch size (8, 16 or 32) that suits ``model.generate`` best, with prompts
@@ -19,7 +19,14 @@ import torch
 from rich.console import Console
 from rich.table import Table
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedModel
-from workloads import (
+
+from llmsearch_optuna import GenerationParams
+from llmsearch_optuna.engine.base import Completion, Request, Stopping
+from llmsearch_optuna.engine.slots.decoder import SlotDecoder
+from llmsearch_optuna.engine.slots.engine import SlotEngine
+from llmsearch_optuna.engine.slots.model_runner import Forward
+from llmsearch_optuna.engine.slots.prefill import prefill
+from studies.benchmarks.workloads import (
     Loaded,
     Workload,
     best_batch_size,
@@ -32,12 +39,6 @@ from workloads import (
     random_sets,
     workloads,
 )  # isort: split  (`workloads` sets what torch reads when it is loaded)
-
-from llmsearch_optuna import GenerationParams
-from llmsearch_optuna.engine import Completion, Request, SlotEngine, Stopping
-from llmsearch_optuna.engine.decoder import SlotDecoder
-from llmsearch_optuna.engine.forward import Forward
-from llmsearch_optuna.engine.prefill import prefill
 
 REPEATS = 3
 

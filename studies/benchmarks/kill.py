@@ -1,6 +1,6 @@
 """Kills searches with SIGKILL at random moments, takes them up again, and compares them with uninterrupted ones.
 
-Usage: python studies/benchmarks/kill.py [--kills N] [--seed N] [--model {tiny,demo}] [--json FILE]
+Usage: python -m studies.benchmarks.kill [--kills N] [--seed N] [--model {tiny,demo}] [--json FILE]
 
 Every life of a search is a process of its own, on an SQLite file: search with pruning, then verdict. A study is killed
 six times, if it does not end before: five times either at a random time, or just before or just after a random SQL
@@ -25,12 +25,12 @@ from typing import NamedTuple
 
 import optuna
 import torch
-from contents import compare, count_rows, read_contents
-from lives import SAMPLERS, Case, Death, Life, live, tiny
 from rich.console import Console
 
 from llmsearch_optuna.demo.model import demo_model_directory
-from llmsearch_optuna.engine.model import LoadedModel, load_model
+from llmsearch_optuna.engine.loading import LoadedModel, load_model
+from studies.benchmarks.contents import compare, count_rows, read_contents
+from studies.benchmarks.lives import SAMPLERS, Case, Death, Life, live, tiny
 
 KILLS_PER_STUDY = 6
 FEW_WRITES = 5

@@ -23,9 +23,8 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from llmsearch_optuna import Categorical, Float, Int, SearchSpace, Tuner
-from llmsearch_optuna.engine import Completion, Engine, Request
-from llmsearch_optuna.engine.base import TokenCallback
-from llmsearch_optuna.engine.model import LoadedModel
+from llmsearch_optuna.engine.base import Completion, Engine, Request, TokenCallback
+from llmsearch_optuna.engine.loading import LoadedModel
 
 __all__ = ["SAMPLERS", "Case", "Death", "Life", "live", "tiny"]
 

@@ -1,6 +1,6 @@
 """Replay beside the engine without it, ``model.generate`` and llmsearch 0.1.0: the demo model, 24 parameter sets.
 
-Usage: python studies/benchmarks/replay.py [--json FILE] [--llmsearch PYTHON] [--repeats N]
+Usage: python -m studies.benchmarks.replay [--json FILE] [--llmsearch PYTHON] [--repeats N]
 
 The sets are those that TPE proposes on the demo task (in the demo's space with its four seeds; with one seed; and in
 `SearchSpace.default`, with one seed: "cuts"), and random ones. Ours are whole `Tuner.search`es over all sets without
@@ -20,7 +20,18 @@ from typing import Any, NamedTuple, cast
 
 from rich.console import Console
 from rich.table import Table
-from workloads import (
+
+from llmsearch_optuna import GenerationParams, SearchSpace, trial_params
+from llmsearch_optuna.engine.base import Request, Stopping
+from llmsearch_optuna.engine.slots.engine import SlotEngine
+from llmsearch_optuna.engine.slots.model_runner import Forward
+from llmsearch_optuna.engine.slots.prefill import PromptCache
+from llmsearch_optuna.search.evaluation import RungPlan
+from llmsearch_optuna.storage import CompletionStore
+from llmsearch_optuna.study.study import open_study, study_key
+from llmsearch_optuna.study_file.file import StudyFile
+from llmsearch_optuna.study_file.launch import build_tuner
+from studies.benchmarks.workloads import (
     Loaded,
     Workload,
     best_batch_size,
@@ -33,16 +44,6 @@ from workloads import (
     random_sets,
     workloads,
 )
-
-from llmsearch_optuna import GenerationParams, SearchSpace, trial_params
-from llmsearch_optuna.engine import Request, SlotEngine, Stopping
-from llmsearch_optuna.engine.forward import Forward
-from llmsearch_optuna.engine.prefill import PromptCache
-from llmsearch_optuna.launch import build_tuner
-from llmsearch_optuna.objective import RungPlan
-from llmsearch_optuna.storage import CompletionStore
-from llmsearch_optuna.study import open_study, study_key
-from llmsearch_optuna.study_file import StudyFile
 
 SETS = 24
 PEER_STEP = 4

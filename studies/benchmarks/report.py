@@ -1,6 +1,6 @@
 """What a report of a large study costs: to build, to keep and to open.
 
-Usage: python studies/benchmarks/report.py [--json FILE] [--trials N] [--samples N] [--repeats N]
+Usage: python -m studies.benchmarks.report [--json FILE] [--trials N] [--samples N] [--repeats N]
 
 A study is made up: two baselines and the sampler's trials, a third of them pruned, of completions of 120 words each,
 with a verdict on 200 held-out samples. The page is opened in a headless Chromium, which must be installed: it is open
@@ -16,10 +16,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from browser import chromium_path, launch
-from synthetic_studies import Plan, write_study
-
 from llmsearch_optuna.report import write_report
+from studies.benchmarks.browser import chromium_path, launch
+from studies.benchmarks.synthetic_studies import Plan, write_study
 
 VOCABULARY = [f"word{index}" for index in range(300)]
 

@@ -1,6 +1,6 @@
 """Whole searches with their verdicts, beside llmsearch 0.1.0 evaluating the same trials in full: the demo model.
 
-Usage: python studies/benchmarks/results.py [--json FILE] [--llmsearch PYTHON] [--every N] [--only STUDY ...]
+Usage: python -m studies.benchmarks.results [--json FILE] [--llmsearch PYTHON] [--every N] [--only STUDY ...]
 
 Each study file is searched from its first trial to its verdict, as `llmsearch-optuna run` does it, in a database of
 its own. llmsearch evaluates every N-th of the finished trials, pruned ones included, on the whole search split, at the
@@ -21,20 +21,20 @@ from typing import Any, NamedTuple
 
 from rich.console import Console
 from rich.table import Table
-from workloads import (
+
+from llmsearch_optuna import Tuner
+from llmsearch_optuna.report.outcomes import Cost, cost
+from llmsearch_optuna.report.record import StudyRecord, read_study
+from llmsearch_optuna.storage import sqlite_url
+from llmsearch_optuna.study_file.file import StudyFile
+from llmsearch_optuna.study_file.launch import build_tuner, search
+from llmsearch_optuna.verdict.verdict import Verdict
+from studies.benchmarks.workloads import (
     Workload,
     best_batch_size,
     llmsearch_trials,
     load_demo,
 )  # isort: split  (`workloads` sets what torch reads when it is loaded)
-
-from llmsearch_optuna import Tuner
-from llmsearch_optuna.launch import build_tuner, search
-from llmsearch_optuna.report.outcomes import Cost, cost
-from llmsearch_optuna.report.record import StudyRecord, read_study
-from llmsearch_optuna.storage import sqlite_url
-from llmsearch_optuna.study_file import StudyFile
-from llmsearch_optuna.verdict import Verdict
 
 STUDIES = Path(__file__).parents[1]
 NAMES = ("demo", "sums", "docstrings")

@@ -1,6 +1,6 @@
 """Searches without a model: samplers and pruners on recorded landscapes, and on larger ones drawn like them.
 
-Usage: python studies/benchmarks/search.py [--json FILE] [--repetitions N] [--processes P] [--quick]
+Usage: python -m studies.benchmarks.search [--json FILE] [--repetitions N] [--processes P] [--quick]
 
 Every repetition has another order of the samples, another seed of the sampler and, on synthetic landscapes, another
 landscape; they are the same for all pruners, so that differences between pruners are paired. *Regret* is the mean score
@@ -33,15 +33,15 @@ from typing import Any, NamedTuple, get_args
 import numpy as np
 import numpy.typing as npt
 import optuna
-from duels import Duels, Kind, duel
 from rich.console import Console
 from rich.table import Table
-from simulation import PRUNERS, SAMPLERS, Setting, Terrain, simulate
-from terrains import Model, Recorded, Synthetic, fit
-from verdicts import simulate_verdicts
 
-from llmsearch_optuna.landscape import Landscape
-from llmsearch_optuna.proposals import Pruned
+from llmsearch_optuna.export.landscape import Landscape
+from llmsearch_optuna.search.samplers import Pruned
+from studies.benchmarks.duels import Duels, Kind, duel
+from studies.benchmarks.simulation import PRUNERS, SAMPLERS, Setting, Terrain, simulate
+from studies.benchmarks.terrains import Model, Recorded, Synthetic, fit
+from studies.benchmarks.verdicts import simulate_verdicts
 
 LANDSCAPES = Path(__file__).parents[1] / "landscapes"
 NAMES = ("lists", "sums")

@@ -12,11 +12,11 @@ from optuna.pruners import BasePruner, WilcoxonPruner
 from optuna.trial import FrozenTrial, TrialState
 
 from llmsearch_optuna import GenerationParams, SearchSpace
-from llmsearch_optuna.first_points import FirstPoint, enqueue
-from llmsearch_optuna.objective import rung_sizes
-from llmsearch_optuna.proposals import Proposer, Pruned
-from llmsearch_optuna.pruning import make_pruner
-from llmsearch_optuna.study import BASELINE, FIXED_PARAMS, ROUND
+from llmsearch_optuna.search.baselines import InitialTrial, enqueue
+from llmsearch_optuna.search.evaluation import rung_sizes
+from llmsearch_optuna.search.pruners import make_pruner
+from llmsearch_optuna.search.samplers import Proposer, Pruned
+from llmsearch_optuna.study.attributes import BASELINE, FIXED_PARAMS, ROUND
 
 __all__ = [
     "PRUNERS",
@@ -136,7 +136,7 @@ def simulate(terrain: Terrain, setting: Setting, *, seed: int) -> Searched:
         pruner=pruner_of(setting, rungs, scores),
         sampler=samplers.RandomSampler(0),
     )
-    enqueue(study, [FirstPoint(GenerationParams(), None, name) for name in terrain.baselines])
+    enqueue(study, [InitialTrial(GenerationParams(), None, name) for name in terrain.baselines])
     in_flight: list[optuna.Trial] = []
     begun = rounds = 0
     while True:

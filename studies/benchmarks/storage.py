@@ -1,6 +1,6 @@
 """What storing costs, and whether readers are in the way.
 
-Usage: python studies/benchmarks/storage.py [--json FILE] [--storage URL] [--trials N] [--rungs N] [--only PART ...]
+Usage: python -m studies.benchmarks.storage [--json FILE] [--storage URL] [--trials N] [--rungs N] [--only PART ...]
 
 - *overhead*: a study with 1,000 finished trials goes on with 24 more, of 500 samples and 8 rungs each, by
   `Tuner.search`. The engine answers at once. Counted is all the time from the end of one trial to the end of the next
@@ -30,25 +30,27 @@ os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
 import optuna
 import torch
-from clocks import Clock, Seconds, now, replaced
-from contention import contend
-from lives import tiny
 from optuna.storages import RDBStorage
 from optuna.storages._cached_storage import _CachedStorage
 from optuna.trial import TrialState, create_trial
-from replay import demo_study
 from rich.console import Console
 from rich.table import Table
 
-from llmsearch_optuna import Categorical, Float, GenerationParams, SearchSpace, Tuner, launch
-from llmsearch_optuna.engine import Completion, Request, SlotEngine
+from llmsearch_optuna import Categorical, Float, GenerationParams, SearchSpace, Tuner
+from llmsearch_optuna.engine.base import Completion, Request
+from llmsearch_optuna.engine.slots.engine import SlotEngine
 from llmsearch_optuna.metrics import SampleMetric
 from llmsearch_optuna.metrics.scorer import CallableMetric
-from llmsearch_optuna.progress import SearchProgress
-from llmsearch_optuna.proposals import Proposer
-from llmsearch_optuna.pruning import PairedPruner
+from llmsearch_optuna.search.paired_pruner import PairedPruner
+from llmsearch_optuna.search.progress import SearchProgress
+from llmsearch_optuna.search.samplers import Proposer
 from llmsearch_optuna.storage import CompletionStore, StoredCompletion, open_storage
-from llmsearch_optuna.study import study_key
+from llmsearch_optuna.study.study import study_key
+from llmsearch_optuna.study_file import launch
+from studies.benchmarks.clocks import Clock, Seconds, now, replaced
+from studies.benchmarks.contention import contend
+from studies.benchmarks.lives import tiny
+from studies.benchmarks.replay import demo_study
 
 PARTS = ("overhead", "readers", "demo")
 SAMPLES = 500
@@ -153,7 +155,7 @@ def overhead(url: str, name: str, trials: int, console: Console) -> dict[str, fl
 
     fill(search(1), url, trials)
     clock, marks = Clock(), list[Mark]()
-    finished = SearchProgress.trial_finished
+    finished = SearchProgress.trial_ended
 
     def mark(*arguments: Any) -> None:
         finished(*arguments)
@@ -161,7 +163,7 @@ def overhead(url: str, name: str, trials: int, console: Console) -> dict[str, fl
             clock.reset()
         marks.append(Mark(now().minus(clock.spent_on(*NOT_STORAGE)), clock.sql, clock.statements))
 
-    with clock.running(named_methods()), replaced(SearchProgress, "trial_finished", mark):
+    with clock.running(named_methods()), replaced(SearchProgress, "trial_ended", mark):
         study = search(trials + MEASURED + 1)
     last = study.get_trials(deepcopy=False)[-MEASURED:]
     if any(trial.state != TrialState.COMPLETE or len(trial.intermediate_values) != 8 for trial in last):

@@ -11,10 +11,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from optuna.storages import RDBStorage
 from optuna.trial import TrialState, create_trial
 
-from llmsearch_optuna.contenders import Contender, held_out_key
-from llmsearch_optuna.finalists import select_finalists
-from llmsearch_optuna.judging import judge
-from llmsearch_optuna.params import GenerationParams
+from llmsearch_optuna.space.params import GenerationParams
 from llmsearch_optuna.storage import (
     CompletionStore,
     HeldOutCompletion,
@@ -22,8 +19,12 @@ from llmsearch_optuna.storage import (
     StoredSample,
     open_storage,
 )
-from llmsearch_optuna.study import BASELINE, ERROR, PARAMS, create_study, study_key
-from llmsearch_optuna.verdict import keep_verdict
+from llmsearch_optuna.study.attributes import BASELINE, ERROR, PARAMS
+from llmsearch_optuna.study.study import create_study, study_key
+from llmsearch_optuna.verdict.contenders import Contender, held_out_key
+from llmsearch_optuna.verdict.finalists import select_finalists
+from llmsearch_optuna.verdict.judging import judge
+from llmsearch_optuna.verdict.verdict import keep_verdict
 
 SPACE: dict[str, BaseDistribution] = {
     "temperature": FloatDistribution(0.2, 1.5),

@@ -8,10 +8,10 @@ import numpy as np
 import numpy.typing as npt
 import optuna
 from scipy import optimize, special
-from simulation import Outcome
 
 from llmsearch_optuna import Categorical, SearchSpace
-from llmsearch_optuna.landscape import Landscape
+from llmsearch_optuna.export.landscape import Landscape
+from studies.benchmarks.simulation import Outcome
 
 __all__ = ["Model", "Recorded", "Synthetic", "embed", "fit"]
 

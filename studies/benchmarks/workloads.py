@@ -23,7 +23,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from llmsearch_optuna import SearchSpace, Tuner
 from llmsearch_optuna.demo.model import demo_model_directory
-from llmsearch_optuna.engine.model import load_model
+from llmsearch_optuna.engine.loading import load_model
 
 BATCH_SIZES = (8, 16, 32)
 

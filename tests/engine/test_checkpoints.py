@@ -15,8 +15,8 @@ from transformers import PreTrainedModel
 
 from llmsearch_optuna import Tuner
 from llmsearch_optuna.errors import ModelError
-from llmsearch_optuna.launch import build_tuner
-from llmsearch_optuna.study_file import StudyFile
+from llmsearch_optuna.study_file.file import StudyFile
+from llmsearch_optuna.study_file.launch import build_tuner
 
 STUDY = """
 [model]

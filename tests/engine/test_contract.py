@@ -9,10 +9,12 @@ from engine_requests import LimitedMemory, all_requests, request
 from tiny_models import TEXT, tiny_model, tiny_tokenizer
 from transformers import PreTrainedModel
 
-from llmsearch_optuna.engine import Completion, GenerateEngine, Request, SlotEngine, Stopping
-from llmsearch_optuna.engine.forward import Forward
+from llmsearch_optuna.engine.base import Completion, Request, Stopping
+from llmsearch_optuna.engine.generate.engine import GenerateEngine
+from llmsearch_optuna.engine.slots.engine import SlotEngine
+from llmsearch_optuna.engine.slots.model_runner import Forward
 from llmsearch_optuna.errors import LogitsError, MemoryExhaustedError
-from llmsearch_optuna.params import GenerationParams
+from llmsearch_optuna.space.params import GenerationParams
 
 ATTENTION = ["llama", "qwen3", "gpt2", "mistral", "gemma3", "phi3", "mixtral"]
 

@@ -16,12 +16,12 @@ from transformers import (
     TopKLogitsWarper,
 )
 
-from llmsearch_optuna.engine import Request
 from llmsearch_optuna.engine.backend import model_backend
-from llmsearch_optuna.engine.probe import probe_batching
+from llmsearch_optuna.engine.base import Request
+from llmsearch_optuna.engine.probes import probe_batching
+from llmsearch_optuna.engine.sampling import gumbel_noise, prompt_key
 from llmsearch_optuna.errors import ModelError, TrialError
-from llmsearch_optuna.params import GenerationParams
-from llmsearch_optuna.sampling import gumbel_noise, prompt_key
+from llmsearch_optuna.space.params import GenerationParams
 
 PATHS = {
     SLOTS: r"\d+ slots, which suit \w+: logits differ from those of a plain forward pass by \de-\d\d of their norm",

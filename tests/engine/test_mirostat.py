@@ -8,10 +8,12 @@ from engine_requests import request
 from tiny_models import TEXT, tiny_model, tiny_tokenizer
 from transformers import PreTrainedModel
 
-from llmsearch_optuna.engine import GenerateEngine, Request, SlotEngine
-from llmsearch_optuna.engine.forward import Forward
-from llmsearch_optuna.params import GenerationParams
-from llmsearch_optuna.sampling import gumbel_noise, prompt_key
+from llmsearch_optuna.engine.base import Request
+from llmsearch_optuna.engine.generate.engine import GenerateEngine
+from llmsearch_optuna.engine.sampling import gumbel_noise, prompt_key
+from llmsearch_optuna.engine.slots.engine import SlotEngine
+from llmsearch_optuna.engine.slots.model_runner import Forward
+from llmsearch_optuna.space.params import GenerationParams
 
 SETTINGS = [
     GenerationParams(mirostat_tau=2.0, max_new_tokens=24),

@@ -11,18 +11,17 @@ from families import VOCABULARY
 from tiny_models import tiny_model, tiny_tokenizer
 
 from llmsearch_optuna.engine.base import Stopping
+from llmsearch_optuna.engine.loading import load_model, place_model
 from llmsearch_optuna.engine.model import (
     check_tokenizer,
     context_window,
     default_params,
     default_stopping,
-    load_model,
     model_fingerprint,
     pad_token_id,
-    place_model,
 )
 from llmsearch_optuna.errors import ModelError
-from llmsearch_optuna.params import GenerationParams
+from llmsearch_optuna.space.params import GenerationParams
 
 
 def saved(path: Path, family: str = "llama", **options: Any) -> str:

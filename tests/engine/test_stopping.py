@@ -6,7 +6,7 @@ import pytest
 import torch
 from tiny_models import TEXT, tiny_model, tiny_tokenizer
 
-from llmsearch_optuna.engine import MultiTokenStoppingCriteria
+from llmsearch_optuna.engine.stopping import MultiTokenStoppingCriteria
 
 
 class TestMultiTokenStoppingCriteria:

@@ -4,13 +4,13 @@ import itertools
 import time
 
 import pytest
+from hostile_texts import HOSTILE
 from hypothesis import given
 from hypothesis import strategies as st
-from synthetic_studies import Plan, Written
-from test_hostile import HOSTILE
 
 from llmsearch_optuna.report.browsing import compared_completions, own_parts, word_changes
 from llmsearch_optuna.report.record import read_study
+from studies.benchmarks.synthetic_studies import Plan, Written
 
 SENTENCES = st.lists(st.sampled_from(["red", "green", ",", " ", "\n", "blue!", "👩\u200d👧", "ש"])).map("".join)
 

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from synthetic_studies import Plan, Written
 
 from llmsearch_optuna.report.curves import history, learning_curves
 from llmsearch_optuna.report.record import read_study
+from studies.benchmarks.synthetic_studies import Plan, Written
 
 
 @pytest.mark.parametrize("maximize", [True, False])

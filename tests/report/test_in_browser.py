@@ -5,15 +5,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browser import DESK, PHONE, Visit, visit
+from hostile_texts import HOSTILE
 from pages import HOSTILE_PLAN, make_hostile
 from playwright.sync_api import Browser, Page, expect
-from synthetic_studies import Plan, Written, write_study
-from test_hostile import HOSTILE
 
 from llmsearch_optuna.report import read_study, write_report
 from llmsearch_optuna.report.browsing import Comparison, compared_completions
 from llmsearch_optuna.terminal import printable
+from studies.benchmarks.browser import DESK, PHONE, Visit, visit
+from studies.benchmarks.synthetic_studies import Plan, Written, write_study
 
 LIGHT_PAGE, DARK_PAGE = "rgb(247, 247, 245)", "rgb(15, 18, 22)"
 

@@ -3,10 +3,10 @@
 import dataclasses
 
 import pytest
-from synthetic_studies import Plan, Written
 
 from llmsearch_optuna.report.outcomes import cost, quality_by_tokens, seed_scores, standings
 from llmsearch_optuna.report.record import read_study
+from studies.benchmarks.synthetic_studies import Plan, Written
 
 
 @pytest.mark.parametrize("maximize", [True, False])

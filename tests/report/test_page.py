@@ -7,12 +7,11 @@ from pathlib import Path
 
 import optuna
 import pytest
+from hostile_texts import EVIL, HOSTILE
 from optuna.storages import RDBStorage
 from optuna.trial import TrialState, create_trial
 from pages import HOSTILE_PLAN, Page, make_hostile
 from plotly.offline import get_plotlyjs
-from synthetic_studies import SPACE, Plan, Written, write_study
-from test_hostile import EVIL, HOSTILE
 
 from llmsearch_optuna.cli import main
 from llmsearch_optuna.errors import StorageError
@@ -23,7 +22,8 @@ from llmsearch_optuna.report.record import StudyRecord, read_study
 from llmsearch_optuna.report.sections import standings_table
 from llmsearch_optuna.storage import open_storage
 from llmsearch_optuna.terminal import excerpt, printable
-from llmsearch_optuna.verdict import Comparison
+from llmsearch_optuna.verdict.verdict import Comparison
+from studies.benchmarks.synthetic_studies import SPACE, Plan, Written, write_study
 
 FIGURES = {"standings", "history", "curves", "importances", "quality", "seeds", "heat-map", "cost-figure"}
 

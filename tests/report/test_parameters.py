@@ -6,10 +6,10 @@ import numpy as np
 import optuna
 import pytest
 from optuna.trial import TrialState, create_trial
-from synthetic_studies import SPACE, Plan, Written, write_study
 
 from llmsearch_optuna.report.parameters import LEAST_TRIALS, importances, parameter_slice
 from llmsearch_optuna.report.record import read_study
+from studies.benchmarks.synthetic_studies import SPACE, Plan, Written, write_study
 
 
 def test_the_parameter_that_decides_is_the_most_important(written: Written) -> None:

@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 import pytest
+from hostile_texts import EVIL
 from optuna.trial import TrialState
-from synthetic_studies import Plan, Written, write_study
-from test_hostile import EVIL
 
 from llmsearch_optuna import report
 from llmsearch_optuna.errors import ConfigurationError, StorageError
 from llmsearch_optuna.report.drawing import safe
+from studies.benchmarks.synthetic_studies import Plan, Written, write_study
 
 PLOTS: dict[str, Callable[..., go.Figure]] = {
     name: getattr(report, name) for name in report.__all__ if name.startswith("plot_") and name != "plot_slice"
@@ -124,7 +124,7 @@ def test_figures_are_made_without_the_model_libraries(tmp_path: Path) -> None:
     script = f"""
 import sys
 from llmsearch_optuna.report import plot_importances, write_report
-from llmsearch_optuna.study import open_study
+from llmsearch_optuna.study.study import open_study
 from pathlib import Path
 study, storage = open_study("sqlite:///{tmp_path / "x.db"}")
 plot_importances(study, storage)

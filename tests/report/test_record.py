@@ -6,13 +6,14 @@ import numpy as np
 import optuna
 import pytest
 from optuna.trial import TrialState
-from synthetic_studies import Plan, Written, write_study
 from tiny_studies import make_tuner, search
 
 from llmsearch_optuna.errors import StorageError
 from llmsearch_optuna.report import read_study
 from llmsearch_optuna.storage import CompletionStore
-from llmsearch_optuna.study import REPLAYED, study_key
+from llmsearch_optuna.study.attributes import REPLAYED
+from llmsearch_optuna.study.study import study_key
+from studies.benchmarks.synthetic_studies import Plan, Written, write_study
 
 
 def test_all_of_a_study_is_read(written: Written) -> None:

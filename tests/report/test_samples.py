@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from synthetic_studies import Plan, Written
 
 from llmsearch_optuna.report.record import read_study
 from llmsearch_optuna.report.samples import hardest, sample_scores
+from studies.benchmarks.synthetic_studies import Plan, Written
 
 
 @pytest.mark.parametrize("maximize", [True, False])

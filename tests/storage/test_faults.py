@@ -22,9 +22,9 @@ from tiny_studies import everything
 from llmsearch_optuna import Tuner
 from llmsearch_optuna.cli import main
 from llmsearch_optuna.errors import StorageError
-from llmsearch_optuna.fsck import check_database
+from llmsearch_optuna.fsck.check import check_database
 from llmsearch_optuna.storage import CompletionStore, open_storage
-from llmsearch_optuna.study import open_study
+from llmsearch_optuna.study.study import open_study
 
 
 @pytest.fixture(scope="module")

@@ -18,8 +18,9 @@ from llmsearch_optuna.errors import StorageError
 from llmsearch_optuna.storage import CompletionStore, open_storage
 from llmsearch_optuna.storage.migrations import MIGRATIONS, prepare_tables
 from llmsearch_optuna.storage.schema import METADATA, VERSION
-from llmsearch_optuna.study import PRUNED_AT, TIMINGS, open_study, study_key
-from llmsearch_optuna.verdict import stored_verdict
+from llmsearch_optuna.study.attributes import PRUNED_AT, TIMINGS
+from llmsearch_optuna.study.study import open_study, study_key
+from llmsearch_optuna.verdict.verdict import stored_verdict
 
 SCRIPT = (Path(__file__).parent / "version_1.sql").read_text(encoding="utf-8")
 

@@ -16,7 +16,7 @@ from llmsearch_optuna.engine.http.client import Client
 from llmsearch_optuna.engine.http.connection import Connection
 from llmsearch_optuna.engine.http.kinds import sampling_fields
 from llmsearch_optuna.errors import ConfigurationError, TrialError
-from llmsearch_optuna.params import GenerationParams
+from llmsearch_optuna.space.params import GenerationParams
 
 __all__ = ["HTTPEngine", "request_seed", "run"]
 

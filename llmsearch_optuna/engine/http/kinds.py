@@ -7,8 +7,8 @@ from types import MappingProxyType
 from typing import Any
 
 from llmsearch_optuna.errors import ParameterError
-from llmsearch_optuna.params import GenerationParams
-from llmsearch_optuna.space import SearchSpace
+from llmsearch_optuna.space.params import GenerationParams
+from llmsearch_optuna.space.search_space import SearchSpace
 
 __all__ = ["KINDS", "ServerKind", "check_expressible", "check_space_expressible", "sampling_fields"]
 

@@ -14,7 +14,7 @@ from llmsearch_optuna.engine.base import Request, Stopping
 from llmsearch_optuna.engine.http.connection import Connection
 from llmsearch_optuna.engine.http.engine import HTTPEngine
 from llmsearch_optuna.errors import ParameterError, RequestRefusedError
-from llmsearch_optuna.params import GenerationParams
+from llmsearch_optuna.space.params import GenerationParams
 
 __all__ = ["probe_server"]
 

@@ -1,0 +1,1 @@
+"""Rows become samples: loading, prompts, rendering, splits."""

@@ -1,0 +1,239 @@
+"""Where the rows come from: a file, a dataset that was saved, or one of the hub."""
+
+import contextlib
+import csv
+import itertools
+import json
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import datasets
+
+from llmsearch_optuna.errors import TaskError, unknown_name
+
+__all__ = ["as_dataset", "from_columns", "load_data"]
+
+
+_LOG = logging.getLogger(__name__)
+
+
+def load_data(
+    path: str,
+    *,
+    directory: Path | None = None,
+    config: str | None = None,
+    split: str | None = None,
+    streaming: bool = False,
+    take: int | None = None,
+) -> datasets.Dataset:
+    """Loads a JSON, JSONL, CSV, TSV or Parquet file, a directory of ``Dataset.save_to_disk``, or a dataset of the hub.
+
+    Values are taken as they are written: a text is never guessed to be a date, a number or a missing value, so that the
+    cells of CSV and TSV files (header line, ``""`` for a quote) are all texts. JSON files hold a list of rows.
+
+    Args:
+        path: A file with one of these endings, such a directory, or a hub id such as ``openai/gsm8k``.
+        directory: What a relative path starts from; the working directory by default.
+        config: The hub dataset's configuration.
+        split: The split of a hub dataset, e.g. ``train`` or ``train[:500]``, or of a saved one.
+        streaming: Whether to read a hub dataset or a Parquet file only as far as it is taken. Rows of JSONL, CSV and
+            TSV files always are, and saved datasets are mapped into memory.
+        take: Only the first so many rows; needed with `streaming`.
+
+    Raises:
+        TaskError: The file or dataset cannot be had, or the ending is unknown.
+    """
+    if streaming and take is None:
+        raise TaskError("streaming needs `take`, the number of rows to read, as a stream may have no end")
+    file = (directory or Path()) / path
+    suffix = file.suffix.lower()
+    if suffix not in _READERS and not file.exists():
+        return _from_hub(path, config, split, streaming=streaming, take=take)
+    if not file.exists():
+        raise TaskError(f"data file {file} does not exist")
+    if file.is_dir():
+        return _from_disk(file, config, split, take)
+    if suffix not in _READERS:
+        raise TaskError(unknown_name("data file ending", suffix or path, _READERS))
+    if config is not None or split is not None:
+        raise TaskError(f"config and split belong to hub datasets, and {file} is a file: remove them")
+    try:
+        if suffix == _PARQUET:
+            return as_dataset(_read_parquet(file, streaming=streaming), take=take)
+        return as_dataset(list(itertools.islice(_READERS[suffix](file), take)))
+    except (OSError, ValueError, RecursionError, csv.Error) as error:
+        raise TaskError(f"data file {file} cannot be read: {error}") from error
+
+
+def _read_json(file: Path) -> Iterator[object]:
+    with file.open(encoding="utf-8-sig", newline="\n") as stream:  # other line ends may be within texts
+        blank: list[str] = []
+        for line in stream:
+            if line.strip():
+                if line.lstrip().startswith("["):
+                    yield from json.loads("".join((*blank, line, *stream)))
+                else:
+                    yield from _json_rows(itertools.chain(blank, [line], stream))
+                return
+            blank.append(line)
+
+
+def _json_rows(lines: Iterable[str]) -> Iterator[object]:
+    for number, line in enumerate(lines, start=1):
+        if line.strip():
+            try:
+                yield json.loads(line)
+            except (ValueError, RecursionError) as error:  # the latter where it is nested a thousand times
+                raise TaskError(f"line {number} is not JSON: {error}") from error
+
+
+def _read_csv(file: Path, delimiter: str = ",") -> Iterator[dict[str, str]]:
+    with file.open(encoding="utf-8-sig", newline="") as stream, _long_cells():
+        reader = csv.reader(stream, delimiter=delimiter, strict=True)
+        header = next(reader, [])
+        if len(set(header)) < len(header):
+            raise TaskError(f"two columns have one name: {', '.join(header)}")
+        for cells in reader:
+            if cells and len(cells) != len(header):
+                raise TaskError(f"line {reader.line_num} has {len(cells)} cells, but the header has {len(header)}")
+            if cells:
+                yield dict(zip(header, cells, strict=True))
+
+
+@contextlib.contextmanager
+def _long_cells() -> Iterator[None]:
+    """While cells of any length are read: the module's own limit is 128 kB."""
+    limit = csv.field_size_limit(2**31 - 1)
+    try:
+        yield
+    finally:
+        csv.field_size_limit(limit)
+
+
+def _read_tsv(file: Path) -> Iterator[dict[str, str]]:
+    return _read_csv(file, delimiter="\t")
+
+
+def _read_parquet(file: Path, *, streaming: bool = False) -> datasets.Dataset | datasets.IterableDataset:
+    try:
+        return datasets.load_dataset("parquet", data_files=str(file), split="train", streaming=streaming)
+    except datasets.exceptions.DatasetsError as error:
+        raise TaskError(str(error.__cause__ or error)) from error
+
+
+_PARQUET = ".parquet"
+
+_READERS: Mapping[str, Callable[[Path], Iterable[object]]] = {
+    ".jsonl": _read_json,
+    ".json": _read_json,
+    ".csv": _read_csv,
+    ".tsv": _read_tsv,
+    _PARQUET: _read_parquet,
+}
+
+
+def _from_disk(directory: Path, config: str | None, split: str | None, take: int | None) -> datasets.Dataset:
+    if not ((directory / "state.json").is_file() or (directory / "dataset_dict.json").is_file()):
+        raise TaskError(f"data file {directory} is a directory, but not of Dataset.save_to_disk: name a file in it")
+    if config is not None:
+        raise TaskError(f"config belongs to hub datasets, and {directory} is on disk: remove it")
+    try:
+        saved = datasets.load_from_disk(str(directory))
+    except (OSError, ValueError, KeyError, TypeError, datasets.exceptions.DatasetsError) as error:
+        raise TaskError(f"dataset {directory} cannot be read: {error}") from error
+    if isinstance(saved, datasets.DatasetDict):
+        if split is None:
+            raise TaskError(f"dataset {directory} has several splits: add split, one of {', '.join(saved)}")
+        if split not in saved:
+            raise TaskError(unknown_name("split", split, map(str, saved)))
+        saved = saved[split]
+    elif split is not None:
+        raise TaskError(f"dataset {directory} has no splits: remove split")
+    return as_dataset(saved, take=take)
+
+
+def _from_hub(
+    name: str, config: str | None, split: str | None, *, streaming: bool, take: int | None
+) -> datasets.Dataset:
+    if split is None:
+        raise TaskError(
+            f"hub dataset {name} needs a split, e.g. split = 'train' (or is it a file that does not exist?)"
+        )
+    if streaming and "[" in split:
+        raise TaskError(f"a stream has no slices, got split = {split!r}: name the split alone, and take rows of it")
+    try:
+        loaded = datasets.load_dataset(name, config, split=split, streaming=streaming)
+    except (OSError, ValueError, RuntimeError, ImportError, datasets.exceptions.DatasetsError) as error:
+        raise TaskError(f"dataset {name} cannot be loaded from the hub: {error}") from error
+    return as_dataset(loaded, take=take)
+
+
+def as_dataset(data: object, *, take: int | None = None) -> datasets.Dataset:
+    """A `datasets.Dataset` of a dataset, a stream, a list of rows or a mapping of columns.
+
+    Args:
+        data: The rows. Those of a `datasets.IterableDataset` are read once, in its order, and no more than are taken.
+        take: Only the first so many rows; needed for a stream.
+
+    Raises:
+        TaskError: The data are empty, of another kind, not of one type per column, or a stream that fails, or of which
+            nobody says how many rows to read.
+    """
+    if take is not None and (not isinstance(take, int) or isinstance(take, bool) or take < 1):
+        raise TaskError(f"take must be an integer >= 1, got {take!r}")
+    if isinstance(data, datasets.DatasetDict | datasets.IterableDatasetDict):
+        raise TaskError(
+            f"the dataset has several splits: pass one of them, e.g. dataset[{next(iter(data), 'train')!r}]"
+        )
+    if isinstance(data, datasets.Dataset):
+        dataset = data
+    elif isinstance(data, datasets.IterableDataset):
+        dataset = from_columns(_columns(_read(data, take)))
+    elif isinstance(data, Mapping):
+        dataset = from_columns(data)
+    elif isinstance(data, Sequence) and not isinstance(data, str | bytes):
+        dataset = from_columns(_columns(data[:take]))
+    else:
+        raise TaskError(f"dataset must be a datasets.Dataset or a list of rows, got {type(data).__name__}")
+    if len(dataset) == 0:
+        raise TaskError("the dataset is empty: it needs at least one row")
+    return dataset if take is None or len(dataset) <= take else dataset.select(range(take))
+
+
+def from_columns(columns: Mapping[str, Any]) -> datasets.Dataset:
+    """A dataset of columns.
+
+    Raises:
+        TaskError: They have no one type each, or differ in length.
+    """
+    try:
+        return datasets.Dataset.from_dict(dict(columns))
+    except (TypeError, ValueError, OverflowError) as error:  # Arrow's errors are among them
+        raise TaskError(f"the dataset must have one type per column, and columns of one length: {error}") from error
+
+
+def _columns(rows: Sequence[object]) -> dict[str, list[object]]:
+    names: dict[str, None] = {}
+    for index, row in enumerate(rows):
+        if not isinstance(row, Mapping):
+            raise TaskError(f"row {index} of the dataset must be a mapping of column to value, got {row!r}")
+        names |= dict.fromkeys(row)
+    return {name: [row.get(name) for row in rows if isinstance(row, Mapping)] for name in names}
+
+
+def _read(stream: datasets.IterableDataset, take: int | None) -> list[object]:
+    if take is None:
+        raise TaskError(
+            "the dataset is a stream, which may have no end: give `take`, the number of rows to read, or a list of "
+            "rows, e.g. list(dataset.take(500))"
+        )
+    rows: list[object] = []
+    try:
+        rows.extend(itertools.islice(stream.with_format(None), take))
+    except Exception as error:  # there may be user code and a network behind it
+        raise TaskError(f"the stream fails after {len(rows)} rows: {type(error).__name__}: {error}") from error
+    if len(rows) < take:
+        _LOG.info("the stream ended after %d of %d rows", len(rows), take)
+    return rows

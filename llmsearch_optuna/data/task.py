@@ -1,0 +1,176 @@
+"""The samples of a task: what trials see, and what only the verdict sees, in the one order that all share."""
+
+import dataclasses
+import hashlib
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from llmsearch_optuna.data.splits import find_repeats, split_order
+from llmsearch_optuna.errors import TaskError
+from llmsearch_optuna.space.params import GenerationParams
+
+__all__ = ["Sample", "Task", "check_window"]
+
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sample:
+    """One dataset row.
+
+    Attributes:
+        row: Its position in the dataset.
+        prompt: The prompt as text.
+        token_ids: The prompt as token ids, without padding; none where only a server has the tokenizer.
+        reference: The evaluation columns.
+        max_new_tokens: The most tokens that its completion may have; ``None`` if the data do not say.
+    """
+
+    row: int
+    prompt: str
+    token_ids: tuple[int, ...]
+    reference: Mapping[str, Any]
+    max_new_tokens: int | None = None
+
+    def limited(self, params: GenerationParams) -> GenerationParams:
+        """The parameters with the lesser of the two length limits: theirs and the sample's own."""
+        if self.max_new_tokens is None or self.max_new_tokens >= params.max_new_tokens:
+            return params
+        return dataclasses.replace(params, max_new_tokens=self.max_new_tokens)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """The samples that trials see, and those that only the verdict sees; both in the shared order.
+
+    Attributes:
+        search: Samples of the search split; every trial is scored on a prefix of them.
+        holdout: Samples of the hold-out split.
+        seed: What the order was drawn with.
+        holdout_stratify_col: The column in whose values' shares the hold-out split was drawn, if there is one.
+    """
+
+    search: tuple[Sample, ...]
+    holdout: tuple[Sample, ...]
+    seed: int
+    holdout_stratify_col: str | None = None
+
+    @classmethod
+    def split(
+        cls,
+        samples: Sequence[Sample],
+        *,
+        seed: int,
+        search_size: int | None = None,
+        holdout_size: int = 0,
+        holdout_stratify_col: str | None = None,
+        strata: Sequence[str] | None = None,
+    ) -> "Task":
+        """Orders the samples by a hash of (seed, row) and cuts the two splits off the front.
+
+        The order of two rows depends on their numbers and the seed alone: not on which other rows there are, on the
+        platform or on a library's version. Of samples with the same prompt, reference and length limit, the first row
+        is kept; those that share a prompt only are never in both splits. Both are told in a warning.
+
+        Args:
+            samples: All rows.
+            seed: Seed of the order.
+            search_size: Samples of the search split; all that the hold-out split leaves by default.
+            holdout_size: Samples of the hold-out split.
+            holdout_stratify_col: What the strata are called.
+            strata: The stratum of every row: the hold-out split has the same shares of them as both splits together, as
+                near as whole numbers come.
+
+        Raises:
+            TaskError: There are fewer samples than the splits need.
+        """
+        repeats = find_repeats(
+            [sample.row for sample in samples],
+            [_prompt_key(sample) for sample in samples],
+            [(sample.prompt, sample.max_new_tokens, _digest(sample.reference)) for sample in samples],
+        )
+        if repeats.warning is not None:
+            _LOG.warning("%s", repeats.warning)
+        left_out = len(samples) - len(repeats.kept)
+        samples = [samples[index] for index in repeats.kept]
+        wanted = len(samples) - holdout_size if search_size is None else search_size
+        if wanted < 1 or holdout_size < 0 or wanted + holdout_size > len(samples):
+            rest = f" ({left_out} rows repeat others and are left out)" if left_out else ""
+            raise TaskError(
+                f"{len(samples)} samples cannot be split into {wanted} to search on and {holdout_size} to hold "
+                f"out{rest}: change search_size or holdout_size"
+            )
+        order = sorted(samples, key=lambda sample: _order_key(seed, sample.row))
+        splits = split_order(
+            [_prompt_key(sample) for sample in order],
+            ["" if strata is None else strata[sample.row] for sample in order],
+            search_size=len(samples) if search_size is None else search_size,
+            holdout_size=holdout_size,
+        )
+        if (len(splits.search), len(splits.holdout)) != (wanted, holdout_size):
+            told = f"{len(splits.search)} samples to search on and {len(splits.holdout)} held out"
+            if not splits.search or (holdout_size and not splits.holdout):
+                raise TaskError(f"as equal prompts stay together, there would be {told}: change the sizes or the data")
+            _LOG.warning("as equal prompts stay together, there are %s", told)
+        return cls(
+            search=tuple(order[position] for position in splits.search),
+            holdout=tuple(order[position] for position in splits.holdout),
+            seed=seed,
+            holdout_stratify_col=holdout_stratify_col,
+        )
+
+    def fingerprint(self) -> dict[str, str]:
+        """What the study's scores depend on: hashes of prompts and references, and the splits.
+
+        Parts that came later are left out where they say nothing, so that older studies are still known.
+        """
+        samples = (*self.search, *self.holdout)
+        limits = [sample.max_new_tokens for sample in samples]
+        further = {} if limits.count(None) == len(limits) else {"length limits": _digest(limits)}
+        if self.holdout_stratify_col is not None:
+            further["hold-out stratified by"] = self.holdout_stratify_col
+        return {
+            "prompts": _digest([(sample.prompt, sample.token_ids) for sample in samples]),
+            "references": _digest([sample.reference for sample in samples]),
+            "splits": f"{len(self.search)} search, {len(self.holdout)} hold-out",
+            "sample order seed": str(self.seed),
+            **further,
+        }
+
+
+def check_window(samples: Sequence[Sample], window: int | None, max_new_tokens: int) -> None:
+    """Refuses prompts that leave no room for their completion.
+
+    Args:
+        samples: The prompts.
+        window: The most tokens of prompt and completion together; ``None`` if there is no limit.
+        max_new_tokens: Length limit of the completions.
+
+    Raises:
+        TaskError: A prompt and its completion exceed the window; the message names the row.
+    """
+    for sample in samples:
+        length = len(sample.token_ids)
+        most = max_new_tokens if sample.max_new_tokens is None else min(max_new_tokens, sample.max_new_tokens)
+        if window is not None and length + most > window:
+            raise TaskError(
+                f"the prompt of row {sample.row} has {length} tokens, and {most} new ones exceed the "
+                f"model's window of {window}: shorten it, truncate (tokenizer_encode_args), or lower max_new_tokens"
+            )
+
+
+def _prompt_key(sample: Sample) -> tuple[int, ...] | str:
+    """What the model sees of a prompt: two texts may have the same tokens, where they are truncated."""
+    return sample.token_ids or sample.prompt
+
+
+def _order_key(seed: int, row: int) -> bytes:
+    return hashlib.blake2b(f"{seed}:{row}".encode(), digest_size=16).digest()
+
+
+def _digest(value: object) -> str:
+    text = json.dumps(value, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]

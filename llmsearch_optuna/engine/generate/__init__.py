@@ -1,0 +1,1 @@
+"""The engines around ``model.generate``."""

@@ -1,0 +1,37 @@
+"""From logits to tokens: penalties, cuts and seeded noise, every row by its own parameters and on its own.
+
+A row's token depends on its logits, parameters, prompt and step alone: no sum in here depends on the order of its
+terms, so that neither neighbours nor the size of the batch can change a bit of it.
+"""
+
+from llmsearch_optuna.engine.sampling.columns import SamplingRows
+from llmsearch_optuna.engine.sampling.noise import gumbel_noise, prompt_key
+from llmsearch_optuna.engine.sampling.penalties import penalise, penalise_summary
+from llmsearch_optuna.engine.sampling.sampler import Draw, check_logits, draw, filtered_logits, sample
+from llmsearch_optuna.engine.sampling.summary import (
+    SUMMARY_WIDTH,
+    LogitSummary,
+    SummaryDraw,
+    sample_summary,
+    summarise,
+    summary_of,
+)
+
+__all__ = [
+    "SUMMARY_WIDTH",
+    "Draw",
+    "LogitSummary",
+    "SamplingRows",
+    "SummaryDraw",
+    "check_logits",
+    "draw",
+    "filtered_logits",
+    "gumbel_noise",
+    "penalise",
+    "penalise_summary",
+    "prompt_key",
+    "sample",
+    "sample_summary",
+    "summarise",
+    "summary_of",
+]

@@ -1,0 +1,190 @@
+"""One token for every row, each by its own parameters and on its own."""
+
+import math
+from typing import NamedTuple, NoReturn
+
+import torch
+from torch import Tensor
+
+from llmsearch_optuna.engine.sampling.columns import SamplingRows
+from llmsearch_optuna.engine.sampling.noise import gumbel_noise
+from llmsearch_optuna.engine.sampling.warpers import (
+    Candidates,
+    apply_cuts,
+    drawn_surprise,
+    leading_candidates,
+    row_slices,
+)
+from llmsearch_optuna.errors import LogitsError
+from llmsearch_optuna.space.params import TRUNCATIONS
+
+__all__ = ["Draw", "check_logits", "draw", "filtered_logits", "sample", "scaled", "surprises_of"]
+
+# Scores up to here leave room for differences in float32; a temperature that would lead beyond is as good as greedy.
+_LARGEST_SCORE = 1e38
+_WIDENING = 8
+
+
+class Draw(NamedTuple):
+    """The next tokens, on the CPU.
+
+    Attributes:
+        tokens: Token ids; int64 [rows].
+        surprises: Theirs in bits, among the tokens that were kept; float64 [rows], 0 where mirostat is off.
+    """
+
+    tokens: Tensor
+    surprises: Tensor
+
+
+def sample(logits: Tensor, rows: SamplingRows, steps: Tensor, *, width: int = 256) -> Tensor:
+    """The tokens of `draw`; int64 [rows], on the CPU."""
+    return draw(logits, rows, steps, width=width).tokens
+
+
+def draw(logits: Tensor, rows: SamplingRows, steps: Tensor, *, width: int = 256) -> Draw:
+    """Draws the next token of every row.
+
+    A greedy row takes its most probable token, the lowest id if tied. Any other takes, of the tokens that its cuts
+    keep, the one with the largest sum of logit / temperature and Gumbel noise, which is an exact sample of the filtered
+    distribution (Gumbel-max). A row's token is the same, to the bit, whatever the other rows are.
+
+    Args:
+        logits: Penalties included, -inf where a token is banned; floating [rows, vocab], taken as float32.
+        rows: The parameters, on the device of the logits.
+        steps: The number of tokens that each completion has so far; int64 [rows], on the device of the logits.
+        width: The number of most probable tokens that the cuts are tried on first. It changes the cost, not the result:
+            rows with a cut that may end outside are tried again with more, in the end with all.
+
+    Raises:
+        LogitsError: A row holds NaN or +inf, or has no finite logit.
+    """
+    tokens, peaks = _most_probable(logits)
+    undecided = torch.zeros_like(tokens)
+    surprises = torch.zeros_like(tokens, dtype=torch.float64)
+    if not rows.greedy.all():
+        scores = scaled(logits, peaks, rows)
+        cut = rows.cuts.any(-1)
+        if cut.any():
+            index, those = _select(rows, cut, logits.device)
+            tokens[index], undecided[index], surprises[index] = _draw_cut(scores[index], those, steps[index], width)
+        if (free := ~cut & ~rows.greedy).any():
+            index, those = _select(rows, free, logits.device)
+            tokens[index] = _draw_free(scores[index], those, steps[index])
+    # The only time that the host waits for the device.
+    drawn: Tensor = torch.stack([tokens, undecided, peaks.isfinite().long(), surprises.view(torch.int64)]).cpu()
+    if not drawn[2].all():
+        _refuse(peaks)
+    left = drawn[1].nonzero()[:, 0]
+    if len(left):
+        there = left.to(logits.device)
+        wider = draw(logits[there], rows.select(left), steps[there], width=width * _WIDENING)
+        drawn[0, left], drawn[3, left] = wider.tokens, wider.surprises.view(torch.int64)
+    return Draw(drawn[0], drawn[3].view(torch.float64))
+
+
+def filtered_logits(logits: Tensor, rows: SamplingRows) -> Tensor:
+    """The distributions that `sample` draws from: logits divided by the temperature, -inf for all that is cut.
+
+    Args:
+        logits: As for `sample`.
+        rows: As for `sample`.
+
+    Returns:
+        float32 [rows, vocab]; greedy rows have one finite entry.
+
+    Raises:
+        LogitsError: As for `sample`.
+    """
+    tokens, peaks = _most_probable(logits)
+    _check_peaks(peaks)
+    scores = scaled(logits, peaks, rows)
+    candidates = apply_cuts(leading_candidates(scores, rows, logits.shape[1]), rows)
+    kept = torch.empty_like(candidates.kept).scatter_(1, candidates.token_ids, candidates.kept)
+    most_probable = torch.zeros_like(kept).scatter_(1, tokens[:, None], value=True)
+    kept = torch.where(rows.greedy.to(kept.device)[:, None], most_probable, kept)
+    return scores.masked_fill(~kept, -torch.inf)
+
+
+def check_logits(logits: Tensor) -> None:
+    """Refuses logits that no token can be chosen by.
+
+    Args:
+        logits: As for `sample`.
+
+    Raises:
+        LogitsError: As for `sample`.
+    """
+    _check_peaks(_most_probable(logits)[1])
+
+
+def _most_probable(logits: Tensor) -> tuple[Tensor, Tensor]:
+    """The most probable token of each row, and its logit in float32."""
+    tokens = logits.argmax(-1)
+    # NaN counts as the largest value, so that the peak shows all that can be wrong with a row.
+    return tokens, logits.gather(1, tokens[:, None])[:, 0].float()
+
+
+def _check_peaks(peaks: Tensor) -> None:
+    if not peaks.isfinite().all():
+        _refuse(peaks)
+
+
+def _refuse(peaks: Tensor) -> NoReturn:
+    row, peak = next((row, peak) for row, peak in enumerate(peaks.tolist()) if not math.isfinite(peak))
+    if peak == -math.inf:
+        raise LogitsError(
+            f"row {row} of the logits has no finite value, so that every token is banned: "
+            "weaken `no_repeat_ngram_size` or whatever else bans tokens"
+        )
+    raise LogitsError(
+        f"row {row} of the logits holds {'NaN' if math.isnan(peak) else '+inf'}: "
+        "if the model runs in float16 it overflowed, so load it in bfloat16 or float32"
+    )
+
+
+def _select(rows: SamplingRows, wanted: Tensor, device: torch.device) -> tuple[slice | Tensor, SamplingRows]:
+    """The index of the wanted rows, and their parameters."""
+    if wanted.all():
+        return slice(None), rows
+    index = wanted.nonzero()[:, 0]
+    return index.to(device), rows.select(index)
+
+
+def scaled(logits: Tensor, peaks: Tensor, rows: SamplingRows) -> Tensor:
+    """Logits divided by the temperature; float32 [rows, vocab]."""
+    temperature = torch.maximum(rows.temperature, peaks.abs() / _LARGEST_SCORE)
+    temperature = temperature.clamp(torch.finfo(torch.float32).tiny, torch.finfo(torch.float32).max)
+    return logits.float() / temperature[:, None]
+
+
+def surprises_of(candidates: Candidates, drawn: Tensor, rows: SamplingRows) -> Tensor:
+    """As in `Draw`, given the columns of the candidates that were drawn; float64 [rows], on the candidates' device."""
+    wanted = rows.cuts[:, TRUNCATIONS.index("mirostat_tau")]
+    if not wanted.any():
+        return torch.zeros_like(drawn, dtype=torch.float64)
+    return drawn_surprise(candidates, drawn).where(wanted.to(drawn.device), 0.0)
+
+
+def _draw_cut(scores: Tensor, rows: SamplingRows, steps: Tensor, width: int) -> tuple[Tensor, Tensor, Tensor]:
+    """The rows' tokens, which of them are void as the row wants more candidates, both int64 [rows]; the surprises."""
+    candidates = apply_cuts(leading_candidates(scores, rows, width), rows)
+    noise = gumbel_noise(rows.seeds, rows.prompt_keys, steps, candidates.token_ids)
+    drawn = (candidates.log_ratios + noise).argmax(-1)
+    tokens = candidates.token_ids.gather(1, drawn[:, None])[:, 0]
+    return tokens, candidates.undecided.long(), surprises_of(candidates, drawn, rows)
+
+
+def _draw_free(scores: Tensor, rows: SamplingRows, steps: Tensor) -> Tensor:
+    """For rows without a cut: needs no sorting, as noise belongs to token ids."""
+    vocab = torch.arange(scores.shape[1], device=scores.device)
+    peaks = scores.amax(-1, keepdim=True).double()
+    tokens = [
+        scores[part]
+        .double()
+        .sub_(peaks[part])
+        .add_(gumbel_noise(rows.seeds[part], rows.prompt_keys[part], steps[part], vocab))
+        .argmax(-1)
+        for part in row_slices(scores)
+    ]
+    return torch.cat(tokens)

@@ -1,0 +1,249 @@
+"""Drawing the next token from a summary of the logits: what all of them would give, or word that it cannot tell.
+
+The summary is what is kept of a step: its largest logits, and sums over the rest. Whatever is not known of the rest is
+bounded from both sides; a token counts only where it is the same at both ends and must be so in between.
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from llmsearch_optuna.engine.sampling.columns import SamplingRows
+from llmsearch_optuna.engine.sampling.noise import gumbel_noise
+from llmsearch_optuna.engine.sampling.sampler import scaled, surprises_of
+from llmsearch_optuna.engine.sampling.warpers import (
+    MASS_UNIT,
+    NEED_ENTROPY,
+    NEED_MASS,
+    Candidates,
+    apply_cuts,
+    leading_candidates,
+    relative_mass,
+    row_slices,
+)
+from llmsearch_optuna.space.params import TRUNCATIONS
+
+__all__ = ["SUMMARY_WIDTH", "LogitSummary", "SummaryDraw", "sample_summary", "summarise", "summary_of"]
+
+SUMMARY_WIDTH = 256
+"""Tokens of which a summary knows the logits."""
+
+# Inverse temperatures at which the sum over all other tokens is known.
+_POWERS = (0.0, 0.5, 1.0, 2.0)
+_LARGEST_MASS = 2.0**60
+_LARGEST_NOISE = 23.0
+
+
+class LogitSummary(NamedTuple):
+    """What is kept of the logits of each row, on the CPU.
+
+    Attributes:
+        logits: Of the most probable tokens; float32 [rows, width].
+        token_ids: Theirs, ascending; int64 [rows, width].
+        log_sums: Logarithm of the sum over all other tokens of ``exp(power * (logit - peak))``, for powers 0, 1/2, 1
+            and 2; float64 [rows, 4].
+        peak: The largest logit before penalties; float32 [rows].
+        bound: No other token has a larger logit; float32 [rows].
+        lowered: Whether penalties may have lowered logits that are not here; bool [rows].
+        raised: How many logits that are not here penalties may have raised, up to `bound`; int64 [rows].
+        vocabulary: The number of tokens.
+    """
+
+    logits: Tensor
+    token_ids: Tensor
+    log_sums: Tensor
+    peak: Tensor
+    bound: Tensor
+    lowered: Tensor
+    raised: Tensor
+    vocabulary: int
+
+    def select(self, index: Tensor) -> "LogitSummary":
+        """The rows with these numbers, in this order."""
+        columns = {name: getattr(self, name)[index] for name in self._fields[:-1]}
+        return LogitSummary(**columns, vocabulary=self.vocabulary)
+
+
+class SummaryDraw(NamedTuple):
+    """What summaries tell of the next tokens.
+
+    Attributes:
+        tokens: Token ids, void where not decided; int64 [rows].
+        decided: Whether all logits would give the same token; bool [rows].
+        surprises: As `Draw` has them, void where not decided; float64 [rows].
+    """
+
+    tokens: Tensor
+    decided: Tensor
+    surprises: Tensor
+
+
+def summarise(logits: Tensor) -> LogitSummary:
+    """Summarises logits without penalties.
+
+    Args:
+        logits: Floating [rows, vocab], on any device. Rows with NaN or +inf get summaries that decide nothing.
+    """
+    parts = [_summarised(logits[part].float()) for part in row_slices(logits)]
+    values, token_ids, log_sums = (torch.cat(columns) for columns in zip(*parts, strict=True))
+    return summary_of(values.cpu(), token_ids.cpu(), log_sums.cpu(), logits.shape[1])
+
+
+def summary_of(values: Tensor, token_ids: Tensor, log_sums: Tensor, vocabulary: int) -> LogitSummary:
+    """A summary without penalties, from what has to be kept of it."""
+    return LogitSummary(
+        logits=values,
+        token_ids=token_ids,
+        log_sums=log_sums,
+        peak=values.amax(-1),
+        bound=values.amin(-1),
+        lowered=torch.zeros(len(values), dtype=torch.bool),
+        raised=torch.zeros(len(values), dtype=torch.int64),
+        vocabulary=vocabulary,
+    )
+
+
+def sample_summary(
+    summary: LogitSummary, rows: SamplingRows, steps: Tensor, *, search_noise: bool = True
+) -> SummaryDraw:
+    """Draws what `sample` draws from all logits, where the summary decides it.
+
+    Args:
+        summary: Penalties included.
+        rows: The parameters, on the CPU.
+        steps: The number of tokens that each completion has so far; int64 [rows].
+        search_noise: Whether to look through the noise of the whole vocabulary to decide rows without a cut, which
+            costs about as much as drawing from all logits.
+    """
+    scores = scaled(summary.logits, summary.logits.amax(-1), rows)
+    bound = scaled(summary.bound[:, None], summary.logits.amax(-1), rows)[:, 0]
+    whole = summary.token_ids.shape[1] == summary.vocabulary
+    candidates = leading_candidates(scores, rows, scores.shape[1])
+    certain = candidates.size if whole else (candidates.scores > bound[:, None]).sum(-1)
+    peak_is_finite = candidates.scores[:, 0].isfinite() & summary.peak.isfinite()
+    candidates = candidates._replace(token_ids=summary.token_ids.gather(1, candidates.token_ids))
+    tokens, decided = candidates.token_ids[:, 0].clone(), (certain > 0) & peak_is_finite
+    surprises = torch.zeros_like(tokens, dtype=torch.float64)
+    if not whole:  # the deviation is that of all logits
+        decided &= ~rows.cuts[:, TRUNCATIONS.index("top_n_sigma")]
+
+    cut = rows.cuts.any(-1)
+    if (index := (cut & decided).nonzero()[:, 0]).numel():
+        those = rows.select(index)
+        chosen = Candidates(*(column[index] for column in candidates))
+        if whole:
+            ends = [chosen]
+        else:
+            least, most = _outside_mass(summary.select(index), scores[index], bound[index], those)
+            ends = _open_ends(chosen, certain[index], least, most)
+        tokens[index], decided[index], surprises[index] = _draw_cut(ends, those, steps[index])
+    if (index := (~cut & ~rows.greedy & peak_is_finite).nonzero()[:, 0]).numel():
+        tokens[index], decided[index] = _draw_free(
+            summary.select(index), scores[index], bound[index], rows.select(index), steps[index], search_noise
+        )
+    return SummaryDraw(tokens, decided, surprises)
+
+
+def _summarised(logits: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    token_ids = logits.topk(min(SUMMARY_WIDTH, logits.shape[1]), sorted=False).indices.sort(-1).values
+    values = logits.gather(1, token_ids)
+    root = (logits - values.amax(-1, keepdim=True)).mul_(0.5).exp_()
+    root.scatter_(1, token_ids, 0.0)
+    powers = [root.sum(-1), root.square_().sum(-1), root.square_().sum(-1)]
+    count = torch.full_like(powers[0], logits.shape[1] - token_ids.shape[1])
+    # What underflows is counted as a little, which can only widen the bounds.
+    log_sums = torch.stack([count, *powers], dim=1).double().clamp(min=1e-37).log()
+    return values, token_ids, log_sums
+
+
+def _outside_mass(summary: LogitSummary, scores: Tensor, bound: Tensor, rows: SamplingRows) -> tuple[Tensor, Tensor]:
+    """The least and the most that the tokens outside can weigh, relative to the first candidate; int64 [rows] each.
+
+    The logarithm of a sum of ``exp(power * gap)`` is a convex function of the power: between two known powers it lies
+    below the chord through them, and above the prolongations of the neighbouring chords.
+    """
+    power = 1.0 / rows.temperature.double()
+    start = torch.tensor(_POWERS[:-1], dtype=torch.float64)
+    end = torch.tensor(_POWERS[1:], dtype=torch.float64)
+    slopes = summary.log_sums.diff(dim=1) / (end - start)
+    chords = summary.log_sums[:, :-1] + slopes * (power[:, None] - start)
+    below, above = power[:, None] <= start, power[:, None] >= end
+    least = chords.masked_fill(~(below | above), -torch.inf).amax(-1)
+    most = chords.masked_fill((power[:, None] < start) | (power[:, None] > end), torch.inf).amin(-1)
+    largest_gap = (summary.bound.double() - summary.peak.double()).clamp(min=-1e4)
+    beyond = summary.log_sums[:, -1] + (power - _POWERS[-1]) * largest_gap
+    most = torch.where(power > _POWERS[-1], beyond, most)
+
+    first = scores.amax(-1).double()
+    # The exact masses are those of float32 scores, each rounded by itself, and cut off below the unit.
+    rounding = 1e-5 + 2.0**-21 * first.abs()
+    offset = power * summary.peak.double() - first
+    lightest = (least + offset).exp() * (1.0 - rounding).clamp(min=0.0) * MASS_UNIT - summary.vocabulary
+    heaviest = (most + offset).exp() * (1.0 + rounding)
+    heaviest += summary.raised * (bound.double() - first).exp() * (1.0 + rounding)
+    return (
+        lightest.masked_fill(summary.lowered, 0.0).nan_to_num(0.0).clamp(0.0, _LARGEST_MASS).to(torch.int64),
+        (heaviest * MASS_UNIT + 1.0).nan_to_num(_LARGEST_MASS).clamp(0.0, _LARGEST_MASS).to(torch.int64),
+    )
+
+
+def _open_ends(candidates: Candidates, certain: Tensor, least: Tensor, most: Tensor) -> list[Candidates]:
+    """The candidates that are certainly the most probable ones, with the least and the most outside of them."""
+    column = torch.arange(candidates.scores.shape[1])
+    masses = relative_mass(candidates.scores - candidates.scores[:, :1])
+    uncertain = masses.masked_fill(column < certain[:, None], 0).sum(-1)
+    return [
+        candidates._replace(size=certain, outside_mass=mass + uncertain, open=torch.ones_like(candidates.open))
+        for mass in (least, most)
+    ]
+
+
+def _draw_cut(ends: list[Candidates], rows: SamplingRows, steps: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Tokens, whether they are decided, and their surprises, of rows with cuts."""
+    count = len(steps)
+    order = torch.arange(count).repeat(len(ends))
+    stacked = Candidates(*(torch.cat(columns) for columns in zip(*ends, strict=True)))
+    first = rows.cuts & (rows.cuts.cumsum(-1) == 1)
+    need_entropy = first[:, [TRUNCATIONS.index(name) for name in NEED_ENTROPY]].any(-1)
+    need_mass = first[:, [TRUNCATIONS.index(name) for name in NEED_MASS]].any(-1)
+    later = rows.cuts & ~first
+    # The more there is outside, the more of the candidates a first cut keeps. min_p after it looks at each token on its
+    # own, so that the choice is from nested sets; any other cut after it depends on what was kept.
+    # The surprise that mirostat learns from is one among those kept, so that it wants the same set, too.
+    nested = ~later[:, [column for column, name in enumerate(TRUNCATIONS) if name != "min_p"]].any(-1)
+    nested &= ~rows.cuts[:, TRUNCATIONS.index("mirostat_tau")]
+    rows = rows.select(order)
+    cut_once = apply_cuts(stacked, rows.with_cuts(first[order]))
+    kept = apply_cuts(cut_once, rows.with_cuts(later[order]))
+    noise = gumbel_noise(rows.seeds, rows.prompt_keys, steps[order], kept.token_ids)
+    columns = (kept.log_ratios + noise).argmax(-1)
+    drawn = kept.token_ids.gather(1, columns[:, None])[:, 0]
+    decided = ~kept.undecided.view(len(ends), count).any(0)
+    if len(ends) == 2:
+        tokens, sizes = drawn.view(2, count), cut_once.size.view(2, count)
+        same_set = ~need_mass | (sizes[0] == sizes[1])
+        decided &= (tokens[0] == tokens[1]) & (same_set | nested) & ~need_entropy
+    return drawn[:count], decided, surprises_of(kept, columns, rows)[:count]
+
+
+def _draw_free(
+    summary: LogitSummary, scores: Tensor, bound: Tensor, rows: SamplingRows, steps: Tensor, search_noise: bool
+) -> tuple[Tensor, Tensor]:
+    """Tokens, and whether they are decided, of rows without a cut."""
+    peak = scores.amax(-1).double()
+    values = scores.double() - peak[:, None]
+    values += gumbel_noise(rows.seeds, rows.prompt_keys, steps, summary.token_ids)
+    best = values.max(-1)
+    tokens = summary.token_ids.gather(1, best.indices[:, None])[:, 0]
+    if summary.token_ids.shape[1] == summary.vocabulary:
+        return tokens, torch.ones_like(tokens, dtype=torch.bool)
+    gap = bound.double() - peak
+    decided = best.values > gap + _LARGEST_NOISE
+    if search_noise and (index := (~decided).nonzero()[:, 0]).numel():
+        vocabulary = torch.arange(summary.vocabulary)
+        for part in torch.split(index, 16):
+            noise = gumbel_noise(rows.seeds[part], rows.prompt_keys[part], steps[part], vocabulary)
+            noise.scatter_(1, summary.token_ids[part], -torch.inf)
+            decided[part] = best.values[part] > gap[part] + noise.amax(-1)
+    return tokens, decided

@@ -1,0 +1,372 @@
+"""The cuts of the distribution, each row by its own parameters, on its most probable tokens."""
+
+import math
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from llmsearch_optuna.engine.sampling.columns import SamplingRows
+from llmsearch_optuna.space.params import TRUNCATIONS
+
+__all__ = [
+    "MASS_UNIT",
+    "NEED_ENTROPY",
+    "NEED_MASS",
+    "Candidates",
+    "apply_cuts",
+    "drawn_surprise",
+    "leading_candidates",
+    "relative_mass",
+    "row_slices",
+]
+
+# Probability masses are added up as integers, in this unit and relative to the row's most probable token: integer sums
+# do not depend on the order of their terms, hence not on kernel, device, batch or number of candidates. Sums over a
+# million tokens fit an int64, and what truncation loses of them is less than the rounding of a float32.
+MASS_UNIT = 2.0**43
+# The same for the second differences of tfs: their absolute values add up to 2 at most.
+_CURVATURE_UNIT = 2.0**60
+# And for distances between scores, relative to the largest.
+_SPREAD_UNIT = 2.0**43
+
+# As first cuts, these need the mass and the entropy of the whole row.
+NEED_MASS = ("top_p", "typical_p", "epsilon_cutoff", "eta_cutoff", "top_a", "mirostat_tau")
+NEED_ENTROPY = ("typical_p", "eta_cutoff")
+
+_TOP_H_TOKENS = 100  # as in transformers
+
+# Temporaries of this size stay in the cache of a core; a GPU prefers few large kernels.
+_CORE_ELEMENTS = 2**17
+_GPU_ELEMENTS = 2**24
+
+
+class Candidates(NamedTuple):
+    """The most probable tokens of each row, best first, of which the leading `size` are kept.
+
+    A row is *open* until its first cut: the tokens outside these candidates are still kept, too. A first cut that ends
+    strictly inside them also removes everything outside, and the row is closed. One that does not leaves the row
+    *undecided*: it wants more candidates.
+
+    Attributes:
+        scores: Logits divided by the temperature, in descending order; float32 [rows, k].
+        token_ids: In ascending order where scores are tied; int64 [rows, k].
+        size: The number of candidates kept, at least 1; int64 [rows].
+        outside_mass: Probability outside the candidates, as in `relative_mass`; int64 [rows], 0 once the row is closed.
+        outside_surprise: The same for `_surprise`.
+        deviation: Standard deviation of all finite scores, where the first cut needs it; float64 [rows].
+        open: bool [rows].
+        undecided: All else in such a row is void; bool [rows].
+    """
+
+    scores: Tensor
+    token_ids: Tensor
+    size: Tensor
+    outside_mass: Tensor
+    outside_surprise: Tensor
+    deviation: Tensor
+    open: Tensor
+    undecided: Tensor
+
+    @property
+    def kept(self) -> Tensor:
+        """Whether a candidate is kept; bool [rows, k]."""
+        return torch.arange(self.scores.shape[1], device=self.scores.device) < self.size[:, None]
+
+    @property
+    def log_ratios(self) -> Tensor:
+        """Log-probability of each candidate less that of the first; float64 [rows, k], -inf where not kept."""
+        ratios = self.scores.double() - self.scores[:, :1].double()
+        return ratios.masked_fill(~self.kept, -torch.inf)
+
+
+def leading_candidates(scores: Tensor, rows: SamplingRows, width: int) -> Candidates:
+    """The `width` most probable tokens of each row, nothing cut yet.
+
+    Args:
+        scores: Logits divided by the temperature, with a finite one in every row; float32 [rows, vocab].
+        rows: Whose first cuts decide which sums over the whole row are needed.
+        width: The number of candidates; all tokens if the vocabulary is not larger.
+    """
+    vocab = scores.shape[1]
+    token_ids = torch.cat([_order_keys(scores[part]).topk(min(width, vocab)).indices for part in row_slices(scores)])
+    best = scores.gather(1, token_ids)
+    size = (best > -torch.inf).sum(-1).clamp(min=1)
+    nothing = torch.zeros_like(size)
+    candidates = Candidates(
+        scores=best,
+        token_ids=token_ids,
+        size=size,
+        outside_mass=nothing,
+        outside_surprise=nothing,
+        deviation=nothing.double(),
+        open=torch.full_like(size, width < vocab, dtype=torch.bool),
+        undecided=torch.zeros_like(size, dtype=torch.bool),
+    )
+    first_cuts = {TRUNCATIONS[column] for column in rows.cuts[rows.cuts.any(-1)].int().argmax(-1).tolist()}
+    if "top_n_sigma" in first_cuts:
+        candidates = candidates._replace(deviation=torch.cat([_deviation(scores[part]) for part in row_slices(scores)]))
+    if width >= vocab or first_cuts.isdisjoint(NEED_MASS):
+        return candidates
+    candidates = candidates._replace(outside_mass=_outside(relative_mass, scores, best))
+    if first_cuts.isdisjoint(NEED_ENTROPY):
+        return candidates
+    return candidates._replace(outside_surprise=_outside(_surprise, scores, best))
+
+
+def apply_cuts(candidates: Candidates, rows: SamplingRows) -> Candidates:
+    """Makes every row's cuts, in the order of `params.TRUNCATIONS`, each renormalising before the next.
+
+    The result is that of the processors of ``transformers``; the sources of tfs and top_a are with them below. Between
+    tied tokens that a cut could split, the lowest token ids are kept. Rows that have no cut stay open.
+
+    Args:
+        candidates: As `leading_candidates` gives them.
+        rows: The parameters of the same rows.
+    """
+    for column, name in enumerate(TRUNCATIONS):
+        on = rows.cuts[:, column]
+        if on.any():
+            cut = _CUTS[name](candidates, rows.mirostat_mu if name == "mirostat_tau" else getattr(rows, name))
+            on = on.to(candidates.size.device)
+            candidates = Candidates(
+                *(
+                    torch.where(on.reshape(-1, *[1] * (new.dim() - 1)), new, old)
+                    for new, old in zip(cut, candidates, strict=True)
+                )
+            )
+    return candidates
+
+
+def row_slices(scores: Tensor) -> Iterator[slice]:
+    """Runs of rows, at least one, for which temporaries are cheap. How rows are cut up never changes a result."""
+    rows, vocab = scores.shape
+    elements = _CORE_ELEMENTS * torch.get_num_threads() if scores.device.type == "cpu" else _GPU_ELEMENTS
+    step = max(1, elements // vocab)
+    return (slice(start, start + step) for start in range(0, max(1, rows), step))
+
+
+def _order_keys(scores: Tensor) -> Tensor:
+    """Integers in the order of the scores, lower token ids before higher ones where tied; int64 [rows, vocab].
+
+    The bits of a float32 sort like an integer once those below the sign are flipped in negative numbers. No two keys
+    are equal, so that every algorithm finds the same largest ones in the same order.
+    """
+    keys = (scores + 0.0).view(torch.int32)  # -0.0 is 0.0
+    keys ^= (keys >> 31) & 0x7FFFFFFF
+    keys = keys.to(torch.int64) << 32
+    keys |= torch.arange(scores.shape[1] - 1, -1, -1, device=scores.device)
+    return keys
+
+
+def relative_mass(gaps: Tensor) -> Tensor:
+    """Probability relative to the first candidate's, in `MASS_UNIT`, from the differences to its score."""
+    return gaps.exp().mul_(MASS_UNIT).to(torch.int64)
+
+
+def _surprise(gaps: Tensor) -> Tensor:
+    """The terms -w log(w) of the entropy in `MASS_UNIT`, w being the probability relative to the first candidate."""
+    gaps = gaps.clamp(min=-200.0)  # where exp is 0 already, and 0 * inf is not
+    return gaps.exp().mul_(gaps).mul_(-MASS_UNIT).to(torch.int64)
+
+
+def _deviation(scores: Tensor) -> Tensor:
+    """The standard deviation of the finite scores of each row; float64 [rows].
+
+    The sums are of integers, for their order's sake: of the distances to the largest score, relative to the range.
+    """
+    finite = scores > -torch.inf
+    count = finite.sum(-1).double()
+    top = scores.amax(-1).double()
+    span = (top - scores.masked_fill(~finite, torch.inf).amin(-1).double()).clamp(min=1e-300)
+    distances = ((top[:, None] - scores.double()) / span[:, None]).masked_fill_(~finite, 0.0)
+    mean = (distances * _SPREAD_UNIT).to(torch.int64).sum(-1).double() / _SPREAD_UNIT / count
+    square = (distances.square_() * _SPREAD_UNIT).to(torch.int64).sum(-1).double() / _SPREAD_UNIT / count
+    return (square - mean.square()).clamp(min=0.0).sqrt() * span
+
+
+def _outside(term: Callable[[Tensor], Tensor], scores: Tensor, best: Tensor) -> Tensor:
+    """The sum of a term over all tokens that are not among the best; int64 [rows]."""
+    top = best[:, :1]
+    whole_rows = torch.cat([term(scores[part] - top[part]).sum(-1) for part in row_slices(scores)])
+    return whole_rows - term(best - top).sum(-1)
+
+
+def _masses(candidates: Candidates) -> tuple[Tensor, Tensor]:
+    """The mass of each candidate, 0 where it is not kept, and of all that is kept; int64 [rows, k] and [rows]."""
+    mass = relative_mass(candidates.scores - candidates.scores[:, :1]).where(candidates.kept, 0)
+    return mass, mass.sum(-1) + candidates.outside_mass
+
+
+def _log_mass(total: Tensor) -> Tensor:
+    """The surprisal of the first candidate, given the mass of all that is kept; float64 [rows]."""
+    return torch.log(total.double() / MASS_UNIT)
+
+
+def _entropy(candidates: Candidates, total: Tensor) -> Tensor:
+    """Entropy of all that is kept in nats, given its mass; float64 [rows]."""
+    terms = _surprise(candidates.scores - candidates.scores[:, :1]).where(candidates.kept, 0)
+    surprise = terms.sum(-1) + candidates.outside_surprise
+    return _log_mass(total) + surprise.double() / total.double()
+
+
+def _head(candidates: Candidates, size: Tensor) -> Candidates:
+    """Keeps the first `size` candidates and, unless that leaves no candidate to tell, nothing outside of them."""
+    size = size.clamp(min=1)  # of a row without a finite score, which is refused after all rows are drawn
+    # Two candidates are left over, as they also stand for the zeros that tfs sees past the end.
+    inside = size <= candidates.size - 2
+    return candidates._replace(
+        size=size,
+        outside_mass=torch.zeros_like(size),
+        outside_surprise=torch.zeros_like(size),
+        deviation=torch.zeros_like(candidates.deviation),
+        open=torch.zeros_like(candidates.open),
+        undecided=candidates.undecided | (candidates.open & ~inside),
+    )
+
+
+def _above(candidates: Candidates, floor: Tensor) -> Candidates:
+    """Keeps the tokens whose log-probability less that of the first is at least `floor`, float64 [rows]."""
+    return _head(candidates, (candidates.log_ratios >= floor.clamp(max=0.0)[:, None]).sum(-1))
+
+
+def _top_n_sigma(candidates: Candidates, n: Tensor) -> Candidates:
+    """Keeps the tokens up to n standard deviations below the first (Tang et al. 2024).
+
+    Both are divided by the temperature, so that it makes no difference.
+    """
+    return _above(candidates, -n * candidates.deviation)
+
+
+def _top_h(candidates: Candidates, top_h: Tensor) -> Candidates:
+    """Keeps the first tokens whose shares of the entropy -p log(p) add up to at most `top_h` (Potraghloo et al. 2025).
+
+    As in ``transformers``, the distribution is that of the 100 most probable tokens.
+    """
+    column = torch.arange(candidates.scores.shape[1], device=candidates.scores.device)
+    inside = candidates.kept & (column < _TOP_H_TOKENS)
+    gaps = candidates.scores - candidates.scores[:, :1]
+    mass = relative_mass(gaps).where(inside, 0)
+    surprise = _surprise(gaps).where(inside, 0)
+    surprisal = _log_mass(mass.sum(-1))[:, None]
+    reached = mass.cumsum(-1) * surprisal + surprise.cumsum(-1)
+    undecided = candidates.undecided | (candidates.open & (candidates.size < _TOP_H_TOKENS))
+    size = ((mass > 0) & (reached <= top_h[:, None] * reached[:, -1:])).sum(-1)
+    return _head(candidates._replace(undecided=undecided), size)
+
+
+def _top_k(candidates: Candidates, k: Tensor) -> Candidates:
+    last = torch.minimum(k.clamp(min=1), candidates.size)[:, None] - 1
+    return _head(candidates, (candidates.kept & (candidates.scores >= candidates.scores.gather(1, last))).sum(-1))
+
+
+def _top_p(candidates: Candidates, top_p: Tensor) -> Candidates:
+    mass, total = _masses(candidates)
+    tail = total[:, None] - mass.cumsum(-1) + mass  # of each token and all after it
+    return _head(candidates, (tail > ((1.0 - top_p) * total)[:, None]).sum(-1).clamp(min=1))
+
+
+def _min_p(candidates: Candidates, min_p: Tensor) -> Candidates:
+    return _above(candidates, min_p.log())
+
+
+def _typical_p(candidates: Candidates, typical_p: Tensor) -> Candidates:
+    """Keeps the tokens whose surprisal is nearest to the entropy, up to a mass of `typical_p` or just above."""
+    mass, total = _masses(candidates)
+    entropy = _entropy(candidates, total)[:, None]
+    surprisal = _log_mass(total)[:, None] - candidates.log_ratios
+    distance = (surprisal - entropy).abs()
+    ordered, order = torch.sort(distance, stable=True)
+    below = mass.gather(1, order).cumsum(-1) < (typical_p * total)[:, None]
+    last = torch.minimum(below.sum(-1), candidates.size - 1)
+    bound = ordered.gather(1, last[:, None])
+    keep = distance <= bound
+    # While more probable than the entropy says, candidates draw nearer to it one by one. So a last one that is too far
+    # away is on the other side, and everything outside is farther still.
+    undecided = candidates.undecided | (candidates.open & (distance[:, -1:] <= bound)[:, 0])
+    # The most probable tokens may go; the others move up, so that those kept come first again.
+    first_kept = torch.sort(keep.int(), stable=True, descending=True).indices
+    moved = candidates._replace(
+        scores=candidates.scores.gather(1, first_kept),
+        token_ids=candidates.token_ids.gather(1, first_kept),
+        undecided=undecided,
+    )
+    return _head(moved, keep.sum(-1))
+
+
+def _epsilon_cutoff(candidates: Candidates, epsilon: Tensor) -> Candidates:
+    _, total = _masses(candidates)
+    return _above(candidates, epsilon.log() + _log_mass(total))
+
+
+def _eta_cutoff(candidates: Candidates, epsilon: Tensor) -> Candidates:
+    _, total = _masses(candidates)
+    eta = torch.minimum(epsilon, epsilon.sqrt() * torch.exp(-_entropy(candidates, total)))
+    return _above(candidates, eta.log() + _log_mass(total))
+
+
+def _tfs(candidates: Candidates, tfs: Tensor) -> Candidates:
+    """Tail-free sampling (Bricken 2019) as in llmsearch; unlike there, 1 is off instead of removing the last token.
+
+    With d the absolute second differences of the sorted probabilities (0 for tokens cut before) and c = cumsum(d) /
+    sum(d), token i + 1 goes where c[i] > tfs, and the last token of the vocabulary always; the first always stays.
+    """
+    weights = candidates.log_ratios.exp()
+    curvature = (weights[:, 2:] - 2.0 * weights[:, 1:-1] + weights[:, :-2]).abs()
+    # Differences that reach past the last candidate of an open row are unknown. Probabilities fall, so that these add
+    # up to less than those of the last two candidates.
+    known = ~candidates.open[:, None] | candidates.kept[:, 2:]
+    units = (curvature * _CURVATURE_UNIT).to(torch.int64).where(known, 0)
+    least = units.sum(-1)
+    last_two = (candidates.size[:, None] - torch.tensor([1, 2], device=weights.device)).clamp(min=0)
+    spare = (weights.gather(1, last_two).sum(-1) * (1.0 + 1e-6) * _CURVATURE_UNIT).to(torch.int64)
+    most = torch.where(candidates.open, least + spare, least)
+    reached = units.cumsum(-1)
+
+    def size(whole: Tensor) -> Tensor:
+        return torch.minimum(1 + (reached <= (tfs * whole)[:, None]).sum(-1), candidates.size)
+
+    undecided = candidates.undecided | (size(least) != size(most))
+    return _head(candidates._replace(undecided=undecided), size(least))
+
+
+def _top_a(candidates: Candidates, top_a: Tensor) -> Candidates:
+    """Removes the tokens with a probability below ``top_a * p_max ** 2`` (RWKV-LM), as in llmsearch.
+
+    Relative to the first token, as `_above` wants it, that is ``top_a * p_max``.
+    """
+    _, total = _masses(candidates)
+    return _above(candidates, top_a.log() - _log_mass(total))
+
+
+def _mirostat(candidates: Candidates, mu: Tensor) -> Candidates:
+    """Keeps the tokens with a surprise of at most mu bits, and always the first (Basu et al. 2021, Mirostat 2.0)."""
+    _, total = _masses(candidates)
+    return _above(candidates, _log_mass(total) - mu * math.log(2.0))
+
+
+def drawn_surprise(candidates: Candidates, drawn: Tensor) -> Tensor:
+    """The surprise in bits of a candidate among all those that are kept, nothing being kept outside; float64 [rows].
+
+    Args:
+        candidates: After all cuts.
+        drawn: The column of the candidate; int64 [rows].
+    """
+    _, total = _masses(candidates)
+    return (_log_mass(total) - candidates.log_ratios.gather(1, drawn[:, None])[:, 0]) / math.log(2.0)
+
+
+_CUTS: dict[str, Callable[[Candidates, Tensor], Candidates]] = {
+    "top_n_sigma": _top_n_sigma,
+    "top_h": _top_h,
+    "top_k": _top_k,
+    "top_p": _top_p,
+    "min_p": _min_p,
+    "typical_p": _typical_p,
+    "epsilon_cutoff": _epsilon_cutoff,
+    "eta_cutoff": _eta_cutoff,
+    "tfs": _tfs,
+    "top_a": _top_a,
+    "mirostat_tau": _mirostat,
+}

@@ -1,0 +1,1 @@
+"""The slot engine: rows of a running batch, replayed or computed."""

@@ -1,0 +1,1 @@
+"""The search: trials in flight, evaluated rung by rung."""

@@ -1,0 +1,241 @@
+"""Live progress: a bar in terminals and notebooks, one line per finished trial everywhere, and events for programs."""
+
+import contextlib
+import io
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping
+from types import TracebackType
+from typing import Any, Self
+
+import optuna
+from optuna.trial import FrozenTrial, TrialState
+from rich.console import Console
+from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.text import Text
+
+from llmsearch_optuna.search.observers import SearchObserver, TrialProgress
+from llmsearch_optuna.study.attributes import BASELINE, ERROR
+from llmsearch_optuna.study.ranking import best_trial, has_several, pareto_front, score_of, tokens_of
+from llmsearch_optuna.study.trials import FINISHED, describe_params
+from llmsearch_optuna.terminal import printable
+
+__all__ = ["EventCallback", "SearchProgress", "holdout_progress"]
+
+_LOG = logging.getLogger(__name__)
+
+EventCallback = Callable[[dict[str, Any]], None]
+"""Told of what happens, as JSON can hold it; ``event`` says what it is."""
+
+_NOTEBOOK_WIDTH = 110
+_NOTEBOOK_PAUSE_S = 0.5
+
+
+class _Bar:
+    """A bar that is drawn anew in place: in terminals by rich, in notebooks as one output. In files there is none."""
+
+    def __init__(self, *columns: ProgressColumn, enabled: bool, console: Console | None, **fields: Any) -> None:
+        self._console = console or Console(stderr=True, highlight=False)
+        self._enabled = enabled
+        self._in_notebook = enabled and self._console.is_jupyter
+        self._shown = 0.0
+        self._output: Any = None
+        self._progress = Progress(
+            *columns,
+            console=self._console,
+            disable=not enabled or not self._console.is_terminal or self._in_notebook,
+            transient=True,
+        )
+        self._task = self._progress.add_task("", total=None, **fields)
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+        self._show()
+
+    def update(self, **changes: Any) -> None:
+        """Changes what is shown; see `rich.progress.Progress.update`."""
+        self._progress.update(self._task, **changes)
+        if time.monotonic() - self._shown > _NOTEBOOK_PAUSE_S:
+            self._show()
+
+    def print(self, line: str) -> None:
+        """Prints a line above the bar, or to wherever there is none."""
+        if self._in_notebook:
+            print(printable(line))  # rich would make an output of its own of every line
+        elif self._enabled:
+            self._console.print(Text(printable(line)), soft_wrap=True)
+
+    def _show(self) -> None:
+        if not self._in_notebook:
+            return
+        from IPython.display import display  # noqa: PLC0415 - there is one in a notebook only
+
+        self._shown = time.monotonic()
+        text = io.StringIO()
+        Console(file=text, width=_NOTEBOOK_WIDTH, force_jupyter=False).print(self._progress.get_renderable())
+        content = {"text/plain": text.getvalue().strip()}
+        if self._output is None:
+            show: Any = display
+            self._output = show(content, raw=True, display_id=True)
+        else:
+            self._output.update(content, raw=True)
+
+
+@contextlib.contextmanager
+def holdout_progress(*, enabled: bool = True, console: Console | None = None) -> Iterator[Callable[[int, int], None]]:
+    """Shows how many completions of the finalists there are.
+
+    Args:
+        enabled: Show nothing if false.
+        console: Where to show it; standard error by default.
+
+    Yields:
+        ``(completions, wanted) -> None``, to be told of them.
+    """
+    with _Bar(
+        TextColumn("finalists on held-out samples: {task.completed}/{task.total} completions"),
+        BarColumn(bar_width=24),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        enabled=enabled,
+        console=console,
+    ) as bar:
+        yield lambda done, wanted: bar.update(completed=done, total=wanted)
+
+
+class SearchProgress(SearchObserver):
+    """Shows trial, rung, best so far, tokens per second and the time left.
+
+    Args:
+        study: The study that is searched.
+        samples: Samples of a fully evaluated trial.
+        n_trials: Trials wanted in total.
+        enabled: Show nothing if false.
+        console: Where to show it; standard error by default.
+        on_event: Told of trials that begin, pass a rung, and finish.
+    """
+
+    def __init__(
+        self,
+        study: optuna.Study,
+        *,
+        samples: int,
+        n_trials: int,
+        enabled: bool = True,
+        console: Console | None = None,
+        on_event: EventCallback | None = None,
+    ) -> None:
+        self._study = study
+        self._samples = samples
+        self._n_trials = n_trials
+        self._on_event = on_event
+        self._bar = _Bar(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            TextColumn("{task.fields[rate]}  best {task.fields[best]}  {task.fields[left]} left "),
+            TimeElapsedColumn(),
+            enabled=enabled,
+            console=console,
+            rate="- tok/s",
+            best="-",
+            left="?",
+        )
+        self._bar.update(total=n_trials)
+        self._began = time.monotonic()
+        self._tokens = 0
+        self._finished_before = 0
+        self._finished = 0
+
+    def __enter__(self) -> Self:
+        self._bar.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._bar.__exit__(kind, error, traceback)
+
+    def started(self, finished: int) -> None:
+        """Says how many trials are finished already."""
+        self._finished_before = self._finished = finished
+        self._bar.update(completed=finished)
+
+    def trial_started(self, trial: optuna.Trial, progress: TrialProgress) -> None:
+        """Tells of a trial that begins, or is taken up."""
+        self._tell(
+            "trial_started",
+            trial.number,
+            params=progress.params.to_dict(),
+            baseline=trial.user_attrs.get(BASELINE),
+            samples=progress.scored,
+        )
+
+    def rung_passed(self, trial: optuna.Trial, progress: TrialProgress) -> None:
+        """Tells of a trial's score so far."""
+        self._tell("rung", trial.number, samples=progress.scored, score=progress.value, tokens=progress.tokens)
+
+    def advancing(self, trials: Mapping[int, TrialProgress]) -> None:
+        """Shows the trials in flight, by number, and how far they are."""
+        scored = sum(progress.scored for progress in trials.values())
+        done = self._finished + scored / self._samples
+        names = f"trial {min(trials)}" if len(trials) == 1 else f"{len(trials)} trials up to {max(trials)}"
+        self._bar.update(
+            completed=done,
+            description=f"{names} of {self._n_trials}, {scored}/{self._samples * len(trials)} samples",
+            left=self._time_left(done),
+        )
+
+    def tokens_generated(self, count: int) -> None:
+        """Counts generated tokens."""
+        self._tokens += count
+        rate = self._tokens / max(time.monotonic() - self._began, 1e-9)
+        self._bar.update(rate=f"{rate:.0f} tok/s")
+
+    def trial_ended(self, trial: FrozenTrial, progress: TrialProgress | None, seconds: float) -> None:
+        """Prints one line on a finished trial."""
+        # Those of other workers, too.
+        self._finished = len(self._study.get_trials(deepcopy=False, states=FINISHED))
+        best, score, tokens = self._best(), score_of(trial), tokens_of(trial)
+        value = "-" if score is None else f"{score:.4f}"
+        self._bar.update(completed=self._finished, best=best, left=self._time_left(self._finished))
+        outcome = {
+            TrialState.COMPLETE: value if tokens is None else f"{value}, {tokens:.1f} tokens",
+            TrialState.PRUNED: "pruned" if score is None else f"{value} pruned at {trial.last_step}",
+        }.get(trial.state, f"failed: {trial.user_attrs.get(ERROR)}")
+        params = describe_params(progress.params) if progress is not None else ""
+        name = f" [{trial.user_attrs[BASELINE]}]" if BASELINE in trial.user_attrs else ""
+        line = f"trial {trial.number}{name}: {outcome}  {params}  ({seconds:.1f} s, best {best})"
+        _LOG.debug("%s", line)
+        self._bar.print(line)
+        self._tell(
+            "trial_finished",
+            trial.number,
+            state=trial.state.name.lower(),
+            score=score,
+            samples=trial.last_step or 0,
+            tokens=None if progress is None else progress.tokens,
+            seconds=round(seconds, 3),
+            error=trial.user_attrs.get(ERROR),
+        )
+
+    def _tell(self, event: str, trial: int, **facts: Any) -> None:
+        if self._on_event is not None:
+            self._on_event({"event": event, "trial": trial, **facts})
+
+    def _best(self) -> str:
+        best = best_trial(self._study)
+        value = "-" if best is None else f"{score_of(best):.4f}"
+        return f"{value}, front of {len(pareto_front(self._study))}" if has_several(self._study) else value
+
+    def _time_left(self, done: float) -> str:
+        progressed = done - self._finished_before
+        if progressed <= 0:
+            return "?"
+        seconds = (time.monotonic() - self._began) / progressed * (self._n_trials - done)
+        return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"

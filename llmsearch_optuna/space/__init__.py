@@ -1,0 +1,1 @@
+"""What may be chosen: generation parameters, their dimensions and spaces."""

@@ -1,0 +1,221 @@
+"""One searched parameter: its bounds or choices, checked against the parameter's own rule."""
+
+import dataclasses
+import math
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from numbers import Integral, Real
+from typing import Any
+
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalChoiceType,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+
+from llmsearch_optuna.errors import ParameterError, unknown_name
+from llmsearch_optuna.space.params import PARAMETER_TYPES, GenerationParams, check_parameter, unknown_parameter
+
+__all__ = [
+    "DIMENSION_KEYS",
+    "Categorical",
+    "Condition",
+    "Dimension",
+    "Float",
+    "Int",
+    "Scalar",
+    "check_dimension",
+    "contains",
+    "dimension_from_table",
+    "grid_values",
+    "same_value",
+]
+
+Condition = Mapping[str, Any]
+"""Parameter -> the value, or the tuple of values, that it must have for a dimension to be active."""
+
+Scalar = bool | int | float
+
+
+@dataclass(frozen=True)
+class Float:
+    """A real parameter between two bounds, both included.
+
+    Attributes:
+        low: Lower bound.
+        high: Upper bound.
+        log: Sample on a logarithmic scale.
+        step: Grid from `low` in steps of this size; the last step must hit `high`.
+        when: Sample only where other parameters have these values; unset otherwise.
+    """
+
+    low: float
+    high: float
+    log: bool = field(default=False, kw_only=True)
+    step: float | None = field(default=None, kw_only=True)
+    when: Condition | None = field(default=None, kw_only=True)
+
+    def distribution(self) -> BaseDistribution:
+        """The Optuna distribution."""
+        return FloatDistribution(self.low, self.high, log=self.log, step=self.step)
+
+
+@dataclass(frozen=True)
+class Int:
+    """An integer parameter between two bounds, both included; see `Float` for the attributes."""
+
+    low: int
+    high: int
+    log: bool = field(default=False, kw_only=True)
+    step: int = field(default=1, kw_only=True)
+    when: Condition | None = field(default=None, kw_only=True)
+
+    def distribution(self) -> BaseDistribution:
+        """The Optuna distribution."""
+        return IntDistribution(self.low, self.high, log=self.log, step=self.step)
+
+
+@dataclass(frozen=True)
+class Categorical:
+    """One of several values; ``None`` among them stands for unset.
+
+    Attributes:
+        choices: The values; `max_new_tokens` and `generation_seed` are never unset.
+        when: Sample only where other parameters have these values; unset otherwise.
+    """
+
+    choices: Sequence[Scalar | None]
+    when: Condition | None = field(default=None, kw_only=True)
+
+    def __post_init__(self) -> None:
+        if isinstance(self.choices, Iterable) and not isinstance(self.choices, str | bytes):
+            object.__setattr__(self, "choices", tuple(self.choices))
+
+    def distribution(self) -> BaseDistribution:
+        """The Optuna distribution."""
+        return CategoricalDistribution(self.choices)
+
+
+Dimension = Float | Int | Categorical
+
+DIMENSION_KEYS = {
+    Float: ("low", "high", "log", "step", "when"),
+    Int: ("low", "high", "log", "step", "when"),
+    Categorical: ("choices", "when"),
+}
+
+
+def same_value(value: Scalar | None, other: Scalar | None) -> bool:
+    """Whether two values of a parameter are one."""
+    # A step of a float grid and the same number written in decimals differ in the last bits.
+    return value == other or (value is not None and other is not None and math.isclose(value, other, rel_tol=1e-12))
+
+
+def contains(dimension: Dimension, value: Scalar | None) -> bool:
+    """Whether a dimension can give this value."""
+    match dimension:
+        case Categorical(choices):
+            return value in choices
+        case Int(low, high):
+            return isinstance(value, int) and low <= value <= high and (value - low) % dimension.step == 0
+        case Float(low, high):
+            if value is None or not low <= value <= high:
+                return False
+            steps = (value - low) / dimension.step if dimension.step is not None else 0.0
+            return abs(steps - round(steps)) < 1e-8
+
+
+def check_dimension(name: str, dimension: Dimension) -> Dimension:
+    """The dimension with every value in the parameter's own type.
+
+    Raises:
+        ParameterError: A name is unknown, a bound or choice breaks the parameter's rule, or they do not fit together.
+    """
+    if name not in PARAMETER_TYPES:
+        raise ParameterError(unknown_parameter(name))
+    kind = PARAMETER_TYPES[name]
+    checked: Dimension
+    if isinstance(dimension, Categorical):
+        if not isinstance(dimension.choices, tuple):
+            raise ParameterError(f"`{name}`: choices must be a list of values, got {dimension.choices!r}")
+        if None in dimension.choices and name in GenerationParams().to_dict():
+            raise ParameterError(f"`{name}` is never unset: take None out of its choices")
+        choices = tuple(None if choice is None else check_parameter(name, choice) for choice in dimension.choices)
+        checked = Categorical(choices, when=dimension.when)
+    else:
+        wanted = {int: Int, float: Float, bool: Categorical}[kind]
+        if type(dimension) is not wanted:
+            raise ParameterError(f"`{name}` must be searched with {wanted.__name__}, got {dimension!r}")
+        if not isinstance(dimension.log, bool):
+            raise ParameterError(f"`{name}`: log must be true or false, got {dimension.log!r}")
+        bounds: dict[str, Any] = {key: check_parameter(name, getattr(dimension, key)) for key in ("low", "high")}
+        if bounds["low"] > bounds["high"]:
+            raise ParameterError(f"`{name}`: low must not exceed high, got {bounds['low']} and {bounds['high']}")
+        checked = dataclasses.replace(dimension, **bounds, step=_checked_step(name, dimension))
+    with warnings.catch_warnings():
+        # Optuna warns and lowers `high` when the steps miss it.
+        warnings.simplefilter("error")
+        try:
+            checked.distribution()
+        except (ValueError, UserWarning) as error:
+            raise ParameterError(f"`{name}`: {error}") from error
+    return checked
+
+
+def _checked_step(name: str, dimension: Int | Float) -> Any:
+    number: Any = Integral if isinstance(dimension, Int) else Real
+    step = dimension.step
+    if step is None and isinstance(dimension, Float):
+        return None
+    if not isinstance(step, number) or isinstance(step, bool) or not 0 < step < math.inf:
+        kind = "an integer" if isinstance(dimension, Int) else "a finite number"
+        raise ParameterError(f"`{name}`: step must be {kind} > 0, got {step!r}")
+    return int(step) if isinstance(dimension, Int) else float(step)
+
+
+def dimension_from_table(name: str, value: Any) -> Dimension | Scalar:
+    """What a TOML value stands for: a table for a dimension, anything else for a fixed value.
+
+    Raises:
+        ParameterError: A name or key is unknown, a key is missing, or a fixed value breaks its rule.
+    """
+    if not isinstance(value, Mapping):
+        return check_parameter(name, value)
+    if name not in PARAMETER_TYPES:
+        raise ParameterError(unknown_parameter(name))
+    number: type[Dimension] = Int if PARAMETER_TYPES[name] is int else Float
+    kind: type[Dimension] = Categorical if "choices" in value else number
+    for key in value:
+        if key not in DIMENSION_KEYS[kind]:
+            raise ParameterError(f"`{name}`: {unknown_name('key', key, (*DIMENSION_KEYS[kind], 'choices'))}")
+    missing = [key for key in DIMENSION_KEYS[kind][:2] if key not in value and key != "when"]
+    if missing:
+        raise ParameterError(f"`{name}` needs {' and '.join(missing)} (or choices = [...], or one fixed value)")
+    return kind(**value)
+
+
+def grid_values(name: str, dimension: Dimension) -> Sequence[CategoricalChoiceType]:
+    """Every value of a dimension.
+
+    Raises:
+        ParameterError: The dimension is continuous, logarithmic or conditional.
+    """
+    if dimension.when is not None:
+        raise ParameterError(f"`{name}` has a condition, which a grid search cannot follow: use another sampler")
+    match dimension:
+        case Categorical(choices):
+            return list(choices)
+        case Int(low, high) if not dimension.log:
+            return range(low, high + 1, dimension.step)
+        case Float(low, high) if dimension.step is not None:
+            count = round((high - low) / dimension.step)
+            return [min(low + index * dimension.step, high) for index in range(count + 1)]
+        case Int():
+            raise ParameterError(
+                f"`{name}` is logarithmic, which a grid search cannot list: give it choices, or no log"
+            )
+        case _:
+            raise ParameterError(f"`{name}` is continuous, which a grid search cannot list: give it a step or choices")

@@ -1,0 +1,44 @@
+"""Named lists of generation parameters that others found good, to be tried as first trials."""
+
+import itertools
+import tomllib
+from importlib import resources
+from typing import Any
+
+from llmsearch_optuna.errors import ParameterError, unknown_name
+from llmsearch_optuna.space.params import GenerationParams
+
+__all__ = ["preset_names", "presets"]
+
+
+def preset_names() -> tuple[str, ...]:
+    """The names that `presets` knows."""
+    return tuple(_preset_tables())
+
+
+def presets(name: str, *, max_new_tokens: int = 128, generation_seed: int = 0) -> list[GenerationParams]:
+    """The points of a named list, to be tried as first trials.
+
+    Args:
+        name: ``"strategies"``, a grid per decoding strategy, or ``"arena"``, the winners of the preset arena
+            (Oobabooga 2023); both as llmsearch 0.1.0 ships them, see ``presets.toml`` for what is left out.
+        max_new_tokens: Length limit of every point.
+        generation_seed: Seed of every point.
+
+    Raises:
+        ParameterError: The name is unknown.
+    """
+    tables = _preset_tables()
+    if name not in tables:
+        raise ParameterError(unknown_name("preset list", name, tables))
+    shared = {"max_new_tokens": max_new_tokens, "generation_seed": generation_seed}
+    return [
+        GenerationParams.from_dict({**shared, **dict(zip(table, point, strict=True))})
+        for table in tables[name]
+        for point in itertools.product(*(value if isinstance(value, list) else [value] for value in table.values()))
+    ]
+
+
+def _preset_tables() -> dict[str, list[dict[str, Any]]]:
+    text = resources.files("llmsearch_optuna.space").joinpath("presets.toml").read_text(encoding="utf-8")
+    return tomllib.loads(text)

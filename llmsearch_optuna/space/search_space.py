@@ -1,0 +1,279 @@
+"""What a search may choose: a declarative, immutable space over the generation parameters."""
+
+import dataclasses
+import itertools
+import json
+import math
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, Self
+
+import optuna
+from optuna.distributions import CategoricalChoiceType
+
+from llmsearch_optuna.errors import ParameterError, unknown_name
+from llmsearch_optuna.space.dimensions import (
+    DIMENSION_KEYS,
+    Categorical,
+    Condition,
+    Dimension,
+    Float,
+    Int,
+    Scalar,
+    check_dimension,
+    contains,
+    dimension_from_table,
+    grid_values,
+    same_value,
+)
+from llmsearch_optuna.space.params import CLASHES, Clash, GenerationParams, check_parameter
+
+__all__ = ["SearchSpace"]
+
+_MOST_POINTS = 100_000
+
+
+class SearchSpace:
+    """The parameters that a search chooses, and those it holds fixed.
+
+    ``SearchSpace(temperature=Float(0.1, 1.5), top_k=Int(1, 100, log=True), max_new_tokens=64)``: dimensions are
+    searched, plain values are fixed, everything else is unset. Every bound and choice is checked at once, so a bad
+    space is refused before any model is loaded. The space keeps its own copy of them, each in its parameter's type.
+
+    Raises:
+        ParameterError: A name is unknown, a bound breaks a rule, a condition cannot be met, or two parameters may both
+            be set that cannot go together.
+    """
+
+    __slots__ = ("_dimensions", "_fixed", "_order")
+
+    def __init__(self, **parameters: Dimension | Scalar) -> None:
+        dimensions: dict[str, Dimension] = {}
+        fixed: dict[str, Scalar] = {}
+        for name, value in parameters.items():
+            if isinstance(value, Float | Int | Categorical):
+                dimensions[name] = check_dimension(name, value)
+            else:
+                fixed[name] = check_parameter(name, value)
+        self._fixed: Mapping[str, Scalar] = MappingProxyType(fixed)
+        self._dimensions: Mapping[str, Dimension] = MappingProxyType(
+            {
+                name: dataclasses.replace(value, when=_checked_condition(name, value.when, dimensions, fixed))
+                for name, value in dimensions.items()
+            }
+        )
+        self._order = self._condition_order()
+        for clash in CLASHES:
+            if self._allows(clash):
+                raise ParameterError(f"{clash.reason}; set it only when = {{{clash.other} = 1}}")
+
+    @property
+    def dimensions(self) -> Mapping[str, Dimension]:
+        """The parameters that are searched, by name."""
+        return self._dimensions
+
+    @property
+    def fixed(self) -> Mapping[str, Scalar]:
+        """The parameters that are held fixed, by name."""
+        return self._fixed
+
+    @classmethod
+    def default(cls, *, max_new_tokens: int = 128, generation_seeds: Sequence[int] = (0, 1, 2, 3)) -> Self:
+        """Temperature, top_p, top_k, tfs, top_a and the seed. Every cut's range includes (nearly) no cut.
+
+        The seed is categorical with few choices, so that trials share noise and compare well.
+        """
+        return cls(
+            do_sample=True,
+            temperature=Float(0.1, 1.5),
+            top_p=Float(0.3, 1.0),
+            top_k=Int(1, 200, log=True),
+            tfs=Float(0.5, 1.0),
+            top_a=Float(0.0, 0.5),
+            generation_seed=Categorical(generation_seeds),
+            max_new_tokens=max_new_tokens,
+        )
+
+    @classmethod
+    def from_dict(cls, table: Mapping[str, Any]) -> Self:
+        """Builds a space from a TOML or JSON table.
+
+        ``temperature = {low = 0.1, high = 1.5}``, ``top_k = {low = 1, high = 100, log = true}``,
+        ``generation_seed = {choices = [0, 1]}``, ``top_p = {low = 0.5, high = 1.0, when = {do_sample = true}}``;
+        a plain value is fixed.
+
+        Raises:
+            ParameterError: A name, key or value is wrong.
+        """
+        return cls(**{name: dimension_from_table(name, value) for name, value in table.items()})
+
+    def to_dict(self) -> dict[str, Any]:
+        """The inverse of `from_dict`, with every key given."""
+        table: dict[str, Any] = dict(self._fixed)
+        for name, dimension in self._dimensions.items():
+            entry = {key: getattr(dimension, key) for key in DIMENSION_KEYS[type(dimension)]}
+            entry = {key: list(value) if isinstance(value, tuple) else value for key, value in entry.items()}
+            if entry["when"] is None:
+                del entry["when"]
+            else:
+                entry["when"] = {parent: list(values) for parent, values in entry["when"].items()}
+            table[name] = entry
+        return table
+
+    def suggest(self, trial: optuna.trial.BaseTrial) -> GenerationParams:
+        """Samples the parameters of one trial; parents before the dimensions that depend on them."""
+        values: dict[str, Any] = dict(self._fixed)
+        for name in self._order:
+            dimension = self._dimensions[name]
+            if not _active(dimension, values):
+                continue
+            match dimension:
+                case Float(low, high):
+                    values[name] = trial.suggest_float(name, low, high, log=dimension.log, step=dimension.step)
+                case Int(low, high):
+                    values[name] = trial.suggest_int(name, low, high, log=dimension.log, step=dimension.step)
+                case Categorical(choices):
+                    values[name] = trial.suggest_categorical(name, choices)
+        return GenerationParams.from_dict(values)
+
+    def trial_params(self, params: GenerationParams) -> dict[str, Any] | None:
+        """The Optuna parameters for which `suggest` gives exactly `params`; ``None`` where the space lacks them."""
+        wanted = params.to_dict()
+        values: dict[str, Any] = dict(self._fixed)
+        chosen: dict[str, Any] = {}
+        for name in self._order:
+            dimension = self._dimensions[name]
+            if not _active(dimension, values):
+                continue
+            value = wanted.get(name)
+            if not contains(dimension, value):
+                return None
+            values[name] = chosen[name] = value
+        return chosen if GenerationParams.from_dict(values) == params else None
+
+    def longest_completion(self) -> int:
+        """The greatest `max_new_tokens` that the space can give."""
+        unset = GenerationParams.from_dict(self._fixed).max_new_tokens
+        dimension = self._dimensions.get("max_new_tokens")
+        if dimension is None:
+            return unset
+        values = dimension.choices if isinstance(dimension, Categorical) else (dimension.high,)
+        longest = max(int(value) for value in values if value is not None)
+        return longest if dimension.when is None else max(longest, unset)
+
+    def first_seed(self) -> int:
+        """The generation seed that is fixed, or the first that can be chosen."""
+        dimension = self._dimensions.get("generation_seed")
+        if dimension is None:
+            return GenerationParams.from_dict(self._fixed).generation_seed
+        return int((dimension.choices[0] or 0) if isinstance(dimension, Categorical) else dimension.low)
+
+    def grid(self) -> dict[str, list[CategoricalChoiceType]]:
+        """Every value of every dimension, for a grid search.
+
+        Raises:
+            ParameterError: A dimension is continuous, logarithmic or conditional, or there are too many points.
+        """
+        values = {name: grid_values(name, dimension) for name, dimension in self._dimensions.items()}
+        points = math.prod(map(len, values.values()))
+        if points > _MOST_POINTS:
+            raise ParameterError(
+                f"the grid has {points:,} points, and at most {_MOST_POINTS:,} can be listed: take larger steps, fewer "
+                "choices, or another sampler"
+            )
+        return {name: list(own) for name, own in values.items()}
+
+    def _condition_order(self) -> tuple[str, ...]:
+        order: list[str] = []
+        waiting = dict(self._dimensions)
+        while waiting:
+            ready = [name for name, dimension in waiting.items() if not set(dimension.when or ()) & set(waiting)]
+            if not ready:
+                raise ParameterError(
+                    f"the conditions of {', '.join(map(repr, waiting))} depend on each other in a circle"
+                )
+            order += ready
+            for name in ready:
+                del waiting[name]
+        return tuple(order)
+
+    def _allows(self, clash: Clash) -> bool:
+        """Whether no condition keeps two parameters apart that cannot go together."""
+        if not self._possible(clash.name) or not any(map(clash.matters, self._possible(clash.other))):
+            return False
+        needed = [*self._requirements(clash.name), *self._requirements(clash.other)]
+        for parent, allowed in needed:
+            values = [value for value in allowed if value is not None]
+            if parent == clash.name and not values:
+                return False
+            if parent == clash.other and not any(map(clash.matters, values)):
+                return False
+        return all(
+            any(same_value(one, two) for one in allowed for two in others)
+            for (parent, allowed), (other, others) in itertools.combinations(needed, 2)
+            if parent == other
+        )
+
+    def _possible(self, name: str) -> tuple[Scalar, ...]:
+        """Values that a parameter can have, the extreme ones of a range; none where it is always unset."""
+        match self._dimensions.get(name):
+            case None:
+                return (self._fixed[name],) if name in self._fixed else ()
+            case Categorical(choices):
+                return tuple(choice for choice in choices if choice is not None)
+            case Float(low, high) | Int(low, high):
+                return (low, high)
+
+    def _requirements(self, name: str) -> list[tuple[str, tuple[Scalar | None, ...]]]:
+        """The values that other parameters must have for this one to be set."""
+        dimension = self._dimensions.get(name)
+        when = {} if dimension is None else dimension.when or {}
+        further = [self._requirements(parent) for parent, values in when.items() if None not in values]
+        return [*when.items(), *itertools.chain.from_iterable(further)]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, SearchSpace) and self.to_dict() == other.to_dict()
+
+    def __hash__(self) -> int:
+        return hash(json.dumps(self.to_dict(), sort_keys=True))
+
+    def __repr__(self) -> str:
+        parts = [f"{name}={value!r}" for name, value in {**self._dimensions, **self._fixed}.items()]
+        return f"SearchSpace({', '.join(parts)})"
+
+
+def _active(dimension: Dimension, values: Mapping[str, Any]) -> bool:
+    conditions = (dimension.when or {}).items()
+    return all(any(same_value(values.get(parent), value) for value in allowed) for parent, allowed in conditions)
+
+
+def _checked_condition(
+    name: str, when: Condition | None, dimensions: Mapping[str, Dimension], fixed: Mapping[str, Scalar]
+) -> Condition | None:
+    """The condition with a tuple of values per parent; refuses one that can never be met."""
+    if when is None:
+        return None
+    if not isinstance(when, Mapping):
+        raise ParameterError(f"`{name}`: when must name parameters and their values, got {when!r}")
+    known = [other for other in (*dimensions, *fixed) if other != name]
+    checked: dict[str, tuple[Scalar | None, ...]] = {}
+    for parent, given in when.items():
+        if parent not in known:
+            raise ParameterError(f"`{name}.when`: {unknown_name('parameter of this space', parent, known)}")
+        values = tuple(given) if isinstance(given, list | tuple) else (given,)
+        if not values:
+            raise ParameterError(f"`{name}.when`: `{parent}` needs at least one value, got {given!r}")
+        try:
+            checked[parent] = tuple(None if value is None else check_parameter(parent, value) for value in values)
+        except ParameterError as error:
+            raise ParameterError(f"`{name}.when`: {error}") from error
+        searched = dimensions.get(parent)
+        if isinstance(searched, Float) and searched.step is None and set(checked[parent]) != {None}:
+            raise ParameterError(f"`{name}.when`: `{parent}` is continuous: give it a step or choices")
+        is_conditional = searched is not None and searched.when is not None
+        for value in checked[parent]:
+            if value is None and is_conditional:
+                continue  # unset where its own condition does not hold
+            if not (same_value(fixed[parent], value) if searched is None else contains(searched, value)):
+                raise ParameterError(f"`{name}.when`: `{parent}` can never be {value!r} in this space")
+    return checked

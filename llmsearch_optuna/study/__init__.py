@@ -1,0 +1,1 @@
+"""What a study keeps: its attributes, its trials, and their ranking."""

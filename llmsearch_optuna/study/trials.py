@@ -1,0 +1,75 @@
+"""When trials began and ended: in rounds, or in the order in which they finished; no clock changes that."""
+
+import json
+import math
+
+from optuna.trial import FrozenTrial, TrialState
+
+from llmsearch_optuna.errors import StorageError
+from llmsearch_optuna.space.params import BEAM_PARAMETERS, GenerationParams
+from llmsearch_optuna.study.attributes import ENDED, PARAMS, ROUND
+
+__all__ = [
+    "FINISHED",
+    "began",
+    "describe_params",
+    "ended",
+    "rounds_passed",
+    "trial_params",
+]
+
+
+FINISHED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
+"""The states of trials that have come to their end."""
+
+
+def rounds_passed(trial: FrozenTrial) -> int:
+    """The number of rounds that the search had passed when the trial did its last step."""
+    failed = int(trial.state == TrialState.FAIL)
+    return int(trial.user_attrs[ROUND]) + len(trial.intermediate_values) + failed
+
+
+def began(trial: FrozenTrial) -> float:
+    """When a trial began: as the search noted it, or, in anybody's study, the time."""
+    if ROUND in trial.user_attrs:
+        return float(trial.user_attrs[ROUND])
+    return math.inf if trial.datetime_start is None else trial.datetime_start.timestamp()
+
+
+def ended(trial: FrozenTrial) -> float:
+    """When a finished trial ended: no later than `began` of another, if the other then saw it finished."""
+    if ENDED in trial.user_attrs:
+        return float(trial.user_attrs[ENDED])
+    if ROUND in trial.user_attrs:
+        return float(rounds_passed(trial))
+    return math.inf if trial.datetime_complete is None else trial.datetime_complete.timestamp()
+
+
+def trial_params(trial: FrozenTrial) -> GenerationParams:
+    """All parameters that a trial was generated with, fixed ones included.
+
+    Raises:
+        StorageError: The trial has not begun, or was not made by this package.
+    """
+    if PARAMS not in trial.user_attrs:
+        state = trial.state.name.lower()
+        raise StorageError(
+            f"trial {trial.number} ({state}) has no parameters: it has not begun, or was not made by llmsearch_optuna"
+        )
+    return GenerationParams.from_json(trial.user_attrs[PARAMS])
+
+
+def describe_params(params: GenerationParams) -> str:
+    """The parameters that matter, on one line: ``greedy``, ``beam search ...`` or ``temperature=0.7 top_p=0.9 ...``."""
+    values = params.to_dict()
+    if params.greedy:
+        matters = ("penalty", "ngram_size", "_tokens", *(BEAM_PARAMETERS if params.beams else ()))
+        values = {"beam search" if params.beams else "greedy": True} | {
+            name: value for name, value in values.items() if name.endswith(matters)
+        }
+    else:
+        values.pop("do_sample", None)
+    return " ".join(
+        name if value is True else f"{name}={value:.3g}" if isinstance(value, float) else f"{name}={json.dumps(value)}"
+        for name, value in values.items()
+    )

@@ -1,0 +1,1 @@
+"""The verdict: finalists compared on held-out samples."""

@@ -1,0 +1,1 @@
+"""Benchmarks: each module prints its figures side by side, from one run."""

@@ -1,0 +1,385 @@
+"""The command line, end to end on a tiny model."""
+
+import json
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import pytest
+from study_files import STUDY
+from tiny_models import tiny_model, tiny_tokenizer
+
+from llmsearch_optuna.cli import main
+
+
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A study file with its model and data, searched once."""
+    path = tmp_path_factory.mktemp("study")
+    model: Any = tiny_model()
+    model.save_pretrained(path / "model")
+    tokenizer: Any = tiny_tokenizer()
+    tokenizer.save_pretrained(path / "model")
+    rows = [{"question": f"Is [bold]{i}[/bold] even?", "answer": "\x1b[31myes"} for i in range(10)]
+    (path / "rows.jsonl").write_text("\n".join(json.dumps(row) for row in rows))
+    (path / "mini.toml").write_text(STUDY.format(trials=4))
+    assert main(["run", str(path / "mini.toml"), "--quiet"]) == 0
+    return path
+
+
+def test_run_prints_the_baselines_and_the_best(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", str(directory / "mini.toml"), "--quiet"]) == 0
+    output = capsys.readouterr().out
+    for expected in ("model default", "greedy", "best", "(4 trials)", "llmsearch-optuna dashboard "):
+        assert expected in output
+
+
+def test_run_goes_on_when_more_trials_are_asked_for(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", str(directory / "mini.toml"), "--trials", "6"]) == 0
+    captured = capsys.readouterr()
+    assert "(6 trials)" in captured.out
+    assert "trial 5:" in captured.err
+    assert "trial 3:" not in captured.err
+
+
+def test_run_ends_with_the_tokens(
+    directory: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    (directory / "short.toml").write_text(STUDY.format(trials=9))
+    assert main(["run", str(directory / "short.toml"), "--max-tokens", "1"]) == 1
+    assert "study `short` has no fully evaluated trial yet" in capsys.readouterr().err
+    assert main(["run", str(directory / "short.toml"), "--max-tokens", "200", "--timeout", "3600"]) == 0
+    assert "tokens are generated, the limit is 200; " in caplog.text
+    assert "trial 8" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        (["--trials", "0"], "`n_trials` in [study] must be >= 1, got 0"),
+        (["--timeout", "-1"], "`timeout_s` in [study] must be > 0, got -1.0"),
+        (["--max-tokens", "0"], "`max_tokens_total` in [study] must be >= 1, got 0"),
+    ],
+)
+def test_wrong_limits_are_refused(
+    option: list[str], message: str, directory: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["run", str(directory / "mini.toml"), *option]) == 1
+    assert capsys.readouterr().err == f"llmsearch-optuna: {message}\n"
+
+
+def test_doctor_tells_the_engine_and_why(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["doctor", str(directory / "mini.toml")]) == 0
+    output = " ".join(capsys.readouterr().out.split())
+    assert "64 slots, which suit LlamaForCausalLM: logits differ from those of a plain forward pass by" in output
+    assert "8 samples to search on, 0 held out" in output
+    assert "token_f1" in output
+
+
+def test_best_as_json(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["best", str(directory / "mini.db"), "--json"]) == 0
+    best = json.loads(capsys.readouterr().out)
+    assert set(best) == {"trial", "score", "params", "verdict"}
+    assert best["params"]["max_new_tokens"] == 4
+    assert best["verdict"] is None
+
+
+def test_best_as_a_table(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["best", str(directory / "mini.db")]) == 0
+    assert "Scores on the search split" in capsys.readouterr().out
+
+
+def test_show_puts_completions_beside_references_and_takes_no_text_for_markup(
+    directory: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["show", str(directory / "mini.db"), "--trial", "1"]) == 0
+    output = capsys.readouterr().out
+    assert "trial 1, complete" in output
+    assert output.count("completion: ") == 8
+    assert "Is [bold]" in output
+    assert "\x1b" not in output.replace("\\u001b", "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["best", "nowhere.db"], "there is no database nowhere.db"),
+        (["show", "mini.db", "--trial", "99"], "has no trial 99: its trials are 0 to"),
+        (["best", "mini.db", "--study", "minni"], "unknown study `minni`: did you mean `mini`?"),
+        (["best", "rows.jsonl"], "file is not a database"),
+        (["run", "nowhere.toml"], "study file nowhere.toml cannot be read"),
+        (["confirm", "nowhere.db"], "there is no database nowhere.db"),
+        (["confirm", "mini.db", "--study", "minni"], "unknown study `minni`: did you mean `mini`?"),
+        (["confirm", "mini.db", "--seeds", "0"], "`--seeds` must be >= 1, got 0"),
+        (["compare", "nowhere.jsonl", "rows.jsonl"], "nowhere.jsonl cannot be read"),
+        (["compare", "rows.jsonl", "rows.jsonl"], "line 1 of rows.jsonl has no `id`"),
+    ],
+)
+def test_errors_are_one_line(
+    arguments: list[str],
+    message: str,
+    directory: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(directory)
+    assert main(arguments) == 1
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+
+
+def test_ctrl_c_says_how_to_go_on(
+    directory: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("llmsearch_optuna.search.loop._Search.advance", interrupt)
+    assert main(["run", str(directory / "mini.toml"), "--trials", "9", "--quiet"]) == 130
+    assert "the same command goes on from here" in capsys.readouterr().err
+    monkeypatch.undo()
+    assert main(["run", str(directory / "mini.toml"), "--trials", "7", "--quiet"]) == 0
+
+
+# The verdict.
+
+
+@pytest.fixture(scope="module")
+def confirmed(directory: Path) -> Path:
+    """A study with samples held out, searched and confirmed."""
+    text = STUDY.format(trials=4).replace("search_size = 8", "search_size = 4\nholdout_size = 6")
+    (directory / "held.toml").write_text(text.replace("token_f1", "chrf"))
+    assert main(["run", str(directory / "held.toml"), "--quiet"]) == 0
+    return directory / "held.db"
+
+
+def shown_verdict(output: str) -> str:
+    (line,) = [line for line in output.splitlines() if line.startswith("verdict: ")]
+    return line
+
+
+def test_run_says_what_to_set_for_a_verdict(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", str(directory / "mini.toml"), "--quiet"]) == 0
+    assert "no verdict: no samples are held out" in capsys.readouterr().out
+    assert main(["confirm", str(directory / "mini.db")]) == 1
+    error = capsys.readouterr().err
+    assert "set `holdout_size`" in error
+    assert error.count("\n") == 1  # no model was loaded
+
+
+def test_run_ends_with_the_verdict_and_best_repeats_it(
+    confirmed: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert main(["run", str(confirmed.with_suffix(".toml")), "--quiet"]) == 0
+    output = capsys.readouterr().out
+    assert "Scores on 6 held-out samples (chrf)" in output
+    verdict = shown_verdict(output)
+    assert "held-out samples x 4 seeds" in verdict or "nothing better than the baseline" in verdict
+    assert main(["best", str(confirmed)]) == 0
+    assert shown_verdict(capsys.readouterr().out) == verdict
+    assert main(["best", str(confirmed), "--json"]) == 0
+    best = json.loads(capsys.readouterr().out)
+    assert f"verdict: {best['verdict']['sentence']}" == verdict
+    assert main(["confirm", str(confirmed), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == best["verdict"]
+
+
+def test_confirm_finds_model_and_data_by_the_study_file(
+    confirmed: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    moved = tmp_path / "moved.db"
+    with sqlite3.connect(confirmed) as source, sqlite3.connect(moved) as target:
+        source.backup(target)
+    assert main(["confirm", str(moved), "--seeds", "5", "--json", "--quiet"]) == 0
+    verdict = json.loads(capsys.readouterr().out)
+    assert verdict["seeds"] == 5
+    assert main(["best", str(moved), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["verdict"] == verdict
+    assert main(["best", str(confirmed), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["verdict"]["seeds"] == 4
+
+
+def test_a_verdict_on_other_finalists_is_not_shown(
+    confirmed: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    copy = tmp_path / "copy.db"
+    with sqlite3.connect(confirmed) as source, sqlite3.connect(copy) as target:
+        source.backup(target)
+        target.execute("update trial_user_attributes set value_json = replace(value_json, 'temperature', 'top_p')")
+        target.execute("update trial_user_attributes set value_json = replace(value_json, ': 1.', ': 0.')")
+    assert main(["best", str(copy)]) == 0
+    output = capsys.readouterr().out
+    assert f"the finalists have changed since the last verdict: llmsearch-optuna confirm {copy} --study held" in output
+    assert "verdict: " not in output.replace("last verdict: ", "")
+    assert main(["best", str(copy), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["verdict"] is None
+
+
+def test_confirm_of_a_study_made_in_python_says_what_to_use(
+    confirmed: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    copy = tmp_path / "copy.db"
+    with sqlite3.connect(confirmed) as source, sqlite3.connect(copy) as target:
+        source.backup(target)
+        target.execute("delete from study_user_attributes where key in ('llmsearch_study_file', 'llmsearch_verdict')")
+    assert main(["confirm", str(copy)]) == 1
+    error = capsys.readouterr().err
+    assert "study `held` was made without a study file" in error
+    assert "use `Tuner.confirm`" in error
+    assert error.count("\n") == 1
+    assert main(["best", str(copy)]) == 0
+    assert f"no verdict yet: llmsearch-optuna confirm {copy} --study held" in capsys.readouterr().out
+
+
+def write_outputs(path: Path, right: int) -> str:
+    lines = [
+        {"id": i, "score": float(i < right), "prediction": str(i * (i < right)), "reference": i} for i in range(40)
+    ]
+    path.write_text("\n".join(map(json.dumps, lines)))
+    return str(path)
+
+
+def test_compare_scores(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    files = [write_outputs(tmp_path / "a.jsonl", 10), write_outputs(tmp_path / "b.jsonl", 30)]
+    assert main(["compare", *files]) == 0
+    output = capsys.readouterr().out
+    assert "Scores on 40 samples (score)" in output
+    assert shown_verdict(output).startswith("verdict: improved by 0.50 [0.3")
+    assert main(["compare", *files, "--lower-is-better"]) == 0
+    assert shown_verdict(capsys.readouterr().out).startswith("verdict: no gain: worse by 0.50")
+
+
+def test_compare_by_metrics_as_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    files = [write_outputs(tmp_path / "a.jsonl", 10), write_outputs(tmp_path / "b.jsonl", 30)]
+    metrics = ["exact_match", "ignore_case=true", "numeric", "column=reference"]
+    assert main(["compare", *files, "--json", "--metric", *metrics]) == 0
+    exact, numeric = map(json.loads, capsys.readouterr().out.splitlines())
+    assert exact["metric"] == "exact_match(ignore_case=True)"
+    assert numeric["metric"] == "numeric(column='reference')"
+    assert exact["improved"] is numeric["improved"] is True
+    assert exact["comparisons"][0]["gain"] == 0.5
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--metric", "exact_mach"], "unknown metric `exact_mach`: did you mean `exact_match`?"),
+        (["--metric", "lowercase=true"], "`--metric` must begin with the name of a metric, got lowercase=true"),
+        (["--metric", "numeric", "colum=x"], "takes no arguments, got `colum`"),
+        (["--metric", "numeric", "column=x"], "unknown reference column `x`"),
+        (["--metric", "numeric", "greater_is_better=1"], "`greater_is_better` must be true or false, got 1"),
+    ],
+)
+def test_compare_refuses_wrong_metrics_in_one_line(
+    arguments: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = [write_outputs(tmp_path / "a.jsonl", 10), write_outputs(tmp_path / "b.jsonl", 30)]
+    assert main(["compare", *files, *arguments]) == 1
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+
+
+def test_help_and_version_need_no_model_library() -> None:
+    program = "import sys, llmsearch_optuna.cli as c\ntry:\n c.main(['--help'])\nexcept SystemExit: pass\n"
+    program += "sys.exit(any(name in sys.modules for name in ('torch', 'transformers', 'datasets')))"
+    subprocess.run([sys.executable, "-c", program], check=True, capture_output=True)
+
+
+def test_reading_needs_no_model_library(directory: Path, confirmed: Path, tmp_path: Path) -> None:
+    files = [write_outputs(tmp_path / "a.jsonl", 10), write_outputs(tmp_path / "b.jsonl", 30)]
+    program = f"import sys, llmsearch_optuna.cli as c\nc.main(['best', {str(directory / 'mini.db')!r}])\n"
+    program += f"c.main(['best', {str(confirmed)!r}])\nc.main(['confirm', {str(confirmed)!r}])\n"
+    program += f"c.main(['compare', *{files!r}, '--metric', 'exact_match'])\n"
+    program += f"c.main(['show', {str(directory / 'mini.db')!r}])\n"
+    program += "sys.exit(any(name in sys.modules for name in ('torch', 'transformers', 'datasets')))"
+    subprocess.run([sys.executable, "-c", program], check=True, capture_output=True)
+
+
+def test_the_database_opens_in_optuna_dashboard(directory: Path) -> None:
+    """The real server on loopback, asked for the study and its trials as its pages ask."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [str(Path(sys.executable).with_name("optuna-dashboard")), f"sqlite:///{directory / 'mini.db'}"]
+    server = subprocess.Popen(
+        [*command, "--host", "127.0.0.1", "--port", str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        for _ in range(100):
+            try:
+                with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/studies", timeout=10) as answer:
+                    studies = json.load(answer)["study_summaries"]
+                break
+            except OSError:
+                time.sleep(0.2)
+        else:
+            pytest.fail("the dashboard did not answer within 20 seconds")
+        assert [study["study_name"] for study in studies] == ["mini"]
+        with urllib.request.urlopen(
+            f"http://127.0.0.1:{port}/api/studies/{studies[0]['study_id']}?after=0", timeout=10
+        ) as answer:
+            trials = json.load(answer)["trials"]
+        with sqlite3.connect(directory / "mini.db") as connection:
+            assert len(trials) == connection.execute("select count(*) from trials").fetchone()[0]
+        assert trials[0]["intermediate_values"]
+    finally:
+        server.terminate()
+        server.wait(timeout=10)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('"{question}"', '"{quest}"', "the template names `{quest}`, which is not among input_cols (question)"),
+        ('eval_cols = ["answer"]', 'eval_cols = ["answers"]', "the dataset has no column 'answers': it has question"),
+        ("rows.jsonl", "openai/gsm8k.v2", "hub dataset openai/gsm8k.v2 needs a split"),
+        ('"token_f1"', '"token_f1"\ncolumn = "anser"', "unknown reference column `anser`: did you mean `answer`?"),
+        ('name = "token_f1"', 'name = "token_f2"', "unknown metric `token_f2`: did you mean `token_f1`?"),
+        ('"token_f1"', '"bleu"\n[pruner]\nname = "paired"', "the paired pruner needs scores of single samples"),
+    ],
+)
+def test_a_wrong_study_file_is_refused_before_the_model_is_loaded(
+    old: str, new: str, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """There is no model here: an attempt to load it would be another error."""
+    (tmp_path / "rows.jsonl").write_text('{"question": "?", "answer": "!"}')
+    text = STUDY.format(trials=1)
+    assert old in text
+    (tmp_path / "wrong.toml").write_text(text.replace(old, new))
+    assert main(["run", str(tmp_path / "wrong.toml")]) == 1
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", [["export", "--to", "vllm"], ["export", "--to", "hf"]])
+def test_nothing_is_written_over_the_study(
+    command: list[str], directory: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    database = directory / "mini.db"
+    before = database.read_bytes()
+    assert main([*command, str(database), "-o", str(database)]) == 1
+    assert "`--output` must not be the database itself" in capsys.readouterr().err
+    assert database.read_bytes() == before
+
+
+def test_a_landscape_is_written_to_no_other_file(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    output = ["-o", str(directory / "mini.db")]
+    assert main(["record", str(directory / "mini.toml"), "--configs", "2", *output]) == 1
+    assert "`--output` must be a .parquet file, got " in capsys.readouterr().err
+
+
+def test_a_verdict_with_more_seeds_is_kept(confirmed: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    copy = tmp_path / "copy.db"
+    with sqlite3.connect(confirmed) as source, sqlite3.connect(copy) as target:
+        source.backup(target)
+    assert main(["confirm", str(copy), "--json"]) == 0
+    kept = json.loads(capsys.readouterr().out)
+    assert main(["confirm", str(copy), "--seeds", "1", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == kept

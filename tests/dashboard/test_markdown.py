@@ -1,0 +1,199 @@
+"""Notes are Markdown in which texts of others stay texts."""
+
+import json
+import re
+from typing import Any
+
+import pytest
+from hostile_texts import HOSTILE, assert_harmless
+from hypothesis import given
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from llmsearch_optuna.dashboard.markdown import SIGNATURE, completion_lines, score_interval, study_note, trial_note
+from llmsearch_optuna.space.params import GenerationParams
+from llmsearch_optuna.storage import StoredCompletion, StoredSample
+from llmsearch_optuna.study.attributes import BASELINE, ERROR, PARAMS
+from llmsearch_optuna.terminal import printable
+from llmsearch_optuna.verdict.finalists import Finalist
+from llmsearch_optuna.verdict.verdict import Comparison, FinalistScore, Verdict
+
+GITHUB = MarkdownIt("commonmark").enable("table")
+
+
+def sample_at(position: int, reference: dict[str, Any] | None = None) -> StoredSample:
+    return StoredSample(position=position, row=10 + position, prompt="?", reference=reference or {"answer": "yes"})
+
+
+def completion_at(position: int, score: float | None, text: str = "a") -> StoredCompletion:
+    return StoredCompletion(
+        position=position, row=10 + position, text=text, token_ids=(1, 2), finish_reason="eos", score=score
+    )
+
+
+def finished(state: TrialState = TrialState.COMPLETE, **attributes: Any) -> FrozenTrial:
+    params = GenerationParams(temperature=0.5, top_k=7, max_new_tokens=4)
+    value = None if state == TrialState.FAIL else 0.5
+    return numbered(create_trial(state=state, value=value, user_attrs={PARAMS: params.to_json(), **attributes}))
+
+
+def numbered(trial: FrozenTrial) -> FrozenTrial:
+    trial.number = 0
+    return trial
+
+
+def note_of(
+    completions: list[StoredCompletion], *, trial: FrozenTrial | None = None, greater_is_better: bool = True
+) -> str:
+    samples = {one.position: sample_at(one.position) for one in completions}
+    return trial_note(trial or finished(), completions, samples, greater_is_better=greater_is_better)
+
+
+def headings(note: str) -> list[str]:
+    return re.findall(r"^### (.*)$", note, re.MULTILINE)
+
+
+def texts_of(note: str) -> list[str]:
+    """What a renderer puts into code blocks."""
+    return [token.content for token in GITHUB.parse(note) if token.type == "fence"]
+
+
+def test_a_note_tells_score_parameters_and_tokens() -> None:
+    note = note_of([completion_at(position, score) for position, score in enumerate((0.0, 1.0, 0.0, 1.0))])
+    assert note.startswith("## Trial 0: 0.5000 \\[")
+    html = GITHUB.render(note)
+    assert "<td>temperature=0.5 top_k=7 max_new_tokens=4</td>" in html.replace("generation_seed=0 ", "")
+    assert "<td>8 (2.0 per completion)</td>" in html
+    assert "<td>eos 4</td>" in html
+    assert note.endswith(SIGNATURE)
+
+
+def test_a_note_shows_the_worst_the_median_and_the_best() -> None:
+    completions = [completion_at(position, score / 8) for position, score in enumerate((3, 8, 0, 1, 5, 2, 7, 4, 6))]
+    names = ["Worst", "Lower quartile", "Median", "Upper quartile", "Best"]
+    assert headings(note_of(completions)) == [
+        f"{name}: score {score:g}" for name, score in zip(names, (0.0, 0.25, 0.5, 0.75, 1.0), strict=True)
+    ]
+    assert headings(note_of(completions, greater_is_better=False))[0] == "Worst: score 1"
+
+
+@pytest.mark.parametrize(
+    ("count", "names"), [(0, []), (1, ["Worst"]), (2, ["Worst", "Best"]), (3, ["Worst", "Median", "Best"])]
+)
+def test_few_completions_are_shown_once_each(count: int, names: list[str]) -> None:
+    note = note_of([completion_at(position, float(position)) for position in range(count)])
+    assert [name.partition(":")[0] for name in headings(note)] == names
+
+
+def test_completions_without_scores_are_shown_in_their_order() -> None:
+    note = note_of([completion_at(position, None) for position in range(9)])
+    assert headings(note)[0] == "First: no score of its own"
+    assert "## Trial 0: 0.5000\n" in note
+
+
+def test_other_ends_are_told() -> None:
+    assert note_of([completion_at(0, 1.0)], trial=finished(TrialState.PRUNED)).startswith("## Trial 0: 0.5000, pruned")
+    assert "(model default)" in note_of([], trial=finished(TrialState.COMPLETE, **{BASELINE: "model default"}))
+    failed = note_of([], trial=finished(TrialState.FAIL, **{ERROR: "why | <b>"}))
+    assert failed.startswith("## Trial 0: failed")
+    assert "<td>why | &lt;b&gt;</td>" in GITHUB.render(failed)
+    unbegun = create_trial(state=TrialState.FAIL, user_attrs={ERROR: "no"})
+    assert "parameters" not in note_of([], trial=unbegun)
+
+
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
+def test_hostile_texts_stay_in_their_blocks(text: str) -> None:
+    note = note_of([completion_at(0, 1.0, text)])
+    assert_harmless(note)
+    assert len(texts_of(note)) == 2
+    shown = printable(text, newlines=True)
+    if len(shown) < 700 and shown.count("\n") < 15:
+        (block,) = texts_of(note)[:1]
+        assert block.replace("\n", "") == shown.replace("\n", "")
+        assert max(map(len, block.split("\n"))) <= 100
+    assert len(note) < 3000
+    json.dumps(note).encode()  # Optuna stores it
+
+
+@given(st.lists(st.text(alphabet="`~a \n|<>*", max_size=40), min_size=5, max_size=5))
+def test_no_text_ends_its_block(texts: list[str]) -> None:
+    note = note_of([completion_at(position, float(position), text) for position, text in enumerate(texts)])
+    assert texts_of(note)[::2] == [f"{text}\n" for text in texts]
+
+
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
+def test_names_and_errors_are_no_markdown(text: str) -> None:
+    tokens = GITHUB.parse(note_of([], trial=finished(TrialState.FAIL, **{ERROR: text})))
+    shown = printable(text).strip()
+    inline = [child for token in tokens for child in token.children or ()]
+    assert {child.type for child in inline} <= {"text", "text_special", "softbreak", "em_open", "em_close"}
+    if len(shown) < 700:
+        cells = [token.children for token in tokens if token.type == "inline"]
+        assert shown in ["".join(child.content for child in children or ()) for children in cells]
+
+
+def test_long_texts_are_shortened() -> None:
+    blocks = texts_of(note_of([completion_at(0, 1.0, "x" * 5000), completion_at(1, 0.0, "\n" * 400)]))
+    assert blocks[0].endswith("... (386 more lines)\n")
+    assert blocks[2].replace("\n", "") == "x" * 700 + "... (4,300 more characters)"
+
+
+def test_the_artifact_holds_every_completion_as_it_is() -> None:
+    completions = [completion_at(position, 0.5, text) for position, text in enumerate(HOSTILE.values())]
+    samples = {one.position: sample_at(one.position, {"a": 1, "b": "ü"}) for one in completions}
+    lines = completion_lines(completions, samples)
+    assert lines.isascii()
+    read = [json.loads(line) for line in lines.split("\n")[:-1]]
+    assert [one["completion"] for one in read] == list(HOSTILE.values())
+    assert read[0] == {
+        "row": 10,
+        "score": 0.5,
+        "completion": completions[0].text,
+        "reference": '{"a": 1, "b": "ü"}',
+        "prompt": "?",
+        "finish_reason": "eos",
+        "tokens": 2,
+    }
+
+
+def test_the_interval_of_a_score() -> None:
+    assert score_interval([1.0]) is None
+    found = score_interval([0.0, 1.0] * 50)
+    assert found is not None
+    assert found[0] < 0.41 < 0.59 < found[1]
+    assert found == pytest.approx((0.4, 0.6), abs=0.01)
+
+
+def test_the_study_note_begins_with_the_verdict() -> None:
+    found = [
+        Finalist("greedy", finished(), GREEDY),
+        Finalist("best", finished(), BEST),
+    ]
+    assert study_note(found, None).startswith("## no verdict yet: `llmsearch-optuna confirm` makes it\n")
+    note = study_note(found, VERDICT)
+    html = GITHUB.render(note)
+    assert "<h2>improved by 0.20 [0.10, 0.30] over `greedy` on 50 held-out samples x 4 seeds</h2>" in html
+    assert "<td>+0.20 [0.10, 0.30]</td>" in html
+    assert "<td>reference</td>" in html
+    assert "<script>" not in html
+    assert note.endswith(SIGNATURE)
+
+
+GREEDY = GenerationParams(do_sample=False)
+BEST = GenerationParams(temperature=0.7)
+VERDICT = Verdict(
+    metric="<script>",
+    greater_is_better=True,
+    samples=50,
+    seeds=4,
+    held_out=True,
+    confidence=0.95,
+    finalists=(
+        FinalistScore(name="greedy", score=0.5, seeds=1, seed_sd=None, trial=0),
+        FinalistScore(name="best", score=0.7, seeds=4, seed_sd=0.01, trial=1),
+    ),
+    best="best",
+    reference="greedy",
+    comparisons=(Comparison(name="best", gain=0.2, low=0.1, high=0.3, seed_share=0.1, samples_needed=20),),
+)

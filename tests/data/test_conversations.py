@@ -1,0 +1,72 @@
+from typing import Any
+
+import datasets
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from word_tokenizer import one_line
+
+from llmsearch_optuna.data.prompts import read_conversation
+
+texts = st.text(max_size=8)
+messages = st.fixed_dictionaries({"role": st.sampled_from(["system", "user", "assistant", "tool"]), "content": texts})
+
+
+@given(st.lists(messages, max_size=5), st.booleans(), texts)
+def test_the_answer_is_the_last_message_where_it_is_the_assistants(
+    before: list[dict[str, str]], has_answer: bool, answer: str
+) -> None:
+    prompt = [*before, {"role": "user", "content": "?"}]
+    chat = [*prompt, {"role": "assistant", "content": answer}] if has_answer else prompt
+    assert read_conversation(chat) == (prompt, answer if has_answer else None)
+
+
+def test_keys_that_only_other_messages_have_are_dropped_and_others_are_kept() -> None:
+    chat = [
+        {"role": "user", "content": "x", "name": "Ann"},
+        {"role": "tool", "content": "3", "tool_call_id": "1"},
+    ]
+    row = datasets.Dataset.from_list([{"chat": chat}])[0]["chat"]
+    assert set(row[0]) == {"role", "content", "name", "tool_call_id"}
+    assert read_conversation(row).prompt == chat
+    assert read_conversation(tuple(chat)).prompt == chat
+
+
+@pytest.mark.parametrize(
+    ("chat", "message"),
+    [
+        ([], "^there are no messages$"),
+        (None, "^a list of messages with role and content is needed, got None$"),
+        ("hello", "^a list of messages with role and content is needed, got 'hello'$"),
+        ({"role": ["user"], "content": ["x"]}, "^a list of messages with role and content is needed, got {'content': "),
+        (["hello"], "^message 0 needs the keys role and content, got 'hello'$"),
+        ([{"role": "user", "content": "x"}, None], "^message 1 needs the keys role and content, got None$"),
+        ([{"role": "user"}], "^message 0 has no content: {'role': 'user'}$"),
+        ([{"role": "user", "content": None}], "^message 0 has no content: {'role': 'user'}$"),
+        ([{"content": "x"}], "^message 0 has no role: {'content': 'x'}$"),
+        ([{}], "^message 0 has no role: {}$"),
+        ([{"role": 3, "content": "x"}], "^the role of message 0 must be a text, got 3$"),
+        (
+            [{"role": "user", "content": [{"type": "text", "text": "x"}]}],
+            r"^the content of message 0 must be a text, got \[\{'text': 'x', 'type': 'text'\}\]$",
+        ),
+        ([{"role": "user", "content": "x" * 10**6, "n": 1}, {"role": "user", "content": 10**400}], "^the content of "),
+        ([{"role": "assistant", "content": "x"}], "^there is no message before the assistant's answer$"),
+        (
+            [{"role": "user", "content": "x"}, *[{"role": "assistant", "content": "x"}] * 2],
+            "^it ends with two messages of the assistant, and the model is to write only the last: join them$",
+        ),
+        (
+            [{"from": "human", "value": "x"}],
+            "^message 0 has the keys from and value, as in ShareGPT: rename from and value to role and content",
+        ),
+    ],
+)
+def test_what_is_no_conversation_is_refused(chat: Any, message: str) -> None:
+    one_line(lambda: read_conversation(chat), message)
+
+
+def test_refusals_are_short_whatever_is_refused() -> None:
+    with pytest.raises(ValueError, match="must be a text") as refusal:
+        read_conversation([{"role": "user", "content": ["x" * 10**6] * 1000}])
+    assert len(str(refusal.value)) < 300

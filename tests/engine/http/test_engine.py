@@ -1,0 +1,337 @@
+import asyncio
+import json
+import logging
+import signal
+import threading
+import time
+from collections import Counter
+from email.utils import formatdate
+from typing import Any
+
+import pytest
+from fake_server import FakeServer, Fault
+from hypothesis import given
+from hypothesis import strategies as st
+
+from llmsearch_optuna.engine.base import Completion, Request, Stopping
+from llmsearch_optuna.engine.http import HTTPEngine, OpenAIServer, connect, run
+from llmsearch_optuna.engine.http.engine import request_seed
+from llmsearch_optuna.errors import ConfigurationError, RequestRefusedError, ServerError, TrialError
+from llmsearch_optuna.space.params import GenerationParams
+
+
+def engine(server: FakeServer, *, chat: bool = False, **changes: Any) -> HTTPEngine:
+    return HTTPEngine(run(connect(OpenAIServer(base_url=server.base_url, **changes))), chat=chat)
+
+
+def request(row: int = 0, prompt: str | None = None, stop: tuple[str, ...] = (), **params: Any) -> Request:
+    return Request(
+        prompt=f"What is {row}?" if prompt is None else prompt,
+        prompt_ids=(),
+        params=GenerationParams(**{"temperature": 1.0, "max_new_tokens": 6, **params}),
+        stopping=Stopping(strings=stop),
+        row=row,
+    )
+
+
+REQUESTS = [request(row, temperature=temperature) for temperature in (0.7, 1.5) for row in range(12)]
+
+
+@pytest.fixture
+def expected(server: FakeServer) -> list[Completion]:
+    """What a faultless server answers."""
+    answers = engine(server).generate(REQUESTS)
+    server.requests.clear()
+    return answers
+
+
+def test_answers_come_in_the_order_of_the_requests(server: FakeServer, expected: list[Completion]) -> None:
+    assert len({completion.text for completion in expected}) > 12
+    told: list[int] = []
+    backwards = engine(server).generate(REQUESTS[::-1], told.append)
+    assert backwards == expected[::-1]
+    assert sum(told) == sum(completion.token_count for completion in expected) > 0
+    assert all(completion.token_ids == () for completion in expected)
+
+
+def test_a_completion_does_not_depend_on_the_company(server: FakeServer, expected: list[Completion]) -> None:
+    asked = engine(server, max_concurrency=3)
+    assert [asked.generate([one])[0] for one in REQUESTS] == expected
+
+
+def test_no_more_requests_than_allowed_run_at_once(server: FakeServer) -> None:
+    server.delay_s = 0.02
+    engine(server, max_concurrency=5).generate(REQUESTS)
+    assert server.most_at_once == 5
+    assert len(server.requests) == len(REQUESTS)
+
+
+def test_equal_requests_are_sent_once(server: FakeServer) -> None:
+    answers = engine(server).generate([request(1), request(2), request(1)])
+    assert len(server.requests) == 2
+    assert answers[0] == answers[2]
+
+
+def test_what_is_sent(server: FakeServer) -> None:
+    engine(server).generate([request(prompt="Hi", stop=("\n",), top_k=3, generation_seed=5)])
+    (sent,) = server.requests
+    assert sent == {
+        "model": "tiny",
+        "prompt": "Hi",
+        "max_tokens": 6,
+        "stop": ["\n"],
+        "seed": request_seed(5, "Hi"),
+        "temperature": 1.0,
+        "top_k": 3,
+        "top_p": 1.0,
+        "min_p": 0.0,
+        "repetition_penalty": 1.0,
+    }
+
+
+def test_chat_messages_are_sent_as_such(server: FakeServer) -> None:
+    messages = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "I"}]
+    (completion,) = engine(server, chat=True).generate([request(prompt=json.dumps(messages))])
+    (sent,) = server.requests
+    assert sent["messages"] == messages
+    assert (sent["continue_final_message"], sent["add_generation_prompt"]) == (True, False)
+    assert "prompt" not in sent
+    assert completion.text
+
+
+def test_greedy_requests_have_no_seed(server: FakeServer) -> None:
+    engine(server).generate([request(temperature=0.0)])
+    assert "seed" not in server.requests[0]
+
+
+@given(st.integers(0, 2**32 - 1), st.text())
+def test_seeds_are_what_every_server_takes(generation_seed: int, prompt: str) -> None:
+    assert 0 <= request_seed(generation_seed, prompt) < 2**31
+
+
+def test_seeds_differ_and_stay() -> None:
+    assert request_seed(1, "prompt") == 2136080822
+    assert len({request_seed(seed, f"prompt {row}") for seed in range(50) for row in range(50)}) == 2500
+
+
+def test_it_works_where_a_loop_is_running(server: FakeServer, expected: list[Completion]) -> None:
+    async def notebook() -> list[Completion]:
+        return engine(server).generate(REQUESTS)
+
+    assert asyncio.run(notebook()) == expected
+
+
+# What goes wrong and passes.
+
+PASSING = {
+    "500": Fault(status=500, body=b"Internal Server Error"),
+    "503": Fault(status=503, body=b'{"error": "loading"}'),
+    "429": Fault(status=429, body=b"{}", headers={"retry-after": "0"}),
+    "truncated": Fault(body=b'{"choices": [{"te'),
+    "cut off": Fault(body=b'{"choices": [', length=4000),
+    "no JSON": Fault(body=b"<html>\xff"),
+    "deep": Fault(body=b"[" * 100_000),
+    "no choice": Fault(body=b'{"choices": []}'),
+    "two choices": Fault(body=b'{"choices": [{"text": "a"}, {"text": "b"}]}'),
+    "too many tokens": Fault(body=b'{"choices": [{"text": "a"}], "usage": {"completion_tokens": 900}}'),
+    "dropped": Fault(drop=True),
+}
+
+
+@pytest.mark.parametrize("fault", PASSING.values(), ids=PASSING)
+def test_what_passes_changes_nothing(server: FakeServer, expected: list[Completion], fault: Fault) -> None:
+    tries: Counter[str] = Counter()
+
+    def faults(sent: dict[str, Any], number: int) -> Fault | None:
+        key = f"{sent['prompt']} {sent['temperature']}"
+        tries[key] += 1
+        return fault if tries[key] <= number % 3 else None
+
+    server.faults = faults
+    assert engine(server).generate(REQUESTS) == expected
+    assert len(server.requests) > len(REQUESTS)
+
+
+def test_a_slow_answer_is_asked_for_again(server: FakeServer, expected: list[Completion]) -> None:
+    server.faults = lambda sent, number: Fault(delay_s=2.0) if number < 2 else None
+    assert engine(server, timeout_s=1.0).generate(REQUESTS) == expected
+
+
+@pytest.mark.parametrize("as_date", [False, True])
+def test_the_server_says_when_to_ask_again(server: FakeServer, as_date: bool) -> None:
+    wait = formatdate(time.time() + 2.0, usegmt=True) if as_date else "0.5"
+    server.faults = lambda sent, number: Fault(status=429, headers={"retry-after": wait}) if number == 0 else None
+    started = time.monotonic()
+    engine(server, max_concurrency=1).generate(REQUESTS[:3])
+    assert time.monotonic() - started >= 0.5
+
+
+def test_all_wait_when_one_is_told_to(server: FakeServer) -> None:
+    server.delay_s = 0.05
+    server.faults = lambda sent, number: Fault(status=429, headers={"retry-after": "1"}) if number == 0 else None
+    engine(server, max_concurrency=2).generate(REQUESTS[:8])
+    assert sum(come < server.times[0] + 0.9 for come in server.times) <= 3
+
+
+def test_nobody_waits_for_an_hour(server: FakeServer) -> None:
+    server.faults = lambda sent, number: Fault(status=429, headers={"retry-after": "3600"})
+    with pytest.raises(ServerError, match="it asks to wait 3600 s; status 429"):
+        engine(server).generate(REQUESTS)
+
+
+# What does not pass.
+
+
+def on_row(row: int, fault: Fault) -> Any:
+    return lambda sent, number: fault if sent["prompt"] == f"What is {row}?" else None
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [
+        (PASSING["500"], "status 500: Internal Server Error"),
+        (PASSING["truncated"], "17 bytes that are no JSON"),
+        (PASSING["two choices"], "the answer has 2 choices in place of 1"),
+        (PASSING["dropped"], "the connection was lost"),
+        (Fault(body=b" " * 2**20 * 17), "an answer of more than 16 MiB"),
+        (Fault(delay_s=2.5), "no answer within 1 s"),
+    ],
+)
+def test_a_request_that_is_never_answered_is_named(server: FakeServer, fault: Fault, reason: str) -> None:
+    server.faults = on_row(7, fault)
+    asked = engine(server, max_retries=2, timeout_s=1.0 if fault.delay_s else 60.0)
+    with pytest.raises(TrialError) as failure:
+        asked.generate(REQUESTS[:12])
+    assert str(failure.value).startswith(f"row 7: 3 attempts failed, the last with: {reason}")
+    assert fault.delay_s or len(server.requests) == 11 + 3
+
+
+def test_a_request_that_is_refused_is_not_sent_again(server: FakeServer) -> None:
+    body = json.dumps({"error": {"message": "the prompt is too long: \x1b[31m 9 > 8"}}).encode()
+    server.faults = on_row(3, Fault(status=400, body=body))
+    with pytest.raises(RequestRefusedError) as failure:
+        engine(server).generate(REQUESTS[:12])
+    assert str(failure.value) == (
+        r"row 3: the server refuses the request with status 400: the prompt is too long: \x1b[31m 9 > 8"
+    )
+    assert len(server.requests) == 12
+
+
+def test_what_is_answered_is_not_asked_for_again(server: FakeServer, expected: list[Completion]) -> None:
+    """A call fails as a whole; the search then asks for each trial on its own."""
+    server.faults = lambda sent, number: (
+        Fault(status=400)
+        if (sent["prompt"], sent["temperature"])
+        == (
+            "What is 7?",
+            0.7,
+        )
+        else None
+    )
+    asked = engine(server)
+    with pytest.raises(TrialError):
+        asked.generate(REQUESTS)
+    assert len(server.requests) == len(REQUESTS)
+    with pytest.raises(TrialError, match="row 7"):
+        asked.generate(REQUESTS[:12])
+    assert asked.generate(REQUESTS[12:]) == expected[12:]
+    assert len(server.requests) == len(REQUESTS)
+    server.faults = lambda sent, number: None
+    assert asked.generate(REQUESTS[:12]) == expected[:12]
+
+
+@pytest.mark.parametrize("status", [429, 502, 503, 504])
+def test_a_server_that_stays_overloaded_ends_it(server: FakeServer, status: int) -> None:
+    server.faults = lambda sent, number: Fault(status=status, body=b"busy")
+    with pytest.raises(ServerError, match=f"3 attempts failed, the last with: status {status}: busy"):
+        engine(server, max_retries=2).generate(REQUESTS)
+
+
+def test_a_server_that_dies_ends_it_and_what_it_answered_is_kept(
+    server: FakeServer, expected: list[Completion]
+) -> None:
+    asked = engine(server, max_retries=1, max_concurrency=4)
+    server.faults = lambda sent, number: Fault(status=503) if number >= 10 else None
+    with pytest.raises(ServerError):
+        asked.generate(REQUESTS)
+    server.faults = lambda sent, number: None
+    answered = len(server.requests)
+    assert asked.generate(REQUESTS) == expected
+    # Of the ten that were answered, up to three were still on their way.
+    assert len(REQUESTS) - 10 <= len(server.requests) - answered <= len(REQUESTS) - 7
+
+
+def test_no_money_is_no_rate_limit(server: FakeServer) -> None:
+    server.faults = lambda sent, number: Fault(status=429, body=b'{"error": {"message": "insufficient_quota"}}')
+    with pytest.raises(ServerError, match="insufficient_quota"):
+        engine(server, max_concurrency=1).generate(REQUESTS)
+    assert len(server.requests) == 1
+
+
+def test_a_wrong_address_is_told(server: FakeServer) -> None:
+    server.faults = lambda sent, number: Fault(status=404, body=b'{"detail": "Not Found"}')
+    with pytest.raises(ServerError, match="status 404: Not Found; is the model's name right, and does `base_url` end"):
+        engine(server).generate(REQUESTS)
+
+
+def test_the_key_is_sent_and_nowhere_else(
+    server: FakeServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    server.key = "sk-geheim"
+    monkeypatch.setenv("TEST_KEY", "sk-geheim")
+    asked = engine(server, api_key_env="TEST_KEY", max_retries=1)
+    asked.generate([request()])
+    assert server.headers[0]["Authorization"] == "Bearer sk-geheim"
+    server.faults = lambda sent, number: Fault(status=500, body=b'{"error": "key sk-geheim is fine"}')
+    with pytest.raises(TrialError, match=r"key \*\*\* is fine"):
+        asked.generate([request()])
+    server.key = "another"
+    server.faults = lambda sent, number: None
+    with pytest.raises(ServerError, match=r"wrong key: \*\*\*; is the key in TEST_KEY right"):
+        asked.generate([request()])
+    assert "geheim" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    "stopping", [Stopping(eos_token_ids=(1,)), Stopping(sequences=((1, 2),)), Stopping(criteria=(bool,))]
+)
+def test_ends_that_a_server_does_not_know_are_refused(server: FakeServer, stopping: Stopping) -> None:
+    one = Request(prompt="x", prompt_ids=(), params=GenerationParams(), stopping=stopping)
+    with pytest.raises(ConfigurationError, match="a server ends completions at its own end token and at `stop` texts"):
+        engine(server).generate([one])
+    with pytest.raises(ConfigurationError, match="`openai` takes 4 `stop` texts, got 5"):
+        engine(server, kind="openai").generate([request(stop=("a", "b", "c", "d", "e"))])
+
+
+def test_ctrl_c_in_a_notebook_ends_the_requests() -> None:
+    ended: list[str] = []
+
+    async def endless() -> None:
+        try:
+            main = threading.main_thread().ident
+            assert main is not None
+            threading.Timer(0.2, signal.pthread_kill, (main, signal.SIGINT)).start()
+            await asyncio.sleep(600.0)
+        except asyncio.CancelledError:
+            ended.append("cancelled")
+            raise
+
+    async def notebook() -> None:
+        with pytest.raises(KeyboardInterrupt):
+            run(endless())
+        ended.append("interrupted")
+
+    loop = asyncio.new_event_loop()  # without the handler of `asyncio.run`, as in a notebook
+    try:
+        loop.run_until_complete(notebook())
+    finally:
+        loop.close()
+    assert ended == ["cancelled", "interrupted"]
+
+
+def test_what_a_server_does_not_tell_is_no_hindrance(server: FakeServer) -> None:
+    """Owners of any kind, and a gateway that keeps to itself what is not below /v1."""
+    server.owner = ["a", "list"]
+    server.closed = ("/info", "/openapi.json")
+    assert run(connect(OpenAIServer(base_url=server.base_url))).kind.name == "openai"

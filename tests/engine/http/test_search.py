@@ -1,0 +1,305 @@
+"""Whole searches on a server."""
+
+import functools
+import itertools
+import sys
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+from fake_server import FakeServer, Fault
+from tiny_models import tiny_model, tiny_tokenizer
+from tiny_studies import ROWS, everything, scorer
+
+from llmsearch_optuna import Categorical, Float, Int, OpenAIServer, SearchSpace, Tuner
+from llmsearch_optuna.cli import main
+from llmsearch_optuna.errors import ConfigurationError, FingerprintError, ParameterError, ServerError, TaskError
+from llmsearch_optuna.fsck.check import check_database
+from llmsearch_optuna.storage import CompletionStore, open_storage
+from llmsearch_optuna.study.study import study_key
+from llmsearch_optuna.study_file.file import StudyFile
+from llmsearch_optuna.study_file.launch import build_tuner
+
+SPACE = SearchSpace(
+    temperature=Float(0.3, 2.0), top_k=Int(1, 20), generation_seed=Categorical([0, 1]), max_new_tokens=8
+)
+
+
+def make_tuner(server: FakeServer, *, engine: dict[str, Any] | None = None, **changes: Any) -> Tuner:
+    arguments: dict[str, Any] = {
+        "engine": OpenAIServer(**{"base_url": server.base_url, "probe": False, **(engine or {})}),
+        "dataset": ROWS,
+        "scorer": scorer,
+        "prompt_template": "{question}",
+        "column_mapping": {"input_cols": ["question"], "eval_cols": ["answer"]},
+        "holdout_size": 4,
+    }
+    return Tuner(**{**arguments, **changes})
+
+
+def search(tuner: Tuner, path: Path, n_trials: int = 8, **changes: Any) -> optuna.Study:
+    return tuner.search(
+        SPACE,
+        n_trials=n_trials,
+        rungs=4,
+        concurrency=2,
+        storage=f"sqlite:///{path}",
+        show_progress=False,
+        **changes,
+    )
+
+
+def test_a_search_on_a_server(server: FakeServer, tmp_path: Path) -> None:
+    server.delay_s = 0.01
+    path = tmp_path / "x.db"
+    tuner = make_tuner(server, engine={"max_concurrency": 3})
+    study = search(tuner, path)
+    assert server.most_at_once == 3
+    assert study.trials[0].user_attrs["baseline"] == "greedy"
+    store = CompletionStore(open_storage(f"sqlite:///{path}"))
+    completions = [one for trial in study.trials for one in store.load(study_key(study), trial.number)]
+    assert len(completions) == len(server.requests)
+    assert all(one.token_ids == () and one.token_count == len(one.text.split()) for one in completions)
+    assert store.count_tokens(study_key(study)) == sum(one.token_count for one in completions) > 0
+    assert study.best_trial.user_attrs["tokens"] == sum(
+        one.token_count for one in store.load(study_key(study), study.best_trial.number)
+    )
+    assert check_database(f"sqlite:///{path}").problems == ()
+    assert tuner.confirm(study, seeds=2, show_progress=False).samples == 4
+    assert check_database(f"sqlite:///{path}").problems == ()
+
+
+def gone_after(last: int, sent: dict[str, Any], number: int) -> Fault | None:
+    return Fault(status=503) if number >= last else None
+
+
+def test_a_server_that_dies_stops_the_search_and_nothing_is_lost(server: FakeServer, tmp_path: Path) -> None:
+    whole = everything(search(make_tuner(server), tmp_path / "whole.db"), tmp_path / "whole.db")
+    path = tmp_path / "x.db"
+    interruptions = 0
+    for last in itertools.count(6, 11):
+        server.requests.clear()
+        server.faults = functools.partial(gone_after, last)
+        try:
+            study = search(make_tuner(server, engine={"max_retries": 0}), path)
+            break
+        except ServerError:
+            interruptions += 1
+    assert interruptions >= 3
+    assert everything(study, path) == whole
+
+
+def test_a_faulty_server_changes_nothing(server: FakeServer, tmp_path: Path) -> None:
+    whole = everything(search(make_tuner(server), tmp_path / "whole.db"), tmp_path / "whole.db")
+    server.requests.clear()
+    faults = itertools.cycle([None, Fault(status=500), None, Fault(drop=True), None, Fault(body=b"{"), None, None])
+    server.faults = lambda sent, number: next(faults)
+    study = search(make_tuner(server), tmp_path / "x.db")
+    assert everything(study, tmp_path / "x.db") == whole
+    assert len(server.requests) > sum(len(one[-1]) for one in whole)
+
+
+def test_one_row_that_is_refused_fails_its_trial_alone(server: FakeServer, tmp_path: Path) -> None:
+    server.faults = lambda sent, number: (
+        Fault(status=400, body=b'{"error": "no"}') if sent["temperature"] > 1.2 and "5?" in sent["prompt"] else None
+    )
+    study = search(make_tuner(server), tmp_path / "x.db")
+    failed = [trial for trial in study.trials if trial.state == optuna.trial.TrialState.FAIL]
+    assert 0 < len(failed) < len(study.trials)
+    assert all(trial.params["temperature"] > 1.2 for trial in failed)
+    rows = {f"row {row['answer']}" for row in ROWS if "5?" in row["question"]}
+    assert {trial.user_attrs["error"].split(":")[0] for trial in failed} <= rows
+    # The other trial's completions were not asked for again.
+    sent = [tuple(sorted((key, str(value)) for key, value in one.items())) for one in server.requests]
+    assert len(set(sent)) == len(sent)
+
+
+def test_tokens_are_limited(server: FakeServer, tmp_path: Path) -> None:
+    study = search(make_tuner(server), tmp_path / "x.db", n_trials=100, max_tokens_total=300)
+    tokens = CompletionStore(open_storage(f"sqlite:///{tmp_path}/x.db")).count_tokens(study_key(study))
+    assert 300 <= tokens < 300 + 2 * 4 * 8
+
+
+def test_the_server_may_move_but_not_change(server: FakeServer, tmp_path: Path) -> None:
+    search(make_tuner(server), tmp_path / "x.db", n_trials=3)
+    moved = FakeServer()
+    try:
+        assert len(search(make_tuner(moved), tmp_path / "x.db", n_trials=4).trials) == 4
+        moved.models = ["another"]
+        with pytest.raises(FingerprintError, match="model"):
+            search(make_tuner(moved), tmp_path / "x.db", n_trials=5)
+    finally:
+        moved.close()
+
+
+def test_a_space_that_the_server_lacks_is_refused_before_anything_is_generated(
+    server: FakeServer, tmp_path: Path
+) -> None:
+    tuner = make_tuner(server, engine={"probe": True})
+    with pytest.raises(ParameterError, match="`tfs` cannot be asked of a server of the kind `vllm`"):
+        tuner.search(SearchSpace(tfs=Float(0.5, 1.0)), storage=f"sqlite:///{tmp_path}/x.db")
+    with pytest.raises(ParameterError, match="`top_a` cannot be asked"):
+        tuner.search(SPACE, presets=[{"top_a": 0.2}], storage=f"sqlite:///{tmp_path}/x.db")
+    assert all(sent["max_tokens"] == 12 for sent in server.requests)  # the probe's
+    assert not (tmp_path / "x.db").exists()
+    server.ignored = {"top_k"}
+    with pytest.raises(ParameterError, match="`top_k` has no effect on the server"):
+        make_tuner(server, engine={"probe": True}).objective(SPACE)
+
+
+def test_the_probe_runs_once_and_is_told(server: FakeServer, tmp_path: Path) -> None:
+    tuner = make_tuner(server, engine={"probe": True})
+    found = tuner.diagnosis(SPACE)
+    assert found["engine"] == f"vllm server at {server.base_url}, texts, at most 32 requests at once"
+    assert (found["seeds"], found["parameters"]) == ("kept", "temperature, top_k take effect")
+    assert found["prompts"].endswith("on average")
+    assert "characters" in found["prompts"]
+    asked = len(server.requests)
+    tuner.objective(SPACE)
+    assert len(server.requests) == asked
+    assert "seeds" not in tuner.diagnosis()
+
+
+def test_messages_go_to_the_chat_endpoint(server: FakeServer) -> None:
+    messages = [{"role": "system", "content": "Be terse."}, {"role": "user", "content": "{question}"}]
+    tuner = make_tuner(server, prompt_template=None, messages=messages)
+    assert len(tuner.get_score({"temperature": 1.0, "max_new_tokens": 4}).outputs) == 16
+    assert server.requests[0]["messages"][0] == messages[0]
+    assert {sent["messages"][1]["content"] for sent in server.requests} == {row["question"] for row in ROWS}
+    with pytest.raises(TaskError, match="a server of the kind `openai` cannot go on from a last message"):
+        make_tuner(
+            server,
+            engine={"kind": "openai"},
+            prompt_template=None,
+            messages=[*messages, {"role": "assistant", "content": "It"}],
+        )
+
+
+def test_a_preprocessor_may_use_a_tokenizer(server: FakeServer) -> None:
+    def write(tokenizer: Any, question: str, **columns: str) -> str:
+        return f"{tokenizer.eos_token}{question}"
+
+    tuner = make_tuner(server, prompt_template=None, sample_preprocessor=write, tokenizer=tiny_tokenizer())
+    tuner.get_score({"temperature": 1.0, "max_new_tokens": 4})
+    assert {sent["prompt"] for sent in server.requests} == set(tuner.dataset["_X"])
+    assert "tokens" in tuner.diagnosis()["prompts"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("model", "org/model"),
+        ("custom_pred_function", len),
+        ("device", "cpu"),
+        ("replay_bytes", 0),
+        ("is_encoder_decoder", False),
+        ("tokenizer_encode_args", {"truncation": True}),
+        ("tokenizer_decode_args", {"skip_special_tokens": True}),
+    ],
+)
+def test_arguments_that_are_for_a_model_are_refused(server: FakeServer, name: str, value: object) -> None:
+    arguments: dict[str, Any] = {name: value}
+    with pytest.raises(ConfigurationError, match=f"^`{name}` has no effect with `engine`"):
+        make_tuner(server, **arguments)
+
+
+def test_an_empty_prompt_is_refused(server: FakeServer) -> None:
+    with pytest.raises(TaskError, match="the prompt of row 1 has no tokens: ''"):
+        make_tuner(server, dataset=[{"question": q, "answer": "a"} for q in ("x", "", *"abcd")])
+
+
+def test_a_model_still_needs_its_tokenizer() -> None:
+    with pytest.raises(ConfigurationError, match="pass the model's tokenizer"):
+        Tuner(
+            model=tiny_model(),
+            dataset=ROWS,
+            scorer=scorer,
+            prompt_template="{question}",
+            column_mapping={"input_cols": ["question"], "eval_cols": ["answer"]},
+        )
+
+
+# Study files.
+
+STUDY = """
+[study]
+n_trials = 4
+rungs = 4
+
+[engine]
+kind = "openai"
+base_url = "{url}"
+server = "vllm"
+api_key_env = "TEST_KEY"
+max_concurrency = 4
+timeout_s = 30
+max_retries = 2
+
+[data]
+path = "demo"
+input_cols = ["start"]
+eval_cols = ["members", "count"]
+prompt_template = "{{start}}"
+search_size = 8
+
+[metric]
+name = "distinct_items"
+column = "members"
+
+[space]
+temperature = {{ low = 0.3, high = 2.0 }}
+top_k = {{ choices = [3, 9] }}
+max_new_tokens = 8
+"""
+
+
+def test_a_study_file_may_name_a_server(
+    server: FakeServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TEST_KEY", "sk-geheim")
+    server.key = "sk-geheim"
+    path = tmp_path / "x.toml"
+    path.write_text(STUDY.format(url=server.base_url), encoding="utf-8")
+    assert main(["doctor", str(path)]) == 0
+    assert "kept" in capsys.readouterr().out
+    assert main(["run", str(path), "--quiet"]) == 0
+    assert "tiny" in (tmp_path / "x.log").read_text(encoding="utf-8")
+    for written in tmp_path.rglob("*.*"):
+        assert written.is_dir() or b"geheim" not in written.read_bytes()
+    out = capsys.readouterr()
+    assert "geheim" not in out.out + out.err
+    assert main(["fsck", str(tmp_path / "x.db")]) == 0
+    monkeypatch.delenv("TEST_KEY")
+    assert main(["run", str(path), "--quiet"]) != 0
+    assert "no such environment variable is set" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('kind = "openai"', 'kind = "grpc"', "unknown kind of engine `grpc`: known are openai"),
+        ("max_concurrency = 4", "max_concurrency = 0", "`max_concurrency` in [engine] must be >= 1, got 0"),
+        ("max_retries = 2", "max_retries = -1", "`max_retries` in [engine] must be >= 0, got -1"),
+        ("timeout_s = 30", "api_key = 'sk-x'", "unknown key in [engine] `api_key`: did you mean `api_key_env`?"),
+        ("[data]", '[model]\nname = "demo"\n[data]', "[model] has no effect with [engine], as a server generates"),
+    ],
+)
+def test_wrong_keys_are_refused(old: str, new: str, message: str) -> None:
+    text = STUDY.format(url="http://localhost:1/v1").replace(old, new, 1)
+    with pytest.raises(ConfigurationError) as refusal:
+        StudyFile.parse(text, name="x", directory=Path())
+    assert str(refusal.value).startswith(message)
+
+
+def test_wrong_servers_are_refused_when_the_tuner_is_built(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = STUDY.format(url="http://localhost:1/v1").replace('server = "vllm"', 'server = "vlm"')
+    with pytest.raises(ConfigurationError, match="unknown server `vlm`: did you mean `vllm`"):
+        build_tuner(StudyFile.parse(text, name="x", directory=Path()))
+
+
+def test_the_modules_need_no_model_libraries() -> None:
+    folder = Path(sys.modules["llmsearch_optuna.engine.http"].__file__ or "").parent
+    sources = "".join(path.read_text(encoding="utf-8") for path in folder.glob("*.py"))
+    assert "import torch" not in sources
+    assert "transformers import" not in sources

@@ -1,0 +1,321 @@
+import dataclasses
+import math
+from collections.abc import Sequence
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+from torch import Tensor
+from transformers import (
+    EncoderRepetitionPenaltyLogitsProcessor,
+    LogitsProcessorList,
+    NoRepeatNGramLogitsProcessor,
+    RepetitionPenaltyLogitsProcessor,
+)
+
+from llmsearch_optuna.engine.sampling import SamplingRows, draw, filtered_logits, penalise, sample
+from llmsearch_optuna.errors import LogitsError
+from llmsearch_optuna.space.params import GenerationParams
+
+MIXED = [
+    GenerationParams(),
+    GenerationParams(temperature=1.0, generation_seed=1),
+    GenerationParams(temperature=0.3, generation_seed=2),
+    GenerationParams(temperature=0.7, top_k=5, generation_seed=3),
+    GenerationParams(top_p=0.9, generation_seed=4),
+    GenerationParams(temperature=2.0, top_p=0.95, generation_seed=5),
+    GenerationParams(min_p=0.05, generation_seed=6),
+    GenerationParams(typical_p=0.9, tfs=0.95, generation_seed=7),
+    GenerationParams(eta_cutoff=3e-4, generation_seed=8),
+    GenerationParams(epsilon_cutoff=1e-3, top_a=0.1, generation_seed=9),
+    GenerationParams(tfs=0.97, temperature=1.2, generation_seed=10),
+    GenerationParams(top_a=0.3, generation_seed=2**32 - 1),
+]
+"""Greedy, uncut, decided by few candidates, and not."""
+
+
+def logits_like_a_models(rows: int, vocab: int) -> Tensor:
+    """Falling with the logarithm of the rank."""
+    noise = torch.rand(rows, vocab, generator=torch.Generator().manual_seed(rows * vocab))
+    return 10.0 - 1.5 * torch.log1p(noise.argsort(-1)) + noise / 100
+
+
+def steps_of(rows: int, device: torch.device | str = "cpu", start: int = 0) -> Tensor:
+    return torch.arange(start, start + rows, device=device)
+
+
+def repeated(params: GenerationParams, count: int, device: torch.device | str) -> SamplingRows:
+    """The same row `count` times, with seeds 0, 1, 2, ..."""
+    rows = SamplingRows.build([params], [77], device).select([0] * count)
+    return dataclasses.replace(rows, seeds=torch.arange(count, device=device))
+
+
+def test_a_row_draws_the_same_token_in_any_batch(device: torch.device) -> None:
+    count, vocab = len(MIXED), 49_152
+    logits, steps = logits_like_a_models(count, vocab).to(device), steps_of(count, device)
+    rows = SamplingRows.build(MIXED, list(range(count)), device)
+    tokens = sample(logits, rows, steps)
+    assert tokens.dtype == torch.int64
+    for row in range(count):
+        part = slice(row, row + 1)
+        assert sample(logits[part].clone(), rows.select([row]), steps[part])[0] == tokens[row]
+    order = torch.randperm(count, generator=torch.Generator().manual_seed(0)).to(device)
+    assert torch.equal(sample(logits[order], rows.select(order), steps[order]), tokens[order])
+    twice = torch.cat([order, order])
+    assert torch.equal(sample(logits[twice], rows.select(twice), steps[twice]), tokens[twice])
+
+
+@given(st.integers(1, 40), st.integers(1, 300), st.integers(0, 10**6))
+@settings(deadline=None, max_examples=100)
+def test_the_width_never_changes_a_token(width: int, vocab: int, step: int) -> None:
+    logits = logits_like_a_models(len(MIXED), vocab)
+    rows = SamplingRows.build(MIXED, [step] * len(MIXED))
+    steps = steps_of(len(MIXED), start=step)
+    assert torch.equal(sample(logits, rows, steps, width=width), sample(logits, rows, steps, width=vocab))
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        GenerationParams(temperature=1.5),
+        GenerationParams(temperature=0.5, top_p=0.8),
+        GenerationParams(typical_p=0.7),
+        GenerationParams(top_k=10, tfs=0.9, top_a=0.01),
+    ],
+)
+def test_frequencies_are_the_filtered_distribution(params: GenerationParams, device: torch.device) -> None:
+    draws, vocab = 20_000, 40
+    logits = torch.randn(1, vocab, generator=torch.Generator().manual_seed(5)).to(device)
+    rows = repeated(params, draws, device)
+    tokens = sample(logits.expand(draws, vocab), rows, torch.full((draws,), 3, device=device), width=16)
+    expected = filtered_logits(logits, rows.select([0]))[0].double().softmax(-1).cpu()
+    observed = torch.bincount(tokens.cpu(), minlength=vocab)
+    kept = expected > 0
+    assert observed[~kept].sum() == 0
+    assert kept.sum() > 1
+    assert stats.chisquare(observed[kept].numpy(), (expected[kept] * draws).numpy()).pvalue > 1e-3
+
+
+def test_frequencies_along_the_steps_are_the_distribution_too() -> None:
+    draws, vocab = 20_000, 40
+    logits = torch.randn(1, vocab, generator=torch.Generator().manual_seed(6))
+    rows = SamplingRows.build([GenerationParams(temperature=1.0)], [1]).select([0] * draws)
+    observed = torch.bincount(sample(logits.expand(draws, vocab), rows, steps_of(draws)), minlength=vocab)
+    expected = logits[0].double().softmax(-1) * draws
+    assert stats.chisquare(observed.numpy(), expected.numpy()).pvalue > 1e-3
+
+
+NEARLY_IDLE = st.fixed_dictionaries(
+    {},
+    optional={
+        "do_sample": st.booleans(),
+        "temperature": st.sampled_from([0.0, 1.0, 0.7]),
+        "top_n_sigma": st.just(2.0),
+        "top_h": st.sampled_from([0.5, 1.0]),
+        "top_k": st.sampled_from([0, 1, 4]),
+        "top_p": st.sampled_from([1.0, 0.8]),
+        "min_p": st.sampled_from([0.0, 0.1]),
+        "typical_p": st.sampled_from([1.0, 0.9]),
+        "epsilon_cutoff": st.sampled_from([0.0, 1e-3]),
+        "eta_cutoff": st.sampled_from([0.0, 1e-3]),
+        "tfs": st.sampled_from([1.0, 0.9]),
+        "top_a": st.sampled_from([0.0, 0.1]),
+        "mirostat_tau": st.just(2.0),
+        "mirostat_eta": st.sampled_from([0.1, 0.3]),
+        "repetition_penalty": st.sampled_from([1.0, 1.2]),
+        "encoder_repetition_penalty": st.sampled_from([1.0, 1.2]),
+        "no_repeat_ngram_size": st.sampled_from([0, 2]),
+        "generation_seed": st.integers(0, 2),
+    },
+)
+
+
+@given(NEARLY_IDLE, st.sampled_from([3, 40, 400]), st.integers(0, 10**6))
+@settings(deadline=None, max_examples=300)
+def test_the_canonical_form_draws_the_same_tokens(values: dict[str, float], vocab: int, seed: int) -> None:
+    params = GenerationParams.from_dict(values)
+    generator = torch.Generator().manual_seed(seed)
+    # Coarse logits, so that there are ties everywhere.
+    logits = (torch.randn(20, vocab, generator=generator) * 2).round()
+    context = torch.randint(vocab, (4,), generator=generator).tolist()
+    drawn = [
+        draw(
+            penalise(logits, [one] * 20, [context[:2]] * 20, [context] * 20),
+            SamplingRows.build([one] * 20, [seed] * 20),
+            steps_of(20),
+        )
+        for one in (params, params.canonical)
+    ]
+    assert torch.equal(drawn[0].tokens, drawn[1].tokens)
+    if not params.greedy:
+        assert torch.equal(drawn[0].surprises, drawn[1].surprises)
+
+
+@pytest.mark.parametrize("params", MIXED[1:])
+def test_noise_belongs_to_tokens(params: GenerationParams, device: torch.device) -> None:
+    # Removing any token but the chosen one leaves the choice alone, whichever path computes it.
+    count, vocab = 50, 60
+    logits = logits_like_a_models(1, vocab).to(device).expand(count, vocab)
+    rows, steps = repeated(params, count, device), steps_of(count, device)
+    free = repeated(GenerationParams(temperature=1.0), count, device)
+    tokens = sample(logits, rows, steps, width=8)
+    kept = filtered_logits(logits, rows)
+    assert torch.equal(sample(kept, free, steps), tokens)
+    for removed in range(vocab):
+        less = kept.index_fill(1, torch.tensor(removed, device=device), -torch.inf)
+        alive = less.isfinite().any(-1)
+        unaffected = torch.where(alive & (tokens != removed))[0]
+        redrawn = torch.where(alive & (tokens == removed))[0]
+        again = sample(less[unaffected], free.select(unaffected), steps[unaffected])
+        assert torch.equal(again, tokens[unaffected])
+        assert (sample(less[redrawn], free.select(redrawn), steps[redrawn]) != removed).all()
+    assert len(set(tokens.tolist())) > 1
+
+
+def test_greedy_rows_take_the_first_of_the_most_probable(device: torch.device) -> None:
+    logits = torch.tensor([[0.0, 3.0, 3.0, -math.inf], [-5.0, -5.0, -5.0, -5.0]], device=device)
+    rows = SamplingRows.build([GenerationParams(), GenerationParams(temperature=0.0, top_k=2)], [1, 2], device)
+    assert sample(logits, rows, steps_of(2, device)).tolist() == [1, 0]
+    assert filtered_logits(logits, rows).isfinite().nonzero().tolist() == [[0, 1], [1, 0]]
+
+
+@pytest.mark.parametrize("params", MIXED)
+@pytest.mark.parametrize("vocab", [1, 2, 3])
+def test_tiny_vocabularies(params: GenerationParams, vocab: int, device: torch.device) -> None:
+    logits = torch.linspace(1.0, 0.0, vocab, device=device)[None]
+    rows = SamplingRows.build([params], [0], device)
+    token = int(sample(logits, rows, steps_of(1, device)))
+    assert filtered_logits(logits, rows)[0, token] > -torch.inf
+
+
+def test_no_rows_draw_no_tokens(device: torch.device) -> None:
+    rows = SamplingRows.build([], [], device)
+    assert sample(torch.zeros(0, 10, device=device), rows, steps_of(0, device)).shape == (0,)
+    assert filtered_logits(torch.zeros(0, 10, device=device), rows).shape == (0, 10)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_half_precision_is_taken_as_float32(dtype: torch.dtype, device: torch.device) -> None:
+    logits = logits_like_a_models(len(MIXED), 1000).to(device, dtype)
+    rows, steps = SamplingRows.build(MIXED, [0] * len(MIXED), device), steps_of(len(MIXED), device)
+    assert torch.equal(sample(logits, rows, steps), sample(logits.float(), rows, steps))
+    assert filtered_logits(logits, rows).dtype == torch.float32
+
+
+@pytest.mark.parametrize("temperature", [1e-300, 1e-40, 1e-6, 1e300])
+@pytest.mark.parametrize("scale", [1e-30, 1.0, 65504.0, 3e38])
+def test_extreme_temperatures_and_logits(temperature: float, scale: float, device: torch.device) -> None:
+    logits = torch.tensor([[-1.0, 0.5, 1.0, 0.0, 1.0, -math.inf]], device=device) * scale
+    draws = 200
+    for cuts in ({}, {"top_p": 0.99}, {"typical_p": 0.99, "tfs": 0.99}):
+        rows = repeated(GenerationParams.from_dict({"temperature": temperature, **cuts}), draws, device)
+        tokens = set(sample(logits.expand(draws, 6), rows, steps_of(draws, device)).tolist())
+        assert 5 not in tokens
+        if scale / temperature > 1e4:
+            assert tokens == {2, 4}
+    assert not filtered_logits(logits, rows.select([0])).isnan().any()
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (math.nan, "row 3 of the logits holds NaN: .*float16.*bfloat16 or float32"),
+        (math.inf, r"row 3 of the logits holds \+inf: .*float16"),
+        (-math.inf, "row 3 of the logits has no finite value.*no_repeat_ngram_size"),
+    ],
+)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_logits_without_a_distribution_are_refused(
+    value: float, message: str, dtype: torch.dtype, device: torch.device
+) -> None:
+    logits = torch.zeros(5, 100, dtype=dtype, device=device)
+    logits[3, slice(None) if value == -math.inf else slice(41, 42)] = value
+    for params in MIXED:
+        rows = SamplingRows.build([GenerationParams()] * 3 + [params] * 2, [0] * 5, device)
+        with pytest.raises(LogitsError, match=message):
+            sample(logits, rows, steps_of(5, device))
+        with pytest.raises(LogitsError, match=message):
+            filtered_logits(logits, rows)
+        assert (sample(logits[[0, 4]], rows.select([0, 4]), steps_of(2, device)) >= 0).all()
+
+
+def test_logits_are_not_modified(device: torch.device) -> None:
+    logits = logits_like_a_models(len(MIXED), 600).to(device)
+    before = logits.clone()
+    rows = SamplingRows.build(MIXED, [0] * len(MIXED), device)
+    sample(logits, rows, steps_of(len(MIXED), device))
+    filtered_logits(logits, rows)
+    penalise(logits, [GenerationParams(repetition_penalty=2.0)] * len(MIXED), [[1]] * len(MIXED), [[2]] * len(MIXED))
+    assert torch.equal(logits, before)
+
+
+VOCAB = 12
+TOKENS = st.lists(st.integers(0, VOCAB - 1), max_size=30)
+PENALTY = st.none() | st.sampled_from([1.0, 0.5, 1.3, 10.0])
+
+
+def penalised_by_transformers(
+    logits: Tensor, params: GenerationParams, prompt: Sequence[int], context: Sequence[int]
+) -> Tensor:
+    chain = LogitsProcessorList()
+    prompt_ids = torch.LongTensor([prompt])
+    if params.encoder_repetition_penalty is not None:
+        chain.append(EncoderRepetitionPenaltyLogitsProcessor(params.encoder_repetition_penalty, prompt_ids))
+    if params.repetition_penalty is not None:
+        chain.append(RepetitionPenaltyLogitsProcessor(params.repetition_penalty))
+    if params.no_repeat_ngram_size:
+        chain.append(NoRepeatNGramLogitsProcessor(params.no_repeat_ngram_size))
+    result: Tensor = chain(torch.LongTensor([context]), logits[None])[0]
+    return result
+
+
+PENALTIES = st.builds(
+    GenerationParams,
+    encoder_repetition_penalty=PENALTY,
+    repetition_penalty=PENALTY,
+    no_repeat_ngram_size=st.none() | st.integers(0, 5),
+)
+
+
+@given(st.lists(st.tuples(PENALTIES, TOKENS, TOKENS), min_size=1, max_size=5), st.integers(0, 2**20))
+@settings(deadline=None, max_examples=200)
+def test_penalties_are_those_of_transformers(
+    batch: list[tuple[GenerationParams, list[int], list[int]]], seed: int
+) -> None:
+    params, prompts, contexts = (list(column) for column in zip(*batch, strict=True))
+    logits = torch.randn(len(batch), VOCAB, generator=torch.Generator().manual_seed(seed)).round(decimals=1) * 4
+    logits[0, seed % VOCAB] = -torch.inf
+    before = logits.clone()
+    ours = penalise(logits, params, prompts, contexts)
+    assert torch.equal(logits, before)
+    for row, (wanted, prompt, context) in enumerate(batch):
+        assert torch.equal(ours[row], penalised_by_transformers(logits[row], wanted, prompt, context))
+
+
+def test_penalties_leave_the_logits_alone_where_there_are_none(device: torch.device) -> None:
+    logits = torch.zeros(2, VOCAB, device=device)
+    none = [GenerationParams(), GenerationParams(repetition_penalty=1.0, no_repeat_ngram_size=0)]
+    assert penalise(logits, none, [[1], [2]], [[], [3]]) is logits
+    unused = [GenerationParams(repetition_penalty=2.0), GenerationParams(no_repeat_ngram_size=4)]
+    assert penalise(logits, unused, [[], [2]], [[], [3]]) is logits
+
+
+def test_penalties_ignore_ids_outside_the_vocabulary(device: torch.device) -> None:
+    logits = torch.ones(1, VOCAB, device=device)
+    params = [GenerationParams(repetition_penalty=2.0, encoder_repetition_penalty=4.0, no_repeat_ngram_size=1)]
+    assert penalise(logits, params, [[VOCAB, VOCAB + 7]], [[VOCAB]]) is logits
+    kept = penalise(logits, params, [[VOCAB, 3]], [[VOCAB, 3]])[0].isfinite()
+    assert kept.tolist() == [token != 3 for token in range(VOCAB)]
+
+
+def test_penalties_of_a_row_do_not_depend_on_the_batch(device: torch.device) -> None:
+    logits = logits_like_a_models(3, 100).to(device)
+    params = [GenerationParams(repetition_penalty=1.1 + row, encoder_repetition_penalty=0.7) for row in range(3)]
+    prompts, contexts = [[1, 2, 2], [3], [4, 5, 6, 7]], [[1, 2, 2, 8, 9], [3], [10]]
+    batch = penalise(logits, params, prompts, contexts)
+    for row in range(3):
+        part = slice(row, row + 1)
+        assert torch.equal(penalise(logits[part], params[part], prompts[part], contexts[part]), batch[part])
+    assert (batch != logits).any(-1).all()

@@ -1,0 +1,122 @@
+"""The start-up probe, and the engine that follows from it."""
+
+import logging
+from typing import Any
+
+import pytest
+import torch
+from engine_requests import all_requests
+from tiny_models import tiny_model, tiny_tokenizer
+from transformers import LlamaForCausalLM
+
+from llmsearch_optuna.engine.backend import Backend, model_backend
+from llmsearch_optuna.engine.base import Engine, Request
+from llmsearch_optuna.engine.generate.engine import GenerateEngine
+from llmsearch_optuna.engine.probes import probe
+from llmsearch_optuna.engine.routing import SplitEngine
+from llmsearch_optuna.engine.slots.engine import SlotEngine
+from llmsearch_optuna.engine.slots.model_runner import Forward
+
+
+@pytest.mark.parametrize("family", ["llama", "qwen3", "gpt2", "mistral", "gemma3", "phi3", "mixtral"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_attention_models_pass(family: str, dtype: torch.dtype, device: torch.device) -> None:
+    model: Any = tiny_model(family, device=device)
+    model.to(dtype)
+    passed, reason = probe(Forward(model))
+    assert passed, reason
+
+
+@pytest.mark.parametrize(
+    ("family", "reason"),
+    [("mamba", "it has layers of type linear_attention"), ("bloom", "a decode step in slots raised")],
+)
+def test_other_models_do_not_and_are_told_why(family: str, reason: str) -> None:
+    found = probe(Forward(tiny_model(family)))
+    assert not found.passed
+    assert found.reason.startswith(reason)
+
+
+class ForgetsPositions(LlamaForCausalLM):  # type: ignore[no-untyped-call]
+    """Takes `position_ids` and makes its own, as some custom models do: silently wrong in slots."""
+
+    def forward(self, *args: Any, position_ids: object = None, **kwargs: Any) -> Any:
+        return super().forward(*args, **kwargs)
+
+
+class ForgetsTheMask(LlamaForCausalLM):  # type: ignore[no-untyped-call]
+    """Sees all that the slot holds."""
+
+    def forward(self, *args: Any, attention_mask: object = None, **kwargs: Any) -> Any:
+        return super().forward(*args, **kwargs)
+
+
+@pytest.mark.parametrize("forgetful", [ForgetsPositions, ForgetsTheMask])
+def test_a_silently_wrong_model_does_not_pass(forgetful: type[LlamaForCausalLM]) -> None:
+    model: Any = tiny_model()
+    model.__class__ = forgetful
+    passed, reason = probe(Forward(model))
+    assert not passed
+    assert reason.startswith("logits differ")
+
+
+@pytest.mark.parametrize(
+    ("family", "engine", "told"),
+    [
+        ("llama", SlotEngine, "engine: 16 slots, which suit LlamaForCausalLM: logits differ"),
+        (
+            "mamba",
+            GenerateEngine,
+            "engine: plain model.generate, as slots do not suit MambaForCausalLM: it has layers of",
+        ),
+        ("t5", GenerateEngine, "engine: plain model.generate, as slots do not suit T5"),
+    ],
+)
+def test_the_log_says_which_engine_runs_and_why(
+    family: str, engine: type[Engine], told: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO, logger="llmsearch_optuna"):
+        backend = model_backend(tiny_model(family), tiny_tokenizer(), batch_size=16)
+    assert isinstance(backend.engine, SplitEngine)
+    assert isinstance(backend.engine.rows, engine)
+    assert caplog.messages[-1].startswith(told)
+
+
+@pytest.mark.parametrize(
+    ("family", "settings", "warned"),
+    [
+        ("bart", {}, []),
+        ("bart", {"min_length": 5, "bad_words_ids": [[7]]}, ["min_length = 5"]),
+        ("llama", {}, []),
+        ("llama", {"min_new_tokens": 2, "suppress_tokens": [7]}, ["min_new_tokens = 2"]),
+        ("llama", {"exponential_decay_length_penalty": [3, 1.1]}, ["exponential_decay_length_penalty = [3, 1.1]"]),
+        ("bloom", {"suppress_tokens": [7]}, []),
+    ],
+)
+def test_what_is_left_out_of_a_generation_config_is_told(
+    family: str, settings: dict[str, Any], warned: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    model: Any = tiny_model(family)
+    model.generation_config.update(**settings)
+    backend = model_backend(model, tiny_tokenizer(), batch_size=8)
+    assert [f"{name} = {value}" for name, value in backend.left_out.items()] == warned
+    assert [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING] == [
+        f"the model's generation config sets {one}, which is left out of all completions" for one in warned
+    ]
+
+
+def test_what_only_generate_sees_to_is_left_to_it() -> None:
+    model: Any = tiny_model()
+    request = all_requests()[0]
+    banned = list(dict.fromkeys(engine_tokens(model_backend(model, tiny_tokenizer(), batch_size=8), request)))
+    model.generation_config.suppress_tokens = banned
+    backend = model_backend(model, tiny_tokenizer(), batch_size=8)
+    assert backend.path == (
+        "plain model.generate, as slots do not suit LlamaForCausalLM: its generation config sets suppress_tokens"
+    )
+    assert not set(engine_tokens(backend, request)) & set(banned)
+
+
+def engine_tokens(backend: Backend, request: Request) -> tuple[int, ...]:
+    (completion,) = backend.engine.generate([request])
+    return completion.token_ids

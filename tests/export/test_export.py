@@ -1,0 +1,351 @@
+"""Exports say in other systems' words what a trial generated with, and what those words do not say."""
+
+import json
+import os
+import runpy
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from tiny_models import tiny_model, tiny_tokenizer
+from tiny_studies import make_tuner, search
+from transformers import GenerationConfig, LogitsProcessorList
+
+from llmsearch_optuna.cli import main
+from llmsearch_optuna.engine.sampling import SamplingRows, filtered_logits, penalise
+from llmsearch_optuna.errors import StorageError
+from llmsearch_optuna.export import TARGETS, Exported, to_hf, to_llamacpp, to_openai, to_vllm, trace, write_hf
+from llmsearch_optuna.space.params import BEAM_PARAMETERS, PARAMETER_TYPES, TRUNCATIONS, GenerationParams
+from llmsearch_optuna.storage import CompletionStore, open_storage
+from llmsearch_optuna.study.attributes import STUDY_FILE, VERDICT
+from llmsearch_optuna.study.study import open_study, study_key
+from llmsearch_optuna.study.trials import trial_params
+from llmsearch_optuna.verdict.verdict import Verdict
+
+GREEDY = GenerationParams(do_sample=False, temperature=0.7, top_k=5, tfs=0.9, generation_seed=3, max_new_tokens=9)
+PLAIN = GenerationParams(temperature=0.7, top_k=40, top_p=0.9, min_p=0.05, repetition_penalty=1.1, generation_seed=3)
+RICH = GenerationParams(
+    temperature=0.7,
+    typical_p=0.9,
+    epsilon_cutoff=0.01,
+    eta_cutoff=0.02,
+    tfs=0.95,
+    top_a=0.2,
+    encoder_repetition_penalty=1.2,
+    no_repeat_ngram_size=3,
+    generation_seed=3,
+)
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("exported") / "x.db"
+    tuner = make_tuner(holdout_size=4, stop=["zz\n", "'q\""])
+    tuner.confirm(search(tuner, path, 5), seeds=1, show_progress=False)
+    return path
+
+
+def told(exported: Exported) -> set[str]:
+    """The names that warnings are about."""
+    return {name for warning in exported.warnings for name in warning.partition(":")[0].partition("=")[0].split(", ")}
+
+
+class TestHuggingFace:
+    @pytest.mark.parametrize("params", [GREEDY, PLAIN, RICH], ids=["greedy", "plain", "rich"])
+    def test_what_it_has_means_the_same(self, params: GenerationParams) -> None:
+        """Its own logits processors keep the tokens that our sampler keeps, with the same probabilities."""
+        values = to_hf(params).values
+        plain: Any = tiny_model()
+        config: Any = GenerationConfig
+        prepared, _ = plain._prepare_generation_config(config(**values))
+        prompt = torch.tensor([[5, 6, 7, 5]])
+        plain._prepare_special_tokens(prepared, device=prompt.device)
+        processors: LogitsProcessorList = plain._get_logits_processor(
+            prepared, input_ids_seq_length=4, encoder_input_ids=prompt, prefix_allowed_tokens_fn=None
+        )
+        with torch.no_grad():
+            logits = plain(prompt).logits[:, -1].float()
+        theirs: Any = processors
+        scores = theirs(prompt, logits.clone())
+        ours = GenerationParams.from_dict({**params.to_dict(), "tfs": None, "top_a": None})
+        expected = our_scores(logits, prompt.tolist()[0], ours)
+        if params.greedy:
+            assert scores.argmax() == expected.argmax()
+        else:
+            torch.testing.assert_close(scores.softmax(-1), expected.softmax(-1))
+            assert (expected.isfinite().sum() < 300) == any(getattr(ours, name) for name in TRUNCATIONS)
+
+    def test_nothing_is_left_to_the_models_own_config(self) -> None:
+        """`generate` fills what is unset from it, and `top_k` with 50."""
+        plain: Any = tiny_model()
+        plain.generation_config.update(do_sample=True, temperature=0.2, top_k=9, top_p=0.3, min_p=0.4, typical_p=0.5)
+        config: Any = GenerationConfig
+        prepared, _ = plain._prepare_generation_config(config(**to_hf(GenerationParams(temperature=0.7)).values))
+        assert (prepared.temperature, prepared.top_k, prepared.top_p, prepared.min_p) == (0.7, 0, 1.0, 0.0)
+        assert prepared.typical_p == 1.0
+
+    def test_warnings(self) -> None:
+        assert to_hf(GREEDY).warnings == ()
+        assert told(to_hf(PLAIN)) == {"generation_seed"}
+        assert told(to_hf(RICH, ["x"])) == {"tfs", "top_a", "generation_seed", "stop"}
+
+
+def our_scores(logits: torch.Tensor, prompt: list[int], params: GenerationParams) -> torch.Tensor:
+    rows = SamplingRows.build([params], [0])
+    return filtered_logits(penalise(logits, [params], [prompt], [prompt]), rows)
+
+
+class TestVllm:
+    def test_values(self) -> None:
+        assert to_vllm(PLAIN, ["a"]).values == {
+            "temperature": 0.7,
+            "top_p": 0.9,
+            "top_k": 40,
+            "min_p": 0.05,
+            "repetition_penalty": 1.1,
+            "presence_penalty": 0.0,
+            "frequency_penalty": 0.0,
+            "max_tokens": 128,
+            "seed": 3,
+            "stop": ["a"],
+        }
+
+    def test_greedy_is_temperature_0_and_unset_is_off(self) -> None:
+        found = to_vllm(GREEDY)
+        assert found.warnings == ()
+        assert found.values["temperature"] == 0.0
+        assert (found.values["top_k"], found.values["top_p"], found.values["min_p"]) == (-1, 1.0, 0.0)
+        assert "seed" not in found.values
+
+    def test_warnings(self) -> None:
+        assert told(to_vllm(PLAIN)) == {"generation_seed", "min_p"}
+        names = {*RICH.to_dict()} - {"temperature", "max_new_tokens"}
+        assert told(to_vllm(RICH)) == names
+
+    def test_beams_are_told_of(self) -> None:
+        assert told(to_vllm(GenerationParams(num_beams=3, length_penalty=2.0))) == {"num_beams", "length_penalty"}
+        assert to_hf(GenerationParams(num_beams=3, length_penalty=2.0)).values["num_beams"] == 3
+
+
+class TestLlamaCpp:
+    def test_values(self) -> None:
+        found = to_llamacpp(PLAIN).values
+        assert found["request"]["samplers"] == ["penalties", "temperature", "top_k", "top_p", "min_p"]
+        assert found["request"]["repeat_penalty"] == 1.1
+        assert found["request"]["repeat_last_n"] == -1
+        assert found["request"]["n_predict"] == 128
+        words = found["arguments"]
+        pairs = dict(zip(words[::2], words[1::2], strict=True))
+        assert pairs == {
+            "--temp": "0.7",
+            "--top-k": "40",
+            "--top-p": "0.9",
+            "--min-p": "0.05",
+            "--typical": "1.0",
+            "--repeat-penalty": "1.1",
+            "--repeat-last-n": "-1",
+            "--samplers": "penalties;temperature;top_k;top_p;min_p",
+            "--n-predict": "128",
+            "--seed": "3",
+        }
+
+    def test_its_defaults_are_switched_off(self) -> None:
+        request = to_llamacpp(GenerationParams(temperature=1.0)).values["request"]
+        assert (request["top_k"], request["top_p"], request["min_p"], request["typical_p"]) == (0, 1.0, 0.0, 1.0)
+        assert request["samplers"] == ["penalties", "temperature"]
+        assert to_llamacpp(GREEDY).values["request"]["temperature"] == 0.0
+
+    def test_warnings(self) -> None:
+        assert told(to_llamacpp(PLAIN)) == {"generation_seed"}
+        names = {*RICH.to_dict()} - {"temperature", "max_new_tokens", "typical_p"}
+        assert told(to_llamacpp(RICH, ["x"])) == {*names, "stop"}
+
+
+class TestOpenAI:
+    def test_values_and_warnings(self) -> None:
+        found = to_openai(PLAIN, list("abcdef"))
+        assert found.values == {
+            "temperature": 0.7,
+            "top_p": 0.9,
+            "presence_penalty": 0.0,
+            "frequency_penalty": 0.0,
+            "max_completion_tokens": 128,
+            "seed": 3,
+            "stop": ["a", "b", "c", "d"],
+        }
+        assert told(found) == {"generation_seed", "top_k", "min_p", "repetition_penalty", "stop"}
+        assert 'stop=["e", "f"]' in found.warnings[-1]
+
+    def test_it_gets_no_hotter_than_2(self) -> None:
+        found = to_openai(GenerationParams(temperature=2.5))
+        assert found.values["temperature"] == 2.0
+        assert "temperature" in told(found)
+
+
+ON = {
+    bool: st.just(True),
+    int: st.integers(1, 50),
+    float: st.floats(0.05, 0.95),
+}
+
+
+@given(st.sampled_from(sorted(TARGETS)), st.data())
+def test_no_parameter_is_dropped_in_silence(target: str, data: st.DataObject) -> None:
+    """Every parameter that makes a difference changes the values, or is warned of where it is on."""
+    names = sorted({*PARAMETER_TYPES} - {"do_sample", "max_new_tokens", "temperature", "mirostat_eta"})
+    name = data.draw(st.sampled_from(names))
+    value = data.draw(ON[PARAMETER_TYPES[name]])
+    make = TARGETS[target][1]
+    base = {"temperature": 0.5, "generation_seed": 0} | ({"num_beams": 2} if name in BEAM_PARAMETERS else {})
+    before, after = GenerationParams.from_dict(base), GenerationParams.from_dict({**base, name: value})
+    assume(before.canonical != after.canonical)
+    without, found = make(before, ()), make(after, ())
+    assert found.values != without.values or name in told(found) | told(without)
+    assert all("\n" not in warning for warning in found.warnings)
+    json.dumps(found.values)
+
+
+class TestProvenance:
+    def test_it_tells_whence_the_parameters_are(self, database: Path) -> None:
+        study, _ = open_study(f"sqlite:///{database}")
+        found = trace(study)
+        assert (found.study, found.trial) == ("llmsearch", study.best_trial.number)
+        assert found.params == trial_params(study.best_trial)
+        assert (found.score, found.samples, found.state) == (study.best_value, 12, "complete")
+        assert found.stop == ("zz\n", "'q\"")
+        assert found.verdict == Verdict.from_dict(study.user_attrs[VERDICT]).sentence
+        assert found.fingerprint["splits"] == "12 search, 4 hold-out"
+        assert found.versions["llmsearch_optuna"]
+        json.dumps(found.to_dict())
+        assert trace(study, 1).params == trial_params(study.trials[1])
+        with pytest.raises(StorageError, match="has no trial 99"):
+            trace(study, 99)
+
+    def test_a_verdict_on_other_finalists_is_not_told(self, tmp_path: Path) -> None:
+        tuner, path = make_tuner(holdout_size=4), tmp_path / "x.db"
+        study = search(tuner, path, 3)
+        tuner.confirm(study, seeds=1, show_progress=False)
+        assert trace(study).verdict is not None
+        assert trace(search(tuner, path, 6)).verdict is None
+
+    def test_a_study_on_a_server_names_its_model(self, tmp_path: Path) -> None:
+        text = "[engine]\nkind = 'openai'\nbase_url = 'http://localhost/v1'\n{}[data]\npath = 'rows.jsonl'\n"
+        for name, line in (("told", "model = 'served'\n"), ("not told", "")):
+            kept = {STUDY_FILE: {"text": text.format(line), "directory": "."}}
+            study = search(make_tuner(), tmp_path / "x.db", 2, study_name=name, user_attrs=kept)
+            found = trace(study)
+            assert found.model == ("served" if line else found.fingerprint["model"])
+            assert found.data == "rows.jsonl"
+
+
+class TestDirectory:
+    def test_generation_config_loads_it(self, database: Path, tmp_path: Path) -> None:
+        study, _ = open_study(f"sqlite:///{database}")
+        exported = write_hf(trace(study, 2), tmp_path / "out")
+        config: Any = GenerationConfig.from_pretrained(tmp_path / "out")
+        params = trial_params(study.trials[2])
+        assert (config.do_sample, config.temperature, config.top_k) == (True, params.temperature, params.top_k)
+        assert {name: getattr(config, name) for name in exported.values} == exported.values
+        exact: Any = GenerationConfig.from_pretrained(tmp_path / "out" / "exact")
+        assert (exact.do_sample, exact.max_new_tokens, exact.repetition_penalty) == (False, 4, 1.0)
+        about = json.loads((tmp_path / "out" / "llmsearch_optuna.json").read_text())
+        assert GenerationParams.from_dict(about["params"]) == params
+        assert about["provenance"]["trial"] == 2
+
+    def test_its_program_writes_the_studys_completions(
+        self, database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        study, storage = open_study(f"sqlite:///{database}")
+        for part in (tiny_model(), tiny_tokenizer()):
+            part.save_pretrained(tmp_path / "model")
+        write_hf(trace(study, 2), tmp_path / "out")
+        samples = CompletionStore(storage).load_samples(study_key(study))
+        stored = CompletionStore(storage).load(study_key(study), 2)
+        prompts = [sample.prompt for sample in samples][: len(stored)]
+
+        def output(*options: str) -> str:
+            monkeypatch.setattr(sys, "argv", ["snippet.py", str(tmp_path / "model"), *prompts, *options])
+            capsys.readouterr()
+            runpy.run_path(str(tmp_path / "out" / "snippet.py"))
+            return capsys.readouterr().out
+
+        decode: Any = tiny_tokenizer().decode
+        expected = "".join(decode(one.token_ids, skip_special_tokens=True) + "\n" for one in stored)
+        assert output("--exact") == expected
+        assert output() != expected
+
+    def test_a_place_that_cannot_be_written(self, database: Path, tmp_path: Path) -> None:
+        (tmp_path / "file").touch()
+        study, _ = open_study(f"sqlite:///{database}")
+        with pytest.raises(StorageError, match=r"file/generation_config.json cannot be written: "):
+            write_hf(trace(study), tmp_path / "file")
+
+
+class TestCommand:
+    @pytest.mark.parametrize("target", TARGETS)
+    def test_it_prints_json_and_warns_on_standard_error(
+        self, target: str, database: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert main(["export", str(database), "--to", target, "--trial", "2"]) == 0
+        captured = capsys.readouterr()
+        found = json.loads(captured.out)
+        assert found[TARGETS[target][0]]
+        assert found["provenance"]["verdict"]
+        assert captured.err.splitlines() == [f"llmsearch-optuna: {warning}" for warning in found["warnings"]]
+        assert bool(captured.err) == (target != "json")
+
+    @pytest.mark.parametrize("target", ["hf", "vllm"])
+    def test_it_writes_where_it_is_told(
+        self, target: str, database: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert main(["export", str(database), "--to", target, "-o", str(tmp_path / "out")]) == 0
+        assert capsys.readouterr().out == ""
+        path = tmp_path / "out" / "llmsearch_optuna.json" if target == "hf" else tmp_path / "out"
+        assert json.loads(path.read_text())["provenance"]["study"] == "llmsearch"
+
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            (["nowhere.db", "--to", "hf"], "there is no database nowhere.db"),
+            (["{database}", "--to", "hf", "--trial", "99"], "has no trial 99"),
+            (["{database}", "--to", "hf", "--study", "other"], "unknown study"),
+        ],
+    )
+    def test_what_is_wrong_is_told_in_a_line(
+        self, arguments: Sequence[str], message: str, database: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert main(["export", *(word.format(database=database) for word in arguments)]) == 1
+        (line,) = capsys.readouterr().err.splitlines()
+        assert message in line
+
+    def test_it_needs_no_torch(self, database: Path) -> None:
+        script = (
+            "import sys; from llmsearch_optuna.cli import main; "
+            "assert main(['export', sys.argv[1], '--to', 'vllm']) == 0; assert 'torch' not in sys.modules"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", script, str(database)], capture_output=True, text=True, env=os.environ, check=False
+        )
+        assert done.returncode == 0, done.stderr
+
+
+def contents(path: Path) -> list[str]:
+    # Not the file's bytes: whoever closes it last moves into it what was written beside it.
+    with closing(sqlite3.connect(path)) as connection:
+        return list(connection.iterdump())
+
+
+def test_storage_is_only_read(database: Path) -> None:
+    before = contents(database)
+    for target in TARGETS:
+        assert main(["export", str(database), "--to", target]) == 0
+    assert contents(database) == before
+    open_storage(f"sqlite:///{database}")

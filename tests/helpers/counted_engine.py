@@ -1,0 +1,21 @@
+"""An engine that counts what is asked of it."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from llmsearch_optuna.engine.base import Completion, Request
+
+
+class Counted:
+    """An engine that counts what it is asked for, around the real one."""
+
+    def __init__(self, engine: Any) -> None:
+        self.engine = engine
+        self.asked: list[Request] = []
+        self.tokens = 0
+
+    def generate(self, requests: Sequence[Request], on_tokens: Any = None, upcoming: Any = ()) -> list[Completion]:
+        self.asked += requests
+        completions: list[Completion] = self.engine.generate(requests, on_tokens, upcoming)
+        self.tokens += sum(len(one.token_ids) for one in completions)
+        return completions

@@ -1,0 +1,46 @@
+"""Requests for the engines' tests, and a device that is short of memory."""
+
+import itertools
+from typing import Any
+
+import torch
+from tiny_models import TEXT, tiny_tokenizer
+from transformers import PreTrainedModel
+
+from llmsearch_optuna.engine.base import Request, Stopping
+from llmsearch_optuna.space.params import GenerationParams
+
+PARAMS = [
+    GenerationParams(max_new_tokens=6),
+    GenerationParams(temperature=1.0, max_new_tokens=8, generation_seed=3),
+    GenerationParams(temperature=0.8, top_p=0.9, tfs=0.95, top_a=0.2, max_new_tokens=7),
+    GenerationParams(temperature=1.2, top_k=20, typical_p=0.9, max_new_tokens=8),
+    GenerationParams(repetition_penalty=1.3, no_repeat_ngram_size=2, max_new_tokens=8),
+    GenerationParams(temperature=1.3, mirostat_tau=2.5, mirostat_eta=0.4, max_new_tokens=8),
+    GenerationParams(temperature=1.5, top_n_sigma=1.2, top_h=0.8, max_new_tokens=6),
+    GenerationParams(temperature=1.0, min_p=0.05, encoder_repetition_penalty=1.2, max_new_tokens=5),
+]
+
+
+def request(text: str, params: GenerationParams, **stopping: Any) -> Request:
+    ids = tuple(tiny_tokenizer()(text)["input_ids"])
+    return Request(prompt=text, prompt_ids=ids, params=params, stopping=Stopping(**stopping))
+
+
+def all_requests() -> list[Request]:
+    return [request(text, params, eos_token_ids=(2,)) for text, params in itertools.product(TEXT, PARAMS)]
+
+
+class LimitedMemory:
+    """A device that holds so many rows: a forward hook on a real model."""
+
+    def __init__(self, model: PreTrainedModel, rows: int, error: type[Exception] = torch.OutOfMemoryError) -> None:
+        self.largest_served = 0
+
+        def check(module: torch.nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+            size = kwargs["input_ids"].shape[0]
+            if size > rows:
+                raise error("DefaultCPUAllocator: can't allocate memory: you tried to allocate 1 bytes")
+            self.largest_served = max(self.largest_served, size)
+
+        torch.nn.Module.register_forward_pre_hook(model, check, with_kwargs=True)

@@ -1,0 +1,42 @@
+"""Studies made by hand, trial by trial."""
+
+from collections.abc import Callable
+from typing import Any
+
+import optuna
+import pytest
+from optuna.storages import RDBStorage
+from optuna.trial import TrialState
+
+from llmsearch_optuna.errors import LlmsearchError
+from llmsearch_optuna.space.params import GenerationParams
+from llmsearch_optuna.study.attributes import PARAMS
+from llmsearch_optuna.study.study import create_study
+
+FINGERPRINT = {"model": "llama#1", "space": "SearchSpace(top_p=1.0)", "seed": "42"}
+
+
+SAMPLED = GenerationParams(temperature=0.5, generation_seed=1)
+
+
+def create(storage: RDBStorage, name: str, **changes: Any) -> optuna.Study:
+    return create_study(name, storage, **{"greater_is_better": True, "fingerprint": FINGERPRINT, **changes})
+
+
+def refused(kind: type[LlmsearchError], attempt: Callable[[], object]) -> str:
+    with pytest.raises(kind) as refusal:
+        attempt()
+    text = str(refusal.value)
+    assert len(text.splitlines()) == 1
+    return text
+
+
+def finish(study: optuna.Study, value: float | None, **attributes: Any) -> int:
+    """Runs one trial; pruned without a value."""
+    trial = study.ask()
+    for key, attribute in attributes.items():
+        trial.set_user_attr(key, attribute)
+    if PARAMS not in attributes:
+        trial.set_user_attr(PARAMS, GenerationParams().to_json())
+    study.tell(trial, value, state=TrialState.PRUNED if value is None else TrialState.COMPLETE)
+    return trial.number

@@ -1,0 +1,84 @@
+import pytest
+from hand_made_studies import SAMPLED, create, finish
+from optuna.storages import RDBStorage
+from optuna.trial import TrialState
+
+from llmsearch_optuna import Float, SearchSpace
+from llmsearch_optuna.errors import ModelError
+from llmsearch_optuna.search.baselines import InitialTrial, baseline_points, enqueue, preset_points
+from llmsearch_optuna.space.params import GenerationParams
+from llmsearch_optuna.storage import open_storage
+from llmsearch_optuna.study.attributes import BASELINE, FIXED_PARAMS
+
+SPACE = SearchSpace(temperature=Float(0.1, 1.5), generation_seed=3, max_new_tokens=16)
+
+
+@pytest.fixture(scope="module")
+def storage() -> RDBStorage:
+    """One in memory for all tests; they name their own studies."""
+    return open_storage(None)
+
+
+def test_baselines_have_the_spaces_length_limit_and_seed() -> None:
+    def default_params(max_new_tokens: int, generation_seed: int) -> GenerationParams:
+        return GenerationParams(temperature=0.6, max_new_tokens=max_new_tokens, generation_seed=generation_seed)
+
+    assert baseline_points(SPACE, default_params) == [
+        InitialTrial(GenerationParams(temperature=0.6, max_new_tokens=16, generation_seed=3), None, "model default"),
+        InitialTrial(GenerationParams(do_sample=False, max_new_tokens=16, generation_seed=3), None, "greedy"),
+    ]
+
+
+def test_greedy_is_the_only_baseline_where_the_models_own_is_not_known(caplog: pytest.LogCaptureFixture) -> None:
+    def unusable(max_new_tokens: int, generation_seed: int) -> GenerationParams:
+        raise ModelError(f"it asks for something else: {max_new_tokens}, {generation_seed}")
+
+    assert [point.baseline for point in baseline_points(SPACE, None)] == ["greedy"]
+    assert [point.baseline for point in baseline_points(SPACE, unusable)] == ["greedy"]
+    assert caplog.messages == ["no baseline with the model's own parameters: it asks for something else: 16, 3"]
+
+
+def test_presets_are_points_of_the_space_where_they_lie_in_it() -> None:
+    inside = {"temperature": 0.5, "generation_seed": 3, "max_new_tokens": 16}
+    outside = GenerationParams(temperature=0.5, top_k=5, max_new_tokens=16)
+    assert preset_points(SPACE, [inside, outside]) == [
+        InitialTrial(GenerationParams.from_dict(inside), {"temperature": 0.5}, None),
+        InitialTrial(outside, None, None),
+    ]
+
+
+GREEDY = GenerationParams(do_sample=False)
+
+
+def test_first_points_are_queued_once_and_in_order(storage: RDBStorage) -> None:
+    study = create(storage, "queue")
+    points = [
+        InitialTrial(GREEDY, None, "greedy"),
+        InitialTrial(SAMPLED, {"temperature": 0.5, "generation_seed": 1}, None),
+        InitialTrial(SAMPLED, {"temperature": 0.5, "generation_seed": 1}, None),
+        InitialTrial(GREEDY, None, None),
+        InitialTrial(GenerationParams(), {}, None),
+    ]
+    enqueue(study, points)
+    enqueue(study, points)
+    finish(study, 0.5)
+    enqueue(create(storage, "queue"), points)
+    trials = study.get_trials()
+    assert [trial.state for trial in trials] == [TrialState.COMPLETE, *[TrialState.WAITING] * 3]
+    assert [trial.user_attrs.get(BASELINE) for trial in trials] == ["greedy", None, None, None]
+    assert [trial.user_attrs.get(FIXED_PARAMS) for trial in trials] == [
+        GREEDY.to_json(),
+        None,
+        GREEDY.to_json(),
+        None,
+    ]
+    waiting = study.ask()
+    assert waiting.suggest_float("temperature", 0.0, 1.0) == 0.5
+    assert waiting.suggest_categorical("generation_seed", [0, 1]) == 1
+
+
+def test_a_later_run_adds_what_is_new(storage: RDBStorage) -> None:
+    study = create(storage, "more")
+    enqueue(study, [InitialTrial(GREEDY, None, "greedy")])
+    enqueue(study, [InitialTrial(GREEDY, None, "greedy"), InitialTrial(GREEDY, None, "model default")])
+    assert [trial.user_attrs[BASELINE] for trial in study.trials] == ["greedy", "model default"]

@@ -1,0 +1,97 @@
+"""When a search gives up."""
+
+from typing import Any, Literal
+
+import optuna
+import pytest
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from llmsearch_optuna.errors import ConfigurationError
+from llmsearch_optuna.search.limits import Limits, reason_to_stop, trials_in_vain
+from llmsearch_optuna.study.attributes import BASELINE
+
+optuna.logging.set_verbosity(optuna.logging.ERROR)
+
+
+def complete(value: float, **attributes: Any) -> FrozenTrial:
+    return create_trial(value=value, user_attrs=attributes)
+
+
+PRUNED = create_trial(state=TrialState.PRUNED)
+FAILED = create_trial(state=TrialState.FAIL)
+RUNNING = create_trial(state=TrialState.RUNNING)
+BASE = {BASELINE: "greedy"}
+
+
+@pytest.mark.parametrize(
+    ("trials", "margin", "expected"),
+    [
+        ([], 0.0, 0),
+        ([complete(0.5)], 0.0, 0),
+        ([complete(0.5), PRUNED, complete(0.5), FAILED, RUNNING, complete(0.4)], 0.0, 3),
+        ([complete(0.5), PRUNED, complete(0.6), PRUNED], 0.0, 1),
+        ([complete(0.5), PRUNED, complete(0.6), PRUNED], 0.2, 3),
+        ([complete(0.5), complete(0.6), complete(0.75), PRUNED], 0.2, 1),  # small steps add up
+        ([PRUNED, complete(0.5, **BASE), complete(0.4, **BASE), PRUNED], 0.0, 1),
+    ],
+)
+def test_trials_in_vain(trials: list[FrozenTrial], margin: float, expected: int) -> None:
+    assert trials_in_vain(trials, maximize=True, margin=margin) == expected
+    for trial in trials:
+        if trial.value is not None:
+            trial.value = -trial.value
+    try:
+        assert trials_in_vain(trials, maximize=False, margin=margin) == expected
+    finally:
+        for trial in trials:
+            if trial.value is not None:
+                trial.value = -trial.value
+
+
+def study_of(*trials: FrozenTrial, direction: Literal["maximize", "minimize"] = "maximize") -> optuna.Study:
+    study = optuna.create_study(direction=direction)
+    study.add_trials(trials)
+    return study
+
+
+def reason(study: optuna.Study, limits: Limits) -> str | None:
+    return reason_to_stop(study.trials, limits, maximize=study.direction == StudyDirection.MAXIMIZE)
+
+
+def test_patience_ends() -> None:
+    study = study_of(complete(0.5), PRUNED, complete(0.4))
+    assert reason(study, Limits(n_trials=9, patience=2)) == "the last 2 trials did not beat the best one"
+    assert reason(study, Limits(n_trials=9, patience=3)) is None
+    assert reason(study, Limits(n_trials=9)) is None
+    study.add_trial(complete(0.51))
+    assert reason(study, Limits(n_trials=9, patience=2)) is None
+    found = reason(study, Limits(n_trials=9, patience=2, margin=0.02))
+    assert found == "the last 3 trials did not beat the best one by 0.02"
+
+
+def test_what_cannot_be_beaten_ends_it() -> None:
+    study = study_of(complete(0.97))
+    assert reason(study, Limits(n_trials=9, score_range=(0.0, 1.0))) is None
+    assert reason(study, Limits(n_trials=9, margin=0.1)) is None
+    found = reason(study, Limits(n_trials=9, score_range=(0.0, 1.0), margin=0.05))
+    assert found == "no trial can beat 0.97 by 0.05"
+    assert reason(study_of(complete(1.0)), Limits(n_trials=9, score_range=(0.0, 1.0))) is not None
+    errors = study_of(complete(1.0), complete(0.0), direction="minimize")
+    assert reason(errors, Limits(n_trials=9, score_range=(0.0, 1.0))) == "no trial can beat 0"
+    assert reason(study_of(PRUNED), Limits(n_trials=9, score_range=(0.0, 1.0))) is None
+
+
+@pytest.mark.parametrize(
+    ("limits", "message"),
+    [
+        ({"n_trials": 0}, "n_trials must be >= 1, got 0"),
+        ({"patience": 0}, "patience must be >= 1, got 0"),
+        ({"max_tokens_total": -5}, "max_tokens_total must be >= 1, got -5"),
+        ({"timeout": 0}, "timeout must be > 0 seconds, got 0"),
+        ({"timeout": float("nan")}, "timeout must be > 0 seconds, got nan"),
+    ],
+)
+def test_bad_limits_are_refused(limits: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"^{message}$"):
+        Limits(**{"n_trials": 1, **limits})

@@ -1,0 +1,365 @@
+"""The search loop: totals, failures, interruption and resumption, fingerprints, progress."""
+
+import dataclasses
+import io
+import logging
+import time
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+from interruptions import WriteCounter, interrupted
+from optuna.trial import TrialState
+from rich.console import Console
+from tiny_models import tiny_model, tiny_tokenizer
+from tiny_studies import ROWS, everything, make_tuner, scorer, search
+
+from llmsearch_optuna import SearchSpace
+from llmsearch_optuna.errors import ConfigurationError, FingerprintError, StorageError, TrialError
+from llmsearch_optuna.search.progress import SearchProgress
+from llmsearch_optuna.space.dimensions import Categorical, Float
+from llmsearch_optuna.space.params import GenerationParams
+from llmsearch_optuna.storage import CompletionStore, exclusive_use, open_storage
+from llmsearch_optuna.study.attributes import REUSED_TOKENS
+from llmsearch_optuna.study.study import study_key
+from llmsearch_optuna.verdict.finalists import finalists
+
+
+@pytest.mark.no_cover
+@pytest.mark.parametrize("sampler", ["tpe", "random", "qmc", "cmaes", "gp"])
+@pytest.mark.parametrize("concurrency", [1, 3])
+def test_an_interrupted_study_ends_as_the_uninterrupted_one(sampler: str, concurrency: int, tmp_path: Path) -> None:
+    arguments: dict[str, Any] = {"sampler": sampler, "concurrency": concurrency}
+    whole = search(make_tuner(), tmp_path / "whole.db", **arguments)
+    cut = tmp_path / "cut.db"
+    for at in (1, 0, 3, 2):
+        with pytest.raises(KeyboardInterrupt):
+            search(interrupted(make_tuner(), at), cut, **arguments)
+    resumed = search(make_tuner(), cut, **arguments)
+    assert everything(resumed, cut) == everything(whole, tmp_path / "whole.db")
+    assert {trial.state for trial in whole.trials} == {TrialState.COMPLETE, TrialState.PRUNED}
+
+
+@pytest.mark.no_cover
+def test_a_study_interrupted_at_any_write_ends_as_the_uninterrupted_one(tmp_path: Path) -> None:
+    tuner = make_tuner()
+    arguments: dict[str, Any] = {"concurrency": 3, "n_trials": 10}
+    with WriteCounter() as counter:
+        expected = everything(search(tuner, tmp_path / "whole.db", **arguments), tmp_path / "whole.db")
+    assert len({state for _, state, *_ in expected}) == 2  # some are pruned
+    for at in range(25, counter.writes, 23):
+        cut = tmp_path / f"cut{at}.db"
+        with WriteCounter(at), pytest.raises(KeyboardInterrupt):
+            search(tuner, cut, **arguments)
+        assert everything(search(tuner, cut, **arguments), cut) == expected, f"interrupted at write {at}"
+
+
+@pytest.mark.no_cover
+def test_what_fails_in_a_batch_fails_its_own_trial_only() -> None:
+    model, tokenizer = tiny_model(), tiny_tokenizer()
+    model.generation_config.eos_token_id = tokenizer.eos_token = None
+    tuner = make_tuner(model=model, tokenizer=tokenizer)
+    banned = GenerationParams(no_repeat_ngram_size=1, max_new_tokens=400)  # runs out of tokens that are not banned
+    presets = [{"temperature": 0.5, "max_new_tokens": 4}, banned, {"temperature": 0.7, "max_new_tokens": 4}]
+    study = search(tuner, None, 5, presets=presets, concurrency=5, pruner="none")
+    assert [trial.state.name for trial in study.trials] == ["COMPLETE"] * 3 + ["FAIL", "COMPLETE"]
+    assert "every token is banned" in study.trials[3].user_attrs["error"]
+    alone = search(tuner, None, 5, presets=presets, concurrency=1, pruner="none")
+    assert [trial.value for trial in alone.trials] == [trial.value for trial in study.trials]
+
+
+def test_concurrency_changes_no_trials_completions_and_stays_with_the_study(tmp_path: Path) -> None:
+    path = tmp_path / "x.db"
+    study = search(make_tuner(), path, 6, concurrency=3, sampler="random", pruner="none")
+    one_by_one = search(make_tuner(), tmp_path / "y.db", 6, concurrency=1, sampler="random", pruner="none")
+    assert [trial.values for trial in study.trials] == [trial.values for trial in one_by_one.trials]
+    assert {trial.user_attrs["round"] for trial in study.trials} == {0, 4}
+    longer = search(make_tuner(batch_size=8), path, 9, sampler="random", pruner="none")
+    assert [trial.user_attrs["round"] for trial in longer.trials[6:]] == [8, 8, 8]
+
+
+def test_concurrency_must_be_positive() -> None:
+    with pytest.raises(ConfigurationError, match="concurrency must be >= 1, got 0"):
+        search(make_tuner(), None, concurrency=0)
+
+
+def test_n_trials_is_the_total(tmp_path: Path) -> None:
+    path = tmp_path / "x.db"
+    assert len(search(make_tuner(), path, 3).trials) == 3
+    assert len(search(make_tuner(), path, 3).trials) == 3
+    longer = search(make_tuner(), path, 6)
+    assert len(longer.trials) == 6
+    assert [t.params for t in longer.trials] == [t.params for t in search(make_tuner(), tmp_path / "y.db", 6).trials]
+
+
+def test_the_best_trial_is_a_fully_evaluated_one(tmp_path: Path) -> None:
+    study = search(make_tuner(), None, 12)
+    assert TrialState.PRUNED in {trial.state for trial in study.trials}
+    assert study.best_trial.last_step == len(ROWS)
+    names = [name for name, _, _ in finalists(study)]
+    assert names == ["model default", "greedy", "best"]
+
+
+@pytest.mark.parametrize("concurrency", [1, 4])
+def test_a_grid_ends_when_it_is_exhausted(concurrency: int, caplog: pytest.LogCaptureFixture) -> None:
+    space = SearchSpace(temperature=Float(0.5, 1.5, step=0.5), generation_seed=Categorical([0, 1]), max_new_tokens=2)
+    with caplog.at_level(logging.INFO):
+        study = make_tuner().search(
+            space, n_trials=50, sampler="grid", pruner="none", concurrency=concurrency, show_progress=False
+        )
+    assert caplog.text.count("no further trials: every point of the grid has been proposed") == 1
+    points = [(trial.params["temperature"], trial.params["generation_seed"]) for trial in study.trials[2:]]
+    assert sorted(points) == [(t, s) for t in (0.5, 1.0, 1.5) for s in (0, 1)]
+
+
+@pytest.mark.parametrize("pruner", ["paired", "median", "percentile", "hyperband", "successive-halving", "none"])
+def test_every_pruner_runs(pruner: str) -> None:
+    study = search(make_tuner(), None, 8, pruner=pruner)
+    assert len(study.trials) == 8
+    if pruner == "none":
+        assert {trial.state for trial in study.trials} == {TrialState.COMPLETE}
+
+
+def test_what_is_scored_only_as_a_whole_is_pruned_by_the_median(caplog: pytest.LogCaptureFixture) -> None:
+    study = search(make_tuner(scorer="bleu"), None, 1, pruner=None)
+    assert isinstance(study.pruner, optuna.pruners.MedianPruner)
+    with pytest.raises(ConfigurationError, match="the paired pruner needs scores of single samples"):
+        search(make_tuner(scorer="bleu"), None, 1, pruner="paired")
+
+    def whole(references: list[dict[str, str]], predictions: list[str]) -> float:
+        return sum(len(set(prediction)) for prediction in predictions) / len(predictions)
+
+    for pruner, instead in ((None, "MedianPruner prunes in its place"), ("paired", "nothing is pruned")):
+        caplog.clear()
+        states = {trial.state for trial in search(make_tuner(scorer=whole), None, 12, pruner=pruner).trials}
+        assert states == ({TrialState.COMPLETE, TrialState.PRUNED} if pruner is None else {TrialState.COMPLETE})
+        (record,) = [one for one in caplog.records if "scores of single samples" in one.message]
+        assert record.message.endswith(instead)
+
+
+class TestLimits:
+    def tokens(self, study: optuna.Study, path: Path) -> int:
+        """Tokens that were generated, and not taken over from another trial."""
+        stored = CompletionStore(open_storage(f"sqlite:///{path}")).count_tokens(study_key(study))
+        return stored - sum(int(trial.user_attrs.get(REUSED_TOKENS, 0)) for trial in study.trials)
+
+    @pytest.mark.parametrize("concurrency", [1, 3])
+    def test_tokens_end_at_the_same_point_whether_interrupted_or_not(self, concurrency: int, tmp_path: Path) -> None:
+        arguments: dict[str, Any] = {"max_tokens_total": 300, "concurrency": concurrency}
+        tuner = make_tuner()
+        with WriteCounter() as counter:
+            whole = search(tuner, tmp_path / "whole.db", **arguments)
+        expected = everything(whole, tmp_path / "whole.db")
+        assert 300 <= self.tokens(whole, tmp_path / "whole.db") < 300 + concurrency * 4 * 4
+        assert len(whole.trials) < 9
+        for at in range(25, counter.writes, 41):
+            cut = tmp_path / f"cut{at}.db"
+            with WriteCounter(at), pytest.raises(KeyboardInterrupt):
+                search(tuner, cut, **arguments)
+            assert everything(search(tuner, cut, **arguments), cut) == expected, f"interrupted at write {at}"
+        again = search(tuner, tmp_path / "whole.db", **arguments)  # has nothing left to use
+        assert everything(again, tmp_path / "whole.db") == expected
+
+    def test_a_study_that_was_given_more_ends_as_one_that_had_it_all_along(self, tmp_path: Path) -> None:
+        tuner = make_tuner()
+        whole = search(tuner, tmp_path / "whole.db", concurrency=2)
+        for tokens in (100, 250, None):
+            parts = search(tuner, tmp_path / "parts.db", concurrency=2, max_tokens_total=tokens)
+        assert everything(parts, tmp_path / "parts.db") == everything(whole, tmp_path / "whole.db")
+
+    def test_time_ends_it_and_what_is_in_flight_is_taken_up_again(
+        self, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        whole = search(make_tuner(), tmp_path / "whole.db", concurrency=2)
+        cut = tmp_path / "cut.db"
+        with caplog.at_level(logging.INFO):
+            study = search(make_tuner(), cut, concurrency=2, timeout=1e-9)
+        assert "the search stops: the timeout of 1e-09 s has passed" in caplog.text
+        assert study.trials == [] or {trial.state for trial in study.trials} == {TrialState.WAITING}
+        slow = make_tuner(callbacks_after_inference=[lambda: time.sleep(1.0)])
+        study = search(slow, cut, concurrency=2, timeout=1.0)
+        assert TrialState.RUNNING in {trial.state for trial in study.trials}
+        assert everything(search(make_tuner(), cut, concurrency=2), cut) == everything(whole, tmp_path / "whole.db")
+
+    def test_patience_ends_it(self, caplog: pytest.LogCaptureFixture) -> None:
+        with caplog.at_level(logging.INFO):
+            study = search(make_tuner(), None, 40, patience=4, concurrency=1, baselines=False)
+        assert len(study.trials) == study.best_trial.number + 5
+        assert "no further trials: the last 4 trials did not beat the best one" in caplog.text
+
+    def test_what_cannot_be_beaten_ends_it(self) -> None:
+        def perfect(references: list[dict[str, str]], predictions: list[str]) -> list[float]:
+            return [1.0] * len(predictions)
+
+        tuner = make_tuner(scorer=perfect, score_range=(0, 1))
+        study = search(tuner, None, 9, concurrency=1)
+        assert [trial.user_attrs.get("baseline") for trial in study.trials] == ["model default", "greedy"]
+        assert {trial.state for trial in search(tuner, None, 9, concurrency=3).trials} == {TrialState.COMPLETE}
+        assert len(search(tuner, None, 9, pruner="none").trials) == 9
+        assert len(search(make_tuner(scorer=perfect), None, 9).trials) == 9  # who knows what it may yet score
+
+
+class TestFailingTrials:
+    def test_a_failing_trial_is_recorded_and_the_study_goes_on(self) -> None:
+        def fragile(references: list[dict[str, str]], predictions: list[str]) -> list[float]:
+            calls.append(1)
+            if len(calls) == 10:
+                raise ZeroDivisionError("no")
+            return scorer(references, predictions)
+
+        calls: list[int] = []
+        study = search(make_tuner(scorer=fragile), None, 5)
+        states = [trial.state for trial in study.trials]
+        assert states.count(TrialState.FAIL) == 1
+        failed = next(trial for trial in study.trials if trial.state == TrialState.FAIL)
+        assert "raised ZeroDivisionError: no" in failed.user_attrs["error"]
+        assert len(states) == 5
+
+    def test_all_failing_is_an_error_with_the_first_reason(self) -> None:
+        def broken(references: list[dict[str, str]], predictions: list[str]) -> list[float]:
+            return [float("nan")] * len(predictions)
+
+        with pytest.raises(TrialError, match=r"all 3 trials failed, the first with: scorer .*broken` returned nan"):
+            search(make_tuner(scorer=broken), None, 3)
+
+
+class TestFingerprint:
+    @pytest.mark.parametrize(
+        ("changes", "part"),
+        [
+            ({"model": tiny_model(seed=1)}, "model"),
+            ({"dataset": ROWS[:15]}, "prompts, references, splits"),
+            ({"dataset": [{**row, "answer": "?"} for row in ROWS]}, "references"),
+            ({"prompt_template": "Q: {question}"}, "prompts"),
+            ({"scorer": "exact_match"}, "metric"),
+            ({"greater_is_better": False}, "direction"),
+            ({"holdout_size": 4}, "splits"),
+            ({"seed": 7}, "prompts, references, sample order seed, seed"),
+            ({"stop": ["x"]}, "stopping"),
+            ({"output_preproc": str.lower}, "output_preproc"),
+        ],
+    )
+    def test_a_study_of_something_else_is_refused(self, changes: dict[str, Any], part: str, tmp_path: Path) -> None:
+        path = tmp_path / "x.db"
+        search(make_tuner(), path, 1)
+        with pytest.raises(FingerprintError, match=f"study `llmsearch` was made with another {part} ") as caught:
+            search(make_tuner(**changes), path, 1)
+        assert "use another study_name or storage" in str(caught.value)
+        assert len(search(make_tuner(**changes), path, 1, study_name="other").trials) == 1
+
+    def test_another_space_is_refused(self, tmp_path: Path) -> None:
+        path = tmp_path / "x.db"
+        search(make_tuner(), path, 1)
+        with pytest.raises(FingerprintError, match="another space"):
+            make_tuner().search(SearchSpace.default(), n_trials=1, storage=f"sqlite:///{path}", show_progress=False)
+
+
+def test_a_second_search_of_the_same_file_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "x.db"
+    with exclusive_use(f"sqlite:///{path}"), pytest.raises(StorageError, match="being searched by another process"):
+        search(make_tuner(), path, 1)
+
+
+def test_progress_prints_a_line_per_trial_also_into_a_file() -> None:
+    log = io.StringIO()
+    study = search(make_tuner(), None, 3)
+    console = Console(file=log, width=200, highlight=False)
+    with SearchProgress(study, samples=len(ROWS), n_trials=4, console=console) as progress:
+        progress.started(2)
+        progress.tokens_generated(100)
+        progress.trial_ended(study.trials[0], None, 1.25)
+        pruned = optuna.trial.create_trial(state=TrialState.PRUNED, intermediate_values={4: 0.25}, value=0.25)
+        progress.trial_ended(pruned, None, 1.0)
+        failed = optuna.trial.create_trial(state=TrialState.FAIL, user_attrs={"error": "[bold]why[/bold]"})
+        progress.trial_ended(failed, None, 1.0)
+    lines = log.getvalue().splitlines()
+    assert lines[0].startswith(f"trial 0 [model default]: {study.trials[0].value:.4f}")
+    assert "0.2500 pruned at 4" in lines[1]
+    assert "failed: [bold]why[/bold]" in lines[2]
+
+
+def test_progress_that_is_switched_off_is_silent() -> None:
+    log = io.StringIO()
+    study = search(make_tuner(), None, 1)
+    console = Console(file=log)
+    with SearchProgress(study, samples=4, n_trials=4, enabled=False, console=console) as progress:
+        progress.trial_ended(study.trials[0], None, 1.0)
+    assert log.getvalue() == ""
+
+
+def test_progress_is_shown_on_standard_error(capfd: pytest.CaptureFixture[str]) -> None:
+    search(make_tuner(), None, 2, show_progress=True)
+    captured = capfd.readouterr()
+    assert captured.out == ""
+    assert "trial 1 [greedy]" in captured.err
+
+
+class NoLookingAhead:
+    """An engine that cannot compute some rows, around one that can."""
+
+    def __init__(self, engine: Any, rows: set[int]) -> None:
+        self.engine, self.rows = engine, rows
+
+    def generate(self, requests: Any, on_tokens: Any = None, upcoming: Any = ()) -> Any:
+        if any(request.row in self.rows for request in (*requests, *upcoming)):
+            raise TrialError("its logits hold NaN")
+        return self.engine.generate(requests, on_tokens)
+
+
+def test_what_is_looked_ahead_at_fails_no_trial(tmp_path: Path) -> None:
+    """A rung that a trial is pruned before, and never comes to, may be what cannot be generated."""
+    tuner = make_tuner()
+    last = {sample.row for sample in tuner.task.search[12:]}
+    tuner._backend = dataclasses.replace(tuner._backend, engine=NoLookingAhead(tuner._backend.engine, last))
+    with pytest.raises(TrialError, match="all 2 trials failed, the first with: its logits hold NaN"):
+        search(tuner, tmp_path / "x.db", 2, baselines=False, concurrency=2, pruner="none")
+    store = CompletionStore(open_storage(f"sqlite:///{tmp_path / 'x.db'}"))
+    study = optuna.load_study(study_name="llmsearch", storage=f"sqlite:///{tmp_path / 'x.db'}")
+    assert [trial.state for trial in study.trials] == [TrialState.FAIL] * 2
+    assert [len(store.load(study_key(study), number)) for number in (0, 1)] == [12, 12]
+
+
+def test_stored_scores_are_not_computed_again(tmp_path: Path) -> None:
+    scored: list[int] = []
+
+    def counting(references: list[dict[str, str]], predictions: list[str]) -> list[float]:
+        scored.append(len(predictions))
+        return scorer(references, predictions)
+
+    rounds = iter(range(100))
+    arguments: dict[str, Any] = {"concurrency": 2, "pruner": "none", "baselines": False}
+    stopped = search(
+        make_tuner(scorer=counting), tmp_path / "x.db", 3, should_stop=lambda: next(rounds) == 3, **arguments
+    )
+    assert TrialState.RUNNING in {trial.state for trial in stopped.trials}
+    study = search(make_tuner(scorer=counting), tmp_path / "x.db", 3, **arguments)
+    assert sum(scored) == 3 * len(ROWS)
+    assert study.best_value == search(make_tuner(), None, 3, **arguments).best_value
+
+
+def test_presets_must_fit_into_the_models_window() -> None:
+    with pytest.raises(ConfigurationError, match="window"):
+        search(make_tuner(), None, 3, presets=[{"max_new_tokens": 4096}])
+
+
+def test_a_failed_trial_tells_what_it_had_taken_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As those tokens were not generated, `max_tokens_total` must not count them."""
+    asked: list[int] = []
+
+    def prune_the_first_after_two_rungs(trial: optuna.Trial) -> bool:
+        asked.append(trial.number)
+        return asked == [0, 0]
+
+    monkeypatch.setattr("llmsearch_optuna.search.evaluation.should_prune", prune_the_first_after_two_rungs)
+    tuner = make_tuner()
+    beyond = {sample.row for sample in tuner.task.search[8:]}
+    tuner._backend = dataclasses.replace(tuner._backend, engine=NoLookingAhead(tuner._backend.engine, beyond))
+    greedy = {"top_k": 1, "max_new_tokens": 4}
+    presets = [{**greedy, "temperature": 0.5}, {**greedy, "temperature": 0.9}]
+    study = search(tuner, tmp_path / "x.db", 2, presets=presets, baselines=False, concurrency=1)
+    assert [trial.state for trial in study.trials] == [TrialState.PRUNED, TrialState.FAIL]
+    store = CompletionStore(open_storage(f"sqlite:///{tmp_path / 'x.db'}"))
+    taken_over = store.load(study_key(study), 1)
+    assert taken_over == store.load(study_key(study), 0)
+    assert study.trials[1].user_attrs[REUSED_TOKENS] == sum(one.token_count for one in taken_over) > 0

@@ -1,0 +1,195 @@
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+from hand_made_studies import FINGERPRINT, SAMPLED, create, finish, refused
+from optuna.storages import RDBStorage
+
+from llmsearch_optuna.errors import FingerprintError, StorageError
+from llmsearch_optuna.space.params import GenerationParams
+from llmsearch_optuna.storage import CompletionStore, StoredCompletion, open_storage
+from llmsearch_optuna.study.attributes import PARAMS
+from llmsearch_optuna.study.study import check_fingerprint, open_study, study_fingerprint, study_key
+from llmsearch_optuna.study.trials import describe_params, trial_params
+
+optuna.logging.set_verbosity(optuna.logging.ERROR)
+
+
+@pytest.fixture(scope="module")
+def storage() -> RDBStorage:
+    """One in memory for all tests that need no file; they name their own studies."""
+    return open_storage(None)
+
+
+# Creation and resumption.
+
+
+@pytest.mark.parametrize("greater_is_better", [True, False])
+def test_a_study_is_made_once_and_then_opened(storage: RDBStorage, greater_is_better: bool) -> None:
+    name = f"made {greater_is_better}"
+    made = create(storage, name, greater_is_better=greater_is_better)
+    finish(made, 0.5)
+    again = create(storage, name, greater_is_better=greater_is_better)
+    assert study_key(again) == study_key(made)
+    assert len(again.trials) == 1
+    assert again.direction.name == ("MAXIMIZE" if greater_is_better else "MINIMIZE")
+
+
+@pytest.mark.parametrize(
+    ("changes", "differing"),
+    [
+        (
+            {"fingerprint": {**FINGERPRINT, "seed": "43"}},
+            "another seed (seed: 42 then, 43 now)",
+        ),
+        (
+            {"fingerprint": {"model": "llama#2", "space": FINGERPRINT["space"]}},
+            "another model, seed (model: llama#1 then, llama#2 now; seed: 42 then, none now)",
+        ),
+        ({"fingerprint": {**FINGERPRINT, "metric": "bleu"}}, "another metric (metric: none then, bleu now)"),
+        (
+            {"greater_is_better": False},
+            "another direction (direction: maximize then, minimize now)",
+        ),
+    ],
+)
+def test_another_fingerprint_is_refused_and_what_differs_is_named(
+    changes: dict[str, Any], differing: str, storage: RDBStorage
+) -> None:
+    made = create(storage, "refused")
+    assert refused(FingerprintError, lambda: create(storage, "refused", **changes)) == (
+        f"study `refused` was made with {differing}: use another study_name or storage to begin anew"
+    )
+    assert study_key(create(storage, "refused")) == study_key(made)
+
+
+def test_a_deleted_study_leaves_no_completions_to_its_successor(storage: RDBStorage) -> None:
+    store = CompletionStore(storage)
+    completion = StoredCompletion(position=0, row=0, text="", token_ids=(), finish_reason="eos", score=None)
+    first = create(storage, "deleted")
+    first_key = study_key(first)
+    store.append(first_key, 0, [completion])
+    optuna.delete_study(study_name="deleted", storage=storage)
+    second = create(storage, "deleted", fingerprint={"model": "another"})
+    assert study_key(second) != first_key
+    assert store.load(study_key(second), 0) == []
+    store.append(study_key(second), 0, [completion])
+
+
+def test_studies_of_others_are_not_taken_over(storage: RDBStorage) -> None:
+    foreign = optuna.create_study(study_name="foreign", storage=storage, direction="maximize")
+    foreign.tell(foreign.ask(), 1.0)
+    message = "study `foreign` was not made by llmsearch_optuna: use another study_name"
+    assert refused(StorageError, lambda: create(storage, "foreign")) == message
+    optuna.create_study(study_name="minimised", storage=storage, direction="minimize")
+    assert "was not made by" in refused(StorageError, lambda: create(storage, "minimised"))
+    optuna.create_study(study_name="two values", storage=storage, directions=["maximize", "maximize"])
+    assert "was not made by" in refused(StorageError, lambda: create(storage, "two values"))
+
+
+def test_a_study_that_was_killed_while_being_made_is_made(storage: RDBStorage) -> None:
+    optuna.create_study(study_name="killed", storage=storage, direction="maximize")
+    assert study_key(create(storage, "killed")) == study_key(create(storage, "killed"))
+
+
+# Opening for reading.
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path}/x.db"
+
+
+def test_open_study_finds_the_only_one_or_the_one_named(url: str) -> None:
+    storage = open_storage(url)
+    assert refused(StorageError, lambda: open_study(url)) == f"{url} holds no study"
+    keys = {"one": study_key(create(storage, "one"))}
+    assert study_key(open_study(url)[0]) == keys["one"]
+    keys["other"] = study_key(create(storage, "other"))
+    for name, key in keys.items():
+        study, opened = open_study(url, name)
+        assert study_key(study) == key
+        assert sorted(one.study_name for one in opened.get_all_studies()) == ["one", "other"]
+    message = f"{url} holds several studies, choose one with --study: one, other"
+    assert refused(StorageError, lambda: open_study(url)) == message
+    assert refused(StorageError, lambda: open_study(url, "ohter")) == "unknown study `ohter`: did you mean `other`?"
+    optuna.create_study(study_name="foreign", storage=storage)
+    message = "study `foreign` was not made by llmsearch_optuna"
+    assert refused(StorageError, lambda: open_study(url, "foreign")) == message
+
+
+def test_open_study_makes_no_database(tmp_path: Path, url: str) -> None:
+    assert refused(StorageError, lambda: open_study(url)) == f"there is no database {tmp_path}/x.db"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_damaged_database_is_refused_in_one_line(tmp_path: Path, url: str) -> None:
+    storage = open_storage(url)
+    create(storage, "one")
+    connection = sqlite3.connect(tmp_path / "x.db")
+    connection.execute("ALTER TABLE study_user_attributes RENAME COLUMN value_json TO lost")
+    connection.close()
+    for attempt in (lambda: open_study(url), lambda: create(storage, "one")):
+        message = refused(StorageError, attempt)
+        assert message.startswith(f"database {url} cannot be used: no such column: study_user_attributes.value_json")
+
+
+# Reading trials.
+
+
+def test_trial_params(storage: RDBStorage) -> None:
+    study = create(storage, "params")
+    finish(study, 0.5, **{PARAMS: SAMPLED.to_json()})
+    study.enqueue_trial({})
+    assert trial_params(study.trials[0]) == SAMPLED
+    assert refused(StorageError, lambda: trial_params(study.trials[1])) == (
+        "trial 1 (waiting) has no parameters: it has not begun, or was not made by llmsearch_optuna"
+    )
+
+
+def test_the_fingerprint_is_checked_but_for_the_space(storage: RDBStorage) -> None:
+    study = create(storage, "checked")
+    check_fingerprint(study, {"model": "llama#1", "seed": "42"})
+    assert refused(FingerprintError, lambda: check_fingerprint(study, {"model": "llama#2", "seed": "42"})) == (
+        "study `checked` was made with another model (model: llama#1 then, llama#2 now): use the Tuner that the study "
+        "was made with"
+    )
+    assert "another seed, metric (seed: 42 then, none now; metric: none then, bleu now)" in refused(
+        FingerprintError, lambda: check_fingerprint(study, {"model": "llama#1", "metric": "bleu"})
+    )
+    foreign = optuna.create_study(study_name="not ours", storage=storage)
+    message = "study `not ours` was not made by llmsearch_optuna"
+    assert refused(StorageError, lambda: check_fingerprint(foreign, FINGERPRINT)) == message
+
+
+@pytest.mark.parametrize(
+    ("params", "text"),
+    [
+        (GenerationParams(), "greedy max_new_tokens=128"),
+        (
+            GenerationParams(do_sample=False, temperature=0.7, top_p=0.9, repetition_penalty=1.125, generation_seed=3),
+            "greedy repetition_penalty=1.12 max_new_tokens=128",
+        ),
+        (
+            GenerationParams(
+                do_sample=True, temperature=0.71234, top_k=50, epsilon_cutoff=3e-4, generation_seed=2**32 - 1
+            ),
+            "temperature=0.712 top_k=50 epsilon_cutoff=0.0003 generation_seed=4294967295 max_new_tokens=128",
+        ),
+    ],
+)
+def test_describe_params(params: GenerationParams, text: str) -> None:
+    assert describe_params(params) == text
+
+
+def test_a_study_that_lost_its_fingerprint_is_refused(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/x.db"
+    create(open_storage(url), "one")
+    with sqlite3.connect(tmp_path / "x.db") as connection:
+        connection.execute("DELETE FROM study_user_attributes WHERE key = 'llmsearch_fingerprint'")
+    connection.close()
+    said = "study `one` is damaged (what it was made for is lost): `llmsearch-optuna fsck` says what is whole"
+    assert refused(StorageError, lambda: study_fingerprint(open_study(url)[0])) == said
+    assert refused(StorageError, lambda: create(open_storage(url), "one")) == said

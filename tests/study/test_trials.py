@@ -1,0 +1,42 @@
+from datetime import timedelta
+
+import optuna
+import pytest
+from optuna.trial import TrialState, create_trial
+
+from llmsearch_optuna.study.attributes import ROUND
+from llmsearch_optuna.study.trials import began, ended, rounds_passed
+
+optuna.logging.set_verbosity(optuna.logging.ERROR)
+
+
+@pytest.mark.parametrize(
+    ("state", "rungs", "expected"), [(TrialState.COMPLETE, 3, 8), (TrialState.PRUNED, 1, 6), (TrialState.FAIL, 0, 6)]
+)
+def test_each_rung_and_a_failure_take_a_round(state: TrialState, rungs: int, expected: int) -> None:
+    trial = create_trial(
+        state=state,
+        value=1.0 if state == TrialState.COMPLETE else None,
+        intermediate_values=dict.fromkeys(range(rungs), 0.5),
+        user_attrs={ROUND: 5},
+    )
+    assert rounds_passed(trial) == expected
+    assert (began(trial), ended(trial)) == (5.0, float(expected))
+
+
+def test_where_there_are_no_rounds_the_clock_decides() -> None:
+    study = optuna.create_study()
+    study.add_trial(create_trial(value=1.0))
+    study.ask()
+    first, second = study.trials
+    assert first.datetime_complete is not None
+    assert ended(first) == first.datetime_complete.timestamp()
+    assert ended(first) <= began(second) < ended(second) == float("inf")
+    first.datetime_complete += timedelta(hours=1)
+    assert ended(first) > began(second)
+
+
+def test_a_trial_that_waits_has_not_begun() -> None:
+    study = optuna.create_study()
+    study.enqueue_trial({})
+    assert began(study.trials[0]) == float("inf")

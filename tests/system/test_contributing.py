@@ -1,0 +1,48 @@
+"""The map of the packages in CONTRIBUTING.md is theirs. `python tests/system/test_contributing.py` draws it anew."""
+
+import ast
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "CONTRIBUTING.md"
+PACKAGE = ROOT / "llmsearch_optuna"
+TABLE = re.compile(r"(?<=## Where things live\n\n).*?(?=\n\n## )", re.DOTALL)
+
+
+def first_line(module: Path) -> str:
+    docstring = ast.get_docstring(ast.parse(module.read_text(encoding="utf-8")))
+    assert docstring is not None
+    return docstring.splitlines()[0]
+
+
+def drawn() -> str:
+    """One line per package, in the words of its docstring."""
+    packages = sorted(path for path in PACKAGE.glob("*/__init__.py"))
+    return "\n".join(
+        [
+            "| Package | |",
+            "| --- | --- |",
+            *(f"| `{path.parent.name}/` | {first_line(path).replace('|', chr(92) + '|')} |" for path in packages),
+        ]
+    )
+
+
+def test_every_package_is_on_the_map_in_its_own_words() -> None:
+    found = TABLE.search(PAGE.read_text(encoding="utf-8"))
+    assert found is not None
+    assert found.group() == drawn(), "python tests/system/test_contributing.py draws it anew"
+
+
+def test_every_place_that_is_named_is_there() -> None:
+    text = TABLE.sub("", PAGE.read_text(encoding="utf-8"))
+    places = re.findall(r"`((?:[\w.]+/)*[\w.]+(?:\.py|\.txt|/))`", text)
+    assert len(places) > 15
+    for place in places:
+        assert (ROOT / place).exists() or (PACKAGE / place).exists(), place
+    for name in re.findall(r"`(_?[A-Z_]{4,}|_top_a)`", text):
+        assert any(re.search(rf"\b{name}\b", path.read_text(encoding="utf-8")) for path in PACKAGE.rglob("*.py")), name
+
+
+if __name__ == "__main__":
+    PAGE.write_text(TABLE.sub(lambda _: drawn(), PAGE.read_text(encoding="utf-8")), encoding="utf-8")

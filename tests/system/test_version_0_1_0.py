@@ -1,0 +1,65 @@
+"""Studies that 0.1.0 wrote: resumed, confirmed, reported, exported and checked, with the same numbers."""
+
+import json
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+import version_0_1_0
+from optuna.trial import TrialState
+
+from llmsearch_optuna.cli import main
+from llmsearch_optuna.study.study import open_study
+
+HERE = Path(__file__).parent
+EXPECTED = json.loads((HERE / "version_0_1_0.json").read_text(encoding="utf-8"))
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    path = tmp_path / "x.db"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript((HERE / "version_0_1_0.sql").read_text(encoding="utf-8"))
+    return path
+
+
+def as_json(value: object) -> Any:
+    return json.loads(json.dumps(value))
+
+
+def test_what_is_said_of_a_finished_study_is_the_same(path: Path) -> None:
+    said = as_json(version_0_1_0.sayings(path))
+    assert said.keys() == EXPECTED["finished"].keys()
+    for part, expected in EXPECTED["finished"].items():
+        assert said[part] == expected, part
+
+
+def test_a_finished_study_goes_on_and_is_confirmed_with_the_same_verdict(path: Path) -> None:
+    version_0_1_0.finished(path)
+    said = as_json(version_0_1_0.sayings(path))
+    assert said["trials"] == EXPECTED["finished"]["trials"]
+    assert said["verdict"] == EXPECTED["finished"]["verdict"]
+
+
+def test_an_interrupted_study_ends_as_an_uninterrupted_one_did(path: Path) -> None:
+    trials = open_study(f"sqlite:///{path}", "interrupted")[0].trials
+    assert [trial.state for trial in trials].count(TrialState.RUNNING) == 2
+    tuner = version_0_1_0.make_tuner()
+    study = version_0_1_0.search(tuner, path, "interrupted", 10)
+    assert as_json(version_0_1_0.trials_of(study)) == EXPECTED["interrupted"]["trials"]
+    verdict = tuner.confirm(study, seeds=2, show_progress=False)
+    assert as_json(verdict.to_dict()) == EXPECTED["interrupted"]["verdict"]
+
+
+def test_the_command_line_reads_it(path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    page = tmp_path / "report.html"
+    assert main(["fsck", str(path)]) == 0
+    assert capsys.readouterr().out.endswith("whole\n")
+    assert main(["best", str(path), "--study", "finished"]) == 0
+    assert EXPECTED["finished"]["verdict"]["sentence"] in capsys.readouterr().out
+    assert main(["report", str(path), "--study", "finished", "-o", str(page)]) == 0
+    assert "+0.09" in page.read_text(encoding="utf-8")
+    for target in EXPECTED["finished"]["exports"]:
+        assert main(["export", str(path), "--study", "finished", "--to", target]) == 0

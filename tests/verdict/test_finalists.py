@@ -1,0 +1,103 @@
+import optuna
+import pytest
+from hand_made_studies import SAMPLED, create, finish, refused
+from optuna.storages import RDBStorage
+
+from llmsearch_optuna.errors import StorageError
+from llmsearch_optuna.space.params import GenerationParams
+from llmsearch_optuna.storage import open_storage
+from llmsearch_optuna.study.attributes import BASELINE, PARAMS
+from llmsearch_optuna.verdict.finalists import finalists, find_trial, select_finalists
+
+optuna.logging.set_verbosity(optuna.logging.ERROR)
+
+
+@pytest.fixture(scope="module")
+def storage() -> RDBStorage:
+    """One in memory for all tests that need no file; they name their own studies."""
+    return open_storage(None)
+
+
+def test_finalists_are_the_evaluated_baselines_and_the_best(storage: RDBStorage) -> None:
+    study = create(storage, "finalists")
+    message = "study `finalists` has no fully evaluated trial yet"
+    assert refused(StorageError, lambda: finalists(study)) == message
+    finish(study, None, **{BASELINE: "pruned"})
+    assert refused(StorageError, lambda: finalists(study)) == message
+    finish(study, 0.5, **{BASELINE: "greedy"})
+    assert [(one.name, one.trial.number) for one in finalists(study)] == [("greedy", 1), ("best", 1)]
+    finish(study, 0.7, **{PARAMS: SAMPLED.to_json()})
+    finish(study, 0.6, **{BASELINE: "model default"})
+    assert [(one.name, one.trial.number, one.params) for one in finalists(study)] == [
+        ("greedy", 1, GenerationParams()),
+        ("model default", 3, GenerationParams()),
+        ("best", 2, SAMPLED),
+    ]
+
+
+def best_and_others(study: optuna.Study, **arguments: int) -> tuple[list[tuple[str, int]], str, str | None]:
+    everyone, best, reference = select_finalists(study, **arguments)
+    return [(one.name, one.trial.number) for one in everyone], best, reference
+
+
+def hot(temperature: float, seed: int = 0) -> str:
+    return GenerationParams(temperature=temperature, generation_seed=seed).to_json()
+
+
+@pytest.mark.parametrize("greater_is_better", [True, False])
+def test_a_verdict_compares_the_best_two_runners_up_and_the_baselines(
+    storage: RDBStorage, greater_is_better: bool
+) -> None:
+    study = create(storage, f"verdict {greater_is_better}", greater_is_better=greater_is_better)
+    sign = 1 if greater_is_better else -1
+    assert "no fully evaluated trial" in refused(StorageError, lambda: select_finalists(study))
+    finish(study, sign * 0.5, **{BASELINE: "model default", PARAMS: hot(0.2)})
+    finish(study, sign * 0.6, **{BASELINE: "greedy"})
+    assert best_and_others(study) == ([("model default", 0), ("greedy", 1)], "greedy", "greedy")
+    for value, temperature in ((0.7, 0.5), (None, 0.6), (0.9, 0.7), (0.8, 0.8), (0.4, 0.9)):
+        finish(study, None if value is None else sign * value, **{PARAMS: hot(temperature)})
+    expected = [("model default", 0), ("greedy", 1), ("best", 4), ("runner-up 1", 5), ("runner-up 2", 2)]
+    assert best_and_others(study) == (expected, "best", "greedy")
+    assert best_and_others(study, runners_up=0) == (expected[:3], "best", "greedy")
+
+
+def test_the_same_parameters_with_another_seed_are_counted_once(storage: RDBStorage) -> None:
+    study = create(storage, "seeds")
+    finish(study, 0.5, **{BASELINE: "model default", PARAMS: hot(0.2)})
+    finish(study, 0.4, **{BASELINE: "greedy"})
+    finish(study, 0.3, **{BASELINE: "greedy again", PARAMS: GenerationParams(do_sample=False, top_p=0.5).to_json()})
+    finish(study, 0.7, **{PARAMS: hot(0.5, 1)})
+    finish(study, 0.8, **{PARAMS: hot(0.5, 2)})
+    finish(study, 0.6, **{PARAMS: hot(0.6, 2)})
+    finish(study, 0.75, **{PARAMS: GenerationParams(do_sample=True, temperature=0.5, tfs=1.0).to_json()})
+    finish(study, 0.2, **{PARAMS: GenerationParams(do_sample=False, generation_seed=3).to_json()})
+    expected = [("model default", 0), ("greedy", 1), ("best", 4), ("runner-up 1", 5)]
+    assert best_and_others(study) == (expected, "best", "model default")
+
+
+def test_a_baseline_with_a_lucky_seed_is_that_baseline(storage: RDBStorage) -> None:
+    study = create(storage, "lucky")
+    finish(study, 0.5, **{BASELINE: "model default", PARAMS: hot(0.2)})
+    finish(study, 0.9, **{PARAMS: hot(0.2, 3)})
+    finish(study, 0.6, **{PARAMS: hot(0.5)})
+    expected = [("model default", 0), ("runner-up 1", 2)]
+    assert best_and_others(study) == (expected, "model default", "model default")
+
+
+def test_without_baselines_there_is_no_reference(storage: RDBStorage) -> None:
+    study = create(storage, "no baselines")
+    finish(study, 0.5, **{PARAMS: hot(0.2)})
+    assert best_and_others(study) == ([("best", 0)], "best", None)
+
+
+def test_find_trial(storage: RDBStorage) -> None:
+    study = create(storage, "find")
+    assert refused(StorageError, lambda: find_trial(study, 0)) == "study `find` has no trial 0: it has none yet"
+    assert "no fully evaluated trial" in refused(StorageError, lambda: find_trial(study, None))
+    for value in (0.1, 0.3, 0.2):
+        finish(study, value)
+    assert find_trial(study, None).number == 1
+    assert find_trial(study, 2).value == 0.2
+    for number in (-1, 3):
+        message = f"study `find` has no trial {number}: its trials are 0 to 2"
+        assert refused(StorageError, lambda number=number: find_trial(study, number)) == message  # type: ignore[misc]
