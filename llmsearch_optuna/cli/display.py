@@ -1,4 +1,4 @@
-"""What the command line shows of studies and verdicts; texts of others are shown, and never obeyed."""
+"""The command line's output of studies and verdicts, without control characters or markup from foreign texts."""
 
 import json
 
@@ -15,16 +15,17 @@ from llmsearch_optuna.study.study import study_key
 from llmsearch_optuna.study.trials import describe_params, trial_params
 from llmsearch_optuna.terminal import excerpt, printable
 from llmsearch_optuna.verdict.finalists import finalists
+from llmsearch_optuna.verdict.table import GAIN_HEADING, SAVED_HEADING, verdict_rows
 from llmsearch_optuna.verdict.verdict import Verdict
 
 __all__ = ["print_completions", "print_diagnosis", "print_finalists", "print_verdict"]
 
-# More than most answers have, and few enough for a screen.
-_EXCERPT = 2000
+# In characters: longer than most completions, and short enough for a screen.
+_MAXIMUM_TEXT = 2000
 
 
 def print_finalists(study: optuna.Study) -> None:
-    """Prints the best parameters, and with several objectives the whole front, beside the baselines.
+    """Print the baselines and the best trial, or with several objectives the whole front.
 
     Raises:
         StorageError: No trial is fully evaluated yet.
@@ -39,22 +40,20 @@ def print_finalists(study: optuna.Study) -> None:
 
 
 def print_verdict(verdict: Verdict) -> None:
-    """Prints a verdict: the scores, and what is shown by them."""
-    gains = {one.name: one for one in verdict.comparisons}
-    savings = {one.name: one for one in verdict.savings}
+    """Print a verdict: the table of scores and the sentences about them."""
     held_out = "held-out " if verdict.held_out else ""
-    searched = ("search split", "trial") if verdict.held_out else ()
     title = f"Scores on {verdict.samples} {held_out}samples ({verdict.metric})"
-    tokens = ("tokens", "saved [95 % interval]") if verdict.counts_tokens else ()
-    table = _table(title, "", "score", *searched, "gain [95 % interval]", *tokens)
-    for one in verdict.finalists:
-        search_score = "-" if one.search_score is None else f"{one.search_score:.4f}"
+    search_columns = ("search split", "trial") if verdict.held_out else ()
+    token_columns = ("tokens", SAVED_HEADING) if verdict.counts_tokens else ()
+    table = _table(title, "", "score", *search_columns, GAIN_HEADING, *token_columns)
+    for row in verdict_rows(verdict):
+        search_score = "-" if row.search_score is None else f"{row.search_score:.4f}"
         table.add_row(
-            _line(one.name),
-            f"{one.score:.4f}",
-            *((search_score, str(one.trial)) if verdict.held_out else ()),
-            _line("reference" if one.name == verdict.reference else str(gains.get(one.name, "-"))),
-            *((f"{one.tokens:.1f}", _line(str(savings.get(one.name, "-")))) if verdict.counts_tokens else ()),
+            _line(row.name),
+            f"{row.score:.4f}",
+            *((search_score, str(row.trial)) if verdict.held_out else ()),
+            _line(row.gain),
+            *(() if row.tokens is None else (f"{row.tokens:.1f}", _line(row.saved))),
         )
     Console().print(table)
     console = Console(soft_wrap=True, highlight=False)
@@ -66,30 +65,30 @@ def print_verdict(verdict: Verdict) -> None:
 
 
 def print_diagnosis(diagnosis: dict[str, str]) -> None:
-    """Prints what a study runs on, by name."""
+    """Print the settings and the environment of a study, by name."""
     table = Table(show_header=False, box=None)
-    for name, found in diagnosis.items():
-        table.add_row(name, _line(found))
+    for name, description in diagnosis.items():
+        table.add_row(name, _line(description))
     Console().print(table)
 
 
 def print_completions(study: optuna.Study, storage: RDBStorage, trial: FrozenTrial, *, in_full: bool) -> None:
-    """Prints a trial's completions beside prompts and references.
+    """Print a trial's completions with their prompts and references.
 
     Args:
         study: The study.
-        storage: Where it lives.
+        storage: The study's database.
         trial: One of its trials.
-        in_full: Print long texts in full, and not only how they begin.
+        in_full: Print long texts in full, not only their beginning.
 
     Raises:
-        StorageError: The trial has not begun, or the database cannot be read.
+        StorageError: The trial has not started, or the database cannot be read.
     """
     store = CompletionStore(storage)
     samples = {sample.position: sample for sample in store.load_samples(study_key(study))}
     console = Console(soft_wrap=True, highlight=False)
-    reached, count = score_of(trial), tokens_of(trial)
-    value = "no value" if reached is None else f"{reached:.4f}"
+    score, count = score_of(trial), tokens_of(trial)
+    value = "no value" if score is None else f"{score:.4f}"
     value += "" if count is None else f", {count:.1f} tokens per completion"
     console.print(
         _line(f"trial {trial.number}, {trial.state.name.lower()}, {value}: {describe_params(trial_params(trial))}")
@@ -97,15 +96,15 @@ def print_completions(study: optuna.Study, storage: RDBStorage, trial: FrozenTri
     shortened = False
     for completion in store.load(study_key(study), trial.number):
         sample = samples[completion.position]
-        score = "-" if completion.score is None else f"{completion.score:.4f}"
-        console.rule(_line(f"row {completion.row}, score {score}, {completion.finish_reason}"), align="left")
+        sample_score = "-" if completion.score is None else f"{completion.score:.4f}"
+        console.rule(_line(f"row {completion.row}, score {sample_score}, {completion.finish_reason}"), align="left")
         reference = json.dumps(sample.reference, ensure_ascii=False)
         for label, text in (("prompt", sample.prompt), ("completion", completion.text), ("reference", reference)):
-            shown = text if in_full else excerpt(text, _EXCERPT)
+            shown = text if in_full else excerpt(text, _MAXIMUM_TEXT)
             shortened = shortened or shown is not text
             console.print(Text(f"{label}: ", style="bold"), _block(shown), sep="")
     if shortened:
-        console.print("long texts are shortened: --full shows all")
+        console.print("long texts are shortened: --full prints them in full")
 
 
 def _table(title: str, *columns: str) -> Table:
@@ -116,10 +115,10 @@ def _table(title: str, *columns: str) -> Table:
 
 
 def _line(text: str) -> Text:
-    """A text on one line. As a `Text`, nothing in it is read as rich's markup."""
+    """Put a string on one line. In a `Text`, rich interprets no markup."""
     return Text(printable(text))
 
 
 def _block(text: str) -> Text:
-    """A text of many lines, indented, so that none of them can pass for ours."""
+    """Indent a string of several lines, so that none of them can imitate the program's own output."""
     return Text(printable(text, newlines=True).replace("\n", "\n    "))

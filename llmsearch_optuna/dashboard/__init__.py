@@ -1,1 +1,1 @@
-"""What optuna-dashboard shows of a study."""
+"""Notes, artifacts and figures of a study for optuna-dashboard, and a server for it."""

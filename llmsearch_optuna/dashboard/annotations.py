@@ -1,4 +1,4 @@
-"""What a study holds for optuna-dashboard beyond Optuna's own: notes, completions as artifacts, and figures."""
+"""Additions to a study for optuna-dashboard: notes, completions as artifacts, and figures."""
 
 import contextlib
 import io
@@ -57,25 +57,27 @@ _FIGURES = {
     "Cost": plot_cost,
     "Samples": plot_samples,
 }
-# The dashboard asks for all of them again and again.
-_LARGEST_FIGURE = 200_000
+# In characters of JSON. The dashboard requests all figures repeatedly.
+_MAXIMUM_FIGURE_SIZE = 200_000
 
+# During a search, figures are drawn only while all annotations take at most this share of its time.
 _SHARE_OF_TIME = 0.01
-_FIRST_DRAWING_S = 2.0
+_FIRST_DRAWING_S = 2.0  # estimate before the first drawing
 
 
 def artifact_directory(url: str) -> Path | None:
-    """Where the artifacts of an SQLite file's studies lie: beside it; ``None`` for a server."""
+    """Return the directory of the artifacts, next to the SQLite file; ``None`` for a database server."""
     path = sqlite_path(url)
     return None if path is None else path.with_name(f"{path.name}.artifacts")
 
 
 class CompletionArtifacts:
-    """An artifact store of Optuna whose files can be had again from the database, should they be missing.
+    """An artifact store for Optuna that regenerates missing files from the database.
 
     Args:
-        storage: Where the studies live.
-        directory: Where the files lie. Without it, none are kept: what is asked for is made from the database.
+        storage: The studies' database.
+        directory: The directory of the files. If ``None``, no files are kept and every artifact is generated on
+            request.
     """
 
     def __init__(self, storage: RDBStorage, directory: Path | None) -> None:
@@ -84,63 +86,63 @@ class CompletionArtifacts:
         self._files = None if directory is None else FileSystemArtifactStore(directory)
 
     def open_reader(self, artifact_id: str) -> BinaryIO:
-        """An artifact's content.
+        """Return an artifact's content.
 
         Raises:
-            ArtifactNotFound: There is no such artifact.
+            ArtifactNotFound: No trial has this artifact.
         """
         if self._files is not None:
             with contextlib.suppress(ArtifactNotFound):
                 return self._files.open_reader(artifact_id)
-        return io.BytesIO(self._made_anew(artifact_id))
+        return io.BytesIO(self._regenerate(artifact_id))
 
     def write(self, artifact_id: str, content_body: BinaryIO) -> None:
-        """Keeps an artifact's content, where files are kept."""
+        """Write an artifact's file if there is a directory."""
         if self._files is not None and self._directory is not None:
             self._directory.mkdir(parents=True, exist_ok=True)
             self._files.write(artifact_id, content_body)
 
     def remove(self, artifact_id: str) -> None:
-        """Removes an artifact's file.
+        """Remove an artifact's file.
 
         Raises:
-            ArtifactNotFound: There is none.
+            ArtifactNotFound: There is no such file.
         """
         if self._files is None:
-            raise ArtifactNotFound(f"no file is kept of artifact {artifact_id}")
+            raise ArtifactNotFound(f"artifact {artifact_id} has no file")
         self._files.remove(artifact_id)
 
-    def _made_anew(self, artifact_id: str) -> bytes:
-        for study in optuna.get_all_study_names(self._storage):
-            loaded = optuna.load_study(study_name=study, storage=self._storage)
-            for trial in loaded.get_trials(deepcopy=False):
+    def _regenerate(self, artifact_id: str) -> bytes:
+        for name in optuna.get_all_study_names(self._storage):
+            study = optuna.load_study(study_name=name, storage=self._storage)
+            for trial in study.get_trials(deepcopy=False):
                 if f"artifacts:{artifact_id}" in trial.system_attrs:
-                    store, key = CompletionStore(self._storage), study_key(loaded)
-                    samples = {one.position: one for one in store.load_samples(key)}
+                    store, key = CompletionStore(self._storage), study_key(study)
+                    samples = {sample.position: sample for sample in store.load_samples(key)}
                     return completion_lines(store.load(key, trial.number), samples).encode()
-        raise ArtifactNotFound(f"no trial has an artifact {artifact_id}")
+        raise ArtifactNotFound(f"no trial has artifact {artifact_id}")
 
 
 class Annotations(SearchObserver):
-    """Writes what is to be seen of one study, as it goes on.
+    """Writes the notes, artifacts and figures of one study during its search.
 
-    Nothing that goes wrong here ends a search: it is one warning. What a process that was killed did not come to, the
-    next one writes (`write_missing_notes`). Figures are drawn while a search runs where all this still takes a
-    hundredth of its time at most.
+    An error here never ends a search: it is logged as a warning, once per reason. After an interruption, the next
+    process writes the missing notes. During a search, figures are drawn only while all annotations take at most 1 % of
+    its time.
 
     Args:
         study: The study.
-        storage: Where it lives.
-        directory: Where artifacts lie; see `CompletionArtifacts`.
+        storage: The study's database.
+        directory: The directory of the artifacts; see `CompletionArtifacts`.
 
     Attributes:
-        seconds: The time that all this has taken so far.
+        seconds: The time spent on annotations so far.
     """
 
     def __init__(self, study: optuna.Study, storage: RDBStorage, directory: Path | None) -> None:
         self.seconds = 0.0
         self._storage = storage
-        # Trials are attached to, and no sampler shall take note of that.
+        # Attaching to a trial calls the study's sampler; this one keeps no state.
         self._study = optuna.load_study(
             study_name=study.study_name, storage=storage, sampler=optuna.samplers.RandomSampler()
         )
@@ -150,18 +152,18 @@ class Annotations(SearchObserver):
         self._artifacts = CompletionArtifacts(storage, directory)
         self._samples: dict[int, StoredSample] | None = None
         self._latest: tuple[int, list[StoredCompletion]] | None = None
-        self._told: set[str] = set()
+        self._reported: set[str] = set()
         self._began = time.monotonic()
         self._drawing_s = _FIRST_DRAWING_S
 
     def attach_completions(self, trial: optuna.Trial) -> None:
-        """Attaches its completions to a trial that is about to finish, as Optuna attaches nothing to finished ones."""
+        """Attach the completions to a trial that is about to finish; Optuna attaches nothing to a finished trial."""
         with self._harmless(f"the completions of trial {trial.number} are not attached to it"):
             content = completion_lines(self._completions(trial.number), self._sample_at).encode()
             name = f"trial_{trial.number}_completions.jsonl"
-            known = [one.artifact_id for one in get_all_artifact_meta(trial) if one.filename == name]
-            if known:  # by a process that was killed before the trial was finished, and perhaps within the file
-                self._artifacts.write(known[0], io.BytesIO(content))
+            attached = [meta.artifact_id for meta in get_all_artifact_meta(trial) if meta.filename == name]
+            if attached:  # by a process that was killed before the trial finished; the file may be incomplete
+                self._artifacts.write(attached[0], io.BytesIO(content))
                 return
             with tempfile.TemporaryDirectory() as directory:
                 path = Path(directory) / name
@@ -174,86 +176,88 @@ class Annotations(SearchObserver):
                 )
 
     def write_trial_note(self, trial: FrozenTrial) -> None:
-        """Writes the note of a finished trial."""
-        with self._harmless(f"the note of trial {trial.number} is not written"), self._alone():
+        """Write the note of a finished trial."""
+        with self._harmless(f"the note of trial {trial.number} is not written"), self._exclusive():
             self._write_missing([trial])
 
     def write_missing_notes(self) -> None:
-        """Writes the notes that finished trials lack, and the study's own."""
-        with self._harmless("notes are not written"), self._alone():
+        """Write the missing notes of finished trials."""
+        with self._harmless("notes are not written"), self._exclusive():
             self._write_missing(self._study.get_trials(deepcopy=False, states=FINISHED))
 
     def started(self, finished: int) -> None:  # noqa: ARG002
-        """Write the notes that finished trials lack."""
+        """Write the missing notes of finished trials."""
         self.write_missing_notes()
 
     def before_trial_ends(self, trial: optuna.Trial) -> None:
-        """Attach the completions."""
+        """Attach the trial's completions."""
         self.attach_completions(trial)
 
     def trial_ended(self, trial: FrozenTrial, progress: TrialProgress | None, seconds: float) -> None:  # noqa: ARG002
-        """Write the trial's note, and draw the figures if there is time."""
+        """Write the trial's note, and draw the figures if time permits."""
         self.write_trial_note(trial)
-        self.draw_if_there_is_time()
+        self.draw_if_time_permits()
 
     def ended(self) -> None:
-        """Write the study's note, draw the figures if there is time, and log how much time all that took."""
+        """Write the study's note, draw the figures if time permits, and log the time that annotations took."""
         self.write_study_note()
-        self.draw_if_there_is_time()
+        self.draw_if_time_permits()
         _LOG.info("notes, artifacts and figures took %.1f of %.1f s", self.seconds, time.monotonic() - self._began)
 
     def write_study_note(self) -> None:
-        """Writes the study's note: its verdict, and the best beside the baselines."""
-        with self._harmless("the study's note is not written"), self._alone():
+        """Write the study's note: its verdict and the scores of its finalists, unless a user edited the note."""
+        with self._harmless("the study's note is not written"), self._exclusive():
             if not self._study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
                 return
-            verdict = current_verdict(self._study)
-            note, known = study_note(finalists(self._study), verdict), DashboardNote(self._storage, self._id, None)
-            if note != known.body and (not known.body or known.body.endswith(SIGNATURE)):
-                known.write(note)
+            body = study_note(finalists(self._study), current_verdict(self._study))
+            note = DashboardNote(self._storage, self._id, None)
+            if body != note.body and (not note.body or note.body.endswith(SIGNATURE)):
+                note.write(body)
 
-    def draw_if_there_is_time(self) -> None:
-        """Draws the figures, if that leaves the share of the time that all this takes small enough."""
+    def draw_if_time_permits(self) -> None:
+        """Draw the figures if annotations then still take a small enough share of the time."""
         if self.seconds + self._drawing_s <= _SHARE_OF_TIME * (time.monotonic() - self._began):
             self.draw()
 
     def draw(self) -> None:
-        """Draws the figures that there is enough of a study for; those that are large are left to the report."""
+        """Draw the figures that the study has enough data for. A placeholder replaces figures that are too large."""
         before = self.seconds
         with self._harmless("figures are not drawn"):
             drawn = {}
             for name, plot in _FIGURES.items():
-                with contextlib.suppress(StorageError):  # too little to be drawn yet
+                with contextlib.suppress(StorageError):  # not enough data yet
                     drawn[name] = plot(self._study, self._storage)
-            with self._alone():
+            with self._exclusive():
                 for name, figure in drawn.items():
-                    # The dashboard shows no names.
+                    # The dashboard shows no names of figures.
                     title = {"text": name.replace("-", " "), "font": {"size": 16}, "y": 0.98, "yanchor": "top"}
                     figure.update_layout(title=title, margin={"t": 100})
-                    if len(figure.to_json()) > _LARGEST_FIGURE:
-                        # In the place of one from when it was smaller.
+                    if len(figure.to_json()) > _MAXIMUM_FIGURE_SIZE:
+                        # Replaces a figure stored when the study was smaller.
                         figure.data = []
-                        figure.update_layout(title_text=f"{name}: too large here, see `llmsearch-optuna report`")
+                        figure.update_layout(
+                            title_text=f"{name}: too large for the dashboard, see `llmsearch-optuna report`"
+                        )
                     save_plotly_graph_object(self._study, figure, graph_object_id=name)
         self._drawing_s = self.seconds - before
 
     def _write_missing(self, trials: list[FrozenTrial]) -> None:
         for trial in trials:
             trial_id = self._storage.get_trial_id_from_study_id_trial_number(self._id, trial.number)
-            known = DashboardNote(self._storage, self._id, trial_id)
-            # A later version is somebody's own; the first one without its end has been damaged.
-            if known.version > 1 or known.body.endswith(SIGNATURE):
+            note = DashboardNote(self._storage, self._id, trial_id)
+            # A later version was edited by a user. A first version without the signature is incomplete.
+            if note.version > 1 or note.body.endswith(SIGNATURE):
                 continue
-            note = trial_note(
+            body = trial_note(
                 trial,
                 self._completions(trial.number),
                 self._sample_at,
                 greater_is_better=maximizes(self._study),
             )
-            known.write(note)
+            note.write(body)
 
     def _completions(self, number: int) -> list[StoredCompletion]:
-        """A trial's completions; those of the last one are not read twice, as they are attached and then noted."""
+        """Return a trial's completions. The last trial's are kept, because attaching and the note both need them."""
         if self._latest is None or self._latest[0] != number:
             self._latest = number, self._store.load(self._key, number)
         return self._latest[1]
@@ -261,22 +265,22 @@ class Annotations(SearchObserver):
     @property
     def _sample_at(self) -> dict[int, StoredSample]:
         if self._samples is None:
-            self._samples = {one.position: one for one in self._store.load_samples(self._key)}
+            self._samples = {sample.position: sample for sample in self._store.load_samples(self._key)}
         return self._samples
 
-    def _alone(self) -> contextlib.AbstractContextManager[None]:
-        """Keeps other workers from writing the same note at the same time."""
+    def _exclusive(self) -> contextlib.AbstractContextManager[None]:
+        """Keep other workers from writing the same note at the same time."""
         return advisory_lock(self._storage.engine, f"llmsearch notes {self._key}")
 
     @contextlib.contextmanager
-    def _harmless(self, otherwise: str) -> Iterator[None]:
-        """Takes the time, and turns errors into a warning, the same one only once."""
+    def _harmless(self, consequence: str) -> Iterator[None]:
+        """Measure the time, and turn an error into a warning, the same one only once."""
         began = time.monotonic()
         try:
             yield
-        except Exception as error:  # noqa: BLE001 - whatever is wrong with a note, the search is worth more
+        except Exception as error:  # noqa: BLE001 - no error in a note may end a search
             reason = f"{type(error).__name__}: {error}"
-            _LOG.log(logging.DEBUG if reason in self._told else logging.WARNING, "%s: %s", otherwise, reason)
-            self._told.add(reason)
+            _LOG.log(logging.DEBUG if reason in self._reported else logging.WARNING, "%s: %s", consequence, reason)
+            self._reported.add(reason)
         finally:
             self.seconds += time.monotonic() - began

@@ -1,4 +1,4 @@
-"""optuna-dashboard on a database, for this machine only."""
+"""A server for optuna-dashboard that only this machine can reach."""
 
 import contextlib
 from collections.abc import Callable, Iterable, Iterator
@@ -26,18 +26,18 @@ class _Server(ThreadingMixIn, WSGIServer):
 
 
 class _Handler(WSGIRequestHandler):
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - as it is called there
-        """Leaves requests unmentioned."""
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name in the base class
+        """Log no requests."""
 
 
 def annotate_studies(url: str) -> str | None:
-    """Writes the notes and figures that a database's studies lack.
+    """Write the missing notes and the figures of a database's studies.
 
     Args:
-        url: The database.
+        url: The database's URL.
 
     Returns:
-        Why it was left as it is, if it was: a search, which writes them itself, or a file that cannot be written.
+        ``None`` if they were written, else the reason: a running search, which writes them itself, or a read-only file.
 
     Raises:
         StorageError: There is no such database, or it holds no study.
@@ -58,7 +58,10 @@ def annotate_studies(url: str) -> str | None:
 
 
 def _for_this_machine(app: Callable[..., Iterable[bytes]]) -> Callable[..., Iterable[bytes]]:
-    """Refuses requests that name another host: a page elsewhere whose name leads here must not read what is here."""
+    """Reject requests for any other host name.
+
+    This prevents DNS rebinding: a foreign page whose host name resolves to this machine cannot read the studies.
+    """
 
     def guarded(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         if environ.get("HTTP_HOST", "").partition(":")[0] in _NAMES:
@@ -71,17 +74,17 @@ def _for_this_machine(app: Callable[..., Iterable[bytes]]) -> Callable[..., Iter
 
 @contextlib.contextmanager
 def dashboard_server(url: str, port: int) -> Iterator[WSGIServer]:
-    """A web server with optuna-dashboard, which listens on the loopback interface only, as it asks for no password.
+    """Open a web server for optuna-dashboard on the loopback interface only, because it has no authentication.
 
     Args:
-        url: The database.
-        port: The port; 0 for any that is free.
+        url: The database's URL.
+        port: The port; 0 for any free port.
 
     Yields:
-        The server, which listens; ``serve_forever`` answers.
+        The listening server; ``serve_forever`` answers requests.
 
     Raises:
-        ConfigurationError: The port is wrong or taken.
+        ConfigurationError: The port is out of range or in use.
         StorageError: There is no such database, or it holds no study.
     """
     if not 0 <= port <= 65535:

@@ -1,1 +1,1 @@
-"""The embedded default: a small real model, and a dataset that a program writes."""
+"""The embedded demo: a small real model and a generated dataset."""

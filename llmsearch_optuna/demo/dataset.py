@@ -1,4 +1,4 @@
-"""The demo's task: to continue a list with further members of a category, none of them twice."""
+"""The demo's dataset: lists of a category's members to be continued without repetitions."""
 
 import itertools
 import random
@@ -10,17 +10,17 @@ from llmsearch_optuna.errors import TaskError
 __all__ = ["DemoSample", "demo_samples"]
 
 _GIVEN = 3
-_WANTED = 9
+_REQUESTED = 9
 
 
 class DemoSample(TypedDict):
-    """One row.
+    """One row of the dataset.
 
     Attributes:
         instruction: The user's message (input column).
-        start: How the assistant's answer begins (input column).
-        members: What may follow: the category without what `start` names (reference column).
-        count: How many are asked for (reference column).
+        start: The beginning of the assistant's answer (input column).
+        members: The category's members without those in `start` (reference column).
+        count: The requested number of further members (reference column).
     """
 
     instruction: str
@@ -30,22 +30,22 @@ class DemoSample(TypedDict):
 
 
 def demo_samples(size: int, *, seed: int = 0) -> list[DemoSample]:
-    """The first rows of a generated dataset; no two of them ask for the same continuation.
+    """Return the first rows of a generated dataset, all with different starts.
 
-    Every row gives three of a category's best-known members. The categories take turns, so any ``len(WORDS)`` rows in
-    succession hold each of them once.
+    Every row starts with three of a category's best-known members. The categories alternate, so each group of
+    ``len(WORDS)`` consecutive rows holds each category once.
 
     Args:
-        size: Number of rows.
-        seed: Seed of the order of the categories and of what is given. Rows do not depend on `size`.
+        size: The number of rows.
+        seed: Seed of the order of the categories and of the starts. Rows do not depend on `size`.
 
     Returns:
-        The rows, with the reference columns that the metric ``distinct_items`` takes.
+        The rows, with the reference columns of the metric ``distinct_items``.
 
     Raises:
-        TaskError: `size` is not positive, or larger than the number of distinct rows.
+        TaskError: `size` is not positive, or exceeds the number of distinct rows.
     """
-    rng = random.Random(seed)  # noqa: S311 - reproducible on purpose
+    rng = random.Random(seed)  # noqa: S311 - reproducible, not for security
     categories = list(WORDS)
     rng.shuffle(categories)
     starts = {}
@@ -61,12 +61,12 @@ def demo_samples(size: int, *, seed: int = 0) -> list[DemoSample]:
 
 
 def _row(category: str, given: tuple[str, ...]) -> DemoSample:
-    known, further = WORDS[category]
+    best_known, further = WORDS[category]
     return {
         "instruction": f"List twelve different {category}, separated by commas.",
         "start": ", ".join(given) + ",",
-        "members": [name for name in (*_split(known), *_split(further)) if name not in given],
-        "count": _WANTED,
+        "members": [name for name in (*_split(best_known), *_split(further)) if name not in given],
+        "count": _REQUESTED,
     }
 
 

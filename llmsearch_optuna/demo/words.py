@@ -1,4 +1,4 @@
-"""What the demo's lists are made of: categories, their best-known members, and what else belongs to them."""
+"""The categories of the demo's lists, each with its best-known members and further members."""
 
 from collections.abc import Mapping
 

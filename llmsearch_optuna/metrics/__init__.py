@@ -1,8 +1,8 @@
-"""Metrics: how completions are scored against the references.
+"""Metrics, which score completions against references.
 
-`make_metric` makes a `Metric` of what a user writes: a name, ``"package.module:function"``, ``"evaluate:NAME"``, a
-callable. Importing this package is quick: ``evaluate`` (which imports torch), ``rouge_score`` and ``sacrebleu`` are
-imported only by the metrics that use them.
+`make_metric` builds a `Metric` from a name, ``"package.module:function"``, ``"evaluate:NAME"`` or a callable. Importing
+this package is fast: only the metrics that use ``evaluate`` (which imports torch), ``rouge_score`` or ``sacrebleu``
+import them.
 """
 
 from llmsearch_optuna.metrics.base import (

@@ -1,4 +1,4 @@
-"""The metric protocol, what a reference is, and metrics that score one sample at a time."""
+"""The metric protocol, references, and metrics that score one sample at a time."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -28,15 +28,15 @@ Reference = Mapping[str, Any]
 """The evaluation columns of one sample, e.g. ``{"answer": "42"}``."""
 
 ScoreRange = tuple[float, float]
-"""The least and the largest score that a single sample can have."""
+"""The minimum and the maximum score of a single sample."""
 
 
 class Scores(NamedTuple):
-    """What a metric says about some samples.
+    """The scores of a metric on a set of samples.
 
     Attributes:
         value: The score over all samples.
-        per_sample: One score per sample, in their order; ``None`` if the metric exists only for the corpus.
+        per_sample: One score per sample, in their order; ``None`` if the metric scores only a corpus.
     """
 
     value: float
@@ -45,49 +45,50 @@ class Scores(NamedTuple):
 
 @runtime_checkable
 class Metric(Protocol):
-    """Scores predictions against references: a deterministic function of both.
+    """A deterministic function that scores predictions against references.
 
-    A metric may also have a `score_range` (`ScoreRange`), which makes the guarantee of `PairedPruner` unconditional.
+    A metric may also have an attribute `score_range` (`ScoreRange`), which makes the guarantee of `PairedPruner`
+    unconditional.
     """
 
     @property
     def name(self) -> str:
-        """Identifies the metric, its reference column and arguments, for the study's fingerprint."""
+        """The identity of the metric with its reference column and arguments, for the study's fingerprint."""
         ...
 
     @property
     def greater_is_better(self) -> bool:
-        """Whether the study maximises the value."""
+        """Whether a study maximises the value."""
         ...
 
     def __call__(
         self, references: Sequence[Reference], predictions: Sequence[str], *, sample_ids: Sequence[int] | None = None
     ) -> Scores:
-        """Scores ``n >= 1`` samples.
+        """Score ``n >= 1`` samples.
 
         Args:
             references: The references, length n.
             predictions: The completions, length n.
-            sample_ids: How error messages number the samples, length n; their positions by default.
+            sample_ids: The numbers of the samples in error messages, length n; by default their positions.
 
         Raises:
-            MetricError: The references do not fit the metric, whatever the predictions.
-            ScorerError: The user's scorer raised, or returned something that is no score.
+            MetricError: The references do not fit the metric, regardless of the predictions.
+            ScorerError: The user's scorer raised an exception, or returned an invalid score.
         """
         ...
 
 
 @dataclass(frozen=True, kw_only=True)
 class SampleMetric:
-    """Scores each prediction against its acceptable texts, of which the best counts; the value is the mean.
+    """A metric whose value is the mean over samples of the best score against any of a sample's acceptable strings.
 
     Attributes:
-        name: Identifies the metric, its column and arguments.
+        name: The identity of the metric with its column and arguments.
         score: ``(prediction, reference) -> float``.
-        column: The reference column; ``None`` takes the only one. It holds a text, a number (compared as Python
-            writes it) or a list of them.
-        greater_is_better: Whether the study maximises the value.
-        score_range: What `score` gives at least and at most; ``None`` if that is not known.
+        column: The reference column; ``None`` for the only one. It holds a string, a number (compared in Python's
+            notation) or a list of these.
+        greater_is_better: Whether a study maximises the value.
+        score_range: The minimum and the maximum of `score`; ``None`` if unknown.
     """
 
     name: str
@@ -112,42 +113,42 @@ class SampleMetric:
 
 
 def known_range(metric: Metric) -> ScoreRange | None:
-    """The range of a metric's scores, if it tells one."""
-    found: ScoreRange | None = getattr(metric, "score_range", None)
-    return found
+    """Return the range of a metric's scores; ``None`` if it declares none."""
+    score_range: ScoreRange | None = getattr(metric, "score_range", None)
+    return score_range
 
 
 def check_score_range(score_range: object) -> ScoreRange:
-    """Refuses what is no range.
+    """Validate a score range.
 
     Raises:
-        MetricError: It is not two finite numbers, of which the first is smaller.
+        MetricError: It is not a pair of finite numbers in increasing order.
     """
     if isinstance(score_range, Sequence) and len(score_range) == 2:
         low, high = score_range
-        numbers = [one for one in (low, high) if isinstance(one, Real) and not isinstance(one, bool)]
-        if len(numbers) == 2 and all(map(math.isfinite, numbers)) and low < high:
+        are_numbers = all(isinstance(end, Real) and not isinstance(end, bool) for end in (low, high))
+        if are_numbers and math.isfinite(low) and math.isfinite(high) and low < high:
             return float(low), float(high)
     raise MetricError(f"`score_range` must be two numbers, the smaller first, got {score_range!r}")
 
 
 def mean_scores(per_sample: Sequence[float]) -> Scores:
-    """Scores whose value is the mean; summed exactly, so that the order of the samples does not matter."""
+    """Return scores whose value is the mean. The sum is exact, so the order of the samples does not matter."""
     return Scores(math.fsum(per_sample) / len(per_sample), tuple(per_sample))
 
 
 def name_samples(n: int, sample_ids: Sequence[int] | None) -> Sequence[int]:
-    """How messages number n samples."""
+    """Return the numbers of n samples in error messages."""
     return range(n) if sample_ids is None else sample_ids
 
 
 def check_lengths(
     references: Sequence[Reference], predictions: Sequence[str], sample_ids: Sequence[int] | None
 ) -> None:
-    """Refuses no samples at all, and sequences of different lengths.
+    """Validate the lengths of a metric's arguments.
 
     Raises:
-        MetricError: As above.
+        MetricError: There are no samples, or the lengths differ.
     """
     if not references:
         raise MetricError("a metric needs at least one sample, got none")
@@ -158,19 +159,19 @@ def check_lengths(
 
 
 def pick_column(names: Sequence[str], column: str | None) -> str:
-    """The reference column to compare.
+    """Return the reference column to compare with.
 
     Args:
-        names: The columns there are.
-        column: The one asked for; ``None`` stands for the only one.
+        names: The available columns.
+        column: The requested column; ``None`` for the only one.
 
     Raises:
-        MetricError: There is no such column, or none was asked for and there is not exactly one.
+        MetricError: There is no such column, or `column` is ``None`` and there is not exactly one.
     """
     if column is None:
         if len(names) != 1:
-            known = ", ".join(f"`{name}`" for name in names) or "none"
-            raise MetricError(f"`column` must say which reference column is compared: there are {known}")
+            available = ", ".join(f"`{name}`" for name in names) or "none"
+            raise MetricError(f"`column` must name the reference column to compare with: there are {available}")
         return names[0]
     if column not in names:
         raise MetricError(unknown_name("reference column", column, names))
@@ -180,10 +181,10 @@ def pick_column(names: Sequence[str], column: str | None) -> str:
 def read_column(
     references: Sequence[Reference], column: str | None, sample_ids: Sequence[int] | None = None
 ) -> list[Any]:
-    """The values of one reference column, chosen by `pick_column` on the first sample.
+    """Return the values of one reference column, which `pick_column` chooses on the first sample.
 
     Raises:
-        MetricError: The column cannot be chosen, or a sample lacks it.
+        MetricError: The column cannot be chosen, or is missing in a sample.
     """
     name = pick_column(list(references[0]), column)
     for sample, reference in zip(name_samples(len(references), sample_ids), references, strict=True):
@@ -195,10 +196,10 @@ def read_column(
 def acceptable_texts(
     references: Sequence[Reference], column: str | None, sample_ids: Sequence[int] | None = None
 ) -> list[tuple[str, ...]]:
-    """The texts that each sample's prediction may be compared with: at least one per sample.
+    """Return the strings that each sample's prediction is compared with, at least one per sample.
 
     Raises:
-        MetricError: As `read_column`, or a value is no text, number or non-empty list of them.
+        MetricError: `read_column` fails, or a value is not a string, a number or a non-empty list of these.
     """
     values = read_column(references, column, sample_ids)
     samples = name_samples(len(references), sample_ids)
@@ -209,15 +210,14 @@ def _texts(value: object, sample: int) -> tuple[str, ...]:
     if hasattr(value, "tolist"):  # arrays and scalars of any library
         value = value.tolist()
     parts = value if isinstance(value, Sequence) and not isinstance(value, str | bytes) else [value]
-    texts = [_text(part) for part in parts]
-    known = tuple(text for text in texts if text is not None)
-    if not known or len(known) < len(texts):
+    texts = tuple(text for part in parts if (text := _text(part)) is not None)
+    if not texts or len(texts) < len(parts):
         shown = repr(value)
         raise MetricError(
-            f"the reference of sample {sample} must be a text, a number or a non-empty list of them, "
+            f"the reference of sample {sample} must be a string, a number or a non-empty list of these, "
             f"got {shown if len(shown) <= 60 else shown[:60] + '...'}"
         )
-    return known
+    return texts
 
 
 def _text(value: object) -> str | None:

@@ -1,4 +1,4 @@
-"""BLEU and chrF: metrics of the whole corpus, by ``sacrebleu``, scaled to [0, 1]."""
+"""BLEU and chrF, corpus metrics of ``sacrebleu``, scaled to [0, 1]."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,13 +15,13 @@ Texts = Sequence[Sequence[str]]
 
 @dataclass(frozen=True, kw_only=True)
 class CorpusMetric:
-    """Scores all predictions at once; there is no score of a single sample.
+    """A metric that scores all predictions together and has no scores of single samples.
 
     Attributes:
-        name: Identifies the metric, its column and arguments.
-        score: ``(predictions, acceptable texts of each) -> float``.
+        name: The identity of the metric with its column and arguments.
+        score: ``(predictions, acceptable strings of each) -> float``.
         column: The reference column, as for `SampleMetric`.
-        greater_is_better: Whether the study maximises the value.
+        greater_is_better: Whether a study maximises the value.
     """
 
     name: str
@@ -39,7 +39,7 @@ class CorpusMetric:
     def resampled(
         self, references: Sequence[Reference], predictions: Sequence[str]
     ) -> Callable[[Sequence[int]], float]:
-        """The score of any selection of the samples, with repetitions, without going through their texts again.
+        """Return a function that scores selections of the samples, with repetitions, without reading the texts again.
 
         Args:
             references: The references, length n.
@@ -49,9 +49,9 @@ class CorpusMetric:
             ``(indices of samples) -> score``.
 
         Raises:
-            MetricError: As `__call__`.
+            MetricError: The references do not fit the metric.
         """
-        import numpy as np  # noqa: PLC0415  # this module is for every command; resampling is for some
+        import numpy as np  # noqa: PLC0415  # every command imports this module; few resample
 
         check_lengths(references, predictions, None)
         texts = acceptable_texts(references, self.column)
@@ -60,7 +60,7 @@ class CorpusMetric:
         )
         if function not in _LIBRARIES:
             return lambda indices: self.score([predictions[i] for i in indices], [texts[i] for i in indices])
-        # What sacrebleu's own significance tests do: both metrics are functions of sums over the samples.
+        # Both metrics are functions of sums over the samples, as in sacrebleu's own significance tests.
         library = _LIBRARIES[function](**arguments)
         counts = np.array(library._extract_corpus_statistics(predictions, _streams(texts)))  # noqa: SLF001
 
@@ -71,7 +71,7 @@ class CorpusMetric:
 
 
 def bleu(predictions: Sequence[str], references: Texts, *, lowercase: bool = False) -> float:
-    """Corpus BLEU (Papineni et al. 2002) with sacrebleu's defaults: 13a tokens, up to 4-grams, exponential smoothing.
+    """Return corpus BLEU (Papineni et al. 2002) with sacrebleu's defaults: 13a tokens, 4-grams, exponential smoothing.
 
     A corpus without a single 4-gram scores 0.
     """
@@ -79,14 +79,14 @@ def bleu(predictions: Sequence[str], references: Texts, *, lowercase: bool = Fal
 
 
 def chrf(predictions: Sequence[str], references: Texts, *, lowercase: bool = False) -> float:
-    """Corpus chrF (Popovic 2015) with sacrebleu's defaults: characters up to 6-grams, beta 2."""
+    """Return corpus chrF (Popovic 2015) with sacrebleu's defaults: character n-grams up to 6, beta 2."""
     return _scaled(_chrf(lowercase=lowercase).corpus_score(predictions, _streams(references)).score)
 
 
 def _bleu(*, lowercase: bool = False) -> Any:
     from sacrebleu.metrics.bleu import BLEU  # noqa: PLC0415  # slow
 
-    # force: completions that look tokenised are the model's doing, and no reason for sacrebleu's warning
+    # force: no warning about predictions that look tokenised, because the model wrote them that way
     return BLEU(lowercase=lowercase, force=True)
 
 
@@ -100,9 +100,9 @@ _LIBRARIES: Mapping[Callable[..., float], Callable[..., Any]] = {bleu: _bleu, ch
 
 
 def _streams(references: Texts) -> Texts:
-    """The references as sacrebleu wants them: stream k holds every sample's k-th text, or ``None``."""
+    """Transpose the references for sacrebleu: stream k holds the k-th string of every sample, or ``None``."""
     return list(zip_longest(*references))
 
 
 def _scaled(percent: float) -> float:
-    return min(percent / 100.0, 1.0)  # rounding takes it slightly above
+    return min(percent / 100.0, 1.0)  # rounding errors can exceed 1

@@ -23,14 +23,14 @@ class EvaluateMetric:
 
     Attributes:
         module: The ``EvaluationModule``; its inputs must be ``predictions`` and ``references``.
-        key: Which of the results is the score: a number, or a list of one per sample. ``None`` takes the only one.
-        column: The reference column, given to the module as it is; ``None`` takes the only one.
-        greater_is_better: Whether the study maximises the value.
+        key: The result that is the score: a number, or a list of one number per sample. ``None`` for the only result.
+        column: The reference column, passed to the module unchanged; ``None`` for the only one.
+        greater_is_better: Whether a study maximises the value.
         arguments: Further arguments of ``module.compute``.
-        name: Name and hash of the script, the key, the column and the arguments.
+        name: The name and the hash of the script, the key, the column and the arguments.
 
     Raises:
-        MetricError: The module needs other inputs, or does not know an argument.
+        MetricError: The module needs other inputs, or does not take an argument.
     """
 
     module: Any
@@ -44,23 +44,25 @@ class EvaluateMetric:
         features = self.module.features
         inputs = set(features[0] if isinstance(features, list) else features)
         if inputs != _INPUTS:
-            raise MetricError(f"`evaluate:{self.module.name}` needs {sorted(inputs)}, must need {sorted(_INPUTS)}")
-        compute = self.module._compute  # noqa: SLF001  # what an evaluate metric overrides: its signature is the arguments
+            raise MetricError(
+                f"`evaluate:{self.module.name}` needs {sorted(inputs)} as inputs, supported are {sorted(_INPUTS)}"
+            )
+        compute = self.module._compute  # noqa: SLF001  # modules override it; its signature has the arguments
         parameters = inspect.signature(compute).parameters.values()
-        known = {parameter.name for parameter in parameters} - _INPUTS
+        names = {parameter.name for parameter in parameters} - _INPUTS
         takes_all = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
         for name in self.arguments:
-            if name in _INPUTS or (name not in known and not takes_all):
-                raise MetricError(unknown_name(f"`evaluate:{self.module.name}` argument", name, known | {"key"}))
+            if name in _INPUTS or (name not in names and not takes_all):
+                raise MetricError(unknown_name(f"`evaluate:{self.module.name}` argument", name, names | {"key"}))
         object.__setattr__(self, "name", _fingerprint(self))
 
     @classmethod
     def load(cls, path: str, **fields: Any) -> Self:
-        """Loads ``evaluate.load(path)`` with results in memory and a fixed seed.
+        """Load the metric with ``evaluate.load(path)``, with results in memory and a fixed seed.
 
         Args:
-            path: A script, its folder or a name on the hub.
-            **fields: The other attributes.
+            path: A script, its directory or a name on the hub.
+            **fields: The attributes other than `module`.
 
         Raises:
             MetricError: It cannot be loaded.
@@ -91,8 +93,8 @@ class EvaluateMetric:
         if self.key is None and len(results) == 1:
             return next(iter(results.values()))
         if self.key is None:
-            known = ", ".join(f"`{key}`" for key in results)
-            raise MetricError(f"`key` must say which result of `evaluate:{self.module.name}` is the score: {known}")
+            available = ", ".join(f"`{key}`" for key in results)
+            raise MetricError(f"`key` must name the result of `evaluate:{self.module.name}` to score: {available}")
         if self.key not in results:
             raise MetricError(unknown_name(f"`evaluate:{self.module.name}` result", self.key, results))
         return results[self.key]

@@ -1,4 +1,4 @@
-"""From what the user writes to a metric."""
+"""Construction of a metric from the user's specification."""
 
 import importlib
 import inspect
@@ -32,7 +32,7 @@ _CORPUS: Mapping[str, Callable[..., float]] = {"bleu": bleu, "chrf": chrf}
 _ITEMS: Mapping[str, Callable[..., float]] = {"distinct_items": distinct_items}
 
 BUILT_IN_METRICS = (*_SAMPLE, *_CORPUS, *_ITEMS)
-"""The names that `make_metric` knows."""
+"""The names that `make_metric` accepts."""
 
 _EVALUATE = "evaluate:"
 
@@ -45,23 +45,24 @@ def make_metric(
     greater_is_better: bool = True,
     **arguments: Any,
 ) -> Metric:
-    """The metric that `spec` stands for.
+    """Build a metric from its specification.
 
     Args:
         spec: One of
 
             - the name of a built-in metric (`BUILT_IN_METRICS`);
-            - ``"package.module:function"``, which is imported and may be any of the objects below;
+            - ``"package.module:function"``, which is imported and must be one of the objects below;
             - ``"evaluate:NAME_OR_PATH"``, loaded by ``evaluate.load``, or an ``evaluate.EvaluationModule``;
-            - a callable: a llmsearch scorer, ``(references, predictions) -> score or one score per sample``;
-            - a `Metric`, which is returned as it is.
-        column: The reference column to compare; ``None`` takes the only one. Not for callables, which get all columns.
-        greater_is_better: Whether the study maximises the value.
+            - a callable: an llmsearch scorer, ``(references, predictions) -> score or one score per sample``;
+            - a `Metric`, which is returned unchanged.
+        column: The reference column to compare with; ``None`` for the only one. Not for callables, which receive all
+            columns.
+        greater_is_better: Whether a study maximises the value.
         **arguments: Arguments of a built-in metric (``ignore_case``, ``lowercase``), or the ``key`` of an ``evaluate``
             result and arguments of its ``compute``. Callables take none: use `functools.partial`.
 
     Raises:
-        MetricError: The name, an argument or the kind of object is unknown, or something cannot be imported or loaded.
+        MetricError: The name, an argument or the type of `spec` is unknown, or `spec` cannot be imported or loaded.
     """
     if not isinstance(greater_is_better, bool):
         raise MetricError(f"`greater_is_better` must be true or false, got {greater_is_better!r}")
@@ -88,7 +89,7 @@ def _built_in(name: str, column: str | None, greater_is_better: bool, arguments:
     if name not in functions:
         raise MetricError(unknown_name("metric", name, functions))
     function = functions[name]
-    changed = _check_arguments(name, function, arguments)
+    changed = _changed_arguments(name, function, arguments)
     parts = [f"{key}={value!r}" for key, value in {"column": column, **changed}.items() if value is not None]
     full_name = f"{name}({', '.join(parts)})" if parts else name
     if name in _ITEMS:
@@ -101,8 +102,8 @@ def _built_in(name: str, column: str | None, greater_is_better: bool, arguments:
     )
 
 
-def _check_arguments(name: str, function: Callable[..., float], arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments that differ from their defaults, sorted by name."""
+def _changed_arguments(name: str, function: Callable[..., float], arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Validate the arguments, and return those that differ from their defaults, sorted by name."""
     parameters = inspect.signature(function).parameters.values()
     defaults = {
         parameter.name: parameter.default for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY
@@ -126,10 +127,10 @@ def _import(spec: str) -> object:
     except Exception as error:
         raise MetricError(f"cannot import the metric `{spec}`: {type(error).__name__}: {one_line(error)}") from error
     try:
-        found: object = operator.attrgetter(attribute)(module)
+        imported: object = operator.attrgetter(attribute)(module)
     except AttributeError:
         raise MetricError(f"cannot import the metric `{spec}`: `{module_name}` has no `{attribute}`") from None
-    return found
+    return imported
 
 
 def _from_object(spec: object, column: str | None, greater_is_better: bool, arguments: dict[str, Any]) -> Metric:
@@ -140,29 +141,29 @@ def _from_object(spec: object, column: str | None, greater_is_better: bool, argu
         )
     if isinstance(spec, Metric):
         if column is not None or arguments or (spec.greater_is_better and not greater_is_better):
-            raise MetricError(f"metric `{spec.name}` is complete: no `column`, direction or argument can be added")
+            raise MetricError(f"metric `{spec.name}` is already built: it takes no `column`, direction or argument")
         return spec
     if not callable(spec):
         raise MetricError(f"a metric must be a name, a callable or an `evaluate` module, got {spec!r}")
     if column is not None:
-        raise MetricError("`column` is not for a scorer function, which is given all reference columns")
+        raise MetricError("a scorer function takes no `column`: it receives all reference columns")
     if arguments:
         raise MetricError(f"a scorer function takes no arguments, got `{next(iter(arguments))}`: use functools.partial")
     return CallableMetric(function=spec, greater_is_better=greater_is_better)
 
 
 def _is_evaluation_module(spec: object) -> TypeGuard[Any]:
-    evaluate = sys.modules.get("evaluate")  # an instance exists only where it was imported
+    evaluate = sys.modules.get("evaluate")  # without the import there is no instance
     return evaluate is not None and isinstance(spec, evaluate.EvaluationModule)
 
 
 def check_references(metric: Metric, references: Sequence[Reference]) -> None:
-    """Refuses references that a metric of this package cannot read, before anything is generated.
+    """Validate the references of a built-in metric before anything is generated.
 
-    Scorers and modules of others are not asked: they may be costly, or keep count of their calls.
+    Other scorers and modules are not called, because they may be slow or count their calls.
 
     Raises:
-        MetricError: A column is missing or not named, or does not hold what the metric compares.
+        MetricError: A column is missing or ambiguous, or holds values that the metric cannot compare.
     """
     if isinstance(metric, SampleMetric | CorpusMetric | ItemsMetric):
         metric(references, [""] * len(references))

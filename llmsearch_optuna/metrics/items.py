@@ -1,4 +1,4 @@
-"""Scores of completions that list things."""
+"""Scores of completions that are lists of items."""
 
 import re
 import string
@@ -22,7 +22,7 @@ __all__ = ["ItemsMetric", "distinct_items", "split_items"]
 
 COUNT = "count"
 
-_SEPARATORS = re.compile(r"[\n\r,;\uff0c\u3001\uff1b]")  # the last three are their CJK forms
+_SEPARATORS = re.compile(r"[\n\r,;\uff0c\u3001\uff1b]")  # the last three are CJK forms
 _MARKS = re.compile(
     r"(?:[-*+>#\u00b7\u2013\u2014\u2022]\s*"
     r"|[(\[]?(?:[0-9]{1,3}[.):\]]|[A-Za-z][.)\]](?=\s))(?:\s+(?=\S)|(?=[^\s0-9])))+"
@@ -32,19 +32,20 @@ _EDGES = (
     + string.punctuation.translate({ord("+"): None, ord("#"): None})
     + "\u2018\u2019\u201c\u201d\u2026"
 )
-_STEM = 3  # letters that every plural leaves alone
+_STEM = 3  # leading letters that no plural changes
 
 
 def distinct_items(prediction: str, members: Collection[str] | None = None, count: int | None = None) -> float:
-    """How well a completion lists `count` distinct members: right ones over the larger of items listed and asked for.
+    """Return how well a completion lists `count` distinct members.
 
-    Repetitions and items that are no members earn nothing, but lengthen the list. An empty list scores 0. Items are
-    compared without case, bullets, numbering, punctuation at the ends (but C++ is not C) and plural endings.
+    The score is the number of distinct correct items over the maximum of `count` and the number of listed items.
+    Repetitions and items that are not members only lengthen the list. An empty list scores 0. Items are compared without
+    case, bullets, numbering, punctuation at the ends (but C++ is not C) and plural endings.
 
     Args:
         prediction: A list in words; see `split_items`.
-        members: What may be listed; ``None`` allows everything.
-        count: How many were asked for, at least 1; ``None`` stands for the number listed.
+        members: The correct items; ``None`` accepts every item.
+        count: The requested number of items, at least 1; ``None`` for the number of listed items.
 
     Returns:
         The score, in [0, 1].
@@ -57,10 +58,10 @@ def distinct_items(prediction: str, members: Collection[str] | None = None, coun
 
 
 def split_items(text: str) -> list[str]:
-    """The items of a list, in normal form, in order, with repetitions.
+    """Return the items of a list in normal form, in order and with repetitions.
 
-    Splits at line ends, commas and semicolons; leaves out parts without letters or digits, and headings that end with a
-    colon.
+    The text is split at line ends, commas and semicolons. Parts without letters or digits and headings that end with a
+    colon are left out.
     """
     parts = (part.strip() for part in _SEPARATORS.split(text))
     return [item for part in parts if not part.rstrip("*_ ").endswith(":") and (item := _normal_form(part))]
@@ -75,9 +76,9 @@ def _normal_form(text: str) -> str:
 
 
 def _singular(text: str) -> str:
-    """One form for singular and plural: ``bus`` and ``buses``, ``berry`` and ``berries``, ``movie`` and ``movies``.
+    """Return one form for singular and plural: ``bus`` and ``buses``, ``berry`` and ``berries``, ``movie`` and ``movies``.
 
-    It need not be a word, and a few pairs like ``plan`` and ``plane`` fall together.
+    The form need not be a word. A few pairs such as ``plan`` and ``plane`` have the same form.
     """
     stem = text[:_STEM] + text[_STEM:].rstrip("se")
     return stem[:-1] + "y" if len(stem) >= _STEM and stem.endswith("i") else stem
@@ -85,16 +86,16 @@ def _singular(text: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class ItemsMetric:
-    """`distinct_items` with the members and the count that the references ask for.
+    """`distinct_items` with the members and the count from the references.
 
-    The reference key ``count``, an integer of at least 1, is the number of items asked for; without it, the number
-    listed counts.
+    The reference column ``count``, an integer of at least 1, is the requested number of items. Without it, the number of
+    listed items is used.
 
     Attributes:
-        name: Identifies the metric and its column.
-        column: The reference column; ``None`` takes the only one besides ``count``, if there is any. Where it holds a
-            list, only its members are right.
-        greater_is_better: Whether the study maximises the value.
+        name: The identity of the metric with its column.
+        column: The reference column; ``None`` for the only one other than ``count``, if any. If it holds a list, only the
+            members of the list are correct.
+        greater_is_better: Whether a study maximises the value.
     """
 
     name: str
@@ -127,7 +128,7 @@ def _members(value: object, sample: int) -> Sequence[str] | None:
     if not isinstance(value, list | tuple):
         return None
     if not value or not all(isinstance(member, str) for member in value):
-        raise MetricError(f"the members that sample {sample} may list must be texts, at least one")
+        raise MetricError(f"the members that sample {sample} may list must be strings, at least one")
     return value
 
 

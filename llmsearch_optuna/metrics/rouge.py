@@ -1,8 +1,8 @@
 """ROUGE (Lin 2004): F-measures of n-grams and of the longest common subsequence of stemmed words.
 
-Words come from ``rouge_score``, with its Porter stemmer, and the scores equal that package's. The subsequence is
-computed with bit vectors here: its quadratic table does not survive a long completion. Only a-z and 0-9 make words, so
-other scripts score 0.
+The tokenizer and the Porter stemmer are those of ``rouge_score``, and the scores equal that package's. The subsequence
+is computed with bit vectors, because the usual quadratic table is too large for long completions. Words consist of a-z
+and 0-9 only, so other scripts score 0.
 """
 
 from collections import Counter
@@ -21,32 +21,32 @@ class _Stemmer(NamedTuple):
 
 
 def rouge1(prediction: str, reference: str) -> float:
-    """ROUGE-1: F-measure of the words."""
+    """Return ROUGE-1, the F-measure of the words."""
     return bag_f1(Counter(_words(prediction)), Counter(_words(reference)))
 
 
 def rouge2(prediction: str, reference: str) -> float:
-    """ROUGE-2: F-measure of the pairs of neighbouring words; 0 for texts of fewer than two words."""
+    """Return ROUGE-2, the F-measure of the pairs of adjacent words; 0 for texts of fewer than two words."""
     return bag_f1(_pairs(_words(prediction)), _pairs(_words(reference)))
 
 
 def rouge_l(prediction: str, reference: str) -> float:
-    """ROUGE-L: F-measure of the longest common subsequence of words."""
+    """Return ROUGE-L, the F-measure of the longest common subsequence of words."""
     predicted, expected = _words(prediction), _words(reference)
     return f_measure(longest_common_subsequence(predicted, expected), len(predicted), len(expected))
 
 
 def longest_common_subsequence(first: Sequence[str], second: Sequence[str]) -> int:
-    """Length of the longest common subsequence by bit vectors (Hyyro 2004).
+    """Return the length of the longest common subsequence by bit vectors (Hyyro 2004).
 
-    Takes one addition of integers with as many bits as the shorter sequence has items, per item of the longer one.
+    Each item of the longer sequence costs one addition of integers with one bit per item of the shorter sequence.
     """
     shorter, longer = sorted((first, second), key=len)
     places: dict[str, int] = {}
     for j, item in enumerate(shorter):
         places[item] = places.get(item, 0) | 1 << j
     full = (1 << len(shorter)) - 1
-    state = full  # bit j is 0 where the row of the usual table grows from column j to j + 1
+    state = full  # bit j is 0 if the row of the usual table increases from column j to j + 1
     for item in longer:
         if item in places:
             matched = state & places[item]
@@ -67,7 +67,7 @@ def _words(text: str) -> list[str]:
 
 @cache
 def _stemmer() -> _Stemmer:
-    """The stemmer of ``rouge_score``; remembering stems makes it 15 times as fast."""
+    """Return the stemmer of ``rouge_score`` with a cache of stems, which makes it 15 times as fast."""
     from rouge_score.tokenizers import porter  # noqa: PLC0415  # slow
 
     return _Stemmer(stem=lru_cache(maxsize=2**14)(porter.PorterStemmer().stem))

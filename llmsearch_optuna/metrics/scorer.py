@@ -1,4 +1,4 @@
-"""The user's own scorers: any function of references and predictions, as in llmsearch."""
+"""Scorers of users: functions of references and predictions, as in llmsearch."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -13,18 +13,18 @@ from llmsearch_optuna.metrics.base import Reference, Scores, check_lengths, mean
 __all__ = ["CallableMetric", "Scorer", "one_line", "run_scorer"]
 
 Scorer = Callable[[list[dict[str, Any]], list[str]], object]
-"""``(references, predictions) -> score``: one real number, or a sequence of one per sample."""
+"""``(references, predictions) -> score``: one real number, or a sequence of one number per sample."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class CallableMetric:
-    """A llmsearch scorer as a `Metric`.
+    """An llmsearch scorer as a `Metric`.
 
     Attributes:
-        function: Called with the references as dicts and the predictions, both positionally. Returns one real number
-            (Python's, NumPy's, a tensor of any library) or one per sample, whose mean is then the value.
-        greater_is_better: Whether the study maximises the value.
-        name: Module, qualified name and a hash of the source: an edited scorer is another metric.
+        function: Called with the references as dicts and the predictions, both positionally. It returns one real number
+            (of Python or NumPy, or a tensor of any library), or one per sample, whose mean is the value.
+        greater_is_better: Whether a study maximises the value.
+        name: The module, the qualified name and a hash of the source, so that an edited scorer is another metric.
     """
 
     function: Scorer
@@ -53,12 +53,12 @@ def run_scorer(
     predictions: Sequence[str],
     sample_ids: Sequence[int] | None,
 ) -> Scores:
-    """Calls a scorer that may do anything wrong.
+    """Call a scorer and validate its result.
 
-    Where it fails on all samples together, it is tried on each alone, to name the first that fails the same way.
+    If it fails on all samples together, it is called on each sample alone to name the first that fails the same way.
 
     Raises:
-        ScorerError: The scorer raised, or returned a wrong type, a wrong number of scores, NaN or infinity.
+        ScorerError: The scorer raised an exception, or returned a wrong type, a wrong number of scores, NaN or infinity.
         MetricError: References and predictions differ in length.
     """
     check_lengths(references, predictions, sample_ids)
@@ -98,7 +98,7 @@ def _attempt(function: Scorer, references: Sequence[Reference], predictions: Seq
         return _Outcome(_plain(result), None)
     except LlmsearchError:
         raise
-    except Exception as error:  # noqa: BLE001  # the user's code may raise anything; the caller names it
+    except Exception as error:  # noqa: BLE001  # the user's code may raise anything; the caller reports it
         return _Outcome(None, error)
 
 
@@ -109,7 +109,7 @@ def _plain(value: object) -> object:
 def _to_float(number: Real) -> float:
     try:
         return float(number)
-    except OverflowError:  # an integer beyond floats
+    except OverflowError:  # an integer too large for a float
         return math.inf
 
 
@@ -124,7 +124,7 @@ def _sample_score(label: str, score: object, sample: int) -> float:
 
 
 def one_line(error: BaseException) -> str:
-    """An exception's message on one printable line of at most 200 characters."""
+    """Return an exception's message on one printable line of at most 200 characters and an ellipsis."""
     printable = (character if character.isprintable() else " " for character in str(error)[:1000])
     text = " ".join("".join(printable).split())
     return text if len(text) <= 200 else text[:200] + "..."

@@ -1,4 +1,4 @@
-"""Scores of one text against one reference that need nothing but the standard library."""
+"""Scores of one prediction against one reference, with the standard library only."""
 
 import re
 import string
@@ -18,33 +18,33 @@ _NO_PUNCTUATION = str.maketrans("", "", string.punctuation)
 
 
 def exact_match(prediction: str, reference: str, *, ignore_case: bool = False) -> float:
-    """1 if both texts are equal after stripping white space at the ends, else 0."""
+    """Return 1 if both strings are equal without white space at the ends, else 0."""
     if ignore_case:
         prediction, reference = prediction.casefold(), reference.casefold()
     return float(prediction.strip() == reference.strip())
 
 
 def contains(prediction: str, reference: str, *, ignore_case: bool = False) -> float:
-    """1 if the stripped reference occurs in the prediction, else 0."""
+    """Return 1 if the reference without white space at the ends occurs in the prediction, else 0."""
     if ignore_case:
         prediction, reference = prediction.casefold(), reference.casefold()
     return float(reference.strip() in prediction)
 
 
 def numeric(prediction: str, reference: str) -> float:
-    """1 if the last numbers of both texts are equal, as for GSM8K (Cobbe et al. 2021), else 0.
+    """Return 1 if the last numbers of both strings are equal, as for GSM8K (Cobbe et al. 2021), else 0.
 
-    The reference may be a whole GSM8K answer, ``"reasoning #### 1,234"``. Without a number in either text: 0.
+    The reference may be a complete GSM8K answer, ``"reasoning #### 1,234"``. If either string has no number, return 0.
     """
     expected = last_number(reference)
     return float(expected is not None and last_number(prediction) == expected)
 
 
 def last_number(text: str) -> Decimal | None:
-    """The last number that is written in a text, exactly; ``None`` if there is none.
+    """Return the last number in a string exactly; ``None`` if there is none.
 
-    Reads ``-$1,234.50``, ``$-5``, ``.5``, ``50%`` (as 50), ``1e-3``, and ``42.`` at the end of a sentence. The minus of
-    ``7-3`` is no sign, nor is the bullet of ``- 3``.
+    Accept ``-$1,234.50``, ``$-5``, ``.5``, ``50%`` (as 50), ``1e-3``, and ``42.`` at the end of a sentence. Neither the
+    minus of ``7-3`` nor the bullet of ``- 3`` is a sign.
     """
     matches = deque(_NUMBER.finditer(text), maxlen=1)
     if not matches:
@@ -55,9 +55,10 @@ def last_number(text: str) -> Decimal | None:
 
 
 def token_f1(prediction: str, reference: str) -> float:
-    """F1 of the two bags of words, normalised as for SQuAD (Rajpurkar et al. 2016).
+    """Return F1 of the two bags of words, normalised as for SQuAD (Rajpurkar et al. 2016).
 
-    Lower case, without punctuation and articles; 1 if neither text has a word left (as for SQuAD 2.0).
+    Words are in lower case, without punctuation and articles. If neither string has a word left, return 1 (as for SQuAD
+    2.0).
     """
     predicted, expected = _words(prediction), _words(reference)
     if not predicted and not expected:
@@ -70,10 +71,10 @@ def _words(text: str) -> list[str]:
 
 
 def bag_f1(predicted: Counter[Any], expected: Counter[Any]) -> float:
-    """F1 of two multisets."""
+    """Return F1 of two multisets."""
     return f_measure((predicted & expected).total(), predicted.total(), expected.total())
 
 
 def f_measure(common: int, predicted: int, expected: int) -> float:
-    """Harmonic mean of precision and recall from counts; 0 if nothing is in common."""
+    """Return the harmonic mean of precision and recall from counts; 0 if nothing is in common."""
     return 2.0 * common / (predicted + expected) if common else 0.0

@@ -1,4 +1,4 @@
-"""The report: figures of a study as plain data, drawn for notebooks, and all of them on one page."""
+"""The report of a study: its figures as plain data, as plots for notebooks, and together on one page."""
 
 from llmsearch_optuna.report.page import render_report, write_report
 from llmsearch_optuna.report.plots import (

@@ -1,4 +1,4 @@
-"""The completions of the best beside those of the baselines, and where they differ, word by word."""
+"""Completions of the best trial next to those of the baselines, with the words in which they differ."""
 
 import difflib
 import re
@@ -11,32 +11,40 @@ from llmsearch_optuna.report.record import StudyRecord, TrialRecord
 from llmsearch_optuna.storage import CompletionStore, StoredCompletion, StoredSample
 from llmsearch_optuna.terminal import excerpt, printable
 
-__all__ = ["Changes", "Comparison", "Contestant", "Shown", "compared_completions", "own_parts", "word_changes"]
+__all__ = [
+    "ComparedSample",
+    "ComparedTrial",
+    "CompletionComparison",
+    "WordChanges",
+    "compare_completions",
+    "distinctive_parts",
+    "word_changes",
+]
 
-_MOST_SAMPLES = 1000
-_MOST_OTHERS = 3
-_MOST_CHARACTERS = 5_000_000
+_MAXIMUM_SAMPLES = 1000
+_MAXIMUM_OTHERS = 3
+_MAXIMUM_CHARACTERS = 5_000_000
 _LENGTHS = (4000, 2000, 1000, 500, 250)
-"""Texts are shortened to the first of these at which all of them are not too many characters for a page."""
+"""Texts are shortened to the first of these lengths at which the page holds at most `_MAXIMUM_CHARACTERS`."""
 
-_MOST_PAIRS = 250_000
+_MAXIMUM_PAIRS = 250_000
 _WORD = re.compile(r"\w+|[^\w\s]")
 
 
-class Changes(NamedTuple):
-    """How two texts differ.
+class WordChanges(NamedTuple):
+    """The differences between two texts.
 
     Attributes:
-        one: The lengths of stretches of the first text: one that both have, one that only it has, one that both have,
-            ...; their sum is its length.
-        other: The same of the second text.
+        first: The lengths of consecutive stretches of the first text, in characters. Stretches that both texts share
+            alternate with stretches of this text only, starting with a shared one. Their sum is the text's length.
+        second: The same for the second text.
     """
 
-    one: tuple[int, ...]
-    other: tuple[int, ...]
+    first: tuple[int, ...]
+    second: tuple[int, ...]
 
 
-class Contestant(NamedTuple):
+class ComparedTrial(NamedTuple):
     """A fully evaluated trial whose completions are shown.
 
     Attributes:
@@ -48,55 +56,55 @@ class Contestant(NamedTuple):
     trial: TrialRecord
 
 
-class Shown(NamedTuple):
-    """A sample and what the contestants made of it; texts are shortened, and their control characters written out.
+class ComparedSample(NamedTuple):
+    """A sample with one completion per compared trial. Texts are shortened and their control characters written out.
 
     Attributes:
         row: The sample's row in the dataset.
         prompt: The prompt.
-        own: The part of the prompt that is not the same in all of them.
-        reference: The reference: its text, or its columns as JSON.
-        texts: The completions, in the order of the contestants.
-        scores: Their scores; ``None`` where the metric scores only a corpus.
-        tokens: The numbers of their tokens.
-        changes: Between the first contestant and each of the others.
+        prompt_part: The part of the prompt that differs between samples.
+        reference: The reference: a string, or its columns as JSON.
+        texts: The completions, in the order of the trials.
+        scores: The completions' scores; ``None`` if the metric scores only a corpus.
+        tokens: The completions' numbers of tokens.
+        changes: The differences between the first completion and each of the others.
     """
 
     row: int
     prompt: str
-    own: str
+    prompt_part: str
     reference: str
     texts: tuple[str, ...]
     scores: tuple[float | None, ...]
     tokens: tuple[int, ...]
-    changes: tuple[Changes, ...]
+    changes: tuple[WordChanges, ...]
 
 
-class Comparison(NamedTuple):
-    """The completions of the best beside those of others.
+class CompletionComparison(NamedTuple):
+    """The completions of the best trial next to those of other trials.
 
     Attributes:
-        contestants: The best, and then the others.
-        samples: In the shared order.
-        left_out: How many samples there are beside these.
-        longest: The number of characters that texts are shortened to.
+        trials: The best trial, followed by the others.
+        samples: The samples in the shared order.
+        left_out: The number of further samples.
+        maximum_length: The number of characters that texts are shortened to.
     """
 
-    contestants: tuple[Contestant, ...]
-    samples: tuple[Shown, ...]
+    trials: tuple[ComparedTrial, ...]
+    samples: tuple[ComparedSample, ...]
     left_out: int
-    longest: int
+    maximum_length: int
 
 
-def compared_completions(record: StudyRecord, storage: RDBStorage) -> Comparison | None:
-    """The completions of the best, the baselines and, if there is none, the runner-up.
+def compare_completions(record: StudyRecord, storage: RDBStorage) -> CompletionComparison | None:
+    """Compare the completions of the best trial with the baselines, or with the runner-up if there are no baselines.
 
     Args:
         record: The study.
-        storage: The database that it lives in.
+        storage: The study's database.
 
     Returns:
-        ``None`` if there are no two fully evaluated trials to compare.
+        ``None`` if fewer than two trials are fully evaluated.
 
     Raises:
         StorageError: The database cannot be read.
@@ -104,63 +112,68 @@ def compared_completions(record: StudyRecord, storage: RDBStorage) -> Comparison
     if record.best is None:
         return None
     by_number = {trial.number: trial for trial in record.complete}
-    named = [Contestant(name, by_number[number]) for number, name in record.names.items()]
-    first = next(one for one in named if one.trial is record.best)
-    others = [one for one in named if one is not first and one.trial.baseline is not None]
-    others += [one for one in named if one is not first and one.trial.baseline is None][: max(0, 1 - len(others))]
-    contestants = (first, *others[:_MOST_OTHERS])
-    if len(contestants) < 2:
+    named = [ComparedTrial(name, by_number[number]) for number, name in record.names.items()]
+    best = next(entry for entry in named if entry.trial is record.best)
+    others = [entry for entry in named if entry is not best and entry.trial.baseline is not None]
+    if not others:
+        others = [entry for entry in named if entry is not best][:1]
+    trials = (best, *others[:_MAXIMUM_OTHERS])
+    if len(trials) < 2:
         return None
     store = CompletionStore(storage)
-    found = [store.load(record.key, one.trial.number) for one in contestants]
-    rows = [(sample, own) for sample, *own in zip(record.samples, *found, strict=False)][:_MOST_SAMPLES]
+    loaded = [store.load(record.key, entry.trial.number) for entry in trials]
+    rows = [(sample, completions) for sample, *completions in zip(record.samples, *loaded, strict=False)]
+    rows = rows[:_MAXIMUM_SAMPLES]
     texts = [
-        text for sample, own in rows for text in (sample.prompt, sample.reference_text, *(one.text for one in own))
+        text
+        for sample, completions in rows
+        for text in (sample.prompt, sample.reference_text, *(completion.text for completion in completions))
     ]
-    longest = next(
-        (size for size in _LENGTHS if sum(min(size, len(text)) for text in texts) <= _MOST_CHARACTERS), _LENGTHS[-1]
+    maximum_length = next(
+        (size for size in _LENGTHS if sum(min(size, len(text)) for text in texts) <= _MAXIMUM_CHARACTERS), _LENGTHS[-1]
     )
-    return Comparison(
-        contestants=contestants,
+    parts = distinctive_parts([sample.prompt for sample, _ in rows])
+    return CompletionComparison(
+        trials=trials,
         samples=tuple(
-            _shown(sample, part, contestants, own, longest)
-            for (sample, own), part in zip(rows, own_parts([sample.prompt for sample, _ in rows]), strict=True)
+            _compared_sample(sample, part, trials, completions, maximum_length)
+            for (sample, completions), part in zip(rows, parts, strict=True)
         ),
         left_out=len(record.samples) - len(rows),
-        longest=longest,
+        maximum_length=maximum_length,
     )
 
 
-def _shown(
+def _compared_sample(
     sample: StoredSample,
-    own: str,
-    contestants: Sequence[Contestant],
+    prompt_part: str,
+    trials: Sequence[ComparedTrial],
     completions: Sequence[StoredCompletion],
-    longest: int,
-) -> Shown:
-    texts = tuple(_readable(one.text, longest) for one in completions)
-    return Shown(
+    maximum_length: int,
+) -> ComparedSample:
+    texts = tuple(_readable(completion.text, maximum_length) for completion in completions)
+    return ComparedSample(
         row=sample.row,
-        prompt=_readable(sample.prompt, longest),
-        own=_readable(own, longest),
-        reference=_readable(sample.reference_text, longest),
+        prompt=_readable(sample.prompt, maximum_length),
+        prompt_part=_readable(prompt_part, maximum_length),
+        reference=_readable(sample.reference_text, maximum_length),
         texts=texts,
-        scores=tuple(one.score for one in completions),
-        tokens=tuple(int(one.trial.token_counts[sample.position]) for one in contestants),
+        scores=tuple(completion.score for completion in completions),
+        tokens=tuple(int(entry.trial.token_counts[sample.position]) for entry in trials),
         changes=tuple(word_changes(texts[0], text) for text in texts[1:]),
     )
 
 
-def own_parts(prompts: Sequence[str]) -> list[str]:
-    """Of each prompt, what does not stand at the beginning or at the end of all: templates say the same every time.
+def distinctive_parts(prompts: Sequence[str]) -> list[str]:
+    """Return each prompt without the beginning and the end that all prompts share, usually a template.
 
-    Only whole words are taken off, and none where a prompt consists of nothing else.
+    Only whole words are removed. If any prompt would become empty, all prompts are returned unchanged.
     """
     if len(set(prompts)) < 2:
         return list(prompts)
-    start = _common(min(prompts), max(prompts))  # all others are between them
+    start = _common_length(min(prompts), max(prompts))  # in lexicographic order, all others are between these two
     ends = [prompt[start:][::-1] for prompt in prompts]
-    end = _common(min(ends), max(ends))
+    end = _common_length(min(ends), max(ends))
     first = prompts[0]
     while start and not first[start - 1].isspace():
         start -= 1
@@ -170,54 +183,54 @@ def own_parts(prompts: Sequence[str]) -> list[str]:
     return parts if all(parts) else list(prompts)
 
 
-def _readable(text: str, longest: int) -> str:
-    return printable(excerpt(text, longest), newlines=True)
+def _readable(text: str, maximum_length: int) -> str:
+    return printable(excerpt(text, maximum_length), newlines=True)
 
 
-def word_changes(one: str, other: str) -> Changes:
-    """Where two texts differ, in whole words and punctuation marks; white space belongs to the word before it.
+def word_changes(first: str, second: str) -> WordChanges:
+    """Find the whole words and punctuation marks in which two texts differ; white space belongs to the word before it.
 
-    The longest stretches of words in common, as `difflib.SequenceMatcher` finds them. Of texts that are long and have
-    neither beginning nor end in common, all counts as different.
+    `difflib.SequenceMatcher` finds the longest stretches of words in common. Long texts are compared only at their
+    beginning and end: everything between the common beginning and the common end counts as different.
     """
-    own, others = _words(one), _words(other)
-    words, other_words = [word for word, _ in own], [word for word, _ in others]
-    start = _common(words, other_words)
-    most = min(len(words), len(other_words)) - start
-    end = min(most, _common(words[::-1], other_words[::-1]))
+    first_words, second_words = _words(first), _words(second)
+    words, other_words = [word for word, _ in first_words], [word for word, _ in second_words]
+    start = _common_length(words, other_words)
+    maximum = min(len(words), len(other_words)) - start
+    end = min(maximum, _common_length(words[::-1], other_words[::-1]))
     middle, other_middle = words[start : len(words) - end], other_words[start : len(other_words) - end]
     matches = [(0, 0, start)]
-    if len(middle) * len(other_middle) <= _MOST_PAIRS:
+    if len(middle) * len(other_middle) <= _MAXIMUM_PAIRS:
         matcher = difflib.SequenceMatcher(None, middle, other_middle, autojunk=False)
         matches += [(start + i, start + j, size) for i, j, size in matcher.get_matching_blocks()]
     matches += [(len(words) - end, len(other_words) - end, end)]
-    return Changes(
-        _stretches(own, [(i, i + size) for i, _, size in matches if size], len(one)),
-        _stretches(others, [(j, j + size) for _, j, size in matches if size], len(other)),
+    return WordChanges(
+        _stretches(first_words, [(i, i + size) for i, _, size in matches if size], len(first)),
+        _stretches(second_words, [(j, j + size) for _, j, size in matches if size], len(second)),
     )
 
 
 def _words(text: str) -> list[tuple[str, int]]:
-    """Words with the place where each begins."""
+    """Return the words of a text with their positions."""
     return [(match[0], match.start()) for match in _WORD.finditer(text)]
 
 
-def _common(words: Sequence[str], others: Sequence[str]) -> int:
-    pairs = zip(words, others, strict=False)
-    return next((index for index, (one, other) in enumerate(pairs) if one != other), min(len(words), len(others)))
+def _common_length(items: Sequence[str], others: Sequence[str]) -> int:
+    pairs = zip(items, others, strict=False)
+    return next((index for index, (a, b) in enumerate(pairs) if a != b), min(len(items), len(others)))
 
 
 def _stretches(words: Sequence[tuple[str, int]], same: Sequence[tuple[int, int]], length: int) -> tuple[int, ...]:
-    """Lengths of stretches in characters, the same and different in turn, from ranges of words that are the same."""
+    """Return the lengths of shared and different stretches in characters, given the ranges of shared words."""
     is_same = [False] * len(words)
     for begin, end in same:
         is_same[begin:end] = [True] * (end - begin)
     ends = [*(begin for _, begin in words[1:]), length]
-    lengths, at = [0], 0
-    for known, end in zip(is_same, ends, strict=False):
-        if known != bool(len(lengths) % 2):
+    lengths, position = [0], 0
+    for is_shared, end in zip(is_same, ends, strict=False):
+        if is_shared != bool(len(lengths) % 2):
             lengths.append(0)
-        lengths[-1] += end - at
-        at = end
-    lengths[-1] += length - at
+        lengths[-1] += end - position
+        position = end
+    lengths[-1] += length - position
     return tuple(lengths)

@@ -1,4 +1,4 @@
-"""The course of the search as numbers: its history, and every trial's learning curve."""
+"""The course of the search as numbers: its history and the learning curve of every trial."""
 
 from typing import NamedTuple
 
@@ -17,11 +17,11 @@ class History(NamedTuple):
     """The optimisation history.
 
     Attributes:
-        complete: The trials of the sampler that were fully evaluated.
+        complete: The fully evaluated trials of the sampler.
         baselines: The fully evaluated baselines.
-        pruned: Those that were pruned, with the metric over the samples that they were scored on.
-        failed: Those that failed.
-        best_so_far: Numbers of fully evaluated trials, and the best value up to each.
+        pruned: The pruned trials, with the metric over the samples that they were scored on.
+        failed: The failed trials.
+        best_so_far: The number of each fully evaluated trial with the best value up to it.
         best: The best trial.
     """
 
@@ -34,12 +34,12 @@ class History(NamedTuple):
 
 
 class Curve(NamedTuple):
-    """One trial's learning curve.
+    """The learning curve of one trial.
 
     Attributes:
         trial: The trial.
-        samples: After how many samples it reported.
-        values: The metric over these samples.
+        samples: The numbers of samples at which it reported.
+        values: The metric over that many first samples.
     """
 
     trial: TrialRecord
@@ -48,14 +48,14 @@ class Curve(NamedTuple):
 
 
 class LearningCurves(NamedTuple):
-    """The metric over the first samples, trial by trial.
+    """The metric over the first samples, by trial.
 
     Attributes:
-        curves: Of all trials that reported.
-        best: The number of the best trial.
-        band_samples: Numbers of samples, for the band.
-        band_low: Where the best trial's curve would begin to be unusually low. Shape: as `band_samples`.
-        band_high: The same, high.
+        curves: The curves of all trials that reported.
+        best: The number of the best trial; ``None`` if no trial is fully evaluated.
+        band_samples: The numbers of samples at which the band is given; empty without a band.
+        band_low: The lower end of the band. Shape: (len(band_samples),).
+        band_high: The upper end of the band. Shape: (len(band_samples),).
     """
 
     curves: tuple[Curve, ...]
@@ -66,13 +66,12 @@ class LearningCurves(NamedTuple):
 
 
 def history(record: StudyRecord) -> History:
-    """The values of all trials in the order of their numbers."""
+    """Return the values of all trials in the order of their numbers."""
     best_so_far: list[tuple[int, float]] = []
     for trial in record.complete:
         if trial.value is not None:
-            known = best_so_far[-1][1] if best_so_far else trial.value
-            better = trial.value if record.is_better(trial.value, known) else known
-            best_so_far.append((trial.number, better))
+            previous = best_so_far[-1][1] if best_so_far else trial.value
+            best_so_far.append((trial.number, trial.value if record.is_better(trial.value, previous) else previous))
     return History(
         complete=tuple(trial for trial in record.complete if trial.baseline is None),
         baselines=record.baselines,
@@ -84,11 +83,11 @@ def history(record: StudyRecord) -> History:
 
 
 def learning_curves(record: StudyRecord) -> LearningCurves:
-    """All learning curves, and the band of the incumbent's.
+    """Return all learning curves and the band of the best trial.
 
-    The band is where 95 % of the means of so many of its scores lie if samples are drawn at random and without
-    replacement (W. G. Cochran, "Sampling Techniques", ch. 2: the standard error is s sqrt((1 / n) (1 - n / N))): a
-    curve below it is unlikely to be that of an equal. There is none where the metric scores only a corpus.
+    The band holds 95 % of the means of n of the best trial's N scores, drawn at random without replacement. The
+    standard error of such a mean is s sqrt((1 / n) (1 - n / N)) (W. G. Cochran, "Sampling Techniques", ch. 2). A curve
+    below the band is unlikely to belong to an equally good trial. There is no band if the metric scores only a corpus.
     """
     curves = tuple(
         Curve(trial, tuple(trial.reported), tuple(trial.reported.values())) for trial in record.trials if trial.reported

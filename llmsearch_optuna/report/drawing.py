@@ -1,4 +1,4 @@
-"""The figures, drawn with plotly from what the other modules compute, for light and dark pages alike."""
+"""The figures, drawn with plotly from the data of the other modules, for light and dark pages."""
 
 import html
 import math
@@ -9,7 +9,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from llmsearch_optuna.report.curves import Curve, History, LearningCurves
-from llmsearch_optuna.report.outcomes import Cost, Quality, SeedScores, Standing
+from llmsearch_optuna.report.outcomes import Cost, FinalistSummary, Quality, SeedScores
 from llmsearch_optuna.report.parameters import Importances, Slice
 from llmsearch_optuna.report.record import NORMAL_95, TrialRecord
 from llmsearch_optuna.report.samples import SampleScores
@@ -29,41 +29,42 @@ __all__ = [
     "safe",
 ]
 
-# Mid-tones that stand out from white and from near black; told apart by their symbols, too.
+# Mid-tones that contrast with white and with near black. Symbols distinguish the kinds, too.
 TRIAL, BEST, BASELINE, PRUNED, FAILED = "#4c8bd6", "#17a67a", "#d98a1f", "#8d939e", "#d9534f"
 _COLOURS = {"complete": TRIAL, "best": BEST, "baseline": BASELINE}
 _INK = "#808691"
 _GRID = "rgba(128, 134, 145, 0.22)"
 _SCALE = [[0.0, "#3b2f63"], [0.25, "#3d5a8f"], [0.5, "#2f8f8d"], [0.75, "#6cc26b"], [1.0, "#f4e04d"]]
 
-_LEAST_HEIGHT, _ROW = 150, 34
+_MINIMUM_HEIGHT, _ROW = 150, 34
 
 
 def safe(text: str) -> str:
-    """A text for plotly's labels, which it would otherwise read as a kind of HTML."""
+    """Escape a string for plotly's labels, which plotly interprets as a subset of HTML."""
     return html.escape(printable(text), quote=False)
 
 
-def draw_standings(rows: Sequence[Standing], metric: str) -> go.Figure:
-    """Baselines against best: the search split with 95 % intervals, and the hold-out split."""
-    names = [safe(row.name) for row in rows]
-    colours = [_COLOURS["best" if row.is_best else _kind(row.trial, None)] for row in rows]
-    figure = _figure(xaxis_title=safe(metric), height=_LEAST_HEIGHT + _ROW * len(rows))
+def draw_standings(finalists: Sequence[FinalistSummary], metric: str) -> go.Figure:
+    """Draw the finalists' scores: the search split with 95 % intervals, and the hold-out split."""
+    names = [safe(finalist.name) for finalist in finalists]
+    colours = [_COLOURS["best" if finalist.is_best else _kind(finalist.trial, None)] for finalist in finalists]
+    half_widths = [finalist.half_width for finalist in finalists]
+    figure = _figure(xaxis_title=safe(metric), height=_MINIMUM_HEIGHT + _ROW * len(finalists))
     figure.add_scatter(
-        x=[row.searched for row in rows],
+        x=[finalist.search_score for finalist in finalists],
         y=names,
-        error_x={"array": [row.error or 0.0 for row in rows], "thickness": 1.5, "width": 0, "color": _INK},
+        error_x={"array": [width or 0.0 for width in half_widths], "thickness": 1.5, "width": 0, "color": _INK},
         mode="markers",
-        name="search split" if any(row.error is None for row in rows) else "search split, 95 % interval",
+        name="search split" if None in half_widths else "search split, 95 % interval",
         marker={"size": 10, "color": colours, "symbol": "circle"},
         hovertemplate="%{y}: %{x:.4f} on the search split<extra></extra>",
     )
-    held_out = [row for row in rows if row.held_out is not None]
-    if held_out:
-        held_out_colours = [colour for row, colour in zip(rows, colours, strict=True) if row.held_out is not None]
+    places = [index for index, finalist in enumerate(finalists) if finalist.held_out is not None]
+    if places:
+        held_out_colours = [colours[index] for index in places]
         figure.add_scatter(
-            x=[row.held_out for row in held_out],
-            y=[safe(row.name) for row in held_out],
+            x=[finalist.held_out.score for finalist in finalists if finalist.held_out is not None],
+            y=[names[index] for index in places],
             mode="markers",
             name="held out",
             marker={"size": 13, "symbol": "diamond-open", "color": held_out_colours, "line": {"width": 2}},
@@ -73,11 +74,11 @@ def draw_standings(rows: Sequence[Standing], metric: str) -> go.Figure:
     return figure
 
 
-def draw_history(found: History, metric: str) -> go.Figure:
-    """The optimisation history."""
+def draw_history(history: History, metric: str) -> go.Figure:
+    """Draw the optimisation history."""
     figure = _figure(xaxis_title="trial", yaxis_title=safe(metric), height=400)
-    if found.best_so_far:
-        numbers, values = zip(*found.best_so_far, strict=True)
+    if history.best_so_far:
+        numbers, values = zip(*history.best_so_far, strict=True)
         figure.add_scatter(
             x=numbers,
             y=values,
@@ -86,35 +87,35 @@ def draw_history(found: History, metric: str) -> go.Figure:
             line={"color": BEST, "width": 2, "shape": "hv"},
             hoverinfo="skip",
         )
-    _add_trials(figure, found.pruned, "pruned", PRUNED, "circle-open")
-    _add_trials(figure, found.complete, "complete", TRIAL, "circle")
-    _add_trials(figure, found.baselines, "baseline", BASELINE, "diamond")
-    if found.best is not None:
-        _add_trials(figure, [found.best], "best", BEST, "star", size=15)
-    if found.failed:
+    _add_trials(figure, history.pruned, "pruned", PRUNED, "circle-open")
+    _add_trials(figure, history.complete, "complete", TRIAL, "circle")
+    _add_trials(figure, history.baselines, "baseline", BASELINE, "diamond")
+    if history.best is not None:
+        _add_trials(figure, [history.best], "best", BEST, "star", size=15)
+    if history.failed:
         figure.add_scatter(
-            x=[trial.number for trial in found.failed],
-            y=[0.0] * len(found.failed),
+            x=[trial.number for trial in history.failed],
+            y=[0.0] * len(history.failed),
             yaxis="y2",
             mode="markers",
             name="failed",
             marker={"color": FAILED, "symbol": "x", "size": 8},
             cliponaxis=False,
-            text=[safe(excerpt(trial.error or "", 120)) for trial in found.failed],
+            text=[safe(excerpt(trial.error or "", 120)) for trial in history.failed],
             hovertemplate="trial %{x} failed: %{text}<extra></extra>",
         )
         figure.update_layout(yaxis2={"overlaying": "y", "range": [0.0, 1.0], "visible": False, "fixedrange": True})
     return figure
 
 
-def draw_learning_curves(found: LearningCurves, metric: str) -> go.Figure:
-    """All learning curves, and the band of the incumbent's."""
+def draw_learning_curves(learning: LearningCurves, metric: str) -> go.Figure:
+    """Draw all learning curves and the band of the best trial."""
     figure = _figure(xaxis_title="samples scored", yaxis_title=safe(metric), height=400)
-    if len(found.band_samples):
-        sizes = [*found.band_samples, *reversed(found.band_samples)]
+    if len(learning.band_samples):
+        sizes = [*learning.band_samples, *reversed(learning.band_samples)]
         figure.add_scatter(
             x=sizes,
-            y=np.concatenate([found.band_high, found.band_low[::-1]]),
+            y=np.concatenate([learning.band_high, learning.band_low[::-1]]),
             mode="lines",
             fill="toself",
             fillcolor=_tinted(BEST, 0.16),
@@ -123,10 +124,10 @@ def draw_learning_curves(found: LearningCurves, metric: str) -> go.Figure:
             hoverinfo="skip",
         )
     groups: dict[str, list[Curve]] = {"pruned": [], "complete": [], "baseline": [], "best": []}
-    for curve in found.curves:
+    for curve in learning.curves:
         trial = curve.trial
         kind = "baseline" if trial.baseline is not None else "complete" if trial.is_complete else "pruned"
-        groups["best" if trial.number == found.best else kind].append(curve)
+        groups["best" if trial.number == learning.best else kind].append(curve)
     styles = {
         "pruned": {"color": _tinted(PRUNED, 0.75), "width": 1},
         "complete": {"color": _tinted(TRIAL, 0.75), "width": 1.2},
@@ -135,7 +136,7 @@ def draw_learning_curves(found: LearningCurves, metric: str) -> go.Figure:
     }
     for kind, curves in groups.items():
         if curves:
-            # One line with gaps: hundreds of lines of their own would be slow.
+            # One trace with gaps: hundreds of separate traces would be slow.
             figure.add_scatter(
                 x=_joined([curve.samples for curve in curves]),
                 y=_joined([curve.values for curve in curves]),
@@ -150,10 +151,10 @@ def draw_learning_curves(found: LearningCurves, metric: str) -> go.Figure:
     return figure
 
 
-def draw_importances(found: Importances) -> go.Figure:
-    """The importances of all parameters, with their intervals."""
-    rows = found.rows
-    figure = _figure(xaxis_title="share of importance", height=_LEAST_HEIGHT + _ROW * len(rows), showlegend=False)
+def draw_importances(importances: Importances) -> go.Figure:
+    """Draw the importances of all parameters with their intervals."""
+    rows = importances.rows
+    figure = _figure(xaxis_title="share of importance", height=_MINIMUM_HEIGHT + _ROW * len(rows), showlegend=False)
     figure.add_bar(
         x=[row.share for row in rows],
         y=[safe(row.parameter) for row in rows],
@@ -175,14 +176,14 @@ def draw_importances(found: Importances) -> go.Figure:
     return figure
 
 
-def draw_slice(found: Slice, metric: str) -> go.Figure:
-    """The score along one parameter."""
-    figure = _figure(xaxis_title=safe(found.parameter), yaxis_title=safe(metric), height=270, showlegend=False)
-    if found.trend is not None:
-        at = found.trend.at
+def draw_slice(data: Slice, metric: str) -> go.Figure:
+    """Draw the score along one parameter."""
+    figure = _figure(xaxis_title=safe(data.parameter), yaxis_title=safe(metric), height=270, showlegend=False)
+    if data.trend is not None:
+        points = data.trend.at
         figure.add_scatter(
-            x=np.concatenate([at, at[::-1]]),
-            y=np.concatenate([found.trend.high, found.trend.low[::-1]]),
+            x=np.concatenate([points, points[::-1]]),
+            y=np.concatenate([data.trend.high, data.trend.low[::-1]]),
             mode="lines",
             fill="toself",
             fillcolor=_tinted(TRIAL, 0.14),
@@ -190,42 +191,40 @@ def draw_slice(found: Slice, metric: str) -> go.Figure:
             hoverinfo="skip",
         )
         figure.add_scatter(
-            x=at, y=found.trend.mean, mode="lines", line={"color": TRIAL, "width": 1.5}, hoverinfo="skip"
+            x=points, y=data.trend.mean, mode="lines", line={"color": TRIAL, "width": 1.5}, hoverinfo="skip"
         )
     parts: tuple[tuple[Sequence[TrialRecord], str, str, int], ...] = (
-        (found.pruned, PRUNED, "circle-open", 7),
-        ([trial for trial in found.complete if trial.number != found.best], TRIAL, "circle", 7),
-        ([trial for trial in found.complete if trial.number == found.best], BEST, "star", 14),
+        (data.pruned, PRUNED, "circle-open", 7),
+        ([trial for trial in data.complete if trial.number != data.best], TRIAL, "circle", 7),
+        ([trial for trial in data.complete if trial.number == data.best], BEST, "star", 14),
     )
     for trials, colour, symbol, size in parts:
         if trials:
             errors = [NORMAL_95 * (trial.standard_error or 0.0) for trial in trials]
-            given = [trial.chosen[found.parameter] for trial in trials]
+            values = [trial.chosen[data.parameter] for trial in trials]
             figure.add_scatter(
-                x=given if found.categories is None else [str(value) for value in given],
+                x=values if data.categories is None else [str(value) for value in values],
                 y=[trial.value for trial in trials],
                 error_y={"array": errors, "thickness": 1, "width": 0, "color": _tinted(colour, 0.45)},
                 mode="markers",
                 marker={"color": colour, "symbol": symbol, "size": size},
                 **_hover(trials),
             )
-    if found.categories is not None:
-        figure.update_xaxes(
-            type="category", categoryorder="array", categoryarray=list(found.categories), showgrid=False
-        )
-    elif found.is_log:
-        chosen = [trial.chosen[found.parameter] for trial in (*found.complete, *found.pruned)]
+    if data.categories is not None:
+        figure.update_xaxes(type="category", categoryorder="array", categoryarray=list(data.categories), showgrid=False)
+    elif data.is_log:
+        chosen = [trial.chosen[data.parameter] for trial in (*data.complete, *data.pruned)]
         figure.update_xaxes(type="log", tickvals=_log_ticks(chosen) if chosen else None)
     return figure
 
 
-def draw_quality(found: Sequence[Quality], best: TrialRecord | None, metric: str) -> go.Figure:
-    """Quality against tokens, with the Pareto front."""
+def draw_quality(qualities: Sequence[Quality], best: TrialRecord | None, metric: str) -> go.Figure:
+    """Draw the metric against the tokens per completion, with the Pareto front."""
     figure = _figure(xaxis_title="tokens per completion", yaxis_title=safe(metric), height=380)
-    front = [one for one in found if one.is_efficient]
+    front = [quality for quality in qualities if quality.is_efficient]
     figure.add_scatter(
-        x=[one.tokens for one in front],
-        y=[one.value for one in front],
+        x=[quality.tokens for quality in front],
+        y=[quality.value for quality in front],
         mode="lines+markers",
         line={"color": BEST, "width": 1.5, "dash": "dot", "shape": "hv"},
         marker={"color": BEST, "symbol": "circle-open", "size": 15},
@@ -233,25 +232,25 @@ def draw_quality(found: Sequence[Quality], best: TrialRecord | None, metric: str
         hoverinfo="skip",
     )
     for name, symbol, size in (("complete", "circle", 8), ("baseline", "diamond", 10), ("best", "star", 15)):
-        own = [one for one in found if _kind(one.trial, best) == name]
-        if own:
+        members = [quality for quality in qualities if _kind(quality.trial, best) == name]
+        if members:
             figure.add_scatter(
-                x=[one.tokens for one in own],
-                y=[one.value for one in own],
+                x=[quality.tokens for quality in members],
+                y=[quality.value for quality in members],
                 mode="markers",
                 marker={"color": _COLOURS[name], "symbol": symbol, "size": size},
                 name=name,
-                **_hover([one.trial for one in own], "%{y:.4f}, %{x:.1f} tokens"),
+                **_hover([quality.trial for quality in members], "%{y:.4f}, %{x:.1f} tokens"),
             )
     return figure
 
 
-def draw_seeds(found: SeedScores, metric: str) -> go.Figure:
-    """The metric by seed."""
+def draw_seeds(seeds: SeedScores, metric: str) -> go.Figure:
+    """Draw the metric by seed."""
     figure = _figure(
-        xaxis_title=safe(metric), height=max(380, _LEAST_HEIGHT + _ROW * len(found.groups)), showlegend=False
+        xaxis_title=safe(metric), height=max(380, _MINIMUM_HEIGHT + _ROW * len(seeds.groups)), showlegend=False
     )
-    for name, scores in found.groups.items():
+    for name, scores in seeds.groups.items():
         label = safe(name)
         if len(scores) > 1:
             figure.add_scatter(
@@ -279,19 +278,19 @@ def draw_seeds(found: SeedScores, metric: str) -> go.Figure:
     return figure
 
 
-def draw_samples(found: SampleScores, metric: str, *, maximize: bool) -> go.Figure:
-    """The heat map: samples, the hardest first, by trials, the best first."""
-    samples, trials = found.scores.shape
+def draw_samples(scores: SampleScores, metric: str, *, maximize: bool) -> go.Figure:
+    """Draw the heat map: samples from hardest to easiest, by trials from best to worst."""
+    samples, trials = scores.scores.shape
     figure = _figure(
-        xaxis_title="trials, best to worst, then those that were pruned",
-        yaxis_title="samples, hardest on top",
+        xaxis_title="trials, best to worst, followed by pruned ones",
+        yaxis_title="samples, hardest at the top",
         height=int(np.clip(samples * 9, 320, 900)),
         showlegend=False,
     )
     figure.add_heatmap(
-        z=found.scores.astype(np.float32),
-        x=[str(number) for number in found.trials],
-        y=[f"row {sample.row}" for sample in found.samples],
+        z=scores.scores.astype(np.float32),
+        x=[str(number) for number in scores.trials],
+        y=[f"row {sample.row}" for sample in scores.samples],
         colorscale=_SCALE,
         reversescale=not maximize,
         hoverongaps=False,
@@ -300,25 +299,25 @@ def draw_samples(found: SampleScores, metric: str, *, maximize: bool) -> go.Figu
     )
     figure.update_xaxes(type="category", nticks=24, showgrid=False)
     figure.update_yaxes(type="category", nticks=24, autorange="reversed", showgrid=False)
-    if found.complete < trials:
-        figure.add_vline(x=found.complete - 0.5, line={"color": _INK, "width": 1, "dash": "dot"})
+    if scores.complete < trials:
+        figure.add_vline(x=scores.complete - 0.5, line={"color": _INK, "width": 1, "dash": "dot"})
     return figure
 
 
-def draw_cost(found: Cost) -> go.Figure:
-    """Tokens generated and saved, trial by trial."""
+def draw_cost(cost: Cost) -> go.Figure:
+    """Draw the tokens generated and saved, by trial."""
     figure = _figure(xaxis_title="trial", yaxis_title="tokens", height=300, barmode="stack", bargap=0.15)
-    numbers = [row.trial.number for row in found.trials]
+    numbers = [row.trial.number for row in cost.trials]
     figure.add_bar(
         x=numbers,
-        y=[row.tokens for row in found.trials],
+        y=[row.tokens for row in cost.trials],
         name="generated",
         marker={"color": _tinted(TRIAL, 0.85)},
         hovertemplate="trial %{x}: %{y:,} tokens<extra></extra>",
     )
     figure.add_bar(
         x=numbers,
-        y=[round(row.saved) for row in found.trials],
+        y=[round(row.saved) for row in cost.trials],
         name="saved by pruning",
         marker={"color": _tinted(PRUNED, 0.25), "line": {"color": PRUNED, "width": 1}},
         hovertemplate="trial %{x}: about %{y:,} tokens saved<extra></extra>",
@@ -365,11 +364,11 @@ def _add_trials(
         )
 
 
-def _hover(trials: Sequence[TrialRecord], reached: str = "%{y:.4f}") -> dict[str, Any]:
-    """What is shown of trials when they are pointed at."""
+def _hover(trials: Sequence[TrialRecord], point: str = "%{y:.4f}") -> dict[str, Any]:
+    """Return the hover texts of trials."""
     return {
         "customdata": [(trial.number, _described(trial), trial.seen) for trial in trials],
-        "hovertemplate": f"trial %{{customdata[0]}}: {reached} on %{{customdata[2]}} samples<br>%{{customdata[1]}}"
+        "hovertemplate": f"trial %{{customdata[0]}}: {point} on %{{customdata[2]}} samples<br>%{{customdata[1]}}"
         "<extra></extra>",
     }
 
@@ -383,17 +382,17 @@ def _kind(trial: TrialRecord, best: TrialRecord | None) -> str:
 
 
 def _joined(parts: Sequence[Sequence[Any]]) -> list[Any]:
-    """One list with ``None`` between the parts."""
+    """Concatenate the parts with ``None`` between them."""
     return [value for part in parts for value in (*part, None)][:-1]
 
 
 def _log_ticks(chosen: Sequence[float]) -> list[float]:
-    """1, 2, 5, 10, ... around the values that were chosen; powers of ten only where these are many."""
+    """Return the ticks 1, 2, 5, 10, ... around the chosen values; only powers of ten beyond two decades."""
     low, high = math.log10(min(chosen)), math.log10(max(chosen))
     steps = (1.0,) if high - low > 2.0 else (1.0, 2.0, 5.0)
     return [step * 10.0**power for power in range(math.floor(low), math.ceil(high) + 1) for step in steps]
 
 
 def _tinted(colour: str, opacity: float) -> str:
-    red, green, blue = (int(colour[at : at + 2], 16) for at in (1, 3, 5))
+    red, green, blue = (int(colour[start : start + 2], 16) for start in (1, 3, 5))
     return f"rgba({red}, {green}, {blue}, {opacity})"

@@ -1,4 +1,4 @@
-"""What came of the search as numbers: baselines against best, quality against tokens, seeds, cost."""
+"""The outcome of the search as numbers: baselines against best, quality against tokens, seeds, cost."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -7,52 +7,52 @@ import numpy as np
 import numpy.typing as npt
 
 from llmsearch_optuna.report.record import NORMAL_95, StudyRecord, TrialRecord
+from llmsearch_optuna.verdict.table import VerdictRow, verdict_rows
 
 __all__ = [
     "Cost",
+    "FinalistSummary",
     "Quality",
     "SeedScores",
-    "Standing",
     "TrialCost",
     "cost",
     "quality_by_tokens",
     "seed_scores",
-    "standings",
+    "summarize_finalists",
 ]
 
 _Floats = npt.NDArray[np.float64]
 
 
-class Standing(NamedTuple):
-    """What a finalist scored.
+class FinalistSummary(NamedTuple):
+    """The scores of a finalist on both splits.
 
     Attributes:
         name: ``"best"``, ``"runner-up 1"``, or a baseline's name.
         trial: Its trial.
-        searched: The metric on the search split.
-        error: Half the width of its 95 % interval there; ``None`` where the metric scores only a corpus.
-        held_out: The metric on the hold-out split, if there is a verdict.
-        is_best: Whether it is the best of all on the search split; that may be a baseline.
-        is_reference: Whether it is the baseline that the verdict compares with.
+        search_score: The metric on the search split.
+        half_width: Half the width of the 95 % interval on the search split; ``None`` if the metric has no scores per
+            sample.
+        held_out: Its row of the verdict's table; ``None`` if the verdict does not include its trial.
+        is_best: Whether it has the best score on the search split. A baseline can be the best.
     """
 
     name: str
     trial: TrialRecord
-    searched: float
-    error: float | None
-    held_out: float | None
+    search_score: float
+    half_width: float | None
+    held_out: VerdictRow | None
     is_best: bool
-    is_reference: bool
 
 
 class Quality(NamedTuple):
-    """A fully evaluated trial.
+    """The metric and the length of one fully evaluated trial.
 
     Attributes:
         trial: The trial.
         tokens: Tokens per completion.
         value: The metric.
-        is_efficient: Whether no other has both a better metric and fewer tokens.
+        is_efficient: Whether the trial is on the Pareto front: no other has both a better metric and fewer tokens.
     """
 
     trial: TrialRecord
@@ -65,9 +65,9 @@ class SeedScores(NamedTuple):
     """The metric by seed.
 
     Attributes:
-        groups: By finalist, the score of each fresh seed on the hold-out split; or, without a verdict, by seed, the
-            scores of the trials that chose it.
-        held_out: Whether it is the former.
+        groups: With a verdict, the score of each fresh seed on the hold-out split, by finalist. Without one, the values
+            of the trials that used a seed, by seed.
+        held_out: Whether the scores are from the hold-out split.
     """
 
     groups: Mapping[str, _Floats]
@@ -75,12 +75,12 @@ class SeedScores(NamedTuple):
 
 
 class TrialCost(NamedTuple):
-    """What one trial cost.
+    """The tokens of one trial.
 
     Attributes:
         trial: The trial.
-        tokens: Tokens generated; those taken over from a trial of the same effect are not.
-        saved: Tokens that its pruning saved, at its own tokens per completion.
+        tokens: Tokens generated, without those reused from a trial of the same effect.
+        saved: Estimate of the tokens saved by pruning, from the trial's mean tokens per completion.
     """
 
     trial: TrialRecord
@@ -89,16 +89,16 @@ class TrialCost(NamedTuple):
 
 
 class Cost(NamedTuple):
-    """What the search cost.
+    """The tokens of a study.
 
     Attributes:
-        trials: Trial by trial.
+        trials: The cost of each trial.
         tokens: Tokens generated on the search split.
-        saved: Tokens that pruning saved.
-        reused: Tokens taken over from trials of the same effect.
+        saved: Estimate of the tokens saved by pruning.
+        reused: Tokens reused from trials of the same effect.
         held_out: Tokens generated for the verdict.
-        replayed: The share of the tokens that needed no forward pass, of those trials for which that is known; ``None``
-            if it is for none.
+        replayed: Share of the tokens generated without a forward pass, over the trials that record it; ``None`` if no
+            trial records it.
     """
 
     trials: tuple[TrialCost, ...]
@@ -109,53 +109,52 @@ class Cost(NamedTuple):
     replayed: float | None
 
 
-def standings(record: StudyRecord) -> tuple[Standing, ...]:
-    """The finalists, the best first, the baselines last."""
+def summarize_finalists(record: StudyRecord) -> tuple[FinalistSummary, ...]:
+    """Return the finalists from best to worst on the search split, followed by the baselines in the same order."""
     by_number = {trial.number: trial for trial in record.complete}
-    held_out = {} if record.verdict is None else {one.trial: one for one in record.verdict.finalists}
-    found = []
+    # Match by trial: the same name can belong to another trial since the verdict was made.
+    held_out = {} if record.verdict is None else {row.trial: row for row in verdict_rows(record.verdict)}
+    summaries = []
     for number, name in record.names.items():
         trial = by_number[number]
         error = trial.standard_error
-        own = held_out.get(number)
         if trial.value is not None:
-            found.append(
-                Standing(
+            summaries.append(
+                FinalistSummary(
                     name=name,
                     trial=trial,
-                    searched=trial.value,
-                    error=None if error is None else NORMAL_95 * error,
-                    held_out=None if own is None else own.score,
+                    search_score=trial.value,
+                    half_width=None if error is None else NORMAL_95 * error,
+                    held_out=held_out.get(number),
                     is_best=trial is record.best,
-                    is_reference=record.verdict is not None and name == record.verdict.reference,
                 )
             )
     sign = -1.0 if record.maximize else 1.0
-    return tuple(sorted(found, key=lambda one: (one.trial.baseline is not None, sign * one.searched, one.trial.number)))
+    return tuple(sorted(summaries, key=lambda s: (s.trial.baseline is not None, sign * s.search_score, s.trial.number)))
 
 
 def quality_by_tokens(record: StudyRecord) -> tuple[Quality, ...]:
-    """The fully evaluated trials by their tokens per completion, fewest first."""
-    known = [
+    """Return the fully evaluated trials, ordered by tokens per completion, fewest first."""
+    measured = [
         (float(trial.token_counts.mean()), trial.value, trial)
         for trial in record.complete
         if trial.value is not None and trial.seen
     ]
     sign = -1.0 if record.maximize else 1.0
-    found: list[Quality] = []
+    qualities: list[Quality] = []
     leading: float | None = None
-    for tokens, value, trial in sorted(known, key=lambda one: (one[0], sign * one[1], one[2].number)):
+    for tokens, value, trial in sorted(measured, key=lambda entry: (entry[0], sign * entry[1], entry[2].number)):
         is_efficient = leading is None or record.is_better(value, leading)
         leading = value if is_efficient else leading
-        found.append(Quality(trial, tokens, value, is_efficient))
-    return tuple(found)
+        qualities.append(Quality(trial, tokens, value, is_efficient))
+    return tuple(qualities)
 
 
 def seed_scores(record: StudyRecord) -> SeedScores:
-    """How much the metric varies from seed to seed."""
-    order = [one.name for one in standings(record)]
-    known = sorted(record.held_out, key=lambda one: order.index(one.name) if one.name in order else len(order))
-    held_out = {one.name: one.by_seed for one in known if len(one.by_seed)}
+    """Return how the metric varies with the seed: on the hold-out split if there is a verdict, else between trials."""
+    order = [summary.name for summary in summarize_finalists(record)]
+    finalists = sorted(record.held_out, key=lambda f: order.index(f.name) if f.name in order else len(order))
+    held_out = {finalist.name: finalist.by_seed for finalist in finalists if len(finalist.by_seed)}
     if any(len(scores) > 1 for scores in held_out.values()):
         return SeedScores(held_out, held_out=True)
     by_seed: dict[int, list[float]] = {}
@@ -166,19 +165,19 @@ def seed_scores(record: StudyRecord) -> SeedScores:
 
 
 def cost(record: StudyRecord) -> Cost:
-    """Tokens generated, saved and replayed."""
-    rows = []
+    """Count the tokens generated, saved and replayed."""
+    trials = []
     for trial in record.trials:
-        left = len(record.samples) - trial.seen if trial.is_pruned else 0
-        saved = left * float(trial.token_counts.mean()) if trial.seen else 0.0
-        rows.append(TrialCost(trial, int(trial.token_counts.sum()) - trial.reused, saved))
-    known = [(row.tokens, row.trial.replayed) for row in rows if row.trial.replayed is not None and row.tokens]
-    total = sum(tokens for tokens, _ in known)
+        skipped = len(record.samples) - trial.seen if trial.is_pruned else 0
+        saved = skipped * float(trial.token_counts.mean()) if trial.seen else 0.0
+        trials.append(TrialCost(trial, int(trial.token_counts.sum()) - trial.reused, saved))
+    shares = [(row.tokens, row.trial.replayed) for row in trials if row.trial.replayed is not None and row.tokens]
+    total = sum(tokens for tokens, _ in shares)
     return Cost(
-        trials=tuple(rows),
-        tokens=sum(row.tokens for row in rows),
-        saved=sum(row.saved for row in rows),
+        trials=tuple(trials),
+        tokens=sum(row.tokens for row in trials),
+        saved=sum(row.saved for row in trials),
         reused=sum(trial.reused for trial in record.trials),
-        held_out=sum(one.tokens for one in record.held_out),
-        replayed=sum(tokens * share for tokens, share in known) / total if total else None,
+        held_out=sum(finalist.tokens for finalist in record.held_out),
+        replayed=sum(tokens * share for tokens, share in shares) / total if total else None,
     )

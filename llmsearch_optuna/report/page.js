@@ -6,7 +6,7 @@
   const figures = [...document.querySelectorAll("[data-figure]")];
   const read = (id) => JSON.parse(document.getElementById(id).textContent);
 
-  // Figures: the page's own colours, and on a phone no gestures that keep it from scrolling.
+  // Figures take the page's colours. On a phone they have no gestures that would keep the page from scrolling.
 
   const colours = (layout) => {
     const style = getComputedStyle(document.documentElement);
@@ -43,7 +43,7 @@
     return Plotly.newPlot(element, data, layout, { responsive: true, displayModeBar: false });
   };
 
-  // One after the other, so that the page can be read meanwhile.
+  // Draw the figures one after the other, so that the page stays responsive.
   const drawAll = (left) => {
     if (left.length) draw(left[0]).then(() => setTimeout(drawAll, 0, left.slice(1)));
     else document.documentElement.dataset.drawn = "true";
@@ -53,19 +53,19 @@
     for (const element of figures) if (element.layout) Plotly.relayout(element, colours(element.layout));
   });
 
-  // The completion browser. Whatever the texts hold, they become text nodes.
+  // The completion browser. All texts become text nodes, so no markup in them is interpreted.
 
   const node = (name, classes, ...children) => {
-    const made = document.createElement(name);
-    if (classes) made.className = classes;
-    made.append(...children);
-    return made;
+    const element = document.createElement(name);
+    if (classes) element.className = classes;
+    element.append(...children);
+    return element;
   };
 
   const browse = (root) => {
-    const found = read(root.dataset.browser);
-    const most = 10;
-    const state = { other: 1, filter: "all", order: "data", query: "", shown: most };
+    const comparison = read(root.dataset.browser);
+    const pageSize = 10;
+    const state = { other: 1, filter: "all", order: "data", query: "", shown: pageSize };
     const list = root.querySelector(".pairs");
     const more = root.querySelector(".more");
     const count = root.querySelector(".count");
@@ -74,7 +74,7 @@
     const lead = (sample) => {
       const [best, other] = [sample.scores[0], sample.scores[state.other]];
       if (best === null || other === null) return null;
-      return found.maximize ? best - other : other - best;
+      return comparison.maximize ? best - other : other - best;
     };
     const differs = (sample) => sample.texts[0] !== sample.texts[state.other];
     const filters = {
@@ -88,24 +88,24 @@
 
     const marked = (text, stretches) => {
       const characters = [...text];
-      const made = node("div", "text");
-      made.dir = "auto";
+      const element = node("div", "text");
+      element.dir = "auto";
       let at = 0;
       stretches.forEach((length, index) => {
         if (!length) return;
         const part = characters.slice(at, at + length).join("");
-        made.append(index % 2 ? node("mark", "", part) : part);
+        element.append(index % 2 ? node("mark", "", part) : part);
         at += length;
       });
-      if (!text) made.append(node("span", "muted", "(empty)"));
-      return made;
+      if (!text) element.append(node("span", "muted", "(empty)"));
+      return element;
     };
 
     const side = (sample, who, stretches, won) => {
       const score = sample.scores[who];
-      const told = (score === null ? "" : "score " + score.toPrecision(3) + ", ") + sample.tokens[who] + " tokens";
+      const facts = (score === null ? "" : "score " + score.toPrecision(3) + ", ") + sample.tokens[who] + " tokens";
       return node("div", won ? "side won" : "side",
-        node("h4", "", node("span", "", found.names[who]), node("span", "", told)), marked(sample.texts[who], stretches));
+        node("h4", "", node("span", "", comparison.names[who]), node("span", "", facts)), marked(sample.texts[who], stretches));
     };
 
     const card = (sample) => {
@@ -113,46 +113,46 @@
       const head = node("div", "head", node("b", "", "row " + sample.row));
       if (ahead !== null) {
         const kind = ahead > 0 ? "pill good" : ahead < 0 ? "pill bad" : "pill";
-        const winner = ahead > 0 ? found.names[0] : found.names[state.other];
+        const winner = ahead > 0 ? comparison.names[0] : comparison.names[state.other];
         head.append(node("span", kind, ahead === 0 ? "tie" : winner + " by " + Math.abs(ahead).toPrecision(3)));
       } else if (!differs(sample)) head.append(node("span", "muted", "same text"));
-      const prompt = node("div", "prompt text clamp", sample.own);
+      const prompt = node("div", "prompt text clamp", sample.prompt_part);
       prompt.dir = "auto";
-      prompt.title = "the prompt; click for all of it";
+      prompt.title = "the prompt; click to show all of it";
       prompt.addEventListener("click", () => {
-        prompt.textContent = prompt.classList.toggle("clamp") ? sample.own : sample.prompt;
+        prompt.textContent = prompt.classList.toggle("clamp") ? sample.prompt_part : sample.prompt;
       });
-      const [own, others] = sample.changes[state.other - 1];
+      const [first, second] = sample.changes[state.other - 1];
       const reference = node("div", "text", sample.reference);
       reference.dir = "auto";
       return node("article", "pair", head, prompt,
-        node("div", "sides", side(sample, 0, own, ahead > 0), side(sample, state.other, others, ahead < 0)),
+        node("div", "sides", side(sample, 0, first, ahead > 0), side(sample, state.other, second, ahead < 0)),
         node("details", "reference", node("summary", "", "reference"), reference));
     };
 
     const show = () => {
       const query = state.query.toLowerCase();
       const holds = (sample) => !query || [sample.prompt, sample.reference, ...sample.texts].some((text) => text.toLowerCase().includes(query));
-      const searched = found.samples.filter(holds);
-      const wanted = searched.filter(filters[state.filter]);
-      if (orders[state.order]) wanted.sort(orders[state.order]);
-      list.replaceChildren(...wanted.slice(0, state.shown).map(card));
+      const searched = comparison.samples.filter(holds);
+      const matching = searched.filter(filters[state.filter]);
+      if (orders[state.order]) matching.sort(orders[state.order]);
+      list.replaceChildren(...matching.slice(0, state.shown).map(card));
       for (const button of buttons) {
         button.setAttribute("aria-pressed", String(button.value === state.filter));
         button.querySelector("small").textContent = searched.filter(filters[button.value]).length;
         const name = button.querySelector("span");
-        if (button.value === "other") name.textContent = found.names[state.other] + " won";
+        if (button.value === "other") name.textContent = comparison.names[state.other] + " won";
       }
-      count.textContent = wanted.length ? Math.min(state.shown, wanted.length) + " of " + wanted.length + " samples" : "no sample";
-      more.hidden = state.shown >= wanted.length;
+      count.textContent = matching.length ? Math.min(state.shown, matching.length) + " of " + matching.length + " samples" : "no sample";
+      more.hidden = state.shown >= matching.length;
     };
 
-    const change = (changes) => { Object.assign(state, { shown: most }, changes); show(); };
+    const change = (changes) => { Object.assign(state, { shown: pageSize }, changes); show(); };
     for (const button of buttons) button.addEventListener("click", () => change({ filter: button.value }));
     root.querySelector("[name=other]").addEventListener("change", (event) => change({ other: Number(event.target.value) }));
     root.querySelector("[name=order]")?.addEventListener("change", (event) => change({ order: event.target.value }));
     root.querySelector("[name=query]").addEventListener("input", (event) => change({ query: event.target.value }));
-    more.addEventListener("click", () => { state.shown += 2 * most; show(); });
+    more.addEventListener("click", () => { state.shown += 2 * pageSize; show(); });
     show();
   };
 

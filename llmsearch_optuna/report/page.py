@@ -1,19 +1,23 @@
-"""One self-contained HTML page of a study: no network, nothing that a text in it could start."""
+"""One self-contained HTML page of a study: it needs no network, and no text of the study can run or load anything."""
 
 import base64
 import hashlib
-import string
-from collections.abc import Iterator
+import json
+import re
+from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import optuna
 import plotly.graph_objects as go
+from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup, escape
 from optuna.storages import RDBStorage
 from plotly.offline import get_plotlyjs
 
 from llmsearch_optuna.errors import StorageError
-from llmsearch_optuna.report.browsing import compared_completions
+from llmsearch_optuna.report.browsing import compare_completions
 from llmsearch_optuna.report.curves import history, learning_curves
 from llmsearch_optuna.report.drawing import (
     draw_cost,
@@ -26,36 +30,66 @@ from llmsearch_optuna.report.drawing import (
     draw_slice,
     draw_standings,
 )
-from llmsearch_optuna.report.outcomes import cost, quality_by_tokens, seed_scores, standings
-from llmsearch_optuna.report.parameters import LEAST_TRIALS, importances, parameter_slice
-from llmsearch_optuna.report.record import StudyRecord, read_study
-from llmsearch_optuna.report.samples import hardest, sample_scores
+from llmsearch_optuna.report.outcomes import cost, quality_by_tokens, seed_scores, summarize_finalists
+from llmsearch_optuna.report.parameters import MINIMUM_TRIALS, importances, parameter_slice
+from llmsearch_optuna.report.record import StudyRecord, TrialRecord, read_study
+from llmsearch_optuna.report.samples import hardest_samples, sample_scores
 from llmsearch_optuna.report.sections import (
-    browser,
-    figure_card,
-    front_table,
-    hard_samples,
-    head,
-    overview,
-    reproduction,
-    standings_table,
-    text,
-    trials_table,
-    verdict_card,
+    completion_browser,
+    parameter_values,
+    reproduction_commands,
+    study_facts,
+    summary_tiles,
+    verdict_status,
+    versions,
 )
 from llmsearch_optuna.storage import open_storage, shown_url, sqlite_path, sqlite_url
+from llmsearch_optuna.study.trials import describe_params
+from llmsearch_optuna.terminal import excerpt, printable
+from llmsearch_optuna.verdict.table import GAIN_HEADING, SAVED_HEADING
 
 __all__ = ["render_report", "write_report"]
 
-_MOST_SLICES = 12
+_MAXIMUM_SLICES = 12
+_MAXIMUM_TEXT = 400
+
+_TITLES = {
+    "verdict": "Verdict",
+    "finalists": "Baselines and best",
+    "search": "Search",
+    "parameters": "Parameters",
+    "tradeoffs": "Tokens and seeds",
+    "samples": "Samples",
+    "completions": "Completions",
+    "cost": "Cost",
+    "reproduce": "Reproduce",
+}
+
+
+class _Card(NamedTuple):
+    """A figure with its heading.
+
+    Attributes:
+        name: Its id on the page.
+        title: The heading.
+        caption: How to read the figure; may be empty.
+        height: Height in pixels.
+        content: The figure as JSON.
+    """
+
+    name: str
+    title: str
+    caption: str
+    height: int
+    content: str
 
 
 def write_report(study: optuna.Study, storage: RDBStorage | str, path: Path) -> None:
-    """Writes the report of a study as one HTML file.
+    """Write the report of a study as one HTML file.
 
     Args:
-        study: The study; it need not be finished.
-        storage: The database that it lives in: opened, or its file or URL.
+        study: The study, finished or not.
+        storage: The study's database: an opened storage, a file or a URL.
         path: The file to write.
 
     Raises:
@@ -70,167 +104,165 @@ def write_report(study: optuna.Study, storage: RDBStorage | str, path: Path) -> 
 
 
 def render_report(study: optuna.Study, storage: RDBStorage | str) -> str:
-    """The report of a study as HTML; see `write_report`."""
+    """Return the report of a study as HTML; see `write_report`."""
     database = open_storage(sqlite_url(storage), must_exist=True) if isinstance(storage, str) else storage
     record = read_study(study, database)
     url = database.engine.url.render_as_string(hide_password=True)
-    sections = dict(_sections(record, database, str(sqlite_path(url) or shown_url(url))))
-    links = "".join(f'<a href="#{name}">{title}</a>' for name, title in _TITLES.items() if name in sections)
-    body = f"{head(record)}<nav><div>{links}</div></nav><main>{''.join(sections.values())}</main>{_FOOTER}"
     plotly, script = get_plotlyjs(), _part("page.js")
     policy = (
-        f"default-src 'none'; script-src {_hash(plotly)} {_hash(script)}; style-src 'unsafe-inline'; "
+        f"default-src 'none'; script-src {_source_hash(plotly)} {_source_hash(script)}; style-src 'unsafe-inline'; "
         "img-src data: blob:; base-uri 'none'; form-action 'none'"
     )
-    return string.Template(_part("page.html")).substitute(
-        policy=policy,
-        title=text(record.name),
-        style=_part("page.css"),
-        body=body,
-        plotly=plotly,
-        script=script,
+    return (
+        _environment()
+        .from_string(_part("page.html.jinja"))
+        .render(
+            policy=policy,
+            style=_part("page.css"),
+            plotly=plotly,
+            script=script,
+            record=record,
+            **_content(record, database, str(sqlite_path(url) or shown_url(url))),
+        )
     )
 
 
-_TITLES = {
-    "verdict": "Verdict",
-    "finalists": "Baselines and best",
-    "search": "Search",
-    "parameters": "Parameters",
-    "tradeoffs": "Tokens and seeds",
-    "samples": "Samples",
-    "completions": "Completions",
-    "cost": "Cost",
-    "reproduce": "Reproduce",
-}
-
-_FOOTER = "<footer>Made by llmsearch_optuna. This page is one file and loads nothing from anywhere.</footer>"
-
-
-def _sections(record: StudyRecord, storage: RDBStorage, place: str) -> Iterator[tuple[str, str]]:
-    """The sections that there is something to show in, by name."""
+def _content(record: StudyRecord, storage: RDBStorage, location: str) -> dict[str, Any]:
+    """Return the template's variables that depend on the study."""
     spent = cost(record)
-    yield "verdict", verdict_card(record, place) + overview(record, spent)
-    if record.best is not None:
-        yield "finalists", _finalists(record)
-    if any(trial.value is not None for trial in record.trials):
-        yield "search", _search(record)
-    if record.parameters and record.complete:
-        yield "parameters", _parameters(record)
-    if record.best is not None:
-        yield "tradeoffs", _tradeoffs(record)
-        found = sample_scores(record)
-        if found is not None:
-            card = _card(
-                "heat-map",
-                "Score by sample and trial",
-                "",
-                draw_samples(found, record.score_name, maximize=record.maximize),
-            )
-            lead = (
-                "Rows that stay dark in every column are hard whatever the parameters; those that change tell the "
-                "trials apart. What is left blank was not scored, as the trial was pruned."
-            )
-            yield "samples", _section("samples", "Hard samples", lead, card + hard_samples(hardest(record, found)))
-        compared = compared_completions(record, storage)
-        if compared is not None:
-            lead = "What the best says beside a baseline, sample by sample, with the words that differ marked."
-            yield (
-                "completions",
-                _section("completions", "Completions", lead, browser(compared, maximize=record.maximize)),
-            )
-    if spent.tokens:
-        yield (
-            "cost",
-            _section(
-                "cost", "Cost", "", _card("cost-figure", "Tokens by trial", "", draw_cost(spent)) + trials_table(record)
-            ),
+    finalists = summarize_finalists(record)
+    qualities = quality_by_tokens(record)
+    importance = importances(record)
+    scores = sample_scores(record)
+    comparison = compare_completions(record, storage)
+    names = [row.parameter for row in importance.rows] or list(record.parameters)
+    params = None if record.best is None else record.best.params
+    present = {
+        "finalists": record.best is not None,
+        "search": any(trial.value is not None for trial in record.trials),
+        "parameters": bool(record.parameters and record.complete),
+        "tradeoffs": record.best is not None,
+        "samples": scores is not None,
+        "completions": comparison is not None,
+        "cost": spent.tokens > 0,
+    }
+    figures = {
+        "standings": _card("standings", "Scores", "", draw_standings(finalists, record.score_name)),
+        "history": _card(
+            "history",
+            "Optimisation history",
+            "Pruned trials are shown with their score at their last rung.",
+            draw_history(history(record), record.score_name),
+        ),
+        "curves": _card(
+            "curves",
+            "Learning curves",
+            "The score over the first samples. The band shows the range of the best trial's curve over other orders of "
+            "the samples.",
+            draw_learning_curves(learning_curves(record), record.score_name),
+        ),
+        "quality": _card(
+            "quality",
+            "Quality against tokens",
+            "No other trial is both better and shorter than a trial on the front."
+            + " The study searched for this front: the score and the tokens are its objectives." * record.counts_tokens,
+            draw_quality(qualities, record.best, record.score_name),
+        ),
+        "cost-figure": _card("cost-figure", "Tokens by trial", "", draw_cost(spent)),
+    }
+    if importance.rows:
+        figures["importances"] = _card(
+            "importances",
+            "Importance",
+            f"How well each parameter separates the best {100.0 * importance.top:.0f} % of the {importance.trials} "
+            "fully evaluated trials from the rest (PED-ANOVA), with 90 % intervals from a bootstrap over trials.",
+            draw_importances(importance),
         )
-    yield "reproduce", _section("reproduce", "How to reproduce", "", reproduction(record, place))
-
-
-def _finalists(record: StudyRecord) -> str:
-    rows = standings(record)
-    lead = "The search chose by the search split. What counts is the hold-out split, which no trial has seen."
-    figure = _card("standings", "Scores", "", draw_standings(rows, record.score_name))
-    return _section(
-        "finalists", "Baselines and best", lead, f'{figure}<div class="card">{standings_table(record, rows)}</div>'
-    )
-
-
-def _search(record: StudyRecord) -> str:
-    course = _card(
-        "history",
-        "Optimisation history",
-        "Pruned trials are shown with their score at the rung where they ended.",
-        draw_history(history(record), record.score_name),
-    )
-    curves = _card(
-        "curves",
-        "Learning curves",
-        "The score over the first samples. The band is where the best trial's curve would be in other orders of them.",
-        draw_learning_curves(learning_curves(record), record.score_name),
-    )
-    return _section("search", "The search", "", f'<div class="grid">{course}{curves}</div>')
-
-
-def _parameters(record: StudyRecord) -> str:
-    found = importances(record)
-    if found.rows:
-        caption = (
-            f"Which parameters tell the best {100.0 * found.top:.0f} % of the {found.trials} fully evaluated trials "
-            "from the rest (PED-ANOVA), with 90 % intervals from a bootstrap over trials."
-        )
-        first = _card("importances", "Importance", caption, draw_importances(found))
-        names = [row.parameter for row in found.rows]
-    else:
-        first = (
-            f'<div class="card"><h3>Importance</h3><p class="muted">Importances need {LEAST_TRIALS} fully evaluated '
-            f"trials of the sampler that do not all score the same; there are {found.trials}.</p></div>"
-        )
-        names = list(record.parameters)
-    slices = "".join(
-        _card(f"slice-{index}", name, "", draw_slice(parameter_slice(record, name), record.score_name))
-        for index, name in enumerate(names[:_MOST_SLICES])
-    )
-    columns = "" if len(names) in (1, 2, 4) else " small"
-    lead = "The sampler moves all parameters at once: a slope is a hint and no proof of an effect."
-    return _section("parameters", "Parameters", lead, f'{first}<div class="grid{columns}">{slices}</div>')
-
-
-def _tradeoffs(record: StudyRecord) -> str:
-    found = quality_by_tokens(record)
-    quality = _card(
-        "quality",
-        "Quality against tokens",
-        "No trial on the front is beaten by one that is both better and shorter."
-        + (" The study searched for this front: the score and the tokens are its objectives." * record.counts_tokens),
-        draw_quality(found, record.best, record.score_name),
-    )
     seeds = seed_scores(record)
-    caption = (
-        "Every point is one seed that no trial had, on the held-out samples."
-        if seeds.held_out
-        else "Every point is a trial; without a verdict, other parameters change with the seed."
+    if seeds.groups:
+        caption = (
+            "Every point is the score of one fresh seed on the hold-out split."
+            if seeds.held_out
+            else "Every point is a trial. Without a verdict, other parameters change together with the seed."
+        )
+        figures["seeds"] = _card("seeds", "Seeds", caption, draw_seeds(seeds, record.score_name))
+    if scores is not None:
+        heat_map = draw_samples(scores, record.score_name, maximize=record.maximize)
+        figures["heat-map"] = _card("heat-map", "Score by sample and trial", "", heat_map)
+    return {
+        "sections": {name: title for name, title in _TITLES.items() if present.get(name, True)},
+        "figures": figures,
+        "slices": [
+            _card(f"slice-{index}", name, "", draw_slice(parameter_slice(record, name), record.score_name))
+            for index, name in enumerate(names[:_MAXIMUM_SLICES] if present["parameters"] else ())
+        ],
+        "facts": study_facts(record),
+        "status": verdict_status(record, location),
+        "best_values": [] if params is None else parameter_values(params),
+        "best_json": "" if params is None else json.dumps(params.to_dict(), indent=2),
+        "tiles": summary_tiles(record, spent),
+        "finalists": finalists,
+        "gain_heading": GAIN_HEADING,
+        "saved_heading": SAVED_HEADING,
+        "importance_minimum": MINIMUM_TRIALS,
+        "importance_trials": importance.trials,
+        "front": [quality for quality in reversed(qualities) if quality.is_efficient],
+        "hard_samples": () if scores is None else hardest_samples(record, scores),
+        "browser": None if comparison is None else completion_browser(comparison, maximize=record.maximize),
+        "commands": reproduction_commands(record, location),
+        "versions": versions(),
+    }
+
+
+def _card(name: str, title: str, caption: str, figure: go.Figure) -> _Card:
+    return _Card(name, title, caption, int(figure.layout.height or 300), figure.to_json())
+
+
+def _environment() -> Environment:
+    """Return an environment that escapes every expression and writes out its control characters."""
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, finalize=_visible, trim_blocks=True, lstrip_blocks=True
     )
-    shown = _card("seeds", "Seeds", caption, draw_seeds(seeds, record.score_name)) if seeds.groups else ""
-    front = front_table(found) if record.counts_tokens else ""
-    return _section("tradeoffs", "Tokens and seeds", "", f'<div class="grid">{quality}{shown}</div>{front}')
+    filters: Mapping[str, Any] = {
+        "code": _code,
+        "decimal": _decimal,
+        "description": _description,
+        "json_data": _json_data,
+        "multiline": lambda text: escape(printable(text, newlines=True)),
+        "shorten": lambda text: excerpt(text, _MAXIMUM_TEXT),
+    }
+    environment.filters.update(filters)
+    return environment
 
 
-def _card(name: str, title: str, caption: str, figure: go.Figure) -> str:
-    return figure_card(name, title, caption, figure.to_json())
+def _visible(value: object) -> object:
+    """Write out the control characters of what is not markup yet."""
+    return value if isinstance(value, Markup) else printable(str(value))
 
 
-def _section(name: str, title: str, lead: str, content: str) -> str:
-    told = f'<p class="lead">{text(lead)}</p>' if lead else ""
-    return f'<section id="{name}"><h2>{text(title)}</h2>{told}{content}</section>'
+def _code(sentence: str) -> Markup:
+    """Mark the text between backticks as code."""
+    return Markup(re.sub(r"`([^`]*)`", r"<code>\1</code>", str(escape(printable(sentence)))))  # noqa: S704 - escaped
+
+
+def _json_data(content: str) -> Markup:
+    """Escape JSON for a ``<script>`` element that neither runs nor renders."""
+    escaped = content.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+    return Markup(escaped)  # noqa: S704 - nothing of it ends the element
+
+
+def _decimal(value: float | None, decimals: int) -> str:
+    return "-" if value is None else f"{value:.{decimals}f}"
+
+
+def _description(trial: TrialRecord) -> str:
+    return "" if trial.params is None else describe_params(trial.params)
 
 
 def _part(name: str) -> str:
     return resources.files("llmsearch_optuna.report").joinpath(name).read_text(encoding="utf-8")
 
 
-def _hash(script: str) -> str:
-    """What lets a browser run this script and no other."""
+def _source_hash(script: str) -> str:
+    """Return the policy's expression that lets a browser run this script and no other."""
     return f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"

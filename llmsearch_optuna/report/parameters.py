@@ -1,4 +1,4 @@
-"""What the parameters did to the score: how important each is, and the score along it, both with their uncertainty."""
+"""The effect of the parameters on the score: importances and slices, both with their uncertainty."""
 
 import contextlib
 import math
@@ -15,28 +15,28 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from llmsearch_optuna.report.record import StudyRecord, TrialRecord
 
-__all__ = ["LEAST_TRIALS", "Importance", "Importances", "Slice", "Trend", "importances", "parameter_slice"]
+__all__ = ["MINIMUM_TRIALS", "Importance", "Importances", "Slice", "Trend", "importances", "parameter_slice"]
 
 _Floats = npt.NDArray[np.float64]
 
-LEAST_TRIALS = 6
-"""Fully evaluated trials of the sampler that importances need at the least."""
+MINIMUM_TRIALS = 6
+"""The minimum number of fully evaluated trials of the sampler for importances."""
 
 _RESAMPLES = 60
 _TREND_RESAMPLES = 200
 _TREND_POINTS = 60
-_LEAST_FOR_TREND = 6
+_MINIMUM_FOR_TREND = 6
 _TOP_TRIALS = 5
 
 
 class Importance(NamedTuple):
-    """One parameter's share of what decides whether a trial is among the good ones.
+    """The importance of one parameter for whether a trial is among the good ones.
 
     Attributes:
         parameter: Its name.
-        share: The shares of all parameters sum up to 1.
-        low: The lower end of what 90 % of the resampled studies say.
-        high: The upper end.
+        share: Its share of the total importance; the shares of all parameters sum to 1.
+        low: The lower end of the 90 % bootstrap interval.
+        high: The upper end of the interval.
     """
 
     parameter: str
@@ -46,12 +46,12 @@ class Importance(NamedTuple):
 
 
 class Importances(NamedTuple):
-    """The importances of all parameters, the largest first.
+    """The importances of all parameters, most important first.
 
     Attributes:
-        rows: One for each parameter; empty if there are too few trials.
-        trials: How many trials they rest on.
-        top: The share of these trials that counts as good.
+        rows: One for each parameter; empty if there are too few trials, or all score the same.
+        trials: The number of trials that they are computed from.
+        top: The share of these trials that counts as good, in (0, 0.5].
     """
 
     rows: tuple[Importance, ...]
@@ -64,9 +64,9 @@ class Trend(NamedTuple):
 
     Attributes:
         at: Values of the parameter. Shape: (points,).
-        mean: Of the score there. Shape: (points,).
-        low: Lower ends of pointwise 95 % intervals. Shape: (points,).
-        high: Upper ends. Shape: (points,).
+        mean: The mean score at these values. Shape: (points,).
+        low: The lower ends of pointwise 95 % intervals. Shape: (points,).
+        high: The upper ends. Shape: (points,).
     """
 
     at: _Floats
@@ -81,11 +81,11 @@ class Slice(NamedTuple):
     Attributes:
         parameter: Its name.
         is_log: Whether it was searched on a logarithmic scale.
-        categories: Its values, if these have no order; else ``None``.
-        complete: The fully evaluated trials that chose it.
-        pruned: The pruned ones.
-        best: The number of the best trial.
-        trend: Of the fully evaluated ones; ``None`` if there are too few, or for categories.
+        categories: Its values if it is categorical; else ``None``.
+        complete: The fully evaluated trials with a sampled value of it.
+        pruned: The pruned trials with a sampled value of it.
+        best: The number of the best trial; ``None`` if no trial is fully evaluated.
+        trend: The trend of the fully evaluated trials; ``None`` if there are too few, or for categories.
     """
 
     parameter: str
@@ -98,13 +98,13 @@ class Slice(NamedTuple):
 
 
 def importances(record: StudyRecord, *, seed: int = 0) -> Importances:
-    """PED-ANOVA importances, with intervals from a bootstrap over trials.
+    """Return PED-ANOVA importances with intervals from a bootstrap over trials.
 
-    S. Watanabe, A. Bansal and F. Hutter, "PED-ANOVA: Efficiently quantifying hyperparameter importance in arbitrary
-    subspaces", IJCAI 2023: how differently a parameter is distributed in the good trials and in all. The good ones are
-    the best tenth, and five at the least. Pruned trials are left out, as their values rest on fewer samples; so are
-    baselines, which no sampler chose. B. Efron, "Bootstrap methods", Annals of Statistics 7 (1979): trials are drawn
-    with replacement.
+    PED-ANOVA measures how much a parameter's distribution in the good trials differs from that in all trials
+    (S. Watanabe, A. Bansal and F. Hutter, "PED-ANOVA: Efficiently quantifying hyperparameter importance in arbitrary
+    subspaces", IJCAI 2023). The good trials are the best tenth and at least five. Pruned trials are left out because
+    their values are means over fewer samples. Baselines are left out because no sampler chose them. The bootstrap draws
+    trials with replacement (B. Efron, "Bootstrap methods", Annals of Statistics 7 (1979)).
 
     Args:
         record: The study.
@@ -112,7 +112,7 @@ def importances(record: StudyRecord, *, seed: int = 0) -> Importances:
     """
     trials = [_frozen(trial) for trial in record.complete if trial.distributions and trial.value is not None]
     top = min(0.5, max(0.1, _TOP_TRIALS / max(1, len(trials))))
-    if len(trials) < LEAST_TRIALS or len({trial.value for trial in trials}) == 1:
+    if len(trials) < MINIMUM_TRIALS or len({trial.value for trial in trials}) == 1:
         return Importances((), len(trials), top)
     generator = np.random.default_rng(seed)
     names = sorted({name for trial in trials for name in trial.distributions})
@@ -121,7 +121,7 @@ def importances(record: StudyRecord, *, seed: int = 0) -> Importances:
         shares = _shares(trials, names, record, top)
         resampled = np.array([_shares([trials[index] for index in draw], names, record, top) for draw in draws])
     low, high = np.quantile(resampled, (0.05, 0.95), axis=0)
-    # The bootstrap is of one-sided statistics: its interval need not hold the estimate.
+    # The statistics are one-sided, so the bootstrap interval need not contain the estimate.
     rows = [
         Importance(name, share, min(share, low_end), max(share, high_end))
         for name, share, low_end, high_end in zip(names, shares.tolist(), low.tolist(), high.tolist(), strict=True)
@@ -141,14 +141,14 @@ def _frozen(trial: TrialRecord) -> FrozenTrial:
 def _shares(trials: Sequence[FrozenTrial], names: Sequence[str], record: StudyRecord, top: float) -> _Floats:
     study = optuna.create_study(direction="maximize" if record.maximize else "minimize")
     study.add_trials(trials)
-    found = get_param_importances(study, evaluator=PedAnovaImportanceEvaluator(target_quantile=top))
+    shares = get_param_importances(study, evaluator=PedAnovaImportanceEvaluator(target_quantile=top))
     # A parameter that only some trials have may be missing in a resample.
-    return np.array([found.get(name, 0.0) for name in names])
+    return np.array([shares.get(name, 0.0) for name in names])
 
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Optuna tells of every study that it makes, and warns of resamples in which a parameter is rare."""
+    """Silence Optuna's log line for every study and its warnings about rare parameters in resamples."""
     verbosity = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:
@@ -160,15 +160,15 @@ def _quiet() -> Iterator[None]:
 
 
 def parameter_slice(record: StudyRecord, parameter: str, *, seed: int = 0) -> Slice:
-    """The score along one parameter.
+    """Return the score along one parameter.
 
-    The trend is a kernel regression (E. A. Nadaraya, Theory of Probability 9 (1964)) of the fully evaluated trials,
-    with a bandwidth by Scott's rule, and its intervals come from a bootstrap over these trials. It is no effect of this
-    parameter alone: samplers move all of them together.
+    The trend is a kernel regression (E. A. Nadaraya, Theory of Probability 9 (1964)) over the fully evaluated trials,
+    with a bandwidth by Scott's rule. Its intervals come from a bootstrap over these trials. It does not show the effect
+    of this parameter alone, because samplers vary all parameters together.
 
     Args:
         record: The study.
-        parameter: A parameter that the sampler chose.
+        parameter: A parameter of the search space.
         seed: Seed of the bootstrap.
     """
     distribution = record.parameters[parameter]
@@ -192,9 +192,9 @@ def parameter_slice(record: StudyRecord, parameter: str, *, seed: int = 0) -> Sl
 
 def _trend(trials: Sequence[TrialRecord], parameter: str, *, is_log: bool, seed: int) -> Trend | None:
     values = np.array([trial.value for trial in trials], dtype=np.float64)
-    given = np.array([trial.chosen[parameter] for trial in trials], dtype=np.float64)
-    along = np.log(given) if is_log else given
-    if len(trials) < _LEAST_FOR_TREND or np.ptp(along) == 0.0:
+    chosen = np.array([trial.chosen[parameter] for trial in trials], dtype=np.float64)
+    along = np.log(chosen) if is_log else chosen
+    if len(trials) < _MINIMUM_FOR_TREND or np.ptp(along) == 0.0:
         return None
     points = np.linspace(along.min(), along.max(), _TREND_POINTS)
     bandwidth = 1.059 * along.std(ddof=1) * len(trials) ** -0.2
@@ -203,7 +203,7 @@ def _trend(trials: Sequence[TrialRecord], parameter: str, *, is_log: bool, seed:
     draws = np.random.default_rng(seed).multinomial(count, np.full(count, 1.0 / count), _TREND_RESAMPLES)
     weights = np.concatenate([np.ones((1, count)), draws.astype(np.float64)])
     total = weights @ kernel.T
-    # Where a resample has no trial anywhere near, its own mean is all that it says.
+    # A resample without a trial near a point contributes its overall mean there.
     means = np.where(
         total > math.ulp(1.0),
         (weights * values) @ kernel.T / np.maximum(total, math.ulp(1.0)),

@@ -1,4 +1,4 @@
-"""Every figure of the report by itself, for notebooks."""
+"""The figures of the report as single plots, for notebooks."""
 
 import optuna
 import plotly.graph_objects as go
@@ -17,8 +17,8 @@ from llmsearch_optuna.report.drawing import (
     draw_slice,
     draw_standings,
 )
-from llmsearch_optuna.report.outcomes import cost, quality_by_tokens, seed_scores, standings
-from llmsearch_optuna.report.parameters import LEAST_TRIALS, importances, parameter_slice
+from llmsearch_optuna.report.outcomes import cost, quality_by_tokens, seed_scores, summarize_finalists
+from llmsearch_optuna.report.parameters import MINIMUM_TRIALS, importances, parameter_slice
 from llmsearch_optuna.report.record import StudyRecord, read_study
 from llmsearch_optuna.report.samples import sample_scores
 
@@ -36,25 +36,25 @@ __all__ = [
 
 
 def plot_standings(study: optuna.Study, storage: RDBStorage | str) -> go.Figure:
-    """Baselines against best: what the finalists scored on the search split, with 95 % intervals, and held out.
+    """Plot the finalists' scores on the search split, with 95 % intervals, and on the hold-out split.
 
     Args:
         study: The study.
-        storage: The database that it lives in: opened, or its file or URL.
+        storage: The study's database: an opened storage, a file or a URL.
 
     Raises:
         StorageError: The database cannot be read, or no trial is fully evaluated yet.
     """
-    record = _complete(study, storage)
-    return draw_standings(standings(record), record.score_name)
+    record = _read_complete(study, storage)
+    return draw_standings(summarize_finalists(record), record.score_name)
 
 
 def plot_history(study: optuna.Study, storage: RDBStorage | str) -> go.Figure:
-    """The optimisation history, with pruned and failed trials.
+    """Plot the optimisation history, with pruned and failed trials.
 
     Args:
         study: The study.
-        storage: The database that it lives in: opened, or its file or URL.
+        storage: The study's database: an opened storage, a file or a URL.
 
     Raises:
         StorageError: The database cannot be read.
@@ -64,11 +64,11 @@ def plot_history(study: optuna.Study, storage: RDBStorage | str) -> go.Figure:
 
 
 def plot_learning_curves(study: optuna.Study, storage: RDBStorage | str) -> go.Figure:
-    """The metric over the first samples, trial by trial, and the band of the incumbent's: see `learning_curves`.
+    """Plot the metric over the first samples by trial, with the band of the best trial; see `learning_curves`.
 
     Args:
         study: The study.
-        storage: The database that it lives in: opened, or its file or URL.
+        storage: The study's database: an opened storage, a file or a URL.
 
     Raises:
         StorageError: The database cannot be read.
@@ -78,39 +78,39 @@ def plot_learning_curves(study: optuna.Study, storage: RDBStorage | str) -> go.F
 
 
 def plot_quality(study: optuna.Study, storage: RDBStorage | str) -> go.Figure:
-    """Quality against tokens, with the Pareto front.
+    """Plot the metric against the tokens per completion, with the Pareto front.
 
     Args:
         study: The study.
-        storage: The database that it lives in: opened, or its file or URL.
+        storage: The study's database: an opened storage, a file or a URL.
 
     Raises:
         StorageError: The database cannot be read, or no trial is fully evaluated yet.
     """
-    record = _complete(study, storage)
+    record = _read_complete(study, storage)
     return draw_quality(quality_by_tokens(record), record.best, record.score_name)
 
 
 def plot_seeds(study: optuna.Study, storage: RDBStorage | str) -> go.Figure:
-    """How much the metric varies from seed to seed: on the hold-out split, or else between trials.
+    """Plot how the metric varies with the seed: on the hold-out split if there is a verdict, else between trials.
 
     Args:
         study: The study.
-        storage: The database that it lives in: opened, or its file or URL.
+        storage: The study's database: an opened storage, a file or a URL.
 
     Raises:
         StorageError: The database cannot be read, or no trial is fully evaluated yet.
     """
-    record = _complete(study, storage)
+    record = _read_complete(study, storage)
     return draw_seeds(seed_scores(record), record.score_name)
 
 
 def plot_cost(study: optuna.Study, storage: RDBStorage | str) -> go.Figure:
-    """Tokens generated, and saved by pruning, trial by trial.
+    """Plot the tokens generated and the tokens saved by pruning, by trial.
 
     Args:
         study: The study.
-        storage: The database that it lives in: opened, or its file or URL.
+        storage: The study's database: an opened storage, a file or a URL.
 
     Raises:
         StorageError: The database cannot be read.
@@ -120,34 +120,34 @@ def plot_cost(study: optuna.Study, storage: RDBStorage | str) -> go.Figure:
 
 
 def plot_importances(study: optuna.Study, storage: RDBStorage | str) -> go.Figure:
-    """How important each parameter is, with intervals from a bootstrap over trials: see `importances`.
+    """Plot the importance of each parameter, with intervals from a bootstrap over trials; see `importances`.
 
     Args:
         study: The study.
-        storage: The database that it lives in: opened, or its file or URL.
+        storage: The study's database: an opened storage, a file or a URL.
 
     Raises:
-        StorageError: The database cannot be read, or too few trials are fully evaluated.
+        StorageError: The database cannot be read, too few trials are fully evaluated, or all score the same.
     """
-    found = importances(read_study(study, storage))
-    if not found.rows:
+    importance = importances(read_study(study, storage))
+    if not importance.rows:
         raise StorageError(
-            f"importances need {LEAST_TRIALS} fully evaluated trials of the sampler that do not all score the same, "
-            f"study `{study.study_name}` has {found.trials}"
+            f"importances need at least {MINIMUM_TRIALS} fully evaluated trials of the sampler with different scores, "
+            f"study `{study.study_name}` has {importance.trials}"
         )
-    return draw_importances(found)
+    return draw_importances(importance)
 
 
 def plot_slice(study: optuna.Study, storage: RDBStorage | str, parameter: str) -> go.Figure:
-    """The score along one parameter, with its uncertainty: see `parameter_slice`.
+    """Plot the score along one parameter, with its uncertainty; see `parameter_slice`.
 
     Args:
         study: The study.
-        storage: The database that it lives in: opened, or its file or URL.
-        parameter: A parameter that the sampler chose.
+        storage: The study's database: an opened storage, a file or a URL.
+        parameter: A parameter of the search space.
 
     Raises:
-        ConfigurationError: No trial chose this parameter.
+        ConfigurationError: No trial has a sampled value of this parameter.
         StorageError: The database cannot be read.
     """
     record = read_study(study, storage)
@@ -157,23 +157,25 @@ def plot_slice(study: optuna.Study, storage: RDBStorage | str, parameter: str) -
 
 
 def plot_samples(study: optuna.Study, storage: RDBStorage | str) -> go.Figure:
-    """The heat map of all scores: samples, the hardest first, by trials, the best first.
+    """Plot a heat map of all scores: samples from hardest to easiest, by trials from best to worst.
 
     Args:
         study: The study.
-        storage: The database that it lives in: opened, or its file or URL.
+        storage: The study's database: an opened storage, a file or a URL.
 
     Raises:
         StorageError: The database cannot be read, no trial is fully evaluated yet, or the metric scores only a corpus.
     """
-    record = _complete(study, storage)
-    found = sample_scores(record)
-    if found is None:
-        raise StorageError(f"study `{study.study_name}` has no scores of single samples: its metric scores a corpus")
-    return draw_samples(found, record.score_name, maximize=record.maximize)
+    record = _read_complete(study, storage)
+    scores = sample_scores(record)
+    if scores is None:
+        raise StorageError(
+            f"study `{study.study_name}` has no scores of single samples: its metric scores only a corpus"
+        )
+    return draw_samples(scores, record.score_name, maximize=record.maximize)
 
 
-def _complete(study: optuna.Study, storage: RDBStorage | str) -> StudyRecord:
+def _read_complete(study: optuna.Study, storage: RDBStorage | str) -> StudyRecord:
     record = read_study(study, storage)
     if record.best is None:
         raise StorageError(f"study `{study.study_name}` has no fully evaluated trial yet")

@@ -1,4 +1,4 @@
-"""A study as its report sees it: all that the database holds of it, read once."""
+"""The data of a study that its report shows, read from the database once."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -30,28 +30,28 @@ _Floats = npt.NDArray[np.float64]
 _Ints = npt.NDArray[np.int64]
 
 NORMAL_95 = 1.96
-"""Standard errors on either side in a 95 % interval."""
+"""The half-width of a 95 % normal interval, in standard errors."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrialRecord:
-    """One trial.
+    """The data of one trial.
 
     Attributes:
         number: Its number.
-        state: How far it came.
-        value: The metric over all samples; of a pruned trial, over those it was scored on.
-        params: What it generated with; ``None`` if it has not begun.
-        chosen: The parameters that the sampler chose, as Optuna names them.
-        distributions: What they were chosen from.
-        baseline: The baseline's name; ``None`` for all others.
-        reported: The metric over the first samples, by their number.
-        scores: The samples' own scores, in the shared order. Shape: (seen,); ``None`` where the metric scores only a
+        state: Its state.
+        value: The metric over all samples; for a pruned trial, over the samples that it was scored on.
+        params: Its generation parameters; ``None`` if it has not started.
+        chosen: The values that the sampler chose, by Optuna's parameter names.
+        distributions: The distributions that they were chosen from.
+        baseline: The baseline's name; ``None`` for other trials.
+        reported: The metric over the first n samples, by n.
+        scores: The scores of the samples, in the shared order. Shape: (seen,). ``None`` if the metric scores only a
             corpus.
-        token_counts: Tokens of each completion, in the shared order. Shape: (seen,).
-        error: Why it failed.
-        replayed: The share of its tokens that needed no forward pass, if that is stored.
-        reused: Tokens of completions that it took over from a trial of the same effect.
+        token_counts: The number of tokens of each completion, in the shared order. Shape: (seen,).
+        error: The reason why it failed; ``None`` if it did not.
+        replayed: The share of its tokens that needed no forward pass; ``None`` if it is not stored.
+        reused: The number of tokens in completions that it reused from a trial of the same effect.
     """
 
     number: int
@@ -70,22 +70,22 @@ class TrialRecord:
 
     @property
     def seen(self) -> int:
-        """The number of samples that it has completions for."""
+        """The number of samples with a completion."""
         return len(self.token_counts)
 
     @property
     def is_complete(self) -> bool:
-        """Whether it was evaluated on all samples."""
+        """Whether the trial was evaluated on all samples."""
         return self.state == TrialState.COMPLETE
 
     @property
     def is_pruned(self) -> bool:
-        """Whether the pruner gave up on it."""
+        """Whether the trial was pruned."""
         return self.state == TrialState.PRUNED
 
     @property
     def standard_error(self) -> float | None:
-        """Of the mean score, as an estimate for samples like these; ``None`` without scores of single samples."""
+        """The standard error of the mean score over the samples; ``None`` for fewer than two scores."""
         if self.scores is None or len(self.scores) < 2:
             return None
         return float(self.scores.std(ddof=1) / np.sqrt(len(self.scores)))
@@ -93,12 +93,12 @@ class TrialRecord:
 
 @dataclass(frozen=True, kw_only=True)
 class HeldOutScores:
-    """What a finalist scored on the hold-out split.
+    """The scores of a finalist on the hold-out split.
 
     Attributes:
-        name: What the finalist is now: its name, or its trial where it is none any more.
-        by_seed: The mean score of each seed. Shape: (seeds,); empty where the metric scores only a corpus.
-        tokens: Tokens of all its completions.
+        name: The finalist's present name, or ``"trial 3"`` if the trial is no longer a finalist.
+        by_seed: The mean score of each seed. Shape: (seeds,). Empty if the metric scores only a corpus.
+        tokens: The number of tokens in all its completions.
     """
 
     name: str
@@ -108,26 +108,26 @@ class HeldOutScores:
 
 @dataclass(frozen=True, kw_only=True)
 class StudyRecord:
-    """A study.
+    """The data of a study.
 
     Attributes:
         name: Its name.
-        key: The key of its completions.
+        key: The key under which its completions are stored.
         metric: The metric's name.
         maximize: Whether a higher score is better.
-        counts_tokens: Whether few tokens are an objective, too.
-        fingerprint: What its scores depend on, by name.
-        environment: The versions and the hardware that it was begun with, by name, as far as they are known.
-        study_file: The study file that it was last searched with, if it was.
-        trials: All trials that have begun, by number.
-        names: The names of the finalists by the numbers of their trials: ``"best"``, a baseline's, ...
-        best: The fully evaluated trial with the best value; ``None`` as long as there is none.
+        counts_tokens: Whether the number of tokens is an objective, too.
+        fingerprint: The settings that its scores depend on, by name.
+        environment: The versions and the hardware that it was started with, by name; empty if not stored.
+        study_file: The content of the study file of its last search; ``None`` without a study file.
+        trials: All trials that have started, in the order of their numbers.
+        names: The names of the finalists (``"best"``, a baseline's name, ...) by trial number.
+        best: The fully evaluated trial with the best value; ``None`` if no trial is fully evaluated.
         samples: The samples of the search split, in the shared order.
-        verdict: The verdict, if there is one.
-        verdict_is_current: Whether it compares those who are the finalists now.
-        held_out: The finalists' scores on the hold-out split, as far as there are.
-        began: When its first trial began.
-        ended: When its last trial ended.
+        verdict: The stored verdict; ``None`` if there is none.
+        verdict_is_current: Whether the verdict compares the present finalists.
+        held_out: The scores of the verdict's finalists on the hold-out split; empty without a verdict.
+        began: The start of its first trial.
+        ended: The end of its last finished trial.
     """
 
     name: str
@@ -165,28 +165,29 @@ class StudyRecord:
 
     @property
     def parameters(self) -> Mapping[str, BaseDistribution]:
-        """What samplers chose from, by parameter."""
-        return {name: found for trial in self.trials for name, found in trial.distributions.items()}
+        """The distributions that samplers chose from, by parameter."""
+        return {name: dist for trial in self.trials for name, dist in trial.distributions.items()}
 
     @property
     def score_name(self) -> str:
-        """The metric's name without its arguments, for axes."""
+        """The metric's name without its arguments, as an axis title."""
         return self.metric.partition("(")[0]
 
     def is_better(self, value: float, than: float) -> bool:
-        """Whether one value of the metric is better than another."""
+        """Return whether one value of the metric is better than another."""
         return value > than if self.maximize else value < than
 
 
 def read_study(study: optuna.Study, storage: RDBStorage | str) -> StudyRecord:
-    """Reads all of a study but the texts of its completions.
+    """Read a study, without the texts of its completions.
 
     Args:
         study: The study.
-        storage: The database that it lives in: opened, or its file or URL.
+        storage: The study's database: an opened storage, a file or a URL.
 
     Raises:
-        StorageError: The database cannot be read, or it or the study is another one's.
+        StorageError: The database cannot be read, does not hold the study's completions, or the study was not made by
+            this package.
     """
     if KEY not in study.user_attrs:
         raise StorageError(f"study `{study.study_name}` was not made by llmsearch_optuna")
@@ -195,17 +196,19 @@ def read_study(study: optuna.Study, storage: RDBStorage | str) -> StudyRecord:
     key = study_key(study)
     samples = tuple(store.load_samples(key))
     if not samples:
-        raise StorageError(f"the database does not hold the completions of study `{study.study_name}`: name its own")
-    # A search may be under way: what is read later knows at least of what was read before.
-    found = select_finalists(study) if study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)) else None
-    begun = [trial for trial in study.get_trials(deepcopy=False) if trial.state != TrialState.WAITING]
+        raise StorageError(
+            f"the database does not hold the completions of study `{study.study_name}`: name the database that does"
+        )
+    # A search may be running. Read the finalists first, so that the trials read later include all of them.
+    finalists = select_finalists(study) if study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)) else None
+    started = [trial for trial in study.get_trials(deepcopy=False) if trial.state != TrialState.WAITING]
     outlines = store.load_outlines(key)
-    trials = tuple(_trial(trial, outlines.get(trial.number, [])) for trial in begun)
-    names = {} if found is None else {one.trial.number: one.name for one in found.everyone}
-    best = None if found is None else next(one for one in found.everyone if one.name == found.best).trial.number
+    trials = tuple(_trial(trial, outlines.get(trial.number, [])) for trial in started)
+    names = {} if finalists is None else {finalist.trial.number: finalist.name for finalist in finalists.everyone}
+    best = None if finalists is None else next(number for number, name in names.items() if name == finalists.best)
     fingerprint = study_fingerprint(study)
     verdict = stored_verdict(study)
-    kept = study.user_attrs.get(STUDY_FILE)
+    study_file = study.user_attrs.get(STUDY_FILE)
     return StudyRecord(
         name=study.study_name,
         key=key,
@@ -214,21 +217,21 @@ def read_study(study: optuna.Study, storage: RDBStorage | str) -> StudyRecord:
         counts_tokens=has_several(study),
         fingerprint=fingerprint,
         environment=study_environment(study),
-        study_file=None if kept is None else str(kept["text"]),
+        study_file=None if study_file is None else str(study_file["text"]),
         trials=trials,
         names=names,
         best=next((trial for trial in trials if trial.number == best), None),
         samples=samples,
         verdict=verdict,
-        verdict_is_current=verdict is not None and found is not None and verdict.is_of(found, verdict.seeds),
+        verdict_is_current=verdict is not None and finalists is not None and verdict.is_of(finalists, verdict.seeds),
         held_out=() if verdict is None else _held_out(verdict, names, store.load_held_out_outlines(key)),
-        began=min((trial.datetime_start for trial in begun if trial.datetime_start is not None), default=None),
-        ended=max((trial.datetime_complete for trial in begun if trial.datetime_complete is not None), default=None),
+        began=min((trial.datetime_start for trial in started if trial.datetime_start is not None), default=None),
+        ended=max((trial.datetime_complete for trial in started if trial.datetime_complete is not None), default=None),
     )
 
 
 def _trial(trial: FrozenTrial, outlines: list[CompletionOutline]) -> TrialRecord:
-    scores = [one.score for one in outlines]
+    scores = [outline.score for outline in outlines]
     reported = dict(sorted(trial.intermediate_values.items()))
     return TrialRecord(
         number=trial.number,
@@ -240,7 +243,7 @@ def _trial(trial: FrozenTrial, outlines: list[CompletionOutline]) -> TrialRecord
         baseline=trial.user_attrs.get(BASELINE),
         reported=reported,
         scores=None if not scores or None in scores else np.array(scores, dtype=np.float64),
-        token_counts=np.array([one.token_count for one in outlines], dtype=np.int64),
+        token_counts=np.array([outline.token_count for outline in outlines], dtype=np.int64),
         error=trial.user_attrs.get(ERROR),
         replayed=trial.user_attrs.get(REPLAYED),
         reused=trial.user_attrs.get(REUSED_TOKENS, 0),
@@ -250,21 +253,21 @@ def _trial(trial: FrozenTrial, outlines: list[CompletionOutline]) -> TrialRecord
 def _held_out(
     verdict: Verdict, names: Mapping[int, str], outlines: Mapping[tuple[str, int], list[CompletionOutline]]
 ) -> tuple[HeldOutScores, ...]:
-    found = []
+    held_out = []
     for finalist in verdict.finalists:
         if finalist.params is None:
             continue
         key = held_out_key(finalist.params)
-        own = {seed: rows for (name, seed), rows in outlines.items() if name == key}
-        # Those of a verdict that is under way are not whole.
-        whole = {seed: rows for seed, rows in own.items() if len(rows) == verdict.samples}
-        by_seed = [[row.score for row in rows if row.score is not None] for rows in whole.values()]
-        is_scored = all(len(scores) == verdict.samples for scores in by_seed)
-        found.append(
+        by_seed = {seed: rows for (name, seed), rows in outlines.items() if name == key}
+        # A verdict that is being made has incomplete seeds.
+        complete = [rows for rows in by_seed.values() if len(rows) == verdict.samples]
+        seed_scores = [[row.score for row in rows if row.score is not None] for rows in complete]
+        is_scored = all(len(scores) == verdict.samples for scores in seed_scores)
+        held_out.append(
             HeldOutScores(
                 name=finalist.name if finalist.trial is None else names.get(finalist.trial, f"trial {finalist.trial}"),
-                by_seed=np.array([np.mean(scores) for scores in by_seed] if is_scored else [], dtype=np.float64),
-                tokens=sum(row.token_count for rows in own.values() for row in rows),
+                by_seed=np.array([np.mean(scores) for scores in seed_scores] if is_scored else [], dtype=np.float64),
+                tokens=sum(row.token_count for rows in by_seed.values() for row in rows),
             )
         )
-    return tuple(found)
+    return tuple(held_out)

@@ -1,4 +1,4 @@
-"""The scores sample by sample, and trial by trial: which samples are hard."""
+"""The scores by sample and by trial, and the hardest samples."""
 
 import warnings
 from typing import NamedTuple
@@ -6,24 +6,24 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from llmsearch_optuna.report.browsing import own_parts
+from llmsearch_optuna.report.browsing import distinctive_parts
 from llmsearch_optuna.report.record import StudyRecord
 from llmsearch_optuna.storage import StoredSample
 
-__all__ = ["HardSample", "SampleScores", "hardest", "sample_scores"]
+__all__ = ["HardSample", "SampleScores", "hardest_samples", "sample_scores"]
 
 _Floats = npt.NDArray[np.float64]
 
 
 class SampleScores(NamedTuple):
-    """Every score there is.
+    """The scores of all samples in all trials.
 
     Attributes:
-        samples: The samples, the hardest first: those whose mean over the fully evaluated trials is worst.
-        trials: The numbers of the trials, those with the better value first; pruned ones last.
-        scores: NaN where a trial has not been scored. Shape: (samples, trials).
-        means: Of each sample over the fully evaluated trials. Shape: (samples,).
-        complete: How many of the trials, the first ones, are fully evaluated.
+        samples: The samples, ordered by their mean over the fully evaluated trials, worst first.
+        trials: The numbers of the trials: fully evaluated ones, best first, followed by pruned ones.
+        scores: The scores; NaN if a trial has not scored a sample. Shape: (samples, trials).
+        means: The mean of each sample over the fully evaluated trials. Shape: (samples,).
+        complete: The number of fully evaluated trials.
     """
 
     samples: tuple[StoredSample, ...]
@@ -34,13 +34,13 @@ class SampleScores(NamedTuple):
 
 
 class HardSample(NamedTuple):
-    """A sample that few trials do well on.
+    """A sample with a low mean score.
 
     Attributes:
         sample: The sample.
         mean: Its mean score over the fully evaluated trials.
-        best: The best score that any of them reached.
-        prompt: The part of its prompt that is not the same in all of them.
+        best: The best score of any fully evaluated trial.
+        prompt: The part of its prompt that differs between samples.
     """
 
     sample: StoredSample
@@ -50,7 +50,7 @@ class HardSample(NamedTuple):
 
 
 def sample_scores(record: StudyRecord) -> SampleScores | None:
-    """All scores; ``None`` where the metric scores only a corpus, or no trial is fully evaluated."""
+    """Return all scores; ``None`` if the metric scores only a corpus, or no trial is fully evaluated."""
     sign = -1.0 if record.maximize else 1.0
     complete = [trial for trial in record.complete if trial.scores is not None and trial.value is not None]
     complete.sort(key=lambda trial: (sign * float(trial.value or 0.0), trial.number))
@@ -63,7 +63,7 @@ def sample_scores(record: StudyRecord) -> SampleScores | None:
         if trial.scores is not None:
             scores[: trial.seen, column] = trial.scores
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # of a sample without any score, in a damaged database
+        warnings.simplefilter("ignore", RuntimeWarning)  # a damaged database may hold a sample without any score
         means = np.nanmean(scores[:, : len(complete)], axis=1)
     order = np.argsort(-sign * means, kind="stable")
     return SampleScores(
@@ -75,12 +75,18 @@ def sample_scores(record: StudyRecord) -> SampleScores | None:
     )
 
 
-def hardest(record: StudyRecord, found: SampleScores, most: int = 8) -> tuple[HardSample, ...]:
-    """The samples whose mean is worst."""
-    own = found.scores[:most, : found.complete]
-    best = np.nanmax(own, axis=1) if record.maximize else np.nanmin(own, axis=1)
-    prompts = own_parts([sample.prompt for sample in found.samples])
+def hardest_samples(record: StudyRecord, scores: SampleScores, count: int = 8) -> tuple[HardSample, ...]:
+    """Return the samples with the worst means.
+
+    Args:
+        record: The study.
+        scores: The study's scores.
+        count: The maximum number of samples.
+    """
+    complete = scores.scores[:count, : scores.complete]
+    best = np.nanmax(complete, axis=1) if record.maximize else np.nanmin(complete, axis=1)
+    prompts = distinctive_parts([sample.prompt for sample in scores.samples])
     return tuple(
-        HardSample(sample, float(mean), float(one), prompt)
-        for sample, mean, one, prompt in zip(found.samples, found.means, best, prompts, strict=False)
+        HardSample(sample, float(mean), float(best_score), prompt)
+        for sample, mean, best_score, prompt in zip(scores.samples, scores.means, best, prompts, strict=False)
     )

@@ -170,7 +170,7 @@ def test_the_study_note_begins_with_the_verdict() -> None:
         Finalist("greedy", finished(), GREEDY),
         Finalist("best", finished(), BEST),
     ]
-    assert study_note(found, None).startswith("## no verdict yet: `llmsearch-optuna confirm` makes it\n")
+    assert study_note(found, None).startswith("## no verdict yet: `llmsearch-optuna confirm` makes one\n")
     note = study_note(found, VERDICT)
     html = GITHUB.render(note)
     assert "<h2>improved by 0.20 [0.10, 0.30] over `greedy` on 50 held-out samples x 4 seeds</h2>" in html

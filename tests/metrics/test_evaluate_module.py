@@ -72,7 +72,7 @@ def test_evaluate_result_per_sample_and_arguments(script: str) -> None:
 
 def test_evaluate_key_must_be_clear(script: str) -> None:
     rows = [{"answer": "a"}]
-    with pytest.raises(MetricError, match=r"`key` must say which result .* `score`, `best`, `pair`"):
+    with pytest.raises(MetricError, match=r"`key` must name the result .* `score`, `best`, `pair`"):
         make_metric(f"evaluate:{script}", mode="each")(rows, ["a"])
     with pytest.raises(MetricError, match="unknown `evaluate:word_overlap` result `bset`: did you mean `best`"):
         make_metric(f"evaluate:{script}", key="bset", mode="each")(rows, ["a"])

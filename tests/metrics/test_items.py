@@ -78,7 +78,7 @@ def test_distinct_items_refuses_a_bad_count(count: object) -> None:
 
 @pytest.mark.parametrize("members", [[], ["apple", 3]])
 def test_distinct_items_refuses_bad_members(members: list[object]) -> None:
-    with pytest.raises(MetricError, match="members that sample 0 may list must be texts"):
+    with pytest.raises(MetricError, match="members that sample 0 may list must be strings"):
         make_metric("distinct_items")([{"fruits": members}], ["apple"])
 
 

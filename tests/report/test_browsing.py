@@ -8,7 +8,7 @@ from hostile_texts import HOSTILE
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmsearch_optuna.report.browsing import compared_completions, own_parts, word_changes
+from llmsearch_optuna.report.browsing import compare_completions, distinctive_parts, word_changes
 from llmsearch_optuna.report.record import read_study
 from studies.benchmarks.synthetic_studies import Plan, Written
 
@@ -23,18 +23,20 @@ def pieces(text: str, lengths: tuple[int, ...]) -> list[str]:
 def test_differing_words_are_found() -> None:
     one, other = "red, green and blue", "red, yellow and blue!"
     found = word_changes(one, other)
-    assert pieces(one, found.one) == ["red, ", "green ", "and blue"]
-    assert pieces(other, found.other) == ["red, ", "yellow ", "and blue", "!"]
+    assert pieces(one, found.first) == ["red, ", "green ", "and blue"]
+    assert pieces(other, found.second) == ["red, ", "yellow ", "and blue", "!"]
     assert word_changes("a b", "b") == ((0, 2, 1), (1,))
 
 
 @given(SENTENCES | st.text(), SENTENCES | st.text())
 def test_stretches_make_up_the_texts_and_say_what_both_have(one: str, other: str) -> None:
     found = word_changes(one, other)
-    for text, lengths in ((one, found.one), (other, found.other)):
+    for text, lengths in ((one, found.first), (other, found.second)):
         assert "".join(pieces(text, lengths)) == text
         assert all(length > 0 for length in lengths[1:])
-    same = ["".join("".join(pieces(text, own)[::2]).split()) for text, own in ((one, found.one), (other, found.other))]
+    same = [
+        "".join("".join(pieces(text, own)[::2]).split()) for text, own in ((one, found.first), (other, found.second))
+    ]
     assert same[0] == same[1]
 
 
@@ -48,31 +50,31 @@ def test_long_texts_take_no_time() -> None:
     words = [f"word{index}" for index in range(20_000)]
     one = " ".join(words)
     found = word_changes(one, " ".join(reversed(words)))
-    assert sum(found.one) == len(one)
+    assert sum(found.first) == len(one)
     assert word_changes(one + " x", one + " y").one == (len(one) + 1, 1)
     assert time.process_time() - began < 5.0
 
 
 def test_the_own_part_of_a_prompt_is_what_others_do_not_say() -> None:
     prompts = ["System. User: name birds. Answer:", "System. User: name big fish. Answer:"]
-    assert own_parts(prompts) == ["birds.", "big fish."]
-    assert own_parts(["same", "same"]) == ["same", "same"]
-    assert own_parts(["a b", "a"]) == ["a b", "a"]
-    assert own_parts(["one"]) == ["one"]
-    assert own_parts([]) == []
+    assert distinctive_parts(prompts) == ["birds.", "big fish."]
+    assert distinctive_parts(["same", "same"]) == ["same", "same"]
+    assert distinctive_parts(["a b", "a"]) == ["a b", "a"]
+    assert distinctive_parts(["one"]) == ["one"]
+    assert distinctive_parts([]) == []
 
 
 @given(st.lists(SENTENCES))
-def test_own_parts_are_parts(prompts: list[str]) -> None:
-    assert all(part in prompt for part, prompt in zip(own_parts(prompts), prompts, strict=True))
+def test_distinctive_parts_are_parts(prompts: list[str]) -> None:
+    assert all(part in prompt for part, prompt in zip(distinctive_parts(prompts), prompts, strict=True))
 
 
 def test_the_best_is_beside_the_baselines(written: Written) -> None:
     study, storage = written()
     record = read_study(study, storage)
-    found = compared_completions(record, storage)
+    found = compare_completions(record, storage)
     assert found is not None
-    assert [one.name for one in found.contestants] == ["best", "model default", "greedy"]
+    assert [one.name for one in found.trials] == ["best", "model default", "greedy"]
     assert len(found.samples) == 16
     assert record.best is not None
     assert record.best.scores is not None
@@ -80,29 +82,29 @@ def test_the_best_is_beside_the_baselines(written: Written) -> None:
     assert [sample.tokens[0] for sample in found.samples] == record.best.token_counts.tolist()
     for sample in found.samples:
         assert sample.changes[1] == word_changes(sample.texts[0], sample.texts[2])
-        assert sample.own in sample.prompt
+        assert sample.prompt_part in sample.prompt
     assert found.samples[0].reference == "red"
     assert found.left_out == 0
 
 
 def test_without_baselines_the_runner_up_takes_their_place(written: Written) -> None:
     study, storage = written(Plan(baselines=False))
-    found = compared_completions(read_study(study, storage), storage)
+    found = compare_completions(read_study(study, storage), storage)
     assert found is not None
-    assert [one.name for one in found.contestants] == ["best", "runner-up 1"]
+    assert [one.name for one in found.trials] == ["best", "runner-up 1"]
 
 
 @pytest.mark.parametrize("plan", [Plan(complete=False), Plan(trials=1, baselines=False)])
 def test_nothing_to_compare(plan: Plan, written: Written) -> None:
     study, storage = written(plan)
-    assert compared_completions(read_study(study, storage), storage) is None
+    assert compare_completions(read_study(study, storage), storage) is None
 
 
 def test_long_and_hostile_texts_are_shortened_and_written_out(written: Written) -> None:
     texts = list(HOSTILE.values())
     plan = Plan(samples=len(texts), trials=2, text=lambda trial, position: texts[position])
     study, storage = written(plan)
-    found = compared_completions(read_study(study, storage), storage)
+    found = compare_completions(read_study(study, storage), storage)
     assert found is not None
     shown = dict(zip(HOSTILE, (sample.texts[0] for sample in found.samples), strict=True))
     assert max(map(len, shown.values())) < 4100

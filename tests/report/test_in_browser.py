@@ -10,7 +10,7 @@ from pages import HOSTILE_PLAN, make_hostile
 from playwright.sync_api import Browser, Page, expect
 
 from llmsearch_optuna.report import read_study, write_report
-from llmsearch_optuna.report.browsing import Comparison, compared_completions
+from llmsearch_optuna.report.browsing import CompletionComparison, compare_completions
 from llmsearch_optuna.terminal import printable
 from studies.benchmarks.browser import DESK, PHONE, Visit, visit
 from studies.benchmarks.synthetic_studies import Plan, Written, write_study
@@ -37,10 +37,10 @@ def hostile_report(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture
-def compared(written: Written) -> Comparison:
+def compared(written: Written) -> CompletionComparison:
     """What the completion browser of `report` shows."""
     study, storage = written(Plan(samples=24))
-    found = compared_completions(read_study(study, storage), storage)
+    found = compare_completions(read_study(study, storage), storage)
     assert found is not None
     return found
 
@@ -116,7 +116,7 @@ def show_all(page: Page) -> None:
     expect(page.locator(".more")).to_be_hidden()
 
 
-def wins(compared: Comparison, other: int) -> dict[str, int]:
+def wins(compared: CompletionComparison, other: int) -> dict[str, int]:
     leads = [(sample.scores[0] or 0.0) - (sample.scores[other] or 0.0) for sample in compared.samples]
     return {
         "all": len(leads),
@@ -128,7 +128,7 @@ def wins(compared: Comparison, other: int) -> dict[str, int]:
 
 
 @pytest.mark.parametrize("other", [1, 2])
-def test_completions_are_filtered_by_who_won(other: int, desk: Page, compared: Comparison) -> None:
+def test_completions_are_filtered_by_who_won(other: int, desk: Page, compared: CompletionComparison) -> None:
     desk.locator("[name=other]").select_option(str(other))
     expected = wins(compared, other)
     assert expected["best"] > 0
@@ -146,7 +146,7 @@ def test_completions_are_filtered_by_who_won(other: int, desk: Page, compared: C
             expect(desk.locator(".pair .side.won:last-child")).to_have_count(count)
 
 
-def test_a_pair_shows_both_texts_and_marks_what_differs(desk: Page, compared: Comparison) -> None:
+def test_a_pair_shows_both_texts_and_marks_what_differs(desk: Page, compared: CompletionComparison) -> None:
     pair = desk.locator(".pair").first
     sample = compared.samples[0]
     assert pair.locator(".side .text").all_text_contents() == list(sample.texts[:2])
@@ -155,7 +155,7 @@ def test_a_pair_shows_both_texts_and_marks_what_differs(desk: Page, compared: Co
         text = sample.texts[at]
         parts = [text[start:end] for start, end in zip(ends[1::2], ends[2::2], strict=False)]
         assert pair.locator(".side").nth(at).locator("mark").all_text_contents() == parts
-    expect(pair.locator(".prompt")).to_have_text(sample.own)
+    expect(pair.locator(".prompt")).to_have_text(sample.prompt_part)
     pair.locator(".prompt").click()
     expect(pair.locator(".prompt")).to_have_text(sample.prompt)
     pair.locator("summary").click()
@@ -163,7 +163,7 @@ def test_a_pair_shows_both_texts_and_marks_what_differs(desk: Page, compared: Co
     expect(pair.locator(".reference .text")).to_have_text(sample.reference)
 
 
-def test_completions_are_searched_and_ordered(desk: Page, compared: Comparison) -> None:
+def test_completions_are_searched_and_ordered(desk: Page, compared: CompletionComparison) -> None:
     desk.locator("[name=query]").fill("QUESTION 7:")
     expect(desk.locator(".pair")).to_have_count(1)
     expect(desk.locator(".pair .head b")).to_have_text("row 107")

@@ -4,23 +4,26 @@ import dataclasses
 
 import pytest
 
-from llmsearch_optuna.report.outcomes import cost, quality_by_tokens, seed_scores, standings
+from llmsearch_optuna.report.outcomes import cost, quality_by_tokens, seed_scores, summarize_finalists
 from llmsearch_optuna.report.record import read_study
 from studies.benchmarks.synthetic_studies import Plan, Written
 
 
 @pytest.mark.parametrize("maximize", [True, False])
-def test_standings_begin_with_the_best_and_end_with_the_baselines(maximize: bool, written: Written) -> None:
+def test_finalists_begin_with_the_best_and_end_with_the_baselines(maximize: bool, written: Written) -> None:
     record = read_study(*written(Plan(maximize=maximize)))
-    rows = standings(record)
+    rows = summarize_finalists(record)
     assert [row.name for row in rows][:3] == ["best", "runner-up 1", "runner-up 2"]
     assert {row.name for row in rows[3:]} == {"greedy", "model default"}
     assert [row.is_best for row in rows] == [True, False, False, False, False]
-    searched = [row.searched for row in rows[:3]]
+    searched = [row.search_score for row in rows[:3]]
     assert searched == sorted(searched, reverse=maximize)
     assert record.verdict is not None
-    assert {row.name: row.held_out for row in rows} == {one.name: one.score for one in record.verdict.finalists}
-    assert [row.name for row in rows if row.is_reference] == [record.verdict.reference]
+    held_out = {row.name: row.held_out for row in rows if row.held_out is not None}
+    assert {name: row.score for name, row in held_out.items()} == {
+        finalist.name: finalist.score for finalist in record.verdict.finalists
+    }
+    assert [name for name, row in held_out.items() if row.gain == "reference"] == [record.verdict.reference]
 
 
 @pytest.mark.parametrize("maximize", [True, False])

@@ -5,10 +5,8 @@ import hashlib
 import re
 from pathlib import Path
 
-import optuna
 import pytest
 from hostile_texts import EVIL, HOSTILE
-from optuna.storages import RDBStorage
 from optuna.trial import TrialState, create_trial
 from pages import HOSTILE_PLAN, Page, make_hostile
 from plotly.offline import get_plotlyjs
@@ -17,9 +15,8 @@ from llmsearch_optuna.cli import main
 from llmsearch_optuna.errors import StorageError
 from llmsearch_optuna.report import render_report, write_report
 from llmsearch_optuna.report.drawing import draw_standings
-from llmsearch_optuna.report.outcomes import Standing, standings
-from llmsearch_optuna.report.record import StudyRecord, read_study
-from llmsearch_optuna.report.sections import standings_table
+from llmsearch_optuna.report.outcomes import summarize_finalists
+from llmsearch_optuna.report.record import read_study
 from llmsearch_optuna.storage import open_storage
 from llmsearch_optuna.terminal import excerpt, printable
 from llmsearch_optuna.verdict.verdict import Comparison
@@ -90,8 +87,8 @@ def test_hostile_texts_stay_texts(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("plan", "told"),
     [
-        (Plan(complete=False), "No trial is fully evaluated yet. 14 trials have begun."),
-        (Plan(trials=0, baselines=False), "No trial has begun yet"),
+        (Plan(complete=False), "No trial is fully evaluated yet. 14 trials have started."),
+        (Plan(trials=0, baselines=False), "No trial has started yet"),
         (Plan(held_out=0), "No verdict: no samples are held out"),
         (Plan(held_out=0, trials=1, baselines=False), "The best of 1 fully evaluated trials, trial 0"),
         (Plan(by_sample=False), "compares it with the baselines on held-out samples"),
@@ -113,32 +110,27 @@ def test_a_page_while_the_first_trials_run(tmp_path: Path) -> None:
     study, storage = write_study(tmp_path / "x.db", Plan(trials=0))
     chosen = {"temperature": 0.5, "top_k": 5, "generation_seed": 0}
     study.add_trial(create_trial(state=TrialState.RUNNING, params=chosen, distributions=SPACE))
-    assert "1 under way" in Page(render_report(study, storage)).words
+    assert "1 running" in Page(render_report(study, storage)).words
 
 
 def test_the_gain_of_an_earlier_best_is_not_told_of_the_present_one(tmp_path: Path) -> None:
     study, storage = write_study(tmp_path / "x.db")
     verdict = study.user_attrs["llmsearch_verdict"]
     (gain,) = [str(Comparison(**one)) for one in verdict["comparisons"] if one["name"] == "best"]
-    assert gain in standings_table(*_standings(study, storage))
+    assert gain in render_report(study, storage)
     finalists = [{**one, "trial": 99} if one["name"] == "best" else one for one in verdict["finalists"]]
     study.set_user_attr("llmsearch_verdict", {**verdict, "finalists": finalists})
-    assert gain not in standings_table(*_standings(study, storage))
+    assert gain not in render_report(study, storage)
     record = read_study(study, storage)
     assert "trial 99" in {one.name for one in record.held_out}
-    draw_standings(standings(record), "score")
-
-
-def _standings(study: optuna.Study, storage: RDBStorage) -> tuple[StudyRecord, tuple[Standing, ...]]:
-    record = read_study(study, storage)
-    return record, standings(record)
+    draw_standings(summarize_finalists(record), "score")
 
 
 def test_an_outdated_verdict_says_so(tmp_path: Path) -> None:
     study, storage = write_study(tmp_path / "x.db")
-    assert "gone on since" not in render_report(study, storage)
+    assert "continued since" not in render_report(study, storage)
     study.set_user_attr("llmsearch_verdict", {**study.user_attrs["llmsearch_verdict"], "best": "runner-up 1"})
-    assert "The search has gone on since" in Page(render_report(study, storage)).words
+    assert "The search has continued since" in Page(render_report(study, storage)).words
 
 
 def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

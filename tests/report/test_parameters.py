@@ -7,7 +7,7 @@ import optuna
 import pytest
 from optuna.trial import TrialState, create_trial
 
-from llmsearch_optuna.report.parameters import LEAST_TRIALS, importances, parameter_slice
+from llmsearch_optuna.report.parameters import MINIMUM_TRIALS, importances, parameter_slice
 from llmsearch_optuna.report.record import read_study
 from studies.benchmarks.synthetic_studies import SPACE, Plan, Written, write_study
 
@@ -45,7 +45,7 @@ def test_pruned_trials_say_nothing_of_importance(tmp_path: Path) -> None:
     assert importances(read_study(study, storage)) == before
 
 
-@pytest.mark.parametrize("plan", [Plan(trials=LEAST_TRIALS - 1, pruned=0, failed=0), Plan(complete=False)])
+@pytest.mark.parametrize("plan", [Plan(trials=MINIMUM_TRIALS - 1, pruned=0, failed=0), Plan(complete=False)])
 def test_few_trials_give_no_importances(plan: Plan, written: Written) -> None:
     assert importances(read_study(*written(plan))).rows == ()
 

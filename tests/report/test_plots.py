@@ -85,7 +85,7 @@ def test_what_cannot_be_shown_is_said(written: Written) -> None:
     ):
         report.plot_slice(study, storage, "temprature")
     few, storage = written(Plan(trials=2))
-    with pytest.raises(StorageError, match="importances need 6 fully evaluated trials"):
+    with pytest.raises(StorageError, match="importances need at least 6 fully evaluated trials"):
         report.plot_importances(few, storage)
     corpus, storage = written(Plan(by_sample=False))
     with pytest.raises(StorageError, match="no scores of single samples"):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from llmsearch_optuna.report.record import read_study
-from llmsearch_optuna.report.samples import hardest, sample_scores
+from llmsearch_optuna.report.samples import hardest_samples, sample_scores
 from studies.benchmarks.synthetic_studies import Plan, Written
 
 
@@ -24,7 +24,7 @@ def test_every_score_is_in_its_place_and_the_hardest_on_top(maximize: bool, writ
     assert set(found.trials[: found.complete]) == {trial.number for trial in record.complete}
     assert record.best is not None
     assert found.trials[0] == record.best.number
-    first = hardest(record, found, most=3)[0]
+    first = hardest_samples(record, found, count=3)[0]
     assert first.sample == found.samples[0]
     assert first.mean == found.means[0]
     extreme = max if maximize else min

@@ -173,7 +173,7 @@ def test_show(searched: Searched, shown: Callable[..., str]) -> None:
     output = shown("show")
     assert len(output) < 200_000
     assert "... (1,098,000 more characters)\n" in output
-    assert output.endswith("\nlong texts are shortened: --full shows all\n")
+    assert output.endswith("\nlong texts are shortened: --full prints them in full\n")
     stored = searched.store.load(study_key(searched.study), searched.study.best_trial.number)
     for one in stored:
         text = printable(one.text[:2000], newlines=True).replace("\n", "\n    ")
