@@ -21,8 +21,8 @@ from llmsearch_optuna.verdict.verdict import Verdict
 __all__ = ["SIGNATURE", "completion_lines", "score_interval", "study_note", "trial_note"]
 
 SIGNATURE = "*Written by llmsearch_optuna. Delete this line to keep words of your own.*"
-"""The last line of every note. A note without it was edited by a user, or is incomplete. Never change it, because stored
-notes end with it."""
+"""The last line of every note. A note without it was edited by a user, or is incomplete. It never changes: stored notes
+end with it."""
 
 # A note is short; the artifact holds the complete texts.
 _MAXIMUM_COMPLETION = 700

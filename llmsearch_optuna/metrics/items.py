@@ -39,7 +39,7 @@ def distinct_items(prediction: str, members: Collection[str] | None = None, coun
     """Return how well a completion lists `count` distinct members.
 
     The score is the number of distinct correct items over the maximum of `count` and the number of listed items.
-    Repetitions and items that are not members only lengthen the list. An empty list scores 0. Items are compared without
+    Repetitions and items that are not members only lengthen the list. An empty list scores 0. The comparison ignores
     case, bullets, numbering, punctuation at the ends (but C++ is not C) and plural endings.
 
     Args:
@@ -76,7 +76,7 @@ def _normal_form(text: str) -> str:
 
 
 def _singular(text: str) -> str:
-    """Return one form for singular and plural: ``bus`` and ``buses``, ``berry`` and ``berries``, ``movie`` and ``movies``.
+    """Return one form for singular and plural, as of ``bus`` and ``buses``, ``berry`` and ``berries``.
 
     The form need not be a word. A few pairs such as ``plan`` and ``plane`` have the same form.
     """
@@ -88,13 +88,13 @@ def _singular(text: str) -> str:
 class ItemsMetric:
     """`distinct_items` with the members and the count from the references.
 
-    The reference column ``count``, an integer of at least 1, is the requested number of items. Without it, the number of
-    listed items is used.
+    The reference column ``count``, an integer of at least 1, is the requested number of items. Without it, the number
+    of listed items is used.
 
     Attributes:
         name: The identity of the metric with its column.
-        column: The reference column; ``None`` for the only one other than ``count``, if any. If it holds a list, only the
-            members of the list are correct.
+        column: The reference column; ``None`` for the only one other than ``count``, if any. If it holds a list, only
+            the members of the list are correct.
         greater_is_better: Whether a study maximises the value.
     """
 

@@ -58,7 +58,7 @@ def run_scorer(
     If it fails on all samples together, it is called on each sample alone to name the first that fails the same way.
 
     Raises:
-        ScorerError: The scorer raised an exception, or returned a wrong type, a wrong number of scores, NaN or infinity.
+        ScorerError: The scorer raised, or returned a wrong type, a wrong number of scores, NaN or infinity.
         MetricError: References and predictions differ in length.
     """
     check_lengths(references, predictions, sample_ids)

@@ -243,8 +243,8 @@ def test_a_note_that_fails_is_one_warning(unwritable: Path, caplog: pytest.LogCa
 
 
 def test_notes_do_not_change_what_is_found(searched: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Annotations, "before_end", lambda self, trial: None)
-    monkeypatch.setattr(Annotations, "after_end", lambda self, trial: None)
+    monkeypatch.setattr(Annotations, "attach_completions", lambda self, trial: None)
+    monkeypatch.setattr(Annotations, "write_trial_note", lambda self, trial: None)
     path = tmp_path / "x.db"
     assert everything(search(make_tuner(), path), path) == everything(load(searched), searched)
     assert set(notes(path)) == {""}

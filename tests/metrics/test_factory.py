@@ -151,10 +151,10 @@ def test_equal_specifications_make_equal_metrics() -> None:
         ("math:", {}, "`math` has no ``"),
         ("math:pi", {}, "must be a name, a callable or an `evaluate` module, got 3.14"),
         (7, {}, "must be a name, a callable or an `evaluate` module, got 7"),
-        (len, {"column": "a"}, "`column` is not for a scorer function"),
+        (len, {"column": "a"}, "a scorer function takes no `column`"),
         (len, {"power": 2}, "takes no arguments, got `power`: use functools.partial"),
-        (SampleMetric(name="m", score=exact_match), {"column": "a"}, "metric `m` is complete"),
-        (SampleMetric(name="m", score=exact_match), {"greater_is_better": False}, "metric `m` is complete"),
+        (SampleMetric(name="m", score=exact_match), {"column": "a"}, "metric `m` is already built"),
+        (SampleMetric(name="m", score=exact_match), {"greater_is_better": False}, "metric `m` is already built"),
     ],
 )
 def test_what_cannot_be_had_is_refused(spec: object, arguments: dict[str, Any], message: str) -> None:

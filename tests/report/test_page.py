@@ -117,10 +117,10 @@ def test_the_gain_of_an_earlier_best_is_not_told_of_the_present_one(tmp_path: Pa
     study, storage = write_study(tmp_path / "x.db")
     verdict = study.user_attrs["llmsearch_verdict"]
     (gain,) = [str(Comparison(**one)) for one in verdict["comparisons"] if one["name"] == "best"]
-    assert gain in render_report(study, storage)
+    assert f'<td class="gain">{gain}</td>' in render_report(study, storage)
     finalists = [{**one, "trial": 99} if one["name"] == "best" else one for one in verdict["finalists"]]
     study.set_user_attr("llmsearch_verdict", {**verdict, "finalists": finalists})
-    assert gain not in render_report(study, storage)
+    assert f'<td class="gain">{gain}</td>' not in render_report(study, storage)
     record = read_study(study, storage)
     assert "trial 99" in {one.name for one in record.held_out}
     draw_standings(summarize_finalists(record), "score")
@@ -145,7 +145,8 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeyp
 
 
 def test_what_the_command_refuses(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    write_study(tmp_path / "x.db")
+    _, storage = write_study(tmp_path / "x.db")
+    storage.engine.dispose()  # the last connection that closes may write to the file
     content = (tmp_path / "x.db").read_bytes()
     for output, told in (
         (tmp_path / "x.db", "`--output` must not be the database itself"),

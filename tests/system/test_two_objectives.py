@@ -269,7 +269,7 @@ class TestWhatShowsAStudy:
         annotations.write_missing_notes()
         annotations.write_study_note()
         annotations.draw()
-        assert not annotations._told
+        assert not annotations._reported
         note = get_note(study)
         assert "| tokens |" in note
         assert "front 1" in note.replace("\\", "")

@@ -102,7 +102,7 @@ def test_references_may_have_columns(tmp_path: Path) -> None:
     files = write(tmp_path / "a", lines[0]), write(tmp_path / "b", lines[1])
     (verdict,) = compare_outputs(*files, [make_metric("exact_match", column="answer")])
     assert verdict.comparisons[0].gain == pytest.approx(11 / 30)
-    with pytest.raises(MetricError, match="`column` must say which reference column"):
+    with pytest.raises(MetricError, match="`column` must name the reference column"):
         compare_outputs(*files, [make_metric("exact_match")])
 
 
