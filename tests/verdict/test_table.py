@@ -1,0 +1,37 @@
+"""The rows of a verdict's table."""
+
+import dataclasses
+
+from llmsearch_optuna.verdict.table import verdict_rows
+from llmsearch_optuna.verdict.verdict import Comparison, FinalistScore, Verdict
+
+GAIN = Comparison(name="best", gain=0.2, low=0.1, high=0.3, seed_share=None, samples_needed=20)
+SAVING = Comparison(name="best", gain=5.0, low=4.0, high=6.0, seed_share=None, samples_needed=20)
+VERDICT = Verdict(
+    metric="exact_match",
+    greater_is_better=True,
+    samples=50,
+    seeds=1,
+    held_out=True,
+    confidence=0.95,
+    finalists=(
+        FinalistScore(name="greedy", score=0.5, seeds=1, seed_sd=None, tokens=9.0, trial=0, search_score=0.4),
+        FinalistScore(name="best", score=0.7, seeds=1, seed_sd=None, tokens=4.0, trial=3, search_score=0.8),
+    ),
+    best="best",
+    reference="greedy",
+    comparisons=(GAIN,),
+    savings=(SAVING,),
+)
+
+
+def test_every_finalist_has_its_own_row() -> None:
+    assert verdict_rows(VERDICT) == (
+        ("greedy", 0, 0.5, 0.4, "reference", 9.0, "-"),
+        ("best", 3, 0.7, 0.8, str(GAIN), 4.0, str(SAVING)),
+    )
+
+
+def test_without_a_reference_nothing_is_compared() -> None:
+    verdict = dataclasses.replace(VERDICT, reference=None, comparisons=(), savings=())
+    assert [(row.gain, row.saved) for row in verdict_rows(verdict)] == [("-", "-")] * 2
