@@ -36,9 +36,9 @@ import optuna
 from rich.console import Console
 from rich.table import Table
 
-from llmsearch_optuna.export.landscape import Landscape
 from llmsearch_optuna.search.samplers import Pruned
 from studies.benchmarks.duels import Duels, Kind, duel
+from studies.benchmarks.landscape import Landscape
 from studies.benchmarks.simulation import PRUNERS, SAMPLERS, Setting, Terrain, simulate
 from studies.benchmarks.terrains import Model, Recorded, Synthetic, fit
 from studies.benchmarks.verdicts import simulate_verdicts

@@ -10,7 +10,7 @@ import optuna
 from scipy import optimize, special
 
 from llmsearch_optuna import Categorical, SearchSpace
-from llmsearch_optuna.export.landscape import Landscape
+from studies.benchmarks.landscape import Landscape
 from studies.benchmarks.simulation import Outcome
 
 __all__ = ["Model", "Recorded", "Synthetic", "embed", "fit"]

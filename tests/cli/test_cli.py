@@ -369,12 +369,6 @@ def test_nothing_is_written_over_the_study(
     assert database.read_bytes() == before
 
 
-def test_a_landscape_is_written_to_no_other_file(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    output = ["-o", str(directory / "mini.db")]
-    assert main(["record", str(directory / "mini.toml"), "--configs", "2", *output]) == 1
-    assert "`--output` must be a .parquet file, got " in capsys.readouterr().err
-
-
 def test_a_verdict_with_more_seeds_is_kept(confirmed: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     copy = tmp_path / "copy.db"
     with sqlite3.connect(confirmed) as source, sqlite3.connect(copy) as target:

@@ -106,7 +106,6 @@ def test_the_commands_run_as_they_stand(tmp_path: Path, monkeypatch: pytest.Monk
         if words[0] not in ELSEWHERE and not any("HOST" in word for word in words):
             assert main(words) == 0, words
     assert Path("report.html").exists()
-    assert Path("studies/demo.parquet").exists()
 
 
 def test_what_is_run_elsewhere_is() -> None:
@@ -130,7 +129,6 @@ def test_every_command_is_there() -> None:
         "compare",
         "show",
         "run",
-        "record",
         "doctor",
         "fsck",
         "worker",
