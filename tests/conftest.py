@@ -16,11 +16,16 @@ import pytest
 import sqlalchemy
 import torch
 from fake_server import FakeServer
+from hypothesis import settings
 from optuna.storages import RDBStorage
 from playwright.sync_api import Browser
 
 from studies.benchmarks.browser import chromium_path, launch
 from studies.benchmarks.synthetic_studies import Plan, Written, write_study
+
+settings.register_profile("fast", max_examples=10, derandomize=True, database=None, deadline=None)
+settings.register_profile("full", max_examples=100, deadline=None)
+settings.load_profile("fast")  # `--hypothesis-profile full` is loaded after this file
 
 # Tiny models gain nothing from a second thread, and lose much where the cores are busy.
 torch.set_num_threads(1)

@@ -12,6 +12,7 @@ import optuna
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from laws import scaled
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from llmsearch_optuna import PairedPruner, report_scores
@@ -203,7 +204,7 @@ def test_what_cannot_reach_the_incumbent_is_pruned_for_certain() -> None:
         assert run(study, np.repeat([1.0, 0.0, 1.0], [13, lost, N - 13 - lost])) == expected
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=scaled(25))
 @given(
     st.lists(st.lists(st.integers(0, 3), min_size=N, max_size=N), min_size=2, max_size=3),
     st.sampled_from(["maximize", "minimize"]),

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
+from laws import scaled
 from tiny_models import tiny_model, tiny_tokenizer
 
 from llmsearch_optuna import Categorical, Float, SearchSpace
@@ -143,7 +144,7 @@ def assert_equal(landscape: Landscape, other: Landscape) -> None:
 names = st.text(st.characters(codec="utf-8"), max_size=8)
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=scaled(25), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data(), greater_is_better=st.booleans())
 def test_saved_landscapes_are_read_back(data: st.DataObject, greater_is_better: bool, tmp_path: Path) -> None:
     shape = data.draw(st.tuples(st.integers(1, 4), st.integers(1, 6)))

@@ -11,6 +11,7 @@ from accelerate import dispatch_model
 from engine_requests import PARAMS, LimitedMemory, all_requests, request
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from laws import scaled
 from tiny_models import TEXT, tiny_model, tiny_tokenizer
 from transformers import PreTrainedModel
 
@@ -66,7 +67,7 @@ def test_half_precision_gives_the_same_tokens_in_any_company(dtype: torch.dtype,
 
 
 @pytest.mark.no_cover
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=scaled(12))
 @given(st.integers(8, 24), st.integers(1, 18), st.randoms(use_true_random=False))
 def test_slots_orders_calls_and_neighbours_change_nothing(slots: int, calls: int, shuffle: random.Random) -> None:
     model = tiny_model(

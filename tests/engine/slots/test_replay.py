@@ -10,6 +10,7 @@ import torch
 from engine_requests import LimitedMemory, all_requests, request
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from laws import scaled
 from tiny_models import TEXT, tiny_model, tiny_tokenizer
 from transformers import PreTrainedModel
 
@@ -78,7 +79,7 @@ def distinct_prefixes(completions: dict[Request, Completion]) -> int:
 
 
 @pytest.mark.no_cover
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=scaled(40))
 @given(
     st.sampled_from(FAMILIES),
     st.lists(PARAMS, min_size=1, max_size=8),
