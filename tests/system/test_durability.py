@@ -16,7 +16,8 @@ import optuna
 import pytest
 import torch
 from optuna.trial import TrialState
-from tiny_models import tiny_model, tiny_tokenizer
+from study_files import STUDY, write_model_and_rows
+from tiny_models import tiny_model
 from tiny_studies import everything, make_tuner, scorer, search
 from transformers import PreTrainedModel
 
@@ -24,7 +25,7 @@ from llmsearch_optuna.cli import main
 from studies.benchmarks import storage
 from studies.benchmarks.contents import compare, count_rows, read_contents
 
-BENCHMARKS = Path(__file__).parents[2] / "studies" / "benchmarks"
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -39,8 +40,16 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 class TestKills:
     def test_studies_killed_25_times_end_as_the_uninterrupted_ones(self, tmp_path: Path) -> None:
         """Real processes, real SIGKILLs; their own fork server, as one that runs tests has threads."""
-        command = [sys.executable, str(BENCHMARKS / "kill.py"), "--kills", "25", "--json", str(tmp_path / "figures")]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        command = [
+            sys.executable,
+            "-m",
+            "studies.benchmarks.kill",
+            "--kills",
+            "25",
+            "--json",
+            str(tmp_path / "figures"),
+        ]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
         assert done.returncode == 0, done.stderr
         figures = json.loads((tmp_path / "figures").read_text())
         assert figures["kills"] == 25
@@ -77,13 +86,10 @@ class TestKills:
     @pytest.mark.slow
     def test_a_study_file_killed_twice_ends_as_the_uninterrupted_one(self, tmp_path: Path) -> None:
         """The command line, as it is installed, in processes of its own."""
-        model, tokenizer = tiny_model(), tiny_tokenizer()
-        for part in (model, tokenizer):
-            part.save_pretrained(tmp_path / "model")
-        rows = [{"question": f"Is {number} even?", "answer": "yes"} for number in range(20)]
-        (tmp_path / "rows.jsonl").write_text("\n".join(json.dumps(row) for row in rows))
-        (tmp_path / "whole.toml").write_text(STUDY)
-        (tmp_path / "cut.toml").write_text(STUDY)
+        write_model_and_rows(tmp_path)
+        text = STUDY.format(trials=12).replace("rungs = 4", "rungs = 2").replace("search_size = 8", "holdout_size = 4")
+        for name in ("whole", "cut"):
+            (tmp_path / f"{name}.toml").write_text(text)
         assert main(["run", str(tmp_path / "whole.toml"), "--quiet"]) == 0
         command = [
             str(Path(sys.executable).with_name("llmsearch-optuna")),
@@ -102,26 +108,6 @@ class TestKills:
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=environment)
         whole, cut = (read_contents(tmp_path / name) for name in ("whole.db", "cut.db"))
         assert compare(cut, whole) == ([], [])
-
-
-STUDY = """
-[study]
-n_trials = 12
-rungs = 2
-[model]
-name = "model"
-[data]
-path = "rows.jsonl"
-input_cols = ["question"]
-eval_cols = ["answer"]
-prompt_template = "{question}"
-holdout_size = 4
-[metric]
-name = "token_f1"
-[space]
-temperature = { low = 0.5, high = 1.5 }
-max_new_tokens = 4
-"""
 
 
 class RandomFaults:

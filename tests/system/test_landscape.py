@@ -1,9 +1,7 @@
 """Landscapes: recorded on a tiny model, saved and read back."""
 
-import json
 import re
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -13,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from laws import scaled
-from tiny_models import tiny_model, tiny_tokenizer
+from study_files import write_model_and_rows
 
 from llmsearch_optuna import Categorical, Float, SearchSpace
 from llmsearch_optuna.errors import LlmsearchError, StorageError
@@ -51,12 +49,8 @@ max_new_tokens = 4
 def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A study file with its model and data."""
     path = tmp_path_factory.mktemp("landscape")
-    model: Any = tiny_model()
-    model.save_pretrained(path / "model")
-    tokenizer: Any = tiny_tokenizer()
-    tokenizer.save_pretrained(path / "model")
     rows = [{"question": f"Is {i} even?", "answer": "the lazy fox has apples"} for i in range(10)]
-    (path / "rows.jsonl").write_text("\n".join(json.dumps(row) for row in rows))
+    write_model_and_rows(path, rows)
     (path / "mini.toml").write_text(STUDY.replace("METRIC", "scored_texts:share_of_letters"))
     (path / "corpus.toml").write_text(STUDY.replace("METRIC", "chrf"))
     (path / "one.toml").write_text(STUDY.replace("METRIC", "scored_texts:share_of_all_letters"))

@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 import pytest
 from families import with_table
 from readme import README, blocks
-from study_files import STUDY
+from study_files import QUESTIONS, STUDY, write_model_and_rows
 from tiny_models import tiny_model, tiny_tokenizer
 
 from llmsearch_optuna import GenerationParams, SearchSpace
@@ -89,10 +89,7 @@ def test_the_commands_run_as_they_stand(tmp_path: Path, monkeypatch: pytest.Monk
     """On a tiny study in the place of the demo's."""
     monkeypatch.chdir(tmp_path)
     Path("studies").mkdir()
-    for part in (tiny_model(), tiny_tokenizer()):
-        part.save_pretrained("studies/model")
-    rows = [{"question": f"Is {number} even?", "answer": "yes"} for number in range(10)]
-    Path("studies/rows.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    write_model_and_rows(Path("studies"), QUESTIONS[:10])
     Path("studies/demo.toml").write_text(STUDY.format(trials=4).replace("search_size = 8", "holdout_size = 2"))
     assert main(["run", "studies/demo.toml", "--quiet"]) == 0
     for name in ("A", "B"):

@@ -16,8 +16,7 @@ from optuna.trial import TrialState
 from optuna_dashboard import get_note
 from optuna_dashboard._note import get_note_from_system_attrs
 from readme import blocks
-from study_files import STUDY
-from tiny_models import tiny_model, tiny_tokenizer
+from study_files import STUDY, write_model_and_rows
 from tiny_studies import ROWS, SPACE, everything, make_tuner, search
 
 from llmsearch_optuna import Categorical, SearchSpace, Tuner
@@ -328,11 +327,7 @@ class TestStudyFile:
             StudyFile.parse(self.TEXT.replace('["score", "tokens"]', '"tokens"'), name="x", directory=tmp_path)
 
     def test_a_file_is_searched_and_recorded(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        model: Any = tiny_model()
-        model.save_pretrained(tmp_path / "model")
-        tokenizer: Any = tiny_tokenizer()
-        tokenizer.save_pretrained(tmp_path / "model")
-        (tmp_path / "rows.jsonl").write_text("\n".join(json.dumps(row) for row in ROWS))
+        write_model_and_rows(tmp_path, ROWS)
         (tmp_path / "x.toml").write_text(f'{self.TEXT}\n[generation]\nstop = ["e", "a"]\n')
         assert main(["run", str(tmp_path / "x.toml"), "--quiet", "--json"]) == 0
         (end,) = [

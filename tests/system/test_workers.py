@@ -60,7 +60,7 @@ def search_together(tuner: Tuner, url: str, n_trials: int, **changes: Any) -> op
 
 @pytest.fixture(scope="module", autouse=True)
 def imports_are_forked() -> None:
-    CONTEXT.set_forkserver_preload(["test_workers"])
+    CONTEXT.set_forkserver_preload([__name__])
 
 
 def begin(url: str, count: int, n_trials: int, pause_s: float) -> list[BaseProcess]:

@@ -1,6 +1,5 @@
 """Full disks, damaged files, and databases of others: one clear line, and nothing is damaged."""
 
-import json
 import os
 import re
 import shutil
@@ -16,7 +15,7 @@ import optuna
 import pytest
 import sqlalchemy as sa
 import version_1
-from tiny_models import tiny_model, tiny_tokenizer
+from study_files import STUDY, write_model_and_rows
 from tiny_studies import everything
 
 from llmsearch_optuna import Tuner
@@ -113,31 +112,6 @@ def test_a_full_disk_stops_a_search_that_goes_on_when_there_is_room(
     assert stored(path) == stored(searched)
 
 
-STUDY = """
-[study]
-n_trials = 6
-rungs = 4
-
-[model]
-name = "model"
-
-[data]
-path = "rows.jsonl"
-input_cols = ["question"]
-eval_cols = ["answer"]
-prompt_template = "{question}"
-
-[metric]
-name = "token_f1"
-
-[sampler]
-name = "random"
-
-[space]
-temperature = { low = 0.5, high = 1.5 }
-max_new_tokens = 4
-"""
-
 LIMITED = """
 import resource, sys
 from llmsearch_optuna.cli import main
@@ -149,14 +123,12 @@ sys.exit(main(sys.argv[2:]))
 def test_a_file_that_may_not_grow_stops_the_command_in_one_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    model: Any = tiny_model()
-    model.save_pretrained(tmp_path / "model")
-    tokenizer: Any = tiny_tokenizer()
-    tokenizer.save_pretrained(tmp_path / "model")
-    rows = [{"question": f"Is {i} even?", "answer": "yes"} for i in range(16)]
-    (tmp_path / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    write_model_and_rows(tmp_path)
+    text = (
+        STUDY.format(trials=6).replace("search_size = 8", "").replace("[space]", '[sampler]\nname = "random"\n[space]')
+    )
     for name in ("cut", "whole"):
-        (tmp_path / f"{name}.toml").write_text(STUDY)
+        (tmp_path / f"{name}.toml").write_text(text)
     command = ["run", str(tmp_path / "cut.toml"), "--quiet"]
     limited = subprocess.run(
         [sys.executable, "-c", LIMITED, "200000", *command],
