@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from laws import scaled
 from optuna.trial import FrozenTrial, TrialState, create_trial
+from tiers import partly_full
 
 from llmsearch_optuna import PairedPruner, report_scores
 from llmsearch_optuna.errors import ConfigurationError, TrialError
@@ -78,7 +79,7 @@ def pruned_at(pruner: PairedPruner, studies: Pair) -> Floats:
 # The guarantee.
 
 
-@pytest.mark.parametrize("population", [96, 400])
+@pytest.mark.parametrize("population", partly_full([96, 400], fast=[96]))
 @pytest.mark.parametrize("correlation", [0.0, 0.3, 0.9])
 @pytest.mark.parametrize("kind", ["binary", "continuous"])
 def test_equal_configurations_are_hardly_ever_pruned(kind: str, correlation: float, population: int) -> None:
@@ -89,6 +90,7 @@ def test_equal_configurations_are_hardly_ever_pruned(kind: str, correlation: flo
         assert np.isfinite(pruned_at(PairedPruner(0.5), studies)).mean() > wrong  # a level is a level
 
 
+@pytest.mark.full
 @pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
 def test_a_repeated_wilcoxon_test_prunes_more_of_them_than_its_level() -> None:
     """Why there is a pruner of our own: Optuna's, at its level of 10 %."""

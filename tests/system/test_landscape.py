@@ -19,6 +19,8 @@ from llmsearch_optuna.study_file.file import StudyFile
 from llmsearch_optuna.study_file.launch import build_tuner
 from studies.benchmarks.landscape import Configuration, Landscape, main
 
+pytestmark = pytest.mark.full
+
 STUDY = """
 [study]
 rungs = 4

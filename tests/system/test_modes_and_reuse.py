@@ -9,6 +9,7 @@ import pytest
 from counted_engine import Counted
 from interruptions import WriteCounter, interrupted
 from optuna.trial import FrozenTrial, TrialState
+from tiers import partly_full
 from tiny_studies import ROWS, everything, make_tuner
 
 from llmsearch_optuna import SearchSpace, Tuner
@@ -123,7 +124,7 @@ def test_a_copy_of_a_pruned_trial_goes_on_where_that_one_ended(tmp_path: Path) -
 
 
 @pytest.mark.no_cover
-@pytest.mark.parametrize("sampler", ["tpe", "random"])
+@pytest.mark.parametrize("sampler", partly_full(["tpe", "random"], fast=["tpe"]))
 def test_copies_are_found_again_by_a_search_that_was_interrupted(sampler: str, tmp_path: Path) -> None:
     arguments: dict[str, Any] = {"sampler": sampler, "n_trials": 16}
     whole = run(make_tuner(), tmp_path / "whole.db", ALIKE, **arguments)
@@ -135,6 +136,7 @@ def test_copies_are_found_again_by_a_search_that_was_interrupted(sampler: str, t
     assert everything(run(make_tuner(), tmp_path / "cut.db", ALIKE, **arguments), tmp_path / "cut.db") == expected
 
 
+@pytest.mark.full
 @pytest.mark.no_cover
 def test_copies_are_found_again_by_a_search_that_was_interrupted_at_any_write(tmp_path: Path) -> None:
     tuner = make_tuner()

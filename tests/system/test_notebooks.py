@@ -130,6 +130,7 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.mark.full
 @pytest.mark.usefixtures("hub")
 @pytest.mark.parametrize("name", ["gsm8k", "samsum"])
 def test_one_line_makes_it_the_study_file(name: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,7 @@ from studies.benchmarks.search import main
 from studies.benchmarks.simulation import Setting, Terrain, simulate
 from studies.benchmarks.terrains import Recorded, Synthetic, embed, fit
 
-pytestmark = pytest.mark.no_cover
+pytestmark = [pytest.mark.full, pytest.mark.no_cover]
 
 LANDSCAPES = Path(__file__).parents[2] / "studies" / "landscapes"
 
