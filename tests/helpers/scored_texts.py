@@ -1,4 +1,4 @@
-"""Texts, ordinary and hostile, and what a metric makes of them."""
+"""Texts, ordinary and hostile, and their scores."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -68,7 +68,7 @@ def integrity(path: Path) -> str:
 
 @contextmanager
 def room_for(pages: int) -> Iterator[None]:
-    """Makes SQLite find its disk full beyond so many pages."""
+    """Make SQLite find its disk full beyond so many pages."""
 
     def limit(connection: Any, _record: object) -> None:
         connection.execute(f"PRAGMA max_page_count = {pages}")

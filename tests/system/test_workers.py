@@ -178,7 +178,7 @@ def test_a_worker_that_was_thought_dead_leaves_its_trials_to_the_other(
     robbed: list[int] = []
 
     def rob() -> None:
-        """Takes all its leases away, once, as happens to a process that was suspended."""
+        """Take all its leases away, once, as happens to a process that was suspended."""
         study, storage = open_study(server_url)
         if len(study.get_trials(deepcopy=False)) >= 5 and not robbed:
             with storage.engine.begin() as connection:
