@@ -107,6 +107,7 @@ def check_evaluated_once(url: str, n_trials: int) -> optuna.Study:
     return study
 
 
+@pytest.mark.full
 def test_one_worker_ends_as_a_search_that_is_alone(server_url: str, tmp_path: Path) -> None:
     alone = search(make_tuner(), tmp_path / "x.db", concurrency=2)
     shared = search_together(make_tuner(), server_url, 9)

@@ -12,6 +12,7 @@ from engine_requests import PARAMS, LimitedMemory, all_requests, request
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from laws import scaled
+from tiers import partly_full
 from tiny_models import TEXT, tiny_model, tiny_tokenizer
 from transformers import PreTrainedModel
 
@@ -47,7 +48,7 @@ class Forwards:
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-@pytest.mark.parametrize("attention", ["sdpa", "eager"])
+@pytest.mark.parametrize("attention", partly_full(["sdpa", "eager"], fast=["sdpa"]))
 def test_the_same_tokens_as_the_plain_engine(family: str, attention: str, device: torch.device) -> None:
     model: Any = tiny_model(family, device=device)
     model.set_attn_implementation(attention)
