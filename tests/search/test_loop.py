@@ -60,6 +60,7 @@ def test_a_study_interrupted_at_any_write_ends_as_the_uninterrupted_one(step: in
         assert everything(search(tuner, cut, **arguments), cut) == expected, f"interrupted at write {at}"
 
 
+@pytest.mark.full
 @pytest.mark.no_cover
 def test_what_fails_in_a_batch_fails_its_own_trial_only() -> None:
     model, tokenizer = tiny_model(), tiny_tokenizer()
