@@ -149,6 +149,7 @@ def test_out_of_memory_halves_the_rows_with_identical_results(
     assert limited.generate(all_requests()) == expected
 
 
+@pytest.mark.full
 def test_out_of_memory_with_one_row_says_what_to_do(engine: MakeEngine) -> None:
     model = tiny_model()
     LimitedMemory(model, 0)

@@ -124,8 +124,9 @@ def test_a_copy_of_a_pruned_trial_goes_on_where_that_one_ended(tmp_path: Path) -
     assert shared == list(first.trials[3].intermediate_values.values())
 
 
+@pytest.mark.full
 @pytest.mark.no_cover
-@pytest.mark.parametrize("sampler", partly_full(["tpe", "random"], fast=["tpe"]))
+@pytest.mark.parametrize("sampler", ["tpe", "random"])
 def test_copies_are_found_again_by_a_search_that_was_interrupted(sampler: str, tmp_path: Path) -> None:
     arguments: dict[str, Any] = {"sampler": sampler, "n_trials": 16}
     whole = run(make_tuner(), tmp_path / "whole.db", ALIKE, **arguments)

@@ -51,6 +51,7 @@ def test_the_study_file_is_one(tmp_path: Path) -> None:
     assert (file.engine.server, file.engine.probe) == ("vllm", True)
 
 
+@pytest.mark.full
 def test_the_python_runs_as_it_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """All blocks, one after the other, on a tiny model in the place that the hub's has there."""
     monkeypatch.chdir(tmp_path)
