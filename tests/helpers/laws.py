@@ -7,4 +7,4 @@ __all__ = ["scaled"]
 
 def scaled(examples: int) -> int:
     """Return the number of examples to draw for a law that draws `examples` in the full tier."""
-    return max(3, examples * settings.default.max_examples // 100)
+    return max(3, examples * settings().max_examples // 100)
