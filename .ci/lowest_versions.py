@@ -1,4 +1,4 @@
-"""Prints the oldest versions that pyproject.toml allows, as constraints for pip."""
+"""Print the oldest versions that pyproject.toml allows, as constraints for pip."""
 
 import tomllib
 from pathlib import Path
@@ -8,5 +8,5 @@ from packaging.requirements import Requirement
 project = tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))["project"]
 for text in [*project["dependencies"], *project["optional-dependencies"]["postgresql"]]:
     requirement = Requirement(text)
-    (oldest,) = [one.version for one in requirement.specifier if one.operator == ">="]
+    (oldest,) = [specifier.version for specifier in requirement.specifier if specifier.operator == ">="]
     print(f"{requirement.name}=={oldest}")

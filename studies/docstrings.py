@@ -1,4 +1,4 @@
-"""Makes ``docstrings.jsonl``, the data of `docstrings.toml`: what numpy's documentation says, and its one-line summary.
+"""Make ``docstrings.jsonl``, the data of `docstrings.toml`: what numpy's documentation says, and its one-line summary.
 
 Usage: python studies/docstrings.py
 
@@ -34,7 +34,7 @@ def summaries(module: ModuleType) -> Iterator[tuple[str, str]]:
 
 
 def main() -> None:
-    """Writes the file; no two summaries are the same, and every documentation is long."""
+    """Write the file; no two summaries are the same, and every documentation is long."""
     found = {summary: body for module in MODULES for summary, body in summaries(module)}
     long = sorted((summary, body[:BODY_CHARACTERS]) for summary, body in found.items() if len(body) >= BODY_CHARACTERS)
     rows = random.Random(0).sample(long, SIZE)  # noqa: S311 - reproducible on purpose

@@ -6,9 +6,9 @@ import warnings
 from collections.abc import Iterator
 from typing import Any
 
-# Before anything imports a model library: no test may reach for a hub.
+# Set before a model library is imported: no test may use the hub.
 os.environ["HF_HUB_OFFLINE"] = "1"
-# As the command line does: threads that spin for long slow each other down where tests run side by side.
+# As the command line does: threads that spin for long slow down tests that run in parallel.
 os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
 import optuna
@@ -16,13 +16,18 @@ import pytest
 import sqlalchemy
 import torch
 from fake_server import FakeServer
+from hypothesis import settings
 from optuna.storages import RDBStorage
 from playwright.sync_api import Browser
 
 from studies.benchmarks.browser import chromium_path, launch
 from studies.benchmarks.synthetic_studies import Plan, Written, write_study
 
-# Tiny models gain nothing from a second thread, and lose much where the cores are busy.
+settings.register_profile("fast", max_examples=10, derandomize=True, database=None, deadline=None)
+settings.register_profile("full", max_examples=100, deadline=None)
+settings.load_profile("fast")  # `--hypothesis-profile full` is loaded after this file
+
+# Tiny models gain nothing from a second thread, and lose much if the cores are busy.
 torch.set_num_threads(1)
 
 
@@ -36,16 +41,16 @@ torch.set_num_threads(1)
     ]
 )
 def device(request: pytest.FixtureRequest) -> torch.device:
-    """Where to run: the CPU, and CUDA where there is one."""
+    """The CPU and, if there is one, a CUDA device."""
     return torch.device(request.param)
 
 
 @pytest.fixture(scope="session")
 def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sqlalchemy.URL]:
-    """A real PostgreSQL server, which the wheel of `pgserver` brings, for as long as the tests run."""
+    """A real PostgreSQL server from the wheel `pgserver`, which runs until the last test has ended."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # it says so where there is no XDG_RUNTIME_DIR
+            warnings.simplefilter("ignore")  # it warns if XDG_RUNTIME_DIR is not set
             import pgserver  # noqa: PLC0415
     except ImportError as error:
         pytest.skip(f"no PostgreSQL server: {error}")
@@ -79,16 +84,16 @@ def server_url(postgresql: sqlalchemy.URL) -> Iterator[str]:
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeServer]:
-    """An OpenAI-compatible server, and no waiting between attempts."""
+    """An OpenAI-compatible server. The client does not wait between attempts."""
     monkeypatch.setattr("llmsearch_optuna.engine.http.client._FIRST_DELAY_S", 0.004)
-    one = FakeServer()
-    yield one
-    one.close()
+    fake = FakeServer()
+    yield fake
+    fake.close()
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """A headless Chromium, where it is installed (Debian's package `chromium`)."""
+    """A headless Chromium. Tests are skipped if it is not installed (Debian's package `chromium`)."""
     path = chromium_path()
     if path is None:
         pytest.skip("no Chromium: install the package `chromium`")
@@ -98,13 +103,13 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def written(tmp_path_factory: pytest.TempPathFactory) -> Written:
-    """``(plan) -> study and storage``."""
-    known: dict[Plan, tuple[optuna.Study, RDBStorage]] = {}
+    """Write synthetic studies, each plan once: ``(plan) -> study and storage``."""
+    studies: dict[Plan, tuple[optuna.Study, RDBStorage]] = {}
 
     def of(plan: Plan | None = None) -> tuple[optuna.Study, RDBStorage]:
         plan = plan or Plan()
-        if plan not in known:
-            known[plan] = write_study(tmp_path_factory.mktemp("written") / "x.db", plan)
-        return known[plan]
+        if plan not in studies:
+            studies[plan] = write_study(tmp_path_factory.mktemp("written") / "x.db", plan)
+        return studies[plan]
 
     return of

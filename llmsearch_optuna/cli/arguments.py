@@ -47,14 +47,6 @@ def make_parser() -> argparse.ArgumentParser:
         command.add_argument("--quiet", action="store_true", help="show no progress")
         command.add_argument("--json", action="store_true", help="print events as JSON, one per line, and no tables")
 
-    record = commands.add_parser("record", help="evaluate many configurations fully and save scores and token counts")
-    record.add_argument("study", type=Path, metavar="STUDY.toml")
-    record.add_argument("--configs", type=int, required=True, metavar="K", help="wanted in total, with the baselines")
-    record.add_argument("-o", "--output", type=Path, metavar="FILE.parquet", help="beside the study file by default")
-    record.add_argument("--seed", type=int, metavar="S", help="of the sample order and of the configurations")
-    record.add_argument("--quiet", action="store_true", help="show no progress")
-    record.set_defaults(command=searching.record)
-
     doctor = commands.add_parser("doctor", help="what a study file would run on: engine and why, model, data, metric")
     doctor.add_argument("study", type=Path, metavar="STUDY.toml")
     doctor.set_defaults(command=searching.doctor)
@@ -69,7 +61,7 @@ def make_parser() -> argparse.ArgumentParser:
     confirm.add_argument("--json", action="store_true", help="print the verdict as JSON")
     confirm.add_argument("--quiet", action="store_true", help="show no progress")
     confirm.set_defaults(command=searching.confirm)
-    for command in (demo, run, worker, record, confirm):
+    for command in (demo, run, worker, confirm):
         command.add_argument(
             "--log", type=Path, metavar="FILE", help="where to append all that happens; beside the database by default"
         )

@@ -1,4 +1,4 @@
-"""Commands that need the model: a search, a verdict, a landscape, and what they would run on."""
+"""Commands that need the model: a search, a verdict, and what they would run on."""
 
 import argparse
 import dataclasses
@@ -24,7 +24,7 @@ from llmsearch_optuna.terminal import printable
 from llmsearch_optuna.verdict.finalists import found_as_json
 from llmsearch_optuna.verdict.verdict import Verdict, confirm_command, current_verdict, no_holdout
 
-__all__ = ["INTERRUPTED", "confirm", "demo", "doctor", "record", "run", "worker"]
+__all__ = ["INTERRUPTED", "confirm", "demo", "doctor", "run", "worker"]
 
 INTERRUPTED = "llmsearch-optuna: interrupted; the same command goes on from here"
 """What is said where a signal has ended a command."""
@@ -52,27 +52,6 @@ def worker(options: argparse.Namespace) -> int:
             "`--storage postgresql+psycopg://...`, or use `run`, which has an SQLite file to itself"
         )
     return _search(file, options, judge=False)
-
-
-def record(options: argparse.Namespace) -> None:
-    """Records a landscape."""
-    file = StudyFile.load(options.study)
-    if options.configs < 1:
-        raise ConfigurationError(f"`--configs` must be >= 1, got {options.configs}")
-    if options.seed is not None:
-        file = dataclasses.replace(file, study=dataclasses.replace(file.study, seed=options.seed))
-    path = options.output or options.study.with_suffix(".parquet")
-    if path.suffix != ".parquet":
-        raise ConfigurationError(f"`--output` must be a .parquet file, got {path}")
-    with _log(options, file.study.name, sqlite_url(f"{path}.db"), path.parent) as log:
-        _prepare_model_libraries()
-        from llmsearch_optuna.study_file import launch  # noqa: PLC0415
-
-        log.follow_libraries()
-        tuner = launch.build_tuner(file)
-        found = launch.record(file, tuner, configurations=options.configs, path=path, show_progress=not options.quiet)
-    count, samples = found.scores.shape
-    print(f"{count} configurations on {samples} samples, {found.tokens.sum()} tokens: {printable(str(path))}")
 
 
 def doctor(options: argparse.Namespace) -> None:

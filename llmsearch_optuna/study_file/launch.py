@@ -1,4 +1,4 @@
-"""From a checked study file to its `Tuner`, its search, its verdict and its landscape."""
+"""From a checked study file to its `Tuner`, its search and its verdict."""
 
 import dataclasses
 from collections.abc import Callable
@@ -15,22 +15,18 @@ from llmsearch_optuna.demo.dataset import demo_samples
 from llmsearch_optuna.demo.model import demo_model_directory
 from llmsearch_optuna.engine.http import OpenAIServer
 from llmsearch_optuna.engine.loading import LoadedModel, load_model
-from llmsearch_optuna.errors import ConfigurationError, StorageError, TaskError
-from llmsearch_optuna.export.landscape import Landscape
+from llmsearch_optuna.errors import StorageError, TaskError
 from llmsearch_optuna.metrics import CorpusMetric, check_references, make_metric
 from llmsearch_optuna.search.progress import EventCallback
 from llmsearch_optuna.search.pruners import make_pruner
 from llmsearch_optuna.space.presets import presets
-from llmsearch_optuna.storage import CompletionStore, sqlite_url
 from llmsearch_optuna.study.attributes import STUDY_FILE
-from llmsearch_optuna.study.objectives import SCORE
-from llmsearch_optuna.study.study import open_study
 from llmsearch_optuna.study_file.file import DEMO_DATA, StudyFile
-from llmsearch_optuna.study_file.sections import Choice, ModelSection, PrunerChoice
+from llmsearch_optuna.study_file.sections import ModelSection
 from llmsearch_optuna.tuner import Tuner
 from llmsearch_optuna.verdict.verdict import Verdict, no_holdout
 
-__all__ = ["build_tuner", "confirm", "record", "search"]
+__all__ = ["build_tuner", "confirm", "search"]
 
 _DEMO = "demo"
 _DEMO_SIZE = 48
@@ -163,54 +159,6 @@ def confirm(study: optuna.Study, storage: str, *, seeds: int = 4, show_progress:
     if file.data.holdout_size < 2:
         raise TaskError(no_holdout(file.data.holdout_size))
     return build_tuner(file).confirm(study, seeds=seeds, storage=storage, show_progress=show_progress)
-
-
-def record(file: StudyFile, tuner: Tuner, *, configurations: int, path: Path, show_progress: bool = True) -> Landscape:
-    """Evaluates configurations on the whole search split, and saves scores and token counts as a landscape.
-
-    The baselines come first, then a random point and a scrambled Sobol' sequence over the space (its conditional and
-    categorical parameters are random in all of them). They are trials of a search without pruning, whose database lies
-    beside the landscape (``FILE.parquet.db``), so that a recording goes on where it was interrupted, or where
-    fewer were asked for.
-
-    Args:
-        file: The study file; its sampler, pruner, presets and storage are not used.
-        tuner: What `build_tuner` made of it.
-        configurations: Finished trials wanted in total, the baselines included.
-        path: The Parquet file to write.
-        show_progress: Whether to show progress on standard error.
-
-    Raises:
-        ConfigurationError: `configurations` is not positive, or the metric is known to score no single samples.
-        StorageError: The files cannot be written, or the metric has no scores of single samples.
-    """
-    if configurations < 1:
-        raise ConfigurationError(f"configurations must be >= 1, got {configurations}")
-    if isinstance(tuner.metric, CorpusMetric):
-        raise ConfigurationError(
-            f"metric `{tuner.metric.name}` scores no single samples, which a landscape is made of: use one that does"
-        )
-    storage = sqlite_url(f"{path}.db")
-    recording = dataclasses.replace(
-        file,
-        study=dataclasses.replace(
-            file.study,
-            storage=storage,
-            baselines=True,
-            presets=[],
-            timeout_s=None,
-            max_tokens_total=None,
-            patience=None,
-            objectives=[SCORE],
-        ),
-        sampler=Choice("qmc", {}),
-        pruner=PrunerChoice("none", {}),
-    )
-    search(recording, tuner, n_trials=configurations, show_progress=show_progress)
-    study, database = open_study(storage, file.study.name)
-    landscape = Landscape.of_study(study, CompletionStore(database), file.space)
-    landscape.save(path)
-    return landscape
 
 
 def _rows(file: StudyFile) -> datasets.Dataset:

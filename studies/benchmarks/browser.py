@@ -1,4 +1,4 @@
-"""Pages in a headless Chromium, and all that they say and ask for."""
+"""Pages in a headless Chromium, with their console messages and requests."""
 
 import contextlib
 import shutil
@@ -45,7 +45,7 @@ def launch(path: str) -> Iterator[Browser]:
 def visit(
     browser: Browser, url: str, *, width: int = DESK, scheme: Literal["light", "dark"] = "light", height: int = 900
 ) -> Iterator[Visit]:
-    """Opens a page in a window of its own, without anything kept from others."""
+    """Open a page in a new browser context."""
     context = browser.new_context(
         viewport={"width": width, "height": height}, color_scheme=scheme, is_mobile=width < 600, has_touch=width < 600
     )

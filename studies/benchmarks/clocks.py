@@ -47,7 +47,7 @@ class Clock:
         self._sent = Seconds()
 
     def reset(self) -> None:
-        """Begins anew."""
+        """Begin anew."""
         self.seconds: dict[str, Seconds] = {}
         self.calls: Counter[str] = Counter()
         self.statements = 0
@@ -73,7 +73,7 @@ class Clock:
 
     @contextlib.contextmanager
     def running(self, named: Mapping[str, Sequence[tuple[type, str]]]) -> Iterator[None]:
-        """Times these methods, and all SQL."""
+        """Time these methods, and all SQL."""
         sa.event.listen(sa.Engine, "before_cursor_execute", self._before)
         sa.event.listen(sa.Engine, "after_cursor_execute", self._after)
         try:
@@ -104,7 +104,7 @@ class Clock:
 
 @contextlib.contextmanager
 def replaced(owner: type, name: str, by: Callable[..., Any]) -> Iterator[None]:
-    """Puts another method in the place of this one."""
+    """Put another method in the place of this one."""
     original = getattr(owner, name)
     setattr(owner, name, by)
     try:

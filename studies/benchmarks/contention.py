@@ -60,7 +60,7 @@ class Contention(NamedTuple):
 
 
 def contend(url: str, name: str, *, rungs: int, tokenizer: PreTrainedTokenizerBase) -> Contention:
-    """Searches until so many rungs are stored, while a dashboard is polled and a reader reads.
+    """Search until a number of rungs is stored while a dashboard is polled and a reader reads.
 
     Args:
         url: The database.

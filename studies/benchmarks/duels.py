@@ -39,7 +39,7 @@ class Duels(NamedTuple):
 
 
 def duel(pruner: str, *, kind: Kind, mean: float = BEFORE_MEAN, samples: int = 400, studies: int = 1000) -> Duels:
-    """Lets a pruner judge one trial per study, after four of mean score 0.6 that were not stopped.
+    """Let a pruner judge one trial per study, after four of mean score 0.6 that were not stopped.
 
     Scores of one sample correlate by 0.3. Means are exact: trials with the same mean have the very same scores on the
     search split, in other orders, so that pruning one for the other is always wrong.

@@ -44,7 +44,7 @@ REPEATS = 3
 
 
 class ForwardClock:
-    """Adds up the seconds of a model's forward passes."""
+    """Add up the seconds of a model's forward passes."""
 
     def __init__(self, model: PreTrainedModel) -> None:
         self.seconds = 0.0
@@ -194,7 +194,7 @@ def figures_of(timings: dict[str, Timings]) -> dict[str, float]:
 
 
 def show(timings: dict[str, Timings], figures: dict[str, float]) -> None:
-    """Prints the table and the figures."""
+    """Print the table and the figures."""
     table = Table("workload", "engine", "rows", "median s per trial", "least", "most")
     for name, times in timings.items():
         for engine, rows, seconds in (
@@ -214,7 +214,7 @@ def show(timings: dict[str, Timings], figures: dict[str, float]) -> None:
 
 
 def main() -> None:
-    """Runs the benchmark."""
+    """Run the benchmark."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures as one flat JSON object")
     parser.add_argument("--llmsearch", metavar="PYTHON", help="the Python of an environment with llmsearch 0.1.0")

@@ -1,4 +1,4 @@
-"""Kills searches with SIGKILL at random moments, takes them up again, and compares them with uninterrupted ones.
+"""Kill searches with SIGKILL at random moments, resume them, and compare them with uninterrupted ones.
 
 Usage: python -m studies.benchmarks.kill [--kills N] [--seed N] [--model {tiny,demo}] [--json FILE]
 
@@ -152,8 +152,8 @@ def figures_of(outcomes: Sequence[Outcome]) -> dict[str, int]:
 
 
 def main(arguments: Sequence[str] | None = None) -> Mapping[str, int]:
-    """Runs everything, prints it, and returns the figures."""
-    parser = argparse.ArgumentParser(description="Kills searches, takes them up again, and compares databases.")
+    """Run everything, print the figures, and return them."""
+    parser = argparse.ArgumentParser(description="Kill searches, resume them, and compare databases.")
     parser.add_argument("--kills", type=int, default=100, help="how many processes to kill")
     parser.add_argument("--seed", type=int, default=0, help="decides when they are killed, and the studies' seeds")
     parser.add_argument("--model", choices=("tiny", "demo"), default="tiny", help="what generates")

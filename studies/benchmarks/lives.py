@@ -121,7 +121,7 @@ def scorer(references: list[dict[str, str]], predictions: list[str]) -> list[flo
 
 @dataclass(frozen=True)
 class CountedEngine:
-    """Notes in a file how many completions each call asks for, before it generates them."""
+    """Note in a file how many completions each call asks for, before it generates them."""
 
     engine: Engine
     file: int
@@ -139,7 +139,7 @@ class CountedEngine:
 
 @contextlib.contextmanager
 def counted_writes(death: Death) -> Iterator[Counter[str]]:
-    """Counts the SQL statements that write, by table, and kills this process at the one that `death` names."""
+    """Count the SQL statements that write, by table, and kill this process at the one that `death` names."""
     counts: Counter[str] = Counter()
 
     def before(_connection: object, _cursor: object, statement: str, *_: object) -> None:
@@ -195,7 +195,7 @@ def run(loaded: LoadedModel, case: Case, path: Path, file: int) -> None:
 
 
 def live(loaded: LoadedModel, case: Case, path: Path, death: Death) -> Life:
-    """Runs a study in a process of its own until it ends or is killed."""
+    """Run a study in a new process until it ends or is killed."""
     log = path.with_suffix(".log")
     log.write_bytes(b"")
     started = time.monotonic()
@@ -220,7 +220,7 @@ def live(loaded: LoadedModel, case: Case, path: Path, death: Death) -> Life:
 
 
 def _wait(process: int, deadline: float | None) -> int:
-    """Waits for a process to end, and kills it at the deadline."""
+    """Wait for a process to end, and kill it at the deadline."""
     while deadline is not None and time.monotonic() < deadline:
         ended, status = os.waitpid(process, os.WNOHANG)
         if ended:

@@ -1,4 +1,4 @@
-"""Times llmsearch 0.1.0 on a job of `engine.py`; run by an environment of its own (see the README).
+"""Time llmsearch 0.1.0 on a job of `engine.py`; run by an environment of its own (see the README).
 
 Usage: python llmsearch_peer.py JOB.json. The last line on standard output is one JSON object: workload to seconds per
 trial.
@@ -19,7 +19,7 @@ from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
 
 
 def main() -> None:
-    """Runs the job."""
+    """Run the job."""
     job = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
     torch.set_num_threads(job["threads"])
     datasets.disable_progress_bars()
@@ -37,7 +37,7 @@ def main() -> None:
 
 
 def _older_format(source: Path, target: Path) -> Path:
-    """Copies a model directory to what transformers 4.41 reads."""
+    """Copy a model directory to what transformers 4.41 reads."""
     for name in ("model.safetensors", "generation_config.json", "tokenizer_config.json"):
         shutil.copy(source / name, target / name)
     config = json.loads((source / "config.json").read_text(encoding="utf-8"))

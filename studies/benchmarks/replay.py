@@ -132,7 +132,7 @@ def proposals(space: SearchSpace) -> list[dict[str, Any]]:
 
 
 def search(loaded: Loaded, workload: Workload, sets: Sequence[dict[str, Any]], replay_bytes: int | None) -> Run:
-    """Runs all sets."""
+    """Run all sets."""
     tuner = make_tuner(loaded, workload, replay_bytes)
     with tempfile.TemporaryDirectory() as directory:
         url = f"sqlite:///{directory}/study.db"
@@ -198,7 +198,7 @@ def figures_of(cases: Mapping[str, Case], peers: Mapping[str, Mapping[str, float
 
 
 def show(cases: Mapping[str, Case], peers: Mapping[str, Mapping[str, float]], figures: Mapping[str, float]) -> None:
-    """Prints the tables and the figures."""
+    """Print the tables and the figures."""
     table = Table(
         "workload and sets", "s per trial", "without replay", "ratio", "at most", "forwards per prefix", "replayed"
     )
@@ -222,7 +222,7 @@ def show(cases: Mapping[str, Case], peers: Mapping[str, Mapping[str, float]], fi
 
 
 def main() -> None:
-    """Runs the benchmark."""
+    """Run the benchmark."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures as one flat JSON object")
     parser.add_argument("--llmsearch", metavar="PYTHON", help="the Python of an environment with llmsearch 0.1.0")

@@ -36,7 +36,7 @@ class Opening(NamedTuple):
 
 
 def openings(chromium: str, page: Path, repeats: int) -> list[Opening]:
-    """Opens a page, each time in a window without anything kept from others."""
+    """Open a page, each time in a new browser context."""
     seconds = []
     with launch(chromium) as browser:
         for _ in range(repeats):
@@ -52,8 +52,8 @@ def openings(chromium: str, page: Path, repeats: int) -> list[Opening]:
 
 
 def main(arguments: Sequence[str] | None = None) -> dict[str, float]:
-    """Runs everything, prints it, and returns the figures."""
-    parser = argparse.ArgumentParser(description="Measures a report of a large study.")
+    """Run everything, print the figures, and return them."""
+    parser = argparse.ArgumentParser(description="Measure a report of a large study.")
     parser.add_argument("--trials", type=int, default=200, help="trials, with the two baselines")
     parser.add_argument("--samples", type=int, default=500, help="samples of the search split")
     parser.add_argument("--repeats", type=int, default=5, help="of which the median is taken")

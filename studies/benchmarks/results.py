@@ -147,7 +147,7 @@ def llmsearch_seconds(python: str, result: Result, every: int) -> list[float]:
 
 
 def show(figures: dict[str, dict[str, Any]]) -> None:
-    """Prints the table and the verdicts."""
+    """Print the table and the verdicts."""
     splits = ("search split", "held out", "gain [95 %]")
     table = Table("study", "trials", *splits, "pruned", "replayed", "search s", "llmsearch s", "ratio")
     for name, found in figures.items():
@@ -170,7 +170,7 @@ def show(figures: dict[str, dict[str, Any]]) -> None:
 
 
 def main() -> None:
-    """Runs the benchmark."""
+    """Run the benchmark."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures as JSON, study by study")
     parser.add_argument("--llmsearch", metavar="PYTHON", help="the Python of an environment with llmsearch 0.1.0")

@@ -36,9 +36,9 @@ import optuna
 from rich.console import Console
 from rich.table import Table
 
-from llmsearch_optuna.export.landscape import Landscape
 from llmsearch_optuna.search.samplers import Pruned
 from studies.benchmarks.duels import Duels, Kind, duel
+from studies.benchmarks.landscape import Landscape
 from studies.benchmarks.simulation import PRUNERS, SAMPLERS, Setting, Terrain, simulate
 from studies.benchmarks.terrains import Model, Recorded, Synthetic, fit
 from studies.benchmarks.verdicts import simulate_verdicts
@@ -70,7 +70,7 @@ class Place(NamedTuple):
 
 
 class Job(NamedTuple):
-    """Searches with several settings on one terrain.
+    """Search with several settings on one terrain.
 
     Attributes:
         place: Where.
@@ -260,13 +260,13 @@ def guarantees(in_parallel: Map, options: argparse.Namespace, console: Console) 
 
 
 def quiet() -> None:
-    """Silences what Optuna says of every study and of experimental classes."""
+    """Silence Optuna's messages about every study and of experimental classes."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    """Reads the command line."""
+    """Read the command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures as one flat JSON object")
     parser.add_argument("--repetitions", type=int, default=200, metavar="N", help="of every search (GP: a twentieth)")
@@ -290,7 +290,7 @@ PARTS: Mapping[str, Callable[[Map, argparse.Namespace, Console], dict[str, float
 
 
 def main(arguments: Sequence[str] | None = None) -> dict[str, float]:
-    """Runs the benchmark; returns the figures."""
+    """Run the benchmark and return the figures."""
     options = parse(arguments)
     console = Console(width=120)
     figures: dict[str, float] = {}

@@ -120,7 +120,7 @@ class Scores:
 
 
 def simulate(terrain: Terrain, setting: Setting, *, seed: int) -> Searched:
-    """Does what `Tuner.search` does with an engine that knows its answers, in memory.
+    """Do what `Tuner.search` does with an engine that knows its answers, in memory.
 
     Args:
         terrain: What is searched.
@@ -169,7 +169,7 @@ def simulate(terrain: Terrain, setting: Setting, *, seed: int) -> Searched:
 def advance(
     study: optuna.Study, trial: optuna.Trial, rungs: Sequence[int], scores: Scores, *, to_the_end: bool = False
 ) -> bool:
-    """Brings a trial to its next rung; whether it is finished.
+    """Bring a trial to its next rung. Return whether it is finished.
 
     Args:
         study: Its study.
@@ -226,7 +226,7 @@ def pruner_of(setting: Setting, rungs: Sequence[int], scores: Scores) -> BasePru
 
 
 def _propose(proposer: Proposer, study: optuna.Study, trials: int) -> None:
-    """Queues the next trial; those that do not depend on results are made once for all pruners."""
+    """Queue the next trial. Trials that do not depend on results are made once for all pruners."""
     if proposer.name not in ("random", "qmc"):
         proposed = proposer.propose(study)
         if proposed is None:

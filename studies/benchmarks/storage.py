@@ -1,4 +1,4 @@
-"""What storing costs, and whether readers are in the way.
+"""The cost of storing, and whether readers block it.
 
 Usage: python -m studies.benchmarks.storage [--json FILE] [--storage URL] [--trials N] [--rungs N] [--only PART ...]
 
@@ -85,7 +85,7 @@ def named_methods() -> dict[str, list[tuple[type, str]]]:
 
 
 class CannedEngine:
-    """Answers at once; what it says scores better with every new set of parameters, so that no trial is pruned."""
+    """Answer at once. Every new set of parameters scores better, so that no trial is pruned."""
 
     def __init__(self) -> None:
         self._levels: dict[GenerationParams, int] = {}
@@ -181,7 +181,7 @@ def overhead(url: str, name: str, trials: int, console: Console) -> dict[str, fl
 
 
 def fill(study: optuna.Study, url: str, trials: int) -> None:
-    """Adds finished trials with their completions: three in ten complete, the others pruned at random."""
+    """Add finished trials with their completions: three in ten complete, the others pruned at random."""
     store = CompletionStore(open_storage(url))
     draw = random.Random(0)  # noqa: S311 - not for secrets
     distributions = study.get_trials(deepcopy=False)[0].distributions
@@ -254,8 +254,8 @@ def demo_share(console: Console) -> dict[str, float]:
 
 
 def main(arguments: Sequence[str] | None = None) -> dict[str, float]:
-    """Runs everything, prints it, and returns the figures."""
-    parser = argparse.ArgumentParser(description="Measures what storing costs.")
+    """Run everything, print the figures, and return them."""
+    parser = argparse.ArgumentParser(description="Measure the cost of storing.")
     parser.add_argument("--trials", type=int, default=1000, help="finished trials before the measured ones")
     parser.add_argument("--rungs", type=int, default=10_000, help="rungs to store while others read")
     parser.add_argument("--storage", help="the database, in place of SQLite in a temporary directory")

@@ -80,7 +80,7 @@ class Plan:
 
 
 def write_study(path: Path, plan: Plan | None = None) -> tuple[optuna.Study, RDBStorage]:
-    """Writes a study; the same every time."""
+    """Write a study, the same every time."""
     plan = plan or Plan()
     generator = np.random.default_rng(0)
     storage = open_storage(f"sqlite:///{path}")

@@ -10,7 +10,7 @@ import optuna
 from scipy import optimize, special
 
 from llmsearch_optuna import Categorical, SearchSpace
-from llmsearch_optuna.export.landscape import Landscape
+from studies.benchmarks.landscape import Landscape
 from studies.benchmarks.simulation import Outcome
 
 __all__ = ["Model", "Recorded", "Synthetic", "embed", "fit"]
@@ -109,7 +109,7 @@ class Model(NamedTuple):
 
 
 def fit(landscape: Landscape) -> Model:
-    """Fits the model of `Synthetic` to a recorded landscape with scores in [0, 1].
+    """Fit the model of `Synthetic` to a recorded landscape with scores in [0, 1].
 
     The response surface is a Gaussian process over the log-odds of the mean scores, whose spread and reach have the
     largest marginal likelihood (C. E. Rasmussen and C. K. I. Williams, "Gaussian Processes for Machine Learning", 5.4).

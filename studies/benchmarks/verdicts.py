@@ -42,7 +42,7 @@ def simulate_verdicts(
     holdout_samples: int = 48,
     seeds: int = 4,
 ) -> SimulatedVerdicts:
-    """Searches by score with one seed per configuration, and judges the finalists on held-out samples with fresh seeds.
+    """Search by score with one seed per configuration, and judge the finalists on held-out samples with fresh seeds.
 
     Two of the configurations are baselines, and one of these has no noise (greedy decoding). The finalists are both and
     the three best others; the reference is the baseline that did better on the search split. Some samples are decided:

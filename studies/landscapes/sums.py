@@ -1,4 +1,4 @@
-"""Makes ``sums.jsonl``, the data of the landscape *sums*: grade-school arithmetic in one step, in words.
+"""Make ``sums.jsonl``, the data of the landscape *sums*: grade-school arithmetic in one step, in words.
 
 Usage: python studies/landscapes/sums.py
 """
@@ -33,7 +33,7 @@ def sample(rng: random.Random) -> tuple[str, int]:
 
 
 def main() -> None:
-    """Writes the file; no two questions are the same."""
+    """Write the file; no two questions are the same."""
     rng = random.Random(0)  # noqa: S311 - reproducible on purpose
     samples: dict[str, int] = {}
     while len(samples) < SIZE:

@@ -8,11 +8,9 @@ import sys
 import time
 import urllib.request
 from pathlib import Path
-from typing import Any
 
 import pytest
-from study_files import STUDY
-from tiny_models import tiny_model, tiny_tokenizer
+from study_files import STUDY, write_model_and_rows
 
 from llmsearch_optuna.cli import main
 
@@ -21,12 +19,8 @@ from llmsearch_optuna.cli import main
 def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A study file with its model and data, searched once."""
     path = tmp_path_factory.mktemp("study")
-    model: Any = tiny_model()
-    model.save_pretrained(path / "model")
-    tokenizer: Any = tiny_tokenizer()
-    tokenizer.save_pretrained(path / "model")
     rows = [{"question": f"Is [bold]{i}[/bold] even?", "answer": "\x1b[31myes"} for i in range(10)]
-    (path / "rows.jsonl").write_text("\n".join(json.dumps(row) for row in rows))
+    write_model_and_rows(path, rows)
     (path / "mini.toml").write_text(STUDY.format(trials=4))
     assert main(["run", str(path / "mini.toml"), "--quiet"]) == 0
     return path
@@ -367,12 +361,6 @@ def test_nothing_is_written_over_the_study(
     assert main([*command, str(database), "-o", str(database)]) == 1
     assert "`--output` must not be the database itself" in capsys.readouterr().err
     assert database.read_bytes() == before
-
-
-def test_a_landscape_is_written_to_no_other_file(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    output = ["-o", str(directory / "mini.db")]
-    assert main(["record", str(directory / "mini.toml"), "--configs", "2", *output]) == 1
-    assert "`--output` must be a .parquet file, got " in capsys.readouterr().err
 
 
 def test_a_verdict_with_more_seeds_is_kept(confirmed: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

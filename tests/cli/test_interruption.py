@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from optuna.trial import TrialState
+from tiers import partly_full
 from tiny_studies import everything, make_tuner, search
 
 from llmsearch_optuna import Tuner
@@ -72,7 +73,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> list[Any]:
     return everything(search(make_tuner(), path, concurrency=3), path)
 
 
-@pytest.mark.parametrize("at", [1, 2, 5, 9])
+@pytest.mark.parametrize("at", partly_full([1, 2, 5, 9], fast=[5]))
 def test_a_search_finishes_the_rung_and_goes_on_later(at: int, whole: list[Any], tmp_path: Path) -> None:
     cut = tmp_path / "cut.db"
     tuner = interrupted_tuner(at, times=1)

@@ -15,6 +15,7 @@ from optuna.artifacts.exceptions import ArtifactNotFound
 from optuna.storages import RDBStorage
 from optuna.trial import TrialState
 from optuna_dashboard import get_note, save_note
+from tiers import partly_full
 from tiny_studies import everything, make_tuner, search
 
 from llmsearch_optuna.dashboard.annotations import Annotations, CompletionArtifacts, artifact_directory
@@ -131,7 +132,10 @@ class Killed(BaseException):
 
 
 @pytest.mark.parametrize(
-    "moment", ["before_end", "within the file", "before_end, done", "after_end", "after_end, done"]
+    "moment",
+    partly_full(
+        ["before_end", "within the file", "before_end, done", "after_end", "after_end, done"], fast=["within the file"]
+    ),
 )
 def test_a_search_killed_around_a_note_ends_as_an_uninterrupted_one(
     searched: Path, tmp_path: Path, moment: str, monkeypatch: pytest.MonkeyPatch

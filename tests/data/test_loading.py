@@ -10,6 +10,7 @@ import huggingface_hub.constants
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from laws import scaled
 
 from llmsearch_optuna.data.loading import load_data
 from llmsearch_optuna.errors import TaskError
@@ -86,7 +87,7 @@ def test_types_and_missing_values_are_kept(name: str, tmp_path: Path) -> None:
 texts = st.text(st.characters(codec="utf-8"))
 
 
-@settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=scaled(50), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.fixed_dictionaries({"question": texts, "answer": texts}), min_size=1, max_size=4))
 @pytest.mark.parametrize("name", ["data.jsonl", "list.json", "data.csv", "data.tsv"])
 def test_any_text_survives(name: str, tmp_path: Path, rows: list[dict[str, Any]]) -> None:

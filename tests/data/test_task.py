@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from word_tokenizer import one_line
 
@@ -54,7 +54,6 @@ def test_the_lesser_of_two_limits_counts() -> None:
 rows = st.sets(st.integers(0, 10**6), min_size=1, max_size=40).map(sorted)
 
 
-@settings(deadline=None)
 @given(rows, st.integers(), st.randoms(use_true_random=False))
 def test_the_order_of_two_rows_does_not_depend_on_the_others(numbers: list[int], seed: int, random: Any) -> None:
     order = [one.row for one in Task.split([sample(row) for row in numbers], seed=seed).search]
@@ -65,7 +64,6 @@ def test_the_order_of_two_rows_does_not_depend_on_the_others(numbers: list[int],
     assert kept == [row for row in order if row in some]
 
 
-@settings(deadline=None)
 @given(rows, st.integers(), st.data())
 def test_splits_are_disjoint_parts_of_one_order(numbers: list[int], seed: int, data: st.DataObject) -> None:
     samples = [sample(row) for row in numbers]
@@ -157,7 +155,6 @@ def test_data_without_repeats_are_split_as_ever_without_a_word(caplog: pytest.Lo
     }
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from("abcdefgh"), st.sampled_from("xy")), min_size=4, max_size=30), st.integers())
 def test_no_prompt_is_searched_on_and_held_out(pairs: list[tuple[str, str]], seed: int) -> None:
     samples = [question(row, prompt, answer) for row, (prompt, answer) in enumerate(pairs)]

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from laws import scaled
 from tiny_models import tiny_tokenizer
 
 from llmsearch_optuna.data.loading import as_dataset
@@ -26,7 +27,7 @@ def key(row: DemoSample) -> tuple[str, frozenset[str]]:
     return row["instruction"], frozenset(split_items(row["start"]))
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=scaled(20))
 @given(seed=st.integers(0, 2**32 - 1), size=st.integers(1, 200))
 def test_rows_depend_on_the_seed_alone_and_are_distinct(seed: int, size: int) -> None:
     rows = demo_samples(size, seed=seed)

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import torch
 from engine_requests import LimitedMemory, all_requests, request
+from tiers import partly_full
 from tiny_models import TEXT, tiny_model, tiny_tokenizer
 from transformers import PreTrainedModel
 
@@ -38,7 +39,9 @@ def engine(request: pytest.FixtureRequest) -> MakeEngine:
 
 ENGINE_FAMILIES = [(plain, "t5"), *((make, family) for family in ATTENTION for make in (plain, slots))]
 FAMILIES = pytest.mark.parametrize(
-    ("engine", "family"), ENGINE_FAMILIES, ids=[f"{family}-{make.__name__}" for make, family in ENGINE_FAMILIES]
+    ("engine", "family"),
+    partly_full(ENGINE_FAMILIES, fast=[(plain, "t5"), (plain, "llama"), (slots, "llama"), (slots, "gemma3")]),
+    ids=[f"{family}-{make.__name__}" for make, family in ENGINE_FAMILIES],
 )
 
 
@@ -54,7 +57,11 @@ def test_a_completion_does_not_depend_on_its_batch(engine: MakeEngine, family: s
 
 @FAMILIES
 @pytest.mark.parametrize(
-    "arguments", [{}, {"repetition_penalty": 1.4}, {"no_repeat_ngram_size": 2}, {"encoder_repetition_penalty": 1.5}]
+    "arguments",
+    partly_full(
+        [{}, {"repetition_penalty": 1.4}, {"no_repeat_ngram_size": 2}, {"encoder_repetition_penalty": 1.5}],
+        fast=[{}, {"repetition_penalty": 1.4}],
+    ),
 )
 def test_greedy_equals_transformers_own_generate(
     engine: MakeEngine, family: str, arguments: dict[str, Any], device: torch.device
@@ -128,7 +135,7 @@ def test_stops_never_look_into_the_prompt(engine: MakeEngine) -> None:
     assert engine(model).generate([same])[0] == free
 
 
-@pytest.mark.parametrize("error", [torch.OutOfMemoryError, RuntimeError])
+@pytest.mark.parametrize("error", partly_full([torch.OutOfMemoryError, RuntimeError], fast=[torch.OutOfMemoryError]))
 def test_out_of_memory_halves_the_rows_with_identical_results(
     engine: MakeEngine, error: type[Exception], caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -142,6 +149,7 @@ def test_out_of_memory_halves_the_rows_with_identical_results(
     assert limited.generate(all_requests()) == expected
 
 
+@pytest.mark.full
 def test_out_of_memory_with_one_row_says_what_to_do(engine: MakeEngine) -> None:
     model = tiny_model()
     LimitedMemory(model, 0)

@@ -7,6 +7,7 @@ import pytest
 import torch
 from engine_requests import request
 from families import FAMILIES, NO_LOOKUP, NO_MODES, ONE_LENGTH, PADDED, ROW_BY_ROW, SLOTS, Family
+from tiers import partly_full
 from tiny_models import tiny_model, tiny_tokenizer
 from transformers import (
     LlamaForCausalLM,
@@ -31,6 +32,9 @@ PATHS = {
     ROW_BY_ROW: r"plain model\.generate row by row \(logits differ from those of a plain forward pass by \de.\d\d of "
     r"their norm\), as slots do not suit \w+: ",
 }
+
+FAST = ("llama", "gemma3", "mixtral", "bloom", "jamba", "t5")
+"""One family for each way in which families are served."""
 
 # Of different lengths, from one token to more than any window; the first two are of one length.
 TEXTS = [
@@ -80,7 +84,7 @@ def alone(model: PreTrainedModel, wanted: Request) -> tuple[int, ...]:
     return tuple(seen[start:])
 
 
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("name", partly_full(FAMILIES, fast=FAST))
 def test_a_family_is_served_as_told_and_gives_the_tokens_of_rows_alone(name: str, device: torch.device) -> None:
     family: Family = FAMILIES[name]
     model: Any = tiny_model(name, device=device)
@@ -173,10 +177,22 @@ class MixesRows(LlamaForCausalLM):  # type: ignore[no-untyped-call]
 @pytest.mark.parametrize(
     ("custom", "told"),
     [
-        (Raises, r"plain model\.generate, as slots do not suit Raises: a decode step in slots raised TypeError: past"),
-        (ForgetsTheMask, r"plain model\.generate in batches of one prompt length \(logits differ from "),
+        pytest.param(
+            Raises,
+            r"plain model\.generate, as slots do not suit Raises: a decode step in slots raised TypeError: past",
+            marks=pytest.mark.full,
+        ),
+        pytest.param(
+            ForgetsTheMask,
+            r"plain model\.generate in batches of one prompt length \(logits differ from ",
+            marks=pytest.mark.full,
+        ),
         (MixesRows, r"plain model\.generate row by row \(logits differ from "),
-        (MiscountsTheCache, r"plain model\.generate in padded batches and without a cache \(logits differ from "),
+        pytest.param(
+            MiscountsTheCache,
+            r"plain model\.generate in padded batches and without a cache \(logits differ from ",
+            marks=pytest.mark.full,
+        ),
     ],
 )
 def test_custom_code_is_served_as_far_as_it_is_right(custom: type[LlamaForCausalLM], told: str) -> None:
@@ -218,7 +234,10 @@ def test_what_generate_does_otherwise_than_a_forward_pass_is_told() -> None:
     )
 
 
-@pytest.mark.parametrize("name", ["llama", "mixtral", "bloom", "mamba2", "jamba", "bart", "deepseek_v4", "rwkv"])
+@pytest.mark.parametrize(
+    "name",
+    partly_full(["llama", "mixtral", "bloom", "mamba2", "jamba", "bart", "deepseek_v4", "rwkv"], fast=["llama"]),
+)
 def test_sixteen_bits_do_not_change_what_is_found(name: str, device: torch.device) -> None:
     model: Any = tiny_model(name, device=device)
     expected = probe_batching(model, 0).batching

@@ -17,6 +17,7 @@ import pytest
 import sqlalchemy as sa
 import version_1
 from interruptions import WRITES, WriteCounter, interrupted
+from tiers import partly_full
 
 from llmsearch_optuna.cli import main
 from llmsearch_optuna.errors import StorageError
@@ -272,7 +273,7 @@ DAMAGES: dict[str, tuple[str, list[str]]] = {
 }
 
 
-@pytest.mark.parametrize("kind", DAMAGES)
+@pytest.mark.parametrize("kind", partly_full(DAMAGES, fast=[*DAMAGES][::3]))
 def test_damage_is_named(kind: str, path: Path) -> None:
     statement, expected = DAMAGES[kind]
     execute(path, statement)
@@ -341,6 +342,7 @@ version_1.search(version_1.make_tuner(kill), sys.argv[1])
 """
 
 
+@pytest.mark.full
 def test_a_study_whose_process_was_killed_is_whole(tmp_path: Path) -> None:
     path = tmp_path / "x.db"
     environment = {**os.environ, "PYTHONPATH": str(Path(version_1.__file__).parent)}
@@ -356,10 +358,11 @@ def test_a_study_whose_process_was_killed_is_whole(tmp_path: Path) -> None:
 
 
 @pytest.mark.no_cover
-def test_a_study_interrupted_at_any_write_is_whole(tmp_path: Path) -> None:
+@pytest.mark.parametrize("writes", partly_full([[40, 8], [40, 20, 15, 31, 8, 3, 1]], fast=[[40, 8]]), ids=len)
+def test_a_study_interrupted_at_any_write_is_whole(writes: list[int], tmp_path: Path) -> None:
     tuner = version_1.make_tuner()
     path = tmp_path / "x.db"
-    for at in (40, 20, 15, 31, 8, 3, 1):  # each goes on where the last one was interrupted
+    for at in writes:  # each goes on where the last one was interrupted
         with WriteCounter(at, (*WRITES, "CREATE", "ALTER")), pytest.raises(KeyboardInterrupt):
             version_1.search(tuner, path)
         if check_database(f"sqlite:///{path}").studies:

@@ -1,4 +1,4 @@
-"""An engine that counts what is asked of it."""
+"""An engine that counts its requests."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,7 +7,7 @@ from llmsearch_optuna.engine.base import Completion, Request
 
 
 class Counted:
-    """An engine that counts what it is asked for, around the real one."""
+    """Count the requests to a real engine."""
 
     def __init__(self, engine: Any) -> None:
         self.engine = engine

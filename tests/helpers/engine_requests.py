@@ -32,7 +32,7 @@ def all_requests() -> list[Request]:
 
 
 class LimitedMemory:
-    """A device that holds so many rows: a forward hook on a real model."""
+    """A device with memory for a number of rows: a forward hook on a real model."""
 
     def __init__(self, model: PreTrainedModel, rows: int, error: type[Exception] = torch.OutOfMemoryError) -> None:
         self.largest_served = 0

@@ -129,7 +129,7 @@ class _Server(ThreadingHTTPServer):
     fake: FakeServer
 
     def handle_error(self, *_: Any) -> None:
-        """Clients that break off are no error."""
+        """Ignore clients that break off the connection."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -219,6 +219,6 @@ def sample(prompt: str, words: list[str], seed: str, request: dict[str, Any]) ->
 
 
 def uniform(*parts: str) -> float:
-    """A number in (0, 1) that depends on the texts alone."""
+    """Return a number in (0, 1) that depends only on the texts."""
     word = hashlib.blake2b("\0".join(parts).encode("utf-8", "surrogatepass"), digest_size=4).digest()
     return (int.from_bytes(word, "little") + 0.5) / 2**32

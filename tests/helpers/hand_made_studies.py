@@ -32,7 +32,7 @@ def refused(kind: type[LlmsearchError], attempt: Callable[[], object]) -> str:
 
 
 def finish(study: optuna.Study, value: float | None, **attributes: Any) -> int:
-    """Runs one trial; pruned without a value."""
+    """Run one trial. It is pruned if it has no value."""
     trial = study.ask()
     for key, attribute in attributes.items():
         trial.set_user_attr(key, attribute)

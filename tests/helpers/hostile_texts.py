@@ -1,4 +1,4 @@
-"""Texts that try to be more than text, and a study full of them."""
+"""Texts that contain control sequences, and a study full of them."""
 
 import unicodedata
 from collections.abc import Callable, Sequence
@@ -48,7 +48,7 @@ HOSTILE = {
 }
 
 EVIL = "é'; DROP TABLE studies; --\x1b[2J[/red]\u202e{x}%s"
-"""A name with a bit of everything."""
+"""A name with control characters of every kind."""
 
 EVIL_FILE = EVIL.replace("/", "?#100%25")
 

@@ -1,4 +1,4 @@
-"""Interrupts a search at its n-th generation pass, or at its n-th write to a database."""
+"""Interrupt a search at its n-th generation pass, or at its n-th write to a database."""
 
 import copy
 import dataclasses
@@ -12,7 +12,7 @@ WRITES = ("INSERT", "UPDATE", "DELETE")
 
 
 class InterruptedEngine:
-    """An engine that is interrupted after so many passes, around the real one."""
+    """Interrupt a real engine after a number of passes."""
 
     def __init__(self, engine: Any, passes: int) -> None:
         self.engine, self.left = engine, passes
@@ -25,14 +25,14 @@ class InterruptedEngine:
 
 
 def interrupted(tuner: Tuner, passes: int) -> Tuner:
-    """The same but for its engine, which is interrupted after so many passes."""
+    """Return a copy of a tuner whose engine is interrupted after a number of passes."""
     tuner = copy.copy(tuner)
     tuner._backend = dataclasses.replace(tuner._backend, engine=InterruptedEngine(tuner._backend.engine, passes))
     return tuner
 
 
 class WriteCounter:
-    """Counts the process's writes to any database, and interrupts it at the n-th."""
+    """Count the writes of this process to any database, and interrupt it at the n-th."""
 
     def __init__(self, at: int | None = None, statements: tuple[str, ...] = WRITES) -> None:
         self.writes, self.at, self.statements = 0, at, statements

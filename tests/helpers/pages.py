@@ -26,7 +26,7 @@ HOSTILE_PLAN = Plan(
 
 
 def make_hostile(study: optuna.Study, storage: RDBStorage) -> None:
-    """Gives a study hostile texts where `write_study` has none."""
+    """Give a study hostile texts where `write_study` has none."""
     study.set_user_attr(STUDY_FILE, {"text": _MARKUP, "directory": _MARKUP})
 
 

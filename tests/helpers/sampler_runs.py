@@ -1,4 +1,4 @@
-"""Studies that a sampler proposes for, without a model."""
+"""Studies with a sampler, but without a model."""
 
 import itertools
 from typing import Any
@@ -62,12 +62,12 @@ def proposer(name: str, space: SearchSpace, seed: int = 1) -> Proposer:
 
 
 def score(params: GenerationParams) -> float:
-    """Something to be learnt: the best temperature is 0.7, the best top_p 0.9."""
+    """A function to learn: the best temperature is 0.7, the best top_p 0.9."""
     return -(((params.temperature or 0.0) - 0.7) ** 2) - ((params.top_p or 0.0) - 0.9) ** 2
 
 
 def begin(made: Proposer, study: optuna.Study) -> optuna.Trial:
-    """Begins the next proposal as the search does."""
+    """Begin the next proposal as the search does."""
     proposed = made.propose(study)
     assert proposed is not None
     study.add_trial(proposed)
@@ -75,7 +75,7 @@ def begin(made: Proposer, study: optuna.Study) -> optuna.Trial:
 
 
 def run(study: optuna.Study, made: Proposer, n_trials: int, given: int = 0) -> list[dict[str, Any]]:
-    """Asks, evaluates and tells as the search does; the first `given` trials are baselines that beat all others."""
+    """Propose, evaluate and report as the search does; the first `given` trials are baselines that beat all others."""
     for number in range(len(study.get_trials(deepcopy=False)), n_trials):
         if number < given:
             study.enqueue_trial({}, user_attrs={FIXED_PARAMS: "{}"})

@@ -1,4 +1,12 @@
-"""Study files of tests."""
+"""Study files of tests, and the model and rows that they name."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from tiny_models import tiny_model, tiny_tokenizer
+
+QUESTIONS = [{"question": f"Is {number} even?", "answer": "yes"} for number in range(20)]
 
 STUDY = """
 [study]
@@ -22,3 +30,10 @@ name = "token_f1"
 temperature = {{ low = 0.5, high = 1.5 }}
 max_new_tokens = 4
 """
+
+
+def write_model_and_rows(directory: Path, rows: Sequence[Mapping[str, object]] = QUESTIONS) -> None:
+    """Write the tiny model to ``model`` and the rows to ``rows.jsonl``."""
+    for part in (tiny_model(), tiny_tokenizer()):
+        part.save_pretrained(directory / "model")
+    (directory / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""A search on a tiny model, and all that is stored of it."""
+"""A search on a tiny model, and everything stored of it."""
 
 from collections.abc import Collection
 from pathlib import Path
@@ -42,7 +42,7 @@ def search(tuner: Tuner, path: Path | None, n_trials: int = 9, **changes: Any) -
 
 
 def everything(study: optuna.Study, path: Path, *, but: Collection[str] = TIMINGS) -> list[Any]:
-    """All that must not depend on interruptions; `but` are user attributes that may."""
+    """Return what no interruption may change. User attributes in `but` are left out."""
     store = CompletionStore(open_storage(f"sqlite:///{path}"))
     return [
         (

@@ -144,7 +144,7 @@ def sayings(path: Path) -> dict[str, Any]:
 
 
 def main(directory: str) -> None:
-    """Writes the database as SQL, and what this version says of its studies."""
+    """Write the database as SQL, and what this version says of its studies."""
     target = Path(directory)
     with tempfile.TemporaryDirectory() as temporary:
         path, whole = Path(temporary) / "x.db", Path(temporary) / "whole.db"

@@ -61,7 +61,7 @@ def search(tuner: Tuner, path: Path, n_trials: int = 10) -> optuna.Study:
 
 
 def main(output: str) -> None:
-    """Searches, judges, goes on searching, and is interrupted."""
+    """Search, judge, continue, and be interrupted."""
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory) / "x.db"
         tuner = make_tuner()

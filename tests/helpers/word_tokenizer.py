@@ -17,7 +17,7 @@ WORDS = ["<unk>", "<s>", "<user>", "<system>", "<assistant>", "What", "is", "one
 
 
 def word_tokenizer() -> PreTrainedTokenizerFast:
-    """Puts ``<s>`` first when asked for special tokens."""
+    """Put ``<s>`` first if special tokens are requested."""
     words = Tokenizer(models.WordLevel({word: id_ for id_, word in enumerate(WORDS)}, unk_token="<unk>"))
     words.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     words.post_processor = processors.TemplateProcessing(single="<s> $A", special_tokens=[("<s>", 1)])
@@ -29,7 +29,7 @@ def word_tokenizer() -> PreTrainedTokenizerFast:
 
 
 def one_line(attempt: Callable[[], object], message: str) -> None:
-    """Checks that it is refused, in one line that matches."""
+    """Check that `attempt` is refused with one line that matches."""
     with pytest.raises(TaskError) as refusal:
         attempt()
     text = str(refusal.value)

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sacrebleu.metrics.bleu import BLEU
 from sacrebleu.metrics.chrf import CHRF
@@ -13,7 +13,6 @@ from llmsearch_optuna.metrics import CorpusMetric, make_metric
 
 
 @given(st.lists(st.tuples(word_texts, word_texts, word_texts), min_size=1, max_size=5), st.booleans())
-@settings(deadline=None)
 def test_bleu_and_chrf_equal_sacrebleu(rows: list[tuple[str, str, str]], ragged: bool) -> None:
     predictions, first, second = map(list, zip(*rows, strict=True))
     references: list[object] = list(map(list, zip(first, second, strict=True)))
@@ -31,7 +30,6 @@ def test_bleu_and_chrf_equal_sacrebleu(rows: list[tuple[str, str, str]], ragged:
     st.lists(st.integers(0, 100), min_size=1, max_size=8),
     st.booleans(),
 )
-@settings(deadline=None)
 def test_corpus_metrics_score_any_selection(
     rows: list[tuple[str, str, str]], drawn: list[int], lowercase: bool
 ) -> None:

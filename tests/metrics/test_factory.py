@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from laws import scaled
 from scored_texts import score, texts, value
 
 from llmsearch_optuna.errors import MetricError
@@ -77,7 +78,7 @@ def test_case_can_be_ignored(name: str, arguments: dict[str, bool], prediction: 
 
 @pytest.mark.parametrize("name", BUILT_IN_METRICS)
 @given(rows=pairs, seed=st.integers(0, 9))
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=scaled(60))
 def test_laws(name: str, rows: list[tuple[str, str]], seed: int) -> None:
     predictions, references = map(list, zip(*rows, strict=True))
     scores = score(name, predictions, references)
@@ -95,7 +96,7 @@ def test_laws(name: str, rows: list[tuple[str, str]], seed: int) -> None:
 
 @pytest.mark.parametrize("name", BUILT_IN_METRICS)
 @given(words=st.permutations(["red,", "blue,", "green,", "12,", "tall,", "house,", "runs,"]))
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=scaled(30))
 def test_an_exact_copy_scores_1(name: str, words: list[str]) -> None:
     text = " ".join([*words, "7"])
     assert value(name, text, text) == pytest.approx(1.0, abs=1e-12)

@@ -4,7 +4,7 @@ from string import ascii_lowercase
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from llmsearch_optuna.errors import MetricError
@@ -83,7 +83,6 @@ def test_distinct_items_refuses_bad_members(members: list[object]) -> None:
 
 
 @given(st.lists(st.text(ascii_lowercase, min_size=2, max_size=8), min_size=1, unique_by=lambda text: text[:2]))
-@settings(deadline=None)
 def test_listing_all_members_scores_1(members: list[str]) -> None:
     references = [{"members": members, "count": len(members)}]
     metric = make_metric("distinct_items")

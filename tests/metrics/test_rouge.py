@@ -1,7 +1,7 @@
 """ROUGE against the package that it follows, and the subsequence against the usual table."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from rouge_score.rouge_scorer import RougeScorer
 from scored_texts import texts
@@ -11,7 +11,6 @@ from llmsearch_optuna.metrics.rouge import longest_common_subsequence
 
 
 @given(texts, texts)
-@settings(deadline=None)
 def test_rouge_equals_rouge_score(prediction: str, reference: str) -> None:
     kinds = ["rouge1", "rouge2", "rougeL"]
     theirs = RougeScorer(kinds, use_stemmer=True).score(reference, prediction)
@@ -20,7 +19,6 @@ def test_rouge_equals_rouge_score(prediction: str, reference: str) -> None:
 
 
 @given(st.lists(st.sampled_from("abcd"), max_size=20), st.lists(st.sampled_from("abcd"), max_size=20))
-@settings(deadline=None)
 def test_longest_common_subsequence_equals_the_table(first: list[str], second: list[str]) -> None:
     row = [0] * (len(second) + 1)
     for item in first:

@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scored_texts import texts, value
 
@@ -45,13 +45,11 @@ def test_last_number(text: str, number: str | None) -> None:
 
 
 @given(st.decimals(allow_nan=False, allow_infinity=False, min_value=-(10**12), max_value=10**12, places=3))
-@settings(deadline=None)
 def test_numbers_survive_formatting(number: Decimal) -> None:
     assert numeric(f"We get ${number:,}.", str(number)) == 1.0
     assert numeric(f"We get {number + 1}", str(number)) == 0.0
 
 
 @given(text=texts)
-@settings(deadline=None)
 def test_an_exact_copy_of_any_text_scores_1(text: str) -> None:
     assert exact_match(text, text) == token_f1(text, text) == value("contains", text, text) == 1.0

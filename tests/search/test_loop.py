@@ -2,6 +2,7 @@
 
 import dataclasses
 import io
+import itertools
 import logging
 import time
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from interruptions import WriteCounter, interrupted
 from optuna.trial import TrialState
 from rich.console import Console
+from tiers import partly_full
 from tiny_models import tiny_model, tiny_tokenizer
 from tiny_studies import ROWS, everything, make_tuner, scorer, search
 
@@ -27,8 +29,10 @@ from llmsearch_optuna.verdict.finalists import finalists
 
 
 @pytest.mark.no_cover
-@pytest.mark.parametrize("sampler", ["tpe", "random", "qmc", "cmaes", "gp"])
-@pytest.mark.parametrize("concurrency", [1, 3])
+@pytest.mark.parametrize(
+    ("sampler", "concurrency"),
+    partly_full(itertools.product(["tpe", "random", "qmc", "cmaes", "gp"], [1, 3]), fast=[("tpe", 3), ("cmaes", 1)]),
+)
 def test_an_interrupted_study_ends_as_the_uninterrupted_one(sampler: str, concurrency: int, tmp_path: Path) -> None:
     arguments: dict[str, Any] = {"sampler": sampler, "concurrency": concurrency}
     whole = search(make_tuner(), tmp_path / "whole.db", **arguments)
@@ -42,19 +46,21 @@ def test_an_interrupted_study_ends_as_the_uninterrupted_one(sampler: str, concur
 
 
 @pytest.mark.no_cover
-def test_a_study_interrupted_at_any_write_ends_as_the_uninterrupted_one(tmp_path: Path) -> None:
+@pytest.mark.parametrize("step", partly_full([211, 17], fast=[211]))
+def test_a_study_interrupted_at_any_write_ends_as_the_uninterrupted_one(step: int, tmp_path: Path) -> None:
     tuner = make_tuner()
     arguments: dict[str, Any] = {"concurrency": 3, "n_trials": 10}
     with WriteCounter() as counter:
         expected = everything(search(tuner, tmp_path / "whole.db", **arguments), tmp_path / "whole.db")
     assert len({state for _, state, *_ in expected}) == 2  # some are pruned
-    for at in range(25, counter.writes, 23):
+    for at in range(25, counter.writes, step):
         cut = tmp_path / f"cut{at}.db"
         with WriteCounter(at), pytest.raises(KeyboardInterrupt):
             search(tuner, cut, **arguments)
         assert everything(search(tuner, cut, **arguments), cut) == expected, f"interrupted at write {at}"
 
 
+@pytest.mark.full
 @pytest.mark.no_cover
 def test_what_fails_in_a_batch_fails_its_own_trial_only() -> None:
     model, tokenizer = tiny_model(), tiny_tokenizer()
@@ -101,7 +107,7 @@ def test_the_best_trial_is_a_fully_evaluated_one(tmp_path: Path) -> None:
     assert names == ["model default", "greedy", "best"]
 
 
-@pytest.mark.parametrize("concurrency", [1, 4])
+@pytest.mark.parametrize("concurrency", partly_full([1, 4], fast=[4]))
 def test_a_grid_ends_when_it_is_exhausted(concurrency: int, caplog: pytest.LogCaptureFixture) -> None:
     space = SearchSpace(temperature=Float(0.5, 1.5, step=0.5), generation_seed=Categorical([0, 1]), max_new_tokens=2)
     with caplog.at_level(logging.INFO):
@@ -113,7 +119,12 @@ def test_a_grid_ends_when_it_is_exhausted(concurrency: int, caplog: pytest.LogCa
     assert sorted(points) == [(t, s) for t in (0.5, 1.0, 1.5) for s in (0, 1)]
 
 
-@pytest.mark.parametrize("pruner", ["paired", "median", "percentile", "hyperband", "successive-halving", "none"])
+@pytest.mark.parametrize(
+    "pruner",
+    partly_full(
+        ["paired", "median", "percentile", "hyperband", "successive-halving", "none"], fast=["hyperband", "none"]
+    ),
+)
 def test_every_pruner_runs(pruner: str) -> None:
     study = search(make_tuner(), None, 8, pruner=pruner)
     assert len(study.trials) == 8
@@ -144,8 +155,10 @@ class TestLimits:
         stored = CompletionStore(open_storage(f"sqlite:///{path}")).count_tokens(study_key(study))
         return stored - sum(int(trial.user_attrs.get(REUSED_TOKENS, 0)) for trial in study.trials)
 
-    @pytest.mark.parametrize("concurrency", [1, 3])
-    def test_tokens_end_at_the_same_point_whether_interrupted_or_not(self, concurrency: int, tmp_path: Path) -> None:
+    @pytest.mark.parametrize(("concurrency", "step"), partly_full([(3, 307), (1, 37), (3, 37)], fast=[(3, 307)]))
+    def test_tokens_end_at_the_same_point_whether_interrupted_or_not(
+        self, concurrency: int, step: int, tmp_path: Path
+    ) -> None:
         arguments: dict[str, Any] = {"max_tokens_total": 300, "concurrency": concurrency}
         tuner = make_tuner()
         with WriteCounter() as counter:
@@ -153,7 +166,7 @@ class TestLimits:
         expected = everything(whole, tmp_path / "whole.db")
         assert 300 <= self.tokens(whole, tmp_path / "whole.db") < 300 + concurrency * 4 * 4
         assert len(whole.trials) < 9
-        for at in range(25, counter.writes, 41):
+        for at in range(25, counter.writes, step):
             cut = tmp_path / f"cut{at}.db"
             with WriteCounter(at), pytest.raises(KeyboardInterrupt):
                 search(tuner, cut, **arguments)
@@ -161,6 +174,7 @@ class TestLimits:
         again = search(tuner, tmp_path / "whole.db", **arguments)  # has nothing left to use
         assert everything(again, tmp_path / "whole.db") == expected
 
+    @pytest.mark.full
     def test_a_study_that_was_given_more_ends_as_one_that_had_it_all_along(self, tmp_path: Path) -> None:
         tuner = make_tuner()
         whole = search(tuner, tmp_path / "whole.db", concurrency=2)

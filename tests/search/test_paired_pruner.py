@@ -12,7 +12,9 @@ import optuna
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from laws import scaled
 from optuna.trial import FrozenTrial, TrialState, create_trial
+from tiers import partly_full
 
 from llmsearch_optuna import PairedPruner, report_scores
 from llmsearch_optuna.errors import ConfigurationError, TrialError
@@ -77,7 +79,7 @@ def pruned_at(pruner: PairedPruner, studies: Pair) -> Floats:
 # The guarantee.
 
 
-@pytest.mark.parametrize("population", [96, 400])
+@pytest.mark.parametrize("population", partly_full([96, 400], fast=[96]))
 @pytest.mark.parametrize("correlation", [0.0, 0.3, 0.9])
 @pytest.mark.parametrize("kind", ["binary", "continuous"])
 def test_equal_configurations_are_hardly_ever_pruned(kind: str, correlation: float, population: int) -> None:
@@ -88,6 +90,7 @@ def test_equal_configurations_are_hardly_ever_pruned(kind: str, correlation: flo
         assert np.isfinite(pruned_at(PairedPruner(0.5), studies)).mean() > wrong  # a level is a level
 
 
+@pytest.mark.full
 @pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
 def test_a_repeated_wilcoxon_test_prunes_more_of_them_than_its_level() -> None:
     """Why there is a pruner of our own: Optuna's, at its level of 10 %."""
@@ -203,7 +206,7 @@ def test_what_cannot_reach_the_incumbent_is_pruned_for_certain() -> None:
         assert run(study, np.repeat([1.0, 0.0, 1.0], [13, lost, N - 13 - lost])) == expected
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=scaled(25))
 @given(
     st.lists(st.lists(st.integers(0, 3), min_size=N, max_size=N), min_size=2, max_size=3),
     st.sampled_from(["maximize", "minimize"]),

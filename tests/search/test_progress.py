@@ -58,6 +58,7 @@ tuner.confirm(study, seeds=1)
 """
 
 
+@pytest.mark.full
 def test_a_notebook_has_one_output_that_changes_and_a_line_per_trial(tmp_path: Path) -> None:
     nbformat: Any = pytest.importorskip("nbformat", reason="no Jupyter here")
     nbclient: Any = pytest.importorskip("nbclient", reason="no Jupyter here")

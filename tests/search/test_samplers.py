@@ -113,6 +113,7 @@ def test_gp_finds_the_best_temperature_after_baselines() -> None:
     assert abs(best.params["temperature"] - 0.7) < 0.02
 
 
+@pytest.mark.full
 @pytest.mark.no_cover
 def test_random_proposals_are_spread_evenly_and_independently() -> None:
     space = SearchSpace(temperature=Float(0.0, 1.0), tfs=Float(0.0, 1.0))

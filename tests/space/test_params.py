@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from llmsearch_optuna.errors import ParameterError
@@ -223,7 +223,6 @@ def test_greedy(values: dict[str, Any], greedy: bool) -> None:
     assert GenerationParams.from_dict(values).greedy == greedy
 
 
-@settings(deadline=None)
 @given(generation_params)
 def test_json_and_dict_round_trips(params: GenerationParams) -> None:
     assert GenerationParams.from_json(params.to_json()) == params
@@ -244,7 +243,6 @@ MEANINGS: dict[str, Callable[[float], bool]] = {
 }
 
 
-@settings(deadline=None)
 @given(st.sampled_from(sorted(FLOATS)), st.floats() | st.integers() | st.floats(-0.1, 1.1))
 def test_a_float_is_accepted_just_where_its_rule_says(name: str, value: float) -> None:
     try:
@@ -257,7 +255,6 @@ def test_a_float_is_accepted_just_where_its_rule_says(name: str, value: float) -
         assert MEANINGS[FLOATS[name][0]](number)
 
 
-@settings(deadline=None)
 @given(st.sampled_from(sorted(INTEGERS)), st.integers() | st.integers(-3, 3) | st.integers(2**32 - 3, 2**32 + 3))
 def test_an_integer_is_accepted_just_where_its_rule_says(name: str, value: int) -> None:
     try:
@@ -295,7 +292,6 @@ def test_unseeded_parameters_are_those_that_matter_whatever_the_seed() -> None:
     )
 
 
-@settings(deadline=None)
 @given(generation_params)
 def test_the_canonical_form_is_one(params: GenerationParams) -> None:
     canonical = params.canonical

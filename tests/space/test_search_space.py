@@ -10,6 +10,7 @@ import optuna
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from laws import scaled
 
 from llmsearch_optuna.errors import ParameterError
 from llmsearch_optuna.space.dimensions import Categorical, Dimension, Float, Int
@@ -114,7 +115,7 @@ def active(space: SearchSpace, name: str, values: dict[str, Any]) -> bool:
     return True
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=scaled(200))
 @given(spaces(), st.integers(0, 2**31))
 def test_suggested_parameters_lie_in_the_space_and_lead_back_to_the_trial(space: SearchSpace, seed: int) -> None:
     study = random_study(seed)
@@ -138,7 +139,7 @@ def test_suggested_parameters_lie_in_the_space_and_lead_back_to_the_trial(space:
     assert space.suggest(study.ask()) == params
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=scaled(200))
 @given(spaces())
 def test_dict_and_json_round_trips(space: SearchSpace) -> None:
     for again in (
@@ -333,7 +334,6 @@ def test_grid() -> None:
         assert space.trial_params(params) is not None
 
 
-@settings(deadline=None)
 @given(st.integers(1, 60), st.integers(1, 13), st.integers(0, 8))
 def test_grid_values_lie_within_the_bounds(first: int, width: int, count: int) -> None:
     dimension = Float(first / 100, (first + count * width) / 100, step=width / 100)

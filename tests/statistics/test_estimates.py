@@ -1,7 +1,7 @@
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from llmsearch_optuna.statistics import shrunk_means
@@ -55,7 +55,6 @@ def test_easy_samples_do_not_count_as_skill() -> None:
     assert estimate < 0.75
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.lists(st.floats(0, 1), min_size=1, max_size=12), min_size=1, max_size=5),
     st.lists(st.lists(st.floats(0, 1), min_size=12, max_size=12), min_size=1, max_size=3),

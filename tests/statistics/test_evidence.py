@@ -5,6 +5,7 @@ import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from laws import scaled
 
 from llmsearch_optuna.statistics import log_evidence_below
 
@@ -33,7 +34,7 @@ def binary_pairs(first: float, second: float, correlation: float, shape: tuple[i
     return np.array([0.0, -1.0, 1.0, 0.0])[kinds]
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=scaled(60))
 @given(st.lists(st.integers(-4, 4), min_size=1, max_size=6), st.sampled_from([0.05, 0.2, 0.5]))
 def test_over_all_orders_the_evidence_is_as_rare_as_promised(scores: list[int], alpha: float) -> None:
     """Ville's inequality, counted."""
@@ -43,7 +44,7 @@ def test_over_all_orders_the_evidence_is_as_rare_as_promised(scores: list[int], 
     assert (evidence[:, -1] >= -np.log(alpha)).mean() <= alpha
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=scaled(60))
 @given(
     st.integers(1, 3).flatmap(
         lambda k: st.lists(st.lists(st.integers(0, 4), min_size=k + 1, max_size=k + 1), min_size=2, max_size=6)
@@ -59,7 +60,6 @@ def test_with_covariates_it_is_as_rare(samples: list[list[int]], alpha: float) -
     assert (evidence[:, -1] >= -np.log(alpha)).mean() <= alpha
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1), st.floats(0, 1)), min_size=1, max_size=30),
     st.integers(1, 30),
@@ -120,7 +120,6 @@ def test_a_worse_configuration_is_found_out_early(second: float, population: int
     assert np.median(found) <= median
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.floats(0, 1), min_size=1, max_size=30),
     st.integers(0, 30),

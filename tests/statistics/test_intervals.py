@@ -5,7 +5,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -143,7 +143,6 @@ differences = st.integers(2, 30).flatmap(
 )
 
 
-@settings(deadline=None)
 @given(differences, st.floats(0.01, 0.2))
 @example([[0.0, 0.0], [0.0, 1e-100]], 0.05)
 @example([[0.0, 0.0], [0.0, 1e-160]], 0.05)
@@ -160,7 +159,6 @@ def test_intervals_mirror_and_widen(values: list[list[float]], alpha: float) -> 
     assert shuffled.low == pytest.approx(found.low, abs=1e-9)
 
 
-@settings(deadline=None)
 @given(st.floats(0.001, 0.5), st.integers(1, 20))
 def test_the_adjusted_level(alpha: float, comparisons: int) -> None:
     level = adjusted_alpha(alpha, comparisons)
@@ -219,7 +217,6 @@ def test_as_many_samples_as_needed_show_the_difference(kind: str, alpha: float) 
     assert 0.74 <= shown.mean() <= 0.88
 
 
-@settings(deadline=None)
 @given(differences, st.sampled_from([0.05, 0.0127]))
 @example([[0.0, 0.0], [0.0, 1e-253]], 0.05)
 def test_what_is_not_shown_needs_more_samples(values: list[list[float]], alpha: float) -> None:

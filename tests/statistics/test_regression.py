@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from llmsearch_optuna.statistics.regression import ridge_weights
@@ -35,7 +35,6 @@ def test_studies_are_fitted_at_once_as_one_by_one() -> None:
     assert together == pytest.approx(np.array(alone))
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1), st.floats(0, 1)), min_size=1, max_size=20),
     st.integers(0, 20),

@@ -106,7 +106,7 @@ completions = st.builds(
 )
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(completions, max_size=4, unique_by=lambda one: one.position))
 def test_completions_come_back_by_position(store: CompletionStore, rows: list[StoredCompletion]) -> None:
     key = f"law {next(KEYS)}"
@@ -117,7 +117,7 @@ def test_completions_come_back_by_position(store: CompletionStore, rows: list[St
     assert store.load(key, 2) == []
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(completions, max_size=4, unique_by=lambda one: one.position), st.integers(0, 2**32 - 1))
 def test_held_out_completions_come_back_by_position(
     store: CompletionStore, rows: list[StoredCompletion], seed: int

@@ -7,6 +7,7 @@ import optuna
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from laws import scaled
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from llmsearch_optuna.errors import ConfigurationError
@@ -78,7 +79,7 @@ def test_what_is_for_one_objective_is_refused_with_several(changes: dict[str, An
 
 
 @given(values=VALUES, greater_is_better=st.booleans())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=scaled(60))
 def test_the_front_is_optunas_without_its_repetitions(values: list[tuple[int, int]], greater_is_better: bool) -> None:
     study = study_of(values, greater_is_better=greater_is_better)
     front = pareto_front(study)
@@ -93,7 +94,7 @@ def test_the_front_is_optunas_without_its_repetitions(values: list[tuple[int, in
 
 
 @given(values=VALUES, greater_is_better=st.booleans())
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=scaled(30))
 def test_with_one_objective_the_front_is_the_best_trial(values: list[tuple[int, int]], greater_is_better: bool) -> None:
     study = study_of([one[:1] for one in values], greater_is_better=greater_is_better)
     (best,) = pareto_front(study)
@@ -125,7 +126,7 @@ def test_what_stands_out_of_the_front_comes_first() -> None:
 
 
 @given(values=VALUES)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=scaled(40))
 def test_units_change_nothing_and_nobody_is_lost(values: list[tuple[int, int]]) -> None:
     front = pareto_front(study_of(values))
     order = by_added_area(front, front[:1])

@@ -16,7 +16,9 @@ import optuna
 import pytest
 import torch
 from optuna.trial import TrialState
-from tiny_models import tiny_model, tiny_tokenizer
+from study_files import STUDY, write_model_and_rows
+from tiers import partly_full
+from tiny_models import tiny_model
 from tiny_studies import everything, make_tuner, scorer, search
 from transformers import PreTrainedModel
 
@@ -24,7 +26,7 @@ from llmsearch_optuna.cli import main
 from studies.benchmarks import storage
 from studies.benchmarks.contents import compare, count_rows, read_contents
 
-BENCHMARKS = Path(__file__).parents[2] / "studies" / "benchmarks"
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -37,15 +39,19 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 class TestKills:
-    def test_studies_killed_25_times_end_as_the_uninterrupted_ones(self, tmp_path: Path) -> None:
+    @pytest.mark.parametrize("kills", partly_full([3, 25], fast=[3]))
+    def test_studies_killed_again_and_again_end_as_the_uninterrupted_ones(self, kills: int, tmp_path: Path) -> None:
         """Real processes, real SIGKILLs; their own fork server, as one that runs tests has threads."""
-        command = [sys.executable, str(BENCHMARKS / "kill.py"), "--kills", "25", "--json", str(tmp_path / "figures")]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        command = [sys.executable, "-m", "studies.benchmarks.kill", "--kills", str(kills)]
+        command += ["--json", str(tmp_path / "figures")]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
         assert done.returncode == 0, done.stderr
         figures = json.loads((tmp_path / "figures").read_text())
-        assert figures["kills"] == 25
-        assert min(figures[f"kills_during_{phase}"] for phase in ("start", "search", "verdict")) >= 1
-        assert figures["pruned"] > 0
+        assert figures["kills"] == kills
+        assert figures["kills_during_verdict"] >= 1
+        if kills == 25:
+            assert min(figures[f"kills_during_{phase}"] for phase in ("start", "search")) >= 1
+            assert figures["pruned"] > 0
         assert (figures["rows_lost"], figures["rows_differing"]) == (0, 0), done.stdout
         assert figures["lost_beyond_a_batch"] == 0
 
@@ -77,13 +83,10 @@ class TestKills:
     @pytest.mark.slow
     def test_a_study_file_killed_twice_ends_as_the_uninterrupted_one(self, tmp_path: Path) -> None:
         """The command line, as it is installed, in processes of its own."""
-        model, tokenizer = tiny_model(), tiny_tokenizer()
-        for part in (model, tokenizer):
-            part.save_pretrained(tmp_path / "model")
-        rows = [{"question": f"Is {number} even?", "answer": "yes"} for number in range(20)]
-        (tmp_path / "rows.jsonl").write_text("\n".join(json.dumps(row) for row in rows))
-        (tmp_path / "whole.toml").write_text(STUDY)
-        (tmp_path / "cut.toml").write_text(STUDY)
+        write_model_and_rows(tmp_path)
+        text = STUDY.format(trials=12).replace("rungs = 4", "rungs = 2").replace("search_size = 8", "holdout_size = 4")
+        for name in ("whole", "cut"):
+            (tmp_path / f"{name}.toml").write_text(text)
         assert main(["run", str(tmp_path / "whole.toml"), "--quiet"]) == 0
         command = [
             str(Path(sys.executable).with_name("llmsearch-optuna")),
@@ -102,26 +105,6 @@ class TestKills:
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=environment)
         whole, cut = (read_contents(tmp_path / name) for name in ("whole.db", "cut.db"))
         assert compare(cut, whole) == ([], [])
-
-
-STUDY = """
-[study]
-n_trials = 12
-rungs = 2
-[model]
-name = "model"
-[data]
-path = "rows.jsonl"
-input_cols = ["question"]
-eval_cols = ["answer"]
-prompt_template = "{question}"
-holdout_size = 4
-[metric]
-name = "token_f1"
-[space]
-temperature = { low = 0.5, high = 1.5 }
-max_new_tokens = 4
-"""
 
 
 class RandomFaults:
@@ -160,7 +143,7 @@ def no_number(output: Any) -> Any:
 class TestFaults:
     """Trials are proposed at random and never pruned where some fail: so the others have to be what they would be."""
 
-    @pytest.fixture(scope="class", params=[1, 3], ids=["one in flight", "three in flight"])
+    @pytest.fixture(scope="class", params=partly_full([1, 3], fast=[3]), ids=["one in flight", "three in flight"])
     @classmethod
     def concurrency(cls, request: pytest.FixtureRequest) -> int:
         return int(request.param)
@@ -205,7 +188,7 @@ class TestFaults:
         assert faults.faults > 1
         assert without_rounds(study, tmp_path / "study.db") == expected
 
-    @pytest.mark.parametrize("seed", [0, 1])
+    @pytest.mark.parametrize("seed", partly_full([0, 1], fast=[0]))
     def test_logits_that_are_no_numbers_at_random(
         self, concurrency: int, expected: list[Any], seed: int, tmp_path: Path
     ) -> None:
@@ -235,6 +218,7 @@ connection.execute("ROLLBACK")
 """
 
 
+@pytest.mark.full
 def test_a_database_that_another_process_locks_for_30_seconds(tmp_path: Path) -> None:
     passes: list[float] = []
 
@@ -256,6 +240,7 @@ def test_a_database_that_another_process_locks_for_30_seconds(tmp_path: Path) ->
     assert everything(study, tmp_path / "study.db") == everything(whole, tmp_path / "whole.db")
 
 
+@pytest.mark.full
 class TestStorageBenchmark:
     @pytest.fixture(autouse=True)
     def verbosity(self) -> Iterator[None]:

@@ -9,6 +9,7 @@ import pytest
 from counted_engine import Counted
 from interruptions import WriteCounter, interrupted
 from optuna.trial import FrozenTrial, TrialState
+from tiers import partly_full
 from tiny_studies import ROWS, everything, make_tuner
 
 from llmsearch_optuna import SearchSpace, Tuner
@@ -61,6 +62,7 @@ def without_reuse(trials: list[FrozenTrial]) -> list[Any]:
     ]
 
 
+@pytest.mark.full
 def test_one_study_compares_beams_with_sampling_and_is_resumed_identically(tmp_path: Path) -> None:
     arguments: dict[str, Any] = {"n_trials": 8, "sampler": "tpe"}
     whole = run(make_tuner(), tmp_path / "whole.db", MODES, **arguments)
@@ -72,7 +74,7 @@ def test_one_study_compares_beams_with_sampling_and_is_resumed_identically(tmp_p
     assert everything(resumed, tmp_path / "cut.db") == everything(whole, tmp_path / "whole.db")
 
 
-@pytest.mark.parametrize(("concurrency", "pruner"), [(1, "median"), (3, "paired")])
+@pytest.mark.parametrize(("concurrency", "pruner"), partly_full([(1, "median"), (3, "paired")], fast=[(3, "paired")]))
 def test_what_cannot_differ_is_not_generated_again_and_changes_no_result(
     concurrency: int, pruner: str, tmp_path: Path
 ) -> None:
@@ -122,6 +124,7 @@ def test_a_copy_of_a_pruned_trial_goes_on_where_that_one_ended(tmp_path: Path) -
     assert shared == list(first.trials[3].intermediate_values.values())
 
 
+@pytest.mark.full
 @pytest.mark.no_cover
 @pytest.mark.parametrize("sampler", ["tpe", "random"])
 def test_copies_are_found_again_by_a_search_that_was_interrupted(sampler: str, tmp_path: Path) -> None:
@@ -135,6 +138,7 @@ def test_copies_are_found_again_by_a_search_that_was_interrupted(sampler: str, t
     assert everything(run(make_tuner(), tmp_path / "cut.db", ALIKE, **arguments), tmp_path / "cut.db") == expected
 
 
+@pytest.mark.full
 @pytest.mark.no_cover
 def test_copies_are_found_again_by_a_search_that_was_interrupted_at_any_write(tmp_path: Path) -> None:
     tuner = make_tuner()

@@ -20,7 +20,6 @@ from tiny_models import tiny_model, tiny_tokenizer
 from transformers import GenerationConfig
 
 from llmsearch_optuna import trial_params
-from llmsearch_optuna.export.landscape import Landscape
 from llmsearch_optuna.fsck.check import check_database
 from llmsearch_optuna.study.attributes import BASELINE
 from llmsearch_optuna.study.study import open_study
@@ -131,6 +130,7 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.mark.full
 @pytest.mark.usefixtures("hub")
 @pytest.mark.parametrize("name", ["gsm8k", "samsum"])
 def test_one_line_makes_it_the_study_file(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -268,13 +268,13 @@ def test_advanced(execute: Execute, tmp_path: Path) -> None:
     assert [trial.number for trial in plain.get_trials(states=(TrialState.COMPLETE, TrialState.PRUNED))] == [0, 1, 2, 3]
     assert f"{plain.best_value}" in value(outputs["optuna"])
     assert plain.best_trial.intermediate_values[16] == plain.best_value
-    landscape = Landscape.load(tmp_path / "lists.parquet")
-    assert landscape.scores.shape == (8, 16)
-    assert check_database(f"sqlite:///{tmp_path / 'advanced.db'}").whole
+    url = f"sqlite:///{tmp_path / 'advanced.db'}"
+    assert check_database(url).whole
+    recorded, _ = open_study(url, "landscape")
     assert len(printed(outputs["read"]).splitlines()) == 3
     states = ast.literal_eval(printed(outputs["rehearsal"]))
     assert len(states) == 8
-    assert states[int(landscape.scores.mean(axis=1).argmax())] == "complete"
+    assert states[recorded.best_trial.number] == "complete"
     if importlib.util.find_spec("pgserver") is None:
         assert printed(outputs["workers"]) == "no PostgreSQL server: name one above\n"
         return

@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 import pytest
 from families import with_table
 from readme import README, blocks
-from study_files import STUDY
+from study_files import QUESTIONS, STUDY, write_model_and_rows
 from tiny_models import tiny_model, tiny_tokenizer
 
 from llmsearch_optuna import GenerationParams, SearchSpace
@@ -51,6 +51,7 @@ def test_the_study_file_is_one(tmp_path: Path) -> None:
     assert (file.engine.server, file.engine.probe) == ("vllm", True)
 
 
+@pytest.mark.full
 def test_the_python_runs_as_it_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """All blocks, one after the other, on a tiny model in the place that the hub's has there."""
     monkeypatch.chdir(tmp_path)
@@ -89,10 +90,7 @@ def test_the_commands_run_as_they_stand(tmp_path: Path, monkeypatch: pytest.Monk
     """On a tiny study in the place of the demo's."""
     monkeypatch.chdir(tmp_path)
     Path("studies").mkdir()
-    for part in (tiny_model(), tiny_tokenizer()):
-        part.save_pretrained("studies/model")
-    rows = [{"question": f"Is {number} even?", "answer": "yes"} for number in range(10)]
-    Path("studies/rows.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    write_model_and_rows(Path("studies"), QUESTIONS[:10])
     Path("studies/demo.toml").write_text(STUDY.format(trials=4).replace("search_size = 8", "holdout_size = 2"))
     assert main(["run", "studies/demo.toml", "--quiet"]) == 0
     for name in ("A", "B"):
@@ -106,7 +104,6 @@ def test_the_commands_run_as_they_stand(tmp_path: Path, monkeypatch: pytest.Monk
         if words[0] not in ELSEWHERE and not any("HOST" in word for word in words):
             assert main(words) == 0, words
     assert Path("report.html").exists()
-    assert Path("studies/demo.parquet").exists()
 
 
 def test_what_is_run_elsewhere_is() -> None:
@@ -130,7 +127,6 @@ def test_every_command_is_there() -> None:
         "compare",
         "show",
         "run",
-        "record",
         "doctor",
         "fsck",
         "worker",

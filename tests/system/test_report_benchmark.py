@@ -9,6 +9,7 @@ from studies.benchmarks.browser import chromium_path
 from studies.benchmarks.report import main
 
 
+@pytest.mark.full
 @pytest.mark.skipif(chromium_path() is None, reason="Chromium is not installed")
 def test_it_measures_what_it_prints(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["--trials", "5", "--samples", "8", "--repeats", "1", "--json", str(tmp_path / "figures.json")]

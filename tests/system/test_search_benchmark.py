@@ -11,12 +11,12 @@ import pytest
 from tiny_models import tiny_tokenizer
 
 from llmsearch_optuna import Categorical, Float, Int, SearchSpace, Tuner
-from llmsearch_optuna.export.landscape import Landscape
+from studies.benchmarks.landscape import Landscape
 from studies.benchmarks.search import main
 from studies.benchmarks.simulation import Setting, Terrain, simulate
 from studies.benchmarks.terrains import Recorded, Synthetic, embed, fit
 
-pytestmark = pytest.mark.no_cover
+pytestmark = [pytest.mark.full, pytest.mark.no_cover]
 
 LANDSCAPES = Path(__file__).parents[2] / "studies" / "landscapes"
 

@@ -3,12 +3,13 @@
 from typing import Literal
 
 import pytest
+from tiers import partly_full
 
 from studies.benchmarks.verdicts import simulate_verdicts
 
 
 @pytest.mark.parametrize("kind", ["binary", "continuous"])
-@pytest.mark.parametrize(("samples", "seeds"), [(20, 4), (48, 4), (200, 1)])
+@pytest.mark.parametrize(("samples", "seeds"), partly_full([(20, 4), (48, 4), (200, 1)], fast=[(20, 4)]))
 def test_where_all_are_equal_hardly_any_improvement_is_claimed(
     kind: Literal["binary", "continuous"], samples: int, seeds: int
 ) -> None:
@@ -17,6 +18,7 @@ def test_where_all_are_equal_hardly_any_improvement_is_claimed(
     assert verdicts.covered.mean() >= 0.94
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("kind", ["binary", "continuous"])
 @pytest.mark.parametrize(("samples", "seeds"), [(20, 4), (48, 4), (200, 1)])
 def test_intervals_hold_the_true_differences(kind: Literal["binary", "continuous"], samples: int, seeds: int) -> None:
@@ -24,6 +26,7 @@ def test_intervals_hold_the_true_differences(kind: Literal["binary", "continuous
     assert verdicts.covered.mean() >= 0.94
 
 
+@pytest.mark.full
 def test_real_improvements_are_claimed() -> None:
     """So that the promises are not kept by silence."""
     few = simulate_verdicts(400, kind="continuous", spread=0.3, holdout_samples=48).claimed.mean()

@@ -16,8 +16,8 @@ from optuna.trial import TrialState
 from optuna_dashboard import get_note
 from optuna_dashboard._note import get_note_from_system_attrs
 from readme import blocks
-from study_files import STUDY
-from tiny_models import tiny_model, tiny_tokenizer
+from study_files import STUDY, write_model_and_rows
+from tiers import partly_full
 from tiny_studies import ROWS, SPACE, everything, make_tuner, search
 
 from llmsearch_optuna import Categorical, SearchSpace, Tuner
@@ -76,7 +76,7 @@ class TestSearch:
         assert len({trial.values[1] for trial in study.trials}) > 4
         assert len(pareto_front(study)) > 2
 
-    @pytest.mark.parametrize("sampler", ["tpe", "gp", "nsga2", "qmc"])
+    @pytest.mark.parametrize("sampler", partly_full(["tpe", "gp", "nsga2", "qmc"], fast=["nsga2"]))
     def test_an_interrupted_study_ends_as_the_uninterrupted_one(self, sampler: str, tmp_path: Path) -> None:
         arguments: dict[str, Any] = {"sampler": sampler, "concurrency": 2, "n_trials": 9, "rungs": 8}
         arguments["sampler_args"] = {
@@ -96,6 +96,7 @@ class TestSearch:
             generations = [trial.user_attrs["sampler_state"]["NSGAIISampler:generation"] for trial in whole.trials[2:]]
             assert max(generations) >= 1  # which has parents
 
+    @pytest.mark.full
     def test_a_study_interrupted_at_any_write_ends_as_the_uninterrupted_one(self, tmp_path: Path) -> None:
         tuner = ending_tuner()
         arguments: dict[str, Any] = {"concurrency": 3, "n_trials": 6}
@@ -327,12 +328,9 @@ class TestStudyFile:
         with pytest.raises(StudyFileError, match=r"`objectives` in \[study\] must be a list"):
             StudyFile.parse(self.TEXT.replace('["score", "tokens"]', '"tokens"'), name="x", directory=tmp_path)
 
+    @pytest.mark.full
     def test_a_file_is_searched_and_recorded(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        model: Any = tiny_model()
-        model.save_pretrained(tmp_path / "model")
-        tokenizer: Any = tiny_tokenizer()
-        tokenizer.save_pretrained(tmp_path / "model")
-        (tmp_path / "rows.jsonl").write_text("\n".join(json.dumps(row) for row in ROWS))
+        write_model_and_rows(tmp_path, ROWS)
         (tmp_path / "x.toml").write_text(f'{self.TEXT}\n[generation]\nstop = ["e", "a"]\n')
         assert main(["run", str(tmp_path / "x.toml"), "--quiet", "--json"]) == 0
         (end,) = [
@@ -345,6 +343,7 @@ class TestStudyFile:
         assert main(["record", str(tmp_path / "x.toml"), "--configs", "3", "--quiet"]) == 0
 
 
+@pytest.mark.full
 def test_the_readmes_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     (block,) = [one for one in blocks("python") if "objectives=" in one]
     monkeypatch.chdir(tmp_path)

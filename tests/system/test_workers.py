@@ -60,7 +60,7 @@ def search_together(tuner: Tuner, url: str, n_trials: int, **changes: Any) -> op
 
 @pytest.fixture(scope="module", autouse=True)
 def imports_are_forked() -> None:
-    CONTEXT.set_forkserver_preload(["test_workers"])
+    CONTEXT.set_forkserver_preload([__name__])
 
 
 def begin(url: str, count: int, n_trials: int, pause_s: float) -> list[BaseProcess]:
@@ -107,6 +107,7 @@ def check_evaluated_once(url: str, n_trials: int) -> optuna.Study:
     return study
 
 
+@pytest.mark.full
 def test_one_worker_ends_as_a_search_that_is_alone(server_url: str, tmp_path: Path) -> None:
     alone = search(make_tuner(), tmp_path / "x.db", concurrency=2)
     shared = search_together(make_tuner(), server_url, 9)
@@ -125,6 +126,7 @@ def test_one_worker_ends_as_a_search_that_is_alone(server_url: str, tmp_path: Pa
     assert len(search_together(make_tuner(), server_url, 12).trials) == 12  # goes on
 
 
+@pytest.mark.full
 def test_four_workers_of_which_two_are_killed_evaluate_every_trial_once(server_url: str) -> None:
     n_trials = 24
     workers = begin(server_url, 4, n_trials, pause_s=0.1)
@@ -140,6 +142,7 @@ def test_four_workers_of_which_two_are_killed_evaluate_every_trial_once(server_u
         assert began(trial) < ended(trial)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("after", [False, True])
 def test_a_worker_killed_as_a_trial_ends_leaves_no_lease_on_it(server_url: str, after: bool) -> None:
     worker = CONTEXT.Process(target=work_until_told, args=(server_url, 9, after))
@@ -176,7 +179,7 @@ def test_a_worker_that_was_thought_dead_leaves_its_trials_to_the_other(
     robbed: list[int] = []
 
     def rob() -> None:
-        """Takes all its leases away, once, as happens to a process that was suspended."""
+        """Take all its leases away, once, as happens to a process that was suspended."""
         study, storage = open_study(server_url)
         if len(study.get_trials(deepcopy=False)) >= 5 and not robbed:
             with storage.engine.begin() as connection:
@@ -192,6 +195,7 @@ def test_a_worker_that_was_thought_dead_leaves_its_trials_to_the_other(
     check_evaluated_once(server_url, 9)  # the other never renews: they lapse, and are taken back
 
 
+@pytest.mark.full
 def test_a_trial_that_fails_after_it_was_taken_over_is_not_failed(server_url: str) -> None:
     calls: list[int] = []
 
@@ -244,6 +248,7 @@ def study_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return directory / "shared.toml"
 
 
+@pytest.mark.full
 def test_the_worker_command(server_url: str, study_file: Path) -> None:
     program = str(Path(sys.executable).with_name("llmsearch-optuna"))
     command = [program, "worker", str(study_file), "--storage", server_url]
@@ -282,6 +287,7 @@ def test_completions_of_any_text_are_the_same_on_the_server(server_url: str, tmp
     assert [store.load(study_key(shared), number) for number in range(3)] == [trial[-1] for trial in alone]
 
 
+@pytest.mark.full
 def test_workers_share_a_study_of_two_objectives(server_url: str, tmp_path: Path) -> None:
     changes: dict[str, Any] = {"objectives": ["score", "tokens"]}
     alone = search(make_tuner(stop=["e"]), tmp_path / "x.db", 7, concurrency=2, **changes)

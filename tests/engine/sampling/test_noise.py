@@ -2,7 +2,7 @@ import math
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 from torch import Tensor
@@ -54,14 +54,12 @@ def test_prompt_keys_never_change(token_ids: list[int], key: int) -> None:
 
 
 @given(st.lists(st.integers(0, 300_000), max_size=20), st.lists(st.integers(0, 300_000), max_size=20))
-@settings(deadline=None)
 def test_prompt_keys_tell_prompts_apart(one: list[int], other: list[int]) -> None:
     assert 0 <= prompt_key(one) < 2**32
     assert (prompt_key(one) == prompt_key(other)) == (one == other)
 
 
 @given(WORDS, WORDS, WORDS, st.lists(WORDS, min_size=1, max_size=5))
-@settings(deadline=None)
 def test_noise_is_the_documented_hash(seed: int, key: int, step: int, token_ids: list[int]) -> None:
     drawn = noise(seed, key, step, torch.tensor(token_ids))
     expected = [-math.log(-math.log((reference_hash(seed, key, step, t) + 0.5) / 2**32)) for t in token_ids]

@@ -6,6 +6,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from laws import scaled
 from scipy import stats
 from torch import Tensor
 from transformers import (
@@ -68,7 +69,7 @@ def test_a_row_draws_the_same_token_in_any_batch(device: torch.device) -> None:
 
 
 @given(st.integers(1, 40), st.integers(1, 300), st.integers(0, 10**6))
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=scaled(100))
 def test_the_width_never_changes_a_token(width: int, vocab: int, step: int) -> None:
     logits = logits_like_a_models(len(MIXED), vocab)
     rows = SamplingRows.build(MIXED, [step] * len(MIXED))
@@ -133,7 +134,7 @@ NEARLY_IDLE = st.fixed_dictionaries(
 
 
 @given(NEARLY_IDLE, st.sampled_from([3, 40, 400]), st.integers(0, 10**6))
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=scaled(300))
 def test_the_canonical_form_draws_the_same_tokens(values: dict[str, float], vocab: int, seed: int) -> None:
     params = GenerationParams.from_dict(values)
     generator = torch.Generator().manual_seed(seed)
@@ -280,7 +281,7 @@ PENALTIES = st.builds(
 
 
 @given(st.lists(st.tuples(PENALTIES, TOKENS, TOKENS), min_size=1, max_size=5), st.integers(0, 2**20))
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=scaled(200))
 def test_penalties_are_those_of_transformers(
     batch: list[tuple[GenerationParams, list[int], list[int]]], seed: int
 ) -> None:

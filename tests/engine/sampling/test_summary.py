@@ -2,6 +2,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from laws import scaled
 from torch import Tensor
 
 from llmsearch_optuna.engine.sampling import (
@@ -47,7 +48,7 @@ _SETTINGS = st.builds(
 
 @pytest.mark.no_cover
 @given(st.lists(_SETTINGS, min_size=1, max_size=6), st.sampled_from([40, 300, 2000]), st.integers(0, 10**6))
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=scaled(300))
 def test_what_a_summary_decides_is_what_all_logits_give(params: list[GenerationParams], vocab: int, seed: int) -> None:
     logits = model_logits(len(params), vocab, seed)
     generator = torch.Generator().manual_seed(seed)

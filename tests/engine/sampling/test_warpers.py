@@ -10,6 +10,7 @@ import pytest
 import torch
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
+from laws import scaled
 from torch import Tensor
 from transformers import (
     EpsilonLogitsWarper,
@@ -130,7 +131,7 @@ def oracle_bounds(name: str, value: float, scores: Tensor) -> tuple[Counter[floa
 
 @pytest.mark.no_cover
 @given(some_logits(), some_params("top_h", *OFF))
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=scaled(300))
 def test_every_cut_keeps_what_transformers_keeps(logits: list[float], params: GenerationParams) -> None:
     # Cut by cut, each on what ours kept before, so that every single one is held against its own rounding alone.
     so_far = GenerationParams(do_sample=True, temperature=params.temperature)
@@ -224,7 +225,7 @@ def support(scores: Tensor) -> set[int]:
 
 
 @given(some_logits(), RANGES["tfs"])
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=scaled(300))
 @example([0.5], 0.3)
 @example([0.5, 0.4], 0.3)
 @example([0.0, 0.0], 0.3)
@@ -239,7 +240,7 @@ def test_tfs_is_that_of_llmsearch(logits: list[float], tfs: float) -> None:
 
 
 @given(some_logits(), RANGES["top_a"])
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=scaled(200))
 def test_top_a_is_that_of_llmsearch(logits: list[float], top_a: float) -> None:
     kept = support(filtered(logits, GenerationParams(top_a=top_a)))
     assert kept_by_top_a(logits, top_a * (1 + 1e-6)) <= kept <= kept_by_top_a(logits, top_a * (1 - 1e-6))
@@ -247,7 +248,7 @@ def test_top_a_is_that_of_llmsearch(logits: list[float], top_a: float) -> None:
 
 @pytest.mark.no_cover
 @given(some_logits(), RANGES["top_n_sigma"], TEMPERATURES)
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=scaled(200))
 @example([0.0] * 5, 1.0, 0.7)
 @example([0.5], 1.0, 0.7)
 def test_top_n_sigma_is_that_of_llama_cpp_at_any_temperature(logits: list[float], n: float, heat: float) -> None:
@@ -259,7 +260,7 @@ def test_top_n_sigma_is_that_of_llama_cpp_at_any_temperature(logits: list[float]
 
 
 @given(some_logits(), RANGES["mirostat_tau"])
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=scaled(200))
 def test_mirostat_begins_at_twice_its_target(logits: list[float], tau: float) -> None:
     kept = support(filtered(logits, GenerationParams(mirostat_tau=tau)))
     assert (
@@ -268,7 +269,7 @@ def test_mirostat_begins_at_twice_its_target(logits: list[float], tau: float) ->
 
 
 @given(some_logits(), st.integers(1, 20), RANGES["tfs"], RANGES["top_a"])
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=scaled(200))
 def test_tfs_and_top_a_come_last(logits: list[float], top_k: int, tfs: float, top_a: float) -> None:
     cut = filtered(logits, GenerationParams(top_k=top_k))
     with_tfs = filtered(logits, GenerationParams(top_k=top_k, tfs=tfs))
@@ -302,7 +303,7 @@ def test_cuts_just_at_a_probability(name: str, value: float, device: torch.devic
 
 @pytest.mark.no_cover
 @given(st.lists(some_logits(), min_size=1, max_size=6), st.data())
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=scaled(200))
 def test_a_row_of_decided_candidates_equals_the_whole_row(batch: list[list[float]], data: st.DataObject) -> None:
     vocab = max(map(len, batch))
     logits = torch.tensor([row + [-math.inf] * (vocab - len(row)) for row in batch])

@@ -11,6 +11,8 @@ from accelerate import dispatch_model
 from engine_requests import PARAMS, LimitedMemory, all_requests, request
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from laws import scaled
+from tiers import partly_full
 from tiny_models import TEXT, tiny_model, tiny_tokenizer
 from transformers import PreTrainedModel
 
@@ -46,7 +48,7 @@ class Forwards:
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-@pytest.mark.parametrize("attention", ["sdpa", "eager"])
+@pytest.mark.parametrize("attention", partly_full(["sdpa", "eager"], fast=["sdpa"]))
 def test_the_same_tokens_as_the_plain_engine(family: str, attention: str, device: torch.device) -> None:
     model: Any = tiny_model(family, device=device)
     model.set_attn_implementation(attention)
@@ -66,7 +68,7 @@ def test_half_precision_gives_the_same_tokens_in_any_company(dtype: torch.dtype,
 
 
 @pytest.mark.no_cover
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=scaled(12))
 @given(st.integers(8, 24), st.integers(1, 18), st.randoms(use_true_random=False))
 def test_slots_orders_calls_and_neighbours_change_nothing(slots: int, calls: int, shuffle: random.Random) -> None:
     model = tiny_model(

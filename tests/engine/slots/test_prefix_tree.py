@@ -3,6 +3,7 @@ import random
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from laws import scaled
 
 from llmsearch_optuna.engine.sampling import summarise
 from llmsearch_optuna.engine.slots.prefix_tree import Node, PrefixStore
@@ -20,7 +21,7 @@ def logits_of(node: Node) -> torch.Tensor:
     return torch.randn(300, generator=torch.Generator().manual_seed(hash(tuple(path)) % 2**31))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=scaled(60))
 @given(st.sampled_from([0, 1, 2, 5, 1000]), st.integers(0, 2**32), st.integers(1, 120))
 def test_what_it_knows_is_what_it_was_told(summaries: int, seed: int, operations: int) -> None:
     budget = 8 * SUMMARY_BYTES * summaries

@@ -10,6 +10,8 @@ import torch
 from engine_requests import LimitedMemory, all_requests, request
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from laws import scaled
+from tiers import partly_full
 from tiny_models import TEXT, tiny_model, tiny_tokenizer
 from transformers import PreTrainedModel
 
@@ -78,7 +80,7 @@ def distinct_prefixes(completions: dict[Request, Completion]) -> int:
 
 
 @pytest.mark.no_cover
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=scaled(40))
 @given(
     st.sampled_from(FAMILIES),
     st.lists(PARAMS, min_size=1, max_size=8),
@@ -103,7 +105,7 @@ def test_replay_never_changes_a_token(
     assert replaying.generate(requests) == [expected[request] for request in requests]
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", partly_full(FAMILIES, fast=["llama", "gemma3"]))
 def test_every_prefix_goes_through_the_model_once(family: str) -> None:
     params = [
         GenerationParams(temperature=temperature, top_k=20, generation_seed=seed, max_new_tokens=12)
@@ -195,7 +197,7 @@ def test_an_interrupted_call_leaves_no_half_written_memory(monkeypatch: pytest.M
     assert slots.generate(requests) == expected
 
 
-@pytest.mark.parametrize("budget", BUDGETS)
+@pytest.mark.parametrize("budget", partly_full(BUDGETS, fast=[25_000]))
 def test_memory_that_runs_out_changes_nothing(budget: int) -> None:
     expected = engine(replay_bytes=0).generate(all_requests())
     model = tiny_model()

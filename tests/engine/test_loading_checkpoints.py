@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from gguf import GGMLQuantizationType
+from tiers import partly_full
 from tiny_models import tiny_model, tiny_tokenizer
 from transformers import PreTrainedModel
 
@@ -136,7 +137,7 @@ def saved(directory: Path, model: Any) -> None:
     tokenizer.save_pretrained(directory)
 
 
-@pytest.mark.parametrize("kind", ["F32", "F16", "Q8_0", "Q4_0"])
+@pytest.mark.parametrize("kind", partly_full(["F32", "F16", "Q8_0", "Q4_0"], fast=["Q8_0"]))
 def test_a_gguf_file_gives_the_tokens_of_its_weights(kind: str, tmp_path: Path) -> None:
     model = tiny_model(**SIZES)
     (tmp_path / "as_gguf").mkdir()
@@ -166,7 +167,7 @@ def adapter_of(base: Path, directory: Path) -> PreTrainedModel:
 
 
 @pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing`:FutureWarning")  # peft asks transformers for it
-@pytest.mark.parametrize("own_tokenizer", [True, False])
+@pytest.mark.parametrize("own_tokenizer", partly_full([True, False], fast=[True]))
 def test_a_peft_adapter_is_served_in_slots_with_its_own_tokens(own_tokenizer: bool, tmp_path: Path) -> None:
     saved(tmp_path / "base", tiny_model())
     saved(tmp_path / "merged", adapter_of(tmp_path / "base", tmp_path / "adapter"))
@@ -207,7 +208,7 @@ def test_a_model_that_peft_wraps_is_served_in_slots(tmp_path: Path) -> None:
 def test_an_adapter_that_cannot_be_loaded_is_not_left_out(
     has_peft: bool, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("llmsearch_optuna.engine.model.is_peft_available", lambda: has_peft)
+    monkeypatch.setattr("llmsearch_optuna.engine.loading.is_peft_available", lambda: has_peft)
     saved(tmp_path / "model", tiny_model())
     (tmp_path / "model" / "adapter_config.json").write_text("{}")
     with pytest.raises(ModelError, match=re.escape(message)):

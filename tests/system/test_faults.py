@@ -1,6 +1,5 @@
 """Full disks, damaged files, and databases of others: one clear line, and nothing is damaged."""
 
-import json
 import os
 import re
 import shutil
@@ -16,7 +15,8 @@ import optuna
 import pytest
 import sqlalchemy as sa
 import version_1
-from tiny_models import tiny_model, tiny_tokenizer
+from study_files import STUDY, write_model_and_rows
+from tiers import partly_full
 from tiny_studies import everything
 
 from llmsearch_optuna import Tuner
@@ -69,7 +69,7 @@ def integrity(path: Path) -> str:
 
 @contextmanager
 def room_for(pages: int) -> Iterator[None]:
-    """Makes SQLite find its disk full beyond so many pages."""
+    """Make SQLite find its disk full beyond so many pages."""
 
     def limit(connection: Any, _record: object) -> None:
         connection.execute(f"PRAGMA max_page_count = {pages}")
@@ -81,14 +81,15 @@ def room_for(pages: int) -> Iterator[None]:
         sa.event.remove(sa.Engine, "connect", limit)
 
 
+@pytest.mark.parametrize("step", partly_full([9, 1], fast=[9]))
 def test_a_full_disk_stops_a_search_that_goes_on_when_there_is_room(
-    tuner: Tuner, searched: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    step: int, tuner: Tuner, searched: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = tmp_path / "x.db"
     with closing(sqlite3.connect(searched)) as connection:
         (needed,) = connection.execute("PRAGMA page_count").fetchone()
     stopped: set[tuple[object, ...]] = set()
-    for pages in (2, 10, *range(20, needed)):
+    for pages in (2, 10, *range(20, needed, step)):
         with room_for(pages):
             caplog.clear()
             message = None
@@ -113,31 +114,6 @@ def test_a_full_disk_stops_a_search_that_goes_on_when_there_is_room(
     assert stored(path) == stored(searched)
 
 
-STUDY = """
-[study]
-n_trials = 6
-rungs = 4
-
-[model]
-name = "model"
-
-[data]
-path = "rows.jsonl"
-input_cols = ["question"]
-eval_cols = ["answer"]
-prompt_template = "{question}"
-
-[metric]
-name = "token_f1"
-
-[sampler]
-name = "random"
-
-[space]
-temperature = { low = 0.5, high = 1.5 }
-max_new_tokens = 4
-"""
-
 LIMITED = """
 import resource, sys
 from llmsearch_optuna.cli import main
@@ -146,17 +122,16 @@ sys.exit(main(sys.argv[2:]))
 """
 
 
+@pytest.mark.full
 def test_a_file_that_may_not_grow_stops_the_command_in_one_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    model: Any = tiny_model()
-    model.save_pretrained(tmp_path / "model")
-    tokenizer: Any = tiny_tokenizer()
-    tokenizer.save_pretrained(tmp_path / "model")
-    rows = [{"question": f"Is {i} even?", "answer": "yes"} for i in range(16)]
-    (tmp_path / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    write_model_and_rows(tmp_path)
+    text = (
+        STUDY.format(trials=6).replace("search_size = 8", "").replace("[space]", '[sampler]\nname = "random"\n[space]')
+    )
     for name in ("cut", "whole"):
-        (tmp_path / f"{name}.toml").write_text(STUDY)
+        (tmp_path / f"{name}.toml").write_text(text)
     command = ["run", str(tmp_path / "cut.toml"), "--quiet"]
     limited = subprocess.run(
         [sys.executable, "-c", LIMITED, "200000", *command],

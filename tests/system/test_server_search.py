@@ -74,6 +74,7 @@ def gone_after(last: int, sent: dict[str, Any], number: int) -> Fault | None:
     return Fault(status=503) if number >= last else None
 
 
+@pytest.mark.full
 def test_a_server_that_dies_stops_the_search_and_nothing_is_lost(server: FakeServer, tmp_path: Path) -> None:
     whole = everything(search(make_tuner(server), tmp_path / "whole.db"), tmp_path / "whole.db")
     path = tmp_path / "x.db"
@@ -90,6 +91,7 @@ def test_a_server_that_dies_stops_the_search_and_nothing_is_lost(server: FakeSer
     assert everything(study, path) == whole
 
 
+@pytest.mark.full
 def test_a_faulty_server_changes_nothing(server: FakeServer, tmp_path: Path) -> None:
     whole = everything(search(make_tuner(server), tmp_path / "whole.db"), tmp_path / "whole.db")
     server.requests.clear()

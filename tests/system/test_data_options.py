@@ -12,6 +12,7 @@ import optuna
 import pytest
 from counted_engine import Counted
 from fake_server import FakeServer, Fault
+from tiers import partly_full
 from tiny_models import tiny_model, tiny_tokenizer
 from tiny_studies import ROWS, everything, make_tuner, scorer, search
 
@@ -196,7 +197,7 @@ MODES: dict[str, dict[str, Any]] = {
     ("family", "mode"),
     [*(("llama", mode) for mode in MODES), ("mamba", "sampling"), ("t5", "sampling"), ("t5", "beams")],
 )
-@pytest.mark.parametrize("limit", [3, 8])
+@pytest.mark.parametrize("limit", partly_full([3, 8], fast=[3]))
 def test_a_completion_is_what_it_is_under_the_lesser_limit(family: str, mode: str, limit: int) -> None:
     tuner = make_tuner(model=tiny_model(family), dataset=LIMITED, max_new_tokens_col="most")
     plain = make_tuner(model=tiny_model(family))

@@ -1,8 +1,7 @@
 """Landscapes: recorded on a tiny model, saved and read back."""
 
-import json
+import re
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -11,14 +10,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
-from tiny_models import tiny_model, tiny_tokenizer
+from laws import scaled
+from study_files import write_model_and_rows
 
 from llmsearch_optuna import Categorical, Float, SearchSpace
-from llmsearch_optuna.cli import main
-from llmsearch_optuna.errors import StorageError
-from llmsearch_optuna.export.landscape import Configuration, Landscape
+from llmsearch_optuna.errors import LlmsearchError, StorageError
 from llmsearch_optuna.study_file.file import StudyFile
 from llmsearch_optuna.study_file.launch import build_tuner
+from studies.benchmarks.landscape import Configuration, Landscape, main
+
+pytestmark = pytest.mark.full
 
 STUDY = """
 [study]
@@ -46,35 +47,21 @@ max_new_tokens = 4
 """
 
 
-def share_of_letters(references: list[dict[str, str]], predictions: list[str]) -> list[float]:
-    """Tells the nonsense of one random model from another's."""
-    return [sum(map(str.isalpha, text)) / (len(text) + 1) for text in predictions]
-
-
-def share_of_all_letters(references: list[dict[str, str]], predictions: list[str]) -> float:
-    """Scores no single samples, which only shows when it is called."""
-    return sum(share_of_letters(references, predictions)) / len(predictions)
-
-
 @pytest.fixture(scope="module")
 def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A study file with its model and data."""
     path = tmp_path_factory.mktemp("landscape")
-    model: Any = tiny_model()
-    model.save_pretrained(path / "model")
-    tokenizer: Any = tiny_tokenizer()
-    tokenizer.save_pretrained(path / "model")
     rows = [{"question": f"Is {i} even?", "answer": "the lazy fox has apples"} for i in range(10)]
-    (path / "rows.jsonl").write_text("\n".join(json.dumps(row) for row in rows))
-    (path / "mini.toml").write_text(STUDY.replace("METRIC", "test_landscape:share_of_letters"))
+    write_model_and_rows(path, rows)
+    (path / "mini.toml").write_text(STUDY.replace("METRIC", "scored_texts:share_of_letters"))
     (path / "corpus.toml").write_text(STUDY.replace("METRIC", "chrf"))
-    (path / "one.toml").write_text(STUDY.replace("METRIC", "test_landscape:share_of_all_letters"))
+    (path / "one.toml").write_text(STUDY.replace("METRIC", "scored_texts:share_of_all_letters"))
     return path
 
 
 @pytest.fixture(scope="module")
 def recorded(directory: Path) -> Landscape:
-    assert main(["record", str(directory / "mini.toml"), "--configs", "11", "--quiet"]) == 0
+    main([str(directory / "mini.toml"), "--configs", "11", "--quiet"])
     return Landscape.load(directory / "mini.parquet")
 
 
@@ -109,14 +96,13 @@ def test_the_baselines_come_first_and_the_rest_fills_the_space(recorded: Landsca
 def test_a_recording_goes_on_where_it_ended(directory: Path, recorded: Landscape) -> None:
     path = directory / "parts.parquet"
     for configs in ("5", "11"):
-        assert main(["record", str(directory / "mini.toml"), "--configs", configs, "-o", str(path), "--quiet"]) == 0
+        main([str(directory / "mini.toml"), "--configs", configs, "-o", str(path), "--quiet"])
     assert_equal(Landscape.load(path), recorded)
 
 
 def test_another_seed_records_other_configurations(directory: Path, recorded: Landscape) -> None:
     path = directory / "seed.parquet"
-    arguments = ["record", str(directory / "mini.toml"), "--configs", "4", "-o", str(path), "--quiet", "--seed", "7"]
-    assert main(arguments) == 0
+    main([str(directory / "mini.toml"), "--configs", "4", "-o", str(path), "--quiet", "--seed", "7"])
     other = Landscape.load(path)
     assert other.rows.tolist() != recorded.rows.tolist()
     assert other.configurations[3].chosen != recorded.configurations[3].chosen
@@ -126,7 +112,8 @@ def test_another_seed_records_other_configurations(directory: Path, recorded: La
     ("arguments", "message"),
     [
         (["mini.toml", "--configs", "0"], "`--configs` must be >= 1, got 0"),
-        (["corpus.toml", "--configs", "1"], "metric `chrf` scores no single samples, which a landscape is made of"),
+        (["mini.toml", "--configs", "2", "-o", "mini.db"], "`--output` must be a .parquet file, got mini.db"),
+        (["corpus.toml", "--configs", "1"], "metric `chrf` does not score single samples"),
         (["one.toml", "--configs", "1", "--quiet"], "study `one` has no scores of single samples"),
     ],
 )
@@ -135,11 +122,10 @@ def test_what_cannot_be_recorded_is_refused(
     message: str,
     directory: Path,
     monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(directory)
-    assert main(["record", *arguments]) == 1
-    assert message in capsys.readouterr().err
+    with pytest.raises(LlmsearchError, match=re.escape(message)):
+        main(arguments)
     assert not (directory / "corpus.parquet.db").exists()  # nothing was evaluated
 
 
@@ -154,7 +140,7 @@ def assert_equal(landscape: Landscape, other: Landscape) -> None:
 names = st.text(st.characters(codec="utf-8"), max_size=8)
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=scaled(25), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data(), greater_is_better=st.booleans())
 def test_saved_landscapes_are_read_back(data: st.DataObject, greater_is_better: bool, tmp_path: Path) -> None:
     shape = data.draw(st.tuples(st.integers(1, 4), st.integers(1, 6)))
