@@ -59,19 +59,19 @@ class Completion:
         token_ids: Every generated token, the ending one included; empty where an engine does not know them.
         finish_reason: ``"eos"`` (an end token), ``"stop"`` (a stop string or sequence) or ``"length"``.
         replayed: How many of the tokens needed no forward pass of the model, as an earlier row had been there.
-        tokens_told: The number of tokens, where an engine knows that alone.
+        token_count_reported: The number of tokens, where an engine knows that alone.
     """
 
     text: str
     token_ids: tuple[int, ...]
     finish_reason: FinishReason
     replayed: int = field(default=0, compare=False)
-    tokens_told: int = 0
+    token_count_reported: int = 0
 
     @property
     def token_count(self) -> int:
         """The number of its tokens; 0 where that is not known."""
-        return len(self.token_ids) or self.tokens_told
+        return len(self.token_ids) or self.token_count_reported
 
 
 class Engine(Protocol):
