@@ -174,7 +174,7 @@ def test_a_peft_adapter_is_served_in_slots_with_its_own_tokens(own_tokenizer: bo
         tokenizer: Any = tiny_tokenizer()
         tokenizer.save_pretrained(tmp_path / "adapter")
     adapted, merged, plain = (tuner_of(tmp_path, f'name = "{name}"') for name in ("adapter", "merged", "base"))
-    assert "slots, which suit LlamaForCausalLM" in adapted.diagnosis()["engine"]
+    assert "slots, which support LlamaForCausalLM" in adapted.diagnosis()["engine"]
     assert completions(adapted) == completions(merged)
     assert completions(adapted) != completions(plain)
 
@@ -193,7 +193,7 @@ def test_a_model_that_peft_wraps_is_served_in_slots(tmp_path: Path) -> None:
         prompt_template="{question}",
         column_mapping={"input_cols": ["question"], "eval_cols": ["answer"]},
     )
-    assert "slots, which suit PeftModelForCausalLM" in tuner.diagnosis()["engine"]
+    assert "slots, which support PeftModelForCausalLM" in tuner.diagnosis()["engine"]
     assert completions(tuner) == completions(tuner_of(tmp_path, 'name = "merged"'))
 
 

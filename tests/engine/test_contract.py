@@ -12,7 +12,7 @@ from transformers import PreTrainedModel
 from llmsearch_optuna.engine.base import Completion, Request, Stopping
 from llmsearch_optuna.engine.generate.engine import GenerateEngine
 from llmsearch_optuna.engine.slots.engine import SlotEngine
-from llmsearch_optuna.engine.slots.model_runner import Forward
+from llmsearch_optuna.engine.slots.model_runner import ModelRunner
 from llmsearch_optuna.errors import LogitsError, MemoryExhaustedError
 from llmsearch_optuna.space.params import GenerationParams
 
@@ -27,7 +27,7 @@ def plain(model: PreTrainedModel, rows: int = 8) -> ModelEngine:
 
 
 def slots(model: PreTrainedModel, rows: int = 8) -> ModelEngine:
-    return SlotEngine(Forward(model), tiny_tokenizer(), slots=rows)
+    return SlotEngine(ModelRunner(model), tiny_tokenizer(), slots=rows)
 
 
 @pytest.fixture(params=[plain, slots])
@@ -138,14 +138,14 @@ def test_out_of_memory_halves_the_rows_with_identical_results(
     limited = engine(model, 16)
     assert limited.generate(all_requests()) == expected
     assert memory.largest_served == 2
-    assert caplog.messages[-1] == "out of memory: going on with 2 rows at once"
+    assert caplog.messages[-1] == "out of memory: continuing with 2 completions at once"
     assert limited.generate(all_requests()) == expected
 
 
 def test_out_of_memory_with_one_row_says_what_to_do(engine: MakeEngine) -> None:
     model = tiny_model()
     LimitedMemory(model, 0)
-    with pytest.raises(MemoryExhaustedError, match="out of memory with one row per batch: shorten the prompts"):
+    with pytest.raises(MemoryExhaustedError, match="out of memory at batch size 1: shorten the prompts"):
         engine(model).generate(all_requests())
 
 

@@ -12,7 +12,7 @@ from llmsearch_optuna.engine.base import Request
 from llmsearch_optuna.engine.generate.engine import GenerateEngine
 from llmsearch_optuna.engine.sampling import gumbel_noise, prompt_key
 from llmsearch_optuna.engine.slots.engine import SlotEngine
-from llmsearch_optuna.engine.slots.model_runner import Forward
+from llmsearch_optuna.engine.slots.model_runner import ModelRunner
 from llmsearch_optuna.space.params import GenerationParams
 
 SETTINGS = [
@@ -55,7 +55,7 @@ def test_every_engine_gives_what_the_paper_says(params: GenerationParams) -> Non
     expected = [reference(model, one) for one in wanted]
     if params.mirostat_eta != 0.0:
         assert len({round(mu, 6) for mu in expected[0][1]}) > 5
-    slots = SlotEngine(Forward(model), tiny_tokenizer())
+    slots = SlotEngine(ModelRunner(model), tiny_tokenizer())
     for engine in (GenerateEngine(model, tiny_tokenizer()), slots, slots):
         assert [one.token_ids for one in engine.generate(wanted)] == [tokens for tokens, _ in expected]
     assert slots.statistics.replayed >= 0.4 * slots.statistics.drawn
@@ -64,7 +64,7 @@ def test_every_engine_gives_what_the_paper_says(params: GenerationParams) -> Non
 def test_known_continuations_are_replayed_with_the_rows_own_state() -> None:
     model = tiny_model("llama")
     alone = GenerateEngine(model, tiny_tokenizer(), batch_size=1)
-    slots = SlotEngine(Forward(model), tiny_tokenizer())
+    slots = SlotEngine(ModelRunner(model), tiny_tokenizer())
     wanted = [
         request(TEXT[0], GenerationParams(mirostat_tau=tau, mirostat_eta=eta, temperature=0.4, max_new_tokens=20))
         for tau in (0.5, 0.6, 2.0)

@@ -72,7 +72,7 @@ def test_code_that_comes_with_a_model_is_never_run(part: str, tmp_path: Path, mo
     own = ["own.Own", None] if part == "AutoTokenizer" else "own.Own"
     config |= {"model_type": "own", "tokenizer_class": "Own", "auto_map": {part: own}}
     file.write_text(json.dumps(config))
-    with pytest.raises(ModelError, match=r"cannot be loaded: it comes with code of its own, which is not run here"):
+    with pytest.raises(ModelError, match=r"cannot be loaded: it needs code from its repository, which is never run"):
         load_model(str(tmp_path), device="cpu")
     assert not was_run.exists()
 

@@ -133,7 +133,7 @@ def test_parameters_may_be_given_by_name() -> None:
     assert generated(model, encoded(PROMPTS), processors, 12) == engine_tokens(model, prompt_ids(PROMPTS), SAMPLED)
     with pytest.raises(ParameterError, match="unknown generation parameter `temprature`"):
         logits_processors({"temprature": 1.0}, tiny_tokenizer())
-    with pytest.raises(ParameterError, match="`num_beams` must be 1 for logits processors, which see no beams, got 2"):
+    with pytest.raises(ParameterError, match="`num_beams` must be 1 for logits processors, got 2"):
         logits_processors({"num_beams": 2}, tiny_tokenizer())
 
 

@@ -17,9 +17,9 @@ from transformers import PreTrainedModel
 from llmsearch_optuna.engine.backend import model_backend
 from llmsearch_optuna.engine.base import Completion, Request
 from llmsearch_optuna.engine.generate.engine import GenerateEngine
-from llmsearch_optuna.engine.routing import SplitEngine
+from llmsearch_optuna.engine.routing import RoutingEngine
 from llmsearch_optuna.engine.slots.engine import SlotEngine
-from llmsearch_optuna.engine.slots.model_runner import Forward
+from llmsearch_optuna.engine.slots.model_runner import ModelRunner
 from llmsearch_optuna.engine.slots.prefill import PromptCache
 from llmsearch_optuna.space.params import GenerationParams
 
@@ -27,7 +27,7 @@ FAMILIES = ["llama", "qwen3", "gpt2", "mistral", "gemma3", "phi3", "mixtral"]
 
 
 def engine(model: PreTrainedModel, slots: int = 8, **arguments: Any) -> SlotEngine:
-    return SlotEngine(Forward(model), tiny_tokenizer(), slots=slots, **arguments)
+    return SlotEngine(ModelRunner(model), tiny_tokenizer(), slots=slots, **arguments)
 
 
 class Forwards:
@@ -99,7 +99,7 @@ def test_prompts_are_computed_again_where_there_is_no_room(room: int) -> None:
     requests = sorted(all_requests(), key=lambda request: PARAMS.index(request.params))  # prompts take turns
     expected = engine(model).generate(requests)
     forwards = Forwards(model)
-    small = engine(model, replay_bytes=0, prompts=PromptCache(Forward(model), device_bytes=room * 8_000))
+    small = engine(model, replay_bytes=0, prompts=PromptCache(ModelRunner(model), device_bytes=room * 8_000))
     assert small.generate(requests) == expected
     assert forwards.prompts > len(TEXT)
     before = forwards.prompts
@@ -110,7 +110,7 @@ def test_prompts_are_computed_again_where_there_is_no_room(room: int) -> None:
 def test_prompts_kept_on_the_host_give_the_same(device: torch.device) -> None:
     model = tiny_model(device=device)
     expected = engine(model).generate(all_requests())
-    on_host = engine(model, prompts=PromptCache(Forward(model), device_bytes=0, host_bytes=2**30))
+    on_host = engine(model, prompts=PromptCache(ModelRunner(model), device_bytes=0, host_bytes=2**30))
     assert on_host.generate(all_requests()) == expected
     assert on_host.generate(all_requests()) == expected
 
@@ -125,8 +125,8 @@ def test_a_model_spread_over_several_places_gives_the_same(tmp_path: Path) -> No
         offload_dir=str(tmp_path),
     )
     backend = model_backend(spread, tiny_tokenizer(), batch_size=8)
-    assert isinstance(backend.engine, SplitEngine)
-    assert isinstance(backend.engine.rows, SlotEngine)
+    assert isinstance(backend.engine, RoutingEngine)
+    assert isinstance(backend.engine.batch_engine, SlotEngine)
     assert backend.engine.generate(all_requests()) == expected
 
 
