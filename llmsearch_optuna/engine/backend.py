@@ -186,11 +186,7 @@ def _description(model: PreTrainedModel) -> str:
 
 def _environment(model: PreTrainedModel) -> dict[str, str]:
     devices = {_hardware(weight.device) for weight in model.parameters()}
-    return {
-        "torch": torch.__version__,
-        "transformers": transformers.__version__,
-        "device": ", ".join(sorted(devices)),
-    }
+    return {"torch": torch.__version__, "transformers": transformers.__version__, "device": ", ".join(sorted(devices))}
 
 
 def _hardware(device: torch.device) -> str:

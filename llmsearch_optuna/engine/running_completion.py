@@ -155,5 +155,5 @@ def _penalty_arguments(
     running: Sequence[RunningCompletion],
 ) -> tuple[list[GenerationParams], list[tuple[int, ...]], list[list[int]]]:
     requests = [completion.request for completion in running]
-    params, prompts = [request.params for request in requests], [request.prompt_ids for request in requests]
-    return params, prompts, [completion.context for completion in running]
+    contexts = [completion.context for completion in running]
+    return [request.params for request in requests], [request.prompt_ids for request in requests], contexts

@@ -1,7 +1,7 @@
 """Choose the backend of a `Tuner`: a loaded model, a model loaded by name, a server, or a function."""
 
-import functools
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -84,22 +84,18 @@ def choose_backend(
         )
         # The server applies its own chat template to messages.
         prompt_tokenizer = None if has_messages else tokenizer
-        start = functools.partial(
-            server_backend, server, prompt_tokenizer, chat=has_messages, prefilled=begins_the_answer
-        )
+        start = partial(server_backend, server, prompt_tokenizer, chat=has_messages, prefilled=begins_the_answer)
         return PendingBackend(prompt_tokenizer, start)
     if custom_pred_function is not None:
         _check_unset("`custom_pred_function`, which generates itself", stop=stops or None, **model_arguments)
         if isinstance(model, str):
             raise ConfigurationError("with `custom_pred_function`, no model is loaded: pass `tokenizer` instead")
         _, prompt_tokenizer = _loaded(model, tokenizer, device)
-        return PendingBackend(
-            prompt_tokenizer, functools.partial(function_backend, custom_pred_function, prompt_tokenizer)
-        )
+        return PendingBackend(prompt_tokenizer, partial(function_backend, custom_pred_function, prompt_tokenizer))
     loaded, prompt_tokenizer = _loaded(model, tokenizer, device)
     if loaded is None:
         raise ModelError("pass a model, a custom_pred_function, or an engine")
-    start = functools.partial(
+    start = partial(
         model_backend,
         loaded,
         prompt_tokenizer,

@@ -61,8 +61,8 @@ def test_greedy_equals_transformers_own_generate(
 ) -> None:
     model: Any = tiny_model(family, device=device)
     for text in TEXT:
-        wanted = request(text, GenerationParams(max_new_tokens=12, **arguments), eos_token_ids=(2,))
-        ids = torch.tensor([wanted.prompt_ids], device=device)
+        greedy = request(text, GenerationParams(max_new_tokens=12, **arguments), eos_token_ids=(2,))
+        ids = torch.tensor([greedy.prompt_ids], device=device)
         start = 1 if model.config.is_encoder_decoder else ids.shape[1]
         expected = model.generate(
             input_ids=ids,
@@ -73,7 +73,7 @@ def test_greedy_equals_transformers_own_generate(
             pad_token_id=0,
             **arguments,
         )
-        assert engine(model).generate([wanted])[0].token_ids == tuple(expected[0, start:].tolist())
+        assert engine(model).generate([greedy])[0].token_ids == tuple(expected[0, start:].tolist())
 
 
 def test_rows_stop_on_their_own_limits_and_report_tokens(engine: MakeEngine) -> None:

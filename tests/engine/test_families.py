@@ -28,7 +28,7 @@ PATHS = {
     PADDED: r"plain model\.generate, as slots do not support \w+: ",
     ONE_LENGTH: r"plain model\.generate in batches of one prompt length \(logits differ from those of a plain forward "
     r"pass by \de.\d\d of their norm\), as slots do not support \w+: ",
-    ROW_BY_ROW: r"plain model\.generate with batch size 1 \(logits differ from those of a plain forward pass "
+    ROW_BY_ROW: r"plain model\.generate one by one \(logits differ from those of a plain forward pass "
     r"by \de.\d\d of their norm\), as slots do not support \w+: ",
 }
 
@@ -171,22 +171,22 @@ class MixesRows(LlamaForCausalLM):  # type: ignore[no-untyped-call]
 
 
 @pytest.mark.parametrize(
-    ("custom", "told"),
+    ("custom", "summary"),
     [
         (
             Raises,
             r"plain model\.generate, as slots do not support Raises: a decode step in slots raised TypeError: past",
         ),
         (ForgetsTheMask, r"plain model\.generate in batches of one prompt length \(logits differ from "),
-        (MixesRows, r"plain model\.generate with batch size 1 \(logits differ from "),
+        (MixesRows, r"plain model\.generate one by one \(logits differ from "),
         (MiscountsTheCache, r"plain model\.generate in padded batches and without a cache \(logits differ from "),
     ],
 )
-def test_custom_code_is_served_as_far_as_it_is_right(custom: type[LlamaForCausalLM], told: str) -> None:
+def test_custom_code_is_served_as_far_as_it_is_right(custom: type[LlamaForCausalLM], summary: str) -> None:
     model: Any = tiny_model()
     model.__class__ = custom
     backend = model_backend(model, tiny_tokenizer(), batch_size=8)
-    assert re.match(told, backend.summary), backend.summary
+    assert re.match(summary, backend.summary), backend.summary
     wanted = requests()
     assert [one.token_ids for one in backend.engine.generate(wanted)] == [alone(model, one) for one in wanted]
 
@@ -217,7 +217,7 @@ def test_what_generate_does_otherwise_than_a_forward_pass_is_told() -> None:
     model.__class__ = GuessesInGenerate
     path = model_backend(model, tiny_tokenizer(), batch_size=8).summary
     assert re.match(
-        r"plain model\.generate with batch size 1 \(even so, logits differ from those of a plain forward pass", path
+        r"plain model\.generate one by one \(even so, logits differ from those of a plain forward pass", path
     )
 
 

@@ -32,9 +32,9 @@ def test_attention_models_pass(family: str, dtype: torch.dtype, device: torch.de
     [("mamba", "it has layers of type linear_attention"), ("bloom", "a decode step in slots raised")],
 )
 def test_other_models_do_not_and_are_told_why(family: str, reason: str) -> None:
-    found = probe_slots(ModelRunner(tiny_model(family)))
-    assert not found.passed
-    assert found.reason.startswith(reason)
+    result = probe_slots(ModelRunner(tiny_model(family)))
+    assert not result.passed
+    assert result.reason.startswith(reason)
 
 
 class ForgetsPositions(LlamaForCausalLM):  # type: ignore[no-untyped-call]
@@ -61,7 +61,7 @@ def test_a_silently_wrong_model_does_not_pass(forgetful: type[LlamaForCausalLM])
 
 
 @pytest.mark.parametrize(
-    ("family", "engine", "told"),
+    ("family", "engine", "message"),
     [
         ("llama", SlotEngine, "engine: 16 slots, which support LlamaForCausalLM: logits differ"),
         (
@@ -73,13 +73,13 @@ def test_a_silently_wrong_model_does_not_pass(forgetful: type[LlamaForCausalLM])
     ],
 )
 def test_the_log_says_which_engine_runs_and_why(
-    family: str, engine: type[Engine], told: str, caplog: pytest.LogCaptureFixture
+    family: str, engine: type[Engine], message: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.INFO, logger="llmsearch_optuna"):
         backend = model_backend(tiny_model(family), tiny_tokenizer(), batch_size=16)
     assert isinstance(backend.engine, RoutingEngine)
     assert isinstance(backend.engine.batch_engine, engine)
-    assert caplog.messages[-1].startswith(told)
+    assert caplog.messages[-1].startswith(message)
 
 
 @pytest.mark.parametrize(

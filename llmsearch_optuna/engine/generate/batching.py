@@ -9,7 +9,7 @@ from transformers import PreTrainedModel
 
 from llmsearch_optuna.engine.model import embedding_weight
 
-__all__ = ["PADDED", "Batching", "padded_inputs", "shared_length"]
+__all__ = ["Batching", "padded_inputs", "shared_length"]
 
 
 class Batching(NamedTuple):
@@ -20,19 +20,12 @@ class Batching(NamedTuple):
         use_cache: Whether the model may use its cache.
     """
 
-    together: Literal["all", "one length", "none"]
+    together: Literal["all", "one length", "none"] = "all"
     use_cache: bool = True
 
     def __str__(self) -> str:
-        modes = {
-            "all": "in padded batches",
-            "one length": "in batches of one prompt length",
-            "none": "with batch size 1",
-        }
+        modes = {"all": "in padded batches", "one length": "in batches of one prompt length", "none": "one by one"}
         return modes[self.together] + ("" if self.use_cache else " and without a cache")
-
-
-PADDED = Batching("all")
 
 
 def shared_length(prompts: Sequence[Sequence[int]], batching: Batching, size: int) -> int:

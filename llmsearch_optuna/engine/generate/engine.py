@@ -16,7 +16,7 @@ from transformers import (
 )
 
 from llmsearch_optuna.engine.base import Completion, Request, TokenCallback
-from llmsearch_optuna.engine.generate.batching import PADDED, Batching, padded_inputs, shared_length
+from llmsearch_optuna.engine.generate.batching import Batching, padded_inputs, shared_length
 from llmsearch_optuna.engine.generate.processors import SamplingProcessor
 from llmsearch_optuna.engine.memory import OUT_OF_MEMORY, is_out_of_memory, release_memory
 from llmsearch_optuna.engine.model import pad_token_id
@@ -50,7 +50,7 @@ class GenerateEngine:
         *,
         batch_size: int = 64,
         decode_args: Mapping[str, Any] | None = None,
-        batching: Batching = PADDED,
+        batching: Batching = Batching(),  # noqa: B008 - immutable
     ) -> None:
         self._model = model
         self._generate: Callable[..., object] = cast("Any", model).generate

@@ -84,22 +84,18 @@ class SamplingProcessor(LogitsProcessor):
         if self._sampling is None:
             self.running = self._start(input_ids)
             self._sampling = sampling_rows(self.running, scores)
-        tokens = torch.tensor(self._draw(self._sampling, scores), device=scores.device)
-        return torch.full_like(scores, -torch.inf).scatter_(1, tokens[:, None], 0.0)
-
-    def _draw(self, sampling: SamplingRows, logits: torch.Tensor) -> list[int]:
-        active = [row for row, completion in enumerate(self.running) if completion.finish_reason is None]
         tokens = [self._pad_token] * len(self.running)
-        if not active:
-            return tokens
-        index = torch.tensor(active, device=logits.device)
-        drawn = draw_tokens(logits[index], [self.running[row] for row in active], sampling.select(index))
-        for row, token in zip(active, drawn, strict=True):
-            self.running[row].append(token)
-            tokens[row] = token
-        if self._on_tokens is not None:
-            self._on_tokens(len(active))
-        return tokens
+        active = [row for row, completion in enumerate(self.running) if completion.finish_reason is None]
+        if active:
+            index = torch.tensor(active, device=scores.device)
+            drawn = draw_tokens(scores[index], [self.running[row] for row in active], self._sampling.select(index))
+            for row, token in zip(active, drawn, strict=True):
+                self.running[row].append(token)
+                tokens[row] = token
+            if self._on_tokens is not None:
+                self._on_tokens(len(active))
+        columns = torch.tensor(tokens, device=scores.device)[:, None]
+        return torch.full_like(scores, -torch.inf).scatter_(1, columns, 0.0)
 
 
 class _StandaloneProcessor(LogitsProcessor):

@@ -111,8 +111,7 @@ class PrefixTree:
         """Store the summaries of nodes, as far as they fit."""
         self._reserve_entries(len(self._summaries.numbers) + len(nodes), summary.logits.shape[1])
         self._vocabulary = summary.vocabulary
-        for node in nodes:
-            self._allocate(self._summaries, node)
+        self._allocate(self._summaries, nodes)
         kept = [number for number, node in enumerate(nodes) if self.has_summary(node)]
         if kept:
             index = self._entries([nodes[number] for number in kept])
@@ -126,8 +125,7 @@ class PrefixTree:
 
     def allocate_pages(self, nodes: Sequence[Node]) -> list[int]:
         """Return pages for these nodes, which the next step must write; 0 for nodes that do not fit."""
-        for node in nodes:
-            self._allocate(self._pages, node)
+        self._allocate(self._pages, nodes)
         return [self.page(node) for node in nodes]
 
     def touch(self, node: Node) -> None:
@@ -184,11 +182,12 @@ class PrefixTree:
         tables = self._logits.nbytes + self._token_ids.nbytes + self._log_sums.nbytes
         return Usage(summaries, pages, self._evicted, tables + summaries * _NODE_BYTES + pages * self._page_bytes)
 
-    def _allocate(self, allocator: "_LruAllocator", node: Node) -> None:
-        evicted = allocator.allocate(node)
-        if evicted is not None:
-            self._evicted += 1
-            self.prune(evicted)
+    def _allocate(self, allocator: "_LruAllocator", nodes: Sequence[Node]) -> None:
+        for node in nodes:
+            evicted = allocator.allocate(node)
+            if evicted is not None:
+                self._evicted += 1
+                self.prune(evicted)
 
     def _entries(self, nodes: Sequence[Node]) -> Tensor:
         """Return the indices of the nodes' summaries in the tables."""
@@ -226,12 +225,10 @@ class _LruAllocator:
         """Allocate a number for a node, and return the node that was evicted for it, if any."""
         if node in self.numbers:
             self.numbers.move_to_end(node)
-            return None
-        if not self.capacity:
-            return None
-        if len(self.numbers) < self.capacity:
+        elif len(self.numbers) < self.capacity:
             self.numbers[node] = len(self.numbers) + 1
-            return None
-        evicted, number = self.numbers.popitem(last=False)
-        self.numbers[node] = number
-        return evicted
+        elif self.capacity:
+            evicted, number = self.numbers.popitem(last=False)
+            self.numbers[node] = number
+            return evicted
+        return None

@@ -9,6 +9,7 @@ a length that round alike (`ExactShapes`). Slots that end leave holes, which are
 """
 
 from collections.abc import Container, Iterable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
 
@@ -38,6 +39,7 @@ class Step(NamedTuple):
     logits: Tensor
 
 
+@dataclass
 class _SlotState:
     """The progress of one slot.
 
@@ -46,9 +48,8 @@ class _SlotState:
         pending: The nodes that still have to go through the model. The last is the requested one.
     """
 
-    def __init__(self, tip: Node, pending: list[Node]) -> None:
-        self.tip = tip
-        self.pending = pending
+    tip: Node
+    pending: list[Node]
 
 
 class SlotScheduler:

@@ -56,7 +56,8 @@ class ExactShapes:
     def _compare_widths(self) -> tuple[bool, tuple[int, ...]]:
         slots, length = self._slots, _TEST_LENGTH
         decoder = self._make_decoder(slots, length)
-        generator = _fill_with_noise(decoder)
+        generator = torch.Generator().manual_seed(0)
+        decoder.cache.fill_with_noise(generator)
         positions = torch.randint(length, (slots,), generator=generator)
         tokens = torch.arange(slots)
         full = _step(decoder, tokens, positions, length)
@@ -78,7 +79,7 @@ class ExactShapes:
         )
         independent = torch.equal(moved[stays.to(moved.device)], full[order[stays].to(full.device)])
         if not independent:
-            _LOG.info("the logits of this model depend on the batch by rounding: near ties may be decided either way")
+            _LOG.info("this model's logits round differently by batch: near ties may resolve differently")
         return independent, (*(width for width in narrower if is_equal[width] or not independent), slots)
 
     def _is_exact(self, length: int) -> bool:
@@ -87,22 +88,19 @@ class ExactShapes:
         shorter = length if length < longer else length - _REFERENCE_LENGTH
         if not self.independent or shorter == 0:
             return True
-        if (shorter, longer) not in self._compared:
-            self._compared[shorter, longer] = self._agree(shorter, longer)
-            if length == longer and not self._compared[shorter, longer]:
-                _LOG.info(
-                    "steps over %d and %d positions round differently: near ties may be decided either way",
-                    shorter,
-                    longer,
-                )
+        pair = shorter, longer
+        if pair not in self._compared:
+            self._compared[pair] = self._agree(*pair)
+            if length == longer and not self._compared[pair]:
+                _LOG.info("steps over %d and %d positions round differently: near ties may resolve differently", *pair)
                 self.independent = False
                 return True
-        return self._compared[shorter, longer]
+        return self._compared[pair]
 
     def _agree(self, shorter: int, longer: int) -> bool:
         slots = min(MIN_WIDTH, self._slots)
         decoder = self._make_decoder(slots, longer)
-        _fill_with_noise(decoder)
+        decoder.cache.fill_with_noise(torch.Generator().manual_seed(0))
         positions = (shorter - 1 - 5 * torch.arange(slots)).clamp(min=0)
         tokens = torch.arange(slots)
         return torch.equal(_step(decoder, tokens, positions, shorter), _step(decoder, tokens, positions, longer))
@@ -114,12 +112,6 @@ def _next_length(positions: int) -> int:
     while positions > 8 * step:
         step *= 2
     return -(-positions // step) * step
-
-
-def _fill_with_noise(decoder: SlotDecoder) -> torch.Generator:
-    generator = torch.Generator().manual_seed(0)
-    decoder.cache.fill_with_noise(generator)
-    return generator
 
 
 def _step(decoder: SlotDecoder, tokens: Tensor, positions: Tensor, length: int) -> Tensor:

@@ -61,7 +61,7 @@ def test_half_precision_gives_the_same_tokens_in_any_company(dtype: torch.dtype,
     model.to(dtype)
     requests = all_requests()
     together = engine(model, 16).generate(requests)
-    assert [engine(model, 16).generate([one])[0] for one in requests[:6]] == together[:6]
+    assert [engine(model, 16).generate([request])[0] for request in requests[:6]] == together[:6]
     assert engine(model, 16).generate(requests[::-1]) == together[::-1]
 
 
@@ -76,11 +76,11 @@ def test_slots_orders_calls_and_neighbours_change_nothing(slots: int, calls: int
     expected = dict(zip(requests, engine(model, 8).generate(requests), strict=True))
     shuffle.shuffle(requests)
     other = engine(model, slots)
-    found: dict[Request, Completion] = {}
+    completions: dict[Request, Completion] = {}
     for part in (requests[start::calls] for start in range(calls)):
         upcoming = shuffle.sample(requests, 5)
-        found |= dict(zip(part, other.generate(part, None, upcoming), strict=True))
-    assert found == expected
+        completions |= dict(zip(part, other.generate(part, None, upcoming), strict=True))
+    assert completions == expected
 
 
 def test_a_prompt_goes_through_the_model_once() -> None:

@@ -1,4 +1,4 @@
-"""Replay: the same tokens with it and without it, and no forward pass for what is known."""
+"""Replay: the same tokens with it and without it, and no forward pass for stored prefixes."""
 
 import functools
 import itertools
@@ -63,7 +63,7 @@ def engine(family: str = "llama", slots: int = 8, replay_bytes: int | None = 2**
 
 
 def requests_of(params: list[GenerationParams]) -> list[Request]:
-    return [request(text, one, eos_token_ids=(2,)) for one, text in itertools.product(params, TEXT)]
+    return [request(text, values, eos_token_ids=(2,)) for values, text in itertools.product(params, TEXT)]
 
 
 def distinct_prefixes(completions: dict[Request, Completion]) -> int:
@@ -93,12 +93,12 @@ def test_replay_never_changes_a_token(
     requests = requests_of(params)
     expected = dict(zip(requests, engine(family, replay_bytes=0).generate(requests), strict=True))
     replaying = engine(family, slots, replay_bytes=budget)
-    found: dict[Request, Completion] = {}
+    completions: dict[Request, Completion] = {}
     for part in [requests[start::calls] for start in range(calls)]:
         upcoming = shuffle.sample(requests, min(3, len(requests)))
-        found |= dict(zip(part, replaying.generate(part, None, upcoming), strict=True))
+        completions |= dict(zip(part, replaying.generate(part, None, upcoming), strict=True))
         assert replaying.usage.nbytes <= max(budget, 1)
-    assert found == expected
+    assert completions == expected
     shuffle.shuffle(requests)
     assert replaying.generate(requests) == [expected[request] for request in requests]
 

@@ -29,7 +29,7 @@ def test_logits_are_equal_to_the_bit_in_every_shape_that_is_offered(heads: int, 
         exact, runner = shapes(num_attention_heads=heads, num_key_value_heads=2, hidden_size=48)
         assert exact.independent
         prompts = [prefill(runner, prompt) for prompt in PROMPTS]
-        found: dict[int, torch.Tensor] = {}
+        first_logits: dict[int, torch.Tensor] = {}
         for rows, places, order in (
             (12, 61, range(12)),
             (12, 200, range(11, -1, -1)),
@@ -43,7 +43,7 @@ def test_logits_are_equal_to_the_bit_in_every_shape_that_is_offered(heads: int, 
             positions = [len(PROMPTS[prompt]) for prompt in order] + [0] * (width - rows)
             logits = decoder.step([7] * width, positions, length)
             for slot, prompt in enumerate(order):
-                assert torch.equal(logits[slot], found.setdefault(prompt, logits[slot].clone()))
+                assert torch.equal(logits[slot], first_logits.setdefault(prompt, logits[slot].clone()))
     finally:
         torch.set_num_threads(1)
 
