@@ -19,8 +19,8 @@ from llmsearch_optuna.data.task import Sample, Task, check_window
 from llmsearch_optuna.engine.base import Stopping
 from llmsearch_optuna.engine.function import PredictionFunction
 from llmsearch_optuna.engine.http import OpenAIServer
-from llmsearch_optuna.engine.selection import choose_generator
-from llmsearch_optuna.engine.stopping import split_generation_args, stop_texts
+from llmsearch_optuna.engine.selection import choose_backend
+from llmsearch_optuna.engine.stopping import split_generation_args, stop_strings
 from llmsearch_optuna.errors import ConfigurationError, MetricError, StorageError, TaskError
 from llmsearch_optuna.identity import identify
 from llmsearch_optuna.metrics import (
@@ -171,7 +171,7 @@ class Tuner:
         max_new_tokens_col: str | None = None,
         score_range: ScoreRange | None = None,
     ) -> None:
-        strings = stop_texts(stop)
+        strings = stop_strings(stop)
         if holdout_stratify_col is not None and holdout_size == 0:
             raise TaskError(
                 "holdout_stratify_col has no effect without holdout_size: hold samples out, or leave it out"
@@ -189,7 +189,7 @@ class Tuner:
         self.metric: Metric = make_metric(scorer, greater_is_better=greater_is_better)
         check_references(self.metric, check_rows(rows, self._source))
         self.score_range = _score_range(self.metric, score_range)
-        generator = choose_generator(
+        pending = choose_backend(
             model=model,
             tokenizer=tokenizer,
             custom_pred_function=custom_pred_function,
@@ -205,8 +205,8 @@ class Tuner:
             stops=bool(strings),
         )
         self._encode_args = tokenizer_encode_args
-        self.dataset = render_dataset(rows, self._source, generator.writer)
-        self._backend = generator.start()
+        self.dataset = render_dataset(rows, self._source, pending.prompt_tokenizer)
+        self._backend = pending.start()
         self._stopping = Stopping(eos_token_ids=self._backend.eos_token_ids, strings=strings)
         self._output_preproc = output_preproc
         self._decode_args = tokenizer_decode_args
@@ -401,7 +401,7 @@ class Tuner:
             study.pruner = self._pruner(pruner, objective.rungs, pruner_args, session.scores)
             if isinstance(study.pruner, PairedPruner):
                 limits = dataclasses.replace(limits, margin=study.pruner.margin, score_range=self.score_range)
-            by_default = _filling(self._backend.rows, objective.rungs)
+            by_default = _filling(self._backend.concurrency, objective.rungs)
             progress = SearchProgress(
                 study,
                 samples=len(self.task.search),
@@ -487,7 +487,7 @@ class Tuner:
             output_preproc=self._output_preproc,
             store=CompletionStore(database),
             study_key=study_key(study),
-            rows=self._backend.rows,
+            rows=self._backend.concurrency,
             after_generation=self._after_generation,
         )
         with (
@@ -520,10 +520,10 @@ class Tuner:
         samples = (*self.task.search, *self.task.holdout)
         unit = "characters" if self.tokenizer is None else "tokens"
         limits = [one.max_new_tokens for one in samples if one.max_new_tokens is not None]
-        unserved = [f"{name} = {value}" for name, value in self._backend.left_out.items()]
+        unserved = [f"{name} = {value}" for name, value in self._backend.unsupported_settings.items()]
         prompts = [len(one.prompt if self.tokenizer is None else one.token_ids) for one in samples]
         return {
-            "engine": self._backend.path,
+            "engine": self._backend.summary,
             **({} if space is None else self._check_space(space)),
             "model": self._backend.description,
             **({"left out": f"{', '.join(unserved)}, which its generation config asks for"} if unserved else {}),

@@ -285,7 +285,7 @@ def test_a_generation_config_that_is_out_of_range_is_no_baseline(caplog: pytest.
     model.generation_config.update(do_sample=True, top_p=0.0)
     study = make_tuner(model=model).search(SPACE, n_trials=2, show_progress=False)
     assert [trial.user_attrs.get("baseline") for trial in study.trials] == ["greedy", None]
-    assert "the model's generation config holds what no engine serves: `top_p` must be in (0, 1]" in caplog.text
+    assert "the model's generation config has an unsupported value: `top_p` must be in (0, 1]" in caplog.text
 
 
 class TestBadInput:
@@ -312,9 +312,9 @@ class TestBadInput:
                 {"scorer": "bleu", "score_range": (0, 1)},
                 "metric `bleu` scores no single samples: leave `score_range` out",
             ),
-            ({"stop": "abc"}, "stop must be a list of texts"),
+            ({"stop": "abc"}, "`stop` must be a list of non-empty strings"),
             ({"tokenizer": None}, "pass the model's tokenizer, or the model by name"),
-            ({"model": None}, "pass a model, or a custom_pred_function in its place"),
+            ({"model": None}, "pass a model, a custom_pred_function, or an engine"),
             ({"model": "no/such-model", "tokenizer": None}, "model no/such-model cannot be loaded"),
             ({"device": "nonsense:0"}, "device 'nonsense:0' cannot be used"),
             ({"is_encoder_decoder": True}, "is_encoder_decoder=True, but the model says otherwise"),
@@ -357,8 +357,8 @@ class TestBadInput:
             ({"top_p": 1.3}, r"`top_p` must be in \(0, 1\], got 1.3"),
             ({"penalty_alpha": 0.6}, "`penalty_alpha`: contrastive search is gone from transformers since 5.0"),
             ({"num_beams": 4, "mirostat_tau": 3}, "`mirostat_tau` cannot go with `num_beams` > 1"),
-            ({"stop": "###"}, "stop must be a list of texts that are not empty, got '###'"),
-            ({"stop": [""]}, r"stop must be a list of texts that are not empty, got \[''\]"),
+            ({"stop": "###"}, "`stop` must be a list of non-empty strings, got '###'"),
+            ({"stop": [""]}, r"`stop` must be a list of non-empty strings, got \[''\]"),
             ({"eos_token_id": "</s>"}, "`eos_token_id` must be a token id or a list of them, got '</s>'"),
         ],
     )

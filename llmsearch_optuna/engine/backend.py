@@ -1,4 +1,4 @@
-"""Whatever answers prompts, with all that the search must know of it."""
+"""An engine together with what the search needs to know about it."""
 
 import functools
 import json
@@ -31,15 +31,15 @@ from llmsearch_optuna.engine.model import (
     default_params,
     default_stopping,
     embedding_weight,
-    left_out,
+    generate_only_settings,
     model_fingerprint,
-    only_in_generate,
     pad_token_id,
+    unsupported_settings,
 )
-from llmsearch_optuna.engine.probes import probe, probe_batching
-from llmsearch_optuna.engine.routing import SplitEngine, common_length, may_become
+from llmsearch_optuna.engine.probes import probe_batching, probe_slots
+from llmsearch_optuna.engine.routing import RoutingEngine, batch_dependent_length, may_reach
 from llmsearch_optuna.engine.slots.engine import ReplayStatistics, SlotEngine
-from llmsearch_optuna.engine.slots.model_runner import Forward
+from llmsearch_optuna.engine.slots.model_runner import ModelRunner
 from llmsearch_optuna.errors import ModelError, TaskError
 from llmsearch_optuna.identity import identify
 from llmsearch_optuna.space.params import GenerationParams
@@ -50,36 +50,35 @@ __all__ = ["Backend", "SpaceCheck", "function_backend", "model_backend", "server
 _LOG = logging.getLogger(__name__)
 
 SpaceCheck = Callable[[SearchSpace, Sequence[GenerationParams]], dict[str, str]]
-"""``(space, further parameters) -> what was found, by topic``; raises ParameterError where they cannot be used."""
+"""``(space, additional parameters) -> findings by topic``. Raises ParameterError if the engine cannot use them."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Backend:
-    """An engine and what belongs to it.
+    """An engine and the properties of its model.
 
     Attributes:
-        engine: Generates.
-        path: Which engine that is, and why.
-        description: The model's class, size, type and device.
-        rows: How many rows it generates at once; 1 where it is not known.
-        tokenizer: Encodes the prompts; ``None`` where only a server has it.
-        identity: Names the model in the study's fingerprint.
-        environment: The versions and the hardware that its completions depend on, by name, as far as they are known.
+        engine: The engine.
+        summary: One line: which engine it is, and why it was chosen.
+        description: The model's class, number of parameters, dtype and device.
+        concurrency: The number of completions generated at the same time; 1 if it is unknown.
+        tokenizer: Encodes the prompts; None if only the server has it.
+        identity: Identifies the model in the study's fingerprint.
+        environment: The versions and the hardware that completions depend on, by name, as far as they are known.
         eos_token_ids: The tokens that end a completion.
-        window: The most tokens of prompt and completion together; ``None`` if there is no limit.
-        default_params: ``(max_new_tokens, generation_seed) -> parameters`` that the model decodes with by itself;
-            ``None`` where they are not known.
-        replay: How much the engine replays; ``None`` if it cannot.
-        counts_tokens: Whether its completions may tell how many tokens they have.
-        repeatable: Whether parameters of the same effect always have the same completions, as a model's here have.
-        left_out: What the model's generation config asks for and no completion will have.
-        check_space: Refuses, before a search, the parameters that the engine does not serve; ``None`` if it serves all.
+        window: The maximum number of tokens of prompt and completion together; None if there is no limit.
+        default_params: ``(max_new_tokens, generation_seed) -> the model's default parameters``; None if unknown.
+        replay: The statistics of replay; None if the engine cannot replay.
+        counts_tokens: Whether completions may have a token count.
+        repeatable: Whether parameters of the same effect always give the same completions.
+        unsupported_settings: The settings of the model's generation config that no engine applies, by name.
+        check_space: Validates, before a search, that the engine supports all parameters; None if it supports any.
     """
 
     engine: Engine
-    path: str
+    summary: str
     description: str
-    rows: int = 1
+    concurrency: int = 1
     tokenizer: PreTrainedTokenizerBase | None
     identity: str
     environment: Mapping[str, str] = field(default_factory=dict)
@@ -89,7 +88,7 @@ class Backend:
     replay: ReplayStatistics | None = None
     counts_tokens: bool = True
     repeatable: bool = False
-    left_out: Mapping[str, Any] = field(default_factory=dict)
+    unsupported_settings: Mapping[str, Any] = field(default_factory=dict)
     check_space: SpaceCheck | None = None
 
 
@@ -102,44 +101,42 @@ def model_backend(
     decode_args: Mapping[str, Any] | None = None,
     is_encoder_decoder: bool | None = None,
 ) -> Backend:
-    """A backend around a loaded model.
+    """Create a backend for a loaded model.
 
     Args:
-        model: A causal or an encoder-decoder language model; put into evaluation mode.
-        tokenizer: Its tokenizer.
-        batch_size: Rows per batch.
+        model: A causal or an encoder-decoder language model; set to evaluation mode.
+        tokenizer: The model's tokenizer.
+        batch_size: The number of completions generated at the same time.
         replay_bytes: Memory for continuations that can be replayed; see `SlotEngine`.
         decode_args: The tokenizer's keyword arguments for completions.
-        is_encoder_decoder: What the caller takes the model for, if it says.
+        is_encoder_decoder: The type of the model as the caller expects it, if given.
 
     Raises:
-        ModelError: Model and tokenizer do not fit each other, `is_encoder_decoder` is wrong, or the model cannot
-            generate.
+        ModelError: The tokenizer does not match the model, `is_encoder_decoder` is wrong, or the model cannot generate.
     """
-    if is_encoder_decoder is not None and is_encoder_decoder != model.config.is_encoder_decoder:
+    if is_encoder_decoder not in (None, model.config.is_encoder_decoder):
         raise ModelError(f"is_encoder_decoder={is_encoder_decoder}, but the model says otherwise: leave it out")
     check_tokenizer(model, tokenizer)
     torch.nn.Module.eval(model)
-    engine, path = _engine(model, tokenizer, batch_size, replay_bytes, decode_args)
-    rows: Engine = engine
-    length = common_length(model)
+    engine, summary = _model_engine(model, tokenizer, batch_size, replay_bytes, decode_args)
+    batch_engine: Engine = engine
+    length = batch_dependent_length(model)
     use_cache = engine.batching.use_cache if isinstance(engine, GenerateEngine) else True
     if length is not None:
         batching = Batching("none", use_cache)
         alone = GenerateEngine(model, tokenizer, batch_size=1, decode_args=decode_args, batching=batching)
-        rows = SplitEngine(engine, alone, functools.partial(may_become, length))
-        path += f"; rows of {length} tokens or more go through model.generate one by one, as company would change them"
-    _LOG.info("engine: %s", path)
-    unserved = left_out(model)
-    for name, value in unserved.items():
-        _LOG.warning("the model's generation config sets %s = %s, which is left out of all completions", name, value)
+        batch_engine = RoutingEngine(engine, alone, functools.partial(may_reach, length))
+        summary += f"; from {length} tokens on, model.generate one by one, because batching would change the logits"
+    _LOG.info("engine: %s", summary)
+    unsupported = unsupported_settings(model)
+    for name, value in unsupported.items():
+        _LOG.warning("the model's generation config sets %s = %s, which is not supported and ignored", name, value)
+    solo = SoloEngine(model, tokenizer, decode_args=decode_args, use_cache=use_cache)
     return Backend(
-        engine=SplitEngine(
-            rows, SoloEngine(model, tokenizer, decode_args=decode_args, use_cache=use_cache), needs_solo
-        ),
-        path=path,
+        engine=RoutingEngine(batch_engine, solo, needs_solo),
+        summary=summary,
         description=_description(model),
-        rows=batch_size,
+        concurrency=batch_size,
         tokenizer=tokenizer,
         identity=model_fingerprint(model),
         environment=_environment(model),
@@ -150,35 +147,33 @@ def model_backend(
         ),
         replay=engine.statistics if isinstance(engine, SlotEngine) else None,
         repeatable=True,
-        left_out=unserved,
+        unsupported_settings=unsupported,
     )
 
 
-def _engine(
+def _model_engine(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
     batch_size: int,
     replay_bytes: int | None,
     decode_args: Mapping[str, Any] | None,
 ) -> tuple[SlotEngine | GenerateEngine, str]:
-    """The fastest engine that serves the model, and what it is and why."""
-    asked = only_in_generate(model)
+    """Return the fastest engine that supports the model, and its summary."""
+    settings = generate_only_settings(model)
     if model.config.is_encoder_decoder:
         reason = "it is an encoder-decoder"
-    elif asked:
-        reason = f"its generation config sets {', '.join(asked)}"
+    elif settings:
+        reason = f"its generation config sets {', '.join(settings)}"
     else:
-        forward = Forward(model)
-        passed, reason = probe(forward)
+        runner = ModelRunner(model)
+        passed, reason = probe_slots(runner)
         if passed:
-            engine = SlotEngine(
-                forward, tokenizer, slots=batch_size, decode_args=decode_args, replay_bytes=replay_bytes
-            )
-            return engine, f"{engine.slots} slots, which suit {type(model).__name__}: {reason}"
+            engine = SlotEngine(runner, tokenizer, slots=batch_size, decode_args=decode_args, replay_bytes=replay_bytes)
+            return engine, f"{engine.slots} slots, which support {type(model).__name__}: {reason}"
     batching, why = probe_batching(model, pad_token_id(model, tokenizer))
-    way = f" {batching} ({why})" if why else ""
+    mode = f" {batching} ({why})" if why else ""
     plain = GenerateEngine(model, tokenizer, batch_size=batch_size, decode_args=decode_args, batching=batching)
-    return plain, f"plain model.generate{way}, as slots do not suit {type(model).__name__}: {reason}"
+    return plain, f"plain model.generate{mode}, as slots do not support {type(model).__name__}: {reason}"
 
 
 def _description(model: PreTrainedModel) -> str:
@@ -191,25 +186,21 @@ def _description(model: PreTrainedModel) -> str:
 
 def _environment(model: PreTrainedModel) -> dict[str, str]:
     devices = {_hardware(weight.device) for weight in model.parameters()}
-    return {
-        "torch": torch.__version__,
-        "transformers": transformers.__version__,
-        "device": ", ".join(sorted(devices)),
-    }
+    return {"torch": torch.__version__, "transformers": transformers.__version__, "device": ", ".join(sorted(devices))}
 
 
 def _hardware(device: torch.device) -> str:
-    """What a device's kernels are chosen by; how many threads share a sum changes its rounding, too."""
+    """Return the hardware that determines rounding: it selects the kernels, and threads split the sums."""
     if device.type == "cpu":
         return f"cpu with {torch.backends.cpu.get_cpu_capability()} and {torch.get_num_threads()} threads"
     return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
 
 
 def function_backend(function: PredictionFunction, tokenizer: PreTrainedTokenizerBase) -> Backend:
-    """A backend around the user's own prediction function, of whose model nothing is known."""
+    """Create a backend for the user's own prediction function. The properties of its model are unknown."""
     return Backend(
         engine=FunctionEngine(function),
-        path="custom_pred_function",
+        summary="custom_pred_function",
         description="behind custom_pred_function",
         tokenizer=tokenizer,
         identity=identify(function),
@@ -220,31 +211,31 @@ def function_backend(function: PredictionFunction, tokenizer: PreTrainedTokenize
 def server_backend(
     server: OpenAIServer, tokenizer: PreTrainedTokenizerBase | None, *, chat: bool, prefilled: bool = False
 ) -> Backend:
-    """A backend around a server.
+    """Create a backend for a server.
 
     Args:
-        server: Where it is.
-        tokenizer: Counts the tokens of prompts, and writes those of a `sample_preprocessor`.
+        server: The server's address and options.
+        tokenizer: Counts the tokens of prompts, and renders the prompts of a `sample_preprocessor`.
         chat: Whether prompts are chat messages, as JSON.
-        prefilled: Whether the last of them is the beginning of the answer.
+        prefilled: Whether the last message is the beginning of the answer.
 
     Raises:
         ConfigurationError: The API key is not set, or the server does not have the model.
-        TaskError: The server cannot go on from the beginning of an answer.
+        TaskError: The server cannot continue an answer that has begun.
         ServerError: The server cannot be reached.
     """
     connection = run(connect(server))
     if prefilled and connection.kind.prefill is None:
         raise TaskError(
-            f"a server of the kind `{connection.kind.name}` cannot go on from a last message of the assistant: leave "
+            f"a server of the kind `{connection.kind.name}` cannot continue a last message of the assistant: leave "
             "it out, or write the whole prompt with a prompt_template"
         )
     engine = HTTPEngine(connection, chat=chat)
     probed: dict[frozenset[str], dict[str, str]] = {}
 
-    def check_space(space: SearchSpace, further: Sequence[GenerationParams]) -> dict[str, str]:
+    def check_space(space: SearchSpace, additional: Sequence[GenerationParams]) -> dict[str, str]:
         check_space_expressible(connection.kind, space)
-        for params in further:
+        for params in additional:
             check_expressible(connection.kind, params)
         if not server.probe:
             return {}
@@ -253,16 +244,16 @@ def server_backend(
             probed[names] = probe_server(engine, connection, names, _chat_prompt if chat else str)
         return probed[names]
 
-    path = (
-        f"{connection.kind.name} server at {server.base_url}, {'chat messages' if chat else 'texts'}, at most "
+    summary = (
+        f"{connection.kind.name} server at {server.base_url}, {'chat messages' if chat else 'text prompts'}, at most "
         f"{connection.max_concurrency} requests at once"
     )
-    _LOG.info("engine: %s; its model is %s", path, connection.model)
+    _LOG.info("engine: %s; its model is %s", summary, connection.model)
     return Backend(
         engine=engine,
-        path=path,
+        summary=summary,
         description=f"{connection.model}, as the server calls it",
-        rows=connection.max_concurrency,
+        concurrency=connection.max_concurrency,
         tokenizer=tokenizer,
         identity=connection.identity,
         check_space=check_space,

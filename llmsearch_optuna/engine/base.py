@@ -1,4 +1,4 @@
-"""What an engine takes and gives: the one seam between the search and the model."""
+"""The interface between the search and the engines: requests in, completions out."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -11,18 +11,18 @@ __all__ = ["Completion", "Engine", "FinishReason", "Request", "Stopping", "Token
 FinishReason = Literal["eos", "stop", "length"]
 
 TokenCallback = Callable[[int], None]
-"""Told how many tokens were generated since the last call."""
+"""Receives the number of tokens generated since the last call."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Stopping:
-    """What ends a completion before its length limit.
+    """The conditions that end a completion before its length limit.
 
     Attributes:
-        eos_token_ids: Tokens that end it.
-        strings: Texts that end it; the completion's text is cut before the first of them.
-        sequences: Runs of token ids that end it; they stay in the completion's text.
-        criteria: Stopping criteria of transformers, called for one row at a time with its unpadded token ids.
+        eos_token_ids: Token ids that end it.
+        strings: Strings that end it. The completion's text is cut before the first of them.
+        sequences: Sequences of token ids that end it. They stay in the completion's text.
+        criteria: Stopping criteria of transformers, called for one completion at a time with unpadded token ids.
     """
 
     eos_token_ids: tuple[int, ...] = ()
@@ -33,14 +33,14 @@ class Stopping:
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """One completion that is wanted.
+    """The request for one completion.
 
     Attributes:
-        prompt: The prompt as text.
+        prompt: The prompt as a string.
         prompt_ids: The prompt as token ids, without padding.
-        params: What to generate with.
-        stopping: What ends the completion.
-        row: Its row in the dataset, for messages.
+        params: The generation parameters.
+        stopping: The conditions that end the completion.
+        row: The prompt's row in the dataset, for error messages.
     """
 
     prompt: str
@@ -52,50 +52,50 @@ class Request:
 
 @dataclass(frozen=True, kw_only=True)
 class Completion:
-    """What a model answered.
+    """The model's answer to one request.
 
     Attributes:
-        text: Decoded completion, without the prompt.
-        token_ids: Every generated token, the ending one included; empty where an engine does not know them.
+        text: The decoded completion, without the prompt.
+        token_ids: All generated tokens, including the one that ends the completion; empty if the engine has only text.
         finish_reason: ``"eos"`` (an end token), ``"stop"`` (a stop string or sequence) or ``"length"``.
-        replayed: How many of the tokens needed no forward pass of the model, as an earlier row had been there.
-        tokens_told: The number of tokens, where an engine knows that alone.
+        replayed: The number of tokens that needed no forward pass of the model.
+        token_count_reported: The number of tokens, as reported by an engine that does not return token ids.
     """
 
     text: str
     token_ids: tuple[int, ...]
     finish_reason: FinishReason
     replayed: int = field(default=0, compare=False)
-    tokens_told: int = 0
+    token_count_reported: int = 0
 
     @property
     def token_count(self) -> int:
-        """The number of its tokens; 0 where that is not known."""
-        return len(self.token_ids) or self.tokens_told
+        """The number of tokens; 0 if it is unknown."""
+        return len(self.token_ids) or self.token_count_reported
 
 
 class Engine(Protocol):
     """Generates completions.
 
-    A completion depends on the model and on its own request, and on nothing else: not on the other requests, their
-    order, or earlier calls.
+    A completion depends only on the model and its own request. It does not depend on the other requests, their order,
+    or earlier calls.
     """
 
     def generate(
         self, requests: Sequence[Request], on_tokens: TokenCallback | None = None, upcoming: Sequence[Request] = ()
     ) -> list[Completion]:
-        """Generates one completion per request, in the order of the requests.
+        """Generate one completion per request, in the order of the requests.
 
         Args:
             requests: Any mixture of prompts and parameters.
             on_tokens: Called as tokens are generated.
-            upcoming: What the next calls may ask for, the likeliest first: an engine with room to spare may begin on
-                it.
+            upcoming: Requests that the next calls may contain, the most likely first. An engine with spare capacity
+                may start on them.
 
         Raises:
-            LogitsError: The model's logits hold NaN or inf.
-            MemoryExhaustedError: Not even one row fits.
+            LogitsError: The model's logits contain NaN or inf.
+            MemoryExhaustedError: Not even one completion at a time fits into memory.
             TrialError: A request cannot be served.
-            ServerError: The server that generates is gone.
+            ServerError: The server does not respond.
         """
         ...

@@ -13,10 +13,10 @@ PredictionFunction = Callable[[list[str], dict[str, Any]], list[str]]
 
 
 class FunctionEngine:
-    """Hands prompts to a function, in one call per parameter set.
+    """Passes prompts to a function, in one call per set of parameters.
 
     Args:
-        function: Takes the prompts and the generation parameters that are set, and returns the completions.
+        function: Receives the prompts and the generation parameters that are set, and returns the completions.
     """
 
     def __init__(self, function: PredictionFunction) -> None:
@@ -26,12 +26,12 @@ class FunctionEngine:
         self,
         requests: Sequence[Request],
         on_tokens: TokenCallback | None = None,
-        upcoming: Sequence[Request] = (),  # noqa: ARG002 - there is never room to spare
+        upcoming: Sequence[Request] = (),  # noqa: ARG002 - there is never spare capacity
     ) -> list[Completion]:
-        """Generates one completion per request; see `Engine.generate`. The function's tokens are not known.
+        """Generate one completion per request; see `Engine.generate`. The completions have no token ids.
 
         Raises:
-            ConfigurationError: A request is to end with certain tokens or texts, which the function does not know of.
+            ConfigurationError: A request has stopping conditions, which cannot be passed to the function.
             TrialError: The function raised, or did not return one string per prompt.
         """
         if any(request.stopping != Stopping() for request in requests):
@@ -41,18 +41,18 @@ class FunctionEngine:
             )
         completions: dict[int, Completion] = {}
         for params in dict.fromkeys(request.params for request in requests):
-            rows = [index for index, request in enumerate(requests) if request.params == params]
-            prompts = [requests[index].prompt for index in rows]
+            indices = [index for index, request in enumerate(requests) if request.params == params]
+            prompts = [requests[index].prompt for index in indices]
             try:
                 texts = list(self._function(prompts, params.to_dict()))
             except Exception as error:  # the user's code may raise anything
                 raise TrialError(f"custom_pred_function raised {type(error).__name__}: {error}") from error
-            if len(texts) != len(rows) or not all(isinstance(text, str) for text in texts):
+            if len(texts) != len(indices) or not all(isinstance(text, str) for text in texts):
                 raise TrialError(
-                    f"custom_pred_function must return {len(rows)} strings for {len(rows)} prompts, got "
+                    f"custom_pred_function must return {len(indices)} strings for {len(indices)} prompts, got "
                     f"{len(texts)} of {', '.join(sorted({type(text).__name__ for text in texts})) or 'nothing'}"
                 )
-            for index, text in zip(rows, texts, strict=True):
+            for index, text in zip(indices, texts, strict=True):
                 completions[index] = Completion(text=text, token_ids=(), finish_reason="stop")
         if on_tokens is not None:
             on_tokens(0)

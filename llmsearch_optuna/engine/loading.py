@@ -19,14 +19,7 @@ from transformers.utils.peft_utils import find_adapter_config_file
 
 from llmsearch_optuna.errors import ModelError
 
-__all__ = [
-    "LoadedModel",
-    "best_device",
-    "convert_gguf",
-    "load_model",
-    "place_model",
-]
-
+__all__ = ["LoadedModel", "best_device", "convert_gguf", "load_model", "place_model"]
 
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -39,7 +32,7 @@ class LoadedModel(NamedTuple):
 
 
 def best_device() -> str:
-    """``"cuda"`` where there is one, else ``"cpu"``."""
+    """Return ``"cuda"`` if it is available, otherwise ``"cpu"``."""
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
@@ -52,15 +45,15 @@ def load_model(
     gguf_file: str | None = None,
     allow_pickle: bool = False,
 ) -> LoadedModel:
-    """Loads a model and its tokenizer from a directory or the hub; code that comes with them is never run.
+    """Load a model and its tokenizer from a directory or the hub. Code from the repository is never run.
 
     Args:
-        name: Directory or hub id; of a PEFT adapter, too, which names its base model.
-        device: Where to put the model; the best one by default. ``"auto"`` spreads it over all devices.
-        dtype: ``"float32"``, ``"bfloat16"`` or ``"float16"``; the checkpoint's own by default.
+        name: Directory or hub id of a model, or of a PEFT adapter that names its base model.
+        device: The model's device; see `best_device` for the default. ``"auto"`` spreads it over all devices.
+        dtype: ``"float32"``, ``"bfloat16"`` or ``"float16"``; that of the checkpoint by default.
         revision: The hub revision.
         gguf_file: Name of a GGUF file in the directory or repository.
-        allow_pickle: Also load checkpoints that are pickles. Pickles run code: only for files you trust.
+        allow_pickle: Also load pickled checkpoints. Pickles can run code, so use this only for files you trust.
 
     Raises:
         ModelError: The model cannot be loaded, or the dtype is unknown.
@@ -68,7 +61,7 @@ def load_model(
     if dtype is not None and dtype not in _DTYPES:
         raise ModelError(f"dtype must be one of {', '.join(_DTYPES)}, got {dtype!r}")
     device = device or best_device()
-    # Left to its default, transformers asks on the terminal whether to run a repository's code.
+    # By default, transformers asks on the terminal whether to run a repository's code.
     shared: dict[str, Any] = {"revision": revision, "trust_remote_code": False}
     if gguf_file:
         shared["gguf_file"] = gguf_file
@@ -77,8 +70,8 @@ def load_model(
         base = name if gguf_file else _base_model(name, revision, allow_pickle=allow_pickle)
         config = AutoConfig.from_pretrained(base, **shared)
         family = AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
-        own_tokenizer = base == name or _file(name, "tokenizer_config.json", revision) is not None
-        tokenizer = AutoTokenizer.from_pretrained(name if own_tokenizer else base, **shared)
+        has_tokenizer = base == name or _file(name, "tokenizer_config.json", revision) is not None
+        tokenizer = AutoTokenizer.from_pretrained(name if has_tokenizer else base, **shared)
         model = family.from_pretrained(
             name,
             dtype="auto" if dtype is None else _DTYPES[dtype],
@@ -88,10 +81,12 @@ def load_model(
         )
     except ModelError:
         raise
-    except Exception as error:  # several libraries read what a stranger wrote
+    except Exception as error:  # several libraries parse files of unknown origin
         reason = " ".join(str(error).split())
         if "trust_remote_code" in reason:
-            reason = "it comes with code of its own, which is not run here: load it yourself, and pass the loaded model"
+            reason = (
+                "it needs code from its repository, which is never run: load it yourself, and pass the loaded model"
+            )
         raise ModelError(f"model {name} cannot be loaded: {reason}") from error
     if device != "auto":
         place_model(model, device)
@@ -99,15 +94,15 @@ def load_model(
 
 
 def _base_model(name: str, revision: str | None, *, allow_pickle: bool) -> str:
-    """The model that a PEFT adapter belongs to; the name itself where there is no adapter, or it lies with its model.
+    """Return the base model of a PEFT adapter; `name` if there is no adapter, or it is stored with its model.
 
     Raises:
-        ModelError: There is an adapter that cannot be loaded.
+        ModelError: The adapter cannot be loaded.
     """
     adapter = find_adapter_config_file(name, revision=revision)
     if adapter is None:
         return name
-    # Without peft, transformers would load a model and forget the adapter beside it.
+    # Without peft, transformers would load the model and silently ignore the adapter next to it.
     if not is_peft_available():
         raise ModelError(f"model {name} is a PEFT adapter: install peft (pip install peft), or merge it into its model")
     if not allow_pickle and _file(name, "adapter_model.safetensors", revision) is None:
@@ -120,16 +115,16 @@ def _base_model(name: str, revision: str | None, *, allow_pickle: bool) -> str:
 
 
 def _file(name: str, file: str, revision: str | None) -> str | None:
-    """Where a file of a directory or repository is; ``None`` where it has none."""
-    found: str | None = cached_file(name, file, revision=revision, _raise_exceptions_for_missing_entries=False)
-    return found
+    """Return the local path of a file of a directory or repository; None if it does not exist."""
+    path: str | None = cached_file(name, file, revision=revision, _raise_exceptions_for_missing_entries=False)
+    return path
 
 
 def place_model(model: PreTrainedModel, device: str) -> None:
-    """Moves a model to a device, unless it is spread over several or quantised to one.
+    """Move a model to a device, unless it is spread over several devices or quantised.
 
     Raises:
-        ModelError: There is no such device.
+        ModelError: The device does not exist.
     """
     if getattr(model, "hf_device_map", None) is not None or getattr(model, "is_quantized", False):
         return
@@ -140,19 +135,19 @@ def place_model(model: PreTrainedModel, device: str) -> None:
 
 
 def convert_gguf(directory: str, gguf_file: str, target: str, generation_defaults: dict[str, Any]) -> None:
-    """Rewrites a GGUF file as a safetensors directory, which loads ten times faster.
+    """Convert a GGUF file to a safetensors directory, which loads ten times faster.
 
     Args:
-        directory: Where the GGUF file lies.
-        gguf_file: Its name.
-        target: The new directory.
-        generation_defaults: Recommended generation parameters, which a GGUF file does not carry.
+        directory: The directory of the GGUF file.
+        gguf_file: The name of the GGUF file.
+        target: The directory to write.
+        generation_defaults: Recommended generation parameters, which a GGUF file does not contain.
 
     Raises:
         ModelError: The file cannot be read.
     """
     model, tokenizer = load_model(directory, device="cpu", dtype="float32", gguf_file=gguf_file)
-    # The weights are plain float32 by now; these two would make save_pretrained believe otherwise.
+    # The weights are now plain float32, but these two attributes still mark the model as quantised.
     del model.config.quantization_config
     del model.hf_quantizer
     for name, value in generation_defaults.items():

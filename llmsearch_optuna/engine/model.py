@@ -1,4 +1,4 @@
-"""Loading a model and its tokenizer, and what the search must know of them."""
+"""Properties of a loaded model and its tokenizer: defaults, limits and the fingerprint."""
 
 import hashlib
 import json
@@ -6,10 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from transformers import (
-    PreTrainedModel,
-    PreTrainedTokenizerBase,
-)
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from llmsearch_optuna.engine.base import Stopping
 from llmsearch_optuna.errors import ModelError, ParameterError
@@ -22,22 +19,22 @@ __all__ = [
     "default_params",
     "default_stopping",
     "embedding_weight",
-    "left_out",
+    "generate_only_settings",
     "model_fingerprint",
-    "only_in_generate",
     "pad_token_id",
+    "unsupported_settings",
 ]
 
 
-# What a generation config may hold beside the parameters that are searched, with what it is when it does nothing.
-_NEVER_SERVED: dict[str, Any] = {
+# Settings of a generation config that are not searchable, with the values that switch them off.
+_UNSUPPORTED: dict[str, Any] = {
     "min_length": 0,
     "min_new_tokens": None,
     "exponential_decay_length_penalty": None,
     "encoder_no_repeat_ngram_size": 0,
 }
 
-_ONLY_IN_GENERATE: dict[str, Any] = {
+_GENERATE_ONLY: dict[str, Any] = {
     "bad_words_ids": None,
     "sequence_bias": None,
     "suppress_tokens": None,
@@ -49,31 +46,31 @@ _ONLY_IN_GENERATE: dict[str, Any] = {
 
 
 def embedding_weight(model: PreTrainedModel) -> torch.Tensor:
-    """The input embeddings: one row per token id, on the device that takes the inputs."""
+    """Return the input embeddings, on the device of the model's inputs. Shape: (vocabulary, hidden size)."""
     weight = model.get_input_embeddings().weight
     assert isinstance(weight, torch.Tensor)  # noqa: S101 - torch.nn.Module types its attributes as Tensor | Module
     return weight
 
 
 def check_tokenizer(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
-    """Refuses a tokenizer whose ids the model cannot embed.
+    """Validate that the model can embed all ids of the tokenizer.
 
     Raises:
         ModelError: The tokenizer has more ids than the model has embeddings.
     """
-    rows = embedding_weight(model).shape[0]
-    if len(tokenizer) > rows:
+    vocabulary = embedding_weight(model).shape[0]
+    if len(tokenizer) > vocabulary:
         raise ModelError(
-            f"the tokenizer has {len(tokenizer)} token ids but the model embeds only {rows}: "
+            f"the tokenizer has {len(tokenizer)} token ids but the model embeds only {vocabulary}: "
             "load the tokenizer that belongs to the model, or call model.resize_token_embeddings(len(tokenizer))"
         )
 
 
 def pad_token_id(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> int:
-    """A token id to fill unused places with; they are masked, so that any known one does.
+    """Return a token id for padding. Padding is masked, so any valid id works.
 
     Raises:
-        ModelError: Neither tokenizer nor model names a pad, EOS or BOS token.
+        ModelError: Neither the tokenizer nor the model defines a pad or EOS token.
     """
     config = model.generation_config
     for candidate in (tokenizer.pad_token_id, config.pad_token_id, config.eos_token_id, tokenizer.eos_token_id):
@@ -83,7 +80,7 @@ def pad_token_id(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> 
 
 
 def default_stopping(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> Stopping:
-    """The end tokens of the model's generation config, or else the tokenizer's."""
+    """Return the end tokens of the model's generation config; those of the tokenizer if it has none."""
     eos = model.generation_config.eos_token_id
     if eos is None:
         eos = tokenizer.eos_token_id
@@ -93,21 +90,21 @@ def default_stopping(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase)
 
 
 def default_params(model: PreTrainedModel, *, max_new_tokens: int, generation_seed: int = 0) -> GenerationParams:
-    """What ``model.generate`` would decode with by itself: its generation config and transformers' defaults.
+    """Return the parameters of ``model.generate`` without arguments: the generation config and transformers' defaults.
 
     Args:
         model: The model.
-        max_new_tokens: Length limit, so that all trials compare at the same one.
-        generation_seed: Seed of the noise, where the model samples by default.
+        max_new_tokens: The length limit, which must be the same for all trials.
+        generation_seed: Seed of the noise, if the model samples by default.
 
     Raises:
-        ModelError: The model decodes in a way that no engine serves.
+        ModelError: No engine supports the generation config.
     """
     config = model.generation_config
     if config.early_stopping not in (None, True, False):
         raise ModelError(
             f"the model's generation config asks for early_stopping={config.early_stopping!r}, which no engine serves: "
-            "set model.generation_config.early_stopping = False to have it without"
+            "set model.generation_config.early_stopping = False"
         )
     names = [*PENALTIES, *(BEAM_PARAMETERS if (config.num_beams or 1) > 1 else ("prompt_lookup_num_tokens",))]
     values: dict[str, Any] = {}
@@ -119,26 +116,26 @@ def default_params(model: PreTrainedModel, *, max_new_tokens: int, generation_se
     try:
         return GenerationParams.from_dict({**values, **given})
     except ParameterError as error:
-        raise ModelError(f"the model's generation config holds what no engine serves: {error}") from error
+        raise ModelError(f"the model's generation config has an unsupported value: {error}") from error
 
 
-def left_out(model: PreTrainedModel) -> dict[str, Any]:
-    """What the model's generation config asks for and no completion will have."""
-    return _asked_for(model, _NEVER_SERVED)
+def unsupported_settings(model: PreTrainedModel) -> dict[str, Any]:
+    """Return the settings of the model's generation config that no engine applies."""
+    return _active_settings(model, _UNSUPPORTED)
 
 
-def only_in_generate(model: PreTrainedModel) -> dict[str, Any]:
-    """What the model's generation config asks for that ``model.generate`` alone sees to."""
-    return _asked_for(model, _ONLY_IN_GENERATE)
+def generate_only_settings(model: PreTrainedModel) -> dict[str, Any]:
+    """Return the settings of the model's generation config that only ``model.generate`` applies."""
+    return _active_settings(model, _GENERATE_ONLY)
 
 
-def _asked_for(model: PreTrainedModel, neutral: Mapping[str, Any]) -> dict[str, Any]:
-    found = {name: getattr(model.generation_config, name, None) for name in neutral}
-    return {name: value for name, value in found.items() if value is not None and value != neutral[name]}
+def _active_settings(model: PreTrainedModel, neutral: Mapping[str, Any]) -> dict[str, Any]:
+    settings = {name: getattr(model.generation_config, name, None) for name in neutral}
+    return {name: value for name, value in settings.items() if value is not None and value != neutral[name]}
 
 
 def context_window(model: PreTrainedModel) -> int | None:
-    """The most tokens that prompt and completion may have together; ``None`` where the model sets no limit."""
+    """Return the maximum number of tokens of prompt and completion together; None if the model has no limit."""
     if model.config.is_encoder_decoder:
         return None
     window = getattr(model.config.get_text_config(), "max_position_embeddings", None)
@@ -146,7 +143,10 @@ def context_window(model: PreTrainedModel) -> int | None:
 
 
 def model_fingerprint(model: PreTrainedModel) -> str:
-    """A hash of the architecture, the dtype and the head of every weight tensor; of offloaded ones, of the shape."""
+    """Return a hash of the architecture and of each weight tensor: its dtype, shape and first 16 values.
+
+    The values of offloaded tensors are left out.
+    """
     volatile = {"_name_or_path", "_model_name_or_path", "architectures", "transformers_version", "dtype", "use_cache"}
     config = {key: value for key, value in model.config.to_dict().items() if key not in volatile}
     digest = hashlib.sha256(f"{type(model).__name__} {json.dumps(config, sort_keys=True, default=str)}".encode())

@@ -1,4 +1,10 @@
-"""The start-up probes: does this model give in slots, or in batches, what it gives in a plain forward pass?"""
+"""The start-up probes: do slots, or batches of ``model.generate``, give the logits of plain forward passes?
+
+How it works: a few sequences of random tokens go through the model twice, in plain forward passes without a cache and
+on the way that is probed. The tokens of the last steps are forced, so that both see the same input. A way passes if its
+logits differ from the plain ones by no more than rounding. Models differ too much, and too silently, to decide this by
+their class: some ignore positions or masks, others are wrong with padding or with their own cache.
+"""
 
 import math
 from collections.abc import Sequence
@@ -11,14 +17,14 @@ from transformers import LogitsProcessor, LogitsProcessorList, PreTrainedModel
 from llmsearch_optuna.engine.generate.batching import Batching, padded_inputs, shared_length
 from llmsearch_optuna.engine.generate.engine import neutral_config
 from llmsearch_optuna.engine.model import context_window, embedding_weight
-from llmsearch_optuna.engine.routing import common_length
+from llmsearch_optuna.engine.routing import batch_dependent_length
 from llmsearch_optuna.engine.slots.attention import attention_windows
 from llmsearch_optuna.engine.slots.decoder import SlotDecoder
-from llmsearch_optuna.engine.slots.model_runner import Forward
+from llmsearch_optuna.engine.slots.model_runner import ModelRunner
 from llmsearch_optuna.engine.slots.prefill import prefill
 from llmsearch_optuna.errors import ModelError
 
-__all__ = ["BatchingProbe", "Probe", "probe", "probe_batching"]
+__all__ = ["BatchingProbe", "SlotProbe", "probe_batching", "probe_slots"]
 
 _LENGTHS = (3, 5, 9, 14, 17, 6, 11)
 _STEPS = 3
@@ -28,19 +34,21 @@ _HALF_TOLERANCE = 0.1
 _HALF_ROUNDING = 0.01
 _HALF_MARGIN = 4
 
-# The quickest ways first.
-_WAYS = [Batching(together, use_cache) for use_cache in (True, False) for together in ("all", "one length", "none")]
+# The fastest first.
+_BATCHINGS = [
+    Batching(together, use_cache) for use_cache in (True, False) for together in ("all", "one length", "none")
+]
 _ALONE = Batching("none")
 _BATCH_LENGTHS = (3, 9, 9, 14, 14)
-_LONGEST_ROW = 140
+_LONGEST_SEQUENCE = 140
 
 
-class Probe(NamedTuple):
-    """What the probe found.
+class SlotProbe(NamedTuple):
+    """The result of `probe_slots`.
 
     Attributes:
-        passed: Whether the slot engine can serve the model.
-        reason: Why, or why not.
+        passed: Whether the slot engine supports the model.
+        reason: Why it does or does not.
     """
 
     passed: bool
@@ -48,11 +56,11 @@ class Probe(NamedTuple):
 
 
 class BatchingProbe(NamedTuple):
-    """What was found of ``model.generate``.
+    """The result of `probe_batching`.
 
     Attributes:
-        batching: The quickest way of calling it that is right.
-        reason: Why no quicker one; empty for the quickest.
+        batching: The fastest correct way to call ``model.generate``.
+        reason: Why no faster way is used; empty for the fastest.
     """
 
     batching: Batching
@@ -60,157 +68,159 @@ class BatchingProbe(NamedTuple):
 
 
 @torch.inference_mode()
-def probe(forward: Forward) -> Probe:
-    """Compares decode steps in slots with plain forward passes, on a few rows of random tokens.
+def probe_slots(runner: ModelRunner) -> SlotProbe:
+    """Compare decode steps in slots with plain forward passes, on a few sequences of random tokens.
 
-    One row is longer than the model's sliding window, where that is no longer than 1,024 tokens or the model runs on
-    CUDA. Logits may differ as rounding makes them (1e-3 of their norm in 32 bits, 0.1 in 16) in the median position of
-    each row: in 16 bits a mixture of experts may choose another expert here and there.
+    One sequence is longer than the model's sliding window, if the window has at most 1,024 tokens or the model runs on
+    CUDA. The median difference over the positions of each sequence must not exceed 1e-3 of the logits' norm in 32 bits,
+    and 0.1 in 16 bits. It is the median because a mixture of experts in 16 bits may select another expert at some
+    positions.
     """
     try:
-        differences = [_difference(rows) for rows in zip(*_both_ways(forward), strict=True)]
+        differences = [_difference(plain, slot) for plain, slot in zip(*_plain_and_slot_logits(runner), strict=True)]
     except ModelError as error:
-        return Probe(passed=False, reason=str(error))
+        return SlotProbe(passed=False, reason=str(error))
     except Exception as error:  # noqa: BLE001 - the code of any model runs here, and may raise anything
-        return Probe(passed=False, reason=f"a decode step in slots raised {type(error).__name__}: {error}")
+        return SlotProbe(passed=False, reason=f"a decode step in slots raised {type(error).__name__}: {error}")
     worst = max(differences)
-    return Probe(passed=worst <= _tolerance(forward.model), reason=_told(worst))
+    return SlotProbe(passed=worst <= _tolerance(runner.model), reason=_describe(worst))
 
 
-def _both_ways(forward: Forward) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
-    """The logits after each prompt and each further token, plainly and in slots. Shape: (1 + steps, vocabulary)."""
-    model: Any = forward.model
-    rows = _rows(forward.model, on_cuda=forward.device.type == "cuda")
+def _plain_and_slot_logits(runner: ModelRunner) -> tuple[list[Tensor], list[Tensor]]:
+    """Return the logits after each prompt and each further token. Shape of each: (1 + steps, vocabulary)."""
+    model: Any = runner.model
+    sequences = _slot_sequences(runner.model, on_cuda=runner.device.type == "cuda")
     plain = [
-        model(input_ids=torch.tensor([row], device=forward.device), use_cache=False).logits[0, -_STEPS - 1 :]
-        for row in rows
+        model(input_ids=torch.tensor([sequence], device=runner.device), use_cache=False).logits[0, -_STEPS - 1 :]
+        for sequence in sequences
     ]
-    prompts = [prefill(forward, tuple(row[:-_STEPS])) for row in rows]
-    longest = max(map(len, rows))
-    decoder = SlotDecoder(forward, prompts[0].layers, len(rows), longest)
+    prompts = [prefill(runner, tuple(sequence[:-_STEPS])) for sequence in sequences]
+    longest = max(map(len, sequences))
+    decoder = SlotDecoder(runner, prompts[0].layers, len(sequences), longest)
     for slot, prompt in enumerate(prompts):
         decoder.cache.load(slot, prompt.layers)
     logits = [torch.stack([prompt.logits for prompt in prompts])]
     for step in range(-_STEPS, 0):
-        tokens = [row[step] for row in rows]
-        logits.append(decoder.step(tokens, [len(row) + step for row in rows], longest).clone())
+        tokens = [sequence[step] for sequence in sequences]
+        logits.append(decoder.step(tokens, [len(sequence) + step for sequence in sequences], longest).clone())
     return plain, list(torch.stack(logits, dim=1))
 
 
-def _rows(model: PreTrainedModel, *, on_cuda: bool) -> list[list[int]]:
+def _slot_sequences(model: PreTrainedModel, *, on_cuda: bool) -> list[list[int]]:
     lengths = [length + _STEPS for length in _LENGTHS]
     windows = [window for window in attention_windows(model).values() if window is not None]
     longest = max([window + 8 for window in windows if window <= _LONGEST_WINDOW or on_cuda], default=20)
     lengths.append(min(longest, context_window(model) or longest))
-    return _random_rows(model, lengths)
+    return _random_sequences(model, lengths)
 
 
-def _difference(rows: tuple[torch.Tensor, torch.Tensor]) -> float:
-    """The median over positions of the difference, relative to the norm of the logits."""
-    plain, other = (logits.double() for logits in rows)
+def _difference(plain: Tensor, other: Tensor) -> float:
+    """Return the median over positions of the difference, relative to the norm of the plain logits."""
+    plain, other = plain.double(), other.double()
     difference = float(((other - plain).norm(dim=-1) / plain.norm(dim=-1)).median())
     return math.inf if math.isnan(difference) else difference
 
 
 @torch.inference_mode()
 def probe_batching(model: PreTrainedModel, pad_token: int) -> BatchingProbe:
-    """Compares ``model.generate`` in several ways with plain forward passes, on a few rows of random tokens.
+    """Compare ways of calling ``model.generate`` with plain forward passes, on a few sequences of random tokens.
 
-    Models without an attention mask are wrong in padded batches (RWKV), others with their own cache. Where ``generate``
-    differs even row by row, it is taken to know better than a forward pass, and the reason says so.
+    Models without an attention mask are wrong in padded batches (RWKV), others with their own cache. If ``generate``
+    differs even one sequence at a time, it is assumed to be right and the reason reports the difference.
 
     Raises:
         ModelError: ``model.generate`` fails in every way.
     """
     window = getattr(model.config.get_text_config(), "max_position_embeddings", None)
-    longest = min(length for length in (_LONGEST_ROW, window, common_length(model)) if length)
-    rows = _random_rows(model, [*(length + _STEPS for length in _BATCH_LENGTHS), longest])
+    longest = min(length for length in (_LONGEST_SEQUENCE, window, batch_dependent_length(model)) if length)
+    sequences = _random_sequences(model, [*(length + _STEPS for length in _BATCH_LENGTHS), longest])
     allowed = _tolerance(model)
     if embedding_weight(model).dtype not in _TOLERANCE:
-        # Some ways are wrong by less than 16 bits may round; so see how this model rounds.
-        rounding = _measured(model, rows, _ALONE, pad_token).difference
+        # Some errors are smaller than the largest rounding differences in 16 bits, so measure how this model rounds.
+        rounding = _measure(model, sequences, _ALONE, pad_token).difference
         allowed = min(allowed, _HALF_MARGIN * max(rounding, _HALF_ROUNDING))
-    found = {}
-    for way in _WAYS:
-        found[way] = _measured(model, rows, way, pad_token)
-        if found[way].difference <= allowed:
-            return BatchingProbe(way, "" if way == _WAYS[0] else found[_WAYS[0]].told)
-    runs = [way for way, measured in found.items() if measured.runs and way.together == "none"]
-    if not runs:
-        raise ModelError(f"{type(model).__name__} cannot generate: {found[_ALONE].told}")
-    return BatchingProbe(runs[0], f"even so, {found[runs[0]].told}")
+    measured = {}
+    for batching in _BATCHINGS:
+        measured[batching] = _measure(model, sequences, batching, pad_token)
+        if measured[batching].difference <= allowed:
+            return BatchingProbe(batching, "" if batching == _BATCHINGS[0] else measured[_BATCHINGS[0]].description)
+    running = [batching for batching, result in measured.items() if result.runs and batching.together == "none"]
+    if not running:
+        raise ModelError(f"{type(model).__name__} cannot generate: {measured[_ALONE].description}")
+    return BatchingProbe(running[0], f"even so, {measured[running[0]].description}")
 
 
 class _Measured(NamedTuple):
-    """How right a way is: the largest difference of a row, what that is, and whether ``generate`` runs at all."""
+    """The maximum difference over the sequences, its description, and whether ``generate`` runs at all."""
 
     difference: float
-    told: str
+    description: str
     runs: bool = True
 
 
-def _measured(model: PreTrainedModel, rows: Sequence[list[int]], way: Batching, pad_token: int) -> _Measured:
+def _measure(model: PreTrainedModel, sequences: Sequence[list[int]], batching: Batching, pad_token: int) -> _Measured:
     try:
-        sequences, logits = _generated(model, rows, way, pad_token)
+        inputs, logits = _generate(model, sequences, batching, pad_token)
     except Exception as error:  # noqa: BLE001 - the code of any model runs here, and may raise anything
         return _Measured(math.inf, f"model.generate raised {type(error).__name__}: {error}", runs=False)
     try:
-        plain = [_plain(model, row, sequence) for row, sequence in zip(rows, sequences, strict=True)]
+        plain = [_plain_logits(model, *pair) for pair in zip(sequences, inputs, strict=True)]
     except Exception as error:  # noqa: BLE001 - as above
         return _Measured(math.inf, f"a plain forward pass, to compare with, raised {type(error).__name__}: {error}")
-    worst = max(map(_difference, zip(plain, logits, strict=True)))
-    return _Measured(worst, _told(worst))
+    worst = max(map(_difference, plain, logits))
+    return _Measured(worst, _describe(worst))
 
 
-def _generated(
-    model: PreTrainedModel, rows: Sequence[list[int]], way: Batching, pad_token: int
+def _generate(
+    model: PreTrainedModel, sequences: Sequence[list[int]], batching: Batching, pad_token: int
 ) -> tuple[list[Tensor], list[Tensor]]:
-    """What decoders saw and the logits of the last steps, when ``generate`` has to go the rows' way.
+    """Return the decoder's inputs and the logits of the last steps, with ``generate`` forced along the sequences.
 
     Shapes: (tokens,), (steps, vocabulary).
     """
-    config = neutral_config(model, pad_token, use_cache=way.use_cache)
+    config = neutral_config(model, pad_token, use_cache=batching.use_cache)
     for name, value in {"max_new_tokens": _STEPS, "return_dict_in_generate": True, "output_logits": True}.items():
         setattr(config, name, value)
     generator: Any = model
-    sequences: list[Tensor] = []
+    inputs: list[Tensor] = []
     logits: list[Tensor] = []
-    while len(logits) < len(rows):
-        left = rows[len(logits) :]
-        batch = left[: shared_length(left, way, len(left))]
-        given = generator.generate(
-            **padded_inputs(model, [row[:-_STEPS] for row in batch], pad_token),
+    while len(logits) < len(sequences):
+        remaining = sequences[len(logits) :]
+        batch = remaining[: shared_length(remaining, batching, len(remaining))]
+        output = generator.generate(
+            **padded_inputs(model, [sequence[:-_STEPS] for sequence in batch], pad_token),
             generation_config=config,
-            logits_processor=LogitsProcessorList([_Forced([row[-_STEPS:] for row in batch])]),
+            logits_processor=LogitsProcessorList([_ForcedTokens([sequence[-_STEPS:] for sequence in batch])]),
         )
-        sequences += given.sequences
-        logits += torch.stack(given.logits, dim=1)
-    return sequences, logits
+        inputs += output.sequences
+        logits += torch.stack(output.logits, dim=1)
+    return inputs, logits
 
 
-def _plain(model: PreTrainedModel, row: list[int], sequence: Tensor) -> Tensor:
-    """The logits of the last steps in one forward pass. Shape: (steps, vocabulary)."""
-    whole: Any = model
+def _plain_logits(model: PreTrainedModel, sequence: list[int], decoder_ids: Tensor) -> Tensor:
+    """Return the logits of the last steps in one forward pass. Shape: (steps, vocabulary)."""
+    forward: Any = model
     device = embedding_weight(model).device
     if model.config.is_encoder_decoder:
-        inputs = {"input_ids": torch.tensor([row[:-_STEPS]], device=device), "decoder_input_ids": sequence[None, :-1]}
+        ids = torch.tensor([sequence[:-_STEPS]], device=device)
+        inputs = {"input_ids": ids, "decoder_input_ids": decoder_ids[None, :-1]}
     else:
-        inputs = {"input_ids": torch.tensor([row[:-1]], device=device)}
-    return whole(**inputs, use_cache=False).logits[0, -_STEPS:].to(sequence.device)  # type: ignore[no-any-return]
+        inputs = {"input_ids": torch.tensor([sequence[:-1]], device=device)}
+    return forward(**inputs, use_cache=False).logits[0, -_STEPS:].to(decoder_ids.device)  # type: ignore[no-any-return]
 
 
-class _Forced(LogitsProcessor):
-    """Leaves each row the next of its own tokens."""
+class _ForcedTokens(LogitsProcessor):
+    """Forces the next token of each sequence of a batch."""
 
-    def __init__(self, rows: Sequence[Sequence[int]]) -> None:
-        self._steps = iter(zip(*rows, strict=True))
+    def __init__(self, sequences: Sequence[Sequence[int]]) -> None:
+        self._steps = iter(zip(*sequences, strict=True))
 
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:  # noqa: ARG002 - as transformers calls it
         tokens = torch.tensor(next(self._steps), device=scores.device)
         return torch.full_like(scores, -torch.inf).scatter_(1, tokens[:, None], 0.0)
 
 
-def _random_rows(model: PreTrainedModel, lengths: Sequence[int]) -> list[list[int]]:
+def _random_sequences(model: PreTrainedModel, lengths: Sequence[int]) -> list[list[int]]:
     generator = torch.Generator().manual_seed(0)
     vocabulary = embedding_weight(model).shape[0]
     return [torch.randint(vocabulary, (length,), generator=generator).tolist() for length in lengths]
@@ -220,5 +230,5 @@ def _tolerance(model: PreTrainedModel) -> float:
     return _TOLERANCE.get(embedding_weight(model).dtype, _HALF_TOLERANCE)
 
 
-def _told(difference: float) -> str:
+def _describe(difference: float) -> str:
     return f"logits differ from those of a plain forward pass by {difference:.0e} of their norm"

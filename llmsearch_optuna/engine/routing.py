@@ -1,4 +1,4 @@
-"""Two engines as one: some requests go their own way."""
+"""Route each request to one of two engines: in batches, or one at a time."""
 
 from collections.abc import Callable, Sequence
 
@@ -6,57 +6,57 @@ from transformers import PreTrainedModel
 
 from llmsearch_optuna.engine.base import Completion, Engine, Request, TokenCallback
 
-__all__ = ["SplitEngine", "common_length", "may_become"]
+__all__ = ["RoutingEngine", "batch_dependent_length", "may_reach"]
 
 
-class SplitEngine:
-    """Sends most requests to an engine that takes many rows at once, and the others to one that takes them alone.
+class RoutingEngine:
+    """Serves most requests with a batching engine, and the rest with one that takes them one at a time.
 
     Args:
-        rows: Serves most.
-        alone: Serves the others.
-        goes_alone: Which are those.
+        batch_engine: Serves most requests.
+        single_engine: Serves the others.
+        runs_alone: Returns whether a request goes to `single_engine`.
 
     Attributes:
-        rows: The first of them.
+        batch_engine: Serves most requests.
     """
 
-    def __init__(self, rows: Engine, alone: Engine, goes_alone: Callable[[Request], bool]) -> None:
-        self.rows = rows
-        self._alone = alone
-        self._goes_alone = goes_alone
+    def __init__(self, batch_engine: Engine, single_engine: Engine, runs_alone: Callable[[Request], bool]) -> None:
+        self.batch_engine = batch_engine
+        self._single_engine = single_engine
+        self._runs_alone = runs_alone
 
     def generate(
         self, requests: Sequence[Request], on_tokens: TokenCallback | None = None, upcoming: Sequence[Request] = ()
     ) -> list[Completion]:
-        """Generates one completion per request; see `Engine.generate`."""
-        together = [request for request in requests if not self._goes_alone(request)]
-        alone = [request for request in requests if self._goes_alone(request)]
-        # Without requests there is nothing to wait for: what is upcoming would be begun and left.
-        ahead = [request for request in upcoming if not self._goes_alone(request)] if together else []
-        completions = iter(self.rows.generate(together, on_tokens, ahead) if together else [])
-        others = iter(self._alone.generate(alone, on_tokens))
-        return [next(others if self._goes_alone(request) else completions) for request in requests]
+        """Generate one completion per request; see `Engine.generate`."""
+        batched = [request for request in requests if not self._runs_alone(request)]
+        single = [request for request in requests if self._runs_alone(request)]
+        # Without requests the batching engine returns at once. Upcoming requests would be started and abandoned.
+        ahead = [request for request in upcoming if not self._runs_alone(request)] if batched else []
+        from_batches = iter(self.batch_engine.generate(batched, on_tokens, ahead) if batched else [])
+        from_singles = iter(self._single_engine.generate(single, on_tokens))
+        return [next(from_singles if self._runs_alone(request) else from_batches) for request in requests]
 
 
-def common_length(model: PreTrainedModel) -> int | None:
-    """From how many tokens on a row's logits depend on its batch; ``None`` where they never do.
+def batch_dependent_length(model: PreTrainedModel) -> int | None:
+    """Return the length in tokens from which logits depend on the rest of the batch; None if they never do.
 
-    LongRoPE (Phi-3) turns all rows of a batch by other angles once the longest has more tokens than were trained on
-    first. Llama 4 scales its attention by the number of tokens in the cache, padding included.
+    LongRoPE (Phi-3) changes the rotary angles of all sequences of a batch as soon as the longest exceeds the original
+    training length. Llama 4 scales its attention by the number of tokens in the cache, including padding.
     """
     config = model.config.get_text_config()
     lengths = []
     if getattr(config, "attn_temperature_tuning", False):
         lengths.append(int(config.floor_scale))
     rope = getattr(config, "rope_parameters", None) or {}
-    for parameters in (rope, *(one for one in rope.values() if isinstance(one, dict))):
+    for parameters in (rope, *(nested for nested in rope.values() if isinstance(nested, dict))):
         if parameters.get("rope_type") == "longrope":
             original = parameters.get("original_max_position_embeddings")
             lengths.append(int(original or config.original_max_position_embeddings))
     return min(lengths, default=None)
 
 
-def may_become(length: int, request: Request) -> bool:
-    """Whether a row may have so many tokens in the end, with those of its prompt."""
+def may_reach(length: int, request: Request) -> bool:
+    """Return whether prompt and completion together may reach `length` tokens."""
     return len(request.prompt_ids) + request.params.max_new_tokens >= length

@@ -1,7 +1,7 @@
-"""Who answers the prompts of a task: a loaded model, one that is loaded by name, a server, or a function."""
+"""Choose the backend of a `Tuner`: a loaded model, a model loaded by name, a server, or a function."""
 
-import functools
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -12,22 +12,22 @@ from llmsearch_optuna.engine.http import OpenAIServer
 from llmsearch_optuna.engine.loading import load_model, place_model
 from llmsearch_optuna.errors import ConfigurationError, ModelError
 
-__all__ = ["Generator", "choose_generator"]
+__all__ = ["PendingBackend", "choose_backend"]
 
 
-class Generator(NamedTuple):
-    """Who answers, chosen and loaded, but not yet probed.
+class PendingBackend(NamedTuple):
+    """A backend that is chosen and loaded, but not yet probed.
 
     Attributes:
-        writer: The tokenizer that prompts are written with; ``None`` where a server does that itself.
-        start: Probes it, which takes seconds, and makes the backend.
+        prompt_tokenizer: The tokenizer that renders the prompts; None if a server does that itself.
+        start: Probes the model or server, which takes seconds, and returns the backend.
     """
 
-    writer: PreTrainedTokenizerBase | None
+    prompt_tokenizer: PreTrainedTokenizerBase | None
     start: Callable[[], Backend]
 
 
-def choose_generator(
+def choose_backend(
     *,
     model: PreTrainedModel | str | None,
     tokenizer: PreTrainedTokenizerBase | None,
@@ -42,74 +42,75 @@ def choose_generator(
     decode_args: Mapping[str, Any] | None,
     is_encoder_decoder: bool | None,
     stops: bool,
-) -> Generator:
-    """The one generator that the arguments of `Tuner` name.
+) -> PendingBackend:
+    """Choose and load the backend from the arguments of `Tuner`.
 
     Args:
         model: A loaded model, or a directory or hub id to load.
-        tokenizer: Its tokenizer; comes with a model that is given by name.
-        custom_pred_function: Takes the model's place.
-        server: Takes the model's place; `Tuner` calls it `engine`.
+        tokenizer: The model's tokenizer; optional if the model is loaded by name.
+        custom_pred_function: Replaces the model.
+        server: Replaces the model.
         has_messages: Whether prompts are chat messages.
-        begins_the_answer: Whether these end with the beginning of the answer.
-        device: Where the model shall be.
-        batch_size: Rows that are generated at once.
+        begins_the_answer: Whether the last chat message is the beginning of the answer.
+        device: The model's device.
+        batch_size: The number of completions generated at the same time.
         replay_bytes: Memory for replay.
-        encode_args: The tokenizer's keyword arguments for prompts; only looked at.
+        encode_args: The tokenizer's keyword arguments for prompts; only validated here.
         decode_args: The tokenizer's keyword arguments for completions.
-        is_encoder_decoder: What the caller takes the model for, if it says.
-        stops: Whether texts are named that end a completion.
+        is_encoder_decoder: The type of the model as the caller expects it, if given.
+        stops: Whether the caller gave stop strings.
 
     Raises:
-        ConfigurationError: They name none, or have no effect on the one that they name, or it cannot be loaded.
+        ConfigurationError: An argument is invalid, or has no effect on the chosen backend.
+        ModelError: There is no model, or it cannot be loaded.
     """
     if batch_size < 1:
         raise ConfigurationError(f"batch_size must be >= 1, got {batch_size}")
     if replay_bytes is not None and replay_bytes < 0:
         raise ConfigurationError(f"replay_bytes must be >= 0, got {replay_bytes}")
-    of_models = {
+    model_arguments = {
         "replay_bytes": replay_bytes,
         "is_encoder_decoder": is_encoder_decoder,
         "tokenizer_decode_args": decode_args,
     }
     if server is not None:
-        _refuse(
+        _check_unset(
             "`engine`, as a server generates",
             model=model,
             custom_pred_function=custom_pred_function,
             device=device,
             tokenizer_encode_args=encode_args,
-            **of_models,
+            **model_arguments,
         )
-        # The server puts messages into its own chat template.
-        writer = None if has_messages else tokenizer
-        start = functools.partial(server_backend, server, writer, chat=has_messages, prefilled=begins_the_answer)
-        return Generator(writer, start)
+        # The server applies its own chat template to messages.
+        prompt_tokenizer = None if has_messages else tokenizer
+        start = partial(server_backend, server, prompt_tokenizer, chat=has_messages, prefilled=begins_the_answer)
+        return PendingBackend(prompt_tokenizer, start)
     if custom_pred_function is not None:
-        _refuse("`custom_pred_function`, which generates by itself", stop=stops or None, **of_models)
+        _check_unset("`custom_pred_function`, which generates itself", stop=stops or None, **model_arguments)
         if isinstance(model, str):
-            raise ConfigurationError("with `custom_pred_function`, no model is loaded: pass `tokenizer` in its place")
-        _, writer = _loaded(model, tokenizer, device)
-        return Generator(writer, functools.partial(function_backend, custom_pred_function, writer))
-    loaded, writer = _loaded(model, tokenizer, device)
+            raise ConfigurationError("with `custom_pred_function`, no model is loaded: pass `tokenizer` instead")
+        _, prompt_tokenizer = _loaded(model, tokenizer, device)
+        return PendingBackend(prompt_tokenizer, partial(function_backend, custom_pred_function, prompt_tokenizer))
+    loaded, prompt_tokenizer = _loaded(model, tokenizer, device)
     if loaded is None:
-        raise ModelError("pass a model, or a custom_pred_function in its place, or an engine")
-    start = functools.partial(
+        raise ModelError("pass a model, a custom_pred_function, or an engine")
+    start = partial(
         model_backend,
         loaded,
-        writer,
+        prompt_tokenizer,
         batch_size=batch_size,
         replay_bytes=replay_bytes,
         decode_args=decode_args,
         is_encoder_decoder=is_encoder_decoder,
     )
-    return Generator(writer, start)
+    return PendingBackend(prompt_tokenizer, start)
 
 
-def _refuse(in_the_place: str, **arguments: object) -> None:
+def _check_unset(backend: str, **arguments: object) -> None:
     for name, value in arguments.items():
         if value is not None:
-            raise ConfigurationError(f"`{name}` has no effect with {in_the_place}: leave it out")
+            raise ConfigurationError(f"`{name}` has no effect with {backend}: leave it out")
 
 
 def _loaded(

@@ -1,4 +1,4 @@
-"""When a row ends, looking at its own completion and never at its prompt."""
+"""When a completion ends. Only its generated tokens count, never the prompt."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -11,15 +11,15 @@ from llmsearch_optuna.engine.base import FinishReason, Request, Stopping
 from llmsearch_optuna.errors import ParameterError
 from llmsearch_optuna.space.params import GenerationParams
 
-__all__ = ["GenerationArguments", "MultiTokenStoppingCriteria", "RowStopper", "split_generation_args", "stop_texts"]
+__all__ = ["GenerationArguments", "MultiTokenStoppingCriteria", "StopChecker", "split_generation_args", "stop_strings"]
 
 
-class RowStopper:
-    """Decides after every token whether one row is finished.
+class StopChecker:
+    """Checks after every token whether a completion is finished.
 
     Args:
-        request: The row's length limit and what else ends it.
-        tokenizer: Decodes the tail in which stop strings are looked for.
+        request: Holds the length limit and the other stopping conditions.
+        tokenizer: Decodes the last tokens, in which stop strings are searched.
     """
 
     def __init__(self, request: Request, tokenizer: PreTrainedTokenizerBase) -> None:
@@ -27,41 +27,41 @@ class RowStopper:
         self._limit = request.params.max_new_tokens
         self._stopping = request.stopping
         self._tokenizer = tokenizer
-        # A token carries at least one byte, but for a few special ones; the margin also covers a stripped first space.
-        self._tail = max((len(text.encode()) for text in self._stopping.strings), default=0) + 8
+        # Except for a few special tokens, each token has at least one byte. The margin also covers a stripped space.
+        self._tail = max((len(string.encode()) for string in self._stopping.strings), default=0) + 8
 
     def finish_reason(self, token_ids: Sequence[int]) -> FinishReason | None:
-        """Why the completion `token_ids` is finished by its last token, or ``None``."""
+        """Return why the last of `token_ids` finishes the completion; None if it does not."""
         if token_ids[-1] in self._stopping.eos_token_ids:
             return "eos"
-        if self._stops(token_ids):
+        if self._is_stopped(token_ids):
             return "stop"
         return "length" if len(token_ids) >= self._limit else None
 
-    def _stops(self, token_ids: Sequence[int]) -> bool:
+    def _is_stopped(self, token_ids: Sequence[int]) -> bool:
         if any(tuple(token_ids[-len(sequence) :]) == sequence for sequence in self._stopping.sequences):
             return True
         if self._stopping.strings:
             tail = self._tokenizer.decode(list(token_ids[-self._tail :]))
-            if any(text in tail for text in self._stopping.strings):
+            if any(string in tail for string in self._stopping.strings):
                 return True
         if self._stopping.criteria:
-            row = torch.tensor([[*self._prompt_ids, *token_ids]])
-            return any(bool(torch.as_tensor(criterion(row, None)).all()) for criterion in self._stopping.criteria)
+            ids = torch.tensor([[*self._prompt_ids, *token_ids]])
+            return any(bool(torch.as_tensor(criterion(ids, None)).all()) for criterion in self._stopping.criteria)
         return False
 
 
 class MultiTokenStoppingCriteria(StoppingCriteria):
-    """Stops each row on a run of token ids, in this package's engines and in plain ``model.generate``.
+    """Ends a completion when it generates a sequence of token ids, in this package's engines and ``model.generate``.
 
-    In ``model.generate``, the first call of a pass sees the prompt and one new token; nothing before that token is
-    looked at. A new pass is recognised by its tokens, so that `reset` between passes is welcome but not needed.
+    In ``model.generate``, the first call of a pass receives the prompt and one new token. Tokens before the new one are
+    ignored. A new pass is detected by its tokens, so calling `reset` between passes is optional.
 
     Args:
-        sequence_ids: The token ids that end a row when they are generated one after the other.
+        sequence_ids: The token ids that end a completion when they are generated in this order.
 
     Raises:
-        ParameterError: `sequence_ids` is empty or does not hold integers.
+        ParameterError: `sequence_ids` is empty or contains something other than integers.
     """
 
     def __init__(self, sequence_ids: Sequence[int]) -> None:
@@ -72,21 +72,21 @@ class MultiTokenStoppingCriteria(StoppingCriteria):
         self.reset()
 
     def reset(self) -> None:
-        """Forgets the running pass."""
+        """Forget the current pass."""
         self._seen: torch.Tensor | None = None
         self._done: torch.Tensor | None = None
         self._prompt_length = 0
 
     def __call__(self, input_ids: torch.Tensor, scores: object, **kwargs: Any) -> torch.Tensor:  # noqa: ARG002
-        """Says which rows are finished.
+        """Return which rows of the batch are finished.
 
         Args:
             input_ids: Prompt and completion so far, int64. Shape: (rows, length).
-            scores: Not looked at.
-            kwargs: Not looked at.
+            scores: Ignored.
+            kwargs: Ignored.
 
         Returns:
-            Finished rows, bool. Shape: (rows,).
+            Whether each row is finished, bool. Shape: (rows,).
         """
         if self._seen is None or self._done is None or not torch.equal(self._seen, input_ids[:, :-1]):
             self._prompt_length = input_ids.shape[1] - 1
@@ -100,38 +100,38 @@ class MultiTokenStoppingCriteria(StoppingCriteria):
 
 
 class GenerationArguments(NamedTuple):
-    """What llmsearch calls generation arguments, taken apart.
+    """The generation arguments of llmsearch, split into parameters and stopping conditions.
 
     Attributes:
-        params: What to generate with.
-        stopping: What ends a completion.
+        params: The generation parameters.
+        stopping: The conditions that end a completion.
     """
 
     params: GenerationParams
     stopping: Stopping
 
 
-def stop_texts(stop: object) -> tuple[str, ...]:
-    """The texts that end a completion.
+def stop_strings(stop: object) -> tuple[str, ...]:
+    """Return the strings that end a completion.
 
     Raises:
-        ParameterError: It is no list of texts, or one is empty.
+        ParameterError: `stop` is not a list of non-empty strings.
     """
-    if not isinstance(stop, list | tuple) or not all(isinstance(text, str) and text for text in stop):
-        raise ParameterError(f"stop must be a list of texts that are not empty, got {stop!r}")
+    if not isinstance(stop, list | tuple) or not all(isinstance(string, str) and string for string in stop):
+        raise ParameterError(f"`stop` must be a list of non-empty strings, got {stop!r}")
     return tuple(stop)
 
 
 def split_generation_args(values: Mapping[str, Any], stopping: Stopping) -> GenerationArguments:
-    """Parts parameters from what ends a completion.
+    """Split generation arguments into parameters and stopping conditions.
 
     Args:
-        values: Generation parameters by name; also `eos_token_id` (an id or a list; in place of the model's own),
-            `stop` (further texts) and `stopping_criteria` (a list, as llmsearch takes it).
-        stopping: What ends a completion by itself.
+        values: Generation parameters by name. Also accepts `eos_token_id` (an id or a list, which replaces the
+            default), `stop` (additional strings) and `stopping_criteria` (a list, as in llmsearch).
+        stopping: The default stopping conditions.
 
     Raises:
-        ParameterError: A parameter is unknown or out of its range, or `stop` or `eos_token_id` is none.
+        ParameterError: A parameter is unknown or out of range, or `stop` or `eos_token_id` is invalid.
     """
     rest = dict(values)
     eos = rest.pop("eos_token_id", None)
@@ -140,12 +140,12 @@ def split_generation_args(values: Mapping[str, Any], stopping: Stopping) -> Gene
         if not all(isinstance(token, int) for token in ids):
             raise ParameterError(f"`eos_token_id` must be a token id or a list of them, got {eos!r}")
         stopping = dataclasses.replace(stopping, eos_token_ids=tuple(ids))
-    strings = stop_texts(rest.pop("stop", ()))
+    strings = stop_strings(rest.pop("stop", ()))
     criteria = tuple(rest.pop("stopping_criteria", None) or ())
     stopping = dataclasses.replace(
         stopping,
         strings=(*stopping.strings, *strings),
-        sequences=tuple(one.sequence_ids for one in criteria if isinstance(one, MultiTokenStoppingCriteria)),
-        criteria=tuple(one for one in criteria if not isinstance(one, MultiTokenStoppingCriteria)),
+        sequences=tuple(c.sequence_ids for c in criteria if isinstance(c, MultiTokenStoppingCriteria)),
+        criteria=tuple(c for c in criteria if not isinstance(c, MultiTokenStoppingCriteria)),
     )
     return GenerationArguments(GenerationParams.from_dict(rest), stopping)

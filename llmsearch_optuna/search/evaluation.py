@@ -246,7 +246,7 @@ class Evaluation:
                     token_ids=completion.token_ids,
                     finish_reason=completion.finish_reason,
                     score=None if scores is None else scores[len(known) + index],
-                    tokens_told=completion.tokens_told,
+                    token_count_reported=completion.token_count_reported,
                 )
                 for index, (sample, completion, prediction) in enumerate(
                     zip(generated, completions, predictions, strict=True)

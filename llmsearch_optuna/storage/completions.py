@@ -100,7 +100,7 @@ class StoredCompletion:
         token_ids: Every generated token; empty where an engine does not know them.
         finish_reason: ``"eos"``, ``"stop"`` or ``"length"``.
         score: The sample's own score; ``None`` where the metric scores only the whole corpus.
-        tokens_told: The number of tokens, where an engine knows that alone.
+        token_count_reported: The number of tokens, where an engine knows that alone.
     """
 
     position: int
@@ -109,12 +109,12 @@ class StoredCompletion:
     token_ids: tuple[int, ...]
     finish_reason: str
     score: float | None
-    tokens_told: int = 0
+    token_count_reported: int = 0
 
     @property
     def token_count(self) -> int:
         """The number of its tokens; 0 where that is not known."""
-        return len(self.token_ids) or self.tokens_told
+        return len(self.token_ids) or self.token_count_reported
 
 
 class CompletionOutline(NamedTuple):
@@ -352,7 +352,7 @@ class CompletionStore:
 
 def _values(completion: StoredCompletion) -> dict[str, Any]:
     values = {**vars(completion), "token_count": completion.token_count}
-    del values["tokens_told"]
+    del values["token_count_reported"]
     return values
 
 
@@ -364,5 +364,5 @@ def _completion(row: Any) -> StoredCompletion:
         token_ids=tuple(row.token_ids),
         finish_reason=row.finish_reason,
         score=row.score,
-        tokens_told=0 if row.token_ids else row.token_count,
+        token_count_reported=0 if row.token_ids else row.token_count,
     )

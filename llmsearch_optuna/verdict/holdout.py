@@ -208,7 +208,7 @@ class HoldOut:
                             token_ids=completion.token_ids,
                             finish_reason=completion.finish_reason,
                             score=None,
-                            tokens_told=completion.tokens_told,
+                            token_count_reported=completion.token_count_reported,
                         ),
                     )
                     for (position, group), completion in zip(part, completions, strict=True)

@@ -24,7 +24,7 @@ from llmsearch_optuna import GenerationParams
 from llmsearch_optuna.engine.base import Completion, Request, Stopping
 from llmsearch_optuna.engine.slots.decoder import SlotDecoder
 from llmsearch_optuna.engine.slots.engine import SlotEngine
-from llmsearch_optuna.engine.slots.model_runner import Forward
+from llmsearch_optuna.engine.slots.model_runner import ModelRunner
 from llmsearch_optuna.engine.slots.prefill import prefill
 from studies.benchmarks.workloads import (
     Loaded,
@@ -74,7 +74,7 @@ def mixing(loaded: Loaded, workload: Workload, sets: Sequence[dict[str, Any]]) -
         [by_set[(row + shift) % len(params)][row] for row in range(len(workload.prompts))]
         for shift in range(len(params))
     ]
-    engine = SlotEngine(Forward(loaded.model), loaded.tokenizer, replay_bytes=0)
+    engine = SlotEngine(ModelRunner(loaded.model), loaded.tokenizer, replay_bytes=0)
 
     def run(batches: list[list[Request]], using: SlotEngine = engine) -> tuple[float, dict[Request, Completion]]:
         started = time.perf_counter()
@@ -95,7 +95,7 @@ def mixing(loaded: Loaded, workload: Workload, sets: Sequence[dict[str, Any]]) -
     others.append(
         run(
             [batch[::-1] for batch in mixed],
-            SlotEngine(Forward(loaded.model), loaded.tokenizer, slots=16, replay_bytes=0),
+            SlotEngine(ModelRunner(loaded.model), loaded.tokenizer, slots=16, replay_bytes=0),
         )[1]
     )
     return {
@@ -124,8 +124,8 @@ def decode_step_over_weights(slots: int = 32, length: int = 512) -> float:
         torch.set_default_dtype(torch.bfloat16)
         model = LlamaForCausalLM(config).eval()
         torch.set_default_dtype(torch.float32)
-    forward = Forward(model)
-    decoder = SlotDecoder(forward, prefill(forward, tuple(range(1, 65))).layers, slots, length)
+    runner = ModelRunner(model)
+    decoder = SlotDecoder(runner, prefill(runner, tuple(range(1, 65))).layers, slots, length)
     step = _cuda_seconds(lambda: decoder.step([1] * slots, [length - 1] * slots, length))
     source = torch.empty(2**32, dtype=torch.uint8, device="cuda")
     target = torch.empty_like(source)

@@ -24,7 +24,7 @@ from rich.table import Table
 from llmsearch_optuna import GenerationParams, SearchSpace, trial_params
 from llmsearch_optuna.engine.base import Request, Stopping
 from llmsearch_optuna.engine.slots.engine import SlotEngine
-from llmsearch_optuna.engine.slots.model_runner import Forward
+from llmsearch_optuna.engine.slots.model_runner import ModelRunner
 from llmsearch_optuna.engine.slots.prefill import PromptCache
 from llmsearch_optuna.search.evaluation import RungPlan
 from llmsearch_optuna.storage import CompletionStore
@@ -158,12 +158,12 @@ def store_cost(loaded: Loaded, workload: Workload, values: Mapping[str, Any]) ->
         Request(prompt=text, prompt_ids=tuple(encode(text)["input_ids"]), params=params, stopping=Stopping())
         for text in workload.prompts
     ]
-    forward = Forward(loaded.model)
-    prompts = PromptCache(forward)
+    runner = ModelRunner(loaded.model)
+    prompts = PromptCache(runner)
     seconds: dict[int | None, list[float]] = {None: [], 0: []}
     for _ in range(STORE_COST_REPEATS + 1):
         for replay_bytes, taken in seconds.items():
-            engine = SlotEngine(forward, loaded.tokenizer, replay_bytes=replay_bytes, prompts=prompts)
+            engine = SlotEngine(runner, loaded.tokenizer, replay_bytes=replay_bytes, prompts=prompts)
             engine.generate(requests[:1])  # shapes are compared with the first step
             started = time.perf_counter()
             engine.generate(requests[1:])

@@ -70,7 +70,7 @@ def test_wrong_limits_are_refused(
 def test_doctor_tells_the_engine_and_why(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["doctor", str(directory / "mini.toml")]) == 0
     output = " ".join(capsys.readouterr().out.split())
-    assert "64 slots, which suit LlamaForCausalLM: logits differ from those of a plain forward pass by" in output
+    assert "64 slots, which support LlamaForCausalLM: logits differ from those of a plain forward pass by" in output
     assert "8 samples to search on, 0 held out" in output
     assert "token_f1" in output
 

@@ -16,7 +16,7 @@ from llmsearch_optuna.engine.base import Completion, Request, Stopping
 from llmsearch_optuna.engine.generate.engine import GenerateEngine
 from llmsearch_optuna.engine.loading import load_model
 from llmsearch_optuna.engine.slots.engine import SlotEngine
-from llmsearch_optuna.engine.slots.model_runner import Forward
+from llmsearch_optuna.engine.slots.model_runner import ModelRunner
 from llmsearch_optuna.engine.slots.prefill import PromptCache
 from llmsearch_optuna.errors import ModelError
 from llmsearch_optuna.space.params import GenerationParams
@@ -116,11 +116,11 @@ def test_the_real_models_completions_do_not_depend_on_their_company() -> None:
     prompts = [str(row["instruction"]) * (1 + index % 5) for index, row in enumerate(demo_samples(32))]
     by_set = [requests_of(tokenizer, prompts, params) for params in sets]
     mixed = [request for requests in by_set for request in requests]
-    forward = Forward(model)
-    prefilled = PromptCache(forward)
+    runner = ModelRunner(model)
+    prefilled = PromptCache(runner)
 
     def completions(slots: int, batches: list[list[Request]]) -> dict[Request, Completion]:
-        engine = SlotEngine(forward, tokenizer, slots=slots, replay_bytes=0, prompts=prefilled)
+        engine = SlotEngine(runner, tokenizer, slots=slots, replay_bytes=0, prompts=prefilled)
         return {
             request: completion
             for batch in batches
@@ -153,10 +153,10 @@ def test_the_real_models_completions_do_not_depend_on_replay() -> None:
     ]
     prompts = [str(row["instruction"]) for row in demo_samples(8)]
     trials = [requests_of(tokenizer, prompts, params) for params in sets]
-    forward = Forward(model)
-    prefilled = PromptCache(forward)
+    runner = ModelRunner(model)
+    prefilled = PromptCache(runner)
     plain, replaying, forgetful = (
-        SlotEngine(forward, tokenizer, slots=32, replay_bytes=replay_bytes, prompts=prefilled)
+        SlotEngine(runner, tokenizer, slots=32, replay_bytes=replay_bytes, prompts=prefilled)
         for replay_bytes in (0, 2**30, 3_000_000)
     )
     expected = [plain.generate(trial) for trial in trials]

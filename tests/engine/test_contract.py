@@ -13,7 +13,7 @@ from transformers import PreTrainedModel
 from llmsearch_optuna.engine.base import Completion, Request, Stopping
 from llmsearch_optuna.engine.generate.engine import GenerateEngine
 from llmsearch_optuna.engine.slots.engine import SlotEngine
-from llmsearch_optuna.engine.slots.model_runner import Forward
+from llmsearch_optuna.engine.slots.model_runner import ModelRunner
 from llmsearch_optuna.errors import LogitsError, MemoryExhaustedError
 from llmsearch_optuna.space.params import GenerationParams
 
@@ -28,7 +28,7 @@ def plain(model: PreTrainedModel, rows: int = 8) -> ModelEngine:
 
 
 def slots(model: PreTrainedModel, rows: int = 8) -> ModelEngine:
-    return SlotEngine(Forward(model), tiny_tokenizer(), slots=rows)
+    return SlotEngine(ModelRunner(model), tiny_tokenizer(), slots=rows)
 
 
 @pytest.fixture(params=[plain, slots])
@@ -68,8 +68,8 @@ def test_greedy_equals_transformers_own_generate(
 ) -> None:
     model: Any = tiny_model(family, device=device)
     for text in TEXT:
-        wanted = request(text, GenerationParams(max_new_tokens=12, **arguments), eos_token_ids=(2,))
-        ids = torch.tensor([wanted.prompt_ids], device=device)
+        greedy = request(text, GenerationParams(max_new_tokens=12, **arguments), eos_token_ids=(2,))
+        ids = torch.tensor([greedy.prompt_ids], device=device)
         start = 1 if model.config.is_encoder_decoder else ids.shape[1]
         expected = model.generate(
             input_ids=ids,
@@ -80,7 +80,7 @@ def test_greedy_equals_transformers_own_generate(
             pad_token_id=0,
             **arguments,
         )
-        assert engine(model).generate([wanted])[0].token_ids == tuple(expected[0, start:].tolist())
+        assert engine(model).generate([greedy])[0].token_ids == tuple(expected[0, start:].tolist())
 
 
 def test_rows_stop_on_their_own_limits_and_report_tokens(engine: MakeEngine) -> None:
@@ -145,7 +145,7 @@ def test_out_of_memory_halves_the_rows_with_identical_results(
     limited = engine(model, 16)
     assert limited.generate(all_requests()) == expected
     assert memory.largest_served == 2
-    assert caplog.messages[-1] == "out of memory: going on with 2 rows at once"
+    assert caplog.messages[-1] == "out of memory: continuing with 2 completions at once"
     assert limited.generate(all_requests()) == expected
 
 
@@ -153,7 +153,7 @@ def test_out_of_memory_halves_the_rows_with_identical_results(
 def test_out_of_memory_with_one_row_says_what_to_do(engine: MakeEngine) -> None:
     model = tiny_model()
     LimitedMemory(model, 0)
-    with pytest.raises(MemoryExhaustedError, match="out of memory with one row per batch: shorten the prompts"):
+    with pytest.raises(MemoryExhaustedError, match="out of memory at batch size 1: shorten the prompts"):
         engine(model).generate(all_requests())
 
 

@@ -25,12 +25,12 @@ from llmsearch_optuna.errors import ModelError, TrialError
 from llmsearch_optuna.space.params import GenerationParams
 
 PATHS = {
-    SLOTS: r"\d+ slots, which suit \w+: logits differ from those of a plain forward pass by \de-\d\d of their norm",
-    PADDED: r"plain model\.generate, as slots do not suit \w+: ",
+    SLOTS: r"\d+ slots, which support \w+: logits differ from those of a plain forward pass by \de-\d\d of their norm",
+    PADDED: r"plain model\.generate, as slots do not support \w+: ",
     ONE_LENGTH: r"plain model\.generate in batches of one prompt length \(logits differ from those of a plain forward "
-    r"pass by \de.\d\d of their norm\), as slots do not suit \w+: ",
-    ROW_BY_ROW: r"plain model\.generate row by row \(logits differ from those of a plain forward pass by \de.\d\d of "
-    r"their norm\), as slots do not suit \w+: ",
+    r"pass by \de.\d\d of their norm\), as slots do not support \w+: ",
+    ROW_BY_ROW: r"plain model\.generate one by one \(logits differ from those of a plain forward pass "
+    r"by \de.\d\d of their norm\), as slots do not support \w+: ",
 }
 
 FAST = ("llama", "gemma3", "mixtral", "bloom", "jamba", "t5")
@@ -89,8 +89,8 @@ def test_a_family_is_served_as_told_and_gives_the_tokens_of_rows_alone(name: str
     family: Family = FAMILIES[name]
     model: Any = tiny_model(name, device=device)
     backend = model_backend(model, tiny_tokenizer(), batch_size=8)
-    assert re.match(PATHS[family.path] + re.escape(family.reason), backend.path), backend.path
-    assert ("go through model.generate one by one" in backend.path) == ("one by one" in family.note)
+    assert re.match(PATHS[family.path] + re.escape(family.reason), backend.summary), backend.summary
+    assert ("model.generate one by one, because" in backend.summary) == ("one by one" in family.note)
     wanted = requests()
     expected = [alone(model, one) for one in wanted]
     # A model that says the same whatever it has seen would pass in any engine.
@@ -175,11 +175,11 @@ class MixesRows(LlamaForCausalLM):  # type: ignore[no-untyped-call]
 
 
 @pytest.mark.parametrize(
-    ("custom", "told"),
+    ("custom", "summary"),
     [
         pytest.param(
             Raises,
-            r"plain model\.generate, as slots do not suit Raises: a decode step in slots raised TypeError: past",
+            r"plain model\.generate, as slots do not support Raises: a decode step in slots raised TypeError: past",
             marks=pytest.mark.full,
         ),
         pytest.param(
@@ -187,7 +187,7 @@ class MixesRows(LlamaForCausalLM):  # type: ignore[no-untyped-call]
             r"plain model\.generate in batches of one prompt length \(logits differ from ",
             marks=pytest.mark.full,
         ),
-        (MixesRows, r"plain model\.generate row by row \(logits differ from "),
+        (MixesRows, r"plain model\.generate one by one \(logits differ from "),
         pytest.param(
             MiscountsTheCache,
             r"plain model\.generate in padded batches and without a cache \(logits differ from ",
@@ -195,11 +195,11 @@ class MixesRows(LlamaForCausalLM):  # type: ignore[no-untyped-call]
         ),
     ],
 )
-def test_custom_code_is_served_as_far_as_it_is_right(custom: type[LlamaForCausalLM], told: str) -> None:
+def test_custom_code_is_served_as_far_as_it_is_right(custom: type[LlamaForCausalLM], summary: str) -> None:
     model: Any = tiny_model()
     model.__class__ = custom
     backend = model_backend(model, tiny_tokenizer(), batch_size=8)
-    assert re.match(told, backend.path), backend.path
+    assert re.match(summary, backend.summary), backend.summary
     wanted = requests()
     assert [one.token_ids for one in backend.engine.generate(wanted)] == [alone(model, one) for one in wanted]
 
@@ -228,9 +228,9 @@ def test_a_model_that_cannot_generate_is_refused() -> None:
 def test_what_generate_does_otherwise_than_a_forward_pass_is_told() -> None:
     model: Any = tiny_model()
     model.__class__ = GuessesInGenerate
-    path = model_backend(model, tiny_tokenizer(), batch_size=8).path
+    path = model_backend(model, tiny_tokenizer(), batch_size=8).summary
     assert re.match(
-        r"plain model\.generate row by row \(even so, logits differ from those of a plain forward pass", path
+        r"plain model\.generate one by one \(even so, logits differ from those of a plain forward pass", path
     )
 
 

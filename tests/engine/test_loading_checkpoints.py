@@ -103,13 +103,13 @@ def write_gguf(path: Path, model: PreTrainedModel, kind: GGMLQuantizationType) -
             heads = {"q_proj": config.num_attention_heads, "k_proj": config.num_key_value_heads}
             count = next((heads[part] for part in heads if f"{part}.weight" in name), None)
             array = weight.numpy() if count is None else llama_cpp_order(weight.numpy(), count)
-            wanted = kind if array.ndim == 2 else GGMLQuantizationType.F32
-            packed = gguf.quantize(np.ascontiguousarray(array), wanted)
-            writer.add_tensor(gguf_name(name), packed, raw_dtype=wanted)
+            raw_dtype = kind if array.ndim == 2 else GGMLQuantizationType.F32
+            packed = gguf.quantize(np.ascontiguousarray(array), raw_dtype)
+            writer.add_tensor(gguf_name(name), packed, raw_dtype=raw_dtype)
             if count is None:
-                weight.copy_(torch.tensor(gguf.dequantize(packed, wanted)))
+                weight.copy_(torch.tensor(gguf.dequantize(packed, raw_dtype)))
             else:  # blocks lie within rows, so that the order of rows does not matter
-                weight.copy_(torch.tensor(gguf.dequantize(gguf.quantize(weight.numpy(), wanted), wanted)))
+                weight.copy_(torch.tensor(gguf.dequantize(gguf.quantize(weight.numpy(), raw_dtype), raw_dtype)))
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
@@ -146,9 +146,9 @@ def test_a_gguf_file_gives_the_tokens_of_its_weights(kind: str, tmp_path: Path) 
     from_gguf = tuner_of(tmp_path, 'name = "as_gguf"\ngguf_file = "tiny.gguf"')
     plain = tuner_of(tmp_path, 'name = "plain"')
 
-    found = completions(from_gguf)
-    assert found == completions(plain)
-    assert len(set(found)) > 4
+    texts = completions(from_gguf)
+    assert texts == completions(plain)
+    assert len(set(texts)) > 4
 
 
 def adapter_of(base: Path, directory: Path) -> PreTrainedModel:
@@ -175,7 +175,7 @@ def test_a_peft_adapter_is_served_in_slots_with_its_own_tokens(own_tokenizer: bo
         tokenizer: Any = tiny_tokenizer()
         tokenizer.save_pretrained(tmp_path / "adapter")
     adapted, merged, plain = (tuner_of(tmp_path, f'name = "{name}"') for name in ("adapter", "merged", "base"))
-    assert "slots, which suit LlamaForCausalLM" in adapted.diagnosis()["engine"]
+    assert "slots, which support LlamaForCausalLM" in adapted.diagnosis()["engine"]
     assert completions(adapted) == completions(merged)
     assert completions(adapted) != completions(plain)
 
@@ -194,7 +194,7 @@ def test_a_model_that_peft_wraps_is_served_in_slots(tmp_path: Path) -> None:
         prompt_template="{question}",
         column_mapping={"input_cols": ["question"], "eval_cols": ["answer"]},
     )
-    assert "slots, which suit PeftModelForCausalLM" in tuner.diagnosis()["engine"]
+    assert "slots, which support PeftModelForCausalLM" in tuner.diagnosis()["engine"]
     assert completions(tuner) == completions(tuner_of(tmp_path, 'name = "merged"'))
 
 

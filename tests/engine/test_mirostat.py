@@ -12,7 +12,7 @@ from llmsearch_optuna.engine.base import Request
 from llmsearch_optuna.engine.generate.engine import GenerateEngine
 from llmsearch_optuna.engine.sampling import gumbel_noise, prompt_key
 from llmsearch_optuna.engine.slots.engine import SlotEngine
-from llmsearch_optuna.engine.slots.model_runner import Forward
+from llmsearch_optuna.engine.slots.model_runner import ModelRunner
 from llmsearch_optuna.space.params import GenerationParams
 
 SETTINGS = [
@@ -23,22 +23,22 @@ SETTINGS = [
 ]
 
 
-def reference(model: PreTrainedModel, wanted: Request) -> tuple[tuple[int, ...], list[float]]:
+def reference(model: PreTrainedModel, request: Request) -> tuple[tuple[int, ...], list[float]]:
     """Mirostat 2.0 as the paper writes it down, one plain forward pass per token; the tokens, and every mu."""
-    params = wanted.params
+    params = request.params
     assert params.mirostat_tau is not None
     eta = 0.1 if params.mirostat_eta is None else params.mirostat_eta
     mus, tokens = [2.0 * params.mirostat_tau], list[int]()
     while len(tokens) < params.max_new_tokens:
         with torch.inference_mode():
-            ids = torch.tensor([[*wanted.prompt_ids, *tokens]])
+            ids = torch.tensor([[*request.prompt_ids, *tokens]])
             logits = (model(input_ids=ids).logits[0, -1] / (params.temperature or 1.0)).tolist()
         ranked = sorted(range(len(logits)), key=lambda token: (-logits[token], token))[: params.top_k]
         weights = [math.exp(logits[token] - logits[ranked[0]]) for token in ranked]
         total = math.fsum(weights)
         allowed = sum(-math.log2(weight / total) <= mus[-1] for weight in weights)
         kept, weights = ranked[: max(allowed, 1)], weights[: max(allowed, 1)]
-        arguments = (params.generation_seed, prompt_key(wanted.prompt_ids), len(tokens))
+        arguments = (params.generation_seed, prompt_key(request.prompt_ids), len(tokens))
         seeds, keys, steps = (torch.tensor([value]) for value in arguments)
         noise = gumbel_noise(seeds, keys, steps, torch.tensor(kept))[0].tolist()
         drawn = max(range(len(kept)), key=lambda place: math.log(weights[place]) + noise[place])
@@ -51,27 +51,27 @@ def reference(model: PreTrainedModel, wanted: Request) -> tuple[tuple[int, ...],
 @pytest.mark.parametrize("params", SETTINGS, ids=repr)
 def test_every_engine_gives_what_the_paper_says(params: GenerationParams) -> None:
     model = tiny_model("llama")
-    wanted = [request(text, params) for text in TEXT]
-    expected = [reference(model, one) for one in wanted]
+    requests = [request(text, params) for text in TEXT]
+    expected = [reference(model, item) for item in requests]
     if params.mirostat_eta != 0.0:
         assert len({round(mu, 6) for mu in expected[0][1]}) > 5
-    slots = SlotEngine(Forward(model), tiny_tokenizer())
+    slots = SlotEngine(ModelRunner(model), tiny_tokenizer())
     for engine in (GenerateEngine(model, tiny_tokenizer()), slots, slots):
-        assert [one.token_ids for one in engine.generate(wanted)] == [tokens for tokens, _ in expected]
+        assert [completion.token_ids for completion in engine.generate(requests)] == [tokens for tokens, _ in expected]
     assert slots.statistics.replayed >= 0.4 * slots.statistics.drawn
 
 
 def test_known_continuations_are_replayed_with_the_rows_own_state() -> None:
     model = tiny_model("llama")
     alone = GenerateEngine(model, tiny_tokenizer(), batch_size=1)
-    slots = SlotEngine(Forward(model), tiny_tokenizer())
-    wanted = [
+    slots = SlotEngine(ModelRunner(model), tiny_tokenizer())
+    requests = [
         request(TEXT[0], GenerationParams(mirostat_tau=tau, mirostat_eta=eta, temperature=0.4, max_new_tokens=20))
         for tau in (0.5, 0.6, 2.0)
         for eta in (0.1, 0.3)
     ]
-    expected = alone.generate(wanted)
-    assert len({one.token_ids for one in expected}) > 1
-    for one, completion in zip(wanted, expected, strict=True):
-        assert slots.generate([one]) == [completion]
+    expected = alone.generate(requests)
+    assert len({completion.token_ids for completion in expected}) > 1
+    for item, completion in zip(requests, expected, strict=True):
+        assert slots.generate([item]) == [completion]
     assert slots.statistics.replayed > 0

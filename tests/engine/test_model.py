@@ -69,10 +69,10 @@ def test_code_that_comes_with_a_model_is_never_run(part: str, tmp_path: Path, mo
     (tmp_path / "own.py").write_text(f"open({str(was_run)!r}, 'w')\nclass Own: pass\n")
     file = tmp_path / ("tokenizer_config.json" if part == "AutoTokenizer" else "config.json")
     config = json.loads(file.read_text())
-    own = ["own.Own", None] if part == "AutoTokenizer" else "own.Own"
-    config |= {"model_type": "own", "tokenizer_class": "Own", "auto_map": {part: own}}
+    reference = ["own.Own", None] if part == "AutoTokenizer" else "own.Own"
+    config |= {"model_type": "own", "tokenizer_class": "Own", "auto_map": {part: reference}}
     file.write_text(json.dumps(config))
-    with pytest.raises(ModelError, match=r"cannot be loaded: it comes with code of its own, which is not run here"):
+    with pytest.raises(ModelError, match=r"cannot be loaded: it needs code from its repository, which is never run"):
         load_model(str(tmp_path), device="cpu")
     assert not was_run.exists()
 
@@ -156,12 +156,12 @@ def test_default_params_are_what_generate_would_do_by_itself() -> None:
     hidden = GenerationParams(do_sample=True, temperature=1.0, top_k=50, max_new_tokens=5, generation_seed=3)
     assert default_params(model, max_new_tokens=5, generation_seed=3) == hidden
     model.generation_config.update(top_k=7, min_p=0.1, repetition_penalty=1.2)
-    own = GenerationParams(
+    configured = GenerationParams(
         do_sample=True, temperature=1.0, top_k=7, min_p=0.1, repetition_penalty=1.2, max_new_tokens=5
     )
-    assert default_params(model, max_new_tokens=5) == own
+    assert default_params(model, max_new_tokens=5) == configured
     model.generation_config.update(num_beams=4, length_penalty=1.5, early_stopping=True)
-    beams = dataclasses.replace(own, num_beams=4, length_penalty=1.5, early_stopping=True)
+    beams = dataclasses.replace(configured, num_beams=4, length_penalty=1.5, early_stopping=True)
     assert default_params(model, max_new_tokens=5) == beams
     model.generation_config.update(early_stopping="never")
     with pytest.raises(ModelError, match="asks for early_stopping='never', which no engine serves"):

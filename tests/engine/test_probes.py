@@ -12,10 +12,10 @@ from transformers import LlamaForCausalLM
 from llmsearch_optuna.engine.backend import Backend, model_backend
 from llmsearch_optuna.engine.base import Engine, Request
 from llmsearch_optuna.engine.generate.engine import GenerateEngine
-from llmsearch_optuna.engine.probes import probe
-from llmsearch_optuna.engine.routing import SplitEngine
+from llmsearch_optuna.engine.probes import probe_slots
+from llmsearch_optuna.engine.routing import RoutingEngine
 from llmsearch_optuna.engine.slots.engine import SlotEngine
-from llmsearch_optuna.engine.slots.model_runner import Forward
+from llmsearch_optuna.engine.slots.model_runner import ModelRunner
 
 
 @pytest.mark.parametrize("family", ["llama", "qwen3", "gpt2", "mistral", "gemma3", "phi3", "mixtral"])
@@ -23,7 +23,7 @@ from llmsearch_optuna.engine.slots.model_runner import Forward
 def test_attention_models_pass(family: str, dtype: torch.dtype, device: torch.device) -> None:
     model: Any = tiny_model(family, device=device)
     model.to(dtype)
-    passed, reason = probe(Forward(model))
+    passed, reason = probe_slots(ModelRunner(model))
     assert passed, reason
 
 
@@ -32,9 +32,9 @@ def test_attention_models_pass(family: str, dtype: torch.dtype, device: torch.de
     [("mamba", "it has layers of type linear_attention"), ("bloom", "a decode step in slots raised")],
 )
 def test_other_models_do_not_and_are_told_why(family: str, reason: str) -> None:
-    found = probe(Forward(tiny_model(family)))
-    assert not found.passed
-    assert found.reason.startswith(reason)
+    result = probe_slots(ModelRunner(tiny_model(family)))
+    assert not result.passed
+    assert result.reason.startswith(reason)
 
 
 class ForgetsPositions(LlamaForCausalLM):  # type: ignore[no-untyped-call]
@@ -55,31 +55,31 @@ class ForgetsTheMask(LlamaForCausalLM):  # type: ignore[no-untyped-call]
 def test_a_silently_wrong_model_does_not_pass(forgetful: type[LlamaForCausalLM]) -> None:
     model: Any = tiny_model()
     model.__class__ = forgetful
-    passed, reason = probe(Forward(model))
+    passed, reason = probe_slots(ModelRunner(model))
     assert not passed
     assert reason.startswith("logits differ")
 
 
 @pytest.mark.parametrize(
-    ("family", "engine", "told"),
+    ("family", "engine", "message"),
     [
-        ("llama", SlotEngine, "engine: 16 slots, which suit LlamaForCausalLM: logits differ"),
+        ("llama", SlotEngine, "engine: 16 slots, which support LlamaForCausalLM: logits differ"),
         (
             "mamba",
             GenerateEngine,
-            "engine: plain model.generate, as slots do not suit MambaForCausalLM: it has layers of",
+            "engine: plain model.generate, as slots do not support MambaForCausalLM: it has layers of",
         ),
-        ("t5", GenerateEngine, "engine: plain model.generate, as slots do not suit T5"),
+        ("t5", GenerateEngine, "engine: plain model.generate, as slots do not support T5"),
     ],
 )
 def test_the_log_says_which_engine_runs_and_why(
-    family: str, engine: type[Engine], told: str, caplog: pytest.LogCaptureFixture
+    family: str, engine: type[Engine], message: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.INFO, logger="llmsearch_optuna"):
         backend = model_backend(tiny_model(family), tiny_tokenizer(), batch_size=16)
-    assert isinstance(backend.engine, SplitEngine)
-    assert isinstance(backend.engine.rows, engine)
-    assert caplog.messages[-1].startswith(told)
+    assert isinstance(backend.engine, RoutingEngine)
+    assert isinstance(backend.engine.batch_engine, engine)
+    assert caplog.messages[-1].startswith(message)
 
 
 @pytest.mark.parametrize(
@@ -99,9 +99,9 @@ def test_what_is_left_out_of_a_generation_config_is_told(
     model: Any = tiny_model(family)
     model.generation_config.update(**settings)
     backend = model_backend(model, tiny_tokenizer(), batch_size=8)
-    assert [f"{name} = {value}" for name, value in backend.left_out.items()] == warned
+    assert [f"{name} = {value}" for name, value in backend.unsupported_settings.items()] == warned
     assert [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING] == [
-        f"the model's generation config sets {one}, which is left out of all completions" for one in warned
+        f"the model's generation config sets {setting}, which is not supported and ignored" for setting in warned
     ]
 
 
@@ -111,8 +111,8 @@ def test_what_only_generate_sees_to_is_left_to_it() -> None:
     banned = list(dict.fromkeys(engine_tokens(model_backend(model, tiny_tokenizer(), batch_size=8), request)))
     model.generation_config.suppress_tokens = banned
     backend = model_backend(model, tiny_tokenizer(), batch_size=8)
-    assert backend.path == (
-        "plain model.generate, as slots do not suit LlamaForCausalLM: its generation config sets suppress_tokens"
+    assert backend.summary == (
+        "plain model.generate, as slots do not support LlamaForCausalLM: its generation config sets suppress_tokens"
     )
     assert not set(engine_tokens(backend, request)) & set(banned)
 

@@ -153,7 +153,7 @@ def test_a_space_that_the_server_lacks_is_refused_before_anything_is_generated(
 def test_the_probe_runs_once_and_is_told(server: FakeServer, tmp_path: Path) -> None:
     tuner = make_tuner(server, engine={"probe": True})
     found = tuner.diagnosis(SPACE)
-    assert found["engine"] == f"vllm server at {server.base_url}, texts, at most 32 requests at once"
+    assert found["engine"] == f"vllm server at {server.base_url}, text prompts, at most 32 requests at once"
     assert (found["seeds"], found["parameters"]) == ("kept", "temperature, top_k take effect")
     assert found["prompts"].endswith("on average")
     assert "characters" in found["prompts"]
@@ -169,7 +169,7 @@ def test_messages_go_to_the_chat_endpoint(server: FakeServer) -> None:
     assert len(tuner.get_score({"temperature": 1.0, "max_new_tokens": 4}).outputs) == 16
     assert server.requests[0]["messages"][0] == messages[0]
     assert {sent["messages"][1]["content"] for sent in server.requests} == {row["question"] for row in ROWS}
-    with pytest.raises(TaskError, match="a server of the kind `openai` cannot go on from a last message"):
+    with pytest.raises(TaskError, match="a server of the kind `openai` cannot continue a last message"):
         make_tuner(
             server,
             engine={"kind": "openai"},

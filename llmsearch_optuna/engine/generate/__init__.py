@@ -1,1 +1,1 @@
-"""The engines around ``model.generate``."""
+"""The engines that call ``model.generate``."""

@@ -1,4 +1,4 @@
-"""Which prompts may share a call of ``model.generate``, and what goes into it."""
+"""Which prompts may share a call of ``model.generate``, and the inputs of the call."""
 
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
@@ -9,30 +9,27 @@ from transformers import PreTrainedModel
 
 from llmsearch_optuna.engine.model import embedding_weight
 
-__all__ = ["PADDED", "Batching", "padded_inputs", "shared_length"]
+__all__ = ["Batching", "padded_inputs", "shared_length"]
 
 
 class Batching(NamedTuple):
-    """How prompts share a call of ``model.generate``: not every model is right with padding, or with its own cache.
+    """How prompts share a call of ``model.generate``. Some models are wrong with padding, or with their own cache.
 
     Attributes:
-        together: ``"all"`` prompts, padded to the longest; those of ``"one length"``; or ``"none"``.
+        together: ``"all"`` prompts, padded to the longest; only those of ``"one length"``; or ``"none"``.
         use_cache: Whether the model may use its cache.
     """
 
-    together: Literal["all", "one length", "none"]
+    together: Literal["all", "one length", "none"] = "all"
     use_cache: bool = True
 
     def __str__(self) -> str:
-        ways = {"all": "in padded batches", "one length": "in batches of one prompt length", "none": "row by row"}
-        return ways[self.together] + ("" if self.use_cache else " and without a cache")
-
-
-PADDED = Batching("all")
+        modes = {"all": "in padded batches", "one length": "in batches of one prompt length", "none": "one by one"}
+        return modes[self.together] + ("" if self.use_cache else " and without a cache")
 
 
 def shared_length(prompts: Sequence[Sequence[int]], batching: Batching, size: int) -> int:
-    """How many of the first prompts, which are sorted by length, may go together; at most `size`."""
+    """Return how many of the first prompts may share a call; at most `size`. The prompts are sorted by length."""
     if batching.together == "none":
         return 1
     if batching.together == "one length":
@@ -41,13 +38,13 @@ def shared_length(prompts: Sequence[Sequence[int]], batching: Batching, size: in
 
 
 def padded_inputs(model: PreTrainedModel, prompts: Sequence[Sequence[int]], pad_token: int) -> dict[str, Tensor]:
-    """Input ids and attention mask, int64. Shape: (rows, longest prompt). Decoder prompts end together."""
+    """Return input ids and attention mask, int64. Decoder prompts are padded on the left. Shape: (prompts, longest)."""
     longest = max(map(len, prompts))
     ids = torch.full((len(prompts), longest), pad_token)
     mask = torch.zeros_like(ids)
     for row, prompt in enumerate(prompts):
-        place = slice(0, len(prompt)) if model.config.is_encoder_decoder else slice(longest - len(prompt), longest)
-        ids[row, place] = torch.tensor(prompt)
-        mask[row, place] = 1
+        columns = slice(0, len(prompt)) if model.config.is_encoder_decoder else slice(longest - len(prompt), longest)
+        ids[row, columns] = torch.tensor(prompt)
+        mask[row, columns] = 1
     device = embedding_weight(model).device
     return {"input_ids": ids.to(device), "attention_mask": mask.to(device)}

@@ -1,4 +1,4 @@
-"""The sampler as a logits processor of ``model.generate``: in the plain engine, and in programs of your own."""
+"""The sampler as a logits processor of ``model.generate``, for the plain engine and for users' own programs."""
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
@@ -8,14 +8,14 @@ import torch
 from transformers import LogitsProcessor, LogitsProcessorList, PreTrainedTokenizerBase
 
 from llmsearch_optuna.engine.base import Request, Stopping, TokenCallback
-from llmsearch_optuna.engine.running import Row, draw_tokens, sampling_rows
+from llmsearch_optuna.engine.running_completion import RunningCompletion, draw_tokens, sampling_rows
 from llmsearch_optuna.engine.sampling import SamplingRows
 from llmsearch_optuna.errors import ParameterError
 from llmsearch_optuna.space.params import GenerationParams
 
-__all__ = ["RowChooser", "logits_processors"]
+__all__ = ["SamplingProcessor", "logits_processors"]
 
-_WITHOUT_END = 2**31
+_NO_LIMIT = 2**31
 
 
 def logits_processors(
@@ -23,84 +23,83 @@ def logits_processors(
     tokenizer: PreTrainedTokenizerBase,
     inputs: Mapping[str, torch.Tensor] | None = None,
 ) -> LogitsProcessorList:
-    """Logits processors with which ``model.generate`` writes what a study's trial wrote, token for token.
+    """Return logits processors with which ``model.generate`` reproduces a trial's completions token for token.
 
-    They choose every token themselves, by all the parameters and with the noise of `generation_seed`, so that
-    ``generate`` has to take the most probable one: call it with ``do_sample=False`` and without penalties, as with the
-    config that `llmsearch_optuna.export` puts into ``exact``, and with the study's own end tokens and stop strings.
-    Batches are padded on the left. Every row has noise of its own, which depends on its prompt: what is left of the
-    batch is the rounding of the model's logits.
+    They choose each token themselves, with all parameters and the noise of `generation_seed`, and ``generate`` must
+    take the most probable one. Call it with ``do_sample=False`` and without penalties, as in the config that
+    `llmsearch_optuna.export` writes to ``exact``, and with the study's end tokens and stop strings. Pad batches on the
+    left. The noise of each batch row depends on its prompt. Only the rounding of the model's logits can change with the
+    batch.
 
     Args:
-        params: The parameters; `max_new_tokens` is left to ``generate``.
-        tokenizer: Its pad token is what rows are padded with.
-        inputs: What goes into ``generate``: ``input_ids`` and ``attention_mask``, int64. Shape: (rows, length). They
-            are needed for encoder-decoders, whose prompts a logits processor never sees; and for batches in which no
-            row is as long as the batch. Otherwise, the longest row of a batch is taken to have no padding, and the
-            others to begin with as many pad tokens as it has more tokens.
+        params: The parameters. `max_new_tokens` is ignored: ``generate`` applies its own limit.
+        tokenizer: Defines the pad token of the batches.
+        inputs: The inputs of ``generate``: ``input_ids`` and ``attention_mask``, int64. Shape: (batch, length). They
+            are required for encoder-decoders, whose prompts a logits processor does not receive, and for batches in
+            which all prompts are padded. Without them, the longest prompt is assumed to have no padding, and the others
+            to start with one pad token for each token that they are shorter.
 
     Raises:
-        ParameterError: A parameter is wrong, or there is more than one beam: these are beyond a logits processor.
+        ParameterError: A parameter is invalid, or there is more than one beam, which a logits processor cannot serve.
     """
     if not isinstance(params, GenerationParams):
         params = GenerationParams.from_dict(params)
     if params.beams:
-        raise ParameterError(f"`num_beams` must be 1 for logits processors, which see no beams, got {params.num_beams}")
-    endless = dataclasses.replace(params, max_new_tokens=_WITHOUT_END)
-    return LogitsProcessorList([_SeededSampler(endless, tokenizer, inputs)])
+        raise ParameterError(f"`num_beams` must be 1 for logits processors, got {params.num_beams}")
+    unlimited = dataclasses.replace(params, max_new_tokens=_NO_LIMIT)
+    return LogitsProcessorList([_StandaloneProcessor(unlimited, tokenizer, inputs)])
 
 
-class RowChooser(LogitsProcessor):
-    """Draws the next token of every unfinished row, and leaves ``generate`` no other; finished rows get the pad token.
+class SamplingProcessor(LogitsProcessor):
+    """Draws the next token of each unfinished completion, and masks all others. Finished ones get the pad token.
 
     Args:
-        begin: ``(ids that the decoder begins with) -> rows``, called when the first token is to be drawn.
-        pad_token: The pad token's id.
-        on_tokens: Told of every token.
+        start: ``(the decoder's first input ids) -> running completions``, called before the first token is drawn.
+        pad_token: The id of the pad token.
+        on_tokens: Receives the number of tokens drawn in each step.
 
     Attributes:
-        rows: The rows; empty before the first token.
+        running: The completion of each batch row; empty before the first token.
     """
 
     def __init__(
-        self, begin: Callable[[torch.Tensor], list[Row]], pad_token: int, on_tokens: TokenCallback | None = None
+        self,
+        start: Callable[[torch.Tensor], list[RunningCompletion]],
+        pad_token: int,
+        on_tokens: TokenCallback | None = None,
     ) -> None:
-        self._begin = begin
+        self._start = start
         self._pad_token = pad_token
         self._on_tokens = on_tokens
-        self.rows: list[Row] = []
+        self.running: list[RunningCompletion] = []
         self._sampling: SamplingRows | None = None
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-        """The scores with which the drawn tokens are the only ones left.
+        """Return scores of 0 for the drawn tokens and -inf for all others.
 
         Args:
-            input_ids: What the decoder has seen, padding included, int64. Shape: (rows, length).
-            scores: The model's logits. Shape: (rows, vocabulary).
+            input_ids: The decoder's input including padding, int64. Shape: (batch, length).
+            scores: The model's logits. Shape: (batch, vocabulary).
         """
         if self._sampling is None:
-            self.rows = self._begin(input_ids)
-            self._sampling = sampling_rows(self.rows, scores)
-        chosen = torch.tensor(self._choose(self._sampling, scores), device=scores.device)
-        return torch.full_like(scores, -torch.inf).scatter_(1, chosen[:, None], 0.0)
-
-    def _choose(self, sampling: SamplingRows, logits: torch.Tensor) -> list[int]:
-        active = [index for index, row in enumerate(self.rows) if row.finish_reason is None]
-        chosen = [self._pad_token] * len(self.rows)
-        if not active:
-            return chosen
-        index = torch.tensor(active, device=logits.device)
-        tokens = draw_tokens(logits[index], [self.rows[row] for row in active], sampling.select(index))
-        for row, token in zip(active, tokens, strict=True):
-            self.rows[row].append(token)
-            chosen[row] = token
-        if self._on_tokens is not None:
-            self._on_tokens(len(active))
-        return chosen
+            self.running = self._start(input_ids)
+            self._sampling = sampling_rows(self.running, scores)
+        tokens = [self._pad_token] * len(self.running)
+        active = [row for row, completion in enumerate(self.running) if completion.finish_reason is None]
+        if active:
+            index = torch.tensor(active, device=scores.device)
+            drawn = draw_tokens(scores[index], [self.running[row] for row in active], self._sampling.select(index))
+            for row, token in zip(active, drawn, strict=True):
+                self.running[row].append(token)
+                tokens[row] = token
+            if self._on_tokens is not None:
+                self._on_tokens(len(active))
+        columns = torch.tensor(tokens, device=scores.device)[:, None]
+        return torch.full_like(scores, -torch.inf).scatter_(1, columns, 0.0)
 
 
-class _SeededSampler(LogitsProcessor):
-    """A `RowChooser` for every pass of ``generate``, which says itself when a row is finished."""
+class _StandaloneProcessor(LogitsProcessor):
+    """Creates a `SamplingProcessor` for each pass of ``generate``, which decides itself when a completion ends."""
 
     def __init__(
         self,
@@ -111,46 +110,47 @@ class _SeededSampler(LogitsProcessor):
         self._params = params
         self._tokenizer = tokenizer
         self._inputs = inputs
-        self._chooser: RowChooser | None = None
+        self._current: SamplingProcessor | None = None
         self._expected: torch.Tensor | None = None
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-        chooser = self._going_on(input_ids)
-        if chooser is None:
+        processor = self._continued(input_ids)
+        if processor is None:
             pad = self._tokenizer.pad_token_id
-            chooser = self._chooser = RowChooser(self._rows, self._tokenizer.eos_token_id if pad is None else pad)
-        forced = chooser(input_ids, scores)
+            pad = self._tokenizer.eos_token_id if pad is None else pad
+            processor = self._current = SamplingProcessor(self._start, pad)
+        forced = processor(input_ids, scores)
         self._expected = torch.cat([input_ids, forced.argmax(-1, keepdim=True)], dim=-1)
         return forced
 
-    def _going_on(self, input_ids: torch.Tensor) -> RowChooser | None:
-        """The chooser of the pass that these ids belong to, if it has begun; it learns which rows have ended."""
-        if self._chooser is None or self._expected is None or self._expected.shape != input_ids.shape:
+    def _continued(self, input_ids: torch.Tensor) -> SamplingProcessor | None:
+        """Return the processor of the pass that these ids continue and mark ended completions; None for a new pass."""
+        if self._current is None or self._expected is None or self._expected.shape != input_ids.shape:
             return None
         if not torch.equal(self._expected[:, :-1], input_ids[:, :-1]):
             return None
         same = (self._expected[:, -1] == input_ids[:, -1]).tolist()
         if not any(same):
             return None
-        for row, is_same in zip(self._chooser.rows, same, strict=True):
-            if not is_same and row.finish_reason is None:
-                row.finish_reason = "eos"
-        return self._chooser
+        for completion, is_same in zip(self._current.running, same, strict=True):
+            if not is_same and completion.finish_reason is None:
+                completion.finish_reason = "eos"
+        return self._current
 
-    def _rows(self, begun_with: torch.Tensor) -> list[Row]:
-        """A row for each prompt; the decoder's own start is its context where the prompt is the encoder's."""
+    def _start(self, input_ids: torch.Tensor) -> list[RunningCompletion]:
+        """Start a completion for each prompt. If the prompt goes to an encoder, its context is the decoder's start."""
         if self._inputs is None:
-            prompts = self._unpadded(begun_with)
+            prompts = self._unpadded(input_ids)
             decodes_prompt = True
         else:
             ids, mask = (self._inputs[name] for name in ("input_ids", "attention_mask"))
-            if len(begun_with) != len(ids):
-                raise ParameterError(f"`inputs` must have the {len(begun_with)} rows of the batch, got {len(ids)}")
-            prompts = [row[kept.bool()].tolist() for row, kept in zip(ids, mask, strict=True)]
-            decodes_prompt = torch.equal(ids.to(begun_with.device), begun_with)
-        starts = [None] * len(prompts) if decodes_prompt else begun_with.tolist()
+            if len(input_ids) != len(ids):
+                raise ParameterError(f"`inputs` must have the {len(input_ids)} rows of the batch, got {len(ids)}")
+            prompts = [row[is_token.bool()].tolist() for row, is_token in zip(ids, mask, strict=True)]
+            decodes_prompt = torch.equal(ids.to(input_ids.device), input_ids)
+        starts = [None] * len(prompts) if decodes_prompt else input_ids.tolist()
         return [
-            Row(
+            RunningCompletion(
                 Request(prompt="", prompt_ids=tuple(prompt), params=self._params, stopping=Stopping()),
                 self._tokenizer,
                 start,
@@ -162,7 +162,7 @@ class _SeededSampler(LogitsProcessor):
         pad = self._tokenizer.pad_token_id
         if pad is None or len(ids) == 1:
             return list(ids.tolist())
-        # A prompt may itself begin with what is the pad token, too: then that of the longest row does.
+        # Pad tokens at the start of the longest row belong to its prompt, and are assumed to start all other prompts.
         leading = (ids == pad).long().cumprod(-1).sum(-1)
-        own = int(leading.min())
-        return [row[padding - own :] for row, padding in zip(ids.tolist(), leading.tolist(), strict=True)]
+        in_prompt = int(leading.min())
+        return [row[count - in_prompt :] for row, count in zip(ids.tolist(), leading.tolist(), strict=True)]

@@ -1,4 +1,4 @@
-"""Beams and prompt lookup: decoding modes that live in ``model.generate``, served one request at a time."""
+"""Beam search, beam sampling and prompt lookup with ``model.generate``, one request at a time."""
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
@@ -18,33 +18,33 @@ from transformers import (
 
 from llmsearch_optuna.engine.base import Completion, Request, TokenCallback
 from llmsearch_optuna.engine.generate.engine import neutral_config
-from llmsearch_optuna.engine.memory import NOT_EVEN_ONE_ROW, is_out_of_memory, release_memory
+from llmsearch_optuna.engine.memory import OUT_OF_MEMORY, is_out_of_memory, release_memory
 from llmsearch_optuna.engine.model import embedding_weight, pad_token_id
-from llmsearch_optuna.engine.running import Row, draw_tokens, sampling_rows
+from llmsearch_optuna.engine.running_completion import RunningCompletion, draw_tokens, sampling_rows
 from llmsearch_optuna.engine.sampling import SamplingRows, check_logits, filtered_logits, penalise, prompt_key
-from llmsearch_optuna.engine.stopping import RowStopper
+from llmsearch_optuna.engine.stopping import StopChecker
 from llmsearch_optuna.errors import MemoryExhaustedError, TrialError
 
 __all__ = ["SoloEngine", "beam_seed", "needs_solo"]
 
 _NO_TOKEN = -1
-# Of all tokens but the one that was drawn. Prompt lookup takes -inf for a ban, and asks with made-up logits.
+# The score of tokens that were not drawn. Prompt lookup treats -inf as a ban, and calls processors with fake logits.
 _NOT_DRAWN = -1e9
 
 
 class SoloEngine:
     """Serves beam search, beam sampling and prompt lookup, with one call of ``model.generate`` per request.
 
-    So no completion depends on its company, not even by rounding. Penalties and cuts are those of the other engines;
-    in beam search they work on log-probabilities, as in ``transformers``. Beam sampling draws as ``transformers``
-    does, with torch's generator, seeded with the generation seed and the prompt: on another device, or with another
-    version of torch, it draws other tokens. In prompt lookup the noise is that of sampling.
+    A completion therefore does not depend on other requests, not even by rounding. Penalties and cuts are those of the
+    other engines. In beam search they apply to log-probabilities, as in ``transformers``. Beam sampling draws as in
+    ``transformers``, with torch's generator, seeded with the generation seed and the prompt. The tokens can differ on
+    another device or with another version of torch. Prompt lookup uses the noise of sampling.
 
     Args:
         model: A causal or an encoder-decoder language model; not modified.
         tokenizer: The model's tokenizer.
-        decode_args: The tokenizer's keyword arguments for decoding; special tokens are skipped by default.
-        use_cache: Whether the model may use its cache; prompt lookup has to.
+        decode_args: The tokenizer's keyword arguments for decoding. By default, special tokens are skipped.
+        use_cache: Whether the model may use its cache. Prompt lookup requires it.
     """
 
     def __init__(
@@ -65,17 +65,17 @@ class SoloEngine:
         self,
         requests: Sequence[Request],
         on_tokens: TokenCallback | None = None,
-        upcoming: Sequence[Request] = (),  # noqa: ARG002 - there is never room to spare
+        upcoming: Sequence[Request] = (),  # noqa: ARG002 - there is never spare capacity
     ) -> list[Completion]:
-        """Generates one completion per request; see `Engine.generate`.
+        """Generate one completion per request; see `Engine.generate`.
 
         Raises:
-            TrialError: The model cannot be decoded in this mode.
+            TrialError: The model does not support the decoding mode.
         """
         completions = []
         for request in requests:
             try:
-                row = self._beams(request) if request.params.beams else self._lookup(request)
+                completion = self._beams(request) if request.params.beams else self._lookup(request)
             except ValueError as error:
                 reason = " ".join(str(error).split())
                 raise TrialError(f"{type(self._model).__name__} has no {request.params.mode}: {reason}") from error
@@ -83,20 +83,20 @@ class SoloEngine:
                 if not is_out_of_memory(error):
                     raise
                 release_memory()
-                raise MemoryExhaustedError(NOT_EVEN_ONE_ROW) from error
-            completions.append(row.completion(self._decode_args))
+                raise MemoryExhaustedError(OUT_OF_MEMORY) from error
+            completions.append(completion.to_completion(self._decode_args))
             if on_tokens is not None:
-                on_tokens(len(row.token_ids))
+                on_tokens(len(completion.token_ids))
         return completions
 
-    def _beams(self, request: Request) -> Row:
-        """The best of all beams."""
+    def _beams(self, request: Request) -> RunningCompletion:
+        """Return the best of all beams."""
         params = request.params
         scores = _BeamScores(request)
         device = embedding_weight(self._model).device
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
             torch.manual_seed(beam_seed(request))
-            found = self._run(
+            sequence = self._run(
                 request,
                 scores,
                 _StoppedBeams(request, self._tokenizer, scores),
@@ -108,15 +108,15 @@ class SoloEngine:
                 early_stopping=bool(params.early_stopping),
                 eos_token_id=list(request.stopping.eos_token_ids) or [_NO_TOKEN],
             )
-        row = Row(request, self._tokenizer)
-        for token in found[scores.start :]:
-            row.append(token)
-            if row.finish_reason is not None:
+        completion = RunningCompletion(request, self._tokenizer)
+        for token in sequence[scores.start :]:
+            completion.append(token)
+            if completion.finish_reason is not None:
                 break
-        return row
+        return completion
 
-    def _lookup(self, request: Request) -> Row:
-        """The tokens of greedy decoding or sampling, several at a time where earlier ones foretold them."""
+    def _lookup(self, request: Request) -> RunningCompletion:
+        """Return the tokens of greedy decoding or sampling, with several per pass if earlier ones predict them."""
         chooser = _LookupChooser(request, self._tokenizer, decodes_prompt=not self._model.config.is_encoder_decoder)
         self._run(
             request,
@@ -129,36 +129,36 @@ class SoloEngine:
     def _run(
         self, request: Request, processor: LogitsProcessor, criterion: StoppingCriteria, **fields: Any
     ) -> list[int]:
-        """What ``model.generate`` gives for one prompt: prompt or decoder start, and completion."""
+        """Return the output of ``model.generate`` for one prompt: the prompt or decoder start, and the completion."""
         config: GenerationConfig = copy.deepcopy(self._config)
         for name, value in {**fields, "max_new_tokens": request.params.max_new_tokens}.items():
             setattr(config, name, value)
         ids = torch.tensor([request.prompt_ids], device=embedding_weight(self._model).device)
-        found: list[int] = self._generate(
+        sequence: list[int] = self._generate(
             input_ids=ids,
             attention_mask=torch.ones_like(ids),
             generation_config=config,
             logits_processor=LogitsProcessorList([processor]),
             stopping_criteria=StoppingCriteriaList([criterion]),
         )[0].tolist()
-        return found
+        return sequence
 
 
 def beam_seed(request: Request) -> int:
-    """What torch's generator is seeded with for beam sampling; 32 bits, as it takes no more on the CPU."""
+    """Return the seed of torch's generator for beam sampling: 32 bits, the maximum on the CPU."""
     return prompt_key([request.params.generation_seed, *request.prompt_ids])
 
 
 def needs_solo(request: Request) -> bool:
-    """Whether a request has a mode that takes no company."""
+    """Return whether a request has a decoding mode that cannot be batched."""
     return request.params.mode not in ("greedy", "sampling")
 
 
 class _BeamScores(LogitsProcessor):
-    """Penalties and cuts on the log-probabilities of one request's beams.
+    """Applies penalties and cuts to the log-probabilities of one request's beams.
 
     Attributes:
-        start: How many tokens the decoder had seen before the first of the completion.
+        start: The number of tokens in the decoder before the completion.
     """
 
     def __init__(self, request: Request) -> None:
@@ -176,19 +176,19 @@ class _BeamScores(LogitsProcessor):
 
 
 class _StoppedBeams(StoppingCriteria):
-    """Which beams end with a stop string or sequence; end tokens and lengths are left to ``generate``."""
+    """Detects the beams that end with a stop string or sequence. ``generate`` handles end tokens and lengths."""
 
     def __init__(self, request: Request, tokenizer: PreTrainedTokenizerBase, scores: _BeamScores) -> None:
-        self._stopper = RowStopper(request, tokenizer)
+        self._stop_checker = StopChecker(request, tokenizer)
         self._scores = scores
 
     def __call__(self, input_ids: Tensor, scores: object, **kwargs: Any) -> Tensor:  # noqa: ARG002
-        reasons = [self._stopper.finish_reason(beam[self._scores.start :]) for beam in input_ids.tolist()]
+        reasons = [self._stop_checker.finish_reason(beam[self._scores.start :]) for beam in input_ids.tolist()]
         return torch.tensor([reason == "stop" for reason in reasons], device=input_ids.device)
 
 
 class _LookupChooser(LogitsProcessor):
-    """Draws the token after any prefix that prompt lookup tries, and tells which tokens were accepted.
+    """Draws the token after each prefix that prompt lookup tries, and collects the accepted tokens.
 
     Attributes:
         row: The tokens that were accepted.
@@ -198,14 +198,14 @@ class _LookupChooser(LogitsProcessor):
         self._request = request
         self._tokenizer = tokenizer
         self._start = len(request.prompt_ids) if decodes_prompt else 0
-        self.row = Row(request, tokenizer)
+        self.row = RunningCompletion(request, tokenizer)
         # Mirostat's mu before each step. A prefix is tried only after the token before was drawn from the same one.
         self._mirostat_mu = [self.row.mirostat_mu]
 
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
         self._start = self._start or input_ids.shape[1]
         seen = input_ids[0].tolist()
-        row = Row(self._request, self._tokenizer, seen)
+        row = RunningCompletion(self._request, self._tokenizer, seen)
         row.token_ids = seen[self._start :]
         row.mirostat_mu = self._mirostat_mu[len(row.token_ids)]
         token = draw_tokens(scores, [row], sampling_rows([row], scores))[0]

@@ -38,7 +38,7 @@ def read_completion(answer: object, *, chat: bool, stops: Sequence[str], max_new
         text=text[: min(cuts)] if cuts else text,
         token_ids=(),
         finish_reason="stop" if cuts else _finish_reason(choices[0], has_stops=bool(stops)),
-        tokens_told=count,
+        token_count_reported=count,
     )
 
 

@@ -73,8 +73,8 @@ def probe_server(
             effective.append(name)
         else:
             unknown.append(name)
-    tokens = "told" if probe.tokens_told else "not told: a limit on tokens has no effect"
-    if not probe.tokens_told:
+    tokens = "told" if probe.token_count_reported else "not told: a limit on tokens has no effect"
+    if not probe.token_count_reported:
         _LOG.warning("the server does not tell how many tokens it generates: a limit on them has no effect")
     found = {"seeds": seeds, "numbers of tokens": tokens}
     if effective or unknown:
@@ -88,7 +88,7 @@ class _Probe:
     def __init__(self, engine: HTTPEngine, write_prompt: Callable[[str], str]) -> None:
         self._engine = engine
         self._write = write_prompt
-        self.tokens_told = False
+        self.token_count_reported = False
 
     def seeds(self, max_concurrency: int) -> str:
         """Whether a seed gives the same text again, alone and in company."""
@@ -146,7 +146,7 @@ class _Probe:
             ],
             forced,
         )
-        self.tokens_told |= any(completion.token_count for completion in completions)
+        self.token_count_reported |= any(completion.token_count for completion in completions)
         return [completion.text for completion in completions]
 
 

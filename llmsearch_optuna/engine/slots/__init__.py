@@ -1,1 +1,1 @@
-"""The slot engine: rows of a running batch, replayed or computed."""
+"""The slot engine: running completions in the slots of one static batch, replayed or computed."""

@@ -1,4 +1,4 @@
-"""What a decode step in slots needs to know of a model's attention: its windows, and the masks they make."""
+"""The attention windows of a model, and the masks that a decode step in slots needs."""
 
 from collections.abc import Mapping
 
@@ -11,60 +11,60 @@ from llmsearch_optuna.errors import ModelError
 __all__ = ["attention_windows", "decode_masks", "takes_additive_masks"]
 
 Windows = Mapping[str, int | None]
-"""The window of each layer type in tokens, sliding, or that of a chunk; ``None`` where all tokens are seen."""
+"""The sliding window or chunk size of each layer type, in tokens; None for full attention."""
 
 _CHUNKED = "chunked_attention"
 
 
 def attention_windows(model: PreTrainedModel) -> Windows:
-    """The window of each of the model's layer types.
+    """Return the window of each of the model's layer types.
 
     Raises:
-        ModelError: The model has layers that are neither full, sliding nor chunked attention, or an attention
-            implementation that takes no mask of our own.
+        ModelError: The model has layers other than full, sliding or chunked attention, or an attention implementation
+            that does not accept custom masks.
     """
     config = model.config.get_text_config()
     implementation = _implementation(model)
     if implementation not in ("sdpa", "eager"):
-        raise ModelError(f"its attention implementation `{implementation}` takes no mask per row")
+        raise ModelError(f"its attention implementation `{implementation}` does not accept masks")
     window = getattr(config, "sliding_window", None)
     layer_types = set(getattr(config, "layer_types", None) or ["full_attention" if window is None else "sliding"])
     chunk = getattr(config, "attention_chunk_size", None)
-    known = {"full_attention": None, "sliding_attention": window, "sliding": window, _CHUNKED: chunk}
-    if not layer_types <= known.keys():
-        raise ModelError(f"it has layers of type {', '.join(sorted(layer_types - known.keys()))}")
-    return {layer_type: known[layer_type] for layer_type in sorted(layer_types)}
+    windows = {"full_attention": None, "sliding_attention": window, "sliding": window, _CHUNKED: chunk}
+    if not layer_types <= windows.keys():
+        raise ModelError(f"it has layers of type {', '.join(sorted(layer_types - windows.keys()))}")
+    return {layer_type: windows[layer_type] for layer_type in sorted(layer_types)}
 
 
 def takes_additive_masks(model: PreTrainedModel) -> bool:
-    """Whether the model adds its masks to the scores (eager attention), where fused attention takes booleans."""
+    """Return whether the model adds masks to the scores (eager attention). Fused attention takes boolean masks."""
     return _implementation(model) == "eager"
 
 
 def decode_masks(
     windows: Windows, positions: Tensor, length: int, additive: torch.dtype | None = None
 ) -> Tensor | dict[str, Tensor]:
-    """Which of the cached tokens the one new token of each row sees: those up to its own place, within the window.
+    """Return the mask of the new token of each slot: cached positions up to its own, within the window.
 
     Args:
-        windows: As `attention_windows` gives them.
-        positions: The place of each row's new token, int64. Shape: (rows,).
-        length: How many places of the cache are looked at.
-        additive: Give 0 and the smallest number of this type in place of true and false, for eager attention.
+        windows: See `attention_windows`.
+        positions: The position of each slot's new token, int64. Shape: (slots,).
+        length: The number of cached positions that are read.
+        additive: For eager attention, the dtype of the mask: 0 in place of true, its minimum in place of false.
 
     Returns:
-        One mask where all layers are of one type, else one by layer type. Shape: (rows, 1, 1, length).
+        A mask if all layers have the same type, otherwise a mask by layer type. Shape: (slots, 1, 1, length).
     """
-    places = torch.arange(length, device=positions.device)
+    cached = torch.arange(length, device=positions.device)
     last = positions[:, None]
     masks: dict[str, Tensor] = {}
     for layer_type, window in windows.items():
-        seen = places <= last
+        mask = cached <= last
         if window is not None:
-            seen &= places >= last - last % window if layer_type == _CHUNKED else places > last - window
+            mask &= cached >= last - last % window if layer_type == _CHUNKED else cached > last - window
         if additive is not None:
-            seen = torch.where(seen, 0.0, torch.finfo(additive).min).to(additive)
-        masks[layer_type] = seen[:, None, None]
+            mask = torch.where(mask, 0.0, torch.finfo(additive).min).to(additive)
+        masks[layer_type] = mask[:, None, None]
     return masks if len(masks) > 1 else next(iter(masks.values()))
 
 

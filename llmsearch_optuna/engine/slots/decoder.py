@@ -1,4 +1,4 @@
-"""The decode step: one token for each of the first rows of a `SlotCache`."""
+"""The decode step: one token for each of the first slots of a `SlotCache`."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -10,7 +10,7 @@ from torch import Tensor
 from llmsearch_optuna.engine.model import context_window, embedding_weight
 from llmsearch_optuna.engine.slots.attention import attention_windows, decode_masks, takes_additive_masks
 from llmsearch_optuna.engine.slots.cache import KeysValues, SlotCache
-from llmsearch_optuna.engine.slots.model_runner import Forward
+from llmsearch_optuna.engine.slots.model_runner import ModelRunner
 
 __all__ = ["SlotDecoder"]
 
@@ -18,51 +18,51 @@ _LOG = logging.getLogger(__name__)
 
 
 class SlotDecoder:
-    """Steps a model over the rows of a slot cache; on CUDA, as one captured graph per shape.
+    """Runs decode steps over the slots of a cache. On CUDA, each shape is captured as a graph.
 
     Args:
-        forward: Runs a decoder-only attention model.
-        like: One prompt's keys and values, for the shapes.
-        slots: Rows.
-        capacity: Places per row.
+        runner: Runs a decoder-only attention model.
+        like: The keys and values of one prompt in each layer, for shapes, dtypes and devices.
+        slots: The number of slots.
+        capacity: Positions per slot.
 
     Attributes:
-        cache: Keys and values of the rows.
-        capacity: Places per row.
-        vocabulary: How many tokens the model knows.
-        window: How many positions; ``None`` where there is no limit.
+        cache: The keys and values of the slots.
+        capacity: Positions per slot.
+        vocabulary: The number of tokens that the model embeds.
+        window: The maximum number of positions of the model; None if there is no limit.
 
     Raises:
-        ModelError: The model's attention takes no masks of our own.
+        ModelError: The model's attention does not accept custom masks.
     """
 
-    def __init__(self, forward: Forward, like: Sequence[KeysValues], slots: int, capacity: int) -> None:
+    def __init__(self, runner: ModelRunner, like: Sequence[KeysValues], slots: int, capacity: int) -> None:
         self.cache = SlotCache(like, slots, capacity)
         self.capacity = capacity
-        self.vocabulary = len(embedding_weight(forward.model))
-        self.window = context_window(forward.model)
-        self._forward = forward
-        self._windows = attention_windows(forward.model)
-        self._additive = like[0].keys.dtype if takes_additive_masks(forward.model) else None
-        devices = {layer.keys.device for layer in like} | {forward.device}
+        self.vocabulary = len(embedding_weight(runner.model))
+        self.window = context_window(runner.model)
+        self._runner = runner
+        self._windows = attention_windows(runner.model)
+        self._additive = like[0].keys.dtype if takes_additive_masks(runner.model) else None
+        devices = {layer.keys.device for layer in like} | {runner.device}
         self._graphs: _StepGraphs | None = None
-        if len(devices) == 1 and forward.device.type == "cuda":
-            self._graphs = _StepGraphs(self._step, slots, forward.device)
+        if len(devices) == 1 and runner.device.type == "cuda":
+            self._graphs = _StepGraphs(self._step, slots, runner.device)
 
     @torch.inference_mode()
     def step(
         self, tokens: Sequence[int], positions: Sequence[int], length: int, pages: Sequence[int] | None = None
     ) -> Tensor:
-        """Feeds one token to each of the first rows.
+        """Feed one token to each of the first slots.
 
         Args:
-            tokens: The rows' last tokens.
-            positions: The tokens' places.
-            length: The places that are read, more than every position and at most the capacity.
-            pages: Where the tokens' keys and values are kept for later; page 0, for nothing, by default.
+            tokens: The last token of each slot.
+            positions: The position of each token.
+            length: The number of positions that are read: more than each position, and at most the capacity.
+            pages: The pages that keep the tokens' keys and values. By default they are not kept (page 0).
 
         Returns:
-            Logits, valid until the next step. Shape: (rows, vocabulary).
+            Logits, valid until the next step. Shape: (slots, vocabulary).
         """
         inputs = torch.tensor([list(tokens), list(positions), [0] * len(tokens) if pages is None else list(pages)])
         if self._graphs is not None:
@@ -71,27 +71,27 @@ class SlotDecoder:
             except torch.OutOfMemoryError:
                 raise
             except RuntimeError as error:
-                _LOG.info("decode steps are not captured in CUDA graphs: %s", " ".join(str(error).split()))
+                _LOG.info("decode steps run without CUDA graphs: %s", " ".join(str(error).split()))
                 self._graphs = None
-        return self._step(inputs.to(self._forward.device), length)
+        return self._step(inputs.to(self._runner.device), length)
 
     def grow(self, capacity: int) -> None:
-        """Makes more places per row, keeping what is there."""
+        """Increase the positions per slot, keeping their content."""
         self.cache.grow(capacity)
         self.capacity = capacity
         if self._graphs is not None:
             self._graphs.clear()
 
     def grow_pages(self, pages: int) -> None:
-        """Makes more pages, keeping what is there."""
+        """Increase the number of pages, keeping their content."""
         self.cache.grow_pages(pages)
         if self._graphs is not None:
             self._graphs.clear()
 
     def _step(self, inputs: Tensor, length: int) -> Tensor:
         tokens, positions, pages = inputs
-        self.cache.aim(positions, length, pages)
-        return self._forward(
+        self.cache.prepare_step(positions, length, pages)
+        return self._runner(
             input_ids=tokens[:, None],
             attention_mask=decode_masks(self._windows, positions, length, self._additive),
             position_ids=positions[:, None],
@@ -100,7 +100,7 @@ class SlotDecoder:
 
 
 class _StepGraphs:
-    """Decode steps as CUDA graphs, captured when a shape is first needed: one launch in the place of hundreds."""
+    """Decode steps as CUDA graphs: one launch replaces hundreds. Each shape is captured when it is first needed."""
 
     def __init__(self, take_step: Callable[[Tensor, int], Tensor], slots: int, device: torch.device) -> None:
         self._take_step = take_step
@@ -109,21 +109,21 @@ class _StepGraphs:
         self._captured: dict[tuple[int, int], tuple[torch.cuda.CUDAGraph, Tensor]] = {}
 
     def step(self, inputs: Tensor, length: int) -> Tensor:
-        """One step. Shape of inputs: (3, rows), tokens, positions and pages on the host."""
-        rows = inputs.shape[1]
-        there = self._inputs[:, :rows].copy_(inputs, non_blocking=True)
-        if (rows, length) not in self._captured:
-            self._captured[rows, length] = self._capture(there, length)
-        graph, logits = self._captured[rows, length]
+        """Run one step. Inputs: tokens, positions and pages, on the host. Shape: (3, slots)."""
+        slots = inputs.shape[1]
+        on_device = self._inputs[:, :slots].copy_(inputs, non_blocking=True)
+        if (slots, length) not in self._captured:
+            self._captured[slots, length] = self._capture(on_device, length)
+        graph, logits = self._captured[slots, length]
         graph.replay()
         return logits
 
     def clear(self) -> None:
-        """Forgets the graphs: the memory that they write to is gone."""
+        """Drop the graphs, because the memory that they write to was replaced."""
         self._captured.clear()
 
     def _capture(self, inputs: Tensor, length: int) -> tuple[torch.cuda.CUDAGraph, Tensor]:
-        # Kernels are chosen and memory is laid out before the capture; the same step twice writes the same values.
+        # The warm-up selects kernels and allocates memory. Repeating a step is harmless: it writes the same values.
         stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(stream):

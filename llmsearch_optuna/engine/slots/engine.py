@@ -1,4 +1,23 @@
-"""The slot engine: no forward pass twice, and every slot of the running batch kept busy."""
+"""The slot engine: continuous batching in static slots, without a forward pass twice.
+
+How it works:
+
+*Slots.* The KV cache has a fixed number of slots. Each running continuation has one, left-aligned at position 0, and
+masks hide everything after its last token. Starting, ending and going back to a shorter prefix only change a position.
+Steps only use shapes that round alike (`ExactShapes`), so logits are the same to the bit in any batch.
+
+*Replay.* What the model gives for a prefix depends only on the prompt and its tokens. `PrefixTree` keeps a summary of
+the logits of each prefix that was computed. A new completion walks down the tree, with its own parameters and noise,
+as long as the summaries decide its tokens. Then it waits at a node: for the logits of a new prefix, or for the full
+logits of a stored one.
+
+*Admission.* Each step computes one node per slot (`SlotScheduler`), for all completions that wait there, of any trial.
+A new prompt is prefilled when a slot is free for its continuations. Requests of the current call come first, upcoming
+ones take the slots that are left. Evicted keys and values are rebuilt token by token.
+
+*Memory.* The slots grow to the longest request. If memory runs out, stored prefixes are dropped, the slots are halved,
+and the step is repeated. No completion loses a token: the noise depends on the seed, prompt, step and token alone.
+"""
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,13 +30,18 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
 from llmsearch_optuna.engine.base import Completion, Request, TokenCallback
-from llmsearch_optuna.engine.memory import NOT_EVEN_ONE_ROW, free_memory, is_out_of_memory, release_memory
-from llmsearch_optuna.engine.running import Row, draw_tokens, draw_tokens_from_summary, sampling_rows
+from llmsearch_optuna.engine.memory import OUT_OF_MEMORY, free_memory, is_out_of_memory, release_memory
+from llmsearch_optuna.engine.running_completion import (
+    RunningCompletion,
+    draw_tokens,
+    draw_tokens_from_summary,
+    sampling_rows,
+)
 from llmsearch_optuna.engine.sampling import SUMMARY_WIDTH, summarise
-from llmsearch_optuna.engine.slots.model_runner import Forward
+from llmsearch_optuna.engine.slots.model_runner import ModelRunner
 from llmsearch_optuna.engine.slots.prefill import PromptCache
-from llmsearch_optuna.engine.slots.prefix_tree import Node, PrefixStore, Usage
-from llmsearch_optuna.engine.slots.scheduler import Lanes
+from llmsearch_optuna.engine.slots.prefix_tree import Node, PrefixTree, Usage
+from llmsearch_optuna.engine.slots.scheduler import SlotScheduler
 from llmsearch_optuna.errors import MemoryExhaustedError
 
 __all__ = ["ReplayStatistics", "SlotEngine"]
@@ -27,13 +51,13 @@ _LOG = logging.getLogger(__name__)
 
 @dataclass(kw_only=True)
 class ReplayStatistics:
-    """What the tokens of an engine cost.
+    """The number of tokens that an engine drew and computed.
 
     Attributes:
         drawn: Tokens of completions.
-        replayed: Those of them that needed no forward pass, as an earlier row had been there.
-        computed: Tokens that went through the model for rows that waited for them.
-        rebuilt: Tokens that went through it again, as their keys and values had made room.
+        replayed: Tokens of completions that needed no forward pass, because the prefix tree decided them.
+        computed: Tokens that went through the model for waiting completions.
+        rebuilt: Tokens that went through the model again, because their keys and values had been evicted.
     """
 
     drawn: int = 0
@@ -44,35 +68,31 @@ class ReplayStatistics:
     def __str__(self) -> str:
         share = self.replayed / max(1, self.drawn)
         return (
-            f"{share:.0%} of {self.drawn} tokens were replayed without the model; {self.computed} went through it, and "
-            f"{self.rebuilt} again"
+            f"{share:.0%} of {self.drawn} tokens were replayed without the model; {self.computed} were computed, and "
+            f"{self.rebuilt} of evicted prefixes computed again"
         )
 
 
 class SlotEngine:
-    """Serves decoder-only attention models, each running continuation with a slot of its own in a static cache.
-
-    A row walks along the continuations that earlier rows have been through, with its own parameters and noise and
-    without the model, as far as what is stored decides its tokens. Then it waits for a node of the tree of prefixes.
-    Every step of the model computes one such node per slot, for all rows that wait for it, whatever trial they belong
-    to. Steps only take shapes that round alike (`ExactShapes`), so that logits are the same to the bit in any company.
+    """Serves decoder-only attention models, with one slot of a static KV cache per running continuation.
 
     Args:
-        forward: Runs a model that `probe` passed.
+        runner: Runs a model that `probe_slots` passed.
         tokenizer: The model's tokenizer.
-        slots: Rows that are decoded at once, at least 8; halved for good when memory runs out.
-        decode_args: The tokenizer's keyword arguments for decoding; special tokens are skipped by default.
-        replay_bytes: Memory for continuations that can be replayed; 0 turns replay off. By default a quarter of what is
-            free where the model is.
-        prompts: Remembers prefilled prompts.
+        slots: The number of continuations decoded at the same time, at least 8. Halved permanently when memory runs
+            out.
+        decode_args: The tokenizer's keyword arguments for decoding. By default, special tokens are skipped.
+        replay_bytes: Memory for stored prefixes; 0 disables replay. The default is a quarter of the free memory of the
+            model's device.
+        prompts: Cache of prefilled prompts.
 
     Attributes:
-        statistics: Of all calls so far.
+        statistics: The statistics of all calls so far.
     """
 
     def __init__(
         self,
-        forward: Forward,
+        runner: ModelRunner,
         tokenizer: PreTrainedTokenizerBase,
         *,
         slots: int = 64,
@@ -82,173 +102,181 @@ class SlotEngine:
     ) -> None:
         self._tokenizer = tokenizer
         self._decode_args = decode_args
-        self._prompts = PromptCache(forward) if prompts is None else prompts
-        self._store = PrefixStore(free_memory(forward.device) // 4 if replay_bytes is None else replay_bytes)
-        self._lanes = Lanes(forward, self._prompts, self._store, slots)
-        self._waiting: dict[Node, list[Row]] = {}
+        self._prompts = PromptCache(runner) if prompts is None else prompts
+        self._tree = PrefixTree(free_memory(runner.device) // 4 if replay_bytes is None else replay_bytes)
+        self._scheduler = SlotScheduler(runner, self._prompts, self._tree, slots)
+        self._waiting: dict[Node, list[RunningCompletion]] = {}
         self._finished: dict[Request, Completion] = {}
         self.statistics = ReplayStatistics()
 
     @property
     def slots(self) -> int:
-        """Rows that are decoded at once."""
-        return self._lanes.slots
+        """The number of continuations decoded at the same time."""
+        return self._scheduler.slots
 
     @property
     def usage(self) -> Usage:
-        """What is stored for replay."""
-        return self._store.usage
+        """The contents of the prefix tree."""
+        return self._tree.usage
 
     def generate(
         self, requests: Sequence[Request], on_tokens: TokenCallback | None = None, upcoming: Sequence[Request] = ()
     ) -> list[Completion]:
-        """Generates one completion per request; see `Engine.generate`.
+        """Generate one completion per request; see `Engine.generate`.
 
-        Upcoming requests take the slots that these leave free. What is begun of them is kept for the next call.
+        Upcoming requests use the slots that the requests leave free. Their progress is kept for the next call.
         """
-        wanted = set(requests)
+        requested = set(requests)
         try:
-            self._keep({*requests, *upcoming})
-            has_begun = False
-            while not wanted <= self._finished.keys():
+            self._drop_all_but({*requests, *upcoming})
+            is_admitted = False
+            while not requested <= self._finished.keys():
                 try:
-                    if not has_begun:
-                        self._begin(requests, upcoming, on_tokens)
-                        has_begun = True
-                    self._advance(wanted, on_tokens)
+                    if not is_admitted:
+                        self._admit(requests, upcoming, on_tokens)
+                        is_admitted = True
+                    self._advance(requested, on_tokens)
                     continue
                 except RuntimeError as error:
                     if not is_out_of_memory(error):
                         raise
-                # Not in the handler, whose traceback keeps the tensors of the step that failed.
+                # Outside the handler, whose traceback keeps the tensors of the failed step alive.
                 self._make_room()
-                has_begun = False
+                is_admitted = False
         except BaseException:
-            # Ctrl-C too may have come while something was half written, and the next call must not build on it.
+            # An interrupt may also leave half-written state, which the next call must not use.
             self._waiting.clear()
             self._finished.clear()
-            self._store.clear()
-            self._lanes.clear()
+            self._tree.clear()
+            self._scheduler.clear()
             raise
         completions = [self._finished[request] for request in requests]
-        for request in wanted:
+        for request in requested:
             del self._finished[request]
         return completions
 
-    def _keep(self, requests: AbstractSet[Request]) -> None:
-        """Drops what an earlier call began and nobody wants any more."""
-        self._finished = {request: done for request, done in self._finished.items() if request in requests}
-        for node, rows in list(self._waiting.items()):
-            rows[:] = [row for row in rows if row.request in requests]
-            if not rows:
+    def _drop_all_but(self, requests: AbstractSet[Request]) -> None:
+        """Drop the progress of requests from earlier calls that are not among these."""
+        self._finished = {request: completion for request, completion in self._finished.items() if request in requests}
+        for node, running in list(self._waiting.items()):
+            running[:] = [completion for completion in running if completion.request in requests]
+            if not running:
                 del self._waiting[node]
-                self._store.forget(node)
+                self._tree.prune(node)
 
-    def _begin(self, requests: Iterable[Request], upcoming: Iterable[Request], on_tokens: TokenCallback | None) -> None:
-        """Sends a row for every request that has none."""
-        begun = {row.request for rows in self._waiting.values() for row in rows} | self._finished.keys()
-        new = dict.fromkeys(request for request in (*requests, *upcoming) if request not in begun)
+    def _admit(self, requests: Iterable[Request], upcoming: Iterable[Request], on_tokens: TokenCallback | None) -> None:
+        """Start a completion for each request that has none."""
+        started = {completion.request for running in self._waiting.values() for completion in running}
+        started |= self._finished.keys()
+        new = dict.fromkeys(request for request in (*requests, *upcoming) if request not in started)
         if new:
-            self._lanes.reserve(max(map(_places, new)))
-            rows = [Row(request, self._tokenizer) for request in new]
-            self._walk([(row, self._store.root(row.request.prompt_ids)) for row in rows], on_tokens)
+            self._scheduler.reserve(max(map(_required_positions, new)))
+            running = [RunningCompletion(request, self._tokenizer) for request in new]
+            self._replay(
+                [(completion, self._tree.root(completion.request.prompt_ids)) for completion in running], on_tokens
+            )
 
-    def _advance(self, wanted: AbstractSet[Request], on_tokens: TokenCallback | None) -> None:
-        """Computes the first tokens of prompts, while there are slots for what follows them, and then one per slot."""
+    def _advance(self, requested: AbstractSet[Request], on_tokens: TokenCallback | None) -> None:
+        """Draw the first tokens of prompts while slots are free for their continuations, then run one decode step."""
         for prompt in [node for node in self._waiting if node.parent is None]:
             if sum(node.parent is not None for node in self._waiting) < self.slots:
-                self._settle([prompt], self._prompts.get(prompt.prompt_ids).logits[None], on_tokens)
-                self._lanes.head_for(self._targets(wanted))
-        self._lanes.head_for(self._targets(wanted))
-        step = self._lanes.step()
+                self._process_logits([prompt], self._prompts.get(prompt.prompt_ids).logits[None], on_tokens)
+                self._scheduler.assign(self._targets(requested))
+        self._scheduler.assign(self._targets(requested))
+        step = self._scheduler.step()
         if step is not None:
             computed = len(self._waiting.keys() & step.nodes)
             self.statistics.computed += computed
             self.statistics.rebuilt += len(step.nodes) - computed
-            self._settle(step.nodes, step.logits, on_tokens)
+            self._process_logits(step.nodes, step.logits, on_tokens)
 
-    def _targets(self, wanted: AbstractSet[Request]) -> list[Node]:
-        """What the model has to compute, for the requests of this call first."""
+    def _targets(self, requested: AbstractSet[Request]) -> list[Node]:
+        """Return the nodes that the model has to compute, those of this call's requests first."""
         nodes = (node for node in self._waiting if node.parent is not None)
-        return sorted(nodes, key=lambda node: all(row.request not in wanted for row in self._waiting[node]))
+        return sorted(nodes, key=lambda node: all(row.request not in requested for row in self._waiting[node]))
 
-    def _settle(self, nodes: Sequence[Node], logits: Tensor, on_tokens: TokenCallback | None) -> None:
-        """Stores what the model gave, and draws the next tokens of the rows that waited for it.
+    def _process_logits(self, nodes: Sequence[Node], logits: Tensor, on_tokens: TokenCallback | None) -> None:
+        """Store the logits' summaries, and draw the next tokens of the completions that wait for them.
 
         Args:
-            nodes: What went through the model; the same node twice where two slots rebuild the same path.
+            nodes: The computed nodes. A node occurs twice if two slots rebuild the same prefix.
             logits: Shape: (nodes, vocabulary).
             on_tokens: See `Engine.generate`.
         """
         summary = summarise(logits)
-        self._store.keep(nodes, summary)
+        self._tree.store_summaries(nodes, summary)
         entries = {node: entry for entry, node in enumerate(nodes)}
-        served = [(entry, row) for node, entry in entries.items() for row in self._waiting.get(node, ())]
+        served = [(entry, waiting) for node, entry in entries.items() for waiting in self._waiting.get(node, ())]
         if not served:
             return
         index = torch.tensor([entry for entry, _ in served])
-        drawn = draw_tokens_from_summary(summary.select(index), [row for _, row in served], search_noise=False)
+        running = [completion for _, completion in served]
+        drawn = draw_tokens_from_summary(summary.select(index), running, search_noise=False)
         tokens = drawn.tokens.tolist()
-        left = (~drawn.decided).nonzero()[:, 0]
-        if len(left):
-            rows = [served[number][1] for number in left.tolist()]
-            whole = logits[index[left].to(logits.device)]
-            drawn_whole = draw_tokens(whole, rows, sampling_rows(rows, whole), width=8 * SUMMARY_WIDTH)
-            for number, token in zip(left.tolist(), drawn_whole, strict=True):
+        undecided = (~drawn.decided).nonzero()[:, 0]
+        if len(undecided):
+            rest = [running[number] for number in undecided.tolist()]
+            full = logits[index[undecided].to(logits.device)]
+            drawn_in_full = draw_tokens(full, rest, sampling_rows(rest, full), width=8 * SUMMARY_WIDTH)
+            for number, token in zip(undecided.tolist(), drawn_in_full, strict=True):
                 tokens[number] = token
         for node in nodes:
             self._waiting.pop(node, None)
-        self._walk(self._append([(row, nodes[entry]) for entry, row in served], tokens, on_tokens), on_tokens)
+        walks = [(completion, nodes[entry]) for entry, completion in served]
+        self._replay(self._append(walks, tokens, on_tokens), on_tokens)
 
-    def _walk(self, walkers: list[tuple[Row, Node]], on_tokens: TokenCallback | None) -> None:
-        """Leads rows along known nodes; then they are finished, or wait for the model."""
-        while walkers:
-            known = [(row, node) for row, node in walkers if self._store.knows(node)]
-            for row, node in walkers:
-                if not self._store.knows(node):
-                    self._waiting.setdefault(node, []).append(row)
-            if not known:
+    def _replay(self, walks: list[tuple[RunningCompletion, Node]], on_tokens: TokenCallback | None) -> None:
+        """Walk completions down the tree until they finish or wait for the model."""
+        while walks:
+            stored = [(completion, node) for completion, node in walks if self._tree.has_summary(node)]
+            for completion, node in walks:
+                if not self._tree.has_summary(node):
+                    self._waiting.setdefault(node, []).append(completion)
+            if not stored:
                 return
-            summary = self._store.summaries([node for _, node in known])
-            drawn = draw_tokens_from_summary(summary, [row for row, _ in known], search_noise=True)
+            summary = self._tree.summaries([node for _, node in stored])
+            drawn = draw_tokens_from_summary(summary, [completion for completion, _ in stored], search_noise=True)
             decided = []
-            for (row, node), is_decided in zip(known, drawn.decided.tolist(), strict=True):
+            for (completion, node), is_decided in zip(stored, drawn.decided.tolist(), strict=True):
                 if is_decided:
-                    row.replayed += 1
-                    decided.append((row, node))
+                    completion.replayed += 1
+                    decided.append((completion, node))
                 else:
-                    self._waiting.setdefault(node, []).append(row)
+                    self._waiting.setdefault(node, []).append(completion)
             self.statistics.replayed += len(decided)
-            walkers = self._append(decided, drawn.tokens[drawn.decided].tolist(), on_tokens)
+            walks = self._append(decided, drawn.tokens[drawn.decided].tolist(), on_tokens)
 
     def _append(
-        self, walkers: Sequence[tuple[Row, Node]], tokens: Sequence[int], on_tokens: TokenCallback | None
-    ) -> list[tuple[Row, Node]]:
-        """Gives every row its next token; those that are not finished, at their next nodes."""
-        further = []
-        for (row, node), token in zip(walkers, tokens, strict=True):
-            row.append(token)
-            if row.finish_reason is None:
-                further.append((row, self._store.child(node, token)))
+        self,
+        walks: Sequence[tuple[RunningCompletion, Node]],
+        tokens: Sequence[int],
+        on_tokens: TokenCallback | None,
+    ) -> list[tuple[RunningCompletion, Node]]:
+        """Append the next token to each completion, and return the unfinished ones at their next nodes."""
+        unfinished = []
+        for (completion, node), token in zip(walks, tokens, strict=True):
+            completion.append(token)
+            if completion.finish_reason is None:
+                unfinished.append((completion, self._tree.child(node, token)))
             else:
-                self._finished[row.request] = row.completion(self._decode_args)
-                self._store.touch(node)
-        self.statistics.drawn += len(walkers)
+                self._finished[completion.request] = completion.to_completion(self._decode_args)
+                self._tree.touch(node)
+        self.statistics.drawn += len(walks)
         if on_tokens is not None:
-            on_tokens(len(walkers))
-        return further
+            on_tokens(len(walks))
+        return unfinished
 
     def _make_room(self) -> None:
-        """Halves the slots. No row loses a token: their slots are filled anew."""
+        """Halve the slots. No completion loses a token: the scheduler fills the new slots again."""
         if self.slots == 1:
-            raise MemoryExhaustedError(NOT_EVEN_ONE_ROW)
-        self._store.clear()  # memory may have run out while it was written
+            raise MemoryExhaustedError(OUT_OF_MEMORY)
+        self._tree.clear()  # memory may have run out while it was written
         self._prompts.shrink()
-        self._lanes.shrink()
+        self._scheduler.shrink()
         release_memory()
-        _LOG.warning("out of memory: going on with %d rows at once", self.slots)
+        _LOG.warning("out of memory: continuing with %d completions at once", self.slots)
 
 
-def _places(request: Request) -> int:
-    """Places that a request takes in a slot."""
+def _required_positions(request: Request) -> int:
+    """Return the number of positions that a request needs in a slot."""
     return len(request.prompt_ids) + request.params.max_new_tokens

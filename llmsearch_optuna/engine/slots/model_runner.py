@@ -1,4 +1,4 @@
-"""Forward passes of a causal language model, with kernels of our own where it runs on the CPU."""
+"""Forward passes of a causal language model, with faster and more reproducible kernels on the CPU."""
 
 import contextlib
 import inspect
@@ -14,36 +14,34 @@ from transformers import PreTrainedModel
 from llmsearch_optuna.engine.memory import free_memory
 from llmsearch_optuna.engine.model import embedding_weight
 
-__all__ = ["CpuKernels", "Forward"]
+__all__ = ["CpuKernels", "ModelRunner"]
 
-
-# Private names, as all that torch's compiler emits; there are no public ones.
+# The operators that torch's compiler emits have only private names.
 _PACK = torch.ops.mkldnn._reorder_linear_weight  # noqa: SLF001
-
 _PACKED_LINEAR = torch.ops.mkldnn._linear_pointwise  # noqa: SLF001
 
 
 class CpuKernels(TorchFunctionMode):
-    """While entered, a model takes these kernels in the place of torch's choice.
+    """Replaces kernels of torch while it is entered.
 
-    *Attention* gets an even number of queries. The fused kernel gives each thread scratch memory for
-    ``queries * (...)`` numbers. With an odd number (3 where three heads share their keys) the second thread's begins
-    off a 16-byte boundary, and its matrix products round otherwise than the first one's: a row's logits would depend
-    on its thread.
+    *Attention* receives an even number of queries. The fused kernel gives each thread scratch memory for
+    ``queries * (...)`` numbers. With an odd number (3 if three heads share their keys), the memory of the second thread
+    starts off a 16-byte boundary, and its matrix products round differently from those of the first: logits would
+    depend on the thread.
 
-    *Linear layers* in float32 get weights packed once for oneDNN, as torch's own compiler does when it freezes a model.
-    A product of few rows spends more time on packing its weights than on itself. The packed copies double the weights'
-    memory, and are made only where they take no more than a quarter of what is free.
+    *Linear layers* in float32 use weights that are packed once for oneDNN, as torch's compiler does for a frozen model.
+    With few batch rows, packing the weights would take longer than the product. The packed copies double the memory of
+    the weights, so they are only made if they fit into a quarter of the free memory.
 
     Args:
-        model: The model, whose weights must not change from now on.
+        model: The model, whose weights must not change afterwards.
     """
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
         weights: dict[int, Tensor] = {}
         if torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
-            weights = {id(one): one for layer in nn.Module.modules(model) if (one := _packable(layer)) is not None}
+            weights = {id(w): w for layer in nn.Module.modules(model) if (w := _packable_weight(layer)) is not None}
         if sum(weight.nbytes for weight in weights.values()) > free_memory(torch.device("cpu")) // 4:
             weights = {}
         with torch.no_grad():
@@ -52,7 +50,7 @@ class CpuKernels(TorchFunctionMode):
     def __torch_function__(
         self, func: Any, types: Sequence[type], args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        """Called by torch in the place of each of its functions."""
+        """Run a function of torch, or its replacement."""
         kwargs = kwargs or {}
         if func is functional.linear and (packed := self._packed.get(id(args[1]))) is not None:
             bias = args[2] if len(args) > 2 else kwargs.get("bias")
@@ -61,27 +59,27 @@ class CpuKernels(TorchFunctionMode):
             query, *others = args
             mask = kwargs.get("attn_mask")
             if query.shape[-2] % 2 and mask is not None and mask.shape[-2] == 1:
-                # The answer to the added query of zeros is thrown away.
+                # The result of the padding query is dropped.
                 return func(functional.pad(query, (0, 0, 0, 1)), *others, **kwargs)[..., :-1, :]
         return func(*args, **kwargs)
 
 
-def _packable(layer: nn.Module) -> Tensor | None:
-    """The weight of a linear layer that can be packed."""
-    if type(layer) is not nn.Linear:  # subclasses compute something else, as quantised layers do
+def _packable_weight(layer: nn.Module) -> Tensor | None:
+    """Return the weight of a layer if it can be packed; None otherwise."""
+    if type(layer) is not nn.Linear:  # subclasses, such as quantised layers, compute something else
         return None
     return layer.weight if layer.weight.dtype == torch.float32 and layer.weight.device.type == "cpu" else None
 
 
-class Forward:
-    """Runs a model.
+class ModelRunner:
+    """Runs forward passes of a model.
 
     Args:
-        model: A causal language model, which must not change from now on.
+        model: A causal language model, which must not change afterwards.
 
     Attributes:
         model: The model.
-        device: Where its inputs go.
+        device: The device of the model's inputs.
     """
 
     def __init__(self, model: PreTrainedModel) -> None:
@@ -92,7 +90,7 @@ class Forward:
         self._last_only = {"logits_to_keep": 1} if "logits_to_keep" in parameters else {}
 
     def __call__(self, **inputs: Any) -> Tensor:
-        """The logits after the last token of each row. Shape: (rows, vocabulary)."""
+        """Return the logits after the last token of each batch row. Shape: (batch, vocabulary)."""
         model: Any = self.model
         with self._kernels or contextlib.nullcontext():
             return cast("Tensor", model(**inputs, **self._last_only, use_cache=True).logits[:, -1])

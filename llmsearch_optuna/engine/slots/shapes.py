@@ -1,4 +1,4 @@
-"""Which shapes of the decode step round alike: measured on the machine, as no library promises it."""
+"""Find the shapes of the decode step that round alike. They are measured, because no library guarantees them."""
 
 import logging
 from collections.abc import Callable
@@ -8,12 +8,12 @@ from torch import Tensor
 
 from llmsearch_optuna.engine.slots.decoder import SlotDecoder
 
-__all__ = ["MIN_ROWS", "ExactShapes"]
+__all__ = ["MIN_WIDTH", "ExactShapes"]
 
 _LOG = logging.getLogger(__name__)
 
-MIN_ROWS = 8
-"""Rows of the narrowest step: matrix products of one or two rows take other kernels, which round otherwise."""
+MIN_WIDTH = 8
+"""Minimum width of a step: matrix products of one or two rows use other kernels, which round differently."""
 
 _WIDTH_STEP = 8
 _TEST_LENGTH = 64
@@ -21,34 +21,34 @@ _REFERENCE_LENGTH = 512
 
 
 class ExactShapes:
-    """Widths (rows) and lengths (places) of the decode step that give a row the same bits.
+    """The widths (slots) and lengths (positions) of the decode step that give the same logits to the last bit.
 
-    Kernels are chosen by shape, and different ones add up in different orders. So every shape is compared with a
-    reference before it is used: steps on noise, which must agree to the last bit.
+    Kernels are selected by shape, and different kernels add in different orders. Before a shape is used, its steps on
+    noise are compared with those of a reference shape. They must agree to the last bit.
 
     Args:
         make_decoder: ``(slots, capacity) -> decoder`` for the comparisons.
         slots: The full width.
 
     Attributes:
-        widths: Ascending; the last is `slots`.
-        independent: Whether a row's bits do not depend on its slot and neighbours even at one shape. Where they do (a
-            mixture of experts multiplies as many rows as chose an expert), all shapes are as good.
+        widths: The exact widths, ascending; the last is `slots`.
+        independent: Whether a slot's logits are independent of its index and its neighbours within one shape. If they
+            are not (a mixture of experts multiplies as many rows as selected an expert), all shapes are allowed.
     """
 
     def __init__(self, make_decoder: Callable[[int, int], SlotDecoder], slots: int) -> None:
         self._make_decoder = make_decoder
         self._slots = slots
-        self._known: dict[tuple[int, int], bool] = {}
+        self._compared: dict[tuple[int, int], bool] = {}
         self.independent, self.widths = self._compare_widths()
 
-    def width(self, rows: int) -> int:
-        """The narrowest width for so many rows."""
-        return next(width for width in self.widths if width >= rows)
+    def width(self, slots: int) -> int:
+        """Return the smallest exact width of at least `slots`."""
+        return next(width for width in self.widths if width >= slots)
 
-    def length(self, places: int) -> int:
-        """The shortest length for so many places."""
-        candidate = _next_length(places)
+    def length(self, positions: int) -> int:
+        """Return the smallest exact length of at least `positions`."""
+        candidate = _next_length(positions)
         while not self._is_exact(candidate):
             candidate = _next_length(candidate + 1)
         return candidate
@@ -56,17 +56,18 @@ class ExactShapes:
     def _compare_widths(self) -> tuple[bool, tuple[int, ...]]:
         slots, length = self._slots, _TEST_LENGTH
         decoder = self._make_decoder(slots, length)
-        generator = _filled(decoder)
+        generator = torch.Generator().manual_seed(0)
+        decoder.cache.fill_with_noise(generator)
         positions = torch.randint(length, (slots,), generator=generator)
         tokens = torch.arange(slots)
-        whole = _step(decoder, tokens, positions, length)
-        # On CUDA a narrower step takes as long, and every width would be a graph of its own.
-        narrower = () if whole.device.type == "cuda" else range(MIN_ROWS, slots, _WIDTH_STEP)
-        same = {
-            width: torch.equal(_step(decoder, tokens[:width], positions[:width], length), whole[:width])
+        full = _step(decoder, tokens, positions, length)
+        # On CUDA a narrower step takes as long, and each width would need a graph of its own.
+        narrower = () if full.device.type == "cuda" else range(MIN_WIDTH, slots, _WIDTH_STEP)
+        is_equal = {
+            width: torch.equal(_step(decoder, tokens[:width], positions[:width], length), full[:width])
             for width in narrower
         }
-        # The first half of the rows in other slots, beside other neighbours.
+        # The contents of the first half of the slots, in other slots and next to other neighbours.
         order = torch.randperm(slots, generator=generator)
         decoder.cache.permute(order)
         stays = order < slots // 2
@@ -76,52 +77,45 @@ class ExactShapes:
             torch.where(stays, positions[order], positions[order].flip(0)),
             length,
         )
-        independent = torch.equal(moved[stays.to(moved.device)], whole[order[stays].to(whole.device)])
+        independent = torch.equal(moved[stays.to(moved.device)], full[order[stays].to(full.device)])
         if not independent:
-            _LOG.info("this model rounds a row's logits by its neighbours: a near tie may fall either way")
-        return independent, (*(width for width in narrower if same[width] or not independent), slots)
+            _LOG.info("this model's logits round differently by batch: near ties may resolve differently")
+        return independent, (*(width for width in narrower if is_equal[width] or not independent), slots)
 
     def _is_exact(self, length: int) -> bool:
-        """Whether a length gives the same bits as the reference: the next multiple of 512, each like the one below."""
+        """Compare a length with its reference, the next multiple of 512. Compare a reference with the one below."""
         longer = -(-length // _REFERENCE_LENGTH) * _REFERENCE_LENGTH
         shorter = length if length < longer else length - _REFERENCE_LENGTH
         if not self.independent or shorter == 0:
             return True
-        if (shorter, longer) not in self._known:
-            self._known[shorter, longer] = self._agree(shorter, longer)
-            if length == longer and not self._known[shorter, longer]:
-                _LOG.info(
-                    "steps over %d and %d places round otherwise: a near tie may fall either way", shorter, longer
-                )
+        pair = shorter, longer
+        if pair not in self._compared:
+            self._compared[pair] = self._agree(*pair)
+            if length == longer and not self._compared[pair]:
+                _LOG.info("steps over %d and %d positions round differently: near ties may resolve differently", *pair)
                 self.independent = False
                 return True
-        return self._known[shorter, longer]
+        return self._compared[pair]
 
     def _agree(self, shorter: int, longer: int) -> bool:
-        rows = min(MIN_ROWS, self._slots)
-        decoder = self._make_decoder(rows, longer)
-        _filled(decoder)
-        positions = (shorter - 1 - 5 * torch.arange(rows)).clamp(min=0)
-        tokens = torch.arange(rows)
+        slots = min(MIN_WIDTH, self._slots)
+        decoder = self._make_decoder(slots, longer)
+        decoder.cache.fill_with_noise(torch.Generator().manual_seed(0))
+        positions = (shorter - 1 - 5 * torch.arange(slots)).clamp(min=0)
+        tokens = torch.arange(slots)
         return torch.equal(_step(decoder, tokens, positions, shorter), _step(decoder, tokens, positions, longer))
 
 
-def _next_length(places: int) -> int:
-    """Multiples of 32, then of 64 from 256 on, of 128 from 512 on, ...: at most a fifth of it unused from there on."""
+def _next_length(positions: int) -> int:
+    """Round up to a multiple of 32, from 256 on of 64, from 512 on of 128, and so on: at most a fifth is unused."""
     step = 32
-    while places > 8 * step:
+    while positions > 8 * step:
         step *= 2
-    return -(-places // step) * step
-
-
-def _filled(decoder: SlotDecoder) -> torch.Generator:
-    generator = torch.Generator().manual_seed(0)
-    decoder.cache.fill_with_noise(generator)
-    return generator
+    return -(-positions // step) * step
 
 
 def _step(decoder: SlotDecoder, tokens: Tensor, positions: Tensor, length: int) -> Tensor:
-    """A step on tokens and at positions that the model has."""
+    """Run a step, with tokens and positions limited to those of the model."""
     if decoder.window is not None:
         positions = positions.clamp(max=decoder.window - 1)
     return decoder.step((tokens % decoder.vocabulary).tolist(), positions.tolist(), length).clone()

@@ -44,8 +44,8 @@ def engine_tokens(
 def encoded(prompts: Sequence[str], **arguments: Any) -> Mapping[str, torch.Tensor]:
     tokenizer = tiny_tokenizer()
     tokenizer.padding_side = "left"
-    found = tokenizer(list(prompts), return_tensors="pt", padding=True, **arguments)
-    return {name: found[name] for name in ("input_ids", "attention_mask")}
+    encoding = tokenizer(list(prompts), return_tensors="pt", padding=True, **arguments)
+    return {name: encoding[name] for name in ("input_ids", "attention_mask")}
 
 
 def generated(
@@ -93,8 +93,8 @@ def test_the_same_processors_serve_one_pass_after_the_other() -> None:
     processors = logits_processors(SAMPLED, tiny_tokenizer())
     expected = engine_tokens(model, prompt_ids(PROMPTS), SAMPLED)
     for batch in ([0, 1, 2], [0, 1, 2], [3], [4], [4, 3]):
-        found = generated(model, encoded([PROMPTS[index] for index in batch]), processors, 12)
-        assert found == [expected[index] for index in batch]
+        tokens = generated(model, encoded([PROMPTS[index] for index in batch]), processors, 12)
+        assert tokens == [expected[index] for index in batch]
 
 
 def test_prompts_may_begin_with_the_pad_token() -> None:
@@ -133,7 +133,7 @@ def test_parameters_may_be_given_by_name() -> None:
     assert generated(model, encoded(PROMPTS), processors, 12) == engine_tokens(model, prompt_ids(PROMPTS), SAMPLED)
     with pytest.raises(ParameterError, match="unknown generation parameter `temprature`"):
         logits_processors({"temprature": 1.0}, tiny_tokenizer())
-    with pytest.raises(ParameterError, match="`num_beams` must be 1 for logits processors, which see no beams, got 2"):
+    with pytest.raises(ParameterError, match="`num_beams` must be 1 for logits processors, got 2"):
         logits_processors({"num_beams": 2}, tiny_tokenizer())
 
 
@@ -147,8 +147,8 @@ def test_a_studys_completions_are_written_again(family: str, tmp_path: Path) -> 
         stored = store.load(study_key(study), trial.number)
         params = trial_params(trial)
         inputs = encoded([samples[completion.position].prompt for completion in stored])
-        found = generated(model, inputs, logits_processors(params, tiny_tokenizer()), params.max_new_tokens)
-        assert found == [list(completion.token_ids) for completion in stored]
+        tokens = generated(model, inputs, logits_processors(params, tiny_tokenizer()), params.max_new_tokens)
+        assert tokens == [list(completion.token_ids) for completion in stored]
 
 
 @pytest.mark.slow
@@ -170,5 +170,5 @@ def test_the_demo_models_completions_are_written_again(tmp_path: Path) -> None:
         inputs = tokenizer(prompts, return_tensors="pt", padding=True, add_special_tokens=False)
         params = trial_params(trial)
         processors = logits_processors(params, tokenizer)
-        found = generated(loaded.model, inputs, processors, params.max_new_tokens, eos)
-        assert found == [list(completion.token_ids) for completion in stored]
+        tokens = generated(loaded.model, inputs, processors, params.max_new_tokens, eos)
+        assert tokens == [list(completion.token_ids) for completion in stored]

@@ -11,9 +11,9 @@ from transformers import PreTrainedModel
 from llmsearch_optuna.engine.base import Completion, Request
 from llmsearch_optuna.engine.generate.engine import GenerateEngine
 from llmsearch_optuna.engine.generate.solo import SoloEngine, beam_seed, needs_solo
-from llmsearch_optuna.engine.routing import SplitEngine
+from llmsearch_optuna.engine.routing import RoutingEngine
 from llmsearch_optuna.engine.slots.engine import SlotEngine
-from llmsearch_optuna.engine.slots.model_runner import Forward
+from llmsearch_optuna.engine.slots.model_runner import ModelRunner
 from llmsearch_optuna.errors import LogitsError, MemoryExhaustedError, ParameterError, TrialError
 from llmsearch_optuna.space.params import GenerationParams
 
@@ -34,9 +34,9 @@ LOOKUP = [
 ]
 
 
-def engine(model: PreTrainedModel, **arguments: Any) -> SplitEngine:
-    slots = SlotEngine(Forward(model), tiny_tokenizer(), slots=8)
-    return SplitEngine(slots, SoloEngine(model, tiny_tokenizer(), **arguments), needs_solo)
+def engine(model: PreTrainedModel, **arguments: Any) -> RoutingEngine:
+    slots = SlotEngine(ModelRunner(model), tiny_tokenizer(), slots=8)
+    return RoutingEngine(slots, SoloEngine(model, tiny_tokenizer(), **arguments), needs_solo)
 
 
 def of_transformers(model: Any, wanted: Request, **arguments: Any) -> tuple[int, ...]:
@@ -179,8 +179,10 @@ def test_every_mode_stops_where_it_is_told_to(params: GenerationParams) -> None:
 def test_one_token_at_a_time_is_no_way_to_search_with_beams() -> None:
     model = tiny_model("llama")
     wanted = request(TEXT[0], GenerationParams(num_beams=2))
-    for rows in (GenerateEngine(model, tiny_tokenizer()), SlotEngine(Forward(model), tiny_tokenizer())):
-        with pytest.raises(ParameterError, match="`num_beams` must be 1 where tokens are chosen one by one"):
+    for rows in (GenerateEngine(model, tiny_tokenizer()), SlotEngine(ModelRunner(model), tiny_tokenizer())):
+        with pytest.raises(
+            ParameterError, match="`num_beams` must be 1 in an engine that samples token by token, got 2"
+        ):
             rows.generate([wanted])
 
 

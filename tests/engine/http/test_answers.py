@@ -18,7 +18,7 @@ def answer(text: object = "a b", reason: object = "stop", usage: object = None, 
 
 def test_a_completion_is_read() -> None:
     completion = read(answer(usage={"completion_tokens": 3}))
-    assert completion == Completion(text="a b", token_ids=(), finish_reason="eos", tokens_told=3)
+    assert completion == Completion(text="a b", token_ids=(), finish_reason="eos", token_count_reported=3)
 
 
 def test_a_chat_message_is_read() -> None:

@@ -30,7 +30,7 @@ def test_windows_are_those_of_the_config(family: str, windows: set[int | None]) 
 def test_what_takes_no_masks_is_refused() -> None:
     model: Any = tiny_model()
     model.config._attn_implementation = "flash_attention_2"
-    with pytest.raises(ModelError, match="attention implementation `flash_attention_2` takes no mask per row"):
+    with pytest.raises(ModelError, match="attention implementation `flash_attention_2` does not accept masks"):
         attention_windows(model)
 
 

@@ -19,9 +19,9 @@ from transformers import PreTrainedModel
 from llmsearch_optuna.engine.backend import model_backend
 from llmsearch_optuna.engine.base import Completion, Request
 from llmsearch_optuna.engine.generate.engine import GenerateEngine
-from llmsearch_optuna.engine.routing import SplitEngine
+from llmsearch_optuna.engine.routing import RoutingEngine
 from llmsearch_optuna.engine.slots.engine import SlotEngine
-from llmsearch_optuna.engine.slots.model_runner import Forward
+from llmsearch_optuna.engine.slots.model_runner import ModelRunner
 from llmsearch_optuna.engine.slots.prefill import PromptCache
 from llmsearch_optuna.space.params import GenerationParams
 
@@ -29,7 +29,7 @@ FAMILIES = ["llama", "qwen3", "gpt2", "mistral", "gemma3", "phi3", "mixtral"]
 
 
 def engine(model: PreTrainedModel, slots: int = 8, **arguments: Any) -> SlotEngine:
-    return SlotEngine(Forward(model), tiny_tokenizer(), slots=slots, **arguments)
+    return SlotEngine(ModelRunner(model), tiny_tokenizer(), slots=slots, **arguments)
 
 
 class Forwards:
@@ -63,7 +63,7 @@ def test_half_precision_gives_the_same_tokens_in_any_company(dtype: torch.dtype,
     model.to(dtype)
     requests = all_requests()
     together = engine(model, 16).generate(requests)
-    assert [engine(model, 16).generate([one])[0] for one in requests[:6]] == together[:6]
+    assert [engine(model, 16).generate([request])[0] for request in requests[:6]] == together[:6]
     assert engine(model, 16).generate(requests[::-1]) == together[::-1]
 
 
@@ -78,11 +78,11 @@ def test_slots_orders_calls_and_neighbours_change_nothing(slots: int, calls: int
     expected = dict(zip(requests, engine(model, 8).generate(requests), strict=True))
     shuffle.shuffle(requests)
     other = engine(model, slots)
-    found: dict[Request, Completion] = {}
+    completions: dict[Request, Completion] = {}
     for part in (requests[start::calls] for start in range(calls)):
         upcoming = shuffle.sample(requests, 5)
-        found |= dict(zip(part, other.generate(part, None, upcoming), strict=True))
-    assert found == expected
+        completions |= dict(zip(part, other.generate(part, None, upcoming), strict=True))
+    assert completions == expected
 
 
 def test_a_prompt_goes_through_the_model_once() -> None:
@@ -101,7 +101,7 @@ def test_prompts_are_computed_again_where_there_is_no_room(room: int) -> None:
     requests = sorted(all_requests(), key=lambda request: PARAMS.index(request.params))  # prompts take turns
     expected = engine(model).generate(requests)
     forwards = Forwards(model)
-    small = engine(model, replay_bytes=0, prompts=PromptCache(Forward(model), device_bytes=room * 8_000))
+    small = engine(model, replay_bytes=0, prompts=PromptCache(ModelRunner(model), device_bytes=room * 8_000))
     assert small.generate(requests) == expected
     assert forwards.prompts > len(TEXT)
     before = forwards.prompts
@@ -112,7 +112,7 @@ def test_prompts_are_computed_again_where_there_is_no_room(room: int) -> None:
 def test_prompts_kept_on_the_host_give_the_same(device: torch.device) -> None:
     model = tiny_model(device=device)
     expected = engine(model).generate(all_requests())
-    on_host = engine(model, prompts=PromptCache(Forward(model), device_bytes=0, host_bytes=2**30))
+    on_host = engine(model, prompts=PromptCache(ModelRunner(model), device_bytes=0, host_bytes=2**30))
     assert on_host.generate(all_requests()) == expected
     assert on_host.generate(all_requests()) == expected
 
@@ -127,8 +127,8 @@ def test_a_model_spread_over_several_places_gives_the_same(tmp_path: Path) -> No
         offload_dir=str(tmp_path),
     )
     backend = model_backend(spread, tiny_tokenizer(), batch_size=8)
-    assert isinstance(backend.engine, SplitEngine)
-    assert isinstance(backend.engine.rows, SlotEngine)
+    assert isinstance(backend.engine, RoutingEngine)
+    assert isinstance(backend.engine.batch_engine, SlotEngine)
     assert backend.engine.generate(all_requests()) == expected
 
 

@@ -1,4 +1,4 @@
-"""Replay: the same tokens with it and without it, and no forward pass for what is known."""
+"""Replay: the same tokens with it and without it, and no forward pass for stored prefixes."""
 
 import functools
 import itertools
@@ -17,7 +17,7 @@ from transformers import PreTrainedModel
 
 from llmsearch_optuna.engine.base import Completion, Request
 from llmsearch_optuna.engine.slots.engine import SlotEngine
-from llmsearch_optuna.engine.slots.model_runner import Forward
+from llmsearch_optuna.engine.slots.model_runner import ModelRunner
 from llmsearch_optuna.engine.slots.prefill import PromptCache
 from llmsearch_optuna.space.params import GenerationParams
 
@@ -56,16 +56,16 @@ def model_of(family: str) -> PreTrainedModel:
 
 
 @functools.cache
-def forward_of(family: str) -> Forward:
-    return Forward(model_of(family))
+def runner_of(family: str) -> ModelRunner:
+    return ModelRunner(model_of(family))
 
 
 def engine(family: str = "llama", slots: int = 8, replay_bytes: int | None = 2**28, **arguments: Any) -> SlotEngine:
-    return SlotEngine(forward_of(family), tiny_tokenizer(), slots=slots, replay_bytes=replay_bytes, **arguments)
+    return SlotEngine(runner_of(family), tiny_tokenizer(), slots=slots, replay_bytes=replay_bytes, **arguments)
 
 
 def requests_of(params: list[GenerationParams]) -> list[Request]:
-    return [request(text, one, eos_token_ids=(2,)) for one, text in itertools.product(params, TEXT)]
+    return [request(text, values, eos_token_ids=(2,)) for values, text in itertools.product(params, TEXT)]
 
 
 def distinct_prefixes(completions: dict[Request, Completion]) -> int:
@@ -95,12 +95,12 @@ def test_replay_never_changes_a_token(
     requests = requests_of(params)
     expected = dict(zip(requests, engine(family, replay_bytes=0).generate(requests), strict=True))
     replaying = engine(family, slots, replay_bytes=budget)
-    found: dict[Request, Completion] = {}
+    completions: dict[Request, Completion] = {}
     for part in [requests[start::calls] for start in range(calls)]:
         upcoming = shuffle.sample(requests, min(3, len(requests)))
-        found |= dict(zip(part, replaying.generate(part, None, upcoming), strict=True))
+        completions |= dict(zip(part, replaying.generate(part, None, upcoming), strict=True))
         assert replaying.usage.nbytes <= max(budget, 1)
-    assert found == expected
+    assert completions == expected
     shuffle.shuffle(requests)
     assert replaying.generate(requests) == [expected[request] for request in requests]
 
@@ -148,8 +148,8 @@ def test_keys_and_values_that_made_room_are_computed_again() -> None:
     expected = engine(replay_bytes=0).generate(long)
     slots = engine()
     slots.generate(short)
-    slots._lanes.clear()
-    slots._store.begin_pages(PAGE_BYTES)
+    slots._scheduler.clear()
+    slots._tree.reset_pages(PAGE_BYTES)
     assert slots.generate(long) == expected
     assert slots.statistics.rebuilt == sum(min(5, len(done.token_ids) - 1) for done in expected)
 
@@ -163,9 +163,9 @@ def test_rows_that_rebuild_the_same_path_serve_others_on_it_once() -> None:
     slots = engine(slots=32)
     slots.generate([sampled(0, limit=5)], None, begun)
     # Everything is forgotten but where the rows are.
-    slots._lanes.clear()
-    slots._store._summaries.numbers.clear()
-    slots._store._pages.numbers.clear()
+    slots._scheduler.clear()
+    slots._tree._summaries.numbers.clear()
+    slots._tree._pages.numbers.clear()
     assert slots.generate([*begun, *late]) == expected
     assert slots.statistics.rebuilt > 0
     assert slots.statistics.drawn == 5 + sum(len(completion.token_ids) for completion in expected)
@@ -184,14 +184,14 @@ def test_an_interrupted_call_leaves_no_half_written_memory(monkeypatch: pytest.M
     expected = engine(replay_bytes=0).generate(requests)
     slots = engine()
     slots.generate([request("Something else that makes the tables.", GenerationParams(max_new_tokens=3))])
-    for table in (slots._store._logits, slots._store._token_ids):
+    for table in (slots._tree._logits, slots._tree._token_ids):
         table[slots.usage.summaries :] = torch.arange(table.shape[1]).to(table.dtype)  # what memory may hold
 
     def interrupt(*_: object) -> int:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(slots._store, "_rows", interrupt)
+        patch.setattr(slots._tree, "_entries", interrupt)
         with pytest.raises(KeyboardInterrupt):
             slots.generate(requests)
     assert slots.generate(requests) == expected
@@ -201,7 +201,7 @@ def test_an_interrupted_call_leaves_no_half_written_memory(monkeypatch: pytest.M
 def test_memory_that_runs_out_changes_nothing(budget: int) -> None:
     expected = engine(replay_bytes=0).generate(all_requests())
     model = tiny_model()
-    slots = SlotEngine(Forward(model), tiny_tokenizer(), slots=32, replay_bytes=budget)
+    slots = SlotEngine(ModelRunner(model), tiny_tokenizer(), slots=32, replay_bytes=budget)
     slots.generate(all_requests()[:4], None, all_requests()[4:])
     LimitedMemory(model, 8)
     assert slots.generate(all_requests()) == expected
@@ -209,9 +209,9 @@ def test_memory_that_runs_out_changes_nothing(budget: int) -> None:
 
 def test_a_known_row_needs_no_model_for_its_prompt_either() -> None:
     model = tiny_model()
-    forward = Forward(model)
-    prompts = PromptCache(forward, device_bytes=0, host_bytes=0)
-    slots = SlotEngine(forward, tiny_tokenizer(), replay_bytes=2**28, prompts=prompts)
+    runner = ModelRunner(model)
+    prompts = PromptCache(runner, device_bytes=0, host_bytes=0)
+    slots = SlotEngine(runner, tiny_tokenizer(), replay_bytes=2**28, prompts=prompts)
     requests = requests_of([GenerationParams(max_new_tokens=6), GenerationParams(top_k=5, max_new_tokens=6)])
     expected = slots.generate(requests)
 

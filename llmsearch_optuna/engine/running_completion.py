@@ -1,0 +1,159 @@
+"""A completion that is being generated, and the draw of its next token, for all engines that run a model."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedTokenizerBase
+
+from llmsearch_optuna.engine.base import Completion, FinishReason, Request
+from llmsearch_optuna.engine.sampling import (
+    SUMMARY_WIDTH,
+    LogitSummary,
+    SamplingRows,
+    SummaryDraw,
+    draw,
+    penalise,
+    penalise_summary,
+    prompt_key,
+    sample_summary,
+)
+from llmsearch_optuna.engine.stopping import StopChecker
+from llmsearch_optuna.errors import ParameterError
+from llmsearch_optuna.space.params import MIROSTAT_ETA, GenerationParams
+
+__all__ = ["RunningCompletion", "draw_tokens", "draw_tokens_from_summary", "sampling_rows"]
+
+
+class RunningCompletion:
+    """A request and the tokens generated for it so far.
+
+    Args:
+        request: The request.
+        tokenizer: Decodes the completion.
+        context: The tokens that the decoder sees before the first generated one; the prompt by default.
+
+    Attributes:
+        request: The request.
+        token_ids: The tokens generated so far.
+        context: All tokens in the decoder: those it started with, and the generated ones.
+        finish_reason: Why the completion is finished; None while it is running.
+        prompt_key: The prompt's key in the noise.
+        replayed: The number of generated tokens that needed no forward pass.
+        mirostat_mu: Mirostat's mu, the maximum surprise of the next token in bits. It depends only on the tokens drawn
+            before.
+    """
+
+    def __init__(
+        self, request: Request, tokenizer: PreTrainedTokenizerBase, context: Sequence[int] | None = None
+    ) -> None:
+        self.request = request
+        self.token_ids: list[int] = []
+        self.context = list(request.prompt_ids if context is None else context)
+        self.finish_reason: FinishReason | None = None
+        self.prompt_key = prompt_key(request.prompt_ids)
+        self.replayed = 0
+        self.mirostat_mu = self._next_mu = 2.0 * (request.params.mirostat_tau or 0.0)
+        self._stop_checker = StopChecker(request, tokenizer)
+        self._tokenizer = tokenizer
+
+    def append(self, token: int) -> None:
+        """Append the next token and update `finish_reason`."""
+        self.token_ids.append(token)
+        self.context.append(token)
+        self.mirostat_mu = self._next_mu
+        self.finish_reason = self._stop_checker.finish_reason(self.token_ids)
+
+    def record_surprise(self, surprise: float) -> None:
+        """Update mirostat's next mu with the surprise (see `Draw`) of the token that is appended next."""
+        params = self.request.params
+        if params.mirostat_tau is not None:
+            eta = MIROSTAT_ETA if params.mirostat_eta is None else params.mirostat_eta
+            # If memory runs out before the token is appended, it is drawn again with the same mu.
+            self._next_mu = self.mirostat_mu - eta * (surprise - params.mirostat_tau)
+
+    def to_completion(self, decode_args: Mapping[str, Any] | None) -> Completion:
+        """Return the completion, cut before its stop string.
+
+        Args:
+            decode_args: The tokenizer's keyword arguments for decoding. By default, special tokens are skipped.
+        """
+        decode_args = {"skip_special_tokens": True} if decode_args is None else decode_args
+        text = str(self._tokenizer.decode(self.token_ids, **decode_args))
+        cuts = [text.find(stop) for stop in self.request.stopping.strings if stop in text]
+        return Completion(
+            text=text[: min(cuts)] if cuts else text,
+            token_ids=tuple(self.token_ids),
+            finish_reason=self.finish_reason or "length",
+            replayed=self.replayed,
+        )
+
+
+def sampling_rows(running: Sequence[RunningCompletion], logits: Tensor) -> SamplingRows:
+    """Return the sampling parameters as columns, on the device of the logits, with mirostat's initial mu.
+
+    Raises:
+        ParameterError: A request has more than one beam.
+    """
+    params = [completion.request.params for completion in running]
+    for row in params:
+        if row.beams:
+            raise ParameterError(f"`num_beams` must be 1 in an engine that samples token by token, got {row.num_beams}")
+    return SamplingRows.build(params, [completion.prompt_key for completion in running], logits.device)
+
+
+def draw_tokens(
+    logits: Tensor, running: Sequence[RunningCompletion], sampling: SamplingRows, width: int = SUMMARY_WIDTH
+) -> list[int]:
+    """Draw the next token of each completion. The caller must append it before the next draw.
+
+    Args:
+        logits: Float. Shape: (completions, vocabulary).
+        running: Unfinished completions.
+        sampling: `sampling_rows` of the same completions.
+        width: See `sample`.
+
+    Raises:
+        LogitsError: The logits contain NaN or inf.
+    """
+    steps = torch.tensor([len(completion.token_ids) for completion in running], device=logits.device)
+    penalised = penalise(logits.float(), *_penalty_arguments(running))
+    drawn = draw(penalised, _with_current_mu(sampling, running), steps, width=width)
+    for completion, surprise in zip(running, drawn.surprises.tolist(), strict=True):
+        completion.record_surprise(surprise)
+    return drawn.tokens.tolist()
+
+
+def draw_tokens_from_summary(
+    summary: LogitSummary, running: Sequence[RunningCompletion], *, search_noise: bool
+) -> SummaryDraw:
+    """Draw the next token of each completion for which the summary of the logits decides it; see `draw_tokens`.
+
+    Args:
+        summary: Summarises the logits before penalties.
+        running: Unfinished completions.
+        search_noise: See `sample_summary`.
+    """
+    steps = torch.tensor([len(completion.token_ids) for completion in running])
+    penalised = penalise_summary(summary, *_penalty_arguments(running))
+    sampling = _with_current_mu(sampling_rows(running, summary.logits), running)
+    drawn = sample_summary(penalised, sampling, steps, search_noise=search_noise)
+    for completion, surprise in zip(running, drawn.surprises.tolist(), strict=True):
+        completion.record_surprise(surprise)
+    return drawn
+
+
+def _with_current_mu(sampling: SamplingRows, running: Sequence[RunningCompletion]) -> SamplingRows:
+    """Return the columns with the current value of each completion's mirostat mu."""
+    if all(completion.request.params.mirostat_tau is None for completion in running):
+        return sampling
+    return sampling.with_mirostat_mu([completion.mirostat_mu for completion in running])
+
+
+def _penalty_arguments(
+    running: Sequence[RunningCompletion],
+) -> tuple[list[GenerationParams], list[tuple[int, ...]], list[list[int]]]:
+    requests = [completion.request for completion in running]
+    contexts = [completion.context for completion in running]
+    return [request.params for request in requests], [request.prompt_ids for request in requests], contexts
