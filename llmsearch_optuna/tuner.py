@@ -32,7 +32,7 @@ from llmsearch_optuna.metrics import (
     known_range,
     make_metric,
 )
-from llmsearch_optuna.search.baselines import baseline_points, preset_points
+from llmsearch_optuna.search.baselines import baseline_trials, preset_trials
 from llmsearch_optuna.search.evaluation import GenerationObjective, RungPlan, rung_sizes
 from llmsearch_optuna.search.limits import Limits
 from llmsearch_optuna.search.loop import run_search
@@ -378,8 +378,8 @@ class Tuner:
         if pruner is None and isinstance(self.metric, CorpusMetric):
             _LOG.info("%s scores no single samples: the median pruner takes the paired one's place", self.metric.name)
         points = [
-            *(baseline_points(space, self._backend.default_params) if baselines else ()),
-            *preset_points(space, presets),
+            *(baseline_trials(space, self._backend.default_params) if baselines else ()),
+            *preset_trials(space, presets),
         ]
         self._check_space(space, [point.params for point in points])
         longest = max((point.params.max_new_tokens for point in points), default=0)

@@ -11,7 +11,7 @@ from llmsearch_optuna.space.params import GenerationParams
 from llmsearch_optuna.space.search_space import SearchSpace
 from llmsearch_optuna.study.attributes import BASELINE, FIXED_PARAMS
 
-__all__ = ["InitialTrial", "baseline_points", "enqueue", "preset_points"]
+__all__ = ["InitialTrial", "baseline_trials", "enqueue", "preset_trials"]
 
 _LOG = logging.getLogger(__name__)
 
@@ -30,7 +30,7 @@ class InitialTrial(NamedTuple):
     baseline: str | None
 
 
-def baseline_points(
+def baseline_trials(
     space: SearchSpace, default_params: Callable[[int, int], GenerationParams] | None
 ) -> list[InitialTrial]:
     """The model's own parameters and greedy decoding, at the space's length limit and first seed.
@@ -51,7 +51,7 @@ def baseline_points(
     return [*points, InitialTrial(greedy, None, "greedy")]
 
 
-def preset_points(space: SearchSpace, presets: Sequence[GenerationParams | Mapping[str, object]]) -> list[InitialTrial]:
+def preset_trials(space: SearchSpace, presets: Sequence[GenerationParams | Mapping[str, object]]) -> list[InitialTrial]:
     """Presets, as points of the space where they lie in it.
 
     Raises:

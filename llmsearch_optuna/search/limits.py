@@ -9,7 +9,7 @@ from llmsearch_optuna.errors import ConfigurationError
 from llmsearch_optuna.metrics import ScoreRange
 from llmsearch_optuna.study.attributes import BASELINE
 
-__all__ = ["Limits", "reason_to_stop", "trials_in_vain"]
+__all__ = ["Limits", "reason_to_stop", "trials_without_improvement"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +67,7 @@ def reason_to_stop(trials: Sequence[FrozenTrial], limits: Limits, *, maximize: b
             return f"no trial can beat {best:.4g}" + (f" by {limits.margin:g}" if limits.margin else "")
     if limits.patience is None:
         return None
-    in_vain = trials_in_vain(trials, maximize=maximize, margin=limits.margin)
+    in_vain = trials_without_improvement(trials, maximize=maximize, margin=limits.margin)
     if in_vain >= limits.patience:
         return f"the last {in_vain} trials did not beat the best one" + (
             f" by {limits.margin:g}" if limits.margin else ""
@@ -75,7 +75,7 @@ def reason_to_stop(trials: Sequence[FrozenTrial], limits: Limits, *, maximize: b
     return None
 
 
-def trials_in_vain(trials: Sequence[FrozenTrial], *, maximize: bool, margin: float = 0.0) -> int:
+def trials_without_improvement(trials: Sequence[FrozenTrial], *, maximize: bool, margin: float = 0.0) -> int:
     """The number of finished trials, proposed after the last improvement, that are no improvement.
 
     Args:

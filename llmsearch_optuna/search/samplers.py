@@ -108,7 +108,7 @@ class Proposer:
         Returns:
             The trial; ``None`` where there is none to propose: a grid ends.
         """
-        proposed = self._rehearse(study, study.get_trials(deepcopy=False))
+        proposed = self._replay_in_memory(study, study.get_trials(deepcopy=False))
         if proposed is None:
             return None
         state = proposed.system_attrs if self.name in _NOTING else {}
@@ -119,7 +119,7 @@ class Proposer:
             user_attrs={SAMPLER_STATE: state} if state else {},
         )
 
-    def _rehearse(self, study: optuna.Study, everything: Sequence[FrozenTrial]) -> FrozenTrial | None:
+    def _replay_in_memory(self, study: optuna.Study, everything: Sequence[FrozenTrial]) -> FrozenTrial | None:
         trials = [trial for trial in everything if FIXED_PARAMS not in trial.user_attrs]
         sampler = self._sampler(len(trials))
         with _quiet():

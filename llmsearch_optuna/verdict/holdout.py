@@ -20,7 +20,7 @@ from llmsearch_optuna.storage import CompletionStore, HeldOutCompletion, StoredC
 from llmsearch_optuna.study.attributes import PARAMS
 from llmsearch_optuna.study.ranking import has_several, score_of
 from llmsearch_optuna.study.trials import trial_params
-from llmsearch_optuna.verdict.contenders import Contender, corpus_scores, held_out_key, score_groups
+from llmsearch_optuna.verdict.finalist_scores import FinalistScores, corpus_scores, held_out_key, score_groups
 from llmsearch_optuna.verdict.finalists import Finalist, select_finalists
 from llmsearch_optuna.verdict.judging import judge
 from llmsearch_optuna.verdict.verdict import Verdict, keep_verdict, stored_verdict
@@ -79,14 +79,14 @@ def confirm(
         return known
     fresh = fresh_seeds(study_seed, seeds, _known_seeds(study))
     verdict = judge(
-        hold_out.contenders(finalists.everyone, fresh, on_completions, with_tokens=has_several(study)),
+        hold_out.finalist_scores(finalists.everyone, fresh, on_completions, with_tokens=has_several(study)),
         best=finalists.best,
         reference=finalists.reference,
         metric=hold_out.metric.name,
         greater_is_better=hold_out.metric.greater_is_better,
         held_out=True,
         samples=len(hold_out.samples),
-        largest=None if hold_out.score_range is None else hold_out.score_range[1] - hold_out.score_range[0],
+        max_difference=None if hold_out.score_range is None else hold_out.score_range[1] - hold_out.score_range[0],
         resamples=resamples,
         seed=study_seed,
     )
@@ -136,14 +136,14 @@ class HoldOut:
     rows: int
     after_generation: Callable[[], None]
 
-    def contenders(
+    def finalist_scores(
         self,
         finalists: Sequence[Finalist],
         seeds: Sequence[int],
         on_completions: HoldOutCallback,
         *,
         with_tokens: bool = False,
-    ) -> list[Contender]:
+    ) -> list[FinalistScores]:
         """The finalists with their scores.
 
         Args:
@@ -161,7 +161,7 @@ class HoldOut:
         texts, scores = self._scored(completions)
         references = [sample.reference for sample in self.samples]
         return [
-            Contender(
+            FinalistScores(
                 name=one.name,
                 scores=np.array([scores[group] for group in own]).T
                 if all(scores.values())

@@ -12,7 +12,7 @@ import numpy as np
 
 from llmsearch_optuna.errors import TaskError
 from llmsearch_optuna.metrics import Metric, known_range
-from llmsearch_optuna.verdict.contenders import Contender, corpus_scores, score_groups
+from llmsearch_optuna.verdict.finalist_scores import FinalistScores, corpus_scores, score_groups
 from llmsearch_optuna.verdict.judging import judge
 from llmsearch_optuna.verdict.verdict import Verdict
 
@@ -47,14 +47,14 @@ def compare_scores(reference: Path, candidate: Path, *, greater_is_better: bool 
     """
     both = _read_both(reference, candidate)
     ids = list(both[0].lines)
-    contenders = [
-        Contender(
+    finalists = [
+        FinalistScores(
             name=str(outputs.path), scores=np.array([[_score(line) for line in outputs.lines[one]] for one in ids])
         )
         for outputs in both
     ]
     return judge(
-        contenders,
+        finalists,
         best=str(candidate),
         reference=str(reference),
         metric="score",
@@ -103,7 +103,7 @@ def compare_outputs(
         verdicts.append(
             judge(
                 [
-                    Contender(
+                    FinalistScores(
                         name=str(outputs.path),
                         scores=np.array(own).T if by_sample else corpus_scores(metric, references, groups),
                     )
@@ -115,7 +115,7 @@ def compare_outputs(
                 greater_is_better=metric.greater_is_better,
                 held_out=False,
                 samples=len(ids),
-                largest=None if spread is None else spread[1] - spread[0],
+                max_difference=None if spread is None else spread[1] - spread[0],
                 comparisons=len(metrics),
                 resamples=resamples,
             )

@@ -16,7 +16,7 @@ from llmsearch_optuna.verdict.finalists import Finalists, select_finalists
 
 __all__ = [
     "Comparison",
-    "FinalistScore",
+    "FinalistResult",
     "Verdict",
     "confirm_command",
     "current_verdict",
@@ -30,7 +30,7 @@ _MOST_DECIMALS = 6
 
 
 @dataclass(frozen=True, kw_only=True)
-class FinalistScore:
+class FinalistResult:
     """What one finalist scored.
 
     Attributes:
@@ -105,7 +105,7 @@ class Verdict:
     seeds: int
     held_out: bool
     confidence: float
-    finalists: tuple[FinalistScore, ...]
+    finalists: tuple[FinalistResult, ...]
     best: str
     reference: str | None
     comparisons: tuple[Comparison, ...]
@@ -201,7 +201,7 @@ class Verdict:
         fields = {key: value for key, value in values.items() if key not in ("sentence", "improved")}
         try:
             fields["finalists"] = tuple(
-                FinalistScore(**{**one, "params": one["params"] and GenerationParams.from_dict(one["params"])})
+                FinalistResult(**{**one, "params": one["params"] and GenerationParams.from_dict(one["params"])})
                 for one in values["finalists"]
             )
             fields["comparisons"] = tuple(Comparison(**one) for one in values["comparisons"])
@@ -210,7 +210,7 @@ class Verdict:
         except (KeyError, TypeError, ParameterError) as error:
             raise StorageError(f"another version of llmsearch_optuna wrote this verdict: {error}") from error
 
-    def _score(self, name: str) -> FinalistScore:
+    def _score(self, name: str) -> FinalistResult:
         return next(one for one in self.finalists if one.name == name)
 
     def _saved(self, one: Comparison) -> str:

@@ -8,7 +8,7 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from llmsearch_optuna.errors import ConfigurationError
-from llmsearch_optuna.search.limits import Limits, reason_to_stop, trials_in_vain
+from llmsearch_optuna.search.limits import Limits, reason_to_stop, trials_without_improvement
 from llmsearch_optuna.study.attributes import BASELINE
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -37,12 +37,12 @@ BASE = {BASELINE: "greedy"}
     ],
 )
 def test_trials_in_vain(trials: list[FrozenTrial], margin: float, expected: int) -> None:
-    assert trials_in_vain(trials, maximize=True, margin=margin) == expected
+    assert trials_without_improvement(trials, maximize=True, margin=margin) == expected
     for trial in trials:
         if trial.value is not None:
             trial.value = -trial.value
     try:
-        assert trials_in_vain(trials, maximize=False, margin=margin) == expected
+        assert trials_without_improvement(trials, maximize=False, margin=margin) == expected
     finally:
         for trial in trials:
             if trial.value is not None:

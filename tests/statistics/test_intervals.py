@@ -35,7 +35,7 @@ def binary_pairs(
 
 
 def coverage(differences: Floats, true: float, alpha: float = 0.05, largest: float | None = None) -> float:
-    found = difference_intervals(differences, alpha=alpha, largest=largest)
+    found = difference_intervals(differences, alpha=alpha, max_difference=largest)
     return float(((found.low <= true + 1e-12) & (true - 1e-12 <= found.high)).mean())
 
 
@@ -110,7 +110,7 @@ def test_seeds_of_a_sample_are_no_samples() -> None:
 @pytest.mark.parametrize("samples", [2, 20, 300])
 def test_no_difference_seen_bounds_what_was_not_seen(samples: int) -> None:
     """As sure as exactly that many samples can make it: were more of all to differ, one would have been seen."""
-    found = difference_intervals(np.zeros((samples, 3)), largest=1.0)
+    found = difference_intervals(np.zeros((samples, 3)), max_difference=1.0)
     assert -found.low == found.high
     assert (1 - found.high) ** samples == pytest.approx(0.025)
     if samples == 300:
@@ -118,12 +118,12 @@ def test_no_difference_seen_bounds_what_was_not_seen(samples: int) -> None:
 
 
 def test_the_largest_difference_is_that_of_the_scores() -> None:
-    wide = difference_intervals(np.zeros((20, 1)), largest=100.0)
+    wide = difference_intervals(np.zeros((20, 1)), max_difference=100.0)
     assert wide.high == pytest.approx(100 * float(difference_intervals(np.zeros((20, 1))).high))
 
 
 def test_the_same_difference_everywhere_is_no_certainty() -> None:
-    found = difference_intervals(np.ones((20, 2)), largest=1.0)
+    found = difference_intervals(np.ones((20, 2)), max_difference=1.0)
     assert found.high == 1.0
     assert found.low == pytest.approx(1 - 2 * (1 - 0.025**0.05))
     tenths = difference_intervals(np.full((3, 1), 0.1) + np.array([0.0, 1e-17, -1e-17])[:, None])
@@ -131,7 +131,7 @@ def test_the_same_difference_everywhere_is_no_certainty() -> None:
 
 
 def test_no_interval_exceeds_what_there_can_be() -> None:
-    few = difference_intervals([[0.0], [0.0], [1.0]], largest=1.0)
+    few = difference_intervals([[0.0], [0.0], [1.0]], max_difference=1.0)
     assert few.low == -1.0
     assert few.high == 1.0
 
@@ -149,14 +149,14 @@ differences = st.integers(2, 30).flatmap(
 @example([[0.0, 0.0], [0.0, 1e-160]], 0.05)
 @example([[0.0, 0.0], [0.0, 1e-320]], 0.05)
 def test_intervals_mirror_and_widen(values: list[list[float]], alpha: float) -> None:
-    found = difference_intervals(values, alpha=alpha, largest=2.0)
+    found = difference_intervals(values, alpha=alpha, max_difference=2.0)
     assert found.low <= found.estimate + 1e-12
     assert found.estimate <= found.high + 1e-12
-    mirrored = difference_intervals(-np.array(values), alpha=alpha, largest=2.0)
+    mirrored = difference_intervals(-np.array(values), alpha=alpha, max_difference=2.0)
     assert -mirrored.high == pytest.approx(found.low, abs=1e-9)
-    surer = difference_intervals(values, alpha=alpha / 10, largest=2.0)
+    surer = difference_intervals(values, alpha=alpha / 10, max_difference=2.0)
     assert surer.low <= found.low + 1e-12
-    shuffled = difference_intervals(values[::-1], alpha=alpha, largest=2.0)
+    shuffled = difference_intervals(values[::-1], alpha=alpha, max_difference=2.0)
     assert shuffled.low == pytest.approx(found.low, abs=1e-9)
 
 

@@ -63,7 +63,7 @@ def test_lines_pair_by_id_in_any_order(files: tuple[Path, Path], tmp_path: Path)
 def test_several_lines_of_one_id_are_its_seeds(tmp_path: Path) -> None:
     one, three = FIRST, BETTER + RANDOM.normal(0, 0.2, (IDS, 3))
     verdict = compare_scores(write(tmp_path / "a", score_lines(one)), write(tmp_path / "b", score_lines(three)))
-    exact = difference_intervals(three - one, largest=2.0)
+    exact = difference_intervals(three - one, max_difference=2.0)
     assert verdict.comparisons[0].low == pytest.approx(float(exact.low))
     assert verdict.sentence.endswith("on 30 samples x 3 seeds") or "on 30 samples x 3 seeds;" in verdict.sentence
     assert verdict.comparisons[0].seed_share is not None
@@ -86,7 +86,7 @@ def test_predictions_are_scored_by_every_metric(tmp_path: Path) -> None:
     found = difference_intervals(
         np.array([[float(i % 9 > 0) - float(i % 2 > 0)] for i in range(IDS)]),
         alpha=adjusted_alpha(0.05, 3),
-        largest=1.0,
+        max_difference=1.0,
     )
     assert exact.comparisons[0].low == pytest.approx(float(found.low))
     assert exact.improved

@@ -13,7 +13,7 @@ from llmsearch_optuna.errors import StorageError
 from llmsearch_optuna.metrics import make_metric
 from llmsearch_optuna.space.params import GenerationParams
 from llmsearch_optuna.statistics import adjusted_alpha, difference_intervals
-from llmsearch_optuna.verdict.contenders import Contender, corpus_scores
+from llmsearch_optuna.verdict.finalist_scores import FinalistScores, corpus_scores
 from llmsearch_optuna.verdict.judging import judge
 from llmsearch_optuna.verdict.verdict import Comparison, Verdict, keep_verdict, no_holdout, stored_verdict
 
@@ -40,8 +40,8 @@ def verdict_on(scores: dict[str, Any], tokens: dict[str, Floats] | None = None, 
         "samples": SAMPLES,
     }
     trials = {"best": 14, "greedy": 1, "model default": 0, "runner-up 1": 7, "runner-up 2": 9, "front 1": 7}
-    contenders = [
-        Contender(
+    finalists = [
+        FinalistScores(
             name=name,
             scores=own,
             tokens=None if tokens is None else tokens[name],
@@ -51,7 +51,7 @@ def verdict_on(scores: dict[str, Any], tokens: dict[str, Floats] | None = None, 
         )
         for name, own in scores.items()
     ]
-    return judge(contenders, **{**arguments, **changes})
+    return judge(finalists, **{**arguments, **changes})
 
 
 # What is said.
@@ -145,7 +145,7 @@ def test_a_loss_is_told() -> None:
 
 def test_the_same_scores_everywhere_are_no_certainty() -> None:
     same = np.round(noisy(0.5))
-    verdict = verdict_on({"greedy": same, "best": same}, largest=1.0)
+    verdict = verdict_on({"greedy": same, "best": same}, max_difference=1.0)
     assert verdict.comparisons[0].samples_needed is None
     assert verdict.sentence == (
         "no gain shown: +0.00 [-0.07, 0.07] against `greedy` on 48 held-out samples x 4 seeds; the two score the same"

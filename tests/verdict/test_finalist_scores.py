@@ -6,7 +6,7 @@ import pytest
 
 from llmsearch_optuna.errors import ScorerError
 from llmsearch_optuna.metrics import Metric, make_metric
-from llmsearch_optuna.verdict.contenders import corpus_scores, score_groups
+from llmsearch_optuna.verdict.finalist_scores import corpus_scores, score_groups
 
 REFERENCES = [{"answer": text} for text in ("a cat", "two dogs", "the mouse", "a bird")]
 GOOD = ["a cat", "two dogs ran", "the mouse", "birds"]

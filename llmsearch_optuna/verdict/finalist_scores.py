@@ -12,7 +12,7 @@ from llmsearch_optuna.errors import MetricError, ScorerError
 from llmsearch_optuna.metrics import CorpusMetric, Metric, Reference, Scores
 from llmsearch_optuna.space.params import GenerationParams
 
-__all__ = ["Contender", "CorpusScores", "corpus_scores", "held_out_key", "score_groups"]
+__all__ = ["CorpusScores", "FinalistScores", "corpus_scores", "held_out_key", "score_groups"]
 
 _Floats = npt.NDArray[np.float64]
 
@@ -23,7 +23,7 @@ _SAME = 1e-9
 
 
 @dataclass(frozen=True, kw_only=True)
-class Contender:
+class FinalistScores:
     """One configuration, or one set of outputs, with its scores.
 
     Attributes:
