@@ -1,4 +1,4 @@
-"""What a verdict compares: one configuration's completions for the samples that all have in common, scored."""
+"""The scores of a finalist on the samples of a verdict."""
 
 import hashlib
 import math
@@ -19,21 +19,21 @@ _Floats = npt.NDArray[np.float64]
 CorpusScores = Callable[[npt.NDArray[np.intp]], _Floats]
 """``(indices of samples) -> the score of each seed over these samples``. Shape: (seeds,)."""
 
-_SAME = 1e-9
+_TOLERANCE = 1e-9
 
 
 @dataclass(frozen=True, kw_only=True)
 class FinalistScores:
-    """One configuration, or one set of outputs, with its scores.
+    """The scores of one finalist: a configuration, or a file of outputs.
 
     Attributes:
-        name: What the verdict calls it.
-        scores: The score of each completion. Shape: (samples, seeds). Where the metric scores only a corpus, a function
+        name: The finalist's name in the verdict.
+        scores: The score of each completion. Shape: (samples, seeds). If the metric scores only a corpus, a function
             that scores selections of the samples.
-        tokens: The tokens of each completion, where these are an objective. Shape: (samples, seeds).
-        trial: The number of its trial.
-        search_score: What it scored on the search split.
-        params: What it generates with.
+        tokens: The tokens of each completion; None if they are not an objective. Shape: (samples, seeds).
+        trial: The number of the finalist's trial.
+        search_score: The score on the search split.
+        params: The generation parameters.
     """
 
     name: str
@@ -44,12 +44,12 @@ class FinalistScores:
     params: GenerationParams | None = None
 
     def over(self, indices: npt.NDArray[np.intp]) -> _Floats:
-        """The score of each seed over a selection of the samples, with repetitions. Shape: (seeds,)."""
+        """Return the score of each seed over a selection of the samples, with repetitions. Shape: (seeds,)."""
         return self.scores[indices].mean(axis=0) if isinstance(self.scores, np.ndarray) else self.scores(indices)
 
 
 def held_out_key(params: GenerationParams) -> str:
-    """What the held-out completions of these parameters are stored under, whatever their seed."""
+    """Return the key under which the held-out completions of these parameters are stored, for all seeds."""
     return hashlib.sha256(params.unseeded.to_json().encode()).hexdigest()[:16]
 
 
@@ -61,44 +61,45 @@ def score_groups(
     names: Sequence[str],
     sample_ids: Sequence[int] | None = None,
 ) -> list[Scores]:
-    """Scores several sets of completions for the same samples.
+    """Score several sets of completions of the same samples.
 
-    A scorer that gives one number for all of them may still be a mean over samples, as most of llmsearch's are. This is
-    found out by scoring samples alone, and makes a much quicker and closer verdict.
+    A scorer that returns a single number may still compute a mean over samples, as most scorers of llmsearch do. The
+    samples are then also scored one by one. If the number is the mean of these scores, they are returned as per-sample
+    scores, which make the verdict much faster and its intervals narrower.
 
     Args:
-        metric: Scores them.
+        metric: Scores the completions.
         references: The references, length n.
         groups: The completions of each group, length n each.
-        names: What messages call the groups.
-        sample_ids: How messages number the samples; their positions by default.
+        names: The names of the groups in error messages.
+        sample_ids: The numbers of the samples in error messages; their positions by default.
 
     Raises:
-        ScorerError: The scorer raised, or returned something that is no score; the message names the group.
+        ScorerError: The scorer raised an exception or returned an invalid score. The message names the group.
         MetricError: The references do not fit the metric.
     """
-    found = []
+    scores = []
     for name, predictions in zip(names, groups, strict=True):
         try:
-            found.append(metric(references, predictions, sample_ids=sample_ids))
+            scores.append(metric(references, predictions, sample_ids=sample_ids))
         except ScorerError as error:
             raise ScorerError(f"{name} cannot be scored: {error}") from error
-    if any(scores.per_sample is None for scores in found) and not isinstance(metric, CorpusMetric):
-        singly = []
-        for scores, predictions in zip(found, groups, strict=True):
-            own = _scores_alone(metric, references, predictions, scores.value)
-            if own is None:
-                return found
-            singly.append(Scores(scores.value, own))
-        return singly
-    return found
+    if all(group.per_sample is not None for group in scores) or isinstance(metric, CorpusMetric):
+        return scores
+    by_sample = []
+    for (value, _), predictions in zip(scores, groups, strict=True):
+        per_sample = _scores_one_by_one(metric, references, predictions, value)
+        if per_sample is None:
+            return scores
+        by_sample.append(Scores(value, per_sample))
+    return by_sample
 
 
 def corpus_scores(metric: Metric, references: Sequence[Reference], groups: Sequence[Sequence[str]]) -> CorpusScores:
-    """The metric over selections of the samples, for the completions of each seed.
+    """Return a function that scores selections of the samples for each seed.
 
     Args:
-        metric: Scores them.
+        metric: Scores the completions.
         references: The references, length n.
         groups: The completions of each seed, length n each.
     """
@@ -107,22 +108,22 @@ def corpus_scores(metric: Metric, references: Sequence[Reference], groups: Seque
         return lambda indices: np.array([score(indices) for score in resampled])  # type: ignore[arg-type]
 
     def scores(indices: npt.NDArray[np.intp]) -> _Floats:
-        chosen = [references[index] for index in indices]
-        return np.array([metric(chosen, [texts[index] for index in indices]).value for texts in groups])
+        selected = [references[index] for index in indices]
+        return np.array([metric(selected, [texts[index] for index in indices]).value for texts in groups])
 
     return scores
 
 
-def _scores_alone(
+def _scores_one_by_one(
     metric: Metric, references: Sequence[Reference], predictions: Sequence[str], value: float
 ) -> tuple[float, ...] | None:
-    """The scores of the samples on their own; ``None`` if `value` is not their mean."""
+    """Return the scores of the single samples; None if `value` is not their mean."""
     try:
-        alone = tuple(
+        scores = tuple(
             metric([reference], [prediction]).value
             for reference, prediction in zip(references, predictions, strict=True)
         )
-    except (ScorerError, MetricError):  # it needs more than one sample
+    except (ScorerError, MetricError):  # the scorer needs more than one sample
         return None
-    mean = math.fsum(alone) / len(alone)
-    return alone if abs(mean - value) <= _SAME * max(1.0, abs(value)) else None
+    mean = math.fsum(scores) / len(scores)
+    return scores if abs(mean - value) <= _TOLERANCE * max(1.0, abs(value)) else None

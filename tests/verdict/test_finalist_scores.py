@@ -41,7 +41,7 @@ def more_than_one(references: list[dict[str, str]], predictions: list[str]) -> f
 
 
 def scored(metric: Metric, groups: Sequence[Sequence[str]] = (GOOD, POOR)) -> list[tuple[float, ...] | None]:
-    return [one.per_sample for one in score_groups(metric, REFERENCES, groups, names=["good", "poor"])]
+    return [scores.per_sample for scores in score_groups(metric, REFERENCES, groups, names=["good", "poor"])]
 
 
 def test_a_mean_is_taken_apart() -> None:
