@@ -66,16 +66,16 @@ def test_patience_ends() -> None:
     assert reason(study, Limits(n_trials=9)) is None
     study.add_trial(complete(0.51))
     assert reason(study, Limits(n_trials=9, patience=2)) is None
-    found = reason(study, Limits(n_trials=9, patience=2, margin=0.02))
-    assert found == "the last 3 trials did not beat the best one by 0.02"
+    message = reason(study, Limits(n_trials=9, patience=2, margin=0.02))
+    assert message == "the last 3 trials did not beat the best one by 0.02"
 
 
 def test_what_cannot_be_beaten_ends_it() -> None:
     study = study_of(complete(0.97))
     assert reason(study, Limits(n_trials=9, score_range=(0.0, 1.0))) is None
     assert reason(study, Limits(n_trials=9, margin=0.1)) is None
-    found = reason(study, Limits(n_trials=9, score_range=(0.0, 1.0), margin=0.05))
-    assert found == "no trial can beat 0.97 by 0.05"
+    message = reason(study, Limits(n_trials=9, score_range=(0.0, 1.0), margin=0.05))
+    assert message == "no trial can beat 0.97 by 0.05"
     assert reason(study_of(complete(1.0)), Limits(n_trials=9, score_range=(0.0, 1.0))) is not None
     errors = study_of(complete(1.0), complete(0.0), direction="minimize")
     assert reason(errors, Limits(n_trials=9, score_range=(0.0, 1.0))) == "no trial can beat 0"
