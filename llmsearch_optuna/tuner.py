@@ -32,7 +32,7 @@ from llmsearch_optuna.metrics import (
     known_range,
     make_metric,
 )
-from llmsearch_optuna.search.baselines import baseline_points, preset_points
+from llmsearch_optuna.search.baselines import baseline_trials, preset_trials
 from llmsearch_optuna.search.evaluation import GenerationObjective, RungPlan, rung_sizes
 from llmsearch_optuna.search.limits import Limits
 from llmsearch_optuna.search.loop import run_search
@@ -42,7 +42,7 @@ from llmsearch_optuna.search.progress import EventCallback, SearchProgress, hold
 from llmsearch_optuna.search.pruners import make_pruner
 from llmsearch_optuna.search.samplers import Proposer
 from llmsearch_optuna.search.scores import ScoreReader, reported_scores
-from llmsearch_optuna.search.scoring import processed_text, request_of
+from llmsearch_optuna.search.scoring import Evaluator
 from llmsearch_optuna.search.session import open_session
 from llmsearch_optuna.space.params import GenerationParams
 from llmsearch_optuna.space.search_space import SearchSpace
@@ -244,13 +244,10 @@ class Tuner:
         rows = self.dataset if dataset is None else render_dataset(as_dataset(dataset), self._source, self.tokenizer)
         samples = self._encode(rows)
         check_window(samples, self._backend.window, params.max_new_tokens)
-        completions = self._backend.engine.generate([request_of(sample, params, stopping) for sample in samples])
-        self._after_generation()
-        outputs = [
-            processed_text(self._output_preproc, sample, completion)
-            for sample, completion in zip(samples, completions, strict=True)
-        ]
-        return Score(self.metric([sample.reference for sample in samples], outputs).value, outputs)
+        evaluator = self._evaluator(stopping)
+        completions = evaluator.generate([evaluator.request(sample, params) for sample in samples])
+        outputs = [evaluator.text(sample, completion) for sample, completion in zip(samples, completions, strict=True)]
+        return Score(evaluator.score(samples, outputs).value, outputs)
 
     def objective(
         self, space: SearchSpace, *, rungs: RungPlan = 8, objectives: Sequence[str] = (SCORE,)
@@ -275,16 +272,11 @@ class Tuner:
         self._check_space(space)
         check_window((*self.task.search, *self.task.holdout), self._backend.window, space.longest_completion())
         return GenerationObjective(
-            engine=self._backend.engine,
+            **vars(self._evaluator(self._stopping)),
             samples=self.task.search,
-            metric=self.metric,
             space=space,
-            stopping=self._stopping,
             rungs=rung_sizes(rungs, len(self.task.search)),
             objectives=names,
-            output_preproc=self._output_preproc,
-            score_range=self.score_range,
-            after_generation=self._after_generation,
         )
 
     def search(
@@ -378,8 +370,8 @@ class Tuner:
         if pruner is None and isinstance(self.metric, CorpusMetric):
             _LOG.info("%s scores no single samples: the median pruner takes the paired one's place", self.metric.name)
         points = [
-            *(baseline_points(space, self._backend.default_params) if baselines else ()),
-            *preset_points(space, presets),
+            *(baseline_trials(space, self._backend.default_params) if baselines else ()),
+            *preset_trials(space, presets),
         ]
         self._check_space(space, [point.params for point in points])
         longest = max((point.params.max_new_tokens for point in points), default=0)
@@ -479,16 +471,11 @@ class Tuner:
         else:
             raise ConfigurationError("`storage` must say where the study lives, as this tuner did not search it")
         hold_out = HoldOut(
-            engine=self._backend.engine,
+            evaluator=self._evaluator(self._stopping),
             samples=self.task.holdout,
-            metric=self.metric,
-            score_range=self.score_range,
-            stopping=self._stopping,
-            output_preproc=self._output_preproc,
             store=CompletionStore(database),
             study_key=study_key(study),
             rows=self._backend.concurrency,
-            after_generation=self._after_generation,
         )
         with (
             exclusive_use(storage),
@@ -556,6 +543,16 @@ class Tuner:
     def _check_space(self, space: SearchSpace, further: Sequence[GenerationParams] = ()) -> dict[str, str]:
         """What an engine that does not serve every parameter says of these, by topic."""
         return {} if self._backend.check_space is None else self._backend.check_space(space, further)
+
+    def _evaluator(self, stopping: Stopping) -> Evaluator:
+        return Evaluator(
+            engine=self._backend.engine,
+            metric=self.metric,
+            stopping=stopping,
+            output_preproc=self._output_preproc,
+            score_range=self.score_range,
+            after_generation=self._after_generation,
+        )
 
     def _after_generation(self) -> None:
         for callback in self._callbacks:

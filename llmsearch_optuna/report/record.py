@@ -20,7 +20,7 @@ from llmsearch_optuna.study.environment import study_environment
 from llmsearch_optuna.study.ranking import has_several, maximizes, score_of
 from llmsearch_optuna.study.study import study_fingerprint, study_key
 from llmsearch_optuna.study.trials import trial_params
-from llmsearch_optuna.verdict.contenders import held_out_key
+from llmsearch_optuna.verdict.finalist_scores import held_out_key
 from llmsearch_optuna.verdict.finalists import select_finalists
 from llmsearch_optuna.verdict.verdict import Verdict, stored_verdict
 

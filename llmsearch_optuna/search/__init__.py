@@ -1,1 +1,1 @@
-"""The search: trials in flight, evaluated rung by rung."""
+"""The search: trials proposed, evaluated rung by rung, pruned, and ended by limits."""

@@ -1,4 +1,4 @@
-"""When a search ends: enough trials, time or tokens, or nothing better to be expected."""
+"""The limits of a search: trials, time, tokens, and proposals without an improvement."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,24 +9,24 @@ from llmsearch_optuna.errors import ConfigurationError
 from llmsearch_optuna.metrics import ScoreRange
 from llmsearch_optuna.study.attributes import BASELINE
 
-__all__ = ["Limits", "reason_to_stop", "trials_in_vain"]
+__all__ = ["Limits", "reason_to_stop", "trials_without_improvement"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """What a search may use, and when it gives up.
+    """The limits of a search.
 
     Attributes:
-        n_trials: Finished trials wanted in total, those of earlier runs included.
-        timeout: Seconds of this run.
-        max_tokens_total: Generated tokens in total, those of earlier runs included.
-        patience: Proposals in a row that do not beat the best trial by `margin`.
-        margin: By how much a better trial must be better.
-        score_range: The least and the largest score there can be: give up when none can beat the best trial. As
-            `patience`, for studies of one objective.
+        n_trials: The number of finished trials, including those of earlier runs.
+        timeout: The duration of this run in seconds.
+        max_tokens_total: The number of generated tokens, including those of earlier runs.
+        patience: The number of consecutive proposals that do not beat the best trial by `margin`.
+        margin: The minimum improvement over the best trial, in units of the score.
+        score_range: The minimum and the maximum score. The search ends when no score in this range can beat the best
+            trial by `margin`. Like `patience`, only for studies with one objective.
 
     Raises:
-        ConfigurationError: A value is out of its range.
+        ConfigurationError: A value is out of range.
     """
 
     n_trials: int
@@ -46,42 +46,42 @@ class Limits:
 
 
 def reason_to_stop(trials: Sequence[FrozenTrial], limits: Limits, *, maximize: bool) -> str | None:
-    """Why no further proposal is worth its tokens; ``None`` if it may be.
+    """Return why no further trial is proposed; None if there is no reason to stop.
 
-    Either no score at all could beat the best trial by the margin, which is certain; or the last `patience` proposals
-    did not. Of proposals that are alike, each beating the best with chance p, so many fail in a row with chance
-    (1 - p) ^ patience, so that p is below 3 / patience with 95 % confidence (the "rule of three"; J. A. Hanley and
-    A. Lippman-Hand, JAMA 249 (1983)). A sampler's proposals are not quite alike: they get better while it learns.
+    There are two reasons. Either no possible score can beat the best trial by the margin, or the last `patience`
+    proposals did not. If each proposal beats the best trial with an independent chance p, `patience` proposals in a row
+    fail with a chance of (1 - p) ^ patience, so p is below 3 / patience with 95 % confidence (the "rule of three";
+    J. A. Hanley and A. Lippman-Hand, JAMA 249 (1983)). A sampler's proposals improve over time, so this is approximate.
 
     Args:
         trials: All trials, in the order of their numbers.
         limits: The margin, the patience and the range of scores.
         maximize: Whether larger values are better.
     """
+    by_margin = f" by {limits.margin:g}" if limits.margin else ""
     complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
     if complete and limits.score_range is not None:
         values = [trial.value for trial in complete if trial.value is not None]
         best = max(values) if maximize else min(values)
         room = limits.score_range[1] - best if maximize else best - limits.score_range[0]
         if room <= limits.margin:
-            return f"no trial can beat {best:.4g}" + (f" by {limits.margin:g}" if limits.margin else "")
+            return f"no trial can beat {best:.4g}{by_margin}"
     if limits.patience is None:
         return None
-    in_vain = trials_in_vain(trials, maximize=maximize, margin=limits.margin)
-    if in_vain >= limits.patience:
-        return f"the last {in_vain} trials did not beat the best one" + (
-            f" by {limits.margin:g}" if limits.margin else ""
-        )
+    count = trials_without_improvement(trials, maximize=maximize, margin=limits.margin)
+    if count >= limits.patience:
+        return f"the last {count} trials did not beat the best one{by_margin}"
     return None
 
 
-def trials_in_vain(trials: Sequence[FrozenTrial], *, maximize: bool, margin: float = 0.0) -> int:
-    """The number of finished trials, proposed after the last improvement, that are no improvement.
+def trials_without_improvement(trials: Sequence[FrozenTrial], *, maximize: bool, margin: float = 0.0) -> int:
+    """Return the number of finished proposals since the last improvement.
 
     Args:
-        trials: In the order of their numbers. Baselines may improve, but do not count; nor do trials that failed.
+        trials: All trials, in the order of their numbers. A baseline may be an improvement, but baselines and failed
+            trials are not counted.
         maximize: Whether larger values are better.
-        margin: What is an improvement: more than this.
+        margin: An improvement exceeds the best value so far by more than this.
     """
     best: float | None = None
     count = 0

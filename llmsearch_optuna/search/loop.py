@@ -1,4 +1,22 @@
-"""The search: several trials in flight, one rung at a time, in an order that only the stored study decides."""
+"""The search loop: several trials in flight, one rung at a time, in an order that depends only on the stored study.
+
+How it works. The trials in flight advance in *rounds*. In each round, every trial in flight passes one rung: all their
+samples go to the engine as one batch, and the trials are then scored, reported and pruned in the order of their
+numbers. Trials begin only between two rounds, when others have ended and left room; the sampler then sees exactly the
+trials that ended before. The round in which a trial began is stored with it (`ROUND`), and its rungs are stored as they
+are passed. The stored study thus determines the round of every event, and with it which trial, rung or proposal comes
+next. No clock is involved.
+
+*Interruptions change nothing*, because a resumed search rebuilds this state. It takes up the trials that were left
+RUNNING, restores their stored rungs, and first advances the trials that are furthest behind. As long as one trial in
+flight has not finished the latest round, no new trial begins. A rung that was generated but not stored is generated
+again, with the same tokens.
+
+*Workers* share a study on a database server. Each has rounds of its own, and a lease on the trials that it evaluates.
+Starts, proposals and ends of trials are serialised by a database lock. Instead of rounds, the database then stores the
+order in which trials began and ended (`ROUND`, `ENDED`). A worker that has nothing to do waits while others have trials
+in flight, as it may have to take these over if their leases expire.
+"""
 
 import itertools
 import logging
@@ -39,26 +57,26 @@ def run_search(
     should_stop: Callable[[], bool],
     observer: SearchObserver,
 ) -> None:
-    """Runs trials until the limits are reached.
+    """Run trials until a limit is reached.
 
-    A trial that cannot be scored fails, and the search goes on. Trials that are interrupted, or in flight when time or
-    tokens are used up, stay RUNNING in the storage; the next call takes them up where their last rungs were stored.
-    Where nothing better is to be expected, those in flight are finished, and no further ones proposed. A worker ends
-    when there is nothing left to do, those of others included.
+    A trial that cannot be scored fails, and the search continues. Trials that are interrupted, or in flight when time
+    or tokens are used up, stay RUNNING in the storage. The next call resumes them after their last stored rung. If no
+    better trial is to be expected, those in flight are finished and none is proposed. A worker ends when neither it nor
+    any other worker has a trial left.
 
     Args:
         study: The study, with its pruner.
-        storage: Where it lives.
+        storage: The storage of the study.
         objective: Evaluates a trial.
-        proposer: Queues every trial.
-        limits: When it ends.
-        concurrency: Trials in flight in this process, whose rungs are generated together.
-        claims: Which trials this process evaluates.
-        should_stop: Asked after every rung; ends the search.
-        observer: Told what happens.
+        proposer: Proposes the trials.
+        limits: The limits of the search.
+        concurrency: The number of trials in flight in this process, whose rungs are generated together.
+        claims: Decides which trials this process evaluates.
+        should_stop: Called after every rung; ends the search if it returns true.
+        observer: Receives the events of the search.
 
     Raises:
-        TrialError: Every trial failed; the message gives the first failure.
+        TrialError: Every trial failed. The message contains the first failure.
     """
     with claims.kept_alive():
         observer.started(len(study.get_trials(deepcopy=False, states=FINISHED)))
@@ -78,6 +96,8 @@ def run_search(
 
 
 class _InFlight(NamedTuple):
+    """A trial in flight: its evaluation, the round before its first rung, and when this process took it up."""
+
     trial: optuna.Trial
     evaluation: Evaluation
     began: int
@@ -90,13 +110,7 @@ class _InFlight(NamedTuple):
 
 
 class _Search:
-    """The trials in flight.
-
-    They advance in rounds: in each, every trial in flight passes one rung, in the order of their numbers, and trials
-    begin only between two rounds. The round of a trial is stored, and with it the order of all that happens: a search
-    that is interrupted anywhere goes on with the same trial, rung and proposal as if it had not been. Of workers that
-    share a study, each has rounds of its own; what is stored then is the order in which trials began and finished.
-    """
+    """The trials in flight in this process, and the round that they are in."""
 
     def __init__(
         self,
@@ -117,8 +131,8 @@ class _Search:
         self._observer = observer
         self._started = time.monotonic()
         self._in_flight: dict[int, _InFlight] = {}
-        # Why there are no further trials, as far as the log says.
-        self._told: str | None = None
+        # The last logged reason why no further trial is proposed.
+        self._logged_reason: str | None = None
         # The round of the last rung that any trial passed.
         self._latest = 0
         if not claims.shared:
@@ -126,50 +140,51 @@ class _Search:
             self._latest = max(map(rounds_passed, begun), default=0)
 
     def take_up(self, room: int) -> None:
-        """Takes up the trials that an interrupted search or a dead worker left.
+        """Take up the trials that an interrupted search or a dead worker left.
 
         Args:
-            room: How many are wanted; see `Claims.take_abandoned`.
+            room: The number of trials that there is room for; see `Claims.take_abandoned`.
         """
         with self._claims.exclusively():
-            left = [one.number for one in self._trials(TrialState.RUNNING) if one.number not in self._in_flight]
+            running = self._trials(TrialState.RUNNING)
+            left = [trial.number for trial in running if trial.number not in self._in_flight]
             taken = [self._attach(number) for number in self._claims.take_abandoned(left, room)]
             for trial in taken:
-                self._note_begin(trial)  # which a process may not have come to that died
+                self._store_round(trial)  # a process that died may not have stored it
         for trial in taken:
             self._start(trial)
 
     def is_to_end(self, should_stop: Callable[[], bool]) -> bool:
-        """Whether the search ends though there is something left to do.
+        """Return whether the search ends although trials are left.
 
         Tokens are counted between two rounds, so that an interruption does not change where they end.
         """
-        timeout, most_tokens = self._limits.timeout, self._limits.max_tokens_total
+        timeout, max_tokens = self._limits.timeout, self._limits.max_tokens_total
         reason = None
         if should_stop():
-            reason = "as it was told to"
+            reason = "a stop was requested"
         elif timeout is not None and time.monotonic() - self._started >= timeout:
             reason = f"the timeout of {timeout:g} s has passed"
-        elif most_tokens is not None and not self._round_is_under_way():
+        elif max_tokens is not None and not self._round_is_under_way():
             tokens = self._objective.tokens_stored() - self._tokens_reused()
-            if tokens >= most_tokens:
-                reason = f"{tokens} tokens are generated, the limit is {most_tokens}"
+            if tokens >= max_tokens:
+                reason = f"{tokens} tokens are generated, the limit is {max_tokens}"
         if reason is not None:
             in_flight = len(self._in_flight)
-            _LOG.info("the search stops: %s; %d trials in flight can be taken up again", reason, in_flight)
+            _LOG.info("the search stops: %s; %d trials in flight can be resumed", reason, in_flight)
         return reason is not None
 
     def _tokens_reused(self) -> int:
-        """Stored tokens that were not generated, but taken over from trials with parameters of the same effect."""
+        """Return how many stored tokens were copied from earlier trials instead of generated."""
         finished: int = sum(trial.user_attrs.get(REUSED_TOKENS, 0) for trial in self._trials(*FINISHED))
-        return finished + sum(one.evaluation.tokens_reused for one in self._in_flight.values())
+        return finished + sum(running.evaluation.tokens_reused for running in self._in_flight.values())
 
     def others_run(self) -> bool:
-        """Whether other workers have trials in flight, which might be left to this one."""
+        """Return whether other workers have trials in flight, which this one may have to take over."""
         return self._claims.shared and bool(self._trials(TrialState.RUNNING))
 
     def fill(self, concurrency: int) -> bool:
-        """Begins trials, unless a round is under way; whether any are in flight."""
+        """Begin trials, unless a round is under way. Return whether any are in flight."""
         if self._claims.shared and len(self._in_flight) < concurrency:
             self.take_up(concurrency - len(self._in_flight))
         while not self._round_is_under_way() and len(self._in_flight) < concurrency:
@@ -180,47 +195,51 @@ class _Search:
         return bool(self._in_flight)
 
     def advance(self) -> None:
-        """Brings the trials that are furthest behind to their next rungs, generated in one batch."""
-        furthest_behind = min(one.passed for one in self._in_flight.values())
-        group = [one for _, one in sorted(self._in_flight.items()) if one.passed == furthest_behind]
-        self._observer.advancing({one.trial.number: one.evaluation for one in self._in_flight.values()})
+        """Advance the trials that are furthest behind by one rung, generated in one batch."""
+        furthest_behind = min(running.passed for running in self._in_flight.values())
+        group = [running for _, running in sorted(self._in_flight.items()) if running.passed == furthest_behind]
+        self._observer.advancing({number: running.evaluation for number, running in self._in_flight.items()})
         try:
-            completions = self._generate(group)
+            batches = self._generate(group)
         except TrialError:
-            # Which trial is to blame, or a rung ahead that may never come, shows when each is on its own.
-            completions = None
-        for one in group:
+            # A single trial, or the rungs ahead of it, may have caused the error: generate for each trial separately.
+            batches = None
+        for index, running in enumerate(group):
             try:
-                own = self._generate([one], look_ahead=False)[0] if completions is None else completions.pop(0)
-                one.evaluation.record(own)
+                completions = self._generate([running], look_ahead=False)[0] if batches is None else batches[index]
+                running.evaluation.record(completions)
             except TrialError as error:
-                self._fail(one.trial, error)
+                self._fail(running.trial, error)
             except (LeaseLostError, UpdateFinishedTrialError):
-                self._drop(one.trial)
+                self._drop(running.trial)
             else:
-                self._latest = max(self._latest, one.passed)
-                self._observer.rung_passed(one.trial, one.evaluation)
-                self._conclude(one)
+                self._latest = max(self._latest, running.passed)
+                self._observer.rung_passed(running.trial, running.evaluation)
+                self._end_if_finished(running)
 
     def _generate(self, group: Sequence[_InFlight], *, look_ahead: bool = True) -> list[list[Completion]]:
-        requests = [one.evaluation.requests() for one in group]
-        rungs = [one.evaluation.upcoming() for one in group] if look_ahead else []
-        ahead = itertools.zip_longest(*rungs, fillvalue=())
-        upcoming = [request for rung in ahead for own in rung for request in own]
+        """Return the completions of each trial's next rung.
+
+        The engine may begin on the rungs after it, first with the next one of all trials, then with the one after.
+        """
+        requests = [running.evaluation.requests() for running in group]
+        rungs = [running.evaluation.upcoming() for running in group] if look_ahead else []
+        ahead = itertools.chain.from_iterable(itertools.zip_longest(*rungs, fillvalue=()))
         completions = iter(
-            self._objective.engine.generate(
-                [request for own in requests for request in own], self._observer.tokens_generated, upcoming
+            self._objective.generate(
+                list(itertools.chain.from_iterable(requests)),
+                self._observer.tokens_generated,
+                list(itertools.chain.from_iterable(ahead)),
             )
         )
-        self._objective.after_generation()
-        return [[next(completions) for _ in own] for own in requests]
+        return [list(itertools.islice(completions, len(requests_of_trial))) for requests_of_trial in requests]
 
     def _round_is_under_way(self) -> bool:
-        """Whether a trial has passed a rung in the round that another one in flight has yet to finish."""
-        return any(one.passed < self._latest for one in self._in_flight.values())
+        """Return whether a trial in flight has yet to finish a round in which another has passed its rung."""
+        return any(running.passed < self._latest for running in self._in_flight.values())
 
     def _ask(self) -> optuna.Trial | None:
-        """The next trial, if there is to be one."""
+        """Return the next trial; None if there is none."""
         with self._claims.exclusively():
             trials = self._trials()
             waiting = sum(trial.state == TrialState.WAITING for trial in trials)
@@ -229,18 +248,18 @@ class _Search:
             trial = self._study.ask() if waiting else self._propose(trials)
             if trial is not None:
                 self._claims.take(trial.number)
-                self._note_begin(trial)
+                self._store_round(trial)
             return trial
 
     def _propose(self, trials: Sequence[FrozenTrial]) -> optuna.Trial | None:
-        """Begins a trial of the sampler's, all in one transaction."""
+        """Begin a trial that the sampler proposes, in one transaction. Return None if there is none."""
         reason = reason_to_stop(trials, self._limits, maximize=maximizes(self._study))
         proposed = None if reason else self._proposer.propose(self._study)
         if proposed is None:
             reason = reason or "every point of the grid has been proposed"
-            if reason != self._told:
+            if reason != self._logged_reason:
                 _LOG.info("no further trials: %s", reason)
-            self._told = reason
+            self._logged_reason = reason
             return None
         proposed.set_user_attr(PARAMS, self._objective.space.suggest(proposed).to_json())
         proposed.set_user_attr(ROUND, self._round(trials))
@@ -248,18 +267,20 @@ class _Search:
         return self._attach(max(trial.number for trial in self._trials(TrialState.RUNNING)))
 
     def _attach(self, number: int) -> optuna.Trial:
+        """Return a stored trial as one that can be reported to."""
         study_id = self._storage.get_study_id_from_name(self._study.study_name)
         return optuna.Trial(self._study, self._storage.get_trial_id_from_study_id_trial_number(study_id, number))
 
     def _round(self, trials: Sequence[FrozenTrial]) -> int:
-        """When a trial begins; see `ROUND`."""
+        """Return the value of `ROUND` for a trial that begins now."""
         return sum(trial.state in FINISHED for trial in trials) if self._claims.shared else self._latest
 
-    def _note_begin(self, trial: optuna.Trial) -> None:
+    def _store_round(self, trial: optuna.Trial) -> None:
         if ROUND not in trial.user_attrs:
             trial.set_user_attr(ROUND, self._round(self._trials()))
 
     def _start(self, trial: optuna.Trial) -> None:
+        """Put a trial in flight. One that is restored may be finished already."""
         started = time.monotonic()
         try:
             evaluation = self._objective.start(trial)
@@ -267,60 +288,61 @@ class _Search:
             self._fail(trial, error)
             return
         began = self._latest - evaluation.rungs_passed if self._claims.shared else trial.user_attrs[ROUND]
-        one = self._in_flight[trial.number] = _InFlight(trial, evaluation, began, started)
-        self._latest = max(self._latest, one.passed)
+        running = self._in_flight[trial.number] = _InFlight(trial, evaluation, began, started)
+        self._latest = max(self._latest, running.passed)
         self._observer.trial_started(trial, evaluation)
-        self._conclude(one)
+        self._end_if_finished(running)
 
-    def _conclude(self, one: _InFlight) -> None:
-        """Tells the study of a trial that is finished."""
-        if one.evaluation.pruned:
-            self._tell(one.trial, TrialState.PRUNED)
-        elif one.evaluation.finished:
-            self._tell(one.trial, TrialState.COMPLETE, one.evaluation.values)
+    def _end_if_finished(self, running: _InFlight) -> None:
+        if running.evaluation.pruned:
+            self._end(running.trial, TrialState.PRUNED)
+        elif running.evaluation.finished:
+            self._end(running.trial, TrialState.COMPLETE, running.evaluation.values)
 
     def _fail(self, trial: optuna.Trial, error: TrialError) -> None:
         _LOG.warning("trial %d failed: %s", trial.number, error)
-        _LOG.debug("trial %d failed so:", trial.number, exc_info=error)
-        self._tell(trial, TrialState.FAIL, error=str(error))
+        _LOG.debug("traceback of trial %d:", trial.number, exc_info=error)
+        self._end(trial, TrialState.FAIL, error=str(error))
 
-    def _tell(
+    def _end(
         self, trial: optuna.Trial, state: TrialState, values: Sequence[float] | None = None, error: str | None = None
     ) -> None:
+        """End a trial in the study, unless another worker has taken it over."""
         with self._claims.exclusively():
             if not self._claims.holds(trial.number):
                 self._drop(trial)
                 return
+            running = self._in_flight.get(trial.number)
             if error is not None:
                 trial.set_user_attr(ERROR, error)
-                one = self._in_flight.get(trial.number)
-                if one is not None and one.evaluation.tokens_reused:
-                    trial.set_user_attr(REUSED_TOKENS, one.evaluation.tokens_reused)
+                if running is not None and running.evaluation.tokens_reused:
+                    trial.set_user_attr(REUSED_TOKENS, running.evaluation.tokens_reused)
             if self._claims.shared:
                 trial.set_user_attr(ENDED, len(self._trials(*FINISHED)) + 1)
-            self._note_timings(trial)
+            if running is not None:
+                self._store_timings(running)
             self._observer.before_trial_ends(trial)
-            # In this order: a process that dies in between leaves a trial that is taken over, not a lease without one.
+            # The lease goes first: if the process dies in between, the trial is taken over and no lease is left behind.
             self._claims.release(trial.number)
-            told = self._study.tell(trial, values, state)
+            ended = self._study.tell(trial, values, state)
         if not self._claims.shared:
-            self._latest = max(self._latest, rounds_passed(told))
-        one = self._in_flight.pop(trial.number, None)
-        self._observer.trial_ended(
-            told, None if one is None else one.evaluation, 0.0 if one is None else time.monotonic() - one.started
-        )
+            self._latest = max(self._latest, rounds_passed(ended))
+        self._in_flight.pop(trial.number, None)
+        if running is None:
+            self._observer.trial_ended(ended, None, 0.0)
+        else:
+            self._observer.trial_ended(ended, running.evaluation, time.monotonic() - running.started)
 
-    def _note_timings(self, trial: optuna.Trial) -> None:
-        one = self._in_flight.get(trial.number)
-        if one is not None and (generated := one.evaluation.tokens_of_process):
-            seconds = max(time.monotonic() - one.started, 1e-9)
-            trial.set_user_attr(TOKENS_PER_S, round(generated / seconds, 1))
-            trial.set_user_attr(REPLAYED, round(one.evaluation.tokens_replayed / generated, 4))
+    def _store_timings(self, running: _InFlight) -> None:
+        if generated := running.evaluation.tokens_of_process:
+            seconds = max(time.monotonic() - running.started, 1e-9)
+            running.trial.set_user_attr(TOKENS_PER_S, round(generated / seconds, 1))
+            running.trial.set_user_attr(REPLAYED, round(running.evaluation.tokens_replayed / generated, 4))
 
     def _drop(self, trial: optuna.Trial) -> None:
         _LOG.warning("trial %d is left to another worker, which has taken it over", trial.number)
         self._in_flight.pop(trial.number, None)
 
     def _trials(self, *states: TrialState) -> list[FrozenTrial]:
-        """All trials by default."""
+        """Return the trials in these states; all trials if none is given."""
         return self._study.get_trials(deepcopy=False, states=states or None)

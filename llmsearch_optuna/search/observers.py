@@ -1,7 +1,7 @@
-"""What a search tells of its course: to a progress bar, a dashboard, or whatever else follows it."""
+"""The events of a search, for progress bars, dashboards and other observers."""
 
-from collections.abc import Mapping, Sequence
-from typing import Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
 
 import optuna
 from optuna.trial import FrozenTrial
@@ -12,15 +12,15 @@ __all__ = ["SearchObserver", "SearchObservers", "TrialProgress"]
 
 
 class TrialProgress(Protocol):
-    """How far the evaluation of a trial is."""
+    """The progress of a trial's evaluation."""
 
     @property
     def params(self) -> GenerationParams:
-        """What it generates with."""
+        """The generation parameters of the trial."""
 
     @property
     def scored(self) -> int:
-        """Samples scored so far."""
+        """The number of samples scored so far."""
 
     @property
     def value(self) -> float:
@@ -28,88 +28,72 @@ class TrialProgress(Protocol):
 
     @property
     def tokens(self) -> int:
-        """Tokens generated so far."""
+        """The number of tokens of all completions so far."""
 
 
 class SearchObserver:
-    """Follows a search. Every method does nothing by default, so that an observer overrides what it needs.
+    """Receives the events of a search. The methods do nothing by default: a subclass overrides those that it needs.
 
-    The search waits for each call. It ignores what an observer returns, and ends with what one raises.
+    The search waits for each call and ignores the result. An exception ends the search.
     """
 
     def started(self, finished: int) -> None:
-        """The search starts.
+        """Called when the search starts.
 
         Args:
-            finished: Trials of the study that earlier calls finished.
+            finished: The number of trials that earlier calls finished.
         """
 
     def trial_started(self, trial: optuna.Trial, progress: TrialProgress) -> None:
-        """A trial begins, or an interrupted one is taken up."""
+        """Called when a trial begins or an interrupted one is resumed."""
 
     def advancing(self, trials: Mapping[int, TrialProgress]) -> None:
-        """The trials in flight, by number, are about to be brought to their next rungs."""
+        """Called before trials pass their next rungs.
+
+        Args:
+            trials: The progress of all trials in flight, by number.
+        """
 
     def tokens_generated(self, count: int) -> None:
-        """The engine has generated further tokens."""
+        """Called when the engine has generated further tokens."""
 
     def rung_passed(self, trial: optuna.Trial, progress: TrialProgress) -> None:
-        """A trial was scored on the samples of one more rung."""
+        """Called when a trial has been scored on the samples of one more rung."""
 
     def before_trial_ends(self, trial: optuna.Trial) -> None:
-        """A trial is about to end. This is the last time that anything can be attached to it."""
+        """Called before a trial ends. Nothing can be attached to the trial later."""
 
     def trial_ended(self, trial: FrozenTrial, progress: TrialProgress | None, seconds: float) -> None:
-        """A trial is complete, pruned or failed, and the study knows it.
+        """Called when a trial has been stored as complete, pruned or failed.
 
         Args:
             trial: The trial.
-            progress: How far it came; None if it failed before its evaluation began.
-            seconds: How long this process evaluated it.
+            progress: Its progress; None if it failed before its evaluation began.
+            seconds: The time for which this process evaluated it.
         """
 
     def ended(self) -> None:
-        """The search ends as planned: by its limits, or as it was told to."""
+        """Called when the search ends at one of its limits or on request, but not when it ends with an exception."""
+
+
+_EVENTS = tuple(name for name in vars(SearchObserver) if not name.startswith("_"))
 
 
 class SearchObservers(SearchObserver):
-    """Tells several observers, in their order.
+    """Passes every event to several observers, in their order.
 
     Args:
         observers: The observers.
     """
 
     def __init__(self, observers: Sequence[SearchObserver]) -> None:
-        self._observers = tuple(observers)
+        for event in _EVENTS:
+            setattr(self, event, _call_all([getattr(observer, event) for observer in observers]))
 
-    def started(self, finished: int) -> None:  # noqa: D102
-        for observer in self._observers:
-            observer.started(finished)
 
-    def trial_started(self, trial: optuna.Trial, progress: TrialProgress) -> None:  # noqa: D102
-        for observer in self._observers:
-            observer.trial_started(trial, progress)
+def _call_all(handlers: Sequence[Callable[..., None]]) -> Callable[..., None]:
+    def handler(*arguments: Any, **keywords: Any) -> None:
+        for call in handlers:
+            call(*arguments, **keywords)
 
-    def advancing(self, trials: Mapping[int, TrialProgress]) -> None:  # noqa: D102
-        for observer in self._observers:
-            observer.advancing(trials)
-
-    def tokens_generated(self, count: int) -> None:  # noqa: D102
-        for observer in self._observers:
-            observer.tokens_generated(count)
-
-    def rung_passed(self, trial: optuna.Trial, progress: TrialProgress) -> None:  # noqa: D102
-        for observer in self._observers:
-            observer.rung_passed(trial, progress)
-
-    def before_trial_ends(self, trial: optuna.Trial) -> None:  # noqa: D102
-        for observer in self._observers:
-            observer.before_trial_ends(trial)
-
-    def trial_ended(self, trial: FrozenTrial, progress: TrialProgress | None, seconds: float) -> None:  # noqa: D102
-        for observer in self._observers:
-            observer.trial_ended(trial, progress, seconds)
-
-    def ended(self) -> None:  # noqa: D102
-        for observer in self._observers:
-            observer.ended()
+    return handler

@@ -1,4 +1,4 @@
-"""Pruning with a guarantee: a trial ends when its scores show that it cannot be the best."""
+"""A pruner with a bound on its error: it prunes a trial once its scores show that it does not beat the best one."""
 
 import logging
 import math
@@ -23,40 +23,40 @@ _LOG = logging.getLogger(__name__)
 
 _Floats = npt.NDArray[np.float64]
 
-_MOST_COVARIATES = 32
+_MAX_COVARIATES = 32
 
 
 class PairedPruner(pruners.BasePruner):
-    """Prunes a trial once it is shown, sample by sample, that it does not beat the incumbent.
+    """Prunes a trial once its per-sample scores show that it does not beat the incumbent.
 
     The incumbent is the fully evaluated trial with the best mean score so far. A trial is pruned when its scores refute
-    that its mean over all samples reaches the incumbent's (or exceeds it by `margin`). For a trial whose mean does, the
-    chance of being pruned at any of its rungs, however many, is at most `alpha`: see `log_evidence_below`. The samples
-    must come in an order that is drawn at random and shared by all trials, as a `Tuner` has it. What could not reach
-    the incumbent even with the best score on every sample that is left is pruned for certain.
+    that its mean over all samples reaches the incumbent's mean (plus `margin`). If the mean does reach it, the chance
+    that the trial is pruned at any of its rungs, however many, is at most `alpha`; see `log_evidence_below`. The order
+    of the samples must be random and the same for all trials, as in a `Tuner`. A trial that could not reach the
+    incumbent even with the best score on all remaining samples is always pruned.
 
-    The incumbent may change while a trial runs. Nothing has to be paid for that: what is tested is the trial's own
-    mean, by one confidence sequence, in which the incumbents are but numbers. The pairing is done by covariates: what
-    the trials that were complete when this one began (or, where there were none, the first to complete since) scored on
-    each sample. They stay the same for as long as the trial runs.
+    The incumbent may change while a trial runs. This needs no correction: a single confidence sequence tests the
+    trial's own mean, and the incumbents' means are only numbers to which it is compared. The pairing is done by
+    covariates. These are the scores, on each sample, of the trials that were complete when this one began; if there
+    were none, of the first trial to complete later. The covariates do not change while the trial runs.
 
-    Two things bend the guarantee slightly. The incumbents and the proposals of a study depend on the same order of
-    samples as the trial, by way of the trials that were pruned before. And without `score_range` it only holds if no
-    score will lie outside the range of those that are known.
+    The guarantee is slightly weakened by two facts. The incumbents and the proposals depend on the same order of
+    samples as the trial, through the trials that were pruned before. Without `score_range`, the guarantee holds only if
+    no later score lies outside the range of the scores so far.
 
-    A decision depends only on what is stored: studies may be interrupted, and several processes agree.
+    A decision depends only on what is stored, so that it is the same after an interruption and in every process.
 
     Args:
-        alpha: The chance at most of pruning a trial wrongly.
-        margin: By how much a trial must be able to beat the incumbent, in units of the score. With more than 0, near
-            ties are pruned, too.
-        score_range: The least and the largest score there can be. By default the range of all scores that are known.
-        population: The number of all samples; by default as many as a fully evaluated trial has scores.
-        scores: Reads a trial's scores; what `report_scores` told by default.
-        fallback: The pruner to ask about trials without scores of single samples; by default they are not pruned.
+        alpha: The maximum chance of pruning a trial wrongly.
+        margin: The amount by which a trial must be able to beat the incumbent, in units of the score. With a margin
+            above 0, near ties are pruned, too.
+        score_range: The minimum and the maximum score. The default is the range of the scores so far.
+        population: The number of all samples. The default is the number of scores of a fully evaluated trial.
+        scores: Reads the scores of a trial. The default reads what `report_scores` recorded.
+        fallback: Decides about trials without per-sample scores. By default they are not pruned.
 
     Raises:
-        ConfigurationError: A value is out of its range.
+        ConfigurationError: A value is out of range.
     """
 
     def __init__(
@@ -81,21 +81,21 @@ class PairedPruner(pruners.BasePruner):
         self._population = population
         self._scores = scores if isinstance(scores, RememberedScores) else RememberedScores(scores)
         self._fallback = fallback
-        self._said: set[str] = set()
+        self._warnings: set[str] = set()
 
     def prune(self, study: optuna.Study, trial: FrozenTrial) -> bool:
-        """Whether the trial is to be given up.
+        """Return whether to prune the trial.
 
         Raises:
-            TrialError: A score is outside the declared range, or the trial has more scores than there are samples.
-            ConfigurationError: A score of a fully evaluated trial is outside the declared range.
+            TrialError: A score is outside `score_range`, or the trial has more scores than there are samples.
+            ConfigurationError: A score of a fully evaluated trial is outside `score_range`.
         """
         scores = self._scores(study, trial)
         if scores is None:
             return self._without_scores(study, trial)
         complete = self._scores.complete(study)
-        population = self._population or max((len(one.scores) for one in complete), default=0)
-        complete = [one for one in complete if len(one.scores) == population]
+        population = self._population or max((len(other.scores) for other in complete), default=0)
+        complete = [other for other in complete if len(other.scores) == population]
         if len(scores) > population > 0:
             raise TrialError(f"trial {trial.number} has {len(scores)} scores, there are only {population} samples")
         if not complete or len(scores) in (0, population):
@@ -106,7 +106,7 @@ class PairedPruner(pruners.BasePruner):
         sign = 1.0 if study.direction == StudyDirection.MAXIMIZE else -1.0
         shown = self.shown_not_better(
             sign * scores,
-            incumbent=max(sign * one.mean for one in complete),
+            incumbent=max(sign * other.mean for other in complete),
             covariates=sign * _covariates(trial, complete),
             low=min(sign * low, sign * high),
             high=max(sign * low, sign * high),
@@ -116,19 +116,19 @@ class PairedPruner(pruners.BasePruner):
     def shown_not_better(
         self, scores: npt.ArrayLike, *, incumbent: npt.ArrayLike, covariates: npt.ArrayLike, low: float, high: float
     ) -> npt.NDArray[np.bool_]:
-        """After each sample, whether the candidate is shown not to beat the incumbent by the margin.
+        """Return, after each sample, whether the candidate is shown not to beat the incumbent by the margin.
 
-        Larger scores are better here: negate those that are minimised.
+        Higher scores are better here. Negate scores that are minimised.
 
         Args:
             scores: The candidate's scores, in the shared order. Shape: (..., seen).
             incumbent: The incumbent's mean over all samples. Shape: (...).
-            covariates: What others scored on each sample, in the shared order. Shape: (..., others, population).
-            low: The least score there can be.
-            high: The largest score there can be.
+            covariates: The other trials' scores, in the shared order. Shape: (..., others, population).
+            low: The minimum score.
+            high: The maximum score.
 
         Returns:
-            Shape: (..., seen).
+            The decisions. Shape: (..., seen).
         """
         evidence = log_evidence_below(
             scores,
@@ -141,23 +141,23 @@ class PairedPruner(pruners.BasePruner):
         return np.asarray(evidence >= -math.log(self.alpha))
 
     def _limits(self, trial: FrozenTrial, scores: _Floats, complete: list[CompleteTrial]) -> tuple[float, float]:
-        known = np.concatenate([scores, *(one.scores for one in complete)])
-        least, largest = float(known.min()), float(known.max())
+        """Return the minimum and the maximum score: `score_range`, or those of the scores so far."""
+        all_scores = np.concatenate([scores, *(other.scores for other in complete)])
+        low, high = float(all_scores.min()), float(all_scores.max())
         if self._range is None:
-            self._say(
-                "no `score_range` is declared: paired pruning keeps its level only if no score will lie outside the "
-                "range of those known so far"
+            self._warn_once(
+                "no `score_range` is declared: paired pruning keeps its level only if no later score lies outside the "
+                "range of the scores so far"
             )
-            return least, largest
-        low, high = self._range
-        if not low <= least <= largest <= high:
-            for one in complete:
-                self._refuse(one.trial, one.scores, ConfigurationError)
-            self._refuse(trial, scores, TrialError)
-        return low, high
+            return low, high
+        if not self._range[0] <= low <= high <= self._range[1]:
+            for other in complete:
+                self._check_range(other.trial, other.scores, ConfigurationError)
+            self._check_range(trial, scores, TrialError)
+        return self._range
 
-    def _refuse(self, trial: FrozenTrial, scores: _Floats, kind: type[ConfigurationError | TrialError]) -> None:
-        """Names a score that is out of range."""
+    def _check_range(self, trial: FrozenTrial, scores: _Floats, kind: type[ConfigurationError | TrialError]) -> None:
+        """Raise an error that names the first score outside `score_range`."""
         low, high = self._range or (-math.inf, math.inf)
         outside = np.flatnonzero(~((scores >= low) & (scores <= high)))
         if len(outside):
@@ -168,17 +168,17 @@ class PairedPruner(pruners.BasePruner):
 
     def _without_scores(self, study: optuna.Study, trial: FrozenTrial) -> bool:
         if self._fallback is None:
-            self._say("trials have no scores of single samples, which paired pruning needs: nothing is pruned")
+            self._warn_once("trials have no scores of single samples, which paired pruning needs: nothing is pruned")
             return False
-        self._say(
+        self._warn_once(
             f"trials have no scores of single samples, which paired pruning needs: {type(self._fallback).__name__} "
             "prunes in its place"
         )
         return self._fallback.prune(study, trial)
 
-    def _say(self, message: str) -> None:
-        if message not in self._said:
-            self._said.add(message)
+    def _warn_once(self, message: str) -> None:
+        if message not in self._warnings:
+            self._warnings.add(message)
             _LOG.warning(message)
 
 
@@ -187,11 +187,12 @@ def _is_number(value: object) -> bool:
 
 
 def _covariates(trial: FrozenTrial, complete: list[CompleteTrial]) -> _Floats:
-    """Scores of those that were complete when the trial began, or else of the first since. Shape: (trials, population).
+    """Return the scores of the trials that ended before this one began. Shape: (trials, population).
 
-    At most the last 32 of them: those are most like what a sampler proposes now, and more cost more than they tell.
+    If there are none, the first trial to end later is used. If there are more than 32, the last 32 are used: they are
+    the most similar to what a sampler proposes now, and more of them cost more time than they save samples.
     """
     start = began(trial)
-    by_end = sorted(complete, key=lambda one: (one.ended, one.trial.number))
-    before = [one for one in by_end if one.ended <= start][-_MOST_COVARIATES:] or by_end[:1]
-    return np.stack([one.scores for one in before])
+    by_end = sorted(complete, key=lambda other: (other.ended, other.trial.number))
+    before = [other for other in by_end if other.ended <= start][-_MAX_COVARIATES:] or by_end[:1]
+    return np.stack([other.scores for other in before])

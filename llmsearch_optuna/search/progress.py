@@ -1,4 +1,4 @@
-"""Live progress: a bar in terminals and notebooks, one line per finished trial everywhere, and events for programs."""
+"""The progress of a search: a bar in terminals and notebooks, a line per finished trial, and events for programs."""
 
 import contextlib
 import io
@@ -25,14 +25,14 @@ __all__ = ["EventCallback", "SearchProgress", "holdout_progress"]
 _LOG = logging.getLogger(__name__)
 
 EventCallback = Callable[[dict[str, Any]], None]
-"""Told of what happens, as JSON can hold it; ``event`` says what it is."""
+"""Receives the events of a search as JSON-serialisable dictionaries. The key ``event`` is the kind of the event."""
 
 _NOTEBOOK_WIDTH = 110
 _NOTEBOOK_PAUSE_S = 0.5
 
 
 class _Bar:
-    """A bar that is drawn anew in place: in terminals by rich, in notebooks as one output. In files there is none."""
+    """A progress bar that is redrawn in place: by rich in terminals, as one output in notebooks, never in files."""
 
     def __init__(self, *columns: ProgressColumn, enabled: bool, console: Console | None, **fields: Any) -> None:
         self._console = console or Console(stderr=True, highlight=False)
@@ -59,22 +59,22 @@ class _Bar:
         self._show()
 
     def update(self, **changes: Any) -> None:
-        """Changes what is shown; see `rich.progress.Progress.update`."""
+        """Change the fields of the bar; see `rich.progress.Progress.update`."""
         self._progress.update(self._task, **changes)
         if time.monotonic() - self._shown > _NOTEBOOK_PAUSE_S:
             self._show()
 
     def print(self, line: str) -> None:
-        """Prints a line above the bar, or to wherever there is none."""
+        """Print a line above the bar, or to the console if there is no bar."""
         if self._in_notebook:
-            print(printable(line))  # rich would make an output of its own of every line
+            print(printable(line))  # rich would create a separate output for every line
         elif self._enabled:
             self._console.print(Text(printable(line)), soft_wrap=True)
 
     def _show(self) -> None:
         if not self._in_notebook:
             return
-        from IPython.display import display  # noqa: PLC0415 - there is one in a notebook only
+        from IPython.display import display  # noqa: PLC0415 - only installed with notebooks
 
         self._shown = time.monotonic()
         text = io.StringIO()
@@ -89,14 +89,14 @@ class _Bar:
 
 @contextlib.contextmanager
 def holdout_progress(*, enabled: bool = True, console: Console | None = None) -> Iterator[Callable[[int, int], None]]:
-    """Shows how many completions of the finalists there are.
+    """Show the number of completions of the finalists.
 
     Args:
         enabled: Show nothing if false.
-        console: Where to show it; standard error by default.
+        console: The console to write to; standard error by default.
 
     Yields:
-        ``(completions, wanted) -> None``, to be told of them.
+        ``(completions, total) -> None``, which updates the numbers.
     """
     with _Bar(
         TextColumn("finalists on held-out samples: {task.completed}/{task.total} completions"),
@@ -106,19 +106,19 @@ def holdout_progress(*, enabled: bool = True, console: Console | None = None) ->
         enabled=enabled,
         console=console,
     ) as bar:
-        yield lambda done, wanted: bar.update(completed=done, total=wanted)
+        yield lambda done, total: bar.update(completed=done, total=total)
 
 
 class SearchProgress(SearchObserver):
-    """Shows trial, rung, best so far, tokens per second and the time left.
+    """Shows the trial, the rung, the best score so far, tokens per second and the remaining time.
 
     Args:
         study: The study that is searched.
-        samples: Samples of a fully evaluated trial.
-        n_trials: Trials wanted in total.
+        samples: The number of samples of a fully evaluated trial.
+        n_trials: The number of trials of the whole search.
         enabled: Show nothing if false.
-        console: Where to show it; standard error by default.
-        on_event: Told of trials that begin, pass a rung, and finish.
+        console: The console to write to; standard error by default.
+        on_event: Called when a trial begins, passes a rung or ends.
     """
 
     def __init__(
@@ -162,13 +162,13 @@ class SearchProgress(SearchObserver):
         self._bar.__exit__(kind, error, traceback)
 
     def started(self, finished: int) -> None:
-        """Says how many trials are finished already."""
+        """Show the number of trials that are finished already."""
         self._finished_before = self._finished = finished
         self._bar.update(completed=finished)
 
     def trial_started(self, trial: optuna.Trial, progress: TrialProgress) -> None:
-        """Tells of a trial that begins, or is taken up."""
-        self._tell(
+        """Send an event for a trial that begins or is resumed."""
+        self._send(
             "trial_started",
             trial.number,
             params=progress.params.to_dict(),
@@ -177,11 +177,11 @@ class SearchProgress(SearchObserver):
         )
 
     def rung_passed(self, trial: optuna.Trial, progress: TrialProgress) -> None:
-        """Tells of a trial's score so far."""
-        self._tell("rung", trial.number, samples=progress.scored, score=progress.value, tokens=progress.tokens)
+        """Send an event with a trial's score so far."""
+        self._send("rung", trial.number, samples=progress.scored, score=progress.value, tokens=progress.tokens)
 
     def advancing(self, trials: Mapping[int, TrialProgress]) -> None:
-        """Shows the trials in flight, by number, and how far they are."""
+        """Show the trials in flight and their progress."""
         scored = sum(progress.scored for progress in trials.values())
         done = self._finished + scored / self._samples
         names = f"trial {min(trials)}" if len(trials) == 1 else f"{len(trials)} trials up to {max(trials)}"
@@ -192,14 +192,14 @@ class SearchProgress(SearchObserver):
         )
 
     def tokens_generated(self, count: int) -> None:
-        """Counts generated tokens."""
+        """Count generated tokens and show their rate."""
         self._tokens += count
         rate = self._tokens / max(time.monotonic() - self._began, 1e-9)
         self._bar.update(rate=f"{rate:.0f} tok/s")
 
     def trial_ended(self, trial: FrozenTrial, progress: TrialProgress | None, seconds: float) -> None:
-        """Prints one line on a finished trial."""
-        # Those of other workers, too.
+        """Print a line about a finished trial and send an event."""
+        # Other workers finish trials, too.
         self._finished = len(self._study.get_trials(deepcopy=False, states=FINISHED))
         best, score, tokens = self._best(), score_of(trial), tokens_of(trial)
         value = "-" if score is None else f"{score:.4f}"
@@ -213,7 +213,7 @@ class SearchProgress(SearchObserver):
         line = f"trial {trial.number}{name}: {outcome}  {params}  ({seconds:.1f} s, best {best})"
         _LOG.debug("%s", line)
         self._bar.print(line)
-        self._tell(
+        self._send(
             "trial_finished",
             trial.number,
             state=trial.state.name.lower(),
@@ -224,7 +224,7 @@ class SearchProgress(SearchObserver):
             error=trial.user_attrs.get(ERROR),
         )
 
-    def _tell(self, event: str, trial: int, **facts: Any) -> None:
+    def _send(self, event: str, trial: int, **facts: Any) -> None:
         if self._on_event is not None:
             self._on_event({"event": event, "trial": trial, **facts})
 

@@ -1,4 +1,4 @@
-"""Pruners by name."""
+"""The pruners of a search, by name."""
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -24,7 +24,7 @@ _PRUNERS: Mapping[str, Callable[..., pruners.BasePruner]] = {
 
 
 def pruner_names() -> tuple[str, ...]:
-    """The names that `make_pruner` knows."""
+    """Return the names that `make_pruner` accepts."""
     return tuple(_PRUNERS)
 
 
@@ -37,33 +37,34 @@ def make_pruner(
     score_range: ScoreRange | None = None,
     corpus_only: bool = False,
 ) -> pruners.BasePruner:
-    """An Optuna pruner whose steps are samples.
+    """Return an Optuna pruner whose steps are numbers of samples.
 
     Args:
         name: ``"paired"``, ``"median"``, ``"percentile"``, ``"hyperband"``, ``"successive-halving"`` or ``"none"``. By
-            default ``"paired"``, but ``"median"`` where there are no scores of single samples.
-        rungs: The numbers of samples at which trials report, ascending.
-        arguments: Arguments of the class: `alpha` and `margin` of `PairedPruner`, or those of Optuna's. By default
-            median and percentile (which keeps the best quarter of the trials) spare the first quarter of the samples
-            and the first four trials; hyperband and successive-halving begin at the first rung.
-        scores: Reads a trial's scores, for the paired pruner.
-        score_range: The least and the largest score there can be, for the paired pruner.
-        corpus_only: Whether it is known that there are no scores of single samples.
+            default ``"paired"``, or ``"median"`` if there are no per-sample scores.
+        rungs: The numbers of samples at which trials report, in ascending order.
+        arguments: Arguments of the class: `alpha` and `margin` of `PairedPruner`, or those of the Optuna class. By
+            default, median and percentile (which keeps the best quarter of the trials) do not prune in the first
+            quarter of the samples or before four trials are finished. Hyperband and successive-halving begin at the
+            first rung.
+        scores: Reads the scores of a trial, for the paired pruner.
+        score_range: The minimum and the maximum score, for the paired pruner.
+        corpus_only: Whether the metric gives no per-sample scores.
 
     Raises:
-        ConfigurationError: The name or an argument is unknown, a value is refused, or the paired pruner is asked for
-            where there are no scores of single samples.
+        ConfigurationError: The name or an argument is unknown, a value is invalid, or the name is ``"paired"`` although
+            there are no per-sample scores.
     """
     if name is None and corpus_only and not arguments:
         name = "median"
     if name in (None, "paired"):
         if corpus_only:
             raise ConfigurationError(
-                "the paired pruner needs scores of single samples, which the metric does not give: choose another, "
+                "the paired pruner needs scores of single samples, which the metric does not give: use another one, "
                 "e.g. median"
             )
         fallback = make_pruner("median", rungs) if name is None else None
-        chosen = _known("paired", arguments, ("alpha", "margin"))
+        chosen = _checked("paired", arguments, ("alpha", "margin"))
         return PairedPruner(**chosen, score_range=score_range, scores=scores, fallback=fallback)
     if name not in _PRUNERS:
         raise ConfigurationError(unknown_name("pruner", name, _PRUNERS))
@@ -74,7 +75,7 @@ def make_pruner(
         "successive-halving": {"min_resource": rungs[0]},
         "none": {},
     }
-    chosen = {**defaults[name], **_known(name, arguments, inspect.signature(_PRUNERS[name]).parameters)}
+    chosen = {**defaults[name], **_checked(name, arguments, inspect.signature(_PRUNERS[name]).parameters)}
     try:
         if name == "hyperband":
             _check_hyperband(**chosen)
@@ -83,16 +84,16 @@ def make_pruner(
         raise ConfigurationError(f"the {name} pruner refuses its arguments: {error}") from error
 
 
-def _known(name: str, arguments: Mapping[str, Any] | None, known: Iterable[str]) -> dict[str, Any]:
-    """The arguments, if they are all known."""
+def _checked(name: str, arguments: Mapping[str, Any] | None, parameters: Iterable[str]) -> dict[str, Any]:
+    """Return the arguments. Raise an error if one of them is not a parameter."""
     for argument in arguments or {}:
-        if argument not in known:
-            raise ConfigurationError(unknown_name(f"argument of the {name} pruner", argument, known))
+        if argument not in parameters:
+            raise ConfigurationError(unknown_name(f"argument of the {name} pruner", argument, parameters))
     return dict(arguments or {})
 
 
 def _check_hyperband(*, max_resource: int | str, **passed_on: Any) -> None:
-    """Refuses what Optuna would only find while it prunes."""
+    """Raise the errors that Optuna would only raise while it prunes."""
     pruners.SuccessiveHalvingPruner(**passed_on)
     if isinstance(max_resource, int) and max_resource < passed_on["min_resource"]:
         raise ValueError(f"max_resource must be >= min_resource ({passed_on['min_resource']}), got {max_resource}")

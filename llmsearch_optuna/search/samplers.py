@@ -1,4 +1,4 @@
-"""What to try next: Optuna's samplers by name, rehearsed anew for every trial."""
+"""Proposals of trials: Optuna's samplers by name, replayed in memory for every proposal."""
 
 import contextlib
 import hashlib
@@ -34,14 +34,14 @@ _SAMPLERS: Mapping[str, type[samplers.BaseSampler]] = {
 }
 
 Pruned = Literal["running mean", "shrunk", "ignored"]
-"""How a sampler is shown a pruned trial: as pruned, with its running means; as fully evaluated, with an estimate of its
-mean over all samples (`shrunk_means`); or not at all. With estimates, TPE is also shown trials in flight by theirs.
-With several objectives nothing is pruned, and nothing estimated."""
+"""How a sampler receives a pruned trial: as pruned, with its running means; as fully evaluated, with an estimate of its
+mean over all samples (`shrunk_means`); or not at all. With estimates, TPE also receives estimates of the trials in
+flight. With several objectives, nothing is pruned and nothing is estimated."""
 
-# TPE ranks pruned trials by how far they came, the others here leave them out; grid, random and QMC learn nothing.
+# TPE ranks pruned trials by their last step, and the others here ignore them. Grid, random and QMC use no results.
 _PRUNED: Mapping[str, Pruned] = {"tpe": "shrunk", "gp": "shrunk", "cmaes": "shrunk", "nsga2": "shrunk"}
 
-# TPE takes trials in flight for bad ones, and keeps away from them: but those in flight for long are good.
+# TPE treats trials in flight as bad ones and avoids their region. Those that have been in flight for long are good.
 _ESTIMATED: Mapping[str, tuple[TrialState, ...]] = {
     "tpe": (TrialState.PRUNED, TrialState.RUNNING),
     "gp": (TrialState.PRUNED,),
@@ -49,13 +49,14 @@ _ESTIMATED: Mapping[str, tuple[TrialState, ...]] = {
     "nsga2": (TrialState.PRUNED,),
 }
 
-_CONSTRUCTED_HERE = ("seed", "search_space", "independent_sampler")
+_SET_HERE = ("seed", "search_space", "independent_sampler")
 
-_NOTING = ("grid", "cmaes", "nsga2")
+# These samplers read system attributes that they have set on earlier trials.
+_STATEFUL = ("grid", "cmaes", "nsga2")
 
 
 def sampler_names() -> tuple[str, ...]:
-    """The names that `Proposer` knows."""
+    """Return the names of the samplers of `Proposer`."""
     return tuple(_SAMPLERS)
 
 
@@ -63,22 +64,23 @@ def sampler_names() -> tuple[str, ...]:
 class Proposer:
     """Proposes the trials of a study, one after the other.
 
-    Each is proposed by a sampler made for it alone, seeded with (seed, trials proposed before), in a rehearsal: a study
-    in memory that holds the trials so far. So a proposal is a function of what is stored, whether the study was
-    interrupted or not, and reaches the storage in one piece. Trials with given parameters (baselines) are left out:
-    they have no Optuna parameters, and one of them keeps GP, CMA-ES and QMC from finding any that all trials share.
+    Every proposal is made by a new sampler, seeded with (seed, number of earlier proposals), in a copy of the study in
+    memory. A proposal is therefore a function of the stored trials, whether or not the study was interrupted, and it
+    can be stored in one transaction. Trials with fixed parameters (baselines) are left out of the copy. They have no
+    Optuna parameters, and GP, CMA-ES and QMC use only the parameters that all trials share.
 
     Attributes:
         name: ``"tpe"`` (multivariate), ``"gp"``, ``"random"``, ``"grid"``, ``"qmc"``, ``"cmaes"`` or ``"nsga2"``.
-        space: What is searched.
+        space: The search space.
         seed: The study's seed.
         arguments: Arguments of the Optuna class.
-        pruned: How the sampler is shown pruned trials; for grid, random and QMC it makes no difference. By default the
-            estimate for those that learn from results.
-        scores: Reads the trials' scores, for the estimate; what `report_scores` told by default.
+        pruned: How the sampler receives pruned trials; no effect on grid, random and QMC. The default is the estimate
+            for all samplers that use results.
+        scores: Reads the scores of a trial for the estimate. The default reads what `report_scores` recorded.
 
     Raises:
-        ConfigurationError: The name or an argument is unknown, a value is refused, or the space does not suit it.
+        ConfigurationError: The name or an argument is unknown, a value is invalid, or the sampler does not support the
+            space.
     """
 
     name: str
@@ -91,27 +93,27 @@ class Proposer:
     def __post_init__(self) -> None:
         if self.name not in _SAMPLERS:
             raise ConfigurationError(unknown_name("sampler", self.name, _SAMPLERS))
-        known = [name for name in inspect.signature(_SAMPLERS[self.name]).parameters if name not in _CONSTRUCTED_HERE]
+        names = [name for name in inspect.signature(_SAMPLERS[self.name]).parameters if name not in _SET_HERE]
         for argument in self.arguments:
-            if argument not in known:
-                raise ConfigurationError(unknown_name(f"argument of the {self.name} sampler", argument, known))
+            if argument not in names:
+                raise ConfigurationError(unknown_name(f"argument of the {self.name} sampler", argument, names))
         if self.pruned not in (None, *get_args(Pruned)):
             raise ConfigurationError(unknown_name("way to show pruned trials", str(self.pruned), get_args(Pruned)))
         self._sampler(0)
 
     def propose(self, study: optuna.Study) -> FrozenTrial | None:
-        """The next trial, as running, with all its parameters; add it to the study.
+        """Return the next trial, in the state RUNNING and with all its parameters. The caller adds it to the study.
 
         Args:
-            study: The study, without trials that wait.
+            study: The study. No trial in it may be WAITING.
 
         Returns:
-            The trial; ``None`` where there is none to propose: a grid ends.
+            The trial; None if the grid is exhausted.
         """
-        proposed = self._rehearse(study, study.get_trials(deepcopy=False))
+        proposed = self._replay_in_memory(study, study.get_trials(deepcopy=False))
         if proposed is None:
             return None
-        state = proposed.system_attrs if self.name in _NOTING else {}
+        state = proposed.system_attrs if self.name in _STATEFUL else {}
         return create_trial(
             state=TrialState.RUNNING,
             params=proposed.params,
@@ -119,43 +121,44 @@ class Proposer:
             user_attrs={SAMPLER_STATE: state} if state else {},
         )
 
-    def _rehearse(self, study: optuna.Study, everything: Sequence[FrozenTrial]) -> FrozenTrial | None:
-        trials = [trial for trial in everything if FIXED_PARAMS not in trial.user_attrs]
+    def _replay_in_memory(self, study: optuna.Study, all_trials: Sequence[FrozenTrial]) -> FrozenTrial | None:
+        """Ask a new sampler for a trial, in a study in memory that holds the earlier ones."""
+        trials = [trial for trial in all_trials if FIXED_PARAMS not in trial.user_attrs]
         sampler = self._sampler(len(trials))
-        with _quiet():
-            rehearsal = optuna.create_study(directions=study.directions, sampler=sampler)
+        with _without_announcement():
+            replay = optuna.create_study(directions=study.directions, sampler=sampler)
         if self.name == "qmc":
-            # QMC counts its points in the study, so that the one wanted comes after all that came before.
+            # QMC derives the index of a point from the number of points asked for in the study.
             for _ in trials:
-                self.space.suggest(earlier := rehearsal.ask())
-                rehearsal.tell(earlier, [0.0] * len(study.directions))
+                self.space.suggest(earlier := replay.ask())
+                replay.tell(earlier, [0.0] * len(study.directions))
         else:
-            rehearsal.add_trials(self._rehearsed(study, trials, everything))
-        if isinstance(sampler, samplers.GridSampler) and sampler.is_exhausted(rehearsal):
+            replay.add_trials(self._replayed(study, trials, all_trials))
+        if isinstance(sampler, samplers.GridSampler) and sampler.is_exhausted(replay):
             return None
-        self.space.suggest(rehearsal.ask())
-        return rehearsal.get_trials(deepcopy=False)[-1]
+        self.space.suggest(replay.ask())
+        return replay.get_trials(deepcopy=False)[-1]
 
-    def _rehearsed(
-        self, study: optuna.Study, trials: Sequence[FrozenTrial], everything: Sequence[FrozenTrial]
+    def _replayed(
+        self, study: optuna.Study, trials: Sequence[FrozenTrial], all_trials: Sequence[FrozenTrial]
     ) -> list[FrozenTrial]:
-        """The trials as the sampler is shown them."""
-        shown = self.pruned or _PRUNED.get(self.name, "running mean")
-        is_estimated = shown == "shrunk" and self.name in _PRUNED and not has_several(study)
-        estimates = self._estimates(study, trials, everything) if is_estimated else {}
-        if shown == "ignored" and self.name in _PRUNED:
+        """Return the trials in the form that the sampler receives."""
+        pruned = self.pruned or _PRUNED.get(self.name, "running mean")
+        is_estimated = pruned == "shrunk" and self.name in _PRUNED and not has_several(study)
+        estimates = self._estimates(study, trials, all_trials) if is_estimated else {}
+        if pruned == "ignored" and self.name in _PRUNED:
             trials = [trial for trial in trials if trial.state != TrialState.PRUNED]
-        # The grid sampler proposes what is in flight once more where nothing else is left.
+        # The grid sampler would propose points in flight again once no others are left.
         in_flight = TrialState.FAIL if self.name == "grid" else TrialState.RUNNING
-        return [_rehearsed(trial, estimates.get(trial.number), in_flight) for trial in trials]
+        return [_replayed(trial, estimates.get(trial.number), in_flight) for trial in trials]
 
     def _estimates(
-        self, study: optuna.Study, trials: Sequence[FrozenTrial], everything: Sequence[FrozenTrial]
+        self, study: optuna.Study, trials: Sequence[FrozenTrial], all_trials: Sequence[FrozenTrial]
     ) -> dict[int, float]:
-        """What pruned trials and those in flight would score on all samples, by number; of those that have scores."""
+        """Estimate the means over all samples of trials that are pruned or in flight and have scores, by number."""
         complete = [
             np.asarray(scores)
-            for trial in everything
+            for trial in all_trials
             if trial.state == TrialState.COMPLETE and (scores := self.scores(study, trial)) is not None
         ]
         partial = {
@@ -170,21 +173,22 @@ class Proposer:
         return dict(zip(partial, shrunk_means(list(partial.values()), complete).tolist(), strict=True))
 
     def _sampler(self, number: int) -> samplers.BaseSampler:
+        """Return a new sampler for the proposal with this number."""
         digest = hashlib.blake2b(f"{self.seed}:{number}".encode(), digest_size=4).digest()
         arguments: dict[str, Any] = {"seed": int.from_bytes(digest, "little")}
-        shared = self.seed % 2**32  # numpy's generators take no others
+        shared = self.seed % 2**32  # the range of seeds of numpy's generators
         match self.name:
             case "tpe":
                 arguments |= {"multivariate": True, "group": True, "constant_liar": True}
             case "gp" | "cmaes":
                 arguments |= {"warn_independent_sampling": False}
             case "qmc":
-                # One sequence for the whole study.
+                # The whole study shares one sequence.
                 independent = samplers.RandomSampler(shared)
                 arguments = {"seed": shared, "scramble": True, "independent_sampler": independent}
                 arguments |= {"warn_independent_sampling": False}
             case "grid":
-                # One order for the whole study: the seed shuffles the points, and trials know theirs by its number.
+                # The whole study shares one order: the seed shuffles the points, and trials store their point's index.
                 arguments = {"seed": shared, "search_space": self.space.grid()}
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
@@ -194,7 +198,8 @@ class Proposer:
                 raise ConfigurationError(f"the {self.name} sampler refuses its arguments: {error}") from error
 
 
-def _rehearsed(trial: FrozenTrial, estimate: float | None, in_flight: TrialState) -> FrozenTrial:
+def _replayed(trial: FrozenTrial, estimate: float | None, in_flight: TrialState) -> FrozenTrial:
+    """Return a copy of a trial, as complete if there is an estimate of its value."""
     state = trial.state if trial.state.is_finished() else in_flight
     state = state if estimate is None else TrialState.COMPLETE
     return create_trial(
@@ -202,15 +207,15 @@ def _rehearsed(trial: FrozenTrial, estimate: float | None, in_flight: TrialState
         values=trial.values if estimate is None else [estimate],
         params=trial.params,
         distributions=trial.distributions,
-        # Optuna's samplers read those of pruned trials only, and all are copied.
+        # Optuna's samplers read those of pruned trials only. Copying them takes time.
         intermediate_values=trial.intermediate_values if state == TrialState.PRUNED else {},
         system_attrs=trial.user_attrs.get(SAMPLER_STATE, {}),
     )
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Keeps Optuna from announcing a new study for every trial."""
+def _without_announcement() -> Iterator[None]:
+    """Suppress Optuna's log message about the new study."""
     verbosity = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(max(verbosity, optuna.logging.WARNING))
     try:

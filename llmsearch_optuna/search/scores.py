@@ -1,4 +1,4 @@
-"""Where the per-sample scores of trials are kept, and how they are read."""
+"""The per-sample scores of trials: recorded in the study, or read from the completion store."""
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -26,12 +26,12 @@ __all__ = [
 _Floats = npt.NDArray[np.float64]
 
 ScoreReader = Callable[[optuna.Study, FrozenTrial], Sequence[float] | _Floats | None]
-"""``(study, trial) -> the trial's scores so far``, in the order of the samples that all trials of the study share; or
-``None`` where it has no scores of single samples."""
+"""``(study, trial) -> the scores of the trial so far``, in the order of the samples that all trials of the study share;
+None if the trial has no per-sample scores."""
 
 
 def report_scores(trial: optuna.Trial, scores: Sequence[float]) -> None:
-    """Tells the study a trial's scores, sample by sample, as `PairedPruner` and `Proposer` read them.
+    """Record the per-sample scores of a trial in the study, where `PairedPruner` and `Proposer` read them.
 
     Args:
         trial: The trial.
@@ -41,17 +41,17 @@ def report_scores(trial: optuna.Trial, scores: Sequence[float]) -> None:
 
 
 def reported_scores(study: optuna.Study, trial: FrozenTrial) -> _Floats | None:  # noqa: ARG001  # a ScoreReader
-    """Reads what `report_scores` told."""
+    """Read what `report_scores` recorded."""
     scores = trial.user_attrs.get(SCORES)
     return None if scores is None else np.array(scores, dtype=np.float64)
 
 
 class StoredScores:
-    """Reads the scores of a study that `Tuner.search` drives.
+    """Reads the scores of the trials of a `Tuner.search`.
 
     Args:
-        store: Where its completions are kept.
-        study_key: Its key there.
+        store: The store of its completions.
+        study_key: The study's key in the store.
     """
 
     def __init__(self, store: CompletionStore, study_key: str) -> None:
@@ -81,43 +81,42 @@ class CompleteTrial(NamedTuple):
 
 
 class RememberedScores(SearchObserver):
-    """Reads the scores of a finished trial, which never change, only once.
+    """Caches the scores of finished trials, which never change.
 
     Args:
-        reader: Reads them.
-        alone: Whether nobody finishes trials but who calls `trial_ended` then. Looking for them takes milliseconds,
-            which is much where pruners look after every rung.
+        reader: Reads the scores of a trial.
+        alone: Whether no other process finishes trials, so that the list of complete trials changes only at
+            `trial_ended`. Listing them takes milliseconds, and pruners need the list after every rung.
     """
 
     def __init__(self, reader: ScoreReader, *, alone: bool = False) -> None:
         self._reader = reader
         self._alone = alone
-        self._known: dict[tuple[object, ...], _Floats | None] = {}
+        self._cache: dict[tuple[object, ...], _Floats | None] = {}
         self._complete: list[CompleteTrial] | None = None
 
     def trial_ended(self, trial: FrozenTrial, progress: TrialProgress | None, seconds: float) -> None:  # noqa: ARG002
-        """Reads the fully evaluated trials anew when they are next asked for."""
+        """List the complete trials again at the next call of `complete`."""
         self._complete = None
 
     def complete(self, study: optuna.Study) -> list[CompleteTrial]:
-        """The fully evaluated trials that have scores, in the order of their numbers."""
+        """Return the fully evaluated trials that have scores, in the order of their numbers."""
         if self._complete is None or not self._alone:
             trials = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-            found = [(trial, self(study, trial)) for trial in trials]
             self._complete = [
                 CompleteTrial(trial, scores, float(scores.mean()), ended(trial))
-                for trial, scores in found
-                if scores is not None
+                for trial in trials
+                if (scores := self(study, trial)) is not None
             ]
         return self._complete
 
     def __call__(self, study: optuna.Study, trial: FrozenTrial) -> _Floats | None:
         """See `ScoreReader`."""
         key = (study.study_name, trial.number, trial.datetime_complete)
-        if key in self._known:
-            return self._known[key]
+        if key in self._cache:
+            return self._cache[key]
         scores = self._reader(study, trial)
-        read = None if scores is None else np.asarray(scores, dtype=np.float64)
+        array = None if scores is None else np.asarray(scores, dtype=np.float64)
         if trial.state.is_finished():
-            self._known[key] = read
-        return read
+            self._cache[key] = array
+        return array

@@ -1,59 +1,123 @@
-"""What one sample asks of an engine, and what its completion must be before it counts."""
+"""The steps of every evaluation: requests, completions, stored rows and checked scores."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
 from llmsearch_optuna.data.task import Sample
-from llmsearch_optuna.engine.base import Completion, Request, Stopping
+from llmsearch_optuna.engine.base import Completion, Engine, Request, Stopping, TokenCallback
 from llmsearch_optuna.errors import ScorerError, TrialError
-from llmsearch_optuna.metrics import ScoreRange
+from llmsearch_optuna.metrics import Metric, ScoreRange, Scores
 from llmsearch_optuna.space.params import GenerationParams
+from llmsearch_optuna.storage import StoredCompletion
 
-__all__ = ["check_scores", "processed_text", "request_of"]
-
-
-def request_of(sample: Sample, params: GenerationParams, stopping: Stopping) -> Request:
-    """What an engine must know to complete a sample."""
-    return Request(
-        prompt=sample.prompt,
-        prompt_ids=sample.token_ids,
-        params=sample.limited(params),
-        stopping=stopping,
-        row=sample.row,
-    )
+__all__ = ["Evaluator"]
 
 
-def processed_text(output_preproc: Callable[[str], str], sample: Sample, completion: Completion) -> str:
-    """A completion as the metric shall see it.
+@dataclass(frozen=True, kw_only=True)
+class Evaluator:
+    """Generates completions of samples and scores them.
 
-    Raises:
-        TrialError: `output_preproc` raised, or returned no text.
+    Attributes:
+        engine: Generates the completions.
+        metric: Scores them.
+        stopping: The conditions that end a completion.
+        output_preproc: Applied to every completion before it is scored and stored.
+        score_range: The minimum and the maximum score of a sample; None if they are not known.
+        after_generation: Called after every pass of the engine.
     """
-    try:
-        text = output_preproc(completion.text)
-    except Exception as error:
-        raise TrialError(f"output_preproc raised {type(error).__name__}: {error} on row {sample.row}") from error
-    if not isinstance(text, str):
-        raise TrialError(f"output_preproc must return a string, got {type(text).__name__}")
-    return text
 
+    engine: Engine
+    metric: Metric
+    stopping: Stopping
+    output_preproc: Callable[[str], str] = str.strip
+    score_range: ScoreRange | None = None
+    after_generation: Callable[[], None] = field(default=lambda: None)
 
-def check_scores(
-    samples: Sequence[Sample], scores: Sequence[float], score_range: ScoreRange | None, label: str = ""
-) -> None:
-    """Refuses scores that the metric was said not to give.
+    def request(self, sample: Sample, params: GenerationParams) -> Request:
+        """Return the request for one completion of a sample."""
+        return Request(
+            prompt=sample.prompt,
+            prompt_ids=sample.token_ids,
+            params=sample.limited(params),
+            stopping=self.stopping,
+            row=sample.row,
+        )
 
-    Args:
-        samples: The samples.
-        scores: Their scores.
-        score_range: The least and the largest; ``None`` refuses nothing.
-        label: What the message begins with.
+    def generate(
+        self, requests: Sequence[Request], on_tokens: TokenCallback | None = None, upcoming: Sequence[Request] = ()
+    ) -> list[Completion]:
+        """Generate one completion per request; see `Engine.generate`."""
+        completions = self.engine.generate(requests, on_tokens, upcoming)
+        self.after_generation()
+        return completions
 
-    Raises:
-        ScorerError: A score is outside.
-    """
-    if score_range is None:
-        return
-    low, high = score_range
-    for sample, score in zip(samples, scores, strict=True):
-        if not low <= score <= high:
-            raise ScorerError(f"{label}row {sample.row} scored {score}, but `score_range` is [{low}, {high}]")
+    def text(self, sample: Sample, completion: Completion) -> str:
+        """Return a completion's text as it is scored and stored.
+
+        Raises:
+            TrialError: `output_preproc` raised an exception or did not return a string.
+        """
+        try:
+            text = self.output_preproc(completion.text)
+        except Exception as error:
+            raise TrialError(f"output_preproc raised {type(error).__name__}: {error} on row {sample.row}") from error
+        if not isinstance(text, str):
+            raise TrialError(f"output_preproc must return a string, got {type(text).__name__}")
+        return text
+
+    def stored(self, position: int, sample: Sample, completion: Completion) -> StoredCompletion:
+        """Return a completion as the database stores it, still without a score.
+
+        Args:
+            position: The sample's position in the shared order.
+            sample: The sample.
+            completion: Its completion.
+
+        Raises:
+            TrialError: `output_preproc` raised an exception or did not return a string.
+        """
+        return StoredCompletion(
+            position=position,
+            row=sample.row,
+            text=self.text(sample, completion),
+            token_ids=completion.token_ids,
+            finish_reason=completion.finish_reason,
+            score=None,
+            token_count_reported=completion.token_count_reported,
+        )
+
+    def score(self, samples: Sequence[Sample], texts: Sequence[str]) -> Scores:
+        """Score the completions of one or more samples.
+
+        Args:
+            samples: The samples, length n.
+            texts: Their completions, length n.
+
+        Raises:
+            MetricError: The references do not fit the metric.
+            ScorerError: The scorer raised an exception or returned the wrong number of scores, NaN, or a score outside
+                `score_range`. The message names the row.
+        """
+        references = [sample.reference for sample in samples]
+        scores = self.metric(references, texts, sample_ids=[sample.row for sample in samples])
+        if scores.per_sample is not None:
+            self.check_range(samples, scores.per_sample)
+        return scores
+
+    def check_range(self, samples: Sequence[Sample], scores: Sequence[float], label: str = "") -> None:
+        """Raise an error if a score lies outside `score_range`.
+
+        Args:
+            samples: The samples, length n.
+            scores: Their scores, length n.
+            label: The beginning of the message.
+
+        Raises:
+            ScorerError: A score lies outside. The message names its row.
+        """
+        if self.score_range is None:
+            return
+        low, high = self.score_range
+        for sample, score in zip(samples, scores, strict=True):
+            if not low <= score <= high:
+                raise ScorerError(f"{label}row {sample.row} scored {score}, but `score_range` is [{low}, {high}]")

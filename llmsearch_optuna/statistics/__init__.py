@@ -1,4 +1,4 @@
-"""What a few scores tell of the mean of all: evidence that holds however often one looks, and estimates."""
+"""Statistics on per-sample scores: anytime-valid evidence, estimates and confidence intervals."""
 
 from llmsearch_optuna.statistics.estimates import shrunk_means
 from llmsearch_optuna.statistics.evidence import log_evidence_below

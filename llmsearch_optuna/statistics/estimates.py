@@ -1,4 +1,4 @@
-"""Estimates of the mean over all samples from the first few of them."""
+"""Estimates of the mean over all samples from the scores of the first few."""
 
 from collections.abc import Sequence
 
@@ -13,37 +13,39 @@ _Floats = npt.NDArray[np.float64]
 
 
 def shrunk_means(partial: Sequence[npt.ArrayLike], complete: npt.ArrayLike) -> _Floats:
-    """What each of several candidates would average over all samples, from those it has been scored on.
+    """Estimate each candidate's mean over all samples from its scores on the first few.
 
-    Early samples may be easier than others, so that means over different samples do not compare. So each candidate's
-    mean is corrected by how the others did on its samples and on all (the regression estimator of survey sampling,
-    W. G. Cochran, "Sampling Techniques", ch. 7, with the slopes of `ridge_weights`); then it is drawn to the mean
-    of all candidates, the more, the larger its sampling variance is beside the variance between candidates (empirical
-    Bayes; B. Efron and C. Morris, JASA 70 (1975)).
+    Early samples may be easier than later ones, so means over different samples do not compare. Each mean is therefore
+    corrected by what the complete candidates scored on the same samples and on all samples. This is the regression
+    estimator of survey sampling (W. G. Cochran, "Sampling Techniques", chapter 7) with the slopes of `ridge_weights`.
+
+    The corrected means are then shrunk towards the mean of all candidates. The larger the sampling variance of a mean
+    relative to the variance between candidates, the more it is shrunk (empirical Bayes; B. Efron and C. Morris, JASA 70
+    (1975)).
 
     Args:
-        partial: Every candidate's scores on the first samples of the shared order. Shapes: (seen,), seen >= 1.
-        complete: The scores of those that were evaluated on all samples, at least one. Shape: (n, population).
+        partial: The scores of each candidate on the first samples of the shared order. Shapes: (seen,), seen >= 1.
+        complete: The scores of the candidates that were evaluated on all samples. Shape: (n, population), n >= 1.
 
     Returns:
-        Shape: (len(partial),).
+        The estimates. Shape: (len(partial),).
     """
-    known = np.asarray(complete, dtype=np.float64)
-    population = known.shape[1]
-    overall = known.mean(axis=1)
+    covariates = np.asarray(complete, dtype=np.float64)
+    population = covariates.shape[1]
+    complete_means = covariates.mean(axis=1)
     seen = np.array([len(np.asarray(scores)) for scores in partial])
     means, squares = np.empty(len(seen)), 0.0
-    for index, scores in enumerate(np.asarray(one, dtype=np.float64) for one in partial):
-        weights = ridge_weights(scores, known)
-        own = known[:, : len(scores)]
-        average = own.mean(axis=1)
-        means[index] = scores.mean() + weights @ (overall - average)
-        residuals = scores - scores.mean() - weights @ (own - average[:, None])
+    for index, scores in enumerate(np.asarray(scores, dtype=np.float64) for scores in partial):
+        weights = ridge_weights(scores, covariates)
+        seen_covariates = covariates[:, : len(scores)]
+        seen_means = seen_covariates.mean(axis=1)
+        means[index] = scores.mean() + weights @ (complete_means - seen_means)
+        residuals = scores - scores.mean() - weights @ (seen_covariates - seen_means[:, None])
         squares += residuals @ residuals
     variances = squares / max(int((seen - 1).sum()), 1) / seen * (1.0 - seen / population)
-    everyone = np.concatenate([overall, means])
-    # The variance of the estimates is that between the candidates plus that of sampling.
-    between = max(float(everyone.var() - variances.sum() / len(everyone)), 0.0)
+    all_means = np.concatenate([complete_means, means])
+    # The variance of the estimates is the variance between the candidates plus the sampling variance.
+    between = max(float(all_means.var() - variances.sum() / len(all_means)), 0.0)
     total_variances = between + variances
     trust = np.divide(between, total_variances, out=np.ones_like(means), where=total_variances > 0.0)
-    return np.asarray(everyone.mean() + trust * (means - everyone.mean()))
+    return np.asarray(all_means.mean() + trust * (means - all_means.mean()))

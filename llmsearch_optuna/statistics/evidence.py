@@ -1,4 +1,26 @@
-"""Evidence on the mean of all samples from the first few of them, which holds however often one looks."""
+"""Evidence from the first few samples about the mean of all, valid after any number of looks.
+
+How it works. To test whether the mean over all samples can be `mean` or more, a gambler starts with a capital of 1 and
+bets, sample after sample, that the values fall short of that mean. If the mean is in fact reached, no bet has a
+positive expected gain. The capital is then a nonnegative supermartingale, and the chance that it ever reaches 1 / alpha
+is at most alpha (Ville's inequality). A test that rejects the mean when the capital reaches 1 / alpha may therefore
+look after every sample and stop at any time, without a correction for repeated looks.
+
+- *Sampling without replacement.* The samples are a fixed list in random order. The values seen so far determine what
+  the remaining ones must average if the mean over all is `mean`, and the next bet is against this number. Once even the
+  highest values on all remaining samples cannot reach the mean, the hypothesis is refuted with certainty.
+- *The stake* follows the variance of the values so far: sqrt(2 log(1 / alpha) / (variance * n)) decides best within n
+  samples (I. Waudby-Smith and A. Ramdas, "Estimating means of bounded random variables by betting", JRSS B 86 (2024),
+  section 3.1). The maximum stake keeps the capital positive. A poor stake costs power, never validity.
+- *Covariates* separate easy samples from hard ones. The bet is on the value minus (the prediction for the sample minus
+  the mean prediction for all samples that are still to be drawn). The expectation of this control variate is 0 as long
+  as the prediction depends on earlier samples only, here by a ridge regression (`ridge_weights`), so validity does not
+  depend on its quality (S. Shekhar, Z. Xu, Z. C. Lipton, P. J. Liang and A. Ramdas, "Risk-limiting financial audits via
+  weighted sampling without replacement", UAI 2023).
+
+A larger `mean` gives more evidence. One candidate may thus be compared with any number of means, chosen in advance or
+not: the chance that any mean which it reaches is refuted is still at most alpha.
+"""
 
 import itertools
 import math
@@ -13,15 +35,15 @@ __all__ = ["log_evidence_below"]
 
 _Floats = npt.NDArray[np.float64]
 
-_LARGEST_STAKE = 0.95
-"""Of the capital, on the worst that the next value can be."""
+_MAX_STAKE = 0.95
+"""The maximum share of the capital that the worst possible next value can cost."""
 
 _DECISION = 2.0 * math.log(1.0 / 0.05) / 0.25
-"""The stake is what suits a decision at 5 % by a quarter of the samples. Both may be off by half; larger effects show
-early anyhow."""
+"""The stake is optimal for a decision at a level of 5 % after a quarter of the samples. Both may be off by half; larger
+effects are detected early anyway."""
 
 _REFIT = 8
-"""Weights of covariates are fitted anew when an eighth more samples are seen, and at the least two."""
+"""The weights of the covariates are refitted when an eighth more samples are seen, and at least two more."""
 
 _ROUNDING = 1e-12
 
@@ -35,38 +57,27 @@ def log_evidence_below(
     high: float,
     covariates: npt.ArrayLike | None = None,
 ) -> _Floats:
-    """Evidence that the mean over all samples is below `mean`, after each sample seen.
+    """Return, after each sample seen, the log evidence that the mean over all samples is below `mean`.
 
-    A gambler bets, sample after sample, that the values fall short of what they must average if the mean over all is
-    `mean` or more. If so, his capital is a nonnegative supermartingale, and the chance that it ever reaches 1 / alpha
-    is at most alpha (Ville's inequality): one may look after every sample. The samples are drawn without replacement,
-    so that what the rest must average changes with those seen. I. Waudby-Smith and A. Ramdas, "Estimating means of
-    bounded random variables by betting", JRSS B 86 (2024): sampling without replacement, and a stake that follows the
-    variance of the values so far (3.1: sqrt(2 log(1 / alpha) / (variance * n)) decides best within n samples).
-
-    Covariates tell easy samples from hard ones: the bet is on the value less `prediction for the sample - mean
-    prediction for all samples still to be drawn`, whose expectation is that of the value whatever predicts, as long as
-    it knows the samples before only: here a ridge regression on the covariates (`ridge_weights`). S. Shekhar, Z. Xu,
-    Z. C. Lipton, P. J. Liang and A. Ramdas, "Risk-limiting financial audits via weighted sampling without replacement",
-    UAI 2023: control variates.
-
-    The larger `mean`, the more evidence: so one candidate may be held against any number of means, known beforehand or
-    not, and the chance that any is refuted which his own mean reaches is still at most alpha.
+    If the mean over all samples is `mean` or more, the chance that the evidence ever reaches log(1 / alpha) is at most
+    alpha. The method is described at the head of this module.
 
     Args:
-        values: In the order drawn, which must not depend on the values. Shape: (..., seen).
+        values: The values in the order drawn, which must not depend on the values. Shape: (..., seen).
         mean: The hypothesis. Shape: (...).
         population: The number of all samples.
-        low: No value is below.
-        high: No value is above.
-        covariates: Numbers for each of all samples, known beforehand, in the order drawn, on the scale of the values.
+        low: The minimum of a value.
+        high: The maximum of a value.
+        covariates: Numbers for each of all samples, known in advance, in the order drawn, on the scale of the values.
             Shape: (..., k, population), k >= 1.
 
     Returns:
-        Logarithm of the largest capital so far; inf where the rest cannot bring the mean up. Shape: (..., seen).
+        The logarithm of the maximum capital so far; inf if the remaining samples cannot raise the mean to `mean`.
+        Shape: (..., seen).
 
     Raises:
-        ValueError: A value is outside [low, high], there are more values than samples, or not covariates for each.
+        ValueError: A value is outside [low, high], there are more values than samples, or the covariates are not those
+            of all samples.
     """
     drawn = np.asarray(values, dtype=np.float64)
     seen = drawn.shape[-1]
@@ -76,67 +87,67 @@ def log_evidence_below(
         raise ValueError(f"values must be in [{low}, {high}], got {drawn.min()} to {drawn.max()}")
     unit = (drawn - low) / (high - low)
     target = (np.asarray(mean, dtype=np.float64)[..., None] - low) / (high - low)
-    before = np.cumsum(unit, axis=-1) - unit
+    before = _sums_before(unit)
     left = population - np.arange(seen)
-    # Where the rest would have to average more than 1, nothing is at stake any more: that is out of reach.
+    # If the remaining values would have to average more than 1, the mean is out of reach and nothing is staked.
     required = np.clip((population * target - before) / left, 0.0, 1.0)
-    adjustment = _Adjustment(np.zeros_like(unit), np.zeros_like(unit))
+    control = _ControlVariate(np.zeros_like(unit), np.zeros_like(unit))
     if covariates is not None:
-        known = np.asarray(covariates, dtype=np.float64)
-        if known.shape[-1] != population:
-            raise ValueError(f"{known.shape[-1]} covariates of {population} samples")
-        adjustment = _adjust(unit, (known - low) / (high - low))
-    adjusted = unit + adjustment.added
-    loss = 1.0 + adjustment.largest - required
-    stake = np.minimum(_wanted_stake(adjusted, population), _LARGEST_STAKE / np.maximum(loss, _ROUNDING))
+        predictors = np.asarray(covariates, dtype=np.float64)
+        if predictors.shape[-1] != population:
+            raise ValueError(f"{predictors.shape[-1]} covariates of {population} samples")
+        control = _control_variate(unit, (predictors - low) / (high - low))
+    adjusted = unit + control.added
+    loss = 1.0 + control.maximum - required
+    stake = np.minimum(_optimal_stake(adjusted, population), _MAX_STAKE / np.maximum(loss, _ROUNDING))
     log_capital = np.log1p(np.where(loss > _ROUNDING, stake * (required - adjusted), 0.0)).cumsum(axis=-1)
     is_out_of_reach = population * target - before - unit > left - 1 + _ROUNDING * population
     return np.maximum.accumulate(np.where(is_out_of_reach, np.inf, log_capital), axis=-1)
 
 
-def _wanted_stake(adjusted: _Floats, population: int) -> _Floats:
-    """What to stake per unit, from the variance of the values before (of 1/4 at first). Shape: (..., seen)."""
+def _optimal_stake(adjusted: _Floats, population: int) -> _Floats:
+    """Return the stake per unit, from the variance of the earlier values (1/4 at first). Shape: (..., seen)."""
     count = np.arange(1, adjusted.shape[-1] + 1)
-    average = (_before(adjusted) + 0.5) / count
-    variance = (_before((adjusted - average) ** 2) + 0.25) / count
+    average = (_sums_before(adjusted) + 0.5) / count
+    variance = (_sums_before((adjusted - average) ** 2) + 0.25) / count
     return np.asarray(np.sqrt(_DECISION / (variance * population)))
 
 
-class _Adjustment(NamedTuple):
-    """What the covariates add to each value, and the most that they could have added. Shapes: (..., seen)."""
+class _ControlVariate(NamedTuple):
+    """The control variate that is added to each value, and the maximum it could have had. Shapes: (..., seen)."""
 
     added: _Floats
-    largest: _Floats
+    maximum: _Floats
 
 
-def _adjust(unit: _Floats, covariates: _Floats) -> _Adjustment:
-    """Takes from every value what the covariates explain, by weights that are fitted to values before it.
+def _control_variate(unit: _Floats, covariates: _Floats) -> _ControlVariate:
+    """Return the control variate of each value, with weights that are fitted to earlier values only.
 
     Args:
         unit: The values, in [0, 1]. Shape: (..., seen).
-        covariates: Shape: (..., k, population).
+        covariates: The covariates, on the same scale. Shape: (..., k, population).
     """
     seen, population = unit.shape[-1], covariates.shape[-1]
-    adjustment = _Adjustment(np.empty_like(unit), np.empty_like(unit))
-    for start, end in itertools.pairwise(_fits(seen)):
+    control = _ControlVariate(np.empty_like(unit), np.empty_like(unit))
+    for start, end in itertools.pairwise(_refit_sizes(seen)):
         weights = ridge_weights(unit[..., :start], covariates)
         prediction = np.einsum("...k,...ks->...s", weights, covariates[..., start:])
         left = np.arange(population - start, 0, -1)
         mean_left = prediction[..., ::-1].cumsum(axis=-1)[..., ::-1] / left
-        least_left = np.minimum.accumulate(prediction[..., ::-1], axis=-1)[..., ::-1]
-        adjustment.added[..., start:end] = (mean_left - prediction)[..., : end - start]
-        adjustment.largest[..., start:end] = (mean_left - least_left)[..., : end - start]
-    return adjustment
+        min_left = np.minimum.accumulate(prediction[..., ::-1], axis=-1)[..., ::-1]
+        control.added[..., start:end] = (mean_left - prediction)[..., : end - start]
+        control.maximum[..., start:end] = (mean_left - min_left)[..., : end - start]
+    return control
 
 
-def _fits(seen: int) -> list[int]:
-    """After how many values the weights are fitted; and the number of all."""
+def _refit_sizes(seen: int) -> list[int]:
+    """Return the numbers of values after which the weights are refitted, followed by `seen`."""
     sizes = [0]
     while sizes[-1] < seen:
         sizes.append(sizes[-1] + max(2, sizes[-1] // _REFIT))
     return [*sizes[:-1], seen]
 
 
-def _before(terms: _Floats) -> _Floats:
-    """Sums of all terms before each. Shape: (..., seen)."""
+def _sums_before(terms: _Floats) -> _Floats:
+    """Return, for each term, the sum of all terms before it. Shape: (..., seen)."""
     return np.cumsum(terms, axis=-1) - terms

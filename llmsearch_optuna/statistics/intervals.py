@@ -1,4 +1,4 @@
-"""Differences between finalists on samples that were not searched on: how large, how sure, and whence the noise."""
+"""Confidence intervals of score differences on samples that were not searched on, and the sources of their variance."""
 
 import math
 from collections.abc import Callable
@@ -29,10 +29,10 @@ class Intervals(NamedTuple):
 
     Attributes:
         estimate: The observed differences. Shape: (...).
-        low: Lower ends. Shape: (...).
-        high: Upper ends. Shape: (...).
-        standard_error: Standard errors of the estimates. Shape: (...).
-        degrees_of_freedom: How well the standard errors are known themselves. Shape: (...).
+        low: The lower ends. Shape: (...).
+        high: The upper ends. Shape: (...).
+        standard_error: The standard errors of the estimates. Shape: (...).
+        degrees_of_freedom: The degrees of freedom of the standard errors. Shape: (...).
     """
 
     estimate: _Floats
@@ -43,11 +43,11 @@ class Intervals(NamedTuple):
 
 
 class VarianceSplit(NamedTuple):
-    """Where the variance of a mean difference comes from.
+    """The components of the variance of a mean difference.
 
     Attributes:
-        sample: The part that more samples reduce: how much the difference varies from sample to sample. Shape: (...).
-        seed: The part that more seeds would reduce, too: how much it varies from seed to seed. Shape: (...).
+        sample: The variance between samples. Only more samples reduce it. Shape: (...).
+        seed: The variance between seeds. More samples and more seeds reduce it. Shape: (...).
     """
 
     sample: _Floats
@@ -55,49 +55,53 @@ class VarianceSplit(NamedTuple):
 
     @property
     def seed_share(self) -> _Floats:
-        """The seeds' share of the variance, in [0, 1]; 0 where nothing varies."""
+        """The seeds' share of the variance, in [0, 1]; 0 if nothing varies."""
         total = self.sample + self.seed
         return np.divide(self.seed, total, out=np.zeros_like(total), where=total > 0.0)
 
 
 def adjusted_alpha(alpha: float, comparisons: int) -> float:
-    """The level of each of several intervals that are all right at once but with chance `alpha`.
+    """Return the level of each of several intervals such that the chance that any of them misses is at most `alpha`.
 
-    Z. Šidák, "Rectangular confidence regions for the means of multivariate normal distributions", JASA 62 (1967): it
-    holds whatever the correlations. Those between comparisons with one reference are about 1/2, for which the exact
-    level (Dunnett 1955) would make the intervals of four comparisons 2 % narrower.
+    The correction is that of Z. Šidák, "Rectangular confidence regions for the means of multivariate normal
+    distributions", JASA 62 (1967), which holds for any correlations. Comparisons with one reference have correlations
+    of about 1/2, for which the exact level (Dunnett 1955) would make the intervals of four comparisons 2 % narrower.
     """
     return -math.expm1(math.log1p(-alpha) / comparisons)
 
 
-def difference_intervals(differences: npt.ArrayLike, *, alpha: float = 0.05, largest: float | None = None) -> Intervals:
-    """Mean differences of paired scores, with intervals clustered by sample.
+def difference_intervals(
+    differences: npt.ArrayLike, *, alpha: float = 0.05, max_difference: float | None = None
+) -> Intervals:
+    """Return the mean differences of paired scores, with intervals clustered by sample.
 
-    The seeds of one sample are averaged first, as they share its prompt (E. Miller, "Adding error bars to evals",
-    2024). The interval is Student's with two changes, as completions often score the same on most samples, and very
-    differently on a few:
+    The seeds of one sample share its prompt and are averaged first (E. Miller, "Adding error bars to evals", 2024). The
+    interval is Student's with two changes, as completions often score the same on most samples and very differently on
+    a few:
 
     - The degrees of freedom are those of the variance estimate, 2 n / (kurtosis - 1), at most n - 1 (Satterthwaite
-      1946): few samples that differ say little about how samples differ.
-    - The next sample might differ: one more counts as different, by the root mean square of those that do, for the
-      share of samples that do not (after Agresti and Min, Statistics in Medicine 24 (2005)).
+      1946). A few differing samples carry little information about how samples differ.
+    - The next sample might differ: one more sample counts as different. Its size is the root mean square of those that
+      differ, and its weight is the share of samples that do not (after Agresti and Min, Statistics in Medicine 24
+      (2005)).
 
-    Where all samples differ by the same, none at all for instance, all that is known of others is that their share is
-    below 1 - (alpha / 2) ** (1 / n) (the exact binomial bound; the rule of three is near it), and that they differ by
-    no more than `largest`.
+    If all samples differ by the same amount, which may be 0, the data give only two bounds on the others: their share
+    is below 1 - (alpha / 2) ** (1 / n) (the exact binomial bound, close to the rule of three), and they differ by at
+    most `max_difference`.
 
-    Measured on 112 kinds of binary and continuous scores (one and four seeds): with 20 and 48 samples it covers 94 % or
-    more of them all but two (Student's falls short on 38 and 20, down to 45 and 76 %), with 200 all. The two are
-    differences that are rare, all of one sign and skewed: 90 to 93 %.
+    Measured on 112 kinds of binary and continuous scores (one and four seeds): with 20 and 48 samples, the coverage is
+    94 % or more on all kinds except two, with 200 samples on all. The two kinds are rare and skewed differences of one
+    sign, with a coverage of 90 to 93 %. Student's interval falls short on 38 (20 samples) and 20 kinds (48 samples),
+    with a coverage down to 45 and 76 %.
 
     Args:
-        differences: Of the paired scores. Shape: (..., samples, seeds), with at least two samples.
+        differences: The differences of the paired scores. Shape: (..., samples, seeds), samples >= 2.
         alpha: The chance at which an interval may miss the true mean difference.
-        largest: The largest difference that two scores can have. By default 1, or the largest there is; then it only
-            matters where all samples differ by the same.
+        max_difference: The maximum difference of two scores. By default 1, or the maximum that was observed if larger;
+            the default only matters if all samples differ by the same amount.
 
     Returns:
-        Shape: (...).
+        The intervals. Shape: (...).
 
     Raises:
         ValueError: There are fewer than two samples.
@@ -110,7 +114,8 @@ def difference_intervals(differences: npt.ArrayLike, *, alpha: float = 0.05, lar
     estimate = means.mean(axis=-1)
     deviations = means - estimate[..., None]
     second = (deviations**2).mean(axis=-1)
-    tiny = _ROUNDING * np.abs(paired).max(axis=(-2, -1))
+    observed = np.abs(paired).max(axis=(-2, -1))
+    tiny = _ROUNDING * observed
     varies = second > tiny**2
     where = varies[..., None]
     standardised = np.divide(deviations, np.sqrt(second)[..., None], out=np.ones_like(deviations), where=where)
@@ -119,12 +124,14 @@ def difference_intervals(differences: npt.ArrayLike, *, alpha: float = 0.05, lar
     differing = np.count_nonzero(np.abs(means) > tiny[..., None], axis=-1)
     unseen = (means**2).sum(axis=-1) / np.maximum(differing, 1) * (1.0 - differing / samples)
     error = np.sqrt((second * samples / (samples - 1) + unseen / samples) / samples)
-    reach = np.maximum(1.0, np.abs(paired).max(axis=(-2, -1))) if largest is None else np.float64(largest)
-    found = _student_intervals(estimate, error, freedom, alpha)
-    found = _where_nothing_varies(found, ~varies, samples, reach, alpha)
-    if largest is None:
-        return found
-    return found._replace(low=np.maximum(found.low, -largest), high=np.minimum(found.high, largest))
+    reach = np.maximum(1.0, observed) if max_difference is None else np.float64(max_difference)
+    intervals = _student_intervals(estimate, error, freedom, alpha)
+    intervals = _replace_constant(intervals, ~varies, samples, reach, alpha)
+    if max_difference is None:
+        return intervals
+    return intervals._replace(
+        low=np.maximum(intervals.low, -max_difference), high=np.minimum(intervals.high, max_difference)
+    )
 
 
 def bootstrap_intervals(
@@ -132,29 +139,30 @@ def bootstrap_intervals(
     samples: int,
     *,
     alpha: float = 0.05,
-    largest: float = 1.0,
+    max_difference: float = 1.0,
     resamples: int = 1000,
     seed: int = 0,
 ) -> Intervals:
-    """Differences of metrics that exist only for a corpus, with paired bootstrap intervals.
+    """Return the differences of a corpus metric, with paired bootstrap intervals.
 
-    The statistic is computed anew on samples drawn with replacement, the same ones for all configurations (B. Efron and
+    The statistic is recomputed on samples drawn with replacement, the same ones for all configurations (B. Efron and
     R. Tibshirani, "An introduction to the bootstrap", 1993; P. Koehn, "Statistical significance tests for machine
-    translation evaluation", EMNLP 2004). Of the results, the standard deviation is taken for the standard error in
-    Student's interval (chapter 12 of the former). For few samples that is closer than percentiles and BCa: measured
-    on ratios of sums over 20 and 48 samples, it covers 94 to 96 % where 95 % are wanted, percentiles and BCa 92 to 94.
+    translation evaluation", EMNLP 2004). The standard deviation of the results is the standard error in Student's
+    interval (Efron and Tibshirani, chapter 12). For few samples, this is more accurate than percentiles and BCa. On
+    ratios of sums over 20 and 48 samples, its measured coverage is 94 to 96 % at a level of 95 %, that of percentiles
+    and BCa 92 to 94 %.
 
     Args:
         statistic: ``(indices of samples) -> differences``, of any shape.
         samples: The number of samples, at least two.
         alpha: The chance at which an interval may miss the true difference.
-        largest: The largest difference there can be; it matters only where all resamples give the same: see
+        max_difference: The maximum difference. It only matters if all resamples give the same result; see
             `difference_intervals`.
-        resamples: How often to draw, at least twice.
-        seed: Seed of the draws.
+        resamples: The number of resamples, at least two.
+        seed: The seed of the resamples.
 
     Returns:
-        In the shape that the statistic has.
+        The intervals, in the shape of the statistic.
 
     Raises:
         ValueError: There are fewer than two samples or resamples.
@@ -169,50 +177,51 @@ def bootstrap_intervals(
         [np.asarray(statistic(random.integers(samples, size=samples)), dtype=np.float64) for _ in range(resamples)]
     )
     error = drawn.std(axis=0, ddof=1) * math.sqrt(samples / (samples - 1))
-    same = error <= _ROUNDING * np.abs(drawn).max(axis=0)
-    found = _student_intervals(estimate, error, np.full_like(error, samples - 1.0), alpha)
-    return _where_nothing_varies(found, same, samples, np.float64(largest), alpha)
+    is_constant = error <= _ROUNDING * np.abs(drawn).max(axis=0)
+    intervals = _student_intervals(estimate, error, np.full_like(error, samples - 1.0), alpha)
+    return _replace_constant(intervals, is_constant, samples, np.float64(max_difference), alpha)
 
 
-def samples_needed(found: Intervals, samples: int, *, alpha: float = 0.05, power: float = 0.8) -> _Floats:
-    """How many samples would show, with this power, a difference as large as the one observed.
+def samples_needed(intervals: Intervals, samples: int, *, alpha: float = 0.05, power: float = 0.8) -> _Floats:
+    """Return how many samples would show, with the given power, a difference as large as the one observed.
 
-    That is, so that the lower end of the interval of level `alpha` is above 0 with a chance of `power`, were the
-    observed difference the true one: n = ((t + z) standard deviation / difference)^2 (Miller 2024, section 5).
+    If the observed difference were the true one, the lower end of an interval of level `alpha` would be above 0 with a
+    chance of `power`: n = ((t + z) standard deviation / difference)^2 (Miller 2024, section 5).
 
     Args:
-        found: The differences, with their intervals.
-        samples: How many samples they are of.
+        intervals: The observed differences, with their intervals.
+        samples: The number of samples that were observed.
         alpha: The level of the intervals.
-        power: The chance wanted.
+        power: The chance of showing the difference.
 
     Returns:
-        Not rounded; inf where the observed difference is 0, or next to nothing. Shape: (...).
+        The numbers of samples, not rounded; inf if the observed difference is 0, or close to 0. Shape: (...).
     """
-    size = np.abs(found.estimate)
-    spread = np.divide(found.standard_error, size, out=np.full_like(size, np.inf), where=size > 0.0) * samples**0.5
-    beyond = -_normal_quantile(1.0 - power)
-    # The critical value falls as samples are added, so that what is needed is where the two lines meet.
-    with np.errstate(over="ignore"):  # inf is as good as more than 1e308
-        needed: _Floats = (spread * (-_normal_quantile(alpha / 2) + beyond)) ** 2
+    size = np.abs(intervals.estimate)
+    spread = np.divide(intervals.standard_error, size, out=np.full_like(size, np.inf), where=size > 0.0) * samples**0.5
+    normal = NormalDist()
+    beyond = -normal.inv_cdf(1.0 - power)
+    # The critical value depends on the number of samples, so the solution is a fixed point.
+    with np.errstate(over="ignore"):  # inf stands for anything above 1e308
+        needed: _Floats = (spread * (-normal.inv_cdf(alpha / 2) + beyond)) ** 2
         for _ in range(_ITERATIONS):
-            freedom = np.maximum(found.degrees_of_freedom * np.minimum(needed, 1e12) / samples, 1.0)
+            freedom = np.maximum(intervals.degrees_of_freedom * np.minimum(needed, 1e12) / samples, 1.0)
             needed = (needed + (spread * (_student_quantile(freedom, alpha) + beyond)) ** 2) / 2
     return needed
 
 
 def variance_split(differences: npt.ArrayLike) -> VarianceSplit:
-    """The variance of a mean difference, split into what samples and what seeds contribute.
+    """Split the variance of a mean difference into the contributions of samples and seeds.
 
-    One-way random-effects analysis of variance (S. Searle, G. Casella and C. McCulloch, "Variance components", 1992),
-    with the seeds nested in the samples: noise is keyed by (seed, prompt), so that one seed means something else for
-    every sample. The difference is between scores of one seed where both have it, so that noise they share is no noise.
+    This is a one-way random-effects analysis of variance (S. Searle, G. Casella and C. McCulloch, "Variance
+    components", 1992). The seeds are nested in the samples: noise is keyed by (seed, prompt), so the noise of one seed
+    is independent between samples. If both scores have the same seed, the noise that they share cancels.
 
     Args:
-        differences: Of the paired scores. Shape: (..., samples, seeds), with at least two of each.
+        differences: The differences of the paired scores. Shape: (..., samples, seeds), at least two of each.
 
     Returns:
-        Shape: (...).
+        The components of the variance. Shape: (...).
 
     Raises:
         ValueError: There are fewer than two samples or seeds.
@@ -235,27 +244,27 @@ def _student_intervals(estimate: _Floats, error: _Floats, freedom: _Floats, alph
     return Intervals(estimate, estimate - half, estimate + half, error, freedom)
 
 
-def _where_nothing_varies(
-    found: Intervals, same: npt.NDArray[np.bool_], samples: int, reach: _Floats | np.float64, alpha: float
+def _replace_constant(
+    intervals: Intervals,
+    is_constant: npt.NDArray[np.bool_],
+    samples: int,
+    reach: _Floats | np.float64,
+    alpha: float,
 ) -> Intervals:
-    """Replaces the intervals of differences that are the same on all samples: see `difference_intervals`."""
+    """Replace the intervals of differences that are the same on all samples; see `difference_intervals`."""
     others = 1.0 - (alpha / 2) ** (1.0 / samples)
-    low = found.estimate - others * (reach + found.estimate)
-    high = found.estimate + others * (reach - found.estimate)
-    error = others * (reach + np.abs(found.estimate)) / _student_quantile(samples - 1.0, alpha)
-    return found._replace(
-        low=np.where(same, low, found.low),
-        high=np.where(same, high, found.high),
-        standard_error=np.where(same, error, found.standard_error),
+    low = intervals.estimate - others * (reach + intervals.estimate)
+    high = intervals.estimate + others * (reach - intervals.estimate)
+    error = others * (reach + np.abs(intervals.estimate)) / _student_quantile(samples - 1.0, alpha)
+    return intervals._replace(
+        low=np.where(is_constant, low, intervals.low),
+        high=np.where(is_constant, high, intervals.high),
+        standard_error=np.where(is_constant, error, intervals.standard_error),
     )
 
 
 def _student_quantile(freedom: npt.ArrayLike, alpha: float) -> _Floats:
-    """What Student's t exceeds, on both sides together, with chance `alpha`."""
-    from scipy.special import stdtrit  # noqa: PLC0415  # slow
+    """Return the two-sided critical value of Student's t at level `alpha`."""
+    from scipy.special import stdtrit  # noqa: PLC0415  # importing it takes long
 
     return np.asarray(-stdtrit(freedom, alpha / 2))
-
-
-def _normal_quantile(chance: float) -> float:
-    return NormalDist().inv_cdf(chance)

@@ -1,4 +1,4 @@
-"""Regression of a candidate's scores on those of others, from few samples."""
+"""Ridge regression of a candidate's scores on the scores of other candidates, from few samples."""
 
 import numpy as np
 import numpy.typing as npt
@@ -7,36 +7,37 @@ __all__ = ["ridge_weights"]
 
 _Floats = npt.NDArray[np.float64]
 
-_TOGETHER = 0.5
-"""How much of the covariates' mean is believed before any sample is seen."""
+_PRIOR_SLOPE = 0.5
+"""The sum of the weights before any sample is seen."""
 
 _PENALTY = 16.0
-"""How many samples it takes to outweigh that, in any direction in which the covariates vary as usual."""
+"""The number of samples that outweigh the prior, in a direction in which the covariates vary by their average."""
 
 
 def ridge_weights(values: npt.ArrayLike, covariates: npt.ArrayLike) -> _Floats:
-    """Weights by which covariates explain the first few values, drawn to equal ones.
+    """Return the ridge-regression weights of the first few values on the covariates.
 
-    A. E. Hoerl and R. W. Kennard, "Ridge Regression", Technometrics 12 (1970). Before any value is seen, the prediction
-    is half the covariates' mean. Neither values nor covariates need be centred: the intercept is left out.
+    The weights are shrunk towards equal ones that sum to 1/2 (A. E. Hoerl and R. W. Kennard, "Ridge Regression",
+    Technometrics 12 (1970)). Before any value is seen, the prediction is thus half the mean of the covariates. Neither
+    the values nor the covariates need to be centred. The intercept is left out.
 
     Args:
-        values: Shape: (..., seen).
-        covariates: Shape: (..., k, population), seen <= population.
+        values: The first values, in the order of the samples. Shape: (..., seen).
+        covariates: The covariates of all samples. Shape: (..., k, population), seen <= population.
 
     Returns:
-        Shape: (..., k).
+        The weights. Shape: (..., k).
     """
-    known, own = np.asarray(covariates, dtype=np.float64), np.asarray(values, dtype=np.float64)
-    seen, count = own.shape[-1], known.shape[-2]
-    equal = np.full((*known.shape[:-2], count), _TOGETHER / count)
+    everything, observed = np.asarray(covariates, dtype=np.float64), np.asarray(values, dtype=np.float64)
+    seen, count = observed.shape[-1], everything.shape[-2]
+    equal = np.full((*everything.shape[:-2], count), _PRIOR_SLOPE / count)
     if seen == 0:
         return equal
-    first = known[..., :seen]
+    first = everything[..., :seen]
     first = first - first.mean(axis=-1, keepdims=True)
-    # Where no covariate varies, weights say nothing.
-    spread = known.var(axis=-1).mean(axis=-1)
+    # If no covariate varies, the system must still be solvable.
+    spread = everything.var(axis=-1).mean(axis=-1)
     penalty = np.where(spread > 0.0, _PENALTY * spread, 1.0)[..., None, None] * np.eye(count)
-    surprise = own - own.mean(axis=-1, keepdims=True) - np.einsum("...k,...ks->...s", equal, first)
-    moments = np.einsum("...ks,...s->...k", first, surprise)
+    residuals = observed - observed.mean(axis=-1, keepdims=True) - np.einsum("...k,...ks->...s", equal, first)
+    moments = np.einsum("...ks,...s->...k", first, residuals)
     return np.asarray(equal + np.linalg.solve(first @ np.swapaxes(first, -1, -2) + penalty, moments[..., None])[..., 0])

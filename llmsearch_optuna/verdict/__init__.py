@@ -1,1 +1,1 @@
-"""The verdict: finalists compared on held-out samples."""
+"""The verdict: a comparison of finalists on held-out samples."""

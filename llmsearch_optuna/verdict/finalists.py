@@ -1,4 +1,4 @@
-"""Who is worth a line: the baselines, the best trial, runners-up, or the front of several objectives."""
+"""The finalists of a study: its baselines, the best trial, and runners-up or the rest of the Pareto front."""
 
 from typing import Any, NamedTuple
 
@@ -15,7 +15,13 @@ __all__ = ["Finalist", "Finalists", "finalists", "find_trial", "found_as_json", 
 
 
 class Finalist(NamedTuple):
-    """A fully evaluated trial that is worth a line: a baseline, the best, a runner-up, or another of the front."""
+    """A fully evaluated baseline, the best trial, a runner-up, or another trial of the Pareto front.
+
+    Attributes:
+        name: ``"best"``, ``"runner-up 1"``, ``"front"``, ``"front 1"``, or the name of a baseline.
+        trial: The trial.
+        params: Its generation parameters.
+    """
 
     name: str
     trial: FrozenTrial
@@ -23,13 +29,13 @@ class Finalist(NamedTuple):
 
 
 class Finalists(NamedTuple):
-    """Whom a verdict compares.
+    """The finalists that a verdict compares.
 
     Attributes:
-        everyone: The baselines, the best and the runners-up (with several objectives: others of the front), no two with
-            the same parameters, or parameters of the same effect, but for the seed.
-        best: The name of the one with the best score on the search split; it may be a baseline's.
-        reference: The name of the baseline with the best score on the search split; ``None`` if there is no baseline.
+        everyone: The baselines, the best trial and the runners-up (with several objectives: other trials of the front).
+            The parameters of any two differ in their effect by more than the seed.
+        best: The name of the finalist with the best score on the search split, which may be a baseline.
+        reference: The name of the baseline with the best score on the search split; None if there is no baseline.
     """
 
     everyone: tuple[Finalist, ...]
@@ -38,9 +44,9 @@ class Finalists(NamedTuple):
 
 
 def finalists(study: optuna.Study) -> list[Finalist]:
-    """The fully evaluated baselines and, last, the best trial of all; in between, the rest of the front.
+    """Return the fully evaluated baselines, the rest of the Pareto front, and the best trial, in this order.
 
-    With one objective, the best is all of the front; with several, it is the one with the best score.
+    With one objective, the front is only the best trial. With several, the best trial is the one with the best score.
 
     Raises:
         StorageError: No trial is fully evaluated yet.
@@ -53,14 +59,14 @@ def finalists(study: optuna.Study) -> list[Finalist]:
 
 
 def select_finalists(study: optuna.Study, *, runners_up: int = 2) -> Finalists:
-    """Chooses whom a verdict compares, by the search split alone.
+    """Select the finalists that a verdict compares, by their values on the search split only.
 
-    With one objective, the runners-up have the next best scores. With several, the best is the one of the front with
-    the best score, and those of the front that add most to it take their places: see `by_added_area`.
+    With one objective, the runners-up have the next best scores. With several, the best trial is the one of the front
+    with the best score, and the runners-up are replaced by the trials that add most to the front; see `by_added_area`.
 
     Args:
         study: The study.
-        runners_up: How many to take besides the best and the baselines, as far as there are.
+        runners_up: The maximum number of finalists in addition to the best trial and the baselines.
 
     Raises:
         StorageError: No trial is fully evaluated yet.
@@ -70,31 +76,32 @@ def select_finalists(study: optuna.Study, *, runners_up: int = 2) -> Finalists:
     best, order, name = by_score[0], by_score, "runner-up"
     if has_several(study):
         front, name = pareto_front(study), "front"
-        known = [trial for trial in front if trial is best or BASELINE in trial.user_attrs]
-        order = [best, *by_added_area(front, known)]
-    chosen: dict[GenerationParams, Finalist] = {}
+        included = [trial for trial in front if trial is best or BASELINE in trial.user_attrs]
+        order = [best, *by_added_area(front, included)]
+    selected: dict[GenerationParams, Finalist] = {}
     for trial in complete:
         if BASELINE in trial.user_attrs:
             params = trial_params(trial)
-            chosen.setdefault(_effect(params), Finalist(str(trial.user_attrs[BASELINE]), trial, params))
-    reference = next((chosen[_effect(trial_params(one))].name for one in by_score if BASELINE in one.user_attrs), None)
+            selected.setdefault(_effect(params), Finalist(str(trial.user_attrs[BASELINE]), trial, params))
+    baseline = next((trial for trial in by_score if BASELINE in trial.user_attrs), None)
+    reference = None if baseline is None else selected[_effect(trial_params(baseline))].name
     names = [f"{name} {place + 1}" for place in range(runners_up)]
-    if _effect(trial_params(best)) not in chosen:
+    if _effect(trial_params(best)) not in selected:
         names.insert(0, "best")
     for trial in order:
         params = trial_params(trial)
-        if names and _effect(params) not in chosen:
-            chosen[_effect(params)] = Finalist(names.pop(0), trial, params)
-    return Finalists(tuple(chosen.values()), chosen[_effect(trial_params(best))].name, reference)
+        if names and _effect(params) not in selected:
+            selected[_effect(params)] = Finalist(names.pop(0), trial, params)
+    return Finalists(tuple(selected.values()), selected[_effect(trial_params(best))].name, reference)
 
 
 def _effect(params: GenerationParams) -> GenerationParams:
-    """What parameters do, whatever the seed."""
+    """Return the parameters that have an effect, without the seed."""
     return params.canonical.unseeded
 
 
 def find_trial(study: optuna.Study, number: int | None) -> FrozenTrial:
-    """A trial by its number; the best fully evaluated one by default.
+    """Return a trial by its number; the best fully evaluated trial if the number is None.
 
     Raises:
         StorageError: There is no such trial.
@@ -103,8 +110,8 @@ def find_trial(study: optuna.Study, number: int | None) -> FrozenTrial:
         return finalists(study)[-1].trial
     trials = study.get_trials(deepcopy=False)
     if not 0 <= number < len(trials):
-        known = f"its trials are 0 to {len(trials) - 1}" if trials else "it has none yet"
-        raise StorageError(f"study `{study.study_name}` has no trial {number}: {known}")
+        numbers = f"its trials are 0 to {len(trials) - 1}" if trials else "it has none yet"
+        raise StorageError(f"study `{study.study_name}` has no trial {number}: {numbers}")
     return trials[number]
 
 
@@ -116,15 +123,15 @@ def _complete_trials(study: optuna.Study) -> list[FrozenTrial]:
 
 
 def found_as_json(study: optuna.Study) -> dict[str, Any]:
-    """The best trial as JSON holds it; with several objectives the front, too."""
+    """Return the best trial as JSON-serialisable values; with several objectives also the Pareto front."""
     *others, best = (
         {
-            "trial": one.trial.number,
-            "score": score_of(one.trial),
-            **({"tokens_per_sample": tokens_of(one.trial)} if has_several(study) else {}),
-            "params": one.params.to_dict(),
+            "trial": trial.number,
+            "score": score_of(trial),
+            **({"tokens_per_sample": tokens_of(trial)} if has_several(study) else {}),
+            "params": params.to_dict(),
         }
-        for one in finalists(study)
-        if one.name in ("front", "best")
+        for name, trial, params in finalists(study)
+        if name in ("front", "best")
     )
     return {"best": best, "front": [*others, best]} if has_several(study) else {"best": best}

@@ -1,7 +1,8 @@
-"""The finalists on samples that no trial has seen, with seeds that no trial had."""
+"""The evaluation of finalists on held-out samples with seeds that no trial had."""
 
 import dataclasses
 import hashlib
+import itertools
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,15 +13,14 @@ import optuna
 from optuna.distributions import CategoricalDistribution
 
 from llmsearch_optuna.data.task import Sample
-from llmsearch_optuna.engine.base import Engine, Request, Stopping
-from llmsearch_optuna.metrics import Metric, ScoreRange
-from llmsearch_optuna.search.scoring import check_scores, processed_text, request_of
+from llmsearch_optuna.engine.base import Request
+from llmsearch_optuna.search.scoring import Evaluator
 from llmsearch_optuna.space.params import MAX_SEED, GenerationParams
 from llmsearch_optuna.storage import CompletionStore, HeldOutCompletion, StoredCompletion
 from llmsearch_optuna.study.attributes import PARAMS
 from llmsearch_optuna.study.ranking import has_several, score_of
 from llmsearch_optuna.study.trials import trial_params
-from llmsearch_optuna.verdict.contenders import Contender, corpus_scores, held_out_key, score_groups
+from llmsearch_optuna.verdict.finalist_scores import FinalistScores, corpus_scores, held_out_key, score_groups
 from llmsearch_optuna.verdict.finalists import Finalist, select_finalists
 from llmsearch_optuna.verdict.judging import judge
 from llmsearch_optuna.verdict.verdict import Verdict, keep_verdict, stored_verdict
@@ -28,15 +28,15 @@ from llmsearch_optuna.verdict.verdict import Verdict, keep_verdict, stored_verdi
 __all__ = ["HoldOut", "HoldOutCallback", "confirm", "fresh_seeds"]
 
 HoldOutCallback = Callable[[int, int], None]
-"""Told how many completions there are, and how many are wanted."""
+"""``(completions, total) -> None``, called with the number of completions so far and the total number."""
 
-_LEAST_ROWS = 64
+_MIN_BATCH = 64
 
 _LOG = logging.getLogger(__name__)
 
 
 def fresh_seeds(study_seed: int, count: int, used: Collection[int]) -> tuple[int, ...]:
-    """Generation seeds that depend on the study's seed alone, except that those used before are left out."""
+    """Return generation seeds that depend only on the study's seed. Seeds in `used` are skipped."""
     seeds: list[int] = []
     number = 0
     while len(seeds) < count:
@@ -57,36 +57,37 @@ def confirm(
     resamples: int,
     on_completions: HoldOutCallback,
 ) -> Verdict:
-    """The verdict on a study: the stored one, or a new one, which is then stored.
+    """Return the stored verdict of a study, or compute and store a new one.
 
-    The stored one is kept as long as it compares the same finalists, with as many seeds or more.
+    The stored verdict is kept as long as it compares the same finalists with at least as many seeds.
 
     Args:
         study: The study.
-        hold_out: Generates and scores its finalists.
-        study_seed: What the fresh seeds and the bootstrap depend on.
-        seeds: How many fresh seeds to generate with, at least.
-        resamples: How often the bootstrap draws, where the metric scores only a corpus.
-        on_completions: Told of the progress.
+        hold_out: Generates and scores the finalists.
+        study_seed: The seed that determines the fresh seeds and the bootstrap.
+        seeds: The minimum number of fresh seeds.
+        resamples: The number of bootstrap resamples for a corpus metric.
+        on_completions: Called with the progress.
 
     Raises:
         TrialError: The completions of a finalist cannot be generated or scored.
         StorageError: No trial is fully evaluated yet, or the database cannot be used.
     """
     finalists = select_finalists(study)
-    known = stored_verdict(study)
-    if known is not None and known.seeds >= seeds and known.is_of(finalists, known.seeds):
-        return known
-    fresh = fresh_seeds(study_seed, seeds, _known_seeds(study))
+    stored = stored_verdict(study)
+    if stored is not None and stored.seeds >= seeds and stored.is_of(finalists, stored.seeds):
+        return stored
+    fresh = fresh_seeds(study_seed, seeds, _used_seeds(study))
+    metric, score_range = hold_out.evaluator.metric, hold_out.evaluator.score_range
     verdict = judge(
-        hold_out.contenders(finalists.everyone, fresh, on_completions, with_tokens=has_several(study)),
+        hold_out.finalist_scores(finalists.everyone, fresh, on_completions, with_tokens=has_several(study)),
         best=finalists.best,
         reference=finalists.reference,
-        metric=hold_out.metric.name,
-        greater_is_better=hold_out.metric.greater_is_better,
+        metric=metric.name,
+        greater_is_better=metric.greater_is_better,
         held_out=True,
         samples=len(hold_out.samples),
-        largest=None if hold_out.score_range is None else hold_out.score_range[1] - hold_out.score_range[0],
+        max_difference=None if score_range is None else score_range[1] - score_range[0],
         resamples=resamples,
         seed=study_seed,
     )
@@ -94,13 +95,13 @@ def confirm(
     return verdict
 
 
-class _Group(NamedTuple):
+class _Run(NamedTuple):
     """The completions of one finalist with one seed.
 
     Attributes:
-        label: What messages call it.
-        key: Identifies the parameters, whatever the seed.
-        params: What to generate with.
+        label: The name in messages.
+        key: Identifies the parameters without the seed in the store.
+        params: The generation parameters.
     """
 
     label: str
@@ -110,156 +111,135 @@ class _Group(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class HoldOut:
-    """Generates and scores finalists on the hold-out split; what is stored already is not generated again.
+    """Generates and scores finalists on the hold-out split. Stored completions are not generated again.
 
     Attributes:
-        engine: Generates the completions.
+        evaluator: Generates and scores the completions.
         samples: The hold-out split, in the shared order.
-        metric: Scores them.
-        score_range: The least and the largest score that a sample can have, if they are known.
-        stopping: What ends a completion.
-        output_preproc: Applied to every completion before it is scored and stored.
-        store: Where completions and scores are kept.
+        store: Stores completions and scores.
         study_key: The study's key in the store.
-        rows: How many rows the engine generates at once.
-        after_generation: Called after every pass of the engine.
+        rows: The number of rows that the engine generates at once.
     """
 
-    engine: Engine
+    evaluator: Evaluator
     samples: tuple[Sample, ...]
-    metric: Metric
-    score_range: ScoreRange | None
-    stopping: Stopping
-    output_preproc: Callable[[str], str]
     store: CompletionStore
     study_key: str
     rows: int
-    after_generation: Callable[[], None]
 
-    def contenders(
+    def finalist_scores(
         self,
         finalists: Sequence[Finalist],
         seeds: Sequence[int],
         on_completions: HoldOutCallback,
         *,
         with_tokens: bool = False,
-    ) -> list[Contender]:
-        """The finalists with their scores.
+    ) -> list[FinalistScores]:
+        """Return the scores of finalists, after generating the completions that are not stored.
 
         Args:
-            finalists: Whom to generate with.
-            seeds: The seeds of those that sample; greedy decoding needs none.
-            on_completions: Told of the progress.
-            with_tokens: Whether their tokens count, too.
+            finalists: The finalists.
+            seeds: The generation seeds. Greedy decoding is generated once, without a seed.
+            on_completions: Called with the progress.
+            with_tokens: Whether tokens are an objective.
 
         Raises:
             TrialError: The completions of a finalist cannot be generated or scored.
         """
-        groups = [_groups(one, seeds) for one in finalists]
-        self._generate([group for own in groups for group in own], on_completions)
-        completions = {group: self._load(group) for own in groups for group in own}
-        texts, scores = self._scored(completions)
+        runs_of = [_runs(finalist, seeds) for finalist in finalists]
+        all_runs = list(itertools.chain.from_iterable(runs_of))
+        self._generate(all_runs, on_completions)
+        completions = {run: self._load(run) for run in all_runs}
+        texts = {run: [completion.text for completion in completions[run]] for run in all_runs}
+        scores = self._scores(completions, texts)
         references = [sample.reference for sample in self.samples]
         return [
-            Contender(
-                name=one.name,
-                scores=np.array([scores[group] for group in own]).T
+            FinalistScores(
+                name=finalist.name,
+                scores=np.array([scores[run] for run in runs]).T
                 if all(scores.values())
-                else corpus_scores(self.metric, references, [texts[group] for group in own]),
-                tokens=np.array([[row.token_count for row in completions[group]] for group in own], dtype=np.float64).T
+                else corpus_scores(self.evaluator.metric, references, [texts[run] for run in runs]),
+                tokens=np.array([[row.token_count for row in completions[run]] for run in runs], dtype=np.float64).T
                 if with_tokens
                 else None,
-                trial=one.trial.number,
-                search_score=score_of(one.trial),
-                params=one.params,
+                trial=finalist.trial.number,
+                search_score=score_of(finalist.trial),
+                params=finalist.params,
             )
-            for one, own in zip(finalists, groups, strict=True)
+            for finalist, runs in zip(finalists, runs_of, strict=True)
         ]
 
-    def _generate(self, groups: Sequence[_Group], on_completions: HoldOutCallback) -> None:
-        """Generates what is not stored: prompt after prompt, as completions of one prompt have most in common."""
-        stored = {group: {completion.position for completion in self._load(group)} for group in groups}
+    def _generate(self, runs: Sequence[_Run], on_completions: HoldOutCallback) -> None:
+        """Generate the completions that are not stored, sample by sample, as those of one prompt share most tokens."""
+        stored = {run: {completion.position for completion in self._load(run)} for run in runs}
         missing = [
-            (position, group)
-            for position in range(len(self.samples))
-            for group in groups
-            if position not in stored[group]
+            (position, run) for position in range(len(self.samples)) for run in runs if position not in stored[run]
         ]
-        total = len(groups) * len(self.samples)
-        size = max(_LEAST_ROWS, 2 * self.rows)
-        parts = [missing[start : start + size] for start in range(0, len(missing), size)]
+        total = len(runs) * len(self.samples)
+        size = max(_MIN_BATCH, 2 * self.rows)
+        batches = [missing[start : start + size] for start in range(0, len(missing), size)]
         done = total - len(missing)
         if missing:
             _LOG.info("finalists on %d held-out samples: %d completions, %d are stored", len(self.samples), total, done)
         on_completions(done, total)
-        for part, following in zip(parts, [*parts[1:], []], strict=False):
-            completions = self.engine.generate(self._requests(part), None, self._requests(following))
-            self.after_generation()
+        for batch, following in itertools.zip_longest(batches, batches[1:], fillvalue=()):
+            completions = self.evaluator.generate(self._requests(batch), None, self._requests(following))
             self.store.append_held_out(
                 self.study_key,
                 [
                     HeldOutCompletion(
-                        group.key,
-                        group.params.generation_seed,
-                        StoredCompletion(
-                            position=position,
-                            row=self.samples[position].row,
-                            text=processed_text(self.output_preproc, self.samples[position], completion),
-                            token_ids=completion.token_ids,
-                            finish_reason=completion.finish_reason,
-                            score=None,
-                            token_count_reported=completion.token_count_reported,
-                        ),
+                        run.key,
+                        run.params.generation_seed,
+                        self.evaluator.stored(position, self.samples[position], completion),
                     )
-                    for (position, group), completion in zip(part, completions, strict=True)
+                    for (position, run), completion in zip(batch, completions, strict=True)
                 ],
             )
-            done += len(part)
+            done += len(batch)
             on_completions(done, total)
 
-    def _requests(self, wanted: Sequence[tuple[int, _Group]]) -> list[Request]:
-        return [request_of(self.samples[position], group.params, self.stopping) for position, group in wanted]
+    def _requests(self, batch: Sequence[tuple[int, _Run]]) -> list[Request]:
+        return [self.evaluator.request(self.samples[position], run.params) for position, run in batch]
 
-    def _load(self, group: _Group) -> list[StoredCompletion]:
-        return self.store.load_held_out(self.study_key, group.key, group.params.generation_seed)
+    def _load(self, run: _Run) -> list[StoredCompletion]:
+        return self.store.load_held_out(self.study_key, run.key, run.params.generation_seed)
 
-    def _scored(
-        self, completions: Mapping[_Group, Sequence[StoredCompletion]]
-    ) -> tuple[dict[_Group, list[str]], dict[_Group, Sequence[float]]]:
-        """The completions of each group as texts, and their scores; none where the metric scores only a corpus."""
-        texts = {group: [one.text for one in own] for group, own in completions.items()}
-        scores: dict[_Group, Sequence[float]] = {
-            group: [one.score for one in own if one.score is not None] for group, own in completions.items()
+    def _scores(
+        self, completions: Mapping[_Run, Sequence[StoredCompletion]], texts: Mapping[_Run, Sequence[str]]
+    ) -> dict[_Run, Sequence[float]]:
+        """Return the scores of each run, and store new ones. They are empty if the metric scores only a corpus."""
+        scores: dict[_Run, Sequence[float]] = {
+            run: [row.score for row in rows if row.score is not None] for run, rows in completions.items()
         }
-        left = [group for group in completions if not scores[group]]
-        found = score_groups(
-            self.metric,
+        unscored = [run for run in completions if not scores[run]]
+        new = score_groups(
+            self.evaluator.metric,
             [sample.reference for sample in self.samples],
-            [texts[group] for group in left],
-            names=[group.label for group in left],
+            [texts[run] for run in unscored],
+            names=[run.label for run in unscored],
             sample_ids=[sample.row for sample in self.samples],
         )
-        for group, own in zip(left, found, strict=True):
-            if own.per_sample is not None:
-                check_scores(self.samples, own.per_sample, self.score_range, f"{group.label}: ")
-                scores[group] = own.per_sample
-                self.store.score_held_out(self.study_key, group.key, group.params.generation_seed, own.per_sample)
-        return texts, scores
+        for run, (_, per_sample) in zip(unscored, new, strict=True):
+            if per_sample is not None:
+                self.evaluator.check_range(self.samples, per_sample, f"{run.label}: ")
+                scores[run] = per_sample
+                self.store.score_held_out(self.study_key, run.key, run.params.generation_seed, per_sample)
+        return scores
 
 
-def _groups(finalist: Finalist, seeds: Sequence[int]) -> list[_Group]:
+def _runs(finalist: Finalist, seeds: Sequence[int]) -> list[_Run]:
     params = finalist.params.unseeded
     key = held_out_key(params)
     if params.greedy:
-        return [_Group(f"`{finalist.name}`", key, params)]
+        return [_Run(f"`{finalist.name}`", key, params)]
     return [
-        _Group(f"`{finalist.name}` with seed {seed}", key, dataclasses.replace(params, generation_seed=seed))
+        _Run(f"`{finalist.name}` with seed {seed}", key, dataclasses.replace(params, generation_seed=seed))
         for seed in seeds
     ]
 
 
-def _known_seeds(study: optuna.Study) -> set[int]:
-    """The seeds that a trial had, or could have chosen from a list."""
+def _used_seeds(study: optuna.Study) -> set[int]:
+    """Return the seeds that a trial had or could have chosen from a list."""
     seeds: set[int] = set()
     for trial in study.get_trials(deepcopy=False):
         if PARAMS in trial.user_attrs:

@@ -1,4 +1,4 @@
-"""From the scores of all finalists to the verdict."""
+"""The computation of a verdict from the scores of its finalists."""
 
 import math
 from collections.abc import Sequence
@@ -15,8 +15,8 @@ from llmsearch_optuna.statistics import (
     samples_needed,
     variance_split,
 )
-from llmsearch_optuna.verdict.contenders import Contender
-from llmsearch_optuna.verdict.verdict import Comparison, FinalistScore, Verdict
+from llmsearch_optuna.verdict.finalist_scores import FinalistScores
+from llmsearch_optuna.verdict.verdict import Comparison, FinalistResult, Verdict
 
 __all__ = ["judge"]
 
@@ -26,7 +26,7 @@ _ALPHA = 0.05
 
 
 def judge(
-    contenders: Sequence[Contender],
+    finalists: Sequence[FinalistScores],
     *,
     best: str,
     reference: str | None,
@@ -34,129 +34,144 @@ def judge(
     greater_is_better: bool,
     held_out: bool,
     samples: int,
-    largest: float | None = None,
+    max_difference: float | None = None,
     comparisons: int | None = None,
     resamples: int = 1000,
     seed: int = 0,
 ) -> Verdict:
-    """Compares contenders with the reference among them.
+    """Compare finalists with the reference among them.
 
-    The intervals are right all at once with a chance of 95 %: see `adjusted_alpha`. Those of means are made by
-    `difference_intervals`, those of a metric that scores only a corpus by `bootstrap_intervals`. Where tokens count,
-    too, the intervals of these are right at once with the others.
+    The chance that all intervals are right at once is at least 95 %; see `adjusted_alpha`. The intervals of means come
+    from `difference_intervals`, those of a corpus metric from `bootstrap_intervals`. If tokens are an objective, the
+    intervals of the savings are included in the 95 %.
 
     Args:
-        contenders: All of the same samples; seeds pair where two have equally many. All have tokens, or none.
-        best: The name of the one that the verdict is about.
-        reference: The name of the one that the others are compared with; ``None`` if there is none.
+        finalists: The finalists, scored on the same samples. Two finalists are paired by seed if they have the same
+            number of seeds. Either all have tokens or none.
+        best: The name of the finalist that the verdict is about.
+        reference: The name of the finalist to which the others are compared; None if there is none.
         metric: The metric's name.
-        greater_is_better: Whether it is maximised.
+        greater_is_better: Whether the metric is maximised.
         held_out: Whether the samples are those of a study's hold-out split.
         samples: The number of samples, at least two.
-        largest: The largest difference that two scores can have; by default that of the scores there are, or 1.
-        comparisons: How many comparisons the intervals allow for; as many as there are by default.
-        resamples: How often the bootstrap draws.
-        seed: Seed of the bootstrap.
+        max_difference: The maximum difference of two scores. By default the range of the observed scores, at least 1.
+        comparisons: The number of comparisons that the intervals are adjusted for. By default the number of comparisons
+            in this verdict.
+        resamples: The number of bootstrap resamples.
+        seed: The seed of the bootstrap.
 
     Raises:
         ValueError: There are fewer than two samples or resamples.
-        ScorerError: A scorer that scores only a corpus fails on a selection of the samples.
+        ScorerError: The scorer of a corpus metric fails on a selection of the samples.
     """
-    others = [one for one in contenders if reference not in (None, one.name)]
-    counted = [one for one in others if one.tokens is not None]
-    alpha = adjusted_alpha(_ALPHA, comparisons or max(1, len(others) + len(counted)))
-    base = next((one for one in contenders if one.name == reference), contenders[0])
+    others = [finalist for finalist in finalists if reference not in (None, finalist.name)]
+    with_tokens = [finalist for finalist in others if finalist.tokens is not None]
+    alpha = adjusted_alpha(_ALPHA, comparisons or max(1, len(others) + len(with_tokens)))
+    base = next((finalist for finalist in finalists if finalist.name == reference), finalists[0])
     sign = 1.0 if greater_is_better else -1.0
-    if _is_by_sample(contenders):
-        reach = _largest(contenders) if largest is None else largest
-        compared = [
-            _by_sample(sign * np.asarray(one.scores), sign * np.asarray(base.scores), alpha, reach) for one in others
+    if all(isinstance(finalist.scores, np.ndarray) for finalist in finalists):
+        reach = _score_span(finalists) if max_difference is None else max_difference
+        differences = [
+            _by_sample(sign * np.asarray(finalist.scores), sign * np.asarray(base.scores), alpha, reach)
+            for finalist in others
         ]
     elif others:
-        compared = _by_bootstrap(others, base, sign, samples, alpha, largest or 1.0, resamples, seed)
+        differences = _by_bootstrap(others, base, sign, samples, alpha, max_difference or 1.0, resamples, seed)
     else:
-        compared = []
+        differences = []
     return Verdict(
         metric=metric,
         greater_is_better=greater_is_better,
         samples=samples,
-        seeds=max(len(one.over(np.arange(samples))) for one in contenders),
+        seeds=max(len(finalist.over(np.arange(samples))) for finalist in finalists),
         held_out=held_out,
         confidence=1.0 - _ALPHA,
-        finalists=tuple(_finalist_score(one, samples) for one in contenders),
+        finalists=tuple(_result(finalist, samples) for finalist in finalists),
         best=best,
         reference=reference,
         comparisons=tuple(
-            _comparison(one.name, found, samples, alpha) for one, found in zip(others, compared, strict=True)
+            _comparison(finalist.name, difference, samples, alpha)
+            for finalist, difference in zip(others, differences, strict=True)
         ),
-        savings=tuple(_comparison(one.name, _saving(one, base, alpha), samples, alpha) for one in counted),
+        savings=tuple(
+            _comparison(finalist.name, _saving(finalist, base, alpha), samples, alpha) for finalist in with_tokens
+        ),
     )
 
 
-class _Compared(NamedTuple):
-    gain: Intervals
+class _Difference(NamedTuple):
+    """A difference with its interval, and the seeds' share of its variance; None with one seed."""
+
+    intervals: Intervals
     seed_share: float | None
 
 
-def _is_by_sample(contenders: Sequence[Contender]) -> bool:
-    return all(isinstance(one.scores, np.ndarray) for one in contenders)
-
-
-def _largest(contenders: Sequence[Contender]) -> float:
-    scores = np.concatenate([np.ravel(one.scores) for one in contenders if isinstance(one.scores, np.ndarray)])
+def _score_span(finalists: Sequence[FinalistScores]) -> float:
+    """Return the difference between the maximum and the minimum score, at least 1."""
+    scores = np.concatenate([np.ravel(finalist.scores) for finalist in finalists])  # type: ignore[arg-type]
     return max(1.0, float(np.ptp(scores)))
 
 
-def _saving(one: Contender, base: Contender, alpha: float) -> _Compared:
-    """How many tokens fewer one takes."""
-    limits = [contender.params.max_new_tokens for contender in (one, base) if contender.params is not None]
-    return _by_sample(-np.asarray(one.tokens), -np.asarray(base.tokens), alpha, float(max(limits, default=1)))
+def _saving(finalist: FinalistScores, base: FinalistScores, alpha: float) -> _Difference:
+    """Return how many fewer tokens a finalist generates than the reference."""
+    limits = [scores.params.max_new_tokens for scores in (finalist, base) if scores.params is not None]
+    return _by_sample(-np.asarray(finalist.tokens), -np.asarray(base.tokens), alpha, float(max(limits, default=1)))
 
 
-def _by_sample(scores: _Floats, others: _Floats, alpha: float, largest: float) -> _Compared:
-    if scores.shape[1] == others.shape[1] or 1 in (scores.shape[1], others.shape[1]):
+def _seeds_pair(first: int, second: int) -> bool:
+    """Return whether two numbers of seeds can be paired. A single seed is paired with every other one."""
+    return first == second or 1 in (first, second)
+
+
+def _by_sample(scores: _Floats, others: _Floats, alpha: float, max_difference: float) -> _Difference:
+    """Compare per-sample scores. Shapes: (samples, seeds)."""
+    if _seeds_pair(scores.shape[1], others.shape[1]):
         differences = scores - others
         share = float(variance_split(differences).seed_share) if differences.shape[1] > 1 else None
     else:
-        # Seeds that do not pair add up their noise.
+        # The noise of seeds that are not paired adds up.
         differences = (scores.mean(axis=1) - others.mean(axis=1))[:, None]
         noise = float(variance_split(scores).seed + variance_split(others).seed)
         share = _share(noise, float(differences.var(ddof=1)) / len(differences))
-    return _Compared(difference_intervals(differences, alpha=alpha, largest=largest), share)
+    return _Difference(difference_intervals(differences, alpha=alpha, max_difference=max_difference), share)
 
 
 def _by_bootstrap(
-    others: Sequence[Contender],
-    base: Contender,
+    others: Sequence[FinalistScores],
+    base: FinalistScores,
     sign: float,
     samples: int,
     alpha: float,
-    largest: float,
+    max_difference: float,
     resamples: int,
     seed: int,
-) -> list[_Compared]:
+) -> list[_Difference]:
+    """Compare scores of a corpus metric, for all finalists with the same resamples."""
+
     def gains(indices: npt.NDArray[np.intp]) -> _Floats:
         reference = base.over(indices).mean()
-        return sign * np.array([one.over(indices).mean() - reference for one in others])
+        return sign * np.array([finalist.over(indices).mean() - reference for finalist in others])
 
-    found = bootstrap_intervals(gains, samples, alpha=alpha, largest=largest, resamples=resamples, seed=seed)
+    intervals = bootstrap_intervals(
+        gains, samples, alpha=alpha, max_difference=max_difference, resamples=resamples, seed=seed
+    )
     reference = base.over(np.arange(samples))
-    compared = []
-    for index, one in enumerate(others):
-        by_seed = one.over(np.arange(samples))
+    differences = []
+    for index, finalist in enumerate(others):
+        by_seed = finalist.over(np.arange(samples))
         share = None
         if max(len(by_seed), len(reference)) > 1:
-            if len(by_seed) == len(reference) or 1 in (len(by_seed), len(reference)):
+            if _seeds_pair(len(by_seed), len(reference)):
                 noise = _noise(by_seed - reference)
             else:
                 noise = _noise(by_seed) + _noise(reference)
-            share = _share(noise, float(found.standard_error[index]) ** 2)
-        compared.append(_Compared(Intervals(*(values[index] for values in found)), share))
-    return compared
+            share = _share(noise, float(intervals.standard_error[index]) ** 2)
+        differences.append(_Difference(Intervals(*(values[index] for values in intervals)), share))
+    return differences
 
 
 def _noise(by_seed: _Floats) -> float:
-    """The variance of a mean over seeds."""
+    """Return the variance of the mean over seeds."""
     return float(by_seed.var(ddof=1)) / len(by_seed) if len(by_seed) > 1 else 0.0
 
 
@@ -164,33 +179,34 @@ def _share(part: float, total: float) -> float:
     return min(1.0, part / total) if total > 0.0 else 0.0
 
 
-def _finalist_score(one: Contender, samples: int) -> FinalistScore:
-    by_seed = one.over(np.arange(samples))
+def _result(finalist: FinalistScores, samples: int) -> FinalistResult:
+    by_seed = finalist.over(np.arange(samples))
     sd = None
     if len(by_seed) > 1:
-        # Within samples, where these have scores: many more degrees of freedom than the means of a few seeds.
-        noise = float(variance_split(one.scores).seed) if isinstance(one.scores, np.ndarray) else _noise(by_seed)
+        # The variance within samples has many more degrees of freedom than the variance of a few means over samples.
+        scores = finalist.scores
+        noise = float(variance_split(scores).seed) if isinstance(scores, np.ndarray) else _noise(by_seed)
         sd = math.sqrt(noise * len(by_seed))
-    return FinalistScore(
-        name=one.name,
+    return FinalistResult(
+        name=finalist.name,
         score=float(by_seed.mean()),
-        tokens=None if one.tokens is None else float(one.tokens.mean()),
+        tokens=None if finalist.tokens is None else float(finalist.tokens.mean()),
         seeds=len(by_seed),
         seed_sd=sd,
-        trial=one.trial,
-        search_score=one.search_score,
-        params=one.params,
+        trial=finalist.trial,
+        search_score=finalist.search_score,
+        params=finalist.params,
     )
 
 
-def _comparison(name: str, compared: _Compared, samples: int, alpha: float) -> Comparison:
-    found, share = compared
-    needed = float(samples_needed(found, samples, alpha=alpha))
+def _comparison(name: str, difference: _Difference, samples: int, alpha: float) -> Comparison:
+    intervals, seed_share = difference
+    needed = float(samples_needed(intervals, samples, alpha=alpha))
     return Comparison(
         name=name,
-        gain=float(found.estimate),
-        low=float(found.low),
-        high=float(found.high),
-        seed_share=share,
+        gain=float(intervals.estimate),
+        low=float(intervals.low),
+        high=float(intervals.high),
+        seed_share=seed_share,
         samples_needed=math.ceil(needed) if math.isfinite(needed) else None,
     )

@@ -1,4 +1,4 @@
-"""The verdict on outputs that were made elsewhere: two JSON-lines files, paired by id."""
+"""Verdicts on two JSON-lines files of outputs, paired by id."""
 
 import json
 import math
@@ -12,7 +12,7 @@ import numpy as np
 
 from llmsearch_optuna.errors import TaskError
 from llmsearch_optuna.metrics import Metric, known_range
-from llmsearch_optuna.verdict.contenders import Contender, corpus_scores, score_groups
+from llmsearch_optuna.verdict.finalist_scores import FinalistScores, corpus_scores, score_groups
 from llmsearch_optuna.verdict.judging import judge
 from llmsearch_optuna.verdict.verdict import Verdict
 
@@ -20,7 +20,7 @@ __all__ = ["compare_outputs", "compare_scores"]
 
 
 class _Line(NamedTuple):
-    """A line, and what messages call it."""
+    """A parsed line, and its place in error messages."""
 
     place: str
     values: Mapping[str, Any]
@@ -28,33 +28,35 @@ class _Line(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class _Outputs:
-    """A file's lines by id, in order; as many for each id: one per seed."""
+    """The lines of a file by id, in order. Every id has the same number of lines, one per seed."""
 
     path: Path
     lines: Mapping[str, Sequence[_Line]]
 
 
 def compare_scores(reference: Path, candidate: Path, *, greater_is_better: bool = True) -> Verdict:
-    """Compares the scores of two files, ``{"id": ..., "score": ...}`` a line; several lines of one id are its seeds.
+    """Compare the scores of two files.
+
+    A line is ``{"id": ..., "score": ...}``. Several lines with one id are its seeds.
 
     Args:
-        reference: What the other is compared with.
-        candidate: What may be better.
+        reference: The file that the other one is compared with.
+        candidate: The file that may be better.
         greater_is_better: Whether a higher score is better.
 
     Raises:
-        TaskError: A file cannot be read, the ids do not pair, or a line is not as described; the message names it.
+        TaskError: A file cannot be read, the ids do not pair, or a line is invalid. The message names the line.
     """
-    both = _read_both(reference, candidate)
-    ids = list(both[0].lines)
-    contenders = [
-        Contender(
-            name=str(outputs.path), scores=np.array([[_score(line) for line in outputs.lines[one]] for one in ids])
+    files = _read_both(reference, candidate)
+    ids = list(files[0].lines)
+    finalists = [
+        FinalistScores(
+            name=str(outputs.path), scores=np.array([[_score(line) for line in outputs.lines[name]] for name in ids])
         )
-        for outputs in both
+        for outputs in files
     ]
     return judge(
-        contenders,
+        finalists,
         best=str(candidate),
         reference=str(reference),
         metric="score",
@@ -67,47 +69,47 @@ def compare_scores(reference: Path, candidate: Path, *, greater_is_better: bool 
 def compare_outputs(
     reference: Path, candidate: Path, metrics: Sequence[Metric], *, resamples: int = 1000
 ) -> list[Verdict]:
-    """Scores and compares the outputs of two files.
+    """Score and compare the outputs of two files.
 
-    A line is ``{"id": ..., "prediction": text, "reference": ...}``: the reference is what the metric compares with, or
-    an object of several columns. Several lines of one id are its seeds.
+    A line is ``{"id": ..., "prediction": ..., "reference": ...}``. The prediction is a string. The reference is the
+    value that the metric compares it with, or an object with several columns. Several lines with one id are its seeds.
 
     Args:
-        reference: What the other is compared with.
-        candidate: What may be better.
-        metrics: Score the predictions; the intervals of all are right at once.
-        resamples: How often the bootstrap draws for a metric that scores only a corpus.
+        reference: The file that the other one is compared with.
+        candidate: The file that may be better.
+        metrics: The metrics. The intervals of all metrics are right at once.
+        resamples: The number of bootstrap resamples for a metric that scores only a corpus.
 
     Returns:
         A verdict for each metric.
 
     Raises:
-        TaskError: A file cannot be read, the ids do not pair, or a line is not as described; the message names it.
+        TaskError: A file cannot be read, the ids do not pair, or a line is invalid. The message names the line.
         MetricError: The references do not fit a metric.
         ScorerError: A scorer fails.
     """
-    both = _read_both(reference, candidate)
-    ids = list(both[0].lines)
-    references = [_reference([line for outputs in both for line in outputs.lines[one]], one) for one in ids]
+    files = _read_both(reference, candidate)
+    ids = list(files[0].lines)
+    references = [_reference([line for outputs in files for line in outputs.lines[name]], name) for name in ids]
     texts = [
-        [[_prediction(outputs.lines[one][seed]) for one in ids] for seed in range(len(outputs.lines[ids[0]]))]
-        for outputs in both
+        [[_prediction(outputs.lines[name][seed]) for name in ids] for seed in range(len(outputs.lines[ids[0]]))]
+        for outputs in files
     ]
+    names = [str(outputs.path) for outputs, groups in zip(files, texts, strict=True) for _ in groups]
     verdicts = []
     for metric in metrics:
-        names = [str(outputs.path) for outputs, groups in zip(both, texts, strict=True) for _ in groups]
-        found = iter(score_groups(metric, references, [group for groups in texts for group in groups], names=names))
-        scores = [[next(found).per_sample for _ in groups] for groups in texts]
-        by_sample = all(one is not None for own in scores for one in own)
-        spread = known_range(metric)
+        scores = iter(score_groups(metric, references, [group for groups in texts for group in groups], names=names))
+        per_sample = [[next(scores).per_sample for _ in groups] for groups in texts]
+        is_by_sample = all(row is not None for rows in per_sample for row in rows)
+        score_range = known_range(metric)
         verdicts.append(
             judge(
                 [
-                    Contender(
+                    FinalistScores(
                         name=str(outputs.path),
-                        scores=np.array(own).T if by_sample else corpus_scores(metric, references, groups),
+                        scores=np.array(rows).T if is_by_sample else corpus_scores(metric, references, groups),
                     )
-                    for outputs, own, groups in zip(both, scores, texts, strict=True)
+                    for outputs, rows, groups in zip(files, per_sample, texts, strict=True)
                 ],
                 best=str(candidate),
                 reference=str(reference),
@@ -115,7 +117,7 @@ def compare_outputs(
                 greater_is_better=metric.greater_is_better,
                 held_out=False,
                 samples=len(ids),
-                largest=None if spread is None else spread[1] - spread[0],
+                max_difference=None if score_range is None else score_range[1] - score_range[0],
                 comparisons=len(metrics),
                 resamples=resamples,
             )
@@ -124,19 +126,19 @@ def compare_outputs(
 
 
 def _read_both(reference: Path, candidate: Path) -> tuple[_Outputs, _Outputs]:
-    both = _read(reference), _read(candidate)
+    files = _read(reference), _read(candidate)
     if reference.samefile(candidate):
-        raise TaskError(f"{reference} and {candidate} are the same file: name two")
-    for one, other in (both, both[::-1]):
-        alone = [name for name in one.lines if name not in other.lines]
-        if alone:
+        raise TaskError(f"{reference} and {candidate} are the same file: name two files")
+    for first, second in (files, files[::-1]):
+        unpaired = [name for name in first.lines if name not in second.lines]
+        if unpaired:
             raise TaskError(
-                f"{one.path} and {other.path} must hold the same ids: {len(alone)} are only in {one.path}, "
-                f"the first is {alone[0]}"
+                f"{first.path} and {second.path} must have the same ids: {len(unpaired)} are only in {first.path}, "
+                f"the first is {unpaired[0]}"
             )
-    if len(both[0].lines) < 2:
-        raise TaskError(f"{reference} holds only one id: it takes 2 at least to compare")
-    return both
+    if len(files[0].lines) < 2:
+        raise TaskError(f"{reference} has only one id: a comparison needs at least 2")
+    return files
 
 
 def _read(path: Path) -> _Outputs:
@@ -145,19 +147,19 @@ def _read(path: Path) -> _Outputs:
     except (OSError, UnicodeDecodeError) as error:
         raise TaskError(f"{path} cannot be read: {error}") from error
     by_id: dict[str, list[_Line]] = {}
-    for number, content in enumerate(text.split("\n"), start=1):  # str.splitlines would also split within texts
+    for number, content in enumerate(text.split("\n"), start=1):  # str.splitlines would also split within strings
         if content.strip():
             place = f"line {number} of {path}"
             values = _parsed(content, place)
             by_id.setdefault(_id(values, place), []).append(_Line(place, values))
     if not by_id:
-        raise TaskError(f"{path} is empty: it needs a line per output")
+        raise TaskError(f"{path} is empty: it must have a line per output")
     seeds = len(next(iter(by_id.values())))
     for name, lines in by_id.items():
         if len(lines) != seeds:
             raise TaskError(
-                f"every id of {path} needs as many lines, one per seed: {next(iter(by_id))} has {seeds}, {name} has "
-                f"{len(lines)} (the last is {lines[-1].place})"
+                f"every id of {path} must have the same number of lines, one per seed: {next(iter(by_id))} has "
+                f"{seeds}, {name} has {len(lines)} (the last is {lines[-1].place})"
             )
     return _Outputs(path=path, lines=by_id)
 
@@ -165,7 +167,7 @@ def _read(path: Path) -> _Outputs:
 def _parsed(content: str, place: str) -> Mapping[str, Any]:
     try:
         values = json.loads(content)
-    except (ValueError, RecursionError) as error:  # the latter where it is nested a thousand times
+    except (ValueError, RecursionError) as error:  # the latter if it is nested a thousand levels deep
         raise TaskError(f"{place} is not JSON: {error}") from error
     if not isinstance(values, dict):
         raise TaskError(f"{place} must be an object with an `id`, got {_shown(values)}")
@@ -176,13 +178,13 @@ def _id(values: Mapping[str, Any], place: str) -> str:
     if "id" not in values:
         raise TaskError(f"{place} has no `id`")
     if not isinstance(values["id"], str | int) or isinstance(values["id"], bool):
-        raise TaskError(f"{place}: `id` must be a text or an integer, got {_shown(values['id'])}")
+        raise TaskError(f"{place}: `id` must be a string or an integer, got {_shown(values['id'])}")
     return str(values["id"])
 
 
 def _score(line: _Line) -> float:
     if "score" not in line.values:
-        raise TaskError(f"{line.place} has no `score`; to have its `prediction` scored, name a metric")
+        raise TaskError(f"{line.place} has no `score`; to score its `prediction`, name a metric")
     score = line.values["score"]
     if isinstance(score, bool):
         return float(score)
@@ -194,24 +196,24 @@ def _score(line: _Line) -> float:
 def _to_float(number: Real) -> float:
     try:
         return float(number)
-    except OverflowError:  # an integer beyond floats
+    except OverflowError:  # an integer too large for a float
         return math.inf
 
 
 def _prediction(line: _Line) -> str:
     prediction = line.values.get("prediction")
     if not isinstance(prediction, str):
-        raise TaskError(f"{line.place} needs a text as `prediction`, got {_shown(prediction)}")
+        raise TaskError(f"{line.place}: `prediction` must be a string, got {_shown(prediction)}")
     return prediction
 
 
 def _reference(lines: Sequence[_Line], name: str) -> Mapping[str, Any]:
-    """What all lines of an id have as their reference, as columns."""
+    """Return the reference that all lines of an id share, as columns."""
     for line in lines:
         if "reference" not in line.values:
             raise TaskError(f"{line.place} has no `reference`")
         if line.values["reference"] != lines[0].values["reference"]:
-            raise TaskError(f"id {name} has another `reference` in {line.place} than in {lines[0].place}")
+            raise TaskError(f"`reference` of id {name} must be the same in {lines[0].place} and {line.place}")
     reference = lines[0].values["reference"]
     return reference if isinstance(reference, dict) else {"reference": reference}
 

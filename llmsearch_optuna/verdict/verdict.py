@@ -1,4 +1,4 @@
-"""The verdict: is the best of the search better than the baseline, on samples that no trial has seen?"""
+"""The verdict: whether the best trial beats the best baseline on samples that no trial has seen."""
 
 import dataclasses
 import math
@@ -16,7 +16,7 @@ from llmsearch_optuna.verdict.finalists import Finalists, select_finalists
 
 __all__ = [
     "Comparison",
-    "FinalistScore",
+    "FinalistResult",
     "Verdict",
     "confirm_command",
     "current_verdict",
@@ -26,22 +26,22 @@ __all__ = [
 ]
 
 
-_MOST_DECIMALS = 6
+_MAX_DECIMALS = 6
 
 
 @dataclass(frozen=True, kw_only=True)
-class FinalistScore:
-    """What one finalist scored.
+class FinalistResult:
+    """The result of one finalist.
 
     Attributes:
-        name: ``"best"``, ``"runner-up 1"``, ``"front 1"``, the name of a baseline, or that of a file.
+        name: ``"best"``, ``"runner-up 1"``, ``"front 1"``, the name of a baseline, or the path of a file.
         score: The metric, averaged over the seeds.
-        seeds: How many seeds; 1 for greedy decoding.
-        seed_sd: Standard deviation of the score from one seed to another; ``None`` with one seed.
-        tokens: Tokens per completion, where these are an objective.
-        trial: The number of its trial.
-        search_score: What it scored on the search split.
-        params: What it generates with; the seed is that of the trial.
+        seeds: The number of seeds; 1 for greedy decoding.
+        seed_sd: The standard deviation of the score between seeds; None with one seed.
+        tokens: The tokens per completion; None if they are not an objective.
+        trial: The number of the finalist's trial.
+        search_score: The score on the search split.
+        params: The generation parameters, with the seed of the trial.
     """
 
     name: str
@@ -56,17 +56,17 @@ class FinalistScore:
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """A finalist against the reference.
+    """The comparison of a finalist with the reference.
 
     Attributes:
-        name: The finalist.
-        gain: How much better it scored; negative if worse, whether the metric is maximised or minimised.
-        low: Lower end of the gain's interval.
-        high: Upper end of the gain's interval.
-        seed_share: The seeds' share of the gain's variance, in [0, 1]: what more seeds would reduce. The rest is the
-            samples'. ``None`` with one seed.
-        samples_needed: How many samples would show a gain as large as the one observed, with a chance of 80 %;
-            ``None`` if the observed gain is 0.
+        name: The finalist's name.
+        gain: The improvement over the reference. Positive is better, whether the metric is maximised or minimised.
+        low: The lower end of the gain's interval.
+        high: The upper end of the gain's interval.
+        seed_share: The seeds' share of the gain's variance, in [0, 1]. More seeds would reduce it; the rest is due to
+            the samples. None with one seed.
+        samples_needed: The number of samples that would show a gain as large as the one observed, with a chance of
+            80 %. None if the observed gain is 0.
     """
 
     name: str
@@ -77,26 +77,27 @@ class Comparison:
     samples_needed: int | None
 
     def __str__(self) -> str:
-        """The gain with its interval, to two figures of the interval's width: ``+0.08 [0.03, 0.13]``."""
+        """Return the gain and its interval, to two significant digits of its width, as in ``+0.08 [0.03, 0.13]``."""
         return _interval(self, sign="+")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """A comparison on samples that were not searched on.
+    """A comparison of finalists on samples that were not searched on.
 
     Attributes:
         metric: The metric's name.
-        greater_is_better: Whether it is maximised.
+        greater_is_better: Whether the metric is maximised.
         samples: The number of samples.
-        seeds: The number of fresh seeds per finalist that samples.
+        seeds: The number of fresh seeds of each finalist that does not decode greedily.
         held_out: Whether the samples are those of a study's hold-out split.
-        confidence: The chance at least that all intervals are right at once.
-        finalists: What each scored.
-        best: The name of the best on the search split, which may be a baseline.
-        reference: The name of the baseline that did best on the search split; ``None`` if there is none.
-        comparisons: All other finalists against the reference.
-        savings: The same of the tokens per completion, where these are an objective: a gain is how many fewer.
+        confidence: The minimum chance that all intervals are right at once.
+        finalists: The results of the finalists.
+        best: The name of the finalist with the best score on the search split, which may be a baseline.
+        reference: The name of the baseline with the best score on the search split; None if there is none.
+        comparisons: The comparisons of all other finalists with the reference.
+        savings: The same comparisons of the tokens per completion, if these are an objective. A gain is the number of
+            tokens saved.
     """
 
     metric: str
@@ -105,7 +106,7 @@ class Verdict:
     seeds: int
     held_out: bool
     confidence: float
-    finalists: tuple[FinalistScore, ...]
+    finalists: tuple[FinalistResult, ...]
     best: str
     reference: str | None
     comparisons: tuple[Comparison, ...]
@@ -113,79 +114,79 @@ class Verdict:
 
     @property
     def improved(self) -> bool:
-        """Whether an improvement over the reference is shown."""
-        return any(one.name == self.best and one.low > 0.0 for one in self.comparisons)
+        """Whether an improvement of the best finalist over the reference is shown."""
+        comparison = self._comparison(self.best)
+        return comparison is not None and comparison.low > 0.0
 
     @property
     def sentence(self) -> str:
-        """What is shown, in one plain sentence."""
+        """The result of the verdict in one sentence."""
         where = f"on {self.samples} {'held-out ' if self.held_out else ''}samples"
         where += f" x {self.seeds} {'seed' if self.seeds == 1 else 'seeds'}"
         if self.reference is None:
             return (
                 f"no verdict: the study has no fully evaluated baseline to compare with (search with baselines); "
-                f"the best scores {self._score(self.best).score:.4g} {where}"
+                f"the best scores {self._result(self.best).score:.4g} {where}"
             )
-        if self.best == self.reference:
+        comparison = self._comparison(self.best)
+        if comparison is None:
             better = "that scores better" if self.counts_tokens else "better"
             text = f"no gain: the search found nothing {better} than the baseline `{self.reference}`"
         else:
-            text = self._told(next(one for one in self.comparisons if one.name == self.best), where)
-            text += "".join(f"; {self._saved(one)}" for one in self.savings if one.name == self.best)
-        others = [one for one in self.comparisons if one.name.startswith("runner-up") and one.low > 0.0]
+            text = self._gain_clause(comparison, where)
+            text += "".join(f"; {self._saving_clause(saving)}" for saving in self.savings if saving.name == self.best)
+        others = [other for other in self.comparisons if other.name.startswith("runner-up") and other.low > 0.0]
         if others and not self.improved:
-            first = max(others, key=lambda one: one.low)
-            trial = self._score(first.name).trial
+            first = max(others, key=lambda other: other.low)
+            trial = self._result(first.name).trial
             text += f"; yet `{first.name}` (trial {trial}) improved by {_interval(first)} over `{self.reference}`"
         return text
 
     @property
     def seed_sentence(self) -> str | None:
-        """How much is owed to the seeds, in one plain sentence; ``None`` where there is one seed only."""
-        best = self._score(self.best)
+        """The influence of the seeds in one sentence; None if the best finalist has one seed."""
+        best = self._result(self.best)
         if best.seed_sd is None:
             return None
         spread = f"from one generation_seed to another, the score of `{best.name}` varies by {best.seed_sd:.2g}"
-        share = next((one.seed_share for one in self.comparisons if one.name == self.best), None)
-        if share is None:
+        comparison = self._comparison(self.best)
+        if comparison is None or comparison.seed_share is None:
             return f"{spread} (standard deviation)"
         return (
-            f"{spread} (standard deviation); seeds make up {100 * share:.0f} % of the variance of the gain, "
-            "samples the rest"
+            f"{spread} (standard deviation); seeds make up {100 * comparison.seed_share:.0f} % of the variance of the "
+            "gain, samples the rest"
         )
 
     @property
     def front_sentences(self) -> tuple[str, ...]:
-        """What the other finalists of the front score and save, a plain sentence each; none with one objective."""
-        if self.reference is None:
-            return ()
-        told = []
-        for one, saving in zip(self.comparisons, self.savings, strict=False):
-            if one.name.startswith("front"):
-                found = self._score(one.name)
-                score = f"no difference in score shown ({one})"
-                if one.low > 0.0:
-                    score = f"a better score by {_interval(one)}"
-                elif one.high < 0.0:
-                    score = f"a worse score by {_interval(_reversed(one))}"
-                told.append(f"`{one.name}` (trial {found.trial}): {self._saved(saving)}; {score}")
-        return tuple(told)
+        """One sentence on the score and the tokens of each other finalist of the front; none with one objective."""
+        sentences = []
+        for comparison, saving in zip(self.comparisons, self.savings, strict=False):
+            if comparison.name.startswith("front"):
+                trial = self._result(comparison.name).trial
+                score = f"no difference in score shown ({comparison})"
+                if comparison.low > 0.0:
+                    score = f"a better score by {_interval(comparison)}"
+                elif comparison.high < 0.0:
+                    score = f"a worse score by {_interval(_reversed(comparison))}"
+                sentences.append(f"`{comparison.name}` (trial {trial}): {self._saving_clause(saving)}; {score}")
+        return tuple(sentences)
 
     @property
     def counts_tokens(self) -> bool:
         """Whether tokens are an objective."""
-        return any(one.tokens is not None for one in self.finalists)
+        return any(result.tokens is not None for result in self.finalists)
 
     def is_of(self, finalists: Finalists, seeds: int) -> bool:
-        """Whether these finalists, with so many fresh seeds, are those that the verdict compares."""
-        known = [(one.name, one.trial, one.params, one.seeds) for one in self.finalists]
-        wanted = [
-            (one.name, one.trial.number, one.params, 1 if one.params.greedy else seeds) for one in finalists.everyone
+        """Return whether the verdict compares these finalists, with this number of fresh seeds."""
+        compared = [(result.name, result.trial, result.params, result.seeds) for result in self.finalists]
+        requested = [
+            (name, trial.number, params, 1 if params.greedy else seeds) for name, trial, params in finalists.everyone
         ]
-        return (known, self.best, self.reference) == (wanted, finalists.best, finalists.reference)
+        return (compared, self.best, self.reference) == (requested, finalists.best, finalists.reference)
 
     def to_dict(self) -> dict[str, Any]:
-        """The verdict as JSON can hold it, with its sentence."""
+        """Return the verdict as JSON-serialisable values, including its sentence."""
         values = dataclasses.asdict(self)
         for table, finalist in zip(values["finalists"], self.finalists, strict=True):
             table["params"] = None if finalist.params is None else finalist.params.to_dict()
@@ -193,66 +194,70 @@ class Verdict:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """The inverse of `to_dict`.
+        """Return the verdict from the values of `to_dict`.
 
         Raises:
-            StorageError: Another version of the package wrote it.
+            StorageError: Another version of the package wrote the values.
         """
         fields = {key: value for key, value in values.items() if key not in ("sentence", "improved")}
         try:
             fields["finalists"] = tuple(
-                FinalistScore(**{**one, "params": one["params"] and GenerationParams.from_dict(one["params"])})
-                for one in values["finalists"]
+                FinalistResult(**{**table, "params": table["params"] and GenerationParams.from_dict(table["params"])})
+                for table in values["finalists"]
             )
-            fields["comparisons"] = tuple(Comparison(**one) for one in values["comparisons"])
-            fields["savings"] = tuple(Comparison(**one) for one in values.get("savings", ()))
+            fields["comparisons"] = tuple(Comparison(**table) for table in values["comparisons"])
+            fields["savings"] = tuple(Comparison(**table) for table in values.get("savings", ()))
             return cls(**fields)
         except (KeyError, TypeError, ParameterError) as error:
             raise StorageError(f"another version of llmsearch_optuna wrote this verdict: {error}") from error
 
-    def _score(self, name: str) -> FinalistScore:
-        return next(one for one in self.finalists if one.name == name)
+    def _result(self, name: str) -> FinalistResult:
+        return next(result for result in self.finalists if result.name == name)
 
-    def _saved(self, one: Comparison) -> str:
-        if one.low > 0.0:
-            return f"{_interval(one)} tokens fewer per completion than `{self.reference}`"
-        if one.high < 0.0:
-            return f"{_interval(_reversed(one))} tokens more per completion than `{self.reference}`"
-        return f"no difference in tokens shown ({_reversed(one)} per completion)"
+    def _comparison(self, name: str) -> Comparison | None:
+        """Return the comparison of a finalist with the reference; None for the reference itself."""
+        return next((comparison for comparison in self.comparisons if comparison.name == name), None)
 
-    def _told(self, one: Comparison, where: str) -> str:
-        if one.low > 0.0:
-            return f"improved by {_interval(one)} over `{self.reference}` {where}"
-        if one.high < 0.0:
-            return f"no gain: worse by {_interval(_reversed(one))} than `{self.reference}` {where}"
-        text = f"no gain shown: {one} against `{self.reference}` {where}"
-        if one.samples_needed is None:
+    def _saving_clause(self, saving: Comparison) -> str:
+        if saving.low > 0.0:
+            return f"{_interval(saving)} tokens fewer per completion than `{self.reference}`"
+        if saving.high < 0.0:
+            return f"{_interval(_reversed(saving))} tokens more per completion than `{self.reference}`"
+        return f"no difference in tokens shown ({_reversed(saving)} per completion)"
+
+    def _gain_clause(self, comparison: Comparison, where: str) -> str:
+        if comparison.low > 0.0:
+            return f"improved by {_interval(comparison)} over `{self.reference}` {where}"
+        if comparison.high < 0.0:
+            return f"no gain: worse by {_interval(_reversed(comparison))} than `{self.reference}` {where}"
+        text = f"no gain shown: {comparison} against `{self.reference}` {where}"
+        if comparison.samples_needed is None:
             return f"{text}; the two score the same"
-        needed = _about(one.samples_needed)
+        needed = _two_digits(comparison.samples_needed)
         return f"{text}; about {needed} samples would be needed to show a difference as large as the one observed"
 
 
 def no_holdout(samples: int) -> str:
-    """Why there is no verdict where too few samples are held out, and what to do."""
+    """Return the message for a study with too few held-out samples for a verdict."""
     held_out = "no samples are" if samples == 0 else "1 sample is"
     return (
-        f"no verdict: {held_out} held out, and it takes 2 at least (better 50 or more): set `holdout_size`, and search "
-        "again under another name"
+        f"no verdict: {held_out} held out, but at least 2 are needed (better 50 or more): set `holdout_size`, and "
+        "search again under another name"
     )
 
 
 def confirm_command(storage: str, study: str) -> str:
-    """The command that makes a study's verdict, as a shell takes it."""
+    """Return the shell command that computes the verdict of a study."""
     return shlex.join(["llmsearch-optuna", "confirm", storage, "--study", study])
 
 
 def keep_verdict(study: optuna.Study, verdict: Verdict) -> None:
-    """Stores a verdict with its study."""
+    """Store a verdict in its study."""
     study.set_user_attr(VERDICT, verdict.to_dict())
 
 
 def stored_verdict(study: optuna.Study) -> Verdict | None:
-    """The verdict that is stored with a study, if there is one.
+    """Return the verdict that is stored in a study; None if there is none.
 
     Raises:
         StorageError: Another version of the package wrote it.
@@ -262,7 +267,7 @@ def stored_verdict(study: optuna.Study) -> Verdict | None:
 
 
 def current_verdict(study: optuna.Study) -> Verdict | None:
-    """The stored verdict, if it compares those who are the finalists now.
+    """Return the stored verdict if it compares the current finalists, else None.
 
     Raises:
         StorageError: Another version of the package wrote it.
@@ -271,23 +276,25 @@ def current_verdict(study: optuna.Study) -> Verdict | None:
     return verdict if verdict is not None and verdict.is_of(select_finalists(study), verdict.seeds) else None
 
 
-def _reversed(one: Comparison) -> Comparison:
-    """By how much it is worse."""
-    return dataclasses.replace(one, gain=0.0 - one.gain, low=0.0 - one.high, high=0.0 - one.low)
+def _reversed(comparison: Comparison) -> Comparison:
+    """Return the comparison with the opposite sign."""
+    return dataclasses.replace(
+        comparison, gain=0.0 - comparison.gain, low=0.0 - comparison.high, high=0.0 - comparison.low
+    )
 
 
-def _interval(one: Comparison, sign: str = "") -> str:
-    """The gain with its interval, to two figures of the interval's width."""
-    width = one.high - one.low
-    decimals = 2 if width <= 0.0 else min(_MOST_DECIMALS, max(0, 1 - math.floor(math.log10(width))))
-    # No end that is not 0 is shown as 0: the sign of the lower one is the verdict.
-    ends = [end for end in (one.low, one.high) if end != 0.0]
-    while decimals < _MOST_DECIMALS and any(float(f"{end:.{decimals}f}") == 0.0 for end in ends):
+def _interval(comparison: Comparison, sign: str = "") -> str:
+    """Return the gain and its interval, to two significant digits of the interval's width."""
+    gain, low, high = comparison.gain, comparison.low, comparison.high
+    decimals = 2 if high <= low else min(_MAX_DECIMALS, max(0, 1 - math.floor(math.log10(high - low))))
+    # An end other than 0 must not be shown as 0, as the sign of the lower end is the verdict.
+    ends = [end for end in (low, high) if end != 0.0]
+    while decimals < _MAX_DECIMALS and any(float(f"{end:.{decimals}f}") == 0.0 for end in ends):
         decimals += 1
-    return f"{one.gain:{sign}.{decimals}f} [{one.low:.{decimals}f}, {one.high:.{decimals}f}]"
+    return f"{gain:{sign}.{decimals}f} [{low:.{decimals}f}, {high:.{decimals}f}]"
 
 
-def _about(number: int) -> str:
-    """A count to two figures."""
+def _two_digits(number: int) -> str:
+    """Return a number, rounded up to two significant digits."""
     digits = max(0, len(str(number)) - 2)
     return f"{math.ceil(number / 10**digits) * 10**digits:,}"

@@ -21,7 +21,7 @@ from llmsearch_optuna.storage import (
 )
 from llmsearch_optuna.study.attributes import BASELINE, ERROR, PARAMS
 from llmsearch_optuna.study.study import create_study, study_key
-from llmsearch_optuna.verdict.contenders import Contender, held_out_key
+from llmsearch_optuna.verdict.finalist_scores import FinalistScores, held_out_key
 from llmsearch_optuna.verdict.finalists import select_finalists
 from llmsearch_optuna.verdict.judging import judge
 from llmsearch_optuna.verdict.verdict import keep_verdict
@@ -178,7 +178,7 @@ def _confirm(
     generator: np.random.Generator,
 ) -> None:
     found = select_finalists(study)
-    contenders = []
+    finalists = []
     for one in found.everyone:
         seeds = (0,) if one.params.greedy else (11, 12, 13, 14)
         own = difficulty[: plan.held_out]
@@ -190,13 +190,13 @@ def _confirm(
             ]
             key_there = held_out_key(one.params)
             store.append_held_out(key, [HeldOutCompletion(key_there, seed, completion) for completion in completions])
-        contenders.append(
-            Contender(
+        finalists.append(
+            FinalistScores(
                 name=one.name, scores=scores.T, trial=one.trial.number, search_score=one.trial.value, params=one.params
             )
         )
     verdict = judge(
-        contenders,
+        finalists,
         best=found.best,
         reference=found.reference,
         metric=plan.metric,

@@ -69,7 +69,7 @@ def simulate_verdicts(
     greedy = finalists == _BASELINES - 1
     held_out = np.where(greedy[..., None, None], held_out[..., :1], held_out)
     differences = held_out[:, 1:] - held_out[:, :1]
-    found = difference_intervals(differences, alpha=adjusted_alpha(_ALPHA, differences.shape[1]), largest=1.0)
+    found = difference_intervals(differences, alpha=adjusted_alpha(_ALPHA, differences.shape[1]), max_difference=1.0)
     true = (1.0 - _DECIDED) * (means[row, finalists[:, 1:]] - means[row, finalists[:, :1]])
     is_better = order[:, 0] >= _BASELINES  # else the search found nothing better than a baseline, and says so
     return SimulatedVerdicts(

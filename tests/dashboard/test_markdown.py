@@ -17,7 +17,7 @@ from llmsearch_optuna.storage import StoredCompletion, StoredSample
 from llmsearch_optuna.study.attributes import BASELINE, ERROR, PARAMS
 from llmsearch_optuna.terminal import printable
 from llmsearch_optuna.verdict.finalists import Finalist
-from llmsearch_optuna.verdict.verdict import Comparison, FinalistScore, Verdict
+from llmsearch_optuna.verdict.verdict import Comparison, FinalistResult, Verdict
 
 GITHUB = MarkdownIt("commonmark").enable("table")
 
@@ -190,8 +190,8 @@ VERDICT = Verdict(
     held_out=True,
     confidence=0.95,
     finalists=(
-        FinalistScore(name="greedy", score=0.5, seeds=1, seed_sd=None, trial=0),
-        FinalistScore(name="best", score=0.7, seeds=4, seed_sd=0.01, trial=1),
+        FinalistResult(name="greedy", score=0.5, seeds=1, seed_sd=None, trial=0),
+        FinalistResult(name="best", score=0.7, seeds=4, seed_sd=0.01, trial=1),
     ),
     best="best",
     reference="greedy",

@@ -5,7 +5,7 @@ from optuna.trial import TrialState
 
 from llmsearch_optuna import Float, SearchSpace
 from llmsearch_optuna.errors import ModelError
-from llmsearch_optuna.search.baselines import InitialTrial, baseline_points, enqueue, preset_points
+from llmsearch_optuna.search.baselines import InitialTrial, baseline_trials, enqueue, preset_trials
 from llmsearch_optuna.space.params import GenerationParams
 from llmsearch_optuna.storage import open_storage
 from llmsearch_optuna.study.attributes import BASELINE, FIXED_PARAMS
@@ -23,7 +23,7 @@ def test_baselines_have_the_spaces_length_limit_and_seed() -> None:
     def default_params(max_new_tokens: int, generation_seed: int) -> GenerationParams:
         return GenerationParams(temperature=0.6, max_new_tokens=max_new_tokens, generation_seed=generation_seed)
 
-    assert baseline_points(SPACE, default_params) == [
+    assert baseline_trials(SPACE, default_params) == [
         InitialTrial(GenerationParams(temperature=0.6, max_new_tokens=16, generation_seed=3), None, "model default"),
         InitialTrial(GenerationParams(do_sample=False, max_new_tokens=16, generation_seed=3), None, "greedy"),
     ]
@@ -33,15 +33,15 @@ def test_greedy_is_the_only_baseline_where_the_models_own_is_not_known(caplog: p
     def unusable(max_new_tokens: int, generation_seed: int) -> GenerationParams:
         raise ModelError(f"it asks for something else: {max_new_tokens}, {generation_seed}")
 
-    assert [point.baseline for point in baseline_points(SPACE, None)] == ["greedy"]
-    assert [point.baseline for point in baseline_points(SPACE, unusable)] == ["greedy"]
+    assert [point.baseline for point in baseline_trials(SPACE, None)] == ["greedy"]
+    assert [point.baseline for point in baseline_trials(SPACE, unusable)] == ["greedy"]
     assert caplog.messages == ["no baseline with the model's own parameters: it asks for something else: 16, 3"]
 
 
 def test_presets_are_points_of_the_space_where_they_lie_in_it() -> None:
     inside = {"temperature": 0.5, "generation_seed": 3, "max_new_tokens": 16}
     outside = GenerationParams(temperature=0.5, top_k=5, max_new_tokens=16)
-    assert preset_points(SPACE, [inside, outside]) == [
+    assert preset_trials(SPACE, [inside, outside]) == [
         InitialTrial(GenerationParams.from_dict(inside), {"temperature": 0.5}, None),
         InitialTrial(outside, None, None),
     ]

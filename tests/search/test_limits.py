@@ -8,7 +8,7 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from llmsearch_optuna.errors import ConfigurationError
-from llmsearch_optuna.search.limits import Limits, reason_to_stop, trials_in_vain
+from llmsearch_optuna.search.limits import Limits, reason_to_stop, trials_without_improvement
 from llmsearch_optuna.study.attributes import BASELINE
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -37,12 +37,12 @@ BASE = {BASELINE: "greedy"}
     ],
 )
 def test_trials_in_vain(trials: list[FrozenTrial], margin: float, expected: int) -> None:
-    assert trials_in_vain(trials, maximize=True, margin=margin) == expected
+    assert trials_without_improvement(trials, maximize=True, margin=margin) == expected
     for trial in trials:
         if trial.value is not None:
             trial.value = -trial.value
     try:
-        assert trials_in_vain(trials, maximize=False, margin=margin) == expected
+        assert trials_without_improvement(trials, maximize=False, margin=margin) == expected
     finally:
         for trial in trials:
             if trial.value is not None:
@@ -66,16 +66,16 @@ def test_patience_ends() -> None:
     assert reason(study, Limits(n_trials=9)) is None
     study.add_trial(complete(0.51))
     assert reason(study, Limits(n_trials=9, patience=2)) is None
-    found = reason(study, Limits(n_trials=9, patience=2, margin=0.02))
-    assert found == "the last 3 trials did not beat the best one by 0.02"
+    message = reason(study, Limits(n_trials=9, patience=2, margin=0.02))
+    assert message == "the last 3 trials did not beat the best one by 0.02"
 
 
 def test_what_cannot_be_beaten_ends_it() -> None:
     study = study_of(complete(0.97))
     assert reason(study, Limits(n_trials=9, score_range=(0.0, 1.0))) is None
     assert reason(study, Limits(n_trials=9, margin=0.1)) is None
-    found = reason(study, Limits(n_trials=9, score_range=(0.0, 1.0), margin=0.05))
-    assert found == "no trial can beat 0.97 by 0.05"
+    message = reason(study, Limits(n_trials=9, score_range=(0.0, 1.0), margin=0.05))
+    assert message == "no trial can beat 0.97 by 0.05"
     assert reason(study_of(complete(1.0)), Limits(n_trials=9, score_range=(0.0, 1.0))) is not None
     errors = study_of(complete(1.0), complete(0.0), direction="minimize")
     assert reason(errors, Limits(n_trials=9, score_range=(0.0, 1.0))) == "no trial can beat 0"

@@ -145,7 +145,7 @@ def test_what_is_scored_only_as_a_whole_is_pruned_by_the_median(caplog: pytest.L
         caplog.clear()
         states = {trial.state for trial in search(make_tuner(scorer=whole), None, 12, pruner=pruner).trials}
         assert states == ({TrialState.COMPLETE, TrialState.PRUNED} if pruner is None else {TrialState.COMPLETE})
-        (record,) = [one for one in caplog.records if "scores of single samples" in one.message]
+        (record,) = [entry for entry in caplog.records if "scores of single samples" in entry.message]
         assert record.message.endswith(instead)
 
 
@@ -376,4 +376,4 @@ def test_a_failed_trial_tells_what_it_had_taken_over(tmp_path: Path, monkeypatch
     store = CompletionStore(open_storage(f"sqlite:///{tmp_path / 'x.db'}"))
     taken_over = store.load(study_key(study), 1)
     assert taken_over == store.load(study_key(study), 0)
-    assert study.trials[1].user_attrs[REUSED_TOKENS] == sum(one.token_count for one in taken_over) > 0
+    assert study.trials[1].user_attrs[REUSED_TOKENS] == sum(completion.token_count for completion in taken_over) > 0

@@ -138,12 +138,12 @@ def test_the_level_holds_in_whole_studies() -> None:
 
 
 def test_worse_configurations_are_pruned_early() -> None:
-    found = pruned_at(PairedPruner(), binary_pairs(0.6, 0.4, 0.3, (STUDIES, 400)))
-    assert np.isfinite(found).mean() >= 0.99
-    assert np.median(found) <= 40
-    found = pruned_at(PairedPruner(), binary_pairs(0.6, 0.4, 0.3, (STUDIES, 96)))
-    assert np.isfinite(found).mean() >= 0.98
-    assert np.median(found) <= 32
+    pruned = pruned_at(PairedPruner(), binary_pairs(0.6, 0.4, 0.3, (STUDIES, 400)))
+    assert np.isfinite(pruned).mean() >= 0.99
+    assert np.median(pruned) <= 40
+    pruned = pruned_at(PairedPruner(), binary_pairs(0.6, 0.4, 0.3, (STUDIES, 96)))
+    assert np.isfinite(pruned).mean() >= 0.98
+    assert np.median(pruned) <= 32
 
 
 def test_a_margin_prunes_near_ties_and_nothing_that_beats_it() -> None:
@@ -241,9 +241,9 @@ class Witness(PairedPruner):
         super().__init__(**arguments)
         self.asked: list[dict[str, Any]] = []
 
-    def shown_not_better(self, scores: npt.ArrayLike, **known: Any) -> npt.NDArray[np.bool_]:
-        self.asked.append(known)
-        return super().shown_not_better(scores, **known)
+    def shown_not_better(self, scores: npt.ArrayLike, **arguments: Any) -> npt.NDArray[np.bool_]:
+        self.asked.append(arguments)
+        return super().shown_not_better(scores, **arguments)
 
 
 def test_the_incumbent_may_change_while_the_covariates_stay() -> None:
@@ -311,13 +311,13 @@ def test_complete_trials_without_all_scores_are_left_out() -> None:
 
 
 def test_the_scores_may_come_from_anywhere() -> None:
-    known = {0: scores_of(0.9, 0), 1: scores_of(0.1, 1)}
+    scores_by_trial = {0: scores_of(0.9, 0), 1: scores_of(0.1, 1)}
 
     def read(study: optuna.Study, trial: FrozenTrial) -> Floats:
-        return known[trial.number][: trial.last_step]
+        return scores_by_trial[trial.number][: trial.last_step]
 
     study = make_study(PairedPruner(score_range=UNIT, scores=read))
-    for _ in known:
+    for _ in scores_by_trial:
         trial = study.ask()
         for rung in RUNGS:
             trial.report(0.0, rung)

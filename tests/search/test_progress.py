@@ -80,12 +80,14 @@ def test_a_notebook_has_one_output_that_changes_and_a_line_per_trial(tmp_path: P
     client.process_message = watch
     client.execute()
     (cell,) = notebook.cells
-    assert {one.output_type for one in cell.outputs} <= {"stream", "display_data", "execute_result"}
-    printed = "".join(one.text for one in cell.outputs if one.output_type == "stream" and one.name == "stdout")
+    assert {output.output_type for output in cell.outputs} <= {"stream", "display_data", "execute_result"}
+    printed = "".join(
+        output.text for output in cell.outputs if output.output_type == "stream" and output.name == "stdout"
+    )
     assert [line.partition(":")[0].partition(" [")[0] for line in printed.splitlines()] == [
         f"trial {number}" for number in range(4)
     ]
-    bars = [one.data["text/plain"] for one in cell.outputs if one.output_type == "display_data"]
+    bars = [output.data["text/plain"] for output in cell.outputs if output.output_type == "display_data"]
     assert len(bars) == 2  # one for the search, one for the finalists
     assert "4 trials up to 3 of 4" in bars[0]
     assert "tok/s" in bars[0]
@@ -99,20 +101,20 @@ class TestEvents:
         study = search(make_tuner(), tmp_path / "x.db", on_event=events.append)
         assert {event["event"] for event in events} == {"trial_started", "rung", "trial_finished"}
         for trial in study.trials:
-            own = [event for event in events if event["trial"] == trial.number]
-            assert [own[0]["event"], own[-1]["event"]] == ["trial_started", "trial_finished"]
-            assert GenerationParams.from_dict(own[0]["params"]) == trial_params(trial)
-            assert own[0]["baseline"] == trial.user_attrs.get("baseline")
-            rungs = {event["samples"]: event["score"] for event in own[1:-1]}
+            events_of_trial = [event for event in events if event["trial"] == trial.number]
+            assert [events_of_trial[0]["event"], events_of_trial[-1]["event"]] == ["trial_started", "trial_finished"]
+            assert GenerationParams.from_dict(events_of_trial[0]["params"]) == trial_params(trial)
+            assert events_of_trial[0]["baseline"] == trial.user_attrs.get("baseline")
+            rungs = {event["samples"]: event["score"] for event in events_of_trial[1:-1]}
             assert rungs == trial.intermediate_values
-            assert own[-1] == {
+            assert events_of_trial[-1] == {
                 "event": "trial_finished",
                 "trial": trial.number,
                 "state": trial.state.name.lower(),
                 "score": trial.value,
                 "samples": trial.last_step,
                 "tokens": trial.user_attrs["tokens"],
-                "seconds": own[-1]["seconds"],
+                "seconds": events_of_trial[-1]["seconds"],
                 "error": None,
             }
         json.dumps(events, allow_nan=False)

@@ -196,7 +196,7 @@ def test_tpe_learns_from_trials_in_flight_where_it_is_shown_estimates(name: str,
             trial = begin(made, study)
             made.space.suggest(trial)
             level = levels["pruned" if number else "complete"]
-            report_scores(trial, [trial.params["temperature"] * one for one in level])
+            report_scores(trial, [trial.params["temperature"] * score for score in level])
             if number == 0:
                 study.tell(trial, 0.5)
         proposed.append([trial.params for trial in study.trials])

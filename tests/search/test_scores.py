@@ -84,13 +84,13 @@ def test_who_is_alone_looks_for_complete_trials_only_when_told(alone: bool) -> N
         report_scores(trial, [0.5, 0.25])
         study.tell(trial, 0.375 if state == TrialState.COMPLETE else None, state)
 
-    def known() -> list[tuple[int, list[float]]]:
-        return [(one.trial.number, one.scores.tolist()) for one in remembered.complete(study)]
+    def complete_scores() -> list[tuple[int, list[float]]]:
+        return [(entry.trial.number, entry.scores.tolist()) for entry in remembered.complete(study)]
 
     finish()
-    assert known() == [(0, [0.5, 0.25])]
+    assert complete_scores() == [(0, [0.5, 0.25])]
     finish(TrialState.PRUNED)
     finish()
-    assert len(known()) == (1 if alone else 2)
+    assert len(complete_scores()) == (1 if alone else 2)
     remembered.trial_ended(study.trials[-1], None, 0.0)
-    assert known() == [(0, [0.5, 0.25]), (2, [0.5, 0.25])]
+    assert complete_scores() == [(0, [0.5, 0.25]), (2, [0.5, 0.25])]

@@ -44,7 +44,7 @@ def test_what_is_known_is_not_shrunk_and_what_differs_by_chance_is() -> None:
     random = np.random.default_rng(0)
     equal = [(random.random(8) < 0.5).astype(float) for _ in range(40)]
     assert shrunk_means(equal, (random.random((3, 400)) < 0.5).astype(float)).std() < 0.1 * np.std(
-        [one.mean() for one in equal]
+        [scores.mean() for scores in equal]
     )
 
 
@@ -66,5 +66,5 @@ def test_units_do_not_matter_and_estimates_are_finite(
 ) -> None:
     estimates = shrunk_means(partial, complete)
     assert np.isfinite(estimates).all()
-    others = shrunk_means([scale * np.array(one) + shift for one in partial], scale * np.array(complete) + shift)
+    others = shrunk_means([scale * np.array(scores) + shift for scores in partial], scale * np.array(complete) + shift)
     assert others == pytest.approx(scale * estimates + shift, abs=1e-3)

@@ -20,8 +20,8 @@ def shown_below(differences: Floats) -> Floats:
     reps, population = differences.shape
     evidence = log_evidence_below(differences, mean=np.zeros(reps), population=population, low=-1.0, high=1.0)
     peeks = np.arange(PEEKS, population, PEEKS)
-    found = evidence[:, peeks - 1] >= -np.log(ALPHA)
-    return np.where(found.any(1), peeks[found.argmax(1)], np.inf)
+    is_shown = evidence[:, peeks - 1] >= -np.log(ALPHA)
+    return np.where(is_shown.any(1), peeks[is_shown.argmax(1)], np.inf)
 
 
 def binary_pairs(first: float, second: float, correlation: float, shape: tuple[int, int]) -> Floats:
@@ -82,16 +82,16 @@ def test_a_covariate_helps_where_it_says_something_and_costs_little_where_not() 
     for name, weight in (("all", 1.0), ("nothing", 0.0)):
         chances = 0.05 + 0.9 * (weight * ease + (1 - weight) * random.random((400, 200)))
         values = (random.random((400, 200)) < chances).astype(float)
-        for known in (True, False):
+        for adjusted in (True, False):
             evidence = log_evidence_below(
                 values,
                 mean=np.full(400, 0.65),
                 population=200,
                 low=0.0,
                 high=1.0,
-                covariates=ease[:, None] if known else None,
+                covariates=ease[:, None] if adjusted else None,
             )
-            peeks[name, known] = (evidence < -np.log(ALPHA)).sum(1).mean()
+            peeks[name, adjusted] = (evidence < -np.log(ALPHA)).sum(1).mean()
     assert peeks["all", True] < 0.9 * peeks["all", False]
     assert peeks["nothing", True] < 1.05 * peeks["nothing", False]
 
@@ -115,9 +115,9 @@ def test_equal_configurations_are_hardly_ever_told_apart(kind: str, population: 
     ("second", "population", "share", "median"), [(0.4, 400, 0.99, 80), (0.4, 200, 0.99, 64), (0.2, 400, 1.0, 32)]
 )
 def test_a_worse_configuration_is_found_out_early(second: float, population: int, share: float, median: float) -> None:
-    found = shown_below(binary_pairs(0.6, second, 0.3, (500, population)))
-    assert np.isfinite(found).mean() >= share
-    assert np.median(found) <= median
+    peeks_needed = shown_below(binary_pairs(0.6, second, 0.3, (500, population)))
+    assert np.isfinite(peeks_needed).mean() >= share
+    assert np.median(peeks_needed) <= median
 
 
 @given(
@@ -151,15 +151,15 @@ def test_what_is_out_of_reach_is_known_for_sure() -> None:
 
 
 @pytest.mark.parametrize(
-    ("values", "said"),
+    ("values", "message"),
     [
         ([0.1, 1.2], r"values must be in \[0.0, 1.0\], got 0.1 to 1.2"),
         ([0.0, float("nan")], "values must be in"),
         ([0.0] * 4, "4 values of 3 samples"),
     ],
 )
-def test_what_cannot_be_is_refused(values: list[float], said: str) -> None:
-    with pytest.raises(ValueError, match=said):
+def test_what_cannot_be_is_refused(values: list[float], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
         log_evidence_below(values, mean=0.5, population=3, low=0.0, high=1.0)
 
 

@@ -35,8 +35,8 @@ def binary_pairs(
 
 
 def coverage(differences: Floats, true: float, alpha: float = 0.05, largest: float | None = None) -> float:
-    found = difference_intervals(differences, alpha=alpha, largest=largest)
-    return float(((found.low <= true + 1e-12) & (true - 1e-12 <= found.high)).mean())
+    intervals = difference_intervals(differences, alpha=alpha, max_difference=largest)
+    return float(((intervals.low <= true + 1e-12) & (true - 1e-12 <= intervals.high)).mean())
 
 
 # Coverage.
@@ -80,10 +80,10 @@ def test_continuous_scores_are_covered(kind: str, samples: int) -> None:
 def test_normal_scores_get_students_interval() -> None:
     """No price is paid where nothing is amiss."""
     differences = np.random.default_rng(0).normal(0.1, 0.2, (200, 60))
-    found = difference_intervals(differences[..., None])
+    intervals = difference_intervals(differences[..., None])
     half = stats.t.ppf(0.975, 59) * differences.std(axis=-1, ddof=1) / math.sqrt(60)
-    assert np.median((found.high - found.low) / (2 * half)) == pytest.approx(1.0, abs=0.02)
-    assert found.estimate == pytest.approx(differences.mean(axis=-1))
+    assert np.median((intervals.high - intervals.low) / (2 * half)) == pytest.approx(1.0, abs=0.02)
+    assert intervals.estimate == pytest.approx(differences.mean(axis=-1))
 
 
 def test_several_intervals_are_all_right_at_once() -> None:
@@ -110,28 +110,28 @@ def test_seeds_of_a_sample_are_no_samples() -> None:
 @pytest.mark.parametrize("samples", [2, 20, 300])
 def test_no_difference_seen_bounds_what_was_not_seen(samples: int) -> None:
     """As sure as exactly that many samples can make it: were more of all to differ, one would have been seen."""
-    found = difference_intervals(np.zeros((samples, 3)), largest=1.0)
-    assert -found.low == found.high
-    assert (1 - found.high) ** samples == pytest.approx(0.025)
+    intervals = difference_intervals(np.zeros((samples, 3)), max_difference=1.0)
+    assert -intervals.low == intervals.high
+    assert (1 - intervals.high) ** samples == pytest.approx(0.025)
     if samples == 300:
-        assert found.high == pytest.approx(3.69 / 300, rel=0.01)  # -log(0.025): the rule of three at 97.5 %
+        assert intervals.high == pytest.approx(3.69 / 300, rel=0.01)  # -log(0.025): the rule of three at 97.5 %
 
 
 def test_the_largest_difference_is_that_of_the_scores() -> None:
-    wide = difference_intervals(np.zeros((20, 1)), largest=100.0)
+    wide = difference_intervals(np.zeros((20, 1)), max_difference=100.0)
     assert wide.high == pytest.approx(100 * float(difference_intervals(np.zeros((20, 1))).high))
 
 
 def test_the_same_difference_everywhere_is_no_certainty() -> None:
-    found = difference_intervals(np.ones((20, 2)), largest=1.0)
-    assert found.high == 1.0
-    assert found.low == pytest.approx(1 - 2 * (1 - 0.025**0.05))
+    intervals = difference_intervals(np.ones((20, 2)), max_difference=1.0)
+    assert intervals.high == 1.0
+    assert intervals.low == pytest.approx(1 - 2 * (1 - 0.025**0.05))
     tenths = difference_intervals(np.full((3, 1), 0.1) + np.array([0.0, 1e-17, -1e-17])[:, None])
     assert tenths.high - tenths.low > 1.0
 
 
 def test_no_interval_exceeds_what_there_can_be() -> None:
-    few = difference_intervals([[0.0], [0.0], [1.0]], largest=1.0)
+    few = difference_intervals([[0.0], [0.0], [1.0]], max_difference=1.0)
     assert few.low == -1.0
     assert few.high == 1.0
 
@@ -148,15 +148,15 @@ differences = st.integers(2, 30).flatmap(
 @example([[0.0, 0.0], [0.0, 1e-160]], 0.05)
 @example([[0.0, 0.0], [0.0, 1e-320]], 0.05)
 def test_intervals_mirror_and_widen(values: list[list[float]], alpha: float) -> None:
-    found = difference_intervals(values, alpha=alpha, largest=2.0)
-    assert found.low <= found.estimate + 1e-12
-    assert found.estimate <= found.high + 1e-12
-    mirrored = difference_intervals(-np.array(values), alpha=alpha, largest=2.0)
-    assert -mirrored.high == pytest.approx(found.low, abs=1e-9)
-    surer = difference_intervals(values, alpha=alpha / 10, largest=2.0)
-    assert surer.low <= found.low + 1e-12
-    shuffled = difference_intervals(values[::-1], alpha=alpha, largest=2.0)
-    assert shuffled.low == pytest.approx(found.low, abs=1e-9)
+    intervals = difference_intervals(values, alpha=alpha, max_difference=2.0)
+    assert intervals.low <= intervals.estimate + 1e-12
+    assert intervals.estimate <= intervals.high + 1e-12
+    mirrored = difference_intervals(-np.array(values), alpha=alpha, max_difference=2.0)
+    assert -mirrored.high == pytest.approx(intervals.low, abs=1e-9)
+    surer = difference_intervals(values, alpha=alpha / 10, max_difference=2.0)
+    assert surer.low <= intervals.low + 1e-12
+    shuffled = difference_intervals(values[::-1], alpha=alpha, max_difference=2.0)
+    assert shuffled.low == pytest.approx(intervals.low, abs=1e-9)
 
 
 @given(st.floats(0.001, 0.5), st.integers(1, 20))
@@ -208,9 +208,9 @@ def test_as_many_samples_as_needed_show_the_difference(kind: str, alpha: float) 
     """The power is what was asked for, were the observed difference the true one."""
     random = np.random.default_rng(11)
     population = random.normal(0.04, 0.2, 40) if kind == "normal" else np.array([1.0] * 9 + [-1.0] * 4 + [0.0] * 27)
-    found = difference_intervals(population[:, None], alpha=alpha)
-    assert found.low < 0 < found.high
-    needed = math.ceil(samples_needed(found, 40, alpha=alpha))
+    intervals = difference_intervals(population[:, None], alpha=alpha)
+    assert intervals.low < 0 < intervals.high
+    needed = math.ceil(samples_needed(intervals, 40, alpha=alpha))
     assert needed > 40
     drawn = random.choice(population, (1000, needed))
     shown = difference_intervals(drawn[..., None], alpha=alpha).low > 0
@@ -220,9 +220,9 @@ def test_as_many_samples_as_needed_show_the_difference(kind: str, alpha: float) 
 @given(differences, st.sampled_from([0.05, 0.0127]))
 @example([[0.0, 0.0], [0.0, 1e-253]], 0.05)
 def test_what_is_not_shown_needs_more_samples(values: list[list[float]], alpha: float) -> None:
-    found = difference_intervals(values, alpha=alpha)
-    if found.low < 0 < found.high:
-        assert samples_needed(found, len(values), alpha=alpha) > len(values)
+    intervals = difference_intervals(values, alpha=alpha)
+    if intervals.low < 0 < intervals.high:
+        assert samples_needed(intervals, len(values), alpha=alpha) > len(values)
 
 
 def test_no_difference_cannot_be_shown() -> None:
@@ -252,35 +252,35 @@ def test_bootstrap_intervals_cover(samples: int) -> None:
     random = np.random.default_rng(samples)
     true = float(precision_difference(ratio_of_sums((400_000,), random).sum(axis=0)))
     studies = ratio_of_sums((1000, samples), random)
-    found = bootstrap_intervals(
+    intervals = bootstrap_intervals(
         lambda indices: precision_difference(studies[:, indices].sum(axis=1)), samples, resamples=500
     )
-    assert found.estimate.shape == (1000,)
-    assert ALLOWED <= ((found.low <= true) & (true <= found.high)).mean() <= 0.97
+    assert intervals.estimate.shape == (1000,)
+    assert ALLOWED <= ((intervals.low <= true) & (true <= intervals.high)).mean() <= 0.97
 
 
 def test_the_bootstrap_of_a_mean_is_students() -> None:
     values = np.random.default_rng(1).normal(0.1, 0.2, 40)
-    found = bootstrap_intervals(lambda indices: values[indices].mean(), 40, resamples=4000)
+    intervals = bootstrap_intervals(lambda indices: values[indices].mean(), 40, resamples=4000)
     student = difference_intervals(values[:, None])
-    assert found.low == pytest.approx(student.low, abs=0.006)
-    assert found.high == pytest.approx(student.high, abs=0.006)
-    assert found.standard_error == pytest.approx(student.standard_error, rel=0.05)
+    assert intervals.low == pytest.approx(student.low, abs=0.006)
+    assert intervals.high == pytest.approx(student.high, abs=0.006)
+    assert intervals.standard_error == pytest.approx(student.standard_error, rel=0.05)
 
 
 def test_the_bootstrap_is_reproducible_and_draws_all_configurations_alike() -> None:
     values = np.random.default_rng(2).normal(0, 1, (3, 25))
     both = bootstrap_intervals(lambda indices: values[:, indices].mean(axis=1), 25, resamples=200, seed=5)
-    for row, own in enumerate(values):
-        alone = bootstrap_intervals(lambda indices, own=own: own[indices].mean(), 25, resamples=200, seed=5)  # type: ignore[misc]
+    for row, scores in enumerate(values):
+        alone = bootstrap_intervals(lambda indices, scores=scores: scores[indices].mean(), 25, resamples=200, seed=5)  # type: ignore[misc]
         assert alone.low == pytest.approx(both.low[row])
         assert alone.high == pytest.approx(both.high[row])
 
 
 def test_the_bootstrap_of_what_never_differs_is_no_certainty() -> None:
-    found = bootstrap_intervals(lambda indices: 0.0, 20, resamples=200)
+    intervals = bootstrap_intervals(lambda indices: 0.0, 20, resamples=200)
     exact = difference_intervals(np.zeros((20, 1)))
-    assert (found.low, found.high) == (exact.low, exact.high)
+    assert (intervals.low, intervals.high) == (exact.low, exact.high)
 
 
 def test_too_few_resamples_are_refused() -> None:

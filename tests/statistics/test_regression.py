@@ -31,7 +31,7 @@ def test_studies_are_fitted_at_once_as_one_by_one() -> None:
     random = np.random.default_rng(0)
     values, covariates = random.random((5, 30)), random.random((5, 4, 50))
     together = ridge_weights(values, covariates)
-    alone = [ridge_weights(own, known) for own, known in zip(values, covariates, strict=True)]
+    alone = [ridge_weights(row, others) for row, others in zip(values, covariates, strict=True)]
     assert together == pytest.approx(np.array(alone))
 
 
@@ -50,6 +50,6 @@ def test_units_do_not_matter_and_constants_do_no_harm(
     scaled = ridge_weights(scale * values[:seen] + shift, scale * np.array(covariates) + shift)
     # Numbers that do not vary at all may differ by rounding.
     predicted, expected = (
-        own @ (np.array(covariates) - np.mean(covariates, axis=1)[:, None]) for own in (scaled, weights)
+        fitted @ (np.array(covariates) - np.mean(covariates, axis=1)[:, None]) for fitted in (scaled, weights)
     )
     assert predicted == pytest.approx(expected, abs=1e-6)

@@ -32,7 +32,7 @@ from llmsearch_optuna.storage import CompletionStore, open_storage
 from llmsearch_optuna.study.ranking import pareto_front, score_of, tokens_of
 from llmsearch_optuna.study.study import study_key
 from llmsearch_optuna.study_file.file import StudyFile
-from llmsearch_optuna.verdict.contenders import held_out_key
+from llmsearch_optuna.verdict.finalist_scores import held_out_key
 from llmsearch_optuna.verdict.finalists import finalists, find_trial, select_finalists
 
 BOTH = ["score", "tokens"]
@@ -146,7 +146,7 @@ class TestSearch:
 
         tuner = make_tuner()
         object.__setattr__(tuner._backend, "engine", Silent(tuner._backend.engine))
-        with pytest.raises(TrialError, match="what generates tells no numbers of tokens"):
+        with pytest.raises(TrialError, match="the engine reports no token counts"):
             search_both(tuner, None, 3)
         assert len(search(tuner, None, 3).trials) == 3
 
@@ -196,7 +196,7 @@ class TestVerdict:
         alpha = adjusted_alpha(0.05, 2 * len(verdict.comparisons))
         for saving in verdict.savings:
             differences = counts["model default"] - counts[saving.name]
-            exact = difference_intervals(differences, alpha=alpha, largest=4.0)
+            exact = difference_intervals(differences, alpha=alpha, max_difference=4.0)
             assert (saving.gain, saving.low, saving.high) == pytest.approx(tuple(map(float, exact[:3])))
         assert type(verdict).from_dict(json.loads(json.dumps(verdict.to_dict()))) == verdict
 

@@ -25,10 +25,10 @@ def test_finalists_are_the_evaluated_baselines_and_the_best(storage: RDBStorage)
     finish(study, None, **{BASELINE: "pruned"})
     assert refused(StorageError, lambda: finalists(study)) == message
     finish(study, 0.5, **{BASELINE: "greedy"})
-    assert [(one.name, one.trial.number) for one in finalists(study)] == [("greedy", 1), ("best", 1)]
+    assert [(finalist.name, finalist.trial.number) for finalist in finalists(study)] == [("greedy", 1), ("best", 1)]
     finish(study, 0.7, **{PARAMS: SAMPLED.to_json()})
     finish(study, 0.6, **{BASELINE: "model default"})
-    assert [(one.name, one.trial.number, one.params) for one in finalists(study)] == [
+    assert [(finalist.name, finalist.trial.number, finalist.params) for finalist in finalists(study)] == [
         ("greedy", 1, GenerationParams()),
         ("model default", 3, GenerationParams()),
         ("best", 2, SAMPLED),
@@ -37,7 +37,7 @@ def test_finalists_are_the_evaluated_baselines_and_the_best(storage: RDBStorage)
 
 def best_and_others(study: optuna.Study, **arguments: int) -> tuple[list[tuple[str, int]], str, str | None]:
     everyone, best, reference = select_finalists(study, **arguments)
-    return [(one.name, one.trial.number) for one in everyone], best, reference
+    return [(finalist.name, finalist.trial.number) for finalist in everyone], best, reference
 
 
 def hot(temperature: float, seed: int = 0) -> str:

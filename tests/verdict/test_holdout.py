@@ -145,20 +145,20 @@ def test_finalists_score_what_they_score_with_fresh_seeds(tuner: Tuner, study: o
     held_out = [ROWS[sample.row] for sample in tuner.task.holdout]
     assert verdict.samples == len(held_out) == HELD_OUT
     # The tiny model's own parameters are greedy: counted once.
-    assert [one.name for one in verdict.finalists] == ["model default", "best", "runner-up 1", "runner-up 2"]
+    assert [finalist.name for finalist in verdict.finalists] == ["model default", "best", "runner-up 1", "runner-up 2"]
     seeds = fresh_seeds(tuner.seed, 2, {0, 1})
     assert {request.params.generation_seed for request in engine.requests} == {0, *seeds}
     for finalist in verdict.finalists:
         params = finalist.params
         assert params is not None
-        own = [params] if params.greedy else [dataclasses.replace(params, generation_seed=seed) for seed in seeds]
-        assert finalist.seeds == len(own)
-        scores = [tuner.get_score(one, dataset=held_out).value for one in own]
+        seeded = [params] if params.greedy else [dataclasses.replace(params, generation_seed=seed) for seed in seeds]
+        assert finalist.seeds == len(seeded)
+        scores = [tuner.get_score(params, dataset=held_out).value for params in seeded]
         assert finalist.score == pytest.approx(np.mean(scores))
         assert finalist.trial is not None
         assert finalist.search_score == study.trials[finalist.trial].value
     assert verdict.reference == "model default"
-    assert [one.name for one in verdict.comparisons] == ["best", "runner-up 1", "runner-up 2"]
+    assert [comparison.name for comparison in verdict.comparisons] == ["best", "runner-up 1", "runner-up 2"]
     assert verdict.sentence.endswith(("samples x 2 seeds", "as large as the one observed"))
 
 
@@ -240,11 +240,11 @@ def test_only_what_is_new_is_generated(tuner: Tuner, tmp_path: Path) -> None:
     wider = confirm(tuner, study, seeds=3)
     assert {request.params.generation_seed for request in engine.requests} == {fresh_seeds(tuner.seed, 3, {0, 1})[-1]}
     assert wider.seeds == 3
-    known = {one.params for one in wider.finalists}
+    earlier = {finalist.params for finalist in wider.finalists}
     study = search(tuner, tmp_path / "x.db", n_trials=12)
     engine = watch(tuner)
     later = confirm(tuner, study, seeds=3)
-    new = {one.params for one in later.finalists} - known
+    new = {finalist.params for finalist in later.finalists} - earlier
     assert new
     assert len(engine.requests) == 3 * len(new) * HELD_OUT
     assert stored_verdict(study) == later
@@ -297,10 +297,14 @@ def test_a_confirmation_interrupted_at_any_write_ends_as_the_uninterrupted_one(
 
 def test_a_mean_scorer_gives_the_verdict_of_its_samples(tuner: Tuner, study: optuna.Study) -> None:
     mean = make_tuner(scorer=mean_scorer)
-    expected, found = confirm(tuner, study), confirm(mean, search(mean))
-    assert [one.score for one in found.finalists] == pytest.approx([one.score for one in expected.finalists])
-    assert [one.low for one in found.comparisons] == pytest.approx([one.low for one in expected.comparisons])
-    assert found.comparisons[0].seed_share == pytest.approx(expected.comparisons[0].seed_share)
+    expected, confirmed = confirm(tuner, study), confirm(mean, search(mean))
+    assert [finalist.score for finalist in confirmed.finalists] == pytest.approx(
+        [finalist.score for finalist in expected.finalists]
+    )
+    assert [comparison.low for comparison in confirmed.comparisons] == pytest.approx(
+        [comparison.low for comparison in expected.comparisons]
+    )
+    assert confirmed.comparisons[0].seed_share == pytest.approx(expected.comparisons[0].seed_share)
 
 
 def test_a_corpus_metric_is_confirmed_and_kept() -> None:
@@ -311,7 +315,7 @@ def test_a_corpus_metric_is_confirmed_and_kept() -> None:
     greedy = verdict.finalists[0]
     assert greedy.params is not None
     assert greedy.score == pytest.approx(tuner.get_score(greedy.params, dataset=held_out).value)
-    assert all(one.low < one.gain < one.high for one in verdict.comparisons)
+    assert all(comparison.low < comparison.gain < comparison.high for comparison in verdict.comparisons)
     assert confirm(tuner, study) == verdict
 
 
@@ -319,18 +323,18 @@ def test_a_minimised_metric() -> None:
     tuner = make_tuner(greater_is_better=False)
     study = search(tuner, n_trials=8)
     verdict = confirm(tuner, study)
-    best = next(one for one in verdict.finalists if one.name == verdict.best)
+    best = next(finalist for finalist in verdict.finalists if finalist.name == verdict.best)
     assert best.search_score == min(trial.value for trial in study.trials if trial.value is not None)
-    reference = next(one for one in verdict.finalists if one.name == verdict.reference)
+    reference = next(finalist for finalist in verdict.finalists if finalist.name == verdict.reference)
     for comparison in verdict.comparisons:
-        own = next(one for one in verdict.finalists if one.name == comparison.name)
-        assert comparison.gain == pytest.approx(reference.score - own.score)
+        result = next(finalist for finalist in verdict.finalists if finalist.name == comparison.name)
+        assert comparison.gain == pytest.approx(reference.score - result.score)
 
 
 def test_a_study_without_baselines(tuner: Tuner) -> None:
     verdict = confirm(tuner, search(tuner, baselines=False))
     assert verdict.sentence.startswith("no verdict: the study has no fully evaluated baseline")
-    assert [one.name for one in verdict.finalists] == ["best", "runner-up 1", "runner-up 2"]
+    assert [finalist.name for finalist in verdict.finalists] == ["best", "runner-up 1", "runner-up 2"]
 
 
 def test_a_function_in_place_of_a_model() -> None:
@@ -343,7 +347,7 @@ def test_a_function_in_place_of_a_model() -> None:
     study = search(tuner)
     sizes.clear()
     verdict = confirm(tuner, study)
-    assert sum(sizes) == sum(one.seeds for one in verdict.finalists) * HELD_OUT
+    assert sum(sizes) == sum(finalist.seeds for finalist in verdict.finalists) * HELD_OUT
 
 
 def test_callbacks_and_preprocessing_are_those_of_the_search() -> None:
@@ -359,7 +363,7 @@ def test_callbacks_and_preprocessing_are_those_of_the_search() -> None:
     _, database = tuner._searched[key]
     with database.engine.connect() as connection:
         finalist, seed = connection.exec_driver_sql("select finalist, seed from llmsearch_held_out").first() or ("", 0)
-    texts = [one.text for one in CompletionStore(database).load_held_out(key, finalist, seed)]
+    texts = [completion.text for completion in CompletionStore(database).load_held_out(key, finalist, seed)]
     assert any(texts)
     assert all(text == text.upper().strip() for text in texts)
 
@@ -433,8 +437,11 @@ def test_a_score_out_of_the_declared_range_is_refused() -> None:
     row = -1
     study = search(tuner, n_trials=2)
     row = tuner.task.holdout[3].row
-    message = f"`model default`: row {row} scored 1.5, but `score_range` is [0.0, 1.0]"
-    assert refused(TrialError, tuner, study) == message
+    message = f"row {row} scored 1.5, but `score_range` is [0.0, 1.0]"
+    assert refused(TrialError, tuner, study) == f"`model default`: {message}"
+    with pytest.raises(TrialError) as refusal:
+        tuner.get_score({"max_new_tokens": 2})
+    assert str(refusal.value) == message
 
 
 def test_progress_is_shown_on_standard_error(

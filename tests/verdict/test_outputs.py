@@ -24,7 +24,7 @@ def write(path: Path, lines: list[Any]) -> Path:
 
 
 def score_lines(scores: Any) -> list[dict[str, Any]]:
-    return [{"id": index, "score": score} for index, own in enumerate(scores) for score in own]
+    return [{"id": index, "score": score} for index, by_seed in enumerate(scores) for score in by_seed]
 
 
 def output_lines(change: int) -> list[dict[str, Any]]:
@@ -49,7 +49,7 @@ def test_scores_are_compared(files: tuple[Path, Path]) -> None:
     assert verdict.improved
     assert verdict.sentence.startswith("improved by 0.")
     assert verdict.sentence.endswith(f" over `{files[0]}` on 30 samples x 1 seed")
-    assert [one.name for one in verdict.finalists] == list(map(str, files))
+    assert [finalist.name for finalist in verdict.finalists] == list(map(str, files))
     assert not compare_scores(*files[::-1]).improved
     assert compare_scores(*files[::-1], greater_is_better=False).improved
 
@@ -61,13 +61,13 @@ def test_lines_pair_by_id_in_any_order(files: tuple[Path, Path], tmp_path: Path)
 
 
 def test_several_lines_of_one_id_are_its_seeds(tmp_path: Path) -> None:
-    one, three = FIRST, BETTER + RANDOM.normal(0, 0.2, (IDS, 3))
-    verdict = compare_scores(write(tmp_path / "a", score_lines(one)), write(tmp_path / "b", score_lines(three)))
-    exact = difference_intervals(three - one, largest=2.0)
+    single, three = FIRST, BETTER + RANDOM.normal(0, 0.2, (IDS, 3))
+    verdict = compare_scores(write(tmp_path / "a", score_lines(single)), write(tmp_path / "b", score_lines(three)))
+    exact = difference_intervals(three - single, max_difference=2.0)
     assert verdict.comparisons[0].low == pytest.approx(float(exact.low))
     assert verdict.sentence.endswith("on 30 samples x 3 seeds") or "on 30 samples x 3 seeds;" in verdict.sentence
     assert verdict.comparisons[0].seed_share is not None
-    assert [one.seeds for one in verdict.finalists] == [1, 3]
+    assert [finalist.seeds for finalist in verdict.finalists] == [1, 3]
 
 
 def test_true_and_false_are_scores(tmp_path: Path) -> None:
@@ -81,17 +81,17 @@ def test_true_and_false_are_scores(tmp_path: Path) -> None:
 def test_predictions_are_scored_by_every_metric(tmp_path: Path) -> None:
     files = write(tmp_path / "a", output_lines(2)), write(tmp_path / "b", output_lines(9))
     exact, f1, bleu = compare_outputs(*files, [make_metric(name) for name in ("exact_match", "token_f1", "bleu")])
-    assert [one.metric for one in (exact, f1, bleu)] == ["exact_match", "token_f1", "bleu"]
+    assert [verdict.metric for verdict in (exact, f1, bleu)] == ["exact_match", "token_f1", "bleu"]
     assert exact.comparisons[0].gain == pytest.approx(11 / 30)
-    found = difference_intervals(
+    intervals = difference_intervals(
         np.array([[float(i % 9 > 0) - float(i % 2 > 0)] for i in range(IDS)]),
         alpha=adjusted_alpha(0.05, 3),
-        largest=1.0,
+        max_difference=1.0,
     )
-    assert exact.comparisons[0].low == pytest.approx(float(found.low))
+    assert exact.comparisons[0].low == pytest.approx(float(intervals.low))
     assert exact.improved
     assert bleu.comparisons[0].low < bleu.comparisons[0].gain < bleu.comparisons[0].high
-    assert [one.score for one in f1.finalists] == pytest.approx([0.5, 0.87], abs=0.05)
+    assert [finalist.score for finalist in f1.finalists] == pytest.approx([0.5, 0.87], abs=0.05)
 
 
 def test_references_may_have_columns(tmp_path: Path) -> None:
@@ -127,9 +127,9 @@ def refused(kind: type[LlmsearchError], first: Path, second: Path, *, outputs: b
         ("{", "line 2 of {path} is not JSON: Expecting property name"),
         ("[1]", "line 2 of {path} must be an object with an `id`, got [1]"),
         ({"score": 1}, "line 2 of {path} has no `id`"),
-        ({"id": None, "score": 1}, "line 2 of {path}: `id` must be a text or an integer, got null"),
-        ({"id": True, "score": 1}, "line 2 of {path}: `id` must be a text or an integer, got true"),
-        ({"id": 1}, "line 2 of {path} has no `score`; to have its `prediction` scored, name a metric"),
+        ({"id": None, "score": 1}, "line 2 of {path}: `id` must be a string or an integer, got null"),
+        ({"id": True, "score": 1}, "line 2 of {path}: `id` must be a string or an integer, got true"),
+        ({"id": 1}, "line 2 of {path} has no `score`; to score its `prediction`, name a metric"),
         ('{"id": 1, "score": NaN}', "line 2 of {path}: `score` must be a finite number, got NaN"),
         ('{"id": 1, "score": -Infinity}', "line 2 of {path}: `score` must be a finite number, got -Infinity"),
         ('{"id": 1, "score": 1' + "0" * 400 + "}", "line 2 of {path}: `score` must be a finite number, got 1000"),
@@ -149,15 +149,15 @@ def test_a_wrong_line_is_named(line: Any, message: str, files: tuple[Path, Path]
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ({"id": "q1", "reference": "answer 1"}, "line 2 of {path} needs a text as `prediction`, got null"),
+        ({"id": "q1", "reference": "answer 1"}, "line 2 of {path}: `prediction` must be a string, got null"),
         (
             {"id": "q1", "prediction": 1, "reference": "answer 1"},
-            "line 2 of {path} needs a text as `prediction`, got 1",
+            "line 2 of {path}: `prediction` must be a string, got 1",
         ),
         ({"id": "q1", "prediction": "?"}, "line 2 of {path} has no `reference`"),
         (
             {"id": "q1", "prediction": "?", "reference": "!"},
-            "id q1 has another `reference` in line 2 of {path} than in line 2 of {first}",
+            "`reference` of id q1 must be the same in line 2 of {first} and line 2 of {path}",
         ),
     ],
 )
@@ -172,10 +172,10 @@ def test_a_wrong_output_is_named(line: Any, message: str, tmp_path: Path) -> Non
 def test_ids_must_be_the_same(files: tuple[Path, Path]) -> None:
     first, second = files
     write(second, [*score_lines(BETTER)[:-2], {"id": "x", "score": 1}])
-    expected = f"{first} and {second} must hold the same ids: 2 are only in {first}, the first is 28"
+    expected = f"{first} and {second} must have the same ids: 2 are only in {first}, the first is 28"
     assert refused(TaskError, first, second) == expected
     write(second, [*score_lines(BETTER), {"id": "x", "score": 1}])
-    expected = f"{second} and {first} must hold the same ids: 1 are only in {second}, the first is x"
+    expected = f"{second} and {first} must have the same ids: 1 are only in {second}, the first is x"
     assert refused(TaskError, first, second) == expected
 
 
@@ -183,14 +183,15 @@ def test_an_id_must_not_be_there_more_often_than_others(files: tuple[Path, Path]
     first, second = files
     write(second, [*score_lines(BETTER), {"id": 3, "score": 1}])
     assert refused(TaskError, first, second) == (
-        f"every id of {second} needs as many lines, one per seed: 0 has 1, 3 has 2 (the last is line 31 of {second})"
+        f"every id of {second} must have the same number of lines, one per seed: 0 has 1, 3 has 2 (the last is line 31 "
+        f"of {second})"
     )
 
 
 def test_a_file_is_not_compared_with_itself(files: tuple[Path, Path]) -> None:
     first, _ = files
     same = first.parent / "." / ".." / first.parent.name / first.name
-    assert refused(TaskError, first, same) == f"{first} and {same} are the same file: name two"
+    assert refused(TaskError, first, same) == f"{first} and {same} are the same file: name two files"
 
 
 def test_files_that_hold_too_little(files: tuple[Path, Path], tmp_path: Path) -> None:
@@ -201,7 +202,7 @@ def test_files_that_hold_too_little(files: tuple[Path, Path], tmp_path: Path) ->
     assert "b.jsonl cannot be read" in refused(TaskError, first, second)
     for path in files:
         write(path, [{"id": 1, "score": 1}])
-    assert refused(TaskError, first, second) == f"{first} holds only one id: it takes 2 at least to compare"
+    assert refused(TaskError, first, second) == f"{first} has only one id: a comparison needs at least 2"
 
 
 def test_a_scorer_that_fails_names_the_file(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from llmsearch_optuna.errors import StorageError
 from llmsearch_optuna.metrics import make_metric
 from llmsearch_optuna.space.params import GenerationParams
 from llmsearch_optuna.statistics import adjusted_alpha, difference_intervals
-from llmsearch_optuna.verdict.contenders import Contender, corpus_scores
+from llmsearch_optuna.verdict.finalist_scores import FinalistScores, corpus_scores
 from llmsearch_optuna.verdict.judging import judge
 from llmsearch_optuna.verdict.verdict import Comparison, Verdict, keep_verdict, no_holdout, stored_verdict
 
@@ -40,18 +40,18 @@ def verdict_on(scores: dict[str, Any], tokens: dict[str, Floats] | None = None, 
         "samples": SAMPLES,
     }
     trials = {"best": 14, "greedy": 1, "model default": 0, "runner-up 1": 7, "runner-up 2": 9, "front 1": 7}
-    contenders = [
-        Contender(
+    finalists = [
+        FinalistScores(
             name=name,
-            scores=own,
+            scores=by_sample,
             tokens=None if tokens is None else tokens[name],
             trial=trials.get(name),
             search_score=0.5,
             params=GenerationParams(temperature=0.5, generation_seed=3),
         )
-        for name, own in scores.items()
+        for name, by_sample in scores.items()
     ]
-    return judge(contenders, **{**arguments, **changes})
+    return judge(finalists, **{**arguments, **changes})
 
 
 # What is said.
@@ -67,7 +67,7 @@ def test_an_improvement_is_told_with_its_interval() -> None:
         f"improved by {exact.estimate:.3f} [{exact.low:.3f}, {exact.high:.3f}] over `greedy` on 48 held-out samples "
         "x 4 seeds"
     )
-    assert [(one.name, one.seeds) for one in verdict.finalists] == [("greedy", 1), ("best", 4)]
+    assert [(finalist.name, finalist.seeds) for finalist in verdict.finalists] == [("greedy", 1), ("best", 4)]
     assert verdict.finalists[1].score == pytest.approx(noisy(0.5, key=1).mean())
 
 
@@ -96,17 +96,19 @@ def test_with_tokens_the_front_is_told_and_all_intervals_are_right_at_once() -> 
         f"`front 1` (trial 7): {front.gain:.2f} [{front.low:.2f}, {front.high:.2f}] tokens fewer per completion than "
         f"`greedy`; no difference in score shown ({verdict.comparisons[1]})"
     )
-    assert [one.tokens for one in verdict.finalists] == pytest.approx([one.mean() for one in tokens.values()])
+    assert [finalist.tokens for finalist in verdict.finalists] == pytest.approx(
+        [counts.mean() for counts in tokens.values()]
+    )
     assert Verdict.from_dict(json.loads(json.dumps(verdict.to_dict()))) == verdict
 
 
 def test_a_better_and_a_worse_score_of_the_front_and_no_difference_in_tokens() -> None:
     tokens = {"greedy": lengths(20), "best": lengths(20, key=1), "front 1": lengths(20, key=2)}
-    for mean, told in ((0.6, "; a better score by 0."), (0.2, "; a worse score by 0.")):
+    for mean, clause in ((0.6, "; a better score by 0."), (0.2, "; a worse score by 0.")):
         scores = {"greedy": noisy(0.4), "best": noisy(0.7, key=1), "front 1": noisy(mean, key=2)}
         (sentence,) = verdict_on(scores, tokens).front_sentences
         assert sentence.startswith("`front 1` (trial 7): no difference in tokens shown (")
-        assert told in sentence
+        assert clause in sentence
 
 
 def test_a_baseline_that_scores_best_may_still_be_beaten_in_tokens() -> None:
@@ -145,7 +147,7 @@ def test_a_loss_is_told() -> None:
 
 def test_the_same_scores_everywhere_are_no_certainty() -> None:
     same = np.round(noisy(0.5))
-    verdict = verdict_on({"greedy": same, "best": same}, largest=1.0)
+    verdict = verdict_on({"greedy": same, "best": same}, max_difference=1.0)
     assert verdict.comparisons[0].samples_needed is None
     assert verdict.sentence == (
         "no gain shown: +0.00 [-0.07, 0.07] against `greedy` on 48 held-out samples x 4 seeds; the two score the same"
@@ -216,7 +218,7 @@ def test_figures_are_as_many_as_the_interval_bears(gain: float, low: float, high
 def test_intervals_allow_for_all_comparisons() -> None:
     scores = {"model default": noisy(0.4), "greedy": noisy(0.45), "best": noisy(0.5, key=1), "runner-up 1": noisy(0.5)}
     verdict = verdict_on(scores)
-    assert [one.name for one in verdict.comparisons] == ["model default", "best", "runner-up 1"]
+    assert [comparison.name for comparison in verdict.comparisons] == ["model default", "best", "runner-up 1"]
     best = verdict.comparisons[1]
     exact = difference_intervals(scores["best"] - scores["greedy"], alpha=adjusted_alpha(0.05, 3))
     assert (best.low, best.high) == (float(exact.low), float(exact.high))
@@ -231,8 +233,8 @@ def test_intervals_allow_for_all_comparisons() -> None:
 
 @pytest.mark.parametrize(("noise", "least", "most"), [(0.0, 0.0, 1e-6), (0.2, 0.5, 1.0)])
 def test_how_much_is_owed_to_the_seeds(noise: float, least: float, most: float) -> None:
-    own = np.random.default_rng(8).normal(0, 0.05, (SAMPLES, 1))  # what suits a sample, whatever the seed
-    verdict = verdict_on({"greedy": noisy(0.4, seeds=1), "best": noisy(0.5, noise=noise, key=1) + own})
+    ease = np.random.default_rng(8).normal(0, 0.05, (SAMPLES, 1))  # what suits a sample, whatever the seed
+    verdict = verdict_on({"greedy": noisy(0.4, seeds=1), "best": noisy(0.5, noise=noise, key=1) + ease})
     share = verdict.comparisons[0].seed_share
     assert share is not None
     assert least <= share <= most
@@ -313,7 +315,7 @@ def test_a_corpus_metric_is_bootstrapped(name: str) -> None:
     arguments: dict[str, Any] = {"resamples": 200, "seed": 4}
     scores = {"greedy": corpus_scores(metric, references, poor), "best": corpus_scores(metric, references, better)}
     verdict = verdict_on(scores, **arguments)
-    expected = np.mean([metric(references, own).value for own in better]) - metric(references, poor[0]).value
+    expected = np.mean([metric(references, texts).value for texts in better]) - metric(references, poor[0]).value
     (comparison,) = verdict.comparisons
     assert comparison.gain == pytest.approx(expected)
     assert verdict.improved
@@ -355,11 +357,11 @@ def test_noise_that_two_share_is_none_over_a_corpus_either() -> None:
 @pytest.mark.parametrize("reference", ["greedy", None])
 def test_a_verdict_survives_json_and_the_study(reference: str | None) -> None:
     verdict = verdict_on({"greedy": noisy(0.4, seeds=1), "best": noisy(0.5, key=1)}, reference=reference)
-    told = json.loads(json.dumps(verdict.to_dict(), allow_nan=False))
-    assert told["sentence"] == verdict.sentence
-    assert told["improved"] is verdict.improved
-    assert told["finalists"][1]["params"]["temperature"] == 0.5
-    assert Verdict.from_dict(told) == verdict
+    values = json.loads(json.dumps(verdict.to_dict(), allow_nan=False))
+    assert values["sentence"] == verdict.sentence
+    assert values["improved"] is verdict.improved
+    assert values["finalists"][1]["params"]["temperature"] == 0.5
+    assert Verdict.from_dict(values) == verdict
     study = optuna.create_study()
     assert stored_verdict(study) is None
     keep_verdict(study, verdict)
@@ -368,12 +370,12 @@ def test_a_verdict_survives_json_and_the_study(reference: str | None) -> None:
 
 @pytest.mark.parametrize("change", [{"news": 1}, {"finalists": [{}]}])
 def test_a_verdict_of_another_version_is_refused(change: dict[str, Any]) -> None:
-    told = verdict_on({"greedy": noisy(0.4), "best": noisy(0.5)}).to_dict()
+    values = verdict_on({"greedy": noisy(0.4), "best": noisy(0.5)}).to_dict()
     with pytest.raises(StorageError, match=r"^another version of llmsearch_optuna wrote this verdict"):
-        Verdict.from_dict({**told, **change})
-    del told["samples"]
+        Verdict.from_dict({**values, **change})
+    del values["samples"]
     with pytest.raises(StorageError, match="another version"):
-        Verdict.from_dict(told)
+        Verdict.from_dict(values)
 
 
 def test_what_to_do_without_held_out_samples() -> None:

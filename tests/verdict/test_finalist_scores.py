@@ -6,7 +6,7 @@ import pytest
 
 from llmsearch_optuna.errors import ScorerError
 from llmsearch_optuna.metrics import Metric, make_metric
-from llmsearch_optuna.verdict.contenders import corpus_scores, score_groups
+from llmsearch_optuna.verdict.finalist_scores import corpus_scores, score_groups
 
 REFERENCES = [{"answer": text} for text in ("a cat", "two dogs", "the mouse", "a bird")]
 GOOD = ["a cat", "two dogs ran", "the mouse", "birds"]
@@ -41,7 +41,7 @@ def more_than_one(references: list[dict[str, str]], predictions: list[str]) -> f
 
 
 def scored(metric: Metric, groups: Sequence[Sequence[str]] = (GOOD, POOR)) -> list[tuple[float, ...] | None]:
-    return [one.per_sample for one in score_groups(metric, REFERENCES, groups, names=["good", "poor"])]
+    return [scores.per_sample for scores in score_groups(metric, REFERENCES, groups, names=["good", "poor"])]
 
 
 def test_a_mean_is_taken_apart() -> None:

@@ -1,0 +1,129 @@
+"""The scores of a finalist on the samples of a verdict."""
+
+import hashlib
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from llmsearch_optuna.errors import MetricError, ScorerError
+from llmsearch_optuna.metrics import CorpusMetric, Metric, Reference, Scores
+from llmsearch_optuna.space.params import GenerationParams
+
+__all__ = ["CorpusScores", "FinalistScores", "corpus_scores", "held_out_key", "score_groups"]
+
+_Floats = npt.NDArray[np.float64]
+
+CorpusScores = Callable[[npt.NDArray[np.intp]], _Floats]
+"""``(indices of samples) -> the score of each seed over these samples``. Shape: (seeds,)."""
+
+_TOLERANCE = 1e-9
+
+
+@dataclass(frozen=True, kw_only=True)
+class FinalistScores:
+    """The scores of one finalist: a configuration, or a file of outputs.
+
+    Attributes:
+        name: The finalist's name in the verdict.
+        scores: The score of each completion. Shape: (samples, seeds). If the metric scores only a corpus, a function
+            that scores selections of the samples.
+        tokens: The tokens of each completion; None if they are not an objective. Shape: (samples, seeds).
+        trial: The number of the finalist's trial.
+        search_score: The score on the search split.
+        params: The generation parameters.
+    """
+
+    name: str
+    scores: _Floats | CorpusScores
+    tokens: _Floats | None = None
+    trial: int | None = None
+    search_score: float | None = None
+    params: GenerationParams | None = None
+
+    def over(self, indices: npt.NDArray[np.intp]) -> _Floats:
+        """Return the score of each seed over a selection of the samples, with repetitions. Shape: (seeds,)."""
+        return self.scores[indices].mean(axis=0) if isinstance(self.scores, np.ndarray) else self.scores(indices)
+
+
+def held_out_key(params: GenerationParams) -> str:
+    """Return the key under which the held-out completions of these parameters are stored, for all seeds."""
+    return hashlib.sha256(params.unseeded.to_json().encode()).hexdigest()[:16]
+
+
+def score_groups(
+    metric: Metric,
+    references: Sequence[Reference],
+    groups: Sequence[Sequence[str]],
+    *,
+    names: Sequence[str],
+    sample_ids: Sequence[int] | None = None,
+) -> list[Scores]:
+    """Score several sets of completions of the same samples.
+
+    A scorer that returns a single number may still compute a mean over samples, as most scorers of llmsearch do. The
+    samples are then also scored one by one. If the number is the mean of these scores, they are returned as per-sample
+    scores, which make the verdict much faster and its intervals narrower.
+
+    Args:
+        metric: Scores the completions.
+        references: The references, length n.
+        groups: The completions of each group, length n each.
+        names: The names of the groups in error messages.
+        sample_ids: The numbers of the samples in error messages; their positions by default.
+
+    Raises:
+        ScorerError: The scorer raised an exception or returned an invalid score. The message names the group.
+        MetricError: The references do not fit the metric.
+    """
+    scores = []
+    for name, predictions in zip(names, groups, strict=True):
+        try:
+            scores.append(metric(references, predictions, sample_ids=sample_ids))
+        except ScorerError as error:
+            raise ScorerError(f"{name} cannot be scored: {error}") from error
+    if all(group.per_sample is not None for group in scores) or isinstance(metric, CorpusMetric):
+        return scores
+    by_sample = []
+    for (value, _), predictions in zip(scores, groups, strict=True):
+        per_sample = _scores_one_by_one(metric, references, predictions, value)
+        if per_sample is None:
+            return scores
+        by_sample.append(Scores(value, per_sample))
+    return by_sample
+
+
+def corpus_scores(metric: Metric, references: Sequence[Reference], groups: Sequence[Sequence[str]]) -> CorpusScores:
+    """Return a function that scores selections of the samples for each seed.
+
+    Args:
+        metric: Scores the completions.
+        references: The references, length n.
+        groups: The completions of each seed, length n each.
+    """
+    if isinstance(metric, CorpusMetric):
+        resampled = [metric.resampled(references, predictions) for predictions in groups]
+        return lambda indices: np.array([score(indices) for score in resampled])  # type: ignore[arg-type]
+
+    def scores(indices: npt.NDArray[np.intp]) -> _Floats:
+        selected = [references[index] for index in indices]
+        return np.array([metric(selected, [texts[index] for index in indices]).value for texts in groups])
+
+    return scores
+
+
+def _scores_one_by_one(
+    metric: Metric, references: Sequence[Reference], predictions: Sequence[str], value: float
+) -> tuple[float, ...] | None:
+    """Return the scores of the single samples; None if `value` is not their mean."""
+    try:
+        scores = tuple(
+            metric([reference], [prediction]).value
+            for reference, prediction in zip(references, predictions, strict=True)
+        )
+    except (ScorerError, MetricError):  # the scorer needs more than one sample
+        return None
+    mean = math.fsum(scores) / len(scores)
+    return scores if abs(mean - value) <= _TOLERANCE * max(1.0, abs(value)) else None
