@@ -18,8 +18,9 @@ from llmsearch_optuna.errors import StorageError
 from llmsearch_optuna.space.search_space import SearchSpace
 from llmsearch_optuna.storage import CompletionStore
 from llmsearch_optuna.study.attributes import BASELINE
+from llmsearch_optuna.study.fingerprint import study_fingerprint
 from llmsearch_optuna.study.ranking import maximizes
-from llmsearch_optuna.study.study import study_fingerprint, study_key
+from llmsearch_optuna.study.study import study_key
 from llmsearch_optuna.study.trials import trial_params
 
 __all__ = ["Configuration", "Landscape"]
@@ -76,7 +77,7 @@ class Landscape:
     rows: npt.NDArray[np.int64]
     scores: npt.NDArray[np.float64]
     tokens: npt.NDArray[np.int64]
-    about: Mapping[str, str]
+    about: Mapping[str, Any]
 
     @classmethod
     def of_study(cls, study: optuna.Study, store: CompletionStore, space: SearchSpace) -> Self:

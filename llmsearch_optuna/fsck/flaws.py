@@ -7,10 +7,11 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from llmsearch_optuna.errors import LlmsearchError
+from llmsearch_optuna.errors import LlmsearchError, StorageError
 from llmsearch_optuna.fsck.inspection import RawCompletion, RawStudy, RawTrial
 from llmsearch_optuna.space.params import GenerationParams
-from llmsearch_optuna.study.attributes import FINGERPRINT, KEY, OBJECTIVES, PARAMS, VERDICT
+from llmsearch_optuna.study.attributes import FINGERPRINT, KEY, PARAMS, VERDICT
+from llmsearch_optuna.study.fingerprint import created_directions, read_fingerprint
 from llmsearch_optuna.verdict.verdict import Verdict
 
 __all__ = ["completion_flaws", "listed", "missing_of", "parsed", "study_flaws", "trial_flaws"]
@@ -27,10 +28,9 @@ def study_flaws(study: RawStudy, trials: Sequence[RawTrial]) -> Iterator[str]:
     if not isinstance(key, str) and (trials or KEY in study.user_attrs):
         yield "its key is lost, and with it which completions are its own"
     if not isinstance(fingerprint, dict):
-        yield "its fingerprint is lost: what it was made for is not known"
-    elif (made_to := _made_to(fingerprint)) != study.directions:
-        found, wanted = (" and ".join(directions).lower() for directions in (study.directions, made_to))
-        yield f"its direction is {found or 'lost'}, but it was made to {wanted}"
+        yield "its fingerprint is lost"
+    else:
+        yield from _direction_flaws([direction.lower() for direction in study.directions], fingerprint)
     if missing := missing_of([trial.number for trial in trials]):
         yield f"trials {listed(missing)} are lost"
     if VERDICT in study.user_attrs:
@@ -40,10 +40,14 @@ def study_flaws(study: RawStudy, trials: Sequence[RawTrial]) -> Iterator[str]:
             yield f"its verdict cannot be read ({error}): `llmsearch-optuna confirm` makes it anew"
 
 
-def _made_to(fingerprint: Mapping[str, Any]) -> list[str]:
-    """The directions that a study was made with."""
-    tokens = ["MINIMIZE"] * str(fingerprint.get(OBJECTIVES, "")).count(",")
-    return [str(fingerprint.get("direction", "?")).upper(), *tokens]
+def _direction_flaws(directions: list[str], fingerprint: Mapping[str, Any]) -> Iterator[str]:
+    try:
+        created = created_directions(read_fingerprint(fingerprint))
+    except StorageError as error:
+        yield str(error)
+        return
+    if created != directions:
+        yield f"its direction is {' and '.join(directions) or 'lost'}, but it was created to {' and '.join(created)}"
 
 
 def trial_flaws(

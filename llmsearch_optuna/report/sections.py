@@ -17,6 +17,7 @@ from llmsearch_optuna.report.browsing import Comparison
 from llmsearch_optuna.report.outcomes import Cost, Quality, Standing
 from llmsearch_optuna.report.record import StudyRecord
 from llmsearch_optuna.report.samples import HardSample
+from llmsearch_optuna.study.fingerprint import describe_part, holdout_size
 from llmsearch_optuna.study.trials import describe_params
 from llmsearch_optuna.terminal import excerpt, printable
 from llmsearch_optuna.verdict.verdict import confirm_command, no_holdout
@@ -310,8 +311,8 @@ def reproduction(record: StudyRecord, storage: str) -> str:
         '<h3>Fingerprint</h3><p class="muted">What the scores depend on; a search with anything else is refused under '
         "this name.</p>"
     )
-    known = record.fingerprint.items()
-    rows = [f'<td class="name">{text(name)}</td><td class="mono">{text(value)}</td>' for name, value in known]
+    fingerprint = {name: describe_part(value) for name, value in record.fingerprint.items()}.items()
+    rows = [f'<td class="name">{text(name)}</td><td class="mono">{text(value)}</td>' for name, value in fingerprint]
     parts.append(_table("", rows))
     versions = (
         f"llmsearch_optuna {__version__}, Optuna {optuna.__version__}, plotly {plotly.__version__}, "
@@ -328,8 +329,7 @@ def reproduction(record: StudyRecord, storage: str) -> str:
 
 def _splits(record: StudyRecord) -> tuple[int, int | None]:
     """The sizes of the search split and of the hold-out split, as far as they are known."""
-    match = re.search(r"(\d+) hold-out", record.fingerprint.get("splits", ""))
-    return len(record.samples), None if match is None else int(match[1])
+    return len(record.samples), holdout_size(record.fingerprint)
 
 
 def _table(heads: str, lines: Iterable[str]) -> str:

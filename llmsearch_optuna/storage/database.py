@@ -38,8 +38,8 @@ _REMEDIES = {
     "disk I/O error": f"see that the disk is sound and has room, {_AGAIN}",
     "database is locked": f"wait for the process that writes to it, {_AGAIN}",
     "No module named": "install the database's driver",
-    "image is malformed": "`llmsearch-optuna fsck` says what is whole",
-    "what is stored is damaged": "`llmsearch-optuna fsck` says what is whole",
+    "image is malformed": "`llmsearch-optuna fsck` lists what is intact",
+    "what is stored is damaged": "`llmsearch-optuna fsck` lists what is intact",
 }
 """What to do, by what SQLite, Python and the operating system say."""
 

@@ -9,7 +9,6 @@ __all__ = [
     "FINGERPRINT",
     "FIXED_PARAMS",
     "KEY",
-    "OBJECTIVES",
     "PARAMS",
     "PRUNED_AT",
     "REPLAYED",
@@ -70,9 +69,6 @@ KEY = "llmsearch_key"
 
 FINGERPRINT = "llmsearch_fingerprint"
 """User attribute of a study: what its scores depend on, by name."""
-
-OBJECTIVES = "objectives"
-"""What a fingerprint calls the objectives, where there are others than the score alone."""
 
 CONCURRENCY = "llmsearch_concurrency"
 

@@ -263,11 +263,11 @@ DAMAGES: dict[str, tuple[str, list[str]]] = {
     ),
     "the fingerprint": (
         "DELETE FROM study_user_attributes WHERE key = 'llmsearch_fingerprint'",
-        ["its fingerprint is lost: what it was made for is not known"],
+        ["its fingerprint is lost"],
     ),
     "the direction": (
         "UPDATE study_directions SET direction = 'MINIMIZE' WHERE study_id = 1",
-        ["its direction is minimize, but it was made to maximize"],
+        ["its direction is minimize, but it was created to maximize"],
     ),
 }
 

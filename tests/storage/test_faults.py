@@ -208,7 +208,7 @@ def test_a_damaged_file_is_refused_in_one_line_and_left_as_it_is(
     else:
         assert captured.err == (
             f"llmsearch-optuna: database sqlite:///{path} cannot be used: database disk image is malformed: "
-            "`llmsearch-optuna fsck` says what is whole\n"
+            "`llmsearch-optuna fsck` lists what is intact\n"
         )
         assert "malformed" in refused(lambda: version_1.search(tuner, path, 20))
     assert path.read_bytes() == before

@@ -380,7 +380,7 @@ def test_a_damaged_database(path: Path, url: str) -> None:
     path.write_bytes(content)
     message = refused(lambda: CompletionStore(open_storage(url)).load("key", 0))
     assert message == (
-        f"database {url} cannot be used: database disk image is malformed: `llmsearch-optuna fsck` says what is whole"
+        f"database {url} cannot be used: database disk image is malformed: `llmsearch-optuna fsck` lists what is intact"
     )
 
 
