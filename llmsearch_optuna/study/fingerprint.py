@@ -10,7 +10,7 @@ import ast
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -212,7 +212,7 @@ def _space(text: str) -> Any:
 
 
 def _parsed(text: str, *, calls: int = 0) -> Any:
-    """Convert the `repr` of a Python object to JSON types, whatever its classes are called today.
+    """Convert the `repr` of a Python object to JSON types, regardless of the names of its classes.
 
     Args:
         text: The `repr`. Objects that it describes as ``<...>`` become strings, without their addresses.
@@ -252,7 +252,7 @@ def _converted(node: ast.expr, source: str, calls: int) -> Any:
             return ast.get_source_segment(source, node)
 
 
-_VERSION_1 = {
+_VERSION_1: dict[str, Callable[[str], Any]] = {
     "objectives": lambda text: text.split(", "),
     "splits": _splits,
     "sample order seed": _parsed,

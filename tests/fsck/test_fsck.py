@@ -88,7 +88,7 @@ def test_a_study_is_whole(path: Path) -> None:
     assert (ours.completions, ours.held_out) == (96, 20)
     assert (other.name, other.ours) == ("of another", False)
     assert found.notes == tuple(
-        f"{STUDY}trial {number} is running, or was interrupted and will be taken up at 8 samples" for number in (6, 7)
+        f"{STUDY}trial {number} is running, or was interrupted and will be resumed at 8 samples" for number in (6, 7)
     )
 
 
@@ -144,7 +144,7 @@ DAMAGES: dict[str, tuple[str, list[str]]] = {
     ),
     "bytes that are no text": (
         "UPDATE llmsearch_completions SET text = CAST(x'22ff22' AS TEXT) WHERE trial_number = 1 AND position = 3",
-        ["trial 1: its completions cannot all be read: Could not decode to UTF-8 "],
+        ["trial 1: its completions cannot be read completely: Could not decode to UTF-8 "],
     ),
     "tokens": (
         "UPDATE llmsearch_completions SET token_ids = '[1, \"a\"]' WHERE trial_number = 6 AND position = 0",
@@ -156,11 +156,11 @@ DAMAGES: dict[str, tuple[str, list[str]]] = {
     ),
     "a count of tokens": (
         "UPDATE llmsearch_completions SET token_count = 7 WHERE trial_number = 6 AND position < 2",
-        ["trial 6: the completions at positions 0, 1 have other numbers of tokens than noted"],
+        ["trial 6: the completions at positions 0, 1 have other numbers of tokens than recorded"],
     ),
     "a row": (
         "UPDATE llmsearch_completions SET row = row + 1 WHERE trial_number = 6 AND position = 2",
-        ["trial 6: the completions at positions 2 are of other rows than the samples there"],
+        ["trial 6: the completions at positions 2 belong to other rows than the samples there"],
     ),
     "our tables": (
         "DROP TABLE llmsearch_schema",
@@ -168,7 +168,7 @@ DAMAGES: dict[str, tuple[str, list[str]]] = {
     ),
     "a table": (
         "DROP TABLE llmsearch_held_out",
-        ["its completions on held-out samples cannot all be read: "],
+        ["its completions on held-out samples cannot be read completely: "],
     ),
     "a finish reason": (
         "UPDATE llmsearch_completions SET finish_reason = '' WHERE trial_number = 6 AND position = 1",
@@ -259,7 +259,7 @@ DAMAGES: dict[str, tuple[str, list[str]]] = {
     ),
     "the key": (
         "DELETE FROM study_user_attributes WHERE key = 'llmsearch_key'",
-        ["its key is lost, and with it which completions are its own"],
+        ["its key is lost, so that its completions cannot be found"],
     ),
     "the fingerprint": (
         "DELETE FROM study_user_attributes WHERE key = 'llmsearch_fingerprint'",
@@ -290,7 +290,7 @@ def test_a_trial_that_is_lost(path: Path) -> None:
     for table in children:
         assert any(f"rows of {table} belong to trials that are lost" in problem for problem in found)
     assert f"{STUDY}trials 2 are lost" in found
-    assert f"{STUDY}trials 2 are lost, though their completions are there" in found
+    assert f"{STUDY}trials 2 are lost, though their completions are stored" in found
 
 
 def test_what_belongs_to_no_study_does_no_harm(path: Path) -> None:
@@ -298,9 +298,9 @@ def test_what_belongs_to_no_study_does_no_harm(path: Path) -> None:
     found = whole(path)
     assert [one.name for one in found.studies] == ["of another"]
     assert found.notes == (
-        "96 completions belong to no study, but to one that was deleted, and do no harm",
-        "20 completions on held-out samples belong to no study, but to one that was deleted, and do no harm",
-        "16 samples belong to no study, but to one that was deleted, and do no harm",
+        "96 completions belong to no study: it was deleted, and they do no harm",
+        "20 completions on held-out samples belong to no study: it was deleted, and they do no harm",
+        "16 samples belong to no study: it was deleted, and they do no harm",
     )
 
 
@@ -325,7 +325,7 @@ def test_a_metric_that_scores_only_the_corpus(tmp_path: Path) -> None:
     study.tell(trial, 0.25)
     whole(path)
     execute(path, "UPDATE trial_values SET value = 0.5")
-    assert problems(path) == ["study `s`: trial 0: its value is 0.5, but 0.25 is what it scored"]
+    assert problems(path) == ["study `s`: trial 0: its value is 0.5, but it scored 0.25"]
 
 
 # Interrupted studies are whole.
@@ -393,7 +393,7 @@ def garbage(path: Path) -> None:
 def test_damaged_files_are_read_as_far_as_they_can_be(damage: Callable[[Path], None], path: Path) -> None:
     damage(path)
     found = problems(path)
-    assert any("the file is damaged: " in problem or "cannot all be read: " in problem for problem in found)
+    assert any("the file is damaged: " in problem or "cannot be read completely: " in problem for problem in found)
     assert all(len(problem.splitlines()) == 1 for problem in found)
 
 
@@ -406,7 +406,7 @@ def test_one_damaged_page_costs_what_is_on_it(path: Path) -> None:
     path.write_bytes(content)
     found = problems(path)
     assert any(problem.startswith("the file is damaged: ") for problem in found)
-    lost = f"{STUDY}its completions on held-out samples cannot all be read: database disk image is malformed"
+    lost = f"{STUDY}its completions on held-out samples cannot be read completely: database disk image is malformed"
     assert lost in found
     assert not any("trial" in problem for problem in found)
     assert check_database(f"sqlite:///{path}").studies[0].completions == 96
@@ -416,7 +416,7 @@ def test_a_file_that_is_no_database(path: Path) -> None:
     garbage(path)
     assert problems(path) == [
         "the file is damaged: file is not a database",
-        "the tables cannot all be read: file is not a database",
+        "the tables cannot be read completely: file is not a database",
     ]
 
 
@@ -437,10 +437,10 @@ def test_a_database_of_plain_optuna_is_whole(tmp_path: Path) -> None:
 def test_versions(path: Path, tmp_path: Path) -> None:
     execute(path, "UPDATE llmsearch_schema SET version = 3")
     (problem,) = problems(path)
-    assert problem.startswith("a newer llmsearch_optuna made the tables (schema 3, this one knows 2): upgrade the ")
+    assert problem.startswith("a newer llmsearch_optuna made the tables (schema 3, this one supports 2): upgrade the ")
     execute(path, "UPDATE alembic_version SET version_num = 'v99'", "UPDATE llmsearch_schema SET version = 2")
     (problem,) = problems(path)
-    assert problem.startswith("Optuna's tables are of version v99, the installed Optuna knows v")
+    assert problem.startswith("Optuna's tables have version v99, but the installed Optuna needs v")
     old = tmp_path / "old" / "x.db"
     old.parent.mkdir()
     with closing(sqlite3.connect(old)) as connection:
@@ -453,7 +453,7 @@ def test_versions(path: Path, tmp_path: Path) -> None:
 def test_what_there_is_not(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match=r"^there is no database "):
         check_database(f"sqlite:///{tmp_path}/x.db")
-    with pytest.raises(StorageError, match=r"^sqlite:// is no file of which something could be lost"):
+    with pytest.raises(StorageError, match=r"^sqlite:// is not a file"):
         check_database("sqlite://")
     assert list(tmp_path.iterdir()) == []
 
@@ -496,7 +496,7 @@ def test_the_command(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         "study `llmsearch`: trials: 4 complete, 2 pruned, 2 running; 96 completions on 16 samples, 20 on held-out "
         "samples; a verdict"
     )
-    assert lines[1] == "study `of another`: not made by llmsearch_optuna, not looked into"
+    assert lines[1] == "study `of another`: not made by llmsearch_optuna, not checked"
     assert lines[-1] == "whole"
     execute(
         path,
