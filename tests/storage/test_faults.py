@@ -101,7 +101,7 @@ def test_a_full_disk_stops_a_search_that_goes_on_when_there_is_room(
         else:
             assert message == (
                 f"database sqlite:///{path} cannot be used: database or disk is full: make room, and run the same "
-                "command again: it goes on where it was"
+                "command again: it resumes where it stopped"
             )
         assert integrity(path) == "ok"
         found = check_database(f"sqlite:///{path}")
@@ -170,8 +170,8 @@ def test_a_file_that_may_not_grow_stops_the_command_in_one_line(
     assert len(errors) == 1, limited.stderr
     assert errors[0] == limited.stderr.splitlines()[-1]
     assert re.fullmatch(
-        r"llmsearch-optuna: database sqlite:///.*cut\.db cannot be used: disk I/O error: see that the disk is sound "
-        r"and has room, and run the same command again: it goes on where it was",
+        r"llmsearch-optuna: database sqlite:///.*cut\.db cannot be used: disk I/O error: check that the disk works "
+        r"and has room, and run the same command again: it resumes where it stopped",
         errors[0],
     )
     assert integrity(tmp_path / "cut.db") == "ok"

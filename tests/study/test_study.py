@@ -191,6 +191,6 @@ def test_a_study_that_lost_its_fingerprint_is_refused(tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / "x.db") as connection:
         connection.execute("DELETE FROM study_user_attributes WHERE key = 'llmsearch_fingerprint'")
     connection.close()
-    said = "study `one` is damaged (its fingerprint is lost): `llmsearch-optuna fsck` lists what is intact"
-    assert refused(StorageError, lambda: study_fingerprint(open_study(url)[0])) == said
-    assert refused(StorageError, lambda: create(open_storage(url), "one")) == said
+    message = "study `one` is damaged (its fingerprint is lost): `llmsearch-optuna fsck` lists what is intact"
+    assert refused(StorageError, lambda: study_fingerprint(open_study(url)[0])) == message
+    assert refused(StorageError, lambda: create(open_storage(url), "one")) == message
