@@ -1,21 +1,21 @@
-"""Every error the package raises on purpose.
+"""The errors that the package raises.
 
     LlmsearchError
     ├── ConfigurationError       the user's input is wrong; raised before anything is generated (also a ValueError)
     │   ├── ParameterError       a generation parameter or a search space
     │   ├── TaskError            data, columns, prompts, splits
-    │   ├── MetricError          a metric that cannot be had
-    │   ├── ModelError           model and tokenizer: cannot be loaded, or do not fit each other
-    │   └── StudyFileError       a study file's keys and values
+    │   ├── MetricError          a metric that cannot be found or built
+    │   ├── ModelError           a model or tokenizer that cannot be loaded, or do not fit each other
+    │   └── StudyFileError       the keys and values of a study file
     ├── StorageError             the database cannot be used
     │   ├── FingerprintError     the study was made for something else (model, data, metric, ...)
     │   └── LeaseLostError       another worker has taken a trial over
-    ├── TrialError               fails the trial it happens in, and nothing else
+    ├── TrialError               fails one trial; the search continues
     │   ├── ScorerError          the scorer raised, returned NaN or the wrong number of scores
     │   ├── LogitsError          the model's logits hold NaN or inf
-    │   └── RequestRefusedError  a server that generates finds fault with a request
-    ├── ServerError              a server that generates is gone, or takes no requests
-    └── MemoryExhaustedError     the model does not fit even with one row per batch
+    │   └── RequestRefusedError  the generating server rejected a request
+    ├── ServerError              the generating server cannot be reached, or takes no requests
+    └── MemoryExhaustedError     memory does not suffice even for one row per batch
 
 Messages are one line: what is wrong, the rule, the value, and what to change.
 """
@@ -47,11 +47,11 @@ __all__ = [
 
 
 class LlmsearchError(Exception):
-    """Base class of every error that this package raises on purpose.
+    """The base class of all errors that this package raises.
 
     Args:
-        message: What is wrong. What it quotes (a value, another library's message) may hold anything: line breaks
-            become spaces, and control characters are written out.
+        message: A description of the error. It may quote any string, e.g. another library's message: line breaks
+            become spaces, and control characters are escaped.
     """
 
     def __init__(self, message: str) -> None:
@@ -87,15 +87,15 @@ class StorageError(LlmsearchError):
 
 
 class FingerprintError(StorageError):
-    """An existing study was made for another model, dataset, metric, space, split or seed."""
+    """An existing study was created for another model, dataset, metric, space, split or seed."""
 
 
 class LeaseLostError(StorageError):
-    """Another worker has taken a trial over, as this one gave no sign of life."""
+    """Another worker has taken a trial over, because this one did not renew its lease in time."""
 
 
 class TrialError(LlmsearchError):
-    """Fails the trial it happens in, and nothing else."""
+    """An error that fails one trial. The search continues."""
 
 
 class ScorerError(TrialError):
@@ -107,29 +107,29 @@ class LogitsError(TrialError):
 
 
 class RequestRefusedError(TrialError):
-    """A server that generates finds fault with a request."""
+    """The generating server rejected a request."""
 
 
 class ServerError(LlmsearchError):
-    """A server that generates is gone, or takes no requests: the search stops, and can be taken up again."""
+    """The generating server cannot be reached or takes no requests. The search stops and can be resumed."""
 
 
 class MemoryExhaustedError(LlmsearchError):
-    """The model does not fit even with one row per batch."""
+    """Memory does not suffice even for one row per batch."""
 
 
-def unknown_name(kind: str, name: str, known: Iterable[str]) -> str:
-    """One line that refuses `name` and points at the nearest known name.
+def unknown_name(kind: str, name: str, valid: Iterable[str]) -> str:
+    """Return a message for an unknown name, with the most similar valid name.
 
     Args:
-        kind: What the name stands for, e.g. ``"metric"``.
-        name: The name that is not known.
-        known: All names that are.
+        kind: The kind of thing that is named, e.g. ``"metric"``.
+        name: The unknown name.
+        valid: All valid names.
 
     Returns:
         The message, e.g. ``"unknown metric `rogue1`: did you mean `rouge1`?"``.
     """
-    names = sorted(set(known))
+    names = sorted(set(valid))
     nearest = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     hint = f"did you mean `{nearest[0]}`?" if nearest else f"known are {', '.join(names)}" if names else "there is none"
     return f"unknown {kind} `{name}`: {hint}"

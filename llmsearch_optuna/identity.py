@@ -1,4 +1,4 @@
-"""Names for functions that change with their source, for the study's fingerprint."""
+"""The names of functions in a study's fingerprint, which change with the functions' source code."""
 
 import functools
 import hashlib
@@ -6,13 +6,13 @@ import inspect
 import re
 from types import CodeType
 
-__all__ = ["describe", "digest", "identify"]
+__all__ = ["describe", "digest", "identify", "without_addresses"]
 
 
 def identify(function: object) -> str:
-    """A name for a callable that changes with its source, and is the same in every process.
+    """Return a name for a callable that changes with its source code and is the same in every process.
 
-    What a closure or an instance holds is not part of it; the arguments of a `functools.partial` are.
+    The name includes the arguments of a `functools.partial`. It does not include the state of a closure or an instance.
     """
     if isinstance(function, functools.partial):
         keywords = (f"{key}={describe(value)}" for key, value in sorted(function.keywords.items()))
@@ -23,18 +23,23 @@ def identify(function: object) -> str:
     name = f"{getattr(named, '__module__', 'builtins')}.{named.__qualname__}"
     try:
         return f"{name}#{digest(inspect.getsource(named))}"  # type: ignore[arg-type]
-    except (OSError, TypeError):  # no source, e.g. typed into a console or written in C
+    except (OSError, TypeError):  # no source file: typed into a console, or written in C
         code = getattr(named, "__code__", None)
         return name if code is None else f"{name}#{digest(_describe_code(code))}"
 
 
 def describe(argument: object) -> str:
-    """An argument as part of a name, the same in every process: without the address that a plain repr holds."""
-    return identify(argument) if callable(argument) else re.sub(r" at 0x[0-9a-fA-F]+", "", repr(argument))
+    """Return an argument as part of a name, the same in every process."""
+    return identify(argument) if callable(argument) else without_addresses(repr(argument))
+
+
+def without_addresses(text: str) -> str:
+    """Remove the memory addresses from the `repr` of an object."""
+    return re.sub(r" at 0x[0-9a-fA-F]+", "", text)
 
 
 def digest(source: str) -> str:
-    """A short hash of a source text."""
+    """Return a short hash of source code: 8 hexadecimal digits of its SHA-256."""
     return hashlib.sha256(source.encode("utf-8", "surrogatepass")).hexdigest()[:8]
 
 
@@ -46,6 +51,6 @@ def _describe_code(code: CodeType) -> str:
 def _describe_constant(constant: object) -> str:
     if isinstance(constant, CodeType):
         return _describe_code(constant)
-    if isinstance(constant, frozenset):  # its order differs between processes
+    if isinstance(constant, frozenset):  # its order of iteration differs between processes
         return str(sorted(map(repr, constant)))
     return repr(constant)

@@ -1,4 +1,4 @@
-"""A log file per study: all that happens in it, appended by every command; nothing in it can forge a line."""
+"""The log file of a study, to which every command appends. No logged string can forge a line."""
 
 import contextlib
 import datetime as dt
@@ -21,7 +21,7 @@ __all__ = ["ConsoleFormatter", "LogFileFormatter", "StudyLog", "log_path", "stud
 
 _PACKAGE = "llmsearch_optuna"
 
-# They keep what they log from the root logger.
+# The loggers of these libraries do not propagate to the root logger.
 _LIBRARIES = ("datasets", "evaluate", "huggingface_hub", "optuna", "transformers")
 
 _VERSIONS = ("optuna", "sqlalchemy", "numpy", "torch", "transformers", "datasets")
@@ -32,12 +32,12 @@ _LONGEST_NAME = 60
 
 
 def log_path(storage: str, study_name: str, directory: Path) -> Path:
-    """Where the log of a study lies: beside its SQLite file, else in a directory by the study's name.
+    """Return the path of a study's log: next to its SQLite file, else in a directory under the study's name.
 
     Args:
         storage: The study's storage URL.
-        study_name: The study's name; what no file name holds is replaced.
-        directory: Where the log lies if the study lives on a server or in memory.
+        study_name: The study's name. Characters that are not valid in a file name are replaced.
+        directory: The directory of the log if the study is on a server or in memory.
 
     Raises:
         StorageError: The URL is wrong.
@@ -50,7 +50,7 @@ def log_path(storage: str, study_name: str, directory: Path) -> Path:
 
 
 class ConsoleFormatter(logging.Formatter):
-    """The message alone, as a terminal can show it."""
+    """Formats the message alone, with its control characters escaped."""
 
     def format(self, record: logging.LogRecord) -> str:
         """See `logging.Formatter`."""
@@ -58,7 +58,7 @@ class ConsoleFormatter(logging.Formatter):
 
 
 class LogFileFormatter(logging.Formatter):
-    """Time, level, process, logger and message; what follows on further lines, such as a traceback, is indented."""
+    """Formats time, level, process, logger and message. Further lines, such as a traceback, are indented."""
 
     def format(self, record: logging.LogRecord) -> str:
         """See `logging.Formatter`."""
@@ -68,27 +68,27 @@ class LogFileFormatter(logging.Formatter):
 
 
 class _LogFile(logging.Handler):
-    """Appends each record in one piece, so that several processes can share the file."""
+    """Appends each record with one write, so that several processes can share the file."""
 
     def __init__(self, path: Path) -> None:
         super().__init__()
         self.setFormatter(LogFileFormatter())
         self._path = path
         self._file = path.open("ab", buffering=0)
-        self._told = False
+        self._has_failed = False
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
             self._file.write(f"{self.format(record)}\n".encode())
-        except Exception:  # noqa: BLE001  # as everywhere in logging: what cannot be logged stops nothing
+        except Exception:  # noqa: BLE001  # as in all logging handlers, a failure must not stop the program
             self.handleError(record)
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
         error = sys.exc_info()[1]
         if not isinstance(error, OSError):
             super().handleError(record)
-        elif not self._told:
-            self._told = True
+        elif not self._has_failed:
+            self._has_failed = True
             print(printable(f"the log {self._path} cannot be written any more: {error}"), file=sys.stderr)
 
     def close(self) -> None:
@@ -100,7 +100,7 @@ class StudyLog:
     """A log that is being written.
 
     Attributes:
-        outcome: What the last line shall say, if nothing is raised.
+        outcome: The text of the last line if no error is raised.
     """
 
     def __init__(self, handler: logging.Handler, undo: contextlib.ExitStack) -> None:
@@ -109,14 +109,14 @@ class StudyLog:
         self._undo = undo
 
     def follow_libraries(self) -> None:
-        """Logs the warnings of other libraries, too; call it again when further ones are imported."""
+        """Log also the warnings of other libraries. Call it again after importing more of them."""
         for library in _LIBRARIES:
             logger = logging.getLogger(library)
             if not logger.propagate and self._handler not in logger.handlers:
                 self.follow(logger, logging.WARNING)
 
     def follow(self, logger: logging.Logger, level: int) -> None:
-        """Logs what a logger is told from a level on; its other handlers are given no more than before."""
+        """Log the records of a logger from a level on. Its other handlers receive the same records as before."""
         before = logger.getEffectiveLevel()
         if level < before:
             as_before = _from_level(logger.name, before)
@@ -131,31 +131,32 @@ class StudyLog:
             self._undo.callback(logger.removeHandler, self._handler)
 
     def write(self, level: int, message: str, error: BaseException | None = None) -> None:
-        """Writes one line to the file alone; with the traceback of an error."""
+        """Write one line to the file only, with the traceback of `error` if given."""
         info = None if error is None else (type(error), error, error.__traceback__)
         self._handler.handle(logging.LogRecord(__name__, level, __file__, 0, message, None, info))
 
 
 @contextlib.contextmanager
 def study_log(path: Path, *, about: Mapping[str, str] = MappingProxyType({})) -> Iterator[StudyLog]:
-    """Appends to a log file what happens in a block.
+    """Append the log records of a block to a file.
 
-    It holds all records of this package, from DEBUG on, and what other libraries log or warn of; how the block begins,
-    and how it ends, with the traceback of an error. Consoles and other handlers are given what they were given before.
+    The file receives all records of this package from DEBUG on, the records and warnings of other libraries, and a line
+    at the beginning and the end of the block, with the traceback of an error. Other handlers receive the same records
+    as before.
 
     Args:
-        path: The file; it is made with its directory where it does not exist.
-        about: What to write at the beginning besides the versions, by name.
+        path: The file. It is created with its directory if it does not exist.
+        about: Lines to write at the beginning in addition to the versions, by name.
 
     Raises:
-        ConfigurationError: The file cannot be written, or holds something else.
+        ConfigurationError: The file cannot be written, or is not a log.
     """
     with contextlib.ExitStack() as undo:
         handler = _opened(path)
         undo.callback(handler.close)
         log = StudyLog(handler, undo)
         root = logging.getLogger()
-        if not root.handlers and logging.lastResort is not None:  # which else would have shown warnings
+        if not root.handlers and logging.lastResort is not None:  # used only without handlers
             root.addHandler(logging.lastResort)
             undo.callback(root.removeHandler, logging.lastResort)
         showing = warnings.showwarning
@@ -189,22 +190,22 @@ def _opened(path: Path) -> _LogFile:
             with path.open("rb") as before:
                 head = before.read(16)
         handler = _LogFile(path)
-    except (OSError, ValueError) as error:  # the latter where it holds NUL
+    except (OSError, ValueError) as error:  # ValueError if the path holds NUL
         raise ConfigurationError(f"the log {path} cannot be written: {error}") from error
     if head and not _FIRST_LINE.match(head):
         handler.close()
-        raise ConfigurationError(f"{path} exists and is no log of a study: name another file")
+        raise ConfigurationError(f"{path} exists and is not a log of a study: name another file")
     return handler
 
 
 def _handlers(logger: logging.Logger) -> list[logging.Handler]:
-    """All that are given a logger's records."""
-    found: list[logging.Handler] = []
+    """Return all handlers that receive a logger's records."""
+    handlers: list[logging.Handler] = []
     current: logging.Logger | None = logger
     while current is not None:
-        found += current.handlers
+        handlers += current.handlers
         current = current.parent if current.propagate else None
-    return found
+    return handlers
 
 
 def _from_level(name: str, level: int) -> Callable[[logging.LogRecord], bool]:

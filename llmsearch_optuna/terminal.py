@@ -1,4 +1,4 @@
-"""Text of others on a terminal or in a log file: what it holds is shown, and never obeyed."""
+"""Safe output of foreign text on a terminal or in a log file: control characters are shown and have no effect."""
 
 import io
 import re
@@ -12,19 +12,19 @@ _UNUSUAL = re.compile(r"[^ -~]")
 # Control characters; format characters, which reorder or hide text; lone surrogates; separators of lines.
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 
-# Zero-width non-joiner and joiner: Persian, Indic scripts and emoji are spelled with them.
+# Zero-width non-joiner and joiner: the spelling of Persian, Indic scripts and emoji needs them.
 _JOINERS = "\u200c\u200d"
 
 
 def printable(text: str, *, newlines: bool = False) -> str:
-    r"""A text whose control characters are written out, as in ``\x1b[31m``, so that a terminal does not obey them.
+    r"""Return a string with its control characters escaped, as in ``\x1b[31m``.
 
     Escape sequences of terminals (C0 and C1), bidirectional controls, invisible characters, NUL bytes and lone
-    surrogates are all shown as Python writes them. What is left can be encoded in UTF-8.
+    surrogates become Python's escape sequences. The result can be encoded in UTF-8.
 
     Args:
-        text: Any text.
-        newlines: Leave line feeds as they are.
+        text: Any string.
+        newlines: Whether to keep line feeds.
     """
 
     def visible(match: re.Match[str]) -> str:
@@ -36,14 +36,14 @@ def printable(text: str, *, newlines: bool = False) -> str:
     return _UNUSUAL.sub(visible, text)
 
 
-def excerpt(text: str, most: int) -> str:
-    """The beginning of a text of more than so many characters, and how many are left out."""
-    if len(text) <= most:
+def excerpt(text: str, max_length: int) -> str:
+    """Return a string of at most `max_length` characters unchanged, else its beginning and the number left out."""
+    if len(text) <= max_length:
         return text
-    return f"{text[:most]}... ({len(text) - most:,} more characters)"
+    return f"{text[:max_length]}... ({len(text) - max_length:,} more characters)"
 
 
 def escape_unencodable() -> None:
-    """Lets standard output write what its encoding lacks as standard error does, with backslashes, and not fail."""
+    """Make standard output escape characters that its encoding lacks with backslashes, as standard error does."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")

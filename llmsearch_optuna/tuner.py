@@ -22,7 +22,6 @@ from llmsearch_optuna.engine.http import OpenAIServer
 from llmsearch_optuna.engine.selection import choose_backend
 from llmsearch_optuna.engine.stopping import split_generation_args, stop_strings
 from llmsearch_optuna.errors import ConfigurationError, MetricError, StorageError, TaskError
-from llmsearch_optuna.identity import identify
 from llmsearch_optuna.metrics import (
     CorpusMetric,
     Metric,
@@ -52,6 +51,7 @@ from llmsearch_optuna.storage import (
     exclusive_use,
     readable_errors,
 )
+from llmsearch_optuna.study.fingerprint import build_fingerprint
 from llmsearch_optuna.study.objectives import SCORE, TOKENS, check_combination, check_objectives
 from llmsearch_optuna.study.study import (
     check_fingerprint,
@@ -558,17 +558,17 @@ class Tuner:
         for callback in self._callbacks:
             callback()
 
-    def _fingerprint(self, space: SearchSpace | None = None) -> dict[str, str]:
-        parts = {
-            "model": self._backend.identity,
-            **self.task.fingerprint(),
-            "metric": self.metric.name,
-            "output_preproc": identify(self._output_preproc),
-            "tokenizer_decode_args": repr(self._decode_args),
-            "stopping": repr(self._stopping),
-            "seed": str(self.seed),
-        }
-        return parts if space is None else {**parts, "space": repr(space)}
+    def _fingerprint(self, space: SearchSpace | None = None) -> dict[str, Any]:
+        return build_fingerprint(
+            model=self._backend.identity,
+            task=self.task.fingerprint(),
+            metric=self.metric.name,
+            output_preproc=self._output_preproc,
+            decode_args=self._decode_args,
+            stopping=vars(self._stopping),
+            seed=self.seed,
+            space=space,
+        )
 
     def _pruner(
         self,

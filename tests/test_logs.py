@@ -203,7 +203,7 @@ def test_any_message_is_one_line_with_indented_ones(text: str) -> None:
 def test_a_file_that_is_no_log_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "study.toml"
     path.write_text("[study]")
-    message = r"study.toml exists and is no log of a study: name another file$"
+    message = r"study.toml exists and is not a log of a study: name another file$"
     with pytest.raises(ConfigurationError, match=message), study_log(path):
         pytest.fail("not reached")
     assert path.read_text() == "[study]"

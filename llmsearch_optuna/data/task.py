@@ -122,21 +122,21 @@ class Task:
             holdout_stratify_col=holdout_stratify_col,
         )
 
-    def fingerprint(self) -> dict[str, str]:
-        """What the study's scores depend on: hashes of prompts and references, and the splits.
+    def fingerprint(self) -> dict[str, Any]:
+        """Return the parts of a study's fingerprint that depend on the data: hashes, and the sizes of the splits.
 
-        Parts that came later are left out where they say nothing, so that older studies are still known.
+        Length limits and the stratified column are left out if there are none, as in older studies.
         """
         samples = (*self.search, *self.holdout)
         limits = [sample.max_new_tokens for sample in samples]
-        further = {} if limits.count(None) == len(limits) else {"length limits": _digest(limits)}
+        further: dict[str, str] = {} if limits.count(None) == len(limits) else {"length limits": _digest(limits)}
         if self.holdout_stratify_col is not None:
             further["hold-out stratified by"] = self.holdout_stratify_col
         return {
             "prompts": _digest([(sample.prompt, sample.token_ids) for sample in samples]),
             "references": _digest([sample.reference for sample in samples]),
-            "splits": f"{len(self.search)} search, {len(self.holdout)} hold-out",
-            "sample order seed": str(self.seed),
+            "splits": {"search": len(self.search), "holdout": len(self.holdout)},
+            "sample order seed": self.seed,
             **further,
         }
 

@@ -1,6 +1,5 @@
 """Where parameters come from: the study, the trial, what it was searched for, and how well it did."""
 
-import ast
 import dataclasses
 import datetime as dt
 import platform
@@ -16,8 +15,8 @@ from llmsearch_optuna.errors import StorageError
 from llmsearch_optuna.space.params import GenerationParams
 from llmsearch_optuna.study.attributes import STUDY_FILE
 from llmsearch_optuna.study.environment import study_environment
+from llmsearch_optuna.study.fingerprint import stop_strings, study_fingerprint
 from llmsearch_optuna.study.ranking import score_of, tokens_of
-from llmsearch_optuna.study.study import study_fingerprint
 from llmsearch_optuna.study.trials import trial_params
 from llmsearch_optuna.verdict.finalists import find_trial
 from llmsearch_optuna.verdict.verdict import current_verdict
@@ -63,7 +62,7 @@ class Provenance:
     model: str
     data: str | None
     stop: tuple[str, ...]
-    fingerprint: dict[str, str]
+    fingerprint: dict[str, Any]
     verdict: str | None
     params: GenerationParams
     exported: str
@@ -100,7 +99,7 @@ def trace(study: optuna.Study, trial: int | None = None) -> Provenance:
         direction=study.directions[0].name.lower(),
         model=model or fingerprint.get("model", ""),
         data=data,
-        stop=_stop(fingerprint.get("stopping", "")),
+        stop=stop_strings(fingerprint),
         fingerprint=fingerprint,
         verdict=None if verdict is None else verdict.sentence,
         params=trial_params(found),
@@ -125,13 +124,3 @@ def _named(study: optuna.Study) -> tuple[str | None, str | None]:
         return None if model is None else str(model), str(file["data"]["path"])
     except (KeyError, TypeError, ValueError) as error:
         raise StorageError(f"the study file that study `{study.study_name}` keeps is damaged: {error}") from error
-
-
-def _stop(stopping: str) -> tuple[str, ...]:
-    """The stop strings of a fingerprint, which holds them as Python writes them: ``Stopping(..., strings=('a',))``."""
-    try:
-        call = ast.parse(stopping, mode="eval").body
-    except SyntaxError:  # criteria of one's own are written in other ways
-        return ()
-    strings = [one.value for one in call.keywords if one.arg == "strings"] if isinstance(call, ast.Call) else []
-    return tuple(map(str, ast.literal_eval(strings[0]))) if strings else ()

@@ -1,1 +1,1 @@
-"""What of a database is whole."""
+"""The check of a database for lost or damaged data."""

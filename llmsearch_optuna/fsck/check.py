@@ -1,4 +1,4 @@
-"""What of a database is whole and what is not; nothing is written to it."""
+"""The check of a whole database for lost or damaged data, without writing to it."""
 
 import contextlib
 import dataclasses
@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from llmsearch_optuna.errors import StorageError
-from llmsearch_optuna.fsck.flaws import completion_flaws, listed, missing_of, parsed, study_flaws, trial_flaws
+from llmsearch_optuna.fsck.flaws import completion_flaws, listed, missing_positions, parsed, study_flaws, trial_flaws
 from llmsearch_optuna.fsck.inspection import Inspection, RawCompletion, RawStudy, RawTrial, inspect_database
-from llmsearch_optuna.storage import SCHEMA_VERSION
+from llmsearch_optuna.storage.schema import COMPLETIONS, HELD_OUT, SAMPLES
+from llmsearch_optuna.storage.schema import VERSION as SCHEMA_VERSION
 from llmsearch_optuna.study.attributes import FINGERPRINT, KEY, VERDICT
 
 __all__ = ["Findings", "Problem", "StudyFindings", "check_database"]
@@ -18,12 +19,12 @@ __all__ = ["Findings", "Problem", "StudyFindings", "check_database"]
 
 @dataclass(frozen=True, kw_only=True)
 class Problem:
-    """Something that is not whole.
+    """Lost or damaged data.
 
     Attributes:
-        what: What is lost or wrong.
-        study: The study's name; ``None`` where it is the database's problem.
-        trial: The trial's number; ``None`` where it is the study's problem.
+        what: A description of what is lost or damaged.
+        study: The study's name. None if the problem concerns the whole database.
+        trial: The trial's number. None if the problem concerns the whole study.
     """
 
     what: str
@@ -31,23 +32,23 @@ class Problem:
     trial: int | None = None
 
     def __str__(self) -> str:
-        """Where, and what."""
+        """Return the place of the problem and its description on one line."""
         where = "" if self.study is None else f"study `{self.study}`: "
         return f"{where}{'' if self.trial is None else f'trial {self.trial}: '}{self.what}"
 
 
 @dataclass(frozen=True, kw_only=True)
 class StudyFindings:
-    """What a study holds, as far as it can be read.
+    """The contents of a study, as far as they can be read.
 
     Attributes:
-        name: Its name.
-        ours: Whether this package made it; others are not looked into.
-        trials: The number of its trials by state.
-        samples: The samples of its search split.
-        completions: The completions of its trials.
-        held_out: The completions on its hold-out split.
-        verdict: Whether it has a verdict.
+        name: The study's name.
+        ours: Whether this package made the study. Other studies are not checked.
+        trials: The number of trials by state.
+        samples: The number of samples in the search split.
+        completions: The number of completions of trials.
+        held_out: The number of completions on the hold-out split.
+        verdict: Whether the study has a verdict.
     """
 
     name: str
@@ -59,9 +60,9 @@ class StudyFindings:
     verdict: bool = False
 
     def __str__(self) -> str:
-        """All of it on one line."""
+        """Return the contents on one line."""
         if not self.ours:
-            return f"study `{self.name}`: not made by llmsearch_optuna, not looked into"
+            return f"study `{self.name}`: not made by llmsearch_optuna, not checked"
         states = ", ".join(f"{count} {state}" for state, count in self.trials.items()) or "none"
         return (
             f"study `{self.name}`: trials: {states}; {self.completions} completions on {self.samples} samples, "
@@ -71,12 +72,12 @@ class StudyFindings:
 
 @dataclass(frozen=True, kw_only=True)
 class Findings:
-    """What `check_database` found.
+    """The result of `check_database`.
 
     Attributes:
-        studies: What each study holds.
-        notes: What is worth knowing and no problem.
-        problems: What is not whole.
+        studies: The contents of each study.
+        notes: Remarks that are no problems.
+        problems: Lost or damaged data.
     """
 
     studies: tuple[StudyFindings, ...]
@@ -85,22 +86,22 @@ class Findings:
 
     @property
     def whole(self) -> bool:
-        """Whether no problem was found."""
+        """Whether there is no problem."""
         return not self.problems
 
     def to_dict(self) -> dict[str, Any]:
-        """The findings as JSON can hold them."""
+        """Return the findings as JSON types."""
         return {"whole": self.whole, **dataclasses.asdict(self)}
 
 
 def check_database(url: str) -> Findings:
-    """Reads all that a database holds, and says what is whole and what is not. Writes nothing.
+    """Read a whole database and report lost or damaged data. Nothing is written.
 
     Args:
         url: SQLAlchemy URL, e.g. ``sqlite:///studies/x.db``.
 
     Raises:
-        StorageError: There is no such database, or it cannot be opened at all.
+        StorageError: The database does not exist or cannot be opened.
     """
     with inspect_database(url) as inspection:
         check = _Check(inspection)
@@ -118,26 +119,26 @@ class _Check:
     def database(self) -> None:
         try:
             complaints = self._inspection.complaints()
-        except StorageError as error:  # too damaged to be gone through
+        except StorageError as error:  # too damaged for SQLite to check
             complaints = [str(error)]
         for complaint in complaints:
             self._problem(f"the file is damaged: {complaint}")
         with self._reading("the tables"):
-            stored, known = self._inspection.optuna_versions()
+            stored, installed = self._inspection.optuna_versions()
             if stored is None:
                 self._problem("there are no tables of Optuna: it holds no study")
                 return
-            if stored != known:
-                self._problem(f"Optuna's tables are of version {stored}, the installed Optuna knows {known}")
+            if stored != installed:
+                self._problem(f"Optuna's tables have version {stored}, but the installed Optuna needs {installed}")
             version = self._inspection.version()
             if version is not None and version > SCHEMA_VERSION:
                 self._problem(
-                    f"a newer llmsearch_optuna made the tables (schema {version}, this one knows {SCHEMA_VERSION}): "
-                    "upgrade the package; they are not looked into"
+                    f"a newer llmsearch_optuna made the tables (schema {version}, this one supports {SCHEMA_VERSION}): "
+                    "upgrade the package; they are not checked"
                 )
                 return
             if version is not None and version < SCHEMA_VERSION:
-                self.notes.append(f"schema {version} will be upgraded to {SCHEMA_VERSION} when it is opened")
+                self.notes.append(f"schema {version} will be upgraded to {SCHEMA_VERSION} when a search opens it")
             keys: list[str | None] = []
             for study in self._inspection.studies():
                 if KEY in study.user_attrs or FINGERPRINT in study.user_attrs:
@@ -148,7 +149,7 @@ class _Check:
                 self._leftovers(keys)
 
     def _study(self, study: RawStudy, *, has_tables: bool) -> str | None:
-        """Checks one study; returns its key, if it has one."""
+        """Check one study. Return its key, if it has one."""
         trials: list[RawTrial] = []
         with self._reading("its trials", study.name):
             trials = self._inspection.trials(study)
@@ -169,9 +170,9 @@ class _Check:
                 counts["held_out"] = self._held_out(study, key)
             with self._reading("the trials of its completions", study.name):
                 numbers = {trial.number for trial in trials}
-                lost = [one[1] for one in self._inspection.sizes("llmsearch_completions") if one[0] == key]
-                if trials and (lost := sorted(set(lost) - numbers)):
-                    self._problem(f"trials {listed(lost)} are lost, though their completions are there", study.name)
+                stored = {group[1] for group in self._inspection.sizes(COMPLETIONS.name) if group[0] == key}
+                if trials and (lost := sorted(stored - numbers)):
+                    self._problem(f"trials {listed(lost)} are lost, though their completions are stored", study.name)
         self.studies.append(
             StudyFindings(
                 name=study.name,
@@ -184,9 +185,9 @@ class _Check:
         return key if isinstance(key, str) else None
 
     def _samples(self, study: RawStudy, key: str, *, begun: bool) -> dict[int, int]:
-        """Checks the samples; returns their rows in the dataset by position."""
+        """Check the samples. Return their dataset rows by position."""
         samples = self._inspection.samples(key)
-        if positions := missing_of([sample[0] for sample in samples]):
+        if positions := missing_positions([sample[0] for sample in samples]):
             self._problem(f"the samples at positions {listed(positions)} are lost", study.name)
         if begun and not samples:
             self._problem("its samples are lost", study.name)
@@ -204,7 +205,7 @@ class _Check:
                 self._problem(what, study.name, trial.number)
             if trial.state == "RUNNING":
                 self.notes.append(
-                    f"study `{study.name}`: trial {trial.number} is running, or was interrupted and will be taken up "
+                    f"study `{study.name}`: trial {trial.number} is running, or was interrupted and will be resumed "
                     f"at {len(completions)} samples"
                 )
         return len(completions)
@@ -213,18 +214,22 @@ class _Check:
         groups: dict[tuple[Any, ...], list[RawCompletion]] = defaultdict(list)
         for completion in self._inspection.held_out(key):
             groups[completion.group].append(completion)
-        for (finalist, seed), own in groups.items():
-            for what in completion_flaws(own):
+        for (finalist, seed), completions in groups.items():
+            for what in completion_flaws(completions):
                 self._problem(f"held-out samples of finalist {finalist} with seed {seed}: {what}", study.name)
         return sum(map(len, groups.values()))
 
     def _leftovers(self, keys: Sequence[str | None]) -> None:
-        """Tells of what belongs to no study; `keys` are those of the studies, ``None`` for one that is lost."""
-        reason = "" if None in keys else ", but to one that was deleted, and do no harm"
+        """Note the rows that belong to no study.
+
+        Args:
+            keys: The keys of the studies. None for a study whose key is lost.
+        """
+        reason = "" if None in keys else ": it was deleted, and they do no harm"
         for table, rows in (
-            ("llmsearch_completions", "completions"),
-            ("llmsearch_held_out", "completions on held-out samples"),
-            ("llmsearch_samples", "samples"),
+            (COMPLETIONS.name, "completions"),
+            (HELD_OUT.name, "completions on held-out samples"),
+            (SAMPLES.name, "samples"),
         ):
             with self._reading(f"the study keys of {table}"):
                 count = sum(size for key, size in self._inspection.sizes(table).items() if key[0] not in keys)
@@ -236,8 +241,8 @@ class _Check:
 
     @contextlib.contextmanager
     def _reading(self, what: str, study: str | None = None, trial: int | None = None) -> Iterator[None]:
-        """Goes on with the next part where this one cannot be read."""
+        """Report a part that cannot be read, and continue with the next one."""
         try:
             yield
         except StorageError as error:
-            self._problem(f"{what} cannot all be read: {error}", study, trial)
+            self._problem(f"{what} cannot be read completely: {error}", study, trial)

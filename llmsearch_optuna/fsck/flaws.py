@@ -1,4 +1,4 @@
-"""What is lost or damaged of a study, its trials and their completions, as they are stored."""
+"""Checks of a stored study, its trials and their completions for lost or damaged data."""
 
 import itertools
 import json
@@ -7,13 +7,14 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from llmsearch_optuna.errors import LlmsearchError
+from llmsearch_optuna.errors import LlmsearchError, StorageError
 from llmsearch_optuna.fsck.inspection import RawCompletion, RawStudy, RawTrial
 from llmsearch_optuna.space.params import GenerationParams
-from llmsearch_optuna.study.attributes import FINGERPRINT, KEY, OBJECTIVES, PARAMS, VERDICT
+from llmsearch_optuna.study.attributes import FINGERPRINT, KEY, PARAMS, TRIAL_TOKENS, VERDICT
+from llmsearch_optuna.study.fingerprint import created_directions, read_fingerprint
 from llmsearch_optuna.verdict.verdict import Verdict
 
-__all__ = ["completion_flaws", "listed", "missing_of", "parsed", "study_flaws", "trial_flaws"]
+__all__ = ["completion_flaws", "listed", "missing_positions", "parsed", "study_flaws", "trial_flaws"]
 
 _EVALUATED = ("COMPLETE", "PRUNED")
 _FINISH_REASONS = ("eos", "stop", "length")
@@ -22,54 +23,57 @@ _WIDEST_GAP = 10_000
 
 
 def study_flaws(study: RawStudy, trials: Sequence[RawTrial]) -> Iterator[str]:
-    """What is lost or damaged of a study's own attributes, and which of its trials are missing."""
+    """Check a study's attributes and the numbers of its trials. Yield one line per flaw."""
     key, fingerprint = (parsed(study.user_attrs.get(name)) for name in (KEY, FINGERPRINT))
     if not isinstance(key, str) and (trials or KEY in study.user_attrs):
-        yield "its key is lost, and with it which completions are its own"
+        yield "its key is lost, so that its completions cannot be found"
     if not isinstance(fingerprint, dict):
-        yield "its fingerprint is lost: what it was made for is not known"
-    elif (made_to := _made_to(fingerprint)) != study.directions:
-        found, wanted = (" and ".join(directions).lower() for directions in (study.directions, made_to))
-        yield f"its direction is {found or 'lost'}, but it was made to {wanted}"
-    if missing := missing_of([trial.number for trial in trials]):
+        yield "its fingerprint is lost"
+    else:
+        yield from _direction_flaws([direction.lower() for direction in study.directions], fingerprint)
+    if missing := missing_positions([trial.number for trial in trials]):
         yield f"trials {listed(missing)} are lost"
     if VERDICT in study.user_attrs:
         try:
             Verdict.from_dict(json.loads(study.user_attrs[VERDICT]))
         except (LlmsearchError, ValueError, TypeError, AttributeError, KeyError) as error:
-            yield f"its verdict cannot be read ({error}): `llmsearch-optuna confirm` makes it anew"
+            yield f"its verdict cannot be read ({error}): `llmsearch-optuna confirm` creates it again"
 
 
-def _made_to(fingerprint: Mapping[str, Any]) -> list[str]:
-    """The directions that a study was made with."""
-    tokens = ["MINIMIZE"] * str(fingerprint.get(OBJECTIVES, "")).count(",")
-    return [str(fingerprint.get("direction", "?")).upper(), *tokens]
+def _direction_flaws(directions: list[str], fingerprint: Mapping[str, Any]) -> Iterator[str]:
+    try:
+        created = created_directions(read_fingerprint(fingerprint))
+    except StorageError as error:
+        yield str(error)
+        return
+    if created != directions:
+        yield f"its direction is {' and '.join(directions) or 'lost'}, but it was created to {' and '.join(created)}"
 
 
 def trial_flaws(
     trial: RawTrial, completions: Sequence[RawCompletion], rows: Mapping[int, int], *, objectives: int = 1
 ) -> Iterator[str]:
-    """What Optuna stores of a trial and its completions do not agree in, and what cannot be read.
+    """Compare what Optuna stores of a trial with its completions. Yield one line per flaw.
 
     Args:
         trial: The trial.
-        completions: Its completions, by position.
-        rows: The rows of the study's samples by position.
-        objectives: How many objectives the study has.
+        completions: The trial's completions, by position.
+        rows: The dataset rows of the study's samples, by position.
+        objectives: The number of objectives of the study.
     """
     yield from _state_flaws(trial, len(completions), len(rows))
-    if others := [one.position for one in completions if rows.get(one.position, one.row) != one.row]:
-        yield f"the completions at positions {listed(others)} are of other rows than the samples there"
+    if positions := [row.position for row in completions if rows.get(row.position, row.row) != row.row]:
+        yield f"the completions at positions {listed(positions)} belong to other rows than the samples there"
     yield from _score_flaws(trial, completions, objectives)
     if PARAMS in trial.user_attrs or trial.state in _EVALUATED:
         try:
             GenerationParams.from_json(str(parsed(trial.user_attrs.get(PARAMS))))
         except (LlmsearchError, ValueError, TypeError, AttributeError) as error:
             yield f"its parameters cannot be read: {error}"
-    if "tokens" in trial.user_attrs and trial.state in _EVALUATED:
-        told, stored = parsed(trial.user_attrs["tokens"]), [_token_count(row) for row in completions]
-        if all(isinstance(one, int) for one in stored) and told != sum(stored):
-            yield f"its completions have {sum(stored)} tokens, but {told} are noted"
+    if TRIAL_TOKENS in trial.user_attrs and trial.state in _EVALUATED:
+        recorded, counts = parsed(trial.user_attrs[TRIAL_TOKENS]), [_token_count(row) for row in completions]
+        if all(isinstance(count, int) for count in counts) and recorded != sum(counts):
+            yield f"its completions have {sum(counts)} tokens, but {recorded} are recorded"
 
 
 def _state_flaws(trial: RawTrial, count: int, samples: int) -> Iterator[str]:
@@ -96,20 +100,20 @@ def _score_flaws(trial: RawTrial, completions: Sequence[RawCompletion], objectiv
             yield f"the mean of its first {step} scores is {means[step]:.6g}, but {reported} is reported"
     if trial.state == "COMPLETE":
         value, *others = trial.values if len(trial.values) == objectives else [None]
-        # Where the metric scores a corpus only, the last report is all there is to compare with.
+        # If the metric scores only the corpus, only the last reported value can be compared.
         expected = means.get(len(completions), trial.reported.get(len(completions)))
         if not _is_near(value, expected):
-            yield f"its value is {value}, but {expected} is what it scored"
+            yield f"its value is {value}, but it scored {expected}"
         counts = [_token_count(row) for row in completions]
-        if others and counts and all(isinstance(one, int) for one in counts):
+        if others and counts and all(isinstance(count, int) for count in counts):
             per_sample = sum(counts) / len(counts)
             if not _is_near(others[0], per_sample):
                 yield f"its tokens per sample are {others[0]}, but its completions have {per_sample:.6g}"
 
 
 def completion_flaws(completions: Sequence[RawCompletion]) -> Iterator[str]:
-    """What cannot be decoded, and what is missing in between."""
-    if missing := missing_of([row.position for row in completions]):
+    """Check the completions of one trial, or of one finalist with one seed. Yield one line per flaw."""
+    if missing := missing_positions([row.position for row in completions]):
         yield f"the completions at positions {listed(missing)} are lost"
     flaws: dict[str, list[Any]] = defaultdict(list)
     for row in completions:
@@ -124,28 +128,28 @@ def completion_flaws(completions: Sequence[RawCompletion]) -> Iterator[str]:
         for name, is_readable in readable.items():
             if not is_readable:
                 flaws[f"{name} of the completions at positions {{}} cannot be read"].append(row.position)
-        # Servers tell the number of tokens only.
+        # A server may report only the number of tokens.
         if readable["tokens"] and tokens and row.token_count not in (None, len(tokens)):
-            flaws["the completions at positions {} have other numbers of tokens than noted"].append(row.position)
+            flaws["the completions at positions {} have other numbers of tokens than recorded"].append(row.position)
     for what, positions in flaws.items():
         yield what.format(listed(positions))
 
 
-def missing_of(positions: Sequence[Any]) -> list[int]:
-    """What there is not of 0, 1, 2, ... up to the last; the first of them, if that one is absurd."""
-    known = {position for position in positions if isinstance(position, int)}
-    end = min(max(known, default=-1) + 1, len(positions) + _WIDEST_GAP)
-    return sorted(set(range(end)) - known)
+def missing_positions(positions: Sequence[Any]) -> list[int]:
+    """Return the positions missing from 0..max. If the maximum is implausibly large, check only a bounded prefix."""
+    present = {position for position in positions if isinstance(position, int)}
+    end = min(max(present, default=-1) + 1, len(positions) + _WIDEST_GAP)
+    return sorted(set(range(end)) - present)
 
 
 def listed(numbers: Sequence[Any]) -> str:
-    """The first few of them, and how many more there are."""
+    """Return the first few numbers, and the count of the others."""
     more = len(numbers) - _MOST_LISTED
     return ", ".join(map(str, numbers[:_MOST_LISTED])) + (f" and {more} more" if more > 0 else "")
 
 
 def parsed(text: Any) -> Any:
-    """What JSON says; ``None`` where it says nothing."""
+    """Return the decoded JSON. None if it cannot be decoded."""
     try:
         return json.loads(text)
     except (ValueError, TypeError, RecursionError):
@@ -153,7 +157,7 @@ def parsed(text: Any) -> Any:
 
 
 def _token_count(row: RawCompletion) -> Any:
-    """As many as there are, or as a server told; ``None`` where that cannot be read."""
+    """Return the number of stored tokens, or the number that a server reported. None if it cannot be read."""
     tokens = parsed(row.token_ids)
     if not isinstance(tokens, list):
         return None
@@ -165,5 +169,5 @@ def _is_number(value: Any) -> bool:
 
 
 def _is_near(mean: Any, stored: Any) -> bool:
-    """Numbers, and equal but for how versions of Python add up."""
+    """Return whether two numbers are equal, up to the rounding in which Python's versions differ when they sum."""
     return _is_number(mean) and _is_number(stored) and math.isclose(mean, stored, rel_tol=1e-12, abs_tol=1e-15)

@@ -1,4 +1,4 @@
-"""Reading a database as it is, in whatever state it is, without writing a byte to it."""
+"""Reading a possibly damaged database without writing to it."""
 
 import contextlib
 import sqlite3
@@ -14,7 +14,7 @@ from optuna.storages import RDBStorage
 
 from llmsearch_optuna.errors import StorageError
 from llmsearch_optuna.storage.database import readable_errors, shown_url, sqlite_path
-from llmsearch_optuna.storage.schema import stored_version
+from llmsearch_optuna.storage.schema import COMPLETIONS, HELD_OUT, SAMPLES, stored_version
 
 __all__ = ["Inspection", "RawCompletion", "RawStudy", "RawTrial", "inspect_database"]
 
@@ -33,10 +33,10 @@ class RawStudy:
     """A study as it is stored.
 
     Attributes:
-        id: Its id in the database.
-        name: Its name.
+        id: The study's id in the database.
+        name: The study's name.
         directions: ``"MAXIMIZE"`` or ``"MINIMIZE"``, one per objective.
-        user_attrs: Its user attributes, as the JSON that is stored.
+        user_attrs: The user attributes, as stored JSON.
     """
 
     id: int
@@ -50,11 +50,11 @@ class RawTrial:
     """A trial as it is stored.
 
     Attributes:
-        number: Its number.
+        number: The trial's number.
         state: ``"COMPLETE"``, ``"PRUNED"``, ``"RUNNING"``, ``"WAITING"`` or ``"FAIL"``.
-        values: Its values; ``None`` is one that is not finite.
-        reported: Its intermediate values by step; ``None`` is one that is not finite.
-        user_attrs: Its user attributes, as the JSON that is stored.
+        values: The values, one per objective. None if a value is not finite.
+        reported: The intermediate values by step. None if a value is not finite.
+        user_attrs: The user attributes, as stored JSON.
     """
 
     number: int
@@ -65,17 +65,17 @@ class RawTrial:
 
 
 class RawCompletion(NamedTuple):
-    """A completion as it is stored: texts are JSON; anything may be damaged.
+    """A completion as it is stored. Every value may be damaged.
 
     Attributes:
-        group: What it belongs to: a trial's number, or a finalist with a seed.
-        position: The sample's place.
+        group: The trial's number, or the finalist and the seed.
+        position: The sample's place in its split.
         row: The sample's row in the dataset.
-        text: The completion.
-        token_ids: Its tokens.
-        finish_reason: Why it ended.
-        score: Its score.
-        token_count: The number of its tokens; ``None`` in a database of version 1.
+        text: The completion, as JSON.
+        token_ids: The token ids, as JSON.
+        finish_reason: The reason why the completion ended.
+        score: The score.
+        token_count: The number of tokens. None in a database of version 1.
     """
 
     group: tuple[Any, ...]
@@ -89,21 +89,21 @@ class RawCompletion(NamedTuple):
 
 
 class Inspection:
-    """Reads one state of a database; every method raises `StorageError` where that part of it cannot be read.
+    """A reader of one state of a database. Every method raises `StorageError` if its part cannot be read.
 
     Args:
-        connection: To the database, in a transaction that only reads.
+        connection: The connection, in a read-only transaction.
     """
 
     def __init__(self, connection: sa.Connection) -> None:
         self._connection = connection
 
     def complaints(self) -> list[str]:
-        """What SQLite finds wrong in the file's structure; nothing on a server, which looks after its files itself."""
+        """Return the flaws that SQLite finds in the structure of its file. A server has none."""
         if self._connection.dialect.name != "sqlite":
             return []
-        found = [str(row[0]) for row in self._rows(sa.text("PRAGMA integrity_check(1000)"))]
-        lines = [line for text in found if text != "ok" for line in text.splitlines() if not line.startswith("***")]
+        results = [str(row[0]) for row in self._rows(sa.text("PRAGMA integrity_check(1000)"))]
+        lines = [line for text in results if text != "ok" for line in text.splitlines() if not line.startswith("***")]
         counts: dict[tuple[str, str], int] = defaultdict(int)
         for table, _, parent, _ in self._rows(sa.text("PRAGMA foreign_key_check")):
             counts[table, parent] += 1
@@ -114,22 +114,22 @@ class Inspection:
         return lines if more <= 0 else [*lines[:_MOST_COMPLAINTS], f"and {more} more of this kind"]
 
     def version(self) -> int | None:
-        """The version of our tables; ``None`` if there are none."""
+        """Return the version of this package's tables. None if there are none."""
         with self._one_line():
             return stored_version(self._connection)
 
     def optuna_versions(self) -> tuple[str | None, str]:
-        """The version of Optuna's tables, ``None`` if there are none, and the one that this Optuna knows."""
-        known = RDBStorage("sqlite://").get_head_version()
+        """Return the version of Optuna's tables, None if there are none, and that of the installed Optuna."""
+        installed = RDBStorage("sqlite://").get_head_version()
         with self._one_line():
             inspector = sa.inspect(self._connection)
             if not all(inspector.has_table(name) for name in ("studies", "trials", "alembic_version")):
-                return None, known
-        found = self._rows(sa.select(sa.column("version_num")).select_from(sa.table("alembic_version")))
-        return str(found[0][0]) if found else None, known
+                return None, installed
+        rows = self._rows(_select("alembic_version", "version_num"))
+        return str(rows[0][0]) if rows else None, installed
 
     def studies(self) -> list[RawStudy]:
-        """All studies, by id."""
+        """Return all studies, by id."""
         directions: dict[int, list[str]] = defaultdict(list)
         attributes: dict[int, dict[str, str]] = defaultdict(dict)
         for study_id, direction in self._rows(
@@ -144,7 +144,7 @@ class Inspection:
         ]
 
     def trials(self, study: RawStudy) -> list[RawTrial]:
-        """All trials of a study, by number."""
+        """Return all trials of a study, by number."""
         trials: dict[int, RawTrial] = {}
         of_study = sa.column("study_id") == study.id
         query = _select("trials", "trial_id", "number", "state").where(of_study).order_by(sa.column("number"))
@@ -167,39 +167,39 @@ class Inspection:
         return list(trials.values())
 
     def completions(self, study_key: str, trial_number: int) -> list[RawCompletion]:
-        """The completions of a trial, by position."""
-        return self._completions("llmsearch_completions", ("trial_number",), study_key, trial_number)
+        """Return the completions of a trial, by position."""
+        return self._completions(COMPLETIONS.name, ("trial_number",), study_key, trial_number)
 
     def held_out(self, study_key: str) -> list[RawCompletion]:
-        """The completions on the hold-out split of a study, by finalist, seed and position."""
-        return self._completions("llmsearch_held_out", ("finalist", "seed"), study_key)
+        """Return the completions of a study on its hold-out split, by finalist, seed and position."""
+        return self._completions(HELD_OUT.name, ("finalist", "seed"), study_key)
 
     def samples(self, study_key: str) -> list[tuple[Any, Any, Any, Any]]:
-        """Position, row, prompt and reference of the samples of a study, by position."""
-        query = _select("llmsearch_samples", "position", "row", "prompt", "reference")
+        """Return position, row, prompt and reference of the samples of a study, by position."""
+        query = _select(SAMPLES.name, "position", "row", "prompt", "reference")
         return [tuple(row) for row in self._rows(query.where(_of_key(study_key)).order_by(sa.column("position")))]
 
     def sizes(self, table: str) -> dict[tuple[Any, ...], int]:
-        """How many rows of a table belong to each study key, and trial where it has trials."""
+        """Return the number of rows of a table by study key, and by trial number in the table of completions."""
         columns: list[sa.ColumnElement[Any]] = [sa.column("study_key")]
-        if table == "llmsearch_completions":
+        if table == COMPLETIONS.name:
             columns.append(sa.column("trial_number"))
         query = sa.select(*columns, sa.func.count()).select_from(sa.table(table)).group_by(*columns)
         return {tuple(row[:-1]): row[-1] for row in self._rows(query)}
 
     def _completions(self, table: str, groups: tuple[str, ...], study_key: str, *trial: int) -> list[RawCompletion]:
         with self._one_line():
-            known = [column["name"] for column in sa.inspect(self._connection).get_columns(table)]
+            columns = [column["name"] for column in sa.inspect(self._connection).get_columns(table)]
         query = _select(
             table, *groups, "position", "row", "text", "token_ids", "finish_reason", "score",
-            *(["token_count"] if "token_count" in known else []),
+            *(["token_count"] if "token_count" in columns else []),
         )  # fmt: skip
         query = query.where(_of_key(study_key)).order_by(*map(sa.column, groups), sa.column("position"))
         if trial:
             query = query.where(sa.column("trial_number") == trial[0])
         count = len(groups)
         return [
-            RawCompletion(tuple(row[:count]), *row[count:], *([] if "token_count" in known else [None]))
+            RawCompletion(tuple(row[:count]), *row[count:], *([] if "token_count" in columns else [None]))
             for row in self._rows(query)
         ]
 
@@ -217,18 +217,18 @@ class Inspection:
 
 @contextlib.contextmanager
 def inspect_database(url: str) -> Iterator[Inspection]:
-    """Opens a database for looking at it only.
+    """Open a database for reading.
 
     Args:
         url: SQLAlchemy URL.
 
     Raises:
-        StorageError: It does not exist, cannot be opened, or is in memory.
+        StorageError: The database does not exist, cannot be opened, or is in memory.
     """
     with readable_errors(url):
         path = sqlite_path(url)
         if path is None and sa.make_url(url).get_backend_name() == "sqlite":
-            raise StorageError(f"{shown_url(url)} is no file of which something could be lost")
+            raise StorageError(f"{shown_url(url)} is not a file: name a database on disk or on a server")
         if path is not None and not path.is_file():
             raise StorageError(f"there is no database {path}")
         try:
@@ -249,9 +249,9 @@ def inspect_database(url: str) -> Iterator[Inspection]:
 
 
 def _reader(path: Path) -> sa.Engine:
-    """Reads a file, and the log beside it where there is one."""
-    # A log that a process left is read by way of an index, which SQLite makes beside it; a file without one is read as
-    # if nothing could ever change it, or SQLite would leave both there.
+    """Return an engine that reads a file, and its write-ahead log if there is one."""
+    # SQLite reads a log through an index file, which it creates next to the database. A database without a log is
+    # opened as immutable, because SQLite would otherwise create both files and leave them there.
     logs = [path.with_name(path.name + suffix) for suffix in ("-wal", "-journal")]
     in_use = any(log.exists() and log.stat().st_size > 0 for log in logs)
     uri = f"file:{quote(str(path.resolve()))}?mode=ro{'' if in_use else '&immutable=1'}"
@@ -263,7 +263,7 @@ def _reader(path: Path) -> sa.Engine:
 
 
 def _select(table: str, *columns: str) -> sa.Select[*tuple[Any, ...]]:
-    """Texts, enumerations and JSON as text, numbers as they are."""
+    """Return a query that reads strings, enumerations and JSON as strings, and numbers unchanged."""
     shown = [sa.cast(sa.column(name), sa.Text) if name in _TEXTS else sa.column(name) for name in columns]
     return sa.select(*shown).select_from(sa.table(table))
 

@@ -44,6 +44,7 @@ from llmsearch_optuna.report.sections import (
     versions,
 )
 from llmsearch_optuna.storage import open_storage, shown_url, sqlite_path, sqlite_url
+from llmsearch_optuna.study.fingerprint import describe_part
 from llmsearch_optuna.study.trials import describe_params
 from llmsearch_optuna.terminal import excerpt, printable
 from llmsearch_optuna.verdict.table import GAIN_HEADING, SAVED_HEADING
@@ -122,6 +123,7 @@ def render_report(study: optuna.Study, storage: RDBStorage | str) -> str:
             plotly=plotly,
             script=script,
             record=record,
+            fingerprint={name: describe_part(value) for name, value in record.fingerprint.items()},
             **_content(record, database, str(sqlite_path(url) or shown_url(url))),
         )
     )

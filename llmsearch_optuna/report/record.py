@@ -17,8 +17,9 @@ from llmsearch_optuna.space.params import GenerationParams
 from llmsearch_optuna.storage import CompletionOutline, CompletionStore, StoredSample, open_storage, sqlite_url
 from llmsearch_optuna.study.attributes import BASELINE, ERROR, KEY, PARAMS, REPLAYED, REUSED_TOKENS, STUDY_FILE
 from llmsearch_optuna.study.environment import study_environment
+from llmsearch_optuna.study.fingerprint import study_fingerprint
 from llmsearch_optuna.study.ranking import has_several, maximizes, score_of
-from llmsearch_optuna.study.study import study_fingerprint, study_key
+from llmsearch_optuna.study.study import study_key
 from llmsearch_optuna.study.trials import trial_params
 from llmsearch_optuna.verdict.finalist_scores import held_out_key
 from llmsearch_optuna.verdict.finalists import select_finalists
@@ -135,7 +136,7 @@ class StudyRecord:
     metric: str
     maximize: bool
     counts_tokens: bool
-    fingerprint: Mapping[str, str]
+    fingerprint: Mapping[str, Any]
     environment: Mapping[str, str]
     study_file: str | None
     trials: tuple[TrialRecord, ...]

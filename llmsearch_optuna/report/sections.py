@@ -2,7 +2,6 @@
 
 import json
 import platform
-import re
 import shlex
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -16,6 +15,7 @@ from llmsearch_optuna.report.browsing import CompletionComparison
 from llmsearch_optuna.report.outcomes import Cost
 from llmsearch_optuna.report.record import StudyRecord
 from llmsearch_optuna.space.params import GenerationParams
+from llmsearch_optuna.study.fingerprint import holdout_size
 from llmsearch_optuna.verdict.verdict import confirm_command, no_holdout
 
 __all__ = [
@@ -192,8 +192,7 @@ def versions() -> str:
 
 def _splits(record: StudyRecord) -> tuple[int, int | None]:
     """The sizes of the search split and of the hold-out split, as far as they are known."""
-    match = re.search(r"(\d+) hold-out", record.fingerprint.get("splits", ""))
-    return len(record.samples), None if match is None else int(match[1])
+    return len(record.samples), holdout_size(record.fingerprint)
 
 
 def _capitalized(sentence: str) -> str:

@@ -18,7 +18,16 @@ from llmsearch_optuna.search.scoring import Evaluator
 from llmsearch_optuna.space.params import GenerationParams
 from llmsearch_optuna.space.search_space import SearchSpace
 from llmsearch_optuna.storage import CompletionStore, StoredCompletion
-from llmsearch_optuna.study.attributes import BASELINE, FIXED_PARAMS, PARAMS, PRUNED_AT, REUSED_FROM, REUSED_TOKENS
+from llmsearch_optuna.study.attributes import (
+    BASELINE,
+    FINISH_REASONS,
+    FIXED_PARAMS,
+    PARAMS,
+    PRUNED_AT,
+    REUSED_FROM,
+    REUSED_TOKENS,
+    TRIAL_TOKENS,
+)
 from llmsearch_optuna.study.objectives import SCORE, TOKENS, report, should_prune
 from llmsearch_optuna.study.trials import began, ended, trial_params
 
@@ -314,9 +323,9 @@ class Evaluation:
         if BASELINE not in self._trial.user_attrs and self.scored < len(self._objective.samples):
             self.pruned = should_prune(self._trial)
         if self.finished:
-            self._trial.set_user_attr("tokens", self.tokens)
+            self._trial.set_user_attr(TRIAL_TOKENS, self.tokens)
             if self._reused:
                 self._trial.set_user_attr(REUSED_TOKENS, self.tokens_reused)
-            self._trial.set_user_attr("finish_reasons", dict(self._finish_reasons))
+            self._trial.set_user_attr(FINISH_REASONS, dict(self._finish_reasons))
         if self.pruned:
             self._trial.set_user_attr(PRUNED_AT, self.scored)

@@ -53,7 +53,7 @@ def open_session(
     study_name: str,
     *,
     greater_is_better: bool,
-    fingerprint: Mapping[str, str],
+    fingerprint: Mapping[str, Any],
     objectives: Sequence[str],
     environment: Mapping[str, str],
     samples: Sequence[Sample],

@@ -1,4 +1,4 @@
-"""The database: Optuna's study, and beside it every completion with its score."""
+"""The database of studies: completions and their scores, samples, leases and migrations."""
 
 from llmsearch_optuna.storage.attributes import system_attributes
 from llmsearch_optuna.storage.completions import (
@@ -18,10 +18,8 @@ from llmsearch_optuna.storage.database import (
     sqlite_url,
 )
 from llmsearch_optuna.storage.leases import Claims, Leases, make_claims
-from llmsearch_optuna.storage.schema import VERSION as SCHEMA_VERSION
 
 __all__ = [
-    "SCHEMA_VERSION",
     "Claims",
     "CompletionOutline",
     "CompletionStore",

@@ -1,4 +1,4 @@
-"""Attributes that Optuna keeps of a study, a few at a time: the notes of all its trials are among them."""
+"""Reading some of a study's system attributes: Optuna reads all, which include the notes of every trial."""
 
 import json
 from typing import Any
@@ -12,12 +12,12 @@ _TABLE = sa.table("study_system_attributes", sa.column("study_id"), sa.column("k
 
 
 def system_attributes(storage: RDBStorage, study_id: int, prefix: str) -> dict[str, Any]:
-    """A study's system attributes whose keys begin like this, by key.
+    """Return the system attributes of a study whose keys have a prefix, by key.
 
     Args:
-        storage: Where the study lives.
-        study_id: The study's id there.
-        prefix: What the keys begin with.
+        storage: The database of the study.
+        study_id: The study's id in the database.
+        prefix: The prefix of the keys.
     """
     of_study = sa.and_(_TABLE.c.study_id == study_id, _TABLE.c.key.startswith(prefix, autoescape=True))
     with storage.engine.connect() as connection:

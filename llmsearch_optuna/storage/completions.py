@@ -1,7 +1,8 @@
-"""Beside Optuna's study: its samples, and every completion with its score."""
+"""The samples of a study, and every completion with its score, in tables next to Optuna's."""
 
+import contextlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -11,68 +12,20 @@ from optuna.storages import RDBStorage
 from llmsearch_optuna.storage.database import advisory_lock, readable_errors
 from llmsearch_optuna.storage.leases import Claims
 from llmsearch_optuna.storage.migrations import prepare_tables
-from llmsearch_optuna.storage.schema import METADATA
+from llmsearch_optuna.storage.schema import COMPLETIONS, HELD_OUT, LATEST_RUNG, SAMPLES
 
 __all__ = ["CompletionOutline", "CompletionStore", "HeldOutCompletion", "StoredCompletion", "StoredSample"]
 
 
-def _completion_columns() -> list[sa.Column[Any]]:
-    # Texts are stored as JSON, which carries NUL bytes and lone surrogates through every database.
-    return [
-        sa.Column("position", sa.Integer, primary_key=True, autoincrement=False),
-        sa.Column("row", sa.Integer, nullable=False),
-        sa.Column("text", sa.JSON, nullable=False),
-        sa.Column("token_ids", sa.JSON, nullable=False),
-        sa.Column("finish_reason", sa.String(16), nullable=False),
-        sa.Column("score", sa.Double, nullable=True),
-        sa.Column("token_count", sa.Integer, nullable=False, server_default=sa.text("0")),
-    ]
-
-
-_COMPLETIONS = sa.Table(
-    "llmsearch_completions",
-    METADATA,
-    sa.Column("study_key", sa.String(32), primary_key=True),
-    sa.Column("trial_number", sa.Integer, primary_key=True, autoincrement=False),
-    *_completion_columns(),
-)
-
-_LATEST = sa.Table(
-    "llmsearch_latest_rung",
-    METADATA,
-    sa.Column("study_key", sa.String(32), primary_key=True),
-    sa.Column("trial_number", sa.Integer, nullable=False),
-)
-
-_HELD_OUT = sa.Table(
-    "llmsearch_held_out",
-    METADATA,
-    sa.Column("study_key", sa.String(32), primary_key=True),
-    sa.Column("finalist", sa.String(32), primary_key=True),
-    sa.Column("seed", sa.BigInteger, primary_key=True, autoincrement=False),
-    *_completion_columns(),
-)
-
-_SAMPLES = sa.Table(
-    "llmsearch_samples",
-    METADATA,
-    sa.Column("study_key", sa.String(32), primary_key=True),
-    sa.Column("position", sa.Integer, primary_key=True, autoincrement=False),
-    sa.Column("row", sa.Integer, nullable=False),
-    sa.Column("prompt", sa.JSON, nullable=False),
-    sa.Column("reference", sa.JSON, nullable=False),
-)
-
-
 @dataclass(frozen=True, kw_only=True)
 class StoredSample:
-    """One sample of the search split, so that a study can be read without its dataset.
+    """One sample of the search split, stored so that a study can be read without its dataset.
 
     Attributes:
-        position: Its place in the shared order.
-        row: Its row in the dataset.
+        position: The sample's place in the shared order.
+        row: The sample's row in the dataset.
         prompt: The prompt.
-        reference: The evaluation columns, as far as JSON can hold them (other values as text).
+        reference: The evaluation columns. Values that JSON cannot hold are stored as strings.
     """
 
     position: int
@@ -82,7 +35,7 @@ class StoredSample:
 
     @property
     def reference_text(self) -> str:
-        """The reference alone where it is one text, else all of it as JSON."""
+        """The reference itself if it is a single string, else all its columns as JSON."""
         values = list(self.reference.values())
         if len(values) == 1 and isinstance(values[0], str):
             return values[0]
@@ -97,9 +50,9 @@ class StoredCompletion:
         position: The sample's place in the shared order.
         row: The sample's row in the dataset.
         text: The completion as the scorer saw it.
-        token_ids: Every generated token; empty where an engine does not know them.
+        token_ids: Every generated token; empty if the engine does not know them.
         finish_reason: ``"eos"``, ``"stop"`` or ``"length"``.
-        score: The sample's own score; ``None`` where the metric scores only the whole corpus.
+        score: The sample's score. None if the metric scores only the whole corpus.
         token_count_reported: The number of tokens, where an engine knows that alone.
     """
 
@@ -113,17 +66,17 @@ class StoredCompletion:
 
     @property
     def token_count(self) -> int:
-        """The number of its tokens; 0 where that is not known."""
+        """The number of generated tokens; 0 if it is not known."""
         return len(self.token_ids) or self.token_count_reported
 
 
 class CompletionOutline(NamedTuple):
-    """A completion without its text and tokens, of which a study may have very many.
+    """A completion without its text and tokens, for reading all completions of a study at once.
 
     Attributes:
         position: The sample's place in the shared order.
-        score: The sample's own score; ``None`` where the metric scores only the whole corpus.
-        token_count: The number of its tokens.
+        score: The sample's score. None if the metric scores only the whole corpus.
+        token_count: The number of generated tokens.
         finish_reason: ``"eos"``, ``"stop"`` or ``"length"``.
     """
 
@@ -134,11 +87,11 @@ class CompletionOutline(NamedTuple):
 
 
 class HeldOutCompletion(NamedTuple):
-    """A completion on the hold-out split; its position is the sample's place there.
+    """A completion on the hold-out split. Its position is the sample's place in that split.
 
     Attributes:
-        finalist: Identifies the finalist's parameters, whatever the seed; at most 32 characters.
-        seed: The seed of its noise.
+        finalist: The key of the finalist's parameters, regardless of the seed; at most 32 characters.
+        seed: The seed of the noise.
         completion: The completion.
     """
 
@@ -148,17 +101,17 @@ class HeldOutCompletion(NamedTuple):
 
 
 class CompletionStore:
-    """Completions by study and trial, in the database that holds the Optuna study.
+    """The completions of studies, in the database that holds the Optuna studies.
 
-    A study is named by a random key that it carries as a user attribute, so that a study that was deleted and made anew
-    under its old name never meets the completions of its predecessor.
+    A study is identified by a random key that it carries as a user attribute. A study that is deleted and created again
+    under the same name therefore never reads the completions of its predecessor.
 
     Args:
-        storage: Where the study lives.
-        claims: Which trials this process may write.
+        storage: The database of the study.
+        claims: The trials that this process may write.
 
     Raises:
-        StorageError: The tables cannot be made, or a newer version of the package made them.
+        StorageError: The tables cannot be created, or a newer version of the package created them.
     """
 
     def __init__(self, storage: RDBStorage, claims: Claims | None = None) -> None:
@@ -172,111 +125,28 @@ class CompletionStore:
         return self._storage.engine
 
     def append(self, study_key: str, trial_number: int, completions: Sequence[StoredCompletion]) -> None:
-        """Adds the completions of one rung in one transaction.
+        """Store the completions of one rung in one transaction.
 
         Raises:
             StorageError: The database cannot be written.
             LeaseLostError: Another process has taken the trial over.
         """
-        rows = [
-            {"study_key": study_key, "trial_number": trial_number, **_values(completion)} for completion in completions
-        ]
-        if not rows:  # which SQLAlchemy would take for a row of defaults
+        group = {"study_key": study_key, "trial_number": trial_number}
+        rows = [{**group, **_values(completion)} for completion in completions]
+        if not rows:  # SQLAlchemy would insert a row of defaults
             return
-        with readable_errors(self._engine.url), self._engine.begin() as connection:
+        with self._writing() as connection:
             self._claims.require(connection, trial_number)
-            connection.execute(_COMPLETIONS.insert(), rows)
+            connection.execute(COMPLETIONS.insert(), rows)
             if not self._claims.shared:
-                latest = _LATEST.update().where(_LATEST.c.study_key == study_key).values(trial_number=trial_number)
+                latest = (
+                    LATEST_RUNG.update().where(LATEST_RUNG.c.study_key == study_key).values(trial_number=trial_number)
+                )
                 if connection.execute(latest).rowcount == 0:
-                    connection.execute(_LATEST.insert().values(study_key=study_key, trial_number=trial_number))
-
-    def latest_rung(self, study_key: str) -> int | None:
-        """The number of the trial whose rung was stored last; ``None`` if that is not known, as among workers.
-
-        Raises:
-            StorageError: The database cannot be read.
-        """
-        query = sa.select(_LATEST.c.trial_number).where(_LATEST.c.study_key == study_key)
-        with readable_errors(self._engine.url), self._engine.connect() as connection:
-            return connection.execute(query).scalar()
-
-    def load(self, study_key: str, trial_number: int) -> list[StoredCompletion]:
-        """The completions of one trial, by position.
-
-        Raises:
-            StorageError: The database cannot be read.
-        """
-        query = (
-            sa.select(_COMPLETIONS)
-            .where(_COMPLETIONS.c.study_key == study_key, _COMPLETIONS.c.trial_number == trial_number)
-            .order_by(_COMPLETIONS.c.position)
-        )
-        with readable_errors(self._engine.url), self._engine.connect() as connection:
-            return [_completion(row) for row in connection.execute(query)]
-
-    def load_scores(self, study_key: str, trial_number: int) -> list[float | None]:
-        """The scores of one trial's samples so far, by position.
-
-        Raises:
-            StorageError: The database cannot be read.
-        """
-        query = (
-            sa.select(_COMPLETIONS.c.score)
-            .where(_COMPLETIONS.c.study_key == study_key, _COMPLETIONS.c.trial_number == trial_number)
-            .order_by(_COMPLETIONS.c.position)
-        )
-        with readable_errors(self._engine.url), self._engine.connect() as connection:
-            return list(connection.execute(query).scalars())
-
-    def load_outlines(self, study_key: str) -> dict[int, list[CompletionOutline]]:
-        """All completions of a study without their texts: by trial, and by position.
-
-        Raises:
-            StorageError: The database cannot be read.
-        """
-        table = _COMPLETIONS.c
-        query = (
-            sa.select(table.trial_number, *(table[name] for name in CompletionOutline._fields))
-            .where(table.study_key == study_key)
-            .order_by(table.trial_number, table.position)
-        )
-        found: dict[int, list[CompletionOutline]] = {}
-        with readable_errors(self._engine.url), self._engine.connect() as connection:
-            for trial_number, *values in connection.execute(query):
-                found.setdefault(trial_number, []).append(CompletionOutline(*values))
-        return found
-
-    def load_held_out_outlines(self, study_key: str) -> dict[tuple[str, int], list[CompletionOutline]]:
-        """All completions on the hold-out split without their texts: by finalist and seed, and by position.
-
-        Raises:
-            StorageError: The database cannot be read.
-        """
-        table = _HELD_OUT.c
-        query = (
-            sa.select(table.finalist, table.seed, *(table[name] for name in CompletionOutline._fields))
-            .where(table.study_key == study_key)
-            .order_by(table.finalist, table.seed, table.position)
-        )
-        found: dict[tuple[str, int], list[CompletionOutline]] = {}
-        with readable_errors(self._engine.url), self._engine.connect() as connection:
-            for finalist, seed, *values in connection.execute(query):
-                found.setdefault((finalist, seed), []).append(CompletionOutline(*values))
-        return found
-
-    def count_tokens(self, study_key: str) -> int:
-        """The number of tokens in all completions of a study.
-
-        Raises:
-            StorageError: The database cannot be read.
-        """
-        query = sa.select(sa.func.sum(_COMPLETIONS.c.token_count)).where(_COMPLETIONS.c.study_key == study_key)
-        with readable_errors(self._engine.url), self._engine.connect() as connection:
-            return connection.execute(query).scalar() or 0
+                    connection.execute(LATEST_RUNG.insert().values(group))
 
     def append_held_out(self, study_key: str, completions: Sequence[HeldOutCompletion]) -> None:
-        """Adds completions of finalists on the hold-out split, in one transaction.
+        """Store completions of finalists on the hold-out split in one transaction.
 
         Raises:
             StorageError: The database cannot be written.
@@ -286,68 +156,138 @@ class CompletionStore:
             for finalist, seed, completion in completions
         ]
         if rows:
-            with readable_errors(self._engine.url), self._engine.begin() as connection:
-                connection.execute(_HELD_OUT.insert(), rows)
-
-    def load_held_out(self, study_key: str, finalist: str, seed: int) -> list[StoredCompletion]:
-        """The completions of one finalist with one seed on the hold-out split, by position.
-
-        Raises:
-            StorageError: The database cannot be read.
-        """
-        table = _HELD_OUT.c
-        query = (
-            sa.select(_HELD_OUT)
-            .where(table.study_key == study_key, table.finalist == finalist, table.seed == seed)
-            .order_by(table.position)
-        )
-        with readable_errors(self._engine.url), self._engine.connect() as connection:
-            return [_completion(row) for row in connection.execute(query)]
+            with self._writing() as connection:
+                connection.execute(HELD_OUT.insert(), rows)
 
     def score_held_out(self, study_key: str, finalist: str, seed: int, scores: Sequence[float]) -> None:
-        """Adds the scores to the completions of one finalist with one seed, in the order of their positions.
+        """Set the scores of the completions of one finalist with one seed, in the order of their positions.
 
         Raises:
             StorageError: The database cannot be written.
         """
-        table = _HELD_OUT.c
+        group: dict[str, str | int] = {"study_key": study_key, "finalist": finalist, "seed": seed}
         update = (
-            _HELD_OUT.update()
-            .where(
-                table.study_key == study_key,
-                table.finalist == finalist,
-                table.seed == seed,
-                table.position == sa.bindparam("at"),
-            )
-            .values(score=sa.bindparam("own"))
+            HELD_OUT.update()
+            .where(*_conditions(HELD_OUT, group), HELD_OUT.c.position == sa.bindparam("scored_position"))
+            .values(score=sa.bindparam("new_score"))
         )
-        with readable_errors(self._engine.url), self._engine.begin() as connection:
-            connection.execute(update, [{"at": position, "own": score} for position, score in enumerate(scores)])
+        rows = [{"scored_position": position, "new_score": score} for position, score in enumerate(scores)]
+        with self._writing() as connection:
+            connection.execute(update, rows)
+
+    def load(self, study_key: str, trial_number: int) -> list[StoredCompletion]:
+        """Return the completions of one trial, by position.
+
+        Raises:
+            StorageError: The database cannot be read.
+        """
+        return [_completion(row) for row in self._rows(COMPLETIONS, study_key=study_key, trial_number=trial_number)]
+
+    def load_held_out(self, study_key: str, finalist: str, seed: int) -> list[StoredCompletion]:
+        """Return the completions of one finalist with one seed on the hold-out split, by position.
+
+        Raises:
+            StorageError: The database cannot be read.
+        """
+        return [_completion(row) for row in self._rows(HELD_OUT, study_key=study_key, finalist=finalist, seed=seed)]
+
+    def load_scores(self, study_key: str, trial_number: int) -> list[float | None]:
+        """Return the scores of one trial's samples so far, by position.
+
+        Raises:
+            StorageError: The database cannot be read.
+        """
+        rows = self._rows(COMPLETIONS, ["score"], study_key=study_key, trial_number=trial_number)
+        return [row.score for row in rows]
+
+    def load_outlines(self, study_key: str) -> dict[int, list[CompletionOutline]]:
+        """Return all completions of a study without their texts: by trial, then by position.
+
+        Raises:
+            StorageError: The database cannot be read.
+        """
+        outlines = self._outlines(COMPLETIONS, study_key)
+        return {trial_number: completions for (trial_number,), completions in outlines.items()}
+
+    def load_held_out_outlines(self, study_key: str) -> dict[tuple[str, int], list[CompletionOutline]]:
+        """Return all completions on the hold-out split without their texts: by finalist and seed, then by position.
+
+        Raises:
+            StorageError: The database cannot be read.
+        """
+        return self._outlines(HELD_OUT, study_key)
+
+    def latest_rung(self, study_key: str) -> int | None:
+        """Return the number of the trial whose rung was stored last. None if it is not known, as with several workers.
+
+        Raises:
+            StorageError: The database cannot be read.
+        """
+        rows = self._rows(LATEST_RUNG, ["trial_number"], study_key=study_key)
+        return rows[0].trial_number if rows else None
+
+    def count_tokens(self, study_key: str) -> int:
+        """Return the number of tokens in all completions of a study.
+
+        Raises:
+            StorageError: The database cannot be read.
+        """
+        query = sa.select(sa.func.sum(COMPLETIONS.c.token_count)).where(COMPLETIONS.c.study_key == study_key)
+        with readable_errors(self._engine.url), self._engine.connect() as connection:
+            return connection.execute(query).scalar() or 0
 
     def save_samples(self, study_key: str, samples: Sequence[StoredSample]) -> None:
-        """Keeps the search split of a study; does nothing if it is kept already.
+        """Store the search split of a study, unless it is stored already.
 
         Raises:
             StorageError: The database cannot be written.
         """
         rows = [{"study_key": study_key, **vars(sample)} for sample in samples]
-        kept = sa.select(sa.func.count()).where(_SAMPLES.c.study_key == study_key)
-        with readable_errors(self._engine.url), self._engine.begin() as connection:
-            if rows and connection.execute(kept).scalar() == 0:
-                connection.execute(_SAMPLES.insert(), rows)
+        count = sa.select(sa.func.count()).where(SAMPLES.c.study_key == study_key)
+        with self._writing() as connection:
+            if rows and connection.execute(count).scalar() == 0:
+                connection.execute(SAMPLES.insert(), rows)
 
     def load_samples(self, study_key: str) -> list[StoredSample]:
-        """The search split of a study, by position.
+        """Return the search split of a study, by position.
 
         Raises:
             StorageError: The database cannot be read.
         """
-        query = sa.select(_SAMPLES).where(_SAMPLES.c.study_key == study_key).order_by(_SAMPLES.c.position)
+        return [
+            StoredSample(position=row.position, row=row.row, prompt=row.prompt, reference=row.reference)
+            for row in self._rows(SAMPLES, study_key=study_key)
+        ]
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[sa.Connection]:
+        with readable_errors(self._engine.url), self._engine.begin() as connection:
+            yield connection
+
+    def _rows(self, table: sa.Table, columns: Sequence[str] | None = None, **group: str | int) -> Sequence[sa.Row[Any]]:
+        """Return the rows of a table that belong to a group, in the order of the primary key.
+
+        Args:
+            table: The table.
+            columns: The columns to read. All if None.
+            group: The values of the columns that identify the group.
+        """
+        selected = table.c if columns is None else [table.c[name] for name in columns]
+        query = sa.select(*selected).where(*_conditions(table, group)).order_by(*table.primary_key)
         with readable_errors(self._engine.url), self._engine.connect() as connection:
-            return [
-                StoredSample(position=row.position, row=row.row, prompt=row.prompt, reference=row.reference)
-                for row in connection.execute(query)
-            ]
+            return connection.execute(query).all()
+
+    def _outlines(self, table: sa.Table, study_key: str) -> dict[Any, list[CompletionOutline]]:
+        """Return the outlines of a study's completions by the columns of the primary key between study and position."""
+        groups = [column.name for column in table.primary_key][1:-1]
+        outlines: dict[Any, list[CompletionOutline]] = {}
+        for row in self._rows(table, [*groups, *CompletionOutline._fields], study_key=study_key):
+            outlines.setdefault(tuple(row[: len(groups)]), []).append(CompletionOutline(*row[len(groups) :]))
+        return outlines
+
+
+def _conditions(table: sa.Table, group: Mapping[str, str | int]) -> list[sa.ColumnElement[bool]]:
+    return [table.c[name] == value for name, value in group.items()]
 
 
 def _values(completion: StoredCompletion) -> dict[str, Any]:

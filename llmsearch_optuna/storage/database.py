@@ -1,4 +1,4 @@
-"""Opening a database: SQLite in write-ahead mode, one process at a time, and errors in one line."""
+"""Opening and locking databases, and their errors in one line."""
 
 import contextlib
 import hashlib
@@ -30,34 +30,34 @@ __all__ = [
 
 _BUSY_TIMEOUT_S = 60.0
 
-_AGAIN = "and run the same command again: it goes on where it was"
+_AGAIN = "and run the same command again: it resumes where it stopped"
 
 _REMEDIES = {
     "disk is full": f"make room, {_AGAIN}",
     "No space left on device": f"make room, {_AGAIN}",
-    "disk I/O error": f"see that the disk is sound and has room, {_AGAIN}",
+    "disk I/O error": f"check that the disk works and has room, {_AGAIN}",
     "database is locked": f"wait for the process that writes to it, {_AGAIN}",
     "No module named": "install the database's driver",
-    "image is malformed": "`llmsearch-optuna fsck` says what is whole",
-    "what is stored is damaged": "`llmsearch-optuna fsck` says what is whole",
+    "image is malformed": "`llmsearch-optuna fsck` lists what is intact",
+    "what is stored is damaged": "`llmsearch-optuna fsck` lists what is intact",
 }
-"""What to do, by what SQLite, Python and the operating system say."""
+"""What to do, by a part of the message of SQLite, Python or the operating system."""
 
 
 def sqlite_url(path: str) -> str:
-    """The storage URL of an SQLite file; URLs are returned as they are."""
-    # In a URL, these two are no characters of a name.
+    """Return the storage URL of an SQLite file. A URL is returned unchanged."""
+    # These two characters have a special meaning in a URL.
     return path if "://" in path else f"sqlite:///{path.replace('%', '%25').replace('?', '%3F')}"
 
 
 def open_storage(url: str | None, *, must_exist: bool = False) -> RDBStorage:
-    """Opens a database, and makes it where there is none.
+    """Open a database, and create it if it does not exist.
 
-    SQLite is put into write-ahead mode, so that a dashboard reads while the search writes.
+    SQLite is set to write-ahead mode, so that a dashboard can read while the search writes.
 
     Args:
-        url: SQLAlchemy URL, e.g. ``sqlite:///studies/x.db``; in memory when ``None``.
-        must_exist: Refuse to make a new SQLite file, or to put tables into one that holds no study.
+        url: SQLAlchemy URL, e.g. ``sqlite:///studies/x.db``. A database in memory if None.
+        must_exist: Raise an error instead of creating an SQLite file, or tables in a file that holds no study.
 
     Raises:
         StorageError: The file does not exist, is not a database, cannot be written, or the URL is wrong.
@@ -72,9 +72,9 @@ def open_storage(url: str | None, *, must_exist: bool = False) -> RDBStorage:
             path.parent.mkdir(parents=True, exist_ok=True)
         patience: dict[str, Any] = {} if path is None else {"connect_args": {"timeout": _BUSY_TIMEOUT_S}}
         engine = sa.create_engine(url, **patience)
-        template = url.replace("{", "{{").replace("}", "}}")  # which Optuna formats
+        template = url.replace("{", "{{").replace("}", "}}")  # Optuna calls `str.format` on it
         try:
-            # Two workers that begin at once must not both make the tables.
+            # Two workers that begin at the same time must not both create the tables.
             with advisory_lock(engine, "llmsearch tables"):
                 with engine.connect() as connection:
                     is_new = _check_contents(connection, path, must_exist=must_exist)
@@ -89,69 +89,73 @@ def open_storage(url: str | None, *, must_exist: bool = False) -> RDBStorage:
             with storage.engine.connect() as connection:
                 connection.exec_driver_sql("PRAGMA journal_mode=WAL")
         sa.event.listen(storage.engine, "connect", _set_synchronous_normal)
-        # The listener sees new connections only.
+        # The listener applies only to new connections.
         storage.engine.dispose()
         return storage
 
 
 def check_version(connection: sa.Connection) -> None:
-    """Refuses tables that a newer version of the package made.
+    """Check that this version of the package supports the tables.
 
     Raises:
-        StorageError: It did.
+        StorageError: A newer version of the package created them.
     """
     version = stored_version(connection)
     if version is not None and version > VERSION:
         raise StorageError(
             f"{shown_url(connection.engine.url)} was written by a newer llmsearch_optuna (schema {version}, this one "
-            f"knows {VERSION}): upgrade the package"
+            f"supports {VERSION}): upgrade the package"
         )
 
 
 def _in_memory() -> RDBStorage:
     pool = {"poolclass": sa.StaticPool, "connect_args": {"check_same_thread": False}}
-    return RDBStorage("sqlite://", engine_kwargs=pool, skip_compatibility_check=True)  # it is new
+    return RDBStorage("sqlite://", engine_kwargs=pool, skip_compatibility_check=True)  # the database is new
 
 
 def _make_tables(path: Path) -> None:
-    """Makes Optuna's tables in one transaction.
+    """Create Optuna's tables in one transaction.
 
-    Optuna makes one after the other, and an index only with its table: where a process is killed in between, the index
-    that keeps studies of one name apart would be missing for ever.
+    Optuna creates one table after the other, and an index only together with its table. A process that is killed in
+    between would leave the database without the unique index on the names of studies.
     """
     storage = _in_memory()
     try:
         with storage.engine.connect() as source, contextlib.closing(sqlite3.connect(path)) as target:
-            made: Any = source.connection.driver_connection
-            made.backup(target)
+            driver_connection: Any = source.connection.driver_connection
+            driver_connection.backup(target)
     finally:
         storage.engine.dispose()
 
 
 def _check_contents(connection: sa.Connection, path: Path | None, *, must_exist: bool) -> bool:
-    """Refuses what is not ours before anything is written to it; whether there is nothing at all."""
+    """Check that a database is empty or holds Optuna's tables. Return whether it is empty.
+
+    Raises:
+        StorageError: It is empty but `must_exist`, holds tables of another program, or is of a newer version.
+    """
     inspector = sa.inspect(connection)
-    marks = {"studies": "study_name", "version_info": "library_version"}  # Optuna makes these two first
-    found = [
+    marks = {"studies": "study_name", "version_info": "library_version"}  # Optuna creates these two first
+    tables = [
         table
         for table, column in marks.items()
-        if inspector.has_table(table) and column in [one["name"] for one in inspector.get_columns(table)]
+        if inspector.has_table(table) and column in [details["name"] for details in inspector.get_columns(table)]
     ]
-    if must_exist and "studies" not in found:
+    if must_exist and "studies" not in tables:
         raise StorageError(f"{path or shown_url(connection.engine.url)} holds no study")
-    # On a server, tables of several programs share a database; a file has one owner.
-    if path is not None and not found and (others := inspector.get_table_names()):
+    # Several programs may share a database on a server, but not an SQLite file.
+    if path is not None and not tables and (others := inspector.get_table_names()):
         raise StorageError(f"{path} holds tables of another program ({', '.join(others)}): use another storage")
     check_version(connection)
-    return not found
+    return not tables
 
 
 @contextlib.contextmanager
 def exclusive_use(url: str | None) -> Iterator[None]:
-    """Keeps a second process from searching the same SQLite file; other databases are not locked.
+    """Prevent a second process from searching the same SQLite file. Other databases are not locked.
 
     Raises:
-        StorageError: Another process is searching it, the lock file cannot be made beside it, or the URL is wrong.
+        StorageError: Another process is searching the file, its lock file cannot be created, or the URL is wrong.
     """
     with _opening_errors(url or "sqlite://"):
         path = None if url is None else sqlite_path(url)
@@ -173,7 +177,7 @@ def exclusive_use(url: str | None) -> Iterator[None]:
 
 
 def sqlite_path(url: str) -> Path | None:
-    """The file of an SQLite database; ``None`` for databases in memory and for others.
+    """Return the file of an SQLite database. None for databases in memory and on servers.
 
     Raises:
         StorageError: The URL is wrong.
@@ -186,69 +190,68 @@ def sqlite_path(url: str) -> Path | None:
     except UnicodeError as error:
         raise StorageError(f"the name of a database must be UTF-8, got {url.rpartition('/')[2]!r}") from error
     database = parsed.database
-    # SQLite's own file: URIs may mean anything: they are left to SQLite.
+    # The "file:" URIs of SQLite have options of their own, which SQLite interprets.
     if parsed.get_backend_name() != "sqlite" or not database or database.startswith((":memory:", "file:")):
         return None
     return Path(database)
 
 
 def _set_synchronous_normal(connection: Any, _record: object) -> None:
-    # With a write-ahead log, NORMAL loses nothing when the process dies (only a power cut may take the last commits).
+    # With a write-ahead log, NORMAL is safe if the process dies. Only a power failure may lose the last commits.
     connection.execute("PRAGMA synchronous=NORMAL")
 
 
 @contextlib.contextmanager
 def readable_errors(url: str | sa.URL) -> Iterator[None]:
-    """Turns whatever a database raises into one line.
+    """Convert the errors of a database to a `StorageError` with a message of one line.
 
     Args:
-        url: The database; its password is not shown.
+        url: The database. Its password is not shown.
 
     Raises:
-        StorageError: The block raised an error of SQLAlchemy or of Optuna's storage, or read JSON that is damaged.
+        StorageError: The block raised an error of SQLAlchemy or of Optuna's storage, or read damaged JSON.
     """
     try:
         yield
     except (sa.exc.SQLAlchemyError, optuna.exceptions.StorageInternalError, json.JSONDecodeError) as error:
-        raise StorageError(_told(url, error)) from error
+        raise _storage_error(url, error) from error
 
 
 @contextlib.contextmanager
 def _opening_errors(url: str | sa.URL) -> Iterator[None]:
-    """As `readable_errors`, and turns what else may happen before there is a connection."""
+    """Convert also the errors that may occur before there is a connection; see `readable_errors`."""
     try:
         with readable_errors(url):
             yield
     except (
         OSError,
-        RuntimeError,  # Optuna's, of a schema that is not its own
+        RuntimeError,  # raised by Optuna for a schema of another version
         sqlite3.Error,
         ImportError,  # the database's driver is not installed
     ) as error:
-        raise StorageError(_told(url, error)) from error
+        raise _storage_error(url, error) from error
 
 
-def _told(url: str | sa.URL, error: Exception) -> str:
-    # Optuna's own words say little.
-    causes = [one for one in _causes(error) if not isinstance(one, optuna.exceptions.StorageInternalError)]
-    reason = str(
-        next((one.orig for one in causes if isinstance(one, sa.exc.DBAPIError) and one.orig), (causes or [error])[0])
-    )
+def _storage_error(url: str | sa.URL, error: Exception) -> StorageError:
+    # The message of Optuna's error says less than its cause.
+    causes = [cause for cause in _causes(error) if not isinstance(cause, optuna.exceptions.StorageInternalError)]
+    originals = [cause.orig for cause in causes if isinstance(cause, sa.exc.DBAPIError) and cause.orig]
+    reason = str([*originals, *causes, error][0])
     if isinstance(error, json.JSONDecodeError):
         reason = f"what is stored is damaged ({reason})"
     remedy = next((f": {remedy}" for symptom, remedy in _REMEDIES.items() if symptom in reason), "")
-    return f"database {shown_url(url)} cannot be used: {reason}{remedy}"
+    return StorageError(f"database {shown_url(url)} cannot be used: {reason}{remedy}")
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    """An error, what caused it, and so on."""
+    """Yield an error, its cause, the cause of that, and so on."""
     while error is not None:
         yield error
         error = error.__cause__ or error.__context__
 
 
 def shown_url(url: str | sa.URL) -> str:
-    """A storage URL without its password."""
+    """Return a storage URL without its password."""
     try:
         return sa.make_url(url).render_as_string(hide_password=True)
     except sa.exc.ArgumentError:
@@ -257,9 +260,9 @@ def shown_url(url: str | sa.URL) -> str:
 
 @contextlib.contextmanager
 def advisory_lock(engine: sa.Engine, name: str) -> Iterator[None]:
-    """Waits until no other process has this lock; the server takes it back from a process that dies.
+    """Wait for a lock on a PostgreSQL server, and hold it. The server releases it if the process dies.
 
-    SQLite has none: there, one process has the whole file (`exclusive_use`).
+    SQLite has no such locks. `exclusive_use` locks the whole file instead.
 
     Raises:
         sqlalchemy.exc.SQLAlchemyError: The server cannot be reached.

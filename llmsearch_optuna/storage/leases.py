@@ -1,4 +1,4 @@
-"""Who evaluates which trial: one process all of them, or several, each of which renews its leases."""
+"""The trials that a process may evaluate: all of them, or those that it holds leases on."""
 
 import contextlib
 import datetime as dt
@@ -13,84 +13,78 @@ from optuna.storages import RDBStorage
 
 from llmsearch_optuna.errors import LeaseLostError, StorageError
 from llmsearch_optuna.storage.database import advisory_lock, readable_errors
-from llmsearch_optuna.storage.schema import METADATA
+from llmsearch_optuna.storage.schema import LEASES
 
 __all__ = ["Claims", "Leases", "make_claims"]
 
 _LOG = logging.getLogger(__name__)
 
-_LEASES = sa.Table(
-    "llmsearch_leases",
-    METADATA,
-    sa.Column("study_key", sa.String(32), primary_key=True),
-    sa.Column("trial_number", sa.Integer, primary_key=True, autoincrement=False),
-    sa.Column("worker", sa.String(32), nullable=False),
-    sa.Column("renewed", sa.DateTime(timezone=True), nullable=False),
-)
-
 _RENEWALS_PER_LAPSE = 4
 
 
 class Claims:
-    """The trials of a process that has the study to itself: all that run are its own, or were left by one that died.
+    """The trials of the only process on a study: every running trial is its own, or was left by a process that died.
 
     Attributes:
         shared: Whether other processes evaluate trials of the study.
-        patience_s: Seconds to wait before looking again for a trial that another process left.
+        patience_s: Seconds between two checks for trials that another process abandoned.
     """
 
     shared = False
     patience_s = 0.0
 
     def exclusively(self) -> AbstractContextManager[None]:
-        """While no other process begins or finishes a trial."""
+        """Return a context in which no other process begins or finishes a trial."""
         return contextlib.nullcontext()
 
     def take_abandoned(self, running: Sequence[int], room: int) -> list[int]:
-        """Takes the trials that no process evaluates any more; call it `exclusively`.
+        """Claim running trials that no process evaluates any more. Call it within `exclusively`.
 
         Args:
-            running: The trials that run, but not in this process, by number.
-            room: How many are wanted; a process that is alone takes them all, or their rounds would not go on.
+            running: The numbers of the trials that are running, but not in this process.
+            room: The maximum number of trials. The only process on a study claims all, so that their rounds continue.
+
+        Returns:
+            The numbers of the claimed trials.
         """
         del room
         return list(running)
 
     def take(self, trial_number: int) -> None:
-        """Takes a trial that has just begun; call it `exclusively`."""
+        """Claim a trial that has just begun. Call it within `exclusively`."""
 
     def release(self, trial_number: int | None = None) -> None:
-        """Gives back a trial; all by default."""
+        """Release a trial. All trials if None."""
 
     def holds(self, trial_number: int) -> bool:  # noqa: ARG002
-        """Whether a trial is still this process's own; call it `exclusively`."""
+        """Return whether this process still holds a trial. Call it within `exclusively`."""
         return True
 
     def require(self, connection: sa.Connection, trial_number: int) -> None:
-        """Makes sure, until the transaction ends, that no other process has taken the trial over.
+        """Ensure until the end of the transaction that this process holds the trial.
 
         Raises:
-            LeaseLostError: One has.
+            LeaseLostError: Another process has taken the trial over.
         """
 
     def kept_alive(self) -> AbstractContextManager[None]:
-        """While other processes shall keep off."""
+        """Return a context in which the claims stay valid."""
         return contextlib.nullcontext()
 
 
 class Leases(Claims):
-    """The trials of one of several workers on a study, which must live on a PostgreSQL server.
+    """The trials of one of several workers on a study, which must be on a PostgreSQL server.
 
-    A worker notes in the database that a trial is its own, and renews that from a thread. When it has not done so for
-    `lapse_s` by the server's clock, it is dead, and another worker takes the trial over, from its last stored rung.
+    A worker stores a lease for each of its trials and renews it from a thread. A lease that has not been renewed for
+    `lapse_s` by the server's clock has expired. Another worker then takes the trial over, from its last stored rung.
 
     Args:
-        storage: Where the study lives.
+        storage: The database of the study.
         study_key: The study's key.
         lapse_s: After how many seconds without a sign of life a worker's trials are taken over.
 
     Raises:
-        StorageError: The database is no PostgreSQL server.
+        StorageError: The database is not on a PostgreSQL server.
     """
 
     shared = True
@@ -113,16 +107,16 @@ class Leases(Claims):
             yield
 
     def take_abandoned(self, running: Sequence[int], room: int) -> list[int]:
-        """See `Claims`. Without a lease is what a worker began, or was about to end, right before it died."""
+        """See `Claims`. A trial has no lease if its worker died right after beginning or right before ending it."""
         if not running or room < 1:
             return []
         with readable_errors(self._engine.url), self._engine.begin() as connection:
             lapsed = _now(connection) - dt.timedelta(seconds=self._lapse_s)
-            alive = sa.select(_LEASES.c.trial_number).where(self._of_study, _LEASES.c.renewed >= lapsed)
-            others = set(connection.execute(alive).scalars())
-            taken = [number for number in running if number not in others][:room]
+            alive = sa.select(LEASES.c.trial_number).where(self._of_study, LEASES.c.renewed >= lapsed)
+            leased = set(connection.execute(alive).scalars())
+            taken = [number for number in running if number not in leased][:room]
             for number in taken:
-                connection.execute(_LEASES.delete().where(self._of_study, _LEASES.c.trial_number == number))
+                connection.execute(LEASES.delete().where(self._of_study, LEASES.c.trial_number == number))
                 self._insert(connection, number)
         return taken
 
@@ -133,25 +127,25 @@ class Leases(Claims):
 
     def release(self, trial_number: int | None = None) -> None:
         """See `Claims`."""
-        own = _LEASES.delete().where(self._of_study, _LEASES.c.worker == self._worker)
+        leases = LEASES.delete().where(self._of_study, LEASES.c.worker == self._worker)
         if trial_number is not None:
-            own = own.where(_LEASES.c.trial_number == trial_number)
+            leases = leases.where(LEASES.c.trial_number == trial_number)
         with readable_errors(self._engine.url), self._engine.begin() as connection:
-            connection.execute(own)
+            connection.execute(leases)
 
     def holds(self, trial_number: int) -> bool:
         """See `Claims`."""
         with readable_errors(self._engine.url), self._engine.connect() as connection:
-            return connection.execute(self._own(trial_number)).first() is not None
+            return connection.execute(self._lease_of(trial_number)).first() is not None
 
     def require(self, connection: sa.Connection, trial_number: int) -> None:
         """See `Claims`."""
-        if connection.execute(self._own(trial_number).with_for_update()).first() is None:
+        if connection.execute(self._lease_of(trial_number).with_for_update()).first() is None:
             raise LeaseLostError(f"another worker has taken trial {trial_number} over")
 
     @contextlib.contextmanager
     def kept_alive(self) -> Iterator[None]:
-        """Renews the leases from a thread, and gives them back in the end."""
+        """Return a context in which a thread renews the leases. They are released at its end."""
         ended = threading.Event()
         thread = threading.Thread(target=self._renew_until, args=(ended,), name="leases", daemon=True)
         thread.start()
@@ -163,34 +157,34 @@ class Leases(Claims):
             self.release()
 
     def _renew_until(self, ended: threading.Event) -> None:
-        own = _LEASES.update().where(self._of_study, _LEASES.c.worker == self._worker)
+        leases = LEASES.update().where(self._of_study, LEASES.c.worker == self._worker)
         while not ended.wait(self._lapse_s / _RENEWALS_PER_LAPSE):
             try:
                 with readable_errors(self._engine.url), self._engine.begin() as connection:
-                    connection.execute(own.values(renewed=_now(connection)))
+                    connection.execute(leases.values(renewed=_now(connection)))
             except StorageError as error:
-                # The next renewal may be in time yet; if not, the rung that comes to be stored finds the lease lost.
+                # The next renewal may still be in time. If not, storing the next rung raises `LeaseLostError`.
                 _LOG.warning("the leases of this worker could not be renewed: %s", error)
 
     @property
     def _of_study(self) -> sa.ColumnElement[bool]:
-        return _LEASES.c.study_key == self._study_key
+        return LEASES.c.study_key == self._study_key
 
-    def _own(self, trial_number: int) -> sa.Select[tuple[str]]:
-        return sa.select(_LEASES.c.worker).where(
-            self._of_study, _LEASES.c.trial_number == trial_number, _LEASES.c.worker == self._worker
+    def _lease_of(self, trial_number: int) -> sa.Select[tuple[str]]:
+        return sa.select(LEASES.c.worker).where(
+            self._of_study, LEASES.c.trial_number == trial_number, LEASES.c.worker == self._worker
         )
 
     def _insert(self, connection: sa.Connection, trial_number: int) -> None:
         connection.execute(
-            _LEASES.insert().values(
+            LEASES.insert().values(
                 study_key=self._study_key, trial_number=trial_number, worker=self._worker, renewed=_now(connection)
             )
         )
 
 
 def make_claims(storage: RDBStorage, study_key: str, *, lapse_s: float) -> Claims:
-    """Those of a worker on a server; in an SQLite file, which serves one process, those of all that runs.
+    """Return leases for a database on a server, or plain claims for an SQLite file, which serves one process.
 
     Raises:
         StorageError: The server is not PostgreSQL.
@@ -199,7 +193,7 @@ def make_claims(storage: RDBStorage, study_key: str, *, lapse_s: float) -> Claim
 
 
 def _now(connection: sa.Connection) -> dt.datetime:
-    """The server's time, by which all workers' leases are measured, whatever the clocks of their machines say."""
+    """Return the server's time, by which the leases of all workers are measured."""
     now: dt.datetime = connection.execute(
         sa.select(sa.func.clock_timestamp(type_=sa.DateTime(timezone=True)))
     ).scalar_one()

@@ -1,4 +1,4 @@
-"""From every older version of the package's tables to this one, step by step."""
+"""Upgrades of the package's tables from every older version, step by step."""
 
 from collections.abc import Callable, Sequence
 
@@ -10,13 +10,13 @@ from llmsearch_optuna.storage.schema import METADATA, VERSION, VERSIONS, stored_
 __all__ = ["MIGRATIONS", "Migration", "prepare_tables"]
 
 Migration = Callable[[sa.Connection], None]
-"""Brings the tables of one version to the next, within a transaction."""
+"""A function that upgrades the tables from one version to the next, within a transaction."""
 
 
 def _count_tokens(connection: sa.Connection) -> None:
-    """Version 2: every completion has the number of its tokens beside them."""
+    """Add a column for the number of tokens of each completion (version 2)."""
     counted = "json_array_length(token_ids)"
-    if connection.dialect.name == "sqlite":  # where anything can be damaged
+    if connection.dialect.name == "sqlite":  # SQLite does not validate JSON columns
         counted = f"CASE WHEN json_valid(token_ids) THEN {counted} ELSE 0 END"
     for table in ("llmsearch_completions", "llmsearch_held_out"):
         if "token_count" not in [column["name"] for column in sa.inspect(connection).get_columns(table)]:
@@ -25,21 +25,21 @@ def _count_tokens(connection: sa.Connection) -> None:
 
 
 MIGRATIONS: tuple[Migration, ...] = (_count_tokens,)
-"""From version 1 to 2, from 2 to 3, ..."""
+"""The migrations from version 1 to 2, from 2 to 3, ..."""
 
 
 def prepare_tables(engine: sa.Engine, migrations: Sequence[Migration] = MIGRATIONS) -> None:
-    """Makes the tables that a database lacks, and upgrades those of an older version; writes nothing where all is well.
+    """Create missing tables and upgrade those of an older version. Current tables are not written to.
 
-    Each step is one transaction, which a process that is killed in it leaves undone. Of two processes that upgrade at
-    once, one waits for the other.
+    Each step is one transaction, which is rolled back if the process is killed. Of two processes that upgrade at the
+    same time, one waits for the other.
 
     Args:
         engine: The database.
         migrations: The steps, from version 1.
 
     Raises:
-        StorageError: A newer version of the package made the tables.
+        StorageError: A newer version of the package created the tables.
     """
     with engine.connect() as connection:
         check_version(connection)
@@ -48,7 +48,7 @@ def prepare_tables(engine: sa.Engine, migrations: Sequence[Migration] = MIGRATIO
         version = _make_tables(engine)
     for old, migrate in enumerate(migrations[version - 1 :], start=version):
         with engine.begin() as connection:
-            # Comes first, as in SQLite it is this, and not what changes a table, that begins the transaction.
+            # The update comes first: in SQLite it begins the transaction, which a change of a table does not.
             step = sa.update(VERSIONS).where(VERSIONS.c.version == old).values(version=old + 1)
             if connection.execute(step).rowcount:
                 migrate(connection)
@@ -58,7 +58,7 @@ def prepare_tables(engine: sa.Engine, migrations: Sequence[Migration] = MIGRATIO
 def _make_tables(engine: sa.Engine) -> int:
     VERSIONS.create(engine, checkfirst=True)
     with engine.begin() as connection:
-        # Version 1 made its tables before it noted the version, so that it may have been killed in between.
+        # Version 1 created its tables before it stored the version, and may have been killed in between.
         version = 1 if sa.inspect(connection).has_table("llmsearch_completions") else VERSION
         connection.execute(sa.insert(VERSIONS).values(version=version))
         METADATA.create_all(connection)

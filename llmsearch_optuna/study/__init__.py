@@ -1,1 +1,1 @@
-"""What a study keeps: its attributes, its trials, and their ranking."""
+"""Studies and trials: their attributes, the fingerprint, the objectives and the ranking."""

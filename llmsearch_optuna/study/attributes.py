@@ -1,4 +1,4 @@
-"""The names of all attributes that the package keeps on Optuna's studies and trials."""
+"""The names of all attributes that the package stores on Optuna's studies and trials."""
 
 __all__ = [
     "BASELINE",
@@ -7,9 +7,9 @@ __all__ = [
     "ENVIRONMENT",
     "ERROR",
     "FINGERPRINT",
+    "FINISH_REASONS",
     "FIXED_PARAMS",
     "KEY",
-    "OBJECTIVES",
     "PARAMS",
     "PRUNED_AT",
     "REPLAYED",
@@ -21,72 +21,76 @@ __all__ = [
     "STUDY_FILE",
     "TIMINGS",
     "TOKENS_PER_S",
+    "TRIAL_TOKENS",
     "VERDICT",
 ]
 
-
-PARAMS = "generation_params"
-"""User attribute of every trial: all its parameters, fixed ones included, as JSON."""
-
-FIXED_PARAMS = "fixed_generation_params"
-"""User attribute of a trial whose parameters are given and not sampled: baselines, and presets outside the space."""
-
-BASELINE = "baseline"
-"""User attribute of a baseline trial: its name. Baselines are never pruned."""
-
-ERROR = "error"
-"""User attribute of a failed trial: why."""
-
-ROUND = "round"
-"""User attribute of a trial: the round of the search in which it began; in a study that several workers share, the
-number of trials that had finished by then."""
-
-ENDED = "ended"
-"""User attribute of a finished trial that several workers share: the number of trials that had finished, and itself."""
-
-PRUNED_AT = "pruned_at"
-"""User attribute of a pruned trial: the number of samples that it was scored on."""
-
-REPLAYED = "replayed"
-"""User attribute of a trial: the share of its tokens that needed no forward pass, of those generated since it was last
-taken up."""
-
-TOKENS_PER_S = "tokens_per_s"
-"""User attribute of a trial: its own tokens per second in flight, beside the others, since it was last taken up."""
-
-TIMINGS = (REPLAYED, TOKENS_PER_S)
-"""User attributes of a trial that depend on the clock, or on what a process remembers: all others are the same whether
-a search was interrupted or not."""
-
-REUSED_FROM = "reused_from"
-"""User attribute of a trial whose parameters cannot differ in effect from those of an evaluated one: its number. Its
-completions and scores are taken over as far as they go."""
-
-REUSED_TOKENS = "reused_tokens"
-"""User attribute of such a trial when it is finished: the tokens that were not generated again."""
+# User attributes of a study.
 
 KEY = "llmsearch_key"
-"""User attribute of a study: the random key under which its completions are stored."""
+"""The random key under which the study's completions are stored."""
 
 FINGERPRINT = "llmsearch_fingerprint"
-"""User attribute of a study: what its scores depend on, by name."""
-
-OBJECTIVES = "objectives"
-"""What a fingerprint calls the objectives, where there are others than the score alone."""
-
-CONCURRENCY = "llmsearch_concurrency"
-
-STUDY_FILE = "llmsearch_study_file"
-"""User attribute of a study: the study file that it was last searched with."""
-
-VERDICT = "llmsearch_verdict"
-"""User attribute of a study: its verdict."""
+"""Everything that the study's scores depend on; see `study.fingerprint`."""
 
 ENVIRONMENT = "llmsearch_environment"
-"""User attribute of a study: the versions and the hardware that it was begun with, by name."""
+"""The versions and the hardware that the study was begun with, by name."""
+
+CONCURRENCY = "llmsearch_concurrency"
+"""The number of trials in flight."""
+
+STUDY_FILE = "llmsearch_study_file"
+"""The study file of the latest search."""
+
+VERDICT = "llmsearch_verdict"
+"""The verdict on the study."""
+
+# User attributes of a trial.
+
+PARAMS = "generation_params"
+"""All generation parameters of the trial, including fixed ones, as JSON."""
+
+FIXED_PARAMS = "fixed_generation_params"
+"""The parameters of a trial that were given and not sampled: of a baseline, or of a preset outside the space."""
+
+BASELINE = "baseline"
+"""The name of a baseline. Baselines are never pruned."""
+
+ERROR = "error"
+"""The reason why a trial failed."""
+
+ROUND = "round"
+"""The round of the search in which the trial began. With several workers: the number of trials finished by then."""
+
+ENDED = "ended"
+"""With several workers: the number of finished trials when this one ended, including itself."""
+
+PRUNED_AT = "pruned_at"
+"""The number of samples that a pruned trial was scored on."""
+
+TRIAL_TOKENS = "tokens"
+"""The number of generated tokens in all completions of an evaluated trial."""
+
+FINISH_REASONS = "finish_reasons"
+"""The number of completions of an evaluated trial, by finish reason."""
+
+REPLAYED = "replayed"
+"""The share of tokens that needed no forward pass, of those generated since the trial was last begun or resumed."""
+
+TOKENS_PER_S = "tokens_per_s"
+"""The trial's tokens per second while other trials ran, since it was last begun or resumed."""
+
+TIMINGS = (REPLAYED, TOKENS_PER_S)
+"""The attributes that depend on time or on a process's memory. Interruptions change no other attribute."""
+
+REUSED_FROM = "reused_from"
+"""The number of an evaluated trial whose parameters have the same effect. Its completions and scores are reused."""
+
+REUSED_TOKENS = "reused_tokens"
+"""The number of tokens that were reused instead of generated, once the trial is finished."""
 
 SCORES = "llmsearch_scores"
-"""User attribute of a trial: its scores, sample by sample."""
+"""The scores of a trial, one per sample."""
 
 SAMPLER_STATE = "sampler_state"
-"""User attribute of a trial: what its sampler noted on it, and must find there again."""
+"""The attributes that the trial's sampler set on it, and needs when the study is resumed."""

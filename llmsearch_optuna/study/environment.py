@@ -1,4 +1,4 @@
-"""What a study was begun with and where: versions and hardware, on which completions depend beyond its fingerprint."""
+"""The environment of a study: versions and hardware, which completions depend on in addition to the fingerprint."""
 
 import logging
 from collections.abc import Mapping
@@ -14,23 +14,23 @@ _LOG = logging.getLogger(__name__)
 
 
 def note_environment(study: optuna.Study, current: Mapping[str, str]) -> None:
-    """Notes with what a study is begun, and warns of what differs when it goes on.
+    """Store the environment of a new study, or warn if an existing one was begun in another environment.
 
-    That is no reason to refuse it, as another fingerprint is: nothing that is stored becomes wrong. But near ties may
-    fall otherwise, so that the study need not end as it would have there.
+    Another environment is no reason to refuse the study, unlike another fingerprint: its stored completions stay
+    correct. But near ties between tokens may be resolved differently, so that the study may end differently.
 
     Args:
         study: The study.
         current: The versions and the hardware of this process, by name.
     """
-    begun = study_environment(study)
-    if not begun:
+    stored = study_environment(study)
+    if not stored:
         study.set_user_attr(ENVIRONMENT, dict(current))
         return
     changes = [
-        f"{name} {begun.get(name, 'none')} then, {current.get(name, 'none')} now"
-        for name in {**begun, **current}
-        if begun.get(name) != current.get(name)
+        f"{name} {stored.get(name, 'none')} then, {current.get(name, 'none')} now"
+        for name in {**stored, **current}
+        if stored.get(name) != current.get(name)
     ]
     if changes:
         _LOG.warning(
@@ -42,6 +42,6 @@ def note_environment(study: optuna.Study, current: Mapping[str, str]) -> None:
 
 
 def study_environment(study: optuna.Study) -> dict[str, str]:
-    """The versions and the hardware that a study was begun with, by name; empty where that is not known."""
-    known = study.user_attrs.get(ENVIRONMENT)
-    return {str(name): str(value) for name, value in known.items()} if isinstance(known, dict) else {}
+    """Return the versions and the hardware that a study was begun with, by name. Empty if they are not recorded."""
+    stored = study.user_attrs.get(ENVIRONMENT)
+    return {str(name): str(value) for name, value in stored.items()} if isinstance(stored, dict) else {}

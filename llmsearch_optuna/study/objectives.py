@@ -1,4 +1,4 @@
-"""What a study optimises: the score alone, or the score and the tokens that it takes; and who is best then."""
+"""The objectives of a study: the score alone, or the score and the number of generated tokens."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -20,10 +20,10 @@ __all__ = [
 
 
 SCORE = "score"
-"""The metric over all samples; always the first objective."""
+"""The metric over all samples. It is always the first objective."""
 
 TOKENS = "tokens"
-"""Generated tokens per sample, the ending one included; minimised."""
+"""The number of generated tokens per sample, including the end token. It is minimised."""
 
 _CLOCKS = ("latency", "seconds", "time", "tokens_per_s")
 
@@ -33,30 +33,30 @@ _Direction = Literal["maximize", "minimize"]
 
 
 def check_objectives(objectives: Sequence[str]) -> tuple[str, ...]:
-    """The objectives, if there are such.
+    """Validate the names of the objectives.
 
     Raises:
-        ConfigurationError: They are neither ``("score",)`` nor ``("score", "tokens")``.
+        ConfigurationError: The names are neither ``("score",)`` nor ``("score", "tokens")``.
     """
     for name in [objectives] if isinstance(objectives, str) else objectives:
         if name in _CLOCKS:
             raise ConfigurationError(
-                f"`{name}` cannot be an objective: it depends on the machine, the batch and what is replayed, so that "
-                f"no study could be resumed to the same end; use `{TOKENS}`, the cost that depends on none of them"
+                f"`{name}` cannot be an objective: it depends on the machine and the batch, so that an interrupted "
+                f"study would not end as an uninterrupted one; use `{TOKENS}`, the cost that depends on neither"
             )
         if name not in (SCORE, TOKENS):
             raise ConfigurationError(unknown_name("objective", str(name), (SCORE, TOKENS)))
-    found = tuple(objectives)
-    if found not in ((SCORE,), (SCORE, TOKENS)):
+    names = tuple(objectives)
+    if names not in ((SCORE,), (SCORE, TOKENS)):
         raise ConfigurationError(f'objectives must be ["{SCORE}"] or ["{SCORE}", "{TOKENS}"], got {objectives!r}')
-    return found
+    return names
 
 
 def check_combination(objectives: Sequence[str], *, sampler: str, pruner: str | None, patience: int | None) -> None:
-    """Refuses what only makes sense where there is one objective.
+    """Check that the sampler, the pruner and the patience support the number of objectives.
 
     Raises:
-        ConfigurationError: There are several, and the sampler, the pruner or the patience is for one.
+        ConfigurationError: There are several objectives, and one of the three supports only one.
     """
     if len(objectives) == 1:
         return
@@ -65,27 +65,27 @@ def check_combination(objectives: Sequence[str], *, sampler: str, pruner: str | 
         raise ConfigurationError(f"the {sampler} sampler does not work {several}: choose another, e.g. tpe")
     if pruner not in (None, "none"):
         raise ConfigurationError(
-            f"the {pruner} pruner does not work {several}, as a trial that scores less may take fewer tokens: leave "
-            "the pruner out, and every trial is fully evaluated"
+            f"the {pruner} pruner does not work {several}, as a trial with a lower score may need fewer tokens: "
+            "leave the pruner out, so that every trial is fully evaluated"
         )
     if patience is not None:
         raise ConfigurationError(
-            f"`patience` does not work {several}: it counts trials that do not beat the best one, and there is not one "
-            "best; leave it out"
+            f"`patience` does not work {several}: it counts trials that do not beat the best one, and there is no "
+            "single best trial; leave it out"
         )
 
 
 def directions_of(objectives: Sequence[str], *, greater_is_better: bool) -> list[_Direction]:
-    """Optuna's directions of the objectives."""
+    """Return Optuna's directions of the objectives."""
     score: _Direction = "maximize" if greater_is_better else "minimize"
     return [score if name == SCORE else "minimize" for name in objectives]
 
 
 def report(trial: optuna.Trial, value: float, step: int) -> None:
-    """Tells the study the score so far.
+    """Report the score of a trial so far.
 
-    Optuna's `Trial.report` refuses where there are several objectives, as nothing could be pruned by it; its storages
-    keep such values all the same, for learning curves, and to know how far a trial came.
+    Optuna's `Trial.report` raises an error if there are several objectives, because its pruners do not support them.
+    The value is then written to the storage directly: learning curves and resumed trials need it.
     """
     if not has_several(trial.study):
         trial.report(value, step=step)
@@ -97,5 +97,5 @@ def report(trial: optuna.Trial, value: float, step: int) -> None:
 
 
 def should_prune(trial: optuna.Trial) -> bool:
-    """Whether the study's pruner gives the trial up; where there are several objectives, nothing is pruned."""
+    """Return whether the study's pruner prunes the trial. With several objectives, no trial is pruned."""
     return not has_several(trial.study) and trial.should_prune()

@@ -1,4 +1,4 @@
-"""When trials began and ended: in rounds, or in the order in which they finished; no clock changes that."""
+"""The parameters of trials, and their order in time: in rounds, or by the order in which trials finished."""
 
 import json
 import math
@@ -20,24 +20,24 @@ __all__ = [
 
 
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
-"""The states of trials that have come to their end."""
+"""The states of trials that have ended."""
 
 
 def rounds_passed(trial: FrozenTrial) -> int:
-    """The number of rounds that the search had passed when the trial did its last step."""
+    """Return the number of rounds that the search had passed at the trial's last step."""
     failed = int(trial.state == TrialState.FAIL)
     return int(trial.user_attrs[ROUND]) + len(trial.intermediate_values) + failed
 
 
 def began(trial: FrozenTrial) -> float:
-    """When a trial began: as the search noted it, or, in anybody's study, the time."""
+    """Return when a trial began: the recorded round, or a timestamp in studies of other programs."""
     if ROUND in trial.user_attrs:
         return float(trial.user_attrs[ROUND])
     return math.inf if trial.datetime_start is None else trial.datetime_start.timestamp()
 
 
 def ended(trial: FrozenTrial) -> float:
-    """When a finished trial ended: no later than `began` of another, if the other then saw it finished."""
+    """Return when a finished trial ended. The value is at most `began` of every trial that began after this end."""
     if ENDED in trial.user_attrs:
         return float(trial.user_attrs[ENDED])
     if ROUND in trial.user_attrs:
@@ -46,7 +46,7 @@ def ended(trial: FrozenTrial) -> float:
 
 
 def trial_params(trial: FrozenTrial) -> GenerationParams:
-    """All parameters that a trial was generated with, fixed ones included.
+    """Return all generation parameters of a trial, including fixed ones.
 
     Raises:
         StorageError: The trial has not begun, or was not made by this package.
@@ -60,7 +60,7 @@ def trial_params(trial: FrozenTrial) -> GenerationParams:
 
 
 def describe_params(params: GenerationParams) -> str:
-    """The parameters that matter, on one line: ``greedy``, ``beam search ...`` or ``temperature=0.7 top_p=0.9 ...``."""
+    """Describe the effective parameters on one line, e.g. ``greedy ...`` or ``temperature=0.7 top_p=0.9 ...``."""
     values = params.to_dict()
     if params.greedy:
         matters = ("penalty", "ngram_size", "_tokens", *(BEAM_PARAMETERS if params.beams else ()))

@@ -26,9 +26,10 @@ from llmsearch_optuna.metrics import CorpusMetric
 from llmsearch_optuna.space.search_space import SearchSpace
 from llmsearch_optuna.storage import CompletionStore, sqlite_url
 from llmsearch_optuna.study.attributes import BASELINE
+from llmsearch_optuna.study.fingerprint import study_fingerprint
 from llmsearch_optuna.study.objectives import SCORE
 from llmsearch_optuna.study.ranking import maximizes
-from llmsearch_optuna.study.study import open_study, study_fingerprint, study_key
+from llmsearch_optuna.study.study import open_study, study_key
 from llmsearch_optuna.study.trials import trial_params
 from llmsearch_optuna.study_file.file import StudyFile
 from llmsearch_optuna.study_file.launch import build_tuner, search
@@ -90,7 +91,7 @@ class Landscape:
     rows: npt.NDArray[np.int64]
     scores: npt.NDArray[np.float64]
     tokens: npt.NDArray[np.int64]
-    about: Mapping[str, str]
+    about: Mapping[str, Any]
 
     @classmethod
     def of_study(cls, study: optuna.Study, store: CompletionStore, space: SearchSpace) -> Self:

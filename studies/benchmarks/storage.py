@@ -45,6 +45,7 @@ from llmsearch_optuna.search.paired_pruner import PairedPruner
 from llmsearch_optuna.search.progress import SearchProgress
 from llmsearch_optuna.search.samplers import Proposer
 from llmsearch_optuna.storage import CompletionStore, StoredCompletion, open_storage
+from llmsearch_optuna.study.attributes import FINISH_REASONS, PARAMS, ROUND, TRIAL_TOKENS
 from llmsearch_optuna.study.study import study_key
 from llmsearch_optuna.study_file import launch
 from studies.benchmarks.clocks import Clock, Seconds, now, replaced
@@ -204,10 +205,10 @@ def fill(study: optuna.Study, url: str, trials: int) -> None:
                 distributions=distributions,
                 intermediate_values=values,
                 user_attrs={
-                    "generation_params": GenerationParams.from_dict({**params, "max_new_tokens": TOKENS}).to_json(),
-                    "round": 8 * number,
-                    "tokens": last * TOKENS,
-                    "finish_reasons": {"eos": last},
+                    PARAMS: GenerationParams.from_dict({**params, "max_new_tokens": TOKENS}).to_json(),
+                    ROUND: 8 * number,
+                    TRIAL_TOKENS: last * TOKENS,
+                    FINISH_REASONS: {"eos": last},
                 },
             )
         )

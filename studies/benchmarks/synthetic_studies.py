@@ -84,10 +84,8 @@ def write_study(path: Path, plan: Plan | None = None) -> tuple[optuna.Study, RDB
     plan = plan or Plan()
     generator = np.random.default_rng(0)
     storage = open_storage(f"sqlite:///{path}")
-    splits = f"{plan.samples} search, {plan.held_out} hold-out"
-    study = create_study(
-        plan.name, storage, greater_is_better=plan.maximize, fingerprint={"metric": plan.metric, "splits": splits}
-    )
+    fingerprint = {"metric": plan.metric, "splits": {"search": plan.samples, "holdout": plan.held_out}}
+    study = create_study(plan.name, storage, greater_is_better=plan.maximize, fingerprint=fingerprint)
     key = study_key(study)
     store = CompletionStore(storage)
     store.save_samples(

@@ -150,8 +150,8 @@ def test_data_without_repeats_are_split_as_ever_without_a_word(caplog: pytest.Lo
     assert task.fingerprint() == {
         "prompts": "30d43cd1f4e2949c",
         "references": "bcb1ae17f1a03097",
-        "splits": "8 search, 4 hold-out",
-        "sample order seed": "42",
+        "splits": {"search": 8, "holdout": 4},
+        "sample order seed": 42,
     }
 
 
@@ -206,15 +206,15 @@ def test_splits_that_equal_prompts_leave_short_are_told_and_empty_ones_refused(
 def test_the_fingerprint_changes_with_all_that_scores_depend_on() -> None:
     samples = [sample(row) for row in range(6)]
 
-    def fingerprint(changed: Sample | None = None, seed: int = 0, holdout_size: int = 2) -> dict[str, str]:
+    def fingerprint(changed: Sample | None = None, seed: int = 0, holdout_size: int = 2) -> dict[str, Any]:
         parts = [changed if changed is not None and one.row == changed.row else one for one in samples]
         return Task.split(parts, seed=seed, holdout_size=holdout_size).fingerprint()
 
     base = fingerprint()
     assert fingerprint(sample(3)) == base
-    assert base["splits"] == "4 search, 2 hold-out"
+    assert base["splits"] == {"search": 4, "holdout": 2}
 
-    def differing(other: dict[str, str]) -> set[str]:
+    def differing(other: dict[str, Any]) -> set[str]:
         return {part for part in base if base[part] != other[part]}
 
     text = Sample(row=3, prompt="another text, unknown words alike", token_ids=(3, 4, 5, 6), reference={"row": 3})

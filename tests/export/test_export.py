@@ -222,7 +222,7 @@ class TestProvenance:
         assert (found.score, found.samples, found.state) == (study.best_value, 12, "complete")
         assert found.stop == ("zz\n", "'q\"")
         assert found.verdict == Verdict.from_dict(study.user_attrs[VERDICT]).sentence
-        assert found.fingerprint["splits"] == "12 search, 4 hold-out"
+        assert found.fingerprint["splits"] == {"search": 12, "holdout": 4}
         assert found.versions["llmsearch_optuna"]
         json.dumps(found.to_dict())
         assert trace(study, 1).params == trial_params(study.trials[1])

@@ -30,9 +30,9 @@ from llmsearch_optuna.study.study import create_study, study_key
 def whole(path: Path | str) -> Findings:
     """What is found in a database that must be whole, and that is left as it was."""
     url = str(path) if "://" in str(path) else f"sqlite:///{path}"
-    found = check_database(url)
-    assert found.problems == ()
-    return found
+    findings = check_database(url)
+    assert findings.problems == ()
+    return findings
 
 
 def contents(path: Path) -> dict[str, bytes]:
@@ -44,10 +44,10 @@ def contents(path: Path) -> dict[str, bytes]:
 def problems(path: Path) -> list[str]:
     """What is wrong with a database; checked to leave every byte and file as it was."""
     before = contents(path)
-    found = check_database(f"sqlite:///{path}")
+    findings = check_database(f"sqlite:///{path}")
     assert contents(path) == before
-    assert found.whole == (not found.problems)
-    return [str(problem) for problem in found.problems]
+    assert findings.whole == (not findings.problems)
+    return [str(problem) for problem in findings.problems]
 
 
 @pytest.fixture(scope="module")
@@ -82,14 +82,14 @@ STUDY = "study `llmsearch`: "
 
 def test_a_study_is_whole(path: Path) -> None:
     assert problems(path) == []
-    found = whole(path)
-    ours, other = found.studies
+    findings = whole(path)
+    ours, other = findings.studies
     assert (ours.name, ours.ours, ours.samples, ours.verdict) == ("llmsearch", True, 16, True)
     assert ours.trials == {"complete": 4, "pruned": 2, "running": 2}
     assert (ours.completions, ours.held_out) == (96, 20)
     assert (other.name, other.ours) == ("of another", False)
-    assert found.notes == tuple(
-        f"{STUDY}trial {number} is running, or was interrupted and will be taken up at 8 samples" for number in (6, 7)
+    assert findings.notes == tuple(
+        f"{STUDY}trial {number} is running, or was interrupted and will be resumed at 8 samples" for number in (6, 7)
     )
 
 
@@ -145,7 +145,7 @@ DAMAGES: dict[str, tuple[str, list[str]]] = {
     ),
     "bytes that are no text": (
         "UPDATE llmsearch_completions SET text = CAST(x'22ff22' AS TEXT) WHERE trial_number = 1 AND position = 3",
-        ["trial 1: its completions cannot all be read: Could not decode to UTF-8 "],
+        ["trial 1: its completions cannot be read completely: Could not decode to UTF-8 "],
     ),
     "tokens": (
         "UPDATE llmsearch_completions SET token_ids = '[1, \"a\"]' WHERE trial_number = 6 AND position = 0",
@@ -157,11 +157,11 @@ DAMAGES: dict[str, tuple[str, list[str]]] = {
     ),
     "a count of tokens": (
         "UPDATE llmsearch_completions SET token_count = 7 WHERE trial_number = 6 AND position < 2",
-        ["trial 6: the completions at positions 0, 1 have other numbers of tokens than noted"],
+        ["trial 6: the completions at positions 0, 1 have other numbers of tokens than recorded"],
     ),
     "a row": (
         "UPDATE llmsearch_completions SET row = row + 1 WHERE trial_number = 6 AND position = 2",
-        ["trial 6: the completions at positions 2 are of other rows than the samples there"],
+        ["trial 6: the completions at positions 2 belong to other rows than the samples there"],
     ),
     "our tables": (
         "DROP TABLE llmsearch_schema",
@@ -169,7 +169,7 @@ DAMAGES: dict[str, tuple[str, list[str]]] = {
     ),
     "a table": (
         "DROP TABLE llmsearch_held_out",
-        ["its completions on held-out samples cannot all be read: "],
+        ["its completions on held-out samples cannot be read completely: "],
     ),
     "a finish reason": (
         "UPDATE llmsearch_completions SET finish_reason = '' WHERE trial_number = 6 AND position = 1",
@@ -260,15 +260,15 @@ DAMAGES: dict[str, tuple[str, list[str]]] = {
     ),
     "the key": (
         "DELETE FROM study_user_attributes WHERE key = 'llmsearch_key'",
-        ["its key is lost, and with it which completions are its own"],
+        ["its key is lost, so that its completions cannot be found"],
     ),
     "the fingerprint": (
         "DELETE FROM study_user_attributes WHERE key = 'llmsearch_fingerprint'",
-        ["its fingerprint is lost: what it was made for is not known"],
+        ["its fingerprint is lost"],
     ),
     "the direction": (
         "UPDATE study_directions SET direction = 'MINIMIZE' WHERE study_id = 1",
-        ["its direction is minimize, but it was made to maximize"],
+        ["its direction is minimize, but it was created to maximize"],
     ),
 }
 
@@ -277,31 +277,31 @@ DAMAGES: dict[str, tuple[str, list[str]]] = {
 def test_damage_is_named(kind: str, path: Path) -> None:
     statement, expected = DAMAGES[kind]
     execute(path, statement)
-    found = problems(path)
-    own = [problem for problem in found if not problem.startswith("the study keys of ")]
-    assert len(own) == len(expected), found
-    for problem, beginning in zip(own, expected, strict=True):
+    findings = problems(path)
+    of_study = [problem for problem in findings if not problem.startswith("the study keys of ")]
+    assert len(of_study) == len(expected), findings
+    for problem, beginning in zip(of_study, expected, strict=True):
         assert problem.startswith(STUDY + beginning)
 
 
 def test_a_trial_that_is_lost(path: Path) -> None:
     execute(path, "DELETE FROM trials WHERE number = 2")
     children = ("trial_params", "trial_intermediate_values", "trial_values", "trial_user_attributes")
-    found = problems(path)
+    findings = problems(path)
     for table in children:
-        assert any(f"rows of {table} belong to trials that are lost" in problem for problem in found)
-    assert f"{STUDY}trials 2 are lost" in found
-    assert f"{STUDY}trials 2 are lost, though their completions are there" in found
+        assert any(f"rows of {table} belong to trials that are lost" in problem for problem in findings)
+    assert f"{STUDY}trials 2 are lost" in findings
+    assert f"{STUDY}trials 2 are lost, though their completions are stored" in findings
 
 
 def test_what_belongs_to_no_study_does_no_harm(path: Path) -> None:
     optuna.delete_study(study_name="llmsearch", storage=f"sqlite:///{path}")
-    found = whole(path)
-    assert [one.name for one in found.studies] == ["of another"]
-    assert found.notes == (
-        "96 completions belong to no study, but to one that was deleted, and do no harm",
-        "20 completions on held-out samples belong to no study, but to one that was deleted, and do no harm",
-        "16 samples belong to no study, but to one that was deleted, and do no harm",
+    findings = whole(path)
+    assert [study.name for study in findings.studies] == ["of another"]
+    assert findings.notes == (
+        "96 completions belong to no study: it was deleted, and they do no harm",
+        "20 completions on held-out samples belong to no study: it was deleted, and they do no harm",
+        "16 samples belong to no study: it was deleted, and they do no harm",
     )
 
 
@@ -318,15 +318,15 @@ def test_a_metric_that_scores_only_the_corpus(tmp_path: Path) -> None:
     store.save_samples(key, [StoredSample(position=i, row=i, prompt="", reference={}) for i in range(2)])
     trial = study.ask()
     trial.set_user_attr(PARAMS, "{}")
-    one = StoredCompletion(position=0, row=0, text="", token_ids=(), finish_reason="eos", score=None)
+    completion = StoredCompletion(position=0, row=0, text="", token_ids=(), finish_reason="eos", score=None)
     for position in range(2):
-        store.append(key, 0, [StoredCompletion(**{**vars(one), "position": position, "row": position})])
+        store.append(key, 0, [StoredCompletion(**{**vars(completion), "position": position, "row": position})])
         trial.report(0.25, position + 1)
         whole(path)
     study.tell(trial, 0.25)
     whole(path)
     execute(path, "UPDATE trial_values SET value = 0.5")
-    assert problems(path) == ["study `s`: trial 0: its value is 0.5, but 0.25 is what it scored"]
+    assert problems(path) == ["study `s`: trial 0: its value is 0.5, but it scored 0.25"]
 
 
 # Interrupted studies are whole.
@@ -352,9 +352,9 @@ def test_a_study_whose_process_was_killed_is_whole(tmp_path: Path) -> None:
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     assert path.with_name("x.db-wal").stat().st_size > 0  # nobody has put it into the database
     assert problems(path) == []
-    found = whole(path)
-    assert found.studies[0].trials == {"complete": 2, "running": 2}
-    assert found.studies[0].completions == 5 * 2 * 4  # the sixth pass is lost
+    findings = whole(path)
+    assert findings.studies[0].trials == {"complete": 2, "running": 2}
+    assert findings.studies[0].completions == 5 * 2 * 4  # the sixth pass is lost
 
 
 @pytest.mark.no_cover
@@ -395,9 +395,9 @@ def garbage(path: Path) -> None:
 )
 def test_damaged_files_are_read_as_far_as_they_can_be(damage: Callable[[Path], None], path: Path) -> None:
     damage(path)
-    found = problems(path)
-    assert any("the file is damaged: " in problem or "cannot all be read: " in problem for problem in found)
-    assert all(len(problem.splitlines()) == 1 for problem in found)
+    findings = problems(path)
+    assert any("the file is damaged: " in problem or "cannot be read completely: " in problem for problem in findings)
+    assert all(len(problem.splitlines()) == 1 for problem in findings)
 
 
 def test_one_damaged_page_costs_what_is_on_it(path: Path) -> None:
@@ -407,11 +407,11 @@ def test_one_damaged_page_costs_what_is_on_it(path: Path) -> None:
     content = bytearray(path.read_bytes())
     content[(page - 1) * 4096 : page * 4096] = b"\xff" * 4096
     path.write_bytes(content)
-    found = problems(path)
-    assert any(problem.startswith("the file is damaged: ") for problem in found)
-    lost = f"{STUDY}its completions on held-out samples cannot all be read: database disk image is malformed"
-    assert lost in found
-    assert not any("trial" in problem for problem in found)
+    findings = problems(path)
+    assert any(problem.startswith("the file is damaged: ") for problem in findings)
+    lost = f"{STUDY}its completions on held-out samples cannot be read completely: database disk image is malformed"
+    assert lost in findings
+    assert not any("trial" in problem for problem in findings)
     assert check_database(f"sqlite:///{path}").studies[0].completions == 96
 
 
@@ -419,7 +419,7 @@ def test_a_file_that_is_no_database(path: Path) -> None:
     garbage(path)
     assert problems(path) == [
         "the file is damaged: file is not a database",
-        "the tables cannot all be read: file is not a database",
+        "the tables cannot be read completely: file is not a database",
     ]
 
 
@@ -440,10 +440,10 @@ def test_a_database_of_plain_optuna_is_whole(tmp_path: Path) -> None:
 def test_versions(path: Path, tmp_path: Path) -> None:
     execute(path, "UPDATE llmsearch_schema SET version = 3")
     (problem,) = problems(path)
-    assert problem.startswith("a newer llmsearch_optuna made the tables (schema 3, this one knows 2): upgrade the ")
+    assert problem.startswith("a newer llmsearch_optuna made the tables (schema 3, this one supports 2): upgrade the ")
     execute(path, "UPDATE alembic_version SET version_num = 'v99'", "UPDATE llmsearch_schema SET version = 2")
     (problem,) = problems(path)
-    assert problem.startswith("Optuna's tables are of version v99, the installed Optuna knows v")
+    assert problem.startswith("Optuna's tables have version v99, but the installed Optuna needs v")
     old = tmp_path / "old" / "x.db"
     old.parent.mkdir()
     with closing(sqlite3.connect(old)) as connection:
@@ -456,7 +456,7 @@ def test_versions(path: Path, tmp_path: Path) -> None:
 def test_what_there_is_not(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match=r"^there is no database "):
         check_database(f"sqlite:///{tmp_path}/x.db")
-    with pytest.raises(StorageError, match=r"^sqlite:// is no file of which something could be lost"):
+    with pytest.raises(StorageError, match=r"^sqlite:// is not a file"):
         check_database("sqlite://")
     assert list(tmp_path.iterdir()) == []
 
@@ -484,9 +484,9 @@ def test_a_database_on_a_server(server_url: str) -> None:
     with engine.begin() as connection:
         connection.exec_driver_sql("UPDATE llmsearch_completions SET score = 2 WHERE trial_number = 0 AND position = 0")
     engine.dispose()
-    found = [str(problem) for problem in check_database(server_url).problems]
-    assert len(found) == 5  # four reports and the value
-    assert found[0].startswith(f"{STUDY}trial 0: the mean of its first 4 scores is ")
+    findings = [str(problem) for problem in check_database(server_url).problems]
+    assert len(findings) == 5  # four reports and the value
+    assert findings[0].startswith(f"{STUDY}trial 0: the mean of its first 4 scores is ")
 
 
 # The command line.
@@ -499,7 +499,7 @@ def test_the_command(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         "study `llmsearch`: trials: 4 complete, 2 pruned, 2 running; 96 completions on 16 samples, 20 on held-out "
         "samples; a verdict"
     )
-    assert lines[1] == "study `of another`: not made by llmsearch_optuna, not looked into"
+    assert lines[1] == "study `of another`: not made by llmsearch_optuna, not checked"
     assert lines[-1] == "whole"
     execute(
         path,
@@ -513,10 +513,10 @@ def test_the_command(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         "1 problem: restore a copy of the database, or begin a new study",
     ]
     assert main(["fsck", str(path), "--json"]) == 1
-    found = json.loads(capsys.readouterr().out)
-    assert found["whole"] is False
-    assert found["studies"][0]["trials"] == {"complete": 4, "pruned": 2, "running": 2}
-    assert found["problems"] == [
+    findings = json.loads(capsys.readouterr().out)
+    assert findings["whole"] is False
+    assert findings["studies"][0]["trials"] == {"complete": 4, "pruned": 2, "running": 2}
+    assert findings["problems"] == [
         {
             "what": "finish reason of the completions at positions 1 cannot be read",
             "study": "\x1b[31mred",

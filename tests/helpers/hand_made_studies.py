@@ -13,8 +13,7 @@ from llmsearch_optuna.space.params import GenerationParams
 from llmsearch_optuna.study.attributes import PARAMS
 from llmsearch_optuna.study.study import create_study
 
-FINGERPRINT = {"model": "llama#1", "space": "SearchSpace(top_p=1.0)", "seed": "42"}
-
+FINGERPRINT: dict[str, Any] = {"model": "llama#1", "space": {"top_p": 1.0}, "seed": 42}
 
 SAMPLED = GenerationParams(temperature=0.5, generation_seed=1)
 

@@ -170,7 +170,7 @@ def test_steps_follow_each_other_from_where_a_database_is(path: Path, engine: sa
     steps = [*MIGRATIONS, lambda _: done.append(VERSION), lambda _: done.append(VERSION + 1)]
     prepare_tables(engine, steps)
     assert done == [VERSION, VERSION + 1]
-    with pytest.raises(StorageError, match=f"schema {VERSION + 2}, this one knows {VERSION}"):
+    with pytest.raises(StorageError, match=f"schema {VERSION + 2}, this one supports {VERSION}"):
         prepare_tables(engine)
 
 

@@ -380,7 +380,7 @@ def test_a_damaged_database(path: Path, url: str) -> None:
     path.write_bytes(content)
     message = refused(lambda: CompletionStore(open_storage(url)).load("key", 0))
     assert message == (
-        f"database {url} cannot be used: database disk image is malformed: `llmsearch-optuna fsck` says what is whole"
+        f"database {url} cannot be used: database disk image is malformed: `llmsearch-optuna fsck` lists what is intact"
     )
 
 
@@ -414,7 +414,7 @@ def test_a_newer_schema_is_refused_and_an_own_one_kept(url: str) -> None:
         lambda: open_storage(url, must_exist=True),
     ):
         assert refused(attempt) == (
-            f"{url} was written by a newer llmsearch_optuna (schema 3, this one knows 2): upgrade the package"
+            f"{url} was written by a newer llmsearch_optuna (schema 3, this one supports 2): upgrade the package"
         )
 
 

@@ -11,7 +11,8 @@ from llmsearch_optuna.errors import FingerprintError, StorageError
 from llmsearch_optuna.space.params import GenerationParams
 from llmsearch_optuna.storage import CompletionStore, StoredCompletion, open_storage
 from llmsearch_optuna.study.attributes import PARAMS
-from llmsearch_optuna.study.study import check_fingerprint, open_study, study_fingerprint, study_key
+from llmsearch_optuna.study.fingerprint import study_fingerprint
+from llmsearch_optuna.study.study import check_fingerprint, open_study, study_key
 from llmsearch_optuna.study.trials import describe_params, trial_params
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -41,7 +42,7 @@ def test_a_study_is_made_once_and_then_opened(storage: RDBStorage, greater_is_be
     ("changes", "differing"),
     [
         (
-            {"fingerprint": {**FINGERPRINT, "seed": "43"}},
+            {"fingerprint": {**FINGERPRINT, "seed": 43}},
             "another seed (seed: 42 then, 43 now)",
         ),
         (
@@ -151,12 +152,12 @@ def test_trial_params(storage: RDBStorage) -> None:
 
 def test_the_fingerprint_is_checked_but_for_the_space(storage: RDBStorage) -> None:
     study = create(storage, "checked")
-    check_fingerprint(study, {"model": "llama#1", "seed": "42"})
-    assert refused(FingerprintError, lambda: check_fingerprint(study, {"model": "llama#2", "seed": "42"})) == (
+    check_fingerprint(study, {"model": "llama#1", "seed": 42})
+    assert refused(FingerprintError, lambda: check_fingerprint(study, {"model": "llama#2", "seed": 42})) == (
         "study `checked` was made with another model (model: llama#1 then, llama#2 now): use the Tuner that the study "
         "was made with"
     )
-    assert "another seed, metric (seed: 42 then, none now; metric: none then, bleu now)" in refused(
+    assert "another metric, seed (metric: none then, bleu now; seed: 42 then, none now)" in refused(
         FingerprintError, lambda: check_fingerprint(study, {"model": "llama#1", "metric": "bleu"})
     )
     foreign = optuna.create_study(study_name="not ours", storage=storage)
@@ -190,6 +191,6 @@ def test_a_study_that_lost_its_fingerprint_is_refused(tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / "x.db") as connection:
         connection.execute("DELETE FROM study_user_attributes WHERE key = 'llmsearch_fingerprint'")
     connection.close()
-    said = "study `one` is damaged (what it was made for is lost): `llmsearch-optuna fsck` says what is whole"
-    assert refused(StorageError, lambda: study_fingerprint(open_study(url)[0])) == said
-    assert refused(StorageError, lambda: create(open_storage(url), "one")) == said
+    message = "study `one` is damaged (its fingerprint is lost): `llmsearch-optuna fsck` lists what is intact"
+    assert refused(StorageError, lambda: study_fingerprint(open_study(url)[0])) == message
+    assert refused(StorageError, lambda: create(open_storage(url), "one")) == message

@@ -102,7 +102,7 @@ def test_a_full_disk_stops_a_search_that_goes_on_when_there_is_room(
         else:
             assert message == (
                 f"database sqlite:///{path} cannot be used: database or disk is full: make room, and run the same "
-                "command again: it goes on where it was"
+                "command again: it resumes where it stopped"
             )
         assert integrity(path) == "ok"
         found = check_database(f"sqlite:///{path}")
@@ -145,8 +145,8 @@ def test_a_file_that_may_not_grow_stops_the_command_in_one_line(
     assert len(errors) == 1, limited.stderr
     assert errors[0] == limited.stderr.splitlines()[-1]
     assert re.fullmatch(
-        r"llmsearch-optuna: database sqlite:///.*cut\.db cannot be used: disk I/O error: see that the disk is sound "
-        r"and has room, and run the same command again: it goes on where it was",
+        r"llmsearch-optuna: database sqlite:///.*cut\.db cannot be used: disk I/O error: check that the disk works "
+        r"and has room, and run the same command again: it resumes where it stopped",
         errors[0],
     )
     assert integrity(tmp_path / "cut.db") == "ok"
@@ -183,7 +183,7 @@ def test_a_damaged_file_is_refused_in_one_line_and_left_as_it_is(
     else:
         assert captured.err == (
             f"llmsearch-optuna: database sqlite:///{path} cannot be used: database disk image is malformed: "
-            "`llmsearch-optuna fsck` says what is whole\n"
+            "`llmsearch-optuna fsck` lists what is intact\n"
         )
         assert "malformed" in refused(lambda: version_1.search(tuner, path, 20))
     assert path.read_bytes() == before
@@ -254,7 +254,7 @@ def newer(path: Path, statement: str) -> None:
     [
         (table_of_another, "holds no study", "holds tables of another program (accounts): use another storage"),
         (studies_of_another, "holds no study", "holds tables of another program (studies): use another storage"),
-        (newer_schema, *["was written by a newer llmsearch_optuna (schema 99, this one knows 2): upgrade the"] * 2),
+        (newer_schema, *["was written by a newer llmsearch_optuna (schema 99, this one supports 2): upgrade the"] * 2),
         (newer_optuna, *["Please try updating optuna to the latest version"] * 2),
     ],
 )

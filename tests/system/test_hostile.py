@@ -39,7 +39,8 @@ from llmsearch_optuna.logs import study_log
 from llmsearch_optuna.metrics import BUILT_IN_METRICS, make_metric
 from llmsearch_optuna.storage import CompletionStore, StoredCompletion, StoredSample, open_storage
 from llmsearch_optuna.study.attributes import ERROR
-from llmsearch_optuna.study.study import create_study, open_study, study_fingerprint, study_key
+from llmsearch_optuna.study.fingerprint import study_fingerprint
+from llmsearch_optuna.study.study import create_study, open_study, study_key
 from llmsearch_optuna.study_file.file import StudyFile
 from llmsearch_optuna.terminal import printable
 

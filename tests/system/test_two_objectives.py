@@ -29,6 +29,7 @@ from llmsearch_optuna.fsck.check import check_database
 from llmsearch_optuna.report import plot_quality, read_study, render_report
 from llmsearch_optuna.statistics import adjusted_alpha, difference_intervals
 from llmsearch_optuna.storage import CompletionStore, open_storage
+from llmsearch_optuna.study.fingerprint import study_fingerprint
 from llmsearch_optuna.study.ranking import pareto_front, score_of, tokens_of
 from llmsearch_optuna.study.study import study_key
 from llmsearch_optuna.study_file.file import StudyFile
@@ -118,7 +119,7 @@ class TestSearch:
         tuner = ending_tuner()
         search_both(tuner, tmp_path / "two.db", 1)
         search(tuner, tmp_path / "one.db", 1)
-        assert "objectives" not in search(tuner, tmp_path / "one.db", 1).user_attrs["llmsearch_fingerprint"]
+        assert study_fingerprint(search(tuner, tmp_path / "one.db", 1))["objectives"] == ["score"]
         with pytest.raises(FingerprintError, match=r"another objectives \(objectives: score, tokens then, score now\)"):
             search(tuner, tmp_path / "two.db", 1)
         with pytest.raises(FingerprintError, match=r"another objectives \(objectives: score then, score, tokens now\)"):
