@@ -307,7 +307,7 @@ class Tuner:
         baselines: bool = True,
         presets: Sequence[GenerationParams | Mapping[str, Any]] = (),
         user_attrs: Mapping[str, Any] = MappingProxyType({}),
-        lapse_s: float = 60.0,
+        lease_timeout_s: float = 60.0,
         should_stop: Callable[[], bool] = lambda: False,
         show_progress: bool = True,
         on_event: EventCallback | None = None,
@@ -348,7 +348,7 @@ class Tuner:
             baselines: Try the model's own parameters and greedy decoding first.
             presets: Parameters to try next.
             user_attrs: Attributes to set on the study, as JSON can hold them.
-            lapse_s: On a server: after how many seconds without a sign of life a process's trials are taken over.
+            lease_timeout_s: On a server: after how many seconds without a sign of life a process's trials are taken over.
             should_stop: Asked after every rung; ends the search, as the timeout does.
             show_progress: Whether to show progress on standard error.
             on_event: Told of trials that begin, pass a rung, and finish, as JSON can hold it.
@@ -366,8 +366,8 @@ class Tuner:
         limits = Limits(n_trials=n_trials, timeout=timeout, max_tokens_total=max_tokens_total, patience=patience)
         if concurrency is not None and concurrency < 1:
             raise ConfigurationError(f"concurrency must be >= 1, got {concurrency}")
-        if not lapse_s > 0.0:
-            raise ConfigurationError(f"lapse_s must be > 0 seconds, got {lapse_s}")
+        if not lease_timeout_s > 0.0:
+            raise ConfigurationError(f"lease_timeout_s must be > 0 seconds, got {lease_timeout_s}")
         objective = self.objective(space, rungs=rungs, objectives=objectives)
         check_combination(objective.objectives, sampler=sampler, pruner=pruner, patience=patience)
         if len(objective.objectives) > 1:
@@ -394,7 +394,7 @@ class Tuner:
             samples=self.task.search,
             initial_trials=points[:n_trials],
             user_attrs=user_attrs,
-            lapse_s=lapse_s,
+            lease_timeout_s=lease_timeout_s,
         ) as session:
             study = session.study
             self._searched[session.study_key] = (storage, session.storage)

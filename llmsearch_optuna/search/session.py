@@ -59,7 +59,7 @@ def open_session(
     samples: Sequence[Sample],
     initial_trials: Sequence[InitialTrial],
     user_attrs: Mapping[str, Any],
-    lapse_s: float,
+    lease_timeout_s: float,
 ) -> Iterator[SearchSession]:
     """Open the study of a search, or make it, and keep an SQLite file to this process meanwhile.
 
@@ -73,7 +73,7 @@ def open_session(
         samples: The search split, in the shared order.
         initial_trials: What to try before the sampler proposes anything.
         user_attrs: Attributes to set on the study, as JSON can hold them.
-        lapse_s: On a server: after how many seconds without a sign of life a process's trials are taken over.
+        lease_timeout_s: On a server: after how many seconds without a sign of life a process's trials are taken over.
 
     Raises:
         FingerprintError: The study exists and was made for something else.
@@ -95,7 +95,7 @@ def open_session(
                     if study.user_attrs.get(name) != value:
                         study.set_user_attr(name, value)
                 key = study_key(study)
-                claims = make_claims(storage, key, lapse_s=lapse_s)
+                claims = make_claims(storage, key, lease_timeout_s=lease_timeout_s)
                 store = CompletionStore(storage, claims)
                 store.save_samples(key, stored_samples(samples))
                 enqueue(study, initial_trials)

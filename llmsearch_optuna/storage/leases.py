@@ -82,12 +82,12 @@ class Leases(Claims):
     """The trials of one of several workers on a study, which must live on a PostgreSQL server.
 
     A worker notes in the database that a trial is its own, and renews that from a thread. When it has not done so for
-    `lapse_s` by the server's clock, it is dead, and another worker takes the trial over, from its last stored rung.
+    `lease_timeout_s` by the server's clock, it is dead, and another worker takes the trial over, from its last stored rung.
 
     Args:
         storage: Where the study lives.
         study_key: The study's key.
-        lapse_s: After how many seconds without a sign of life a worker's trials are taken over.
+        lease_timeout_s: After how many seconds without a sign of life a worker's trials are taken over.
 
     Raises:
         StorageError: The database is no PostgreSQL server.
@@ -95,7 +95,7 @@ class Leases(Claims):
 
     shared = True
 
-    def __init__(self, storage: RDBStorage, study_key: str, *, lapse_s: float) -> None:
+    def __init__(self, storage: RDBStorage, study_key: str, *, lease_timeout_s: float) -> None:
         self._engine = storage.engine
         if self._engine.dialect.name != "postgresql":
             raise StorageError(
@@ -103,8 +103,8 @@ class Leases(Claims):
             )
         self._study_key = study_key
         self._worker = secrets.token_hex(8)
-        self._lapse_s = lapse_s
-        self.patience_s = min(lapse_s / _RENEWALS_PER_LAPSE, 2.0)
+        self._lease_timeout_s = lease_timeout_s
+        self.patience_s = min(lease_timeout_s / _RENEWALS_PER_LAPSE, 2.0)
 
     @contextlib.contextmanager
     def exclusively(self) -> Iterator[None]:
@@ -117,7 +117,7 @@ class Leases(Claims):
         if not running or room < 1:
             return []
         with readable_errors(self._engine.url), self._engine.begin() as connection:
-            lapsed = _now(connection) - dt.timedelta(seconds=self._lapse_s)
+            lapsed = _now(connection) - dt.timedelta(seconds=self._lease_timeout_s)
             alive = sa.select(_LEASES.c.trial_number).where(self._of_study, _LEASES.c.renewed >= lapsed)
             others = set(connection.execute(alive).scalars())
             taken = [number for number in running if number not in others][:room]
@@ -164,7 +164,7 @@ class Leases(Claims):
 
     def _renew_until(self, ended: threading.Event) -> None:
         own = _LEASES.update().where(self._of_study, _LEASES.c.worker == self._worker)
-        while not ended.wait(self._lapse_s / _RENEWALS_PER_LAPSE):
+        while not ended.wait(self._lease_timeout_s / _RENEWALS_PER_LAPSE):
             try:
                 with readable_errors(self._engine.url), self._engine.begin() as connection:
                     connection.execute(own.values(renewed=_now(connection)))
@@ -189,13 +189,13 @@ class Leases(Claims):
         )
 
 
-def make_claims(storage: RDBStorage, study_key: str, *, lapse_s: float) -> Claims:
+def make_claims(storage: RDBStorage, study_key: str, *, lease_timeout_s: float) -> Claims:
     """Those of a worker on a server; in an SQLite file, which serves one process, those of all that runs.
 
     Raises:
         StorageError: The server is not PostgreSQL.
     """
-    return Claims() if storage.engine.dialect.name == "sqlite" else Leases(storage, study_key, lapse_s=lapse_s)
+    return Claims() if storage.engine.dialect.name == "sqlite" else Leases(storage, study_key, lease_timeout_s=lease_timeout_s)
 
 
 def _now(connection: sa.Connection) -> dt.datetime:

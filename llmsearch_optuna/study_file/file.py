@@ -155,7 +155,7 @@ class StudyFile:
             if value is not None and value < least:
                 raise StudyFileError(f"`{key}` in [{section}] must be >= {least}, got {value}")
         self._check_data()
-        for key in ("timeout_s", "lapse_s"):
+        for key in ("timeout_s", "lease_timeout_s"):
             seconds = getattr(self.study, key)
             if seconds is not None and not seconds > 0:
                 raise StudyFileError(f"`{key}` in [study] must be > 0, got {seconds}")

@@ -133,7 +133,7 @@ def search(
             for point in presets(name, max_new_tokens=longest, generation_seed=seed)
         ],
         user_attrs={STUDY_FILE: {"text": file.text, "directory": str(file.directory.resolve())}},
-        lapse_s=file.study.lapse_s,
+        lease_timeout_s=file.study.lease_timeout_s,
         should_stop=should_stop,
         show_progress=show_progress,
         on_event=on_event,

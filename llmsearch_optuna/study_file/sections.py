@@ -41,7 +41,7 @@ class StudySection:
         concurrency: Trials in flight; as many as fill the batch by default.
         baselines: Try the model's own parameters and greedy decoding first.
         presets: Names of preset lists to try next.
-        lapse_s: On a server: after how many seconds without a sign of life a worker's trials are taken over.
+        lease_timeout_s: On a server: after how many seconds without a sign of life a worker's trials are taken over.
     """
 
     name: str = ""
@@ -56,7 +56,7 @@ class StudySection:
     concurrency: int | None = None
     baselines: bool = True
     presets: list[str] = field(default_factory=list)
-    lapse_s: int | float = 60
+    lease_timeout_s: int | float = 60
 
 
 @dataclass(frozen=True, kw_only=True)

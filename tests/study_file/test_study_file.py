@@ -47,7 +47,7 @@ rungs = [4, 8, 16]
 concurrency = 2
 baselines = false
 presets = ["arena", "strategies"]
-lapse_s = 30
+lease_timeout_s = 30
 
 [model]
 name = "org/model"
@@ -138,7 +138,7 @@ def test_what_is_left_out_has_a_default() -> None:
         concurrency=None,
         baselines=True,
         presets=[],
-        lapse_s=60,
+        lease_timeout_s=60,
     )
     assert file.model is not None
     assert file.model.batch_size == 64
@@ -161,7 +161,7 @@ def test_every_key_is_read() -> None:
         "concurrency": 2,
         "baselines": False,
         "presets": ["arena", "strategies"],
-        "lapse_s": 30,
+        "lease_timeout_s": 30,
     }
     assert file.model is not None
     assert dataclasses.asdict(file.model) == {
@@ -318,7 +318,7 @@ def test_text_that_is_not_toml_is_refused() -> None:
         ("[model]", "[study]\nmax_tokens_total = 0\n[model]", "`max_tokens_total` in [study] must be >= 1, got 0"),
         ("[model]", "[study]\npatience = 0\n[model]", "`patience` in [study] must be >= 1, got 0"),
         ("[model]", "[study]\ntimeout_s = 0\n[model]", "`timeout_s` in [study] must be > 0, got 0"),
-        ("[model]", "[study]\nlapse_s = 0\n[model]", "`lapse_s` in [study] must be > 0, got 0"),
+        ("[model]", "[study]\nlapse_s = 0\n[model]", "`lease_timeout_s` in [study] must be > 0, got 0"),
         ("[model]", "[study]\ntimeout_s = nan\n[model]", "`timeout_s` in [study] must be > 0, got nan"),
         ("[model]", '[study]\ntimeout_s = "1h"\n[model]', "`timeout_s` in [study] must be an integer or a number, got"),
         ("[model]", "[study]\nconcurrency = 0\n[model]", "`concurrency` in [study] must be >= 1, got 0"),
