@@ -127,7 +127,7 @@ def _log(
 
 def _search(file: StudyFile, options: argparse.Namespace, *, judge: bool = True) -> int:
     """Runs a search and, unless it is left to `confirm`, its verdict; returns the exit status."""
-    file = file.with_limits(n_trials=options.trials, timeout_s=options.timeout, max_tokens_total=options.max_tokens)
+    file = file.with_limits(n_trials=options.trials, timeout=options.timeout, max_tokens_total=options.max_tokens)
     with _log(options, file.study.name, file.study.storage, file.directory) as log:
         _prepare_model_libraries()
         from llmsearch_optuna.study_file import launch  # noqa: PLC0415

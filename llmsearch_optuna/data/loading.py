@@ -45,8 +45,6 @@ def load_data(
     Raises:
         TaskError: The file or dataset cannot be had, or the ending is unknown.
     """
-    if streaming and take is None:
-        raise TaskError("streaming needs `take`, the number of rows to read, as a stream may have no end")
     file = (directory or Path()) / path
     suffix = file.suffix.lower()
     if suffix not in _READERS and not file.exists():
@@ -181,8 +179,6 @@ def as_dataset(data: object, *, take: int | None = None) -> datasets.Dataset:
         TaskError: The data are empty, of another kind, not of one type per column, or a stream that fails, or of which
             nobody says how many rows to read.
     """
-    if take is not None and (not isinstance(take, int) or isinstance(take, bool) or take < 1):
-        raise TaskError(f"take must be an integer >= 1, got {take!r}")
     if isinstance(data, datasets.DatasetDict | datasets.IterableDatasetDict):
         raise TaskError(
             f"the dataset has several splits: pass one of them, e.g. dataset[{next(iter(data), 'train')!r}]"

@@ -122,6 +122,19 @@ class Task:
             holdout_stratify_col=holdout_stratify_col,
         )
 
+    def describe(self) -> dict[str, str]:
+        """Return the sizes of the splits and the lengths of prompts and completions, by topic, for people to read."""
+        samples = (*self.search, *self.holdout)
+        has_tokens = bool(samples[0].token_ids)
+        lengths = [len(sample.token_ids if has_tokens else sample.prompt) for sample in samples]
+        limits = [sample.max_new_tokens for sample in samples if sample.max_new_tokens is not None]
+        unit = "tokens" if has_tokens else "characters"
+        return {
+            "data": f"{len(self.search)} samples to search on, {len(self.holdout)} held out",
+            "prompts": f"{min(lengths)} to {max(lengths)} {unit}, {sum(lengths) / len(lengths):.0f} on average",
+            **({"length limits": f"{min(limits)} to {max(limits)} new tokens, by row"} if limits else {}),
+        }
+
     def fingerprint(self) -> dict[str, str]:
         """What the study's scores depend on: hashes of prompts and references, and the splits.
 

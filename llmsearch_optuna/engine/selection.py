@@ -4,15 +4,19 @@ import functools
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from llmsearch_optuna.engine.backend import Backend, function_backend, model_backend, server_backend
 from llmsearch_optuna.engine.function import PredictionFunction
 from llmsearch_optuna.engine.http import OpenAIServer
-from llmsearch_optuna.engine.loading import load_model, place_model
+from llmsearch_optuna.engine.loading import LoadedModel, load_model, place_model
 from llmsearch_optuna.errors import ConfigurationError, ModelError
 
-__all__ = ["Generator", "choose_generator"]
+__all__ = ["Generator", "ModelLoader", "choose_generator"]
+
+ModelLoader = Callable[[], LoadedModel]
+"""A function without arguments that loads a model and its tokenizer; called after all checks that need neither."""
 
 
 class Generator(NamedTuple):
@@ -29,7 +33,7 @@ class Generator(NamedTuple):
 
 def choose_generator(
     *,
-    model: PreTrainedModel | str | None,
+    model: PreTrainedModel | str | ModelLoader | None,
     tokenizer: PreTrainedTokenizerBase | None,
     custom_pred_function: PredictionFunction | None,
     server: OpenAIServer | None,
@@ -46,10 +50,10 @@ def choose_generator(
     """The one generator that the arguments of `Tuner` name.
 
     Args:
-        model: A loaded model, or a directory or hub id to load.
+        model: A loaded model, a directory or hub id to load, or a function that loads model and tokenizer.
         tokenizer: Its tokenizer; comes with a model that is given by name.
         custom_pred_function: Takes the model's place.
-        server: Takes the model's place; `Tuner` calls it `engine`.
+        server: Takes the model's place.
         has_messages: Whether prompts are chat messages.
         begins_the_answer: Whether these end with the beginning of the answer.
         device: Where the model shall be.
@@ -74,7 +78,7 @@ def choose_generator(
     }
     if server is not None:
         _refuse(
-            "`engine`, as a server generates",
+            "`server`, which replaces the model",
             model=model,
             custom_pred_function=custom_pred_function,
             device=device,
@@ -93,7 +97,7 @@ def choose_generator(
         return Generator(writer, functools.partial(function_backend, custom_pred_function, writer))
     loaded, writer = _loaded(model, tokenizer, device)
     if loaded is None:
-        raise ModelError("pass a model, or a custom_pred_function in its place, or an engine")
+        raise ModelError("pass a model, or a custom_pred_function in its place, or a server")
     start = functools.partial(
         model_backend,
         loaded,
@@ -113,10 +117,14 @@ def _refuse(in_the_place: str, **arguments: object) -> None:
 
 
 def _loaded(
-    model: PreTrainedModel | str | None, tokenizer: PreTrainedTokenizerBase | None, device: str | None
+    model: PreTrainedModel | str | ModelLoader | None,
+    tokenizer: PreTrainedTokenizerBase | None,
+    device: str | None,
 ) -> tuple[PreTrainedModel | None, PreTrainedTokenizerBase]:
     if isinstance(model, str):
-        loaded = load_model(model, device=device)
+        model = functools.partial(load_model, model, device=device)
+    if model is not None and not isinstance(model, torch.nn.Module):
+        loaded = model()
         return loaded.model, tokenizer or loaded.tokenizer
     if tokenizer is None:
         raise ModelError("pass the model's tokenizer, or the model by name")

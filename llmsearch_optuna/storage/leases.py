@@ -82,7 +82,8 @@ class Leases(Claims):
     """The trials of one of several workers on a study, which must live on a PostgreSQL server.
 
     A worker notes in the database that a trial is its own, and renews that from a thread. When it has not done so for
-    `lease_timeout_s` by the server's clock, it is dead, and another worker takes the trial over, from its last stored rung.
+    `lease_timeout_s` by the server's clock, it is dead, and another worker takes the trial over, from its last stored
+    rung.
 
     Args:
         storage: Where the study lives.
@@ -195,7 +196,11 @@ def make_claims(storage: RDBStorage, study_key: str, *, lease_timeout_s: float) 
     Raises:
         StorageError: The server is not PostgreSQL.
     """
-    return Claims() if storage.engine.dialect.name == "sqlite" else Leases(storage, study_key, lease_timeout_s=lease_timeout_s)
+    return (
+        Claims()
+        if storage.engine.dialect.name == "sqlite"
+        else Leases(storage, study_key, lease_timeout_s=lease_timeout_s)
+    )
 
 
 def _now(connection: sa.Connection) -> dt.datetime:

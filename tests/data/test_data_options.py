@@ -105,15 +105,15 @@ def test_other_columns_may_be_the_reference(tmp_path: Path) -> None:
         ),
         ({"messages_col": "chats"}, "^the dataset has no column 'chats': it has chat, kind$"),
         ({"prompt_template": "x"}, "got prompt_template and messages_col$"),
-        ({"column_mapping": {"input_cols": ["kind"]}}, "^input_cols has no effect with messages_col"),
+        ({"column_mapping": {"input_cols": ["kind"]}}, "^`input_cols` has no effect with `messages_col`"),
         (
             {"column_mapping": {"reference": ["kind"]}},
             "^column_mapping needs the keys input_cols and eval_cols, got refer",
         ),
         ({"messages_col": None, "prompt_template": "x"}, "^column_mapping needs the keys .*, got none$"),
         ({"max_new_tokens_col": "kind"}, "^row 0: `kind` must be an integer >= 1, got 'even'$"),
-        ({"take": 0}, "^take must be an integer >= 1, got 0$"),
-        ({"holdout_stratify_col": "kind"}, "^holdout_stratify_col has no effect without holdout_size"),
+        ({"take": 0}, "^`take` must be an integer >= 1, got 0$"),
+        ({"holdout_stratify_col": "kind"}, "^`holdout_stratify_col` has no effect without `holdout_size`"),
         ({"holdout_stratify_col": "kin", "holdout_size": 2}, "^the dataset has no column 'kin': it has chat, kind$"),
     ],
 )
@@ -124,8 +124,8 @@ def test_what_is_wrong_is_told_before_the_model_is_loaded(changes: dict[str, Any
 
 
 def server_tuner(server: FakeServer, **changes: Any) -> Tuner:
-    engine = OpenAIServer(base_url=server.base_url, probe=False, max_retries=3)
-    return make_tuner(**{"model": None, "tokenizer": None, "engine": engine, "holdout_size": 4, **changes})
+    openai_server = OpenAIServer(base_url=server.base_url, probe=False, max_retries=3)
+    return make_tuner(**{"model": None, "tokenizer": None, "server": openai_server, "holdout_size": 4, **changes})
 
 
 def test_conversations_reach_a_server_as_conversations(server: FakeServer, tmp_path: Path) -> None:

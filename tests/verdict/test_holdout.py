@@ -398,7 +398,7 @@ def test_studies_of_something_else(tuner: Tuner, study: optuna.Study) -> None:
 def test_where_a_study_lives_must_be_said_by_who_did_not_search_it(study: optuna.Study, tmp_path: Path) -> None:
     other = make_tuner()
     search(make_tuner(), tmp_path / "y.db", n_trials=1)
-    assert refused(ConfigurationError, other, study).startswith("`storage` must say where the study lives")
+    assert refused(ConfigurationError, other, study).startswith("`storage` must name the database of the study")
     message = "`storage` holds another study of the name `llmsearch`"
     assert refused(StorageError, other, study, storage=f"sqlite:///{tmp_path}/y.db") == message
     message = f"there is no database {tmp_path}/z.db"
