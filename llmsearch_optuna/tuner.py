@@ -1,7 +1,6 @@
 """The public interface: scores, objectives, searches and verdicts for a model, a dataset and a metric."""
 
 import logging
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -14,28 +13,21 @@ from llmsearch_optuna.dashboard.annotations import Annotations, artifact_directo
 from llmsearch_optuna.data.loading import as_dataset
 from llmsearch_optuna.data.options import DataOptions
 from llmsearch_optuna.data.prompts import read_columns
-from llmsearch_optuna.data.rendering import check_rows, encode_prompts, read_strata, render_dataset, token_limits
+from llmsearch_optuna.data.rendering import check_rows, encode_prompts, read_strata, render_dataset
 from llmsearch_optuna.data.task import Sample, check_window
 from llmsearch_optuna.engine.base import Stopping
 from llmsearch_optuna.engine.function import PredictionFunction
 from llmsearch_optuna.engine.http import OpenAIServer
 from llmsearch_optuna.engine.selection import ModelLoader, choose_generator
 from llmsearch_optuna.engine.stopping import split_generation_args, stop_texts
-from llmsearch_optuna.errors import ConfigurationError, MetricError, TaskError, check_minimum
+from llmsearch_optuna.errors import ConfigurationError, TaskError, check_minimum
 from llmsearch_optuna.identity import identify
-from llmsearch_optuna.metrics import (
-    CorpusMetric,
-    Metric,
-    ScoreRange,
-    check_references,
-    check_score_range,
-    known_range,
-    make_metric,
-)
+from llmsearch_optuna.metrics import Metric, ScoreRange, check_references, choose_score_range, make_metric
 from llmsearch_optuna.search.baselines import baseline_points, preset_points
 from llmsearch_optuna.search.evaluation import GenerationObjective, RungPlan, rung_sizes
 from llmsearch_optuna.search.options import SearchOptions
 from llmsearch_optuna.search.progress import EventCallback, holdout_progress
+from llmsearch_optuna.search.renames import renamed_argument
 from llmsearch_optuna.search.scoring import processed_text, request_of
 from llmsearch_optuna.search.session import Database, find_database, lock_for_verdict, open_session
 from llmsearch_optuna.space.params import GenerationParams
@@ -57,12 +49,7 @@ _LOG = logging.getLogger(__name__)
 
 
 class Score(NamedTuple):
-    """The result of `Tuner.get_score`.
-
-    Attributes:
-        value: The metric over all samples.
-        outputs: The completions, in the order of the rows.
-    """
+    """The metric over all samples, and the completions in the order of the rows; see `Tuner.get_score`."""
 
     value: float
     outputs: list[str]
@@ -73,40 +60,27 @@ class Tuner:
 
     Args:
         model: A loaded model, a directory or hub id to load, or a function without arguments that returns model and
-            tokenizer and is called after all checks that need neither. Omit it with `server`. It is optional with
-            `custom_pred_function`.
+            tokenizer and is called after all checks that need neither. Omit it with `server`.
         tokenizer: The model's tokenizer. Optional with `server` and with a model given by name or as a function.
-        dataset: A `datasets.Dataset`, a list of rows, a mapping of columns, or, with `take`, a
-            `datasets.IterableDataset`.
+        dataset: A `datasets.Dataset`, list of rows, mapping of columns, or with `take` a `datasets.IterableDataset`.
         scorer: ``(y_true: list[dict], y_pred: list[str]) -> float``, or one score per sample; or the name of a metric,
             a `Metric`, or an `evaluate` module.
-        column_mapping: ``{"input_cols": [...], "eval_cols": [...]}``: the columns of the prompt and of the reference.
-            Both are optional with `messages_col`; see `PromptSource`.
-        prompt_template, sample_preprocessor, messages, messages_col: The prompt, in exactly one of four forms; see
-            `PromptSource`.
+        column_mapping: ``{"input_cols": [...], "eval_cols": [...]}``: the columns of prompt and reference.
+        prompt_template, sample_preprocessor, messages, messages_col: Exactly one of them; see `PromptSource`.
         device: The device to move the model to. By default it stays where it is.
         batch_size: Number of rows generated at once; halved if memory runs out. It does not change the completions.
-        replay_bytes: Memory for continuations that trials have in common, which are not computed again; 0 disables
-            replay. By default a quarter of the free memory of the model's device. It does not change the completions.
-        tokenizer_encode_args: Keyword arguments of the tokenizer for prompts; see `encode_prompts` for the defaults.
-        tokenizer_decode_args: Keyword arguments of the tokenizer for completions; ``{"skip_special_tokens": True}`` by
-            default.
+        replay_bytes: Memory for replay, which does not change the completions; 0 disables it. See `SlotEngine`.
+        tokenizer_encode_args, tokenizer_decode_args: Arguments of the tokenizer; see `DataOptions`.
         output_preproc: Applied to every completion before scoring; strips white space by default.
         callbacks_after_inference: Called without arguments after every generation pass.
         is_encoder_decoder: Whether the model is an encoder-decoder; read from the model by default.
         greater_is_better: Whether a higher score is better.
         seed: Seed of the sample order and of the search.
         custom_pred_function: ``(prompts, generation parameters) -> completions``; replaces the model.
-        server: A server that generates; replaces the model. It receives chat messages at its chat endpoint and all
-            other prompts as strings at its completions endpoint, and decides on its batches.
-        engine: The former name of `server`.
+        server: Replaces the model. Chat messages go to its chat endpoint, other prompts to its completions endpoint.
         stop: Strings that end a completion, which is cut before the first of them.
-        search_size, holdout_size, holdout_stratify_col, take: The samples that trials use, and those that only the
-            verdict uses; see `DataOptions`.
-        max_new_tokens_col: Column with the maximum number of tokens of each row's completion. The smaller of this and
-            the trial's own `max_new_tokens` applies.
-        score_range: The minimum and maximum score of a sample; by default the metric's own. A score outside fails the
-            trial.
+        search_size, holdout_size, holdout_stratify_col, take, max_new_tokens_col: See `DataOptions`.
+        score_range: The minimum and maximum score of a sample; a trial with a score outside fails.
 
     Attributes:
         dataset: The dataset with the prompts (`_X`) and references (`_y`).
@@ -118,6 +92,7 @@ class Tuner:
         ConfigurationError: An argument is wrong or missing; one line names what to change.
     """
 
+    @renamed_argument("engine", "server")
     def __init__(
         self,
         *,
@@ -142,7 +117,6 @@ class Tuner:
         seed: int = 42,
         custom_pred_function: PredictionFunction | None = None,
         server: OpenAIServer | None = None,
-        engine: OpenAIServer | None = None,
         stop: Sequence[str] = (),
         search_size: int | None = None,
         holdout_size: int = 0,
@@ -151,11 +125,6 @@ class Tuner:
         max_new_tokens_col: str | None = None,
         score_range: ScoreRange | None = None,
     ) -> None:
-        if engine is not None:
-            if server is not None:
-                raise ConfigurationError("`engine` is the former name of `server`: give `server` alone")
-            warnings.warn("`Tuner(engine=...)` is now `Tuner(server=...)`", FutureWarning, stacklevel=2)
-            server = engine
         self._source = DataOptions(
             **read_columns(column_mapping or {}, optional=messages_col is not None),
             prompt_template=prompt_template,
@@ -175,7 +144,7 @@ class Tuner:
         strata = None if holdout_stratify_col is None else read_strata(rows, holdout_stratify_col)
         self.metric: Metric = make_metric(scorer, greater_is_better=greater_is_better)
         check_references(self.metric, check_rows(rows, self._source))
-        self.score_range = _score_range(self.metric, score_range)
+        self.score_range = choose_score_range(self.metric, score_range)
         generator = choose_generator(
             model=model,
             tokenizer=tokenizer,
@@ -199,18 +168,15 @@ class Tuner:
         self._callbacks = tuple(callbacks_after_inference or ())
         self.seed = seed
         self._searched: dict[str, Database] = {}
-        self.task = self._source.split(self._encode(self.dataset), strata, seed=seed)
+        self.task = self._source.make_task(self._encode(self.dataset), strata, seed=seed)
 
     def get_score(self, generation_args: Mapping[str, Any] | GenerationParams, dataset: object | None = None) -> Score:
-        """Generates with one set of parameters and scores all samples.
+        """Generate with one set of parameters and score all samples.
 
         Args:
-            generation_args: Generation parameters by name; also `eos_token_id` (an id or a list), `stop` (texts) and
-                `stopping_criteria` (a list, as llmsearch takes it) for this call.
+            generation_args: Generation parameters by name; also `eos_token_id` (an id or a list), `stop` (strings) and
+                `stopping_criteria` (a list, as in llmsearch) for this call.
             dataset: Rows to score instead of the tuner's own, with the same columns.
-
-        Returns:
-            The score, and the completions in the order of the rows.
 
         Raises:
             ConfigurationError: A parameter or the dataset is wrong.
@@ -234,17 +200,16 @@ class Tuner:
     def objective(
         self, space: SearchSpace, *, rungs: RungPlan = 8, objectives: Sequence[str] = (SCORE,)
     ) -> GenerationObjective:
-        """A plain Optuna objective over the search split, for anybody's ``study.optimize``.
+        """Return a plain Optuna objective over the search split, for any ``study.optimize``.
 
         Args:
-            space: What a trial samples from.
-            rungs: When a trial reports and may be pruned: every so many samples, at these numbers of samples, or
-                ``"doubling"``.
-            objectives: See `search`.
+            space: The parameters to choose from.
+            rungs: When a trial reports and may be pruned; see `SearchOptions`.
+            objectives: See `SearchOptions`.
 
         Raises:
             ConfigurationError: The rungs or the objectives are wrong, a prompt and its completion exceed the model's
-                window, or the server that generates does not serve a parameter.
+                window, or the server does not serve a parameter.
         """
         names = check_objectives(objectives)
         if TOKENS in names and not self._backend.counts_tokens:
@@ -252,7 +217,7 @@ class Tuner:
                 f"`{TOKENS}` cannot be an objective with custom_pred_function, whose tokens are not known: leave it out"
             )
         self._check_space(space)
-        check_window((*self.task.search, *self.task.holdout), self._backend.window, space.longest_completion())
+        check_window(self.task.samples, self._backend.window, space.longest_completion())
         return GenerationObjective(
             engine=self._backend.engine,
             samples=self.task.search,
@@ -266,7 +231,8 @@ class Tuner:
             after_generation=self._after_generation,
         )
 
-    def search(
+    @renamed_argument("lapse_s", "lease_timeout_s")
+    def search(  # noqa: D417 - `SearchOptions` describes the options
         self,
         space: SearchSpace,
         *,
@@ -290,52 +256,35 @@ class Tuner:
         should_stop: Callable[[], bool] = lambda: False,
         show_progress: bool = True,
         on_event: EventCallback | None = None,
-        lapse_s: float | None = None,
     ) -> optuna.Study:
         """Run a search, or resume it where an earlier call with the same arguments stopped.
 
         One process at a time can search in an SQLite file. On a PostgreSQL server, any number of processes that make
         this call share the study: each evaluates trials of its own, reads the results of all, and takes over the trials
-        of a process that died. `SearchOptions` describes the options in full.
+        of a process that died.
 
         Args:
             space: The parameters to choose from.
-            n_trials: Total number of finished trials, including those of earlier calls and the baselines.
-            timeout: Stop after `timeout` seconds.
-            max_tokens_total: Stop when this number of tokens is generated, including those of earlier calls.
-            patience: Stop after this number of consecutive proposals without an improvement.
-            objectives: ``("score",)`` or ``("score", "tokens")``.
+            n_trials, timeout, max_tokens_total, patience, objectives, sampler, sampler_args, pruner, pruner_args,
+                rungs, concurrency, baselines, lease_timeout_s: See `SearchOptions`.
             storage: SQLAlchemy URL, ``sqlite:///studies/x.db`` or ``postgresql+psycopg://user@host/database``; in
                 memory by default.
             study_name: The name of the study in the storage.
-            sampler: ``"tpe"``, ``"gp"``, ``"random"``, ``"grid"``, ``"qmc"``, ``"cmaes"`` or ``"nsga2"``.
-            sampler_args: Arguments of the Optuna sampler.
-            pruner: ``"paired"``, ``"median"``, ``"percentile"``, ``"hyperband"``, ``"successive-halving"`` or
-                ``"none"``. By default the first that suits metric and objectives.
-            pruner_args: Arguments of the pruner.
-            rungs: See `objective`.
-            concurrency: Number of trials in flight. By default as many as fill the batch.
-            baselines: Whether the model's own parameters and greedy decoding are the first trials.
             presets: Parameters to try next.
             user_attrs: Attributes to set on the study; JSON-serialisable.
-            lease_timeout_s: On a server, the seconds after which another process takes over a trial.
             should_stop: Called after every rung; the search ends if it returns True, as it does at the timeout.
             show_progress: Whether to show progress on standard error.
             on_event: Called when a trial begins, passes a rung or finishes, with a JSON-serialisable dict.
-            lapse_s: The former name of `lease_timeout_s`.
 
         Returns:
             The study. Its best trial is always a fully evaluated one. With several objectives it has `best_trials`.
 
         Raises:
             ConfigurationError: An argument is wrong.
-            FingerprintError: The study exists and was made for another model, dataset, metric, space, split or seed, or
-                for other objectives.
+            FingerprintError: The study was made for another model, dataset, metric, space, split, seed or objectives.
             StorageError: The database cannot be used, or another process is searching it.
             TrialError: Every trial failed.
         """
-        if lapse_s is not None:
-            warnings.warn("`lapse_s` is now `lease_timeout_s`", FutureWarning, stacklevel=2)
         options = SearchOptions(
             n_trials=n_trials,
             timeout=timeout,
@@ -349,26 +298,21 @@ class Tuner:
             rungs=rungs,
             concurrency=concurrency,
             baselines=baselines,
-            lease_timeout_s=lease_timeout_s if lapse_s is None else lapse_s,
+            lease_timeout_s=lease_timeout_s,
         )
         objective = self.objective(space, rungs=rungs, objectives=objectives)
-        points = [
-            *(baseline_points(space, self._backend.default_params) if baselines else ()),
-            *preset_points(space, presets),
-        ]
+        points = preset_points(space, presets)
+        if baselines:
+            points = [*baseline_points(space, self._backend.default_params), *points]
         self._check_space(space, [point.params for point in points])
-        longest = max((point.params.max_new_tokens for point in points), default=0)
-        check_window((*self.task.search, *self.task.holdout), self._backend.window, longest)
+        for point in points:
+            check_window(self.task.samples, self._backend.window, point.params.max_new_tokens)
         with open_session(
             storage,
             study_name,
             options,
-            space=space,
+            objective,
             seed=self.seed,
-            rungs=objective.rungs,
-            samples=self.task.search,
-            metric=self.metric,
-            score_range=self.score_range,
             fingerprint=self._fingerprint(space),
             environment={"llmsearch_optuna": __version__, **self._backend.environment},
             initial_trials=points,
@@ -376,7 +320,6 @@ class Tuner:
         ) as session:
             self._searched[session.study_key] = session.database
             session.run(
-                objective,
                 rows=self._backend.rows,
                 reuse=self._backend.repeatable,
                 observers=_annotations(session.study, session.database),
@@ -400,13 +343,12 @@ class Tuner:
         """Compare the best of a study with its baselines on the hold-out split, with seeds that no trial had.
 
         The best, two runners-up (with several objectives: two others of the front) and the baselines generate on every
-        held-out sample. Completions, scores and verdict are stored in the study's database. An interrupted call is
-        resumed there. A study whose finalists have not changed since its verdict returns that verdict at once.
+        held-out sample. Completions, scores and verdict are stored in the study's database, from which an interrupted
+        call resumes. If the finalists have not changed since the last verdict, that verdict is returned.
 
         Args:
             study: A study of this tuner's task; see `search`.
-            seeds: Number of fresh seeds per finalist that samples. A stored verdict on the same finalists with more
-                seeds is kept.
+            seeds: Number of fresh seeds per finalist that samples. A stored verdict with more seeds is kept.
             storage: The database of the study. Optional for a study that this tuner searched.
             resamples: Number of bootstrap resamples, used if the metric scores only a corpus.
             show_progress: Whether to show progress on standard error.
@@ -449,13 +391,13 @@ class Tuner:
             return verdict
 
     def diagnosis(self, space: SearchSpace | None = None) -> dict[str, str]:
-        """What a search runs on, by name: the engine and why it is this one, the model, the data, the metric.
+        """Return what a search runs on, by topic: the engine and why it was chosen, the model, the data, the metric.
 
         Args:
-            space: What shall be searched: a server is asked whether it serves that.
+            space: The parameters to choose from. If given, a server is tested for them.
 
         Raises:
-            ParameterError: It does not.
+            ParameterError: The server does not serve a parameter.
         """
         left_out = ", ".join(f"{name} = {value}" for name, value in self._backend.left_out.items())
         return {
@@ -470,25 +412,19 @@ class Tuner:
 
     @property
     def replay(self) -> "ReplayStatistics | None":
-        """How many tokens needed no forward pass so far; ``None`` for an engine that cannot replay."""
+        """The number of tokens that needed no forward pass so far; None for an engine without replay."""
         return self._backend.replay
 
     @property
     def tokenizer(self) -> "PreTrainedTokenizerBase | None":
-        """The tokenizer that encodes the prompts; ``None`` where only a server has it."""
+        """The tokenizer that encodes the prompts; None if only a server has it."""
         return self._backend.tokenizer
 
     def _encode(self, rows: datasets.Dataset) -> list[Sample]:
-        return encode_prompts(
-            rows,
-            self._backend.tokenizer,
-            is_chat=self._source.is_chat,
-            encode_args=self._source.encode_args,
-            limits=token_limits(rows, self._source),
-        )
+        return encode_prompts(rows, self.tokenizer, self._source, encode_args=self._source.encode_args)
 
     def _check_space(self, space: SearchSpace, further: Sequence[GenerationParams] = ()) -> dict[str, str]:
-        """What an engine that does not serve every parameter says of these, by topic."""
+        """Raise an error for parameters that the engine does not serve; return what a server was found to do."""
         return {} if self._backend.check_space is None else self._backend.check_space(space, further)
 
     def _after_generation(self) -> None:
@@ -510,14 +446,4 @@ class Tuner:
 
 def _annotations(study: optuna.Study, database: Database) -> list[Annotations]:
     """Return the writer of the dashboard's notes, unless the study is in memory."""
-    if database.url is None:
-        return []
-    return [Annotations(study, database.storage, artifact_directory(database.url))]
-
-
-def _score_range(metric: Metric, declared: ScoreRange | None) -> ScoreRange | None:
-    if declared is None:
-        return known_range(metric)
-    if isinstance(metric, CorpusMetric):
-        raise MetricError(f"metric `{metric.name}` scores no single samples: leave `score_range` out")
-    return check_score_range(declared)
+    return [] if database.url is None else [Annotations(study, database.storage, artifact_directory(database.url))]

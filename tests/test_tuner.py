@@ -22,6 +22,7 @@ from llmsearch_optuna import (
     Tuner,
     trial_params,
 )
+from llmsearch_optuna.engine.loading import LoadedModel
 from llmsearch_optuna.errors import ConfigurationError, LlmsearchError, TaskError, TrialError
 from llmsearch_optuna.space.dimensions import Categorical, Float
 
@@ -226,6 +227,30 @@ def test_a_prediction_function_that_raises_fails_its_trial() -> None:
     study = make_tuner(model=None, custom_pred_function=answer).search(SPACE, n_trials=2, show_progress=False)
     assert study.trials[0].user_attrs["error"] == "custom_pred_function raised KeyError: 'temperature'"
     assert study.trials[1].state == optuna.trial.TrialState.COMPLETE
+
+
+def test_a_model_may_be_loaded_by_a_function_after_all_checks() -> None:
+    def load() -> LoadedModel:
+        loads.append(1)
+        return LoadedModel(tiny_model(), tiny_tokenizer())
+
+    loads: list[int] = []
+    with pytest.raises(ConfigurationError, match="batch_size must be >= 1"):
+        make_tuner(model=load, tokenizer=None, batch_size=0)
+    with pytest.raises(ConfigurationError, match="the dataset is empty"):
+        make_tuner(model=load, tokenizer=None, dataset=[])
+    assert not loads
+    arguments = {"temperature": 1.0, "max_new_tokens": 4}
+    assert make_tuner(model=load, tokenizer=None).get_score(arguments) == make_tuner().get_score(arguments)
+    assert loads == [1]
+
+
+def test_the_former_name_of_the_lease_timeout_goes_on_working() -> None:
+    search: Any = make_tuner().search
+    with pytest.warns(FutureWarning, match="^`lapse_s` is now `lease_timeout_s`$"):
+        search(SPACE, n_trials=1, lapse_s=5.0, show_progress=False)
+    with pytest.raises(ConfigurationError, match=r"^`lapse_s` is the former name of `lease_timeout_s`: leave it out$"):
+        search(SPACE, n_trials=1, lapse_s=5.0, lease_timeout_s=5.0)
 
 
 def test_a_metric_may_be_named_and_minimised() -> None:

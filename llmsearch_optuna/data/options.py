@@ -46,7 +46,7 @@ class DataOptions(PromptSource):
                 "`holdout_stratify_col` has no effect without `holdout_size`: hold samples out, or leave it out"
             )
 
-    def split(self, samples: Sequence[Sample], strata: Sequence[str] | None, *, seed: int) -> Task:
+    def make_task(self, samples: Sequence[Sample], strata: Sequence[str] | None, *, seed: int) -> Task:
         """Return the samples in their shared order, split; see `Task.split`."""
         return Task.split(
             samples,

@@ -75,7 +75,8 @@ class PromptSource:
             `messages` are. If the last message is the assistant's, it is the reference answer and is left out of the
             prompt.
         sample_preprocessor: ``(tokenizer, **columns) -> prompt`` over `input_cols` and `eval_cols`.
-        max_new_tokens_col: Column with the maximum number of tokens of each row's completion.
+        max_new_tokens_col: Column with the maximum number of tokens of each row's completion. The smaller of this and
+            the trial's own `max_new_tokens` applies.
 
     Raises:
         TaskError: Not exactly one of the four forms is given, or a template names a column that is not in `input_cols`.

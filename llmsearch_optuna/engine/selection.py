@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -128,6 +128,7 @@ def _loaded(
         return loaded.model, tokenizer or loaded.tokenizer
     if tokenizer is None:
         raise ModelError("pass the model's tokenizer, or the model by name")
+    model = cast("PreTrainedModel | None", model)
     if model is not None and device is not None:
         place_model(model, device)
     return model, tokenizer

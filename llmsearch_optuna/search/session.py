@@ -14,7 +14,7 @@ from optuna.storages import RDBStorage
 
 from llmsearch_optuna.data.task import Sample
 from llmsearch_optuna.errors import ConfigurationError, StorageError
-from llmsearch_optuna.metrics import CorpusMetric, Metric, ScoreRange
+from llmsearch_optuna.metrics import CorpusMetric
 from llmsearch_optuna.search.baselines import InitialTrial, enqueue
 from llmsearch_optuna.search.evaluation import GenerationObjective
 from llmsearch_optuna.search.limits import Limits
@@ -25,7 +25,6 @@ from llmsearch_optuna.search.paired_pruner import PairedPruner
 from llmsearch_optuna.search.progress import EventCallback, SearchProgress
 from llmsearch_optuna.search.samplers import Proposer
 from llmsearch_optuna.search.scores import RememberedScores, StoredScores
-from llmsearch_optuna.space.search_space import SearchSpace
 from llmsearch_optuna.storage import (
     Claims,
     CompletionStore,
@@ -67,10 +66,9 @@ class SearchSession:
         store: The completions and scores.
         claims: The trials that this process evaluates.
         scores: The scores of all trials, cached.
-        samples: The search split, in the shared order.
         options: The options of the search.
+        objective: Evaluates the trials.
         proposer: Proposes the trials.
-        score_range: The minimum and maximum score of a sample; None if unknown.
     """
 
     study: optuna.Study
@@ -79,14 +77,12 @@ class SearchSession:
     store: CompletionStore
     claims: Claims
     scores: RememberedScores
-    samples: Sequence[Sample]
     options: SearchOptions
+    objective: GenerationObjective
     proposer: Proposer
-    score_range: ScoreRange | None
 
     def run(
         self,
-        objective: GenerationObjective,
         *,
         rows: int,
         reuse: bool,
@@ -98,7 +94,6 @@ class SearchSession:
         """Run or resume the search; see `run_search`.
 
         Args:
-            objective: Evaluates a trial.
             rows: The number of rows that the engine generates at once.
             reuse: Whether a trial takes over the completions of one with equivalent parameters.
             observers: Further observers of the search.
@@ -114,13 +109,13 @@ class SearchSession:
             patience=self.options.patience,
         )
         if isinstance(pruner, PairedPruner):
-            limits = dataclasses.replace(limits, margin=pruner.margin, score_range=self.score_range)
+            limits = dataclasses.replace(limits, margin=pruner.margin, score_range=self.objective.score_range)
         # While there is room, the engine begins on the rung after the next one.
-        by_default = max(1, rows // objective.rungs[min(1, len(objective.rungs) - 1)])
+        by_default = max(1, rows // self.objective.rungs[:2][-1])
         concurrency = self.options.concurrency
         with SearchProgress(
             self.study,
-            samples=len(self.samples),
+            samples=len(self.objective.samples),
             n_trials=limits.n_trials,
             enabled=show_progress,
             on_event=on_event,
@@ -128,7 +123,7 @@ class SearchSession:
             run_search(
                 self.study,
                 self.database.storage,
-                dataclasses.replace(objective, store=self.store, study_key=self.study_key, reuse=reuse),
+                dataclasses.replace(self.objective, store=self.store, study_key=self.study_key, reuse=reuse),
                 self.proposer,
                 limits=limits,
                 concurrency=concurrency or by_default
@@ -145,13 +140,9 @@ def open_session(
     url: str | None,
     study_name: str,
     options: SearchOptions,
+    objective: GenerationObjective,
     *,
-    space: SearchSpace,
     seed: int,
-    rungs: Sequence[int],
-    samples: Sequence[Sample],
-    metric: Metric,
-    score_range: ScoreRange | None,
     fingerprint: Mapping[str, str],
     environment: Mapping[str, str],
     initial_trials: Sequence[InitialTrial],
@@ -163,12 +154,8 @@ def open_session(
         url: The database; in memory if None.
         study_name: The name of the study in the database.
         options: The options of the search.
-        space: The parameters to choose from.
+        objective: Evaluates the trials.
         seed: The seed of the search.
-        rungs: The numbers of samples at which trials report, ascending.
-        samples: The search split, in the shared order.
-        metric: The metric.
-        score_range: The minimum and maximum score of a sample; None if unknown.
         fingerprint: What the scores depend on; see `create_study`.
         environment: The versions and the hardware of this process, by name.
         initial_trials: The trials to run before the sampler proposes any; at most `n_trials` of them are queued.
@@ -179,9 +166,13 @@ def open_session(
         FingerprintError: The study exists and was made for something else.
         StorageError: The database cannot be used, or another process is searching it.
     """
-    proposer = Proposer(name=options.sampler, space=space, seed=seed, arguments=options.sampler_args)
+    metric = objective.metric
+    proposer = Proposer(name=options.sampler, space=objective.space, seed=seed, arguments=options.sampler_args)
     make_pruner = functools.partial(
-        options.make_pruner, rungs, score_range=score_range, corpus_only=isinstance(metric, CorpusMetric)
+        options.make_pruner,
+        objective.rungs,
+        score_range=objective.score_range,
+        corpus_only=isinstance(metric, CorpusMetric),
     )
     make_pruner()  # raises the errors of wrong arguments before there is a database
     if len(options.objectives) > 1:
@@ -206,7 +197,7 @@ def open_session(
                 key = study_key(study)
                 claims = make_claims(storage, key, lease_timeout_s=options.lease_timeout_s)
                 store = CompletionStore(storage, claims)
-                store.save_samples(key, stored_samples(samples))
+                store.save_samples(key, stored_samples(objective.samples))
                 enqueue(study, initial_trials[: options.n_trials])
             scores = RememberedScores(StoredScores(store, key), alone=not claims.shared)
             study.pruner = make_pruner(scores=scores)
@@ -217,10 +208,9 @@ def open_session(
                 store=store,
                 claims=claims,
                 scores=scores,
-                samples=samples,
                 options=options,
+                objective=objective,
                 proposer=dataclasses.replace(proposer, scores=scores),
-                score_range=score_range,
             )
 
 

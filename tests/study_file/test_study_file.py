@@ -395,6 +395,14 @@ def test_a_wrong_score_range_is_refused(text: str) -> None:
     assert refused(changed, ConfigurationError).startswith("`score_range` must be two numbers, the smaller first, got ")
 
 
+def test_the_former_name_of_the_lease_timeout_goes_on_working() -> None:
+    with pytest.warns(FutureWarning, match=r"^study file: `lapse_s` in \[study\] is now `lease_timeout_s`$"):
+        file = parse(LONG.replace("lease_timeout_s", "lapse_s"))
+    assert file.study == parse(LONG).study
+    both = LONG.replace("lease_timeout_s = 30", "lease_timeout_s = 30\nlapse_s = 30")
+    assert refused(both).startswith("`lapse_s` in [study] is the former name of `lease_timeout_s`: leave it out")
+
+
 def test_limits_may_be_given_anew() -> None:
     file = parse(LONG)
     assert file.with_limits(n_trials=None, timeout=None, max_tokens_total=None) == file

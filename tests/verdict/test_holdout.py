@@ -27,6 +27,7 @@ from llmsearch_optuna.errors import (
     TrialError,
 )
 from llmsearch_optuna.search.progress import holdout_progress
+from llmsearch_optuna.search.session import Database
 from llmsearch_optuna.space.dimensions import Categorical, Float
 from llmsearch_optuna.space.params import GenerationParams
 from llmsearch_optuna.storage import CompletionStore
@@ -132,7 +133,7 @@ def copied(tuner: Tuner, source: Path, target: Path) -> optuna.Study:
     with sqlite3.connect(source) as old, sqlite3.connect(target) as new:
         old.backup(new)
     study, database = open_study(f"sqlite:///{target}")
-    tuner._searched[study_key(study)] = (f"sqlite:///{target}", database)
+    tuner._searched[study_key(study)] = Database(f"sqlite:///{target}", database)
     return study
 
 

@@ -315,8 +315,15 @@ def test_the_former_section_goes_on_working() -> None:
 
 def test_the_former_argument_goes_on_working(server: FakeServer) -> None:
     former = OpenAIServer(base_url=server.base_url, probe=False)
-    with pytest.warns(FutureWarning, match=r"^`Tuner\(engine=...\)` is now `Tuner\(server=...\)`$"):
-        tuner = make_tuner(server, server=None, engine=former)
+    with pytest.warns(FutureWarning, match="^`engine` is now `server`$"):
+        tuner = Tuner(  # type: ignore[call-arg]
+            engine=former,
+            dataset=ROWS,
+            scorer=scorer,
+            prompt_template="{question}",
+            column_mapping={"input_cols": ["question"], "eval_cols": ["answer"]},
+            holdout_size=4,
+        )
     assert tuner.diagnosis() == make_tuner(server).diagnosis()
     with pytest.raises(ConfigurationError, match="`engine` is the former name of `server`"):
         make_tuner(server, engine=former)
