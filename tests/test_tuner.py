@@ -200,8 +200,8 @@ def test_a_model_whose_own_parameters_are_not_served_is_compared_with_greedy_alo
 def test_the_diagnosis_tells_what_a_generation_config_asks_for_in_vain() -> None:
     model: Any = tiny_model()
     model.generation_config.update(min_length=2, min_new_tokens=2)
-    found = make_tuner(model=model).diagnosis()
-    assert found["left out"] == "min_length = 2, min_new_tokens = 2, which its generation config asks for"
+    diagnosis = make_tuner(model=model).diagnosis()
+    assert diagnosis["left out"] == "min_length = 2, min_new_tokens = 2, which its generation config asks for"
     assert "left out" not in make_tuner().diagnosis()
 
 

@@ -190,7 +190,7 @@ def test_conversations_are_rendered_without_the_known_answer(tokenizer: PreTrain
     assert rendered["_X"][:] == ["<user> one ? <assistant>", "<user> two ? <assistant>"]
     assert rendered["_y"][:] == [{"reference": "two"}, {"reference": "one"}]
     assert rendered.remove_columns(["_X", "_y"]).to_list() == CHATS
-    assert [one.token_ids for one in encode_prompts(rendered, tokenizer, chats)] == [
+    assert [sample.token_ids for sample in encode_prompts(rendered, tokenizer, chats)] == [
         (2, 7, 10, 4),
         (2, 8, 10, 4),
     ]
@@ -234,7 +234,7 @@ def test_limits_come_with_the_samples(tokenizer: PreTrainedTokenizerFast) -> Non
     chats = PromptSource(messages_col="chat", max_new_tokens_col="n")
     rendered = render_dataset(as_dataset(CHATS), chats, tokenizer)
     assert token_limits(rendered, chats) == [3, 1]
-    assert [one.max_new_tokens for one in encode_prompts(rendered, tokenizer, chats)] == [3, 1]
+    assert [sample.max_new_tokens for sample in encode_prompts(rendered, tokenizer, chats)] == [3, 1]
     assert token_limits(rendered, PromptSource(messages_col="chat")) == [None, None]
 
 
