@@ -54,7 +54,7 @@ def test_keys_that_only_other_messages_have_are_dropped_and_others_are_kept() ->
         ([{"role": "assistant", "content": "x"}], "^there is no message before the assistant's answer$"),
         (
             [{"role": "user", "content": "x"}, *[{"role": "assistant", "content": "x"}] * 2],
-            "^it ends with two messages of the assistant, and the model is to write only the last: join them$",
+            "^it ends with two messages of the assistant, of which the model writes only the last: join them$",
         ),
         (
             [{"from": "human", "value": "x"}],

@@ -125,7 +125,7 @@ def test_the_known_answer_is_the_reference_unless_other_columns_are() -> None:
     one_line(
         lambda: conversations().reference({"chat": CHAT}),
         "^`chat` does not end with a message of the assistant, which would be the reference: name other columns in "
-        "eval_cols$",
+        "`eval_cols`$",
     )
     assert conversations(eval_cols=("n",), max_new_tokens_col="n").columns == ("n", "chat")
 
