@@ -228,8 +228,8 @@ def test_a_search_keeps_every_rows_limit(tmp_path: Path) -> None:
     for trial in study.trials[:3]:
         params = trial_params(trial)
         outputs = unlimited.get_score(params).outputs
-        stored = CompletionStore(open_storage(f"sqlite:///{path}")).load(study_key(study), trial.number)
-        assert all(outputs[completion.row].startswith(completion.text.rstrip("\ufffd")) for completion in stored)
+        limited = CompletionStore(open_storage(f"sqlite:///{path}")).load(study_key(study), trial.number)
+        assert all(outputs[completion.row].startswith(completion.text.rstrip("\ufffd")) for completion in limited)
 
 
 def test_a_search_with_limits_is_resumed_and_another_is_refused(tmp_path: Path) -> None:
