@@ -42,6 +42,7 @@ __all__ = [
     "StudyFileError",
     "TaskError",
     "TrialError",
+    "check_minimum",
     "unknown_name",
 ]
 
@@ -133,3 +134,18 @@ def unknown_name(kind: str, name: str, valid: Iterable[str]) -> str:
     nearest = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     hint = f"did you mean `{nearest[0]}`?" if nearest else f"known are {', '.join(names)}" if names else "there is none"
     return f"unknown {kind} `{name}`: {hint}"
+
+
+def check_minimum(
+    name: str, value: float | None, minimum: int, error: type[ConfigurationError] = ConfigurationError
+) -> None:
+    """Raise an error unless an option is None or at least `minimum`.
+
+    Args:
+        name: The name of the option.
+        value: Its value.
+        minimum: The smallest value allowed.
+        error: The class of the error.
+    """
+    if value is not None and value < minimum:
+        raise error(f"`{name}` must be >= {minimum}, got {value}")

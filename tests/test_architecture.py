@@ -34,7 +34,7 @@ LEVELS = [
 """The top-level modules and packages. Each imports only from the sets before its own."""
 
 MOST_LEVELS, MOST_ENTRIES, MOST_TOP_MODULES = 11, 24, 8
-MOST_LINES, MOST_LINES_OF_TUNER = 400, 600
+MOST_LINES, MOST_LINES_OF_TUNER = 400, 450
 
 # Who may import it, anywhere in a file; and "transformers" drags torch in.
 OWNERS = {

@@ -22,6 +22,7 @@ from llmsearch_optuna import (
     Tuner,
     trial_params,
 )
+from llmsearch_optuna.engine.loading import LoadedModel
 from llmsearch_optuna.errors import ConfigurationError, LlmsearchError, TaskError, TrialError
 from llmsearch_optuna.space.dimensions import Categorical, Float
 
@@ -199,8 +200,8 @@ def test_a_model_whose_own_parameters_are_not_served_is_compared_with_greedy_alo
 def test_the_diagnosis_tells_what_a_generation_config_asks_for_in_vain() -> None:
     model: Any = tiny_model()
     model.generation_config.update(min_length=2, min_new_tokens=2)
-    found = make_tuner(model=model).diagnosis()
-    assert found["left out"] == "min_length = 2, min_new_tokens = 2, which its generation config asks for"
+    diagnosis = make_tuner(model=model).diagnosis()
+    assert diagnosis["left out"] == "min_length = 2, min_new_tokens = 2, which its generation config asks for"
     assert "left out" not in make_tuner().diagnosis()
 
 
@@ -226,6 +227,30 @@ def test_a_prediction_function_that_raises_fails_its_trial() -> None:
     study = make_tuner(model=None, custom_pred_function=answer).search(SPACE, n_trials=2, show_progress=False)
     assert study.trials[0].user_attrs["error"] == "custom_pred_function raised KeyError: 'temperature'"
     assert study.trials[1].state == optuna.trial.TrialState.COMPLETE
+
+
+def test_a_model_may_be_loaded_by_a_function_after_all_checks() -> None:
+    def load() -> LoadedModel:
+        loads.append(1)
+        return LoadedModel(tiny_model(), tiny_tokenizer())
+
+    loads: list[int] = []
+    with pytest.raises(ConfigurationError, match="batch_size must be >= 1"):
+        make_tuner(model=load, tokenizer=None, batch_size=0)
+    with pytest.raises(ConfigurationError, match="the dataset is empty"):
+        make_tuner(model=load, tokenizer=None, dataset=[])
+    assert not loads
+    arguments = {"temperature": 1.0, "max_new_tokens": 4}
+    assert make_tuner(model=load, tokenizer=None).get_score(arguments) == make_tuner().get_score(arguments)
+    assert loads == [1]
+
+
+def test_the_former_name_of_the_lease_timeout_goes_on_working() -> None:
+    search: Any = make_tuner().search
+    with pytest.warns(FutureWarning, match="^`lapse_s` is now `lease_timeout_s`$"):
+        search(SPACE, n_trials=1, lapse_s=5.0, show_progress=False)
+    with pytest.raises(ConfigurationError, match=r"^`lapse_s` is the former name of `lease_timeout_s`: leave it out$"):
+        search(SPACE, n_trials=1, lapse_s=5.0, lease_timeout_s=5.0)
 
 
 def test_a_metric_may_be_named_and_minimised() -> None:
@@ -318,6 +343,9 @@ class TestBadInput:
             ({"model": "no/such-model", "tokenizer": None}, "model no/such-model cannot be loaded"),
             ({"device": "nonsense:0"}, "device 'nonsense:0' cannot be used"),
             ({"is_encoder_decoder": True}, "is_encoder_decoder=True, but the model says otherwise"),
+            ({"search_size": 0}, "`search_size` must be >= 1, got 0"),
+            ({"take": True}, "`take` must be an integer >= 1, got True"),
+            ({"take": "5"}, "`take` must be an integer >= 1, got '5'"),
             ({"search_size": 20}, "12 samples cannot be split into 20 to search on and 0 to hold out"),
             (
                 {"model": None, "custom_pred_function": list, "stop": ["x"]},
@@ -369,15 +397,15 @@ class TestBadInput:
     @pytest.mark.parametrize(
         ("arguments", "message"),
         [
-            ({"n_trials": 0}, "n_trials must be >= 1"),
-            ({"timeout": 0.0}, "timeout must be > 0 seconds, got 0.0"),
-            ({"max_tokens_total": 0}, "max_tokens_total must be >= 1, got 0"),
-            ({"patience": -1}, "patience must be >= 1, got -1"),
+            ({"n_trials": 0}, "`n_trials` must be >= 1"),
+            ({"timeout": 0.0}, "`timeout` must be > 0 seconds, got 0.0"),
+            ({"max_tokens_total": 0}, "`max_tokens_total` must be >= 1, got 0"),
+            ({"patience": -1}, "`patience` must be >= 1, got -1"),
             ({"pruner_args": {"alpha": 2}}, r"`alpha` must be in \(0, 1\), got 2"),
             ({"pruner_args": {"margin": "x"}}, "`margin` must be >= 0, got 'x'"),
             ({"sampler": "tpo"}, "unknown sampler `tpo`: did you mean `tpe`"),
             ({"pruner": "medium"}, "unknown pruner `medium`: did you mean `median`"),
-            ({"rungs": 0}, "rungs must be a step"),
+            ({"rungs": 0}, "`rungs` must be a step"),
             ({"sampler": "grid"}, "`temperature` is continuous, which a grid search cannot list"),
             ({"storage": "nonsense"}, "nonsense"),
             ({"presets": [{"top_q": 1}]}, "unknown generation parameter `top_q`"),

@@ -1,4 +1,4 @@
-"""The command line: argument parsing and printing only."""
+"""The command line: parsing of arguments and printing of results."""
 
 from llmsearch_optuna.cli.entry import main
 

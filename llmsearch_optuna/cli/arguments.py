@@ -1,4 +1,4 @@
-"""The words of the command line: commands and their options."""
+"""The parser of the command line: commands and their options."""
 
 import argparse
 from pathlib import Path
@@ -13,16 +13,16 @@ __all__ = ["make_parser"]
 
 
 class _Parser(argparse.ArgumentParser):
-    """A parser whose errors show what was written, and do not send it to the terminal."""
+    """A parser that escapes control characters in its error messages."""
 
     def error(self, message: str) -> NoReturn:
         super().error(printable(message))
 
 
 def make_parser() -> argparse.ArgumentParser:
-    """Makes the parser; the function that runs a command is its `command`."""
+    """Return the parser. It sets `command` to the function that runs the chosen command."""
     parser = _Parser(
-        prog="llmsearch-optuna", description="Finds the generation parameters that score best for your model and data."
+        prog="llmsearch-optuna", description="Find the generation parameters that score best for your model and data."
     )
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -34,81 +34,90 @@ def make_parser() -> argparse.ArgumentParser:
     run.add_argument("study", type=Path, metavar="STUDY.toml")
     run.set_defaults(command=searching.run)
 
-    worker = commands.add_parser("worker", help="search a study together with other workers, on a PostgreSQL server")
+    worker = commands.add_parser("worker", help="search a study together with other workers, in a PostgreSQL database")
     worker.add_argument("study", type=Path, metavar="STUDY.toml")
     worker.add_argument(
-        "--storage", metavar="URL", help="postgresql+psycopg://USER@HOST/DATABASE; as the study file says by default"
+        "--storage", metavar="URL", help="postgresql+psycopg://USER@HOST/DATABASE (default: that of the study file)"
     )
     worker.set_defaults(command=searching.worker)
     for command in (demo, run, worker):
-        command.add_argument("--trials", type=int, metavar="N", help="finished trials wanted in total")
-        command.add_argument("--timeout", type=float, metavar="S", help="stop after so many seconds")
-        command.add_argument("--max-tokens", type=int, metavar="N", help="stop when so many tokens are generated")
+        command.add_argument("--trials", type=int, metavar="N", help="total number of finished trials")
+        command.add_argument("--timeout", type=float, metavar="S", help="stop after S seconds")
+        command.add_argument("--max-tokens", type=int, metavar="N", help="stop when N tokens are generated in total")
         command.add_argument("--quiet", action="store_true", help="show no progress")
         command.add_argument("--json", action="store_true", help="print events as JSON, one per line, and no tables")
 
-    doctor = commands.add_parser("doctor", help="what a study file would run on: engine and why, model, data, metric")
+    doctor = commands.add_parser("doctor", help="show what a study file runs on: engine and why, model, data, metric")
     doctor.add_argument("study", type=Path, metavar="STUDY.toml")
     doctor.set_defaults(command=searching.doctor)
 
-    best = commands.add_parser("best", help="the best parameters beside the baselines")
+    best = commands.add_parser("best", help="show the best parameters next to the baselines")
     best.add_argument("--json", action="store_true", help="print the best parameters as JSON")
     best.set_defaults(command=reading.best)
     confirm = commands.add_parser(
-        "confirm", help="compare the best with the baselines on held-out samples, fresh seeds"
+        "confirm", help="compare the best parameters with the baselines on held-out samples, with fresh seeds"
     )
-    confirm.add_argument("--seeds", type=int, default=4, metavar="N", help="fresh seeds per finalist (4)")
+    confirm.add_argument("--seeds", type=int, default=4, metavar="N", help="fresh seeds per finalist (default: 4)")
     confirm.add_argument("--json", action="store_true", help="print the verdict as JSON")
     confirm.add_argument("--quiet", action="store_true", help="show no progress")
     confirm.set_defaults(command=searching.confirm)
     for command in (demo, run, worker, confirm):
         command.add_argument(
-            "--log", type=Path, metavar="FILE", help="where to append all that happens; beside the database by default"
+            "--log", type=Path, metavar="FILE", help="log file to append to (default: next to the database)"
         )
-    show = commands.add_parser("show", help="a trial's completions beside the references")
-    show.add_argument("--trial", type=int, metavar="N", help="the trial's number; the best by default")
-    show.add_argument("--full", action="store_true", help="long texts in full")
+    show = commands.add_parser("show", help="show the completions of a trial next to the references")
+    show.add_argument("--trial", type=int, metavar="N", help="number of the trial (default: the best)")
+    show.add_argument("--full", action="store_true", help="print long texts in full")
     show.set_defaults(command=reading.show)
-    report = commands.add_parser("report", help="a page about a study: verdict, figures, completions; one HTML file")
+    report = commands.add_parser(
+        "report", help="write a page about a study as one HTML file: verdict, figures, completions"
+    )
     report.add_argument(
-        "-o", "--output", type=Path, default=Path("report.html"), metavar="FILE.html", help="report.html by default"
+        "-o",
+        "--output",
+        type=Path,
+        default=Path("report.html"),
+        metavar="FILE.html",
+        help="file to write (default: report.html)",
     )
     report.set_defaults(command=reading.report)
     for command in (best, confirm, show, report):
         command.add_argument("database", metavar="DB", help="an SQLite file or a storage URL")
-        command.add_argument("--study", metavar="NAME", help="which study of the database")
+        command.add_argument("--study", metavar="NAME", help="study in the database (default: the only one)")
 
-    dashboard = commands.add_parser("dashboard", help="optuna-dashboard on a database, for this machine only")
+    dashboard = commands.add_parser("dashboard", help="serve optuna-dashboard for a database, on this machine only")
     dashboard.add_argument("database", metavar="DB", help="an SQLite file or a storage URL")
-    dashboard.add_argument("--port", type=int, default=8080, metavar="N", help="where it listens (8080); 0: any port")
+    dashboard.add_argument(
+        "--port", type=int, default=8080, metavar="N", help="port to listen on (default: 8080; 0: any free port)"
+    )
     dashboard.set_defaults(command=reading.dashboard)
 
-    export = commands.add_parser("export", help="found parameters for other systems, in their names")
+    export = commands.add_parser("export", help="export parameters under the names of another system")
     export.add_argument("database", metavar="DB", help="an SQLite file or a storage URL")
-    export.add_argument("--to", required=True, choices=TARGETS, help="which system")
+    export.add_argument("--to", required=True, choices=TARGETS, help="system to export to")
     export.add_argument(
-        "-o", "--output", type=Path, metavar="PATH", help="a directory for hf, else a JSON file; printed by default"
+        "-o", "--output", type=Path, metavar="PATH", help="directory for hf, else JSON file (default: print)"
     )
-    export.add_argument("--trial", type=int, metavar="N", help="the trial's number; the best by default")
-    export.add_argument("--study", metavar="NAME", help="which study of the database")
+    export.add_argument("--trial", type=int, metavar="N", help="number of the trial (default: the best)")
+    export.add_argument("--study", metavar="NAME", help="study in the database (default: the only one)")
     export.set_defaults(command=reading.export)
 
-    fsck = commands.add_parser("fsck", help="what of a database is whole and what is not; changes nothing")
+    fsck = commands.add_parser("fsck", help="check the integrity of a database, without changes")
     fsck.add_argument("database", metavar="DB", help="an SQLite file or a storage URL")
-    fsck.add_argument("--json", action="store_true", help="print what is found as JSON")
+    fsck.add_argument("--json", action="store_true", help="print the result as JSON")
     fsck.set_defaults(command=reading.fsck)
 
-    compare = commands.add_parser("compare", help="the same verdict for two files of outputs that were made elsewhere")
-    compare.add_argument("reference", type=Path, metavar="A.jsonl", help="id and score per line, or see --metric")
-    compare.add_argument("candidate", type=Path, metavar="B.jsonl", help="is it better than A?")
+    compare = commands.add_parser("compare", help="give the same verdict on two files of outputs from elsewhere")
+    compare.add_argument("reference", type=Path, metavar="A.jsonl", help="one id and score per line, or see --metric")
+    compare.add_argument("candidate", type=Path, metavar="B.jsonl", help="the outputs to compare with A")
     compare.add_argument(
         "--metric",
         nargs="+",
         default=[],
         metavar="NAME",
-        help="score `prediction` against `reference` (key=value after a name is an argument of that metric)",
+        help="score `prediction` against `reference` (key=value after a name: argument of that metric)",
     )
-    compare.add_argument("--lower-is-better", action="store_true", help="the less a score, the better")
+    compare.add_argument("--lower-is-better", action="store_true", help="lower scores are better")
     compare.add_argument("--json", action="store_true", help="print one verdict per line as JSON")
     compare.set_defaults(command=reading.compare)
     return parser

@@ -1,4 +1,4 @@
-"""One command, from its words to its exit status."""
+"""Run one command, from its arguments to its exit status."""
 
 import logging
 import shlex
@@ -18,14 +18,14 @@ __all__ = ["main"]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs one command.
+    """Run one command.
 
     Args:
-        arguments: The command line; the process's own by default.
+        arguments: The command line; by default that of the process.
 
     Returns:
-        The exit status: 0, 1 after an error (one line on standard error says what to change), 130 after Ctrl-C, 143
-        after SIGTERM.
+        The exit status: 0; 1 after an error, with one line on standard error that names what to change; 130 after
+        Ctrl-C; 143 after SIGTERM.
     """
     escape_unencodable()
     options = make_parser().parse_args(arguments)

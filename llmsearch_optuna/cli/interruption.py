@@ -1,4 +1,4 @@
-"""Ctrl-C once, or SIGTERM: finish the rung; Ctrl-C twice: stop now."""
+"""Stop a search on Ctrl-C or SIGTERM after the current rung, and on a second Ctrl-C at once."""
 
 import logging
 import signal
@@ -12,12 +12,12 @@ _LOG = logging.getLogger(__name__)
 
 
 class Interruption:
-    """Tells a search to stop when the process is asked to, while it is entered; ask it by calling it.
+    """A context manager that receives Ctrl-C and SIGTERM; called, it returns whether the search should stop.
 
     Only the main thread may enter it.
 
     Attributes:
-        signal: The signal that came, if one did.
+        signal: The signal received; None if there was none.
     """
 
     def __init__(self) -> None:
@@ -25,7 +25,7 @@ class Interruption:
         self._before: dict[int, Callable[[int, FrameType | None], Any] | int | None] = {}
 
     def __call__(self) -> bool:
-        """Whether to stop."""
+        """Return whether a signal was received."""
         return self.signal is not None
 
     def __enter__(self) -> Self:

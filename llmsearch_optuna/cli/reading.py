@@ -1,4 +1,4 @@
-"""Commands that need no model: they read databases, and files of outputs."""
+"""The commands that need no model: they read databases and files of outputs."""
 
 import argparse
 import contextlib
@@ -26,13 +26,13 @@ __all__ = ["best", "compare", "dashboard", "export", "fsck", "report", "show"]
 
 
 def best(options: argparse.Namespace) -> None:
-    """Prints the best parameters beside the baselines."""
+    """Print the best parameters next to the baselines."""
     study, _ = open_study(sqlite_url(options.database), options.study)
     verdict = current_verdict(study)
     if options.json:
-        found = found_as_json(study)
-        first = found.pop("best")
-        print(json.dumps({**first, **found, "verdict": None if verdict is None else verdict.to_dict()}))
+        result = found_as_json(study)
+        best_trial = result.pop("best")
+        print(json.dumps({**best_trial, **result, "verdict": None if verdict is None else verdict.to_dict()}))
         return
     print_finalists(study)
     if verdict is not None:
@@ -44,13 +44,13 @@ def best(options: argparse.Namespace) -> None:
 
 
 def show(options: argparse.Namespace) -> None:
-    """Prints a trial's completions beside the references."""
+    """Print the completions of a trial next to the references."""
     study, storage = open_study(sqlite_url(options.database), options.study)
     print_completions(study, storage, find_trial(study, options.trial), in_full=options.full)
 
 
 def report(options: argparse.Namespace) -> None:
-    """Writes the page about a study."""
+    """Write the page about a study."""
     url = sqlite_url(options.database)
     study, storage = open_study(url, options.study)
     _keep_database(options.output, url)
@@ -59,19 +59,19 @@ def report(options: argparse.Namespace) -> None:
 
 
 def dashboard(options: argparse.Namespace) -> None:
-    """Serves optuna-dashboard until Ctrl-C."""
+    """Serve optuna-dashboard until Ctrl-C."""
     url = sqlite_url(options.database)
     with dashboard_server(url, options.port) as server:
-        left = annotate_studies(url)
-        if left is not None:
-            print(printable(f"notes and figures are left as they are: {left}"), file=sys.stderr)
+        problem = annotate_studies(url)
+        if problem is not None:
+            print(printable(f"notes and figures are left as they are: {problem}"), file=sys.stderr)
         print(f"http://127.0.0.1:{server.server_port}/  (Ctrl-C ends it)", flush=True)
         with contextlib.suppress(KeyboardInterrupt):
             server.serve_forever()
 
 
 def export(options: argparse.Namespace) -> None:
-    """Prints or writes parameters in the names of another system."""
+    """Print or write parameters under the names of another system."""
     url = sqlite_url(options.database)
     study, _ = open_study(url, options.study)
     if options.output is not None:
@@ -79,34 +79,34 @@ def export(options: argparse.Namespace) -> None:
     provenance = trace(study, options.trial)
     key, make = TARGETS[options.to]
     exported = make(provenance.params, provenance.stop)
-    found = {key: exported.values, "warnings": exported.warnings, "provenance": provenance.to_dict()}
+    result = {key: exported.values, "warnings": exported.warnings, "provenance": provenance.to_dict()}
     if options.output is None:
-        print(json.dumps(found, indent=2))
+        print(json.dumps(result, indent=2))
     elif options.to == "hf":
         write_hf(provenance, options.output)
     else:
-        write_json(found, options.output)
+        write_json(result, options.output)
     for warning in exported.warnings:
         print(printable(f"llmsearch-optuna: {warning}"), file=sys.stderr)
 
 
 def fsck(options: argparse.Namespace) -> int:
-    """Says what of a database is whole; 1 if not all is."""
-    found = check_database(sqlite_url(options.database))
+    """Print the integrity of a database; return 1 if there is a problem."""
+    inspection = check_database(sqlite_url(options.database))
     if options.json:
-        print(json.dumps(found.to_dict()))
+        print(json.dumps(inspection.to_dict()))
     else:
-        notes = [f"note: {note}" for note in found.notes]
-        for line in (*found.studies, *notes, *(f"problem: {problem}" for problem in found.problems)):
+        notes = [f"note: {note}" for note in inspection.notes]
+        for line in (*inspection.studies, *notes, *(f"problem: {problem}" for problem in inspection.problems)):
             print(printable(str(line)))
-        count = len(found.problems)
-        told = f"{count} problem{'s' if count > 1 else ''}: restore a copy of the database, or begin a new study"
-        print("whole" if found.whole else told)
-    return 0 if found.whole else 1
+        count = len(inspection.problems)
+        problems = f"{count} problem{'s' if count > 1 else ''}: restore a copy of the database, or begin a new study"
+        print("whole" if inspection.whole else problems)
+    return 0 if inspection.whole else 1
 
 
 def compare(options: argparse.Namespace) -> None:
-    """Prints the verdict on two files of outputs."""
+    """Print the verdict on two files of outputs."""
     if options.metric:
         metrics = _metrics(options.metric, greater_is_better=not options.lower_is_better)
         verdicts = compare_outputs(options.reference, options.candidate, metrics)
@@ -120,7 +120,7 @@ def compare(options: argparse.Namespace) -> None:
 
 
 def _metrics(words: Sequence[str], *, greater_is_better: bool) -> list[Metric]:
-    """The metrics of ``NAME key=value ... NAME ...``."""
+    """Return the metrics of ``NAME key=value ... NAME ...``."""
     choices: list[tuple[str, dict[str, Any]]] = []
     for word in words:
         key, is_argument, value = word.partition("=")
@@ -131,13 +131,13 @@ def _metrics(words: Sequence[str], *, greater_is_better: bool) -> list[Metric]:
         else:
             try:
                 choices[-1][1][key] = json.loads(value)
-            except ValueError:  # a text without quotes
+            except ValueError:  # a string without quotes
                 choices[-1][1][key] = value
     return [make_metric(name, **{"greater_is_better": greater_is_better, **arguments}) for name, arguments in choices]
 
 
 def _keep_database(output: Path, url: str) -> None:
-    """Refuses to write over the study."""
+    """Raise an error if a command would overwrite the database."""
     database = sqlite_path(url)
     if database is not None and output.resolve() == database.resolve():
         raise ConfigurationError(f"`--output` must not be the database itself, got {output}")

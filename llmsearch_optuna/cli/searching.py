@@ -1,4 +1,4 @@
-"""Commands that need the model: a search, a verdict, and what they would run on."""
+"""The commands that need the model: a search, a verdict, and a diagnosis."""
 
 import argparse
 import dataclasses
@@ -27,22 +27,22 @@ from llmsearch_optuna.verdict.verdict import Verdict, confirm_command, current_v
 __all__ = ["INTERRUPTED", "confirm", "demo", "doctor", "run", "worker"]
 
 INTERRUPTED = "llmsearch-optuna: interrupted; the same command goes on from here"
-"""What is said where a signal has ended a command."""
+"""The message after a signal has ended a command."""
 
 
 def demo(options: argparse.Namespace) -> int:
-    """Searches the embedded model and data."""
+    """Search with the embedded model and data."""
     text = resources.files("llmsearch_optuna.demo").joinpath("demo.toml").read_text(encoding="utf-8")
     return _search(StudyFile.parse(text, name="demo", directory=Path("studies")), options)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Runs or resumes the search of a study file."""
+    """Run or resume the search of a study file."""
     return _search(StudyFile.load(options.study), options)
 
 
 def worker(options: argparse.Namespace) -> int:
-    """Searches a study together with other workers."""
+    """Search a study together with other workers."""
     file = StudyFile.load(options.study)
     if options.storage is not None:
         file = dataclasses.replace(file, study=dataclasses.replace(file.study, storage=options.storage))
@@ -55,7 +55,7 @@ def worker(options: argparse.Namespace) -> int:
 
 
 def doctor(options: argparse.Namespace) -> None:
-    """Says what a study file would run on."""
+    """Print what a study file runs on."""
     file = StudyFile.load(options.study)
     _prepare_model_libraries()
     from llmsearch_optuna.study_file import launch  # noqa: PLC0415
@@ -64,7 +64,7 @@ def doctor(options: argparse.Namespace) -> None:
 
 
 def confirm(options: argparse.Namespace) -> None:
-    """Gives the verdict, a stored one where it still holds."""
+    """Print the verdict; compute it unless the stored one is current."""
     if options.seeds < 1:
         raise ConfigurationError(f"`--seeds` must be >= 1, got {options.seeds}")
     url = sqlite_url(options.database)
@@ -84,9 +84,12 @@ def confirm(options: argparse.Namespace) -> None:
 
 
 def _prepare_model_libraries() -> None:
-    """Sets what they read when they are imported; that takes seconds, so a wrong study file is refused before."""
-    # Threads that spin at barriers for milliseconds, as by default, run ten times slower where the cores are shared;
-    # those that sleep at once take half as long again where they are not.
+    """Set the environment variables that the libraries read on import.
+
+    The import takes seconds, so study files are validated before it.
+    """
+    # By default, OpenMP threads spin at barriers for milliseconds, which is ten times slower on shared cores. Threads
+    # that never spin are 1.5 times slower on cores of their own.
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", "10000")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
@@ -95,7 +98,7 @@ def _prepare_model_libraries() -> None:
 def _log(
     options: argparse.Namespace, study_name: str, storage: str, directory: Path
 ) -> AbstractContextManager[StudyLog]:
-    """The study's log, which begins with what is run."""
+    """Return the study's log; it begins with the command, the directory and the study."""
     about = {
         "command": re.sub(r"://([^:/\s]*):\S*@", r"://\1:***@", options.command_line),
         "directory": str(Path.cwd()),
@@ -105,8 +108,8 @@ def _log(
 
 
 def _search(file: StudyFile, options: argparse.Namespace, *, judge: bool = True) -> int:
-    """Runs a search and, unless it is left to `confirm`, its verdict; returns the exit status."""
-    file = file.with_limits(n_trials=options.trials, timeout_s=options.timeout, max_tokens_total=options.max_tokens)
+    """Run a search and, if `judge`, its verdict; return the exit status."""
+    file = file.with_limits(n_trials=options.trials, timeout=options.timeout, max_tokens_total=options.max_tokens)
     with _log(options, file.study.name, file.study.storage, file.directory) as log:
         _prepare_model_libraries()
         from llmsearch_optuna.study_file import launch  # noqa: PLC0415
@@ -126,7 +129,7 @@ def _search(file: StudyFile, options: argparse.Namespace, *, judge: bool = True)
             print(INTERRUPTED, file=sys.stderr)
             return 128 + interruption.signal
         if options.json:
-            _print_found(study, file)
+            _print_result(study, file)
         else:
             print_finalists(study)
         can_judge = judge and len(tuner.task.holdout) >= 2
@@ -142,8 +145,8 @@ def _print_event(event: dict[str, Any]) -> None:
     print(json.dumps(event), flush=True)
 
 
-def _print_found(study: optuna.Study, file: StudyFile) -> None:
-    """What a search has found, as an event."""
+def _print_result(study: optuna.Study, file: StudyFile) -> None:
+    """Print the result of a search as an event."""
     place = str(sqlite_path(file.study.storage) or shown_url(file.study.storage))
     count = len(study.get_trials(deepcopy=False))
     _print_event(

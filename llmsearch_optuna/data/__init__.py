@@ -1,1 +1,1 @@
-"""Rows become samples: loading, prompts, rendering, splits."""
+"""From rows to samples: loading, prompts, rendering, splits."""

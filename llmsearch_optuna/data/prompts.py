@@ -1,27 +1,32 @@
 """How a dataset row becomes a prompt, a reference and a length limit."""
 
 import json
+import reprlib
 import string
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from llmsearch_optuna.errors import TaskError
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
-import reprlib
-from typing import NamedTuple
 
 __all__ = ["REFERENCE", "Conversation", "PromptSource", "SamplePreprocessor", "read_columns", "read_conversation"]
 
+REFERENCE = "reference"
+"""The column of the assistant's last message in the reference, unless other columns are the reference."""
+
+SamplePreprocessor = Callable[..., str]
+"""``(tokenizer, **columns) -> prompt``, as in llmsearch."""
+
 
 class Conversation(NamedTuple):
-    """A conversation.
+    """Chat messages, split into prompt and answer.
 
     Attributes:
         prompt: The messages that the model answers, at least one.
-        answer: The assistant's last message, where the conversation ends with one; it is never part of the prompt.
+        answer: The content of the last message if it is the assistant's, else None. It is not part of the prompt.
     """
 
     prompt: list[dict[str, Any]]
@@ -29,13 +34,13 @@ class Conversation(NamedTuple):
 
 
 def read_conversation(messages: object) -> Conversation:
-    """Checks chat messages, and parts what the model is to answer from the answer that the data know.
+    """Validate chat messages, and separate the reference answer from the messages before it.
 
-    Each message has a `role` and a `content`, both texts. Further keys (``name``, ``tool_calls``, ...) are left to the
-    chat template, or to the server; those that are null are what Arrow makes of keys that only other messages have.
+    Each message has a `role` and a `content`, both strings. Further keys (``name``, ``tool_calls``, ...) are passed on
+    to the chat template or to the server, unless they are null: Arrow adds nulls for the keys of other messages.
 
     Raises:
-        TaskError: They are no chat messages; the message does not name the row.
+        TaskError: These are not chat messages; the error message does not name the row.
     """
     if not isinstance(messages, Sequence) or isinstance(messages, str | bytes):
         raise TaskError(f"a list of messages with role and content is needed, got {reprlib.repr(messages)}")
@@ -49,55 +54,32 @@ def read_conversation(messages: object) -> Conversation:
         raise TaskError("there is no message before the assistant's answer")
     if checked[-1]["role"] == "assistant":
         raise TaskError(
-            "it ends with two messages of the assistant, and the model is to write only the last: join them"
+            "it ends with two messages of the assistant, of which the model writes only the last: join them"
         )
     return Conversation(checked, answer)
 
 
-def _message(number: int, message: object) -> dict[str, Any]:
-    if not isinstance(message, Mapping):
-        raise TaskError(f"message {number} needs the keys role and content, got {reprlib.repr(message)}")
-    told = {key: value for key, value in message.items() if value is not None}
-    if "from" in told and "role" not in told:
-        raise TaskError(
-            f"message {number} has the keys {' and '.join(map(str, told))}, as in ShareGPT: rename from and value to "
-            "role and content, and human and gpt to user and assistant"
-        )
-    for key in ("role", "content"):
-        if key not in told:
-            raise TaskError(f"message {number} has no {key}: {reprlib.repr(told)}")
-        if not isinstance(told[key], str):
-            raise TaskError(f"the {key} of message {number} must be a text, got {reprlib.repr(told[key])}")
-    return told
-
-
-REFERENCE = "reference"
-"""What the scorer finds the assistant's last message under, where that is the reference."""
-
-SamplePreprocessor = Callable[..., str]
-"""``(tokenizer, **columns) -> prompt``, as in llmsearch."""
-
-
 @dataclass(frozen=True, kw_only=True)
 class PromptSource:
-    """How a dataset row becomes a prompt, in exactly one of four ways; and its reference and length limit.
+    """How a dataset row becomes a prompt, in exactly one of four forms, a reference and a length limit.
 
     Attributes:
-        input_cols: Columns that the prompt is made of.
-        eval_cols: Columns that the scorer sees as the reference. May be left out with `messages_col`: then the
-            reference is the assistant's last message, as the column ``reference``.
+        input_cols: Columns of the prompt.
+        eval_cols: Columns of the reference, which the scorer receives. Optional with `messages_col`: the reference is
+            then the assistant's last message, as the column ``reference``.
         prompt_template: ``str.format`` template over `input_cols`.
-        messages: Chat messages (role and ``str.format`` content), put through the tokenizer's chat template; without a
-            tokenizer, the prompt is the messages as JSON, for a server with a template of its own.
-            A last message of the assistant is the beginning of its answer, which the completion goes on from.
-        messages_col: Column that holds each row's own chat messages (role and content, taken as they are), which become
-            a prompt as `messages` do. A last message of the assistant is the answer that the data know, and is left out
-            of the prompt.
+        messages: Chat messages (role and ``str.format`` content), rendered with the chat template of the tokenizer.
+            Without a tokenizer, the prompt is the messages as JSON, for a server with a chat template of its own. If
+            the last message is the assistant's, it is the beginning of the answer, which the completion continues.
+        messages_col: Column with the chat messages of each row (role and content, without formatting), rendered as
+            `messages` are. If the last message is the assistant's, it is the reference answer and is left out of the
+            prompt.
         sample_preprocessor: ``(tokenizer, **columns) -> prompt`` over `input_cols` and `eval_cols`.
-        max_new_tokens_col: Column that holds the most tokens that each row's completion may have.
+        max_new_tokens_col: Column with the maximum number of tokens of each row's completion. The smaller of this and
+            the trial's own `max_new_tokens` applies.
 
     Raises:
-        TaskError: None or several ways are given, or a template names a column that is not in `input_cols`.
+        TaskError: Not exactly one of the four forms is given, or a template names a column that is not in `input_cols`.
     """
 
     input_cols: tuple[str, ...] = ()
@@ -105,30 +87,32 @@ class PromptSource:
     prompt_template: str | None = None
     messages: tuple[Mapping[str, str], ...] | None = None
     messages_col: str | None = None
-    sample_preprocessor: SamplePreprocessor | None = None
+    sample_preprocessor: SamplePreprocessor | None = field(default=None, metadata={"key": None})
     max_new_tokens_col: str | None = None
 
     def __post_init__(self) -> None:
-        ways = {
+        forms = {
             "prompt_template": self.prompt_template,
             "messages": self.messages,
             "messages_col": self.messages_col,
             "sample_preprocessor": self.sample_preprocessor,
         }
-        given = [name for name, value in ways.items() if value is not None]
+        given = [name for name, value in forms.items() if value is not None]
         if len(given) != 1:
-            raise TaskError(f"give exactly one of {', '.join(ways)}, got {' and '.join(given) or 'none'}")
+            raise TaskError(f"give exactly one of {', '.join(forms)}, got {' and '.join(given) or 'none'}")
         if self.messages_col is not None and self.input_cols:
-            raise TaskError("input_cols has no effect with messages_col, which holds the whole prompt: leave it out")
+            raise TaskError(
+                "`input_cols` has no effect with `messages_col`, which holds the whole prompt: leave it out"
+            )
         if self.messages_col is None and self.eval_cols is None:
-            raise TaskError("eval_cols may be left out with messages_col only: name the columns of the reference")
+            raise TaskError("`eval_cols` is optional with `messages_col` only: name the columns of the reference")
         if self.messages is not None and not self.messages:
-            raise TaskError("messages is empty: give at least one chat message")
+            raise TaskError("`messages` must contain at least one chat message")
         for message in self.messages or ():
             if not isinstance(message, Mapping) or set(message) != {"role", "content"}:
                 raise TaskError(f"a chat message needs the keys role and content, got {message!r}")
             if not all(isinstance(text, str) for text in message.values()):
-                raise TaskError(f"role and content of a chat message must be texts, got {dict(message)!r}")
+                raise TaskError(f"role and content of a chat message must be strings, got {dict(message)!r}")
         for template in self._templates():
             for column in _template_columns(template):
                 if column not in self.input_cols:
@@ -137,30 +121,30 @@ class PromptSource:
 
     @property
     def is_chat(self) -> bool:
-        """Whether the prompt comes with its special tokens, because a chat template or the user's code wrote them."""
+        """Whether the prompt contains its special tokens, written by a chat template or by the preprocessor."""
         return self.prompt_template is None
 
     @property
     def has_messages(self) -> bool:
-        """Whether the prompt is made of chat messages."""
+        """Whether the prompt consists of chat messages."""
         return self.messages is not None or self.messages_col is not None
 
     @property
     def begins_the_answer(self) -> bool:
-        """Whether the prompt ends within the answer, which the completion goes on from."""
+        """Whether the prompt ends with the beginning of the answer, which the completion continues."""
         return self.messages is not None and self.messages[-1]["role"] == "assistant"
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """All columns that are read."""
+        """All columns in use, without repetitions."""
         single = [name for name in (self.messages_col, self.max_new_tokens_col) if name is not None]
         return tuple(dict.fromkeys((*self.input_cols, *(self.eval_cols or ()), *single)))
 
     def reference(self, row: Mapping[str, Any]) -> dict[str, Any]:
-        """What the scorer sees of one row.
+        """Return the reference of one row: its evaluation columns.
 
         Raises:
-            TaskError: The row's messages are none, or are to end with the reference and do not.
+            TaskError: The row has no valid chat messages, or they do not end with the answer that is the reference.
         """
         answer = None if self.messages_col is None else self._conversation(row, self.messages_col).answer
         if self.eval_cols is not None:
@@ -168,31 +152,31 @@ class PromptSource:
         if answer is None:
             raise TaskError(
                 f"`{self.messages_col}` does not end with a message of the assistant, which would be the reference: "
-                "name other columns in eval_cols"
+                "name other columns in `eval_cols`"
             )
         return {REFERENCE: answer}
 
     def token_limit(self, row: Mapping[str, Any]) -> int | None:
-        """The most tokens that the completion of one row may have; ``None`` if the data do not say.
+        """Return the maximum number of tokens of one row's completion; None without `max_new_tokens_col`.
 
         Raises:
-            TaskError: The column holds something else.
+            TaskError: The value is not an integer >= 1.
         """
         if self.max_new_tokens_col is None:
             return None
         value = row[self.max_new_tokens_col]
-        if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) < 19:  # as CSV files have it
+        if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) < 19:  # from a CSV file
             value = int(value)
         if not isinstance(value, int) or isinstance(value, bool) or value < 1:
             raise TaskError(f"`{self.max_new_tokens_col}` must be an integer >= 1, got {value!r}")
         return value
 
     def prompt(self, row: Mapping[str, Any], tokenizer: "PreTrainedTokenizerBase | None") -> str:
-        """The prompt of one row.
+        """Return the prompt of one row.
 
         Raises:
-            TaskError: The preprocessor does not return text.
-            Exception: Whatever the preprocessor or a template raises; see `render_dataset`.
+            TaskError: The preprocessor does not return a string.
+            Exception: Any error of the preprocessor or of a template; see `render_dataset`.
         """
         if self.messages_col is not None:
             return _chat_prompt(self._conversation(row, self.messages_col).prompt, tokenizer)
@@ -223,36 +207,55 @@ class PromptSource:
 
 
 def read_columns(mapping: Mapping[str, Sequence[str]], *, optional: bool) -> dict[str, tuple[str, ...]]:
-    """The columns of a `column_mapping`, as llmsearch has it.
+    """Return the columns of a `column_mapping`, the form in which llmsearch takes them.
 
     Args:
         mapping: ``{"input_cols": [...], "eval_cols": [...]}``.
-        optional: Whether they may be left out.
+        optional: Whether both keys may be missing.
 
     Raises:
-        TaskError: A key is missing or unknown, or holds no list.
+        TaskError: A key is missing or unknown, or its value is a string.
     """
     needed = set() if optional else {"input_cols", "eval_cols"}
     if not needed <= set(mapping) <= {"input_cols", "eval_cols"}:
         raise TaskError(f"column_mapping needs the keys input_cols and eval_cols, got {', '.join(mapping) or 'none'}")
     for key, columns in mapping.items():
         if isinstance(columns, str):
-            raise TaskError(f"column_mapping['{key}'] must be a list of columns, got the text {columns!r}")
+            raise TaskError(f"column_mapping['{key}'] must be a list of columns, got the string {columns!r}")
     return {key: tuple(columns) for key, columns in mapping.items()}
 
 
+def _message(number: int, message: object) -> dict[str, Any]:
+    if not isinstance(message, Mapping):
+        raise TaskError(f"message {number} needs the keys role and content, got {reprlib.repr(message)}")
+    given = {key: value for key, value in message.items() if value is not None}
+    if "from" in given and "role" not in given:
+        raise TaskError(
+            f"message {number} has the keys {' and '.join(map(str, given))}, as in ShareGPT: rename from and value to "
+            "role and content, and human and gpt to user and assistant"
+        )
+    for key in ("role", "content"):
+        if key not in given:
+            raise TaskError(f"message {number} has no {key}: {reprlib.repr(given)}")
+        if not isinstance(given[key], str):
+            raise TaskError(f"the {key} of message {number} must be a string, got {reprlib.repr(given[key])}")
+    return given
+
+
 def _chat_prompt(chat: list[dict[str, Any]], tokenizer: "PreTrainedTokenizerBase | None") -> str:
+    """Return chat messages as text: rendered with the tokenizer's chat template, or as JSON without a tokenizer."""
     if tokenizer is None:
         return json.dumps(chat, ensure_ascii=False)
-    goes_on = chat[-1]["role"] == "assistant"
+    continues = chat[-1]["role"] == "assistant"
     return str(
         tokenizer.apply_chat_template(
-            chat, tokenize=False, add_generation_prompt=not goes_on, continue_final_message=goes_on
+            chat, tokenize=False, add_generation_prompt=not continues, continue_final_message=continues
         )
     )
 
 
 def _template_columns(template: str) -> list[str]:
+    """Return the columns that a ``str.format`` template names, also within format specifications."""
     try:
         fields = [(name, spec or "") for _, name, spec, _ in string.Formatter().parse(template) if name is not None]
     except ValueError as error:

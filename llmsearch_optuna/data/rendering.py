@@ -1,4 +1,4 @@
-"""Rows become samples: prompts as text and as token ids, references, and length limits."""
+"""Turn rows into samples: prompts as strings and as token ids, references, and length limits."""
 
 import inspect
 import json
@@ -20,13 +20,10 @@ __all__ = ["check_rows", "encode_prompts", "read_strata", "render_dataset", "tok
 
 
 def check_rows(dataset: datasets.Dataset, source: PromptSource) -> list[dict[str, Any]]:
-    """Refuses, without a tokenizer, rows that no samples can be made of.
-
-    Returns:
-        The rows' references.
+    """Validate the rows as far as that needs no tokenizer, and return their references.
 
     Raises:
-        TaskError: A column is missing, or does not hold what it should; the message names the row.
+        TaskError: A column is missing or has a wrong value; the message names the row.
     """
     references = []
     for index, row in enumerate(_read(dataset, source.columns)):
@@ -41,11 +38,11 @@ def check_rows(dataset: datasets.Dataset, source: PromptSource) -> list[dict[str
 def render_dataset(
     dataset: datasets.Dataset, source: PromptSource, tokenizer: "PreTrainedTokenizerBase | None"
 ) -> datasets.Dataset:
-    """Adds the columns `_X` (prompt) and `_y` (reference, a dict of the evaluation columns).
+    """Return the dataset with two more columns: `_X` (prompt) and `_y` (reference, a dict of the evaluation columns).
 
     Raises:
-        TaskError: A column is missing or does not hold what it should, there is no chat template, or the preprocessor
-            fails on a row.
+        TaskError: A column is missing or has a wrong value, there is no chat template, or the preprocessor or a
+            template fails on a row.
     """
     references = check_rows(dataset, source)
     if source.has_messages and tokenizer is not None and not getattr(tokenizer, "chat_template", None):
@@ -55,7 +52,7 @@ def render_dataset(
     for index, row in enumerate(rows):
         try:
             prompts.append(source.prompt(row, tokenizer))
-            prompts[-1].encode()  # refuses lone surrogates, which are no text
+            prompts[-1].encode()  # raises UnicodeEncodeError for lone surrogates
         except TaskError:
             raise
         except Exception as error:  # user code and chat templates may raise anything
@@ -67,34 +64,33 @@ def render_dataset(
 def encode_prompts(
     dataset: datasets.Dataset,
     tokenizer: "PreTrainedTokenizerBase | None",
+    source: PromptSource,
     *,
-    is_chat: bool,
     encode_args: Mapping[str, Any] | None = None,
-    limits: Sequence[int | None] | None = None,
 ) -> list[Sample]:
-    """Tokenises the column `_X` of a rendered dataset.
+    """Tokenise the column `_X` of a rendered dataset.
 
     Args:
         dataset: The result of `render_dataset`.
-        tokenizer: The model's tokenizer; without one, only a server knows the tokens, and samples have none.
-        is_chat: Whether the prompts come with their special tokens.
-        encode_args: The tokenizer's keyword arguments. By default special tokens are added to each plain prompt that
-            does not begin with the BOS token. `padding` and `return_tensors` change nothing: prompts are kept unpadded,
-            and the engine pads as it needs.
-        limits: The most tokens that each row's completion may have; see `token_limits`.
+        tokenizer: The model's tokenizer; if None, the samples have no token ids.
+        source: How the rows became prompts, and the column of their length limits.
+        encode_args: Keyword arguments of the tokenizer. By default special tokens are added to each plain prompt that
+            does not begin with the BOS token. `padding` and `return_tensors` are ignored: prompts are stored unpadded,
+            and the engine pads them.
 
     Raises:
-        TaskError: A prompt has no tokens, or the tokenizer does not know or refuses an argument.
+        TaskError: A prompt has no tokens, or the tokenizer rejects an argument.
     """
     prompts: list[str] = list(dataset["_X"])
-    encoded = {} if tokenizer is None else _encoded(prompts, tokenizer, encode_args, is_chat=is_chat)
+    encoded = {} if tokenizer is None else _encoded(prompts, tokenizer, encode_args, is_chat=source.is_chat)
+    limits = token_limits(dataset, source)
     samples = [
         Sample(
             row=row,
             prompt=prompt,
             token_ids=tuple(encoded.get(row, ())),
             reference=reference,
-            max_new_tokens=None if limits is None else limits[row],
+            max_new_tokens=limits[row],
         )
         for row, (prompt, reference) in enumerate(zip(prompts, dataset["_y"], strict=True))
     ]
@@ -112,37 +108,40 @@ def _encoded(
     is_chat: bool,
 ) -> dict[int, list[int]]:
     arguments = {key: value for key, value in (encode_args or {}).items() if key not in ("padding", "return_tensors")}
-    # Tokenizers drop what they do not know; this one they know without naming it.
-    known = {*inspect.signature(tokenizer.__call__).parameters, "split_special_tokens"}
+    # Tokenizers ignore unknown arguments. They accept this one although their signature lacks it.
+    accepted = {*inspect.signature(tokenizer.__call__).parameters, "split_special_tokens"}
     for argument in arguments:
-        if argument not in known:
-            raise TaskError(unknown_name("argument in tokenizer_encode_args", argument, known))
+        if argument not in accepted:
+            raise TaskError(unknown_name("argument in tokenizer_encode_args", argument, accepted))
     bos = getattr(tokenizer, "bos_token", None)
     special = [not is_chat and not (bos and prompt.startswith(bos)) for prompt in prompts]
     encoded: dict[int, list[int]] = {}
     for add_special_tokens in set(special):
-        rows = [row for row, wanted in enumerate(special) if wanted == add_special_tokens]
+        rows = [row for row, adds in enumerate(special) if adds == add_special_tokens]
         try:
             token_ids = tokenizer(
                 [prompts[row] for row in rows], **{"add_special_tokens": add_special_tokens, **arguments}
             )["input_ids"]
             encoded.update(zip(rows, token_ids, strict=True))
         except (TypeError, ValueError) as error:
-            raise TaskError(f"the tokenizer refuses tokenizer_encode_args {arguments}: {error}") from error
+            raise TaskError(f"the tokenizer rejects `tokenizer_encode_args` {arguments}: {error}") from error
     return encoded
 
 
 def token_limits(dataset: datasets.Dataset, source: PromptSource) -> list[int | None]:
-    """The most tokens that each row's completion may have; ``None`` where the data do not say.
+    """Return the maximum number of tokens of each row's completion; None if the data do not limit them.
 
     Raises:
-        TaskError: The column is missing, or holds something else than integers >= 1.
+        TaskError: The column is missing, or a value is not an integer >= 1.
     """
-    return [source.token_limit(row) for row in _read(dataset, source.columns)]
+    return [
+        source.token_limit(row)
+        for row in _read(dataset, [] if source.max_new_tokens_col is None else [source.max_new_tokens_col])
+    ]
 
 
 def read_strata(dataset: datasets.Dataset, column: str) -> list[str]:
-    """Each row's value in a column as text, the same for equal values; rows without one (null or NaN) are alike.
+    """Return each row's value in a column as JSON, equal for equal values; null and NaN are equal.
 
     Raises:
         TaskError: The column is missing.
@@ -159,7 +158,7 @@ def _own_columns(dataset: datasets.Dataset) -> list[str]:
 
 
 def _read(dataset: datasets.Dataset, columns: Sequence[str]) -> list[dict[str, Any]]:
-    """The rows as plain values, with these columns only."""
+    """Return the rows as plain Python values, with these columns only."""
     names = _own_columns(dataset)
     missing = [column for column in columns if column not in names]
     if missing:

@@ -1,4 +1,4 @@
-"""Which samples are searched on and which are held out: equal prompts together, strata in proportion."""
+"""Split samples into search and hold-out: equal prompts stay together, strata keep their shares."""
 
 from collections.abc import Hashable, Mapping, Sequence
 from typing import NamedTuple, TypeVar
@@ -19,8 +19,8 @@ class Splits(NamedTuple):
     """Positions in the shared order, each ascending.
 
     Attributes:
-        search: Those of the search split.
-        holdout: Those of the hold-out split.
+        search: Positions of the search split.
+        holdout: Positions of the hold-out split.
     """
 
     search: tuple[int, ...]
@@ -30,17 +30,17 @@ class Splits(NamedTuple):
 def split_order(
     prompts: Sequence[Hashable], strata: Sequence[Hashable], *, search_size: int, holdout_size: int
 ) -> Splits:
-    """Splits an order of samples, so that no prompt is in both splits.
+    """Split samples in their shared order, so that no prompt is in both splits.
 
-    The first `search_size + holdout_size` are used. Of these, each stratum's last ones are held out, as many as is its
-    share. Where prompts are equal they stay together, all at the first one's place and in its stratum. What does not
-    fit any more is passed over, so that a split may fall short of its size where no single ones are left.
+    The first `search_size + holdout_size` samples are used. Of these, the last ones of each stratum are held out,
+    according to its share. Samples with equal prompts form a unit, at the position and in the stratum of the first one.
+    A unit that does not fit is skipped. A split is therefore smaller than its size if no single samples are left.
 
     Args:
-        prompts: What tells the samples' prompts apart, in the shared order.
+        prompts: Keys of the samples' prompts, equal for equal prompts, in the shared order.
         strata: The samples' strata.
-        search_size: Samples to search on, at most.
-        holdout_size: Samples to hold out, at most; no more than there are.
+        search_size: Maximum number of samples to search on.
+        holdout_size: Maximum number of samples to hold out; not larger than the number of samples.
     """
     together: dict[Hashable, list[int]] = {}
     for position, prompt in enumerate(prompts):
@@ -57,11 +57,13 @@ def split_order(
 
 
 def apportion(counts: Mapping[_Name, int], seats: int) -> dict[_Name, int]:
-    """Seats in proportion to counts, by the method of the largest remainder; of equal remainders, the first wins.
+    """Distribute seats in proportion to counts, by the method of the largest remainder.
+
+    Each share differs from the exact proportion by less than 1. Of equal remainders, the first gets the seat.
 
     Args:
-        counts: Positive.
-        seats: At most as many as the counts sum up to. Each share is less than 1 away from the exact proportion.
+        counts: Positive numbers, by name.
+        seats: Number of seats; not larger than the sum of the counts.
     """
     total = sum(counts.values())
     shares = {name: seats * count // total for name, count in counts.items()}
@@ -72,7 +74,7 @@ def apportion(counts: Mapping[_Name, int], seats: int) -> dict[_Name, int]:
 
 
 def _fitting(units: Sequence[list[int]], room: int) -> list[list[int]]:
-    """The first units of which each fits into what those before have left."""
+    """Return the units that fit, in order, into the room that the units before them have left."""
     taken = []
     for unit in units:
         if len(unit) <= room:
@@ -82,11 +84,11 @@ def _fitting(units: Sequence[list[int]], room: int) -> list[list[int]]:
 
 
 class Repeats(NamedTuple):
-    """What the prompts of a dataset have in common.
+    """Repeated samples and shared prompts of a dataset.
 
     Attributes:
-        kept: Indices of the samples that no earlier one equals in all that matters.
-        warning: What is left out and what stays together, in one line; ``None`` where no two prompts are equal.
+        kept: Indices of the samples that do not repeat an earlier one.
+        warning: What is left out and what stays together, in one line; None if no two prompts are equal.
     """
 
     kept: tuple[int, ...]
@@ -94,15 +96,15 @@ class Repeats(NamedTuple):
 
 
 def find_repeats(rows: Sequence[int], prompts: Sequence[Hashable], samples: Sequence[Hashable]) -> Repeats:
-    """Finds samples that are repeated, and prompts that several samples share.
+    """Find repeated samples, and prompts that several samples share.
 
-    A repeated sample has the same completion, and the same score, in every trial: it adds weight and no knowledge, and
-    makes intervals look narrower than they are.
+    A repeated sample has the same completion and the same score in every trial. It adds weight without information, and
+    makes intervals narrower than they should be.
 
     Args:
-        rows: The samples' row numbers; of equal samples, the one with the least is kept.
-        prompts: What tells their prompts apart.
-        samples: What tells the samples apart: prompt, reference and length limit.
+        rows: The samples' row numbers; of equal samples, the one with the smallest is kept.
+        prompts: Keys of their prompts, equal for equal prompts.
+        samples: Keys of the samples: prompt, reference and length limit.
     """
     firsts: dict[Hashable, int] = {}
     by_prompt: dict[Hashable, list[int]] = {}
@@ -114,16 +116,16 @@ def find_repeats(rows: Sequence[int], prompts: Sequence[Hashable], samples: Sequ
         else:
             repeated.append((rows[first], rows[index]))
     shared = [indices for indices in by_prompt.values() if len(indices) > 1]
-    told = []
+    notes = []
     if repeated:
         pair = "rows {} and {}".format(*repeated[0])
-        told.append(
+        notes.append(
             f"{len(repeated)} of {len(rows)} rows repeat another's prompt and reference and are left out ({pair})"
         )
     if shared:
         pair = f"rows {rows[shared[0][0]]} and {rows[shared[0][1]]}"
-        told.append(
+        notes.append(
             f"{sum(map(len, shared))} rows share their prompts with others of another reference and stay together in "
             f"one split ({pair})"
         )
-    return Repeats(tuple(sorted(firsts.values())), "; ".join(told) or None)
+    return Repeats(tuple(sorted(firsts.values())), "; ".join(notes) or None)

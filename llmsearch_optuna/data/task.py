@@ -1,4 +1,4 @@
-"""The samples of a task: what trials see, and what only the verdict sees, in the one order that all share."""
+"""The samples of a task in their shared order: those that trials use, and those that only the verdict uses."""
 
 import dataclasses
 import hashlib
@@ -23,10 +23,10 @@ class Sample:
 
     Attributes:
         row: Its position in the dataset.
-        prompt: The prompt as text.
-        token_ids: The prompt as token ids, without padding; none where only a server has the tokenizer.
+        prompt: The prompt as a string.
+        token_ids: The token ids of the prompt, without padding; empty if only a server has the tokenizer.
         reference: The evaluation columns.
-        max_new_tokens: The most tokens that its completion may have; ``None`` if the data do not say.
+        max_new_tokens: The maximum number of tokens of its completion; None if the data do not limit it.
     """
 
     row: int
@@ -36,7 +36,7 @@ class Sample:
     max_new_tokens: int | None = None
 
     def limited(self, params: GenerationParams) -> GenerationParams:
-        """The parameters with the lesser of the two length limits: theirs and the sample's own."""
+        """Return the parameters with the smaller of the two length limits: theirs and the sample's own."""
         if self.max_new_tokens is None or self.max_new_tokens >= params.max_new_tokens:
             return params
         return dataclasses.replace(params, max_new_tokens=self.max_new_tokens)
@@ -44,13 +44,13 @@ class Sample:
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """The samples that trials see, and those that only the verdict sees; both in the shared order.
+    """The samples that trials use, and those that only the verdict uses; both in the shared order.
 
     Attributes:
         search: Samples of the search split; every trial is scored on a prefix of them.
         holdout: Samples of the hold-out split.
-        seed: What the order was drawn with.
-        holdout_stratify_col: The column in whose values' shares the hold-out split was drawn, if there is one.
+        seed: Seed of the order.
+        holdout_stratify_col: The column by which the hold-out split is stratified; None if it is not.
     """
 
     search: tuple[Sample, ...]
@@ -69,20 +69,20 @@ class Task:
         holdout_stratify_col: str | None = None,
         strata: Sequence[str] | None = None,
     ) -> "Task":
-        """Orders the samples by a hash of (seed, row) and cuts the two splits off the front.
+        """Order the samples by a hash of (seed, row), and take the two splits from the front.
 
-        The order of two rows depends on their numbers and the seed alone: not on which other rows there are, on the
-        platform or on a library's version. Of samples with the same prompt, reference and length limit, the first row
-        is kept; those that share a prompt only are never in both splits. Both are told in a warning.
+        The order of two rows depends only on their numbers and the seed. It does not depend on the other rows, the
+        platform or the version of a library. Of samples with the same prompt, reference and length limit, only the
+        first row is kept. Samples that share only the prompt are never in different splits. A warning reports both.
 
         Args:
             samples: All rows.
             seed: Seed of the order.
-            search_size: Samples of the search split; all that the hold-out split leaves by default.
-            holdout_size: Samples of the hold-out split.
-            holdout_stratify_col: What the strata are called.
-            strata: The stratum of every row: the hold-out split has the same shares of them as both splits together, as
-                near as whole numbers come.
+            search_size: Number of samples of the search split; by default all that are not held out.
+            holdout_size: Number of samples of the hold-out split.
+            holdout_stratify_col: The column that the strata come from.
+            strata: The stratum of every row. The hold-out split has the same shares of them as both splits together, up
+                to rounding.
 
         Raises:
             TaskError: There are fewer samples than the splits need.
@@ -96,11 +96,11 @@ class Task:
             _LOG.warning("%s", repeats.warning)
         left_out = len(samples) - len(repeats.kept)
         samples = [samples[index] for index in repeats.kept]
-        wanted = len(samples) - holdout_size if search_size is None else search_size
-        if wanted < 1 or holdout_size < 0 or wanted + holdout_size > len(samples):
+        requested = len(samples) - holdout_size if search_size is None else search_size
+        if requested < 1 or holdout_size < 0 or requested + holdout_size > len(samples):
             rest = f" ({left_out} rows repeat others and are left out)" if left_out else ""
             raise TaskError(
-                f"{len(samples)} samples cannot be split into {wanted} to search on and {holdout_size} to hold "
+                f"{len(samples)} samples cannot be split into {requested} to search on and {holdout_size} to hold "
                 f"out{rest}: change search_size or holdout_size"
             )
         order = sorted(samples, key=lambda sample: _order_key(seed, sample.row))
@@ -110,11 +110,11 @@ class Task:
             search_size=len(samples) if search_size is None else search_size,
             holdout_size=holdout_size,
         )
-        if (len(splits.search), len(splits.holdout)) != (wanted, holdout_size):
-            told = f"{len(splits.search)} samples to search on and {len(splits.holdout)} held out"
+        if (len(splits.search), len(splits.holdout)) != (requested, holdout_size):
+            sizes = f"{len(splits.search)} samples to search on and {len(splits.holdout)} held out"
             if not splits.search or (holdout_size and not splits.holdout):
-                raise TaskError(f"as equal prompts stay together, there would be {told}: change the sizes or the data")
-            _LOG.warning("as equal prompts stay together, there are %s", told)
+                raise TaskError(f"as equal prompts stay together, there would be {sizes}: change the sizes or the data")
+            _LOG.warning("as equal prompts stay together, there are %s", sizes)
         return cls(
             search=tuple(order[position] for position in splits.search),
             holdout=tuple(order[position] for position in splits.holdout),
@@ -122,12 +122,30 @@ class Task:
             holdout_stratify_col=holdout_stratify_col,
         )
 
+    @property
+    def samples(self) -> tuple[Sample, ...]:
+        """All samples, those of the search split first."""
+        return (*self.search, *self.holdout)
+
+    def describe(self) -> dict[str, str]:
+        """Return the sizes of the splits and the lengths of prompts and completions, by topic, for people to read."""
+        samples = self.samples
+        has_tokens = bool(samples[0].token_ids)
+        lengths = [len(sample.token_ids if has_tokens else sample.prompt) for sample in samples]
+        limits = [sample.max_new_tokens for sample in samples if sample.max_new_tokens is not None]
+        unit = "tokens" if has_tokens else "characters"
+        return {
+            "data": f"{len(self.search)} samples to search on, {len(self.holdout)} held out",
+            "prompts": f"{min(lengths)} to {max(lengths)} {unit}, {sum(lengths) / len(lengths):.0f} on average",
+            **({"length limits": f"{min(limits)} to {max(limits)} new tokens, by row"} if limits else {}),
+        }
+
     def fingerprint(self) -> dict[str, Any]:
         """Return the parts of a study's fingerprint that depend on the data: hashes, and the sizes of the splits.
 
         Length limits and the stratified column are left out if there are none, as in older studies.
         """
-        samples = (*self.search, *self.holdout)
+        samples = self.samples
         limits = [sample.max_new_tokens for sample in samples]
         further: dict[str, str] = {} if limits.count(None) == len(limits) else {"length limits": _digest(limits)}
         if self.holdout_stratify_col is not None:
@@ -142,11 +160,11 @@ class Task:
 
 
 def check_window(samples: Sequence[Sample], window: int | None, max_new_tokens: int) -> None:
-    """Refuses prompts that leave no room for their completion.
+    """Raise an error if a prompt leaves no room for its completion.
 
     Args:
         samples: The prompts.
-        window: The most tokens of prompt and completion together; ``None`` if there is no limit.
+        window: The maximum number of tokens of prompt and completion together; None if there is no limit.
         max_new_tokens: Length limit of the completions.
 
     Raises:
@@ -154,16 +172,16 @@ def check_window(samples: Sequence[Sample], window: int | None, max_new_tokens: 
     """
     for sample in samples:
         length = len(sample.token_ids)
-        most = max_new_tokens if sample.max_new_tokens is None else min(max_new_tokens, sample.max_new_tokens)
-        if window is not None and length + most > window:
+        limit = max_new_tokens if sample.max_new_tokens is None else min(max_new_tokens, sample.max_new_tokens)
+        if window is not None and length + limit > window:
             raise TaskError(
-                f"the prompt of row {sample.row} has {length} tokens, and {most} new ones exceed the "
+                f"the prompt of row {sample.row} has {length} tokens, and {limit} new ones exceed the "
                 f"model's window of {window}: shorten it, truncate (tokenizer_encode_args), or lower max_new_tokens"
             )
 
 
 def _prompt_key(sample: Sample) -> tuple[int, ...] | str:
-    """What the model sees of a prompt: two texts may have the same tokens, where they are truncated."""
+    """Return the prompt as the model reads it: two strings may have the same tokens after truncation."""
     return sample.token_ids or sample.prompt
 
 

@@ -2,17 +2,21 @@
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
+import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from llmsearch_optuna.engine.backend import Backend, function_backend, model_backend, server_backend
 from llmsearch_optuna.engine.function import PredictionFunction
 from llmsearch_optuna.engine.http import OpenAIServer
-from llmsearch_optuna.engine.loading import load_model, place_model
+from llmsearch_optuna.engine.loading import LoadedModel, load_model, place_model
 from llmsearch_optuna.errors import ConfigurationError, ModelError
 
-__all__ = ["PendingBackend", "choose_backend"]
+__all__ = ["ModelLoader", "PendingBackend", "choose_backend"]
+
+ModelLoader = Callable[[], LoadedModel]
+"""A function without arguments that loads a model and its tokenizer; called after all checks that need neither."""
 
 
 class PendingBackend(NamedTuple):
@@ -29,7 +33,7 @@ class PendingBackend(NamedTuple):
 
 def choose_backend(
     *,
-    model: PreTrainedModel | str | None,
+    model: PreTrainedModel | str | ModelLoader | None,
     tokenizer: PreTrainedTokenizerBase | None,
     custom_pred_function: PredictionFunction | None,
     server: OpenAIServer | None,
@@ -46,7 +50,7 @@ def choose_backend(
     """Choose and load the backend from the arguments of `Tuner`.
 
     Args:
-        model: A loaded model, or a directory or hub id to load.
+        model: A loaded model, a directory or hub id to load, or a function that loads model and tokenizer.
         tokenizer: The model's tokenizer; optional if the model is loaded by name.
         custom_pred_function: Replaces the model.
         server: Replaces the model.
@@ -75,7 +79,7 @@ def choose_backend(
     }
     if server is not None:
         _check_unset(
-            "`engine`, as a server generates",
+            "`server`, which replaces the model",
             model=model,
             custom_pred_function=custom_pred_function,
             device=device,
@@ -94,7 +98,7 @@ def choose_backend(
         return PendingBackend(prompt_tokenizer, partial(function_backend, custom_pred_function, prompt_tokenizer))
     loaded, prompt_tokenizer = _loaded(model, tokenizer, device)
     if loaded is None:
-        raise ModelError("pass a model, a custom_pred_function, or an engine")
+        raise ModelError("pass a model, a custom_pred_function, or a server")
     start = partial(
         model_backend,
         loaded,
@@ -114,13 +118,18 @@ def _check_unset(backend: str, **arguments: object) -> None:
 
 
 def _loaded(
-    model: PreTrainedModel | str | None, tokenizer: PreTrainedTokenizerBase | None, device: str | None
+    model: PreTrainedModel | str | ModelLoader | None,
+    tokenizer: PreTrainedTokenizerBase | None,
+    device: str | None,
 ) -> tuple[PreTrainedModel | None, PreTrainedTokenizerBase]:
     if isinstance(model, str):
-        loaded = load_model(model, device=device)
+        model = partial(load_model, model, device=device)
+    if model is not None and not isinstance(model, torch.nn.Module):
+        loaded = model()
         return loaded.model, tokenizer or loaded.tokenizer
     if tokenizer is None:
         raise ModelError("pass the model's tokenizer, or the model by name")
+    model = cast("PreTrainedModel | None", model)
     if model is not None and device is not None:
         place_model(model, device)
     return model, tokenizer

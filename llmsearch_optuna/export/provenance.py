@@ -120,7 +120,8 @@ def _named(study: optuna.Study) -> tuple[str | None, str | None]:
         return None, None
     try:
         file = tomllib.loads(kept["text"])
-        model = file["model"]["name"] if "model" in file else file["engine"].get("model")
+        server = file.get("server") or file.get("engine")  # the section's former name
+        model = file["model"]["name"] if server is None else server.get("model")
         return None if model is None else str(model), str(file["data"]["path"])
     except (KeyError, TypeError, ValueError) as error:
         raise StorageError(f"the study file that study `{study.study_name}` keeps is damaged: {error}") from error

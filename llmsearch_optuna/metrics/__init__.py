@@ -14,7 +14,7 @@ from llmsearch_optuna.metrics.base import (
     check_score_range,
     known_range,
 )
-from llmsearch_optuna.metrics.corpus import CorpusMetric, bleu, chrf
+from llmsearch_optuna.metrics.corpus import CorpusMetric, bleu, choose_score_range, chrf
 from llmsearch_optuna.metrics.evaluate_module import EvaluateMetric
 from llmsearch_optuna.metrics.factory import BUILT_IN_METRICS, check_references, make_metric
 from llmsearch_optuna.metrics.items import ItemsMetric, distinct_items
@@ -37,6 +37,7 @@ __all__ = [
     "bleu",
     "check_references",
     "check_score_range",
+    "choose_score_range",
     "chrf",
     "contains",
     "distinct_items",

@@ -6,9 +6,19 @@ from functools import partial
 from itertools import zip_longest
 from typing import Any
 
-from llmsearch_optuna.metrics.base import Reference, Scores, acceptable_texts, check_lengths
+from llmsearch_optuna.errors import MetricError
+from llmsearch_optuna.metrics.base import (
+    Metric,
+    Reference,
+    ScoreRange,
+    Scores,
+    acceptable_texts,
+    check_lengths,
+    check_score_range,
+    known_range,
+)
 
-__all__ = ["CorpusMetric", "bleu", "chrf"]
+__all__ = ["CorpusMetric", "bleu", "choose_score_range", "chrf"]
 
 Texts = Sequence[Sequence[str]]
 
@@ -106,3 +116,16 @@ def _streams(references: Texts) -> Texts:
 
 def _scaled(percent: float) -> float:
     return min(percent / 100.0, 1.0)  # rounding errors can exceed 1
+
+
+def choose_score_range(metric: Metric, declared: ScoreRange | None) -> ScoreRange | None:
+    """Return the range of a sample's scores: as declared, else the metric's own; None if unknown.
+
+    Raises:
+        MetricError: The declared range is not one, or the metric does not score single samples.
+    """
+    if declared is None:
+        return known_range(metric)
+    if isinstance(metric, CorpusMetric):
+        raise MetricError(f"metric `{metric.name}` scores no single samples: leave `score_range` out")
+    return check_score_range(declared)

@@ -50,12 +50,17 @@ def rung_sizes(plan: RungPlan, samples: int) -> tuple[int, ...]:
         sizes = [8 * 2**power for power in range(samples.bit_length())]
     elif isinstance(plan, int) and not isinstance(plan, bool) and plan >= 1:
         sizes = list(range(plan, samples + 1, plan))
-    elif isinstance(plan, list | tuple) and plan and all(isinstance(size, int) and size >= 1 for size in plan):
+    elif (
+        isinstance(plan, list | tuple)
+        and plan
+        and all(isinstance(size, int) for size in plan)
+        and sorted({0, *plan}) == [0, *plan]
+    ):
         sizes = list(plan)
-        if sizes != sorted(set(sizes)):
-            raise ConfigurationError(f"rungs must ascend, got {sizes}")
     else:
-        raise ConfigurationError(f"rungs must be a step, a list of sizes or 'doubling', got {plan!r}")
+        raise ConfigurationError(
+            f'`rungs` must be a step >= 1, an ascending list of sizes >= 1 or "doubling", got {plan!r}'
+        )
     return (*(size for size in sizes if size < samples), samples)
 
 

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 from optuna.trial import FrozenTrial, TrialState
 
-from llmsearch_optuna.errors import ConfigurationError
 from llmsearch_optuna.metrics import ScoreRange
 from llmsearch_optuna.study.attributes import BASELINE
 
@@ -24,9 +23,6 @@ class Limits:
         margin: The minimum improvement over the best trial, in units of the score.
         score_range: The minimum and the maximum score. The search ends when no score in this range can beat the best
             trial by `margin`. Like `patience`, only for studies with one objective.
-
-    Raises:
-        ConfigurationError: A value is out of range.
     """
 
     n_trials: int
@@ -35,14 +31,6 @@ class Limits:
     patience: int | None = None
     margin: float = 0.0
     score_range: ScoreRange | None = None
-
-    def __post_init__(self) -> None:
-        for name in ("n_trials", "max_tokens_total", "patience"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise ConfigurationError(f"{name} must be >= 1, got {value}")
-        if self.timeout is not None and not self.timeout > 0.0:
-            raise ConfigurationError(f"timeout must be > 0 seconds, got {self.timeout}")
 
 
 def reason_to_stop(trials: Sequence[FrozenTrial], limits: Limits, *, maximize: bool) -> str | None:

@@ -1,15 +1,29 @@
-"""A study's database as a search needs it: opened, set up, and shared with other workers."""
+"""A study and its database, set up for a search or a verdict and shared with other workers."""
 
 import contextlib
+import dataclasses
+import functools
 import json
-from collections.abc import Iterator, Mapping, Sequence
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import optuna
 from optuna.storages import RDBStorage
 
 from llmsearch_optuna.data.task import Sample
+from llmsearch_optuna.errors import ConfigurationError, StorageError
+from llmsearch_optuna.metrics import CorpusMetric
 from llmsearch_optuna.search.baselines import InitialTrial, enqueue
+from llmsearch_optuna.search.evaluation import GenerationObjective
+from llmsearch_optuna.search.limits import Limits
+from llmsearch_optuna.search.loop import run_search
+from llmsearch_optuna.search.observers import SearchObserver, SearchObservers
+from llmsearch_optuna.search.options import SearchOptions
+from llmsearch_optuna.search.paired_pruner import PairedPruner
+from llmsearch_optuna.search.progress import EventCallback, SearchProgress
+from llmsearch_optuna.search.samplers import Proposer
 from llmsearch_optuna.search.scores import RememberedScores, StoredScores
 from llmsearch_optuna.storage import (
     Claims,
@@ -22,63 +36,149 @@ from llmsearch_optuna.storage import (
     readable_errors,
 )
 from llmsearch_optuna.study.environment import note_environment
-from llmsearch_optuna.study.study import create_study, study_key
+from llmsearch_optuna.study.study import create_study, keep_concurrency, open_study, study_key
 
-__all__ = ["SearchSession", "open_session", "stored_samples"]
+__all__ = ["Database", "SearchSession", "find_database", "lock_for_verdict", "open_session", "stored_samples"]
+
+_LOG = logging.getLogger(__name__)
 
 
-class SearchSession(NamedTuple):
-    """An open study, set up to be searched.
+class Database(NamedTuple):
+    """The database of a study.
+
+    Attributes:
+        url: Its SQLAlchemy URL; None if it is in memory.
+        storage: The open connection.
+    """
+
+    url: str | None
+    storage: RDBStorage
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchSession:
+    """An open study, set up for a search.
 
     Attributes:
         study: The study.
-        storage: Where it lives.
-        study_key: The study's key in the store.
-        store: Keeps completions and scores.
-        claims: Which trials this process evaluates.
-        scores: Reads the scores of trials.
+        database: Its database.
+        study_key: The key of the study's rows in the completion store.
+        store: The completions and scores.
+        claims: The trials that this process evaluates.
+        scores: The scores of all trials, cached.
+        options: The options of the search.
+        objective: Evaluates the trials.
+        proposer: Proposes the trials.
     """
 
     study: optuna.Study
-    storage: RDBStorage
+    database: Database
     study_key: str
     store: CompletionStore
     claims: Claims
     scores: RememberedScores
+    options: SearchOptions
+    objective: GenerationObjective
+    proposer: Proposer
+
+    def run(
+        self,
+        *,
+        rows: int,
+        reuse: bool,
+        observers: Sequence[SearchObserver],
+        should_stop: Callable[[], bool],
+        show_progress: bool,
+        on_event: EventCallback | None,
+    ) -> None:
+        """Run or resume the search; see `run_search`.
+
+        Args:
+            rows: The number of rows that the engine generates at once.
+            reuse: Whether a trial takes over the completions of one with equivalent parameters.
+            observers: Further observers of the search.
+            should_stop: Called after every rung; the search ends if it returns True.
+            show_progress: Whether to show progress on standard error.
+            on_event: Called with every event, as a JSON-serialisable dict.
+        """
+        pruner = self.study.pruner
+        limits = Limits(
+            n_trials=self.options.n_trials,
+            timeout=self.options.timeout,
+            max_tokens_total=self.options.max_tokens_total,
+            patience=self.options.patience,
+        )
+        if isinstance(pruner, PairedPruner):
+            limits = dataclasses.replace(limits, margin=pruner.margin, score_range=self.objective.score_range)
+        # While there is room, the engine begins on the rung after the next one.
+        by_default = max(1, rows // self.objective.rungs[:2][-1])
+        concurrency = self.options.concurrency
+        with SearchProgress(
+            self.study,
+            samples=len(self.objective.samples),
+            n_trials=limits.n_trials,
+            enabled=show_progress,
+            on_event=on_event,
+        ) as progress:
+            run_search(
+                self.study,
+                self.database.storage,
+                dataclasses.replace(self.objective, store=self.store, study_key=self.study_key, reuse=reuse),
+                self.proposer,
+                limits=limits,
+                concurrency=concurrency or by_default
+                if self.claims.shared
+                else keep_concurrency(self.study, concurrency, by_default),
+                claims=self.claims,
+                should_stop=should_stop,
+                observer=SearchObservers([self.scores, *observers, progress]),
+            )
 
 
 @contextlib.contextmanager
 def open_session(
     url: str | None,
     study_name: str,
+    options: SearchOptions,
+    objective: GenerationObjective,
     *,
-    greater_is_better: bool,
+    seed: int,
     fingerprint: Mapping[str, Any],
-    objectives: Sequence[str],
     environment: Mapping[str, str],
-    samples: Sequence[Sample],
     initial_trials: Sequence[InitialTrial],
     user_attrs: Mapping[str, Any],
-    lapse_s: float,
 ) -> Iterator[SearchSession]:
-    """Open the study of a search, or make it, and keep an SQLite file to this process meanwhile.
+    """Open or create the study of a search, and lock an SQLite file for this process in the meantime.
 
     Args:
         url: The database; in memory if None.
-        study_name: The study's name in it.
-        greater_is_better: Whether the metric is maximised.
+        study_name: The name of the study in the database.
+        options: The options of the search.
+        objective: Evaluates the trials.
+        seed: The seed of the search.
         fingerprint: What the scores depend on; see `create_study`.
-        objectives: What is optimised.
         environment: The versions and the hardware of this process, by name.
-        samples: The search split, in the shared order.
-        initial_trials: What to try before the sampler proposes anything.
-        user_attrs: Attributes to set on the study, as JSON can hold them.
-        lapse_s: On a server: after how many seconds without a sign of life a process's trials are taken over.
+        initial_trials: The trials to run before the sampler proposes any; at most `n_trials` of them are queued.
+        user_attrs: Attributes to set on the study; JSON-serialisable.
 
     Raises:
+        ConfigurationError: The sampler or the pruner does not suit the space or the metric.
         FingerprintError: The study exists and was made for something else.
         StorageError: The database cannot be used, or another process is searching it.
     """
+    metric = objective.metric
+    proposer = Proposer(name=options.sampler, space=objective.space, seed=seed, arguments=options.sampler_args)
+    make_pruner = functools.partial(
+        options.make_pruner,
+        objective.rungs,
+        score_range=objective.score_range,
+        corpus_only=isinstance(metric, CorpusMetric),
+    )
+    make_pruner()  # raises the errors of wrong arguments before there is a database
+    if len(options.objectives) > 1:
+        _LOG.info("several objectives: nothing is pruned")
+    elif options.pruner is None and isinstance(metric, CorpusMetric):
+        _LOG.info("%s does not score single samples: the median pruner replaces the paired one", metric.name)
     with exclusive_use(url):
         storage = open_storage(url)
         with readable_errors(storage.engine.url):
@@ -86,25 +186,36 @@ def open_session(
                 study = create_study(
                     study_name,
                     storage,
-                    greater_is_better=greater_is_better,
+                    greater_is_better=metric.greater_is_better,
                     fingerprint=fingerprint,
-                    objectives=objectives,
+                    objectives=options.objectives,
                 )
                 note_environment(study, environment)
                 for name, value in user_attrs.items():
                     if study.user_attrs.get(name) != value:
                         study.set_user_attr(name, value)
                 key = study_key(study)
-                claims = make_claims(storage, key, lapse_s=lapse_s)
+                claims = make_claims(storage, key, lease_timeout_s=options.lease_timeout_s)
                 store = CompletionStore(storage, claims)
-                store.save_samples(key, stored_samples(samples))
-                enqueue(study, initial_trials)
+                store.save_samples(key, stored_samples(objective.samples))
+                enqueue(study, initial_trials[: options.n_trials])
             scores = RememberedScores(StoredScores(store, key), alone=not claims.shared)
-            yield SearchSession(study, storage, key, store, claims, scores)
+            study.pruner = make_pruner(scores=scores)
+            yield SearchSession(
+                study=study,
+                database=Database(url, storage),
+                study_key=key,
+                store=store,
+                claims=claims,
+                scores=scores,
+                options=options,
+                objective=objective,
+                proposer=dataclasses.replace(proposer, scores=scores),
+            )
 
 
 def stored_samples(samples: Sequence[Sample]) -> list[StoredSample]:
-    """Return samples as the database keeps them: references as JSON, and what JSON has no number for as text."""
+    """Return samples in the form of the database: references as JSON, with NaN and infinities as strings."""
     return [
         StoredSample(
             position=position,
@@ -114,3 +225,42 @@ def stored_samples(samples: Sequence[Sample]) -> list[StoredSample]:
         )
         for position, sample in enumerate(samples)
     ]
+
+
+def find_database(study: optuna.Study, url: str | None, searched: Mapping[str, Database]) -> Database:
+    """Return the database of a study.
+
+    Args:
+        study: The study.
+        url: The database; may be None for a study in `searched`.
+        searched: The databases of the studies that this process has searched, by study key.
+
+    Raises:
+        ConfigurationError: `url` is None and the study was not searched by this process.
+        StorageError: The database cannot be used, or holds a different study of that name.
+    """
+    key = study_key(study)
+    if url is not None:
+        stored, storage = open_study(url, study.study_name)
+        if study_key(stored) != key:
+            raise StorageError(f"`storage` holds another study of the name `{study.study_name}`")
+        return Database(url, storage)
+    if key not in searched:
+        raise ConfigurationError("`storage` must name the database of the study, as this tuner did not search it")
+    return searched[key]
+
+
+@contextlib.contextmanager
+def lock_for_verdict(study: optuna.Study, database: Database) -> Iterator[None]:
+    """Lock a study for one verdict at a time, and an SQLite file for this process.
+
+    Raises:
+        StorageError: The database cannot be used, or another process is using it.
+    """
+    engine = database.storage.engine
+    with (
+        exclusive_use(database.url),
+        readable_errors(engine.url),
+        advisory_lock(engine, f"llmsearch verdict {study_key(study)}"),
+    ):
+        yield

@@ -76,12 +76,13 @@ class Leases(Claims):
     """The trials of one of several workers on a study, which must be on a PostgreSQL server.
 
     A worker stores a lease for each of its trials and renews it from a thread. A lease that has not been renewed for
-    `lapse_s` by the server's clock has expired. Another worker then takes the trial over, from its last stored rung.
+    `lease_timeout_s` by the server's clock has expired. Another worker then takes the trial over, from its last stored
+    rung.
 
     Args:
         storage: The database of the study.
         study_key: The study's key.
-        lapse_s: After how many seconds without a sign of life a worker's trials are taken over.
+        lease_timeout_s: After how many seconds without a sign of life a worker's trials are taken over.
 
     Raises:
         StorageError: The database is not on a PostgreSQL server.
@@ -89,7 +90,7 @@ class Leases(Claims):
 
     shared = True
 
-    def __init__(self, storage: RDBStorage, study_key: str, *, lapse_s: float) -> None:
+    def __init__(self, storage: RDBStorage, study_key: str, *, lease_timeout_s: float) -> None:
         self._engine = storage.engine
         if self._engine.dialect.name != "postgresql":
             raise StorageError(
@@ -97,8 +98,8 @@ class Leases(Claims):
             )
         self._study_key = study_key
         self._worker = secrets.token_hex(8)
-        self._lapse_s = lapse_s
-        self.patience_s = min(lapse_s / _RENEWALS_PER_LAPSE, 2.0)
+        self._lease_timeout_s = lease_timeout_s
+        self.patience_s = min(lease_timeout_s / _RENEWALS_PER_LAPSE, 2.0)
 
     @contextlib.contextmanager
     def exclusively(self) -> Iterator[None]:
@@ -111,7 +112,7 @@ class Leases(Claims):
         if not running or room < 1:
             return []
         with readable_errors(self._engine.url), self._engine.begin() as connection:
-            lapsed = _now(connection) - dt.timedelta(seconds=self._lapse_s)
+            lapsed = _now(connection) - dt.timedelta(seconds=self._lease_timeout_s)
             alive = sa.select(LEASES.c.trial_number).where(self._of_study, LEASES.c.renewed >= lapsed)
             leased = set(connection.execute(alive).scalars())
             taken = [number for number in running if number not in leased][:room]
@@ -158,7 +159,7 @@ class Leases(Claims):
 
     def _renew_until(self, ended: threading.Event) -> None:
         leases = LEASES.update().where(self._of_study, LEASES.c.worker == self._worker)
-        while not ended.wait(self._lapse_s / _RENEWALS_PER_LAPSE):
+        while not ended.wait(self._lease_timeout_s / _RENEWALS_PER_LAPSE):
             try:
                 with readable_errors(self._engine.url), self._engine.begin() as connection:
                     connection.execute(leases.values(renewed=_now(connection)))
@@ -183,13 +184,17 @@ class Leases(Claims):
         )
 
 
-def make_claims(storage: RDBStorage, study_key: str, *, lapse_s: float) -> Claims:
+def make_claims(storage: RDBStorage, study_key: str, *, lease_timeout_s: float) -> Claims:
     """Return leases for a database on a server, or plain claims for an SQLite file, which serves one process.
 
     Raises:
         StorageError: The server is not PostgreSQL.
     """
-    return Claims() if storage.engine.dialect.name == "sqlite" else Leases(storage, study_key, lapse_s=lapse_s)
+    return (
+        Claims()
+        if storage.engine.dialect.name == "sqlite"
+        else Leases(storage, study_key, lease_timeout_s=lease_timeout_s)
+    )
 
 
 def _now(connection: sa.Connection) -> dt.datetime:

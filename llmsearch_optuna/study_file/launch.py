@@ -1,76 +1,58 @@
-"""From a checked study file to its `Tuner`, its search and its verdict."""
+"""Run a study file: its `Tuner`, its search and its verdict."""
 
 import dataclasses
+import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any
 
 import datasets
 import optuna
 
 from llmsearch_optuna.data.loading import as_dataset, load_data
-from llmsearch_optuna.data.prompts import PromptSource
-from llmsearch_optuna.data.rendering import check_rows, read_strata
 from llmsearch_optuna.demo.dataset import demo_samples
 from llmsearch_optuna.demo.model import demo_model_directory
-from llmsearch_optuna.engine.http import OpenAIServer
 from llmsearch_optuna.engine.loading import LoadedModel, load_model
 from llmsearch_optuna.errors import StorageError, TaskError
-from llmsearch_optuna.metrics import CorpusMetric, check_references, make_metric
+from llmsearch_optuna.metrics import CorpusMetric, make_metric
 from llmsearch_optuna.search.progress import EventCallback
-from llmsearch_optuna.search.pruners import make_pruner
 from llmsearch_optuna.space.presets import presets
 from llmsearch_optuna.study.attributes import STUDY_FILE
-from llmsearch_optuna.study_file.file import DEMO_DATA, StudyFile
-from llmsearch_optuna.study_file.sections import ModelSection
+from llmsearch_optuna.study_file.file import StudyFile
+from llmsearch_optuna.study_file.sections import DEMO, ModelSection
 from llmsearch_optuna.tuner import Tuner
 from llmsearch_optuna.verdict.verdict import Verdict, no_holdout
 
 __all__ = ["build_tuner", "confirm", "search"]
 
-_DEMO = "demo"
 _DEMO_SIZE = 48
 
 
 def build_tuner(file: StudyFile) -> Tuner:
-    """Loads metric, data and model, the cheap ones first.
+    """Load metric, data and model, and set up the `Tuner`. The model is loaded after all checks that do not need it.
 
     Raises:
-        ConfigurationError: One of them cannot be had, or they do not fit together.
+        ConfigurationError: One of them cannot be loaded, or they do not fit together.
     """
     metric = make_metric(file.metric.name, **file.metric.arguments)
-    data = file.data
-    source = PromptSource(
-        input_cols=tuple(data.input_cols or ()),
-        eval_cols=None if data.eval_cols is None else tuple(data.eval_cols),
-        prompt_template=data.prompt_template,
-        messages=None if data.messages is None else tuple(data.messages),
-        messages_col=data.messages_col,
-        max_new_tokens_col=data.max_new_tokens_col,
-    )
-    rows = _rows(file)
-    check_references(metric, check_rows(rows, source))
-    if data.holdout_stratify_col is not None:
-        read_strata(rows, data.holdout_stratify_col)
-    make_pruner(file.pruner.name, (1, 2), file.pruner.arguments, corpus_only=isinstance(metric, CorpusMetric))
-    generator: dict[str, Any]
-    if file.model is None:
-        generator = {"engine": _server(file)}
-    else:
-        loaded = _model(file.model, file.directory)
+    # Raises the error of a pruner that does not suit the metric before the model is loaded.
+    file.study.make_pruner((1, 2**31), corpus_only=isinstance(metric, CorpusMetric))
+    generator: dict[str, Any] = {"server": file.server}
+    if file.model is not None:
+        section = file.model
         generator = {
-            "model": loaded.model,
-            "tokenizer": loaded.tokenizer,
-            "batch_size": file.model.batch_size,
-            "replay_bytes": file.model.replay_bytes,
+            "model": lambda: _load_model(section, file.directory),
+            "batch_size": section.batch_size,
+            "replay_bytes": section.replay_bytes,
         }
+    data = file.data
     return Tuner(
         **generator,
-        dataset=rows,
+        dataset=_load_rows(file),
         scorer=metric,
         column_mapping={
-            "input_cols": source.input_cols,
-            **({} if source.eval_cols is None else {"eval_cols": source.eval_cols}),
+            "input_cols": data.input_cols,
+            **({} if data.eval_cols is None else {"eval_cols": data.eval_cols}),
         },
         prompt_template=data.prompt_template,
         messages=data.messages,
@@ -96,40 +78,25 @@ def search(
     show_progress: bool = True,
     on_event: EventCallback | None = None,
 ) -> optuna.Study:
-    """Runs or resumes the search of a study file; see `Tuner.search`.
+    """Run or resume the search of a study file; see `Tuner.search`.
 
     Args:
         file: The study file.
-        tuner: What `build_tuner` made of it.
-        n_trials: Finished trials wanted in total; as the file says by default.
-        should_stop: Asked after every rung; ends the search.
+        tuner: The result of `build_tuner`.
+        n_trials: Total number of finished trials; by default that of the file.
+        should_stop: Called after every rung; the search ends if it returns True.
         show_progress: Whether to show progress on standard error.
-        on_event: Told of trials that begin, pass a rung, and finish.
+        on_event: Called when a trial begins, passes a rung or finishes.
     """
-    longest, seed = file.space.longest_completion(), file.space.first_seed()
+    options = file.study if n_trials is None else dataclasses.replace(file.study, n_trials=n_trials)
+    limits = {"max_new_tokens": file.space.longest_completion(), "generation_seed": file.space.first_seed()}
     return tuner.search(
         file.space,
-        n_trials=file.study.n_trials if n_trials is None else n_trials,
-        timeout=file.study.timeout_s,
-        max_tokens_total=file.study.max_tokens_total,
-        patience=file.study.patience,
-        objectives=file.study.objectives,
+        **options.arguments(),
         storage=file.study.storage,
         study_name=file.study.name,
-        sampler=file.sampler.name,
-        sampler_args=file.sampler.arguments,
-        pruner=file.pruner.name,
-        pruner_args=file.pruner.arguments,
-        rungs=cast("int | list[int] | Literal['doubling']", file.study.rungs),
-        concurrency=file.study.concurrency,
-        baselines=file.study.baselines,
-        presets=[
-            point
-            for name in file.study.presets
-            for point in presets(name, max_new_tokens=longest, generation_seed=seed)
-        ],
+        presets=[point for name in file.study.presets for point in presets(name, **limits)],
         user_attrs={STUDY_FILE: {"text": file.text, "directory": str(file.directory.resolve())}},
-        lapse_s=file.study.lapse_s,
         should_stop=should_stop,
         show_progress=show_progress,
         on_event=on_event,
@@ -137,47 +104,50 @@ def search(
 
 
 def confirm(study: optuna.Study, storage: str, *, seeds: int = 4, show_progress: bool = True) -> Verdict:
-    """The verdict on a study that was made with a study file; see `Tuner.confirm`.
+    """Return the verdict on a study that was made with a study file; see `Tuner.confirm`.
 
     Args:
         study: The study.
-        storage: Where it lives.
-        seeds: Fresh seeds per finalist that samples.
+        storage: The URL of its database.
+        seeds: Number of fresh seeds per finalist that samples.
         show_progress: Whether to show progress on standard error.
 
     Raises:
         StorageError: The study was made without a study file.
-        ConfigurationError: What the study file names cannot be had any more.
+        ConfigurationError: The model or the data of the study file cannot be loaded any more.
     """
-    kept = study.user_attrs.get(STUDY_FILE)
-    if kept is None:
+    stored = study.user_attrs.get(STUDY_FILE)
+    if stored is None:
         raise StorageError(
-            f"study `{study.study_name}` was made without a study file, so that its model and data are not known here: "
-            "use `Tuner.confirm`"
+            f"study `{study.study_name}` was made without a study file, which would name its model and data: use "
+            "`Tuner.confirm`"
         )
-    file = StudyFile.parse(kept["text"], name=study.study_name, directory=Path(kept["directory"]))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # former keys, which cannot be renamed in a stored study file
+        file = StudyFile.parse(stored["text"], name=study.study_name, directory=Path(stored["directory"]))
     if file.data.holdout_size < 2:
         raise TaskError(no_holdout(file.data.holdout_size))
     return build_tuner(file).confirm(study, seeds=seeds, storage=storage, show_progress=show_progress)
 
 
-def _rows(file: StudyFile) -> datasets.Dataset:
-    if file.data.path == DEMO_DATA:
-        return as_dataset(demo_samples((file.data.search_size or _DEMO_SIZE) + file.data.holdout_size))
+def _load_rows(file: StudyFile) -> datasets.Dataset:
+    data = file.data
+    if data.path == DEMO:
+        return as_dataset(demo_samples((data.search_size or _DEMO_SIZE) + data.holdout_size))
     return load_data(
-        file.data.path,
+        data.path,
         directory=file.directory,
-        config=file.data.config,
-        split=file.data.split,
-        streaming=file.data.streaming,
-        take=file.data.take,
+        config=data.config,
+        split=data.split,
+        streaming=data.streaming,
+        take=data.take,
     )
 
 
-def _model(section: ModelSection, directory: Path) -> LoadedModel:
+def _load_model(section: ModelSection, directory: Path) -> LoadedModel:
     local = directory / section.name
     name = str(local) if local.is_dir() else section.name
-    if section.name == _DEMO:
+    if section.name == DEMO:
         name = str(demo_model_directory())
     return load_model(
         name,
@@ -187,10 +157,3 @@ def _model(section: ModelSection, directory: Path) -> LoadedModel:
         gguf_file=section.gguf_file,
         allow_pickle=section.allow_pickle,
     )
-
-
-def _server(file: StudyFile) -> OpenAIServer:
-    assert file.engine is not None  # noqa: S101 - StudyFile has either
-    arguments = dataclasses.asdict(file.engine)
-    del arguments["kind"]
-    return OpenAIServer(kind=arguments.pop("server"), **arguments)

@@ -1,67 +1,71 @@
-"""The sections of a study file: the keys that each may have, and what they may hold."""
+"""The sections of a study file: their keys and types, which are the fields of dataclasses."""
 
+import collections.abc
+import contextlib
 import dataclasses
+import re
 import types
 import typing
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeVar
 
-from llmsearch_optuna.errors import StudyFileError, unknown_name
-from llmsearch_optuna.study.objectives import SCORE
+from llmsearch_optuna.data.options import DataOptions
+from llmsearch_optuna.errors import ConfigurationError, StudyFileError, check_minimum, unknown_name
+from llmsearch_optuna.search.options import SearchOptions
+from llmsearch_optuna.space.presets import preset_names
 
 __all__ = [
+    "DEMO",
     "Choice",
     "DataSection",
-    "EngineSection",
     "GenerationSection",
     "ModelSection",
-    "PrunerChoice",
     "StudySection",
+    "in_section",
     "parse_choice",
-    "parse_pruner_choice",
     "parse_section",
 ]
 
 
+DEMO = "demo"
+"""The name of the embedded model, and the path of the embedded data."""
+
+
 @dataclass(frozen=True, kw_only=True)
-class StudySection:
-    """``[study]``: the search.
+class StudySection(SearchOptions):
+    """``[study]``: the search, and where it is stored. ``[sampler]`` and ``[pruner]`` set the fields of these names.
 
     Attributes:
-        name: The study's name; the file's by default.
-        storage: Database file (from the study file's directory) or SQLAlchemy URL; the file's name with ``.db``.
-        n_trials: Finished trials wanted in total.
-        timeout_s: Stop after so many seconds.
-        max_tokens_total: Stop when so many tokens are generated in total.
-        patience: Stop after so many proposals in a row that are no improvement.
-        objectives: What is optimised: ``["score"]``, or ``["score", "tokens"]``.
+        name: Name of the study; that of the file by default.
+        storage: Database file, relative to the directory of the study file, or SQLAlchemy URL. By default the name of
+            the file with ``.db``.
         seed: Seed of the sample order and of the search.
-        rungs: When trials report: a step, a list of sizes, or ``"doubling"``.
-        concurrency: Trials in flight; as many as fill the batch by default.
-        baselines: Try the model's own parameters and greedy decoding first.
-        presets: Names of preset lists to try next.
-        lapse_s: On a server: after how many seconds without a sign of life a worker's trials are taken over.
+        presets: Names of preset lists to try after the baselines.
+
+    Raises:
+        ConfigurationError: A preset list is unknown, or as `SearchOptions`.
     """
 
     name: str = ""
     storage: str = ""
-    n_trials: int = 50
-    timeout_s: int | float | None = None
-    max_tokens_total: int | None = None
-    patience: int | None = None
-    objectives: list[str] = field(default_factory=lambda: [SCORE])
     seed: int = 42
-    rungs: int | list[int] | str = 8
-    concurrency: int | None = None
-    baselines: bool = True
-    presets: list[str] = field(default_factory=list)
-    lapse_s: int | float = 60
+    presets: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for preset in self.presets:
+            if preset not in preset_names():
+                raise ConfigurationError(unknown_name("preset list", preset, preset_names()))
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelSection:
-    """``[model]``: see `load_model`; ``name = "demo"`` is the embedded model."""
+    """``[model]``: see `load_model` and `Tuner`; ``name = "demo"`` is the embedded model.
+
+    Raises:
+        ConfigurationError: A value is out of its range.
+    """
 
     name: str
     device: str | None = None
@@ -72,89 +76,61 @@ class ModelSection:
     batch_size: int = 64
     replay_bytes: int | None = None
 
-
-@dataclass(frozen=True, kw_only=True)
-class EngineSection:
-    """``[engine]``: a server that generates, in place of ``[model]``; see `OpenAIServer`.
-
-    Attributes:
-        kind: ``"openai"``: a server with the API of OpenAI.
-        base_url: Where it is.
-        model: The model's name there.
-        server: What kind of server it is.
-        api_key_env: The environment variable that holds the API key.
-        max_concurrency: Requests at once.
-        timeout_s: Seconds that an attempt may take.
-        max_retries: How often a request is sent again.
-        probe: Whether to find out first if the server keeps seeds, and takes notice of the parameters.
-    """
-
-    kind: str
-    base_url: str
-    model: str | None = None
-    server: str | None = None
-    api_key_env: str | None = None
-    max_concurrency: int | None = None
-    timeout_s: int | float = 600
-    max_retries: int = 6
-    probe: bool = True
+    def __post_init__(self) -> None:
+        check_minimum("batch_size", self.batch_size, 1)
+        check_minimum("replay_bytes", self.replay_bytes, 0)
 
 
 @dataclass(frozen=True, kw_only=True)
-class DataSection:
-    """``[data]``: rows, and how they become prompts; see `load_data` and `PromptSource`.
+class DataSection(DataOptions):
+    """``[data]``: where the rows come from, and how they become samples; see `load_data`.
 
     Attributes:
-        path: A JSON, JSONL, CSV, TSV or Parquet file or a saved dataset (from the study file's directory), a hub id,
-            or ``"demo"``.
-        config: The hub dataset's configuration.
-        split: The split of a dataset of the hub, or of a saved one.
-        streaming: Whether to read a dataset of the hub, or a Parquet file, only as far as `take` says.
-        take: Use only the first so many rows; needed with `streaming`.
-        input_cols: Columns of the prompt; may be left out with `messages_col` only.
-        eval_cols: Columns of the reference; may be left out with `messages_col`, whose last message it then is.
-        prompt_template: ``str.format`` template over the input columns.
-        messages: Chat messages, in place of the template.
-        messages_col: Column that holds each row's own chat messages, in place of the template.
-        max_new_tokens_col: Column that holds the most tokens that each row's completion may have.
-        search_size: Samples that trials see.
-        holdout_size: Samples that no trial sees.
-        holdout_stratify_col: Column whose values have the same shares among these as among all samples.
-        encode_args: The tokenizer's arguments for prompts.
-        decode_args: The tokenizer's arguments for completions.
+        path: A JSON, JSONL, CSV, TSV or Parquet file or a saved dataset, relative to the directory of the study file; a
+            hub id; or ``"demo"``.
+        config: Configuration of the hub dataset.
+        split: Split of a hub dataset, or of a saved one.
+        streaming: Whether to read only the first `take` rows of a hub dataset or a Parquet file.
+
+    Raises:
+        ConfigurationError: An option has no effect or lacks another one, or as `DataOptions`.
     """
 
     path: str
     config: str | None = None
     split: str | None = None
     streaming: bool = False
-    take: int | None = None
-    input_cols: list[str] | None = None
-    eval_cols: list[str] | None = None
-    prompt_template: str | None = None
-    messages: list[dict[str, str]] | None = None
-    messages_col: str | None = None
-    max_new_tokens_col: str | None = None
-    search_size: int | None = None
-    holdout_size: int = 0
-    holdout_stratify_col: str | None = None
-    encode_args: dict[str, Any] | None = None
-    decode_args: dict[str, Any] | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.streaming and self.take is None:
+            raise ConfigurationError(
+                "`streaming` needs `take`, the number of rows to read, as a stream may have no end"
+            )
+        if self.path == DEMO and self.take is not None:
+            raise ConfigurationError("`take` has no effect on the data of the demo: leave it out")
 
 
 @dataclass(frozen=True, kw_only=True)
 class GenerationSection:
-    """``[generation]``: what holds for every trial.
+    """``[generation]``: options of every trial.
 
     Attributes:
-        stop: Texts that end a completion.
+        stop: Strings that end a completion.
+
+    Raises:
+        ConfigurationError: A string is empty.
     """
 
-    stop: list[str] = field(default_factory=list)
+    stop: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if "" in self.stop:
+            raise ConfigurationError("`stop` must not contain an empty string")
 
 
 class Choice(NamedTuple):
-    """``[metric]`` or ``[sampler]``: something by name.
+    """``[metric]``, ``[sampler]`` or ``[pruner]``: something chosen by name.
 
     Attributes:
         name: Its name.
@@ -165,65 +141,98 @@ class Choice(NamedTuple):
     arguments: dict[str, Any]
 
 
-class PrunerChoice(NamedTuple):
-    """``[pruner]``.
-
-    Attributes:
-        name: The pruner's name; ``None`` for the default.
-        arguments: All other keys of the section.
-    """
-
-    name: str | None
-    arguments: dict[str, Any]
+_Section = TypeVar("_Section")
 
 
-_Section = TypeVar("_Section", StudySection, ModelSection, EngineSection, DataSection, GenerationSection)
+def parse_section(name: str, kind: type[_Section], table: Mapping[str, Any], **further: Any) -> _Section:
+    """Return a section, after a check of its keys, of the types of their values, and of the values.
 
-
-def parse_section(name: str, kind: type[_Section], table: Mapping[str, Any]) -> _Section:
-    """A section, its keys and the types of their values checked.
+    Args:
+        name: The name of the section.
+        kind: Its dataclass. The `metadata` of a field may have a ``key`` other than its name; None if it has no key.
+        table: The section, as parsed from TOML.
+        further: Values of fields that are no keys of the section.
 
     Raises:
-        StudyFileError: A key is unknown or missing, or its value is of another type; the message names it.
+        StudyFileError: A key is unknown or missing, or its value is wrong; the message names it.
     """
-    types_by_key = typing.get_type_hints(kind)
+    options = _options(kind)
+    hints = typing.get_type_hints(kind)
     for key, value in table.items():
-        if key not in types_by_key:
-            raise StudyFileError(unknown_name(f"key in [{name}]", key, types_by_key))
-        if not _fits(value, types_by_key[key]):
-            raise StudyFileError(f"`{key}` in [{name}] must be {_type_name(types_by_key[key])}, got {value!r}")
-    needed = [f.name for f in dataclasses.fields(kind) if f.default is f.default_factory is dataclasses.MISSING]
-    missing = [key for key in needed if key not in table]
+        if key not in options:
+            raise StudyFileError(unknown_name(f"key in [{name}]", key, options))
+        hint = hints[options[key].name]
+        if not _fits(value, hint):
+            raise StudyFileError(f"`{key}` in [{name}] must be {_type_name(hint)}, got {value!r}")
+    missing = [
+        key
+        for key, option in options.items()
+        if key not in table and option.default is option.default_factory is dataclasses.MISSING
+    ]
     if missing:
         raise StudyFileError(f"[{name}] needs the key {', '.join(missing)}")
-    return kind(**table)
+    values = {options[key].name: tuple(value) if isinstance(value, list) else value for key, value in table.items()}
+    with in_section(name, kind):
+        return kind(**values, **further)
 
 
-def _fits(value: Any, kind: Any) -> bool:
-    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
-    if kind is Any:
+@contextlib.contextmanager
+def in_section(name: str, kind: type) -> Iterator[None]:
+    """Name the section in the error that a wrong value raises: "`n_trials` in [study] must be >= 1, got 0".
+
+    Raises:
+        StudyFileError: In place of a ConfigurationError.
+    """
+    try:
+        yield
+    except ConfigurationError as error:
+        message = str(error)
+        keys = {option.name: key for key, option in _options(kind).items()}
+        start = re.match(r"`(\w+)` ", message)
+        if start and start[1] in keys:
+            message = f"`{keys[start[1]]}` in [{name}] {message[start.end() :]}"
+        raise StudyFileError(message) from error
+
+
+def _options(kind: Any) -> dict[str, dataclasses.Field[Any]]:
+    """Return the fields of a section by key."""
+    keys = {option.metadata.get("key", option.name): option for option in dataclasses.fields(kind)}
+    return {key: option for key, option in keys.items() if key is not None}
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    """Return whether a value has a type; lists stand for all sequences, and tables for all mappings."""
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if hint is Any:
         return True
     if origin in (types.UnionType, typing.Union):
         return any(_fits(value, option) for option in arguments)
-    if origin is list:
+    if origin is typing.Literal:
+        return value in arguments
+    if origin in (tuple, collections.abc.Sequence):
         return isinstance(value, list) and all(_fits(item, arguments[0]) for item in value)
-    if origin is dict:
+    if origin is collections.abc.Mapping:
         return isinstance(value, dict) and all(_fits(item, arguments[1]) for item in value.values())
-    return isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
+    if hint is bool:
+        return isinstance(value, bool)
+    return isinstance(value, int | float if hint is float else hint) and not isinstance(value, bool)
 
 
-def _type_name(kind: Any) -> str:
-    names = {str: "a text", int: "an integer", float: "a number", bool: "true or false"}
-    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+def _type_name(hint: Any) -> str:
+    """Return what error messages call a type."""
+    names = {str: "a string", int: "an integer", float: "a number", bool: "true or false"}
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin in (types.UnionType, typing.Union):
         return " or ".join(_type_name(option) for option in arguments if option is not types.NoneType)
-    if origin is list:
+    if origin is typing.Literal:
+        return " or ".join(f'"{value}"' for value in arguments)
+    if origin in (tuple, collections.abc.Sequence):
         return f"a list ({_type_name(arguments[0])} each)"
-    return names.get(kind, "a table")
+    return names.get(hint, "a table")
 
 
 def parse_choice(section: str, table: Mapping[str, Any]) -> Choice:
-    """What a section names, and its arguments.
+    """Return the name in a section, and its other keys as arguments.
 
     Raises:
         StudyFileError: There is no name.
@@ -233,8 +242,3 @@ def parse_choice(section: str, table: Mapping[str, Any]) -> Choice:
     if not isinstance(name, str):
         raise StudyFileError(f'[{section}] needs a name = "..."')
     return Choice(name, arguments)
-
-
-def parse_pruner_choice(table: Mapping[str, Any]) -> PrunerChoice:
-    """The pruner that ``[pruner]`` names: the paired one where it holds arguments alone, the default where nothing."""
-    return PrunerChoice(None, {}) if not table else PrunerChoice(*parse_choice("pruner", {"name": "paired", **table}))

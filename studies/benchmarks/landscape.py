@@ -33,7 +33,6 @@ from llmsearch_optuna.study.study import open_study, study_key
 from llmsearch_optuna.study.trials import trial_params
 from llmsearch_optuna.study_file.file import StudyFile
 from llmsearch_optuna.study_file.launch import build_tuner, search
-from llmsearch_optuna.study_file.sections import Choice, PrunerChoice
 from llmsearch_optuna.tuner import Tuner
 
 __all__ = ["Configuration", "Landscape", "main", "record"]
@@ -219,15 +218,17 @@ def record(file: StudyFile, tuner: Tuner, *, configurations: int, path: Path, sh
         file.study,
         storage=storage,
         baselines=True,
-        presets=[],
-        timeout_s=None,
+        presets=(),
+        timeout=None,
         max_tokens_total=None,
         patience=None,
-        objectives=[SCORE],
+        objectives=(SCORE,),
+        sampler="qmc",
+        sampler_args={},
+        pruner="none",
+        pruner_args={},
     )
-    recording = dataclasses.replace(
-        file, study=study_section, sampler=Choice("qmc", {}), pruner=PrunerChoice("none", {})
-    )
+    recording = dataclasses.replace(file, study=study_section)
     search(recording, tuner, n_trials=configurations, show_progress=show_progress)
     study, database = open_study(storage, file.study.name)
     landscape = Landscape.of_study(study, CompletionStore(database), file.space)

@@ -16,7 +16,7 @@ import time
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 from rich.console import Console
 from rich.table import Table
@@ -26,7 +26,6 @@ from llmsearch_optuna.engine.base import Request, Stopping
 from llmsearch_optuna.engine.slots.engine import SlotEngine
 from llmsearch_optuna.engine.slots.model_runner import ModelRunner
 from llmsearch_optuna.engine.slots.prefill import PromptCache
-from llmsearch_optuna.search.evaluation import RungPlan
 from llmsearch_optuna.storage import CompletionStore
 from llmsearch_optuna.study.study import open_study, study_key
 from llmsearch_optuna.study_file.file import StudyFile
@@ -121,9 +120,7 @@ def demo_study() -> StudyFile:
 def proposals(space: SearchSpace) -> list[dict[str, Any]]:
     """What TPE proposes on the demo task in 24 trials, after the baselines and with the default pruner."""
     file = demo_study()
-    study = build_tuner(file).search(
-        space, n_trials=SETS + 2, rungs=cast("RungPlan", file.study.rungs), show_progress=False
-    )
+    study = build_tuner(file).search(space, n_trials=SETS + 2, rungs=file.study.rungs, show_progress=False)
     sets = [trial_params(trial).to_dict() for trial in study.trials if trial.params]
     return [
         {name: value for name, value in values.items() if value is not None and name not in SET_ELSEWHERE}

@@ -56,7 +56,7 @@ def test_run_ends_with_the_tokens(
     ("option", "message"),
     [
         (["--trials", "0"], "`n_trials` in [study] must be >= 1, got 0"),
-        (["--timeout", "-1"], "`timeout_s` in [study] must be > 0, got -1.0"),
+        (["--timeout", "-1"], "`timeout_s` in [study] must be > 0 seconds, got -1.0"),
         (["--max-tokens", "0"], "`max_tokens_total` in [study] must be >= 1, got 0"),
     ],
 )

@@ -117,8 +117,3 @@ def test_streams_that_cannot_be_used() -> None:
     one_line(lambda: as_dataset(empty, take=5), "^the dataset is empty")
     several = datasets.IterableDatasetDict({"test": stream()})
     one_line(lambda: as_dataset(several, take=5), r"has several splits: pass one of them, e.g. dataset\['test'\]$")
-
-
-@pytest.mark.parametrize("take", [0, -1, True, 2.0, "5"])
-def test_a_number_of_rows_that_is_none_is_refused(take: Any) -> None:
-    one_line(lambda: as_dataset(ROWS, take=take), f"^take must be an integer >= 1, got {take!r}$")

@@ -69,21 +69,21 @@ def test_a_preprocessor_gets_the_tokenizer_and_all_columns(tokenizer: PreTrained
         ({"prompt_template": "{question:{width}}"}, r"^the template names `\{width\}`"),
         ({"prompt_template": "{question"}, r"^the template cannot be read: .* \(write \{\{ and \}\} for braces\)$"),
         ({"prompt_template": "} {question}"}, "^the template cannot be read: "),
-        ({"messages": ()}, "^messages is empty: give at least one chat message$"),
+        ({"messages": ()}, "^`messages` must contain at least one chat message$"),
         ({"messages": ({"role": "user"},)}, "^a chat message needs the keys role and content, got {'role': 'user'}$"),
         ({"messages": ("user",)}, "^a chat message needs the keys role and content, got 'user'$"),
         (
             {"messages": ({"role": "user", "content": ["x"]},)},
-            r"^role and content of a chat message must be texts, got \{'role': 'user', 'content': \['x'\]\}$",
+            r"^role and content of a chat message must be strings, got \{'role': 'user', 'content': \['x'\]\}$",
         ),
         (
             {"messages_col": "chat"},
-            "^input_cols has no effect with messages_col, which holds the whole prompt: leave it ",
+            "^`input_cols` has no effect with `messages_col`, which holds the whole prompt: leave it ",
         ),
         ({"prompt_template": "x", "messages_col": "chat"}, "got prompt_template and messages_col$"),
         (
             {"prompt_template": "x", "eval_cols": None},
-            "^eval_cols may be left out with messages_col only: name the columns of the reference$",
+            "^`eval_cols` is optional with `messages_col` only: name the columns of the reference$",
         ),
         ({"messages": ({"role": "user", "content": "{answer}"},)}, r"^the template names `\{answer\}`"),
     ],
@@ -125,7 +125,7 @@ def test_the_known_answer_is_the_reference_unless_other_columns_are() -> None:
     one_line(
         lambda: conversations().reference({"chat": CHAT}),
         "^`chat` does not end with a message of the assistant, which would be the reference: name other columns in "
-        "eval_cols$",
+        "`eval_cols`$",
     )
     assert conversations(eval_cols=("n",), max_new_tokens_col="n").columns == ("n", "chat")
 

@@ -45,16 +45,16 @@ def test_keys_that_only_other_messages_have_are_dropped_and_others_are_kept() ->
         ([{"role": "user", "content": None}], "^message 0 has no content: {'role': 'user'}$"),
         ([{"content": "x"}], "^message 0 has no role: {'content': 'x'}$"),
         ([{}], "^message 0 has no role: {}$"),
-        ([{"role": 3, "content": "x"}], "^the role of message 0 must be a text, got 3$"),
+        ([{"role": 3, "content": "x"}], "^the role of message 0 must be a string, got 3$"),
         (
             [{"role": "user", "content": [{"type": "text", "text": "x"}]}],
-            r"^the content of message 0 must be a text, got \[\{'text': 'x', 'type': 'text'\}\]$",
+            r"^the content of message 0 must be a string, got \[\{'text': 'x', 'type': 'text'\}\]$",
         ),
         ([{"role": "user", "content": "x" * 10**6, "n": 1}, {"role": "user", "content": 10**400}], "^the content of "),
         ([{"role": "assistant", "content": "x"}], "^there is no message before the assistant's answer$"),
         (
             [{"role": "user", "content": "x"}, *[{"role": "assistant", "content": "x"}] * 2],
-            "^it ends with two messages of the assistant, and the model is to write only the last: join them$",
+            "^it ends with two messages of the assistant, of which the model writes only the last: join them$",
         ),
         (
             [{"from": "human", "value": "x"}],
@@ -67,6 +67,6 @@ def test_what_is_no_conversation_is_refused(chat: Any, message: str) -> None:
 
 
 def test_refusals_are_short_whatever_is_refused() -> None:
-    with pytest.raises(ValueError, match="must be a text") as refusal:
+    with pytest.raises(ValueError, match="must be a string") as refusal:
         read_conversation([{"role": "user", "content": ["x" * 10**6] * 1000}])
     assert len(str(refusal.value)) < 300

@@ -123,7 +123,8 @@ def encoded(
     tokenizer: PreTrainedTokenizerFast, prompts: list[str], *, is_chat: bool = False, **encode_args: Any
 ) -> list[list[int]]:
     rendered = datasets.Dataset.from_dict({"_X": prompts, "_y": [{"answer": index} for index, _ in enumerate(prompts)]})
-    samples = encode_prompts(rendered, tokenizer, is_chat=is_chat, encode_args=encode_args)
+    way = {"messages": ({"role": "user", "content": "x"},)} if is_chat else {"prompt_template": "x"}
+    samples = encode_prompts(rendered, tokenizer, source(**way), encode_args=encode_args)
     assert [sample.prompt for sample in samples] == prompts
     assert [(sample.row, sample.reference) for sample in samples] == [
         (index, {"answer": index}) for index, _ in enumerate(prompts)
@@ -152,14 +153,14 @@ def test_encode_args_come_first_and_padding_is_left_to_the_engine(tokenizer: Pre
     ("encode_args", "message"),
     [
         ({"truncate": True}, r"^unknown argument in tokenizer_encode_args `truncate`: did you mean `truncation`\?$"),
-        ({"truncation": "both"}, r"^the tokenizer refuses tokenizer_encode_args \{'truncation': 'both'\}: "),
+        ({"truncation": "both"}, r"^the tokenizer rejects `tokenizer_encode_args` \{'truncation': 'both'\}: "),
         (
             {"truncation": True, "max_length": "3"},
-            r"^the tokenizer refuses tokenizer_encode_args \{'truncation': True, 'max_length': '3'\}: ",
+            r"^the tokenizer rejects `tokenizer_encode_args` \{'truncation': True, 'max_length': '3'\}: ",
         ),
         (
             {"truncation": True, "max_length": 2, "return_overflowing_tokens": True},
-            "^the tokenizer refuses tokenizer_encode_args ",
+            "^the tokenizer rejects `tokenizer_encode_args` ",
         ),
     ],
 )
@@ -189,7 +190,7 @@ def test_conversations_are_rendered_without_the_known_answer(tokenizer: PreTrain
     assert rendered["_X"][:] == ["<user> one ? <assistant>", "<user> two ? <assistant>"]
     assert rendered["_y"][:] == [{"reference": "two"}, {"reference": "one"}]
     assert rendered.remove_columns(["_X", "_y"]).to_list() == CHATS
-    assert [one.token_ids for one in encode_prompts(rendered, tokenizer, is_chat=chats.is_chat)] == [
+    assert [sample.token_ids for sample in encode_prompts(rendered, tokenizer, chats)] == [
         (2, 7, 10, 4),
         (2, 8, 10, 4),
     ]
@@ -232,9 +233,8 @@ def test_rows_are_checked_before_there_is_a_tokenizer(
 def test_limits_come_with_the_samples(tokenizer: PreTrainedTokenizerFast) -> None:
     chats = PromptSource(messages_col="chat", max_new_tokens_col="n")
     rendered = render_dataset(as_dataset(CHATS), chats, tokenizer)
-    limits = token_limits(rendered, chats)
-    assert limits == [3, 1]
-    assert [one.max_new_tokens for one in encode_prompts(rendered, tokenizer, is_chat=True, limits=limits)] == [3, 1]
+    assert token_limits(rendered, chats) == [3, 1]
+    assert [sample.max_new_tokens for sample in encode_prompts(rendered, tokenizer, chats)] == [3, 1]
     assert token_limits(rendered, PromptSource(messages_col="chat")) == [None, None]
 
 

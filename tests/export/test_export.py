@@ -237,9 +237,13 @@ class TestProvenance:
         assert trace(search(tuner, path, 6)).verdict is None
 
     def test_a_study_on_a_server_names_its_model(self, tmp_path: Path) -> None:
-        text = "[engine]\nkind = 'openai'\nbase_url = 'http://localhost/v1'\n{}[data]\npath = 'rows.jsonl'\n"
-        for name, line in (("told", "model = 'served'\n"), ("not told", "")):
-            kept = {STUDY_FILE: {"text": text.format(line), "directory": "."}}
+        text = "[{}]\nbase_url = 'http://localhost/v1'\n{}[data]\npath = 'rows.jsonl'\n"
+        for name, section, line in (
+            ("named", "server", "model = 'served'\n"),
+            ("not named", "server", ""),
+            ("former section", "engine", "kind = 'openai'\nmodel = 'served'\n"),
+        ):
+            kept = {STUDY_FILE: {"text": text.format(section, line), "directory": "."}}
             study = search(make_tuner(), tmp_path / "x.db", 2, study_name=name, user_attrs=kept)
             found = trace(study)
             assert found.model == ("served" if line else found.fingerprint["model"])

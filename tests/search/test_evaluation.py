@@ -91,7 +91,7 @@ class TestRungSizes:
 
     @pytest.mark.parametrize("plan", [0, -1, True, "often", [], [8, 4], [4, 4], [0, 4], 2.5])
     def test_refuses_what_is_no_plan(self, plan: Any) -> None:
-        with pytest.raises(ConfigurationError, match="rungs must"):
+        with pytest.raises(ConfigurationError, match="`rungs` must"):
             rung_sizes(plan, 20)
 
 

@@ -41,8 +41,8 @@ def storage(server_url: str) -> Iterator[RDBStorage]:
         yield storage
 
 
-def leases(storage: RDBStorage, lapse_s: float = 60.0) -> Leases:
-    return Leases(storage, KEY, lapse_s=lapse_s)
+def leases(storage: RDBStorage, lease_timeout_s: float = 60.0) -> Leases:
+    return Leases(storage, KEY, lease_timeout_s=lease_timeout_s)
 
 
 def test_what_another_worker_evaluates_is_not_taken(storage: RDBStorage) -> None:
@@ -60,11 +60,11 @@ def test_no_more_are_taken_than_there_is_room(storage: RDBStorage) -> None:
 
 def test_studies_are_kept_apart(storage: RDBStorage) -> None:
     leases(storage).take(1)
-    assert Leases(storage, "1" * 32, lapse_s=60.0).take_abandoned([1], room=1) == [1]
+    assert Leases(storage, "1" * 32, lease_timeout_s=60.0).take_abandoned([1], room=1) == [1]
 
 
 def test_a_dead_workers_trial_is_taken_over_and_lost_to_it(storage: RDBStorage) -> None:
-    dead, other = leases(storage, lapse_s=0.05), leases(storage, lapse_s=0.05)
+    dead, other = leases(storage, lease_timeout_s=0.05), leases(storage, lease_timeout_s=0.05)
     dead.take(4)
     time.sleep(0.1)
     assert dead.holds(4)  # as nobody wanted it
@@ -77,7 +77,7 @@ def test_a_dead_workers_trial_is_taken_over_and_lost_to_it(storage: RDBStorage) 
 
 
 def test_a_living_worker_keeps_its_trials_and_gives_them_back_in_the_end(storage: RDBStorage) -> None:
-    one, other = leases(storage, lapse_s=0.4), leases(storage, lapse_s=0.4)
+    one, other = leases(storage, lease_timeout_s=0.4), leases(storage, lease_timeout_s=0.4)
     with one.kept_alive():
         one.take(4)
         time.sleep(1.0)
@@ -94,7 +94,7 @@ def test_released_one_by_one(storage: RDBStorage) -> None:
 
 
 def test_a_rung_being_stored_holds_off_who_would_take_the_trial_over(storage: RDBStorage) -> None:
-    one, other = leases(storage, lapse_s=0.01), leases(storage, lapse_s=0.01)
+    one, other = leases(storage, lease_timeout_s=0.01), leases(storage, lease_timeout_s=0.01)
     one.take(4)
     time.sleep(0.05)
     taken: list[int] = []
@@ -133,7 +133,7 @@ def test_an_advisory_lock_is_held_by_one(storage: RDBStorage) -> None:
 def test_a_worker_that_cannot_renew_says_so_and_goes_on(
     server_url: str, storage: RDBStorage, caplog: pytest.LogCaptureFixture
 ) -> None:
-    one = leases(storage, lapse_s=0.2)
+    one = leases(storage, lease_timeout_s=0.2)
     with one.kept_alive():
         one.take(4)
         with storage.engine.begin() as connection:
@@ -147,11 +147,11 @@ def test_a_worker_that_cannot_renew_says_so_and_goes_on(
 
 def test_a_process_that_is_alone_holds_all(server_url: str) -> None:
     database = open_storage(None)
-    claims = make_claims(database, KEY, lapse_s=1.0)
+    claims = make_claims(database, KEY, lease_timeout_s=1.0)
     assert type(claims) is Claims
     assert claims.take_abandoned([1, 2], room=1) == [1, 2]
     assert claims.holds(7)
     with pytest.raises(StorageError, match=r"several workers need a PostgreSQL server .*, got sqlite"):
-        Leases(database, KEY, lapse_s=1.0)
+        Leases(database, KEY, lease_timeout_s=1.0)
     with opened(server_url) as storage:
-        assert isinstance(make_claims(storage, KEY, lapse_s=1.0), Leases)
+        assert isinstance(make_claims(storage, KEY, lease_timeout_s=1.0), Leases)

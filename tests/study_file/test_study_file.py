@@ -13,7 +13,6 @@ from llmsearch_optuna.study_file.sections import (
     DataSection,
     GenerationSection,
     ModelSection,
-    PrunerChoice,
     StudySection,
 )
 
@@ -47,7 +46,7 @@ rungs = [4, 8, 16]
 concurrency = 2
 baselines = false
 presets = ["arena", "strategies"]
-lapse_s = 30
+lease_timeout_s = 30
 
 [model]
 name = "org/model"
@@ -115,14 +114,12 @@ def test_what_is_left_out_has_a_default() -> None:
         study=StudySection(name="name", storage="sqlite:///folder/name.db"),
         model=ModelSection(name="demo"),
         data=DataSection(
-            path="data.jsonl", input_cols=["question"], eval_cols=["answer"], prompt_template="{question}"
+            path="data.jsonl", input_cols=("question",), eval_cols=("answer",), prompt_template="{question}"
         ),
         metric=Choice("exact_match", {}),
         score_range=None,
         space=SearchSpace(temperature=Float(0.1, 1.5)),
         generation=GenerationSection(),
-        sampler=Choice("tpe", {}),
-        pruner=PrunerChoice(None, {}),
         directory=Path("folder"),
         text=SHORT,
     )
@@ -130,20 +127,24 @@ def test_what_is_left_out_has_a_default() -> None:
         name="name",
         storage="sqlite:///folder/name.db",
         n_trials=50,
-        timeout_s=None,
+        timeout=None,
         max_tokens_total=None,
         patience=None,
+        sampler="tpe",
+        sampler_args={},
+        pruner=None,
+        pruner_args={},
         seed=42,
         rungs=8,
         concurrency=None,
         baselines=True,
-        presets=[],
-        lapse_s=60,
+        presets=(),
+        lease_timeout_s=60,
     )
     assert file.model is not None
     assert file.model.batch_size == 64
-    assert file.engine is None
-    assert (file.data.search_size, file.data.holdout_size, file.generation.stop) == (None, 0, [])
+    assert file.server is None
+    assert (file.data.search_size, file.data.holdout_size, file.generation.stop) == (None, 0, ())
 
 
 def test_every_key_is_read() -> None:
@@ -152,16 +153,20 @@ def test_every_key_is_read() -> None:
         "name": "maths",
         "storage": "sqlite:///folder/runs/maths.db",
         "n_trials": 7,
-        "timeout_s": 3600.5,
+        "timeout": 3600.5,
         "max_tokens_total": 2_000_000,
         "patience": 30,
-        "objectives": ["score"],
+        "objectives": ("score",),
         "seed": 3,
-        "rungs": [4, 8, 16],
+        "sampler": "grid",
+        "sampler_args": {},
+        "pruner": "percentile",
+        "pruner_args": {"percentile": 50.0},
+        "rungs": (4, 8, 16),
         "concurrency": 2,
         "baselines": False,
-        "presets": ["arena", "strategies"],
-        "lapse_s": 30,
+        "presets": ("arena", "strategies"),
+        "lease_timeout_s": 30,
     }
     assert file.model is not None
     assert dataclasses.asdict(file.model) == {
@@ -180,11 +185,12 @@ def test_every_key_is_read() -> None:
         "split": "train",
         "streaming": True,
         "take": 500,
-        "input_cols": ["question"],
-        "eval_cols": ["answer"],
+        "input_cols": ("question",),
+        "eval_cols": ("answer",),
         "prompt_template": None,
-        "messages": [{"role": "user", "content": "{question}"}],
+        "messages": ({"role": "user", "content": "{question}"},),
         "messages_col": None,
+        "sample_preprocessor": None,
         "max_new_tokens_col": "tokens",
         "search_size": 200,
         "holdout_size": 100,
@@ -196,12 +202,10 @@ def test_every_key_is_read() -> None:
     assert file.score_range == (0.0, 1.0)
     assert set(file.space.dimensions) == {"temperature", "top_k"}
     assert dict(file.space.fixed) == {"do_sample": True}
-    assert file.generation.stop == ["Question:"]
-    assert file.sampler == ("grid", {})
-    assert file.pruner == ("percentile", {"percentile": 50.0})
+    assert file.generation.stop == ("Question:",)
 
 
-@pytest.mark.parametrize(("text", "rungs"), [("16", 16), ("[8, 24]", [8, 24]), ('"doubling"', "doubling")])
+@pytest.mark.parametrize(("text", "rungs"), [("16", 16), ("[8, 24]", (8, 24)), ('"doubling"', "doubling")])
 def test_rungs_of_any_kind(text: str, rungs: object) -> None:
     assert parse(f"[study]\nrungs = {text}\n{SHORT}").study.rungs == rungs
 
@@ -277,26 +281,26 @@ def test_text_that_is_not_toml_is_refused() -> None:
         ),
         ("[data]", "[data]\nstream = true", "unknown key in [data] `stream`: did you mean `streaming`?"),
         ("[data]", "[data]\nstreaming = true", "`streaming` in [data] needs `take`, the number of rows to read, as a "),
-        ("[data]", "[data]\ntake = 0", "`take` in [data] must be >= 1, got 0"),
+        ("[data]", "[data]\ntake = 0", "`take` in [data] must be an integer >= 1, got 0"),
         ("[data]", '[data]\ntake = "all"', "`take` in [data] must be an integer, got 'all'"),
         (
             'path = "data.jsonl"',
             'path = "demo"\ntake = 4',
-            "`take` in [data] has no effect on the demo's data: leave it ",
+            "`take` in [data] has no effect on the data of the demo: leave",
         ),
         (
             "[data]",
             '[data]\nholdout_stratify_col = "x"',
             "`holdout_stratify_col` in [data] has no effect without `holdout",
         ),
-        ("[data]", "[data]\nmax_new_tokens_col = 3", "`max_new_tokens_col` in [data] must be a text, got 3"),
-        ('name = "demo"', "name = 3", "`name` in [model] must be a text, got 3"),
-        ('name = "demo"', 'name = "demo"\ndevice = 0', "`device` in [model] must be a text, got 0"),
+        ("[data]", "[data]\nmax_new_tokens_col = 3", "`max_new_tokens_col` in [data] must be a string, got 3"),
+        ('name = "demo"', "name = 3", "`name` in [model] must be a string, got 3"),
+        ('name = "demo"', 'name = "demo"\ndevice = 0', "`device` in [model] must be a string, got 0"),
         ('name = "demo"', 'name = "demo"\nbatch_size = 1.0', "`batch_size` in [model] must be an integer, got 1.0"),
         ('name = "demo"', 'name = "demo"\nbatch_size = true', "`batch_size` in [model] must be an integer, got True"),
         ('name = "demo"', 'name = "demo"\nallow_pickle = 1', "`allow_pickle` in [model] must be true or false, got 1"),
-        ('["question"]', '"question"', "`input_cols` in [data] must be a list (a text each), got 'question'"),
-        ('["question"]', "[1]", "`input_cols` in [data] must be a list (a text each), got [1]"),
+        ('["question"]', '"question"', "`input_cols` in [data] must be a list (a string each), got 'question'"),
+        ('["question"]', "[1]", "`input_cols` in [data] must be a list (a string each), got [1]"),
         ("[data]", "[data]\nencode_args = true", "`encode_args` in [data] must be a table, got True"),
         ("[data]", "[data]\nmessages = {}", "`messages` in [data] must be a list (a table each), got {}"),
         (
@@ -307,20 +311,20 @@ def test_text_that_is_not_toml_is_refused() -> None:
         (
             "[model]",
             "[study]\nrungs = 1.5\n[model]",
-            "`rungs` in [study] must be an integer or a list (an integer each) or a text, got 1.5",
+            '`rungs` in [study] must be an integer or a list (an integer each) or "doubling", got 1.5',
         ),
         (
             "[model]",
             "[study]\nrungs = [true]\n[model]",
-            "`rungs` in [study] must be an integer or a list (an integer each) or a text, got [True]",
+            '`rungs` in [study] must be an integer or a list (an integer each) or "doubling", got [True]',
         ),
         ("[model]", "[study]\nn_trials = 0\n[model]", "`n_trials` in [study] must be >= 1, got 0"),
         ("[model]", "[study]\nmax_tokens_total = 0\n[model]", "`max_tokens_total` in [study] must be >= 1, got 0"),
         ("[model]", "[study]\npatience = 0\n[model]", "`patience` in [study] must be >= 1, got 0"),
-        ("[model]", "[study]\ntimeout_s = 0\n[model]", "`timeout_s` in [study] must be > 0, got 0"),
-        ("[model]", "[study]\nlapse_s = 0\n[model]", "`lapse_s` in [study] must be > 0, got 0"),
-        ("[model]", "[study]\ntimeout_s = nan\n[model]", "`timeout_s` in [study] must be > 0, got nan"),
-        ("[model]", '[study]\ntimeout_s = "1h"\n[model]', "`timeout_s` in [study] must be an integer or a number, got"),
+        ("[model]", "[study]\ntimeout_s = 0\n[model]", "`timeout_s` in [study] must be > 0 seconds, got 0"),
+        ("[model]", "[study]\nlease_timeout_s = 0\n[model]", "`lease_timeout_s` in [study] must be > 0 seconds, got 0"),
+        ("[model]", "[study]\ntimeout_s = nan\n[model]", "`timeout_s` in [study] must be > 0 seconds, got nan"),
+        ("[model]", '[study]\ntimeout_s = "1h"\n[model]', "`timeout_s` in [study] must be a number, got"),
         ("[model]", "[study]\nconcurrency = 0\n[model]", "`concurrency` in [study] must be >= 1, got 0"),
         ('name = "demo"', 'name = "demo"\nbatch_size = 0', "`batch_size` in [model] must be >= 1, got 0"),
         ("[data]", "[data]\nsearch_size = 0", "`search_size` in [data] must be >= 1, got 0"),
@@ -331,10 +335,14 @@ def test_text_that_is_not_toml_is_refused() -> None:
                 f"[study]\nrungs = {rungs}\n[model]",
                 '`rungs` in [study] must be a step >= 1, an ascending list of sizes >= 1 or "doubling", got ',
             )
-            for rungs in ("0", "-8", "[]", "[8, 4]", "[8, 8]", "[0, 8]", '"double"')
+            for rungs in ("0", "-8", "[]", "[8, 4]", "[8, 8]", "[0, 8]")
         ),
         ("[model]", '[study]\npresets = ["areena"]\n[model]', "unknown preset list `areena`: did you mean `arena`?"),
-        ("[model]", '[generation]\nstop = ["a", ""]\n[model]', "`stop` in [generation] must not hold an empty text"),
+        (
+            "[model]",
+            '[generation]\nstop = ["a", ""]\n[model]',
+            "`stop` in [generation] must not contain an empty string",
+        ),
         ('name = "exact_match"', "", '[metric] needs a name = "..."'),
         ('name = "exact_match"', "name = 3", '[metric] needs a name = "..."'),
         ("[model]", "[sampler]\nname = true\n[model]", '[sampler] needs a name = "..."'),
@@ -378,7 +386,7 @@ def test_a_wrong_sampler_or_pruner_is_refused(addition: str, message: str) -> No
 )
 def test_a_pruner_is_not_refused_for_the_size_of_the_data(pruner: str) -> None:
     file = parse(f"{SHORT}[pruner]\n{pruner}")
-    assert {"name": file.pruner.name, **file.pruner.arguments} == {"name": "paired", **tomllib.loads(pruner)}
+    assert {"name": file.study.pruner, **file.study.pruner_args} == {"name": "paired", **tomllib.loads(pruner)}
 
 
 @pytest.mark.parametrize("text", ["1", "[1, 0]", "[0]", "[0, inf]", '"0 to 1"', "[false, true]"])
@@ -387,13 +395,21 @@ def test_a_wrong_score_range_is_refused(text: str) -> None:
     assert refused(changed, ConfigurationError).startswith("`score_range` must be two numbers, the smaller first, got ")
 
 
+def test_the_former_name_of_the_lease_timeout_goes_on_working() -> None:
+    with pytest.warns(FutureWarning, match=r"^study file: `lapse_s` in \[study\] is now `lease_timeout_s`$"):
+        file = parse(LONG.replace("lease_timeout_s", "lapse_s"))
+    assert file.study == parse(LONG).study
+    both = LONG.replace("lease_timeout_s = 30", "lease_timeout_s = 30\nlapse_s = 30")
+    assert refused(both).startswith("`lapse_s` in [study] is the former name of `lease_timeout_s`: leave it out")
+
+
 def test_limits_may_be_given_anew() -> None:
     file = parse(LONG)
-    assert file.with_limits(n_trials=None, timeout_s=None, max_tokens_total=None) == file
-    changed = file.with_limits(n_trials=9, timeout_s=1.5, max_tokens_total=3)
-    assert (changed.study.n_trials, changed.study.timeout_s, changed.study.max_tokens_total) == (9, 1.5, 3)
+    assert file.with_limits(n_trials=None, timeout=None, max_tokens_total=None) == file
+    changed = file.with_limits(n_trials=9, timeout=1.5, max_tokens_total=3)
+    assert (changed.study.n_trials, changed.study.timeout, changed.study.max_tokens_total) == (9, 1.5, 3)
     with pytest.raises(StudyFileError, match=r"^`n_trials` in \[study\] must be >= 1, got 0$"):
-        file.with_limits(n_trials=0, timeout_s=None, max_tokens_total=None)
+        file.with_limits(n_trials=0, timeout=None, max_tokens_total=None)
 
 
 def test_a_wrong_space_is_refused() -> None:

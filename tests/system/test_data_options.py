@@ -49,7 +49,7 @@ def chat_tuner(**changes: Any) -> Tuner:
 
 def completions(study: optuna.Study, path: Path) -> list[StoredCompletion]:
     store = CompletionStore(open_storage(f"sqlite:///{path}"))
-    return [one for trial in study.trials for one in store.load(study_key(study), trial.number)]
+    return [completion for trial in study.trials for completion in store.load(study_key(study), trial.number)]
 
 
 def held_out(study: optuna.Study, path: Path) -> list[tuple[int, int]]:
@@ -106,15 +106,15 @@ def test_other_columns_may_be_the_reference(tmp_path: Path) -> None:
         ),
         ({"messages_col": "chats"}, "^the dataset has no column 'chats': it has chat, kind$"),
         ({"prompt_template": "x"}, "got prompt_template and messages_col$"),
-        ({"column_mapping": {"input_cols": ["kind"]}}, "^input_cols has no effect with messages_col"),
+        ({"column_mapping": {"input_cols": ["kind"]}}, "^`input_cols` has no effect with `messages_col`"),
         (
             {"column_mapping": {"reference": ["kind"]}},
             "^column_mapping needs the keys input_cols and eval_cols, got refer",
         ),
         ({"messages_col": None, "prompt_template": "x"}, "^column_mapping needs the keys .*, got none$"),
         ({"max_new_tokens_col": "kind"}, "^row 0: `kind` must be an integer >= 1, got 'even'$"),
-        ({"take": 0}, "^take must be an integer >= 1, got 0$"),
-        ({"holdout_stratify_col": "kind"}, "^holdout_stratify_col has no effect without holdout_size"),
+        ({"take": 0}, "^`take` must be an integer >= 1, got 0$"),
+        ({"holdout_stratify_col": "kind"}, "^`holdout_stratify_col` has no effect without `holdout_size`"),
         ({"holdout_stratify_col": "kin", "holdout_size": 2}, "^the dataset has no column 'kin': it has chat, kind$"),
     ],
 )
@@ -125,8 +125,8 @@ def test_what_is_wrong_is_told_before_the_model_is_loaded(changes: dict[str, Any
 
 
 def server_tuner(server: FakeServer, **changes: Any) -> Tuner:
-    engine = OpenAIServer(base_url=server.base_url, probe=False, max_retries=3)
-    return make_tuner(**{"model": None, "tokenizer": None, "engine": engine, "holdout_size": 4, **changes})
+    openai_server = OpenAIServer(base_url=server.base_url, probe=False, max_retries=3)
+    return make_tuner(**{"model": None, "tokenizer": None, "server": openai_server, "holdout_size": 4, **changes})
 
 
 def test_conversations_reach_a_server_as_conversations(server: FakeServer, tmp_path: Path) -> None:
@@ -213,7 +213,7 @@ def test_a_search_keeps_every_rows_limit(tmp_path: Path) -> None:
     path = tmp_path / "x.db"
     study = search(tuner, path, 6, pruner="none")
     assert tuner.confirm(study, seeds=2, show_progress=False).samples == 4
-    stored = [(one.row, one.token_count) for one in completions(study, path)]
+    stored = [(completion.row, completion.token_count) for completion in completions(study, path)]
     counts = [*stored, *held_out(study, path)]
     assert all(count <= LIMITED[row]["most"] for row, count in counts)
     assert {count for _, count in counts} == {1, 2, 3, 4}
@@ -229,8 +229,8 @@ def test_a_search_keeps_every_rows_limit(tmp_path: Path) -> None:
     for trial in study.trials[:3]:
         params = trial_params(trial)
         outputs = unlimited.get_score(params).outputs
-        own = CompletionStore(open_storage(f"sqlite:///{path}")).load(study_key(study), trial.number)
-        assert all(outputs[one.row].startswith(one.text.rstrip("\ufffd")) for one in own)
+        limited = CompletionStore(open_storage(f"sqlite:///{path}")).load(study_key(study), trial.number)
+        assert all(outputs[completion.row].startswith(completion.text.rstrip("\ufffd")) for completion in limited)
 
 
 def test_a_search_with_limits_is_resumed_and_another_is_refused(tmp_path: Path) -> None:
@@ -307,7 +307,7 @@ def test_a_row_that_leaves_no_room_for_its_own_limit_is_refused() -> None:
 def test_a_stratified_hold_out(tmp_path: Path) -> None:
     rare = [{**row, "kind": "rare" if index < 4 else None} for index, row in enumerate(ROWS)]
     tuner = make_tuner(dataset=rare, holdout_size=8, holdout_stratify_col="kind")
-    assert sum(one.row < 4 for one in tuner.task.holdout) == 2
+    assert sum(sample.row < 4 for sample in tuner.task.holdout) == 2
     study = search(tuner, tmp_path / "x.db", 2)
     with pytest.raises(FingerprintError, match=r"hold-out stratified by: kind then, none now"):
         make_tuner(dataset=rare, holdout_size=8).confirm(study, storage=f"sqlite:///{tmp_path}/x.db")
@@ -366,9 +366,9 @@ def test_a_study_file_with_all_of_it(tmp_path: Path, capsys: pytest.CaptureFixtu
     (tmp_path / "rows.jsonl").write_text("\n".join([*lines, "what comes later is not read"]), encoding="utf-8")
     (tmp_path / "x.toml").write_text(STUDY, encoding="utf-8")
     assert main(["doctor", str(tmp_path / "x.toml")]) == 0
-    told = " ".join(capsys.readouterr().out.split())
-    assert "12 samples to search on, 4 held out" in told
-    assert "1 to 4 new tokens, by row" in told
+    output = " ".join(capsys.readouterr().out.split())
+    assert "12 samples to search on, 4 held out" in output
+    assert "1 to 4 new tokens, by row" in output
     assert main(["run", str(tmp_path / "x.toml"), "--quiet"]) == 0
     assert "4 held-out samples" in " ".join(capsys.readouterr().out.split())
     assert main(["fsck", str(tmp_path / "x.db")]) == 0

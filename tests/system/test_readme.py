@@ -47,8 +47,8 @@ def test_the_study_file_is_one(tmp_path: Path) -> None:
     on_server = re.sub(r"^# (?=\w+ = )", "", on_server, flags=re.MULTILINE)
     file = StudyFile.parse(on_server, name="readme", directory=tmp_path)
     assert file.model is None
-    assert file.engine is not None
-    assert (file.engine.server, file.engine.probe) == ("vllm", True)
+    assert file.server is not None
+    assert (file.server.kind, file.server.probe) == ("vllm", True)
 
 
 @pytest.mark.full

@@ -19,16 +19,15 @@ from llmsearch_optuna.fsck.check import check_database
 from llmsearch_optuna.storage import CompletionStore, open_storage
 from llmsearch_optuna.study.study import study_key
 from llmsearch_optuna.study_file.file import StudyFile
-from llmsearch_optuna.study_file.launch import build_tuner
 
 SPACE = SearchSpace(
     temperature=Float(0.3, 2.0), top_k=Int(1, 20), generation_seed=Categorical([0, 1]), max_new_tokens=8
 )
 
 
-def make_tuner(server: FakeServer, *, engine: dict[str, Any] | None = None, **changes: Any) -> Tuner:
+def make_tuner(server: FakeServer, *, options: dict[str, Any] | None = None, **changes: Any) -> Tuner:
     arguments: dict[str, Any] = {
-        "engine": OpenAIServer(**{"base_url": server.base_url, "probe": False, **(engine or {})}),
+        "server": OpenAIServer(**{"base_url": server.base_url, "probe": False, **(options or {})}),
         "dataset": ROWS,
         "scorer": scorer,
         "prompt_template": "{question}",
@@ -53,7 +52,7 @@ def search(tuner: Tuner, path: Path, n_trials: int = 8, **changes: Any) -> optun
 def test_a_search_on_a_server(server: FakeServer, tmp_path: Path) -> None:
     server.delay_s = 0.01
     path = tmp_path / "x.db"
-    tuner = make_tuner(server, engine={"max_concurrency": 3})
+    tuner = make_tuner(server, options={"max_concurrency": 3})
     study = search(tuner, path)
     assert server.most_at_once == 3
     assert study.trials[0].user_attrs["baseline"] == "greedy"
@@ -83,7 +82,7 @@ def test_a_server_that_dies_stops_the_search_and_nothing_is_lost(server: FakeSer
         server.requests.clear()
         server.faults = functools.partial(gone_after, last)
         try:
-            study = search(make_tuner(server, engine={"max_retries": 0}), path)
+            study = search(make_tuner(server, options={"max_retries": 0}), path)
             break
         except ServerError:
             interruptions += 1
@@ -138,7 +137,7 @@ def test_the_server_may_move_but_not_change(server: FakeServer, tmp_path: Path) 
 def test_a_space_that_the_server_lacks_is_refused_before_anything_is_generated(
     server: FakeServer, tmp_path: Path
 ) -> None:
-    tuner = make_tuner(server, engine={"probe": True})
+    tuner = make_tuner(server, options={"probe": True})
     with pytest.raises(ParameterError, match="`tfs` cannot be asked of a server of the kind `vllm`"):
         tuner.search(SearchSpace(tfs=Float(0.5, 1.0)), storage=f"sqlite:///{tmp_path}/x.db")
     with pytest.raises(ParameterError, match="`top_a` cannot be asked"):
@@ -147,11 +146,11 @@ def test_a_space_that_the_server_lacks_is_refused_before_anything_is_generated(
     assert not (tmp_path / "x.db").exists()
     server.ignored = {"top_k"}
     with pytest.raises(ParameterError, match="`top_k` has no effect on the server"):
-        make_tuner(server, engine={"probe": True}).objective(SPACE)
+        make_tuner(server, options={"probe": True}).objective(SPACE)
 
 
 def test_the_probe_runs_once_and_is_told(server: FakeServer, tmp_path: Path) -> None:
-    tuner = make_tuner(server, engine={"probe": True})
+    tuner = make_tuner(server, options={"probe": True})
     found = tuner.diagnosis(SPACE)
     assert found["engine"] == f"vllm server at {server.base_url}, text prompts, at most 32 requests at once"
     assert (found["seeds"], found["parameters"]) == ("kept", "temperature, top_k take effect")
@@ -172,7 +171,7 @@ def test_messages_go_to_the_chat_endpoint(server: FakeServer) -> None:
     with pytest.raises(TaskError, match="a server of the kind `openai` cannot continue a last message"):
         make_tuner(
             server,
-            engine={"kind": "openai"},
+            options={"kind": "openai"},
             prompt_template=None,
             messages=[*messages, {"role": "assistant", "content": "It"}],
         )
@@ -202,7 +201,7 @@ def test_a_preprocessor_may_use_a_tokenizer(server: FakeServer) -> None:
 )
 def test_arguments_that_are_for_a_model_are_refused(server: FakeServer, name: str, value: object) -> None:
     arguments: dict[str, Any] = {name: value}
-    with pytest.raises(ConfigurationError, match=f"^`{name}` has no effect with `engine`"):
+    with pytest.raises(ConfigurationError, match=f"^`{name}` has no effect with `server`"):
         make_tuner(server, **arguments)
 
 
@@ -229,10 +228,9 @@ STUDY = """
 n_trials = 4
 rungs = 4
 
-[engine]
-kind = "openai"
+[server]
+kind = "vllm"
 base_url = "{url}"
-server = "vllm"
 api_key_env = "TEST_KEY"
 max_concurrency = 4
 timeout_s = 30
@@ -280,11 +278,12 @@ def test_a_study_file_may_name_a_server(
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ('kind = "openai"', 'kind = "grpc"', "unknown kind of engine `grpc`: known are openai"),
-        ("max_concurrency = 4", "max_concurrency = 0", "`max_concurrency` in [engine] must be >= 1, got 0"),
-        ("max_retries = 2", "max_retries = -1", "`max_retries` in [engine] must be >= 0, got -1"),
-        ("timeout_s = 30", "api_key = 'sk-x'", "unknown key in [engine] `api_key`: did you mean `api_key_env`?"),
-        ("[data]", '[model]\nname = "demo"\n[data]', "[model] has no effect with [engine], as a server generates"),
+        ('kind = "vllm"', 'kind = "vlm"', "unknown server `vlm`: did you mean `vllm`"),
+        ("[server]", '[engine]\nkind = "grpc"\n[server]', "[engine] is the former name of [server]: leave it out"),
+        ("max_concurrency = 4", "max_concurrency = 0", "`max_concurrency` in [server] must be >= 1, got 0"),
+        ("max_retries = 2", "max_retries = -1", "`max_retries` in [server] must be >= 0, got -1"),
+        ("timeout_s = 30", "api_key = 'sk-x'", "unknown key in [server] `api_key`: did you mean `api_key_env`?"),
+        ("[data]", '[model]\nname = "demo"\n[data]', "[model] has no effect with [server], which generates"),
     ],
 )
 def test_wrong_keys_are_refused(old: str, new: str, message: str) -> None:
@@ -294,10 +293,42 @@ def test_wrong_keys_are_refused(old: str, new: str, message: str) -> None:
     assert str(refusal.value).startswith(message)
 
 
-def test_wrong_servers_are_refused_when_the_tuner_is_built(monkeypatch: pytest.MonkeyPatch) -> None:
-    text = STUDY.format(url="http://localhost:1/v1").replace('server = "vllm"', 'server = "vlm"')
-    with pytest.raises(ConfigurationError, match="unknown server `vlm`: did you mean `vllm`"):
-        build_tuner(StudyFile.parse(text, name="x", directory=Path()))
+def test_the_former_section_goes_on_working() -> None:
+    text = STUDY.format(url="http://localhost:1/v1")
+    expected = StudyFile.parse(text, name="x", directory=Path())
+    former = text.replace('[server]\nkind = "vllm"', '[engine]\nkind = "openai"\nserver = "vllm"')
+    message = (
+        r'^study file: \[engine\] kind = "openai", server = "vllm" is now \[server\] kind = "vllm", with the other'
+    )
+    with pytest.warns(FutureWarning, match=message):
+        file = StudyFile.parse(former, name="x", directory=Path())
+    assert file.server == expected.server
+    assert file.server == OpenAIServer(
+        base_url="http://localhost:1/v1",
+        kind="vllm",
+        api_key_env="TEST_KEY",
+        max_concurrency=4,
+        timeout_s=30,
+        max_retries=2,
+    )
+    with pytest.raises(ConfigurationError, match="unknown kind of engine `grpc`: known are openai"):
+        StudyFile.parse(former.replace('"openai"', '"grpc"'), name="x", directory=Path())
+
+
+def test_the_former_argument_goes_on_working(server: FakeServer) -> None:
+    former = OpenAIServer(base_url=server.base_url, probe=False)
+    with pytest.warns(FutureWarning, match="^`engine` is now `server`$"):
+        tuner = Tuner(  # type: ignore[call-arg]
+            engine=former,
+            dataset=ROWS,
+            scorer=scorer,
+            prompt_template="{question}",
+            column_mapping={"input_cols": ["question"], "eval_cols": ["answer"]},
+            holdout_size=4,
+        )
+    assert tuner.diagnosis() == make_tuner(server).diagnosis()
+    with pytest.raises(ConfigurationError, match="`engine` is the former name of `server`"):
+        make_tuner(server, engine=former)
 
 
 def test_the_modules_need_no_model_libraries() -> None:

@@ -54,7 +54,7 @@ def work_until_told(url: str, n_trials: int, after: bool) -> None:
 
 
 def search_together(tuner: Tuner, url: str, n_trials: int, **changes: Any) -> optuna.Study:
-    arguments: dict[str, Any] = {"rungs": 4, "concurrency": 2, "lapse_s": LAPSE_S, "show_progress": False}
+    arguments: dict[str, Any] = {"rungs": 4, "concurrency": 2, "lease_timeout_s": LAPSE_S, "show_progress": False}
     return tuner.search(SPACE, n_trials=n_trials, storage=url, **{**arguments, **changes})
 
 
@@ -167,7 +167,7 @@ def test_what_a_dead_worker_left_is_taken_over_when_its_lease_lapses(server_url:
     with storage.engine.connect() as connection:
         leased = set(connection.execute(sa.text("SELECT trial_number FROM llmsearch_leases")).scalars())
     leased &= set(left)
-    assert Leases(storage, study_key(study), lapse_s=600.0).take_abandoned(sorted(leased), 9) == []
+    assert Leases(storage, study_key(study), lease_timeout_s=600.0).take_abandoned(sorted(leased), 9) == []
     search_together(make_tuner(), server_url, 9)
     check_evaluated_once(server_url, 9)
     assert all(store.load(study_key(study), number)[: len(rows)] == rows for number, rows in before.items())
@@ -226,7 +226,7 @@ def study_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
         n_trials = 1000
         rungs = 4
         concurrency = 2
-        lapse_s = 1
+        lease_timeout_s = 1
         [model]
         name = "model"
         [data]

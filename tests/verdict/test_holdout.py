@@ -27,6 +27,7 @@ from llmsearch_optuna.errors import (
     TrialError,
 )
 from llmsearch_optuna.search.progress import holdout_progress
+from llmsearch_optuna.search.session import Database
 from llmsearch_optuna.space.dimensions import Categorical, Float
 from llmsearch_optuna.space.params import GenerationParams
 from llmsearch_optuna.storage import CompletionStore
@@ -132,7 +133,7 @@ def copied(tuner: Tuner, source: Path, target: Path) -> optuna.Study:
     with sqlite3.connect(source) as old, sqlite3.connect(target) as new:
         old.backup(new)
     study, database = open_study(f"sqlite:///{target}")
-    tuner._searched[study_key(study)] = (f"sqlite:///{target}", database)
+    tuner._searched[study_key(study)] = Database(f"sqlite:///{target}", database)
     return study
 
 
@@ -402,7 +403,7 @@ def test_studies_of_something_else(tuner: Tuner, study: optuna.Study) -> None:
 def test_where_a_study_lives_must_be_said_by_who_did_not_search_it(study: optuna.Study, tmp_path: Path) -> None:
     other = make_tuner()
     search(make_tuner(), tmp_path / "y.db", n_trials=1)
-    assert refused(ConfigurationError, other, study).startswith("`storage` must say where the study lives")
+    assert refused(ConfigurationError, other, study).startswith("`storage` must name the database of the study")
     message = "`storage` holds another study of the name `llmsearch`"
     assert refused(StorageError, other, study, storage=f"sqlite:///{tmp_path}/y.db") == message
     message = f"there is no database {tmp_path}/z.db"

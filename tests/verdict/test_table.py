@@ -3,7 +3,7 @@
 import dataclasses
 
 from llmsearch_optuna.verdict.table import verdict_rows
-from llmsearch_optuna.verdict.verdict import Comparison, FinalistScore, Verdict
+from llmsearch_optuna.verdict.verdict import Comparison, FinalistResult, Verdict
 
 GAIN = Comparison(name="best", gain=0.2, low=0.1, high=0.3, seed_share=None, samples_needed=20)
 SAVING = Comparison(name="best", gain=5.0, low=4.0, high=6.0, seed_share=None, samples_needed=20)
@@ -15,8 +15,8 @@ VERDICT = Verdict(
     held_out=True,
     confidence=0.95,
     finalists=(
-        FinalistScore(name="greedy", score=0.5, seeds=1, seed_sd=None, tokens=9.0, trial=0, search_score=0.4),
-        FinalistScore(name="best", score=0.7, seeds=1, seed_sd=None, tokens=4.0, trial=3, search_score=0.8),
+        FinalistResult(name="greedy", score=0.5, seeds=1, seed_sd=None, tokens=9.0, trial=0, search_score=0.4),
+        FinalistResult(name="best", score=0.7, seeds=1, seed_sd=None, tokens=4.0, trial=3, search_score=0.8),
     ),
     best="best",
     reference="greedy",

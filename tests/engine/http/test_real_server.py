@@ -109,7 +109,7 @@ def test_it_gives_the_texts_of_the_model(url: str, params: dict[str, Any]) -> No
     }
     asked = {**params, "max_new_tokens": 12}
     local = Tuner(model=str(demo_model_directory()), device="cpu", **arguments).get_score(asked)
-    remote = Tuner(engine=served(url), **arguments).get_score(asked)
+    remote = Tuner(server=served(url), **arguments).get_score(asked)
     assert remote.outputs == local.outputs
 
 
@@ -124,7 +124,7 @@ def test_it_stops_and_tells_how_many_tokens_it_made(url: str) -> None:
 def test_a_search_on_it(url: str, tmp_path: Path) -> None:
     rows = [{"list": one, "answer": "the"} for one in LISTS]
     tuner = Tuner(
-        engine=served(url, probe=False),
+        server=served(url, probe=False),
         dataset=rows,
         scorer="contains",
         column_mapping={"input_cols": ["list"], "eval_cols": ["answer"]},

@@ -1,0 +1,48 @@
+"""The options of a search: ranges, combinations, and the arguments that they stand for."""
+
+import inspect
+from typing import Any
+
+import pytest
+
+from llmsearch_optuna import Tuner
+from llmsearch_optuna.errors import ConfigurationError
+from llmsearch_optuna.search.options import SearchOptions
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"n_trials": 0}, "`n_trials` must be >= 1, got 0"),
+        ({"patience": 0}, "`patience` must be >= 1, got 0"),
+        ({"max_tokens_total": -5}, "`max_tokens_total` must be >= 1, got -5"),
+        ({"concurrency": 0}, "`concurrency` must be >= 1, got 0"),
+        ({"timeout": 0}, "`timeout` must be > 0 seconds, got 0"),
+        ({"timeout": float("nan")}, "`timeout` must be > 0 seconds, got nan"),
+        ({"lease_timeout_s": -1.0}, "`lease_timeout_s` must be > 0 seconds, got -1.0"),
+        ({"rungs": [8, 4]}, "`rungs` must be a step >= 1, an ascending list of sizes"),
+        ({"rungs": [1.5, 4]}, "`rungs` must be a step >= 1, an ascending list of sizes"),
+        ({"objectives": ("score", "tokens"), "patience": 3}, "`patience` does not work with several objectives"),
+        ({"objectives": ("latency",)}, "`latency` cannot be an objective"),
+        ({"pruner": "medain"}, "unknown pruner `medain`: did you mean `median`"),
+        ({"pruner_args": {"alpha": 2}}, "`alpha` must be in"),
+    ],
+)
+def test_wrong_options_are_refused(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigurationError) as refusal:
+        SearchOptions(**options)
+    assert str(refusal.value).startswith(message)
+
+
+def test_options_are_the_arguments_of_a_search_with_their_defaults() -> None:
+    arguments = SearchOptions().arguments()
+    parameters = inspect.signature(Tuner.search).parameters
+    defaults = {name: parameters[name].default for name in arguments}
+    assert {
+        name: {} if value is None and name.endswith("_args") else value for name, value in defaults.items()
+    } == arguments
+
+
+def test_with_several_objectives_nothing_is_pruned() -> None:
+    pruner = SearchOptions(objectives=["score", "tokens"]).make_pruner((8, 16))
+    assert type(pruner).__name__ == "NopPruner"
