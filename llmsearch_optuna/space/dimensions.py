@@ -17,7 +17,7 @@ from optuna.distributions import (
 )
 
 from llmsearch_optuna.errors import ParameterError, unknown_name
-from llmsearch_optuna.space.params import PARAMETER_TYPES, GenerationParams, check_parameter, unknown_parameter
+from llmsearch_optuna.space.params import PARAMETERS, GenerationParams, check_parameter, unknown_parameter
 
 __all__ = [
     "DIMENSION_KEYS",
@@ -134,9 +134,9 @@ def check_dimension(name: str, dimension: Dimension) -> Dimension:
     Raises:
         ParameterError: A name is unknown, a bound or choice breaks the parameter's rule, or they do not fit together.
     """
-    if name not in PARAMETER_TYPES:
+    if name not in PARAMETERS:
         raise ParameterError(unknown_parameter(name))
-    kind = PARAMETER_TYPES[name]
+    kind = PARAMETERS[name].type
     checked: Dimension
     if isinstance(dimension, Categorical):
         if not isinstance(dimension.choices, tuple):
@@ -184,9 +184,9 @@ def dimension_from_table(name: str, value: Any) -> Dimension | Scalar:
     """
     if not isinstance(value, Mapping):
         return check_parameter(name, value)
-    if name not in PARAMETER_TYPES:
+    if name not in PARAMETERS:
         raise ParameterError(unknown_parameter(name))
-    number: type[Dimension] = Int if PARAMETER_TYPES[name] is int else Float
+    number: type[Dimension] = Int if PARAMETERS[name].type is int else Float
     kind: type[Dimension] = Categorical if "choices" in value else number
     for key in value:
         if key not in DIMENSION_KEYS[kind]:

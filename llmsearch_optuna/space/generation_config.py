@@ -36,9 +36,7 @@ PENALTIES = ("repetition_penalty", "encoder_repetition_penalty", "no_repeat_ngra
 WARPERS = ("temperature", "top_h", "top_k", "top_p", "min_p", "typical_p", "epsilon_cutoff", "eta_cutoff")
 """The temperature, and the cuts that ``transformers`` has."""
 
-_MODES = (*BEAM_PARAMETERS, "prompt_lookup_num_tokens")
-
-HF_NAMES = frozenset({"do_sample", "max_new_tokens", *PENALTIES, *WARPERS, *_MODES})
+HF_NAMES = frozenset({"do_sample", "max_new_tokens", *PENALTIES, *WARPERS, *BEAM_PARAMETERS})
 """The generation parameters that ``transformers`` has, under the same names and with the same meaning."""
 
 
@@ -49,7 +47,7 @@ def generation_config(params: GenerationParams) -> dict[str, bool | int | float]
         params: The parameters; those that are not among `HF_NAMES` are left out.
     """
     values = params.to_dict()
-    wanted = {name: values[name] for name in (*PENALTIES, *_MODES) if name in values}
+    wanted = {name: values[name] for name in (*PENALTIES, *BEAM_PARAMETERS) if name in values}
     if params.greedy:
         return {**NEUTRAL_CONFIG, **wanted, "max_new_tokens": params.max_new_tokens}
     wanted |= {name: values[name] for name in WARPERS if name in values}

@@ -201,7 +201,7 @@ class Verdict:
         fields = {key: value for key, value in values.items() if key not in ("sentence", "improved")}
         try:
             fields["finalists"] = tuple(
-                FinalistScore(**{**one, "params": one["params"] and GenerationParams.from_dict(one["params"])})
+                FinalistScore(**{**one, "params": one["params"] and GenerationParams.from_stored(one["params"])})
                 for one in values["finalists"]
             )
             fields["comparisons"] = tuple(Comparison(**one) for one in values["comparisons"])

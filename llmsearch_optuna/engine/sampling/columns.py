@@ -8,7 +8,7 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from llmsearch_optuna.space.params import TRUNCATIONS, GenerationParams
+from llmsearch_optuna.space.params import CUTS, GenerationParams
 
 __all__ = ["SamplingRows"]
 
@@ -52,7 +52,7 @@ class SamplingRows:
         seeds: Generation seeds; int64 [rows].
         prompt_keys: Keys of the prompts (`prompt_key`); int64 [rows].
         greedy: Whether a row takes its most probable token; bool [rows], on the CPU.
-        cuts: Which of `params.TRUNCATIONS` are on, none where greedy; bool [rows, cuts], on the CPU: what there is to
+        cuts: Which of `params.CUTS` are on, none where greedy; bool [rows, cuts], on the CPU: what there is to
             compute is known without waiting for the device.
     """
 
@@ -107,7 +107,7 @@ class SamplingRows:
             name: torch.tensor(column, dtype=_DTYPES.get(name, torch.float64), device=device)
             for name, column in columns.items()
         }
-        on = [[value != _OFF[name] for value in columns[name]] for name in TRUNCATIONS]
+        on = [[value != _OFF[name] for value in columns[name]] for name in CUTS]
         return cls(
             **tensors,
             seeds=torch.tensor([row.generation_seed for row in params], dtype=torch.int64, device=device),

@@ -16,7 +16,7 @@ from llmsearch_optuna.engine.sampling.warpers import (
     row_slices,
 )
 from llmsearch_optuna.errors import LogitsError
-from llmsearch_optuna.space.params import TRUNCATIONS
+from llmsearch_optuna.space.params import CUTS
 
 __all__ = ["Draw", "check_logits", "draw", "filtered_logits", "sample", "scaled", "surprises_of"]
 
@@ -160,7 +160,7 @@ def scaled(logits: Tensor, peaks: Tensor, rows: SamplingRows) -> Tensor:
 
 def surprises_of(candidates: Candidates, drawn: Tensor, rows: SamplingRows) -> Tensor:
     """As in `Draw`, given the columns of the candidates that were drawn; float64 [rows], on the candidates' device."""
-    wanted = rows.cuts[:, TRUNCATIONS.index("mirostat_tau")]
+    wanted = rows.cuts[:, CUTS.index("mirostat_tau")]
     if not wanted.any():
         return torch.zeros_like(drawn, dtype=torch.float64)
     return drawn_surprise(candidates, drawn).where(wanted.to(drawn.device), 0.0)

@@ -22,7 +22,7 @@ from llmsearch_optuna.engine.sampling.warpers import (
     relative_mass,
     row_slices,
 )
-from llmsearch_optuna.space.params import TRUNCATIONS
+from llmsearch_optuna.space.params import CUTS
 
 __all__ = ["SUMMARY_WIDTH", "LogitSummary", "SummaryDraw", "sample_summary", "summarise", "summary_of"]
 
@@ -126,7 +126,7 @@ def sample_summary(
     tokens, decided = candidates.token_ids[:, 0].clone(), (certain > 0) & peak_is_finite
     surprises = torch.zeros_like(tokens, dtype=torch.float64)
     if not whole:  # the deviation is that of all logits
-        decided &= ~rows.cuts[:, TRUNCATIONS.index("top_n_sigma")]
+        decided &= ~rows.cuts[:, CUTS.index("top_n_sigma")]
 
     cut = rows.cuts.any(-1)
     if (index := (cut & decided).nonzero()[:, 0]).numel():
@@ -205,14 +205,14 @@ def _draw_cut(ends: list[Candidates], rows: SamplingRows, steps: Tensor) -> tupl
     order = torch.arange(count).repeat(len(ends))
     stacked = Candidates(*(torch.cat(columns) for columns in zip(*ends, strict=True)))
     first = rows.cuts & (rows.cuts.cumsum(-1) == 1)
-    need_entropy = first[:, [TRUNCATIONS.index(name) for name in NEED_ENTROPY]].any(-1)
-    need_mass = first[:, [TRUNCATIONS.index(name) for name in NEED_MASS]].any(-1)
+    need_entropy = first[:, [CUTS.index(name) for name in NEED_ENTROPY]].any(-1)
+    need_mass = first[:, [CUTS.index(name) for name in NEED_MASS]].any(-1)
     later = rows.cuts & ~first
     # The more there is outside, the more of the candidates a first cut keeps. min_p after it looks at each token on its
     # own, so that the choice is from nested sets; any other cut after it depends on what was kept.
     # The surprise that mirostat learns from is one among those kept, so that it wants the same set, too.
-    nested = ~later[:, [column for column, name in enumerate(TRUNCATIONS) if name != "min_p"]].any(-1)
-    nested &= ~rows.cuts[:, TRUNCATIONS.index("mirostat_tau")]
+    nested = ~later[:, [column for column, name in enumerate(CUTS) if name != "min_p"]].any(-1)
+    nested &= ~rows.cuts[:, CUTS.index("mirostat_tau")]
     rows = rows.select(order)
     cut_once = apply_cuts(stacked, rows.with_cuts(first[order]))
     kept = apply_cuts(cut_once, rows.with_cuts(later[order]))

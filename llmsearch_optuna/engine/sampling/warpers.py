@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from llmsearch_optuna.engine.sampling.columns import SamplingRows
-from llmsearch_optuna.space.params import TRUNCATIONS
+from llmsearch_optuna.space.params import CUTS
 
 __all__ = [
     "MASS_UNIT",
@@ -104,7 +104,7 @@ def leading_candidates(scores: Tensor, rows: SamplingRows, width: int) -> Candid
         open=torch.full_like(size, width < vocab, dtype=torch.bool),
         undecided=torch.zeros_like(size, dtype=torch.bool),
     )
-    first_cuts = {TRUNCATIONS[column] for column in rows.cuts[rows.cuts.any(-1)].int().argmax(-1).tolist()}
+    first_cuts = {CUTS[column] for column in rows.cuts[rows.cuts.any(-1)].int().argmax(-1).tolist()}
     if "top_n_sigma" in first_cuts:
         candidates = candidates._replace(deviation=torch.cat([_deviation(scores[part]) for part in row_slices(scores)]))
     if width >= vocab or first_cuts.isdisjoint(NEED_MASS):
@@ -116,7 +116,7 @@ def leading_candidates(scores: Tensor, rows: SamplingRows, width: int) -> Candid
 
 
 def apply_cuts(candidates: Candidates, rows: SamplingRows) -> Candidates:
-    """Makes every row's cuts, in the order of `params.TRUNCATIONS`, each renormalising before the next.
+    """Makes every row's cuts, in the order of `params.CUTS`, each renormalising before the next.
 
     The result is that of the processors of ``transformers``; the sources of tfs and top_a are with them below. Between
     tied tokens that a cut could split, the lowest token ids are kept. Rows that have no cut stay open.
@@ -125,7 +125,7 @@ def apply_cuts(candidates: Candidates, rows: SamplingRows) -> Candidates:
         candidates: As `leading_candidates` gives them.
         rows: The parameters of the same rows.
     """
-    for column, name in enumerate(TRUNCATIONS):
+    for column, name in enumerate(CUTS):
         on = rows.cuts[:, column]
         if on.any():
             cut = _CUTS[name](candidates, rows.mirostat_mu if name == "mirostat_tau" else getattr(rows, name))
