@@ -64,7 +64,7 @@ class SearchSpace:
         )
         self._order = self._condition_order()
         for clash in CLASHES:
-            if self._allows(clash):
+            if self.allows(clash):
                 raise ParameterError(f"{clash.reason}; set it only when = {{{clash.other} = 1}}")
 
     @property
@@ -197,7 +197,7 @@ class SearchSpace:
                 del waiting[name]
         return tuple(order)
 
-    def _allows(self, clash: Clash) -> bool:
+    def allows(self, clash: Clash) -> bool:
         """Whether no condition keeps two parameters apart that cannot go together."""
         if not self._possible(clash.name) or not any(map(clash.matters, self._possible(clash.other))):
             return False

@@ -23,7 +23,7 @@ from llmsearch_optuna.cli import main
 from llmsearch_optuna.engine.sampling import SamplingRows, filtered_logits, penalise
 from llmsearch_optuna.errors import StorageError
 from llmsearch_optuna.export import TARGETS, Exported, to_hf, to_llamacpp, to_openai, to_vllm, trace, write_hf
-from llmsearch_optuna.space.params import BEAM_PARAMETERS, PARAMETERS, CUTS, GenerationParams
+from llmsearch_optuna.space.params import BEAM_PARAMETERS, CUTS, PARAMETERS, GenerationParams
 from llmsearch_optuna.storage import CompletionStore, open_storage
 from llmsearch_optuna.study.attributes import STUDY_FILE, VERDICT
 from llmsearch_optuna.study.study import open_study, study_key
@@ -140,7 +140,7 @@ class TestLlamaCpp:
         found = to_llamacpp(PLAIN).values
         assert found["request"]["samplers"] == ["penalties", "temperature", "top_k", "top_p", "min_p"]
         assert found["request"]["repeat_penalty"] == 1.1
-        assert found["request"]["repeat_last_n"] == -1
+        assert found["request"]["repeat_last_n"] == 65536
         assert found["request"]["n_predict"] == 128
         words = found["arguments"]
         pairs = dict(zip(words[::2], words[1::2], strict=True))
@@ -151,7 +151,7 @@ class TestLlamaCpp:
             "--min-p": "0.05",
             "--typical": "1.0",
             "--repeat-penalty": "1.1",
-            "--repeat-last-n": "-1",
+            "--repeat-last-n": "65536",
             "--samplers": "penalties;temperature;top_k;top_p;min_p",
             "--n-predict": "128",
             "--seed": "3",

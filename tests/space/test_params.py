@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from llmsearch_optuna.errors import ParameterError
 from llmsearch_optuna.space.dimensions import Float
-from llmsearch_optuna.space.params import CLASHES, PARAMETERS, CUTS, GenerationParams, check_parameter
+from llmsearch_optuna.space.params import CLASHES, CUTS, PARAMETERS, GenerationParams, check_parameter
 from llmsearch_optuna.space.search_space import SearchSpace
 
 BIG = 10**400
@@ -147,13 +147,10 @@ def test_switches_must_be_bools(name: str, value: object) -> None:
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
-        ("penalty_alpha", "contrastive search was removed in transformers 5.0, and no engine of this package has it"),
-        ("num_beam_groups", "group beam search was removed in transformers 5.0, and no engine of this package has it"),
-        ("diversity_penalty", "group beam search was removed in transformers 5.0, and no engine of this package has it"),
-        (
-            "prompt_lookup_num_tokens",
-            "prompt lookup changes neither tokens nor scores and is no longer a parameter: leave it out",
-        ),
+        ("penalty_alpha", "contrastive search was removed in transformers 5.0"),
+        ("num_beam_groups", "group beam search was removed in transformers 5.0"),
+        ("diversity_penalty", "group beam search was removed in transformers 5.0"),
+        ("prompt_lookup_num_tokens", "prompt lookup changes neither tokens nor scores and is no longer a parameter"),
     ],
 )
 def test_removed_parameters_are_refused_by_name(name: str, reason: str) -> None:
@@ -165,20 +162,21 @@ def test_removed_parameters_are_refused_by_name(name: str, reason: str) -> None:
     ):
         with pytest.raises(ParameterError) as refusal:
             refused()
-        assert str(refusal.value) == f"`{name}`: {reason}"
+        assert str(refusal.value).startswith(f"`{name}`: {reason}")
+        assert "\n" not in str(refusal.value)
 
 
 def test_stored_parameters_of_older_versions_can_be_read() -> None:
     stored = {"temperature": 0.5, "prompt_lookup_num_tokens": 3}
     assert GenerationParams.from_json(json.dumps(stored)) == GenerationParams(temperature=0.5)
     assert GenerationParams.from_stored(stored) == GenerationParams(temperature=0.5)
-    with pytest.raises(ParameterError, match="^`penalty_alpha`: "):
+    with pytest.raises(ParameterError, match=r"^`penalty_alpha`: "):
         GenerationParams.from_stored({"penalty_alpha": 0.5})
 
 
 def test_mirostat_does_not_go_with_beams() -> None:
     assert GenerationParams(mirostat_tau=2, num_beams=1).num_beams == 1
-    with pytest.raises(ParameterError, match="^`mirostat_tau` cannot go with `num_beams` > 1: "):
+    with pytest.raises(ParameterError, match=r"^`mirostat_tau` cannot go with `num_beams` > 1: "):
         GenerationParams(mirostat_tau=2, num_beams=2)
 
 
