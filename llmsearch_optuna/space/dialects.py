@@ -1,6 +1,8 @@
 """How other systems name the generation parameters, and how their own defaults are switched off."""
 
+import functools
 import json
+import operator
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -114,7 +116,7 @@ class Dialect:
             Clash(
                 name,
                 other,
-                lambda value, off=PARAMETERS[other].off: value != off,
+                functools.partial(operator.ne, PARAMETERS[other].off),
                 f"`{other}` cannot go with `{name}` on a server of the kind `{self.name}`, which then ignores it: "
                 "leave one of them out",
             )

@@ -314,8 +314,9 @@ class GenerationParams:
 def _table() -> dict[str, Parameter]:
     table = {}
     for field in dataclasses.fields(GenerationParams):
+        default: Any = field.default
         (python_type,) = {*(get_args(field.type) or (field.type,))} - {NoneType}
-        table[field.name] = Parameter(name=field.name, type=python_type, default=field.default, **field.metadata)
+        table[field.name] = Parameter(name=field.name, type=python_type, default=default, **field.metadata)
     return table
 
 

@@ -419,7 +419,7 @@ def test_sums_do_not_depend_on_the_order_of_tokens(device: torch.device) -> None
         torch.testing.assert_close(deviations[0], logits.double().std(-1, correction=0))
 
 
-@pytest.mark.parametrize("column", ["temperature", *CUTS, "mirostat_mu", "seeds", "prompt_keys", "greedy", "cuts"])
+@pytest.mark.parametrize("column", ["temperature", "values", "mirostat_mu", "seeds", "prompt_keys", "greedy", "cuts"])
 def test_rows_are_selected_by_column(column: str, device: torch.device) -> None:
     params = [*SINGLE_CUTS, GenerationParams(), GenerationParams(temperature=0.5, generation_seed=2**32 - 1)]
     rows = SamplingRows.build(params, list(range(len(params))), device)
