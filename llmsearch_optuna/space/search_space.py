@@ -79,7 +79,7 @@ class SearchSpace:
 
     @classmethod
     def default(cls, *, max_new_tokens: int = 128, generation_seeds: Sequence[int] = (0, 1, 2, 3)) -> Self:
-        """Return a space of temperature, top_p, top_k, tfs, top_a and the seed. Each cut's range includes (nearly) no cut.
+        """Return a space of temperature, top_p, top_k, tfs, top_a and the seed. Every range includes (nearly) no cut.
 
         The seed is categorical with few choices, so that trials share noise and compare well.
         """
@@ -137,7 +137,7 @@ class SearchSpace:
         return GenerationParams.from_dict(values)
 
     def trial_params(self, params: GenerationParams) -> dict[str, Any] | None:
-        """Return the Optuna parameters for which `suggest` returns `params`, None if the space does not contain them."""
+        """Return the Optuna parameters for which `suggest` returns `params`, None if the space lacks them."""
         requested = params.to_dict()
         values: dict[str, Any] = dict(self._fixed)
         chosen: dict[str, Any] = {}
@@ -178,8 +178,8 @@ class SearchSpace:
         points = math.prod(map(len, values.values()))
         if points > _MAX_GRID_POINTS:
             raise ParameterError(
-                f"the grid has {points:,} points, and at most {_MAX_GRID_POINTS:,} can be listed: take larger steps, fewer "
-                "choices, or another sampler"
+                f"the grid has {points:,} points, and at most {_MAX_GRID_POINTS:,} can be listed: take larger steps, "
+                "fewer choices, or another sampler"
             )
         return {name: list(choices) for name, choices in values.items()}
 

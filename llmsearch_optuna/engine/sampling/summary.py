@@ -46,8 +46,8 @@ class LogitSummary(NamedTuple):
     Attributes:
         logits: The logits of the most probable tokens; float32 [rows, width].
         token_ids: Their token ids, ascending; int64 [rows, width].
-        log_sums: The logarithm of the sum over all other tokens of ``exp(power * (logit - peak))``, for powers 0, 1/2, 1
-            and 2; float64 [rows, 4].
+        log_sums: The logarithm of the sum over all other tokens of ``exp(power * (logit - peak))``, for powers 0, 1/2,
+            1 and 2; float64 [rows, 4].
         peak: The largest logit before penalties; float32 [rows].
         bound: The upper bound of the logits of all other tokens; float32 [rows].
         lowered: Whether penalties may have lowered discarded logits; bool [rows].

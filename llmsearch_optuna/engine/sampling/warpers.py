@@ -47,7 +47,7 @@ _GPU_ELEMENTS = 2**24
 class Candidates(NamedTuple):
     """The most probable tokens of each row in descending order, of which the leading `size` are kept.
 
-    A row is *open* until its first cut: the tokens outside these candidates are still kept as well. A first cut that ends
+    A row is *open* until its first cut: the tokens outside these candidates are still kept. A first cut that ends
     strictly inside them also removes everything outside, and the row is closed. Otherwise the row is *undecided*: it
     needs more candidates.
 
@@ -120,8 +120,8 @@ def leading_candidates(scores: Tensor, rows: SamplingRows, width: int) -> Candid
 def apply_cuts(candidates: Candidates, rows: SamplingRows) -> Candidates:
     """Apply every row's cuts in the order of `params.CUTS`, each renormalising before the next.
 
-    The result equals that of the processors of ``transformers``; tfs and top_a name their sources below. If a cut splits
-    tied tokens, the lowest token ids are kept. Rows without a cut stay open.
+    The result equals that of the processors of ``transformers``; tfs and top_a name their sources below. If a cut
+    splits tied tokens, the lowest token ids are kept. Rows without a cut stay open.
 
     Args:
         candidates: The result of `leading_candidates`.
@@ -168,7 +168,7 @@ def relative_mass(gaps: Tensor) -> Tensor:
 
 
 def _surprise(gaps: Tensor) -> Tensor:
-    """Return the terms -w log(w) of the entropy in `MASS_UNIT`; w is the probability relative to the first candidate."""
+    """Return the terms -w log(w) of the entropy in `MASS_UNIT`, with w the probability relative to the first."""
     gaps = gaps.clamp(min=-200.0)  # where exp is 0 already, and 0 * inf is not
     return gaps.exp().mul_(gaps).mul_(-MASS_UNIT).to(torch.int64)
 
@@ -316,8 +316,8 @@ def _tfs(candidates: Candidates, tfs: Tensor) -> Candidates:
     """
     weights = candidates.log_ratios.exp()
     curvature = (weights[:, 2:] - 2.0 * weights[:, 1:-1] + weights[:, :-2]).abs()
-    # Differences that reach past the last candidate of an open row are unknown. As probabilities fall, their sum is less
-    # than the sum of the last two candidates.
+    # Differences that reach past the last candidate of an open row are unknown. As probabilities fall, their sum is
+    # less than the sum of the last two candidates.
     inside = ~candidates.open[:, None] | candidates.kept[:, 2:]
     units = (curvature * _CURVATURE_UNIT).to(torch.int64).where(inside, 0)
     minimum = units.sum(-1)
