@@ -19,7 +19,7 @@ from llmsearch_optuna.engine.base import Stopping
 from llmsearch_optuna.engine.function import PredictionFunction
 from llmsearch_optuna.engine.http import OpenAIServer
 from llmsearch_optuna.engine.selection import ModelLoader, choose_backend
-from llmsearch_optuna.engine.stopping import split_generation_args
+from llmsearch_optuna.engine.stopping import split_generation_args, stop_strings
 from llmsearch_optuna.errors import ConfigurationError, TaskError, check_minimum
 from llmsearch_optuna.metrics import Metric, ScoreRange, check_references, choose_score_range, make_metric
 from llmsearch_optuna.search.baselines import baseline_trials, preset_trials

@@ -383,7 +383,7 @@ class TestBadInput:
         ("arguments", "message"),
         [
             ({"top_p": 1.3}, r"`top_p` must be in \(0, 1\], got 1.3"),
-            ({"penalty_alpha": 0.6}, "`penalty_alpha`: contrastive search is gone from transformers since 5.0"),
+            ({"penalty_alpha": 0.6}, "`penalty_alpha`: contrastive search was removed in transformers 5.0"),
             ({"num_beams": 4, "mirostat_tau": 3}, "`mirostat_tau` cannot go with `num_beams` > 1"),
             ({"stop": "###"}, "`stop` must be a list of non-empty strings, got '###'"),
             ({"stop": [""]}, r"`stop` must be a list of non-empty strings, got \[''\]"),

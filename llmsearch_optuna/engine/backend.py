@@ -19,8 +19,6 @@ from llmsearch_optuna.engine.generate.solo import SoloEngine, needs_solo
 from llmsearch_optuna.engine.http import (
     HTTPEngine,
     OpenAIServer,
-    check_expressible,
-    check_space_expressible,
     connect,
     probe_server,
     run,
@@ -234,9 +232,9 @@ def server_backend(
     probed: dict[frozenset[str], dict[str, str]] = {}
 
     def check_space(space: SearchSpace, additional: Sequence[GenerationParams]) -> dict[str, str]:
-        check_space_expressible(connection.kind, space)
+        connection.kind.check_space(space)
         for params in additional:
-            check_expressible(connection.kind, params)
+            connection.kind.check_params(params)
         if not server.probe:
             return {}
         names = frozenset({*space.dimensions, *space.fixed} & {"temperature", *connection.kind.fields})

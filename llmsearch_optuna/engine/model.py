@@ -106,7 +106,7 @@ def default_params(model: PreTrainedModel, *, max_new_tokens: int, generation_se
             f"the model's generation config asks for early_stopping={config.early_stopping!r}, which no engine serves: "
             "set model.generation_config.early_stopping = False"
         )
-    names = [*PENALTIES, *(BEAM_PARAMETERS if (config.num_beams or 1) > 1 else ("prompt_lookup_num_tokens",))]
+    names = [*PENALTIES, *(BEAM_PARAMETERS if (config.num_beams or 1) > 1 else ())]
     values: dict[str, Any] = {}
     if config.do_sample:
         names += WARPERS

@@ -1,10 +1,11 @@
-"""Generation parameters in the names of other systems. What a system lacks is told, and never dropped in silence."""
+"""The generation parameters in the names of other systems, with a warning for everything that a system lacks."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from llmsearch_optuna.space.dialects import DIALECTS, IMPLIED, Dialect, temperature_of
 from llmsearch_optuna.space.generation_config import HF_NAMES, generation_config
 from llmsearch_optuna.space.params import GenerationParams
 
@@ -12,164 +13,82 @@ __all__ = ["TARGETS", "Exported", "to_hf", "to_json", "to_llamacpp", "to_openai"
 
 
 class Exported(NamedTuple):
-    """Parameters for another system.
+    """The parameters for another system.
 
     Attributes:
-        values: What it takes, as JSON can hold it.
-        warnings: What of the parameters it does not express, or means otherwise; one line each.
+        values: The values that the system takes, JSON-serialisable.
+        warnings: One line for each parameter that the system lacks or understands differently.
     """
 
     values: dict[str, Any]
     warnings: tuple[str, ...]
 
 
-# Which decide what is generated in every system, one way or another.
-_COMMON = ("do_sample", "max_new_tokens", "generation_seed")
-
-_LLAMACPP_SAMPLERS = MappingProxyType(
-    {
-        "top_n_sigma": ("top_n_sigma", "--top-nsigma"),
-        "top_k": ("top_k", "--top-k"),
-        "top_p": ("top_p", "--top-p"),
-        "min_p": ("min_p", "--min-p"),
-        "typical_p": ("typ_p", "--typical"),
-    }
-)
-"""Our cuts, in our order: llama.cpp's sampler, and its option."""
-
-_LLAMACPP_OFF = MappingProxyType({"top_n_sigma": -1.0, "top_k": 0, "top_p": 1.0, "min_p": 0.0, "typical_p": 1.0})
-
-_OPENAI_HOTTEST = 2.0
-_OPENAI_MOST_STOPS = 4
-
-
 def to_hf(params: GenerationParams, stop: Sequence[str] = ()) -> Exported:
-    """For ``transformers``: the fields of a ``GenerationConfig``.
+    """Return the fields of a ``GenerationConfig`` for ``transformers``.
 
-    `logits_processors` expresses all the rest: see `write_hf`.
+    `logits_processors` expresses all other parameters; see `write_hf`.
 
     Args:
         params: The parameters.
-        stop: Texts that end a completion.
+        stop: The stop strings.
     """
-    warnings = [
-        *_lacking(params, HF_NAMES, "transformers"),
-        *_own_noise(
-            params, "transformers", "" if params.beams else "llmsearch_optuna.logits_processors brings ours along"
-        ),
-    ]
+    remedy = "" if params.beams else "llmsearch_optuna.logits_processors reproduces them"
+    warnings = [*_lacking(params, HF_NAMES, "transformers"), *_other_noise(params, "transformers", remedy)]
     if stop:
         warnings.append(f"stop={_shown(stop)}: pass stop_strings and tokenizer to model.generate")
     return Exported(generation_config(params), tuple(warnings))
 
 
 def to_vllm(params: GenerationParams, stop: Sequence[str] = ()) -> Exported:
-    """For vLLM: the arguments of its ``SamplingParams``, which are those of its server's requests, too.
+    """Return the arguments of vLLM's ``SamplingParams``, which are also the fields of a request to its server.
 
     Args:
         params: The parameters.
-        stop: Texts that end a completion.
+        stop: The stop strings.
     """
-    on = _in_force(params)
-    values: dict[str, Any] = {
-        "temperature": 0.0 if params.greedy else on.get("temperature", 1.0),
-        "top_p": on.get("top_p", 1.0),
-        "top_k": on.get("top_k", -1),
-        "min_p": on.get("min_p", 0.0),
-        "repetition_penalty": on.get("repetition_penalty", 1.0),
-        "presence_penalty": 0.0,
-        "frequency_penalty": 0.0,
-        "max_tokens": params.max_new_tokens,
-    }
-    if not params.greedy:
-        values["seed"] = params.generation_seed
-    if stop:
-        values["stop"] = list(stop)
-    known = ("temperature", "top_p", "top_k", "min_p", "repetition_penalty")
-    warnings = [*_lacking(params, known, "vLLM"), *_own_noise(params, "vLLM")]
-    if "min_p" in on and "top_p" in on:
+    values, warnings = _translated(DIALECTS["vllm"], params, stop)
+    if {"min_p", "top_p"} <= set(_effective(params)):
         warnings.append("min_p: vLLM applies it before top_k and top_p, not after them: top_p may keep fewer tokens")
     return Exported(values, tuple(warnings))
 
 
 def to_llamacpp(params: GenerationParams, stop: Sequence[str] = ()) -> Exported:
-    """For llama.cpp: what its server's ``/completion`` takes (``request``), and the same for a command (``arguments``).
+    """Return the fields of llama.cpp's ``/completion`` (``request``) and equivalent command-line ``arguments``.
 
-    What it does by default (top_k 40, top_p 0.95, min_p 0.05, a temperature of 0.8 after all cuts) is switched off, and
-    the samplers are put in our order: penalties, temperature, cuts.
+    Its defaults (top_k 40, top_p 0.95, min_p 0.05, a temperature of 0.8 after all cuts) are switched off, and its
+    samplers are in our order: penalties, temperature, cuts.
 
     Args:
         params: The parameters.
-        stop: Texts that end a completion.
+        stop: The stop strings.
     """
-    on = _in_force(params)
-    mirostat = "mirostat_tau" in on
-    request: dict[str, Any] = {
-        "temperature": 0.0 if params.greedy else on.get("temperature", 1.0),
-        **{name: on.get(name, off) for name, off in _LLAMACPP_OFF.items()},
-        "repeat_penalty": on.get("repetition_penalty", 1.0),
-        "repeat_last_n": -1,
-        "presence_penalty": 0.0,
-        "frequency_penalty": 0.0,
-        "dry_multiplier": 0.0,
-        "xtc_probability": 0.0,
-        "dynatemp_range": 0.0,
-        "mirostat": 2 if mirostat else 0,
-        "samplers": ["penalties", "temperature", *(own for name, (own, _) in _LLAMACPP_SAMPLERS.items() if name in on)],
-        "n_predict": params.max_new_tokens,
-    }
-    if mirostat:
-        request |= {"mirostat_tau": on["mirostat_tau"], "mirostat_eta": on.get("mirostat_eta", 0.1)}
-    if not params.greedy:
-        request["seed"] = params.generation_seed
+    dialect, effective = DIALECTS["llamacpp"], _effective(params)
+    request, warnings = _translated(dialect, params, stop)
+    cuts = (sampler for name, sampler in dialect.samplers.items() if name in effective)
+    request["samplers"] = ["penalties", "temperature", *cuts]
     if stop:
-        request["stop"] = list(stop)
-    known = (*_LLAMACPP_SAMPLERS, "temperature", "repetition_penalty", "mirostat_tau", "mirostat_eta")
-    warnings = [*_lacking(params, known, "llama.cpp"), *_own_noise(params, "llama.cpp")]
-    if mirostat and (ignored := [name for name in (*_LLAMACPP_SAMPLERS, "repetition_penalty") if name in on]):
-        warnings.append(f"{', '.join(ignored)}: llama.cpp applies nothing but the temperature beside mirostat")
-    if stop:
-        warnings.append(f"stop={_shown(stop)}: only the server's requests have it (`stop`), not the command line")
-    return Exported({"request": request, "arguments": list(_arguments(request))}, tuple(warnings))
+        warnings.append(f"stop={_shown(stop)}: only requests to the server have it (`stop`), not the command line")
+    return Exported({"request": request, "arguments": list(_arguments(dialect, request))}, tuple(warnings))
 
 
 def to_openai(params: GenerationParams, stop: Sequence[str] = ()) -> Exported:
-    """For OpenAI's API and those like it: the sampling fields of a chat completions request.
+    """Return the sampling fields of a chat completions request to OpenAI's API or a compatible one.
 
     Args:
         params: The parameters.
-        stop: Texts that end a completion.
+        stop: The stop strings.
     """
-    on = _in_force(params)
-    temperature = 0.0 if params.greedy else float(on.get("temperature", 1.0))
-    values: dict[str, Any] = {
-        "temperature": min(temperature, _OPENAI_HOTTEST),
-        "top_p": on.get("top_p", 1.0),
-        "presence_penalty": 0.0,
-        "frequency_penalty": 0.0,
-        "max_completion_tokens": params.max_new_tokens,
-    }
-    if not params.greedy:
-        values["seed"] = params.generation_seed
-    if stop:
-        values["stop"] = list(stop[:_OPENAI_MOST_STOPS])
-    warnings = [*_lacking(params, ("temperature", "top_p"), "OpenAI's API"), *_own_noise(params, "OpenAI's API")]
-    if temperature > _OPENAI_HOTTEST:
-        warnings.append(
-            f"temperature={_shown(temperature)}: OpenAI's API takes {_OPENAI_HOTTEST} at most, which is set"
-        )
-    if len(stop) > _OPENAI_MOST_STOPS:
-        left = stop[_OPENAI_MOST_STOPS:]
-        warnings.append(f"stop={_shown(left)}: OpenAI's API takes {_OPENAI_MOST_STOPS} texts; these are left out")
+    values, warnings = _translated(DIALECTS["openai"], params, stop)
     return Exported(values, tuple(warnings))
 
 
 def to_json(params: GenerationParams, stop: Sequence[str] = ()) -> Exported:
-    """For this package, and for programs of your own: all parameters that are set, in our own names.
+    """Return all parameters that are set, under the names of this package.
 
     Args:
         params: The parameters.
-        stop: Texts that end a completion.
+        stop: The stop strings.
     """
     return Exported({"params": params.to_dict(), "stop": list(stop)}, ())
 
@@ -183,39 +102,63 @@ TARGETS: Mapping[str, tuple[str, Callable[[GenerationParams, Sequence[str]], Exp
         "json": ("llmsearch_optuna", to_json),
     }
 )
-"""Systems by name: under which key an export holds their parameters, and what makes them."""
+"""The systems by name: the key of their parameters in an export, and the function that returns them."""
 
 
-def _in_force(params: GenerationParams) -> dict[str, Any]:
-    """The parameters that have an effect, but for those that every system has."""
-    return {name: value for name, value in params.canonical.to_dict().items() if name not in _COMMON}
+def _translated(dialect: Dialect, params: GenerationParams, stop: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
+    """Return the fields of a request in a dialect, and the warnings."""
+    effective, system, temperature = _effective(params), dialect.title, temperature_of(params)
+    warnings = [*_lacking(params, ("temperature", *dialect.fields), system), *_other_noise(params, system)]
+    values = {
+        "temperature": temperature,
+        **dialect.off,
+        **dialect.off_in_exports,
+        dialect.length_field: params.max_new_tokens,
+    }
+    values |= dialect.named(effective)
+    for name, others in dialect.ignored.items():
+        if name in effective and (ignored := [other for other in others if other in effective]):
+            warnings.append(f"{', '.join(ignored)}: {system} ignores it if {name} is set")
+    if dialect.max_temperature is not None and temperature > dialect.max_temperature:
+        values["temperature"] = dialect.max_temperature
+        warnings.append(
+            f"temperature={_shown(temperature)}: the maximum of {system} is {dialect.max_temperature}, which is set"
+        )
+    if not params.greedy:
+        values["seed"] = params.generation_seed
+    if stop:
+        values["stop"] = list(stop[: dialect.max_stops])
+        if left_out := stop[len(values["stop"]) :]:
+            warnings.append(
+                f"stop={_shown(left_out)}: {system} takes at most {dialect.max_stops} stop strings; these are left out"
+            )
+    return values, warnings
 
 
-def _lacking(params: GenerationParams, known: Iterable[str], system: str) -> Iterator[str]:
-    for name, value in _in_force(params).items():
-        if name not in known:
+def _effective(params: GenerationParams) -> dict[str, Any]:
+    """Return the parameters that have an effect, without those that every system expresses."""
+    return {name: value for name, value in params.canonical.to_dict().items() if name not in IMPLIED}
+
+
+def _lacking(params: GenerationParams, available: Collection[str], system: str) -> Iterator[str]:
+    for name, value in _effective(params).items():
+        if name not in available:
             yield f"{name}={_shown(value)}: {system} has no such parameter; it is left out"
 
 
-def _own_noise(params: GenerationParams, system: str, remedy: str = "") -> Iterator[str]:
+def _other_noise(params: GenerationParams, system: str, remedy: str = "") -> Iterator[str]:
     if not params.greedy:
-        told = f"generation_seed={params.generation_seed}: {system} draws noise of its own: the completions are others"
-        yield f"{told}; {remedy}" if remedy else told
+        warning = f"generation_seed={params.generation_seed}: {system} draws other noise, so that completions differ"
+        yield f"{warning}; {remedy}" if remedy else warning
 
 
 def _shown(value: object) -> str:
     return json.dumps(list(value) if isinstance(value, tuple) else value)
 
 
-def _arguments(request: Mapping[str, Any]) -> Iterator[str]:
-    yield from ("--temp", str(request["temperature"]))
-    for name, (_, option) in _LLAMACPP_SAMPLERS.items():
-        if name != "top_n_sigma" or request[name] != _LLAMACPP_OFF[name]:  # which older versions lack
-            yield from (option, str(request[name]))
-    yield from ("--repeat-penalty", str(request["repeat_penalty"]), "--repeat-last-n", str(request["repeat_last_n"]))
-    if request["mirostat"]:
-        yield from ("--mirostat", "2", "--mirostat-ent", str(request["mirostat_tau"]))
-        yield from ("--mirostat-lr", str(request["mirostat_eta"]))
-    yield from ("--samplers", ";".join(request["samplers"]), "--n-predict", str(request["n_predict"]))
-    if "seed" in request:
-        yield from ("--seed", str(request["seed"]))
+def _arguments(dialect: Dialect, request: Mapping[str, Any]) -> Iterator[str]:
+    for field, option in dialect.options.items():
+        # Older versions lack --top-nsigma, so that it is written only if needed.
+        if field not in request or (field in ("top_n_sigma", "mirostat") and request[field] == dialect.off[field]):
+            continue
+        yield from (option, ";".join(request[field]) if field == "samplers" else str(request[field]))

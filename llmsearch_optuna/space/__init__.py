@@ -1,1 +1,1 @@
-"""What may be chosen: generation parameters, their dimensions and spaces."""
+"""The generation parameters, their dimensions, search spaces and names in other systems."""

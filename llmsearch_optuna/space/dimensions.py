@@ -17,7 +17,7 @@ from optuna.distributions import (
 )
 
 from llmsearch_optuna.errors import ParameterError, unknown_name
-from llmsearch_optuna.space.params import PARAMETER_TYPES, GenerationParams, check_parameter, unknown_parameter
+from llmsearch_optuna.space.params import PARAMETERS, GenerationParams, check_parameter, unknown_parameter
 
 __all__ = [
     "DIMENSION_KEYS",
@@ -59,7 +59,7 @@ class Float:
     when: Condition | None = field(default=None, kw_only=True)
 
     def distribution(self) -> BaseDistribution:
-        """The Optuna distribution."""
+        """Return the Optuna distribution."""
         return FloatDistribution(self.low, self.high, log=self.log, step=self.step)
 
 
@@ -74,13 +74,13 @@ class Int:
     when: Condition | None = field(default=None, kw_only=True)
 
     def distribution(self) -> BaseDistribution:
-        """The Optuna distribution."""
+        """Return the Optuna distribution."""
         return IntDistribution(self.low, self.high, log=self.log, step=self.step)
 
 
 @dataclass(frozen=True)
 class Categorical:
-    """One of several values; ``None`` among them stands for unset.
+    """One of several values; None means unset.
 
     Attributes:
         choices: The values; `max_new_tokens` and `generation_seed` are never unset.
@@ -95,7 +95,7 @@ class Categorical:
             object.__setattr__(self, "choices", tuple(self.choices))
 
     def distribution(self) -> BaseDistribution:
-        """The Optuna distribution."""
+        """Return the Optuna distribution."""
         return CategoricalDistribution(self.choices)
 
 
@@ -109,13 +109,13 @@ DIMENSION_KEYS = {
 
 
 def same_value(value: Scalar | None, other: Scalar | None) -> bool:
-    """Whether two values of a parameter are one."""
-    # A step of a float grid and the same number written in decimals differ in the last bits.
+    """Return whether two values of a parameter are equal."""
+    # A point of a float grid and the same number written in decimals may differ in the last bits.
     return value == other or (value is not None and other is not None and math.isclose(value, other, rel_tol=1e-12))
 
 
 def contains(dimension: Dimension, value: Scalar | None) -> bool:
-    """Whether a dimension can give this value."""
+    """Return whether a dimension contains this value."""
     match dimension:
         case Categorical(choices):
             return value in choices
@@ -129,14 +129,14 @@ def contains(dimension: Dimension, value: Scalar | None) -> bool:
 
 
 def check_dimension(name: str, dimension: Dimension) -> Dimension:
-    """The dimension with every value in the parameter's own type.
+    """Return the dimension with every value converted to the parameter's type.
 
     Raises:
-        ParameterError: A name is unknown, a bound or choice breaks the parameter's rule, or they do not fit together.
+        ParameterError: A name is unknown, a bound or choice breaks the parameter's rule, or they are inconsistent.
     """
-    if name not in PARAMETER_TYPES:
+    if name not in PARAMETERS:
         raise ParameterError(unknown_parameter(name))
-    kind = PARAMETER_TYPES[name]
+    kind = PARAMETERS[name].type
     checked: Dimension
     if isinstance(dimension, Categorical):
         if not isinstance(dimension.choices, tuple):
@@ -146,9 +146,9 @@ def check_dimension(name: str, dimension: Dimension) -> Dimension:
         choices = tuple(None if choice is None else check_parameter(name, choice) for choice in dimension.choices)
         checked = Categorical(choices, when=dimension.when)
     else:
-        wanted = {int: Int, float: Float, bool: Categorical}[kind]
-        if type(dimension) is not wanted:
-            raise ParameterError(f"`{name}` must be searched with {wanted.__name__}, got {dimension!r}")
+        required = {int: Int, float: Float, bool: Categorical}[kind]
+        if type(dimension) is not required:
+            raise ParameterError(f"`{name}` must be searched with {required.__name__}, got {dimension!r}")
         if not isinstance(dimension.log, bool):
             raise ParameterError(f"`{name}`: log must be true or false, got {dimension.log!r}")
         bounds: dict[str, Any] = {key: check_parameter(name, getattr(dimension, key)) for key in ("low", "high")}
@@ -156,7 +156,7 @@ def check_dimension(name: str, dimension: Dimension) -> Dimension:
             raise ParameterError(f"`{name}`: low must not exceed high, got {bounds['low']} and {bounds['high']}")
         checked = dataclasses.replace(dimension, **bounds, step=_checked_step(name, dimension))
     with warnings.catch_warnings():
-        # Optuna warns and lowers `high` when the steps miss it.
+        # If the steps miss `high`, Optuna only warns and lowers it.
         warnings.simplefilter("error")
         try:
             checked.distribution()
@@ -177,16 +177,16 @@ def _checked_step(name: str, dimension: Int | Float) -> Any:
 
 
 def dimension_from_table(name: str, value: Any) -> Dimension | Scalar:
-    """What a TOML value stands for: a table for a dimension, anything else for a fixed value.
+    """Convert a TOML value: a table to a dimension, anything else to a fixed value.
 
     Raises:
         ParameterError: A name or key is unknown, a key is missing, or a fixed value breaks its rule.
     """
     if not isinstance(value, Mapping):
         return check_parameter(name, value)
-    if name not in PARAMETER_TYPES:
+    if name not in PARAMETERS:
         raise ParameterError(unknown_parameter(name))
-    number: type[Dimension] = Int if PARAMETER_TYPES[name] is int else Float
+    number: type[Dimension] = Int if PARAMETERS[name].type is int else Float
     kind: type[Dimension] = Categorical if "choices" in value else number
     for key in value:
         if key not in DIMENSION_KEYS[kind]:
@@ -198,7 +198,7 @@ def dimension_from_table(name: str, value: Any) -> Dimension | Scalar:
 
 
 def grid_values(name: str, dimension: Dimension) -> Sequence[CategoricalChoiceType]:
-    """Every value of a dimension.
+    """Return every value of a dimension.
 
     Raises:
         ParameterError: The dimension is continuous, logarithmic or conditional.

@@ -1,63 +1,57 @@
-"""What ``transformers`` reads from a ``generation_config.json``, as plain data."""
+"""The fields of a ``generation_config.json`` that ``transformers`` reads, as plain data."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from llmsearch_optuna.space.params import BEAM_PARAMETERS, GenerationParams
+from llmsearch_optuna.space.parameter import Stage
+from llmsearch_optuna.space.params import BEAM_PARAMETERS, PARAMETERS, GenerationParams, names_in
 
 __all__ = ["HF_NAMES", "NEUTRAL_CONFIG", "PENALTIES", "WARPERS", "generation_config"]
+
+HF_NAMES = frozenset(name for name, parameter in PARAMETERS.items() if parameter.in_transformers)
+"""The generation parameters that ``transformers`` has, under the same names and with the same meaning."""
+
+PENALTIES = tuple(name for name in names_in("penalty") if name in HF_NAMES)
+"""The penalties that ``transformers`` has."""
+
+WARPERS = tuple(name for name in names_in("temperature", "cut") if name in HF_NAMES)
+"""The temperature and the cuts that ``transformers`` has."""
+
+
+def _off(*stages: Stage) -> dict[str, bool | int | float]:
+    return {name: off for name in names_in(*stages) if name in HF_NAMES and (off := PARAMETERS[name].off) is not None}
+
+
+_WARPERS_OFF = _off("temperature", "cut")
 
 NEUTRAL_CONFIG: Mapping[str, bool | int | float] = MappingProxyType(
     {
         "do_sample": False,
         "num_beams": 1,
         "num_return_sequences": 1,
-        "temperature": 1.0,
+        # Without sampling, transformers warns of any min_p and of a top_k other than its default.
+        **{name: off for name, off in _WARPERS_OFF.items() if name != "min_p"},
         "top_k": 50,
-        "top_p": 1.0,
-        "typical_p": 1.0,
-        "epsilon_cutoff": 0.0,
-        "eta_cutoff": 0.0,
-        "repetition_penalty": 1.0,
-        "encoder_repetition_penalty": 1.0,
-        "no_repeat_ngram_size": 0,
+        **_off("penalty"),
         "encoder_no_repeat_ngram_size": 0,
-        "length_penalty": 1.0,
-        "early_stopping": False,
+        **_off("beams"),
     }
 )
-"""With which ``model.generate`` takes the most probable token of whatever its logits processors make of the logits.
+"""The config with which ``model.generate`` takes the most probable token of the logits that its processors return.
 
-Values must be set, not unset: ``generate`` fills unset ones from the model's own config, or with 50 for ``top_k``."""
-
-PENALTIES = ("repetition_penalty", "encoder_repetition_penalty", "no_repeat_ngram_size")
-"""The penalties that ``transformers`` has."""
-
-WARPERS = ("temperature", "top_h", "top_k", "top_p", "min_p", "typical_p", "epsilon_cutoff", "eta_cutoff")
-"""The temperature, and the cuts that ``transformers`` has."""
-
-_MODES = (*BEAM_PARAMETERS, "prompt_lookup_num_tokens")
-
-HF_NAMES = frozenset({"do_sample", "max_new_tokens", *PENALTIES, *WARPERS, *_MODES})
-"""The generation parameters that ``transformers`` has, under the same names and with the same meaning."""
+The values must be set: ``generate`` fills unset ones from the model's own config, or with 50 for ``top_k``."""
 
 
 def generation_config(params: GenerationParams) -> dict[str, bool | int | float]:
-    """The fields of a ``GenerationConfig`` that decodes with these parameters, as far as it has them.
+    """Return the fields of a ``GenerationConfig`` that decodes with these parameters.
 
     Args:
-        params: The parameters; those that are not among `HF_NAMES` are left out.
+        params: The parameters. Those that are not in `HF_NAMES` are left out.
     """
     values = params.to_dict()
-    wanted = {name: values[name] for name in (*PENALTIES, *_MODES) if name in values}
+    requested = {name: values[name] for name in (*PENALTIES, *BEAM_PARAMETERS) if name in values}
     if params.greedy:
-        return {**NEUTRAL_CONFIG, **wanted, "max_new_tokens": params.max_new_tokens}
-    wanted |= {name: values[name] for name in WARPERS if name in values}
-    return {
-        **NEUTRAL_CONFIG,
-        "top_k": 0,
-        "min_p": 0.0,
-        **wanted,
-        "do_sample": True,
-        "max_new_tokens": params.max_new_tokens,
-    }
+        return {**NEUTRAL_CONFIG, **requested, "max_new_tokens": params.max_new_tokens}
+    requested |= {name: values[name] for name in WARPERS if name in values}
+    sampling = {"do_sample": True, "max_new_tokens": params.max_new_tokens}
+    return {**NEUTRAL_CONFIG, **_WARPERS_OFF, **requested, **sampling}

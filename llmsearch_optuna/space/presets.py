@@ -1,4 +1,4 @@
-"""Named lists of generation parameters that others found good, to be tried as first trials."""
+"""Named lists of published generation parameters, used as first trials."""
 
 import itertools
 import tomllib
@@ -12,16 +12,16 @@ __all__ = ["preset_names", "presets"]
 
 
 def preset_names() -> tuple[str, ...]:
-    """The names that `presets` knows."""
+    """Return the names that `presets` accepts."""
     return tuple(_preset_tables())
 
 
 def presets(name: str, *, max_new_tokens: int = 128, generation_seed: int = 0) -> list[GenerationParams]:
-    """The points of a named list, to be tried as first trials.
+    """Return the points of a named list, for use as first trials.
 
     Args:
         name: ``"strategies"``, a grid per decoding strategy, or ``"arena"``, the winners of the preset arena
-            (Oobabooga 2023); both as llmsearch 0.1.0 ships them, see ``presets.toml`` for what is left out.
+            (Oobabooga 2023); both as llmsearch 0.1.0 ships them, see ``presets.toml`` for the omitted points.
         max_new_tokens: Length limit of every point.
         generation_seed: Seed of every point.
 

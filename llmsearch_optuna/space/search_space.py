@@ -1,4 +1,4 @@
-"""What a search may choose: a declarative, immutable space over the generation parameters."""
+"""A declarative, immutable search space over the generation parameters."""
 
 import dataclasses
 import itertools
@@ -30,19 +30,19 @@ from llmsearch_optuna.space.params import CLASHES, Clash, GenerationParams, chec
 
 __all__ = ["SearchSpace"]
 
-_MOST_POINTS = 100_000
+_MAX_GRID_POINTS = 100_000
 
 
 class SearchSpace:
-    """The parameters that a search chooses, and those it holds fixed.
+    """The parameters that a search chooses, and those that are fixed.
 
     ``SearchSpace(temperature=Float(0.1, 1.5), top_k=Int(1, 100, log=True), max_new_tokens=64)``: dimensions are
-    searched, plain values are fixed, everything else is unset. Every bound and choice is checked at once, so a bad
-    space is refused before any model is loaded. The space keeps its own copy of them, each in its parameter's type.
+    searched, plain values are fixed, everything else is unset. Every bound and choice is validated immediately, before
+    any model is loaded. The space keeps a copy of them, converted to the parameter's type.
 
     Raises:
-        ParameterError: A name is unknown, a bound breaks a rule, a condition cannot be met, or two parameters may both
-            be set that cannot go together.
+        ParameterError: A name is unknown, a bound breaks a rule, a condition cannot be met, or the space allows two
+            parameters that cannot be combined.
     """
 
     __slots__ = ("_dimensions", "_fixed", "_order")
@@ -64,7 +64,7 @@ class SearchSpace:
         )
         self._order = self._condition_order()
         for clash in CLASHES:
-            if self._allows(clash):
+            if self.allows(clash):
                 raise ParameterError(f"{clash.reason}; set it only when = {{{clash.other} = 1}}")
 
     @property
@@ -79,7 +79,7 @@ class SearchSpace:
 
     @classmethod
     def default(cls, *, max_new_tokens: int = 128, generation_seeds: Sequence[int] = (0, 1, 2, 3)) -> Self:
-        """Temperature, top_p, top_k, tfs, top_a and the seed. Every cut's range includes (nearly) no cut.
+        """Return a space of temperature, top_p, top_k, tfs, top_a and the seed. Every range includes (nearly) no cut.
 
         The seed is categorical with few choices, so that trials share noise and compare well.
         """
@@ -96,7 +96,7 @@ class SearchSpace:
 
     @classmethod
     def from_dict(cls, table: Mapping[str, Any]) -> Self:
-        """Builds a space from a TOML or JSON table.
+        """Build a space from a TOML or JSON table.
 
         ``temperature = {low = 0.1, high = 1.5}``, ``top_k = {low = 1, high = 100, log = true}``,
         ``generation_seed = {choices = [0, 1]}``, ``top_p = {low = 0.5, high = 1.0, when = {do_sample = true}}``;
@@ -108,7 +108,7 @@ class SearchSpace:
         return cls(**{name: dimension_from_table(name, value) for name, value in table.items()})
 
     def to_dict(self) -> dict[str, Any]:
-        """The inverse of `from_dict`, with every key given."""
+        """Return the table that `from_dict` reads, with every key."""
         table: dict[str, Any] = dict(self._fixed)
         for name, dimension in self._dimensions.items():
             entry = {key: getattr(dimension, key) for key in DIMENSION_KEYS[type(dimension)]}
@@ -121,7 +121,7 @@ class SearchSpace:
         return table
 
     def suggest(self, trial: optuna.trial.BaseTrial) -> GenerationParams:
-        """Samples the parameters of one trial; parents before the dimensions that depend on them."""
+        """Sample the parameters of one trial, parents before the dimensions that depend on them."""
         values: dict[str, Any] = dict(self._fixed)
         for name in self._order:
             dimension = self._dimensions[name]
@@ -137,22 +137,22 @@ class SearchSpace:
         return GenerationParams.from_dict(values)
 
     def trial_params(self, params: GenerationParams) -> dict[str, Any] | None:
-        """The Optuna parameters for which `suggest` gives exactly `params`; ``None`` where the space lacks them."""
-        wanted = params.to_dict()
+        """Return the Optuna parameters for which `suggest` returns `params`, None if the space lacks them."""
+        requested = params.to_dict()
         values: dict[str, Any] = dict(self._fixed)
         chosen: dict[str, Any] = {}
         for name in self._order:
             dimension = self._dimensions[name]
             if not _active(dimension, values):
                 continue
-            value = wanted.get(name)
+            value = requested.get(name)
             if not contains(dimension, value):
                 return None
             values[name] = chosen[name] = value
         return chosen if GenerationParams.from_dict(values) == params else None
 
     def longest_completion(self) -> int:
-        """The greatest `max_new_tokens` that the space can give."""
+        """Return the maximum `max_new_tokens` in the space."""
         unset = GenerationParams.from_dict(self._fixed).max_new_tokens
         dimension = self._dimensions.get("max_new_tokens")
         if dimension is None:
@@ -162,26 +162,26 @@ class SearchSpace:
         return longest if dimension.when is None else max(longest, unset)
 
     def first_seed(self) -> int:
-        """The generation seed that is fixed, or the first that can be chosen."""
+        """Return the fixed generation seed, or the first one that can be chosen."""
         dimension = self._dimensions.get("generation_seed")
         if dimension is None:
             return GenerationParams.from_dict(self._fixed).generation_seed
         return int((dimension.choices[0] or 0) if isinstance(dimension, Categorical) else dimension.low)
 
     def grid(self) -> dict[str, list[CategoricalChoiceType]]:
-        """Every value of every dimension, for a grid search.
+        """Return every value of every dimension, for a grid search.
 
         Raises:
             ParameterError: A dimension is continuous, logarithmic or conditional, or there are too many points.
         """
         values = {name: grid_values(name, dimension) for name, dimension in self._dimensions.items()}
         points = math.prod(map(len, values.values()))
-        if points > _MOST_POINTS:
+        if points > _MAX_GRID_POINTS:
             raise ParameterError(
-                f"the grid has {points:,} points, and at most {_MOST_POINTS:,} can be listed: take larger steps, fewer "
-                "choices, or another sampler"
+                f"the grid has {points:,} points, and at most {_MAX_GRID_POINTS:,} can be listed: take larger steps, "
+                "fewer choices, or another sampler"
             )
-        return {name: list(own) for name, own in values.items()}
+        return {name: list(choices) for name, choices in values.items()}
 
     def _condition_order(self) -> tuple[str, ...]:
         order: list[str] = []
@@ -197,8 +197,8 @@ class SearchSpace:
                 del waiting[name]
         return tuple(order)
 
-    def _allows(self, clash: Clash) -> bool:
-        """Whether no condition keeps two parameters apart that cannot go together."""
+    def allows(self, clash: Clash) -> bool:
+        """Return whether two clashing parameters can both be set, as no condition separates them."""
         if not self._possible(clash.name) or not any(map(clash.matters, self._possible(clash.other))):
             return False
         needed = [*self._requirements(clash.name), *self._requirements(clash.other)]
@@ -209,13 +209,13 @@ class SearchSpace:
             if parent == clash.other and not any(map(clash.matters, values)):
                 return False
         return all(
-            any(same_value(one, two) for one in allowed for two in others)
+            any(same_value(value, other_value) for value in allowed for other_value in others)
             for (parent, allowed), (other, others) in itertools.combinations(needed, 2)
             if parent == other
         )
 
     def _possible(self, name: str) -> tuple[Scalar, ...]:
-        """Values that a parameter can have, the extreme ones of a range; none where it is always unset."""
+        """Return the values that a parameter can have, the bounds of a range; none if it is always unset."""
         match self._dimensions.get(name):
             case None:
                 return (self._fixed[name],) if name in self._fixed else ()
@@ -225,7 +225,7 @@ class SearchSpace:
                 return (low, high)
 
     def _requirements(self, name: str) -> list[tuple[str, tuple[Scalar | None, ...]]]:
-        """The values that other parameters must have for this one to be set."""
+        """Return the values that other parameters must have for this one to be set."""
         dimension = self._dimensions.get(name)
         when = {} if dimension is None else dimension.when or {}
         further = [self._requirements(parent) for parent, values in when.items() if None not in values]
@@ -250,16 +250,16 @@ def _active(dimension: Dimension, values: Mapping[str, Any]) -> bool:
 def _checked_condition(
     name: str, when: Condition | None, dimensions: Mapping[str, Dimension], fixed: Mapping[str, Scalar]
 ) -> Condition | None:
-    """The condition with a tuple of values per parent; refuses one that can never be met."""
+    """Return the condition with a tuple of values per parent. Raise if it can never be met."""
     if when is None:
         return None
     if not isinstance(when, Mapping):
         raise ParameterError(f"`{name}`: when must name parameters and their values, got {when!r}")
-    known = [other for other in (*dimensions, *fixed) if other != name]
+    parents = [other for other in (*dimensions, *fixed) if other != name]
     checked: dict[str, tuple[Scalar | None, ...]] = {}
     for parent, given in when.items():
-        if parent not in known:
-            raise ParameterError(f"`{name}.when`: {unknown_name('parameter of this space', parent, known)}")
+        if parent not in parents:
+            raise ParameterError(f"`{name}.when`: {unknown_name('parameter of this space', parent, parents)}")
         values = tuple(given) if isinstance(given, list | tuple) else (given,)
         if not values:
             raise ParameterError(f"`{name}.when`: `{parent}` needs at least one value, got {given!r}")

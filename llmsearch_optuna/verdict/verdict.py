@@ -202,7 +202,7 @@ class Verdict:
         fields = {key: value for key, value in values.items() if key not in ("sentence", "improved")}
         try:
             fields["finalists"] = tuple(
-                FinalistResult(**{**table, "params": table["params"] and GenerationParams.from_dict(table["params"])})
+                FinalistResult(**{**table, "params": table["params"] and GenerationParams.from_stored(table["params"])})
                 for table in values["finalists"]
             )
             fields["comparisons"] = tuple(Comparison(**table) for table in values["comparisons"])

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 from engine_requests import request
-from families import FAMILIES, NO_LOOKUP, NO_MODES, ONE_LENGTH, PADDED, ROW_BY_ROW, SLOTS, Family
+from families import FAMILIES, NO_BEAMS, ONE_LENGTH, PADDED, ROW_BY_ROW, SLOTS, Family
 from tiers import partly_full
 from tiny_models import tiny_model, tiny_tokenizer
 from transformers import (
@@ -121,23 +121,13 @@ def generated(model: Any, wanted: Request, **arguments: Any) -> tuple[int, ...]:
 
 
 def check_modes(model: Any, family: Family, engine: Any) -> None:
-    """Beams are those of ``generate`` without a cache, prompt lookup changes no token, or they are refused."""
+    """Beams are those of ``generate`` without a cache, or they are refused."""
     beams = request(TEXTS[3], GenerationParams(num_beams=3, max_new_tokens=8), eos_token_ids=(2,))
-    if family.note == NO_MODES:
+    if family.note == NO_BEAMS:
         with pytest.raises(TrialError, match="has no beam search: RwkvForCausalLM cannot use beam search"):
             engine.generate([beams])
     else:
         assert engine.generate([beams])[0].token_ids == generated(model, beams, num_beams=3, use_cache=False)
-    text = "apples and apples and apples and apples and"
-    greedy, lookup = (
-        request(text, GenerationParams(prompt_lookup_num_tokens=tokens, max_new_tokens=12), eos_token_ids=(2,))
-        for tokens in (None, 3)
-    )
-    if family.note in (NO_MODES, NO_LOOKUP):
-        with pytest.raises(TrialError, match="has no prompt lookup: assisted generation is not supported"):
-            engine.generate([lookup])
-    else:
-        assert engine.generate([lookup])[0].token_ids == alone(model, greedy)
 
 
 class Raises(LlamaForCausalLM):  # type: ignore[no-untyped-call]

@@ -23,7 +23,7 @@ from llmsearch_optuna.cli import main
 from llmsearch_optuna.engine.sampling import SamplingRows, filtered_logits, penalise
 from llmsearch_optuna.errors import StorageError
 from llmsearch_optuna.export import TARGETS, Exported, to_hf, to_llamacpp, to_openai, to_vllm, trace, write_hf
-from llmsearch_optuna.space.params import BEAM_PARAMETERS, PARAMETER_TYPES, TRUNCATIONS, GenerationParams
+from llmsearch_optuna.space.params import BEAM_PARAMETERS, CUTS, PARAMETERS, GenerationParams
 from llmsearch_optuna.storage import CompletionStore, open_storage
 from llmsearch_optuna.study.attributes import STUDY_FILE, VERDICT
 from llmsearch_optuna.study.study import open_study, study_key
@@ -81,7 +81,7 @@ class TestHuggingFace:
             assert scores.argmax() == expected.argmax()
         else:
             torch.testing.assert_close(scores.softmax(-1), expected.softmax(-1))
-            assert (expected.isfinite().sum() < 300) == any(getattr(ours, name) for name in TRUNCATIONS)
+            assert (expected.isfinite().sum() < 300) == any(getattr(ours, name) for name in CUTS)
 
     def test_nothing_is_left_to_the_models_own_config(self) -> None:
         """`generate` fills what is unset from it, and `top_k` with 50."""
@@ -140,7 +140,7 @@ class TestLlamaCpp:
         found = to_llamacpp(PLAIN).values
         assert found["request"]["samplers"] == ["penalties", "temperature", "top_k", "top_p", "min_p"]
         assert found["request"]["repeat_penalty"] == 1.1
-        assert found["request"]["repeat_last_n"] == -1
+        assert found["request"]["repeat_last_n"] == 65536
         assert found["request"]["n_predict"] == 128
         words = found["arguments"]
         pairs = dict(zip(words[::2], words[1::2], strict=True))
@@ -151,7 +151,7 @@ class TestLlamaCpp:
             "--min-p": "0.05",
             "--typical": "1.0",
             "--repeat-penalty": "1.1",
-            "--repeat-last-n": "-1",
+            "--repeat-last-n": "65536",
             "--samplers": "penalties;temperature;top_k;top_p;min_p",
             "--n-predict": "128",
             "--seed": "3",
@@ -200,9 +200,9 @@ ON = {
 @given(st.sampled_from(sorted(TARGETS)), st.data())
 def test_no_parameter_is_dropped_in_silence(target: str, data: st.DataObject) -> None:
     """Every parameter that makes a difference changes the values, or is warned of where it is on."""
-    names = sorted({*PARAMETER_TYPES} - {"do_sample", "max_new_tokens", "temperature", "mirostat_eta"})
+    names = sorted({*PARAMETERS} - {"do_sample", "max_new_tokens", "temperature", "mirostat_eta"})
     name = data.draw(st.sampled_from(names))
-    value = data.draw(ON[PARAMETER_TYPES[name]])
+    value = data.draw(ON[PARAMETERS[name].type])
     make = TARGETS[target][1]
     base = {"temperature": 0.5, "generation_seed": 0} | ({"num_beams": 2} if name in BEAM_PARAMETERS else {})
     before, after = GenerationParams.from_dict(base), GenerationParams.from_dict({**base, name: value})

@@ -109,8 +109,7 @@ PADDED = "plain `generate`"
 ONE_LENGTH = "plain `generate`, prompts of one length together"
 ROW_BY_ROW = "plain `generate`, row by row"
 
-NO_LOOKUP = "no prompt lookup: the state cannot go back"
-NO_MODES = "no prompt lookup, no beams: the state cannot go back"
+NO_BEAMS = "no beams: the state cannot go back"
 
 _ALIBI = "a decode step in slots raised ValueError"
 _RECURRENT = "it has layers of type linear_attention"
@@ -259,7 +258,6 @@ FAMILIES: dict[str, Family] = {
         },
         path=ONE_LENGTH,
         reason="it has layers of type compressed_sparse_attention, heavily_compressed_attention",
-        note=NO_LOOKUP,
     ),
     "bloom": Family(
         config=BloomConfig,
@@ -268,15 +266,12 @@ FAMILIES: dict[str, Family] = {
         reason=_ALIBI,
     ),
     "falcon (ALiBi)": Family(config=FalconConfig, sizes={**_FALCON, "alibi": True}, path=PADDED, reason=_ALIBI),
-    "mamba": Family(
-        config=MambaConfig, sizes={**_STATES, "state_size": 4}, path=PADDED, reason=_RECURRENT, note=NO_LOOKUP
-    ),
+    "mamba": Family(config=MambaConfig, sizes={**_STATES, "state_size": 4}, path=PADDED, reason=_RECURRENT),
     "mamba2": Family(
         config=Mamba2Config,
         sizes={**_STATES, "num_heads": 8, "head_dim": 8, "state_size": 8, "n_groups": 1, "chunk_size": 8},
         path=PADDED,
         reason=_RECURRENT,
-        note=NO_LOOKUP,
     ),
     "jamba": Family(
         config=JambaConfig,
@@ -294,7 +289,6 @@ FAMILIES: dict[str, Family] = {
         },
         path=PADDED,
         reason=_RECURRENT,
-        note=NO_LOOKUP,
     ),
     "falcon_h1": Family(
         config=FalconH1Config,
@@ -308,7 +302,6 @@ FAMILIES: dict[str, Family] = {
         },
         path=PADDED,
         reason="it has layers of type hybrid",
-        note=NO_LOOKUP,
     ),
     "nemotron_h": Family(
         config=NemotronHConfig,
@@ -325,7 +318,6 @@ FAMILIES: dict[str, Family] = {
         },
         path=PADDED,
         reason="it has layers of type linear_attention, mlp",
-        note=NO_LOOKUP,
     ),
     "lfm2": Family(
         config=Lfm2Config,
@@ -344,7 +336,7 @@ FAMILIES: dict[str, Family] = {
         },
         path=ROW_BY_ROW,
         reason="a decode step in slots raised",
-        note=NO_MODES,
+        note=NO_BEAMS,
     ),
     "t5": Family(
         config=T5Config,

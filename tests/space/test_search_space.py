@@ -14,20 +14,20 @@ from laws import scaled
 
 from llmsearch_optuna.errors import ParameterError
 from llmsearch_optuna.space.dimensions import Categorical, Dimension, Float, Int
-from llmsearch_optuna.space.params import PARAMETER_TYPES, GenerationParams
+from llmsearch_optuna.space.params import PARAMETERS, GenerationParams
 from llmsearch_optuna.space.search_space import SearchSpace
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 
 ALWAYS_SET = ("generation_seed", "max_new_tokens")
-FLOATS = [name for name, kind in PARAMETER_TYPES.items() if kind is float]
-INTEGERS = [name for name, kind in PARAMETER_TYPES.items() if kind is int]
+FLOATS = [name for name, parameter in PARAMETERS.items() if parameter.type is float]
+INTEGERS = [name for name, parameter in PARAMETERS.items() if parameter.type is int]
 
 
 @st.composite
 def dimensions(draw: st.DrawFn, name: str) -> Dimension:
     """A dimension whose bounds every parameter allows."""
-    if PARAMETER_TYPES[name] is bool:
+    if PARAMETERS[name].type is bool:
         return Categorical(draw(st.sampled_from([[True, False], [False, None], [True]])))
     kind = draw(st.sampled_from(["choices", "range", "log", "step"]))
     if name in INTEGERS:
@@ -60,11 +60,11 @@ def listed(dimension: Dimension) -> list[Any]:
 
 @st.composite
 def spaces(draw: st.DrawFn, *, conditions: bool = True) -> SearchSpace:
-    names = draw(st.lists(st.sampled_from(sorted(PARAMETER_TYPES)), unique=True, max_size=6))
+    names = draw(st.lists(st.sampled_from(sorted(PARAMETERS)), unique=True, max_size=6))
     parameters: dict[str, Any] = {}
     for name in names:
         if draw(st.integers(0, 4)) == 0:
-            parameters[name] = {bool: True, int: 7, float: 0.5}[PARAMETER_TYPES[name]]
+            parameters[name] = {bool: True, int: 7, float: 0.5}[PARAMETERS[name].type]
             continue
         dimension = draw(dimensions(name))
         parents = [
@@ -521,7 +521,7 @@ TAU = Float(1.0, 5.0, step=1.0)
     [
         {"num_beams": BEAMS, "mirostat_tau": 3.0},
         {"num_beams": 4, "mirostat_tau": TAU},
-        {"num_beams": Int(1, 2), "prompt_lookup_num_tokens": Categorical([None, 3])},
+        {"num_beams": Int(1, 2), "mirostat_tau": Categorical([None, 3.0])},
         {"num_beams": BEAMS, "mirostat_tau": dataclasses.replace(TAU, when={"num_beams": [1, 4]})},
         {"num_beams": dataclasses.replace(BEAMS, when={"mirostat_tau": 3.0}), "mirostat_tau": TAU},
         {
@@ -542,7 +542,7 @@ def test_what_cannot_go_together_must_be_kept_apart(parameters: dict[str, Any]) 
     "parameters",
     [
         {"num_beams": 1, "mirostat_tau": 3.0},
-        {"num_beams": Categorical([None, 1]), "prompt_lookup_num_tokens": 3},
+        {"num_beams": Categorical([None, 1]), "mirostat_tau": 3.0},
         {"num_beams": BEAMS, "mirostat_tau": dataclasses.replace(TAU, when={"num_beams": 1})},
         {
             "num_beams": dataclasses.replace(BEAMS, when={"mirostat_tau": None}),

@@ -189,7 +189,6 @@ MODES: dict[str, dict[str, Any]] = {
     "greedy": {"do_sample": False},
     "sampling": {"temperature": 1.2, "generation_seed": 3},
     "beams": {"num_beams": 2, "do_sample": False},
-    "lookup": {"temperature": 1.0, "prompt_lookup_num_tokens": 2},
 }
 
 

@@ -1,4 +1,4 @@
-"""Beam search, beam sampling and prompt lookup with ``model.generate``, one request at a time."""
+"""Beam search and beam sampling with ``model.generate``, one request at a time."""
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
@@ -20,7 +20,7 @@ from llmsearch_optuna.engine.base import Completion, Request, TokenCallback
 from llmsearch_optuna.engine.generate.engine import neutral_config
 from llmsearch_optuna.engine.memory import OUT_OF_MEMORY, is_out_of_memory, release_memory
 from llmsearch_optuna.engine.model import embedding_weight, pad_token_id
-from llmsearch_optuna.engine.running_completion import RunningCompletion, draw_tokens, sampling_rows
+from llmsearch_optuna.engine.running_completion import RunningCompletion
 from llmsearch_optuna.engine.sampling import SamplingRows, check_logits, filtered_logits, penalise, prompt_key
 from llmsearch_optuna.engine.stopping import StopChecker
 from llmsearch_optuna.errors import MemoryExhaustedError, TrialError
@@ -28,23 +28,21 @@ from llmsearch_optuna.errors import MemoryExhaustedError, TrialError
 __all__ = ["SoloEngine", "beam_seed", "needs_solo"]
 
 _NO_TOKEN = -1
-# The score of tokens that were not drawn. Prompt lookup treats -inf as a ban, and calls processors with fake logits.
-_NOT_DRAWN = -1e9
 
 
 class SoloEngine:
-    """Serves beam search, beam sampling and prompt lookup, with one call of ``model.generate`` per request.
+    """Serves beam search and beam sampling, with one call of ``model.generate`` per request.
 
     A completion therefore does not depend on other requests, not even by rounding. Penalties and cuts are those of the
     other engines. In beam search they apply to log-probabilities, as in ``transformers``. Beam sampling draws as in
     ``transformers``, with torch's generator, seeded with the generation seed and the prompt. The tokens can differ on
-    another device or with another version of torch. Prompt lookup uses the noise of sampling.
+    another device or with another version of torch.
 
     Args:
         model: A causal or an encoder-decoder language model; not modified.
         tokenizer: The model's tokenizer.
         decode_args: The tokenizer's keyword arguments for decoding. By default, special tokens are skipped.
-        use_cache: Whether the model may use its cache. Prompt lookup requires it.
+        use_cache: Whether the model may use its cache.
     """
 
     def __init__(
@@ -75,7 +73,7 @@ class SoloEngine:
         completions = []
         for request in requests:
             try:
-                completion = self._beams(request) if request.params.beams else self._lookup(request)
+                completion = self._beams(request)
             except ValueError as error:
                 reason = " ".join(str(error).split())
                 raise TrialError(f"{type(self._model).__name__} has no {request.params.mode}: {reason}") from error
@@ -115,17 +113,6 @@ class SoloEngine:
                 break
         return completion
 
-    def _lookup(self, request: Request) -> RunningCompletion:
-        """Return the tokens of greedy decoding or sampling, with several per pass if earlier ones predict them."""
-        chooser = _LookupChooser(request, self._tokenizer, decodes_prompt=not self._model.config.is_encoder_decoder)
-        self._run(
-            request,
-            chooser,
-            _FinishedLookup(chooser),
-            prompt_lookup_num_tokens=request.params.prompt_lookup_num_tokens,
-        )
-        return chooser.row
-
     def _run(
         self, request: Request, processor: LogitsProcessor, criterion: StoppingCriteria, **fields: Any
     ) -> list[int]:
@@ -150,8 +137,8 @@ def beam_seed(request: Request) -> int:
 
 
 def needs_solo(request: Request) -> bool:
-    """Return whether a request has a decoding mode that cannot be batched."""
-    return request.params.mode not in ("greedy", "sampling")
+    """Return whether a request has several beams, which are served one request at a time."""
+    return request.params.beams
 
 
 class _BeamScores(LogitsProcessor):
@@ -185,46 +172,3 @@ class _StoppedBeams(StoppingCriteria):
     def __call__(self, input_ids: Tensor, scores: object, **kwargs: Any) -> Tensor:  # noqa: ARG002
         reasons = [self._stop_checker.finish_reason(beam[self._scores.start :]) for beam in input_ids.tolist()]
         return torch.tensor([reason == "stop" for reason in reasons], device=input_ids.device)
-
-
-class _LookupChooser(LogitsProcessor):
-    """Draws the token after each prefix that prompt lookup tries, and collects the accepted tokens.
-
-    Attributes:
-        row: The tokens that were accepted.
-    """
-
-    def __init__(self, request: Request, tokenizer: PreTrainedTokenizerBase, *, decodes_prompt: bool) -> None:
-        self._request = request
-        self._tokenizer = tokenizer
-        self._start = len(request.prompt_ids) if decodes_prompt else 0
-        self.row = RunningCompletion(request, tokenizer)
-        # Mirostat's mu before each step. A prefix is tried only after the token before was drawn from the same one.
-        self._mirostat_mu = [self.row.mirostat_mu]
-
-    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
-        self._start = self._start or input_ids.shape[1]
-        seen = input_ids[0].tolist()
-        row = RunningCompletion(self._request, self._tokenizer, seen)
-        row.token_ids = seen[self._start :]
-        row.mirostat_mu = self._mirostat_mu[len(row.token_ids)]
-        token = draw_tokens(scores, [row], sampling_rows([row], scores))[0]
-        row.append(token)
-        del self._mirostat_mu[len(row.token_ids) :]
-        self._mirostat_mu.append(row.mirostat_mu)
-        return torch.full_like(scores, _NOT_DRAWN).index_fill_(1, torch.tensor([token], device=scores.device), 0.0)
-
-    def accept(self, tokens: Sequence[int]) -> None:
-        """Takes the tokens of prompt or decoder start and completion, up to the one that ends it."""
-        for token in tokens[self._start + len(self.row.token_ids) :]:
-            if self.row.finish_reason is None:
-                self.row.append(token)
-
-
-class _FinishedLookup(StoppingCriteria):
-    def __init__(self, chooser: _LookupChooser) -> None:
-        self._chooser = chooser
-
-    def __call__(self, input_ids: Tensor, scores: object, **kwargs: Any) -> Tensor:  # noqa: ARG002
-        self._chooser.accept(input_ids[0].tolist())
-        return torch.tensor([self._chooser.row.finish_reason is not None], device=input_ids.device)

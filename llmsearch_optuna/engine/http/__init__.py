@@ -2,7 +2,6 @@
 
 from llmsearch_optuna.engine.http.connection import Connection, connect
 from llmsearch_optuna.engine.http.engine import HTTPEngine, run
-from llmsearch_optuna.engine.http.kinds import check_expressible, check_space_expressible
 from llmsearch_optuna.engine.http.probe import probe_server
 from llmsearch_optuna.engine.http.server import OpenAIServer
 
@@ -10,8 +9,6 @@ __all__ = [
     "Connection",
     "HTTPEngine",
     "OpenAIServer",
-    "check_expressible",
-    "check_space_expressible",
     "connect",
     "probe_server",
     "run",

@@ -1,4 +1,4 @@
-"""One server over HTTP: attempts, time-outs, retries, and what they come to in the end."""
+"""Requests to one server over HTTP, with time-outs and retries."""
 
 import asyncio
 import email.utils
@@ -23,28 +23,28 @@ __all__ = ["Client"]
 
 _LOG = logging.getLogger(__name__)
 
-_LARGEST_ANSWER = 16 * 2**20
-_CONNECT_S = 10.0
-_LOST = (httpx2.ReadError, httpx2.RemoteProtocolError)
+_MAX_ANSWER_BYTES = 16 * 2**20
+_CONNECT_TIMEOUT_S = 10.0
+_LOST_CONNECTION = (httpx2.ReadError, httpx2.RemoteProtocolError)
 _FIRST_DELAY_S = 0.5
-_LONGEST_DELAY_S = 60.0
-_LAST_DOUBLING = 30
-_LONGEST_RETRY_AFTER_S = 600.0
+_MAX_DELAY_S = 60.0
+_MAX_DOUBLINGS = 30
+_MAX_RETRY_AFTER_S = 600.0
 
-# Passing, whatever the request is.
-_BUSY = {425, 429, 502, 503, 504}
-_PASSING = {408, 409, 500} | _BUSY
+# Statuses that do not depend on the request and may not last.
+_BUSY_STATUSES = {425, 429, 502, 503, 504}
+_TRANSIENT_STATUSES = {408, 409, 500} | _BUSY_STATUSES
 
 _Read = TypeVar("_Read")
 
 
-class _PassingFailure(Exception):  # noqa: N818 - it is none yet
+class _TransientError(Exception):
     """An attempt failed in a way that may not last.
 
     Args:
-        reason: Why.
-        busy: Whether the server as a whole is to blame, and not the request.
-        retry_after: The seconds after which the server wants to be asked again.
+        reason: The reason.
+        busy: Whether the server as a whole is at fault and not the request.
+        retry_after: The delay in seconds that the server asks for.
     """
 
     def __init__(self, reason: str, *, busy: bool = False, retry_after: float | None = None) -> None:
@@ -59,7 +59,7 @@ class _Answer(NamedTuple):
     body: bytes
 
     def json(self) -> Any:
-        """What the body says; ``None`` where it is no JSON."""
+        """Return the parsed body, None if it is not JSON."""
         try:
             return json.loads(self.body)
         except (ValueError, RecursionError):
@@ -67,9 +67,9 @@ class _Answer(NamedTuple):
 
     @property
     def message(self) -> str:
-        """Status, and what the body says of an error."""
-        said = self.json()
-        return f"status {self.status}: {_start(self.body) if said is None else error_message(said)}"
+        """The status and the error message in the body."""
+        content = self.json()
+        return f"status {self.status}: {_start(self.body) if content is None else error_message(content)}"
 
 
 class Client:
@@ -84,12 +84,12 @@ class Client:
     def __init__(self, server: OpenAIServer, max_concurrency: int, tls: ssl.SSLContext) -> None:
         self._server = server
         self._key = server.api_key()
-        self._room = asyncio.Semaphore(max_concurrency)
-        # Rate limits are for all requests: where one is told to wait, the others do not rush in.
+        self._slots = asyncio.Semaphore(max_concurrency)
+        # A rate limit holds for all requests: if the server delays one, the others wait as well.
         self._not_before = 0.0
         self._http = httpx2.AsyncClient(
             headers={} if self._key is None else {"Authorization": f"Bearer {self._key}"},
-            timeout=httpx2.Timeout(server.timeout_s, connect=min(_CONNECT_S, server.timeout_s)),
+            timeout=httpx2.Timeout(server.timeout_s, connect=min(_CONNECT_TIMEOUT_S, server.timeout_s)),
             verify=tls,
             limits=httpx2.Limits(max_connections=max_concurrency, max_keepalive_connections=max_concurrency),
         )
@@ -104,54 +104,54 @@ class Client:
         await self._http.__aexit__(kind, error, traceback)
 
     async def get(self, url: str, *, is_optional: bool = False) -> Any:
-        """What an address answers, as JSON; ``None`` where it has nothing to say.
+        """Return the JSON answer of an address, None unless its status is 200.
 
-        Only where the connection is lost, as busy servers lose some, is it asked again.
+        The request is retried only if the connection is lost, which happens with busy servers.
 
         Args:
             url: The address.
-            is_optional: Whether a refused API key is nothing to say, too.
+            is_optional: Whether to return None if the API key is rejected.
 
         Raises:
-            ServerError: The server cannot be reached, or refuses the API key.
+            ServerError: The server cannot be reached or rejects the API key.
         """
         for attempt in itertools.count():
             try:
                 answer = await self._exchange("GET", url, None)
                 break
-            except _PassingFailure as error:
-                if attempt == self._server.max_retries or not isinstance(error.__cause__, _LOST):
-                    raise self._gone(str(error)) from error
+            except _TransientError as error:
+                if attempt == self._server.max_retries or not isinstance(error.__cause__, _LOST_CONNECTION):
+                    raise self._unusable(str(error)) from error
                 await self._wait(error, attempt, url)
         if not is_optional:
             self._check_key(answer)
         return answer.json() if answer.status == 200 else None
 
-    async def post(self, path: str, payload: dict[str, Any], read: Callable[[Any], _Read], what: str) -> _Read:
-        """Sends a request until it is answered.
+    async def post(self, path: str, payload: dict[str, Any], read: Callable[[Any], _Read], label: str) -> _Read:
+        """Send a request until it is answered.
 
         Args:
-            path: Where to, from the server's base URL.
-            payload: The request.
-            read: Takes the answer; raises ValueError where it is not one.
-            what: What messages call the request, e.g. ``"row 3"``.
+            path: The path after the server's base URL.
+            payload: The JSON body.
+            read: Reads the answer. It raises ValueError if the answer is invalid.
+            label: The name of the request in messages, e.g. ``"row 3"``.
 
         Raises:
-            RequestRefusedError: The server finds fault with the request.
-            TrialError: No attempt was answered, though the server is there.
-            ServerError: The server is gone, or takes no requests at all.
+            RequestRefusedError: The server rejects the request.
+            TrialError: Every attempt failed although the server is reachable.
+            ServerError: The server is unreachable or accepts no requests at all.
         """
-        async with self._room:
+        async with self._slots:
             for attempt in range(self._server.max_retries + 1):
                 await asyncio.sleep(max(0.0, self._not_before - time.monotonic()))
                 try:
                     answer = await self._exchange("POST", f"{self._server.base_url.rstrip('/')}/{path}", payload)
-                    return self._read(answer, read, what)
-                except _PassingFailure as error:
+                    return self._read(answer, read, label)
+                except _TransientError as error:
                     failure = error
                 if attempt < self._server.max_retries:
-                    await self._wait(failure, attempt, what)
-        raise await self._exhausted(failure, what) from failure
+                    await self._wait(failure, attempt, label)
+        raise await self._exhausted(failure, label) from failure
 
     async def _exchange(self, method: str, url: str, payload: dict[str, Any] | None) -> _Answer:
         try:
@@ -162,68 +162,70 @@ class Client:
                 body = bytearray()
                 async for chunk in response.aiter_bytes():
                     body += chunk
-                    if len(body) > _LARGEST_ANSWER:
-                        raise _PassingFailure(f"an answer of more than {_LARGEST_ANSWER // 2**20} MiB")
+                    if len(body) > _MAX_ANSWER_BYTES:
+                        raise _TransientError(f"an answer of more than {_MAX_ANSWER_BYTES // 2**20} MiB")
                 return _Answer(response.status_code, response.headers, bytes(body))
         except (httpx2.ConnectError, httpx2.ConnectTimeout) as error:
-            raise _PassingFailure(f"no connection ({_described(error)})", busy=True) from error
+            raise _TransientError(f"no connection ({_described(error)})", busy=True) from error
         except (TimeoutError, httpx2.TimeoutException) as error:
-            raise _PassingFailure(f"no answer within {self._server.timeout_s:g} s") from error
+            raise _TransientError(f"no answer within {self._server.timeout_s:g} s") from error
         except (httpx2.RequestError, httpx2.InvalidURL) as error:
-            raise _PassingFailure(f"the connection was lost ({_described(error)})") from error
+            raise _TransientError(f"the connection was lost ({_described(error)})") from error
 
-    def _read(self, answer: _Answer, read: Callable[[Any], _Read], what: str) -> _Read:
-        said = answer.json()
+    def _read(self, answer: _Answer, read: Callable[[Any], _Read], label: str) -> _Read:
+        content = answer.json()
         if answer.status == 200:
-            if said is None:
-                raise _PassingFailure(f"{len(answer.body)} bytes that are no JSON")
+            if content is None:
+                raise _TransientError(f"{len(answer.body)} bytes that are not JSON")
             try:
-                return read(said)
+                return read(content)
             except ValueError as error:
-                raise _PassingFailure(str(error)) from error
+                raise _TransientError(str(error)) from error
         self._check_key(answer)
-        told = answer.message
-        if answer.status in _PASSING or answer.status > 504:
-            if "insufficient_quota" in told:
-                raise self._gone(told)
-            raise _PassingFailure(told, busy=answer.status in _BUSY, retry_after=_retry_after(answer.headers))
+        message = answer.message
+        if answer.status in _TRANSIENT_STATUSES or answer.status > 504:
+            if "insufficient_quota" in message:
+                raise self._unusable(message)
+            raise _TransientError(
+                message, busy=answer.status in _BUSY_STATUSES, retry_after=_retry_after(answer.headers)
+            )
         if answer.status == 404 or answer.status < 400:
-            raise self._gone(f"{told}; is the model's name right, and does `base_url` end with /v1?")
-        raise RequestRefusedError(self._clean(f"{what}: the server refuses the request with {told}"))
+            raise self._unusable(f"{message}; is the model's name right, and does `base_url` end with /v1?")
+        raise RequestRefusedError(self._clean(f"{label}: the server refuses the request with {message}"))
 
-    async def _wait(self, failure: _PassingFailure, attempt: int, what: str) -> None:
-        longest = min(_FIRST_DELAY_S * 2 ** min(attempt, _LAST_DOUBLING), _LONGEST_DELAY_S)
-        delay = secrets.SystemRandom().uniform(longest / 2, longest)
+    async def _wait(self, failure: _TransientError, attempt: int, label: str) -> None:
+        limit = min(_FIRST_DELAY_S * 2 ** min(attempt, _MAX_DOUBLINGS), _MAX_DELAY_S)
+        delay = secrets.SystemRandom().uniform(limit / 2, limit)
         if failure.retry_after is not None:
-            if failure.retry_after > _LONGEST_RETRY_AFTER_S:
-                raise self._gone(f"it asks to wait {failure.retry_after:g} s; {failure}")
+            if failure.retry_after > _MAX_RETRY_AFTER_S:
+                raise self._unusable(f"it asks to wait {failure.retry_after:g} s; {failure}")
             delay += failure.retry_after
             self._not_before = max(self._not_before, time.monotonic() + failure.retry_after)
-        _LOG.info("%s: %s; once more in %.1f s", what, self._clean(str(failure)), delay)
+        _LOG.info("%s: %s; retrying in %.1f s", label, self._clean(str(failure)), delay)
         await asyncio.sleep(delay)
 
-    async def _exhausted(self, failure: _PassingFailure, what: str) -> TrialError | ServerError:
-        """What it comes to that no attempt was answered: is the request to blame, or is there no server any more?"""
+    async def _exhausted(self, failure: _TransientError, label: str) -> TrialError | ServerError:
+        """Return the error for a request whose attempts all failed: is the request at fault, or the server?"""
         attempts = self._server.max_retries + 1
-        tried = f"{attempts} attempts failed, the last with" if attempts > 1 else "the request failed with"
+        summary = f"{attempts} attempts failed, the last with" if attempts > 1 else "the request failed with"
         if failure.busy:
-            return self._gone(f"{tried}: {failure}")
+            return self._unusable(f"{summary}: {failure}")
         try:
             await self._exchange("GET", f"{self._server.base_url.rstrip('/')}/models", None)
-        except _PassingFailure as error:
-            return self._gone(str(error))
-        return TrialError(self._clean(f"{what}: {tried}: {failure}"))
+        except _TransientError as error:
+            return self._unusable(str(error))
+        return TrialError(self._clean(f"{label}: {summary}: {failure}"))
 
     def _check_key(self, answer: _Answer) -> None:
         if answer.status in (401, 403):
             hint = "set `api_key_env`" if self._key is None else f"is the key in {self._server.api_key_env} right?"
-            raise self._gone(f"{answer.message}; {hint}")
+            raise self._unusable(f"{answer.message}; {hint}")
 
-    def _gone(self, reason: str) -> ServerError:
+    def _unusable(self, reason: str) -> ServerError:
         return ServerError(self._clean(f"the server at {self._server.base_url} cannot be used: {reason}"))
 
     def _clean(self, message: str) -> str:
-        """Without the key, which a server may quote."""
+        """Return a message without the API key, which a server may quote."""
         return message if self._key is None else message.replace(self._key, "***")
 
 
@@ -236,7 +238,7 @@ def _start(body: bytes) -> str:
 
 
 def _retry_after(headers: httpx2.Headers) -> float | None:
-    """The seconds of a ``Retry-After`` header, which gives them, or a date (RFC 9110, section 10.2.3)."""
+    """Return the seconds of a ``Retry-After`` header, which holds seconds or a date (RFC 9110, section 10.2.3)."""
     value = headers.get("retry-after", "").strip()
     try:
         seconds = float(value)

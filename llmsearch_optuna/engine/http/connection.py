@@ -1,4 +1,4 @@
-"""What a server says of itself: which model it has, and what kind of server it is."""
+"""Connect to a server: detect its kind and find its model."""
 
 import logging
 import ssl
@@ -9,64 +9,64 @@ from urllib.parse import urlsplit
 import httpx2
 
 from llmsearch_optuna.engine.http.client import Client
-from llmsearch_optuna.engine.http.kinds import KINDS, ServerKind
 from llmsearch_optuna.engine.http.server import OpenAIServer
 from llmsearch_optuna.errors import ModelError, unknown_name
+from llmsearch_optuna.space.dialects import DIALECTS, Dialect
 
 __all__ = ["Connection", "connect"]
 
 _LOG = logging.getLogger(__name__)
 
-_MOST_LISTED = 20
+_MAX_LISTED = 20
 
 
 class Connection(NamedTuple):
-    """A server that is there.
+    """A reachable server.
 
     Attributes:
-        server: How it may be asked.
-        kind: What it is.
-        model: The model's name there.
-        max_concurrency: Requests at once.
-        tls: What certificates are checked with.
+        server: The settings.
+        kind: The dialect of the server.
+        model: The model's name on the server.
+        max_concurrency: The maximum number of simultaneous requests.
+        tls: The context that certificates are verified with.
     """
 
     server: OpenAIServer
-    kind: ServerKind
+    kind: Dialect
     model: str
     max_concurrency: int
     tls: ssl.SSLContext
 
     @property
     def identity(self) -> str:
-        """Names the model, wherever the server is."""
+        """The name of the model and the kind of server, regardless of the address."""
         return f"{self.model} ({self.kind.name} server)"
 
 
 async def connect(server: OpenAIServer) -> Connection:
-    """Asks a server for its models, and what it is.
+    """Detect the models and the kind of a server.
 
     Raises:
         ConfigurationError: The API key is not set.
-        ModelError: The server does not have the model, or has several and none is named.
+        ModelError: The server does not have the model, or has several and `model` is not set.
         ServerError: The server cannot be reached, or refuses the API key.
     """
     tls = httpx2.create_ssl_context()
     async with Client(server, 1, tls) as client:
         base = server.base_url.rstrip("/")
         listed = _models(await client.get(f"{base}/models"))
-        kind = KINDS[server.kind or await _kind(client, base, listed)]
-    model = _model(server, kind, [str(one["id"]) for one in listed])
+        kind = DIALECTS[server.kind or await _kind(client, base, listed)]
+    model = _model(server, kind, [str(model["id"]) for model in listed])
     return Connection(server, kind, model, server.max_concurrency or kind.max_concurrency, tls)
 
 
 def _models(answer: Any) -> list[Mapping[str, Any]]:
     data = answer.get("data") if isinstance(answer, Mapping) else None
-    return [one for one in data if isinstance(one, Mapping) and "id" in one] if isinstance(data, list) else []
+    return [model for model in data if isinstance(model, Mapping) and "id" in model] if isinstance(data, list) else []
 
 
 async def _kind(client: Client, base: str, models: list[Mapping[str, Any]]) -> str:
-    owners = [one.get("owned_by") for one in models]
+    owners = [model.get("owned_by") for model in models]
     for kind in ("vllm", "sglang", "llamacpp"):
         if kind in owners:
             return kind
@@ -81,20 +81,20 @@ async def _kind(client: Client, base: str, models: list[Mapping[str, Any]]) -> s
     if isinstance(paths, Mapping) and "/load_model" in paths and "/v1/chat/completions" in paths:
         return "transformers"
     _LOG.warning(
-        "the server at %s does not say what it is: it is taken for one that has only temperature and top_p; "
-        "name its kind if it has more",
+        "the kind of the server at %s is unknown: only temperature and top_p are available; set `kind` if it has more "
+        "parameters",
         base,
     )
     return "openai"
 
 
-def _model(server: OpenAIServer, kind: ServerKind, names: list[str]) -> str:
+def _model(server: OpenAIServer, kind: Dialect, names: list[str]) -> str:
     if server.model is None:
         if len(names) == 1:
             return names[0]
-        known = f"it has {', '.join(names[:_MOST_LISTED])}" if names else "it does not tell which it has"
-        raise ModelError(f"`model` must name the model of the server at {server.base_url}: {known}")
-    # `transformers serve` lists what was downloaded before, and loads others.
+        available = f"it has {', '.join(names[:_MAX_LISTED])}" if names else "it lists none"
+        raise ModelError(f"`model` must name the model of the server at {server.base_url}: {available}")
+    # `transformers serve` lists only downloaded models and also loads others.
     if names and server.model not in names and kind.name != "transformers":
-        raise ModelError(unknown_name(f"model of the server at {server.base_url}", server.model, names[:_MOST_LISTED]))
+        raise ModelError(unknown_name(f"model of the server at {server.base_url}", server.model, names[:_MAX_LISTED]))
     return server.model

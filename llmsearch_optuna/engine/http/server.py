@@ -1,35 +1,36 @@
-"""Where an OpenAI-compatible server is, and how it may be asked."""
+"""The settings of an OpenAI-compatible server."""
 
 import math
 import os
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from llmsearch_optuna.engine.http.kinds import KINDS
 from llmsearch_optuna.errors import ConfigurationError, unknown_name
+from llmsearch_optuna.space.dialects import DIALECTS
 
 __all__ = ["OpenAIServer"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class OpenAIServer:
-    """A server that generates, with the API of OpenAI: vLLM, SGLang, llama.cpp, TGI, `transformers serve`, OpenAI, ...
+    """A server that generates, with OpenAI's API: vLLM, SGLang, llama.cpp, TGI, `transformers serve`, OpenAI, ...
 
     Attributes:
-        base_url: Where the API is, e.g. ``http://localhost:8000/v1``.
-        model: The model's name there; may be left out where the server has only one.
-        kind: What the server is, which decides how it calls parameters: ``"vllm"``, ``"sglang"``, ``"llamacpp"``,
-            ``"tgi"``, ``"transformers"`` or ``"openai"`` (any other). Found out by default.
+        base_url: The address of the API, e.g. ``http://localhost:8000/v1``.
+        model: The model's name on the server; optional if the server has only one.
+        kind: The kind of server, which determines the names of the parameters: ``"vllm"``, ``"sglang"``,
+            ``"llamacpp"``, ``"tgi"``, ``"transformers"`` or ``"openai"`` (any other). Detected by default.
         api_key_env: The environment variable that holds the API key. The key itself is neither stored nor logged.
-        max_concurrency: Requests at once. 32 by default; 1 for `transformers serve`, which generates one at a time and
-            mixes up the seeds of others.
-        timeout_s: Seconds that one attempt at a request may take.
-        max_retries: How often a request is sent again, where the server is overloaded, fails, is too slow or drops the
-            connection: after the time that it asks for, else after 0.5 s, 1 s, 2 s, ..., a minute at most.
-        probe: Whether to find out, before a search, if the server keeps seeds, and takes notice of the parameters.
+        max_concurrency: The maximum number of simultaneous requests. The default is 32, and 1 for `transformers serve`,
+            which generates one completion at a time and mixes up the seeds of simultaneous requests.
+        timeout_s: The maximum duration of one attempt at a request in seconds.
+        max_retries: The maximum number of retries of a request if the server is overloaded, fails, is too slow or drops
+            the connection. The delay is the one that the server asks for, otherwise 0.5 s, 1 s, 2 s, ..., at most a
+            minute.
+        probe: Whether to check before a search that the server reproduces seeds and applies the parameters.
 
     Raises:
-        ConfigurationError: A value is out of its range.
+        ConfigurationError: A value is out of range.
     """
 
     base_url: str
@@ -43,8 +44,8 @@ class OpenAIServer:
 
     def __post_init__(self) -> None:
         self._check_url()
-        if self.kind is not None and self.kind not in KINDS:
-            raise ConfigurationError(unknown_name("server", self.kind, KINDS))
+        if self.kind is not None and self.kind not in DIALECTS:
+            raise ConfigurationError(unknown_name("server", self.kind, DIALECTS))
         if self.max_concurrency is not None and self.max_concurrency < 1:
             raise ConfigurationError(f"`max_concurrency` must be >= 1, got {self.max_concurrency}")
         if not 0.0 < self.timeout_s < math.inf:
@@ -53,10 +54,10 @@ class OpenAIServer:
             raise ConfigurationError(f"`max_retries` must be >= 0, got {self.max_retries}")
 
     def api_key(self) -> str | None:
-        """The key, from the environment.
+        """Return the API key from the environment.
 
         Raises:
-            ConfigurationError: The variable is not set, or holds what no header can.
+            ConfigurationError: The variable is not set, or its value cannot be sent in a header.
         """
         if self.api_key_env is None:
             return None

@@ -1,7 +1,7 @@
-"""From logits to tokens: penalties, cuts and seeded noise, every row by its own parameters and on its own.
+"""Choose tokens from logits: penalties, cuts and seeded noise, with separate parameters for every row.
 
-A row's token depends on its logits, parameters, prompt and step alone: no sum in here depends on the order of its
-terms, so that neither neighbours nor the size of the batch can change a bit of it.
+A row's token depends only on its logits, parameters, prompt and step. No sum here depends on the order of its terms, so
+that neither neighbours nor the size of the batch can change a single bit.
 """
 
 from llmsearch_optuna.engine.sampling.columns import SamplingRows

@@ -8,66 +8,36 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from llmsearch_optuna.space.params import TRUNCATIONS, GenerationParams
+from llmsearch_optuna.space.params import CUTS, PARAMETERS, GenerationParams
 
 __all__ = ["SamplingRows"]
 
-_OFF: dict[str, float] = {
-    "temperature": 1.0,
-    "top_n_sigma": 0.0,
-    "top_h": 0.0,
-    "top_k": 0,
-    "top_p": 1.0,
-    "min_p": 0.0,
-    "typical_p": 1.0,
-    "epsilon_cutoff": 0.0,
-    "eta_cutoff": 0.0,
-    "tfs": 1.0,
-    "top_a": 0.0,
-    "mirostat_tau": 0.0,
-}
-_DTYPES = {"temperature": torch.float32, "top_k": torch.int64}
-_MAX_TOP_K = 2**31
+_MAX_TOP_K = 2**31  # beyond all vocabularies
+
+
+def _off(name: str) -> float:
+    """Return the value of a cut that is off; 0 for a parameter that has an effect at every valid value."""
+    return float(PARAMETERS[name].off or 0.0)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class SamplingRows:
-    """The sampling parameters of a batch as columns; a parameter that is off has a value without effect.
+    """The sampling parameters of a batch as columns.
 
     Attributes:
-        temperature: Divides the logits; float32 [rows], 1 where greedy.
-        top_n_sigma: float64 [rows], 0 is off.
-        top_h: float64 [rows], 0 is off.
-        top_k: int64 [rows], 0 is off.
-        top_p: float64 [rows], 1 is off.
-        min_p: float64 [rows], 0 is off.
-        typical_p: float64 [rows], 1 is off.
-        epsilon_cutoff: float64 [rows], 0 is off.
-        eta_cutoff: float64 [rows], 0 is off.
-        tfs: float64 [rows], 1 is off.
-        top_a: float64 [rows], 0 is off.
-        mirostat_tau: float64 [rows], 0 is off.
-        mirostat_mu: The most bits of surprise that mirostat allows the next token, the first one at the start; float64
-            [rows].
-        seeds: Generation seeds; int64 [rows].
-        prompt_keys: Keys of the prompts (`prompt_key`); int64 [rows].
+        temperature: The divisor of the logits; float32 [rows], 1 if greedy.
+        values: The value of each of `CUTS`, without effect if it is off; float64 [rows, cuts].
+        mirostat_mu: The maximum surprise in bits that mirostat allows the next token, initially that of the first
+            token; float64 [rows].
+        seeds: The generation seeds; int64 [rows].
+        prompt_keys: The keys of the prompts (`prompt_key`); int64 [rows].
         greedy: Whether a row takes its most probable token; bool [rows], on the CPU.
-        cuts: Which of `params.TRUNCATIONS` are on, none where greedy; bool [rows, cuts], on the CPU: what there is to
-            compute is known without waiting for the device.
+        cuts: Whether each of `CUTS` is on, false if greedy; bool [rows, cuts]. It is on the CPU, so that the host does
+            not wait for the device to decide what to compute.
     """
 
     temperature: Tensor
-    top_n_sigma: Tensor
-    top_h: Tensor
-    top_k: Tensor
-    top_p: Tensor
-    min_p: Tensor
-    typical_p: Tensor
-    epsilon_cutoff: Tensor
-    eta_cutoff: Tensor
-    tfs: Tensor
-    top_a: Tensor
-    mirostat_tau: Tensor
+    values: Tensor
     mirostat_mu: Tensor
     seeds: Tensor
     prompt_keys: Tensor
@@ -81,43 +51,42 @@ class SamplingRows:
         prompt_keys: Sequence[int],
         device: torch.device | str = "cpu",
     ) -> Self:
-        """The columns of these parameters.
+        """Build the columns of these parameters.
 
         Args:
             params: The parameters of each row.
             prompt_keys: The `prompt_key` of each row.
-            device: Where the logits will be.
+            device: The device of the logits.
 
         Raises:
-            ValueError: There is not one prompt key for each row.
+            ValueError: The number of prompt keys differs from the number of rows.
         """
         if len(params) != len(prompt_keys):
             raise ValueError(f"every row needs one prompt key, got {len(prompt_keys)} keys for {len(params)} rows")
         greedy = [row.greedy for row in params]
-        columns: dict[str, list[float]] = {
-            name: [
+
+        def column(name: str, off: float) -> list[float]:
+            return [
                 off if is_greedy or (value := getattr(row, name)) is None else value
                 for row, is_greedy in zip(params, greedy, strict=True)
             ]
-            for name, off in _OFF.items()
-        }
-        columns["mirostat_mu"] = [2.0 * tau for tau in columns["mirostat_tau"]]
+
+        columns = {name: column(name, _off(name)) for name in CUTS}
         columns["top_k"] = [min(k, _MAX_TOP_K) for k in columns["top_k"]]
-        tensors = {
-            name: torch.tensor(column, dtype=_DTYPES.get(name, torch.float64), device=device)
-            for name, column in columns.items()
-        }
-        on = [[value != _OFF[name] for value in columns[name]] for name in TRUNCATIONS]
+        values = torch.tensor(list(columns.values()), dtype=torch.float64).T
+        off = torch.tensor([_off(name) for name in CUTS], dtype=torch.float64)
         return cls(
-            **tensors,
+            temperature=torch.tensor(column("temperature", 1.0), dtype=torch.float32, device=device),
+            values=values.to(device),
+            mirostat_mu=(2.0 * values[:, CUTS.index("mirostat_tau")]).to(device),
             seeds=torch.tensor([row.generation_seed for row in params], dtype=torch.int64, device=device),
             prompt_keys=torch.tensor(prompt_keys, dtype=torch.int64, device=device),
             greedy=torch.tensor(greedy, dtype=torch.bool),
-            cuts=torch.tensor(on, dtype=torch.bool).T,
+            cuts=values != off,
         )
 
     def select(self, index: Tensor | Sequence[int]) -> Self:
-        """The rows with these numbers, in this order.
+        """Return the rows with these numbers, in this order.
 
         Args:
             index: A sequence, or int64 [selected] on any device.
@@ -127,10 +96,10 @@ class SamplingRows:
         return dataclasses.replace(self, **{name: column[index.to(column.device)] for name, column in columns.items()})
 
     def with_mirostat_mu(self, mirostat_mu: Sequence[float]) -> Self:
-        """The same rows with these values of mirostat's mu."""
+        """Return the same rows with these values of mirostat's mu."""
         device = self.mirostat_mu.device
         return dataclasses.replace(self, mirostat_mu=torch.tensor(mirostat_mu, dtype=torch.float64, device=device))
 
     def with_cuts(self, cuts: Tensor) -> Self:
-        """The same rows with only these cuts, bool [rows, cuts]."""
+        """Return the same rows with only these cuts, bool [rows, cuts]."""
         return dataclasses.replace(self, cuts=cuts)

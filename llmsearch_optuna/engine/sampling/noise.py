@@ -1,4 +1,4 @@
-"""Counter-based Gumbel noise: a pure function of (seed, prompt, step, token), with no state to keep or to restore."""
+"""Counter-based Gumbel noise: a pure function of (seed, prompt, step, token) without state."""
 
 import hashlib
 from collections.abc import Sequence
@@ -13,20 +13,20 @@ _GOLDEN_RATIO = 0x9E3779B9
 
 
 def prompt_key(token_ids: Sequence[int]) -> int:
-    """A stable 32-bit key of a prompt: BLAKE2b over its token ids as little-endian 64-bit integers.
+    """Return a stable 32-bit key of a prompt: BLAKE2b over its token ids as little-endian 64-bit integers.
 
     Args:
         token_ids: The prompt's token ids, without padding; may be empty.
 
     Returns:
-        An integer in [0, 2**32), the same on every machine and with every version.
+        An integer in [0, 2**32), the same on every machine and in every version.
     """
     words = np.asarray(token_ids, dtype="<i8").tobytes()
     return int.from_bytes(hashlib.blake2b(words, digest_size=4).digest(), "little")
 
 
 def gumbel_noise(seeds: Tensor, prompt_keys: Tensor, steps: Tensor, token_ids: Tensor) -> Tensor:
-    """Standard Gumbel noise for every row and token; adding it to the logits makes argmax a sample (Gumbel-max).
+    """Return standard Gumbel noise for every row and token. The argmax of logits plus noise is a sample (Gumbel-max).
 
     The four arguments are hashed to 32 bits, one after the other, with the "lowbias32" mixer (C. Wellons, "Prospecting
     for Hash Functions", 2018, nullprogram.com/blog/2018/07/31). The hash x gives u = (x + 0.5) / 2**32, which is never
@@ -42,15 +42,15 @@ def gumbel_noise(seeds: Tensor, prompt_keys: Tensor, steps: Tensor, token_ids: T
         float64 [rows, k].
     """
     row_words = _mixed(_mixed(_mixed(seeds ^ _GOLDEN_RATIO) ^ prompt_keys) ^ steps)
-    # Tokens are mixed on their own first: else rows whose words differ in a few low bits would share their noise,
-    # only handed to neighbouring token ids.
+    # Token ids are mixed separately first. Otherwise rows whose words differ in a few low bits would share their noise,
+    # permuted among neighbouring token ids.
     words = _mixed(row_words[:, None] ^ _mixed(token_ids))
     uniform = words.double().add_(0.5).mul_(2.0**-32)
     return uniform.log_().neg_().log_().neg_()
 
 
 def _mixed(words: Tensor) -> Tensor:
-    """The lowbias32 mixer on 32-bit words held in int64, as torch has no arithmetic on uint32."""
+    """Apply the lowbias32 mixer to 32-bit words held in int64, as torch has no arithmetic on uint32."""
     words = words ^ (words >> 16)
     words *= 0x7FEB352D
     words &= _WORD

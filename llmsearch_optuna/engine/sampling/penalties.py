@@ -1,4 +1,4 @@
-"""Penalties on tokens that a row's own context holds."""
+"""Penalties on tokens that a row's context contains."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -22,20 +22,20 @@ def penalise(
     prompts: Sequence[Sequence[int]],
     contexts: Sequence[Sequence[int]],
 ) -> Tensor:
-    """Applies encoder_repetition_penalty, repetition_penalty and no_repeat_ngram_size, in this order.
+    """Apply encoder_repetition_penalty, repetition_penalty and no_repeat_ngram_size, in this order.
 
-    They mean what they mean in ``transformers`` for a row on its own, without padding: the first is about the tokens of
-    the prompt, the others about those of the context. Token ids outside the vocabulary have no effect.
+    They mean the same as in ``transformers`` for a single row without padding: the first applies to the tokens of the
+    prompt, the others to those of the context. Token ids outside the vocabulary have no effect.
 
     Args:
         logits: float32 [rows, vocab]; not modified.
         params: The parameters of each row.
         prompts: The token ids of each row's prompt.
-        contexts: The token ids that each row's decoder has seen: prompt and completion, or, in an encoder-decoder
-            model, start token and completion.
+        contexts: The token ids that each row's decoder has seen: prompt and completion, or start token and completion
+            in an encoder-decoder model.
 
     Returns:
-        float32 [rows, vocab]; `logits` itself if no row has a penalty to pay.
+        float32 [rows, vocab]; `logits` itself if no row has a penalty.
     """
     return _penalised(logits, None, params, prompts, contexts)
 
@@ -46,7 +46,7 @@ def penalise_summary(
     prompts: Sequence[Sequence[int]],
     contexts: Sequence[Sequence[int]],
 ) -> LogitSummary:
-    """Applies to summaries what `penalise` applies to all logits, to the same bits.
+    """Apply to summaries what `penalise` applies to all logits, with bit-identical results.
 
     Args:
         summary: Without penalties.
@@ -54,17 +54,17 @@ def penalise_summary(
         prompts: As for `penalise`.
         contexts: As for `penalise`.
     """
-    changed = [row for row, wanted in enumerate(params) if _has_penalty(wanted)]
+    changed = [row for row, row_params in enumerate(params) if _has_penalty(row_params)]
     if not changed:
         return summary
-    factors = torch.tensor([_factors(wanted) for wanted in params]).T
+    factors = torch.tensor([_factors(row_params) for row_params in params]).T
     lowered, raised, bound = torch.zeros_like(summary.lowered), torch.zeros_like(summary.raised), summary.bound
     lowered[changed] = True
-    # A factor keeps the order of the logits: what it makes of the bound bounds what it makes of all below. Only some
-    # tokens pay, so that each factor may also have been left out.
+    # A factor preserves the order of the logits, so that the scaled bound bounds all scaled logits. A factor applies
+    # only to some tokens, so that the unscaled bound remains possible as well.
     for factor in factors:
         bound = torch.maximum(bound, _scaled(bound, factor))
-    # A bound of 0 is itself not raised, but what lies below it is.
+    # A bound of 0 itself is not raised, but the logits below it are.
     for row in (factors < 1.0).any(dim=0).nonzero()[:, 0].tolist():
         raised[row] = len(prompts[row]) + len(contexts[row])
     return summary._replace(
@@ -82,19 +82,19 @@ def _penalised(
     prompts: Sequence[Sequence[int]],
     contexts: Sequence[Sequence[int]],
 ) -> Tensor:
-    """Penalised logits, whose columns are those of `token_ids` (ascending) or of the whole vocabulary."""
+    """Return penalised logits, whose columns are those of `token_ids` (ascending) or of the whole vocabulary."""
     favoured, repeated, banned = [], [], []
-    for row, (wanted, prompt, context) in enumerate(zip(params, prompts, contexts, strict=True)):
-        if not _has_penalty(wanted):
+    for row, (row_params, prompt, context) in enumerate(zip(params, prompts, contexts, strict=True)):
+        if not _has_penalty(row_params):
             continue
-        encoder_factor, repetition_factor = _factors(wanted)
+        encoder_factor, repetition_factor = _factors(row_params)
         context_ids = np.asarray(context, dtype=np.int64)
         if encoder_factor != 1.0:
             favoured.append(_Entries(row, np.asarray(prompt, dtype=np.int64), encoder_factor))
         if repetition_factor != 1.0:
             repeated.append(_Entries(row, context_ids, repetition_factor))
-        if wanted.no_repeat_ngram_size:
-            banned.append(_Entries(row, _ngram_ends(context_ids, wanted.no_repeat_ngram_size), 0.0))
+        if row_params.no_repeat_ngram_size:
+            banned.append(_Entries(row, _ngram_ends(context_ids, row_params.no_repeat_ngram_size), 0.0))
 
     for entries in (favoured, repeated):
         index, factors = _joined(entries, logits, token_ids)
@@ -111,7 +111,7 @@ def _has_penalty(params: GenerationParams) -> bool:
 
 
 def _factors(params: GenerationParams) -> tuple[float, float]:
-    """What the logits of the prompt's tokens, and then those of the context's, are scaled with; 1 is off."""
+    """Return the factors for the logits of the prompt's tokens and then of the context's; 1 is off."""
     return 1.0 / (params.encoder_repetition_penalty or 1.0), params.repetition_penalty or 1.0
 
 
@@ -128,7 +128,7 @@ class _Entries(NamedTuple):
 def _joined(
     entries: Sequence[_Entries], logits: Tensor, token_ids: _Ids | None
 ) -> tuple[tuple[Tensor, Tensor], Tensor]:
-    """The (row, column) index of all entries, and the factor of each; repetitions are harmless, as they are equal."""
+    """Return the (row, column) index of all entries and their factors. Repeated entries have equal factors."""
     inside = [_columns(ids, logits.shape[1], None if token_ids is None else token_ids[row]) for row, ids, _ in entries]
     lengths = [len(columns) for columns in inside]
     rows = np.repeat(np.array([entry.row for entry in entries], dtype=np.int64), lengths)
@@ -140,16 +140,16 @@ def _joined(
 
 
 def _columns(ids: _Ids, count: int, token_ids: _Ids | None) -> _Ids:
-    """The columns of those tokens that have one."""
+    """Return the columns of the tokens that have one."""
     if token_ids is None:
         return ids[(ids >= 0) & (ids < count)]
     columns = np.minimum(np.searchsorted(token_ids, ids), count - 1)
-    found: _Ids = columns[token_ids[columns] == ids]
-    return found
+    present: _Ids = columns[token_ids[columns] == ids]
+    return present
 
 
 def _ngram_ends(context: _Ids, size: int) -> _Ids:
-    """The tokens that would complete an n-gram which the context already holds."""
+    """Return the tokens that would complete an n-gram of the context."""
     if len(context) < size:
         return context[:0]
     ngrams = np.lib.stride_tricks.sliding_window_view(context, size)

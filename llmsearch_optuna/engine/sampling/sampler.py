@@ -1,4 +1,4 @@
-"""One token for every row, each by its own parameters and on its own."""
+"""Draw one token for every row, each with its own parameters."""
 
 import math
 from typing import NamedTuple, NoReturn
@@ -16,11 +16,11 @@ from llmsearch_optuna.engine.sampling.warpers import (
     row_slices,
 )
 from llmsearch_optuna.errors import LogitsError
-from llmsearch_optuna.space.params import TRUNCATIONS
+from llmsearch_optuna.space.params import CUTS
 
 __all__ = ["Draw", "check_logits", "draw", "filtered_logits", "sample", "scaled", "surprises_of"]
 
-# Scores up to here leave room for differences in float32; a temperature that would lead beyond is as good as greedy.
+# Differences of scores up to this limit fit a float32. A temperature that would exceed it is equivalent to greedy.
 _LARGEST_SCORE = 1e38
 _WIDENING = 8
 
@@ -29,8 +29,8 @@ class Draw(NamedTuple):
     """The next tokens, on the CPU.
 
     Attributes:
-        tokens: Token ids; int64 [rows].
-        surprises: Theirs in bits, among the tokens that were kept; float64 [rows], 0 where mirostat is off.
+        tokens: The token ids; int64 [rows].
+        surprises: The surprise of each token in bits, among the kept tokens; float64 [rows], 0 if mirostat is off.
     """
 
     tokens: Tensor
@@ -38,26 +38,26 @@ class Draw(NamedTuple):
 
 
 def sample(logits: Tensor, rows: SamplingRows, steps: Tensor, *, width: int = 256) -> Tensor:
-    """The tokens of `draw`; int64 [rows], on the CPU."""
+    """Return the tokens of `draw`; int64 [rows], on the CPU."""
     return draw(logits, rows, steps, width=width).tokens
 
 
 def draw(logits: Tensor, rows: SamplingRows, steps: Tensor, *, width: int = 256) -> Draw:
-    """Draws the next token of every row.
+    """Draw the next token of every row.
 
-    A greedy row takes its most probable token, the lowest id if tied. Any other takes, of the tokens that its cuts
+    A greedy row takes its most probable token, the lowest id if tied. Any other row takes, of the tokens that its cuts
     keep, the one with the largest sum of logit / temperature and Gumbel noise, which is an exact sample of the filtered
-    distribution (Gumbel-max). A row's token is the same, to the bit, whatever the other rows are.
+    distribution (Gumbel-max). A row's token is bit-identical regardless of the other rows.
 
     Args:
         logits: Penalties included, -inf where a token is banned; floating [rows, vocab], taken as float32.
         rows: The parameters, on the device of the logits.
         steps: The number of tokens that each completion has so far; int64 [rows], on the device of the logits.
-        width: The number of most probable tokens that the cuts are tried on first. It changes the cost, not the result:
-            rows with a cut that may end outside are tried again with more, in the end with all.
+        width: The number of most probable tokens that the cuts are first applied to. It changes the cost but not the
+            result: rows with a cut that may end outside are retried with more tokens, at last with all.
 
     Raises:
-        LogitsError: A row holds NaN or +inf, or has no finite logit.
+        LogitsError: A row contains NaN or +inf, or has no finite logit.
     """
     tokens, peaks = _most_probable(logits)
     undecided = torch.zeros_like(tokens)
@@ -66,25 +66,25 @@ def draw(logits: Tensor, rows: SamplingRows, steps: Tensor, *, width: int = 256)
         scores = scaled(logits, peaks, rows)
         cut = rows.cuts.any(-1)
         if cut.any():
-            index, those = _select(rows, cut, logits.device)
-            tokens[index], undecided[index], surprises[index] = _draw_cut(scores[index], those, steps[index], width)
+            index, cut_rows = _select(rows, cut, logits.device)
+            tokens[index], undecided[index], surprises[index] = _draw_cut(scores[index], cut_rows, steps[index], width)
         if (free := ~cut & ~rows.greedy).any():
-            index, those = _select(rows, free, logits.device)
-            tokens[index] = _draw_free(scores[index], those, steps[index])
-    # The only time that the host waits for the device.
+            index, free_rows = _select(rows, free, logits.device)
+            tokens[index] = _draw_free(scores[index], free_rows, steps[index])
+    # The only point at which the host waits for the device.
     drawn: Tensor = torch.stack([tokens, undecided, peaks.isfinite().long(), surprises.view(torch.int64)]).cpu()
     if not drawn[2].all():
         _refuse(peaks)
-    left = drawn[1].nonzero()[:, 0]
-    if len(left):
-        there = left.to(logits.device)
-        wider = draw(logits[there], rows.select(left), steps[there], width=width * _WIDENING)
-        drawn[0, left], drawn[3, left] = wider.tokens, wider.surprises.view(torch.int64)
+    remaining = drawn[1].nonzero()[:, 0]
+    if len(remaining):
+        index = remaining.to(logits.device)
+        wider = draw(logits[index], rows.select(remaining), steps[index], width=width * _WIDENING)
+        drawn[0, remaining], drawn[3, remaining] = wider.tokens, wider.surprises.view(torch.int64)
     return Draw(drawn[0], drawn[3].view(torch.float64))
 
 
 def filtered_logits(logits: Tensor, rows: SamplingRows) -> Tensor:
-    """The distributions that `sample` draws from: logits divided by the temperature, -inf for all that is cut.
+    """Return the distributions that `sample` draws from: logits divided by the temperature, -inf if cut.
 
     Args:
         logits: As for `sample`.
@@ -107,7 +107,7 @@ def filtered_logits(logits: Tensor, rows: SamplingRows) -> Tensor:
 
 
 def check_logits(logits: Tensor) -> None:
-    """Refuses logits that no token can be chosen by.
+    """Raise for logits from which no token can be chosen.
 
     Args:
         logits: As for `sample`.
@@ -119,9 +119,9 @@ def check_logits(logits: Tensor) -> None:
 
 
 def _most_probable(logits: Tensor) -> tuple[Tensor, Tensor]:
-    """The most probable token of each row, and its logit in float32."""
+    """Return the most probable token of each row, and its logit in float32."""
     tokens = logits.argmax(-1)
-    # NaN counts as the largest value, so that the peak shows all that can be wrong with a row.
+    # NaN counts as the largest value, so that the peak shows every kind of invalid row.
     return tokens, logits.gather(1, tokens[:, None])[:, 0].float()
 
 
@@ -143,31 +143,31 @@ def _refuse(peaks: Tensor) -> NoReturn:
     )
 
 
-def _select(rows: SamplingRows, wanted: Tensor, device: torch.device) -> tuple[slice | Tensor, SamplingRows]:
-    """The index of the wanted rows, and their parameters."""
-    if wanted.all():
+def _select(rows: SamplingRows, selected: Tensor, device: torch.device) -> tuple[slice | Tensor, SamplingRows]:
+    """Return the index of the selected rows, and their parameters."""
+    if selected.all():
         return slice(None), rows
-    index = wanted.nonzero()[:, 0]
+    index = selected.nonzero()[:, 0]
     return index.to(device), rows.select(index)
 
 
 def scaled(logits: Tensor, peaks: Tensor, rows: SamplingRows) -> Tensor:
-    """Logits divided by the temperature; float32 [rows, vocab]."""
+    """Return the logits divided by the temperature; float32 [rows, vocab]."""
     temperature = torch.maximum(rows.temperature, peaks.abs() / _LARGEST_SCORE)
     temperature = temperature.clamp(torch.finfo(torch.float32).tiny, torch.finfo(torch.float32).max)
     return logits.float() / temperature[:, None]
 
 
 def surprises_of(candidates: Candidates, drawn: Tensor, rows: SamplingRows) -> Tensor:
-    """As in `Draw`, given the columns of the candidates that were drawn; float64 [rows], on the candidates' device."""
-    wanted = rows.cuts[:, TRUNCATIONS.index("mirostat_tau")]
-    if not wanted.any():
+    """Return the surprises of `Draw` for the drawn columns; float64 [rows], on the candidates' device."""
+    has_mirostat = rows.cuts[:, CUTS.index("mirostat_tau")]
+    if not has_mirostat.any():
         return torch.zeros_like(drawn, dtype=torch.float64)
-    return drawn_surprise(candidates, drawn).where(wanted.to(drawn.device), 0.0)
+    return drawn_surprise(candidates, drawn).where(has_mirostat.to(drawn.device), 0.0)
 
 
 def _draw_cut(scores: Tensor, rows: SamplingRows, steps: Tensor, width: int) -> tuple[Tensor, Tensor, Tensor]:
-    """The rows' tokens, which of them are void as the row wants more candidates, both int64 [rows]; the surprises."""
+    """Return the tokens, which rows need more candidates (1, token invalid), both int64 [rows], and the surprises."""
     candidates = apply_cuts(leading_candidates(scores, rows, width), rows)
     noise = gumbel_noise(rows.seeds, rows.prompt_keys, steps, candidates.token_ids)
     drawn = (candidates.log_ratios + noise).argmax(-1)
@@ -176,7 +176,7 @@ def _draw_cut(scores: Tensor, rows: SamplingRows, steps: Tensor, width: int) -> 
 
 
 def _draw_free(scores: Tensor, rows: SamplingRows, steps: Tensor) -> Tensor:
-    """For rows without a cut: needs no sorting, as noise belongs to token ids."""
+    """Draw for rows without a cut, which needs no sorting because the noise is keyed by token id."""
     vocab = torch.arange(scores.shape[1], device=scores.device)
     peaks = scores.amax(-1, keepdim=True).double()
     tokens = [

@@ -1,7 +1,12 @@
-"""Drawing the next token from a summary of the logits: what all of them would give, or word that it cannot tell.
+"""Draw the next token from a summary of the logits, if the summary determines it.
 
-The summary is what is kept of a step: its largest logits, and sums over the rest. Whatever is not known of the rest is
-bounded from both sides; a token counts only where it is the same at both ends and must be so in between.
+How it works: a summary holds the top-K logits of a step (K = 256) and, for the other tokens, the logarithm of the sum
+of ``exp(power * (logit - peak))`` at a few powers. This is a convex function of the power, so that the sums bound the
+mass of the discarded tokens from both sides at any temperature. The cuts are then applied twice: with the minimum and
+with the maximum of that mass. A token is replayed only if both bounds select it and no set of kept tokens in between
+can select another one. A row without a cut also needs the noise of the discarded tokens: the score of the drawn token
+must exceed the largest discarded logit plus the largest discarded noise. Otherwise the draw is undecided, and the model
+computes all logits.
 """
 
 from typing import NamedTuple
@@ -22,31 +27,31 @@ from llmsearch_optuna.engine.sampling.warpers import (
     relative_mass,
     row_slices,
 )
-from llmsearch_optuna.space.params import TRUNCATIONS
+from llmsearch_optuna.space.params import CUTS
 
 __all__ = ["SUMMARY_WIDTH", "LogitSummary", "SummaryDraw", "sample_summary", "summarise", "summary_of"]
 
 SUMMARY_WIDTH = 256
-"""Tokens of which a summary knows the logits."""
+"""The number of tokens whose logits a summary holds."""
 
-# Inverse temperatures at which the sum over all other tokens is known.
+# Inverse temperatures at which a summary holds the sum over all other tokens.
 _POWERS = (0.0, 0.5, 1.0, 2.0)
 _LARGEST_MASS = 2.0**60
 _LARGEST_NOISE = 23.0
 
 
 class LogitSummary(NamedTuple):
-    """What is kept of the logits of each row, on the CPU.
+    """A summary of the logits of each row, on the CPU.
 
     Attributes:
-        logits: Of the most probable tokens; float32 [rows, width].
-        token_ids: Theirs, ascending; int64 [rows, width].
-        log_sums: Logarithm of the sum over all other tokens of ``exp(power * (logit - peak))``, for powers 0, 1/2, 1
-            and 2; float64 [rows, 4].
+        logits: The logits of the most probable tokens; float32 [rows, width].
+        token_ids: Their token ids, ascending; int64 [rows, width].
+        log_sums: The logarithm of the sum over all other tokens of ``exp(power * (logit - peak))``, for powers 0, 1/2,
+            1 and 2; float64 [rows, 4].
         peak: The largest logit before penalties; float32 [rows].
-        bound: No other token has a larger logit; float32 [rows].
-        lowered: Whether penalties may have lowered logits that are not here; bool [rows].
-        raised: How many logits that are not here penalties may have raised, up to `bound`; int64 [rows].
+        bound: The upper bound of the logits of all other tokens; float32 [rows].
+        lowered: Whether penalties may have lowered discarded logits; bool [rows].
+        raised: The maximum number of discarded logits that penalties may have raised, up to `bound`; int64 [rows].
         vocabulary: The number of tokens.
     """
 
@@ -60,18 +65,18 @@ class LogitSummary(NamedTuple):
     vocabulary: int
 
     def select(self, index: Tensor) -> "LogitSummary":
-        """The rows with these numbers, in this order."""
+        """Return the rows with these numbers, in this order."""
         columns = {name: getattr(self, name)[index] for name in self._fields[:-1]}
         return LogitSummary(**columns, vocabulary=self.vocabulary)
 
 
 class SummaryDraw(NamedTuple):
-    """What summaries tell of the next tokens.
+    """The next tokens, as far as summaries determine them.
 
     Attributes:
-        tokens: Token ids, void where not decided; int64 [rows].
+        tokens: The token ids, invalid unless decided; int64 [rows].
         decided: Whether all logits would give the same token; bool [rows].
-        surprises: As `Draw` has them, void where not decided; float64 [rows].
+        surprises: As in `Draw`, invalid unless decided; float64 [rows].
     """
 
     tokens: Tensor
@@ -80,10 +85,10 @@ class SummaryDraw(NamedTuple):
 
 
 def summarise(logits: Tensor) -> LogitSummary:
-    """Summarises logits without penalties.
+    """Summarise logits without penalties.
 
     Args:
-        logits: Floating [rows, vocab], on any device. Rows with NaN or +inf get summaries that decide nothing.
+        logits: Floating [rows, vocab], on any device. The summaries of rows with NaN or +inf decide nothing.
     """
     parts = [_summarised(logits[part].float()) for part in row_slices(logits)]
     values, token_ids, log_sums = (torch.cat(columns) for columns in zip(*parts, strict=True))
@@ -91,7 +96,7 @@ def summarise(logits: Tensor) -> LogitSummary:
 
 
 def summary_of(values: Tensor, token_ids: Tensor, log_sums: Tensor, vocabulary: int) -> LogitSummary:
-    """A summary without penalties, from what has to be kept of it."""
+    """Build a summary without penalties from its stored parts."""
     return LogitSummary(
         logits=values,
         token_ids=token_ids,
@@ -107,14 +112,14 @@ def summary_of(values: Tensor, token_ids: Tensor, log_sums: Tensor, vocabulary: 
 def sample_summary(
     summary: LogitSummary, rows: SamplingRows, steps: Tensor, *, search_noise: bool = True
 ) -> SummaryDraw:
-    """Draws what `sample` draws from all logits, where the summary decides it.
+    """Draw the token that `sample` draws from all logits, if the summary determines it.
 
     Args:
         summary: Penalties included.
         rows: The parameters, on the CPU.
         steps: The number of tokens that each completion has so far; int64 [rows].
-        search_noise: Whether to look through the noise of the whole vocabulary to decide rows without a cut, which
-            costs about as much as drawing from all logits.
+        search_noise: Whether to search the noise of the whole vocabulary to decide rows without a cut. It costs about
+            as much as drawing from all logits.
     """
     scores = scaled(summary.logits, summary.logits.amax(-1), rows)
     bound = scaled(summary.bound[:, None], summary.logits.amax(-1), rows)[:, 0]
@@ -126,18 +131,18 @@ def sample_summary(
     tokens, decided = candidates.token_ids[:, 0].clone(), (certain > 0) & peak_is_finite
     surprises = torch.zeros_like(tokens, dtype=torch.float64)
     if not whole:  # the deviation is that of all logits
-        decided &= ~rows.cuts[:, TRUNCATIONS.index("top_n_sigma")]
+        decided &= ~rows.cuts[:, CUTS.index("top_n_sigma")]
 
     cut = rows.cuts.any(-1)
     if (index := (cut & decided).nonzero()[:, 0]).numel():
-        those = rows.select(index)
+        cut_rows = rows.select(index)
         chosen = Candidates(*(column[index] for column in candidates))
         if whole:
             ends = [chosen]
         else:
-            least, most = _outside_mass(summary.select(index), scores[index], bound[index], those)
-            ends = _open_ends(chosen, certain[index], least, most)
-        tokens[index], decided[index], surprises[index] = _draw_cut(ends, those, steps[index])
+            minimum, maximum = _outside_mass(summary.select(index), scores[index], bound[index], cut_rows)
+            ends = _open_ends(chosen, certain[index], minimum, maximum)
+        tokens[index], decided[index], surprises[index] = _draw_cut(ends, cut_rows, steps[index])
     if (index := (~cut & ~rows.greedy & peak_is_finite).nonzero()[:, 0]).numel():
         tokens[index], decided[index] = _draw_free(
             summary.select(index), scores[index], bound[index], rows.select(index), steps[index], search_noise
@@ -152,16 +157,16 @@ def _summarised(logits: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     root.scatter_(1, token_ids, 0.0)
     powers = [root.sum(-1), root.square_().sum(-1), root.square_().sum(-1)]
     count = torch.full_like(powers[0], logits.shape[1] - token_ids.shape[1])
-    # What underflows is counted as a little, which can only widen the bounds.
+    # A sum that underflows is replaced by a tiny one, which can only widen the bounds.
     log_sums = torch.stack([count, *powers], dim=1).double().clamp(min=1e-37).log()
     return values, token_ids, log_sums
 
 
 def _outside_mass(summary: LogitSummary, scores: Tensor, bound: Tensor, rows: SamplingRows) -> tuple[Tensor, Tensor]:
-    """The least and the most that the tokens outside can weigh, relative to the first candidate; int64 [rows] each.
+    """Return the bounds of the discarded mass, relative to the first candidate; int64 [rows] each.
 
-    The logarithm of a sum of ``exp(power * gap)`` is a convex function of the power: between two known powers it lies
-    below the chord through them, and above the prolongations of the neighbouring chords.
+    The logarithm of a sum of ``exp(power * gap)`` is a convex function of the power: between two stored powers it
+    lies below the chord through them and above the extensions of the neighbouring chords.
     """
     power = 1.0 / rows.temperature.double()
     start = torch.tensor(_POWERS[:-1], dtype=torch.float64)
@@ -176,7 +181,7 @@ def _outside_mass(summary: LogitSummary, scores: Tensor, bound: Tensor, rows: Sa
     most = torch.where(power > _POWERS[-1], beyond, most)
 
     first = scores.amax(-1).double()
-    # The exact masses are those of float32 scores, each rounded by itself, and cut off below the unit.
+    # The exact masses are those of separately rounded float32 scores, truncated to the unit.
     rounding = 1e-5 + 2.0**-21 * first.abs()
     offset = power * summary.peak.double() - first
     lightest = (least + offset).exp() * (1.0 - rounding).clamp(min=0.0) * MASS_UNIT - summary.vocabulary
@@ -189,7 +194,7 @@ def _outside_mass(summary: LogitSummary, scores: Tensor, bound: Tensor, rows: Sa
 
 
 def _open_ends(candidates: Candidates, certain: Tensor, least: Tensor, most: Tensor) -> list[Candidates]:
-    """The candidates that are certainly the most probable ones, with the least and the most outside of them."""
+    """Return the candidates that are certainly the most probable ones, once for each bound of the mass outside."""
     column = torch.arange(candidates.scores.shape[1])
     masses = relative_mass(candidates.scores - candidates.scores[:, :1])
     uncertain = masses.masked_fill(column < certain[:, None], 0).sum(-1)
@@ -200,19 +205,18 @@ def _open_ends(candidates: Candidates, certain: Tensor, least: Tensor, most: Ten
 
 
 def _draw_cut(ends: list[Candidates], rows: SamplingRows, steps: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Tokens, whether they are decided, and their surprises, of rows with cuts."""
+    """Return the tokens of rows with cuts, whether they are decided, and their surprises."""
     count = len(steps)
     order = torch.arange(count).repeat(len(ends))
     stacked = Candidates(*(torch.cat(columns) for columns in zip(*ends, strict=True)))
     first = rows.cuts & (rows.cuts.cumsum(-1) == 1)
-    need_entropy = first[:, [TRUNCATIONS.index(name) for name in NEED_ENTROPY]].any(-1)
-    need_mass = first[:, [TRUNCATIONS.index(name) for name in NEED_MASS]].any(-1)
+    need_entropy = first[:, [CUTS.index(name) for name in NEED_ENTROPY]].any(-1)
+    need_mass = first[:, [CUTS.index(name) for name in NEED_MASS]].any(-1)
     later = rows.cuts & ~first
-    # The more there is outside, the more of the candidates a first cut keeps. min_p after it looks at each token on its
-    # own, so that the choice is from nested sets; any other cut after it depends on what was kept.
-    # The surprise that mirostat learns from is one among those kept, so that it wants the same set, too.
-    nested = ~later[:, [column for column, name in enumerate(TRUNCATIONS) if name != "min_p"]].any(-1)
-    nested &= ~rows.cuts[:, TRUNCATIONS.index("mirostat_tau")]
+    # The more mass is outside, the more candidates a first cut keeps. A following min_p compares each token separately,
+    # so that the sets are nested. Any other cut depends on the kept tokens, and so does the surprise of mirostat.
+    nested = ~later[:, [column for column, name in enumerate(CUTS) if name != "min_p"]].any(-1)
+    nested &= ~rows.cuts[:, CUTS.index("mirostat_tau")]
     rows = rows.select(order)
     cut_once = apply_cuts(stacked, rows.with_cuts(first[order]))
     kept = apply_cuts(cut_once, rows.with_cuts(later[order]))
@@ -230,7 +234,7 @@ def _draw_cut(ends: list[Candidates], rows: SamplingRows, steps: Tensor) -> tupl
 def _draw_free(
     summary: LogitSummary, scores: Tensor, bound: Tensor, rows: SamplingRows, steps: Tensor, search_noise: bool
 ) -> tuple[Tensor, Tensor]:
-    """Tokens, and whether they are decided, of rows without a cut."""
+    """Return the tokens of rows without a cut, and whether they are decided."""
     peak = scores.amax(-1).double()
     values = scores.double() - peak[:, None]
     values += gumbel_noise(rows.seeds, rows.prompt_keys, steps, summary.token_ids)

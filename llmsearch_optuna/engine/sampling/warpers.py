@@ -1,4 +1,10 @@
-"""The cuts of the distribution, each row by its own parameters, on its most probable tokens."""
+"""The cuts of the distribution, applied to the most probable tokens of each row with the row's own parameters.
+
+How it works: a cut is a function of the candidates, which are the most probable tokens of each row in descending order,
+and of the cut's values. It returns the candidates with a smaller `size`. Only the first cut of a row depends on the
+tokens outside the candidates: it uses their exact mass and entropy. If it may end outside, the row is marked undecided
+and the caller retries with more candidates.
+"""
 
 import math
 from collections.abc import Callable, Iterator
@@ -8,7 +14,7 @@ import torch
 from torch import Tensor
 
 from llmsearch_optuna.engine.sampling.columns import SamplingRows
-from llmsearch_optuna.space.params import TRUNCATIONS
+from llmsearch_optuna.space.params import CUTS
 
 __all__ = [
     "MASS_UNIT",
@@ -23,17 +29,13 @@ __all__ = [
 ]
 
 # Probability masses are added up as integers, in this unit and relative to the row's most probable token: integer sums
-# do not depend on the order of their terms, hence not on kernel, device, batch or number of candidates. Sums over a
-# million tokens fit an int64, and what truncation loses of them is less than the rounding of a float32.
+# do not depend on the order of their terms, and so not on kernel, device, batch or number of candidates. Sums over a
+# million tokens fit an int64, and their truncation error is less than the rounding error of a float32.
 MASS_UNIT = 2.0**43
 # The same for the second differences of tfs: their absolute values add up to 2 at most.
 _CURVATURE_UNIT = 2.0**60
 # And for distances between scores, relative to the largest.
 _SPREAD_UNIT = 2.0**43
-
-# As first cuts, these need the mass and the entropy of the whole row.
-NEED_MASS = ("top_p", "typical_p", "epsilon_cutoff", "eta_cutoff", "top_a", "mirostat_tau")
-NEED_ENTROPY = ("typical_p", "eta_cutoff")
 
 _TOP_H_TOKENS = 100  # as in transformers
 
@@ -43,21 +45,21 @@ _GPU_ELEMENTS = 2**24
 
 
 class Candidates(NamedTuple):
-    """The most probable tokens of each row, best first, of which the leading `size` are kept.
+    """The most probable tokens of each row in descending order, of which the leading `size` are kept.
 
-    A row is *open* until its first cut: the tokens outside these candidates are still kept, too. A first cut that ends
-    strictly inside them also removes everything outside, and the row is closed. One that does not leaves the row
-    *undecided*: it wants more candidates.
+    A row is *open* until its first cut: the tokens outside these candidates are still kept. A first cut that ends
+    strictly inside them also removes everything outside, and the row is closed. Otherwise the row is *undecided*: it
+    needs more candidates.
 
     Attributes:
         scores: Logits divided by the temperature, in descending order; float32 [rows, k].
-        token_ids: In ascending order where scores are tied; int64 [rows, k].
+        token_ids: In ascending order if scores are tied; int64 [rows, k].
         size: The number of candidates kept, at least 1; int64 [rows].
         outside_mass: Probability outside the candidates, as in `relative_mass`; int64 [rows], 0 once the row is closed.
         outside_surprise: The same for `_surprise`.
-        deviation: Standard deviation of all finite scores, where the first cut needs it; float64 [rows].
+        deviation: The standard deviation of all finite scores, 0 unless the first cut needs it; float64 [rows].
         open: bool [rows].
-        undecided: All else in such a row is void; bool [rows].
+        undecided: Whether all other values of the row are invalid; bool [rows].
     """
 
     scores: Tensor
@@ -71,22 +73,22 @@ class Candidates(NamedTuple):
 
     @property
     def kept(self) -> Tensor:
-        """Whether a candidate is kept; bool [rows, k]."""
+        """Whether each candidate is kept; bool [rows, k]."""
         return torch.arange(self.scores.shape[1], device=self.scores.device) < self.size[:, None]
 
     @property
     def log_ratios(self) -> Tensor:
-        """Log-probability of each candidate less that of the first; float64 [rows, k], -inf where not kept."""
+        """The log-probability of each candidate minus that of the first; float64 [rows, k], -inf if not kept."""
         ratios = self.scores.double() - self.scores[:, :1].double()
         return ratios.masked_fill(~self.kept, -torch.inf)
 
 
 def leading_candidates(scores: Tensor, rows: SamplingRows, width: int) -> Candidates:
-    """The `width` most probable tokens of each row, nothing cut yet.
+    """Return the `width` most probable tokens of each row, before any cut.
 
     Args:
         scores: Logits divided by the temperature, with a finite one in every row; float32 [rows, vocab].
-        rows: Whose first cuts decide which sums over the whole row are needed.
+        rows: The parameters. Their first cuts determine which sums over the whole row are needed.
         width: The number of candidates; all tokens if the vocabulary is not larger.
     """
     vocab = scores.shape[1]
@@ -104,7 +106,7 @@ def leading_candidates(scores: Tensor, rows: SamplingRows, width: int) -> Candid
         open=torch.full_like(size, width < vocab, dtype=torch.bool),
         undecided=torch.zeros_like(size, dtype=torch.bool),
     )
-    first_cuts = {TRUNCATIONS[column] for column in rows.cuts[rows.cuts.any(-1)].int().argmax(-1).tolist()}
+    first_cuts = {CUTS[column] for column in rows.cuts[rows.cuts.any(-1)].int().argmax(-1).tolist()}
     if "top_n_sigma" in first_cuts:
         candidates = candidates._replace(deviation=torch.cat([_deviation(scores[part]) for part in row_slices(scores)]))
     if width >= vocab or first_cuts.isdisjoint(NEED_MASS):
@@ -116,19 +118,19 @@ def leading_candidates(scores: Tensor, rows: SamplingRows, width: int) -> Candid
 
 
 def apply_cuts(candidates: Candidates, rows: SamplingRows) -> Candidates:
-    """Makes every row's cuts, in the order of `params.TRUNCATIONS`, each renormalising before the next.
+    """Apply every row's cuts in the order of `params.CUTS`, each renormalising before the next.
 
-    The result is that of the processors of ``transformers``; the sources of tfs and top_a are with them below. Between
-    tied tokens that a cut could split, the lowest token ids are kept. Rows that have no cut stay open.
+    The result equals that of the processors of ``transformers``; tfs and top_a name their sources below. If a cut
+    splits tied tokens, the lowest token ids are kept. Rows without a cut stay open.
 
     Args:
-        candidates: As `leading_candidates` gives them.
+        candidates: The result of `leading_candidates`.
         rows: The parameters of the same rows.
     """
-    for column, name in enumerate(TRUNCATIONS):
+    for column, name in enumerate(CUTS):
         on = rows.cuts[:, column]
         if on.any():
-            cut = _CUTS[name](candidates, rows.mirostat_mu if name == "mirostat_tau" else getattr(rows, name))
+            cut = _CUTS[name].apply(candidates, rows.mirostat_mu if name == "mirostat_tau" else rows.values[:, column])
             on = on.to(candidates.size.device)
             candidates = Candidates(
                 *(
@@ -140,7 +142,7 @@ def apply_cuts(candidates: Candidates, rows: SamplingRows) -> Candidates:
 
 
 def row_slices(scores: Tensor) -> Iterator[slice]:
-    """Runs of rows, at least one, for which temporaries are cheap. How rows are cut up never changes a result."""
+    """Return slices of rows, at least one, whose temporaries are small. The slicing never changes a result."""
     rows, vocab = scores.shape
     elements = _CORE_ELEMENTS * torch.get_num_threads() if scores.device.type == "cpu" else _GPU_ELEMENTS
     step = max(1, elements // vocab)
@@ -148,7 +150,7 @@ def row_slices(scores: Tensor) -> Iterator[slice]:
 
 
 def _order_keys(scores: Tensor) -> Tensor:
-    """Integers in the order of the scores, lower token ids before higher ones where tied; int64 [rows, vocab].
+    """Return integers in the order of the scores, lower token ids before higher ones if tied; int64 [rows, vocab].
 
     The bits of a float32 sort like an integer once those below the sign are flipped in negative numbers. No two keys
     are equal, so that every algorithm finds the same largest ones in the same order.
@@ -161,20 +163,20 @@ def _order_keys(scores: Tensor) -> Tensor:
 
 
 def relative_mass(gaps: Tensor) -> Tensor:
-    """Probability relative to the first candidate's, in `MASS_UNIT`, from the differences to its score."""
+    """Return the probabilities relative to the first candidate's, in `MASS_UNIT`, from the differences to its score."""
     return gaps.exp().mul_(MASS_UNIT).to(torch.int64)
 
 
 def _surprise(gaps: Tensor) -> Tensor:
-    """The terms -w log(w) of the entropy in `MASS_UNIT`, w being the probability relative to the first candidate."""
+    """Return the terms -w log(w) of the entropy in `MASS_UNIT`, with w the probability relative to the first."""
     gaps = gaps.clamp(min=-200.0)  # where exp is 0 already, and 0 * inf is not
     return gaps.exp().mul_(gaps).mul_(-MASS_UNIT).to(torch.int64)
 
 
 def _deviation(scores: Tensor) -> Tensor:
-    """The standard deviation of the finite scores of each row; float64 [rows].
+    """Return the standard deviation of the finite scores of each row; float64 [rows].
 
-    The sums are of integers, for their order's sake: of the distances to the largest score, relative to the range.
+    The sums are integer sums of the distances to the maximum score, relative to the range.
     """
     finite = scores > -torch.inf
     count = finite.sum(-1).double()
@@ -187,34 +189,34 @@ def _deviation(scores: Tensor) -> Tensor:
 
 
 def _outside(term: Callable[[Tensor], Tensor], scores: Tensor, best: Tensor) -> Tensor:
-    """The sum of a term over all tokens that are not among the best; int64 [rows]."""
+    """Return the sum of a term over all tokens that are not among the best; int64 [rows]."""
     top = best[:, :1]
     whole_rows = torch.cat([term(scores[part] - top[part]).sum(-1) for part in row_slices(scores)])
     return whole_rows - term(best - top).sum(-1)
 
 
 def _masses(candidates: Candidates) -> tuple[Tensor, Tensor]:
-    """The mass of each candidate, 0 where it is not kept, and of all that is kept; int64 [rows, k] and [rows]."""
+    """Return the mass of each candidate, 0 if not kept, and of all kept tokens; int64 [rows, k] and [rows]."""
     mass = relative_mass(candidates.scores - candidates.scores[:, :1]).where(candidates.kept, 0)
     return mass, mass.sum(-1) + candidates.outside_mass
 
 
 def _log_mass(total: Tensor) -> Tensor:
-    """The surprisal of the first candidate, given the mass of all that is kept; float64 [rows]."""
+    """Return the surprisal of the first candidate, given the mass of all kept tokens; float64 [rows]."""
     return torch.log(total.double() / MASS_UNIT)
 
 
 def _entropy(candidates: Candidates, total: Tensor) -> Tensor:
-    """Entropy of all that is kept in nats, given its mass; float64 [rows]."""
+    """Return the entropy of all kept tokens in nats, given their mass; float64 [rows]."""
     terms = _surprise(candidates.scores - candidates.scores[:, :1]).where(candidates.kept, 0)
     surprise = terms.sum(-1) + candidates.outside_surprise
     return _log_mass(total) + surprise.double() / total.double()
 
 
 def _head(candidates: Candidates, size: Tensor) -> Candidates:
-    """Keeps the first `size` candidates and, unless that leaves no candidate to tell, nothing outside of them."""
+    """Keep the first `size` candidates. If that does not end strictly inside them, an open row is undecided."""
     size = size.clamp(min=1)  # of a row without a finite score, which is refused after all rows are drawn
-    # Two candidates are left over, as they also stand for the zeros that tfs sees past the end.
+    # Two candidates remain, as they also represent the zeros past the end in tfs.
     inside = size <= candidates.size - 2
     return candidates._replace(
         size=size,
@@ -227,20 +229,20 @@ def _head(candidates: Candidates, size: Tensor) -> Candidates:
 
 
 def _above(candidates: Candidates, floor: Tensor) -> Candidates:
-    """Keeps the tokens whose log-probability less that of the first is at least `floor`, float64 [rows]."""
+    """Keep the tokens whose log-probability minus that of the first is at least `floor`, float64 [rows]."""
     return _head(candidates, (candidates.log_ratios >= floor.clamp(max=0.0)[:, None]).sum(-1))
 
 
 def _top_n_sigma(candidates: Candidates, n: Tensor) -> Candidates:
-    """Keeps the tokens up to n standard deviations below the first (Tang et al. 2024).
+    """Keep the tokens up to n standard deviations below the first (Tang et al. 2024).
 
-    Both are divided by the temperature, so that it makes no difference.
+    The temperature divides both and so has no influence.
     """
     return _above(candidates, -n * candidates.deviation)
 
 
 def _top_h(candidates: Candidates, top_h: Tensor) -> Candidates:
-    """Keeps the first tokens whose shares of the entropy -p log(p) add up to at most `top_h` (Potraghloo et al. 2025).
+    """Keep the first tokens whose shares of the entropy -p log(p) add up to at most `top_h` (Potraghloo et al. 2025).
 
     As in ``transformers``, the distribution is that of the 100 most probable tokens.
     """
@@ -257,7 +259,7 @@ def _top_h(candidates: Candidates, top_h: Tensor) -> Candidates:
 
 
 def _top_k(candidates: Candidates, k: Tensor) -> Candidates:
-    last = torch.minimum(k.clamp(min=1), candidates.size)[:, None] - 1
+    last = torch.minimum(k.long().clamp(min=1), candidates.size)[:, None] - 1
     return _head(candidates, (candidates.kept & (candidates.scores >= candidates.scores.gather(1, last))).sum(-1))
 
 
@@ -272,7 +274,7 @@ def _min_p(candidates: Candidates, min_p: Tensor) -> Candidates:
 
 
 def _typical_p(candidates: Candidates, typical_p: Tensor) -> Candidates:
-    """Keeps the tokens whose surprisal is nearest to the entropy, up to a mass of `typical_p` or just above."""
+    """Keep the tokens whose surprisal is nearest to the entropy, up to a mass of `typical_p` or just above."""
     mass, total = _masses(candidates)
     entropy = _entropy(candidates, total)[:, None]
     surprisal = _log_mass(total)[:, None] - candidates.log_ratios
@@ -282,10 +284,10 @@ def _typical_p(candidates: Candidates, typical_p: Tensor) -> Candidates:
     last = torch.minimum(below.sum(-1), candidates.size - 1)
     bound = ordered.gather(1, last[:, None])
     keep = distance <= bound
-    # While more probable than the entropy says, candidates draw nearer to it one by one. So a last one that is too far
-    # away is on the other side, and everything outside is farther still.
+    # Candidates whose surprisal is below the entropy approach it one by one. So a last one that is too distant is above
+    # it, and everything outside is even more distant.
     undecided = candidates.undecided | (candidates.open & (distance[:, -1:] <= bound)[:, 0])
-    # The most probable tokens may go; the others move up, so that those kept come first again.
+    # The most probable tokens may be removed. The kept ones move up, so that they come first again.
     first_kept = torch.sort(keep.int(), stable=True, descending=True).indices
     moved = candidates._replace(
         scores=candidates.scores.gather(1, first_kept),
@@ -310,44 +312,44 @@ def _tfs(candidates: Candidates, tfs: Tensor) -> Candidates:
     """Tail-free sampling (Bricken 2019) as in llmsearch; unlike there, 1 is off instead of removing the last token.
 
     With d the absolute second differences of the sorted probabilities (0 for tokens cut before) and c = cumsum(d) /
-    sum(d), token i + 1 goes where c[i] > tfs, and the last token of the vocabulary always; the first always stays.
+    sum(d), token i + 1 is removed if c[i] > tfs, the last token of the vocabulary always, and the first never.
     """
     weights = candidates.log_ratios.exp()
     curvature = (weights[:, 2:] - 2.0 * weights[:, 1:-1] + weights[:, :-2]).abs()
-    # Differences that reach past the last candidate of an open row are unknown. Probabilities fall, so that these add
-    # up to less than those of the last two candidates.
-    known = ~candidates.open[:, None] | candidates.kept[:, 2:]
-    units = (curvature * _CURVATURE_UNIT).to(torch.int64).where(known, 0)
-    least = units.sum(-1)
+    # Differences that reach past the last candidate of an open row are unknown. As probabilities fall, their sum is
+    # less than the sum of the last two candidates.
+    inside = ~candidates.open[:, None] | candidates.kept[:, 2:]
+    units = (curvature * _CURVATURE_UNIT).to(torch.int64).where(inside, 0)
+    minimum = units.sum(-1)
     last_two = (candidates.size[:, None] - torch.tensor([1, 2], device=weights.device)).clamp(min=0)
     spare = (weights.gather(1, last_two).sum(-1) * (1.0 + 1e-6) * _CURVATURE_UNIT).to(torch.int64)
-    most = torch.where(candidates.open, least + spare, least)
+    maximum = torch.where(candidates.open, minimum + spare, minimum)
     reached = units.cumsum(-1)
 
     def size(whole: Tensor) -> Tensor:
         return torch.minimum(1 + (reached <= (tfs * whole)[:, None]).sum(-1), candidates.size)
 
-    undecided = candidates.undecided | (size(least) != size(most))
-    return _head(candidates._replace(undecided=undecided), size(least))
+    undecided = candidates.undecided | (size(minimum) != size(maximum))
+    return _head(candidates._replace(undecided=undecided), size(minimum))
 
 
 def _top_a(candidates: Candidates, top_a: Tensor) -> Candidates:
-    """Removes the tokens with a probability below ``top_a * p_max ** 2`` (RWKV-LM), as in llmsearch.
+    """Remove the tokens with a probability below ``top_a * p_max ** 2`` (RWKV-LM), as in llmsearch.
 
-    Relative to the first token, as `_above` wants it, that is ``top_a * p_max``.
+    Relative to the first token, as `_above` requires, that is ``top_a * p_max``.
     """
     _, total = _masses(candidates)
     return _above(candidates, top_a.log() - _log_mass(total))
 
 
 def _mirostat(candidates: Candidates, mu: Tensor) -> Candidates:
-    """Keeps the tokens with a surprise of at most mu bits, and always the first (Basu et al. 2021, Mirostat 2.0)."""
+    """Keep the tokens with a surprise of at most mu bits, and always the first (Basu et al. 2021, Mirostat 2.0)."""
     _, total = _masses(candidates)
     return _above(candidates, _log_mass(total) - mu * math.log(2.0))
 
 
 def drawn_surprise(candidates: Candidates, drawn: Tensor) -> Tensor:
-    """The surprise in bits of a candidate among all those that are kept, nothing being kept outside; float64 [rows].
+    """Return the surprise in bits of a candidate among the kept ones if none is kept outside; float64 [rows].
 
     Args:
         candidates: After all cuts.
@@ -357,16 +359,34 @@ def drawn_surprise(candidates: Candidates, drawn: Tensor) -> Tensor:
     return (_log_mass(total) - candidates.log_ratios.gather(1, drawn[:, None])[:, 0]) / math.log(2.0)
 
 
-_CUTS: dict[str, Callable[[Candidates, Tensor], Candidates]] = {
-    "top_n_sigma": _top_n_sigma,
-    "top_h": _top_h,
-    "top_k": _top_k,
-    "top_p": _top_p,
-    "min_p": _min_p,
-    "typical_p": _typical_p,
-    "epsilon_cutoff": _epsilon_cutoff,
-    "eta_cutoff": _eta_cutoff,
-    "tfs": _tfs,
-    "top_a": _top_a,
-    "mirostat_tau": _mirostat,
+class _Cut(NamedTuple):
+    """How a cut is computed.
+
+    Attributes:
+        apply: Takes the candidates and the cut's values, float64 [rows], and returns the candidates that are kept.
+        needs_mass: Whether, as the first cut, it needs the mass of the whole row.
+        needs_entropy: The same for the entropy.
+    """
+
+    apply: Callable[[Candidates, Tensor], Candidates]
+    needs_mass: bool = False
+    needs_entropy: bool = False
+
+
+_CUTS = {
+    "top_n_sigma": _Cut(_top_n_sigma),
+    "top_h": _Cut(_top_h),
+    "top_k": _Cut(_top_k),
+    "top_p": _Cut(_top_p, needs_mass=True),
+    "min_p": _Cut(_min_p),
+    "typical_p": _Cut(_typical_p, needs_mass=True, needs_entropy=True),
+    "epsilon_cutoff": _Cut(_epsilon_cutoff, needs_mass=True),
+    "eta_cutoff": _Cut(_eta_cutoff, needs_mass=True, needs_entropy=True),
+    "tfs": _Cut(_tfs),
+    "top_a": _Cut(_top_a, needs_mass=True),
+    "mirostat_tau": _Cut(_mirostat, needs_mass=True),
 }
+"""The formula of each of `CUTS`."""
+
+NEED_MASS = tuple(name for name, cut in _CUTS.items() if cut.needs_mass)
+NEED_ENTROPY = tuple(name for name, cut in _CUTS.items() if cut.needs_entropy)

@@ -1,4 +1,4 @@
-"""Beams and prompt lookup: what model.generate gives by itself, prompt by prompt, whatever the company."""
+"""Beams: what model.generate gives for each prompt, regardless of the batch."""
 
 from typing import Any
 
@@ -24,13 +24,6 @@ BEAMS = [
     {"num_beams": 4, "length_penalty": 2.0, "early_stopping": True},
     {"num_beams": 3, "length_penalty": -1.0, "repetition_penalty": 1.3},
     {"num_beams": 3, "no_repeat_ngram_size": 2, "encoder_repetition_penalty": 1.4},
-]
-
-LOOKUP = [
-    GenerationParams(prompt_lookup_num_tokens=4, max_new_tokens=24),
-    GenerationParams(prompt_lookup_num_tokens=10, repetition_penalty=0.6, max_new_tokens=24),
-    GenerationParams(prompt_lookup_num_tokens=3, temperature=0.5, tfs=0.9, generation_seed=4, max_new_tokens=24),
-    GenerationParams(prompt_lookup_num_tokens=3, mirostat_tau=0.5, mirostat_eta=0.7, max_new_tokens=24),
 ]
 
 
@@ -104,36 +97,11 @@ def test_beam_sampling_equals_that_of_transformers_with_a_seed_per_prompt(
     assert torch.equal(torch.random.get_rng_state(), state)
 
 
-@pytest.mark.parametrize("family", ["llama", "mistral", "t5"])
-@pytest.mark.parametrize("params", LOOKUP, ids=repr)
-def test_prompt_lookup_gives_the_tokens_of_decoding_without(family: str, params: GenerationParams) -> None:
-    model = tiny_model(family)
-    passes = 0
-
-    def count(*_: object) -> None:
-        nonlocal passes
-        passes += 1
-
-    values = {name: value for name, value in params.to_dict().items() if name != "prompt_lookup_num_tokens"}
-    texts = [text * 3 for text in TEXT]
-    plain = [request(text, GenerationParams.from_dict(values), eos_token_ids=(2,)) for text in texts]
-    expected = GenerateEngine(model, tiny_tokenizer(), batch_size=1).generate(plain)
-    model.register_forward_pre_hook(count)
-    solo = SoloEngine(model, tiny_tokenizer())
-    found = solo.generate([request(text, params, eos_token_ids=(2,)) for text in texts])
-    assert found == expected
-    drawn = sum(len(one.token_ids) for one in found)
-    assert passes <= drawn
-    if params.repetition_penalty is not None:
-        assert passes < drawn  # which repeats itself so that something can be looked up
-
-
 def test_modes_share_a_batch_and_do_not_depend_on_it(device: torch.device) -> None:
     model = tiny_model("llama", device=device)
     others = [
         GenerationParams(num_beams=3, max_new_tokens=8),
         GenerationParams(num_beams=2, temperature=1.2, top_p=0.9, max_new_tokens=7, generation_seed=5),
-        *LOOKUP[:2],
     ]
     requests = [request(text, params, eos_token_ids=(2,)) for params in others for text in TEXT] + all_requests()
     counted: list[int] = []
@@ -149,7 +117,6 @@ def test_modes_share_a_batch_and_do_not_depend_on_it(device: torch.device) -> No
     [
         GenerationParams(num_beams=3, max_new_tokens=30),
         GenerationParams(num_beams=3, temperature=1.0, max_new_tokens=30),
-        GenerationParams(prompt_lookup_num_tokens=5, repetition_penalty=0.7, max_new_tokens=30),
     ],
     ids=repr,
 )
@@ -187,9 +154,9 @@ def test_one_token_at_a_time_is_no_way_to_search_with_beams() -> None:
 
 
 def test_a_model_without_the_mode_fails_the_trial() -> None:
-    wanted = request(TEXT[0], GenerationParams(prompt_lookup_num_tokens=3))
-    with pytest.raises(TrialError, match=r"^MambaForCausalLM has no prompt lookup: "):
-        SoloEngine(tiny_model("mamba"), tiny_tokenizer()).generate([wanted])
+    beams = request(TEXT[0], GenerationParams(num_beams=3))
+    with pytest.raises(TrialError, match=r"^RwkvForCausalLM has no beam search: "):
+        SoloEngine(tiny_model("rwkv"), tiny_tokenizer()).generate([beams])
 
 
 def test_memory_for_not_even_one_row_says_what_to_do() -> None:
@@ -203,6 +170,5 @@ def test_memory_for_not_even_one_row_says_what_to_do() -> None:
 def test_logits_that_are_not_numbers_are_refused() -> None:
     model: Any = tiny_model("llama")
     model.lm_head.weight.data[7] = float("nan")
-    for params in (GenerationParams(num_beams=2), GenerationParams(prompt_lookup_num_tokens=3)):
-        with pytest.raises(LogitsError):
-            SoloEngine(model, tiny_tokenizer()).generate([request(TEXT[0], params)])
+    with pytest.raises(LogitsError):
+        SoloEngine(model, tiny_tokenizer()).generate([request(TEXT[0], GenerationParams(num_beams=2))])

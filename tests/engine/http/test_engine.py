@@ -192,8 +192,8 @@ def on_row(row: int, fault: Fault) -> Any:
     ("fault", "reason"),
     [
         (PASSING["500"], "status 500: Internal Server Error"),
-        (PASSING["truncated"], "17 bytes that are no JSON"),
-        (PASSING["two choices"], "the answer has 2 choices in place of 1"),
+        (PASSING["truncated"], "17 bytes that are not JSON"),
+        (PASSING["two choices"], "the answer has 2 choices instead of 1"),
         (PASSING["dropped"], "the connection was lost"),
         (Fault(body=b" " * 2**20 * 17), "an answer of more than 16 MiB"),
         (Fault(delay_s=2.5), "no answer within 1 s"),
@@ -300,9 +300,9 @@ def test_the_key_is_sent_and_nowhere_else(
 )
 def test_ends_that_a_server_does_not_know_are_refused(server: FakeServer, stopping: Stopping) -> None:
     one = Request(prompt="x", prompt_ids=(), params=GenerationParams(), stopping=stopping)
-    with pytest.raises(ConfigurationError, match="a server ends completions at its own end token and at `stop` texts"):
+    with pytest.raises(ConfigurationError, match="a server ends completions only at its own end token"):
         engine(server).generate([one])
-    with pytest.raises(ConfigurationError, match="`openai` takes 4 `stop` texts, got 5"):
+    with pytest.raises(ConfigurationError, match="`openai` takes at most 4 `stop` strings, got 5"):
         engine(server, kind="openai").generate([request(stop=("a", "b", "c", "d", "e"))])
 
 

@@ -60,7 +60,7 @@ def test_seeds_that_hold_only_alone_are_warned_of(server: FakeServer) -> None:
 def test_tokens_that_are_not_counted_are_warned_of(server: FakeServer, caplog: pytest.LogCaptureFixture) -> None:
     server.tells_tokens = False
     assert probe(server, ())["numbers of tokens"] == "not told: a limit on tokens has no effect"
-    assert "does not tell how many tokens it generates" in caplog.text
+    assert "does not report how many tokens it generates" in caplog.text
 
 
 def test_a_server_that_is_gone_is_no_finding(server: FakeServer) -> None:

@@ -26,7 +26,7 @@ from transformers import (
 
 from llmsearch_optuna.engine.sampling import SamplingRows, filtered_logits
 from llmsearch_optuna.engine.sampling.warpers import Candidates, apply_cuts, leading_candidates
-from llmsearch_optuna.space.params import TRUNCATIONS, GenerationParams
+from llmsearch_optuna.space.params import CUTS, GenerationParams
 
 WARPERS = {
     "temperature": TemperatureLogitsWarper,
@@ -137,7 +137,7 @@ def test_every_cut_keeps_what_transformers_keeps(logits: list[float], params: Ge
     so_far = GenerationParams(do_sample=True, temperature=params.temperature)
     scores = filtered(logits, so_far)
     assert torch.equal(scores, WARPERS["temperature"](params.temperature)(NO_IDS, torch.tensor([logits]))[0])
-    for name in TRUNCATIONS:
+    for name in CUTS:
         if (value := getattr(params, name)) is None:
             continue
         so_far = dataclasses.replace(so_far, **{name: value})
@@ -307,7 +307,7 @@ def test_cuts_just_at_a_probability(name: str, value: float, device: torch.devic
 def test_a_row_of_decided_candidates_equals_the_whole_row(batch: list[list[float]], data: st.DataObject) -> None:
     vocab = max(map(len, batch))
     logits = torch.tensor([row + [-math.inf] * (vocab - len(row)) for row in batch])
-    params = [data.draw(some_params(*TRUNCATIONS)) for _ in batch]
+    params = [data.draw(some_params(*CUTS)) for _ in batch]
     width = data.draw(st.integers(1, vocab))
     few, whole = candidates(logits, params, width), candidates(logits, params, vocab)
     assert not whole.undecided.any()
@@ -420,9 +420,7 @@ def test_sums_do_not_depend_on_the_order_of_tokens(device: torch.device) -> None
         torch.testing.assert_close(deviations[0], logits.double().std(-1, correction=0))
 
 
-@pytest.mark.parametrize(
-    "column", ["temperature", *TRUNCATIONS, "mirostat_mu", "seeds", "prompt_keys", "greedy", "cuts"]
-)
+@pytest.mark.parametrize("column", ["temperature", "values", "mirostat_mu", "seeds", "prompt_keys", "greedy", "cuts"])
 def test_rows_are_selected_by_column(column: str, device: torch.device) -> None:
     params = [*SINGLE_CUTS, GenerationParams(), GenerationParams(temperature=0.5, generation_seed=2**32 - 1)]
     rows = SamplingRows.build(params, list(range(len(params))), device)

@@ -1,0 +1,241 @@
+"""How other systems name the generation parameters, and how their own defaults are switched off."""
+
+import functools
+import json
+import operator
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+from llmsearch_optuna.errors import ParameterError
+from llmsearch_optuna.space.params import MIROSTAT_ETA, PARAMETERS, Clash, GenerationParams
+from llmsearch_optuna.space.search_space import SearchSpace
+
+__all__ = ["DIALECTS", "IMPLIED", "Dialect", "temperature_of"]
+
+IMPLIED = ("do_sample", "generation_seed", "max_new_tokens")
+"""The parameters that every system expresses in its own way or does not need."""
+
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dialect:
+    """What one system understands besides the temperature, the seed and the length limit.
+
+    Attributes:
+        name: The name, as in the server's kind and the export's target.
+        title: The name in the warnings of an export.
+        fields: The field of a request for each parameter that the system has.
+        off: Fields that switch off the defaults of the system or of the model's generation config. Each is sent unless
+            its parameter is set.
+        off_in_exports: Further such fields, which only an export states.
+        switches: Further fields that a parameter needs to take effect, unless they are set.
+        ignored: For a parameter, those that the system ignores if it is set.
+        samplers: The name of each cut in the field ``samplers``.
+        options: The command-line option of each field.
+        length_field: The field of the length limit in an export.
+        nested: The field that holds all others as one JSON string.
+        max_concurrency: The default number of simultaneous requests to a server.
+        max_stops: The maximum number of stop strings; None if there is no limit.
+        max_temperature: The maximum temperature in an export; None if there is no limit.
+        prefill: Fields that make a chat continue a last message of the assistant; None if that is not possible.
+    """
+
+    name: str
+    title: str
+    fields: Mapping[str, str]
+    off: Mapping[str, Any] = field(default_factory=dict)
+    off_in_exports: Mapping[str, Any] = field(default_factory=dict)
+    switches: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    ignored: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    samplers: Mapping[str, str] = field(default_factory=dict)
+    options: Mapping[str, str] = field(default_factory=dict)
+    length_field: str = "max_tokens"
+    nested: str | None = None
+    max_concurrency: int = 32
+    max_stops: int | None = None
+    max_temperature: float | None = None
+    prefill: Mapping[str, Any] | None = None
+
+    def named(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the fields for these parameters, without those that the system lacks."""
+        fields = {self.fields[name]: value for name, value in values.items() if name in self.fields}
+        for name in values:
+            fields = {**fields, **{key: fields.get(key, value) for key, value in self.switches.get(name, {}).items()}}
+        return fields
+
+    def sampling_fields(self, params: GenerationParams, forced: Mapping[str, float] = _NOTHING) -> dict[str, Any]:
+        """Return the fields of a request that determine the distribution; seed and length limit are not among them.
+
+        Args:
+            params: The parameters.
+            forced: Further parameters, which are sent even if they have no effect on `params`.
+
+        Raises:
+            ParameterError: The system lacks a parameter.
+        """
+        self.check_params(params)
+        fields = {**self.off, **self.named({**params.canonical.to_dict(), **forced})}
+        if self.nested is None:
+            return {"temperature": temperature_of(params), **fields}
+        sampling = {"do_sample": False} if params.greedy else {"do_sample": True, "temperature": temperature_of(params)}
+        return {self.nested: json.dumps({**sampling, **fields})}
+
+    def check_params(self, params: GenerationParams) -> None:
+        """Raise for parameters that have an effect and that the system lacks or ignores.
+
+        Raises:
+            ParameterError: The message names the parameter and says what to change.
+        """
+        canonical = params.canonical
+        self._check_names(set(canonical.to_dict()))
+        canonical.check_clashes(self._clashes)
+
+    def check_space(self, space: SearchSpace) -> None:
+        """Raise for a space with parameters that the system lacks or ignores, unless they are fixed to no effect.
+
+        Raises:
+            ParameterError: The message names the parameter and says what to change.
+        """
+        sampling = {"do_sample": True, "temperature": 0.5}
+        effective = (
+            name
+            for name, value in space.fixed.items()
+            if name in GenerationParams.from_dict({**sampling, name: value}).canonical.to_dict()
+        )
+        self._check_names({*space.dimensions, *effective})
+        for clash in self._clashes:
+            if space.allows(clash):
+                raise ParameterError(clash.reason)
+
+    @property
+    def _clashes(self) -> tuple[Clash, ...]:
+        return tuple(
+            Clash(
+                name,
+                other,
+                functools.partial(operator.ne, PARAMETERS[other].off),
+                f"`{other}` cannot go with `{name}` on a server of the kind `{self.name}`, which then ignores it: "
+                "leave one of them out",
+            )
+            for name, others in self.ignored.items()
+            for other in others
+        )
+
+    def _check_names(self, names: set[str]) -> None:
+        if missing := sorted(names - {*IMPLIED, "temperature", *self.fields}):
+            available = ", ".join(sorted({"temperature", *self.fields}))
+            raise ParameterError(
+                f"`{missing[0]}` is not available on a server of the kind `{self.name}`, which takes {available}: "
+                "leave it out"
+            )
+
+
+def temperature_of(params: GenerationParams) -> float:
+    """Return the temperature that a system needs for these parameters; 0 is greedy."""
+    if params.greedy:
+        return 0.0
+    return 1.0 if params.temperature is None else params.temperature
+
+
+def _same(*names: str) -> dict[str, str]:
+    return {name: name for name in names}
+
+
+_VLLM = Dialect(
+    name="vllm",
+    title="vLLM",
+    fields=_same("top_k", "top_p", "min_p", "repetition_penalty"),
+    off={"top_p": 1.0, "top_k": -1, "min_p": 0.0, "repetition_penalty": 1.0},
+    off_in_exports={"presence_penalty": 0.0, "frequency_penalty": 0.0},
+    prefill={"continue_final_message": True, "add_generation_prompt": False},
+)
+
+_SGLANG = Dialect(
+    name="sglang", title="SGLang", fields=_VLLM.fields, off=_VLLM.off, prefill={"continue_final_message": True}
+)
+
+_LLAMACPP_SAMPLERS = {**_same("top_n_sigma", "top_k", "top_p", "min_p"), "typical_p": "typ_p"}
+
+_LLAMACPP = Dialect(
+    name="llamacpp",
+    title="llama.cpp",
+    fields={
+        **_same("top_n_sigma", "top_k", "top_p", "min_p", "typical_p", "mirostat_tau", "mirostat_eta"),
+        "repetition_penalty": "repeat_penalty",
+    },
+    off={
+        "top_n_sigma": -1.0,
+        "top_k": 0,
+        "top_p": 1.0,
+        "min_p": 0.0,
+        "typical_p": 1.0,
+        "repeat_penalty": 1.0,
+        # The number of last tokens that the penalty applies to. A larger buffer would take too much memory.
+        "repeat_last_n": 65536,
+        "presence_penalty": 0.0,
+        "frequency_penalty": 0.0,
+        "dry_multiplier": 0.0,
+        "xtc_probability": 0.0,
+        "dynatemp_range": 0.0,
+        "mirostat": 0,
+        # By default, llama.cpp applies the temperature last.
+        "samplers": ["penalties", "temperature", *_LLAMACPP_SAMPLERS.values()],
+    },
+    switches={"mirostat_tau": {"mirostat": 2, "mirostat_eta": MIROSTAT_ETA}},
+    ignored={"mirostat_tau": (*_LLAMACPP_SAMPLERS, "repetition_penalty")},
+    samplers=_LLAMACPP_SAMPLERS,
+    options={
+        "temperature": "--temp",
+        "top_n_sigma": "--top-nsigma",
+        "top_k": "--top-k",
+        "top_p": "--top-p",
+        "min_p": "--min-p",
+        "typical_p": "--typical",
+        "repeat_penalty": "--repeat-penalty",
+        "repeat_last_n": "--repeat-last-n",
+        "mirostat": "--mirostat",
+        "mirostat_tau": "--mirostat-ent",
+        "mirostat_eta": "--mirostat-lr",
+        "samplers": "--samplers",
+        "n_predict": "--n-predict",
+        "seed": "--seed",
+    },
+    length_field="n_predict",
+    prefill={},
+)
+
+# Its native API has more parameters, but its OpenAI-compatible API ignores them silently.
+_TGI = Dialect(name="tgi", title="TGI", fields=_same("top_p"), max_stops=4)
+
+_TRANSFORMERS_FIELDS = _same(
+    *("top_k", "top_p", "min_p", "typical_p", "epsilon_cutoff", "eta_cutoff"),
+    *("repetition_penalty", "no_repeat_ngram_size"),
+)
+
+_TRANSFORMERS = Dialect(
+    name="transformers",
+    title="transformers serve",
+    fields=_TRANSFORMERS_FIELDS,
+    off={name: PARAMETERS[name].off for name in _TRANSFORMERS_FIELDS},
+    nested="generation_config",
+    max_concurrency=1,
+)
+
+_OPENAI = Dialect(
+    name="openai",
+    title="OpenAI's API",
+    fields=_same("top_p"),
+    off={"top_p": 1.0},
+    off_in_exports={"presence_penalty": 0.0, "frequency_penalty": 0.0},
+    length_field="max_completion_tokens",
+    max_stops=4,
+    max_temperature=2.0,
+)
+
+DIALECTS: Mapping[str, Dialect] = MappingProxyType(
+    {dialect.name: dialect for dialect in (_VLLM, _SGLANG, _LLAMACPP, _TGI, _TRANSFORMERS, _OPENAI)}
+)
+"""The dialects by name. All servers understand ``"openai"``."""

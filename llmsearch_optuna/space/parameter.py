@@ -1,0 +1,103 @@
+"""One generation parameter: its type, rule, meaning and place in decoding."""
+
+import dataclasses
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from numbers import Integral, Real
+from typing import Any, Literal, NamedTuple
+
+from llmsearch_optuna.errors import ParameterError
+
+__all__ = ["Parameter", "Rule", "Stage", "Value", "parameter"]
+
+Stage = Literal["temperature", "cut", "penalty", "noise", "beams"]
+Value = bool | int | float
+
+
+class Rule(NamedTuple):
+    """The values that a parameter may have: a test, and its wording in messages."""
+
+    holds: Callable[[Any], bool]
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parameter:
+    """One generation parameter; a row of the table that the fields of `GenerationParams` make up.
+
+    Attributes:
+        name: The name, also in study files.
+        type: The Python type of a value.
+        rule: The valid values.
+        default: The value if unset; None unless the parameter is always set.
+        off: The value that has no effect; None if every value has one.
+        stage: The part of decoding that it belongs to. Setting a temperature or a cut turns sampling on.
+        requires: Another parameter without which this one has no effect.
+        in_transformers: Whether ``transformers`` has it under the same name and with the same meaning.
+        description: The meaning.
+    """
+
+    name: str
+    type: type[bool] | type[int] | type[float]
+    rule: Rule
+    default: Value | None
+    off: Value | None
+    stage: Stage | None
+    requires: str | None
+    in_transformers: bool
+    description: str
+
+    def check(self, value: object) -> Value:
+        """Check a value and convert it to the parameter's Python type.
+
+        Args:
+            value: Any number (also of NumPy) or bool.
+
+        Raises:
+            ParameterError: The value is of the wrong type, not finite or out of range.
+        """
+        name, rule = self.name, self.rule
+        checked: Any = value
+        if self.type is int:
+            if not isinstance(value, Integral) or isinstance(value, bool):
+                raise ParameterError(f"`{name}` must be an integer {rule.text}, got {value!r}")
+            checked = int(value)
+        elif self.type is float:
+            if not isinstance(value, Real) or isinstance(value, bool):
+                raise ParameterError(f"`{name}` must be a number {rule.text}, got {value!r}")
+            if not _is_finite(value):
+                raise ParameterError(f"`{name}` must be a finite number {rule.text}, got {value!r}")
+            checked = float(value)
+        if not rule.holds(checked):
+            raise ParameterError(f"`{name}` must be {rule.text}, got {value!r}")
+        return checked  # type: ignore[no-any-return]
+
+
+def parameter(
+    rule: Rule,
+    description: str,
+    *,
+    default: Value | None = None,
+    off: Value | None = None,
+    stage: Stage | None = None,
+    requires: str | None = None,
+    in_transformers: bool = False,
+) -> Any:
+    """Return a dataclass field with this default and, as its metadata, the attributes of a `Parameter`."""
+    metadata = {
+        "rule": rule,
+        "off": off,
+        "stage": stage,
+        "requires": requires,
+        "in_transformers": in_transformers,
+        "description": description,
+    }
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+def _is_finite(value: Real) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # an integer beyond the range of floats
+        return False
