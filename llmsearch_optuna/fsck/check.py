@@ -138,7 +138,7 @@ class _Check:
                 )
                 return
             if version is not None and version < SCHEMA_VERSION:
-                self.notes.append(f"schema {version} will be upgraded to {SCHEMA_VERSION} when a search opens it")
+                self.notes.append(f"schema {version} will be upgraded to {SCHEMA_VERSION} when it is opened")
             keys: list[str | None] = []
             for study in self._inspection.studies():
                 if KEY in study.user_attrs or FINGERPRINT in study.user_attrs:
