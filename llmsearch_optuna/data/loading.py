@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import functools
 import itertools
 import json
 import logging
@@ -203,10 +204,6 @@ def _read_csv(file: Path, delimiter: str = ",") -> Iterator[dict[str, str]]:
                 yield dict(zip(header, cells, strict=True))
 
 
-def _read_tsv(file: Path) -> Iterator[dict[str, str]]:
-    return _read_csv(file, delimiter="\t")
-
-
 @contextlib.contextmanager
 def _long_cells() -> Iterator[None]:
     """Accept cells of any length; the default limit of the csv module is 128 kB."""
@@ -230,6 +227,6 @@ _READERS: Mapping[str, Callable[[Path], Iterable[object]]] = {
     ".jsonl": _read_json,
     ".json": _read_json,
     ".csv": _read_csv,
-    ".tsv": _read_tsv,
+    ".tsv": functools.partial(_read_csv, delimiter="\t"),
     _PARQUET: _read_parquet,
 }
