@@ -15,7 +15,7 @@ from llmsearch_optuna.errors import StorageError
 from llmsearch_optuna.space.params import GenerationParams
 from llmsearch_optuna.study.attributes import STUDY_FILE
 from llmsearch_optuna.study.environment import study_environment
-from llmsearch_optuna.study.fingerprint import stop_strings, study_fingerprint
+from llmsearch_optuna.study.fingerprint import stored_stop_strings, study_fingerprint
 from llmsearch_optuna.study.ranking import score_of, tokens_of
 from llmsearch_optuna.study.trials import trial_params
 from llmsearch_optuna.verdict.finalists import find_trial
@@ -98,7 +98,7 @@ def trace(study: optuna.Study, trial: int | None = None) -> Provenance:
         direction=study.directions[0].name.lower(),
         model=model or fingerprint.get("model", ""),
         data=data,
-        stop=stop_strings(fingerprint),
+        stop=stored_stop_strings(fingerprint),
         fingerprint=fingerprint,
         verdict=None if verdict is None else verdict.sentence,
         params=trial_params(source),
