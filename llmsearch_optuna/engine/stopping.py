@@ -11,7 +11,13 @@ from llmsearch_optuna.engine.base import FinishReason, Request, Stopping
 from llmsearch_optuna.errors import ParameterError
 from llmsearch_optuna.space.params import GenerationParams
 
-__all__ = ["GenerationArguments", "MultiTokenStoppingCriteria", "StopChecker", "check_stop_strings", "split_generation_args"]
+__all__ = [
+    "GenerationArguments",
+    "MultiTokenStoppingCriteria",
+    "StopChecker",
+    "check_stop_strings",
+    "split_generation_args",
+]
 
 
 class StopChecker:
@@ -112,7 +118,7 @@ class GenerationArguments(NamedTuple):
 
 
 def check_stop_strings(stop: object) -> tuple[str, ...]:
-    """Return the strings that end a completion.
+    """Validate the strings that end a completion, and return them as a tuple.
 
     Raises:
         ParameterError: `stop` is not a list of non-empty strings.

@@ -109,9 +109,8 @@ def _translated(dialect: Dialect, params: GenerationParams, stop: Sequence[str])
     if stop:
         values["stop"] = list(stop[: dialect.max_stops])
         if left_out := stop[len(values["stop"]) :]:
-            warnings.append(
-                f"stop={json.dumps(left_out)}: {system} takes at most {dialect.max_stops} stop strings; these are left out"
-            )
+            limit = f"{system} takes at most {dialect.max_stops} stop strings; these are left out"
+            warnings.append(f"stop={json.dumps(left_out)}: {limit}")
     return values, warnings
 
 
@@ -126,7 +125,8 @@ def _differences(params: GenerationParams, available: Collection[str], system: s
         if name not in available:
             yield f"{name}={json.dumps(value)}: {system} has no such parameter; it is left out"
     if not params.greedy:
-        yield f"generation_seed={params.generation_seed}: {system} draws other noise, so that completions differ{remedy}"
+        seed = params.generation_seed
+        yield f"generation_seed={seed}: {system} draws other noise, so that completions differ{remedy}"
 
 
 def _arguments(dialect: Dialect, request: Mapping[str, Any]) -> Iterator[str]:

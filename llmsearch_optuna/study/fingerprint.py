@@ -143,7 +143,7 @@ def describe_part(value: Any) -> str:
 
 
 def stored_stop_strings(fingerprint: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the strings that end a completion."""
+    """Return the recorded strings that end a completion. Empty if they are not recorded."""
     strings = _entry(fingerprint, "stopping", "strings")
     return tuple(map(str, strings)) if isinstance(strings, list) else ()
 

@@ -136,11 +136,7 @@ class StudyFile:
 
 
 def _rename_former_keys(table: dict[str, Any]) -> None:
-    """Replace former names of sections and keys by the present ones, each with a FutureWarning.
-
-    Raises:
-        StudyFileError: Both names are given, or `kind` in ``[engine]`` is unknown.
-    """
+    """Replace former names of sections and keys by the present ones, each with a FutureWarning."""
     study = table.get("study", {})
     if "lapse_s" in study:
         if "lease_timeout_s" in study:
