@@ -142,9 +142,9 @@ def check_dimension(name: str, dimension: Dimension) -> Dimension:
             raise ParameterError(f"`{name}` must be searched with {required.__name__}, got {dimension!r}")
         if not isinstance(dimension.log, bool):
             raise ParameterError(f"`{name}`: log must be true or false, got {dimension.log!r}")
-        bounds: dict[str, Any] = {key: check_parameter(name, getattr(dimension, key)) for key in ("low", "high")}
-        if bounds["low"] > bounds["high"]:
-            raise ParameterError(f"`{name}`: low must not exceed high, got {bounds['low']} and {bounds['high']}")
+        changes: dict[str, Any] = {key: check_parameter(name, getattr(dimension, key)) for key in ("low", "high")}
+        if changes["low"] > changes["high"]:
+            raise ParameterError(f"`{name}`: low must not exceed high, got {changes['low']} and {changes['high']}")
         number: Any = Integral if isinstance(dimension, Int) else Real
         step = dimension.step
         if step is not None or isinstance(dimension, Int):
@@ -152,8 +152,8 @@ def check_dimension(name: str, dimension: Dimension) -> Dimension:
                 raise ParameterError(
                     f"`{name}`: step must be {'an integer' if kind is int else 'a finite number'} > 0, got {step!r}"
                 )
-            step = kind(step)
-        checked = dataclasses.replace(dimension, **bounds, step=step)
+            changes["step"] = kind(step)
+        checked = dataclasses.replace(dimension, **changes)
     with warnings.catch_warnings():
         # If the steps miss `high`, Optuna only warns and lowers it.
         warnings.simplefilter("error")

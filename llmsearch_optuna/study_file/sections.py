@@ -82,7 +82,9 @@ class ModelSection:
 
 @dataclass(frozen=True, kw_only=True)
 class DataSection(DataOptions):
-    """``[data]``: the arguments of `load_data`, and how rows become samples; ``path = "demo"`` is the embedded data.
+    """``[data]``: the arguments of `load_data`, and how rows become samples.
+
+    A relative path starts from the directory of the study file. ``path = "demo"`` is the embedded data.
 
     Raises:
         ConfigurationError: An option has no effect or lacks another one, or as `DataOptions`.
