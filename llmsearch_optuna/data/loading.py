@@ -179,7 +179,7 @@ def _read_json(file: Path) -> Iterator[object]:
                 begins = False
                 try:
                     yield json.loads(line)
-                except (ValueError, RecursionError) as error:  # the latter for a thousand nested lists
+                except (ValueError, RecursionError) as error:  # RecursionError for a thousand nested lists
                     raise TaskError(f"line {number} is not JSON: {error}") from error
 
 

@@ -196,7 +196,7 @@ class PromptSource:
 
 
 def read_columns(mapping: Mapping[str, Sequence[str]], *, optional: bool) -> dict[str, tuple[str, ...]]:
-    """Return the columns of a `column_mapping`, the form in which llmsearch takes them.
+    """Return the columns of a `column_mapping`, the form that llmsearch uses.
 
     Args:
         mapping: ``{"input_cols": [...], "eval_cols": [...]}``.

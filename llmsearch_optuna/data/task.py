@@ -128,7 +128,7 @@ class Task:
         return (*self.search, *self.holdout)
 
     def describe(self) -> dict[str, str]:
-        """Return the sizes of the splits and the lengths of prompts and completions, by topic, for people to read."""
+        """Return the sizes of the splits and the lengths of prompts and completions, by topic, as readable strings."""
         samples = self.samples
         has_tokens = bool(samples[0].token_ids)
         lengths = [len(sample.token_ids if has_tokens else sample.prompt) for sample in samples]
