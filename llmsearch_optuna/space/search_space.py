@@ -78,7 +78,7 @@ class SearchSpace:
 
     @classmethod
     def default(cls, *, max_new_tokens: int = 128, generation_seeds: Sequence[int] = (0, 1, 2, 3)) -> Self:
-        """Return a space of temperature, top_p, top_k, tfs, top_a and the seed. The range of each cut reaches (nearly) off.
+        """Return a space of temperature, top_p, top_k, tfs, top_a and the seed. Each cut can be (nearly) off.
 
         The seed is categorical with few choices, so that trials share noise and compare well.
         """
