@@ -1,4 +1,4 @@
-"""Export parameters under the names of other systems, with their provenance and with warnings of all differences."""
+"""Exports: parameters under the names of other systems, with their provenance and a warning for each difference."""
 
 from llmsearch_optuna.export.directory import write_hf, write_json
 from llmsearch_optuna.export.provenance import Provenance, trace
