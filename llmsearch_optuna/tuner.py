@@ -19,7 +19,7 @@ from llmsearch_optuna.engine.base import Stopping
 from llmsearch_optuna.engine.function import PredictionFunction
 from llmsearch_optuna.engine.http import OpenAIServer
 from llmsearch_optuna.engine.selection import ModelLoader, choose_backend
-from llmsearch_optuna.engine.stopping import split_generation_args, stop_strings
+from llmsearch_optuna.engine.stopping import check_stop_strings, split_generation_args
 from llmsearch_optuna.errors import ConfigurationError, TaskError, check_minimum
 from llmsearch_optuna.metrics import Metric, ScoreRange, check_references, choose_score_range, make_metric
 from llmsearch_optuna.search.baselines import baseline_trials, preset_trials
@@ -139,7 +139,7 @@ class Tuner:
             encode_args=tokenizer_encode_args,
             decode_args=tokenizer_decode_args,
         )
-        strings = stop_strings(stop)
+        strings = check_stop_strings(stop)
         rows = as_dataset(dataset, take=take)
         strata = None if holdout_stratify_col is None else read_strata(rows, holdout_stratify_col)
         self.metric: Metric = make_metric(scorer, greater_is_better=greater_is_better)

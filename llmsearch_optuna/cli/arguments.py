@@ -31,11 +31,9 @@ def make_parser() -> argparse.ArgumentParser:
     demo.set_defaults(command=searching.demo)
 
     run = commands.add_parser("run", help="run or resume the search of a study file")
-    run.add_argument("study", type=Path, metavar="STUDY.toml")
     run.set_defaults(command=searching.run)
 
     worker = commands.add_parser("worker", help="search a study together with other workers, in a PostgreSQL database")
-    worker.add_argument("study", type=Path, metavar="STUDY.toml")
     worker.add_argument(
         "--storage", metavar="URL", help="postgresql+psycopg://USER@HOST/DATABASE (default: that of the study file)"
     )
@@ -48,8 +46,9 @@ def make_parser() -> argparse.ArgumentParser:
         command.add_argument("--json", action="store_true", help="print events as JSON, one per line, and no tables")
 
     doctor = commands.add_parser("doctor", help="show what a study file runs on: engine and why, model, data, metric")
-    doctor.add_argument("study", type=Path, metavar="STUDY.toml")
     doctor.set_defaults(command=searching.doctor)
+    for command in (run, worker, doctor):
+        command.add_argument("study", type=Path, metavar="STUDY.toml")
 
     best = commands.add_parser("best", help="show the best parameters next to the baselines")
     best.add_argument("--json", action="store_true", help="print the best parameters as JSON")
@@ -81,31 +80,28 @@ def make_parser() -> argparse.ArgumentParser:
         help="file to write (default: report.html)",
     )
     report.set_defaults(command=reading.report)
-    for command in (best, confirm, show, report):
-        command.add_argument("database", metavar="DB", help="an SQLite file or a storage URL")
-        command.add_argument("--study", metavar="NAME", help="study in the database (default: the only one)")
 
     dashboard = commands.add_parser("dashboard", help="serve optuna-dashboard for a database, on this machine only")
-    dashboard.add_argument("database", metavar="DB", help="an SQLite file or a storage URL")
     dashboard.add_argument(
         "--port", type=int, default=8080, metavar="N", help="port to listen on (default: 8080; 0: any free port)"
     )
     dashboard.set_defaults(command=reading.dashboard)
 
     export = commands.add_parser("export", help="export parameters under the names of another system")
-    export.add_argument("database", metavar="DB", help="an SQLite file or a storage URL")
     export.add_argument("--to", required=True, choices=TARGETS, help="system to export to")
     export.add_argument(
         "-o", "--output", type=Path, metavar="PATH", help="directory for hf, else JSON file (default: print)"
     )
     export.add_argument("--trial", type=int, metavar="N", help="number of the trial (default: the best)")
-    export.add_argument("--study", metavar="NAME", help="study in the database (default: the only one)")
     export.set_defaults(command=reading.export)
 
     fsck = commands.add_parser("fsck", help="check the integrity of a database, without changes")
-    fsck.add_argument("database", metavar="DB", help="an SQLite file or a storage URL")
     fsck.add_argument("--json", action="store_true", help="print the result as JSON")
     fsck.set_defaults(command=reading.fsck)
+    for command in (best, confirm, show, report, dashboard, export, fsck):
+        command.add_argument("database", metavar="DB", help="an SQLite file or a storage URL")
+    for command in (best, confirm, show, report, export):
+        command.add_argument("--study", metavar="NAME", help="study in the database (default: the only one)")
 
     compare = commands.add_parser("compare", help="give the same verdict on two files of outputs from elsewhere")
     compare.add_argument("reference", type=Path, metavar="A.jsonl", help="one id and score per line, or see --metric")

@@ -15,7 +15,7 @@ import optuna
 
 from llmsearch_optuna.cli.display import print_diagnosis, print_finalists, print_verdict
 from llmsearch_optuna.cli.interruption import Interruption
-from llmsearch_optuna.errors import ConfigurationError
+from llmsearch_optuna.errors import ConfigurationError, check_minimum
 from llmsearch_optuna.logs import StudyLog, log_path, study_log
 from llmsearch_optuna.storage import shown_url, sqlite_path, sqlite_url
 from llmsearch_optuna.study.study import open_study
@@ -65,8 +65,7 @@ def doctor(options: argparse.Namespace) -> None:
 
 def confirm(options: argparse.Namespace) -> None:
     """Print the verdict; compute it unless the stored one is current."""
-    if options.seeds < 1:
-        raise ConfigurationError(f"`--seeds` must be >= 1, got {options.seeds}")
+    check_minimum("--seeds", options.seeds, 1)
     url = sqlite_url(options.database)
     study, _ = open_study(url, options.study)
     verdict = current_verdict(study)
@@ -102,7 +101,7 @@ def _log(
     about = {
         "command": re.sub(r"://([^:/\s]*):\S*@", r"://\1:***@", options.command_line),
         "directory": str(Path.cwd()),
-        "study": f"{study_name} in {sqlite_path(storage) or shown_url(storage)}",
+        "study": f"{study_name} in {_place(storage)}",
     }
     return study_log(options.log or log_path(storage, study_name, directory), about=about)
 
@@ -129,7 +128,8 @@ def _search(file: StudyFile, options: argparse.Namespace, *, judge: bool = True)
             print(INTERRUPTED, file=sys.stderr)
             return 128 + interruption.signal
         if options.json:
-            _print_result(study, file)
+            result = {"study": study.study_name, "storage": _place(file.study.storage), "trials": len(study.trials)}
+            _print_event({"event": "search_finished", **result, **found_as_json(study)})
         else:
             print_finalists(study)
         can_judge = judge and len(tuner.task.holdout) >= 2
@@ -145,30 +145,19 @@ def _print_event(event: dict[str, Any]) -> None:
     print(json.dumps(event), flush=True)
 
 
-def _print_result(study: optuna.Study, file: StudyFile) -> None:
-    """Print the result of a search as an event."""
-    place = str(sqlite_path(file.study.storage) or shown_url(file.study.storage))
-    count = len(study.get_trials(deepcopy=False))
-    _print_event(
-        {
-            "event": "search_finished",
-            "study": study.study_name,
-            "storage": place,
-            "trials": count,
-            **found_as_json(study),
-        }
-    )
+def _place(storage: str) -> str:
+    """Return the path of an SQLite file, or the URL of another database without its password."""
+    return str(sqlite_path(storage) or shown_url(storage))
 
 
 def _show_end(study: optuna.Study, verdict: Verdict | None, file: StudyFile, *, judge: bool, held_out: int) -> None:
-    storage = shown_url(file.study.storage)
     if verdict is not None:
         print_verdict(verdict)
     elif judge:
         print(no_holdout(held_out))
     else:
-        print(printable(f"for the verdict: {confirm_command(storage, study.study_name)}"))
-    place = sqlite_path(file.study.storage) or storage
+        print(printable(f"for the verdict: {confirm_command(shown_url(file.study.storage), study.study_name)}"))
+    place = _place(file.study.storage)
     print()
     print(printable(f"study `{study.study_name}` in {place} ({len(study.trials)} trials); "), end="")
     print(printable(f"look at it with: llmsearch-optuna dashboard {place}"))

@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import functools
 import itertools
 import json
 import logging
@@ -170,24 +171,16 @@ def from_columns(columns: Mapping[str, Any]) -> datasets.Dataset:
 
 def _read_json(file: Path) -> Iterator[object]:
     with file.open(encoding="utf-8-sig", newline="\n") as stream:  # strings may contain other line ends
-        blank: list[str] = []
-        for line in stream:
-            if line.strip():
-                if line.lstrip().startswith("["):
-                    yield from json.loads("".join((*blank, line, *stream)))
-                else:
-                    yield from _json_rows(itertools.chain(blank, [line], stream))
-                return
-            blank.append(line)
-
-
-def _json_rows(lines: Iterable[str]) -> Iterator[object]:
-    for number, line in enumerate(lines, start=1):
-        if line.strip():
-            try:
-                yield json.loads(line)
-            except (ValueError, RecursionError) as error:  # the latter for a thousand nested lists
-                raise TaskError(f"line {number} is not JSON: {error}") from error
+        begins = True
+        for number, line in enumerate(stream, start=1):
+            if begins and line.lstrip().startswith("["):
+                yield from json.loads("".join(("\n" * (number - 1), line, *stream)))
+            elif line.strip():
+                begins = False
+                try:
+                    yield json.loads(line)
+                except (ValueError, RecursionError) as error:  # RecursionError for a thousand nested lists
+                    raise TaskError(f"line {number} is not JSON: {error}") from error
 
 
 def _read_csv(file: Path, delimiter: str = ",") -> Iterator[dict[str, str]]:
@@ -201,10 +194,6 @@ def _read_csv(file: Path, delimiter: str = ",") -> Iterator[dict[str, str]]:
                 raise TaskError(f"line {reader.line_num} has {len(cells)} cells, but the header has {len(header)}")
             if cells:
                 yield dict(zip(header, cells, strict=True))
-
-
-def _read_tsv(file: Path) -> Iterator[dict[str, str]]:
-    return _read_csv(file, delimiter="\t")
 
 
 @contextlib.contextmanager
@@ -230,6 +219,6 @@ _READERS: Mapping[str, Callable[[Path], Iterable[object]]] = {
     ".jsonl": _read_json,
     ".json": _read_json,
     ".csv": _read_csv,
-    ".tsv": _read_tsv,
+    ".tsv": functools.partial(_read_csv, delimiter="\t"),
     _PARQUET: _read_parquet,
 }

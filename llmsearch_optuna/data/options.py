@@ -16,7 +16,7 @@ class DataOptions(PromptSource):
     """How rows become prompts, how these are tokenised, and how the samples are split.
 
     Attributes:
-        take: Use only the first `take` rows of the dataset. A stream needs it, and no further rows of it are read.
+        take: Use only the first `take` rows of the dataset. Required for a stream, of which no further rows are read.
         search_size: Number of samples that trials are scored on. By default all that are not held out.
         holdout_size: Number of samples that only the verdict uses.
         holdout_stratify_col: Column whose values have the same shares in the hold-out split as in all samples used, up

@@ -47,9 +47,7 @@ def read_conversation(messages: object) -> Conversation:
     if not messages:
         raise TaskError("there are no messages")
     checked = [_message(number, message) for number, message in enumerate(messages)]
-    answer: str | None = None
-    if checked[-1]["role"] == "assistant":
-        answer = checked.pop()["content"]
+    answer = checked.pop()["content"] if checked[-1]["role"] == "assistant" else None
     if not checked:
         raise TaskError("there is no message before the assistant's answer")
     if checked[-1]["role"] == "assistant":
@@ -91,13 +89,8 @@ class PromptSource:
     max_new_tokens_col: str | None = None
 
     def __post_init__(self) -> None:
-        forms = {
-            "prompt_template": self.prompt_template,
-            "messages": self.messages,
-            "messages_col": self.messages_col,
-            "sample_preprocessor": self.sample_preprocessor,
-        }
-        given = [name for name, value in forms.items() if value is not None]
+        forms = ("prompt_template", "messages", "messages_col", "sample_preprocessor")
+        given = [name for name in forms if getattr(self, name) is not None]
         if len(given) != 1:
             raise TaskError(f"give exactly one of {', '.join(forms)}, got {' and '.join(given) or 'none'}")
         if self.messages_col is not None and self.input_cols:
@@ -113,7 +106,8 @@ class PromptSource:
                 raise TaskError(f"a chat message needs the keys role and content, got {message!r}")
             if not all(isinstance(text, str) for text in message.values()):
                 raise TaskError(f"role and content of a chat message must be strings, got {dict(message)!r}")
-        for template in self._templates():
+        templates = [message["content"] for message in self.messages or ()]
+        for template in templates if self.prompt_template is None else [self.prompt_template]:
             for column in _template_columns(template):
                 if column not in self.input_cols:
                     columns = ", ".join(self.input_cols)
@@ -146,7 +140,7 @@ class PromptSource:
         Raises:
             TaskError: The row has no valid chat messages, or they do not end with the answer that is the reference.
         """
-        answer = None if self.messages_col is None else self._conversation(row, self.messages_col).answer
+        answer = None if self.messages_col is None else self._conversation(row).answer
         if self.eval_cols is not None:
             return {column: row[column] for column in self.eval_cols}
         if answer is None:
@@ -179,7 +173,7 @@ class PromptSource:
             Exception: Any error of the preprocessor or of a template; see `render_dataset`.
         """
         if self.messages_col is not None:
-            return _chat_prompt(self._conversation(row, self.messages_col).prompt, tokenizer)
+            return _chat_prompt(self._conversation(row).prompt, tokenizer)
         inputs = {column: row[column] for column in self.input_cols}
         if self.prompt_template is not None:
             return self.prompt_template.format(**inputs)
@@ -194,20 +188,15 @@ class PromptSource:
             raise TaskError(f"sample_preprocessor must return a string, got {type(prompt).__name__}")
         return prompt
 
-    def _conversation(self, row: Mapping[str, Any], column: str) -> Conversation:
+    def _conversation(self, row: Mapping[str, Any]) -> Conversation:
         try:
-            return read_conversation(row[column])
+            return read_conversation(row[str(self.messages_col)])
         except TaskError as error:
-            raise TaskError(f"`{column}`: {error}") from error
-
-    def _templates(self) -> list[str]:
-        if self.prompt_template is not None:
-            return [self.prompt_template]
-        return [message["content"] for message in self.messages or ()]
+            raise TaskError(f"`{self.messages_col}`: {error}") from error
 
 
 def read_columns(mapping: Mapping[str, Sequence[str]], *, optional: bool) -> dict[str, tuple[str, ...]]:
-    """Return the columns of a `column_mapping`, the form in which llmsearch takes them.
+    """Return the columns of a `column_mapping`, the form that llmsearch uses.
 
     Args:
         mapping: ``{"input_cols": [...], "eval_cols": [...]}``.
@@ -243,7 +232,7 @@ def _message(number: int, message: object) -> dict[str, Any]:
 
 
 def _chat_prompt(chat: list[dict[str, Any]], tokenizer: "PreTrainedTokenizerBase | None") -> str:
-    """Return chat messages as text: rendered with the tokenizer's chat template, or as JSON without a tokenizer."""
+    """Return chat messages as a string: rendered with the tokenizer's chat template, or JSON without a tokenizer."""
     if tokenizer is None:
         return json.dumps(chat, ensure_ascii=False)
     continues = chat[-1]["role"] == "assistant"

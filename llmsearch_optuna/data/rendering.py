@@ -47,7 +47,8 @@ def render_dataset(
     references = check_rows(dataset, source)
     if source.has_messages and tokenizer is not None and not getattr(tokenizer, "chat_template", None):
         raise TaskError("the tokenizer has no chat template: set tokenizer.chat_template, or use a prompt_template")
-    rows = _read(dataset, _own_columns(dataset))
+    names = _original_columns(dataset)
+    rows = _read(dataset, names)
     prompts = []
     for index, row in enumerate(rows):
         try:
@@ -57,7 +58,7 @@ def render_dataset(
             raise
         except Exception as error:  # user code and chat templates may raise anything
             raise TaskError(f"row {index} makes no prompt: {type(error).__name__}: {error}") from error
-    columns = {name: [row[name] for row in rows] for name in _own_columns(dataset)}
+    columns = {name: [row[name] for row in rows] for name in names}
     return from_columns({**columns, "_X": prompts, "_y": references})
 
 
@@ -84,19 +85,12 @@ def encode_prompts(
     prompts: list[str] = list(dataset["_X"])
     encoded = {} if tokenizer is None else _encoded(prompts, tokenizer, encode_args, is_chat=source.is_chat)
     limits = token_limits(dataset, source)
-    samples = [
-        Sample(
-            row=row,
-            prompt=prompt,
-            token_ids=tuple(encoded.get(row, ())),
-            reference=reference,
-            max_new_tokens=limits[row],
-        )
-        for row, (prompt, reference) in enumerate(zip(prompts, dataset["_y"], strict=True))
-    ]
-    for sample in samples:
-        if not sample.token_ids and not (tokenizer is None and sample.prompt):
-            raise TaskError(f"the prompt of row {sample.row} has no tokens: {sample.prompt!r}")
+    samples = []
+    for row, (prompt, reference, limit) in enumerate(zip(prompts, dataset["_y"], limits, strict=True)):
+        token_ids = tuple(encoded.get(row, ()))
+        if not (prompt if tokenizer is None else token_ids):
+            raise TaskError(f"the prompt of row {row} has no tokens: {prompt!r}")
+        samples.append(Sample(row=row, prompt=prompt, token_ids=token_ids, reference=reference, max_new_tokens=limit))
     return samples
 
 
@@ -134,10 +128,8 @@ def token_limits(dataset: datasets.Dataset, source: PromptSource) -> list[int | 
     Raises:
         TaskError: The column is missing, or a value is not an integer >= 1.
     """
-    return [
-        source.token_limit(row)
-        for row in _read(dataset, [] if source.max_new_tokens_col is None else [source.max_new_tokens_col])
-    ]
+    columns = [] if source.max_new_tokens_col is None else [source.max_new_tokens_col]
+    return [source.token_limit(row) for row in _read(dataset, columns)]
 
 
 def read_strata(dataset: datasets.Dataset, column: str) -> list[str]:
@@ -146,20 +138,18 @@ def read_strata(dataset: datasets.Dataset, column: str) -> list[str]:
     Raises:
         TaskError: The column is missing.
     """
-    values = (row[column] for row in _read(dataset, (column,)))
-    return [
-        json.dumps(None if isinstance(value, float) and math.isnan(value) else value, sort_keys=True, default=str)
-        for value in values
-    ]
+    values = [row[column] for row in _read(dataset, (column,))]
+    values = [None if isinstance(value, float) and math.isnan(value) else value for value in values]
+    return [json.dumps(value, sort_keys=True, default=str) for value in values]
 
 
-def _own_columns(dataset: datasets.Dataset) -> list[str]:
+def _original_columns(dataset: datasets.Dataset) -> list[str]:
     return [name for name in dataset.column_names if name not in ("_X", "_y")]
 
 
 def _read(dataset: datasets.Dataset, columns: Sequence[str]) -> list[dict[str, Any]]:
     """Return the rows as plain Python values, with these columns only."""
-    names = _own_columns(dataset)
+    names = _original_columns(dataset)
     missing = [column for column in columns if column not in names]
     if missing:
         raise TaskError(f"the dataset has no column {', '.join(map(repr, missing))}: it has {', '.join(names)}")

@@ -1,35 +1,16 @@
 """Split samples into search and hold-out: equal prompts stay together, strata keep their shares."""
 
 from collections.abc import Hashable, Mapping, Sequence
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
-__all__ = [
-    "Repeats",
-    "Splits",
-    "apportion",
-    "find_repeats",
-    "split_order",
-]
-
+__all__ = ["apportion", "find_repeats", "split_order"]
 
 _Name = TypeVar("_Name", bound=Hashable)
 
 
-class Splits(NamedTuple):
-    """Positions in the shared order, each ascending.
-
-    Attributes:
-        search: Positions of the search split.
-        holdout: Positions of the hold-out split.
-    """
-
-    search: tuple[int, ...]
-    holdout: tuple[int, ...]
-
-
 def split_order(
     prompts: Sequence[Hashable], strata: Sequence[Hashable], *, search_size: int, holdout_size: int
-) -> Splits:
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Split samples in their shared order, so that no prompt is in both splits.
 
     The first `search_size + holdout_size` samples are used. Of these, the last ones of each stratum are held out,
@@ -41,6 +22,9 @@ def split_order(
         strata: The samples' strata.
         search_size: Maximum number of samples to search on.
         holdout_size: Maximum number of samples to hold out; not larger than the number of samples.
+
+    Returns:
+        The positions of the search split and of the hold-out split in the shared order, ascending.
     """
     together: dict[Hashable, list[int]] = {}
     for position, prompt in enumerate(prompts):
@@ -53,7 +37,7 @@ def split_order(
     held_out = [unit for stratum, units in by_stratum.items() for unit in _fitting(units, shares[stratum])]
     holdout = {position for unit in held_out for position in unit}
     search = _fitting([unit for unit in used if unit[0] not in holdout], search_size)
-    return Splits(tuple(sorted(position for unit in search for position in unit)), tuple(sorted(holdout)))
+    return tuple(sorted(position for unit in search for position in unit)), tuple(sorted(holdout))
 
 
 def apportion(counts: Mapping[_Name, int], seats: int) -> dict[_Name, int]:
@@ -83,19 +67,9 @@ def _fitting(units: Sequence[list[int]], room: int) -> list[list[int]]:
     return taken
 
 
-class Repeats(NamedTuple):
-    """Repeated samples and shared prompts of a dataset.
-
-    Attributes:
-        kept: Indices of the samples that do not repeat an earlier one.
-        warning: What is left out and what stays together, in one line; None if no two prompts are equal.
-    """
-
-    kept: tuple[int, ...]
-    warning: str | None
-
-
-def find_repeats(rows: Sequence[int], prompts: Sequence[Hashable], samples: Sequence[Hashable]) -> Repeats:
+def find_repeats(
+    rows: Sequence[int], prompts: Sequence[Hashable], samples: Sequence[Hashable]
+) -> tuple[tuple[int, ...], str | None]:
     """Find repeated samples, and prompts that several samples share.
 
     A repeated sample has the same completion and the same score in every trial. It adds weight without information, and
@@ -105,6 +79,10 @@ def find_repeats(rows: Sequence[int], prompts: Sequence[Hashable], samples: Sequ
         rows: The samples' row numbers; of equal samples, the one with the smallest is kept.
         prompts: Keys of their prompts, equal for equal prompts.
         samples: Keys of the samples: prompt, reference and length limit.
+
+    Returns:
+        The indices of the samples that do not repeat an earlier one, and one line that says which rows are left out and
+        which stay together; None if no two prompts are equal.
     """
     firsts: dict[Hashable, int] = {}
     by_prompt: dict[Hashable, list[int]] = {}
@@ -128,4 +106,4 @@ def find_repeats(rows: Sequence[int], prompts: Sequence[Hashable], samples: Sequ
             f"{sum(map(len, shared))} rows share their prompts with others of another reference and stay together in "
             f"one split ({pair})"
         )
-    return Repeats(tuple(sorted(firsts.values())), "; ".join(notes) or None)
+    return tuple(sorted(firsts.values())), "; ".join(notes) or None

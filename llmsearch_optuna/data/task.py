@@ -87,15 +87,15 @@ class Task:
         Raises:
             TaskError: There are fewer samples than the splits need.
         """
-        repeats = find_repeats(
+        kept, warning = find_repeats(
             [sample.row for sample in samples],
             [_prompt_key(sample) for sample in samples],
             [(sample.prompt, sample.max_new_tokens, _digest(sample.reference)) for sample in samples],
         )
-        if repeats.warning is not None:
-            _LOG.warning("%s", repeats.warning)
-        left_out = len(samples) - len(repeats.kept)
-        samples = [samples[index] for index in repeats.kept]
+        if warning is not None:
+            _LOG.warning("%s", warning)
+        left_out = len(samples) - len(kept)
+        samples = [samples[index] for index in kept]
         requested = len(samples) - holdout_size if search_size is None else search_size
         if requested < 1 or holdout_size < 0 or requested + holdout_size > len(samples):
             rest = f" ({left_out} rows repeat others and are left out)" if left_out else ""
@@ -104,20 +104,20 @@ class Task:
                 f"out{rest}: change search_size or holdout_size"
             )
         order = sorted(samples, key=lambda sample: _order_key(seed, sample.row))
-        splits = split_order(
+        search, holdout = split_order(
             [_prompt_key(sample) for sample in order],
             ["" if strata is None else strata[sample.row] for sample in order],
             search_size=len(samples) if search_size is None else search_size,
             holdout_size=holdout_size,
         )
-        if (len(splits.search), len(splits.holdout)) != (requested, holdout_size):
-            sizes = f"{len(splits.search)} samples to search on and {len(splits.holdout)} held out"
-            if not splits.search or (holdout_size and not splits.holdout):
+        if (len(search), len(holdout)) != (requested, holdout_size):
+            sizes = f"{len(search)} samples to search on and {len(holdout)} held out"
+            if not search or (holdout_size and not holdout):
                 raise TaskError(f"as equal prompts stay together, there would be {sizes}: change the sizes or the data")
             _LOG.warning("as equal prompts stay together, there are %s", sizes)
         return cls(
-            search=tuple(order[position] for position in splits.search),
-            holdout=tuple(order[position] for position in splits.holdout),
+            search=tuple(order[position] for position in search),
+            holdout=tuple(order[position] for position in holdout),
             seed=seed,
             holdout_stratify_col=holdout_stratify_col,
         )
@@ -128,7 +128,7 @@ class Task:
         return (*self.search, *self.holdout)
 
     def describe(self) -> dict[str, str]:
-        """Return the sizes of the splits and the lengths of prompts and completions, by topic, for people to read."""
+        """Return the sizes of the splits and the lengths of prompts and completions, by topic, as readable strings."""
         samples = self.samples
         has_tokens = bool(samples[0].token_ids)
         lengths = [len(sample.token_ids if has_tokens else sample.prompt) for sample in samples]

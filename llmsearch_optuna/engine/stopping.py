@@ -11,7 +11,13 @@ from llmsearch_optuna.engine.base import FinishReason, Request, Stopping
 from llmsearch_optuna.errors import ParameterError
 from llmsearch_optuna.space.params import GenerationParams
 
-__all__ = ["GenerationArguments", "MultiTokenStoppingCriteria", "StopChecker", "split_generation_args", "stop_strings"]
+__all__ = [
+    "GenerationArguments",
+    "MultiTokenStoppingCriteria",
+    "StopChecker",
+    "check_stop_strings",
+    "split_generation_args",
+]
 
 
 class StopChecker:
@@ -111,8 +117,8 @@ class GenerationArguments(NamedTuple):
     stopping: Stopping
 
 
-def stop_strings(stop: object) -> tuple[str, ...]:
-    """Return the strings that end a completion.
+def check_stop_strings(stop: object) -> tuple[str, ...]:
+    """Validate the strings that end a completion, and return them as a tuple.
 
     Raises:
         ParameterError: `stop` is not a list of non-empty strings.
@@ -140,7 +146,7 @@ def split_generation_args(values: Mapping[str, Any], stopping: Stopping) -> Gene
         if not all(isinstance(token, int) for token in ids):
             raise ParameterError(f"`eos_token_id` must be a token id or a list of them, got {eos!r}")
         stopping = dataclasses.replace(stopping, eos_token_ids=tuple(ids))
-    strings = stop_strings(rest.pop("stop", ()))
+    strings = check_stop_strings(rest.pop("stop", ()))
     criteria = tuple(rest.pop("stopping_criteria", None) or ())
     stopping = dataclasses.replace(
         stopping,

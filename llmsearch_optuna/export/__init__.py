@@ -1,4 +1,4 @@
-"""Found parameters for other systems, in their names, with what they cannot express and where all that comes from."""
+"""Exports: parameters under the names of other systems, with their provenance and a warning for each difference."""
 
 from llmsearch_optuna.export.directory import write_hf, write_json
 from llmsearch_optuna.export.provenance import Provenance, trace

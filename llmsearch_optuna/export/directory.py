@@ -1,9 +1,8 @@
-"""A directory for ``transformers``: its own config, one for our logits processors, and a program that uses either."""
+"""Write exports to files; for ``transformers``, a directory with two generation configs and a program."""
 
 import json
 from importlib import resources
 from pathlib import Path
-from typing import Any
 
 from llmsearch_optuna.errors import StorageError
 from llmsearch_optuna.export.provenance import Provenance
@@ -14,58 +13,52 @@ __all__ = ["write_hf", "write_json"]
 
 
 def write_hf(provenance: Provenance, directory: Path) -> Exported:
-    """Writes what ``GenerationConfig.from_pretrained`` loads, and a program that generates with it.
+    """Write a directory that ``GenerationConfig.from_pretrained`` loads, and a program that generates with it.
 
-    ``generation_config.json`` holds what ``transformers`` has. ``exact/generation_config.json`` leaves all to
-    `llmsearch_optuna.logits_processors`, which write the study's own completions. ``snippet.py`` does both, and
-    ``llmsearch_optuna.json`` tells the parameters, their provenance, and what the plain config does not express.
+    ``generation_config.json`` contains the parameters that ``transformers`` has. ``exact/generation_config.json``
+    switches all of them off, for use with `llmsearch_optuna.logits_processors`, which reproduce the study's own
+    completions. ``snippet.py`` generates with either. ``llmsearch_optuna.json`` contains all parameters, their
+    provenance, and the warnings.
 
     Args:
-        provenance: Whence the parameters are.
-        directory: Where to write; made where it does not exist.
+        provenance: The parameters and their origin.
+        directory: The directory; created if it does not exist.
 
     Returns:
-        The plain config, and what it does not express.
+        The fields of the plain config, and a warning for each parameter that it does not express.
 
     Raises:
         StorageError: The directory cannot be written.
     """
     params = provenance.params
     exported = to_hf(params, provenance.stop)
-    exact: dict[str, Any] = {**NEUTRAL_CONFIG, "max_new_tokens": params.max_new_tokens}
     about = {
         "params": params.to_dict(),
         "stop": list(provenance.stop),
         "warnings": exported.warnings,
         "provenance": provenance.to_dict(),
     }
-    files = {
-        "generation_config.json": _json(exported.values),
-        "exact/generation_config.json": _json(exact),
-        "llmsearch_optuna.json": _json(about),
-        "snippet.py": resources.files("llmsearch_optuna.export").joinpath("snippet.py.txt").read_text(encoding="utf-8"),
-    }
-    for name, text in files.items():
-        _write(directory / name, text)
+    write_json(exported.values, directory / "generation_config.json")
+    exact = {**NEUTRAL_CONFIG, "max_new_tokens": params.max_new_tokens}
+    write_json(exact, directory / "exact" / "generation_config.json")
+    write_json(about, directory / "llmsearch_optuna.json")
+    snippet = resources.files("llmsearch_optuna.export").joinpath("snippet.py.txt").read_text(encoding="utf-8")
+    _write(snippet, directory / "snippet.py")
     return exported
 
 
-def write_json(found: object, path: Path) -> None:
-    """Writes an export as JSON.
+def write_json(exported: object, path: Path) -> None:
+    """Write an export as JSON.
 
     Raises:
         StorageError: The file cannot be written.
     """
-    _write(path, _json(found))
+    _write(json.dumps(exported, indent=2) + "\n", path)
 
 
-def _write(path: Path, text: str) -> None:
+def _write(text: str, path: Path) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
     except OSError as error:
         raise StorageError(f"{path} cannot be written: {error.strerror or error}") from error
-
-
-def _json(values: object) -> str:
-    return json.dumps(values, indent=2) + "\n"

@@ -1,4 +1,4 @@
-"""Where parameters come from: the study, the trial, what it was searched for, and how well it did."""
+"""The provenance of exported parameters: their study, trial, score and environment."""
 
 import dataclasses
 import datetime as dt
@@ -15,7 +15,7 @@ from llmsearch_optuna.errors import StorageError
 from llmsearch_optuna.space.params import GenerationParams
 from llmsearch_optuna.study.attributes import STUDY_FILE
 from llmsearch_optuna.study.environment import study_environment
-from llmsearch_optuna.study.fingerprint import stop_strings, study_fingerprint
+from llmsearch_optuna.study.fingerprint import stored_stop_strings, study_fingerprint
 from llmsearch_optuna.study.ranking import score_of, tokens_of
 from llmsearch_optuna.study.trials import trial_params
 from llmsearch_optuna.verdict.finalists import find_trial
@@ -28,27 +28,26 @@ _RECORDED = ("optuna", "torch", "transformers", "numpy")
 
 @dataclass(frozen=True, kw_only=True)
 class Provenance:
-    """Of one trial's parameters.
+    """The origin of one trial's parameters, and its results on the search split.
 
     Attributes:
-        study: The study's name.
-        trial: The trial's number.
+        study: The name of the study.
+        trial: The number of the trial.
         state: ``"complete"``, ``"pruned"``, ...
-        score: What it scored on the search split; ``None`` where it has no score.
-        tokens_per_sample: The tokens that it generated per sample, where these are an objective.
-        samples: On how many samples.
-        metric: The metric's name.
-        direction: Of the score: ``"maximize"`` or ``"minimize"``.
-        model: The model, as the study file names it; its fingerprint where there is none.
-        data: The data, as the study file names them; ``None`` where there is none.
-        stop: Texts that end a completion.
-        fingerprint: What the study's scores depend on, by name.
-        verdict: The current verdict on the study, in a sentence; ``None`` where there is none, or where it is about
-            other finalists.
+        score: The mean score; None if the trial has no score.
+        tokens_per_sample: The mean number of generated tokens; None unless it is an objective.
+        samples: The number of samples that the trial was evaluated on.
+        metric: The name of the metric.
+        direction: The direction of the score: ``"maximize"`` or ``"minimize"``.
+        model: The model's name in the study file; the fingerprint of the model if there is no name.
+        data: The path of the data in the study file; None without a study file.
+        stop: The strings that end a completion.
+        fingerprint: The parts that the scores of the study depend on, by name.
+        verdict: The sentence of the study's verdict; None if there is no verdict, or if it is about other finalists.
         params: All parameters.
-        exported: When this was written, in UTC.
-        environment: The versions and the hardware that the study was begun with, by name, as far as they are known.
-        versions: The versions that wrote it, by package.
+        exported: The time of the export, in UTC.
+        environment: The versions and the hardware that the study was created with, by name, as far as they are stored.
+        versions: The versions of the packages that made the export, by name.
     """
 
     study: str
@@ -70,39 +69,39 @@ class Provenance:
     versions: dict[str, str]
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON can hold it."""
+        """Return the fields as JSON-serialisable values."""
         return {**dataclasses.asdict(self), "stop": list(self.stop), "params": self.params.to_dict()}
 
 
 def trace(study: optuna.Study, trial: int | None = None) -> Provenance:
-    """What an export tells of a trial.
+    """Return the provenance of a trial's parameters.
 
     Args:
-        study: Its study.
-        trial: Its number; by default that of the fully evaluated one with the best score.
+        study: The study.
+        trial: The number of the trial; by default the fully evaluated trial with the best score.
 
     Raises:
-        StorageError: There is no such trial, it has no parameters, or what is stored is damaged.
+        StorageError: There is no such trial, it has no parameters, or the study is damaged.
     """
-    found = find_trial(study, trial)
+    source = find_trial(study, trial)
     fingerprint = study_fingerprint(study)
-    model, data = _named(study)
+    model, data = _model_and_data(study)
     verdict = current_verdict(study)
     return Provenance(
         study=study.study_name,
-        trial=found.number,
-        state=found.state.name.lower(),
-        score=score_of(found),
-        tokens_per_sample=tokens_of(found),
-        samples=found.last_step or 0,
+        trial=source.number,
+        state=source.state.name.lower(),
+        score=score_of(source),
+        tokens_per_sample=tokens_of(source),
+        samples=source.last_step or 0,
         metric=fingerprint.get("metric", ""),
         direction=study.directions[0].name.lower(),
         model=model or fingerprint.get("model", ""),
         data=data,
-        stop=stop_strings(fingerprint),
+        stop=stored_stop_strings(fingerprint),
         fingerprint=fingerprint,
         verdict=None if verdict is None else verdict.sentence,
-        params=trial_params(found),
+        params=trial_params(source),
         exported=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
         environment=study_environment(study),
         versions={
@@ -113,15 +112,15 @@ def trace(study: optuna.Study, trial: int | None = None) -> Provenance:
     )
 
 
-def _named(study: optuna.Study) -> tuple[str | None, str | None]:
-    """Model and data in the words of the study file."""
-    kept = study.user_attrs.get(STUDY_FILE)
-    if kept is None:
+def _model_and_data(study: optuna.Study) -> tuple[str | None, str | None]:
+    """Return the name of the model and the path of the data in the study file."""
+    stored = study.user_attrs.get(STUDY_FILE)
+    if stored is None:
         return None, None
     try:
-        file = tomllib.loads(kept["text"])
+        file = tomllib.loads(stored["text"])
         server = file.get("server") or file.get("engine")  # the section's former name
         model = file["model"]["name"] if server is None else server.get("model")
         return None if model is None else str(model), str(file["data"]["path"])
     except (KeyError, TypeError, ValueError) as error:
-        raise StorageError(f"the study file that study `{study.study_name}` keeps is damaged: {error}") from error
+        raise StorageError(f"the study file stored in study `{study.study_name}` is damaged: {error}") from error

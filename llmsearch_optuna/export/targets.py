@@ -1,4 +1,7 @@
-"""The generation parameters in the names of other systems, with a warning for everything that a system lacks."""
+"""The generation parameters under the names of other systems, with a warning for each that a system lacks.
+
+The arguments of every function are the parameters and the stop strings.
+"""
 
 import json
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -16,8 +19,8 @@ class Exported(NamedTuple):
     """The parameters for another system.
 
     Attributes:
-        values: The values that the system takes, JSON-serialisable.
-        warnings: One line for each parameter that the system lacks or understands differently.
+        values: The values for the system, JSON-serialisable.
+        warnings: One line for each parameter that the system lacks or that has another meaning there.
     """
 
     values: dict[str, Any]
@@ -28,25 +31,16 @@ def to_hf(params: GenerationParams, stop: Sequence[str] = ()) -> Exported:
     """Return the fields of a ``GenerationConfig`` for ``transformers``.
 
     `logits_processors` expresses all other parameters; see `write_hf`.
-
-    Args:
-        params: The parameters.
-        stop: The stop strings.
     """
-    remedy = "" if params.beams else "llmsearch_optuna.logits_processors reproduces them"
-    warnings = [*_lacking(params, HF_NAMES, "transformers"), *_other_noise(params, "transformers", remedy)]
+    remedy = "" if params.beams else "; llmsearch_optuna.logits_processors reproduces them"
+    warnings = list(_differences(params, HF_NAMES, "transformers", remedy))
     if stop:
-        warnings.append(f"stop={_shown(stop)}: pass stop_strings and tokenizer to model.generate")
+        warnings.append(f"stop={json.dumps(stop)}: pass stop_strings and tokenizer to model.generate")
     return Exported(generation_config(params), tuple(warnings))
 
 
 def to_vllm(params: GenerationParams, stop: Sequence[str] = ()) -> Exported:
-    """Return the arguments of vLLM's ``SamplingParams``, which are also the fields of a request to its server.
-
-    Args:
-        params: The parameters.
-        stop: The stop strings.
-    """
+    """Return the arguments of vLLM's ``SamplingParams``, which are also the fields of a request to its server."""
     values, warnings = _translated(DIALECTS["vllm"], params, stop)
     if {"min_p", "top_p"} <= set(_effective(params)):
         warnings.append("min_p: vLLM applies it before top_k and top_p, not after them: top_p may keep fewer tokens")
@@ -58,38 +52,24 @@ def to_llamacpp(params: GenerationParams, stop: Sequence[str] = ()) -> Exported:
 
     Its defaults (top_k 40, top_p 0.95, min_p 0.05, a temperature of 0.8 after all cuts) are switched off, and its
     samplers are in our order: penalties, temperature, cuts.
-
-    Args:
-        params: The parameters.
-        stop: The stop strings.
     """
     dialect, effective = DIALECTS["llamacpp"], _effective(params)
     request, warnings = _translated(dialect, params, stop)
     cuts = (sampler for name, sampler in dialect.samplers.items() if name in effective)
     request["samplers"] = ["penalties", "temperature", *cuts]
     if stop:
-        warnings.append(f"stop={_shown(stop)}: only requests to the server have it (`stop`), not the command line")
+        warnings.append(f"stop={json.dumps(stop)}: only requests to the server have it (`stop`), not the command line")
     return Exported({"request": request, "arguments": list(_arguments(dialect, request))}, tuple(warnings))
 
 
 def to_openai(params: GenerationParams, stop: Sequence[str] = ()) -> Exported:
-    """Return the sampling fields of a chat completions request to OpenAI's API or a compatible one.
-
-    Args:
-        params: The parameters.
-        stop: The stop strings.
-    """
+    """Return the sampling fields of a chat completions request to OpenAI's API or a compatible one."""
     values, warnings = _translated(DIALECTS["openai"], params, stop)
     return Exported(values, tuple(warnings))
 
 
 def to_json(params: GenerationParams, stop: Sequence[str] = ()) -> Exported:
-    """Return all parameters that are set, under the names of this package.
-
-    Args:
-        params: The parameters.
-        stop: The stop strings.
-    """
+    """Return all parameters that are set, under the names of this package."""
     return Exported({"params": params.to_dict(), "stop": list(stop)}, ())
 
 
@@ -108,30 +88,29 @@ TARGETS: Mapping[str, tuple[str, Callable[[GenerationParams, Sequence[str]], Exp
 def _translated(dialect: Dialect, params: GenerationParams, stop: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
     """Return the fields of a request in a dialect, and the warnings."""
     effective, system, temperature = _effective(params), dialect.title, temperature_of(params)
-    warnings = [*_lacking(params, ("temperature", *dialect.fields), system), *_other_noise(params, system)]
+    warnings = list(_differences(params, ("temperature", *dialect.fields), system))
     values = {
         "temperature": temperature,
         **dialect.off,
         **dialect.off_in_exports,
         dialect.length_field: params.max_new_tokens,
+        **dialect.named(effective),
     }
-    values |= dialect.named(effective)
     for name, others in dialect.ignored.items():
         if name in effective and (ignored := [other for other in others if other in effective]):
             warnings.append(f"{', '.join(ignored)}: {system} ignores it if {name} is set")
     if dialect.max_temperature is not None and temperature > dialect.max_temperature:
         values["temperature"] = dialect.max_temperature
         warnings.append(
-            f"temperature={_shown(temperature)}: the maximum of {system} is {dialect.max_temperature}, which is set"
+            f"temperature={json.dumps(temperature)}: the maximum of {system} is {dialect.max_temperature}, which is set"
         )
     if not params.greedy:
         values["seed"] = params.generation_seed
     if stop:
         values["stop"] = list(stop[: dialect.max_stops])
         if left_out := stop[len(values["stop"]) :]:
-            warnings.append(
-                f"stop={_shown(left_out)}: {system} takes at most {dialect.max_stops} stop strings; these are left out"
-            )
+            limit = f"{system} takes at most {dialect.max_stops} stop strings; these are left out"
+            warnings.append(f"stop={json.dumps(left_out)}: {limit}")
     return values, warnings
 
 
@@ -140,20 +119,14 @@ def _effective(params: GenerationParams) -> dict[str, Any]:
     return {name: value for name, value in params.canonical.to_dict().items() if name not in IMPLIED}
 
 
-def _lacking(params: GenerationParams, available: Collection[str], system: str) -> Iterator[str]:
+def _differences(params: GenerationParams, available: Collection[str], system: str, remedy: str = "") -> Iterator[str]:
+    """Return the warnings of parameters that a system lacks, and of its random numbers."""
     for name, value in _effective(params).items():
         if name not in available:
-            yield f"{name}={_shown(value)}: {system} has no such parameter; it is left out"
-
-
-def _other_noise(params: GenerationParams, system: str, remedy: str = "") -> Iterator[str]:
+            yield f"{name}={json.dumps(value)}: {system} has no such parameter; it is left out"
     if not params.greedy:
-        warning = f"generation_seed={params.generation_seed}: {system} draws other noise, so that completions differ"
-        yield f"{warning}; {remedy}" if remedy else warning
-
-
-def _shown(value: object) -> str:
-    return json.dumps(list(value) if isinstance(value, tuple) else value)
+        seed = params.generation_seed
+        yield f"generation_seed={seed}: {system} draws other noise, so that completions differ{remedy}"
 
 
 def _arguments(dialect: Dialect, request: Mapping[str, Any]) -> Iterator[str]:

@@ -22,16 +22,16 @@ _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 @dataclass(frozen=True, kw_only=True)
 class Dialect:
-    """What one system understands besides the temperature, the seed and the length limit.
+    """The parameters of one system; the temperature, the seed and the length limit are common to all.
 
     Attributes:
-        name: The name, as in the server's kind and the export's target.
+        name: The kind of the server, and the target of the export.
         title: The name in the warnings of an export.
         fields: The field of a request for each parameter that the system has.
         off: Fields that switch off the defaults of the system or of the model's generation config. Each is sent unless
             its parameter is set.
-        off_in_exports: Further such fields, which only an export states.
-        switches: Further fields that a parameter needs to take effect, unless they are set.
+        off_in_exports: Further such fields, for exports only.
+        switches: Further fields that a parameter needs to take effect. Each is sent unless it is set itself.
         ignored: For a parameter, those that the system ignores if it is set.
         samplers: The name of each cut in the field ``samplers``.
         options: The command-line option of each field.
@@ -84,7 +84,7 @@ class Dialect:
         return {self.nested: json.dumps({**sampling, **fields})}
 
     def check_params(self, params: GenerationParams) -> None:
-        """Raise for parameters that have an effect and that the system lacks or ignores.
+        """Raise an error if the system lacks or ignores a parameter that has an effect.
 
         Raises:
             ParameterError: The message names the parameter and says what to change.
@@ -94,7 +94,7 @@ class Dialect:
         canonical.check_clashes(self._clashes)
 
     def check_space(self, space: SearchSpace) -> None:
-        """Raise for a space with parameters that the system lacks or ignores, unless they are fixed to no effect.
+        """Raise an error if the system lacks or ignores a parameter of the space, unless a fixed one has no effect.
 
         Raises:
             ParameterError: The message names the parameter and says what to change.
@@ -238,4 +238,4 @@ _OPENAI = Dialect(
 DIALECTS: Mapping[str, Dialect] = MappingProxyType(
     {dialect.name: dialect for dialect in (_VLLM, _SGLANG, _LLAMACPP, _TGI, _TRANSFORMERS, _OPENAI)}
 )
-"""The dialects by name. All servers understand ``"openai"``."""
+"""The dialects by name. All servers support ``"openai"``."""

@@ -1,4 +1,4 @@
-"""One searched parameter: its bounds or choices, checked against the parameter's own rule."""
+"""The dimensions of a search space: the bounds or choices of one parameter, checked against its rule."""
 
 import dataclasses
 import math
@@ -17,10 +17,9 @@ from optuna.distributions import (
 )
 
 from llmsearch_optuna.errors import ParameterError, unknown_name
-from llmsearch_optuna.space.params import PARAMETERS, GenerationParams, check_parameter, unknown_parameter
+from llmsearch_optuna.space.params import GenerationParams, check_parameter, find_parameter
 
 __all__ = [
-    "DIMENSION_KEYS",
     "Categorical",
     "Condition",
     "Dimension",
@@ -49,7 +48,7 @@ class Float:
         high: Upper bound.
         log: Sample on a logarithmic scale.
         step: Grid from `low` in steps of this size; the last step must hit `high`.
-        when: Sample only where other parameters have these values; unset otherwise.
+        when: Sample only if other parameters have these values; unset otherwise.
     """
 
     low: float
@@ -84,7 +83,7 @@ class Categorical:
 
     Attributes:
         choices: The values; `max_new_tokens` and `generation_seed` are never unset.
-        when: Sample only where other parameters have these values; unset otherwise.
+        when: See `Float`.
     """
 
     choices: Sequence[Scalar | None]
@@ -100,12 +99,6 @@ class Categorical:
 
 
 Dimension = Float | Int | Categorical
-
-DIMENSION_KEYS = {
-    Float: ("low", "high", "log", "step", "when"),
-    Int: ("low", "high", "log", "step", "when"),
-    Categorical: ("choices", "when"),
-}
 
 
 def same_value(value: Scalar | None, other: Scalar | None) -> bool:
@@ -134,9 +127,7 @@ def check_dimension(name: str, dimension: Dimension) -> Dimension:
     Raises:
         ParameterError: A name is unknown, a bound or choice breaks the parameter's rule, or they are inconsistent.
     """
-    if name not in PARAMETERS:
-        raise ParameterError(unknown_parameter(name))
-    kind = PARAMETERS[name].type
+    kind = find_parameter(name).type
     checked: Dimension
     if isinstance(dimension, Categorical):
         if not isinstance(dimension.choices, tuple):
@@ -151,10 +142,18 @@ def check_dimension(name: str, dimension: Dimension) -> Dimension:
             raise ParameterError(f"`{name}` must be searched with {required.__name__}, got {dimension!r}")
         if not isinstance(dimension.log, bool):
             raise ParameterError(f"`{name}`: log must be true or false, got {dimension.log!r}")
-        bounds: dict[str, Any] = {key: check_parameter(name, getattr(dimension, key)) for key in ("low", "high")}
-        if bounds["low"] > bounds["high"]:
-            raise ParameterError(f"`{name}`: low must not exceed high, got {bounds['low']} and {bounds['high']}")
-        checked = dataclasses.replace(dimension, **bounds, step=_checked_step(name, dimension))
+        changes: dict[str, Any] = {key: check_parameter(name, getattr(dimension, key)) for key in ("low", "high")}
+        if changes["low"] > changes["high"]:
+            raise ParameterError(f"`{name}`: low must not exceed high, got {changes['low']} and {changes['high']}")
+        number: Any = Integral if isinstance(dimension, Int) else Real
+        step = dimension.step
+        if step is not None or isinstance(dimension, Int):
+            if not isinstance(step, number) or isinstance(step, bool) or not 0 < step < math.inf:
+                raise ParameterError(
+                    f"`{name}`: step must be {'an integer' if kind is int else 'a finite number'} > 0, got {step!r}"
+                )
+            changes["step"] = kind(step)
+        checked = dataclasses.replace(dimension, **changes)
     with warnings.catch_warnings():
         # If the steps miss `high`, Optuna only warns and lowers it.
         warnings.simplefilter("error")
@@ -165,17 +164,6 @@ def check_dimension(name: str, dimension: Dimension) -> Dimension:
     return checked
 
 
-def _checked_step(name: str, dimension: Int | Float) -> Any:
-    number: Any = Integral if isinstance(dimension, Int) else Real
-    step = dimension.step
-    if step is None and isinstance(dimension, Float):
-        return None
-    if not isinstance(step, number) or isinstance(step, bool) or not 0 < step < math.inf:
-        kind = "an integer" if isinstance(dimension, Int) else "a finite number"
-        raise ParameterError(f"`{name}`: step must be {kind} > 0, got {step!r}")
-    return int(step) if isinstance(dimension, Int) else float(step)
-
-
 def dimension_from_table(name: str, value: Any) -> Dimension | Scalar:
     """Convert a TOML value: a table to a dimension, anything else to a fixed value.
 
@@ -184,14 +172,13 @@ def dimension_from_table(name: str, value: Any) -> Dimension | Scalar:
     """
     if not isinstance(value, Mapping):
         return check_parameter(name, value)
-    if name not in PARAMETERS:
-        raise ParameterError(unknown_parameter(name))
-    number: type[Dimension] = Int if PARAMETERS[name].type is int else Float
+    number: type[Dimension] = Int if find_parameter(name).type is int else Float
     kind: type[Dimension] = Categorical if "choices" in value else number
+    keys = [attribute.name for attribute in dataclasses.fields(kind)]
     for key in value:
-        if key not in DIMENSION_KEYS[kind]:
-            raise ParameterError(f"`{name}`: {unknown_name('key', key, (*DIMENSION_KEYS[kind], 'choices'))}")
-    missing = [key for key in DIMENSION_KEYS[kind][:2] if key not in value and key != "when"]
+        if key not in keys:
+            raise ParameterError(f"`{name}`: {unknown_name('key', key, (*keys, 'choices'))}")
+    missing = [key for key in ("choices", "low", "high") if key in keys and key not in value]
     if missing:
         raise ParameterError(f"`{name}` needs {' and '.join(missing)} (or choices = [...], or one fixed value)")
     return kind(**value)

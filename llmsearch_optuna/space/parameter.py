@@ -24,29 +24,29 @@ class Rule(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Parameter:
-    """One generation parameter; a row of the table that the fields of `GenerationParams` make up.
+    """One generation parameter: a row of `PARAMETERS`.
 
     Attributes:
         name: The name, also in study files.
         type: The Python type of a value.
         rule: The valid values.
+        description: The meaning.
         default: The value if unset; None unless the parameter is always set.
         off: The value that has no effect; None if every value has one.
         stage: The part of decoding that it belongs to. Setting a temperature or a cut turns sampling on.
         requires: Another parameter without which this one has no effect.
         in_transformers: Whether ``transformers`` has it under the same name and with the same meaning.
-        description: The meaning.
     """
 
     name: str
     type: type[bool] | type[int] | type[float]
     rule: Rule
-    default: Value | None
-    off: Value | None
-    stage: Stage | None
-    requires: str | None
-    in_transformers: bool
     description: str
+    default: Value | None
+    off: Value | None = None
+    stage: Stage | None = None
+    requires: str | None = None
+    in_transformers: bool = True
 
     def check(self, value: object) -> Value:
         """Check a value and convert it to the parameter's Python type.
@@ -66,38 +66,17 @@ class Parameter:
         elif self.type is float:
             if not isinstance(value, Real) or isinstance(value, bool):
                 raise ParameterError(f"`{name}` must be a number {rule.text}, got {value!r}")
-            if not _is_finite(value):
+            try:
+                checked = float(value)
+            except OverflowError:  # an integer beyond the range of floats
+                checked = math.inf
+            if not math.isfinite(checked):
                 raise ParameterError(f"`{name}` must be a finite number {rule.text}, got {value!r}")
-            checked = float(value)
         if not rule.holds(checked):
             raise ParameterError(f"`{name}` must be {rule.text}, got {value!r}")
         return checked  # type: ignore[no-any-return]
 
 
-def parameter(
-    rule: Rule,
-    description: str,
-    *,
-    default: Value | None = None,
-    off: Value | None = None,
-    stage: Stage | None = None,
-    requires: str | None = None,
-    in_transformers: bool = False,
-) -> Any:
+def parameter(rule: Rule, description: str, *, default: Value | None = None, **attributes: Any) -> Any:
     """Return a dataclass field with this default and, as its metadata, the attributes of a `Parameter`."""
-    metadata = {
-        "rule": rule,
-        "off": off,
-        "stage": stage,
-        "requires": requires,
-        "in_transformers": in_transformers,
-        "description": description,
-    }
-    return dataclasses.field(default=default, metadata=metadata)
-
-
-def _is_finite(value: Real) -> bool:
-    try:
-        return math.isfinite(value)
-    except OverflowError:  # an integer beyond the range of floats
-        return False
+    return dataclasses.field(default=default, metadata={"rule": rule, "description": description, **attributes})

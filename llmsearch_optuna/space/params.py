@@ -22,8 +22,8 @@ __all__ = [
     "DecodingMode",
     "GenerationParams",
     "check_parameter",
+    "find_parameter",
     "names_in",
-    "unknown_parameter",
 ]
 
 MAX_SEED = 2**32 - 1
@@ -92,76 +92,67 @@ class GenerationParams:
     """
 
     do_sample: bool | None = parameter(
-        _TRUE_OR_FALSE,
-        "False is greedy decoding. If unset, setting `temperature` or a cut turns sampling on.",
-        in_transformers=True,
+        _TRUE_OR_FALSE, "False is greedy decoding. If unset, setting `temperature` or a cut turns sampling on."
     )
     temperature: float | None = parameter(
-        _NOT_NEGATIVE, "Divides the logits; 0 is greedy.", off=1.0, stage="temperature", in_transformers=True
+        _NOT_NEGATIVE, "Divides the logits; 0 is greedy.", off=1.0, stage="temperature"
     )
     top_n_sigma: float | None = _cut(
         _POSITIVE,
         "Keeps the tokens whose logit is at most this many standard deviations of all logits below the maximum, at any "
         "temperature. Banned tokens do not count (Tang et al. 2024, as in llama.cpp).",
+        in_transformers=False,
     )
     top_h: float | None = _cut(
         _UNIT_OPEN_LOW,
         "Keeps, of the 100 most probable tokens, the first ones that together make up at most this share of their "
         "entropy (Potraghloo et al. 2025); 1 keeps all 100.",
-        in_transformers=True,
     )
     top_k: int | None = _cut(
         _NOT_NEGATIVE,
         "Keeps the k most probable tokens and those tied with the last of them; 0 is off, and 1 is greedy.",
         off=0,
-        in_transformers=True,
     )
     top_p: float | None = _cut(
         _UNIT_OPEN_LOW,
         "Keeps the smallest set of most probable tokens with at least this mass (Holtzman et al. 2020).",
         off=1.0,
-        in_transformers=True,
     )
     min_p: float | None = _cut(
-        _UNIT,
-        "Keeps the tokens with at least this fraction of the maximum probability (Nguyen et al. 2024).",
-        off=0.0,
-        in_transformers=True,
+        _UNIT, "Keeps the tokens with at least this fraction of the maximum probability (Nguyen et al. 2024).", off=0.0
     )
     typical_p: float | None = _cut(
         _UNIT_OPEN_LOW,
         "Keeps the tokens whose surprisal is nearest to the entropy, up to this mass (Meister et al. 2023).",
         off=1.0,
-        in_transformers=True,
     )
     epsilon_cutoff: float | None = _cut(
-        _UNIT_OPEN_HIGH,
-        "Keeps the tokens with at least this probability (Hewitt et al. 2022).",
-        off=0.0,
-        in_transformers=True,
+        _UNIT_OPEN_HIGH, "Keeps the tokens with at least this probability (Hewitt et al. 2022).", off=0.0
     )
     eta_cutoff: float | None = _cut(
         _UNIT_OPEN_HIGH,
         "As epsilon_cutoff, with a threshold that falls with the entropy (Hewitt et al. 2022).",
         off=0.0,
-        in_transformers=True,
     )
     tfs: float | None = _cut(
         _UNIT,
         "Tail-free sampling: keeps the head of the sorted probabilities that holds this share of the absolute second "
         "differences (Bricken 2019); 1 is off.",
         off=1.0,
+        in_transformers=False,
     )
     top_a: float | None = _cut(
         _UNIT,
         "Keeps the tokens with a probability of at least ``top_a * p_max ** 2`` (RWKV-LM); 0 is off.",
         off=0.0,
+        in_transformers=False,
     )
     mirostat_tau: float | None = _cut(
         _POSITIVE,
         "Mirostat 2.0 (Basu et al. 2021), as in llama.cpp: keeps the tokens with a surprise of at most mu bits. After "
         "each step mu moves so that the surprise of the drawn tokens, among those kept, tends to this target. Each "
         "completion has its own mu, which starts at twice the target.",
+        in_transformers=False,
     )
     mirostat_eta: float | None = parameter(
         _NOT_NEGATIVE,
@@ -169,46 +160,40 @@ class GenerationParams:
         "unset. Without mirostat_tau it has no effect.",
         off=MIROSTAT_ETA,
         requires="mirostat_tau",
+        in_transformers=False,
     )
     repetition_penalty: float | None = _penalty(
         _POSITIVE,
         "Divides positive and multiplies negative logits of every token that the prompt or the completion already "
         "contains (Keskar et al. 2019); 1 is off.",
         off=1.0,
-        in_transformers=True,
     )
     encoder_repetition_penalty: float | None = _penalty(
-        _POSITIVE, "Favours (> 1) tokens of the prompt; 1 is off.", off=1.0, in_transformers=True
+        _POSITIVE, "Favours (> 1) tokens of the prompt; 1 is off.", off=1.0
     )
     no_repeat_ngram_size: int | None = _penalty(
-        _NOT_NEGATIVE,
-        "Bans tokens that would repeat an n-gram of prompt and completion; 0 is off.",
-        off=0,
-        in_transformers=True,
+        _NOT_NEGATIVE, "Bans tokens that would repeat an n-gram of prompt and completion; 0 is off.", off=0
     )
     generation_seed: int = parameter(
         _SEED,
         "The seed of the noise, an unsigned 32-bit integer. Greedy completions do not depend on it.",
         default=0,
         stage="noise",
+        in_transformers=False,
     )
-    max_new_tokens: int = parameter(
-        _AT_LEAST_ONE, "The length limit of the completion in tokens.", default=128, in_transformers=True
-    )
+    max_new_tokens: int = parameter(_AT_LEAST_ONE, "The length limit of the completion in tokens.", default=128)
     num_beams: int | None = _beams(
         _AT_LEAST_ONE,
         "Beam search with this number of beams, as in ``transformers``: returns the completion with the highest sum of "
         "log-probabilities over ``length ** length_penalty``; 1 is off. With sampling, beams continue with tokens that "
         "are drawn without replacement. Beams run in ``model.generate``, one prompt at a time.",
         off=1,
-        in_transformers=True,
     )
     length_penalty: float | None = _beams(
         _LENGTH_PENALTY,
         "Favours long (> 0) or short (< 0) completions among beams; 1 if unset.",
         off=1.0,
         requires="num_beams",
-        in_transformers=True,
     )
     early_stopping: bool | None = _beams(
         _TRUE_OR_FALSE,
@@ -216,7 +201,6 @@ class GenerationParams:
         "ends when no better one is likely.",
         off=False,
         requires="num_beams",
-        in_transformers=True,
     )
 
     def __post_init__(self) -> None:
@@ -323,15 +307,9 @@ def _table() -> dict[str, Parameter]:
 PARAMETERS: Mapping[str, Parameter] = MappingProxyType(_table())
 """The generation parameters by name. Cuts are in the order in which they are applied."""
 
-GenerationParams.__doc__ = "\n".join(
-    [
-        f"{GenerationParams.__doc__}",
-        "    Attributes:",
-        *(
-            textwrap.fill(f"{row.name}: {row.description}", 120, initial_indent=" " * 8, subsequent_indent=" " * 12)
-            for row in PARAMETERS.values()
-        ),
-    ]
+GenerationParams.__doc__ = f"{GenerationParams.__doc__}\n    Attributes:\n" + "\n".join(
+    textwrap.fill(f"{row.name}: {row.description}", 120, initial_indent=" " * 8, subsequent_indent=" " * 12)
+    for row in PARAMETERS.values()
 )
 
 
@@ -346,17 +324,6 @@ CUTS = names_in("cut")
 BEAM_PARAMETERS = names_in("beams")
 
 
-def check_parameter(name: str, value: object) -> Value:
-    """Check the value of a parameter and convert it to its Python type; see `Parameter.check`.
-
-    Raises:
-        ParameterError: The name is unknown, or the value is of the wrong type, not finite or out of range.
-    """
-    if name not in PARAMETERS:
-        raise ParameterError(unknown_parameter(name))
-    return PARAMETERS[name].check(value)
-
-
 _PROMPT_LOOKUP = "prompt_lookup_num_tokens"
 
 _REMOVED = {
@@ -367,8 +334,23 @@ _REMOVED = {
 }
 
 
-def unknown_parameter(name: str) -> str:
-    """Return the one-line error message for a name that is not a generation parameter."""
+def find_parameter(name: str) -> Parameter:
+    """Return a parameter by its name.
+
+    Raises:
+        ParameterError: The name is unknown.
+    """
     if name in _REMOVED:
-        return f"`{name}`: {_REMOVED[name]}"
-    return unknown_name("generation parameter", name, PARAMETERS)
+        raise ParameterError(f"`{name}`: {_REMOVED[name]}")
+    if name not in PARAMETERS:
+        raise ParameterError(unknown_name("generation parameter", name, PARAMETERS))
+    return PARAMETERS[name]
+
+
+def check_parameter(name: str, value: object) -> Value:
+    """Check the value of a parameter and convert it to its Python type; see `Parameter.check`.
+
+    Raises:
+        ParameterError: The name is unknown, or the value is of the wrong type, not finite or out of range.
+    """
+    return find_parameter(name).check(value)

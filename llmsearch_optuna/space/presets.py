@@ -8,12 +8,7 @@ from typing import Any
 from llmsearch_optuna.errors import ParameterError, unknown_name
 from llmsearch_optuna.space.params import GenerationParams
 
-__all__ = ["preset_names", "presets"]
-
-
-def preset_names() -> tuple[str, ...]:
-    """Return the names that `presets` accepts."""
-    return tuple(_preset_tables())
+__all__ = ["presets"]
 
 
 def presets(name: str, *, max_new_tokens: int = 128, generation_seed: int = 0) -> list[GenerationParams]:
@@ -28,7 +23,8 @@ def presets(name: str, *, max_new_tokens: int = 128, generation_seed: int = 0) -
     Raises:
         ParameterError: The name is unknown.
     """
-    tables = _preset_tables()
+    source = resources.files("llmsearch_optuna.space").joinpath("presets.toml").read_text(encoding="utf-8")
+    tables: dict[str, list[dict[str, Any]]] = tomllib.loads(source)
     if name not in tables:
         raise ParameterError(unknown_name("preset list", name, tables))
     shared = {"max_new_tokens": max_new_tokens, "generation_seed": generation_seed}
@@ -37,8 +33,3 @@ def presets(name: str, *, max_new_tokens: int = 128, generation_seed: int = 0) -
         for table in tables[name]
         for point in itertools.product(*(value if isinstance(value, list) else [value] for value in table.values()))
     ]
-
-
-def _preset_tables() -> dict[str, list[dict[str, Any]]]:
-    text = resources.files("llmsearch_optuna.space").joinpath("presets.toml").read_text(encoding="utf-8")
-    return tomllib.loads(text)

@@ -13,7 +13,6 @@ from optuna.distributions import CategoricalChoiceType
 
 from llmsearch_optuna.errors import ParameterError, unknown_name
 from llmsearch_optuna.space.dimensions import (
-    DIMENSION_KEYS,
     Categorical,
     Condition,
     Dimension,
@@ -79,7 +78,7 @@ class SearchSpace:
 
     @classmethod
     def default(cls, *, max_new_tokens: int = 128, generation_seeds: Sequence[int] = (0, 1, 2, 3)) -> Self:
-        """Return a space of temperature, top_p, top_k, tfs, top_a and the seed. Every range includes (nearly) no cut.
+        """Return a space of temperature, top_p, top_k, tfs, top_a and the seed. Each cut can be (nearly) off.
 
         The seed is categorical with few choices, so that trials share noise and compare well.
         """
@@ -111,12 +110,12 @@ class SearchSpace:
         """Return the table that `from_dict` reads, with every key."""
         table: dict[str, Any] = dict(self._fixed)
         for name, dimension in self._dimensions.items():
-            entry = {key: getattr(dimension, key) for key in DIMENSION_KEYS[type(dimension)]}
-            entry = {key: list(value) if isinstance(value, tuple) else value for key, value in entry.items()}
-            if entry["when"] is None:
-                del entry["when"]
-            else:
-                entry["when"] = {parent: list(values) for parent, values in entry["when"].items()}
+            entry = dataclasses.asdict(dimension)
+            when = entry.pop("when")
+            if isinstance(dimension, Categorical):
+                entry["choices"] = list(dimension.choices)
+            if when is not None:
+                entry["when"] = {parent: list(values) for parent, values in when.items()}
             table[name] = entry
         return table
 
@@ -273,7 +272,7 @@ def _checked_condition(
         is_conditional = searched is not None and searched.when is not None
         for value in checked[parent]:
             if value is None and is_conditional:
-                continue  # unset where its own condition does not hold
+                continue  # unset if its own condition does not hold
             if not (same_value(fixed[parent], value) if searched is None else contains(searched, value)):
                 raise ParameterError(f"`{name}.when`: `{parent}` can never be {value!r} in this space")
     return checked

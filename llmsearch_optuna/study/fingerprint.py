@@ -30,7 +30,7 @@ __all__ = [
     "describe_part",
     "holdout_size",
     "read_fingerprint",
-    "stop_strings",
+    "stored_stop_strings",
     "study_fingerprint",
     "without_search",
 ]
@@ -142,8 +142,8 @@ def describe_part(value: Any) -> str:
     return str(value) if is_plain else json.dumps(value, sort_keys=True)
 
 
-def stop_strings(fingerprint: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the strings that end a completion."""
+def stored_stop_strings(fingerprint: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the recorded strings that end a completion. Empty if they are not recorded."""
     strings = _entry(fingerprint, "stopping", "strings")
     return tuple(map(str, strings)) if isinstance(strings, list) else ()
 

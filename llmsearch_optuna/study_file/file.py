@@ -97,28 +97,22 @@ class StudyFile:
         columns = [key for key in ("input_cols", "eval_cols") if key not in table["data"]]
         if columns and "path" in table["data"] and "messages_col" not in table["data"]:
             raise StudyFileError(f"[data] needs the key {', '.join(columns)} (or messages_col)")
-        metric = dict(table["metric"])
-        score_range = metric.pop("score_range", None)
-        sampler = parse_choice("sampler", {"name": "tpe", **table.get("sampler", {})})
-        # The default depends on the metric; without a name, arguments are those of the paired pruner.
-        pruner = parse_choice("pruner", {"name": "paired", **table["pruner"]}) if table.get("pruner") else None
-        study = parse_section(
-            "study",
-            StudySection,
-            table.get("study", {}),
-            sampler=sampler.name,
-            sampler_args=sampler.arguments,
-            pruner=None if pruner is None else pruner.name,
-            pruner_args={} if pruner is None else pruner.arguments,
-        )
+        metric = parse_choice("metric", table["metric"])
+        score_range = metric.arguments.pop("score_range", None)
+        chosen: dict[str, Any] = {}
+        for section, default in (("sampler", "tpe"), ("pruner", "paired")):
+            if table.get(section):  # an empty section is a missing one: the default pruner depends on the metric
+                choice = parse_choice(section, {"name": default, **table[section]})
+                chosen |= {section: choice.name, f"{section}_args": choice.arguments}
+        study = parse_section("study", StudySection, table.get("study", {}), **chosen)
+        storage = study.storage or f"{name}.db"
+        storage = storage if "://" in storage else sqlite_url(str(directory / storage))
         file = cls(
-            study=dataclasses.replace(
-                study, name=study.name or name, storage=_storage_url(study.storage or f"{name}.db", directory)
-            ),
+            study=dataclasses.replace(study, name=study.name or name, storage=storage),
             model=parse_section("model", ModelSection, table["model"]) if "model" in table else None,
             server=parse_section("server", OpenAIServer, table["server"]) if "server" in table else None,
             data=parse_section("data", DataSection, table["data"]),
-            metric=parse_choice("metric", metric),
+            metric=metric,
             score_range=None if score_range is None else check_score_range(score_range),
             space=SearchSpace.from_dict(table["space"]),
             generation=parse_section("generation", GenerationSection, table.get("generation", {})),
@@ -126,7 +120,7 @@ class StudyFile:
             text=text,
         )
         # Raises the errors of a sampler that does not suit the space before anything is loaded.
-        Proposer(name=sampler.name, space=file.space, seed=study.seed, arguments=sampler.arguments)
+        Proposer(name=study.sampler, space=file.space, seed=study.seed, arguments=study.sampler_args)
         return file
 
     def with_limits(self, *, n_trials: int | None, timeout: float | None, max_tokens_total: int | None) -> Self:
@@ -142,11 +136,7 @@ class StudyFile:
 
 
 def _rename_former_keys(table: dict[str, Any]) -> None:
-    """Replace former names of sections and keys by the present ones, each with a FutureWarning.
-
-    Raises:
-        StudyFileError: Both names are given, or `kind` in ``[engine]`` is unknown.
-    """
+    """Replace former names of sections and keys by the present ones, each with a FutureWarning."""
     study = table.get("study", {})
     if "lapse_s" in study:
         if "lease_timeout_s" in study:
@@ -168,7 +158,3 @@ def _rename_former_keys(table: dict[str, Any]) -> None:
 
 def _warn(message: str) -> None:
     warnings.warn(f"study file: {message}", FutureWarning, stacklevel=4)
-
-
-def _storage_url(storage: str, directory: Path) -> str:
-    return storage if "://" in storage else sqlite_url(str(directory / storage))

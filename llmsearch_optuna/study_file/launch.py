@@ -46,14 +46,14 @@ def build_tuner(file: StudyFile) -> Tuner:
             "replay_bytes": section.replay_bytes,
         }
     data = file.data
+    columns = {"input_cols": data.input_cols}
+    if data.eval_cols is not None:
+        columns["eval_cols"] = data.eval_cols
     return Tuner(
         **generator,
         dataset=_load_rows(file),
         scorer=metric,
-        column_mapping={
-            "input_cols": data.input_cols,
-            **({} if data.eval_cols is None else {"eval_cols": data.eval_cols}),
-        },
+        column_mapping=columns,
         prompt_template=data.prompt_template,
         messages=data.messages,
         messages_col=data.messages_col,
@@ -145,12 +145,9 @@ def _load_rows(file: StudyFile) -> datasets.Dataset:
 
 
 def _load_model(section: ModelSection, directory: Path) -> LoadedModel:
-    local = directory / section.name
-    name = str(local) if local.is_dir() else section.name
-    if section.name == DEMO:
-        name = str(demo_model_directory())
+    local = demo_model_directory() if section.name == DEMO else directory / section.name
     return load_model(
-        name,
+        str(local) if local.is_dir() else section.name,
         device=section.device,
         dtype=section.dtype,
         revision=section.revision,

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, TypeVar
 from llmsearch_optuna.data.options import DataOptions
 from llmsearch_optuna.errors import ConfigurationError, StudyFileError, check_minimum, unknown_name
 from llmsearch_optuna.search.options import SearchOptions
-from llmsearch_optuna.space.presets import preset_names
+from llmsearch_optuna.space.presets import presets
 
 __all__ = [
     "DEMO",
@@ -54,9 +54,8 @@ class StudySection(SearchOptions):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for preset in self.presets:
-            if preset not in preset_names():
-                raise ConfigurationError(unknown_name("preset list", preset, preset_names()))
+        for name in self.presets:
+            presets(name)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,14 +82,9 @@ class ModelSection:
 
 @dataclass(frozen=True, kw_only=True)
 class DataSection(DataOptions):
-    """``[data]``: where the rows come from, and how they become samples; see `load_data`.
+    """``[data]``: the arguments of `load_data`, and how rows become samples.
 
-    Attributes:
-        path: A JSON, JSONL, CSV, TSV or Parquet file or a saved dataset, relative to the directory of the study file; a
-            hub id; or ``"demo"``.
-        config: Configuration of the hub dataset.
-        split: Split of a hub dataset, or of a saved one.
-        streaming: Whether to read only the first `take` rows of a hub dataset or a Parquet file.
+    A relative path starts from the directory of the study file. ``path = "demo"`` is the embedded data.
 
     Raises:
         ConfigurationError: An option has no effect or lacks another one, or as `DataOptions`.

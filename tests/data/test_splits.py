@@ -41,8 +41,8 @@ def test_every_stratum_has_its_share_of_the_hold_out(kinds: list[str], data: st.
     for kind, count in of_all.items():
         assert abs(held_out[kind] - holdout_size * count / used) < 1.0
         # They are the last ones of their stratum.
-        own = [position for position in range(used) if kinds[position] == kind]
-        assert [position for position in holdout if kinds[position] == kind] == own[count - held_out[kind] :]
+        of_kind = [position for position in range(used) if kinds[position] == kind]
+        assert [position for position in holdout if kinds[position] == kind] == of_kind[count - held_out[kind] :]
 
 
 @given(st.lists(st.sampled_from(range(12)), min_size=1, max_size=40), strata, st.data())
@@ -55,8 +55,8 @@ def test_no_prompt_is_in_both_splits(prompts: list[int], kinds: list[str], data:
     assert len(holdout) <= holdout_size
     assert not {prompts[position] for position in search} & {prompts[position] for position in holdout}
     for part in (search, holdout):  # all that have the prompt, or none
-        own = {prompts[position] for position in part}
-        assert len(part) == sum(prompt in own for prompt in prompts)
+        in_part = {prompts[position] for position in part}
+        assert len(part) == sum(prompt in in_part for prompt in prompts)
 
 
 @given(st.integers(0, 6), st.integers(20, 40), st.data())

@@ -16,14 +16,14 @@ from llmsearch_optuna.space.params import GenerationParams
 # The window.
 
 
-def sample(row: int, length: int = 4, reference: Mapping[str, Any] | None = None) -> Sample:
+def make_sample(row: int, length: int = 4, reference: Mapping[str, Any] | None = None) -> Sample:
     return Sample(
         row=row, prompt=f"prompt {row}", token_ids=tuple(range(row, row + length)), reference=reference or {"row": row}
     )
 
 
 def test_prompts_must_leave_room_for_their_completion() -> None:
-    samples = [sample(0, 4), sample(1, 6), sample(2, 7)]
+    samples = [make_sample(0, 4), make_sample(1, 6), make_sample(2, 7)]
     check_window(samples, None, 10**9)
     check_window(samples, 10, 3)
     one_line(
@@ -34,12 +34,12 @@ def test_prompts_must_leave_room_for_their_completion() -> None:
 
 
 def test_the_lesser_of_two_limits_counts() -> None:
-    limited = dataclasses.replace(sample(0, 6), max_new_tokens=3)
+    limited = dataclasses.replace(make_sample(0, 6), max_new_tokens=3)
     params = GenerationParams(temperature=0.5, max_new_tokens=8)
     assert limited.limited(params) == GenerationParams(temperature=0.5, max_new_tokens=3)
     short = GenerationParams(max_new_tokens=2)
     assert limited.limited(short) is short
-    assert sample(0).limited(params) is params
+    assert make_sample(0).limited(params) is params
     check_window([limited], 9, 8)
     one_line(
         lambda: check_window([limited], 8, 8), "^the prompt of row 0 has 6 tokens, and 3 new ones exceed the model's"
@@ -56,17 +56,17 @@ rows = st.sets(st.integers(0, 10**6), min_size=1, max_size=40).map(sorted)
 
 @given(rows, st.integers(), st.randoms(use_true_random=False))
 def test_the_order_of_two_rows_does_not_depend_on_the_others(numbers: list[int], seed: int, random: Any) -> None:
-    order = [one.row for one in Task.split([sample(row) for row in numbers], seed=seed).search]
+    order = [sample.row for sample in Task.split([make_sample(row) for row in numbers], seed=seed).search]
     assert sorted(order) == numbers
     some = [row for row in numbers if random.random() < 0.5] or numbers[:1]
     shuffled = random.sample(some, len(some))
-    kept = [one.row for one in Task.split([sample(row) for row in shuffled], seed=seed).search]
+    kept = [sample.row for sample in Task.split([make_sample(row) for row in shuffled], seed=seed).search]
     assert kept == [row for row in order if row in some]
 
 
 @given(rows, st.integers(), st.data())
 def test_splits_are_disjoint_parts_of_one_order(numbers: list[int], seed: int, data: st.DataObject) -> None:
-    samples = [sample(row) for row in numbers]
+    samples = [make_sample(row) for row in numbers]
     order = Task.split(samples, seed=seed).search
     search_size = data.draw(st.integers(1, len(samples)))
     holdout_size = data.draw(st.integers(0, len(samples) - search_size))
@@ -80,9 +80,9 @@ def test_splits_are_disjoint_parts_of_one_order(numbers: list[int], seed: int, d
 
 
 def test_the_order_is_shuffled_stable_and_drawn_with_the_seed() -> None:
-    samples = [sample(row) for row in range(12)]
-    assert [one.row for one in Task.split(samples, seed=42).search] == [1, 10, 6, 9, 4, 2, 3, 11, 7, 0, 5, 8]
-    orders = {tuple(one.row for one in Task.split(samples, seed=seed).search) for seed in range(20)}
+    samples = [make_sample(row) for row in range(12)]
+    assert [sample.row for sample in Task.split(samples, seed=42).search] == [1, 10, 6, 9, 4, 2, 3, 11, 7, 0, 5, 8]
+    orders = {tuple(sample.row for sample in Task.split(samples, seed=seed).search) for seed in range(20)}
     assert len(orders) == 20
     first = np.bincount([Task.split(samples, seed=seed).search[0].row for seed in range(1200)], minlength=12)
     # Every row comes first equally often: chi-square with 11 degrees of freedom, 0.1 % point.
@@ -102,11 +102,11 @@ def test_the_order_is_shuffled_stable_and_drawn_with_the_seed() -> None:
     ],
 )
 def test_splits_that_do_not_fit_are_refused(sizes: dict[str, Any], message: str) -> None:
-    one_line(lambda: Task.split([sample(row) for row in range(4)], seed=0, **sizes), message)
+    one_line(lambda: Task.split([make_sample(row) for row in range(4)], seed=0, **sizes), message)
 
 
 def test_a_stratified_hold_out_is_drawn_with_the_seed() -> None:
-    samples = [sample(row) for row in range(40)]
+    samples = [make_sample(row) for row in range(40)]
     strata = ["rare" if row < 10 else "common" for row in range(40)]
 
     def split(seed: int) -> Task:
@@ -114,13 +114,13 @@ def test_a_stratified_hold_out_is_drawn_with_the_seed() -> None:
 
     drawn = {seed: split(seed) for seed in range(20)}
     for seed, task in drawn.items():
-        assert Counter(strata[one.row] for one in task.holdout) == {"rare": 2, "common": 6}
-        assert {one.row for one in (*task.search, *task.holdout)} == set(range(40))
+        assert Counter(strata[sample.row] for sample in task.holdout) == {"rare": 2, "common": 6}
+        assert {sample.row for sample in (*task.search, *task.holdout)} == set(range(40))
         assert task == split(seed)
-        order = [one.row for one in Task.split(samples, seed=seed).search]
+        order = [sample.row for sample in Task.split(samples, seed=seed).search]
         for part in (task.search, task.holdout):
-            assert [one.row for one in part] == [row for row in order if row in {one.row for one in part}]
-    assert len({tuple(one.row for one in task.holdout) for task in drawn.values()}) == 20
+            assert [sample.row for sample in part] == [row for row in order if row in {sample.row for sample in part}]
+    assert len({tuple(sample.row for sample in task.holdout) for task in drawn.values()}) == 20
 
 
 # Rows that say the same.
@@ -134,7 +134,7 @@ def question(row: int, prompt: str, answer: str = "x", limit: int | None = None)
 def test_rows_that_repeat_are_left_out_with_a_warning(caplog: pytest.LogCaptureFixture) -> None:
     samples = [question(row, "abcabd"[row]) for row in range(6)]
     task = Task.split(samples, seed=0, holdout_size=1)
-    assert sorted(one.row for one in (*task.search, *task.holdout)) == [0, 1, 2, 5]
+    assert sorted(sample.row for sample in (*task.search, *task.holdout)) == [0, 1, 2, 5]
     assert caplog.messages == ["2 of 6 rows repeat another's prompt and reference and are left out (rows 0 and 3)"]
     one_line(
         lambda: Task.split(samples, seed=0, search_size=5),
@@ -143,9 +143,9 @@ def test_rows_that_repeat_are_left_out_with_a_warning(caplog: pytest.LogCaptureF
 
 
 def test_data_without_repeats_are_split_as_ever_without_a_word(caplog: pytest.LogCaptureFixture) -> None:
-    task = Task.split([sample(row) for row in range(12)], seed=42, holdout_size=4)
-    assert [one.row for one in task.search] == [1, 10, 6, 9, 4, 2, 3, 11]
-    assert [one.row for one in task.holdout] == [7, 0, 5, 8]
+    task = Task.split([make_sample(row) for row in range(12)], seed=42, holdout_size=4)
+    assert [sample.row for sample in task.search] == [1, 10, 6, 9, 4, 2, 3, 11]
+    assert [sample.row for sample in task.holdout] == [7, 0, 5, 8]
     assert caplog.messages == []
     assert task.fingerprint() == {
         "prompts": "30d43cd1f4e2949c",
@@ -162,8 +162,8 @@ def test_no_prompt_is_searched_on_and_held_out(pairs: list[tuple[str, str]], see
     if distinct < 3:
         return
     task = Task.split(samples, seed=seed, holdout_size=2)
-    assert not {one.prompt for one in task.search} & {one.prompt for one in task.holdout}
-    kept = [(one.prompt, one.reference["answer"]) for one in (*task.search, *task.holdout)]
+    assert not {sample.prompt for sample in task.search} & {sample.prompt for sample in task.holdout}
+    kept = [(sample.prompt, sample.reference["answer"]) for sample in (*task.search, *task.holdout)]
     assert sorted(kept) == sorted(set(pairs))
 
 
@@ -174,17 +174,17 @@ def test_prompts_of_one_reference_but_several_limits_are_kept_and_stay_together(
     for seed in range(10):
         task = Task.split(samples, seed=seed, holdout_size=2)
         assert len(task.search) == 5
-        assert len({0, 1} & {one.row for one in task.search}) != 1
+        assert len({0, 1} & {sample.row for sample in task.search}) != 1
     assert "2 rows share their prompts" in caplog.messages[0]
 
 
 def test_texts_that_are_truncated_to_the_same_tokens_stay_together_and_are_both_kept() -> None:
     samples = [*(question(row, chr(97 + row)) for row in range(5)), *(question(5 + i, "a" + "bc"[i]) for i in range(2))]
-    samples[5:] = [dataclasses.replace(one, token_ids=(97,)) for one in samples[5:]]
+    samples[5:] = [dataclasses.replace(sample, token_ids=(97,)) for sample in samples[5:]]
     for seed in range(10):
         task = Task.split(samples, seed=seed, holdout_size=2)
         assert len((*task.search, *task.holdout)) == 7
-        assert len({0, 5, 6} & {one.row for one in task.holdout}) in (0, 3)
+        assert len({0, 5, 6} & {sample.row for sample in task.holdout}) in (0, 3)
 
 
 def test_splits_that_equal_prompts_leave_short_are_told_and_empty_ones_refused(
@@ -204,14 +204,14 @@ def test_splits_that_equal_prompts_leave_short_are_told_and_empty_ones_refused(
 
 
 def test_the_fingerprint_changes_with_all_that_scores_depend_on() -> None:
-    samples = [sample(row) for row in range(6)]
+    samples = [make_sample(row) for row in range(6)]
 
     def fingerprint(changed: Sample | None = None, seed: int = 0, holdout_size: int = 2) -> dict[str, Any]:
-        parts = [changed if changed is not None and one.row == changed.row else one for one in samples]
+        parts = [changed if changed is not None and sample.row == changed.row else sample for sample in samples]
         return Task.split(parts, seed=seed, holdout_size=holdout_size).fingerprint()
 
     base = fingerprint()
-    assert fingerprint(sample(3)) == base
+    assert fingerprint(make_sample(3)) == base
     assert base["splits"] == {"search": 4, "holdout": 2}
 
     def differing(other: dict[str, Any]) -> set[str]:
@@ -219,12 +219,12 @@ def test_the_fingerprint_changes_with_all_that_scores_depend_on() -> None:
 
     text = Sample(row=3, prompt="another text, unknown words alike", token_ids=(3, 4, 5, 6), reference={"row": 3})
     assert differing(fingerprint(text)) == {"prompts"}
-    assert differing(fingerprint(sample(3, 5))) == {"prompts"}
-    assert differing(fingerprint(sample(3, reference={"row": "\ud800"}))) == {"references"}
+    assert differing(fingerprint(make_sample(3, 5))) == {"prompts"}
+    assert differing(fingerprint(make_sample(3, reference={"row": "\ud800"}))) == {"references"}
     assert differing(fingerprint(holdout_size=1)) == {"splits"}
     assert differing(fingerprint(seed=1)) == {"prompts", "references", "sample order seed"}
     assert all(re.fullmatch("[0-9a-f]{16}", base[part]) for part in ("prompts", "references"))
-    limited = [dataclasses.replace(one, max_new_tokens=4) for one in samples]
+    limited = [dataclasses.replace(sample, max_new_tokens=4) for sample in samples]
     parts = Task.split(limited, seed=0, holdout_size=2).fingerprint()
     assert set(parts) - set(base) == {"length limits"}
     assert differing(parts) == set()

@@ -53,7 +53,7 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def told(exported: Exported) -> set[str]:
+def warned_of(exported: Exported) -> set[str]:
     """The names that warnings are about."""
     return {name for warning in exported.warnings for name in warning.partition(":")[0].partition("=")[0].split(", ")}
 
@@ -94,8 +94,8 @@ class TestHuggingFace:
 
     def test_warnings(self) -> None:
         assert to_hf(GREEDY).warnings == ()
-        assert told(to_hf(PLAIN)) == {"generation_seed"}
-        assert told(to_hf(RICH, ["x"])) == {"tfs", "top_a", "generation_seed", "stop"}
+        assert warned_of(to_hf(PLAIN)) == {"generation_seed"}
+        assert warned_of(to_hf(RICH, ["x"])) == {"tfs", "top_a", "generation_seed", "stop"}
 
 
 def our_scores(logits: torch.Tensor, prompt: list[int], params: GenerationParams) -> torch.Tensor:
@@ -119,30 +119,30 @@ class TestVllm:
         }
 
     def test_greedy_is_temperature_0_and_unset_is_off(self) -> None:
-        found = to_vllm(GREEDY)
-        assert found.warnings == ()
-        assert found.values["temperature"] == 0.0
-        assert (found.values["top_k"], found.values["top_p"], found.values["min_p"]) == (-1, 1.0, 0.0)
-        assert "seed" not in found.values
+        exported = to_vllm(GREEDY)
+        assert exported.warnings == ()
+        assert exported.values["temperature"] == 0.0
+        assert (exported.values["top_k"], exported.values["top_p"], exported.values["min_p"]) == (-1, 1.0, 0.0)
+        assert "seed" not in exported.values
 
     def test_warnings(self) -> None:
-        assert told(to_vllm(PLAIN)) == {"generation_seed", "min_p"}
+        assert warned_of(to_vllm(PLAIN)) == {"generation_seed", "min_p"}
         names = {*RICH.to_dict()} - {"temperature", "max_new_tokens"}
-        assert told(to_vllm(RICH)) == names
+        assert warned_of(to_vllm(RICH)) == names
 
     def test_beams_are_told_of(self) -> None:
-        assert told(to_vllm(GenerationParams(num_beams=3, length_penalty=2.0))) == {"num_beams", "length_penalty"}
+        assert warned_of(to_vllm(GenerationParams(num_beams=3, length_penalty=2.0))) == {"num_beams", "length_penalty"}
         assert to_hf(GenerationParams(num_beams=3, length_penalty=2.0)).values["num_beams"] == 3
 
 
 class TestLlamaCpp:
     def test_values(self) -> None:
-        found = to_llamacpp(PLAIN).values
-        assert found["request"]["samplers"] == ["penalties", "temperature", "top_k", "top_p", "min_p"]
-        assert found["request"]["repeat_penalty"] == 1.1
-        assert found["request"]["repeat_last_n"] == 65536
-        assert found["request"]["n_predict"] == 128
-        words = found["arguments"]
+        values = to_llamacpp(PLAIN).values
+        assert values["request"]["samplers"] == ["penalties", "temperature", "top_k", "top_p", "min_p"]
+        assert values["request"]["repeat_penalty"] == 1.1
+        assert values["request"]["repeat_last_n"] == 65536
+        assert values["request"]["n_predict"] == 128
+        words = values["arguments"]
         pairs = dict(zip(words[::2], words[1::2], strict=True))
         assert pairs == {
             "--temp": "0.7",
@@ -164,15 +164,15 @@ class TestLlamaCpp:
         assert to_llamacpp(GREEDY).values["request"]["temperature"] == 0.0
 
     def test_warnings(self) -> None:
-        assert told(to_llamacpp(PLAIN)) == {"generation_seed"}
+        assert warned_of(to_llamacpp(PLAIN)) == {"generation_seed"}
         names = {*RICH.to_dict()} - {"temperature", "max_new_tokens", "typical_p"}
-        assert told(to_llamacpp(RICH, ["x"])) == {*names, "stop"}
+        assert warned_of(to_llamacpp(RICH, ["x"])) == {*names, "stop"}
 
 
 class TestOpenAI:
     def test_values_and_warnings(self) -> None:
-        found = to_openai(PLAIN, list("abcdef"))
-        assert found.values == {
+        exported = to_openai(PLAIN, list("abcdef"))
+        assert exported.values == {
             "temperature": 0.7,
             "top_p": 0.9,
             "presence_penalty": 0.0,
@@ -181,13 +181,13 @@ class TestOpenAI:
             "seed": 3,
             "stop": ["a", "b", "c", "d"],
         }
-        assert told(found) == {"generation_seed", "top_k", "min_p", "repetition_penalty", "stop"}
-        assert 'stop=["e", "f"]' in found.warnings[-1]
+        assert warned_of(exported) == {"generation_seed", "top_k", "min_p", "repetition_penalty", "stop"}
+        assert 'stop=["e", "f"]' in exported.warnings[-1]
 
     def test_it_gets_no_hotter_than_2(self) -> None:
-        found = to_openai(GenerationParams(temperature=2.5))
-        assert found.values["temperature"] == 2.0
-        assert "temperature" in told(found)
+        exported = to_openai(GenerationParams(temperature=2.5))
+        assert exported.values["temperature"] == 2.0
+        assert "temperature" in warned_of(exported)
 
 
 ON = {
@@ -207,24 +207,24 @@ def test_no_parameter_is_dropped_in_silence(target: str, data: st.DataObject) ->
     base = {"temperature": 0.5, "generation_seed": 0} | ({"num_beams": 2} if name in BEAM_PARAMETERS else {})
     before, after = GenerationParams.from_dict(base), GenerationParams.from_dict({**base, name: value})
     assume(before.canonical != after.canonical)
-    without, found = make(before, ()), make(after, ())
-    assert found.values != without.values or name in told(found) | told(without)
-    assert all("\n" not in warning for warning in found.warnings)
-    json.dumps(found.values)
+    without, exported = make(before, ()), make(after, ())
+    assert exported.values != without.values or name in warned_of(exported) | warned_of(without)
+    assert all("\n" not in warning for warning in exported.warnings)
+    json.dumps(exported.values)
 
 
 class TestProvenance:
     def test_it_tells_whence_the_parameters_are(self, database: Path) -> None:
         study, _ = open_study(f"sqlite:///{database}")
-        found = trace(study)
-        assert (found.study, found.trial) == ("llmsearch", study.best_trial.number)
-        assert found.params == trial_params(study.best_trial)
-        assert (found.score, found.samples, found.state) == (study.best_value, 12, "complete")
-        assert found.stop == ("zz\n", "'q\"")
-        assert found.verdict == Verdict.from_dict(study.user_attrs[VERDICT]).sentence
-        assert found.fingerprint["splits"] == {"search": 12, "holdout": 4}
-        assert found.versions["llmsearch_optuna"]
-        json.dumps(found.to_dict())
+        provenance = trace(study)
+        assert (provenance.study, provenance.trial) == ("llmsearch", study.best_trial.number)
+        assert provenance.params == trial_params(study.best_trial)
+        assert (provenance.score, provenance.samples, provenance.state) == (study.best_value, 12, "complete")
+        assert provenance.stop == ("zz\n", "'q\"")
+        assert provenance.verdict == Verdict.from_dict(study.user_attrs[VERDICT]).sentence
+        assert provenance.fingerprint["splits"] == {"search": 12, "holdout": 4}
+        assert provenance.versions["llmsearch_optuna"]
+        json.dumps(provenance.to_dict())
         assert trace(study, 1).params == trial_params(study.trials[1])
         with pytest.raises(StorageError, match="has no trial 99"):
             trace(study, 99)
@@ -245,9 +245,9 @@ class TestProvenance:
         ):
             kept = {STUDY_FILE: {"text": text.format(section, line), "directory": "."}}
             study = search(make_tuner(), tmp_path / "x.db", 2, study_name=name, user_attrs=kept)
-            found = trace(study)
-            assert found.model == ("served" if line else found.fingerprint["model"])
-            assert found.data == "rows.jsonl"
+            provenance = trace(study)
+            assert provenance.model == ("served" if line else provenance.fingerprint["model"])
+            assert provenance.data == "rows.jsonl"
 
 
 class TestDirectory:
@@ -282,7 +282,7 @@ class TestDirectory:
             return capsys.readouterr().out
 
         decode: Any = tiny_tokenizer().decode
-        expected = "".join(decode(one.token_ids, skip_special_tokens=True) + "\n" for one in stored)
+        expected = "".join(decode(completion.token_ids, skip_special_tokens=True) + "\n" for completion in stored)
         assert output("--exact") == expected
         assert output() != expected
 
@@ -300,10 +300,10 @@ class TestCommand:
     ) -> None:
         assert main(["export", str(database), "--to", target, "--trial", "2"]) == 0
         captured = capsys.readouterr()
-        found = json.loads(captured.out)
-        assert found[TARGETS[target][0]]
-        assert found["provenance"]["verdict"]
-        assert captured.err.splitlines() == [f"llmsearch-optuna: {warning}" for warning in found["warnings"]]
+        result = json.loads(captured.out)
+        assert result[TARGETS[target][0]]
+        assert result["provenance"]["verdict"]
+        assert captured.err.splitlines() == [f"llmsearch-optuna: {warning}" for warning in result["warnings"]]
         assert bool(captured.err) == (target != "json")
 
     @pytest.mark.parametrize("target", ["hf", "vllm"])

@@ -5,14 +5,10 @@ import pytest
 
 from llmsearch_optuna.errors import ParameterError
 from llmsearch_optuna.space.params import GenerationParams
-from llmsearch_optuna.space.presets import preset_names, presets
+from llmsearch_optuna.space.presets import presets
 
 
-def test_names() -> None:
-    assert preset_names() == ("strategies", "arena")
-
-
-@pytest.mark.parametrize("name", preset_names())
+@pytest.mark.parametrize("name", ["strategies", "arena"])
 def test_every_point_is_another_and_has_the_seed_and_length_asked_for(name: str) -> None:
     points = presets(name, max_new_tokens=17, generation_seed=5)
     assert len(set(points)) == len(points)
@@ -35,8 +31,8 @@ def test_strategies_are_the_product_of_every_table() -> None:
     beams = [(point.num_beams, point.no_repeat_ngram_size) for point in points if point.mode == "beam search"]
     assert beams == list(itertools.product([2, 3], [0, 3, 4, 5]))
     assert {point.mode for point in points} == {"greedy", "beam search", "sampling"}
-    wanted = itertools.product([0.5, 0.7, 0.9, 1.0], [0.7, 0.8, 0.9, 1.0], [0, 3, 4, 5], [1.0, 1.1, 1.2])
-    for top_p, temperature, size, penalty in wanted:
+    combinations = itertools.product([0.5, 0.7, 0.9, 1.0], [0.7, 0.8, 0.9, 1.0], [0, 3, 4, 5], [1.0, 1.1, 1.2])
+    for top_p, temperature, size, penalty in combinations:
         point = GenerationParams(
             do_sample=True,
             top_p=top_p,
@@ -60,3 +56,5 @@ def test_arena_points_all_sample_and_cut_with_probabilities() -> None:
 def test_an_unknown_list_is_refused() -> None:
     with pytest.raises(ParameterError, match=r"^unknown preset list `areena`: did you mean `arena`\?$"):
         presets("areena")
+    with pytest.raises(ParameterError, match=r"^unknown preset list `xyz`: known are arena, strategies$"):
+        presets("xyz")

@@ -105,12 +105,12 @@ def inside(dimension: Dimension, value: Any) -> bool:
 
 
 def active(space: SearchSpace, name: str, values: dict[str, Any]) -> bool:
-    """Whether a dimension is sampled, found from the top: its parents are, and have one of the values wanted."""
-    for parent, wanted in (space.dimensions[name].when or {}).items():
+    """Whether a dimension is sampled, found from the top: its parents are, and have one of the values allowed."""
+    for parent, allowed in (space.dimensions[name].when or {}).items():
         if parent in space.dimensions and not active(space, parent, values):
-            if None not in wanted:
+            if None not in allowed:
                 return False
-        elif values.get(parent) not in wanted:
+        elif values.get(parent) not in allowed:
             return False
     return True
 
@@ -264,8 +264,8 @@ def test_trial_params_of_what_the_space_lacks() -> None:
         top_p=Float(0.1, 0.9, step=0.2, when={"top_k": 1}),
         generation_seed=Categorical([1, 2]),
     )
-    wanted: dict[str, Any] = {"do_sample": True, "temperature": 0.6, "top_k": 3, "generation_seed": 1}
-    assert space.trial_params(GenerationParams(**wanted)) == {"temperature": 0.6, "top_k": 3, "generation_seed": 1}
+    values: dict[str, Any] = {"do_sample": True, "temperature": 0.6, "top_k": 3, "generation_seed": 1}
+    assert space.trial_params(GenerationParams(**values)) == {"temperature": 0.6, "top_k": 3, "generation_seed": 1}
     lacking: list[dict[str, Any]] = [
         {"temperature": 1.1},
         {"temperature": None},
@@ -280,9 +280,9 @@ def test_trial_params_of_what_the_space_lacks() -> None:
         {"max_new_tokens": 64},
     ]
     for change in lacking:
-        assert space.trial_params(GenerationParams.from_dict({**wanted, **change})) is None, change
+        assert space.trial_params(GenerationParams.from_dict({**values, **change})) is None, change
     top_p = 0.1 + 2 * 0.2
-    assert space.trial_params(GenerationParams.from_dict({**wanted, "top_k": 1, "top_p": top_p})) is not None
+    assert space.trial_params(GenerationParams.from_dict({**values, "top_k": 1, "top_p": top_p})) is not None
 
 
 def test_steps_of_large_integers_are_exact() -> None:

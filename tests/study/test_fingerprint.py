@@ -25,7 +25,7 @@ from llmsearch_optuna.study.fingerprint import (
     describe_part,
     holdout_size,
     read_fingerprint,
-    stop_strings,
+    stored_stop_strings,
     study_fingerprint,
     without_search,
 )
@@ -190,7 +190,7 @@ def test_what_cannot_be_parsed_differs_and_stops_nothing(part: str, stored: str)
     assert part in describe_changes(read, current())
     json.dumps(read)
     assert describe_part(read[part])
-    assert stop_strings(read) == (() if part == "stopping" else ("n", "9"))
+    assert stored_stop_strings(read) == (() if part == "stopping" else ("n", "9"))
     assert holdout_size(read) == (None if part == "splits" else 8)
 
 
@@ -221,13 +221,13 @@ def test_values_without_json_are_described_and_the_same_in_every_process() -> No
 
 def test_what_readers_take_from_it() -> None:
     for fingerprint in (current(), read_fingerprint(version_1())):
-        assert stop_strings(fingerprint) == ("n", "9")
+        assert stored_stop_strings(fingerprint) == ("n", "9")
         assert holdout_size(fingerprint) == 8
         assert created_directions(fingerprint) == ["maximize"]
         assert set(current()) - set(without_search(fingerprint)) == {"space", "direction", "objectives"}
     assert created_directions(read_fingerprint(version_1(objectives="score, tokens"))) == ["maximize", "minimize"]
     assert created_directions({"objectives": 1}) == ["?"]
-    assert (stop_strings({}), holdout_size({})) == ((), None)
+    assert (stored_stop_strings({}), holdout_size({})) == ((), None)
 
 
 def test_a_fingerprint_of_a_newer_version_is_refused() -> None:
