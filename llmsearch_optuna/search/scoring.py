@@ -1,7 +1,8 @@
 """The steps of every evaluation: requests, completions, stored rows and checked scores."""
 
+import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from llmsearch_optuna.data.task import Sample
 from llmsearch_optuna.engine.base import Completion, Engine, Request, Stopping, TokenCallback
@@ -23,7 +24,7 @@ class Evaluator:
         stopping: The conditions that end a completion.
         output_preproc: Applied to every completion before it is scored and stored.
         score_range: The minimum and the maximum score of a sample; None if they are not known.
-        after_generation: Called after every pass of the engine.
+        callbacks: Called after every pass of the engine.
     """
 
     engine: Engine
@@ -31,7 +32,7 @@ class Evaluator:
     stopping: Stopping
     output_preproc: Callable[[str], str] = str.strip
     score_range: ScoreRange | None = None
-    after_generation: Callable[[], None] = field(default=lambda: None)
+    callbacks: Sequence[Callable[[], object]] = ()
 
     def request(self, sample: Sample, params: GenerationParams) -> Request:
         """Return the request for one completion of a sample."""
@@ -48,7 +49,8 @@ class Evaluator:
     ) -> list[Completion]:
         """Generate one completion per request; see `Engine.generate`."""
         completions = self.engine.generate(requests, on_tokens, upcoming)
-        self.after_generation()
+        for callback in self.callbacks:
+            callback()
         return completions
 
     def text(self, sample: Sample, completion: Completion) -> str:
@@ -66,15 +68,12 @@ class Evaluator:
         return text
 
     def stored(self, position: int, sample: Sample, completion: Completion) -> StoredCompletion:
-        """Return a completion as the database stores it, still without a score.
+        """Return a completion as the database stores it, still without a score. It raises the errors of `text`.
 
         Args:
             position: The sample's position in the shared order.
             sample: The sample.
             completion: Its completion.
-
-        Raises:
-            TrialError: `output_preproc` raised an exception or did not return a string.
         """
         return StoredCompletion(
             position=position,
@@ -115,9 +114,7 @@ class Evaluator:
         Raises:
             ScorerError: A score lies outside. The message names its row.
         """
-        if self.score_range is None:
-            return
-        low, high = self.score_range
+        low, high = self.score_range or (-math.inf, math.inf)
         for sample, score in zip(samples, scores, strict=True):
             if not low <= score <= high:
                 raise ScorerError(f"{label}row {sample.row} scored {score}, but `score_range` is [{low}, {high}]")

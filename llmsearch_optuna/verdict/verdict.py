@@ -25,7 +25,6 @@ __all__ = [
     "stored_verdict",
 ]
 
-
 _MAX_DECIMALS = 6
 
 

@@ -6,7 +6,7 @@ from optuna import pruners
 
 from llmsearch_optuna.errors import ConfigurationError
 from llmsearch_optuna.search.paired_pruner import PairedPruner
-from llmsearch_optuna.search.pruners import make_pruner, pruner_names
+from llmsearch_optuna.search.pruners import PRUNERS, make_pruner
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 
@@ -22,7 +22,7 @@ CLASSES = {
 
 
 def test_names() -> None:
-    assert set(pruner_names()) == {"paired", *CLASSES}
+    assert set(PRUNERS) == {"paired", *CLASSES}
 
 
 def test_the_default_is_paired() -> None:

@@ -9,7 +9,8 @@ from optuna.trial import TrialState
 from sampler_runs import ARGUMENTS, GRID, LENGTHS, POINTS, SAMPLERS, SPACES, begin, in_memory, proposer, reopened, run
 
 from llmsearch_optuna.errors import ConfigurationError
-from llmsearch_optuna.search.samplers import Proposer, Pruned, sampler_names
+from llmsearch_optuna.search.samplers import SAMPLERS as OFFERED
+from llmsearch_optuna.search.samplers import Proposer, Pruned
 from llmsearch_optuna.search.scores import report_scores
 from llmsearch_optuna.space.dimensions import Float
 from llmsearch_optuna.space.search_space import SearchSpace
@@ -19,7 +20,7 @@ optuna.logging.set_verbosity(optuna.logging.ERROR)
 
 
 def test_names() -> None:
-    assert set(sampler_names()) == {*SAMPLERS, "grid"}
+    assert set(OFFERED) == {*SAMPLERS, "grid"}
 
 
 @pytest.mark.parametrize("space", SPACES)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmsearch_optuna.statistics import shrunk_means
+from llmsearch_optuna.statistics.estimates import shrunk_means
 
 Floats = npt.NDArray[np.float64]
 

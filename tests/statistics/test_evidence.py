@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from laws import scaled
 
-from llmsearch_optuna.statistics import log_evidence_below
+from llmsearch_optuna.statistics.evidence import log_evidence_below
 
 Floats = npt.NDArray[np.float64]
 

@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from scipy import stats
 
-from llmsearch_optuna.statistics import (
+from llmsearch_optuna.statistics.intervals import (
     adjusted_alpha,
     bootstrap_intervals,
     difference_intervals,

@@ -27,7 +27,7 @@ from llmsearch_optuna.errors import ConfigurationError, FingerprintError, StudyF
 from llmsearch_optuna.export import trace
 from llmsearch_optuna.fsck.check import check_database
 from llmsearch_optuna.report import plot_quality, read_study, render_report
-from llmsearch_optuna.statistics import adjusted_alpha, difference_intervals
+from llmsearch_optuna.statistics.intervals import adjusted_alpha, difference_intervals
 from llmsearch_optuna.storage import CompletionStore, open_storage
 from llmsearch_optuna.study.fingerprint import study_fingerprint
 from llmsearch_optuna.study.ranking import pareto_front, score_of, tokens_of

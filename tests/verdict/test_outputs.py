@@ -9,7 +9,7 @@ import pytest
 
 from llmsearch_optuna.errors import LlmsearchError, MetricError, ScorerError, TaskError
 from llmsearch_optuna.metrics import make_metric
-from llmsearch_optuna.statistics import adjusted_alpha, difference_intervals
+from llmsearch_optuna.statistics.intervals import adjusted_alpha, difference_intervals
 from llmsearch_optuna.verdict.outputs import compare_outputs, compare_scores
 
 IDS = 30

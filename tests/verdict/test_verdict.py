@@ -12,7 +12,7 @@ import pytest
 from llmsearch_optuna.errors import StorageError
 from llmsearch_optuna.metrics import make_metric
 from llmsearch_optuna.space.params import GenerationParams
-from llmsearch_optuna.statistics import adjusted_alpha, difference_intervals
+from llmsearch_optuna.statistics.intervals import adjusted_alpha, difference_intervals
 from llmsearch_optuna.verdict.finalist_scores import FinalistScores, corpus_scores
 from llmsearch_optuna.verdict.judging import judge
 from llmsearch_optuna.verdict.verdict import Comparison, Verdict, keep_verdict, no_holdout, stored_verdict
