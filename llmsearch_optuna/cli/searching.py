@@ -21,7 +21,7 @@ from llmsearch_optuna.storage import shown_url, sqlite_path, sqlite_url
 from llmsearch_optuna.study.study import open_study
 from llmsearch_optuna.study_file.file import StudyFile
 from llmsearch_optuna.terminal import printable
-from llmsearch_optuna.verdict.finalists import found_as_json
+from llmsearch_optuna.verdict.finalists import best_as_json
 from llmsearch_optuna.verdict.verdict import Verdict, confirm_command, current_verdict, no_holdout
 
 __all__ = ["INTERRUPTED", "confirm", "demo", "doctor", "run", "worker"]
@@ -155,7 +155,7 @@ def _print_result(study: optuna.Study, file: StudyFile) -> None:
             "study": study.study_name,
             "storage": place,
             "trials": count,
-            **found_as_json(study),
+            **best_as_json(study),
         }
     )
 

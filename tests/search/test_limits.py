@@ -1,4 +1,4 @@
-"""When a search gives up."""
+"""The end of a search that cannot improve."""
 
 from typing import Any, Literal
 
@@ -35,7 +35,7 @@ BASE = {BASELINE: "greedy"}
         ([PRUNED, complete(0.5, **BASE), complete(0.4, **BASE), PRUNED], 0.0, 1),
     ],
 )
-def test_trials_in_vain(trials: list[FrozenTrial], margin: float, expected: int) -> None:
+def test_trials_without_improvement(trials: list[FrozenTrial], margin: float, expected: int) -> None:
     assert trials_without_improvement(trials, maximize=True, margin=margin) == expected
     for trial in trials:
         if trial.value is not None:

@@ -1,4 +1,4 @@
-"""Comparing outputs that were made elsewhere."""
+"""Comparing files of outputs."""
 
 import json
 from pathlib import Path
@@ -106,7 +106,7 @@ def test_references_may_have_columns(tmp_path: Path) -> None:
         compare_outputs(*files, [make_metric("exact_match")])
 
 
-# What is refused.
+# Errors.
 
 
 def refused(kind: type[LlmsearchError], first: Path, second: Path, *, outputs: bool = False) -> str:
