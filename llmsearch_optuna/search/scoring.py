@@ -1,6 +1,5 @@
 """The steps of every evaluation: requests, completions, stored rows and checked scores."""
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -114,7 +113,9 @@ class Evaluator:
         Raises:
             ScorerError: A score lies outside. The message names its row.
         """
-        low, high = self.score_range or (-math.inf, math.inf)
+        if self.score_range is None:
+            return
+        low, high = self.score_range
         for sample, score in zip(samples, scores, strict=True):
             if not low <= score <= high:
                 raise ScorerError(f"{label}row {sample.row} scored {score}, but `score_range` is [{low}, {high}]")

@@ -95,7 +95,9 @@ class SearchSession:
         """
         # While there is room, the engine begins on the rung after the next one.
         by_default = max(1, rows // self.objective.rungs[:2][-1])
-        requested = self.options.concurrency
+        concurrency = self.options.concurrency or by_default
+        if not self.claims.shared:
+            concurrency = keep_concurrency(self.study, self.options.concurrency, by_default)
         with SearchProgress(
             self.study,
             samples=len(self.objective.samples),
@@ -109,9 +111,7 @@ class SearchSession:
                 objective=self.objective,
                 proposer=self.proposer,
                 options=self.options,
-                concurrency=requested or by_default
-                if self.claims.shared
-                else keep_concurrency(self.study, requested, by_default),
+                concurrency=concurrency,
                 claims=self.claims,
                 observer=SearchObservers([self.scores, *observers, progress]),
             ).run(should_stop)

@@ -81,9 +81,9 @@ def difference_intervals(
 
     - The degrees of freedom are those of the variance estimate, 2 n / (kurtosis - 1), at most n - 1 (Satterthwaite
       1946). A few differing samples carry little information about how samples differ.
-    - The next sample might differ: one more sample counts as different. Its size is the root mean square of those that
-      differ, and its weight is the share of samples that do not (after Agresti and Min, Statistics in Medicine 24
-      (2005)).
+    - The next sample might differ, so one more sample counts as differing. Its size is the root mean square of the
+      means that are not 0, and its weight is the share of those that are (after Agresti and Min, Statistics in Medicine
+      24 (2005)).
 
     If all samples differ by the same amount, which may be 0, the data give only two bounds on the others: their share
     is below 1 - (alpha / 2) ** (1 / n) (the exact binomial bound, close to the rule of three), and they differ by at
