@@ -164,7 +164,6 @@ class Tuner:
         self._backend = pending.start()
         self._stopping = Stopping(eos_token_ids=self._backend.eos_token_ids, strings=strings)
         self._output_preproc = output_preproc
-        self._decode_args = tokenizer_decode_args
         self._callbacks = tuple(callbacks_after_inference or ())
         self.seed = seed
         self._searched: dict[str, Database] = {}
@@ -221,6 +220,7 @@ class Tuner:
             space=space,
             rungs=rung_sizes(rungs, len(self.task.search)),
             objectives=names,
+            reuse=self._backend.repeatable,
         )
 
     @renamed_argument("lapse_s", "lease_timeout_s")
@@ -310,10 +310,9 @@ class Tuner:
             initial_trials=initial_trials,
             user_attrs=user_attrs,
         ) as session:
-            self._searched[session.study_key] = session.database
+            self._searched[session.objective.study_key] = session.database
             session.run(
                 rows=self._backend.concurrency,
-                reuse=self._backend.repeatable,
                 observers=_annotations(session.study, session.database),
                 should_stop=should_stop,
                 show_progress=show_progress,
@@ -411,7 +410,7 @@ class Tuner:
         return encode_prompts(rows, self.tokenizer, self._source, encode_args=self._source.encode_args)
 
     def _check_space(self, space: SearchSpace, further: Sequence[GenerationParams] = ()) -> dict[str, str]:
-        """Raise an error for parameters that the engine does not serve; return what a server was found to do."""
+        """Raise an error for parameters that the engine does not serve. Return findings about a server, by topic."""
         return {} if self._backend.check_space is None else self._backend.check_space(space, further)
 
     def _evaluator(self, stopping: Stopping) -> Evaluator:
@@ -421,12 +420,8 @@ class Tuner:
             stopping=stopping,
             output_preproc=self._output_preproc,
             score_range=self.score_range,
-            after_generation=self._after_generation,
+            callbacks=self._callbacks,
         )
-
-    def _after_generation(self) -> None:
-        for callback in self._callbacks:
-            callback()
 
     def _fingerprint(self, space: SearchSpace | None = None) -> dict[str, Any]:
         return build_fingerprint(
@@ -434,7 +429,7 @@ class Tuner:
             task=self.task.fingerprint(),
             metric=self.metric.name,
             output_preproc=self._output_preproc,
-            decode_args=self._decode_args,
+            decode_args=self._source.decode_args,
             stopping=vars(self._stopping),
             seed=self.seed,
             space=space,

@@ -1,4 +1,4 @@
-"""The public face on tiny random models."""
+"""The public interface, on tiny random models."""
 
 import pickle
 import re

@@ -18,7 +18,7 @@ from llmsearch_optuna.report import write_report
 from llmsearch_optuna.storage import sqlite_path, sqlite_url
 from llmsearch_optuna.study.study import open_study
 from llmsearch_optuna.terminal import printable
-from llmsearch_optuna.verdict.finalists import find_trial, found_as_json
+from llmsearch_optuna.verdict.finalists import best_as_json, find_trial
 from llmsearch_optuna.verdict.outputs import compare_outputs, compare_scores
 from llmsearch_optuna.verdict.verdict import confirm_command, current_verdict, stored_verdict
 
@@ -30,7 +30,7 @@ def best(options: argparse.Namespace) -> None:
     study, _ = open_study(sqlite_url(options.database), options.study)
     verdict = current_verdict(study)
     if options.json:
-        result = found_as_json(study)
+        result = best_as_json(study)
         best_trial = result.pop("best")
         print(json.dumps({**best_trial, **result, "verdict": None if verdict is None else verdict.to_dict()}))
         return

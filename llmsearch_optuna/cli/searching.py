@@ -21,7 +21,7 @@ from llmsearch_optuna.storage import shown_url, sqlite_path, sqlite_url
 from llmsearch_optuna.study.study import open_study
 from llmsearch_optuna.study_file.file import StudyFile
 from llmsearch_optuna.terminal import printable
-from llmsearch_optuna.verdict.finalists import found_as_json
+from llmsearch_optuna.verdict.finalists import best_as_json
 from llmsearch_optuna.verdict.verdict import Verdict, confirm_command, current_verdict, no_holdout
 
 __all__ = ["INTERRUPTED", "confirm", "demo", "doctor", "run", "worker"]
@@ -129,7 +129,7 @@ def _search(file: StudyFile, options: argparse.Namespace, *, judge: bool = True)
             return 128 + interruption.signal
         if options.json:
             result = {"study": study.study_name, "storage": _place(file.study.storage), "trials": len(study.trials)}
-            _print_event({"event": "search_finished", **result, **found_as_json(study)})
+            _print_event({"event": "search_finished", **result, **best_as_json(study)})
         else:
             print_finalists(study)
         can_judge = judge and len(tuner.task.holdout) >= 2

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 from optuna.trial import FrozenTrial, TrialState
 
-from llmsearch_optuna.statistics import difference_intervals
+from llmsearch_optuna.statistics.intervals import difference_intervals
 from llmsearch_optuna.storage import StoredCompletion, StoredSample
 from llmsearch_optuna.study.attributes import BASELINE, ERROR, PARAMS
 from llmsearch_optuna.study.ranking import score_of, tokens_of

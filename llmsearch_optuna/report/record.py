@@ -205,7 +205,7 @@ def read_study(study: optuna.Study, storage: RDBStorage | str) -> StudyRecord:
     started = [trial for trial in study.get_trials(deepcopy=False) if trial.state != TrialState.WAITING]
     outlines = store.load_outlines(key)
     trials = tuple(_trial(trial, outlines.get(trial.number, [])) for trial in started)
-    names = {} if finalists is None else {finalist.trial.number: finalist.name for finalist in finalists.everyone}
+    names = {} if finalists is None else {finalist.trial.number: finalist.name for finalist in finalists.selected}
     best = None if finalists is None else next(number for number, name in names.items() if name == finalists.best)
     fingerprint = study_fingerprint(study)
     verdict = stored_verdict(study)

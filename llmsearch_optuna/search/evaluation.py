@@ -36,7 +36,7 @@ __all__ = ["Evaluation", "GenerationObjective", "RungPlan", "rung_sizes"]
 RungPlan = int | Sequence[int] | Literal["doubling"]
 """A step in samples, an ascending list of numbers of samples, or ``"doubling"`` for 8, 16, 32, ..."""
 
-# Enough to fill the slots that replay leaves free, and few enough that most trials reach these rungs.
+# The number of further rungs that are requested. They fill the slots that replay leaves free; most trials reach them.
 _LOOK_AHEAD = 3
 
 
@@ -81,7 +81,7 @@ class GenerationObjective(Evaluator):
             scores of every trial in the study.
         study_key: The study's key in the store.
         reuse: Whether a trial copies the stored completions of an evaluated trial if their parameters cannot differ in
-            effect. Only valid for an engine that repeats its completions.
+            effect. Only valid for an engine that repeats its completions. Without a store, it has no effect.
     """
 
     samples: tuple[Sample, ...]
@@ -204,11 +204,7 @@ class Evaluation:
         return self.pruned or self.scored == len(self._objective.samples)
 
     def advance(self) -> None:
-        """Generate, score, store and report the next rung, and ask the pruner.
-
-        Raises:
-            TrialError: The trial cannot be scored.
-        """
+        """Generate the completions of the next rung, and `record` them."""
         self.record(self._objective.generate(self.requests()))
 
     def requests(self) -> list[Request]:
@@ -231,22 +227,22 @@ class Evaluation:
         Raises:
             TrialError: The trial cannot be scored.
         """
-        self._check_tokens(completions)
+        is_counted = not completions or any(completion.token_count for completion in completions)
+        if TOKENS in self._objective.objectives and not is_counted:
+            raise TrialError(f"`{TOKENS}` cannot be an objective: the engine reports no token counts")
         samples = self._next_samples()
         reused = self._reused[self.scored : self.scored + len(samples)]
+        start = self.scored + len(reused)
         generated = [
             self._objective.stored(position, sample, completion)
             for position, (sample, completion) in enumerate(
-                zip(samples[len(reused) :], completions, strict=True), start=self.scored + len(reused)
+                zip(samples[len(reused) :], completions, strict=True), start
             )
         ]
-        scores = self._score(samples, [row.text for row in (*reused, *generated)], [row.score for row in reused])
-        if scores is not None:
-            generated = [
-                dataclasses.replace(row, score=score)
-                for row, score in zip(generated, scores[len(reused) :], strict=True)
-            ]
         rows = [*reused, *generated]
+        scores = self._score(samples, [row.text for row in rows], [row.score for row in reused])
+        if scores is not None:
+            rows = [dataclasses.replace(row, score=score) for row, score in zip(rows, scores, strict=True)]
         if self._objective.store is not None:
             self._objective.store.append(self._objective.study_key, self._trial.number, rows)
         elif self._scores is not None:
@@ -294,18 +290,13 @@ class Evaluation:
             self.value = self._objective.score(self._objective.samples[: self.scored], self._texts).value
         return None
 
-    def _check_tokens(self, completions: Sequence[Completion]) -> None:
-        is_counted = not completions or any(completion.token_count for completion in completions)
-        if TOKENS in self._objective.objectives and not is_counted:
-            raise TrialError(f"`{TOKENS}` cannot be an objective: the engine reports no token counts")
-
     def _count(self, rows: Sequence[StoredCompletion]) -> None:
         self.tokens += sum(row.token_count for row in rows)
         self.tokens_reused += sum(row.token_count for row in rows if row.position < len(self._reused))
         self._finish_reasons.update(row.finish_reason for row in rows)
 
     def _restore(self, stored: Sequence[StoredCompletion]) -> None:
-        """Continue where an interrupted run of the trial stopped, and make the reports that it did not make."""
+        """Continue where an interrupted run of the trial stopped, and make its missing reports."""
         if not stored:
             return
         store = self._objective.store

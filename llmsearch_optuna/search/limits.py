@@ -1,39 +1,23 @@
-"""The limits of a search: trials, time, tokens, and proposals without an improvement."""
+"""The end of a search from which no better trial is to be expected."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from optuna.trial import FrozenTrial, TrialState
 
 from llmsearch_optuna.metrics import ScoreRange
 from llmsearch_optuna.study.attributes import BASELINE
 
-__all__ = ["Limits", "reason_to_stop", "trials_without_improvement"]
+__all__ = ["reason_to_stop", "trials_without_improvement"]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Limits:
-    """The limits of a search.
-
-    Attributes:
-        n_trials: The number of finished trials, including those of earlier runs.
-        timeout: The duration of this run in seconds.
-        max_tokens_total: The number of generated tokens, including those of earlier runs.
-        patience: The number of consecutive proposals that do not beat the best trial by `margin`.
-        margin: The minimum improvement over the best trial, in units of the score.
-        score_range: The minimum and the maximum score. The search ends when no score in this range can beat the best
-            trial by `margin`. Like `patience`, only for studies with one objective.
-    """
-
-    n_trials: int
-    timeout: float | None = None
-    max_tokens_total: int | None = None
-    patience: int | None = None
-    margin: float = 0.0
-    score_range: ScoreRange | None = None
-
-
-def reason_to_stop(trials: Sequence[FrozenTrial], limits: Limits, *, maximize: bool) -> str | None:
+def reason_to_stop(
+    trials: Sequence[FrozenTrial],
+    *,
+    maximize: bool,
+    patience: int | None = None,
+    margin: float = 0.0,
+    score_range: ScoreRange | None = None,
+) -> str | None:
     """Return why no further trial is proposed; None if there is no reason to stop.
 
     There are two reasons. Either no possible score can beat the best trial by the margin, or the last `patience`
@@ -43,21 +27,23 @@ def reason_to_stop(trials: Sequence[FrozenTrial], limits: Limits, *, maximize: b
 
     Args:
         trials: All trials, in the order of their numbers.
-        limits: The margin, the patience and the range of scores.
         maximize: Whether larger values are better.
+        patience: The number of proposals that may fail in a row.
+        margin: The minimum improvement over the best trial, in units of the score.
+        score_range: The minimum and the maximum score. If given, there must be one objective, as with `patience`.
     """
-    by_margin = f" by {limits.margin:g}" if limits.margin else ""
+    by_margin = f" by {margin:g}" if margin else ""
     complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
-    if complete and limits.score_range is not None:
+    if complete and score_range is not None:
         values = [trial.value for trial in complete if trial.value is not None]
         best = max(values) if maximize else min(values)
-        room = limits.score_range[1] - best if maximize else best - limits.score_range[0]
-        if room <= limits.margin:
+        room = score_range[1] - best if maximize else best - score_range[0]
+        if room <= margin:
             return f"no trial can beat {best:.4g}{by_margin}"
-    if limits.patience is None:
+    if patience is None:
         return None
-    count = trials_without_improvement(trials, maximize=maximize, margin=limits.margin)
-    if count >= limits.patience:
+    count = trials_without_improvement(trials, maximize=maximize, margin=margin)
+    if count >= patience:
         return f"the last {count} trials did not beat the best one{by_margin}"
     return None
 

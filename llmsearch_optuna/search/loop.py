@@ -22,6 +22,7 @@ import itertools
 import logging
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import optuna
@@ -32,67 +33,19 @@ from optuna.trial import FrozenTrial, TrialState
 from llmsearch_optuna.engine.base import Completion
 from llmsearch_optuna.errors import LeaseLostError, TrialError
 from llmsearch_optuna.search.evaluation import Evaluation, GenerationObjective
-from llmsearch_optuna.search.limits import Limits, reason_to_stop
+from llmsearch_optuna.search.limits import reason_to_stop
 from llmsearch_optuna.search.observers import SearchObserver
+from llmsearch_optuna.search.options import SearchOptions
+from llmsearch_optuna.search.paired_pruner import PairedPruner
 from llmsearch_optuna.search.samplers import Proposer
 from llmsearch_optuna.storage import Claims
 from llmsearch_optuna.study.attributes import ENDED, ERROR, PARAMS, REPLAYED, REUSED_TOKENS, ROUND, TOKENS_PER_S
 from llmsearch_optuna.study.ranking import maximizes
 from llmsearch_optuna.study.trials import FINISHED, rounds_passed
 
-__all__ = ["run_search"]
+__all__ = ["Search"]
 
 _LOG = logging.getLogger(__name__)
-
-
-def run_search(
-    study: optuna.Study,
-    storage: RDBStorage,
-    objective: GenerationObjective,
-    proposer: Proposer,
-    *,
-    limits: Limits,
-    concurrency: int,
-    claims: Claims,
-    should_stop: Callable[[], bool],
-    observer: SearchObserver,
-) -> None:
-    """Run trials until a limit is reached.
-
-    A trial that cannot be scored fails, and the search continues. Trials that are interrupted, or in flight when time
-    or tokens are used up, stay RUNNING in the storage. The next call resumes them after their last stored rung. If no
-    better trial is to be expected, those in flight are finished and none is proposed. A worker ends when neither it nor
-    any other worker has a trial left.
-
-    Args:
-        study: The study, with its pruner.
-        storage: The storage of the study.
-        objective: Evaluates a trial.
-        proposer: Proposes the trials.
-        limits: The limits of the search.
-        concurrency: The number of trials in flight in this process, whose rungs are generated together.
-        claims: Decides which trials this process evaluates.
-        should_stop: Called after every rung; ends the search if it returns true.
-        observer: Receives the events of the search.
-
-    Raises:
-        TrialError: Every trial failed. The message contains the first failure.
-    """
-    with claims.kept_alive():
-        observer.started(len(study.get_trials(deepcopy=False, states=FINISHED)))
-        search = _Search(study, storage, objective, proposer, limits, claims, observer)
-        search.take_up(concurrency)
-        while not search.is_to_end(should_stop):
-            if search.fill(concurrency):
-                search.advance()
-            elif search.others_run():
-                time.sleep(claims.patience_s)
-            else:
-                break
-        observer.ended()
-    failed = study.get_trials(deepcopy=False, states=(TrialState.FAIL,))
-    if failed and len(failed) == len(study.get_trials(deepcopy=False, states=FINISHED)):
-        raise TrialError(f"all {len(failed)} trials failed, the first with: {failed[0].user_attrs.get(ERROR)}")
 
 
 class _InFlight(NamedTuple):
@@ -109,64 +62,93 @@ class _InFlight(NamedTuple):
         return self.began + self.evaluation.rungs_passed
 
 
-class _Search:
-    """The trials in flight in this process, and the round that they are in."""
+@dataclass(kw_only=True)
+class Search:
+    """A running search: the trials in flight in this process, and the round that they are in.
 
-    def __init__(
-        self,
-        study: optuna.Study,
-        storage: RDBStorage,
-        objective: GenerationObjective,
-        proposer: Proposer,
-        limits: Limits,
-        claims: Claims,
-        observer: SearchObserver,
-    ) -> None:
-        self._study = study
-        self._storage = storage
-        self._objective = objective
-        self._proposer = proposer
-        self._limits = limits
-        self._claims = claims
-        self._observer = observer
-        self._started = time.monotonic()
-        self._in_flight: dict[int, _InFlight] = {}
-        # The last logged reason why no further trial is proposed.
-        self._logged_reason: str | None = None
-        # The round of the last rung that any trial passed.
-        self._latest = 0
-        if not claims.shared:
-            begun = [trial for trial in self._trials() if ROUND in trial.user_attrs]
-            self._latest = max(map(rounds_passed, begun), default=0)
+    Attributes:
+        study: The study, with its pruner.
+        storage: The storage of the study.
+        objective: Evaluates a trial.
+        proposer: Proposes the trials.
+        options: The limits of the search.
+        concurrency: The number of trials in flight in this process, whose rungs are generated together.
+        claims: Decides which trials this process evaluates.
+        observer: Receives the events of the search.
+    """
 
-    def take_up(self, room: int) -> None:
+    study: optuna.Study
+    storage: RDBStorage
+    objective: GenerationObjective
+    proposer: Proposer
+    options: SearchOptions
+    concurrency: int
+    claims: Claims
+    observer: SearchObserver
+    _started: float = field(init=False, default_factory=time.monotonic)
+    _in_flight: dict[int, _InFlight] = field(init=False, default_factory=dict)
+    # The last logged reason why no further trial is proposed.
+    _logged_reason: str | None = field(init=False, default=None)
+    # The round of the last rung that any trial passed.
+    _latest: int = field(init=False, default=0)
+
+    def run(self, should_stop: Callable[[], bool]) -> None:
+        """Run trials until a limit is reached, or until `should_stop`, called after every rung, returns True.
+
+        A trial that cannot be scored fails, and the search continues. Trials that are interrupted, or in flight when
+        time or tokens are used up, stay RUNNING in the storage. The next call resumes them after their last stored
+        rung. If no better trial is to be expected, those in flight are finished and none is proposed. A worker ends
+        when neither it nor any other worker has a trial left.
+
+        Raises:
+            TrialError: Every trial failed. The message contains the first failure.
+        """
+        with self.claims.kept_alive():
+            self.observer.started(len(self._trials(*FINISHED)))
+            if not self.claims.shared:
+                begun = [trial for trial in self._trials() if ROUND in trial.user_attrs]
+                self._latest = max(map(rounds_passed, begun), default=0)
+            self._take_up(self.concurrency)
+            while not self._is_to_end(should_stop):
+                if self._fill():
+                    self._advance()
+                elif self.claims.shared and self._trials(TrialState.RUNNING):
+                    time.sleep(self.claims.patience_s)  # this worker may have to take over the trials of another
+                else:
+                    break
+            self.observer.ended()
+        failed = self._trials(TrialState.FAIL)
+        if failed and len(failed) == len(self._trials(*FINISHED)):
+            raise TrialError(f"all {len(failed)} trials failed, the first with: {failed[0].user_attrs.get(ERROR)}")
+
+    def _take_up(self, room: int) -> None:
         """Take up the trials that an interrupted search or a dead worker left.
 
         Args:
             room: The number of trials that there is room for; see `Claims.take_abandoned`.
         """
-        with self._claims.exclusively():
+        with self.claims.exclusively():
             running = self._trials(TrialState.RUNNING)
             left = [trial.number for trial in running if trial.number not in self._in_flight]
-            taken = [self._attach(number) for number in self._claims.take_abandoned(left, room)]
+            taken = [self._attach(number) for number in self.claims.take_abandoned(left, room)]
             for trial in taken:
                 self._store_round(trial)  # a process that died may not have stored it
         for trial in taken:
             self._start(trial)
 
-    def is_to_end(self, should_stop: Callable[[], bool]) -> bool:
+    def _is_to_end(self, should_stop: Callable[[], bool]) -> bool:
         """Return whether the search ends although trials are left.
 
-        Tokens are counted between two rounds, so that an interruption does not change where they end.
+        Tokens are counted only between two rounds, so that an interruption does not change where the search ends.
         """
-        timeout, max_tokens = self._limits.timeout, self._limits.max_tokens_total
+        timeout, max_tokens = self.options.timeout, self.options.max_tokens_total
         reason = None
         if should_stop():
             reason = "a stop was requested"
         elif timeout is not None and time.monotonic() - self._started >= timeout:
             reason = f"the timeout of {timeout:g} s has passed"
         elif max_tokens is not None and not self._round_is_under_way():
-            tokens = self._objective.tokens_stored() - self._tokens_reused()
+            tokens = self.objective.tokens_stored() - self._tokens_reused()
             if tokens >= max_tokens:
                 reason = f"{tokens} tokens are generated, the limit is {max_tokens}"
         if reason is not None:
@@ -179,26 +161,22 @@ class _Search:
         finished: int = sum(trial.user_attrs.get(REUSED_TOKENS, 0) for trial in self._trials(*FINISHED))
         return finished + sum(running.evaluation.tokens_reused for running in self._in_flight.values())
 
-    def others_run(self) -> bool:
-        """Return whether other workers have trials in flight, which this one may have to take over."""
-        return self._claims.shared and bool(self._trials(TrialState.RUNNING))
-
-    def fill(self, concurrency: int) -> bool:
+    def _fill(self) -> bool:
         """Begin trials, unless a round is under way. Return whether any are in flight."""
-        if self._claims.shared and len(self._in_flight) < concurrency:
-            self.take_up(concurrency - len(self._in_flight))
-        while not self._round_is_under_way() and len(self._in_flight) < concurrency:
+        if self.claims.shared and len(self._in_flight) < self.concurrency:
+            self._take_up(self.concurrency - len(self._in_flight))
+        while not self._round_is_under_way() and len(self._in_flight) < self.concurrency:
             trial = self._ask()
             if trial is None:
                 break
             self._start(trial)
         return bool(self._in_flight)
 
-    def advance(self) -> None:
+    def _advance(self) -> None:
         """Advance the trials that are furthest behind by one rung, generated in one batch."""
         furthest_behind = min(running.passed for running in self._in_flight.values())
         group = [running for _, running in sorted(self._in_flight.items()) if running.passed == furthest_behind]
-        self._observer.advancing({number: running.evaluation for number, running in self._in_flight.items()})
+        self.observer.advancing({number: running.evaluation for number, running in self._in_flight.items()})
         try:
             batches = self._generate(group)
         except TrialError:
@@ -214,7 +192,7 @@ class _Search:
                 self._drop(running.trial)
             else:
                 self._latest = max(self._latest, running.passed)
-                self._observer.rung_passed(running.trial, running.evaluation)
+                self.observer.rung_passed(running.trial, running.evaluation)
                 self._end_if_finished(running)
 
     def _generate(self, group: Sequence[_InFlight], *, look_ahead: bool = True) -> list[list[Completion]]:
@@ -226,9 +204,9 @@ class _Search:
         rungs = [running.evaluation.upcoming() for running in group] if look_ahead else []
         ahead = itertools.chain.from_iterable(itertools.zip_longest(*rungs, fillvalue=()))
         completions = iter(
-            self._objective.generate(
+            self.objective.generate(
                 list(itertools.chain.from_iterable(requests)),
-                self._observer.tokens_generated,
+                self.observer.tokens_generated,
                 list(itertools.chain.from_iterable(ahead)),
             )
         )
@@ -240,40 +218,47 @@ class _Search:
 
     def _ask(self) -> optuna.Trial | None:
         """Return the next trial; None if there is none."""
-        with self._claims.exclusively():
+        with self.claims.exclusively():
             trials = self._trials()
             waiting = sum(trial.state == TrialState.WAITING for trial in trials)
-            if len(trials) - waiting >= self._limits.n_trials:
+            if len(trials) - waiting >= self.options.n_trials:
                 return None
-            trial = self._study.ask() if waiting else self._propose(trials)
+            trial = self.study.ask() if waiting else self._propose(trials)
             if trial is not None:
-                self._claims.take(trial.number)
+                self.claims.take(trial.number)
                 self._store_round(trial)
             return trial
 
     def _propose(self, trials: Sequence[FrozenTrial]) -> optuna.Trial | None:
         """Begin a trial that the sampler proposes, in one transaction. Return None if there is none."""
-        reason = reason_to_stop(trials, self._limits, maximize=maximizes(self._study))
-        proposed = None if reason else self._proposer.propose(self._study)
+        pruner = self.study.pruner
+        reason = reason_to_stop(
+            trials,
+            maximize=maximizes(self.study),
+            patience=self.options.patience,
+            margin=pruner.margin if isinstance(pruner, PairedPruner) else 0.0,
+            score_range=self.objective.score_range if isinstance(pruner, PairedPruner) else None,
+        )
+        proposed = None if reason else self.proposer.propose(self.study)
         if proposed is None:
             reason = reason or "every point of the grid has been proposed"
             if reason != self._logged_reason:
                 _LOG.info("no further trials: %s", reason)
             self._logged_reason = reason
             return None
-        proposed.set_user_attr(PARAMS, self._objective.space.suggest(proposed).to_json())
+        proposed.set_user_attr(PARAMS, self.objective.space.suggest(proposed).to_json())
         proposed.set_user_attr(ROUND, self._round(trials))
-        self._study.add_trial(proposed)
+        self.study.add_trial(proposed)
         return self._attach(max(trial.number for trial in self._trials(TrialState.RUNNING)))
 
     def _attach(self, number: int) -> optuna.Trial:
         """Return a stored trial as one that can be reported to."""
-        study_id = self._storage.get_study_id_from_name(self._study.study_name)
-        return optuna.Trial(self._study, self._storage.get_trial_id_from_study_id_trial_number(study_id, number))
+        study_id = self.storage.get_study_id_from_name(self.study.study_name)
+        return optuna.Trial(self.study, self.storage.get_trial_id_from_study_id_trial_number(study_id, number))
 
     def _round(self, trials: Sequence[FrozenTrial]) -> int:
         """Return the value of `ROUND` for a trial that begins now."""
-        return sum(trial.state in FINISHED for trial in trials) if self._claims.shared else self._latest
+        return sum(trial.state in FINISHED for trial in trials) if self.claims.shared else self._latest
 
     def _store_round(self, trial: optuna.Trial) -> None:
         if ROUND not in trial.user_attrs:
@@ -283,14 +268,14 @@ class _Search:
         """Put a trial in flight. One that is restored may be finished already."""
         started = time.monotonic()
         try:
-            evaluation = self._objective.start(trial)
+            evaluation = self.objective.start(trial)
         except TrialError as error:
             self._fail(trial, error)
             return
-        began = self._latest - evaluation.rungs_passed if self._claims.shared else trial.user_attrs[ROUND]
+        began = self._latest - evaluation.rungs_passed if self.claims.shared else trial.user_attrs[ROUND]
         running = self._in_flight[trial.number] = _InFlight(trial, evaluation, began, started)
         self._latest = max(self._latest, running.passed)
-        self._observer.trial_started(trial, evaluation)
+        self.observer.trial_started(trial, evaluation)
         self._end_if_finished(running)
 
     def _end_if_finished(self, running: _InFlight) -> None:
@@ -308,8 +293,8 @@ class _Search:
         self, trial: optuna.Trial, state: TrialState, values: Sequence[float] | None = None, error: str | None = None
     ) -> None:
         """End a trial in the study, unless another worker has taken it over."""
-        with self._claims.exclusively():
-            if not self._claims.holds(trial.number):
+        with self.claims.exclusively():
+            if not self.claims.holds(trial.number):
                 self._drop(trial)
                 return
             running = self._in_flight.get(trial.number)
@@ -317,21 +302,21 @@ class _Search:
                 trial.set_user_attr(ERROR, error)
                 if running is not None and running.evaluation.tokens_reused:
                     trial.set_user_attr(REUSED_TOKENS, running.evaluation.tokens_reused)
-            if self._claims.shared:
+            if self.claims.shared:
                 trial.set_user_attr(ENDED, len(self._trials(*FINISHED)) + 1)
             if running is not None:
                 self._store_timings(running)
-            self._observer.before_trial_ends(trial)
-            # The lease goes first: if the process dies in between, the trial is taken over and no lease is left behind.
-            self._claims.release(trial.number)
-            ended = self._study.tell(trial, values, state)
-        if not self._claims.shared:
+            self.observer.before_trial_ends(trial)
+            # The lease is released first: if the process then dies, the trial is taken over and no lease remains.
+            self.claims.release(trial.number)
+            ended = self.study.tell(trial, values, state)
+        if not self.claims.shared:
             self._latest = max(self._latest, rounds_passed(ended))
         self._in_flight.pop(trial.number, None)
         if running is None:
-            self._observer.trial_ended(ended, None, 0.0)
+            self.observer.trial_ended(ended, None, 0.0)
         else:
-            self._observer.trial_ended(ended, running.evaluation, time.monotonic() - running.started)
+            self.observer.trial_ended(ended, running.evaluation, time.monotonic() - running.started)
 
     def _store_timings(self, running: _InFlight) -> None:
         if generated := running.evaluation.tokens_of_process:
@@ -345,4 +330,4 @@ class _Search:
 
     def _trials(self, *states: TrialState) -> list[FrozenTrial]:
         """Return the trials in these states; all trials if none is given."""
-        return self._study.get_trials(deepcopy=False, states=states or None)
+        return self.study.get_trials(deepcopy=False, states=states or None)

@@ -1,5 +1,6 @@
 """The events of a search, for progress bars, dashboards and other observers."""
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
@@ -76,24 +77,16 @@ class SearchObserver:
         """Called when the search ends at one of its limits or on request, but not when it ends with an exception."""
 
 
-_EVENTS = tuple(name for name in vars(SearchObserver) if not name.startswith("_"))
-
-
 class SearchObservers(SearchObserver):
-    """Passes every event to several observers, in their order.
-
-    Args:
-        observers: The observers.
-    """
+    """Passes every event to several observers, in their order."""
 
     def __init__(self, observers: Sequence[SearchObserver]) -> None:
-        for event in _EVENTS:
-            setattr(self, event, _call_all([getattr(observer, event) for observer in observers]))
+        for event in vars(SearchObserver):
+            if not event.startswith("_"):
+                handlers = [getattr(observer, event) for observer in observers]
+                setattr(self, event, functools.partial(_call_all, handlers))
 
 
-def _call_all(handlers: Sequence[Callable[..., None]]) -> Callable[..., None]:
-    def handler(*arguments: Any, **keywords: Any) -> None:
-        for call in handlers:
-            call(*arguments, **keywords)
-
-    return handler
+def _call_all(handlers: Sequence[Callable[..., None]], *arguments: Any, **keywords: Any) -> None:
+    for handler in handlers:
+        handler(*arguments, **keywords)

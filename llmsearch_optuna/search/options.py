@@ -31,7 +31,8 @@ class SearchOptions:
             and a later run resumes them.
         patience: Stop after this number of consecutive proposals that did not beat the best trial (by the pruner's
             margin). With 95 % confidence, the next one would have beaten it with probability 3 / `patience` at most, as
-            far as proposals are alike. With the paired pruner, the search also stops when no score can.
+            far as proposals are alike. With the paired pruner, the search also stops when no possible score
+            can beat it.
         objectives: ``("score",)``, or ``("score", "tokens")`` to minimise the generated tokens per sample as well. The
             study then has a Pareto front, and every trial is fully evaluated, because a few samples do not show a trial
             to be worse in both.

@@ -14,7 +14,7 @@ from optuna.trial import FrozenTrial
 from llmsearch_optuna.errors import ConfigurationError, TrialError
 from llmsearch_optuna.metrics import ScoreRange, check_score_range
 from llmsearch_optuna.search.scores import CompleteTrial, RememberedScores, ScoreReader, reported_scores
-from llmsearch_optuna.statistics import log_evidence_below
+from llmsearch_optuna.statistics.evidence import log_evidence_below
 from llmsearch_optuna.study.trials import began
 
 __all__ = ["PairedPruner"]
@@ -152,29 +152,15 @@ class PairedPruner(pruners.BasePruner):
             return low, high
         if not self._range[0] <= low <= high <= self._range[1]:
             for other in complete:
-                self._check_range(other.trial, other.scores, ConfigurationError)
-            self._check_range(trial, scores, TrialError)
+                _check_range(other.trial, other.scores, self._range, ConfigurationError)
+            _check_range(trial, scores, self._range, TrialError)
         return self._range
 
-    def _check_range(self, trial: FrozenTrial, scores: _Floats, kind: type[ConfigurationError | TrialError]) -> None:
-        """Raise an error that names the first score outside `score_range`."""
-        low, high = self._range or (-math.inf, math.inf)
-        outside = np.flatnonzero(~((scores >= low) & (scores <= high)))
-        if len(outside):
-            raise kind(
-                f"`score_range` is [{low}, {high}], but trial {trial.number} scored {scores[outside[0]]} on sample "
-                f"{outside[0]}"
-            )
-
     def _without_scores(self, study: optuna.Study, trial: FrozenTrial) -> bool:
-        if self._fallback is None:
-            self._warn_once("trials have no scores of single samples, which paired pruning needs: nothing is pruned")
-            return False
-        self._warn_once(
-            f"trials have no scores of single samples, which paired pruning needs: {type(self._fallback).__name__} "
-            "prunes in its place"
-        )
-        return self._fallback.prune(study, trial)
+        fallback = self._fallback
+        outcome = "nothing is pruned" if fallback is None else f"{type(fallback).__name__} prunes in its place"
+        self._warn_once(f"trials have no scores of single samples, which paired pruning needs: {outcome}")
+        return fallback is not None and fallback.prune(study, trial)
 
     def _warn_once(self, message: str) -> None:
         if message not in self._warnings:
@@ -184,6 +170,16 @@ class PairedPruner(pruners.BasePruner):
 
 def _is_number(value: object) -> bool:
     return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _check_range(
+    trial: FrozenTrial, scores: _Floats, score_range: ScoreRange, kind: type[ConfigurationError | TrialError]
+) -> None:
+    low, high = score_range
+    outside = np.flatnonzero(~((scores >= low) & (scores <= high)))
+    if len(outside):
+        place = f"trial {trial.number} scored {scores[outside[0]]} on sample {outside[0]}"
+        raise kind(f"`score_range` is [{low}, {high}], but {place}")
 
 
 def _covariates(trial: FrozenTrial, complete: list[CompleteTrial]) -> _Floats:

@@ -5,7 +5,6 @@ import io
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
-from types import TracebackType
 from typing import Any, Self
 
 import optuna
@@ -52,9 +51,7 @@ class _Bar:
         self._progress.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self._progress.stop()
         self._show()
 
@@ -156,10 +153,8 @@ class SearchProgress(SearchObserver):
         self._bar.__enter__()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._bar.__exit__(kind, error, traceback)
+    def __exit__(self, *error: object) -> None:
+        self._bar.__exit__(*error)
 
     def started(self, finished: int) -> None:
         """Show the number of trials that are finished already."""

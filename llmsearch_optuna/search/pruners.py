@@ -11,9 +11,9 @@ from llmsearch_optuna.metrics import ScoreRange
 from llmsearch_optuna.search.paired_pruner import PairedPruner
 from llmsearch_optuna.search.scores import ScoreReader, reported_scores
 
-__all__ = ["make_pruner", "pruner_names"]
+__all__ = ["PRUNERS", "make_pruner"]
 
-_PRUNERS: Mapping[str, Callable[..., pruners.BasePruner]] = {
+PRUNERS: Mapping[str, Callable[..., pruners.BasePruner]] = {
     "paired": PairedPruner,
     "median": pruners.MedianPruner,
     "percentile": pruners.PercentilePruner,
@@ -21,11 +21,6 @@ _PRUNERS: Mapping[str, Callable[..., pruners.BasePruner]] = {
     "successive-halving": pruners.SuccessiveHalvingPruner,
     "none": pruners.NopPruner,
 }
-
-
-def pruner_names() -> tuple[str, ...]:
-    """Return the names that `make_pruner` accepts."""
-    return tuple(_PRUNERS)
 
 
 def make_pruner(
@@ -40,8 +35,7 @@ def make_pruner(
     """Return an Optuna pruner whose steps are numbers of samples.
 
     Args:
-        name: ``"paired"``, ``"median"``, ``"percentile"``, ``"hyperband"``, ``"successive-halving"`` or ``"none"``. By
-            default ``"paired"``, or ``"median"`` if there are no per-sample scores.
+        name: A key of `PRUNERS`. By default ``"paired"``, or ``"median"`` if there are no per-sample scores.
         rungs: The numbers of samples at which trials report, in ascending order.
         arguments: Arguments of the class: `alpha` and `margin` of `PairedPruner`, or those of the Optuna class. By
             default, median and percentile (which keeps the best quarter of the trials) do not prune in the first
@@ -66,8 +60,8 @@ def make_pruner(
         fallback = make_pruner("median", rungs) if name is None else None
         chosen = _checked("paired", arguments, ("alpha", "margin"))
         return PairedPruner(**chosen, score_range=score_range, scores=scores, fallback=fallback)
-    if name not in _PRUNERS:
-        raise ConfigurationError(unknown_name("pruner", name, _PRUNERS))
+    if name not in PRUNERS:
+        raise ConfigurationError(unknown_name("pruner", name, PRUNERS))
     defaults: dict[str, dict[str, Any]] = {
         "median": {"n_startup_trials": 4, "n_warmup_steps": rungs[-1] // 4},
         "percentile": {"percentile": 25.0, "n_startup_trials": 4, "n_warmup_steps": rungs[-1] // 4},
@@ -75,11 +69,11 @@ def make_pruner(
         "successive-halving": {"min_resource": rungs[0]},
         "none": {},
     }
-    chosen = {**defaults[name], **_checked(name, arguments, inspect.signature(_PRUNERS[name]).parameters)}
+    chosen = {**defaults[name], **_checked(name, arguments, inspect.signature(PRUNERS[name]).parameters)}
     try:
         if name == "hyperband":
             _check_hyperband(**chosen)
-        return _PRUNERS[name](**chosen)
+        return PRUNERS[name](**chosen)
     except (ValueError, TypeError) as error:
         raise ConfigurationError(f"the {name} pruner refuses its arguments: {error}") from error
 

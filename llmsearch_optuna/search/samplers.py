@@ -16,14 +16,13 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from llmsearch_optuna.errors import ConfigurationError, unknown_name
 from llmsearch_optuna.search.scores import ScoreReader, reported_scores
 from llmsearch_optuna.space.search_space import SearchSpace
-from llmsearch_optuna.statistics import shrunk_means
+from llmsearch_optuna.statistics.estimates import shrunk_means
 from llmsearch_optuna.study.attributes import FIXED_PARAMS, SAMPLER_STATE
 from llmsearch_optuna.study.ranking import has_several
 
-__all__ = ["Proposer", "Pruned", "sampler_names"]
+__all__ = ["SAMPLERS", "Proposer", "Pruned"]
 
-
-_SAMPLERS: Mapping[str, type[samplers.BaseSampler]] = {
+SAMPLERS: Mapping[str, type[samplers.BaseSampler]] = {
     "tpe": samplers.TPESampler,
     "gp": samplers.GPSampler,
     "random": samplers.RandomSampler,
@@ -39,25 +38,12 @@ mean over all samples (`shrunk_means`); or not at all. With estimates, TPE also 
 flight. With several objectives, nothing is pruned and nothing is estimated."""
 
 # TPE ranks pruned trials by their last step, and the others here ignore them. Grid, random and QMC use no results.
-_PRUNED: Mapping[str, Pruned] = {"tpe": "shrunk", "gp": "shrunk", "cmaes": "shrunk", "nsga2": "shrunk"}
-
-# TPE treats trials in flight as bad ones and avoids their region. Those that have been in flight for long are good.
-_ESTIMATED: Mapping[str, tuple[TrialState, ...]] = {
-    "tpe": (TrialState.PRUNED, TrialState.RUNNING),
-    "gp": (TrialState.PRUNED,),
-    "cmaes": (TrialState.PRUNED,),
-    "nsga2": (TrialState.PRUNED,),
-}
+_USE_RESULTS = ("tpe", "gp", "cmaes", "nsga2")
 
 _SET_HERE = ("seed", "search_space", "independent_sampler")
 
 # These samplers read system attributes that they have set on earlier trials.
 _STATEFUL = ("grid", "cmaes", "nsga2")
-
-
-def sampler_names() -> tuple[str, ...]:
-    """Return the names of the samplers of `Proposer`."""
-    return tuple(_SAMPLERS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +56,7 @@ class Proposer:
     Optuna parameters, and GP, CMA-ES and QMC use only the parameters that all trials share.
 
     Attributes:
-        name: ``"tpe"`` (multivariate), ``"gp"``, ``"random"``, ``"grid"``, ``"qmc"``, ``"cmaes"`` or ``"nsga2"``.
+        name: A key of `SAMPLERS`. TPE is multivariate.
         space: The search space.
         seed: The study's seed.
         arguments: Arguments of the Optuna class.
@@ -91,9 +77,9 @@ class Proposer:
     scores: ScoreReader = reported_scores
 
     def __post_init__(self) -> None:
-        if self.name not in _SAMPLERS:
-            raise ConfigurationError(unknown_name("sampler", self.name, _SAMPLERS))
-        names = [name for name in inspect.signature(_SAMPLERS[self.name]).parameters if name not in _SET_HERE]
+        if self.name not in SAMPLERS:
+            raise ConfigurationError(unknown_name("sampler", self.name, SAMPLERS))
+        names = [name for name in inspect.signature(SAMPLERS[self.name]).parameters if name not in _SET_HERE]
         for argument in self.arguments:
             if argument not in names:
                 raise ConfigurationError(unknown_name(f"argument of the {self.name} sampler", argument, names))
@@ -133,24 +119,24 @@ class Proposer:
                 self.space.suggest(earlier := replay.ask())
                 replay.tell(earlier, [0.0] * len(study.directions))
         else:
-            replay.add_trials(self._replayed(study, trials, all_trials))
+            replay.add_trials(self._copies(study, trials, all_trials))
         if isinstance(sampler, samplers.GridSampler) and sampler.is_exhausted(replay):
             return None
         self.space.suggest(replay.ask())
         return replay.get_trials(deepcopy=False)[-1]
 
-    def _replayed(
+    def _copies(
         self, study: optuna.Study, trials: Sequence[FrozenTrial], all_trials: Sequence[FrozenTrial]
     ) -> list[FrozenTrial]:
         """Return the trials in the form that the sampler receives."""
-        pruned = self.pruned or _PRUNED.get(self.name, "running mean")
-        is_estimated = pruned == "shrunk" and self.name in _PRUNED and not has_several(study)
+        pruned = self.pruned or "shrunk" if self.name in _USE_RESULTS else "running mean"
+        is_estimated = pruned == "shrunk" and not has_several(study)
         estimates = self._estimates(study, trials, all_trials) if is_estimated else {}
-        if pruned == "ignored" and self.name in _PRUNED:
+        if pruned == "ignored":
             trials = [trial for trial in trials if trial.state != TrialState.PRUNED]
         # The grid sampler would propose points in flight again once no others are left.
         in_flight = TrialState.FAIL if self.name == "grid" else TrialState.RUNNING
-        return [_replayed(trial, estimates.get(trial.number), in_flight) for trial in trials]
+        return [_copy(trial, estimates.get(trial.number), in_flight) for trial in trials]
 
     def _estimates(
         self, study: optuna.Study, trials: Sequence[FrozenTrial], all_trials: Sequence[FrozenTrial]
@@ -161,12 +147,12 @@ class Proposer:
             for trial in all_trials
             if trial.state == TrialState.COMPLETE and (scores := self.scores(study, trial)) is not None
         ]
+        # TPE treats trials in flight as bad ones and avoids their region. Those in flight for long are good.
+        states = (TrialState.PRUNED, TrialState.RUNNING) if self.name == "tpe" else (TrialState.PRUNED,)
         partial = {
             trial.number: np.asarray(scores)
             for trial in trials
-            if trial.state in _ESTIMATED[self.name]
-            and (scores := self.scores(study, trial)) is not None
-            and len(scores)
+            if trial.state in states and (scores := self.scores(study, trial)) is not None and len(scores)
         }
         if not complete or not partial:
             return {}
@@ -193,12 +179,12 @@ class Proposer:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             try:
-                return _SAMPLERS[self.name](**{**arguments, **self.arguments})
+                return SAMPLERS[self.name](**{**arguments, **self.arguments})
             except (ValueError, TypeError) as error:
                 raise ConfigurationError(f"the {self.name} sampler refuses its arguments: {error}") from error
 
 
-def _replayed(trial: FrozenTrial, estimate: float | None, in_flight: TrialState) -> FrozenTrial:
+def _copy(trial: FrozenTrial, estimate: float | None, in_flight: TrialState) -> FrozenTrial:
     """Return a copy of a trial, as complete if there is an estimate of its value."""
     state = trial.state if trial.state.is_finished() else in_flight
     state = state if estimate is None else TrialState.COMPLETE
@@ -207,7 +193,7 @@ def _replayed(trial: FrozenTrial, estimate: float | None, in_flight: TrialState)
         values=trial.values if estimate is None else [estimate],
         params=trial.params,
         distributions=trial.distributions,
-        # Optuna's samplers read those of pruned trials only. Copying them takes time.
+        # Optuna's samplers read intermediate values of pruned trials only. Copying them takes time.
         intermediate_values=trial.intermediate_values if state == TrialState.PRUNED else {},
         system_attrs=trial.user_attrs.get(SAMPLER_STATE, {}),
     )

@@ -13,15 +13,7 @@ from llmsearch_optuna.storage import CompletionStore
 from llmsearch_optuna.study.attributes import SCORES
 from llmsearch_optuna.study.trials import ended
 
-__all__ = [
-    "CompleteTrial",
-    "RememberedScores",
-    "ScoreReader",
-    "StoredScores",
-    "report_scores",
-    "reported_scores",
-]
-
+__all__ = ["CompleteTrial", "RememberedScores", "ScoreReader", "report_scores", "reported_scores", "stored_scores"]
 
 _Floats = npt.NDArray[np.float64]
 
@@ -46,22 +38,14 @@ def reported_scores(study: optuna.Study, trial: FrozenTrial) -> _Floats | None: 
     return None if scores is None else np.array(scores, dtype=np.float64)
 
 
-class StoredScores:
-    """Reads the scores of the trials of a `Tuner.search`.
+def stored_scores(store: CompletionStore, study_key: str) -> ScoreReader:
+    """Return a reader of the scores that a `Tuner.search` stored with its completions, under the study's key."""
 
-    Args:
-        store: The store of its completions.
-        study_key: The study's key in the store.
-    """
-
-    def __init__(self, store: CompletionStore, study_key: str) -> None:
-        self._store = store
-        self._study_key = study_key
-
-    def __call__(self, study: optuna.Study, trial: FrozenTrial) -> _Floats | None:  # noqa: ARG002  # a ScoreReader
-        """See `ScoreReader`."""
-        scores = self._store.load_scores(self._study_key, trial.number)
+    def read(study: optuna.Study, trial: FrozenTrial) -> _Floats | None:  # noqa: ARG001  # a ScoreReader
+        scores = store.load_scores(study_key, trial.number)
         return None if not scores or None in scores else np.array(scores, dtype=np.float64)
+
+    return read
 
 
 class CompleteTrial(NamedTuple):

@@ -1,7 +1,7 @@
 """The steps of every evaluation: requests, completions, stored rows and checked scores."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from llmsearch_optuna.data.task import Sample
 from llmsearch_optuna.engine.base import Completion, Engine, Request, Stopping, TokenCallback
@@ -23,7 +23,7 @@ class Evaluator:
         stopping: The conditions that end a completion.
         output_preproc: Applied to every completion before it is scored and stored.
         score_range: The minimum and the maximum score of a sample; None if they are not known.
-        after_generation: Called after every pass of the engine.
+        callbacks: Called after every pass of the engine.
     """
 
     engine: Engine
@@ -31,7 +31,7 @@ class Evaluator:
     stopping: Stopping
     output_preproc: Callable[[str], str] = str.strip
     score_range: ScoreRange | None = None
-    after_generation: Callable[[], None] = field(default=lambda: None)
+    callbacks: Sequence[Callable[[], object]] = ()
 
     def request(self, sample: Sample, params: GenerationParams) -> Request:
         """Return the request for one completion of a sample."""
@@ -48,7 +48,8 @@ class Evaluator:
     ) -> list[Completion]:
         """Generate one completion per request; see `Engine.generate`."""
         completions = self.engine.generate(requests, on_tokens, upcoming)
-        self.after_generation()
+        for callback in self.callbacks:
+            callback()
         return completions
 
     def text(self, sample: Sample, completion: Completion) -> str:
@@ -66,15 +67,12 @@ class Evaluator:
         return text
 
     def stored(self, position: int, sample: Sample, completion: Completion) -> StoredCompletion:
-        """Return a completion as the database stores it, still without a score.
+        """Return a completion as the database stores it, still without a score. It raises the errors of `text`.
 
         Args:
             position: The sample's position in the shared order.
             sample: The sample.
             completion: Its completion.
-
-        Raises:
-            TrialError: `output_preproc` raised an exception or did not return a string.
         """
         return StoredCompletion(
             position=position,

@@ -17,14 +17,12 @@ from llmsearch_optuna.errors import ConfigurationError, StorageError
 from llmsearch_optuna.metrics import CorpusMetric
 from llmsearch_optuna.search.baselines import InitialTrial, enqueue
 from llmsearch_optuna.search.evaluation import GenerationObjective
-from llmsearch_optuna.search.limits import Limits
-from llmsearch_optuna.search.loop import run_search
+from llmsearch_optuna.search.loop import Search
 from llmsearch_optuna.search.observers import SearchObserver, SearchObservers
 from llmsearch_optuna.search.options import SearchOptions
-from llmsearch_optuna.search.paired_pruner import PairedPruner
 from llmsearch_optuna.search.progress import EventCallback, SearchProgress
 from llmsearch_optuna.search.samplers import Proposer
-from llmsearch_optuna.search.scores import RememberedScores, StoredScores
+from llmsearch_optuna.search.scores import RememberedScores, stored_scores
 from llmsearch_optuna.storage import (
     Claims,
     CompletionStore,
@@ -62,19 +60,15 @@ class SearchSession:
     Attributes:
         study: The study.
         database: Its database.
-        study_key: The key of the study's rows in the completion store.
-        store: The completions and scores.
         claims: The trials that this process evaluates.
         scores: The scores of all trials, cached.
         options: The options of the search.
-        objective: Evaluates the trials.
+        objective: Evaluates the trials and stores their completions.
         proposer: Proposes the trials.
     """
 
     study: optuna.Study
     database: Database
-    study_key: str
-    store: CompletionStore
     claims: Claims
     scores: RememberedScores
     options: SearchOptions
@@ -85,54 +79,42 @@ class SearchSession:
         self,
         *,
         rows: int,
-        reuse: bool,
         observers: Sequence[SearchObserver],
         should_stop: Callable[[], bool],
         show_progress: bool,
         on_event: EventCallback | None,
     ) -> None:
-        """Run or resume the search; see `run_search`.
+        """Run or resume the search; see `Search.run`.
 
         Args:
             rows: The number of rows that the engine generates at once.
-            reuse: Whether a trial takes over the completions of one with equivalent parameters.
             observers: Further observers of the search.
             should_stop: Called after every rung; the search ends if it returns True.
             show_progress: Whether to show progress on standard error.
             on_event: Called with every event, as a JSON-serialisable dict.
         """
-        pruner = self.study.pruner
-        limits = Limits(
-            n_trials=self.options.n_trials,
-            timeout=self.options.timeout,
-            max_tokens_total=self.options.max_tokens_total,
-            patience=self.options.patience,
-        )
-        if isinstance(pruner, PairedPruner):
-            limits = dataclasses.replace(limits, margin=pruner.margin, score_range=self.objective.score_range)
         # While there is room, the engine begins on the rung after the next one.
         by_default = max(1, rows // self.objective.rungs[:2][-1])
-        concurrency = self.options.concurrency
+        concurrency = self.options.concurrency or by_default
+        if not self.claims.shared:
+            concurrency = keep_concurrency(self.study, self.options.concurrency, by_default)
         with SearchProgress(
             self.study,
             samples=len(self.objective.samples),
-            n_trials=limits.n_trials,
+            n_trials=self.options.n_trials,
             enabled=show_progress,
             on_event=on_event,
         ) as progress:
-            run_search(
-                self.study,
-                self.database.storage,
-                dataclasses.replace(self.objective, store=self.store, study_key=self.study_key, reuse=reuse),
-                self.proposer,
-                limits=limits,
-                concurrency=concurrency or by_default
-                if self.claims.shared
-                else keep_concurrency(self.study, concurrency, by_default),
+            Search(
+                study=self.study,
+                storage=self.database.storage,
+                objective=self.objective,
+                proposer=self.proposer,
+                options=self.options,
+                concurrency=concurrency,
                 claims=self.claims,
-                should_stop=should_stop,
                 observer=SearchObservers([self.scores, *observers, progress]),
-            )
+            ).run(should_stop)
 
 
 @contextlib.contextmanager
@@ -199,17 +181,15 @@ def open_session(
                 store = CompletionStore(storage, claims)
                 store.save_samples(key, stored_samples(objective.samples))
                 enqueue(study, initial_trials[: options.n_trials])
-            scores = RememberedScores(StoredScores(store, key), alone=not claims.shared)
+            scores = RememberedScores(stored_scores(store, key), alone=not claims.shared)
             study.pruner = make_pruner(scores=scores)
             yield SearchSession(
                 study=study,
                 database=Database(url, storage),
-                study_key=key,
-                store=store,
                 claims=claims,
                 scores=scores,
                 options=options,
-                objective=objective,
+                objective=dataclasses.replace(objective, store=store, study_key=key),
                 proposer=dataclasses.replace(proposer, scores=scores),
             )
 

@@ -81,9 +81,9 @@ def difference_intervals(
 
     - The degrees of freedom are those of the variance estimate, 2 n / (kurtosis - 1), at most n - 1 (Satterthwaite
       1946). A few differing samples carry little information about how samples differ.
-    - The next sample might differ: one more sample counts as different. Its size is the root mean square of those that
-      differ, and its weight is the share of samples that do not (after Agresti and Min, Statistics in Medicine 24
-      (2005)).
+    - The next sample might differ, so one more sample counts as differing. Its size is the root mean square of the
+      means that are not 0, and its weight is the share of those that are (after Agresti and Min, Statistics in Medicine
+      24 (2005)).
 
     If all samples differ by the same amount, which may be 0, the data give only two bounds on the others: their share
     is below 1 - (alpha / 2) ** (1 / n) (the exact binomial bound, close to the rule of three), and they differ by at
@@ -124,9 +124,9 @@ def difference_intervals(
     differing = np.count_nonzero(np.abs(means) > tiny[..., None], axis=-1)
     unseen = (means**2).sum(axis=-1) / np.maximum(differing, 1) * (1.0 - differing / samples)
     error = np.sqrt((second * samples / (samples - 1) + unseen / samples) / samples)
-    reach = np.maximum(1.0, observed) if max_difference is None else np.float64(max_difference)
+    limit = np.maximum(1.0, observed) if max_difference is None else max_difference
     intervals = _student_intervals(estimate, error, freedom, alpha)
-    intervals = _replace_constant(intervals, ~varies, samples, reach, alpha)
+    intervals = _replace_constant(intervals, ~varies, samples, limit, alpha)
     if max_difference is None:
         return intervals
     return intervals._replace(
@@ -179,7 +179,7 @@ def bootstrap_intervals(
     error = drawn.std(axis=0, ddof=1) * math.sqrt(samples / (samples - 1))
     is_constant = error <= _ROUNDING * np.abs(drawn).max(axis=0)
     intervals = _student_intervals(estimate, error, np.full_like(error, samples - 1.0), alpha)
-    return _replace_constant(intervals, is_constant, samples, np.float64(max_difference), alpha)
+    return _replace_constant(intervals, is_constant, samples, max_difference, alpha)
 
 
 def samples_needed(intervals: Intervals, samples: int, *, alpha: float = 0.05, power: float = 0.8) -> _Floats:
@@ -248,14 +248,14 @@ def _replace_constant(
     intervals: Intervals,
     is_constant: npt.NDArray[np.bool_],
     samples: int,
-    reach: _Floats | np.float64,
+    max_difference: _Floats | float,
     alpha: float,
 ) -> Intervals:
     """Replace the intervals of differences that are the same on all samples; see `difference_intervals`."""
-    others = 1.0 - (alpha / 2) ** (1.0 / samples)
-    low = intervals.estimate - others * (reach + intervals.estimate)
-    high = intervals.estimate + others * (reach - intervals.estimate)
-    error = others * (reach + np.abs(intervals.estimate)) / _student_quantile(samples - 1.0, alpha)
+    share = 1.0 - (alpha / 2) ** (1.0 / samples)  # the maximum share of samples that differ otherwise
+    low = intervals.estimate - share * (max_difference + intervals.estimate)
+    high = intervals.estimate + share * (max_difference - intervals.estimate)
+    error = share * (max_difference + np.abs(intervals.estimate)) / _student_quantile(samples - 1.0, alpha)
     return intervals._replace(
         low=np.where(is_constant, low, intervals.low),
         high=np.where(is_constant, high, intervals.high),

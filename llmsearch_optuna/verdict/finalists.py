@@ -11,7 +11,7 @@ from llmsearch_optuna.study.attributes import BASELINE
 from llmsearch_optuna.study.ranking import by_added_area, has_several, pareto_front, ranked, score_of, tokens_of
 from llmsearch_optuna.study.trials import trial_params
 
-__all__ = ["Finalist", "Finalists", "finalists", "find_trial", "found_as_json", "select_finalists"]
+__all__ = ["Finalist", "Finalists", "best_as_json", "finalists", "find_trial", "select_finalists"]
 
 
 class Finalist(NamedTuple):
@@ -32,13 +32,13 @@ class Finalists(NamedTuple):
     """The finalists that a verdict compares.
 
     Attributes:
-        everyone: The baselines, the best trial and the runners-up (with several objectives: other trials of the front).
+        selected: The baselines, the best trial and the runners-up (with several objectives: other trials of the front).
             The parameters of any two differ in their effect by more than the seed.
         best: The name of the finalist with the best score on the search split, which may be a baseline.
         reference: The name of the baseline with the best score on the search split; None if there is no baseline.
     """
 
-    everyone: tuple[Finalist, ...]
+    selected: tuple[Finalist, ...]
     best: str
     reference: str | None
 
@@ -122,7 +122,7 @@ def _complete_trials(study: optuna.Study) -> list[FrozenTrial]:
     return complete
 
 
-def found_as_json(study: optuna.Study) -> dict[str, Any]:
+def best_as_json(study: optuna.Study) -> dict[str, Any]:
     """Return the best trial as JSON-serialisable values; with several objectives also the Pareto front."""
     *others, best = (
         {

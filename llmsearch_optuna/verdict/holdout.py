@@ -80,7 +80,7 @@ def confirm(
     fresh = fresh_seeds(study_seed, seeds, _used_seeds(study))
     metric, score_range = hold_out.evaluator.metric, hold_out.evaluator.score_range
     verdict = judge(
-        hold_out.finalist_scores(finalists.everyone, fresh, on_completions, with_tokens=has_several(study)),
+        hold_out.finalist_scores(finalists.selected, fresh, on_completions, with_tokens=has_several(study)),
         best=finalists.best,
         reference=finalists.reference,
         metric=metric.name,

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from llmsearch_optuna.statistics import (
+from llmsearch_optuna.statistics.intervals import (
     Intervals,
     adjusted_alpha,
     bootstrap_intervals,
@@ -70,13 +70,29 @@ def judge(
     base = next((finalist for finalist in finalists if finalist.name == reference), finalists[0])
     sign = 1.0 if greater_is_better else -1.0
     if all(isinstance(finalist.scores, np.ndarray) for finalist in finalists):
-        reach = _score_span(finalists) if max_difference is None else max_difference
+        scores = np.concatenate([np.ravel(finalist.scores) for finalist in finalists])  # type: ignore[arg-type]
+        limit = max(1.0, float(np.ptp(scores))) if max_difference is None else max_difference
         differences = [
-            _by_sample(sign * np.asarray(finalist.scores), sign * np.asarray(base.scores), alpha, reach)
+            _by_sample(sign * np.asarray(finalist.scores), sign * np.asarray(base.scores), alpha, limit)
             for finalist in others
         ]
     elif others:
-        differences = _by_bootstrap(others, base, sign, samples, alpha, max_difference or 1.0, resamples, seed)
+
+        def gains(indices: npt.NDArray[np.intp]) -> _Floats:
+            score = base.over(indices).mean()
+            return sign * np.array([finalist.over(indices).mean() - score for finalist in others])
+
+        # All finalists are compared on the same resamples.
+        intervals = bootstrap_intervals(
+            gains, samples, alpha=alpha, max_difference=max_difference or 1.0, resamples=resamples, seed=seed
+        )
+        base_scores = base.over(np.arange(samples))
+        differences = [
+            _by_seed(
+                finalist.over(np.arange(samples)), base_scores, Intervals(*(values[index] for values in intervals))
+            )
+            for index, finalist in enumerate(others)
+        ]
     else:
         differences = []
     return Verdict(
@@ -106,12 +122,6 @@ class _Difference(NamedTuple):
     seed_share: float | None
 
 
-def _score_span(finalists: Sequence[FinalistScores]) -> float:
-    """Return the difference between the maximum and the minimum score, at least 1."""
-    scores = np.concatenate([np.ravel(finalist.scores) for finalist in finalists])  # type: ignore[arg-type]
-    return max(1.0, float(np.ptp(scores)))
-
-
 def _saving(finalist: FinalistScores, base: FinalistScores, alpha: float) -> _Difference:
     """Return how many fewer tokens a finalist generates than the reference."""
     limits = [scores.params.max_new_tokens for scores in (finalist, base) if scores.params is not None]
@@ -136,38 +146,13 @@ def _by_sample(scores: _Floats, others: _Floats, alpha: float, max_difference: f
     return _Difference(difference_intervals(differences, alpha=alpha, max_difference=max_difference), share)
 
 
-def _by_bootstrap(
-    others: Sequence[FinalistScores],
-    base: FinalistScores,
-    sign: float,
-    samples: int,
-    alpha: float,
-    max_difference: float,
-    resamples: int,
-    seed: int,
-) -> list[_Difference]:
-    """Compare scores of a corpus metric, for all finalists with the same resamples."""
-
-    def gains(indices: npt.NDArray[np.intp]) -> _Floats:
-        reference = base.over(indices).mean()
-        return sign * np.array([finalist.over(indices).mean() - reference for finalist in others])
-
-    intervals = bootstrap_intervals(
-        gains, samples, alpha=alpha, max_difference=max_difference, resamples=resamples, seed=seed
-    )
-    reference = base.over(np.arange(samples))
-    differences = []
-    for index, finalist in enumerate(others):
-        by_seed = finalist.over(np.arange(samples))
-        share = None
-        if max(len(by_seed), len(reference)) > 1:
-            if _seeds_pair(len(by_seed), len(reference)):
-                noise = _noise(by_seed - reference)
-            else:
-                noise = _noise(by_seed) + _noise(reference)
-            share = _share(noise, float(intervals.standard_error[index]) ** 2)
-        differences.append(_Difference(Intervals(*(values[index] for values in intervals)), share))
-    return differences
+def _by_seed(scores: _Floats, others: _Floats, intervals: Intervals) -> _Difference:
+    """Complete the difference of two finalists on a corpus metric. Shapes of the scores: (seeds,)."""
+    if max(len(scores), len(others)) == 1:
+        return _Difference(intervals, None)
+    is_paired = _seeds_pair(len(scores), len(others))
+    noise = _noise(scores - others) if is_paired else _noise(scores) + _noise(others)
+    return _Difference(intervals, _share(noise, float(intervals.standard_error) ** 2))
 
 
 def _noise(by_seed: _Floats) -> float:

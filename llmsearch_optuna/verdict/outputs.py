@@ -3,8 +3,6 @@
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from numbers import Real
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,12 +24,8 @@ class _Line(NamedTuple):
     values: Mapping[str, Any]
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Outputs:
-    """The lines of a file by id, in order. Every id has the same number of lines, one per seed."""
-
-    path: Path
-    lines: Mapping[str, Sequence[_Line]]
+_Lines = Mapping[str, Sequence[_Line]]
+"""The lines of a file by id, in order. Every id has the same number of lines, one per seed."""
 
 
 def compare_scores(reference: Path, candidate: Path, *, greater_is_better: bool = True) -> Verdict:
@@ -48,15 +42,12 @@ def compare_scores(reference: Path, candidate: Path, *, greater_is_better: bool 
         TaskError: A file cannot be read, the ids do not pair, or a line is invalid. The message names the line.
     """
     files = _read_both(reference, candidate)
-    ids = list(files[0].lines)
-    finalists = [
-        FinalistScores(
-            name=str(outputs.path), scores=np.array([[_score(line) for line in outputs.lines[name]] for name in ids])
-        )
-        for outputs in files
-    ]
+    ids = list(files[0])
     return judge(
-        finalists,
+        [
+            FinalistScores(name=str(path), scores=np.array([[_score(line) for line in lines[name]] for name in ids]))
+            for path, lines in zip((reference, candidate), files, strict=True)
+        ],
         best=str(candidate),
         reference=str(reference),
         metric="score",
@@ -75,8 +66,8 @@ def compare_outputs(
     value that the metric compares it with, or an object with several columns. Several lines with one id are its seeds.
 
     Args:
-        reference: The file that the other one is compared with.
-        candidate: The file that may be better.
+        reference: See `compare_scores`.
+        candidate: See `compare_scores`.
         metrics: The metrics. The intervals of all metrics are right at once.
         resamples: The number of bootstrap resamples for a metric that scores only a corpus.
 
@@ -84,18 +75,17 @@ def compare_outputs(
         A verdict for each metric.
 
     Raises:
-        TaskError: A file cannot be read, the ids do not pair, or a line is invalid. The message names the line.
+        TaskError: See `compare_scores`.
         MetricError: The references do not fit a metric.
         ScorerError: A scorer fails.
     """
     files = _read_both(reference, candidate)
-    ids = list(files[0].lines)
-    references = [_reference([line for outputs in files for line in outputs.lines[name]], name) for name in ids]
+    ids, paths = list(files[0]), (str(reference), str(candidate))
+    references = [_reference([line for lines in files for line in lines[name]], name) for name in ids]
     texts = [
-        [[_prediction(outputs.lines[name][seed]) for name in ids] for seed in range(len(outputs.lines[ids[0]]))]
-        for outputs in files
+        [[_prediction(lines[name][seed]) for name in ids] for seed in range(len(lines[ids[0]]))] for lines in files
     ]
-    names = [str(outputs.path) for outputs, groups in zip(files, texts, strict=True) for _ in groups]
+    names = [path for path, groups in zip(paths, texts, strict=True) for _ in groups]
     verdicts = []
     for metric in metrics:
         scores = iter(score_groups(metric, references, [group for groups in texts for group in groups], names=names))
@@ -106,10 +96,10 @@ def compare_outputs(
             judge(
                 [
                     FinalistScores(
-                        name=str(outputs.path),
+                        name=path,
                         scores=np.array(rows).T if is_by_sample else corpus_scores(metric, references, groups),
                     )
-                    for outputs, rows, groups in zip(files, per_sample, texts, strict=True)
+                    for path, rows, groups in zip(paths, per_sample, texts, strict=True)
                 ],
                 best=str(candidate),
                 reference=str(reference),
@@ -125,23 +115,24 @@ def compare_outputs(
     return verdicts
 
 
-def _read_both(reference: Path, candidate: Path) -> tuple[_Outputs, _Outputs]:
+def _read_both(reference: Path, candidate: Path) -> tuple[_Lines, _Lines]:
     files = _read(reference), _read(candidate)
     if reference.samefile(candidate):
         raise TaskError(f"{reference} and {candidate} are the same file: name two files")
-    for first, second in (files, files[::-1]):
-        unpaired = [name for name in first.lines if name not in second.lines]
+    paths = reference, candidate
+    for (path, other), (lines, others) in ((paths, files), (paths[::-1], files[::-1])):
+        unpaired = [name for name in lines if name not in others]
         if unpaired:
             raise TaskError(
-                f"{first.path} and {second.path} must have the same ids: {len(unpaired)} are only in {first.path}, "
-                f"the first is {unpaired[0]}"
+                f"{path} and {other} must have the same ids: {len(unpaired)} are only in {path}, the first is "
+                f"{unpaired[0]}"
             )
-    if len(files[0].lines) < 2:
+    if len(files[0]) < 2:
         raise TaskError(f"{reference} has only one id: a comparison needs at least 2")
     return files
 
 
-def _read(path: Path) -> _Outputs:
+def _read(path: Path) -> _Lines:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
@@ -161,7 +152,7 @@ def _read(path: Path) -> _Outputs:
                 f"every id of {path} must have the same number of lines, one per seed: {next(iter(by_id))} has "
                 f"{seeds}, {name} has {len(lines)} (the last is {lines[-1].place})"
             )
-    return _Outputs(path=path, lines=by_id)
+    return by_id
 
 
 def _parsed(content: str, place: str) -> Mapping[str, Any]:
@@ -186,18 +177,13 @@ def _score(line: _Line) -> float:
     if "score" not in line.values:
         raise TaskError(f"{line.place} has no `score`; to score its `prediction`, name a metric")
     score = line.values["score"]
-    if isinstance(score, bool):
-        return float(score)
-    if not isinstance(score, Real) or not math.isfinite(_to_float(score)):
-        raise TaskError(f"{line.place}: `score` must be a finite number, got {_shown(score)}")
-    return _to_float(score)
-
-
-def _to_float(number: Real) -> float:
     try:
-        return float(number)
+        value = float(score) if isinstance(score, int | float) else math.nan
     except OverflowError:  # an integer too large for a float
-        return math.inf
+        value = math.inf
+    if not math.isfinite(value):
+        raise TaskError(f"{line.place}: `score` must be a finite number, got {_shown(score)}")
+    return value
 
 
 def _prediction(line: _Line) -> str:

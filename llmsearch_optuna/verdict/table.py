@@ -1,8 +1,8 @@
 """The rows of a verdict's table, joined once for the report, the dashboard and the terminal."""
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
-from llmsearch_optuna.verdict.verdict import Verdict
+from llmsearch_optuna.verdict.verdict import FinalistResult, Verdict
 
 __all__ = ["GAIN_HEADING", "SAVED_HEADING", "VerdictRow", "verdict_rows"]
 
@@ -12,25 +12,16 @@ SAVED_HEADING = "saved [95 % interval]"
 _NOT_COMPARED = "-"
 
 
-class VerdictRow(NamedTuple):
-    """One finalist in the verdict's table.
+@dataclass(frozen=True, kw_only=True)
+class VerdictRow(FinalistResult):
+    """The result of a finalist as a row of the verdict's table.
 
     Attributes:
-        name: The finalist's name.
-        trial: The number of its trial; ``None`` for outputs that come from files.
-        score: The metric on the verdict's samples, averaged over the seeds.
-        search_score: The metric on the search split; ``None`` if it is not recorded.
         gain: The gain over the reference with its interval, ``"reference"``, or ``"-"`` without a comparison.
-        tokens: Tokens per completion; ``None`` if tokens are not an objective.
         saved: Tokens saved per completion against the reference, with their interval; ``"-"`` without a comparison.
     """
 
-    name: str
-    trial: int | None
-    score: float
-    search_score: float | None
     gain: str
-    tokens: float | None
     saved: str
 
 
@@ -42,12 +33,8 @@ def verdict_rows(verdict: Verdict) -> tuple[VerdictRow, ...]:
         gains[verdict.reference] = "reference"
     return tuple(
         VerdictRow(
-            name=finalist.name,
-            trial=finalist.trial,
-            score=finalist.score,
-            search_score=finalist.search_score,
+            **vars(finalist),
             gain=gains.get(finalist.name, _NOT_COMPARED),
-            tokens=finalist.tokens,
             saved=savings.get(finalist.name, _NOT_COMPARED),
         )
         for finalist in verdict.finalists

@@ -25,7 +25,6 @@ __all__ = [
     "stored_verdict",
 ]
 
-
 _MAX_DECIMALS = 6
 
 
@@ -181,7 +180,7 @@ class Verdict:
         """Return whether the verdict compares these finalists, with this number of fresh seeds."""
         compared = [(result.name, result.trial, result.params, result.seeds) for result in self.finalists]
         requested = [
-            (name, trial.number, params, 1 if params.greedy else seeds) for name, trial, params in finalists.everyone
+            (name, trial.number, params, 1 if params.greedy else seeds) for name, trial, params in finalists.selected
         ]
         return (compared, self.best, self.reference) == (requested, finalists.best, finalists.reference)
 

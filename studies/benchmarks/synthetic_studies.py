@@ -177,7 +177,7 @@ def _confirm(
 ) -> None:
     found = select_finalists(study)
     finalists = []
-    for one in found.everyone:
+    for one in found.selected:
         seeds = (0,) if one.params.greedy else (11, 12, 13, 14)
         own = difficulty[: plan.held_out]
         scores = np.stack([_scores(plan, skills[one.trial.number], own, generator) for _ in seeds])

@@ -134,7 +134,7 @@ def test_ctrl_c_says_how_to_go_on(
     def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("llmsearch_optuna.search.loop._Search.advance", interrupt)
+    monkeypatch.setattr("llmsearch_optuna.search.loop.Search._advance", interrupt)
     assert main(["run", str(directory / "mini.toml"), "--trials", "9", "--quiet"]) == 130
     assert "the same command goes on from here" in capsys.readouterr().err
     monkeypatch.undo()

@@ -15,7 +15,7 @@ SPACE = SearchSpace(temperature=Float(0.1, 1.5), generation_seed=3, max_new_toke
 
 @pytest.fixture(scope="module")
 def storage() -> RDBStorage:
-    """One in memory for all tests; they name their own studies."""
+    """A database in memory for all tests, each with a study of another name."""
     return open_storage(None)
 
 

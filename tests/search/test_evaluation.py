@@ -36,7 +36,7 @@ def ones(prompts: list[str], params: dict[str, Any]) -> list[str]:
 
 
 class Recorder(FunctionEngine):
-    """Keeps the prompts of every pass."""
+    """Records the prompts of every pass."""
 
     def __init__(self) -> None:
         super().__init__(ones)
@@ -161,7 +161,7 @@ def test_stores_every_completion_with_its_score() -> None:
 @pytest.mark.parametrize("corpus_metric", [False, True])
 @pytest.mark.parametrize("reported", [1, 2])
 def test_takes_up_an_interrupted_trial_where_it_was_stored(corpus_metric: bool, reported: int) -> None:
-    """Also where the process died between storing a rung and reporting it."""
+    """Also if the process died between storing a rung and reporting it."""
     metric = make_metric("bleu") if corpus_metric else make_metric("exact_match")
     store = CompletionStore(open_storage(None))
     mine = study()

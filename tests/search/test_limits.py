@@ -1,4 +1,4 @@
-"""When a search gives up."""
+"""The end of a search that cannot improve."""
 
 from typing import Any, Literal
 
@@ -7,7 +7,7 @@ import pytest
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from llmsearch_optuna.search.limits import Limits, reason_to_stop, trials_without_improvement
+from llmsearch_optuna.search.limits import reason_to_stop, trials_without_improvement
 from llmsearch_optuna.study.attributes import BASELINE
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -35,7 +35,7 @@ BASE = {BASELINE: "greedy"}
         ([PRUNED, complete(0.5, **BASE), complete(0.4, **BASE), PRUNED], 0.0, 1),
     ],
 )
-def test_trials_in_vain(trials: list[FrozenTrial], margin: float, expected: int) -> None:
+def test_trials_without_improvement(trials: list[FrozenTrial], margin: float, expected: int) -> None:
     assert trials_without_improvement(trials, maximize=True, margin=margin) == expected
     for trial in trials:
         if trial.value is not None:
@@ -54,28 +54,28 @@ def study_of(*trials: FrozenTrial, direction: Literal["maximize", "minimize"] = 
     return study
 
 
-def reason(study: optuna.Study, limits: Limits) -> str | None:
-    return reason_to_stop(study.trials, limits, maximize=study.direction == StudyDirection.MAXIMIZE)
+def reason(study: optuna.Study, **limits: Any) -> str | None:
+    return reason_to_stop(study.trials, maximize=study.direction == StudyDirection.MAXIMIZE, **limits)
 
 
 def test_patience_ends() -> None:
     study = study_of(complete(0.5), PRUNED, complete(0.4))
-    assert reason(study, Limits(n_trials=9, patience=2)) == "the last 2 trials did not beat the best one"
-    assert reason(study, Limits(n_trials=9, patience=3)) is None
-    assert reason(study, Limits(n_trials=9)) is None
+    assert reason(study, patience=2) == "the last 2 trials did not beat the best one"
+    assert reason(study, patience=3) is None
+    assert reason(study) is None
     study.add_trial(complete(0.51))
-    assert reason(study, Limits(n_trials=9, patience=2)) is None
-    message = reason(study, Limits(n_trials=9, patience=2, margin=0.02))
+    assert reason(study, patience=2) is None
+    message = reason(study, patience=2, margin=0.02)
     assert message == "the last 3 trials did not beat the best one by 0.02"
 
 
 def test_what_cannot_be_beaten_ends_it() -> None:
     study = study_of(complete(0.97))
-    assert reason(study, Limits(n_trials=9, score_range=(0.0, 1.0))) is None
-    assert reason(study, Limits(n_trials=9, margin=0.1)) is None
-    message = reason(study, Limits(n_trials=9, score_range=(0.0, 1.0), margin=0.05))
+    assert reason(study, score_range=(0.0, 1.0)) is None
+    assert reason(study, margin=0.1) is None
+    message = reason(study, score_range=(0.0, 1.0), margin=0.05)
     assert message == "no trial can beat 0.97 by 0.05"
-    assert reason(study_of(complete(1.0)), Limits(n_trials=9, score_range=(0.0, 1.0))) is not None
+    assert reason(study_of(complete(1.0)), score_range=(0.0, 1.0)) is not None
     errors = study_of(complete(1.0), complete(0.0), direction="minimize")
-    assert reason(errors, Limits(n_trials=9, score_range=(0.0, 1.0))) == "no trial can beat 0"
-    assert reason(study_of(PRUNED), Limits(n_trials=9, score_range=(0.0, 1.0))) is None
+    assert reason(errors, score_range=(0.0, 1.0)) == "no trial can beat 0"
+    assert reason(study_of(PRUNED), score_range=(0.0, 1.0)) is None

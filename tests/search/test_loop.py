@@ -151,7 +151,7 @@ def test_what_is_scored_only_as_a_whole_is_pruned_by_the_median(caplog: pytest.L
 
 class TestLimits:
     def tokens(self, study: optuna.Study, path: Path) -> int:
-        """Tokens that were generated, and not taken over from another trial."""
+        """The tokens that were generated, not copied from another trial."""
         stored = CompletionStore(open_storage(f"sqlite:///{path}")).count_tokens(study_key(study))
         return stored - sum(int(trial.user_attrs.get(REUSED_TOKENS, 0)) for trial in study.trials)
 
@@ -171,7 +171,7 @@ class TestLimits:
             with WriteCounter(at), pytest.raises(KeyboardInterrupt):
                 search(tuner, cut, **arguments)
             assert everything(search(tuner, cut, **arguments), cut) == expected, f"interrupted at write {at}"
-        again = search(tuner, tmp_path / "whole.db", **arguments)  # has nothing left to use
+        again = search(tuner, tmp_path / "whole.db", **arguments)  # the budget is used up
         assert everything(again, tmp_path / "whole.db") == expected
 
     @pytest.mark.full
@@ -211,7 +211,7 @@ class TestLimits:
         assert [trial.user_attrs.get("baseline") for trial in study.trials] == ["model default", "greedy"]
         assert {trial.state for trial in search(tuner, None, 9, concurrency=3).trials} == {TrialState.COMPLETE}
         assert len(search(tuner, None, 9, pruner="none").trials) == 9
-        assert len(search(make_tuner(scorer=perfect), None, 9).trials) == 9  # who knows what it may yet score
+        assert len(search(make_tuner(scorer=perfect), None, 9).trials) == 9  # the maximum score is not declared
 
 
 class TestFailingTrials:
@@ -310,7 +310,7 @@ def test_progress_is_shown_on_standard_error(capfd: pytest.CaptureFixture[str]) 
 
 
 class NoLookingAhead:
-    """An engine that cannot compute some rows, around one that can."""
+    """An engine that fails on some rows and passes the others to a real one."""
 
     def __init__(self, engine: Any, rows: set[int]) -> None:
         self.engine, self.rows = engine, rows
@@ -322,7 +322,7 @@ class NoLookingAhead:
 
 
 def test_what_is_looked_ahead_at_fails_no_trial(tmp_path: Path) -> None:
-    """A rung that a trial is pruned before, and never comes to, may be what cannot be generated."""
+    """The rung that cannot be generated may be one that the trial does not reach, because it is pruned before."""
     tuner = make_tuner()
     last = {sample.row for sample in tuner.task.search[12:]}
     tuner._backend = dataclasses.replace(tuner._backend, engine=NoLookingAhead(tuner._backend.engine, last))

@@ -29,7 +29,7 @@ def test_every_event_reaches_every_observer_in_order() -> None:
 
 
 def test_no_event_is_left_to_the_default() -> None:
-    """The class overrides every method, also one that is added later."""
+    """The class overrides every method, including those added later."""
     names = [name for name in vars(SearchObserver) if not name.startswith("_")]
     assert {"started", "trial_ended", "ended"} < set(names)
     assert all(name in vars(SearchObservers([])) for name in names)

@@ -1,4 +1,4 @@
-"""The paired pruner: its guarantee, simulated, and its decisions in anybody's study."""
+"""The paired pruner: its guarantee in simulations, and its decisions in any Optuna study."""
 
 import pickle
 from collections.abc import Sequence
@@ -36,7 +36,7 @@ class Pair(NamedTuple):
 
 
 def equal_pair(kind: str, population: int, correlation: float) -> Pair:
-    """Two configurations with the very same mean: some of the scores are dealt anew."""
+    """Scores of two configurations with exactly the same mean: some of the scores are permuted."""
     random = np.random.default_rng(population)
     if kind == "binary":
         scores = (np.arange(population) < 0.6 * population).astype(float)
@@ -64,7 +64,7 @@ def binary_pairs(first: float, second: float, correlation: float, shape: tuple[i
 
 
 def pruned_at(pruner: PairedPruner, studies: Pair) -> Floats:
-    """After how many samples each candidate is pruned, looking every 8; inf if never."""
+    """The number of samples after which each candidate is pruned, checked every 8 samples; inf if never."""
     shown = pruner.shown_not_better(
         studies.candidate,
         incumbent=studies.incumbent.mean(1),
@@ -87,13 +87,13 @@ def test_equal_configurations_are_hardly_ever_pruned(kind: str, correlation: flo
     wrong = np.isfinite(pruned_at(PairedPruner(), studies)).mean()
     assert wrong <= 0.05
     if correlation < 0.9:
-        assert np.isfinite(pruned_at(PairedPruner(0.5), studies)).mean() > wrong  # a level is a level
+        assert np.isfinite(pruned_at(PairedPruner(0.5), studies)).mean() > wrong  # a higher level prunes more
 
 
 @pytest.mark.full
 @pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
 def test_a_repeated_wilcoxon_test_prunes_more_of_them_than_its_level() -> None:
-    """Why there is a pruner of our own: Optuna's, at its level of 10 %."""
+    """The reason for this pruner: the error of Optuna's Wilcoxon pruner at a level of 10 %."""
     studies = in_random_orders(equal_pair("continuous", 400, 0.3), 40)
     pruner = optuna.pruners.WilcoxonPruner(p_threshold=0.1)
     pruned = 0
@@ -111,7 +111,7 @@ def test_a_repeated_wilcoxon_test_prunes_more_of_them_than_its_level() -> None:
 
 
 def test_the_level_holds_in_whole_studies() -> None:
-    """Ten equal configurations, one after the other, on one order of samples; incumbents are those that survive."""
+    """Ten equal configurations in turn on one order of samples. Those that are not pruned become incumbents."""
     population, trials = 96, 10
     random = np.random.default_rng(3)
     base = (np.arange(population) < 0.6 * population).astype(float)
@@ -156,7 +156,7 @@ def test_a_margin_prunes_near_ties_and_nothing_that_beats_it() -> None:
     assert shown[:, :-1].any(1).mean() <= 0.05
 
 
-# In anybody's study.
+# In any Optuna study.
 
 N = 64
 RUNGS = range(8, N + 1, 8)
@@ -178,7 +178,7 @@ def advance(trial: optuna.Trial, scores: Sequence[float] | Floats, rung: int) ->
 
 
 def run(study: optuna.Study, scores: Sequence[float] | Floats) -> int | None:
-    """Evaluates a trial rung by rung; where it is pruned."""
+    """Evaluate a trial rung by rung, and return the rung at which it is pruned."""
     trial = study.ask()
     for rung in RUNGS:
         if advance(trial, scores, rung):
@@ -235,7 +235,7 @@ def test_a_study_decides_as_the_test_does(
 
 
 class Witness(PairedPruner):
-    """Remembers what it was asked."""
+    """Records its calls."""
 
     def __init__(self, **arguments: Any) -> None:
         super().__init__(**arguments)

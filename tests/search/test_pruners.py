@@ -6,7 +6,7 @@ from optuna import pruners
 
 from llmsearch_optuna.errors import ConfigurationError
 from llmsearch_optuna.search.paired_pruner import PairedPruner
-from llmsearch_optuna.search.pruners import make_pruner, pruner_names
+from llmsearch_optuna.search.pruners import PRUNERS, make_pruner
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 
@@ -22,7 +22,7 @@ CLASSES = {
 
 
 def test_names() -> None:
-    assert set(pruner_names()) == {"paired", *CLASSES}
+    assert set(PRUNERS) == {"paired", *CLASSES}
 
 
 def test_the_default_is_paired() -> None:
@@ -80,7 +80,11 @@ def test_the_first_four_trials_and_the_first_quarter_are_spared(name: str) -> No
     scores = [0.9, 0.1, 0.8, 0.8, 0.0, 0.7]  # the median is 0.8
     spared: list[int | None] = [None] * 4
     assert prunings(make_pruner(name, RUNGS), scores) == [*spared, 8, 8]
-    assert prunings(make_pruner(name, (8, 16, 24, 48)), scores) == [*spared, 16, 16]  # 12 samples are spared
+    assert prunings(make_pruner(name, (8, 16, 24, 48)), scores) == [
+        *spared,
+        16,
+        16,
+    ]  # nothing is pruned in the first 12 samples
 
 
 def test_none_never_prunes() -> None:

@@ -9,7 +9,8 @@ from optuna.trial import TrialState
 from sampler_runs import ARGUMENTS, GRID, LENGTHS, POINTS, SAMPLERS, SPACES, begin, in_memory, proposer, reopened, run
 
 from llmsearch_optuna.errors import ConfigurationError
-from llmsearch_optuna.search.samplers import Proposer, Pruned, sampler_names
+from llmsearch_optuna.search.samplers import SAMPLERS as OFFERED
+from llmsearch_optuna.search.samplers import Proposer, Pruned
 from llmsearch_optuna.search.scores import report_scores
 from llmsearch_optuna.space.dimensions import Float
 from llmsearch_optuna.space.search_space import SearchSpace
@@ -19,7 +20,7 @@ optuna.logging.set_verbosity(optuna.logging.ERROR)
 
 
 def test_names() -> None:
-    assert set(sampler_names()) == {*SAMPLERS, "grid"}
+    assert set(OFFERED) == {*SAMPLERS, "grid"}
 
 
 @pytest.mark.parametrize("space", SPACES)
@@ -133,11 +134,11 @@ def test_qmc_proposals_are_spread_more_evenly_than_random_ones() -> None:
         assert least <= len({int(64 * value) for value in values}) <= most
 
 
-# What pruned trials tell.
+# Pruned trials.
 
 
 def run_with_pruned(made: Proposer, levels: dict[str, list[float]]) -> list[dict[str, Any]]:
-    """What is proposed after one complete trial, and pruned ones whose scores depend on the temperature."""
+    """The proposals after one complete trial and pruned trials whose scores depend on the temperature."""
     study = in_memory()
     for number in range(14):
         trial = begin(made, study)
@@ -156,7 +157,7 @@ def run_with_pruned(made: Proposer, levels: dict[str, list[float]]) -> list[dict
 
 PLAIN = {"complete": [0.3, 0.5, 0.4, 0.6] * 4, "pruned": [0.3, 0.5, 0.4, 0.6]}
 
-FALLING = {**PLAIN, "pruned": [-0.3, -0.5, -0.4, -0.6]}  # the hotter, the worse, among the pruned
+FALLING = {**PLAIN, "pruned": [-0.3, -0.5, -0.4, -0.6]}  # among the pruned trials, a higher temperature scores worse
 
 
 @pytest.mark.parametrize(
@@ -165,7 +166,7 @@ FALLING = {**PLAIN, "pruned": [-0.3, -0.5, -0.4, -0.6]}  # the hotter, the worse
         ("tpe", "running mean", True),
         ("tpe", "shrunk", True),
         ("tpe", "ignored", False),
-        ("gp", "running mean", False),  # which Optuna's GP leaves out
+        ("gp", "running mean", False),  # Optuna's GP leaves them out
         ("gp", "shrunk", True),
         ("gp", "ignored", False),
         ("cmaes", "shrunk", True),
@@ -217,7 +218,7 @@ def test_pruned_trials_keep_their_points_of_the_grid() -> None:
 
 
 def test_the_estimate_needs_scores() -> None:
-    """Without them the running means are shown."""
+    """Without per-sample scores, the sampler receives the running means."""
     made = [
         Proposer(name="tpe", space=SPACES["mixed"], seed=1, arguments=ARGUMENTS["tpe"], pruned=pruned)
         for pruned in ("running mean", "shrunk")

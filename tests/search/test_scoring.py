@@ -44,7 +44,7 @@ def test_a_request_has_the_lesser_length_limit_and_the_stopping_conditions() -> 
 
 def test_generation_calls_back_once_per_pass() -> None:
     passes: list[None] = []
-    made = evaluator(after_generation=lambda: passes.append(None))
+    made = evaluator(callbacks=[lambda: passes.append(None)])
     requests = [made.request(sample, GenerationParams()) for sample in SAMPLES]
     assert [completion.text for completion in made.generate(requests)] == [" 1 ", " 1 "]
     assert len(passes) == 1

@@ -1,4 +1,4 @@
-"""What a search keeps of its samples."""
+"""The samples of a search, as they are stored."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -19,9 +19,9 @@ def test_stored_samples_hold_what_json_can() -> None:
         {"answer": None},
     ]
     stored = stored_samples([sample(row, reference=reference) for row, reference in enumerate(references)])
-    assert [one.position for one in stored] == [0, 1]
-    assert [one.prompt for one in stored] == ["prompt 0", "prompt 1"]
-    assert {one.row: one.reference for one in stored} == {
+    assert [row.position for row in stored] == [0, 1]
+    assert [row.prompt for row in stored] == ["prompt 0", "prompt 1"]
+    assert {row.row: row.reference for row in stored} == {
         0: {"answer": "x", "day": "2020-01-02", "items": ["a"]},
         1: {"answer": None},
     }

@@ -4,13 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmsearch_optuna.statistics import shrunk_means
+from llmsearch_optuna.statistics.estimates import shrunk_means
 
 Floats = npt.NDArray[np.float64]
 
 
 def simulated(seed: int, population: int = 96) -> tuple[Floats, Floats]:
-    """Scores of 8 complete and 30 other candidates, and how often each is right on each sample."""
+    """Scores of 8 complete and 30 other candidates, and the chance of each to be right on each sample."""
     random = np.random.default_rng(seed)
     ease = random.normal(0.0, 1.5, population)
     skill = random.normal(0.0, 0.7, (38, 1))
@@ -49,7 +49,7 @@ def test_what_is_known_is_not_shrunk_and_what_differs_by_chance_is() -> None:
 
 
 def test_easy_samples_do_not_count_as_skill() -> None:
-    """The first eight samples are easy for everyone."""
+    """The first eight samples are easy for all candidates."""
     complete = np.repeat([[1.0, 0.0], [1.0, 0.25]], [8, 40], axis=1)
     (estimate,) = shrunk_means([np.ones(8)], complete)
     assert estimate < 0.75

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from laws import scaled
 
-from llmsearch_optuna.statistics import log_evidence_below
+from llmsearch_optuna.statistics.evidence import log_evidence_below
 
 Floats = npt.NDArray[np.float64]
 
@@ -16,7 +16,7 @@ PEEKS = 8
 
 
 def shown_below(differences: Floats) -> Floats:
-    """After how many samples each study is shown to be below 0, looking every 8; inf if never."""
+    """The number of samples after which each study is shown to be below 0, checked every 8; inf if never."""
     reps, population = differences.shape
     evidence = log_evidence_below(differences, mean=np.zeros(reps), population=population, low=-1.0, high=1.0)
     peeks = np.arange(PEEKS, population, PEEKS)
@@ -37,7 +37,7 @@ def binary_pairs(first: float, second: float, correlation: float, shape: tuple[i
 @settings(max_examples=scaled(60))
 @given(st.lists(st.integers(-4, 4), min_size=1, max_size=6), st.sampled_from([0.05, 0.2, 0.5]))
 def test_over_all_orders_the_evidence_is_as_rare_as_promised(scores: list[int], alpha: float) -> None:
-    """Ville's inequality, counted."""
+    """The frequency of the error that Ville's inequality bounds."""
     values = np.array(scores) / 4
     orders = np.array(list(itertools.permutations(values)))
     evidence = log_evidence_below(orders, mean=values.mean(), population=len(values), low=-1.0, high=1.0)
@@ -66,7 +66,7 @@ def test_with_covariates_it_is_as_rare(samples: list[list[int]], alpha: float) -
     st.lists(st.floats(0, 1), min_size=2, max_size=2),
 )
 def test_the_larger_the_mean_the_more_evidence(samples: list[tuple[float, ...]], seen: int, means: list[float]) -> None:
-    """So that one candidate may be held against any number of means."""
+    """One candidate may thus be compared with any number of means."""
     values, *covariates = np.array(samples).T
     less, more = (
         log_evidence_below(values[:seen], mean=mean, population=len(samples), low=0.0, high=1.0, covariates=covariates)

@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from scipy import stats
 
-from llmsearch_optuna.statistics import (
+from llmsearch_optuna.statistics.intervals import (
     adjusted_alpha,
     bootstrap_intervals,
     difference_intervals,
@@ -27,7 +27,7 @@ ALLOWED = 0.94
 def binary_pairs(
     first: float, second: float, shared: float, samples: int, seeds: int, random: np.random.Generator
 ) -> Floats:
-    """Differences of two binary scores with these chances of 1; with chance `shared` both answer alike."""
+    """Differences of two binary scores with these chances of 1; with chance `shared`, both are equal."""
     shape = (STUDIES, samples, seeds)
     luck = random.random(shape)
     other = np.where(random.random((STUDIES, samples, 1)) < shared, luck, random.random(shape))
@@ -54,7 +54,7 @@ def test_binary_scores_are_covered(first: float, second: float, shared: float, s
 
 
 def test_student_alone_would_not_do() -> None:
-    """The reason for the changes: rare differences, of which many studies see none."""
+    """The reason for the changes to Student's interval: rare differences, which many studies do not contain."""
     differences = binary_pairs(1.0, 0.97, 0.0, 48, 1, np.random.default_rng(0)).mean(axis=-1)
     mean, error = differences.mean(axis=-1), differences.std(axis=-1, ddof=1) / math.sqrt(48)
     student = np.abs(mean - 0.03) <= stats.t.ppf(0.975, 47) * error
@@ -78,7 +78,7 @@ def test_continuous_scores_are_covered(kind: str, samples: int) -> None:
 
 
 def test_normal_scores_get_students_interval() -> None:
-    """No price is paid where nothing is amiss."""
+    """The changes cost nothing on scores that suit Student's interval."""
     differences = np.random.default_rng(0).normal(0.1, 0.2, (200, 60))
     intervals = difference_intervals(differences[..., None])
     half = stats.t.ppf(0.975, 59) * differences.std(axis=-1, ddof=1) / math.sqrt(60)
@@ -98,18 +98,18 @@ def test_several_intervals_are_all_right_at_once() -> None:
 
 
 def test_seeds_of_a_sample_are_no_samples() -> None:
-    """Ten seeds of one prompt tell nothing of other prompts."""
+    """Ten seeds of one prompt carry no information about other prompts."""
     differences = np.random.default_rng(6).normal(0, 0.2, (STUDIES, 30, 1)) * np.ones(10)
     assert ALLOWED <= coverage(differences, 0.0) <= 0.96
     assert coverage(differences.reshape(STUDIES, 300, 1), 0.0) < 0.6
 
 
-# Where nothing differs.
+# Constant differences.
 
 
 @pytest.mark.parametrize("samples", [2, 20, 300])
 def test_no_difference_seen_bounds_what_was_not_seen(samples: int) -> None:
-    """As sure as exactly that many samples can make it: were more of all to differ, one would have been seen."""
+    """The bound is exact: at this share of differing samples, the chance to draw none is 2.5 %."""
     intervals = difference_intervals(np.zeros((samples, 3)), max_difference=1.0)
     assert -intervals.low == intervals.high
     assert (1 - intervals.high) ** samples == pytest.approx(0.025)
@@ -205,7 +205,7 @@ def test_one_seed_gives_no_split(shape: tuple[int, int]) -> None:
 @pytest.mark.parametrize("kind", ["normal", "binary"])
 @pytest.mark.parametrize("alpha", [0.05, 0.0127])
 def test_as_many_samples_as_needed_show_the_difference(kind: str, alpha: float) -> None:
-    """The power is what was asked for, were the observed difference the true one."""
+    """If the observed difference is the true one, the power is the one requested."""
     random = np.random.default_rng(11)
     population = random.normal(0.04, 0.2, 40) if kind == "normal" else np.array([1.0] * 9 + [-1.0] * 4 + [0.0] * 27)
     intervals = difference_intervals(population[:, None], alpha=alpha)
@@ -248,7 +248,7 @@ def precision_difference(sums: Floats) -> Floats:
 
 @pytest.mark.parametrize("samples", [20, 100])
 def test_bootstrap_intervals_cover(samples: int) -> None:
-    """All studies at once: the statistic may have any shape."""
+    """The statistic may have any shape, here that of all studies."""
     random = np.random.default_rng(samples)
     true = float(precision_difference(ratio_of_sums((400_000,), random).sum(axis=0)))
     studies = ratio_of_sums((1000, samples), random)

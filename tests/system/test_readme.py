@@ -18,8 +18,8 @@ from llmsearch_optuna import GenerationParams, SearchSpace
 from llmsearch_optuna.cli import main
 from llmsearch_optuna.cli.arguments import make_parser
 from llmsearch_optuna.metrics import BUILT_IN_METRICS
-from llmsearch_optuna.search.pruners import pruner_names
-from llmsearch_optuna.search.samplers import sampler_names
+from llmsearch_optuna.search.pruners import PRUNERS
+from llmsearch_optuna.search.samplers import SAMPLERS
 from llmsearch_optuna.space.params import PARAMETERS
 from llmsearch_optuna.study_file.file import StudyFile
 
@@ -114,7 +114,7 @@ def test_what_is_run_elsewhere_is() -> None:
 
 
 def test_every_name_is_told() -> None:
-    for name in (*PARAMETERS, *BUILT_IN_METRICS, *sampler_names(), *pruner_names()):
+    for name in (*PARAMETERS, *BUILT_IN_METRICS, *SAMPLERS, *PRUNERS):
         assert f"`{name}`" in README
 
 

@@ -27,7 +27,7 @@ from llmsearch_optuna.errors import ConfigurationError, FingerprintError, StudyF
 from llmsearch_optuna.export import trace
 from llmsearch_optuna.fsck.check import check_database
 from llmsearch_optuna.report import plot_quality, read_study, render_report
-from llmsearch_optuna.statistics import adjusted_alpha, difference_intervals
+from llmsearch_optuna.statistics.intervals import adjusted_alpha, difference_intervals
 from llmsearch_optuna.storage import CompletionStore, open_storage
 from llmsearch_optuna.study.fingerprint import study_fingerprint
 from llmsearch_optuna.study.ranking import pareto_front, score_of, tokens_of
@@ -170,10 +170,10 @@ class TestVerdict:
         _, study, _ = searched
         front = {trial.number for trial in pareto_front(study)}
         found = select_finalists(study)
-        names = [one.name for one in found.everyone]
+        names = [one.name for one in found.selected]
         assert names == ["model default", "best", "front 1", "front 2"]
-        assert found.everyone[1].trial.number == pareto_front(study)[0].number == find_trial(study, None).number
-        assert {one.trial.number for one in found.everyone[1:]} <= front
+        assert found.selected[1].trial.number == pareto_front(study)[0].number == find_trial(study, None).number
+        assert {one.trial.number for one in found.selected[1:]} <= front
         shown = finalists(study)
         assert [one.name for one in shown[:2]] == ["model default", "greedy"]
         assert [one.trial for one in shown[2:]] == pareto_front(study)[::-1]

@@ -14,7 +14,7 @@ POOR = ["a dog", "two cats", "no mouse at all", "a bird"]
 
 
 class Counted:
-    """A scorer that says how often it was called."""
+    """A scorer that counts its calls."""
 
     def __init__(self, function: Any) -> None:
         self.calls = 0
@@ -26,7 +26,7 @@ class Counted:
 
 
 def matches(references: list[dict[str, str]], predictions: list[str]) -> float:
-    """llmsearch's kind of scorer: one number, a mean."""
+    """A scorer as in llmsearch: it returns one number, a mean."""
     return float(np.mean([a["answer"] == b for a, b in zip(references, predictions, strict=True)]))
 
 

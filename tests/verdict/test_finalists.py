@@ -14,7 +14,7 @@ optuna.logging.set_verbosity(optuna.logging.ERROR)
 
 @pytest.fixture(scope="module")
 def storage() -> RDBStorage:
-    """One in memory for all tests that need no file; they name their own studies."""
+    """A database in memory for all tests that need no file, each with a study of another name."""
     return open_storage(None)
 
 
@@ -36,8 +36,8 @@ def test_finalists_are_the_evaluated_baselines_and_the_best(storage: RDBStorage)
 
 
 def best_and_others(study: optuna.Study, **arguments: int) -> tuple[list[tuple[str, int]], str, str | None]:
-    everyone, best, reference = select_finalists(study, **arguments)
-    return [(finalist.name, finalist.trial.number) for finalist in everyone], best, reference
+    selected, best, reference = select_finalists(study, **arguments)
+    return [(finalist.name, finalist.trial.number) for finalist in selected], best, reference
 
 
 def hot(temperature: float, seed: int = 0) -> str:

@@ -1,4 +1,4 @@
-"""Confirming studies of tiny models: what is generated, what is kept, what is refused."""
+"""Confirming studies of tiny models: completions, stored verdicts, errors."""
 
 import dataclasses
 import io
@@ -59,7 +59,7 @@ def make_tuner(**changes: Any) -> Tuner:
         "prompt_template": "{question}",
         "column_mapping": {"input_cols": ["question"], "eval_cols": ["answer"]},
         "holdout_size": HELD_OUT,
-        "seed": 1,  # the best trial of its studies is none of the baselines
+        "seed": 1,  # with this seed, the best trial is not a baseline
     }
     return Tuner(**{**arguments, **changes})
 
@@ -82,7 +82,7 @@ def confirm(tuner: Tuner, study: optuna.Study, **changes: Any) -> Verdict:
 
 
 class Watched:
-    """The real engine, with an eye on what it is asked."""
+    """The real engine, with a record of its requests."""
 
     def __init__(self, engine: Any) -> None:
         self.requests: list[Request] = []
@@ -111,7 +111,7 @@ def origin(tmp_path_factory: pytest.TempPathFactory) -> tuple[Tuner, Path]:
 
 @pytest.fixture
 def tuner(origin: tuple[Tuner, Path]) -> Iterator[Tuner]:
-    """One for all tests that need no other; what they put around its engine is taken off."""
+    """The tuner of most tests. Changes of its engine are undone after each test."""
     only, _ = origin
     backend = only._backend
     yield only
@@ -125,7 +125,7 @@ def url(tmp_path: Path) -> str:
 
 @pytest.fixture
 def study(tuner: Tuner, origin: tuple[Tuner, Path], url: str, tmp_path: Path) -> optuna.Study:
-    """The tuner's study, not confirmed yet, in a database of its own."""
+    """The tuner's study before a verdict, in a separate database."""
     return copied(tuner, origin[1], tmp_path / "x.db")
 
 
@@ -137,7 +137,7 @@ def copied(tuner: Tuner, source: Path, target: Path) -> optuna.Study:
     return study
 
 
-# What is generated.
+# Completions.
 
 
 def test_finalists_score_what_they_score_with_fresh_seeds(tuner: Tuner, study: optuna.Study) -> None:
@@ -182,7 +182,7 @@ def test_one_call_of_the_engine_holds_many_finalists(tuner: Tuner, study: optuna
 
     engine.generate = generate  # type: ignore[method-assign]
     confirm(tuner, study, seeds=3)
-    assert len(calls) == 2  # 200 completions, 128 a call
+    assert len(calls) == 2  # 200 completions, 128 per call
     assert all(len(params) == 10 for params in calls)
 
 
@@ -207,7 +207,7 @@ def test_seeds_that_could_have_been_chosen_are_not_fresh(tuner: Tuner) -> None:
     assert first not in {request.params.generation_seed for request in engine.requests}
 
 
-# What is kept.
+# Stored completions and verdicts.
 
 
 def test_the_same_study_has_the_same_verdict_without_a_pass(tuner: Tuner, study: optuna.Study, url: str) -> None:
@@ -278,7 +278,7 @@ def test_an_interrupted_confirmation_goes_on(
 def test_a_confirmation_interrupted_at_any_write_ends_as_the_uninterrupted_one(
     tuner: Tuner, study: optuna.Study, origin: tuple[Tuner, Path], tmp_path: Path
 ) -> None:
-    """Every attempt gets one write further."""
+    """Each attempt is interrupted one write later."""
     verdict = None
     kept: list[Verdict | None] = []
     while verdict is None:
@@ -289,7 +289,7 @@ def test_a_confirmation_interrupted_at_any_write_ends_as_the_uninterrupted_one(
             kept.append(stored_verdict(study))
     before_the_verdict = 2 + 7  # calls of the engine, groups of scores
     assert kept[:before_the_verdict] == [None] * before_the_verdict
-    assert set(kept[before_the_verdict:]) <= {verdict}  # what is written after it is the study's note
+    assert set(kept[before_the_verdict:]) <= {verdict}  # only the study's note is written after it
     assert confirm(tuner, copied(tuner, origin[1], tmp_path / "whole.db")) == verdict
 
 
@@ -369,7 +369,7 @@ def test_callbacks_and_preprocessing_are_those_of_the_search() -> None:
     assert all(text == text.upper().strip() for text in texts)
 
 
-# What is refused.
+# Errors.
 
 
 def refused(kind: type[LlmsearchError], tuner: Tuner, study: optuna.Study, **arguments: Any) -> str:

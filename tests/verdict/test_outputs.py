@@ -1,4 +1,4 @@
-"""Comparing outputs that were made elsewhere."""
+"""Comparing files of outputs."""
 
 import json
 from pathlib import Path
@@ -9,7 +9,7 @@ import pytest
 
 from llmsearch_optuna.errors import LlmsearchError, MetricError, ScorerError, TaskError
 from llmsearch_optuna.metrics import make_metric
-from llmsearch_optuna.statistics import adjusted_alpha, difference_intervals
+from llmsearch_optuna.statistics.intervals import adjusted_alpha, difference_intervals
 from llmsearch_optuna.verdict.outputs import compare_outputs, compare_scores
 
 IDS = 30
@@ -106,7 +106,7 @@ def test_references_may_have_columns(tmp_path: Path) -> None:
         compare_outputs(*files, [make_metric("exact_match")])
 
 
-# What is refused.
+# Errors.
 
 
 def refused(kind: type[LlmsearchError], first: Path, second: Path, *, outputs: bool = False) -> str:

@@ -1,4 +1,4 @@
-"""Judging scores: what is claimed, what is not, and in which words."""
+"""Judging scores: what the verdict states, and its wording."""
 
 import json
 import math
@@ -12,7 +12,7 @@ import pytest
 from llmsearch_optuna.errors import StorageError
 from llmsearch_optuna.metrics import make_metric
 from llmsearch_optuna.space.params import GenerationParams
-from llmsearch_optuna.statistics import adjusted_alpha, difference_intervals
+from llmsearch_optuna.statistics.intervals import adjusted_alpha, difference_intervals
 from llmsearch_optuna.verdict.finalist_scores import FinalistScores, corpus_scores
 from llmsearch_optuna.verdict.judging import judge
 from llmsearch_optuna.verdict.verdict import Comparison, Verdict, keep_verdict, no_holdout, stored_verdict
@@ -25,7 +25,7 @@ SAMPLES = 48
 
 
 def noisy(mean: float, *, seeds: int = 4, noise: float = 0.1, key: int = 0) -> Floats:
-    """Scores of 48 samples that are hard or easy for all alike. Shape: (samples, seeds)."""
+    """Scores of 48 samples, each equally hard for all finalists. Shape: (samples, seeds)."""
     ease = np.random.default_rng(0).uniform(-0.2, 0.2, (SAMPLES, 1))
     return mean + ease + np.random.default_rng(key + 1).normal(0, noise, (SAMPLES, seeds))
 
@@ -54,7 +54,7 @@ def verdict_on(scores: dict[str, Any], tokens: dict[str, Floats] | None = None, 
     return judge(finalists, **{**arguments, **changes})
 
 
-# What is said.
+# Sentences.
 
 
 def test_an_improvement_is_told_with_its_interval() -> None:
@@ -233,7 +233,7 @@ def test_intervals_allow_for_all_comparisons() -> None:
 
 @pytest.mark.parametrize(("noise", "least", "most"), [(0.0, 0.0, 1e-6), (0.2, 0.5, 1.0)])
 def test_how_much_is_owed_to_the_seeds(noise: float, least: float, most: float) -> None:
-    ease = np.random.default_rng(8).normal(0, 0.05, (SAMPLES, 1))  # what suits a sample, whatever the seed
+    ease = np.random.default_rng(8).normal(0, 0.05, (SAMPLES, 1))  # how easy each sample is, for any seed
     verdict = verdict_on({"greedy": noisy(0.4, seeds=1), "best": noisy(0.5, noise=noise, key=1) + ease})
     share = verdict.comparisons[0].seed_share
     assert share is not None
@@ -247,7 +247,7 @@ def test_how_much_is_owed_to_the_seeds(noise: float, least: float, most: float) 
 
 
 def test_noise_that_two_share_is_none() -> None:
-    """Finalists that share their seeds, and with them much of their noise, are compared seed by seed."""
+    """Finalists with the same seeds share much of their noise and are compared seed by seed."""
     best = noisy(0.5, noise=0.3)
     shares = [
         verdict_on({"greedy": other, "best": best}).comparisons[0].seed_share
@@ -351,7 +351,7 @@ def test_noise_that_two_share_is_none_over_a_corpus_either() -> None:
     assert comparison.seed_share > 0.9
 
 
-# Keeping.
+# Storage.
 
 
 @pytest.mark.parametrize("reference", ["greedy", None])
