@@ -160,6 +160,11 @@ class StudyRecord:
         return tuple(trial for trial in self.trials if trial.is_pruned)
 
     @property
+    def failed(self) -> tuple[TrialRecord, ...]:
+        """The failed trials."""
+        return tuple(trial for trial in self.trials if trial.state == TrialState.FAIL)
+
+    @property
     def baselines(self) -> tuple[TrialRecord, ...]:
         """The fully evaluated baselines."""
         return tuple(trial for trial in self.complete if trial.baseline is not None)
