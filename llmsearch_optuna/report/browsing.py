@@ -71,7 +71,7 @@ class CompletionComparison(NamedTuple):
     """The completions of the best trial next to those of other trials.
 
     Attributes:
-        names: The names of the trials: ``"best"``, followed by baselines or a runner-up.
+        names: The names of the trials: the best, followed by baselines or a runner-up.
         samples: The samples in the shared order.
         left_out: The number of further samples.
         maximum_length: The number of characters that texts are shortened to.

@@ -14,7 +14,6 @@ from llmsearch_optuna.report.outcomes import Cost, FinalistSummary, Quality, See
 from llmsearch_optuna.report.parameters import Importances, Slice
 from llmsearch_optuna.report.record import NORMAL_95, StudyRecord, TrialRecord
 from llmsearch_optuna.report.samples import SampleScores
-from llmsearch_optuna.study.trials import describe_params
 from llmsearch_optuna.terminal import excerpt, printable
 
 __all__ = [
@@ -346,7 +345,7 @@ def _add_trials(
             mode="markers",
             name=kind,
             marker={"color": colour, "symbol": symbol, "size": size},
-            customdata=[(trial.number, _described(trial), trial.seen) for trial in trials],
+            customdata=[(trial.number, safe(trial.description).replace(" ", "<br>"), trial.seen) for trial in trials],
             hovertemplate=f"trial %{{customdata[0]}}: {point} on %{{customdata[2]}} samples<br>%{{customdata[1]}}"
             "<extra></extra>",
             **options,
@@ -364,10 +363,6 @@ def _add_band(figure: go.Figure, x: _Floats, low: _Floats, high: _Floats, colour
         hoverinfo="skip",
         **options,
     )
-
-
-def _described(trial: TrialRecord) -> str:
-    return "" if trial.params is None else safe(describe_params(trial.params)).replace(" ", "<br>")
 
 
 def _kind(trial: TrialRecord, best: TrialRecord | None) -> str:

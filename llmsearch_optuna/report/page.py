@@ -22,7 +22,7 @@ from llmsearch_optuna.report.browsing import compare_completions
 from llmsearch_optuna.report.curves import best_band
 from llmsearch_optuna.report.outcomes import cost, quality_by_tokens, seed_scores, summarize_finalists
 from llmsearch_optuna.report.parameters import MINIMUM_TRIALS, importances, parameter_slice
-from llmsearch_optuna.report.record import StudyRecord, TrialRecord, read_study
+from llmsearch_optuna.report.record import StudyRecord, read_study
 from llmsearch_optuna.report.samples import hardest_samples, sample_scores
 from llmsearch_optuna.report.sections import (
     browser_data,
@@ -36,7 +36,6 @@ from llmsearch_optuna.report.sections import (
 )
 from llmsearch_optuna.storage import open_storage, shown_url, sqlite_path, sqlite_url
 from llmsearch_optuna.study.fingerprint import describe_part
-from llmsearch_optuna.study.trials import describe_params
 from llmsearch_optuna.terminal import excerpt, printable
 from llmsearch_optuna.verdict.table import GAIN_HEADING, SAVED_HEADING
 
@@ -219,7 +218,6 @@ def _environment() -> Environment:
     filters: Mapping[str, Any] = {
         "code": _code,
         "decimal": _decimal,
-        "description": _description,
         "json_data": _json_data,
         "multiline": lambda text: escape(printable(text, newlines=True)),
         "shorten": lambda text: excerpt(text, _MAXIMUM_TEXT),
@@ -246,10 +244,6 @@ def _json_data(content: str) -> Markup:
 
 def _decimal(value: float | None, decimals: int) -> str:
     return "-" if value is None else f"{value:.{decimals}f}"
-
-
-def _description(trial: TrialRecord) -> str:
-    return "" if trial.params is None else describe_params(trial.params)
 
 
 def _part(name: str) -> str:
