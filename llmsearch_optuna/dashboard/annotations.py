@@ -16,27 +16,12 @@ from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 from optuna_dashboard import save_plotly_graph_object
 
+from llmsearch_optuna import report
 from llmsearch_optuna.dashboard.markdown import SIGNATURE, completion_lines, study_note, trial_note
 from llmsearch_optuna.dashboard.note import DashboardNote
 from llmsearch_optuna.errors import StorageError
-from llmsearch_optuna.report import (
-    plot_cost,
-    plot_history,
-    plot_importances,
-    plot_learning_curves,
-    plot_quality,
-    plot_samples,
-    plot_seeds,
-    plot_standings,
-)
 from llmsearch_optuna.search.observers import SearchObserver, TrialProgress
-from llmsearch_optuna.storage import (
-    CompletionStore,
-    StoredCompletion,
-    StoredSample,
-    advisory_lock,
-    sqlite_path,
-)
+from llmsearch_optuna.storage import CompletionStore, StoredCompletion, StoredSample, advisory_lock, sqlite_path
 from llmsearch_optuna.study.ranking import maximizes
 from llmsearch_optuna.study.study import study_key
 from llmsearch_optuna.study.trials import FINISHED
@@ -48,14 +33,14 @@ __all__ = ["Annotations", "CompletionArtifacts", "artifact_directory"]
 _LOG = logging.getLogger(__name__)
 
 _FIGURES = {
-    "Baselines-and-best": plot_standings,
-    "History": plot_history,
-    "Learning-curves": plot_learning_curves,
-    "Quality-and-tokens": plot_quality,
-    "Seeds": plot_seeds,
-    "Importances": plot_importances,
-    "Cost": plot_cost,
-    "Samples": plot_samples,
+    "Baselines-and-best": report.plot_standings,
+    "History": report.plot_history,
+    "Learning-curves": report.plot_learning_curves,
+    "Quality-and-tokens": report.plot_quality,
+    "Seeds": report.plot_seeds,
+    "Importances": report.plot_importances,
+    "Cost": report.plot_cost,
+    "Samples": report.plot_samples,
 }
 # In characters of JSON. The dashboard requests all figures repeatedly.
 _MAXIMUM_FIGURE_SIZE = 200_000
@@ -142,7 +127,7 @@ class Annotations(SearchObserver):
     def __init__(self, study: optuna.Study, storage: RDBStorage, directory: Path | None) -> None:
         self.seconds = 0.0
         self._storage = storage
-        # Attaching to a trial calls the study's sampler; this one keeps no state.
+        # Attaching to a trial calls the study's sampler. This sampler keeps no state.
         self._study = optuna.load_study(
             study_name=study.study_name, storage=storage, sampler=optuna.samplers.RandomSampler()
         )
@@ -156,7 +141,11 @@ class Annotations(SearchObserver):
         self._began = time.monotonic()
         self._drawing_s = _FIRST_DRAWING_S
 
-    def attach_completions(self, trial: optuna.Trial) -> None:
+    def started(self, finished: int) -> None:  # noqa: ARG002
+        """Write the missing notes of finished trials."""
+        self.write_missing_notes()
+
+    def before_trial_ends(self, trial: optuna.Trial) -> None:
         """Attach the completions to a trial that is about to finish; Optuna attaches nothing to a finished trial."""
         with self._harmless(f"the completions of trial {trial.number} are not attached to it"):
             content = completion_lines(self._completions(trial.number), self._sample_at).encode()
@@ -175,34 +164,22 @@ class Annotations(SearchObserver):
                     mimetype="application/jsonl",
                 )
 
-    def write_trial_note(self, trial: FrozenTrial) -> None:
-        """Write the note of a finished trial."""
+    def trial_ended(self, trial: FrozenTrial, progress: TrialProgress | None, seconds: float) -> None:  # noqa: ARG002
+        """Write the trial's note, and draw the figures if time permits."""
         with self._harmless(f"the note of trial {trial.number} is not written"), self._exclusive():
             self._write_missing([trial])
+        self._draw_if_time_permits()
+
+    def ended(self) -> None:
+        """Write the study's note, draw the figures if time permits, and log the time that annotations took."""
+        self.write_study_note()
+        self._draw_if_time_permits()
+        _LOG.info("notes, artifacts and figures took %.1f of %.1f s", self.seconds, time.monotonic() - self._began)
 
     def write_missing_notes(self) -> None:
         """Write the missing notes of finished trials."""
         with self._harmless("notes are not written"), self._exclusive():
             self._write_missing(self._study.get_trials(deepcopy=False, states=FINISHED))
-
-    def started(self, finished: int) -> None:  # noqa: ARG002
-        """Write the missing notes of finished trials."""
-        self.write_missing_notes()
-
-    def before_trial_ends(self, trial: optuna.Trial) -> None:
-        """Attach the trial's completions."""
-        self.attach_completions(trial)
-
-    def trial_ended(self, trial: FrozenTrial, progress: TrialProgress | None, seconds: float) -> None:  # noqa: ARG002
-        """Write the trial's note, and draw the figures if time permits."""
-        self.write_trial_note(trial)
-        self.draw_if_time_permits()
-
-    def ended(self) -> None:
-        """Write the study's note, draw the figures if time permits, and log the time that annotations took."""
-        self.write_study_note()
-        self.draw_if_time_permits()
-        _LOG.info("notes, artifacts and figures took %.1f of %.1f s", self.seconds, time.monotonic() - self._began)
 
     def write_study_note(self) -> None:
         """Write the study's note: its verdict and the scores of its finalists, unless a user edited the note."""
@@ -214,8 +191,8 @@ class Annotations(SearchObserver):
             if body != note.body and (not note.body or note.body.endswith(SIGNATURE)):
                 note.write(body)
 
-    def draw_if_time_permits(self) -> None:
-        """Draw the figures if annotations then still take a small enough share of the time."""
+    def _draw_if_time_permits(self) -> None:
+        """Draw the figures if all annotations, with an estimate for this drawing, stay within `_SHARE_OF_TIME`."""
         if self.seconds + self._drawing_s <= _SHARE_OF_TIME * (time.monotonic() - self._began):
             self.draw()
 
@@ -248,13 +225,8 @@ class Annotations(SearchObserver):
             # A later version was edited by a user. A first version without the signature is incomplete.
             if note.version > 1 or note.body.endswith(SIGNATURE):
                 continue
-            body = trial_note(
-                trial,
-                self._completions(trial.number),
-                self._sample_at,
-                greater_is_better=maximizes(self._study),
-            )
-            note.write(body)
+            completions, greater_is_better = self._completions(trial.number), maximizes(self._study)
+            note.write(trial_note(trial, completions, self._sample_at, greater_is_better=greater_is_better))
 
     def _completions(self, number: int) -> list[StoredCompletion]:
         """Return a trial's completions. The last trial's are kept, because attaching and the note both need them."""
@@ -274,7 +246,7 @@ class Annotations(SearchObserver):
 
     @contextlib.contextmanager
     def _harmless(self, consequence: str) -> Iterator[None]:
-        """Measure the time, and turn an error into a warning, the same one only once."""
+        """Measure the time, and log errors instead of raising them: the first of each reason as a warning."""
         began = time.monotonic()
         try:
             yield

@@ -50,7 +50,8 @@ def trial_note(
         samples: The study's samples by position.
         greater_is_better: Whether the metric is maximised.
     """
-    lines = [f"## Trial {trial.number}{_baseline(trial)}: {_outcome(trial, completions)}", ""]
+    baseline = f" ({_inline(str(trial.user_attrs[BASELINE]))})" if BASELINE in trial.user_attrs else ""
+    lines = [f"## Trial {trial.number}{baseline}: {_outcome(trial, completions)}", ""]
     lines += _table(("", ""), _facts(trial, completions))
     for rank, completion in _selection(completions, 1.0 if greater_is_better else -1.0):
         sample = samples[completion.position]
@@ -130,11 +131,7 @@ def completion_lines(completions: Sequence[StoredCompletion], samples: Mapping[i
 
 
 def score_interval(scores: Sequence[float]) -> tuple[float, float] | None:
-    """Return a 95 % interval of the mean score over samples like these; ``None`` for fewer than two scores.
-
-    Args:
-        scores: The scores of the samples.
-    """
+    """Return a 95 % interval of the mean score over samples like these; ``None`` for fewer than two scores."""
     if len(scores) < 2:
         return None
     interval = difference_intervals(np.array(scores, dtype=np.float64)[:, None])
@@ -151,10 +148,6 @@ def _outcome(trial: FrozenTrial, completions: Sequence[StoredCompletion]) -> str
     if interval is not None:
         text += f" \\[{interval[0]:.3f}, {interval[1]:.3f}\\]"
     return text if trial.state == TrialState.COMPLETE else f"{text}, pruned"
-
-
-def _baseline(trial: FrozenTrial) -> str:
-    return f" ({_inline(str(trial.user_attrs[BASELINE]))})" if BASELINE in trial.user_attrs else ""
 
 
 def _facts(trial: FrozenTrial, completions: Sequence[StoredCompletion]) -> Iterator[tuple[str, str]]:

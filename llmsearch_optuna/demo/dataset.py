@@ -2,12 +2,13 @@
 
 import itertools
 import random
+import tomllib
+from importlib import resources
 from typing import TypedDict
 
-from llmsearch_optuna.demo.words import WORDS
 from llmsearch_optuna.errors import TaskError
 
-__all__ = ["DemoSample", "demo_samples"]
+__all__ = ["DemoSample", "demo_categories", "demo_samples"]
 
 _GIVEN = 3
 _REQUESTED = 9
@@ -29,11 +30,24 @@ class DemoSample(TypedDict):
     count: int
 
 
+def demo_categories() -> dict[str, tuple[list[str], list[str]]]:
+    """Return the best-known members and the further members of each category, from ``words.toml``."""
+    text = resources.files("llmsearch_optuna.demo").joinpath("words.toml").read_text(encoding="utf-8")
+    return {
+        category: (_split(members["best_known"]), _split(members["further"]))
+        for category, members in tomllib.loads(text).items()
+    }
+
+
+def _split(names: str) -> list[str]:
+    return [" ".join(name.split()) for name in names.split(",")]
+
+
 def demo_samples(size: int, *, seed: int = 0) -> list[DemoSample]:
     """Return the first rows of a generated dataset, all with different starts.
 
-    Every row starts with three of a category's best-known members. The categories alternate, so each group of
-    ``len(WORDS)`` consecutive rows holds each category once.
+    Every row starts with three of a category's best-known members. The categories alternate, so each group of as many
+    consecutive rows as there are categories holds each category once.
 
     Args:
         size: The number of rows.
@@ -46,29 +60,25 @@ def demo_samples(size: int, *, seed: int = 0) -> list[DemoSample]:
         TaskError: `size` is not positive, or exceeds the number of distinct rows.
     """
     rng = random.Random(seed)  # noqa: S311 - reproducible, not for security
-    categories = list(WORDS)
+    members = demo_categories()
+    categories = list(members)
     rng.shuffle(categories)
-    starts = {}
+    starts = []
     for category in categories:
-        starts[category] = list(itertools.combinations(_split(WORDS[category][0]), _GIVEN))
-        rng.shuffle(starts[category])
-    available = sum(map(len, starts.values()))
+        best_known, _ = members[category]
+        starts.append(list(itertools.combinations(best_known, _GIVEN)))
+        rng.shuffle(starts[-1])
+    available = sum(map(len, starts))
     if not 1 <= size <= available:
         raise TaskError(f"the demo has 1 to {available} samples, got size {size}")
-    rounds = zip(*starts.values(), strict=True)
-    pairs = itertools.chain.from_iterable(zip(categories, row, strict=True) for row in rounds)
-    return [_row(category, given) for category, given in itertools.islice(pairs, size)]
-
-
-def _row(category: str, given: tuple[str, ...]) -> DemoSample:
-    best_known, further = WORDS[category]
-    return {
-        "instruction": f"List twelve different {category}, separated by commas.",
-        "start": ", ".join(given) + ",",
-        "members": [name for name in (*_split(best_known), *_split(further)) if name not in given],
-        "count": _REQUESTED,
-    }
-
-
-def _split(names: str) -> list[str]:
-    return [" ".join(name.split()) for name in names.split(",")]
+    rounds = zip(*starts, strict=True)
+    pairs = itertools.chain.from_iterable(zip(categories, start, strict=True) for start in rounds)
+    return [
+        {
+            "instruction": f"List twelve different {category}, separated by commas.",
+            "start": ", ".join(given) + ",",
+            "members": [name for name in itertools.chain(*members[category]) if name not in given],
+            "count": _REQUESTED,
+        }
+        for category, given in itertools.islice(pairs, size)
+    ]

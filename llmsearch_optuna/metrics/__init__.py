@@ -1,4 +1,4 @@
-"""Metrics, which score completions against references.
+"""Metrics that score completions against references.
 
 `make_metric` builds a `Metric` from a name, ``"package.module:function"``, ``"evaluate:NAME"`` or a callable. Importing
 this package is fast: only the metrics that use ``evaluate`` (which imports torch), ``rouge_score`` or ``sacrebleu``

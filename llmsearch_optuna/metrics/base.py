@@ -15,13 +15,12 @@ __all__ = [
     "ScoreRange",
     "Scores",
     "acceptable_texts",
-    "check_lengths",
     "check_score_range",
     "known_range",
     "mean_scores",
-    "name_samples",
-    "pick_column",
+    "plain",
     "read_column",
+    "sample_numbers",
 ]
 
 Reference = Mapping[str, Any]
@@ -80,7 +79,9 @@ class Metric(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class SampleMetric:
-    """A metric whose value is the mean over samples of the best score against any of a sample's acceptable strings.
+    """A metric that scores one sample at a time, against the best of the sample's acceptable strings.
+
+    Its value is the mean over the samples.
 
     Attributes:
         name: The identity of the metric with its column and arguments.
@@ -101,8 +102,8 @@ class SampleMetric:
         self, references: Sequence[Reference], predictions: Sequence[str], *, sample_ids: Sequence[int] | None = None
     ) -> Scores:
         """See `Metric`."""
-        check_lengths(references, predictions, sample_ids)
-        texts = acceptable_texts(references, self.column, sample_ids)
+        samples = sample_numbers(references, predictions, sample_ids)
+        texts = acceptable_texts(references, self.column, samples)
         best = max if self.greater_is_better else min
         return mean_scores(
             [
@@ -137,15 +138,10 @@ def mean_scores(per_sample: Sequence[float]) -> Scores:
     return Scores(math.fsum(per_sample) / len(per_sample), tuple(per_sample))
 
 
-def name_samples(n: int, sample_ids: Sequence[int] | None) -> Sequence[int]:
-    """Return the numbers of n samples in error messages."""
-    return range(n) if sample_ids is None else sample_ids
-
-
-def check_lengths(
+def sample_numbers(
     references: Sequence[Reference], predictions: Sequence[str], sample_ids: Sequence[int] | None
-) -> None:
-    """Validate the lengths of a metric's arguments.
+) -> Sequence[int]:
+    """Validate the lengths of a metric's arguments, and return the numbers of the samples in error messages.
 
     Raises:
         MetricError: There are no samples, or the lengths differ.
@@ -156,59 +152,51 @@ def check_lengths(
         raise MetricError(f"got {len(predictions)} predictions for {len(references)} references")
     if sample_ids is not None and len(sample_ids) != len(references):
         raise MetricError(f"got {len(sample_ids)} sample ids for {len(references)} references")
+    return range(len(references)) if sample_ids is None else sample_ids
 
 
-def pick_column(names: Sequence[str], column: str | None) -> str:
-    """Return the reference column to compare with.
+def plain(value: object) -> object:
+    """Convert an array or a scalar of any library, on any device, to Python's types."""
+    return value.tolist() if hasattr(value, "tolist") else value
+
+
+def read_column(references: Sequence[Reference], column: str | None, samples: Sequence[int]) -> list[Any]:
+    """Return the values of one reference column.
 
     Args:
-        names: The available columns.
-        column: The requested column; ``None`` for the only one.
+        references: The references, at least one.
+        column: The column; ``None`` for the only one of the first sample.
+        samples: The numbers of the samples in error messages.
 
     Raises:
-        MetricError: There is no such column, or `column` is ``None`` and there is not exactly one.
+        MetricError: A sample has no such column, or `column` is ``None`` and there is not exactly one.
     """
-    if column is None:
-        if len(names) != 1:
-            available = ", ".join(f"`{name}`" for name in names) or "none"
-            raise MetricError(f"`column` must name the reference column to compare with: there are {available}")
-        return names[0]
-    if column not in names:
-        raise MetricError(unknown_name("reference column", column, names))
-    return column
-
-
-def read_column(
-    references: Sequence[Reference], column: str | None, sample_ids: Sequence[int] | None = None
-) -> list[Any]:
-    """Return the values of one reference column, which `pick_column` chooses on the first sample.
-
-    Raises:
-        MetricError: The column cannot be chosen, or is missing in a sample.
-    """
-    name = pick_column(list(references[0]), column)
-    for sample, reference in zip(name_samples(len(references), sample_ids), references, strict=True):
-        if name not in reference:
-            raise MetricError(f"sample {sample} has no reference column `{name}`")
-    return [reference[name] for reference in references]
+    names = list(references[0])
+    if column is None and len(names) != 1:
+        available = ", ".join(f"`{name}`" for name in names) or "none"
+        raise MetricError(f"`column` must name the reference column to compare with: there are {available}")
+    chosen = names[0] if column is None else column
+    if chosen not in names:
+        raise MetricError(unknown_name("reference column", chosen, names))
+    for sample, reference in zip(samples, references, strict=True):
+        if chosen not in reference:
+            raise MetricError(f"sample {sample} has no reference column `{chosen}`")
+    return [reference[chosen] for reference in references]
 
 
 def acceptable_texts(
-    references: Sequence[Reference], column: str | None, sample_ids: Sequence[int] | None = None
+    references: Sequence[Reference], column: str | None, samples: Sequence[int]
 ) -> list[tuple[str, ...]]:
     """Return the strings that each sample's prediction is compared with, at least one per sample.
 
     Raises:
         MetricError: `read_column` fails, or a value is not a string, a number or a non-empty list of these.
     """
-    values = read_column(references, column, sample_ids)
-    samples = name_samples(len(references), sample_ids)
-    return [_texts(value, sample) for value, sample in zip(values, samples, strict=True)]
+    values = read_column(references, column, samples)
+    return [_texts(plain(value), sample) for value, sample in zip(values, samples, strict=True)]
 
 
 def _texts(value: object, sample: int) -> tuple[str, ...]:
-    if hasattr(value, "tolist"):  # arrays and scalars of any library
-        value = value.tolist()
     parts = value if isinstance(value, Sequence) and not isinstance(value, str | bytes) else [value]
     texts = tuple(text for part in parts if (text := _text(part)) is not None)
     if not texts or len(texts) < len(parts):

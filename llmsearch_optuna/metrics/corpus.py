@@ -13,9 +13,9 @@ from llmsearch_optuna.metrics.base import (
     ScoreRange,
     Scores,
     acceptable_texts,
-    check_lengths,
     check_score_range,
     known_range,
+    sample_numbers,
 )
 
 __all__ = ["CorpusMetric", "bleu", "choose_score_range", "chrf"]
@@ -43,8 +43,8 @@ class CorpusMetric:
         self, references: Sequence[Reference], predictions: Sequence[str], *, sample_ids: Sequence[int] | None = None
     ) -> Scores:
         """See `Metric`."""
-        check_lengths(references, predictions, sample_ids)
-        return Scores(self.score(predictions, acceptable_texts(references, self.column, sample_ids)), None)
+        samples = sample_numbers(references, predictions, sample_ids)
+        return Scores(self.score(predictions, acceptable_texts(references, self.column, samples)), None)
 
     def resampled(
         self, references: Sequence[Reference], predictions: Sequence[str]
@@ -63,8 +63,7 @@ class CorpusMetric:
         """
         import numpy as np  # noqa: PLC0415  # every command imports this module; few resample
 
-        check_lengths(references, predictions, None)
-        texts = acceptable_texts(references, self.column)
+        texts = acceptable_texts(references, self.column, sample_numbers(references, predictions, None))
         function, arguments = (
             (self.score.func, self.score.keywords) if isinstance(self.score, partial) else (self.score, {})
         )
@@ -119,10 +118,10 @@ def _scaled(percent: float) -> float:
 
 
 def choose_score_range(metric: Metric, declared: ScoreRange | None) -> ScoreRange | None:
-    """Return the range of a sample's scores: as declared, else the metric's own; None if unknown.
+    """Return the range of a sample's scores: as declared, else the metric's own; ``None`` if unknown.
 
     Raises:
-        MetricError: The declared range is not one, or the metric does not score single samples.
+        MetricError: The declared range is invalid, or the metric does not score single samples.
     """
     if declared is None:
         return known_range(metric)

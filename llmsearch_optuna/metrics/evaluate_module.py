@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from llmsearch_optuna.errors import MetricError, unknown_name
 from llmsearch_optuna.identity import describe, digest, identify
-from llmsearch_optuna.metrics.base import Reference, Scores, check_lengths, read_column
+from llmsearch_optuna.metrics.base import Reference, Scores, read_column, sample_numbers
 from llmsearch_optuna.metrics.scorer import one_line, run_scorer
 
 __all__ = ["EvaluateMetric"]
@@ -79,10 +79,9 @@ class EvaluateMetric:
         self, references: Sequence[Reference], predictions: Sequence[str], *, sample_ids: Sequence[int] | None = None
     ) -> Scores:
         """See `Metric`."""
-        check_lengths(references, predictions, sample_ids)
-        values = read_column(references, self.column, sample_ids)
-        rows = [{"value": value} for value in values]
-        return run_scorer(f"evaluate:{self.module.name}", self._compute, rows, predictions, sample_ids)
+        samples = sample_numbers(references, predictions, sample_ids)
+        rows = [{"value": value} for value in read_column(references, self.column, samples)]
+        return run_scorer(f"evaluate:{self.module.name}", self._compute, rows, predictions, samples)
 
     def _compute(self, references: list[dict[str, Any]], predictions: list[str]) -> object:
         results: dict[str, object] = self.module.compute(

@@ -68,20 +68,17 @@ def make_metric(
         raise MetricError(f"`greater_is_better` must be true or false, got {greater_is_better!r}")
     if column is not None and not isinstance(column, str):
         raise MetricError(f"`column` must be the name of a reference column, got {column!r}")
-    if not isinstance(spec, str):
-        return _from_object(spec, column, greater_is_better, arguments)
-    if spec.startswith(_EVALUATE):
-        key = arguments.pop("key", None)
-        return EvaluateMetric.load(
-            spec.removeprefix(_EVALUATE),
-            key=key,
-            column=column,
-            greater_is_better=greater_is_better,
-            arguments=arguments,
-        )
-    if ":" in spec:
-        return _from_object(_import(spec), column, greater_is_better, arguments)
-    return _built_in(spec, column, greater_is_better, arguments)
+    if isinstance(spec, str) and ":" not in spec:
+        return _built_in(spec, column, greater_is_better, arguments)
+    options: dict[str, Any] = {"column": column, "greater_is_better": greater_is_better, "key": arguments.get("key")}
+    options["arguments"] = {name: value for name, value in arguments.items() if name != "key"}
+    if isinstance(spec, str) and spec.startswith(_EVALUATE):
+        return EvaluateMetric.load(spec.removeprefix(_EVALUATE), **options)
+    if isinstance(spec, str):
+        spec = _import(spec)
+    if _is_evaluation_module(spec):
+        return EvaluateMetric(module=spec, **options)
+    return _from_object(spec, column, greater_is_better, arguments)
 
 
 def _built_in(name: str, column: str | None, greater_is_better: bool, arguments: Mapping[str, Any]) -> Metric:
@@ -105,18 +102,15 @@ def _built_in(name: str, column: str | None, greater_is_better: bool, arguments:
 def _changed_arguments(name: str, function: Callable[..., float], arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Validate the arguments, and return those that differ from their defaults, sorted by name."""
     parameters = inspect.signature(function).parameters.values()
-    defaults = {
-        parameter.name: parameter.default for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY
-    }
+    defaults = {option.name: option.default for option in parameters if option.kind is option.KEYWORD_ONLY}
     for key, value in arguments.items():
         if not defaults:
             raise MetricError(f"metric `{name}` takes no arguments, got `{key}`")
         if key not in defaults:
             raise MetricError(unknown_name(f"`{name}` argument", key, defaults))
         if type(value) is not type(defaults[key]):
-            raise MetricError(
-                f"`{key}` of metric `{name}` must be of type {type(defaults[key]).__name__}, got {value!r}"
-            )
+            expected = type(defaults[key]).__name__
+            raise MetricError(f"`{key}` of metric `{name}` must be of type {expected}, got {value!r}")
     return {key: arguments[key] for key in sorted(arguments) if arguments[key] != defaults[key]}
 
 
@@ -133,12 +127,7 @@ def _import(spec: str) -> object:
     return imported
 
 
-def _from_object(spec: object, column: str | None, greater_is_better: bool, arguments: dict[str, Any]) -> Metric:
-    if _is_evaluation_module(spec):
-        key = arguments.pop("key", None)
-        return EvaluateMetric(
-            module=spec, key=key, column=column, greater_is_better=greater_is_better, arguments=arguments
-        )
+def _from_object(spec: object, column: str | None, greater_is_better: bool, arguments: Mapping[str, Any]) -> Metric:
     if isinstance(spec, Metric):
         if column is not None or arguments or (spec.greater_is_better and not greater_is_better):
             raise MetricError(f"metric `{spec.name}` is already built: it takes no `column`, direction or argument")

@@ -12,10 +12,10 @@ from llmsearch_optuna.metrics.base import (
     Reference,
     ScoreRange,
     Scores,
-    check_lengths,
     mean_scores,
-    name_samples,
+    plain,
     read_column,
+    sample_numbers,
 )
 
 __all__ = ["ItemsMetric", "distinct_items", "split_items"]
@@ -72,14 +72,8 @@ def _normal_form(text: str) -> str:
     if mark := _MARKS.match(text):
         text = text[mark.end() :]
     text = " ".join(text.strip(_EDGES).casefold().split()).removeprefix("and ")
-    return _singular(text)
-
-
-def _singular(text: str) -> str:
-    """Return one form for singular and plural, as of ``bus`` and ``buses``, ``berry`` and ``berries``.
-
-    The form need not be a word. A few pairs such as ``plan`` and ``plane`` have the same form.
-    """
+    # One form for singular and plural, as of "bus" and "buses", "berry" and "berries". The form need not be a word. A
+    # few pairs such as "plan" and "plane" have the same form.
     stem = text[:_STEM] + text[_STEM:].rstrip("se")
     return stem[:-1] + "y" if len(stem) >= _STEM and stem.endswith("i") else stem
 
@@ -107,28 +101,25 @@ class ItemsMetric:
         self, references: Sequence[Reference], predictions: Sequence[str], *, sample_ids: Sequence[int] | None = None
     ) -> Scores:
         """See `Metric`."""
-        check_lengths(references, predictions, sample_ids)
-        samples = name_samples(len(references), sample_ids)
+        samples = sample_numbers(references, predictions, sample_ids)
         if self.column is None and set(references[0]) <= {COUNT}:
             columns: list[object] = [None] * len(references)
         else:
             others = [{key: row[key] for key in row if key != COUNT} for row in references]
-            columns = read_column(others, self.column, sample_ids)
+            columns = read_column(others, self.column, samples)
         return mean_scores(
             [
-                distinct_items(prediction, _members(values, sample), _count(row, sample))
+                distinct_items(prediction, _members(plain(values), sample), _count(row, sample))
                 for prediction, values, row, sample in zip(predictions, columns, references, samples, strict=True)
             ]
         )
 
 
 def _members(value: object, sample: int) -> Sequence[str] | None:
-    if hasattr(value, "tolist"):  # arrays of any library
-        value = value.tolist()
     if not isinstance(value, list | tuple):
         return None
     if not value or not all(isinstance(member, str) for member in value):
-        raise MetricError(f"the members that sample {sample} may list must be strings, at least one")
+        raise MetricError(f"the members of sample {sample} must be strings, at least one")
     return value
 
 

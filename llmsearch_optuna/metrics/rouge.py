@@ -27,7 +27,7 @@ def rouge1(prediction: str, reference: str) -> float:
 
 def rouge2(prediction: str, reference: str) -> float:
     """Return ROUGE-2, the F-measure of the pairs of adjacent words; 0 for texts of fewer than two words."""
-    return bag_f1(_pairs(_words(prediction)), _pairs(_words(reference)))
+    return bag_f1(Counter(pairwise(_words(prediction))), Counter(pairwise(_words(reference))))
 
 
 def rouge_l(prediction: str, reference: str) -> float:
@@ -52,10 +52,6 @@ def longest_common_subsequence(first: Sequence[str], second: Sequence[str]) -> i
             matched = state & places[item]
             state = ((state + matched) | (state - matched)) & full
     return len(shorter) - state.bit_count()
-
-
-def _pairs(words: Sequence[str]) -> Counter[tuple[str, str]]:
-    return Counter(pairwise(words))
 
 
 def _words(text: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""Scorers of users: functions of references and predictions, as in llmsearch."""
+"""Scorers that users write: functions of references and predictions, as in llmsearch."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from llmsearch_optuna.errors import LlmsearchError, ScorerError
 from llmsearch_optuna.identity import identify
-from llmsearch_optuna.metrics.base import Reference, Scores, check_lengths, mean_scores, name_samples
+from llmsearch_optuna.metrics.base import Reference, Scores, mean_scores, plain, sample_numbers
 
 __all__ = ["CallableMetric", "Scorer", "one_line", "run_scorer"]
 
@@ -38,7 +38,8 @@ class CallableMetric:
         self, references: Sequence[Reference], predictions: Sequence[str], *, sample_ids: Sequence[int] | None = None
     ) -> Scores:
         """See `Metric`."""
-        return run_scorer(self.name.partition("#")[0], self.function, references, predictions, sample_ids)
+        samples = sample_numbers(references, predictions, sample_ids)
+        return run_scorer(self.name.partition("#")[0], self.function, references, predictions, samples)
 
 
 class _Outcome(NamedTuple):
@@ -51,7 +52,7 @@ def run_scorer(
     function: Scorer,
     references: Sequence[Reference],
     predictions: Sequence[str],
-    sample_ids: Sequence[int] | None,
+    samples: Sequence[int],
 ) -> Scores:
     """Call a scorer and validate its result.
 
@@ -59,10 +60,7 @@ def run_scorer(
 
     Raises:
         ScorerError: The scorer raised, or returned a wrong type, a wrong number of scores, NaN or infinity.
-        MetricError: References and predictions differ in length.
     """
-    check_lengths(references, predictions, sample_ids)
-    samples = name_samples(len(references), sample_ids)
 
     def culprit(fails: Callable[[_Outcome], bool]) -> str:
         for sample, reference, prediction in zip(samples, references, predictions, strict=True):
@@ -95,15 +93,11 @@ def run_scorer(
 def _attempt(function: Scorer, references: Sequence[Reference], predictions: Sequence[str]) -> _Outcome:
     try:
         result = function([dict(reference) for reference in references], list(predictions))
-        return _Outcome(_plain(result), None)
+        return _Outcome(plain(result), None)
     except LlmsearchError:
         raise
     except Exception as error:  # noqa: BLE001  # the user's code may raise anything; the caller reports it
         return _Outcome(None, error)
-
-
-def _plain(value: object) -> object:
-    return value.tolist() if hasattr(value, "tolist") else value  # arrays and scalars of any library, on any device
 
 
 def _to_float(number: Real) -> float:
@@ -114,7 +108,7 @@ def _to_float(number: Real) -> float:
 
 
 def _sample_score(label: str, score: object, sample: int) -> float:
-    number = _plain(score)
+    number = plain(score)
     if not isinstance(number, Real):
         raise ScorerError(f"scorer `{label}` must return numbers, got {type(number).__name__} for sample {sample}")
     value = _to_float(number)

@@ -7,13 +7,12 @@ from typing import NamedTuple
 
 from optuna.storages import RDBStorage
 
-from llmsearch_optuna.report.record import StudyRecord, TrialRecord
-from llmsearch_optuna.storage import CompletionStore, StoredCompletion, StoredSample
+from llmsearch_optuna.report.record import StudyRecord
+from llmsearch_optuna.storage import CompletionStore
 from llmsearch_optuna.terminal import excerpt, printable
 
 __all__ = [
     "ComparedSample",
-    "ComparedTrial",
     "CompletionComparison",
     "WordChanges",
     "compare_completions",
@@ -44,20 +43,8 @@ class WordChanges(NamedTuple):
     second: tuple[int, ...]
 
 
-class ComparedTrial(NamedTuple):
-    """A fully evaluated trial whose completions are shown.
-
-    Attributes:
-        name: ``"best"``, a baseline's name, or ``"runner-up 1"``.
-        trial: The trial.
-    """
-
-    name: str
-    trial: TrialRecord
-
-
 class ComparedSample(NamedTuple):
-    """A sample with one completion per compared trial. Texts are shortened and their control characters written out.
+    """A sample with one completion per compared trial. Texts are shortened, and their control characters are escaped.
 
     Attributes:
         row: The sample's row in the dataset.
@@ -84,16 +71,21 @@ class CompletionComparison(NamedTuple):
     """The completions of the best trial next to those of other trials.
 
     Attributes:
-        trials: The best trial, followed by the others.
+        names: The names of the trials: the best, followed by baselines or a runner-up.
         samples: The samples in the shared order.
         left_out: The number of further samples.
         maximum_length: The number of characters that texts are shortened to.
     """
 
-    trials: tuple[ComparedTrial, ...]
+    names: tuple[str, ...]
     samples: tuple[ComparedSample, ...]
     left_out: int
     maximum_length: int
+
+    @property
+    def is_scored(self) -> bool:
+        """Whether any completion has a score of its own."""
+        return any(score is not None for sample in self.samples for score in sample.scores)
 
 
 def compare_completions(record: StudyRecord, storage: RDBStorage) -> CompletionComparison | None:
@@ -111,17 +103,14 @@ def compare_completions(record: StudyRecord, storage: RDBStorage) -> CompletionC
     """
     if record.best is None:
         return None
-    by_number = {trial.number: trial for trial in record.complete}
-    named = [ComparedTrial(name, by_number[number]) for number, name in record.names.items()]
-    best = next(entry for entry in named if entry.trial is record.best)
-    others = [entry for entry in named if entry is not best and entry.trial.baseline is not None]
-    if not others:
-        others = [entry for entry in named if entry is not best][:1]
-    trials = (best, *others[:_MAXIMUM_OTHERS])
-    if len(trials) < 2:
+    trials = {trial.number: trial for trial in record.complete}
+    others = [number for number in record.names if number != record.best.number]
+    baselines = [number for number in others if trials[number].baseline is not None]
+    compared = [record.best.number, *(baselines[:_MAXIMUM_OTHERS] or others[:1])]
+    if len(compared) < 2:
         return None
     store = CompletionStore(storage)
-    loaded = [store.load(record.key, entry.trial.number) for entry in trials]
+    loaded = [store.load(record.key, number) for number in compared]
     rows = [(sample, completions) for sample, *completions in zip(record.samples, *loaded, strict=False)]
     rows = rows[:_MAXIMUM_SAMPLES]
     texts = [
@@ -132,35 +121,26 @@ def compare_completions(record: StudyRecord, storage: RDBStorage) -> CompletionC
     maximum_length = next(
         (size for size in _LENGTHS if sum(min(size, len(text)) for text in texts) <= _MAXIMUM_CHARACTERS), _LENGTHS[-1]
     )
-    parts = distinctive_parts([sample.prompt for sample, _ in rows])
+    samples = []
+    for (sample, completions), part in zip(rows, distinctive_parts([sample.prompt for sample, _ in rows]), strict=True):
+        shown = tuple(_readable(completion.text, maximum_length) for completion in completions)
+        samples.append(
+            ComparedSample(
+                row=sample.row,
+                prompt=_readable(sample.prompt, maximum_length),
+                prompt_part=_readable(part, maximum_length),
+                reference=_readable(sample.reference_text, maximum_length),
+                texts=shown,
+                scores=tuple(completion.score for completion in completions),
+                tokens=tuple(int(trials[number].token_counts[sample.position]) for number in compared),
+                changes=tuple(word_changes(shown[0], text) for text in shown[1:]),
+            )
+        )
     return CompletionComparison(
-        trials=trials,
-        samples=tuple(
-            _compared_sample(sample, part, trials, completions, maximum_length)
-            for (sample, completions), part in zip(rows, parts, strict=True)
-        ),
+        names=tuple(record.names[number] for number in compared),
+        samples=tuple(samples),
         left_out=len(record.samples) - len(rows),
         maximum_length=maximum_length,
-    )
-
-
-def _compared_sample(
-    sample: StoredSample,
-    prompt_part: str,
-    trials: Sequence[ComparedTrial],
-    completions: Sequence[StoredCompletion],
-    maximum_length: int,
-) -> ComparedSample:
-    texts = tuple(_readable(completion.text, maximum_length) for completion in completions)
-    return ComparedSample(
-        row=sample.row,
-        prompt=_readable(sample.prompt, maximum_length),
-        prompt_part=_readable(prompt_part, maximum_length),
-        reference=_readable(sample.reference_text, maximum_length),
-        texts=texts,
-        scores=tuple(completion.score for completion in completions),
-        tokens=tuple(int(entry.trial.token_counts[sample.position]) for entry in trials),
-        changes=tuple(word_changes(texts[0], text) for text in texts[1:]),
     )
 
 

@@ -1,108 +1,58 @@
-"""The course of the search as numbers: its history and the learning curve of every trial."""
+"""The course of the search as numbers: the best value so far, and the band of the best trial's learning curve."""
 
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from optuna.trial import TrialState
 
-from llmsearch_optuna.report.record import NORMAL_95, StudyRecord, TrialRecord
+from llmsearch_optuna.report.record import NORMAL_95, StudyRecord
 
-__all__ = ["Curve", "History", "LearningCurves", "history", "learning_curves"]
+__all__ = ["Band", "best_band", "best_so_far"]
 
 _Floats = npt.NDArray[np.float64]
 
 
-class History(NamedTuple):
-    """The optimisation history.
+class Band(NamedTuple):
+    """The range of the best trial's learning curve over other orders of the samples.
 
     Attributes:
-        complete: The fully evaluated trials of the sampler.
-        baselines: The fully evaluated baselines.
-        pruned: The pruned trials, with the metric over the samples that they were scored on.
-        failed: The failed trials.
-        best_so_far: The number of each fully evaluated trial with the best value up to it.
-        best: The best trial.
+        sizes: The numbers of first samples. Shape: (sizes,).
+        low: The lower ends of the range of the metric over that many samples. Shape: (sizes,).
+        high: The upper ends. Shape: (sizes,).
     """
 
-    complete: tuple[TrialRecord, ...]
-    baselines: tuple[TrialRecord, ...]
-    pruned: tuple[TrialRecord, ...]
-    failed: tuple[TrialRecord, ...]
-    best_so_far: tuple[tuple[int, float], ...]
-    best: TrialRecord | None
+    sizes: _Floats
+    low: _Floats
+    high: _Floats
 
 
-class Curve(NamedTuple):
-    """The learning curve of one trial.
-
-    Attributes:
-        trial: The trial.
-        samples: The numbers of samples at which it reported.
-        values: The metric over that many first samples.
-    """
-
-    trial: TrialRecord
-    samples: tuple[int, ...]
-    values: tuple[float, ...]
-
-
-class LearningCurves(NamedTuple):
-    """The metric over the first samples, by trial.
-
-    Attributes:
-        curves: The curves of all trials that reported.
-        best: The number of the best trial; ``None`` if no trial is fully evaluated.
-        band_samples: The numbers of samples at which the band is given; empty without a band.
-        band_low: The lower end of the band. Shape: (len(band_samples),).
-        band_high: The upper end of the band. Shape: (len(band_samples),).
-    """
-
-    curves: tuple[Curve, ...]
-    best: int | None
-    band_samples: tuple[int, ...]
-    band_low: _Floats
-    band_high: _Floats
-
-
-def history(record: StudyRecord) -> History:
-    """Return the values of all trials in the order of their numbers."""
-    best_so_far: list[tuple[int, float]] = []
+def best_so_far(record: StudyRecord) -> list[tuple[int, float]]:
+    """Return the number of each fully evaluated trial with the best value up to it."""
+    bests: list[tuple[int, float]] = []
     for trial in record.complete:
         if trial.value is not None:
-            previous = best_so_far[-1][1] if best_so_far else trial.value
-            best_so_far.append((trial.number, trial.value if record.is_better(trial.value, previous) else previous))
-    return History(
-        complete=tuple(trial for trial in record.complete if trial.baseline is None),
-        baselines=record.baselines,
-        pruned=tuple(trial for trial in record.pruned if trial.value is not None),
-        failed=tuple(trial for trial in record.trials if trial.state == TrialState.FAIL),
-        best_so_far=tuple(best_so_far),
-        best=record.best,
-    )
+            previous = bests[-1][1] if bests else trial.value
+            bests.append((trial.number, trial.value if record.is_better(trial.value, previous) else previous))
+    return bests
 
 
-def learning_curves(record: StudyRecord) -> LearningCurves:
-    """Return all learning curves and the band of the best trial.
+def best_band(record: StudyRecord) -> Band | None:
+    """Return the band of the best trial at all numbers of samples that a trial reported at.
 
     The band holds 95 % of the means of n of the best trial's N scores, drawn at random without replacement. The
     standard error of such a mean is s sqrt((1 / n) (1 - n / N)) (W. G. Cochran, "Sampling Techniques", ch. 2). A curve
-    below the band is unlikely to belong to an equally good trial. There is no band if the metric scores only a corpus.
+    below the band is unlikely to belong to an equally good trial.
+
+    Returns:
+        ``None`` if no trial is fully evaluated, none has reported, or the metric scores only a corpus.
     """
-    curves = tuple(
-        Curve(trial, tuple(trial.reported), tuple(trial.reported.values())) for trial in record.trials if trial.reported
-    )
-    best, sizes, half_width = record.best, np.zeros(0), np.zeros(0)
-    if best is not None and best.scores is not None and len(best.scores) > 1:
-        population = len(best.scores)
-        sizes = np.unique([size for curve in curves for size in curve.samples if size <= population])
-        spread = best.scores.std(ddof=1)
-        half_width = NORMAL_95 * spread * np.sqrt((1.0 / sizes) * (1.0 - sizes / population))
-    middle = 0.0 if best is None or best.value is None else best.value
-    return LearningCurves(
-        curves=curves,
-        best=None if best is None else best.number,
-        band_samples=tuple(int(size) for size in sizes),
-        band_low=middle - half_width,
-        band_high=middle + half_width,
-    )
+    best = record.best
+    if best is None or best.value is None or best.scores is None or len(best.scores) < 2:
+        return None
+    population = len(best.scores)
+    reported = {size for trial in record.trials for size in trial.reported if size <= population}
+    if not reported:
+        return None
+    sizes = np.array(sorted(reported), dtype=np.float64)
+    half_width = NORMAL_95 * best.scores.std(ddof=1) * np.sqrt((1.0 / sizes) * (1.0 - sizes / population))
+    return Band(sizes, best.value - half_width, best.value + half_width)

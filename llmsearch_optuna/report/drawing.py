@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import plotly.graph_objects as go
 
-from llmsearch_optuna.report.curves import Curve, History, LearningCurves
+from llmsearch_optuna.report.curves import Band, best_so_far
 from llmsearch_optuna.report.outcomes import Cost, FinalistSummary, Quality, SeedScores
 from llmsearch_optuna.report.parameters import Importances, Slice
-from llmsearch_optuna.report.record import NORMAL_95, TrialRecord
+from llmsearch_optuna.report.record import NORMAL_95, StudyRecord, TrialRecord
 from llmsearch_optuna.report.samples import SampleScores
-from llmsearch_optuna.study.trials import describe_params
 from llmsearch_optuna.terminal import excerpt, printable
 
 __all__ = [
@@ -29,9 +29,16 @@ __all__ = [
     "safe",
 ]
 
+_Floats = npt.NDArray[np.float64]
+
 # Mid-tones that contrast with white and with near black. Symbols distinguish the kinds, too.
 TRIAL, BEST, BASELINE, PRUNED, FAILED = "#4c8bd6", "#17a67a", "#d98a1f", "#8d939e", "#d9534f"
-_COLOURS = {"complete": TRIAL, "best": BEST, "baseline": BASELINE}
+_STYLES = {
+    "pruned": (PRUNED, "circle-open"),
+    "complete": (TRIAL, "circle"),
+    "baseline": (BASELINE, "diamond"),
+    "best": (BEST, "star"),
+}
 _INK = "#808691"
 _GRID = "rgba(128, 134, 145, 0.22)"
 _SCALE = [[0.0, "#3b2f63"], [0.25, "#3d5a8f"], [0.5, "#2f8f8d"], [0.75, "#6cc26b"], [1.0, "#f4e04d"]]
@@ -44,41 +51,46 @@ def safe(text: str) -> str:
     return html.escape(printable(text), quote=False)
 
 
-def draw_standings(finalists: Sequence[FinalistSummary], metric: str) -> go.Figure:
+def draw_standings(record: StudyRecord, finalists: Sequence[FinalistSummary]) -> go.Figure:
     """Draw the finalists' scores: the search split with 95 % intervals, and the hold-out split."""
     names = [safe(finalist.name) for finalist in finalists]
-    colours = [_COLOURS["best" if finalist.is_best else _kind(finalist.trial, None)] for finalist in finalists]
-    half_widths = [finalist.half_width for finalist in finalists]
-    figure = _figure(xaxis_title=safe(metric), height=_MINIMUM_HEIGHT + _ROW * len(finalists))
+    colours = [_STYLES[_kind(finalist.trial, record.best)][0] for finalist in finalists]
+    errors = [finalist.trial.standard_error for finalist in finalists]
+    half_widths = [NORMAL_95 * (error or 0.0) for error in errors]
+    figure = _figure(xaxis_title=safe(record.score_name), height=_MINIMUM_HEIGHT + _ROW * len(finalists))
     figure.add_scatter(
         x=[finalist.search_score for finalist in finalists],
         y=names,
-        error_x={"array": [width or 0.0 for width in half_widths], "thickness": 1.5, "width": 0, "color": _INK},
+        error_x={"array": half_widths, "thickness": 1.5, "width": 0, "color": _INK},
         mode="markers",
-        name="search split" if None in half_widths else "search split, 95 % interval",
+        name="search split" if None in errors else "search split, 95 % interval",
         marker={"size": 10, "color": colours, "symbol": "circle"},
         hovertemplate="%{y}: %{x:.4f} on the search split<extra></extra>",
     )
-    places = [index for index, finalist in enumerate(finalists) if finalist.held_out is not None]
-    if places:
-        held_out_colours = [colours[index] for index in places]
+    held_out = [
+        (finalist.held_out.score, name, colour)
+        for finalist, name, colour in zip(finalists, names, colours, strict=True)
+        if finalist.held_out is not None
+    ]
+    if held_out:
+        scores, held_out_names, held_out_colours = zip(*held_out, strict=True)
         figure.add_scatter(
-            x=[finalist.held_out.score for finalist in finalists if finalist.held_out is not None],
-            y=[names[index] for index in places],
+            x=scores,
+            y=held_out_names,
             mode="markers",
             name="held out",
             marker={"size": 13, "symbol": "diamond-open", "color": held_out_colours, "line": {"width": 2}},
             hovertemplate="%{y}: %{x:.4f} held out<extra></extra>",
         )
-    figure.update_yaxes(autorange="reversed", showgrid=False, automargin=True)
+    figure.update_yaxes(autorange="reversed", showgrid=False)
     return figure
 
 
-def draw_history(history: History, metric: str) -> go.Figure:
-    """Draw the optimisation history."""
-    figure = _figure(xaxis_title="trial", yaxis_title=safe(metric), height=400)
-    if history.best_so_far:
-        numbers, values = zip(*history.best_so_far, strict=True)
+def draw_history(record: StudyRecord) -> go.Figure:
+    """Draw the values of all trials in the order of their numbers, and the best value so far."""
+    figure = _figure(xaxis_title="trial", yaxis_title=safe(record.score_name), height=400)
+    if bests := best_so_far(record):
+        numbers, values = zip(*bests, strict=True)
         figure.add_scatter(
             x=numbers,
             y=values,
@@ -87,63 +99,52 @@ def draw_history(history: History, metric: str) -> go.Figure:
             line={"color": BEST, "width": 2, "shape": "hv"},
             hoverinfo="skip",
         )
-    _add_trials(figure, history.pruned, "pruned", PRUNED, "circle-open")
-    _add_trials(figure, history.complete, "complete", TRIAL, "circle")
-    _add_trials(figure, history.baselines, "baseline", BASELINE, "diamond")
-    if history.best is not None:
-        _add_trials(figure, [history.best], "best", BEST, "star", size=15)
-    if history.failed:
+    groups = {
+        "pruned": [trial for trial in record.pruned if trial.value is not None],
+        "complete": [trial for trial in record.complete if trial.baseline is None],
+        "baseline": record.baselines,
+        "best": [] if record.best is None else [record.best],
+    }
+    for kind, trials in groups.items():
+        _add_trials(figure, kind, trials, [trial.number for trial in trials], size=15 if kind == "best" else 8)
+    if record.failed:
         figure.add_scatter(
-            x=[trial.number for trial in history.failed],
-            y=[0.0] * len(history.failed),
+            x=[trial.number for trial in record.failed],
+            y=[0.0] * len(record.failed),
             yaxis="y2",
             mode="markers",
             name="failed",
             marker={"color": FAILED, "symbol": "x", "size": 8},
             cliponaxis=False,
-            text=[safe(excerpt(trial.error or "", 120)) for trial in history.failed],
+            text=[safe(excerpt(trial.error or "", 120)) for trial in record.failed],
             hovertemplate="trial %{x} failed: %{text}<extra></extra>",
         )
         figure.update_layout(yaxis2={"overlaying": "y", "range": [0.0, 1.0], "visible": False, "fixedrange": True})
     return figure
 
 
-def draw_learning_curves(learning: LearningCurves, metric: str) -> go.Figure:
-    """Draw all learning curves and the band of the best trial."""
-    figure = _figure(xaxis_title="samples scored", yaxis_title=safe(metric), height=400)
-    if len(learning.band_samples):
-        sizes = [*learning.band_samples, *reversed(learning.band_samples)]
-        figure.add_scatter(
-            x=sizes,
-            y=np.concatenate([learning.band_high, learning.band_low[::-1]]),
-            mode="lines",
-            fill="toself",
-            fillcolor=_tinted(BEST, 0.16),
-            line={"width": 0},
-            name="band of the best",
-            hoverinfo="skip",
-        )
-    groups: dict[str, list[Curve]] = {"pruned": [], "complete": [], "baseline": [], "best": []}
-    for curve in learning.curves:
-        trial = curve.trial
-        kind = "baseline" if trial.baseline is not None else "complete" if trial.is_complete else "pruned"
-        groups["best" if trial.number == learning.best else kind].append(curve)
+def draw_learning_curves(record: StudyRecord, band: Band | None) -> go.Figure:
+    """Draw the metric over the first samples, by trial, and the band of the best trial."""
+    figure = _figure(xaxis_title="samples scored", yaxis_title=safe(record.score_name), height=400)
+    if band is not None:
+        _add_band(figure, band.sizes, band.low, band.high, _tinted(BEST, 0.16), name="band of the best")
     styles = {
         "pruned": {"color": _tinted(PRUNED, 0.75), "width": 1},
         "complete": {"color": _tinted(TRIAL, 0.75), "width": 1.2},
         "baseline": {"color": BASELINE, "width": 1.8, "dash": "dot"},
         "best": {"color": BEST, "width": 3},
     }
-    for kind, curves in groups.items():
-        if curves:
+    for kind, line in styles.items():
+        trials = [trial for trial in record.trials if trial.reported and _kind(trial, record.best) == kind]
+        if trials:
             # One trace with gaps: hundreds of separate traces would be slow.
             figure.add_scatter(
-                x=_joined([curve.samples for curve in curves]),
-                y=_joined([curve.values for curve in curves]),
-                customdata=_joined([[curve.trial.number] * len(curve.samples) for curve in curves]),
+                x=_joined([list(trial.reported) for trial in trials]),
+                y=_joined([list(trial.reported.values()) for trial in trials]),
+                customdata=_joined([[trial.number] * len(trial.reported) for trial in trials]),
                 mode="lines+markers",
                 marker={"size": 4 if kind in ("pruned", "complete") else 6},
-                line=styles[kind],
+                line=line,
                 name=kind,
                 connectgaps=False,
                 hovertemplate="trial %{customdata}: %{y:.4f} on %{x} samples<extra></extra>",
@@ -172,44 +173,26 @@ def draw_importances(importances: Importances) -> go.Figure:
         hovertemplate="%{y}: %{x:.0%} [%{customdata[0]:.0%}, %{customdata[1]:.0%}]<extra></extra>",
     )
     figure.update_xaxes(tickformat=".0%", rangemode="tozero")
-    figure.update_yaxes(autorange="reversed", showgrid=False, automargin=True)
+    figure.update_yaxes(autorange="reversed", showgrid=False)
     return figure
 
 
-def draw_slice(data: Slice, metric: str) -> go.Figure:
+def draw_slice(record: StudyRecord, data: Slice) -> go.Figure:
     """Draw the score along one parameter."""
-    figure = _figure(xaxis_title=safe(data.parameter), yaxis_title=safe(metric), height=270, showlegend=False)
+    name, metric = safe(data.parameter), safe(record.score_name)
+    figure = _figure(xaxis_title=name, yaxis_title=metric, height=270, showlegend=False)
     if data.trend is not None:
-        points = data.trend.at
+        _add_band(figure, data.trend.at, data.trend.low, data.trend.high, _tinted(TRIAL, 0.14))
         figure.add_scatter(
-            x=np.concatenate([points, points[::-1]]),
-            y=np.concatenate([data.trend.high, data.trend.low[::-1]]),
-            mode="lines",
-            fill="toself",
-            fillcolor=_tinted(TRIAL, 0.14),
-            line={"width": 0},
-            hoverinfo="skip",
+            x=data.trend.at, y=data.trend.mean, mode="lines", line={"color": TRIAL, "width": 1.5}, hoverinfo="skip"
         )
-        figure.add_scatter(
-            x=points, y=data.trend.mean, mode="lines", line={"color": TRIAL, "width": 1.5}, hoverinfo="skip"
-        )
-    parts: tuple[tuple[Sequence[TrialRecord], str, str, int], ...] = (
-        (data.pruned, PRUNED, "circle-open", 7),
-        ([trial for trial in data.complete if trial.number != data.best], TRIAL, "circle", 7),
-        ([trial for trial in data.complete if trial.number == data.best], BEST, "star", 14),
-    )
-    for trials, colour, symbol, size in parts:
-        if trials:
-            errors = [NORMAL_95 * (trial.standard_error or 0.0) for trial in trials]
-            values = [trial.chosen[data.parameter] for trial in trials]
-            figure.add_scatter(
-                x=values if data.categories is None else [str(value) for value in values],
-                y=[trial.value for trial in trials],
-                error_y={"array": errors, "thickness": 1, "width": 0, "color": _tinted(colour, 0.45)},
-                mode="markers",
-                marker={"color": colour, "symbol": symbol, "size": size},
-                **_hover(trials),
-            )
+    for kind, (colour, _) in _STYLES.items():
+        trials = [trial for trial in (*data.pruned, *data.complete) if _kind(trial, record.best) == kind]
+        chosen = [trial.chosen[data.parameter] for trial in trials]
+        x = chosen if data.categories is None else [str(value) for value in chosen]
+        errors = [NORMAL_95 * (trial.standard_error or 0.0) for trial in trials]
+        bars = {"array": errors, "thickness": 1, "width": 0, "color": _tinted(colour, 0.45)}
+        _add_trials(figure, kind, trials, x, size=14 if kind == "best" else 7, error_y=bars)
     if data.categories is not None:
         figure.update_xaxes(type="category", categoryorder="array", categoryarray=list(data.categories), showgrid=False)
     elif data.is_log:
@@ -218,9 +201,9 @@ def draw_slice(data: Slice, metric: str) -> go.Figure:
     return figure
 
 
-def draw_quality(qualities: Sequence[Quality], best: TrialRecord | None, metric: str) -> go.Figure:
+def draw_quality(record: StudyRecord, qualities: Sequence[Quality]) -> go.Figure:
     """Draw the metric against the tokens per completion, with the Pareto front."""
-    figure = _figure(xaxis_title="tokens per completion", yaxis_title=safe(metric), height=380)
+    figure = _figure(xaxis_title="tokens per completion", yaxis_title=safe(record.score_name), height=380)
     front = [quality for quality in qualities if quality.is_efficient]
     figure.add_scatter(
         x=[quality.tokens for quality in front],
@@ -231,17 +214,10 @@ def draw_quality(qualities: Sequence[Quality], best: TrialRecord | None, metric:
         name="Pareto front",
         hoverinfo="skip",
     )
-    for name, symbol, size in (("complete", "circle", 8), ("baseline", "diamond", 10), ("best", "star", 15)):
-        members = [quality for quality in qualities if _kind(quality.trial, best) == name]
-        if members:
-            figure.add_scatter(
-                x=[quality.tokens for quality in members],
-                y=[quality.value for quality in members],
-                mode="markers",
-                marker={"color": _COLOURS[name], "symbol": symbol, "size": size},
-                name=name,
-                **_hover([quality.trial for quality in members], "%{y:.4f}, %{x:.1f} tokens"),
-            )
+    for kind, size in (("complete", 8), ("baseline", 10), ("best", 15)):
+        members = [quality for quality in qualities if _kind(quality.trial, record.best) == kind]
+        trials, tokens = [quality.trial for quality in members], [quality.tokens for quality in members]
+        _add_trials(figure, kind, trials, tokens, size=size, point="%{y:.4f}, %{x:.1f} tokens")
     return figure
 
 
@@ -274,7 +250,7 @@ def draw_seeds(seeds: SeedScores, metric: str) -> go.Figure:
             marker={"symbol": "line-ns-open", "color": BEST, "size": 20, "line": {"width": 2.5}},
             hovertemplate="%{y}: mean %{x:.4f}<extra></extra>",
         )
-    figure.update_yaxes(autorange="reversed", showgrid=False, automargin=True)
+    figure.update_yaxes(autorange="reversed", showgrid=False)
     return figure
 
 
@@ -351,34 +327,48 @@ def _figure(**layout: Any) -> go.Figure:
 
 
 def _add_trials(
-    figure: go.Figure, trials: Sequence[TrialRecord], name: str, colour: str, symbol: str, size: int = 8
+    figure: go.Figure,
+    kind: str,
+    trials: Sequence[TrialRecord],
+    x: Sequence[Any],
+    *,
+    size: int,
+    point: str = "%{y:.4f}",
+    **options: Any,
 ) -> None:
+    """Add the values of trials at positions x, in the style of their kind, with the parameters as hover text."""
     if trials:
+        colour, symbol = _STYLES[kind]
         figure.add_scatter(
-            x=[trial.number for trial in trials],
+            x=x,
             y=[trial.value for trial in trials],
             mode="markers",
-            name=name,
+            name=kind,
             marker={"color": colour, "symbol": symbol, "size": size},
-            **_hover(trials),
+            customdata=[(trial.number, safe(trial.description).replace(" ", "<br>"), trial.seen) for trial in trials],
+            hovertemplate=f"trial %{{customdata[0]}}: {point} on %{{customdata[2]}} samples<br>%{{customdata[1]}}"
+            "<extra></extra>",
+            **options,
         )
 
 
-def _hover(trials: Sequence[TrialRecord], point: str = "%{y:.4f}") -> dict[str, Any]:
-    """Return the hover texts of trials."""
-    return {
-        "customdata": [(trial.number, _described(trial), trial.seen) for trial in trials],
-        "hovertemplate": f"trial %{{customdata[0]}}: {point} on %{{customdata[2]}} samples<br>%{{customdata[1]}}"
-        "<extra></extra>",
-    }
-
-
-def _described(trial: TrialRecord) -> str:
-    return "" if trial.params is None else safe(describe_params(trial.params)).replace(" ", "<br>")
+def _add_band(figure: go.Figure, x: _Floats, low: _Floats, high: _Floats, colour: str, **options: Any) -> None:
+    figure.add_scatter(
+        x=np.concatenate([x, x[::-1]]),
+        y=np.concatenate([high, low[::-1]]),
+        mode="lines",
+        fill="toself",
+        fillcolor=colour,
+        line={"width": 0},
+        hoverinfo="skip",
+        **options,
+    )
 
 
 def _kind(trial: TrialRecord, best: TrialRecord | None) -> str:
-    return "best" if trial is best else "complete" if trial.baseline is None else "baseline"
+    if trial is best or trial.baseline is not None:
+        return "best" if trial is best else "baseline"
+    return "complete" if trial.is_complete else "pruned"
 
 
 def _joined(parts: Sequence[Sequence[Any]]) -> list[Any]:

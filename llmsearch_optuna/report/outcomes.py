@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from llmsearch_optuna.report.record import NORMAL_95, StudyRecord, TrialRecord
+from llmsearch_optuna.report.record import StudyRecord, TrialRecord
 from llmsearch_optuna.verdict.table import VerdictRow, verdict_rows
 
 __all__ = [
@@ -31,18 +31,13 @@ class FinalistSummary(NamedTuple):
         name: ``"best"``, ``"runner-up 1"``, or a baseline's name.
         trial: Its trial.
         search_score: The metric on the search split.
-        half_width: Half the width of the 95 % interval on the search split; ``None`` if the metric has no scores per
-            sample.
         held_out: Its row of the verdict's table; ``None`` if the verdict does not include its trial.
-        is_best: Whether it has the best score on the search split. A baseline can be the best.
     """
 
     name: str
     trial: TrialRecord
     search_score: float
-    half_width: float | None
     held_out: VerdictRow | None
-    is_best: bool
 
 
 class Quality(NamedTuple):
@@ -112,23 +107,13 @@ class Cost(NamedTuple):
 def summarize_finalists(record: StudyRecord) -> tuple[FinalistSummary, ...]:
     """Return the finalists from best to worst on the search split, followed by the baselines in the same order."""
     by_number = {trial.number: trial for trial in record.complete}
-    # Match by trial: the same name can belong to another trial since the verdict was made.
+    # Match by trial number: a name may have passed to another trial since the verdict.
     held_out = {} if record.verdict is None else {row.trial: row for row in verdict_rows(record.verdict)}
     summaries = []
     for number, name in record.names.items():
         trial = by_number[number]
-        error = trial.standard_error
         if trial.value is not None:
-            summaries.append(
-                FinalistSummary(
-                    name=name,
-                    trial=trial,
-                    search_score=trial.value,
-                    half_width=None if error is None else NORMAL_95 * error,
-                    held_out=held_out.get(number),
-                    is_best=trial is record.best,
-                )
-            )
+            summaries.append(FinalistSummary(name, trial, trial.value, held_out.get(number)))
     sign = -1.0 if record.maximize else 1.0
     return tuple(sorted(summaries, key=lambda s: (s.trial.baseline is not None, sign * s.search_score, s.trial.number)))
 

@@ -17,25 +17,16 @@ from optuna.storages import RDBStorage
 from plotly.offline import get_plotlyjs
 
 from llmsearch_optuna.errors import StorageError
+from llmsearch_optuna.report import drawing
 from llmsearch_optuna.report.browsing import compare_completions
-from llmsearch_optuna.report.curves import history, learning_curves
-from llmsearch_optuna.report.drawing import (
-    draw_cost,
-    draw_history,
-    draw_importances,
-    draw_learning_curves,
-    draw_quality,
-    draw_samples,
-    draw_seeds,
-    draw_slice,
-    draw_standings,
-)
+from llmsearch_optuna.report.curves import best_band
 from llmsearch_optuna.report.outcomes import cost, quality_by_tokens, seed_scores, summarize_finalists
 from llmsearch_optuna.report.parameters import MINIMUM_TRIALS, importances, parameter_slice
-from llmsearch_optuna.report.record import StudyRecord, TrialRecord, read_study
+from llmsearch_optuna.report.record import StudyRecord, read_study
 from llmsearch_optuna.report.samples import hardest_samples, sample_scores
 from llmsearch_optuna.report.sections import (
-    completion_browser,
+    browser_data,
+    browser_filters,
     parameter_values,
     reproduction_commands,
     study_facts,
@@ -45,7 +36,6 @@ from llmsearch_optuna.report.sections import (
 )
 from llmsearch_optuna.storage import open_storage, shown_url, sqlite_path, sqlite_url
 from llmsearch_optuna.study.fingerprint import describe_part
-from llmsearch_optuna.study.trials import describe_params
 from llmsearch_optuna.terminal import excerpt, printable
 from llmsearch_optuna.verdict.table import GAIN_HEADING, SAVED_HEADING
 
@@ -148,38 +138,36 @@ def _content(record: StudyRecord, storage: RDBStorage, location: str) -> dict[st
         "completions": comparison is not None,
         "cost": spent.tokens > 0,
     }
-    figures = {
-        "standings": _card("standings", "Scores", "", draw_standings(finalists, record.score_name)),
-        "history": _card(
+    figures = [
+        _card("standings", "Scores", drawing.draw_standings(record, finalists)),
+        _card(
             "history",
             "Optimisation history",
+            drawing.draw_history(record),
             "Pruned trials are shown with their score at their last rung.",
-            draw_history(history(record), record.score_name),
         ),
-        "curves": _card(
+        _card(
             "curves",
             "Learning curves",
+            drawing.draw_learning_curves(record, best_band(record)),
             "The score over the first samples. The band shows the range of the best trial's curve over other orders of "
             "the samples.",
-            draw_learning_curves(learning_curves(record), record.score_name),
         ),
-        "quality": _card(
+        _card(
             "quality",
             "Quality against tokens",
+            drawing.draw_quality(record, qualities),
             "No other trial is both better and shorter than a trial on the front."
             + " The study searched for this front: the score and the tokens are its objectives." * record.counts_tokens,
-            draw_quality(qualities, record.best, record.score_name),
         ),
-        "cost-figure": _card("cost-figure", "Tokens by trial", "", draw_cost(spent)),
-    }
+        _card("cost-figure", "Tokens by trial", drawing.draw_cost(spent)),
+    ]
     if importance.rows:
-        figures["importances"] = _card(
-            "importances",
-            "Importance",
+        caption = (
             f"How well each parameter separates the best {100.0 * importance.top:.0f} % of the {importance.trials} "
-            "fully evaluated trials from the rest (PED-ANOVA), with 90 % intervals from a bootstrap over trials.",
-            draw_importances(importance),
+            "fully evaluated trials from the rest (PED-ANOVA), with 90 % intervals from a bootstrap over trials."
         )
+        figures.append(_card("importances", "Importance", drawing.draw_importances(importance), caption))
     seeds = seed_scores(record)
     if seeds.groups:
         caption = (
@@ -187,15 +175,15 @@ def _content(record: StudyRecord, storage: RDBStorage, location: str) -> dict[st
             if seeds.held_out
             else "Every point is a trial. Without a verdict, other parameters change together with the seed."
         )
-        figures["seeds"] = _card("seeds", "Seeds", caption, draw_seeds(seeds, record.score_name))
+        figures.append(_card("seeds", "Seeds", drawing.draw_seeds(seeds, record.score_name), caption))
     if scores is not None:
-        heat_map = draw_samples(scores, record.score_name, maximize=record.maximize)
-        figures["heat-map"] = _card("heat-map", "Score by sample and trial", "", heat_map)
+        heat_map = drawing.draw_samples(scores, record.score_name, maximize=record.maximize)
+        figures.append(_card("heat-map", "Score by sample and trial", heat_map))
     return {
         "sections": {name: title for name, title in _TITLES.items() if present.get(name, True)},
-        "figures": figures,
+        "figures": {card.name: card for card in figures},
         "slices": [
-            _card(f"slice-{index}", name, "", draw_slice(parameter_slice(record, name), record.score_name))
+            _card(f"slice-{index}", name, drawing.draw_slice(record, parameter_slice(record, name)))
             for index, name in enumerate(names[:_MAXIMUM_SLICES] if present["parameters"] else ())
         ],
         "facts": study_facts(record),
@@ -210,25 +198,26 @@ def _content(record: StudyRecord, storage: RDBStorage, location: str) -> dict[st
         "importance_trials": importance.trials,
         "front": [quality for quality in reversed(qualities) if quality.is_efficient],
         "hard_samples": () if scores is None else hardest_samples(record, scores),
-        "browser": None if comparison is None else completion_browser(comparison, maximize=record.maximize),
+        "comparison": comparison,
+        "browser_filters": [] if comparison is None else browser_filters(comparison),
+        "browser_data": "" if comparison is None else browser_data(comparison, maximize=record.maximize),
         "commands": reproduction_commands(record, location),
         "versions": versions(),
     }
 
 
-def _card(name: str, title: str, caption: str, figure: go.Figure) -> _Card:
-    return _Card(name, title, caption, int(figure.layout.height or 300), figure.to_json())
+def _card(name: str, title: str, figure: go.Figure, caption: str = "") -> _Card:
+    return _Card(name, title, caption, int(figure.layout.height), figure.to_json())
 
 
 def _environment() -> Environment:
-    """Return an environment that escapes every expression and writes out its control characters."""
+    """Return an environment that escapes every expression and its control characters."""
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, finalize=_visible, trim_blocks=True, lstrip_blocks=True
     )
     filters: Mapping[str, Any] = {
         "code": _code,
         "decimal": _decimal,
-        "description": _description,
         "json_data": _json_data,
         "multiline": lambda text: escape(printable(text, newlines=True)),
         "shorten": lambda text: excerpt(text, _MAXIMUM_TEXT),
@@ -238,7 +227,7 @@ def _environment() -> Environment:
 
 
 def _visible(value: object) -> object:
-    """Write out the control characters of what is not markup yet."""
+    """Escape the control characters of a value that is not markup yet."""
     return value if isinstance(value, Markup) else printable(str(value))
 
 
@@ -250,15 +239,11 @@ def _code(sentence: str) -> Markup:
 def _json_data(content: str) -> Markup:
     """Escape JSON for a ``<script>`` element that neither runs nor renders."""
     escaped = content.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
-    return Markup(escaped)  # noqa: S704 - nothing of it ends the element
+    return Markup(escaped)  # noqa: S704 - it cannot close the element
 
 
 def _decimal(value: float | None, decimals: int) -> str:
     return "-" if value is None else f"{value:.{decimals}f}"
-
-
-def _description(trial: TrialRecord) -> str:
-    return "" if trial.params is None else describe_params(trial.params)
 
 
 def _part(name: str) -> str:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import optuna
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
-from optuna.trial import FrozenTrial, TrialState, create_trial
+from optuna.trial import FrozenTrial, create_trial
 
 from llmsearch_optuna.report.record import StudyRecord, TrialRecord
 
@@ -30,7 +30,7 @@ _TOP_TRIALS = 5
 
 
 class Importance(NamedTuple):
-    """The importance of one parameter for whether a trial is among the good ones.
+    """The importance of one parameter in separating the good trials from the others.
 
     Attributes:
         parameter: Its name.
@@ -84,7 +84,6 @@ class Slice(NamedTuple):
         categories: Its values if it is categorical; else ``None``.
         complete: The fully evaluated trials with a sampled value of it.
         pruned: The pruned trials with a sampled value of it.
-        best: The number of the best trial; ``None`` if no trial is fully evaluated.
         trend: The trend of the fully evaluated trials; ``None`` if there are too few, or for categories.
     """
 
@@ -93,30 +92,28 @@ class Slice(NamedTuple):
     categories: tuple[str, ...] | None
     complete: tuple[TrialRecord, ...]
     pruned: tuple[TrialRecord, ...]
-    best: int | None
     trend: Trend | None
 
 
-def importances(record: StudyRecord, *, seed: int = 0) -> Importances:
+def importances(record: StudyRecord) -> Importances:
     """Return PED-ANOVA importances with intervals from a bootstrap over trials.
 
     PED-ANOVA measures how much a parameter's distribution in the good trials differs from that in all trials
     (S. Watanabe, A. Bansal and F. Hutter, "PED-ANOVA: Efficiently quantifying hyperparameter importance in arbitrary
     subspaces", IJCAI 2023). The good trials are the best tenth and at least five. Pruned trials are left out because
     their values are means over fewer samples. Baselines are left out because no sampler chose them. The bootstrap draws
-    trials with replacement (B. Efron, "Bootstrap methods", Annals of Statistics 7 (1979)).
-
-    Args:
-        record: The study.
-        seed: Seed of the bootstrap.
+    trials with replacement (B. Efron, "Bootstrap methods", Annals of Statistics 7 (1979)), always the same ones.
     """
-    trials = [_frozen(trial) for trial in record.complete if trial.distributions and trial.value is not None]
+    trials = [
+        create_trial(params=dict(trial.chosen), distributions=dict(trial.distributions), value=trial.value)
+        for trial in record.complete
+        if trial.distributions and trial.value is not None
+    ]
     top = min(0.5, max(0.1, _TOP_TRIALS / max(1, len(trials))))
     if len(trials) < MINIMUM_TRIALS or len({trial.value for trial in trials}) == 1:
         return Importances((), len(trials), top)
-    generator = np.random.default_rng(seed)
     names = sorted({name for trial in trials for name in trial.distributions})
-    draws = generator.integers(len(trials), size=(_RESAMPLES, len(trials)))
+    draws = np.random.default_rng(0).integers(len(trials), size=(_RESAMPLES, len(trials)))
     with _quiet():
         shares = _shares(trials, names, record, top)
         resampled = np.array([_shares([trials[index] for index in draw], names, record, top) for draw in draws])
@@ -127,15 +124,6 @@ def importances(record: StudyRecord, *, seed: int = 0) -> Importances:
         for name, share, low_end, high_end in zip(names, shares.tolist(), low.tolist(), high.tolist(), strict=True)
     ]
     return Importances(tuple(sorted(rows, key=lambda row: -row.share)), len(trials), top)
-
-
-def _frozen(trial: TrialRecord) -> FrozenTrial:
-    return create_trial(
-        params=dict(trial.chosen),
-        distributions=dict(trial.distributions),
-        value=trial.value,
-        state=TrialState.COMPLETE,
-    )
 
 
 def _shares(trials: Sequence[FrozenTrial], names: Sequence[str], record: StudyRecord, top: float) -> _Floats:
@@ -159,17 +147,12 @@ def _quiet() -> Iterator[None]:
         optuna.logging.set_verbosity(verbosity)
 
 
-def parameter_slice(record: StudyRecord, parameter: str, *, seed: int = 0) -> Slice:
+def parameter_slice(record: StudyRecord, parameter: str) -> Slice:
     """Return the score along one parameter.
 
     The trend is a kernel regression (E. A. Nadaraya, Theory of Probability 9 (1964)) over the fully evaluated trials,
     with a bandwidth by Scott's rule. Its intervals come from a bootstrap over these trials. It does not show the effect
     of this parameter alone, because samplers vary all parameters together.
-
-    Args:
-        record: The study.
-        parameter: A parameter of the search space.
-        seed: Seed of the bootstrap.
     """
     distribution = record.parameters[parameter]
     complete = tuple(trial for trial in record.complete if parameter in trial.chosen and trial.value is not None)
@@ -185,12 +168,11 @@ def parameter_slice(record: StudyRecord, parameter: str, *, seed: int = 0) -> Sl
         categories=categories,
         complete=complete,
         pruned=pruned,
-        best=None if record.best is None else record.best.number,
-        trend=None if categories is not None else _trend(complete, parameter, is_log=is_log, seed=seed),
+        trend=None if categories is not None else _trend(complete, parameter, is_log=is_log),
     )
 
 
-def _trend(trials: Sequence[TrialRecord], parameter: str, *, is_log: bool, seed: int) -> Trend | None:
+def _trend(trials: Sequence[TrialRecord], parameter: str, *, is_log: bool) -> Trend | None:
     values = np.array([trial.value for trial in trials], dtype=np.float64)
     chosen = np.array([trial.chosen[parameter] for trial in trials], dtype=np.float64)
     along = np.log(chosen) if is_log else chosen
@@ -200,7 +182,7 @@ def _trend(trials: Sequence[TrialRecord], parameter: str, *, is_log: bool, seed:
     bandwidth = 1.059 * along.std(ddof=1) * len(trials) ** -0.2
     kernel = np.exp(-0.5 * ((points[:, None] - along) / bandwidth) ** 2)
     count = len(trials)
-    draws = np.random.default_rng(seed).multinomial(count, np.full(count, 1.0 / count), _TREND_RESAMPLES)
+    draws = np.random.default_rng(0).multinomial(count, np.full(count, 1.0 / count), _TREND_RESAMPLES)
     weights = np.concatenate([np.ones((1, count)), draws.astype(np.float64)])
     total = weights @ kernel.T
     # A resample without a trial near a point contributes its overall mean there.

@@ -1,22 +1,16 @@
-"""The figures of the report as single plots, for notebooks."""
+"""The figures of the report as single plots, for notebooks.
+
+Every function takes a study and its database: an opened storage, a file or a URL. It raises `StorageError` if the
+database cannot be read; see `read_study`.
+"""
 
 import optuna
 import plotly.graph_objects as go
 from optuna.storages import RDBStorage
 
 from llmsearch_optuna.errors import ConfigurationError, StorageError, unknown_name
-from llmsearch_optuna.report.curves import history, learning_curves
-from llmsearch_optuna.report.drawing import (
-    draw_cost,
-    draw_history,
-    draw_importances,
-    draw_learning_curves,
-    draw_quality,
-    draw_samples,
-    draw_seeds,
-    draw_slice,
-    draw_standings,
-)
+from llmsearch_optuna.report import drawing
+from llmsearch_optuna.report.curves import best_band
 from llmsearch_optuna.report.outcomes import cost, quality_by_tokens, seed_scores, summarize_finalists
 from llmsearch_optuna.report.parameters import MINIMUM_TRIALS, importances, parameter_slice
 from llmsearch_optuna.report.record import StudyRecord, read_study
@@ -38,96 +32,54 @@ __all__ = [
 def plot_standings(study: optuna.Study, storage: RDBStorage | str) -> go.Figure:
     """Plot the finalists' scores on the search split, with 95 % intervals, and on the hold-out split.
 
-    Args:
-        study: The study.
-        storage: The study's database: an opened storage, a file or a URL.
-
     Raises:
-        StorageError: The database cannot be read, or no trial is fully evaluated yet.
+        StorageError: No trial is fully evaluated yet.
     """
     record = _read_complete(study, storage)
-    return draw_standings(summarize_finalists(record), record.score_name)
+    return drawing.draw_standings(record, summarize_finalists(record))
 
 
 def plot_history(study: optuna.Study, storage: RDBStorage | str) -> go.Figure:
-    """Plot the optimisation history, with pruned and failed trials.
-
-    Args:
-        study: The study.
-        storage: The study's database: an opened storage, a file or a URL.
-
-    Raises:
-        StorageError: The database cannot be read.
-    """
-    record = read_study(study, storage)
-    return draw_history(history(record), record.score_name)
+    """Plot the optimisation history, with pruned and failed trials."""
+    return drawing.draw_history(read_study(study, storage))
 
 
 def plot_learning_curves(study: optuna.Study, storage: RDBStorage | str) -> go.Figure:
-    """Plot the metric over the first samples by trial, with the band of the best trial; see `learning_curves`.
-
-    Args:
-        study: The study.
-        storage: The study's database: an opened storage, a file or a URL.
-
-    Raises:
-        StorageError: The database cannot be read.
-    """
+    """Plot the metric over the first samples by trial, with the band of the best trial; see `best_band`."""
     record = read_study(study, storage)
-    return draw_learning_curves(learning_curves(record), record.score_name)
+    return drawing.draw_learning_curves(record, best_band(record))
 
 
 def plot_quality(study: optuna.Study, storage: RDBStorage | str) -> go.Figure:
     """Plot the metric against the tokens per completion, with the Pareto front.
 
-    Args:
-        study: The study.
-        storage: The study's database: an opened storage, a file or a URL.
-
     Raises:
-        StorageError: The database cannot be read, or no trial is fully evaluated yet.
+        StorageError: No trial is fully evaluated yet.
     """
     record = _read_complete(study, storage)
-    return draw_quality(quality_by_tokens(record), record.best, record.score_name)
+    return drawing.draw_quality(record, quality_by_tokens(record))
 
 
 def plot_seeds(study: optuna.Study, storage: RDBStorage | str) -> go.Figure:
     """Plot how the metric varies with the seed: on the hold-out split if there is a verdict, else between trials.
 
-    Args:
-        study: The study.
-        storage: The study's database: an opened storage, a file or a URL.
-
     Raises:
-        StorageError: The database cannot be read, or no trial is fully evaluated yet.
+        StorageError: No trial is fully evaluated yet.
     """
     record = _read_complete(study, storage)
-    return draw_seeds(seed_scores(record), record.score_name)
+    return drawing.draw_seeds(seed_scores(record), record.score_name)
 
 
 def plot_cost(study: optuna.Study, storage: RDBStorage | str) -> go.Figure:
-    """Plot the tokens generated and the tokens saved by pruning, by trial.
-
-    Args:
-        study: The study.
-        storage: The study's database: an opened storage, a file or a URL.
-
-    Raises:
-        StorageError: The database cannot be read.
-    """
-    record = read_study(study, storage)
-    return draw_cost(cost(record))
+    """Plot the tokens generated and the tokens saved by pruning, by trial."""
+    return drawing.draw_cost(cost(read_study(study, storage)))
 
 
 def plot_importances(study: optuna.Study, storage: RDBStorage | str) -> go.Figure:
     """Plot the importance of each parameter, with intervals from a bootstrap over trials; see `importances`.
 
-    Args:
-        study: The study.
-        storage: The study's database: an opened storage, a file or a URL.
-
     Raises:
-        StorageError: The database cannot be read, too few trials are fully evaluated, or all score the same.
+        StorageError: Too few trials are fully evaluated, or all score the same.
     """
     importance = importances(read_study(study, storage))
     if not importance.rows:
@@ -135,36 +87,26 @@ def plot_importances(study: optuna.Study, storage: RDBStorage | str) -> go.Figur
             f"importances need at least {MINIMUM_TRIALS} fully evaluated trials of the sampler with different scores, "
             f"study `{study.study_name}` has {importance.trials}"
         )
-    return draw_importances(importance)
+    return drawing.draw_importances(importance)
 
 
 def plot_slice(study: optuna.Study, storage: RDBStorage | str, parameter: str) -> go.Figure:
-    """Plot the score along one parameter, with its uncertainty; see `parameter_slice`.
-
-    Args:
-        study: The study.
-        storage: The study's database: an opened storage, a file or a URL.
-        parameter: A parameter of the search space.
+    """Plot the score along one parameter of the search space, with its uncertainty; see `parameter_slice`.
 
     Raises:
         ConfigurationError: No trial has a sampled value of this parameter.
-        StorageError: The database cannot be read.
     """
     record = read_study(study, storage)
     if parameter not in record.parameters:
         raise ConfigurationError(unknown_name("searched parameter", parameter, record.parameters))
-    return draw_slice(parameter_slice(record, parameter), record.score_name)
+    return drawing.draw_slice(record, parameter_slice(record, parameter))
 
 
 def plot_samples(study: optuna.Study, storage: RDBStorage | str) -> go.Figure:
     """Plot a heat map of all scores: samples from hardest to easiest, by trials from best to worst.
 
-    Args:
-        study: The study.
-        storage: The study's database: an opened storage, a file or a URL.
-
     Raises:
-        StorageError: The database cannot be read, no trial is fully evaluated yet, or the metric scores only a corpus.
+        StorageError: No trial is fully evaluated yet, or the metric scores only a corpus.
     """
     record = _read_complete(study, storage)
     scores = sample_scores(record)
@@ -172,7 +114,7 @@ def plot_samples(study: optuna.Study, storage: RDBStorage | str) -> go.Figure:
         raise StorageError(
             f"study `{study.study_name}` has no scores of single samples: its metric scores only a corpus"
         )
-    return draw_samples(scores, record.score_name, maximize=record.maximize)
+    return drawing.draw_samples(scores, record.score_name, maximize=record.maximize)
 
 
 def _read_complete(study: optuna.Study, storage: RDBStorage | str) -> StudyRecord:

@@ -20,7 +20,7 @@ from llmsearch_optuna.study.environment import study_environment
 from llmsearch_optuna.study.fingerprint import study_fingerprint
 from llmsearch_optuna.study.ranking import has_several, maximizes, score_of
 from llmsearch_optuna.study.study import study_key
-from llmsearch_optuna.study.trials import trial_params
+from llmsearch_optuna.study.trials import describe_params, trial_params
 from llmsearch_optuna.verdict.finalist_scores import held_out_key
 from llmsearch_optuna.verdict.finalists import select_finalists
 from llmsearch_optuna.verdict.verdict import Verdict, stored_verdict
@@ -73,6 +73,11 @@ class TrialRecord:
     def seen(self) -> int:
         """The number of samples with a completion."""
         return len(self.token_counts)
+
+    @property
+    def description(self) -> str:
+        """The generation parameters on one line; empty if the trial has not started."""
+        return "" if self.params is None else describe_params(self.params)
 
     @property
     def is_complete(self) -> bool:
@@ -158,6 +163,11 @@ class StudyRecord:
     def pruned(self) -> tuple[TrialRecord, ...]:
         """The pruned trials."""
         return tuple(trial for trial in self.trials if trial.is_pruned)
+
+    @property
+    def failed(self) -> tuple[TrialRecord, ...]:
+        """The failed trials."""
+        return tuple(trial for trial in self.trials if trial.state == TrialState.FAIL)
 
     @property
     def baselines(self) -> tuple[TrialRecord, ...]:

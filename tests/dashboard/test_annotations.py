@@ -54,13 +54,13 @@ def artifacts(path: Path) -> list[str]:
     """The file of each trial."""
     store = CompletionArtifacts(open_storage(f"sqlite:///{path}"), artifact_directory(f"sqlite:///{path}"))
     study = load(path)
-    found = []
+    contents = []
     for trial in study.trials:
         (meta,) = get_all_artifact_meta(trial, storage=study._storage)
         with store.open_reader(meta.artifact_id) as file:
-            found.append(file.read().decode())
+            contents.append(file.read().decode())
         assert meta.filename == f"trial_{trial.number}_completions.jsonl"
-    return found
+    return contents
 
 
 def annotate(path: Path) -> Annotations:
@@ -134,7 +134,8 @@ class Killed(BaseException):
 @pytest.mark.parametrize(
     "moment",
     partly_full(
-        ["before_end", "within the file", "before_end, done", "after_end", "after_end, done"], fast=["within the file"]
+        ["before_trial_ends", "within the file", "before_trial_ends, done", "trial_ended", "trial_ended, done"],
+        fast=["within the file"],
     ),
 )
 def test_a_search_killed_around_a_note_ends_as_an_uninterrupted_one(
@@ -145,9 +146,9 @@ def test_a_search_killed_around_a_note_ends_as_an_uninterrupted_one(
     original: Any = getattr(Annotations, method, None)
     write = CompletionArtifacts.write
 
-    def die_around(self: Annotations, trial: Any) -> None:
+    def die_around(self: Annotations, trial: Any, *arguments: Any) -> None:
         if done or trial.number != 4:
-            original(self, trial)
+            original(self, trial, *arguments)
         if trial.number == 4:
             raise Killed
 
@@ -213,7 +214,7 @@ def test_a_note_is_written_without_reading_all_others(path: Path, monkeypatch: p
 
     with monkeypatch.context() as patch:
         patch.setattr(RDBStorage, "get_study_system_attrs", read_all)
-        annotations.write_trial_note(study.trials[2])
+        annotations.trial_ended(study.trials[2], None, 0.0)
     assert notes(path) == before
 
 
@@ -240,15 +241,15 @@ def test_a_note_that_fails_is_one_warning(unwritable: Path, caplog: pytest.LogCa
     study = search(make_tuner(), unwritable, 4)
     assert [trial.state for trial in study.trials] == [TrialState.COMPLETE] * 4
     warnings = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
-    told = [message for message in warnings if "completions of trial" in message]
-    assert len(told) == 1
-    assert told[0].startswith("the completions of trial 0 are not attached to it: FileExistsError: ")
+    messages = [message for message in warnings if "completions of trial" in message]
+    assert len(messages) == 1
+    assert messages[0].startswith("the completions of trial 0 are not attached to it: FileExistsError: ")
     assert all(note.endswith(SIGNATURE) for note in notes(unwritable))
 
 
 def test_notes_do_not_change_what_is_found(searched: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Annotations, "attach_completions", lambda self, trial: None)
-    monkeypatch.setattr(Annotations, "write_trial_note", lambda self, trial: None)
+    for event in ("before_trial_ends", "trial_ended"):
+        monkeypatch.setattr(Annotations, event, lambda self, *arguments: None)
     path = tmp_path / "x.db"
     assert everything(search(make_tuner(), path), path) == everything(load(searched), searched)
     assert set(notes(path)) == {""}

@@ -46,7 +46,7 @@ def numbered(trial: FrozenTrial) -> FrozenTrial:
 def note_of(
     completions: list[StoredCompletion], *, trial: FrozenTrial | None = None, greater_is_better: bool = True
 ) -> str:
-    samples = {one.position: sample_at(one.position) for one in completions}
+    samples = {completion.position: sample_at(completion.position) for completion in completions}
     return trial_note(trial or finished(), completions, samples, greater_is_better=greater_is_better)
 
 
@@ -141,11 +141,12 @@ def test_long_texts_are_shortened() -> None:
 
 def test_the_artifact_holds_every_completion_as_it_is() -> None:
     completions = [completion_at(position, 0.5, text) for position, text in enumerate(HOSTILE.values())]
-    samples = {one.position: sample_at(one.position, {"a": 1, "b": "ü"}) for one in completions}
+    reference = {"a": 1, "b": "ü"}
+    samples = {completion.position: sample_at(completion.position, reference) for completion in completions}
     lines = completion_lines(completions, samples)
     assert lines.isascii()
     read = [json.loads(line) for line in lines.split("\n")[:-1]]
-    assert [one["completion"] for one in read] == list(HOSTILE.values())
+    assert [line["completion"] for line in read] == list(HOSTILE.values())
     assert read[0] == {
         "row": 10,
         "score": 0.5,
@@ -159,19 +160,19 @@ def test_the_artifact_holds_every_completion_as_it_is() -> None:
 
 def test_the_interval_of_a_score() -> None:
     assert score_interval([1.0]) is None
-    found = score_interval([0.0, 1.0] * 50)
-    assert found is not None
-    assert found[0] < 0.41 < 0.59 < found[1]
-    assert found == pytest.approx((0.4, 0.6), abs=0.01)
+    interval = score_interval([0.0, 1.0] * 50)
+    assert interval is not None
+    assert interval[0] < 0.41 < 0.59 < interval[1]
+    assert interval == pytest.approx((0.4, 0.6), abs=0.01)
 
 
 def test_the_study_note_begins_with_the_verdict() -> None:
-    found = [
+    finalists = [
         Finalist("greedy", finished(), GREEDY),
         Finalist("best", finished(), BEST),
     ]
-    assert study_note(found, None).startswith("## no verdict yet: `llmsearch-optuna confirm` makes one\n")
-    note = study_note(found, VERDICT)
+    assert study_note(finalists, None).startswith("## no verdict yet: `llmsearch-optuna confirm` makes one\n")
+    note = study_note(finalists, VERDICT)
     html = GITHUB.render(note)
     assert "<h2>improved by 0.20 [0.10, 0.30] over `greedy` on 50 held-out samples x 4 seeds</h2>" in html
     assert "<td>+0.20 [0.10, 0.30]</td>" in html

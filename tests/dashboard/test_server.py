@@ -78,7 +78,7 @@ def opened(browser: Browser, path: Path, place: str) -> Iterator[Page]:
 
         seen.page.on("dialog", on_dialog)
         yield seen.page
-        assert [one for one in seen.errors if HARMLESS_NOISE not in one] == []
+        assert [error for error in seen.errors if HARMLESS_NOISE not in error] == []
         assert [url for url in seen.requests if not url.startswith(address)] == []
         assert dialogs == []
 
@@ -202,9 +202,9 @@ class TestServer:
                 assert process.stdout is not None
                 assert process.stderr is not None
                 line = process.stdout.readline()
-                found = re.fullmatch(r"(http://127\.0\.0\.1:\d+/)  \(Ctrl-C ends it\)\n", line)
-                assert found is not None
-                with urllib.request.urlopen(f"{found[1]}api/studies", timeout=20) as answer:
+                match = re.fullmatch(r"(http://127\.0\.0\.1:\d+/)  \(Ctrl-C ends it\)\n", line)
+                assert match is not None
+                with urllib.request.urlopen(f"{match[1]}api/studies", timeout=20) as answer:
                     assert answer.status == 200
                 process.send_signal(signal.SIGINT)
                 assert process.wait(20) == 0

@@ -12,14 +12,14 @@ from tiny_models import tiny_tokenizer
 from llmsearch_optuna.data.loading import as_dataset
 from llmsearch_optuna.data.prompts import PromptSource
 from llmsearch_optuna.data.rendering import render_dataset
-from llmsearch_optuna.demo.dataset import DemoSample, demo_samples
-from llmsearch_optuna.demo.words import WORDS
+from llmsearch_optuna.demo.dataset import DemoSample, demo_categories, demo_samples
 from llmsearch_optuna.errors import TaskError
 from llmsearch_optuna.metrics import distinct_items
 from llmsearch_optuna.metrics.items import split_items
 from llmsearch_optuna.study_file.file import StudyFile
 
-ALL = len(WORDS) * 220  # three of twelve, for every category
+CATEGORIES = demo_categories()
+ALL = len(CATEGORIES) * 220  # three of twelve, for every category
 
 
 def key(row: DemoSample) -> tuple[str, frozenset[str]]:
@@ -49,11 +49,11 @@ def test_another_seed_gives_other_rows() -> None:
 
 
 def test_every_category_comes_once_a_round() -> None:
-    rows = demo_samples(4 * len(WORDS), seed=3)
-    for first in range(0, len(rows), len(WORDS)):
-        part = rows[first : first + len(WORDS)]
+    rows = demo_samples(4 * len(CATEGORIES), seed=3)
+    for first in range(0, len(rows), len(CATEGORIES)):
+        part = rows[first : first + len(CATEGORIES)]
         assert {row["instruction"] for row in part} == {
-            f"List twelve different {category}, separated by commas." for category in WORDS
+            f"List twelve different {category}, separated by commas." for category in CATEGORIES
         }
 
 
@@ -68,30 +68,30 @@ def test_a_size_without_rows_is_refused(size: int) -> None:
 
 
 def test_the_start_names_three_things_that_are_no_members() -> None:
-    for row in demo_samples(len(WORDS)):
+    for row in demo_samples(len(CATEGORIES)):
         named = split_items(row["start"])
         assert len(named) == 3
         assert row["start"].endswith(",")
         assert distinct_items(row["start"], row["members"], row["count"]) == 0.0
 
 
-def test_the_wanted_items_score_one_and_repeats_do_not() -> None:
-    for row in demo_samples(len(WORDS)):
+def test_the_requested_items_score_one_and_repeats_do_not() -> None:
+    for row in demo_samples(len(CATEGORIES)):
         members, count = row["members"], row["count"]
         assert distinct_items(", ".join(members[:count]), members, count) == 1.0
         assert distinct_items(", ".join(members[:1] * count), members, count) == pytest.approx(1 / count)
         assert distinct_items(f"{row['start']} {', '.join(members[:count])}", members, count) == pytest.approx(9 / 12)
 
 
-@pytest.mark.parametrize("category", WORDS)
+@pytest.mark.parametrize("category", CATEGORIES)
 def test_words_are_plenty_and_distinct_for_the_metric(category: str) -> None:
-    known, further = ([" ".join(word.split()) for word in part.split(",")] for part in WORDS[category])
-    assert len(known) == 12
-    assert len(known) + len(further) >= 40
-    assert all(known)
+    best_known, further = CATEGORIES[category]
+    assert len(best_known) == 12
+    assert len(best_known) + len(further) >= 40
+    assert all(best_known)
     assert all(further)
-    for one, other in itertools.combinations([split_items(word) for word in (*known, *further)], 2):
-        assert one != other
+    for item, other in itertools.combinations([split_items(word) for word in (*best_known, *further)], 2):
+        assert item != other
 
 
 def test_the_prompt_is_the_chat_with_the_answer_begun() -> None:

@@ -82,6 +82,6 @@ def test_what_is_no_range_is_refused(value: object) -> None:
         check_score_range(value)
 
 
-def test_where_less_is_better_the_least_of_several_counts() -> None:
-    edits = SampleMetric(name="edits", score=lambda one, other: abs(len(one) - len(other)), greater_is_better=False)
+def test_if_less_is_better_the_minimum_of_several_counts() -> None:
+    edits = SampleMetric(name="edits", score=lambda text, other: abs(len(text) - len(other)), greater_is_better=False)
     assert edits([{"answer": ["a", "abc"]}], ["a"]).value == 0.0

@@ -36,8 +36,8 @@ def test_corpus_metrics_score_any_selection(
     references = [{"answer": [first, second] if index % 2 else first} for index, (first, second, _) in enumerate(rows)]
     predictions = [prediction for *_, prediction in rows]
     indices = [index % len(rows) for index in drawn]
-    own = CorpusMetric(name="own", score=lambda predictions, texts: float(len("".join(predictions))))
-    for metric in (make_metric("bleu", lowercase=lowercase), make_metric("chrf"), own):
+    length = CorpusMetric(name="own", score=lambda predictions, texts: float(len("".join(predictions))))
+    for metric in (make_metric("bleu", lowercase=lowercase), make_metric("chrf"), length):
         assert isinstance(metric, CorpusMetric)
         selected = metric([references[i] for i in indices], [predictions[i] for i in indices]).value
         assert metric.resampled(references, predictions)(indices) == pytest.approx(selected, abs=1e-12)

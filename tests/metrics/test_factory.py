@@ -88,7 +88,7 @@ def test_laws(name: str, rows: list[tuple[str, str]], seed: int) -> None:
     again = score(name, *map(list, zip(*shuffled, strict=True)))
     assert again.value == scores.value
     if scores.per_sample is not None:
-        assert all(0.0 <= one <= 1.0 for one in scores.per_sample)
+        assert all(0.0 <= score <= 1.0 for score in scores.per_sample)
         assert scores.value == pytest.approx(math.fsum(scores.per_sample) / len(rows), abs=1e-15)
         assert sorted(again.per_sample or ()) == sorted(scores.per_sample)
         assert scores.per_sample == tuple(value(name, *row) for row in rows)

@@ -32,7 +32,7 @@ def test_split_items(text: str, items: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("one", "many"),
+    ("singular", "plural"),
     [
         ("apple", "apples"),
         ("axe", "axes"),
@@ -51,9 +51,9 @@ def test_split_items(text: str, items: list[str]) -> None:
         ("tomato", "tomatoes"),
     ],
 )
-def test_singular_and_plural_are_one_item(one: str, many: str) -> None:
-    assert distinct_items(f"{one}, {many}") == 0.5
-    assert distinct_items(many, [one]) == distinct_items(one, [many]) == 1.0
+def test_singular_and_plural_are_one_item(singular: str, plural: str) -> None:
+    assert distinct_items(f"{singular}, {plural}") == 0.5
+    assert distinct_items(plural, [singular]) == distinct_items(singular, [plural]) == 1.0
 
 
 def test_distinct_items_reads_members_and_count() -> None:
@@ -78,7 +78,7 @@ def test_distinct_items_refuses_a_bad_count(count: object) -> None:
 
 @pytest.mark.parametrize("members", [[], ["apple", 3]])
 def test_distinct_items_refuses_bad_members(members: list[object]) -> None:
-    with pytest.raises(MetricError, match="members that sample 0 may list must be strings"):
+    with pytest.raises(MetricError, match="the members of sample 0 must be strings"):
         make_metric("distinct_items")([{"fruits": members}], ["apple"])
 
 

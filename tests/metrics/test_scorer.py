@@ -43,7 +43,7 @@ def test_one_number_is_the_value(result: object) -> None:
 def test_one_number_per_sample(result: object) -> None:
     scores = run(result)
     assert scores == Scores(0.5, (1.0, 0.0, 0.5))
-    assert all(type(one) is float for one in (scores.value, *(scores.per_sample or ())))
+    assert all(type(score) is float for score in (scores.value, *(scores.per_sample or ())))
 
 
 def test_a_scorer_gets_its_own_dicts_and_list() -> None:

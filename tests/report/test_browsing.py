@@ -21,23 +21,21 @@ def pieces(text: str, lengths: tuple[int, ...]) -> list[str]:
 
 
 def test_differing_words_are_found() -> None:
-    one, other = "red, green and blue", "red, yellow and blue!"
-    found = word_changes(one, other)
-    assert pieces(one, found.first) == ["red, ", "green ", "and blue"]
-    assert pieces(other, found.second) == ["red, ", "yellow ", "and blue", "!"]
+    first, second = "red, green and blue", "red, yellow and blue!"
+    changes = word_changes(first, second)
+    assert pieces(first, changes.first) == ["red, ", "green ", "and blue"]
+    assert pieces(second, changes.second) == ["red, ", "yellow ", "and blue", "!"]
     assert word_changes("a b", "b") == ((0, 2, 1), (1,))
 
 
 @given(SENTENCES | st.text(), SENTENCES | st.text())
-def test_stretches_make_up_the_texts_and_say_what_both_have(one: str, other: str) -> None:
-    found = word_changes(one, other)
-    for text, lengths in ((one, found.first), (other, found.second)):
+def test_stretches_make_up_the_texts_and_say_what_both_have(first: str, second: str) -> None:
+    changes = word_changes(first, second)
+    for text, lengths in ((first, changes.first), (second, changes.second)):
         assert "".join(pieces(text, lengths)) == text
         assert all(length > 0 for length in lengths[1:])
-    same = [
-        "".join("".join(pieces(text, own)[::2]).split()) for text, own in ((one, found.first), (other, found.second))
-    ]
-    assert same[0] == same[1]
+    in_first, in_second = "".join(pieces(first, changes.first)[::2]), "".join(pieces(second, changes.second)[::2])
+    assert "".join(in_first.split()) == "".join(in_second.split())
 
 
 @given(SENTENCES | st.text())
@@ -48,10 +46,9 @@ def test_equal_texts_differ_nowhere(text: str) -> None:
 def test_long_texts_take_no_time() -> None:
     began = time.process_time()
     words = [f"word{index}" for index in range(20_000)]
-    one = " ".join(words)
-    found = word_changes(one, " ".join(reversed(words)))
-    assert sum(found.first) == len(one)
-    assert word_changes(one + " x", one + " y").first == (len(one) + 1, 1)
+    text = " ".join(words)
+    assert sum(word_changes(text, " ".join(reversed(words))).first) == len(text)
+    assert word_changes(text + " x", text + " y").first == (len(text) + 1, 1)
     assert time.process_time() - began < 5.0
 
 
@@ -72,26 +69,26 @@ def test_distinctive_parts_are_parts(prompts: list[str]) -> None:
 def test_the_best_is_beside_the_baselines(written: Written) -> None:
     study, storage = written()
     record = read_study(study, storage)
-    found = compare_completions(record, storage)
-    assert found is not None
-    assert [one.name for one in found.trials] == ["best", "model default", "greedy"]
-    assert len(found.samples) == 16
+    comparison = compare_completions(record, storage)
+    assert comparison is not None
+    assert list(comparison.names) == ["best", "model default", "greedy"]
+    assert len(comparison.samples) == 16
     assert record.best is not None
     assert record.best.scores is not None
-    assert [sample.scores[0] for sample in found.samples] == record.best.scores.tolist()
-    assert [sample.tokens[0] for sample in found.samples] == record.best.token_counts.tolist()
-    for sample in found.samples:
+    assert [sample.scores[0] for sample in comparison.samples] == record.best.scores.tolist()
+    assert [sample.tokens[0] for sample in comparison.samples] == record.best.token_counts.tolist()
+    for sample in comparison.samples:
         assert sample.changes[1] == word_changes(sample.texts[0], sample.texts[2])
         assert sample.prompt_part in sample.prompt
-    assert found.samples[0].reference == "red"
-    assert found.left_out == 0
+    assert comparison.samples[0].reference == "red"
+    assert comparison.left_out == 0
 
 
 def test_without_baselines_the_runner_up_takes_their_place(written: Written) -> None:
     study, storage = written(Plan(baselines=False))
-    found = compare_completions(read_study(study, storage), storage)
-    assert found is not None
-    assert [one.name for one in found.trials] == ["best", "runner-up 1"]
+    comparison = compare_completions(read_study(study, storage), storage)
+    assert comparison is not None
+    assert list(comparison.names) == ["best", "runner-up 1"]
 
 
 @pytest.mark.parametrize("plan", [Plan(complete=False), Plan(trials=1, baselines=False)])
@@ -104,9 +101,9 @@ def test_long_and_hostile_texts_are_shortened_and_written_out(written: Written) 
     texts = list(HOSTILE.values())
     plan = Plan(samples=len(texts), trials=2, text=lambda trial, position: texts[position])
     study, storage = written(plan)
-    found = compare_completions(read_study(study, storage), storage)
-    assert found is not None
-    shown = dict(zip(HOSTILE, (sample.texts[0] for sample in found.samples), strict=True))
+    comparison = compare_completions(read_study(study, storage), storage)
+    assert comparison is not None
+    shown = dict(zip(HOSTILE, (sample.texts[0] for sample in comparison.samples), strict=True))
     assert max(map(len, shown.values())) < 4100
     assert shown["HTML"] == HOSTILE["HTML"]
     assert shown["NUL"] == r"before\x00after"

@@ -40,9 +40,9 @@ def hostile_report(tmp_path_factory: pytest.TempPathFactory) -> str:
 def compared(written: Written) -> CompletionComparison:
     """What the completion browser of `report` shows."""
     study, storage = written(Plan(samples=24))
-    found = compare_completions(read_study(study, storage), storage)
-    assert found is not None
-    return found
+    comparison = compare_completions(read_study(study, storage), storage)
+    assert comparison is not None
+    return comparison
 
 
 @pytest.fixture
@@ -193,7 +193,7 @@ def test_a_corpus_metric_has_texts_to_browse_and_no_winners(browser: Browser, wr
     write_report(*written(Plan(by_sample=False)), tmp_path / "x.html")
     with visit(browser, (tmp_path / "x.html").as_uri()) as seen:
         drawn(seen)
-        values = [one.get_attribute("value") for one in seen.page.locator(".segments button").all()]
+        values = [button.get_attribute("value") for button in seen.page.locator(".segments button").all()]
         assert values == ["all", "differs"]
         expect(seen.page.locator(".pair")).to_have_count(10)
         assert (seen.errors, seen.requests) == ([], [])

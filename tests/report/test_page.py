@@ -37,7 +37,7 @@ def test_the_page_has_everything_and_needs_nothing(written: Written) -> None:
     figures = {name.removesuffix("-data") for name in page.data}
     assert figures == FIGURES | {"slice-0", "slice-1", "slice-2", "browser"}
     assert study.user_attrs["llmsearch_verdict"]["sentence"].replace("`", "")[1:] in page.words
-    assert not [one for one in page.attributes if one[1] in ("src", "action") or one[1].startswith("on")]
+    assert not [name for _, name, _ in page.attributes if name in ("src", "action") or name.startswith("on")]
     links = [str(value) for _, name, value in page.attributes if name == "href"]
     assert links
     assert all(re.fullmatch(r"#[\w-]+", link) for link in links)
@@ -51,7 +51,9 @@ def test_only_our_two_scripts_may_run(written: Written) -> None:
     assert policy["default-src"] == ["'none'"]
     assert len(page.scripts) == 2
     assert get_plotlyjs() in page.scripts
-    hashes = {f"'sha256-{base64.b64encode(hashlib.sha256(one.encode()).digest()).decode()}'" for one in page.scripts}
+    hashes = {
+        f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'" for script in page.scripts
+    }
     assert set(policy["script-src"]) == hashes
     assert policy["img-src"] == ["data:", "blob:"]
     assert "connect-src" not in policy
@@ -75,7 +77,7 @@ def test_hostile_texts_stay_texts(tmp_path: Path) -> None:
     page, usual = Page(content), Page(render_report(*write_study(tmp_path / "y.db", Plan())))
     assert set(page.tags) <= set(usual.tags) | {"details", "summary"}
     assert page.scripts == usual.scripts
-    assert not [one for one in page.attributes if one[1] in ("src", "action") or one[1].startswith("on")]
+    assert not [name for _, name, _ in page.attributes if name in ("src", "action") or name.startswith("on")]
     shown = [sample["texts"] for sample in page.data["browser-data"]["samples"]]
     expected = {printable(excerpt(text, 4000), newlines=True) for text in HOSTILE.values()}
     assert {text for texts in shown for text in texts} == expected
@@ -85,7 +87,7 @@ def test_hostile_texts_stay_texts(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("plan", "told"),
+    ("plan", "words"),
     [
         (Plan(complete=False), "No trial is fully evaluated yet. 14 trials have started."),
         (Plan(trials=0, baselines=False), "No trial has started yet"),
@@ -97,9 +99,9 @@ def test_hostile_texts_stay_texts(tmp_path: Path) -> None:
         (Plan(trials=0), "trials: 2 complete"),
     ],
 )
-def test_a_page_for_any_study(plan: Plan, told: str, written: Written) -> None:
+def test_a_page_for_any_study(plan: Plan, words: str, written: Written) -> None:
     page = Page(render_report(*written(plan)))
-    assert told in page.words
+    assert words in page.words
     assert ("heat-map-data" in page.data) == (plan.by_sample and plan.complete and (plan.trials > 0 or plan.baselines))
     assert ("browser-data" in page.data) == (plan.complete and plan.trials + 2 * plan.baselines > 1)
     assert "nan" not in re.sub(r"scored nan", "", page.words).split()
@@ -113,17 +115,19 @@ def test_a_page_while_the_first_trials_run(tmp_path: Path) -> None:
     assert "1 running" in Page(render_report(study, storage)).words
 
 
-def test_the_gain_of_an_earlier_best_is_not_told_of_the_present_one(tmp_path: Path) -> None:
+def test_the_gain_of_an_earlier_best_is_not_shown_for_the_present_one(tmp_path: Path) -> None:
     study, storage = write_study(tmp_path / "x.db")
     verdict = study.user_attrs["llmsearch_verdict"]
-    (gain,) = [str(Comparison(**one)) for one in verdict["comparisons"] if one["name"] == "best"]
+    (gain,) = [str(Comparison(**stored)) for stored in verdict["comparisons"] if stored["name"] == "best"]
     assert f'<td class="gain">{gain}</td>' in render_report(study, storage)
-    finalists = [{**one, "trial": 99} if one["name"] == "best" else one for one in verdict["finalists"]]
+    finalists = [
+        {**finalist, "trial": 99} if finalist["name"] == "best" else finalist for finalist in verdict["finalists"]
+    ]
     study.set_user_attr("llmsearch_verdict", {**verdict, "finalists": finalists})
     assert f'<td class="gain">{gain}</td>' not in render_report(study, storage)
     record = read_study(study, storage)
-    assert "trial 99" in {one.name for one in record.held_out}
-    draw_standings(summarize_finalists(record), "score")
+    assert "trial 99" in {finalist.name for finalist in record.held_out}
+    draw_standings(record, summarize_finalists(record))
 
 
 def test_an_outdated_verdict_says_so(tmp_path: Path) -> None:
@@ -148,14 +152,14 @@ def test_what_the_command_refuses(tmp_path: Path, capsys: pytest.CaptureFixture[
     _, storage = write_study(tmp_path / "x.db")
     storage.engine.dispose()  # the last connection that closes may write to the file
     content = (tmp_path / "x.db").read_bytes()
-    for output, told in (
+    for output, message in (
         (tmp_path / "x.db", "`--output` must not be the database itself"),
         (tmp_path, "the report cannot be written to"),
         (tmp_path / "x.db" / "y.html", "the report cannot be written to"),
     ):
         assert main(["report", str(tmp_path / "x.db"), "-o", str(output)]) == 1
         error = capsys.readouterr().err
-        assert told in error
+        assert message in error
         assert error.count("\n") == 1
     assert main(["report", str(tmp_path / "no.db")]) == 1
     assert (tmp_path / "x.db").read_bytes() == content

@@ -14,12 +14,12 @@ from studies.benchmarks.synthetic_studies import SPACE, Plan, Written, write_stu
 
 def test_the_parameter_that_decides_is_the_most_important(written: Written) -> None:
     record = read_study(*written(Plan(trials=60, samples=64)))
-    found = importances(record)
-    assert found.rows[0].parameter == "temperature"
-    assert sum(row.share for row in found.rows) == pytest.approx(1.0)
-    assert all(0.0 <= row.low <= row.share <= row.high <= 1.0 for row in found.rows)
-    assert found.trials == len([trial for trial in record.complete if trial.baseline is None])
-    first, *others = found.rows
+    result = importances(record)
+    assert result.rows[0].parameter == "temperature"
+    assert sum(row.share for row in result.rows) == pytest.approx(1.0)
+    assert all(0.0 <= row.low <= row.share <= row.high <= 1.0 for row in result.rows)
+    assert result.trials == len([trial for trial in record.complete if trial.baseline is None])
+    first, *others = result.rows
     assert first.low > max(row.share for row in others)
 
 
@@ -53,28 +53,28 @@ def test_few_trials_give_no_importances(plan: Plan, written: Written) -> None:
 @pytest.mark.parametrize("maximize", [True, False])
 def test_the_trend_follows_the_score(maximize: bool, written: Written) -> None:
     record = read_study(*written(Plan(trials=60, samples=64, maximize=maximize)))
-    found = parameter_slice(record, "temperature")
-    assert found.trend is not None
-    assert (found.trend.mean[0] > found.trend.mean[-1]) == maximize
-    assert np.all(found.trend.low <= found.trend.mean)
-    assert np.all(found.trend.mean <= found.trend.high)
-    values = [trial.value for trial in found.complete if trial.value is not None]
-    assert min(values) <= found.trend.mean.min() <= found.trend.mean.max() <= max(values)
-    assert (len(found.complete), len(found.pruned)) == (len(record.complete) - 2, len(record.pruned))
+    data = parameter_slice(record, "temperature")
+    assert data.trend is not None
+    assert (data.trend.mean[0] > data.trend.mean[-1]) == maximize
+    assert np.all(data.trend.low <= data.trend.mean)
+    assert np.all(data.trend.mean <= data.trend.high)
+    values = [trial.value for trial in data.complete if trial.value is not None]
+    assert min(values) <= data.trend.mean.min() <= data.trend.mean.max() <= max(values)
+    assert (len(data.complete), len(data.pruned)) == (len(record.complete) - 2, len(record.pruned))
 
 
 def test_a_logarithmic_parameter_has_its_trend_on_its_own_scale(written: Written) -> None:
     record = read_study(*written(Plan(trials=30)))
-    found = parameter_slice(record, "top_k")
-    assert found.is_log
-    assert found.trend is not None
-    given = [trial.chosen["top_k"] for trial in found.complete]
-    assert found.trend.at[0] == pytest.approx(min(given))
-    assert found.trend.at[-1] == pytest.approx(max(given))
-    assert np.allclose(np.diff(np.log(found.trend.at)), np.diff(np.log(found.trend.at))[0])
+    data = parameter_slice(record, "top_k")
+    assert data.is_log
+    assert data.trend is not None
+    given = [trial.chosen["top_k"] for trial in data.complete]
+    assert data.trend.at[0] == pytest.approx(min(given))
+    assert data.trend.at[-1] == pytest.approx(max(given))
+    assert np.allclose(np.diff(np.log(data.trend.at)), np.diff(np.log(data.trend.at))[0])
 
 
 def test_categories_have_no_trend(written: Written) -> None:
-    found = parameter_slice(read_study(*written()), "generation_seed")
-    assert found.categories == ("0", "1", "2", "3")
-    assert found.trend is None
+    data = parameter_slice(read_study(*written()), "generation_seed")
+    assert data.categories == ("0", "1", "2", "3")
+    assert data.trend is None

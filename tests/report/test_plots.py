@@ -107,8 +107,8 @@ def texts_of(value: Any) -> list[str]:
     if isinstance(value, str):
         return [value]
     if isinstance(value, dict):
-        return [text for one in value.values() for text in texts_of(one)]
-    return [text for one in value for text in texts_of(one)] if isinstance(value, list) else []
+        return [text for part in value.values() for text in texts_of(part)]
+    return [text for part in value for text in texts_of(part)] if isinstance(value, list) else []
 
 
 def test_hostile_names_are_no_markup_for_plotly(written: Written) -> None:

@@ -22,13 +22,13 @@ def test_all_of_a_study_is_read(written: Written) -> None:
     assert [trial.number for trial in record.trials] == list(range(14))
     assert [trial.baseline for trial in record.trials[:3]] == ["model default", "greedy", None]
     store = CompletionStore(storage)
-    for trial, known in zip(record.trials, study.trials, strict=True):
+    for trial, in_study in zip(record.trials, study.trials, strict=True):
         stored = store.load(study_key(study), trial.number)
-        assert trial.state == known.state
-        assert trial.reported == known.intermediate_values
+        assert trial.state == in_study.state
+        assert trial.reported == in_study.intermediate_values
         assert trial.scores is not None
-        assert trial.scores.tolist() == [one.score for one in stored]
-        assert trial.token_counts.tolist() == [len(one.token_ids) for one in stored]
+        assert trial.scores.tolist() == [completion.score for completion in stored]
+        assert trial.token_counts.tolist() == [len(completion.token_ids) for completion in stored]
         assert trial.seen == len(stored)
     assert record.best is not None
     assert record.best.number == study.best_trial.number
@@ -52,11 +52,11 @@ def test_held_out_scores_are_those_of_the_verdict(written: Written) -> None:
     record = read_study(study, storage)
     assert record.verdict is not None
     assert record.verdict_is_current
-    for one, finalist in zip(record.held_out, record.verdict.finalists, strict=True):
-        assert one.name == finalist.name
-        assert len(one.by_seed) == finalist.seeds
-        assert one.by_seed.mean() == pytest.approx(finalist.score)
-        assert one.tokens == finalist.seeds * 12 * 2
+    for scores, finalist in zip(record.held_out, record.verdict.finalists, strict=True):
+        assert scores.name == finalist.name
+        assert len(scores.by_seed) == finalist.seeds
+        assert scores.by_seed.mean() == pytest.approx(finalist.score)
+        assert scores.tokens == finalist.seeds * 12 * 2
 
 
 def test_a_verdict_is_outdated_when_the_finalists_change(tmp_path: Path) -> None:
@@ -95,7 +95,9 @@ def test_a_real_search_and_its_verdict(tmp_path: Path) -> None:
     record = read_study(study, str(tmp_path / "x.db"))
     assert record.study_file == "[study]"
     assert record.verdict is not None
-    assert [len(one.by_seed) for one in record.held_out] == [one.seeds for one in record.verdict.finalists]
+    assert [len(finalist.by_seed) for finalist in record.held_out] == [
+        finalist.seeds for finalist in record.verdict.finalists
+    ]
     replayed = [trial.user_attrs.get(REPLAYED) for trial in study.trials]
     assert [trial.replayed for trial in record.trials] == replayed
     assert record.began is not None
@@ -119,10 +121,10 @@ def test_the_database_must_be_there(tmp_path: Path) -> None:
 def test_seeds_of_another_verdict_are_left_out(tmp_path: Path) -> None:
     study, storage = write_study(tmp_path / "x.db")
     study.set_user_attr("llmsearch_verdict", {**study.user_attrs["llmsearch_verdict"], "samples": 11})
-    assert {len(one.by_seed) for one in read_study(study, storage).held_out} == {0}
+    assert {len(finalist.by_seed) for finalist in read_study(study, storage).held_out} == {0}
 
 
-def test_the_study_and_its_own_database_are_wanted(tmp_path: Path) -> None:
+def test_the_study_and_its_own_database_are_required(tmp_path: Path) -> None:
     study, _ = write_study(tmp_path / "x.db")
     _, other = write_study(tmp_path / "y.db")
     with pytest.raises(StorageError, match="the database does not hold the completions of study `synthetic`"):

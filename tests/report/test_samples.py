@@ -11,24 +11,24 @@ from studies.benchmarks.synthetic_studies import Plan, Written
 @pytest.mark.parametrize("maximize", [True, False])
 def test_every_score_is_in_its_place_and_the_hardest_on_top(maximize: bool, written: Written) -> None:
     record = read_study(*written(Plan(maximize=maximize)))
-    found = sample_scores(record)
-    assert found is not None
+    scores = sample_scores(record)
+    assert scores is not None
     by_number = {trial.number: trial for trial in record.trials}
-    for column, number in enumerate(found.trials):
+    for column, number in enumerate(scores.trials):
         trial = by_number[number]
         assert trial.scores is not None
-        for line, sample in enumerate(found.samples):
-            known = trial.scores[sample.position] if sample.position < trial.seen else np.nan
-            assert np.array_equal(found.scores[line, column], known, equal_nan=True)
-    assert list(found.means) == sorted(found.means, reverse=not maximize)
-    assert set(found.trials[: found.complete]) == {trial.number for trial in record.complete}
+        for line, sample in enumerate(scores.samples):
+            expected = trial.scores[sample.position] if sample.position < trial.seen else np.nan
+            assert np.array_equal(scores.scores[line, column], expected, equal_nan=True)
+    assert list(scores.means) == sorted(scores.means, reverse=not maximize)
+    assert set(scores.trials[: scores.complete]) == {trial.number for trial in record.complete}
     assert record.best is not None
-    assert found.trials[0] == record.best.number
-    first = hardest_samples(record, found, count=3)[0]
-    assert first.sample == found.samples[0]
-    assert first.mean == found.means[0]
+    assert scores.trials[0] == record.best.number
+    first = hardest_samples(record, scores, count=3)[0]
+    assert first.sample == scores.samples[0]
+    assert first.mean == scores.means[0]
     extreme = max if maximize else min
-    assert first.best == extreme(found.scores[0, : found.complete])
+    assert first.best == extreme(scores.scores[0, : scores.complete])
     assert first.prompt == str(first.sample.position) + ":"
 
 
