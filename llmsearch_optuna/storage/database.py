@@ -1,4 +1,4 @@
-"""Opening and locking databases, and their errors in one line."""
+"""Opening and locking databases, and their errors as messages of one line."""
 
 import contextlib
 import hashlib
@@ -129,11 +129,7 @@ def _make_tables(path: Path) -> None:
 
 
 def _check_contents(connection: sa.Connection, path: Path | None, *, must_exist: bool) -> bool:
-    """Check that a database is empty or holds Optuna's tables. Return whether it is empty.
-
-    Raises:
-        StorageError: It is empty but `must_exist`, holds tables of another program, or is of a newer version.
-    """
+    """Check that a database is empty or holds Optuna's tables of a supported version. Return whether it is empty."""
     inspector = sa.inspect(connection)
     marks = {"studies": "study_name", "version_info": "library_version"}  # Optuna creates these two first
     tables = [
@@ -157,12 +153,10 @@ def exclusive_use(url: str | None) -> Iterator[None]:
     Raises:
         StorageError: Another process is searching the file, its lock file cannot be created, or the URL is wrong.
     """
-    with _opening_errors(url or "sqlite://"):
-        path = None if url is None else sqlite_path(url)
-    if path is None:
+    if url is None or (path := sqlite_path(url)) is None:
         yield
         return
-    with _opening_errors(str(url)):
+    with _opening_errors(url):
         lock = filelock.FileLock(f"{path.resolve()}.lock")
         try:
             lock.acquire(timeout=0)
@@ -219,7 +213,7 @@ def readable_errors(url: str | sa.URL) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _opening_errors(url: str | sa.URL) -> Iterator[None]:
-    """Convert also the errors that may occur before there is a connection; see `readable_errors`."""
+    """Also convert the errors that can occur before a connection exists; see `readable_errors`."""
     try:
         with readable_errors(url):
             yield
