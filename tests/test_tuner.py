@@ -339,7 +339,7 @@ class TestBadInput:
             ),
             ({"stop": "abc"}, "`stop` must be a list of non-empty strings"),
             ({"tokenizer": None}, "pass the model's tokenizer, or the model by name"),
-            ({"model": None}, "pass a model, a custom_pred_function, or an engine"),
+            ({"model": None}, "pass a model, a custom_pred_function, or a server"),
             ({"model": "no/such-model", "tokenizer": None}, "model no/such-model cannot be loaded"),
             ({"device": "nonsense:0"}, "device 'nonsense:0' cannot be used"),
             ({"is_encoder_decoder": True}, "is_encoder_decoder=True, but the model says otherwise"),

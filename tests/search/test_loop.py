@@ -86,7 +86,7 @@ def test_concurrency_changes_no_trials_completions_and_stays_with_the_study(tmp_
 
 
 def test_concurrency_must_be_positive() -> None:
-    with pytest.raises(ConfigurationError, match="concurrency must be >= 1, got 0"):
+    with pytest.raises(ConfigurationError, match="`concurrency` must be >= 1, got 0"):
         search(make_tuner(), None, concurrency=0)
 
 

@@ -80,4 +80,4 @@ def test_a_search_goes_on_elsewhere_and_says_so(
     assert main(["export", str(path), "--to", "json"]) == 0
     assert json.loads(capsys.readouterr().out)["provenance"]["environment"] == {"torch": "1.13.1"}
     assert main(["report", str(path), "-o", str(tmp_path / "report.html")]) == 0
-    assert "The study was begun with torch 1.13.1." in (tmp_path / "report.html").read_text()
+    assert "The study was started with torch 1.13.1." in (tmp_path / "report.html").read_text()

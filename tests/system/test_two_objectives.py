@@ -291,7 +291,7 @@ class TestWhatShowsAStudy:
         for statement, expected in (
             ("UPDATE trial_values SET value = value + 1 WHERE trial_id = 3 AND objective = 1", "tokens per sample are"),
             ("DELETE FROM trial_values WHERE trial_id = 3 AND objective = 1", "its value is None, but"),
-            ("DELETE FROM study_directions WHERE objective = 1", "its direction is maximize, but it was made to"),
+            ("DELETE FROM study_directions WHERE objective = 1", "its direction is maximize, but it was created to"),
         ):
             copy = tmp_path / "copy.db"
             with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(copy)) as target:
@@ -322,7 +322,7 @@ class TestStudyFile:
             ('"tokens"]', '"latency"]', "`latency` cannot be an objective"),
             ("[space]", '[sampler]\nname = "cmaes"\n[space]', "cmaes sampler does not work with several objectives"),
             ("[space]", "[pruner]\nalpha = 0.1\n[space]", "paired pruner does not work with several objectives"),
-            ("rungs = 4", "patience = 3", "`patience` does not work with several objectives"),
+            ("rungs = 4", "patience = 3", r"`patience` in \[study\] does not work with several objectives"),
         ],
     )
     def test_what_does_not_go_together_is_refused(self, old: str, new: str, message: str, tmp_path: Path) -> None:
