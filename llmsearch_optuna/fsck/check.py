@@ -220,7 +220,7 @@ class _Check:
         return sum(map(len, groups.values()))
 
     def _leftovers(self, keys: Sequence[str | None]) -> None:
-        """Note the rows that belong to no study, given the keys of all studies. A key that is lost is None."""
+        """Note the rows that belong to no study. The keys are those of all studies; None for a key that is lost."""
         reason = "" if None in keys else ": it was deleted, and they do no harm"
         for table, rows in (
             (COMPLETIONS.name, "completions"),

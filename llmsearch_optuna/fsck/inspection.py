@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from optuna.storages import RDBStorage
 
 from llmsearch_optuna.errors import StorageError
-from llmsearch_optuna.storage.database import readable_errors, shown_url, sqlite_path
+from llmsearch_optuna.storage.database import opening_errors, readable_errors, shown_url, sqlite_path
 from llmsearch_optuna.storage.schema import COMPLETIONS, HELD_OUT, SAMPLES, stored_version
 
 __all__ = ["Inspection", "RawCompletion", "RawStudy", "RawTrial", "inspect_database"]
@@ -212,16 +212,13 @@ def inspect_database(url: str) -> Iterator[Inspection]:
     Raises:
         StorageError: The database does not exist, cannot be opened, or is in memory.
     """
-    with readable_errors(url):
+    with opening_errors(url):
         path = sqlite_path(url)
         if path is None and sa.make_url(url).get_backend_name() == "sqlite":
             raise StorageError(f"{shown_url(url)} is not a file: name a database on disk or on a server")
         if path is not None and not path.is_file():
             raise StorageError(f"there is no database {path}")
-        try:
-            engine = sa.create_engine(url) if path is None else _reader(path)
-        except ImportError as error:
-            raise StorageError(f"database {shown_url(url)} cannot be used: {error}") from error
+        engine = sa.create_engine(url) if path is None else _reader(path)
     try:
         with readable_errors(url):
             connection = engine.connect()

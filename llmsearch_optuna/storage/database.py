@@ -21,6 +21,7 @@ __all__ = [
     "check_version",
     "exclusive_use",
     "open_storage",
+    "opening_errors",
     "readable_errors",
     "shown_url",
     "sqlite_path",
@@ -46,7 +47,7 @@ _REMEDIES = {
 
 def sqlite_url(path: str) -> str:
     """Return the storage URL of an SQLite file. A URL is returned unchanged."""
-    # These two characters have a special meaning in a URL.
+    # `%` and `?` have a special meaning in a URL.
     return path if "://" in path else f"sqlite:///{path.replace('%', '%25').replace('?', '%3F')}"
 
 
@@ -64,7 +65,7 @@ def open_storage(url: str | None, *, must_exist: bool = False) -> RDBStorage:
     """
     if url is None:
         return _in_memory()
-    with _opening_errors(url):
+    with opening_errors(url):
         path = sqlite_path(url)
         if path is not None:
             if must_exist and not path.is_file():
@@ -88,9 +89,9 @@ def open_storage(url: str | None, *, must_exist: bool = False) -> RDBStorage:
         if not must_exist:
             with storage.engine.connect() as connection:
                 connection.exec_driver_sql("PRAGMA journal_mode=WAL")
-        sa.event.listen(storage.engine, "connect", _set_synchronous_normal)
-        # The listener applies only to new connections.
-        storage.engine.dispose()
+        # With a write-ahead log, NORMAL is safe if the process dies. Only a power failure may lose the last commits.
+        sa.event.listen(storage.engine, "connect", lambda raw, _record: raw.execute("PRAGMA synchronous=NORMAL"))
+        storage.engine.dispose()  # the listener applies only to new connections
         return storage
 
 
@@ -156,7 +157,7 @@ def exclusive_use(url: str | None) -> Iterator[None]:
     if url is None or (path := sqlite_path(url)) is None:
         yield
         return
-    with _opening_errors(url):
+    with opening_errors(url):
         lock = filelock.FileLock(f"{path.resolve()}.lock")
         try:
             lock.acquire(timeout=0)
@@ -190,11 +191,6 @@ def sqlite_path(url: str) -> Path | None:
     return Path(database)
 
 
-def _set_synchronous_normal(connection: Any, _record: object) -> None:
-    # With a write-ahead log, NORMAL is safe if the process dies. Only a power failure may lose the last commits.
-    connection.execute("PRAGMA synchronous=NORMAL")
-
-
 @contextlib.contextmanager
 def readable_errors(url: str | sa.URL) -> Iterator[None]:
     """Convert the errors of a database to a `StorageError` with a message of one line.
@@ -212,8 +208,8 @@ def readable_errors(url: str | sa.URL) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _opening_errors(url: str | sa.URL) -> Iterator[None]:
-    """Also convert the errors that can occur before a connection exists; see `readable_errors`."""
+def opening_errors(url: str | sa.URL) -> Iterator[None]:
+    """Also convert the errors that can occur before a connection exists. See `readable_errors`."""
     try:
         with readable_errors(url):
             yield
