@@ -49,7 +49,7 @@ class StoredCompletion:
     Attributes:
         position: The sample's place in the shared order.
         row: The sample's row in the dataset.
-        text: The completion as the scorer saw it.
+        text: The completion as it was scored.
         token_ids: Every generated token; empty if the engine does not report them.
         finish_reason: ``"eos"``, ``"stop"`` or ``"length"``.
         score: The sample's score. None if the metric scores only the whole corpus.

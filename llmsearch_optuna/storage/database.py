@@ -223,7 +223,7 @@ def opening_errors(url: str | sa.URL) -> Iterator[None]:
 
 
 def _storage_error(url: str | sa.URL, error: Exception) -> StorageError:
-    # The message of Optuna's error says less than its cause.
+    # The message of Optuna's error is less specific than that of its cause.
     causes = [cause for cause in _causes(error) if not isinstance(cause, optuna.exceptions.StorageInternalError)]
     originals = [cause.orig for cause in causes if isinstance(cause, sa.exc.DBAPIError) and cause.orig]
     reason = str([*originals, *causes, error][0])

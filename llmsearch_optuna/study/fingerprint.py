@@ -73,7 +73,7 @@ def build_fingerprint(
         "seed": seed,
     }
     if space is not None:
-        # The values that a sampler draws depend on the order in which it is asked for the parameters.
+        # The values that a sampler draws depend on the order in which the parameters are requested.
         parts["space"] = {"parameters": space.to_dict(), "order": list(space.dimensions)}
     return {name: _as_json(part) for name, part in sorted(parts.items())}
 
