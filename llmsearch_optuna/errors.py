@@ -120,16 +120,7 @@ class MemoryExhaustedError(LlmsearchError):
 
 
 def unknown_name(kind: str, name: str, valid: Iterable[str]) -> str:
-    """Return a message for an unknown name, with the most similar valid name.
-
-    Args:
-        kind: The kind of thing that is named, e.g. ``"metric"``.
-        name: The unknown name.
-        valid: All valid names.
-
-    Returns:
-        The message, e.g. ``"unknown metric `rogue1`: did you mean `rouge1`?"``.
-    """
+    """Return a message for an unknown name, e.g. ``"unknown metric `rogue1`: did you mean `rouge1`?"``."""
     names = sorted(set(valid))
     nearest = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     hint = f"did you mean `{nearest[0]}`?" if nearest else f"known are {', '.join(names)}" if names else "there is none"
@@ -139,13 +130,6 @@ def unknown_name(kind: str, name: str, valid: Iterable[str]) -> str:
 def check_minimum(
     name: str, value: float | None, minimum: int, error: type[ConfigurationError] = ConfigurationError
 ) -> None:
-    """Raise an error unless an option is None or at least `minimum`.
-
-    Args:
-        name: The name of the option.
-        value: Its value.
-        minimum: The smallest value allowed.
-        error: The class of the error.
-    """
+    """Raise `error` unless the option `name` is None or at least `minimum`."""
     if value is not None and value < minimum:
         raise error(f"`{name}` must be >= {minimum}, got {value}")

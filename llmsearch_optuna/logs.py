@@ -7,7 +7,7 @@ import platform
 import re
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from importlib import metadata
 from pathlib import Path
 from types import MappingProxyType
@@ -100,7 +100,7 @@ class StudyLog:
     """A log that is being written.
 
     Attributes:
-        outcome: The text of the last line if no error is raised.
+        outcome: The message of the last line if no error is raised.
     """
 
     def __init__(self, handler: logging.Handler, undo: contextlib.ExitStack) -> None:
@@ -109,17 +109,21 @@ class StudyLog:
         self._undo = undo
 
     def follow_libraries(self) -> None:
-        """Log also the warnings of other libraries. Call it again after importing more of them."""
+        """Also log the warnings of other libraries. Call it again after importing more of them."""
         for library in _LIBRARIES:
             logger = logging.getLogger(library)
             if not logger.propagate and self._handler not in logger.handlers:
                 self.follow(logger, logging.WARNING)
 
     def follow(self, logger: logging.Logger, level: int) -> None:
-        """Log the records of a logger from a level on. Its other handlers receive the same records as before."""
+        """Log the records of a logger from `level` on. Its other handlers receive the same records as before."""
         before = logger.getEffectiveLevel()
         if level < before:
-            as_before = _from_level(logger.name, before)
+            family = logging.Filter(logger.name)
+
+            def as_before(record: logging.LogRecord) -> bool:
+                return record.levelno >= before or not family.filter(record)
+
             for other in _handlers(logger):
                 if other is not self._handler:
                     other.addFilter(as_before)
@@ -206,8 +210,3 @@ def _handlers(logger: logging.Logger) -> list[logging.Handler]:
         handlers += current.handlers
         current = current.parent if current.propagate else None
     return handlers
-
-
-def _from_level(name: str, level: int) -> Callable[[logging.LogRecord], bool]:
-    family = logging.Filter(name)
-    return lambda record: record.levelno >= level or not family.filter(record)

@@ -1,4 +1,4 @@
-"""Safe output of foreign text on a terminal or in a log file: control characters are shown and have no effect."""
+"""Safe output of foreign strings on a terminal or in a log file: control characters are shown and have no effect."""
 
 import io
 import re
@@ -20,11 +20,7 @@ def printable(text: str, *, newlines: bool = False) -> str:
     r"""Return a string with its control characters escaped, as in ``\x1b[31m``.
 
     Escape sequences of terminals (C0 and C1), bidirectional controls, invisible characters, NUL bytes and lone
-    surrogates become Python's escape sequences. The result can be encoded in UTF-8.
-
-    Args:
-        text: Any string.
-        newlines: Whether to keep line feeds.
+    surrogates become Python's escape sequences. Line feeds are kept if `newlines`. The result can be encoded in UTF-8.
     """
 
     def visible(match: re.Match[str]) -> str:
@@ -44,6 +40,6 @@ def excerpt(text: str, max_length: int) -> str:
 
 
 def escape_unencodable() -> None:
-    """Make standard output escape characters that its encoding lacks with backslashes, as standard error does."""
+    """Make standard output write characters outside its encoding as backslash escapes, as standard error does."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")

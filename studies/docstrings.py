@@ -35,8 +35,8 @@ def summaries(module: ModuleType) -> Iterator[tuple[str, str]]:
 
 def main() -> None:
     """Write the file; no two summaries are the same, and every documentation is long."""
-    found = {summary: body for module in MODULES for summary, body in summaries(module)}
-    long = sorted((summary, body[:BODY_CHARACTERS]) for summary, body in found.items() if len(body) >= BODY_CHARACTERS)
+    bodies = {summary: body for module in MODULES for summary, body in summaries(module)}
+    long = sorted((summary, body[:BODY_CHARACTERS]) for summary, body in bodies.items() if len(body) >= BODY_CHARACTERS)
     rows = random.Random(0).sample(long, SIZE)  # noqa: S311 - reproducible on purpose
     lines = [json.dumps({"documentation": body, "summary": summary}) for summary, body in rows]
     Path(__file__).with_suffix(".jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")

@@ -58,11 +58,11 @@ class Import(NamedTuple):
 
 def modules() -> dict[str, Path]:
     """All modules by their name within the package."""
-    found = {}
+    paths = {}
     for path in sorted(ROOT.rglob("*.py")):
         parts = path.relative_to(ROOT).with_suffix("").parts
-        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
-    return found
+        paths[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return paths
 
 
 MODULES = modules()
@@ -94,7 +94,7 @@ def statements(node: ast.AST, *, in_function: bool = False) -> Iterator[tuple[as
 
 
 def imports_of(source: str, importer: str) -> list[Import]:
-    found = []
+    imports = []
     for statement, in_function in statements(ast.parse(source)):
         if isinstance(statement, ast.Import):
             names = [alias.name for alias in statement.names]
@@ -107,15 +107,15 @@ def imports_of(source: str, importer: str) -> list[Import]:
                 else statement.module
                 for alias in statement.names
             ]
-        found += [Import(importer, name, in_function) for name in names]
-    return found
+        imports += [Import(importer, name, in_function) for name in names]
+    return imports
 
 
-IMPORTS = [one for name, path in MODULES.items() for one in imports_of(path.read_text(encoding="utf-8"), name)]
+IMPORTS = [entry for name, path in MODULES.items() for entry in imports_of(path.read_text(encoding="utf-8"), name)]
 OWN = [
-    one._replace(imported=one.imported.removeprefix(PACKAGE).removeprefix("."))
-    for one in IMPORTS
-    if one.imported.split(".")[0] == PACKAGE
+    entry._replace(imported=entry.imported.removeprefix(PACKAGE).removeprefix("."))
+    for entry in IMPORTS
+    if entry.imported.split(".")[0] == PACKAGE
 ]
 
 
@@ -139,7 +139,7 @@ class C:
         if True:
             from k import l
 """
-    assert [(one.imported, one.in_function) for one in imports_of(source, "x")] == [
+    assert [(entry.imported, entry.in_function) for entry in imports_of(source, "x")] == [
         ("a.b", False),
         ("d", False),
         ("e.f", False),
@@ -153,7 +153,7 @@ class C:
         ("k", True),
     ]
     assert len(MODULES) > 30
-    assert {one.importer for one in OWN} > {"tuner", "cli", "engine.generate.engine", "metrics", "demo.model"}
+    assert {entry.importer for entry in OWN} > {"tuner", "cli", "engine.generate.engine", "metrics", "demo.model"}
 
 
 def test_every_module_has_a_level() -> None:
@@ -177,46 +177,46 @@ def test_modules_are_short(module: str) -> None:
 @pytest.mark.parametrize("module", [module for module in MODULES if module])
 def test_no_module_imports_upwards(module: str) -> None:
     upwards = [
-        one.imported
-        for one in OWN
-        if one.importer == module
-        and part(one.imported) not in ("", part(module))
-        and level(one.imported) >= level(module)
+        entry.imported
+        for entry in OWN
+        if entry.importer == module
+        and part(entry.imported) not in ("", part(module))
+        and level(entry.imported) >= level(module)
     ]
     assert upwards == []
 
 
 def test_the_package_itself_imports_none_of_its_modules() -> None:
-    assert {one.imported for one in OWN if one.importer == ""} == {"_version"}
+    assert {entry.imported for entry in OWN if entry.importer == ""} == {"_version"}
 
 
 def test_no_modules_import_each_other_in_a_circle() -> None:
     graph: dict[str, set[str]] = {module: set() for module in MODULES}
-    for one in OWN:
-        graph[one.importer].add(one.imported)
+    for entry in OWN:
+        graph[entry.importer].add(entry.imported)
     assert set(graphlib.TopologicalSorter(graph).static_order()) == set(graph)
 
 
 def test_no_parts_import_each_other_in_a_circle() -> None:
     graph: dict[str, set[str]] = {part(module): set() for module in MODULES}
-    for one in OWN:
-        if part(one.importer) != part(one.imported):
-            graph[part(one.importer)].add(part(one.imported))
+    for entry in OWN:
+        if part(entry.importer) != part(entry.imported):
+            graph[part(entry.importer)].add(part(entry.imported))
     assert set(graphlib.TopologicalSorter(graph).static_order()) == set(graph)
 
 
 def test_own_modules_are_imported_at_the_head_of_a_file() -> None:
-    assert {(one.importer, one.imported) for one in OWN if one.in_function} == LAZY
+    assert {(entry.importer, entry.imported) for entry in OWN if entry.in_function} == LAZY
 
 
 @pytest.mark.parametrize("library", OWNERS)
 def test_heavy_libraries_have_owners(library: str) -> None:
-    importers = {part(one.importer) for one in IMPORTS if one.imported.split(".")[0] == library}
+    importers = {part(entry.importer) for entry in IMPORTS if entry.imported.split(".")[0] == library}
     assert importers <= OWNERS[library]
 
 
 def test_owners_use_what_they_own() -> None:
-    used = {(part(one.importer), one.imported.split(".")[0]) for one in IMPORTS}
+    used = {(part(entry.importer), entry.imported.split(".")[0]) for entry in IMPORTS}
     assert {("engine", "torch"), ("engine", "transformers"), ("storage", "sqlalchemy")} <= used
 
 
@@ -271,17 +271,17 @@ def test_every_module_says_what_it_is_and_what_is_public(name: str) -> None:
         return  # a package with a docstring and no more
     public = module.__all__
     assert len(set(public)) == len(public)
-    for one in public:
-        assert getattr(module, one) is not None
-        assert not one.startswith("_") or one == "__version__"
+    for public_name in public:
+        assert getattr(module, public_name) is not None
+        assert not public_name.startswith("_") or public_name == "__version__"
 
 
 @pytest.mark.parametrize("name", [name for name in MODULES if name])
 def test_what_is_public_lives_there(name: str) -> None:
     """Names of `__all__` are defined in the module, or, in a package's `__init__`, within the package."""
     module = importlib.import_module(f"{PACKAGE}.{name}")
-    for one in getattr(module, "__all__", ()):
-        home = getattr(getattr(module, one), "__module__", None)
+    for public_name in getattr(module, "__all__", ()):
+        home = getattr(getattr(module, public_name), "__module__", None)
         if isinstance(home, str) and home.split(".")[0] == PACKAGE:
             assert f"{home}.".startswith(f"{PACKAGE}.{name}.")
 

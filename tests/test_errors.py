@@ -44,12 +44,12 @@ def test_messages_can_be_printed_whatever_they_quote(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "known", "message"),
+    ("name", "valid", "message"),
     [
         ("rogue1", ["rouge1", "bleu"], "unknown metric `rogue1`: did you mean `rouge1`?"),
         ("zzz", ["b", "a", "b"], "unknown metric `zzz`: known are a, b"),
         ("zzz", [], "unknown metric `zzz`: there is none"),
     ],
 )
-def test_unknown_name_points_at_the_nearest(name: str, known: list[str], message: str) -> None:
-    assert unknown_name("metric", name, known) == message
+def test_unknown_name_points_at_the_nearest(name: str, valid: list[str], message: str) -> None:
+    assert unknown_name("metric", name, valid) == message

@@ -49,9 +49,9 @@ def test_a_name_changes_with_the_source_and_only_with_it(kind: str, tmp_path: Pa
 
 def test_an_instance_and_a_class_are_named_by_their_class(tmp_path: Path) -> None:
     source = "class F:\n    def __call__(self, y):\n        return {}\nf = F()\n"
-    one = module(tmp_path / "1.py", source.format(1))
-    name = identify(one.f)
-    assert name == identify(one.F)
+    first = module(tmp_path / "1.py", source.format(1))
+    name = identify(first.f)
+    assert name == identify(first.F)
     assert name != identify(module(tmp_path / "2.py", source.format(2)).f)
 
 
@@ -63,7 +63,7 @@ def typed(source: str) -> object:
 
 
 @pytest.mark.parametrize(
-    ("one", "other"),
+    ("source", "other"),
     [
         ("def f(y): return y + 1", "def f(y): return y + 2"),
         ("def f(y): return y.upper()", "def f(y): return y.lower()"),
@@ -72,10 +72,10 @@ def typed(source: str) -> object:
         ("def f(y): return (lambda: 1)()", "def f(y): return (lambda: 2)()"),
     ],
 )
-def test_without_a_source_a_name_changes_with_the_code(one: str, other: str) -> None:
-    assert identify(typed(one)) == identify(typed(one))
-    assert identify(typed(one)) != identify(typed(other))
-    assert identify(typed(one)).startswith("__main__.f#")
+def test_without_a_source_a_name_changes_with_the_code(source: str, other: str) -> None:
+    assert identify(typed(source)) == identify(typed(source))
+    assert identify(typed(source)) != identify(typed(other))
+    assert identify(typed(source)).startswith("__main__.f#")
 
 
 def test_what_has_neither_source_nor_code_is_named() -> None:

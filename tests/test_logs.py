@@ -30,15 +30,15 @@ LINE = re.compile(r"(\S+) (DEBUG|INFO|WARNING|ERROR) \[(\d+)\] (\S+): (.*)")
 
 def lines(path: Path) -> list[tuple[str, str, str]]:
     """Level, logger and message of every line but those that go on with one; each must be one of ours."""
-    found = []
+    entries = []
     for line in path.read_text(encoding="utf-8").splitlines():
         if not line.startswith("    "):
             match = LINE.fullmatch(line)
             assert match is not None, line
             assert dt.datetime.fromisoformat(match[1]).utcoffset() is not None
             assert int(match[3]) == os.getpid()
-            found.append((match[2], match[4], match[5]))
-    return found
+            entries.append((match[2], match[4], match[5]))
+    return entries
 
 
 def record(message: str, *arguments: object, error: BaseException | None = None) -> logging.LogRecord:
@@ -97,16 +97,16 @@ def test_it_holds_warnings_of_libraries_that_show_them_themselves(library: str, 
     logger = logging.getLogger(library)
     before = logger.level, logger.propagate, list(logger.handlers)
     shown = io.StringIO()
-    own = logging.StreamHandler(shown)
+    stream_handler = logging.StreamHandler(shown)
     try:
-        logger.handlers, logger.propagate = [own], False
+        logger.handlers, logger.propagate = [stream_handler], False
         logger.setLevel(logging.ERROR)
         with study_log(tmp_path / "x.log") as log:
             log.follow_libraries()
             logging.getLogger(f"{library}.part").warning("only logged")
             logging.getLogger(f"{library}.part").error("shown, too")
             logging.getLogger(f"{library}.part").info("neither")
-        assert (logger.level, logger.handlers, own.filters) == (logging.ERROR, [own], [])
+        assert (logger.level, logger.handlers, stream_handler.filters) == (logging.ERROR, [stream_handler], [])
     finally:
         logger.setLevel(before[0])
         logger.propagate, logger.handlers = before[1:]
@@ -120,9 +120,9 @@ def test_it_holds_warnings_of_libraries_that_show_them_themselves(library: str, 
 def test_nothing_is_left_behind(tmp_path: Path) -> None:
     def state() -> list[object]:
         loggers = [logging.getLogger(name) for name in ("", "llmsearch_optuna", "optuna", "transformers")]
-        handlers = [list(one.handlers) for one in loggers]
-        filters = [list(handler.filters) for own in handlers for handler in own]
-        return [warnings.showwarning, [one.level for one in loggers], handlers, filters]
+        handlers = [list(logger.handlers) for logger in loggers]
+        filters = [list(handler.filters) for of_logger in handlers for handler in of_logger]
+        return [warnings.showwarning, [logger.level for logger in loggers], handlers, filters]
 
     before = state()
     with study_log(tmp_path / "x.log"):
@@ -187,8 +187,8 @@ def test_it_ends_with_what_is_raised(error: BaseException, end: tuple[str, str],
 
 @given(st.text(st.characters(codec=None, exclude_categories=())))
 def test_any_message_is_one_line_with_indented_ones(text: str) -> None:
-    for one in (record("%s", text), record("failed:", error=ValueError(text))):
-        formatted = LogFileFormatter().format(one)
+    for logged in (record("%s", text), record("failed:", error=ValueError(text))):
+        formatted = LogFileFormatter().format(logged)
         first, *others = formatted.split("\n")
         assert LINE.fullmatch(first)
         assert all(line.startswith("    ") for line in others)

@@ -40,7 +40,7 @@ def test_newlines_are_left_when_asked_for() -> None:
 @given(ANY_TEXT)
 def test_any_text_becomes_printable(text: str) -> None:
     shown = printable(text)
-    assert {unicodedata.category(one) for one in shown if one not in "\u200c\u200d"} & {
+    assert {unicodedata.category(character) for character in shown if character not in "\u200c\u200d"} & {
         "Cc",
         "Cf",
         "Cs",

@@ -220,11 +220,7 @@ class _Check:
         return sum(map(len, groups.values()))
 
     def _leftovers(self, keys: Sequence[str | None]) -> None:
-        """Note the rows that belong to no study.
-
-        Args:
-            keys: The keys of the studies. None for a study whose key is lost.
-        """
+        """Note the rows that belong to no study. The keys are those of all studies; None for a key that is lost."""
         reason = "" if None in keys else ": it was deleted, and they do no harm"
         for table, rows in (
             (COMPLETIONS.name, "completions"),

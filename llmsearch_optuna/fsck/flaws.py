@@ -30,7 +30,14 @@ def study_flaws(study: RawStudy, trials: Sequence[RawTrial]) -> Iterator[str]:
     if not isinstance(fingerprint, dict):
         yield "its fingerprint is lost"
     else:
-        yield from _direction_flaws([direction.lower() for direction in study.directions], fingerprint)
+        directions = [direction.lower() for direction in study.directions]
+        try:
+            created = created_directions(read_fingerprint(fingerprint))
+            if created != directions:
+                stored = " and ".join(directions) or "lost"
+                yield f"its direction is {stored}, but it was created to {' and '.join(created)}"
+        except StorageError as error:
+            yield str(error)
     if missing := missing_positions([trial.number for trial in trials]):
         yield f"trials {listed(missing)} are lost"
     if VERDICT in study.user_attrs:
@@ -38,16 +45,6 @@ def study_flaws(study: RawStudy, trials: Sequence[RawTrial]) -> Iterator[str]:
             Verdict.from_dict(json.loads(study.user_attrs[VERDICT]))
         except (LlmsearchError, ValueError, TypeError, AttributeError, KeyError) as error:
             yield f"its verdict cannot be read ({error}): `llmsearch-optuna confirm` creates it again"
-
-
-def _direction_flaws(directions: list[str], fingerprint: Mapping[str, Any]) -> Iterator[str]:
-    try:
-        created = created_directions(read_fingerprint(fingerprint))
-    except StorageError as error:
-        yield str(error)
-        return
-    if created != directions:
-        yield f"its direction is {' and '.join(directions) or 'lost'}, but it was created to {' and '.join(created)}"
 
 
 def trial_flaws(
@@ -169,5 +166,5 @@ def _is_number(value: Any) -> bool:
 
 
 def _is_near(mean: Any, stored: Any) -> bool:
-    """Return whether two numbers are equal, up to the rounding in which Python's versions differ when they sum."""
+    """Return whether two numbers are equal up to rounding: sums differ in the last digit between Python versions."""
     return _is_number(mean) and _is_number(stored) and math.isclose(mean, stored, rel_tol=1e-12, abs_tol=1e-15)

@@ -3,7 +3,7 @@
 import contextlib
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from optuna.storages import RDBStorage
 
 from llmsearch_optuna.errors import StorageError
-from llmsearch_optuna.storage.database import readable_errors, shown_url, sqlite_path
+from llmsearch_optuna.storage.database import opening_errors, readable_errors, shown_url, sqlite_path
 from llmsearch_optuna.storage.schema import COMPLETIONS, HELD_OUT, SAMPLES, stored_version
 
 __all__ = ["Inspection", "RawCompletion", "RawStudy", "RawTrial", "inspect_database"]
@@ -65,16 +65,12 @@ class RawTrial:
 
 
 class RawCompletion(NamedTuple):
-    """A completion as it is stored. Every value may be damaged.
+    """A completion as it is stored: the columns of `COMPLETIONS` or `HELD_OUT`. Every value may be damaged.
 
     Attributes:
         group: The trial's number, or the finalist and the seed.
-        position: The sample's place in its split.
-        row: The sample's row in the dataset.
         text: The completion, as JSON.
         token_ids: The token ids, as JSON.
-        finish_reason: The reason why the completion ended.
-        score: The score.
         token_count: The number of tokens. None in a database of version 1.
     """
 
@@ -85,7 +81,7 @@ class RawCompletion(NamedTuple):
     token_ids: Any
     finish_reason: Any
     score: Any
-    token_count: Any
+    token_count: Any = None
 
 
 class Inspection:
@@ -99,7 +95,7 @@ class Inspection:
         self._connection = connection
 
     def complaints(self) -> list[str]:
-        """Return the flaws that SQLite finds in the structure of its file. A server has none."""
+        """Return the flaws that SQLite reports in the structure of its file. A server reports none."""
         if self._connection.dialect.name != "sqlite":
             return []
         results = [str(row[0]) for row in self._rows(sa.text("PRAGMA integrity_check(1000)"))]
@@ -132,9 +128,8 @@ class Inspection:
         """Return all studies, by id."""
         directions: dict[int, list[str]] = defaultdict(list)
         attributes: dict[int, dict[str, str]] = defaultdict(dict)
-        for study_id, direction in self._rows(
-            _select("study_directions", "study_id", "direction").order_by(sa.column("objective"))
-        ):
+        query = _select("study_directions", "study_id", "direction").order_by(sa.column("objective"))
+        for study_id, direction in self._rows(query):
             directions[study_id].append(direction)
         for study_id, key, value in self._rows(_select("study_user_attributes", "study_id", "key", "value_json")):
             attributes[study_id][key] = value
@@ -168,11 +163,12 @@ class Inspection:
 
     def completions(self, study_key: str, trial_number: int) -> list[RawCompletion]:
         """Return the completions of a trial, by position."""
-        return self._completions(COMPLETIONS.name, ("trial_number",), study_key, trial_number)
+        of_trial = sa.and_(_of_key(study_key), sa.column("trial_number") == trial_number)
+        return self._completions(COMPLETIONS.name, ("trial_number",), of_trial)
 
     def held_out(self, study_key: str) -> list[RawCompletion]:
         """Return the completions of a study on its hold-out split, by finalist, seed and position."""
-        return self._completions(HELD_OUT.name, ("finalist", "seed"), study_key)
+        return self._completions(HELD_OUT.name, ("finalist", "seed"), _of_key(study_key))
 
     def samples(self, study_key: str) -> list[tuple[Any, Any, Any, Any]]:
         """Return position, row, prompt and reference of the samples of a study, by position."""
@@ -187,21 +183,12 @@ class Inspection:
         query = sa.select(*columns, sa.func.count()).select_from(sa.table(table)).group_by(*columns)
         return {tuple(row[:-1]): row[-1] for row in self._rows(query)}
 
-    def _completions(self, table: str, groups: tuple[str, ...], study_key: str, *trial: int) -> list[RawCompletion]:
+    def _completions(self, table: str, groups: Sequence[str], where: sa.ColumnElement[bool]) -> list[RawCompletion]:
         with self._one_line():
             columns = [column["name"] for column in sa.inspect(self._connection).get_columns(table)]
-        query = _select(
-            table, *groups, "position", "row", "text", "token_ids", "finish_reason", "score",
-            *(["token_count"] if "token_count" in columns else []),
-        )  # fmt: skip
-        query = query.where(_of_key(study_key)).order_by(*map(sa.column, groups), sa.column("position"))
-        if trial:
-            query = query.where(sa.column("trial_number") == trial[0])
-        count = len(groups)
-        return [
-            RawCompletion(tuple(row[:count]), *row[count:], *([] if "token_count" in columns else [None]))
-            for row in self._rows(query)
-        ]
+        values = RawCompletion._fields[1 : None if "token_count" in columns else -1]
+        query = _select(table, *groups, *values).where(where).order_by(*map(sa.column, (*groups, "position")))
+        return [RawCompletion(tuple(row[: len(groups)]), *row[len(groups) :]) for row in self._rows(query)]
 
     def _rows(self, query: Any) -> list[Any]:
         with self._one_line():
@@ -220,21 +207,18 @@ def inspect_database(url: str) -> Iterator[Inspection]:
     """Open a database for reading.
 
     Args:
-        url: SQLAlchemy URL.
+        url: SQLAlchemy URL, e.g. ``sqlite:///studies/x.db``.
 
     Raises:
         StorageError: The database does not exist, cannot be opened, or is in memory.
     """
-    with readable_errors(url):
+    with opening_errors(url):
         path = sqlite_path(url)
         if path is None and sa.make_url(url).get_backend_name() == "sqlite":
             raise StorageError(f"{shown_url(url)} is not a file: name a database on disk or on a server")
         if path is not None and not path.is_file():
             raise StorageError(f"there is no database {path}")
-        try:
-            engine = sa.create_engine(url) if path is None else _reader(path)
-        except ImportError as error:
-            raise StorageError(f"database {shown_url(url)} cannot be used: {error}") from error
+        engine = sa.create_engine(url) if path is None else _reader(path)
     try:
         with readable_errors(url):
             connection = engine.connect()

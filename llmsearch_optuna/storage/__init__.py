@@ -1,6 +1,5 @@
 """The database of studies: completions and their scores, samples, leases and migrations."""
 
-from llmsearch_optuna.storage.attributes import system_attributes
 from llmsearch_optuna.storage.completions import (
     CompletionOutline,
     CompletionStore,
@@ -35,5 +34,4 @@ __all__ = [
     "shown_url",
     "sqlite_path",
     "sqlite_url",
-    "system_attributes",
 ]

@@ -1,4 +1,4 @@
-"""Reading some of a study's system attributes: Optuna reads all, which include the notes of every trial."""
+"""Reading only some of a study's system attributes. Optuna reads all, including the notes of every trial."""
 
 import json
 from typing import Any
@@ -12,13 +12,7 @@ _TABLE = sa.table("study_system_attributes", sa.column("study_id"), sa.column("k
 
 
 def system_attributes(storage: RDBStorage, study_id: int, prefix: str) -> dict[str, Any]:
-    """Return the system attributes of a study whose keys have a prefix, by key.
-
-    Args:
-        storage: The database of the study.
-        study_id: The study's id in the database.
-        prefix: The prefix of the keys.
-    """
+    """Return the system attributes of a study whose keys have a prefix, by key."""
     of_study = sa.and_(_TABLE.c.study_id == study_id, _TABLE.c.key.startswith(prefix, autoescape=True))
     with storage.engine.connect() as connection:
         rows = connection.execute(sa.select(_TABLE.c.key, _TABLE.c.value_json).where(of_study))

@@ -2,7 +2,7 @@
 
 import contextlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -49,11 +49,11 @@ class StoredCompletion:
     Attributes:
         position: The sample's place in the shared order.
         row: The sample's row in the dataset.
-        text: The completion as the scorer saw it.
-        token_ids: Every generated token; empty if the engine does not know them.
+        text: The completion as it was scored.
+        token_ids: Every generated token; empty if the engine does not report them.
         finish_reason: ``"eos"``, ``"stop"`` or ``"length"``.
         score: The sample's score. None if the metric scores only the whole corpus.
-        token_count_reported: The number of tokens, where an engine knows that alone.
+        token_count_reported: The number of tokens if the engine reports only that.
     """
 
     position: int
@@ -66,19 +66,12 @@ class StoredCompletion:
 
     @property
     def token_count(self) -> int:
-        """The number of generated tokens; 0 if it is not known."""
+        """The number of generated tokens; 0 if unknown."""
         return len(self.token_ids) or self.token_count_reported
 
 
 class CompletionOutline(NamedTuple):
-    """A completion without its text and tokens, for reading all completions of a study at once.
-
-    Attributes:
-        position: The sample's place in the shared order.
-        score: The sample's score. None if the metric scores only the whole corpus.
-        token_count: The number of generated tokens.
-        finish_reason: ``"eos"``, ``"stop"`` or ``"length"``.
-    """
+    """A completion without its text and tokens, for reading all of a study at once. See `StoredCompletion`."""
 
     position: int
     score: float | None
@@ -103,8 +96,9 @@ class HeldOutCompletion(NamedTuple):
 class CompletionStore:
     """The completions of studies, in the database that holds the Optuna studies.
 
-    A study is identified by a random key that it carries as a user attribute. A study that is deleted and created again
-    under the same name therefore never reads the completions of its predecessor.
+    A study is identified by a random key, which is stored as its user attribute. A study that is deleted and created
+    again under the same name therefore never reads the completions of its predecessor. Every method raises
+    `StorageError` if the database cannot be read or written.
 
     Args:
         storage: The database of the study.
@@ -115,20 +109,15 @@ class CompletionStore:
     """
 
     def __init__(self, storage: RDBStorage, claims: Claims | None = None) -> None:
-        self._storage = storage
+        self._engine = storage.engine
         self._claims = claims or Claims()
         with readable_errors(self._engine.url), advisory_lock(self._engine, "llmsearch tables"):
             prepare_tables(self._engine)
-
-    @property
-    def _engine(self) -> sa.Engine:
-        return self._storage.engine
 
     def append(self, study_key: str, trial_number: int, completions: Sequence[StoredCompletion]) -> None:
         """Store the completions of one rung in one transaction.
 
         Raises:
-            StorageError: The database cannot be written.
             LeaseLostError: Another process has taken the trial over.
         """
         group = {"study_key": study_key, "trial_number": trial_number}
@@ -139,18 +128,12 @@ class CompletionStore:
             self._claims.require(connection, trial_number)
             connection.execute(COMPLETIONS.insert(), rows)
             if not self._claims.shared:
-                latest = (
-                    LATEST_RUNG.update().where(LATEST_RUNG.c.study_key == study_key).values(trial_number=trial_number)
-                )
-                if connection.execute(latest).rowcount == 0:
+                latest = LATEST_RUNG.update().where(LATEST_RUNG.c.study_key == study_key)
+                if not connection.execute(latest, {"trial_number": trial_number}).rowcount:
                     connection.execute(LATEST_RUNG.insert().values(group))
 
     def append_held_out(self, study_key: str, completions: Sequence[HeldOutCompletion]) -> None:
-        """Store completions of finalists on the hold-out split in one transaction.
-
-        Raises:
-            StorageError: The database cannot be written.
-        """
+        """Store completions of finalists on the hold-out split in one transaction."""
         rows = [
             {"study_key": study_key, "finalist": finalist, "seed": seed, **_values(completion)}
             for finalist, seed, completion in completions
@@ -160,88 +143,49 @@ class CompletionStore:
                 connection.execute(HELD_OUT.insert(), rows)
 
     def score_held_out(self, study_key: str, finalist: str, seed: int, scores: Sequence[float]) -> None:
-        """Set the scores of the completions of one finalist with one seed, in the order of their positions.
-
-        Raises:
-            StorageError: The database cannot be written.
-        """
-        group: dict[str, str | int] = {"study_key": study_key, "finalist": finalist, "seed": seed}
-        update = (
-            HELD_OUT.update()
-            .where(*_conditions(HELD_OUT, group), HELD_OUT.c.position == sa.bindparam("scored_position"))
-            .values(score=sa.bindparam("new_score"))
-        )
+        """Set the scores of the completions of one finalist with one seed, in the order of their positions."""
+        group = _conditions(HELD_OUT, study_key=study_key, finalist=finalist, seed=seed)
+        of_sample = HELD_OUT.c.position == sa.bindparam("scored_position")
+        update = HELD_OUT.update().where(*group, of_sample).values(score=sa.bindparam("new_score"))
         rows = [{"scored_position": position, "new_score": score} for position, score in enumerate(scores)]
         with self._writing() as connection:
             connection.execute(update, rows)
 
     def load(self, study_key: str, trial_number: int) -> list[StoredCompletion]:
-        """Return the completions of one trial, by position.
-
-        Raises:
-            StorageError: The database cannot be read.
-        """
+        """Return the completions of one trial, by position."""
         return [_completion(row) for row in self._rows(COMPLETIONS, study_key=study_key, trial_number=trial_number)]
 
     def load_held_out(self, study_key: str, finalist: str, seed: int) -> list[StoredCompletion]:
-        """Return the completions of one finalist with one seed on the hold-out split, by position.
-
-        Raises:
-            StorageError: The database cannot be read.
-        """
+        """Return the completions of one finalist with one seed on the hold-out split, by position."""
         return [_completion(row) for row in self._rows(HELD_OUT, study_key=study_key, finalist=finalist, seed=seed)]
 
     def load_scores(self, study_key: str, trial_number: int) -> list[float | None]:
-        """Return the scores of one trial's samples so far, by position.
-
-        Raises:
-            StorageError: The database cannot be read.
-        """
+        """Return the scores of one trial's samples so far, by position."""
         rows = self._rows(COMPLETIONS, ["score"], study_key=study_key, trial_number=trial_number)
         return [row.score for row in rows]
 
     def load_outlines(self, study_key: str) -> dict[int, list[CompletionOutline]]:
-        """Return all completions of a study without their texts: by trial, then by position.
-
-        Raises:
-            StorageError: The database cannot be read.
-        """
+        """Return all completions of a study without their texts: by trial, then by position."""
         outlines = self._outlines(COMPLETIONS, study_key)
         return {trial_number: completions for (trial_number,), completions in outlines.items()}
 
     def load_held_out_outlines(self, study_key: str) -> dict[tuple[str, int], list[CompletionOutline]]:
-        """Return all completions on the hold-out split without their texts: by finalist and seed, then by position.
-
-        Raises:
-            StorageError: The database cannot be read.
-        """
+        """Return all completions on the hold-out split without their texts: by finalist and seed, then by position."""
         return self._outlines(HELD_OUT, study_key)
 
     def latest_rung(self, study_key: str) -> int | None:
-        """Return the number of the trial whose rung was stored last. None if it is not known, as with several workers.
-
-        Raises:
-            StorageError: The database cannot be read.
-        """
+        """Return the number of the trial whose rung was stored last. None if unknown, as with several workers."""
         rows = self._rows(LATEST_RUNG, ["trial_number"], study_key=study_key)
         return rows[0].trial_number if rows else None
 
     def count_tokens(self, study_key: str) -> int:
-        """Return the number of tokens in all completions of a study.
-
-        Raises:
-            StorageError: The database cannot be read.
-        """
+        """Return the number of tokens in all completions of a study."""
         query = sa.select(sa.func.sum(COMPLETIONS.c.token_count)).where(COMPLETIONS.c.study_key == study_key)
         with readable_errors(self._engine.url), self._engine.connect() as connection:
             return connection.execute(query).scalar() or 0
 
     def save_samples(self, study_key: str, samples: Sequence[StoredSample]) -> None:
-        """Store the search split of a study, unless it is stored already.
-
-        Raises:
-            StorageError: The database cannot be written.
-        """
+        """Store the search split of a study, unless it is stored already."""
         rows = [{"study_key": study_key, **vars(sample)} for sample in samples]
         count = sa.select(sa.func.count()).where(SAMPLES.c.study_key == study_key)
         with self._writing() as connection:
@@ -249,11 +193,7 @@ class CompletionStore:
                 connection.execute(SAMPLES.insert(), rows)
 
     def load_samples(self, study_key: str) -> list[StoredSample]:
-        """Return the search split of a study, by position.
-
-        Raises:
-            StorageError: The database cannot be read.
-        """
+        """Return the search split of a study, by position."""
         return [
             StoredSample(position=row.position, row=row.row, prompt=row.prompt, reference=row.reference)
             for row in self._rows(SAMPLES, study_key=study_key)
@@ -265,15 +205,9 @@ class CompletionStore:
             yield connection
 
     def _rows(self, table: sa.Table, columns: Sequence[str] | None = None, **group: str | int) -> Sequence[sa.Row[Any]]:
-        """Return the rows of a table that belong to a group, in the order of the primary key.
-
-        Args:
-            table: The table.
-            columns: The columns to read. All if None.
-            group: The values of the columns that identify the group.
-        """
+        """Return the rows with the values of `group`, in the order of the primary key. All columns if None."""
         selected = table.c if columns is None else [table.c[name] for name in columns]
-        query = sa.select(*selected).where(*_conditions(table, group)).order_by(*table.primary_key)
+        query = sa.select(*selected).where(*_conditions(table, **group)).order_by(*table.primary_key)
         with readable_errors(self._engine.url), self._engine.connect() as connection:
             return connection.execute(query).all()
 
@@ -286,7 +220,7 @@ class CompletionStore:
         return outlines
 
 
-def _conditions(table: sa.Table, group: Mapping[str, str | int]) -> list[sa.ColumnElement[bool]]:
+def _conditions(table: sa.Table, **group: str | int) -> list[sa.ColumnElement[bool]]:
     return [table.c[name] == value for name, value in group.items()]
 
 

@@ -1,4 +1,4 @@
-"""Opening and locking databases, and their errors in one line."""
+"""Opening and locking databases, and their errors as messages of one line."""
 
 import contextlib
 import hashlib
@@ -21,6 +21,7 @@ __all__ = [
     "check_version",
     "exclusive_use",
     "open_storage",
+    "opening_errors",
     "readable_errors",
     "shown_url",
     "sqlite_path",
@@ -46,7 +47,7 @@ _REMEDIES = {
 
 def sqlite_url(path: str) -> str:
     """Return the storage URL of an SQLite file. A URL is returned unchanged."""
-    # These two characters have a special meaning in a URL.
+    # `%` and `?` have a special meaning in a URL.
     return path if "://" in path else f"sqlite:///{path.replace('%', '%25').replace('?', '%3F')}"
 
 
@@ -64,7 +65,7 @@ def open_storage(url: str | None, *, must_exist: bool = False) -> RDBStorage:
     """
     if url is None:
         return _in_memory()
-    with _opening_errors(url):
+    with opening_errors(url):
         path = sqlite_path(url)
         if path is not None:
             if must_exist and not path.is_file():
@@ -88,9 +89,9 @@ def open_storage(url: str | None, *, must_exist: bool = False) -> RDBStorage:
         if not must_exist:
             with storage.engine.connect() as connection:
                 connection.exec_driver_sql("PRAGMA journal_mode=WAL")
-        sa.event.listen(storage.engine, "connect", _set_synchronous_normal)
-        # The listener applies only to new connections.
-        storage.engine.dispose()
+        # With a write-ahead log, NORMAL is safe if the process dies. Only a power failure may lose the last commits.
+        sa.event.listen(storage.engine, "connect", lambda raw, _record: raw.execute("PRAGMA synchronous=NORMAL"))
+        storage.engine.dispose()  # the listener applies only to new connections
         return storage
 
 
@@ -129,11 +130,7 @@ def _make_tables(path: Path) -> None:
 
 
 def _check_contents(connection: sa.Connection, path: Path | None, *, must_exist: bool) -> bool:
-    """Check that a database is empty or holds Optuna's tables. Return whether it is empty.
-
-    Raises:
-        StorageError: It is empty but `must_exist`, holds tables of another program, or is of a newer version.
-    """
+    """Check that a database is empty or holds Optuna's tables of a supported version. Return whether it is empty."""
     inspector = sa.inspect(connection)
     marks = {"studies": "study_name", "version_info": "library_version"}  # Optuna creates these two first
     tables = [
@@ -157,12 +154,10 @@ def exclusive_use(url: str | None) -> Iterator[None]:
     Raises:
         StorageError: Another process is searching the file, its lock file cannot be created, or the URL is wrong.
     """
-    with _opening_errors(url or "sqlite://"):
-        path = None if url is None else sqlite_path(url)
-    if path is None:
+    if url is None or (path := sqlite_path(url)) is None:
         yield
         return
-    with _opening_errors(str(url)):
+    with opening_errors(url):
         lock = filelock.FileLock(f"{path.resolve()}.lock")
         try:
             lock.acquire(timeout=0)
@@ -196,11 +191,6 @@ def sqlite_path(url: str) -> Path | None:
     return Path(database)
 
 
-def _set_synchronous_normal(connection: Any, _record: object) -> None:
-    # With a write-ahead log, NORMAL is safe if the process dies. Only a power failure may lose the last commits.
-    connection.execute("PRAGMA synchronous=NORMAL")
-
-
 @contextlib.contextmanager
 def readable_errors(url: str | sa.URL) -> Iterator[None]:
     """Convert the errors of a database to a `StorageError` with a message of one line.
@@ -218,8 +208,8 @@ def readable_errors(url: str | sa.URL) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _opening_errors(url: str | sa.URL) -> Iterator[None]:
-    """Convert also the errors that may occur before there is a connection; see `readable_errors`."""
+def opening_errors(url: str | sa.URL) -> Iterator[None]:
+    """Also convert the errors that can occur before a connection exists. See `readable_errors`."""
     try:
         with readable_errors(url):
             yield
@@ -233,7 +223,7 @@ def _opening_errors(url: str | sa.URL) -> Iterator[None]:
 
 
 def _storage_error(url: str | sa.URL, error: Exception) -> StorageError:
-    # The message of Optuna's error says less than its cause.
+    # The message of Optuna's error is less specific than that of its cause.
     causes = [cause for cause in _causes(error) if not isinstance(cause, optuna.exceptions.StorageInternalError)]
     originals = [cause.orig for cause in causes if isinstance(cause, sa.exc.DBAPIError) and cause.orig]
     reason = str([*originals, *causes, error][0])

@@ -19,11 +19,14 @@ __all__ = ["Claims", "Leases", "make_claims"]
 
 _LOG = logging.getLogger(__name__)
 
-_RENEWALS_PER_LAPSE = 4
+_RENEWALS_PER_TIMEOUT = 4
+
+# The server's clock at the moment of the statement, by which the leases of all workers are measured.
+_NOW = sa.func.clock_timestamp(type_=sa.DateTime(timezone=True))
 
 
 class Claims:
-    """The trials of the only process on a study: every running trial is its own, or was left by a process that died.
+    """The trials of the only process on a study: every running trial is its own or was left by a process that died.
 
     Attributes:
         shared: Whether other processes evaluate trials of the study.
@@ -82,7 +85,7 @@ class Leases(Claims):
     Args:
         storage: The database of the study.
         study_key: The study's key.
-        lease_timeout_s: After how many seconds without a sign of life a worker's trials are taken over.
+        lease_timeout_s: Seconds without a renewal after which a worker's trials are taken over.
 
     Raises:
         StorageError: The database is not on a PostgreSQL server.
@@ -98,8 +101,10 @@ class Leases(Claims):
             )
         self._study_key = study_key
         self._worker = secrets.token_hex(8)
+        self._of_study = LEASES.c.study_key == study_key
+        self._of_worker = sa.and_(self._of_study, LEASES.c.worker == self._worker)
         self._lease_timeout_s = lease_timeout_s
-        self.patience_s = min(lease_timeout_s / _RENEWALS_PER_LAPSE, 2.0)
+        self.patience_s = min(lease_timeout_s / _RENEWALS_PER_TIMEOUT, 2.0)
 
     @contextlib.contextmanager
     def exclusively(self) -> Iterator[None]:
@@ -112,8 +117,8 @@ class Leases(Claims):
         if not running or room < 1:
             return []
         with readable_errors(self._engine.url), self._engine.begin() as connection:
-            lapsed = _now(connection) - dt.timedelta(seconds=self._lease_timeout_s)
-            alive = sa.select(LEASES.c.trial_number).where(self._of_study, LEASES.c.renewed >= lapsed)
+            earliest = _NOW - dt.timedelta(seconds=self._lease_timeout_s)
+            alive = sa.select(LEASES.c.trial_number).where(self._of_study, LEASES.c.renewed >= earliest)
             leased = set(connection.execute(alive).scalars())
             taken = [number for number in running if number not in leased][:room]
             for number in taken:
@@ -128,7 +133,7 @@ class Leases(Claims):
 
     def release(self, trial_number: int | None = None) -> None:
         """See `Claims`."""
-        leases = LEASES.delete().where(self._of_study, LEASES.c.worker == self._worker)
+        leases = LEASES.delete().where(self._of_worker)
         if trial_number is not None:
             leases = leases.where(LEASES.c.trial_number == trial_number)
         with readable_errors(self._engine.url), self._engine.begin() as connection:
@@ -158,30 +163,21 @@ class Leases(Claims):
             self.release()
 
     def _renew_until(self, ended: threading.Event) -> None:
-        leases = LEASES.update().where(self._of_study, LEASES.c.worker == self._worker)
-        while not ended.wait(self._lease_timeout_s / _RENEWALS_PER_LAPSE):
+        renewal = LEASES.update().where(self._of_worker).values(renewed=_NOW)
+        while not ended.wait(self._lease_timeout_s / _RENEWALS_PER_TIMEOUT):
             try:
                 with readable_errors(self._engine.url), self._engine.begin() as connection:
-                    connection.execute(leases.values(renewed=_now(connection)))
+                    connection.execute(renewal)
             except StorageError as error:
                 # The next renewal may still be in time. If not, storing the next rung raises `LeaseLostError`.
                 _LOG.warning("the leases of this worker could not be renewed: %s", error)
 
-    @property
-    def _of_study(self) -> sa.ColumnElement[bool]:
-        return LEASES.c.study_key == self._study_key
-
     def _lease_of(self, trial_number: int) -> sa.Select[tuple[str]]:
-        return sa.select(LEASES.c.worker).where(
-            self._of_study, LEASES.c.trial_number == trial_number, LEASES.c.worker == self._worker
-        )
+        return sa.select(LEASES.c.worker).where(self._of_worker, LEASES.c.trial_number == trial_number)
 
     def _insert(self, connection: sa.Connection, trial_number: int) -> None:
-        connection.execute(
-            LEASES.insert().values(
-                study_key=self._study_key, trial_number=trial_number, worker=self._worker, renewed=_now(connection)
-            )
-        )
+        values = {"study_key": self._study_key, "trial_number": trial_number, "worker": self._worker, "renewed": _NOW}
+        connection.execute(LEASES.insert().values(values))
 
 
 def make_claims(storage: RDBStorage, study_key: str, *, lease_timeout_s: float) -> Claims:
@@ -190,16 +186,6 @@ def make_claims(storage: RDBStorage, study_key: str, *, lease_timeout_s: float) 
     Raises:
         StorageError: The server is not PostgreSQL.
     """
-    return (
-        Claims()
-        if storage.engine.dialect.name == "sqlite"
-        else Leases(storage, study_key, lease_timeout_s=lease_timeout_s)
-    )
-
-
-def _now(connection: sa.Connection) -> dt.datetime:
-    """Return the server's time, by which the leases of all workers are measured."""
-    now: dt.datetime = connection.execute(
-        sa.select(sa.func.clock_timestamp(type_=sa.DateTime(timezone=True)))
-    ).scalar_one()
-    return now
+    if storage.engine.dialect.name == "sqlite":
+        return Claims()
+    return Leases(storage, study_key, lease_timeout_s=lease_timeout_s)

@@ -45,7 +45,12 @@ def prepare_tables(engine: sa.Engine, migrations: Sequence[Migration] = MIGRATIO
         check_version(connection)
         version = stored_version(connection)
     if version is None:
-        version = _make_tables(engine)
+        VERSIONS.create(engine, checkfirst=True)
+        with engine.begin() as connection:
+            # Version 1 created its tables before it stored the version, and may have been killed in between.
+            version = 1 if sa.inspect(connection).has_table("llmsearch_completions") else VERSION
+            connection.execute(sa.insert(VERSIONS).values(version=version))
+            METADATA.create_all(connection)
     for old, migrate in enumerate(migrations[version - 1 :], start=version):
         with engine.begin() as connection:
             # The update comes first: in SQLite it begins the transaction, which a change of a table does not.
@@ -53,13 +58,3 @@ def prepare_tables(engine: sa.Engine, migrations: Sequence[Migration] = MIGRATIO
             if connection.execute(step).rowcount:
                 migrate(connection)
     METADATA.create_all(engine)
-
-
-def _make_tables(engine: sa.Engine) -> int:
-    VERSIONS.create(engine, checkfirst=True)
-    with engine.begin() as connection:
-        # Version 1 created its tables before it stored the version, and may have been killed in between.
-        version = 1 if sa.inspect(connection).has_table("llmsearch_completions") else VERSION
-        connection.execute(sa.insert(VERSIONS).values(version=version))
-        METADATA.create_all(connection)
-    return version

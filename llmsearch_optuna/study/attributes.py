@@ -51,7 +51,7 @@ PARAMS = "generation_params"
 """All generation parameters of the trial, including fixed ones, as JSON."""
 
 FIXED_PARAMS = "fixed_generation_params"
-"""The parameters of a trial that were given and not sampled: of a baseline, or of a preset outside the space."""
+"""The parameters of a trial that were not sampled: those of a baseline, or of a preset outside the space."""
 
 BASELINE = "baseline"
 """The name of a baseline. Baselines are never pruned."""
@@ -93,4 +93,4 @@ SCORES = "llmsearch_scores"
 """The scores of a trial, one per sample."""
 
 SAMPLER_STATE = "sampler_state"
-"""The attributes that the trial's sampler set on it, and needs when the study is resumed."""
+"""The attributes that the sampler set on the trial and needs when the study is resumed."""

@@ -16,12 +16,8 @@ _LOG = logging.getLogger(__name__)
 def note_environment(study: optuna.Study, current: Mapping[str, str]) -> None:
     """Store the environment of a new study, or warn if an existing one was begun in another environment.
 
-    Another environment is no reason to refuse the study, unlike another fingerprint: its stored completions stay
-    correct. But near ties between tokens may be resolved differently, so that the study may end differently.
-
-    Args:
-        study: The study.
-        current: The versions and the hardware of this process, by name.
+    Unlike another fingerprint, another environment is allowed: stored completions stay correct. New completions may
+    resolve near ties between tokens differently, so that the study may end differently.
     """
     stored = study_environment(study)
     if not stored:
@@ -34,8 +30,8 @@ def note_environment(study: optuna.Study, current: Mapping[str, str]) -> None:
     ]
     if changes:
         _LOG.warning(
-            "study `%s` was begun in another environment (%s): new completions may differ from those that it would "
-            "have had there",
+            "study `%s` was begun in another environment (%s): new completions may differ from those that would have "
+            "been generated there",
             study.study_name,
             "; ".join(changes),
         )

@@ -73,17 +73,15 @@ def build_fingerprint(
         "seed": seed,
     }
     if space is not None:
-        # The values that a sampler draws depend on the order in which it is asked for the parameters.
+        # The values that a sampler draws depend on the order in which the parameters are requested.
         parts["space"] = {"parameters": space.to_dict(), "order": list(space.dimensions)}
-    converted: dict[str, Any] = _as_json(parts)
-    return converted
+    return {name: _as_json(part) for name, part in sorted(parts.items())}
 
 
 def complete_fingerprint(parts: Mapping[str, Any], *, direction: str, objectives: Sequence[str]) -> dict[str, Any]:
     """Return the fingerprint to store: the parts of `build_fingerprint`, the version, and what is optimised."""
     completed = {**parts, "version": _VERSION, "direction": direction, "objectives": objectives}
-    converted: dict[str, Any] = _as_json(completed)
-    return converted
+    return {name: _as_json(part) for name, part in sorted(completed.items())}
 
 
 def without_search(fingerprint: Mapping[str, Any]) -> dict[str, Any]:

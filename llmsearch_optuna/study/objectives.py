@@ -27,8 +27,6 @@ TOKENS = "tokens"
 
 _CLOCKS = ("latency", "seconds", "time", "tokens_per_s")
 
-_SAMPLERS_OF_ONE = ("cmaes",)
-
 _Direction = Literal["maximize", "minimize"]
 
 
@@ -61,7 +59,7 @@ def check_combination(objectives: Sequence[str], *, sampler: str, pruner: str | 
     if len(objectives) == 1:
         return
     several = "with several objectives"
-    if sampler in _SAMPLERS_OF_ONE:
+    if sampler == "cmaes":
         raise ConfigurationError(f"the {sampler} sampler does not work {several}: choose another, e.g. tpe")
     if pruner not in (None, "none"):
         raise ConfigurationError(
@@ -85,7 +83,7 @@ def report(trial: optuna.Trial, value: float, step: int) -> None:
     """Report the score of a trial so far.
 
     Optuna's `Trial.report` raises an error if there are several objectives, because its pruners do not support them.
-    The value is then written to the storage directly: learning curves and resumed trials need it.
+    The value is then written to the storage directly, for learning curves and resumed trials.
     """
     if not has_several(trial.study):
         trial.report(value, step=step)

@@ -68,8 +68,8 @@ def by_added_area(front: Sequence[FrozenTrial], preselected: Sequence[FrozenTria
     """Order a front greedily by the area that each trial adds to the area dominated by the trials before it.
 
     The area is the hypervolume of two objectives (E. Zitzler and L. Thiele, IEEE Trans. Evol. Comput. 3 (1999)). Its
-    reference point is the worst score and the largest token count of the front. Trials that stand out of the front come
-    first, regardless of the units. The trial with the fewest tokens, whose completions may be empty, comes late.
+    reference point is the worst score and the largest token count of the front. Trials that stand out come first,
+    regardless of the units. The trial with the fewest tokens comes late, because its completions may be empty.
 
     Args:
         front: The front of two objectives, as returned by `pareto_front`.

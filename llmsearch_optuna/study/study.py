@@ -151,7 +151,7 @@ def _read_trials(study: optuna.Study) -> None:
     """Read all trials, so that damage is reported when the study is opened and not later."""
     try:
         study.get_trials(deepcopy=False)
-    except json.JSONDecodeError:  # `readable_errors` reports it
+    except json.JSONDecodeError:  # converted by `readable_errors`
         raise
     except (LookupError, TypeError, ValueError) as error:  # an unknown state, a wrong date, a string for a number
         raise StorageError(

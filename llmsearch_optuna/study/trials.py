@@ -30,7 +30,7 @@ def rounds_passed(trial: FrozenTrial) -> int:
 
 
 def began(trial: FrozenTrial) -> float:
-    """Return when a trial began: the recorded round, or a timestamp in studies of other programs."""
+    """Return when a trial began: its recorded round, or its timestamp if another program made the study."""
     if ROUND in trial.user_attrs:
         return float(trial.user_attrs[ROUND])
     return math.inf if trial.datetime_start is None else trial.datetime_start.timestamp()

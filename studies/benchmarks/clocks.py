@@ -63,8 +63,8 @@ class Clock:
                 return function(*arguments, **named)
             finally:
                 took = now().minus(started)
-                own = took.minus(self._inner.pop())
-                self.seconds[name] = self.seconds.get(name, Seconds()).plus(own)
+                exclusive = took.minus(self._inner.pop())
+                self.seconds[name] = self.seconds.get(name, Seconds()).plus(exclusive)
                 self.calls[name] += 1
                 if self._inner:
                     self._inner[-1] = self._inner[-1].plus(took)

@@ -175,14 +175,14 @@ def _ask(page: str) -> Any:
 def _reader(url: str, name: str) -> Iterator[_Seen]:
     """Another process, which opens and reads the study all the time."""
     seen = _Seen()
-    with tempfile.TemporaryFile("w+") as told:
-        process = subprocess.Popen([sys.executable, "-c", _READER, url, name], stdout=told)  # noqa: S603
+    with tempfile.TemporaryFile("w+") as output:
+        process = subprocess.Popen([sys.executable, "-c", _READER, url, name], stdout=output)  # noqa: S603
         try:
             yield seen
         finally:
             process.terminate()
             process.wait(timeout=10)
-        told.seek(0)
-        lines = told.read().splitlines()
+        output.seek(0)
+        lines = output.read().splitlines()
     seen.good = lines.count("read")
     seen.errors += [line for line in lines if line != "read"]

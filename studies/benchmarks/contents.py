@@ -99,10 +99,10 @@ def count_rows(path: Path, *tables: str) -> int:
     if not path.is_file():
         return 0
     with contextlib.closing(sqlite3.connect(path)) as connection:
-        known = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
+        existing = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
         counts = [
             connection.execute(f"SELECT COUNT(*) FROM {table}").fetchone()[0]  # noqa: S608 - the names are our own
             for table in tables
-            if table in known
+            if table in existing
         ]
     return sum(counts)

@@ -51,23 +51,23 @@ def duel(pruner: str, *, kind: Kind, mean: float = BEFORE_MEAN, samples: int = 4
         samples: In the search split; the pruner is asked after every 8.
         studies: How many.
     """
-    found = [_duel(pruner, kind, mean, samples, np.random.default_rng(seed)) for seed in range(studies)]
-    return Duels(np.array([is_pruned for is_pruned, _ in found]), np.array([seen for _, seen in found]))
+    duels = [_duel(pruner, kind, mean, samples, np.random.default_rng(seed)) for seed in range(studies)]
+    return Duels(np.array([is_pruned for is_pruned, _ in duels]), np.array([seen for _, seen in duels]))
 
 
 def _duel(pruner: str, kind: Kind, mean: float, samples: int, rng: np.random.Generator) -> tuple[bool, int]:
     correlation = np.sin(np.pi / 2 * _CORRELATION) if kind == "binary" else _CORRELATION
-    own = rng.standard_normal((_BEFORE + 1, samples))
-    normal = np.sqrt(correlation) * rng.standard_normal(samples) + np.sqrt(1.0 - correlation) * own
+    noise = rng.standard_normal((_BEFORE + 1, samples))
+    normal = np.sqrt(correlation) * rng.standard_normal(samples) + np.sqrt(1.0 - correlation) * noise
     ranks = (normal.argsort(axis=1).argsort(axis=1) + 0.5) / samples
     tokens = np.ones(samples, dtype=np.int64)
     setting = Setting(pruner=pruner)
     rungs = rung_sizes(setting.rungs, samples)
     scores = Scores()
     study = optuna.create_study(direction="maximize", pruner=pruner_of(setting, rungs, scores))
-    for number, one in enumerate(ranks):
+    for number, trial_ranks in enumerate(ranks):
         is_last = number == _BEFORE
-        scores.outcomes[number] = Outcome(_quantiles(kind, mean if is_last else BEFORE_MEAN, one), tokens)
+        scores.outcomes[number] = Outcome(_quantiles(kind, mean if is_last else BEFORE_MEAN, trial_ranks), tokens)
         scores.seen[number] = 0
         trial = study.ask()
         trial.set_user_attr(ROUND, number * len(rungs))

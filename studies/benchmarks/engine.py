@@ -65,10 +65,10 @@ def mixing(loaded: Loaded, workload: Workload, sets: Sequence[dict[str, Any]]) -
     params = [GenerationParams.from_dict({**values, "max_new_tokens": 16}) for values in sets[:4]]
     by_set = [
         [
-            Request(prompt=text, prompt_ids=tuple(encode(text)["input_ids"]), params=one, stopping=Stopping())
+            Request(prompt=text, prompt_ids=tuple(encode(text)["input_ids"]), params=param_set, stopping=Stopping())
             for text in workload.prompts
         ]
-        for one in params
+        for param_set in params
     ]
     mixed = [
         [by_set[(row + shift) % len(params)][row] for row in range(len(workload.prompts))]
@@ -78,10 +78,10 @@ def mixing(loaded: Loaded, workload: Workload, sets: Sequence[dict[str, Any]]) -
 
     def run(batches: list[list[Request]], using: SlotEngine = engine) -> tuple[float, dict[Request, Completion]]:
         started = time.perf_counter()
-        found: dict[Request, Completion] = {}
+        completions: dict[Request, Completion] = {}
         for batch in batches:
-            found |= dict(zip(batch, using.generate(batch), strict=True))
-        return time.perf_counter() - started, found
+            completions |= dict(zip(batch, using.generate(batch), strict=True))
+        return time.perf_counter() - started, completions
 
     _, expected = run(by_set)
     uniform_seconds: list[float] = []
@@ -89,9 +89,9 @@ def mixing(loaded: Loaded, workload: Workload, sets: Sequence[dict[str, Any]]) -
     others: list[dict[Request, Completion]] = []
     for _ in range(5):
         for batches, seconds in ((by_set, uniform_seconds), (mixed, mixed_seconds)):
-            taken, found = run(batches)
+            taken, completions = run(batches)
             seconds.append(taken)
-            others.append(found)
+            others.append(completions)
     others.append(
         run(
             [batch[::-1] for batch in mixed],
@@ -102,9 +102,9 @@ def mixing(loaded: Loaded, workload: Workload, sets: Sequence[dict[str, Any]]) -
         "mixed_batch_cost": statistics.median(mixed_seconds) / statistics.median(uniform_seconds) - 1,
         "differing_tokens": sum(
             ours != theirs
-            for found in others
+            for completions in others
             for request in expected
-            for ours, theirs in zip(found[request].token_ids, expected[request].token_ids, strict=True)
+            for ours, theirs in zip(completions[request].token_ids, expected[request].token_ids, strict=True)
         ),
     }
 
@@ -224,8 +224,8 @@ def main() -> None:
     loaded = load_demo()
     clock = ForwardClock(loaded.model)
     sets = random_sets(options.trials)
-    work = [one for one in workloads() if options.workload in (None, one.name)]
-    timings = {one.name: Timings(loaded, clock, one, sets) for one in work}
+    work = [workload for workload in workloads() if options.workload in (None, workload.name)]
+    timings = {workload.name: Timings(loaded, clock, workload, sets) for workload in work}
     if options.llmsearch is not None:
         batch_sizes = {name: times.batch_size for name, times in timings.items()}
         for name, seconds in llmsearch_trials(options.llmsearch, work, sets, batch_sizes).items():

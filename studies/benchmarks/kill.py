@@ -138,16 +138,16 @@ def killed_studies(loaded: LoadedModel, kills: int, seed: int) -> Iterator[tuple
 def figures_of(outcomes: Sequence[Outcome]) -> dict[str, int]:
     """Sums over all studies."""
     return {
-        "kills": sum(one.kills.total() for one in outcomes),
-        **{f"kills_during_{phase}": sum(one.kills[phase] for one in outcomes) for phase in PHASES},
+        "kills": sum(outcome.kills.total() for outcome in outcomes),
+        **{f"kills_during_{phase}": sum(outcome.kills[phase] for outcome in outcomes) for phase in PHASES},
         "studies": len(outcomes),
-        "pruned": sum(one.pruned for one in outcomes),
-        "rows": sum(one.rows for one in outcomes),
-        "rows_lost": sum(len(one.lost) for one in outcomes),
-        "rows_differing": sum(len(one.differing) for one in outcomes),
-        "completions": sum(one.stored for one in outcomes),
-        "generated_again": sum(one.generated - one.stored for one in outcomes),
-        "lost_beyond_a_batch": sum(one.beyond_a_batch for one in outcomes),
+        "pruned": sum(outcome.pruned for outcome in outcomes),
+        "rows": sum(outcome.rows for outcome in outcomes),
+        "rows_lost": sum(len(outcome.lost) for outcome in outcomes),
+        "rows_differing": sum(len(outcome.differing) for outcome in outcomes),
+        "completions": sum(outcome.stored for outcome in outcomes),
+        "generated_again": sum(outcome.generated - outcome.stored for outcome in outcomes),
+        "lost_beyond_a_batch": sum(outcome.beyond_a_batch for outcome in outcomes),
     }
 
 

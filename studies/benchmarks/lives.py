@@ -116,7 +116,10 @@ def tiny() -> LoadedModel:
 
 def scorer(references: list[dict[str, str]], predictions: list[str]) -> list[float]:  # noqa: ARG001
     """The share of letters."""
-    return [sum(one.isascii() and one.isalpha() for one in text) / max(1, len(text)) for text in predictions]
+    return [
+        sum(character.isascii() and character.isalpha() for character in text) / max(1, len(text))
+        for text in predictions
+    ]
 
 
 @dataclass(frozen=True)
@@ -143,8 +146,8 @@ def counted_writes(death: Death) -> Iterator[Counter[str]]:
     counts: Counter[str] = Counter()
 
     def before(_connection: object, _cursor: object, statement: str, *_: object) -> None:
-        if found := _WRITES.match(statement):
-            counts[found["table"]] += 1
+        if write := _WRITES.match(statement):
+            counts[write["table"]] += 1
             die_at(executed=False)
 
     def after(*_: object) -> None:

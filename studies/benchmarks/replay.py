@@ -137,9 +137,9 @@ def search(loaded: Loaded, workload: Workload, sets: Sequence[dict[str, Any]], r
         study, storage = open_study(url)
         store = CompletionStore(storage)
         tokens = {
-            (trial.number, one.position): one.token_ids
+            (trial.number, completion.position): completion.token_ids
             for trial in study.trials
-            for one in store.load(study_key(study), trial.number)
+            for completion in store.load(study_key(study), trial.number)
         }
     statistics_of = tuner.replay
     if statistics_of is None:
@@ -234,7 +234,7 @@ def main() -> None:
         "cuts_1seed": proposals(SearchSpace.default(max_new_tokens=32, generation_seeds=[0])),
         "random": random_sets(SETS),
     }
-    work = {one.name: one for one in workloads()}
+    work = {workload.name: workload for workload in workloads()}
     names = [
         "summarise 4seeds",
         "summarise 1seed",
@@ -253,9 +253,9 @@ def main() -> None:
     peer_sets = sets["4seeds"][::PEER_STEP]
     peers: dict[str, dict[str, float]] = {}
     if options.case is None:
-        sizes = {name: best_batch_size(loaded, one, peer_sets[0]) for name, one in work.items()}
-        for name, one in work.items():
-            seconds = [hf_trial(loaded, one, values, sizes[name]) for values in peer_sets]
+        sizes = {name: best_batch_size(loaded, peer_workload, peer_sets[0]) for name, peer_workload in work.items()}
+        for name, peer_workload in work.items():
+            seconds = [hf_trial(loaded, peer_workload, values, sizes[name]) for values in peer_sets]
             peers[name] = {"hf": statistics.median(seconds)}
         if options.llmsearch is not None:
             for name, seconds in llmsearch_trials(options.llmsearch, list(work.values()), peer_sets, sizes).items():

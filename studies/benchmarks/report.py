@@ -77,8 +77,8 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, float]:
             "samples": options.samples,
             "build_s": statistics.median(building),
             "megabytes": page.stat().st_size / 1e6,
-            "open_s": statistics.median(one.first for one in opened),
-            "all_drawn_s": statistics.median(one.all for one in opened),
+            "open_s": statistics.median(times.first for times in opened),
+            "all_drawn_s": statistics.median(times.all for times in opened),
         }
     for name, value in figures.items():
         print(f"{name}: {value:.4g}")

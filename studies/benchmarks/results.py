@@ -72,9 +72,9 @@ class Result(NamedTuple):
     def figures(self, llmsearch_s: Sequence[float]) -> dict[str, Any]:
         """As JSON holds them; `llmsearch_s` has seconds of some trials, or none."""
         verdict = self.verdict
-        finalists = {one.name: one for one in verdict.finalists}
+        finalists = {finalist.name: finalist for finalist in verdict.finalists}
         reference = verdict.reference or verdict.best
-        gain = next((one for one in verdict.comparisons if one.name == verdict.best), None)
+        gain = next((comparison for comparison in verdict.comparisons if comparison.name == verdict.best), None)
         figures: dict[str, Any] = {
             "samples": len(self.record.samples),
             "held_out": verdict.samples,
@@ -134,7 +134,7 @@ def ending_tokens(tuner: Tuner, stop: Sequence[str]) -> list[int]:
     """The end token, and the tokens that hold one of these texts, which are single characters."""
     tokenizer: Any = tuner.tokenizer
     texts = {token: tokenizer.decode([token]) for token in range(len(tokenizer))}
-    return [tokenizer.eos_token_id, *(token for token, text in texts.items() if any(one in text for one in stop))]
+    return [tokenizer.eos_token_id, *(token for token, text in texts.items() if any(string in text for string in stop))]
 
 
 def llmsearch_seconds(python: str, result: Result, every: int) -> list[float]:
@@ -150,23 +150,23 @@ def show(figures: dict[str, dict[str, Any]]) -> None:
     """Print the table and the verdicts."""
     splits = ("search split", "held out", "gain [95 %]")
     table = Table("study", "trials", *splits, "pruned", "replayed", "search s", "llmsearch s", "ratio")
-    for name, found in figures.items():
+    for name, row in figures.items():
         table.add_row(
             name,
-            f"{found['trials']} ({found['pruned_trials']} pruned) x {found['samples']}",
-            f"{found['search_reference']:.3f} -> {found['search_best']:.3f}",
-            f"{found['held_out_reference']:.3f} -> {found['held_out_best']:.3f}",
-            found["gain"],
-            f"{found['pruned']:.0%}",
-            f"{found['replayed'] or 0:.0%}",
-            f"{found['search_s']:.0f}",
-            f"{found['llmsearch_s']:.0f}" if "ratio" in found else "",
-            f"{found['ratio']:.1f}" if "ratio" in found else "",
+            f"{row['trials']} ({row['pruned_trials']} pruned) x {row['samples']}",
+            f"{row['search_reference']:.3f} -> {row['search_best']:.3f}",
+            f"{row['held_out_reference']:.3f} -> {row['held_out_best']:.3f}",
+            row["gain"],
+            f"{row['pruned']:.0%}",
+            f"{row['replayed'] or 0:.0%}",
+            f"{row['search_s']:.0f}",
+            f"{row['llmsearch_s']:.0f}" if "ratio" in row else "",
+            f"{row['ratio']:.1f}" if "ratio" in row else "",
         )
     console = Console(width=150)
     console.print(table)
-    for name, found in figures.items():
-        console.print(f"{name}: {found['verdict']}")
+    for name, row in figures.items():
+        console.print(f"{name}: {row['verdict']}")
 
 
 def main() -> None:

@@ -114,8 +114,8 @@ def model(name: str) -> Model:
 def run(job: Job) -> list[tuple[float, float]]:
     """Regret in points and share of the tokens, by setting."""
     terrain = job.place.terrain(job.seed)
-    found = [simulate(terrain, setting, seed=job.seed) for setting in job.settings]
-    return [(100.0 * one.regret, one.tokens / one.full_tokens) for one in found]
+    simulations = [simulate(terrain, setting, seed=job.seed) for setting in job.settings]
+    return [(100.0 * simulation.regret, simulation.tokens / simulation.full_tokens) for simulation in simulations]
 
 
 def search(
@@ -123,11 +123,11 @@ def search(
 ) -> dict[str, Results]:
     """All settings in all places, by the settings' names."""
     jobs = [Job(place, tuple(settings.values()), seed) for place in places for seed in range(repetitions)]
-    found = np.array(list(in_parallel(run, jobs)))
-    return {name: Results(found[:, index, 0], found[:, index, 1]) for index, name in enumerate(settings)}
+    values = np.array(list(in_parallel(run, jobs)))
+    return {name: Results(values[:, index, 0], values[:, index, 1]) for index, name in enumerate(settings)}
 
 
-def told(results: Results, without: Results) -> list[str]:
+def compared(results: Results, without: Results) -> list[str]:
     """Cells of a table: regret, how much more that is than without pruning, and tokens; with standard errors."""
     more = results.regrets - without.regrets
     return [
@@ -150,14 +150,14 @@ def compare_pruners(in_parallel: Map, options: argparse.Namespace, console: Cons
                 settings["oracle"] = Setting(pruner="oracle", trials=options.trials)
             places = [Place(name, samples) for name in NAMES]
             results = search(in_parallel, places, settings, repetitions)
-            for name, one in results.items():
-                table.add_row(suffix, f"{sampler} ({repetitions} each)", name, *told(one, results["none"]))
+            for name, result in results.items():
+                table.add_row(suffix, f"{sampler} ({repetitions} each)", name, *compared(result, results["none"]))
                 key = "_".join(
                     [suffix, *([] if sampler == "tpe" else [sampler]), *([] if name == "paired" else [name])]
                 )
                 key = key.replace(", ", "_").replace(" ", "_").replace("-", "_").replace(".", "")
-                figures[f"tokens_share_{key}"] = float(one.shares.mean())
-                figures[f"regret_points_{key}"] = float(one.regrets.mean())
+                figures[f"tokens_share_{key}"] = float(result.shares.mean())
+                figures[f"regret_points_{key}"] = float(result.regrets.mean())
     console.print(table)
     return figures
 
@@ -182,7 +182,7 @@ def savings(in_parallel: Map, options: argparse.Namespace, console: Console) -> 
     figures = {}
     for samples in options.sizes:
         results = search(in_parallel, [Place(name, samples) for name in NAMES], settings, repetitions)
-        cells = [told(results[name], results["none"]) for name in shown]
+        cells = [compared(results[name], results["none"]) for name in shown]
         table.add_row(str(samples), *(f"{share} ({more.partition(' ')[0]})" for _, more, share in cells))
         for name in shown:
             key = name.replace(" ", "_").replace(".", "")
@@ -203,7 +203,7 @@ def ways_to_show_pruned(in_parallel: Map, options: argparse.Namespace, console: 
             settings["none"] = plain._replace(pruner="none")
             results = search(in_parallel, [Place(name, samples) for name in NAMES], settings, repetitions)
             for way in get_args(Pruned):
-                cells = told(results[way], results["none"])
+                cells = compared(results[way], results["none"])
                 table.add_row(suffix, f"{sampler} ({repetitions} each)", way, *cells)
                 figures[f"pruned_regret_points_{suffix}_{sampler}_{way.replace(' ', '_')}"] = float(
                     results[way].regrets.mean()
@@ -237,9 +237,9 @@ def guarantees(in_parallel: Map, options: argparse.Namespace, console: Console) 
         for name in pruners
         for kind, mean in duels
     ]
-    found = dict(zip(bouts, in_parallel(fight, bouts), strict=True))
+    bout_results = dict(zip(bouts, in_parallel(fight, bouts), strict=True))
     for name in pruners:
-        binary, continuous, worse = (one for bout, one in found.items() if bout.pruner == name)
+        binary, continuous, worse = (bout_result for bout, bout_result in bout_results.items() if bout.pruner == name)
         # Where nothing is pruned, all samples are seen.
         median = float(np.median(worse.samples[worse.pruned] if worse.pruned.any() else worse.samples))
         rates = [binary.pruned.mean(), continuous.pruned.mean(), worse.pruned.mean()]
@@ -254,8 +254,8 @@ def guarantees(in_parallel: Map, options: argparse.Namespace, console: Console) 
         simulate_verdicts(studies, kind=kind, spread=spread) for kind in get_args(Kind) for spread in (0.0, 0.2)
     ]
     null = verdicts[::2]
-    figures["false_claim_rate"] = float(np.mean([one.claimed.mean() for one in null]))
-    figures["coverage"] = float(np.mean([one.covered.mean() for one in verdicts]))
+    figures["false_claim_rate"] = float(np.mean([claims.claimed.mean() for claims in null]))
+    figures["coverage"] = float(np.mean([claims.covered.mean() for claims in verdicts]))
     return figures
 
 

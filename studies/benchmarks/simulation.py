@@ -161,8 +161,10 @@ def simulate(terrain: Terrain, setting: Setting, *, seed: int) -> Searched:
     return Searched(
         study=study,
         regret=terrain.best - study.best_value,
-        tokens=sum(int(own[:seen].sum()) for own, seen in zip(tokens, scores.seen.values(), strict=True)),
-        full_tokens=sum(int(own.sum()) for own in tokens),
+        tokens=sum(
+            int(trial_tokens[:seen].sum()) for trial_tokens, seen in zip(tokens, scores.seen.values(), strict=True)
+        ),
+        full_tokens=sum(int(trial_tokens.sum()) for trial_tokens in tokens),
     )
 
 
@@ -178,17 +180,17 @@ def advance(
         scores: What it scores.
         to_the_end: Whether the trial goes on even if the pruner would end it.
     """
-    own, before = scores.outcomes[trial.number].scores, scores.seen[trial.number]
+    trial_scores, before = scores.outcomes[trial.number].scores, scores.seen[trial.number]
     seen = next(size for size in rungs if size > before)
     scores.seen[trial.number] = seen
-    mean = sum(own[:seen].tolist()) / seen  # as `Evaluation` adds them up
+    mean = sum(trial_scores[:seen].tolist()) / seen  # as `Evaluation` adds them up
     # That pruner wants the score of each sample, and not their mean.
     if isinstance(study.pruner, WilcoxonPruner):
         for position in range(before, seen):
-            trial.report(own[position], step=position)
+            trial.report(trial_scores[position], step=position)
     else:
         trial.report(mean, step=seen)
-    if seen == len(own):
+    if seen == len(trial_scores):
         study.tell(trial, mean)
         return True
     if BASELINE not in trial.user_attrs and trial.should_prune() and not to_the_end:
@@ -212,7 +214,7 @@ class Oracle(BasePruner):
     def prune(self, study: optuna.Study, trial: FrozenTrial) -> bool:
         """See `BasePruner.prune`."""
         complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-        incumbent = max((one.value for one in complete if one.value is not None), default=-np.inf)
+        incumbent = max((other.value for other in complete if other.value is not None), default=-np.inf)
         return bool(self._scores.outcomes[trial.number].scores.mean() <= incumbent)
 
 

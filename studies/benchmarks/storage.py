@@ -173,8 +173,8 @@ def overhead(url: str, name: str, trials: int, console: Console) -> dict[str, fl
     pairs = list(itertools.pairwise(marks))
     storage = [after.storage.minus(before.storage) for before, after in pairs]
     return {
-        "storage_ms_per_trial": 1e3 * statistics.median(one.wall for one in storage),
-        "storage_cpu_ms_per_trial": 1e3 * statistics.median(one.cpu for one in storage),
+        "storage_ms_per_trial": 1e3 * statistics.median(seconds.wall for seconds in storage),
+        "storage_cpu_ms_per_trial": 1e3 * statistics.median(seconds.cpu for seconds in storage),
         "sql_ms_per_trial": 1e3 * statistics.median(after.sql.wall - before.sql.wall for before, after in pairs),
         "statements_per_trial": statistics.median(after.statements - before.statements for before, after in pairs),
         "measured_trials": len(pairs),
@@ -229,9 +229,9 @@ def fill(study: optuna.Study, url: str, trials: int) -> None:
 def show_calls(clock: Clock, trials: int, console: Console) -> None:
     """What the time went into, per trial."""
     table = Table("own time", "calls per trial", "ms per trial", "of these, CPU", title="What storing one trial costs")
-    for name, own in sorted(clock.seconds.items(), key=lambda item: -item[1].cpu)[:14]:
+    for name, spent in sorted(clock.seconds.items(), key=lambda item: -item[1].cpu)[:14]:
         shown = f"{name} (left out)" if name in NOT_STORAGE else name
-        per_trial = f"{1e3 * own.wall / trials:.2f}", f"{1e3 * own.cpu / trials:.2f}"
+        per_trial = f"{1e3 * spent.wall / trials:.2f}", f"{1e3 * spent.cpu / trials:.2f}"
         table.add_row(shown, f"{clock.calls[name] / trials:.1f}", *per_trial)
     console.print(table)
 
@@ -274,16 +274,16 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, float]:
             figures |= overhead(url, f"{name}-overhead", options.trials, console)
         if "readers" in options.only:
             url = options.storage or f"sqlite:///{directory}/readers.db"
-            found = contend(url, f"{name}-readers", rungs=options.rungs, tokenizer=tiny().tokenizer)
-            for error in found.errors[:10]:
+            contention = contend(url, f"{name}-readers", rungs=options.rungs, tokenizer=tiny().tokenizer)
+            for error in contention.errors[:10]:
                 console.print(error, markup=False)
             figures |= {
-                "rungs": found.rungs,
-                "rung_ms": 1e3 * found.seconds / found.rungs,
-                "dashboard_polls": found.polls,
-                "reads": found.reads,
-                "lock_errors": sum("lock" in error for error in found.errors),
-                "errors": len(found.errors),
+                "rungs": contention.rungs,
+                "rung_ms": 1e3 * contention.seconds / contention.rungs,
+                "dashboard_polls": contention.polls,
+                "reads": contention.reads,
+                "lock_errors": sum("lock" in error for error in contention.errors),
+                "errors": len(contention.errors),
             }
     if "demo" in options.only:
         figures |= demo_share(console)

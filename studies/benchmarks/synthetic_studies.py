@@ -175,28 +175,32 @@ def _confirm(
     difficulty: Floats,
     generator: np.random.Generator,
 ) -> None:
-    found = select_finalists(study)
+    selection = select_finalists(study)
     finalists = []
-    for one in found.selected:
-        seeds = (0,) if one.params.greedy else (11, 12, 13, 14)
-        own = difficulty[: plan.held_out]
-        scores = np.stack([_scores(plan, skills[one.trial.number], own, generator) for _ in seeds])
+    for finalist in selection.selected:
+        seeds = (0,) if finalist.params.greedy else (11, 12, 13, 14)
+        held_out_difficulty = difficulty[: plan.held_out]
+        scores = np.stack([_scores(plan, skills[finalist.trial.number], held_out_difficulty, generator) for _ in seeds])
         for seed, drawn in zip(seeds, scores.tolist(), strict=True):
             completions = [
                 StoredCompletion(position=at, row=at, text="red", token_ids=(1, 2), finish_reason="eos", score=score)
                 for at, score in enumerate(drawn)
             ]
-            key_there = held_out_key(one.params)
+            key_there = held_out_key(finalist.params)
             store.append_held_out(key, [HeldOutCompletion(key_there, seed, completion) for completion in completions])
         finalists.append(
             FinalistScores(
-                name=one.name, scores=scores.T, trial=one.trial.number, search_score=one.trial.value, params=one.params
+                name=finalist.name,
+                scores=scores.T,
+                trial=finalist.trial.number,
+                search_score=finalist.trial.value,
+                params=finalist.params,
             )
         )
     verdict = judge(
         finalists,
-        best=found.best,
-        reference=found.reference,
+        best=selection.best,
+        reference=selection.reference,
         metric=plan.metric,
         greater_is_better=plan.maximize,
         held_out=True,

@@ -38,13 +38,17 @@ def embed(space: SearchSpace, chosen: Sequence[Mapping[str, Any]]) -> Floats:
     columns: list[list[float]] = []
     for name, dimension in space.dimensions.items():
         if isinstance(dimension, Categorical):
-            columns += [[0.5 * (name in one and one[name] == choice) for one in chosen] for choice in dimension.choices]
+            columns += [
+                [0.5 * (name in point and point[name] == choice) for point in chosen] for choice in dimension.choices
+            ]
             continue
         scale = np.log if dimension.log else float
         low, high = scale(dimension.low), scale(dimension.high)
-        columns.append([(scale(one[name]) - low) / ((high - low) or 1.0) if name in one else 0.5 for one in chosen])
+        columns.append(
+            [(scale(point[name]) - low) / ((high - low) or 1.0) if name in point else 0.5 for point in chosen]
+        )
         if dimension.when is not None:
-            columns.append([float(name in one) for one in chosen])
+            columns.append([float(name in point) for point in chosen])
     return np.array(columns, dtype=np.float64).T
 
 
@@ -67,10 +71,13 @@ class Recorded:
         ]
         named = list(zip(landscape.configurations, outcomes, strict=True))
         self.baselines: Mapping[str, Outcome] = {
-            one.baseline: outcome for one, outcome in named if one.baseline is not None
+            configuration.baseline: outcome for configuration, outcome in named if configuration.baseline is not None
         }
-        self._outcomes: list[Outcome] = [outcome for one, outcome in named if one.baseline is None]
-        self._points = embed(self.space, [one.chosen for one in landscape.configurations if one.baseline is None])
+        self._outcomes: list[Outcome] = [outcome for configuration, outcome in named if configuration.baseline is None]
+        self._points = embed(
+            self.space,
+            [configuration.chosen for configuration in landscape.configurations if configuration.baseline is None],
+        )
 
     def outcome(self, chosen: Mapping[str, Any]) -> Outcome:
         """See `Terrain`."""
@@ -117,7 +124,10 @@ def fit(landscape: Landscape) -> Model:
     drawn = _drawn(landscape)
     scores = landscape.scores[drawn]
     binary = bool(np.isin(landscape.scores, (0.0, 1.0)).all())
-    points = embed(landscape.space, [one.chosen for one in landscape.configurations if one.baseline is None])
+    points = embed(
+        landscape.space,
+        [configuration.chosen for configuration in landscape.configurations if configuration.baseline is None],
+    )
     groups = _groups(landscape.space)
     count = scores.shape[1]
     means = (scores.sum(axis=1) + 0.5) / (count + 1.0)  # which no log-odds makes infinite
@@ -174,9 +184,11 @@ class Synthetic:
         self._gumbel = rng.gumbel(size=(len(model.points), samples))
         self._tokens = landscape.tokens[_drawn(landscape)]
         self.baselines: Mapping[str, Outcome] = {
-            one.baseline: Outcome(scores[self._like], tokens[self._like])
-            for one, scores, tokens in zip(landscape.configurations, landscape.scores, landscape.tokens, strict=True)
-            if one.baseline is not None
+            configuration.baseline: Outcome(scores[self._like], tokens[self._like])
+            for configuration, scores, tokens in zip(
+                landscape.configurations, landscape.scores, landscape.tokens, strict=True
+            )
+            if configuration.baseline is not None
         }
         self.best = max(
             float(self._scores(candidates := _candidates(self.space), self._answering(candidates)).mean(axis=1).max()),
@@ -194,7 +206,7 @@ class Synthetic:
         apart = np.square(points[:, None] - self._model.points[None]).sum(axis=2)
         closeness = -apart / (2.0 * self._model.nearby**2)
         # The largest of log-weights with Gumbel noise is a draw by the weights, and the same noise makes the same draw.
-        return np.stack([(own[:, None] + self._gumbel).argmax(axis=0) for own in closeness])
+        return np.stack([(trial_closeness[:, None] + self._gumbel).argmax(axis=0) for trial_closeness in closeness])
 
     def _scores(self, points: Floats, answering: Integers) -> Floats:
         """Shape: (points, samples)."""
@@ -204,10 +216,10 @@ class Synthetic:
         if self._model.binary:
             return (ranks > 1.0 - means[:, None]).astype(np.float64)
         quantiles = self._model.quantiles
-        known = quantiles.mean(axis=1)
-        above = np.clip(np.searchsorted(known, means), 1, len(known) - 1)
-        gap = known[above] - known[above - 1]
-        share = np.clip((means - known[above - 1]) / np.where(gap > 0.0, gap, 1.0), 0.0, 1.0)[:, None]
+        quantile_means = quantiles.mean(axis=1)
+        above = np.clip(np.searchsorted(quantile_means, means), 1, len(quantile_means) - 1)
+        gap = quantile_means[above] - quantile_means[above - 1]
+        share = np.clip((means - quantile_means[above - 1]) / np.where(gap > 0.0, gap, 1.0), 0.0, 1.0)[:, None]
         position = np.minimum((ranks * quantiles.shape[1]).astype(np.int64), quantiles.shape[1] - 1)
         lower = np.take_along_axis(quantiles[above - 1], position, axis=1)
         upper = np.take_along_axis(quantiles[above], position, axis=1)
@@ -267,8 +279,8 @@ def _fit_surface(points: Floats, logits: Floats, variances: Floats, groups: Inte
     count = groups.max() + 1
     start = np.log([centred.std(), *[0.7] * count])
     bounds = [(start[0] - 2.0, start[0] + 2.0), *[(np.log(0.2), np.log(20.0))] * count]
-    found = np.exp(optimize.minimize(loss, start, bounds=bounds).x)
-    return float(found[0]), found[1:][groups]
+    fitted = np.exp(optimize.minimize(loss, start, bounds=bounds).x)
+    return float(fitted[0]), fitted[1:][groups]
 
 
 def _groups(space: SearchSpace) -> Integers:
@@ -297,7 +309,7 @@ def _candidates(space: SearchSpace) -> Floats:
 
 def _drawn(landscape: Landscape) -> npt.NDArray[np.bool_]:
     """Which configurations are no baselines."""
-    return np.array([one.baseline is None for one in landscape.configurations])
+    return np.array([configuration.baseline is None for configuration in landscape.configurations])
 
 
 def _nearest(points: Floats, others: Floats) -> Integers:

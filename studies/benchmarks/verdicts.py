@@ -69,12 +69,14 @@ def simulate_verdicts(
     greedy = finalists == _BASELINES - 1
     held_out = np.where(greedy[..., None, None], held_out[..., :1], held_out)
     differences = held_out[:, 1:] - held_out[:, :1]
-    found = difference_intervals(differences, alpha=adjusted_alpha(_ALPHA, differences.shape[1]), max_difference=1.0)
+    intervals = difference_intervals(
+        differences, alpha=adjusted_alpha(_ALPHA, differences.shape[1]), max_difference=1.0
+    )
     true = (1.0 - _DECIDED) * (means[row, finalists[:, 1:]] - means[row, finalists[:, :1]])
     is_better = order[:, 0] >= _BASELINES  # else the search found nothing better than a baseline, and says so
     return SimulatedVerdicts(
-        claimed=(found.low[:, _BASELINES - 1 :] > 0.0).any(axis=1) & is_better,
-        covered=((found.low <= true) & (true <= found.high)).all(axis=1),
+        claimed=(intervals.low[:, _BASELINES - 1 :] > 0.0).any(axis=1) & is_better,
+        covered=((intervals.low <= true) & (true <= intervals.high)).all(axis=1),
     )
 
 

@@ -144,13 +144,13 @@ def llmsearch_trials(
         "threads": torch.get_num_threads(),
         "params": list(sets),
         "workloads": {
-            one.name: {
-                "prompts": one.prompts,
-                "max_new_tokens": one.max_new_tokens,
-                "eos_token_ids": one.eos_token_ids,
-                "batch_size": batch_sizes[one.name],
+            workload.name: {
+                "prompts": workload.prompts,
+                "max_new_tokens": workload.max_new_tokens,
+                "eos_token_ids": workload.eos_token_ids,
+                "batch_size": batch_sizes[workload.name],
             }
-            for one in work
+            for workload in work
         },
     }
     with tempfile.TemporaryDirectory() as directory:

@@ -434,7 +434,7 @@ def test_a_database_of_another_program(statement: str | None, tmp_path: Path) ->
 def test_a_database_of_plain_optuna_is_whole(tmp_path: Path) -> None:
     path = tmp_path / "x.db"
     optuna.create_study(storage=f"sqlite:///{path}", study_name="s")
-    assert [(one.name, one.ours) for one in whole(path).studies] == [("s", False)]
+    assert [(study.name, study.ours) for study in whole(path).studies] == [("s", False)]
 
 
 def test_versions(path: Path, tmp_path: Path) -> None:

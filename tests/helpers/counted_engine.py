@@ -17,5 +17,5 @@ class Counted:
     def generate(self, requests: Sequence[Request], on_tokens: Any = None, upcoming: Any = ()) -> list[Completion]:
         self.asked += requests
         completions: list[Completion] = self.engine.generate(requests, on_tokens, upcoming)
-        self.tokens += sum(len(one.token_ids) for one in completions)
+        self.tokens += sum(len(completion.token_ids) for completion in completions)
         return completions

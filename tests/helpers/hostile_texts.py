@@ -58,7 +58,11 @@ UTF8 = {name: text for name, text in HOSTILE.items() if "\ud800" not in text}
 def assert_harmless(output: str) -> None:
     """Whether a terminal that is sent this shows text and does nothing else."""
     hidden = {"Cc", "Cf", "Cs", "Zl", "Zp"}
-    bad = {one for one in output if one not in "\n\u200c\u200d" and unicodedata.category(one) in hidden}
+    bad = {
+        character
+        for character in output
+        if character not in "\n\u200c\u200d" and unicodedata.category(character) in hidden
+    }
     assert bad == set()
 
 

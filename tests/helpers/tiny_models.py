@@ -60,8 +60,8 @@ def tiny_model(
     """A random model of a family, in float32 and evaluation mode."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        known = FAMILIES[family]
-        config = known.config(**{**known.sizes, **changes})
+        tiny = FAMILIES[family]
+        config = tiny.config(**{**tiny.sizes, **changes})
         auto: Any = AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
         model: PreTrainedModel = auto.from_config(config)
     torch.nn.Module.to(model, device)

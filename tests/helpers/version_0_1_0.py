@@ -127,13 +127,13 @@ def sayings(path: Path) -> dict[str, Any]:
     """What the package says of the finished study: trials, verdict, exports and figures."""
     study, storage = open_study(f"sqlite:///{path}", "finished")
     provenance = trace(study)
-    said = provenance.to_dict()
+    provenance_parts = provenance.to_dict()
     for varying in ("exported", "environment", "versions", "fingerprint"):
-        del said[varying]
+        del provenance_parts[varying]
     return {
         "trials": trials_of(study),
         "verdict": json.loads(json.dumps(study.user_attrs["llmsearch_verdict"])),
-        "provenance": said,
+        "provenance": provenance_parts,
         "exports": {name: make(provenance.params, provenance.stop).values for name, (_, make) in TARGETS.items()},
         "figures": {
             name: json.loads(getattr(plots, name)(study, storage).to_json())["data"]

@@ -46,11 +46,11 @@ def leases(storage: RDBStorage, lease_timeout_s: float = 60.0) -> Leases:
 
 
 def test_what_another_worker_evaluates_is_not_taken(storage: RDBStorage) -> None:
-    one, other = leases(storage), leases(storage)
-    one.take(4)
+    first, other = leases(storage), leases(storage)
+    first.take(4)
     assert other.take_abandoned([4, 5], room=2) == [5]  # 5 was begun by a worker that died at once
-    assert one.take_abandoned([5], room=1) == []
-    assert (one.holds(4), other.holds(4), one.holds(5), other.holds(5)) == (True, False, False, True)
+    assert first.take_abandoned([5], room=1) == []
+    assert (first.holds(4), other.holds(4), first.holds(5), other.holds(5)) == (True, False, False, True)
 
 
 def test_no_more_are_taken_than_there_is_room(storage: RDBStorage) -> None:
@@ -77,30 +77,30 @@ def test_a_dead_workers_trial_is_taken_over_and_lost_to_it(storage: RDBStorage) 
 
 
 def test_a_living_worker_keeps_its_trials_and_gives_them_back_in_the_end(storage: RDBStorage) -> None:
-    one, other = leases(storage, lease_timeout_s=0.4), leases(storage, lease_timeout_s=0.4)
-    with one.kept_alive():
-        one.take(4)
+    first, other = leases(storage, lease_timeout_s=0.4), leases(storage, lease_timeout_s=0.4)
+    with first.kept_alive():
+        first.take(4)
         time.sleep(1.0)
         assert other.take_abandoned([4], room=1) == []
     assert other.take_abandoned([4], room=1) == [4]
 
 
 def test_released_one_by_one(storage: RDBStorage) -> None:
-    one = leases(storage)
-    one.take(4)
-    one.take(5)
-    one.release(4)
-    assert (one.holds(4), one.holds(5)) == (False, True)
+    worker = leases(storage)
+    worker.take(4)
+    worker.take(5)
+    worker.release(4)
+    assert (worker.holds(4), worker.holds(5)) == (False, True)
 
 
 def test_a_rung_being_stored_holds_off_who_would_take_the_trial_over(storage: RDBStorage) -> None:
-    one, other = leases(storage, lease_timeout_s=0.01), leases(storage, lease_timeout_s=0.01)
-    one.take(4)
+    first, other = leases(storage, lease_timeout_s=0.01), leases(storage, lease_timeout_s=0.01)
+    first.take(4)
     time.sleep(0.05)
     taken: list[int] = []
     thread = threading.Thread(target=lambda: taken.extend(other.take_abandoned([4], room=1)))
     with storage.engine.begin() as connection:
-        one.require(connection, 4)
+        first.require(connection, 4)
         thread.start()
         thread.join(0.3)
         assert taken == []
@@ -133,15 +133,15 @@ def test_an_advisory_lock_is_held_by_one(storage: RDBStorage) -> None:
 def test_a_worker_that_cannot_renew_says_so_and_goes_on(
     server_url: str, storage: RDBStorage, caplog: pytest.LogCaptureFixture
 ) -> None:
-    one = leases(storage, lease_timeout_s=0.2)
-    with one.kept_alive():
-        one.take(4)
+    worker = leases(storage, lease_timeout_s=0.2)
+    with worker.kept_alive():
+        worker.take(4)
         with storage.engine.begin() as connection:
             connection.execute(sa.text("ALTER TABLE llmsearch_leases RENAME TO away"))
         time.sleep(0.2)
         with storage.engine.begin() as connection:
             connection.execute(sa.text("ALTER TABLE away RENAME TO llmsearch_leases"))
-        assert one.holds(4)
+        assert worker.holds(4)
     assert "the leases of this worker could not be renewed" in caplog.text
 
 

@@ -85,16 +85,16 @@ def test_all_that_was_stored_is_there(path: Path) -> None:
     assert [len(store.load(key, trial.number)) for trial in study.trials] == [16, 16, 16, 16, 12, 4, 8, 8]
     tokens = [json.loads(row[5]) for row in before["llmsearch_completions"]]
     assert store.count_tokens(key) == sum(map(len, tokens))
-    assert {len(one) for one in tokens} > {2, 4}
-    told = stored_verdict(study)
-    assert told is not None
-    now, then = json.loads(json.dumps(told.to_dict())), json.loads(verdict)
+    assert {len(ids) for ids in tokens} > {2, 4}
+    stored = stored_verdict(study)
+    assert stored is not None
+    now, then = json.loads(json.dumps(stored.to_dict())), json.loads(verdict)
     assert {part: now[part] for part in then if part != "finalists"} == {
         part: value for part, value in then.items() if part != "finalists"
     }
     # What has been added since is unknown there.
-    for one, before_it in zip(now["finalists"], then["finalists"], strict=True):
-        assert one == {**dict.fromkeys(one), **before_it}
+    for finalist, before_it in zip(now["finalists"], then["finalists"], strict=True):
+        assert finalist == {**dict.fromkeys(finalist), **before_it}
     assert now.keys() - then.keys() == {"savings"}
     assert now["savings"] == []
 

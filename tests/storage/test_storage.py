@@ -107,24 +107,24 @@ completions = st.builds(
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.lists(completions, max_size=4, unique_by=lambda one: one.position))
+@given(st.lists(completions, max_size=4, unique_by=lambda row: row.position))
 def test_completions_come_back_by_position(store: CompletionStore, rows: list[StoredCompletion]) -> None:
     key = f"law {next(KEYS)}"
     for index, row in enumerate(rows):
         store.append(key, 3, [row])
         assert len(store.load(key, 3)) == index + 1
-    assert store.load(key, 3) == sorted(rows, key=lambda one: one.position)
+    assert store.load(key, 3) == sorted(rows, key=lambda row: row.position)
     assert store.load(key, 2) == []
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.lists(completions, max_size=4, unique_by=lambda one: one.position), st.integers(0, 2**32 - 1))
+@given(st.lists(completions, max_size=4, unique_by=lambda row: row.position), st.integers(0, 2**32 - 1))
 def test_held_out_completions_come_back_by_position(
     store: CompletionStore, rows: list[StoredCompletion], seed: int
 ) -> None:
     key = f"held out {next(KEYS)}"
     store.append_held_out(key, [HeldOutCompletion("best", seed, row) for row in rows])
-    assert store.load_held_out(key, "best", seed) == sorted(rows, key=lambda one: one.position)
+    assert store.load_held_out(key, "best", seed) == sorted(rows, key=lambda row: row.position)
     assert store.load_held_out(key, "best", seed ^ 1) == store.load_held_out(key, "other", seed) == []
     assert store.load(key, 0) == []
 
@@ -133,9 +133,9 @@ def test_held_out_completions_are_scored_afterwards(store: CompletionStore) -> N
     bare = [completion(position, score=None) for position in range(3)]
     groups = [("held", "best", 1), ("held", "best", 2), ("held", "other", 1), ("another", "best", 1)]
     for key, finalist, seed in groups:
-        store.append_held_out(key, [HeldOutCompletion(finalist, seed, one) for one in bare])
+        store.append_held_out(key, [HeldOutCompletion(finalist, seed, stored) for stored in bare])
     store.score_held_out("held", "best", 1, [0.5, 0.25, 0.125])
-    assert [one.score for one in store.load_held_out("held", "best", 1)] == [0.5, 0.25, 0.125]
+    assert [stored.score for stored in store.load_held_out("held", "best", 1)] == [0.5, 0.25, 0.125]
     for group in groups[1:]:
         assert store.load_held_out(*group) == bare
 
@@ -143,8 +143,8 @@ def test_held_out_completions_are_scored_afterwards(store: CompletionStore) -> N
 def test_studies_and_trials_are_kept_apart(store: CompletionStore) -> None:
     for key, number in (("one", 0), ("one", 1), ("other", 0)):
         store.append(key, number, [completion(text=f"{key} {number}")])
-    assert [one.text for one in store.load("one", 1)] == ["one 1"]
-    assert [one.text for one in store.load("other", 0)] == ["other 0"]
+    assert [stored.text for stored in store.load("one", 1)] == ["one 1"]
+    assert [stored.text for stored in store.load("other", 0)] == ["other 0"]
 
 
 def test_a_rung_is_stored_once_and_whole(store: CompletionStore) -> None:

@@ -45,13 +45,13 @@ def test_each_change_is_told_and_the_beginning_is_kept(study: optuna.Study, capl
 
 
 def test_a_search_notes_versions_and_hardware(device: torch.device) -> None:
-    found = study_environment(search(make_tuner(model=tiny_model(device=device)), None, 1))
-    assert found.pop("device") == (
+    environment = study_environment(search(make_tuner(model=tiny_model(device=device)), None, 1))
+    assert environment.pop("device") == (
         torch.cuda.get_device_name(device)
         if device.type == "cuda"
         else f"cpu with {torch.backends.cpu.get_cpu_capability()} and {torch.get_num_threads()} threads"
     )
-    assert found == {
+    assert environment == {
         "llmsearch_optuna": __version__,
         "torch": torch.__version__,
         "transformers": transformers.__version__,

@@ -31,7 +31,7 @@ VALUES = st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), min_size=1, m
 def study_of(values: Sequence[Sequence[float]], *, greater_is_better: bool = True) -> optuna.Study:
     names = ("score", "tokens")[: len(values[0])]
     study = optuna.create_study(directions=directions_of(names, greater_is_better=greater_is_better))
-    study.add_trials([create_trial(values=list(map(float, one))) for one in values])
+    study.add_trials([create_trial(values=list(map(float, point))) for point in values])
     return study
 
 
@@ -96,7 +96,7 @@ def test_the_front_is_optunas_without_its_repetitions(values: list[tuple[int, in
 @given(values=VALUES, greater_is_better=st.booleans())
 @settings(max_examples=scaled(30))
 def test_with_one_objective_the_front_is_the_best_trial(values: list[tuple[int, int]], greater_is_better: bool) -> None:
-    study = study_of([one[:1] for one in values], greater_is_better=greater_is_better)
+    study = study_of([point[:1] for point in values], greater_is_better=greater_is_better)
     (best,) = pareto_front(study)
     assert best.value == study.best_value
     assert best.number == min(trial.number for trial in study.trials if trial.value == study.best_value)
@@ -132,7 +132,7 @@ def test_units_change_nothing_and_nobody_is_lost(values: list[tuple[int, int]]) 
     order = by_added_area(front, front[:1])
     assert sorted(numbers(order)) == sorted(numbers(front))
     assert order[0] == front[0]
-    doubled = pareto_front(study_of([(one, 2.0 * other) for one, other in values]))
+    doubled = pareto_front(study_of([(score, 2.0 * other) for score, other in values]))
     assert numbers(by_added_area(doubled, doubled[:1])) == numbers(order)
 
 

@@ -112,7 +112,7 @@ def test_open_study_finds_the_only_one_or_the_one_named(url: str) -> None:
     for name, key in keys.items():
         study, opened = open_study(url, name)
         assert study_key(study) == key
-        assert sorted(one.study_name for one in opened.get_all_studies()) == ["one", "other"]
+        assert sorted(summary.study_name for summary in opened.get_all_studies()) == ["one", "other"]
     message = f"{url} holds several studies, choose one with --study: one, other"
     assert refused(StorageError, lambda: open_study(url)) == message
     assert refused(StorageError, lambda: open_study(url, "ohter")) == "unknown study `ohter`: did you mean `other`?"

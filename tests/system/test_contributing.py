@@ -29,9 +29,9 @@ def drawn() -> str:
 
 
 def test_every_package_is_on_the_map_in_its_own_words() -> None:
-    found = TABLE.search(PAGE.read_text(encoding="utf-8"))
-    assert found is not None
-    assert found.group() == drawn(), "python tests/system/test_contributing.py draws it anew"
+    table = TABLE.search(PAGE.read_text(encoding="utf-8"))
+    assert table is not None
+    assert table.group() == drawn(), "python tests/system/test_contributing.py draws it anew"
 
 
 def test_every_place_that_is_named_is_there() -> None:

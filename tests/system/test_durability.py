@@ -76,9 +76,9 @@ class TestKills:
         with sqlite3.connect(whole) as source, sqlite3.connect(copy) as connection:
             source.backup(connection)
             connection.execute(statement)
-        found = compare(read_contents(copy), read_contents(whole))
-        assert len(found.lost) == lost
-        assert len(found.differing) == differing
+        comparison = compare(read_contents(copy), read_contents(whole))
+        assert len(comparison.lost) == lost
+        assert len(comparison.differing) == differing
 
     @pytest.mark.slow
     def test_a_study_file_killed_twice_ends_as_the_uninterrupted_one(self, tmp_path: Path) -> None:
@@ -161,12 +161,12 @@ class TestFaults:
     def assert_only_failed_trials_differ(
         self, study: optuna.Study, path: Path, expected: list[Any], message: str
     ) -> None:
-        found = without_rounds(study, path)
+        resumed = without_rounds(study, path)
         failed = [trial for trial in study.trials if trial.state == TrialState.FAIL]
-        assert 0 < len(failed) < len(found) == len(expected)
+        assert 0 < len(failed) < len(resumed) == len(expected)
         assert all(message in trial.user_attrs["error"] for trial in failed)
-        for number in range(len(found)):
-            assert (found[number] == expected[number]) == (number not in {trial.number for trial in failed})
+        for number in range(len(resumed)):
+            assert (resumed[number] == expected[number]) == (number not in {trial.number for trial in failed})
 
     def test_a_scorer_that_raises_at_random(self, concurrency: int, expected: list[Any], tmp_path: Path) -> None:
         draw = random.Random(4)

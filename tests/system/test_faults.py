@@ -103,10 +103,10 @@ def test_a_full_disk_stops_a_search_that_goes_on_when_there_is_room(
                 "command again: it resumes where it stopped"
             )
         assert integrity(path) == "ok"
-        found = check_database(f"sqlite:///{path}")
-        if found.studies:
-            assert found.whole
-        stopped.update((one.completions, *one.trials.items()) for one in found.studies)
+        findings = check_database(f"sqlite:///{path}")
+        if findings.studies:
+            assert findings.whole
+        stopped.update((study.completions, *study.trials.items()) for study in findings.studies)
     assert len(stopped) > 2  # in several places
     version_1.search(tuner, path)
     assert stored(path) == stored(searched)

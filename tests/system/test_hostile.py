@@ -62,15 +62,19 @@ def searched(tmp_path_factory: pytest.TempPathFactory) -> Searched:
 
 def test_what_is_stored_comes_back_as_it_was(searched: Searched) -> None:
     samples = searched.store.load_samples(study_key(searched.study))
-    assert [(one.row, one.prompt) for one in samples] == [(one.row, one.prompt) for one in searched.tuner.task.search]
+    assert [(sample.row, sample.prompt) for sample in samples] == [
+        (sample.row, sample.prompt) for sample in searched.tuner.task.search
+    ]
     for sample in samples:
         name = sample.prompt.partition("|")[0]
         assert sample.reference == {COLUMN: HOSTILE[name] if name in UTF8 else name}
     texts = set()
     for trial in searched.study.trials:
         stored = searched.store.load(study_key(searched.study), trial.number)
-        assert [one.text for one in stored] == [completion_of(sample.prompt) for sample in samples[: len(stored)]]
-        texts |= {one.text for one in stored}
+        assert [completion.text for completion in stored] == [
+            completion_of(sample.prompt) for sample in samples[: len(stored)]
+        ]
+        texts |= {completion.text for completion in stored}
     assert len(texts) > 0.6 * len(HOSTILE)  # the rest is held out
     with sqlite3.connect(searched.database) as connection:
         held_out = {json.loads(text) for (text,) in connection.execute("select text from llmsearch_held_out")}
@@ -83,13 +87,13 @@ def test_a_study_that_is_interrupted_ends_the_same(searched: Searched, tmp_path:
     def contents(database: Path) -> list[list[list[str]]]:
         with sqlite3.connect(database) as connection:
             tables = ("trial_params", "trial_values", "trial_intermediate_values", "llmsearch_completions")
-            found = []
+            all_rows = []
             for table in tables:
                 cursor = connection.execute(f"select * from {table}")
                 left_out = {"study_key", f"{table.removesuffix('s')}_id"}
                 kept = [i for i, (name, *_) in enumerate(cursor.description) if name not in left_out]
-                found.append(sorted([str(row[i]) for i in kept] for row in cursor))
-            return found
+                all_rows.append(sorted([str(row[i]) for i in kept] for row in cursor))
+            return all_rows
 
     calls = 0
 
@@ -176,8 +180,8 @@ def test_show(searched: Searched, shown: Callable[..., str]) -> None:
     assert "... (1,098,000 more characters)\n" in output
     assert output.endswith("\nlong texts are shortened: --full prints them in full\n")
     stored = searched.store.load(study_key(searched.study), searched.study.best_trial.number)
-    for one in stored:
-        text = printable(one.text[:2000], newlines=True).replace("\n", "\n    ")
+    for completion in stored:
+        text = printable(completion.text[:2000], newlines=True).replace("\n", "\n    ")
         assert f"\ncompletion: {text}" in output
     assert sum(line.startswith("completion: ") for line in output.splitlines()) == len(stored)
     assert not [line for line in output.splitlines() if line.startswith(("trial 99", "verdict"))]  # none is forged
@@ -198,9 +202,9 @@ def test_best(searched: Searched, shown: Callable[..., str]) -> None:
 @pytest.mark.parametrize("command", ["best", "confirm"])
 def test_json(command: str, searched: Searched, shown: Callable[..., str]) -> None:
     output = shown(command, "--json", *(["--seeds", "2"] if command == "confirm" else []))
-    found = json.loads(output)
+    document = json.loads(output)
     assert output.isascii()
-    assert (found["verdict"] if command == "best" else found)["metric"] == searched.tuner.metric.name
+    assert (document["verdict"] if command == "best" else document)["metric"] == searched.tuner.metric.name
 
 
 def test_the_log_of_a_study_of_this_name(searched: Searched, shown: Callable[..., str]) -> None:
@@ -239,7 +243,7 @@ def test_any_encoding_of_the_terminal_will_do(encoding: str, searched: Searched)
     ).stdout.decode(encoding)
     assert_harmless(output)
     stored = searched.store.load(study_key(searched.study), searched.study.best_trial.number)
-    shown = [printable(one.text[:2000], newlines=True).replace("\n", "\n    ") for one in stored]
+    shown = [printable(completion.text[:2000], newlines=True).replace("\n", "\n    ") for completion in stored]
     assert not all(map(str.isascii, shown))
     for text in shown:
         assert text.encode(encoding, "backslashreplace").decode(encoding) in output
@@ -289,13 +293,13 @@ def test_built_in_metrics_score_any_text(name: str) -> None:
     texts = [text[:300] for text in HOSTILE.values()]
     references = [{"reference": ["1", text] if name == "distinct_items" else text} for text in texts]
     try:
-        found = metric(references, texts)
+        result = metric(references, texts)
     except LlmsearchError as error:  # references that are no numbers
         assert name == "numeric"
         assert_harmless(str(error))
         references = [{"reference": "1"}] * len(texts)
-        found = metric(references, texts)
-    assert all(0.0 <= one <= 100.0 for one in (found.per_sample or [found.value]))
+        result = metric(references, texts)
+    assert all(0.0 <= value <= 100.0 for value in (result.per_sample or [result.value]))
 
 
 # Files of outputs and of data.

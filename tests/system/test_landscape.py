@@ -69,7 +69,7 @@ def test_every_configuration_scores_what_the_tuner_scores_it(directory: Path, re
     tuner = build_tuner(StudyFile.load(directory / "mini.toml"))
     assert recorded.scores.shape == recorded.tokens.shape == (11, 8)
     assert recorded.rows.tolist() == [sample.row for sample in tuner.task.search]
-    assert len({own.tobytes() for own in recorded.scores}) > 3  # which could not be told apart otherwise
+    assert len({row.tobytes() for row in recorded.scores}) > 3  # which could not be told apart otherwise
     for configuration, scores, tokens in zip(recorded.configurations, recorded.scores, recorded.tokens, strict=True):
         outputs = tuner.get_score(configuration.params).outputs
         references = [row["_y"] for row in tuner.dataset]
@@ -80,13 +80,13 @@ def test_every_configuration_scores_what_the_tuner_scores_it(directory: Path, re
 
 
 def test_the_baselines_come_first_and_the_rest_fills_the_space(recorded: Landscape) -> None:
-    baselines = [one.baseline for one in recorded.configurations]
+    baselines = [configuration.baseline for configuration in recorded.configurations]
     assert baselines == ["model default", "greedy", *[None] * 9]
     drawn = recorded.configurations[2:]
-    assert all(not one.chosen for one in recorded.configurations[:2])
-    assert {one.chosen["do_sample"] for one in drawn} == {True, False}
-    assert all(("temperature" in one.chosen) == one.chosen["do_sample"] for one in drawn)
-    penalties = sorted(one.chosen["repetition_penalty"] for one in drawn[1:])
+    assert all(not configuration.chosen for configuration in recorded.configurations[:2])
+    assert {configuration.chosen["do_sample"] for configuration in drawn} == {True, False}
+    assert all(("temperature" in configuration.chosen) == configuration.chosen["do_sample"] for configuration in drawn)
+    penalties = sorted(configuration.chosen["repetition_penalty"] for configuration in drawn[1:])
     # After a first random point, a scrambled Sobol' sequence puts one of eight points into every eighth.
     assert [int((penalty - 1.0) / 0.5 * 8) for penalty in penalties] == list(range(8))
     assert {"model", "metric", "prompts", "version of transformers"} <= set(recorded.about)

@@ -57,8 +57,15 @@ def run(tuner: Tuner, path: Path, space: SearchSpace, **changes: Any) -> optuna.
 def without_reuse(trials: list[FrozenTrial]) -> list[Any]:
     kept = ("generation_params", "tokens", "finish_reasons", "round", "pruned_at", "baseline")
     return [
-        (one.number, one.state, one.params, one.value, one.intermediate_values, [one.user_attrs.get(k) for k in kept])
-        for one in trials
+        (
+            trial.number,
+            trial.state,
+            trial.params,
+            trial.value,
+            trial.intermediate_values,
+            [trial.user_attrs.get(k) for k in kept],
+        )
+        for trial in trials
     ]
 
 
@@ -66,7 +73,7 @@ def without_reuse(trials: list[FrozenTrial]) -> list[Any]:
 def test_one_study_compares_beams_with_sampling_and_is_resumed_identically(tmp_path: Path) -> None:
     arguments: dict[str, Any] = {"n_trials": 8, "sampler": "tpe"}
     whole = run(make_tuner(), tmp_path / "whole.db", MODES, **arguments)
-    assert {trial_params(one).mode for one in whole.trials} == {"greedy", "sampling", "beam search"}
+    assert {trial_params(trial).mode for trial in whole.trials} == {"greedy", "sampling", "beam search"}
     for at in (1, 2):
         with pytest.raises(KeyboardInterrupt):
             run(interrupted(make_tuner(), at), tmp_path / "cut.db", MODES, **arguments)
@@ -87,7 +94,7 @@ def test_what_cannot_differ_is_not_generated_again_and_changes_no_result(
     stores = [CompletionStore(open_storage(f"sqlite:///{tmp_path}/{name}.db")) for name in ("reused", "paid")]
     for trial in study.trials:
         kept, paid = (
-            store.load(study_key(one), trial.number) for store, one in zip(stores, (study, again), strict=True)
+            store.load(study_key(owner), trial.number) for store, owner in zip(stores, (study, again), strict=True)
         )
         assert kept == paid
 

@@ -77,10 +77,10 @@ def test_only_what_is_public_is_used(name: str) -> None:
     for node in (node for tree in trees(name) for node in ast.walk(tree)):
         if isinstance(node, ast.ImportFrom) and str(node.module).partition(".")[0] == PACKAGE:
             public = importlib.import_module(str(node.module)).__all__
-            assert [one.name for one in node.names if one.name not in public] == []
+            assert [alias.name for alias in node.names if alias.name not in public] == []
             imported += len(node.names)
         elif isinstance(node, ast.Import):
-            assert not any(one.name.startswith(PACKAGE) for one in node.names)
+            assert not any(alias.name.startswith(PACKAGE) for alias in node.names)
         elif isinstance(node, ast.Attribute) and node.attr.startswith("_"):
             assert isinstance(node.value, ast.Name)
             assert node.value.id == "self", f"{node.attr} is nobody else's"
@@ -180,17 +180,17 @@ def processor_seconds() -> float:
 
 
 def printed(outputs: Any) -> str:
-    return "".join(one.text for one in outputs if one.output_type == "stream" and one.name == "stdout")
+    return "".join(output.text for output in outputs if output.output_type == "stream" and output.name == "stdout")
 
 
 def value(outputs: Any) -> str:
     """The value of a cell's last line."""
-    (result,) = [one for one in outputs if one.output_type == "execute_result"]
+    (result,) = [output for output in outputs if output.output_type == "execute_result"]
     return str(result.data["text/plain"])
 
 
 def has_figure(outputs: Any) -> bool:
-    (figure,) = [one for one in outputs if one.output_type == "display_data"]
+    (figure,) = [output for output in outputs if output.output_type == "display_data"]
     return bool(figure.data["application/vnd.plotly.v1+json"]["data"])
 
 
@@ -240,8 +240,10 @@ def test_gsm8k(execute: Execute, tmp_path: Path) -> None:
     assert verdict.reference == "greedy"
     assert not verdict.improved
     assert printed(outputs["verdict"]).startswith("no gain")
-    for one in verdict.finalists:
-        assert f"{one.name:14} searched {one.search_score:.3f}  held out {one.score:.3f}" in printed(outputs["scores"])
+    for finalist in verdict.finalists:
+        assert f"{finalist.name:14} searched {finalist.search_score:.3f}  held out {finalist.score:.3f}" in printed(
+            outputs["scores"]
+        )
     for figure in ("slice", "samples"):
         assert has_figure(outputs[figure])
 

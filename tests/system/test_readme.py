@@ -26,12 +26,12 @@ from llmsearch_optuna.study_file.file import StudyFile
 
 def command_lines() -> list[list[str]]:
     """What the blocks without a language show of our commands; each without what is in brackets, and with it."""
-    found = []
+    commands = []
     for line in "".join(blocks("")).splitlines():
         _, is_ours, words = line.partition("  #")[0].rpartition("llmsearch-optuna ")
         if is_ours:
-            found += [shlex.split(re.sub(r"\[.*?\]", "", words)), shlex.split(re.sub(r"[\[\]]", "", words))]
-    return [words for index, words in enumerate(found) if words not in found[:index]]
+            commands += [shlex.split(re.sub(r"\[.*?\]", "", words)), shlex.split(re.sub(r"[\[\]]", "", words))]
+    return [words for index, words in enumerate(commands) if words not in commands[:index]]
 
 
 def test_the_study_file_is_one(tmp_path: Path) -> None:
@@ -146,7 +146,7 @@ def defined(module: Path) -> set[str]:
             names.add(node.name)
         elif isinstance(node, ast.ClassDef):
             names.add(node.name)
-            names |= {f"{node.name}::{one.name}" for one in node.body if isinstance(one, ast.FunctionDef)}
+            names |= {f"{node.name}::{method.name}" for method in node.body if isinstance(method, ast.FunctionDef)}
     return names
 
 

@@ -96,20 +96,22 @@ def test_a_simulated_search_is_the_search_of_a_tuner(name: str, setting: Setting
 
 def test_regret_and_tokens_are_those_of_the_trials(landscape: Landscape) -> None:
     terrain = Recorded(landscape, seed=1)
-    found = simulate(terrain, Setting(trials=20), seed=1)
+    simulation = simulate(terrain, Setting(trials=20), seed=1)
     outcomes = [
         terrain.baselines[trial.user_attrs["baseline"]]
         if "baseline" in trial.user_attrs
         else terrain.outcome(trial.params)
-        for trial in found.study.trials
+        for trial in simulation.study.trials
     ]
-    seen = [trial.last_step for trial in found.study.trials]
-    assert found.tokens == sum(int(one.tokens[:last].sum()) for one, last in zip(outcomes, seen, strict=True))
-    assert found.full_tokens == sum(int(one.tokens.sum()) for one in outcomes)
-    assert found.tokens < found.full_tokens
-    assert found.regret == pytest.approx(
+    seen = [trial.last_step for trial in simulation.study.trials]
+    assert simulation.tokens == sum(
+        int(outcome.tokens[:last].sum()) for outcome, last in zip(outcomes, seen, strict=True)
+    )
+    assert simulation.full_tokens == sum(int(outcome.tokens.sum()) for outcome in outcomes)
+    assert simulation.tokens < simulation.full_tokens
+    assert simulation.regret == pytest.approx(
         landscape.scores.mean(axis=1).max()
-        - max(one.scores.mean() for one, last in zip(outcomes, seen, strict=True) if last == 96)
+        - max(outcome.scores.mean() for outcome, last in zip(outcomes, seen, strict=True) if last == 96)
     )
 
 
@@ -143,21 +145,26 @@ def test_other_values_are_further_away_than_other_numbers() -> None:
 def test_a_synthetic_landscape_is_like_the_recorded_one(landscape: Landscape) -> None:
     """In means, in how scores vary, and in how they go together; averaged over landscapes."""
     model = fit(landscape)
-    drawn = [one for one in landscape.configurations if one.baseline is None]
-    recorded = landscape.scores[[one.baseline is None for one in landscape.configurations]]
+    drawn = [configuration for configuration in landscape.configurations if configuration.baseline is None]
+    recorded = landscape.scores[[configuration.baseline is None for configuration in landscape.configurations]]
     terrains = [Synthetic(model, samples=400, seed=seed) for seed in range(6)]
-    scores = np.array([[terrain.outcome(one.chosen).scores for one in drawn] for terrain in terrains])
+    scores = np.array(
+        [[terrain.outcome(configuration.chosen).scores for configuration in drawn] for terrain in terrains]
+    )
     assert np.isin(scores, (0.0, 1.0)).all() == model.binary
     assert np.abs(scores.mean(axis=(0, 2)) - recorded.mean(axis=1)).mean() < 0.03
     assert np.abs(scores.std(axis=2).mean(axis=0) - recorded.std(axis=1)).mean() < 0.03
     middling = np.abs(recorded.mean(axis=1) - 0.5) < 0.4
     pairs = np.triu_indices(int(middling.sum()), 1)
-    correlations = np.mean([np.corrcoef(own[middling])[pairs] for own in scores], axis=0)
+    correlations = np.mean([np.corrcoef(terrain_scores[middling])[pairs] for terrain_scores in scores], axis=0)
     expected = np.corrcoef(recorded[middling])[pairs]
     assert abs(correlations.mean() - expected.mean()) < 0.05
     assert np.corrcoef(correlations, expected)[0, 1] > 0.8
     assert terrains[0].outcome(drawn[0].chosen).scores.tolist() == terrains[0].outcome(drawn[0].chosen).scores.tolist()
-    assert all(terrain.best >= own.mean(axis=1).max() - 0.03 for terrain, own in zip(terrains, scores, strict=True))
+    assert all(
+        terrain.best >= terrain_scores.mean(axis=1).max() - 0.03
+        for terrain, terrain_scores in zip(terrains, scores, strict=True)
+    )
 
 
 def test_the_benchmark_runs(tmp_path: Path) -> None:
@@ -167,10 +174,10 @@ def test_the_benchmark_runs(tmp_path: Path) -> None:
     finally:
         optuna.logging.set_verbosity(verbosity)
     assert json.loads((tmp_path / "figures.json").read_text()) == figures
-    wanted = ["false_prune_rate", "power", "median_samples_at_prune", "false_claim_rate", "coverage"]
-    wanted += [f"{name}_{n}" for name in ("tokens_share", "regret_points") for n in ("n96", "n400")]
-    assert set(wanted) <= set(figures)
+    required = ["false_prune_rate", "power", "median_samples_at_prune", "false_claim_rate", "coverage"]
+    required += [f"{name}_{n}" for name in ("tokens_share", "regret_points") for n in ("n96", "n400")]
+    assert set(required) <= set(figures)
     for peer in ("median", "hyperband", "successive_halving", "wilcoxon"):
-        assert {f"{name}_{peer}" for name in wanted if name not in ("false_claim_rate", "coverage")} <= set(figures)
+        assert {f"{name}_{peer}" for name in required if name not in ("false_claim_rate", "coverage")} <= set(figures)
     assert figures["tokens_share_n96_none"] == figures["tokens_share_n400_none"] == 1.0
     assert figures["tokens_share_n400"] < 1.0

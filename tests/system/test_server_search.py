@@ -57,12 +57,15 @@ def test_a_search_on_a_server(server: FakeServer, tmp_path: Path) -> None:
     assert server.most_at_once == 3
     assert study.trials[0].user_attrs["baseline"] == "greedy"
     store = CompletionStore(open_storage(f"sqlite:///{path}"))
-    completions = [one for trial in study.trials for one in store.load(study_key(study), trial.number)]
+    completions = [completion for trial in study.trials for completion in store.load(study_key(study), trial.number)]
     assert len(completions) == len(server.requests)
-    assert all(one.token_ids == () and one.token_count == len(one.text.split()) for one in completions)
-    assert store.count_tokens(study_key(study)) == sum(one.token_count for one in completions) > 0
+    assert all(
+        completion.token_ids == () and completion.token_count == len(completion.text.split())
+        for completion in completions
+    )
+    assert store.count_tokens(study_key(study)) == sum(completion.token_count for completion in completions) > 0
     assert study.best_trial.user_attrs["tokens"] == sum(
-        one.token_count for one in store.load(study_key(study), study.best_trial.number)
+        completion.token_count for completion in store.load(study_key(study), study.best_trial.number)
     )
     assert check_database(f"sqlite:///{path}").problems == ()
     assert tuner.confirm(study, seeds=2, show_progress=False).samples == 4
@@ -98,7 +101,7 @@ def test_a_faulty_server_changes_nothing(server: FakeServer, tmp_path: Path) -> 
     server.faults = lambda sent, number: next(faults)
     study = search(make_tuner(server), tmp_path / "x.db")
     assert everything(study, tmp_path / "x.db") == whole
-    assert len(server.requests) > sum(len(one[-1]) for one in whole)
+    assert len(server.requests) > sum(len(row[-1]) for row in whole)
 
 
 def test_one_row_that_is_refused_fails_its_trial_alone(server: FakeServer, tmp_path: Path) -> None:
@@ -112,7 +115,7 @@ def test_one_row_that_is_refused_fails_its_trial_alone(server: FakeServer, tmp_p
     rows = {f"row {row['answer']}" for row in ROWS if "5?" in row["question"]}
     assert {trial.user_attrs["error"].split(":")[0] for trial in failed} <= rows
     # The other trial's completions were not asked for again.
-    sent = [tuple(sorted((key, str(value)) for key, value in one.items())) for one in server.requests]
+    sent = [tuple(sorted((key, str(value)) for key, value in body.items())) for body in server.requests]
     assert len(set(sent)) == len(sent)
 
 
@@ -151,11 +154,11 @@ def test_a_space_that_the_server_lacks_is_refused_before_anything_is_generated(
 
 def test_the_probe_runs_once_and_is_told(server: FakeServer, tmp_path: Path) -> None:
     tuner = make_tuner(server, options={"probe": True})
-    found = tuner.diagnosis(SPACE)
-    assert found["engine"] == f"vllm server at {server.base_url}, text prompts, at most 32 requests at once"
-    assert (found["seeds"], found["parameters"]) == ("kept", "temperature, top_k take effect")
-    assert found["prompts"].endswith("on average")
-    assert "characters" in found["prompts"]
+    diagnosis = tuner.diagnosis(SPACE)
+    assert diagnosis["engine"] == f"vllm server at {server.base_url}, text prompts, at most 32 requests at once"
+    assert (diagnosis["seeds"], diagnosis["parameters"]) == ("kept", "temperature, top_k take effect")
+    assert diagnosis["prompts"].endswith("on average")
+    assert "characters" in diagnosis["prompts"]
     asked = len(server.requests)
     tuner.objective(SPACE)
     assert len(server.requests) == asked

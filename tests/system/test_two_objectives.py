@@ -68,10 +68,10 @@ class TestSearch:
         store = CompletionStore(open_storage(f"sqlite:///{path}"))
         for trial in study.trials:
             stored = store.load(study_key(study), trial.number)
-            scores = [one.score or 0.0 for one in stored]
+            scores = [completion.score or 0.0 for completion in stored]
             assert trial.values == [
                 pytest.approx(sum(scores) / len(scores)),
-                sum(one.token_count for one in stored) / len(stored),
+                sum(completion.token_count for completion in stored) / len(stored),
             ]
             assert trial.intermediate_values == {size: pytest.approx(sum(scores[:size]) / size) for size in (4, 8, 10)}
         assert len({trial.values[1] for trial in study.trials}) > 4
@@ -143,7 +143,9 @@ class TestSearch:
                 self.engine = engine
 
             def generate(self, *arguments: Any) -> Any:
-                return [dataclasses.replace(one, token_ids=()) for one in self.engine.generate(*arguments)]
+                return [
+                    dataclasses.replace(completion, token_ids=()) for completion in self.engine.generate(*arguments)
+                ]
 
         tuner = make_tuner()
         object.__setattr__(tuner._backend, "engine", Silent(tuner._backend.engine))
@@ -169,15 +171,15 @@ class TestVerdict:
     def test_the_finalists_are_of_the_front(self, searched: tuple[Tuner, optuna.Study, Path]) -> None:
         _, study, _ = searched
         front = {trial.number for trial in pareto_front(study)}
-        found = select_finalists(study)
-        names = [one.name for one in found.selected]
+        selection = select_finalists(study)
+        names = [finalist.name for finalist in selection.selected]
         assert names == ["model default", "best", "front 1", "front 2"]
-        assert found.selected[1].trial.number == pareto_front(study)[0].number == find_trial(study, None).number
-        assert {one.trial.number for one in found.selected[1:]} <= front
+        assert selection.selected[1].trial.number == pareto_front(study)[0].number == find_trial(study, None).number
+        assert {finalist.trial.number for finalist in selection.selected[1:]} <= front
         shown = finalists(study)
-        assert [one.name for one in shown[:2]] == ["model default", "greedy"]
-        assert [one.trial for one in shown[2:]] == pareto_front(study)[::-1]
-        assert [one.name for one in shown[2:]] == ["front"] * (len(front) - 1) + ["best"]
+        assert [finalist.name for finalist in shown[:2]] == ["model default", "greedy"]
+        assert [finalist.trial for finalist in shown[2:]] == pareto_front(study)[::-1]
+        assert [finalist.name for finalist in shown[2:]] == ["front"] * (len(front) - 1) + ["best"]
 
     def test_tokens_are_compared_on_the_hold_out_split(self, searched: tuple[Tuner, optuna.Study, Path]) -> None:
         tuner, study, path = searched
@@ -185,15 +187,15 @@ class TestVerdict:
         store = CompletionStore(open_storage(f"sqlite:///{path}"))
         counts = {}
         outlines = store.load_held_out_outlines(study_key(study))
-        for one in verdict.finalists:
-            assert one.params is not None
-            key = held_out_key(one.params)
-            counts[one.name] = np.array(
+        for finalist in verdict.finalists:
+            assert finalist.params is not None
+            key = held_out_key(finalist.params)
+            counts[finalist.name] = np.array(
                 [[row.token_count for row in rows] for (name, _), rows in sorted(outlines.items()) if name == key],
                 dtype=np.float64,
             ).T
-            assert one.tokens == pytest.approx(counts[one.name].mean())
-        assert [one.name for one in verdict.savings] == [one.name for one in verdict.comparisons]
+            assert finalist.tokens == pytest.approx(counts[finalist.name].mean())
+        assert [saving.name for saving in verdict.savings] == [comparison.name for comparison in verdict.comparisons]
         alpha = adjusted_alpha(0.05, 2 * len(verdict.comparisons))
         for saving in verdict.savings:
             differences = counts["model default"] - counts[saving.name]
@@ -225,10 +227,10 @@ class TestWhatShowsAStudy:
         assert "tokens" in shown
         assert "`front 1`" in shown
         assert main(["best", str(path), "--json"]) == 0
-        found = json.loads(capsys.readouterr().out)
-        assert [found["trial"], found["score"], found["tokens_per_sample"]] == [best.number, *best.values]
-        assert [one["trial"] for one in found["front"]] == [trial.number for trial in front[::-1]]
-        assert found["verdict"]["savings"]
+        output = json.loads(capsys.readouterr().out)
+        assert [output["trial"], output["score"], output["tokens_per_sample"]] == [best.number, *best.values]
+        assert [point["trial"] for point in output["front"]] == [trial.number for trial in front[::-1]]
+        assert output["verdict"]["savings"]
         assert main(["show", str(path)]) == 0
         assert f"trial {best.number}, complete, {best.values[0]:.4f}, {best.values[1]:.1f} tokens per" in (
             capsys.readouterr().out
@@ -236,11 +238,11 @@ class TestWhatShowsAStudy:
         assert main(["fsck", str(path)]) == 0
         assert main(["report", str(path), "-o", str(tmp_path / "r.html")]) == 0
         capsys.readouterr()
-        for arguments, wanted in (([], best), (["--trial", str(front[-1].number)], front[-1])):
+        for arguments, expected in (([], best), (["--trial", str(front[-1].number)], front[-1])):
             assert main(["export", str(path), "--to", "json", *arguments]) == 0
             provenance = json.loads(capsys.readouterr().out)["provenance"]
-            assert [provenance["trial"], provenance["score"]] == [wanted.number, score_of(wanted)]
-            assert provenance["tokens_per_sample"] == tokens_of(wanted)
+            assert [provenance["trial"], provenance["score"]] == [expected.number, score_of(expected)]
+            assert provenance["tokens_per_sample"] == tokens_of(expected)
             assert provenance["samples"] == 10
         assert trace(study).trial == best.number
 
@@ -253,9 +255,9 @@ class TestWhatShowsAStudy:
         front = pareto_front(study)
         assert list(line.x) == [tokens_of(trial) for trial in reversed(front)]
         assert list(line.y) == [score_of(trial) for trial in reversed(front)]
-        (own,) = [trace for trace in figure.data if trace.name == "complete"]
-        assert "tokens" in own.hovertemplate
-        assert "temperature=" in own.customdata[0][1]
+        (complete,) = [trace for trace in figure.data if trace.name == "complete"]
+        assert "tokens" in complete.hovertemplate
+        assert "temperature=" in complete.customdata[0][1]
         page = render_report(study, str(path))
         assert "The Pareto front" in page
         assert "The study searched for this front" in page
@@ -279,8 +281,8 @@ class TestWhatShowsAStudy:
         drawn = {name for name in _FIGURES if any(name in key for key in kept)}
         assert drawn >= {"Quality-and-tokens", "History", "Learning-curves", "Importances", "Baselines-and-best"}
         trial = study.trials[3]
-        own = get_note_from_system_attrs(kept, storage.get_trial_id_from_study_id_trial_number(1, 3))["body"]
-        assert f"Trial 3: {trial.values[0]:.4f}" in own
+        kept_note = get_note_from_system_attrs(kept, storage.get_trial_id_from_study_id_trial_number(1, 3))["body"]
+        assert f"Trial 3: {trial.values[0]:.4f}" in kept_note
 
     def test_fsck_finds_a_number_of_tokens_that_was_changed(
         self, searched: tuple[Tuner, optuna.Study, Path], tmp_path: Path
@@ -296,8 +298,8 @@ class TestWhatShowsAStudy:
                 source.backup(target)
                 target.execute(statement)
                 target.commit()
-            found = [str(problem) for problem in check_database(f"sqlite:///{copy}").problems]
-            assert any(expected in one for one in found), found
+            problems = [str(problem) for problem in check_database(f"sqlite:///{copy}").problems]
+            assert any(expected in problem for problem in problems), problems
 
     def test_progress_and_events(self, capfd: pytest.CaptureFixture[str]) -> None:
         events: list[dict[str, Any]] = []
@@ -306,7 +308,7 @@ class TestWhatShowsAStudy:
         shown = capfd.readouterr().err
         assert f"trial 2: {last.values[0]:.4f}, {last.values[1]:.1f} tokens" in shown
         assert f"front of {len(pareto_front(study))})" in shown
-        assert [one["score"] for one in events if one["event"] == "trial_finished"] == [
+        assert [event["score"] for event in events if event["event"] == "trial_finished"] == [
             score_of(trial) for trial in study.trials
         ]
 
@@ -346,7 +348,7 @@ class TestStudyFile:
 
 @pytest.mark.full
 def test_the_readmes_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    (block,) = [one for one in blocks("python") if "objectives=" in one]
+    (block,) = [block for block in blocks("python") if "objectives=" in block]
     monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {"tuner": ending_tuner(holdout_size=6), "space": SPACE}
     exec(block.replace("n_trials=24", "n_trials=9, show_progress=False"), names)

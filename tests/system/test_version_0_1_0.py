@@ -34,17 +34,17 @@ def as_json(value: object) -> Any:
 
 
 def test_what_is_said_of_a_finished_study_is_the_same(path: Path) -> None:
-    said = as_json(version_0_1_0.sayings(path))
-    assert said.keys() == EXPECTED["finished"].keys()
+    outputs = as_json(version_0_1_0.sayings(path))
+    assert outputs.keys() == EXPECTED["finished"].keys()
     for part, expected in EXPECTED["finished"].items():
-        assert said[part] == expected, part
+        assert outputs[part] == expected, part
 
 
 def test_a_finished_study_goes_on_and_is_confirmed_with_the_same_verdict(path: Path) -> None:
     version_0_1_0.finished(path)
-    said = as_json(version_0_1_0.sayings(path))
-    assert said["trials"] == EXPECTED["finished"]["trials"]
-    assert said["verdict"] == EXPECTED["finished"]["verdict"]
+    outputs = as_json(version_0_1_0.sayings(path))
+    assert outputs["trials"] == EXPECTED["finished"]["trials"]
+    assert outputs["verdict"] == EXPECTED["finished"]["verdict"]
 
 
 def test_an_interrupted_study_ends_as_an_uninterrupted_one_did(path: Path) -> None:

@@ -37,15 +37,15 @@ def work(url: str, n_trials: int, pause_s: float = 0.0) -> None:
 
 def work_until_told(url: str, n_trials: int, after: bool) -> None:
     """A worker that is killed as it tells the study of its third finished trial, before or after the study knows."""
-    told: list[int] = []
+    finished: list[int] = []
     tell = optuna.Study.tell
 
     def tell_and_die(study: optuna.Study, trial: optuna.Trial, *rest: Any) -> Any:
-        told.append(trial.number)
-        if len(told) == 3 and not after:
+        finished.append(trial.number)
+        if len(finished) == 3 and not after:
             os.kill(os.getpid(), signal.SIGKILL)
         done = tell(study, trial, *rest)
-        if len(told) == 3:
+        if len(finished) == 3:
             os.kill(os.getpid(), signal.SIGKILL)
         return done
 
@@ -112,14 +112,14 @@ def test_one_worker_ends_as_a_search_that_is_alone(server_url: str, tmp_path: Pa
     alone = search(make_tuner(), tmp_path / "x.db", concurrency=2)
     shared = search_together(make_tuner(), server_url, 9)
     times = (ROUND, ENDED, *TIMINGS)
-    for one, other in zip(alone.trials, shared.trials, strict=True):
-        assert (one.state, one.params, one.values, one.intermediate_values) == (
+    for trial, other in zip(alone.trials, shared.trials, strict=True):
+        assert (trial.state, trial.params, trial.values, trial.intermediate_values) == (
             other.state,
             other.params,
             other.values,
             other.intermediate_values,
         )
-        assert {key: value for key, value in one.user_attrs.items() if key not in times} == {
+        assert {key: value for key, value in trial.user_attrs.items() if key not in times} == {
             key: value for key, value in other.user_attrs.items() if key not in times
         }
     check_evaluated_once(server_url, 9)
@@ -258,18 +258,18 @@ def test_the_worker_command(server_url: str, study_file: Path) -> None:
     ]
     wait_for_trials(server_url, 4, TrialState.COMPLETE)
     workers[0].send_signal(signal.SIGTERM)
-    _, told = workers[0].communicate(timeout=60)
+    _, stderr = workers[0].communicate(timeout=60)
     assert workers[0].returncode == 128 + signal.SIGTERM
-    assert "SIGTERM: the rung is finished first" in told
-    assert told.endswith("interrupted; the same command goes on from here\n")
+    assert "SIGTERM: the rung is finished first" in stderr
+    assert stderr.endswith("interrupted; the same command goes on from here\n")
     workers[1].send_signal(signal.SIGINT)
-    _, told = workers[1].communicate(timeout=60)
-    assert workers[1].returncode == 128 + signal.SIGINT, told
+    _, stderr = workers[1].communicate(timeout=60)
+    assert workers[1].returncode == 128 + signal.SIGINT, stderr
     study, storage = open_study(server_url)
     with storage.engine.connect() as connection:
         assert connection.execute(sa.text("SELECT count(*) FROM llmsearch_leases")).scalar() == 0
-    wanted = str(len(study.get_trials(deepcopy=False)) + 1)
-    done = subprocess.run([*command, "--trials", wanted], capture_output=True, text=True, env=environment, check=True)
+    trials = str(len(study.get_trials(deepcopy=False)) + 1)
+    done = subprocess.run([*command, "--trials", trials], capture_output=True, text=True, env=environment, check=True)
     assert confirm_command(shown_url(server_url), "shared") in done.stdout
     assert "held-out samples" not in done.stdout
     assert {trial.state for trial in study.get_trials()} == {TrialState.COMPLETE}
