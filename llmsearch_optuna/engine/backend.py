@@ -15,14 +15,8 @@ from llmsearch_optuna.engine.base import Engine
 from llmsearch_optuna.engine.function import FunctionEngine, PredictionFunction
 from llmsearch_optuna.engine.generate.batching import Batching
 from llmsearch_optuna.engine.generate.engine import GenerateEngine
-from llmsearch_optuna.engine.generate.solo import SoloEngine, needs_solo
-from llmsearch_optuna.engine.http import (
-    HTTPEngine,
-    OpenAIServer,
-    connect,
-    probe_server,
-    run,
-)
+from llmsearch_optuna.engine.generate.solo import SoloEngine
+from llmsearch_optuna.engine.http import HTTPEngine, OpenAIServer, connect, probe_server, run
 from llmsearch_optuna.engine.model import (
     check_tokenizer,
     context_window,
@@ -35,7 +29,7 @@ from llmsearch_optuna.engine.model import (
     unsupported_settings,
 )
 from llmsearch_optuna.engine.probes import probe_batching, probe_slots
-from llmsearch_optuna.engine.routing import RoutingEngine, batch_dependent_length, may_reach
+from llmsearch_optuna.engine.routing import RoutingEngine, batch_dependent_length
 from llmsearch_optuna.engine.slots.engine import ReplayStatistics, SlotEngine
 from llmsearch_optuna.engine.slots.model_runner import ModelRunner
 from llmsearch_optuna.errors import ModelError, TaskError
@@ -123,7 +117,11 @@ def model_backend(
     if length is not None:
         batching = Batching("none", use_cache)
         alone = GenerateEngine(model, tokenizer, batch_size=1, decode_args=decode_args, batching=batching)
-        batch_engine = RoutingEngine(engine, alone, functools.partial(may_reach, length))
+        batch_engine = RoutingEngine(
+            engine,
+            alone,
+            lambda request: len(request.prompt_ids) + request.params.max_new_tokens >= length,
+        )
         summary += f"; from {length} tokens on, model.generate one by one, because batching would change the logits"
     _LOG.info("engine: %s", summary)
     unsupported = unsupported_settings(model)
@@ -131,7 +129,7 @@ def model_backend(
         _LOG.warning("the model's generation config sets %s = %s, which is not supported and ignored", name, value)
     solo = SoloEngine(model, tokenizer, decode_args=decode_args, use_cache=use_cache)
     return Backend(
-        engine=RoutingEngine(batch_engine, solo, needs_solo),
+        engine=RoutingEngine(batch_engine, solo, lambda request: request.params.beams),
         summary=summary,
         description=_description(model),
         concurrency=batch_size,
@@ -140,9 +138,7 @@ def model_backend(
         environment=_environment(model),
         eos_token_ids=default_stopping(model, tokenizer).eos_token_ids,
         window=context_window(model),
-        default_params=lambda max_new_tokens, seed: default_params(
-            model, max_new_tokens=max_new_tokens, generation_seed=seed
-        ),
+        default_params=functools.partial(default_params, model),
         replay=engine.statistics if isinstance(engine, SlotEngine) else None,
         repeatable=True,
         unsupported_settings=unsupported,
@@ -253,7 +249,7 @@ def server_backend(
         description=f"{connection.model}, as the server calls it",
         concurrency=connection.max_concurrency,
         tokenizer=tokenizer,
-        identity=connection.identity,
+        identity=f"{connection.model} ({connection.kind.name} server)",  # regardless of the address
         check_space=check_space,
     )
 

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from transformers import PreTrainedTokenizerBase, StoppingCriteria
@@ -11,7 +11,7 @@ from llmsearch_optuna.engine.base import FinishReason, Request, Stopping
 from llmsearch_optuna.errors import ParameterError
 from llmsearch_optuna.space.params import GenerationParams
 
-__all__ = ["GenerationArguments", "MultiTokenStoppingCriteria", "StopChecker", "split_generation_args", "stop_strings"]
+__all__ = ["MultiTokenStoppingCriteria", "StopChecker", "split_generation_args", "stop_strings"]
 
 
 class StopChecker:
@@ -99,18 +99,6 @@ class MultiTokenStoppingCriteria(StoppingCriteria):
         return self._done
 
 
-class GenerationArguments(NamedTuple):
-    """The generation arguments of llmsearch, split into parameters and stopping conditions.
-
-    Attributes:
-        params: The generation parameters.
-        stopping: The conditions that end a completion.
-    """
-
-    params: GenerationParams
-    stopping: Stopping
-
-
 def stop_strings(stop: object) -> tuple[str, ...]:
     """Return the strings that end a completion.
 
@@ -122,8 +110,8 @@ def stop_strings(stop: object) -> tuple[str, ...]:
     return tuple(stop)
 
 
-def split_generation_args(values: Mapping[str, Any], stopping: Stopping) -> GenerationArguments:
-    """Split generation arguments into parameters and stopping conditions.
+def split_generation_args(values: Mapping[str, Any], stopping: Stopping) -> tuple[GenerationParams, Stopping]:
+    """Split the generation arguments of llmsearch into parameters and stopping conditions.
 
     Args:
         values: Generation parameters by name. Also accepts `eos_token_id` (an id or a list, which replaces the
@@ -148,4 +136,4 @@ def split_generation_args(values: Mapping[str, Any], stopping: Stopping) -> Gene
         sequences=tuple(c.sequence_ids for c in criteria if isinstance(c, MultiTokenStoppingCriteria)),
         criteria=tuple(c for c in criteria if not isinstance(c, MultiTokenStoppingCriteria)),
     )
-    return GenerationArguments(GenerationParams.from_dict(rest), stopping)
+    return GenerationParams.from_dict(rest), stopping

@@ -24,7 +24,7 @@ from llmsearch_optuna.engine.running_completion import RunningCompletion
 from llmsearch_optuna.errors import MemoryExhaustedError
 from llmsearch_optuna.space.generation_config import NEUTRAL_CONFIG
 
-__all__ = ["GenerateEngine", "neutral_config"]
+__all__ = ["GenerateEngine", "mode_arguments", "neutral_config"]
 
 _LOG = logging.getLogger(__name__)
 
@@ -107,6 +107,7 @@ class GenerateEngine:
         try:
             self._generate(
                 **padded_inputs(self._model, [request.prompt_ids for request in requests], self._pad_token_id),
+                **mode_arguments(self._model),
                 generation_config=self._generation_config,
                 logits_processor=LogitsProcessorList([processor]),
                 stopping_criteria=StoppingCriteriaList([_AreFinished(processor)]),
@@ -148,6 +149,7 @@ def neutral_config(model: PreTrainedModel, pad_token: int, *, use_cache: bool = 
         "min_length": 0,
         "pad_token_id": pad_token,
         "use_cache": use_cache,
+        "use_mtp": False,
     }
     # These need neutral values: if they are None, transformers uses the model's own.
     if config.min_new_tokens is not None:
@@ -157,3 +159,12 @@ def neutral_config(model: PreTrainedModel, pad_token: int, *, use_cache: bool = 
     for name, value in neutral.items():
         setattr(config, name, value)
     return config
+
+
+def mode_arguments(model: PreTrainedModel) -> dict[str, None]:
+    """Return the arguments of ``model.generate`` that switch off the model's own speculative or DoLa decoding.
+
+    In a config they have no neutral values: ``generate`` replaces None with the model's own value.
+    """
+    modes = ("prompt_lookup_num_tokens", "assistant_early_exit", "dola_layers")
+    return {name: None for name in modes if getattr(model.generation_config, name, None) is not None}

@@ -10,7 +10,6 @@ import secrets
 import ssl
 import time
 from collections.abc import Callable
-from types import TracebackType
 from typing import Any, NamedTuple, Self, TypeVar
 
 import httpx2
@@ -69,7 +68,8 @@ class _Answer(NamedTuple):
     def message(self) -> str:
         """The status and the error message in the body."""
         content = self.json()
-        return f"status {self.status}: {_start(self.body) if content is None else error_message(content)}"
+        start = self.body[:200].decode("utf-8", "replace") or "no message"
+        return f"status {self.status}: {start if content is None else error_message(content)}"
 
 
 class Client:
@@ -77,8 +77,8 @@ class Client:
 
     Args:
         server: The server.
-        max_concurrency: Requests at once.
-        tls: What certificates are checked with; it takes a tenth of a second to make.
+        max_concurrency: The maximum number of simultaneous requests.
+        tls: The context that certificates are verified with. Creating one takes a tenth of a second.
     """
 
     def __init__(self, server: OpenAIServer, max_concurrency: int, tls: ssl.SSLContext) -> None:
@@ -98,9 +98,7 @@ class Client:
         await self._http.__aenter__()
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *error: object) -> None:
         await self._http.__aexit__(kind, error, traceback)
 
     async def get(self, url: str, *, is_optional: bool = False) -> Any:
@@ -231,10 +229,6 @@ class Client:
 
 def _described(error: Exception) -> str:
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-
-
-def _start(body: bytes) -> str:
-    return body[:200].decode("utf-8", "replace") or "no message"
 
 
 def _retry_after(headers: httpx2.Headers) -> float | None:

@@ -96,7 +96,3 @@ class SamplingRows:
         """Return the same rows with these values of mirostat's mu."""
         device = self.mirostat_mu.device
         return dataclasses.replace(self, mirostat_mu=torch.tensor(mirostat_mu, dtype=torch.float64, device=device))
-
-    def with_cuts(self, cuts: Tensor) -> Self:
-        """Return the same rows with only these cuts, bool [rows, cuts]."""
-        return dataclasses.replace(self, cuts=cuts)

@@ -21,6 +21,8 @@ def penalise(
     params: Sequence[GenerationParams],
     prompts: Sequence[Sequence[int]],
     contexts: Sequence[Sequence[int]],
+    *,
+    token_ids: _Ids | None = None,
 ) -> Tensor:
     """Apply encoder_repetition_penalty, repetition_penalty and no_repeat_ngram_size, in this order.
 
@@ -28,61 +30,16 @@ def penalise(
     prompt, the others to those of the context. Token ids outside the vocabulary have no effect.
 
     Args:
-        logits: float32 [rows, vocab]; not modified.
+        logits: float32 [rows, columns]; not modified.
         params: The parameters of each row.
         prompts: The token ids of each row's prompt.
         contexts: The token ids that each row's decoder has seen: prompt and completion, or start token and completion
             in an encoder-decoder model.
+        token_ids: The token of each column, ascending; int64 [rows, columns]. By default, the whole vocabulary.
 
     Returns:
-        float32 [rows, vocab]; `logits` itself if no row has a penalty.
+        float32 [rows, columns]; `logits` itself if no row has a penalty.
     """
-    return _penalised(logits, None, params, prompts, contexts)
-
-
-def penalise_summary(
-    summary: LogitSummary,
-    params: Sequence[GenerationParams],
-    prompts: Sequence[Sequence[int]],
-    contexts: Sequence[Sequence[int]],
-) -> LogitSummary:
-    """Apply to summaries what `penalise` applies to all logits, with bit-identical results.
-
-    Args:
-        summary: Without penalties.
-        params: As for `penalise`.
-        prompts: As for `penalise`.
-        contexts: As for `penalise`.
-    """
-    changed = [row for row, row_params in enumerate(params) if _has_penalty(row_params)]
-    if not changed:
-        return summary
-    factors = torch.tensor([_factors(row_params) for row_params in params]).T
-    lowered, raised, bound = torch.zeros_like(summary.lowered), torch.zeros_like(summary.raised), summary.bound
-    lowered[changed] = True
-    # A factor preserves the order of the logits, so that the scaled bound bounds all scaled logits. A factor applies
-    # only to some tokens, so that the unscaled bound remains possible as well.
-    for factor in factors:
-        bound = torch.maximum(bound, _scaled(bound, factor))
-    # A bound of 0 itself is not raised, but the logits below it are.
-    for row in (factors < 1.0).any(dim=0).nonzero()[:, 0].tolist():
-        raised[row] = len(prompts[row]) + len(contexts[row])
-    return summary._replace(
-        logits=_penalised(summary.logits, summary.token_ids.numpy(), params, prompts, contexts),
-        bound=bound,
-        lowered=lowered,
-        raised=raised,
-    )
-
-
-def _penalised(
-    logits: Tensor,
-    token_ids: _Ids | None,
-    params: Sequence[GenerationParams],
-    prompts: Sequence[Sequence[int]],
-    contexts: Sequence[Sequence[int]],
-) -> Tensor:
-    """Return penalised logits, whose columns are those of `token_ids` (ascending) or of the whole vocabulary."""
     favoured, repeated, banned = [], [], []
     for row, (row_params, prompt, context) in enumerate(zip(params, prompts, contexts, strict=True)):
         if not _has_penalty(row_params):
@@ -104,6 +61,34 @@ def _penalised(
     if len(factors):
         logits = logits.index_put(index, logits.new_tensor(-torch.inf))
     return logits
+
+
+def penalise_summary(
+    summary: LogitSummary,
+    params: Sequence[GenerationParams],
+    prompts: Sequence[Sequence[int]],
+    contexts: Sequence[Sequence[int]],
+) -> LogitSummary:
+    """Apply to a summary without penalties what `penalise` applies to all logits, with bit-identical results."""
+    changed = [row for row, row_params in enumerate(params) if _has_penalty(row_params)]
+    if not changed:
+        return summary
+    factors = torch.tensor([_factors(row_params) for row_params in params]).T
+    lowered, raised, bound = torch.zeros_like(summary.lowered), torch.zeros_like(summary.raised), summary.bound
+    lowered[changed] = True
+    # A factor preserves the order of the logits, so that the scaled bound bounds all scaled logits. A factor applies
+    # only to some tokens, so that the unscaled bound remains possible as well.
+    for factor in factors:
+        bound = torch.maximum(bound, _scaled(bound, factor))
+    # A bound of 0 itself is not raised, but the logits below it are.
+    for row in (factors < 1.0).any(dim=0).nonzero()[:, 0].tolist():
+        raised[row] = len(prompts[row]) + len(contexts[row])
+    return summary._replace(
+        logits=penalise(summary.logits, params, prompts, contexts, token_ids=summary.token_ids.numpy()),
+        bound=bound,
+        lowered=lowered,
+        raised=raised,
+    )
 
 
 def _has_penalty(params: GenerationParams) -> bool:

@@ -1,7 +1,7 @@
 """Draw one token for every row, each with its own parameters."""
 
 import math
-from typing import NamedTuple, NoReturn
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -74,7 +74,7 @@ def draw(logits: Tensor, rows: SamplingRows, steps: Tensor, *, width: int = 256)
     # The only point at which the host waits for the device.
     drawn: Tensor = torch.stack([tokens, undecided, peaks.isfinite().long(), surprises.view(torch.int64)]).cpu()
     if not drawn[2].all():
-        _refuse(peaks)
+        _check_peaks(peaks)
     remaining = drawn[1].nonzero()[:, 0]
     if len(remaining):
         index = remaining.to(logits.device)
@@ -84,17 +84,13 @@ def draw(logits: Tensor, rows: SamplingRows, steps: Tensor, *, width: int = 256)
 
 
 def filtered_logits(logits: Tensor, rows: SamplingRows) -> Tensor:
-    """Return the distributions that `sample` draws from: logits divided by the temperature, -inf if cut.
-
-    Args:
-        logits: As for `sample`.
-        rows: As for `sample`.
+    """Return the distributions that `draw` draws from: logits divided by the temperature, -inf if cut.
 
     Returns:
         float32 [rows, vocab]; greedy rows have one finite entry.
 
     Raises:
-        LogitsError: As for `sample`.
+        LogitsError: See `draw`.
     """
     tokens, peaks = _most_probable(logits)
     _check_peaks(peaks)
@@ -107,14 +103,7 @@ def filtered_logits(logits: Tensor, rows: SamplingRows) -> Tensor:
 
 
 def check_logits(logits: Tensor) -> None:
-    """Raise for logits from which no token can be chosen.
-
-    Args:
-        logits: As for `sample`.
-
-    Raises:
-        LogitsError: As for `sample`.
-    """
+    """Raise for logits from which no token can be chosen; see `draw`."""
     _check_peaks(_most_probable(logits)[1])
 
 
@@ -126,21 +115,17 @@ def _most_probable(logits: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _check_peaks(peaks: Tensor) -> None:
-    if not peaks.isfinite().all():
-        _refuse(peaks)
-
-
-def _refuse(peaks: Tensor) -> NoReturn:
-    row, peak = next((row, peak) for row, peak in enumerate(peaks.tolist()) if not math.isfinite(peak))
-    if peak == -math.inf:
-        raise LogitsError(
-            f"row {row} of the logits has no finite value, so that every token is banned: "
-            "weaken `no_repeat_ngram_size` or whatever else bans tokens"
-        )
-    raise LogitsError(
-        f"row {row} of the logits holds {'NaN' if math.isnan(peak) else '+inf'}: "
-        "if the model runs in float16 it overflowed, so load it in bfloat16 or float32"
-    )
+    for row, peak in enumerate(peaks.tolist()):
+        if peak == -math.inf:
+            raise LogitsError(
+                f"row {row} of the logits has no finite value, so that every token is banned: "
+                "weaken `no_repeat_ngram_size` or whatever else bans tokens"
+            )
+        if not math.isfinite(peak):
+            raise LogitsError(
+                f"row {row} of the logits holds {'NaN' if math.isnan(peak) else '+inf'}: "
+                "if the model runs in float16 it overflowed, so load it in bfloat16 or float32"
+            )
 
 
 def _select(rows: SamplingRows, selected: Tensor, device: torch.device) -> tuple[slice | Tensor, SamplingRows]:

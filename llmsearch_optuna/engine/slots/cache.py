@@ -21,15 +21,6 @@ class KeysValues(NamedTuple):
     keys: Tensor
     values: Tensor
 
-    @property
-    def nbytes(self) -> int:
-        """The size in bytes."""
-        return self.keys.nbytes + self.values.nbytes
-
-    def to(self, device: torch.device | str) -> "KeysValues":
-        """Return a copy on another device."""
-        return KeysValues(self.keys.to(device), self.values.to(device))
-
 
 class SlotCache(Cache):
     """A cache for the decode steps of a transformers model, whose batch rows are slots at different positions.

@@ -10,7 +10,7 @@ from transformers import PreTrainedModel
 
 from llmsearch_optuna.engine.base import Completion, Request
 from llmsearch_optuna.engine.generate.engine import GenerateEngine
-from llmsearch_optuna.engine.generate.solo import SoloEngine, beam_seed, needs_solo
+from llmsearch_optuna.engine.generate.solo import SoloEngine, beam_seed
 from llmsearch_optuna.engine.routing import RoutingEngine
 from llmsearch_optuna.engine.slots.engine import SlotEngine
 from llmsearch_optuna.engine.slots.model_runner import ModelRunner
@@ -29,7 +29,7 @@ BEAMS = [
 
 def engine(model: PreTrainedModel, **arguments: Any) -> RoutingEngine:
     slots = SlotEngine(ModelRunner(model), tiny_tokenizer(), slots=8)
-    return RoutingEngine(slots, SoloEngine(model, tiny_tokenizer(), **arguments), needs_solo)
+    return RoutingEngine(slots, SoloEngine(model, tiny_tokenizer(), **arguments), lambda request: request.params.beams)
 
 
 def of_transformers(model: Any, wanted: Request, **arguments: Any) -> tuple[int, ...]:
