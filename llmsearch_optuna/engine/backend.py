@@ -249,7 +249,7 @@ def server_backend(
         description=f"{connection.model}, as the server calls it",
         concurrency=connection.max_concurrency,
         tokenizer=tokenizer,
-        identity=f"{connection.model} ({connection.kind.name} server)",  # regardless of the address
+        identity=connection.identity,
         check_space=check_space,
     )
 

@@ -10,6 +10,7 @@ import secrets
 import ssl
 import time
 from collections.abc import Callable
+from types import TracebackType
 from typing import Any, NamedTuple, Self, TypeVar
 
 import httpx2
@@ -98,7 +99,9 @@ class Client:
         await self._http.__aenter__()
         return self
 
-    async def __aexit__(self, *error: object) -> None:
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
         await self._http.__aexit__(kind, error, traceback)
 
     async def get(self, url: str, *, is_optional: bool = False) -> Any:

@@ -37,6 +37,11 @@ class Connection(NamedTuple):
     max_concurrency: int
     tls: ssl.SSLContext
 
+    @property
+    def identity(self) -> str:
+        """The name of the model and the kind of server, regardless of the address."""
+        return f"{self.model} ({self.kind.name} server)"
+
 
 async def connect(server: OpenAIServer) -> Connection:
     """Detect the models and the kind of a server.

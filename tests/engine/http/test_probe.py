@@ -44,9 +44,9 @@ def test_a_parameter_that_is_refused_is_told(server: FakeServer) -> None:
 
 def test_seeds_that_are_ignored_are_warned_of(server: FakeServer, caplog: pytest.LogCaptureFixture) -> None:
     server.ignored = {"seed"}
-    found = probe(server)
-    assert found["seeds"] == "not kept: one seed gave two texts"
-    assert "top_k" in found["parameters"]
+    findings = probe(server)
+    assert findings["seeds"] == "not kept: one seed gave two texts"
+    assert "top_k" in findings["parameters"]
     assert "the server's completions are not reproducible: not kept: one seed gave two texts" in caplog.text
 
 
@@ -71,11 +71,11 @@ def test_a_server_that_is_gone_is_no_finding(server: FakeServer) -> None:
 
 def test_chats_are_probed_as_chats(server: FakeServer) -> None:
     connection = run(connect(OpenAIServer(base_url=server.base_url)))
-    found = probe_server(
+    findings = probe_server(
         HTTPEngine(connection, chat=True),
         connection,
         ("top_k",),
         lambda text: json.dumps([{"role": "user", "content": text}]),
     )
-    assert found["parameters"] == "top_k take effect"
+    assert findings["parameters"] == "top_k take effect"
     assert all("messages" in sent for sent in server.requests)
