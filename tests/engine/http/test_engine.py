@@ -299,9 +299,9 @@ def test_the_key_is_sent_and_nowhere_else(
     "stopping", [Stopping(eos_token_ids=(1,)), Stopping(sequences=((1, 2),)), Stopping(criteria=(bool,))]
 )
 def test_ends_that_a_server_does_not_know_are_refused(server: FakeServer, stopping: Stopping) -> None:
-    request = Request(prompt="x", prompt_ids=(), params=GenerationParams(), stopping=stopping)
+    stopped = Request(prompt="x", prompt_ids=(), params=GenerationParams(), stopping=stopping)
     with pytest.raises(ConfigurationError, match="a server ends completions only at its own end token"):
-        engine(server).generate([request])
+        engine(server).generate([stopped])
     with pytest.raises(ConfigurationError, match="`openai` takes at most 4 `stop` strings, got 5"):
         engine(server, kind="openai").generate([request(stop=("a", "b", "c", "d", "e"))])
 

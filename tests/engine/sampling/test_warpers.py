@@ -175,11 +175,11 @@ def test_whole_chains_equal_those_of_transformers(device: torch.device) -> None:
 
     batch = [params(row) for row in range(cases)]
     ours = filtered_logits(logits.to(device), SamplingRows.build(batch, [0] * cases, device)).cpu()
-    for row, params in enumerate(batch):
-        names = [name for name in WARPERS if getattr(params, name) is not None]
-        chain = LogitsProcessorList([WARPERS[name](getattr(params, name)) for name in names])
+    for row, row_params in enumerate(batch):
+        names = [name for name in WARPERS if getattr(row_params, name) is not None]
+        chain = LogitsProcessorList([WARPERS[name](getattr(row_params, name)) for name in names])
         theirs = chain(NO_IDS, logits[row : row + 1])[0]
-        assert torch.equal(ours[row] > -torch.inf, theirs > -torch.inf), params
+        assert torch.equal(ours[row] > -torch.inf, theirs > -torch.inf), row_params
         torch.testing.assert_close(ours[row].softmax(-1), theirs.softmax(-1))
     assert len(set((ours > -torch.inf).sum(-1).tolist())) > 50  # they are not all alike
 
