@@ -225,6 +225,7 @@ def server_backend(
             "it out, or write the whole prompt with a prompt_template"
         )
     engine = HTTPEngine(connection, chat=chat)
+    write_prompt = (lambda text: json.dumps([{"role": "user", "content": text}])) if chat else str
     probed: dict[frozenset[str], dict[str, str]] = {}
 
     def check_space(space: SearchSpace, additional: Sequence[GenerationParams]) -> dict[str, str]:
@@ -235,7 +236,7 @@ def server_backend(
             return {}
         names = frozenset({*space.dimensions, *space.fixed} & {"temperature", *connection.kind.fields})
         if names not in probed:
-            probed[names] = probe_server(engine, connection, names, _chat_prompt if chat else str)
+            probed[names] = probe_server(engine, connection, names, write_prompt)
         return probed[names]
 
     summary = (
@@ -252,7 +253,3 @@ def server_backend(
         identity=connection.identity,
         check_space=check_space,
     )
-
-
-def _chat_prompt(text: str) -> str:
-    return json.dumps([{"role": "user", "content": text}])

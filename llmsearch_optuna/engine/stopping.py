@@ -78,15 +78,12 @@ class MultiTokenStoppingCriteria(StoppingCriteria):
         self._prompt_length = 0
 
     def __call__(self, input_ids: torch.Tensor, scores: object, **kwargs: Any) -> torch.Tensor:  # noqa: ARG002
-        """Return which rows of the batch are finished.
+        """Return whether each row of the batch is finished, bool. Shape: (rows,).
 
         Args:
             input_ids: Prompt and completion so far, int64. Shape: (rows, length).
             scores: Ignored.
             kwargs: Ignored.
-
-        Returns:
-            Whether each row is finished, bool. Shape: (rows,).
         """
         if self._seen is None or self._done is None or not torch.equal(self._seen, input_ids[:, :-1]):
             self._prompt_length = input_ids.shape[1] - 1

@@ -72,7 +72,10 @@ class GenerateEngine:
         waiting = sorted(range(len(requests)), key=lambda index: self._batch_key(requests[index]))
         completions: dict[int, Completion] = {}
         while waiting:
-            batch = waiting[: self._next_batch_size([requests[index] for index in waiting[: self.batch_size]])]
+            limit, _ = self._batch_key(requests[waiting[0]])
+            candidates = [requests[index] for index in waiting[: self.batch_size]]
+            prompts = [request.prompt_ids for request in candidates if self._batch_key(request)[0] == limit]
+            batch = waiting[: shared_length(prompts, self.batching, self.batch_size)]
             finished = self._generate_batch([requests[index] for index in batch], on_tokens)
             if finished is None:
                 self._make_room(len(batch))
@@ -86,12 +89,6 @@ class GenerateEngine:
         # Some encoder-decoders (BART, Pegasus) are forced to end at the limit, which is that of the whole batch.
         forced = self._generation_config.forced_eos_token_id is not None
         return request.params.max_new_tokens if forced else 0, len(request.prompt_ids)
-
-    def _next_batch_size(self, requests: list[Request]) -> int:
-        """Return how many of the first requests form the next batch."""
-        limit, _ = self._batch_key(requests[0])
-        candidates = [request.prompt_ids for request in requests if self._batch_key(request)[0] == limit]
-        return shared_length(candidates, self.batching, self.batch_size)
 
     def _generate_batch(self, requests: list[Request], on_tokens: TokenCallback | None) -> list[Completion] | None:
         """Return the completions of one batch; None if memory ran out."""

@@ -91,8 +91,3 @@ class SamplingRows:
         index = torch.as_tensor(index, dtype=torch.int64)
         columns = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         return dataclasses.replace(self, **{name: column[index.to(column.device)] for name, column in columns.items()})
-
-    def with_mirostat_mu(self, mirostat_mu: Sequence[float]) -> Self:
-        """Return the same rows with these values of mirostat's mu."""
-        device = self.mirostat_mu.device
-        return dataclasses.replace(self, mirostat_mu=torch.tensor(mirostat_mu, dtype=torch.float64, device=device))

@@ -9,16 +9,14 @@ from torch import Tensor
 from llmsearch_optuna.engine.sampling.columns import SamplingRows
 from llmsearch_optuna.engine.sampling.noise import gumbel_noise
 from llmsearch_optuna.engine.sampling.warpers import (
-    Candidates,
     apply_cuts,
-    drawn_surprise,
     leading_candidates,
     row_slices,
+    surprises_of,
 )
 from llmsearch_optuna.errors import LogitsError
-from llmsearch_optuna.space.params import CUTS
 
-__all__ = ["Draw", "check_logits", "draw", "filtered_logits", "sample", "scaled", "surprises_of"]
+__all__ = ["Draw", "check_logits", "draw", "filtered_logits", "sample", "scaled"]
 
 # Differences of scores up to this limit fit a float32. A temperature that would exceed it is equivalent to greedy.
 _LARGEST_SCORE = 1e38
@@ -141,14 +139,6 @@ def scaled(logits: Tensor, peaks: Tensor, rows: SamplingRows) -> Tensor:
     temperature = torch.maximum(rows.temperature, peaks.abs() / _LARGEST_SCORE)
     temperature = temperature.clamp(torch.finfo(torch.float32).tiny, torch.finfo(torch.float32).max)
     return logits.float() / temperature[:, None]
-
-
-def surprises_of(candidates: Candidates, drawn: Tensor, rows: SamplingRows) -> Tensor:
-    """Return the surprises of `Draw` for the drawn columns; float64 [rows], on the candidates' device."""
-    has_mirostat = rows.cuts[:, CUTS.index("mirostat_tau")]
-    if not has_mirostat.any():
-        return torch.zeros_like(drawn, dtype=torch.float64)
-    return drawn_surprise(candidates, drawn).where(has_mirostat.to(drawn.device), 0.0)
 
 
 def _draw_cut(scores: Tensor, rows: SamplingRows, steps: Tensor, width: int) -> tuple[Tensor, Tensor, Tensor]:

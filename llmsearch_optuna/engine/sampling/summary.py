@@ -17,7 +17,7 @@ from torch import Tensor
 
 from llmsearch_optuna.engine.sampling.columns import SamplingRows
 from llmsearch_optuna.engine.sampling.noise import gumbel_noise
-from llmsearch_optuna.engine.sampling.sampler import scaled, surprises_of
+from llmsearch_optuna.engine.sampling.sampler import scaled
 from llmsearch_optuna.engine.sampling.warpers import (
     MASS_UNIT,
     NEED_ENTROPY,
@@ -27,6 +27,7 @@ from llmsearch_optuna.engine.sampling.warpers import (
     leading_candidates,
     relative_mass,
     row_slices,
+    surprises_of,
 )
 from llmsearch_optuna.space.params import CUTS
 

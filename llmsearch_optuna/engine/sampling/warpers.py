@@ -22,10 +22,10 @@ __all__ = [
     "NEED_MASS",
     "Candidates",
     "apply_cuts",
-    "drawn_surprise",
     "leading_candidates",
     "relative_mass",
     "row_slices",
+    "surprises_of",
 ]
 
 # Probability masses are added up as integers, in this unit and relative to the row's most probable token: integer sums
@@ -348,15 +348,20 @@ def _mirostat(candidates: Candidates, mu: Tensor) -> Candidates:
     return _above(candidates, _log_mass(total) - mu * math.log(2.0))
 
 
-def drawn_surprise(candidates: Candidates, drawn: Tensor) -> Tensor:
-    """Return the surprise in bits of a candidate among the kept ones if none is kept outside; float64 [rows].
+def surprises_of(candidates: Candidates, drawn: Tensor, rows: SamplingRows) -> Tensor:
+    """Return the surprise in bits of the drawn candidates among the kept ones if none is kept outside; float64 [rows].
 
     Args:
         candidates: After all cuts.
-        drawn: The column of the candidate; int64 [rows].
+        drawn: The column of the drawn candidate; int64 [rows].
+        rows: The parameters of the same rows. The surprise is 0 if mirostat is off.
     """
+    has_mirostat = rows.cuts[:, CUTS.index("mirostat_tau")]
+    if not has_mirostat.any():
+        return torch.zeros_like(drawn, dtype=torch.float64)
     _, total = _masses(candidates)
-    return (_log_mass(total) - candidates.log_ratios.gather(1, drawn[:, None])[:, 0]) / math.log(2.0)
+    surprisals = _log_mass(total) - candidates.log_ratios.gather(1, drawn[:, None])[:, 0]
+    return (surprisals / math.log(2.0)).where(has_mirostat.to(drawn.device), 0.0)
 
 
 _FORMULAS: dict[str, Callable[[Candidates, Tensor], Candidates]] = {
