@@ -106,8 +106,8 @@ def model_backend(
     Raises:
         ModelError: The tokenizer does not match the model, `is_encoder_decoder` is wrong, or the model cannot generate.
     """
-    if is_encoder_decoder not in (None, model.config.is_encoder_decoder):
-        raise ModelError(f"is_encoder_decoder={is_encoder_decoder}, but the model says otherwise: leave it out")
+    if is_encoder_decoder not in (None, actual := model.config.is_encoder_decoder):
+        raise ModelError(f"is_encoder_decoder={is_encoder_decoder}, but the model's is {actual}: leave it out")
     check_tokenizer(model, tokenizer)
     torch.nn.Module.eval(model)
     engine, summary = _model_engine(model, tokenizer, batch_size, replay_bytes, decode_args)

@@ -93,10 +93,7 @@ def default_stopping(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase)
 def default_params(model: PreTrainedModel, max_new_tokens: int, generation_seed: int = 0) -> GenerationParams:
     """Return the parameters of ``model.generate`` without arguments: the generation config and transformers' defaults.
 
-    Args:
-        model: The model.
-        max_new_tokens: The length limit, which must be the same for all trials.
-        generation_seed: Seed of the noise, if the model samples by default.
+    The length limit must be the same for all trials. The seed has an effect if the model samples by default.
 
     Raises:
         ModelError: No engine supports the generation config.

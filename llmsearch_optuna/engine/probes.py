@@ -68,7 +68,11 @@ def probe_slots(runner: ModelRunner) -> tuple[bool, str]:
 def _plain_and_slot_logits(runner: ModelRunner) -> tuple[list[Tensor], list[Tensor]]:
     """Return the logits after each prompt and each further token. Shape of each: (1 + steps, vocabulary)."""
     model: Any = runner.model
-    sequences = _slot_sequences(runner.model, on_cuda=runner.device.type == "cuda")
+    windows = [window for window in attention_windows(runner.model).values() if window is not None]
+    windows = [window for window in windows if window <= _LONGEST_WINDOW or runner.device.type == "cuda"]
+    past_window = max([window + 8 for window in windows], default=20)
+    past_window = min(past_window, context_window(runner.model) or past_window)
+    sequences = _random_sequences(runner.model, [*(length + _STEPS for length in _LENGTHS), past_window])
     plain = [
         model(input_ids=torch.tensor([sequence], device=runner.device), use_cache=False).logits[0, -_STEPS - 1 :]
         for sequence in sequences
@@ -83,14 +87,6 @@ def _plain_and_slot_logits(runner: ModelRunner) -> tuple[list[Tensor], list[Tens
         tokens = [sequence[step] for sequence in sequences]
         logits.append(decoder.step(tokens, [len(sequence) + step for sequence in sequences], longest).clone())
     return plain, list(torch.stack(logits, dim=1))
-
-
-def _slot_sequences(model: PreTrainedModel, *, on_cuda: bool) -> list[list[int]]:
-    lengths = [length + _STEPS for length in _LENGTHS]
-    windows = [window for window in attention_windows(model).values() if window is not None]
-    longest = max([window + 8 for window in windows if window <= _LONGEST_WINDOW or on_cuda], default=20)
-    lengths.append(min(longest, context_window(model) or longest))
-    return _random_sequences(model, lengths)
 
 
 def _difference(plain: Tensor, other: Tensor) -> float:

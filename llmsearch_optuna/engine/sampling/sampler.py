@@ -48,7 +48,7 @@ def draw(logits: Tensor, rows: SamplingRows, steps: Tensor, *, width: int = 256)
     distribution (Gumbel-max). A row's token is bit-identical regardless of the other rows.
 
     Args:
-        logits: Penalties included, -inf where a token is banned; floating [rows, vocab], taken as float32.
+        logits: Penalties included, -inf for banned tokens; floating [rows, vocab], taken as float32.
         rows: The parameters, on the device of the logits.
         steps: The number of tokens that each completion has so far; int64 [rows], on the device of the logits.
         width: The number of most probable tokens that the cuts are first applied to. It changes the cost but not the
@@ -117,7 +117,7 @@ def _check_peaks(peaks: Tensor) -> None:
         if peak == -math.inf:
             raise LogitsError(
                 f"row {row} of the logits has no finite value, so that every token is banned: "
-                "weaken `no_repeat_ngram_size` or whatever else bans tokens"
+                "weaken `no_repeat_ngram_size` or the other settings that ban tokens"
             )
         if not math.isfinite(peak):
             raise LogitsError(

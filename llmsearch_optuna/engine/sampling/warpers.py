@@ -169,7 +169,7 @@ def relative_mass(gaps: Tensor) -> Tensor:
 
 def _surprise(gaps: Tensor) -> Tensor:
     """Return the terms -w log(w) of the entropy in `MASS_UNIT`, with w the probability relative to the first."""
-    gaps = gaps.clamp(min=-200.0)  # where exp is 0 already, and 0 * inf is not
+    gaps = gaps.clamp(min=-200.0)  # exp is 0 there already, and 0 * inf would be NaN
     return gaps.exp().mul_(gaps).mul_(-MASS_UNIT).to(torch.int64)
 
 

@@ -52,7 +52,7 @@ class SlotCache(Cache):
         return sum(layer.page_keys[0].nbytes + layer.page_values[0].nbytes for layer in self._slot_layers)
 
     def prepare_step(self, positions: Tensor, length: int, pages: Tensor) -> None:
-        """Set where the next step writes, and how many positions it reads.
+        """Set the positions that the next step writes, and the number of positions that it reads.
 
         Args:
             positions: The position of the new token of each of the first slots, int64. Shape: (slots,).

@@ -18,7 +18,7 @@ def probe(server: FakeServer, names: tuple[str, ...] = NAMES, **changes: Any) ->
 def test_a_good_server_passes(server: FakeServer, caplog: pytest.LogCaptureFixture) -> None:
     assert probe(server) == {
         "seeds": "kept",
-        "numbers of tokens": "told",
+        "numbers of tokens": "reported",
         "parameters": "min_p, repetition_penalty, temperature, top_k, top_p take effect",
     }
     assert not caplog.records
@@ -53,13 +53,13 @@ def test_seeds_that_are_ignored_are_warned_of(server: FakeServer, caplog: pytest
 def test_seeds_that_hold_only_alone_are_warned_of(server: FakeServer) -> None:
     server.company = True
     server.delay_s = 0.05
-    assert probe(server)["seeds"] == "not kept in the company of other requests; max_concurrency = 1 may help"
+    assert probe(server)["seeds"] == "not kept among simultaneous requests; max_concurrency = 1 may help"
     assert probe(server, max_concurrency=1)["seeds"] == "kept"
 
 
 def test_tokens_that_are_not_counted_are_warned_of(server: FakeServer, caplog: pytest.LogCaptureFixture) -> None:
     server.tells_tokens = False
-    assert probe(server, ())["numbers of tokens"] == "not told: a limit on tokens has no effect"
+    assert probe(server, ())["numbers of tokens"] == "not reported: a limit on tokens has no effect"
     assert "does not report how many tokens it generates" in caplog.text
 
 

@@ -72,7 +72,7 @@ def test_it_says_what_it_is_and_what_it_heeds(url: str) -> None:
     names = ("temperature", "top_k", "min_p", "typical_p", "repetition_penalty", "no_repeat_ngram_size")
     assert probe_server(HTTPEngine(connection, chat=False), connection, names, str) == {
         "seeds": "kept",
-        "numbers of tokens": "told",
+        "numbers of tokens": "reported",
         "parameters": f"{', '.join(sorted(names))} take effect",
     }
 
@@ -80,7 +80,7 @@ def test_it_says_what_it_is_and_what_it_heeds(url: str) -> None:
 def test_it_mixes_up_the_seeds_of_others(url: str) -> None:
     connection = run(connect(served(url, max_concurrency=8)))
     findings = probe_server(HTTPEngine(connection, chat=False), connection, (), str)
-    assert findings["seeds"] == "not kept in the company of other requests; max_concurrency = 1 may help"
+    assert findings["seeds"] == "not kept among simultaneous requests; max_concurrency = 1 may help"
 
 
 def test_as_another_kind_it_refuses_what_it_does_not_know(url: str) -> None:
