@@ -80,10 +80,7 @@ class MultiTokenStoppingCriteria(StoppingCriteria):
     def __call__(self, input_ids: torch.Tensor, scores: object, **kwargs: Any) -> torch.Tensor:  # noqa: ARG002
         """Return whether each row of the batch is finished, bool. Shape: (rows,).
 
-        Args:
-            input_ids: Prompt and completion so far, int64. Shape: (rows, length).
-            scores: Ignored.
-            kwargs: Ignored.
+        Only the ids of prompt and completion so far are read, int64. Shape: (rows, length).
         """
         if self._seen is None or self._done is None or not torch.equal(self._seen, input_ids[:, :-1]):
             self._prompt_length = input_ids.shape[1] - 1

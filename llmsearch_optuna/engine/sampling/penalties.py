@@ -1,7 +1,6 @@
 """Penalties on tokens that a row's context contains."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +13,7 @@ from llmsearch_optuna.space.params import GenerationParams
 __all__ = ["penalise", "penalise_summary"]
 
 _Ids = npt.NDArray[np.int64]
+_Entries = tuple[int, _Ids, float]  # a row, tokens, and the factor of their logits
 
 
 def penalise(
@@ -40,18 +40,20 @@ def penalise(
     Returns:
         float32 [rows, columns]; `logits` itself if no row has a penalty.
     """
-    favoured, repeated, banned = [], [], []
+    favoured: list[_Entries] = []
+    repeated: list[_Entries] = []
+    banned: list[_Entries] = []
     for row, (row_params, prompt, context) in enumerate(zip(params, prompts, contexts, strict=True)):
         if not _has_penalty(row_params):
             continue
         encoder_factor, repetition_factor = _factors(row_params)
         context_ids = np.asarray(context, dtype=np.int64)
         if encoder_factor != 1.0:
-            favoured.append(_Entries(row, np.asarray(prompt, dtype=np.int64), encoder_factor))
+            favoured.append((row, np.asarray(prompt, dtype=np.int64), encoder_factor))
         if repetition_factor != 1.0:
-            repeated.append(_Entries(row, context_ids, repetition_factor))
+            repeated.append((row, context_ids, repetition_factor))
         if row_params.no_repeat_ngram_size:
-            banned.append(_Entries(row, _ngram_ends(context_ids, row_params.no_repeat_ngram_size), 0.0))
+            banned.append((row, _ngram_ends(context_ids, row_params.no_repeat_ngram_size), 0.0))
 
     for entries in (favoured, repeated):
         index, factors = _joined(entries, logits, token_ids)
@@ -104,21 +106,15 @@ def _scaled(logits: Tensor, factors: Tensor) -> Tensor:
     return torch.where(logits < 0, logits * factors, logits / factors)
 
 
-class _Entries(NamedTuple):
-    row: int
-    token_ids: _Ids
-    factor: float
-
-
 def _joined(
     entries: Sequence[_Entries], logits: Tensor, token_ids: _Ids | None
 ) -> tuple[tuple[Tensor, Tensor], Tensor]:
     """Return the (row, column) index of all entries and their factors. Repeated entries have equal factors."""
     inside = [_columns(ids, logits.shape[1], None if token_ids is None else token_ids[row]) for row, ids, _ in entries]
     lengths = [len(columns) for columns in inside]
-    rows = np.repeat(np.array([entry.row for entry in entries], dtype=np.int64), lengths)
+    rows = np.repeat(np.array([row for row, _, _ in entries], dtype=np.int64), lengths)
     columns = np.concatenate([np.empty(0, dtype=np.int64), *inside])
-    factors = np.repeat(np.array([entry.factor for entry in entries], dtype=np.float32), lengths)
+    factors = np.repeat(np.array([factor for _, _, factor in entries], dtype=np.float32), lengths)
     device = logits.device
     index = (torch.from_numpy(rows).to(device), torch.from_numpy(columns).to(device))
     return index, torch.from_numpy(factors).to(device)
