@@ -342,7 +342,7 @@ class TestBadInput:
             ({"model": None}, "pass a model, a custom_pred_function, or a server"),
             ({"model": "no/such-model", "tokenizer": None}, "model no/such-model cannot be loaded"),
             ({"device": "nonsense:0"}, "device 'nonsense:0' cannot be used"),
-            ({"is_encoder_decoder": True}, "is_encoder_decoder=True, but the model says otherwise"),
+            ({"is_encoder_decoder": True}, "is_encoder_decoder=True, but the model's is False"),
             ({"search_size": 0}, "`search_size` must be >= 1, got 0"),
             ({"take": True}, "`take` must be an integer >= 1, got True"),
             ({"take": "5"}, "`take` must be an integer >= 1, got '5'"),

@@ -15,14 +15,8 @@ from llmsearch_optuna.engine.base import Engine
 from llmsearch_optuna.engine.function import FunctionEngine, PredictionFunction
 from llmsearch_optuna.engine.generate.batching import Batching
 from llmsearch_optuna.engine.generate.engine import GenerateEngine
-from llmsearch_optuna.engine.generate.solo import SoloEngine, needs_solo
-from llmsearch_optuna.engine.http import (
-    HTTPEngine,
-    OpenAIServer,
-    connect,
-    probe_server,
-    run,
-)
+from llmsearch_optuna.engine.generate.solo import SoloEngine
+from llmsearch_optuna.engine.http import HTTPEngine, OpenAIServer, connect, probe_server, run
 from llmsearch_optuna.engine.model import (
     check_tokenizer,
     context_window,
@@ -35,7 +29,7 @@ from llmsearch_optuna.engine.model import (
     unsupported_settings,
 )
 from llmsearch_optuna.engine.probes import probe_batching, probe_slots
-from llmsearch_optuna.engine.routing import RoutingEngine, batch_dependent_length, may_reach
+from llmsearch_optuna.engine.routing import RoutingEngine, batch_dependent_length
 from llmsearch_optuna.engine.slots.engine import ReplayStatistics, SlotEngine
 from llmsearch_optuna.engine.slots.model_runner import ModelRunner
 from llmsearch_optuna.errors import ModelError, TaskError
@@ -112,8 +106,8 @@ def model_backend(
     Raises:
         ModelError: The tokenizer does not match the model, `is_encoder_decoder` is wrong, or the model cannot generate.
     """
-    if is_encoder_decoder not in (None, model.config.is_encoder_decoder):
-        raise ModelError(f"is_encoder_decoder={is_encoder_decoder}, but the model says otherwise: leave it out")
+    if is_encoder_decoder not in (None, actual := model.config.is_encoder_decoder):
+        raise ModelError(f"is_encoder_decoder={is_encoder_decoder}, but the model's is {actual}: leave it out")
     check_tokenizer(model, tokenizer)
     torch.nn.Module.eval(model)
     engine, summary = _model_engine(model, tokenizer, batch_size, replay_bytes, decode_args)
@@ -123,7 +117,11 @@ def model_backend(
     if length is not None:
         batching = Batching("none", use_cache)
         alone = GenerateEngine(model, tokenizer, batch_size=1, decode_args=decode_args, batching=batching)
-        batch_engine = RoutingEngine(engine, alone, functools.partial(may_reach, length))
+        batch_engine = RoutingEngine(
+            engine,
+            alone,
+            lambda request: len(request.prompt_ids) + request.params.max_new_tokens >= length,
+        )
         summary += f"; from {length} tokens on, model.generate one by one, because batching would change the logits"
     _LOG.info("engine: %s", summary)
     unsupported = unsupported_settings(model)
@@ -131,7 +129,7 @@ def model_backend(
         _LOG.warning("the model's generation config sets %s = %s, which is not supported and ignored", name, value)
     solo = SoloEngine(model, tokenizer, decode_args=decode_args, use_cache=use_cache)
     return Backend(
-        engine=RoutingEngine(batch_engine, solo, needs_solo),
+        engine=RoutingEngine(batch_engine, solo, lambda request: request.params.beams),
         summary=summary,
         description=_description(model),
         concurrency=batch_size,
@@ -140,9 +138,7 @@ def model_backend(
         environment=_environment(model),
         eos_token_ids=default_stopping(model, tokenizer).eos_token_ids,
         window=context_window(model),
-        default_params=lambda max_new_tokens, seed: default_params(
-            model, max_new_tokens=max_new_tokens, generation_seed=seed
-        ),
+        default_params=functools.partial(default_params, model),
         replay=engine.statistics if isinstance(engine, SlotEngine) else None,
         repeatable=True,
         unsupported_settings=unsupported,
@@ -229,6 +225,7 @@ def server_backend(
             "it out, or write the whole prompt with a prompt_template"
         )
     engine = HTTPEngine(connection, chat=chat)
+    write_prompt = (lambda text: json.dumps([{"role": "user", "content": text}])) if chat else str
     probed: dict[frozenset[str], dict[str, str]] = {}
 
     def check_space(space: SearchSpace, additional: Sequence[GenerationParams]) -> dict[str, str]:
@@ -239,7 +236,7 @@ def server_backend(
             return {}
         names = frozenset({*space.dimensions, *space.fixed} & {"temperature", *connection.kind.fields})
         if names not in probed:
-            probed[names] = probe_server(engine, connection, names, _chat_prompt if chat else str)
+            probed[names] = probe_server(engine, connection, names, write_prompt)
         return probed[names]
 
     summary = (
@@ -256,7 +253,3 @@ def server_backend(
         identity=connection.identity,
         check_space=check_space,
     )
-
-
-def _chat_prompt(text: str) -> str:
-    return json.dumps([{"role": "user", "content": text}])

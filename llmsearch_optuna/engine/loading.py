@@ -19,7 +19,7 @@ from transformers.utils.peft_utils import find_adapter_config_file
 
 from llmsearch_optuna.errors import ModelError
 
-__all__ = ["LoadedModel", "best_device", "convert_gguf", "load_model", "place_model"]
+__all__ = ["LoadedModel", "convert_gguf", "load_model", "place_model"]
 
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -29,11 +29,6 @@ class LoadedModel(NamedTuple):
 
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
-
-
-def best_device() -> str:
-    """Return ``"cuda"`` if it is available, otherwise ``"cpu"``."""
-    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def load_model(
@@ -49,7 +44,8 @@ def load_model(
 
     Args:
         name: Directory or hub id of a model, or of a PEFT adapter that names its base model.
-        device: The model's device; see `best_device` for the default. ``"auto"`` spreads it over all devices.
+        device: The model's device. ``"auto"`` spreads it over all devices. By default ``"cuda"`` if it is available,
+            otherwise ``"cpu"``.
         dtype: ``"float32"``, ``"bfloat16"`` or ``"float16"``; that of the checkpoint by default.
         revision: The hub revision.
         gguf_file: Name of a GGUF file in the directory or repository.
@@ -60,7 +56,7 @@ def load_model(
     """
     if dtype is not None and dtype not in _DTYPES:
         raise ModelError(f"dtype must be one of {', '.join(_DTYPES)}, got {dtype!r}")
-    device = device or best_device()
+    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     # By default, transformers asks on the terminal whether to run a repository's code.
     shared: dict[str, Any] = {"revision": revision, "trust_remote_code": False}
     if gguf_file:
@@ -94,11 +90,7 @@ def load_model(
 
 
 def _base_model(name: str, revision: str | None, *, allow_pickle: bool) -> str:
-    """Return the base model of a PEFT adapter; `name` if there is no adapter, or it is stored with its model.
-
-    Raises:
-        ModelError: The adapter cannot be loaded.
-    """
+    """Return the base model of a PEFT adapter; `name` if there is no adapter, or it is stored with its model."""
     adapter = find_adapter_config_file(name, revision=revision)
     if adapter is None:
         return name

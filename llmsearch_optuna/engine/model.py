@@ -32,6 +32,7 @@ _UNSUPPORTED: dict[str, Any] = {
     "min_new_tokens": None,
     "exponential_decay_length_penalty": None,
     "encoder_no_repeat_ngram_size": 0,
+    "dola_layers": None,
 }
 
 _GENERATE_ONLY: dict[str, Any] = {
@@ -89,13 +90,10 @@ def default_stopping(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase)
     return Stopping(eos_token_ids=tuple(eos) if isinstance(eos, list) else (int(eos),))
 
 
-def default_params(model: PreTrainedModel, *, max_new_tokens: int, generation_seed: int = 0) -> GenerationParams:
+def default_params(model: PreTrainedModel, max_new_tokens: int, generation_seed: int = 0) -> GenerationParams:
     """Return the parameters of ``model.generate`` without arguments: the generation config and transformers' defaults.
 
-    Args:
-        model: The model.
-        max_new_tokens: The length limit, which must be the same for all trials.
-        generation_seed: Seed of the noise, if the model samples by default.
+    The length limit must be the same for all trials. The seed has an effect if the model samples by default.
 
     Raises:
         ModelError: No engine supports the generation config.

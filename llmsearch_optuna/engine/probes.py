@@ -15,7 +15,7 @@ from torch import Tensor
 from transformers import LogitsProcessor, LogitsProcessorList, PreTrainedModel
 
 from llmsearch_optuna.engine.generate.batching import Batching, padded_inputs, shared_length
-from llmsearch_optuna.engine.generate.engine import neutral_config
+from llmsearch_optuna.engine.generate.engine import mode_arguments, neutral_config
 from llmsearch_optuna.engine.model import context_window, embedding_weight
 from llmsearch_optuna.engine.routing import batch_dependent_length
 from llmsearch_optuna.engine.slots.attention import attention_windows
@@ -24,7 +24,7 @@ from llmsearch_optuna.engine.slots.model_runner import ModelRunner
 from llmsearch_optuna.engine.slots.prefill import prefill
 from llmsearch_optuna.errors import ModelError
 
-__all__ = ["BatchingProbe", "SlotProbe", "probe_batching", "probe_slots"]
+__all__ = ["probe_batching", "probe_slots"]
 
 _LENGTHS = (3, 5, 9, 14, 17, 6, 11)
 _STEPS = 3
@@ -43,53 +43,36 @@ _BATCH_LENGTHS = (3, 9, 9, 14, 14)
 _LONGEST_SEQUENCE = 140
 
 
-class SlotProbe(NamedTuple):
-    """The result of `probe_slots`.
-
-    Attributes:
-        passed: Whether the slot engine supports the model.
-        reason: Why it does or does not.
-    """
-
-    passed: bool
-    reason: str
-
-
-class BatchingProbe(NamedTuple):
-    """The result of `probe_batching`.
-
-    Attributes:
-        batching: The fastest correct way to call ``model.generate``.
-        reason: Why no faster way is used; empty for the fastest.
-    """
-
-    batching: Batching
-    reason: str
-
-
 @torch.inference_mode()
-def probe_slots(runner: ModelRunner) -> SlotProbe:
+def probe_slots(runner: ModelRunner) -> tuple[bool, str]:
     """Compare decode steps in slots with plain forward passes, on a few sequences of random tokens.
 
     One sequence is longer than the model's sliding window, if the window has at most 1,024 tokens or the model runs on
     CUDA. The median difference over the positions of each sequence must not exceed 1e-3 of the logits' norm in 32 bits,
     and 0.1 in 16 bits. It is the median because a mixture of experts in 16 bits may select another expert at some
     positions.
+
+    Returns:
+        Whether the slot engine supports the model, and the reason.
     """
     try:
         differences = [_difference(plain, slot) for plain, slot in zip(*_plain_and_slot_logits(runner), strict=True)]
     except ModelError as error:
-        return SlotProbe(passed=False, reason=str(error))
+        return False, str(error)
     except Exception as error:  # noqa: BLE001 - the code of any model runs here, and may raise anything
-        return SlotProbe(passed=False, reason=f"a decode step in slots raised {type(error).__name__}: {error}")
+        return False, f"a decode step in slots raised {type(error).__name__}: {error}"
     worst = max(differences)
-    return SlotProbe(passed=worst <= _tolerance(runner.model), reason=_describe(worst))
+    return worst <= _tolerance(runner.model), _describe(worst)
 
 
 def _plain_and_slot_logits(runner: ModelRunner) -> tuple[list[Tensor], list[Tensor]]:
     """Return the logits after each prompt and each further token. Shape of each: (1 + steps, vocabulary)."""
     model: Any = runner.model
-    sequences = _slot_sequences(runner.model, on_cuda=runner.device.type == "cuda")
+    windows = [window for window in attention_windows(runner.model).values() if window is not None]
+    windows = [window for window in windows if window <= _LONGEST_WINDOW or runner.device.type == "cuda"]
+    past_window = max([window + 8 for window in windows], default=20)
+    past_window = min(past_window, context_window(runner.model) or past_window)
+    sequences = _random_sequences(runner.model, [*(length + _STEPS for length in _LENGTHS), past_window])
     plain = [
         model(input_ids=torch.tensor([sequence], device=runner.device), use_cache=False).logits[0, -_STEPS - 1 :]
         for sequence in sequences
@@ -106,14 +89,6 @@ def _plain_and_slot_logits(runner: ModelRunner) -> tuple[list[Tensor], list[Tens
     return plain, list(torch.stack(logits, dim=1))
 
 
-def _slot_sequences(model: PreTrainedModel, *, on_cuda: bool) -> list[list[int]]:
-    lengths = [length + _STEPS for length in _LENGTHS]
-    windows = [window for window in attention_windows(model).values() if window is not None]
-    longest = max([window + 8 for window in windows if window <= _LONGEST_WINDOW or on_cuda], default=20)
-    lengths.append(min(longest, context_window(model) or longest))
-    return _random_sequences(model, lengths)
-
-
 def _difference(plain: Tensor, other: Tensor) -> float:
     """Return the median over positions of the difference, relative to the norm of the plain logits."""
     plain, other = plain.double(), other.double()
@@ -122,11 +97,14 @@ def _difference(plain: Tensor, other: Tensor) -> float:
 
 
 @torch.inference_mode()
-def probe_batching(model: PreTrainedModel, pad_token: int) -> BatchingProbe:
+def probe_batching(model: PreTrainedModel, pad_token: int) -> tuple[Batching, str]:
     """Compare ways of calling ``model.generate`` with plain forward passes, on a few sequences of random tokens.
 
     Models without an attention mask are wrong in padded batches (RWKV), others with their own cache. If ``generate``
     differs even one sequence at a time, it is assumed to be right and the reason reports the difference.
+
+    Returns:
+        The fastest correct way to call ``model.generate``, and why no faster way is used; empty for the fastest.
 
     Raises:
         ModelError: ``model.generate`` fails in every way.
@@ -143,11 +121,11 @@ def probe_batching(model: PreTrainedModel, pad_token: int) -> BatchingProbe:
     for batching in _BATCHINGS:
         measured[batching] = _measure(model, sequences, batching, pad_token)
         if measured[batching].difference <= allowed:
-            return BatchingProbe(batching, "" if batching == _BATCHINGS[0] else measured[_BATCHINGS[0]].description)
+            return batching, "" if batching == _BATCHINGS[0] else measured[_BATCHINGS[0]].description
     running = [batching for batching, result in measured.items() if result.runs and batching.together == "none"]
     if not running:
         raise ModelError(f"{type(model).__name__} cannot generate: {measured[_ALONE].description}")
-    return BatchingProbe(running[0], f"even so, {measured[running[0]].description}")
+    return running[0], f"even so, {measured[running[0]].description}"
 
 
 class _Measured(NamedTuple):
@@ -189,6 +167,7 @@ def _generate(
         batch = remaining[: shared_length(remaining, batching, len(remaining))]
         output = generator.generate(
             **padded_inputs(model, [sequence[:-_STEPS] for sequence in batch], pad_token),
+            **mode_arguments(model),
             generation_config=config,
             logits_processor=LogitsProcessorList([_ForcedTokens([sequence[-_STEPS:] for sequence in batch])]),
         )

@@ -6,7 +6,7 @@ from transformers import PreTrainedModel
 
 from llmsearch_optuna.engine.base import Completion, Engine, Request, TokenCallback
 
-__all__ = ["RoutingEngine", "batch_dependent_length", "may_reach"]
+__all__ = ["RoutingEngine", "batch_dependent_length"]
 
 
 class RoutingEngine:
@@ -55,8 +55,3 @@ def batch_dependent_length(model: PreTrainedModel) -> int | None:
             original = parameters.get("original_max_position_embeddings")
             lengths.append(int(original or config.original_max_position_embeddings))
     return min(lengths, default=None)
-
-
-def may_reach(length: int, request: Request) -> bool:
-    """Return whether prompt and completion together may reach `length` tokens."""
-    return len(request.prompt_ids) + request.params.max_new_tokens >= length

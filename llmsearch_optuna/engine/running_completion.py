@@ -1,5 +1,6 @@
 """A completion that is being generated, and the draw of its next token, for all engines that run a model."""
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -148,7 +149,8 @@ def _with_current_mu(sampling: SamplingRows, running: Sequence[RunningCompletion
     """Return the columns with the current value of each completion's mirostat mu."""
     if all(completion.request.params.mirostat_tau is None for completion in running):
         return sampling
-    return sampling.with_mirostat_mu([completion.mirostat_mu for completion in running])
+    mu = sampling.mirostat_mu.new_tensor([completion.mirostat_mu for completion in running])
+    return dataclasses.replace(sampling, mirostat_mu=mu)
 
 
 def _penalty_arguments(

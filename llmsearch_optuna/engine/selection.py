@@ -49,20 +49,8 @@ def choose_backend(
 ) -> PendingBackend:
     """Choose and load the backend from the arguments of `Tuner`.
 
-    Args:
-        model: A loaded model, a directory or hub id to load, or a function that loads model and tokenizer.
-        tokenizer: The model's tokenizer; optional if the model is loaded by name.
-        custom_pred_function: Replaces the model.
-        server: Replaces the model.
-        has_messages: Whether prompts are chat messages.
-        begins_the_answer: Whether the last chat message is the beginning of the answer.
-        device: The model's device.
-        batch_size: The number of completions generated at the same time.
-        replay_bytes: Memory for replay.
-        encode_args: The tokenizer's keyword arguments for prompts; only validated here.
-        decode_args: The tokenizer's keyword arguments for completions.
-        is_encoder_decoder: The type of the model as the caller expects it, if given.
-        stops: Whether the caller gave stop strings.
+    `has_messages` and `begins_the_answer` are those of `DataOptions`; `stops` is whether the caller gave stop strings.
+    `encode_args` are only validated here.
 
     Raises:
         ConfigurationError: An argument is invalid, or has no effect on the chosen backend.

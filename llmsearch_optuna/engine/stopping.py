@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from transformers import PreTrainedTokenizerBase, StoppingCriteria
@@ -11,13 +11,7 @@ from llmsearch_optuna.engine.base import FinishReason, Request, Stopping
 from llmsearch_optuna.errors import ParameterError
 from llmsearch_optuna.space.params import GenerationParams
 
-__all__ = [
-    "GenerationArguments",
-    "MultiTokenStoppingCriteria",
-    "StopChecker",
-    "check_stop_strings",
-    "split_generation_args",
-]
+__all__ = ["MultiTokenStoppingCriteria", "StopChecker", "check_stop_strings", "split_generation_args"]
 
 
 class StopChecker:
@@ -84,15 +78,9 @@ class MultiTokenStoppingCriteria(StoppingCriteria):
         self._prompt_length = 0
 
     def __call__(self, input_ids: torch.Tensor, scores: object, **kwargs: Any) -> torch.Tensor:  # noqa: ARG002
-        """Return which rows of the batch are finished.
+        """Return whether each row of the batch is finished, bool. Shape: (rows,).
 
-        Args:
-            input_ids: Prompt and completion so far, int64. Shape: (rows, length).
-            scores: Ignored.
-            kwargs: Ignored.
-
-        Returns:
-            Whether each row is finished, bool. Shape: (rows,).
+        Only the ids of prompt and completion so far are read, int64. Shape: (rows, length).
         """
         if self._seen is None or self._done is None or not torch.equal(self._seen, input_ids[:, :-1]):
             self._prompt_length = input_ids.shape[1] - 1
@@ -103,18 +91,6 @@ class MultiTokenStoppingCriteria(StoppingCriteria):
             sequence = torch.tensor(self.sequence_ids, device=input_ids.device)
             self._done = self._done | (input_ids[:, -length:] == sequence).all(dim=-1)
         return self._done
-
-
-class GenerationArguments(NamedTuple):
-    """The generation arguments of llmsearch, split into parameters and stopping conditions.
-
-    Attributes:
-        params: The generation parameters.
-        stopping: The conditions that end a completion.
-    """
-
-    params: GenerationParams
-    stopping: Stopping
 
 
 def check_stop_strings(stop: object) -> tuple[str, ...]:
@@ -128,8 +104,8 @@ def check_stop_strings(stop: object) -> tuple[str, ...]:
     return tuple(stop)
 
 
-def split_generation_args(values: Mapping[str, Any], stopping: Stopping) -> GenerationArguments:
-    """Split generation arguments into parameters and stopping conditions.
+def split_generation_args(values: Mapping[str, Any], stopping: Stopping) -> tuple[GenerationParams, Stopping]:
+    """Split the generation arguments of llmsearch into parameters and stopping conditions.
 
     Args:
         values: Generation parameters by name. Also accepts `eos_token_id` (an id or a list, which replaces the
@@ -154,4 +130,4 @@ def split_generation_args(values: Mapping[str, Any], stopping: Stopping) -> Gene
         sequences=tuple(c.sequence_ids for c in criteria if isinstance(c, MultiTokenStoppingCriteria)),
         criteria=tuple(c for c in criteria if not isinstance(c, MultiTokenStoppingCriteria)),
     )
-    return GenerationArguments(GenerationParams.from_dict(rest), stopping)
+    return GenerationParams.from_dict(rest), stopping

@@ -225,7 +225,7 @@ class GenerationParams:
         """Whether there is more than one beam."""
         return self.num_beams is not None and self.num_beams > 1
 
-    @property
+    @functools.cached_property
     def greedy(self) -> bool:
         """Whether every token (or beam) is the most probable one: nothing is drawn, and the seed has no effect."""
         samples = self.do_sample

@@ -57,15 +57,15 @@ def requests() -> list[Request]:
 
 
 @torch.inference_mode()
-def alone(model: PreTrainedModel, wanted: Request) -> tuple[int, ...]:
+def alone(model: PreTrainedModel, request: Request) -> tuple[int, ...]:
     """One row's tokens by whole forward passes, without a cache, a batch, padding, or our sampler."""
     whole: Any = model
-    params, config = wanted.params, model.generation_config
+    params, config = request.params, model.generation_config
     encoded = model.config.is_encoder_decoder
-    seen = [config.decoder_start_token_id] if encoded else list(wanted.prompt_ids)
+    seen = [config.decoder_start_token_id] if encoded else list(request.prompt_ids)
     start = len(seen)
     while len(seen) < start + params.max_new_tokens and (len(seen) == start or seen[-1] != 2):
-        given = {"input_ids": [wanted.prompt_ids], "decoder_input_ids": [seen]} if encoded else {"input_ids": [seen]}
+        given = {"input_ids": [request.prompt_ids], "decoder_input_ids": [seen]} if encoded else {"input_ids": [seen]}
         tensors = {name: torch.tensor(ids, device=model.device) for name, ids in given.items()}
         logits = whole(**tensors, use_cache=False).logits[:, -1].float().cpu()
         ids = torch.tensor([seen])
@@ -75,7 +75,7 @@ def alone(model: PreTrainedModel, wanted: Request) -> tuple[int, ...]:
             logits = TemperatureLogitsWarper(params.temperature)(ids, logits)
             if params.top_k is not None:
                 logits = TopKLogitsWarper(params.top_k)(ids, logits)
-            counters = params.generation_seed, prompt_key(wanted.prompt_ids), len(seen) - start
+            counters = params.generation_seed, prompt_key(request.prompt_ids), len(seen) - start
             seed, key, step = torch.tensor(counters)[:, None]
             logits = logits.double() + gumbel_noise(seed, key, step, torch.arange(logits.shape[1]))
         at_limit = len(seen) - start == params.max_new_tokens - 1
@@ -91,32 +91,32 @@ def test_a_family_is_served_as_told_and_gives_the_tokens_of_rows_alone(name: str
     backend = model_backend(model, tiny_tokenizer(), batch_size=8)
     assert re.match(PATHS[family.path] + re.escape(family.reason), backend.summary), backend.summary
     assert ("model.generate one by one, because" in backend.summary) == ("one by one" in family.note)
-    wanted = requests()
-    expected = [alone(model, one) for one in wanted]
+    batch = requests()
+    expected = [alone(model, request) for request in batch]
     # A model that says the same whatever it has seen would pass in any engine.
     assert len(set(expected)) > len(expected) // 2
     assert len(set(expected[: len(TEXTS)])) >= len(TEXTS) - 1
-    assert [completion.token_ids for completion in backend.engine.generate(wanted)] == expected
-    assert [completion.token_ids for completion in backend.engine.generate(wanted[::-3])] == expected[::-3]
+    assert [completion.token_ids for completion in backend.engine.generate(batch)] == expected
+    assert [completion.token_ids for completion in backend.engine.generate(batch[::-3])] == expected[::-3]
     if model.config.is_encoder_decoder:
-        for one, tokens in zip(wanted[: len(TEXTS)], expected, strict=False):
-            assert generated(model, one) == tokens
+        for request, tokens in zip(batch[: len(TEXTS)], expected, strict=False):
+            assert generated(model, request) == tokens
     check_modes(model, family, backend.engine)
 
 
-def generated(model: Any, wanted: Request, **arguments: Any) -> tuple[int, ...]:
+def generated(model: Any, request: Request, **arguments: Any) -> tuple[int, ...]:
     """What ``model.generate`` gives for one row, without the padding behind an end token."""
-    ids = torch.tensor([wanted.prompt_ids], device=model.device)
-    found = model.generate(
+    ids = torch.tensor([request.prompt_ids], device=model.device)
+    output = model.generate(
         input_ids=ids,
         attention_mask=torch.ones_like(ids),
         do_sample=False,
-        max_new_tokens=wanted.params.max_new_tokens,
+        max_new_tokens=request.params.max_new_tokens,
         eos_token_id=2,
         pad_token_id=0,
         **arguments,
     )[0].tolist()
-    tokens = found[1 if model.config.is_encoder_decoder else len(wanted.prompt_ids) :]
+    tokens = output[1 if model.config.is_encoder_decoder else len(request.prompt_ids) :]
     return tuple(tokens[: tokens.index(2) + 1] if 2 in tokens else tokens)
 
 
@@ -190,8 +190,10 @@ def test_custom_code_is_served_as_far_as_it_is_right(custom: type[LlamaForCausal
     model.__class__ = custom
     backend = model_backend(model, tiny_tokenizer(), batch_size=8)
     assert re.match(summary, backend.summary), backend.summary
-    wanted = requests()
-    assert [one.token_ids for one in backend.engine.generate(wanted)] == [alone(model, one) for one in wanted]
+    batch = requests()
+    assert [completion.token_ids for completion in backend.engine.generate(batch)] == [
+        alone(model, request) for request in batch
+    ]
 
 
 class NeverRuns(LlamaForCausalLM):  # type: ignore[no-untyped-call]
@@ -230,5 +232,5 @@ def test_what_generate_does_otherwise_than_a_forward_pass_is_told() -> None:
 )
 def test_sixteen_bits_do_not_change_what_is_found(name: str, device: torch.device) -> None:
     model: Any = tiny_model(name, device=device)
-    expected = probe_batching(model, 0).batching
-    assert probe_batching(model.to(torch.bfloat16), 0).batching == expected
+    expected, _ = probe_batching(model, 0)
+    assert probe_batching(model.to(torch.bfloat16), 0)[0] == expected

@@ -10,12 +10,13 @@ from tiny_models import tiny_model, tiny_tokenizer
 from transformers import LlamaForCausalLM
 
 from llmsearch_optuna.engine.backend import Backend, model_backend
-from llmsearch_optuna.engine.base import Engine, Request
+from llmsearch_optuna.engine.base import Engine, Request, Stopping
 from llmsearch_optuna.engine.generate.engine import GenerateEngine
 from llmsearch_optuna.engine.probes import probe_slots
 from llmsearch_optuna.engine.routing import RoutingEngine
 from llmsearch_optuna.engine.slots.engine import SlotEngine
 from llmsearch_optuna.engine.slots.model_runner import ModelRunner
+from llmsearch_optuna.space.params import GenerationParams
 
 
 @pytest.mark.parametrize("family", ["llama", "qwen3", "gpt2", "mistral", "gemma3", "phi3", "mixtral"])
@@ -32,9 +33,9 @@ def test_attention_models_pass(family: str, dtype: torch.dtype, device: torch.de
     [("mamba", "it has layers of type linear_attention"), ("bloom", "a decode step in slots raised")],
 )
 def test_other_models_do_not_and_are_told_why(family: str, reason: str) -> None:
-    result = probe_slots(ModelRunner(tiny_model(family)))
-    assert not result.passed
-    assert result.reason.startswith(reason)
+    passed, explanation = probe_slots(ModelRunner(tiny_model(family)))
+    assert not passed
+    assert explanation.startswith(reason)
 
 
 class ForgetsPositions(LlamaForCausalLM):  # type: ignore[no-untyped-call]
@@ -90,6 +91,7 @@ def test_the_log_says_which_engine_runs_and_why(
         ("llama", {}, []),
         ("llama", {"min_new_tokens": 2, "suppress_tokens": [7]}, ["min_new_tokens = 2"]),
         ("llama", {"exponential_decay_length_penalty": [3, 1.1]}, ["exponential_decay_length_penalty = [3, 1.1]"]),
+        ("llama", {"prompt_lookup_num_tokens": 3}, []),
         ("bloom", {"suppress_tokens": [7]}, []),
     ],
 )
@@ -115,6 +117,22 @@ def test_what_only_generate_sees_to_is_left_to_it() -> None:
         "plain model.generate, as slots do not support LlamaForCausalLM: its generation config sets suppress_tokens"
     )
     assert not set(engine_tokens(backend, request)) & set(banned)
+
+
+@pytest.mark.parametrize("family", ["bloom", "bart"])
+@pytest.mark.parametrize("beams", [1, 2])
+def test_speculative_decoding_of_a_model_is_switched_off(
+    family: str, beams: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model: Any = tiny_model(family)
+    params = GenerationParams(num_beams=beams, max_new_tokens=8)
+    request = Request(prompt="", prompt_ids=(5, 6, 7, 5, 6, 7, 5, 6), params=params, stopping=Stopping())
+    expected = engine_tokens(model_backend(model, tiny_tokenizer(), batch_size=8), request)
+    model.generation_config.prompt_lookup_num_tokens = 3
+    monkeypatch.setattr(type(model), "_assisted_decoding", None)
+    backend = model_backend(model, tiny_tokenizer(), batch_size=8)
+    assert engine_tokens(backend, request) == expected
+    assert model.generation_config.prompt_lookup_num_tokens == 3
 
 
 def engine_tokens(backend: Backend, request: Request) -> tuple[int, ...]:

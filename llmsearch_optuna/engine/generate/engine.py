@@ -24,7 +24,7 @@ from llmsearch_optuna.engine.running_completion import RunningCompletion
 from llmsearch_optuna.errors import MemoryExhaustedError
 from llmsearch_optuna.space.generation_config import NEUTRAL_CONFIG
 
-__all__ = ["GenerateEngine", "neutral_config"]
+__all__ = ["GenerateEngine", "mode_arguments", "neutral_config"]
 
 _LOG = logging.getLogger(__name__)
 
@@ -72,7 +72,10 @@ class GenerateEngine:
         waiting = sorted(range(len(requests)), key=lambda index: self._batch_key(requests[index]))
         completions: dict[int, Completion] = {}
         while waiting:
-            batch = waiting[: self._next_batch_size([requests[index] for index in waiting[: self.batch_size]])]
+            limit, _ = self._batch_key(requests[waiting[0]])
+            candidates = [requests[index] for index in waiting[: self.batch_size]]
+            prompts = [request.prompt_ids for request in candidates if self._batch_key(request)[0] == limit]
+            batch = waiting[: shared_length(prompts, self.batching, self.batch_size)]
             finished = self._generate_batch([requests[index] for index in batch], on_tokens)
             if finished is None:
                 self._make_room(len(batch))
@@ -86,12 +89,6 @@ class GenerateEngine:
         # Some encoder-decoders (BART, Pegasus) are forced to end at the limit, which is that of the whole batch.
         forced = self._generation_config.forced_eos_token_id is not None
         return request.params.max_new_tokens if forced else 0, len(request.prompt_ids)
-
-    def _next_batch_size(self, requests: list[Request]) -> int:
-        """Return how many of the first requests form the next batch."""
-        limit, _ = self._batch_key(requests[0])
-        candidates = [request.prompt_ids for request in requests if self._batch_key(request)[0] == limit]
-        return shared_length(candidates, self.batching, self.batch_size)
 
     def _generate_batch(self, requests: list[Request], on_tokens: TokenCallback | None) -> list[Completion] | None:
         """Return the completions of one batch; None if memory ran out."""
@@ -107,6 +104,7 @@ class GenerateEngine:
         try:
             self._generate(
                 **padded_inputs(self._model, [request.prompt_ids for request in requests], self._pad_token_id),
+                **mode_arguments(self._model),
                 generation_config=self._generation_config,
                 logits_processor=LogitsProcessorList([processor]),
                 stopping_criteria=StoppingCriteriaList([_AreFinished(processor)]),
@@ -148,6 +146,7 @@ def neutral_config(model: PreTrainedModel, pad_token: int, *, use_cache: bool = 
         "min_length": 0,
         "pad_token_id": pad_token,
         "use_cache": use_cache,
+        "use_mtp": False,
     }
     # These need neutral values: if they are None, transformers uses the model's own.
     if config.min_new_tokens is not None:
@@ -157,3 +156,12 @@ def neutral_config(model: PreTrainedModel, pad_token: int, *, use_cache: bool = 
     for name, value in neutral.items():
         setattr(config, name, value)
     return config
+
+
+def mode_arguments(model: PreTrainedModel) -> dict[str, None]:
+    """Return the arguments of ``model.generate`` that switch off the model's own speculative or DoLa decoding.
+
+    In a config they have no neutral values: ``generate`` replaces None with the model's own value.
+    """
+    modes = ("prompt_lookup_num_tokens", "assistant_early_exit", "dola_layers")
+    return {name: None for name in modes if getattr(model.generation_config, name, None) is not None}

@@ -7,7 +7,6 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 from transformers import (
-    GenerationConfig,
     LogitsProcessor,
     LogitsProcessorList,
     PreTrainedModel,
@@ -17,7 +16,7 @@ from transformers import (
 )
 
 from llmsearch_optuna.engine.base import Completion, Request, TokenCallback
-from llmsearch_optuna.engine.generate.engine import neutral_config
+from llmsearch_optuna.engine.generate.engine import mode_arguments, neutral_config
 from llmsearch_optuna.engine.memory import OUT_OF_MEMORY, is_out_of_memory, release_memory
 from llmsearch_optuna.engine.model import embedding_weight, pad_token_id
 from llmsearch_optuna.engine.running_completion import RunningCompletion
@@ -25,7 +24,7 @@ from llmsearch_optuna.engine.sampling import SamplingRows, check_logits, filtere
 from llmsearch_optuna.engine.stopping import StopChecker
 from llmsearch_optuna.errors import MemoryExhaustedError, TrialError
 
-__all__ = ["SoloEngine", "beam_seed", "needs_solo"]
+__all__ = ["SoloEngine", "beam_seed"]
 
 _NO_TOKEN = -1
 
@@ -92,53 +91,37 @@ class SoloEngine:
         params = request.params
         scores = _BeamScores(request)
         device = embedding_weight(self._model).device
+        config = copy.deepcopy(self._config)
+        config.max_new_tokens = params.max_new_tokens
+        config.do_sample = not params.greedy
+        config.top_k = 0
+        config.min_p = 0.0
+        config.num_beams = params.num_beams
+        config.length_penalty = 1.0 if params.length_penalty is None else params.length_penalty
+        config.early_stopping = bool(params.early_stopping)
+        config.eos_token_id = list(request.stopping.eos_token_ids) or [_NO_TOKEN]
+        ids = torch.tensor([request.prompt_ids], device=device)
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
             torch.manual_seed(beam_seed(request))
-            sequence = self._run(
-                request,
-                scores,
-                _StoppedBeams(request, self._tokenizer, scores),
-                do_sample=not params.greedy,
-                top_k=0,
-                min_p=0.0,
-                num_beams=params.num_beams,
-                length_penalty=1.0 if params.length_penalty is None else params.length_penalty,
-                early_stopping=bool(params.early_stopping),
-                eos_token_id=list(request.stopping.eos_token_ids) or [_NO_TOKEN],
+            sequences = self._generate(
+                input_ids=ids,
+                attention_mask=torch.ones_like(ids),
+                **mode_arguments(self._model),
+                generation_config=config,
+                logits_processor=LogitsProcessorList([scores]),
+                stopping_criteria=StoppingCriteriaList([_StoppedBeams(request, self._tokenizer, scores)]),
             )
         completion = RunningCompletion(request, self._tokenizer)
-        for token in sequence[scores.start :]:
+        for token in sequences[0, scores.start :].tolist():
             completion.append(token)
             if completion.finish_reason is not None:
                 break
         return completion
 
-    def _run(
-        self, request: Request, processor: LogitsProcessor, criterion: StoppingCriteria, **fields: Any
-    ) -> list[int]:
-        """Return the output of ``model.generate`` for one prompt: the prompt or decoder start, and the completion."""
-        config: GenerationConfig = copy.deepcopy(self._config)
-        for name, value in {**fields, "max_new_tokens": request.params.max_new_tokens}.items():
-            setattr(config, name, value)
-        ids = torch.tensor([request.prompt_ids], device=embedding_weight(self._model).device)
-        sequence: list[int] = self._generate(
-            input_ids=ids,
-            attention_mask=torch.ones_like(ids),
-            generation_config=config,
-            logits_processor=LogitsProcessorList([processor]),
-            stopping_criteria=StoppingCriteriaList([criterion]),
-        )[0].tolist()
-        return sequence
-
 
 def beam_seed(request: Request) -> int:
     """Return the seed of torch's generator for beam sampling: 32 bits, the maximum on the CPU."""
     return prompt_key([request.params.generation_seed, *request.prompt_ids])
-
-
-def needs_solo(request: Request) -> bool:
-    """Return whether a request has several beams, which are served one request at a time."""
-    return request.params.beams
 
 
 class _BeamScores(LogitsProcessor):

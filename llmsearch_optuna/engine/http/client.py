@@ -69,7 +69,8 @@ class _Answer(NamedTuple):
     def message(self) -> str:
         """The status and the error message in the body."""
         content = self.json()
-        return f"status {self.status}: {_start(self.body) if content is None else error_message(content)}"
+        start = self.body[:200].decode("utf-8", "replace") or "no message"
+        return f"status {self.status}: {start if content is None else error_message(content)}"
 
 
 class Client:
@@ -77,8 +78,8 @@ class Client:
 
     Args:
         server: The server.
-        max_concurrency: Requests at once.
-        tls: What certificates are checked with; it takes a tenth of a second to make.
+        max_concurrency: The maximum number of simultaneous requests.
+        tls: The context that certificates are verified with. Creating one takes a tenth of a second.
     """
 
     def __init__(self, server: OpenAIServer, max_concurrency: int, tls: ssl.SSLContext) -> None:
@@ -231,10 +232,6 @@ class Client:
 
 def _described(error: Exception) -> str:
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-
-
-def _start(body: bytes) -> str:
-    return body[:200].decode("utf-8", "replace") or "no message"
 
 
 def _retry_after(headers: httpx2.Headers) -> float | None:

@@ -15,7 +15,6 @@ from llmsearch_optuna.engine.http.answers import read_completion
 from llmsearch_optuna.engine.http.client import Client
 from llmsearch_optuna.engine.http.connection import Connection
 from llmsearch_optuna.errors import ConfigurationError, TrialError
-from llmsearch_optuna.space.params import GenerationParams
 
 __all__ = ["HTTPEngine", "request_seed", "run"]
 
@@ -59,11 +58,6 @@ def run(coroutine: Coroutine[Any, Any, _Result]) -> _Result:
             raise
 
 
-def _unlimited(params: GenerationParams) -> GenerationParams:
-    """Return what the requests of one trial have in common, as samples may have their own length limits."""
-    return dataclasses.replace(params, max_new_tokens=1)
-
-
 class HTTPEngine:
     """Generates completions with an OpenAI-compatible server.
 
@@ -98,28 +92,24 @@ class HTTPEngine:
         payloads = {request: self.payload(request) for request in distinct}
         missing = [request for request in distinct if request not in self._outcomes]
         outcomes = {request: self._outcomes.pop(request) for request in distinct if request in self._outcomes}
-        completions: dict[Request, Completion] = {}
-        failures: dict[Request, TrialError] = {}
         try:
             run(self._send(missing, payloads, outcomes, on_tokens))
         finally:
-            for request, outcome in outcomes.items():
-                if isinstance(outcome, Completion):
-                    completions[request] = outcome
-                else:
-                    failures[request] = outcome
+            completions = {request: done for request, done in outcomes.items() if isinstance(done, Completion)}
+            failures = {request: error for request, error in outcomes.items() if isinstance(error, TrialError)}
             if len(completions) < len(distinct):
                 self._outcomes |= completions
         if failures:
-            if len({_unlimited(request.params) for request in distinct}) > 1:  # the caller retries trial by trial
-                self._outcomes |= failures
+            # Samples may have their own length limits; the other parameters tell the trials apart.
+            if len({dataclasses.replace(request.params, max_new_tokens=1) for request in distinct}) > 1:
+                self._outcomes |= failures  # the caller retries trial by trial
             raise next(iter(failures.values()))
         return [completions[request] for request in requests]
 
     def generate_each(
         self, requests: Sequence[Request], forced: Mapping[str, float] = MappingProxyType({})
     ) -> list[Completion]:
-        """Generate one completion per request, where equal requests are sent separately.
+        """Generate one completion per request. Equal requests are sent separately.
 
         Args:
             requests: The requests.

@@ -78,7 +78,7 @@ def probe_server(
             effective.append(name)
         else:
             unprobed.append(name)
-    tokens = "told" if probe.reports_tokens else "not told: a limit on tokens has no effect"
+    tokens = "reported" if probe.reports_tokens else "not reported: a limit on tokens has no effect"
     if not probe.reports_tokens:
         _LOG.warning("the server does not report how many tokens it generates: a limit on them has no effect")
     findings = {"seeds": seeds, "numbers of tokens": tokens}
@@ -104,7 +104,7 @@ class _Probe:
         texts = self._texts(_OPEN, variants)
         if {texts[index] for index, variant in enumerate(variants) if variant["generation_seed"] == 1} != {first}:
             hint = "" if max_concurrency == 1 else "; max_concurrency = 1 may help"
-            return f"not kept in the company of other requests{hint}"
+            return f"not kept among simultaneous requests{hint}"
         return "kept"
 
     def check(self, name: str) -> None:

@@ -13,11 +13,9 @@ from llmsearch_optuna.space.params import CUTS, PARAMETERS, GenerationParams
 __all__ = ["SamplingRows"]
 
 _MAX_TOP_K = 2**31  # beyond all vocabularies
-
-
-def _off(name: str) -> float:
-    """Return the value of a cut that is off; 0 for a parameter that has an effect at every valid value."""
-    return float(PARAMETERS[name].off or 0.0)
+# The values of cuts that are off: 0 for a parameter that has an effect at every valid value.
+_OFF = {name: float(PARAMETERS[name].off or 0.0) for name in CUTS}
+_OFF_ROW = torch.tensor(list(_OFF.values()), dtype=torch.float64)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -71,10 +69,9 @@ class SamplingRows:
                 for row, is_greedy in zip(params, greedy, strict=True)
             ]
 
-        columns = {name: column(name, _off(name)) for name in CUTS}
+        columns = {name: column(name, off) for name, off in _OFF.items()}
         columns["top_k"] = [min(k, _MAX_TOP_K) for k in columns["top_k"]]
         values = torch.tensor(list(columns.values()), dtype=torch.float64).T
-        off = torch.tensor([_off(name) for name in CUTS], dtype=torch.float64)
         return cls(
             temperature=torch.tensor(column("temperature", 1.0), dtype=torch.float32, device=device),
             values=values.to(device),
@@ -82,7 +79,7 @@ class SamplingRows:
             seeds=torch.tensor([row.generation_seed for row in params], dtype=torch.int64, device=device),
             prompt_keys=torch.tensor(prompt_keys, dtype=torch.int64, device=device),
             greedy=torch.tensor(greedy, dtype=torch.bool),
-            cuts=values != off,
+            cuts=values != _OFF_ROW,
         )
 
     def select(self, index: Tensor | Sequence[int]) -> Self:
@@ -94,12 +91,3 @@ class SamplingRows:
         index = torch.as_tensor(index, dtype=torch.int64)
         columns = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         return dataclasses.replace(self, **{name: column[index.to(column.device)] for name, column in columns.items()})
-
-    def with_mirostat_mu(self, mirostat_mu: Sequence[float]) -> Self:
-        """Return the same rows with these values of mirostat's mu."""
-        device = self.mirostat_mu.device
-        return dataclasses.replace(self, mirostat_mu=torch.tensor(mirostat_mu, dtype=torch.float64, device=device))
-
-    def with_cuts(self, cuts: Tensor) -> Self:
-        """Return the same rows with only these cuts, bool [rows, cuts]."""
-        return dataclasses.replace(self, cuts=cuts)

@@ -1,7 +1,6 @@
 """Penalties on tokens that a row's context contains."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +13,7 @@ from llmsearch_optuna.space.params import GenerationParams
 __all__ = ["penalise", "penalise_summary"]
 
 _Ids = npt.NDArray[np.int64]
+_Entries = tuple[int, _Ids, float]  # a row, tokens, and the factor of their logits
 
 
 def penalise(
@@ -21,6 +21,8 @@ def penalise(
     params: Sequence[GenerationParams],
     prompts: Sequence[Sequence[int]],
     contexts: Sequence[Sequence[int]],
+    *,
+    token_ids: _Ids | None = None,
 ) -> Tensor:
     """Apply encoder_repetition_penalty, repetition_penalty and no_repeat_ngram_size, in this order.
 
@@ -28,16 +30,39 @@ def penalise(
     prompt, the others to those of the context. Token ids outside the vocabulary have no effect.
 
     Args:
-        logits: float32 [rows, vocab]; not modified.
+        logits: float32 [rows, columns]; not modified.
         params: The parameters of each row.
         prompts: The token ids of each row's prompt.
         contexts: The token ids that each row's decoder has seen: prompt and completion, or start token and completion
             in an encoder-decoder model.
+        token_ids: The token of each column, ascending; int64 [rows, columns]. By default, the whole vocabulary.
 
     Returns:
-        float32 [rows, vocab]; `logits` itself if no row has a penalty.
+        float32 [rows, columns]; `logits` itself if no row has a penalty.
     """
-    return _penalised(logits, None, params, prompts, contexts)
+    favoured: list[_Entries] = []
+    repeated: list[_Entries] = []
+    banned: list[_Entries] = []
+    for row, (row_params, prompt, context) in enumerate(zip(params, prompts, contexts, strict=True)):
+        if not _has_penalty(row_params):
+            continue
+        encoder_factor, repetition_factor = _factors(row_params)
+        context_ids = np.asarray(context, dtype=np.int64)
+        if encoder_factor != 1.0:
+            favoured.append((row, np.asarray(prompt, dtype=np.int64), encoder_factor))
+        if repetition_factor != 1.0:
+            repeated.append((row, context_ids, repetition_factor))
+        if row_params.no_repeat_ngram_size:
+            banned.append((row, _ngram_ends(context_ids, row_params.no_repeat_ngram_size), 0.0))
+
+    for entries in (favoured, repeated):
+        index, factors = _joined(entries, logits, token_ids)
+        if len(factors):
+            logits = logits.index_put(index, _scaled(logits[index], factors))
+    index, factors = _joined(banned, logits, token_ids)
+    if len(factors):
+        logits = logits.index_put(index, logits.new_tensor(-torch.inf))
+    return logits
 
 
 def penalise_summary(
@@ -46,14 +71,7 @@ def penalise_summary(
     prompts: Sequence[Sequence[int]],
     contexts: Sequence[Sequence[int]],
 ) -> LogitSummary:
-    """Apply to summaries what `penalise` applies to all logits, with bit-identical results.
-
-    Args:
-        summary: Without penalties.
-        params: As for `penalise`.
-        prompts: As for `penalise`.
-        contexts: As for `penalise`.
-    """
+    """Apply to a summary without penalties what `penalise` applies to all logits, with bit-identical results."""
     changed = [row for row, row_params in enumerate(params) if _has_penalty(row_params)]
     if not changed:
         return summary
@@ -68,42 +86,11 @@ def penalise_summary(
     for row in (factors < 1.0).any(dim=0).nonzero()[:, 0].tolist():
         raised[row] = len(prompts[row]) + len(contexts[row])
     return summary._replace(
-        logits=_penalised(summary.logits, summary.token_ids.numpy(), params, prompts, contexts),
+        logits=penalise(summary.logits, params, prompts, contexts, token_ids=summary.token_ids.numpy()),
         bound=bound,
         lowered=lowered,
         raised=raised,
     )
-
-
-def _penalised(
-    logits: Tensor,
-    token_ids: _Ids | None,
-    params: Sequence[GenerationParams],
-    prompts: Sequence[Sequence[int]],
-    contexts: Sequence[Sequence[int]],
-) -> Tensor:
-    """Return penalised logits, whose columns are those of `token_ids` (ascending) or of the whole vocabulary."""
-    favoured, repeated, banned = [], [], []
-    for row, (row_params, prompt, context) in enumerate(zip(params, prompts, contexts, strict=True)):
-        if not _has_penalty(row_params):
-            continue
-        encoder_factor, repetition_factor = _factors(row_params)
-        context_ids = np.asarray(context, dtype=np.int64)
-        if encoder_factor != 1.0:
-            favoured.append(_Entries(row, np.asarray(prompt, dtype=np.int64), encoder_factor))
-        if repetition_factor != 1.0:
-            repeated.append(_Entries(row, context_ids, repetition_factor))
-        if row_params.no_repeat_ngram_size:
-            banned.append(_Entries(row, _ngram_ends(context_ids, row_params.no_repeat_ngram_size), 0.0))
-
-    for entries in (favoured, repeated):
-        index, factors = _joined(entries, logits, token_ids)
-        if len(factors):
-            logits = logits.index_put(index, _scaled(logits[index], factors))
-    index, factors = _joined(banned, logits, token_ids)
-    if len(factors):
-        logits = logits.index_put(index, logits.new_tensor(-torch.inf))
-    return logits
 
 
 def _has_penalty(params: GenerationParams) -> bool:
@@ -119,21 +106,15 @@ def _scaled(logits: Tensor, factors: Tensor) -> Tensor:
     return torch.where(logits < 0, logits * factors, logits / factors)
 
 
-class _Entries(NamedTuple):
-    row: int
-    token_ids: _Ids
-    factor: float
-
-
 def _joined(
     entries: Sequence[_Entries], logits: Tensor, token_ids: _Ids | None
 ) -> tuple[tuple[Tensor, Tensor], Tensor]:
     """Return the (row, column) index of all entries and their factors. Repeated entries have equal factors."""
     inside = [_columns(ids, logits.shape[1], None if token_ids is None else token_ids[row]) for row, ids, _ in entries]
     lengths = [len(columns) for columns in inside]
-    rows = np.repeat(np.array([entry.row for entry in entries], dtype=np.int64), lengths)
+    rows = np.repeat(np.array([row for row, _, _ in entries], dtype=np.int64), lengths)
     columns = np.concatenate([np.empty(0, dtype=np.int64), *inside])
-    factors = np.repeat(np.array([entry.factor for entry in entries], dtype=np.float32), lengths)
+    factors = np.repeat(np.array([factor for _, _, factor in entries], dtype=np.float32), lengths)
     device = logits.device
     index = (torch.from_numpy(rows).to(device), torch.from_numpy(columns).to(device))
     return index, torch.from_numpy(factors).to(device)

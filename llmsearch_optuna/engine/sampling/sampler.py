@@ -1,7 +1,7 @@
 """Draw one token for every row, each with its own parameters."""
 
 import math
-from typing import NamedTuple, NoReturn
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -9,16 +9,14 @@ from torch import Tensor
 from llmsearch_optuna.engine.sampling.columns import SamplingRows
 from llmsearch_optuna.engine.sampling.noise import gumbel_noise
 from llmsearch_optuna.engine.sampling.warpers import (
-    Candidates,
     apply_cuts,
-    drawn_surprise,
     leading_candidates,
     row_slices,
+    surprises_of,
 )
 from llmsearch_optuna.errors import LogitsError
-from llmsearch_optuna.space.params import CUTS
 
-__all__ = ["Draw", "check_logits", "draw", "filtered_logits", "sample", "scaled", "surprises_of"]
+__all__ = ["Draw", "check_logits", "draw", "filtered_logits", "sample", "scaled"]
 
 # Differences of scores up to this limit fit a float32. A temperature that would exceed it is equivalent to greedy.
 _LARGEST_SCORE = 1e38
@@ -50,7 +48,7 @@ def draw(logits: Tensor, rows: SamplingRows, steps: Tensor, *, width: int = 256)
     distribution (Gumbel-max). A row's token is bit-identical regardless of the other rows.
 
     Args:
-        logits: Penalties included, -inf where a token is banned; floating [rows, vocab], taken as float32.
+        logits: Penalties included, -inf for banned tokens; floating [rows, vocab], taken as float32.
         rows: The parameters, on the device of the logits.
         steps: The number of tokens that each completion has so far; int64 [rows], on the device of the logits.
         width: The number of most probable tokens that the cuts are first applied to. It changes the cost but not the
@@ -74,7 +72,7 @@ def draw(logits: Tensor, rows: SamplingRows, steps: Tensor, *, width: int = 256)
     # The only point at which the host waits for the device.
     drawn: Tensor = torch.stack([tokens, undecided, peaks.isfinite().long(), surprises.view(torch.int64)]).cpu()
     if not drawn[2].all():
-        _refuse(peaks)
+        _check_peaks(peaks)
     remaining = drawn[1].nonzero()[:, 0]
     if len(remaining):
         index = remaining.to(logits.device)
@@ -84,17 +82,13 @@ def draw(logits: Tensor, rows: SamplingRows, steps: Tensor, *, width: int = 256)
 
 
 def filtered_logits(logits: Tensor, rows: SamplingRows) -> Tensor:
-    """Return the distributions that `sample` draws from: logits divided by the temperature, -inf if cut.
-
-    Args:
-        logits: As for `sample`.
-        rows: As for `sample`.
+    """Return the distributions that `draw` draws from: logits divided by the temperature, -inf if cut.
 
     Returns:
         float32 [rows, vocab]; greedy rows have one finite entry.
 
     Raises:
-        LogitsError: As for `sample`.
+        LogitsError: See `draw`.
     """
     tokens, peaks = _most_probable(logits)
     _check_peaks(peaks)
@@ -107,14 +101,7 @@ def filtered_logits(logits: Tensor, rows: SamplingRows) -> Tensor:
 
 
 def check_logits(logits: Tensor) -> None:
-    """Raise for logits from which no token can be chosen.
-
-    Args:
-        logits: As for `sample`.
-
-    Raises:
-        LogitsError: As for `sample`.
-    """
+    """Raise for logits from which no token can be chosen; see `draw`."""
     _check_peaks(_most_probable(logits)[1])
 
 
@@ -126,21 +113,17 @@ def _most_probable(logits: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _check_peaks(peaks: Tensor) -> None:
-    if not peaks.isfinite().all():
-        _refuse(peaks)
-
-
-def _refuse(peaks: Tensor) -> NoReturn:
-    row, peak = next((row, peak) for row, peak in enumerate(peaks.tolist()) if not math.isfinite(peak))
-    if peak == -math.inf:
-        raise LogitsError(
-            f"row {row} of the logits has no finite value, so that every token is banned: "
-            "weaken `no_repeat_ngram_size` or whatever else bans tokens"
-        )
-    raise LogitsError(
-        f"row {row} of the logits holds {'NaN' if math.isnan(peak) else '+inf'}: "
-        "if the model runs in float16 it overflowed, so load it in bfloat16 or float32"
-    )
+    for row, peak in enumerate(peaks.tolist()):
+        if peak == -math.inf:
+            raise LogitsError(
+                f"row {row} of the logits has no finite value, so that every token is banned: "
+                "weaken `no_repeat_ngram_size` or the other settings that ban tokens"
+            )
+        if not math.isfinite(peak):
+            raise LogitsError(
+                f"row {row} of the logits holds {'NaN' if math.isnan(peak) else '+inf'}: "
+                "if the model runs in float16 it overflowed, so load it in bfloat16 or float32"
+            )
 
 
 def _select(rows: SamplingRows, selected: Tensor, device: torch.device) -> tuple[slice | Tensor, SamplingRows]:
@@ -156,14 +139,6 @@ def scaled(logits: Tensor, peaks: Tensor, rows: SamplingRows) -> Tensor:
     temperature = torch.maximum(rows.temperature, peaks.abs() / _LARGEST_SCORE)
     temperature = temperature.clamp(torch.finfo(torch.float32).tiny, torch.finfo(torch.float32).max)
     return logits.float() / temperature[:, None]
-
-
-def surprises_of(candidates: Candidates, drawn: Tensor, rows: SamplingRows) -> Tensor:
-    """Return the surprises of `Draw` for the drawn columns; float64 [rows], on the candidates' device."""
-    has_mirostat = rows.cuts[:, CUTS.index("mirostat_tau")]
-    if not has_mirostat.any():
-        return torch.zeros_like(drawn, dtype=torch.float64)
-    return drawn_surprise(candidates, drawn).where(has_mirostat.to(drawn.device), 0.0)
 
 
 def _draw_cut(scores: Tensor, rows: SamplingRows, steps: Tensor, width: int) -> tuple[Tensor, Tensor, Tensor]:

@@ -9,6 +9,7 @@ must exceed the largest discarded logit plus the largest discarded noise. Otherw
 computes all logits.
 """
 
+import dataclasses
 from typing import NamedTuple
 
 import torch
@@ -16,7 +17,7 @@ from torch import Tensor
 
 from llmsearch_optuna.engine.sampling.columns import SamplingRows
 from llmsearch_optuna.engine.sampling.noise import gumbel_noise
-from llmsearch_optuna.engine.sampling.sampler import scaled, surprises_of
+from llmsearch_optuna.engine.sampling.sampler import scaled
 from llmsearch_optuna.engine.sampling.warpers import (
     MASS_UNIT,
     NEED_ENTROPY,
@@ -26,6 +27,7 @@ from llmsearch_optuna.engine.sampling.warpers import (
     leading_candidates,
     relative_mass,
     row_slices,
+    surprises_of,
 )
 from llmsearch_optuna.space.params import CUTS
 
@@ -218,8 +220,8 @@ def _draw_cut(ends: list[Candidates], rows: SamplingRows, steps: Tensor) -> tupl
     nested = ~later[:, [column for column, name in enumerate(CUTS) if name != "min_p"]].any(-1)
     nested &= ~rows.cuts[:, CUTS.index("mirostat_tau")]
     rows = rows.select(order)
-    cut_once = apply_cuts(stacked, rows.with_cuts(first[order]))
-    kept = apply_cuts(cut_once, rows.with_cuts(later[order]))
+    cut_once = apply_cuts(stacked, dataclasses.replace(rows, cuts=first[order]))
+    kept = apply_cuts(cut_once, dataclasses.replace(rows, cuts=later[order]))
     noise = gumbel_noise(rows.seeds, rows.prompt_keys, steps[order], kept.token_ids)
     columns = (kept.log_ratios + noise).argmax(-1)
     drawn = kept.token_ids.gather(1, columns[:, None])[:, 0]

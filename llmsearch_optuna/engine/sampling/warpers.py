@@ -22,10 +22,10 @@ __all__ = [
     "NEED_MASS",
     "Candidates",
     "apply_cuts",
-    "drawn_surprise",
     "leading_candidates",
     "relative_mass",
     "row_slices",
+    "surprises_of",
 ]
 
 # Probability masses are added up as integers, in this unit and relative to the row's most probable token: integer sums
@@ -130,7 +130,7 @@ def apply_cuts(candidates: Candidates, rows: SamplingRows) -> Candidates:
     for column, name in enumerate(CUTS):
         on = rows.cuts[:, column]
         if on.any():
-            cut = _CUTS[name].apply(candidates, rows.mirostat_mu if name == "mirostat_tau" else rows.values[:, column])
+            cut = _FORMULAS[name](candidates, rows.mirostat_mu if name == "mirostat_tau" else rows.values[:, column])
             on = on.to(candidates.size.device)
             candidates = Candidates(
                 *(
@@ -169,7 +169,7 @@ def relative_mass(gaps: Tensor) -> Tensor:
 
 def _surprise(gaps: Tensor) -> Tensor:
     """Return the terms -w log(w) of the entropy in `MASS_UNIT`, with w the probability relative to the first."""
-    gaps = gaps.clamp(min=-200.0)  # where exp is 0 already, and 0 * inf is not
+    gaps = gaps.clamp(min=-200.0)  # exp is 0 there already, and 0 * inf would be NaN
     return gaps.exp().mul_(gaps).mul_(-MASS_UNIT).to(torch.int64)
 
 
@@ -348,45 +348,39 @@ def _mirostat(candidates: Candidates, mu: Tensor) -> Candidates:
     return _above(candidates, _log_mass(total) - mu * math.log(2.0))
 
 
-def drawn_surprise(candidates: Candidates, drawn: Tensor) -> Tensor:
-    """Return the surprise in bits of a candidate among the kept ones if none is kept outside; float64 [rows].
+def surprises_of(candidates: Candidates, drawn: Tensor, rows: SamplingRows) -> Tensor:
+    """Return the surprise in bits of the drawn candidates among the kept ones if none is kept outside; float64 [rows].
 
     Args:
         candidates: After all cuts.
-        drawn: The column of the candidate; int64 [rows].
+        drawn: The column of the drawn candidate; int64 [rows].
+        rows: The parameters of the same rows. The surprise is 0 if mirostat is off.
     """
+    has_mirostat = rows.cuts[:, CUTS.index("mirostat_tau")]
+    if not has_mirostat.any():
+        return torch.zeros_like(drawn, dtype=torch.float64)
     _, total = _masses(candidates)
-    return (_log_mass(total) - candidates.log_ratios.gather(1, drawn[:, None])[:, 0]) / math.log(2.0)
+    surprisals = _log_mass(total) - candidates.log_ratios.gather(1, drawn[:, None])[:, 0]
+    return (surprisals / math.log(2.0)).where(has_mirostat.to(drawn.device), 0.0)
 
 
-class _Cut(NamedTuple):
-    """How a cut is computed.
-
-    Attributes:
-        apply: Takes the candidates and the cut's values, float64 [rows], and returns the candidates that are kept.
-        needs_mass: Whether, as the first cut, it needs the mass of the whole row.
-        needs_entropy: The same for the entropy.
-    """
-
-    apply: Callable[[Candidates, Tensor], Candidates]
-    needs_mass: bool = False
-    needs_entropy: bool = False
-
-
-_CUTS = {
-    "top_n_sigma": _Cut(_top_n_sigma),
-    "top_h": _Cut(_top_h),
-    "top_k": _Cut(_top_k),
-    "top_p": _Cut(_top_p, needs_mass=True),
-    "min_p": _Cut(_min_p),
-    "typical_p": _Cut(_typical_p, needs_mass=True, needs_entropy=True),
-    "epsilon_cutoff": _Cut(_epsilon_cutoff, needs_mass=True),
-    "eta_cutoff": _Cut(_eta_cutoff, needs_mass=True, needs_entropy=True),
-    "tfs": _Cut(_tfs),
-    "top_a": _Cut(_top_a, needs_mass=True),
-    "mirostat_tau": _Cut(_mirostat, needs_mass=True),
+_FORMULAS: dict[str, Callable[[Candidates, Tensor], Candidates]] = {
+    "top_n_sigma": _top_n_sigma,
+    "top_h": _top_h,
+    "top_k": _top_k,
+    "top_p": _top_p,
+    "min_p": _min_p,
+    "typical_p": _typical_p,
+    "epsilon_cutoff": _epsilon_cutoff,
+    "eta_cutoff": _eta_cutoff,
+    "tfs": _tfs,
+    "top_a": _top_a,
+    "mirostat_tau": _mirostat,
 }
-"""The formula of each of `CUTS`."""
+"""The formula of each of `CUTS`: ``(candidates, values of the cut, float64 [rows]) -> candidates that are kept``."""
 
-NEED_MASS = tuple(name for name, cut in _CUTS.items() if cut.needs_mass)
-NEED_ENTROPY = tuple(name for name, cut in _CUTS.items() if cut.needs_entropy)
+NEED_ENTROPY = ("typical_p", "eta_cutoff")
+"""The cuts that, as the first of a row, need the entropy of the whole row."""
+
+NEED_MASS = (*NEED_ENTROPY, "top_p", "epsilon_cutoff", "top_a", "mirostat_tau")
+"""The same for the mass."""

@@ -8,7 +8,7 @@ from transformers import PreTrainedModel
 
 from llmsearch_optuna.errors import ModelError
 
-__all__ = ["attention_windows", "decode_masks", "takes_additive_masks"]
+__all__ = ["attention_windows", "decode_masks", "implementation"]
 
 Windows = Mapping[str, int | None]
 """The sliding window or chunk size of each layer type, in tokens; None for full attention."""
@@ -24,9 +24,8 @@ def attention_windows(model: PreTrainedModel) -> Windows:
             that does not accept custom masks.
     """
     config = model.config.get_text_config()
-    implementation = _implementation(model)
-    if implementation not in ("sdpa", "eager"):
-        raise ModelError(f"its attention implementation `{implementation}` does not accept masks")
+    if implementation(model) not in ("sdpa", "eager"):
+        raise ModelError(f"its attention implementation `{implementation(model)}` does not accept masks")
     window = getattr(config, "sliding_window", None)
     layer_types = set(getattr(config, "layer_types", None) or ["full_attention" if window is None else "sliding"])
     chunk = getattr(config, "attention_chunk_size", None)
@@ -36,9 +35,9 @@ def attention_windows(model: PreTrainedModel) -> Windows:
     return {layer_type: windows[layer_type] for layer_type in sorted(layer_types)}
 
 
-def takes_additive_masks(model: PreTrainedModel) -> bool:
-    """Return whether the model adds masks to the scores (eager attention). Fused attention takes boolean masks."""
-    return _implementation(model) == "eager"
+def implementation(model: PreTrainedModel) -> str:
+    """Return the name of the attention implementation. ``"eager"`` adds masks to the scores, others take booleans."""
+    return str(model.config.get_text_config()._attn_implementation)  # noqa: SLF001 - there is no public way to ask
 
 
 def decode_masks(
@@ -66,7 +65,3 @@ def decode_masks(
             mask = torch.where(mask, 0.0, torch.finfo(additive).min).to(additive)
         masks[layer_type] = mask[:, None, None]
     return masks if len(masks) > 1 else next(iter(masks.values()))
-
-
-def _implementation(model: PreTrainedModel) -> str:
-    return str(model.config.get_text_config()._attn_implementation)  # noqa: SLF001 - there is no public way to ask

@@ -21,15 +21,6 @@ class KeysValues(NamedTuple):
     keys: Tensor
     values: Tensor
 
-    @property
-    def nbytes(self) -> int:
-        """The size in bytes."""
-        return self.keys.nbytes + self.values.nbytes
-
-    def to(self, device: torch.device | str) -> "KeysValues":
-        """Return a copy on another device."""
-        return KeysValues(self.keys.to(device), self.values.to(device))
-
 
 class SlotCache(Cache):
     """A cache for the decode steps of a transformers model, whose batch rows are slots at different positions.
@@ -61,7 +52,7 @@ class SlotCache(Cache):
         return sum(layer.page_keys[0].nbytes + layer.page_values[0].nbytes for layer in self._slot_layers)
 
     def prepare_step(self, positions: Tensor, length: int, pages: Tensor) -> None:
-        """Set where the next step writes, and how many positions it reads.
+        """Set the positions that the next step writes, and the number of positions that it reads.
 
         Args:
             positions: The position of the new token of each of the first slots, int64. Shape: (slots,).

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from llmsearch_optuna.engine.model import context_window, embedding_weight
-from llmsearch_optuna.engine.slots.attention import attention_windows, decode_masks, takes_additive_masks
+from llmsearch_optuna.engine.slots.attention import attention_windows, decode_masks, implementation
 from llmsearch_optuna.engine.slots.cache import KeysValues, SlotCache
 from llmsearch_optuna.engine.slots.model_runner import ModelRunner
 
@@ -43,7 +43,7 @@ class SlotDecoder:
         self.window = context_window(runner.model)
         self._runner = runner
         self._windows = attention_windows(runner.model)
-        self._additive = like[0].keys.dtype if takes_additive_masks(runner.model) else None
+        self._additive = like[0].keys.dtype if implementation(runner.model) == "eager" else None
         devices = {layer.keys.device for layer in like} | {runner.device}
         self._graphs: _StepGraphs | None = None
         if len(devices) == 1 and runner.device.type == "cuda":

@@ -170,7 +170,7 @@ class SlotEngine:
         started |= self._finished.keys()
         new = dict.fromkeys(request for request in (*requests, *upcoming) if request not in started)
         if new:
-            self._scheduler.reserve(max(map(_required_positions, new)))
+            self._scheduler.reserve(max(len(request.prompt_ids) + request.params.max_new_tokens for request in new))
             running = [RunningCompletion(request, self._tokenizer) for request in new]
             self._replay(
                 [(completion, self._tree.root(completion.request.prompt_ids)) for completion in running], on_tokens
@@ -183,12 +183,12 @@ class SlotEngine:
                 self._process_logits([prompt], self._prompts.get(prompt.prompt_ids).logits[None], on_tokens)
                 self._scheduler.assign(self._targets(requested))
         self._scheduler.assign(self._targets(requested))
-        step = self._scheduler.step()
-        if step is not None:
-            computed = len(self._waiting.keys() & step.nodes)
+        nodes, logits = self._scheduler.step()
+        if logits is not None:
+            computed = len(self._waiting.keys() & nodes)
             self.statistics.computed += computed
-            self.statistics.rebuilt += len(step.nodes) - computed
-            self._process_logits(step.nodes, step.logits, on_tokens)
+            self.statistics.rebuilt += len(nodes) - computed
+            self._process_logits(nodes, logits, on_tokens)
 
     def _targets(self, requested: AbstractSet[Request]) -> list[Node]:
         """Return the nodes that the model has to compute, those of this call's requests first."""
@@ -228,9 +228,11 @@ class SlotEngine:
     def _replay(self, walks: list[tuple[RunningCompletion, Node]], on_tokens: TokenCallback | None) -> None:
         """Walk completions down the tree until they finish or wait for the model."""
         while walks:
-            stored = [(completion, node) for completion, node in walks if self._tree.has_summary(node)]
+            stored = []
             for completion, node in walks:
-                if not self._tree.has_summary(node):
+                if self._tree.has_summary(node):
+                    stored.append((completion, node))
+                else:
                     self._waiting.setdefault(node, []).append(completion)
             if not stored:
                 return
@@ -275,8 +277,3 @@ class SlotEngine:
         self._scheduler.shrink()
         release_memory()
         _LOG.warning("out of memory: continuing with %d completions at once", self.slots)
-
-
-def _required_positions(request: Request) -> int:
-    """Return the number of positions that a request needs in a slot."""
-    return len(request.prompt_ids) + request.params.max_new_tokens

@@ -24,11 +24,6 @@ class Prefill(NamedTuple):
     layers: tuple[KeysValues, ...]
     logits: Tensor
 
-    @property
-    def nbytes(self) -> int:
-        """The size in bytes."""
-        return self.logits.nbytes + sum(layer.nbytes for layer in self.layers)
-
 
 @torch.inference_mode()
 def prefill(runner: ModelRunner, prompt_ids: tuple[int, ...]) -> Prefill:
@@ -80,14 +75,14 @@ class PromptCache:
             return prefilled
         self._logits_device = prefilled.logits.device
         self._latest = prompt_ids, prefilled
-        size = prefilled.nbytes
+        size = prefilled.logits.nbytes + sum(tensor.nbytes for layer in prefilled.layers for tensor in layer)
         if self._device_used + size <= self._device_bytes:
             self._on_device[prompt_ids] = prefilled
             self._device_used += size
         elif self._host_used + size <= self._host_bytes:
             self._host_used += size
-            layers = tuple(layer.to("cpu") for layer in prefilled.layers)
-            self._on_host[prompt_ids] = Prefill(layers, prefilled.logits.to("cpu"))
+            layers = tuple(KeysValues(layer.keys.cpu(), layer.values.cpu()) for layer in prefilled.layers)
+            self._on_host[prompt_ids] = Prefill(layers, prefilled.logits.cpu())
         return prefilled
 
     def shrink(self) -> None:

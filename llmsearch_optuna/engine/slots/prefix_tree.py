@@ -149,11 +149,7 @@ class PrefixTree:
             current = parent
 
     def reset_pages(self, page_bytes: int) -> None:
-        """Drop all pages, because their memory is new. There are no pages before the first call.
-
-        Args:
-            page_bytes: The size of one page.
-        """
+        """Drop all pages, because their memory is new, in pages of this size. Before the first call there are none."""
         nodes = list(self._pages.numbers)
         self._page_bytes = page_bytes
         self._pages = _LruAllocator(max(0, self._bytes_for_pages // page_bytes - 1))  # page 0 belongs to no node

@@ -11,7 +11,6 @@ a length that round alike (`ExactShapes`). Slots that end leave holes, which are
 from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import NamedTuple
 
 from torch import Tensor
 
@@ -22,21 +21,9 @@ from llmsearch_optuna.engine.slots.prefill import PromptCache
 from llmsearch_optuna.engine.slots.prefix_tree import Node, PrefixTree
 from llmsearch_optuna.engine.slots.shapes import MIN_WIDTH, ExactShapes
 
-__all__ = ["SlotScheduler", "Step"]
+__all__ = ["SlotScheduler"]
 
 _INITIAL_PAGES = 1024
-
-
-class Step(NamedTuple):
-    """The result of one decode step.
-
-    Attributes:
-        nodes: The nodes whose last tokens went through the model.
-        logits: The logits of these nodes, valid until the next step. Shape: (nodes, vocabulary).
-    """
-
-    nodes: list[Node]
-    logits: Tensor
 
 
 @dataclass
@@ -89,27 +76,32 @@ class SlotScheduler:
                 state.pending.clear()
         tips = {state.tip: slot for slot, state in self._states.items()}
         idle = {state.tip: slot for slot, state in self._states.items() if not state.pending}
-        to_copy = []
-        for route in (_route(target, tips) for target in unassigned):
-            slot = idle.pop(route.start, None)
+        to_copy: list[tuple[Node, list[Node]]] = []
+        for start, nodes in (_route(target, tips) for target in unassigned):
+            slot = idle.pop(start, None)
             if slot is None:
-                to_copy.append(route)
+                to_copy.append((start, nodes))
             else:
-                self._start(slot, route)
+                self._start(slot, start, nodes)
         free = [slot for slot in range(self.slots) if slot not in self._states or not self._states[slot].pending]
-        for route, slot in zip(to_copy, free, strict=False):
-            if route.start in tips:
-                self._ready_decoder().cache.move(tips[route.start], slot, route.start.position + 1)
+        for (start, nodes), slot in zip(to_copy, free, strict=False):
+            if start in tips:
+                self._ready_decoder().cache.move(tips[start], slot, start.position + 1)
             else:
-                prompt = self._prompts.get(route.start.prompt_ids)
+                prompt = self._prompts.get(start.prompt_ids)
                 self._ready_decoder(prompt.layers).cache.load(slot, prompt.layers)
-            self._start(slot, route)
+            self._start(slot, start, nodes)
 
-    def step(self) -> Step | None:
-        """Run one token of each active slot through the model; return None if no slot is active."""
+    def step(self) -> tuple[list[Node], Tensor | None]:
+        """Run one token of each active slot through the model.
+
+        Returns:
+            The nodes whose last tokens went through the model, and their logits, valid until the next step. Shape:
+            (nodes, vocabulary). None if no slot is active.
+        """
         self._compact()
         if not self._states or self._shapes is None:
-            return None
+            return [], None
         states = [self._states[slot] for slot in range(len(self._states))]
         nodes = [state.pending.pop(0) for state in states]
         for state, node in zip(states, nodes, strict=True):
@@ -125,7 +117,7 @@ class SlotScheduler:
             self._shapes.length(1 + max(node.position for node in nodes)),
             [*pages, *padding],
         )
-        return Step(nodes, logits[: len(nodes)])
+        return nodes, logits[: len(nodes)]
 
     def clear(self) -> None:
         """Free all slots."""
@@ -138,14 +130,14 @@ class SlotScheduler:
         self._tree.shrink()
         self.slots //= 2
 
-    def _start(self, slot: int, route: "_Route") -> None:
+    def _start(self, slot: int, start: Node, nodes: list[Node]) -> None:
         """Load the pages of a route into a slot that holds its start. The nodes without a page become pending."""
-        pages = [(node, self._tree.page(node)) for node in route.nodes[:-1]]
+        pages = [(node, self._tree.page(node)) for node in nodes[:-1]]
         stored = [(node.position, page) for node, page in pages if page]
         if stored:
             self._ready_decoder().cache.load_pages(slot, *map(list, zip(*stored, strict=True)))
-        pending = [*(node for node, page in pages if not page), route.nodes[-1]]
-        self._states[slot] = _SlotState(pending[0].parent or route.start, pending)
+        pending = [*(node for node, page in pages if not page), nodes[-1]]
+        self._states[slot] = _SlotState(pending[0].parent or start, pending)
 
     def _compact(self) -> None:
         """Move active slots from the end into holes, so that a step takes only the first slots."""
@@ -170,17 +162,11 @@ class SlotScheduler:
         return self._decoder
 
 
-class _Route(NamedTuple):
-    """The nodes from `start` (exclusive), which is in a slot or a prompt, to the requested node."""
-
-    start: Node
-    nodes: list[Node]
-
-
-def _route(target: Node, tips: Container[Node]) -> _Route:
+def _route(target: Node, tips: Container[Node]) -> tuple[Node, list[Node]]:
+    """Return the last node before the target that is in a slot or a prompt, and the nodes from there to the target."""
     nodes = [target]
     start = target.parent
     while start is not None and start.parent is not None and start not in tips:
         nodes.append(start)
         start = start.parent
-    return _Route(start or target, nodes[::-1])
+    return start or target, nodes[::-1]

@@ -10,7 +10,7 @@ from transformers import PreTrainedModel
 
 from llmsearch_optuna.engine.base import Completion, Request
 from llmsearch_optuna.engine.generate.engine import GenerateEngine
-from llmsearch_optuna.engine.generate.solo import SoloEngine, beam_seed, needs_solo
+from llmsearch_optuna.engine.generate.solo import SoloEngine, beam_seed
 from llmsearch_optuna.engine.routing import RoutingEngine
 from llmsearch_optuna.engine.slots.engine import SlotEngine
 from llmsearch_optuna.engine.slots.model_runner import ModelRunner
@@ -29,22 +29,22 @@ BEAMS = [
 
 def engine(model: PreTrainedModel, **arguments: Any) -> RoutingEngine:
     slots = SlotEngine(ModelRunner(model), tiny_tokenizer(), slots=8)
-    return RoutingEngine(slots, SoloEngine(model, tiny_tokenizer(), **arguments), needs_solo)
+    return RoutingEngine(slots, SoloEngine(model, tiny_tokenizer(), **arguments), lambda request: request.params.beams)
 
 
-def of_transformers(model: Any, wanted: Request, **arguments: Any) -> tuple[int, ...]:
+def of_transformers(model: Any, beams: Request, **arguments: Any) -> tuple[int, ...]:
     """The tokens of plain ``model.generate``, without the padding after an end token."""
-    ids = torch.tensor([wanted.prompt_ids], device=model.device)
+    ids = torch.tensor([beams.prompt_ids], device=model.device)
     start = 1 if model.config.is_encoder_decoder else ids.shape[1]
-    found = model.generate(
+    output = model.generate(
         input_ids=ids,
         attention_mask=torch.ones_like(ids),
-        max_new_tokens=wanted.params.max_new_tokens,
+        max_new_tokens=beams.params.max_new_tokens,
         eos_token_id=2,
         pad_token_id=0,
         **arguments,
     )
-    tokens = found[0, start:].tolist()
+    tokens = output[0, start:].tolist()
     return tuple(tokens[: tokens.index(2) + 1] if 2 in tokens else tokens)
 
 
@@ -54,18 +54,22 @@ def test_beam_search_equals_that_of_transformers(family: str, arguments: dict[st
     model = tiny_model(family, device=device)
     solo = SoloEngine(model, tiny_tokenizer())
     for text in TEXT:
-        wanted = request(text, GenerationParams(max_new_tokens=12, **arguments), eos_token_ids=(2,))
-        expected = of_transformers(model, wanted, do_sample=False, **arguments)
-        found = solo.generate([wanted])[0]
-        assert found.token_ids == expected
-        assert found.finish_reason == ("eos" if expected[-1] == 2 else "length")
+        beams = request(text, GenerationParams(max_new_tokens=12, **arguments), eos_token_ids=(2,))
+        expected = of_transformers(model, beams, do_sample=False, **arguments)
+        completion = solo.generate([beams])[0]
+        assert completion.token_ids == expected
+        assert completion.finish_reason == ("eos" if expected[-1] == 2 else "length")
 
 
 def test_beams_find_what_greedy_decoding_does_not() -> None:
     model = tiny_model("llama")
-    wanted = [request(text, GenerationParams(max_new_tokens=12, num_beams=beams)) for text in TEXT for beams in (1, 4)]
-    found = engine(model).generate(wanted)
-    assert any(one.token_ids != four.token_ids for one, four in zip(found[::2], found[1::2], strict=True))
+    requests = [
+        request(text, GenerationParams(max_new_tokens=12, num_beams=beams)) for text in TEXT for beams in (1, 4)
+    ]
+    completions = engine(model).generate(requests)
+    assert any(
+        single.token_ids != beams.token_ids for single, beams in zip(completions[::2], completions[1::2], strict=True)
+    )
 
 
 @pytest.mark.parametrize("family", ["llama", "t5"])
@@ -84,15 +88,15 @@ def test_beam_sampling_equals_that_of_transformers_with_a_seed_per_prompt(
     for text in TEXT:
         for seed in (0, 7, 8):
             params = GenerationParams(do_sample=True, num_beams=3, max_new_tokens=10, generation_seed=seed, **arguments)
-            wanted = request(text, params, eos_token_ids=(2,))
-            found = solo.generate([wanted])[0]
-            completions.add(found.token_ids)
+            beams = request(text, params, eos_token_ids=(2,))
+            completion = solo.generate([beams])[0]
+            completions.add(completion.token_ids)
             if arguments == {"top_k": 1}:
                 continue  # transformers keeps two tokens per beam
             with torch.random.fork_rng():
-                torch.manual_seed(beam_seed(wanted))
+                torch.manual_seed(beam_seed(beams))
                 settings = {"temperature": 1.0, "top_k": 0, **arguments}
-                assert found.token_ids == of_transformers(model, wanted, do_sample=True, num_beams=3, **settings)
+                assert completion.token_ids == of_transformers(model, beams, do_sample=True, num_beams=3, **settings)
     assert len(completions) > len(TEXT) or arguments == {"top_k": 1}
     assert torch.equal(torch.random.get_rng_state(), state)
 
@@ -106,9 +110,9 @@ def test_modes_share_a_batch_and_do_not_depend_on_it(device: torch.device) -> No
     requests = [request(text, params, eos_token_ids=(2,)) for params in others for text in TEXT] + all_requests()
     counted: list[int] = []
     together = engine(model).generate(requests, counted.append, upcoming=requests[:4])
-    assert sum(counted) == sum(len(one.token_ids) for one in together)
+    assert sum(counted) == sum(len(completion.token_ids) for completion in together)
     one_by_one = engine(model)
-    assert [one_by_one.generate([wanted])[0] for wanted in requests] == together
+    assert [one_by_one.generate([single])[0] for single in requests] == together
     assert engine(model).generate(requests[::-1]) == together[::-1]
 
 
@@ -145,12 +149,12 @@ def test_every_mode_stops_where_it_is_told_to(params: GenerationParams) -> None:
 
 def test_one_token_at_a_time_is_no_way_to_search_with_beams() -> None:
     model = tiny_model("llama")
-    wanted = request(TEXT[0], GenerationParams(num_beams=2))
+    beams = request(TEXT[0], GenerationParams(num_beams=2))
     for rows in (GenerateEngine(model, tiny_tokenizer()), SlotEngine(ModelRunner(model), tiny_tokenizer())):
         with pytest.raises(
             ParameterError, match="`num_beams` must be 1 in an engine that samples token by token, got 2"
         ):
-            rows.generate([wanted])
+            rows.generate([beams])
 
 
 def test_a_model_without_the_mode_fails_the_trial() -> None:
@@ -162,9 +166,9 @@ def test_a_model_without_the_mode_fails_the_trial() -> None:
 def test_memory_for_not_even_one_row_says_what_to_do() -> None:
     model = tiny_model("llama")
     LimitedMemory(model, 2)
-    wanted = request(TEXT[0], GenerationParams(num_beams=3))
+    beams = request(TEXT[0], GenerationParams(num_beams=3))
     with pytest.raises(MemoryExhaustedError):
-        SoloEngine(model, tiny_tokenizer()).generate([wanted])
+        SoloEngine(model, tiny_tokenizer()).generate([beams])
 
 
 def test_logits_that_are_not_numbers_are_refused() -> None:

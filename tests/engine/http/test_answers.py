@@ -102,9 +102,9 @@ JSON = st.recursive(
 
 
 @given(JSON, st.booleans())
-def test_whatever_is_answered_is_a_completion_or_refused(said: object, chat: bool) -> None:
+def test_whatever_is_answered_is_a_completion_or_refused(body: object, chat: bool) -> None:
     try:
-        completion = read(said, chat=chat)
+        completion = read(body, chat=chat)
     except ValueError:
         return
     assert isinstance(completion.text, str)
@@ -112,12 +112,12 @@ def test_whatever_is_answered_is_a_completion_or_refused(said: object, chat: boo
 
 
 @given(JSON)
-def test_an_error_message_is_short(said: object) -> None:
-    assert len(error_message(said)) <= 303
+def test_an_error_message_is_short(body: object) -> None:
+    assert len(error_message(body)) <= 303
 
 
 @pytest.mark.parametrize(
-    "said", [{"error": {"message": "no"}}, {"detail": "no"}, {"message": "no"}, {"error": "no"}, "no"]
+    "body", [{"error": {"message": "no"}}, {"detail": "no"}, {"message": "no"}, {"error": "no"}, "no"]
 )
-def test_error_messages_are_found(said: object) -> None:
-    assert error_message(said) == "no"
+def test_error_messages_are_found(body: object) -> None:
+    assert error_message(body) == "no"

@@ -48,16 +48,16 @@ def expected(server: FakeServer) -> list[Completion]:
 
 def test_answers_come_in_the_order_of_the_requests(server: FakeServer, expected: list[Completion]) -> None:
     assert len({completion.text for completion in expected}) > 12
-    told: list[int] = []
-    backwards = engine(server).generate(REQUESTS[::-1], told.append)
+    counts: list[int] = []
+    backwards = engine(server).generate(REQUESTS[::-1], counts.append)
     assert backwards == expected[::-1]
-    assert sum(told) == sum(completion.token_count for completion in expected) > 0
+    assert sum(counts) == sum(completion.token_count for completion in expected) > 0
     assert all(completion.token_ids == () for completion in expected)
 
 
 def test_a_completion_does_not_depend_on_the_company(server: FakeServer, expected: list[Completion]) -> None:
     asked = engine(server, max_concurrency=3)
-    assert [asked.generate([one])[0] for one in REQUESTS] == expected
+    assert [asked.generate([request])[0] for request in REQUESTS] == expected
 
 
 def test_no_more_requests_than_allowed_run_at_once(server: FakeServer) -> None:
@@ -299,9 +299,9 @@ def test_the_key_is_sent_and_nowhere_else(
     "stopping", [Stopping(eos_token_ids=(1,)), Stopping(sequences=((1, 2),)), Stopping(criteria=(bool,))]
 )
 def test_ends_that_a_server_does_not_know_are_refused(server: FakeServer, stopping: Stopping) -> None:
-    one = Request(prompt="x", prompt_ids=(), params=GenerationParams(), stopping=stopping)
+    stopped = Request(prompt="x", prompt_ids=(), params=GenerationParams(), stopping=stopping)
     with pytest.raises(ConfigurationError, match="a server ends completions only at its own end token"):
-        engine(server).generate([one])
+        engine(server).generate([stopped])
     with pytest.raises(ConfigurationError, match="`openai` takes at most 4 `stop` strings, got 5"):
         engine(server, kind="openai").generate([request(stop=("a", "b", "c", "d", "e"))])
 

@@ -18,7 +18,7 @@ def probe(server: FakeServer, names: tuple[str, ...] = NAMES, **changes: Any) ->
 def test_a_good_server_passes(server: FakeServer, caplog: pytest.LogCaptureFixture) -> None:
     assert probe(server) == {
         "seeds": "kept",
-        "numbers of tokens": "told",
+        "numbers of tokens": "reported",
         "parameters": "min_p, repetition_penalty, temperature, top_k, top_p take effect",
     }
     assert not caplog.records
@@ -44,22 +44,22 @@ def test_a_parameter_that_is_refused_is_told(server: FakeServer) -> None:
 
 def test_seeds_that_are_ignored_are_warned_of(server: FakeServer, caplog: pytest.LogCaptureFixture) -> None:
     server.ignored = {"seed"}
-    found = probe(server)
-    assert found["seeds"] == "not kept: one seed gave two texts"
-    assert "top_k" in found["parameters"]
+    findings = probe(server)
+    assert findings["seeds"] == "not kept: one seed gave two texts"
+    assert "top_k" in findings["parameters"]
     assert "the server's completions are not reproducible: not kept: one seed gave two texts" in caplog.text
 
 
 def test_seeds_that_hold_only_alone_are_warned_of(server: FakeServer) -> None:
     server.company = True
     server.delay_s = 0.05
-    assert probe(server)["seeds"] == "not kept in the company of other requests; max_concurrency = 1 may help"
+    assert probe(server)["seeds"] == "not kept among simultaneous requests; max_concurrency = 1 may help"
     assert probe(server, max_concurrency=1)["seeds"] == "kept"
 
 
 def test_tokens_that_are_not_counted_are_warned_of(server: FakeServer, caplog: pytest.LogCaptureFixture) -> None:
     server.tells_tokens = False
-    assert probe(server, ())["numbers of tokens"] == "not told: a limit on tokens has no effect"
+    assert probe(server, ())["numbers of tokens"] == "not reported: a limit on tokens has no effect"
     assert "does not report how many tokens it generates" in caplog.text
 
 
@@ -71,11 +71,11 @@ def test_a_server_that_is_gone_is_no_finding(server: FakeServer) -> None:
 
 def test_chats_are_probed_as_chats(server: FakeServer) -> None:
     connection = run(connect(OpenAIServer(base_url=server.base_url)))
-    found = probe_server(
+    findings = probe_server(
         HTTPEngine(connection, chat=True),
         connection,
         ("top_k",),
         lambda text: json.dumps([{"role": "user", "content": text}]),
     )
-    assert found["parameters"] == "top_k take effect"
+    assert findings["parameters"] == "top_k take effect"
     assert all("messages" in sent for sent in server.requests)

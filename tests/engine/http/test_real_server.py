@@ -72,15 +72,15 @@ def test_it_says_what_it_is_and_what_it_heeds(url: str) -> None:
     names = ("temperature", "top_k", "min_p", "typical_p", "repetition_penalty", "no_repeat_ngram_size")
     assert probe_server(HTTPEngine(connection, chat=False), connection, names, str) == {
         "seeds": "kept",
-        "numbers of tokens": "told",
+        "numbers of tokens": "reported",
         "parameters": f"{', '.join(sorted(names))} take effect",
     }
 
 
 def test_it_mixes_up_the_seeds_of_others(url: str) -> None:
     connection = run(connect(served(url, max_concurrency=8)))
-    found = probe_server(HTTPEngine(connection, chat=False), connection, (), str)
-    assert found["seeds"] == "not kept in the company of other requests; max_concurrency = 1 may help"
+    findings = probe_server(HTTPEngine(connection, chat=False), connection, (), str)
+    assert findings["seeds"] == "not kept among simultaneous requests; max_concurrency = 1 may help"
 
 
 def test_as_another_kind_it_refuses_what_it_does_not_know(url: str) -> None:
@@ -99,7 +99,7 @@ def test_as_another_kind_it_refuses_what_it_does_not_know(url: str) -> None:
     ],
 )
 def test_it_gives_the_texts_of_the_model(url: str, params: dict[str, Any]) -> None:
-    rows = [{"list": one, "answer": ""} for one in LISTS]
+    rows = [{"list": items, "answer": ""} for items in LISTS]
     arguments: dict[str, Any] = {
         "dataset": rows,
         "scorer": lambda references, predictions: [0.0 for _ in predictions],
@@ -122,7 +122,7 @@ def test_it_stops_and_tells_how_many_tokens_it_made(url: str) -> None:
 
 
 def test_a_search_on_it(url: str, tmp_path: Path) -> None:
-    rows = [{"list": one, "answer": "the"} for one in LISTS]
+    rows = [{"list": items, "answer": "the"} for items in LISTS]
     tuner = Tuner(
         server=served(url, probe=False),
         dataset=rows,

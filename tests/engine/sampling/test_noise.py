@@ -54,9 +54,9 @@ def test_prompt_keys_never_change(token_ids: list[int], key: int) -> None:
 
 
 @given(st.lists(st.integers(0, 300_000), max_size=20), st.lists(st.integers(0, 300_000), max_size=20))
-def test_prompt_keys_tell_prompts_apart(one: list[int], other: list[int]) -> None:
-    assert 0 <= prompt_key(one) < 2**32
-    assert (prompt_key(one) == prompt_key(other)) == (one == other)
+def test_prompt_keys_tell_prompts_apart(prompt: list[int], other: list[int]) -> None:
+    assert 0 <= prompt_key(prompt) < 2**32
+    assert (prompt_key(prompt) == prompt_key(other)) == (prompt == other)
 
 
 @given(WORDS, WORDS, WORDS, st.lists(WORDS, min_size=1, max_size=5))
@@ -110,14 +110,14 @@ def test_noise_is_uniform_and_independent_along_every_argument(varied: str) -> N
 def test_vocabularies_of_neighbouring_rows_are_independent(changed: str) -> None:
     vocab = torch.arange(49_152)
     arguments = {"seed": 3, "key": 2534417627, "step": 20}
-    one = noise(**arguments, token_ids=vocab)
+    first = noise(**arguments, token_ids=vocab)
     arguments[changed] += 1
     other = noise(**arguments, token_ids=vocab)
-    difference = torch.remainder(uniforms(one) - uniforms(other), 1.0)
+    difference = torch.remainder(uniforms(first) - uniforms(other), 1.0)
     assert stats.kstest(difference.numpy(), "uniform").pvalue > 1e-3
-    assert stats.pearsonr(uniforms(one).numpy(), uniforms(other).numpy()).pvalue > 1e-3
+    assert stats.pearsonr(uniforms(first).numpy(), uniforms(other).numpy()).pvalue > 1e-3
     # Nor is one the other in another order.
-    assert len(set(hashes(one).tolist()) & set(hashes(other).tolist())) < 10
+    assert len(set(hashes(first).tolist()) & set(hashes(other).tolist())) < 10
 
 
 @pytest.mark.parametrize("argument", range(4))

@@ -143,11 +143,11 @@ def test_the_canonical_form_draws_the_same_tokens(values: dict[str, float], voca
     context = torch.randint(vocab, (4,), generator=generator).tolist()
     drawn = [
         draw(
-            penalise(logits, [one] * 20, [context[:2]] * 20, [context] * 20),
-            SamplingRows.build([one] * 20, [seed] * 20),
+            penalise(logits, [variant] * 20, [context[:2]] * 20, [context] * 20),
+            SamplingRows.build([variant] * 20, [seed] * 20),
             steps_of(20),
         )
-        for one in (params, params.canonical)
+        for variant in (params, params.canonical)
     ]
     assert torch.equal(drawn[0].tokens, drawn[1].tokens)
     if not params.greedy:
@@ -291,8 +291,8 @@ def test_penalties_are_those_of_transformers(
     before = logits.clone()
     ours = penalise(logits, params, prompts, contexts)
     assert torch.equal(logits, before)
-    for row, (wanted, prompt, context) in enumerate(batch):
-        assert torch.equal(ours[row], penalised_by_transformers(logits[row], wanted, prompt, context))
+    for row, (row_params, prompt, context) in enumerate(batch):
+        assert torch.equal(ours[row], penalised_by_transformers(logits[row], row_params, prompt, context))
 
 
 def test_penalties_leave_the_logits_alone_where_there_are_none(device: torch.device) -> None:

@@ -175,11 +175,11 @@ def test_whole_chains_equal_those_of_transformers(device: torch.device) -> None:
 
     batch = [params(row) for row in range(cases)]
     ours = filtered_logits(logits.to(device), SamplingRows.build(batch, [0] * cases, device)).cpu()
-    for row, wanted in enumerate(batch):
-        names = [name for name in WARPERS if getattr(wanted, name) is not None]
-        chain = LogitsProcessorList([WARPERS[name](getattr(wanted, name)) for name in names])
+    for row, row_params in enumerate(batch):
+        names = [name for name in WARPERS if getattr(row_params, name) is not None]
+        chain = LogitsProcessorList([WARPERS[name](getattr(row_params, name)) for name in names])
         theirs = chain(NO_IDS, logits[row : row + 1])[0]
-        assert torch.equal(ours[row] > -torch.inf, theirs > -torch.inf), wanted
+        assert torch.equal(ours[row] > -torch.inf, theirs > -torch.inf), row_params
         torch.testing.assert_close(ours[row].softmax(-1), theirs.softmax(-1))
     assert len(set((ours > -torch.inf).sum(-1).tolist())) > 50  # they are not all alike
 
@@ -415,7 +415,7 @@ def test_sums_do_not_depend_on_the_order_of_tokens(device: torch.device) -> None
         assert torch.equal(again.outside_surprise, first.outside_surprise)
         assert torch.equal(again.scores, first.scores)
         sigma = SamplingRows.build([GenerationParams(top_n_sigma=1.0)] * 3, [0] * 3, device)
-        deviations = [leading_candidates(one, sigma, 256).deviation for one in (logits, logits[:, order])]
+        deviations = [leading_candidates(ordered, sigma, 256).deviation for ordered in (logits, logits[:, order])]
         assert torch.equal(*deviations)
         torch.testing.assert_close(deviations[0], logits.double().std(-1, correction=0))
 
