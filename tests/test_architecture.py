@@ -4,9 +4,12 @@ import ast
 import graphlib
 import importlib
 import json
+import os
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
@@ -257,6 +260,43 @@ def test_light_modules_load_no_model_libraries() -> None:
         [sys.executable, "-c", SCRIPT, json.dumps(names)], capture_output=True, text=True, check=True
     )
     assert json.loads(output.stdout) == {name: [] for name in names}
+
+
+COMMAND = """
+import contextlib, sys
+from llmsearch_optuna.cli import main
+with contextlib.suppress(SystemExit):
+    main(sys.argv[1:])
+print(sorted({"torch", "transformers"} & set(sys.modules)))
+"""
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--help"],
+        ["best", "x.db", "--study", "finished"],
+        ["report", "x.db", "--study", "finished"],
+        ["export", "x.db", "--study", "finished", "--to", "hf"],
+        ["fsck", "x.db"],
+    ],
+    ids=lambda arguments: arguments[0],
+)
+def test_commands_that_read_load_no_model_libraries(arguments: list[str], tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "x.db")) as connection:
+        script = Path(__file__).with_name("system") / "version_0_1_0.sql"
+        connection.executescript(script.read_text(encoding="utf-8"))
+    done = subprocess.run(
+        [sys.executable, "-c", COMMAND, *arguments],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT.parent)},
+    )
+    assert done.stderr == ""
+    assert done.stdout.splitlines()[-1] == "[]"
+    assert len(done.stdout.splitlines()) > 1
 
 
 # What is public.

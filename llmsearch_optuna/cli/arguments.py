@@ -45,10 +45,10 @@ def make_parser() -> argparse.ArgumentParser:
         command.add_argument("--quiet", action="store_true", help="show no progress")
         command.add_argument("--json", action="store_true", help="print events as JSON, one per line, and no tables")
 
-    doctor = commands.add_parser("doctor", help="show what a study file runs on: engine and why, model, data, metric")
+    doctor = commands.add_parser("doctor", help="show which engine a study file uses and why, its model, data and metric")
     doctor.set_defaults(command=searching.doctor)
     for command in (run, worker, doctor):
-        command.add_argument("study", type=Path, metavar="STUDY.toml")
+        command.add_argument("study", type=Path, metavar="STUDY.toml", help="study file")
 
     best = commands.add_parser("best", help="show the best parameters next to the baselines")
     best.add_argument("--json", action="store_true", help="print the best parameters as JSON")
@@ -99,19 +99,19 @@ def make_parser() -> argparse.ArgumentParser:
     fsck.add_argument("--json", action="store_true", help="print the result as JSON")
     fsck.set_defaults(command=reading.fsck)
     for command in (best, confirm, show, report, dashboard, export, fsck):
-        command.add_argument("database", metavar="DB", help="an SQLite file or a storage URL")
+        command.add_argument("database", metavar="DB", help="SQLite file or storage URL")
     for command in (best, confirm, show, report, export):
         command.add_argument("--study", metavar="NAME", help="study in the database (default: the only one)")
 
-    compare = commands.add_parser("compare", help="give the same verdict on two files of outputs from elsewhere")
-    compare.add_argument("reference", type=Path, metavar="A.jsonl", help="one id and score per line, or see --metric")
+    compare = commands.add_parser("compare", help="compare two files of outputs of other programs, as `confirm` does")
+    compare.add_argument("reference", type=Path, metavar="A.jsonl", help="baseline: JSON lines with id and score (with --metric: id, prediction, reference)")
     compare.add_argument("candidate", type=Path, metavar="B.jsonl", help="the outputs to compare with A")
     compare.add_argument(
         "--metric",
         nargs="+",
         default=[],
         metavar="NAME",
-        help="score `prediction` against `reference` (key=value after a name: argument of that metric)",
+        help="metrics that score `prediction` against `reference`; NAME may be followed by key=value arguments",
     )
     compare.add_argument("--lower-is-better", action="store_true", help="lower scores are better")
     compare.add_argument("--json", action="store_true", help="print one verdict per line as JSON")

@@ -65,7 +65,7 @@ def print_verdict(verdict: Verdict) -> None:
 
 
 def print_diagnosis(diagnosis: dict[str, str]) -> None:
-    """Print the settings and the environment of a study, by name."""
+    """Print the settings and the environment of a study, one named row for each."""
     table = Table(show_header=False, box=None)
     for name, description in diagnosis.items():
         table.add_row(name, _line(description))

@@ -123,7 +123,7 @@ def _encoded(
 
 
 def token_limits(dataset: datasets.Dataset, source: PromptSource) -> list[int | None]:
-    """Return the maximum number of tokens of each row's completion; None if the data do not limit them.
+    """Return the maximum number of tokens of each row's completion; every entry is None without such a limit.
 
     Raises:
         TaskError: The column is missing, or a value is not an integer >= 1.

@@ -113,8 +113,11 @@ class Task:
         if (len(search), len(holdout)) != (requested, holdout_size):
             sizes = f"{len(search)} samples to search on and {len(holdout)} held out"
             if not search or (holdout_size and not holdout):
-                raise TaskError(f"as equal prompts stay together, there would be {sizes}: change the sizes or the data")
-            _LOG.warning("as equal prompts stay together, there are %s", sizes)
+                raise TaskError(
+                    f"rows with equal prompts stay together, which leaves {sizes}: change `search_size` or `holdout_size`, "
+                    "or remove repeated prompts"
+                )
+            _LOG.warning("rows with equal prompts stay together, which leaves %s", sizes)
         return cls(
             search=tuple(order[position] for position in search),
             holdout=tuple(order[position] for position in holdout),

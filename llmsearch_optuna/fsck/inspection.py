@@ -115,7 +115,7 @@ class Inspection:
             return stored_version(self._connection)
 
     def optuna_versions(self) -> tuple[str | None, str]:
-        """Return the version of Optuna's tables, None if there are none, and that of the installed Optuna."""
+        """Return the schema revision of Optuna's tables (None if there are none) and the one that Optuna expects."""
         installed = RDBStorage("sqlite://").get_head_version()
         with self._one_line():
             inspector = sa.inspect(self._connection)
@@ -199,7 +199,8 @@ class Inspection:
         try:
             yield
         except (sa.exc.SQLAlchemyError, sqlite3.Error) as error:
-            raise StorageError(str(getattr(error, "orig", None) or error)) from error
+            cause = getattr(error, "orig", None) or error
+            raise StorageError(f"the database cannot be read: {cause}: restore a copy of it") from error
 
 
 @contextlib.contextmanager

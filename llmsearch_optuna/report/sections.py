@@ -151,7 +151,7 @@ def reproduction_commands(record: StudyRecord, location: str) -> str:
 
 
 def versions() -> str:
-    """Return the versions that make the report."""
+    """Return the versions of the packages that made the report."""
     return (
         f"llmsearch_optuna {__version__}, Optuna {optuna.__version__}, plotly {plotly.__version__}, "
         f"Python {platform.python_version()}"

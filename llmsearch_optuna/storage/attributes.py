@@ -12,7 +12,7 @@ _TABLE = sa.table("study_system_attributes", sa.column("study_id"), sa.column("k
 
 
 def system_attributes(storage: RDBStorage, study_id: int, prefix: str) -> dict[str, Any]:
-    """Return the system attributes of a study whose keys have a prefix, by key."""
+    """Return a study's system attributes whose keys begin with `prefix`, by key."""
     of_study = sa.and_(_TABLE.c.study_id == study_id, _TABLE.c.key.startswith(prefix, autoescape=True))
     with storage.engine.connect() as connection:
         rows = connection.execute(sa.select(_TABLE.c.key, _TABLE.c.value_json).where(of_study))

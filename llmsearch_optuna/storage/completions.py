@@ -212,7 +212,7 @@ class CompletionStore:
             return connection.execute(query).all()
 
     def _outlines(self, table: sa.Table, study_key: str) -> dict[Any, list[CompletionOutline]]:
-        """Return the outlines of a study's completions by the columns of the primary key between study and position."""
+        """Return the outlines of a study's completions by the primary key's columns after study and before position."""
         groups = [column.name for column in table.primary_key][1:-1]
         outlines: dict[Any, list[CompletionOutline]] = {}
         for row in self._rows(table, [*groups, *CompletionOutline._fields], study_key=study_key):

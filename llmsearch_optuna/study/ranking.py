@@ -34,7 +34,7 @@ def score_of(trial: FrozenTrial) -> float | None:
 
 
 def tokens_of(trial: FrozenTrial) -> float | None:
-    """Return the number of generated tokens per sample. None if it is not an objective."""
+    """Return the number of generated tokens per sample. None if tokens are not an objective."""
     return None if trial.values is None or len(trial.values) == 1 else trial.values[1]
 
 

@@ -32,7 +32,7 @@ class StudyFile:
     """A validated study file.
 
     Attributes:
-        study: The search; name and storage are set.
+        study: The ``[study]`` section, with `name` and `storage` filled in.
         model: The model; None if a server generates.
         server: The server that generates; None if a model does.
         data: The dataset.

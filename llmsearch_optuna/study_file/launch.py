@@ -119,8 +119,8 @@ def confirm(study: optuna.Study, storage: str, *, seeds: int = 4, show_progress:
     stored = study.user_attrs.get(STUDY_FILE)
     if stored is None:
         raise StorageError(
-            f"study `{study.study_name}` was made without a study file, which would name its model and data: use "
-            "`Tuner.confirm`"
+            f"study `{study.study_name}` stores no study file, so its model and data are unknown here: call "
+            "`Tuner.confirm` in Python"
         )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # former keys, which cannot be renamed in a stored study file

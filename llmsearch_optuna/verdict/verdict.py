@@ -158,7 +158,7 @@ class Verdict:
 
     @property
     def front_sentences(self) -> tuple[str, ...]:
-        """One sentence on the score and the tokens of each other finalist of the front; none with one objective."""
+        """One sentence on score and tokens for each finalist of the front except the best; none with one objective."""
         sentences = []
         for comparison, saving in zip(self.comparisons, self.savings, strict=False):
             if comparison.name.startswith("front"):

@@ -45,7 +45,7 @@ class OpenAIServer:
     def __post_init__(self) -> None:
         self._check_url()
         if self.kind is not None and self.kind not in DIALECTS:
-            raise ConfigurationError(unknown_name("server", self.kind, DIALECTS))
+            raise ConfigurationError(unknown_name("kind of server", self.kind, DIALECTS))
         if self.max_concurrency is not None and self.max_concurrency < 1:
             raise ConfigurationError(f"`max_concurrency` must be >= 1, got {self.max_concurrency}")
         if not 0.0 < self.timeout_s < math.inf:

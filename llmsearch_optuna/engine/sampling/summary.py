@@ -207,7 +207,16 @@ def _open_ends(candidates: Candidates, certain: Tensor, least: Tensor, most: Ten
 
 
 def _draw_cut(ends: list[Candidates], rows: SamplingRows, steps: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Return the tokens of rows with cuts, whether they are decided, and their surprises."""
+    """Draw a token for each row with cuts.
+
+    Args:
+        ends: The candidates for the minimum and for the maximum mass of the tokens outside the summary.
+        rows: The parameters of the rows.
+        steps: The decode step of each row.
+
+    Returns:
+        The tokens, whether each is decided, and their surprises.
+    """
     count = len(steps)
     order = torch.arange(count).repeat(len(ends))
     stacked = Candidates(*(torch.cat(columns) for columns in zip(*ends, strict=True)))

@@ -104,7 +104,7 @@ class SlotCache(Cache):
                 memory.copy_(noise.repeat(-(-memory.numel() // len(noise)))[: memory.numel()].view(memory.shape))
 
     def permute(self, order: Tensor) -> None:
-        """Reorder the slots."""
+        """Move slot ``order[i]`` to place i."""
         for layer in self._slot_layers:
             for memory in (layer.slot_keys, layer.slot_values):
                 memory.copy_(memory[order.to(memory.device)])
