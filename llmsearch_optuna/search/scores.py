@@ -1,6 +1,7 @@
 """The per-sample scores of trials: recorded in the study, or read from the completion store."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -38,7 +39,8 @@ def reported_scores(study: optuna.Study, trial: FrozenTrial) -> _Floats | None: 
     return None if scores is None else np.array(scores, dtype=np.float64)
 
 
-class StoredScores(NamedTuple):
+@dataclass(frozen=True)
+class StoredScores:
     """Reads the scores that a `Tuner.search` stored with its completions, under the study's key. Can be pickled."""
 
     store: CompletionStore
