@@ -1,6 +1,7 @@
 """The per-sample scores of trials: recorded in the study, or read from the completion store."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -13,7 +14,7 @@ from llmsearch_optuna.storage import CompletionStore
 from llmsearch_optuna.study.attributes import SCORES
 from llmsearch_optuna.study.trials import ended
 
-__all__ = ["CompleteTrial", "RememberedScores", "ScoreReader", "report_scores", "reported_scores", "stored_scores"]
+__all__ = ["CompleteTrial", "RememberedScores", "ScoreReader", "StoredScores", "report_scores", "reported_scores"]
 
 _Floats = npt.NDArray[np.float64]
 
@@ -38,14 +39,17 @@ def reported_scores(study: optuna.Study, trial: FrozenTrial) -> _Floats | None: 
     return None if scores is None else np.array(scores, dtype=np.float64)
 
 
-def stored_scores(store: CompletionStore, study_key: str) -> ScoreReader:
-    """Return a reader of the scores that a `Tuner.search` stored with its completions, under the study's key."""
+@dataclass(frozen=True)
+class StoredScores:
+    """Reads the scores that a `Tuner.search` stored with its completions, under the study's key. Can be pickled."""
 
-    def read(study: optuna.Study, trial: FrozenTrial) -> _Floats | None:  # noqa: ARG001  # a ScoreReader
-        scores = store.load_scores(study_key, trial.number)
+    store: CompletionStore
+    study_key: str
+
+    def __call__(self, study: optuna.Study, trial: FrozenTrial) -> _Floats | None:  # noqa: ARG002  # a ScoreReader
+        """See `ScoreReader`."""
+        scores = self.store.load_scores(self.study_key, trial.number)
         return None if not scores or None in scores else np.array(scores, dtype=np.float64)
-
-    return read
 
 
 class CompleteTrial(NamedTuple):

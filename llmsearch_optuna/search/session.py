@@ -22,7 +22,7 @@ from llmsearch_optuna.search.observers import SearchObserver, SearchObservers
 from llmsearch_optuna.search.options import SearchOptions
 from llmsearch_optuna.search.progress import EventCallback, SearchProgress
 from llmsearch_optuna.search.samplers import Proposer
-from llmsearch_optuna.search.scores import RememberedScores, stored_scores
+from llmsearch_optuna.search.scores import RememberedScores, StoredScores
 from llmsearch_optuna.storage import (
     Claims,
     CompletionStore,
@@ -181,7 +181,7 @@ def open_session(
                 store = CompletionStore(storage, claims)
                 store.save_samples(key, stored_samples(objective.samples))
                 enqueue(study, initial_trials[: options.n_trials])
-            scores = RememberedScores(stored_scores(store, key), alone=not claims.shared)
+            scores = RememberedScores(StoredScores(store, key), alone=not claims.shared)
             study.pruner = make_pruner(scores=scores)
             yield SearchSession(
                 study=study,

@@ -2,7 +2,7 @@ import optuna
 import pytest
 from optuna.trial import FrozenTrial, TrialState
 
-from llmsearch_optuna.search.scores import RememberedScores, report_scores, reported_scores, stored_scores
+from llmsearch_optuna.search.scores import RememberedScores, StoredScores, report_scores, reported_scores
 from llmsearch_optuna.storage import CompletionStore, StoredCompletion, open_storage
 from llmsearch_optuna.study.study import create_study, study_key
 
@@ -30,7 +30,7 @@ def test_what_is_stored_is_read() -> None:
     database = open_storage(None)
     study = create_study("s", database, greater_is_better=True, fingerprint={})
     store = CompletionStore(database)
-    reader = stored_scores(store, study_key(study))
+    reader = StoredScores(store, study_key(study))
     for _ in range(3):
         study.ask()
     store.append(study_key(study), 1, [completion(1, 0.5), completion(0, 0.25)])
