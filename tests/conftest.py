@@ -31,6 +31,14 @@ settings.load_profile("fast")  # `--hypothesis-profile full` is loaded after thi
 torch.set_num_threads(1)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests of pages in a browser belong to the full tier."""
+    for item in items:
+        if "browser" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.full)
+
+
 @pytest.fixture(
     params=[
         "cpu",

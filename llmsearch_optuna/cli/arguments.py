@@ -45,7 +45,9 @@ def make_parser() -> argparse.ArgumentParser:
         command.add_argument("--quiet", action="store_true", help="show no progress")
         command.add_argument("--json", action="store_true", help="print events as JSON, one per line, and no tables")
 
-    doctor = commands.add_parser("doctor", help="show which engine a study file uses and why, its model, data and metric")
+    doctor = commands.add_parser(
+        "doctor", help="show which engine a study file uses and why, its model, data and metric"
+    )
     doctor.set_defaults(command=searching.doctor)
     for command in (run, worker, doctor):
         command.add_argument("study", type=Path, metavar="STUDY.toml", help="study file")
@@ -104,7 +106,12 @@ def make_parser() -> argparse.ArgumentParser:
         command.add_argument("--study", metavar="NAME", help="study in the database (default: the only one)")
 
     compare = commands.add_parser("compare", help="compare two files of outputs of other programs, as `confirm` does")
-    compare.add_argument("reference", type=Path, metavar="A.jsonl", help="baseline: JSON lines with id and score (with --metric: id, prediction, reference)")
+    compare.add_argument(
+        "reference",
+        type=Path,
+        metavar="A.jsonl",
+        help="baseline: JSON lines with id and score (with --metric: id, prediction, reference)",
+    )
     compare.add_argument("candidate", type=Path, metavar="B.jsonl", help="the outputs to compare with A")
     compare.add_argument(
         "--metric",

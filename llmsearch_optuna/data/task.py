@@ -114,8 +114,8 @@ class Task:
             sizes = f"{len(search)} samples to search on and {len(holdout)} held out"
             if not search or (holdout_size and not holdout):
                 raise TaskError(
-                    f"rows with equal prompts stay together, which leaves {sizes}: change `search_size` or `holdout_size`, "
-                    "or remove repeated prompts"
+                    f"rows with equal prompts stay together, which leaves {sizes}: change `search_size` or "
+                    "`holdout_size`, or remove repeated prompts"
                 )
             _LOG.warning("rows with equal prompts stay together, which leaves %s", sizes)
         return cls(

@@ -10,13 +10,14 @@ look after every sample and stop at any time, without a correction for repeated 
   the remaining ones must average if the mean over all is `mean`, and the next bet is against this number. Once even the
   highest values on all remaining samples cannot reach the mean, the hypothesis is refuted with certainty.
 - *The stake* follows the variance of the values so far: sqrt(2 log(1 / alpha) / (variance * n)) is the best stake for a
-  decision within n samples (I. Waudby-Smith and A. Ramdas, "Estimating means of bounded random variables by betting", JRSS B 86 (2024),
-  section 3.1). The maximum stake keeps the capital positive. A poor stake costs power, never validity.
+  decision within n samples (I. Waudby-Smith and A. Ramdas, "Estimating means of bounded random variables by betting",
+  JRSS B 86 (2024), section 3.1). The maximum stake keeps the capital positive. A poor stake costs power, never
+  validity.
 - *Covariates* separate easy samples from hard ones. The bet is on the value minus (the prediction for the sample minus
   the mean prediction for all samples that are still to be drawn). The part in parentheses is a control variate: its
-  expectation is 0 as long as the prediction depends on earlier samples only, here by a ridge regression (`ridge_weights`), so validity does not
-  depend on its quality (S. Shekhar, Z. Xu, Z. C. Lipton, P. J. Liang and A. Ramdas, "Risk-limiting financial audits via
-  weighted sampling without replacement", UAI 2023).
+  expectation is 0 as long as the prediction depends on earlier samples only, here by a ridge regression
+  (`ridge_weights`), so validity does not depend on its quality (S. Shekhar, Z. Xu, Z. C. Lipton, P. J. Liang and A.
+  Ramdas, "Risk-limiting financial audits via weighted sampling without replacement", UAI 2023).
 
 A larger `mean` gives more evidence. One candidate may thus be compared with any number of means, chosen in advance or
 not: the chance of ever refuting a mean that the candidate does reach is still at most alpha.

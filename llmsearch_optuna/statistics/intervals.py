@@ -82,17 +82,17 @@ def difference_intervals(
     - The degrees of freedom are those of the variance estimate, 2 n / (kurtosis - 1), at most n - 1 (Satterthwaite
       1946). A few differing samples carry little information about how samples differ.
     - The next sample might differ, so one more sample counts as differing. Its size is the root mean square of the
-      means that are not 0, and its weight is the share of means that are 0 (after Agresti and Min, Statistics in Medicine
-      24 (2005)).
+      means that are not 0, and its weight is the share of means that are 0 (after Agresti and Min, Statistics in
+      Medicine 24 (2005)).
 
     If all samples differ by the same amount, which may be 0, the data give only two bounds on samples that would differ
-    otherwise: their share is below 1 - (alpha / 2) ** (1 / n) (the exact binomial bound, close to the rule of three), and they differ by at
-    most `max_difference`.
+    otherwise: their share is below 1 - (alpha / 2) ** (1 / n) (the exact binomial bound, close to the rule of three),
+    and they differ by at most `max_difference`.
 
     Measured on 112 kinds of binary and continuous scores (one and four seeds): with 20 and 48 samples, the coverage is
     94 % or more on all kinds except two, with 200 samples on all. The two kinds are rare and skewed differences of one
-    sign, with a coverage of 90 to 93 %. Student's interval falls short on 38 kinds with 20 samples
-    (coverage down to 45 %) and on 20 kinds with 48 samples (down to 76 %).
+    sign, with a coverage of 90 to 93 %. Student's interval falls short on 38 kinds with 20 samples (coverage down to 45
+    %) and on 20 kinds with 48 samples (down to 76 %).
 
     Args:
         differences: The differences of the paired scores. Shape: (..., samples, seeds), samples >= 2.

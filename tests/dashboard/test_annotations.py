@@ -131,6 +131,7 @@ class Killed(BaseException):
     pass
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     "moment",
     partly_full(

@@ -471,6 +471,7 @@ def test_names_of_files_mean_nothing(path: Path) -> None:
 # A server.
 
 
+@pytest.mark.full
 def test_a_database_on_a_server(server_url: str) -> None:
     tuner = version_1.make_tuner()
     arguments: dict[str, Any] = {"n_trials": 4, "rungs": 4, "storage": server_url, "show_progress": False}

@@ -50,6 +50,7 @@ def test_few_trials_give_no_importances(plan: Plan, written: Written) -> None:
     assert importances(read_study(*written(plan))).rows == ()
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("maximize", [True, False])
 def test_the_trend_follows_the_score(maximize: bool, written: Written) -> None:
     record = read_study(*written(Plan(trials=60, samples=64, maximize=maximize)))

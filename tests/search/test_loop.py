@@ -132,6 +132,7 @@ def test_every_pruner_runs(pruner: str) -> None:
         assert {trial.state for trial in study.trials} == {TrialState.COMPLETE}
 
 
+@pytest.mark.full
 def test_what_is_scored_only_as_a_whole_is_pruned_by_the_median(caplog: pytest.LogCaptureFixture) -> None:
     study = search(make_tuner(scorer="bleu"), None, 1, pruner=None)
     assert isinstance(study.pruner, optuna.pruners.MedianPruner)
@@ -182,6 +183,7 @@ class TestLimits:
             parts = search(tuner, tmp_path / "parts.db", concurrency=2, max_tokens_total=tokens)
         assert everything(parts, tmp_path / "parts.db") == everything(whole, tmp_path / "whole.db")
 
+    @pytest.mark.full
     def test_time_ends_it_and_what_is_in_flight_is_taken_up_again(
         self, tmp_path: Path, caplog: pytest.LogCaptureFixture
     ) -> None:
@@ -321,6 +323,7 @@ class NoLookingAhead:
         return self.engine.generate(requests, on_tokens)
 
 
+@pytest.mark.full
 def test_what_is_looked_ahead_at_fails_no_trial(tmp_path: Path) -> None:
     """The rung that cannot be generated may be one that the trial does not reach, because it is pruned before."""
     tuner = make_tuner()
@@ -334,6 +337,7 @@ def test_what_is_looked_ahead_at_fails_no_trial(tmp_path: Path) -> None:
     assert [len(store.load(study_key(study), number)) for number in (0, 1)] == [12, 12]
 
 
+@pytest.mark.full
 def test_stored_scores_are_not_computed_again(tmp_path: Path) -> None:
     scored: list[int] = []
 

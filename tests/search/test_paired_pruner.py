@@ -110,6 +110,7 @@ def test_a_repeated_wilcoxon_test_prunes_more_of_them_than_its_level() -> None:
     assert pruned / 40 > 0.25
 
 
+@pytest.mark.full
 def test_the_level_holds_in_whole_studies() -> None:
     """Ten equal configurations in turn on one order of samples. Those that are not pruned become incumbents."""
     population, trials = 96, 10

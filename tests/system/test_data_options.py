@@ -129,6 +129,7 @@ def server_tuner(server: FakeServer, **changes: Any) -> Tuner:
     return make_tuner(**{"model": None, "tokenizer": None, "server": openai_server, "holdout_size": 4, **changes})
 
 
+@pytest.mark.full
 def test_conversations_reach_a_server_as_conversations(server: FakeServer, tmp_path: Path) -> None:
     chat = {"dataset": CHATS, "messages_col": "chat", "prompt_template": None, "column_mapping": None}
     tuner = server_tuner(server, **chat, tokenizer=tiny_tokenizer())
@@ -163,6 +164,7 @@ def stream() -> datasets.IterableDataset:
     return datasets.IterableDataset.from_generator(lambda: rows(Count.read))
 
 
+@pytest.mark.full
 def test_a_search_of_a_list_goes_on_with_a_stream_of_the_same_rows(tmp_path: Path) -> None:
     whole = search(make_tuner(holdout_size=4), tmp_path / "whole.db", 4, concurrency=1)
     search(make_tuner(holdout_size=4), tmp_path / "x.db", 2, concurrency=1)
@@ -207,6 +209,7 @@ def test_a_completion_is_what_it_is_under_the_lesser_limit(family: str, mode: st
     assert expected != of_all[min(4, limit)]
 
 
+@pytest.mark.full
 def test_a_search_keeps_every_rows_limit(tmp_path: Path) -> None:
     tuner = make_tuner(dataset=LIMITED, max_new_tokens_col="most", holdout_size=4)
     path = tmp_path / "x.db"
@@ -232,6 +235,7 @@ def test_a_search_keeps_every_rows_limit(tmp_path: Path) -> None:
         assert all(outputs[completion.row].startswith(completion.text.rstrip("\ufffd")) for completion in limited)
 
 
+@pytest.mark.full
 def test_a_search_with_limits_is_resumed_and_another_is_refused(tmp_path: Path) -> None:
     arguments: dict[str, Any] = {"dataset": LIMITED, "max_new_tokens_col": "most", "holdout_size": 4}
     whole = search(make_tuner(**arguments), tmp_path / "whole.db", 4, concurrency=1)
@@ -247,6 +251,7 @@ def test_a_search_with_limits_is_resumed_and_another_is_refused(tmp_path: Path) 
             other.confirm(study, storage=f"sqlite:///{tmp_path}/x.db", show_progress=False)
 
 
+@pytest.mark.full
 def test_what_is_taken_over_from_an_equal_trial_has_the_rows_limits(tmp_path: Path) -> None:
     space = SearchSpace(temperature=Categorical([0.5, 2.0]), tfs=Categorical([None, 1.0]), max_new_tokens=4)
     stores = []

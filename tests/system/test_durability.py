@@ -39,7 +39,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 class TestKills:
-    @pytest.mark.parametrize("kills", partly_full([3, 25], fast=[3]))
+    @pytest.mark.parametrize("kills", partly_full([1, 25], fast=[1]))
     def test_studies_killed_again_and_again_end_as_the_uninterrupted_ones(self, kills: int, tmp_path: Path) -> None:
         """Real processes, real SIGKILLs; their own fork server, as one that runs tests has threads."""
         command = [sys.executable, "-m", "studies.benchmarks.kill", "--kills", str(kills)]
@@ -168,6 +168,7 @@ class TestFaults:
         for number in range(len(resumed)):
             assert (resumed[number] == expected[number]) == (number not in {trial.number for trial in failed})
 
+    @pytest.mark.full
     def test_a_scorer_that_raises_at_random(self, concurrency: int, expected: list[Any], tmp_path: Path) -> None:
         draw = random.Random(4)
 

@@ -80,6 +80,7 @@ def room_for(pages: int) -> Iterator[None]:
         sa.event.remove(sa.Engine, "connect", limit)
 
 
+@pytest.mark.full
 def test_a_full_disk_stops_a_search_that_goes_on_when_there_is_room(
     tuner: Tuner, searched: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

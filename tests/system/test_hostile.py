@@ -83,6 +83,7 @@ def test_what_is_stored_comes_back_as_it_was(searched: Searched) -> None:
     assert searched.database.is_file()
 
 
+@pytest.mark.full
 def test_a_study_that_is_interrupted_ends_the_same(searched: Searched, tmp_path: Path) -> None:
     def contents(database: Path) -> list[list[list[str]]]:
         with sqlite3.connect(database) as connection:
@@ -252,6 +253,7 @@ def test_any_encoding_of_the_terminal_will_do(encoding: str, searched: Searched)
 # Scorers, and what they raise.
 
 
+@pytest.mark.full
 def test_what_scorers_raise_is_shown_in_one_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -81,6 +81,7 @@ def test_one_study_compares_beams_with_sampling_and_is_resumed_identically(tmp_p
     assert everything(resumed, tmp_path / "cut.db") == everything(whole, tmp_path / "whole.db")
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(("concurrency", "pruner"), partly_full([(1, "median"), (3, "paired")], fast=[(3, "paired")]))
 def test_what_cannot_differ_is_not_generated_again_and_changes_no_result(
     concurrency: int, pruner: str, tmp_path: Path

@@ -77,6 +77,7 @@ class TestSearch:
         assert len({trial.values[1] for trial in study.trials}) > 4
         assert len(pareto_front(study)) > 2
 
+    @pytest.mark.full
     @pytest.mark.parametrize("sampler", partly_full(["tpe", "gp", "nsga2", "qmc"], fast=["nsga2"]))
     def test_an_interrupted_study_ends_as_the_uninterrupted_one(self, sampler: str, tmp_path: Path) -> None:
         arguments: dict[str, Any] = {"sampler": sampler, "concurrency": 2, "n_trials": 9, "rungs": 8}

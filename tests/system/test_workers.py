@@ -173,6 +173,7 @@ def test_what_a_dead_worker_left_is_taken_over_when_its_lease_lapses(server_url:
     assert all(store.load(study_key(study), number)[: len(rows)] == rows for number, rows in before.items())
 
 
+@pytest.mark.full
 def test_a_worker_that_was_thought_dead_leaves_its_trials_to_the_other(
     server_url: str, caplog: pytest.LogCaptureFixture
 ) -> None:

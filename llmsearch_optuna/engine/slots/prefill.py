@@ -62,7 +62,10 @@ class PromptCache:
         self._latest: tuple[tuple[int, ...], Prefill] | None = None
 
     def get(self, prompt_ids: tuple[int, ...]) -> Prefill:
-        """Return the prompt's keys and values, on the model's device or in host memory, and its logits on the model's output device."""
+        """Return the prompt's keys and values, on the model's device or in host memory, and its logits.
+
+        The logits are on the model's output device.
+        """
         if prompt_ids in self._on_device:
             return self._on_device[prompt_ids]
         if self._latest is not None and self._latest[0] == prompt_ids:

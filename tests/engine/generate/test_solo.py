@@ -101,6 +101,7 @@ def test_beam_sampling_equals_that_of_transformers_with_a_seed_per_prompt(
     assert torch.equal(torch.random.get_rng_state(), state)
 
 
+@pytest.mark.full
 def test_modes_share_a_batch_and_do_not_depend_on_it(device: torch.device) -> None:
     model = tiny_model("llama", device=device)
     others = [

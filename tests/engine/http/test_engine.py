@@ -154,11 +154,13 @@ def test_what_passes_changes_nothing(server: FakeServer, expected: list[Completi
     assert len(server.requests) > len(REQUESTS)
 
 
+@pytest.mark.full
 def test_a_slow_answer_is_asked_for_again(server: FakeServer, expected: list[Completion]) -> None:
     server.faults = lambda sent, number: Fault(delay_s=2.0) if number < 2 else None
     assert engine(server, timeout_s=1.0).generate(REQUESTS) == expected
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("as_date", [False, True])
 def test_the_server_says_when_to_ask_again(server: FakeServer, as_date: bool) -> None:
     wait = formatdate(time.time() + 2.0, usegmt=True) if as_date else "0.5"

@@ -50,6 +50,7 @@ def test_seeds_that_are_ignored_are_warned_of(server: FakeServer, caplog: pytest
     assert "the server's completions are not reproducible: not kept: one seed gave two texts" in caplog.text
 
 
+@pytest.mark.full
 def test_seeds_that_hold_only_alone_are_warned_of(server: FakeServer) -> None:
     server.company = True
     server.delay_s = 0.05

@@ -184,6 +184,7 @@ def test_an_interrupted_call_leaves_nothing_behind() -> None:
     assert slots.generate(all_requests()) == expected
 
 
+@pytest.mark.full
 def test_memory_that_runs_out_later_costs_nothing_but_time() -> None:
     model = tiny_model()
     expected = engine(model).generate(all_requests())
