@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from llmsearch_optuna.metrics import make_metric
     from llmsearch_optuna.search.evaluation import GenerationObjective
     from llmsearch_optuna.search.paired_pruner import PairedPruner
-    from llmsearch_optuna.search.scores import report_scores
+    from llmsearch_optuna.search.score_readers import report_scores
     from llmsearch_optuna.space.dimensions import Categorical, Float, Int
     from llmsearch_optuna.space.params import GenerationParams
     from llmsearch_optuna.space.search_space import SearchSpace
@@ -55,7 +55,7 @@ _HOMES = {
     "Verdict": "verdict.verdict",
     "logits_processors": "engine.generate.processors",
     "make_metric": "metrics",
-    "report_scores": "search.scores",
+    "report_scores": "search.score_readers",
     "trial_params": "study.trials",
 }
 

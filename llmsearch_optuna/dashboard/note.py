@@ -3,7 +3,7 @@
 from optuna.storages import RDBStorage
 from optuna_dashboard._note import get_note_from_system_attrs, note_str_key_prefix, note_ver_key, split_body
 
-from llmsearch_optuna.storage.attributes import system_attributes
+from llmsearch_optuna.storage.system_attributes import system_attributes
 
 __all__ = ["DashboardNote"]
 

@@ -13,7 +13,7 @@ from optuna.trial import TrialState
 from llmsearch_optuna.data.task import Sample
 from llmsearch_optuna.engine.base import Completion, Request
 from llmsearch_optuna.errors import ConfigurationError, TrialError
-from llmsearch_optuna.search.scores import report_scores
+from llmsearch_optuna.search.score_readers import report_scores
 from llmsearch_optuna.search.scoring import Evaluator
 from llmsearch_optuna.space.params import GenerationParams
 from llmsearch_optuna.space.search_space import SearchSpace
@@ -28,10 +28,11 @@ from llmsearch_optuna.study.attributes import (
     REUSED_TOKENS,
     TRIAL_TOKENS,
 )
-from llmsearch_optuna.study.objectives import SCORE, TOKENS, report, should_prune
+from llmsearch_optuna.study.objectives import SCORE, TOKENS
+from llmsearch_optuna.study.ranking import has_several
 from llmsearch_optuna.study.trials import began, ended, trial_params
 
-__all__ = ["Evaluation", "GenerationObjective", "RungPlan", "rung_sizes"]
+__all__ = ["Evaluation", "GenerationObjective", "RungPlan", "report", "rung_sizes", "should_prune"]
 
 RungPlan = int | Sequence[int] | Literal["doubling"]
 """A step in samples, an ascending list of numbers of samples, or ``"doubling"`` for 8, 16, 32, ..."""
@@ -325,3 +326,23 @@ class Evaluation:
             self._trial.set_user_attr(FINISH_REASONS, dict(self._finish_reasons))
         if self.pruned:
             self._trial.set_user_attr(PRUNED_AT, self.scored)
+
+
+def report(trial: optuna.Trial, value: float, step: int) -> None:
+    """Report the score of a trial so far.
+
+    Optuna's `Trial.report` raises an error if there are several objectives, because its pruners do not support them.
+    The value is then written to the storage directly, for learning curves and resumed trials.
+    """
+    if not has_several(trial.study):
+        trial.report(value, step=step)
+        return
+    storage = trial.storage
+    study_id = storage.get_study_id_from_name(trial.study.study_name)
+    trial_id = storage.get_trial_id_from_study_id_trial_number(study_id, trial.number)
+    storage.set_trial_intermediate_value(trial_id, step, value)
+
+
+def should_prune(trial: optuna.Trial) -> bool:
+    """Return whether the study's pruner prunes the trial. With several objectives, no trial is pruned."""
+    return not has_several(trial.study) and trial.should_prune()

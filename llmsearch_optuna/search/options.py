@@ -10,7 +10,7 @@ from llmsearch_optuna.errors import ConfigurationError, check_minimum
 from llmsearch_optuna.metrics import ScoreRange
 from llmsearch_optuna.search.evaluation import RungPlan, rung_sizes
 from llmsearch_optuna.search.pruners import make_pruner
-from llmsearch_optuna.search.scores import ScoreReader, reported_scores
+from llmsearch_optuna.search.score_readers import ScoreReader, reported_scores
 from llmsearch_optuna.study.objectives import SCORE, check_combination, check_objectives
 
 __all__ = ["SearchOptions"]

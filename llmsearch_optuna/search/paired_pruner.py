@@ -13,7 +13,7 @@ from optuna.trial import FrozenTrial
 
 from llmsearch_optuna.errors import ConfigurationError, TrialError
 from llmsearch_optuna.metrics import ScoreRange, check_score_range
-from llmsearch_optuna.search.scores import CompleteTrial, RememberedScores, ScoreReader, reported_scores
+from llmsearch_optuna.search.score_readers import CompleteTrial, RememberedScores, ScoreReader, reported_scores
 from llmsearch_optuna.statistics.evidence import log_evidence_below
 from llmsearch_optuna.study.trials import began
 

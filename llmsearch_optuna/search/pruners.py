@@ -9,7 +9,7 @@ from optuna import pruners
 from llmsearch_optuna.errors import ConfigurationError, unknown_name
 from llmsearch_optuna.metrics import ScoreRange
 from llmsearch_optuna.search.paired_pruner import PairedPruner
-from llmsearch_optuna.search.scores import ScoreReader, reported_scores
+from llmsearch_optuna.search.score_readers import ScoreReader, reported_scores
 
 __all__ = ["PRUNERS", "make_pruner"]
 

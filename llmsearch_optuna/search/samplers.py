@@ -14,7 +14,7 @@ from optuna import samplers
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from llmsearch_optuna.errors import ConfigurationError, unknown_name
-from llmsearch_optuna.search.scores import ScoreReader, reported_scores
+from llmsearch_optuna.search.score_readers import ScoreReader, reported_scores
 from llmsearch_optuna.space.search_space import SearchSpace
 from llmsearch_optuna.statistics.estimates import shrunk_means
 from llmsearch_optuna.study.attributes import FIXED_PARAMS, SAMPLER_STATE

@@ -22,7 +22,7 @@ from llmsearch_optuna.search.observers import SearchObserver, SearchObservers
 from llmsearch_optuna.search.options import SearchOptions
 from llmsearch_optuna.search.progress import EventCallback, SearchProgress
 from llmsearch_optuna.search.samplers import Proposer
-from llmsearch_optuna.search.scores import RememberedScores, StoredScores
+from llmsearch_optuna.search.score_readers import RememberedScores, StoredScores
 from llmsearch_optuna.storage import (
     Claims,
     CompletionStore,

@@ -3,10 +3,7 @@
 from collections.abc import Sequence
 from typing import Literal
 
-import optuna
-
 from llmsearch_optuna.errors import ConfigurationError, unknown_name
-from llmsearch_optuna.study.ranking import has_several
 
 __all__ = [
     "SCORE",
@@ -14,8 +11,6 @@ __all__ = [
     "check_combination",
     "check_objectives",
     "directions_of",
-    "report",
-    "should_prune",
 ]
 
 
@@ -77,23 +72,3 @@ def directions_of(objectives: Sequence[str], *, greater_is_better: bool) -> list
     """Return Optuna's directions of the objectives."""
     score: _Direction = "maximize" if greater_is_better else "minimize"
     return [score if name == SCORE else "minimize" for name in objectives]
-
-
-def report(trial: optuna.Trial, value: float, step: int) -> None:
-    """Report the score of a trial so far.
-
-    Optuna's `Trial.report` raises an error if there are several objectives, because its pruners do not support them.
-    The value is then written to the storage directly, for learning curves and resumed trials.
-    """
-    if not has_several(trial.study):
-        trial.report(value, step=step)
-        return
-    storage = trial.storage
-    study_id = storage.get_study_id_from_name(trial.study.study_name)
-    trial_id = storage.get_trial_id_from_study_id_trial_number(study_id, trial.number)
-    storage.set_trial_intermediate_value(trial_id, step, value)
-
-
-def should_prune(trial: optuna.Trial) -> bool:
-    """Return whether the study's pruner prunes the trial. With several objectives, no trial is pruned."""
-    return not has_several(trial.study) and trial.should_prune()

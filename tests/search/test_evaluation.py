@@ -15,7 +15,7 @@ from llmsearch_optuna.engine.base import Completion, Stopping
 from llmsearch_optuna.engine.function import FunctionEngine
 from llmsearch_optuna.errors import ConfigurationError, ScorerError, TrialError
 from llmsearch_optuna.metrics import make_metric
-from llmsearch_optuna.search.evaluation import GenerationObjective, rung_sizes
+from llmsearch_optuna.search.evaluation import GenerationObjective, report, rung_sizes, should_prune
 from llmsearch_optuna.search.paired_pruner import PairedPruner
 from llmsearch_optuna.space.dimensions import Float
 from llmsearch_optuna.space.params import GenerationParams
@@ -291,3 +291,17 @@ class TestFailures:
     def test_a_prediction_function_of_the_wrong_length(self) -> None:
         message = self.fails(engine=FunctionEngine(lambda prompts, params: ["x"]))
         assert message == "custom_pred_function must return 8 strings for 8 prompts, got 1 of str"
+
+
+def test_scores_are_reported_and_nothing_pruned_with_several_objectives() -> None:
+    study = optuna.create_study(directions=["maximize", "minimize"], pruner=optuna.pruners.ThresholdPruner(lower=1.0))
+    trial = study.ask()
+    report(trial, 0.5, step=8)
+    report(trial, 0.25, step=16)
+    assert not should_prune(trial)
+    assert study.trials[0].intermediate_values == {8: 0.5, 16: 0.25}
+    assert study.trials[0].last_step == 16
+    alone = optuna.create_study(direction="maximize", pruner=optuna.pruners.ThresholdPruner(lower=1.0))
+    trial = alone.ask()
+    report(trial, 0.5, step=8)
+    assert should_prune(trial)

@@ -11,7 +11,7 @@ from sampler_runs import ARGUMENTS, GRID, LENGTHS, POINTS, SAMPLERS, SPACES, beg
 from llmsearch_optuna.errors import ConfigurationError
 from llmsearch_optuna.search.samplers import SAMPLERS as OFFERED
 from llmsearch_optuna.search.samplers import Proposer, Pruned
-from llmsearch_optuna.search.scores import report_scores
+from llmsearch_optuna.search.score_readers import report_scores
 from llmsearch_optuna.space.dimensions import Float
 from llmsearch_optuna.space.search_space import SearchSpace
 from llmsearch_optuna.study.attributes import FIXED_PARAMS

@@ -11,7 +11,7 @@ from laws import scaled
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from llmsearch_optuna.errors import ConfigurationError
-from llmsearch_optuna.study.objectives import check_combination, check_objectives, directions_of, report, should_prune
+from llmsearch_optuna.study.objectives import check_combination, check_objectives, directions_of
 from llmsearch_optuna.study.ranking import (
     best_trial,
     by_added_area,
@@ -134,17 +134,3 @@ def test_units_change_nothing_and_nobody_is_lost(values: list[tuple[int, int]]) 
     assert order[0] == front[0]
     doubled = pareto_front(study_of([(score, 2.0 * other) for score, other in values]))
     assert numbers(by_added_area(doubled, doubled[:1])) == numbers(order)
-
-
-def test_scores_are_reported_and_nothing_pruned_with_several_objectives() -> None:
-    study = optuna.create_study(directions=["maximize", "minimize"], pruner=optuna.pruners.ThresholdPruner(lower=1.0))
-    trial = study.ask()
-    report(trial, 0.5, step=8)
-    report(trial, 0.25, step=16)
-    assert not should_prune(trial)
-    assert study.trials[0].intermediate_values == {8: 0.5, 16: 0.25}
-    assert study.trials[0].last_step == 16
-    alone = optuna.create_study(direction="maximize", pruner=optuna.pruners.ThresholdPruner(lower=1.0))
-    trial = alone.ask()
-    report(trial, 0.5, step=8)
-    assert should_prune(trial)

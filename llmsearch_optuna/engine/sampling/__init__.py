@@ -4,9 +4,9 @@ A row's token depends only on its logits, parameters, prompt and step. No sum he
 that neither neighbours nor the size of the batch can change a single bit.
 """
 
-from llmsearch_optuna.engine.sampling.columns import SamplingRows
 from llmsearch_optuna.engine.sampling.noise import gumbel_noise, prompt_key
 from llmsearch_optuna.engine.sampling.penalties import penalise, penalise_summary
+from llmsearch_optuna.engine.sampling.rows import SamplingRows
 from llmsearch_optuna.engine.sampling.sampler import Draw, check_logits, draw, filtered_logits, sample
 from llmsearch_optuna.engine.sampling.summary import (
     SUMMARY_WIDTH,

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from llmsearch_optuna.engine.sampling.columns import SamplingRows
+from llmsearch_optuna.engine.sampling.rows import SamplingRows
 from llmsearch_optuna.space.params import CUTS
 
 __all__ = [

@@ -2,7 +2,7 @@ import optuna
 import pytest
 from optuna.trial import FrozenTrial, TrialState
 
-from llmsearch_optuna.search.scores import RememberedScores, StoredScores, report_scores, reported_scores
+from llmsearch_optuna.search.score_readers import RememberedScores, StoredScores, report_scores, reported_scores
 from llmsearch_optuna.storage import CompletionStore, StoredCompletion, open_storage
 from llmsearch_optuna.study.study import create_study, study_key
 
