@@ -277,7 +277,7 @@ print(sorted({"torch", "transformers"} & set(sys.modules)))
         ["--help"],
         ["best", "x.db", "--study", "finished"],
         ["report", "x.db", "--study", "finished"],
-        ["export", "x.db", "--study", "finished", "--to", "hf"],
+        ["export", "x.db", "--study", "finished", "--to", "json"],
         ["fsck", "x.db"],
     ],
     ids=lambda arguments: arguments[0],

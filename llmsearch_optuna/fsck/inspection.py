@@ -199,8 +199,7 @@ class Inspection:
         try:
             yield
         except (sa.exc.SQLAlchemyError, sqlite3.Error) as error:
-            cause = getattr(error, "orig", None) or error
-            raise StorageError(f"the database cannot be read: {cause}: restore a copy of it") from error
+            raise StorageError(str(getattr(error, "orig", None) or error)) from error
 
 
 @contextlib.contextmanager

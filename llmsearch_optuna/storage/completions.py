@@ -109,10 +109,15 @@ class CompletionStore:
     """
 
     def __init__(self, storage: RDBStorage, claims: Claims | None = None) -> None:
-        self._engine = storage.engine
+        self._storage = storage
         self._claims = claims or Claims()
         with readable_errors(self._engine.url), advisory_lock(self._engine, "llmsearch tables"):
             prepare_tables(self._engine)
+
+    @property
+    def _engine(self) -> sa.Engine:
+        """The engine of the storage, which makes a new one where it is unpickled."""
+        return self._storage.engine
 
     def append(self, study_key: str, trial_number: int, completions: Sequence[StoredCompletion]) -> None:
         """Store the completions of one rung in one transaction.

@@ -225,8 +225,8 @@ def test_confirm_of_a_study_made_in_python_says_what_to_use(
         target.execute("delete from study_user_attributes where key in ('llmsearch_study_file', 'llmsearch_verdict')")
     assert main(["confirm", str(copy)]) == 1
     error = capsys.readouterr().err
-    assert "study `held` was made without a study file" in error
-    assert "use `Tuner.confirm`" in error
+    assert "study `held` stores no study file" in error
+    assert "call `Tuner.confirm` in Python" in error
     assert error.count("\n") == 1
     assert main(["best", str(copy)]) == 0
     assert f"no verdict yet: llmsearch-optuna confirm {copy} --study held" in capsys.readouterr().out

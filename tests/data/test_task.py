@@ -193,10 +193,11 @@ def test_splits_that_equal_prompts_leave_short_are_told_and_empty_ones_refused(
     samples = [question(row, "aabbcc"[row], str(row)) for row in range(6)]
     task = Task.split(samples, seed=0, holdout_size=3)
     assert (len(task.search), len(task.holdout)) == (4, 2)
-    assert caplog.messages[1:] == ["as equal prompts stay together, there are 4 samples to search on and 2 held out"]
+    leaves = "rows with equal prompts stay together, which leaves"
+    assert caplog.messages[1:] == [f"{leaves} 4 samples to search on and 2 held out"]
     one_line(
         lambda: Task.split(samples, seed=0, holdout_size=1),
-        "^as equal prompts stay together, there would be 6 samples to search on and 0 held out: change the sizes ",
+        f"^{leaves} 6 samples to search on and 0 held out: change `search_size` or ",
     )
 
 

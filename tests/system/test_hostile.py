@@ -209,7 +209,7 @@ def test_json(command: str, searched: Searched, shown: Callable[..., str]) -> No
 
 
 def test_the_log_of_a_study_of_this_name(searched: Searched, shown: Callable[..., str]) -> None:
-    assert "was made without a study file" in shown("confirm", "--seeds", "3", status=1)
+    assert "stores no study file" in shown("confirm", "--seeds", "3", status=1)
     lines = searched.database.with_suffix(".log").read_text(encoding="utf-8").splitlines()
     assert lines[3].endswith(printable(f": study: {EVIL} in {searched.database}"))
     assert [line for line in lines if ": ends: StorageError: study `" in line]

@@ -281,7 +281,7 @@ def test_a_study_file_may_name_a_server(
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ('kind = "vllm"', 'kind = "vlm"', "unknown server `vlm`: did you mean `vllm`"),
+        ('kind = "vllm"', 'kind = "vlm"', "unknown kind of server `vlm`: did you mean `vllm`"),
         ("[server]", '[engine]\nkind = "grpc"\n[server]', "[engine] is the former name of [server]: leave it out"),
         ("max_concurrency = 4", "max_concurrency = 0", "`max_concurrency` in [server] must be >= 1, got 0"),
         ("max_retries = 2", "max_retries = -1", "`max_retries` in [server] must be >= 0, got -1"),

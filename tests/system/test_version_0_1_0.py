@@ -2,6 +2,7 @@
 
 import base64
 import json
+import math
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -36,12 +37,14 @@ def as_json(value: object) -> Any:
 
 
 def as_numbers(figure: Any) -> Any:
-    """A figure with lists in place of plotly's binary arrays, which it writes for NumPy's."""
+    """A figure with lists in place of plotly's binary arrays, and None in place of NaN, which equals nothing."""
+    if isinstance(figure, float) and math.isnan(figure):
+        return None
     if isinstance(figure, list):
         return [as_numbers(part) for part in figure]
     if isinstance(figure, dict) and "bdata" in figure:
         array = np.frombuffer(base64.b64decode(figure["bdata"]), dtype=figure["dtype"])
-        return array.reshape([int(size) for size in figure.get("shape", "-1").split(",")]).tolist()
+        return as_numbers(array.reshape([int(size) for size in figure.get("shape", "-1").split(",")]).tolist())
     return {name: as_numbers(part) for name, part in figure.items()} if isinstance(figure, dict) else figure
 
 

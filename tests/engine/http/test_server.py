@@ -18,7 +18,7 @@ def connected(server: FakeServer, **changes: Any) -> Connection:
         ({"base_url": "ftp://host/v1"}, "`base_url` must be like"),
         ({"base_url": "http://host:x/v1"}, "`base_url` must be like"),
         ({"base_url": "http://host/v1?key=secret"}, "`base_url` must be like"),
-        ({"kind": "vlm"}, "unknown server `vlm`: did you mean `vllm`?"),
+        ({"kind": "vlm"}, "unknown kind of server `vlm`: did you mean `vllm`?"),
         ({"max_concurrency": 0}, "`max_concurrency` must be >= 1, got 0"),
         ({"timeout_s": 0.0}, "`timeout_s` must be > 0 seconds, got 0.0"),
         ({"timeout_s": float("nan")}, "`timeout_s` must be > 0 seconds, got nan"),
