@@ -3,6 +3,7 @@
 import os
 import uuid
 import warnings
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -33,8 +34,15 @@ torch.set_num_threads(1)
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of pages in a browser belong to the full tier."""
+    """Leave tests of pages in a browser, and all but every n-th parameter of `sampled(n)` tests, to the full tier."""
+    seen: Counter[str] = Counter()
     for item in items:
+        sampled = item.get_closest_marker("sampled")
+        if sampled is not None:
+            test = item.nodeid.partition("[")[0]
+            if seen[test] % sampled.args[0]:
+                item.add_marker(pytest.mark.full)
+            seen[test] += 1
         if "browser" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.full)
 

@@ -287,6 +287,7 @@ def test_help_and_version_need_no_model_library() -> None:
     subprocess.run([sys.executable, "-c", program], check=True, capture_output=True)
 
 
+@pytest.mark.full
 def test_reading_needs_no_model_library(directory: Path, confirmed: Path, tmp_path: Path) -> None:
     files = [write_outputs(tmp_path / "a.jsonl", 10), write_outputs(tmp_path / "b.jsonl", 30)]
     program = f"import sys, llmsearch_optuna.cli as c\nc.main(['best', {str(directory / 'mini.db')!r}])\n"

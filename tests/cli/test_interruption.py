@@ -88,6 +88,7 @@ def test_a_search_finishes_the_rung_and_goes_on_later(at: int, whole: list[Any],
     assert everything(search(make_tuner(), cut, concurrency=3), cut) == whole
 
 
+@pytest.mark.full
 def test_twice_stops_within_the_rung_and_goes_on_later(whole: list[Any], tmp_path: Path) -> None:
     cut = tmp_path / "cut.db"
     tuner = interrupted_tuner(5, times=2)

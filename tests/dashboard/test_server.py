@@ -188,6 +188,7 @@ class TestServer:
         assert get_note(study) == before
         assert get_note(optuna.Trial(study, study.trials[3]._trial_id)).endswith(SIGNATURE)
 
+    @pytest.mark.full
     def test_the_command_prints_the_address_and_ends_with_ctrl_c(self, database: Path) -> None:
         # A job in the background of a shell ignores SIGINT, and so do all of its children.
         script = (

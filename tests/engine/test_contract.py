@@ -55,6 +55,7 @@ def test_a_completion_does_not_depend_on_its_batch(engine: MakeEngine, family: s
     assert engine(model, 4).generate(requests[::-1]) == together[::-1]
 
 
+@pytest.mark.sampled(2)
 @FAMILIES
 @pytest.mark.parametrize(
     "arguments",
@@ -135,6 +136,7 @@ def test_stops_never_look_into_the_prompt(engine: MakeEngine) -> None:
     assert engine(model).generate([same])[0] == free
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("error", partly_full([torch.OutOfMemoryError, RuntimeError], fast=[torch.OutOfMemoryError]))
 def test_out_of_memory_halves_the_rows_with_identical_results(
     engine: MakeEngine, error: type[Exception], caplog: pytest.LogCaptureFixture

@@ -48,6 +48,7 @@ def reference(model: PreTrainedModel, request: Request) -> tuple[tuple[int, ...]
     return tuple(tokens), mus
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("params", SETTINGS, ids=repr)
 def test_every_engine_gives_what_the_paper_says(params: GenerationParams) -> None:
     model = tiny_model("llama")

@@ -102,6 +102,7 @@ def test_an_exact_copy_scores_1(name: str, words: list[str]) -> None:
     assert value(name, text, text) == pytest.approx(1.0, abs=1e-12)
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("name", BUILT_IN_METRICS)
 def test_a_megabyte_of_anything_is_scored_soon(name: str) -> None:
     units = ["9", "1,000,", "1,00,", "- ", "(1", "y", "\0\ud800", " ", ":\n", "running wild ", "***:"]

@@ -86,6 +86,7 @@ def test_hostile_texts_stay_texts(tmp_path: Path) -> None:
     assert not hidden.search(page.words)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     ("plan", "words"),
     [
@@ -148,6 +149,7 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeyp
     assert (tmp_path / "new" / "page.html").read_text(encoding="utf-8") == page
 
 
+@pytest.mark.full
 def test_what_the_command_refuses(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     _, storage = write_study(tmp_path / "x.db")
     storage.engine.dispose()  # the last connection that closes may write to the file

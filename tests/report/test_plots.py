@@ -36,6 +36,7 @@ def test_there_is_a_plot_for_every_figure() -> None:
     }
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("name", PLOTS)
 def test_a_plot_fits_light_and_dark_pages(name: str, tmp_path: Path) -> None:
     study, _ = write_study(tmp_path / "x.db")
@@ -111,6 +112,7 @@ def texts_of(value: Any) -> list[str]:
     return [text for part in value for text in texts_of(part)] if isinstance(value, list) else []
 
 
+@pytest.mark.full
 def test_hostile_names_are_no_markup_for_plotly(written: Written) -> None:
     study, storage = written(Plan(metric=f"<img src=x onerror=alert(1)>{EVIL}"))
     for name, plot in PLOTS.items():
@@ -119,6 +121,7 @@ def test_hostile_names_are_no_markup_for_plotly(written: Written) -> None:
     assert safe("<b>&\u202e") == r"&lt;b&gt;&amp;\u202e"
 
 
+@pytest.mark.full
 def test_figures_are_made_without_the_model_libraries(tmp_path: Path) -> None:
     write_study(tmp_path / "x.db")
     script = f"""

@@ -75,6 +75,7 @@ def test_what_fails_in_a_batch_fails_its_own_trial_only() -> None:
     assert [trial.value for trial in alone.trials] == [trial.value for trial in study.trials]
 
 
+@pytest.mark.full
 def test_concurrency_changes_no_trials_completions_and_stays_with_the_study(tmp_path: Path) -> None:
     path = tmp_path / "x.db"
     study = search(make_tuner(), path, 6, concurrency=3, sampler="random", pruner="none")
@@ -90,6 +91,7 @@ def test_concurrency_must_be_positive() -> None:
         search(make_tuner(), None, concurrency=0)
 
 
+@pytest.mark.full
 def test_n_trials_is_the_total(tmp_path: Path) -> None:
     path = tmp_path / "x.db"
     assert len(search(make_tuner(), path, 3).trials) == 3
@@ -119,6 +121,7 @@ def test_a_grid_ends_when_it_is_exhausted(concurrency: int, caplog: pytest.LogCa
     assert sorted(points) == [(t, s) for t in (0.5, 1.0, 1.5) for s in (0, 1)]
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     "pruner",
     partly_full(
@@ -204,6 +207,7 @@ class TestLimits:
         assert len(study.trials) == study.best_trial.number + 5
         assert "no further trials: the last 4 trials did not beat the best one" in caplog.text
 
+    @pytest.mark.full
     def test_what_cannot_be_beaten_ends_it(self) -> None:
         def perfect(references: list[dict[str, str]], predictions: list[str]) -> list[float]:
             return [1.0] * len(predictions)
@@ -241,6 +245,7 @@ class TestFailingTrials:
 
 
 class TestFingerprint:
+    @pytest.mark.sampled(4)
     @pytest.mark.parametrize(
         ("changes", "part"),
         [

@@ -23,6 +23,7 @@ def test_names() -> None:
     assert set(OFFERED) == {*SAMPLERS, "grid"}
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("space", SPACES)
 @pytest.mark.parametrize("name", SAMPLERS)
 def test_every_sampler_proposes_within_any_space(name: str, space: str) -> None:
@@ -36,6 +37,7 @@ def test_every_sampler_proposes_within_any_space(name: str, space: str) -> None:
         assert len({json.dumps(params) for params in proposed[1:]}) == 9
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("name", SAMPLERS)
 def test_an_interrupted_study_proposes_as_an_uninterrupted_one(name: str) -> None:
     space = SPACES["conditional" if name == "tpe" else "mixed"]
@@ -98,6 +100,7 @@ def test_every_process_proposes_the_same(pytestconfig: pytest.Config) -> None:
 # Baselines have no Optuna parameters, and must not keep the samplers from learning.
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("name", SAMPLERS)
 def test_baselines_change_no_proposal(name: str) -> None:
     plain = run(in_memory(), proposer(name, SPACES["mixed"]), LENGTHS.get(name, 14))

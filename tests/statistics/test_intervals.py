@@ -62,6 +62,7 @@ def test_student_alone_would_not_do() -> None:
     assert coverage(differences[..., None], 0.03) >= ALLOWED
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("samples", [20, 48, 150, 500])
 @pytest.mark.parametrize("kind", ["normal", "bounded", "skewed", "mostly ties"])
 def test_continuous_scores_are_covered(kind: str, samples: int) -> None:

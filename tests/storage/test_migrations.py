@@ -116,6 +116,7 @@ def test_the_command_line_reads_it(path: Path, capsys: pytest.CaptureFixture[str
     assert capsys.readouterr().out.count("completion: ") == 8
 
 
+@pytest.mark.full
 def test_a_search_goes_on_to_the_end_that_a_new_one_has(path: Path, tmp_path: Path) -> None:
     tuner = version_1.make_tuner()
     assert [trial.state for trial in open_study(f"sqlite:///{path}")[0].trials][6:] == [TrialState.RUNNING] * 2

@@ -63,6 +63,7 @@ def test_of_what_a_function_runs_on_nothing_is_known() -> None:
     assert study_environment(search(tuner, None, 1)) == {"llmsearch_optuna": __version__}
 
 
+@pytest.mark.full
 def test_a_search_goes_on_elsewhere_and_says_so(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:

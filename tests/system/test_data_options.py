@@ -194,6 +194,7 @@ MODES: dict[str, dict[str, Any]] = {
 }
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     ("family", "mode"),
     [*(("llama", mode) for mode in MODES), ("mamba", "sampling"), ("t5", "sampling"), ("t5", "beams")],
@@ -294,6 +295,7 @@ def test_a_server_is_told_each_limit_and_one_that_fails_is_asked_again(server: F
         assert any("5?" in sent["prompt"] for sent in server.requests)
 
 
+@pytest.mark.full
 def test_a_row_that_leaves_no_room_for_its_own_limit_is_refused() -> None:
     tuner = make_tuner(
         dataset=[{**row, "most": 600 if i == 7 else 2} for i, row in enumerate(ROWS)], max_new_tokens_col="most"

@@ -189,6 +189,7 @@ class TestFaults:
         assert faults.faults > 1
         assert without_rounds(study, tmp_path / "study.db") == expected
 
+    @pytest.mark.full
     @pytest.mark.parametrize("seed", partly_full([0, 1], fast=[0]))
     def test_logits_that_are_no_numbers_at_random(
         self, concurrency: int, expected: list[Any], seed: int, tmp_path: Path

@@ -139,6 +139,7 @@ def any_store() -> CompletionStore:
     return CompletionStore(open_storage(None))
 
 
+@pytest.mark.full
 def test_studies_of_any_name_are_found_again(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'x.db'}"
     storage = open_storage(url)
@@ -234,6 +235,7 @@ def test_what_is_written_on_the_command_line_is_shown(text: str, capsys: pytest.
     assert error.count("\n") == 1
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
 def test_any_encoding_of_the_terminal_will_do(encoding: str, searched: Searched) -> None:
     program = "import sys, llmsearch_optuna.cli as c\n"

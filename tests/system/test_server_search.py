@@ -125,6 +125,7 @@ def test_tokens_are_limited(server: FakeServer, tmp_path: Path) -> None:
     assert 300 <= tokens < 300 + 2 * 4 * 8
 
 
+@pytest.mark.full
 def test_the_server_may_move_but_not_change(server: FakeServer, tmp_path: Path) -> None:
     search(make_tuner(server), tmp_path / "x.db", n_trials=3)
     moved = FakeServer()

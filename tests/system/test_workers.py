@@ -153,6 +153,7 @@ def test_a_worker_killed_as_a_trial_ends_leaves_no_lease_on_it(server_url: str, 
     check_evaluated_once(server_url, 9)
 
 
+@pytest.mark.full
 def test_what_a_dead_worker_left_is_taken_over_when_its_lease_lapses(server_url: str) -> None:
     (worker,) = begin(server_url, 1, 9, pause_s=0.2)
     wait_for_trials(server_url, 1, TrialState.COMPLETE)
@@ -276,6 +277,7 @@ def test_the_worker_command(server_url: str, study_file: Path) -> None:
     assert {trial.state for trial in study.get_trials()} == {TrialState.COMPLETE}
 
 
+@pytest.mark.full
 def test_completions_of_any_text_are_the_same_on_the_server(server_url: str, tmp_path: Path) -> None:
     def hostile(prompts: list[str], parameters: dict[str, Any]) -> list[str]:
         return [f"{prompt}\0\ud800'; DROP TABLE trials; --\x1b[2J" for prompt in prompts]

@@ -70,6 +70,7 @@ def prompt_ids(prompts: Sequence[str]) -> list[list[int]]:
     return [tiny_tokenizer()(prompt)["input_ids"] for prompt in prompts]
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("family", ["llama", "gpt2", "mistral"])
 @pytest.mark.parametrize("params", PARAMS, ids=str)
 def test_a_batch_is_written_as_by_the_engine(family: str, params: GenerationParams) -> None:
@@ -137,6 +138,7 @@ def test_parameters_may_be_given_by_name() -> None:
         logits_processors({"num_beams": 2}, tiny_tokenizer())
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("family", ["qwen3", "gpt2"])
 def test_a_studys_completions_are_written_again(family: str, tmp_path: Path) -> None:
     model, path = tiny_model(family), tmp_path / "x.db"

@@ -48,6 +48,7 @@ def of_transformers(model: Any, beams: Request, **arguments: Any) -> tuple[int, 
     return tuple(tokens[: tokens.index(2) + 1] if 2 in tokens else tokens)
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("arguments", BEAMS, ids=str)
 def test_beam_search_equals_that_of_transformers(family: str, arguments: dict[str, Any], device: torch.device) -> None:
@@ -72,6 +73,7 @@ def test_beams_find_what_greedy_decoding_does_not() -> None:
     )
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("family", ["llama", "t5"])
 @pytest.mark.parametrize(
     "arguments",

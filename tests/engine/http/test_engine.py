@@ -115,6 +115,7 @@ def test_seeds_differ_and_stay() -> None:
     assert len({request_seed(seed, f"prompt {row}") for seed in range(50) for row in range(50)}) == 2500
 
 
+@pytest.mark.full
 def test_it_works_where_a_loop_is_running(server: FakeServer, expected: list[Completion]) -> None:
     async def notebook() -> list[Completion]:
         return engine(server).generate(REQUESTS)
@@ -139,6 +140,7 @@ PASSING = {
 }
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("name", partly_full(PASSING, fast=["500", "truncated"]))
 def test_what_passes_changes_nothing(server: FakeServer, expected: list[Completion], name: str) -> None:
     fault = PASSING[name]
@@ -190,6 +192,7 @@ def on_row(row: int, fault: Fault) -> Any:
     return lambda sent, number: fault if sent["prompt"] == f"What is {row}?" else None
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     ("fault", "reason"),
     [
@@ -221,6 +224,7 @@ def test_a_request_that_is_refused_is_not_sent_again(server: FakeServer) -> None
     assert len(server.requests) == 12
 
 
+@pytest.mark.full
 def test_what_is_answered_is_not_asked_for_again(server: FakeServer, expected: list[Completion]) -> None:
     """A call fails as a whole; the search then asks for each trial on its own."""
     server.faults = lambda sent, number: (

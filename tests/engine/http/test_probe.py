@@ -25,6 +25,7 @@ def test_a_good_server_passes(server: FakeServer, caplog: pytest.LogCaptureFixtu
     assert len(server.requests) < 50
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("name", NAMES)
 def test_a_parameter_that_is_ignored_is_found(server: FakeServer, name: str) -> None:
     server.ignored = {name}

@@ -69,6 +69,7 @@ def test_what_a_summary_decides_is_what_all_logits_give(params: list[GenerationP
             assert drawn.decided.all()
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     ("params", "least"),
     [
