@@ -3,6 +3,7 @@
 import json
 import random
 from collections.abc import Iterator, Sequence
+from importlib import resources
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,29 @@ def test_studies_holds_the_packaged_demo() -> None:
     assert StudyFile.load(studies / "demo.toml").study.name == "demo"
     for name in ("gsm8k", "samsum"):
         assert StudyFile.load(studies / f"{name}.toml").study.storage == f"sqlite:///{studies / name}.db"
+
+
+@pytest.mark.slow
+def test_a_small_study_of_the_demo_model_is_searched_resumed_judged_and_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The demo with fewer samples, for every landing."""
+    monkeypatch.chdir(tmp_path)
+    text = resources.files("llmsearch_optuna.demo").joinpath("demo.toml").read_text(encoding="utf-8")
+    for size in ("search_size", "holdout_size"):
+        assert f"{size} = 48" in text
+        text = text.replace(f"{size} = 48", f"{size} = 8")
+    Path("small.toml").write_text(text.replace("rungs = 16", "rungs = 4"), encoding="utf-8")
+    assert main(["run", "small.toml", "--trials", "2"]) == 0
+    assert "verdict: " in capsys.readouterr().out
+    assert main(["run", "small.toml", "--trials", "3"]) == 0
+    assert capsys.readouterr().err.count("trial 1 ") == 0
+    assert main(["best", "demo.db", "--json"]) == 0
+    best = json.loads(capsys.readouterr().out)
+    assert 0.0 < best["score"] <= 1.0
+    assert best["verdict"]["samples"] == 8
+    assert main(["show", "demo.db"]) == 0
+    assert capsys.readouterr().out.count("completion: ") == 8
 
 
 @pytest.mark.slow
