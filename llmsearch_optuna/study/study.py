@@ -73,7 +73,7 @@ def create_study(
             return study
         stored = study_fingerprint(study)
         _read_trials(study)
-    _require_same(name, stored, current, "use another study_name or storage to begin anew")
+    _require_same(name, stored, current, "use another study_name or storage for a new study")
     return study
 
 

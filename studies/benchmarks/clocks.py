@@ -47,7 +47,7 @@ class Clock:
         self._sent = Seconds()
 
     def reset(self) -> None:
-        """Begin anew."""
+        """Set all times and counts to zero."""
         self.seconds: dict[str, Seconds] = {}
         self.calls: Counter[str] = Counter()
         self.statements = 0

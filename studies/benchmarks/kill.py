@@ -10,7 +10,8 @@ it is finished, and its database compared row by row with that of the same study
 another sampler, concurrency or seed.
 
 Printed are the rows that one of the two databases lacks (`rows_lost`), those with other values (`rows_differing`), and
-the completions that were generated anew after a kill and had not been in the batch that it hit (`lost_beyond_a_batch`).
+the completions that were generated again after a kill, although they were not in the interrupted batch
+(`lost_beyond_a_batch`).
 """
 
 import argparse

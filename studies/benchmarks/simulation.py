@@ -244,7 +244,7 @@ def _fixed_proposals(name: str, space: SearchSpace, seed: int, count: int) -> li
     study = optuna.create_study(sampler=samplers.RandomSampler(0))
     proposer = Proposer(name=name, space=space, seed=seed)
     if name == "qmc":
-        # One sequence, drawn in one go, where the proposer begins it anew for every trial.
+        # One sequence, drawn at once; the proposer restarts it for every trial.
         study.sampler = proposer._sampler(0)  # noqa: SLF001
     for _ in range(count):
         proposed = None if name == "qmc" else proposer.propose(study)

@@ -68,7 +68,7 @@ def test_values_are_taken_as_they_are_written(name: str, write: Writer, tmp_path
 
 
 @pytest.mark.parametrize(("name", "write"), WRITERS.items())
-def test_a_changed_file_is_read_anew(name: str, write: Writer, tmp_path: Path) -> None:
+def test_a_changed_file_is_read_again(name: str, write: Writer, tmp_path: Path) -> None:
     for answer in ("a", "b"):
         write(tmp_path / name, [{"question": "q", "answer": answer}])
         assert load_data(str(tmp_path / name)).to_list() == [{"question": "q", "answer": answer}]

@@ -403,7 +403,7 @@ def test_the_former_name_of_the_lease_timeout_goes_on_working() -> None:
     assert refused(both).startswith("`lapse_s` in [study] is the former name of `lease_timeout_s`: leave it out")
 
 
-def test_limits_may_be_given_anew() -> None:
+def test_limits_can_be_replaced() -> None:
     file = parse(LONG)
     assert file.with_limits(n_trials=None, timeout=None, max_tokens_total=None) == file
     changed = file.with_limits(n_trials=9, timeout=1.5, max_tokens_total=3)

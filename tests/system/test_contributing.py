@@ -1,4 +1,4 @@
-"""The map of the packages in CONTRIBUTING.md is theirs. `python tests/system/test_contributing.py` draws it anew."""
+"""The map of packages in CONTRIBUTING.md. `python tests/system/test_contributing.py` updates it."""
 
 import ast
 import re
@@ -31,7 +31,7 @@ def drawn() -> str:
 def test_every_package_is_on_the_map_in_its_own_words() -> None:
     table = TABLE.search(PAGE.read_text(encoding="utf-8"))
     assert table is not None
-    assert table.group() == drawn(), "python tests/system/test_contributing.py draws it anew"
+    assert table.group() == drawn(), "run python tests/system/test_contributing.py to update it"
 
 
 def test_every_place_that_is_named_is_there() -> None:

@@ -68,7 +68,7 @@ def integrity(path: Path) -> str:
 
 @contextmanager
 def room_for(pages: int) -> Iterator[None]:
-    """Make SQLite find its disk full beyond so many pages."""
+    """Limit the database to this number of pages, as a full disk does."""
 
     def limit(connection: Any, _record: object) -> None:
         connection.execute(f"PRAGMA max_page_count = {pages}")
