@@ -41,6 +41,7 @@ def test_run_goes_on_when_more_trials_are_asked_for(directory: Path, capsys: pyt
     assert "trial 3:" not in captured.err
 
 
+@pytest.mark.full
 def test_run_ends_with_the_tokens(
     directory: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -72,6 +72,7 @@ def execute(path: Path, statement: str) -> int:
         return connection.execute(statement).rowcount
 
 
+@pytest.mark.full
 def test_every_trial_has_a_note_and_its_completions(path: Path) -> None:
     for number, note in enumerate(notes(path)):
         assert note.startswith(f"## Trial {number}")

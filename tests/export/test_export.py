@@ -236,6 +236,7 @@ class TestProvenance:
         assert trace(study).verdict is not None
         assert trace(search(tuner, path, 6)).verdict is None
 
+    @pytest.mark.full
     def test_a_study_on_a_server_names_its_model(self, tmp_path: Path) -> None:
         text = "[{}]\nbase_url = 'http://localhost/v1'\n{}[data]\npath = 'rows.jsonl'\n"
         for name, section, line in (
@@ -330,6 +331,7 @@ class TestCommand:
         (line,) = capsys.readouterr().err.splitlines()
         assert message in line
 
+    @pytest.mark.full
     def test_it_needs_no_torch(self, database: Path) -> None:
         script = (
             "import sys; from llmsearch_optuna.cli import main; "

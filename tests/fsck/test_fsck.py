@@ -310,6 +310,7 @@ def test_completions_whose_study_lost_its_key_are_not_said_to_do_no_harm(path: P
     assert "96 completions belong to no study" in check_database(f"sqlite:///{path}").notes
 
 
+@pytest.mark.full
 def test_a_metric_that_scores_only_the_corpus(tmp_path: Path) -> None:
     path = tmp_path / "x.db"
     storage = open_storage(f"sqlite:///{path}")

@@ -116,6 +116,7 @@ def test_a_page_while_the_first_trials_run(tmp_path: Path) -> None:
     assert "1 running" in Page(render_report(study, storage)).words
 
 
+@pytest.mark.full
 def test_the_gain_of_an_earlier_best_is_not_shown_for_the_present_one(tmp_path: Path) -> None:
     study, storage = write_study(tmp_path / "x.db")
     verdict = study.user_attrs["llmsearch_verdict"]
@@ -131,6 +132,7 @@ def test_the_gain_of_an_earlier_best_is_not_shown_for_the_present_one(tmp_path: 
     draw_standings(record, summarize_finalists(record))
 
 
+@pytest.mark.full
 def test_an_outdated_verdict_says_so(tmp_path: Path) -> None:
     study, storage = write_study(tmp_path / "x.db")
     assert "continued since" not in render_report(study, storage)
@@ -138,6 +140,7 @@ def test_an_outdated_verdict_says_so(tmp_path: Path) -> None:
     assert "The search has continued since" in Page(render_report(study, storage)).words
 
 
+@pytest.mark.full
 def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     study, _ = write_study(tmp_path / "x.db")
     monkeypatch.chdir(tmp_path)
@@ -167,6 +170,7 @@ def test_what_the_command_refuses(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert (tmp_path / "x.db").read_bytes() == content
 
 
+@pytest.mark.full
 def test_a_page_that_cannot_be_written(written: Written, tmp_path: Path) -> None:
     study, storage = written()
     (tmp_path / "file").touch()

@@ -147,6 +147,7 @@ def test_worse_configurations_are_pruned_early() -> None:
     assert np.median(pruned) <= 32
 
 
+@pytest.mark.full
 def test_a_margin_prunes_near_ties_and_nothing_that_beats_it() -> None:
     studies = in_random_orders(equal_pair("binary", 400, 0.9), STUDIES)
     assert np.isfinite(pruned_at(PairedPruner(margin=0.1), studies)).mean() > 0.99

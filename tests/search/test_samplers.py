@@ -129,6 +129,7 @@ def test_random_proposals_are_spread_evenly_and_independently() -> None:
     assert sum((cell - 25) ** 2 / 25 for cell in cells) < 37.7
 
 
+@pytest.mark.full
 def test_qmc_proposals_are_spread_more_evenly_than_random_ones() -> None:
     space = SearchSpace(temperature=Float(0.0, 1.0))
     # The first is drawn at random; the 64 after it leave hardly any 64th of the range empty.

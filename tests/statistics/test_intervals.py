@@ -42,6 +42,7 @@ def coverage(differences: Floats, true: float, alpha: float = 0.05, largest: flo
 # Coverage.
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("samples", [20, 48, 150, 500])
 @pytest.mark.parametrize("seeds", [1, 4])
 @pytest.mark.parametrize(

@@ -211,6 +211,7 @@ class _KilledError(BaseException):
     pass
 
 
+@pytest.mark.full
 def test_a_process_that_is_killed_while_it_makes_the_tables_leaves_out_none(tmp_path: Path) -> None:
     """Optuna by itself would go on without the indexes of the tables that it finds."""
     made, at = 0, -1

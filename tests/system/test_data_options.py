@@ -62,6 +62,7 @@ def held_out(study: optuna.Study, path: Path) -> list[tuple[int, int]]:
 # Conversations.
 
 
+@pytest.mark.full
 def test_a_search_over_conversations(tmp_path: Path) -> None:
     path = tmp_path / "x.db"
     tuner = chat_tuner(scorer="token_f1", holdout_size=4)
@@ -281,6 +282,7 @@ def test_a_function_is_told_each_limit() -> None:
     assert calls == [(1, 4), (2, 4), (3, 8)]
 
 
+@pytest.mark.full
 def test_a_server_is_told_each_limit_and_one_that_fails_is_asked_again(server: FakeServer) -> None:
     tuner = server_tuner(server, dataset=LIMITED, max_new_tokens_col="most")
     tuner.get_score({"temperature": 1.0, "max_new_tokens": 3})
@@ -363,6 +365,7 @@ max_new_tokens = 3
 """
 
 
+@pytest.mark.full
 def test_a_study_file_with_all_of_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     model: Any = tiny_model()
     model.save_pretrained(tmp_path / "model")

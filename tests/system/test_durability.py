@@ -181,6 +181,7 @@ class TestFaults:
         study = self.search(make_tuner(scorer=scorer_that_raises), path, concurrency)
         self.assert_only_failed_trials_differ(study, path, expected, "ConnectionError: the judge does not answer")
 
+    @pytest.mark.full
     def test_out_of_memory_at_random(self, concurrency: int, expected: list[Any], tmp_path: Path) -> None:
         model = tiny_model()
         tuner = make_tuner(model=model)

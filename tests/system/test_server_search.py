@@ -258,6 +258,7 @@ max_new_tokens = 8
 """
 
 
+@pytest.mark.full
 def test_a_study_file_may_name_a_server(
     server: FakeServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

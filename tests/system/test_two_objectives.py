@@ -110,6 +110,7 @@ class TestSearch:
                 search_both(tuner, cut, **arguments)
             assert everything(search_both(tuner, cut, **arguments), cut) == expected, f"interrupted at write {at}"
 
+    @pytest.mark.full
     def test_a_grid_is_searched_to_its_end(self) -> None:
         space = SearchSpace(temperature=Categorical([0.5, 1.5]), generation_seed=Categorical([0, 1]), max_new_tokens=4)
         tuner = ending_tuner()
@@ -218,6 +219,7 @@ class TestVerdict:
 
 
 class TestWhatShowsAStudy:
+    @pytest.mark.full
     def test_every_command(
         self, searched: tuple[Tuner, optuna.Study, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
@@ -302,6 +304,7 @@ class TestWhatShowsAStudy:
             problems = [str(problem) for problem in check_database(f"sqlite:///{copy}").problems]
             assert any(expected in problem for problem in problems), problems
 
+    @pytest.mark.full
     def test_progress_and_events(self, capfd: pytest.CaptureFixture[str]) -> None:
         events: list[dict[str, Any]] = []
         study = search_both(ending_tuner(), None, 3, show_progress=True, on_event=events.append)

@@ -140,6 +140,7 @@ def copied(tuner: Tuner, source: Path, target: Path) -> optuna.Study:
 # Completions.
 
 
+@pytest.mark.full
 def test_finalists_score_what_they_score_with_fresh_seeds(tuner: Tuner, study: optuna.Study) -> None:
     engine = watch(tuner)
     verdict = confirm(tuner, study)
@@ -220,6 +221,7 @@ def test_the_same_study_has_the_same_verdict_without_a_pass(tuner: Tuner, study:
     assert engine.requests == []
 
 
+@pytest.mark.full
 def test_the_same_search_has_the_same_verdict(tuner: Tuner, study: optuna.Study) -> None:
     other = make_tuner(batch_size=8)
     assert confirm(other, search(other)) == confirm(tuner, study)
@@ -251,6 +253,7 @@ def test_only_what_is_new_is_generated(tuner: Tuner, tmp_path: Path) -> None:
     assert stored_verdict(study) == later
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("at", [0, 1])
 def test_an_interrupted_confirmation_goes_on(
     at: int,

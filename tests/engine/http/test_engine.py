@@ -46,6 +46,7 @@ def expected(server: FakeServer) -> list[Completion]:
     return answers
 
 
+@pytest.mark.full
 def test_answers_come_in_the_order_of_the_requests(server: FakeServer, expected: list[Completion]) -> None:
     assert len({completion.text for completion in expected}) > 12
     counts: list[int] = []

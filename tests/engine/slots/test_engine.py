@@ -57,6 +57,7 @@ def test_the_same_tokens_as_the_plain_engine(family: str, attention: str, device
     assert engine(model).generate(requests) == expected
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_half_precision_gives_the_same_tokens_in_any_company(dtype: torch.dtype, device: torch.device) -> None:
     model: Any = tiny_model(device=device)
