@@ -32,15 +32,16 @@ _LONGEST_NAME = 60
 
 
 def log_path(storage: str, study_name: str, directory: Path) -> Path:
-    """Return the path of a study's log: next to its SQLite file, else in a directory under the study's name.
+    """Return the path of a study's log: next to its SQLite file, else ``<study_name>.log`` in `directory`.
 
     Args:
         storage: The study's storage URL.
-        study_name: The study's name. Characters that are not valid in a file name are replaced.
+        study_name: The study's name. Only its first 60 characters are used, and those other than letters, digits,
+            ``_``, ``.`` and ``-`` become ``_``.
         directory: The directory of the log if the study is on a server or in memory.
 
     Raises:
-        StorageError: The URL is wrong.
+        StorageError: `storage` is not a valid SQLAlchemy URL.
     """
     database = sqlite_path(storage)
     if database is None:

@@ -33,7 +33,7 @@ def printable(text: str, *, newlines: bool = False) -> str:
 
 
 def excerpt(text: str, max_length: int) -> str:
-    """Return a string of at most `max_length` characters unchanged, else its beginning and the number left out."""
+    """Return a string unchanged, or its first `max_length` characters and the number of those that are left out."""
     if len(text) <= max_length:
         return text
     return f"{text[:max_length]}... ({len(text) - max_length:,} more characters)"

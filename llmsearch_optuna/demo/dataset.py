@@ -46,8 +46,8 @@ def _split(names: str) -> list[str]:
 def demo_samples(size: int, *, seed: int = 0) -> list[DemoSample]:
     """Return the first rows of a generated dataset, all with different starts.
 
-    Every row starts with three of a category's best-known members. The categories alternate, so each group of as many
-    consecutive rows as there are categories holds each category once.
+    Every row starts with three of a category's best-known members. The categories take turns in a fixed order: with n
+    categories, any n consecutive rows contain each category once.
 
     Args:
         size: The number of rows.

@@ -116,7 +116,7 @@ def place_model(model: PreTrainedModel, device: str) -> None:
     """Move a model to a device, unless it is spread over several devices or quantised.
 
     Raises:
-        ModelError: The device does not exist.
+        ModelError: The device does not exist, or the model does not fit into its memory.
     """
     if getattr(model, "hf_device_map", None) is not None or getattr(model, "is_quantized", False):
         return

@@ -40,7 +40,7 @@ class RunningCompletion:
         token_ids: The tokens generated so far.
         context: All tokens in the decoder: those it started with, and the generated ones.
         finish_reason: Why the completion is finished; None while it is running.
-        prompt_key: The prompt's key in the noise.
+        prompt_key: A hash of the prompt, which selects its sampling noise; see `gumbel_noise`.
         replayed: The number of generated tokens that needed no forward pass.
         mirostat_mu: Mirostat's mu, the maximum surprise of the next token in bits. It depends only on the tokens drawn
             before.

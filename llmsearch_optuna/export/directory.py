@@ -16,9 +16,9 @@ def write_hf(provenance: Provenance, directory: Path) -> Exported:
     """Write a directory that ``GenerationConfig.from_pretrained`` loads, and a program that generates with it.
 
     ``generation_config.json`` contains the parameters that ``transformers`` has. ``exact/generation_config.json``
-    switches all of them off, for use with `llmsearch_optuna.logits_processors`, which reproduce the study's own
-    completions. ``snippet.py`` generates with either. ``llmsearch_optuna.json`` contains all parameters, their
-    provenance, and the warnings.
+    switches all of them off except `max_new_tokens`. It is for use with `llmsearch_optuna.logits_processors`, which
+    reproduce the study's own completions. ``snippet.py`` generates with either. ``llmsearch_optuna.json`` contains all
+    parameters, their provenance, and the warnings.
 
     Args:
         provenance: The parameters and their origin.

@@ -162,7 +162,10 @@ class Search:
         return finished + sum(running.evaluation.tokens_reused for running in self._in_flight.values())
 
     def _fill(self) -> bool:
-        """Begin trials, unless a round is under way. Return whether any are in flight."""
+        """Put trials in flight until there are `concurrency` of them. Return whether any are in flight.
+
+        With several workers, trials that others abandoned come first. New trials begin only between two rounds.
+        """
         if self.claims.shared and len(self._in_flight) < self.concurrency:
             self._take_up(self.concurrency - len(self._in_flight))
         while not self._round_is_under_way() and len(self._in_flight) < self.concurrency:

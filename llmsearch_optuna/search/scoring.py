@@ -67,12 +67,15 @@ class Evaluator:
         return text
 
     def stored(self, position: int, sample: Sample, completion: Completion) -> StoredCompletion:
-        """Return a completion as the database stores it, still without a score. It raises the errors of `text`.
+        """Return a completion in the form that the database stores, with the score None.
 
         Args:
-            position: The sample's position in the shared order.
+            position: The sample's index in its split, whose order all trials share.
             sample: The sample.
             completion: Its completion.
+
+        Raises:
+            TrialError: `output_preproc` failed; see the method `text`.
         """
         return StoredCompletion(
             position=position,

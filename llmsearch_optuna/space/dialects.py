@@ -35,7 +35,7 @@ class Dialect:
         ignored: For a parameter, those that the system ignores if it is set.
         samplers: The name of each cut in the field ``samplers``.
         options: The command-line option of each field.
-        length_field: The field of the length limit in an export.
+        length_field: The field of the length limit in an export. Requests always use ``max_tokens``.
         nested: The field that holds all others as one JSON string.
         max_concurrency: The default number of simultaneous requests to a server.
         max_stops: The maximum number of stop strings; None if there is no limit.
@@ -134,7 +134,7 @@ class Dialect:
 
 
 def temperature_of(params: GenerationParams) -> float:
-    """Return the temperature that a system needs for these parameters; 0 is greedy."""
+    """Return the temperature to send to a server or to export: 0 for greedy decoding, 1 if it is unset."""
     if params.greedy:
         return 0.0
     return 1.0 if params.temperature is None else params.temperature

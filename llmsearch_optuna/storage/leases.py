@@ -45,7 +45,8 @@ class Claims:
 
         Args:
             running: The numbers of the trials that are running, but not in this process.
-            room: The maximum number of trials. The only process on a study claims all, so that their rounds continue.
+            room: The maximum number of trials to claim. This class ignores it: a process that is alone on a study must
+                claim every interrupted trial to continue the same rounds (see `search.loop`).
 
         Returns:
             The numbers of the claimed trials.

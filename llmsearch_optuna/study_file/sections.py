@@ -84,10 +84,12 @@ class ModelSection:
 class DataSection(DataOptions):
     """``[data]``: the arguments of `load_data`, and how rows become samples.
 
-    A relative path starts from the directory of the study file. ``path = "demo"`` is the embedded data.
+    A relative path starts from the directory of the study file. ``path = "demo"`` is the dataset of the demo,
+    which the package generates.
 
     Raises:
-        ConfigurationError: An option has no effect or lacks another one, or as `DataOptions`.
+        ConfigurationError: `streaming` is set without `take`, `take` is set for the demo's dataset, or as described
+            for `DataOptions`.
     """
 
     path: str

@@ -13,11 +13,12 @@ __all__ = ["Batching", "padded_inputs", "shared_length"]
 
 
 class Batching(NamedTuple):
-    """How prompts share a call of ``model.generate``. Some models are wrong with padding, or with their own cache.
+    """Which prompts may share a call of ``model.generate``. Some models give wrong results with padding or a KV cache.
 
     Attributes:
-        together: ``"all"`` prompts, padded to the longest; only those of ``"one length"``; or ``"none"``.
-        use_cache: Whether the model may use its cache.
+        together: ``"all"``: prompts of any length, padded to the longest. ``"one length"``: only prompts of equal
+            length, without padding. ``"none"``: one prompt per call.
+        use_cache: Whether ``generate`` may use the model's KV cache.
     """
 
     together: Literal["all", "one length", "none"] = "all"

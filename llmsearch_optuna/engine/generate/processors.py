@@ -36,8 +36,8 @@ def logits_processors(
         tokenizer: Defines the pad token of the batches.
         inputs: The inputs of ``generate``: ``input_ids`` and ``attention_mask``, int64. Shape: (batch, length). They
             are required for encoder-decoders, whose prompts a logits processor does not receive, and for batches in
-            which all prompts are padded. Without them, the longest prompt is assumed to have no padding, and the others
-            to start with one pad token for each token that they are shorter.
+            which all prompts are padded. Without them, the longest prompt is assumed to have no padding, and all
+            others to be padded on the left to its length.
 
     Raises:
         ParameterError: A parameter is invalid, or there is more than one beam, which a logits processor cannot serve.

@@ -28,7 +28,7 @@ __all__ = [
     "surprises_of",
 ]
 
-# Probability masses are added up as integers, in this unit and relative to the row's most probable token: integer sums
+# Probability masses are added up as integer multiples of 1 / MASS_UNIT of the row's most probable token's: integer sums
 # do not depend on the order of their terms, and so not on kernel, device, batch or number of candidates. Sums over a
 # million tokens fit an int64, and their truncation error is less than the rounding error of a float32.
 MASS_UNIT = 2.0**43
@@ -163,12 +163,19 @@ def _order_keys(scores: Tensor) -> Tensor:
 
 
 def relative_mass(gaps: Tensor) -> Tensor:
-    """Return the probabilities relative to the first candidate's, in `MASS_UNIT`, from the differences to its score."""
+    """Return the probabilities relative to the first candidate's, as integer multiples of 1 / `MASS_UNIT`.
+
+    Args:
+        gaps: The scores minus the first candidate's. Shape: (rows, candidates).
+
+    Returns:
+        int64, in the shape of `gaps`.
+    """
     return gaps.exp().mul_(MASS_UNIT).to(torch.int64)
 
 
 def _surprise(gaps: Tensor) -> Tensor:
-    """Return the terms -w log(w) of the entropy in `MASS_UNIT`, with w the probability relative to the first."""
+    """Return the entropy terms -w log(w), with w = exp(gaps), as integer multiples of 1 / `MASS_UNIT`."""
     gaps = gaps.clamp(min=-200.0)  # exp is 0 there already, and 0 * inf would be NaN
     return gaps.exp().mul_(gaps).mul_(-MASS_UNIT).to(torch.int64)
 

@@ -109,7 +109,15 @@ class _StepGraphs:
         self._captured: dict[tuple[int, int], tuple[torch.cuda.CUDAGraph, Tensor]] = {}
 
     def step(self, inputs: Tensor, length: int) -> Tensor:
-        """Run one step. Inputs: tokens, positions and pages, on the host. Shape: (3, slots)."""
+        """Replay the graph of one step, which is captured first if its shape is new.
+
+        Args:
+            inputs: Tokens, positions and pages; int64, on the host. Shape: (3, slots).
+            length: The number of cache positions that are read.
+
+        Returns:
+            Logits, valid until the next step. Shape: (slots, vocabulary).
+        """
         slots = inputs.shape[1]
         on_device = self._inputs[:, :slots].copy_(inputs, non_blocking=True)
         if (slots, length) not in self._captured:
