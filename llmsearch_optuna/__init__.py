@@ -1,6 +1,7 @@
 """Bayesian optimisation of LLM generation parameters.
 
-The names below are imported when they are first used, so that reading a study or asking for help does not load torch.
+The names below are imported when they are first used, so that reading a study or printing ``--help`` does not load
+torch.
 """
 
 import importlib

@@ -1,21 +1,22 @@
 """The errors that the package raises.
 
     LlmsearchError
-    ├── ConfigurationError       the user's input is wrong; raised before anything is generated (also a ValueError)
+    ├── ConfigurationError       the user's input is wrong; raised before anything is generated, if the fault can be
+    │   │                        detected then (also a ValueError)
     │   ├── ParameterError       a generation parameter or a search space
     │   ├── TaskError            data, columns, prompts, splits
     │   ├── MetricError          a metric that cannot be found or built
     │   ├── ModelError           a model or tokenizer that cannot be loaded, or do not fit each other
     │   └── StudyFileError       the keys and values of a study file
-    ├── StorageError             the database cannot be used
+    ├── StorageError             the database cannot be used, or an output file cannot be written
     │   ├── FingerprintError     the study was made for something else (model, data, metric, ...)
     │   └── LeaseLostError       another worker has taken a trial over
     ├── TrialError               fails one trial; the search continues
     │   ├── ScorerError          the scorer raised, returned NaN or the wrong number of scores
-    │   ├── LogitsError          the model's logits hold NaN or inf
+    │   ├── LogitsError          the model's logits hold NaN or +inf, or no finite value
     │   └── RequestRefusedError  the generating server rejected a request
     ├── ServerError              the generating server cannot be reached, or takes no requests
-    └── MemoryExhaustedError     memory does not suffice even for one row per batch
+    └── MemoryExhaustedError     not even one completion at a time fits into memory
 
 Messages are one line: what is wrong, the rule, the value, and what to change.
 """
@@ -60,15 +61,15 @@ class LlmsearchError(Exception):
 
 
 class ConfigurationError(LlmsearchError, ValueError):
-    """The user's input is wrong; raised before anything is generated."""
+    """The user's input is wrong. Raised before anything is generated, if the fault can be detected then."""
 
 
 class ParameterError(ConfigurationError):
-    """A generation parameter or a search space breaks a rule."""
+    """A generation parameter or a search space is invalid, or the engine does not support it."""
 
 
 class TaskError(ConfigurationError):
-    """Data, columns, prompts or splits do not fit together."""
+    """Data cannot be read, or columns, prompts or splits are invalid or do not fit together."""
 
 
 class MetricError(ConfigurationError):
@@ -84,11 +85,11 @@ class StudyFileError(ConfigurationError):
 
 
 class StorageError(LlmsearchError):
-    """The database cannot be opened, read or written."""
+    """The database cannot be opened, read or written, lacks the requested data, or a file cannot be written."""
 
 
 class FingerprintError(StorageError):
-    """An existing study was created for another model, dataset, metric, space, split or seed."""
+    """An existing study was created for another model, dataset, metric, space, split, seed or other setting."""
 
 
 class LeaseLostError(StorageError):
@@ -104,7 +105,7 @@ class ScorerError(TrialError):
 
 
 class LogitsError(TrialError):
-    """The model's logits hold NaN or inf."""
+    """The model's logits hold NaN or +inf, or no finite value."""
 
 
 class RequestRefusedError(TrialError):
@@ -116,7 +117,7 @@ class ServerError(LlmsearchError):
 
 
 class MemoryExhaustedError(LlmsearchError):
-    """Memory does not suffice even for one row per batch."""
+    """Not even one completion at a time fits into memory."""
 
 
 def unknown_name(kind: str, name: str, valid: Iterable[str]) -> str:

@@ -1,4 +1,4 @@
-"""The names of functions in a study's fingerprint, which change with the functions' source code."""
+"""Names for functions in a study's fingerprint. A name changes if the source code of its function changes."""
 
 import functools
 import hashlib
@@ -10,9 +10,10 @@ __all__ = ["describe", "digest", "identify", "without_addresses"]
 
 
 def identify(function: object) -> str:
-    """Return a name for a callable that changes with its source code and is the same in every process.
+    """Return a name for a callable. The name is the same in every process and changes with the callable's source code.
 
-    The name includes the arguments of a `functools.partial`. It does not include the state of a closure or an instance.
+    If there is no source file, the name changes with the bytecode. A function written in C is identified by its name
+    alone. The arguments of a `functools.partial` are included, the state of a closure or an instance is not.
     """
     if isinstance(function, functools.partial):
         keywords = (f"{key}={describe(value)}" for key, value in sorted(function.keywords.items()))
@@ -29,7 +30,7 @@ def identify(function: object) -> str:
 
 
 def describe(argument: object) -> str:
-    """Return an argument as part of a name, the same in every process."""
+    """Return the string for an argument in a name: `identify` for a callable, else its `repr` without addresses."""
     return identify(argument) if callable(argument) else without_addresses(repr(argument))
 
 

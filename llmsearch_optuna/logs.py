@@ -1,4 +1,4 @@
-"""The log file of a study, to which every command appends. No logged string can forge a line."""
+"""The log file of a study, to which searches and verdicts append. No logged string can forge a line."""
 
 import contextlib
 import datetime as dt
@@ -51,7 +51,7 @@ def log_path(storage: str, study_name: str, directory: Path) -> Path:
 
 
 class ConsoleFormatter(logging.Formatter):
-    """Formats the message alone, with its control characters escaped."""
+    """Formats the message without time, level or logger. Control characters are escaped, line feeds are kept."""
 
     def format(self, record: logging.LogRecord) -> str:
         """See `logging.Formatter`."""
@@ -98,10 +98,14 @@ class _LogFile(logging.Handler):
 
 
 class StudyLog:
-    """A log that is being written.
+    """An open log file; see `study_log`.
+
+    Args:
+        handler: Writes to the file.
+        undo: Receives the callbacks that restore the loggers when the log is closed.
 
     Attributes:
-        outcome: The message of the last line if no error is raised.
+        outcome: The result in the last line of the log, unless an exception ends the block; ``"finished"`` by default.
     """
 
     def __init__(self, handler: logging.Handler, undo: contextlib.ExitStack) -> None:
@@ -110,7 +114,10 @@ class StudyLog:
         self._undo = undo
 
     def follow_libraries(self) -> None:
-        """Also log the warnings of other libraries. Call it again after importing more of them."""
+        """Also log the warnings of libraries whose loggers do not propagate to the root logger.
+
+        Call it again after importing one of them.
+        """
         for library in _LIBRARIES:
             logger = logging.getLogger(library)
             if not logger.propagate and self._handler not in logger.handlers:
@@ -145,13 +152,16 @@ class StudyLog:
 def study_log(path: Path, *, about: Mapping[str, str] = MappingProxyType({})) -> Iterator[StudyLog]:
     """Append the log records of a block to a file.
 
-    The file receives all records of this package from DEBUG on, the records and warnings of other libraries, and a line
-    at the beginning and the end of the block, with the traceback of an error. Other handlers receive the same records
-    as before.
+    The file receives all records of this package from DEBUG on, the records and warnings of other libraries, and lines
+    at the beginning and the end of the block. If an exception ends the block, its traceback is written. Other handlers
+    receive the same records as before.
 
     Args:
         path: The file. It is created with its directory if it does not exist.
-        about: Lines to write at the beginning in addition to the versions, by name.
+        about: Lines of the form ``name: value`` to write at the beginning, after the versions.
+
+    Yields:
+        The log.
 
     Raises:
         ConfigurationError: The file cannot be written, or is not a log.

@@ -49,7 +49,12 @@ _LOG = logging.getLogger(__name__)
 
 
 class Score(NamedTuple):
-    """The metric over all samples, and the completions in the order of the rows; see `Tuner.get_score`."""
+    """The result of `Tuner.get_score`.
+
+    Attributes:
+        value: The metric over all samples.
+        outputs: The completions as they were scored, in the order of the rows.
+    """
 
     value: float
     outputs: list[str]
@@ -64,32 +69,40 @@ class Tuner:
         tokenizer: The model's tokenizer. Optional with `server` and with a model given by name or as a function.
         dataset: A `datasets.Dataset`, list of rows, mapping of columns, or with `take` a `datasets.IterableDataset`.
         scorer: ``(y_true: list[dict], y_pred: list[str]) -> float``, or one score per sample; or the name of a metric,
-            a `Metric`, or an `evaluate` module.
-        column_mapping: ``{"input_cols": [...], "eval_cols": [...]}``: the columns of prompt and reference.
+            a `Metric`, or an `evaluate` module; see `make_metric`.
+        column_mapping: ``{"input_cols": [...], "eval_cols": [...]}``: the columns of prompt and reference. Optional
+            with `messages_col`.
         prompt_template, sample_preprocessor, messages, messages_col: Exactly one of them; see `PromptSource`.
-        device: The device to move the model to. By default it stays where it is.
-        batch_size: Number of rows generated at once; halved if memory runs out. It does not change the completions.
-        replay_bytes: Memory for replay, which does not change the completions; 0 disables it. See `SlotEngine`.
+        device: The device to move the model to. By default a loaded model stays where it is; see `load_model` for a
+            model given by name. It has no effect on a model given as a function.
+        batch_size: Number of completions that the model generates at once; halved if memory runs out. It does not
+            change the completions.
+        replay_bytes: Memory for replay in bytes; 0 disables replay. It does not change the completions. See
+            `SlotEngine`.
         tokenizer_encode_args, tokenizer_decode_args: Arguments of the tokenizer; see `DataOptions`.
-        output_preproc: Applied to every completion before scoring; strips white space by default.
-        callbacks_after_inference: Called without arguments after every generation pass.
-        is_encoder_decoder: Whether the model is an encoder-decoder; read from the model by default.
-        greater_is_better: Whether a higher score is better.
+        output_preproc: Applied to every completion before it is scored and stored; strips white space by default.
+        callbacks_after_inference: Called without arguments after every call of the engine.
+        is_encoder_decoder: Whether the model is expected to be an encoder-decoder. It is an error if the model is not
+            of this kind; by default this is not checked.
+        greater_is_better: Whether a higher score is better. A `Metric` keeps its own direction.
         seed: Seed of the sample order and of the search.
-        custom_pred_function: ``(prompts, generation parameters) -> completions``; replaces the model.
+        custom_pred_function: ``(prompts: list[str], parameters: dict) -> list[str]``; replaces the model.
         server: Replaces the model. Chat messages go to its chat endpoint, other prompts to its completions endpoint.
         stop: Strings that end a completion, which is cut before the first of them.
         search_size, holdout_size, holdout_stratify_col, take, max_new_tokens_col: See `DataOptions`.
-        score_range: The minimum and maximum score of a sample; a trial with a score outside fails.
+        score_range: The minimum and maximum score of a sample; a trial with a score outside fails. By default the range
+            that the metric declares, if any.
 
     Attributes:
-        dataset: The dataset with the prompts (`_X`) and references (`_y`).
-        task: The samples in their shared order, split.
+        dataset: The dataset with two additional columns: the prompts (`_X`) and the references (`_y`).
+        task: The samples of the search split and of the hold-out split, each in the order that all trials share.
         metric: The metric.
         score_range: The minimum and maximum score of a sample; None if unknown.
+        seed: Seed of the sample order and of the search.
 
     Raises:
         ConfigurationError: An argument is wrong or missing; one line names what to change.
+        ServerError: The server cannot be reached.
     """
 
     @renamed_argument("engine", "server")
@@ -170,12 +183,13 @@ class Tuner:
         self.task = self._source.make_task(self._encode(self.dataset), strata, seed=seed)
 
     def get_score(self, generation_args: Mapping[str, Any] | GenerationParams, dataset: object | None = None) -> Score:
-        """Generate with one set of parameters and score all samples.
+        """Generate one completion per row with one set of parameters, and score them.
 
         Args:
-            generation_args: Generation parameters by name; also `eos_token_id` (an id or a list), `stop` (strings) and
-                `stopping_criteria` (a list, as in llmsearch) for this call.
-            dataset: Rows to score instead of the tuner's own, with the same columns.
+            generation_args: Generation parameters by name. For this call, also `eos_token_id` (an id or a list), `stop`
+                (strings) and `stopping_criteria` (a list of `transformers.StoppingCriteria`).
+            dataset: Rows with the columns of the tuner's dataset. By default all rows of that dataset, regardless of
+                the splits.
 
         Raises:
             ConfigurationError: A parameter or the dataset is wrong.
@@ -196,7 +210,7 @@ class Tuner:
     def objective(
         self, space: SearchSpace, *, rungs: RungPlan = 8, objectives: Sequence[str] = (SCORE,)
     ) -> GenerationObjective:
-        """Return a plain Optuna objective over the search split, for any ``study.optimize``.
+        """Return an Optuna objective over the search split, for use with any ``study.optimize``.
 
         Args:
             space: The parameters to choose from.
@@ -205,7 +219,7 @@ class Tuner:
 
         Raises:
             ConfigurationError: The rungs or the objectives are wrong, a prompt and its completion exceed the model's
-                window, or the server does not serve a parameter.
+                window, or the server does not support a parameter.
         """
         names = check_objectives(objectives)
         if TOKENS in names and not self._backend.counts_tokens:
@@ -262,20 +276,22 @@ class Tuner:
             storage: SQLAlchemy URL, ``sqlite:///studies/x.db`` or ``postgresql+psycopg://user@host/database``; in
                 memory by default.
             study_name: The name of the study in the storage.
-            presets: Parameters to try next.
+            presets: Parameters of the trials after the baselines and before the sampler's first proposal.
             user_attrs: Attributes to set on the study; JSON-serialisable.
-            should_stop: Called after every rung; the search ends if it returns True, as it does at the timeout.
+            should_stop: Called after every rung. If it returns True, the search ends in the same way as at the timeout.
             show_progress: Whether to show progress on standard error.
             on_event: Called when a trial begins, passes a rung or finishes, with a JSON-serialisable dict.
 
         Returns:
-            The study. Its best trial is always a fully evaluated one. With several objectives it has `best_trials`.
+            The study. Its `best_trial` is always a fully evaluated one. With several objectives, use `best_trials`.
 
         Raises:
             ConfigurationError: An argument is wrong.
-            FingerprintError: The study was made for another model, dataset, metric, space, split, seed or objectives.
+            FingerprintError: The study was made for another model, dataset, metric, space, split, seed, objectives or
+                other setting that its scores depend on.
             StorageError: The database cannot be used, or another process is searching it.
             TrialError: Every trial failed.
+            ServerError: The server cannot be reached or takes no requests. The search can be resumed.
         """
         options = SearchOptions(
             n_trials=n_trials,
@@ -331,16 +347,17 @@ class Tuner:
         resamples: int = 1000,
         show_progress: bool = True,
     ) -> Verdict:
-        """Compare the best of a study with its baselines on the hold-out split, with seeds that no trial had.
+        """Compare the best trial of a study with its baselines on the hold-out split, with seeds that no trial had.
 
-        The best, two runners-up (with several objectives: two others of the front) and the baselines generate on every
-        held-out sample. Completions, scores and verdict are stored in the study's database, from which an interrupted
-        call resumes. If the finalists have not changed since the last verdict, that verdict is returned.
+        Completions of all held-out samples are generated with the parameters of the finalists: the best trial, two
+        runners-up (with several objectives: two other trials of the Pareto front) and the baselines. Completions,
+        scores and verdict are stored in the study's database, from which an interrupted call resumes. The last verdict
+        is returned if it has the same finalists and at least `seeds` seeds.
 
         Args:
             study: A study of this tuner's task; see `search`.
-            seeds: Number of fresh seeds per finalist that samples. A stored verdict with more seeds is kept.
-            storage: The database of the study. Optional for a study that this tuner searched.
+            seeds: Number of fresh seeds for each finalist that does not decode greedily.
+            storage: SQLAlchemy URL of the study's database. Optional for a study that this tuner searched.
             resamples: Number of bootstrap resamples, used if the metric scores only a corpus.
             show_progress: Whether to show progress on standard error.
 
@@ -377,13 +394,13 @@ class Tuner:
             return verdict
 
     def diagnosis(self, space: SearchSpace | None = None) -> dict[str, str]:
-        """Return what a search runs on, by topic: the engine and why it was chosen, the model, the data, the metric.
+        """Describe what a search runs on, by topic: the engine and why it was chosen, the model, the data, the metric.
 
         Args:
-            space: The parameters to choose from. If given, a server is tested for them.
+            space: The parameters to choose from. If given, a server is tested for support of them.
 
         Raises:
-            ParameterError: The server does not serve a parameter.
+            ParameterError: The server does not support a parameter.
         """
         unsupported = ", ".join(f"{name} = {value}" for name, value in self._backend.unsupported_settings.items())
         return {
@@ -398,7 +415,7 @@ class Tuner:
 
     @property
     def replay(self) -> "ReplayStatistics | None":
-        """The number of tokens that needed no forward pass so far; None for an engine without replay."""
+        """The token counts of replay over all calls so far; None for an engine without replay."""
         return self._backend.replay
 
     @property
@@ -410,7 +427,7 @@ class Tuner:
         return encode_prompts(rows, self.tokenizer, self._source, encode_args=self._source.encode_args)
 
     def _check_space(self, space: SearchSpace, further: Sequence[GenerationParams] = ()) -> dict[str, str]:
-        """Raise an error for parameters that the engine does not serve. Return findings about a server, by topic."""
+        """Raise an error for parameters that the engine does not support. Return findings about a server, by topic."""
         return {} if self._backend.check_space is None else self._backend.check_space(space, further)
 
     def _evaluator(self, stopping: Stopping) -> Evaluator:
@@ -437,5 +454,5 @@ class Tuner:
 
 
 def _annotations(study: optuna.Study, database: Database) -> list[Annotations]:
-    """Return the writer of the dashboard's notes, unless the study is in memory."""
+    """Return a list with the writer of the dashboard's notes; an empty list for a study in memory."""
     return [] if database.url is None else [Annotations(study, database.storage, artifact_directory(database.url))]

@@ -20,7 +20,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def make_parser() -> argparse.ArgumentParser:
-    """Return the parser. It sets `command` to the function that runs the chosen command."""
+    """Return the parser. It sets the option `command` to the function that runs the chosen command."""
     parser = _Parser(
         prog="llmsearch-optuna", description="Find the generation parameters that score best for your model and data."
     )

@@ -25,7 +25,7 @@ _MAXIMUM_TEXT = 2000
 
 
 def print_finalists(study: optuna.Study) -> None:
-    """Print the baselines and the best trial, or with several objectives the whole front.
+    """Print the baselines and the best trial; with several objectives, the baselines and the whole Pareto front.
 
     Raises:
         StorageError: No trial is fully evaluated yet.
@@ -65,7 +65,7 @@ def print_verdict(verdict: Verdict) -> None:
 
 
 def print_diagnosis(diagnosis: dict[str, str]) -> None:
-    """Print the settings and the environment of a study, one named row for each."""
+    """Print the result of `Tuner.diagnosis`, one row per topic."""
     table = Table(show_header=False, box=None)
     for name, description in diagnosis.items():
         table.add_row(name, _line(description))
@@ -79,7 +79,7 @@ def print_completions(study: optuna.Study, storage: RDBStorage, trial: FrozenTri
         study: The study.
         storage: The study's database.
         trial: One of its trials.
-        in_full: Print long texts in full, not only their beginning.
+        in_full: Whether to print long texts in full, not only their beginning.
 
     Raises:
         StorageError: The trial has not started, or the database cannot be read.
@@ -120,5 +120,5 @@ def _line(text: str) -> Text:
 
 
 def _block(text: str) -> Text:
-    """Indent a string of several lines, so that none of them can imitate the program's own output."""
+    """Indent all lines of a string except the first, so that none can imitate the program's own output."""
     return Text(printable(text, newlines=True).replace("\n", "\n    "))

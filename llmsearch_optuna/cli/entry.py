@@ -1,4 +1,4 @@
-"""Run one command, from its arguments to its exit status."""
+"""The entry point of the command line: run one command and return its exit status."""
 
 import logging
 import shlex
@@ -24,8 +24,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: The command line; by default that of the process.
 
     Returns:
-        The exit status: 0; 1 after an error, with one line on standard error that names what to change; 130 after
-        Ctrl-C; 143 after SIGTERM.
+        The exit status: 0; 1 after an error, with one line on standard error that names what to change; 1 if `fsck`
+        found a problem; 130 after Ctrl-C; 143 after SIGTERM during a search.
+
+    Raises:
+        SystemExit: The arguments are invalid (status 2), or only ask for help or the version (status 0).
     """
     escape_unencodable()
     options = make_parser().parse_args(arguments)

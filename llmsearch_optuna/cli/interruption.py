@@ -12,12 +12,12 @@ _LOG = logging.getLogger(__name__)
 
 
 class Interruption:
-    """A context manager that receives Ctrl-C and SIGTERM; called, it returns whether the search should stop.
+    """A context manager that catches Ctrl-C and SIGTERM. Calling it returns whether the search should stop.
 
     Only the main thread may enter it.
 
     Attributes:
-        signal: The signal received; None if there was none.
+        signal: The first signal received; None if there was none.
     """
 
     def __init__(self) -> None:

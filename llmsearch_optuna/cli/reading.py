@@ -1,4 +1,4 @@
-"""The commands that need no model: they read databases and files of outputs."""
+"""The commands that need no model: they work on databases and files of outputs."""
 
 import argparse
 import contextlib
@@ -26,7 +26,7 @@ __all__ = ["best", "compare", "dashboard", "export", "fsck", "report", "show"]
 
 
 def best(options: argparse.Namespace) -> None:
-    """Print the best parameters next to the baselines."""
+    """Print the best parameters next to the baselines, and the verdict if it is current."""
     study, _ = open_study(sqlite_url(options.database), options.study)
     verdict = current_verdict(study)
     if options.json:
@@ -50,7 +50,7 @@ def show(options: argparse.Namespace) -> None:
 
 
 def report(options: argparse.Namespace) -> None:
-    """Write the page about a study."""
+    """Write the report of a study as one HTML page."""
     url = sqlite_url(options.database)
     study, storage = open_study(url, options.study)
     _keep_database(options.output, url)
@@ -59,7 +59,7 @@ def report(options: argparse.Namespace) -> None:
 
 
 def dashboard(options: argparse.Namespace) -> None:
-    """Serve optuna-dashboard until Ctrl-C."""
+    """Update the notes and figures of the database's studies, and serve optuna-dashboard until Ctrl-C."""
     url = sqlite_url(options.database)
     with dashboard_server(url, options.port) as server:
         problem = annotate_studies(url)
@@ -91,7 +91,7 @@ def export(options: argparse.Namespace) -> None:
 
 
 def fsck(options: argparse.Namespace) -> int:
-    """Print the integrity of a database; return 1 if there is a problem."""
+    """Print the integrity of a database; return 1 if there is a problem, else 0."""
     inspection = check_database(sqlite_url(options.database))
     if options.json:
         print(json.dumps(inspection.to_dict()))
@@ -106,7 +106,7 @@ def fsck(options: argparse.Namespace) -> int:
 
 
 def compare(options: argparse.Namespace) -> None:
-    """Print the verdict on two files of outputs."""
+    """Print the verdict on two files of outputs, one for each metric."""
     if options.metric:
         metrics = _metrics(options.metric, greater_is_better=not options.lower_is_better)
         verdicts = compare_outputs(options.reference, options.candidate, metrics)
@@ -120,7 +120,7 @@ def compare(options: argparse.Namespace) -> None:
 
 
 def _metrics(words: Sequence[str], *, greater_is_better: bool) -> list[Metric]:
-    """Return the metrics of ``NAME key=value ... NAME ...``."""
+    """Return the metrics that the words ``NAME key=value ... NAME ...`` specify; values are JSON or strings."""
     choices: list[tuple[str, dict[str, Any]]] = []
     for word in words:
         key, is_argument, value = word.partition("=")

@@ -31,7 +31,7 @@ INTERRUPTED = "llmsearch-optuna: interrupted; the same command goes on from here
 
 
 def demo(options: argparse.Namespace) -> int:
-    """Search with the embedded model and data."""
+    """Search with the demo's model and data."""
     text = resources.files("llmsearch_optuna.demo").joinpath("demo.toml").read_text(encoding="utf-8")
     return _search(StudyFile.parse(text, name="demo", directory=Path("studies")), options)
 
@@ -55,7 +55,7 @@ def worker(options: argparse.Namespace) -> int:
 
 
 def doctor(options: argparse.Namespace) -> None:
-    """Print what a study file runs on."""
+    """Print the engine, the model, the data and the metric that a study file uses."""
     file = StudyFile.load(options.study)
     _prepare_model_libraries()
     from llmsearch_optuna.study_file import launch  # noqa: PLC0415
@@ -64,7 +64,7 @@ def doctor(options: argparse.Namespace) -> None:
 
 
 def confirm(options: argparse.Namespace) -> None:
-    """Print the verdict; compute it unless the stored one is current."""
+    """Print the verdict; compute it unless the stored one has the same finalists and enough seeds."""
     check_minimum("--seeds", options.seeds, 1)
     url = sqlite_url(options.database)
     study, _ = open_study(url, options.study)

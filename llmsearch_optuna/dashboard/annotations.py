@@ -111,9 +111,9 @@ class CompletionArtifacts:
 class Annotations(SearchObserver):
     """Writes the notes, artifacts and figures of one study during its search.
 
-    An error here never ends a search: it is logged as a warning, once per reason. After an interruption, the next
-    process writes the missing notes. During a search, figures are drawn only while all annotations take at most 1 % of
-    its time.
+    An error here never ends a search. It is logged as a warning, or as a debug message if the same error was logged
+    before. After an interruption, the next process writes the missing notes. During a search, figures are drawn only
+    while all annotations take at most 1 % of its time.
 
     Args:
         study: The study.
@@ -121,13 +121,13 @@ class Annotations(SearchObserver):
         directory: The directory of the artifacts; see `CompletionArtifacts`.
 
     Attributes:
-        seconds: The time spent on annotations so far.
+        seconds: The time spent on annotations so far, in seconds.
     """
 
     def __init__(self, study: optuna.Study, storage: RDBStorage, directory: Path | None) -> None:
         self.seconds = 0.0
         self._storage = storage
-        # Attaching to a trial calls the study's sampler. This sampler keeps no state.
+        # This study is only read and annotated, so its sampler is never used.
         self._study = optuna.load_study(
             study_name=study.study_name, storage=storage, sampler=optuna.samplers.RandomSampler()
         )
@@ -182,7 +182,10 @@ class Annotations(SearchObserver):
             self._write_missing(self._study.get_trials(deepcopy=False, states=FINISHED))
 
     def write_study_note(self) -> None:
-        """Write the study's note: its verdict and the scores of its finalists, unless a user edited the note."""
+        """Write the study's note: its verdict and the scores of its finalists.
+
+        Nothing is written if a user edited the note, or if no trial is fully evaluated.
+        """
         with self._harmless("the study's note is not written"), self._exclusive():
             if not self._study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
                 return
@@ -197,7 +200,7 @@ class Annotations(SearchObserver):
             self.draw()
 
     def draw(self) -> None:
-        """Draw the figures that the study has enough data for. A placeholder replaces figures that are too large."""
+        """Draw and store the figures that the study has enough data for. A placeholder replaces too large figures."""
         before = self.seconds
         with self._harmless("figures are not drawn"):
             drawn = {}
@@ -246,7 +249,7 @@ class Annotations(SearchObserver):
 
     @contextlib.contextmanager
     def _harmless(self, consequence: str) -> Iterator[None]:
-        """Measure the time, and log errors instead of raising them: the first of each reason as a warning."""
+        """Add the block's time to `seconds`, and log its error instead of raising it; see the class."""
         began = time.monotonic()
         try:
             yield

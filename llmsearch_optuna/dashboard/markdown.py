@@ -75,7 +75,8 @@ def study_note(finalists: Sequence[Finalist], verdict: Verdict | None) -> str:
     """Return the note of a study: its verdict, and the scores of the baselines and the best (or the Pareto front).
 
     Args:
-        finalists: The baselines and the best on the search split; with several objectives, the front.
+        finalists: The result of `verdict.finalists.finalists`: the baselines and the best trial; with several
+            objectives, the baselines and the Pareto front.
         verdict: The verdict on them; ``None`` if there is none yet.
     """
     headline = "no verdict yet: `llmsearch-optuna confirm` makes one" if verdict is None else _inline(verdict.sentence)
@@ -112,7 +113,7 @@ def study_note(finalists: Sequence[Finalist], verdict: Verdict | None) -> str:
 
 
 def completion_lines(completions: Sequence[StoredCompletion], samples: Mapping[int, StoredSample]) -> str:
-    """Return the completions of a trial as JSON Lines in ASCII, one a line, with shortened prompts."""
+    """Return the completions of a trial as JSON Lines in ASCII, one per line, with shortened prompts."""
     return "".join(
         json.dumps(
             {
@@ -131,7 +132,14 @@ def completion_lines(completions: Sequence[StoredCompletion], samples: Mapping[i
 
 
 def score_interval(scores: Sequence[float]) -> tuple[float, float] | None:
-    """Return a 95 % interval of the mean score over samples like these; ``None`` for fewer than two scores."""
+    """Return a 95 % confidence interval of the mean score in the population from which the samples were drawn.
+
+    Args:
+        scores: The scores of the samples.
+
+    Returns:
+        The lower and the upper end; ``None`` for fewer than two scores.
+    """
     if len(scores) < 2:
         return None
     interval = difference_intervals(np.array(scores, dtype=np.float64)[:, None])
@@ -193,7 +201,7 @@ def _block(text: str, maximum_length: int) -> list[str]:
 
 
 def _wrapped(line: str) -> list[str]:
-    """Break a line at spaces, because the dashboard does not. No character is lost."""
+    """Break a line at spaces, and inside too long words, because the dashboard does not. No character is lost."""
     parts = textwrap.wrap(
         line, _WIDTH, expand_tabs=False, replace_whitespace=False, drop_whitespace=False, break_on_hyphens=False
     )

@@ -31,13 +31,14 @@ class _Handler(WSGIRequestHandler):
 
 
 def annotate_studies(url: str) -> str | None:
-    """Write the missing notes and the figures of a database's studies.
+    """Write the missing notes and the figures of all studies in a database, except those of other programs.
 
     Args:
         url: The database's URL.
 
     Returns:
-        ``None`` if they were written, else the reason: a running search, which writes them itself, or a read-only file.
+        ``None`` if they were written, else the reason why not: a search is running, which writes them itself, or the
+        database cannot be written.
 
     Raises:
         StorageError: There is no such database, or it holds no study.
@@ -58,7 +59,7 @@ def annotate_studies(url: str) -> str | None:
 
 
 def _for_this_machine(app: Callable[..., Iterable[bytes]]) -> Callable[..., Iterable[bytes]]:
-    """Reject requests for any other host name.
+    """Return a WSGI app that rejects requests for host names other than ``127.0.0.1`` and ``localhost``.
 
     This prevents DNS rebinding: a foreign page whose host name resolves to this machine cannot read the studies.
     """

@@ -35,16 +35,18 @@ def load_data(
     files (header line, ``""`` for a quote) are therefore strings. A JSON file contains a list of rows.
 
     Args:
-        path: A file with one of these suffixes, such a directory, or a hub id such as ``openai/gsm8k``.
+        path: A file that ends with ``.json``, ``.jsonl``, ``.csv``, ``.tsv`` or ``.parquet``, a directory that
+            ``Dataset.save_to_disk`` wrote, or a hub id such as ``openai/gsm8k``.
         directory: The directory that a relative path starts from; the working directory by default.
         config: Configuration of a hub dataset.
-        split: Split of a hub dataset, e.g. ``train`` or ``train[:500]``, or of a saved one.
+        split: Split of a hub dataset, e.g. ``train`` or ``train[:500]``, or the name of a saved dataset's split.
         streaming: Whether to read only the first `take` rows of a hub dataset or a Parquet file. JSONL, CSV and TSV
             files are always read this way, and saved datasets are mapped into memory.
         take: Use only the first `take` rows; required with `streaming`.
 
     Raises:
-        TaskError: The file or dataset cannot be loaded, or the suffix is unknown.
+        TaskError: The file or dataset cannot be loaded or is empty, the suffix is unknown, or an argument is missing or
+            does not apply.
     """
     file = (directory or Path()) / path
     suffix = file.suffix.lower()
@@ -110,8 +112,8 @@ def as_dataset(data: object, *, take: int | None = None) -> datasets.Dataset:
         take: Use only the first `take` rows; required for a stream.
 
     Raises:
-        TaskError: The data are empty or of another type, a column has several types, a stream fails, or `take` is None
-            for a stream.
+        TaskError: The data are empty or of another type, a column has several types, columns differ in length, a stream
+            fails, or `take` is None for a stream.
     """
     if isinstance(data, datasets.DatasetDict | datasets.IterableDatasetDict):
         raise TaskError(

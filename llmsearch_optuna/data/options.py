@@ -13,7 +13,7 @@ __all__ = ["DataOptions"]
 
 @dataclass(frozen=True, kw_only=True)
 class DataOptions(PromptSource):
-    """How rows become prompts, how these are tokenised, and how the samples are split.
+    """How rows become prompts, how prompts and completions are tokenised, and how the samples are split.
 
     Attributes:
         take: Use only the first `take` rows of the dataset. Required for a stream, of which no further rows are read.

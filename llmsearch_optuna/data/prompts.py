@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 __all__ = ["REFERENCE", "Conversation", "PromptSource", "SamplePreprocessor", "read_columns", "read_conversation"]
 
 REFERENCE = "reference"
-"""The column of the assistant's last message in the reference, unless other columns are the reference."""
+"""The reference's key for the assistant's last message, if `messages_col` is set and `eval_cols` is not."""
 
 SamplePreprocessor = Callable[..., str]
-"""``(tokenizer, **columns) -> prompt``, as in llmsearch."""
+"""``(tokenizer, **columns) -> prompt``, as in the package ``llmsearch``."""
 
 
 class Conversation(NamedTuple):
@@ -40,7 +40,7 @@ def read_conversation(messages: object) -> Conversation:
     to the chat template or to the server, unless they are null: Arrow adds nulls for the keys of other messages.
 
     Raises:
-        TaskError: These are not chat messages; the error message does not name the row.
+        TaskError: `messages` are not valid chat messages; the error message does not name the row.
     """
     if not isinstance(messages, Sequence) or isinstance(messages, str | bytes):
         raise TaskError(f"a list of messages with role and content is needed, got {reprlib.repr(messages)}")
@@ -59,7 +59,9 @@ def read_conversation(messages: object) -> Conversation:
 
 @dataclass(frozen=True, kw_only=True)
 class PromptSource:
-    """How a dataset row becomes a prompt, in exactly one of four forms, a reference and a length limit.
+    """How a dataset row becomes a prompt, a reference and a length limit.
+
+    Exactly one of `prompt_template`, `messages`, `messages_col` and `sample_preprocessor` defines the prompt.
 
     Attributes:
         input_cols: Columns of the prompt.
@@ -77,7 +79,8 @@ class PromptSource:
             the trial's own `max_new_tokens` applies.
 
     Raises:
-        TaskError: Not exactly one of the four forms is given, or a template names a column that is not in `input_cols`.
+        TaskError: Not exactly one of these four is given, columns are missing or have no effect, `messages` is invalid,
+            or a template is invalid or names a column that is not in `input_cols`.
     """
 
     input_cols: tuple[str, ...] = ()
@@ -115,7 +118,7 @@ class PromptSource:
 
     @property
     def is_chat(self) -> bool:
-        """Whether the prompt contains its special tokens, written by a chat template or by the preprocessor."""
+        """Whether the prompt already contains its special tokens: a chat template or the preprocessor writes them."""
         return self.prompt_template is None
 
     @property
@@ -135,7 +138,7 @@ class PromptSource:
         return tuple(dict.fromkeys((*self.input_cols, *(self.eval_cols or ()), *single)))
 
     def reference(self, row: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the reference of one row: its evaluation columns.
+        """Return the reference of one row: its evaluation columns or, without `eval_cols`, the assistant's answer.
 
         Raises:
             TaskError: The row has no valid chat messages, or they do not end with the answer that is the reference.
@@ -153,6 +156,8 @@ class PromptSource:
     def token_limit(self, row: Mapping[str, Any]) -> int | None:
         """Return the maximum number of tokens of one row's completion; None without `max_new_tokens_col`.
 
+        A string of decimal digits is converted, because all cells of CSV files are strings.
+
         Raises:
             TaskError: The value is not an integer >= 1.
         """
@@ -169,8 +174,8 @@ class PromptSource:
         """Return the prompt of one row.
 
         Raises:
-            TaskError: The preprocessor does not return a string.
-            Exception: Any error of the preprocessor or of a template; see `render_dataset`.
+            TaskError: The row has no valid chat messages, or the preprocessor does not return a string.
+            Exception: The preprocessor or a template failed. `render_dataset` converts such errors to a TaskError.
         """
         if self.messages_col is not None:
             return _chat_prompt(self._conversation(row).prompt, tokenizer)
@@ -196,11 +201,11 @@ class PromptSource:
 
 
 def read_columns(mapping: Mapping[str, Sequence[str]], *, optional: bool) -> dict[str, tuple[str, ...]]:
-    """Return the columns of a `column_mapping`, the form that llmsearch uses.
+    """Return the fields `input_cols` and `eval_cols` of a `PromptSource` from a `column_mapping` as in ``llmsearch``.
 
     Args:
         mapping: ``{"input_cols": [...], "eval_cols": [...]}``.
-        optional: Whether both keys may be missing.
+        optional: Whether keys may be missing.
 
     Raises:
         TaskError: A key is missing or unknown, or its value is a string.

@@ -20,10 +20,11 @@ __all__ = ["check_rows", "encode_prompts", "read_strata", "render_dataset", "tok
 
 
 def check_rows(dataset: datasets.Dataset, source: PromptSource) -> list[dict[str, Any]]:
-    """Validate the rows as far as that needs no tokenizer, and return their references.
+    """Validate everything about the rows that needs no tokenizer, and return their references.
 
     Raises:
-        TaskError: A column is missing or has a wrong value; the message names the row.
+        TaskError: A column is missing, or a row has invalid chat messages or an invalid length limit; the message names
+            the column or the row.
     """
     references = []
     for index, row in enumerate(_read(dataset, source.columns)):
@@ -38,7 +39,14 @@ def check_rows(dataset: datasets.Dataset, source: PromptSource) -> list[dict[str
 def render_dataset(
     dataset: datasets.Dataset, source: PromptSource, tokenizer: "PreTrainedTokenizerBase | None"
 ) -> datasets.Dataset:
-    """Return the dataset with two more columns: `_X` (prompt) and `_y` (reference, a dict of the evaluation columns).
+    """Return the dataset with two additional columns: `_X` (prompt) and `_y` (reference, a dict by evaluation column).
+
+    Columns that already have these names are replaced.
+
+    Args:
+        dataset: The rows.
+        source: How a row becomes a prompt and a reference.
+        tokenizer: Renders chat messages, and is passed to the preprocessor; None if only a server has it.
 
     Raises:
         TaskError: A column is missing or has a wrong value, there is no chat template, or the preprocessor or a
@@ -75,12 +83,12 @@ def encode_prompts(
         dataset: The result of `render_dataset`.
         tokenizer: The model's tokenizer; if None, the samples have no token ids.
         source: How the rows became prompts, and the column of their length limits.
-        encode_args: Keyword arguments of the tokenizer. By default special tokens are added to each plain prompt that
-            does not begin with the BOS token. `padding` and `return_tensors` are ignored: prompts are stored unpadded,
-            and the engine pads them.
+        encode_args: Keyword arguments of the tokenizer. By default special tokens are added to each prompt of a
+            `prompt_template` that does not begin with the BOS token, and to no other prompt. `padding` and
+            `return_tensors` are ignored: prompts are stored unpadded, and the engine pads them.
 
     Raises:
-        TaskError: A prompt has no tokens, or the tokenizer rejects an argument.
+        TaskError: A prompt has no tokens, a length limit is invalid, or the tokenizer rejects an argument.
     """
     prompts: list[str] = list(dataset["_X"])
     encoded = {} if tokenizer is None else _encoded(prompts, tokenizer, encode_args, is_chat=source.is_chat)
@@ -123,7 +131,7 @@ def _encoded(
 
 
 def token_limits(dataset: datasets.Dataset, source: PromptSource) -> list[int | None]:
-    """Return the maximum number of tokens of each row's completion; every entry is None without such a limit.
+    """Return the maximum number of tokens of each row's completion; all None without `max_new_tokens_col`.
 
     Raises:
         TaskError: The column is missing, or a value is not an integer >= 1.

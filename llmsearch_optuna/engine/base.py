@@ -22,7 +22,8 @@ class Stopping:
         eos_token_ids: Token ids that end it.
         strings: Strings that end it. The completion's text is cut before the first of them.
         sequences: Sequences of token ids that end it. They stay in the completion's text.
-        criteria: Stopping criteria of transformers, called for one completion at a time with unpadded token ids.
+        criteria: Stopping criteria of transformers. Each is called for one completion at a time, with the unpadded
+            token ids of prompt and completion, int64, shape (1, length), and with None in place of the scores.
     """
 
     eos_token_ids: tuple[int, ...] = ()
@@ -36,11 +37,11 @@ class Request:
     """The request for one completion.
 
     Attributes:
-        prompt: The prompt as a string.
-        prompt_ids: The prompt as token ids, without padding.
+        prompt: The prompt as a string. For a server that receives chat messages, it is their JSON.
+        prompt_ids: The prompt as token ids, without padding; empty if only the server has the tokenizer.
         params: The generation parameters.
         stopping: The conditions that end the completion.
-        row: The prompt's row in the dataset, for error messages.
+        row: The index of the prompt's row in the dataset, for error messages; ignored in comparisons of requests.
     """
 
     prompt: str
@@ -55,11 +56,12 @@ class Completion:
     """The model's answer to one request.
 
     Attributes:
-        text: The decoded completion, without the prompt.
+        text: The decoded completion, without the prompt, cut before a stop string.
         token_ids: All generated tokens, including the one that ends the completion; empty if the engine has only text.
-        finish_reason: ``"eos"`` (an end token), ``"stop"`` (a stop string or sequence) or ``"length"``.
+        finish_reason: ``"eos"`` (an end token), ``"length"`` (the length limit) or ``"stop"`` (another condition, or an
+            unknown one).
         replayed: The number of tokens that needed no forward pass of the model.
-        token_count_reported: The number of tokens, as reported by an engine that does not return token ids.
+        token_count_reported: The number of tokens, as reported by a server that does not return token ids; otherwise 0.
     """
 
     text: str
@@ -77,8 +79,8 @@ class Completion:
 class Engine(Protocol):
     """Generates completions.
 
-    A completion depends only on the model and its own request. It does not depend on the other requests, their order,
-    or earlier calls.
+    A completion depends only on the model and its own request, not on the other requests, their order, or earlier
+    calls. This holds as far as the model or the server allows: for example, rounding may depend on the batch.
     """
 
     def generate(
@@ -93,9 +95,10 @@ class Engine(Protocol):
                 may start on them.
 
         Raises:
-            LogitsError: The model's logits contain NaN or inf.
+            ConfigurationError: The engine does not support a parameter or a stopping condition.
+            LogitsError: The model's logits contain NaN or inf, or all tokens are banned.
             MemoryExhaustedError: Not even one completion at a time fits into memory.
-            TrialError: A request cannot be served.
-            ServerError: The server does not respond.
+            TrialError: A request failed.
+            ServerError: The server is unreachable or accepts no requests at all.
         """
         ...

@@ -9,11 +9,11 @@ from llmsearch_optuna.errors import ConfigurationError, TrialError
 __all__ = ["FunctionEngine", "PredictionFunction"]
 
 PredictionFunction = Callable[[list[str], dict[str, Any]], list[str]]
-"""``(prompts, generation parameters) -> completions``, as llmsearch's `custom_pred_function`."""
+"""``(prompts, generation parameters that are set) -> completions``, as `custom_pred_function` in llmsearch."""
 
 
 class FunctionEngine:
-    """Passes prompts to a function, in one call per set of parameters.
+    """Passes prompts to a function, in one call for all prompts with the same parameters.
 
     Args:
         function: Receives the prompts and the generation parameters that are set, and returns the completions.

@@ -40,7 +40,7 @@ def load_model(
     gguf_file: str | None = None,
     allow_pickle: bool = False,
 ) -> LoadedModel:
-    """Load a model and its tokenizer from a directory or the hub. Code from the repository is never run.
+    """Load a model and its tokenizer from a directory or the hub. `trust_remote_code` is always false.
 
     Args:
         name: Directory or hub id of a model, or of a PEFT adapter that names its base model.
@@ -48,11 +48,11 @@ def load_model(
             otherwise ``"cpu"``.
         dtype: ``"float32"``, ``"bfloat16"`` or ``"float16"``; that of the checkpoint by default.
         revision: The hub revision.
-        gguf_file: Name of a GGUF file in the directory or repository.
+        gguf_file: Name of a GGUF file in the directory or repository, to load model and tokenizer from.
         allow_pickle: Also load pickled checkpoints. Pickles can run code, so use this only for files you trust.
 
     Raises:
-        ModelError: The model cannot be loaded, or the dtype is unknown.
+        ModelError: The model cannot be loaded, the dtype is unknown, or the device cannot be used.
     """
     if dtype is not None and dtype not in _DTYPES:
         raise ModelError(f"dtype must be one of {', '.join(_DTYPES)}, got {dtype!r}")
@@ -90,7 +90,13 @@ def load_model(
 
 
 def _base_model(name: str, revision: str | None, *, allow_pickle: bool) -> str:
-    """Return the base model of a PEFT adapter; `name` if there is no adapter, or it is stored with its model."""
+    """Return the name or path from which to load the config, and the tokenizer if `name` has none.
+
+    For a PEFT adapter without a model config beside it, that is the base model; otherwise it is `name`.
+
+    Raises:
+        ModelError: The adapter cannot be loaded: peft is not installed, or only a pickle is available but not allowed.
+    """
     adapter = find_adapter_config_file(name, revision=revision)
     if adapter is None:
         return name
@@ -127,13 +133,13 @@ def place_model(model: PreTrainedModel, device: str) -> None:
 
 
 def convert_gguf(directory: str, gguf_file: str, target: str, generation_defaults: dict[str, Any]) -> None:
-    """Convert a GGUF file to a safetensors directory, which loads ten times faster.
+    """Convert a GGUF file to a directory with float32 safetensors, which loads ten times faster.
 
     Args:
         directory: The directory of the GGUF file.
         gguf_file: The name of the GGUF file.
         target: The directory to write.
-        generation_defaults: Recommended generation parameters, which a GGUF file does not contain.
+        generation_defaults: Values for the generation config, which a GGUF file does not contain, by name.
 
     Raises:
         ModelError: The file cannot be read.

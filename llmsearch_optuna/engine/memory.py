@@ -19,14 +19,14 @@ def is_out_of_memory(error: RuntimeError) -> bool:
 
 
 def release_memory() -> None:
-    """Release memory that is no longer referenced."""
+    """Run the garbage collector, and return unused CUDA memory to the device."""
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
 
 
 def free_memory(device: torch.device) -> int:
-    """Return the free memory of a device, in bytes."""
+    """Return the free memory in bytes: that of a CUDA device, or that of the host for any other device."""
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
     return int(psutil.virtual_memory().available)

@@ -35,6 +35,7 @@ _UNSUPPORTED: dict[str, Any] = {
     "dola_layers": None,
 }
 
+# Settings of a generation config that only ``model.generate`` applies, with the values that switch them off.
 _GENERATE_ONLY: dict[str, Any] = {
     "bad_words_ids": None,
     "sequence_bias": None,
@@ -81,7 +82,10 @@ def pad_token_id(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> 
 
 
 def default_stopping(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> Stopping:
-    """Return the end tokens of the model's generation config; those of the tokenizer if it has none."""
+    """Return stopping conditions with the end tokens of the model's generation config.
+
+    If the config has none, the tokenizer's EOS token is used. Without that either, there are no conditions.
+    """
     eos = model.generation_config.eos_token_id
     if eos is None:
         eos = tokenizer.eos_token_id
@@ -91,12 +95,17 @@ def default_stopping(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase)
 
 
 def default_params(model: PreTrainedModel, max_new_tokens: int, generation_seed: int = 0) -> GenerationParams:
-    """Return the parameters of ``model.generate`` without arguments: the generation config and transformers' defaults.
+    """Return the parameters that ``model.generate`` uses by default.
 
-    The length limit must be the same for all trials. The seed has an effect if the model samples by default.
+    They come from the model's generation config, and from the defaults of ``transformers`` for what it does not set.
+
+    Args:
+        model: The model.
+        max_new_tokens: The length limit, which replaces that of the generation config.
+        generation_seed: The seed. It has an effect if the model samples by default.
 
     Raises:
-        ModelError: No engine supports the generation config.
+        ModelError: The generation config has a value that no engine supports.
     """
     config = model.generation_config
     if config.early_stopping not in (None, True, False):
@@ -118,12 +127,12 @@ def default_params(model: PreTrainedModel, max_new_tokens: int, generation_seed:
 
 
 def unsupported_settings(model: PreTrainedModel) -> dict[str, Any]:
-    """Return the settings of the model's generation config that no engine applies."""
+    """Return the active settings of the model's generation config that no engine applies, by name."""
     return _active_settings(model, _UNSUPPORTED)
 
 
 def generate_only_settings(model: PreTrainedModel) -> dict[str, Any]:
-    """Return the settings of the model's generation config that only ``model.generate`` applies."""
+    """Return the active settings of the model's generation config that only ``model.generate`` applies, by name."""
     return _active_settings(model, _GENERATE_ONLY)
 
 
@@ -133,7 +142,10 @@ def _active_settings(model: PreTrainedModel, neutral: Mapping[str, Any]) -> dict
 
 
 def context_window(model: PreTrainedModel) -> int | None:
-    """Return the maximum number of tokens of prompt and completion together; None if the model has no limit."""
+    """Return the maximum number of tokens of prompt and completion together.
+
+    None if the config sets no limit, or if the model is an encoder-decoder.
+    """
     if model.config.is_encoder_decoder:
         return None
     window = getattr(model.config.get_text_config(), "max_position_embeddings", None)
@@ -141,9 +153,10 @@ def context_window(model: PreTrainedModel) -> int | None:
 
 
 def model_fingerprint(model: PreTrainedModel) -> str:
-    """Return a hash of the architecture and of each weight tensor: its dtype, shape and first 16 values.
+    """Return a hash of the model as 16 hexadecimal digits.
 
-    The values of offloaded tensors are left out.
+    It covers the class, the config, and the name, dtype, shape and first 16 values of each tensor in the state dict.
+    The values of offloaded tensors, which are on the meta device, are left out.
     """
     volatile = {"_name_or_path", "_model_name_or_path", "architectures", "transformers_version", "dtype", "use_cache"}
     config = {key: value for key, value in model.config.to_dict().items() if key not in volatile}

@@ -1,9 +1,9 @@
 """The start-up probes: do slots, or batches of ``model.generate``, give the logits of plain forward passes?
 
 How it works: a few sequences of random tokens go through the model twice, in plain forward passes without a cache and
-on the way that is probed. The tokens of the last steps are forced, so that both see the same input. A way passes if its
-logits differ from the plain ones by no more than rounding. Models differ too much, and too silently, to decide this by
-their class: some ignore positions or masks, others are wrong with padding or with their own cache.
+with the method under test. The tokens of the last steps are forced, so that both see the same input. The method passes
+if its logits differ from the plain ones by no more than rounding. A model's class does not tell which methods work:
+some models silently ignore positions or masks, others give wrong logits with padding or with their own KV cache.
 """
 
 import math
@@ -47,10 +47,10 @@ _LONGEST_SEQUENCE = 140
 def probe_slots(runner: ModelRunner) -> tuple[bool, str]:
     """Compare decode steps in slots with plain forward passes, on a few sequences of random tokens.
 
-    One sequence is longer than the model's sliding window, if the window has at most 1,024 tokens or the model runs on
-    CUDA. The median difference over the positions of each sequence must not exceed 1e-3 of the logits' norm in 32 bits,
-    and 0.1 in 16 bits. It is the median because a mixture of experts in 16 bits may select another expert at some
-    positions.
+    One sequence is longer than the model's sliding windows and chunks. Those of more than 1,024 tokens are only tested
+    on CUDA. In each sequence, the median difference over the positions must not exceed 1e-3 of the logits' norm in
+    float32, 1e-6 in float64, and 0.1 in 16 bits. The median is used because a mixture of experts in 16 bits may select
+    another expert at some positions.
 
     Returns:
         Whether the slot engine supports the model, and the reason.
@@ -66,7 +66,10 @@ def probe_slots(runner: ModelRunner) -> tuple[bool, str]:
 
 
 def _plain_and_slot_logits(runner: ModelRunner) -> tuple[list[Tensor], list[Tensor]]:
-    """Return the logits after each prompt and each further token. Shape of each: (1 + steps, vocabulary)."""
+    """Return the logits of plain forward passes and those of decode steps in slots, as one tensor per sequence.
+
+    They are the logits after the prompt and after each further token. Shape of each: (1 + steps, vocabulary).
+    """
     model: Any = runner.model
     windows = [window for window in attention_windows(runner.model).values() if window is not None]
     windows = [window for window in windows if window <= _LONGEST_WINDOW or runner.device.type == "cuda"]
@@ -90,7 +93,7 @@ def _plain_and_slot_logits(runner: ModelRunner) -> tuple[list[Tensor], list[Tens
 
 
 def _difference(plain: Tensor, other: Tensor) -> float:
-    """Return the median over positions of the difference, relative to the norm of the plain logits."""
+    """Return the median over positions of the difference relative to the norm of the plain logits; inf if it is NaN."""
     plain, other = plain.double(), other.double()
     difference = float(((other - plain).norm(dim=-1) / plain.norm(dim=-1)).median())
     return math.inf if math.isnan(difference) else difference
@@ -100,14 +103,15 @@ def _difference(plain: Tensor, other: Tensor) -> float:
 def probe_batching(model: PreTrainedModel, pad_token: int) -> tuple[Batching, str]:
     """Compare ways of calling ``model.generate`` with plain forward passes, on a few sequences of random tokens.
 
-    Models without an attention mask are wrong in padded batches (RWKV), others with their own cache. If ``generate``
-    differs even one sequence at a time, it is assumed to be right and the reason reports the difference.
+    Models without an attention mask (RWKV) give wrong logits in padded batches, others with their own KV cache. If the
+    logits differ even one sequence at a time, ``generate`` is assumed to be right, and the reason says how much.
 
     Returns:
-        The fastest correct way to call ``model.generate``, and why no faster way is used; empty for the fastest.
+        The fastest correct way to call ``model.generate``, and why the fastest of all is not used; an empty string if
+        it is.
 
     Raises:
-        ModelError: ``model.generate`` fails in every way.
+        ModelError: ``model.generate`` raises an exception even for one sequence at a time, with and without a cache.
     """
     window = getattr(model.config.get_text_config(), "max_position_embeddings", None)
     longest = min(length for length in (_LONGEST_SEQUENCE, window, batch_dependent_length(model)) if length)
@@ -129,7 +133,10 @@ def probe_batching(model: PreTrainedModel, pad_token: int) -> tuple[Batching, st
 
 
 class _Measured(NamedTuple):
-    """The maximum difference over the sequences, its description, and whether ``generate`` runs at all."""
+    """The maximum difference over the sequences, its description, and whether ``generate`` ran without an exception.
+
+    The difference is infinite if ``generate`` or the plain forward pass raised an exception.
+    """
 
     difference: float
     description: str
@@ -152,9 +159,11 @@ def _measure(model: PreTrainedModel, sequences: Sequence[list[int]], batching: B
 def _generate(
     model: PreTrainedModel, sequences: Sequence[list[int]], batching: Batching, pad_token: int
 ) -> tuple[list[Tensor], list[Tensor]]:
-    """Return the decoder's inputs and the logits of the last steps, with ``generate`` forced along the sequences.
+    """Run ``generate`` with forced last tokens, and return one tensor of ids and one of logits per sequence.
 
-    Shapes: (tokens,), (steps, vocabulary).
+    Returns:
+        The token ids of the decoder, including the forced ones and padding, int64, shape (tokens,), and the logits from
+        which ``generate`` chose the forced tokens, shape (steps, vocabulary).
     """
     config = neutral_config(model, pad_token, use_cache=batching.use_cache)
     for name, value in {"max_new_tokens": _STEPS, "return_dict_in_generate": True, "output_logits": True}.items():
@@ -177,7 +186,10 @@ def _generate(
 
 
 def _plain_logits(model: PreTrainedModel, sequence: list[int], decoder_ids: Tensor) -> Tensor:
-    """Return the logits of the last steps in one forward pass. Shape: (steps, vocabulary)."""
+    """Return the logits of the last steps, from one forward pass without a cache. Shape: (steps, vocabulary).
+
+    Only encoder-decoders read the values of `decoder_ids`, which are unpadded there.
+    """
     forward: Any = model
     device = embedding_weight(model).device
     if model.config.is_encoder_decoder:

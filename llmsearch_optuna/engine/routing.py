@@ -1,4 +1,4 @@
-"""Route each request to one of two engines: in batches, or one at a time."""
+"""Route each request to one of two engines, of which one batches requests and the other runs them one at a time."""
 
 from collections.abc import Callable, Sequence
 
@@ -13,12 +13,12 @@ class RoutingEngine:
     """Serves most requests with a batching engine, and the rest with one that takes them one at a time.
 
     Args:
-        batch_engine: Serves most requests.
+        batch_engine: Serves the requests that may share a batch.
         single_engine: Serves the others.
         runs_alone: Returns whether a request goes to `single_engine`.
 
     Attributes:
-        batch_engine: Serves most requests.
+        batch_engine: Serves the requests that may share a batch.
     """
 
     def __init__(self, batch_engine: Engine, single_engine: Engine, runs_alone: Callable[[Request], bool]) -> None:
@@ -32,7 +32,7 @@ class RoutingEngine:
         """Generate one completion per request; see `Engine.generate`."""
         batched = [request for request in requests if not self._runs_alone(request)]
         single = [request for request in requests if self._runs_alone(request)]
-        # Without requests the batching engine returns at once. Upcoming requests would be started and abandoned.
+        # The batching engine is not called without requests of its own, so it does not start on upcoming ones either.
         ahead = [request for request in upcoming if not self._runs_alone(request)] if batched else []
         from_batches = iter(self.batch_engine.generate(batched, on_tokens, ahead) if batched else [])
         from_singles = iter(self._single_engine.generate(single, on_tokens))

@@ -42,8 +42,8 @@ class RunningCompletion:
         finish_reason: Why the completion is finished; None while it is running.
         prompt_key: A hash of the prompt, which selects its sampling noise; see `gumbel_noise`.
         replayed: The number of generated tokens that needed no forward pass.
-        mirostat_mu: Mirostat's mu, the maximum surprise of the next token in bits. It depends only on the tokens drawn
-            before.
+        mirostat_mu: Mirostat's mu: the maximum surprise of the next token in bits; 0 if mirostat is off. It changes
+            when a token is appended.
     """
 
     def __init__(
@@ -107,16 +107,16 @@ def sampling_rows(running: Sequence[RunningCompletion], logits: Tensor) -> Sampl
 def draw_tokens(
     logits: Tensor, running: Sequence[RunningCompletion], sampling: SamplingRows, width: int = SUMMARY_WIDTH
 ) -> list[int]:
-    """Draw the next token of each completion. The caller must append it before the next draw.
+    """Return the next token of each completion. The caller must append the tokens before the next draw.
 
     Args:
-        logits: Float. Shape: (completions, vocabulary).
+        logits: The model's logits before penalties, float. Shape: (completions, vocabulary).
         running: Unfinished completions.
         sampling: `sampling_rows` of the same completions.
-        width: See `sample`.
+        width: See `llmsearch_optuna.engine.sampling.draw`.
 
     Raises:
-        LogitsError: The logits contain NaN or inf.
+        LogitsError: The logits contain NaN or inf, or all tokens are banned.
     """
     steps = torch.tensor([len(completion.token_ids) for completion in running], device=logits.device)
     penalised = penalise(logits.float(), *_penalty_arguments(running))
@@ -132,7 +132,7 @@ def draw_tokens_from_summary(
     """Draw the next token of each completion for which the summary of the logits decides it; see `draw_tokens`.
 
     Args:
-        summary: Summarises the logits before penalties.
+        summary: A summary of the logits before penalties, with one row per completion.
         running: Unfinished completions.
         search_noise: See `sample_summary`.
     """

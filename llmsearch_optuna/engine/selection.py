@@ -16,15 +16,15 @@ from llmsearch_optuna.errors import ConfigurationError, ModelError
 __all__ = ["ModelLoader", "PendingBackend", "choose_backend"]
 
 ModelLoader = Callable[[], LoadedModel]
-"""A function without arguments that loads a model and its tokenizer; called after all checks that need neither."""
+"""A function without arguments that loads a model and its tokenizer. It is called after the checks of the arguments."""
 
 
 class PendingBackend(NamedTuple):
-    """A backend that is chosen and loaded, but not yet probed.
+    """A chosen backend whose engine is not created yet. A model is already loaded, but a server is not yet contacted.
 
     Attributes:
-        prompt_tokenizer: The tokenizer that renders the prompts; None if a server does that itself.
-        start: Probes the model or server, which takes seconds, and returns the backend.
+        prompt_tokenizer: The tokenizer that renders the prompts; None if the server renders them or none was given.
+        start: Probes the model or connects to the server, which can take seconds, and returns the backend.
     """
 
     prompt_tokenizer: PreTrainedTokenizerBase | None
@@ -49,12 +49,12 @@ def choose_backend(
 ) -> PendingBackend:
     """Choose and load the backend from the arguments of `Tuner`.
 
-    `has_messages` and `begins_the_answer` are those of `DataOptions`; `stops` is whether the caller gave stop strings.
-    `encode_args` are only validated here.
+    `has_messages` and `begins_the_answer` are the properties of `DataOptions`. `stops` is true if the caller gave stop
+    strings. `encode_args` must be None for a server, and has no other effect here.
 
     Raises:
         ConfigurationError: An argument is invalid, or has no effect on the chosen backend.
-        ModelError: There is no model, or it cannot be loaded.
+        ModelError: There is no model or no tokenizer, or the model cannot be loaded.
     """
     if batch_size < 1:
         raise ConfigurationError(f"batch_size must be >= 1, got {batch_size}")

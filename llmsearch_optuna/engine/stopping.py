@@ -1,4 +1,4 @@
-"""When a completion ends. Only its generated tokens count, never the prompt."""
+"""When a completion ends. Stop strings and sequences are searched in the generated tokens only, not in the prompt."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -27,7 +27,8 @@ class StopChecker:
         self._limit = request.params.max_new_tokens
         self._stopping = request.stopping
         self._tokenizer = tokenizer
-        # Except for a few special tokens, each token has at least one byte. The margin also covers a stripped space.
+        # The number of last tokens to decode. They contain every stop string that has just been completed, because each
+        # token has at least one byte. The margin covers a few special tokens without bytes, and a stripped space.
         self._tail = max((len(string.encode()) for string in self._stopping.strings), default=0) + 8
 
     def finish_reason(self, token_ids: Sequence[int]) -> FinishReason | None:
@@ -54,8 +55,8 @@ class StopChecker:
 class MultiTokenStoppingCriteria(StoppingCriteria):
     """Ends a completion when it generates a sequence of token ids, in this package's engines and ``model.generate``.
 
-    In ``model.generate``, the first call of a pass receives the prompt and one new token. Tokens before the new one are
-    ignored. A new pass is detected by its tokens, so calling `reset` between passes is optional.
+    ``generate`` first calls it with the prompt and one new token. The tokens before the new one are ignored. A new run
+    of ``generate`` is detected by its tokens. Call `reset` before a run whose prompts are the output of the last one.
 
     Args:
         sequence_ids: The token ids that end a completion when they are generated in this order.
@@ -72,7 +73,7 @@ class MultiTokenStoppingCriteria(StoppingCriteria):
         self.reset()
 
     def reset(self) -> None:
-        """Forget the current pass."""
+        """Forget the current run of ``generate``."""
         self._seen: torch.Tensor | None = None
         self._done: torch.Tensor | None = None
         self._prompt_length = 0
@@ -80,7 +81,8 @@ class MultiTokenStoppingCriteria(StoppingCriteria):
     def __call__(self, input_ids: torch.Tensor, scores: object, **kwargs: Any) -> torch.Tensor:  # noqa: ARG002
         """Return whether each row of the batch is finished, bool. Shape: (rows,).
 
-        Only the ids of prompt and completion so far are read, int64. Shape: (rows, length).
+        `input_ids` holds the prompts and the tokens generated so far, int64, shape (rows, length). Other arguments are
+        ignored.
         """
         if self._seen is None or self._done is None or not torch.equal(self._seen, input_ids[:, :-1]):
             self._prompt_length = input_ids.shape[1] - 1
@@ -109,8 +111,8 @@ def split_generation_args(values: Mapping[str, Any], stopping: Stopping) -> tupl
 
     Args:
         values: Generation parameters by name. Also accepts `eos_token_id` (an id or a list, which replaces the
-            default), `stop` (additional strings) and `stopping_criteria` (a list, as in llmsearch).
-        stopping: The default stopping conditions.
+            default), `stop` (a list of further strings) and `stopping_criteria` (a list, as in llmsearch).
+        stopping: The default stopping conditions. Its sequences and criteria are dropped.
 
     Raises:
         ParameterError: A parameter is unknown or out of range, or `stop` or `eos_token_id` is invalid.

@@ -17,8 +17,8 @@ def write_hf(provenance: Provenance, directory: Path) -> Exported:
 
     ``generation_config.json`` contains the parameters that ``transformers`` has. ``exact/generation_config.json``
     switches all of them off except `max_new_tokens`. It is for use with `llmsearch_optuna.logits_processors`, which
-    reproduce the study's own completions. ``snippet.py`` generates with either. ``llmsearch_optuna.json`` contains all
-    parameters, their provenance, and the warnings.
+    reproduce the study's own completions, but do not support beam search. ``snippet.py`` generates with either.
+    ``llmsearch_optuna.json`` contains all parameters, their provenance, and the warnings.
 
     Args:
         provenance: The parameters and their origin.

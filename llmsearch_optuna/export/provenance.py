@@ -33,8 +33,8 @@ class Provenance:
     Attributes:
         study: The name of the study.
         trial: The number of the trial.
-        state: ``"complete"``, ``"pruned"``, ...
-        score: The mean score; None if the trial has no score.
+        state: The name of its `optuna.trial.TrialState` in lower case: ``"complete"``, ``"pruned"``, ...
+        score: The metric over these samples; None if the trial has no score.
         tokens_per_sample: The mean number of generated tokens; None unless it is an objective.
         samples: The number of samples that the trial was evaluated on.
         metric: The name of the metric.
@@ -45,7 +45,7 @@ class Provenance:
         fingerprint: The parts that the scores of the study depend on, by name.
         verdict: The sentence of the study's verdict; None if there is no verdict, or if it is about other finalists.
         params: All parameters.
-        exported: The time of the export, in UTC.
+        exported: The time of the export, in UTC, in ISO 8601 format.
         environment: The versions and the hardware that the study was created with, by name, as far as they are stored.
         versions: The versions of the packages that made the export, by name.
     """
@@ -113,7 +113,7 @@ def trace(study: optuna.Study, trial: int | None = None) -> Provenance:
 
 
 def _model_and_data(study: optuna.Study) -> tuple[str | None, str | None]:
-    """Return the name of the model and the path of the data in the study file."""
+    """Return the name of the model and the path of the data in the study file; each None if it is not recorded."""
     stored = study.user_attrs.get(STUDY_FILE)
     if stored is None:
         return None, None

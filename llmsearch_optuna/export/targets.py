@@ -1,6 +1,6 @@
-"""The generation parameters under the names of other systems, with a warning for each that a system lacks.
+"""The generation parameters under the names of other systems, with a warning for each difference in meaning.
 
-The arguments of every function are the parameters and the stop strings.
+Each ``to_...`` function takes the parameters and the stop strings.
 """
 
 import json
@@ -20,7 +20,8 @@ class Exported(NamedTuple):
 
     Attributes:
         values: The values for the system, JSON-serialisable.
-        warnings: One line for each parameter that the system lacks or that has another meaning there.
+        warnings: One line for each parameter that the system lacks, ignores or interprets differently, and for its
+            different random numbers.
     """
 
     values: dict[str, Any]
@@ -30,7 +31,7 @@ class Exported(NamedTuple):
 def to_hf(params: GenerationParams, stop: Sequence[str] = ()) -> Exported:
     """Return the fields of a ``GenerationConfig`` for ``transformers``.
 
-    `logits_processors` expresses all other parameters; see `write_hf`.
+    `logits_processors` expresses all other parameters, except in beam search; see `write_hf`.
     """
     remedy = "" if params.beams else "; llmsearch_optuna.logits_processors reproduces them"
     warnings = list(_differences(params, HF_NAMES, "transformers", remedy))
@@ -48,10 +49,11 @@ def to_vllm(params: GenerationParams, stop: Sequence[str] = ()) -> Exported:
 
 
 def to_llamacpp(params: GenerationParams, stop: Sequence[str] = ()) -> Exported:
-    """Return the fields of llama.cpp's ``/completion`` (``request``) and equivalent command-line ``arguments``.
+    """Return the fields of a llama.cpp ``/completion`` request (``request``) and command-line ``arguments``.
 
-    Its defaults (top_k 40, top_p 0.95, min_p 0.05, a temperature of 0.8 after all cuts) are switched off, and its
-    samplers are in our order: penalties, temperature, cuts.
+    The two are equivalent, but only the request has stop strings. llama.cpp's defaults (top_k 40, top_p 0.95, min_p
+    0.05, a temperature of 0.8 after all cuts) are switched off. Its samplers are in the order of this package:
+    penalties, temperature, cuts.
     """
     dialect, effective = DIALECTS["llamacpp"], _effective(params)
     request, warnings = _translated(dialect, params, stop)
@@ -69,7 +71,7 @@ def to_openai(params: GenerationParams, stop: Sequence[str] = ()) -> Exported:
 
 
 def to_json(params: GenerationParams, stop: Sequence[str] = ()) -> Exported:
-    """Return all parameters that are set, under the names of this package."""
+    """Return all parameters that are set (``params``) and the stop strings (``stop``), under this package's names."""
     return Exported({"params": params.to_dict(), "stop": list(stop)}, ())
 
 
@@ -115,12 +117,12 @@ def _translated(dialect: Dialect, params: GenerationParams, stop: Sequence[str])
 
 
 def _effective(params: GenerationParams) -> dict[str, Any]:
-    """Return the parameters that have an effect, without those that every system expresses."""
+    """Return the parameters that have an effect, without those in `IMPLIED`, which need no translation."""
     return {name: value for name, value in params.canonical.to_dict().items() if name not in IMPLIED}
 
 
 def _differences(params: GenerationParams, available: Collection[str], system: str, remedy: str = "") -> Iterator[str]:
-    """Return the warnings of parameters that a system lacks, and of its random numbers."""
+    """Yield a warning for each parameter that a system lacks and, if tokens are sampled, for its random numbers."""
     for name, value in _effective(params).items():
         if name not in available:
             yield f"{name}={json.dumps(value)}: {system} has no such parameter; it is left out"

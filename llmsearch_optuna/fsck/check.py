@@ -101,7 +101,7 @@ def check_database(url: str) -> Findings:
         url: SQLAlchemy URL, e.g. ``sqlite:///studies/x.db``.
 
     Raises:
-        StorageError: The database does not exist or cannot be opened.
+        StorageError: The database does not exist, cannot be opened, or is in memory.
     """
     with inspect_database(url) as inspection:
         check = _Check(inspection)
@@ -220,7 +220,7 @@ class _Check:
         return sum(map(len, groups.values()))
 
     def _leftovers(self, keys: Sequence[str | None]) -> None:
-        """Note the rows that belong to no study. The keys are those of all studies; None for a key that is lost."""
+        """Note the rows that belong to no study. `keys` are the keys of all studies; None for a key that is lost."""
         reason = "" if None in keys else ": it was deleted, and they do no harm"
         for table, rows in (
             (COMPLETIONS.name, "completions"),

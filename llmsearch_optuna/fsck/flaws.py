@@ -54,8 +54,8 @@ def trial_flaws(
 
     Args:
         trial: The trial.
-        completions: The trial's completions, by position.
-        rows: The dataset rows of the study's samples, by position.
+        completions: The trial's completions, in the order of their positions.
+        rows: The dataset row of each of the study's samples, by position.
         objectives: The number of objectives of the study.
     """
     yield from _state_flaws(trial, len(completions), len(rows))
@@ -140,7 +140,7 @@ def missing_positions(positions: Sequence[Any]) -> list[int]:
 
 
 def listed(numbers: Sequence[Any]) -> str:
-    """Return the first few numbers, and the count of the others."""
+    """Return a string with the first few numbers and the count of the others."""
     more = len(numbers) - _MOST_LISTED
     return ", ".join(map(str, numbers[:_MOST_LISTED])) + (f" and {more} more" if more > 0 else "")
 

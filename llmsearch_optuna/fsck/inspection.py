@@ -68,9 +68,13 @@ class RawCompletion(NamedTuple):
     """A completion as it is stored: the columns of `COMPLETIONS` or `HELD_OUT`. Every value may be damaged.
 
     Attributes:
-        group: The trial's number, or the finalist and the seed.
+        group: ``(trial number,)`` or ``(finalist, seed)``.
+        position: The sample's place in its split.
+        row: The sample's row in the dataset.
         text: The completion, as JSON.
         token_ids: The token ids, as JSON.
+        finish_reason: ``"eos"``, ``"stop"`` or ``"length"``.
+        score: The sample's score. None if the metric scores only a corpus.
         token_count: The number of tokens. None in a database of version 1.
     """
 
@@ -95,7 +99,7 @@ class Inspection:
         self._connection = connection
 
     def complaints(self) -> list[str]:
-        """Return the flaws that SQLite reports in the structure of its file. A server reports none."""
+        """Return the flaws that SQLite reports in the structure of its file; an empty list for a server."""
         if self._connection.dialect.name != "sqlite":
             return []
         results = [str(row[0]) for row in self._rows(sa.text("PRAGMA integrity_check(1000)"))]
@@ -171,12 +175,15 @@ class Inspection:
         return self._completions(HELD_OUT.name, ("finalist", "seed"), _of_key(study_key))
 
     def samples(self, study_key: str) -> list[tuple[Any, Any, Any, Any]]:
-        """Return position, row, prompt and reference of the samples of a study, by position."""
+        """Return the samples of a study by position, as (position, row, prompt as JSON, reference as JSON)."""
         query = _select(SAMPLES.name, "position", "row", "prompt", "reference")
         return [tuple(row) for row in self._rows(query.where(_of_key(study_key)).order_by(sa.column("position")))]
 
     def sizes(self, table: str) -> dict[tuple[Any, ...], int]:
-        """Return the number of rows of a table by study key, and by trial number in the table of completions."""
+        """Return the number of rows of a table by ``(study key,)``, or by ``(study key, trial number)``.
+
+        The trial number is only in the keys for the table of completions.
+        """
         columns: list[sa.ColumnElement[Any]] = [sa.column("study_key")]
         if table == COMPLETIONS.name:
             columns.append(sa.column("trial_number"))
@@ -204,10 +211,13 @@ class Inspection:
 
 @contextlib.contextmanager
 def inspect_database(url: str) -> Iterator[Inspection]:
-    """Open a database for reading.
+    """Open a database in a read-only transaction.
 
     Args:
         url: SQLAlchemy URL, e.g. ``sqlite:///studies/x.db``.
+
+    Yields:
+        The reader of the database.
 
     Raises:
         StorageError: The database does not exist, cannot be opened, or is in memory.

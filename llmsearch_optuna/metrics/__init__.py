@@ -1,8 +1,8 @@
 """Metrics that score completions against references.
 
 `make_metric` builds a `Metric` from a name, ``"package.module:function"``, ``"evaluate:NAME"`` or a callable. Importing
-this package is fast: only the metrics that use ``evaluate`` (which imports torch), ``rouge_score`` or ``sacrebleu``
-import them.
+this package is fast: ``evaluate`` (which imports torch), ``rouge_score`` and ``sacrebleu`` are only imported when a
+metric needs them.
 """
 
 from llmsearch_optuna.metrics.base import (

@@ -46,8 +46,8 @@ class Scores(NamedTuple):
 class Metric(Protocol):
     """A deterministic function that scores predictions against references.
 
-    A metric may also have an attribute `score_range` (`ScoreRange`), which makes the guarantee of `PairedPruner`
-    unconditional.
+    A metric may also have an attribute `score_range` (`ScoreRange`). `PairedPruner` then uses this range, and its
+    guarantee does not depend on later scores. Otherwise it uses the range of the scores so far.
     """
 
     @property
@@ -79,15 +79,15 @@ class Metric(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class SampleMetric:
-    """A metric that scores one sample at a time, against the best of the sample's acceptable strings.
+    """A metric that scores one sample at a time, and averages over the samples.
 
-    Its value is the mean over the samples.
+    If the reference of a sample is a list, the best score against any of its entries counts.
 
     Attributes:
         name: The identity of the metric with its column and arguments.
         score: ``(prediction, reference) -> float``.
-        column: The reference column; ``None`` for the only one. It holds a string, a number (compared in Python's
-            notation) or a list of these.
+        column: The reference column; ``None`` for the only one. It holds a string, a number (compared as its `str`) or
+            a list of these.
         greater_is_better: Whether a study maximises the value.
         score_range: The minimum and the maximum of `score`; ``None`` if unknown.
     """
@@ -114,13 +114,13 @@ class SampleMetric:
 
 
 def known_range(metric: Metric) -> ScoreRange | None:
-    """Return the range of a metric's scores; ``None`` if it declares none."""
+    """Return the range that a metric declares for the scores of a sample; ``None`` if it declares none."""
     score_range: ScoreRange | None = getattr(metric, "score_range", None)
     return score_range
 
 
 def check_score_range(score_range: object) -> ScoreRange:
-    """Validate a score range.
+    """Validate a score range, and return it as two floats.
 
     Raises:
         MetricError: It is not a pair of finite numbers in increasing order.
@@ -134,14 +134,14 @@ def check_score_range(score_range: object) -> ScoreRange:
 
 
 def mean_scores(per_sample: Sequence[float]) -> Scores:
-    """Return scores whose value is the mean. The sum is exact, so the order of the samples does not matter."""
+    """Return scores whose value is the mean. The sum is rounded only once, so the order of samples has no effect."""
     return Scores(math.fsum(per_sample) / len(per_sample), tuple(per_sample))
 
 
 def sample_numbers(
     references: Sequence[Reference], predictions: Sequence[str], sample_ids: Sequence[int] | None
 ) -> Sequence[int]:
-    """Validate the lengths of a metric's arguments, and return the numbers of the samples in error messages.
+    """Validate the lengths of a metric's arguments, and return `sample_ids`; by default the samples' positions.
 
     Raises:
         MetricError: There are no samples, or the lengths differ.
@@ -156,7 +156,7 @@ def sample_numbers(
 
 
 def plain(value: object) -> object:
-    """Convert an array or a scalar of any library, on any device, to Python's types."""
+    """Convert an array or a scalar of any library, on any device, to Python's types. Return other values unchanged."""
     return value.tolist() if hasattr(value, "tolist") else value
 
 
@@ -190,7 +190,8 @@ def acceptable_texts(
     """Return the strings that each sample's prediction is compared with, at least one per sample.
 
     Raises:
-        MetricError: `read_column` fails, or a value is not a string, a number or a non-empty list of these.
+        MetricError: The column is missing or ambiguous (see `read_column`), or a value is not a string, a finite number
+            or a non-empty list of these.
     """
     values = read_column(references, column, samples)
     return [_texts(plain(value), sample) for value, sample in zip(values, samples, strict=True)]

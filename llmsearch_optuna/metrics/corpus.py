@@ -49,7 +49,10 @@ class CorpusMetric:
     def resampled(
         self, references: Sequence[Reference], predictions: Sequence[str]
     ) -> Callable[[Sequence[int]], float]:
-        """Return a function that scores selections of the samples, with repetitions, without reading the texts again.
+        """Return a function that scores selections of the samples, in which samples may repeat, e.g. for a bootstrap.
+
+        BLEU and chrF add up statistics of the samples, which are computed once. Another `score` is called on the texts
+        of each selection.
 
         Args:
             references: The references, length n.
@@ -118,10 +121,10 @@ def _scaled(percent: float) -> float:
 
 
 def choose_score_range(metric: Metric, declared: ScoreRange | None) -> ScoreRange | None:
-    """Return the range of a sample's scores: as declared, else the metric's own; ``None`` if unknown.
+    """Return the range of a sample's scores: `declared` if given, else the metric's own; ``None`` if unknown.
 
     Raises:
-        MetricError: The declared range is invalid, or the metric does not score single samples.
+        MetricError: `declared` is invalid, or given for a metric that does not score single samples.
     """
     if declared is None:
         return known_range(metric)

@@ -62,10 +62,10 @@ class EvaluateMetric:
 
         Args:
             path: A script, its directory or a name on the hub.
-            **fields: The attributes other than `module`.
+            **fields: The attributes `key`, `column`, `greater_is_better` and `arguments`.
 
         Raises:
-            MetricError: It cannot be loaded.
+            MetricError: The metric cannot be loaded, needs other inputs, or does not take an argument.
         """
         import evaluate  # noqa: PLC0415  # imports torch
 

@@ -32,7 +32,7 @@ _CORPUS: Mapping[str, Callable[..., float]] = {"bleu": bleu, "chrf": chrf}
 _ITEMS: Mapping[str, Callable[..., float]] = {"distinct_items": distinct_items}
 
 BUILT_IN_METRICS = (*_SAMPLE, *_CORPUS, *_ITEMS)
-"""The names that `make_metric` accepts."""
+"""The names of the built-in metrics."""
 
 _EVALUATE = "evaluate:"
 
@@ -51,18 +51,19 @@ def make_metric(
         spec: One of
 
             - the name of a built-in metric (`BUILT_IN_METRICS`);
-            - ``"package.module:function"``, which is imported and must be one of the objects below;
+            - ``"package.module:function"``, the import path of an evaluation module, a callable or a `Metric`;
             - ``"evaluate:NAME_OR_PATH"``, loaded by ``evaluate.load``, or an ``evaluate.EvaluationModule``;
-            - a callable: an llmsearch scorer, ``(references, predictions) -> score or one score per sample``;
+            - a callable, ``(references, predictions) -> score or one score per sample``; see `Scorer`;
             - a `Metric`, which is returned unchanged.
         column: The reference column to compare with; ``None`` for the only one. Not for callables, which receive all
             columns.
-        greater_is_better: Whether a study maximises the value.
+        greater_is_better: Whether a study maximises the value. A `Metric` keeps its own direction.
         **arguments: Arguments of a built-in metric (``ignore_case``, ``lowercase``), or the ``key`` of an ``evaluate``
             result and arguments of its ``compute``. Callables take none: use `functools.partial`.
 
     Raises:
-        MetricError: The name, an argument or the type of `spec` is unknown, or `spec` cannot be imported or loaded.
+        MetricError: The name, an argument or the type of `spec` is unknown, `spec` cannot be imported or loaded, or an
+            option contradicts a `Metric`.
     """
     if not isinstance(greater_is_better, bool):
         raise MetricError(f"`greater_is_better` must be true or false, got {greater_is_better!r}")
@@ -147,9 +148,10 @@ def _is_evaluation_module(spec: object) -> TypeGuard[Any]:
 
 
 def check_references(metric: Metric, references: Sequence[Reference]) -> None:
-    """Validate the references of a built-in metric before anything is generated.
+    """Validate the references of a built-in metric, so that faults are found before anything is generated.
 
-    Other scorers and modules are not called, because they may be slow or count their calls.
+    The metric is called with empty predictions. Callables and ``evaluate`` modules are not called, because they may be
+    slow or count their calls.
 
     Raises:
         MetricError: A column is missing or ambiguous, or holds values that the metric cannot compare.

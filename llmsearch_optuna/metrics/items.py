@@ -80,7 +80,7 @@ def _normal_form(text: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class ItemsMetric:
-    """`distinct_items` with the members and the count from the references.
+    """A metric that scores one sample at a time by `distinct_items`, with members and count from its reference.
 
     The reference column ``count``, an integer of at least 1, is the requested number of items. Without it, the number
     of listed items is used.
@@ -88,8 +88,9 @@ class ItemsMetric:
     Attributes:
         name: The identity of the metric with its column.
         column: The reference column; ``None`` for the only one other than ``count``, if any. If it holds a list, only
-            the members of the list are correct.
+            the members of the list are correct; otherwise every item is.
         greater_is_better: Whether a study maximises the value.
+        score_range: The minimum and the maximum score of a sample: 0 and 1.
     """
 
     name: str

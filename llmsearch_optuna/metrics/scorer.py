@@ -1,4 +1,4 @@
-"""Scorers that users write: functions of references and predictions, as in llmsearch."""
+"""Scorers that users write: functions of references and predictions, as in the package ``llmsearch``."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -18,7 +18,7 @@ Scorer = Callable[[list[dict[str, Any]], list[str]], object]
 
 @dataclass(frozen=True, kw_only=True)
 class CallableMetric:
-    """An llmsearch scorer as a `Metric`.
+    """A user's scorer as a `Metric`.
 
     Attributes:
         function: Called with the references as dicts and the predictions, both positionally. It returns one real number
@@ -56,10 +56,22 @@ def run_scorer(
 ) -> Scores:
     """Call a scorer and validate its result.
 
-    If it fails on all samples together, it is called on each sample alone to name the first that fails the same way.
+    If the scorer raises an exception, or returns one number that is not finite, it is called on each sample alone. The
+    error message then names the first sample that fails in the same way.
+
+    Args:
+        label: The scorer's name in error messages.
+        function: The scorer.
+        references: The references, length n.
+        predictions: The completions, length n.
+        samples: The numbers of the samples in error messages, length n.
+
+    Returns:
+        The scores. If the scorer returned one number, they have no `per_sample`.
 
     Raises:
         ScorerError: The scorer raised, or returned a wrong type, a wrong number of scores, NaN or infinity.
+        LlmsearchError: An error of this package that the scorer raised; it is passed on.
     """
 
     def culprit(fails: Callable[[_Outcome], bool]) -> str:
@@ -118,7 +130,7 @@ def _sample_score(label: str, score: object, sample: int) -> float:
 
 
 def one_line(error: BaseException) -> str:
-    """Return an exception's message on one printable line of at most 200 characters and an ellipsis."""
+    """Return an exception's message on one printable line. Messages of over 200 characters are shortened."""
     printable = (character if character.isprintable() else " " for character in str(error)[:1000])
     text = " ".join("".join(printable).split())
     return text if len(text) <= 200 else text[:200] + "..."

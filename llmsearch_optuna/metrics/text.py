@@ -41,10 +41,10 @@ def numeric(prediction: str, reference: str) -> float:
 
 
 def last_number(text: str) -> Decimal | None:
-    """Return the last number in a string exactly; ``None`` if there is none.
+    """Return the last number in a string, without rounding; ``None`` if there is none.
 
-    Accept ``-$1,234.50``, ``$-5``, ``.5``, ``50%`` (as 50), ``1e-3``, and ``42.`` at the end of a sentence. Neither the
-    minus of ``7-3`` nor the bullet of ``- 3`` is a sign.
+    Valid forms are ``-$1,234.50``, ``$-5``, ``.5``, ``50%`` (as 50), ``1e-3``, and ``42.`` at the end of a sentence.
+    Neither the minus of ``7-3`` nor the bullet of ``- 3`` is a sign.
     """
     matches = deque(_NUMBER.finditer(text), maxlen=1)
     if not matches:
@@ -57,8 +57,8 @@ def last_number(text: str) -> Decimal | None:
 def token_f1(prediction: str, reference: str) -> float:
     """Return F1 of the two bags of words, normalised as for SQuAD (Rajpurkar et al. 2016).
 
-    Words are in lower case, without punctuation and articles. If neither string has a word left, return 1 (as for SQuAD
-    2.0).
+    Strings are converted to lower case, and punctuation and articles are removed. If neither string has a word left,
+    return 1 (as for SQuAD 2.0).
     """
     predicted, expected = _words(prediction), _words(reference)
     if not predicted and not expected:

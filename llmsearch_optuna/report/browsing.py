@@ -35,7 +35,8 @@ class WordChanges(NamedTuple):
 
     Attributes:
         first: The lengths of consecutive stretches of the first text, in characters. Stretches that both texts share
-            alternate with stretches of this text only, starting with a shared one. Their sum is the text's length.
+            alternate with stretches of this text only. The first stretch is a shared one, possibly of length 0. The sum
+            of the lengths is the text's length.
         second: The same for the second text.
     """
 
@@ -71,7 +72,7 @@ class CompletionComparison(NamedTuple):
     """The completions of the best trial next to those of other trials.
 
     Attributes:
-        names: The names of the trials: the best, followed by baselines or a runner-up.
+        names: The names of the trials: the best, followed by baselines or one other finalist.
         samples: The samples in the shared order.
         left_out: The number of further samples.
         maximum_length: The number of characters that texts are shortened to.
@@ -89,14 +90,14 @@ class CompletionComparison(NamedTuple):
 
 
 def compare_completions(record: StudyRecord, storage: RDBStorage) -> CompletionComparison | None:
-    """Compare the completions of the best trial with the baselines, or with the runner-up if there are no baselines.
+    """Compare the completions of the best trial with the baselines', or with another finalist's without baselines.
 
     Args:
         record: The study.
         storage: The study's database.
 
     Returns:
-        ``None`` if fewer than two trials are fully evaluated.
+        The comparison; ``None`` if there are fewer than two finalists.
 
     Raises:
         StorageError: The database cannot be read.
@@ -170,8 +171,8 @@ def _readable(text: str, maximum_length: int) -> str:
 def word_changes(first: str, second: str) -> WordChanges:
     """Find the whole words and punctuation marks in which two texts differ; white space belongs to the word before it.
 
-    `difflib.SequenceMatcher` finds the longest stretches of words in common. Long texts are compared only at their
-    beginning and end: everything between the common beginning and the common end counts as different.
+    `difflib.SequenceMatcher` finds the longest stretches of words in common. If the texts between the common beginning
+    and the common end are long, they are not compared: all of their words count as different.
     """
     first_words, second_words = _words(first), _words(second)
     words, other_words = [word for word, _ in first_words], [word for word, _ in second_words]
@@ -201,7 +202,13 @@ def _common_length(items: Sequence[str], others: Sequence[str]) -> int:
 
 
 def _stretches(words: Sequence[tuple[str, int]], same: Sequence[tuple[int, int]], length: int) -> tuple[int, ...]:
-    """Return the lengths of shared and different stretches in characters, given the ranges of shared words."""
+    """Return the lengths of shared and different stretches in characters; see `WordChanges`.
+
+    Args:
+        words: The words of a text with their positions.
+        same: The ranges of shared words, as indices (begin, end).
+        length: The length of the text in characters.
+    """
     is_same = [False] * len(words)
     for begin, end in same:
         is_same[begin:end] = [True] * (end - begin)

@@ -16,8 +16,8 @@ class Band(NamedTuple):
     """The range of the best trial's learning curve over other orders of the samples.
 
     Attributes:
-        sizes: The numbers of first samples. Shape: (sizes,).
-        low: The lower ends of the range of the metric over that many samples. Shape: (sizes,).
+        sizes: The numbers n of samples at which any trial reported. Shape: (sizes,).
+        low: The lower ends of the range of the metric over n samples. Shape: (sizes,).
         high: The upper ends. Shape: (sizes,).
     """
 
@@ -27,7 +27,7 @@ class Band(NamedTuple):
 
 
 def best_so_far(record: StudyRecord) -> list[tuple[int, float]]:
-    """Return the number of each fully evaluated trial with the best value up to it."""
+    """Return pairs of the number of a fully evaluated trial and the best value of the trials up to it."""
     bests: list[tuple[int, float]] = []
     for trial in record.complete:
         if trial.value is not None:
@@ -37,14 +37,15 @@ def best_so_far(record: StudyRecord) -> list[tuple[int, float]]:
 
 
 def best_band(record: StudyRecord) -> Band | None:
-    """Return the band of the best trial at all numbers of samples that a trial reported at.
+    """Return the band of the best trial at all numbers of samples at which any trial reported.
 
-    The band holds 95 % of the means of n of the best trial's N scores, drawn at random without replacement. The
+    The band holds about 95 % of the means of n of the best trial's N scores, drawn at random without replacement. The
     standard error of such a mean is s sqrt((1 / n) (1 - n / N)) (W. G. Cochran, "Sampling Techniques", ch. 2). A curve
     below the band is unlikely to belong to an equally good trial.
 
     Returns:
-        ``None`` if no trial is fully evaluated, none has reported, or the metric scores only a corpus.
+        ``None`` if no trial is fully evaluated, none has reported, there are fewer than two samples, or the metric
+        scores only a corpus.
     """
     best = record.best
     if best is None or best.value is None or best.scores is None or len(best.scores) < 2:

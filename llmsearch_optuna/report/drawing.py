@@ -1,4 +1,4 @@
-"""The figures, drawn with plotly from the data of the other modules, for light and dark pages."""
+"""Drawing of the report's figures with plotly, in colours for light and dark pages."""
 
 import html
 import math
@@ -52,7 +52,7 @@ def safe(text: str) -> str:
 
 
 def draw_standings(record: StudyRecord, finalists: Sequence[FinalistSummary]) -> go.Figure:
-    """Draw the finalists' scores: the search split with 95 % intervals, and the hold-out split."""
+    """Draw the finalists' scores on the search split, with 95 % intervals, and on the hold-out split."""
     names = [safe(finalist.name) for finalist in finalists]
     colours = [_STYLES[_kind(finalist.trial, record.best)][0] for finalist in finalists]
     errors = [finalist.trial.standard_error for finalist in finalists]
@@ -178,7 +178,7 @@ def draw_importances(importances: Importances) -> go.Figure:
 
 
 def draw_slice(record: StudyRecord, data: Slice) -> go.Figure:
-    """Draw the score along one parameter."""
+    """Draw the score of each trial against its value of one parameter, and the trend."""
     name, metric = safe(data.parameter), safe(record.score_name)
     figure = _figure(xaxis_title=name, yaxis_title=metric, height=270, showlegend=False)
     if data.trend is not None:
@@ -222,7 +222,7 @@ def draw_quality(record: StudyRecord, qualities: Sequence[Quality]) -> go.Figure
 
 
 def draw_seeds(seeds: SeedScores, metric: str) -> go.Figure:
-    """Draw the metric by seed."""
+    """Draw the metric for each seed, with one row and the mean for each group of `seeds`."""
     figure = _figure(
         xaxis_title=safe(metric), height=max(380, _MINIMUM_HEIGHT + _ROW * len(seeds.groups)), showlegend=False
     )
@@ -255,7 +255,7 @@ def draw_seeds(seeds: SeedScores, metric: str) -> go.Figure:
 
 
 def draw_samples(scores: SampleScores, metric: str, *, maximize: bool) -> go.Figure:
-    """Draw the heat map: samples from hardest to easiest, by trials from best to worst."""
+    """Draw the heat map of `scores`: one row per sample, hardest first, and one column per trial."""
     samples, trials = scores.scores.shape
     figure = _figure(
         xaxis_title="trials, best to worst, followed by pruned ones",
@@ -377,7 +377,7 @@ def _joined(parts: Sequence[Sequence[Any]]) -> list[Any]:
 
 
 def _log_ticks(chosen: Sequence[float]) -> list[float]:
-    """Return the ticks 1, 2, 5, 10, ... around the chosen values; only powers of ten beyond two decades."""
+    """Return the ticks 1, 2, 5, 10, ... around the chosen values; only powers of ten if they span over two decades."""
     low, high = math.log10(min(chosen)), math.log10(max(chosen))
     steps = (1.0,) if high - low > 2.0 else (1.0, 2.0, 5.0)
     return [step * 10.0**power for power in range(math.floor(low), math.ceil(high) + 1) for step in steps]

@@ -28,7 +28,7 @@ class FinalistSummary(NamedTuple):
     """The scores of a finalist on both splits.
 
     Attributes:
-        name: ``"best"``, ``"runner-up 1"``, or a baseline's name.
+        name: ``"best"``, ``"runner-up 1"``, ``"front 1"``, or a baseline's name.
         trial: Its trial.
         search_score: The metric on the search split.
         held_out: Its row of the verdict's table; ``None`` if the verdict does not include its trial.
@@ -45,9 +45,10 @@ class Quality(NamedTuple):
 
     Attributes:
         trial: The trial.
-        tokens: Tokens per completion.
+        tokens: The mean number of tokens per completion.
         value: The metric.
-        is_efficient: Whether the trial is on the Pareto front: no other has both a better metric and fewer tokens.
+        is_efficient: Whether the trial is on the Pareto front: no other trial is at least as good in the metric and the
+            tokens, and better in one of them. Of trials with the same values, only the first is on the front.
     """
 
     trial: TrialRecord
@@ -60,8 +61,8 @@ class SeedScores(NamedTuple):
     """The metric by seed.
 
     Attributes:
-        groups: With a verdict, the score of each fresh seed on the hold-out split, by finalist. Without one, the values
-            of the trials that used a seed, by seed.
+        groups: If `held_out`, the score of each fresh seed on the hold-out split, by finalist. Otherwise the values of
+            the fully evaluated trials with a seed, by seed; greedy trials are left out. Shape: (seeds,) or (trials,).
         held_out: Whether the scores are from the hold-out split.
     """
 
@@ -74,7 +75,7 @@ class TrialCost(NamedTuple):
 
     Attributes:
         trial: The trial.
-        tokens: Tokens generated, without those reused from a trial of the same effect.
+        tokens: Tokens generated, without those reused from a trial whose parameters have the same effect.
         saved: Estimate of the tokens saved by pruning, from the trial's mean tokens per completion.
     """
 
@@ -90,10 +91,10 @@ class Cost(NamedTuple):
         trials: The cost of each trial.
         tokens: Tokens generated on the search split.
         saved: Estimate of the tokens saved by pruning.
-        reused: Tokens reused from trials of the same effect.
+        reused: Tokens reused from trials whose parameters have the same effect.
         held_out: Tokens generated for the verdict.
-        replayed: Share of the tokens generated without a forward pass, over the trials that record it; ``None`` if no
-            trial records it.
+        replayed: Share of the generated tokens that needed no forward pass, over the trials that record it; ``None`` if
+            no trial records it.
     """
 
     trials: tuple[TrialCost, ...]
@@ -105,7 +106,7 @@ class Cost(NamedTuple):
 
 
 def summarize_finalists(record: StudyRecord) -> tuple[FinalistSummary, ...]:
-    """Return the finalists from best to worst on the search split, followed by the baselines in the same order."""
+    """Return the finalists: first those that are no baselines, then the baselines, each by search score, best first."""
     by_number = {trial.number: trial for trial in record.complete}
     # Match by trial number: a name may have passed to another trial since the verdict.
     held_out = {} if record.verdict is None else {row.trial: row for row in verdict_rows(record.verdict)}
@@ -136,7 +137,11 @@ def quality_by_tokens(record: StudyRecord) -> tuple[Quality, ...]:
 
 
 def seed_scores(record: StudyRecord) -> SeedScores:
-    """Return how the metric varies with the seed: on the hold-out split if there is a verdict, else between trials."""
+    """Return how the metric varies with the seed.
+
+    The scores are those of the hold-out split if a finalist has scores with several seeds there. Otherwise they are the
+    values of trials.
+    """
     order = [summary.name for summary in summarize_finalists(record)]
     finalists = sorted(record.held_out, key=lambda f: order.index(f.name) if f.name in order else len(order))
     held_out = {finalist.name: finalist.by_seed for finalist in finalists if len(finalist.by_seed)}
@@ -150,7 +155,7 @@ def seed_scores(record: StudyRecord) -> SeedScores:
 
 
 def cost(record: StudyRecord) -> Cost:
-    """Count the tokens generated, saved and replayed."""
+    """Count the tokens generated, saved by pruning, reused and replayed, on the search split and for the verdict."""
     trials = []
     for trial in record.trials:
         skipped = len(record.samples) - trial.seen if trial.is_pruned else 0

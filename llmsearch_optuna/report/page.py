@@ -95,7 +95,11 @@ def write_report(study: optuna.Study, storage: RDBStorage | str, path: Path) -> 
 
 
 def render_report(study: optuna.Study, storage: RDBStorage | str) -> str:
-    """Return the report of a study as HTML; see `write_report`."""
+    """Return the report of a study as HTML; see `write_report` for the arguments.
+
+    Raises:
+        StorageError: The database cannot be read.
+    """
     database = open_storage(sqlite_url(storage), must_exist=True) if isinstance(storage, str) else storage
     record = read_study(study, database)
     url = database.engine.url.render_as_string(hide_password=True)
@@ -211,7 +215,7 @@ def _card(name: str, title: str, figure: go.Figure, caption: str = "") -> _Card:
 
 
 def _environment() -> Environment:
-    """Return an environment that escapes every expression and its control characters."""
+    """Return a Jinja environment that escapes the HTML and the control characters of every expression."""
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, finalize=_visible, trim_blocks=True, lstrip_blocks=True
     )
@@ -227,7 +231,7 @@ def _environment() -> Environment:
 
 
 def _visible(value: object) -> object:
-    """Escape the control characters of a value that is not markup yet."""
+    """Escape the control characters of a value, unless it is markup."""
     return value if isinstance(value, Markup) else printable(str(value))
 
 
@@ -237,7 +241,7 @@ def _code(sentence: str) -> Markup:
 
 
 def _json_data(content: str) -> Markup:
-    """Escape JSON for a ``<script>`` element that neither runs nor renders."""
+    """Escape JSON for a ``<script type="application/json">`` element, which browsers neither run nor render."""
     escaped = content.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
     return Markup(escaped)  # noqa: S704 - it cannot close the element
 
@@ -251,5 +255,5 @@ def _part(name: str) -> str:
 
 
 def _source_hash(script: str) -> str:
-    """Return the policy's expression that lets a browser run this script and no other."""
+    """Return the Content-Security-Policy source expression that allows this inline script."""
     return f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"

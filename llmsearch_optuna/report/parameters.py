@@ -49,7 +49,7 @@ class Importances(NamedTuple):
     """The importances of all parameters, most important first.
 
     Attributes:
-        rows: One for each parameter; empty if there are too few trials, or all score the same.
+        rows: One for each parameter; empty if there are fewer than `MINIMUM_TRIALS` trials, or all score the same.
         trials: The number of trials that they are computed from.
         top: The share of these trials that counts as good, in (0, 0.5].
     """
@@ -81,10 +81,11 @@ class Slice(NamedTuple):
     Attributes:
         parameter: Its name.
         is_log: Whether it was searched on a logarithmic scale.
-        categories: Its values if it is categorical; else ``None``.
+        categories: Its choices as strings if it is categorical; else ``None``.
         complete: The fully evaluated trials with a sampled value of it.
         pruned: The pruned trials with a sampled value of it.
-        trend: The trend of the fully evaluated trials; ``None`` if there are too few, or for categories.
+        trend: The trend of the fully evaluated trials; ``None`` for a categorical parameter, or if there are fewer than
+            six trials, or all have the same value of the parameter.
     """
 
     parameter: str
@@ -100,9 +101,10 @@ def importances(record: StudyRecord) -> Importances:
 
     PED-ANOVA measures how much a parameter's distribution in the good trials differs from that in all trials
     (S. Watanabe, A. Bansal and F. Hutter, "PED-ANOVA: Efficiently quantifying hyperparameter importance in arbitrary
-    subspaces", IJCAI 2023). The good trials are the best tenth and at least five. Pruned trials are left out because
-    their values are means over fewer samples. Baselines are left out because no sampler chose them. The bootstrap draws
-    trials with replacement (B. Efron, "Bootstrap methods", Annals of Statistics 7 (1979)), always the same ones.
+    subspaces", IJCAI 2023). The good trials are the best tenth, but at least five and at most half of the trials.
+    Pruned trials are left out because their values are means over fewer samples. Baselines, and presets outside the
+    search space, are left out because they have no sampled parameters. The bootstrap draws trials with replacement (B.
+    Efron, "Bootstrap methods", Annals of Statistics 7 (1979)) and has a fixed seed.
     """
     trials = [
         create_trial(params=dict(trial.chosen), distributions=dict(trial.distributions), value=trial.value)
@@ -153,6 +155,10 @@ def parameter_slice(record: StudyRecord, parameter: str) -> Slice:
     The trend is a kernel regression (E. A. Nadaraya, Theory of Probability 9 (1964)) over the fully evaluated trials,
     with a bandwidth by Scott's rule. Its intervals come from a bootstrap over these trials. It does not show the effect
     of this parameter alone, because samplers vary all parameters together.
+
+    Args:
+        record: The study.
+        parameter: A key of `record.parameters`.
     """
     distribution = record.parameters[parameter]
     complete = tuple(trial for trial in record.complete if parameter in trial.chosen and trial.value is not None)

@@ -61,7 +61,7 @@ def plot_quality(study: optuna.Study, storage: RDBStorage | str) -> go.Figure:
 
 
 def plot_seeds(study: optuna.Study, storage: RDBStorage | str) -> go.Figure:
-    """Plot how the metric varies with the seed: on the hold-out split if there is a verdict, else between trials.
+    """Plot how the metric varies with the seed, on the hold-out split or between trials; see `seed_scores`.
 
     Raises:
         StorageError: No trial is fully evaluated yet.
@@ -103,7 +103,7 @@ def plot_slice(study: optuna.Study, storage: RDBStorage | str, parameter: str) -
 
 
 def plot_samples(study: optuna.Study, storage: RDBStorage | str) -> go.Figure:
-    """Plot a heat map of all scores: samples from hardest to easiest, by trials from best to worst.
+    """Plot a heat map of all scores: one row per sample, hardest first, and one column per trial; see `sample_scores`.
 
     Raises:
         StorageError: No trial is fully evaluated yet, or the metric scores only a corpus.

@@ -41,10 +41,11 @@ class TrialRecord:
     Attributes:
         number: Its number.
         state: Its state.
-        value: The metric over all samples; for a pruned trial, over the samples that it was scored on.
-        params: Its generation parameters; ``None`` if it has not started.
+        value: The metric over all samples; for a trial that is not fully evaluated, the last reported value. ``None``
+            if there is no value.
+        params: Its generation parameters; ``None`` if they are not stored yet.
         chosen: The values that the sampler chose, by Optuna's parameter names.
-        distributions: The distributions that they were chosen from.
+        distributions: The distributions that they were chosen from, by the same names.
         baseline: The baseline's name; ``None`` for other trials.
         reported: The metric over the first n samples, by n.
         scores: The scores of the samples, in the shared order. Shape: (seen,). ``None`` if the metric scores only a
@@ -52,7 +53,7 @@ class TrialRecord:
         token_counts: The number of tokens of each completion, in the shared order. Shape: (seen,).
         error: The reason why it failed; ``None`` if it did not.
         replayed: The share of its tokens that needed no forward pass; ``None`` if it is not stored.
-        reused: The number of tokens in completions that it reused from a trial of the same effect.
+        reused: The number of tokens in completions that it reused from a trial whose parameters have the same effect.
     """
 
     number: int
@@ -76,7 +77,7 @@ class TrialRecord:
 
     @property
     def description(self) -> str:
-        """The generation parameters on one line; empty if the trial has not started."""
+        """The generation parameters on one line; empty if they are not stored yet."""
         return "" if self.params is None else describe_params(self.params)
 
     @property
@@ -103,8 +104,9 @@ class HeldOutScores:
 
     Attributes:
         name: The finalist's present name, or ``"trial 3"`` if the trial is no longer a finalist.
-        by_seed: The mean score of each seed. Shape: (seeds,). Empty if the metric scores only a corpus.
-        tokens: The number of tokens in all its completions.
+        by_seed: The mean score of each seed with completions of all samples. Shape: (seeds,). Empty if the metric
+            scores only a corpus.
+        tokens: The number of tokens in all its completions on the hold-out split.
     """
 
     name: str
@@ -126,14 +128,15 @@ class StudyRecord:
         environment: The versions and the hardware that it was started with, by name; empty if not stored.
         study_file: The content of the study file of its last search; ``None`` without a study file.
         trials: All trials that have started, in the order of their numbers.
-        names: The names of the finalists (``"best"``, a baseline's name, ...) by trial number.
-        best: The fully evaluated trial with the best value; ``None`` if no trial is fully evaluated.
+        names: The names of the finalists (``"best"``, a baseline's name, ...) by trial number; see `select_finalists`.
+        best: The fully evaluated trial with the best value, or the baseline whose parameters differ from that trial's
+            at most in the seed; ``None`` if no trial is fully evaluated.
         samples: The samples of the search split, in the shared order.
         verdict: The stored verdict; ``None`` if there is none.
         verdict_is_current: Whether the verdict compares the present finalists.
         held_out: The scores of the verdict's finalists on the hold-out split; empty without a verdict.
-        began: The start of its first trial.
-        ended: The end of its last finished trial.
+        began: The start of its first trial; ``None`` if no trial has started.
+        ended: The end of its last finished trial; ``None`` if no trial has finished.
     """
 
     name: str
@@ -176,7 +179,7 @@ class StudyRecord:
 
     @property
     def parameters(self) -> Mapping[str, BaseDistribution]:
-        """The distributions that samplers chose from, by parameter."""
+        """The distributions that samplers chose from, by Optuna's parameter names."""
         return {name: dist for trial in self.trials for name, dist in trial.distributions.items()}
 
     @property

@@ -20,7 +20,8 @@ class SampleScores(NamedTuple):
 
     Attributes:
         samples: The samples, ordered by their mean over the fully evaluated trials, worst first.
-        trials: The numbers of the trials: fully evaluated ones, best first, followed by pruned ones.
+        trials: The numbers of the trials: the fully evaluated ones, best first, followed by the others that have scores
+            (pruned, running or failed), most samples first.
         scores: The scores; NaN if a trial has not scored a sample. Shape: (samples, trials).
         means: The mean of each sample over the fully evaluated trials. Shape: (samples,).
         complete: The number of fully evaluated trials.
@@ -39,7 +40,7 @@ class HardSample(NamedTuple):
     Attributes:
         sample: The sample.
         mean: Its mean score over the fully evaluated trials.
-        best: The best score of any fully evaluated trial.
+        best: Its best score in any fully evaluated trial.
         prompt: The part of its prompt that differs between samples.
     """
 
@@ -76,7 +77,7 @@ def sample_scores(record: StudyRecord) -> SampleScores | None:
 
 
 def hardest_samples(record: StudyRecord, scores: SampleScores, count: int = 8) -> tuple[HardSample, ...]:
-    """Return the samples with the worst means.
+    """Return the samples with the worst mean scores, worst first.
 
     Args:
         record: The study.

@@ -1,4 +1,4 @@
-"""The words, tables and numbers of the page as plain data; the template `page.html.jinja` lays them out."""
+"""The texts, tables and numbers of the page as plain data; the template `page.html.jinja` lays them out."""
 
 import json
 import platform
@@ -59,7 +59,7 @@ def study_facts(record: StudyRecord) -> list[str]:
 
 
 def verdict_status(record: StudyRecord, location: str) -> Status:
-    """Return the verdict's status.
+    """Return the verdict, or the reason why there is none.
 
     Args:
         record: The study.
@@ -95,7 +95,7 @@ def verdict_status(record: StudyRecord, location: str) -> Status:
 
 
 def parameter_values(params: GenerationParams) -> list[tuple[str, str]]:
-    """Return the names of the parameters with their values as short strings."""
+    """Return pairs of a parameter's name and its value as a short string."""
     return [
         (name, f"{value:.4g}" if isinstance(value, float) else json.dumps(value))
         for name, value in params.to_dict().items()
@@ -103,7 +103,7 @@ def parameter_values(params: GenerationParams) -> list[tuple[str, str]]:
 
 
 def summary_tiles(record: StudyRecord, cost: Cost) -> list[tuple[str, str]]:
-    """Return the search in a few numbers, each with its label."""
+    """Return the key figures of the search, as pairs of a number and its label."""
     failed = len(record.failed)
     running = len(record.trials) - len(record.complete) - len(record.pruned) - failed
     states = [f"{len(record.complete)} complete", f"{len(record.pruned)} pruned"]
@@ -125,7 +125,7 @@ def summary_tiles(record: StudyRecord, cost: Cost) -> list[tuple[str, str]]:
 
 
 def browser_filters(comparison: CompletionComparison) -> list[tuple[str, str]]:
-    """Return the value and the label of each filter button. The page's script completes the label of ``"other"``."""
+    """Return the value and the label of each filter button. The page's script sets the label of ``"other"``."""
     if not comparison.is_scored:
         return [("all", "all"), ("differs", "texts differ")]
     best = comparison.names[0]
@@ -139,7 +139,10 @@ def browser_data(comparison: CompletionComparison, *, maximize: bool) -> str:
 
 
 def reproduction_commands(record: StudyRecord, location: str) -> str:
-    """Return the commands that search, confirm and report the study, one a line."""
+    """Return the commands that search, confirm and report the study, one per line.
+
+    Without a study file, the command that searches is left out.
+    """
     commands = []
     if record.study_file is not None:
         commands.append(f"llmsearch-optuna run {record.name}.toml      # the study file below")

@@ -21,7 +21,7 @@ class InitialTrial(NamedTuple):
 
     Attributes:
         params: The generation parameters.
-        chosen: The Optuna parameters that represent them; None if they are not a point of the space.
+        chosen: The Optuna parameters that represent them; None for a baseline, or if they are not a point of the space.
         baseline: The baseline's name; None for a preset.
     """
 
@@ -33,7 +33,10 @@ class InitialTrial(NamedTuple):
 def baseline_trials(
     space: SearchSpace, default_params: Callable[[int, int], GenerationParams] | None
 ) -> list[InitialTrial]:
-    """Return the model's own parameters and greedy decoding, with the space's length limit and first seed.
+    """Return the baselines: the model's own parameters and greedy decoding.
+
+    Both have the maximum `max_new_tokens` and the first seed of the space. If the model's own parameters are invalid, a
+    warning is logged and only greedy decoding is returned.
 
     Args:
         space: The search space.
@@ -64,7 +67,7 @@ def preset_trials(space: SearchSpace, presets: Sequence[GenerationParams | Mappi
 
 
 def enqueue(study: optuna.Study, trials: Sequence[InitialTrial]) -> None:
-    """Queue trials, unless they have ever been queued in the study."""
+    """Queue the trials that have never been queued in the study before."""
     queued = {
         (trial.user_attrs.get("queued_params"), trial.user_attrs.get(BASELINE))
         for trial in study.get_trials(deepcopy=False)

@@ -37,7 +37,7 @@ __all__ = ["Evaluation", "GenerationObjective", "RungPlan", "report", "rung_size
 RungPlan = int | Sequence[int] | Literal["doubling"]
 """A step in samples, an ascending list of numbers of samples, or ``"doubling"`` for 8, 16, 32, ..."""
 
-# The number of further rungs that are requested. They fill the slots that replay leaves free; most trials reach them.
+# The number of later rungs that the engine may begin on while it has free slots. Most trials reach these rungs.
 _LOOK_AHEAD = 3
 
 
@@ -70,8 +70,8 @@ class GenerationObjective(Evaluator):
     """An Optuna objective, ``(trial) -> score``, that generates, scores, reports and prunes rung by rung.
 
     With several objectives, it is ``(trial) -> [score, tokens]`` for a study with two directions and prunes nothing. It
-    can be passed to any ``study.optimize(objective, catch=(TrialError,))``. `Tuner.search` drives it step by step. The
-    attributes of `Evaluator` (`engine`, `metric`, ...) are further arguments.
+    can be passed to any ``study.optimize(objective, catch=(TrialError,))``. `Tuner.search` calls `start` instead, and
+    advances several trials together. The attributes of `Evaluator` (`engine`, `metric`, ...) are further arguments.
 
     Attributes:
         samples: The search split, in the shared order.
@@ -79,10 +79,11 @@ class GenerationObjective(Evaluator):
         rungs: The numbers of samples at which trials report, in ascending order. The last one is the number of samples.
         objectives: The names of the values that a study receives: the score, or the score and the tokens per sample.
         store: Stores the completions and restores those of a resumed trial. Without it, `report_scores` records the
-            scores of every trial in the study.
+            per-sample scores of every trial in the study.
         study_key: The study's key in the store.
-        reuse: Whether a trial copies the stored completions of an evaluated trial if their parameters cannot differ in
-            effect. Only valid for an engine that repeats its completions. Without a store, it has no effect.
+        reuse: Whether a trial copies the stored completions of an evaluated trial whose parameters have the same effect
+            (`GenerationParams.canonical`). Only valid for an engine that always returns the same completion for the
+            same request. Without a store, it has no effect.
     """
 
     samples: tuple[Sample, ...]
@@ -112,7 +113,11 @@ class GenerationObjective(Evaluator):
         return 0 if self.store is None else self.store.count_tokens(self.study_key)
 
     def start(self, trial: optuna.Trial) -> "Evaluation":
-        """Choose the parameters of a trial and restore the completions that an interrupted run of it stored."""
+        """Choose the parameters of a trial, and begin its evaluation after the completions that are already stored.
+
+        Raises:
+            TrialError: The stored completions cannot be scored.
+        """
         fixed = trial.user_attrs.get(FIXED_PARAMS)
         params = self.space.suggest(trial) if fixed is None else GenerationParams.from_json(fixed)
         if PARAMS not in trial.user_attrs:
@@ -120,9 +125,10 @@ class GenerationObjective(Evaluator):
         return Evaluation(self, trial, params, self._reusable(trial, params))
 
     def _reusable(self, trial: optuna.Trial, params: GenerationParams) -> list[StoredCompletion]:
-        """Return the completions of an evaluated trial whose parameters have the same effect, if there is one.
+        """Return the completions of an evaluated trial whose parameters have the same effect; empty if there is none.
 
-        Only trials that had ended when this one began are considered, so an interrupted trial finds the same one again.
+        Of several such trials, the one with the most samples is used. Only trials that had ended when this one began
+        are considered, so that an interrupted trial finds the same one again.
         """
         if self.store is None or not self.reuse:
             return []
@@ -196,7 +202,7 @@ class Evaluation:
 
     @property
     def values(self) -> list[float]:
-        """The value of each objective over the samples so far."""
+        """The value of each objective over the samples so far. At least one rung must be scored."""
         return [self.value, self.tokens / self.scored][: len(self._objective.objectives)]
 
     @property
@@ -205,16 +211,16 @@ class Evaluation:
         return self.pruned or self.scored == len(self._objective.samples)
 
     def advance(self) -> None:
-        """Generate the completions of the next rung, and `record` them."""
+        """Generate the completions of the next rung, and record them; see `record`."""
         self.record(self._objective.generate(self.requests()))
 
     def requests(self) -> list[Request]:
-        """Return the requests of the next rung."""
+        """Return the requests of the next rung, without those for completions that are reused."""
         samples = self._next_samples()
         return self._requests(samples[len(self._reused[self.scored : self.scored + len(samples)]) :])
 
     def upcoming(self) -> list[list[Request]]:
-        """Return the requests of up to three rungs after the next one, which are needed unless the trial is pruned."""
+        """Return the requests of up to three rungs after the next one, by rung. A pruned trial will not need them."""
         reached = self.scored + len(self._next_samples())
         ends = [size for size in self._objective.rungs if size >= reached][: _LOOK_AHEAD + 1]
         return [
@@ -223,10 +229,14 @@ class Evaluation:
         ]
 
     def record(self, completions: Sequence[Completion]) -> None:
-        """Score, store and report the completions of `requests`, and ask the pruner.
+        """Score, store and report the next rung, and ask the pruner.
+
+        Args:
+            completions: The completions of `requests`, in the same order.
 
         Raises:
-            TrialError: The trial cannot be scored.
+            TrialError: The trial cannot be scored, or tokens are an objective and the engine does not count them.
+            LeaseLostError: Another worker has taken the trial over.
         """
         is_counted = not completions or any(completion.token_count for completion in completions)
         if TOKENS in self._objective.objectives and not is_counted:
@@ -269,7 +279,7 @@ class Evaluation:
         Args:
             samples: The new samples.
             texts: Their completions.
-            stored_scores: The stored scores of the first of them. They are only used if none is missing.
+            stored_scores: The stored scores of the first new samples. They are used only if none of them is None.
         """
         new = None
         scores = [score for score in stored_scores if score is not None]
@@ -297,7 +307,7 @@ class Evaluation:
         self._finish_reasons.update(row.finish_reason for row in rows)
 
     def _restore(self, stored: Sequence[StoredCompletion]) -> None:
-        """Continue where an interrupted run of the trial stopped, and make its missing reports."""
+        """Restore the state of an interrupted trial from its stored completions, and make its missing reports."""
         if not stored:
             return
         store = self._objective.store
@@ -309,8 +319,8 @@ class Evaluation:
                 self._count(rows)
                 if self.scored not in reported:
                     report(self._trial, self.value, step=self.scored)
-        # A pruning decision must not be repeated, as the pruner may have seen more trials since. The last rung may be
-        # undecided only if no other trial has stored a rung after it.
+        # A pruning decision must not be repeated, because the pruner may see more trials now. If another trial has
+        # stored a rung since, the decision on this trial's last rung has been made.
         latest = None if store is None else store.latest_rung(self._objective.study_key)
         if self.scored == len(self._objective.samples) or latest in (None, self._trial.number):
             self._conclude_rung()
@@ -329,7 +339,7 @@ class Evaluation:
 
 
 def report(trial: optuna.Trial, value: float, step: int) -> None:
-    """Report the score of a trial so far.
+    """Report the score of a trial over its first `step` samples.
 
     Optuna's `Trial.report` raises an error if there are several objectives, because its pruners do not support them.
     The value is then written to the storage directly, for learning curves and resumed trials.

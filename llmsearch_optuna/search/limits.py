@@ -1,4 +1,4 @@
-"""The end of a search from which no better trial is to be expected."""
+"""When to end a search because no better trial is to be expected."""
 
 from collections.abc import Sequence
 
@@ -26,11 +26,12 @@ def reason_to_stop(
     J. A. Hanley and A. Lippman-Hand, JAMA 249 (1983)). A sampler's proposals improve over time, so this is approximate.
 
     Args:
-        trials: All trials, in the order of their numbers.
+        trials: All trials, in the order of their numbers. They must have one objective if `patience` or `score_range`
+            is given.
         maximize: Whether larger values are better.
-        patience: The number of proposals that may fail in a row.
-        margin: The minimum improvement over the best trial, in units of the score.
-        score_range: The minimum and the maximum score. If given, there must be one objective, as with `patience`.
+        patience: The number of proposals in a row without an improvement that ends the search; None for no such limit.
+        margin: An improvement exceeds the best score so far by more than this, in units of the score.
+        score_range: The minimum and the maximum score; None to leave out the first reason.
     """
     by_margin = f" by {margin:g}" if margin else ""
     complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
@@ -49,11 +50,10 @@ def reason_to_stop(
 
 
 def trials_without_improvement(trials: Sequence[FrozenTrial], *, maximize: bool, margin: float = 0.0) -> int:
-    """Return the number of finished proposals since the last improvement.
+    """Return the number of complete and pruned trials since the last improvement, without baselines.
 
     Args:
-        trials: All trials, in the order of their numbers. A baseline may be an improvement, but baselines and failed
-            trials are not counted.
+        trials: All trials, in the order of their numbers. A baseline may be an improvement.
         maximize: Whether larger values are better.
         margin: An improvement exceeds the best value so far by more than this.
     """

@@ -2,20 +2,20 @@
 
 How it works. The trials in flight advance in *rounds*. In each round, every trial in flight passes one rung: all their
 samples go to the engine as one batch, and the trials are then scored, reported and pruned in the order of their
-numbers. Trials begin only between two rounds, when others have ended and left room; the sampler then sees exactly the
-trials that ended before. The round in which a trial began is stored with it (`ROUND`), and its rungs are stored as they
-are passed. The stored study thus determines the round of every event, and with it which trial, rung or proposal comes
-next. No clock is involved.
+numbers. Trials begin only between two rounds, if fewer than `concurrency` are in flight. The sampler thus sees the
+results of all rounds so far, and of no unfinished one. The number of rounds that were passed when a trial began is
+stored with the trial (`ROUND`), and each of its rungs is stored when it is passed. The stored study therefore
+determines the round of every event, and which trial, rung or proposal comes next. No clock is involved.
 
 *Interruptions change nothing*, because a resumed search rebuilds this state. It takes up the trials that were left
 RUNNING, restores their stored rungs, and first advances the trials that are furthest behind. As long as one trial in
 flight has not finished the latest round, no new trial begins. A rung that was generated but not stored is generated
 again, with the same tokens.
 
-*Workers* share a study on a database server. Each has rounds of its own, and a lease on the trials that it evaluates.
+*Workers* share a study on a database server. Each has rounds of its own, and a lease on each trial that it evaluates.
 Starts, proposals and ends of trials are serialised by a database lock. Instead of rounds, the database then stores the
 order in which trials began and ended (`ROUND`, `ENDED`). A worker that has nothing to do waits while others have trials
-in flight, as it may have to take these over if their leases expire.
+in flight, because it must take these over if their leases expire.
 """
 
 import itertools
@@ -49,7 +49,14 @@ _LOG = logging.getLogger(__name__)
 
 
 class _InFlight(NamedTuple):
-    """A trial in flight: its evaluation, the round before its first rung, and when this process took it up."""
+    """A trial in flight.
+
+    Attributes:
+        trial: The trial.
+        evaluation: Its evaluation.
+        began: The number of the round before its first rung.
+        started: The time at which this process took it up, in seconds of `time.monotonic`.
+    """
 
     trial: optuna.Trial
     evaluation: Evaluation
@@ -58,20 +65,20 @@ class _InFlight(NamedTuple):
 
     @property
     def passed(self) -> int:
-        """The round of the last rung that it passed."""
+        """The number of the round in which the trial passed its last rung."""
         return self.began + self.evaluation.rungs_passed
 
 
 @dataclass(kw_only=True)
 class Search:
-    """A running search: the trials in flight in this process, and the round that they are in.
+    """A running search: the trials in flight in this process, and their rounds.
 
     Attributes:
         study: The study, with its pruner.
         storage: The storage of the study.
         objective: Evaluates a trial.
         proposer: Proposes the trials.
-        options: The limits of the search.
+        options: The options of the search, of which only the limits are used here.
         concurrency: The number of trials in flight in this process, whose rungs are generated together.
         claims: Decides which trials this process evaluates.
         observer: Receives the events of the search.
@@ -89,19 +96,22 @@ class Search:
     _in_flight: dict[int, _InFlight] = field(init=False, default_factory=dict)
     # The last logged reason why no further trial is proposed.
     _logged_reason: str | None = field(init=False, default=None)
-    # The round of the last rung that any trial passed.
+    # The number of the last round in which a trial passed a rung or failed.
     _latest: int = field(init=False, default=0)
 
     def run(self, should_stop: Callable[[], bool]) -> None:
-        """Run trials until a limit is reached, or until `should_stop`, called after every rung, returns True.
+        """Run trials until a limit is reached or a stop is requested.
 
         A trial that cannot be scored fails, and the search continues. Trials that are interrupted, or in flight when
         time or tokens are used up, stay RUNNING in the storage. The next call resumes them after their last stored
-        rung. If no better trial is to be expected, those in flight are finished and none is proposed. A worker ends
-        when neither it nor any other worker has a trial left.
+        rung. If no better trial is to be expected (`reason_to_stop`), the trials in flight are finished and no further
+        one is proposed. A worker ends when neither it nor any other worker has a trial left.
+
+        Args:
+            should_stop: Called between rungs; the search stops if it returns True.
 
         Raises:
-            TrialError: Every trial failed. The message contains the first failure.
+            TrialError: All finished trials failed. The message contains the first failure.
         """
         with self.claims.kept_alive():
             self.observer.started(len(self._trials(*FINISHED)))
@@ -137,7 +147,7 @@ class Search:
             self._start(trial)
 
     def _is_to_end(self, should_stop: Callable[[], bool]) -> bool:
-        """Return whether the search ends although trials are left.
+        """Return whether to stop now, and leave the trials in flight to a later call.
 
         Tokens are counted only between two rounds, so that an interruption does not change where the search ends.
         """
@@ -183,7 +193,7 @@ class Search:
         try:
             batches = self._generate(group)
         except TrialError:
-            # A single trial, or the rungs ahead of it, may have caused the error: generate for each trial separately.
+            # One trial, or a request of a later rung, may have caused the error: generate for each trial separately.
             batches = None
         for index, running in enumerate(group):
             try:
@@ -201,7 +211,8 @@ class Search:
     def _generate(self, group: Sequence[_InFlight], *, look_ahead: bool = True) -> list[list[Completion]]:
         """Return the completions of each trial's next rung.
 
-        The engine may begin on the rungs after it, first with the next one of all trials, then with the one after.
+        With `look_ahead`, the engine may also begin on later rungs: first on the following rung of every trial, then on
+        the one after it.
         """
         requests = [running.evaluation.requests() for running in group]
         rungs = [running.evaluation.upcoming() for running in group] if look_ahead else []
@@ -220,7 +231,7 @@ class Search:
         return any(running.passed < self._latest for running in self._in_flight.values())
 
     def _ask(self) -> optuna.Trial | None:
-        """Return the next trial; None if there is none."""
+        """Begin the next trial: a queued one, or else a proposal. Return None if there is none."""
         with self.claims.exclusively():
             trials = self._trials()
             waiting = sum(trial.state == TrialState.WAITING for trial in trials)
@@ -255,7 +266,7 @@ class Search:
         return self._attach(max(trial.number for trial in self._trials(TrialState.RUNNING)))
 
     def _attach(self, number: int) -> optuna.Trial:
-        """Return a stored trial as one that can be reported to."""
+        """Return the `optuna.Trial` of a stored trial."""
         study_id = self.storage.get_study_id_from_name(self.study.study_name)
         return optuna.Trial(self.study, self.storage.get_trial_id_from_study_id_trial_number(study_id, number))
 
@@ -268,7 +279,7 @@ class Search:
             trial.set_user_attr(ROUND, self._round(self._trials()))
 
     def _start(self, trial: optuna.Trial) -> None:
-        """Put a trial in flight. One that is restored may be finished already."""
+        """Put a trial in flight. A resumed trial may have all its rungs already, and is then ended."""
         started = time.monotonic()
         try:
             evaluation = self.objective.start(trial)

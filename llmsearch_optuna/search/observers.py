@@ -42,21 +42,25 @@ class SearchObserver:
         """Called when the search starts.
 
         Args:
-            finished: The number of trials that earlier calls finished.
+            finished: The number of trials that had finished before.
         """
 
     def trial_started(self, trial: optuna.Trial, progress: TrialProgress) -> None:
         """Called when a trial begins or an interrupted one is resumed."""
 
     def advancing(self, trials: Mapping[int, TrialProgress]) -> None:
-        """Called before trials pass their next rungs.
+        """Called before the next rungs are generated.
 
         Args:
             trials: The progress of all trials in flight, by number.
         """
 
     def tokens_generated(self, count: int) -> None:
-        """Called when the engine has generated further tokens."""
+        """Called when the engine has generated further tokens.
+
+        Args:
+            count: The number of tokens since the last call.
+        """
 
     def rung_passed(self, trial: optuna.Trial, progress: TrialProgress) -> None:
         """Called when a trial has been scored on the samples of one more rung."""
@@ -74,7 +78,7 @@ class SearchObserver:
         """
 
     def ended(self) -> None:
-        """Called when the search ends at one of its limits or on request, but not when it ends with an exception."""
+        """Called when the search ends at one of its limits or on request, but not if an exception interrupts it."""
 
 
 class SearchObservers(SearchObserver):

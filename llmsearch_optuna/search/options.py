@@ -20,34 +20,35 @@ __all__ = ["SearchOptions"]
 class SearchOptions:
     """When a search ends, what it optimises, and how it proposes, prunes and schedules trials.
 
-    Field names are those of the arguments of `Tuner.search`. The `metadata` of a field may have a ``key``: the name of
-    the option in a study file, or None if the option is not a key of its section.
+    The fields are arguments of `Tuner.search`. In ``[study]`` of a study file, an option has the name of its field, or
+    the name in the ``key`` of the field's `metadata`. If this is None, the option is not a key of ``[study]``.
 
     Attributes:
         n_trials: Total number of finished trials, including those of earlier runs and the baselines.
-        timeout: Stop after `timeout` seconds.
-        max_tokens_total: Stop when this number of tokens is generated, including those of earlier runs. Checked when
-            all trials in flight have passed a rung. Trials in flight stay in the storage, as they do at the timeout,
-            and a later run resumes them.
-        patience: Stop after this number of consecutive proposals that did not beat the best trial (by the pruner's
-            margin). With 95 % confidence, the next one would have beaten it with probability 3 / `patience` at most, as
-            far as proposals are alike. With the paired pruner, the search also stops when no possible score
-            can beat it.
+        timeout: Stop after this number of seconds, between two rungs. Trials in flight stay in the storage, and a later
+            run resumes them.
+        max_tokens_total: Stop when this number of tokens is generated, including those of earlier runs. It is checked
+            only when all trials in flight have passed a rung. As at the timeout, trials in flight can be resumed.
+        patience: Stop when this number of finished trials in a row did not beat the best one by the pruner's margin.
+            Baselines and failed trials are not counted. If proposals are alike, the next one beats the best trial with
+            a probability of at most 3 / `patience` (95 % confidence); see `reason_to_stop`. Regardless of `patience`,
+            a search with the paired pruner stops when no possible score can beat the best trial.
         objectives: ``("score",)``, or ``("score", "tokens")`` to minimise the generated tokens per sample as well. The
-            study then has a Pareto front, and every trial is fully evaluated, because a few samples do not show a trial
-            to be worse in both.
-        sampler: ``"tpe"``, ``"gp"``, ``"random"``, ``"grid"``, ``"qmc"``, ``"cmaes"`` or ``"nsga2"``; ``"cmaes"`` only
-            with one objective.
+            study then has a Pareto front. Every trial is fully evaluated, because a few samples cannot show that a
+            trial is worse in both objectives.
+        sampler: ``"tpe"``, ``"gp"``, ``"random"``, ``"grid"``, ``"qmc"``, ``"cmaes"`` or ``"nsga2"``. ``"cmaes"``
+            supports only one objective.
         sampler_args: Arguments of the Optuna sampler.
         pruner: ``"paired"``, ``"median"``, ``"percentile"``, ``"hyperband"``, ``"successive-halving"`` or ``"none"``.
             By default ``"paired"``, or ``"median"`` if the metric does not score single samples. With several
-            objectives, only ``"none"``, which is then the default.
+            objectives, only ``"none"`` is valid, and it is the default.
         pruner_args: Arguments of `PairedPruner` (`alpha`, `margin`), or of the Optuna pruner.
-        rungs: When a trial reports and may be pruned: every `rungs` samples, at these numbers of samples, or
-            ``"doubling"``.
-        concurrency: Number of trials in flight, whose rungs are generated in one batch. By default the study's earlier
-            value, or as many as fill `batch_size` rows with their next two rungs. More are faster; with fewer, the
-            sampler has more results before each proposal.
+        rungs: Numbers of samples after which a trial reports its score and may be pruned: an integer n for every n
+            samples, an ascending list, or ``"doubling"`` for 8, 16, 32, ... The last rung is always all samples.
+        concurrency: Number of trials in flight, whose rungs are generated in one batch. By default the value stored in
+            the study, or else as many as fill the engine's batch with their first two rungs. On a database server, the
+            number is each worker's own and is not stored. More trials in flight are faster; with fewer, the sampler has
+            more results before each proposal.
         baselines: Whether the model's own parameters and greedy decoding are the first trials.
         lease_timeout_s: On a database server, the seconds without a renewed lease after which another worker takes over
             a trial.
@@ -81,7 +82,7 @@ class SearchOptions:
         check_combination(
             check_objectives(self.objectives), sampler=self.sampler, pruner=self.pruner, patience=self.patience
         )
-        # No pruner rejects these rungs for the size of the data, which is not known here.
+        # The size of the data is not known here. With these rungs, only invalid arguments raise an error.
         self.make_pruner((1, 2**31))
 
     def arguments(self) -> dict[str, Any]:

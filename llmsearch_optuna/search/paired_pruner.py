@@ -31,20 +31,20 @@ class PairedPruner(pruners.BasePruner):
 
     The incumbent is the fully evaluated trial with the best mean score so far. A trial is pruned when its scores refute
     that its mean over all samples reaches the incumbent's mean (plus `margin`). If the mean does reach it, the chance
-    that the trial is pruned at any of its rungs, however many, is at most `alpha`; see `log_evidence_below`. The order
-    of the samples must be random and the same for all trials, as in a `Tuner`. A trial that could not reach the
-    incumbent even with the best score on all remaining samples is always pruned.
+    that the trial is pruned at any of its rungs, regardless of their number, is at most `alpha`; see
+    `log_evidence_below`. The order of the samples must be random and the same for all trials, as in a `Tuner`. A trial
+    that could not reach the incumbent even with the best score on all remaining samples is always pruned.
 
     The incumbent may change while a trial runs. This needs no correction: a single confidence sequence tests the
     trial's own mean, and the incumbents' means are only numbers to which it is compared. The pairing is done by
     covariates. These are the scores, on each sample, of the trials that were complete when this one began; if there
     were none, of the first trial to complete later. The covariates do not change while the trial runs.
 
-    The guarantee is slightly weakened by two facts. The incumbents and the proposals depend on the same order of
-    samples as the trial, through the trials that were pruned before. Without `score_range`, the guarantee holds only if
+    Two facts slightly weaken the guarantee. First, earlier trials were pruned with the same order of samples, so the
+    incumbents and the proposals are not independent of it. Second, without `score_range`, the guarantee holds only if
     no later score lies outside the range of the scores so far.
 
-    A decision depends only on what is stored, so that it is the same after an interruption and in every process.
+    A decision depends only on the stored study, so that it is the same after an interruption and in every process.
 
     Args:
         alpha: The maximum chance of pruning a trial wrongly.
@@ -116,19 +116,23 @@ class PairedPruner(pruners.BasePruner):
     def shown_not_better(
         self, scores: npt.ArrayLike, *, incumbent: npt.ArrayLike, covariates: npt.ArrayLike, low: float, high: float
     ) -> npt.NDArray[np.bool_]:
-        """Return, after each sample, whether the candidate is shown not to beat the incumbent by the margin.
+        """Return, after each sample, whether the scores so far refute that the candidate beats the incumbent.
 
-        Higher scores are better here. Negate scores that are minimised.
+        To beat it, the candidate's mean over all samples must reach the incumbent's mean plus the margin. Higher scores
+        are better here: negate scores that are minimised.
 
         Args:
-            scores: The candidate's scores, in the shared order. Shape: (..., seen).
+            scores: The candidate's scores, in the shared order of the samples. Shape: (..., seen).
             incumbent: The incumbent's mean over all samples. Shape: (...).
-            covariates: The other trials' scores, in the shared order. Shape: (..., others, population).
+            covariates: The scores of other trials on all samples, in the same order. Shape: (..., others, population).
             low: The minimum score.
-            high: The maximum score.
+            high: The maximum score, greater than `low`.
 
         Returns:
             The decisions. Shape: (..., seen).
+
+        Raises:
+            ValueError: A score is outside [low, high], or there are more scores than samples.
         """
         evidence = log_evidence_below(
             scores,
@@ -185,8 +189,8 @@ def _check_range(
 def _covariates(trial: FrozenTrial, complete: list[CompleteTrial]) -> _Floats:
     """Return the scores of the trials that ended before this one began. Shape: (trials, population).
 
-    If there are none, the first trial to end later is used. If there are more than 32, the last 32 are used: they are
-    the most similar to what a sampler proposes now, and more of them cost more time than they save samples.
+    If there are none, the first trial to end later is used. If there are more than 32, the last 32 are used, because
+    they are the most similar to current proposals. Further covariates would cost more time than they save.
     """
     start = began(trial)
     by_end = sorted(complete, key=lambda other: (other.ended, other.trial.number))

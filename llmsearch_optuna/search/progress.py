@@ -31,7 +31,10 @@ _NOTEBOOK_PAUSE_S = 0.5
 
 
 class _Bar:
-    """A progress bar that is redrawn in place: by rich in terminals, as one output in notebooks, never in files."""
+    """A progress bar that is redrawn in place: by rich in terminals, as one output in notebooks.
+
+    If the output is redirected to a file, no bar is drawn.
+    """
 
     def __init__(self, *columns: ProgressColumn, enabled: bool, console: Console | None, **fields: Any) -> None:
         self._console = console or Console(stderr=True, highlight=False)
@@ -62,7 +65,7 @@ class _Bar:
             self._show()
 
     def print(self, line: str) -> None:
-        """Print a line above the bar, or to the console if there is no bar."""
+        """Print a line above the bar, or to the console if no bar is drawn. Print nothing if not enabled."""
         if self._in_notebook:
             print(printable(line))  # rich would create a separate output for every line
         elif self._enabled:
@@ -86,7 +89,7 @@ class _Bar:
 
 @contextlib.contextmanager
 def holdout_progress(*, enabled: bool = True, console: Console | None = None) -> Iterator[Callable[[int, int], None]]:
-    """Show the number of completions of the finalists.
+    """Show how many of the finalists' held-out completions are generated.
 
     Args:
         enabled: Show nothing if false.
@@ -107,7 +110,9 @@ def holdout_progress(*, enabled: bool = True, console: Console | None = None) ->
 
 
 class SearchProgress(SearchObserver):
-    """Shows the trial, the rung, the best score so far, tokens per second and the remaining time.
+    """Shows the trials in flight, their scored samples, the best score, tokens per second and the remaining time.
+
+    A line is printed for every trial that ends.
 
     Args:
         study: The study that is searched.
@@ -115,7 +120,7 @@ class SearchProgress(SearchObserver):
         n_trials: The number of trials of the whole search.
         enabled: Show nothing if false.
         console: The console to write to; standard error by default.
-        on_event: Called when a trial begins, passes a rung or ends.
+        on_event: Called when a trial begins, is resumed, passes a rung or ends, regardless of `enabled`.
     """
 
     def __init__(

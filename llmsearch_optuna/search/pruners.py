@@ -35,19 +35,20 @@ def make_pruner(
     """Return an Optuna pruner whose steps are numbers of samples.
 
     Args:
-        name: A key of `PRUNERS`. By default ``"paired"``, or ``"median"`` if there are no per-sample scores.
+        name: A key of `PRUNERS`. None is ``"paired"``, with the median pruner for trials without per-sample scores; but
+            ``"median"`` with `corpus_only` and no `arguments`.
         rungs: The numbers of samples at which trials report, in ascending order.
         arguments: Arguments of the class: `alpha` and `margin` of `PairedPruner`, or those of the Optuna class. By
             default, median and percentile (which keeps the best quarter of the trials) do not prune in the first
-            quarter of the samples or before four trials are finished. Hyperband and successive-halving begin at the
-            first rung.
+            quarter of the samples or before four trials are fully evaluated. Hyperband and successive-halving begin at
+            the first rung.
         scores: Reads the scores of a trial, for the paired pruner.
         score_range: The minimum and the maximum score, for the paired pruner.
         corpus_only: Whether the metric gives no per-sample scores.
 
     Raises:
-        ConfigurationError: The name or an argument is unknown, a value is invalid, or the name is ``"paired"`` although
-            there are no per-sample scores.
+        ConfigurationError: The name or an argument is unknown, a value is invalid, or the paired pruner is chosen with
+            `corpus_only`.
     """
     if name is None and corpus_only and not arguments:
         name = "median"
@@ -79,7 +80,7 @@ def make_pruner(
 
 
 def _checked(name: str, arguments: Mapping[str, Any] | None, parameters: Iterable[str]) -> dict[str, Any]:
-    """Return the arguments. Raise an error if one of them is not a parameter."""
+    """Return the arguments as a dict. Raise an error if one of them is not in `parameters`."""
     for argument in arguments or {}:
         if argument not in parameters:
             raise ConfigurationError(unknown_name(f"argument of the {name} pruner", argument, parameters))
@@ -87,7 +88,7 @@ def _checked(name: str, arguments: Mapping[str, Any] | None, parameters: Iterabl
 
 
 def _check_hyperband(*, max_resource: int | str, **passed_on: Any) -> None:
-    """Raise the errors that Optuna would only raise while it prunes."""
+    """Raise errors in the arguments now, which Optuna would raise only when it prunes."""
     pruners.SuccessiveHalvingPruner(**passed_on)
     if isinstance(max_resource, int) and max_resource < passed_on["min_resource"]:
         raise ValueError(f"max_resource must be >= min_resource ({passed_on['min_resource']}), got {max_resource}")

@@ -1,4 +1,4 @@
-"""Proposals of trials: Optuna's samplers by name, replayed in memory for every proposal."""
+"""Proposals of trials by Optuna's samplers, each from a copy of the study in memory."""
 
 import contextlib
 import hashlib
@@ -33,11 +33,17 @@ SAMPLERS: Mapping[str, type[samplers.BaseSampler]] = {
 }
 
 Pruned = Literal["running mean", "shrunk", "ignored"]
-"""How a sampler receives a pruned trial: as pruned, with its running means; as fully evaluated, with an estimate of its
-mean over all samples (`shrunk_means`); or not at all. With estimates, TPE also receives estimates of the trials in
-flight. With several objectives, nothing is pruned and nothing is estimated."""
+"""How a sampler receives a pruned trial.
 
-# TPE ranks pruned trials by their last step, and the others here ignore them. Grid, random and QMC use no results.
+- ``"running mean"``: as pruned, with the running means that it reported.
+- ``"shrunk"``: as complete, with an estimate of its mean over all samples (`shrunk_means`). TPE also receives trials in
+  flight in this way.
+- ``"ignored"``: not at all.
+
+With several objectives, nothing is pruned and nothing is estimated."""
+
+# The samplers that use the results of trials; grid, random and QMC do not. Given trials as pruned, TPE ranks them by
+# their last step, and the other three ignore them.
 _USE_RESULTS = ("tpe", "gp", "cmaes", "nsga2")
 
 _SET_HERE = ("seed", "search_space", "independent_sampler")
@@ -50,9 +56,10 @@ _STATEFUL = ("grid", "cmaes", "nsga2")
 class Proposer:
     """Proposes the trials of a study, one after the other.
 
-    Every proposal is made by a new sampler, seeded with (seed, number of earlier proposals), in a copy of the study in
-    memory. A proposal is therefore a function of the stored trials, whether or not the study was interrupted, and it
-    can be stored in one transaction. Trials with fixed parameters (baselines) are left out of the copy. They have no
+    Every proposal is made by a new sampler, in a copy of the study in memory. The sampler is seeded with the study's
+    seed and the number of earlier trials; for grid and QMC, only with the study's seed. A proposal is therefore a
+    function of the stored trials, whether or not the study was interrupted, and it can be stored in one transaction.
+    Trials with fixed parameters (baselines, and presets outside the space) are not copied or counted. They have no
     Optuna parameters, and GP, CMA-ES and QMC use only the parameters that all trials share.
 
     Attributes:
@@ -60,8 +67,8 @@ class Proposer:
         space: The search space.
         seed: The study's seed.
         arguments: Arguments of the Optuna class.
-        pruned: How the sampler receives pruned trials; no effect on grid, random and QMC. The default is the estimate
-            for all samplers that use results.
+        pruned: How the sampler receives pruned trials; ``"shrunk"`` by default. It has no effect on grid, random and
+            QMC, which use no results.
         scores: Reads the scores of a trial for the estimate. The default reads what `report_scores` recorded.
 
     Raises:
@@ -108,7 +115,10 @@ class Proposer:
         )
 
     def _replay_in_memory(self, study: optuna.Study, all_trials: Sequence[FrozenTrial]) -> FrozenTrial | None:
-        """Ask a new sampler for a trial, in a study in memory that holds the earlier ones."""
+        """Ask a new sampler for a trial, in a study in memory that holds the earlier ones.
+
+        Return None if the grid is exhausted.
+        """
         trials = [trial for trial in all_trials if FIXED_PARAMS not in trial.user_attrs]
         sampler = self._sampler(len(trials))
         with _without_announcement():
@@ -134,20 +144,23 @@ class Proposer:
         estimates = self._estimates(study, trials, all_trials) if is_estimated else {}
         if pruned == "ignored":
             trials = [trial for trial in trials if trial.state != TrialState.PRUNED]
-        # The grid sampler would propose points in flight again once no others are left.
+        # Once no other points are left, the grid sampler would propose those in flight again, unless they are finished.
         in_flight = TrialState.FAIL if self.name == "grid" else TrialState.RUNNING
         return [_copy(trial, estimates.get(trial.number), in_flight) for trial in trials]
 
     def _estimates(
         self, study: optuna.Study, trials: Sequence[FrozenTrial], all_trials: Sequence[FrozenTrial]
     ) -> dict[int, float]:
-        """Estimate the means over all samples of trials that are pruned or in flight and have scores, by number."""
+        """Estimate the means over all samples of pruned trials that have scores; for TPE, also of trials in flight.
+
+        Return the estimates by trial number. They are empty without a complete trial that has scores.
+        """
         complete = [
             np.asarray(scores)
             for trial in all_trials
             if trial.state == TrialState.COMPLETE and (scores := self.scores(study, trial)) is not None
         ]
-        # TPE treats trials in flight as bad ones and avoids their region. Those in flight for long are good.
+        # TPE treats trials in flight as bad ones and avoids their region, although trials in flight for long are good.
         states = (TrialState.PRUNED, TrialState.RUNNING) if self.name == "tpe" else (TrialState.PRUNED,)
         partial = {
             trial.number: np.asarray(scores)
@@ -159,7 +172,11 @@ class Proposer:
         return dict(zip(partial, shrunk_means(list(partial.values()), complete).tolist(), strict=True))
 
     def _sampler(self, number: int) -> samplers.BaseSampler:
-        """Return a new sampler for the proposal with this number."""
+        """Return a new sampler.
+
+        Args:
+            number: The number of earlier trials without fixed parameters, for the seed.
+        """
         digest = hashlib.blake2b(f"{self.seed}:{number}".encode(), digest_size=4).digest()
         arguments: dict[str, Any] = {"seed": int.from_bytes(digest, "little")}
         shared = self.seed % 2**32  # the range of seeds of numpy's generators
@@ -185,7 +202,13 @@ class Proposer:
 
 
 def _copy(trial: FrozenTrial, estimate: float | None, in_flight: TrialState) -> FrozenTrial:
-    """Return a copy of a trial, as complete if there is an estimate of its value."""
+    """Return a copy of a trial for the sampler.
+
+    Args:
+        trial: The trial.
+        estimate: If given, the copy is complete with this value.
+        in_flight: The state of the copy if the trial is not finished and there is no estimate.
+    """
     state = trial.state if trial.state.is_finished() else in_flight
     state = state if estimate is None else TrialState.COMPLETE
     return create_trial(

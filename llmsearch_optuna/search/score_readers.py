@@ -34,14 +34,14 @@ def report_scores(trial: optuna.Trial, scores: Sequence[float]) -> None:
 
 
 def reported_scores(study: optuna.Study, trial: FrozenTrial) -> _Floats | None:  # noqa: ARG001  # a ScoreReader
-    """Read what `report_scores` recorded."""
+    """Return the scores that `report_scores` recorded; None if there are none. Shape: (samples scored,)."""
     scores = trial.user_attrs.get(SCORES)
     return None if scores is None else np.array(scores, dtype=np.float64)
 
 
 @dataclass(frozen=True)
 class StoredScores:
-    """Reads the scores that a `Tuner.search` stored with its completions, under the study's key. Can be pickled."""
+    """Reads the scores that `Tuner.search` stored with the completions, under the study's key. Can be pickled."""
 
     store: CompletionStore
     study_key: str
@@ -59,7 +59,7 @@ class CompleteTrial(NamedTuple):
         trial: The trial.
         scores: Its scores, in the order of the samples. Shape: (samples,).
         mean: Their mean.
-        ended: When it ended; see `ended`.
+        ended: When it ended; see the function `ended` in `study.trials`.
     """
 
     trial: FrozenTrial

@@ -23,7 +23,7 @@ class Evaluator:
         stopping: The conditions that end a completion.
         output_preproc: Applied to every completion before it is scored and stored.
         score_range: The minimum and the maximum score of a sample; None if they are not known.
-        callbacks: Called after every pass of the engine.
+        callbacks: Called without arguments after every call of the engine.
     """
 
     engine: Engine
@@ -46,7 +46,7 @@ class Evaluator:
     def generate(
         self, requests: Sequence[Request], on_tokens: TokenCallback | None = None, upcoming: Sequence[Request] = ()
     ) -> list[Completion]:
-        """Generate one completion per request; see `Engine.generate`."""
+        """Generate one completion per request, then call the callbacks; see `Engine.generate`."""
         completions = self.engine.generate(requests, on_tokens, upcoming)
         for callback in self.callbacks:
             callback()
@@ -70,7 +70,7 @@ class Evaluator:
         """Return a completion in the form that the database stores, with the score None.
 
         Args:
-            position: The sample's index in its split, whose order all trials share.
+            position: The sample's index in its split. All trials share the order of a split.
             sample: The sample.
             completion: Its completion.
 
@@ -114,7 +114,7 @@ class Evaluator:
             label: The beginning of the message.
 
         Raises:
-            ScorerError: A score lies outside. The message names its row.
+            ScorerError: A score lies outside `score_range`. The message names its row.
         """
         if self.score_range is None:
             return

@@ -1,4 +1,4 @@
-"""A study and its database, set up for a search or a verdict and shared with other workers."""
+"""Opening a study and its database for a search, and locking them for a search or a verdict."""
 
 import contextlib
 import dataclasses
@@ -60,8 +60,8 @@ class SearchSession:
     Attributes:
         study: The study.
         database: Its database.
-        claims: The trials that this process evaluates.
-        scores: The scores of all trials, cached.
+        claims: Decides which trials this process evaluates.
+        scores: Reads the per-sample scores of trials, and caches those of finished ones.
         options: The options of the search.
         objective: Evaluates the trials and stores their completions.
         proposer: Proposes the trials.
@@ -87,13 +87,13 @@ class SearchSession:
         """Run or resume the search; see `Search.run`.
 
         Args:
-            rows: The number of rows that the engine generates at once.
-            observers: Further observers of the search.
-            should_stop: Called after every rung; the search ends if it returns True.
+            rows: The number of completions that the engine generates at the same time.
+            observers: Observers of the search in addition to the cache of scores and the progress.
+            should_stop: Called between rungs; the search stops if it returns True.
             show_progress: Whether to show progress on standard error.
             on_event: Called with every event, as a JSON-serialisable dict.
         """
-        # While there is room, the engine begins on the rung after the next one.
+        # The first two rungs of these trials fill the rows: the engine may begin on the rung after the next one.
         by_default = max(1, rows // self.objective.rungs[:2][-1])
         concurrency = self.options.concurrency or by_default
         if not self.claims.shared:
@@ -130,16 +130,16 @@ def open_session(
     initial_trials: Sequence[InitialTrial],
     user_attrs: Mapping[str, Any],
 ) -> Iterator[SearchSession]:
-    """Open or create the study of a search, and lock an SQLite file for this process in the meantime.
+    """Open or create the study of a search. An SQLite file is locked for this process while the context is open.
 
     Args:
-        url: The database; in memory if None.
+        url: The SQLAlchemy URL of the database; in memory if None.
         study_name: The name of the study in the database.
         options: The options of the search.
         objective: Evaluates the trials.
         seed: The seed of the search.
         fingerprint: What the scores depend on; see `create_study`.
-        environment: The versions and the hardware of this process, by name.
+        environment: The versions and the hardware of this process, by name; see `note_environment`.
         initial_trials: The trials to run before the sampler proposes any; at most `n_trials` of them are queued.
         user_attrs: Attributes to set on the study; JSON-serialisable.
 
@@ -156,7 +156,7 @@ def open_session(
         score_range=objective.score_range,
         corpus_only=isinstance(metric, CorpusMetric),
     )
-    make_pruner()  # raises the errors of wrong arguments before there is a database
+    make_pruner()  # so that wrong arguments raise an error before the database is created
     if len(options.objectives) > 1:
         _LOG.info("several objectives: nothing is pruned")
     elif options.pruner is None and isinstance(metric, CorpusMetric):
@@ -195,7 +195,7 @@ def open_session(
 
 
 def stored_samples(samples: Sequence[Sample]) -> list[StoredSample]:
-    """Return samples in the form of the database: references as JSON, with NaN and infinities as strings."""
+    """Convert samples to the form of the database. In references, values that JSON cannot hold become strings."""
     return [
         StoredSample(
             position=position,
@@ -212,7 +212,7 @@ def find_database(study: optuna.Study, url: str | None, searched: Mapping[str, D
 
     Args:
         study: The study.
-        url: The database; may be None for a study in `searched`.
+        url: The SQLAlchemy URL of the database; may be None for a study in `searched`.
         searched: The databases of the studies that this process has searched, by study key.
 
     Raises:
@@ -232,10 +232,12 @@ def find_database(study: optuna.Study, url: str | None, searched: Mapping[str, D
 
 @contextlib.contextmanager
 def lock_for_verdict(study: optuna.Study, database: Database) -> Iterator[None]:
-    """Lock a study for one verdict at a time, and an SQLite file for this process.
+    """Keep other processes from computing a verdict on the study while the context is open.
+
+    On a PostgreSQL server, they wait. An SQLite file is locked as during a search, so that they get an error.
 
     Raises:
-        StorageError: The database cannot be used, or another process is using it.
+        StorageError: The database cannot be used, or another process has locked the SQLite file.
     """
     engine = database.storage.engine
     with (

@@ -1,4 +1,4 @@
-"""How other systems name the generation parameters, and how their own defaults are switched off."""
+"""How inference servers name the generation parameters, and how the servers' defaults are switched off."""
 
 import functools
 import json
@@ -15,32 +15,36 @@ from llmsearch_optuna.space.search_space import SearchSpace
 __all__ = ["DIALECTS", "IMPLIED", "Dialect", "temperature_of"]
 
 IMPLIED = ("do_sample", "generation_seed", "max_new_tokens")
-"""The parameters that every system expresses in its own way or does not need."""
+"""The parameters that every system supports without an entry in `Dialect.fields`. They are expressed by the temperature
+and by the request's fields for the seed and the length limit."""
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True, kw_only=True)
 class Dialect:
-    """The parameters of one system; the temperature, the seed and the length limit are common to all.
+    """The generation parameters of one system, for requests to a server and for exports.
 
     Attributes:
         name: The kind of the server, and the target of the export.
         title: The name in the warnings of an export.
-        fields: The field of a request for each parameter that the system has.
-        off: Fields that switch off the defaults of the system or of the model's generation config. Each is sent unless
-            its parameter is set.
+        fields: Parameter -> field of a request, for each parameter that the system supports. The temperature and the
+            parameters in `IMPLIED` are left out, because all systems support them.
+        off: Field -> value. These fields switch off the defaults of the system or of the model's generation config.
+            Each is sent unless its parameter is set.
         off_in_exports: Further such fields, for exports only.
-        switches: Further fields that a parameter needs to take effect. Each is sent unless it is set itself.
-        ignored: For a parameter, those that the system ignores if it is set.
-        samplers: The name of each cut in the field ``samplers``.
-        options: The command-line option of each field.
+        switches: Parameter -> further fields that it needs to take effect, with their values. A value is not sent if
+            the field is set already.
+        ignored: Parameter -> the parameters that the system ignores if the first one is set.
+        samplers: Cut -> its name in the field ``samplers`` of llama.cpp.
+        options: Field -> command-line option of llama.cpp.
         length_field: The field of the length limit in an export. Requests always use ``max_tokens``.
-        nested: The field that holds all others as one JSON string.
+        nested: The field that holds all sampling fields as one JSON string; None if they are separate.
         max_concurrency: The default number of simultaneous requests to a server.
         max_stops: The maximum number of stop strings; None if there is no limit.
         max_temperature: The maximum temperature in an export; None if there is no limit.
-        prefill: Fields that make a chat continue a last message of the assistant; None if that is not possible.
+        prefill: The request fields with which the server continues a last chat message of the assistant, instead of
+            beginning a new one; None if it cannot.
     """
 
     name: str
@@ -60,21 +64,21 @@ class Dialect:
     prefill: Mapping[str, Any] | None = None
 
     def named(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the fields for these parameters, without those that the system lacks."""
+        """Return the fields for parameters and their `switches`. Parameters that the system lacks are left out."""
         fields = {self.fields[name]: value for name, value in values.items() if name in self.fields}
         for name in values:
             fields = {**fields, **{key: fields.get(key, value) for key, value in self.switches.get(name, {}).items()}}
         return fields
 
     def sampling_fields(self, params: GenerationParams, forced: Mapping[str, float] = _NOTHING) -> dict[str, Any]:
-        """Return the fields of a request that determine the distribution; seed and length limit are not among them.
+        """Return the fields of a request that determine the distribution, without the seed and the length limit.
 
         Args:
-            params: The parameters.
-            forced: Further parameters, which are sent even if they have no effect on `params`.
+            params: The parameters. Those without an effect are left out.
+            forced: Parameters that are sent in addition to or instead of those in `params`, without checks.
 
         Raises:
-            ParameterError: The system lacks a parameter.
+            ParameterError: The system lacks or ignores a parameter in `params`.
         """
         self.check_params(params)
         fields = {**self.off, **self.named({**params.canonical.to_dict(), **forced})}
@@ -94,7 +98,9 @@ class Dialect:
         canonical.check_clashes(self._clashes)
 
     def check_space(self, space: SearchSpace) -> None:
-        """Raise an error if the system lacks or ignores a parameter of the space, unless a fixed one has no effect.
+        """Raise an error if the system lacks or ignores a parameter of the space.
+
+        The system may lack a fixed parameter whose value has no effect.
 
         Raises:
             ParameterError: The message names the parameter and says what to change.
@@ -238,4 +244,4 @@ _OPENAI = Dialect(
 DIALECTS: Mapping[str, Dialect] = MappingProxyType(
     {dialect.name: dialect for dialect in (_VLLM, _SGLANG, _LLAMACPP, _TGI, _TRANSFORMERS, _OPENAI)}
 )
-"""The dialects by name. All servers support ``"openai"``."""
+"""The dialects by name. Every OpenAI-compatible server supports ``"openai"``."""

@@ -34,7 +34,7 @@ __all__ = [
 ]
 
 Condition = Mapping[str, Any]
-"""Parameter -> the value, or the tuple of values, that it must have for a dimension to be active."""
+"""Parameter -> the value, or the list or tuple of values, that it must have for a dimension to be active."""
 
 Scalar = bool | int | float
 
@@ -48,7 +48,7 @@ class Float:
         high: Upper bound.
         log: Sample on a logarithmic scale.
         step: Grid from `low` in steps of this size; the last step must hit `high`.
-        when: Sample only if other parameters have these values; unset otherwise.
+        when: Sample only if other parameters have these values; otherwise the parameter is unset.
     """
 
     low: float
@@ -82,7 +82,7 @@ class Categorical:
     """One of several values; None means unset.
 
     Attributes:
-        choices: The values; `max_new_tokens` and `generation_seed` are never unset.
+        choices: The values. None is not allowed for `max_new_tokens` and `generation_seed`, which are never unset.
         when: See `Float`.
     """
 
@@ -102,7 +102,7 @@ Dimension = Float | Int | Categorical
 
 
 def same_value(value: Scalar | None, other: Scalar | None) -> bool:
-    """Return whether two values of a parameter are equal."""
+    """Return whether two values of a parameter are equal, up to rounding errors."""
     # A point of a float grid and the same number written in decimals may differ in the last bits.
     return value == other or (value is not None and other is not None and math.isclose(value, other, rel_tol=1e-12))
 
@@ -122,10 +122,11 @@ def contains(dimension: Dimension, value: Scalar | None) -> bool:
 
 
 def check_dimension(name: str, dimension: Dimension) -> Dimension:
-    """Return the dimension with every value converted to the parameter's type.
+    """Return the dimension with bounds, step and choices converted to the parameter's type. `when` is not checked.
 
     Raises:
-        ParameterError: A name is unknown, a bound or choice breaks the parameter's rule, or they are inconsistent.
+        ParameterError: The name is unknown, the class does not suit the parameter, a bound or choice breaks the
+            parameter's rule, or bounds, step and `log` do not fit together.
     """
     kind = find_parameter(name).type
     checked: Dimension
@@ -167,8 +168,10 @@ def check_dimension(name: str, dimension: Dimension) -> Dimension:
 def dimension_from_table(name: str, value: Any) -> Dimension | Scalar:
     """Convert a TOML value: a table to a dimension, anything else to a fixed value.
 
+    The bounds and choices of a table are not checked; see `check_dimension`.
+
     Raises:
-        ParameterError: A name or key is unknown, a key is missing, or a fixed value breaks its rule.
+        ParameterError: The name or a key is unknown, a key is missing, or a fixed value breaks its rule.
     """
     if not isinstance(value, Mapping):
         return check_parameter(name, value)

@@ -29,7 +29,7 @@ NEUTRAL_CONFIG: Mapping[str, bool | int | float] = MappingProxyType(
         "do_sample": False,
         "num_beams": 1,
         "num_return_sequences": 1,
-        # Without sampling, transformers warns of any min_p and of a top_k other than its default.
+        # Without sampling, transformers warns about any min_p and about a top_k other than its default.
         **{name: off for name, off in _WARPERS_OFF.items() if name != "min_p"},
         "top_k": 50,
         **_off("penalty"),
@@ -37,7 +37,7 @@ NEUTRAL_CONFIG: Mapping[str, bool | int | float] = MappingProxyType(
         **_off("beams"),
     }
 )
-"""The config with which ``model.generate`` takes the most probable token of the logits that its processors return.
+"""The config with which ``model.generate`` always takes the token with the highest logit after its logits processors.
 
 The values must be set: ``generate`` fills unset ones from the model's own config, or with 50 for ``top_k``."""
 

@@ -12,6 +12,7 @@ from llmsearch_optuna.errors import ParameterError
 __all__ = ["Parameter", "Rule", "Stage", "Value", "parameter"]
 
 Stage = Literal["temperature", "cut", "penalty", "noise", "beams"]
+"""A part of decoding. A cut truncates the distribution of the next token, as `top_p` does."""
 Value = bool | int | float
 
 
@@ -31,10 +32,11 @@ class Parameter:
         type: The Python type of a value.
         rule: The valid values.
         description: The meaning.
-        default: The value if unset; None unless the parameter is always set.
-        off: The value that has no effect; None if every value has one.
-        stage: The part of decoding that it belongs to. Setting a temperature or a cut turns sampling on.
-        requires: Another parameter without which this one has no effect.
+        default: The default of a parameter that is always set; None for the others, which are unset by default.
+        off: The value that has no effect; None if every value has an effect.
+        stage: The part of decoding that it belongs to; None if it belongs to none of them. Setting a parameter of the
+            stage "temperature" or "cut" turns sampling on.
+        requires: The name of another parameter without which this one has no effect; None if there is none.
         in_transformers: Whether ``transformers`` has it under the same name and with the same meaning.
     """
 

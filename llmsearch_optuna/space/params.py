@@ -53,9 +53,9 @@ class Clash(NamedTuple):
     """Two parameters that cannot be combined.
 
     Attributes:
-        name: One of them. It clashes if it is set.
-        other: The other.
-        matters: Whether a value of the other clashes.
+        name: The name of the first. It clashes whenever it is set.
+        other: The name of the second.
+        matters: ``(value of the second) -> whether this value clashes``.
         reason: The error message.
     """
 
@@ -79,12 +79,13 @@ CLASHES = (
 class GenerationParams:
     """The parameters of one completion. Unset (None) means off: there is no hidden ``top_k=50``.
 
-    The logits go through the penalties, the temperature and then the cuts, in the order of the fields below. Each cut
-    renormalises before the next. A parameter that ``transformers`` has means the same here. A token is then drawn with
-    noise that depends only on the seed, the prompt, the step and the token id.
+    The logits go through the penalties, then the temperature, then the cuts. A cut truncates the distribution, as
+    `top_p` does. Cuts are applied in the order of the fields below, and each renormalises before the next. A token is
+    then drawn with noise that depends only on the seed, the prompt, the step and the token id. A parameter that
+    ``transformers`` has means the same here.
 
-    The fields are the table of parameters (`PARAMETERS`): a new parameter is one entry here. A new cut also needs its
-    formula in `llmsearch_optuna.engine.sampling.warpers`.
+    `PARAMETERS` is derived from the fields: to add a parameter, add a field. A new cut also needs its formula in
+    `llmsearch_optuna.engine.sampling.warpers`.
 
     Raises:
         ParameterError: A value breaks its rule, or two parameters cannot be combined. The message names the parameter,
@@ -211,10 +212,10 @@ class GenerationParams:
         self.check_clashes(CLASHES)
 
     def check_clashes(self, clashes: tuple[Clash, ...]) -> None:
-        """Raise for two parameters that cannot be combined.
+        """Raise an error if one of the clashes applies to these parameters.
 
         Raises:
-            ParameterError: The message is the clash's reason.
+            ParameterError: Two parameters cannot be combined. The message is the `reason` of the clash.
         """
         for name, other, matters, reason in clashes:
             if getattr(self, name) is not None and (value := getattr(self, other)) is not None and matters(value):
@@ -257,7 +258,7 @@ class GenerationParams:
 
     @property
     def unseeded(self) -> Self:
-        """These parameters with the seed 0; of greedy ones, only those that change a greedy completion."""
+        """These parameters with the seed 0; their canonical form if they are greedy."""
         return self.canonical if self.greedy else dataclasses.replace(self, generation_seed=0)
 
     @classmethod
@@ -265,7 +266,7 @@ class GenerationParams:
         """Build parameters from a mapping. None values count as unset.
 
         Raises:
-            ParameterError: A name is unknown or a value breaks its rule.
+            ParameterError: A name is unknown, a value breaks its rule, or two parameters cannot be combined.
         """
         checked = {name: check_parameter(name, value) for name, value in values.items() if value is not None}
         return cls(**checked)  # type: ignore[arg-type]
@@ -274,10 +275,10 @@ class GenerationParams:
     def from_stored(cls, values: Mapping[str, object]) -> Self:
         """Build parameters from a mapping that this or an older version stored.
 
-        A parameter that never changed a completion and no longer exists is ignored.
+        The removed parameter `prompt_lookup_num_tokens`, which never changed a completion, is ignored.
 
         Raises:
-            ParameterError: A name is unknown or a value breaks its rule.
+            ParameterError: A name is unknown, a value breaks its rule, or two parameters cannot be combined.
         """
         return cls.from_dict({name: value for name, value in values.items() if name != _PROMPT_LOOKUP})
 
@@ -287,7 +288,7 @@ class GenerationParams:
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        """Read what `to_json` wrote, also in an older version; see `from_stored`."""
+        """Build parameters from the result of `to_json`, also of an older version; see `from_stored`."""
         return cls.from_stored(json.loads(text))
 
     def to_json(self) -> str:

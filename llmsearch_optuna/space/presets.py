@@ -16,12 +16,12 @@ def presets(name: str, *, max_new_tokens: int = 128, generation_seed: int = 0) -
 
     Args:
         name: ``"strategies"``, a grid per decoding strategy, or ``"arena"``, the winners of the preset arena
-            (Oobabooga 2023); both as llmsearch 0.1.0 ships them, see ``presets.toml`` for the omitted points.
+            (Oobabooga 2023). Both are those of the package llmsearch 0.1.0; ``presets.toml`` lists the omitted points.
         max_new_tokens: Length limit of every point.
         generation_seed: Seed of every point.
 
     Raises:
-        ParameterError: The name is unknown.
+        ParameterError: The name is unknown, or the length limit or the seed is out of range.
     """
     source = resources.files("llmsearch_optuna.space").joinpath("presets.toml").read_text(encoding="utf-8")
     tables: dict[str, list[dict[str, Any]]] = tomllib.loads(source)

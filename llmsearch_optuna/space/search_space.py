@@ -36,11 +36,11 @@ class SearchSpace:
     """The parameters that a search chooses, and those that are fixed.
 
     ``SearchSpace(temperature=Float(0.1, 1.5), top_k=Int(1, 100, log=True), max_new_tokens=64)``: dimensions are
-    searched, plain values are fixed, everything else is unset. Every bound and choice is validated immediately, before
-    any model is loaded. The space keeps a copy of them, converted to the parameter's type.
+    searched, plain values are fixed, everything else is unset. All values are validated immediately, before any model
+    is loaded. The space keeps copies of them, converted to the type of their parameter.
 
     Raises:
-        ParameterError: A name is unknown, a bound breaks a rule, a condition cannot be met, or the space allows two
+        ParameterError: A name is unknown, a value breaks its rule, a condition cannot be met, or the space allows two
             parameters that cannot be combined.
     """
 
@@ -80,7 +80,8 @@ class SearchSpace:
     def default(cls, *, max_new_tokens: int = 128, generation_seeds: Sequence[int] = (0, 1, 2, 3)) -> Self:
         """Return a space of temperature, top_p, top_k, tfs, top_a and the seed. Each cut can be (nearly) off.
 
-        The seed is categorical with few choices, so that trials share noise and compare well.
+        The seed is categorical with few choices, so that many trials share their noise, which makes their scores easier
+        to compare.
         """
         return cls(
             do_sample=True,
@@ -107,7 +108,7 @@ class SearchSpace:
         return cls(**{name: dimension_from_table(name, value) for name, value in table.items()})
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the table that `from_dict` reads, with every key."""
+        """Return the table that `from_dict` reads. Keys with default values are included, except `when`."""
         table: dict[str, Any] = dict(self._fixed)
         for name, dimension in self._dimensions.items():
             entry = dataclasses.asdict(dimension)
@@ -136,7 +137,7 @@ class SearchSpace:
         return GenerationParams.from_dict(values)
 
     def trial_params(self, params: GenerationParams) -> dict[str, Any] | None:
-        """Return the Optuna parameters for which `suggest` returns `params`, None if the space lacks them."""
+        """Return the Optuna parameters for which `suggest` returns `params`; None if `params` is not in the space."""
         requested = params.to_dict()
         values: dict[str, Any] = dict(self._fixed)
         chosen: dict[str, Any] = {}
@@ -171,7 +172,8 @@ class SearchSpace:
         """Return every value of every dimension, for a grid search.
 
         Raises:
-            ParameterError: A dimension is continuous, logarithmic or conditional, or there are too many points.
+            ParameterError: A dimension is continuous, logarithmic or conditional, or the grid has more than 100,000
+                points.
         """
         values = {name: grid_values(name, dimension) for name, dimension in self._dimensions.items()}
         points = math.prod(map(len, values.values()))
@@ -197,7 +199,7 @@ class SearchSpace:
         return tuple(order)
 
     def allows(self, clash: Clash) -> bool:
-        """Return whether two clashing parameters can both be set, as no condition separates them."""
+        """Return whether the space allows a clash: both parameters may be set, and no condition keeps them apart."""
         if not self._possible(clash.name) or not any(map(clash.matters, self._possible(clash.other))):
             return False
         needed = [*self._requirements(clash.name), *self._requirements(clash.other)]
@@ -214,7 +216,7 @@ class SearchSpace:
         )
 
     def _possible(self, name: str) -> tuple[Scalar, ...]:
-        """Return the values that a parameter can have, the bounds of a range; none if it is always unset."""
+        """Return the values that a parameter can have; of a range, only the bounds. Empty if it is always unset."""
         match self._dimensions.get(name):
             case None:
                 return (self._fixed[name],) if name in self._fixed else ()
@@ -224,7 +226,7 @@ class SearchSpace:
                 return (low, high)
 
     def _requirements(self, name: str) -> list[tuple[str, tuple[Scalar | None, ...]]]:
-        """Return the values that other parameters must have for this one to be set."""
+        """Return (other parameter, its allowed values) for each condition that must hold for this one to be set."""
         dimension = self._dimensions.get(name)
         when = {} if dimension is None else dimension.when or {}
         further = [self._requirements(parent) for parent, values in when.items() if None not in values]

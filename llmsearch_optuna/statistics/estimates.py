@@ -24,11 +24,12 @@ def shrunk_means(partial: Sequence[npt.ArrayLike], complete: npt.ArrayLike) -> _
     (1975)).
 
     Args:
-        partial: The scores of each candidate on the first samples of the shared order. Shapes: (seen,), seen >= 1.
+        partial: The scores of each candidate on the first samples, in the same order for all candidates. Shape of each:
+            (seen,), where seen >= 1 may differ.
         complete: The scores of the candidates that were evaluated on all samples. Shape: (n, population), n >= 1.
 
     Returns:
-        The estimates. Shape: (len(partial),).
+        The estimates for the candidates in `partial`. Shape: (len(partial),).
     """
     covariates = np.asarray(complete, dtype=np.float64)
     population = covariates.shape[1]

@@ -40,11 +40,11 @@ _MAX_STAKE = 0.95
 """The maximum share of the capital that the worst possible next value can cost."""
 
 _DECISION = 2.0 * math.log(1.0 / 0.05) / 0.25
-"""The stake is optimal for a decision at a level of 5 % after a quarter of the samples. Both may be off by half; larger
-effects are detected early anyway."""
+"""2 log(1 / alpha) / share: the stake is optimal for a decision at the level alpha = 5 % after this share (1/4) of the
+samples. Both are rough guesses. The stake depends only on the square root of this number."""
 
 _REFIT = 8
-"""The weights of the covariates are refitted when an eighth more samples are seen, and at least two more."""
+"""The weights of the covariates are refitted when the number of samples has grown by 1/8, and by at least 2."""
 
 _ROUNDING = 1e-12
 
@@ -64,21 +64,22 @@ def log_evidence_below(
     alpha. The method is described at the head of this module.
 
     Args:
-        values: The values in the order drawn, which must not depend on the values. Shape: (..., seen).
-        mean: The hypothesis. Shape: (...).
+        values: The values of the samples seen so far, in the order drawn. This order must not depend on the values.
+            Shape: (..., seen).
+        mean: The mean to be refuted. Shape: (...).
         population: The number of all samples.
         low: The minimum of a value.
-        high: The maximum of a value.
-        covariates: Numbers for each of all samples, known in advance, in the order drawn, on the scale of the values.
-            Shape: (..., k, population), k >= 1.
+        high: The maximum of a value, greater than `low`.
+        covariates: Predictors of the values for all samples, in the order drawn and on the scale of the values. They
+            must be chosen without regard to the values. Shape: (..., k, population), k >= 1.
 
     Returns:
         The logarithm of the maximum capital so far; inf if the remaining samples cannot raise the mean to `mean`.
         Shape: (..., seen).
 
     Raises:
-        ValueError: A value is outside [low, high], there are more values than samples, or the covariates are not those
-            of all samples.
+        ValueError: A value is outside [low, high], there are more values than samples, or the last axis of the
+            covariates is not `population` long.
     """
     drawn = np.asarray(values, dtype=np.float64)
     seen = drawn.shape[-1]
@@ -107,7 +108,10 @@ def log_evidence_below(
 
 
 def _optimal_stake(adjusted: _Floats, population: int) -> _Floats:
-    """Return the stake per unit, from the variance of the earlier values (1/4 at first). Shape: (..., seen)."""
+    """Return the optimal stake for each value, from the variance of the values before it. Shape: (..., seen).
+
+    The variance starts at 1/4, the maximum on [0, 1].
+    """
     count = np.arange(1, adjusted.shape[-1] + 1)
     average = (_sums_before(adjusted) + 0.5) / count
     variance = (_sums_before((adjusted - average) ** 2) + 0.25) / count

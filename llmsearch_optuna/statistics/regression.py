@@ -11,7 +11,8 @@ _PRIOR_SLOPE = 0.5
 """The sum of the weights before any sample is seen."""
 
 _PENALTY = 16.0
-"""The number of samples that outweigh the prior, in a direction in which the covariates vary by their average."""
+"""The number of samples at which data and prior have equal weight, along a direction in which the covariates have their
+average variance."""
 
 
 def ridge_weights(values: npt.ArrayLike, covariates: npt.ArrayLike) -> _Floats:

@@ -22,7 +22,7 @@ class StoredSample:
     """One sample of the search split, stored so that a study can be read without its dataset.
 
     Attributes:
-        position: The sample's place in the shared order.
+        position: The sample's index in the search split, whose order all trials share.
         row: The sample's row in the dataset.
         prompt: The prompt.
         reference: The evaluation columns. Values that JSON cannot hold are stored as strings.
@@ -44,16 +44,16 @@ class StoredSample:
 
 @dataclass(frozen=True, kw_only=True)
 class StoredCompletion:
-    """One scored completion of one trial.
+    """One completion of a trial, or of a finalist on the hold-out split, with its score.
 
     Attributes:
-        position: The sample's place in the shared order.
+        position: The sample's index in its split.
         row: The sample's row in the dataset.
-        text: The completion as it was scored.
+        text: The completion as it is scored, after `output_preproc`.
         token_ids: Every generated token; empty if the engine does not report them.
         finish_reason: ``"eos"``, ``"stop"`` or ``"length"``.
-        score: The sample's score. None if the metric scores only the whole corpus.
-        token_count_reported: The number of tokens if the engine reports only that.
+        score: The sample's score. None if it is not scored yet or the metric scores only the whole corpus.
+        token_count_reported: The number of tokens if the engine reports only that, else 0.
     """
 
     position: int
@@ -80,11 +80,11 @@ class CompletionOutline(NamedTuple):
 
 
 class HeldOutCompletion(NamedTuple):
-    """A completion on the hold-out split. Its position is the sample's place in that split.
+    """A completion on the hold-out split.
 
     Attributes:
-        finalist: The key of the finalist's parameters, regardless of the seed; at most 32 characters.
-        seed: The seed of the noise.
+        finalist: The key of the finalist's parameters without the seed, at most 32 characters; see `held_out_key`.
+        seed: The generation seed; 0 for greedy decoding.
         completion: The completion.
     """
 
@@ -101,8 +101,8 @@ class CompletionStore:
     `StorageError` if the database cannot be read or written.
 
     Args:
-        storage: The database of the study.
-        claims: The trials that this process may write.
+        storage: The database of the studies.
+        claims: The trials whose completions this process may store; all by default.
 
     Raises:
         StorageError: The tables cannot be created, or a newer version of the package created them.
@@ -116,7 +116,7 @@ class CompletionStore:
 
     @property
     def _engine(self) -> sa.Engine:
-        """The engine of the storage, which makes a new one where it is unpickled."""
+        """The engine of the storage. It is not kept, because a storage that is unpickled creates a new one."""
         return self._storage.engine
 
     def append(self, study_key: str, trial_number: int, completions: Sequence[StoredCompletion]) -> None:
@@ -148,7 +148,14 @@ class CompletionStore:
                 connection.execute(HELD_OUT.insert(), rows)
 
     def score_held_out(self, study_key: str, finalist: str, seed: int, scores: Sequence[float]) -> None:
-        """Set the scores of the completions of one finalist with one seed, in the order of their positions."""
+        """Set the scores of the completions of one finalist with one seed.
+
+        Args:
+            study_key: The study's key.
+            finalist: See `HeldOutCompletion`.
+            seed: See `HeldOutCompletion`.
+            scores: The score of each sample of the hold-out split, in order.
+        """
         group = _conditions(HELD_OUT, study_key=study_key, finalist=finalist, seed=seed)
         of_sample = HELD_OUT.c.position == sa.bindparam("scored_position")
         update = HELD_OUT.update().where(*group, of_sample).values(score=sa.bindparam("new_score"))
@@ -170,12 +177,12 @@ class CompletionStore:
         return [row.score for row in rows]
 
     def load_outlines(self, study_key: str) -> dict[int, list[CompletionOutline]]:
-        """Return all completions of a study without their texts: by trial, then by position."""
+        """Return all completions of a study's trials without their texts: by trial number, then by position."""
         outlines = self._outlines(COMPLETIONS, study_key)
         return {trial_number: completions for (trial_number,), completions in outlines.items()}
 
     def load_held_out_outlines(self, study_key: str) -> dict[tuple[str, int], list[CompletionOutline]]:
-        """Return all completions on the hold-out split without their texts: by finalist and seed, then by position."""
+        """Return all held-out completions of a study without their texts: by finalist and seed, then by position."""
         return self._outlines(HELD_OUT, study_key)
 
     def latest_rung(self, study_key: str) -> int | None:
@@ -184,7 +191,7 @@ class CompletionStore:
         return rows[0].trial_number if rows else None
 
     def count_tokens(self, study_key: str) -> int:
-        """Return the number of tokens in all completions of a study."""
+        """Return the number of tokens in all completions of a study's trials, including reused completions."""
         query = sa.select(sa.func.sum(COMPLETIONS.c.token_count)).where(COMPLETIONS.c.study_key == study_key)
         with readable_errors(self._engine.url), self._engine.connect() as connection:
             return connection.execute(query).scalar() or 0
@@ -210,14 +217,14 @@ class CompletionStore:
             yield connection
 
     def _rows(self, table: sa.Table, columns: Sequence[str] | None = None, **group: str | int) -> Sequence[sa.Row[Any]]:
-        """Return the rows with the values of `group`, in the order of the primary key. All columns if None."""
+        """Return some columns of the rows that match `group`, in the order of the primary key; all columns if None."""
         selected = table.c if columns is None else [table.c[name] for name in columns]
         query = sa.select(*selected).where(*_conditions(table, **group)).order_by(*table.primary_key)
         with readable_errors(self._engine.url), self._engine.connect() as connection:
             return connection.execute(query).all()
 
     def _outlines(self, table: sa.Table, study_key: str) -> dict[Any, list[CompletionOutline]]:
-        """Return the outlines of a study's completions by the primary key's columns after study and before position."""
+        """Return the outlines of a study's completions, grouped by the primary key without study key and position."""
         groups = [column.name for column in table.primary_key][1:-1]
         outlines: dict[Any, list[CompletionOutline]] = {}
         for row in self._rows(table, [*groups, *CompletionOutline._fields], study_key=study_key):

@@ -1,4 +1,4 @@
-"""Opening and locking databases, and their errors as messages of one line."""
+"""Opening and locking databases, and converting their errors to messages of one line."""
 
 import contextlib
 import hashlib
@@ -54,14 +54,15 @@ def sqlite_url(path: str) -> str:
 def open_storage(url: str | None, *, must_exist: bool = False) -> RDBStorage:
     """Open a database, and create it if it does not exist.
 
-    SQLite is set to write-ahead mode, so that a dashboard can read while the search writes.
+    Unless `must_exist`, an SQLite file is set to write-ahead mode, so that a dashboard can read while a search writes.
 
     Args:
         url: SQLAlchemy URL, e.g. ``sqlite:///studies/x.db``. A database in memory if None.
-        must_exist: Raise an error instead of creating an SQLite file, or tables in a file that holds no study.
+        must_exist: Raise an error instead of creating an SQLite file, or tables in a database that holds no study.
 
     Raises:
-        StorageError: The file does not exist, is not a database, cannot be written, or the URL is wrong.
+        StorageError: The database does not exist and must, cannot be read or written, belongs to another program or a
+            newer version of the package, or the URL is wrong.
     """
     if url is None:
         return _in_memory()
@@ -96,7 +97,7 @@ def open_storage(url: str | None, *, must_exist: bool = False) -> RDBStorage:
 
 
 def check_version(connection: sa.Connection) -> None:
-    """Check that this version of the package supports the tables.
+    """Check that this version of the package supports the package's tables in the database.
 
     Raises:
         StorageError: A newer version of the package created them.
@@ -130,7 +131,17 @@ def _make_tables(path: Path) -> None:
 
 
 def _check_contents(connection: sa.Connection, path: Path | None, *, must_exist: bool) -> bool:
-    """Check that a database is empty or holds Optuna's tables of a supported version. Return whether it is empty."""
+    """Check that a database can be used, and return whether Optuna's tables are missing.
+
+    Args:
+        connection: A connection to the database.
+        path: Its SQLite file; None for a server or a database in memory.
+        must_exist: Raise an error if Optuna's tables are missing.
+
+    Raises:
+        StorageError: Optuna's tables are missing and must exist, an SQLite file holds only tables of another program,
+            or a newer version of the package created its tables.
+    """
     inspector = sa.inspect(connection)
     marks = {"studies": "study_name", "version_info": "library_version"}  # Optuna creates these two first
     tables = [
@@ -149,10 +160,13 @@ def _check_contents(connection: sa.Connection, path: Path | None, *, must_exist:
 
 @contextlib.contextmanager
 def exclusive_use(url: str | None) -> Iterator[None]:
-    """Prevent a second process from searching the same SQLite file. Other databases are not locked.
+    """Lock an SQLite file, so that no second process runs a search or a verdict in it. Other databases are not locked.
+
+    Args:
+        url: SQLAlchemy URL; None for a database in memory.
 
     Raises:
-        StorageError: Another process is searching the file, its lock file cannot be created, or the URL is wrong.
+        StorageError: Another process has locked the file, its lock file cannot be created, or the URL is wrong.
     """
     if url is None or (path := sqlite_path(url)) is None:
         yield
@@ -185,7 +199,7 @@ def sqlite_path(url: str) -> Path | None:
     except UnicodeError as error:
         raise StorageError(f"the name of a database must be UTF-8, got {url.rpartition('/')[2]!r}") from error
     database = parsed.database
-    # The "file:" URIs of SQLite have options of their own, which SQLite interprets.
+    # SQLite itself interprets "file:" URIs and their options.
     if parsed.get_backend_name() != "sqlite" or not database or database.startswith((":memory:", "file:")):
         return None
     return Path(database)
@@ -209,7 +223,14 @@ def readable_errors(url: str | sa.URL) -> Iterator[None]:
 
 @contextlib.contextmanager
 def opening_errors(url: str | sa.URL) -> Iterator[None]:
-    """Also convert the errors that can occur before a connection exists. See `readable_errors`."""
+    """Convert errors as `readable_errors` does, including those that can occur before a connection exists.
+
+    Args:
+        url: The database. Its password is not shown.
+
+    Raises:
+        StorageError: The block raised such an error.
+    """
     try:
         with readable_errors(url):
             yield
@@ -241,7 +262,7 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def shown_url(url: str | sa.URL) -> str:
-    """Return a storage URL without its password."""
+    """Return a storage URL without its password. A URL that cannot be parsed is returned unchanged, with a hint."""
     try:
         return sa.make_url(url).render_as_string(hide_password=True)
     except sa.exc.ArgumentError:
@@ -250,9 +271,14 @@ def shown_url(url: str | sa.URL) -> str:
 
 @contextlib.contextmanager
 def advisory_lock(engine: sa.Engine, name: str) -> Iterator[None]:
-    """Wait for a lock on a PostgreSQL server, and hold it. The server releases it if the process dies.
+    """Wait for a lock on a PostgreSQL server, and hold it while the context is open.
 
-    SQLite has no such locks. `exclusive_use` locks the whole file instead.
+    The server releases it if the process dies. On other databases, nothing is locked; `exclusive_use` locks an SQLite
+    file instead.
+
+    Args:
+        engine: The database.
+        name: The name of the lock. Only one process at a time holds a lock of this name.
 
     Raises:
         sqlalchemy.exc.SQLAlchemyError: The server cannot be reached.

@@ -21,16 +21,18 @@ _LOG = logging.getLogger(__name__)
 
 _RENEWALS_PER_TIMEOUT = 4
 
-# The server's clock at the moment of the statement, by which the leases of all workers are measured.
+# The server's clock at the time of the statement, not at the start of the transaction. All workers use this clock.
 _NOW = sa.func.clock_timestamp(type_=sa.DateTime(timezone=True))
 
 
 class Claims:
-    """The trials of the only process on a study: every running trial is its own or was left by a process that died.
+    """The trials that this process may evaluate. In this class, all of them: no other process works on the study.
+
+    Every running trial is therefore its own, or was left by a process that died. `Leases` is for several processes.
 
     Attributes:
         shared: Whether other processes evaluate trials of the study.
-        patience_s: Seconds between two checks for trials that another process abandoned.
+        patience_s: Seconds between two checks for trials that another process abandoned; used only if `shared`.
     """
 
     shared = False
@@ -58,14 +60,18 @@ class Claims:
         """Claim a trial that has just begun. Call it within `exclusively`."""
 
     def release(self, trial_number: int | None = None) -> None:
-        """Release a trial. All trials if None."""
+        """Give up the claim on a trial; on all trials of this process if None."""
 
     def holds(self, trial_number: int) -> bool:  # noqa: ARG002
         """Return whether this process still holds a trial. Call it within `exclusively`."""
         return True
 
     def require(self, connection: sa.Connection, trial_number: int) -> None:
-        """Ensure until the end of the transaction that this process holds the trial.
+        """Ensure that this process holds a trial until the end of the current transaction.
+
+        Args:
+            connection: The connection with the transaction.
+            trial_number: The trial.
 
         Raises:
             LeaseLostError: Another process has taken the trial over.
@@ -77,7 +83,7 @@ class Claims:
 
 
 class Leases(Claims):
-    """The trials of one of several workers on a study, which must be on a PostgreSQL server.
+    """The trials that one of several workers on a study may evaluate. The study must be on a PostgreSQL server.
 
     A worker stores a lease for each of its trials and renews it from a thread. A lease that has not been renewed for
     `lease_timeout_s` by the server's clock has expired. Another worker then takes the trial over, from its last stored
@@ -114,7 +120,7 @@ class Leases(Claims):
             yield
 
     def take_abandoned(self, running: Sequence[int], room: int) -> list[int]:
-        """See `Claims`. A trial has no lease if its worker died right after beginning or right before ending it."""
+        """See `Claims`. A running trial has no lease if its worker died just after beginning it or before ending it."""
         if not running or room < 1:
             return []
         with readable_errors(self._engine.url), self._engine.begin() as connection:
@@ -152,7 +158,7 @@ class Leases(Claims):
 
     @contextlib.contextmanager
     def kept_alive(self) -> Iterator[None]:
-        """Return a context in which a thread renews the leases. They are released at its end."""
+        """Return a context in which a thread renews the leases. All leases are released when the context ends."""
         ended = threading.Event()
         thread = threading.Thread(target=self._renew_until, args=(ended,), name="leases", daemon=True)
         thread.start()
@@ -182,7 +188,7 @@ class Leases(Claims):
 
 
 def make_claims(storage: RDBStorage, study_key: str, *, lease_timeout_s: float) -> Claims:
-    """Return leases for a database on a server, or plain claims for an SQLite file, which serves one process.
+    """Return `Leases` for a database on a server, or `Claims` for SQLite, which only one process at a time searches.
 
     Raises:
         StorageError: The server is not PostgreSQL.

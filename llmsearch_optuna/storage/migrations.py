@@ -29,7 +29,7 @@ MIGRATIONS: tuple[Migration, ...] = (_count_tokens,)
 
 
 def prepare_tables(engine: sa.Engine, migrations: Sequence[Migration] = MIGRATIONS) -> None:
-    """Create missing tables and upgrade those of an older version. Current tables are not written to.
+    """Create missing tables and upgrade those of an older version. Existing tables of this version are not changed.
 
     Each step is one transaction, which is rolled back if the process is killed. Of two processes that upgrade at the
     same time, one waits for the other.

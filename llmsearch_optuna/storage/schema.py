@@ -89,7 +89,7 @@ LEASES = sa.Table(
 
 
 def stored_version(connection: sa.Connection) -> int | None:
-    """Return the version of the tables in a database. None if there are no tables."""
+    """Return the version of the package's tables in a database. None if no version is stored."""
     if not sa.inspect(connection).has_table(VERSIONS.name):
         return None
     return connection.execute(sa.select(sa.func.max(VERSIONS.c.version))).scalar()

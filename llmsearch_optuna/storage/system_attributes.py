@@ -1,4 +1,4 @@
-"""Reading only some of a study's system attributes. Optuna reads all, including the notes of every trial."""
+"""Reading only some of a study's system attributes. Optuna would read all, including the notes on every trial."""
 
 import json
 from typing import Any

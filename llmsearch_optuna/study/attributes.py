@@ -1,4 +1,4 @@
-"""The names of all attributes that the package stores on Optuna's studies and trials."""
+"""The names of the user attributes that the package stores on Optuna's studies and trials."""
 
 __all__ = [
     "BASELINE",
@@ -37,13 +37,13 @@ ENVIRONMENT = "llmsearch_environment"
 """The versions and the hardware that the study was begun with, by name."""
 
 CONCURRENCY = "llmsearch_concurrency"
-"""The number of trials in flight."""
+"""The number of trials in flight; not stored if several workers may share the study."""
 
 STUDY_FILE = "llmsearch_study_file"
-"""The study file of the latest search."""
+"""The study file of the latest search: its ``text``, and its ``directory`` as an absolute path."""
 
 VERDICT = "llmsearch_verdict"
-"""The verdict on the study."""
+"""The verdict on the study; see `Verdict.to_dict`."""
 
 # User attributes of a trial.
 
@@ -51,7 +51,7 @@ PARAMS = "generation_params"
 """All generation parameters of the trial, including fixed ones, as JSON."""
 
 FIXED_PARAMS = "fixed_generation_params"
-"""The parameters of a trial that were not sampled: those of a baseline, or of a preset outside the space."""
+"""The parameters of a trial that were not sampled: those of a baseline, or of a preset outside the space. As JSON."""
 
 BASELINE = "baseline"
 """The name of a baseline. Baselines are never pruned."""
@@ -60,7 +60,8 @@ ERROR = "error"
 """The reason why a trial failed."""
 
 ROUND = "round"
-"""The round of the search in which the trial began. With several workers: the number of trials finished by then."""
+"""The number of rounds that the search had passed when the trial began. With several workers, the number of trials that
+had finished by then."""
 
 ENDED = "ended"
 """With several workers: the number of finished trials when this one ended, including itself."""
@@ -75,10 +76,10 @@ FINISH_REASONS = "finish_reasons"
 """The number of completions of an evaluated trial, by finish reason."""
 
 REPLAYED = "replayed"
-"""The share of tokens that needed no forward pass, of those generated since the trial was last begun or resumed."""
+"""The share of the tokens generated since the trial was last begun or resumed that needed no forward pass."""
 
 TOKENS_PER_S = "tokens_per_s"
-"""The trial's tokens per second while other trials ran, since it was last begun or resumed."""
+"""The trial's generated tokens per second, since it was last begun or resumed. Other trials may have run meanwhile."""
 
 TIMINGS = (REPLAYED, TOKENS_PER_S)
 """The attributes that depend on time or on a process's memory. Interruptions change no other attribute."""
@@ -90,7 +91,7 @@ REUSED_TOKENS = "reused_tokens"
 """The number of tokens that were reused instead of generated, once the trial is finished."""
 
 SCORES = "llmsearch_scores"
-"""The scores of a trial, one per sample."""
+"""The scores of a trial so far, one per sample; see `report_scores`."""
 
 SAMPLER_STATE = "sampler_state"
 """The attributes that the sampler set on the trial and needs when the study is resumed."""

@@ -14,10 +14,14 @@ _LOG = logging.getLogger(__name__)
 
 
 def note_environment(study: optuna.Study, current: Mapping[str, str]) -> None:
-    """Store the environment of a new study, or warn if an existing one was begun in another environment.
+    """Store the environment if the study has none, or log a warning if it was begun in another environment.
 
     Unlike another fingerprint, another environment is allowed: stored completions stay correct. New completions may
     resolve near ties between tokens differently, so that the study may end differently.
+
+    Args:
+        study: The study.
+        current: The versions and the hardware of this process, by name.
     """
     stored = study_environment(study)
     if not stored:

@@ -62,6 +62,9 @@ def build_fingerprint(
         stopping: The fields of `Stopping`, by name.
         seed: The seed of the search.
         space: The search space. Its part is left out if None.
+
+    Returns:
+        The parts by name, as JSON types.
     """
     parts = {
         "model": model,
@@ -79,13 +82,19 @@ def build_fingerprint(
 
 
 def complete_fingerprint(parts: Mapping[str, Any], *, direction: str, objectives: Sequence[str]) -> dict[str, Any]:
-    """Return the fingerprint to store: the parts of `build_fingerprint`, the version, and what is optimised."""
+    """Return the fingerprint to store.
+
+    Args:
+        parts: The result of `build_fingerprint`.
+        direction: The direction of the score, ``"maximize"`` or ``"minimize"``.
+        objectives: The names of the objectives.
+    """
     completed = {**parts, "version": _VERSION, "direction": direction, "objectives": objectives}
     return {name: _as_json(part) for name, part in sorted(completed.items())}
 
 
 def without_search(fingerprint: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the parts that completions and scores depend on, without those that only steer the search."""
+    """Return the fingerprint without the parts that only steer the search: space, direction and objectives."""
     return {name: part for name, part in fingerprint.items() if name not in ("space", "direction", "objectives")}
 
 
@@ -131,7 +140,7 @@ def describe_changes(stored: Mapping[str, Any], current: Mapping[str, Any]) -> d
 
 
 def describe_part(value: Any) -> str:
-    """Return a part of a fingerprint as a string for readers."""
+    """Return a part of a fingerprint as a readable string."""
     if value in (None, [], {}):
         return "none"
     if isinstance(value, list) and not any(isinstance(item, list | dict) for item in value):
@@ -153,7 +162,10 @@ def holdout_size(fingerprint: Mapping[str, Any]) -> int | None:
 
 
 def created_directions(fingerprint: Mapping[str, Any]) -> list[str]:
-    """Return the directions that the study was created with, one per objective: the score's, then ``"minimize"``."""
+    """Return the directions that the study was created with, one per objective.
+
+    The first is that of the score; ``"?"`` if it is not recorded. All others are ``"minimize"``.
+    """
     objectives = fingerprint.get("objectives")
     others = len(objectives) - 1 if isinstance(objectives, list) else 0
     return [str(fingerprint.get("direction", "?")), *["minimize"] * others]
@@ -168,7 +180,7 @@ def _changes(path: str, before: Any, after: Any) -> Iterator[str]:
     if isinstance(before, dict) and isinstance(after, dict):
         for name in sorted({*before, *after}):
             yield from _changes(f"{path}.{name}", before.get(name), after.get(name))
-    elif json.dumps(before, sort_keys=True) != json.dumps(after, sort_keys=True):  # 1, 1.0 and True are three values
+    elif json.dumps(before, sort_keys=True) != json.dumps(after, sort_keys=True):  # JSON distinguishes 1, 1.0 and True
         yield f"{path}: {describe_part(before)} then, {describe_part(after)} now"
 
 

@@ -26,7 +26,7 @@ _Direction = Literal["maximize", "minimize"]
 
 
 def check_objectives(objectives: Sequence[str]) -> tuple[str, ...]:
-    """Validate the names of the objectives.
+    """Return the names of the objectives as a tuple, after validating them.
 
     Raises:
         ConfigurationError: The names are neither ``("score",)`` nor ``("score", "tokens")``.
@@ -69,6 +69,6 @@ def check_combination(objectives: Sequence[str], *, sampler: str, pruner: str | 
 
 
 def directions_of(objectives: Sequence[str], *, greater_is_better: bool) -> list[_Direction]:
-    """Return Optuna's directions of the objectives."""
+    """Return the direction of each objective as Optuna names it."""
     score: _Direction = "maximize" if greater_is_better else "minimize"
     return [score if name == SCORE else "minimize" for name in objectives]

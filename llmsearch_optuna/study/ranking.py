@@ -29,12 +29,15 @@ def maximizes(study: optuna.Study) -> bool:
 
 
 def score_of(trial: FrozenTrial) -> float | None:
-    """Return the metric over all samples; for a pruned trial, over the samples that it was scored on."""
+    """Return the metric over all samples; for a pruned trial, over the samples that it was scored on.
+
+    Return None if the trial has no value, e.g. because it failed or is not finished.
+    """
     return None if trial.values is None else trial.values[0]
 
 
 def tokens_of(trial: FrozenTrial) -> float | None:
-    """Return the number of generated tokens per sample. None if tokens are not an objective."""
+    """Return the number of generated tokens per sample. None if tokens are not an objective or there is no value."""
     return None if trial.values is None or len(trial.values) == 1 else trial.values[1]
 
 
@@ -69,7 +72,8 @@ def by_added_area(front: Sequence[FrozenTrial], preselected: Sequence[FrozenTria
 
     The area is the hypervolume of two objectives (E. Zitzler and L. Thiele, IEEE Trans. Evol. Comput. 3 (1999)). Its
     reference point is the worst score and the largest token count of the front. Trials that stand out come first,
-    regardless of the units. The trial with the fewest tokens comes late, because its completions may be empty.
+    regardless of the units. The trial with the fewest tokens adds no area and comes last. This is intended, because its
+    completions may be empty.
 
     Args:
         front: The front of two objectives, as returned by `pareto_front`.

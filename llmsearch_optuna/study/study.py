@@ -44,7 +44,7 @@ def create_study(
     Raises:
         ConfigurationError: The name cannot be encoded as UTF-8.
         FingerprintError: The existing study has another fingerprint; the message lists the differences.
-        StorageError: A study of this name exists and was not made by this package.
+        StorageError: The database cannot be used, or the existing study was not made by this package or is damaged.
     """
     try:
         name.encode()
@@ -82,7 +82,7 @@ def check_fingerprint(study: optuna.Study, current: Mapping[str, Any]) -> None:
 
     Args:
         study: The study.
-        current: The expected fingerprint, without space, direction and objectives.
+        current: The expected fingerprint, without space, direction and objectives; see `build_fingerprint`.
 
     Raises:
         StorageError: The study was not made by this package.
@@ -106,9 +106,14 @@ def study_key(study: optuna.Study) -> str:
 
 
 def keep_concurrency(study: optuna.Study, requested: int | None, default: int) -> int:
-    """Return the number of trials in flight and store it: the requested, the stored or the default one, in this order.
+    """Return the number of trials in flight, and store it in the study.
 
     The sampler's proposals depend on it. A study that is resumed on another machine therefore keeps its number.
+
+    Args:
+        study: The study.
+        requested: The number to use; None for the stored one.
+        default: The number to use if none is requested or stored.
     """
     stored: int | None = study.user_attrs.get(CONCURRENCY)
     chosen = requested or stored or default
@@ -121,11 +126,15 @@ def open_study(url: str, name: str | None = None) -> tuple[optuna.Study, RDBStor
     """Open an existing study for reading.
 
     Args:
-        url: The database.
+        url: The SQLAlchemy URL of the database.
         name: The name of the study. Optional if the database holds only one.
 
+    Returns:
+        The study and its storage.
+
     Raises:
-        StorageError: The database or the study does not exist, or there are several studies and no name.
+        StorageError: The database or the study does not exist or is damaged, the study was not made by this package, or
+            there are several studies and no name.
     """
     storage = open_storage(url, must_exist=True)
     with readable_errors(url):

@@ -1,4 +1,4 @@
-"""The parameters of trials, and their order in time: in rounds, or by the order in which trials finished."""
+"""The parameters of trials, and when they began and ended: by rounds, or by the number of finished trials."""
 
 import json
 import math
@@ -24,20 +24,26 @@ FINISHED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
 
 
 def rounds_passed(trial: FrozenTrial) -> int:
-    """Return the number of rounds that the search had passed at the trial's last step."""
+    """Return the number of rounds that the search had passed after the trial's last rung, or after it failed."""
     failed = int(trial.state == TrialState.FAIL)
     return int(trial.user_attrs[ROUND]) + len(trial.intermediate_values) + failed
 
 
 def began(trial: FrozenTrial) -> float:
-    """Return when a trial began: its recorded round, or its timestamp if another program made the study."""
+    """Return when a trial began: its attribute `ROUND`, or without it the timestamp of its start in seconds.
+
+    Return infinity if neither is recorded. Values are comparable only within a study.
+    """
     if ROUND in trial.user_attrs:
         return float(trial.user_attrs[ROUND])
     return math.inf if trial.datetime_start is None else trial.datetime_start.timestamp()
 
 
 def ended(trial: FrozenTrial) -> float:
-    """Return when a finished trial ended. The value is at most `began` of every trial that began after this end."""
+    """Return when a finished trial ended, in the unit of `began`.
+
+    The value is at most that of `began` for every trial that began after this end; infinity if it is not recorded.
+    """
     if ENDED in trial.user_attrs:
         return float(trial.user_attrs[ENDED])
     if ROUND in trial.user_attrs:
@@ -60,7 +66,10 @@ def trial_params(trial: FrozenTrial) -> GenerationParams:
 
 
 def describe_params(params: GenerationParams) -> str:
-    """Describe the effective parameters on one line, e.g. ``greedy ...`` or ``temperature=0.7 top_p=0.9 ...``."""
+    """Describe parameters on one line, e.g. ``greedy max_new_tokens=64`` or ``temperature=0.7 top_p=0.9 ...``.
+
+    If they are greedy, parameters without an effect on greedy decoding are left out.
+    """
     values = params.to_dict()
     if params.greedy:
         matters = ("penalty", "ngram_size", "_tokens", *(BEAM_PARAMETERS if params.beams else ()))

@@ -61,7 +61,7 @@ class StudyFile:
 
         Raises:
             StudyFileError: The file cannot be read, or a key or value is wrong; the message names it.
-            ConfigurationError: The space or the score range is wrong, or the sampler does not suit the space.
+            ConfigurationError: The space or the score range is wrong, or the sampler does not support the space.
         """
         try:
             text = path.read_text(encoding="utf-8")
@@ -75,7 +75,7 @@ class StudyFile:
 
         Args:
             text: TOML.
-            name: Name of the study, unless the text names it.
+            name: The study's name, and that of its database, if the text does not set them.
             directory: The directory that relative paths start from.
         """
         try:
@@ -119,12 +119,12 @@ class StudyFile:
             directory=directory,
             text=text,
         )
-        # Raises the errors of a sampler that does not suit the space before anything is loaded.
+        # If the sampler does not support the space, raises the error before anything is loaded.
         Proposer(name=study.sampler, space=file.space, seed=study.seed, arguments=study.sampler_args)
         return file
 
     def with_limits(self, *, n_trials: int | None, timeout: float | None, max_tokens_total: int | None) -> Self:
-        """Return the study file with those limits replaced that are not None.
+        """Return a copy with the given limits. A limit that is None keeps its value; see `SearchOptions`.
 
         Raises:
             StudyFileError: A value is out of its range.
@@ -136,7 +136,7 @@ class StudyFile:
 
 
 def _rename_former_keys(table: dict[str, Any]) -> None:
-    """Replace former names of sections and keys by the present ones, each with a FutureWarning."""
+    """Replace former names of sections and keys in `table` by the present ones, each with a FutureWarning."""
     study = table.get("study", {})
     if "lapse_s" in study:
         if "lease_timeout_s" in study:

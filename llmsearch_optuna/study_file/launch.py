@@ -1,4 +1,4 @@
-"""Run a study file: its `Tuner`, its search and its verdict."""
+"""Build the `Tuner` of a study file, and run its search and its verdict."""
 
 import dataclasses
 import warnings
@@ -33,9 +33,10 @@ def build_tuner(file: StudyFile) -> Tuner:
 
     Raises:
         ConfigurationError: One of them cannot be loaded, or they do not fit together.
+        ServerError: The server cannot be reached.
     """
     metric = make_metric(file.metric.name, **file.metric.arguments)
-    # Raises the error of a pruner that does not suit the metric before the model is loaded.
+    # If the pruner does not support the metric, raises the error before the model is loaded.
     file.study.make_pruner((1, 2**31), corpus_only=isinstance(metric, CorpusMetric))
     generator: dict[str, Any] = {"server": file.server}
     if file.model is not None:
@@ -109,12 +110,13 @@ def confirm(study: optuna.Study, storage: str, *, seeds: int = 4, show_progress:
     Args:
         study: The study.
         storage: The URL of its database.
-        seeds: Number of fresh seeds per finalist that samples.
+        seeds: Number of fresh seeds for each finalist that does not decode greedily.
         show_progress: Whether to show progress on standard error.
 
     Raises:
         StorageError: The study was made without a study file.
-        ConfigurationError: The model or the data of the study file cannot be loaded any more.
+        ConfigurationError: The model or the data of the study file cannot be loaded any more, or fewer than two samples
+            are held out.
     """
     stored = study.user_attrs.get(STUDY_FILE)
     if stored is None:

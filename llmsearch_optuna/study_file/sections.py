@@ -29,12 +29,15 @@ __all__ = [
 
 
 DEMO = "demo"
-"""The name of the embedded model, and the path of the embedded data."""
+"""The `name` in ``[model]`` of the demo's model, and the `path` in ``[data]`` of the demo's dataset."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class StudySection(SearchOptions):
-    """``[study]``: the search, and where it is stored. ``[sampler]`` and ``[pruner]`` set the fields of these names.
+    """``[study]``: the search, and where it is stored.
+
+    The fields `sampler`, `sampler_args`, `pruner` and `pruner_args` come from the sections ``[sampler]`` and
+    ``[pruner]``.
 
     Attributes:
         name: Name of the study; that of the file by default.
@@ -44,7 +47,7 @@ class StudySection(SearchOptions):
         presets: Names of preset lists to try after the baselines.
 
     Raises:
-        ConfigurationError: A preset list is unknown, or as `SearchOptions`.
+        ConfigurationError: A preset list is unknown, or an option is invalid; see `SearchOptions`.
     """
 
     name: str = ""
@@ -60,7 +63,9 @@ class StudySection(SearchOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class ModelSection:
-    """``[model]``: see `load_model` and `Tuner`; ``name = "demo"`` is the embedded model.
+    """``[model]``: the arguments of `load_model`, and `batch_size` and `replay_bytes` of `Tuner`.
+
+    A relative path starts from the directory of the study file. ``name = "demo"`` is the demo's model.
 
     Raises:
         ConfigurationError: A value is out of its range.
@@ -84,12 +89,12 @@ class ModelSection:
 class DataSection(DataOptions):
     """``[data]``: the arguments of `load_data`, and how rows become samples.
 
-    A relative path starts from the directory of the study file. ``path = "demo"`` is the dataset of the demo,
-    which the package generates.
+    A relative path starts from the directory of the study file. ``path = "demo"`` is the demo's dataset, which the
+    package generates.
 
     Raises:
-        ConfigurationError: `streaming` is set without `take`, `take` is set for the demo's dataset, or as described
-            for `DataOptions`.
+        ConfigurationError: `streaming` is set without `take`, `take` is set for the demo's dataset, or an option is
+            invalid; see `DataOptions`.
     """
 
     path: str
@@ -126,10 +131,10 @@ class GenerationSection:
 
 
 class Choice(NamedTuple):
-    """``[metric]``, ``[sampler]`` or ``[pruner]``: something chosen by name.
+    """``[metric]``, ``[sampler]`` or ``[pruner]``: a name and its arguments.
 
     Attributes:
-        name: Its name.
+        name: The name of the metric, sampler or pruner.
         arguments: All other keys of the section.
     """
 
@@ -141,13 +146,14 @@ _Section = TypeVar("_Section")
 
 
 def parse_section(name: str, kind: type[_Section], table: Mapping[str, Any], **further: Any) -> _Section:
-    """Return a section, after a check of its keys, of the types of their values, and of the values.
+    """Validate the keys, types and values of a section, and return it as an instance of its dataclass.
 
     Args:
         name: The name of the section.
-        kind: Its dataclass. The `metadata` of a field may have a ``key`` other than its name; None if it has no key.
+        kind: The dataclass. The `metadata` of a field may have an entry ``key``: the field's key in the section if this
+            is not the field's name, or None if the field has no key.
         table: The section, as parsed from TOML.
-        further: Values of fields that are no keys of the section.
+        further: Values of fields that have no key in the section.
 
     Raises:
         StudyFileError: A key is unknown or missing, or its value is wrong; the message names it.
@@ -177,7 +183,7 @@ def in_section(name: str, kind: type) -> Iterator[None]:
     """Name the section in the error that a wrong value raises: "`n_trials` in [study] must be >= 1, got 0".
 
     Raises:
-        StudyFileError: In place of a ConfigurationError.
+        StudyFileError: The block raised a ConfigurationError.
     """
     try:
         yield
@@ -197,7 +203,7 @@ def _options(kind: Any) -> dict[str, dataclasses.Field[Any]]:
 
 
 def _fits(value: Any, hint: Any) -> bool:
-    """Return whether a value has a type; lists stand for all sequences, and tables for all mappings."""
+    """Return whether a TOML value fits a type annotation: a list any sequence, a table any mapping, an int a float."""
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if hint is Any:
         return True
@@ -215,7 +221,7 @@ def _fits(value: Any, hint: Any) -> bool:
 
 
 def _type_name(hint: Any) -> str:
-    """Return what error messages call a type."""
+    """Return the description of a type annotation for error messages, e.g. ``"an integer"``."""
     names = {str: "a string", int: "an integer", float: "a number", bool: "true or false"}
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin in (types.UnionType, typing.Union):
@@ -231,7 +237,7 @@ def parse_choice(section: str, table: Mapping[str, Any]) -> Choice:
     """Return the name in a section, and its other keys as arguments.
 
     Raises:
-        StudyFileError: There is no name.
+        StudyFileError: There is no name, or it is not a string.
     """
     arguments = dict(table)
     name = arguments.pop("name", None)

@@ -30,10 +30,10 @@ class FinalistScores:
         name: The finalist's name in the verdict.
         scores: The score of each completion. Shape: (samples, seeds). If the metric scores only a corpus, a function
             that scores selections of the samples.
-        tokens: The tokens of each completion; None if they are not an objective. Shape: (samples, seeds).
-        trial: The number of the finalist's trial.
-        search_score: The score on the search split.
-        params: The generation parameters.
+        tokens: The number of tokens of each completion; None if they are not an objective. Shape: (samples, seeds).
+        trial: The number of the finalist's trial; None for a file.
+        search_score: The score on the search split; None for a file.
+        params: The generation parameters; None for a file.
     """
 
     name: str
@@ -44,12 +44,16 @@ class FinalistScores:
     params: GenerationParams | None = None
 
     def over(self, indices: npt.NDArray[np.intp]) -> _Floats:
-        """Return the score of each seed over a selection of the samples, with repetitions. Shape: (seeds,)."""
+        """Return the score of each seed over a selection of the samples. Shape: (seeds,).
+
+        Args:
+            indices: The indices of the selected samples, which may be repeated.
+        """
         return self.scores[indices].mean(axis=0) if isinstance(self.scores, np.ndarray) else self.scores(indices)
 
 
 def held_out_key(params: GenerationParams) -> str:
-    """Return the key under which the held-out completions of these parameters are stored, for all seeds."""
+    """Return the key under which the held-out completions of these parameters are stored. It ignores the seed."""
     return hashlib.sha256(params.unseeded.to_json().encode()).hexdigest()[:16]
 
 
@@ -64,8 +68,8 @@ def score_groups(
     """Score several sets of completions of the same samples.
 
     A scorer that returns a single number may still compute a mean over samples, as most scorers of llmsearch do. The
-    samples are then also scored one by one. If the number is the mean of these scores, they are returned as per-sample
-    scores, which make the verdict much faster and its intervals narrower.
+    samples are then also scored one by one. If the number of each set is the mean of these scores, they are returned as
+    per-sample scores, which make the verdict much faster and its intervals narrower.
 
     Args:
         metric: Scores the completions.
@@ -73,6 +77,9 @@ def score_groups(
         groups: The completions of each group, length n each.
         names: The names of the groups in error messages.
         sample_ids: The numbers of the samples in error messages; their positions by default.
+
+    Returns:
+        The scores of each group.
 
     Raises:
         ScorerError: The scorer raised an exception or returned an invalid score. The message names the group.

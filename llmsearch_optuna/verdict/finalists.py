@@ -18,7 +18,7 @@ class Finalist(NamedTuple):
     """A fully evaluated baseline, the best trial, a runner-up, or another trial of the Pareto front.
 
     Attributes:
-        name: ``"best"``, ``"runner-up 1"``, ``"front"``, ``"front 1"``, or the name of a baseline.
+        name: ``"best"``, ``"runner-up 1"``, ``"front 1"`` (``"front"`` if not for a verdict), or a baseline's name.
         trial: The trial.
         params: Its generation parameters.
     """
@@ -33,7 +33,7 @@ class Finalists(NamedTuple):
 
     Attributes:
         selected: The baselines, the best trial and the runners-up (with several objectives: other trials of the front).
-            The parameters of any two differ in their effect by more than the seed.
+            Of trials whose parameters differ only in the seed or in parameters without effect, one is selected.
         best: The name of the finalist with the best score on the search split, which may be a baseline.
         reference: The name of the baseline with the best score on the search split; None if there is no baseline.
     """
@@ -44,9 +44,10 @@ class Finalists(NamedTuple):
 
 
 def finalists(study: optuna.Study) -> list[Finalist]:
-    """Return the fully evaluated baselines, the rest of the Pareto front, and the best trial, in this order.
+    """Return the fully evaluated baselines, then the Pareto front, which ends with the best trial.
 
     With one objective, the front is only the best trial. With several, the best trial is the one with the best score.
+    A baseline on the front is returned twice.
 
     Raises:
         StorageError: No trial is fully evaluated yet.

@@ -36,7 +36,7 @@ _LOG = logging.getLogger(__name__)
 
 
 def fresh_seeds(study_seed: int, count: int, used: Collection[int]) -> tuple[int, ...]:
-    """Return generation seeds that depend only on the study's seed. Seeds in `used` are skipped."""
+    """Return `count` distinct generation seeds, derived from the study's seed. Seeds in `used` are skipped."""
     seeds: list[int] = []
     number = 0
     while len(seeds) < count:
@@ -65,7 +65,7 @@ def confirm(
         study: The study.
         hold_out: Generates and scores the finalists.
         study_seed: The seed that determines the fresh seeds and the bootstrap.
-        seeds: The minimum number of fresh seeds.
+        seeds: The number of fresh seeds for each finalist that is not greedy.
         resamples: The number of bootstrap resamples for a corpus metric.
         on_completions: Called with the progress.
 
@@ -96,12 +96,12 @@ def confirm(
 
 
 class _Run(NamedTuple):
-    """The completions of one finalist with one seed.
+    """One finalist with one seed.
 
     Attributes:
         label: The name in messages.
-        key: Identifies the parameters without the seed in the store.
-        params: The generation parameters.
+        key: Identifies the parameters without the seed in the store; see `held_out_key`.
+        params: The generation parameters, with the seed of the run.
     """
 
     label: str
@@ -118,7 +118,7 @@ class HoldOut:
         samples: The hold-out split, in the shared order.
         store: Stores completions and scores.
         study_key: The study's key in the store.
-        rows: The number of rows that the engine generates at once.
+        rows: The number of completions that the engine generates at the same time.
     """
 
     evaluator: Evaluator
@@ -139,9 +139,9 @@ class HoldOut:
 
         Args:
             finalists: The finalists.
-            seeds: The generation seeds. Greedy decoding is generated once, without a seed.
+            seeds: The generation seeds. A greedy finalist is generated once, regardless of them.
             on_completions: Called with the progress.
-            with_tokens: Whether tokens are an objective.
+            with_tokens: Whether to return the numbers of tokens, because they are an objective.
 
         Raises:
             TrialError: The completions of a finalist cannot be generated or scored.
@@ -170,7 +170,10 @@ class HoldOut:
         ]
 
     def _generate(self, runs: Sequence[_Run], on_completions: HoldOutCallback) -> None:
-        """Generate the completions that are not stored, sample by sample, as those of one prompt share most tokens."""
+        """Generate the completions that are not stored.
+
+        The completions of one sample are generated together, because they share the prompt and most tokens.
+        """
         stored = {run: {completion.position for completion in self._load(run)} for run in runs}
         missing = [
             (position, run) for position in range(len(self.samples)) for run in runs if position not in stored[run]
@@ -207,7 +210,7 @@ class HoldOut:
     def _scores(
         self, completions: Mapping[_Run, Sequence[StoredCompletion]], texts: Mapping[_Run, Sequence[str]]
     ) -> dict[_Run, Sequence[float]]:
-        """Return the scores of each run, and store new ones. They are empty if the metric scores only a corpus."""
+        """Return the per-sample scores of each run, and store new ones. Empty if the metric scores only a corpus."""
         scores: dict[_Run, Sequence[float]] = {
             run: [row.score for row in rows if row.score is not None] for run, rows in completions.items()
         }
@@ -239,7 +242,7 @@ def _runs(finalist: Finalist, seeds: Sequence[int]) -> list[_Run]:
 
 
 def _used_seeds(study: optuna.Study) -> set[int]:
-    """Return the seeds that a trial had or could have chosen from a list."""
+    """Return the seeds of all trials, and all seeds among the choices of a categorical dimension."""
     seeds: set[int] = set()
     for trial in study.get_trials(deepcopy=False):
         if PARAMS in trial.user_attrs:

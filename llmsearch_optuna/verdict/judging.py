@@ -39,22 +39,23 @@ def judge(
     resamples: int = 1000,
     seed: int = 0,
 ) -> Verdict:
-    """Compare finalists with the reference among them.
+    """Compare finalists with one of them, the reference.
 
-    The chance that all intervals are right at once is at least 95 %; see `adjusted_alpha`. The intervals of means come
-    from `difference_intervals`, those of a corpus metric from `bootstrap_intervals`. If tokens are an objective, the
-    intervals of the savings are included in the 95 %.
+    The nominal chance that all intervals are right at once is at least 95 %; see `adjusted_alpha`. The intervals of
+    means come from `difference_intervals`, those of a corpus metric from `bootstrap_intervals`. If tokens are an
+    objective, the intervals of the savings are included in the 95 %.
 
     Args:
         finalists: The finalists, scored on the same samples. Two finalists are paired by seed if they have the same
-            number of seeds. Either all have tokens or none.
+            number of seeds, or one of them has a single seed. Either all have tokens or none.
         best: The name of the finalist that the verdict is about.
-        reference: The name of the finalist to which the others are compared; None if there is none.
+        reference: The name of the finalist with which the others are compared; None for a verdict without comparisons.
         metric: The metric's name.
         greater_is_better: Whether the metric is maximised.
         held_out: Whether the samples are those of a study's hold-out split.
         samples: The number of samples, at least two.
-        max_difference: The maximum difference of two scores. By default the range of the observed scores, at least 1.
+        max_difference: The maximum difference of two scores. By default the range of the observed scores, at least 1;
+            for a corpus metric 1.
         comparisons: The number of comparisons that the intervals are adjusted for. By default the number of comparisons
             in this verdict.
         resamples: The number of bootstrap resamples.
@@ -116,20 +117,20 @@ def judge(
 
 
 class _Difference(NamedTuple):
-    """A difference with its interval, and the seeds' share of its variance; None with one seed."""
+    """A difference with its interval, and the seeds' share of its variance, which is None with one seed."""
 
     intervals: Intervals
     seed_share: float | None
 
 
 def _saving(finalist: FinalistScores, base: FinalistScores, alpha: float) -> _Difference:
-    """Return how many fewer tokens a finalist generates than the reference."""
+    """Return the number of tokens per completion that a finalist saves against the reference."""
     limits = [scores.params.max_new_tokens for scores in (finalist, base) if scores.params is not None]
     return _by_sample(-np.asarray(finalist.tokens), -np.asarray(base.tokens), alpha, float(max(limits, default=1)))
 
 
 def _seeds_pair(first: int, second: int) -> bool:
-    """Return whether two numbers of seeds can be paired. A single seed is paired with every other one."""
+    """Return whether finalists with these numbers of seeds are paired. A single seed is paired with every other one."""
     return first == second or 1 in (first, second)
 
 
@@ -147,7 +148,7 @@ def _by_sample(scores: _Floats, others: _Floats, alpha: float, max_difference: f
 
 
 def _by_seed(scores: _Floats, others: _Floats, intervals: Intervals) -> _Difference:
-    """Complete the difference of two finalists on a corpus metric. Shapes of the scores: (seeds,)."""
+    """Add the seeds' share to the difference of two finalists on a corpus metric. Shapes of the scores: (seeds,)."""
     if max(len(scores), len(others)) == 1:
         return _Difference(intervals, None)
     is_paired = _seeds_pair(len(scores), len(others))
@@ -156,7 +157,7 @@ def _by_seed(scores: _Floats, others: _Floats, intervals: Intervals) -> _Differe
 
 
 def _noise(by_seed: _Floats) -> float:
-    """Return the variance of the mean over seeds."""
+    """Return the variance of the mean over seeds, given the score of each seed; 0 with one seed."""
     return float(by_seed.var(ddof=1)) / len(by_seed) if len(by_seed) > 1 else 0.0
 
 

@@ -31,7 +31,7 @@ _Lines = Mapping[str, Sequence[_Line]]
 def compare_scores(reference: Path, candidate: Path, *, greater_is_better: bool = True) -> Verdict:
     """Compare the scores of two files.
 
-    A line is ``{"id": ..., "score": ...}``. Several lines with one id are its seeds.
+    A line is ``{"id": ..., "score": ...}``. Several lines with the same id are the results of different seeds.
 
     Args:
         reference: The file that the other one is compared with.
@@ -63,12 +63,13 @@ def compare_outputs(
     """Score and compare the outputs of two files.
 
     A line is ``{"id": ..., "prediction": ..., "reference": ...}``. The prediction is a string. The reference is the
-    value that the metric compares it with, or an object with several columns. Several lines with one id are its seeds.
+    value that the metric compares it with, or an object with several columns. Several lines with the same id are the
+    results of different seeds. They must have the same reference, in both files.
 
     Args:
         reference: See `compare_scores`.
         candidate: See `compare_scores`.
-        metrics: The metrics. The intervals of all metrics are right at once.
+        metrics: The metrics. The nominal chance that the intervals of all metrics are right at once is at least 95 %.
         resamples: The number of bootstrap resamples for a metric that scores only a corpus.
 
     Returns:
@@ -158,7 +159,7 @@ def _read(path: Path) -> _Lines:
 def _parsed(content: str, place: str) -> Mapping[str, Any]:
     try:
         values = json.loads(content)
-    except (ValueError, RecursionError) as error:  # the latter if it is nested a thousand levels deep
+    except (ValueError, RecursionError) as error:  # RecursionError: nested a thousand levels deep
         raise TaskError(f"{place} is not JSON: {error}") from error
     if not isinstance(values, dict):
         raise TaskError(f"{place} must be an object with an `id`, got {_shown(values)}")

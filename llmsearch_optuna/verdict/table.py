@@ -1,4 +1,4 @@
-"""The rows of a verdict's table, joined once for the report, the dashboard and the terminal."""
+"""The rows of a verdict's table, for the report, the dashboard and the terminal."""
 
 from dataclasses import dataclass
 
@@ -17,8 +17,9 @@ class VerdictRow(FinalistResult):
     """The result of a finalist as a row of the verdict's table.
 
     Attributes:
-        gain: The gain over the reference with its interval, ``"reference"``, or ``"-"`` without a comparison.
-        saved: Tokens saved per completion against the reference, with their interval; ``"-"`` without a comparison.
+        gain: The gain over the reference with its interval; ``"reference"`` for the reference itself; ``"-"`` if there
+            is no comparison.
+        saved: Tokens saved per completion against the reference, with their interval; ``"-"`` if there is none.
     """
 
     gain: str

@@ -37,10 +37,10 @@ class FinalistResult:
         score: The metric, averaged over the seeds.
         seeds: The number of seeds; 1 for greedy decoding.
         seed_sd: The standard deviation of the score between seeds; None with one seed.
-        tokens: The tokens per completion; None if they are not an objective.
-        trial: The number of the finalist's trial.
-        search_score: The score on the search split.
-        params: The generation parameters, with the seed of the trial.
+        tokens: The mean number of tokens per completion; None if they are not an objective.
+        trial: The number of the finalist's trial; None for a file.
+        search_score: The score on the search split; None for a file.
+        params: The generation parameters, with the seed of the trial; None for a file.
     """
 
     name: str
@@ -64,8 +64,8 @@ class Comparison:
         high: The upper end of the gain's interval.
         seed_share: The seeds' share of the gain's variance, in [0, 1]. More seeds would reduce it; the rest is due to
             the samples. None with one seed.
-        samples_needed: The number of samples that would show a gain as large as the one observed, with a chance of
-            80 %. None if the observed gain is 0.
+        samples_needed: The number of samples with which a gain as large as the one observed would be shown with a
+            chance of 80 %. None if the observed gain is 0 or close to it.
     """
 
     name: str
@@ -76,7 +76,7 @@ class Comparison:
     samples_needed: int | None
 
     def __str__(self) -> str:
-        """Return the gain and its interval, to two significant digits of its width, as in ``+0.08 [0.03, 0.13]``."""
+        """Return the gain and its interval, rounded by the interval's width, as in ``+0.08 [0.03, 0.13]``."""
         return _interval(self, sign="+")
 
 
@@ -90,13 +90,15 @@ class Verdict:
         samples: The number of samples.
         seeds: The number of fresh seeds of each finalist that does not decode greedily.
         held_out: Whether the samples are those of a study's hold-out split.
-        confidence: The minimum chance that all intervals are right at once.
+        confidence: The minimum nominal chance that all intervals are right at once.
         finalists: The results of the finalists.
-        best: The name of the finalist with the best score on the search split, which may be a baseline.
-        reference: The name of the baseline with the best score on the search split; None if there is none.
+        best: The name of the finalist with the best score on the search split, which may be a baseline. Of two files,
+            the candidate.
+        reference: The name of the baseline with the best score on the search split; None if there is none. Of two
+            files, the reference.
         comparisons: The comparisons of all other finalists with the reference.
-        savings: The same comparisons of the tokens per completion, if these are an objective. A gain is the number of
-            tokens saved.
+        savings: The comparisons of the tokens per completion with those of the reference; empty if tokens are not an
+            objective. A gain is the number of tokens saved.
     """
 
     metric: str
@@ -113,7 +115,7 @@ class Verdict:
 
     @property
     def improved(self) -> bool:
-        """Whether an improvement of the best finalist over the reference is shown."""
+        """Whether the interval of the best finalist's gain over the reference lies above 0."""
         comparison = self._comparison(self.best)
         return comparison is not None and comparison.low > 0.0
 
@@ -158,7 +160,7 @@ class Verdict:
 
     @property
     def front_sentences(self) -> tuple[str, ...]:
-        """One sentence on score and tokens for each finalist of the front except the best; none with one objective."""
+        """One sentence on score and tokens for each finalist named ``"front ..."``; empty with one objective."""
         sentences = []
         for comparison, saving in zip(self.comparisons, self.savings, strict=False):
             if comparison.name.startswith("front"):
@@ -283,7 +285,7 @@ def _reversed(comparison: Comparison) -> Comparison:
 
 
 def _interval(comparison: Comparison, sign: str = "") -> str:
-    """Return the gain and its interval, to two significant digits of the interval's width."""
+    """Return the gain and its interval, rounded to the decimal place of the width's second significant digit."""
     gain, low, high = comparison.gain, comparison.low, comparison.high
     decimals = 2 if high <= low else min(_MAX_DECIMALS, max(0, 1 - math.floor(math.log10(high - low))))
     # An end other than 0 must not be shown as 0, as the sign of the lower end is the verdict.

@@ -30,7 +30,7 @@ class Batching(NamedTuple):
 
 
 def shared_length(prompts: Sequence[Sequence[int]], batching: Batching, size: int) -> int:
-    """Return how many of the first prompts may share a call; at most `size`. The prompts are sorted by length."""
+    """Return how many of the first prompts may share a call; at most `size`. The prompts must be sorted by length."""
     if batching.together == "none":
         return 1
     if batching.together == "one length":
@@ -39,7 +39,10 @@ def shared_length(prompts: Sequence[Sequence[int]], batching: Batching, size: in
 
 
 def padded_inputs(model: PreTrainedModel, prompts: Sequence[Sequence[int]], pad_token: int) -> dict[str, Tensor]:
-    """Return input ids and attention mask, int64. Decoder prompts are padded on the left. Shape: (prompts, longest)."""
+    """Return the ``input_ids`` and the ``attention_mask`` of a batch, int64. Shape: (prompts, longest).
+
+    Prompts of decoder-only models are padded on the left, those of encoder-decoders on the right.
+    """
     longest = max(map(len, prompts))
     ids = torch.full((len(prompts), longest), pad_token)
     mask = torch.zeros_like(ids)

@@ -32,7 +32,7 @@ _LOG = logging.getLogger(__name__)
 class GenerateEngine:
     """Serves all models that ``model.generate`` supports.
 
-    The noise is keyed by prompt and does not depend on the batch. Only the rounding of the model's own logits (about
+    The sampling noise depends on the prompt and not on the batch. Only the rounding of the model's own logits (about
     1e-5 in float32) can change with padding and batch size.
 
     Args:
@@ -86,7 +86,7 @@ class GenerateEngine:
 
     def _batch_key(self, request: Request) -> tuple[int, int]:
         """Return the length limit, if a batch must share it (otherwise 0), and the prompt length."""
-        # Some encoder-decoders (BART, Pegasus) are forced to end at the limit, which is that of the whole batch.
+        # Some encoder-decoders (BART, Pegasus) are forced to end at the limit, and ``generate`` has one for the batch.
         forced = self._generation_config.forced_eos_token_id is not None
         return request.params.max_new_tokens if forced else 0, len(request.prompt_ids)
 
@@ -116,7 +116,11 @@ class GenerateEngine:
         return [completion.to_completion(self._decode_args) for completion in processor.running]
 
     def _make_room(self, size: int) -> None:
-        """Set the batch size to half of the `size` that did not fit."""
+        """Set the batch size to half of the `size` that did not fit.
+
+        Raises:
+            MemoryExhaustedError: The size is 1.
+        """
         release_memory()
         if size == 1:
             raise MemoryExhaustedError(OUT_OF_MEMORY)
@@ -134,9 +138,10 @@ class _AreFinished(StoppingCriteria):
 
 
 def neutral_config(model: PreTrainedModel, pad_token: int, *, use_cache: bool = True) -> GenerationConfig:
-    """Return the model's generation config with everything switched off that this package handles itself.
+    """Return a copy of the model's generation config without what this package handles itself or does not support.
 
-    Settings that belong to the model (decoder start, forced and suppressed tokens) are kept.
+    These settings (decoding parameters, end tokens, minimum lengths) have neutral values in the copy. Settings that
+    belong to the model (decoder start, forced and suppressed tokens) are kept.
     """
     config = copy.deepcopy(model.generation_config)
     neutral: dict[str, Any] = {
@@ -161,7 +166,8 @@ def neutral_config(model: PreTrainedModel, pad_token: int, *, use_cache: bool = 
 def mode_arguments(model: PreTrainedModel) -> dict[str, None]:
     """Return the arguments of ``model.generate`` that switch off the model's own speculative or DoLa decoding.
 
-    In a config they have no neutral values: ``generate`` replaces None with the model's own value.
+    They are all None, and must be passed as arguments: ``generate`` replaces a None in a generation config with the
+    model's own value.
     """
     modes = ("prompt_lookup_num_tokens", "assistant_early_exit", "dola_layers")
     return {name: None for name in modes if getattr(model.generation_config, name, None) is not None}

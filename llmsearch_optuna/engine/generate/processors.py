@@ -40,7 +40,7 @@ def logits_processors(
             others to be padded on the left to its length.
 
     Raises:
-        ParameterError: A parameter is invalid, or there is more than one beam, which a logits processor cannot serve.
+        ParameterError: A parameter is invalid, or there is more than one beam, which logits processors do not support.
     """
     if not isinstance(params, GenerationParams):
         params = GenerationParams.from_dict(params)
@@ -51,7 +51,7 @@ def logits_processors(
 
 
 class SamplingProcessor(LogitsProcessor):
-    """Draws the next token of each unfinished completion, and masks all others. Finished ones get the pad token.
+    """Draws the next token of each completion, and masks all other tokens. Finished completions get the pad token.
 
     Args:
         start: ``(the decoder's first input ids) -> running completions``, called before the first token is drawn.
@@ -99,7 +99,7 @@ class SamplingProcessor(LogitsProcessor):
 
 
 class _StandaloneProcessor(LogitsProcessor):
-    """Creates a `SamplingProcessor` for each pass of ``generate``, which decides itself when a completion ends."""
+    """Creates a `SamplingProcessor` for each run of ``generate``. Here ``generate`` decides when a completion ends."""
 
     def __init__(
         self,
@@ -124,7 +124,10 @@ class _StandaloneProcessor(LogitsProcessor):
         return forced
 
     def _continued(self, input_ids: torch.Tensor) -> SamplingProcessor | None:
-        """Return the processor of the pass that these ids continue and mark ended completions; None for a new pass."""
+        """Return the current processor if these ids continue its run of ``generate``, and None for a new run.
+
+        A completion whose last token ``generate`` replaced with padding is marked as finished.
+        """
         if self._current is None or self._expected is None or self._expected.shape != input_ids.shape:
             return None
         if not torch.equal(self._expected[:, :-1], input_ids[:, :-1]):
@@ -138,7 +141,11 @@ class _StandaloneProcessor(LogitsProcessor):
         return self._current
 
     def _start(self, input_ids: torch.Tensor) -> list[RunningCompletion]:
-        """Start a completion for each prompt. If the prompt goes to an encoder, its context is the decoder's start."""
+        """Start a completion for each prompt. In an encoder-decoder, its context is the decoder's start tokens.
+
+        Raises:
+            ParameterError: The `inputs` have another number of rows than the batch.
+        """
         if self._inputs is None:
             prompts = self._unpadded(input_ids)
             decodes_prompt = True
@@ -162,7 +169,8 @@ class _StandaloneProcessor(LogitsProcessor):
         pad = self._tokenizer.pad_token_id
         if pad is None or len(ids) == 1:
             return list(ids.tolist())
-        # Pad tokens at the start of the longest row belong to its prompt, and are assumed to start all other prompts.
+        # The row with the fewest leading pad tokens is assumed to have no padding: these tokens belong to its prompt.
+        # All other prompts are assumed to begin with the same number of them.
         leading = (ids == pad).long().cumprod(-1).sum(-1)
         in_prompt = int(leading.min())
         return [row[count - in_prompt :] for row, count in zip(ids.tolist(), leading.tolist(), strict=True)]

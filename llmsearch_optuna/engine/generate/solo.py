@@ -41,7 +41,7 @@ class SoloEngine:
         model: A causal or an encoder-decoder language model; not modified.
         tokenizer: The model's tokenizer.
         decode_args: The tokenizer's keyword arguments for decoding. By default, special tokens are skipped.
-        use_cache: Whether the model may use its cache.
+        use_cache: Whether the model may use its KV cache.
     """
 
     def __init__(
@@ -87,7 +87,7 @@ class SoloEngine:
         return completions
 
     def _beams(self, request: Request) -> RunningCompletion:
-        """Return the best of all beams."""
+        """Return the completion of the best beam."""
         params = request.params
         scores = _BeamScores(request)
         device = embedding_weight(self._model).device
@@ -120,12 +120,15 @@ class SoloEngine:
 
 
 def beam_seed(request: Request) -> int:
-    """Return the seed of torch's generator for beam sampling: 32 bits, the maximum on the CPU."""
+    """Return the seed of torch's generator for beam sampling: a hash of generation seed and prompt in [0, 2**32).
+
+    torch's generator on the CPU does not use more than 32 bits of a seed.
+    """
     return prompt_key([request.params.generation_seed, *request.prompt_ids])
 
 
 class _BeamScores(LogitsProcessor):
-    """Applies penalties and cuts to the log-probabilities of one request's beams.
+    """Applies the penalties, the temperature and the cuts to the log-probabilities of one request's beams.
 
     Attributes:
         start: The number of tokens in the decoder before the completion.
@@ -146,7 +149,7 @@ class _BeamScores(LogitsProcessor):
 
 
 class _StoppedBeams(StoppingCriteria):
-    """Detects the beams that end with a stop string or sequence. ``generate`` handles end tokens and lengths."""
+    """Detects the beams that a stop string, sequence or criterion ends. ``generate`` handles end tokens and lengths."""
 
     def __init__(self, request: Request, tokenizer: PreTrainedTokenizerBase, scores: _BeamScores) -> None:
         self._stop_checker = StopChecker(request, tokenizer)

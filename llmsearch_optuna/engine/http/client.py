@@ -31,7 +31,7 @@ _MAX_DELAY_S = 60.0
 _MAX_DOUBLINGS = 30
 _MAX_RETRY_AFTER_S = 600.0
 
-# Statuses that do not depend on the request and may not last.
+# Statuses of temporary failures: those that do not depend on the request, and all that justify a retry.
 _BUSY_STATUSES = {425, 429, 502, 503, 504}
 _TRANSIENT_STATUSES = {408, 409, 500} | _BUSY_STATUSES
 
@@ -44,7 +44,7 @@ class _TransientError(Exception):
     Args:
         reason: The reason.
         busy: Whether the server as a whole is at fault and not the request.
-        retry_after: The delay in seconds that the server asks for.
+        retry_after: The delay in seconds that the server asks for, if any.
     """
 
     def __init__(self, reason: str, *, busy: bool = False, retry_after: float | None = None) -> None:
@@ -74,12 +74,15 @@ class _Answer(NamedTuple):
 
 
 class Client:
-    """Connections to a server, as an asynchronous context manager within one event loop.
+    """An HTTP client for one server. It is an asynchronous context manager, for use within one event loop.
 
     Args:
         server: The server.
         max_concurrency: The maximum number of simultaneous requests.
-        tls: The context that certificates are verified with. Creating one takes a tenth of a second.
+        tls: The context that verifies certificates. It is shared, because creating one takes a tenth of a second.
+
+    Raises:
+        ConfigurationError: The API key is not set or cannot be sent; see `OpenAIServer.api_key`.
     """
 
     def __init__(self, server: OpenAIServer, max_concurrency: int, tls: ssl.SSLContext) -> None:
@@ -105,7 +108,7 @@ class Client:
         await self._http.__aexit__(kind, error, traceback)
 
     async def get(self, url: str, *, is_optional: bool = False) -> Any:
-        """Return the JSON answer of an address, None unless its status is 200.
+        """Return the parsed JSON answer of an address; None if its status is not 200 or it is not JSON.
 
         The request is retried only if the connection is lost, which happens with busy servers.
 
@@ -129,13 +132,16 @@ class Client:
         return answer.json() if answer.status == 200 else None
 
     async def post(self, path: str, payload: dict[str, Any], read: Callable[[Any], _Read], label: str) -> _Read:
-        """Send a request until it is answered.
+        """Send a request, with retries, until it is answered.
 
         Args:
             path: The path after the server's base URL.
             payload: The JSON body.
-            read: Reads the answer. It raises ValueError if the answer is invalid.
+            read: Converts the parsed answer. If it raises ValueError, the request is retried.
             label: The name of the request in messages, e.g. ``"row 3"``.
+
+        Returns:
+            The value that `read` returned.
 
         Raises:
             RequestRefusedError: The server rejects the request.
@@ -206,7 +212,10 @@ class Client:
         await asyncio.sleep(delay)
 
     async def _exhausted(self, failure: _TransientError, label: str) -> TrialError | ServerError:
-        """Return the error for a request whose attempts all failed: is the request at fault, or the server?"""
+        """Return the error for a request whose attempts all failed.
+
+        It is a ServerError if the last attempt or another request shows that the server cannot be used.
+        """
         attempts = self._server.max_retries + 1
         summary = f"{attempts} attempts failed, the last with" if attempts > 1 else "the request failed with"
         if failure.busy:
@@ -235,7 +244,10 @@ def _described(error: Exception) -> str:
 
 
 def _retry_after(headers: httpx2.Headers) -> float | None:
-    """Return the seconds of a ``Retry-After`` header, which holds seconds or a date (RFC 9110, section 10.2.3)."""
+    """Return the delay in seconds that a ``Retry-After`` header asks for; None if it is missing or invalid.
+
+    The header holds seconds or a date (RFC 9110, section 10.2.3).
+    """
     value = headers.get("retry-after", "").strip()
     try:
         seconds = float(value)

@@ -28,7 +28,7 @@ class Connection(NamedTuple):
         kind: The dialect of the server.
         model: The model's name on the server.
         max_concurrency: The maximum number of simultaneous requests.
-        tls: The context that certificates are verified with.
+        tls: The context that verifies certificates.
     """
 
     server: OpenAIServer
@@ -44,11 +44,11 @@ class Connection(NamedTuple):
 
 
 async def connect(server: OpenAIServer) -> Connection:
-    """Detect the models and the kind of a server.
+    """Connect to a server, find its model, and detect its kind unless `server` sets it.
 
     Raises:
-        ConfigurationError: The API key is not set.
-        ModelError: The server does not have the model, or has several and `model` is not set.
+        ConfigurationError: The API key is not set or cannot be sent.
+        ModelError: The server does not have the model, or `model` is not set and the server does not list exactly one.
         ServerError: The server cannot be reached, or refuses the API key.
     """
     tls = httpx2.create_ssl_context()

@@ -61,7 +61,7 @@ def run(coroutine: Coroutine[Any, Any, _Result]) -> _Result:
 class HTTPEngine:
     """Generates completions with an OpenAI-compatible server.
 
-    The server reports only the number of tokens and not their ids. Equal requests of one call are sent once.
+    Completions have no token ids, at most the number of tokens. Equal requests of one call are sent once.
 
     Args:
         connection: The server and its model.
@@ -72,7 +72,8 @@ class HTTPEngine:
     def __init__(self, connection: Connection, *, chat: bool) -> None:
         self._connection = connection
         self._chat = chat
-        # The outcomes of requests in failed calls, for the calls that then find the trial at fault.
+        # Outcomes of requests in failed calls. The caller then repeats the call trial by trial, to find the trial at
+        # fault, and requests with an outcome are not sent again.
         self._outcomes: dict[Request, Completion | TrialError] = {}
 
     def generate(
@@ -84,7 +85,7 @@ class HTTPEngine:
         """Generate one completion per request; see `Engine.generate`.
 
         Raises:
-            ConfigurationError: The server cannot serve the request.
+            ConfigurationError: The server does not support a parameter or a stopping condition.
             TrialError: A request is rejected, or every attempt failed; the message names its row.
             ServerError: The server is unreachable or accepts no requests at all.
         """
@@ -100,7 +101,7 @@ class HTTPEngine:
             if len(completions) < len(distinct):
                 self._outcomes |= completions
         if failures:
-            # Samples may have their own length limits; the other parameters tell the trials apart.
+            # If the parameters differ, the call was for several trials. Length limits may also differ within a trial.
             if len({dataclasses.replace(request.params, max_new_tokens=1) for request in distinct}) > 1:
                 self._outcomes |= failures  # the caller retries trial by trial
             raise next(iter(failures.values()))
@@ -109,11 +110,11 @@ class HTTPEngine:
     def generate_each(
         self, requests: Sequence[Request], forced: Mapping[str, float] = MappingProxyType({})
     ) -> list[Completion]:
-        """Generate one completion per request. Equal requests are sent separately.
+        """Generate one completion per request. Equal requests are sent separately, and the first error is raised.
 
         Args:
             requests: The requests.
-            forced: Parameters that are sent unchanged; see `Dialect.sampling_fields`.
+            forced: Further parameters, which are always sent; see `Dialect.sampling_fields`.
         """
         payloads = [
             self.payload(request) | self._connection.kind.sampling_fields(request.params, forced)
@@ -135,8 +136,8 @@ class HTTPEngine:
         """Return the JSON body of a request.
 
         Raises:
-            ParameterError: The server lacks a parameter.
-            ConfigurationError: The server does not support the stopping rules.
+            ParameterError: The server lacks or ignores a parameter that has an effect.
+            ConfigurationError: The server does not support a stopping condition.
         """
         kind, params = self._connection.kind, request.params
         self._check_stopping(request.stopping)

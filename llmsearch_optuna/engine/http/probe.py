@@ -1,7 +1,7 @@
 """Check before a search that a server reproduces seeds and applies the parameters.
 
 A server may ignore unknown parameters silently. So each parameter of the space is set to a value whose effect is
-visible: a cut that leaves one token for every seed, or a penalty that prevents every repetition.
+visible: a cut that leaves only one token, so that all seeds agree, or a penalty that changes a repetitive completion.
 """
 
 import logging
@@ -35,7 +35,7 @@ _SHARP: dict[str, Any] = {
 """Cuts that leave one token at any temperature, so that all seeds give the same completion."""
 
 _PENALTIES: dict[str, Any] = {"repetition_penalty": 1.9, "no_repeat_ngram_size": 1}
-"""Penalties that prevent greedy decoding from repeating itself."""
+"""Penalties that are strong enough to change a greedy completion that repeats itself or its prompt."""
 
 _OPEN = "Write down some random words:"
 _REPETITIVE = "yes no yes no yes no yes no yes no yes no yes no yes no"
@@ -49,15 +49,15 @@ def probe_server(
     Args:
         engine: The engine of the server.
         connection: The server.
-        names: The parameters to check.
+        names: The parameters of the space. Those for which no check exists are reported as not probed.
         write_prompt: Converts plain text to a prompt of the engine.
 
     Returns:
-        The findings by topic.
+        The findings by topic (``"seeds"``, ``"numbers of tokens"``, ``"parameters"``).
 
     Raises:
-        ParameterError: The server rejects or ignores a parameter.
-        TrialError: The server does not answer.
+        ParameterError: The server rejects or ignores a parameter, or rejects every request.
+        TrialError: Every attempt at a request failed although the server is reachable.
         ServerError: The server is unreachable or accepts no requests at all.
     """
     probe = _Probe(engine, write_prompt)
@@ -96,7 +96,11 @@ class _Probe:
         self.reports_tokens = False
 
     def seeds(self, max_concurrency: int) -> str:
-        """Check that a seed reproduces its completion, alone and among simultaneous requests."""
+        """Check that a seed reproduces its completion, alone and among simultaneous requests.
+
+        Returns:
+            ``"kept"``, or a description that begins with ``"not"``.
+        """
         first, again = (self._texts(_OPEN, [{"temperature": 1.0, "generation_seed": 1}])[0] for _ in range(2))
         if first != again:
             return "not kept: one seed gave two texts"
@@ -108,7 +112,11 @@ class _Probe:
         return "kept"
 
     def check(self, name: str) -> None:
-        """Raise for a parameter that the server rejects or ignores."""
+        """Check that the server applies a parameter.
+
+        Raises:
+            ParameterError: The server rejects or ignores it.
+        """
         try:
             is_applied = self._is_applied(name)
         except RequestRefusedError as error:
@@ -130,7 +138,7 @@ class _Probe:
         )
 
     def _agree(self, *, temperature: float, forced: Mapping[str, float] = MappingProxyType({})) -> bool:
-        """Return whether most seeds give the same text; rounding may occasionally break a tie differently."""
+        """Return whether at least 3 of 5 seeds give the same text. Rounding may make the others differ."""
         variants = [{"temperature": temperature, "generation_seed": seed} for seed in _SEEDS]
         texts = self._texts(_OPEN, variants, forced)
         return max(Counter(texts).values()) >= _MAJORITY

@@ -13,7 +13,7 @@ __all__ = ["OpenAIServer"]
 
 @dataclass(frozen=True, kw_only=True)
 class OpenAIServer:
-    """A server that generates, with OpenAI's API: vLLM, SGLang, llama.cpp, TGI, `transformers serve`, OpenAI, ...
+    """A server with OpenAI's API, such as vLLM, SGLang, llama.cpp, TGI, `transformers serve` or OpenAI itself.
 
     Attributes:
         base_url: The address of the API, e.g. ``http://localhost:8000/v1``.
@@ -25,12 +25,12 @@ class OpenAIServer:
             which generates one completion at a time and mixes up the seeds of simultaneous requests.
         timeout_s: The maximum duration of one attempt at a request in seconds.
         max_retries: The maximum number of retries of a request if the server is overloaded, fails, is too slow or drops
-            the connection. The delay is the one that the server asks for, otherwise 0.5 s, 1 s, 2 s, ..., at most a
-            minute.
+            the connection. The delay before a retry is random, between half and all of 0.5 s, 1 s, 2 s, ..., at most a
+            minute. If the server asks for a delay, it is added. If it asks for more than 10 minutes, the search stops.
         probe: Whether to check before a search that the server reproduces seeds and applies the parameters.
 
     Raises:
-        ConfigurationError: A value is out of range.
+        ConfigurationError: A value is out of range, the URL is invalid, or the kind is unknown.
     """
 
     base_url: str
@@ -54,7 +54,7 @@ class OpenAIServer:
             raise ConfigurationError(f"`max_retries` must be >= 0, got {self.max_retries}")
 
     def api_key(self) -> str | None:
-        """Return the API key from the environment.
+        """Return the API key from the environment; None if `api_key_env` is not set.
 
         Raises:
             ConfigurationError: The variable is not set, or its value cannot be sent in a header.

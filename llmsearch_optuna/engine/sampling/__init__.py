@@ -1,7 +1,8 @@
 """Choose tokens from logits: penalties, cuts and seeded noise, with separate parameters for every row.
 
-A row's token depends only on its logits, parameters, prompt and step. No sum here depends on the order of its terms, so
-that neither neighbours nor the size of the batch can change a single bit.
+A row's token depends only on its logits, parameters, prompt, earlier tokens and step. Probabilities are added up as
+integers, so that sums do not depend on the order of their terms: neither the other rows nor the size of the batch can
+change a single bit.
 """
 
 from llmsearch_optuna.engine.sampling.noise import gumbel_noise, prompt_key

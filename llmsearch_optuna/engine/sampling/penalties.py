@@ -13,7 +13,7 @@ from llmsearch_optuna.space.params import GenerationParams
 __all__ = ["penalise", "penalise_summary"]
 
 _Ids = npt.NDArray[np.int64]
-_Entries = tuple[int, _Ids, float]  # a row, tokens, and the factor of their logits
+_Entries = tuple[int, _Ids, float]  # a row, token ids, and the penalty factor of their logits (unused for bans)
 
 
 def penalise(
@@ -33,9 +33,10 @@ def penalise(
         logits: float32 [rows, columns]; not modified.
         params: The parameters of each row.
         prompts: The token ids of each row's prompt.
-        contexts: The token ids that each row's decoder has seen: prompt and completion, or start token and completion
+        contexts: The token ids that each row's decoder has seen: prompt and completion, or start tokens and completion
             in an encoder-decoder model.
-        token_ids: The token of each column, ascending; int64 [rows, columns]. By default, the whole vocabulary.
+        token_ids: The token id of each column, ascending in each row; a NumPy array, int64 [rows, columns]. By default,
+            the columns are the whole vocabulary.
 
     Returns:
         float32 [rows, columns]; `logits` itself if no row has a penalty.
@@ -71,18 +72,21 @@ def penalise_summary(
     prompts: Sequence[Sequence[int]],
     contexts: Sequence[Sequence[int]],
 ) -> LogitSummary:
-    """Apply to a summary without penalties what `penalise` applies to all logits, with bit-identical results."""
+    """Apply the penalties of `penalise` to a summary without penalties, with bit-identical logits.
+
+    The bound, `lowered` and `raised` cover what the penalties may do to the discarded logits.
+    """
     changed = [row for row, row_params in enumerate(params) if _has_penalty(row_params)]
     if not changed:
         return summary
     factors = torch.tensor([_factors(row_params) for row_params in params]).T
     lowered, raised, bound = torch.zeros_like(summary.lowered), torch.zeros_like(summary.raised), summary.bound
     lowered[changed] = True
-    # A factor preserves the order of the logits, so that the scaled bound bounds all scaled logits. A factor applies
-    # only to some tokens, so that the unscaled bound remains possible as well.
+    # A factor preserves the order of the logits, so the scaled bound is a bound of all scaled logits. The unscaled
+    # bound is still one of the logits of all other tokens. The larger of the two is a bound of all.
     for factor in factors:
         bound = torch.maximum(bound, _scaled(bound, factor))
-    # A bound of 0 itself is not raised, but the logits below it are.
+    # Even if no factor changes the bound because it is 0, factors < 1 raise the negative logits below it.
     for row in (factors < 1.0).any(dim=0).nonzero()[:, 0].tolist():
         raised[row] = len(prompts[row]) + len(contexts[row])
     return summary._replace(
@@ -98,7 +102,7 @@ def _has_penalty(params: GenerationParams) -> bool:
 
 
 def _factors(params: GenerationParams) -> tuple[float, float]:
-    """Return the factors for the logits of the prompt's tokens and then of the context's; 1 is off."""
+    """Return the penalty factors of the prompt's tokens and of the context's tokens; 1 is off."""
     return 1.0 / (params.encoder_repetition_penalty or 1.0), params.repetition_penalty or 1.0
 
 
@@ -109,7 +113,10 @@ def _scaled(logits: Tensor, factors: Tensor) -> Tensor:
 def _joined(
     entries: Sequence[_Entries], logits: Tensor, token_ids: _Ids | None
 ) -> tuple[tuple[Tensor, Tensor], Tensor]:
-    """Return the (row, column) index of all entries and their factors. Repeated entries have equal factors."""
+    """Return the index (rows, columns) of all penalised logits, and their factors.
+
+    A logit that occurs more than once has the same factor each time.
+    """
     inside = [_columns(ids, logits.shape[1], None if token_ids is None else token_ids[row]) for row, ids, _ in entries]
     lengths = [len(columns) for columns in inside]
     rows = np.repeat(np.array([row for row, _, _ in entries], dtype=np.int64), lengths)
@@ -130,7 +137,7 @@ def _columns(ids: _Ids, count: int, token_ids: _Ids | None) -> _Ids:
 
 
 def _ngram_ends(context: _Ids, size: int) -> _Ids:
-    """Return the tokens that would complete an n-gram of the context."""
+    """Return the tokens that would repeat an n-gram of the context if they came next."""
     if len(context) < size:
         return context[:0]
     ngrams = np.lib.stride_tricks.sliding_window_view(context, size)

@@ -13,7 +13,7 @@ from llmsearch_optuna.space.params import CUTS, PARAMETERS, GenerationParams
 __all__ = ["SamplingRows"]
 
 _MAX_TOP_K = 2**31  # beyond all vocabularies
-# The values of cuts that are off: 0 for a parameter that has an effect at every valid value.
+# The value of each cut that means off. For a cut that has an effect at every valid value it is 0, which is invalid.
 _OFF = {name: float(PARAMETERS[name].off or 0.0) for name in CUTS}
 _OFF_ROW = torch.tensor(list(_OFF.values()), dtype=torch.float64)
 
@@ -24,14 +24,14 @@ class SamplingRows:
 
     Attributes:
         temperature: The divisor of the logits; float32 [rows], 1 if greedy.
-        values: The value of each of `CUTS`, without effect if it is off; float64 [rows, cuts].
-        mirostat_mu: The maximum surprise in bits that mirostat allows the next token, initially that of the first
-            token; float64 [rows].
+        values: The value of each of `CUTS`, or the value that means off; float64 [rows, cuts].
+        mirostat_mu: The maximum surprise of the next token in bits, which `build` sets to that of the first token, and
+            0 if mirostat is off; float64 [rows].
         seeds: The generation seeds; int64 [rows].
         prompt_keys: The keys of the prompts (`prompt_key`); int64 [rows].
         greedy: Whether a row takes its most probable token; bool [rows], on the CPU.
-        cuts: Whether each of `CUTS` is on, false if greedy; bool [rows, cuts]. It is on the CPU, so that the host does
-            not wait for the device to decide what to compute.
+        cuts: Whether each of `CUTS` is on, false if greedy; bool [rows, cuts], on the CPU. The host can then decide
+            what to compute without waiting for the device.
     """
 
     temperature: Tensor
@@ -83,7 +83,7 @@ class SamplingRows:
         )
 
     def select(self, index: Tensor | Sequence[int]) -> Self:
-        """Return the rows with these numbers, in this order.
+        """Return the rows with these indices, in this order.
 
         Args:
             index: A sequence, or int64 [selected] on any device.

@@ -18,7 +18,8 @@ from llmsearch_optuna.errors import LogitsError
 
 __all__ = ["Draw", "check_logits", "draw", "filtered_logits", "sample", "scaled"]
 
-# Differences of scores up to this limit fit a float32. A temperature that would exceed it is equivalent to greedy.
+# Differences of scores up to this limit fit a float32. A temperature so low that a score would exceed the limit is
+# raised, and sampling is still equivalent to greedy.
 _LARGEST_SCORE = 1e38
 _WIDENING = 8
 
@@ -52,7 +53,7 @@ def draw(logits: Tensor, rows: SamplingRows, steps: Tensor, *, width: int = 256)
         rows: The parameters, on the device of the logits.
         steps: The number of tokens that each completion has so far; int64 [rows], on the device of the logits.
         width: The number of most probable tokens that the cuts are first applied to. It changes the cost but not the
-            result: rows with a cut that may end outside are retried with more tokens, at last with all.
+            result: a row whose cut may keep tokens outside them is retried with more tokens, and finally with all.
 
     Raises:
         LogitsError: A row contains NaN or +inf, or has no finite logit.
@@ -69,7 +70,7 @@ def draw(logits: Tensor, rows: SamplingRows, steps: Tensor, *, width: int = 256)
         if (free := ~cut & ~rows.greedy).any():
             index, free_rows = _select(rows, free, logits.device)
             tokens[index] = _draw_free(scores[index], free_rows, steps[index])
-    # The only point at which the host waits for the device.
+    # Only here does the host wait for the device.
     drawn: Tensor = torch.stack([tokens, undecided, peaks.isfinite().long(), surprises.view(torch.int64)]).cpu()
     if not drawn[2].all():
         _check_peaks(peaks)
@@ -83,6 +84,10 @@ def draw(logits: Tensor, rows: SamplingRows, steps: Tensor, *, width: int = 256)
 
 def filtered_logits(logits: Tensor, rows: SamplingRows) -> Tensor:
     """Return the distributions that `draw` draws from: logits divided by the temperature, -inf if cut.
+
+    Args:
+        logits: See `draw`.
+        rows: The parameters, on the device of the logits.
 
     Returns:
         float32 [rows, vocab]; greedy rows have one finite entry.
@@ -101,7 +106,11 @@ def filtered_logits(logits: Tensor, rows: SamplingRows) -> Tensor:
 
 
 def check_logits(logits: Tensor) -> None:
-    """Raise for logits from which no token can be chosen; see `draw`."""
+    """Check that a token can be chosen from each row of the logits.
+
+    Raises:
+        LogitsError: See `draw`.
+    """
     _check_peaks(_most_probable(logits)[1])
 
 
@@ -135,14 +144,25 @@ def _select(rows: SamplingRows, selected: Tensor, device: torch.device) -> tuple
 
 
 def scaled(logits: Tensor, peaks: Tensor, rows: SamplingRows) -> Tensor:
-    """Return the logits divided by the temperature; float32 [rows, vocab]."""
+    """Return the logits divided by the temperature, which is raised where scores would overflow; float32 [rows, vocab].
+
+    Args:
+        logits: Floating [rows, vocab].
+        peaks: The largest logit of each row; float32 [rows].
+        rows: The parameters of the same rows.
+    """
     temperature = torch.maximum(rows.temperature, peaks.abs() / _LARGEST_SCORE)
     temperature = temperature.clamp(torch.finfo(torch.float32).tiny, torch.finfo(torch.float32).max)
     return logits.float() / temperature[:, None]
 
 
 def _draw_cut(scores: Tensor, rows: SamplingRows, steps: Tensor, width: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Return the tokens, which rows need more candidates (1, token invalid), both int64 [rows], and the surprises."""
+    """Draw for rows with cuts, from the `width` most probable tokens.
+
+    Returns:
+        The tokens, int64 [rows]; 1 for rows that need more candidates and whose token is invalid, otherwise 0, int64
+        [rows]; and the surprises, float64 [rows].
+    """
     candidates = apply_cuts(leading_candidates(scores, rows, width), rows)
     noise = gumbel_noise(rows.seeds, rows.prompt_keys, steps, candidates.token_ids)
     drawn = (candidates.log_ratios + noise).argmax(-1)

@@ -36,7 +36,7 @@ __all__ = ["SUMMARY_WIDTH", "LogitSummary", "SummaryDraw", "sample_summary", "su
 SUMMARY_WIDTH = 256
 """The number of tokens whose logits a summary holds."""
 
-# Inverse temperatures at which a summary holds the sum over all other tokens.
+# The inverse temperatures at which a summary holds the sum over all other tokens.
 _POWERS = (0.0, 0.5, 1.0, 2.0)
 _LARGEST_MASS = 2.0**60
 _LARGEST_NOISE = 23.0
@@ -49,11 +49,12 @@ class LogitSummary(NamedTuple):
         logits: The logits of the most probable tokens; float32 [rows, width].
         token_ids: Their token ids, ascending; int64 [rows, width].
         log_sums: The logarithm of the sum over all other tokens of ``exp(power * (logit - peak))``, for powers 0, 1/2,
-            1 and 2; float64 [rows, 4].
+            1 and 2, before penalties; float64 [rows, 4].
         peak: The largest logit before penalties; float32 [rows].
         bound: The upper bound of the logits of all other tokens; float32 [rows].
         lowered: Whether penalties may have lowered discarded logits; bool [rows].
-        raised: The maximum number of discarded logits that penalties may have raised, up to `bound`; int64 [rows].
+        raised: The maximum number of discarded logits that penalties may have raised, each at most to `bound`; int64
+            [rows].
         vocabulary: The number of tokens.
     """
 
@@ -67,7 +68,7 @@ class LogitSummary(NamedTuple):
     vocabulary: int
 
     def select(self, index: Tensor) -> "LogitSummary":
-        """Return the rows with these numbers, in this order."""
+        """Return the rows with these indices, in this order."""
         columns = {name: getattr(self, name)[index] for name in self._fields[:-1]}
         return LogitSummary(**columns, vocabulary=self.vocabulary)
 
@@ -90,7 +91,7 @@ def summarise(logits: Tensor) -> LogitSummary:
     """Summarise logits without penalties.
 
     Args:
-        logits: Floating [rows, vocab], on any device. The summaries of rows with NaN or +inf decide nothing.
+        logits: Floating [rows, vocab], on any device. A row with NaN or +inf gets a summary that decides no token.
     """
     parts = [_summarised(logits[part].float()) for part in row_slices(logits)]
     values, token_ids, log_sums = (torch.cat(columns) for columns in zip(*parts, strict=True))
@@ -98,7 +99,7 @@ def summarise(logits: Tensor) -> LogitSummary:
 
 
 def summary_of(values: Tensor, token_ids: Tensor, log_sums: Tensor, vocabulary: int) -> LogitSummary:
-    """Build a summary without penalties from its stored parts."""
+    """Build a summary without penalties from its stored parts; see `LogitSummary` for their shapes."""
     return LogitSummary(
         logits=values,
         token_ids=token_ids,
@@ -165,7 +166,7 @@ def _summarised(logits: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def _outside_mass(summary: LogitSummary, scores: Tensor, bound: Tensor, rows: SamplingRows) -> tuple[Tensor, Tensor]:
-    """Return the bounds of the discarded mass, relative to the first candidate; int64 [rows] each.
+    """Return the lower and the upper bound of the discarded tokens' mass, as in `relative_mass`; int64 [rows] each.
 
     The logarithm of a sum of ``exp(power * gap)`` is a convex function of the power: between two stored powers it
     lies below the chord through them and above the extensions of the neighbouring chords.
@@ -183,7 +184,7 @@ def _outside_mass(summary: LogitSummary, scores: Tensor, bound: Tensor, rows: Sa
     most = torch.where(power > _POWERS[-1], beyond, most)
 
     first = scores.amax(-1).double()
-    # The exact masses are those of separately rounded float32 scores, truncated to the unit.
+    # The masses to be bounded are computed from float32 scores, each rounded on its own, and truncated to the unit.
     rounding = 1e-5 + 2.0**-21 * first.abs()
     offset = power * summary.peak.double() - first
     lightest = (least + offset).exp() * (1.0 - rounding).clamp(min=0.0) * MASS_UNIT - summary.vocabulary
@@ -196,7 +197,14 @@ def _outside_mass(summary: LogitSummary, scores: Tensor, bound: Tensor, rows: Sa
 
 
 def _open_ends(candidates: Candidates, certain: Tensor, least: Tensor, most: Tensor) -> list[Candidates]:
-    """Return the candidates that are certainly the most probable ones, once for each bound of the mass outside."""
+    """Return the candidates that are certainly the most probable tokens, once for each bound of the mass outside.
+
+    Args:
+        candidates: The tokens of the summary.
+        certain: The number of first candidates above the bound of the discarded logits; int64 [rows].
+        least: The lower bound of the discarded mass; int64 [rows].
+        most: The upper bound.
+    """
     column = torch.arange(candidates.scores.shape[1])
     masses = relative_mass(candidates.scores - candidates.scores[:, :1])
     uncertain = masses.masked_fill(column < certain[:, None], 0).sum(-1)
@@ -210,7 +218,8 @@ def _draw_cut(ends: list[Candidates], rows: SamplingRows, steps: Tensor) -> tupl
     """Draw a token for each row with cuts.
 
     Args:
-        ends: The candidates for the minimum and for the maximum mass of the tokens outside the summary.
+        ends: The candidates for the minimum and for the maximum mass of the tokens outside the summary. One element if
+            the summary holds the whole vocabulary.
         rows: The parameters of the rows.
         steps: The decode step of each row.
 
@@ -224,8 +233,9 @@ def _draw_cut(ends: list[Candidates], rows: SamplingRows, steps: Tensor) -> tupl
     need_entropy = first[:, [CUTS.index(name) for name in NEED_ENTROPY]].any(-1)
     need_mass = first[:, [CUTS.index(name) for name in NEED_MASS]].any(-1)
     later = rows.cuts & ~first
-    # The more mass is outside, the more candidates a first cut keeps. A following min_p compares each token separately,
-    # so that the sets are nested. Any other cut depends on the kept tokens, and so does the surprise of mirostat.
+    # The more mass is outside, the more candidates a first cut keeps. The set kept at the minimum is then a subset of
+    # that kept at the maximum, also after a later min_p, which compares each token separately. Any other later cut
+    # depends on the kept tokens, and so does the surprise of mirostat.
     nested = ~later[:, [column for column, name in enumerate(CUTS) if name != "min_p"]].any(-1)
     nested &= ~rows.cuts[:, CUTS.index("mirostat_tau")]
     rows = rows.select(order)

@@ -28,18 +28,19 @@ __all__ = [
     "surprises_of",
 ]
 
-# Probability masses are added up as integer multiples of 1 / MASS_UNIT of the row's most probable token's: integer sums
-# do not depend on the order of their terms, and so not on kernel, device, batch or number of candidates. Sums over a
-# million tokens fit an int64, and their truncation error is less than the rounding error of a float32.
+# Probability masses are relative to the most probable token of the row, and added up as integer multiples of 1 /
+# MASS_UNIT. Integer sums do not depend on the order of their terms, and so not on kernel, device, batch or number of
+# candidates. Sums over a million tokens fit an int64, and their truncation error is less than the rounding error of a
+# float32.
 MASS_UNIT = 2.0**43
 # The same for the second differences of tfs: their absolute values add up to 2 at most.
 _CURVATURE_UNIT = 2.0**60
-# And for distances between scores, relative to the largest.
+# The same for the distances of the scores from the maximum, relative to the largest distance.
 _SPREAD_UNIT = 2.0**43
 
 _TOP_H_TOKENS = 100  # as in transformers
 
-# Temporaries of this size stay in the cache of a core; a GPU prefers few large kernels.
+# The number of elements of a temporary. On the CPU it stays in the cache of a core; a GPU is faster with large kernels.
 _CORE_ELEMENTS = 2**17
 _GPU_ELEMENTS = 2**24
 
@@ -55,11 +56,12 @@ class Candidates(NamedTuple):
         scores: Logits divided by the temperature, in descending order; float32 [rows, k].
         token_ids: In ascending order if scores are tied; int64 [rows, k].
         size: The number of candidates kept, at least 1; int64 [rows].
-        outside_mass: Probability outside the candidates, as in `relative_mass`; int64 [rows], 0 once the row is closed.
+        outside_mass: The sum of `relative_mass` over the tokens outside; int64 [rows]. It is 0 if the row is closed, or
+            if no first cut in the batch needs it.
         outside_surprise: The same for `_surprise`.
-        deviation: The standard deviation of all finite scores, 0 unless the first cut needs it; float64 [rows].
-        open: bool [rows].
-        undecided: Whether all other values of the row are invalid; bool [rows].
+        deviation: The standard deviation of all finite scores; float64 [rows]. It is 0 in the same cases.
+        open: Whether the row is open; bool [rows].
+        undecided: Whether the row is undecided: all its other values are invalid; bool [rows].
     """
 
     scores: Tensor
@@ -87,7 +89,8 @@ def leading_candidates(scores: Tensor, rows: SamplingRows, width: int) -> Candid
     """Return the `width` most probable tokens of each row, before any cut.
 
     Args:
-        scores: Logits divided by the temperature, with a finite one in every row; float32 [rows, vocab].
+        scores: Logits divided by the temperature; float32 [rows, vocab]. The result of a row without finite scores is
+            invalid.
         rows: The parameters. Their first cuts determine which sums over the whole row are needed.
         width: The number of candidates; all tokens if the vocabulary is not larger.
     """
@@ -120,8 +123,8 @@ def leading_candidates(scores: Tensor, rows: SamplingRows, width: int) -> Candid
 def apply_cuts(candidates: Candidates, rows: SamplingRows) -> Candidates:
     """Apply every row's cuts in the order of `params.CUTS`, each renormalising before the next.
 
-    The result equals that of the processors of ``transformers``; tfs and top_a name their sources below. If a cut
-    splits tied tokens, the lowest token ids are kept. Rows without a cut stay open.
+    The result equals that of the processors of ``transformers``. The cuts that it lacks name their sources below. If a
+    cut splits tied tokens, the lowest token ids are kept. Rows without a cut stay open.
 
     Args:
         candidates: The result of `leading_candidates`.
@@ -142,7 +145,7 @@ def apply_cuts(candidates: Candidates, rows: SamplingRows) -> Candidates:
 
 
 def row_slices(scores: Tensor) -> Iterator[slice]:
-    """Return slices of rows, at least one, whose temporaries are small. The slicing never changes a result."""
+    """Return at least one slice of rows, such that temporaries of a slice are small. Slicing never changes a result."""
     rows, vocab = scores.shape
     elements = _CORE_ELEMENTS * torch.get_num_threads() if scores.device.type == "cpu" else _GPU_ELEMENTS
     step = max(1, elements // vocab)
@@ -209,7 +212,7 @@ def _masses(candidates: Candidates) -> tuple[Tensor, Tensor]:
 
 
 def _log_mass(total: Tensor) -> Tensor:
-    """Return the surprisal of the first candidate, given the mass of all kept tokens; float64 [rows]."""
+    """Return the surprisal of the first candidate in nats, given the mass of all kept tokens; float64 [rows]."""
     return torch.log(total.double() / MASS_UNIT)
 
 
@@ -221,9 +224,12 @@ def _entropy(candidates: Candidates, total: Tensor) -> Tensor:
 
 
 def _head(candidates: Candidates, size: Tensor) -> Candidates:
-    """Keep the first `size` candidates. If that does not end strictly inside them, an open row is undecided."""
-    size = size.clamp(min=1)  # of a row without a finite score, which is refused after all rows are drawn
-    # Two candidates remain, as they also represent the zeros past the end in tfs.
+    """Keep the first `size` candidates, at least 1; int64 [rows].
+
+    An open row becomes undecided unless at least two candidates are removed.
+    """
+    size = size.clamp(min=1)  # also in a row without a finite score, which is refused after all rows are drawn
+    # Two removed candidates must remain in the tensors. They stand for the zeros past the end in tfs.
     inside = size <= candidates.size - 2
     return candidates._replace(
         size=size,
@@ -236,22 +242,26 @@ def _head(candidates: Candidates, size: Tensor) -> Candidates:
 
 
 def _above(candidates: Candidates, floor: Tensor) -> Candidates:
-    """Keep the tokens whose log-probability minus that of the first is at least `floor`, float64 [rows]."""
+    """Keep the tokens whose log-probability minus that of the first is at least `floor`, and always the first.
+
+    `floor` is float64 [rows].
+    """
     return _head(candidates, (candidates.log_ratios >= floor.clamp(max=0.0)[:, None]).sum(-1))
 
 
 def _top_n_sigma(candidates: Candidates, n: Tensor) -> Candidates:
     """Keep the tokens up to n standard deviations below the first (Tang et al. 2024).
 
-    The temperature divides both and so has no influence.
+    The temperature divides the distances and the deviation alike and so has no influence.
     """
     return _above(candidates, -n * candidates.deviation)
 
 
 def _top_h(candidates: Candidates, top_h: Tensor) -> Candidates:
-    """Keep the first tokens whose shares of the entropy -p log(p) add up to at most `top_h` (Potraghloo et al. 2025).
+    """Keep the first tokens whose entropy terms -p log(p) add up to at most `top_h` of the entropy.
 
-    As in ``transformers``, the distribution is that of the 100 most probable tokens.
+    The first token is always kept (Potraghloo et al. 2025). As in ``transformers``, the distribution and its entropy
+    are those of the 100 most probable tokens.
     """
     column = torch.arange(candidates.scores.shape[1], device=candidates.scores.device)
     inside = candidates.kept & (column < _TOP_H_TOKENS)
@@ -281,7 +291,7 @@ def _min_p(candidates: Candidates, min_p: Tensor) -> Candidates:
 
 
 def _typical_p(candidates: Candidates, typical_p: Tensor) -> Candidates:
-    """Keep the tokens whose surprisal is nearest to the entropy, up to a mass of `typical_p` or just above."""
+    """Keep the tokens whose surprisal is nearest to the entropy, until their mass reaches `typical_p`."""
     mass, total = _masses(candidates)
     entropy = _entropy(candidates, total)[:, None]
     surprisal = _log_mass(total)[:, None] - candidates.log_ratios
@@ -291,8 +301,8 @@ def _typical_p(candidates: Candidates, typical_p: Tensor) -> Candidates:
     last = torch.minimum(below.sum(-1), candidates.size - 1)
     bound = ordered.gather(1, last[:, None])
     keep = distance <= bound
-    # Candidates whose surprisal is below the entropy approach it one by one. So a last one that is too distant is above
-    # it, and everything outside is even more distant.
+    # Surprisal grows from one candidate to the next. If the last one is beyond `bound`, its surprisal is above the
+    # entropy (below it, the last would be the nearest), and all tokens outside are even more distant.
     undecided = candidates.undecided | (candidates.open & (distance[:, -1:] <= bound)[:, 0])
     # The most probable tokens may be removed. The kept ones move up, so that they come first again.
     first_kept = torch.sort(keep.int(), stable=True, descending=True).indices
@@ -356,12 +366,15 @@ def _mirostat(candidates: Candidates, mu: Tensor) -> Candidates:
 
 
 def surprises_of(candidates: Candidates, drawn: Tensor, rows: SamplingRows) -> Tensor:
-    """Return the surprise in bits of the drawn candidates among the kept ones if none is kept outside; float64 [rows].
+    """Return the surprise of the drawn candidates in bits, -log2 of their probability among the kept tokens.
 
     Args:
-        candidates: After all cuts.
+        candidates: The candidates after all cuts.
         drawn: The column of the drawn candidate; int64 [rows].
-        rows: The parameters of the same rows. The surprise is 0 if mirostat is off.
+        rows: The parameters of the same rows.
+
+    Returns:
+        float64 [rows]; 0 for rows without mirostat, and invalid for undecided ones.
     """
     has_mirostat = rows.cuts[:, CUTS.index("mirostat_tau")]
     if not has_mirostat.any():
@@ -384,10 +397,12 @@ _FORMULAS: dict[str, Callable[[Candidates, Tensor], Candidates]] = {
     "top_a": _top_a,
     "mirostat_tau": _mirostat,
 }
-"""The formula of each of `CUTS`: ``(candidates, values of the cut, float64 [rows]) -> candidates that are kept``."""
+"""The formula of each of `CUTS`: ``(candidates, values) -> candidates that are kept``, with values in float64 [rows].
+
+The values are those of the cut's parameter, except for mirostat, which receives mu."""
 
 NEED_ENTROPY = ("typical_p", "eta_cutoff")
-"""The cuts that, as the first of a row, need the entropy of the whole row."""
+"""The cuts that need the entropy of all tokens if they are the first cut of a row."""
 
 NEED_MASS = (*NEED_ENTROPY, "top_p", "epsilon_cutoff", "top_a", "mirostat_tau")
-"""The same for the mass."""
+"""The cuts that need the mass of all tokens if they are the first cut of a row."""

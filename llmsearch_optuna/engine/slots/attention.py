@@ -43,16 +43,17 @@ def implementation(model: PreTrainedModel) -> str:
 def decode_masks(
     windows: Windows, positions: Tensor, length: int, additive: torch.dtype | None = None
 ) -> Tensor | dict[str, Tensor]:
-    """Return the mask of the new token of each slot: cached positions up to its own, within the window.
+    """Return the attention mask of each slot's new token: true for positions up to its own and within the window.
 
     Args:
         windows: See `attention_windows`.
         positions: The position of each slot's new token, int64. Shape: (slots,).
         length: The number of cached positions that are read.
-        additive: For eager attention, the dtype of the mask: 0 in place of true, its minimum in place of false.
+        additive: None for a boolean mask. For eager attention, the dtype of a mask that is added to the scores: it is 0
+            in place of true, and the minimum of the dtype in place of false.
 
     Returns:
-        A mask if all layers have the same type, otherwise a mask by layer type. Shape: (slots, 1, 1, length).
+        One mask if all layers have the same type, otherwise one mask per layer type. Shape: (slots, 1, 1, length).
     """
     cached = torch.arange(length, device=positions.device)
     last = positions[:, None]

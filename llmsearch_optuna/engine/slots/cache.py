@@ -32,7 +32,7 @@ class SlotCache(Cache):
     from which they can be loaded into any slot later. Page 0 takes the values that are not kept.
 
     Args:
-        like: The keys and values of one prompt in each layer, for shapes, dtypes and devices.
+        like: The keys and values of any prompt in each layer. The cache gets their shapes, dtypes and devices.
         slots: The number of slots.
         capacity: Positions per slot.
     """
@@ -84,13 +84,13 @@ class SlotCache(Cache):
                 memory[target, :, :length] = memory[source, :, :length]
 
     def grow(self, capacity: int) -> None:
-        """Increase the positions per slot, keeping their content."""
+        """Increase the number of positions per slot to `capacity`, keeping their content."""
         for layer in self._slot_layers:
             layer.slot_keys = _longer(layer.slot_keys, 2, capacity)
             layer.slot_values = _longer(layer.slot_values, 2, capacity)
 
     def grow_pages(self, pages: int) -> None:
-        """Increase the number of pages, keeping their content."""
+        """Increase the number of pages to `pages`, keeping their content."""
         for layer in self._slot_layers:
             # One tensor at a time, so that at most one of them exists twice.
             layer.page_keys = _longer(layer.page_keys, 0, pages)
@@ -104,7 +104,7 @@ class SlotCache(Cache):
                 memory.copy_(noise.repeat(-(-memory.numel() // len(noise)))[: memory.numel()].view(memory.shape))
 
     def permute(self, order: Tensor) -> None:
-        """Move slot ``order[i]`` to place i."""
+        """Reorder the slots: slot i gets the content of slot ``order[i]``. `order` is int64, shape (slots,)."""
         for layer in self._slot_layers:
             for memory in (layer.slot_keys, layer.slot_values):
                 memory.copy_(memory[order.to(memory.device)])
@@ -143,7 +143,7 @@ class _SlotLayer(CacheLayerMixin):  # type: ignore[no-untyped-call]
         """Do nothing: the memory is allocated in the constructor."""
 
     def get_mask_sizes(self, query_length: int) -> tuple[int, int]:  # noqa: ARG002 - the interface of transformers
-        """Return the length and offset of a mask, for models that request them although they receive masks."""
+        """Return the length and offset of a mask. Some models ask for them even if a mask is passed."""
         return self.length, 0
 
     def get_seq_length(self) -> int:
@@ -158,6 +158,6 @@ class _SlotLayer(CacheLayerMixin):  # type: ignore[no-untyped-call]
 def _longer(memory: Tensor, dimension: int, length: int) -> Tensor:
     shape = list(memory.shape)
     shape[dimension] = length
-    longer = memory.new_zeros(shape)  # masked values are multiplied by 0, which does not remove NaN
+    longer = memory.new_zeros(shape)  # not `new_empty`: masked values are multiplied by 0, and 0 * NaN is NaN
     longer.narrow(dimension, 0, memory.shape[dimension]).copy_(memory)
     return longer

@@ -22,7 +22,7 @@ class SlotDecoder:
 
     Args:
         runner: Runs a decoder-only attention model.
-        like: The keys and values of one prompt in each layer, for shapes, dtypes and devices.
+        like: The keys and values of any prompt in each layer. The cache gets their shapes, dtypes and devices.
         slots: The number of slots.
         capacity: Positions per slot.
 
@@ -33,7 +33,7 @@ class SlotDecoder:
         window: The maximum number of positions of the model; None if there is no limit.
 
     Raises:
-        ModelError: The model's attention does not accept custom masks.
+        ModelError: Slots do not support the model's attention; see `attention_windows`.
     """
 
     def __init__(self, runner: ModelRunner, like: Sequence[KeysValues], slots: int, capacity: int) -> None:
@@ -56,10 +56,11 @@ class SlotDecoder:
         """Feed one token to each of the first slots.
 
         Args:
-            tokens: The last token of each slot.
-            positions: The position of each token.
+            tokens: The token to feed to each slot.
+            positions: The position of each token in its slot.
             length: The number of positions that are read: more than each position, and at most the capacity.
-            pages: The pages that keep the tokens' keys and values. By default they are not kept (page 0).
+            pages: The page to which each token's keys and values are also written. The default is page 0, which is not
+                kept.
 
         Returns:
             Logits, valid until the next step. Shape: (slots, vocabulary).
@@ -76,14 +77,14 @@ class SlotDecoder:
         return self._step(inputs.to(self._runner.device), length)
 
     def grow(self, capacity: int) -> None:
-        """Increase the positions per slot, keeping their content."""
+        """Increase the number of positions per slot to `capacity`, keeping their content."""
         self.cache.grow(capacity)
         self.capacity = capacity
         if self._graphs is not None:
             self._graphs.clear()
 
     def grow_pages(self, pages: int) -> None:
-        """Increase the number of pages, keeping their content."""
+        """Increase the number of pages to `pages`, keeping their content."""
         self.cache.grow_pages(pages)
         if self._graphs is not None:
             self._graphs.clear()
@@ -109,7 +110,7 @@ class _StepGraphs:
         self._captured: dict[tuple[int, int], tuple[torch.cuda.CUDAGraph, Tensor]] = {}
 
     def step(self, inputs: Tensor, length: int) -> Tensor:
-        """Replay the graph of one step, which is captured first if its shape is new.
+        """Replay the graph of one step. If its shape is new, the graph is captured first.
 
         Args:
             inputs: Tokens, positions and pages; int64, on the host. Shape: (3, slots).
@@ -127,7 +128,7 @@ class _StepGraphs:
         return logits
 
     def clear(self) -> None:
-        """Drop the graphs, because the memory that they write to was replaced."""
+        """Drop the graphs. Required after the memory that they write to is replaced."""
         self._captured.clear()
 
     def _capture(self, inputs: Tensor, length: int) -> tuple[torch.cuda.CUDAGraph, Tensor]:

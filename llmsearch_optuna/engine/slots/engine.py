@@ -1,22 +1,24 @@
-"""The slot engine: continuous batching in static slots, without a forward pass twice.
+"""The slot engine: continuous batching in static slots, and replay of the logits of earlier forward passes.
 
 How it works:
 
-*Slots.* The KV cache has a fixed number of slots. Each running continuation has one, left-aligned at position 0, and
-masks hide everything after its last token. Starting, ending and going back to a shorter prefix only change a position.
-Steps only use shapes that round alike (`ExactShapes`), so logits are the same to the bit in any batch.
+*Slots.* The KV cache has a fixed number of slots. Each running continuation has one, left-aligned at position 0. Masks
+hide everything after its last token, so only a position changes when a continuation starts, ends or returns to a
+shorter prefix. Decode steps use only shapes that give bit-identical logits (`ExactShapes`), so that the batch has no
+influence.
 
-*Replay.* What the model gives for a prefix depends only on the prompt and its tokens. `PrefixTree` keeps a summary of
-the logits of each prefix that was computed. A new completion walks down the tree, with its own parameters and noise,
-as long as the summaries decide its tokens. Then it waits at a node: for the logits of a new prefix, or for the full
-logits of a stored one.
+*Replay.* The logits after a prefix (a prompt and the tokens after it) depend only on its tokens. `PrefixTree` keeps a
+summary of them for each computed prefix. A new completion walks down the tree, with its own parameters and noise, as
+long as the summaries decide its tokens. Then it waits at a node: for the logits of a new prefix, or for all logits of a
+prefix whose summary does not decide.
 
 *Admission.* Each step computes one node per slot (`SlotScheduler`), for all completions that wait there, of any trial.
-A new prompt is prefilled when a slot is free for its continuations. Requests of the current call come first, upcoming
+A new prompt is prefilled when a slot is free for its continuations. Requests of the current call come first. Upcoming
 ones take the slots that are left. Evicted keys and values are rebuilt token by token.
 
-*Memory.* The slots grow to the longest request. If memory runs out, stored prefixes are dropped, the slots are halved,
-and the step is repeated. No completion loses a token: the noise depends on the seed, prompt, step and token alone.
+*Memory.* The slots grow to the longest request. If memory runs out, stored prefixes are dropped, the number of slots is
+halved, and the step is repeated. No completion loses a token, because a token's noise depends only on the seed, prompt,
+step and token id.
 """
 
 import logging
@@ -79,12 +81,12 @@ class SlotEngine:
     Args:
         runner: Runs a model that `probe_slots` passed.
         tokenizer: The model's tokenizer.
-        slots: The number of continuations decoded at the same time, at least 8. Halved permanently when memory runs
-            out.
+        slots: The maximum number of continuations decoded at the same time. Less than 8 counts as 8. Halved permanently
+            whenever memory runs out.
         decode_args: The tokenizer's keyword arguments for decoding. By default, special tokens are skipped.
-        replay_bytes: Memory for stored prefixes; 0 disables replay. The default is a quarter of the free memory of the
-            model's device.
-        prompts: Cache of prefilled prompts.
+        replay_bytes: Memory for stored prefixes, in bytes; 0 disables replay. The default is a quarter of the free
+            memory of the model's device.
+        prompts: The cache of prefilled prompts; a new one by default.
 
     Attributes:
         statistics: The statistics of all calls so far.
@@ -111,7 +113,7 @@ class SlotEngine:
 
     @property
     def slots(self) -> int:
-        """The number of continuations decoded at the same time."""
+        """The maximum number of continuations decoded at the same time."""
         return self._scheduler.slots
 
     @property
@@ -144,7 +146,7 @@ class SlotEngine:
                 self._make_room()
                 is_admitted = False
         except BaseException:
-            # An interrupt may also leave half-written state, which the next call must not use.
+            # Any error or interrupt may leave half-written state, which the next call must not use.
             self._waiting.clear()
             self._finished.clear()
             self._tree.clear()
@@ -156,7 +158,7 @@ class SlotEngine:
         return completions
 
     def _drop_all_but(self, requests: AbstractSet[Request]) -> None:
-        """Drop the progress of requests from earlier calls that are not among these."""
+        """Drop the running and finished completions of all other requests, which earlier calls left behind."""
         self._finished = {request: completion for request, completion in self._finished.items() if request in requests}
         for node, running in list(self._waiting.items()):
             running[:] = [completion for completion in running if completion.request in requests]
@@ -165,7 +167,7 @@ class SlotEngine:
                 self._tree.prune(node)
 
     def _admit(self, requests: Iterable[Request], upcoming: Iterable[Request], on_tokens: TokenCallback | None) -> None:
-        """Start a completion for each request that has none."""
+        """Reserve positions and start a completion for each request that has none yet, running or finished."""
         started = {completion.request for running in self._waiting.values() for completion in running}
         started |= self._finished.keys()
         new = dict.fromkeys(request for request in (*requests, *upcoming) if request not in started)
@@ -191,16 +193,16 @@ class SlotEngine:
             self._process_logits(nodes, logits, on_tokens)
 
     def _targets(self, requested: AbstractSet[Request]) -> list[Node]:
-        """Return the nodes that the model has to compute, those of this call's requests first."""
+        """Return the nodes after prompts that the model has to compute, those of this call's requests first."""
         nodes = (node for node in self._waiting if node.parent is not None)
         return sorted(nodes, key=lambda node: all(row.request not in requested for row in self._waiting[node]))
 
     def _process_logits(self, nodes: Sequence[Node], logits: Tensor, on_tokens: TokenCallback | None) -> None:
-        """Store the logits' summaries, and draw the next tokens of the completions that wait for them.
+        """Store summaries of the logits, and draw the next token of each completion that waits at one of the nodes.
 
         Args:
             nodes: The computed nodes. A node occurs twice if two slots rebuild the same prefix.
-            logits: Shape: (nodes, vocabulary).
+            logits: The logits after each node. Shape: (nodes, vocabulary).
             on_tokens: See `Engine.generate`.
         """
         summary = summarise(logits)
@@ -226,7 +228,12 @@ class SlotEngine:
         self._replay(self._append(walks, tokens, on_tokens), on_tokens)
 
     def _replay(self, walks: list[tuple[RunningCompletion, Node]], on_tokens: TokenCallback | None) -> None:
-        """Walk completions down the tree until they finish or wait for the model."""
+        """Draw tokens of completions from stored summaries until they finish or wait for the model.
+
+        Args:
+            walks: Each completion with the node of its prompt and tokens so far.
+            on_tokens: See `Engine.generate`.
+        """
         while walks:
             stored = []
             for completion, node in walks:
@@ -254,7 +261,7 @@ class SlotEngine:
         tokens: Sequence[int],
         on_tokens: TokenCallback | None,
     ) -> list[tuple[RunningCompletion, Node]]:
-        """Append the next token to each completion, and return the unfinished ones at their next nodes."""
+        """Append the next token to each completion, and return the unfinished ones with their next nodes."""
         unfinished = []
         for (completion, node), token in zip(walks, tokens, strict=True):
             completion.append(token)
@@ -269,7 +276,13 @@ class SlotEngine:
         return unfinished
 
     def _make_room(self) -> None:
-        """Halve the slots. No completion loses a token: the scheduler fills the new slots again."""
+        """Drop stored prefixes, and halve the number of slots and the memory limits.
+
+        No running completion loses a token: the scheduler rebuilds their keys and values in the new slots.
+
+        Raises:
+            MemoryExhaustedError: There is only one slot.
+        """
         if self.slots == 1:
             raise MemoryExhaustedError(OUT_OF_MEMORY)
         self._tree.clear()  # memory may have run out while it was written

@@ -22,16 +22,16 @@ _PACKED_LINEAR = torch.ops.mkldnn._linear_pointwise  # noqa: SLF001
 
 
 class CpuKernels(TorchFunctionMode):
-    """Replaces kernels of torch while it is entered.
+    """A context manager that replaces two kernels of torch on the CPU.
 
-    *Attention* receives an even number of queries. The fused kernel gives each thread scratch memory for
-    ``queries * (...)`` numbers. With an odd number (3 if three heads share their keys), the memory of the second thread
-    starts off a 16-byte boundary, and its matrix products round differently from those of the first: logits would
-    depend on the thread.
+    *Attention* of a decode step receives an even number of queries. The fused kernel gives each thread scratch memory
+    in proportion to the number of queries. With an odd number (3 if three heads share their keys), the memory of the
+    second thread does not start at a 16-byte boundary. Its matrix products then round differently from those of the
+    first thread, so that logits would depend on the thread.
 
     *Linear layers* in float32 use weights that are packed once for oneDNN, as torch's compiler does for a frozen model.
-    With few batch rows, packing the weights would take longer than the product. The packed copies double the memory of
-    the weights, so they are only made if they fit into a quarter of the free memory.
+    Packing them in every call would take longer than the product if there are few batch rows. The packed copies double
+    the memory of the weights, so they are only made if they fit into a quarter of the free memory.
 
     Args:
         model: The model, whose weights must not change afterwards.
@@ -59,7 +59,7 @@ class CpuKernels(TorchFunctionMode):
             query, *others = args
             mask = kwargs.get("attn_mask")
             if query.shape[-2] % 2 and mask is not None and mask.shape[-2] == 1:
-                # The result of the padding query is dropped.
+                # One query is added as padding, and its result is dropped.
                 return func(functional.pad(query, (0, 0, 0, 1)), *others, **kwargs)[..., :-1, :]
         return func(*args, **kwargs)
 
@@ -90,7 +90,10 @@ class ModelRunner:
         self._last_only = {"logits_to_keep": 1} if "logits_to_keep" in parameters else {}
 
     def __call__(self, **inputs: Any) -> Tensor:
-        """Return the logits after the last token of each batch row. Shape: (batch, vocabulary)."""
+        """Run a forward pass, and return the logits after the last token of each batch row.
+
+        Shape: (batch, vocabulary). The inputs are keyword arguments of the model.
+        """
         model: Any = self.model
         with self._kernels or contextlib.nullcontext():
             return cast("Tensor", model(**inputs, **self._last_only, use_cache=True).logits[:, -1])

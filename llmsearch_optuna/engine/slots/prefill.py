@@ -18,7 +18,7 @@ class Prefill(NamedTuple):
 
     Attributes:
         layers: The keys and values of each layer.
-        logits: The logits of the first token of the completion. Shape: (vocabulary,).
+        logits: The logits from which the first token of the completion is drawn. Shape: (vocabulary,).
     """
 
     layers: tuple[KeysValues, ...]
@@ -33,7 +33,7 @@ def prefill(runner: ModelRunner, prompt_ids: tuple[int, ...]) -> Prefill:
     """
     cache = DynamicCache()
     logits = runner(input_ids=torch.tensor([prompt_ids], device=runner.device), past_key_values=cache)[0].clone()
-    attention_layers: list[Any] = cache.layers  # declared as layers of any type, some of which have no keys and values
+    attention_layers: list[Any] = cache.layers  # `Any`, because the declared type also covers layers without keys
     return Prefill(tuple(KeysValues(layer.keys[0], layer.values[0]) for layer in attention_layers), logits)
 
 
@@ -45,8 +45,8 @@ class PromptCache:
 
     Args:
         runner: Runs the model.
-        device_bytes: Memory for prompts on the model's device; 40 % of its free memory by default.
-        host_bytes: Memory for prompts on the host, unused if the model runs there; 40 % of free memory by default.
+        device_bytes: Memory for prompts on the model's device, in bytes; 40 % of its free memory by default.
+        host_bytes: The same for the host, if the model runs on another device.
     """
 
     def __init__(self, runner: ModelRunner, device_bytes: int | None = None, host_bytes: int | None = None) -> None:
@@ -62,9 +62,9 @@ class PromptCache:
         self._latest: tuple[tuple[int, ...], Prefill] | None = None
 
     def get(self, prompt_ids: tuple[int, ...]) -> Prefill:
-        """Return the prompt's keys and values, on the model's device or in host memory, and its logits.
+        """Return the prompt's keys and values and its logits, from the cache or by running the model.
 
-        The logits are on the model's output device.
+        The keys and values may be in host memory. The logits are always on the model's output device.
         """
         if prompt_ids in self._on_device:
             return self._on_device[prompt_ids]
@@ -74,7 +74,7 @@ class PromptCache:
             cached = self._on_host[prompt_ids]
             return cached._replace(logits=cached.logits.to(self._logits_device))
         prefilled = prefill(self._runner, prompt_ids)
-        if prefilled.logits.isnan().any():  # not cached, as the next pass may succeed
+        if prefilled.logits.isnan().any():  # not cached, because the next forward pass may give finite logits
             return prefilled
         self._logits_device = prefilled.logits.device
         self._latest = prompt_ids, prefilled
@@ -89,7 +89,7 @@ class PromptCache:
         return prefilled
 
     def shrink(self) -> None:
-        """Free the device memory, and halve the limit for it."""
+        """Drop the prompts on the device, and halve the memory limit for them."""
         self._on_device.clear()
         self._device_used = 0
         self._latest = None

@@ -1,8 +1,8 @@
-"""The prefixes that the model has already seen: one tree of tokens per prompt, within a budget of bytes.
+"""The prefixes that the model has already computed: one tree of tokens per prompt, within a memory limit.
 
 How it works: a node is a prompt and the tokens after it. The tree keeps up to two results of a node's forward pass. The
 summary of its logits decides the next token of most completions without the model. The page with the keys and values
-of its last token lets a slot continue from the node without another forward pass. Neither depends on sampling
+of its last token lets a slot continue from the node without computing them again. Neither depends on sampling
 parameters, so the work of one trial serves all others. Summaries and pages are evicted separately, the least recently
 used first. A node without either is removed, unless it has children.
 """
@@ -18,7 +18,7 @@ from llmsearch_optuna.engine.sampling import SUMMARY_WIDTH, LogitSummary, summar
 
 __all__ = ["Node", "PrefixTree", "Usage"]
 
-_NODE_BYTES = 700  # the tree's own objects, of which 530 were measured
+_NODE_BYTES = 700  # the Python objects of a node, in bytes; 530 were measured
 _SUMMARY_BYTES = SUMMARY_WIDTH * 8 + 4 * 8 + _NODE_BYTES
 _SUMMARY_SHARE = 1 / 8
 _INITIAL_ENTRIES = 1024
@@ -32,7 +32,7 @@ class Node:
         parent: The prefix without the last token; None if the node is the prompt itself.
         token: The last token.
         position: The position of the last token in a slot.
-        children: The continuations by one token that were requested.
+        children: The existing nodes with one more token, by that token.
     """
 
     __slots__ = ("children", "parent", "position", "prompt_ids", "token")
@@ -93,7 +93,7 @@ class PrefixTree:
         return self._roots[prompt_ids]
 
     def child(self, node: Node, token: int) -> Node:
-        """Return the continuation of a node by one token."""
+        """Return the node with one more token. It is created if it does not exist."""
         if token not in node.children:
             node.children[token] = Node(node.prompt_ids, node, token)
         return node.children[token]
@@ -108,7 +108,7 @@ class PrefixTree:
         return summary_of(self._logits[index], self._token_ids[index].long(), self._log_sums[index], self._vocabulary)
 
     def store_summaries(self, nodes: Sequence[Node], summary: LogitSummary) -> None:
-        """Store the summaries of nodes, as far as they fit."""
+        """Store one row of the summary for each node. The least recently used summaries are evicted if necessary."""
         self._reserve_entries(len(self._summaries.numbers) + len(nodes), summary.logits.shape[1])
         self._vocabulary = summary.vocabulary
         self._allocate(self._summaries, nodes)
@@ -124,7 +124,10 @@ class PrefixTree:
         return self._pages.numbers.get(node, 0)
 
     def allocate_pages(self, nodes: Sequence[Node]) -> list[int]:
-        """Return pages for these nodes, which the next step must write; 0 for nodes that do not fit."""
+        """Return a page for each node, which the next step must write; 0 if there is no room for it.
+
+        The least recently used pages are evicted if necessary.
+        """
         self._allocate(self._pages, nodes)
         return [self.page(node) for node in nodes]
 
@@ -149,7 +152,10 @@ class PrefixTree:
             current = parent
 
     def reset_pages(self, page_bytes: int) -> None:
-        """Drop all pages, because their memory is new, in pages of this size. Before the first call there are none."""
+        """Drop all pages, and set the size of a page. Required whenever the cache that contains the pages is created.
+
+        Before the first call, no pages can be allocated.
+        """
         nodes = list(self._pages.numbers)
         self._page_bytes = page_bytes
         self._pages = _LruAllocator(max(0, self._bytes_for_pages // page_bytes - 1))  # page 0 belongs to no node
@@ -190,7 +196,7 @@ class PrefixTree:
         return torch.tensor([self._summaries.numbers[node] - 1 for node in nodes])
 
     def _reserve_entries(self, entries: int, width: int) -> None:
-        """Enlarge the tables to at least `entries`, within the capacity."""
+        """Enlarge the tables to at least `entries` rows and `width` columns, but not beyond the capacity."""
         size = len(self._logits)
         if min(entries, self._summaries.capacity) <= size:
             return
@@ -218,7 +224,7 @@ class _LruAllocator:
         self.numbers: OrderedDict[Node, int] = OrderedDict()
 
     def allocate(self, node: Node) -> Node | None:
-        """Allocate a number for a node, and return the node that was evicted for it, if any."""
+        """Allocate a number for a node, unless the capacity is 0. Return the node that was evicted for it, if any."""
         if node in self.numbers:
             self.numbers.move_to_end(node)
         elif len(self.numbers) < self.capacity:

@@ -2,10 +2,11 @@
 
 How it works: the engine requests nodes of the prefix tree. Each slot works on one node at a time. If a slot already
 holds a prefix of a requested node, it continues from there. Otherwise the prefix is copied into a free slot: from
-another slot that holds it, or from the cached prompt and the pages of the tokens after it. Tokens without a page (they
-were evicted) are rebuilt: they go through the model again, one per step, because a pass over several tokens at once
-would round differently. Different slots rebuild at the same time. A step always takes the first slots, in a width and
-a length that round alike (`ExactShapes`). Slots that end leave holes, which are filled from the end.
+another slot that holds it, or from the cached prompt and the pages of the tokens after it. Tokens whose page was
+evicted are rebuilt: they go through the model again, one per step, because a pass over several tokens at once would
+round differently. Different slots rebuild at the same time. A step always takes the first slots, in a width and a
+length that give bit-identical logits (`ExactShapes`). The last active slots are moved into the holes that finished
+slots leave.
 """
 
 from collections.abc import Container, Iterable, Sequence
@@ -32,7 +33,7 @@ class _SlotState:
 
     Attributes:
         tip: The slot holds the keys and values up to this node.
-        pending: The nodes that still have to go through the model. The last is the requested one.
+        pending: The nodes that still have to go through the model. The last is the requested one. Empty if idle.
     """
 
     tip: Node
@@ -44,9 +45,9 @@ class SlotScheduler:
 
     Args:
         runner: Runs the model.
-        prompts: Prefilled prompts.
-        tree: Numbers the pages.
-        slots: The maximum number of nodes per step, at least 8.
+        prompts: The cache of prefilled prompts.
+        tree: The prefix tree, which allocates the pages.
+        slots: The maximum number of nodes per step. Less than 8 counts as 8.
 
     Attributes:
         slots: The maximum number of nodes per step.
@@ -67,7 +68,11 @@ class SlotScheduler:
         self._min_capacity = max(self._min_capacity, positions)
 
     def assign(self, targets: Iterable[Node]) -> None:
-        """Assign slots to nodes other than prompts, in order of priority. Slots with other targets are freed."""
+        """Assign slots to target nodes, and make slots with other targets idle.
+
+        Args:
+            targets: Nodes other than prompts, in order of priority. Those without a free slot are skipped.
+        """
         unassigned = dict.fromkeys(targets)
         for state in self._states.values():
             if state.pending and state.pending[-1] in unassigned:
@@ -97,7 +102,7 @@ class SlotScheduler:
 
         Returns:
             The nodes whose last tokens went through the model, and their logits, valid until the next step. Shape:
-            (nodes, vocabulary). None if no slot is active.
+            (nodes, vocabulary). An empty list and None if no slot is active.
         """
         self._compact()
         if not self._states or self._shapes is None:
@@ -124,14 +129,17 @@ class SlotScheduler:
         self._states.clear()
 
     def shrink(self) -> None:
-        """Halve the slots and the tree's memory for pages, and release the memory of the cache."""
+        """Halve the number of slots and the tree's memory for pages, and drop the KV cache."""
         self._states.clear()
         self._shapes = self._decoder = None
         self._tree.shrink()
         self.slots //= 2
 
     def _start(self, slot: int, start: Node, nodes: list[Node]) -> None:
-        """Load the pages of a route into a slot that holds its start. The nodes without a page become pending."""
+        """Load the pages of a route into a slot that holds its start.
+
+        The nodes without a page and the last node, whose logits are requested, become pending.
+        """
         pages = [(node, self._tree.page(node)) for node in nodes[:-1]]
         stored = [(node.position, page) for node, page in pages if page]
         if stored:
@@ -150,7 +158,7 @@ class SlotScheduler:
         self._states = {slot: self._states[slot] for slot in range(count)}
 
     def _ready_decoder(self, like: Sequence[KeysValues] = ()) -> SlotDecoder:
-        """Return the decoder, with the reserved capacity. The first call needs `like`, the layers of a prompt."""
+        """Return the decoder, with the reserved capacity. To create it, `like` must be the layers of a prompt."""
         if self._shapes is None:
             self._shapes = ExactShapes(partial(SlotDecoder, self._runner, like), self.slots)
         capacity = self._shapes.length(self._min_capacity)
@@ -163,7 +171,7 @@ class SlotScheduler:
 
 
 def _route(target: Node, tips: Container[Node]) -> tuple[Node, list[Node]]:
-    """Return the last node before the target that is in a slot or a prompt, and the nodes from there to the target."""
+    """Return the nearest ancestor of the target that is a tip or a prompt, and the nodes after it up to the target."""
     nodes = [target]
     start = target.parent
     while start is not None and start.parent is not None and start not in tips:

@@ -1,4 +1,4 @@
-"""Find the shapes of the decode step that round alike. They are measured, because no library guarantees them."""
+"""Find the shapes of the decode step that give bit-identical logits, by measurement: no library guarantees any."""
 
 import logging
 from collections.abc import Callable
@@ -23,8 +23,8 @@ _REFERENCE_LENGTH = 512
 class ExactShapes:
     """The widths (slots) and lengths (positions) of the decode step that give the same logits to the last bit.
 
-    Kernels are selected by shape, and different kernels add in different orders. Before a shape is used, its steps on
-    noise are compared with those of a reference shape. They must agree to the last bit.
+    Kernels are selected by shape, and different kernels add in different orders. Before a shape is used, a step with
+    random keys and values is compared with that of a reference shape. Their logits must agree to the last bit.
 
     Args:
         make_decoder: ``(slots, capacity) -> decoder`` for the comparisons.
@@ -32,8 +32,9 @@ class ExactShapes:
 
     Attributes:
         widths: The exact widths, ascending; the last is `slots`.
-        independent: Whether a slot's logits are independent of its index and its neighbours within one shape. If they
-            are not (a mixture of experts multiplies as many rows as selected an expert), all shapes are allowed.
+        independent: Whether a slot's logits are independent of its index and its neighbours within one shape, and all
+            reference lengths compared so far agree. If not, shapes are no longer tested, and all are used. For example,
+            a mixture of experts multiplies as many rows at once as selected an expert, and neighbours change that.
     """
 
     def __init__(self, make_decoder: Callable[[int, int], SlotDecoder], slots: int) -> None:
@@ -67,7 +68,7 @@ class ExactShapes:
             width: torch.equal(_step(decoder, tokens[:width], positions[:width], length), full[:width])
             for width in narrower
         }
-        # The contents of the first half of the slots, in other slots and next to other neighbours.
+        # The contents of the first half of the slots are computed again, in other slots and with other neighbours.
         order = torch.randperm(slots, generator=generator)
         decoder.cache.permute(order)
         stays = order < slots // 2
@@ -83,7 +84,11 @@ class ExactShapes:
         return independent, (*(width for width in narrower if is_equal[width] or not independent), slots)
 
     def _is_exact(self, length: int) -> bool:
-        """Compare a length with its reference, the next multiple of 512. Compare a reference with the one below."""
+        """Return whether a length gives the same logits as its reference, the next multiple of 512.
+
+        A reference is compared with the one below it. If they differ, `independent` becomes false, and every length
+        counts as exact.
+        """
         longer = -(-length // _REFERENCE_LENGTH) * _REFERENCE_LENGTH
         shorter = length if length < longer else length - _REFERENCE_LENGTH
         if not self.independent or shorter == 0:
@@ -107,7 +112,10 @@ class ExactShapes:
 
 
 def _next_length(positions: int) -> int:
-    """Round up to a multiple of 32, from 256 on of 64, from 512 on of 128, and so on: at most a fifth is unused."""
+    """Round up to a multiple of 32; above 256 of 64, above 512 of 128, and so on.
+
+    Above 128, at most a fifth of the length is unused.
+    """
     step = 32
     while positions > 8 * step:
         step *= 2
@@ -115,7 +123,7 @@ def _next_length(positions: int) -> int:
 
 
 def _step(decoder: SlotDecoder, tokens: Tensor, positions: Tensor, length: int) -> Tensor:
-    """Run a step, with tokens and positions limited to those of the model."""
+    """Run a step, with tokens and positions limited to those that the model has, and return a copy of its logits."""
     if decoder.window is not None:
         positions = positions.clamp(max=decoder.window - 1)
     return decoder.step((tokens % decoder.vocabulary).tolist(), positions.tolist(), length).clone()
