@@ -3,44 +3,9 @@
 ``python tests/helpers/families.py`` writes the table into the README.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-from transformers import (
-    BartConfig,
-    BloomConfig,
-    DeepseekV3Config,
-    DeepseekV4Config,
-    FalconConfig,
-    FalconH1Config,
-    Gemma2Config,
-    Gemma3TextConfig,
-    GemmaConfig,
-    GPT2Config,
-    GPTNeoXConfig,
-    GptOssConfig,
-    JambaConfig,
-    Lfm2Config,
-    Llama4TextConfig,
-    LlamaConfig,
-    Mamba2Config,
-    MambaConfig,
-    MistralConfig,
-    MixtralConfig,
-    MptConfig,
-    NemotronHConfig,
-    OPTConfig,
-    PegasusConfig,
-    Phi3Config,
-    Qwen2Config,
-    Qwen2MoeConfig,
-    Qwen3Config,
-    Qwen3MoeConfig,
-    RwkvConfig,
-    T5Config,
-)
 
 VOCABULARY = 400
 
@@ -125,14 +90,14 @@ class Family:
     """A model family.
 
     Attributes:
-        config: Its configuration's class.
-        sizes: The arguments of a tiny one.
+        model_type: Its name in transformers.
+        sizes: The arguments of a tiny configuration.
         path: What serves it.
         reason: How the reason begins that slots do not suit it.
         note: What a user should know.
     """
 
-    config: Callable[..., Any]
+    model_type: str
     sizes: dict[str, Any]
     path: str = SLOTS
     reason: str = ""
@@ -140,18 +105,18 @@ class Family:
 
 
 FAMILIES: dict[str, Family] = {
-    "llama": Family(config=LlamaConfig, sizes=_SMALL),
-    "qwen2": Family(config=Qwen2Config, sizes=_SMALL),
-    "qwen3": Family(config=Qwen3Config, sizes={**_SMALL, "head_dim": 8}),
-    "mistral": Family(config=MistralConfig, sizes={**_SMALL, "sliding_window": WINDOW}),
-    "gemma": Family(config=GemmaConfig, sizes={**_SMALL, "head_dim": 8}),
-    "gemma2": Family(config=Gemma2Config, sizes={**_SMALL, "head_dim": 8, "query_pre_attn_scalar": 8, **_TWO_LAYERS}),
+    "llama": Family(model_type="llama", sizes=_SMALL),
+    "qwen2": Family(model_type="qwen2", sizes=_SMALL),
+    "qwen3": Family(model_type="qwen3", sizes={**_SMALL, "head_dim": 8}),
+    "mistral": Family(model_type="mistral", sizes={**_SMALL, "sliding_window": WINDOW}),
+    "gemma": Family(model_type="gemma", sizes={**_SMALL, "head_dim": 8}),
+    "gemma2": Family(model_type="gemma2", sizes={**_SMALL, "head_dim": 8, "query_pre_attn_scalar": 8, **_TWO_LAYERS}),
     "gemma3": Family(
-        config=Gemma3TextConfig, sizes={**_SMALL, "head_dim": 8, "query_pre_attn_scalar": 8, **_TWO_LAYERS}
+        model_type="gemma3_text", sizes={**_SMALL, "head_dim": 8, "query_pre_attn_scalar": 8, **_TWO_LAYERS}
     ),
-    "phi3": Family(config=Phi3Config, sizes={**_SMALL, "sliding_window": WINDOW}),
+    "phi3": Family(model_type="phi3", sizes={**_SMALL, "sliding_window": WINDOW}),
     "phi3 (LongRoPE)": Family(
-        config=Phi3Config,
+        model_type="phi3",
         sizes={
             **_SMALL,
             "original_max_position_embeddings": LONG,
@@ -167,12 +132,12 @@ FAMILIES: dict[str, Family] = {
         note=f"{_LONG_ROWS} as many tokens on as were trained on first (4,096)",
     ),
     "gpt2": Family(
-        config=GPT2Config,
+        model_type="gpt2",
         sizes={**_TOKENS, "n_positions": 512, "n_embd": 32, "n_layer": 2, "n_head": 4, "initializer_range": _SPREAD},
     ),
-    "gpt_neox": Family(config=GPTNeoXConfig, sizes=_SMALL),
+    "gpt_neox": Family(model_type="gpt_neox", sizes=_SMALL),
     "opt": Family(
-        config=OPTConfig,
+        model_type="opt",
         sizes={
             **_TOKENS,
             "hidden_size": 32,
@@ -184,24 +149,24 @@ FAMILIES: dict[str, Family] = {
             "init_std": _SPREAD,
         },
     ),
-    "falcon": Family(config=FalconConfig, sizes=_FALCON),
+    "falcon": Family(model_type="falcon", sizes=_FALCON),
     "mpt": Family(
-        config=MptConfig,
+        model_type="mpt",
         sizes={**_TOKENS, "d_model": 32, "n_heads": 4, "n_layers": 2, "max_seq_len": 512, "initializer_range": _SPREAD},
     ),
     "qwen2_moe": Family(
-        config=Qwen2MoeConfig,
+        model_type="qwen2_moe",
         sizes={**_SMALL, **_EXPERTS, "num_experts": 4, "shared_expert_intermediate_size": 16},
         note=_COMPANY,
     ),
     "qwen3_moe": Family(
-        config=Qwen3MoeConfig, sizes={**_SMALL, **_EXPERTS, "head_dim": 8, "num_experts": 4}, note=_COMPANY
+        model_type="qwen3_moe", sizes={**_SMALL, **_EXPERTS, "head_dim": 8, "num_experts": 4}, note=_COMPANY
     ),
     "mixtral": Family(
-        config=MixtralConfig, sizes={**_SMALL, "num_local_experts": 4, "sliding_window": None}, note=_COMPANY
+        model_type="mixtral", sizes={**_SMALL, "num_local_experts": 4, "sliding_window": None}, note=_COMPANY
     ),
     "gpt_oss": Family(
-        config=GptOssConfig,
+        model_type="gpt_oss",
         sizes={
             **_SMALL,
             **_TWO_LAYERS,
@@ -213,7 +178,7 @@ FAMILIES: dict[str, Family] = {
         note=_COMPANY,
     ),
     "deepseek_v3": Family(
-        config=DeepseekV3Config,
+        model_type="deepseek_v3",
         sizes={
             **_LATENT,
             "num_key_value_heads": 4,
@@ -228,7 +193,7 @@ FAMILIES: dict[str, Family] = {
         note=_COMPANY,
     ),
     "llama4 (text)": Family(
-        config=Llama4TextConfig,
+        model_type="llama4_text",
         sizes={
             **_SMALL,
             "head_dim": 8,
@@ -242,7 +207,7 @@ FAMILIES: dict[str, Family] = {
         note=f"{_COMPANY}; {_LONG_ROWS} 8,192 tokens on",
     ),
     "deepseek_v4": Family(
-        config=DeepseekV4Config,
+        model_type="deepseek_v4",
         sizes={
             **_LATENT,
             "num_key_value_heads": 1,
@@ -260,21 +225,21 @@ FAMILIES: dict[str, Family] = {
         reason="it has layers of type compressed_sparse_attention, heavily_compressed_attention",
     ),
     "bloom": Family(
-        config=BloomConfig,
+        model_type="bloom",
         sizes={**_TOKENS, "hidden_size": 32, "n_layer": 2, "n_head": 4, "initializer_range": _SPREAD},
         path=PADDED,
         reason=_ALIBI,
     ),
-    "falcon (ALiBi)": Family(config=FalconConfig, sizes={**_FALCON, "alibi": True}, path=PADDED, reason=_ALIBI),
-    "mamba": Family(config=MambaConfig, sizes={**_STATES, "state_size": 4}, path=PADDED, reason=_RECURRENT),
+    "falcon (ALiBi)": Family(model_type="falcon", sizes={**_FALCON, "alibi": True}, path=PADDED, reason=_ALIBI),
+    "mamba": Family(model_type="mamba", sizes={**_STATES, "state_size": 4}, path=PADDED, reason=_RECURRENT),
     "mamba2": Family(
-        config=Mamba2Config,
+        model_type="mamba2",
         sizes={**_STATES, "num_heads": 8, "head_dim": 8, "state_size": 8, "n_groups": 1, "chunk_size": 8},
         path=PADDED,
         reason=_RECURRENT,
     ),
     "jamba": Family(
-        config=JambaConfig,
+        model_type="jamba",
         sizes={
             **_SMALL,
             "num_hidden_layers": 4,
@@ -291,7 +256,7 @@ FAMILIES: dict[str, Family] = {
         reason=_RECURRENT,
     ),
     "falcon_h1": Family(
-        config=FalconH1Config,
+        model_type="falcon_h1",
         sizes={
             **_SMALL,
             "mamba_d_ssm": 64,
@@ -304,7 +269,7 @@ FAMILIES: dict[str, Family] = {
         reason="it has layers of type hybrid",
     ),
     "nemotron_h": Family(
-        config=NemotronHConfig,
+        model_type="nemotron_h",
         sizes={
             **_SMALL,
             "num_hidden_layers": 4,
@@ -320,13 +285,13 @@ FAMILIES: dict[str, Family] = {
         reason="it has layers of type linear_attention, mlp",
     ),
     "lfm2": Family(
-        config=Lfm2Config,
+        model_type="lfm2",
         sizes={**_SMALL, "block_multiple_of": 16, "layer_types": ["conv", "full_attention"]},
         path=PADDED,
         reason="it has layers of type conv",
     ),
     "rwkv": Family(
-        config=RwkvConfig,
+        model_type="rwkv",
         sizes={
             **_TOKENS,
             "hidden_size": 32,
@@ -339,7 +304,7 @@ FAMILIES: dict[str, Family] = {
         note=NO_BEAMS,
     ),
     "t5": Family(
-        config=T5Config,
+        model_type="t5",
         sizes={
             **_TOKENS,
             "d_model": 32,
@@ -354,10 +319,10 @@ FAMILIES: dict[str, Family] = {
         reason=_TWO_PARTS,
     ),
     "bart": Family(
-        config=BartConfig, sizes={**_BART, "decoder_start_token_id": 2}, path=PADDED, reason=_TWO_PARTS, note=_FORCED
+        model_type="bart", sizes={**_BART, "decoder_start_token_id": 2}, path=PADDED, reason=_TWO_PARTS, note=_FORCED
     ),
     "pegasus": Family(
-        config=PegasusConfig, sizes={**_BART, "decoder_start_token_id": 0}, path=PADDED, reason=_TWO_PARTS, note=_FORCED
+        model_type="pegasus", sizes={**_BART, "decoder_start_token_id": 0}, path=PADDED, reason=_TWO_PARTS, note=_FORCED
     ),
 }
 

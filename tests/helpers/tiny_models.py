@@ -7,6 +7,7 @@ import torch
 from families import FAMILIES
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import (
+    AutoConfig,
     AutoModelForCausalLM,
     AutoModelForSeq2SeqLM,
     PreTrainedModel,
@@ -61,7 +62,7 @@ def tiny_model(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         tiny = FAMILIES[family]
-        config = tiny.config(**{**tiny.sizes, **changes})
+        config = AutoConfig.for_model(tiny.model_type, **{**tiny.sizes, **changes})
         auto: Any = AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
         model: PreTrainedModel = auto.from_config(config)
     torch.nn.Module.to(model, device)
