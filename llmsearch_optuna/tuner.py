@@ -49,12 +49,7 @@ _LOG = logging.getLogger(__name__)
 
 
 class Score(NamedTuple):
-    """The result of `Tuner.get_score`.
-
-    Attributes:
-        value: The metric over all samples.
-        outputs: The completions as they were scored, in the order of the rows.
-    """
+    """The metric over all samples, and the completions as they were scored, in the order of the rows."""
 
     value: float
     outputs: list[str]
@@ -70,28 +65,24 @@ class Tuner:
         dataset: A `datasets.Dataset`, list of rows, mapping of columns, or with `take` a `datasets.IterableDataset`.
         scorer: ``(y_true: list[dict], y_pred: list[str]) -> float``, or one score per sample; or the name of a metric,
             a `Metric`, or an `evaluate` module; see `make_metric`.
-        column_mapping: ``{"input_cols": [...], "eval_cols": [...]}``: the columns of prompt and reference. Optional
-            with `messages_col`.
+        column_mapping: ``{"input_cols": [...], "eval_cols": [...]}``; optional with `messages_col`.
         prompt_template, sample_preprocessor, messages, messages_col: Exactly one of them; see `PromptSource`.
         device: The device to move the model to. By default a loaded model stays where it is; see `load_model` for a
             model given by name. It has no effect on a model given as a function.
-        batch_size: Number of completions that the model generates at once; halved if memory runs out. It does not
-            change the completions.
-        replay_bytes: Memory for replay in bytes; 0 disables replay. It does not change the completions. See
-            `SlotEngine`.
+        batch_size: Number of completions generated at once; halved if memory runs out. It changes no completion.
+        replay_bytes: Memory for replay in bytes; 0 disables it. It changes no completion. See `SlotEngine`.
         tokenizer_encode_args, tokenizer_decode_args: Arguments of the tokenizer; see `DataOptions`.
         output_preproc: Applied to every completion before it is scored and stored; strips white space by default.
         callbacks_after_inference: Called without arguments after every call of the engine.
-        is_encoder_decoder: Whether the model is expected to be an encoder-decoder. It is an error if the model is not
-            of this kind; by default this is not checked.
+        is_encoder_decoder: Whether the model must be an encoder-decoder. By default this is not checked.
         greater_is_better: Whether a higher score is better. A `Metric` keeps its own direction.
         seed: Seed of the sample order and of the search.
         custom_pred_function: ``(prompts: list[str], parameters: dict) -> list[str]``; replaces the model.
         server: Replaces the model. Chat messages go to its chat endpoint, other prompts to its completions endpoint.
         stop: Strings that end a completion, which is cut before the first of them.
         search_size, holdout_size, holdout_stratify_col, take, max_new_tokens_col: See `DataOptions`.
-        score_range: The minimum and maximum score of a sample; a trial with a score outside fails. By default the range
-            that the metric declares, if any.
+        score_range: The minimum and maximum score of a sample; a trial with a score outside fails. By default the
+            metric's own.
 
     Attributes:
         dataset: The dataset with two additional columns: the prompts (`_X`) and the references (`_y`).
@@ -278,7 +269,7 @@ class Tuner:
             study_name: The name of the study in the storage.
             presets: Parameters of the trials after the baselines and before the sampler's first proposal.
             user_attrs: Attributes to set on the study; JSON-serialisable.
-            should_stop: Called after every rung. If it returns True, the search ends in the same way as at the timeout.
+            should_stop: Called between rungs. If it returns True, the search ends in the same way as at the timeout.
             show_progress: Whether to show progress on standard error.
             on_event: Called when a trial begins, passes a rung or finishes, with a JSON-serialisable dict.
 
@@ -287,8 +278,7 @@ class Tuner:
 
         Raises:
             ConfigurationError: An argument is wrong.
-            FingerprintError: The study was made for another model, dataset, metric, space, split, seed, objectives or
-                other setting that its scores depend on.
+            FingerprintError: The study was made for another model, dataset, metric, space or other part of its scores.
             StorageError: The database cannot be used, or another process is searching it.
             TrialError: Every trial failed.
             ServerError: The server cannot be reached or takes no requests. The search can be resumed.

@@ -261,32 +261,31 @@ def test_light_modules_load_no_model_libraries() -> None:
     assert json.loads(output.stdout) == {name: [] for name in names}
 
 
-COMMAND = """
-import contextlib, sys
+READING_COMMANDS = [
+    ["--help"],
+    ["best", "x.db", "--study", "finished"],
+    ["report", "x.db", "--study", "finished"],
+    ["export", "x.db", "--study", "finished", "--to", "json"],
+    ["fsck", "x.db"],
+]
+
+COMMANDS = """
+import contextlib, io, json, sys
 from llmsearch_optuna.cli import main
-with contextlib.suppress(SystemExit):
-    main(sys.argv[1:])
-print(sorted({"torch", "transformers"} & set(sys.modules)))
+for arguments in json.loads(sys.argv[1]):
+    with contextlib.redirect_stdout(io.StringIO()) as output, contextlib.suppress(SystemExit):
+        main(arguments)
+    loaded = sorted({"torch", "transformers"} & set(sys.modules))
+    print(json.dumps([arguments[0], bool(output.getvalue()), loaded]))
 """
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ["--help"],
-        ["best", "x.db", "--study", "finished"],
-        ["report", "x.db", "--study", "finished"],
-        ["export", "x.db", "--study", "finished", "--to", "json"],
-        ["fsck", "x.db"],
-    ],
-    ids=lambda arguments: arguments[0],
-)
-def test_commands_that_read_load_no_model_libraries(arguments: list[str], tmp_path: Path) -> None:
+def test_commands_that_read_load_no_model_libraries(tmp_path: Path) -> None:
     with closing(sqlite3.connect(tmp_path / "x.db")) as connection:
         script = Path(__file__).with_name("system") / "version_0_1_0.sql"
         connection.executescript(script.read_text(encoding="utf-8"))
     done = subprocess.run(
-        [sys.executable, "-c", COMMAND, *arguments],
+        [sys.executable, "-c", COMMANDS, json.dumps(READING_COMMANDS)],
         capture_output=True,
         text=True,
         check=True,
@@ -294,8 +293,8 @@ def test_commands_that_read_load_no_model_libraries(arguments: list[str], tmp_pa
         env={**os.environ, "PYTHONPATH": str(ROOT.parent)},
     )
     assert done.stderr == ""
-    assert done.stdout.splitlines()[-1] == "[]"
-    assert len(done.stdout.splitlines()) > 1
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert lines == [[arguments[0], True, []] for arguments in READING_COMMANDS]
 
 
 # What is public.

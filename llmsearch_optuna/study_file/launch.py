@@ -85,7 +85,7 @@ def search(
         file: The study file.
         tuner: The result of `build_tuner`.
         n_trials: Total number of finished trials; by default that of the file.
-        should_stop: Called after every rung; the search ends if it returns True.
+        should_stop: Called between rungs; the search ends if it returns True.
         show_progress: Whether to show progress on standard error.
         on_event: Called when a trial begins, passes a rung or finishes.
     """

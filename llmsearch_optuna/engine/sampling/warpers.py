@@ -30,8 +30,7 @@ __all__ = [
 
 # Probability masses are relative to the most probable token of the row, and added up as integer multiples of 1 /
 # MASS_UNIT. Integer sums do not depend on the order of their terms, and so not on kernel, device, batch or number of
-# candidates. Sums over a million tokens fit an int64, and their truncation error is less than the rounding error of a
-# float32.
+# candidates. Sums over a million tokens fit an int64; their truncation error is less than a float32's rounding error.
 MASS_UNIT = 2.0**43
 # The same for the second differences of tfs: their absolute values add up to 2 at most.
 _CURVATURE_UNIT = 2.0**60
@@ -166,13 +165,9 @@ def _order_keys(scores: Tensor) -> Tensor:
 
 
 def relative_mass(gaps: Tensor) -> Tensor:
-    """Return the probabilities relative to the first candidate's, as integer multiples of 1 / `MASS_UNIT`.
+    """Return the probabilities relative to the first candidate's, as integer multiples of 1 / `MASS_UNIT`; int64.
 
-    Args:
-        gaps: The scores minus the first candidate's. Shape: (rows, candidates).
-
-    Returns:
-        int64, in the shape of `gaps`.
+    `gaps` are the scores minus the first candidate's.
     """
     return gaps.exp().mul_(MASS_UNIT).to(torch.int64)
 
@@ -242,10 +237,7 @@ def _head(candidates: Candidates, size: Tensor) -> Candidates:
 
 
 def _above(candidates: Candidates, floor: Tensor) -> Candidates:
-    """Keep the tokens whose log-probability minus that of the first is at least `floor`, and always the first.
-
-    `floor` is float64 [rows].
-    """
+    """Keep the first token, and those whose log-probability minus its own is at least `floor`; float64 [rows]."""
     return _head(candidates, (candidates.log_ratios >= floor.clamp(max=0.0)[:, None]).sum(-1))
 
 
