@@ -22,6 +22,7 @@ from llmsearch_optuna.dashboard.note import DashboardNote
 from llmsearch_optuna.errors import StorageError
 from llmsearch_optuna.search.observers import SearchObserver, TrialProgress
 from llmsearch_optuna.storage import CompletionStore, StoredCompletion, StoredSample, advisory_lock, sqlite_path
+from llmsearch_optuna.study.attributes import KEY
 from llmsearch_optuna.study.ranking import maximizes
 from llmsearch_optuna.study.study import study_key
 from llmsearch_optuna.study.trials import FINISHED
@@ -102,6 +103,8 @@ class CompletionArtifacts:
             study = optuna.load_study(study_name=name, storage=self._storage)
             for trial in study.get_trials(deepcopy=False):
                 if f"artifacts:{artifact_id}" in trial.system_attrs:
+                    if KEY not in study.user_attrs:
+                        raise ArtifactNotFound(f"artifact {artifact_id} is of another program, and its file is missing")
                     store, key = CompletionStore(self._storage), study_key(study)
                     samples = {sample.position: sample for sample in store.load_samples(key)}
                     return completion_lines(store.load(key, trial.number), samples).encode()

@@ -258,7 +258,7 @@ def draw_samples(scores: SampleScores, metric: str, *, maximize: bool) -> go.Fig
     """Draw the heat map of `scores`: one row per sample, hardest first, and one column per trial."""
     samples, trials = scores.scores.shape
     figure = _figure(
-        xaxis_title="trials, best to worst, followed by pruned ones",
+        xaxis_title="trials, best to worst" + ", then those not fully evaluated" * (scores.complete < trials),
         yaxis_title="samples, hardest at the top",
         height=int(np.clip(samples * 9, 320, 900)),
         showlegend=False,

@@ -177,7 +177,7 @@ def _content(record: StudyRecord, storage: RDBStorage, location: str) -> dict[st
         caption = (
             "Every point is the score of one fresh seed on the hold-out split."
             if seeds.held_out
-            else "Every point is a trial. Without a verdict, other parameters change together with the seed."
+            else "Every point is a trial of the search; its other parameters differ together with the seed."
         )
         figures.append(_card("seeds", "Seeds", drawing.draw_seeds(seeds, record.score_name), caption))
     if scores is not None:

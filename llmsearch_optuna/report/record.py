@@ -18,7 +18,7 @@ from llmsearch_optuna.storage import CompletionOutline, CompletionStore, StoredS
 from llmsearch_optuna.study.attributes import BASELINE, ERROR, KEY, PARAMS, REPLAYED, REUSED_TOKENS, STUDY_FILE
 from llmsearch_optuna.study.environment import study_environment
 from llmsearch_optuna.study.fingerprint import study_fingerprint
-from llmsearch_optuna.study.ranking import has_several, maximizes, score_of
+from llmsearch_optuna.study.ranking import has_several, maximizes, ranked, score_of
 from llmsearch_optuna.study.study import study_key
 from llmsearch_optuna.study.trials import describe_params, trial_params
 from llmsearch_optuna.verdict.finalist_scores import held_out_key
@@ -129,8 +129,8 @@ class StudyRecord:
         study_file: The content of the study file of its last search; ``None`` without a study file.
         trials: All trials that have started, in the order of their numbers.
         names: The names of the finalists (``"best"``, a baseline's name, ...) by trial number; see `select_finalists`.
-        best: The fully evaluated trial with the best value, or the baseline whose parameters differ from that trial's
-            at most in the seed; ``None`` if no trial is fully evaluated.
+        best: The fully evaluated trial with the best value; ``None`` if no trial is fully evaluated. It is in `names`,
+            also if a verdict would compare a baseline in its place, as their parameters differ only in the seed.
         samples: The samples of the search split, in the shared order.
         verdict: The stored verdict; ``None`` if there is none.
         verdict_is_current: Whether the verdict compares the present finalists.
@@ -219,7 +219,9 @@ def read_study(study: optuna.Study, storage: RDBStorage | str) -> StudyRecord:
     outlines = store.load_outlines(key)
     trials = tuple(_trial(trial, outlines.get(trial.number, [])) for trial in started)
     names = {} if finalists is None else {finalist.trial.number: finalist.name for finalist in finalists.selected}
-    best = None if finalists is None else next(number for number, name in names.items() if name == finalists.best)
+    best = None if finalists is None else ranked(study)[0].number
+    if best is not None:
+        names.setdefault(best, "best")  # a finalist with the same parameters and another seed stands for it
     fingerprint = study_fingerprint(study)
     verdict = stored_verdict(study)
     study_file = study.user_attrs.get(STUDY_FILE)

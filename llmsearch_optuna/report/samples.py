@@ -55,12 +55,12 @@ def sample_scores(record: StudyRecord) -> SampleScores | None:
     sign = -1.0 if record.maximize else 1.0
     complete = [trial for trial in record.complete if trial.scores is not None and trial.value is not None]
     complete.sort(key=lambda trial: (sign * float(trial.value or 0.0), trial.number))
-    pruned = [trial for trial in record.trials if not trial.is_complete and trial.scores is not None]
-    pruned.sort(key=lambda trial: (-trial.seen, trial.number))
+    others = [trial for trial in record.trials if not trial.is_complete and trial.scores is not None]
+    others.sort(key=lambda trial: (-trial.seen, trial.number))
     if not complete or not record.samples:
         return None
-    scores = np.full((len(record.samples), len(complete) + len(pruned)), np.nan)
-    for column, trial in enumerate((*complete, *pruned)):
+    scores = np.full((len(record.samples), len(complete) + len(others)), np.nan)
+    for column, trial in enumerate((*complete, *others)):
         if trial.scores is not None:
             scores[: trial.seen, column] = trial.scores
     with warnings.catch_warnings():
@@ -69,7 +69,7 @@ def sample_scores(record: StudyRecord) -> SampleScores | None:
     order = np.argsort(-sign * means, kind="stable")
     return SampleScores(
         samples=tuple(record.samples[index] for index in order),
-        trials=tuple(trial.number for trial in (*complete, *pruned)),
+        trials=tuple(trial.number for trial in (*complete, *others)),
         scores=scores[order],
         means=means[order],
         complete=len(complete),

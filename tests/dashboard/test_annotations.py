@@ -183,6 +183,16 @@ def test_missing_files_are_made_from_the_database(path: Path) -> None:
         store.remove("12345")
 
 
+def test_a_missing_file_of_another_program_is_not_found(path: Path) -> None:
+    """Its study lies in the same database, but has no completions of ours."""
+    storage = open_storage(f"sqlite:///{path}")
+    study = optuna.create_study(study_name="foreign", storage=storage)
+    study.add_trial(optuna.trial.create_trial(value=1.0, system_attrs={"artifacts:foreign": "{}"}))
+    store = CompletionArtifacts(storage, artifact_directory(f"sqlite:///{path}"))
+    with pytest.raises(ArtifactNotFound, match="another program"):
+        store.open_reader("foreign")
+
+
 def test_words_of_ones_own_stay(path: Path) -> None:
     study = load(path)
     trial = optuna.Trial(study, study.trials[2]._trial_id)
