@@ -1,5 +1,6 @@
 """The data of a study that its report shows, read from the database once."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -29,6 +30,8 @@ __all__ = ["NORMAL_95", "HeldOutScores", "StudyRecord", "TrialRecord", "read_stu
 
 _Floats = npt.NDArray[np.float64]
 _Ints = npt.NDArray[np.int64]
+
+_HASH = re.compile(r"#[0-9a-f]{8}\b")
 
 NORMAL_95 = 1.96
 """The half-width of a 95 % normal interval, in standard errors."""
@@ -185,7 +188,18 @@ class StudyRecord:
     @property
     def score_name(self) -> str:
         """The metric's name without its arguments, as an axis title."""
-        return self.metric.partition("(")[0]
+        return self.metric_name.partition("(")[0]
+
+    @property
+    def metric_name(self) -> str:
+        """The metric's name without the hash of a function's source code."""
+        return _HASH.sub("", self.metric)
+
+    @property
+    def only_score(self) -> float | None:
+        """The score of all fully evaluated trials if they are at least two and score the same; else ``None``."""
+        values = [trial.value for trial in self.complete]
+        return values[0] if len(values) > 1 and len(set(values)) == 1 else None
 
     def is_better(self, value: float, than: float) -> bool:
         """Return whether one value of the metric is better than another."""

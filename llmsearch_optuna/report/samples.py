@@ -6,11 +6,14 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from llmsearch_optuna.report.browsing import distinctive_parts
+from llmsearch_optuna.report.browsing import distinctive_parts, readable_turns
 from llmsearch_optuna.report.record import StudyRecord
+from llmsearch_optuna.report.turns import Turn
 from llmsearch_optuna.storage import StoredSample
 
 __all__ = ["HardSample", "SampleScores", "hardest_samples", "sample_scores"]
+
+_MAXIMUM_TURN = 400
 
 _Floats = npt.NDArray[np.float64]
 
@@ -42,12 +45,14 @@ class HardSample(NamedTuple):
         mean: Its mean score over the fully evaluated trials.
         best: Its best score in any fully evaluated trial.
         prompt: The part of its prompt that differs between samples.
+        turns: Its prompt as the turns of a chat, shortened.
     """
 
     sample: StoredSample
     mean: float
     best: float
     prompt: str
+    turns: tuple[Turn, ...]
 
 
 def sample_scores(record: StudyRecord) -> SampleScores | None:
@@ -88,6 +93,6 @@ def hardest_samples(record: StudyRecord, scores: SampleScores, count: int = 8) -
     best = np.nanmax(complete, axis=1) if record.maximize else np.nanmin(complete, axis=1)
     prompts = distinctive_parts([sample.prompt for sample in scores.samples])
     return tuple(
-        HardSample(sample, float(mean), float(best_score), prompt)
+        HardSample(sample, float(mean), float(best_score), prompt, readable_turns(sample.prompt, _MAXIMUM_TURN))
         for sample, mean, best_score, prompt in zip(scores.samples, scores.means, best, prompts, strict=False)
     )

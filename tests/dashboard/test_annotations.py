@@ -80,6 +80,7 @@ def test_every_trial_has_a_note_and_its_completions(path: Path) -> None:
     for trial, lines in zip(load(path).trials, artifacts(path), strict=True):
         rows = [json.loads(line) for line in lines.splitlines()]
         assert len(rows) == trial.last_step
+        assert all("\n" not in str(value) for row in rows for value in row.values())
         assert sum(row["score"] for row in rows) / len(rows) == pytest.approx(trial.value)
     assert len(list(Path(f"{path}.artifacts").iterdir())) == 9
     assert get_note(load(path)).startswith("## no verdict yet")

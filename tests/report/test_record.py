@@ -78,7 +78,7 @@ def test_the_best_trial_may_differ_from_a_baseline_only_in_the_seed(tmp_path: Pa
     comparison = compare_completions(record, storage)
     assert comparison is not None
     assert comparison.names[0] == "best"
-    assert [summary.trial.number for summary in summarize_finalists(record)][0] == 14
+    assert next(summary.trial.number for summary in summarize_finalists(record)) == 14
     assert "trial 14" in Page(render_report(study, storage)).words
 
 
