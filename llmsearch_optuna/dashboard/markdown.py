@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 from optuna.trial import FrozenTrial, TrialState
 
-from llmsearch_optuna.report.turns import chat_turns
+from llmsearch_optuna.report.turns import Turn, chat_turns
 from llmsearch_optuna.statistics.intervals import difference_intervals
 from llmsearch_optuna.storage import StoredCompletion, StoredSample
 from llmsearch_optuna.study.attributes import BASELINE, ERROR, PARAMS
@@ -236,7 +236,9 @@ def _inline(text: str) -> str:
 def _prompt(prompt: str) -> Iterator[str]:
     """Yield the turns of a prompt as paragraphs, which any width wraps; of a long chat the first and the last ones."""
     turns = chat_turns(prompt)
-    shown = turns if len(turns) <= _MAXIMUM_TURNS else (turns[0], None, *turns[1 - _MAXIMUM_TURNS :])
+    shown: Sequence[Turn | None] = turns
+    if len(turns) > _MAXIMUM_TURNS:
+        shown = (turns[0], None, *turns[1 - _MAXIMUM_TURNS :])
     for turn in shown:
         if turn is None:
             yield f"... ({len(turns) - _MAXIMUM_TURNS} more turns)"

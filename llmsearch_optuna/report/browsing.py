@@ -53,7 +53,7 @@ class ComparedSample(NamedTuple):
     Attributes:
         row: The sample's row in the dataset.
         prompt: The prompt.
-        prompt_part: The part of the prompt that differs between samples.
+        prompt_part: The part of the prompt that differs between samples, without the tokens of a chat template.
         turns: The prompt as the turns of a chat; see `chat_turns`.
         reference: The reference: a string, or its columns as JSON.
         texts: The completions, in the order of the trials.
@@ -132,7 +132,8 @@ def compare_completions(record: StudyRecord, storage: RDBStorage) -> CompletionC
         (size for size in _LENGTHS if sum(min(size, len(text)) for text in texts) <= _MAXIMUM_CHARACTERS), _LENGTHS[-1]
     )
     samples = []
-    for (sample, completions), part in zip(rows, distinctive_parts([sample.prompt for sample, _ in rows]), strict=True):
+    spoken = ["\n".join(turn.text for turn in chat_turns(sample.prompt)) for sample, _ in rows]
+    for (sample, completions), part in zip(rows, distinctive_parts(spoken), strict=True):
         shown = tuple(_readable(completion.text, maximum_length) for completion in completions)
         samples.append(
             ComparedSample(

@@ -60,7 +60,8 @@ def chat_turns(prompt: str) -> tuple[Turn, ...]:
 
 
 def _rendered_chat(prompt: str) -> tuple[Turn, ...]:
-    role, turns, start = "", [], 0
+    role, start = "", 0
+    turns: list[Turn] = []
     tokens = [*_TOKEN.finditer(prompt), None]
     for index, token in enumerate(tokens):
         piece = prompt[start : len(prompt) if token is None else token.start()]
