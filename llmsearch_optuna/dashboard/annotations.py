@@ -4,6 +4,7 @@ import contextlib
 import io
 import logging
 import tempfile
+import textwrap
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,15 +21,18 @@ from llmsearch_optuna import report
 from llmsearch_optuna.dashboard.markdown import SIGNATURE, completion_lines, study_note, trial_note
 from llmsearch_optuna.dashboard.note import DashboardNote
 from llmsearch_optuna.errors import StorageError
+from llmsearch_optuna.report.axes import write_above
+from llmsearch_optuna.report.drawing import safe
 from llmsearch_optuna.search.observers import SearchObserver, TrialProgress
 from llmsearch_optuna.storage import CompletionStore, StoredCompletion, StoredSample, advisory_lock, sqlite_path
+from llmsearch_optuna.study.attributes import KEY
 from llmsearch_optuna.study.ranking import maximizes
 from llmsearch_optuna.study.study import study_key
 from llmsearch_optuna.study.trials import FINISHED
 from llmsearch_optuna.verdict.finalists import finalists
 from llmsearch_optuna.verdict.verdict import current_verdict
 
-__all__ = ["Annotations", "CompletionArtifacts", "artifact_directory"]
+__all__ = ["FIGURE_ORDER", "Annotations", "CompletionArtifacts", "artifact_directory", "report_path"]
 
 _LOG = logging.getLogger(__name__)
 
@@ -42,6 +46,10 @@ _FIGURES = {
     "Cost": report.plot_cost,
     "Samples": report.plot_samples,
 }
+FIGURE_ORDER = tuple(_FIGURES)
+"""The names of the figures in the order in which the dashboard shows them."""
+
+_SUBTITLE_WIDTH = 90
 # In characters of JSON. The dashboard requests all figures repeatedly.
 _MAXIMUM_FIGURE_SIZE = 200_000
 
@@ -54,6 +62,15 @@ def artifact_directory(url: str) -> Path | None:
     """Return the directory of the artifacts, next to the SQLite file; ``None`` for a database server."""
     path = sqlite_path(url)
     return None if path is None else path.with_name(f"{path.name}.artifacts")
+
+
+def report_path(study_id: int) -> str:
+    """Return the path at which the dashboard's server shows the report of a study.
+
+    Args:
+        study_id: The study's id in the database.
+    """
+    return f"/llmsearch/report/{study_id}"
 
 
 class CompletionArtifacts:
@@ -102,6 +119,8 @@ class CompletionArtifacts:
             study = optuna.load_study(study_name=name, storage=self._storage)
             for trial in study.get_trials(deepcopy=False):
                 if f"artifacts:{artifact_id}" in trial.system_attrs:
+                    if KEY not in study.user_attrs:
+                        raise ArtifactNotFound(f"artifact {artifact_id} is of another program, and its file is missing")
                     store, key = CompletionStore(self._storage), study_key(study)
                     samples = {sample.position: sample for sample in store.load_samples(key)}
                     return completion_lines(store.load(key, trial.number), samples).encode()
@@ -189,7 +208,7 @@ class Annotations(SearchObserver):
         with self._harmless("the study's note is not written"), self._exclusive():
             if not self._study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
                 return
-            body = study_note(finalists(self._study), current_verdict(self._study))
+            body = study_note(finalists(self._study), current_verdict(self._study), report_path(self._id))
             note = DashboardNote(self._storage, self._id, None)
             if body != note.body and (not note.body or note.body.endswith(SIGNATURE)):
                 note.write(body)
@@ -207,11 +226,14 @@ class Annotations(SearchObserver):
             for name, plot in _FIGURES.items():
                 with contextlib.suppress(StorageError):  # not enough data yet
                     drawn[name] = plot(self._study, self._storage)
+            notes = self._figure_notes()
             with self._exclusive():
                 for name, figure in drawn.items():
                     # The dashboard shows no names of figures.
                     title = {"text": name.replace("-", " "), "font": {"size": 16}, "y": 0.98, "yanchor": "top"}
                     figure.update_layout(title=title, margin={"t": 100})
+                    if lines := notes.get(name, ()):
+                        write_above(figure, lines)
                     if len(figure.to_json()) > _MAXIMUM_FIGURE_SIZE:
                         # Replaces a figure stored when the study was smaller.
                         figure.data = []
@@ -220,6 +242,20 @@ class Annotations(SearchObserver):
                         )
                     save_plotly_graph_object(self._study, figure, graph_object_id=name)
         self._drawing_s = self.seconds - before
+
+    def _figure_notes(self) -> dict[str, list[str]]:
+        """Return lines to stand below the titles of figures: the verdict, and why there are two importances."""
+        if not self._study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
+            return {}
+        verdict = current_verdict(self._study)
+        return {
+            "Baselines-and-best": [] if verdict is None else textwrap.wrap(safe(verdict.sentence), _SUBTITLE_WIDTH),
+            "Importances": [
+                "The best trials (five, or a tenth) against the rest, with 90 % intervals.",
+                "Hyperparameter Importance, the dashboard's own, takes the best tenth, of few trials only one:",
+                "where the two differ, trust these intervals.",
+            ],
+        }
 
     def _write_missing(self, trials: list[FrozenTrial]) -> None:
         for trial in trials:

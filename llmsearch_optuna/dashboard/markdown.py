@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 from optuna.trial import FrozenTrial, TrialState
 
+from llmsearch_optuna.report.turns import Turn, chat_turns
 from llmsearch_optuna.statistics.intervals import difference_intervals
 from llmsearch_optuna.storage import StoredCompletion, StoredSample
 from llmsearch_optuna.study.attributes import BASELINE, ERROR, PARAMS
@@ -24,12 +25,15 @@ SIGNATURE = "*Written by llmsearch_optuna. Delete this line to keep words of you
 """The last line of every note. A note without it was edited by a user, or is incomplete. It never changes: stored notes
 end with it."""
 
-# A note is short; the artifact holds the complete texts.
+# A note is short; the database holds the complete texts.
 _MAXIMUM_COMPLETION = 700
 _MAXIMUM_REFERENCE = 300
 _MAXIMUM_PROMPT = 300
+_MAXIMUM_CELL = 120
+_MAXIMUM_TURNS = 4
+_MAXIMUM_ROLE = 40
 _MAXIMUM_LINES = 15
-_WIDTH = 100
+_WIDTH = 72  # two trials stand side by side
 
 _PUNCTUATION = re.compile(r"[!-/:-@\[-`{-~]")
 _BACKTICKS = re.compile(r"`+")
@@ -42,7 +46,9 @@ def trial_note(
     *,
     greater_is_better: bool,
 ) -> str:
-    """Return the note of a finished trial: score, parameters, tokens, and up to five completions with their references.
+    """Return the note of a finished trial: score, parameters, tokens, and up to five completions.
+
+    Each completion stands between its prompt, as the turns of a chat, and its reference.
 
     Args:
         trial: The trial.
@@ -62,6 +68,7 @@ def trial_note(
             "",
             f"row {completion.row}, {completion.token_count} tokens, ended by {completion.finish_reason}",
             "",
+            *_prompt(sample.prompt),
             *_block(completion.text, _MAXIMUM_COMPLETION),
             "",
             "reference",
@@ -71,16 +78,20 @@ def trial_note(
     return "\n".join([*lines, "", SIGNATURE])
 
 
-def study_note(finalists: Sequence[Finalist], verdict: Verdict | None) -> str:
+def study_note(finalists: Sequence[Finalist], verdict: Verdict | None, report: str = "") -> str:
     """Return the note of a study: its verdict, and the scores of the baselines and the best (or the Pareto front).
 
     Args:
         finalists: The result of `verdict.finalists.finalists`: the baselines and the best trial; with several
             objectives, the baselines and the Pareto front.
         verdict: The verdict on them; ``None`` if there is none yet.
+        report: The path of the report on the dashboard's server; no link if empty.
     """
     headline = "no verdict yet: `llmsearch-optuna confirm` makes one" if verdict is None else _inline(verdict.sentence)
     lines = [f"## {headline}", ""]
+    if report:
+        lines += [f"[The report]({report}), if `llmsearch-optuna dashboard` shows this page.", ""]
+        lines += ["Elsewhere, `llmsearch-optuna report` writes it.", ""]
     if verdict is not None:
         for sentence in (*verdict.front_sentences, *filter(None, [verdict.seed_sentence])):
             lines += [_inline(sentence), ""]
@@ -113,15 +124,18 @@ def study_note(finalists: Sequence[Finalist], verdict: Verdict | None) -> str:
 
 
 def completion_lines(completions: Sequence[StoredCompletion], samples: Mapping[int, StoredSample]) -> str:
-    """Return the completions of a trial as JSON Lines in ASCII, one per line, with shortened prompts."""
+    """Return the completions of a trial as JSON Lines in ASCII, one per line, for the dashboard's table.
+
+    Every text is on one line and shortened, so that a row of the table has one line; the database has the whole texts.
+    """
     return "".join(
         json.dumps(
             {
                 "row": completion.row,
                 "score": completion.score,
-                "completion": completion.text,
-                "reference": samples[completion.position].reference_text,
-                "prompt": excerpt(samples[completion.position].prompt, _MAXIMUM_PROMPT),
+                "completion": _cell(completion.text),
+                "reference": _cell(_reference(samples[completion.position])),
+                "prompt": _cell(_last_question(samples[completion.position].prompt)),
                 "finish_reason": completion.finish_reason,
                 "tokens": completion.token_count,
             }
@@ -129,6 +143,36 @@ def completion_lines(completions: Sequence[StoredCompletion], samples: Mapping[i
         + "\n"
         for completion in completions
     )
+
+
+def _cell(text: str) -> str:
+    return excerpt(_on_one_line(text), _MAXIMUM_CELL)
+
+
+def _on_one_line(text: str) -> str:
+    return printable(" ".join(text.split()))
+
+
+def _reference(sample: StoredSample) -> str:
+    """Return the reference as text: its only column, or ``column: value`` for several."""
+    values = [_value(value) for value in sample.reference.values()]
+    if len(values) == 1:
+        return values[0]
+    return ", ".join(f"{name}: {value}" for name, value in zip(sample.reference, values, strict=True))
+
+
+def _value(value: object) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, dict):
+        return ", ".join(f"{name}: {_value(item)}" for name, item in value.items())
+    return ", ".join(map(_value, value)) if isinstance(value, list) else json.dumps(value)
+
+
+def _last_question(prompt: str) -> str:
+    """Return the last turn of a chat's user; any other prompt as it is."""
+    turns = chat_turns(prompt)
+    return next((turn.text for turn in reversed(turns) if turn.role == "user"), turns[-1].text)
 
 
 def score_interval(scores: Sequence[float]) -> tuple[float, float] | None:
@@ -187,6 +231,21 @@ def _selection(completions: Sequence[StoredCompletion], sign: float) -> list[tup
 def _inline(text: str) -> str:
     """Put a string on one line and escape all punctuation, so that nothing in it is Markdown."""
     return _PUNCTUATION.sub(r"\\\g<0>", printable(text))
+
+
+def _prompt(prompt: str) -> Iterator[str]:
+    """Yield the turns of a prompt as paragraphs, which any width wraps; of a long chat the first and the last ones."""
+    turns = chat_turns(prompt)
+    shown: Sequence[Turn | None] = turns
+    if len(turns) > _MAXIMUM_TURNS:
+        shown = (turns[0], None, *turns[1 - _MAXIMUM_TURNS :])
+    for turn in shown:
+        if turn is None:
+            yield f"... ({len(turns) - _MAXIMUM_TURNS} more turns)"
+        else:
+            role = f"**{_inline(excerpt(turn.role or 'prompt', _MAXIMUM_ROLE))}** "
+            yield role + _inline(excerpt(_on_one_line(turn.text), _MAXIMUM_PROMPT))
+        yield ""
 
 
 def _block(text: str, maximum_length: int) -> list[str]:

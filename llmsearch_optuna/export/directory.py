@@ -4,6 +4,8 @@ import json
 from importlib import resources
 from pathlib import Path
 
+from jinja2 import Template
+
 from llmsearch_optuna.errors import StorageError
 from llmsearch_optuna.export.provenance import Provenance
 from llmsearch_optuna.export.targets import Exported, to_hf
@@ -17,7 +19,8 @@ def write_hf(provenance: Provenance, directory: Path) -> Exported:
 
     ``generation_config.json`` contains the parameters that ``transformers`` has. ``exact/generation_config.json``
     switches all of them off except `max_new_tokens`. It is for use with `llmsearch_optuna.logits_processors`, which
-    reproduce the study's own completions, but do not support beam search. ``snippet.py`` generates with either.
+    reproduce the study's own completions. ``snippet.py`` generates with either. The processors do not support beam
+    search: with beams there is only the plain config, and a warning says so.
     ``llmsearch_optuna.json`` contains all parameters, their provenance, and the warnings.
 
     Args:
@@ -39,11 +42,13 @@ def write_hf(provenance: Provenance, directory: Path) -> Exported:
         "provenance": provenance.to_dict(),
     }
     write_json(exported.values, directory / "generation_config.json")
-    exact = {**NEUTRAL_CONFIG, "max_new_tokens": params.max_new_tokens}
-    write_json(exact, directory / "exact" / "generation_config.json")
+    exact = directory / "exact" / "generation_config.json"
+    if params.beams:
+        _remove(exact)  # of an earlier export
+    else:
+        write_json({**NEUTRAL_CONFIG, "max_new_tokens": params.max_new_tokens}, exact)
     write_json(about, directory / "llmsearch_optuna.json")
-    snippet = resources.files("llmsearch_optuna.export").joinpath("snippet.py.txt").read_text(encoding="utf-8")
-    _write(snippet, directory / "snippet.py")
+    _write(_snippet(exact=not params.beams), directory / "snippet.py")
     return exported
 
 
@@ -54,6 +59,23 @@ def write_json(exported: object, path: Path) -> None:
         StorageError: The file cannot be written.
     """
     _write(json.dumps(exported, indent=2) + "\n", path)
+
+
+def _snippet(*, exact: bool) -> str:
+    """Return the program that generates, with or without the option ``--exact``."""
+    source = resources.files("llmsearch_optuna.export").joinpath("snippet.py.jinja").read_text(encoding="utf-8")
+    # Python, not HTML
+    template = Template(source, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True)
+    return template.render(exact=exact)
+
+
+def _remove(path: Path) -> None:
+    try:
+        path.unlink(missing_ok=True)
+        if path.parent.is_dir() and not any(path.parent.iterdir()):
+            path.parent.rmdir()
+    except OSError as error:
+        raise StorageError(f"{path} cannot be removed: {error.strerror or error}") from error
 
 
 def _write(text: str, path: Path) -> None:

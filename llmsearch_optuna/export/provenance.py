@@ -3,7 +3,6 @@
 import dataclasses
 import datetime as dt
 import platform
-import tomllib
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
@@ -17,6 +16,7 @@ from llmsearch_optuna.study.attributes import STUDY_FILE
 from llmsearch_optuna.study.environment import study_environment
 from llmsearch_optuna.study.fingerprint import stored_stop_strings, study_fingerprint
 from llmsearch_optuna.study.ranking import score_of, tokens_of
+from llmsearch_optuna.study.source import read_source
 from llmsearch_optuna.study.trials import trial_params
 from llmsearch_optuna.verdict.finalists import find_trial
 from llmsearch_optuna.verdict.verdict import current_verdict
@@ -118,9 +118,6 @@ def _model_and_data(study: optuna.Study) -> tuple[str | None, str | None]:
     if stored is None:
         return None, None
     try:
-        file = tomllib.loads(stored["text"])
-        server = file.get("server") or file.get("engine")  # the section's former name
-        model = file["model"]["name"] if server is None else server.get("model")
-        return None if model is None else str(model), str(file["data"]["path"])
+        return read_source(stored["text"])
     except (KeyError, TypeError, ValueError) as error:
         raise StorageError(f"the study file stored in study `{study.study_name}` is damaged: {error}") from error

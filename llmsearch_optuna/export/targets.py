@@ -37,6 +37,11 @@ def to_hf(params: GenerationParams, stop: Sequence[str] = ()) -> Exported:
     warnings = list(_differences(params, HF_NAMES, "transformers", remedy))
     if stop:
         warnings.append(f"stop={json.dumps(stop)}: pass stop_strings and tokenizer to model.generate")
+    if params.beams:
+        warnings.append(
+            f"num_beams={params.num_beams}: llmsearch_optuna.logits_processors do not support beam search, so that the "
+            "export has no `exact` config and no `--exact`"
+        )
     return Exported(generation_config(params), tuple(warnings))
 
 

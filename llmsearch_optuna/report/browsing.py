@@ -8,6 +8,7 @@ from typing import NamedTuple
 from optuna.storages import RDBStorage
 
 from llmsearch_optuna.report.record import StudyRecord
+from llmsearch_optuna.report.turns import Turn, chat_turns
 from llmsearch_optuna.storage import CompletionStore
 from llmsearch_optuna.terminal import excerpt, printable
 
@@ -17,6 +18,7 @@ __all__ = [
     "WordChanges",
     "compare_completions",
     "distinctive_parts",
+    "readable_turns",
     "word_changes",
 ]
 
@@ -26,6 +28,7 @@ _MAXIMUM_CHARACTERS = 5_000_000
 _LENGTHS = (4000, 2000, 1000, 500, 250)
 """Texts are shortened to the first of these lengths at which the page holds at most `_MAXIMUM_CHARACTERS`."""
 
+_MAXIMUM_ROLE = 40
 _MAXIMUM_PAIRS = 250_000
 _WORD = re.compile(r"\w+|[^\w\s]")
 
@@ -50,7 +53,8 @@ class ComparedSample(NamedTuple):
     Attributes:
         row: The sample's row in the dataset.
         prompt: The prompt.
-        prompt_part: The part of the prompt that differs between samples.
+        prompt_part: The part of the prompt that differs between samples, without the tokens of a chat template.
+        turns: The prompt as the turns of a chat; see `chat_turns`.
         reference: The reference: a string, or its columns as JSON.
         texts: The completions, in the order of the trials.
         scores: The completions' scores; ``None`` if the metric scores only a corpus.
@@ -61,6 +65,7 @@ class ComparedSample(NamedTuple):
     row: int
     prompt: str
     prompt_part: str
+    turns: tuple[Turn, ...]
     reference: str
     texts: tuple[str, ...]
     scores: tuple[float | None, ...]
@@ -117,19 +122,25 @@ def compare_completions(record: StudyRecord, storage: RDBStorage) -> CompletionC
     texts = [
         text
         for sample, completions in rows
-        for text in (sample.prompt, sample.reference_text, *(completion.text for completion in completions))
+        for text in (
+            *[sample.prompt] * 2,  # as it is, and as turns
+            sample.reference_text,
+            *(completion.text for completion in completions),
+        )
     ]
     maximum_length = next(
         (size for size in _LENGTHS if sum(min(size, len(text)) for text in texts) <= _MAXIMUM_CHARACTERS), _LENGTHS[-1]
     )
     samples = []
-    for (sample, completions), part in zip(rows, distinctive_parts([sample.prompt for sample, _ in rows]), strict=True):
+    spoken = ["\n".join(turn.text for turn in chat_turns(sample.prompt)) for sample, _ in rows]
+    for (sample, completions), part in zip(rows, distinctive_parts(spoken), strict=True):
         shown = tuple(_readable(completion.text, maximum_length) for completion in completions)
         samples.append(
             ComparedSample(
                 row=sample.row,
                 prompt=_readable(sample.prompt, maximum_length),
                 prompt_part=_readable(part, maximum_length),
+                turns=readable_turns(sample.prompt, maximum_length),
                 reference=_readable(sample.reference_text, maximum_length),
                 texts=shown,
                 scores=tuple(completion.score for completion in completions),
@@ -162,6 +173,14 @@ def distinctive_parts(prompts: Sequence[str]) -> list[str]:
         end -= 1
     parts = [prompt[start : len(prompt) - end].strip() for prompt in prompts]
     return parts if all(parts) else list(prompts)
+
+
+def readable_turns(prompt: str, maximum_length: int) -> tuple[Turn, ...]:
+    """Return the turns of a prompt, with shortened texts whose control characters are escaped."""
+    return tuple(
+        Turn(printable(excerpt(role, _MAXIMUM_ROLE)), _readable(text, maximum_length))
+        for role, text in chat_turns(prompt)
+    )
 
 
 def _readable(text: str, maximum_length: int) -> str:

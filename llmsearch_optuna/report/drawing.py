@@ -1,7 +1,6 @@
 """Drawing of the report's figures with plotly, in colours for light and dark pages."""
 
 import html
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import plotly.graph_objects as go
 
+from llmsearch_optuna.report.axes import GRID, INK, limit_axis, log_ticks, single_value_limits, tell_no_spread
 from llmsearch_optuna.report.curves import Band, best_so_far
 from llmsearch_optuna.report.outcomes import Cost, FinalistSummary, Quality, SeedScores
 from llmsearch_optuna.report.parameters import Importances, Slice
@@ -39,8 +39,6 @@ _STYLES = {
     "baseline": (BASELINE, "diamond"),
     "best": (BEST, "star"),
 }
-_INK = "#808691"
-_GRID = "rgba(128, 134, 145, 0.22)"
 _SCALE = [[0.0, "#3b2f63"], [0.25, "#3d5a8f"], [0.5, "#2f8f8d"], [0.75, "#6cc26b"], [1.0, "#f4e04d"]]
 
 _MINIMUM_HEIGHT, _ROW = 150, 34
@@ -61,7 +59,7 @@ def draw_standings(record: StudyRecord, finalists: Sequence[FinalistSummary]) ->
     figure.add_scatter(
         x=[finalist.search_score for finalist in finalists],
         y=names,
-        error_x={"array": half_widths, "thickness": 1.5, "width": 0, "color": _INK},
+        error_x={"array": half_widths, "thickness": 1.5, "width": 0, "color": INK},
         mode="markers",
         name="search split" if None in errors else "search split, 95 % interval",
         marker={"size": 10, "color": colours, "symbol": "circle"},
@@ -83,6 +81,10 @@ def draw_standings(record: StudyRecord, finalists: Sequence[FinalistSummary]) ->
             hovertemplate="%{y}: %{x:.4f} held out<extra></extra>",
         )
     figure.update_yaxes(autorange="reversed", showgrid=False)
+    ends = [score for score, _, _ in held_out]
+    for finalist, width in zip(finalists, half_widths, strict=True):
+        ends += [finalist.search_score - width, finalist.search_score + width]
+    limit_axis(figure, "x", ends)
     return figure
 
 
@@ -120,6 +122,9 @@ def draw_history(record: StudyRecord) -> go.Figure:
             hovertemplate="trial %{x} failed: %{text}<extra></extra>",
         )
         figure.update_layout(yaxis2={"overlaying": "y", "range": [0.0, 1.0], "visible": False, "fixedrange": True})
+    if len(record.trials) == 1:
+        figure.update_xaxes(range=[-0.5, 1.5], dtick=1)
+    limit_axis(figure, "y", [trial.value for trial in record.trials if trial.value is not None])
     return figure
 
 
@@ -149,6 +154,9 @@ def draw_learning_curves(record: StudyRecord, band: Band | None) -> go.Figure:
                 connectgaps=False,
                 hovertemplate="trial %{customdata}: %{y:.4f} on %{x} samples<extra></extra>",
             )
+    figure.update_xaxes(rangemode="tozero")
+    ends = [] if band is None else [*band.low, *band.high]
+    limit_axis(figure, "y", [*ends, *(value for trial in record.trials for value in trial.reported.values())])
     return figure
 
 
@@ -167,7 +175,7 @@ def draw_importances(importances: Importances) -> go.Figure:
             "arrayminus": [row.share - row.low for row in rows],
             "thickness": 1.5,
             "width": 4,
-            "color": _INK,
+            "color": INK,
         },
         customdata=[(row.low, row.high) for row in rows],
         hovertemplate="%{y}: %{x:.0%} [%{customdata[0]:.0%}, %{customdata[1]:.0%}]<extra></extra>",
@@ -186,6 +194,7 @@ def draw_slice(record: StudyRecord, data: Slice) -> go.Figure:
         figure.add_scatter(
             x=data.trend.at, y=data.trend.mean, mode="lines", line={"color": TRIAL, "width": 1.5}, hoverinfo="skip"
         )
+    ends: list[float] = []
     for kind, (colour, _) in _STYLES.items():
         trials = [trial for trial in (*data.pruned, *data.complete) if _kind(trial, record.best) == kind]
         chosen = [trial.chosen[data.parameter] for trial in trials]
@@ -193,11 +202,14 @@ def draw_slice(record: StudyRecord, data: Slice) -> go.Figure:
         errors = [NORMAL_95 * (trial.standard_error or 0.0) for trial in trials]
         bars = {"array": errors, "thickness": 1, "width": 0, "color": _tinted(colour, 0.45)}
         _add_trials(figure, kind, trials, x, size=14 if kind == "best" else 7, error_y=bars)
+        for trial, error in zip(trials, errors, strict=True):
+            ends += [(trial.value or 0.0) - error, (trial.value or 0.0) + error]
+    limit_axis(figure, "y", ends)
     if data.categories is not None:
         figure.update_xaxes(type="category", categoryorder="array", categoryarray=list(data.categories), showgrid=False)
     elif data.is_log:
         chosen = [trial.chosen[data.parameter] for trial in (*data.complete, *data.pruned)]
-        figure.update_xaxes(type="log", tickvals=_log_ticks(chosen) if chosen else None)
+        figure.update_xaxes(type="log", tickvals=log_ticks(chosen) if chosen else None)
     return figure
 
 
@@ -218,6 +230,7 @@ def draw_quality(record: StudyRecord, qualities: Sequence[Quality]) -> go.Figure
         members = [quality for quality in qualities if _kind(quality.trial, record.best) == kind]
         trials, tokens = [quality.trial for quality in members], [quality.tokens for quality in members]
         _add_trials(figure, kind, trials, tokens, size=size, point="%{y:.4f}, %{x:.1f} tokens")
+    limit_axis(figure, "y", [quality.value for quality in qualities])
     return figure
 
 
@@ -251,6 +264,7 @@ def draw_seeds(seeds: SeedScores, metric: str) -> go.Figure:
             hovertemplate="%{y}: mean %{x:.4f}<extra></extra>",
         )
     figure.update_yaxes(autorange="reversed", showgrid=False)
+    limit_axis(figure, "x", [float(score) for scores in seeds.groups.values() for score in scores])
     return figure
 
 
@@ -258,7 +272,7 @@ def draw_samples(scores: SampleScores, metric: str, *, maximize: bool) -> go.Fig
     """Draw the heat map of `scores`: one row per sample, hardest first, and one column per trial."""
     samples, trials = scores.scores.shape
     figure = _figure(
-        xaxis_title="trials, best to worst, followed by pruned ones",
+        xaxis_title="trials, best to worst" + ", then those not fully evaluated" * (scores.complete < trials),
         yaxis_title="samples, hardest at the top",
         height=int(np.clip(samples * 9, 320, 900)),
         showlegend=False,
@@ -275,8 +289,13 @@ def draw_samples(scores: SampleScores, metric: str, *, maximize: bool) -> go.Fig
     )
     figure.update_xaxes(type="category", nticks=24, showgrid=False)
     figure.update_yaxes(type="category", nticks=24, autorange="reversed", showgrid=False)
+    known = scores.scores[np.isfinite(scores.scores)]
+    if known.size and known.min() == known.max():
+        low, high = single_value_limits(float(known[0]))
+        figure.update_traces(zmin=low, zmax=high, showscale=False)
+        tell_no_spread(figure, float(known[0]))
     if scores.complete < trials:
-        figure.add_vline(x=scores.complete - 0.5, line={"color": _INK, "width": 1, "dash": "dot"})
+        figure.add_vline(x=scores.complete - 0.5, line={"color": INK, "width": 1, "dash": "dot"})
     return figure
 
 
@@ -307,15 +326,15 @@ def _figure(**layout: Any) -> go.Figure:
         template=go.layout.Template(),
         paper_bgcolor="rgba(0, 0, 0, 0)",
         plot_bgcolor="rgba(0, 0, 0, 0)",
-        font={"family": "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif", "size": 13, "color": _INK},
+        font={"family": "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif", "size": 13, "color": INK},
         margin={"l": 60, "r": 16, "t": 40 if layout.get("showlegend", True) else 12, "b": 48},
         legend={"orientation": "h", "x": 0, "y": 1.02, "xanchor": "left", "yanchor": "bottom"},
         hovermode="closest",
         **layout,
     )
     axis = {
-        "gridcolor": _GRID,
-        "linecolor": _GRID,
+        "gridcolor": GRID,
+        "linecolor": GRID,
         "zeroline": False,
         "ticks": "",
         "automargin": True,
@@ -374,13 +393,6 @@ def _kind(trial: TrialRecord, best: TrialRecord | None) -> str:
 def _joined(parts: Sequence[Sequence[Any]]) -> list[Any]:
     """Concatenate the parts with ``None`` between them."""
     return [value for part in parts for value in (*part, None)][:-1]
-
-
-def _log_ticks(chosen: Sequence[float]) -> list[float]:
-    """Return the ticks 1, 2, 5, 10, ... around the chosen values; only powers of ten if they span over two decades."""
-    low, high = math.log10(min(chosen)), math.log10(max(chosen))
-    steps = (1.0,) if high - low > 2.0 else (1.0, 2.0, 5.0)
-    return [step * 10.0**power for power in range(math.floor(low), math.ceil(high) + 1) for step in steps]
 
 
 def _tinted(colour: str, opacity: float) -> str:

@@ -43,11 +43,33 @@
     return Plotly.newPlot(element, data, layout, { responsive: true, displayModeBar: false });
   };
 
-  // Draw the figures one after the other, so that the page stays responsive.
+  // Draw the figures that are not folded away, one after the other, so that the page stays responsive.
+  const isHidden = (element) => element.closest("details:not([open])") !== null;
   const drawAll = (left) => {
-    if (left.length) draw(left[0]).then(() => setTimeout(drawAll, 0, left.slice(1)));
+    const next = left.find((element) => !element.layout && !isHidden(element));
+    if (next) draw(next).then(() => setTimeout(drawAll, 0, left));
     else document.documentElement.dataset.drawn = "true";
   };
+
+  // Folded sections: a figure is drawn when its section is opened; a link to a section opens it, and so does printing.
+  const folds = [...document.querySelectorAll("details.fold")];
+  const openTarget = () => {
+    const target = document.getElementById(location.hash.slice(1));
+    const fold = target && target.querySelector("details.fold");
+    if (fold) fold.open = true;
+  };
+  for (const fold of folds) {
+    fold.addEventListener("toggle", () => {
+      const inside = figures.filter((element) => fold.contains(element));
+      if (fold.open && window.Plotly) drawAll(inside);
+      for (const element of inside) if (fold.open && element.layout) Plotly.Plots.resize(element);
+    });
+  }
+  for (const link of document.querySelectorAll("nav a")) {
+    link.addEventListener("click", () => setTimeout(openTarget));  // also if the address stays the same
+  }
+  window.addEventListener("hashchange", openTarget);
+  window.addEventListener("beforeprint", () => { for (const fold of folds) fold.open = true; });
 
   dark.addEventListener("change", () => {
     for (const element of figures) if (element.layout) Plotly.relayout(element, colours(element.layout));
@@ -64,7 +86,7 @@
 
   const browse = (root) => {
     const comparison = read(root.dataset.browser);
-    const pageSize = 10;
+    const pageSize = 3;
     const state = { other: 1, filter: "all", order: "data", query: "", shown: pageSize };
     const list = root.querySelector(".pairs");
     const more = root.querySelector(".more");
@@ -116,18 +138,28 @@
         const winner = ahead > 0 ? comparison.names[0] : comparison.names[state.other];
         head.append(node("span", kind, ahead === 0 ? "tie" : winner + " by " + Math.abs(ahead).toPrecision(3)));
       } else if (!differs(sample)) head.append(node("span", "muted", "same text"));
-      const prompt = node("div", "prompt text clamp", sample.prompt_part);
-      prompt.dir = "auto";
+      const turn = (role, text) => {
+        const shown = node("div", "text clamp", text);
+        shown.dir = "auto";
+        return node("div", "turn", ...(role ? [node("span", "role", role)] : []), shown);
+      };
+      const prompt = node("div", "prompt", ...sample.turns.map(([role, text]) => turn(role, text)));
+      prompt.lastElementChild.classList.add("last");
       prompt.title = "the prompt; click to show all of it";
-      prompt.addEventListener("click", () => {
-        prompt.textContent = prompt.classList.toggle("clamp") ? sample.prompt_part : sample.prompt;
-      });
+      prompt.addEventListener("click", () => prompt.classList.toggle("whole"));
+      // A long beginning that all prompts share, such as examples, would hide what this one asks.
+      const part = sample.prompt_part;
+      if (!sample.turns.some(([, text]) => text.slice(0, 240).includes(part.slice(0, 60)))) {
+        prompt.append(turn("\u2026", part));
+      }
       const [first, second] = sample.changes[state.other - 1];
       const reference = node("div", "text", sample.reference);
       reference.dir = "auto";
+      const raw = sample.turns.some(([role]) => role)
+        ? [node("details", "raw", node("summary", "", "prompt with its template"), node("pre", "", sample.prompt))] : [];
       return node("article", "pair", head, prompt,
         node("div", "sides", side(sample, 0, first, ahead > 0), side(sample, state.other, second, ahead < 0)),
-        node("details", "reference", node("summary", "", "reference"), reference));
+        node("div", "extras", node("details", "reference", node("summary", "", "reference"), reference), ...raw));
     };
 
     const show = () => {
@@ -152,10 +184,11 @@
     root.querySelector("[name=other]").addEventListener("change", (event) => change({ other: Number(event.target.value) }));
     root.querySelector("[name=order]")?.addEventListener("change", (event) => change({ order: event.target.value }));
     root.querySelector("[name=query]").addEventListener("input", (event) => change({ query: event.target.value }));
-    more.addEventListener("click", () => { state.shown += 2 * pageSize; show(); });
+    more.addEventListener("click", () => { state.shown += 20; show(); });
     show();
   };
 
   document.querySelectorAll("[data-browser]").forEach(browse);
+  openTarget();
   window.addEventListener("load", () => drawAll(figures));
 })();

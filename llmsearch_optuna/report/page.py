@@ -1,4 +1,9 @@
-"""One self-contained HTML page of a study: it needs no network, and no text of the study can run or load anything."""
+"""One self-contained HTML page of a study: it needs no network, and no text of the study can run or load anything.
+
+The figures are drawn by plotly.js's own bundle for Cartesian axes (``plotly-cartesian.min.js``, MIT licence, from the
+npm package ``plotly.js-cartesian-dist-min``), which is a third of the bundle in the Python package. The basic bundle
+would be smaller, but has no heat maps.
+"""
 
 import base64
 import hashlib
@@ -14,12 +19,12 @@ import plotly.graph_objects as go
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup, escape
 from optuna.storages import RDBStorage
-from plotly.offline import get_plotlyjs
 
 from llmsearch_optuna.errors import StorageError
 from llmsearch_optuna.report import drawing
 from llmsearch_optuna.report.browsing import compare_completions
 from llmsearch_optuna.report.curves import best_band
+from llmsearch_optuna.report.next_steps import next_steps
 from llmsearch_optuna.report.outcomes import cost, quality_by_tokens, seed_scores, summarize_finalists
 from llmsearch_optuna.report.parameters import MINIMUM_TRIALS, importances, parameter_slice
 from llmsearch_optuna.report.record import StudyRecord, read_study
@@ -34,8 +39,8 @@ from llmsearch_optuna.report.sections import (
     verdict_status,
     versions,
 )
+from llmsearch_optuna.report.settings import setting_rows, space_rows
 from llmsearch_optuna.storage import open_storage, shown_url, sqlite_path, sqlite_url
-from llmsearch_optuna.study.fingerprint import describe_part
 from llmsearch_optuna.terminal import excerpt, printable
 from llmsearch_optuna.verdict.table import GAIN_HEADING, SAVED_HEADING
 
@@ -52,7 +57,7 @@ _TITLES = {
     "tradeoffs": "Tokens and seeds",
     "samples": "Samples",
     "completions": "Completions",
-    "cost": "Cost",
+    "cost": "Cost and trials",
     "reproduce": "Reproduce",
 }
 
@@ -103,7 +108,7 @@ def render_report(study: optuna.Study, storage: RDBStorage | str) -> str:
     database = open_storage(sqlite_url(storage), must_exist=True) if isinstance(storage, str) else storage
     record = read_study(study, database)
     url = database.engine.url.render_as_string(hide_password=True)
-    plotly, script = get_plotlyjs(), _part("page.js")
+    plotly, script = _part("plotly-cartesian.min.js"), _part("page.js")
     policy = (
         f"default-src 'none'; script-src {_source_hash(plotly)} {_source_hash(script)}; style-src 'unsafe-inline'; "
         "img-src data: blob:; base-uri 'none'; form-action 'none'"
@@ -117,7 +122,8 @@ def render_report(study: optuna.Study, storage: RDBStorage | str) -> str:
             plotly=plotly,
             script=script,
             record=record,
-            fingerprint={name: describe_part(value) for name, value in record.fingerprint.items()},
+            settings=setting_rows(record.fingerprint),
+            space=space_rows(record.fingerprint),
             **_content(record, database, str(sqlite_path(url) or shown_url(url))),
         )
     )
@@ -140,7 +146,7 @@ def _content(record: StudyRecord, storage: RDBStorage, location: str) -> dict[st
         "tradeoffs": record.best is not None,
         "samples": scores is not None,
         "completions": comparison is not None,
-        "cost": spent.tokens > 0,
+        "cost": bool(record.trials),
     }
     figures = [
         _card("standings", "Scores", drawing.draw_standings(record, finalists)),
@@ -164,8 +170,9 @@ def _content(record: StudyRecord, storage: RDBStorage, location: str) -> dict[st
             "No other trial is both better and shorter than a trial on the front."
             + " The study searched for this front: the score and the tokens are its objectives." * record.counts_tokens,
         ),
-        _card("cost-figure", "Tokens by trial", drawing.draw_cost(spent)),
     ]
+    if spent.tokens > 0:
+        figures.append(_card("cost-figure", "Tokens by trial", drawing.draw_cost(spent)))
     if importance.rows:
         caption = (
             f"How well each parameter separates the best {100.0 * importance.top:.0f} % of the {importance.trials} "
@@ -177,7 +184,7 @@ def _content(record: StudyRecord, storage: RDBStorage, location: str) -> dict[st
         caption = (
             "Every point is the score of one fresh seed on the hold-out split."
             if seeds.held_out
-            else "Every point is a trial. Without a verdict, other parameters change together with the seed."
+            else "Every point is a trial of the search; its other parameters differ together with the seed."
         )
         figures.append(_card("seeds", "Seeds", drawing.draw_seeds(seeds, record.score_name), caption))
     if scores is not None:
@@ -192,7 +199,8 @@ def _content(record: StudyRecord, storage: RDBStorage, location: str) -> dict[st
         ],
         "facts": study_facts(record),
         "status": verdict_status(record, location),
-        "best_values": [] if params is None else parameter_values(params),
+        "steps": next_steps(record, location),
+        "best_values": [] if params is None or record.only_score is not None else parameter_values(params),
         "best_json": "" if params is None else json.dumps(params.to_dict(), indent=2),
         "tiles": summary_tiles(record, spent),
         "finalists": finalists,

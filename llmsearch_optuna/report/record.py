@@ -1,5 +1,6 @@
 """The data of a study that its report shows, read from the database once."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,7 +19,7 @@ from llmsearch_optuna.storage import CompletionOutline, CompletionStore, StoredS
 from llmsearch_optuna.study.attributes import BASELINE, ERROR, KEY, PARAMS, REPLAYED, REUSED_TOKENS, STUDY_FILE
 from llmsearch_optuna.study.environment import study_environment
 from llmsearch_optuna.study.fingerprint import study_fingerprint
-from llmsearch_optuna.study.ranking import has_several, maximizes, score_of
+from llmsearch_optuna.study.ranking import has_several, maximizes, ranked, score_of
 from llmsearch_optuna.study.study import study_key
 from llmsearch_optuna.study.trials import describe_params, trial_params
 from llmsearch_optuna.verdict.finalist_scores import held_out_key
@@ -29,6 +30,8 @@ __all__ = ["NORMAL_95", "HeldOutScores", "StudyRecord", "TrialRecord", "read_stu
 
 _Floats = npt.NDArray[np.float64]
 _Ints = npt.NDArray[np.int64]
+
+_HASH = re.compile(r"#[0-9a-f]{8}\b")
 
 NORMAL_95 = 1.96
 """The half-width of a 95 % normal interval, in standard errors."""
@@ -129,8 +132,8 @@ class StudyRecord:
         study_file: The content of the study file of its last search; ``None`` without a study file.
         trials: All trials that have started, in the order of their numbers.
         names: The names of the finalists (``"best"``, a baseline's name, ...) by trial number; see `select_finalists`.
-        best: The fully evaluated trial with the best value, or the baseline whose parameters differ from that trial's
-            at most in the seed; ``None`` if no trial is fully evaluated.
+        best: The fully evaluated trial with the best value; ``None`` if no trial is fully evaluated. It is in `names`,
+            also if a verdict would compare a baseline in its place, as their parameters differ only in the seed.
         samples: The samples of the search split, in the shared order.
         verdict: The stored verdict; ``None`` if there is none.
         verdict_is_current: Whether the verdict compares the present finalists.
@@ -185,7 +188,18 @@ class StudyRecord:
     @property
     def score_name(self) -> str:
         """The metric's name without its arguments, as an axis title."""
-        return self.metric.partition("(")[0]
+        return self.metric_name.partition("(")[0]
+
+    @property
+    def metric_name(self) -> str:
+        """The metric's name without the hash of a function's source code."""
+        return _HASH.sub("", self.metric)
+
+    @property
+    def only_score(self) -> float | None:
+        """The score of all fully evaluated trials if they are at least two and score the same; else ``None``."""
+        values = [trial.value for trial in self.complete]
+        return values[0] if len(values) > 1 and len(set(values)) == 1 else None
 
     def is_better(self, value: float, than: float) -> bool:
         """Return whether one value of the metric is better than another."""
@@ -219,7 +233,9 @@ def read_study(study: optuna.Study, storage: RDBStorage | str) -> StudyRecord:
     outlines = store.load_outlines(key)
     trials = tuple(_trial(trial, outlines.get(trial.number, [])) for trial in started)
     names = {} if finalists is None else {finalist.trial.number: finalist.name for finalist in finalists.selected}
-    best = None if finalists is None else next(number for number, name in names.items() if name == finalists.best)
+    best = None if finalists is None else ranked(study)[0].number
+    if best is not None:
+        names.setdefault(best, "best")  # a finalist with the same parameters and another seed stands for it
     fingerprint = study_fingerprint(study)
     verdict = stored_verdict(study)
     study_file = study.user_attrs.get(STUDY_FILE)

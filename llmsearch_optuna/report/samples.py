@@ -6,11 +6,14 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from llmsearch_optuna.report.browsing import distinctive_parts
+from llmsearch_optuna.report.browsing import distinctive_parts, readable_turns
 from llmsearch_optuna.report.record import StudyRecord
+from llmsearch_optuna.report.turns import Turn
 from llmsearch_optuna.storage import StoredSample
 
 __all__ = ["HardSample", "SampleScores", "hardest_samples", "sample_scores"]
+
+_MAXIMUM_TURN = 400
 
 _Floats = npt.NDArray[np.float64]
 
@@ -42,12 +45,14 @@ class HardSample(NamedTuple):
         mean: Its mean score over the fully evaluated trials.
         best: Its best score in any fully evaluated trial.
         prompt: The part of its prompt that differs between samples.
+        turns: Its prompt as the turns of a chat, shortened.
     """
 
     sample: StoredSample
     mean: float
     best: float
     prompt: str
+    turns: tuple[Turn, ...]
 
 
 def sample_scores(record: StudyRecord) -> SampleScores | None:
@@ -55,12 +60,12 @@ def sample_scores(record: StudyRecord) -> SampleScores | None:
     sign = -1.0 if record.maximize else 1.0
     complete = [trial for trial in record.complete if trial.scores is not None and trial.value is not None]
     complete.sort(key=lambda trial: (sign * float(trial.value or 0.0), trial.number))
-    pruned = [trial for trial in record.trials if not trial.is_complete and trial.scores is not None]
-    pruned.sort(key=lambda trial: (-trial.seen, trial.number))
+    others = [trial for trial in record.trials if not trial.is_complete and trial.scores is not None]
+    others.sort(key=lambda trial: (-trial.seen, trial.number))
     if not complete or not record.samples:
         return None
-    scores = np.full((len(record.samples), len(complete) + len(pruned)), np.nan)
-    for column, trial in enumerate((*complete, *pruned)):
+    scores = np.full((len(record.samples), len(complete) + len(others)), np.nan)
+    for column, trial in enumerate((*complete, *others)):
         if trial.scores is not None:
             scores[: trial.seen, column] = trial.scores
     with warnings.catch_warnings():
@@ -69,7 +74,7 @@ def sample_scores(record: StudyRecord) -> SampleScores | None:
     order = np.argsort(-sign * means, kind="stable")
     return SampleScores(
         samples=tuple(record.samples[index] for index in order),
-        trials=tuple(trial.number for trial in (*complete, *pruned)),
+        trials=tuple(trial.number for trial in (*complete, *others)),
         scores=scores[order],
         means=means[order],
         complete=len(complete),
@@ -88,6 +93,6 @@ def hardest_samples(record: StudyRecord, scores: SampleScores, count: int = 8) -
     best = np.nanmax(complete, axis=1) if record.maximize else np.nanmin(complete, axis=1)
     prompts = distinctive_parts([sample.prompt for sample in scores.samples])
     return tuple(
-        HardSample(sample, float(mean), float(best_score), prompt)
+        HardSample(sample, float(mean), float(best_score), prompt, readable_turns(sample.prompt, _MAXIMUM_TURN))
         for sample, mean, best_score, prompt in zip(scores.samples, scores.means, best, prompts, strict=False)
     )

@@ -12,8 +12,10 @@ from llmsearch_optuna._version import __version__
 from llmsearch_optuna.report.browsing import CompletionComparison
 from llmsearch_optuna.report.outcomes import Cost
 from llmsearch_optuna.report.record import StudyRecord
+from llmsearch_optuna.report.settings import source_names
 from llmsearch_optuna.space.params import GenerationParams
 from llmsearch_optuna.study.fingerprint import holdout_size
+from llmsearch_optuna.terminal import excerpt
 from llmsearch_optuna.verdict.verdict import confirm_command, no_holdout
 
 __all__ = [
@@ -27,6 +29,9 @@ __all__ = [
     "verdict_status",
     "versions",
 ]
+
+
+_MAXIMUM_NAME = 120
 
 
 class Status(NamedTuple):
@@ -46,12 +51,15 @@ class Status(NamedTuple):
 
 
 def study_facts(record: StudyRecord) -> list[str]:
-    """Return the facts in the page's header: metric, objectives, splits and time."""
+    """Return the facts in the page's header: model, data, splits, metric, objectives and time."""
     held_out = holdout_size(record.fingerprint)
+    source = source_names(record)
     facts = [
-        f"metric {record.metric}, {'higher' if record.maximize else 'lower'} is better",
-        *(["as few tokens per completion as possible"] if record.counts_tokens else []),
+        f"model {excerpt(source.model or 'unknown', _MAXIMUM_NAME)}",
+        f"data {excerpt(source.data, _MAXIMUM_NAME)}",
         f"{len(record.samples)} search samples" + ("" if held_out is None else f", {held_out} held out"),
+        f"metric {record.metric_name}, {'higher' if record.maximize else 'lower'} is better",
+        *(["as few tokens per completion as possible"] if record.counts_tokens else []),
     ]
     if record.began is not None:
         facts.append(f"{record.began:%Y-%m-%d %H:%M}" + (f" to {record.ended:%Y-%m-%d %H:%M}" if record.ended else ""))
@@ -68,8 +76,16 @@ def verdict_status(record: StudyRecord, location: str) -> Status:
     verdict, best = record.verdict, record.best
     if best is None:
         started = f"{len(record.trials)} trials have started" if record.trials else "No trial has started yet"
+        if record.trials and len(record.failed) == len(record.trials):
+            return Status(
+                "Every trial failed", "bad", f"All {len(record.trials)} trials failed: nothing was measured.", ()
+            )
         return Status("Nothing to compare yet", "", f"No trial is fully evaluated yet. {started}.", ())
     confirm = confirm_command(location, record.name)
+    if record.only_score is not None:
+        count, score = len(record.complete), f"{record.only_score:.4g}"
+        sentence = f"Nothing was measured: all {count} fully evaluated trials score {score}."
+        return Status("No spread", "", sentence, () if verdict is None else (f"{_capitalized(verdict.sentence)}.",))
     if verdict is None:
         sentence = (
             f"The best of {len(record.complete)} fully evaluated trials, trial {best.number}, scores {best.value:.4g}."

@@ -80,6 +80,7 @@ def test_every_trial_has_a_note_and_its_completions(path: Path) -> None:
     for trial, lines in zip(load(path).trials, artifacts(path), strict=True):
         rows = [json.loads(line) for line in lines.splitlines()]
         assert len(rows) == trial.last_step
+        assert all("\n" not in str(value) for row in rows for value in row.values())
         assert sum(row["score"] for row in rows) / len(rows) == pytest.approx(trial.value)
     assert len(list(Path(f"{path}.artifacts").iterdir())) == 9
     assert get_note(load(path)).startswith("## no verdict yet")
@@ -181,6 +182,16 @@ def test_missing_files_are_made_from_the_database(path: Path) -> None:
         store.open_reader("12345")
     with pytest.raises(ArtifactNotFound):
         store.remove("12345")
+
+
+def test_a_missing_file_of_another_program_is_not_found(path: Path) -> None:
+    """Its study lies in the same database, but has no completions of ours."""
+    storage = open_storage(f"sqlite:///{path}")
+    study = optuna.create_study(study_name="foreign", storage=storage)
+    study.add_trial(optuna.trial.create_trial(value=1.0, system_attrs={"artifacts:foreign": "{}"}))
+    store = CompletionArtifacts(storage, artifact_directory(f"sqlite:///{path}"))
+    with pytest.raises(ArtifactNotFound, match="another program"):
+        store.open_reader("foreign")
 
 
 def test_words_of_ones_own_stay(path: Path) -> None:

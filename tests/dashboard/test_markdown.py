@@ -1,5 +1,6 @@
 """Notes are Markdown in which texts of others stay texts."""
 
+import dataclasses
 import json
 import re
 from typing import Any
@@ -139,23 +140,63 @@ def test_long_texts_are_shortened() -> None:
     assert blocks[2].replace("\n", "") == "x" * 700 + "... (4,300 more characters)"
 
 
-def test_the_artifact_holds_every_completion_as_it_is() -> None:
+def test_a_row_of_the_artifact_is_one_line_of_texts() -> None:
     completions = [completion_at(position, 0.5, text) for position, text in enumerate(HOSTILE.values())]
-    reference = {"a": 1, "b": "ü"}
+    reference = {"a": 1, "b": "\u00fc\n", "c": ["x", "y"], "d": {"e": None}}
     samples = {completion.position: sample_at(completion.position, reference) for completion in completions}
     lines = completion_lines(completions, samples)
     assert lines.isascii()
     read = [json.loads(line) for line in lines.split("\n")[:-1]]
-    assert [line["completion"] for line in read] == list(HOSTILE.values())
+    assert len(read) == len(HOSTILE)
+    for line, text in zip(read, HOSTILE.values(), strict=True):
+        assert_harmless(line["completion"].replace("\n", "\0"))
+        assert len(line["completion"]) <= 160
+        whole = printable(" ".join(text.split()))
+        assert line["completion"] == whole or whole.startswith(line["completion"].partition("... (")[0])
     assert read[0] == {
         "row": 10,
         "score": 0.5,
-        "completion": completions[0].text,
-        "reference": '{"a": 1, "b": "ü"}',
+        "completion": printable(" ".join(completions[0].text.split())),
+        "reference": "a: 1, b: \u00fc , c: x, y, d: e: null",
         "prompt": "?",
         "finish_reason": "eos",
         "tokens": 2,
     }
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\nHow\nmany?<|im_end|>\n<|im_start|>assistant\n",
+        '[{"role": "system", "content": "Be brief."}, {"role": "user", "content": "How\\nmany?"}]',
+    ],
+)
+def test_prompts_are_chats_in_notes_and_questions_in_the_artifact(prompt: str) -> None:
+    completion = completion_at(0, 1.0)
+    sample = dataclasses.replace(sample_at(0), prompt=prompt)
+    assert json.loads(completion_lines([completion], {0: sample}))["prompt"] == "How many?"
+    html = GITHUB.render(trial_note(finished(), [completion], {0: sample}, greater_is_better=True))
+    assert "<p><strong>system</strong> Be brief.</p>\n<p><strong>user</strong> How many?</p>" in html
+    assert "im_start" not in html
+
+
+def test_a_long_chat_is_shortened_in_notes() -> None:
+    messages = [{"role": "user" if at % 2 else "assistant", "content": f"turn {at}"} for at in range(9)]
+    sample = dataclasses.replace(sample_at(0), prompt=json.dumps(messages))
+    html = GITHUB.render(trial_note(finished(), [completion_at(0, 1.0)], {0: sample}, greater_is_better=True))
+    assert re.findall(r"turn \d", html) == ["turn 0", "turn 6", "turn 7", "turn 8"]
+    assert "(5 more turns)" in html
+
+
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
+def test_prompts_are_no_markdown(text: str) -> None:
+    sample = dataclasses.replace(sample_at(0), prompt=text)
+    note = trial_note(finished(), [completion_at(0, 1.0)], {0: sample}, greater_is_better=True)
+    assert_harmless(note)
+    tokens = GITHUB.parse(note)
+    inline = {child.type for token in tokens for child in token.children or ()}
+    assert inline <= {"text", "text_special", "softbreak", "em_open", "em_close", "strong_open", "strong_close"}
+    assert len([token for token in tokens if token.type == "fence"]) == 2
 
 
 def test_the_interval_of_a_score() -> None:
@@ -179,6 +220,8 @@ def test_the_study_note_begins_with_the_verdict() -> None:
     assert "<td>reference</td>" in html
     assert "<script>" not in html
     assert note.endswith(SIGNATURE)
+    with_report = GITHUB.render(study_note(finalists, VERDICT, "/llmsearch/report/7"))
+    assert with_report.index("</h2>") < with_report.index('<a href="/llmsearch/report/7">The report</a>')
 
 
 GREEDY = GenerationParams(do_sample=False)

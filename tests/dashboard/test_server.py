@@ -1,6 +1,7 @@
 """optuna-dashboard, as a browser shows it, on real studies and on hostile ones."""
 
 import contextlib
+import json
 import os
 import re
 import signal
@@ -22,6 +23,7 @@ from playwright.sync_api import Browser, Dialog, Page, expect
 from tiny_studies import make_tuner, search
 
 from llmsearch_optuna.cli import main
+from llmsearch_optuna.dashboard.annotations import FIGURE_ORDER, report_path
 from llmsearch_optuna.dashboard.markdown import SIGNATURE
 from llmsearch_optuna.dashboard.server import annotate_studies, dashboard_server
 from llmsearch_optuna.errors import ConfigurationError, StorageError
@@ -114,6 +116,25 @@ def test_the_studys_note_is_the_verdict(browser: Browser, database: Path) -> Non
         expect(page.get_by_role("heading", name=sentence, exact=True)).to_be_visible()
 
 
+def test_the_note_leads_to_the_report(browser: Browser, database: Path) -> None:
+    with opened(browser, database, "note") as page:
+        page.get_by_role("link", name="The report").click()
+        page.wait_for_selector("html[data-drawn]", state="attached")
+        expect(page.locator(".verdict .sentence")).to_be_visible()
+
+
+def test_figures_have_the_verdict_and_tell_why_there_are_two_importances(browser: Browser, database: Path) -> None:
+    study = optuna.load_study(study_name=None, storage=open_storage(f"sqlite:///{database}"))
+    verdict = str(study.user_attrs["llmsearch_verdict"]["sentence"])
+    with opened(browser, database, "") as page:
+        figures = page.locator(".js-plotly-plot")
+        first = figures.filter(has=page.locator(".gtitle", has_text="Baselines and best"))
+        text = first.locator(".annotation-text").first
+        expect(text).to_contain_text(verdict[:40])
+        importances = figures.filter(has=page.locator(".gtitle", has_text="Importances"))
+        expect(importances.locator(".annotation-text")).to_contain_text("Hyperparameter Importance")
+
+
 def test_the_figures_are_shown(browser: Browser, database: Path) -> None:
     with opened(browser, database, "") as page:
         for title in ("Baselines and best", "History", "Learning curves", "Quality and tokens", "Cost", "Samples"):
@@ -145,6 +166,27 @@ def test_there_are_enough_hostile_texts() -> None:
 
 
 class TestServer:
+    def test_figures_are_in_a_fixed_order(self, database: Path) -> None:
+        """optuna-dashboard alone has the order of a set of strings, another one in every process."""
+        with served(database) as address, urllib.request.urlopen(f"{address}/api/studies/1") as answer:
+            detail = json.loads(answer.read())
+        names = [figure["id"] for figure in detail["plotly_graph_objects"]]
+        assert len(names) >= 6
+        assert names == [name for name in FIGURE_ORDER if name in names]
+        assert len(detail["trials"]) == 9
+
+    def test_it_shows_reports(self, database: Path) -> None:
+        with served(database) as address:
+            with urllib.request.urlopen(f"{address}{report_path(1)}") as answer:
+                assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
+                assert b"llmsearch_optuna report" in answer.read()
+            for path in (report_path(99), report_path(1) + "x"):
+                with pytest.raises(urllib.error.HTTPError, match="404"):
+                    urllib.request.urlopen(f"{address}{path}")
+            request = urllib.request.Request(f"{address}{report_path(1)}", headers={"Host": "evil.example"})
+            with pytest.raises(urllib.error.HTTPError, match="403"):
+                urllib.request.urlopen(request)
+
     def test_it_answers_to_this_machine_only(self, database: Path) -> None:
         with served(database) as address:
             with urllib.request.urlopen(f"{address}/api/studies") as answer:

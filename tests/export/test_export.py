@@ -1,5 +1,6 @@
 """Exports say in other systems' words what a trial generated with, and what those words do not say."""
 
+import dataclasses
 import json
 import os
 import runpy
@@ -286,6 +287,24 @@ class TestDirectory:
         expected = "".join(decode(completion.token_ids, skip_special_tokens=True) + "\n" for completion in stored)
         assert output("--exact") == expected
         assert output() != expected
+
+    def test_beam_search_has_no_exact_form(self, database: Path, tmp_path: Path) -> None:
+        """`logits_processors` always refuse beams. The directory may hold an earlier export."""
+        study, _ = open_study(f"sqlite:///{database}")
+        sampled = trace(study, 2)
+        write_hf(sampled, tmp_path / "out")
+        assert (tmp_path / "out" / "exact").is_dir()
+        beams = GenerationParams(do_sample=False, num_beams=3, max_new_tokens=4)
+        exported = write_hf(dataclasses.replace(sampled, params=beams), tmp_path / "out")
+        (warning,) = [warning for warning in exported.warnings if "beam search" in warning]
+        assert warning.startswith("num_beams=3: ")
+        assert not (tmp_path / "out" / "exact").exists()
+        program = (tmp_path / "out" / "snippet.py").read_text()
+        compile(program, "snippet.py", "exec")
+        assert "--exact" not in program
+        config: Any = GenerationConfig.from_pretrained(tmp_path / "out")
+        assert config.num_beams == 3
+        assert not [warning for warning in to_hf(PLAIN).warnings if "beam" in warning]
 
     def test_a_place_that_cannot_be_written(self, database: Path, tmp_path: Path) -> None:
         (tmp_path / "file").touch()

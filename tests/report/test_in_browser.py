@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from flat_studies import flat_study
 from hostile_texts import HOSTILE
 from pages import HOSTILE_PLAN, make_hostile
 from playwright.sync_api import Browser, Page, expect
@@ -58,6 +59,13 @@ def drawn(seen: Visit) -> None:
     seen.page.wait_for_selector("html[data-drawn]", state="attached")
 
 
+def open_all(page: Page) -> None:
+    """Unfold all sections, as the links to them do."""
+    for link in page.locator("nav a").all():
+        link.click()
+    expect(page.locator("details.fold:not([open])")).to_have_count(0)
+
+
 def measure(page: Page, expression: str) -> Any:
     return page.evaluate(f"() => {expression}")
 
@@ -73,7 +81,13 @@ def test_the_report_opens(
         drawn(seen)
         figures = seen.page.locator("[data-figure]")
         assert figures.count() == 11
-        assert figures.locator(".main-svg").count() >= 11
+        assert figures.locator(".main-svg:visible").count() >= 3
+        height = measure(seen.page, "document.documentElement.scrollHeight")
+        assert height < (5000 if width == DESK else 7700) or kind == "hostile"
+        open_all(seen.page)
+        for figure in figures.all():
+            expect(figure.locator(".main-svg").first).to_be_visible()
+            assert figure.bounding_box()["width"] <= width  # type: ignore[index]
         assert measure(seen.page, "document.documentElement.scrollWidth") <= width
         colour = measure(seen.page, "getComputedStyle(document.body).backgroundColor")
         assert colour == (LIGHT_PAGE if scheme == "light" else DARK_PAGE)
@@ -155,9 +169,7 @@ def test_a_pair_shows_both_texts_and_marks_what_differs(desk: Page, compared: Co
         text = sample.texts[at]
         parts = [text[start:end] for start, end in zip(ends[1::2], ends[2::2], strict=False)]
         assert pair.locator(".side").nth(at).locator("mark").all_text_contents() == parts
-    expect(pair.locator(".prompt")).to_have_text(sample.prompt_part)
-    pair.locator(".prompt").click()
-    expect(pair.locator(".prompt")).to_have_text(sample.prompt)
+    expect(pair.locator(".prompt .text")).to_have_text(sample.prompt)
     pair.locator("summary").click()
     expect(pair.locator(".reference .text")).to_be_visible()
     expect(pair.locator(".reference .text")).to_have_text(sample.reference)
@@ -195,7 +207,7 @@ def test_a_corpus_metric_has_texts_to_browse_and_no_winners(browser: Browser, wr
         drawn(seen)
         values = [button.get_attribute("value") for button in seen.page.locator(".segments button").all()]
         assert values == ["all", "differs"]
-        expect(seen.page.locator(".pair")).to_have_count(10)
+        expect(seen.page.locator(".pair")).to_have_count(3)
         assert (seen.errors, seen.requests) == ([], [])
 
 
@@ -204,5 +216,82 @@ def test_other_studies_open_as_well(plan: Plan, browser: Browser, written: Writt
     write_report(*written(plan), tmp_path / "x.html")
     with visit(browser, (tmp_path / "x.html").as_uri(), width=PHONE) as seen:
         drawn(seen)
+        assert measure(seen.page, "document.documentElement.scrollWidth") <= PHONE
+        assert (seen.errors, seen.requests) == ([], [])
+
+
+CHAT = "<|im_start|>system\n{0}<|im_end|>\n<|im_start|>user\nQuestion {1}?<|im_end|>\n<|im_start|>assistant\n"
+
+
+def test_prompts_are_turns_of_a_chat(browser: Browser, written: Written, tmp_path: Path) -> None:
+    rules = "Answer in one word. " * 40
+    write_report(*written(Plan(prompt=lambda position: CHAT.format(rules, position))), tmp_path / "x.html")
+    with visit(browser, (tmp_path / "x.html").as_uri(), width=PHONE) as seen:
+        drawn(seen)
+        pair = seen.page.locator(".pair").first
+        assert pair.locator(".prompt .role").all_text_contents() == ["system", "user"]
+        assert pair.locator(".prompt .text").all_text_contents() == [rules.strip(), "Question 0?"]
+        first = pair.locator(".prompt .text").first
+        folded = first.bounding_box()["height"]  # type: ignore[index]
+        pair.locator(".prompt").click()
+        assert first.bounding_box()["height"] > 2 * folded  # type: ignore[index]
+        expect(pair.locator(".raw pre")).to_be_hidden()
+        pair.locator(".raw summary").click()
+        expect(pair.locator(".raw pre")).to_have_text(CHAT.format(rules, 0))
+        open_all(seen.page)
+        assert seen.page.locator(".hard .role").first.text_content() == "system"
+        assert "<|im_start|>" not in (seen.page.locator(".hard").text_content() or "")
+        assert measure(seen.page, "document.documentElement.scrollWidth") <= PHONE
+        assert (seen.errors, seen.requests) == ([], [])
+
+
+def test_what_prompts_differ_in_is_seen_behind_examples(browser: Browser, written: Written, tmp_path: Path) -> None:
+    examples = "Question: what is it? Answer: it is this.\n" * 30
+    write_report(*written(Plan(prompt=lambda position: f"{examples}Question: {position} of it?")), tmp_path / "x.html")
+    with visit(browser, (tmp_path / "x.html").as_uri()) as seen:
+        drawn(seen)
+        expect(seen.page.locator(".pair").nth(1).locator(".prompt .text").last).to_have_text("1")
+        assert (seen.page.locator(".pair .prompt .text").first.text_content() or "").startswith("Question: what is it?")
+
+
+def test_a_phone_shows_the_gain_of_every_finalist(browser: Browser, report: str) -> None:
+    with visit(browser, report, width=PHONE) as seen:
+        drawn(seen)
+        gains = seen.page.locator("#finalists td.gain")
+        assert gains.count() == 5
+        for gain in gains.all():
+            box = gain.bounding_box()
+            assert box is not None
+            assert box["x"] + box["width"] <= PHONE
+        label = measure(seen.page, "getComputedStyle(document.querySelector('#finalists td.gain'), '::before').content")
+        assert "gain" in label
+        assert measure(seen.page, "document.querySelector('#finalists .scroll').scrollWidth") <= PHONE
+
+
+@pytest.mark.parametrize("score", [0.0, 1.0, 37.5])
+def test_a_study_without_spread_says_so(score: float, browser: Browser, tmp_path: Path) -> None:
+    study, storage = flat_study(tmp_path / "x.db", score)
+    write_report(study, storage, tmp_path / "x.html")
+    with visit(browser, (tmp_path / "x.html").as_uri()) as seen:
+        drawn(seen)
+        open_all(seen.page)
+        expect(seen.page.locator(".verdict .sentence")).to_have_text(
+            f"Nothing was measured: all 5 fully evaluated trials score {score:g}."
+        )
+        for name in ("standings", "history", "curves", "quality", "seeds", "heat-map"):
+            figure = seen.page.locator(f"#{name}")
+            expect(figure.locator(".annotation-text")).to_have_text(f"no spread: every score is {score:g}")
+            ticks = "".join(figure.locator(".xtick text, .ytick text, .cbaxis text").all_text_contents())
+            assert "\u2212" not in ticks, name  # the minus sign
+        assert (seen.errors, seen.requests) == ([], [])
+
+
+def test_a_study_in_which_everything_failed(browser: Browser, written: Written, tmp_path: Path) -> None:
+    write_report(*written(Plan(trials=5, failed=1, baselines=False, error="no disk")), tmp_path / "x.html")
+    with visit(browser, (tmp_path / "x.html").as_uri(), width=PHONE) as seen:
+        drawn(seen)
+        expect(seen.page.locator(".verdict .pill")).to_have_text("Every trial failed")
+        expect(seen.page.locator(".next li").first).to_have_text("5 of 5 trials failed with: no disk")
+        expect(seen.page.locator("#cost tbody tr")).to_have_count(5)
         assert measure(seen.page, "document.documentElement.scrollWidth") <= PHONE
         assert (seen.errors, seen.requests) == ([], [])

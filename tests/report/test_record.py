@@ -5,13 +5,17 @@ from pathlib import Path
 import numpy as np
 import optuna
 import pytest
-from optuna.trial import TrialState
+from optuna.trial import TrialState, create_trial
+from pages import Page
 from tiny_studies import make_tuner, search
 
 from llmsearch_optuna.errors import StorageError
-from llmsearch_optuna.report import read_study
+from llmsearch_optuna.report import read_study, render_report
+from llmsearch_optuna.report.browsing import compare_completions
+from llmsearch_optuna.report.outcomes import summarize_finalists
+from llmsearch_optuna.space.params import GenerationParams
 from llmsearch_optuna.storage import CompletionStore
-from llmsearch_optuna.study.attributes import REPLAYED
+from llmsearch_optuna.study.attributes import PARAMS, REPLAYED
 from llmsearch_optuna.study.study import study_key
 from studies.benchmarks.synthetic_studies import Plan, Written, write_study
 
@@ -57,6 +61,25 @@ def test_held_out_scores_are_those_of_the_verdict(written: Written) -> None:
         assert len(scores.by_seed) == finalist.seeds
         assert scores.by_seed.mean() == pytest.approx(finalist.score)
         assert scores.tokens == finalist.seeds * 12 * 2
+
+
+def test_the_best_trial_may_differ_from_a_baseline_only_in_the_seed(tmp_path: Path) -> None:
+    """A verdict compares the baseline in its place, but the page must name the trial that scored best."""
+    study, storage = write_study(tmp_path / "x.db")
+    params = GenerationParams(temperature=1.0, generation_seed=7)  # those of the baseline "model default"
+    completions = CompletionStore(storage).load(study_key(study), study.best_trial.number)
+    study.add_trial(create_trial(value=9.0, user_attrs={PARAMS: params.to_json()}))
+    CompletionStore(storage).append(study_key(study), 14, completions)
+    record = read_study(study, storage)
+    assert record.best is not None
+    assert (record.best.number, record.best.params) == (14, params)
+    assert record.names[14] == "best"
+    assert record.names[0] == "model default"
+    comparison = compare_completions(record, storage)
+    assert comparison is not None
+    assert comparison.names[0] == "best"
+    assert next(summary.trial.number for summary in summarize_finalists(record)) == 14
+    assert "trial 14" in Page(render_report(study, storage)).words
 
 
 def test_a_verdict_is_outdated_when_the_finalists_change(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from llmsearch_optuna.report.drawing import draw_samples
 from llmsearch_optuna.report.record import read_study
 from llmsearch_optuna.report.samples import hardest_samples, sample_scores
 from studies.benchmarks.synthetic_studies import Plan, Written
@@ -35,3 +36,12 @@ def test_every_score_is_in_its_place_and_the_hardest_on_top(maximize: bool, writ
 @pytest.mark.parametrize("plan", [Plan(by_sample=False), Plan(complete=False), Plan(trials=0, baselines=False)])
 def test_nothing_to_show(plan: Plan, written: Written) -> None:
     assert sample_scores(read_study(*written(plan))) is None
+
+
+def test_the_axis_tells_which_trials_are_shown(written: Written) -> None:
+    """Pruned, failed and running ones come last, if there are any."""
+    for plan, has_others in ((Plan(), True), (Plan(pruned=0, failed=0), False)):
+        scores = sample_scores(read_study(*written(plan)))
+        assert scores is not None
+        title = draw_samples(scores, "score", maximize=True).layout.xaxis.title.text
+        assert title == "trials, best to worst" + ", then those not fully evaluated" * has_others
