@@ -311,12 +311,10 @@ def test_values_without_effect_need_not_be_sent(server: FakeServer) -> None:
     asked = engine(server, kind="openai")
     assert asked.generate([request()])[0].text
     assert set(server.requests[-1]) == {"model", "prompt", "max_completion_tokens"}
-    for change, message in {
-        "temperature": "does not take `temperature` = 0.5: leave it out of the space",
-        "top_p": "does not take `top_p` = 0.3: leave it out of the space",
-    }.items():
-        with pytest.raises(RequestRefusedError, match=f"^row 0: .*'{change}' is not supported .*{message}$"):
-            asked.generate([request(**{change: float(message.split()[5].rstrip(":"))})])
+    with pytest.raises(RequestRefusedError, match=r"does not take `temperature` = 0.5: leave it out of the space$"):
+        asked.generate([request(temperature=0.5)])
+    with pytest.raises(RequestRefusedError, match=r"does not take `top_p` = 0.3: leave it out of the space$"):
+        asked.generate([request(top_p=0.3)])
     with pytest.raises(RequestRefusedError, match=r"leave the greedy baseline out \(baselines = false\)$"):
         asked.generate([request(temperature=0.0)])
 
