@@ -122,10 +122,11 @@ def summary_tiles(record: StudyRecord, cost: Cost) -> list[tuple[str, str]]:
         tiles.append((f"{100.0 * cost.replayed:.0f} %", "of the tokens replayed without the model"))
     if cost.held_out:
         tiles.append((f"{cost.held_out:,}", "tokens generated for the verdict"))
+    rows = {sample.position: sample.row for sample in record.samples}
     irregular: dict[str, list[int]] = {}
     for trial in record.trials:
         for reason, positions in trial.irregular.items():
-            irregular.setdefault(reason, []).extend(record.samples[position].row for position in positions)
+            irregular.setdefault(reason, []).extend(rows[position] for position in positions if position in rows)
     if irregular:
         count = sum(map(len, irregular.values()))
         tiles.append((f"{count:,}", f"answers of the server are no ordinary text: {describe_answers(irregular)}"))

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from llmsearch_optuna.engine.base import Completion, FinishReason
 
-__all__ = ["error_message", "generated_text", "is_answered_by", "read_completion"]
+__all__ = ["error_message", "finish_reason", "generated_text", "is_answered_by", "read_completion"]
 
 _MAX_MESSAGE_LENGTH = 300
 
@@ -74,6 +74,11 @@ def generated_text(answer: object, *, chat: bool) -> str:
     """
     message = _message(_choice(answer), chat=chat)
     return message.reasoning + (message.text or "")
+
+
+def finish_reason(answer: object) -> object:
+    """Return the finish reason of an answer as the server calls it."""
+    return _choice(answer).get("finish_reason")
 
 
 def is_answered_by(answer: object, names: Collection[str]) -> bool:

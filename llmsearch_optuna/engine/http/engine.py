@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 from llmsearch_optuna.engine.base import Completion, Request, Stopping, TokenCallback
-from llmsearch_optuna.engine.http.answers import generated_text, is_answered_by, read_completion
+from llmsearch_optuna.engine.http.answers import finish_reason, generated_text, is_answered_by, read_completion
 from llmsearch_optuna.engine.http.client import Client
 from llmsearch_optuna.engine.http.connection import Connection
 from llmsearch_optuna.engine.http.refusals import SPARE, adapted, field_to_change, refusal_hint
@@ -233,6 +233,9 @@ class HTTPEngine:
                 stops=request.stopping.strings,
                 max_new_tokens=request.params.max_new_tokens,
             )
+            if completion.finish_reason == "unknown":
+                reason = finish_reason(answer)
+                self._warn_once(f"reason {reason}", f"{label}: the server ended the answer for the reason `{reason}`")
             text = generated_text(answer, chat=self._chat)
             if with_reasoning:
                 completion = dataclasses.replace(completion, text=text)

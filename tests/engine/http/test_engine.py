@@ -348,6 +348,15 @@ def test_answers_without_a_text_are_warned_of_once(server: FakeServer, caplog: p
     assert caplog.messages == [warning]
 
 
+def test_an_unknown_reason_is_named(server: FakeServer, caplog: pytest.LogCaptureFixture) -> None:
+    server.alter = answered(finish_reason="moderation_pause")
+    completions = engine(server, max_concurrency=1).generate([request(row) for row in range(4)])
+    assert [completion.finish_reason == "unknown" for completion in completions] == [True, True, False, False]
+    named, rows = caplog.messages
+    assert named == "row 0: the server ended the answer for the reason `moderation_pause`"
+    assert rows.startswith("answers of the server: 2 x ended for a reason that is not known (rows 0, 1); they are ")
+
+
 def test_an_answer_from_another_model_is_refused(server: FakeServer) -> None:
     server.alter = lambda sent, answer: {**answer, "model": "other" if "2?" in sent["prompt"] else "tiny@main"}
     requests = [request(row) for row in range(4)]
