@@ -53,7 +53,7 @@ class FinalistResult:
     trial: int | None = None
     search_score: float | None = None
     params: GenerationParams | None = None
-    irregular: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    irregular: Mapping[str, Sequence[int]] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, kw_only=True)
