@@ -220,6 +220,13 @@ def test_a_prediction_function_takes_the_models_place() -> None:
     assert [trial.user_attrs.get("baseline") for trial in study.trials] == ["greedy", None]
 
 
+def test_a_limit_on_tokens_that_nobody_counts_is_warned_of_once(caplog: pytest.LogCaptureFixture) -> None:
+    tuner = make_tuner(model=None, custom_pred_function=lambda prompts, params: prompts)
+    tuner.search(SPACE, n_trials=3, max_tokens_total=10, show_progress=False)
+    warning = "`max_tokens_total` has no effect: the engine counts no tokens; set `n_trials` or `timeout` instead"
+    assert caplog.messages.count(warning) == 1
+
+
 def test_a_prediction_function_that_raises_fails_its_trial() -> None:
     def answer(prompts: list[str], params: dict[str, Any]) -> list[str]:
         return [f"{params['temperature']}" for _ in prompts]

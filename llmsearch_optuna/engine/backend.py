@@ -210,7 +210,12 @@ def function_backend(function: PredictionFunction, tokenizer: PreTrainedTokenize
 
 
 def server_backend(
-    server: OpenAIServer, tokenizer: PreTrainedTokenizerBase | None, *, chat: bool, prefilled: bool = False
+    server: OpenAIServer,
+    tokenizer: PreTrainedTokenizerBase | None,
+    *,
+    chat: bool,
+    prefilled: bool = False,
+    counting_tokenizer: PreTrainedTokenizerBase | None = None,
 ) -> Backend:
     """Create a backend for a server.
 
@@ -220,6 +225,7 @@ def server_backend(
             server receives text. Optional.
         chat: Whether prompts are chat messages, as JSON.
         prefilled: Whether the last message is the beginning of the answer.
+        counting_tokenizer: Counts the tokens of completions for which the server reports no number. Optional.
 
     Raises:
         ConfigurationError: The API key is not set or cannot be sent.
@@ -233,7 +239,8 @@ def server_backend(
             f"a server of the kind `{connection.kind.name}` cannot continue a last message of the assistant: leave "
             "it out, or write the whole prompt with a prompt_template"
         )
-    engine = HTTPEngine(connection, chat=chat)
+    count_tokens = None if counting_tokenizer is None else functools.partial(_count_tokens, counting_tokenizer)
+    engine = HTTPEngine(connection, chat=chat, count_tokens=count_tokens)
     write_prompt = (lambda text: json.dumps([{"role": "user", "content": text}])) if chat else str
     probed: dict[frozenset[str], dict[str, str]] = {}
 
@@ -262,3 +269,7 @@ def server_backend(
         identity=connection.identity,
         check_space=check_space,
     )
+
+
+def _count_tokens(tokenizer: PreTrainedTokenizerBase, text: str) -> int:
+    return len(tokenizer(text, add_special_tokens=False)["input_ids"])

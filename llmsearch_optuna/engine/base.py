@@ -8,7 +8,9 @@ from llmsearch_optuna.space.params import GenerationParams
 
 __all__ = ["Completion", "Engine", "FinishReason", "Request", "Stopping", "TokenCallback"]
 
-FinishReason = Literal["eos", "stop", "length"]
+FinishReason = Literal["eos", "stop", "length", "tool", "filter", "no_text", "reasoning", "unknown"]
+"""Why a completion ended: an end token, another condition of the request, the length limit, or, for an answer of a
+server that is no ordinary text, what it is; see `irregular.IRREGULAR`."""
 
 TokenCallback = Callable[[int], None]
 """Receives the number of tokens generated since the last call."""
@@ -58,10 +60,11 @@ class Completion:
     Attributes:
         text: The decoded completion, without the prompt, cut before a stop string.
         token_ids: All generated tokens, including the one that ends the completion; empty if the engine has only text.
-        finish_reason: ``"eos"`` (an end token), ``"length"`` (the length limit) or ``"stop"`` (another condition, or an
-            unknown one).
+        finish_reason: ``"eos"`` (an end token), ``"length"`` (the length limit) or ``"stop"`` (another condition, or
+            none is reported). Answers of servers may have further ones; see `FinishReason`.
         replayed: The number of tokens that needed no forward pass of the model.
         token_count_reported: The number of tokens, as reported by a server that does not return token ids; otherwise 0.
+        count_is_estimate: Whether `token_count_reported` was estimated from the text, because the server reports none.
     """
 
     text: str
@@ -69,6 +72,7 @@ class Completion:
     finish_reason: FinishReason
     replayed: int = field(default=0, compare=False)
     token_count_reported: int = 0
+    count_is_estimate: bool = field(default=False, compare=False)
 
     @property
     def token_count(self) -> int:

@@ -74,9 +74,16 @@ def choose_backend(
             tokenizer_encode_args=encode_args,
             **model_arguments,
         )
-        # The server applies its own chat template to messages.
+        # The server applies its own chat template to messages. The tokenizer then only counts tokens of completions.
         prompt_tokenizer = None if has_messages else tokenizer
-        start = partial(server_backend, server, prompt_tokenizer, chat=has_messages, prefilled=begins_the_answer)
+        start = partial(
+            server_backend,
+            server,
+            prompt_tokenizer,
+            chat=has_messages,
+            prefilled=begins_the_answer,
+            counting_tokenizer=tokenizer,
+        )
         return PendingBackend(prompt_tokenizer, start)
     if custom_pred_function is not None:
         _check_unset("`custom_pred_function`, which generates itself", stop=stops or None, **model_arguments)

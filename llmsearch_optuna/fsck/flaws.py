@@ -5,8 +5,9 @@ import json
 import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, get_args
 
+from llmsearch_optuna.engine.base import FinishReason
 from llmsearch_optuna.errors import LlmsearchError, StorageError
 from llmsearch_optuna.fsck.inspection import RawCompletion, RawStudy, RawTrial
 from llmsearch_optuna.space.params import GenerationParams
@@ -17,7 +18,7 @@ from llmsearch_optuna.verdict.verdict import Verdict
 __all__ = ["completion_flaws", "listed", "missing_positions", "parsed", "study_flaws", "trial_flaws"]
 
 _EVALUATED = ("COMPLETE", "PRUNED")
-_FINISH_REASONS = ("eos", "stop", "length")
+_FINISH_REASONS = get_args(FinishReason)
 _MOST_LISTED = 6
 _WIDEST_GAP = 10_000
 

@@ -73,7 +73,7 @@ class RawCompletion(NamedTuple):
         row: The sample's row in the dataset.
         text: The completion, as JSON.
         token_ids: The token ids, as JSON.
-        finish_reason: ``"eos"``, ``"stop"`` or ``"length"``.
+        finish_reason: ``"eos"``, ``"stop"`` or ``"length"``; of a server also what is no ordinary answer.
         score: The sample's score. None if the metric scores only a corpus.
         token_count: The number of tokens. None in a database of version 1.
     """

@@ -1,7 +1,7 @@
 """The data of a study that its report shows, read from the database once."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,6 +13,7 @@ from optuna.distributions import BaseDistribution
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 
+from llmsearch_optuna.engine.irregular import irregular_rows
 from llmsearch_optuna.errors import StorageError
 from llmsearch_optuna.space.params import GenerationParams
 from llmsearch_optuna.storage import CompletionOutline, CompletionStore, StoredSample, open_storage, sqlite_url
@@ -54,6 +55,7 @@ class TrialRecord:
         scores: The scores of the samples, in the shared order. Shape: (seen,). ``None`` if the metric scores only a
             corpus.
         token_counts: The number of tokens of each completion, in the shared order. Shape: (seen,).
+        irregular: The positions of answers of a server that are no ordinary text, by finish reason; see `IRREGULAR`.
         error: The reason why it failed; ``None`` if it did not.
         replayed: The share of its tokens that needed no forward pass; ``None`` if it is not stored.
         reused: The number of tokens in completions that it reused from a trial whose parameters have the same effect.
@@ -69,6 +71,7 @@ class TrialRecord:
     reported: Mapping[int, float]
     scores: _Floats | None
     token_counts: _Ints
+    irregular: Mapping[str, Sequence[int]]
     error: str | None
     replayed: float | None
     reused: int
@@ -274,6 +277,7 @@ def _trial(trial: FrozenTrial, outlines: list[CompletionOutline]) -> TrialRecord
         reported=reported,
         scores=None if not scores or None in scores else np.array(scores, dtype=np.float64),
         token_counts=np.array([outline.token_count for outline in outlines], dtype=np.int64),
+        irregular=irregular_rows((outline.position, outline.finish_reason) for outline in outlines),
         error=trial.user_attrs.get(ERROR),
         replayed=trial.user_attrs.get(REPLAYED),
         reused=trial.user_attrs.get(REUSED_TOKENS, 0),

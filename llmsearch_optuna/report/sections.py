@@ -9,6 +9,7 @@ import optuna
 import plotly
 
 from llmsearch_optuna._version import __version__
+from llmsearch_optuna.engine.irregular import describe_answers
 from llmsearch_optuna.report.browsing import CompletionComparison
 from llmsearch_optuna.report.outcomes import Cost
 from llmsearch_optuna.report.record import StudyRecord
@@ -137,6 +138,14 @@ def summary_tiles(record: StudyRecord, cost: Cost) -> list[tuple[str, str]]:
         tiles.append((f"{100.0 * cost.replayed:.0f} %", "of the tokens replayed without the model"))
     if cost.held_out:
         tiles.append((f"{cost.held_out:,}", "tokens generated for the verdict"))
+    rows = {sample.position: sample.row for sample in record.samples}
+    irregular: dict[str, list[int]] = {}
+    for trial in record.trials:
+        for reason, positions in trial.irregular.items():
+            irregular.setdefault(reason, []).extend(rows[position] for position in positions if position in rows)
+    if irregular:
+        count = sum(map(len, irregular.values()))
+        tiles.append((f"{count:,}", f"answers of the server are no ordinary text: {describe_answers(irregular)}"))
     return tiles
 
 

@@ -12,6 +12,7 @@ from optuna.trial import TrialState
 
 from llmsearch_optuna.data.task import Sample
 from llmsearch_optuna.engine.base import Completion, Request
+from llmsearch_optuna.engine.irregular import check_answers
 from llmsearch_optuna.errors import ConfigurationError, TrialError
 from llmsearch_optuna.search.score_readers import report_scores
 from llmsearch_optuna.search.scoring import Evaluator
@@ -235,10 +236,13 @@ class Evaluation:
             completions: The completions of `requests`, in the same order.
 
         Raises:
-            TrialError: The trial cannot be scored, or tokens are an objective and the engine does not count them.
+            TrialError: The trial cannot be scored, its answers say more about the server than about the parameters (see
+                `check_answers`), or tokens are an objective and the engine does not count them.
             LeaseLostError: Another worker has taken the trial over.
         """
-        is_counted = not completions or any(completion.token_count for completion in completions)
+        is_counted = not completions or any(
+            completion.token_count and not completion.count_is_estimate for completion in completions
+        )
         if TOKENS in self._objective.objectives and not is_counted:
             raise TrialError(f"`{TOKENS}` cannot be an objective: the engine reports no token counts")
         samples = self._next_samples()
@@ -251,6 +255,8 @@ class Evaluation:
             )
         ]
         rows = [*reused, *generated]
+        is_last = self.scored + len(rows) == len(self._objective.samples)
+        check_answers([(row.row, row.finish_reason) for row in rows], self._finish_reasons, is_last=is_last)
         scores = self._score(samples, [row.text for row in rows], [row.score for row in reused])
         if scores is not None:
             rows = [dataclasses.replace(row, score=score) for row, score in zip(rows, scores, strict=True)]

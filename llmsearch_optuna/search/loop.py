@@ -96,6 +96,7 @@ class Search:
     _in_flight: dict[int, _InFlight] = field(init=False, default_factory=dict)
     # The last logged reason why no further trial is proposed.
     _logged_reason: str | None = field(init=False, default=None)
+    _warned_of_tokens: bool = field(init=False, default=False)
     # The number of the last round in which a trial passed a rung or failed.
     _latest: int = field(init=False, default=0)
 
@@ -159,6 +160,11 @@ class Search:
             reason = f"the timeout of {timeout:g} s has passed"
         elif max_tokens is not None and not self._round_is_under_way():
             tokens = self.objective.tokens_stored() - self._tokens_reused()
+            if tokens == 0 and self._latest > 0 and not self._warned_of_tokens and self._trials(TrialState.COMPLETE):
+                self._warned_of_tokens = True
+                _LOG.warning(
+                    "`max_tokens_total` has no effect: the engine counts no tokens; set `n_trials` or `timeout` instead"
+                )
             if tokens >= max_tokens:
                 reason = f"{tokens} tokens are generated, the limit is {max_tokens}"
         if reason is not None:

@@ -51,7 +51,7 @@ class StoredCompletion:
         row: The sample's row in the dataset.
         text: The completion as it is scored, after `output_preproc`.
         token_ids: Every generated token; empty if the engine does not report them.
-        finish_reason: ``"eos"``, ``"stop"`` or ``"length"``.
+        finish_reason: ``"eos"``, ``"stop"`` or ``"length"``; of a server also what is no ordinary answer.
         score: The sample's score. None if it is not scored yet or the metric scores only the whole corpus.
         token_count_reported: The number of tokens if the engine reports only that, else 0.
     """

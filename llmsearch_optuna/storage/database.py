@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import json
+import re
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -43,6 +44,10 @@ _REMEDIES = {
     "what is stored is damaged": "`llmsearch-optuna fsck` lists what is intact",
 }
 """What to do, by a part of the message of SQLite, Python or the operating system."""
+
+
+_SECRET_OPTION = re.compile(r"([?&][^=&]*(?:pass|secret|token)[^=&]*=)[^&\s]*", re.IGNORECASE)
+"""An option of a URL that holds a password, as in ``?user=me&password=...``."""
 
 
 def sqlite_url(path: str) -> str:
@@ -198,6 +203,11 @@ def sqlite_path(url: str) -> Path | None:
         raise StorageError(f"database {shown_url(url)} cannot be used: {error}") from error
     except UnicodeError as error:
         raise StorageError(f"the name of a database must be UTF-8, got {url.rpartition('/')[2]!r}") from error
+    except ValueError:  # the error would quote what stands in the port's place, which may be a password
+        raise StorageError(
+            f"database {shown_url(url)} cannot be used: its port is not a number (a user and a password end with @: "
+            "postgresql+psycopg://user:password@host:port/database)"
+        ) from None
     database = parsed.database
     # SQLite itself interprets "file:" URIs and their options.
     if parsed.get_backend_name() != "sqlite" or not database or database.startswith((":memory:", "file:")):
@@ -239,6 +249,7 @@ def opening_errors(url: str | sa.URL) -> Iterator[None]:
         RuntimeError,  # raised by Optuna for a schema of another version
         sqlite3.Error,
         ImportError,  # the database's driver is not installed
+        ValueError,  # an option in the URL, or a file name with a NUL byte
     ) as error:
         raise _storage_error(url, error) from error
 
@@ -262,11 +273,19 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def shown_url(url: str | sa.URL) -> str:
-    """Return a storage URL without its password. A URL that cannot be parsed is returned unchanged, with a hint."""
+    """Return a storage URL without its password. One that cannot be parsed loses all that may be a password."""
     try:
-        return sa.make_url(url).render_as_string(hide_password=True)
-    except sa.exc.ArgumentError:
-        return f"{url} (SQLite files are written sqlite:///PATH)"
+        shown = sa.make_url(url).render_as_string(hide_password=True)
+        shown = re.sub(r":\*\*\*@[^/]*@", ":***@", shown)  # an "@" in a password ends it too early
+    except (sa.exc.ArgumentError, ValueError):
+        scheme, separator, rest = str(url).rpartition("://")
+        if "@" in rest:
+            rest = f"***@{rest.rpartition('@')[2]}"
+        elif separator:
+            rest = re.sub(r":[^/]*", ":***", rest, count=1)
+        hint = "" if separator else " (SQLite files are written sqlite:///PATH)"
+        shown = f"{scheme}{separator}{rest}{hint}"
+    return _SECRET_OPTION.sub(r"\1***", shown)
 
 
 @contextlib.contextmanager

@@ -2,8 +2,8 @@
 
 import hashlib
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -34,6 +34,7 @@ class FinalistScores:
         trial: The number of the finalist's trial; None for a file.
         search_score: The score on the search split; None for a file.
         params: The generation parameters; None for a file.
+        irregular: The rows of answers of a server that are no ordinary text, by finish reason; see `IRREGULAR`.
     """
 
     name: str
@@ -42,6 +43,7 @@ class FinalistScores:
     trial: int | None = None
     search_score: float | None = None
     params: GenerationParams | None = None
+    irregular: Mapping[str, Sequence[int]] = field(default_factory=dict)
 
     def over(self, indices: npt.NDArray[np.intp]) -> _Floats:
         """Return the score of each seed over a selection of the samples. Shape: (seeds,).

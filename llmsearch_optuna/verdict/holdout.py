@@ -14,6 +14,7 @@ from optuna.distributions import CategoricalDistribution
 
 from llmsearch_optuna.data.task import Sample
 from llmsearch_optuna.engine.base import Request
+from llmsearch_optuna.engine.irregular import check_answers, irregular_rows
 from llmsearch_optuna.search.scoring import Evaluator
 from llmsearch_optuna.space.params import MAX_SEED, GenerationParams
 from llmsearch_optuna.storage import CompletionStore, HeldOutCompletion, StoredCompletion
@@ -165,6 +166,7 @@ class HoldOut:
                 trial=finalist.trial.number,
                 search_score=score_of(finalist.trial),
                 params=finalist.params,
+                irregular=irregular_rows((row.row, row.finish_reason) for run in runs for row in completions[run]),
             )
             for finalist, runs in zip(finalists, runs_of, strict=True)
         ]
@@ -187,6 +189,14 @@ class HoldOut:
         on_completions(done, total)
         for batch, following in itertools.zip_longest(batches, batches[1:], fillvalue=()):
             completions = self.evaluator.generate(self._requests(batch), None, self._requests(following))
+            check_answers(
+                [
+                    (self.samples[position].row, completion.finish_reason)
+                    for (position, _), completion in zip(batch, completions, strict=True)
+                ],
+                {},
+                is_last=True,
+            )
             self.store.append_held_out(
                 self.study_key,
                 [

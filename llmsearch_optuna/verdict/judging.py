@@ -182,6 +182,7 @@ def _result(finalist: FinalistScores, samples: int) -> FinalistResult:
         trial=finalist.trial,
         search_score=finalist.search_score,
         params=finalist.params,
+        irregular=dict(finalist.irregular),
     )
 
 

@@ -3,12 +3,13 @@
 import dataclasses
 import math
 import shlex
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 import optuna
 
+from llmsearch_optuna.engine.irregular import describe_answers
 from llmsearch_optuna.errors import ParameterError, StorageError
 from llmsearch_optuna.space.params import GenerationParams
 from llmsearch_optuna.study.attributes import VERDICT
@@ -41,6 +42,7 @@ class FinalistResult:
         trial: The number of the finalist's trial; None for a file.
         search_score: The score on the search split; None for a file.
         params: The generation parameters, with the seed of the trial; None for a file.
+        irregular: The rows of answers of a server that are no ordinary text, by finish reason; see `IRREGULAR`.
     """
 
     name: str
@@ -51,6 +53,7 @@ class FinalistResult:
     trial: int | None = None
     search_score: float | None = None
     params: GenerationParams | None = None
+    irregular: Mapping[str, Sequence[int]] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,7 +130,7 @@ class Verdict:
         if self.reference is None:
             return (
                 f"no verdict: the study has no fully evaluated baseline to compare with (search with baselines); "
-                f"the best scores {self._result(self.best).score:.4g} {where}"
+                f"the best scores {self._result(self.best).score:.4g} {where}{self._irregular_clause()}"
             )
         comparison = self._comparison(self.best)
         if comparison is None:
@@ -141,7 +144,7 @@ class Verdict:
             first = max(others, key=lambda other: other.low)
             trial = self._result(first.name).trial
             text += f"; yet `{first.name}` (trial {trial}) improved by {_interval(first)} over `{self.reference}`"
-        return text
+        return text + self._irregular_clause()
 
     @property
     def seed_sentence(self) -> str | None:
@@ -218,6 +221,19 @@ class Verdict:
     def _comparison(self, name: str) -> Comparison | None:
         """Return the comparison of a finalist with the reference; None for the reference itself."""
         return next((comparison for comparison in self.comparisons if comparison.name == name), None)
+
+    def _irregular_clause(self) -> str:
+        """Return a clause on the answers of a server that are no ordinary text; empty if there are none."""
+        counts = {result.name: sum(map(len, result.irregular.values())) for result in self.finalists}
+        if not any(counts.values()):
+            return ""
+        found: dict[str, list[int]] = {}
+        for result in self.finalists:
+            for reason, rows in result.irregular.items():
+                found.setdefault(reason, []).extend(rows)
+        total = sum(self.samples * result.seeds for result in self.finalists)
+        shares = ", ".join(f"`{name}` {count}" for name, count in counts.items() if count)
+        return f"; {sum(counts.values())} of {total} answers are no ordinary text ({shares}): {describe_answers(found)}"
 
     def _saving_clause(self, saving: Comparison) -> str:
         if saving.low > 0.0:

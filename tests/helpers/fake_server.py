@@ -39,6 +39,10 @@ Faults = Callable[[dict[str, Any], int], Fault | None]
 """``(request, how many came before) -> what goes wrong``."""
 
 
+Alter = Callable[[dict[str, Any], dict[str, Any]], dict[str, Any]]
+"""``(request, right answer) -> answer``."""
+
+
 class FakeServer:
     """The server.
 
@@ -53,6 +57,10 @@ class FakeServer:
         company: Whether a seed means something else while other requests are served.
         delay_s: Seconds that a completion takes.
         tells_tokens: Whether it tells the number of tokens.
+        refused: Fields that it refuses, as OpenAI's API does.
+        reasons: The number of tokens that are reasoning and not part of the text.
+        tells_reasoning: Whether it tells the reasoning.
+        alter: Changes a right answer before it is sent.
         requests: All requests for completions.
         times: When they came.
         headers: Their headers.
@@ -70,6 +78,10 @@ class FakeServer:
         self.company = False
         self.delay_s = 0.0
         self.tells_tokens = True
+        self.refused: set[str] = set()
+        self.reasons = 0
+        self.tells_reasoning = True
+        self.alter: Alter = lambda request, answer: answer
         self.requests: list[dict[str, Any]] = []
         self.times: list[float] = []
         self.headers: list[dict[str, str]] = []
@@ -113,15 +125,27 @@ class FakeServer:
             seed += str(self._running)
         words: list[str] = []
         reason = "stop"
-        while (word := sample(prompt, words, seed, request)) != "no":
+        limit = request["max_completion_tokens"] if "max_completion_tokens" in request else request["max_tokens"]
+        while (word := sample(prompt, words, seed, request)) != "no" or len(words) < self.reasons:
             words.append(word)
-            if len(words) == request["max_tokens"]:
+            if len(words) == limit:
                 reason = "length"
                 break
-        text = "".join(f" {word}" for word in words)
-        choice = {"message": {"role": "assistant", "content": text}} if "chat" in path else {"text": text}
+        thoughts, text = ("".join(f" {word}" for word in part) for part in split(words, self.reasons))
+        message: dict[str, Any] = {"role": "assistant", "content": text}
+        if self.reasons:
+            message["content"] = text or None
+            message |= {"reasoning_content": thoughts} if self.tells_reasoning else {}
+        choice = {"message": message} if "chat" in path else {"text": text}
         usage = {"usage": {"completion_tokens": len(words)}} if self.tells_tokens else {}
-        return {"choices": [{"index": 0, "finish_reason": reason, **choice}], **usage}
+        return self.alter(request, {"choices": [{"index": 0, "finish_reason": reason, **choice}], **usage})
+
+    def refusal(self, request: dict[str, Any]) -> bytes | None:
+        """Return the message about the first refused field of a request; None if there is none."""
+        name = next((name for name in request if name in self.refused), None)
+        instead = " Use 'max_completion_tokens' instead." if name == "max_tokens" else ""
+        text = f"Unsupported parameter: '{name}' is not supported with this model.{instead}"
+        return None if name is None else json.dumps({"error": {"message": text}}).encode()
 
 
 class _Server(ThreadingHTTPServer):
@@ -165,6 +189,9 @@ class _Handler(BaseHTTPRequestHandler):
             if not self._may_enter():
                 self._refuse()
                 return
+            refusal = fake.refusal(request)
+            if refusal is not None:
+                fault = Fault(status=400, body=refusal)
             body = json.dumps(fake.complete(request, self.path)).encode() if fault.body is None else fault.body
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             self._send(fault.status, body, fault.headers, fault.length)
@@ -189,6 +216,10 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
         if length is not None:
             self.close_connection = True
+
+
+def split(words: list[str], count: int) -> tuple[list[str], list[str]]:
+    return words[:count], words[count:]
 
 
 def sample(prompt: str, words: list[str], seed: str, request: dict[str, Any]) -> str:

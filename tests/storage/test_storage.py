@@ -371,6 +371,39 @@ def test_shown_url_hides_the_password() -> None:
     assert shown_url(sa.make_url("mysql://me:secret@host/db")) == "mysql://me:***@host/db"
 
 
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("mysql//me:geheim@host/db", "***@host/db (SQLite files are written sqlite:///PATH)"),
+        ("me:geheim@host/db", "***@host/db (SQLite files are written sqlite:///PATH)"),
+        ("mysql://me:geheim/db", "mysql://me:***/db"),
+        ("mysql://me:geheim@host:54x/db", "mysql://***@host:54x/db"),
+        ("mysql://me:ge@heim@host/db", "mysql://me:***@host/db"),
+        ("mysql://host/db?user=me&password=geheim", "mysql://host/db?password=***&user=me"),
+        ("mysql://host:x/db?sslpassword=geheim", "mysql://host:***/db?sslpassword=***"),
+        ("studies/x.db", "studies/x.db (SQLite files are written sqlite:///PATH)"),
+    ],
+)
+def test_no_password_is_shown_even_if_the_url_is_wrong(url: str, shown: str) -> None:
+    assert shown_url(url) == shown
+    assert "geheim" not in refused(lambda: open_storage(url))
+
+
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("postgresql://host:abc/db", "its port is not a number"),
+        ("postgresql://me:geheim/db", "its port is not a number"),
+        ("sqlite:///x.db?timeout=abc", "could not convert string to float: 'abc'"),
+        ("sqlite:///\0x.db", "embedded null byte"),
+    ],
+)
+def test_a_wrong_part_of_a_url_is_one_line(url: str, reason: str) -> None:
+    message = refused(lambda: open_storage(url))
+    assert message.startswith(f"database {shown_url(url)} cannot be used: {reason}")
+    assert "geheim" not in message
+
+
 def test_a_damaged_database(path: Path, url: str) -> None:
     store = CompletionStore(open_storage(url))
     for position in range(50):

@@ -1,24 +1,35 @@
 """Whole searches on a server."""
 
 import functools
+import html
 import itertools
+import json
 import sys
 from pathlib import Path
 from typing import Any
 
 import optuna
 import pytest
-from fake_server import FakeServer, Fault
+from fake_server import Alter, FakeServer, Fault
 from tiny_models import tiny_model, tiny_tokenizer
 from tiny_studies import ROWS, everything, scorer
 
 from llmsearch_optuna import Categorical, Float, Int, OpenAIServer, SearchSpace, Tuner
 from llmsearch_optuna.cli import main
-from llmsearch_optuna.errors import ConfigurationError, FingerprintError, ParameterError, ServerError, TaskError
+from llmsearch_optuna.errors import (
+    ConfigurationError,
+    FingerprintError,
+    ParameterError,
+    ServerError,
+    TaskError,
+    TrialError,
+)
 from llmsearch_optuna.fsck.check import check_database
+from llmsearch_optuna.report.page import render_report
 from llmsearch_optuna.storage import CompletionStore, open_storage
 from llmsearch_optuna.study.study import study_key
 from llmsearch_optuna.study_file.file import StudyFile
+from llmsearch_optuna.verdict.verdict import Verdict
 
 SPACE = SearchSpace(
     temperature=Float(0.3, 2.0), top_k=Int(1, 20), generation_seed=Categorical([0, 1]), max_new_tokens=8
@@ -223,6 +234,95 @@ def test_a_model_still_needs_its_tokenizer() -> None:
             prompt_template="{question}",
             column_mapping={"input_cols": ["question"], "eval_cols": ["answer"]},
         )
+
+
+# Answers that are no ordinary text.
+
+MESSAGES = [{"role": "user", "content": "{question}"}]
+
+
+def altered(rows: set[int], choice: dict[str, Any]) -> Alter:
+    """Change the choice in the answers to some rows."""
+    prompts = [ROWS[row]["question"] for row in rows]
+
+    def alter(sent: dict[str, Any], answer: dict[str, Any]) -> dict[str, Any]:
+        if sent["messages"][-1]["content"] in prompts:
+            answer["choices"][0] |= choice
+        return answer
+
+    return alter
+
+
+NO_TEXT = {"message": {"role": "assistant", "content": None}}
+
+
+def test_answers_without_text_are_counted_in_verdict_and_report(server: FakeServer, tmp_path: Path) -> None:
+    tuner = make_tuner(server, prompt_template=None, messages=MESSAGES)
+    searched, held_out = (sorted(s.row for s in split) for split in (tuner.task.search, tuner.task.holdout))
+    server.alter = altered({searched[0], held_out[0]}, {**NO_TEXT, "finish_reason": "content_filter"})
+    study = search(tuner, tmp_path / "x.db", n_trials=3)
+    assert [trial.user_attrs["finish_reasons"]["filter"] for trial in study.trials] == [1, 1, 1]
+    verdict = tuner.confirm(study, seeds=2, show_progress=False)
+    count = sum(result.seeds for result in verdict.finalists)
+    assert f"{count} of {4 * count} answers are no ordinary text (`" in verdict.sentence
+    what = "withheld or cut by the server's content filter"
+    assert verdict.sentence.endswith(f": {count} x {what} (row {held_out[0]})")
+    assert Verdict.from_dict(json.loads(json.dumps(verdict.to_dict()))) == verdict
+    page = html.unescape(render_report(study, f"sqlite:///{tmp_path}/x.db"))
+    assert f"answers of the server are no ordinary text: 3 x {what} (row {searched[0]})" in page
+    assert f"{count} x {what} (row {held_out[0]})" in page
+    assert check_database(f"sqlite:///{tmp_path}/x.db").problems == ()
+
+
+@pytest.mark.parametrize(
+    ("choice", "message"),
+    [
+        ({**NO_TEXT, "finish_reason": "stop"}, "8 of 8 answers of the server are no text to score: 4 x no text (rows"),
+        (
+            {"message": {"tool_calls": [{"function": {"name": "f"}}]}, "finish_reason": "tool_calls"},
+            "8 of 8 answers of the server are no text to score: 4 x a tool call in place of a text (rows",
+        ),
+        (
+            {**NO_TEXT, "finish_reason": "length"},
+            "8 of 8 answers of the server are no text to score: 4 x no text before the length limit",
+        ),
+    ],
+)
+def test_trials_without_any_text_fail(server: FakeServer, tmp_path: Path, choice: dict[str, Any], message: str) -> None:
+    server.alter = altered(set(range(16)), choice)
+    tuner = make_tuner(server, prompt_template=None, messages=MESSAGES)
+    with pytest.raises(TrialError) as failure:
+        search(tuner, tmp_path / "x.db", n_trials=3)
+    assert str(failure.value).startswith(f"all 3 trials failed, the first with: {message}")
+
+
+def test_an_answer_from_another_model_fails_its_trial(server: FakeServer, tmp_path: Path) -> None:
+    server.alter = lambda sent, answer: {**answer, "model": "other" if sent["temperature"] > 1.2 else "tiny"}
+    study = search(make_tuner(server), tmp_path / "x.db")
+    failed = {trial.number for trial in study.trials if trial.state == optuna.trial.TrialState.FAIL}
+    assert failed == {trial.number for trial in study.trials if trial.params.get("temperature", 0.0) > 1.2} != set()
+    error = study.trials[min(failed)].user_attrs["error"]
+    assert "the answer comes from the model `other`, not from `tiny`" in error
+    assert "requests of 4 rows failed: " in error
+
+
+@pytest.mark.parametrize("usage", [None, {"completion_tokens": -7}])
+def test_a_limit_on_tokens_ends_a_search_without_usage(server: FakeServer, tmp_path: Path, usage: object) -> None:
+    server.alter = lambda sent, answer: {**answer, "usage": usage}
+    study = search(make_tuner(server), tmp_path / "x.db", n_trials=100, max_tokens_total=200)
+    assert 1 < len(study.trials) < 20
+    tokens = CompletionStore(open_storage(f"sqlite:///{tmp_path}/x.db")).count_tokens(study_key(study))
+    assert 200 <= tokens < 200 + 2 * 4 * 8
+
+
+def test_a_tokenizer_counts_for_a_server_with_chat_messages(server: FakeServer) -> None:
+    server.tells_tokens = False
+    tuner = make_tuner(server, prompt_template=None, messages=MESSAGES, tokenizer=tiny_tokenizer())
+    assert "characters" in tuner.diagnosis()["prompts"]  # the server has the template
+    study = tuner.search(SPACE, n_trials=2, objectives=("score", "tokens"), show_progress=False)
+    assert study.trials[0].user_attrs["tokens"] > 12
+    with pytest.raises(TrialError, match="`tokens` cannot be an objective: the engine reports no token counts"):
+        make_tuner(server).search(SPACE, n_trials=1, objectives=("score", "tokens"), show_progress=False)
 
 
 # Study files.

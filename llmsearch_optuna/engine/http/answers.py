@@ -1,13 +1,42 @@
 """Validate and read the answers of a server."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+import re
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from llmsearch_optuna.engine.base import Completion, FinishReason
 
-__all__ = ["error_message", "read_completion"]
+__all__ = ["error_message", "finish_reason", "generated_text", "is_answered_by", "read_completion"]
 
 _MAX_MESSAGE_LENGTH = 300
+
+_LENGTH = ("length", "max_tokens", "max_output_tokens")
+_EOS = ("eos", "eos_token")
+_STOP = ("stop", "stop_sequence", "end_turn", "tool_calls", "tool_use", "function_call")
+_FILTER = ("content_filter", "content_filtered", "safety", "recitation", "blocklist", "prohibited_content", "refusal")
+_BROKEN = ("error", "abort", "aborted", "cancelled")
+
+_REASONING = ("reasoning_content", "reasoning", "thinking")
+"""The fields of a message that may hold the reasoning apart from the answer."""
+
+# A name with the date, number, revision or tag that a server adds to the name it was asked for.
+_VERSION = re.compile(r"-(\d{3,}|\d{4}-\d{2}-\d{2}|latest)|[@:][\w.-]+")
+
+
+class _Message(NamedTuple):
+    """What a choice holds.
+
+    Attributes:
+        text: The text of the answer; None if there is none.
+        reasoning: The reasoning that is reported apart from the text; empty if there is none.
+        has_call: Whether there is a tool call.
+        is_refused: Whether there is a refusal in place of a text.
+    """
+
+    text: str | None
+    reasoning: str = ""
+    has_call: bool = False
+    is_refused: bool = False
 
 
 def read_completion(answer: object, *, chat: bool, stops: Sequence[str], max_new_tokens: int) -> Completion:
@@ -22,23 +51,54 @@ def read_completion(answer: object, *, chat: bool, stops: Sequence[str], max_new
     Raises:
         ValueError: The answer does not fit the request; the message says why.
     """
-    if not isinstance(answer, Mapping):
-        raise ValueError(f"the answer is not a JSON object but {type(answer).__name__}")  # noqa: TRY004
-    choices = answer.get("choices")
-    if not isinstance(choices, list) or not all(isinstance(choice, Mapping) for choice in choices):
-        raise ValueError(f"the answer has no choices: {error_message(answer)}")
-    if len(choices) != 1:
-        raise ValueError(f"the answer has {len(choices)} choices instead of 1")
-    text = _text(choices[0], chat=chat)
-    count = _token_count(answer, choices[0])
+    choice = _choice(answer)
+    message = _message(choice, chat=chat)
+    text = message.text or ""
+    count = _token_count(answer, choice)
     if count > max_new_tokens + 1:  # some servers count the end token
         raise ValueError(f"the answer has {count} tokens, though `max_tokens` was {max_new_tokens}")
     cuts = [text.index(stop) for stop in stops if stop in text]
     return Completion(
         text=text[: min(cuts)] if cuts else text,
         token_ids=(),
-        finish_reason="stop" if cuts else _finish_reason(choices[0], has_stops=bool(stops)),
+        finish_reason="stop" if cuts else _finish_reason(choice, message, chat=chat, has_stops=bool(stops)),
         token_count_reported=count,
+    )
+
+
+def generated_text(answer: object, *, chat: bool) -> str:
+    """Return everything in an answer that the model wrote: the reasoning, if it is reported, and the text.
+
+    Raises:
+        ValueError: The answer has no message or text.
+    """
+    message = _message(_choice(answer), chat=chat)
+    return message.reasoning + (message.text or "")
+
+
+def finish_reason(answer: object) -> object:
+    """Return the finish reason of an answer as the server calls it."""
+    return _choice(answer).get("finish_reason")
+
+
+def is_answered_by(answer: object, names: Collection[str]) -> bool:
+    """Return whether an answer comes from one of some models, or does not say where it comes from.
+
+    A server may add a version to a name (``"gpt-4o-2024-08-06"``, ``"model@main"``, ``"llama3:latest"``) or write the
+    name with or without the folders before it.
+    """
+    model = answer.get("model") if isinstance(answer, Mapping) else None
+    if not isinstance(model, str) or not model:
+        return True
+    return any(_is_same_model(name.casefold(), model.casefold()) for name in names)
+
+
+def _is_same_model(name: str, answered: str) -> bool:
+    return (
+        name == answered
+        or name.endswith(f"/{answered}")
+        or answered.endswith(f"/{name}")
+        or (answered.startswith(name) and _VERSION.fullmatch(answered, len(name)) is not None)
     )
 
 
@@ -52,26 +112,47 @@ def error_message(answer: object) -> str:
     return text if len(text) <= _MAX_MESSAGE_LENGTH else f"{text[:_MAX_MESSAGE_LENGTH]}..."
 
 
-def _text(choice: Mapping[str, Any], *, chat: bool) -> str:
-    holder = choice
-    if chat:
-        message = choice.get("message")
-        if not isinstance(message, Mapping):
-            raise ValueError("the answer's choice has no message")
-        holder = message
-    text = holder.get("content" if chat else "text")
-    if text is None and chat:  # a refusal, or unfinished reasoning
-        return ""
-    if not isinstance(text, str):
-        raise ValueError("the answer's choice has no text")  # noqa: TRY004
-    return text
+def _choice(answer: object) -> Mapping[str, Any]:
+    if not isinstance(answer, Mapping):
+        raise ValueError(f"the answer is not a JSON object but {type(answer).__name__}")  # noqa: TRY004
+    choices = answer.get("choices")
+    if not isinstance(choices, list) or not all(isinstance(choice, Mapping) for choice in choices):
+        raise ValueError(f"the answer has no choices: {error_message(answer)}")
+    if len(choices) != 1:
+        raise ValueError(f"the answer has {len(choices)} choices instead of 1")
+    choice: Mapping[str, Any] = choices[0]
+    return choice
 
 
-def _token_count(answer: Mapping[str, Any], choice: Mapping[str, Any]) -> int:
+def _message(choice: Mapping[str, Any], *, chat: bool) -> _Message:
+    if not chat:
+        if not isinstance(choice.get("text"), str):
+            raise ValueError("the answer's choice has no text")
+        return _Message(choice["text"])
+    message = choice.get("message")
+    if not isinstance(message, Mapping):
+        raise ValueError("the answer's choice has no message")  # noqa: TRY004
+    content = message.get("content")
+    reasoning = next((message[key] for key in _REASONING if isinstance(message.get(key), str) and message[key]), "")
+    if isinstance(content, list):  # parts of several types
+        parts = [part for part in content if isinstance(part, Mapping)]
+        texts = [part["text"] for part in parts if isinstance(part.get("text"), str)]
+        content = "".join(texts) if texts else None
+    if content is not None and not isinstance(content, str):
+        raise ValueError("the answer's choice has no text")
+    return _Message(
+        content,
+        reasoning,
+        has_call=bool(message.get("tool_calls") or message.get("function_call")),
+        is_refused=not content and bool(message.get("refusal")),
+    )
+
+
+def _token_count(answer: object, choice: Mapping[str, Any]) -> int:
     """Return the number of tokens that the server reports, 0 if it reports none."""
-    usage = answer.get("usage")
+    usage = answer.get("usage") if isinstance(answer, Mapping) else None
     count = usage.get("completion_tokens") if isinstance(usage, Mapping) else None
-    if isinstance(count, int) and not isinstance(count, bool) and count >= 0:
+    if isinstance(count, int) and not isinstance(count, bool) and count > 0:
         return count
     logprobs = choice.get("logprobs")
     if isinstance(logprobs, Mapping):
@@ -81,12 +162,26 @@ def _token_count(answer: Mapping[str, Any], choice: Mapping[str, Any]) -> int:
     return 0
 
 
-def _finish_reason(choice: Mapping[str, Any], *, has_stops: bool) -> FinishReason:
+def _finish_reason(choice: Mapping[str, Any], message: _Message, *, chat: bool, has_stops: bool) -> FinishReason:
     reason = choice.get("finish_reason")
-    if reason in ("length", "max_tokens"):
+    name = reason.lower() if isinstance(reason, str) else reason
+    if name in _BROKEN:
+        raise ValueError(f"the server ended the completion with `{name}`")
+    if name in _FILTER or message.is_refused:
+        return "filter"
+    if not message.text and chat:
+        if message.has_call:
+            return "tool"
+        if name in _LENGTH:
+            return "reasoning"
+        if message.text is None or message.reasoning:
+            return "no_text"
+    if name in _LENGTH:
         return "length"
-    if reason in ("eos", "eos_token"):
+    if name in _EOS:
         return "eos"
+    if name is not None and name not in _STOP:
+        return "unknown"
     # "stop" may be a stop string or the end token. vLLM and SGLang report which string it was.
     matched = [choice[key] for key in ("stop_reason", "matched_stop") if key in choice]
     if matched:

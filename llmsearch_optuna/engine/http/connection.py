@@ -29,6 +29,7 @@ class Connection(NamedTuple):
         model: The model's name on the server.
         max_concurrency: The maximum number of simultaneous requests.
         tls: The context that verifies certificates.
+        aliases: Other names under which the same model may answer.
     """
 
     server: OpenAIServer
@@ -36,6 +37,7 @@ class Connection(NamedTuple):
     model: str
     max_concurrency: int
     tls: ssl.SSLContext
+    aliases: tuple[str, ...] = ()
 
     @property
     def identity(self) -> str:
@@ -57,12 +59,19 @@ async def connect(server: OpenAIServer) -> Connection:
         listed = _models(await client.get(f"{base}/models"))
         kind = DIALECTS[server.kind or await _kind(client, base, listed)]
     model = _model(server, kind, [str(model["id"]) for model in listed])
-    return Connection(server, kind, model, server.max_concurrency or kind.max_concurrency, tls)
+    aliases = (*server.model_aliases, *_same_root(model, listed))
+    return Connection(server, kind, model, server.max_concurrency or kind.max_concurrency, tls, aliases)
 
 
 def _models(answer: Any) -> list[Mapping[str, Any]]:
     data = answer.get("data") if isinstance(answer, Mapping) else None
     return [model for model in data if isinstance(model, Mapping) and "id" in model] if isinstance(data, list) else []
+
+
+def _same_root(model: str, listed: list[Mapping[str, Any]]) -> list[str]:
+    """Return the other names of a model. vLLM lists each name, and answers under the first one."""
+    roots = {entry.get("root") for entry in listed if entry["id"] == model and isinstance(entry.get("root"), str)}
+    return [str(entry["id"]) for entry in listed if isinstance(entry.get("root"), str) and entry["root"] in roots]
 
 
 async def _kind(client: Client, base: str, models: list[Mapping[str, Any]]) -> str:

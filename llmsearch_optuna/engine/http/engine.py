@@ -6,19 +6,24 @@ import dataclasses
 import hashlib
 import json
 import logging
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, TypeVar
 
 from llmsearch_optuna.engine.base import Completion, Request, Stopping, TokenCallback
-from llmsearch_optuna.engine.http.answers import read_completion
+from llmsearch_optuna.engine.http.answers import finish_reason, generated_text, is_answered_by, read_completion
 from llmsearch_optuna.engine.http.client import Client
 from llmsearch_optuna.engine.http.connection import Connection
-from llmsearch_optuna.errors import ConfigurationError, TrialError
+from llmsearch_optuna.engine.http.refusals import SPARE, adapted, field_to_change, refusal_hint
+from llmsearch_optuna.engine.irregular import describe_answers, irregular_rows
+from llmsearch_optuna.errors import ConfigurationError, RequestRefusedError, TrialError
 
 __all__ = ["HTTPEngine", "request_seed", "run"]
 
 _LOG = logging.getLogger(__name__)
+
+_BYTES_PER_TOKEN = 4
+_MAX_LISTED = 6
 
 _Result = TypeVar("_Result")
 
@@ -67,14 +72,33 @@ class HTTPEngine:
         connection: The server and its model.
         chat: Whether prompts are chat messages as JSON, which the server puts into its own template. Otherwise they are
             plain strings.
+        count_tokens: Counts the tokens of a text for answers of which the server reports no number. By default it is
+            estimated as one token per 4 bytes.
+
+    Attributes:
+        reports_tokens: Whether the server has reported a number of tokens for every text so far.
     """
 
-    def __init__(self, connection: Connection, *, chat: bool) -> None:
+    def __init__(self, connection: Connection, *, chat: bool, count_tokens: Callable[[str], int] | None = None) -> None:
         self._connection = connection
         self._chat = chat
-        # Outcomes of requests in failed calls. The caller then repeats the call trial by trial, to find the trial at
-        # fault, and requests with an outcome are not sent again.
+        self._count = count_tokens
+        self.reports_tokens = True
+        # Outcomes of requests in a failed call. The caller then repeats the call trial by trial, to find the trial at
+        # fault, and requests with an outcome are not sent again. They are forgotten when the caller goes on.
         self._outcomes: dict[Request, Completion | TrialError] = {}
+        self._failed_call: frozenset[Request] = frozenset()
+        self._changes: frozenset[str] = frozenset()  # fields that the server refuses; see `adapted`
+        self._warned: set[str] = set()
+
+    @property
+    def count_description(self) -> str:
+        """Where the numbers of tokens come from."""
+        if self.reports_tokens:
+            return "reported"
+        if self._count is not None:
+            return "not reported: counted with the tokenizer"
+        return f"not reported: estimated as one per {_BYTES_PER_TOKEN} bytes of text"
 
     def generate(
         self,
@@ -90,6 +114,8 @@ class HTTPEngine:
             ServerError: The server is unreachable or accepts no requests at all.
         """
         distinct = list(dict.fromkeys(requests))
+        if not self._failed_call.issuperset(distinct):
+            self._outcomes, self._failed_call = {}, frozenset()
         payloads = {request: self.payload(request) for request in distinct}
         missing = [request for request in distinct if request not in self._outcomes]
         outcomes = {request: self._outcomes.pop(request) for request in distinct if request in self._outcomes}
@@ -97,24 +123,33 @@ class HTTPEngine:
             run(self._send(missing, payloads, outcomes, on_tokens))
         finally:
             completions = {request: done for request, done in outcomes.items() if isinstance(done, Completion)}
-            failures = {request: error for request, error in outcomes.items() if isinstance(error, TrialError)}
             if len(completions) < len(distinct):
                 self._outcomes |= completions
+                self._failed_call |= frozenset(distinct)
+            if not self._outcomes:
+                self._failed_call = frozenset()
+        failures = {request: error for request in distinct if isinstance(error := outcomes[request], TrialError)}
         if failures:
             # If the parameters differ, the call was for several trials. Length limits may also differ within a trial.
             if len({dataclasses.replace(request.params, max_new_tokens=1) for request in distinct}) > 1:
                 self._outcomes |= failures  # the caller retries trial by trial
-            raise next(iter(failures.values()))
+            raise _joined(failures)
+        self._warn_of_irregular(completions)
         return [completions[request] for request in requests]
 
     def generate_each(
-        self, requests: Sequence[Request], forced: Mapping[str, float] = MappingProxyType({})
+        self,
+        requests: Sequence[Request],
+        forced: Mapping[str, float] = MappingProxyType({}),
+        *,
+        with_reasoning: bool = False,
     ) -> list[Completion]:
         """Generate one completion per request. Equal requests are sent separately, and the first error is raised.
 
         Args:
             requests: The requests.
             forced: Further parameters, which are always sent; see `Dialect.sampling_fields`.
+            with_reasoning: Whether the texts begin with the reasoning that the server reports apart from the answer.
         """
         payloads = [
             self.payload(request) | self._connection.kind.sampling_fields(request.params, forced)
@@ -125,7 +160,7 @@ class HTTPEngine:
             async with self._client() as client:
                 return await asyncio.gather(
                     *(
-                        self._complete(client, request, payload)
+                        self._complete(client, request, payload, with_reasoning=with_reasoning)
                         for request, payload in zip(requests, payloads, strict=True)
                     )
                 )
@@ -184,18 +219,93 @@ class HTTPEngine:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _complete(self, client: Client, request: Request, payload: dict[str, Any]) -> Completion:
+    async def _complete(
+        self, client: Client, request: Request, payload: dict[str, Any], *, with_reasoning: bool = False
+    ) -> Completion:
+        path = "chat/completions" if self._chat else "completions"
+        label = f"the prompt {request.prompt[:40]!r}" if request.row is None else f"row {request.row}"
+
         def read(answer: object) -> Completion:
-            return read_completion(
+            self._check_model(answer, label)
+            completion = read_completion(
                 answer,
                 chat=self._chat,
                 stops=request.stopping.strings,
                 max_new_tokens=request.params.max_new_tokens,
             )
+            if completion.finish_reason == "unknown":
+                reason = finish_reason(answer)
+                self._warn_once(f"reason {reason}", f"{label}: the server ended the answer for the reason `{reason}`")
+            text = generated_text(answer, chat=self._chat)
+            if with_reasoning:
+                completion = dataclasses.replace(completion, text=text)
+            return completion if completion.token_count else self._counted(completion, text, request)
 
-        path = "chat/completions" if self._chat else "completions"
-        label = f"the prompt {request.prompt[:40]!r}" if request.row is None else f"row {request.row}"
-        return await client.post(path, payload, read, label)
+        changes = self._changes
+        first: RequestRefusedError | None = None
+        while True:
+            sent = adapted(payload, changes)
+            try:
+                completion = await client.post(path, sent, read, label)
+                break
+            except RequestRefusedError as error:
+                refusal = str(error)
+                if first is not None and "max_completion_tokens" in refusal:
+                    raise first from error  # the server knows neither name
+                change = field_to_change(refusal, sent, self._connection.kind)
+                if change is None:
+                    raise RequestRefusedError(refusal + refusal_hint(refusal, sent)) from error
+                changes, first = changes | {change}, error
+        for change in sorted(changes - self._changes):
+            _LOG.warning("%s", SPARE[change])
+        self._changes |= changes
+        return completion
+
+    def _check_model(self, answer: object, label: str) -> None:
+        """Raise an error if another model than the requested one has answered.
+
+        Raises:
+            TrialError: The message names the row and both models.
+        """
+        connection = self._connection
+        if not is_answered_by(answer, (connection.model, *connection.aliases)):
+            assert isinstance(answer, Mapping)  # noqa: S101 - otherwise it names no model
+            raise TrialError(
+                f"{label}: the answer comes from the model `{answer['model']}`, not from `{connection.model}`: if the "
+                "two are the same, set `model_aliases` of the server"
+            )
+
+    def _counted(self, completion: Completion, text: str, request: Request) -> Completion:
+        """Count or estimate the tokens of a completion for which the server reports no number."""
+        if text:
+            self.reports_tokens = False
+            how = self.count_description
+            self._warn_once("tokens", f"the server does not report how many tokens it generates; {how}")
+        if self._count is not None:
+            count = self._count(text)
+        else:
+            count = -(-len(text.encode("utf-8", "surrogatepass")) // _BYTES_PER_TOKEN)
+        return dataclasses.replace(
+            completion,
+            token_count_reported=max(1, min(count, request.params.max_new_tokens)),
+            count_is_estimate=self._count is None,
+        )
+
+    def _warn_of_irregular(self, completions: Mapping[Request, Completion]) -> None:
+        found = irregular_rows(
+            (request.row, done.finish_reason) for request, done in completions.items() if request.row is not None
+        )
+        for reason, rows in found.items():
+            self._warn_once(
+                reason,
+                f"answers of the server: {describe_answers({reason: rows})}; they are scored as they are, and counted "
+                "in verdict and report",
+            )
+
+    def _warn_once(self, topic: str, message: str) -> None:
+        if topic not in self._warned:
+            self._warned.add(topic)
+            _LOG.warning("%s", message)
 
     def _check_stopping(self, stopping: Stopping) -> None:
         if stopping.eos_token_ids or stopping.sequences or stopping.criteria:
@@ -206,3 +316,14 @@ class HTTPEngine:
                 f"a server of the kind `{kind.name}` takes at most {kind.max_stops} `stop` strings, got "
                 f"{len(stopping.strings)}"
             )
+
+
+def _joined(failures: Mapping[Request, TrialError]) -> TrialError:
+    """Return the first of several errors, with the rows of all."""
+    first = next(iter(failures.values()))
+    rows = sorted({request.row for request in failures if request.row is not None})
+    if len(rows) < 2:
+        return first
+    more = f" and {len(rows) - _MAX_LISTED} more" if len(rows) > _MAX_LISTED else ""
+    listed = ", ".join(map(str, rows[:_MAX_LISTED]))
+    return type(first)(f"{first}; requests of {len(rows)} rows failed: {listed}{more}")

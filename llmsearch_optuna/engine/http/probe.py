@@ -2,6 +2,9 @@
 
 A server may ignore unknown parameters silently. So each parameter of the space is set to a value whose effect is
 visible: a cut that leaves only one token, so that all seeds agree, or a penalty that changes a repetitive completion.
+
+A server that reasons first may return no text at all within a few tokens. The reasoning is then compared if the server
+reports it; otherwise the probe allows more tokens. Empty texts prove nothing: what has no other is not probed.
 """
 
 import logging
@@ -20,7 +23,8 @@ __all__ = ["probe_server"]
 
 _LOG = logging.getLogger(__name__)
 
-_TOKENS = 12
+_TOKENS = (12, 256, 1024)
+"""The numbers of tokens to allow, until there is a text."""
 _SEEDS = (1, 2, 3, 4, 5)
 _MAJORITY = 3
 
@@ -65,7 +69,7 @@ def probe_server(
         seeds = probe.seeds(connection.max_concurrency)
     except RequestRefusedError as error:
         raise ParameterError(f"the server refuses a request of the kind `{connection.kind.name}`: {error}") from error
-    if seeds.startswith("not"):
+    if seeds.startswith("not kept"):
         _LOG.warning(
             "the server's completions are not reproducible: %s; scores are noisier, and trials with the same seed do "
             "not share noise; stored completions stay unchanged",
@@ -73,15 +77,17 @@ def probe_server(
         )
     effective, unprobed = [], []
     for name in sorted(names):
-        if name in ("temperature", *_SHARP, *_PENALTIES):
-            probe.check(name)
+        if name in ("temperature", *_SHARP, *_PENALTIES) and probe.check(name):
             effective.append(name)
         else:
             unprobed.append(name)
-    tokens = "reported" if probe.reports_tokens else "not reported: a limit on tokens has no effect"
-    if not probe.reports_tokens:
-        _LOG.warning("the server does not report how many tokens it generates: a limit on them has no effect")
-    findings = {"seeds": seeds, "numbers of tokens": tokens}
+    if probe.lacks_texts:
+        _LOG.warning(
+            "the probe of the server got empty texts, even with %d tokens (does the model reason without an end?): "
+            "nothing is known of seeds and parameters; probe = false leaves the probe out",
+            _TOKENS[-1],
+        )
+    findings = {"seeds": seeds, "numbers of tokens": engine.count_description}
     if effective or unprobed:
         parts = [f"{', '.join(effective)} take effect"] if effective else []
         parts += [f"{', '.join(unprobed)} not probed"] if unprobed else []
@@ -90,10 +96,17 @@ def probe_server(
 
 
 class _Probe:
+    """The checks of one server.
+
+    Attributes:
+        lacks_texts: Whether a check found only empty texts.
+    """
+
     def __init__(self, engine: HTTPEngine, write_prompt: Callable[[str], str]) -> None:
         self._engine = engine
         self._write = write_prompt
-        self.reports_tokens = False
+        self._tokens = _TOKENS[0]
+        self.lacks_texts = False
 
     def seeds(self, max_concurrency: int) -> str:
         """Check that a seed reproduces its completion, alone and among simultaneous requests.
@@ -101,8 +114,16 @@ class _Probe:
         Returns:
             ``"kept"``, or a description that begins with ``"not"``.
         """
-        first, again = (self._texts(_OPEN, [{"temperature": 1.0, "generation_seed": 1}])[0] for _ in range(2))
-        if first != again:
+        variant = {"temperature": 1.0, "generation_seed": 1}
+        for self._tokens in _TOKENS:
+            first = self._texts(_OPEN, [variant])[0]
+            if first:
+                break
+        else:
+            self.lacks_texts = True
+            self._tokens = _TOKENS[0]  # enough to see whether the server refuses a parameter
+            return "not probed: the server's texts are empty"
+        if first != self._texts(_OPEN, [variant])[0]:
             return "not kept: one seed gave two texts"
         variants = [{"temperature": 1.0, "generation_seed": seed} for seed in (1, 4, 5, 1, 6, 7, 1, 8)]
         texts = self._texts(_OPEN, variants)
@@ -111,8 +132,11 @@ class _Probe:
             return f"not kept among simultaneous requests{hint}"
         return "kept"
 
-    def check(self, name: str) -> None:
+    def check(self, name: str) -> bool:
         """Check that the server applies a parameter.
+
+        Returns:
+            False if the texts are empty, so that nothing is known.
 
         Raises:
             ParameterError: The server rejects or ignores it.
@@ -121,27 +145,42 @@ class _Probe:
             is_applied = self._is_applied(name)
         except RequestRefusedError as error:
             raise ParameterError(f"the server refuses `{name}`: {error}") from error
+        if is_applied is None:
+            self.lacks_texts = True
+            return False
         if not is_applied:
             raise ParameterError(
-                f"`{name}` has no effect on the server: {_evidence(name)}; leave it out of the space, or set the "
-                "server's `kind`"
+                f"`{name}` has no effect on the server: {_evidence(name)}; leave it out of the space, set the "
+                "server's `kind`, or leave the probe out (probe = false)"
             )
+        return True
 
-    def _is_applied(self, name: str) -> bool:
+    def _is_applied(self, name: str) -> bool | None:
+        """Return whether the server applies a parameter; None if there are too few texts to tell."""
         if name == "temperature":
-            return self._agree(temperature=0.01) and not self._agree(temperature=2.0)
+            # In longer texts, near ties are frequent enough that seeds differ even at 0.01.
+            lowest = 0.01 if self._tokens == _TOKENS[0] else 0.0
+            cold, hot = self._agree(temperature=lowest), self._agree(temperature=2.0)
+            return None if cold is None or hot is None else cold and not hot
         if name in _SHARP:
             return self._agree(temperature=2.0, forced={name: _SHARP[name]})
         plain = {"do_sample": False}
-        return any(
-            len(set(self._texts(text, [plain, {**plain, name: _PENALTIES[name]}]))) > 1 for text in (_REPETITIVE, _OPEN)
-        )
+        texts: set[str] = set()
+        for prompt in (_REPETITIVE, _OPEN):
+            pair = set(self._texts(prompt, [plain, {**plain, name: _PENALTIES[name]}]))
+            if len(pair) > 1:
+                return True
+            texts |= pair
+        return False if any(texts) else None
 
-    def _agree(self, *, temperature: float, forced: Mapping[str, float] = MappingProxyType({})) -> bool:
-        """Return whether at least 3 of 5 seeds give the same text. Rounding may make the others differ."""
+    def _agree(self, *, temperature: float, forced: Mapping[str, float] = MappingProxyType({})) -> bool | None:
+        """Return whether at least 3 of 5 seeds give the same text. Rounding may make the others differ.
+
+        None if fewer than 3 texts are not empty.
+        """
         variants = [{"temperature": temperature, "generation_seed": seed} for seed in _SEEDS]
-        texts = self._texts(_OPEN, variants, forced)
-        return max(Counter(texts).values()) >= _MAJORITY
+        texts = [text for text in self._texts(_OPEN, variants, forced) if text]
+        return None if len(texts) < _MAJORITY else max(Counter(texts).values()) >= _MAJORITY
 
     def _texts(
         self, text: str, variants: Sequence[dict[str, Any]], forced: Mapping[str, float] = MappingProxyType({})
@@ -152,14 +191,14 @@ class _Probe:
                 Request(
                     prompt=prompt,
                     prompt_ids=(),
-                    params=GenerationParams(**{"max_new_tokens": _TOKENS, **variant}),
+                    params=GenerationParams(**{"max_new_tokens": self._tokens, **variant}),
                     stopping=Stopping(),
                 )
                 for variant in variants
             ],
             forced,
+            with_reasoning=True,
         )
-        self.reports_tokens |= any(completion.token_count for completion in completions)
         return [completion.text for completion in completions]
 
 

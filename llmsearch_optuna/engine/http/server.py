@@ -28,6 +28,8 @@ class OpenAIServer:
             the connection. The delay before a retry is random, between half and all of 0.5 s, 1 s, 2 s, ..., at most a
             minute. If the server asks for a delay, it is added. If it asks for more than 10 minutes, the search stops.
         probe: Whether to check before a search that the server reproduces seeds and applies the parameters.
+        model_aliases: Further names under which the server may answer for the model. An answer from a model of another
+            name fails its trial; versions such as ``-2024-08-06``, ``@main`` or ``:latest`` are no other name.
 
     Raises:
         ConfigurationError: A value is out of range, the URL is invalid, or the kind is unknown.
@@ -41,6 +43,7 @@ class OpenAIServer:
     timeout_s: float = 600.0
     max_retries: int = 6
     probe: bool = True
+    model_aliases: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         self._check_url()
@@ -52,6 +55,8 @@ class OpenAIServer:
             raise ConfigurationError(f"`timeout_s` must be > 0 seconds, got {self.timeout_s}")
         if self.max_retries < 0:
             raise ConfigurationError(f"`max_retries` must be >= 0, got {self.max_retries}")
+        if isinstance(self.model_aliases, str) or not all(isinstance(name, str) for name in self.model_aliases):
+            raise ConfigurationError(f"`model_aliases` must be a list of names, got {self.model_aliases!r}")
 
     def api_key(self) -> str | None:
         """Return the API key from the environment; None if `api_key_env` is not set.

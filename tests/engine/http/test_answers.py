@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmsearch_optuna.engine.base import Completion
-from llmsearch_optuna.engine.http.answers import error_message, read_completion
+from llmsearch_optuna.engine.http.answers import error_message, generated_text, is_answered_by, read_completion
 
 
 def read(answer: object, *, chat: bool = False, stops: tuple[str, ...] = ()) -> Completion:
@@ -27,6 +27,76 @@ def test_a_chat_message_is_read() -> None:
     assert (completion.text, completion.finish_reason, completion.token_count) == ("hello", "length", 0)
     choice["message"] = {"role": "assistant", "content": None, "reasoning_content": "hm"}
     assert read({"choices": [choice]}, chat=True).text == ""
+    choice["message"] = {
+        "content": [{"type": "thinking", "thinking": []}, {"type": "text", "text": "he"}, {"text": "y"}]
+    }
+    assert read({"choices": [choice]}, chat=True).text == "hey"
+
+
+CALL = [{"function": {"name": "f", "arguments": "{}"}}]
+
+
+@pytest.mark.parametrize(
+    ("message", "reason", "expected"),
+    [
+        ({"content": None}, "stop", "no_text"),
+        ({}, "stop", "no_text"),
+        ({"content": ""}, "stop", "eos"),  # the model's own silence
+        ({"content": "", "reasoning_content": "hm"}, "stop", "no_text"),
+        ({"content": None, "tool_calls": CALL}, "tool_calls", "tool"),
+        ({"content": "", "tool_calls": CALL}, "stop", "tool"),
+        ({"content": None, "function_call": CALL[0]}, "function_call", "tool"),
+        ({"content": "text", "tool_calls": CALL}, "tool_calls", "stop"),
+        ({"content": None, "reasoning": "hm"}, "length", "reasoning"),
+        ({"content": ""}, "length", "reasoning"),  # o-series hide it
+        ({"content": None}, "content_filter", "filter"),
+        ({"content": "half a"}, "content_filter", "filter"),
+        ({"content": "half a"}, "SAFETY", "filter"),
+        ({"content": None, "refusal": "I cannot"}, "stop", "filter"),
+        ({"content": "text"}, "repetition", "unknown"),
+        ({"content": "text"}, 7, "unknown"),
+        ({"content": "text"}, None, "stop"),
+        ({"content": "text", "tool_calls": [], "refusal": None}, "stop", "eos"),
+    ],
+)
+def test_what_is_no_ordinary_text_is_told_apart(message: dict[str, Any], reason: object, expected: str) -> None:
+    assert read({"choices": [{"message": message, "finish_reason": reason}]}, chat=True).finish_reason == expected
+
+
+@pytest.mark.parametrize("reason", ["error", "abort"])
+def test_a_completion_that_broke_off_is_refused(reason: str) -> None:
+    with pytest.raises(ValueError, match=f"the server ended the completion with `{reason}`"):
+        read(answer(reason=reason))
+
+
+def test_everything_that_was_generated_counts() -> None:
+    message = {"content": "an answer", "reasoning": "hm, "}
+    assert generated_text({"choices": [{"message": message}]}, chat=True) == "hm, an answer"
+    assert generated_text(answer("a b"), chat=False) == "a b"
+
+
+@pytest.mark.parametrize(
+    ("asked", "answered", "expected"),
+    [
+        ("gpt-4o", "gpt-4o", True),
+        ("gpt-4o", "gpt-4o-2024-08-06", True),
+        ("gpt-4", "gpt-4-0613", True),
+        ("gpt-4o", "gpt-4o-mini", False),
+        ("gpt-4o", "gpt-4o-mini-2024-07-18", False),
+        ("org/model", "model", True),
+        ("model", "org/model", True),
+        ("Org/Model", "org/model@main", True),
+        ("llama3", "llama3:latest", True),
+        ("llama-3", "llama-3-8b", False),
+        ("a/model", "b/model", False),
+        ("model", "other", False),
+        ("model", None, True),
+        ("model", "", True),
+        ("model", 3, True),
+    ],
+)
+def test_another_model_is_told_from_a_version(asked: str, answered: object, expected: bool) -> None:
+    assert is_answered_by({"model": answered}, (asked,)) is expected
 
 
 @pytest.mark.parametrize(
@@ -40,7 +110,7 @@ def test_a_chat_message_is_read() -> None:
         ({"finish_reason": "stop", "stop_reason": "x"}, ("x",), "stop"),
         ({"finish_reason": "stop", "matched_stop": "x"}, ("x",), "stop"),
         ({"finish_reason": "eos_token"}, ("x",), "eos"),
-        ({"finish_reason": "content_filter"}, (), "stop"),
+        ({"finish_reason": "content_filter"}, (), "filter"),
         ({}, (), "stop"),
     ],
 )
@@ -59,6 +129,8 @@ def test_a_stop_text_that_the_server_left_is_cut_off() -> None:
         ({"completion_tokens": 5}, None, 5),
         ({"completion_tokens": "5"}, None, 0),
         ({"completion_tokens": -1}, None, 0),
+        ({"completion_tokens": 0}, {"tokens": ["a", "b"]}, 2),
+        ({"completion_tokens": 2.5}, None, 0),
         ({"completion_tokens": True}, {"tokens": ["a", "b"]}, 2),
         (None, {"content": [{}, {}, {}]}, 3),
         ("many", "none", 0),

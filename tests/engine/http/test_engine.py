@@ -249,6 +249,151 @@ def test_what_is_answered_is_not_asked_for_again(server: FakeServer, expected: l
     assert asked.generate(REQUESTS[:12]) == expected[:12]
 
 
+def test_outcomes_of_a_failed_call_are_forgotten_when_the_caller_goes_on(server: FakeServer) -> None:
+    server.faults = on_row(0, Fault(status=400))
+    asked = engine(server)
+    requests = [request(row) for row in range(4)]
+    with pytest.raises(RequestRefusedError, match=r"^row 0: "):
+        asked.generate(requests)
+    assert len(server.requests) == 4
+    asked.generate(requests[1:2])  # known
+    assert len(server.requests) == 4
+    asked.generate([request(9)])
+    asked.generate(requests[1:])
+    assert len(server.requests) == 4 + 1 + 3
+
+
+def test_all_rows_that_failed_are_named(server: FakeServer) -> None:
+    server.faults = lambda sent, number: Fault(status=400, body=b'{"error": "no"}') if number % 3 else None
+    with pytest.raises(RequestRefusedError) as failure:
+        engine(server, max_concurrency=1).generate([request(row) for row in range(15)])
+    assert str(failure.value) == (
+        "row 1: the server refuses the request with status 400: no; requests of 10 rows failed: 1, 2, 4, 5, 7, 8 and "
+        "4 more"
+    )
+
+
+# What a server does not take under this name.
+
+
+def test_max_tokens_may_have_another_name(server: FakeServer, caplog: pytest.LogCaptureFixture) -> None:
+    expected = engine(server, kind="openai").generate([request(row) for row in range(3)])
+    server.refused = {"max_tokens"}
+    server.requests.clear()
+    asked = engine(server, kind="openai", max_concurrency=1)
+    assert [asked.generate([request(row)])[0] for row in range(3)] == expected
+    assert [[name for name in sent if "tokens" in name] for sent in server.requests] == [
+        ["max_tokens"],
+        *[["max_completion_tokens"]] * 3,
+    ]
+    assert caplog.text.count("the server refuses `max_tokens`: `max_completion_tokens` is sent in its place") == 1
+
+
+def test_a_server_that_knows_neither_name_is_quoted_with_the_first(server: FakeServer) -> None:
+    server.refused = {"max_tokens", "max_completion_tokens"}
+    with pytest.raises(RequestRefusedError, match="'max_tokens' is not supported with this model"):
+        engine(server, kind="openai").generate([request()])
+    assert [name for sent in server.requests for name in sent if "tokens" in name] == [
+        "max_tokens",
+        "max_completion_tokens",
+    ]
+
+
+def test_a_limit_that_is_too_large_is_no_other_name(server: FakeServer) -> None:
+    server.faults = lambda sent, number: Fault(status=400, body=b'{"error": "max_tokens is too large: 6 > 4"}')
+    with pytest.raises(RequestRefusedError, match="max_tokens is too large"):
+        engine(server).generate([request()])
+    assert len(server.requests) == 1
+
+
+def test_values_without_effect_need_not_be_sent(server: FakeServer) -> None:
+    server.refused = {"max_tokens", "temperature", "top_p", "seed"}
+    asked = engine(server, kind="openai")
+    assert asked.generate([request()])[0].text
+    assert set(server.requests[-1]) == {"model", "prompt", "max_completion_tokens"}
+    with pytest.raises(RequestRefusedError, match=r"does not take `temperature` = 0.5: leave it out of the space$"):
+        asked.generate([request(temperature=0.5)])
+    with pytest.raises(RequestRefusedError, match=r"does not take `top_p` = 0.3: leave it out of the space$"):
+        asked.generate([request(top_p=0.3)])
+    with pytest.raises(RequestRefusedError, match=r"leave the greedy baseline out \(baselines = false\)$"):
+        asked.generate([request(temperature=0.0)])
+
+
+# Answers that are no ordinary text, from another model, or without a number of tokens.
+
+
+def answered(**choice: Any) -> Any:
+    """Change the choice in an answer, on rows below 2."""
+
+    def alter(sent: dict[str, Any], answer: dict[str, Any]) -> dict[str, Any]:
+        if any(f"What is {row}?" in json.dumps(sent) for row in (0, 1)):
+            answer["choices"][0] |= choice
+        return answer
+
+    return alter
+
+
+def test_answers_without_a_text_are_warned_of_once(server: FakeServer, caplog: pytest.LogCaptureFixture) -> None:
+    server.alter = answered(message={"content": None, "tool_calls": [{}]}, finish_reason="tool_calls")
+    asked = engine(server, chat=True)
+    requests = [request(row, json.dumps([{"role": "user", "content": f"What is {row}?"}])) for row in range(4)]
+    completions = asked.generate(requests)
+    assert [completion.finish_reason == "tool" for completion in completions] == [True, True, False, False]
+    assert completions[0].text == ""
+    asked.generate(requests)
+    warning = (
+        "answers of the server: 2 x a tool call in place of a text (rows 0, 1); they are scored as they are, and "
+        "counted in verdict and report"
+    )
+    assert caplog.messages == [warning]
+
+
+def test_an_unknown_reason_is_named(server: FakeServer, caplog: pytest.LogCaptureFixture) -> None:
+    server.alter = answered(finish_reason="moderation_pause")
+    completions = engine(server, max_concurrency=1).generate([request(row) for row in range(4)])
+    assert [completion.finish_reason == "unknown" for completion in completions] == [True, True, False, False]
+    named, rows = caplog.messages
+    assert named == "row 0: the server ended the answer for the reason `moderation_pause`"
+    assert rows.startswith("answers of the server: 2 x ended for a reason that is not known (rows 0, 1); they are ")
+
+
+def test_an_answer_from_another_model_is_refused(server: FakeServer) -> None:
+    server.alter = lambda sent, answer: {**answer, "model": "other" if "2?" in sent["prompt"] else "tiny@main"}
+    requests = [request(row) for row in range(4)]
+    message = (
+        "row 2: the answer comes from the model `other`, not from `tiny`: if the two are the same, set `model_aliases` "
+        "of the server"
+    )
+    with pytest.raises(TrialError) as failure:
+        engine(server).generate(requests)
+    assert str(failure.value) == message
+    assert len(server.requests) == 4  # not asked for again
+    assert len(engine(server, model_aliases=("other",)).generate(requests)) == 4
+
+
+@pytest.mark.parametrize("usage", [None, {}, {"completion_tokens": -5}, {"completion_tokens": 0}, {"total_tokens": 9}])
+def test_tokens_that_are_not_reported_are_estimated_or_counted(
+    server: FakeServer, caplog: pytest.LogCaptureFixture, usage: object
+) -> None:
+    server.alter = lambda sent, answer: {**answer, "usage": usage}
+    (completion,) = engine(server).generate([request()])
+    assert completion.token_count == -(-len(completion.text) // 4) > 0
+    assert completion.count_is_estimate
+    assert caplog.messages == [
+        "the server does not report how many tokens it generates; not reported: estimated as one per 4 bytes of text"
+    ]
+    connection = run(connect(OpenAIServer(base_url=server.base_url)))
+    counting = HTTPEngine(connection, chat=False, count_tokens=lambda text: len(text.split()))
+    (counted,) = counting.generate([request()])
+    assert (counted.token_count, counted.count_is_estimate) == (len(counted.text.split()), False)
+    assert counting.count_description == "not reported: counted with the tokenizer"
+
+
+def test_an_empty_text_has_a_token(server: FakeServer) -> None:
+    server.alter = lambda sent, answer: {"choices": [{"text": "", "finish_reason": "stop"}]}
+    assert engine(server).generate([request()])[0].token_count == 1
+
+
 @pytest.mark.parametrize("status", [429, 502, 503, 504])
 def test_a_server_that_stays_overloaded_ends_it(server: FakeServer, status: int) -> None:
     server.faults = lambda sent, number: Fault(status=status, body=b"busy")

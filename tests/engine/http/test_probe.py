@@ -61,7 +61,8 @@ def test_seeds_that_hold_only_alone_are_warned_of(server: FakeServer) -> None:
 
 def test_tokens_that_are_not_counted_are_warned_of(server: FakeServer, caplog: pytest.LogCaptureFixture) -> None:
     server.tells_tokens = False
-    assert probe(server, ())["numbers of tokens"] == "not reported: a limit on tokens has no effect"
+    expected = "not reported: estimated as one per 4 bytes of text"
+    assert probe(server, ())["numbers of tokens"] == expected
     assert "does not report how many tokens it generates" in caplog.text
 
 
@@ -81,3 +82,63 @@ def test_chats_are_probed_as_chats(server: FakeServer) -> None:
     )
     assert findings["parameters"] == "top_k take effect"
     assert all("messages" in sent for sent in server.requests)
+
+
+def probe_chat(server: FakeServer, names: tuple[str, ...] = NAMES, **changes: Any) -> dict[str, str]:
+    connection = run(connect(OpenAIServer(base_url=server.base_url, **changes)))
+    return probe_server(
+        HTTPEngine(connection, chat=True),
+        connection,
+        names,
+        lambda text: json.dumps([{"role": "user", "content": text}]),
+    )
+
+
+def test_the_reasoning_of_a_server_is_evidence(server: FakeServer, caplog: pytest.LogCaptureFixture) -> None:
+    server.reasons = 10**6
+    findings = probe_chat(server, ("temperature", "top_k", "repetition_penalty"))
+    assert findings["seeds"] == "kept"
+    assert findings["parameters"] == "repetition_penalty, temperature, top_k take effect"
+    assert {sent["max_tokens"] for sent in server.requests} == {12}
+    assert not caplog.records
+    server.ignored = {"seed"}
+    assert probe_chat(server, ())["seeds"] == "not kept: one seed gave two texts"
+    server.ignored = {"top_k"}
+    with pytest.raises(ParameterError, match=r"`top_k` has no effect on the server: .*\(probe = false\)"):
+        probe_chat(server, ("top_k",))
+
+
+def test_hidden_reasoning_gets_more_tokens(server: FakeServer) -> None:
+    server.reasons, server.tells_reasoning = 100, False
+    findings = probe_chat(server, ("temperature", "top_k"))
+    assert (findings["seeds"], findings["parameters"]) == ("kept", "temperature, top_k take effect")
+    assert [sent["max_tokens"] for sent in server.requests[:3]] == [12, 256, 256]
+
+
+@pytest.mark.parametrize("content", [None, ""])
+def test_empty_texts_are_no_evidence(server: FakeServer, caplog: pytest.LogCaptureFixture, content: str | None) -> None:
+    server.alter = lambda sent, answer: {
+        **answer,
+        "choices": [{"message": {"content": content}, "finish_reason": "length"}],
+    }
+    findings = probe_chat(server)
+    assert findings["seeds"] == "not probed: the server's texts are empty"
+    assert findings["parameters"] == "min_p, repetition_penalty, temperature, top_k, top_p not probed"
+    assert [sent["max_tokens"] for sent in server.requests[:4]] == [12, 256, 1024, 12]
+    (warning,) = caplog.messages
+    assert "nothing is known of seeds and parameters; probe = false leaves the probe out" in warning
+    server.refused = {"min_p"}
+    with pytest.raises(ParameterError, match=r"the server refuses a request of the kind `vllm`: .*'min_p'"):
+        probe_chat(server, ("min_p",))
+
+
+def test_openais_reasoning_models_are_refused_in_one_line_or_probed(server: FakeServer) -> None:
+    server.owner, server.refused = "openai", {"max_tokens", "top_p"}
+    findings = probe_chat(server, ("temperature",))
+    assert findings["parameters"] == "temperature take effect"
+    assert set(server.requests[-1]) == {"model", "messages", "max_completion_tokens", "temperature", "seed"}
+    server.refused |= {"temperature"}
+    with pytest.raises(
+        ParameterError, match=r"^the server refuses `temperature`: .*takes? `temperature` = 0.01: leave it out"
+    ):
+        probe_chat(server, ("temperature",), kind="openai")

@@ -1,0 +1,77 @@
+"""Answers of a server that are no ordinary text: what they are called, and when they make a score meaningless."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
+
+from llmsearch_optuna.errors import TrialError
+
+__all__ = ["IRREGULAR", "check_answers", "describe_answers", "irregular_rows"]
+
+IRREGULAR: Mapping[str, str] = MappingProxyType(
+    {
+        "tool": "a tool call in place of a text",
+        "filter": "withheld or cut by the server's content filter",
+        "no_text": "no text",
+        "reasoning": "no text before the length limit, e.g. because the reasoning took all of it",
+        "unknown": "ended for a reason that is not known",
+    }
+)
+"""Finish reason -> what the answer is. Such an answer is scored like any other, with an empty text if it has none."""
+
+_MIN_ANSWERS = 8
+_MAX_LISTED = 6
+
+
+def check_answers(rows: Sequence[tuple[int, str]], before: Mapping[str, int], *, is_last: bool) -> None:
+    """Raise an error if the score of a trial would say more about the server than about the parameters.
+
+    That is the case if at least half of the answers are tool calls, filtered or without any text, or if no answer has
+    text. It is decided from 8 answers on, or at the end of the trial.
+
+    Args:
+        rows: Row and finish reason of the new answers.
+        before: The number of earlier answers of the trial, by finish reason.
+        is_last: Whether the new answers are the trial's last.
+
+    Raises:
+        TrialError: The message has the number of these answers and the rows of the new ones.
+    """
+    counts = Counter(before)
+    counts.update(reason for _, reason in rows)
+    total = counts.total()
+    withheld = counts["tool"] + counts["filter"] + counts["no_text"]
+    lost = withheld + counts["reasoning"]
+    if not lost or (2 * withheld < total and lost < total) or (total < _MIN_ANSWERS and not is_last):
+        return
+    found = irregular_rows((row, reason) for row, reason in rows if reason != "unknown")
+    remedy = "; raise max_new_tokens" if counts["reasoning"] else ""
+    raise TrialError(f"{lost} of {total} answers of the server are no text to score: {describe_answers(found)}{remedy}")
+
+
+def irregular_rows(rows: Iterable[tuple[int, str]]) -> dict[str, list[int]]:
+    """Group the rows of irregular answers by finish reason.
+
+    Args:
+        rows: Row and finish reason of answers, regular or not.
+    """
+    found: dict[str, list[int]] = {}
+    for row, reason in rows:
+        if reason in IRREGULAR:
+            found.setdefault(reason, []).append(row)
+    return found
+
+
+def describe_answers(found: Mapping[str, Sequence[int]]) -> str:
+    """Describe irregular answers, e.g. ``"2 x no text (rows 3, 7)"``.
+
+    Args:
+        found: The rows of irregular answers by finish reason; a row with several such answers may be repeated.
+    """
+    parts = []
+    for reason, rows in sorted(found.items()):
+        distinct = sorted(set(rows))
+        more = len(distinct) - _MAX_LISTED
+        listed = ", ".join(map(str, distinct[:_MAX_LISTED])) + (f" and {more} more" if more > 0 else "")
+        parts.append(f"{len(rows)} x {IRREGULAR[reason]} (row{'s' if len(distinct) > 1 else ''} {listed})")
+    return "; ".join(parts)
