@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from llmsearch_optuna.errors import MetricError, unknown_name
 from llmsearch_optuna.identity import describe, digest, identify
-from llmsearch_optuna.metrics.base import Reference, Scores, read_column, sample_numbers
+from llmsearch_optuna.metrics.base import Reference, Scores, plain, read_column, sample_numbers
 from llmsearch_optuna.metrics.scorer import one_line, run_scorer
 
 __all__ = ["EvaluateMetric"]
@@ -82,6 +82,24 @@ class EvaluateMetric:
         samples = sample_numbers(references, predictions, sample_ids)
         rows = [{"value": value} for value in read_column(references, self.column, samples)]
         return run_scorer(f"evaluate:{self.module.name}", self._compute, rows, predictions, samples)
+
+    def probe(self, references: Sequence[Reference]) -> None:
+        """Score references against themselves, to find faults before anything is generated.
+
+        Raises:
+            MetricError: The column is missing, the result has no `key` or needs one, or the module fails.
+        """
+        rows = [{"value": value} for value in read_column(references, self.column, range(len(references)))]
+        texts = [str(value[0]) if isinstance(value := plain(row["value"]), list) and value else str(value) for row in rows]
+        try:
+            self._compute(rows, texts)
+        except MetricError:
+            raise
+        except Exception as error:
+            raise MetricError(
+                f"`evaluate:{self.module.name}` cannot score the references against themselves: "
+                f"{type(error).__name__}: {one_line(error)}"
+            ) from error
 
     def _compute(self, references: list[dict[str, Any]], predictions: list[str]) -> object:
         results: dict[str, object] = self.module.compute(

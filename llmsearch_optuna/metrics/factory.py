@@ -4,20 +4,20 @@ import importlib
 import inspect
 import operator
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, TypeGuard
 
 from llmsearch_optuna.errors import MetricError, unknown_name
-from llmsearch_optuna.metrics.base import Metric, Reference, SampleMetric
-from llmsearch_optuna.metrics.corpus import CorpusMetric, bleu, chrf
+from llmsearch_optuna.metrics.base import Metric, SampleMetric
+from llmsearch_optuna.metrics.corpus import CorpusMetric, bleu, chrf, load_bleu
 from llmsearch_optuna.metrics.evaluate_module import EvaluateMetric
 from llmsearch_optuna.metrics.items import ItemsMetric, distinct_items
-from llmsearch_optuna.metrics.rouge import rouge1, rouge2, rouge_l
+from llmsearch_optuna.metrics.rouge import TOKENIZERS, rouge1, rouge2, rouge_l
 from llmsearch_optuna.metrics.scorer import CallableMetric, Scorer, one_line
 from llmsearch_optuna.metrics.text import contains, exact_match, numeric, token_f1
 
-__all__ = ["BUILT_IN_METRICS", "check_references", "make_metric"]
+__all__ = ["BUILT_IN_METRICS", "make_metric"]
 
 _SAMPLE: Mapping[str, Callable[..., float]] = {
     "exact_match": exact_match,
@@ -58,7 +58,7 @@ def make_metric(
         column: The reference column to compare with; ``None`` for the only one. Not for callables, which receive all
             columns.
         greater_is_better: Whether a study maximises the value. A `Metric` keeps its own direction.
-        **arguments: Arguments of a built-in metric (``ignore_case``, ``lowercase``), or the ``key`` of an ``evaluate``
+        **arguments: Arguments of a built-in metric (``ignore_case``, ``lowercase``, ``tokenize``), or the ``key`` of an ``evaluate``
             result and arguments of its ``compute``. Callables take none: use `functools.partial`.
 
     Raises:
@@ -88,6 +88,8 @@ def _built_in(name: str, column: str | None, greater_is_better: bool, arguments:
         raise MetricError(unknown_name("metric", name, functions))
     function = functions[name]
     changed = _changed_arguments(name, function, arguments)
+    if tokenizer := changed.get("tokenize"):
+        _check_tokenizer(name, tokenizer)
     parts = [f"{key}={value!r}" for key, value in {"column": column, **changed}.items() if value is not None]
     full_name = f"{name}({', '.join(parts)})" if parts else name
     if name in _ITEMS:
@@ -113,6 +115,13 @@ def _changed_arguments(name: str, function: Callable[..., float], arguments: Map
             expected = type(defaults[key]).__name__
             raise MetricError(f"`{key}` of metric `{name}` must be of type {expected}, got {value!r}")
     return {key: arguments[key] for key in sorted(arguments) if arguments[key] != defaults[key]}
+
+
+def _check_tokenizer(name: str, tokenizer: str) -> None:
+    if name in _CORPUS:
+        load_bleu(tokenize=tokenizer)
+    elif tokenizer not in TOKENIZERS:
+        raise MetricError(unknown_name(f"tokenizer of `{name}`", tokenizer, TOKENIZERS))
 
 
 def _import(spec: str) -> object:
@@ -145,16 +154,3 @@ def _from_object(spec: object, column: str | None, greater_is_better: bool, argu
 def _is_evaluation_module(spec: object) -> TypeGuard[Any]:
     evaluate = sys.modules.get("evaluate")  # without the import there is no instance
     return evaluate is not None and isinstance(spec, evaluate.EvaluationModule)
-
-
-def check_references(metric: Metric, references: Sequence[Reference]) -> None:
-    """Validate the references of a built-in metric, so that faults are found before anything is generated.
-
-    The metric is called with empty predictions. Callables and ``evaluate`` modules are not called, because they may be
-    slow or count their calls.
-
-    Raises:
-        MetricError: A column is missing or ambiguous, or holds values that the metric cannot compare.
-    """
-    if isinstance(metric, SampleMetric | CorpusMetric | ItemsMetric):
-        metric(references, [""] * len(references))
