@@ -45,7 +45,9 @@ class FunctionEngine:
             prompts = [requests[index].prompt for index in indices]
             try:
                 texts = list(self._function(prompts, params.to_dict()))
-            except Exception as error:  # the user's code may raise anything
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:  # the user's code may raise anything, and call sys.exit
                 raise TrialError(f"custom_pred_function raised {type(error).__name__}: {error}") from error
             if len(texts) != len(indices) or not all(isinstance(text, str) for text in texts):
                 raise TrialError(

@@ -14,6 +14,7 @@ from llmsearch_optuna.metrics.base import (
     check_score_range,
     known_range,
 )
+from llmsearch_optuna.metrics.calls import ScorerCalls, ScoringGivenUpError
 from llmsearch_optuna.metrics.corpus import CorpusMetric, bleu, choose_score_range, chrf, max_difference
 from llmsearch_optuna.metrics.evaluate_module import EvaluateMetric
 from llmsearch_optuna.metrics.factory import BUILT_IN_METRICS, make_metric
@@ -21,6 +22,7 @@ from llmsearch_optuna.metrics.items import ItemsMetric, distinct_items
 from llmsearch_optuna.metrics.reference_checks import check_references
 from llmsearch_optuna.metrics.rouge import rouge1, rouge2, rouge_l
 from llmsearch_optuna.metrics.scorer import CallableMetric, Scorer
+from llmsearch_optuna.metrics.scoring import call_metric
 from llmsearch_optuna.metrics.text import contains, exact_match, numeric, token_f1
 
 __all__ = [
@@ -34,8 +36,11 @@ __all__ = [
     "SampleMetric",
     "ScoreRange",
     "Scorer",
+    "ScorerCalls",
     "Scores",
+    "ScoringGivenUpError",
     "bleu",
+    "call_metric",
     "check_references",
     "check_score_range",
     "choose_score_range",

@@ -17,7 +17,7 @@ from llmsearch_optuna.metrics.base import (
     known_range,
     sample_numbers,
 )
-from llmsearch_optuna.metrics.scorer import one_line
+from llmsearch_optuna.metrics.calls import one_line
 
 __all__ = ["BLEU_TOKENIZER", "CorpusMetric", "bleu", "choose_score_range", "chrf", "load_bleu", "max_difference"]
 
