@@ -60,8 +60,8 @@ class ScorerCalls:
     Attributes:
         retries: The number of further attempts after a call that failed, with pauses between them.
         timeout_s: The time limit of a call in seconds; None for no limit.
-        is_to_end: Whether the search is to end. It is called by another thread during long calls. A call that goes on for
-            seconds after that is given up.
+        is_to_end: Whether the search is to end. It is called by another thread during long calls. A call that goes on
+            for seconds after that is given up.
 
     Raises:
         MetricError: `retries` or `timeout_s` is out of its range.
@@ -115,12 +115,12 @@ class ScorerCalls:
         """
         for retry in range(self.retries):
             try:
-                return score(False)  # noqa: FBT003
+                return score(False)
             except ScorerError as error:
                 pause = min(FIRST_PAUSE_S * 4**retry, _LONGEST_PAUSE_S)
                 _LOG.info("retry %d of %d in %g s: %s", retry + 1, self.retries, pause, error)
                 self._pause(label, pause)
-        return score(True)  # noqa: FBT003
+        return score(True)
 
     def _pause(self, label: str, seconds: float) -> None:
         end = time.monotonic() + seconds

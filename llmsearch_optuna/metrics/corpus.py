@@ -102,7 +102,9 @@ def bleu(
     Raises:
         MetricError: sacrebleu does not have the tokenizer, or it needs a package that is not installed.
     """
-    return _scaled(load_bleu(lowercase=lowercase, tokenize=tokenize).corpus_score(predictions, _streams(references)).score)
+    return _scaled(
+        load_bleu(lowercase=lowercase, tokenize=tokenize).corpus_score(predictions, _streams(references)).score
+    )
 
 
 def chrf(predictions: Sequence[str], references: Texts, *, lowercase: bool = False) -> float:

@@ -106,7 +106,9 @@ class EvaluateMetric:
             MetricError: The column is missing, the result has no `key` or needs one, or the module fails.
         """
         rows = [{"value": value} for value in read_column(references, self.column, range(len(references)))]
-        texts = [str(value[0]) if isinstance(value := plain(row["value"]), list) and value else str(value) for row in rows]
+        texts = [
+            str(value[0]) if isinstance(value := plain(row["value"]), list) and value else str(value) for row in rows
+        ]
         try:
             self._compute(rows, texts)
         except (KeyboardInterrupt, MetricError):

@@ -67,8 +67,8 @@ def make_metric(
             effect on built-in metrics, which are pure functions.
         timeout_s: The time limit of a call of a scorer or an ``evaluate`` module, in seconds; no limit by default.
         directory: Where a module is looked for first, e.g. the directory of the study file.
-        **arguments: Arguments of a built-in metric (``ignore_case``, ``lowercase``, ``tokenize``), or the ``key`` of an ``evaluate``
-            result and arguments of its ``compute``. Callables take none: use `functools.partial`.
+        **arguments: Arguments of a built-in metric (``ignore_case``, ``lowercase``, ``tokenize``), or the ``key`` of an
+            ``evaluate`` result and arguments of its ``compute``. Callables take none: use `functools.partial`.
 
     Raises:
         MetricError: The name, an argument or the type of `spec` is unknown, `spec` cannot be imported or loaded, or an

@@ -1,8 +1,8 @@
-"""Numbers as models and people write them.
+r"""Numbers as models and people write them.
 
 Read are signs and currencies before a number, digits of any script, groups of digits (``1,234``, ``12,34,567``,
 ``1.234.567``, ``1'234``, ``1 234``, LaTeX's ``1{,}234``), decimal points and commas (``12,50``, ``1.234,50``),
-fractions (``3/4``, ``1 1/2``, ``\\frac{3}{4}``) and powers (``1e-3``, ``3 × 10^5``). A comma or a point before exactly
+fractions (``3/4``, ``1 1/2``, ``\frac{3}{4}``) and powers (``1e-3``, ``3 * 10^5``). A comma or a point before exactly
 three digits is ambiguous: ``1,234`` is 1234, and ``1.234`` is 1.234. Digits after a Latin letter (``CO2``) and the
 exponents of units (``m^2``) are not numbers. Of a date or a time, only the last part is read.
 """
@@ -49,7 +49,9 @@ _LATEX = (
 )
 _UNIT_EXPONENT = re.compile(r"(?<=[A-Za-z)}])(?:\^|_)\{?[-\u2212]?[0-9]{1,9}\}?")
 _SUPERSCRIPTS = re.compile(r"[\u00b2\u00b3\u00b9\u2070\u2074-\u2079\u207b]{1,5}")
-_WIDE = str.maketrans("\uff0e\u066b\u066c\uff0d\ufe63\uff04\uff05\uffe5\uffe1\uffe6\u2044", "..,--$%\u00a5\u00a3\u20a9/")
+_WIDE = str.maketrans(
+    "\uff0e\u066b\u066c\uff0d\ufe63\uff04\uff05\uffe5\uffe1\uffe6\u2044", "..,--$%\u00a5\u00a3\u20a9/"
+)
 _LONGEST_BASE = 20  # digits; longer ones are not raised to a power
 
 

@@ -27,12 +27,12 @@ _NEGLIGIBLE = 0.05  # the share of words that a metric may misread without a war
 _PROBED = 4  # references that an `evaluate` module is tried on
 
 _SCRIPT = (
-    "reads words of a-z and 0-9 only, and the references have others: set tokenize = \"unicode\" for words of any "
-    "script, or \"char\""
+    'reads words of a-z and 0-9 only, and the references have others: set tokenize = "unicode" for words of any '
+    'script, or "char"'
 )
 _SEGMENT = (
     "takes what has no spaces for one word, and the references are in a script without spaces: set tokenize = "
-    "\"zh\", \"ja-mecab\" or \"char\""
+    '"zh", "ja-mecab" or "char"'
 )
 
 _Texts = Sequence[tuple[str, ...]]

@@ -96,7 +96,7 @@ def run_scorer(
                 return f" on sample {sample}"
         return ""
 
-    def score(is_last: bool) -> Scores:  # noqa: FBT001
+    def score(is_last: bool) -> Scores:
         result, error = attempt(references, predictions)
         if error is not None:
             kind = type(error)

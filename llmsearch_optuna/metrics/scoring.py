@@ -49,7 +49,7 @@ def call_metric(
     if isinstance(metric, CallableMetric | EvaluateMetric):
         return metric.score(references, predictions, sample_ids=sample_ids, calls=calls)
 
-    def score(_is_last: bool) -> Scores:  # noqa: FBT001
+    def score(_is_last: bool) -> Scores:
         scores: list[Scores] = []
         _, error = calls.attempt(
             metric.name, lambda: scores.append(metric(references, predictions, sample_ids=sample_ids))

@@ -73,8 +73,7 @@ def preset_trials(space: SearchSpace, presets: Sequence[GenerationParams | Mappi
 def enqueue(study: optuna.Study, trials: Sequence[InitialTrial]) -> None:
     """Queue the trials that have never been queued in the study before."""
     queued = {
-        (trial.user_attrs.get(_QUEUED), trial.user_attrs.get(BASELINE))
-        for trial in study.get_trials(deepcopy=False)
+        (trial.user_attrs.get(_QUEUED), trial.user_attrs.get(BASELINE)) for trial in study.get_trials(deepcopy=False)
     }
     for params, chosen, baseline in trials:
         identity = (params.to_json(), baseline)

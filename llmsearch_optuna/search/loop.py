@@ -41,7 +41,16 @@ from llmsearch_optuna.search.options import SearchOptions
 from llmsearch_optuna.search.paired_pruner import PairedPruner
 from llmsearch_optuna.search.samplers import Proposer
 from llmsearch_optuna.storage import Claims
-from llmsearch_optuna.study.attributes import ENDED, ERROR, PARAMS, REPLAYED, REUSED_TOKENS, ROUND, SCORER_FAULT, TOKENS_PER_S
+from llmsearch_optuna.study.attributes import (
+    ENDED,
+    ERROR,
+    PARAMS,
+    REPLAYED,
+    REUSED_TOKENS,
+    ROUND,
+    SCORER_FAULT,
+    TOKENS_PER_S,
+)
 from llmsearch_optuna.study.ranking import maximizes
 from llmsearch_optuna.study.trials import FINISHED, repeated_trials, rounds_passed
 
@@ -115,7 +124,9 @@ class Search:
         Raises:
             TrialError: All finished trials failed. The message contains the first failure.
         """
-        self.objective = dataclasses.replace(self.objective, is_to_end=lambda: self._was_stopped(should_stop) is not None)
+        self.objective = dataclasses.replace(
+            self.objective, is_to_end=lambda: self._was_stopped(should_stop) is not None
+        )
         with self.claims.kept_alive():
             self.observer.started(len(self._trials(*FINISHED)) - len(repeated_trials(self._trials())))
             if not self.claims.shared:
@@ -318,7 +329,11 @@ class Search:
         self._end(trial, TrialState.FAIL, error=error)
 
     def _end(
-        self, trial: optuna.Trial, state: TrialState, values: Sequence[float] | None = None, error: TrialError | None = None
+        self,
+        trial: optuna.Trial,
+        state: TrialState,
+        values: Sequence[float] | None = None,
+        error: TrialError | None = None,
     ) -> None:
         """End a trial in the study, unless another worker has taken it over."""
         with self.claims.exclusively():
@@ -329,7 +344,7 @@ class Search:
             if error is not None:
                 trial.set_user_attr(ERROR, str(error))
                 if isinstance(error, ScorerError):
-                    trial.set_user_attr(SCORER_FAULT, True)  # noqa: FBT003
+                    trial.set_user_attr(SCORER_FAULT, True)
                 if running is not None and running.evaluation.tokens_reused:
                     trial.set_user_attr(REUSED_TOKENS, running.evaluation.tokens_reused)
             if self.claims.shared:

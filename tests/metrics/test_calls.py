@@ -1,5 +1,6 @@
 """Scorers that fail for a moment, end the process, or hang."""
 
+import contextlib
 import signal
 import sys
 import threading
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 
 from llmsearch_optuna.errors import MetricError, ScorerError
-from llmsearch_optuna.metrics import ScoringGivenUpError, Scores, call_metric, make_metric
+from llmsearch_optuna.metrics import Scores, ScoringGivenUpError, call_metric, make_metric
 
 ROWS: list[dict[str, Any]] = [{"answer": "a"}, {"answer": "b"}]
 TEXTS = ["a", "b"]
@@ -32,7 +33,9 @@ class Faulty:
         return self.fault
 
 
-@pytest.mark.parametrize("fault", [ConnectionError("judge"), SystemExit(0), float("nan"), BaseExceptionGroup("g", [SystemExit()])])
+@pytest.mark.parametrize(
+    "fault", [ConnectionError("judge"), SystemExit(0), float("nan"), BaseExceptionGroup("g", [SystemExit()])]
+)
 def test_a_passing_fault_is_retried(fault: BaseException | float) -> None:
     assert call_metric(make_metric(Faulty(2, fault)), ROWS, TEXTS) == Scores(1.0, (1.0, 1.0))
     scorer = Faulty(1, fault)
@@ -94,10 +97,8 @@ def spinning() -> None:
 
 def stubborn() -> None:
     for _ in range(3):
-        try:
+        with contextlib.suppress(BaseException):  # as careless code does
             threading.Event().wait(60)
-        except BaseException:  # noqa: BLE001, S110  # as careless code does
-            pass
 
 
 def hanging(hang: Callable[[], None]) -> Callable[..., float]:
@@ -224,7 +225,7 @@ def test_the_refusal_says_where_a_module_was_looked_for(tmp_path: Path, monkeypa
     with pytest.raises(MetricError, match="cannot import the metric `scorers_beside:f`: SystemExit: 0"):
         make_metric("scorers_beside:f", directory=tmp_path)
     (tmp_path / "scorers_beside.py").write_text("import no_such_module_8\n")
-    with pytest.raises(MetricError, match="No module named 'no_such_module_8'$"):
+    with pytest.raises(MetricError, match=r"No module named 'no_such_module_8'$"):
         make_metric("scorers_beside:f", directory=tmp_path)
     (tmp_path / "json.py").write_text("def f(): pass\n")
     with pytest.raises(MetricError, match="`json` is also the name of a module that is in use: rename"):

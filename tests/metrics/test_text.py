@@ -85,7 +85,9 @@ def test_last_number(text: str, number: str | None) -> None:
 
 def test_a_third_is_not_rounded_and_fractions_differ() -> None:
     assert numeric("1/3", "2/6") == 1.0
-    assert numeric("1/3", "0.3333333333333333") == numeric("3/2", "1/2") == numeric("\\frac{3}{4}", "\\frac{1}{4}") == 0.0
+    assert (
+        numeric("1/3", "0.3333333333333333") == numeric("3/2", "1/2") == numeric("\\frac{3}{4}", "\\frac{1}{4}") == 0.0
+    )
 
 
 @pytest.mark.parametrize("date", ["2023-05-01", "12.05.2024", "5/1/24", "10:30", "May 5, 2024", "5 May 2024"])

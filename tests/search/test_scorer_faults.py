@@ -31,7 +31,7 @@ def test_a_later_search_repeats_what_failed_by_the_scorer(tmp_path: Path) -> Non
     judge = Judge()
     judge.is_down = True
     tuner = make_tuner(scorer=judge)
-    with pytest.raises(TrialError, match="all 3 trials failed.*ConnectionError: the judge is down"):
+    with pytest.raises(TrialError, match=r"all 3 trials failed.*ConnectionError: the judge is down"):
         search(tuner, tmp_path / "x.db", 3)
     judge.is_down = False
     study = search(tuner, tmp_path / "x.db", 3)

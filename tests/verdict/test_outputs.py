@@ -102,7 +102,9 @@ def test_a_number_and_its_string_are_the_same_reference(tmp_path: Path) -> None:
     second = write(tmp_path / "second", lines({"answer": ["4", "2.5"]}))
     (verdict,) = compare_outputs(first, second, [make_metric("exact_match")])
     assert [finalist.score for finalist in verdict.finalists] == [1.0, 1.0]
-    assert "must be the same" in refused(TaskError, first, write(tmp_path / "third", lines({"answer": ["4", 3]})), outputs=True)
+    assert "must be the same" in refused(
+        TaskError, first, write(tmp_path / "third", lines({"answer": ["4", 3]})), outputs=True
+    )
 
 
 def test_an_interval_stays_within_what_scores_can_differ(tmp_path: Path) -> None:
@@ -128,7 +130,7 @@ def test_references_are_checked_when_files_are_compared(tmp_path: Path, caplog: 
     assert "gives 1 to every completion" in caplog.text
     assert "2 of 3 references: id q0" in caplog.text
     first, second = (write(tmp_path / name, lines(["北京", "上海"])) for name in ("first", "second"))
-    with pytest.raises(MetricError, match="words of a-z and 0-9 only.*id q0 has"):
+    with pytest.raises(MetricError, match=r"words of a-z and 0-9 only.*id q0 has"):
         compare_outputs(first, second, [make_metric("rouge1")])
 
 
