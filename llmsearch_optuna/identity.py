@@ -31,7 +31,21 @@ def identify(function: object) -> str:
 
 def describe(argument: object) -> str:
     """Return the string for an argument in a name: `identify` for a callable, else its `repr` without addresses."""
-    return identify(argument) if callable(argument) else without_addresses(repr(argument))
+    return identify(argument) if callable(argument) else without_addresses(_stable_repr(argument))
+
+
+def _stable_repr(value: object) -> str:
+    """Return the `repr` of a value with its sets in order. Their own order differs between processes."""
+    if type(value) in (set, frozenset) and value:
+        members = f"{{{', '.join(sorted(map(_stable_repr, value)))}}}"  # type: ignore[call-overload]
+        return members if type(value) is set else f"frozenset({members})"
+    if type(value) is dict:
+        return f"{{{', '.join(f'{_stable_repr(key)}: {_stable_repr(part)}' for key, part in value.items())}}}"
+    if type(value) is list:
+        return f"[{', '.join(map(_stable_repr, value))}]"
+    if type(value) is tuple:
+        return f"({', '.join(map(_stable_repr, value))}{',' if len(value) == 1 else ''})"
+    return repr(value)
 
 
 def without_addresses(text: str) -> str:
@@ -53,5 +67,5 @@ def _describe_constant(constant: object) -> str:
     if isinstance(constant, CodeType):
         return _describe_code(constant)
     if isinstance(constant, frozenset):  # its order of iteration differs between processes
-        return str(sorted(map(repr, constant)))
-    return repr(constant)
+        return str(sorted(map(_stable_repr, constant)))
+    return _stable_repr(constant)

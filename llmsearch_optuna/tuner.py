@@ -269,7 +269,7 @@ class Tuner:
             study_name: The name of the study in the storage.
             presets: Parameters of the trials after the baselines and before the sampler's first proposal.
             user_attrs: Attributes to set on the study; JSON-serialisable.
-            should_stop: Called between rungs. If it returns True, the search ends in the same way as at the timeout.
+            should_stop: Called between rungs, and on another thread while a scorer takes long. True ends the search.
             show_progress: Whether to show progress on standard error.
             on_event: Called when a trial begins, passes a rung or finishes, with a JSON-serialisable dict.
 

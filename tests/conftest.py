@@ -47,6 +47,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.full)
 
 
+@pytest.fixture(autouse=True)
+def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A scorer that failed is called again without a pause."""
+    monkeypatch.setattr("llmsearch_optuna.metrics.calls.FIRST_PAUSE_S", 0.0)
+
+
 @pytest.fixture(
     params=[
         "cpu",

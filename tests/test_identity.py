@@ -99,6 +99,8 @@ def test_the_arguments_of_a_partial_are_part_of_its_name() -> None:
     nested = functools.partial(functools.partial(scorer, 1), 2)
     assert identify(nested) == f"{plain}(1, 2)"
     assert identify(functools.partial(scorer, digest)) == f"{plain}({identify(digest)})"
+    kinds = {"a": [1, (2,), (), {}, [], set(), frozenset()], 3: {"x"}}
+    assert identify(functools.partial(scorer, kinds)) == f"{plain}({kinds!r})"
     # An address differs between processes, and one object of a class is as good as another.
     opaque = f"<{__name__}.Opaque object>"
     assert identify(functools.partial(scorer, Opaque(), [Opaque()])) == f"{plain}({opaque}, [{opaque}])"
@@ -110,6 +112,9 @@ from llmsearch_optuna.identity import digest, identify
 class A: pass
 names = {}
 exec("def f(y): return y in {'a', 'b', 'c', 'd'}, lambda: {'x', 'y'}", names)
+print(identify(functools.partial(digest, {"a", "b", "c"}, x=[{"k": frozenset({"d", "e", "f"})}, ({"g", "h"},)])))
+exec("def g(y): return y in ({'a', 'b'}, {'c', 'd'})", names)
+print(identify(names["g"]))
 print(identify(names["f"]), identify(functools.partial(digest, A(), scorer=names["f"])), identify(digest))
 """
 
@@ -122,7 +127,7 @@ def test_names_are_the_same_in_every_process() -> None:
         for seed in ("1", "2", "3")
     }
     assert len(outputs) == 1
-    assert outputs.pop().count("#") == 4
+    assert outputs.pop().count("#") == 6
 
 
 def test_digest_takes_any_text() -> None:

@@ -44,6 +44,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except LlmsearchError as error:
         print(f"llmsearch-optuna: {error}", file=sys.stderr)
         return 1
+    except SystemExit as error:  # of code of the user, e.g. of a dataset's script
+        print(f"llmsearch-optuna: code that was called ended the process: SystemExit({error.code!r})", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         print(INTERRUPTED, file=sys.stderr)
         return 128 + signal.SIGINT

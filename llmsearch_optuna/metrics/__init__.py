@@ -14,12 +14,15 @@ from llmsearch_optuna.metrics.base import (
     check_score_range,
     known_range,
 )
-from llmsearch_optuna.metrics.corpus import CorpusMetric, bleu, choose_score_range, chrf
+from llmsearch_optuna.metrics.calls import ScorerCalls, ScoringGivenUpError
+from llmsearch_optuna.metrics.corpus import CorpusMetric, bleu, choose_score_range, chrf, max_difference
 from llmsearch_optuna.metrics.evaluate_module import EvaluateMetric
-from llmsearch_optuna.metrics.factory import BUILT_IN_METRICS, check_references, make_metric
+from llmsearch_optuna.metrics.factory import BUILT_IN_METRICS, make_metric
 from llmsearch_optuna.metrics.items import ItemsMetric, distinct_items
+from llmsearch_optuna.metrics.reference_checks import check_references
 from llmsearch_optuna.metrics.rouge import rouge1, rouge2, rouge_l
 from llmsearch_optuna.metrics.scorer import CallableMetric, Scorer
+from llmsearch_optuna.metrics.scoring import call_metric
 from llmsearch_optuna.metrics.text import contains, exact_match, numeric, token_f1
 
 __all__ = [
@@ -33,8 +36,11 @@ __all__ = [
     "SampleMetric",
     "ScoreRange",
     "Scorer",
+    "ScorerCalls",
     "Scores",
+    "ScoringGivenUpError",
     "bleu",
+    "call_metric",
     "check_references",
     "check_score_range",
     "choose_score_range",
@@ -44,6 +50,7 @@ __all__ = [
     "exact_match",
     "known_range",
     "make_metric",
+    "max_difference",
     "numeric",
     "rouge1",
     "rouge2",

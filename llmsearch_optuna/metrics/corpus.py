@@ -6,7 +6,7 @@ from functools import partial
 from itertools import zip_longest
 from typing import Any
 
-from llmsearch_optuna.errors import MetricError
+from llmsearch_optuna.errors import MetricError, unknown_name
 from llmsearch_optuna.metrics.base import (
     Metric,
     Reference,
@@ -17,10 +17,14 @@ from llmsearch_optuna.metrics.base import (
     known_range,
     sample_numbers,
 )
+from llmsearch_optuna.metrics.calls import one_line
 
-__all__ = ["CorpusMetric", "bleu", "choose_score_range", "chrf"]
+__all__ = ["BLEU_TOKENIZER", "CorpusMetric", "bleu", "choose_score_range", "chrf", "load_bleu", "max_difference"]
 
 Texts = Sequence[Sequence[str]]
+
+BLEU_TOKENIZER = "13a"
+"""sacrebleu's default."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,12 +86,25 @@ class CorpusMetric:
         return score
 
 
-def bleu(predictions: Sequence[str], references: Texts, *, lowercase: bool = False) -> float:
+def bleu(
+    predictions: Sequence[str], references: Texts, *, lowercase: bool = False, tokenize: str = BLEU_TOKENIZER
+) -> float:
     """Return corpus BLEU (Papineni et al. 2002) with sacrebleu's defaults: 13a tokens, 4-grams, exponential smoothing.
 
     A corpus without a single 4-gram scores 0.
+
+    Args:
+        predictions: The completions.
+        references: The acceptable strings of each sample.
+        lowercase: Whether to ignore case.
+        tokenize: sacrebleu's tokenizer: ``zh``, ``ja-mecab``, ``ko-mecab``, ``intl``, ``char``, ``flores200``, ...
+
+    Raises:
+        MetricError: sacrebleu does not have the tokenizer, or it needs a package that is not installed.
     """
-    return _scaled(_bleu(lowercase=lowercase).corpus_score(predictions, _streams(references)).score)
+    return _scaled(
+        load_bleu(lowercase=lowercase, tokenize=tokenize).corpus_score(predictions, _streams(references)).score
+    )
 
 
 def chrf(predictions: Sequence[str], references: Texts, *, lowercase: bool = False) -> float:
@@ -95,11 +112,21 @@ def chrf(predictions: Sequence[str], references: Texts, *, lowercase: bool = Fal
     return _scaled(_chrf(lowercase=lowercase).corpus_score(predictions, _streams(references)).score)
 
 
-def _bleu(*, lowercase: bool = False) -> Any:
+def load_bleu(*, lowercase: bool = False, tokenize: str = BLEU_TOKENIZER) -> Any:
+    """Return sacrebleu's BLEU.
+
+    Raises:
+        MetricError: sacrebleu does not have the tokenizer, or it needs a package that is not installed.
+    """
     from sacrebleu.metrics.bleu import BLEU  # noqa: PLC0415  # slow
 
-    # force: no warning about predictions that look tokenised, because the model wrote them that way
-    return BLEU(lowercase=lowercase, force=True)
+    if tokenize not in BLEU.TOKENIZERS:
+        raise MetricError(unknown_name("tokenizer of `bleu`", tokenize, BLEU.TOKENIZERS))
+    try:
+        # force: no warning about predictions that look tokenised, because the model wrote them that way
+        return BLEU(lowercase=lowercase, tokenize=tokenize, force=True)
+    except Exception as error:
+        raise MetricError(f"the tokenizer `{tokenize}` of `bleu` cannot be loaded: {one_line(error)}") from error
 
 
 def _chrf(*, lowercase: bool = False) -> Any:
@@ -108,7 +135,7 @@ def _chrf(*, lowercase: bool = False) -> Any:
     return CHRF(lowercase=lowercase)
 
 
-_LIBRARIES: Mapping[Callable[..., float], Callable[..., Any]] = {bleu: _bleu, chrf: _chrf}
+_LIBRARIES: Mapping[Callable[..., float], Callable[..., Any]] = {bleu: load_bleu, chrf: _chrf}
 
 
 def _streams(references: Texts) -> Texts:
@@ -131,3 +158,18 @@ def choose_score_range(metric: Metric, declared: ScoreRange | None) -> ScoreRang
     if isinstance(metric, CorpusMetric):
         raise MetricError(f"metric `{metric.name}` scores no single samples: leave `score_range` out")
     return check_score_range(declared)
+
+
+def max_difference(metric: Metric, score_range: ScoreRange | None) -> float | None:
+    """Return the maximum difference of two scores of a metric; None if it is not known.
+
+    Args:
+        metric: The metric.
+        score_range: The minimum and the maximum score of a sample; None if they are not known.
+    """
+    if score_range is not None:
+        return score_range[1] - score_range[0]
+    if not isinstance(metric, CorpusMetric):
+        return None
+    function = metric.score.func if isinstance(metric.score, partial) else metric.score
+    return 1.0 if function in _LIBRARIES else None

@@ -7,8 +7,9 @@ from typing import Any, Self
 
 from llmsearch_optuna.errors import MetricError, unknown_name
 from llmsearch_optuna.identity import describe, digest, identify
-from llmsearch_optuna.metrics.base import Reference, Scores, read_column, sample_numbers
-from llmsearch_optuna.metrics.scorer import one_line, run_scorer
+from llmsearch_optuna.metrics.base import Reference, Scores, plain, read_column, sample_numbers
+from llmsearch_optuna.metrics.calls import ScorerCalls, one_line
+from llmsearch_optuna.metrics.scorer import run_scorer
 
 __all__ = ["EvaluateMetric"]
 
@@ -27,6 +28,7 @@ class EvaluateMetric:
         column: The reference column, passed to the module unchanged; ``None`` for the only one.
         greater_is_better: Whether a study maximises the value.
         arguments: Further arguments of ``module.compute``.
+        calls: How the module is called: retries and time limit.
         name: The name and the hash of the script, the key, the column and the arguments.
 
     Raises:
@@ -38,6 +40,7 @@ class EvaluateMetric:
     column: str | None = None
     greater_is_better: bool = True
     arguments: Mapping[str, Any] = field(default_factory=dict)
+    calls: ScorerCalls = field(default_factory=ScorerCalls)
     name: str = field(init=False)
 
     def __post_init__(self) -> None:
@@ -62,7 +65,7 @@ class EvaluateMetric:
 
         Args:
             path: A script, its directory or a name on the hub.
-            **fields: The attributes `key`, `column`, `greater_is_better` and `arguments`.
+            **fields: The attributes `key`, `column`, `greater_is_better`, `arguments` and `calls`.
 
         Raises:
             MetricError: The metric cannot be loaded, needs other inputs, or does not take an argument.
@@ -71,7 +74,9 @@ class EvaluateMetric:
 
         try:
             module = evaluate.load(path, keep_in_memory=True, seed=0)
-        except Exception as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # a script is the user's code: it may call sys.exit
             raise MetricError(f"cannot load `evaluate:{path}`: {type(error).__name__}: {one_line(error)}") from error
         return cls(module=module, **fields)
 
@@ -79,9 +84,40 @@ class EvaluateMetric:
         self, references: Sequence[Reference], predictions: Sequence[str], *, sample_ids: Sequence[int] | None = None
     ) -> Scores:
         """See `Metric`."""
+        return self.score(references, predictions, sample_ids=sample_ids, calls=self.calls)
+
+    def score(
+        self,
+        references: Sequence[Reference],
+        predictions: Sequence[str],
+        *,
+        sample_ids: Sequence[int] | None,
+        calls: ScorerCalls,
+    ) -> Scores:
+        """Score samples as `Metric` describes, with `calls` in place of the attribute."""
         samples = sample_numbers(references, predictions, sample_ids)
         rows = [{"value": value} for value in read_column(references, self.column, samples)]
-        return run_scorer(f"evaluate:{self.module.name}", self._compute, rows, predictions, samples)
+        return run_scorer(f"evaluate:{self.module.name}", self._compute, rows, predictions, samples, calls)
+
+    def probe(self, references: Sequence[Reference]) -> None:
+        """Score references against themselves, to find faults before anything is generated.
+
+        Raises:
+            MetricError: The column is missing, the result has no `key` or needs one, or the module fails.
+        """
+        rows = [{"value": value} for value in read_column(references, self.column, range(len(references)))]
+        texts = [
+            str(value[0]) if isinstance(value := plain(row["value"]), list) and value else str(value) for row in rows
+        ]
+        try:
+            self._compute(rows, texts)
+        except (KeyboardInterrupt, MetricError):
+            raise
+        except BaseException as error:  # the module's code may raise anything
+            raise MetricError(
+                f"`evaluate:{self.module.name}` cannot score the references against themselves: "
+                f"{type(error).__name__}: {one_line(error)}"
+            ) from error
 
     def _compute(self, references: list[dict[str, Any]], predictions: list[str]) -> object:
         results: dict[str, object] = self.module.compute(

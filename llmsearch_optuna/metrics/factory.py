@@ -1,23 +1,24 @@
 """Construction of a metric from the user's specification."""
 
-import importlib
 import inspect
-import operator
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import partial
+from pathlib import Path
 from typing import Any, TypeGuard
 
 from llmsearch_optuna.errors import MetricError, unknown_name
-from llmsearch_optuna.metrics.base import Metric, Reference, SampleMetric
-from llmsearch_optuna.metrics.corpus import CorpusMetric, bleu, chrf
+from llmsearch_optuna.metrics.base import Metric, SampleMetric
+from llmsearch_optuna.metrics.calls import ScorerCalls
+from llmsearch_optuna.metrics.corpus import CorpusMetric, bleu, chrf, load_bleu
 from llmsearch_optuna.metrics.evaluate_module import EvaluateMetric
+from llmsearch_optuna.metrics.imports import import_object
 from llmsearch_optuna.metrics.items import ItemsMetric, distinct_items
-from llmsearch_optuna.metrics.rouge import rouge1, rouge2, rouge_l
-from llmsearch_optuna.metrics.scorer import CallableMetric, Scorer, one_line
+from llmsearch_optuna.metrics.rouge import TOKENIZERS, rouge1, rouge2, rouge_l
+from llmsearch_optuna.metrics.scorer import CallableMetric, Scorer
 from llmsearch_optuna.metrics.text import contains, exact_match, numeric, token_f1
 
-__all__ = ["BUILT_IN_METRICS", "check_references", "make_metric"]
+__all__ = ["BUILT_IN_METRICS", "make_metric"]
 
 _SAMPLE: Mapping[str, Callable[..., float]] = {
     "exact_match": exact_match,
@@ -43,6 +44,9 @@ def make_metric(
     *,
     column: str | None = None,
     greater_is_better: bool = True,
+    retries: int | None = None,
+    timeout_s: float | None = None,
+    directory: Path | None = None,
     **arguments: Any,
 ) -> Metric:
     """Build a metric from its specification.
@@ -51,15 +55,20 @@ def make_metric(
         spec: One of
 
             - the name of a built-in metric (`BUILT_IN_METRICS`);
-            - ``"package.module:function"``, the import path of an evaluation module, a callable or a `Metric`;
+            - ``"package.module:function"``, the import path of an evaluation module, a callable or a `Metric`; it is
+              looked for in `directory`, in the working directory and where Python looks;
             - ``"evaluate:NAME_OR_PATH"``, loaded by ``evaluate.load``, or an ``evaluate.EvaluationModule``;
             - a callable, ``(references, predictions) -> score or one score per sample``; see `Scorer`;
             - a `Metric`, which is returned unchanged.
         column: The reference column to compare with; ``None`` for the only one. Not for callables, which receive all
             columns.
         greater_is_better: Whether a study maximises the value. A `Metric` keeps its own direction.
-        **arguments: Arguments of a built-in metric (``ignore_case``, ``lowercase``), or the ``key`` of an ``evaluate``
-            result and arguments of its ``compute``. Callables take none: use `functools.partial`.
+        retries: The number of further calls after one that failed, with pauses between them; 2 by default. It has no
+            effect on built-in metrics, which are pure functions.
+        timeout_s: The time limit of a call of a scorer or an ``evaluate`` module, in seconds; no limit by default.
+        directory: Where a module is looked for first, e.g. the directory of the study file.
+        **arguments: Arguments of a built-in metric (``ignore_case``, ``lowercase``, ``tokenize``), or the ``key`` of an
+            ``evaluate`` result and arguments of its ``compute``. Callables take none: use `functools.partial`.
 
     Raises:
         MetricError: The name, an argument or the type of `spec` is unknown, `spec` cannot be imported or loaded, or an
@@ -69,17 +78,28 @@ def make_metric(
         raise MetricError(f"`greater_is_better` must be true or false, got {greater_is_better!r}")
     if column is not None and not isinstance(column, str):
         raise MetricError(f"`column` must be the name of a reference column, got {column!r}")
+    given = {"retries": retries, "timeout_s": timeout_s}
+    calls = ScorerCalls(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
     if isinstance(spec, str) and ":" not in spec:
         return _built_in(spec, column, greater_is_better, arguments)
     options: dict[str, Any] = {"column": column, "greater_is_better": greater_is_better, "key": arguments.get("key")}
+    options["calls"] = calls
     options["arguments"] = {name: value for name, value in arguments.items() if name != "key"}
     if isinstance(spec, str) and spec.startswith(_EVALUATE):
         return EvaluateMetric.load(spec.removeprefix(_EVALUATE), **options)
     if isinstance(spec, str):
-        spec = _import(spec)
+        spec = import_object(spec, directory)
     if _is_evaluation_module(spec):
         return EvaluateMetric(module=spec, **options)
-    return _from_object(spec, column, greater_is_better, arguments)
+    if isinstance(spec, Metric):
+        is_changed = retries is not None or timeout_s is not None or (spec.greater_is_better and not greater_is_better)
+        if column is not None or arguments or is_changed:
+            raise MetricError(
+                f"metric `{spec.name}` is already built: it takes no `column`, direction, `retries`, `timeout_s` or "
+                "argument"
+            )
+        return spec
+    return _from_callable(spec, column, greater_is_better, calls, arguments)
 
 
 def _built_in(name: str, column: str | None, greater_is_better: bool, arguments: Mapping[str, Any]) -> Metric:
@@ -88,6 +108,8 @@ def _built_in(name: str, column: str | None, greater_is_better: bool, arguments:
         raise MetricError(unknown_name("metric", name, functions))
     function = functions[name]
     changed = _changed_arguments(name, function, arguments)
+    if tokenizer := changed.get("tokenize"):
+        _check_tokenizer(name, tokenizer)
     parts = [f"{key}={value!r}" for key, value in {"column": column, **changed}.items() if value is not None]
     full_name = f"{name}({', '.join(parts)})" if parts else name
     if name in _ITEMS:
@@ -115,46 +137,25 @@ def _changed_arguments(name: str, function: Callable[..., float], arguments: Map
     return {key: arguments[key] for key in sorted(arguments) if arguments[key] != defaults[key]}
 
 
-def _import(spec: str) -> object:
-    module_name, _, attribute = spec.partition(":")
-    try:
-        module = importlib.import_module(module_name)
-    except Exception as error:
-        raise MetricError(f"cannot import the metric `{spec}`: {type(error).__name__}: {one_line(error)}") from error
-    try:
-        imported: object = operator.attrgetter(attribute)(module)
-    except AttributeError:
-        raise MetricError(f"cannot import the metric `{spec}`: `{module_name}` has no `{attribute}`") from None
-    return imported
+def _check_tokenizer(name: str, tokenizer: str) -> None:
+    if name in _CORPUS:
+        load_bleu(tokenize=tokenizer)
+    elif tokenizer not in TOKENIZERS:
+        raise MetricError(unknown_name(f"tokenizer of `{name}`", tokenizer, TOKENIZERS))
 
 
-def _from_object(spec: object, column: str | None, greater_is_better: bool, arguments: Mapping[str, Any]) -> Metric:
-    if isinstance(spec, Metric):
-        if column is not None or arguments or (spec.greater_is_better and not greater_is_better):
-            raise MetricError(f"metric `{spec.name}` is already built: it takes no `column`, direction or argument")
-        return spec
+def _from_callable(
+    spec: object, column: str | None, greater_is_better: bool, calls: ScorerCalls, arguments: Mapping[str, Any]
+) -> Metric:
     if not callable(spec):
         raise MetricError(f"a metric must be a name, a callable or an `evaluate` module, got {spec!r}")
     if column is not None:
         raise MetricError("a scorer function takes no `column`: it receives all reference columns")
     if arguments:
         raise MetricError(f"a scorer function takes no arguments, got `{next(iter(arguments))}`: use functools.partial")
-    return CallableMetric(function=spec, greater_is_better=greater_is_better)
+    return CallableMetric(function=spec, greater_is_better=greater_is_better, calls=calls)
 
 
 def _is_evaluation_module(spec: object) -> TypeGuard[Any]:
     evaluate = sys.modules.get("evaluate")  # without the import there is no instance
     return evaluate is not None and isinstance(spec, evaluate.EvaluationModule)
-
-
-def check_references(metric: Metric, references: Sequence[Reference]) -> None:
-    """Validate the references of a built-in metric, so that faults are found before anything is generated.
-
-    The metric is called with empty predictions. Callables and ``evaluate`` modules are not called, because they may be
-    slow or count their calls.
-
-    Raises:
-        MetricError: A column is missing or ambiguous, or holds values that the metric cannot compare.
-    """
-    if isinstance(metric, SampleMetric | CorpusMetric | ItemsMetric):
-        metric(references, [""] * len(references))

@@ -1,38 +1,56 @@
 """ROUGE (Lin 2004): F-measures of n-grams and of the longest common subsequence of stemmed words.
 
 The tokenizer and the Porter stemmer are those of ``rouge_score``, and the scores equal that package's. The subsequence
-is computed with bit vectors, because the usual quadratic table is too large for long completions. Words consist of a-z
-and 0-9 only, so other scripts score 0.
+is computed with bit vectors, because the usual quadratic table is too large for long completions. By default, words
+consist of a-z and 0-9 only, so other scripts score 0: `TOKENIZERS` has others.
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache, lru_cache
 from itertools import pairwise
 from typing import NamedTuple
 
 from llmsearch_optuna.metrics.text import bag_f1, f_measure
+from llmsearch_optuna.metrics.words import characters, unicode_words
 
-__all__ = ["longest_common_subsequence", "rouge1", "rouge2", "rouge_l"]
+__all__ = ["TOKENIZERS", "longest_common_subsequence", "rouge1", "rouge2", "rouge_l"]
+
+ASCII = "ascii"
 
 
 class _Stemmer(NamedTuple):
     stem: Callable[[str], str]
 
 
-def rouge1(prediction: str, reference: str) -> float:
-    """Return ROUGE-1, the F-measure of the words."""
-    return bag_f1(Counter(_words(prediction)), Counter(_words(reference)))
+def rouge1(prediction: str, reference: str, *, tokenize: str = ASCII) -> float:
+    """Return ROUGE-1, the F-measure of the words.
+
+    Args:
+        prediction: The completion.
+        reference: The reference.
+        tokenize: What a word is; a key of `TOKENIZERS`.
+    """
+    words = TOKENIZERS[tokenize]
+    return bag_f1(Counter(words(prediction)), Counter(words(reference)))
 
 
-def rouge2(prediction: str, reference: str) -> float:
-    """Return ROUGE-2, the F-measure of the pairs of adjacent words; 0 for texts of fewer than two words."""
-    return bag_f1(Counter(pairwise(_words(prediction))), Counter(pairwise(_words(reference))))
+def rouge2(prediction: str, reference: str, *, tokenize: str = ASCII) -> float:
+    """Return ROUGE-2, the F-measure of the pairs of adjacent words; 0 for texts of fewer than two words.
+
+    The arguments are those of `rouge1`.
+    """
+    words = TOKENIZERS[tokenize]
+    return bag_f1(Counter(pairwise(words(prediction))), Counter(pairwise(words(reference))))
 
 
-def rouge_l(prediction: str, reference: str) -> float:
-    """Return ROUGE-L, the F-measure of the longest common subsequence of words."""
-    predicted, expected = _words(prediction), _words(reference)
+def rouge_l(prediction: str, reference: str, *, tokenize: str = ASCII) -> float:
+    """Return ROUGE-L, the F-measure of the longest common subsequence of words.
+
+    The arguments are those of `rouge1`.
+    """
+    words = TOKENIZERS[tokenize]
+    predicted, expected = words(prediction), words(reference)
     return f_measure(longest_common_subsequence(predicted, expected), len(predicted), len(expected))
 
 
@@ -67,3 +85,8 @@ def _stemmer() -> _Stemmer:
     from rouge_score.tokenizers import porter  # noqa: PLC0415  # slow
 
     return _Stemmer(stem=lru_cache(maxsize=2**14)(porter.PorterStemmer().stem))
+
+
+TOKENIZERS: Mapping[str, Callable[[str], Sequence[str]]] = {ASCII: _words, "unicode": unicode_words, "char": characters}
+"""The words of a text, by the name of the tokenizer: ``ascii`` is that of ``rouge_score``; see `unicode_words` and
+`characters` for the others, which do not stem."""

@@ -2,19 +2,17 @@
 
 import re
 import string
-from collections import Counter, deque
-from decimal import Decimal
+from collections import Counter
 from typing import Any
 
-__all__ = ["bag_f1", "contains", "exact_match", "f_measure", "last_number", "numeric", "token_f1"]
+from llmsearch_optuna.metrics.numbers import is_date, last_number
+from llmsearch_optuna.metrics.words import separate
 
-_NUMBER = re.compile(
-    r"(?:(?<![\w)\]%.])(?P<minus>[-\u2212]))?[$€£]?"
-    r"(?P<digits>(?:[0-9]{1,3}(?:,[0-9]{3})+(?![0-9])|[0-9]+)(?:\.[0-9]+)?|(?<![0-9])\.[0-9]+)"
-    r"(?P<exponent>[eE][-+]?[0-9]{1,3}(?![0-9]))?"
-)
+__all__ = ["bag_f1", "contains", "exact_match", "f_measure", "numeric", "token_f1"]
+
 _ARTICLES = re.compile(r"\b(?:a|an|the)\b")
 _NO_PUNCTUATION = str.maketrans("", "", string.punctuation)
+_TOKEN = re.compile(r"\w+|[^\w\s]")
 
 
 def exact_match(prediction: str, reference: str, *, ignore_case: bool = False) -> float:
@@ -34,40 +32,42 @@ def contains(prediction: str, reference: str, *, ignore_case: bool = False) -> f
 def numeric(prediction: str, reference: str) -> float:
     """Return 1 if the last numbers of both strings are equal, as for GSM8K (Cobbe et al. 2021), else 0.
 
-    The reference may be a complete GSM8K answer, ``"reasoning #### 1,234"``. If either string has no number, return 0.
+    The reference may be a complete GSM8K answer, ``"reasoning #### 1,234"``. If either string has no number, or that of
+    the reference is a part of a date or a time, return 0. `last_number` describes what is read as a number.
     """
     expected = last_number(reference)
-    return float(expected is not None and last_number(prediction) == expected)
-
-
-def last_number(text: str) -> Decimal | None:
-    """Return the last number in a string, without rounding; ``None`` if there is none.
-
-    Valid forms are ``-$1,234.50``, ``$-5``, ``.5``, ``50%`` (as 50), ``1e-3``, and ``42.`` at the end of a sentence.
-    Neither the minus of ``7-3`` nor the bullet of ``- 3`` is a sign.
-    """
-    matches = deque(_NUMBER.finditer(text), maxlen=1)
-    if not matches:
-        return None
-    match = matches[0]
-    number = Decimal(match["digits"].replace(",", "") + (match["exponent"] or ""))
-    return number.copy_negate() if match["minus"] else number
+    return float(expected is not None and last_number(prediction) == expected and not is_date(reference))
 
 
 def token_f1(prediction: str, reference: str) -> float:
     """Return F1 of the two bags of words, normalised as for SQuAD (Rajpurkar et al. 2016).
 
-    Strings are converted to lower case, and punctuation and articles are removed. If neither string has a word left,
-    return 1 (as for SQuAD 2.0).
+    Strings are converted to lower case, and punctuation and articles are removed. Each character of a script without
+    spaces between words is a word. If that leaves nothing of the reference ("A", "+"), articles count as words, and
+    if it has none, punctuation marks do. If the reference is empty, return 1 for a prediction without words (as for
+    SQuAD 2.0), else 0.
     """
-    predicted, expected = _words(prediction), _words(reference)
-    if not predicted and not expected:
-        return 1.0
-    return bag_f1(Counter(predicted), Counter(expected))
+    if not reference.strip():
+        return float(not _words(prediction))
+    expected = _words(reference)
+    if expected:
+        return bag_f1(Counter(_words(prediction)), Counter(expected))
+    split = _words_and_articles if _words_and_articles(reference) else _TOKEN.findall
+    return bag_f1(Counter(split(prediction.lower())), Counter(split(reference.lower())))
 
 
 def _words(text: str) -> list[str]:
-    return _ARTICLES.sub(" ", text.lower().translate(_NO_PUNCTUATION)).split()
+    return _ARTICLES.sub(" ", _separated(text)).split()
+
+
+def _words_and_articles(text: str) -> list[str]:
+    return _separated(text).split()
+
+
+def _separated(text: str) -> str:
+    """Return a text in lower case without punctuation, with spaces around the characters of scripts without spaces."""
+    text = text.lower().translate(_NO_PUNCTUATION)
+    return text if text.isascii() else separate(text)
 
 
 def bag_f1(predicted: Counter[Any], expected: Counter[Any]) -> float:

@@ -5,13 +5,17 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import optuna
+from optuna.trial import TrialState
 
 from llmsearch_optuna.errors import ModelError
 from llmsearch_optuna.space.params import GenerationParams
 from llmsearch_optuna.space.search_space import SearchSpace
-from llmsearch_optuna.study.attributes import BASELINE, FIXED_PARAMS
+from llmsearch_optuna.study.attributes import BASELINE, FIXED_PARAMS, REPEATS, SCORER_FAULT
+from llmsearch_optuna.study.trials import repeated_trials
 
-__all__ = ["InitialTrial", "baseline_trials", "enqueue", "preset_trials"]
+__all__ = ["InitialTrial", "baseline_trials", "enqueue", "enqueue_again", "preset_trials"]
+
+_QUEUED = "queued_params"
 
 _LOG = logging.getLogger(__name__)
 
@@ -69,17 +73,29 @@ def preset_trials(space: SearchSpace, presets: Sequence[GenerationParams | Mappi
 def enqueue(study: optuna.Study, trials: Sequence[InitialTrial]) -> None:
     """Queue the trials that have never been queued in the study before."""
     queued = {
-        (trial.user_attrs.get("queued_params"), trial.user_attrs.get(BASELINE))
-        for trial in study.get_trials(deepcopy=False)
+        (trial.user_attrs.get(_QUEUED), trial.user_attrs.get(BASELINE)) for trial in study.get_trials(deepcopy=False)
     }
     for params, chosen, baseline in trials:
         identity = (params.to_json(), baseline)
         if identity in queued:
             continue
         queued.add(identity)
-        attributes = {"queued_params": params.to_json()}
+        attributes = {_QUEUED: params.to_json()}
         if baseline is not None:
             attributes[BASELINE] = baseline
         if chosen is None:
             attributes[FIXED_PARAMS] = params.to_json()
         study.enqueue_trial(dict(chosen or {}), user_attrs=attributes)
+
+
+def enqueue_again(study: optuna.Study) -> None:
+    """Queue the trials that failed by a fault of the scorer, each once: the fault may have passed."""
+    trials = study.get_trials(deepcopy=False)
+    repeated = repeated_trials(trials)
+    for trial in trials:
+        if SCORER_FAULT not in trial.user_attrs or trial.state != TrialState.FAIL or trial.number in repeated:
+            continue
+        kept = (_QUEUED, BASELINE, FIXED_PARAMS)
+        attributes = {name: trial.user_attrs[name] for name in kept if name in trial.user_attrs}
+        study.enqueue_trial(dict(trial.params), user_attrs={**attributes, REPEATS: trial.number})
+        _LOG.info("trial %d failed by a fault of the scorer, and is repeated", trial.number)

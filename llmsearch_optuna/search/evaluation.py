@@ -25,6 +25,7 @@ from llmsearch_optuna.study.attributes import (
     FIXED_PARAMS,
     PARAMS,
     PRUNED_AT,
+    REPEATS,
     REUSED_FROM,
     REUSED_TOKENS,
     TRIAL_TOKENS,
@@ -135,10 +136,11 @@ class GenerationObjective(Evaluator):
             return []
         trials = trial.study.get_trials(deepcopy=False)
         start, effect = began(trials[trial.number]), params.canonical
+        repeats = trial.user_attrs.get(REPEATS)
         equal = [
             earlier
             for earlier in trials
-            if earlier.state in (TrialState.COMPLETE, TrialState.PRUNED)
+            if (earlier.state in (TrialState.COMPLETE, TrialState.PRUNED) or earlier.number == repeats)
             and PARAMS in earlier.user_attrs
             and ended(earlier) <= start
             and trial_params(earlier).canonical == effect

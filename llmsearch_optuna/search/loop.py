@@ -18,6 +18,7 @@ order in which trials began and ended (`ROUND`, `ENDED`). A worker that has noth
 in flight, because it must take these over if their leases expire.
 """
 
+import dataclasses
 import itertools
 import logging
 import time
@@ -31,7 +32,8 @@ from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from llmsearch_optuna.engine.base import Completion
-from llmsearch_optuna.errors import LeaseLostError, TrialError
+from llmsearch_optuna.errors import LeaseLostError, ScorerError, TrialError
+from llmsearch_optuna.metrics import ScoringGivenUpError
 from llmsearch_optuna.search.evaluation import Evaluation, GenerationObjective
 from llmsearch_optuna.search.limits import reason_to_stop
 from llmsearch_optuna.search.observers import SearchObserver
@@ -39,9 +41,18 @@ from llmsearch_optuna.search.options import SearchOptions
 from llmsearch_optuna.search.paired_pruner import PairedPruner
 from llmsearch_optuna.search.samplers import Proposer
 from llmsearch_optuna.storage import Claims
-from llmsearch_optuna.study.attributes import ENDED, ERROR, PARAMS, REPLAYED, REUSED_TOKENS, ROUND, TOKENS_PER_S
+from llmsearch_optuna.study.attributes import (
+    ENDED,
+    ERROR,
+    PARAMS,
+    REPLAYED,
+    REUSED_TOKENS,
+    ROUND,
+    SCORER_FAULT,
+    TOKENS_PER_S,
+)
 from llmsearch_optuna.study.ranking import maximizes
-from llmsearch_optuna.study.trials import FINISHED, rounds_passed
+from llmsearch_optuna.study.trials import FINISHED, repeated_trials, rounds_passed
 
 __all__ = ["Search"]
 
@@ -114,8 +125,11 @@ class Search:
         Raises:
             TrialError: All finished trials failed. The message contains the first failure.
         """
+        self.objective = dataclasses.replace(
+            self.objective, is_to_end=lambda: self._was_stopped(should_stop) is not None
+        )
         with self.claims.kept_alive():
-            self.observer.started(len(self._trials(*FINISHED)))
+            self.observer.started(len(self._trials(*FINISHED)) - len(repeated_trials(self._trials())))
             if not self.claims.shared:
                 begun = [trial for trial in self._trials() if ROUND in trial.user_attrs]
                 self._latest = max(map(rounds_passed, begun), default=0)
@@ -152,13 +166,9 @@ class Search:
 
         Tokens are counted only between two rounds, so that an interruption does not change where the search ends.
         """
-        timeout, max_tokens = self.options.timeout, self.options.max_tokens_total
-        reason = None
-        if should_stop():
-            reason = "a stop was requested"
-        elif timeout is not None and time.monotonic() - self._started >= timeout:
-            reason = f"the timeout of {timeout:g} s has passed"
-        elif max_tokens is not None and not self._round_is_under_way():
+        max_tokens = self.options.max_tokens_total
+        reason = self._was_stopped(should_stop)
+        if reason is None and max_tokens is not None and not self._round_is_under_way():
             tokens = self.objective.tokens_stored() - self._tokens_reused()
             if tokens == 0 and self._latest > 0 and not self._warned_of_tokens and self._trials(TrialState.COMPLETE):
                 self._warned_of_tokens = True
@@ -171,6 +181,15 @@ class Search:
             in_flight = len(self._in_flight)
             _LOG.info("the search stops: %s; %d trials in flight can be resumed", reason, in_flight)
         return reason is not None
+
+    def _was_stopped(self, should_stop: Callable[[], bool]) -> str | None:
+        """Return the reason if a stop was requested or the time is over, else None."""
+        timeout = self.options.timeout
+        if should_stop():
+            return "a stop was requested"
+        if timeout is not None and time.monotonic() - self._started >= timeout:
+            return f"the timeout of {timeout:g} s has passed"
+        return None
 
     def _tokens_reused(self) -> int:
         """Return how many stored tokens were copied from earlier trials instead of generated."""
@@ -207,6 +226,9 @@ class Search:
                 running.evaluation.record(completions)
             except TrialError as error:
                 self._fail(running.trial, error)
+            except ScoringGivenUpError as error:
+                _LOG.warning("trial %d is left to a later search: %s", running.trial.number, error)
+                return
             except (LeaseLostError, UpdateFinishedTrialError):
                 self._drop(running.trial)
             else:
@@ -241,7 +263,7 @@ class Search:
         with self.claims.exclusively():
             trials = self._trials()
             waiting = sum(trial.state == TrialState.WAITING for trial in trials)
-            if len(trials) - waiting >= self.options.n_trials:
+            if len(trials) - waiting - len(repeated_trials(trials)) >= self.options.n_trials:
                 return None
             trial = self.study.ask() if waiting else self._propose(trials)
             if trial is not None:
@@ -292,6 +314,9 @@ class Search:
         except TrialError as error:
             self._fail(trial, error)
             return
+        except ScoringGivenUpError as error:
+            _LOG.warning("trial %d is left to a later search: %s", trial.number, error)
+            return
         began = self._latest - evaluation.rungs_passed if self.claims.shared else trial.user_attrs[ROUND]
         running = self._in_flight[trial.number] = _InFlight(trial, evaluation, began, started)
         self._latest = max(self._latest, running.passed)
@@ -307,10 +332,14 @@ class Search:
     def _fail(self, trial: optuna.Trial, error: TrialError) -> None:
         _LOG.warning("trial %d failed: %s", trial.number, error)
         _LOG.debug("traceback of trial %d:", trial.number, exc_info=error)
-        self._end(trial, TrialState.FAIL, error=str(error))
+        self._end(trial, TrialState.FAIL, error=error)
 
     def _end(
-        self, trial: optuna.Trial, state: TrialState, values: Sequence[float] | None = None, error: str | None = None
+        self,
+        trial: optuna.Trial,
+        state: TrialState,
+        values: Sequence[float] | None = None,
+        error: TrialError | None = None,
     ) -> None:
         """End a trial in the study, unless another worker has taken it over."""
         with self.claims.exclusively():
@@ -319,7 +348,9 @@ class Search:
                 return
             running = self._in_flight.get(trial.number)
             if error is not None:
-                trial.set_user_attr(ERROR, error)
+                trial.set_user_attr(ERROR, str(error))
+                if isinstance(error, ScorerError):
+                    trial.set_user_attr(SCORER_FAULT, True)
                 if running is not None and running.evaluation.tokens_reused:
                     trial.set_user_attr(REUSED_TOKENS, running.evaluation.tokens_reused)
             if self.claims.shared:

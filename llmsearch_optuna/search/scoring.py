@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from llmsearch_optuna.data.task import Sample
 from llmsearch_optuna.engine.base import Completion, Engine, Request, Stopping, TokenCallback
 from llmsearch_optuna.errors import ScorerError, TrialError
-from llmsearch_optuna.metrics import Metric, ScoreRange, Scores
+from llmsearch_optuna.metrics import Metric, ScoreRange, Scores, call_metric
+from llmsearch_optuna.metrics.calls import never
 from llmsearch_optuna.space.params import GenerationParams
 from llmsearch_optuna.storage import StoredCompletion
 
@@ -24,6 +25,7 @@ class Evaluator:
         output_preproc: Applied to every completion before it is scored and stored.
         score_range: The minimum and the maximum score of a sample; None if they are not known.
         callbacks: Called without arguments after every call of the engine.
+        is_to_end: Whether the search is to end, and thus a scorer that hangs is to be given up.
     """
 
     engine: Engine
@@ -32,6 +34,7 @@ class Evaluator:
     output_preproc: Callable[[str], str] = str.strip
     score_range: ScoreRange | None = None
     callbacks: Sequence[Callable[[], object]] = ()
+    is_to_end: Callable[[], bool] = never
 
     def request(self, sample: Sample, params: GenerationParams) -> Request:
         """Return the request for one completion of a sample."""
@@ -60,7 +63,9 @@ class Evaluator:
         """
         try:
             text = self.output_preproc(completion.text)
-        except Exception as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # the user's code may raise anything, and call sys.exit
             raise TrialError(f"output_preproc raised {type(error).__name__}: {error} on row {sample.row}") from error
         if not isinstance(text, str):
             raise TrialError(f"output_preproc must return a string, got {type(text).__name__}")
@@ -96,11 +101,13 @@ class Evaluator:
 
         Raises:
             MetricError: The references do not fit the metric.
-            ScorerError: The scorer raised an exception or returned the wrong number of scores, NaN, or a score outside
-                `score_range`. The message names the row.
+            ScorerError: The scorer raised an exception, did not return in time, or returned the wrong number of scores,
+                NaN, or a score outside `score_range`. The message names the row.
+            ScoringGivenUpError: The search is to end, and the scorer has not returned.
         """
         references = [sample.reference for sample in samples]
-        scores = self.metric(references, texts, sample_ids=[sample.row for sample in samples])
+        rows = [sample.row for sample in samples]
+        scores = call_metric(self.metric, references, texts, sample_ids=rows, is_to_end=self.is_to_end)
         if scores.per_sample is not None:
             self.check_range(samples, scores.per_sample)
         return scores

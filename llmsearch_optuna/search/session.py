@@ -15,7 +15,7 @@ from optuna.storages import RDBStorage
 from llmsearch_optuna.data.task import Sample
 from llmsearch_optuna.errors import ConfigurationError, StorageError
 from llmsearch_optuna.metrics import CorpusMetric
-from llmsearch_optuna.search.baselines import InitialTrial, enqueue
+from llmsearch_optuna.search.baselines import InitialTrial, enqueue, enqueue_again
 from llmsearch_optuna.search.evaluation import GenerationObjective
 from llmsearch_optuna.search.loop import Search
 from llmsearch_optuna.search.observers import SearchObserver, SearchObservers
@@ -181,6 +181,7 @@ def open_session(
                 store = CompletionStore(storage, claims)
                 store.save_samples(key, stored_samples(objective.samples))
                 enqueue(study, initial_trials[: options.n_trials])
+                enqueue_again(study)
             scores = RememberedScores(StoredScores(store, key), alone=not claims.shared)
             study.pruner = make_pruner(scores=scores)
             yield SearchSession(

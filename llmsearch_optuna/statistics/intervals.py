@@ -128,11 +128,7 @@ def difference_intervals(
     limit = np.maximum(1.0, observed) if max_difference is None else max_difference
     intervals = _student_intervals(estimate, error, freedom, alpha)
     intervals = _replace_constant(intervals, ~varies, samples, limit, alpha)
-    if max_difference is None:
-        return intervals
-    return intervals._replace(
-        low=np.maximum(intervals.low, -max_difference), high=np.minimum(intervals.high, max_difference)
-    )
+    return _clipped(intervals, max_difference)
 
 
 def bootstrap_intervals(
@@ -140,7 +136,7 @@ def bootstrap_intervals(
     samples: int,
     *,
     alpha: float = 0.05,
-    max_difference: float = 1.0,
+    max_difference: float | None = None,
     resamples: int = 1000,
     seed: int = 0,
 ) -> Intervals:
@@ -157,8 +153,8 @@ def bootstrap_intervals(
         statistic: ``(indices of samples) -> differences``, of any shape.
         samples: The number of samples, at least two.
         alpha: The nominal chance that an interval misses the true difference.
-        max_difference: The maximum difference. It only matters if all resamples give the same result; see
-            `difference_intervals`.
+        max_difference: The maximum difference, to which the intervals are clipped. By default they are not clipped, and
+            the maximum is 1, which only matters if all resamples give the same result; see `difference_intervals`.
         resamples: The number of resamples, at least two.
         seed: The seed of the resamples.
 
@@ -180,7 +176,8 @@ def bootstrap_intervals(
     error = drawn.std(axis=0, ddof=1) * math.sqrt(samples / (samples - 1))
     is_constant = error <= _ROUNDING * np.abs(drawn).max(axis=0)
     intervals = _student_intervals(estimate, error, np.full_like(error, samples - 1.0), alpha)
-    return _replace_constant(intervals, is_constant, samples, max_difference, alpha)
+    limit = 1.0 if max_difference is None else max_difference
+    return _clipped(_replace_constant(intervals, is_constant, samples, limit, alpha), max_difference)
 
 
 def samples_needed(intervals: Intervals, samples: int, *, alpha: float = 0.05, power: float = 0.8) -> _Floats:
@@ -243,6 +240,14 @@ def variance_split(differences: npt.ArrayLike) -> VarianceSplit:
 def _student_intervals(estimate: _Floats, error: _Floats, freedom: _Floats, alpha: float) -> Intervals:
     half = _student_quantile(freedom, alpha) * error
     return Intervals(estimate, estimate - half, estimate + half, error, freedom)
+
+
+def _clipped(intervals: Intervals, max_difference: float | None) -> Intervals:
+    if max_difference is None:
+        return intervals
+    return intervals._replace(
+        low=np.maximum(intervals.low, -max_difference), high=np.minimum(intervals.high, max_difference)
+    )
 
 
 def _replace_constant(

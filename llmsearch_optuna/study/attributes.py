@@ -12,11 +12,13 @@ __all__ = [
     "KEY",
     "PARAMS",
     "PRUNED_AT",
+    "REPEATS",
     "REPLAYED",
     "REUSED_FROM",
     "REUSED_TOKENS",
     "ROUND",
     "SAMPLER_STATE",
+    "SCORER_FAULT",
     "SCORES",
     "STUDY_FILE",
     "TIMINGS",
@@ -58,6 +60,12 @@ BASELINE = "baseline"
 
 ERROR = "error"
 """The reason why a trial failed."""
+
+SCORER_FAULT = "scorer_fault"
+"""Whether a trial failed by a fault of the scorer, so that the next search repeats it."""
+
+REPEATS = "repeats"
+"""The number of the failed trial that this trial repeats."""
 
 ROUND = "round"
 """The number of rounds that the search had passed when the trial began. With several workers, the number of trials that

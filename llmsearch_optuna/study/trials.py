@@ -2,18 +2,20 @@
 
 import json
 import math
+from collections.abc import Iterable
 
 from optuna.trial import FrozenTrial, TrialState
 
 from llmsearch_optuna.errors import StorageError
 from llmsearch_optuna.space.params import BEAM_PARAMETERS, GenerationParams
-from llmsearch_optuna.study.attributes import ENDED, PARAMS, ROUND
+from llmsearch_optuna.study.attributes import ENDED, PARAMS, REPEATS, ROUND
 
 __all__ = [
     "FINISHED",
     "began",
     "describe_params",
     "ended",
+    "repeated_trials",
     "rounds_passed",
     "trial_params",
 ]
@@ -21,6 +23,11 @@ __all__ = [
 
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
 """The states of trials that have ended."""
+
+
+def repeated_trials(trials: Iterable[FrozenTrial]) -> set[int]:
+    """Return the numbers of the failed trials that another trial repeats. They do not count as trials of a search."""
+    return {trial.user_attrs[REPEATS] for trial in trials if REPEATS in trial.user_attrs}
 
 
 def rounds_passed(trial: FrozenTrial) -> int:

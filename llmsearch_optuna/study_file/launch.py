@@ -35,7 +35,7 @@ def build_tuner(file: StudyFile) -> Tuner:
         ConfigurationError: One of them cannot be loaded, or they do not fit together.
         ServerError: The server cannot be reached.
     """
-    metric = make_metric(file.metric.name, **file.metric.arguments)
+    metric = make_metric(file.metric.name, **{**file.metric.arguments, "directory": file.directory})
     # If the pruner does not support the metric, raises the error before the model is loaded.
     file.study.make_pruner((1, 2**31), corpus_only=isinstance(metric, CorpusMetric))
     generator: dict[str, Any] = {"server": file.server}

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from llmsearch_optuna.errors import MetricError, ScorerError
-from llmsearch_optuna.metrics import CorpusMetric, Metric, Reference, Scores
+from llmsearch_optuna.metrics import CorpusMetric, Metric, Reference, Scores, call_metric
 from llmsearch_optuna.space.params import GenerationParams
 
 __all__ = ["CorpusScores", "FinalistScores", "corpus_scores", "held_out_key", "score_groups"]
@@ -90,7 +90,7 @@ def score_groups(
     scores = []
     for name, predictions in zip(names, groups, strict=True):
         try:
-            scores.append(metric(references, predictions, sample_ids=sample_ids))
+            scores.append(call_metric(metric, references, predictions, sample_ids=sample_ids))
         except ScorerError as error:
             raise ScorerError(f"{name} cannot be scored: {error}") from error
     if all(group.per_sample is not None for group in scores) or isinstance(metric, CorpusMetric):
@@ -118,7 +118,7 @@ def corpus_scores(metric: Metric, references: Sequence[Reference], groups: Seque
 
     def scores(indices: npt.NDArray[np.intp]) -> _Floats:
         selected = [references[index] for index in indices]
-        return np.array([metric(selected, [texts[index] for index in indices]).value for texts in groups])
+        return np.array([call_metric(metric, selected, [texts[index] for index in indices]).value for texts in groups])
 
     return scores
 
@@ -128,9 +128,10 @@ def _scores_one_by_one(
 ) -> tuple[float, ...] | None:
     """Return the scores of the single samples; None if `value` is not their mean."""
     try:
+        # The first call finds out whether the scorer can score one sample: if not, a retry would not help.
         scores = tuple(
-            metric([reference], [prediction]).value
-            for reference, prediction in zip(references, predictions, strict=True)
+            call_metric(metric, [reference], [prediction], retries=None if index else 0).value
+            for index, (reference, prediction) in enumerate(zip(references, predictions, strict=True))
         )
     except (ScorerError, MetricError):  # the scorer needs more than one sample
         return None

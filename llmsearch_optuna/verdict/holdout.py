@@ -15,6 +15,7 @@ from optuna.distributions import CategoricalDistribution
 from llmsearch_optuna.data.task import Sample
 from llmsearch_optuna.engine.base import Request
 from llmsearch_optuna.engine.irregular import check_answers, irregular_rows
+from llmsearch_optuna.metrics import max_difference
 from llmsearch_optuna.search.scoring import Evaluator
 from llmsearch_optuna.space.params import MAX_SEED, GenerationParams
 from llmsearch_optuna.storage import CompletionStore, HeldOutCompletion, StoredCompletion
@@ -88,7 +89,7 @@ def confirm(
         greater_is_better=metric.greater_is_better,
         held_out=True,
         samples=len(hold_out.samples),
-        max_difference=None if score_range is None else score_range[1] - score_range[0],
+        max_difference=max_difference(metric, score_range),
         resamples=resamples,
         seed=study_seed,
     )

@@ -55,7 +55,7 @@ def judge(
         held_out: Whether the samples are those of a study's hold-out split.
         samples: The number of samples, at least two.
         max_difference: The maximum difference of two scores. By default the range of the observed scores, at least 1;
-            for a corpus metric 1.
+            a corpus metric has no maximum by default.
         comparisons: The number of comparisons that the intervals are adjusted for. By default the number of comparisons
             in this verdict.
         resamples: The number of bootstrap resamples.
@@ -85,7 +85,7 @@ def judge(
 
         # All finalists are compared on the same resamples.
         intervals = bootstrap_intervals(
-            gains, samples, alpha=alpha, max_difference=max_difference or 1.0, resamples=resamples, seed=seed
+            gains, samples, alpha=alpha, max_difference=max_difference, resamples=resamples, seed=seed
         )
         base_scores = base.over(np.arange(samples))
         differences = [

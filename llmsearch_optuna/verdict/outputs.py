@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from llmsearch_optuna.errors import TaskError
-from llmsearch_optuna.metrics import Metric, known_range
+from llmsearch_optuna.metrics import Metric, check_references, known_range, max_difference
 from llmsearch_optuna.verdict.finalist_scores import FinalistScores, corpus_scores, score_groups
 from llmsearch_optuna.verdict.judging import judge
 from llmsearch_optuna.verdict.verdict import Verdict
@@ -83,6 +83,8 @@ def compare_outputs(
     files = _read_both(reference, candidate)
     ids, paths = list(files[0]), (str(reference), str(candidate))
     references = [_reference([line for lines in files for line in lines[name]], name) for name in ids]
+    for metric in metrics:
+        check_references(metric, references, [f"id {name}" for name in ids])
     texts = [
         [[_prediction(lines[name][seed]) for name in ids] for seed in range(len(lines[ids[0]]))] for lines in files
     ]
@@ -92,7 +94,6 @@ def compare_outputs(
         scores = iter(score_groups(metric, references, [group for groups in texts for group in groups], names=names))
         per_sample = [[next(scores).per_sample for _ in groups] for groups in texts]
         is_by_sample = all(row is not None for rows in per_sample for row in rows)
-        score_range = known_range(metric)
         verdicts.append(
             judge(
                 [
@@ -108,7 +109,7 @@ def compare_outputs(
                 greater_is_better=metric.greater_is_better,
                 held_out=False,
                 samples=len(ids),
-                max_difference=None if score_range is None else score_range[1] - score_range[0],
+                max_difference=max_difference(metric, known_range(metric)),
                 comparisons=len(metrics),
                 resamples=resamples,
             )
@@ -199,10 +200,20 @@ def _reference(lines: Sequence[_Line], name: str) -> Mapping[str, Any]:
     for line in lines:
         if "reference" not in line.values:
             raise TaskError(f"{line.place} has no `reference`")
-        if line.values["reference"] != lines[0].values["reference"]:
+        here, first = line.values["reference"], lines[0].values["reference"]
+        if here != first and _as_text(here) != _as_text(first):
             raise TaskError(f"`reference` of id {name} must be the same in {lines[0].place} and {line.place}")
     reference = lines[0].values["reference"]
     return reference if isinstance(reference, dict) else {"reference": reference}
+
+
+def _as_text(value: object) -> object:
+    """Return a reference with its numbers as strings: a metric compares 4 and "4" alike."""
+    if isinstance(value, dict):
+        return {key: _as_text(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_as_text(part) for part in value]
+    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
 
 
 def _shown(value: object) -> str:

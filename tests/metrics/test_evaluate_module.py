@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from llmsearch_optuna.errors import MetricError, ScorerError
-from llmsearch_optuna.metrics import EvaluateMetric, Metric, Scores, make_metric
+from llmsearch_optuna.metrics import EvaluateMetric, Metric, Scores, check_references, make_metric
 
 SCRIPT = """
 import random
@@ -76,6 +76,17 @@ def test_evaluate_key_must_be_clear(script: str) -> None:
         make_metric(f"evaluate:{script}", mode="each")(rows, ["a"])
     with pytest.raises(MetricError, match="unknown `evaluate:word_overlap` result `bset`: did you mean `best`"):
         make_metric(f"evaluate:{script}", key="bset", mode="each")(rows, ["a"])
+
+
+def test_faults_are_found_before_anything_is_generated(script: str) -> None:
+    rows = [{"answer": "a"}, {"answer": "b"}]
+    check_references(make_metric(f"evaluate:{script}"), rows)
+    with pytest.raises(MetricError, match="`key` must name the result"):
+        check_references(make_metric(f"evaluate:{script}", mode="each"), rows)
+    with pytest.raises(MetricError, match="did you mean `best`"):
+        check_references(make_metric(f"evaluate:{script}", key="bset", mode="each"), rows)
+    with pytest.raises(MetricError, match="cannot score the references against themselves: RuntimeError: boom"):
+        check_references(make_metric(f"evaluate:{script}", mode="fail"), [{"answer": "boom"}])
 
 
 def test_evaluate_arguments_are_checked(script: str) -> None:

@@ -43,7 +43,7 @@ pairs = st.lists(st.tuples(texts, texts), min_size=1, max_size=6)
         ("numeric", "no idea", "7", 0.0),
         ("numeric", "7", "no number", 0.0),
         ("token_f1", "The cat sat.", "a cat sat down", 0.8),
-        ("token_f1", "the", "an", 1.0),
+        ("token_f1", "the", "an", 0.0),
         ("token_f1", "", "cat", 0.0),
         ("rouge1", "the cat sat on the mat", "The cat lay on the mats", 5 / 6),
         ("rouge2", "the cat sat on the mat", "The cat lay on the mats", 3 / 5),
@@ -68,10 +68,15 @@ def test_hand_computed(name: str, prediction: str, reference: object, expected: 
         ("exact_match", {"ignore_case": True}, "STRASSE", "straße"),
         ("contains", {"ignore_case": True}, "it is PARIS", "Paris"),
         ("bleu", {"lowercase": True}, "A B C D", "a b c d"),
+        ("bleu", {"tokenize": "zh"}, "北京是中国的首都", "北京是中国的首都"),
+        ("bleu", {"tokenize": "char"}, "これはペンです", "これはペンです"),
+        ("rouge1", {"tokenize": "unicode"}, "Привет, мир", "привет мир"),
+        ("rouge2", {"tokenize": "unicode"}, "我有3个苹果", "我有 3 个苹果。"),
+        ("rougeL", {"tokenize": "char"}, "สวัสดี", "สวัสดี"),
         ("chrf", {"lowercase": True}, "ABCD", "abcd"),
     ],
 )
-def test_case_can_be_ignored(name: str, arguments: dict[str, bool], prediction: str, reference: str) -> None:
+def test_arguments_change_the_score(name: str, arguments: dict[str, Any], prediction: str, reference: str) -> None:
     assert value(name, prediction, reference, **arguments) == 1.0
     assert value(name, prediction, reference) < 1.0
 
@@ -147,6 +152,9 @@ def test_equal_specifications_make_equal_metrics() -> None:
         ("exact_match", {"ignore_case": "yes"}, "`ignore_case` of metric `exact_match` must be of type bool"),
         ("numeric", {"ignore_case": True}, "metric `numeric` takes no arguments, got `ignore_case`"),
         ("distinct_items", {"count": 3}, "metric `distinct_items` takes no arguments, got `count`"),
+        ("bleu", {"tokenize": "zhh"}, "unknown tokenizer of `bleu` `zhh`: did you mean `zh`"),
+        ("rougeL", {"tokenize": "words"}, "unknown tokenizer of `rougeL` `words`: known are ascii, char, unicode"),
+        ("rouge1", {"tokenize": True}, "`tokenize` of metric `rouge1` must be of type str, got True"),
         ("no_such_module_7:f", {}, "cannot import the metric `no_such_module_7:f`: ModuleNotFoundError"),
         (":f", {}, "cannot import the metric `:f`: ValueError"),
         ("math:no_such", {}, "cannot import the metric `math:no_such`: `math` has no `no_such`"),

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scored_texts import texts, value
 
 from llmsearch_optuna.metrics import exact_match, numeric, token_f1
-from llmsearch_optuna.metrics.text import last_number
+from llmsearch_optuna.metrics.numbers import last_number
 
 
 @pytest.mark.parametrize(
@@ -35,13 +35,85 @@ from llmsearch_optuna.metrics.text import last_number
         ("reasoning 5 #### 1,234", "1234"),
         ("007", "7"),
         ("5th of 6km", "6"),
-        ("\u0663", None),
+        ("\u0663", "3"),
+        # Groups, decimal commas and LaTeX
+        ("$9{,}500", "9500"),
+        ("12\\,345", "12345"),
+        ("12,34,567 rupees", "1234567"),
+        ("1.234.567", "1234567"),
+        ("1.234,5", "1234.5"),
+        ("0,75 l", "0.75"),
+        ("1 234 567,25", "1234567.25"),
+        ("1\u202f234", "1234"),
+        ("2'500.-", "2500"),
+        ("In 2020 300 people", "300"),
+        ("1.234", "1.234"),
+        # Signs and currencies
+        ("-\\$18", "-18"),
+        ("-\u20b9500", "-500"),
+        ("\u2212\u00a5500", "-500"),
+        ("-US$7", "-7"),
+        ("EUR500", "500"),
+        ("Rs.500", "500"),
+        # Digits of other scripts
+        ("\u7b54\u6848\u662f\uff11\uff0c\uff12\uff13\uff14", "1234"),
+        ("\u096a\u0968", "42"),
+        ("\u0661\u066c\u0662\u0663\u0664\u066b\u0665", "1234.5"),
+        # Fractions and powers
+        ("3/2", "1.5"),
+        ("-1 1/2", "-1.5"),
+        ("\\frac{3}{4}", "0.75"),
+        ("-\\dfrac{3}{4}", "-0.75"),
+        ("1\\frac{1}{2}", "1.5"),
+        ("24/0", "0"),
+        ("5/1/2024", "2024"),
+        ("3 \u00d7 10^5", "300000"),
+        ("3 \\times 10^{-2}", "0.03"),
+        ("3\u00b710\u2075", "300000"),
+        ("2^10", "1024"),
+        # Digits that are no numbers
+        ("20 m^2", "20"),
+        ("20 m\u00b2 of CO2", "20"),
+        ("H_2O", None),
         ("", None),
         ("none, at - all.", None),
     ],
 )
 def test_last_number(text: str, number: str | None) -> None:
     assert last_number(text) == (None if number is None else Decimal(number))
+
+
+def test_a_third_is_not_rounded_and_fractions_differ() -> None:
+    assert numeric("1/3", "2/6") == 1.0
+    assert (
+        numeric("1/3", "0.3333333333333333") == numeric("3/2", "1/2") == numeric("\\frac{3}{4}", "\\frac{1}{4}") == 0.0
+    )
+
+
+@pytest.mark.parametrize("date", ["2023-05-01", "12.05.2024", "5/1/24", "10:30", "May 5, 2024", "5 May 2024"])
+def test_a_part_of_a_date_is_not_compared(date: str) -> None:
+    assert numeric(date, date) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("prediction", "reference", "expected"),
+    [
+        ("", "A", 0.0),
+        ("the", "A", 0.0),
+        ("The answer is A.", "A", 0.4),
+        ("-", "+", 0.0),
+        ("", "<", 0.0),
+        ("<", "<", 1.0),
+        ("", " ", 1.0),
+        ("the", "", 1.0),
+        ("no", "", 0.0),
+        ("\u5317\u4eac\u3002", "\u5317\u4eac", 1.0),
+        ("\u201cParis\u201d", "Paris", 1.0),
+        ("\u5317\u4eac", "\u5357\u4eac", 0.5),
+    ],
+)
+def test_token_f1_of_what_squad_removes(prediction: str, reference: str, expected: float) -> None:
+    assert token_f1(prediction, reference) == pytest.approx(expected)
 
 
 @given(st.decimals(allow_nan=False, allow_infinity=False, min_value=-(10**12), max_value=10**12, places=3))

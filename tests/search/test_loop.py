@@ -224,7 +224,7 @@ class TestFailingTrials:
     def test_a_failing_trial_is_recorded_and_the_study_goes_on(self) -> None:
         def fragile(references: list[dict[str, str]], predictions: list[str]) -> list[float]:
             calls.append(1)
-            if len(calls) == 10:
+            if len(calls) in (10, 11, 12):  # and two retries
                 raise ZeroDivisionError("no")
             return scorer(references, predictions)
 

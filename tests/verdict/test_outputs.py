@@ -94,6 +94,46 @@ def test_predictions_are_scored_by_every_metric(tmp_path: Path) -> None:
     assert [finalist.score for finalist in f1.finalists] == pytest.approx([0.5, 0.87], abs=0.05)
 
 
+def test_a_number_and_its_string_are_the_same_reference(tmp_path: Path) -> None:
+    def lines(reference: Any) -> list[dict[str, Any]]:
+        return [{"id": index, "prediction": "4", "reference": reference} for index in range(4)]
+
+    first = write(tmp_path / "first", lines({"answer": [4, 2.5]}))
+    second = write(tmp_path / "second", lines({"answer": ["4", "2.5"]}))
+    (verdict,) = compare_outputs(first, second, [make_metric("exact_match")])
+    assert [finalist.score for finalist in verdict.finalists] == [1.0, 1.0]
+    assert "must be the same" in refused(
+        TaskError, first, write(tmp_path / "third", lines({"answer": ["4", 3]})), outputs=True
+    )
+
+
+def test_an_interval_stays_within_what_scores_can_differ(tmp_path: Path) -> None:
+    def lines(predictions: list[str]) -> list[dict[str, Any]]:
+        references = ["abcdefgh", "zyxwvuts", "mnopqrst"]
+        rows = zip(references, predictions, strict=True)
+        return [{"id": text, "prediction": prediction, "reference": text} for text, prediction in rows]
+
+    first = write(tmp_path / "first", lines(["abcd", "1", "2"]))
+    second = write(tmp_path / "second", lines(["abcdefgh", "zyxwvuts", "mnopqrst"]))
+    for metrics in ([make_metric("chrf")], [make_metric("chrf"), make_metric("bleu", tokenize="char")]):
+        for verdict in compare_outputs(first, second, metrics):
+            assert 0.0 < verdict.comparisons[0].gain <= verdict.comparisons[0].high <= 1.0
+            assert verdict.comparisons[0].low >= -1.0
+
+
+def test_references_are_checked_when_files_are_compared(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    def lines(references: list[str]) -> list[dict[str, Any]]:
+        return [{"id": f"q{i}", "prediction": "", "reference": text} for i, text in enumerate(references)]
+
+    first, second = (write(tmp_path / name, lines(["", "4", ""])) for name in ("first", "second"))
+    compare_outputs(first, second, [make_metric("contains")])
+    assert "gives 1 to every completion" in caplog.text
+    assert "2 of 3 references: id q0" in caplog.text
+    first, second = (write(tmp_path / name, lines(["北京", "上海"])) for name in ("first", "second"))
+    with pytest.raises(MetricError, match=r"words of a-z and 0-9 only.*id q0 has"):
+        compare_outputs(first, second, [make_metric("rouge1")])
+
+
 def test_references_may_have_columns(tmp_path: Path) -> None:
     lines = [
         [{**line, "reference": {"answer": line["reference"], "other": 1}} for line in output_lines(change)]

@@ -1,0 +1,169 @@
+"""Checks of the references before anything is generated: what a metric cannot see, or silence would match."""
+
+import logging
+from collections.abc import Callable, Collection, Sequence
+from functools import partial
+from typing import NamedTuple
+
+from llmsearch_optuna.errors import MetricError
+from llmsearch_optuna.metrics.base import Metric, Reference, SampleMetric, acceptable_texts
+from llmsearch_optuna.metrics.corpus import BLEU_TOKENIZER, CorpusMetric, bleu
+from llmsearch_optuna.metrics.evaluate_module import EvaluateMetric
+from llmsearch_optuna.metrics.items import ItemsMetric
+from llmsearch_optuna.metrics.numbers import is_date
+from llmsearch_optuna.metrics.rouge import ASCII, rouge1, rouge2, rouge_l
+from llmsearch_optuna.metrics.text import contains, exact_match, numeric, token_f1
+from llmsearch_optuna.metrics.words import is_unspaced, unicode_words
+
+__all__ = ["check_references"]
+
+_LOG = logging.getLogger(__name__)
+
+_ROUGE = (rouge1, rouge2, rouge_l)
+_BUILT_IN = (exact_match, contains, numeric, token_f1, *_ROUGE)
+_BLEU_OF_WORDS = (BLEU_TOKENIZER, "intl", "none")  # tokenizers that split at spaces
+_LONGEST_WORD = 4  # characters of a script without spaces: longer ones are sentences that are not segmented
+_NEGLIGIBLE = 0.05  # the share of words that a metric may misread without a warning
+_PROBED = 4  # references that an `evaluate` module is tried on
+
+_SCRIPT = (
+    'reads words of a-z and 0-9 only, and the references have others: set tokenize = "unicode" for words of any '
+    'script, or "char"'
+)
+_SEGMENT = (
+    "takes what has no spaces for one word, and the references are in a script without spaces: set tokenize = "
+    '"zh", "ja-mecab" or "char"'
+)
+
+_Texts = Sequence[tuple[str, ...]]
+
+
+class _Finding(NamedTuple):
+    """References with a common fault.
+
+    Attributes:
+        indices: Their indices.
+        fault: What is wrong with them.
+        is_fatal: Whether the metric is refused; by default if all references have the fault.
+    """
+
+    indices: Sequence[int]
+    fault: str
+    is_fatal: bool | None = None
+
+
+def check_references(metric: Metric, references: Sequence[Reference], names: Sequence[str] | None = None) -> None:
+    """Validate the references of a metric, so that faults are found before anything is generated.
+
+    A built-in metric scores the references against themselves and against silence. If the scores of all references
+    mean nothing, an error is raised; if those of some do, a warning is logged. An ``evaluate`` module is called on a
+    few references, which shows whether its result has the ``key``. Callables are not called, because they may be slow
+    or count their calls.
+
+    Args:
+        metric: The metric.
+        references: The references, at least one.
+        names: The names of the references in messages; by default ``row 0``, ``row 1``, ...
+
+    Raises:
+        MetricError: A column is missing or ambiguous, or holds values that the metric cannot compare.
+    """
+    if isinstance(metric, EvaluateMetric):
+        metric.probe(references[:_PROBED])
+    if isinstance(metric, ItemsMetric):
+        metric(references, [""] * len(references))
+    if not isinstance(metric, SampleMetric | CorpusMetric):
+        return
+    texts = acceptable_texts(references, metric.column, range(len(references)))
+    function, arguments = (
+        (metric.score.func, metric.score.keywords) if isinstance(metric.score, partial) else (metric.score, {})
+    )
+    findings = []
+    if function in _ROUGE and arguments.get("tokenize", ASCII) == ASCII:
+        findings.append(_other_scripts(texts))
+    if function is bleu and arguments.get("tokenize", BLEU_TOKENIZER) in _BLEU_OF_WORDS:
+        findings.append(_unsegmented(texts))
+    if isinstance(metric, CorpusMetric):
+        findings += _faults_of_corpus(metric, texts)
+    elif function in _BUILT_IN:
+        known = {index for finding in findings for index in finding.indices}
+        findings += _faults_of_samples(metric.score, function, texts, known)
+    else:
+        metric(references, [""] * len(references))
+    for indices, fault, is_fatal in findings:
+        if not indices:
+            continue
+        first = indices[0]
+        name = f"row {first}" if names is None else names[first]
+        example = f"{name} has {_shown(texts[first])}"
+        message = f"metric `{metric.name}` {fault} ({len(indices)} of {len(texts)} references: {example})"
+        if is_fatal or (is_fatal is None and len(indices) == len(texts)):
+            raise MetricError(message)
+        _LOG.warning("%s", message)
+
+
+def _faults_of_samples(
+    score: Callable[[str, str], float], function: object, texts: _Texts, known: Collection[int]
+) -> list[_Finding]:
+    """Find references that silence matches, and references that do not even match themselves.
+
+    Args:
+        score: ``(prediction, reference) -> float``.
+        function: The function of the package behind `score`.
+        texts: The acceptable strings of each sample.
+        known: The indices of references whose fault is known.
+    """
+    silent = [index for index, accepted in enumerate(texts) if any(score("", text) == 1.0 for text in accepted)]
+    lost = [index for index, accepted in enumerate(texts) if all(score(text, text) == 0.0 for text in accepted)]
+    if function is not contains:  # one empty string of several is a choice, as for unanswerable questions of SQuAD 2.0
+        silent = [index for index in silent if not any(text.strip() for text in texts[index])]
+    empty = "every completion" if function is contains else "an empty completion"
+    findings = [_Finding(silent, f"gives 1 to {empty}, as the reference is empty: check the column")]
+    dates = [index for index in lost if function is numeric and any(is_date(text) for text in texts[index])]
+    findings.append(_Finding(dates, "compares one number, and the reference is a date or a time: use exact_match"))
+    reason = "the reference is empty or has no word that it reads"
+    if function is numeric:
+        reason = "the reference has no number"
+    elif function is rouge2:
+        reason = "the reference has fewer than two words"
+    rest = [index for index in lost if index not in {*dates, *known}]
+    return [*findings, _Finding(rest, f"gives 0 to every completion, as {reason}: use another metric or column")]
+
+
+def _faults_of_corpus(metric: CorpusMetric, texts: _Texts) -> list[_Finding]:
+    empty = [index for index, accepted in enumerate(texts) if not any(text.strip() for text in accepted)]
+    findings = [_Finding(empty, "can match nothing of an empty reference: check the column")]
+    if len(empty) < len(texts) and metric.score([accepted[0] for accepted in texts], texts) == 0.0:
+        fault = "gives 0 even to the references themselves, as none is long enough (BLEU needs four words): use chrf"
+        findings.append(_Finding(range(len(texts)), fault, is_fatal=False))
+    return findings
+
+
+def _other_scripts(texts: _Texts) -> _Finding:
+    """Find references of which a metric loses or cuts most words, because they are not of a-z and 0-9."""
+    words = [[word for text in accepted for word in unicode_words(text)] for accepted in texts]
+    misread = [sum(not word.isascii() for word in words_of_sample) for words_of_sample in words]
+    mostly = [index for index, count in enumerate(misread) if 2 * count > len(words[index])]
+    if 2 * len(mostly) > len(texts):
+        return _Finding(mostly, _SCRIPT, is_fatal=True)
+    if sum(misread) > _NEGLIGIBLE * sum(map(len, words)):
+        mostly = [index for index, count in enumerate(misread) if count]
+    # Of words with a few accents, most letters are read: the scores keep a meaning.
+    return _Finding(mostly, _SCRIPT)
+
+
+def _unsegmented(texts: _Texts) -> _Finding:
+    """Find references whose words are mostly whole sentences of a script without spaces."""
+
+    def is_whole_sentence(accepted: tuple[str, ...]) -> bool:
+        words = [word for text in accepted for word in text.split()]
+        lengths = [count for word in words if (count := sum(map(is_unspaced, word)))]
+        return 2 * len(lengths) > len(words) and sum(lengths) > _LONGEST_WORD * len(lengths)
+
+    indices = [index for index, accepted in enumerate(texts) if is_whole_sentence(accepted)]
+    return _Finding(indices, _SEGMENT, is_fatal=2 * len(indices) > len(texts))
+
+
+def _shown(accepted: tuple[str, ...]) -> str:
+    text = repr(accepted[0] if len(accepted) == 1 else list(accepted))
+    return text if len(text) <= 60 else text[:60] + "..."

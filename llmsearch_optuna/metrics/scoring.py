@@ -1,0 +1,61 @@
+"""The one way in which searches and verdicts call a metric, whatever its code raises."""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+
+from llmsearch_optuna.errors import ScorerError
+from llmsearch_optuna.metrics.base import Metric, Reference, SampleMetric, Scores
+from llmsearch_optuna.metrics.calls import ScorerCalls, never, one_line
+from llmsearch_optuna.metrics.corpus import CorpusMetric
+from llmsearch_optuna.metrics.evaluate_module import EvaluateMetric
+from llmsearch_optuna.metrics.items import ItemsMetric
+from llmsearch_optuna.metrics.scorer import CallableMetric
+
+__all__ = ["call_metric"]
+
+
+def call_metric(
+    metric: Metric,
+    references: Sequence[Reference],
+    predictions: Sequence[str],
+    *,
+    sample_ids: Sequence[int] | None = None,
+    is_to_end: Callable[[], bool] = never,
+    retries: int | None = None,
+) -> Scores:
+    """Score one or more samples with a metric, whose code may raise anything or hang.
+
+    Args:
+        metric: The metric.
+        references: The references, length n.
+        predictions: The completions, length n.
+        sample_ids: The numbers of the samples in error messages, length n; by default their positions.
+        is_to_end: Whether the search is to end; see `ScorerCalls`.
+        retries: The number of further attempts after a fault; by default that of the metric: 0 for a pure function of
+            this package, 2 for code of the user.
+
+    Raises:
+        MetricError: The references do not fit the metric.
+        ScorerError: The metric raised an exception, did not return in time, or returned an invalid score.
+        ScoringGivenUpError: The search is to end, and the metric has not returned.
+    """
+    is_pure = isinstance(metric, SampleMetric | CorpusMetric | ItemsMetric)
+    if isinstance(metric, CallableMetric | EvaluateMetric):
+        calls = metric.calls
+    else:
+        calls = ScorerCalls(retries=0) if is_pure else ScorerCalls()
+    retries = calls.retries if retries is None else retries
+    calls = dataclasses.replace(calls, retries=retries, is_to_end=is_to_end)
+    if isinstance(metric, CallableMetric | EvaluateMetric):
+        return metric.score(references, predictions, sample_ids=sample_ids, calls=calls)
+
+    def score(_is_last: bool) -> Scores:
+        scores: list[Scores] = []
+        _, error = calls.attempt(
+            metric.name, lambda: scores.append(metric(references, predictions, sample_ids=sample_ids))
+        )
+        if error is not None:
+            raise ScorerError(f"metric `{metric.name}` raised {type(error).__name__}: {one_line(error)}") from error
+        return scores[0]
+
+    return calls.repeated(metric.name, score)

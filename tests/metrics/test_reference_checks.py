@@ -1,0 +1,82 @@
+"""References that a metric cannot see, or that silence would match."""
+
+import logging
+from typing import Any
+
+import pytest
+
+from llmsearch_optuna.errors import MetricError
+from llmsearch_optuna.metrics import check_references, make_metric
+
+CHINESE = ["\u5317\u4eac\u662f\u4e2d\u56fd\u7684\u9996\u90fd", "\u6211\u67093\u4e2a\u82f9\u679c"]
+RUSSIAN = "\u041f\u0440\u0438\u0432\u0435\u0442 \u043c\u0438\u0440"
+GERMAN = ["Die Katze sitzt auf der Matte und schaut dem Hund zu", "Der H\u00fcgel ist gr\u00fcn"]
+
+
+def check(spec: str, references: list[Any], **arguments: Any) -> None:
+    check_references(make_metric(spec, **arguments), [{"answer": reference} for reference in references])
+
+
+@pytest.mark.parametrize(
+    ("spec", "references", "message"),
+    [
+        ("contains", ["", " "], r"gives 1 to every completion.* check the column \(2 of 2 references: row 0 has ''\)"),
+        ("contains", [["a", ""]], "gives 1 to every completion"),
+        ("exact_match", ["", ""], "gives 1 to an empty completion"),
+        ("token_f1", [""], "gives 1 to an empty completion"),
+        ("numeric", ["five", "none"], "gives 0 to every completion, as the reference has no number.*row 0 has 'five'"),
+        ("numeric", ["2024-05-01", "10:30"], "is a date or a time: use exact_match"),
+        ("rouge1", CHINESE, 'words of a-z and 0-9 only.* set tokenize = "unicode"'),
+        ("rougeL", [RUSSIAN, RUSSIAN, "English"], "2 of 3 references: row 0"),
+        ("rouge2", ["yes", "no"], "the reference has fewer than two words"),
+        ("bleu", CHINESE, 'set tokenize = "zh"'),
+        ("chrf", ["", ""], "can match nothing of an empty reference"),
+    ],
+)
+def test_references_that_mean_nothing_are_refused(spec: str, references: list[Any], message: str) -> None:
+    with pytest.raises(MetricError, match=message) as caught:
+        check(spec, references)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("spec", "references", "message"),
+    [
+        ("contains", ["", "4"], "1 of 2 references: row 0 has ''"),
+        ("exact_match", ["4", ""], "1 of 2 references: row 1 has ''"),
+        ("numeric", ["5", "five", "6"], "1 of 3 references: row 1 has 'five'"),
+        ("rouge1", ["English words", RUSSIAN], "1 of 2 references: row 1 has"),
+        ("rouge1", GERMAN, "words of a-z and 0-9 only"),
+        ("bleu", ["four words are here", CHINESE[0]], "1 of 2 references: row 1 has"),
+        ("bleu", ["yes", "no"], "BLEU needs four words"),
+        ("chrf", ["abc", ""], "1 of 2 references: row 1 has ''"),
+    ],
+)
+def test_some_references_that_mean_nothing_are_warned_of_once(
+    spec: str, references: list[Any], message: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING):
+        check(spec, references)
+    assert len(caplog.messages) == 1
+    assert message in caplog.messages[0]
+
+
+@pytest.mark.parametrize(
+    ("spec", "references", "arguments"),
+    [
+        ("numeric", ["3/4", 5, ["five", "5"], "#### 1,234"], {}),
+        ("token_f1", ["A", "+", CHINESE[0], ["", "unanswerable"]], {}),
+        ("exact_match", [["", "unknown"], RUSSIAN], {}),
+        ("rouge1", ["caf\u00e9 " + "plain words " * 20], {}),
+        ("rouge2", [*CHINESE, RUSSIAN], {"tokenize": "unicode"}),
+        ("bleu", CHINESE, {"tokenize": "zh"}),
+        ("bleu", [" ".join(text) for text in CHINESE], {}),
+        ("bleu", [RUSSIAN * 4], {"lowercase": True}),
+        ("chrf", CHINESE, {}),
+    ],
+)
+def test_what_the_metric_sees_passes_in_silence(
+    spec: str, references: list[Any], arguments: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    check(spec, references, **arguments)
+    assert not caplog.messages
