@@ -210,7 +210,12 @@ def function_backend(function: PredictionFunction, tokenizer: PreTrainedTokenize
 
 
 def server_backend(
-    server: OpenAIServer, tokenizer: PreTrainedTokenizerBase | None, *, chat: bool, prefilled: bool = False
+    server: OpenAIServer,
+    tokenizer: PreTrainedTokenizerBase | None,
+    *,
+    chat: bool,
+    prefilled: bool = False,
+    chat_template_args: Mapping[str, Any] | None = None,
 ) -> Backend:
     """Create a backend for a server.
 
@@ -220,11 +225,12 @@ def server_backend(
             server receives text. Optional.
         chat: Whether prompts are chat messages, as JSON.
         prefilled: Whether the last message is the beginning of the answer.
+        chat_template_args: Arguments of the server's chat template.
 
     Raises:
         ConfigurationError: The API key is not set or cannot be sent.
         ModelError: The server does not have the model, or `server` names none and it does not list exactly one.
-        TaskError: The server cannot continue an answer that has begun.
+        TaskError: The server cannot continue an answer that has begun, or passes no arguments to its chat template.
         ServerError: The server cannot be reached, or refuses the API key.
     """
     connection = run(connect(server))
@@ -233,7 +239,12 @@ def server_backend(
             f"a server of the kind `{connection.kind.name}` cannot continue a last message of the assistant: leave "
             "it out, or write the whole prompt with a prompt_template"
         )
-    engine = HTTPEngine(connection, chat=chat)
+    if chat_template_args and not connection.kind.takes_template_args:
+        raise TaskError(
+            f"a server of the kind `{connection.kind.name}` takes no `chat_template_args`: leave them out, or start "
+            "the server with them"
+        )
+    engine = HTTPEngine(connection, chat=chat, chat_template_args=chat_template_args)
     write_prompt = (lambda text: json.dumps([{"role": "user", "content": text}])) if chat else str
     probed: dict[frozenset[str], dict[str, str]] = {}
 

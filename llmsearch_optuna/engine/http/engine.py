@@ -67,11 +67,15 @@ class HTTPEngine:
         connection: The server and its model.
         chat: Whether prompts are chat messages as JSON, which the server puts into its own template. Otherwise they are
             plain strings.
+        chat_template_args: Arguments of the server's template, which are sent with chat messages.
     """
 
-    def __init__(self, connection: Connection, *, chat: bool) -> None:
+    def __init__(
+        self, connection: Connection, *, chat: bool, chat_template_args: Mapping[str, Any] | None = None
+    ) -> None:
         self._connection = connection
         self._chat = chat
+        self._template_args = {"chat_template_kwargs": dict(chat_template_args)} if chat_template_args else {}
         # Outcomes of requests in failed calls. The caller then repeats the call trial by trial, to find the trial at
         # fault, and requests with an outcome are not sent again.
         self._outcomes: dict[Request, Completion | TrialError] = {}
@@ -143,7 +147,7 @@ class HTTPEngine:
         self._check_stopping(request.stopping)
         payload: dict[str, Any] = {"model": self._connection.model, "max_tokens": params.max_new_tokens}
         if self._chat:
-            payload["messages"] = json.loads(request.prompt)
+            payload |= {"messages": json.loads(request.prompt), **self._template_args}
             if payload["messages"][-1]["role"] == "assistant":
                 payload |= kind.prefill or {}
         else:
