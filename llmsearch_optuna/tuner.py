@@ -1,19 +1,21 @@
 """The public interface: scores, objectives, searches and verdicts for a model, a dataset and a metric."""
 
+import dataclasses
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import datasets
 import optuna
 
 from llmsearch_optuna._version import __version__
-from llmsearch_optuna.dashboard.annotations import Annotations, artifact_directory
+from llmsearch_optuna.dashboard.annotations import annotations_of
 from llmsearch_optuna.data.loading import as_dataset
 from llmsearch_optuna.data.options import DataOptions
 from llmsearch_optuna.data.prompts import read_columns
-from llmsearch_optuna.data.rendering import check_rows, encode_prompts, read_strata, render_dataset
+from llmsearch_optuna.data.rendering import check_rows, encode_prompts, render_dataset
 from llmsearch_optuna.data.task import Sample, check_window
 from llmsearch_optuna.engine.base import Stopping
 from llmsearch_optuna.engine.function import PredictionFunction
@@ -27,14 +29,15 @@ from llmsearch_optuna.search.evaluation import GenerationObjective, RungPlan, ru
 from llmsearch_optuna.search.options import SearchOptions
 from llmsearch_optuna.search.progress import EventCallback, holdout_progress
 from llmsearch_optuna.search.renames import renamed_argument
-from llmsearch_optuna.search.scoring import Evaluator
+from llmsearch_optuna.search.scoring import Evaluator, Score
 from llmsearch_optuna.search.session import Database, find_database, lock_for_verdict, open_session
 from llmsearch_optuna.space.params import GenerationParams
 from llmsearch_optuna.space.search_space import SearchSpace
 from llmsearch_optuna.storage import CompletionStore
+from llmsearch_optuna.study.attributes import RENDERED_AT
 from llmsearch_optuna.study.fingerprint import build_fingerprint
 from llmsearch_optuna.study.objectives import SCORE, TOKENS, check_objectives
-from llmsearch_optuna.study.study import check_fingerprint, study_key
+from llmsearch_optuna.study.study import check_fingerprint, rendering_time, stored_rendering_time, study_key
 from llmsearch_optuna.verdict.holdout import HoldOut, confirm
 from llmsearch_optuna.verdict.verdict import Verdict, no_holdout
 
@@ -46,13 +49,6 @@ if TYPE_CHECKING:
 __all__ = ["Score", "Tuner"]
 
 _LOG = logging.getLogger(__name__)
-
-
-class Score(NamedTuple):
-    """The metric over all samples, and the completions as they were scored, in the order of the rows."""
-
-    value: float
-    outputs: list[str]
 
 
 class Tuner:
@@ -69,9 +65,8 @@ class Tuner:
         prompt_template, sample_preprocessor, messages, messages_col: Exactly one of them; see `PromptSource`.
         device: The device to move the model to. By default a loaded model stays where it is; see `load_model` for a
             model given by name. It has no effect on a model given as a function.
-        batch_size: Number of completions generated at once; halved if memory runs out. It changes no completion.
-        replay_bytes: Memory for replay in bytes; 0 disables it. It changes no completion. See `SlotEngine`.
-        tokenizer_encode_args, tokenizer_decode_args: Arguments of the tokenizer; see `DataOptions`.
+        batch_size, replay_bytes: Completions generated at once, and memory for replay; see `SlotEngine`.
+        tokenizer_encode_args, tokenizer_decode_args, chat_template_args: See `DataOptions`.
         output_preproc: Applied to every completion before it is scored and stored; strips white space by default.
         callbacks_after_inference: Called without arguments after every call of the engine.
         is_encoder_decoder: Whether the model must be an encoder-decoder. By default this is not checked.
@@ -81,15 +76,13 @@ class Tuner:
         server: Replaces the model. Chat messages go to its chat endpoint, other prompts to its completions endpoint.
         stop: Strings that end a completion, which is cut before the first of them.
         search_size, holdout_size, holdout_stratify_col, take, max_new_tokens_col: See `DataOptions`.
-        score_range: The minimum and maximum score of a sample; a trial with a score outside fails. By default the
-            metric's own.
+        score_range: The minimum and maximum score of a sample, the metric's own by default; others fail the trial.
 
     Attributes:
         dataset: The dataset with two additional columns: the prompts (`_X`) and the references (`_y`).
         task: The samples of the search split and of the hold-out split, each in the order that all trials share.
-        metric: The metric.
         score_range: The minimum and maximum score of a sample; None if unknown.
-        seed: Seed of the sample order and of the search.
+        metric, seed: The metric, and the seed of the sample order and of the search.
 
     Raises:
         ConfigurationError: An argument is wrong or missing; one line names what to change.
@@ -109,6 +102,7 @@ class Tuner:
         sample_preprocessor: Callable[..., str] | None = None,
         messages: Sequence[Mapping[str, str]] | None = None,
         messages_col: str | None = None,
+        chat_template_args: Mapping[str, Any] | None = None,
         device: str | None = None,
         batch_size: int = 64,
         replay_bytes: int | None = None,
@@ -134,6 +128,7 @@ class Tuner:
             prompt_template=prompt_template,
             messages=None if messages is None else tuple(messages),
             messages_col=messages_col,
+            chat_template_args=chat_template_args,
             sample_preprocessor=sample_preprocessor,
             max_new_tokens_col=max_new_tokens_col,
             take=take,
@@ -145,7 +140,7 @@ class Tuner:
         )
         strings = check_stop_strings(stop)
         rows = as_dataset(dataset, take=take)
-        strata = None if holdout_stratify_col is None else read_strata(rows, holdout_stratify_col)
+        self._source.check_dataset(rows)
         self.metric: Metric = make_metric(scorer, greater_is_better=greater_is_better)
         check_references(self.metric, check_rows(rows, self._source))
         self.score_range = choose_score_range(self.metric, score_range)
@@ -154,13 +149,10 @@ class Tuner:
             tokenizer=tokenizer,
             custom_pred_function=custom_pred_function,
             server=server,
-            has_messages=self._source.has_messages,
-            begins_the_answer=self._source.begins_the_answer,
+            **self._source.backend_arguments(),
             device=device,
             batch_size=batch_size,
             replay_bytes=replay_bytes,
-            encode_args=tokenizer_encode_args,
-            decode_args=tokenizer_decode_args,
             is_encoder_decoder=is_encoder_decoder,
             stops=bool(strings),
         )
@@ -171,7 +163,8 @@ class Tuner:
         self._callbacks = tuple(callbacks_after_inference or ())
         self.seed = seed
         self._searched: dict[str, Database] = {}
-        self.task = self._source.make_task(self._encode(self.dataset), strata, seed=seed)
+        self._samples = self._encode(self.dataset)
+        self.task = self._source.make_task(self._samples, self.dataset, seed=seed)
 
     def get_score(self, generation_args: Mapping[str, Any] | GenerationParams, dataset: object | None = None) -> Score:
         """Generate one completion per row with one set of parameters, and score them.
@@ -190,8 +183,8 @@ class Tuner:
             params, stopping = generation_args, self._stopping
         else:
             params, stopping = split_generation_args(generation_args, self._stopping)
-        rows = self.dataset if dataset is None else render_dataset(as_dataset(dataset), self._source, self.tokenizer)
-        samples = self._encode(rows)
+        rows = None if dataset is None else render_dataset(as_dataset(dataset), self._source, self.tokenizer)
+        samples = self._samples if rows is None else self._encode(rows)
         check_window(samples, self._backend.window, params.max_new_tokens)
         evaluator = self._evaluator(stopping)
         completions = evaluator.generate([evaluator.request(sample, params) for sample in samples])
@@ -298,6 +291,7 @@ class Tuner:
             baselines=baselines,
             lease_timeout_s=lease_timeout_s,
         )
+        user_attrs = {**user_attrs, **self._keep_time(lambda: stored_rendering_time(storage, study_name))}
         objective = self.objective(space, rungs=rungs, objectives=objectives)
         initial_trials = preset_trials(space, presets)
         if baselines:
@@ -319,7 +313,7 @@ class Tuner:
             self._searched[session.objective.study_key] = session.database
             session.run(
                 rows=self._backend.concurrency,
-                observers=_annotations(session.study, session.database),
+                observers=annotations_of(session.study, storage, session.database.storage),
                 should_stop=should_stop,
                 show_progress=show_progress,
                 on_event=on_event,
@@ -361,6 +355,7 @@ class Tuner:
         check_minimum("resamples", resamples, 100)
         if len(self.task.holdout) < 2:
             raise TaskError(no_holdout(len(self.task.holdout)))
+        self._keep_time(lambda: rendering_time(study))
         check_fingerprint(study, self._fingerprint())
         database = find_database(study, storage, self._searched)
         hold_out = HoldOut(
@@ -379,7 +374,7 @@ class Tuner:
                 resamples=resamples,
                 on_completions=on_completions,
             )
-            for annotations in _annotations(study, database):
+            for annotations in annotations_of(study, database.url, database.storage):
                 annotations.write_study_note()
             return verdict
 
@@ -416,6 +411,18 @@ class Tuner:
     def _encode(self, rows: datasets.Dataset) -> list[Sample]:
         return encode_prompts(rows, self.tokenizer, self._source, encode_args=self._source.encode_args)
 
+    def _keep_time(self, find_time: Callable[[], datetime | None]) -> dict[str, str]:
+        """Render prompts that contain the time with that of the study, if it has one. Return the attribute to store."""
+        if not self._source.writes_time(self.tokenizer):
+            return {}
+        time = find_time() or self._source.rendered_at
+        if time != self._source.rendered_at:
+            self._source = dataclasses.replace(self._source, rendered_at=time)
+            self.dataset = render_dataset(self.dataset, self._source, self.tokenizer)
+            self._samples = self._encode(self.dataset)
+            self.task = self._source.make_task(self._samples, self.dataset, seed=self.seed)
+        return {RENDERED_AT: time.isoformat()}
+
     def _check_space(self, space: SearchSpace, further: Sequence[GenerationParams] = ()) -> dict[str, str]:
         """Raise an error for parameters that the engine does not support. Return findings about a server, by topic."""
         return {} if self._backend.check_space is None else self._backend.check_space(space, further)
@@ -433,7 +440,7 @@ class Tuner:
     def _fingerprint(self, space: SearchSpace | None = None) -> dict[str, Any]:
         return build_fingerprint(
             model=self._backend.identity,
-            task=self.task.fingerprint(),
+            task={**self.task.fingerprint(), **self._source.fingerprint()},
             metric=self.metric.name,
             output_preproc=self._output_preproc,
             decode_args=self._source.decode_args,
@@ -441,8 +448,3 @@ class Tuner:
             seed=self.seed,
             space=space,
         )
-
-
-def _annotations(study: optuna.Study, database: Database) -> list[Annotations]:
-    """Return a list with the writer of the dashboard's notes; an empty list for a study in memory."""
-    return [] if database.url is None else [Annotations(study, database.storage, artifact_directory(database.url))]

@@ -362,7 +362,7 @@ class TestBadInput:
             (
                 {
                     "prompt_template": None,
-                    "messages": [{"role": "user", "content": "x"}],
+                    "messages": [{"role": "user", "content": "{question}"}],
                     "tokenizer": tiny_tokenizer(chat=False),
                 },
                 "the tokenizer has no chat template",

@@ -32,7 +32,14 @@ from llmsearch_optuna.study.trials import FINISHED
 from llmsearch_optuna.verdict.finalists import finalists
 from llmsearch_optuna.verdict.verdict import current_verdict
 
-__all__ = ["FIGURE_ORDER", "Annotations", "CompletionArtifacts", "artifact_directory", "report_path"]
+__all__ = [
+    "FIGURE_ORDER",
+    "Annotations",
+    "CompletionArtifacts",
+    "annotations_of",
+    "artifact_directory",
+    "report_path",
+]
 
 _LOG = logging.getLogger(__name__)
 
@@ -56,6 +63,11 @@ _MAXIMUM_FIGURE_SIZE = 200_000
 # During a search, figures are drawn only while all annotations take at most this share of its time.
 _SHARE_OF_TIME = 0.01
 _FIRST_DRAWING_S = 2.0  # estimate before the first drawing
+
+
+def annotations_of(study: optuna.Study, url: str | None, storage: RDBStorage) -> "list[Annotations]":
+    """Return a list with the writer of a study's notes; an empty list for a study in memory."""
+    return [] if url is None else [Annotations(study, storage, artifact_directory(url))]
 
 
 def artifact_directory(url: str) -> Path | None:

@@ -1,23 +1,29 @@
 """Load rows from a file, a saved dataset, the hub, or Python objects."""
 
+import codecs
 import contextlib
 import csv
 import functools
 import itertools
 import json
 import logging
+import math
+import reprlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import datasets
 
+from llmsearch_optuna.data.values import WrittenFloat, keep_numbers, restore_values
 from llmsearch_optuna.errors import TaskError, unknown_name
 
 __all__ = ["as_dataset", "from_columns", "load_data"]
 
 
 _LOG = logging.getLogger(__name__)
+
+_ONE_TYPE = "the dataset must have one type per column, and columns of one length"
 
 
 def load_data(
@@ -32,7 +38,8 @@ def load_data(
     """Load a JSON, JSONL, CSV, TSV or Parquet file, a directory of ``Dataset.save_to_disk``, or a dataset of the hub.
 
     Values are not converted: a string is never parsed as a date, a number or a missing value. All cells of CSV and TSV
-    files (header line, ``""`` for a quote) are therefore strings. A JSON file contains a list of rows.
+    files (header line, ``""`` for a quote) are therefore strings. A JSON file contains a list of rows. Its numbers are
+    kept as they are written; see `keep_numbers`. Class labels become their names.
 
     Args:
         path: A file that ends with ``.json``, ``.jsonl``, ``.csv``, ``.tsv`` or ``.parquet``, a directory that
@@ -64,8 +71,19 @@ def load_data(
         if suffix == _PARQUET:
             return as_dataset(_read_parquet(file, streaming=streaming), take=take)
         return as_dataset(list(itertools.islice(_READERS[suffix](file), take)))
+    except UnicodeDecodeError as error:
+        raise TaskError(
+            f"data file {file} cannot be read: {error}; it is {_encoding(file)}: save it as UTF-8"
+        ) from error
     except (OSError, ValueError, RecursionError, csv.Error) as error:
         raise TaskError(f"data file {file} cannot be read: {error}") from error
+
+
+def _encoding(file: Path) -> str:
+    with file.open("rb") as stream:
+        start = stream.read(1000)
+    is_wide = start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in start
+    return "UTF-16" if is_wide else "another encoding (perhaps that of Windows, cp1252)"
 
 
 def _from_disk(directory: Path, config: str | None, split: str | None, take: int | None) -> datasets.Dataset:
@@ -105,10 +123,11 @@ def _from_hub(
 
 
 def as_dataset(data: object, *, take: int | None = None) -> datasets.Dataset:
-    """Return a dataset, a stream, a list of rows or a mapping of columns as a `datasets.Dataset`.
+    """Return a dataset, a stream, a table, a list of rows or a mapping of columns as a `datasets.Dataset`.
 
     Args:
-        data: The rows. The first `take` rows of a `datasets.IterableDataset` are read once, in its order.
+        data: The rows. The first `take` rows of a `datasets.IterableDataset` are read once, in its order. A table is a
+            DataFrame of pandas or polars, or a `pyarrow.Table`.
         take: Use only the first `take` rows; required for a stream.
 
     Raises:
@@ -121,17 +140,75 @@ def as_dataset(data: object, *, take: int | None = None) -> datasets.Dataset:
         )
     if isinstance(data, datasets.Dataset):
         dataset = data
+    elif hasattr(data, "columns") and (hasattr(data, "iloc") or hasattr(data, "to_arrow")):
+        dataset = _from_frame(data)
+    elif hasattr(data, "schema") and hasattr(data, "to_pylist"):
+        dataset = _from_arrow(data)
     elif isinstance(data, datasets.IterableDataset):
-        dataset = from_columns(_columns(_read_stream(data, take)))
+        dataset = _from_values(_columns(_read_stream(data, take)))
     elif isinstance(data, Mapping):
-        dataset = from_columns(data)
+        dataset = _from_values({name: _checked_column(name, values) for name, values in data.items()})
     elif isinstance(data, Sequence) and not isinstance(data, str | bytes):
-        dataset = from_columns(_columns(data[:take]))
+        dataset = _from_values(_columns(data[:take]))
     else:
         raise TaskError(f"dataset must be a datasets.Dataset or a list of rows, got {type(data).__name__}")
     if len(dataset) == 0:
         raise TaskError("the dataset is empty: it needs at least one row")
-    return dataset if take is None or len(dataset) <= take else dataset.select(range(take))
+    return restore_values(dataset if take is None or len(dataset) <= take else dataset.select(range(take)))
+
+
+def _from_frame(frame: Any) -> datasets.Dataset:
+    """Return a DataFrame of pandas or polars as a dataset."""
+    if len(set(frame.columns)) < len(frame.columns):
+        raise TaskError(f"several columns have the same name: {', '.join(map(str, frame.columns))}")
+    if not hasattr(frame, "iloc"):
+        return _from_arrow(frame.to_arrow())
+    columns = {}
+    for position, name in enumerate(frame.columns):
+        column = frame.iloc[:, position]
+        gap = math.nan if column.dtype.kind == "f" else None  # pandas keeps integers with gaps as floats
+        columns[str(name)] = [
+            gap if is_gap else value for value, is_gap in zip(column.array, column.isna(), strict=True)
+        ]
+    return _from_values(columns)
+
+
+def _from_arrow(table: Any) -> datasets.Dataset:
+    for index, field in enumerate(table.schema):
+        if str(field.type).startswith("dictionary"):
+            table = table.set_column(index, field.name, table.column(index).cast(field.type.value_type))
+    try:
+        return datasets.Dataset(datasets.table.InMemoryTable(table))
+    except (TypeError, ValueError, NotImplementedError) as error:
+        raise TaskError(f"the table cannot be read: {error}") from error
+
+
+def _checked_column(name: str, values: Any) -> Any:
+    """Return the values of a column.
+
+    Raises:
+        TaskError: They have no order, or are no sequence.
+    """
+    if isinstance(values, Sequence) and not isinstance(values, str | bytes):
+        return values
+    if hasattr(values, "to_pylist"):
+        return values.to_pylist()
+    if hasattr(values, "__array__") and hasattr(values, "__len__"):
+        return list(getattr(values, "array", values))
+    hint = {"dict": ": pass the DataFrame itself, or its `to_dict('list')`", "set": ", as sets have no order"}
+    kind = type(values).__name__
+    raise TaskError(
+        f"{_ONE_TYPE}: column `{name}` must be a list with one value per row, got {reprlib.repr(values)} ({kind})"
+        f"{hint.get(kind, '')}"
+    )
+
+
+def _from_values(columns: Mapping[str, Iterable[object]]) -> datasets.Dataset:
+    try:
+        kept = keep_numbers(columns)
+    except TaskError as error:
+        raise TaskError(f"{_ONE_TYPE}: {error}") from error
+    return from_columns(kept)
 
 
 def _read_stream(stream: datasets.IterableDataset, take: int | None) -> list[object]:
@@ -168,7 +245,35 @@ def from_columns(columns: Mapping[str, Any]) -> datasets.Dataset:
     try:
         return datasets.Dataset.from_dict(dict(columns))
     except (TypeError, ValueError, OverflowError) as error:  # includes the errors of Arrow
-        raise TaskError(f"the dataset must have one type per column, and columns of one length: {error}") from error
+        raise TaskError(f"{_ONE_TYPE}: {_faulty_column(columns)}{error}") from error
+
+
+def _faulty_column(columns: Mapping[str, Any]) -> str:
+    for name, values in columns.items():
+        try:
+            datasets.Dataset.from_dict({name: values})
+        except (TypeError, ValueError, OverflowError):
+            return f"column `{name}`: "
+    return ""
+
+
+def _read_json_or_lines(file: Path) -> Iterator[object]:
+    """Read a ``.json`` file, which may hold one object per line.
+
+    Raises:
+        TaskError: It holds a single object with all rows in it, as pandas' ``to_json()`` writes it.
+    """
+    rows = _read_json(file)
+    first = list(itertools.islice(rows, 2))
+    if len(first) == 1 and isinstance(first[0], Mapping):
+        for key, value in first[0].items():
+            items = value if isinstance(value, list) else []
+            is_conversation = any(isinstance(item, Mapping) and {"role", "from"} & set(item) for item in items)
+            if items and not is_conversation and all(isinstance(item, Mapping) for item in items):
+                raise TaskError(f"it holds one object, with rows under {key!r}: write these rows as a list")
+        if first[0] and all(isinstance(value, Mapping) and "0" in value for value in first[0].values()):
+            raise TaskError("it holds one object with columns: write rows, e.g. with `to_json(orient='records')`")
+    yield from itertools.chain(first, rows)
 
 
 def _read_json(file: Path) -> Iterator[object]:
@@ -176,26 +281,40 @@ def _read_json(file: Path) -> Iterator[object]:
         begins = True
         for number, line in enumerate(stream, start=1):
             if begins and line.lstrip().startswith("["):
-                yield from json.loads("".join(("\n" * (number - 1), line, *stream)))
+                yield from json.loads("".join(("\n" * (number - 1), line, *stream)), parse_float=WrittenFloat)
             elif line.strip():
                 begins = False
                 try:
-                    yield json.loads(line)
+                    yield json.loads(line, parse_float=WrittenFloat)
                 except (ValueError, RecursionError) as error:  # RecursionError for a thousand nested lists
-                    raise TaskError(f"line {number} is not JSON: {error}") from error
+                    hint = ": the file is UTF-16, save it as UTF-8" if "\0" in line else ""
+                    raise TaskError(f"line {number} is not JSON: {error}{hint}") from error
 
 
 def _read_csv(file: Path, delimiter: str = ",") -> Iterator[dict[str, str]]:
     with file.open(encoding="utf-8-sig", newline="") as stream, _long_cells():
         reader = csv.reader(stream, delimiter=delimiter, strict=True)
-        header = next(reader, [])
-        if len(set(header)) < len(header):
-            raise TaskError(f"several columns have the same name: {', '.join(header)}")
-        for cells in reader:
-            if cells and len(cells) != len(header):
-                raise TaskError(f"line {reader.line_num} has {len(cells)} cells, but the header has {len(header)}")
-            if cells:
-                yield dict(zip(header, cells, strict=True))
+        try:
+            header = next(reader, [])
+            others = [mark for mark in ",;\t|" if len(header) == 1 and mark != delimiter and mark in header[0]]
+            if others:
+                raise TaskError(
+                    f"its columns seem to be separated by {others[0]!r}: save it with {delimiter!r}, which "
+                    f"{file.suffix} means"
+                )
+            if len(set(header)) < len(header):
+                raise TaskError(f"several columns have the same name: {', '.join(header)}")
+            for cells in reader:
+                if cells and len(cells) != len(header):
+                    spaced = any(cell.startswith(' "') for cell in cells)
+                    hint = ": remove the spaces before the quotes, which make them part of the cells" if spaced else ""
+                    raise TaskError(
+                        f"line {reader.line_num} has {len(cells)} cells, but the header has {len(header)}{hint}"
+                    )
+                if cells:
+                    yield dict(zip(header, cells, strict=True))
+        except csv.Error as error:
+            raise TaskError(f"{error}, in line {reader.line_num}, with the delimiter {delimiter!r}") from error
 
 
 @contextlib.contextmanager
@@ -219,7 +338,7 @@ _PARQUET = ".parquet"
 
 _READERS: Mapping[str, Callable[[Path], Iterable[object]]] = {
     ".jsonl": _read_json,
-    ".json": _read_json,
+    ".json": _read_json_or_lines,
     ".csv": _read_csv,
     ".tsv": functools.partial(_read_csv, delimiter="\t"),
     _PARQUET: _read_parquet,

@@ -1,14 +1,24 @@
 """The options of a dataset, validated: arguments of `Tuner`, and keys of ``[data]`` in a study file."""
 
+import logging
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import datasets
+
 from llmsearch_optuna.data.prompts import PromptSource
-from llmsearch_optuna.data.task import Sample, Task
+from llmsearch_optuna.data.rendering import read_strata
+from llmsearch_optuna.data.task import Sample, Task, check_sizes
+from llmsearch_optuna.data.templates import check_template
 from llmsearch_optuna.errors import TaskError, check_minimum
 
 __all__ = ["DataOptions"]
+
+_LOG = logging.getLogger(__name__)
+
+_FEW = 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +31,8 @@ class DataOptions(PromptSource):
         holdout_size: Number of samples that only the verdict uses.
         holdout_stratify_col: Column whose values have the same shares in the hold-out split as in all samples used, up
             to rounding.
-        encode_args: Keyword arguments of the tokenizer for prompts; see `encode_prompts` for the defaults.
+        encode_args: Keyword arguments of the tokenizer for prompts; see `encode_prompts` for the defaults. Also
+            `truncation_side`, ``"left"`` or ``"right"``.
         decode_args: Keyword arguments of the tokenizer for completions; ``{"skip_special_tokens": True}`` by default.
 
     Raises:
@@ -46,7 +57,57 @@ class DataOptions(PromptSource):
                 "`holdout_stratify_col` has no effect without `holdout_size`: hold samples out, or leave it out"
             )
 
-    def make_task(self, samples: Sequence[Sample], strata: Sequence[str] | None, *, seed: int) -> Task:
+        self._check_use_of_columns()
+
+    def _check_use_of_columns(self) -> None:
+        """Refuse templates without a column, as ``{{q}}`` of Jinja is. Warn of columns that are in double braces."""
+        if not self.templates or not self.input_cols:
+            return
+        used = {column for text in self.templates for column in check_template(text, self.input_cols, ())}
+        columns = ", ".join(self.input_cols)
+        if not used:
+            raise TaskError(
+                f"the template uses no column of input_cols ({columns}), so that all prompts would be equal: write "
+                f"{{{self.input_cols[0]}}}, in single braces (double ones are written as braces)"
+            )
+        for column in self.input_cols:
+            if column not in used and any(re.search(rf"{{{{\s*{re.escape(column)}\s*}}}}", t) for t in self.templates):
+                _LOG.warning("the template writes {%s} in double braces, not the column: use single ones", column)
+
+    def check_dataset(self, dataset: datasets.Dataset) -> None:
+        """Validate the sizes of the splits, and warn of those with which there will be no verdict.
+
+        Raises:
+            TaskError: There are fewer rows than the splits need, or the column of the strata is missing.
+        """
+        self._strata(dataset)
+        check_sizes(len(dataset), self.search_size, self.holdout_size)
+        if len(dataset) == 1:
+            _LOG.warning("the dataset has 1 row: a search needs more, better 50 or more")
+        elif self.holdout_size < 2:
+            held_out = "no samples are" if self.holdout_size == 0 else "1 sample is"
+            _LOG.warning("%s held out: a search will end without a verdict, which needs `holdout_size`", held_out)
+        elif self.holdout_size < _FEW:
+            _LOG.warning("%d samples held out are few: the verdict will see large gains only", self.holdout_size)
+
+    def fingerprint(self) -> dict[str, Any]:
+        """Return the parts of a study's fingerprint that neither prompts nor splits contain."""
+        return {} if self.chat_template_args is None else {"chat_template_args": self.chat_template_args}
+
+    def backend_arguments(self) -> dict[str, Any]:
+        """Return the arguments of `choose_backend` that depend on the data."""
+        return {
+            "has_messages": self.has_messages,
+            "begins_the_answer": self.begins_the_answer,
+            "encode_args": self.encode_args,
+            "decode_args": self.decode_args,
+            "chat_template_args": self.chat_template_args,
+        }
+
+    def _strata(self, dataset: datasets.Dataset) -> list[str] | None:
+        return None if self.holdout_stratify_col is None else read_strata(dataset, self.holdout_stratify_col)
+
+    def make_task(self, samples: Sequence[Sample], dataset: datasets.Dataset, *, seed: int) -> Task:
         """Return the samples in their shared order, split; see `Task.split`."""
         return Task.split(
             samples,
@@ -54,5 +115,5 @@ class DataOptions(PromptSource):
             search_size=self.search_size,
             holdout_size=self.holdout_size,
             holdout_stratify_col=self.holdout_stratify_col,
-            strata=strata,
+            strata=self._strata(dataset),
         )

@@ -2,17 +2,25 @@
 
 import json
 import reprlib
-import string
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from llmsearch_optuna.data.templates import check_template, fill
+from llmsearch_optuna.data.values import is_missing
 from llmsearch_optuna.errors import TaskError
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 __all__ = ["REFERENCE", "Conversation", "PromptSource", "SamplePreprocessor", "read_columns", "read_conversation"]
+
+_OWN_TEMPLATE_ARGS = (
+    *("conversation", "messages", "chat_template", "add_generation_prompt", "continue_final_message", "tokenize"),
+    *("padding", "truncation", "max_length", "return_tensors", "return_dict", "return_assistant_tokens_mask"),
+    "tokenizer_kwargs",
+)
 
 REFERENCE = "reference"
 """The reference's key for the assistant's last message, if `messages_col` is set and `eval_cols` is not."""
@@ -77,6 +85,8 @@ class PromptSource:
         sample_preprocessor: ``(tokenizer, **columns) -> prompt`` over `input_cols` and `eval_cols`.
         max_new_tokens_col: Column with the maximum number of tokens of each row's completion. The smaller of this and
             the trial's own `max_new_tokens` applies.
+        chat_template_args: Arguments of the chat template, e.g. ``{"enable_thinking": False}``.
+        rendered_at: The local time that a chat template writes.
 
     Raises:
         TaskError: Not exactly one of these four is given, columns are missing or have no effect, `messages` is invalid,
@@ -90,6 +100,8 @@ class PromptSource:
     messages_col: str | None = None
     sample_preprocessor: SamplePreprocessor | None = field(default=None, metadata={"key": None})
     max_new_tokens_col: str | None = None
+    chat_template_args: Mapping[str, Any] | None = None
+    rendered_at: datetime = field(default_factory=datetime.now, compare=False, metadata={"key": None})
 
     def __post_init__(self) -> None:
         forms = ("prompt_template", "messages", "messages_col", "sample_preprocessor")
@@ -109,17 +121,30 @@ class PromptSource:
                 raise TaskError(f"a chat message needs the keys role and content, got {message!r}")
             if not all(isinstance(text, str) for text in message.values()):
                 raise TaskError(f"role and content of a chat message must be strings, got {dict(message)!r}")
-        templates = [message["content"] for message in self.messages or ()]
-        for template in templates if self.prompt_template is None else [self.prompt_template]:
-            for column in _template_columns(template):
-                if column not in self.input_cols:
-                    columns = ", ".join(self.input_cols)
-                    raise TaskError(f"the template names `{{{column}}}`, which is not among input_cols ({columns})")
+        if self.chat_template_args is not None:
+            self._check_template_args(self.chat_template_args)
+        for template in self.templates:
+            check_template(template, self.input_cols, self.eval_cols or ())
+
+    def _check_template_args(self, arguments: object) -> None:
+        if not isinstance(arguments, Mapping) or not all(isinstance(name, str) for name in arguments):
+            raise TaskError(f"`chat_template_args` must be a table of names and values, got {arguments!r}")
+        if not self.has_messages:
+            raise TaskError("`chat_template_args` has no effect without `messages` or `messages_col`: leave it out")
+        if own := [name for name in arguments if name in _OWN_TEMPLATE_ARGS]:
+            raise TaskError(f"`chat_template_args` must not hold {', '.join(own)}, which the package sets")
 
     @property
     def is_chat(self) -> bool:
         """Whether the prompt already contains its special tokens: a chat template or the preprocessor writes them."""
         return self.prompt_template is None
+
+    @property
+    def templates(self) -> tuple[str, ...]:
+        """The templates that are filled with the columns of a row, if any."""
+        if self.prompt_template is not None:
+            return (self.prompt_template,)
+        return tuple(message["content"] for message in self.messages or ())
 
     @property
     def has_messages(self) -> bool:
@@ -170,21 +195,32 @@ class PromptSource:
             raise TaskError(f"`{self.max_new_tokens_col}` must be an integer >= 1, got {value!r}")
         return value
 
+    def filled(self, row: Mapping[str, Any]) -> list[str]:
+        """Return the templates, filled with the columns of one row.
+
+        Raises:
+            TaskError: A value is missing, or is no string or number.
+            Exception: A format specification does not fit a value.
+        """
+        return [fill(template, self.input_cols, row) for template in self.templates]
+
     def prompt(self, row: Mapping[str, Any], tokenizer: "PreTrainedTokenizerBase | None") -> str:
         """Return the prompt of one row.
 
         Raises:
-            TaskError: The row has no valid chat messages, or the preprocessor does not return a string.
+            TaskError: The row has no valid chat messages, a value is missing, or the preprocessor does not return a
+                string.
             Exception: The preprocessor or a template failed. `render_dataset` converts such errors to a TaskError.
         """
         if self.messages_col is not None:
-            return _chat_prompt(self._conversation(row).prompt, tokenizer)
-        inputs = {column: row[column] for column in self.input_cols}
+            return self._chat_prompt(self._conversation(row).prompt, tokenizer)
         if self.prompt_template is not None:
-            return self.prompt_template.format(**inputs)
+            return self.filled(row)[0]
         if self.messages is not None:
-            chat = [{"role": m["role"], "content": m["content"].format(**inputs)} for m in self.messages]
-            return _chat_prompt(chat, tokenizer)
+            contents = self.filled(row)
+            chat = [{"role": m["role"], "content": text} for m, text in zip(self.messages, contents, strict=True)]
+            return self._chat_prompt(chat, tokenizer)
+        inputs = {column: row[column] for column in self.input_cols}
         assert self.sample_preprocessor is not None  # noqa: S101 - checked in __post_init__
         prompt = self.sample_preprocessor(
             tokenizer, **inputs, **{c: row[c] for c in self.eval_cols or () if c not in inputs}
@@ -193,6 +229,29 @@ class PromptSource:
             raise TaskError(f"sample_preprocessor must return a string, got {type(prompt).__name__}")
         return prompt
 
+    def writes_time(self, tokenizer: "PreTrainedTokenizerBase | None") -> bool:
+        """Return whether the chat template may write the time, e.g. the date of today."""
+        return self.has_messages and "strftime_now" in str(getattr(tokenizer, "chat_template", ""))
+
+    def _chat_prompt(self, chat: list[dict[str, Any]], tokenizer: "PreTrainedTokenizerBase | None") -> str:
+        """Return chat messages as a string: rendered with the tokenizer's chat template, or JSON without one."""
+        if tokenizer is None:
+            return json.dumps(chat, ensure_ascii=False)
+        continues = chat[-1]["role"] == "assistant"
+        template: dict[str, Any] = {}
+        if self.writes_time(tokenizer):
+            template = {"chat_template": _stopped_clock(self.rendered_at) + tokenizer.get_chat_template()}
+        return str(
+            tokenizer.apply_chat_template(
+                chat,
+                tokenize=False,
+                add_generation_prompt=not continues,
+                continue_final_message=continues,
+                **template,
+                **(self.chat_template_args or {}),
+            )
+        )
+
     def _conversation(self, row: Mapping[str, Any]) -> Conversation:
         try:
             return read_conversation(row[str(self.messages_col)])
@@ -200,7 +259,7 @@ class PromptSource:
             raise TaskError(f"`{self.messages_col}`: {error}") from error
 
 
-def read_columns(mapping: Mapping[str, Sequence[str]], *, optional: bool) -> dict[str, tuple[str, ...]]:
+def read_columns(mapping: Mapping[str, Sequence[str]], *, optional: bool) -> dict[str, Any]:
     """Return the fields `input_cols` and `eval_cols` of a `PromptSource` from a `column_mapping` as in ``llmsearch``.
 
     Args:
@@ -219,10 +278,24 @@ def read_columns(mapping: Mapping[str, Sequence[str]], *, optional: bool) -> dic
     return {key: tuple(columns) for key, columns in mapping.items()}
 
 
+def _stopped_clock(time: datetime) -> str:
+    """Return the beginning of a chat template in which `strftime_now` gives a fixed time.
+
+    The function of transformers reads the clock: a study that goes on tomorrow would get other prompts.
+    """
+    values = {f"%{directive}": time.strftime(f"%{directive}") for directive in "aAwdbBmyYHIpMSfzZjUWGuVcxX"}
+    numbers = {f"%-{directive}": str(int(time.strftime(f"%{directive}"))) for directive in "dmyHIMSj"}
+    changes = "".join(
+        f".replace({json.dumps(directive)}, {json.dumps(value)})" for directive, value in {**numbers, **values}.items()
+    )
+    # The empty string keeps a line end at the beginning of the template.
+    return f"{{% macro strftime_now(format) -%}}{{{{ format{changes} }}}}{{%- endmacro %}}{{{{ '' }}}}"
+
+
 def _message(number: int, message: object) -> dict[str, Any]:
     if not isinstance(message, Mapping):
         raise TaskError(f"message {number} needs the keys role and content, got {reprlib.repr(message)}")
-    given = {key: value for key, value in message.items() if value is not None}
+    given = {key: value for key, value in message.items() if not is_missing(value)}
     if "from" in given and "role" not in given:
         raise TaskError(
             f"message {number} has the keys {' and '.join(map(str, given))}, as in ShareGPT: rename from and value to "
@@ -234,25 +307,3 @@ def _message(number: int, message: object) -> dict[str, Any]:
         if not isinstance(given[key], str):
             raise TaskError(f"the {key} of message {number} must be a string, got {reprlib.repr(given[key])}")
     return given
-
-
-def _chat_prompt(chat: list[dict[str, Any]], tokenizer: "PreTrainedTokenizerBase | None") -> str:
-    """Return chat messages as a string: rendered with the tokenizer's chat template, or JSON without a tokenizer."""
-    if tokenizer is None:
-        return json.dumps(chat, ensure_ascii=False)
-    continues = chat[-1]["role"] == "assistant"
-    return str(
-        tokenizer.apply_chat_template(
-            chat, tokenize=False, add_generation_prompt=not continues, continue_final_message=continues
-        )
-    )
-
-
-def _template_columns(template: str) -> list[str]:
-    """Return the columns that a ``str.format`` template names, also within format specifications."""
-    try:
-        fields = [(name, spec or "") for _, name, spec, _ in string.Formatter().parse(template) if name is not None]
-    except ValueError as error:
-        raise TaskError(f"the template cannot be read: {error} (write {{{{ and }}}} for braces)") from error
-    names = [name.split(".")[0].split("[")[0] for name, _ in fields]
-    return [*names, *(nested for _, spec in fields for nested in _template_columns(spec))]

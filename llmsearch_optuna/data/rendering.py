@@ -2,6 +2,7 @@
 
 import inspect
 import json
+import logging
 import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ import datasets
 from llmsearch_optuna.data.loading import from_columns
 from llmsearch_optuna.data.prompts import PromptSource
 from llmsearch_optuna.data.task import Sample
+from llmsearch_optuna.data.values import find_part
 from llmsearch_optuna.errors import TaskError, unknown_name
 
 if TYPE_CHECKING:
@@ -18,21 +20,29 @@ if TYPE_CHECKING:
 
 __all__ = ["check_rows", "encode_prompts", "read_strata", "render_dataset", "token_limits"]
 
+_LOG = logging.getLogger(__name__)
+
+_RENDERED_TWICE = 8
+"""The number of rows that are rendered twice, to find prompts that change."""
+
 
 def check_rows(dataset: datasets.Dataset, source: PromptSource) -> list[dict[str, Any]]:
     """Validate everything about the rows that needs no tokenizer, and return their references.
 
     Raises:
-        TaskError: A column is missing, or a row has invalid chat messages or an invalid length limit; the message names
-            the column or the row.
+        TaskError: A column is missing, or a row has invalid chat messages, an invalid length limit, or a missing value
+            in its prompt; the message names the column or the row.
     """
     references = []
     for index, row in enumerate(_read(dataset, source.columns)):
         try:
             references.append(source.reference(row))
             source.token_limit(row)
+            source.filled(row)
         except TaskError as error:
             raise TaskError(f"row {index}: {error}") from error
+        except Exception as error:  # a format specification may raise anything
+            raise _no_prompt(index, error) from error
     return references
 
 
@@ -53,8 +63,8 @@ def render_dataset(
             template fails on a row.
     """
     references = check_rows(dataset, source)
-    if source.has_messages and tokenizer is not None and not getattr(tokenizer, "chat_template", None):
-        raise TaskError("the tokenizer has no chat template: set tokenizer.chat_template, or use a prompt_template")
+    if source.has_messages and tokenizer is not None:
+        _check_chat_template(tokenizer, source)
     names = _original_columns(dataset)
     rows = _read(dataset, names)
     prompts = []
@@ -65,7 +75,8 @@ def render_dataset(
         except TaskError:
             raise
         except Exception as error:  # user code and chat templates may raise anything
-            raise TaskError(f"row {index} makes no prompt: {type(error).__name__}: {error}") from error
+            raise _no_prompt(index, error) from error
+    _warn_of_changes(rows[:_RENDERED_TWICE], prompts, source, tokenizer)
     columns = {name: [row[name] for row in rows] for name in names}
     return from_columns({**columns, "_X": prompts, "_y": references})
 
@@ -88,10 +99,11 @@ def encode_prompts(
             `return_tensors` are ignored: prompts are stored unpadded, and the engine pads them.
 
     Raises:
-        TaskError: A prompt has no tokens, a length limit is invalid, or the tokenizer rejects an argument.
+        TaskError: A prompt has no tokens, a length limit is invalid, the tokenizer rejects an argument, or truncation
+            cuts off the end of chat messages.
     """
     prompts: list[str] = list(dataset["_X"])
-    encoded = {} if tokenizer is None else _encoded(prompts, tokenizer, encode_args, is_chat=source.is_chat)
+    encoded = {} if tokenizer is None else _encoded(prompts, tokenizer, encode_args, source)
     limits = token_limits(dataset, source)
     samples = []
     for row, (prompt, reference, limit) in enumerate(zip(prompts, dataset["_y"], limits, strict=True)):
@@ -106,15 +118,28 @@ def _encoded(
     prompts: list[str],
     tokenizer: "PreTrainedTokenizerBase",
     encode_args: Mapping[str, Any] | None,
-    *,
-    is_chat: bool,
+    source: PromptSource,
 ) -> dict[int, list[int]]:
     arguments = {key: value for key, value in (encode_args or {}).items() if key not in ("padding", "return_tensors")}
     # Tokenizers ignore unknown arguments. They accept this one although their signature lacks it.
-    accepted = {*inspect.signature(tokenizer.__call__).parameters, "split_special_tokens"}
+    accepted = {*inspect.signature(tokenizer.__call__).parameters, "split_special_tokens", "truncation_side"}
     for argument in arguments:
         if argument not in accepted:
             raise TaskError(unknown_name("argument in tokenizer_encode_args", argument, accepted))
+    side = tokenizer.truncation_side
+    try:
+        tokenizer.truncation_side = arguments.pop("truncation_side", side)
+        encoded = _token_ids(prompts, tokenizer, arguments, is_chat=source.is_chat)
+        if arguments.get("truncation") or "max_length" in arguments:
+            _check_cuts(prompts, encoded, tokenizer, arguments, source)
+    finally:
+        tokenizer.truncation_side = side
+    return encoded
+
+
+def _token_ids(
+    prompts: list[str], tokenizer: "PreTrainedTokenizerBase", arguments: Mapping[str, Any], *, is_chat: bool
+) -> dict[int, list[int]]:
     bos = getattr(tokenizer, "bos_token", None)
     special = [not is_chat and not (bos and prompt.startswith(bos)) for prompt in prompts]
     encoded: dict[int, list[int]] = {}
@@ -124,10 +149,74 @@ def _encoded(
             token_ids = tokenizer(
                 [prompts[row] for row in rows], **{"add_special_tokens": add_special_tokens, **arguments}
             )["input_ids"]
-            encoded.update(zip(rows, token_ids, strict=True))
         except (TypeError, ValueError) as error:
             raise TaskError(f"the tokenizer rejects `tokenizer_encode_args` {arguments}: {error}") from error
+        if len(token_ids) != len(rows):  # return_overflowing_tokens
+            parts = f"they make {len(token_ids)} parts of {len(rows)} prompts"
+            raise TaskError(f"the tokenizer rejects `tokenizer_encode_args` {dict(arguments)}: {parts}")
+        encoded.update(zip(rows, token_ids, strict=True))
     return encoded
+
+
+def _check_cuts(
+    prompts: list[str],
+    encoded: Mapping[int, list[int]],
+    tokenizer: "PreTrainedTokenizerBase",
+    arguments: Mapping[str, Any],
+    source: PromptSource,
+) -> None:
+    """Say which prompts truncation has cut, and what is left at the cut.
+
+    Raises:
+        TaskError: It cuts off the end of chat messages: the question, and the beginning of the assistant's turn.
+    """
+    uncut = {name: value for name, value in arguments.items() if name not in ("max_length", "stride")}
+    whole = _token_ids(prompts, tokenizer, {**uncut, "truncation": False}, is_chat=source.is_chat)
+    cut = [row for row in sorted(encoded) if len(encoded[row]) < len(whole[row])]
+    if not cut:
+        return
+    text = str(tokenizer.decode(encoded[cut[0]]))
+    number = f"tokenizer_encode_args cut {len(cut)} of {len(prompts)} prompts"
+    if tokenizer.truncation_side == "left":
+        _LOG.warning("%s at their beginning: that of row %d now begins with %r", number, cut[0], text[:50])
+    elif source.has_messages:
+        raise TaskError(
+            f"{number} at their end, with the beginning of the assistant's turn: that of row {cut[0]} ends with "
+            f"{text[-50:]!r}. Shorten the columns, raise max_length, or add truncation_side = 'left'"
+        )
+    else:
+        _LOG.warning("%s at their end: that of row %d now ends with %r", number, cut[0], text[-50:])
+
+
+def _check_chat_template(tokenizer: "PreTrainedTokenizerBase", source: PromptSource) -> None:
+    template = getattr(tokenizer, "chat_template", None)
+    if not template:
+        raise TaskError("the tokenizer has no chat template: set tokenizer.chat_template, or use a prompt_template")
+    for name in source.chat_template_args or ():
+        if name not in str(template):
+            raise TaskError(f"`chat_template_args` names `{name}`, which the chat template does not read: leave it out")
+
+
+def _warn_of_changes(
+    rows: Sequence[Mapping[str, Any]],
+    prompts: Sequence[str],
+    source: PromptSource,
+    tokenizer: "PreTrainedTokenizerBase | None",
+) -> None:
+    """Warn if the prompts of the first rows change when they are rendered again, as with a random choice."""
+    if source.is_chat:
+        for index, row in enumerate(rows):
+            if source.prompt(row, tokenizer) != prompts[index]:
+                _LOG.warning(
+                    "row %d gives another prompt each time it is rendered (by the clock, or a random choice): a study "
+                    "with such prompts cannot be resumed",
+                    index,
+                )
+                return
+
+
+def _no_prompt(row: int, error: Exception) -> TaskError:
+    return TaskError(f"row {row} makes no prompt: {type(error).__name__}: {error}")
 
 
 def token_limits(dataset: datasets.Dataset, source: PromptSource) -> list[int | None]:
@@ -158,9 +247,24 @@ def _original_columns(dataset: datasets.Dataset) -> list[str]:
 def _read(dataset: datasets.Dataset, columns: Sequence[str]) -> list[dict[str, Any]]:
     """Return the rows as plain Python values, with these columns only."""
     names = _original_columns(dataset)
-    missing = [column for column in columns if column not in names]
-    if missing:
-        raise TaskError(f"the dataset has no column {', '.join(map(repr, missing))}: it has {', '.join(names)}")
+    paths = {column: [column] if column in names else column.split(".") for column in columns}
+    if missing := [column for column, path in paths.items() if path[0] not in names]:
+        raise TaskError(_missing_columns(missing, dataset))
     plain = dataset.with_format(None)
-    values = [list(plain[name]) for name in columns]
+    values = []
+    for column, (name, *parts) in paths.items():
+        try:
+            values.append([find_part(value, parts) for value in plain[name]] if parts else list(plain[name]))
+        except TaskError as error:
+            raise TaskError(f"the dataset has no column {column!r}: in `{name}`, {error}") from error
     return [dict(zip(columns, row, strict=True)) for row in zip(*values, strict=True)] or [{}] * len(dataset)
+
+
+def _missing_columns(missing: Sequence[str], dataset: datasets.Dataset) -> str:
+    names = _original_columns(dataset)
+    message = f"the dataset has no column {', '.join(map(repr, missing))}: it has {', '.join(names)}"
+    is_rendered = isinstance(dataset.features.get("_y"), Mapping)
+    if not is_rendered and (reserved := [name for name in missing if name in dataset.column_names]):
+        return f"{message}, as {' and '.join(reserved)} stands for what is made of a row: rename the column"
+    near = [name for name in names if name.strip() in missing]
+    return f"{message}; did you mean {', '.join(map(repr, near))}?" if near else message

@@ -12,7 +12,7 @@ from llmsearch_optuna.data.splits import find_repeats, split_order
 from llmsearch_optuna.errors import TaskError
 from llmsearch_optuna.space.params import GenerationParams
 
-__all__ = ["Sample", "Task", "check_window"]
+__all__ = ["Sample", "Task", "check_sizes", "check_window"]
 
 _LOG = logging.getLogger(__name__)
 
@@ -100,13 +100,7 @@ class Task:
             _LOG.warning("%s", warning)
         left_out = len(samples) - len(kept)
         samples = [samples[index] for index in kept]
-        requested = len(samples) - holdout_size if search_size is None else search_size
-        if requested < 1 or holdout_size < 0 or requested + holdout_size > len(samples):
-            rest = f" ({left_out} rows repeat others and are left out)" if left_out else ""
-            raise TaskError(
-                f"{len(samples)} samples cannot be split into {requested} to search on and {holdout_size} to hold "
-                f"out{rest}: change search_size or holdout_size"
-            )
+        requested = check_sizes(len(samples), search_size, holdout_size, left_out=left_out)
         order = sorted(samples, key=lambda sample: _order_key(seed, sample.row))
         search, holdout = split_order(
             [_prompt_key(sample) for sample in order],
@@ -164,6 +158,28 @@ class Task:
             "sample order seed": self.seed,
             **further,
         }
+
+
+def check_sizes(samples: int, search_size: int | None, holdout_size: int, *, left_out: int = 0) -> int:
+    """Return the size of the search split.
+
+    Args:
+        samples: The number of samples.
+        search_size: The requested size of the search split; None for all samples that are not held out.
+        holdout_size: The size of the hold-out split.
+        left_out: The number of rows that repeat others, for the error message.
+
+    Raises:
+        TaskError: There are fewer samples than the splits need.
+    """
+    requested = samples - holdout_size if search_size is None else search_size
+    if requested < 1 or holdout_size < 0 or requested + holdout_size > samples:
+        rest = f" ({left_out} rows repeat others and are left out)" if left_out else ""
+        raise TaskError(
+            f"{samples} samples cannot be split into {requested} to search on and {holdout_size} to hold out{rest}: "
+            "change search_size or holdout_size"
+        )
+    return requested
 
 
 def check_window(samples: Sequence[Sample], window: int | None, max_new_tokens: int) -> None:

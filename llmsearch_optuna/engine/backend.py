@@ -216,6 +216,7 @@ def server_backend(
     chat: bool,
     prefilled: bool = False,
     counting_tokenizer: PreTrainedTokenizerBase | None = None,
+    chat_template_args: Mapping[str, Any] | None = None,
 ) -> Backend:
     """Create a backend for a server.
 
@@ -226,11 +227,12 @@ def server_backend(
         chat: Whether prompts are chat messages, as JSON.
         prefilled: Whether the last message is the beginning of the answer.
         counting_tokenizer: Counts the tokens of completions for which the server reports no number. Optional.
+        chat_template_args: Arguments of the server's chat template.
 
     Raises:
         ConfigurationError: The API key is not set or cannot be sent.
         ModelError: The server does not have the model, or `server` names none and it does not list exactly one.
-        TaskError: The server cannot continue an answer that has begun.
+        TaskError: The server cannot continue an answer that has begun, or passes no arguments to its chat template.
         ServerError: The server cannot be reached, or refuses the API key.
     """
     connection = run(connect(server))
@@ -239,8 +241,13 @@ def server_backend(
             f"a server of the kind `{connection.kind.name}` cannot continue a last message of the assistant: leave "
             "it out, or write the whole prompt with a prompt_template"
         )
+    if chat_template_args and not connection.kind.takes_template_args:
+        raise TaskError(
+            f"a server of the kind `{connection.kind.name}` takes no `chat_template_args`: leave them out, or start "
+            "the server with them"
+        )
     count_tokens = None if counting_tokenizer is None else functools.partial(_count_tokens, counting_tokenizer)
-    engine = HTTPEngine(connection, chat=chat, count_tokens=count_tokens)
+    engine = HTTPEngine(connection, chat=chat, chat_template_args=chat_template_args, count_tokens=count_tokens)
     write_prompt = (lambda text: json.dumps([{"role": "user", "content": text}])) if chat else str
     probed: dict[frozenset[str], dict[str, str]] = {}
 

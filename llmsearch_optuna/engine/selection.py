@@ -44,13 +44,14 @@ def choose_backend(
     replay_bytes: int | None,
     encode_args: Mapping[str, Any] | None,
     decode_args: Mapping[str, Any] | None,
+    chat_template_args: Mapping[str, Any] | None,
     is_encoder_decoder: bool | None,
     stops: bool,
 ) -> PendingBackend:
     """Choose and load the backend from the arguments of `Tuner`.
 
     `has_messages` and `begins_the_answer` are the properties of `DataOptions`. `stops` is true if the caller gave stop
-    strings. `encode_args` must be None for a server, and has no other effect here.
+    strings. `encode_args` must be None for a server, and has no other effect here. `chat_template_args` go to a server.
 
     Raises:
         ConfigurationError: An argument is invalid, or has no effect on the chosen backend.
@@ -83,6 +84,7 @@ def choose_backend(
             chat=has_messages,
             prefilled=begins_the_answer,
             counting_tokenizer=tokenizer,
+            chat_template_args=chat_template_args,
         )
         return PendingBackend(prompt_tokenizer, start)
     if custom_pred_function is not None:

@@ -86,8 +86,8 @@ class SampleMetric:
     Attributes:
         name: The identity of the metric with its column and arguments.
         score: ``(prediction, reference) -> float``.
-        column: The reference column; ``None`` for the only one. It holds a string, a number (compared as its `str`) or
-            a list of these.
+        column: The reference column; ``None`` for the only one. It holds a string, a number (compared as its `str`), a
+            boolean (compared as ``true`` or ``false``) or a list of these.
         greater_is_better: Whether a study maximises the value.
         score_range: The minimum and the maximum of `score`; ``None`` if unknown.
     """
@@ -190,8 +190,8 @@ def acceptable_texts(
     """Return the strings that each sample's prediction is compared with, at least one per sample.
 
     Raises:
-        MetricError: The column is missing or ambiguous (see `read_column`), or a value is not a string, a finite number
-            or a non-empty list of these.
+        MetricError: The column is missing or ambiguous (see `read_column`), or a value is not a string, a finite
+            number, a boolean or a non-empty list of these.
     """
     values = read_column(references, column, samples)
     return [_texts(plain(value), sample) for value, sample in zip(values, samples, strict=True)]
@@ -212,5 +212,7 @@ def _texts(value: object, sample: int) -> tuple[str, ...]:
 def _text(value: object) -> str | None:
     if isinstance(value, str):
         return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
     is_number = isinstance(value, Integral) or (isinstance(value, Real) and math.isfinite(value))
-    return str(value) if is_number and not isinstance(value, bool) else None
+    return str(value) if is_number else None

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from llmsearch_optuna.data.task import Sample
 from llmsearch_optuna.engine.base import Completion, Engine, Request, Stopping, TokenCallback
@@ -11,7 +12,14 @@ from llmsearch_optuna.metrics.calls import never
 from llmsearch_optuna.space.params import GenerationParams
 from llmsearch_optuna.storage import StoredCompletion
 
-__all__ = ["Evaluator"]
+__all__ = ["Evaluator", "Score"]
+
+
+class Score(NamedTuple):
+    """The metric over all samples, and the completions as they were scored, in the order of the rows."""
+
+    value: float
+    outputs: list[str]
 
 
 @dataclass(frozen=True, kw_only=True)

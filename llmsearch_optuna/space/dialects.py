@@ -45,6 +45,7 @@ class Dialect:
         max_temperature: The maximum temperature in an export; None if there is no limit.
         prefill: The request fields with which the server continues a last chat message of the assistant, instead of
             beginning a new one; None if it cannot.
+        takes_template_args: Whether a request may hold arguments of the chat template, as ``chat_template_kwargs``.
     """
 
     name: str
@@ -62,6 +63,7 @@ class Dialect:
     max_stops: int | None = None
     max_temperature: float | None = None
     prefill: Mapping[str, Any] | None = None
+    takes_template_args: bool = False
 
     def named(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Return the fields for parameters and their `switches`. Parameters that the system lacks are left out."""
@@ -157,10 +159,16 @@ _VLLM = Dialect(
     off={"top_p": 1.0, "top_k": -1, "min_p": 0.0, "repetition_penalty": 1.0},
     off_in_exports={"presence_penalty": 0.0, "frequency_penalty": 0.0},
     prefill={"continue_final_message": True, "add_generation_prompt": False},
+    takes_template_args=True,
 )
 
 _SGLANG = Dialect(
-    name="sglang", title="SGLang", fields=_VLLM.fields, off=_VLLM.off, prefill={"continue_final_message": True}
+    name="sglang",
+    title="SGLang",
+    fields=_VLLM.fields,
+    off=_VLLM.off,
+    prefill={"continue_final_message": True},
+    takes_template_args=True,
 )
 
 _LLAMACPP_SAMPLERS = {**_same("top_n_sigma", "top_k", "top_p", "min_p"), "typical_p": "typ_p"}
@@ -168,6 +176,7 @@ _LLAMACPP_SAMPLERS = {**_same("top_n_sigma", "top_k", "top_p", "min_p"), "typica
 _LLAMACPP = Dialect(
     name="llamacpp",
     title="llama.cpp",
+    takes_template_args=True,
     fields={
         **_same("top_n_sigma", "top_k", "top_p", "min_p", "typical_p", "mirostat_tau", "mirostat_eta"),
         "repetition_penalty": "repeat_penalty",
@@ -224,6 +233,7 @@ _TRANSFORMERS_FIELDS = _same(
 _TRANSFORMERS = Dialect(
     name="transformers",
     title="transformers serve",
+    takes_template_args=True,
     fields=_TRANSFORMERS_FIELDS,
     off={name: PARAMETERS[name].off for name in _TRANSFORMERS_FIELDS},
     nested="generation_config",

@@ -13,6 +13,7 @@ __all__ = [
     "PARAMS",
     "PRUNED_AT",
     "REPEATS",
+    "RENDERED_AT",
     "REPLAYED",
     "REUSED_FROM",
     "REUSED_TOKENS",
@@ -43,6 +44,9 @@ CONCURRENCY = "llmsearch_concurrency"
 
 STUDY_FILE = "llmsearch_study_file"
 """The study file of the latest search: its ``text``, and its ``directory`` as an absolute path."""
+
+RENDERED_AT = "llmsearch_rendered_at"
+"""The time that the chat template wrote when the study was created; only stored if the template writes the time."""
 
 VERDICT = "llmsearch_verdict"
 """The verdict on the study; see `Verdict.to_dict`."""

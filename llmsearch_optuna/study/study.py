@@ -4,6 +4,7 @@ import json
 import secrets
 import warnings
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 import optuna
@@ -11,7 +12,7 @@ from optuna.storages import RDBStorage
 
 from llmsearch_optuna.errors import ConfigurationError, FingerprintError, StorageError, unknown_name
 from llmsearch_optuna.storage import open_storage, readable_errors, shown_url
-from llmsearch_optuna.study.attributes import CONCURRENCY, FINGERPRINT, KEY
+from llmsearch_optuna.study.attributes import CONCURRENCY, FINGERPRINT, KEY, RENDERED_AT
 from llmsearch_optuna.study.fingerprint import complete_fingerprint, describe_changes, study_fingerprint, without_search
 from llmsearch_optuna.study.objectives import SCORE, directions_of
 
@@ -20,6 +21,8 @@ __all__ = [
     "create_study",
     "keep_concurrency",
     "open_study",
+    "rendering_time",
+    "stored_rendering_time",
     "study_key",
 ]
 
@@ -97,6 +100,11 @@ def check_fingerprint(study: optuna.Study, current: Mapping[str, Any]) -> None:
 def _require_same(name: str, stored: Mapping[str, Any], current: Mapping[str, Any], remedy: str) -> None:
     if changes := describe_changes(stored, current):
         parts, descriptions = ", ".join(changes), "; ".join(changes.values())
+        if set(changes) == {"prompts"}:
+            remedy += (
+                "; all but the prompts is the same: if neither template nor tokenizer has changed, the prompts contain "
+                "the time or a random choice, which must come from the row instead"
+            )
         raise FingerprintError(f"study `{name}` was made with another {parts} ({descriptions}): {remedy}")
 
 
@@ -154,6 +162,36 @@ def open_study(url: str, name: str | None = None) -> tuple[optuna.Study, RDBStor
             raise StorageError(f"study `{name}` was not made by llmsearch_optuna")
         _read_trials(study)
     return study, storage
+
+
+def rendering_time(study: optuna.Study) -> datetime | None:
+    """Return the local time that the prompts of a study contain, if its chat template writes the time.
+
+    For a study of version 0.1.0, which did not store it, this is the time of the first trial. None without trials.
+    """
+    stored = study.user_attrs.get(RENDERED_AT)
+    if stored is not None:
+        return datetime.fromisoformat(stored)
+    starts = [trial.datetime_start for trial in study.get_trials(deepcopy=False) if trial.datetime_start is not None]
+    return min(starts, default=None)
+
+
+def stored_rendering_time(url: str | None, name: str) -> datetime | None:
+    """Return `rendering_time` of the study of this name in a database; None if there is no such study.
+
+    Args:
+        url: The SQLAlchemy URL of the database; None for a study in memory.
+        name: The name of the study.
+    """
+    if url is None:
+        return None
+    try:
+        study, storage = open_study(url, name)
+    except StorageError:  # if it is damaged, the search will say so
+        return None
+    time = rendering_time(study)
+    storage.engine.dispose()
+    return time
 
 
 def _read_trials(study: optuna.Study) -> None:

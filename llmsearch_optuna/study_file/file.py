@@ -64,7 +64,7 @@ class StudyFile:
             ConfigurationError: The space or the score range is wrong, or the sampler does not support the space.
         """
         try:
-            text = path.read_text(encoding="utf-8")
+            text = path.read_text(encoding="utf-8-sig")
         except (OSError, UnicodeDecodeError) as error:
             raise StudyFileError(f"study file {path} cannot be read: {error}") from error
         return cls.parse(text, name=path.stem, directory=path.parent)

@@ -58,6 +58,7 @@ def build_tuner(file: StudyFile) -> Tuner:
         prompt_template=data.prompt_template,
         messages=data.messages,
         messages_col=data.messages_col,
+        chat_template_args=data.chat_template_args,
         tokenizer_encode_args=data.encode_args,
         tokenizer_decode_args=data.decode_args,
         seed=file.study.seed,

@@ -1,4 +1,5 @@
 import dataclasses
+import re
 import tomllib
 from pathlib import Path
 
@@ -231,6 +232,22 @@ def test_load_reads_name_and_folder_off_the_path(tmp_path: Path) -> None:
     assert file.study.storage == f"sqlite:///{tmp_path}/gsm8k.db"
     assert file.directory == tmp_path
     assert file.data.prompt_template == "é {question}"
+
+
+def test_a_byte_order_mark_is_no_part_of_the_file(tmp_path: Path) -> None:
+    (tmp_path / "x.toml").write_text(SHORT, encoding="utf-8-sig")
+    assert StudyFile.load(tmp_path / "x.toml").text == SHORT
+
+
+def test_arguments_of_the_chat_template_are_a_table() -> None:
+    chat = SHORT.replace("[data]", "[data]\nchat_template_args = {enable_thinking = false, effort = 'low'}")
+    with pytest.raises(StudyFileError, match=r"^`chat_template_args` in \[data\] has no effect without `messages`"):
+        parse(chat)
+    template = re.search(r"prompt_template = .*", chat)
+    assert template is not None
+    messages = "messages = [{role = 'user', content = '{question}'}]"
+    data = parse(chat.replace(template[0], messages)).data
+    assert data.chat_template_args == {"enable_thinking": False, "effort": "low"}
 
 
 @pytest.mark.parametrize("content", [None, b"\xff"])

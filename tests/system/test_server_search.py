@@ -192,6 +192,26 @@ def test_messages_go_to_the_chat_endpoint(server: FakeServer) -> None:
         )
 
 
+def test_arguments_of_the_chat_template_go_to_the_server(server: FakeServer) -> None:
+    chat: dict[str, Any] = {
+        "prompt_template": None,
+        "messages": [{"role": "user", "content": "{question}"}],
+        "chat_template_args": {"enable_thinking": False},
+    }
+    for kind in ("vllm", "sglang", "llamacpp"):
+        tuner = make_tuner(server, options={"kind": kind}, **chat)
+        tuner.get_score({"temperature": 1.0, "max_new_tokens": 4})
+        assert server.requests[-1]["chat_template_kwargs"] == {"enable_thinking": False}
+    assert tuner._fingerprint()["chat_template_args"] == {"enable_thinking": False}
+    without = make_tuner(server, **{**chat, "chat_template_args": None})
+    without.get_score({"temperature": 1.0, "max_new_tokens": 4})
+    assert "chat_template_kwargs" not in server.requests[-1]
+    assert "chat_template_args" not in without._fingerprint()
+    for kind in ("openai", "tgi"):
+        with pytest.raises(TaskError, match=f"a server of the kind `{kind}` takes no `chat_template_args`"):
+            make_tuner(server, options={"kind": kind}, **chat)
+
+
 def test_a_preprocessor_may_use_a_tokenizer(server: FakeServer) -> None:
     def write(tokenizer: Any, question: str, **columns: str) -> str:
         return f"{tokenizer.eos_token}{question}"

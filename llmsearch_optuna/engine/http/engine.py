@@ -72,6 +72,7 @@ class HTTPEngine:
         connection: The server and its model.
         chat: Whether prompts are chat messages as JSON, which the server puts into its own template. Otherwise they are
             plain strings.
+        chat_template_args: Arguments of the server's template, which are sent with chat messages.
         count_tokens: Counts the tokens of a text for answers of which the server reports no number. By default it is
             estimated as one token per 4 bytes.
 
@@ -79,9 +80,17 @@ class HTTPEngine:
         reports_tokens: Whether the server has reported a number of tokens for every text so far.
     """
 
-    def __init__(self, connection: Connection, *, chat: bool, count_tokens: Callable[[str], int] | None = None) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        *,
+        chat: bool,
+        chat_template_args: Mapping[str, Any] | None = None,
+        count_tokens: Callable[[str], int] | None = None,
+    ) -> None:
         self._connection = connection
         self._chat = chat
+        self._template_args = {"chat_template_kwargs": dict(chat_template_args)} if chat_template_args else {}
         self._count = count_tokens
         self.reports_tokens = True
         # Outcomes of requests in a failed call. The caller then repeats the call trial by trial, to find the trial at
@@ -178,7 +187,7 @@ class HTTPEngine:
         self._check_stopping(request.stopping)
         payload: dict[str, Any] = {"model": self._connection.model, "max_tokens": params.max_new_tokens}
         if self._chat:
-            payload["messages"] = json.loads(request.prompt)
+            payload |= {"messages": json.loads(request.prompt), **self._template_args}
             if payload["messages"][-1]["role"] == "assistant":
                 payload |= kind.prefill or {}
         else:

@@ -1,0 +1,113 @@
+"""Templates in the syntax of ``str.format``, filled with the columns of a row."""
+
+import datetime as dt
+import difflib
+import reprlib
+import string
+from collections.abc import Collection, Iterator, Mapping
+from numbers import Number
+from typing import Any, NamedTuple
+
+from llmsearch_optuna.data.values import is_missing
+from llmsearch_optuna.errors import TaskError
+
+__all__ = ["check_template", "fill"]
+
+_BRACES = "(write {{ and }} for braces)"
+_FORMATTER = string.Formatter()
+
+
+class _Field(NamedTuple):
+    """A piece of a template.
+
+    Attributes:
+        literal: The text before the field.
+        column: The column of the field; None after the last field.
+        expression: The column, with the attributes and indices after it.
+        conversion: ``"r"``, ``"s"`` or ``"a"``, if there is one.
+        spec: The format specification.
+    """
+
+    literal: str
+    column: str | None
+    expression: str
+    conversion: str | None
+    spec: str
+
+
+def check_template(template: str, columns: Collection[str], others: Collection[str]) -> set[str]:
+    """Validate a template, and return the columns that it uses.
+
+    Args:
+        template: The template.
+        columns: The columns that it may use. A name such as ``a.b`` is a column if it is among them.
+        others: Columns of the reference.
+
+    Raises:
+        TaskError: The template cannot be read, or names something that is not in `columns`.
+    """
+    used = set()
+    for field in _fields(template, columns):
+        if field.column is not None:
+            if field.column not in columns:
+                raise TaskError(_unknown(field.column, columns, others))
+            used |= {field.column, *check_template(field.spec, columns, others)}
+    return used
+
+
+def fill(template: str, columns: Collection[str], row: Mapping[str, Any]) -> str:
+    """Return a template with the values of a row, as ``str.format`` does.
+
+    Raises:
+        TaskError: A value is missing, or is no string, number or date and has no conversion such as ``{x!r}``.
+        Exception: A format specification or an index does not fit the value.
+    """
+    texts = []
+    for field in _fields(template, columns):
+        texts.append(field.literal)
+        if field.column is not None:
+            value = row[field.column]
+            if field.expression != field.column and not is_missing(value):
+                value, _ = _FORMATTER.get_field(field.expression, (), row)
+            _check_value(field, value)
+            converted = _FORMATTER.convert_field(value, field.conversion)
+            texts.append(_FORMATTER.format_field(converted, fill(field.spec, columns, row)))
+    return "".join(texts)
+
+
+def _fields(template: str, columns: Collection[str]) -> Iterator[_Field]:
+    try:
+        parsed = list(_FORMATTER.parse(template))
+    except ValueError as error:
+        raise TaskError(f"the template cannot be read: {error} {_BRACES}") from error
+    for literal, name, spec, conversion in parsed:
+        if name is None:
+            yield _Field(literal, None, "", None, "")
+            continue
+        whole = "".join((name, f"!{conversion}" if conversion else "", f":{spec}" if spec else ""))
+        if whole in columns:
+            yield _Field(literal, whole, whole, None, "")
+        else:
+            column = name if name in columns else name.split(".")[0].split("[")[0]
+            yield _Field(literal, column, name, conversion, spec or "")
+
+
+def _check_value(field: _Field, value: object) -> None:
+    name = f"`{field.expression}`"
+    if is_missing(value):
+        raise TaskError(f"{name} has no value, but the prompt needs one: fill it in, or leave the row out")
+    if field.conversion is None and not isinstance(value, str | Number | dt.date | dt.time | dt.timedelta):
+        kind = {"dict": "mapping"}.get(type(value).__name__, type(value).__name__)
+        raise TaskError(
+            f"{name} is a {kind} ({reprlib.repr(value)}), which would be written as Python code: name a part of it, "
+            "e.g. {x[0]} or {x[key]}, or make it a string"
+        )
+
+
+def _unknown(name: str, columns: Collection[str], others: Collection[str]) -> str:
+    message = f"the template names `{{{name}}}`, which is not among input_cols ({', '.join(columns)})"
+    if name in others:
+        return message
+    alike = [column for column in columns if column.strip().casefold() == name.strip().casefold()]
+    near = alike or difflib.get_close_matches(name, columns, n=1)
+    return f"{message}: did you mean {{{near[0]}}}?" if near else f"{message} {_BRACES}"

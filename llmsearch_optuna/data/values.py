@@ -1,0 +1,213 @@
+"""Values as they are written: numbers that no column type rewrites, missing values, parts of nested values."""
+
+import logging
+import reprlib
+from collections.abc import Iterable, Mapping, Sequence
+from numbers import Number
+from typing import Any, Self
+
+import datasets
+import numpy as np
+
+from llmsearch_optuna.errors import TaskError
+
+__all__ = ["WrittenFloat", "find_part", "is_missing", "keep_numbers", "restore_values"]
+
+_LOG = logging.getLogger(__name__)
+
+_KINDS: Sequence[tuple[str, type | tuple[type, ...]]] = (
+    ("a boolean", bool),
+    ("a number", (int, float)),
+    ("a string", str),
+    ("a list", (list, tuple)),
+    ("a mapping", Mapping),
+)
+
+
+class WrittenFloat(float):
+    """A float with its text in the JSON file."""
+
+    def __new__(cls, text: str) -> Self:
+        """Convert the text of a number."""
+        number = super().__new__(cls, text)
+        number.text = text
+        return number
+
+    text: str
+
+
+def is_missing(value: object) -> bool:
+    """Return whether a value is None, NaN, or pandas' NaT or NA."""
+    if isinstance(value, Number):
+        return bool(value != value)
+    return value is None or type(value).__name__ in ("NaTType", "NAType")
+
+
+def find_part(value: Any, path: Sequence[str]) -> Any:
+    """Return the part of a nested value, e.g. ``["Anna"]`` at ``["text"]`` of SQuAD's ``{"text": ["Anna"], ...}``.
+
+    A list gives the list of the parts of its items.
+
+    Raises:
+        TaskError: There is no such part.
+    """
+    if not path or value is None:
+        return value
+    if isinstance(value, list):
+        return [find_part(item, path) for item in value]
+    if not isinstance(value, Mapping) or path[0] not in value:
+        parts = f"it has {', '.join(value)}" if isinstance(value, Mapping) else f"it is {reprlib.repr(value)}"
+        raise TaskError(f"there is no part {path[0]!r}: {parts}")
+    return find_part(value[path[0]], path[1:])
+
+
+def keep_numbers(columns: Mapping[str, Iterable[object]]) -> dict[str, list[Any]]:
+    """Return columns whose numbers Arrow does not rewrite.
+
+    Arrow has one type per column: 18 next to 2.5 would become 18.0, and 1.50 would become 1.5. The numbers of such a
+    column become strings, as they are written, and a warning says so. The same applies to integers of more than 64
+    bits. Columns of integers and other columns of floats keep their type. NaN next to anything but floats becomes None.
+    Lists, and mappings outside of lists, are treated in the same way.
+
+    Raises:
+        TaskError: A column has values of several types; the message names two rows.
+    """
+    return {name: _keep(f"column `{name}`", *_numbered(values)) for name, values in columns.items()}
+
+
+def _numbered(values: Iterable[object]) -> tuple[list[object], list[int]]:
+    listed = list(values)
+    return listed, list(range(len(listed)))
+
+
+def _keep(column: str, values: list[Any], rows: list[int]) -> list[Any]:
+    values = [_python_value(value) for value in values]
+    kinds: dict[str, tuple[int, object]] = {}
+    for row, value in zip(rows, values, strict=True):
+        if not is_missing(value):
+            kinds.setdefault(_kind(value), (row, value))
+    if len(kinds) > 1 and "" not in kinds:
+        found = " and ".join(f"{kind} in row {row} ({reprlib.repr(value)})" for kind, (row, value) in kinds.items())
+        raise TaskError(f"{column} holds {found}: give all of its values one type")
+    kind = next(iter(kinds)) if len(kinds) == 1 else ""
+    if kind == "a number":
+        return _numbers(column, values, rows)
+    if kinds:
+        values = [None if is_missing(value) else value for value in values]  # NaN, as pandas marks missing strings
+    if kind == "a mapping":
+        keys = dict.fromkeys(key for value in values if value is not None for key in value)
+        parts = {
+            key: _keep(f"{column}, {key!r}", [None if value is None else value.get(key) for value in values], rows)
+            for key in keys
+        }
+        return [
+            None if value is None else {key: parts[key][index] for key in value} for index, value in enumerate(values)
+        ]
+    if kind == "a list":
+        items = [(row, item) for row, value in zip(rows, values, strict=True) for item in value or ()]
+        if not any(isinstance(item, Mapping) for _, item in items):  # chat messages, for example, stay as they are
+            kept = iter(_keep(column, [item for _, item in items], [row for row, _ in items]))
+            return [None if value is None else [next(kept) for _ in value] for value in values]
+    return values
+
+
+def _python_value(value: object) -> object:
+    """Return a scalar of numpy or pandas as Python's own."""
+    if isinstance(value, np.float16 | np.float32):
+        return float(str(value))  # the shortest decimal fraction: 0.1, not 0.10000000149011612
+    if isinstance(value, np.number | np.bool_ | np.str_):
+        return value.item()
+    return None if type(value).__name__ in ("NaTType", "NAType") else value
+
+
+def _kind(value: object) -> str:
+    return next((kind for kind, types in _KINDS if isinstance(value, types)), "")
+
+
+def _numbers(column: str, values: list[Any], rows: list[int]) -> list[Any]:
+    present = [value for value in values if not is_missing(value)]
+    floats = [value for value in present if isinstance(value, float)]
+    has_nan = any(value is not None and is_missing(value) for value in values)
+    if has_nan and present and not any(isinstance(value, WrittenFloat) for value in floats) and _are_integers(present):
+        return [None if is_missing(value) else int(value) for value in values]
+    if not floats and all(-(2**63) <= value < 2**63 for value in present):
+        return values
+    changed = [
+        (row, value)
+        for row, value in zip(rows, values, strict=True)
+        if isinstance(value, WrittenFloat) and value.text != repr(float(value))
+    ]
+    if len(floats) == len(present) and not changed:
+        return [value if value is None else float(value) for value in values]
+    row, value = changed[0] if changed else next(pair for pair in zip(rows, values, strict=True) if pair[1] in present)
+    _LOG.warning(
+        "%s: its numbers are kept as strings, as they are written, because one type for all would change them (row %d: "
+        "%s)",
+        column,
+        row,
+        _written(value),
+    )
+    return [None if is_missing(value) else _written(value) for value in values]
+
+
+def _are_integers(numbers: Iterable[float]) -> bool:
+    """Return whether numbers are integers that a float can hold, as pandas stores integers with gaps."""
+    return all(abs(number) <= 2**53 and number == int(number) for number in numbers)
+
+
+def _written(value: object) -> str:
+    return value.text if isinstance(value, WrittenFloat) else repr(value)
+
+
+def restore_values(dataset: datasets.Dataset) -> datasets.Dataset:
+    """Return a dataset with its values as people wrote them.
+
+    Class labels become their names, and numbers of 32 bits the decimal fractions that they stand for. Columns of
+    integers with gaps, which pandas stores as floats, become integers.
+    """
+    plain = dataset.with_format(None)
+    changed: dict[str, list[Any]] = {}
+    for name, feature in dataset.features.items():
+        if _holds(feature, datasets.ClassLabel):
+            _LOG.warning("column `%s` holds class labels: their names are used, not their numbers", name)
+        if _holds(feature, datasets.ClassLabel) or _is_short(feature):
+            changed[name] = [_restored(value, feature) for value in plain[name]]
+        if isinstance(feature, datasets.Value) and feature.dtype.startswith("float"):
+            values = changed.get(name) or list(plain[name])
+            present = [value for value in values if not is_missing(value)]
+            if 0 < len(present) < len(values) and _are_integers(present):
+                changed[name] = [None if is_missing(value) else int(value) for value in values]
+    if not changed:
+        return dataset
+    others = dataset.remove_columns(list(changed))
+    restored = datasets.Dataset.from_dict(changed)
+    joined = datasets.concatenate_datasets([others, restored], axis=1) if others.column_names else restored
+    return joined.select_columns(dataset.column_names)
+
+
+def _holds(feature: Any, kind: type) -> bool:
+    if isinstance(feature, Mapping):
+        return any(_holds(part, kind) for part in feature.values())
+    return isinstance(feature, kind) or (hasattr(feature, "feature") and _holds(feature.feature, kind))
+
+
+def _is_short(feature: Any) -> bool:
+    if isinstance(feature, Mapping):
+        return any(map(_is_short, feature.values()))
+    if hasattr(feature, "feature"):
+        return _is_short(feature.feature)
+    return isinstance(feature, datasets.Value) and feature.dtype in ("float16", "float32")
+
+
+def _restored(value: Any, feature: Any) -> Any:
+    if value is None:
+        return None
+    if isinstance(feature, Mapping):
+        return {name: _restored(value[name], part) for name, part in feature.items()}
+    if hasattr(feature, "feature"):
+        return [_restored(item, feature.feature) for item in value]
+    if isinstance(feature, datasets.ClassLabel):
+        return feature.int2str(value) if value >= 0 else None  # -1 is a label that is not known
+    if isinstance(feature, datasets.Value) and feature.dtype in ("float16", "float32"):
+        return float(str(getattr(np, feature.dtype)(value)))
+    return value
