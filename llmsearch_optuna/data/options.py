@@ -22,7 +22,8 @@ class DataOptions(PromptSource):
         holdout_stratify_col: Column whose values have the same shares in the hold-out split as in all samples used, up
             to rounding.
         encode_args: Keyword arguments of the tokenizer for prompts; see `encode_prompts` for the defaults.
-        decode_args: Keyword arguments of the tokenizer for completions; ``{"skip_special_tokens": True}`` by default.
+        decode_args: Keyword arguments of the tokenizer for completions. Unless they say otherwise, special tokens are
+            skipped.
 
     Raises:
         TaskError: A value is out of its range or has no effect, or the prompts are not defined; see `PromptSource`.
