@@ -4,6 +4,7 @@ import dataclasses
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,9 @@ from llmsearch_optuna.data.options import DataOptions
 from llmsearch_optuna.data.prompts import read_columns
 from llmsearch_optuna.data.rendering import check_rows, encode_prompts, render_dataset
 from llmsearch_optuna.data.task import Sample, check_window
+from llmsearch_optuna.demo.model import DEMO, demo_model_directory
 from llmsearch_optuna.engine.base import Stopping
+from llmsearch_optuna.engine.decoding import with_default
 from llmsearch_optuna.engine.function import PredictionFunction
 from llmsearch_optuna.engine.http import OpenAIServer
 from llmsearch_optuna.engine.selection import ModelLoader, choose_backend
@@ -55,16 +58,15 @@ class Tuner:
     """Search for the generation parameters that score best for a model, a dataset and a metric.
 
     Args:
-        model: A loaded model, a directory or hub id to load, or a function without arguments that returns model and
-            tokenizer and is called after all checks that need neither. Omit it with `server`.
-        tokenizer: The model's tokenizer. Optional with `server` and with a model given by name or as a function.
+        model: A loaded model, a directory, hub id or ``"demo"`` to load, or a function without arguments that returns
+            model and tokenizer and is called after all checks that need neither. Omit it with `server`.
+        tokenizer: The model's tokenizer. Required only with a loaded model.
         dataset: A `datasets.Dataset`, list of rows, mapping of columns, or with `take` a `datasets.IterableDataset`.
         scorer: ``(y_true: list[dict], y_pred: list[str]) -> float``, or one score per sample; or the name of a metric,
             a `Metric`, or an `evaluate` module; see `make_metric`.
         column_mapping: ``{"input_cols": [...], "eval_cols": [...]}``; optional with `messages_col`.
         prompt_template, sample_preprocessor, messages, messages_col: Exactly one of them; see `PromptSource`.
-        device: The device to move the model to. By default a loaded model stays where it is; see `load_model` for a
-            model given by name. It has no effect on a model given as a function.
+        device: The device to move the model to. By default a loaded model stays where it is; see also `load_model`.
         batch_size, replay_bytes: Completions generated at once, and memory for replay; see `SlotEngine`.
         tokenizer_encode_args, tokenizer_decode_args, chat_template_args: See `DataOptions`.
         output_preproc: Applied to every completion before it is scored and stored; strips white space by default.
@@ -93,7 +95,7 @@ class Tuner:
     def __init__(
         self,
         *,
-        model: "PreTrainedModel | str | ModelLoader | None" = None,
+        model: "PreTrainedModel | str | Path | ModelLoader | None" = None,
         tokenizer: "PreTrainedTokenizerBase | None" = None,
         dataset: object,
         scorer: object,
@@ -145,7 +147,7 @@ class Tuner:
         check_references(self.metric, check_rows(rows, self._source))
         self.score_range = choose_score_range(self.metric, score_range)
         pending = choose_backend(
-            model=model,
+            model=demo_model_directory() if model == DEMO else model,
             tokenizer=tokenizer,
             custom_pred_function=custom_pred_function,
             server=server,
@@ -158,13 +160,14 @@ class Tuner:
         )
         self.dataset = render_dataset(rows, self._source, pending.prompt_tokenizer)
         self._backend = pending.start()
-        self._stopping = Stopping(eos_token_ids=self._backend.eos_token_ids, strings=strings)
+        self._stopping = self._backend.stopping(strings)
         self._output_preproc = output_preproc
         self._callbacks = tuple(callbacks_after_inference or ())
         self.seed = seed
         self._searched: dict[str, Database] = {}
         self._samples = self._encode(self.dataset)
         self.task = self._source.make_task(self._samples, self.dataset, seed=seed)
+        self._notes = self._backend.notes({sample.row: sample.token_ids for sample in self.task.samples})
 
     def get_score(self, generation_args: Mapping[str, Any] | GenerationParams, dataset: object | None = None) -> Score:
         """Generate one completion per row with one set of parameters, and score them.
@@ -387,13 +390,12 @@ class Tuner:
         Raises:
             ParameterError: The server does not support a parameter.
         """
-        unsupported = ", ".join(f"{name} = {value}" for name, value in self._backend.unsupported_settings.items())
         return {
             "engine": self._backend.summary,
             **({} if space is None else self._check_space(space)),
             "model": self._backend.description,
-            **({"left out": f"{unsupported}, which its generation config asks for"} if unsupported else {}),
-            "window": "no limit is known" if self._backend.window is None else f"{self._backend.window} tokens",
+            **self._notes,
+            "window": str(self._backend.window or "no limit is known"),
             **self.task.describe(),
             "metric": self.metric.name,
         }
@@ -443,7 +445,7 @@ class Tuner:
             task={**self.task.fingerprint(), **self._source.fingerprint()},
             metric=self.metric.name,
             output_preproc=self._output_preproc,
-            decode_args=self._source.decode_args,
+            decode_args=None if self._source.decode_args is None else with_default(self._source.decode_args),
             stopping=vars(self._stopping),
             seed=self.seed,
             space=space,

@@ -33,7 +33,8 @@ class DataOptions(PromptSource):
             to rounding.
         encode_args: Keyword arguments of the tokenizer for prompts; see `encode_prompts` for the defaults. Also
             `truncation_side`, ``"left"`` or ``"right"``.
-        decode_args: Keyword arguments of the tokenizer for completions; ``{"skip_special_tokens": True}`` by default.
+        decode_args: Keyword arguments of the tokenizer for completions. Unless they say otherwise, special tokens are
+            skipped.
 
     Raises:
         TaskError: A value is out of its range or has no effect, or the prompts are not defined; see `PromptSource`.

@@ -6,7 +6,7 @@ import json
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from llmsearch_optuna.data.splits import find_repeats, split_order
 from llmsearch_optuna.errors import TaskError
@@ -182,25 +182,31 @@ def check_sizes(samples: int, search_size: int | None, holdout_size: int, *, lef
     return requested
 
 
-def check_window(samples: Sequence[Sample], window: int | None, max_new_tokens: int) -> None:
+class InputLimits(Protocol):
+    """What a model can read."""
+
+    def excess(self, row: int, token_ids: Sequence[int], max_new_tokens: int) -> str | None:
+        """Return what of a prompt and its completion exceeds the limits, and the remedy; None if nothing does."""
+
+
+def check_window(samples: Sequence[Sample], window: InputLimits | None, max_new_tokens: int) -> None:
     """Raise an error if a prompt leaves no room for its completion.
 
     Args:
         samples: The prompts.
-        window: The maximum number of tokens of prompt and completion together; None if there is no limit.
+        window: The limits of the model; None if they are unknown.
         max_new_tokens: Length limit of the completions.
 
     Raises:
-        TaskError: A prompt and its completion exceed the window; the message names the row.
+        TaskError: A prompt or its completion exceeds a limit; the message names the row.
     """
+    if window is None:
+        return
     for sample in samples:
-        length = len(sample.token_ids)
         limit = max_new_tokens if sample.max_new_tokens is None else min(max_new_tokens, sample.max_new_tokens)
-        if window is not None and length + limit > window:
-            raise TaskError(
-                f"the prompt of row {sample.row} has {length} tokens, and {limit} new ones exceed the "
-                f"model's window of {window}: shorten it, truncate (tokenizer_encode_args), or lower max_new_tokens"
-            )
+        excess = window.excess(sample.row, sample.token_ids, limit)
+        if excess is not None:
+            raise TaskError(excess)
 
 
 def _prompt_key(sample: Sample) -> tuple[int, ...] | str:

@@ -11,15 +11,16 @@ import torch
 import transformers
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from llmsearch_optuna.engine.base import Engine
+from llmsearch_optuna.engine.base import Engine, Stopping
+from llmsearch_optuna.engine.decoding import check_decode_args
+from llmsearch_optuna.engine.end_tokens import end_token_findings
 from llmsearch_optuna.engine.function import FunctionEngine, PredictionFunction
 from llmsearch_optuna.engine.generate.batching import Batching
 from llmsearch_optuna.engine.generate.engine import GenerateEngine
 from llmsearch_optuna.engine.generate.solo import SoloEngine
 from llmsearch_optuna.engine.http import HTTPEngine, OpenAIServer, connect, probe_server, run
+from llmsearch_optuna.engine.limits import InputLimits, input_limits
 from llmsearch_optuna.engine.model import (
-    check_tokenizer,
-    context_window,
     default_params,
     default_stopping,
     embedding_weight,
@@ -61,12 +62,15 @@ class Backend:
         identity: Identifies the model in the study's fingerprint.
         environment: The versions and the hardware that completions depend on, by name; empty if they are unknown.
         eos_token_ids: The tokens that end a completion; empty if they are unknown.
-        window: The maximum number of tokens of prompt and completion together; None if no limit is known.
+        stop_strings: The strings with which the model's generation config ends a completion.
+        window: The limits of the model's inputs; None if they are unknown.
         default_params: ``(max_new_tokens, generation_seed) -> the model's default parameters``; None if unknown.
         replay: The statistics of replay; None if the engine cannot replay.
         counts_tokens: Whether completions may have a token count.
         repeatable: Whether parameters with the same `GenerationParams.canonical` always give the same completions.
         unsupported_settings: The settings of the model's generation config that no engine applies, by name.
+        find_in_prompts: ``(token ids of the prompts, by row) -> what is probably wrong, by topic``; None if the tokens
+            are not known.
         check_space: Validates, before a search, that the engine supports all parameters; None if no check is needed.
     """
 
@@ -78,13 +82,38 @@ class Backend:
     identity: str
     environment: Mapping[str, str] = field(default_factory=dict)
     eos_token_ids: tuple[int, ...] = ()
-    window: int | None = None
+    stop_strings: tuple[str, ...] = ()
+    window: InputLimits | None = None
     default_params: Callable[[int, int], GenerationParams] | None = None
     replay: ReplayStatistics | None = None
     counts_tokens: bool = True
     repeatable: bool = False
     unsupported_settings: Mapping[str, Any] = field(default_factory=dict)
+    find_in_prompts: Callable[[Mapping[int, Sequence[int]]], dict[str, str]] | None = None
     check_space: SpaceCheck | None = None
+
+    def stopping(self, strings: Sequence[str]) -> Stopping:
+        """Return the model's own stopping conditions, with further stop strings."""
+        return Stopping(eos_token_ids=self.eos_token_ids, strings=tuple(dict.fromkeys((*self.stop_strings, *strings))))
+
+    def notes(self, prompts: Mapping[int, Sequence[int]]) -> dict[str, str]:
+        """Return what users should know of the model and the prompts, by topic. What is probably wrong is also logged.
+
+        Args:
+            prompts: The token ids of each prompt, by row.
+
+        Raises:
+            ModelError: The model does not embed a token id of a prompt.
+        """
+        if self.window is not None:
+            for row, token_ids in prompts.items():
+                if (unknown := self.window.unknown_id(row, token_ids)) is not None:
+                    raise ModelError(unknown)
+        left_out = ", ".join(f"{name} = {value}" for name, value in self.unsupported_settings.items())
+        findings = {} if self.find_in_prompts is None else self.find_in_prompts(prompts)
+        for finding in findings.values():
+            _LOG.warning("%s", finding)
+        return {**({"left out": f"{left_out}, which its generation config asks for"} if left_out else {}), **findings}
 
 
 def model_backend(
@@ -107,12 +136,12 @@ def model_backend(
         is_encoder_decoder: Whether the caller expects an encoder-decoder; None skips this check.
 
     Raises:
-        ModelError: The tokenizer does not match the model, `is_encoder_decoder` is wrong, there is no pad or EOS token,
-            or the model cannot generate.
+        ModelError: `is_encoder_decoder` is wrong, or the model cannot generate.
+        TaskError: The tokenizer does not have one of `decode_args`.
     """
     if is_encoder_decoder not in (None, actual := model.config.is_encoder_decoder):
         raise ModelError(f"is_encoder_decoder={is_encoder_decoder}, but the model's is {actual}: leave it out")
-    check_tokenizer(model, tokenizer)
+    check_decode_args(tokenizer, decode_args or {})
     torch.nn.Module.eval(model)
     engine, summary = _model_engine(model, tokenizer, batch_size, replay_bytes, decode_args)
     batch_engine: Engine = engine
@@ -131,6 +160,7 @@ def model_backend(
     unsupported = unsupported_settings(model)
     for name, value in unsupported.items():
         _LOG.warning("the model's generation config sets %s = %s, which is not supported and ignored", name, value)
+    own_stopping = default_stopping(model, tokenizer)
     solo = SoloEngine(model, tokenizer, decode_args=decode_args, use_cache=use_cache)
     return Backend(
         engine=RoutingEngine(batch_engine, solo, lambda request: request.params.beams),
@@ -140,12 +170,16 @@ def model_backend(
         tokenizer=tokenizer,
         identity=model_fingerprint(model),
         environment=_environment(model),
-        eos_token_ids=default_stopping(model, tokenizer).eos_token_ids,
-        window=context_window(model),
+        eos_token_ids=own_stopping.eos_token_ids,
+        stop_strings=own_stopping.strings,
+        window=input_limits(model, tokenizer),
         default_params=functools.partial(default_params, model),
         replay=engine.statistics if isinstance(engine, SlotEngine) else None,
         repeatable=True,
         unsupported_settings=unsupported,
+        find_in_prompts=functools.partial(
+            end_token_findings, tokenizer, own_stopping, is_encoder_decoder=model.config.is_encoder_decoder
+        ),
     )
 
 
@@ -197,8 +231,11 @@ def _hardware(device: torch.device) -> str:
     return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
 
 
-def function_backend(function: PredictionFunction, tokenizer: PreTrainedTokenizerBase) -> Backend:
-    """Create a backend for the user's own prediction function. The properties of its model are unknown."""
+def function_backend(function: PredictionFunction, tokenizer: PreTrainedTokenizerBase | None) -> Backend:
+    """Create a backend for the user's own prediction function. The properties of its model are unknown.
+
+    The tokenizer renders prompts, whose tokens are counted with it. It is optional, because the function receives text.
+    """
     return Backend(
         engine=FunctionEngine(function),
         summary="custom_pred_function",

@@ -1,22 +1,25 @@
 """Load a model and its tokenizer from a directory, the hub or a GGUF file."""
 
-import json
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 from transformers import (
+    MODEL_FOR_CAUSAL_LM_MAPPING,
+    MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING,
+    MODEL_FOR_MULTIMODAL_LM_MAPPING,
+    MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING,
     AutoConfig,
     AutoModelForCausalLM,
+    AutoModelForImageTextToText,
+    AutoModelForMultimodalLM,
     AutoModelForSeq2SeqLM,
     AutoTokenizer,
+    PreTrainedConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
-from transformers.utils.hub import cached_file
-from transformers.utils.import_utils import is_peft_available
-from transformers.utils.peft_utils import find_adapter_config_file
 
+from llmsearch_optuna.engine.adapter import find_adapter, load_adapter
 from llmsearch_optuna.errors import ModelError
 
 __all__ = ["LoadedModel", "convert_gguf", "load_model", "place_model"]
@@ -47,7 +50,8 @@ def load_model(
         device: The model's device. ``"auto"`` spreads it over all devices. By default ``"cuda"`` if it is available,
             otherwise ``"cpu"``.
         dtype: ``"float32"``, ``"bfloat16"`` or ``"float16"``; that of the checkpoint by default.
-        revision: The hub revision.
+        revision: The hub revision of the model or the adapter. The base model of an adapter has the revision that the
+            adapter's config names.
         gguf_file: Name of a GGUF file in the directory or repository, to load model and tokenizer from.
         allow_pickle: Also load pickled checkpoints. Pickles can run code, so use this only for files you trust.
 
@@ -57,65 +61,68 @@ def load_model(
     if dtype is not None and dtype not in _DTYPES:
         raise ModelError(f"dtype must be one of {', '.join(_DTYPES)}, got {dtype!r}")
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    # By default, transformers asks on the terminal whether to run a repository's code.
-    shared: dict[str, Any] = {"revision": revision, "trust_remote_code": False}
-    if gguf_file:
-        shared["gguf_file"] = gguf_file
     placement: dict[str, Any] = {"device_map": "auto"} if device == "auto" else {}
     try:
-        base = name if gguf_file else _base_model(name, revision, allow_pickle=allow_pickle)
+        adapter = None if gguf_file else find_adapter(name, revision, allow_pickle=allow_pickle)
+        base, base_revision = (name, revision) if adapter is None else (adapter.base, adapter.base_revision)
+        # By default, transformers asks on the terminal whether to run a repository's code.
+        shared: dict[str, Any] = {"revision": base_revision, "trust_remote_code": False}
+        if gguf_file:
+            shared["gguf_file"] = gguf_file
         config = AutoConfig.from_pretrained(base, **shared)
-        family = AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
-        has_tokenizer = base == name or _file(name, "tokenizer_config.json", revision) is not None
-        tokenizer = AutoTokenizer.from_pretrained(name if has_tokenizer else base, **shared)
-        model = family.from_pretrained(
-            name,
+        own_tokenizer = {"revision": revision} if adapter is not None and adapter.has_tokenizer else {}
+        tokenizer = AutoTokenizer.from_pretrained(name if own_tokenizer else base, **{**shared, **own_tokenizer})
+        model = _model_class(config).from_pretrained(
+            base,
             dtype="auto" if dtype is None else _DTYPES[dtype],
             use_safetensors=None if allow_pickle or gguf_file else True,
             **shared,
             **placement,
         )
+        if adapter is not None:
+            load_adapter(model, adapter, len(tokenizer))
     except ModelError:
         raise
     except Exception as error:  # several libraries parse files of unknown origin
-        reason = " ".join(str(error).split())
-        if "trust_remote_code" in reason:
-            reason = (
-                "it needs code from its repository, which is never run: load it yourself, and pass the loaded model"
-            )
-        raise ModelError(f"model {name} cannot be loaded: {reason}") from error
+        raise ModelError(f"model {name} cannot be loaded: {_reason(error)}") from error
     if device != "auto":
         place_model(model, device)
     return LoadedModel(model.eval(), tokenizer)
 
 
-def _base_model(name: str, revision: str | None, *, allow_pickle: bool) -> str:
-    """Return the name or path from which to load the config, and the tokenizer if `name` has none.
+def _reason(error: Exception) -> str:
+    """Return an error of transformers as one line, with the remedy if its own is not available here."""
+    reason = " ".join(str(error).split())
+    if "trust_remote_code" in reason:
+        return "it needs code from its repository, which is never run: load it yourself, and pass the loaded model"
+    if "ignore_mismatched_sizes" in reason:
+        return "its weights have other shapes than its config.json and its base model say"
+    return reason
 
-    For a PEFT adapter without a model config beside it, that is the base model; otherwise it is `name`.
+
+def _model_class(config: PreTrainedConfig) -> Any:
+    """Return the first automatic class that knows the model.
+
+    Models that also read images or sound are loaded with their encoders, which prompts of text do not use.
 
     Raises:
-        ModelError: The adapter cannot be loaded: peft is not installed, or only a pickle is available but not allowed.
+        ModelError: No class that generates text knows the model.
     """
-    adapter = find_adapter_config_file(name, revision=revision)
-    if adapter is None:
-        return name
-    # Without peft, transformers would load the model and silently ignore the adapter next to it.
-    if not is_peft_available():
-        raise ModelError(f"model {name} is a PEFT adapter: install peft (pip install peft), or merge it into its model")
-    if not allow_pickle and _file(name, "adapter_model.safetensors", revision) is None:
-        raise ModelError(
-            f"adapter {name} cannot be loaded: it has no safetensors, and pickles need allow_pickle = true"
-        )
-    if _file(name, "config.json", revision) is not None:
-        return name
-    return str(json.loads(Path(adapter).read_text(encoding="utf-8"))["base_model_name_or_path"])
-
-
-def _file(name: str, file: str, revision: str | None) -> str | None:
-    """Return the local path of a file of a directory or repository; None if it does not exist."""
-    path: str | None = cached_file(name, file, revision=revision, _raise_exceptions_for_missing_entries=False)
-    return path
+    candidates = {
+        AutoModelForCausalLM: MODEL_FOR_CAUSAL_LM_MAPPING,
+        AutoModelForSeq2SeqLM: MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING,
+        AutoModelForImageTextToText: MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING,
+        AutoModelForMultimodalLM: MODEL_FOR_MULTIMODAL_LM_MAPPING,
+    }
+    if config.is_encoder_decoder:
+        del candidates[AutoModelForCausalLM]
+    for auto, known in candidates.items():
+        if type(config) in known:
+            return auto
+    raise ModelError(
+        f"transformers has no class that generates text for models of the type `{config.model_type}`: load it "
+        "yourself, and pass the loaded model"
+    )
 
 
 def place_model(model: PreTrainedModel, device: str) -> None:

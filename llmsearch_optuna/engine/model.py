@@ -1,49 +1,66 @@
-"""Properties of a loaded model and its tokenizer: defaults, limits and the fingerprint."""
+"""Properties of a loaded model and its tokenizer: defaults, settings and the fingerprint."""
 
 import hashlib
 import json
-from collections.abc import Mapping
-from typing import Any
+import reprlib
+from collections.abc import Iterable
+from typing import Any, cast
 
 import torch
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import GenerationConfig, Pipeline, PreTrainedModel, PreTrainedTokenizerBase
 
 from llmsearch_optuna.engine.base import Stopping
 from llmsearch_optuna.errors import ModelError, ParameterError
-from llmsearch_optuna.space.generation_config import PENALTIES, WARPERS
+from llmsearch_optuna.space.generation_config import HF_NAMES, PENALTIES, WARPERS
 from llmsearch_optuna.space.params import BEAM_PARAMETERS, GenerationParams
 
 __all__ = [
+    "check_model",
     "check_tokenizer",
-    "context_window",
     "default_params",
     "default_stopping",
     "embedding_weight",
     "generate_only_settings",
+    "inactive_settings",
     "model_fingerprint",
     "pad_token_id",
     "unsupported_settings",
 ]
 
 
-# Settings of a generation config that are not searchable, with the values that switch them off.
-_UNSUPPORTED: dict[str, Any] = {
-    "min_length": 0,
-    "min_new_tokens": None,
-    "exponential_decay_length_penalty": None,
-    "encoder_no_repeat_ngram_size": 0,
-    "dola_layers": None,
-}
+# The settings of a generation config that need no further treatment: they are parameters of every trial, they change no
+# token (caches, outputs, candidates of speculative decoding), or this package sets them itself (tokens, lengths).
+_HANDLED = frozenset(
+    {
+        *HF_NAMES,
+        *("bos_token_id", "eos_token_id", "pad_token_id", "decoder_start_token_id", "stop_strings"),
+        *("max_length", "max_new_tokens", "num_return_sequences"),
+        *("use_cache", "cache_config", "max_cache_len", "compile_config", "disable_compile", "low_memory"),
+        *("continuous_batching_config", "prefill_chunk_size", "use_mtp", "renormalize_logits"),
+        *("output_attentions", "output_hidden_states", "output_scores", "output_logits", "return_dict_in_generate"),
+        *("is_assistant", "num_assistant_tokens", "num_assistant_tokens_schedule", "assistant_confidence_threshold"),
+        *("max_matching_ngram_size", "assistant_lookbehind", "target_lookbehind", "assistant_ensemble_weight"),
+        *("transformers_version", "_from_model_config"),
+    }
+)
 
-# Settings of a generation config that only ``model.generate`` applies, with the values that switch them off.
-_GENERATE_ONLY: dict[str, Any] = {
-    "bad_words_ids": None,
-    "sequence_bias": None,
-    "suppress_tokens": None,
-    "begin_suppress_tokens": None,
-    "forced_bos_token_id": None,
-    "forced_eos_token_id": None,
-    "guidance_scale": None,
+# The settings of a generation config that only ``model.generate`` applies.
+_GENERATE_ONLY = (
+    "bad_words_ids",
+    "sequence_bias",
+    "suppress_tokens",
+    "begin_suppress_tokens",
+    "forced_bos_token_id",
+    "forced_eos_token_id",
+    "guidance_scale",
+)
+
+# The values that switch a setting off, in addition to None, 0, False and empty ones.
+_OFF: dict[str, tuple[Any, ...]] = {
+    "guidance_scale": (1,),
+    "num_beam_groups": (1,),
+    # Only the quantised cache changes logits.
+    "cache_implementation": ("dynamic", "static", "hybrid", "hybrid_chunked", "sliding_window", "offloaded"),
 }
 
 
@@ -54,44 +71,68 @@ def embedding_weight(model: PreTrainedModel) -> torch.Tensor:
     return weight
 
 
-def check_tokenizer(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
-    """Validate that the model can embed all ids of the tokenizer.
+def check_model(model: object) -> None:
+    """Validate that an object is a language model of transformers that generates text.
 
     Raises:
-        ModelError: The tokenizer has more ids than the model has embeddings.
+        ModelError: It is something else, and the message says what to pass.
     """
-    vocabulary = embedding_weight(model).shape[0]
-    if len(tokenizer) > vocabulary:
+    kind = type(model).__name__
+    if isinstance(model, Pipeline):
+        raise ModelError(f"{kind} is a pipeline: pass its parts, model=pipeline.model and tokenizer=pipeline.tokenizer")
+    if not hasattr(model, "config") and isinstance(getattr(model, "module", None), torch.nn.Module):
+        raise ModelError(f"{kind} is a wrapper: pass the model in it, model.module")
+    if not all(hasattr(model, name) for name in ("config", "can_generate")):
+        raise ModelError(f"a language model of transformers is needed, its name, its path or a function, got {kind}")
+    if not cast("Any", model).can_generate():
         raise ModelError(
-            f"the tokenizer has {len(tokenizer)} token ids but the model embeds only {vocabulary}: "
-            "load the tokenizer that belongs to the model, or call model.resize_token_embeddings(len(tokenizer))"
+            f"{kind} cannot generate text: load the model with AutoModelForCausalLM, or an encoder-decoder with "
+            "AutoModelForSeq2SeqLM"
         )
 
 
-def pad_token_id(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> int:
-    """Return a token id for padding. Padding is masked, so any valid id works.
+def check_tokenizer(tokenizer: object) -> None:
+    """Validate that an object is a tokenizer of transformers.
 
     Raises:
-        ModelError: Neither the tokenizer nor the model defines a pad or EOS token.
+        ModelError: It is something else, and the message says what to pass.
     """
-    config = model.generation_config
+    if isinstance(tokenizer, PreTrainedTokenizerBase):
+        return
+    if isinstance(getattr(tokenizer, "tokenizer", None), PreTrainedTokenizerBase):
+        raise ModelError(f"{type(tokenizer).__name__} is a processor: pass the tokenizer in it, processor.tokenizer")
+    raise ModelError(
+        f"a loaded tokenizer of transformers is needed, got {reprlib.repr(tokenizer)}: pass "
+        "AutoTokenizer.from_pretrained(...)"
+    )
+
+
+def pad_token_id(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> int:
+    """Return a token id for padding: a pad or end token if there is one, else 0.
+
+    Padding is masked, so any id that has an embedding works.
+    """
+    config, vocabulary = model.generation_config, len(embedding_weight(model))
     for candidate in (tokenizer.pad_token_id, config.pad_token_id, config.eos_token_id, tokenizer.eos_token_id):
-        if candidate is not None:
-            return int(candidate[0] if isinstance(candidate, list) else candidate)
-    raise ModelError("no pad token: set tokenizer.pad_token (e.g. tokenizer.pad_token = tokenizer.unk_token)")
+        token = candidate[0] if isinstance(candidate, list) and candidate else candidate
+        if isinstance(token, int) and 0 <= token < vocabulary:
+            return token
+    return 0
 
 
 def default_stopping(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> Stopping:
-    """Return stopping conditions with the end tokens of the model's generation config.
+    """Return stopping conditions with the end tokens and the stop strings of the model's generation config.
 
-    If the config has none, the tokenizer's EOS token is used. Without that either, there are no conditions.
+    If the config has no end tokens, the tokenizer's EOS token is used. Without that either, no token ends completions.
     """
+    strings = getattr(model.generation_config, "stop_strings", None) or ()
+    strings = (strings,) if isinstance(strings, str) else tuple(string for string in strings if string)
     eos = model.generation_config.eos_token_id
     if eos is None:
         eos = tokenizer.eos_token_id
     if eos is None:
-        return Stopping()
-    return Stopping(eos_token_ids=tuple(eos) if isinstance(eos, list) else (int(eos),))
+        return Stopping(strings=strings)
+    return Stopping(eos_token_ids=tuple(eos) if isinstance(eos, list) else (int(eos),), strings=strings)
 
 
 def default_params(model: PreTrainedModel, max_new_tokens: int, generation_seed: int = 0) -> GenerationParams:
@@ -127,8 +168,13 @@ def default_params(model: PreTrainedModel, max_new_tokens: int, generation_seed:
 
 
 def unsupported_settings(model: PreTrainedModel) -> dict[str, Any]:
-    """Return the active settings of the model's generation config that no engine applies, by name."""
-    return _active_settings(model, _UNSUPPORTED)
+    """Return the active settings of the model's generation config that no engine applies, by name.
+
+    Every setting that ``transformers`` knows counts, unless it is known here. Names that ``transformers`` does not know
+    have no effect there either.
+    """
+    names = _known_settings() - _HANDLED - set(_GENERATE_ONLY)
+    return _active_settings(model, sorted(names))
 
 
 def generate_only_settings(model: PreTrainedModel) -> dict[str, Any]:
@@ -136,20 +182,24 @@ def generate_only_settings(model: PreTrainedModel) -> dict[str, Any]:
     return _active_settings(model, _GENERATE_ONLY)
 
 
-def _active_settings(model: PreTrainedModel, neutral: Mapping[str, Any]) -> dict[str, Any]:
-    settings = {name: getattr(model.generation_config, name, None) for name in neutral}
-    return {name: value for name, value in settings.items() if value is not None and value != neutral[name]}
+def inactive_settings(model: PreTrainedModel) -> set[str]:
+    """Return the settings that a model's generation config has, but that must have no effect in ``model.generate``."""
+    given = {name for name, value in vars(model.generation_config).items() if value is not None}
+    return (given & _known_settings()) - _HANDLED - generate_only_settings(model).keys() | (given & {"stop_strings"})
 
 
-def context_window(model: PreTrainedModel) -> int | None:
-    """Return the maximum number of tokens of prompt and completion together.
+def _known_settings() -> set[str]:
+    return set(vars(GenerationConfig()))  # type: ignore[no-untyped-call]
 
-    None if the config sets no limit, or if the model is an encoder-decoder.
-    """
-    if model.config.is_encoder_decoder:
-        return None
-    window = getattr(model.config.get_text_config(), "max_position_embeddings", None)
-    return None if window is None or window <= 0 else int(window)
+
+def _active_settings(model: PreTrainedModel, names: Iterable[str]) -> dict[str, Any]:
+    settings = {name: getattr(model.generation_config, name, None) for name in names}
+    return {
+        name: value
+        for name, value in settings.items()
+        # A token id of 0 is a token.
+        if (value or (name.endswith("_token_id") and value == 0)) and value not in _OFF.get(name, ())
+    }
 
 
 def model_fingerprint(model: PreTrainedModel) -> str:

@@ -15,8 +15,9 @@ from torch import Tensor
 from transformers import LogitsProcessor, LogitsProcessorList, PreTrainedModel
 
 from llmsearch_optuna.engine.generate.batching import Batching, padded_inputs, shared_length
-from llmsearch_optuna.engine.generate.engine import mode_arguments, neutral_config
-from llmsearch_optuna.engine.model import context_window, embedding_weight
+from llmsearch_optuna.engine.generate.engine import disabled_arguments, neutral_config
+from llmsearch_optuna.engine.limits import context_window, input_limits
+from llmsearch_optuna.engine.model import embedding_weight
 from llmsearch_optuna.engine.routing import batch_dependent_length
 from llmsearch_optuna.engine.slots.attention import attention_windows
 from llmsearch_optuna.engine.slots.decoder import SlotDecoder
@@ -93,8 +94,13 @@ def _plain_and_slot_logits(runner: ModelRunner) -> tuple[list[Tensor], list[Tens
 
 
 def _difference(plain: Tensor, other: Tensor) -> float:
-    """Return the median over positions of the difference relative to the norm of the plain logits; inf if it is NaN."""
+    """Return the median over positions of the difference relative to the norm of the plain logits; inf if it is NaN.
+
+    Tokens that both exclude with a logit of -inf, as an output bias for padded ids does, are left out.
+    """
     plain, other = plain.double(), other.double()
+    is_excluded = (plain == -torch.inf) & (other == -torch.inf)
+    plain, other = (logits.masked_fill(is_excluded, 0.0) for logits in (plain, other))
     difference = float(((other - plain).norm(dim=-1) / plain.norm(dim=-1)).median())
     return math.inf if math.isnan(difference) else difference
 
@@ -113,8 +119,9 @@ def probe_batching(model: PreTrainedModel, pad_token: int) -> tuple[Batching, st
     Raises:
         ModelError: ``model.generate`` raises an exception even for one sequence at a time, with and without a cache.
     """
-    window = getattr(model.config.get_text_config(), "max_position_embeddings", None)
-    longest = min(length for length in (_LONGEST_SEQUENCE, window, batch_dependent_length(model)) if length)
+    limits = input_limits(model)
+    bounds = (_LONGEST_SEQUENCE, limits.together, limits.prompt, batch_dependent_length(model))
+    longest = min(length for length in bounds if length)
     sequences = _random_sequences(model, [*(length + _STEPS for length in _BATCH_LENGTHS), longest])
     allowed = _tolerance(model)
     if embedding_weight(model).dtype not in _TOLERANCE:
@@ -176,7 +183,7 @@ def _generate(
         batch = remaining[: shared_length(remaining, batching, len(remaining))]
         output = generator.generate(
             **padded_inputs(model, [sequence[:-_STEPS] for sequence in batch], pad_token),
-            **mode_arguments(model),
+            **disabled_arguments(model),
             generation_config=config,
             logits_processor=LogitsProcessorList([_ForcedTokens([sequence[-_STEPS:] for sequence in batch])]),
         )

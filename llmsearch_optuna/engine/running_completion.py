@@ -9,6 +9,7 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
 from llmsearch_optuna.engine.base import Completion, FinishReason, Request
+from llmsearch_optuna.engine.decoding import with_default
 from llmsearch_optuna.engine.sampling import (
     SUMMARY_WIDTH,
     LogitSummary,
@@ -78,10 +79,10 @@ class RunningCompletion:
         """Return the completion, cut before its stop string.
 
         Args:
-            decode_args: The tokenizer's keyword arguments for decoding. By default, special tokens are skipped.
+            decode_args: The tokenizer's keyword arguments for decoding. Unless they say otherwise, special
+                tokens are skipped.
         """
-        decode_args = {"skip_special_tokens": True} if decode_args is None else decode_args
-        text = str(self._tokenizer.decode(self.token_ids, **decode_args))
+        text = str(self._tokenizer.decode(self.token_ids, **with_default(decode_args or {})))
         cuts = [text.find(stop) for stop in self.request.stopping.strings if stop in text]
         return Completion(
             text=text[: min(cuts)] if cuts else text,

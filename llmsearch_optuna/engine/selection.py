@@ -2,20 +2,22 @@
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 import torch
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import Pipeline, PreTrainedModel, PreTrainedTokenizerBase
 
 from llmsearch_optuna.engine.backend import Backend, function_backend, model_backend, server_backend
 from llmsearch_optuna.engine.function import PredictionFunction
 from llmsearch_optuna.engine.http import OpenAIServer
 from llmsearch_optuna.engine.loading import LoadedModel, load_model, place_model
-from llmsearch_optuna.errors import ConfigurationError, ModelError
+from llmsearch_optuna.engine.model import check_model, check_tokenizer
+from llmsearch_optuna.errors import ConfigurationError, LlmsearchError, ModelError
 
 __all__ = ["ModelLoader", "PendingBackend", "choose_backend"]
 
-ModelLoader = Callable[[], LoadedModel]
+ModelLoader = Callable[[], tuple[PreTrainedModel, PreTrainedTokenizerBase]]
 """A function without arguments that loads a model and its tokenizer. It is called after the checks of the arguments."""
 
 
@@ -33,7 +35,7 @@ class PendingBackend(NamedTuple):
 
 def choose_backend(
     *,
-    model: PreTrainedModel | str | ModelLoader | None,
+    model: PreTrainedModel | str | Path | ModelLoader | None,
     tokenizer: PreTrainedTokenizerBase | None,
     custom_pred_function: PredictionFunction | None,
     server: OpenAIServer | None,
@@ -89,13 +91,23 @@ def choose_backend(
         return PendingBackend(prompt_tokenizer, start)
     if custom_pred_function is not None:
         _check_unset("`custom_pred_function`, which generates itself", stop=stops or None, **model_arguments)
-        if isinstance(model, str):
+        if isinstance(model, str | Path):
             raise ConfigurationError("with `custom_pred_function`, no model is loaded: pass `tokenizer` instead")
-        _, prompt_tokenizer = _loaded(model, tokenizer, device)
-        return PendingBackend(prompt_tokenizer, partial(function_backend, custom_pred_function, prompt_tokenizer))
-    loaded, prompt_tokenizer = _loaded(model, tokenizer, device)
-    if loaded is None:
+        if model is None:
+            _check_unset("`custom_pred_function`, if no model is given", device=device)
+        else:
+            tokenizer = _loaded(model, tokenizer, device)[1]
+        if tokenizer is None:
+            _check_unset("`custom_pred_function`, if no tokenizer is given", tokenizer_encode_args=encode_args)
+        else:
+            check_tokenizer(tokenizer)
+        return PendingBackend(tokenizer, partial(function_backend, custom_pred_function, tokenizer))
+    if model is None:
         raise ModelError("pass a model, a custom_pred_function, or a server")
+    loaded, prompt_tokenizer = _loaded(model, tokenizer, device)
+    if prompt_tokenizer is None:
+        raise ModelError("pass the model's tokenizer, or the model by name")
+    check_tokenizer(prompt_tokenizer)
     start = partial(
         model_backend,
         loaded,
@@ -115,18 +127,35 @@ def _check_unset(backend: str, **arguments: object) -> None:
 
 
 def _loaded(
-    model: PreTrainedModel | str | ModelLoader | None,
+    model: PreTrainedModel | str | Path | ModelLoader,
     tokenizer: PreTrainedTokenizerBase | None,
     device: str | None,
-) -> tuple[PreTrainedModel | None, PreTrainedTokenizerBase]:
-    if isinstance(model, str):
-        model = partial(load_model, model, device=device)
-    if model is not None and not isinstance(model, torch.nn.Module):
-        loaded = model()
-        return loaded.model, tokenizer or loaded.tokenizer
-    if tokenizer is None:
-        raise ModelError("pass the model's tokenizer, or the model by name")
-    model = cast("PreTrainedModel | None", model)
-    if model is not None and device is not None:
+) -> tuple[PreTrainedModel, PreTrainedTokenizerBase | None]:
+    if isinstance(model, str | Path):
+        loaded, own_tokenizer = load_model(str(model), device=device)
+        return loaded, tokenizer or own_tokenizer
+    if callable(model) and not isinstance(model, torch.nn.Module | Pipeline):
+        model, own_tokenizer = _call(model)
+        tokenizer = tokenizer or own_tokenizer
+    check_model(model)
+    model = cast("PreTrainedModel", model)
+    if device is not None:
         place_model(model, device)
     return model, tokenizer
+
+
+def _call(loader: Callable[[], tuple[PreTrainedModel, PreTrainedTokenizerBase]]) -> LoadedModel:
+    """Return the model and the tokenizer that a loader returns.
+
+    Raises:
+        ModelError: It raised an exception, or returned something else.
+    """
+    try:
+        loaded = loader()
+    except LlmsearchError:
+        raise
+    except Exception as error:  # the user's code may raise anything
+        raise ModelError(f"the function given as model raised {type(error).__name__}: {error}") from error
+    if not isinstance(loaded, tuple) or len(loaded) != 2:
+        raise ModelError(f"the function given as model must return model and tokenizer, got {type(loaded).__name__}")
+    return LoadedModel(*loaded)

@@ -111,8 +111,8 @@ def split_generation_args(values: Mapping[str, Any], stopping: Stopping) -> tupl
 
     Args:
         values: Generation parameters by name. Also accepts `eos_token_id` (an id or a list, which replaces the
-            default), `stop` (a list of further strings) and `stopping_criteria` (a list, as in llmsearch).
-        stopping: The default stopping conditions. Its sequences and criteria are dropped.
+            default), `stop` (further strings) and `stopping_criteria` (further ones, as in llmsearch), both lists.
+        stopping: The default stopping conditions.
 
     Raises:
         ParameterError: A parameter is unknown or out of range, or `stop` or `eos_token_id` is invalid.
@@ -129,7 +129,10 @@ def split_generation_args(values: Mapping[str, Any], stopping: Stopping) -> tupl
     stopping = dataclasses.replace(
         stopping,
         strings=(*stopping.strings, *strings),
-        sequences=tuple(c.sequence_ids for c in criteria if isinstance(c, MultiTokenStoppingCriteria)),
-        criteria=tuple(c for c in criteria if not isinstance(c, MultiTokenStoppingCriteria)),
+        sequences=(
+            *stopping.sequences,
+            *(c.sequence_ids for c in criteria if isinstance(c, MultiTokenStoppingCriteria)),
+        ),
+        criteria=(*stopping.criteria, *(c for c in criteria if not isinstance(c, MultiTokenStoppingCriteria))),
     )
     return GenerationParams.from_dict(rest), stopping

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from word_tokenizer import one_line
 
 from llmsearch_optuna.data.task import Sample, Task, check_window
+from llmsearch_optuna.engine.limits import InputLimits
 from llmsearch_optuna.space.params import GenerationParams
 
 # The window.
@@ -25,9 +26,9 @@ def make_sample(row: int, length: int = 4, reference: Mapping[str, Any] | None =
 def test_prompts_must_leave_room_for_their_completion() -> None:
     samples = [make_sample(0, 4), make_sample(1, 6), make_sample(2, 7)]
     check_window(samples, None, 10**9)
-    check_window(samples, 10, 3)
+    check_window(samples, InputLimits(together=10), 3)
     one_line(
-        lambda: check_window(samples, 10, 4),
+        lambda: check_window(samples, InputLimits(together=10), 4),
         r"^the prompt of row 2 has 7 tokens, and 4 new ones exceed the model's window of 10: shorten it, truncate "
         r"\(tokenizer_encode_args\), or lower max_new_tokens$",
     )
@@ -40,12 +41,14 @@ def test_the_lesser_of_two_limits_counts() -> None:
     short = GenerationParams(max_new_tokens=2)
     assert limited.limited(short) is short
     assert make_sample(0).limited(params) is params
-    check_window([limited], 9, 8)
+    check_window([limited], InputLimits(together=9), 8)
     one_line(
-        lambda: check_window([limited], 8, 8), "^the prompt of row 0 has 6 tokens, and 3 new ones exceed the model's"
+        lambda: check_window([limited], InputLimits(together=8), 8),
+        "^the prompt of row 0 has 6 tokens, and 3 new ones exceed the model's",
     )
     one_line(
-        lambda: check_window([limited], 7, 2), "^the prompt of row 0 has 6 tokens, and 2 new ones exceed the model's"
+        lambda: check_window([limited], InputLimits(together=7), 2),
+        "^the prompt of row 0 has 6 tokens, and 2 new ones exceed the model's",
     )
 
 

@@ -208,7 +208,7 @@ def test_a_model_that_peft_wraps_is_served_in_slots(tmp_path: Path) -> None:
 def test_an_adapter_that_cannot_be_loaded_is_not_left_out(
     has_peft: bool, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("llmsearch_optuna.engine.loading.is_peft_available", lambda: has_peft)
+    monkeypatch.setattr("llmsearch_optuna.engine.adapter.is_peft_available", lambda: has_peft)
     saved(tmp_path / "model", tiny_model())
     (tmp_path / "model" / "adapter_config.json").write_text("{}")
     with pytest.raises(ModelError, match=re.escape(message)):

@@ -7,14 +7,11 @@ from typing import Any
 
 import pytest
 import torch
-from families import VOCABULARY
 from tiny_models import tiny_model, tiny_tokenizer
 
 from llmsearch_optuna.engine.base import Stopping
 from llmsearch_optuna.engine.loading import load_model, place_model
 from llmsearch_optuna.engine.model import (
-    check_tokenizer,
-    context_window,
     default_params,
     default_stopping,
     model_fingerprint,
@@ -122,12 +119,6 @@ def test_the_fingerprint_tells_models_apart_and_not_their_places() -> None:
     assert model_fingerprint(model) != plain
 
 
-def test_check_tokenizer_allows_spare_embeddings_but_no_missing_ones() -> None:
-    check_tokenizer(tiny_model(vocab_size=VOCABULARY + 64), tiny_tokenizer())
-    with pytest.raises(ModelError, match=r"call model.resize_token_embeddings\(len\(tokenizer\)\)"):
-        check_tokenizer(tiny_model(vocab_size=100), tiny_tokenizer())
-
-
 def test_pad_token_comes_from_tokenizer_then_model_then_end_token() -> None:
     model: Any = tiny_model()
     assert pad_token_id(model, tiny_tokenizer()) == 0
@@ -136,6 +127,19 @@ def test_pad_token_comes_from_tokenizer_then_model_then_end_token() -> None:
     model.generation_config.pad_token_id = None
     model.generation_config.eos_token_id = [9, 2]
     assert pad_token_id(model, tiny_tokenizer(pad=False)) == 9
+    model.generation_config.eos_token_id = None
+    tokenizer: Any = tiny_tokenizer(pad=False)
+    tokenizer.eos_token = None
+    assert pad_token_id(model, tokenizer) == 0
+
+
+def test_a_pad_token_without_an_embedding_is_not_used() -> None:
+    tokenizer: Any = tiny_tokenizer()
+    tokenizer.add_special_tokens({"pad_token": "[PAD]"})
+    model: Any = tiny_model(vocab_size=tokenizer.pad_token_id)
+    assert tokenizer.pad_token_id >= len(model.get_input_embeddings().weight)
+    model.generation_config.pad_token_id = None
+    assert pad_token_id(model, tokenizer) == 2
 
 
 def test_end_tokens_come_from_the_model_then_the_tokenizer() -> None:
@@ -166,9 +170,3 @@ def test_default_params_are_what_generate_would_do_by_itself() -> None:
     model.generation_config.update(early_stopping="never")
     with pytest.raises(ModelError, match="asks for early_stopping='never', which no engine serves"):
         default_params(model, max_new_tokens=5)
-
-
-def test_the_window_is_the_decoders() -> None:
-    assert context_window(tiny_model()) == 512
-    assert context_window(tiny_model("gpt2")) == 512
-    assert context_window(tiny_model("t5")) is None

@@ -91,7 +91,11 @@ def test_the_log_says_which_engine_runs_and_why(
         ("llama", {}, []),
         ("llama", {"min_new_tokens": 2, "suppress_tokens": [7]}, ["min_new_tokens = 2"]),
         ("llama", {"exponential_decay_length_penalty": [3, 1.1]}, ["exponential_decay_length_penalty = [3, 1.1]"]),
-        ("llama", {"prompt_lookup_num_tokens": 3}, []),
+        ("llama", {"prompt_lookup_num_tokens": 3}, ["prompt_lookup_num_tokens = 3"]),
+        ("llama", {"penalty_alpha": 0.6, "max_time": 9.0}, ["max_time = 9.0", "penalty_alpha = 0.6"]),
+        ("bloom", {"token_healing": True, "max_time": 1.0}, ["max_time = 1.0", "token_healing = True"]),
+        ("llama", {"cache_implementation": "quantized"}, ["cache_implementation = quantized"]),
+        ("llama", {"cache_implementation": "static", "low_memory": True, "num_beam_groups": 1, "of_another": 3}, []),
         ("bloom", {"suppress_tokens": [7]}, []),
     ],
 )
@@ -102,7 +106,8 @@ def test_what_is_left_out_of_a_generation_config_is_told(
     model.generation_config.update(**settings)
     backend = model_backend(model, tiny_tokenizer(), batch_size=8)
     assert [f"{name} = {value}" for name, value in backend.unsupported_settings.items()] == warned
-    assert [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING] == [
+    records = [record for record in caplog.records if record.name.startswith("llmsearch_optuna")]
+    assert [record.getMessage() for record in records if record.levelno == logging.WARNING] == [
         f"the model's generation config sets {setting}, which is not supported and ignored" for setting in warned
     ]
 

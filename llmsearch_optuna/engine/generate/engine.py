@@ -18,15 +18,18 @@ from transformers import (
 from llmsearch_optuna.engine.base import Completion, Request, TokenCallback
 from llmsearch_optuna.engine.generate.batching import Batching, padded_inputs, shared_length
 from llmsearch_optuna.engine.generate.processors import SamplingProcessor
-from llmsearch_optuna.engine.memory import OUT_OF_MEMORY, is_out_of_memory, release_memory
-from llmsearch_optuna.engine.model import pad_token_id
+from llmsearch_optuna.engine.memory import OUT_OF_MEMORY, Regrowth, is_out_of_memory, release_memory
+from llmsearch_optuna.engine.model import inactive_settings, pad_token_id
 from llmsearch_optuna.engine.running_completion import RunningCompletion
 from llmsearch_optuna.errors import MemoryExhaustedError
 from llmsearch_optuna.space.generation_config import NEUTRAL_CONFIG
 
-__all__ = ["GenerateEngine", "mode_arguments", "neutral_config"]
+__all__ = ["GenerateEngine", "disabled_arguments", "neutral_config"]
 
 _LOG = logging.getLogger(__name__)
+
+# The settings that `neutral_config` switches off.
+_NEUTRALISED = {*NEUTRAL_CONFIG, "min_length", "min_new_tokens", "exponential_decay_length_penalty"}
 
 
 class GenerateEngine:
@@ -38,7 +41,8 @@ class GenerateEngine:
     Args:
         model: A causal or an encoder-decoder language model; not modified.
         tokenizer: The model's tokenizer.
-        batch_size: The maximum number of completions per batch. Halved permanently when memory runs out.
+        batch_size: The maximum number of completions per batch. Halved when memory runs out, until a
+            later call; see `Regrowth`.
         decode_args: The tokenizer's keyword arguments for decoding. By default, special tokens are skipped.
         batching: Which prompts may share a batch; see `probe_batching`.
     """
@@ -59,7 +63,8 @@ class GenerateEngine:
         self._pad_token_id = pad_token_id(model, tokenizer)
         self._generation_config = neutral_config(model, self._pad_token_id, use_cache=batching.use_cache)
         self.batching = batching
-        self.batch_size = batch_size
+        self.batch_size = self._max_batch_size = batch_size
+        self._regrowth = Regrowth()
 
     def generate(
         self,
@@ -68,6 +73,9 @@ class GenerateEngine:
         upcoming: Sequence[Request] = (),  # noqa: ARG002 - there is never spare capacity
     ) -> list[Completion]:
         """Generate one completion per request; see `Engine.generate`."""
+        if self.batch_size < self._max_batch_size and self._regrowth.is_due():
+            self.batch_size = self._max_batch_size
+            _LOG.info("trying %d completions at once again", self.batch_size)
         # Prompts of similar length share a batch, which saves padding.
         waiting = sorted(range(len(requests)), key=lambda index: self._batch_key(requests[index]))
         completions: dict[int, Completion] = {}
@@ -104,7 +112,7 @@ class GenerateEngine:
         try:
             self._generate(
                 **padded_inputs(self._model, [request.prompt_ids for request in requests], self._pad_token_id),
-                **mode_arguments(self._model),
+                **disabled_arguments(self._model),
                 generation_config=self._generation_config,
                 logits_processor=LogitsProcessorList([processor]),
                 stopping_criteria=StoppingCriteriaList([_AreFinished(processor)]),
@@ -124,6 +132,7 @@ class GenerateEngine:
         release_memory()
         if size == 1:
             raise MemoryExhaustedError(OUT_OF_MEMORY)
+        self._regrowth.memory_ran_out()
         self.batch_size = size // 2
         _LOG.warning("out of memory: continuing with %d completions at once", self.batch_size)
 
@@ -163,11 +172,11 @@ def neutral_config(model: PreTrainedModel, pad_token: int, *, use_cache: bool = 
     return config
 
 
-def mode_arguments(model: PreTrainedModel) -> dict[str, None]:
-    """Return the arguments of ``model.generate`` that switch off the model's own speculative or DoLa decoding.
+def disabled_arguments(model: PreTrainedModel) -> dict[str, None]:
+    """Return the arguments of ``model.generate`` that switch off settings of the model's generation config.
 
-    They are all None, and must be passed as arguments: ``generate`` replaces a None in a generation config with the
-    model's own value.
+    These are the unsupported settings and those without a meaning, such as an empty list of banned tokens. They are all
+    None, and must be passed as arguments: ``generate`` replaces a None in a generation config with the model's own
+    value.
     """
-    modes = ("prompt_lookup_num_tokens", "assistant_early_exit", "dola_layers")
-    return {name: None for name in modes if getattr(model.generation_config, name, None) is not None}
+    return dict.fromkeys(inactive_settings(model) - _NEUTRALISED)

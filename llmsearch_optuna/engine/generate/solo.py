@@ -16,7 +16,7 @@ from transformers import (
 )
 
 from llmsearch_optuna.engine.base import Completion, Request, TokenCallback
-from llmsearch_optuna.engine.generate.engine import mode_arguments, neutral_config
+from llmsearch_optuna.engine.generate.engine import disabled_arguments, neutral_config
 from llmsearch_optuna.engine.memory import OUT_OF_MEMORY, is_out_of_memory, release_memory
 from llmsearch_optuna.engine.model import embedding_weight, pad_token_id
 from llmsearch_optuna.engine.running_completion import RunningCompletion
@@ -106,7 +106,7 @@ class SoloEngine:
             sequences = self._generate(
                 input_ids=ids,
                 attention_mask=torch.ones_like(ids),
-                **mode_arguments(self._model),
+                **disabled_arguments(self._model),
                 generation_config=config,
                 logits_processor=LogitsProcessorList([scores]),
                 stopping_criteria=StoppingCriteriaList([_StoppedBeams(request, self._tokenizer, scores)]),

@@ -7,7 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from llmsearch_optuna.engine.model import context_window, embedding_weight
+from llmsearch_optuna.engine.limits import context_window
+from llmsearch_optuna.engine.model import embedding_weight
 from llmsearch_optuna.engine.slots.attention import attention_windows, decode_masks, implementation
 from llmsearch_optuna.engine.slots.cache import KeysValues, SlotCache
 from llmsearch_optuna.engine.slots.model_runner import ModelRunner

@@ -17,8 +17,8 @@ A new prompt is prefilled when a slot is free for its continuations. Requests of
 ones take the slots that are left. Evicted keys and values are rebuilt token by token.
 
 *Memory.* The slots grow to the longest request. If memory runs out, stored prefixes are dropped, the number of slots is
-halved, and the step is repeated. No completion loses a token, because a token's noise depends only on the seed, prompt,
-step and token id.
+halved, and the step is repeated. A later call tries all slots again (`Regrowth`). No completion loses a token, because
+a token's noise depends only on the seed, prompt, step and token id.
 """
 
 import logging
@@ -32,7 +32,7 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
 from llmsearch_optuna.engine.base import Completion, Request, TokenCallback
-from llmsearch_optuna.engine.memory import OUT_OF_MEMORY, free_memory, is_out_of_memory, release_memory
+from llmsearch_optuna.engine.memory import OUT_OF_MEMORY, Regrowth, free_memory, is_out_of_memory, release_memory
 from llmsearch_optuna.engine.running_completion import (
     RunningCompletion,
     draw_tokens,
@@ -81,8 +81,8 @@ class SlotEngine:
     Args:
         runner: Runs a model that `probe_slots` passed.
         tokenizer: The model's tokenizer.
-        slots: The maximum number of continuations decoded at the same time. Less than 8 counts as 8. Halved permanently
-            whenever memory runs out.
+        slots: The maximum number of continuations decoded at the same time. Less than 8 counts as 8. No more are made
+            than there are requests. Halved whenever memory runs out, until a later call; see `Regrowth`.
         decode_args: The tokenizer's keyword arguments for decoding. By default, special tokens are skipped.
         replay_bytes: Memory for stored prefixes, in bytes; 0 disables replay. The default is a quarter of the free
             memory of the model's device.
@@ -109,6 +109,7 @@ class SlotEngine:
         self._scheduler = SlotScheduler(runner, self._prompts, self._tree, slots)
         self._waiting: dict[Node, list[RunningCompletion]] = {}
         self._finished: dict[Request, Completion] = {}
+        self._regrowth = Regrowth()
         self.statistics = ReplayStatistics()
 
     @property
@@ -131,6 +132,9 @@ class SlotEngine:
         requested = set(requests)
         try:
             self._drop_all_but({*requests, *upcoming})
+            if self._scheduler.is_shrunk and self._regrowth.is_due():
+                self._grow_back(requested)
+            self._scheduler.prepare(len({*requests, *upcoming}))
             is_admitted = False
             while not requested <= self._finished.keys():
                 try:
@@ -168,8 +172,7 @@ class SlotEngine:
 
     def _admit(self, requests: Iterable[Request], upcoming: Iterable[Request], on_tokens: TokenCallback | None) -> None:
         """Reserve positions and start a completion for each request that has none yet, running or finished."""
-        started = {completion.request for running in self._waiting.values() for completion in running}
-        started |= self._finished.keys()
+        started = self._in_flight() | self._finished.keys()
         new = dict.fromkeys(request for request in (*requests, *upcoming) if request not in started)
         if new:
             self._scheduler.reserve(max(len(request.prompt_ids) + request.params.max_new_tokens for request in new))
@@ -275,6 +278,17 @@ class SlotEngine:
             on_tokens(len(walks))
         return unfinished
 
+    def _in_flight(self) -> set[Request]:
+        return {completion.request for running in self._waiting.values() for completion in running}
+
+    def _grow_back(self, requested: AbstractSet[Request]) -> None:
+        """Try the full number of slots again."""
+        self._prompts.grow_back()
+        self._scheduler.grow_back(
+            max(len(request.prompt_ids) + request.params.max_new_tokens for request in self._in_flight() | requested)
+        )
+        _LOG.info("trying %d completions at once again", self.slots)
+
     def _make_room(self) -> None:
         """Drop stored prefixes, and halve the number of slots and the memory limits.
 
@@ -285,6 +299,7 @@ class SlotEngine:
         """
         if self.slots == 1:
             raise MemoryExhaustedError(OUT_OF_MEMORY)
+        self._regrowth.memory_ran_out()
         self._tree.clear()  # memory may have run out while it was written
         self._prompts.shrink()
         self._scheduler.shrink()

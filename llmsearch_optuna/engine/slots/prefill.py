@@ -52,6 +52,7 @@ class PromptCache:
     def __init__(self, runner: ModelRunner, device_bytes: int | None = None, host_bytes: int | None = None) -> None:
         self._runner = runner
         self._device_bytes = _budget(runner.device) if device_bytes is None else device_bytes
+        self._max_device_bytes = self._device_bytes
         if runner.device.type == "cpu":
             host_bytes = 0
         self._host_bytes = _budget(torch.device("cpu")) if host_bytes is None else host_bytes
@@ -94,6 +95,10 @@ class PromptCache:
         self._device_used = 0
         self._latest = None
         self._device_bytes //= 2
+
+    def grow_back(self) -> None:
+        """Undo the change of the memory limit by `shrink`."""
+        self._device_bytes = self._max_device_bytes
 
 
 def _budget(device: torch.device) -> int:

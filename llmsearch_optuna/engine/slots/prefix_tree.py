@@ -73,7 +73,7 @@ class PrefixTree:
 
     def __init__(self, max_bytes: int) -> None:
         for_summaries = int(max_bytes * _SUMMARY_SHARE)
-        self._bytes_for_pages = max_bytes - for_summaries
+        self._bytes_for_pages = self._max_bytes_for_pages = max_bytes - for_summaries
         self._page_bytes = 0
         self._summaries = _LruAllocator(for_summaries // _SUMMARY_BYTES)
         self._pages = _LruAllocator(0)
@@ -171,6 +171,10 @@ class PrefixTree:
     def shrink(self) -> None:
         """Halve the memory for pages, from the next `reset_pages` on."""
         self._bytes_for_pages //= 2
+
+    def grow_back(self) -> None:
+        """Undo `shrink`, from the next `reset_pages` on."""
+        self._bytes_for_pages = self._max_bytes_for_pages
 
     @property
     def max_pages(self) -> int:

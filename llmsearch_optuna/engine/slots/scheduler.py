@@ -47,14 +47,13 @@ class SlotScheduler:
         runner: Runs the model.
         prompts: The cache of prefilled prompts.
         tree: The prefix tree, which allocates the pages.
-        slots: The maximum number of nodes per step. Less than 8 counts as 8.
-
-    Attributes:
-        slots: The maximum number of nodes per step.
+        slots: The maximum number of nodes per step. Less than 8 counts as 8. No more slots are made than `prepare` asks
+            for.
     """
 
     def __init__(self, runner: ModelRunner, prompts: PromptCache, tree: PrefixTree, slots: int) -> None:
-        self.slots = max(slots, MIN_WIDTH)
+        self._max_slots = self._allowed = max(slots, MIN_WIDTH)
+        self._needed: int | None = None
         self._runner = runner
         self._prompts = prompts
         self._tree = tree
@@ -62,6 +61,25 @@ class SlotScheduler:
         self._decoder: SlotDecoder | None = None
         self._min_capacity = 0
         self._states: dict[int, _SlotState] = {}
+
+    @property
+    def slots(self) -> int:
+        """The maximum number of nodes per step."""
+        return self._allowed if self._needed is None else min(self._allowed, self._needed)
+
+    @property
+    def is_shrunk(self) -> bool:
+        """Whether memory has run out and `grow_back` has not been called since."""
+        return self._allowed < self._max_slots
+
+    def prepare(self, requests: int) -> None:
+        """Ensure that there are enough slots for this many requests. New ones replace all slots and pages.
+
+        The number is rounded up to a power of two, so that it rarely changes.
+        """
+        before, self._needed = self.slots, max(self._needed or MIN_WIDTH, 1 << (requests - 1).bit_length())
+        if self.slots != before:
+            self._drop_slots()
 
     def reserve(self, positions: int) -> None:
         """Ensure that slots have at least this many positions, from the next step on."""
@@ -130,10 +148,19 @@ class SlotScheduler:
 
     def shrink(self) -> None:
         """Halve the number of slots and the tree's memory for pages, and drop the KV cache."""
+        self._allowed = self.slots // 2
+        self._tree.shrink()
+        self._drop_slots()
+
+    def grow_back(self, positions: int) -> None:
+        """Undo `shrink`, and drop the KV cache. The new slots have at least this many positions."""
+        self._allowed, self._min_capacity = self._max_slots, positions
+        self._tree.grow_back()
+        self._drop_slots()
+
+    def _drop_slots(self) -> None:
         self._states.clear()
         self._shapes = self._decoder = None
-        self._tree.shrink()
-        self.slots //= 2
 
     def _start(self, slot: int, start: Node, nodes: list[Node]) -> None:
         """Load the pages of a route into a slot that holds its start.

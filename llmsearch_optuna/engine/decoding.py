@@ -1,0 +1,36 @@
+"""The tokenizer's keyword arguments for decoding completions."""
+
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+from transformers import PreTrainedTokenizerBase
+
+from llmsearch_optuna.errors import TaskError, unknown_name
+
+__all__ = ["check_decode_args", "with_default"]
+
+_FLAGS = ("skip_special_tokens", "clean_up_tokenization_spaces", "spaces_between_special_tokens")
+
+
+def with_default(decode_args: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments, with `skip_special_tokens` unless they contain it."""
+    return {"skip_special_tokens": True, **decode_args}
+
+
+def check_decode_args(tokenizer: PreTrainedTokenizerBase, decode_args: Mapping[str, Any]) -> None:
+    """Validate the names and flags of the arguments: tokenizers ignore unknown ones.
+
+    Raises:
+        TaskError: The tokenizer has no such argument, or a flag is neither true nor false.
+    """
+    own: Any = tokenizer
+    functions = [own.decode, *([own._decode] if hasattr(own, "_decode") else [])]  # noqa: SLF001 - `decode` hides them
+    parameters = [parameter for function in functions for parameter in inspect.signature(function).parameters.values()]
+    names = {parameter.name for parameter in parameters if parameter.kind is not parameter.VAR_KEYWORD}
+    valid = {*names, *_FLAGS} - {"token_ids", "args"}
+    for name, value in decode_args.items():
+        if name not in valid:
+            raise TaskError(unknown_name("argument in tokenizer_decode_args", name, valid))
+        if name in _FLAGS and value not in (None, True, False):
+            raise TaskError(f"`{name}` in tokenizer_decode_args must be true or false, got {value!r}")

@@ -1,0 +1,130 @@
+"""End tokens that are missing or in the wrong place: of a chat's turns, and of prompts."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from transformers import PreTrainedTokenizerBase
+
+from llmsearch_optuna.engine.base import Stopping
+
+__all__ = ["end_token_findings"]
+
+_ANSWER = "answer"
+_LONGEST_START = 8
+
+
+def end_token_findings(
+    tokenizer: PreTrainedTokenizerBase,
+    stopping: Stopping,
+    prompts: Mapping[int, Sequence[int]],
+    *,
+    is_encoder_decoder: bool,
+) -> dict[str, str]:
+    """Return what is probably wrong with the end tokens, by topic: what it is, and the remedy.
+
+    Args:
+        tokenizer: The model's tokenizer.
+        stopping: The model's own stopping conditions.
+        prompts: The token ids of each prompt, by row.
+        is_encoder_decoder: Whether an encoder reads the prompts.
+    """
+    prompt_end = _missing_end if is_encoder_decoder else _unwanted_end
+    findings = {
+        "end tokens": _ignored_end(tokenizer, stopping, prompts),
+        "ends of prompts": prompt_end(tokenizer, stopping, prompts),
+        "beginnings of prompts": _double_start(tokenizer, prompts),
+    }
+    return {topic: finding for topic, finding in findings.items() if finding is not None}
+
+
+def _ignored_end(
+    tokenizer: PreTrainedTokenizerBase, stopping: Stopping, prompts: Mapping[int, Sequence[int]]
+) -> str | None:
+    """Report a token that ends the tokenizer's texts or turns, but no completion."""
+    own: Any = tokenizer
+    candidates = [own.eos_token_id]
+    turn_end = _turn_end(own)
+    if any(turn_end in ids for ids in prompts.values()):
+        candidates.append(turn_end)
+    for token in candidates:
+        if token is None or token in stopping.eos_token_ids:
+            continue
+        text = own.convert_ids_to_tokens(token)
+        if text not in stopping.strings:
+            ends = ", ".join(f"`{own.convert_ids_to_tokens(end)}`" for end in stopping.eos_token_ids) or "no token"
+            return (
+                f"the tokenizer ends texts or turns with `{text}` ({token}), but the model's generation config ends "
+                f"completions with {ends}, so they may run on: add {token} to the generation config's eos_token_id"
+            )
+    return None
+
+
+def _turn_end(tokenizer: Any) -> int | None:
+    """Return the special token that the chat template writes after an answer; None if it writes none."""
+    if not getattr(tokenizer, "chat_template", None):
+        return None
+    messages = [{"role": "user", "content": "question"}, {"role": "assistant", "content": _ANSWER}]
+    try:
+        chat = str(tokenizer.apply_chat_template(messages, tokenize=False))
+    except Exception:  # noqa: BLE001 - the template may need other messages, and raise anything
+        return None
+    after = tokenizer(chat.rpartition(_ANSWER)[2].lstrip(), add_special_tokens=False)["input_ids"]
+    return int(after[0]) if after and _is_special(tokenizer, after[0]) else None
+
+
+def _is_special(tokenizer: Any, token: int) -> bool:
+    return token in tokenizer.all_special_ids or token in getattr(tokenizer, "added_tokens_decoder", ())
+
+
+def _unwanted_end(
+    tokenizer: PreTrainedTokenizerBase, stopping: Stopping, prompts: Mapping[int, Sequence[int]]
+) -> str | None:
+    own: Any = tokenizer
+    ends = {*stopping.eos_token_ids, own.eos_token_id, getattr(own, "sep_token_id", None)} - {None}
+    rows = [row for row, ids in prompts.items() if len(ids) > 1 and ids[-1] in ends]
+    if not rows:
+        return None
+    end = own.convert_ids_to_tokens(prompts[rows[0]][-1])
+    return (
+        f"{_those(rows, prompts)} end with the end token `{end}`, after which a "
+        'model begins a new text or falls silent: set tokenizer_encode_args = {"add_special_tokens": False}, or take '
+        "it out of the template"
+    )
+
+
+def _missing_end(
+    tokenizer: PreTrainedTokenizerBase,
+    stopping: Stopping,  # noqa: ARG001 - as `_unwanted_end`
+    prompts: Mapping[int, Sequence[int]],
+) -> str | None:
+    own: Any = tokenizer
+    end = own("a")["input_ids"][-1]
+    rows = [row for row, ids in prompts.items() if ids and ids[-1] != end]
+    if not rows or not _is_special(own, end):
+        return None
+    return (
+        f"{_those(rows, prompts)} lack the end token `{own.convert_ids_to_tokens(end)}`, with which the tokenizer ends "
+        'texts: set tokenizer_encode_args = {"add_special_tokens": True}, or write it at their end'
+    )
+
+
+def _double_start(tokenizer: PreTrainedTokenizerBase, prompts: Mapping[int, Sequence[int]]) -> str | None:
+    own: Any = tokenizer
+    start = own.bos_token_id
+
+    def is_double(ids: Sequence[int]) -> bool:
+        if len(ids) < 2 or ids[0] != start or start not in ids[1:_LONGEST_START]:
+            return False
+        return not own.decode(list(ids[1 : list(ids).index(start, 1)])).strip()
+
+    rows = [row for row, ids in prompts.items() if is_double(ids)]
+    if start is None or not rows:
+        return None
+    return (
+        f"{_those(rows, prompts)} begin with `{own.bos_token}` twice: take it out of the template, or set "
+        'tokenizer_encode_args = {"add_special_tokens": False}'
+    )
+
+
+def _those(rows: Sequence[int], prompts: Mapping[int, Sequence[int]]) -> str:
+    return f"{len(rows)} of {len(prompts)} prompts (the first is that of row {min(rows)})"

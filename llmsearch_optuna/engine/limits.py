@@ -1,0 +1,113 @@
+"""What a model can read: the lengths of prompts and completions, and the token ids."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from torch import nn
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from llmsearch_optuna.engine.model import embedding_weight
+
+__all__ = ["InputLimits", "context_window", "input_limits"]
+
+_POSITIONS = ("max_position_embeddings", "max_seq_len", "max_sequence_length")
+
+
+@dataclass(frozen=True, kw_only=True)
+class InputLimits:
+    """The limits of a model's inputs. Each is None if it is unknown or does not exist.
+
+    Attributes:
+        together: The maximum number of tokens of prompt and completion together, if one decoder reads both.
+        prompt: The maximum number of tokens that an encoder reads.
+        completion: The maximum number of tokens that the decoder behind an encoder generates.
+        vocabulary: The number of token ids that the model embeds.
+        token_ids: The number of token ids of the tokenizer.
+    """
+
+    together: int | None = None
+    prompt: int | None = None
+    completion: int | None = None
+    vocabulary: int | None = None
+    token_ids: int | None = None
+
+    def excess(self, row: int, token_ids: Sequence[int], max_new_tokens: int) -> str | None:
+        """Return what of a prompt and its completion exceeds the limits, and the remedy; None if nothing does."""
+        length = len(token_ids)
+        prompt = f"the prompt of row {row} has"
+        if self.together is not None and length + max_new_tokens > self.together:
+            return (
+                f"{prompt} {length} tokens, and {max_new_tokens} new ones exceed the model's window of "
+                f"{self.together}: shorten it, truncate (tokenizer_encode_args), or lower max_new_tokens"
+            )
+        if self.prompt is not None and length > self.prompt:
+            return (
+                f"{prompt} {length} tokens, and they exceed the model's window of {self.prompt} for prompts (its "
+                "encoder's): shorten it, or truncate (tokenizer_encode_args)"
+            )
+        if self.completion is not None and max_new_tokens > self.completion:
+            return (
+                f"the completion of row {row} may have {max_new_tokens} tokens, and they exceed the model's window of "
+                f"{self.completion} for completions (its decoder's): lower max_new_tokens"
+            )
+        return self.unknown_id(row, token_ids)
+
+    def unknown_id(self, row: int, token_ids: Sequence[int]) -> str | None:
+        """Return which token id of a prompt the model does not embed, and the remedy; None if there is none."""
+        largest = max(token_ids, default=0)
+        if self.vocabulary is None or largest < self.vocabulary:
+            return None
+        return (
+            f"the tokenizer has {self.token_ids} token ids but the model embeds only {self.vocabulary}, and the prompt "
+            f"of row {row} has the id {largest}: load the tokenizer that belongs to the model, or call "
+            "model.resize_token_embeddings(len(tokenizer))"
+        )
+
+    def __str__(self) -> str:
+        parts = {"of prompt and completion": self.together, "of prompt": self.prompt, "of completion": self.completion}
+        known = {name: limit for name, limit in parts.items() if limit is not None}
+        if list(known) == ["of prompt and completion"]:
+            return f"{self.together} tokens"
+        return ", ".join(f"{limit} tokens {name}" for name, limit in known.items()) or "no limit is known"
+
+
+def input_limits(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase | None = None) -> InputLimits:
+    """Return the limits of a model, as its config and its tables of positions give them."""
+    config: Any = model.config
+    ids = {"vocabulary": len(embedding_weight(model)), "token_ids": None if tokenizer is None else len(tokenizer)}
+    if not config.is_encoder_decoder:
+        return InputLimits(together=_positions(model, config.get_text_config(), "decoder"), **ids)
+    encoder, decoder = (getattr(config, part, None) for part in ("encoder", "decoder"))
+    return InputLimits(
+        prompt=_positions(model, config if encoder is None else encoder.get_text_config(), "encoder"),
+        completion=_positions(model, config if decoder is None else decoder.get_text_config(), "decoder"),
+        **ids,
+    )
+
+
+def context_window(model: PreTrainedModel) -> int | None:
+    """Return the maximum number of tokens of prompt and completion together.
+
+    None if the config sets no limit, or if the model is an encoder-decoder.
+    """
+    return input_limits(model).together
+
+
+def _positions(model: PreTrainedModel, config: Any, part: str) -> int | None:
+    """Return the number of positions that a config gives to a part of a model; None if it gives none."""
+    names = [f"max_{part}_position_embeddings", *_POSITIONS]
+    numbers = [number for name in names if (number := getattr(config, name, None)) is not None and number > 0]
+    if not numbers:
+        return None
+    positions = int(numbers[0])
+    # RoBERTa and ProphetNet number positions from the pad token's id + 1, so the table has fewer than its rows.
+    tables = [
+        table
+        for name, table in nn.Module.named_modules(model)
+        if isinstance(table, nn.Embedding) and "position" in name.rpartition(".")[2]
+    ]
+    offsets = [table.padding_idx for table in tables if table.num_embeddings == positions]
+    positions -= max((offset + 1 for offset in offsets if offset is not None), default=0)
+    # ProphetNet's decoder also reads the position after the last token.
+    return positions - 1 if part == "decoder" and hasattr(config, "ngram") else positions
