@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 import optuna
 
-from llmsearch_optuna.errors import ModelError
+from llmsearch_optuna.errors import ModelError, ParameterError
 from llmsearch_optuna.space.params import GenerationParams
 from llmsearch_optuna.space.search_space import SearchSpace
-from llmsearch_optuna.study.attributes import BASELINE, FIXED_PARAMS
+from llmsearch_optuna.study.attributes import BASELINE, FIXED_PARAMS, QUEUED_PARAMS
 
 __all__ = ["InitialTrial", "baseline_trials", "enqueue", "preset_trials"]
 
@@ -58,8 +58,10 @@ def preset_trials(space: SearchSpace, presets: Sequence[GenerationParams | Mappi
     """Return the trials of presets, as points of the space if they lie in it.
 
     Raises:
-        ParameterError: A preset has invalid parameters.
+        ParameterError: A preset has invalid parameters, or `presets` is no list.
     """
+    if isinstance(presets, str | Mapping | GenerationParams):
+        raise ParameterError(f"`presets` must be a list of parameters, got {presets!r}: write [{presets!r}]")
     points = [
         preset if isinstance(preset, GenerationParams) else GenerationParams.from_dict(preset) for preset in presets
     ]
@@ -69,7 +71,7 @@ def preset_trials(space: SearchSpace, presets: Sequence[GenerationParams | Mappi
 def enqueue(study: optuna.Study, trials: Sequence[InitialTrial]) -> None:
     """Queue the trials that have never been queued in the study before."""
     queued = {
-        (trial.user_attrs.get("queued_params"), trial.user_attrs.get(BASELINE))
+        (trial.user_attrs.get(QUEUED_PARAMS), trial.user_attrs.get(BASELINE))
         for trial in study.get_trials(deepcopy=False)
     }
     for params, chosen, baseline in trials:
@@ -77,7 +79,7 @@ def enqueue(study: optuna.Study, trials: Sequence[InitialTrial]) -> None:
         if identity in queued:
             continue
         queued.add(identity)
-        attributes = {"queued_params": params.to_json()}
+        attributes = {QUEUED_PARAMS: params.to_json()}
         if baseline is not None:
             attributes[BASELINE] = baseline
         if chosen is None:
