@@ -23,6 +23,7 @@ Messages are one line: what is wrong, the rule, the value, and what to change.
 
 import difflib
 from collections.abc import Iterable
+from numbers import Integral
 
 from llmsearch_optuna.terminal import printable
 
@@ -128,9 +129,11 @@ def unknown_name(kind: str, name: str, valid: Iterable[str]) -> str:
     return f"unknown {kind} `{name}`: {hint}"
 
 
-def check_minimum(
-    name: str, value: float | None, minimum: int, error: type[ConfigurationError] = ConfigurationError
-) -> None:
-    """Raise `error` unless the option `name` is None or at least `minimum`."""
-    if value is not None and value < minimum:
+def check_minimum(name: str, value: object, minimum: int, error: type[ConfigurationError] = ConfigurationError) -> None:
+    """Raise `error` unless the option `name` is None or an integer of at least `minimum`."""
+    if value is None:
+        return
+    if not isinstance(value, Integral) or isinstance(value, bool):
+        raise error(f"`{name}` must be an integer >= {minimum}, got {value!r}")
+    if value < minimum:
         raise error(f"`{name}` must be >= {minimum}, got {value}")

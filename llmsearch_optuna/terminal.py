@@ -1,11 +1,12 @@
 """Safe output of foreign strings on a terminal or in a log file: control characters are shown and have no effect."""
 
 import io
+import os
 import re
 import sys
 import unicodedata
 
-__all__ = ["escape_unencodable", "excerpt", "printable"]
+__all__ = ["discard_output", "escape_unencodable", "excerpt", "printable"]
 
 _UNUSUAL = re.compile(r"[^ -~]")
 
@@ -37,6 +38,22 @@ def excerpt(text: str, max_length: int) -> str:
     if len(text) <= max_length:
         return text
     return f"{text[:max_length]}... ({len(text) - max_length:,} more characters)"
+
+
+def discard_output() -> None:
+    """Discard what standard output and standard error can no longer write: the reader has gone, or the disk is full.
+
+    Otherwise, the interpreter tries to write it again when it exits, and reports that this failed.
+    """
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(nowhere, stream.fileno())
+        except (AttributeError, ValueError):  # there is no such stream, or it is closed
+            continue
+    os.close(nowhere)
 
 
 def escape_unencodable() -> None:

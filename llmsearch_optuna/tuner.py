@@ -29,11 +29,12 @@ from llmsearch_optuna.errors import ConfigurationError, TaskError, check_minimum
 from llmsearch_optuna.metrics import Metric, ScoreRange, check_references, choose_score_range, make_metric
 from llmsearch_optuna.search.baselines import baseline_trials, preset_trials
 from llmsearch_optuna.search.evaluation import GenerationObjective, RungPlan, rung_sizes
+from llmsearch_optuna.search.first_scores import describe_example
 from llmsearch_optuna.search.options import SearchOptions
 from llmsearch_optuna.search.progress import EventCallback, holdout_progress
 from llmsearch_optuna.search.renames import renamed_argument
 from llmsearch_optuna.search.scoring import Evaluator, Score
-from llmsearch_optuna.search.session import Database, find_database, lock_for_verdict, open_session
+from llmsearch_optuna.search.session import Database, Storage, find_database, lock_for_verdict, open_session
 from llmsearch_optuna.space.params import GenerationParams
 from llmsearch_optuna.space.search_space import SearchSpace
 from llmsearch_optuna.storage import CompletionStore
@@ -175,8 +176,7 @@ class Tuner:
         Args:
             generation_args: Generation parameters by name. For this call, also `eos_token_id` (an id or a list), `stop`
                 (strings) and `stopping_criteria` (a list of `transformers.StoppingCriteria`).
-            dataset: Rows with the columns of the tuner's dataset. By default all rows of that dataset, regardless of
-                the splits.
+            dataset: Rows with the columns of the tuner's dataset; by default all its rows, regardless of the splits.
 
         Raises:
             ConfigurationError: A parameter or the dataset is wrong.
@@ -194,21 +194,20 @@ class Tuner:
         outputs = [evaluator.text(sample, completion) for sample, completion in zip(samples, completions, strict=True)]
         return Score(evaluator.score(samples, outputs).value, outputs)
 
-    def objective(
-        self, space: SearchSpace, *, rungs: RungPlan = 8, objectives: Sequence[str] = (SCORE,)
+    def objective(  # noqa: D417 - `SearchOptions` describes the options
+        self, space: SearchSpace | Mapping[str, Any], *, rungs: RungPlan = 8, objectives: Sequence[str] = (SCORE,)
     ) -> GenerationObjective:
         """Return an Optuna objective over the search split, for use with any ``study.optimize``.
 
         Args:
             space: The parameters to choose from.
-            rungs: When a trial reports and may be pruned; see `SearchOptions`.
-            objectives: See `SearchOptions`.
+            rungs, objectives: See `SearchOptions`.
 
         Raises:
             ConfigurationError: The rungs or the objectives are wrong, a prompt and its completion exceed the model's
                 window, or the server does not support a parameter.
         """
-        names = check_objectives(objectives)
+        space, names = SearchSpace.of(space), check_objectives(objectives)
         if TOKENS in names and not self._backend.counts_tokens:
             raise ConfigurationError(
                 f"`{TOKENS}` cannot be an objective with custom_pred_function, whose tokens are not known: leave it out"
@@ -216,7 +215,7 @@ class Tuner:
         self._check_space(space)
         check_window(self.task.samples, self._backend.window, space.longest_completion())
         return GenerationObjective(
-            **vars(self._evaluator(self._stopping)),
+            **vars(self._evaluator()),
             samples=self.task.search,
             space=space,
             rungs=rung_sizes(rungs, len(self.task.search)),
@@ -227,14 +226,14 @@ class Tuner:
     @renamed_argument("lapse_s", "lease_timeout_s")
     def search(  # noqa: D417 - `SearchOptions` describes the options
         self,
-        space: SearchSpace,
+        space: SearchSpace | Mapping[str, Any],
         *,
         n_trials: int = 50,
         timeout: float | None = None,
         max_tokens_total: int | None = None,
         patience: int | None = None,
         objectives: Sequence[str] = (SCORE,),
-        storage: str | None = None,
+        storage: Storage | None = None,
         study_name: str = "llmsearch",
         sampler: str = "tpe",
         sampler_args: Mapping[str, Any] | None = None,
@@ -260,8 +259,7 @@ class Tuner:
             space: The parameters to choose from.
             n_trials, timeout, max_tokens_total, patience, objectives, sampler, sampler_args, pruner, pruner_args,
                 rungs, concurrency, baselines, lease_timeout_s: See `SearchOptions`.
-            storage: SQLAlchemy URL, ``sqlite:///studies/x.db`` or ``postgresql+psycopg://user@host/database``; in
-                memory by default.
+            storage: Path of an SQLite file, or SQLAlchemy URL (``postgresql+psycopg://...``); in memory by default.
             study_name: The name of the study in the storage.
             presets: Parameters of the trials after the baselines and before the sampler's first proposal.
             user_attrs: Attributes to set on the study; JSON-serialisable.
@@ -286,9 +284,9 @@ class Tuner:
             patience=patience,
             objectives=objectives,
             sampler=sampler,
-            sampler_args=dict(sampler_args or {}),
+            sampler_args=sampler_args or {},
             pruner=pruner,
-            pruner_args=dict(pruner_args or {}),
+            pruner_args=pruner_args or {},
             rungs=rungs,
             concurrency=concurrency,
             baselines=baselines,
@@ -296,10 +294,10 @@ class Tuner:
         )
         user_attrs = {**user_attrs, **self._keep_time(lambda: stored_rendering_time(storage, study_name))}
         objective = self.objective(space, rungs=rungs, objectives=objectives)
-        initial_trials = preset_trials(space, presets)
+        initial_trials = preset_trials(objective.space, presets)
         if baselines:
-            initial_trials = [*baseline_trials(space, self._backend.default_params), *initial_trials]
-        self._check_space(space, [trial.params for trial in initial_trials])
+            initial_trials = [*baseline_trials(objective.space, self._backend.default_params), *initial_trials]
+        self._check_space(objective.space, [trial.params for trial in initial_trials])
         for trial in initial_trials:
             check_window(self.task.samples, self._backend.window, trial.params.max_new_tokens)
         with open_session(
@@ -308,7 +306,7 @@ class Tuner:
             options,
             objective,
             seed=self.seed,
-            fingerprint=self._fingerprint(space),
+            fingerprint=self._fingerprint(objective.space),
             environment={"llmsearch_optuna": __version__, **self._backend.environment},
             initial_trials=initial_trials,
             user_attrs=user_attrs,
@@ -330,7 +328,7 @@ class Tuner:
         study: optuna.Study,
         *,
         seeds: int = 4,
-        storage: str | None = None,
+        storage: Storage | None = None,
         resamples: int = 1000,
         show_progress: bool = True,
     ) -> Verdict:
@@ -344,7 +342,7 @@ class Tuner:
         Args:
             study: A study of this tuner's task; see `search`.
             seeds: Number of fresh seeds for each finalist that does not decode greedily.
-            storage: SQLAlchemy URL of the study's database. Optional for a study that this tuner searched.
+            storage: Path or SQLAlchemy URL of the study's database. Optional for a study that this tuner searched.
             resamples: Number of bootstrap resamples, used if the metric scores only a corpus.
             show_progress: Whether to show progress on standard error.
 
@@ -362,7 +360,7 @@ class Tuner:
         check_fingerprint(study, self._fingerprint())
         database = find_database(study, storage, self._searched)
         hold_out = HoldOut(
-            evaluator=self._evaluator(self._stopping),
+            evaluator=self._evaluator(),
             samples=self.task.holdout,
             store=CompletionStore(database.storage),
             study_key=study_key(study),
@@ -381,23 +379,25 @@ class Tuner:
                 annotations.write_study_note()
             return verdict
 
-    def diagnosis(self, space: SearchSpace | None = None) -> dict[str, str]:
+    def diagnosis(self, space: SearchSpace | Mapping[str, Any] | None = None) -> dict[str, str]:
         """Describe what a search runs on, by topic: the engine and why it was chosen, the model, the data, the metric.
 
         Args:
-            space: The parameters to choose from. If given, a server is tested for support of them.
+            space: The parameters to choose from. If given, a server is tested for them, and one sample is generated.
 
         Raises:
             ParameterError: The server does not support a parameter.
         """
+        window, space = self._backend.window, None if space is None else SearchSpace.of(space)
         return {
             "engine": self._backend.summary,
             **({} if space is None else self._check_space(space)),
             "model": self._backend.description,
             **self._notes,
-            "window": str(self._backend.window or "no limit is known"),
+            "window": str(window or "no limit is known"),
             **self.task.describe(),
             "metric": self.metric.name,
+            **({} if space is None else describe_example(self._evaluator(), self.task.search[0], space, window)),
         }
 
     @property
@@ -429,11 +429,11 @@ class Tuner:
         """Raise an error for parameters that the engine does not support. Return findings about a server, by topic."""
         return {} if self._backend.check_space is None else self._backend.check_space(space, further)
 
-    def _evaluator(self, stopping: Stopping) -> Evaluator:
+    def _evaluator(self, stopping: Stopping | None = None) -> Evaluator:
         return Evaluator(
             engine=self._backend.engine,
             metric=self.metric,
-            stopping=stopping,
+            stopping=stopping or self._stopping,
             output_preproc=self._output_preproc,
             score_range=self.score_range,
             callbacks=self._callbacks,

@@ -315,7 +315,7 @@ def test_run_logs_beside_the_database(study: Path, capsys: pytest.CaptureFixture
     assert "    LookupError: not\\x1b[2J\n    found\n" in text
     study.parent.joinpath("rows.jsonl").write_text('{"question": "1?", "answer": "yes"}\n' * 8)
     assert main(["run", str(study), "--log", "other.log", "--quiet"]) == 1
-    assert lines(Path("other.log"))[-1][2].startswith("ends: FingerprintError: study `mini` was made with another")
+    assert lines(Path("other.log"))[-1][2].startswith("ends: FingerprintError: use another study_name or storage")
     assert study.with_suffix(".log").read_text() == text
 
 

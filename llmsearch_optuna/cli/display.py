@@ -62,6 +62,7 @@ def print_verdict(verdict: Verdict) -> None:
         console.print(_line(sentence))
     if verdict.seed_sentence is not None:
         console.print(_line(verdict.seed_sentence))
+    console.print(_line(f"next: {verdict.next_step}"))
 
 
 def print_diagnosis(diagnosis: dict[str, str]) -> None:

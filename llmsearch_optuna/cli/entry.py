@@ -1,5 +1,6 @@
 """The entry point of the command line: run one command and return its exit status."""
 
+import errno
 import logging
 import shlex
 import signal
@@ -12,7 +13,7 @@ from llmsearch_optuna.cli.arguments import make_parser
 from llmsearch_optuna.cli.searching import INTERRUPTED
 from llmsearch_optuna.errors import LlmsearchError
 from llmsearch_optuna.logs import ConsoleFormatter
-from llmsearch_optuna.terminal import escape_unencodable
+from llmsearch_optuna.terminal import discard_output, escape_unencodable
 
 __all__ = ["main"]
 
@@ -25,11 +26,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Returns:
         The exit status: 0; 1 after an error, with one line on standard error that names what to change; 1 if `fsck`
-        found a problem; 130 after Ctrl-C; 143 after SIGTERM during a search.
+        found a problem; 130 after Ctrl-C; 143 after SIGTERM during a search; 141 if the reader of the output has gone,
+        as after ``| head``.
 
     Raises:
         SystemExit: The arguments are invalid (status 2), or only ask for help or the version (status 0).
     """
+    try:
+        status = _run(arguments)
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        discard_output()
+        return 128 + signal.SIGPIPE
+    except SystemExit as error:
+        discard_output()  # help is written, but not flushed
+        if isinstance(error.__context__, BrokenPipeError):  # rich ends the program
+            return 128 + signal.SIGPIPE
+        raise
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        discard_output()
+        print("llmsearch-optuna: the output cannot be written: the disk is full", file=sys.stderr)
+        return 1
+    return status
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     escape_unencodable()
     options = make_parser().parse_args(arguments)
     options.command_line = shlex.join(["llmsearch-optuna", *(sys.argv[1:] if arguments is None else arguments)])

@@ -69,7 +69,7 @@ def confirm(options: argparse.Namespace) -> None:
     url = sqlite_url(options.database)
     study, _ = open_study(url, options.study)
     verdict = current_verdict(study)
-    if verdict is None or verdict.seeds < options.seeds:
+    if verdict is None or not verdict.has_seeds(options.seeds):
         with _log(options, study.study_name, url, Path()) as log:
             _prepare_model_libraries()
             from llmsearch_optuna.study_file import launch  # noqa: PLC0415
@@ -92,6 +92,9 @@ def _prepare_model_libraries() -> None:
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", "10000")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    if sys.stderr is None or not sys.stderr.isatty():  # in a file, every step of a bar would be a line
+        for name in ("HF_HUB_DISABLE_PROGRESS_BARS", "HF_DATASETS_DISABLE_PROGRESS_BARS", "TQDM_DISABLE"):
+            os.environ.setdefault(name, "1")
 
 
 def _log(

@@ -12,7 +12,7 @@ from llmsearch_optuna.data.splits import find_repeats, split_order
 from llmsearch_optuna.errors import TaskError
 from llmsearch_optuna.space.params import GenerationParams
 
-__all__ = ["Sample", "Task", "check_sizes", "check_window"]
+__all__ = ["InputLimits", "Sample", "Task", "check_sizes", "check_window"]
 
 _LOG = logging.getLogger(__name__)
 

@@ -1,6 +1,7 @@
 """Write exports to files; for ``transformers``, a directory with two generation configs and a program."""
 
 import json
+import os
 from importlib import resources
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from llmsearch_optuna.space.generation_config import NEUTRAL_CONFIG
 __all__ = ["write_hf", "write_json"]
 
 
-def write_hf(provenance: Provenance, directory: Path) -> Exported:
+def write_hf(provenance: Provenance, directory: str | os.PathLike[str]) -> Exported:
     """Write a directory that ``GenerationConfig.from_pretrained`` loads, and a program that generates with it.
 
     ``generation_config.json`` contains the parameters that ``transformers`` has. ``exact/generation_config.json``
@@ -33,7 +34,7 @@ def write_hf(provenance: Provenance, directory: Path) -> Exported:
     Raises:
         StorageError: The directory cannot be written.
     """
-    params = provenance.params
+    directory, params = Path(directory), provenance.params
     exported = to_hf(params, provenance.stop)
     about = {
         "params": params.to_dict(),
@@ -52,13 +53,13 @@ def write_hf(provenance: Provenance, directory: Path) -> Exported:
     return exported
 
 
-def write_json(exported: object, path: Path) -> None:
+def write_json(exported: object, path: str | os.PathLike[str]) -> None:
     """Write an export as JSON.
 
     Raises:
         StorageError: The file cannot be written.
     """
-    _write(json.dumps(exported, indent=2) + "\n", path)
+    _write(json.dumps(exported, indent=2) + "\n", Path(path))
 
 
 def _snippet(*, exact: bool) -> str:

@@ -2,19 +2,35 @@
 
 import contextlib
 import dataclasses
+import datetime as dt
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from llmsearch_optuna.errors import StorageError
-from llmsearch_optuna.fsck.flaws import completion_flaws, listed, missing_positions, parsed, study_flaws, trial_flaws
+from llmsearch_optuna.fsck.flaws import (
+    completion_flaws,
+    listed,
+    missing_positions,
+    parsed,
+    parsed_time,
+    study_flaws,
+    trial_flaws,
+)
 from llmsearch_optuna.fsck.inspection import Inspection, RawCompletion, RawStudy, RawTrial, inspect_database
 from llmsearch_optuna.storage.schema import COMPLETIONS, HELD_OUT, SAMPLES
 from llmsearch_optuna.storage.schema import VERSION as SCHEMA_VERSION
 from llmsearch_optuna.study.attributes import FINGERPRINT, KEY, VERDICT
 
 __all__ = ["Findings", "Problem", "StudyFindings", "check_database"]
+
+_COPY = (
+    "if this file was copied while a search was using the database, copy the file with `-wal` at the end of its name, "
+    "too, or the database after the search"
+)
+
+_CLOCK_ERROR = dt.timedelta(seconds=60)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,6 +131,8 @@ class _Check:
         self.notes: list[str] = []
         self.problems: list[Problem] = []
         self._inspection = inspection
+        # The states of all trials by study key and number.
+        self._trials: dict[str | None, dict[int, str]] = {}
 
     def database(self) -> None:
         try:
@@ -140,13 +158,17 @@ class _Check:
             if version is not None and version < SCHEMA_VERSION:
                 self.notes.append(f"schema {version} will be upgraded to {SCHEMA_VERSION} when it is opened")
             keys: list[str | None] = []
-            for study in self._inspection.studies():
+            studies = self._inspection.studies()
+            if not studies:
+                self._empty()
+            for study in studies:
                 if KEY in study.user_attrs or FINGERPRINT in study.user_attrs:
                     keys.append(self._study(study, has_tables=version is not None))
                 else:
                     self.studies.append(StudyFindings(name=study.name, ours=False, trials={}))
             if version is not None:
                 self._leftovers(keys)
+                self._leases(keys)
 
     def _study(self, study: RawStudy, *, has_tables: bool) -> str | None:
         """Check one study. Return its key, if it has one."""
@@ -155,7 +177,10 @@ class _Check:
             trials = self._inspection.trials(study)
             for what in study_flaws(study, trials):
                 self._problem(what, study.name)
+        if not trials and self._inspection.without_log:
+            self.notes.append(f"study `{study.name}`: it has no trials: {_COPY}")
         key = parsed(study.user_attrs.get(KEY))
+        self._trials[key if isinstance(key, str) else None] = {trial.number: trial.state for trial in trials}
         counts = {"samples": 0, "completions": 0, "held_out": 0}
         begun = any(trial.state != "WAITING" for trial in trials)
         if begun and not has_tables:
@@ -231,6 +256,35 @@ class _Check:
                 count = sum(size for key, size in self._inspection.sizes(table).items() if key[0] not in keys)
                 if count:
                     self.notes.append(f"{count} {rows} belong to no study{reason}")
+
+    def _empty(self) -> None:
+        """Report a database without studies: lost studies if it may be a copy without its log."""
+        if self._inspection.without_log:
+            self._problem(f"it holds no study: {_COPY}")
+        else:
+            self.notes.append("it holds no study")
+
+    def _leases(self, keys: Sequence[str | None]) -> None:
+        """Check the leases of workers. Those of other studies or of trials that do not run do no harm."""
+        with self._reading("the leases of workers"):
+            leases, now = self._inspection.leases(), parsed_time(self._inspection.now())
+            for key, number, worker, renewed in leases:
+                state = self._trials.get(key, {}).get(number)
+                if key not in keys or state != "RUNNING":
+                    is_lost = "belongs to no study" if key not in keys else f"is {(state or 'lost').lower()}"
+                    self.notes.append(f"a lease on trial {number}, which {is_lost}, was left behind: it does no harm")
+                    continue
+                time = parsed_time(renewed)
+                what = f"trial {number} is leased to worker {worker}"
+                if time is None:
+                    self._problem(f"{what}, but the time of its last renewal cannot be read: {renewed!r}")
+                elif now is not None and time > now + _CLOCK_ERROR:
+                    self._problem(
+                        f"{what} and was last renewed at {renewed}, in the future of the database's clock ({now}): no "
+                        "other worker can take the trial over before that time; correct the server's clock"
+                    )
+                else:
+                    self.notes.append(f"{what}, which last renewed the lease at {renewed}")
 
     def _problem(self, what: str, study: str | None = None, trial: int | None = None) -> None:
         self.problems.append(Problem(what=what, study=study, trial=trial))

@@ -1,5 +1,6 @@
 """Checks of a stored study, its trials and their completions for lost or damaged data."""
 
+import datetime as dt
 import itertools
 import json
 import math
@@ -15,7 +16,7 @@ from llmsearch_optuna.study.attributes import FINGERPRINT, KEY, PARAMS, TRIAL_TO
 from llmsearch_optuna.study.fingerprint import created_directions, read_fingerprint
 from llmsearch_optuna.verdict.verdict import Verdict
 
-__all__ = ["completion_flaws", "listed", "missing_positions", "parsed", "study_flaws", "trial_flaws"]
+__all__ = ["completion_flaws", "listed", "missing_positions", "parsed", "parsed_time", "study_flaws", "trial_flaws"]
 
 _EVALUATED = ("COMPLETE", "PRUNED")
 _FINISH_REASONS = get_args(FinishReason)
@@ -152,6 +153,15 @@ def parsed(text: Any) -> Any:
         return json.loads(text)
     except (ValueError, TypeError, RecursionError):
         return None
+
+
+def parsed_time(text: Any) -> dt.datetime | None:
+    """Return a stored time, in UTC if it has no time zone. None if it cannot be read."""
+    try:
+        time = dt.datetime.fromisoformat(text)
+    except (ValueError, TypeError):
+        return None
+    return time if time.tzinfo is not None else time.replace(tzinfo=dt.UTC)
 
 
 def _token_count(row: RawCompletion) -> Any:

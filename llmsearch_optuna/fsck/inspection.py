@@ -14,7 +14,7 @@ from optuna.storages import RDBStorage
 
 from llmsearch_optuna.errors import StorageError
 from llmsearch_optuna.storage.database import opening_errors, readable_errors, shown_url, sqlite_path
-from llmsearch_optuna.storage.schema import COMPLETIONS, HELD_OUT, SAMPLES, stored_version
+from llmsearch_optuna.storage.schema import COMPLETIONS, HELD_OUT, LEASES, SAMPLES, stored_version
 
 __all__ = ["Inspection", "RawCompletion", "RawStudy", "RawTrial", "inspect_database"]
 
@@ -23,7 +23,7 @@ _MOST_COMPLAINTS = 8
 _TEXTS = frozenset(
     {
         *("study_name", "direction", "state", "key", "value_json", "value_type", "intermediate_value_type"),
-        *("text", "token_ids", "finish_reason", "prompt", "reference"),
+        *("text", "token_ids", "finish_reason", "prompt", "reference", "renewed"),
     }
 )
 
@@ -93,9 +93,15 @@ class Inspection:
 
     Args:
         connection: The connection, in a read-only transaction.
+        without_log: See the attribute.
+
+    Attributes:
+        without_log: Whether it is an SQLite file that is written through a log (``-wal``), and there is no log beside
+            it. That is so after a search has ended, and also in a copy that was made without the log.
     """
 
-    def __init__(self, connection: sa.Connection) -> None:
+    def __init__(self, connection: sa.Connection, *, without_log: bool = False) -> None:
+        self.without_log = without_log
         self._connection = connection
 
     def complaints(self) -> list[str]:
@@ -179,6 +185,21 @@ class Inspection:
         query = _select(SAMPLES.name, "position", "row", "prompt", "reference")
         return [tuple(row) for row in self._rows(query.where(_of_key(study_key)).order_by(sa.column("position")))]
 
+    def leases(self) -> list[tuple[Any, Any, Any, Any]]:
+        """Return all leases as (study key, trial number, worker, time of the last renewal as a string)."""
+        with self._one_line():
+            if not sa.inspect(self._connection).has_table(LEASES.name):
+                return []
+        query = _select(LEASES.name, "study_key", "trial_number", "worker", "renewed")
+        return [tuple(row) for row in self._rows(query.order_by(sa.column("trial_number")))]
+
+    def now(self) -> str:
+        """Return the database's clock as a string, in the form of the leases."""
+        clock = "SELECT CAST(clock_timestamp() AS TEXT)"
+        if self._connection.dialect.name != "postgresql":
+            clock = "SELECT CAST(CURRENT_TIMESTAMP AS TEXT)"
+        return str(self._rows(sa.text(clock))[0][0])
+
     def sizes(self, table: str) -> dict[tuple[Any, ...], int]:
         """Return the number of rows of a table by ``(study key,)``, or by ``(study key, trial number)``.
 
@@ -237,7 +258,7 @@ def inspect_database(url: str) -> Iterator[Inspection]:
             else:
                 connection.exec_driver_sql("BEGIN")
         with connection:
-            yield Inspection(connection)
+            yield Inspection(connection, without_log=path is not None and not _has_log(path) and _uses_log(path))
     finally:
         engine.dispose()
 
@@ -246,14 +267,25 @@ def _reader(path: Path) -> sa.Engine:
     """Return an engine that reads a file, and its write-ahead log if there is one."""
     # SQLite reads a log through an index file, which it creates next to the database. A database without a log is
     # opened as immutable, because SQLite would otherwise create both files and leave them there.
-    logs = [path.with_name(path.name + suffix) for suffix in ("-wal", "-journal")]
-    in_use = any(log.exists() and log.stat().st_size > 0 for log in logs)
+    in_use = _has_log(path)
     uri = f"file:{quote(str(path.resolve()))}?mode=ro{'' if in_use else '&immutable=1'}"
     return sa.create_engine(
         "sqlite://",
         creator=lambda: sqlite3.connect(uri, uri=True, isolation_level=None, timeout=60.0),
         poolclass=sa.NullPool,
     )
+
+
+def _has_log(path: Path) -> bool:
+    """Return whether a write-ahead log or a rollback journal with content is beside an SQLite file."""
+    logs = [path.with_name(path.name + suffix) for suffix in ("-wal", "-journal")]
+    return any(log.exists() and log.stat().st_size > 0 for log in logs)
+
+
+def _uses_log(path: Path) -> bool:
+    """Return whether the header of an SQLite file says that it is written through a write-ahead log."""
+    with path.open("rb") as file:
+        return file.read(20)[18:] == b"\x02\x02"
 
 
 def _select(table: str, *columns: str) -> sa.Select[*tuple[Any, ...]]:

@@ -8,6 +8,7 @@ would be smaller, but has no heat maps.
 import base64
 import hashlib
 import json
+import os
 import re
 from collections.abc import Mapping
 from importlib import resources
@@ -80,7 +81,9 @@ class _Card(NamedTuple):
     content: str
 
 
-def write_report(study: optuna.Study, storage: RDBStorage | str, path: Path) -> None:
+def write_report(
+    study: optuna.Study, storage: RDBStorage | str | os.PathLike[str], path: str | os.PathLike[str]
+) -> None:
     """Write the report of a study as one HTML file.
 
     Args:
@@ -91,7 +94,7 @@ def write_report(study: optuna.Study, storage: RDBStorage | str, path: Path) -> 
     Raises:
         StorageError: The database cannot be read, or the file cannot be written.
     """
-    page = render_report(study, storage)
+    path, page = Path(path), render_report(study, storage)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(page, encoding="utf-8")
@@ -99,13 +102,15 @@ def write_report(study: optuna.Study, storage: RDBStorage | str, path: Path) -> 
         raise StorageError(f"the report cannot be written to {path}: {error}") from error
 
 
-def render_report(study: optuna.Study, storage: RDBStorage | str) -> str:
+def render_report(study: optuna.Study, storage: RDBStorage | str | os.PathLike[str]) -> str:
     """Return the report of a study as HTML; see `write_report` for the arguments.
 
     Raises:
         StorageError: The database cannot be read.
     """
-    database = open_storage(sqlite_url(storage), must_exist=True) if isinstance(storage, str) else storage
+    database = storage
+    if not isinstance(database, RDBStorage):
+        database = open_storage(sqlite_url(os.fspath(database)), must_exist=True)
     record = read_study(study, database)
     url = database.engine.url.render_as_string(hide_password=True)
     plotly, script = _part("plotly-cartesian.min.js"), _part("page.js")

@@ -7,15 +7,13 @@ from typing import NamedTuple
 import optuna
 from optuna.trial import TrialState
 
-from llmsearch_optuna.errors import ModelError
+from llmsearch_optuna.errors import ModelError, ParameterError
 from llmsearch_optuna.space.params import GenerationParams
 from llmsearch_optuna.space.search_space import SearchSpace
-from llmsearch_optuna.study.attributes import BASELINE, FIXED_PARAMS, REPEATS, SCORER_FAULT
+from llmsearch_optuna.study.attributes import BASELINE, FIXED_PARAMS, QUEUED_PARAMS, REPEATS, SCORER_FAULT
 from llmsearch_optuna.study.trials import repeated_trials
 
 __all__ = ["InitialTrial", "baseline_trials", "enqueue", "enqueue_again", "preset_trials"]
-
-_QUEUED = "queued_params"
 
 _LOG = logging.getLogger(__name__)
 
@@ -62,8 +60,10 @@ def preset_trials(space: SearchSpace, presets: Sequence[GenerationParams | Mappi
     """Return the trials of presets, as points of the space if they lie in it.
 
     Raises:
-        ParameterError: A preset has invalid parameters.
+        ParameterError: A preset has invalid parameters, or `presets` is no list.
     """
+    if isinstance(presets, str | Mapping | GenerationParams):
+        raise ParameterError(f"`presets` must be a list of parameters, got {presets!r}: write [{presets!r}]")
     points = [
         preset if isinstance(preset, GenerationParams) else GenerationParams.from_dict(preset) for preset in presets
     ]
@@ -73,14 +73,15 @@ def preset_trials(space: SearchSpace, presets: Sequence[GenerationParams | Mappi
 def enqueue(study: optuna.Study, trials: Sequence[InitialTrial]) -> None:
     """Queue the trials that have never been queued in the study before."""
     queued = {
-        (trial.user_attrs.get(_QUEUED), trial.user_attrs.get(BASELINE)) for trial in study.get_trials(deepcopy=False)
+        (trial.user_attrs.get(QUEUED_PARAMS), trial.user_attrs.get(BASELINE))
+        for trial in study.get_trials(deepcopy=False)
     }
     for params, chosen, baseline in trials:
         identity = (params.to_json(), baseline)
         if identity in queued:
             continue
         queued.add(identity)
-        attributes = {_QUEUED: params.to_json()}
+        attributes = {QUEUED_PARAMS: params.to_json()}
         if baseline is not None:
             attributes[BASELINE] = baseline
         if chosen is None:
@@ -95,7 +96,7 @@ def enqueue_again(study: optuna.Study) -> None:
     for trial in trials:
         if SCORER_FAULT not in trial.user_attrs or trial.state != TrialState.FAIL or trial.number in repeated:
             continue
-        kept = (_QUEUED, BASELINE, FIXED_PARAMS)
+        kept = (QUEUED_PARAMS, BASELINE, FIXED_PARAMS)
         attributes = {name: trial.user_attrs[name] for name in kept if name in trial.user_attrs}
         study.enqueue_trial(dict(trial.params), user_attrs={**attributes, REPEATS: trial.number})
         _LOG.info("trial %d failed by a fault of the scorer, and is repeated", trial.number)

@@ -56,7 +56,7 @@ def rung_sizes(plan: RungPlan, samples: int) -> tuple[int, ...]:
     elif (
         isinstance(plan, list | tuple)
         and plan
-        and all(isinstance(size, int) for size in plan)
+        and all(isinstance(size, int) and not isinstance(size, bool) for size in plan)
         and sorted({0, *plan}) == [0, *plan]
     ):
         sizes = list(plan)
@@ -262,6 +262,10 @@ class Evaluation:
         scores = self._score(samples, [row.text for row in rows], [row.score for row in reused])
         if scores is not None:
             rows = [dataclasses.replace(row, score=score) for row, score in zip(rows, scores, strict=True)]
+        if reused:
+            # Before the rows are stored: other workers subtract this number from the tokens of all stored rows.
+            tokens = self.tokens_reused + sum(row.token_count for row in reused)
+            self._trial.set_user_attr(REUSED_TOKENS, tokens)
         if self._objective.store is not None:
             self._objective.store.append(self._objective.study_key, self._trial.number, rows)
         elif self._scores is not None:

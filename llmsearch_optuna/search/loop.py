@@ -193,8 +193,10 @@ class Search:
 
     def _tokens_reused(self) -> int:
         """Return how many stored tokens were copied from earlier trials instead of generated."""
-        finished: int = sum(trial.user_attrs.get(REUSED_TOKENS, 0) for trial in self._trials(*FINISHED))
-        return finished + sum(running.evaluation.tokens_reused for running in self._in_flight.values())
+        elsewhere: int = sum(
+            trial.user_attrs.get(REUSED_TOKENS, 0) for trial in self._trials() if trial.number not in self._in_flight
+        )
+        return elsewhere + sum(running.evaluation.tokens_reused for running in self._in_flight.values())
 
     def _fill(self) -> bool:
         """Put trials in flight until there are `concurrency` of them. Return whether any are in flight.

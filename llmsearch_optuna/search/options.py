@@ -1,8 +1,9 @@
 """The options of a search, validated: the arguments of `Tuner.search`, and the keys of ``[study]`` in a study file."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any
+from numbers import Real
+from typing import Any, NamedTuple
 
 from optuna.pruners import BasePruner
 
@@ -14,6 +15,21 @@ from llmsearch_optuna.search.score_readers import ScoreReader, reported_scores
 from llmsearch_optuna.study.objectives import SCORE, check_combination, check_objectives
 
 __all__ = ["SearchOptions"]
+
+
+class _Kind(NamedTuple):
+    type: type
+    text: str
+
+
+_KINDS = {
+    "sampler": _Kind(str, "the name of a sampler"),
+    "sampler_args": _Kind(Mapping, "a dict"),
+    "pruner": _Kind(str, "the name of a pruner"),
+    "pruner_args": _Kind(Mapping, "a dict"),
+    "baselines": _Kind(bool, "true or false"),
+    "objectives": _Kind(Iterable, "a list of names"),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,8 +92,16 @@ class SearchOptions:
             check_minimum(name, getattr(self, name), 1)
         for name in ("timeout", "lease_timeout_s"):
             seconds = getattr(self, name)
-            if seconds is not None and not seconds > 0.0:
-                raise ConfigurationError(f"`{name}` must be > 0 seconds, got {seconds}")
+            if seconds is None and name == "timeout":
+                continue
+            if not isinstance(seconds, Real) or isinstance(seconds, bool) or not seconds > 0.0:
+                raise ConfigurationError(f"`{name}` must be > 0 seconds, got {seconds!r}")
+        if self.n_trials is None:
+            raise ConfigurationError("`n_trials` must be an integer >= 1, got None")
+        for name, kind in _KINDS.items():
+            value = getattr(self, name)
+            if value is not None and not isinstance(value, kind.type):
+                raise ConfigurationError(f"`{name}` must be {kind.text}, got {value!r}")
         rung_sizes(self.rungs, 1)
         check_combination(
             check_objectives(self.objectives), sampler=self.sampler, pruner=self.pruner, patience=self.patience

@@ -153,6 +153,8 @@ class SearchProgress(SearchObserver):
         self._tokens = 0
         self._finished_before = 0
         self._finished = 0
+        # The numbers of the trials that were in flight together with each trial in flight.
+        self._company: dict[int, set[int]] = {}
 
     def __enter__(self) -> Self:
         self._bar.__enter__()
@@ -182,6 +184,8 @@ class SearchProgress(SearchObserver):
 
     def advancing(self, trials: Mapping[int, TrialProgress]) -> None:
         """Show the trials in flight and their progress."""
+        for number in trials:
+            self._company.setdefault(number, set()).update(trials)
         scored = sum(progress.scored for progress in trials.values())
         done = self._finished + scored / self._samples
         names = f"trial {min(trials)}" if len(trials) == 1 else f"{len(trials)} trials up to {max(trials)}"
@@ -210,7 +214,9 @@ class SearchProgress(SearchObserver):
         }.get(trial.state, f"failed: {trial.user_attrs.get(ERROR)}")
         params = describe_params(progress.params) if progress is not None else ""
         name = f" [{trial.user_attrs[BASELINE]}]" if BASELINE in trial.user_attrs else ""
-        line = f"trial {trial.number}{name}: {outcome}  {params}  ({seconds:.1f} s, best {best})"
+        others = len(self._company.pop(trial.number, {trial.number})) - 1
+        together = f" together with {others} other{'s' if others > 1 else ''}" if others else ""
+        line = f"trial {trial.number}{name}: {outcome}  {params}  ({seconds:.1f} s{together}, best {best})"
         _LOG.debug("%s", line)
         self._bar.print(line)
         self._send(

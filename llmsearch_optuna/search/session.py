@@ -5,6 +5,7 @@ import dataclasses
 import functools
 import json
 import logging
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -17,6 +18,7 @@ from llmsearch_optuna.errors import ConfigurationError, StorageError
 from llmsearch_optuna.metrics import CorpusMetric
 from llmsearch_optuna.search.baselines import InitialTrial, enqueue, enqueue_again
 from llmsearch_optuna.search.evaluation import GenerationObjective
+from llmsearch_optuna.search.first_scores import FirstScores
 from llmsearch_optuna.search.loop import Search
 from llmsearch_optuna.search.observers import SearchObserver, SearchObservers
 from llmsearch_optuna.search.options import SearchOptions
@@ -32,11 +34,24 @@ from llmsearch_optuna.storage import (
     make_claims,
     open_storage,
     readable_errors,
+    sqlite_url,
 )
 from llmsearch_optuna.study.environment import note_environment
 from llmsearch_optuna.study.study import create_study, keep_concurrency, open_study, study_key
 
-__all__ = ["Database", "SearchSession", "find_database", "lock_for_verdict", "open_session", "stored_samples"]
+__all__ = [
+    "Database",
+    "SearchSession",
+    "Storage",
+    "find_database",
+    "lock_for_verdict",
+    "open_session",
+    "storage_url",
+    "stored_samples",
+]
+
+Storage = str | os.PathLike[str]
+"""A database: an SQLAlchemy URL, or the path of an SQLite file."""
 
 _LOG = logging.getLogger(__name__)
 
@@ -105,6 +120,7 @@ class SearchSession:
             enabled=show_progress,
             on_event=on_event,
         ) as progress:
+            first_scores = FirstScores(self.study, self.objective)
             Search(
                 study=self.study,
                 storage=self.database.storage,
@@ -113,13 +129,26 @@ class SearchSession:
                 options=self.options,
                 concurrency=concurrency,
                 claims=self.claims,
-                observer=SearchObservers([self.scores, *observers, progress]),
+                observer=SearchObservers([self.scores, *observers, progress, first_scores]),
             ).run(should_stop)
+
+
+def storage_url(storage: Storage | None) -> str | None:
+    """Return the SQLAlchemy URL of a database; None for one in memory.
+
+    Raises:
+        ConfigurationError: It is neither a URL nor a path.
+    """
+    if storage is None:
+        return None
+    if not isinstance(storage, str | os.PathLike) or not os.fspath(storage):
+        raise ConfigurationError(f"`storage` must be the path of an SQLite file or an SQLAlchemy URL, got {storage!r}")
+    return sqlite_url(os.fspath(storage))
 
 
 @contextlib.contextmanager
 def open_session(
-    url: str | None,
+    storage: Storage | None,
     study_name: str,
     options: SearchOptions,
     objective: GenerationObjective,
@@ -133,7 +162,7 @@ def open_session(
     """Open or create the study of a search. An SQLite file is locked for this process while the context is open.
 
     Args:
-        url: The SQLAlchemy URL of the database; in memory if None.
+        storage: The SQLAlchemy URL or the path of the database; in memory if None.
         study_name: The name of the study in the database.
         options: The options of the search.
         objective: Evaluates the trials.
@@ -156,18 +185,21 @@ def open_session(
         score_range=objective.score_range,
         corpus_only=isinstance(metric, CorpusMetric),
     )
+    url = storage_url(storage)
+    if not isinstance(study_name, str) or not study_name:
+        raise ConfigurationError(f"`study_name` must be a string, got {study_name!r}")
     make_pruner()  # so that wrong arguments raise an error before the database is created
     if len(options.objectives) > 1:
         _LOG.info("several objectives: nothing is pruned")
     elif options.pruner is None and isinstance(metric, CorpusMetric):
         _LOG.info("%s does not score single samples: the median pruner replaces the paired one", metric.name)
     with exclusive_use(url):
-        storage = open_storage(url)
-        with readable_errors(storage.engine.url):
-            with advisory_lock(storage.engine, f"llmsearch set-up of {study_name}"):
+        opened = open_storage(url)
+        with readable_errors(opened.engine.url):
+            with advisory_lock(opened.engine, f"llmsearch set-up of {study_name}"):
                 study = create_study(
                     study_name,
-                    storage,
+                    opened,
                     greater_is_better=metric.greater_is_better,
                     fingerprint=fingerprint,
                     objectives=options.objectives,
@@ -177,8 +209,8 @@ def open_session(
                     if study.user_attrs.get(name) != value:
                         study.set_user_attr(name, value)
                 key = study_key(study)
-                claims = make_claims(storage, key, lease_timeout_s=options.lease_timeout_s)
-                store = CompletionStore(storage, claims)
+                claims = make_claims(opened, key, lease_timeout_s=options.lease_timeout_s)
+                store = CompletionStore(opened, claims)
                 store.save_samples(key, stored_samples(objective.samples))
                 enqueue(study, initial_trials[: options.n_trials])
                 enqueue_again(study)
@@ -186,7 +218,7 @@ def open_session(
             study.pruner = make_pruner(scores=scores)
             yield SearchSession(
                 study=study,
-                database=Database(url, storage),
+                database=Database(url, opened),
                 claims=claims,
                 scores=scores,
                 options=options,
@@ -208,24 +240,25 @@ def stored_samples(samples: Sequence[Sample]) -> list[StoredSample]:
     ]
 
 
-def find_database(study: optuna.Study, url: str | None, searched: Mapping[str, Database]) -> Database:
+def find_database(study: optuna.Study, storage: Storage | None, searched: Mapping[str, Database]) -> Database:
     """Return the database of a study.
 
     Args:
         study: The study.
-        url: The SQLAlchemy URL of the database; may be None for a study in `searched`.
+        storage: The SQLAlchemy URL or the path of the database; may be None for a study in `searched`.
         searched: The databases of the studies that this process has searched, by study key.
 
     Raises:
-        ConfigurationError: `url` is None and the study was not searched by this process.
+        ConfigurationError: `storage` is None and the study was not searched by this process.
         StorageError: The database cannot be used, or holds a different study of that name.
     """
     key = study_key(study)
+    url = storage_url(storage)
     if url is not None:
-        stored, storage = open_study(url, study.study_name)
+        stored, opened = open_study(url, study.study_name)
         if study_key(stored) != key:
             raise StorageError(f"`storage` holds another study of the name `{study.study_name}`")
-        return Database(url, storage)
+        return Database(url, opened)
     if key not in searched:
         raise ConfigurationError("`storage` must name the database of the study, as this tuner did not search it")
     return searched[key]

@@ -1,6 +1,7 @@
 """The dimensions of a search space: the bounds or choices of one parameter, checked against its rule."""
 
 import dataclasses
+import json
 import math
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,7 +18,7 @@ from optuna.distributions import (
 )
 
 from llmsearch_optuna.errors import ParameterError, unknown_name
-from llmsearch_optuna.space.params import GenerationParams, check_parameter, find_parameter
+from llmsearch_optuna.space.params import PARAMETERS, GenerationParams, check_parameter, find_parameter
 
 __all__ = [
     "Categorical",
@@ -165,26 +166,63 @@ def check_dimension(name: str, dimension: Dimension) -> Dimension:
     return checked
 
 
+_RANGE_KEYS = {
+    **dict.fromkeys(("min", "minimum", "from", "start", "lower", "begin"), "low"),
+    **dict.fromkeys(("max", "maximum", "to", "stop", "upper", "end"), "high"),
+    **dict.fromkeys(("values", "options", "choice", "categories", "oneof", "one_of"), "choices"),
+}
+"""What other programs call the keys of a dimension."""
+
+
 def dimension_from_table(name: str, value: Any) -> Dimension | Scalar:
-    """Convert a TOML value: a table to a dimension, anything else to a fixed value.
+    """Convert a TOML value: a table to a dimension, anything else to a fixed value. Dimensions are returned unchanged.
 
     The bounds and choices of a table are not checked; see `check_dimension`.
 
     Raises:
         ParameterError: The name or a key is unknown, a key is missing, or a fixed value breaks its rule.
     """
+    if isinstance(value, Dimension):
+        return value
+    if isinstance(value, list | tuple | range | set | frozenset):
+        try:
+            return check_parameter(name, value)
+        except ParameterError as error:
+            raise error if name not in PARAMETERS else ParameterError(f"{error}: {_hint(name, value)}") from None
     if not isinstance(value, Mapping):
         return check_parameter(name, value)
     number: type[Dimension] = Int if find_parameter(name).type is int else Float
     kind: type[Dimension] = Categorical if "choices" in value else number
     keys = [attribute.name for attribute in dataclasses.fields(kind)]
     for key in value:
+        if str(key).lower() in _RANGE_KEYS and key not in keys:
+            table = {_RANGE_KEYS.get(str(key).lower(), key): entry for key, entry in value.items()}
+            values = table["choices"] if "choices" in table else (table.get("low"), table.get("high"))
+            raise ParameterError(f"`{name}`: unknown key `{key}`: {_hint(name, values)}")
         if key not in keys:
             raise ParameterError(f"`{name}`: {unknown_name('key', key, (*keys, 'choices'))}")
     missing = [key for key in ("choices", "low", "high") if key in keys and key not in value]
     if missing:
         raise ParameterError(f"`{name}` needs {' and '.join(missing)} (or choices = [...], or one fixed value)")
     return kind(**value)
+
+
+def _hint(name: str, values: Any) -> str:
+    """Return how a range and choices are written, with the values that were given.
+
+    Args:
+        name: The name of the parameter.
+        values: The choices, or two bounds. What are no numbers is replaced by an example.
+    """
+    given = sorted(values, key=str) if isinstance(values, set | frozenset) else list(values) if values else []
+    kind = find_parameter(name).type
+    numbers = [value for value in given if isinstance(value, Real) and not isinstance(value, bool)]
+    choices = f"choices are written {{choices = {json.dumps(given, default=str)}}}"
+    if kind is bool or (None in given and not numbers):
+        return f"{choices} in a study file, Categorical({given!r}) in Python"
+    low, high = (min(numbers), max(numbers)) if len(numbers) > 1 else (1, 100) if kind is int else (0.1, 1.2)
+    python = f"{'Int' if kind is int else 'Float'}({low}, {high}) or Categorical([...]) in Python"
+    return f"a range is written {{low = {low}, high = {high}}}, {choices} in a study file; {python}"
 
 
 def grid_values(name: str, dimension: Dimension) -> Sequence[CategoricalChoiceType]:

@@ -36,7 +36,8 @@ class SearchSpace:
     """The parameters that a search chooses, and those that are fixed.
 
     ``SearchSpace(temperature=Float(0.1, 1.5), top_k=Int(1, 100, log=True), max_new_tokens=64)``: dimensions are
-    searched, plain values are fixed, everything else is unset. All values are validated immediately, before any model
+    searched, plain values are fixed, everything else is unset. A dimension may also be a table as in a study file; see
+    `from_dict`. All values are validated immediately, before any model
     is loaded. The space keeps copies of them, converted to the type of their parameter.
 
     Raises:
@@ -46,14 +47,15 @@ class SearchSpace:
 
     __slots__ = ("_dimensions", "_fixed", "_order")
 
-    def __init__(self, **parameters: Dimension | Scalar) -> None:
+    def __init__(self, **parameters: Dimension | Scalar | Mapping[str, Any]) -> None:
         dimensions: dict[str, Dimension] = {}
         fixed: dict[str, Scalar] = {}
         for name, value in parameters.items():
-            if isinstance(value, Float | Int | Categorical):
-                dimensions[name] = check_dimension(name, value)
+            given = dimension_from_table(name, value)
+            if isinstance(given, Float | Int | Categorical):
+                dimensions[name] = check_dimension(name, given)
             else:
-                fixed[name] = check_parameter(name, value)
+                fixed[name] = given
         self._fixed: Mapping[str, Scalar] = MappingProxyType(fixed)
         self._dimensions: Mapping[str, Dimension] = MappingProxyType(
             {
@@ -100,12 +102,31 @@ class SearchSpace:
 
         ``temperature = {low = 0.1, high = 1.5}``, ``top_k = {low = 1, high = 100, log = true}``,
         ``generation_seed = {choices = [0, 1]}``, ``top_p = {low = 0.5, high = 1.0, when = {do_sample = true}}``;
-        a plain value is fixed.
+        a plain value is fixed. In Python, dimensions (`Float`, `Int`, `Categorical`) may be values, too.
 
         Raises:
             ParameterError: A name, key or value is wrong.
         """
-        return cls(**{name: dimension_from_table(name, value) for name, value in table.items()})
+        for name in table:
+            if not isinstance(name, str):
+                raise ParameterError(f"a space must name its parameters, got {name!r}")
+        return cls(**table)
+
+    @classmethod
+    def of(cls, space: "SearchSpace | Mapping[str, Any]") -> "SearchSpace":
+        """Return a space unchanged, and build one from a mapping; see `from_dict`.
+
+        Raises:
+            ParameterError: It is neither, or a name, key or value is wrong.
+        """
+        if isinstance(space, SearchSpace):
+            return space
+        if not isinstance(space, Mapping):
+            raise ParameterError(
+                f"`space` must be a SearchSpace or a dict of parameters, got {type(space).__name__}: write "
+                "SearchSpace(temperature=Float(0.1, 1.2), max_new_tokens=64)"
+            )
+        return cls.from_dict(space)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the table that `from_dict` reads. Keys with default values are included, except `when`."""

@@ -182,7 +182,8 @@ def exclusive_use(url: str | None) -> Iterator[None]:
             lock.acquire(timeout=0)
         except filelock.Timeout as error:
             raise StorageError(
-                f"{path} is being searched by another process: wait for it, or use another storage"
+                f"{path} is being searched by another process, or a verdict is being computed: wait for it, or use "
+                "another storage"
             ) from error
     try:
         yield
@@ -194,7 +195,7 @@ def sqlite_path(url: str) -> Path | None:
     """Return the file of an SQLite database. None for databases in memory and on servers.
 
     Raises:
-        StorageError: The URL is wrong.
+        StorageError: The URL is wrong, or names a directory.
     """
     try:
         parsed = sa.make_url(url)
@@ -209,6 +210,9 @@ def sqlite_path(url: str) -> Path | None:
             "postgresql+psycopg://user:password@host:port/database)"
         ) from None
     database = parsed.database
+    is_directory = database and (not Path(database).name or database.endswith("/") or Path(database).is_dir())
+    if is_directory and database and parsed.get_backend_name() == "sqlite":
+        raise StorageError(f"{database} is a directory: name a file in it, for example {Path(database) / 'study.db'}")
     # SQLite itself interprets "file:" URIs and their options.
     if parsed.get_backend_name() != "sqlite" or not database or database.startswith((":memory:", "file:")):
         return None

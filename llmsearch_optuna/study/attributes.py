@@ -12,8 +12,9 @@ __all__ = [
     "KEY",
     "PARAMS",
     "PRUNED_AT",
-    "REPEATS",
+    "QUEUED_PARAMS",
     "RENDERED_AT",
+    "REPEATS",
     "REPLAYED",
     "REUSED_FROM",
     "REUSED_TOKENS",
@@ -59,6 +60,9 @@ PARAMS = "generation_params"
 FIXED_PARAMS = "fixed_generation_params"
 """The parameters of a trial that were not sampled: those of a baseline, or of a preset outside the space. As JSON."""
 
+QUEUED_PARAMS = "queued_params"
+"""The parameters of a trial that was queued before the sampler's proposals, so that it is queued once. As JSON."""
+
 BASELINE = "baseline"
 """The name of a baseline. Baselines are never pruned."""
 
@@ -100,7 +104,7 @@ REUSED_FROM = "reused_from"
 """The number of an evaluated trial whose parameters have the same effect. Its completions and scores are reused."""
 
 REUSED_TOKENS = "reused_tokens"
-"""The number of tokens that were reused instead of generated, once the trial is finished."""
+"""The number of tokens that were reused instead of generated so far. It is stored before the completions are."""
 
 SCORES = "llmsearch_scores"
 """The scores of a trial so far, one per sample; see `report_scores`."""

@@ -1,10 +1,15 @@
 """The ranking of a study's trials: by score, or by the Pareto front of score and tokens."""
 
+import itertools
 from collections.abc import Sequence
 
 import optuna
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
+
+from llmsearch_optuna.errors import LlmsearchError
+from llmsearch_optuna.study.attributes import BASELINE
+from llmsearch_optuna.study.trials import trial_params
 
 __all__ = [
     "best_trial",
@@ -42,12 +47,33 @@ def tokens_of(trial: FrozenTrial) -> float | None:
 
 
 def ranked(study: optuna.Study) -> list[FrozenTrial]:
-    """Return the fully evaluated trials, sorted by score (best first), tokens if they are an objective, and number."""
+    """Return the fully evaluated trials, sorted by score (best first), and by tokens if they are an objective.
+
+    Of trials with the same values, the simplest comes first: a baseline before other trials, greedy decoding before
+    sampling, then the earlier trial.
+    """
     sign, count = -1.0 if maximizes(study) else 1.0, len(study.directions)
     complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
     # In a damaged database, trials may have lost their values.
     valued = [trial for trial in complete if trial.values is not None and len(trial.values) == count]
-    return sorted(valued, key=lambda trial: (sign * trial.values[0], *trial.values[1:], trial.number))
+
+    def by_values(trial: FrozenTrial) -> tuple[float, ...]:
+        return sign * trial.values[0], *trial.values[1:]
+
+    order: list[FrozenTrial] = []
+    for _, ties in itertools.groupby(sorted(valued, key=by_values), by_values):
+        trials = list(ties)
+        order += trials if len(trials) == 1 else sorted(trials, key=_complexity)
+    return order
+
+
+def _complexity(trial: FrozenTrial) -> tuple[bool, bool, int]:
+    """Return a sort key of trials with the same values, the simplest first."""
+    try:
+        samples = not trial_params(trial).greedy
+    except (LlmsearchError, ValueError, TypeError, AttributeError):  # in a damaged database
+        samples = True
+    return BASELINE not in trial.user_attrs, samples, trial.number
 
 
 def best_trial(study: optuna.Study) -> FrozenTrial | None:
@@ -58,7 +84,8 @@ def best_trial(study: optuna.Study) -> FrozenTrial | None:
 def pareto_front(study: optuna.Study) -> list[FrozenTrial]:
     """Return the fully evaluated trials that no other trial dominates, the best score first.
 
-    Of trials with the same values, the earliest is returned. With one objective, the front is the best trial alone.
+    Of trials with the same values, the simplest is returned; see `ranked`. With one objective, the front is the best
+    trial alone.
     """
     front: list[FrozenTrial] = []
     for trial in ranked(study):

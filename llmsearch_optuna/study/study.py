@@ -1,6 +1,7 @@
 """Creating and opening studies, and the attributes that identify them."""
 
 import json
+import re
 import secrets
 import warnings
 from collections.abc import Mapping, Sequence
@@ -15,6 +16,27 @@ from llmsearch_optuna.storage import open_storage, readable_errors, shown_url
 from llmsearch_optuna.study.attributes import CONCURRENCY, FINGERPRINT, KEY, RENDERED_AT
 from llmsearch_optuna.study.fingerprint import complete_fingerprint, describe_changes, study_fingerprint, without_search
 from llmsearch_optuna.study.objectives import SCORE, directions_of
+
+_DIFFERENCES = {
+    "model": "another model",
+    "prompts": "other prompts (rows, template or tokenizer)",
+    "references": "other references",
+    "splits": "other sizes of the splits",
+    "sample order seed": "another order of the samples",
+    "length limits": "other length limits of rows",
+    "hold-out stratified by": "another column that stratifies the hold-out split",
+    "metric": "another metric",
+    "output_preproc": "another function `output_preproc`",
+    "tokenizer_decode_args": "other arguments of the tokenizer",
+    "stopping": "other conditions that end a completion",
+    "seed": "another seed",
+    "space": "another search space",
+    "direction": "another direction of the score",
+    "objectives": "other objectives",
+}
+"""The parts of a fingerprint in words, for a study that has other ones."""
+
+_HASH = re.compile(r"\b(?=[0-9a-f]*\d)[0-9a-f]{8,}\b")
 
 __all__ = [
     "check_fingerprint",
@@ -98,14 +120,21 @@ def check_fingerprint(study: optuna.Study, current: Mapping[str, Any]) -> None:
 
 
 def _require_same(name: str, stored: Mapping[str, Any], current: Mapping[str, Any], remedy: str) -> None:
-    if changes := describe_changes(stored, current):
-        parts, descriptions = ", ".join(changes), "; ".join(changes.values())
-        if set(changes) == {"prompts"}:
-            remedy += (
-                "; all but the prompts is the same: if neither template nor tokenizer has changed, the prompts contain "
-                "the time or a random choice, which must come from the row instead"
-            )
-        raise FingerprintError(f"study `{name}` was made with another {parts} ({descriptions}): {remedy}")
+    """Raise an error if two fingerprints differ: first the remedy, then the differences in words, then the hashes."""
+    changes = describe_changes(stored, current)
+    if not changes:
+        return
+    if set(changes) == {"prompts"}:
+        remedy += (
+            " (all but the prompts is the same: if neither template nor tokenizer has changed, the prompts contain the "
+            "time or a random choice, which must come from the row instead)"
+        )
+    parts = [_DIFFERENCES.get(part, f"another {part}") for part in changes]
+    differences = ", ".join(parts[:-1]) + (" and " if len(parts) > 1 else "") + parts[-1]
+    readable = [change for change in changes.values() if not _HASH.search(change)]
+    hashes = [change for change in changes.values() if _HASH.search(change)]
+    details = "; ".join([*readable, *hashes])
+    raise FingerprintError(f"{remedy}: study `{name}` was made with {differences} ({details})")
 
 
 def study_key(study: optuna.Study) -> str:

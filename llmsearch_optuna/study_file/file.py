@@ -1,6 +1,7 @@
 """A study as a TOML file, parsed and validated."""
 
 import dataclasses
+import os
 import tomllib
 import warnings
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from llmsearch_optuna.errors import StudyFileError, unknown_name
 from llmsearch_optuna.metrics import ScoreRange, check_score_range
 from llmsearch_optuna.search.samplers import Proposer
 from llmsearch_optuna.space.search_space import SearchSpace
-from llmsearch_optuna.storage import sqlite_url
+from llmsearch_optuna.storage import sqlite_path, sqlite_url
 from llmsearch_optuna.study_file.sections import (
     Choice,
     DataSection,
@@ -56,13 +57,15 @@ class StudyFile:
     text: str
 
     @classmethod
-    def load(cls, path: Path) -> Self:
+    def load(cls, path: str | os.PathLike[str]) -> Self:
         """Read a study file.
 
         Raises:
             StudyFileError: The file cannot be read, or a key or value is wrong; the message names it.
             ConfigurationError: The space or the score range is wrong, or the sampler does not support the space.
+            StorageError: The storage is a directory, or its URL is wrong.
         """
+        path = Path(path)
         try:
             text = path.read_text(encoding="utf-8-sig")
         except (OSError, UnicodeDecodeError) as error:
@@ -107,6 +110,7 @@ class StudyFile:
         study = parse_section("study", StudySection, table.get("study", {}), **chosen)
         storage = study.storage or f"{name}.db"
         storage = storage if "://" in storage else sqlite_url(str(directory / storage))
+        sqlite_path(storage)  # raises if it is a directory
         file = cls(
             study=dataclasses.replace(study, name=study.name or name, storage=storage),
             model=parse_section("model", ModelSection, table["model"]) if "model" in table else None,

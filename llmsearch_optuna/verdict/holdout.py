@@ -77,7 +77,7 @@ def confirm(
     """
     finalists = select_finalists(study)
     stored = stored_verdict(study)
-    if stored is not None and stored.seeds >= seeds and stored.is_of(finalists, stored.seeds):
+    if stored is not None and stored.has_seeds(seeds) and stored.is_of(finalists, stored.seeds):
         return stored
     fresh = fresh_seeds(study_seed, seeds, _used_seeds(study))
     metric, score_range = hold_out.evaluator.metric, hold_out.evaluator.score_range

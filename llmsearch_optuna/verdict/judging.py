@@ -96,14 +96,15 @@ def judge(
         ]
     else:
         differences = []
+    results = tuple(_result(finalist, samples) for finalist in finalists)
     return Verdict(
         metric=metric,
         greater_is_better=greater_is_better,
         samples=samples,
-        seeds=max(len(finalist.over(np.arange(samples))) for finalist in finalists),
+        seeds=max(result.seeds for result in results),
         held_out=held_out,
         confidence=1.0 - _ALPHA,
-        finalists=tuple(_result(finalist, samples) for finalist in finalists),
+        finalists=results,
         best=best,
         reference=reference,
         comparisons=tuple(
@@ -113,6 +114,7 @@ def judge(
         savings=tuple(
             _comparison(finalist.name, _saving(finalist, base, alpha), samples, alpha) for finalist in with_tokens
         ),
+        constant=_constant(finalists, results),
     )
 
 
@@ -184,6 +186,21 @@ def _result(finalist: FinalistScores, samples: int) -> FinalistResult:
         params=finalist.params,
         irregular=dict(finalist.irregular),
     )
+
+
+def _constant(finalists: Sequence[FinalistScores], results: Sequence[FinalistResult]) -> float | None:
+    """Return the score that every completion has, also on the search split; None if scores differ.
+
+    If the metric scores only a corpus, equal scores may be a coincidence, and only the score 0 is returned.
+    """
+    by_sample = [finalist.scores for finalist in finalists if isinstance(finalist.scores, np.ndarray)]
+    scores = {result.score for result in results}
+    if len(by_sample) == len(finalists):
+        scores = {float(score) for array in by_sample for score in (array.min(), array.max())}
+    elif scores != {0.0}:
+        return None
+    scores |= {result.search_score for result in results if result.search_score is not None}
+    return scores.pop() if len(scores) == 1 else None
 
 
 def _comparison(name: str, difference: _Difference, samples: int, alpha: float) -> Comparison:

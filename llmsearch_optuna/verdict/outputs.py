@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,6 +18,10 @@ from llmsearch_optuna.verdict.verdict import Verdict
 __all__ = ["compare_outputs", "compare_scores"]
 
 
+PathLike = str | os.PathLike[str]
+"""The path of a file."""
+
+
 class _Line(NamedTuple):
     """A parsed line, and its place in error messages."""
 
@@ -28,7 +33,7 @@ _Lines = Mapping[str, Sequence[_Line]]
 """The lines of a file by id, in order. Every id has the same number of lines, one per seed."""
 
 
-def compare_scores(reference: Path, candidate: Path, *, greater_is_better: bool = True) -> Verdict:
+def compare_scores(reference: PathLike, candidate: PathLike, *, greater_is_better: bool = True) -> Verdict:
     """Compare the scores of two files.
 
     A line is ``{"id": ..., "score": ...}``. Several lines with the same id are the results of different seeds.
@@ -41,6 +46,7 @@ def compare_scores(reference: Path, candidate: Path, *, greater_is_better: bool 
     Raises:
         TaskError: A file cannot be read, the ids do not pair, or a line is invalid. The message names the line.
     """
+    reference, candidate = Path(reference), Path(candidate)
     files = _read_both(reference, candidate)
     ids = list(files[0])
     return judge(
@@ -58,7 +64,7 @@ def compare_scores(reference: Path, candidate: Path, *, greater_is_better: bool 
 
 
 def compare_outputs(
-    reference: Path, candidate: Path, metrics: Sequence[Metric], *, resamples: int = 1000
+    reference: PathLike, candidate: PathLike, metrics: Sequence[Metric], *, resamples: int = 1000
 ) -> list[Verdict]:
     """Score and compare the outputs of two files.
 
@@ -80,6 +86,7 @@ def compare_outputs(
         MetricError: The references do not fit a metric.
         ScorerError: A scorer fails.
     """
+    reference, candidate = Path(reference), Path(candidate)
     files = _read_both(reference, candidate)
     ids, paths = list(files[0]), (str(reference), str(candidate))
     references = [_reference([line for lines in files for line in lines[name]], name) for name in ids]

@@ -28,6 +28,9 @@ __all__ = [
 
 _MAX_DECIMALS = 6
 
+# More held-out samples than these many times the present ones are not asked for.
+_FEASIBLE = 20
+
 
 @dataclass(frozen=True, kw_only=True)
 class FinalistResult:
@@ -102,6 +105,8 @@ class Verdict:
         comparisons: The comparisons of all other finalists with the reference.
         savings: The comparisons of the tokens per completion with those of the reference; empty if tokens are not an
             objective. A gain is the number of tokens saved.
+        constant: The score that every completion of every finalist has, also on the search split, so that nothing was
+            measured. None if scores differ.
     """
 
     metric: str
@@ -115,6 +120,7 @@ class Verdict:
     reference: str | None
     comparisons: tuple[Comparison, ...]
     savings: tuple[Comparison, ...] = ()
+    constant: float | None = None
 
     @property
     def improved(self) -> bool:
@@ -127,6 +133,11 @@ class Verdict:
         """The result of the verdict in one sentence."""
         where = f"on {self.samples} {'held-out ' if self.held_out else ''}samples"
         where += f" x {self.seeds} {'seed' if self.seeds == 1 else 'seeds'}"
+        if self.constant is not None:
+            return (
+                f"nothing was measured: every completion scores {self.constant:.4g} {where}, so that no parameters "
+                "can be better than others"
+            )
         if self.reference is None:
             return (
                 f"no verdict: the study has no fully evaluated baseline to compare with (search with baselines); "
@@ -150,7 +161,7 @@ class Verdict:
     def seed_sentence(self) -> str | None:
         """The influence of the seeds in one sentence; None if the best finalist has one seed."""
         best = self._result(self.best)
-        if best.seed_sd is None:
+        if best.seed_sd is None or self.constant is not None:
             return None
         spread = f"from one generation_seed to another, the score of `{best.name}` varies by {best.seed_sd:.2g}"
         comparison = self._comparison(self.best)
@@ -181,6 +192,56 @@ class Verdict:
         """Whether tokens are an objective."""
         return any(result.tokens is not None for result in self.finalists)
 
+    def has_seeds(self, seeds: int) -> bool:
+        """Return whether every finalist has at least this number of fresh seeds, or is greedy and needs none."""
+        greedy = [result.params is not None and result.params.greedy for result in self.finalists]
+        return self.seeds >= seeds or all(greedy)
+
+    @property
+    def next_step(self) -> str:
+        """What to do now, in one line."""
+        if self.constant is not None:
+            look = "look at the completions (`llmsearch-optuna show`)" if self.held_out else "look at both files"
+            return f"{look}, and mend the prompt, the extraction of the answer or the metric"
+        if self.reference is None:
+            return "search again with a baseline that can be scored"
+        keep = f"keep `{self.reference}`"
+        comparison = self._comparison(self.best)
+        if self.improved:
+            trial = self._result(self.best).trial
+            export = f"export trial {trial} with `llmsearch-optuna export`, and use its parameters"
+            return export if self.held_out else f"use `{self.best}`"
+        better = [other for other in self.comparisons if other.low > 0.0]
+        if better:
+            trial = self._result(better[0].name).trial
+            return f"narrow the space to parameters like those of trial {trial}, and search again with other samples"
+        shorter = (
+            [
+                saving.name
+                for saving, other in zip(self.savings, self.comparisons, strict=True)
+                if saving.low > 0.0 and other.high > 0.0
+            ]
+            if self.savings
+            else []
+        )
+        if shorter:
+            return f"{keep}, or take `{shorter[0]}` (trial {self._result(shorter[0]).trial}) for its fewer tokens"
+        if comparison is None:
+            return f"stop here and {keep}, or search a wider space"
+        if comparison.gain <= 0.0 or comparison.samples_needed is None:
+            return f"stop here and {keep}"
+        if comparison.samples_needed > _FEASIBLE * self.samples:
+            return f"stop here and {keep}: so small a difference is hardly worth that many samples"
+        if comparison.samples_needed <= self.samples and self.held_out:
+            return f"confirm with more seeds (`llmsearch-optuna confirm --seeds {4 * self.seeds}`), or {keep}"
+        needed = _two_digits(comparison.samples_needed)
+        more = (
+            f"hold out about {needed} samples and search again under another name"
+            if self.held_out
+            else (f"compare on about {needed} samples")
+        )
+        return f"{more}, or stop here and {keep}"
+
     def is_of(self, finalists: Finalists, seeds: int) -> bool:
         """Return whether the verdict compares these finalists, with this number of fresh seeds."""
         compared = [(result.name, result.trial, result.params, result.seeds) for result in self.finalists]
@@ -194,7 +255,8 @@ class Verdict:
         values = dataclasses.asdict(self)
         for table, finalist in zip(values["finalists"], self.finalists, strict=True):
             table["params"] = None if finalist.params is None else finalist.params.to_dict()
-        return {"sentence": self.sentence, "improved": self.improved, **values}
+        derived = {"sentence": self.sentence, "improved": self.improved, "next_step": self.next_step}
+        return {**derived, **values}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
@@ -203,7 +265,7 @@ class Verdict:
         Raises:
             StorageError: Another version of the package wrote the values.
         """
-        fields = {key: value for key, value in values.items() if key not in ("sentence", "improved")}
+        fields = {key: value for key, value in values.items() if key not in ("sentence", "improved", "next_step")}
         try:
             fields["finalists"] = tuple(
                 FinalistResult(**{**table, "params": table["params"] and GenerationParams.from_stored(table["params"])})
@@ -250,6 +312,8 @@ class Verdict:
         text = f"no gain shown: {comparison} against `{self.reference}` {where}"
         if comparison.samples_needed is None:
             return f"{text}; the two score the same"
+        if comparison.gain <= 0.0:
+            return text
         needed = _two_digits(comparison.samples_needed)
         return f"{text}; about {needed} samples would be needed to show a difference as large as the one observed"
 

@@ -1,6 +1,7 @@
 """The command line, end to end on a tiny model."""
 
 import json
+import os
 import socket
 import sqlite3
 import subprocess
@@ -68,12 +69,67 @@ def test_wrong_limits_are_refused(
     assert capsys.readouterr().err == f"llmsearch-optuna: {message}\n"
 
 
+PIPES = """
+import os, sys
+from llmsearch_optuna.cli import main
+database, rows = sys.argv[1:]
+for words in (
+    ["--help"], ["best", database], ["best", database, "--json"], ["show", database], ["fsck", database],
+    ["export", database, "--to", "vllm"], ["compare", rows, rows + "2"], ["fsck", rows],
+):
+    reader, writer = os.pipe()
+    os.close(reader)
+    os.dup2(writer, 1)
+    os.close(writer)
+    try:
+        status = main(words)
+    except SystemExit as error:
+        status = error.code
+    print(words[0], status, file=sys.stderr, flush=True)
+"""
+
+
+def test_a_reader_that_has_gone_ends_a_command_quietly(directory: Path, tmp_path: Path) -> None:
+    for name, score in (("rows", 0.5), ("rows2", 0.6)):
+        lines = [json.dumps({"id": row, "score": score + row / 100}) for row in range(4)]
+        (tmp_path / name).write_text("\n".join(lines))
+    command = [sys.executable, "-c", PIPES, str(directory / "mini.db"), str(tmp_path / "rows")]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ended.stderr.splitlines() == [
+        "--help 0", "best 141", "best 141", "show 141", "fsck 141", "export 141", "compare 141", "fsck 141",
+    ]  # fmt: skip
+    assert ended.returncode == 0
+    if Path("/dev/full").exists():
+        program = "import sys; from llmsearch_optuna.cli import main; sys.exit(main(sys.argv[1:]))"
+        with Path("/dev/full").open("w") as full:
+            command = [sys.executable, "-c", program, "best", str(directory / "mini.db")]
+            ended = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+        assert (ended.returncode, ended.stderr) == (
+            1,
+            "llmsearch-optuna: the output cannot be written: the disk is full\n",
+        )
+
+
 def test_doctor_tells_the_engine_and_why(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["doctor", str(directory / "mini.toml")]) == 0
     output = " ".join(capsys.readouterr().out.split())
     assert "64 slots, which support LlamaForCausalLM: logits differ from those of a plain forward pass by" in output
     assert "8 samples to search on, 0 held out" in output
     assert "token_f1" in output
+    assert 'reference "\\u001b[31myes"' in output
+    assert '[/bold] even?"' in output
+    assert " (ended by: " in output
+    assert output.split()[-2:] == ["score", "0"]
+
+
+def test_libraries_draw_no_bars_into_a_file(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = ("HF_HUB_DISABLE_PROGRESS_BARS", "HF_DATASETS_DISABLE_PROGRESS_BARS", "TQDM_DISABLE")
+    for name in names:
+        monkeypatch.delenv(name, raising=False)
+    for is_terminal, value in ((True, None), (False, "1")):
+        monkeypatch.setattr(sys.stderr, "isatty", lambda is_terminal=is_terminal: is_terminal)
+        assert main(["doctor", str(directory / "mini.toml")]) == 0
+        assert [os.environ.get(name) for name in names] == [value] * 3
 
 
 def test_best_as_json(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:

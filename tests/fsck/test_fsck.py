@@ -432,6 +432,55 @@ def test_a_database_of_another_program(statement: str | None, tmp_path: Path) ->
     assert problems(path) == ["there are no tables of Optuna: it holds no study"]
 
 
+def test_a_copy_without_its_log_is_not_whole(tmp_path: Path) -> None:
+    path, copy = tmp_path / "x.db", tmp_path / "copy.db"
+    storage = open_storage(f"sqlite:///{path}")
+    create_study("in use", storage, greater_is_better=True, fingerprint={"seed": 1})
+    assert path.with_name("x.db-wal").stat().st_size > 0
+    shutil.copy(path, copy)
+    (problem,) = problems(copy)
+    assert problem.startswith("it holds no study: if this file was copied while a search was using the database, copy")
+    assert "`-wal`" in problem
+    shutil.copy(path.with_name("x.db-wal"), copy.with_name("copy.db-wal"))
+    assert [study.name for study in whole(copy).studies] == ["in use"]
+    storage.engine.dispose()  # the log is merged into the file
+    assert not path.with_name("x.db-wal").exists()
+    findings = whole(path)
+    assert "study `in use`: it has no trials: if this file was copied" in findings.notes[0]
+
+
+def test_an_empty_database_that_never_had_a_log_holds_no_study(tmp_path: Path) -> None:
+    optuna.storages.RDBStorage(f"sqlite:///{tmp_path / 'x.db'}")
+    assert whole(tmp_path / "x.db").notes == ("it holds no study",)
+
+
+def test_leases_are_looked_at(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as connection:
+        (key,) = connection.execute("SELECT study_key FROM llmsearch_samples LIMIT 1").fetchone()
+        rows = [
+            (key, 6, "ab", "2026-01-02 03:04:05.000006"),
+            (key, 7, "cd", "2999-01-01 00:00:00"),
+            (key, 2, "ab", "2026-01-02 03:04:05"),
+            (key, 99, "ab", "2026-01-02 03:04:05"),
+            ("other", 6, "ab", "2026-01-02 03:04:05"),
+        ]
+        connection.executemany("INSERT INTO llmsearch_leases VALUES (?, ?, ?, ?)", rows)
+        connection.commit()
+    (problem,) = problems(path)
+    assert problem.startswith(
+        "trial 7 is leased to worker cd and was last renewed at 2999-01-01 00:00:00, in the future"
+    )
+    notes = [note for note in check_database(f"sqlite:///{path}").notes if "lease" in note]
+    assert notes == [
+        "a lease on trial 2, which is complete, was left behind: it does no harm",
+        "trial 6 is leased to worker ab, which last renewed the lease at 2026-01-02 03:04:05.000006",
+        "a lease on trial 6, which belongs to no study, was left behind: it does no harm",
+        "a lease on trial 99, which is lost, was left behind: it does no harm",
+    ]
+    execute(path, "UPDATE llmsearch_leases SET renewed = 'soon' WHERE worker = 'cd'")
+    assert problems(path) == ["trial 7 is leased to worker cd, but the time of its last renewal cannot be read: 'soon'"]
+
+
 def test_a_database_of_plain_optuna_is_whole(tmp_path: Path) -> None:
     path = tmp_path / "x.db"
     optuna.create_study(storage=f"sqlite:///{path}", study_name="s")

@@ -4,7 +4,7 @@ from optuna.storages import RDBStorage
 from optuna.trial import TrialState
 
 from llmsearch_optuna import Float, SearchSpace
-from llmsearch_optuna.errors import ModelError
+from llmsearch_optuna.errors import ModelError, ParameterError
 from llmsearch_optuna.search.baselines import InitialTrial, baseline_trials, enqueue, preset_trials
 from llmsearch_optuna.space.params import GenerationParams
 from llmsearch_optuna.storage import open_storage
@@ -75,6 +75,12 @@ def test_first_points_are_queued_once_and_in_order(storage: RDBStorage) -> None:
     waiting = study.ask()
     assert waiting.suggest_float("temperature", 0.0, 1.0) == 0.5
     assert waiting.suggest_categorical("generation_seed", [0, 1]) == 1
+
+
+def test_presets_are_a_list() -> None:
+    for wrong in ({"temperature": 0.5}, GREEDY, "creative"):
+        with pytest.raises(ParameterError, match="`presets` must be a list of parameters, got "):
+            preset_trials(SPACE, wrong)  # type: ignore[arg-type]
 
 
 def test_a_later_run_adds_what_is_new(storage: RDBStorage) -> None:

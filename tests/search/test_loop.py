@@ -5,13 +5,14 @@ import io
 import itertools
 import logging
 import time
+import types
 from pathlib import Path
 from typing import Any
 
 import optuna
 import pytest
 from interruptions import WriteCounter, interrupted
-from optuna.trial import TrialState
+from optuna.trial import TrialState, create_trial
 from rich.console import Console
 from tiers import partly_full
 from tiny_models import tiny_model, tiny_tokenizer
@@ -19,6 +20,7 @@ from tiny_studies import ROWS, everything, make_tuner, scorer, search
 
 from llmsearch_optuna import SearchSpace
 from llmsearch_optuna.errors import ConfigurationError, FingerprintError, StorageError, TrialError
+from llmsearch_optuna.search.loop import Search
 from llmsearch_optuna.search.progress import SearchProgress
 from llmsearch_optuna.space.dimensions import Categorical, Float
 from llmsearch_optuna.space.params import GenerationParams
@@ -249,30 +251,34 @@ class TestFingerprint:
     @pytest.mark.parametrize(
         ("changes", "part"),
         [
-            ({"model": tiny_model(seed=1)}, "model"),
-            ({"dataset": ROWS[:15]}, "prompts, references, splits"),
-            ({"dataset": [{**row, "answer": "?"} for row in ROWS]}, "references"),
-            ({"prompt_template": "Q: {question}"}, "prompts"),
-            ({"scorer": "exact_match"}, "metric"),
-            ({"greater_is_better": False}, "direction"),
-            ({"holdout_size": 4}, "splits"),
-            ({"seed": 7}, "prompts, references, sample order seed, seed"),
-            ({"stop": ["x"]}, "stopping"),
-            ({"output_preproc": str.lower}, "output_preproc"),
+            ({"model": tiny_model(seed=1)}, "another model"),
+            (
+                {"dataset": ROWS[:15]},
+                r"other prompts \(rows, template or tokenizer\), other references and other sizes of the splits",
+            ),
+            ({"dataset": [{**row, "answer": "?"} for row in ROWS]}, "other references"),
+            ({"prompt_template": "Q: {question}"}, "other prompts"),
+            ({"scorer": "exact_match"}, "another metric"),
+            ({"greater_is_better": False}, "another direction of the score"),
+            ({"holdout_size": 4}, "other sizes of the splits"),
+            ({"seed": 7}, "other prompts .*, other references, another order of the samples and another seed"),
+            ({"stop": ["x"]}, "other conditions that end a completion"),
+            ({"output_preproc": str.lower}, "another function `output_preproc`"),
         ],
     )
     def test_a_study_of_something_else_is_refused(self, changes: dict[str, Any], part: str, tmp_path: Path) -> None:
         path = tmp_path / "x.db"
         search(make_tuner(), path, 1)
-        with pytest.raises(FingerprintError, match=f"study `llmsearch` was made with another {part} ") as caught:
+        with pytest.raises(FingerprintError, match=f": study `llmsearch` was made with {part}") as caught:
             search(make_tuner(**changes), path, 1)
-        assert "use another study_name or storage" in str(caught.value)
+        assert str(caught.value).startswith("use another study_name or storage for a new study: ")
+        assert "another prompts" not in str(caught.value)
         assert len(search(make_tuner(**changes), path, 1, study_name="other").trials) == 1
 
     def test_another_space_is_refused(self, tmp_path: Path) -> None:
         path = tmp_path / "x.db"
         search(make_tuner(), path, 1)
-        with pytest.raises(FingerprintError, match="another space"):
+        with pytest.raises(FingerprintError, match="another search space"):
             make_tuner().search(SearchSpace.default(), n_trials=1, storage=f"sqlite:///{path}", show_progress=False)
 
 
@@ -364,6 +370,29 @@ def test_stored_scores_are_not_computed_again(tmp_path: Path) -> None:
 def test_presets_must_fit_into_the_models_window() -> None:
     with pytest.raises(ConfigurationError, match="window"):
         search(make_tuner(), None, 3, presets=[{"max_new_tokens": 4096}])
+
+
+def test_tokens_that_a_trial_in_flight_takes_over_are_told_before_they_are_stored(tmp_path: Path) -> None:
+    """Other workers subtract them from the tokens of all stored completions, as nobody generated them."""
+    tuner, told = make_tuner(), []
+    greedy = {"top_k": 1, "max_new_tokens": 4}
+    presets = [{**greedy, "temperature": 0.5}, {**greedy, "temperature": 0.9}]
+    append = CompletionStore.append
+
+    def watched(store: CompletionStore, key: str, number: int, rows: Any) -> None:
+        study = optuna.load_study(study_name="llmsearch", storage=f"sqlite:///{tmp_path / 'x.db'}")
+        told.append((number, study.trials[number].user_attrs.get(REUSED_TOKENS), sum(row.token_count for row in rows)))
+        append(store, key, number, rows)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(CompletionStore, "append", watched)
+        study = search(tuner, tmp_path / "x.db", 2, presets=presets, baselines=False, concurrency=1, pruner="none")
+    second = [(reused, tokens) for number, reused, tokens in told if number == 1]
+    assert [reused for reused, _ in second] == list(itertools.accumulate(tokens for _, tokens in second))
+    running = create_trial(state=TrialState.RUNNING, user_attrs={REUSED_TOKENS: 7})
+    study.add_trial(running)
+    elsewhere: Any = types.SimpleNamespace(_in_flight={}, _trials=lambda: study.trials)
+    assert Search._tokens_reused(elsewhere) == second[-1][0] + 7
 
 
 def test_a_failed_trial_tells_what_it_had_taken_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ import io
 import json
 import re
 import sys
+import types
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,22 @@ class TestBar:
         with holdout_progress(console=console) as on_completions:
             on_completions(1, 2)
         assert re.fullmatch(r"trial 1 \[greedy\]: .*\n", file.getvalue())
+
+    def test_the_duration_of_trials_that_ran_together_says_so(self) -> None:
+        file = io.StringIO()
+        study = search(make_tuner(), None, 3)
+        with SearchProgress(study, samples=16, n_trials=3, console=Console(file=file, width=200)) as progress:
+            state: Any = types.SimpleNamespace(scored=4, tokens=1, value=0.5, params=trial_params(study.trials[0]))
+            progress.advancing({0: state, 1: state})
+            progress.trial_ended(study.trials[0], state, 2.0)
+            progress.advancing({1: state, 2: state})
+            progress.trial_ended(study.trials[1], state, 3.0)
+            progress.trial_ended(study.trials[2], state, 1.0)
+        assert re.findall(r"\((\d\.0 s[^,]*), best", file.getvalue()) == [
+            "2.0 s together with 1 other",
+            "3.0 s together with 2 others",
+            "1.0 s together with 1 other",
+        ]
 
 
 CELL = """

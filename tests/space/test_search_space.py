@@ -502,6 +502,43 @@ BAD: list[tuple[Callable[[], object], str]] = [
 ]
 
 
+def test_a_space_may_be_a_dict_of_tables_and_dimensions() -> None:
+    table: dict[str, Any] = {"temperature": {"low": 0.1, "high": 1.2}, "top_k": Int(1, 9), "max_new_tokens": 8}
+    space = SearchSpace(temperature=Float(0.1, 1.2), top_k=Int(1, 9), max_new_tokens=8)
+    assert SearchSpace.of(table) == SearchSpace.from_dict(table) == SearchSpace(**table) == space
+    assert SearchSpace.of(space) is space
+    for wrong in ([("temperature", 1.0)], None, "default"):
+        with pytest.raises(ParameterError, match="`space` must be a SearchSpace or a dict of parameters, got "):
+            SearchSpace.of(wrong)  # type: ignore[arg-type]
+    with pytest.raises(ParameterError, match="a space must name its parameters, got 1"):
+        SearchSpace.of({1: 2})  # type: ignore[dict-item]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "hint"),
+    [
+        (
+            "temperature",
+            [0.1, 1.2],
+            "a range is written {low = 0.1, high = 1.2}, choices are written {choices = [0.1, 1",
+        ),
+        ("temperature", (1.2, 0.1, 0.5), "a range is written {low = 0.1, high = 1.2}"),
+        ("temperature", {"min": 0.2, "max": 0.9}, "a range is written {low = 0.2, high = 0.9}"),
+        ("top_k", {"from": 1, "to": 40, "log": True}, "a range is written {low = 1, high = 40}"),
+        ("top_k", range(1, 4), "Int(1, 3)"),
+        ("top_p", {"values": [0.5, 1.0]}, "choices are written {choices = [0.5, 1.0]}"),
+        ("top_p", [], "Float(0.1, 1.2)"),
+        ("do_sample", [True, False], "choices are written {choices = [true, false]}"),
+    ],
+)
+def test_what_looks_like_a_range_gets_the_hint_how_one_is_written(name: str, value: Any, hint: str) -> None:
+    for make in (SearchSpace.from_dict, lambda table: SearchSpace(**table)):
+        with pytest.raises(ParameterError) as refusal:
+            make({name: value})
+        assert hint in str(refusal.value)
+        assert str(refusal.value).startswith(f"`{name}`")
+
+
 @pytest.mark.parametrize(("make", "message"), BAD, ids=[message for _, message in BAD])
 def test_a_bad_space_is_refused_in_one_line(make: Callable[[], object], message: str) -> None:
     with pytest.raises(ParameterError) as refusal:

@@ -486,7 +486,8 @@ def test_a_second_process_is_refused_until_the_first_ends(path: Path, url: str) 
         link.symlink_to(path)
         for name in (path, path.parent / ".." / path.parent.name / "x.db", link):
             assert refused(lambda name=name: exclusive_use(f"sqlite:///{name}").__enter__()) == (  # type: ignore[misc]
-                f"{name} is being searched by another process: wait for it, or use another storage"
+                f"{name} is being searched by another process, or a verdict is being computed: wait for it, or use "
+                "another storage"
             )
         with exclusive_use(f"sqlite:///{path}2"):
             pass

@@ -11,6 +11,8 @@ from laws import scaled
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from llmsearch_optuna.errors import ConfigurationError
+from llmsearch_optuna.space.params import GenerationParams
+from llmsearch_optuna.study.attributes import BASELINE, PARAMS
 from llmsearch_optuna.study.objectives import check_combination, check_objectives, directions_of
 from llmsearch_optuna.study.ranking import (
     best_trial,
@@ -112,6 +114,24 @@ def test_only_fully_evaluated_trials_are_ranked() -> None:
     assert (score_of(study.trials[2]), tokens_of(study.trials[2])) == (None, None)
     assert best_trial(optuna.create_study()) is None
     assert pareto_front(optuna.create_study()) == []
+
+
+def test_ties_go_to_the_simpler_configuration() -> None:
+    study = optuna.create_study(direction="maximize")
+    greedy, sampled = GenerationParams(do_sample=False), GenerationParams(temperature=0.5)
+    for params, name, value in (
+        (sampled, None, 0.5),
+        (greedy, None, 0.5),
+        (sampled, "model default", 0.5),
+        (greedy, "greedy", 0.5),
+        (sampled, None, 0.6),
+        (sampled, None, 0.4),
+        (greedy, "late", 0.4),
+    ):
+        attributes = {PARAMS: params.to_json()} | ({} if name is None else {BASELINE: name})
+        study.add_trial(create_trial(value=value, user_attrs=attributes))
+    assert numbers(ranked(study)) == [4, 3, 2, 1, 0, 6, 5]
+    assert numbers(pareto_front(study)) == [4]
 
 
 def test_what_stands_out_of_the_front_comes_first() -> None:

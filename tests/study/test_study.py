@@ -47,12 +47,12 @@ def test_a_study_is_made_once_and_then_opened(storage: RDBStorage, greater_is_be
         ),
         (
             {"fingerprint": {"model": "llama#2", "space": FINGERPRINT["space"]}},
-            "another model, seed (model: llama#1 then, llama#2 now; seed: 42 then, none now)",
+            "another model and another seed (model: llama#1 then, llama#2 now; seed: 42 then, none now)",
         ),
         ({"fingerprint": {**FINGERPRINT, "metric": "bleu"}}, "another metric (metric: none then, bleu now)"),
         (
             {"greater_is_better": False},
-            "another direction (direction: maximize then, minimize now)",
+            "another direction of the score (direction: maximize then, minimize now)",
         ),
     ],
 )
@@ -154,12 +154,18 @@ def test_the_fingerprint_is_checked_but_for_the_space(storage: RDBStorage) -> No
     study = create(storage, "checked")
     check_fingerprint(study, {"model": "llama#1", "seed": 42})
     assert refused(FingerprintError, lambda: check_fingerprint(study, {"model": "llama#2", "seed": 42})) == (
-        "study `checked` was made with another model (model: llama#1 then, llama#2 now): use the Tuner that the study "
-        "was made with"
+        "use the Tuner that the study was made with: study `checked` was made with another model (model: llama#1 then, "
+        "llama#2 now)"
     )
-    assert "another metric, seed (metric: none then, bleu now; seed: 42 then, none now)" in refused(
+    assert "another metric and another seed (metric: none then, bleu now; seed: 42 then, none now)" in refused(
         FingerprintError, lambda: check_fingerprint(study, {"model": "llama#1", "metric": "bleu"})
     )
+    hashed = {**FINGERPRINT, "prompts": "58cb0d1f2a3b4c5d", "metric": "rouge1"}
+    hashed.pop("space")
+    message = refused(FingerprintError, lambda: check_fingerprint(study, hashed))
+    assert message.startswith("use the Tuner")
+    assert "another metric and other prompts (rows, template or tokenizer) (metric: none then" in message
+    assert message.endswith("prompts: none then, 58cb0d1f2a3b4c5d now)")  # what nobody can read comes last
     foreign = optuna.create_study(study_name="not ours", storage=storage)
     message = "study `not ours` was not made by llmsearch_optuna"
     assert refused(StorageError, lambda: check_fingerprint(foreign, FINGERPRINT)) == message

@@ -247,9 +247,9 @@ def test_a_search_with_limits_is_resumed_and_another_is_refused(tmp_path: Path) 
     others = [{**row, "most": 3} for row in LIMITED]
     for changes in ({"dataset": others}, {"max_new_tokens_col": None}):
         other = make_tuner(**{**arguments, **changes})
-        with pytest.raises(FingerprintError, match=r"was made with another length limits \("):
+        with pytest.raises(FingerprintError, match="was made with other length limits of rows"):
             search(other, tmp_path / "x.db", 5)
-        with pytest.raises(FingerprintError, match=r"was made with another length limits \("):
+        with pytest.raises(FingerprintError, match="was made with other length limits of rows"):
             other.confirm(study, storage=f"sqlite:///{tmp_path}/x.db", show_progress=False)
 
 

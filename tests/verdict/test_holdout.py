@@ -395,9 +395,9 @@ def test_wrong_numbers(tuner: Tuner, study: optuna.Study) -> None:
 
 
 def test_studies_of_something_else(tuner: Tuner, study: optuna.Study) -> None:
-    assert "made with another model (" in refused(FingerprintError, make_tuner(model=tiny_model(seed=1)), study)
-    assert refused(FingerprintError, make_tuner(holdout_size=10), study).endswith(
-        "use the Tuner that the study was made with"
+    assert "was made with another model (" in refused(FingerprintError, make_tuner(model=tiny_model(seed=1)), study)
+    assert refused(FingerprintError, make_tuner(holdout_size=10), study).startswith(
+        "use the Tuner that the study was made with: "
     )
     foreign = optuna.create_study(study_name="foreign")
     assert refused(StorageError, tuner, foreign) == "study `foreign` was not made by llmsearch_optuna"
@@ -420,6 +420,19 @@ def test_no_fully_evaluated_trial(tuner: Tuner, tmp_path: Path, url: str) -> Non
     assert engine.requests
     study = optuna.load_study(study_name="llmsearch", storage=url)
     assert refused(StorageError, tuner, study) == "study `llmsearch` has no fully evaluated trial yet"
+
+
+def test_greedy_finalists_need_no_seeds() -> None:
+    tuner = make_tuner()
+    space = {"repetition_penalty": {"low": 1.0, "high": 1.5}, "do_sample": False, "max_new_tokens": 4}
+    study = tuner.search(space, n_trials=3, rungs=4, show_progress=False, pruner="none")
+    verdict = confirm(tuner, study, seeds=4)
+    assert verdict.seeds == 1
+    assert verdict.has_seeds(4)
+    engine = watch(tuner)
+    assert confirm(tuner, study, seeds=8) == verdict
+    assert engine.requests == []
+    assert stored_verdict(study) == verdict
 
 
 def test_a_scorer_that_fails_names_the_finalist_and_loses_nothing() -> None:

@@ -154,6 +154,56 @@ def test_the_same_scores_everywhere_are_no_certainty() -> None:
     )
 
 
+def test_equal_scores_of_all_completions_measure_nothing() -> None:
+    zeros = np.zeros((SAMPLES, 4))
+    for scores in ({"greedy": zeros[:, :1], "best": zeros}, {"greedy": zeros[:, :1], "runner-up 1": zeros}):
+        best = "best" if "best" in scores else "greedy"
+        verdict = verdict_on({name: array + 0.5 for name, array in scores.items()}, best=best)
+        assert verdict.constant == 0.5
+        assert verdict.sentence == (
+            "nothing was measured: every completion scores 0.5 on 48 held-out samples x 4 seeds, so that no parameters "
+            "can be better than others"
+        )
+        assert "look at the completions" in verdict.next_step
+        assert verdict.seed_sentence is None
+        assert not verdict.improved
+        assert Verdict.from_dict(json.loads(json.dumps(verdict.to_dict()))) == verdict
+    # The search split had other scores: the held-out samples alone are too easy or too hard.
+    assert verdict_on({"greedy": zeros, "best": zeros}).constant is None
+    assert verdict_on({"greedy": noisy(0.5), "best": noisy(0.5)}).constant is None
+
+
+def test_after_every_verdict_it_is_said_what_to_do() -> None:
+    higher, lower, close = noisy(0.7, key=1), noisy(0.3, key=1), noisy(0.46, key=1)
+    steps = {
+        "export": verdict_on({"greedy": noisy(0.45), "best": higher}),
+        "worse": verdict_on({"greedy": noisy(0.45), "best": lower}),
+        "tie": verdict_on({"greedy": noisy(0.45), "best": noisy(0.45)}),
+        "slightly worse": verdict_on({"greedy": noisy(0.451, key=3), "best": noisy(0.45, key=1)}),
+        "more": verdict_on({"greedy": noisy(0.45), "best": close}),
+        "baseline": verdict_on({"greedy": noisy(0.5), "runner-up 1": noisy(0.4)}, best="greedy"),
+        "runner-up": verdict_on({"greedy": noisy(0.4), "best": noisy(0.41, key=1), "runner-up 1": noisy(0.6, key=2)}),
+        "no baseline": verdict_on({"best": noisy(0.5)}, reference=None),
+        "files": verdict_on({"greedy": noisy(0.45), "best": higher}, held_out=False),
+    }
+    assert {name: verdict.next_step for name, verdict in steps.items() if name != "more"} == {
+        "export": "export trial 14 with `llmsearch-optuna export`, and use its parameters",
+        "worse": "stop here and keep `greedy`",
+        "tie": "stop here and keep `greedy`",
+        "slightly worse": "stop here and keep `greedy`",
+        "baseline": "stop here and keep `greedy`, or search a wider space",
+        "runner-up": "narrow the space to parameters like those of trial 7, and search again with other samples",
+        "no baseline": "search again with a baseline that can be scored",
+        "files": "use `best`",
+    }
+    assert steps["more"].next_step.startswith("hold out about ")
+    assert steps["more"].next_step.endswith(" or stop here and keep `greedy`")
+    (comparison,) = steps["slightly worse"].comparisons
+    assert comparison.gain < 0.0 < comparison.high
+    assert "samples would be needed" not in steps["slightly worse"].sentence
+    assert "samples would be needed" in steps["more"].sentence
+
+
 def test_no_baseline_gives_no_verdict_but_scores() -> None:
     verdict = verdict_on({"best": noisy(0.5), "runner-up 1": noisy(0.4)}, reference=None)
     assert verdict.comparisons == ()

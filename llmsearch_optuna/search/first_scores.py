@@ -1,0 +1,294 @@
+"""The first scores of a search: whether they measure anything, and the likely cause if they do not."""
+
+import functools
+import json
+import logging
+import math
+import re
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+import optuna
+from optuna.trial import FrozenTrial, TrialState
+
+from llmsearch_optuna.data.task import InputLimits, Sample, check_window
+from llmsearch_optuna.errors import MetricError, TrialError
+from llmsearch_optuna.search.evaluation import GenerationObjective
+from llmsearch_optuna.search.observers import SearchObserver, TrialProgress
+from llmsearch_optuna.search.scoring import Evaluator
+from llmsearch_optuna.space.params import GenerationParams
+from llmsearch_optuna.space.search_space import SearchSpace
+from llmsearch_optuna.study.attributes import BASELINE
+from llmsearch_optuna.terminal import printable
+
+__all__ = ["FirstScores", "ScoredExample", "describe_example", "likely_cause"]
+
+_LOG = logging.getLogger(__name__)
+
+# Without baselines, this number of complete trials is looked at.
+_TRIALS = 2
+
+# A cause that less than a tenth of the completions show may be a coincidence.
+_SHARE = 10
+
+_MAX_HEAD, _MAX_TAIL = 280, 120
+_NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
+
+
+class ScoredExample(NamedTuple):
+    """A completion with its sample and its score.
+
+    Attributes:
+        sample: The sample.
+        text: The completion as it was scored.
+        finish_reason: Why it ended; see `Completion`.
+        score: Its score. None if the metric scores only a corpus.
+    """
+
+    sample: Sample
+    text: str
+    finish_reason: str
+    score: float | None
+
+    @property
+    def references(self) -> list[str]:
+        """The strings and numbers of the reference, also those in lists."""
+        values = [
+            item
+            for value in self.sample.reference.values()
+            for item in (value if isinstance(value, list | tuple) else [value])
+        ]
+        return [str(value).strip() for value in values if isinstance(value, str | int | float) and str(value).strip()]
+
+    def topics(self) -> dict[str, str]:
+        """Return prompt, completion, reference and score by topic, each as a readable string on one line."""
+        reference = dict(self.sample.reference)
+        only = next(iter(reference.values())) if len(reference) == 1 else reference
+        return {
+            f"prompt of row {self.sample.row}": _quoted(self.sample.prompt),
+            "reference": _quoted(only),
+            "completion": f"{_quoted(self.text)} (ended by: {self.finish_reason})",
+            "score": "the metric scores only all samples together" if self.score is None else f"{self.score:.4g}",
+        }
+
+
+class _Cause(NamedTuple):
+    """A likely cause of equal scores, and an example of it."""
+
+    text: str
+    example: ScoredExample
+
+
+def likely_cause(examples: Sequence[ScoredExample], *, rank: Literal["worst", "best", "other"] = "worst") -> _Cause:
+    """Return the likely cause of scores that are all equal, with the first example that shows it.
+
+    Args:
+        examples: The completions, at least one.
+        rank: Whether their score is the worst possible one, the best possible one, or neither.
+    """
+    empty = [example for example in examples if not example.text.strip()]
+    if 2 * len(empty) >= len(examples):
+        return _Cause(f"empty text: {_why_empty(empty[0].finish_reason)}", empty[0])
+    if rank == "best":
+        return _Cause("every completion is right: the task is too easy, or the metric accepts anything", examples[0])
+    if rank == "other":
+        return _Cause("the metric gives every completion the same score: look at what it reads", examples[0])
+    shown = [(text, [example for example in examples if shows(example)]) for text, shows in _CAUSES]
+    for text, examples_of in shown:
+        if len(examples_of) * _SHARE >= len(examples):
+            return _Cause(text, examples_of[0])
+    for reason, text in _ENDS.items():
+        ended = [example for example in examples if example.finish_reason == reason]
+        if 2 * len(ended) >= len(examples):
+            return _Cause(text.format(len(ended), len(examples)), ended[0])
+    for text, examples_of in shown:
+        if examples_of:
+            return _Cause(text, examples_of[0])
+    return _Cause(
+        "completions and references have nothing in common: look at the prompt, the reference's column and the metric",
+        examples[0],
+    )
+
+
+def describe_example(
+    evaluator: Evaluator, sample: Sample, space: SearchSpace, window: InputLimits | None
+) -> dict[str, str]:
+    """Generate and score one greedy completion, and return prompt, reference, completion and score by topic.
+
+    Args:
+        evaluator: Generates and scores it.
+        sample: The sample.
+        space: The space whose length limit the completion has.
+        window: The limits of the model; None if they are unknown.
+
+    Raises:
+        TaskError: Prompt and completion exceed the window.
+    """
+    params = GenerationParams(do_sample=False, max_new_tokens=space.longest_completion())
+    check_window([sample], window, params.max_new_tokens)
+    try:
+        (completion,) = evaluator.generate([evaluator.request(sample, params)])
+        text = evaluator.text(sample, completion)
+    except TrialError as error:
+        return {**ScoredExample(sample, "", "", None).topics(), "completion": f"none: {error}", "score": "none"}
+    example = ScoredExample(sample, text, completion.finish_reason, None)
+    try:
+        return example._replace(score=evaluator.score([sample], [text]).value).topics()
+    except (TrialError, MetricError) as error:
+        return {**example.topics(), "score": f"none: {error}"}
+
+
+class FirstScores(SearchObserver):
+    """Warns once, as soon as the baselines are complete, if nothing is measured.
+
+    That is the case if all scores so far are equal, or if at least half of the baselines' completions are empty.
+
+    Args:
+        study: The study that is searched.
+        objective: Evaluates its trials and stores their completions.
+    """
+
+    def __init__(self, study: optuna.Study, objective: GenerationObjective) -> None:
+        self._study = study
+        self._objective = objective
+        self._has_looked = False
+
+    def trial_ended(self, trial: FrozenTrial, progress: TrialProgress | None, seconds: float) -> None:  # noqa: ARG002
+        """Look at the scores if the baselines are complete."""
+        self._look(is_over=False)
+
+    def ended(self) -> None:
+        """Look at the scores of a search that ended before there were enough."""
+        self._look(is_over=True)
+
+    def _look(self, *, is_over: bool) -> None:
+        if self._has_looked or self._objective.store is None:
+            return
+        trials = self._study.get_trials(deepcopy=False)
+        baselines = [trial for trial in trials if BASELINE in trial.user_attrs]
+        complete = [trial for trial in baselines or trials if trial.state == TrialState.COMPLETE]
+        is_ready = all(trial.state.is_finished() for trial in baselines) if baselines else len(complete) >= _TRIALS
+        if not complete or not (is_ready or is_over):
+            return
+        self._has_looked = True
+        if (message := self._finding(complete if baselines else complete[:_TRIALS], trials)) is not None:
+            _LOG.warning("%s", message)
+
+    def _finding(self, complete: Sequence[FrozenTrial], trials: Sequence[FrozenTrial]) -> str | None:
+        """Return what is wrong with the scores of complete trials; None if they measure something."""
+        examples = [example for trial in complete for example in self._examples(trial)]
+        where = ", ".join(str(trial.user_attrs.get(BASELINE, f"trial {trial.number}")) for trial in complete)
+        where = f"{len(examples)} completions of {where}"
+        score = self._constant(complete, trials, examples)
+        empty = sum(not example.text.strip() for example in examples)
+        if score is None and 2 * empty < len(examples):
+            return None
+        cause, example = likely_cause(examples, rank=self._rank(score))
+        first = (
+            f"{empty} of {where} are empty"
+            if score is None
+            else f"nothing is measured so far: every score is {score:.4g} ({where})"
+        )
+        lines = [f"{name}: {text}" for name, text in example.topics().items()]
+        return "\n    ".join([first, *lines, f"likely cause: {cause}"])
+
+    def _rank(self, score: float | None) -> Literal["worst", "best", "other"]:
+        is_maximized = self._objective.metric.greater_is_better
+        low, high = self._objective.score_range or (0.0, math.inf)
+        worst, best = (low, high) if is_maximized else (high, low)
+        return "worst" if score == worst else "best" if score == best else "other"
+
+    def _constant(
+        self, complete: Sequence[FrozenTrial], trials: Sequence[FrozenTrial], examples: Sequence[ScoredExample]
+    ) -> float | None:
+        """Return the score that all samples of all trials have so far; None if scores differ or tell nothing.
+
+        If the metric scores only a corpus, equal scores may be a coincidence, and only the score 0 is returned.
+        """
+        if len(examples) < 2:
+            return None
+        scores = {example.score for example in examples}
+        if len(scores) > 1:
+            return None
+        if scores == {None}:
+            values = {trial.values[0] for trial in complete if trial.values}
+            return 0.0 if values == {0.0} else None
+        further = [value for trial in trials for value in trial.intermediate_values.values()]
+        score = scores.pop()
+        return score if score is not None and all(map(functools.partial(math.isclose, score), further)) else None
+
+    def _examples(self, trial: FrozenTrial) -> list[ScoredExample]:
+        objective = self._objective
+        stored = [] if objective.store is None else objective.store.load(objective.study_key, trial.number)
+        return [
+            ScoredExample(objective.samples[row.position], row.text, row.finish_reason, row.score) for row in stored
+        ]
+
+
+def _why_empty(finish_reason: str) -> str:
+    return {
+        "stop": "a stop string ends the completion at once; look at `stop` and at the end of the prompt",
+        "eos": "the model ends its turn at once; look at the end of the prompt (the chat template's assistant header)",
+        "length": "only special tokens or white space within `max_new_tokens`; raise it",
+    }.get(finish_reason, f"the completion ended by {finish_reason}")
+
+
+def _differs_in_case(example: ScoredExample) -> bool:
+    return any(
+        _holds(example.text.casefold(), reference.casefold()) and not _holds(example.text, reference)
+        for reference in example.references
+    )
+
+
+def _is_within(example: ScoredExample) -> bool:
+    return any(
+        _holds(example.text, reference) and reference != example.text.strip() for reference in example.references
+    )
+
+
+def _differs_in_form(example: ScoredExample) -> bool:
+    return any(
+        _letters(reference) == _letters(example.text) != "" or _numbers(reference) == _numbers(example.text) != set()
+        for reference in example.references
+    )
+
+
+def _holds(text: str, part: str) -> bool:
+    """Return whether a text contains a part that does not stand within a word of ASCII letters and digits."""
+    return re.search(rf"(?<![A-Za-z0-9]){re.escape(part)}(?![A-Za-z0-9])", text) is not None
+
+
+def _letters(text: str) -> str:
+    return "".join(filter(str.isalnum, text.casefold()))
+
+
+def _numbers(text: str) -> set[float]:
+    return {float(number) for number in _NUMBER.findall(text.replace(",", ""))}
+
+
+def _quoted(value: object) -> str:
+    """Return a value as JSON on one line; of a long one the beginning and the end."""
+    text = printable(json.dumps(value, ensure_ascii=False, default=str))
+    if len(text) <= _MAX_HEAD + _MAX_TAIL + 40:
+        return text
+    left_out = len(text) - _MAX_HEAD - _MAX_TAIL
+    return f"{text[:_MAX_HEAD]} ... ({left_out:,} characters) ... {text[-_MAX_TAIL:]}"
+
+
+_EXTRACTION = (
+    "extraction: the completion holds the reference and other text; extract the answer (`output_preproc` in Python), "
+    "choose a metric that searches for it (contains, numeric), or ask for the answer alone"
+)
+
+_CAUSES = (
+    ("case: completion and reference differ in upper and lower case, which the metric tells apart", _differs_in_case),
+    (_EXTRACTION, _is_within),
+    ("form: completion and reference differ only in punctuation, spaces or the writing of a number", _differs_in_form),
+)
+"""Likely causes of the worst score, and whether an example shows them."""
+
+_ENDS = {
+    "length": "length limit reached: {} of {} completions end at `max_new_tokens`, maybe before the answer",
+    "stop": "stop string: {} of {} completions end at a stop string, maybe before the answer",
+}
+"""Likely causes of the worst score, by the reason why completions end."""

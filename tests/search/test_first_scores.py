@@ -1,0 +1,126 @@
+"""Whether the first scores of a search measure anything, and the likely cause if they do not."""
+
+from typing import Any
+
+import pytest
+from tiny_models import tiny_tokenizer
+from tiny_studies import ROWS
+
+from llmsearch_optuna import SearchSpace, Tuner
+from llmsearch_optuna.data.task import Sample
+from llmsearch_optuna.errors import TaskError
+from llmsearch_optuna.search.first_scores import ScoredExample, describe_example, likely_cause
+
+SPACE = {"temperature": {"low": 0.1, "high": 1.2}, "max_new_tokens": 4}
+
+
+def example(text: str, reference: Any, reason: str = "eos", row: int = 0) -> ScoredExample:
+    sample = Sample(row=row, prompt="Q?", token_ids=(), reference={"answer": reference})
+    return ScoredExample(sample, text, reason, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("text", "reference", "reason", "cause"),
+    [
+        ("Paris", "paris", "eos", "case: "),
+        ("It is PARIS.", ["Lyon", "Paris"], "length", "case: "),
+        ("The answer is Paris.", "Paris", "length", "extraction: "),
+        ("答案是苹果。", "苹果", "eos", "extraction: "),
+        ("The answer is 18.", 18, "eos", "extraction: "),
+        ("$1,800", "1800.0", "eos", "form: "),
+        ("don't", "dont", "eos", "form: "),
+        ("Let me think about", "Paris", "length", "length limit reached: 3 of 3"),
+        ("no", "Paris", "stop", "stop string: 3 of 3"),
+        ("a banana", "A", "eos", "case: "),
+        ("banana", "A", "eos", "completions and references have nothing in common"),
+        (" \n", "Paris", "stop", "empty text: a stop string ends"),
+        ("", "", "eos", "empty text: the model ends its turn at once"),
+        ("", "x", "length", "empty text: only special tokens"),
+        ("", "x", "refused", "empty text: the completion ended by refused"),
+    ],
+)
+def test_the_likely_cause_is_named(text: str, reference: Any, reason: str, cause: str) -> None:
+    found = likely_cause([example(text, reference, reason, row) for row in range(3)])
+    assert found.text.startswith(cause)
+    assert found.example.sample.row == 0
+
+
+def test_the_example_is_one_that_shows_the_cause() -> None:
+    examples = [example("no idea", "Paris"), example("paris", "Paris", row=1)]
+    assert likely_cause(examples).example.sample.row == 1
+    # One coincidence among many completions that are cut off is not the cause.
+    cut = [example("Let me think", "Paris", "length") for _ in range(20)]
+    assert likely_cause([*cut, example("paris", "Paris")]).text.startswith("length limit")
+    assert "task is too easy" in likely_cause(examples, rank="best").text
+    assert "look at what it reads" in likely_cause(examples, rank="other").text
+
+
+def make_tuner(answer: str, scorer: object = "exact_match", **changes: Any) -> Tuner:
+    return Tuner(
+        tokenizer=tiny_tokenizer(),
+        custom_pred_function=lambda prompts, _: [answer] * len(prompts),
+        dataset=[{**row, "answer": "Yes"} for row in ROWS],
+        scorer=scorer,
+        prompt_template="{question}",
+        column_mapping={"input_cols": ["question"], "eval_cols": ["answer"]},
+        **changes,
+    )
+
+
+@pytest.mark.parametrize(
+    ("answer", "scorer", "first", "cause"),
+    [
+        ("yes", "exact_match", "nothing is measured so far: every score is 0 (16 completions of greedy)", "case"),
+        ("", "exact_match", "nothing is measured so far: every score is 0", "empty text"),
+        ("yes", "bleu", "nothing is measured so far: every score is 0", "case"),
+        ("Yes", "exact_match", "nothing is measured so far: every score is 1", "every completion is right"),
+        (
+            "",
+            lambda refs, texts: [i / 16 for i, _ in enumerate(texts)],
+            "16 of 16 completions of greedy are empty",
+            "empty text",
+        ),
+        ("x", lambda refs, texts: [i / 16 for i, _ in enumerate(texts)], None, None),
+    ],
+)
+def test_a_search_warns_once_after_its_baselines(
+    answer: str, scorer: object, first: str | None, cause: str | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    make_tuner(answer, scorer).search(SPACE, n_trials=3, rungs=[16], concurrency=1, show_progress=False)
+    warned = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    if first is None:
+        assert warned == []
+        return
+    assert cause is not None
+    (warning,) = warned
+    lines = warning.split("\n    ")
+    assert lines[0].startswith(first)
+    assert [line.partition(":")[0] for line in lines[2:]] == ["reference", "completion", "score", "likely cause"]
+    assert lines[1].startswith("prompt of row ")
+    assert lines[2] == 'reference: "Yes"'
+    assert lines[-1].startswith(f"likely cause: {cause}")
+
+
+def test_without_baselines_the_first_trials_tell(caplog: pytest.LogCaptureFixture) -> None:
+    tuner = make_tuner("yes")
+    tuner.search(SPACE, n_trials=1, baselines=False, show_progress=False)
+    assert "every score is 0 (16 completions of trial 0)" in caplog.text
+
+
+def test_a_diagnosis_shows_one_prompt_its_reference_a_completion_and_its_score() -> None:
+    diagnosis = make_tuner("yes\x1b[31m", "token_f1").diagnosis(SPACE)
+    row = next(name for name in diagnosis if name.startswith("prompt of row "))
+    assert diagnosis[row] == f'"How many apples are {row.rpartition(" ")[2]}?"'
+    assert diagnosis["reference"] == '"Yes"'
+    assert diagnosis["completion"].startswith('"yes\\u001b[31m" (ended by: ')
+    assert diagnosis["score"] == "0"
+
+    def fails(references: object, predictions: object) -> float:
+        raise ZeroDivisionError("no")
+
+    diagnosis = make_tuner("x" * 1000, fails).diagnosis(SPACE)
+    assert diagnosis["score"].startswith("none: scorer `")
+    assert "characters) ... xxx" in diagnosis["completion"]
+    tuner = make_tuner("x")
+    with pytest.raises(TaskError, match="exceed"):
+        describe_example(tuner._evaluator(), tuner.task.search[0], SearchSpace.of(SPACE), window=5)
