@@ -36,8 +36,8 @@ def describe(argument: object) -> str:
 
 def _stable_repr(value: object) -> str:
     """Return the `repr` of a value with its sets in order. Their own order differs between processes."""
-    if type(value) in (set, frozenset) and value:
-        members = f"{{{', '.join(sorted(map(_stable_repr, value)))}}}"  # type: ignore[call-overload]
+    if isinstance(value, set | frozenset) and type(value) in (set, frozenset) and value:
+        members = f"{{{', '.join(sorted(map(_stable_repr, value)))}}}"
         return members if type(value) is set else f"frozenset({members})"
     if type(value) is dict:
         return f"{{{', '.join(f'{_stable_repr(key)}: {_stable_repr(part)}' for key, part in value.items())}}}"

@@ -204,9 +204,11 @@ def _watched_on_thread(function: Callable[[], object], reason: Callable[[], Llms
 
     thread = threading.Thread(target=call, name="llmsearch scorer", daemon=True)
     thread.start()
-    while thread.join(_POLL_S) or thread.is_alive():
-        if (error := reason()) is not None:
-            raise error
+    thread.join(_POLL_S)
+    while thread.is_alive():
+        if (stop := reason()) is not None:
+            raise stop
+        thread.join(_POLL_S)
     result, error = outcomes[0]
     if error is not None:
         raise error
