@@ -34,10 +34,10 @@ from llmsearch_optuna.search.options import SearchOptions
 from llmsearch_optuna.search.progress import EventCallback, holdout_progress
 from llmsearch_optuna.search.renames import renamed_argument
 from llmsearch_optuna.search.scoring import Evaluator, Score
-from llmsearch_optuna.search.session import Database, Storage, find_database, lock_for_verdict, open_session
+from llmsearch_optuna.search.session import Database, find_database, lock_for_verdict, open_session
 from llmsearch_optuna.space.params import GenerationParams
 from llmsearch_optuna.space.search_space import SearchSpace
-from llmsearch_optuna.storage import CompletionStore
+from llmsearch_optuna.storage import CompletionStore, Storage
 from llmsearch_optuna.study.attributes import RENDERED_AT
 from llmsearch_optuna.study.fingerprint import build_fingerprint
 from llmsearch_optuna.study.objectives import SCORE, TOKENS, check_objectives
@@ -84,12 +84,10 @@ class Tuner:
     Attributes:
         dataset: The dataset with two additional columns: the prompts (`_X`) and the references (`_y`).
         task: The samples of the search split and of the hold-out split, each in the order that all trials share.
-        score_range: The minimum and maximum score of a sample; None if unknown.
-        metric, seed: The metric, and the seed of the sample order and of the search.
+        metric, score_range, seed: As given. `score_range` is the metric's own by default; None if it has none.
 
     Raises:
-        ConfigurationError: An argument is wrong or missing; one line names what to change.
-        ServerError: The server cannot be reached.
+        ConfigurationError: An argument is wrong or missing. ServerError: The server cannot be reached.
     """
 
     @renamed_argument("engine", "server")
@@ -252,8 +250,7 @@ class Tuner:
         """Run a search, or resume it where an earlier call with the same arguments stopped.
 
         One process at a time can search in an SQLite file. On a PostgreSQL server, any number of processes that make
-        this call share the study: each evaluates trials of its own, reads the results of all, and takes over the trials
-        of a process that died.
+        this call share the study, and take over the trials of one that died.
 
         Args:
             space: The parameters to choose from.
@@ -314,7 +311,7 @@ class Tuner:
             self._searched[session.objective.study_key] = session.database
             session.run(
                 rows=self._backend.concurrency,
-                observers=annotations_of(session.study, storage, session.database.storage),
+                observers=annotations_of(session.study, session.database.url, session.database.storage),
                 should_stop=should_stop,
                 show_progress=show_progress,
                 on_event=on_event,

@@ -67,7 +67,7 @@ def _snippet(*, exact: bool) -> str:
     source = resources.files("llmsearch_optuna.export").joinpath("snippet.py.jinja").read_text(encoding="utf-8")
     # Python, not HTML
     template = Template(source, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True)
-    return template.render(exact=exact)
+    return str(template.render(exact=exact))
 
 
 def _remove(path: Path) -> None:

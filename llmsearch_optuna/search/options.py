@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from numbers import Real
 from typing import Any, NamedTuple
 
 from optuna.pruners import BasePruner
@@ -94,7 +93,7 @@ class SearchOptions:
             seconds = getattr(self, name)
             if seconds is None and name == "timeout":
                 continue
-            if not isinstance(seconds, Real) or isinstance(seconds, bool) or not seconds > 0.0:
+            if not isinstance(seconds, int | float) or isinstance(seconds, bool) or not seconds > 0.0:
                 raise ConfigurationError(f"`{name}` must be > 0 seconds, got {seconds!r}")
         if self.n_trials is None:
             raise ConfigurationError("`n_trials` must be an integer >= 1, got None")

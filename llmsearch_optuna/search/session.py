@@ -5,7 +5,6 @@ import dataclasses
 import functools
 import json
 import logging
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -28,13 +27,14 @@ from llmsearch_optuna.search.score_readers import RememberedScores, StoredScores
 from llmsearch_optuna.storage import (
     Claims,
     CompletionStore,
+    Storage,
     StoredSample,
     advisory_lock,
     exclusive_use,
     make_claims,
     open_storage,
     readable_errors,
-    sqlite_url,
+    storage_url,
 )
 from llmsearch_optuna.study.environment import note_environment
 from llmsearch_optuna.study.study import create_study, keep_concurrency, open_study, study_key
@@ -42,16 +42,11 @@ from llmsearch_optuna.study.study import create_study, keep_concurrency, open_st
 __all__ = [
     "Database",
     "SearchSession",
-    "Storage",
     "find_database",
     "lock_for_verdict",
     "open_session",
-    "storage_url",
     "stored_samples",
 ]
-
-Storage = str | os.PathLike[str]
-"""A database: an SQLAlchemy URL, or the path of an SQLite file."""
 
 _LOG = logging.getLogger(__name__)
 
@@ -131,19 +126,6 @@ class SearchSession:
                 claims=self.claims,
                 observer=SearchObservers([self.scores, *observers, progress, first_scores]),
             ).run(should_stop)
-
-
-def storage_url(storage: Storage | None) -> str | None:
-    """Return the SQLAlchemy URL of a database; None for one in memory.
-
-    Raises:
-        ConfigurationError: It is neither a URL nor a path.
-    """
-    if storage is None:
-        return None
-    if not isinstance(storage, str | os.PathLike) or not os.fspath(storage):
-        raise ConfigurationError(f"`storage` must be the path of an SQLite file or an SQLAlchemy URL, got {storage!r}")
-    return sqlite_url(os.fspath(storage))
 
 
 @contextlib.contextmanager

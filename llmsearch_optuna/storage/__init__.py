@@ -8,6 +8,7 @@ from llmsearch_optuna.storage.completions import (
     StoredSample,
 )
 from llmsearch_optuna.storage.database import (
+    Storage,
     advisory_lock,
     exclusive_use,
     open_storage,
@@ -15,6 +16,7 @@ from llmsearch_optuna.storage.database import (
     shown_url,
     sqlite_path,
     sqlite_url,
+    storage_url,
 )
 from llmsearch_optuna.storage.leases import Claims, Leases, make_claims
 
@@ -24,6 +26,7 @@ __all__ = [
     "CompletionStore",
     "HeldOutCompletion",
     "Leases",
+    "Storage",
     "StoredCompletion",
     "StoredSample",
     "advisory_lock",
@@ -34,4 +37,5 @@ __all__ = [
     "shown_url",
     "sqlite_path",
     "sqlite_url",
+    "storage_url",
 ]

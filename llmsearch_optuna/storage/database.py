@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import json
+import os
 import re
 import sqlite3
 from collections.abc import Iterator
@@ -14,10 +15,11 @@ import optuna
 import sqlalchemy as sa
 from optuna.storages import RDBStorage
 
-from llmsearch_optuna.errors import StorageError
+from llmsearch_optuna.errors import ConfigurationError, StorageError
 from llmsearch_optuna.storage.schema import VERSION, stored_version
 
 __all__ = [
+    "Storage",
     "advisory_lock",
     "check_version",
     "exclusive_use",
@@ -27,8 +29,11 @@ __all__ = [
     "shown_url",
     "sqlite_path",
     "sqlite_url",
+    "storage_url",
 ]
 
+Storage = str | os.PathLike[str]
+"""A database: an SQLAlchemy URL, or the path of an SQLite file."""
 
 _BUSY_TIMEOUT_S = 60.0
 
@@ -54,6 +59,19 @@ def sqlite_url(path: str) -> str:
     """Return the storage URL of an SQLite file. A URL is returned unchanged."""
     # `%` and `?` have a special meaning in a URL.
     return path if "://" in path else f"sqlite:///{path.replace('%', '%25').replace('?', '%3F')}"
+
+
+def storage_url(storage: Storage | None) -> str | None:
+    """Return the SQLAlchemy URL of a database; None for one in memory.
+
+    Raises:
+        ConfigurationError: It is neither a URL nor a path.
+    """
+    if storage is None:
+        return None
+    if not isinstance(storage, str | os.PathLike) or not os.fspath(storage):
+        raise ConfigurationError(f"`storage` must be the path of an SQLite file or an SQLAlchemy URL, got {storage!r}")
+    return sqlite_url(os.fspath(storage))
 
 
 def open_storage(url: str | None, *, must_exist: bool = False) -> RDBStorage:

@@ -12,7 +12,7 @@ import optuna
 from optuna.storages import RDBStorage
 
 from llmsearch_optuna.errors import ConfigurationError, FingerprintError, StorageError, unknown_name
-from llmsearch_optuna.storage import open_storage, readable_errors, shown_url
+from llmsearch_optuna.storage import Storage, open_storage, readable_errors, shown_url, storage_url
 from llmsearch_optuna.study.attributes import CONCURRENCY, FINGERPRINT, KEY, RENDERED_AT
 from llmsearch_optuna.study.fingerprint import complete_fingerprint, describe_changes, study_fingerprint, without_search
 from llmsearch_optuna.study.objectives import SCORE, directions_of
@@ -205,13 +205,14 @@ def rendering_time(study: optuna.Study) -> datetime | None:
     return min(starts, default=None)
 
 
-def stored_rendering_time(url: str | None, name: str) -> datetime | None:
+def stored_rendering_time(database: Storage | None, name: str) -> datetime | None:
     """Return `rendering_time` of the study of this name in a database; None if there is no such study.
 
     Args:
-        url: The SQLAlchemy URL of the database; None for a study in memory.
+        database: Its path or URL; None for a study in memory.
         name: The name of the study.
     """
+    url = storage_url(database)
     if url is None:
         return None
     try:

@@ -12,8 +12,7 @@ from transformers import (
     AutoConfig,
     AutoModelForCausalLM,
     AutoModelForSeq2SeqLM,
-    BertConfig,
-    BertForSequenceClassification,
+    AutoModelForSequenceClassification,
     TextGenerationPipeline,
 )
 
@@ -62,7 +61,13 @@ def made(model_type: str, **sizes: Any) -> Any:
 
 
 def tuner(model: Any, tokenizer: Any = None, **options: Any) -> Tuner:
-    arguments = {"dataset": ROWS, "scorer": "contains", "prompt_template": "{q}", "column_mapping": COLUMNS, **options}
+    arguments: dict[str, Any] = {
+        "dataset": ROWS,
+        "scorer": "contains",
+        "prompt_template": "{q}",
+        "column_mapping": COLUMNS,
+        **options,
+    }
     return Tuner(model=model, tokenizer=tokenizer or tiny_tokenizer(), **arguments)
 
 
@@ -206,8 +211,10 @@ def test_end_tokens_are_warned_of_once_and_shown_by_doctor(caplog: pytest.LogCap
 
 
 def wrong_objects() -> dict[str, tuple[Any, str]]:
-    classifier = BertForSequenceClassification(BertConfig(vocab_size=400, **BERT))
-    pipeline = TextGenerationPipeline(model=tiny_model(), tokenizer=tiny_tokenizer())
+    auto: Any = AutoModelForSequenceClassification
+    classifier = auto.from_config(AutoConfig.for_model("bert", vocab_size=400, **BERT))
+    make_pipeline: Any = TextGenerationPipeline
+    pipeline = make_pipeline(model=tiny_model(), tokenizer=tiny_tokenizer())
     return {
         "classifier": (classifier, "BertForSequenceClassification cannot generate text: load the model with Auto"),
         "base model": (tiny_model().base_model, "LlamaModel cannot generate text"),
@@ -242,7 +249,12 @@ def test_a_path_and_a_pair_from_a_function_are_models(tmp_path: Path) -> None:
         save: Any = part
         save.save_pretrained(tmp_path)
     expected = outputs(model)
-    arguments = {"dataset": ROWS, "scorer": "contains", "prompt_template": "{q}", "column_mapping": COLUMNS}
+    arguments: dict[str, Any] = {
+        "dataset": ROWS,
+        "scorer": "contains",
+        "prompt_template": "{q}",
+        "column_mapping": COLUMNS,
+    }
     for given in (tmp_path, lambda: (model, tokenizer)):
         named = Tuner(model=given, device="cpu", **arguments)
         assert named.get_score({"max_new_tokens": 16}).outputs == expected
@@ -259,7 +271,12 @@ def test_the_demo_model_has_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_a_function_needs_no_tokenizer() -> None:
-    arguments = {"dataset": ROWS, "scorer": "contains", "prompt_template": "{q}", "column_mapping": COLUMNS}
+    arguments: dict[str, Any] = {
+        "dataset": ROWS,
+        "scorer": "contains",
+        "prompt_template": "{q}",
+        "column_mapping": COLUMNS,
+    }
     prompts: list[str] = []
 
     def predict(given: list[str], parameters: dict[str, Any]) -> list[str]:
@@ -424,6 +441,7 @@ def test_backends_of_other_kinds_have_no_notes() -> None:
         server=None,
         has_messages=False,
         begins_the_answer=False,
+        chat_template_args=None,
         device=None,
         batch_size=8,
         replay_bytes=None,

@@ -8,6 +8,7 @@ from tiny_studies import ROWS
 
 from llmsearch_optuna import SearchSpace, Tuner
 from llmsearch_optuna.data.task import Sample
+from llmsearch_optuna.engine.limits import InputLimits
 from llmsearch_optuna.errors import TaskError
 from llmsearch_optuna.search.first_scores import ScoredExample, describe_example, likely_cause
 
@@ -123,4 +124,6 @@ def test_a_diagnosis_shows_one_prompt_its_reference_a_completion_and_its_score()
     assert "characters) ... xxx" in diagnosis["completion"]
     tuner = make_tuner("x")
     with pytest.raises(TaskError, match="exceed"):
-        describe_example(tuner._evaluator(), tuner.task.search[0], SearchSpace.of(SPACE), window=5)
+        describe_example(
+            tuner._evaluator(), tuner.task.search[0], SearchSpace.of(SPACE), window=InputLimits(together=5)
+        )

@@ -387,7 +387,7 @@ def test_tokens_that_a_trial_in_flight_takes_over_are_told_before_they_are_store
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(CompletionStore, "append", watched)
         study = search(tuner, tmp_path / "x.db", 2, presets=presets, baselines=False, concurrency=1, pruner="none")
-    second = [(reused, tokens) for number, reused, tokens in told if number == 1]
+    second = [(int(reused or 0), tokens) for number, reused, tokens in told if number == 1]
     assert [reused for reused, _ in second] == list(itertools.accumulate(tokens for _, tokens in second))
     running = create_trial(state=TrialState.RUNNING, user_attrs={REUSED_TOKENS: 7})
     study.add_trial(running)

@@ -44,7 +44,8 @@ def test_a_storage_may_be_a_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.chdir(tmp_path)
     tuner = make_tuner(holdout_size=4)
     space = {"temperature": {"low": 0.3, "high": 2.0}, "max_new_tokens": 2}
-    for trials, storage in enumerate((tmp_path / "x.db", "x.db", f"sqlite:///{tmp_path / 'x.db'}"), start=1):
+    storages: tuple[str | Path, ...] = (tmp_path / "x.db", "x.db", f"sqlite:///{tmp_path / 'x.db'}")
+    for trials, storage in enumerate(storages, start=1):
         study = tuner.search(space, n_trials=trials, rungs=12, storage=storage, show_progress=False)
         assert len(study.trials) == trials
     assert [path.name for path in tmp_path.glob("*.db")] == ["x.db"]
