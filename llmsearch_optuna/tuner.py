@@ -16,7 +16,7 @@ from llmsearch_optuna.dashboard.annotations import annotations_of
 from llmsearch_optuna.data.loading import as_dataset
 from llmsearch_optuna.data.options import DataOptions
 from llmsearch_optuna.data.prompts import read_columns
-from llmsearch_optuna.data.rendering import check_rows, encode_prompts, render_dataset
+from llmsearch_optuna.data.rendering import check_rows, check_splits, encode_prompts, make_task, render_dataset
 from llmsearch_optuna.data.task import Sample, check_window
 from llmsearch_optuna.demo.model import DEMO, demo_model_directory
 from llmsearch_optuna.engine.base import Stopping
@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 
     from llmsearch_optuna.engine.slots.engine import ReplayStatistics
 
-__all__ = ["Score", "Tuner"]
+__all__ = ["Tuner"]
 
 _LOG = logging.getLogger(__name__)
 
@@ -141,9 +141,9 @@ class Tuner:
         )
         strings = check_stop_strings(stop)
         rows = as_dataset(dataset, take=take)
-        self._source.check_dataset(rows)
         self.metric: Metric = make_metric(scorer, greater_is_better=greater_is_better)
         check_references(self.metric, check_rows(rows, self._source))
+        check_splits(rows, self._source)
         self.score_range = choose_score_range(self.metric, score_range)
         pending = choose_backend(
             model=demo_model_directory() if model == DEMO else model,
@@ -165,7 +165,7 @@ class Tuner:
         self.seed = seed
         self._searched: dict[str, Database] = {}
         self._samples = self._encode(self.dataset)
-        self.task = self._source.make_task(self._samples, self.dataset, seed=seed)
+        self.task = make_task(self._source, self._samples, self.dataset, seed=seed)
         self._notes = self._backend.notes({sample.row: sample.token_ids for sample in self.task.samples})
 
     def get_score(self, generation_args: Mapping[str, Any] | GenerationParams, dataset: object | None = None) -> Score:
@@ -419,7 +419,7 @@ class Tuner:
             self._source = dataclasses.replace(self._source, rendered_at=time)
             self.dataset = render_dataset(self.dataset, self._source, self.tokenizer)
             self._samples = self._encode(self.dataset)
-            self.task = self._source.make_task(self._samples, self.dataset, seed=self.seed)
+            self.task = make_task(self._source, self._samples, self.dataset, seed=self.seed)
         return {RENDERED_AT: time.isoformat()}
 
     def _check_space(self, space: SearchSpace, further: Sequence[GenerationParams] = ()) -> dict[str, str]:

@@ -414,7 +414,8 @@ class TestBadInput:
             ({"pruner": "medium"}, "unknown pruner `medium`: did you mean `median`"),
             ({"rungs": 0}, "`rungs` must be a step"),
             ({"sampler": "grid"}, "`temperature` is continuous, which a grid search cannot list"),
-            ({"storage": "nonsense"}, "nonsense"),
+            ({"storage": "nonsense://host"}, "nonsense"),
+            ({"storage": 7}, "`storage` must be the path of an SQLite file or an SQLAlchemy URL, got 7"),
             ({"presets": [{"top_q": 1}]}, "unknown generation parameter `top_q`"),
         ],
     )

@@ -68,7 +68,10 @@ def _run(arguments: Sequence[str] | None) -> int:
     except LlmsearchError as error:
         print(f"llmsearch-optuna: {error}", file=sys.stderr)
         return 1
-    except SystemExit as error:  # of code of the user, e.g. of a dataset's script
+    except SystemExit as error:
+        if isinstance(error.__context__, BrokenPipeError):  # rich ends the program
+            raise
+        # Otherwise it comes from code of the user, e.g. from a dataset's script.
         print(f"llmsearch-optuna: code that was called ended the process: SystemExit({error.code!r})", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

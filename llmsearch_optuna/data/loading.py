@@ -15,7 +15,8 @@ from typing import Any
 
 import datasets
 
-from llmsearch_optuna.data.values import WrittenFloat, keep_numbers, restore_values
+from llmsearch_optuna.data.columns import restore_values
+from llmsearch_optuna.data.values import WrittenFloat, keep_numbers
 from llmsearch_optuna.errors import TaskError, unknown_name
 
 __all__ = ["as_dataset", "from_columns", "load_data"]
@@ -296,12 +297,6 @@ def _read_csv(file: Path, delimiter: str = ",") -> Iterator[dict[str, str]]:
         reader = csv.reader(stream, delimiter=delimiter, strict=True)
         try:
             header = next(reader, [])
-            others = [mark for mark in ",;\t|" if len(header) == 1 and mark != delimiter and mark in header[0]]
-            if others:
-                raise TaskError(
-                    f"its columns seem to be separated by {others[0]!r}: save it with {delimiter!r}, which "
-                    f"{file.suffix} means"
-                )
             if len(set(header)) < len(header):
                 raise TaskError(f"several columns have the same name: {', '.join(header)}")
             for cells in reader:

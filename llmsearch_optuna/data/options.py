@@ -2,15 +2,12 @@
 
 import logging
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import datasets
-
 from llmsearch_optuna.data.prompts import PromptSource
-from llmsearch_optuna.data.rendering import read_strata
-from llmsearch_optuna.data.task import Sample, Task, check_sizes
+from llmsearch_optuna.data.task import check_sizes
 from llmsearch_optuna.data.templates import check_template
 from llmsearch_optuna.errors import TaskError, check_minimum
 
@@ -57,7 +54,6 @@ class DataOptions(PromptSource):
             raise TaskError(
                 "`holdout_stratify_col` has no effect without `holdout_size`: hold samples out, or leave it out"
             )
-
         self._check_use_of_columns()
 
     def _check_use_of_columns(self) -> None:
@@ -75,15 +71,14 @@ class DataOptions(PromptSource):
             if column not in used and any(re.search(rf"{{{{\s*{re.escape(column)}\s*}}}}", t) for t in self.templates):
                 _LOG.warning("the template writes {%s} in double braces, not the column: use single ones", column)
 
-    def check_dataset(self, dataset: datasets.Dataset) -> None:
-        """Validate the sizes of the splits, and warn of those with which there will be no verdict.
+    def check_sizes(self, rows: int) -> None:
+        """Validate the sizes of the splits of a dataset, and warn of those with which there will be no verdict.
 
         Raises:
-            TaskError: There are fewer rows than the splits need, or the column of the strata is missing.
+            TaskError: There are fewer rows than the splits need.
         """
-        self._strata(dataset)
-        check_sizes(len(dataset), self.search_size, self.holdout_size)
-        if len(dataset) == 1:
+        check_sizes(rows, self.search_size, self.holdout_size)
+        if rows == 1:
             _LOG.warning("the dataset has 1 row: a search needs more, better 50 or more")
         elif self.holdout_size < 2:
             held_out = "no samples are" if self.holdout_size == 0 else "1 sample is"
@@ -104,17 +99,3 @@ class DataOptions(PromptSource):
             "decode_args": self.decode_args,
             "chat_template_args": self.chat_template_args,
         }
-
-    def _strata(self, dataset: datasets.Dataset) -> list[str] | None:
-        return None if self.holdout_stratify_col is None else read_strata(dataset, self.holdout_stratify_col)
-
-    def make_task(self, samples: Sequence[Sample], dataset: datasets.Dataset, *, seed: int) -> Task:
-        """Return the samples in their shared order, split; see `Task.split`."""
-        return Task.split(
-            samples,
-            seed=seed,
-            search_size=self.search_size,
-            holdout_size=self.holdout_size,
-            holdout_stratify_col=self.holdout_stratify_col,
-            strata=self._strata(dataset),
-        )

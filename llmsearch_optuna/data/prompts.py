@@ -285,9 +285,9 @@ def _stopped_clock(time: datetime) -> str:
     """
     values = {f"%{directive}": time.strftime(f"%{directive}") for directive in "aAwdbBmyYHIpMSfzZjUWGuVcxX"}
     numbers = {f"%-{directive}": str(int(time.strftime(f"%{directive}"))) for directive in "dmyHIMSj"}
-    changes = "".join(
-        f".replace({json.dumps(directive)}, {json.dumps(value)})" for directive, value in {**numbers, **values}.items()
-    )
+    # The second percent sign of %% begins no directive.
+    replaced = {"%%": "\0", **numbers, **values, "\0": "%"}
+    changes = "".join(f".replace({json.dumps(old)}, {json.dumps(new)})" for old, new in replaced.items())
     # The empty string keeps a line end at the beginning of the template.
     return f"{{% macro strftime_now(format) -%}}{{{{ format{changes} }}}}{{%- endmacro %}}{{{{ '' }}}}"
 

@@ -10,15 +10,24 @@ from typing import TYPE_CHECKING, Any
 import datasets
 
 from llmsearch_optuna.data.loading import from_columns
+from llmsearch_optuna.data.options import DataOptions
 from llmsearch_optuna.data.prompts import PromptSource
-from llmsearch_optuna.data.task import Sample
+from llmsearch_optuna.data.task import Sample, Task
 from llmsearch_optuna.data.values import find_part
 from llmsearch_optuna.errors import TaskError, unknown_name
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-__all__ = ["check_rows", "encode_prompts", "read_strata", "render_dataset", "token_limits"]
+__all__ = [
+    "check_rows",
+    "check_splits",
+    "encode_prompts",
+    "make_task",
+    "read_strata",
+    "render_dataset",
+    "token_limits",
+]
 
 _LOG = logging.getLogger(__name__)
 
@@ -229,6 +238,34 @@ def token_limits(dataset: datasets.Dataset, source: PromptSource) -> list[int | 
     return [source.token_limit(row) for row in _read(dataset, columns)]
 
 
+def check_splits(dataset: datasets.Dataset, source: DataOptions) -> None:
+    """Validate the splits of a dataset, and warn if there will be no verdict.
+
+    Raises:
+        TaskError: The column of the strata is missing, or there are fewer rows than the splits need.
+    """
+    if source.holdout_stratify_col is not None:
+        read_strata(dataset, source.holdout_stratify_col)
+    source.check_sizes(len(dataset))
+
+
+def make_task(source: DataOptions, samples: Sequence[Sample], dataset: datasets.Dataset, *, seed: int) -> Task:
+    """Return the samples of a dataset in their shared order, split; see `Task.split`.
+
+    Raises:
+        TaskError: The column of the strata is missing, or the samples cannot be split.
+    """
+    column = source.holdout_stratify_col
+    return Task.split(
+        samples,
+        seed=seed,
+        search_size=source.search_size,
+        holdout_size=source.holdout_size,
+        holdout_stratify_col=column,
+        strata=None if column is None else read_strata(dataset, column),
+    )
+
+
 def read_strata(dataset: datasets.Dataset, column: str) -> list[str]:
     """Return each row's value in a column as JSON, equal for equal values; null and NaN are equal.
 
@@ -263,6 +300,8 @@ def _read(dataset: datasets.Dataset, columns: Sequence[str]) -> list[dict[str, A
 def _missing_columns(missing: Sequence[str], dataset: datasets.Dataset) -> str:
     names = _original_columns(dataset)
     message = f"the dataset has no column {', '.join(map(repr, missing))}: it has {', '.join(names)}"
+    if len(names) == 1 and (marks := [mark for mark in ",;\t|" if mark in names[0]]):
+        message += f" (if its columns are separated by {marks[0]!r}: .csv means ',', and .tsv means tabs)"
     is_rendered = isinstance(dataset.features.get("_y"), Mapping)
     if not is_rendered and (reserved := [name for name in missing if name in dataset.column_names]):
         return f"{message}, as {' and '.join(reserved)} stands for what is made of a row: rename the column"

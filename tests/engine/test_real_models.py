@@ -108,7 +108,7 @@ def test_limits_are_those_up_to_which_a_model_runs(family: str) -> None:
     longest = limits.prompt or (limits.together or 0) - 4
     completion = limits.completion or 4
     engine = model_backend(model, tiny_tokenizer(), batch_size=4).engine
-    (done,) = engine.generate([request(tuple(range(5, 5 + longest)), completion)])
+    (done,) = engine.generate([request(tuple(5 + index % 300 for index in range(longest)), completion)])
     assert len(done.token_ids) == completion
 
 
@@ -207,7 +207,8 @@ def test_end_tokens_are_warned_of_once_and_shown_by_doctor(caplog: pytest.LogCap
     model: Any = tiny_model()
     model.generation_config.eos_token_id = 0
     shown = tuner(model).diagnosis()["end tokens"]
-    assert [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING] == [shown]
+    warnings = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    assert [warning for warning in warnings if "held out" not in warning] == [shown]
 
 
 def wrong_objects() -> dict[str, tuple[Any, str]]:

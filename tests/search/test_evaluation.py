@@ -290,7 +290,7 @@ class TestFailures:
 
     def test_a_prediction_function_of_the_wrong_length(self) -> None:
         message = self.fails(engine=FunctionEngine(lambda prompts, params: ["x"]))
-        assert message == "custom_pred_function must return 8 strings for 8 prompts, got 1 of str"
+        assert message == "custom_pred_function must return a list of 8 strings for 8 prompts, got 1"
 
 
 def test_scores_are_reported_and_nothing_pruned_with_several_objectives() -> None:

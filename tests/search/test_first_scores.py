@@ -88,7 +88,11 @@ def test_a_search_warns_once_after_its_baselines(
     answer: str, scorer: object, first: str | None, cause: str | None, caplog: pytest.LogCaptureFixture
 ) -> None:
     make_tuner(answer, scorer).search(SPACE, n_trials=3, rungs=[16], concurrency=1, show_progress=False)
-    warned = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    warned = [
+        record.getMessage()
+        for record in caplog.records
+        if record.levelname == "WARNING" and record.name == "llmsearch_optuna.search.first_scores"
+    ]
     if first is None:
         assert warned == []
         return

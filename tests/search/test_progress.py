@@ -15,6 +15,7 @@ from tiny_models import tiny_model, tiny_tokenizer
 from tiny_studies import make_tuner, search
 
 from llmsearch_optuna.cli import main
+from llmsearch_optuna.metrics import make_metric
 from llmsearch_optuna.search.progress import SearchProgress, holdout_progress
 from llmsearch_optuna.space.params import GenerationParams
 from llmsearch_optuna.study.trials import trial_params
@@ -145,7 +146,7 @@ class TestEvents:
                 raise ValueError("no")
             return [0.5] * len(predictions)
 
-        search(make_tuner(scorer=scorer), None, 3, on_event=events.append)
+        search(make_tuner(scorer=make_metric(scorer, retries=0)), None, 3, on_event=events.append)
         (failed,) = [event for event in events if event.get("error")]
         assert (failed["state"], failed["score"]) == ("fail", None)
         assert "no" in failed["error"]

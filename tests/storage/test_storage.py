@@ -307,8 +307,9 @@ def test_a_file_that_is_no_database(must_exist: bool, path: Path, url: str) -> N
 
 def test_a_directory(path: Path, url: str) -> None:
     path.mkdir()
-    assert refused(lambda: open_storage(url)) == f"database {url} cannot be used: unable to open database file"
-    assert refused(lambda: open_storage(url, must_exist=True)) == f"there is no database {path}"
+    message = f"{path} is a directory: name a file in it, for example {path}/study.db"
+    assert refused(lambda: open_storage(url)) == message
+    assert refused(lambda: open_storage(url, must_exist=True)) == message
 
 
 def test_a_folder_that_is_a_file(path: Path) -> None:

@@ -61,7 +61,7 @@ def test_another_fingerprint_is_refused_and_what_differs_is_named(
 ) -> None:
     made = create(storage, "refused")
     assert refused(FingerprintError, lambda: create(storage, "refused", **changes)) == (
-        f"study `refused` was made with {differing}: use another study_name or storage for a new study"
+        f"use another study_name or storage for a new study: study `refused` was made with {differing}"
     )
     assert study_key(create(storage, "refused")) == study_key(made)
 

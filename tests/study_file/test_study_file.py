@@ -1,6 +1,7 @@
 import dataclasses
 import re
 import tomllib
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -180,7 +181,10 @@ def test_every_key_is_read() -> None:
         "batch_size": 4,
         "replay_bytes": 100_000,
     }
-    assert dataclasses.asdict(file.data) == {
+    data = dataclasses.asdict(file.data)
+    assert isinstance(data.pop("rendered_at"), datetime)
+    assert data == {
+        "chat_template_args": None,
         "path": "openai/gsm8k",
         "config": "main",
         "split": "train",
@@ -274,7 +278,11 @@ def test_text_that_is_not_toml_is_refused() -> None:
         ("[model]", "[[model]]", "`model` must be a section ([model]), got [{'name': 'demo'}]"),
         ('[metric]\nname = "exact_match"', "", "study file name needs a section [metric]"),
         ("[model]", "[model]\nbatch_sise = 3", "unknown key in [model] `batch_sise`: did you mean `batch_size`?"),
-        ("[data]", '[data]\n"a\\nb" = 3', "unknown key in [data] `a b`: known are config, decode_args, encode_args, "),
+        (
+            "[data]",
+            '[data]\n"a\\nb" = 3',
+            "unknown key in [data] `a b`: known are chat_template_args, config, ",
+        ),
         ("[model]", "[generation]\nstops = []\n[model]", "unknown key in [generation] `stops`: did you mean `stop`?"),
         ("[model]", "[study]\ntrials = 3\n[model]", "unknown key in [study] `trials`: did you mean `n_trials`?"),
         ('[model]\nname = "demo"', "[model]", "[model] needs the key name"),

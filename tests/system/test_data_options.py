@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -327,7 +326,7 @@ def test_repeated_rows_are_searched_once_and_scored_by_hand_as_often_as_they_com
 ) -> None:
     twice = [*ROWS, ROWS[3], {**ROWS[5], "answer": "another"}]
     tuner = make_tuner(dataset=twice, holdout_size=5)
-    (warning,) = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+    (warning,) = [record.getMessage() for record in caplog.records if record.name.endswith("data.task")]
     assert warning.startswith(
         "1 of 18 rows repeat another's prompt and reference and are left out (rows 3 and 16); 2 row"
     )

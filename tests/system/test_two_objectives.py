@@ -122,9 +122,9 @@ class TestSearch:
         search_both(tuner, tmp_path / "two.db", 1)
         search(tuner, tmp_path / "one.db", 1)
         assert study_fingerprint(search(tuner, tmp_path / "one.db", 1))["objectives"] == ["score"]
-        with pytest.raises(FingerprintError, match=r"another objectives \(objectives: score, tokens then, score now\)"):
+        with pytest.raises(FingerprintError, match=r"other objectives \(objectives: score, tokens then, score now\)"):
             search(tuner, tmp_path / "two.db", 1)
-        with pytest.raises(FingerprintError, match=r"another objectives \(objectives: score then, score, tokens now\)"):
+        with pytest.raises(FingerprintError, match=r"other objectives \(objectives: score then, score, tokens now\)"):
             search_both(tuner, tmp_path / "one.db", 1)
 
     @pytest.mark.parametrize("changes", [{"sampler": "cmaes"}, {"pruner": "median"}, {"patience": 3}])
@@ -264,7 +264,7 @@ class TestWhatShowsAStudy:
         page = render_report(study, str(path))
         assert "The Pareto front" in page
         assert "The study searched for this front" in page
-        assert page.count("tokens held out") == 1
+        assert page.count(">tokens held out</th>") == 1
         record = read_study(study, str(path))
         assert record.counts_tokens
         assert [tuple(trial.reported) for trial in record.trials] == [(4, 8, 10)] * 14
