@@ -89,6 +89,7 @@ for words in (
 """
 
 
+@pytest.mark.full
 def test_a_reader_that_has_gone_ends_a_command_quietly(directory: Path, tmp_path: Path) -> None:
     for name, score in (("rows", 0.5), ("rows2", 0.6)):
         lines = [json.dumps({"id": row, "score": score + row / 100}) for row in range(4)]

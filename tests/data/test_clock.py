@@ -60,6 +60,7 @@ def tuner_on(day: int, **changes: Any) -> Tuner:
     return tuner
 
 
+@pytest.mark.full
 def test_a_study_keeps_the_date_of_its_first_day(tmp_path: Path) -> None:
     study = search(tuner_on(1), tmp_path / "x.db", 3)
     assert study.user_attrs[RENDERED_AT] == "2025-03-01T00:00:00"

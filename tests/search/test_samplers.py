@@ -7,6 +7,7 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 from sampler_runs import ARGUMENTS, GRID, LENGTHS, POINTS, SAMPLERS, SPACES, begin, in_memory, proposer, reopened, run
+from tiers import partly_full
 
 from llmsearch_optuna.errors import ConfigurationError
 from llmsearch_optuna.search.samplers import SAMPLERS as OFFERED
@@ -37,8 +38,7 @@ def test_every_sampler_proposes_within_any_space(name: str, space: str) -> None:
         assert len({json.dumps(params) for params in proposed[1:]}) == 9
 
 
-@pytest.mark.sampled(2)
-@pytest.mark.parametrize("name", SAMPLERS)
+@pytest.mark.parametrize("name", partly_full(SAMPLERS, fast=("random", "tpe", "cmaes")))
 def test_an_interrupted_study_proposes_as_an_uninterrupted_one(name: str) -> None:
     space = SPACES["conditional" if name == "tpe" else "mixed"]
     length = LENGTHS.get(name, 14)
@@ -50,7 +50,7 @@ def test_an_interrupted_study_proposes_as_an_uninterrupted_one(name: str) -> Non
     assert run(in_memory(), proposer(name, space, seed=2), length, given=2) != whole
 
 
-@pytest.mark.parametrize("name", SAMPLERS)
+@pytest.mark.parametrize("name", partly_full(SAMPLERS, fast=("random", "tpe", "cmaes", "qmc")))
 def test_a_trial_is_stored_with_all_its_parameters_at_once(name: str) -> None:
     space, number = SPACES["mixed"], LENGTHS.get(name, 14) - 1
     whole = run(in_memory(), proposer(name, space), number + 1, given=2)
@@ -100,8 +100,7 @@ def test_every_process_proposes_the_same(pytestconfig: pytest.Config) -> None:
 # Baselines have no Optuna parameters, and must not keep the samplers from learning.
 
 
-@pytest.mark.sampled(2)
-@pytest.mark.parametrize("name", SAMPLERS)
+@pytest.mark.parametrize("name", partly_full(SAMPLERS, fast=("random", "tpe", "cmaes")))
 def test_baselines_change_no_proposal(name: str) -> None:
     plain = run(in_memory(), proposer(name, SPACES["mixed"]), LENGTHS.get(name, 14))
     with_baselines = run(in_memory(), proposer(name, SPACES["mixed"]), LENGTHS.get(name, 14) + 5, given=5)

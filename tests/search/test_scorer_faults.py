@@ -63,6 +63,7 @@ def test_what_a_failed_trial_has_stored_is_used_by_its_repetition(tmp_path: Path
 
 
 @pytest.mark.parametrize("limit", ["stop", pytest.param("timeout", marks=pytest.mark.full)])
+@pytest.mark.full
 def test_a_search_ends_while_the_scorer_hangs_and_goes_on_as_if_it_had_not(
     limit: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

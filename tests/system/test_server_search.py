@@ -130,6 +130,7 @@ def test_one_row_that_is_refused_fails_its_trial_alone(server: FakeServer, tmp_p
     assert len(set(sent)) == len(sent)
 
 
+@pytest.mark.full
 def test_tokens_are_limited(server: FakeServer, tmp_path: Path) -> None:
     study = search(make_tuner(server), tmp_path / "x.db", n_trials=100, max_tokens_total=300)
     tokens = CompletionStore(open_storage(f"sqlite:///{tmp_path}/x.db")).count_tokens(study_key(study))
@@ -192,6 +193,7 @@ def test_messages_go_to_the_chat_endpoint(server: FakeServer) -> None:
         )
 
 
+@pytest.mark.full
 def test_arguments_of_the_chat_template_go_to_the_server(server: FakeServer) -> None:
     chat: dict[str, Any] = {
         "prompt_template": None,
@@ -276,6 +278,7 @@ def altered(rows: set[int], choice: dict[str, Any]) -> Alter:
 NO_TEXT = {"message": {"role": "assistant", "content": None}}
 
 
+@pytest.mark.full
 def test_answers_without_text_are_counted_in_verdict_and_report(server: FakeServer, tmp_path: Path) -> None:
     tuner = make_tuner(server, prompt_template=None, messages=MESSAGES)
     searched, held_out = (sorted(s.row for s in split) for split in (tuner.task.search, tuner.task.holdout))
@@ -316,6 +319,7 @@ def test_trials_without_any_text_fail(server: FakeServer, tmp_path: Path, choice
     assert str(failure.value).startswith(f"all 3 trials failed, the first with: {message}")
 
 
+@pytest.mark.full
 def test_an_answer_from_another_model_fails_its_trial(server: FakeServer, tmp_path: Path) -> None:
     server.alter = lambda sent, answer: {**answer, "model": "other" if sent["temperature"] > 1.2 else "tiny"}
     study = search(make_tuner(server), tmp_path / "x.db")
@@ -335,6 +339,7 @@ def test_a_limit_on_tokens_ends_a_search_without_usage(server: FakeServer, tmp_p
     assert 200 <= tokens < 200 + 2 * 4 * 8
 
 
+@pytest.mark.full
 def test_a_tokenizer_counts_for_a_server_with_chat_messages(server: FakeServer) -> None:
     server.tells_tokens = False
     tuner = make_tuner(server, prompt_template=None, messages=MESSAGES, tokenizer=tiny_tokenizer())
