@@ -131,8 +131,8 @@ class PromptSource:
             raise TaskError(f"`chat_template_args` must be a table of names and values, got {arguments!r}")
         if not self.has_messages:
             raise TaskError("`chat_template_args` has no effect without `messages` or `messages_col`: leave it out")
-        if own := [name for name in arguments if name in _OWN_TEMPLATE_ARGS]:
-            raise TaskError(f"`chat_template_args` must not hold {', '.join(own)}, which the package sets")
+        if reserved := [name for name in arguments if name in _OWN_TEMPLATE_ARGS]:
+            raise TaskError(f"`chat_template_args` must not hold {', '.join(reserved)}, which the package sets")
 
     @property
     def is_chat(self) -> bool:

@@ -86,8 +86,8 @@ def _keep(column: str, values: list[Any], rows: list[int]) -> list[Any]:
         if not is_missing(value):
             kinds.setdefault(_kind(value), (row, value))
     if len(kinds) > 1 and "" not in kinds:
-        found = " and ".join(f"{kind} in row {row} ({reprlib.repr(value)})" for kind, (row, value) in kinds.items())
-        raise TaskError(f"{column} holds {found}: give all of its values one type")
+        examples = " and ".join(f"{kind} in row {row} ({reprlib.repr(value)})" for kind, (row, value) in kinds.items())
+        raise TaskError(f"{column} holds {examples}: give all of its values one type")
     kind = next(iter(kinds)) if len(kinds) == 1 else ""
     if kind == "a number":
         return _numbers(column, values, rows)

@@ -24,8 +24,9 @@ def check_decode_args(tokenizer: PreTrainedTokenizerBase, decode_args: Mapping[s
     Raises:
         TaskError: The tokenizer has no such argument, or a flag is neither true nor false.
     """
-    own: Any = tokenizer
-    functions = [own.decode, *([own._decode] if hasattr(own, "_decode") else [])]  # noqa: SLF001 - `decode` hides them
+    untyped: Any = tokenizer
+    # The signature of `decode` hides the arguments.
+    functions = [untyped.decode, *([untyped._decode] if hasattr(untyped, "_decode") else [])]  # noqa: SLF001
     parameters = [parameter for function in functions for parameter in inspect.signature(function).parameters.values()]
     names = {parameter.name for parameter in parameters if parameter.kind is not parameter.VAR_KEYWORD}
     valid = {*names, *_FLAGS} - {"token_ids", "args"}

@@ -1,5 +1,6 @@
 """End tokens that are missing or in the wrong place: of a chat's turns, and of prompts."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -8,6 +9,8 @@ from transformers import PreTrainedTokenizerBase
 from llmsearch_optuna.engine.base import Stopping
 
 __all__ = ["end_token_findings"]
+
+_LOG = logging.getLogger(__name__)
 
 _ANSWER = "answer"
 _LONGEST_START = 8
@@ -41,17 +44,17 @@ def _ignored_end(
     tokenizer: PreTrainedTokenizerBase, stopping: Stopping, prompts: Mapping[int, Sequence[int]]
 ) -> str | None:
     """Report a token that ends the tokenizer's texts or turns, but no completion."""
-    own: Any = tokenizer
-    candidates = [own.eos_token_id]
-    turn_end = _turn_end(own)
+    untyped: Any = tokenizer
+    candidates = [untyped.eos_token_id]
+    turn_end = _turn_end(untyped)
     if any(turn_end in ids for ids in prompts.values()):
         candidates.append(turn_end)
     for token in candidates:
         if token is None or token in stopping.eos_token_ids:
             continue
-        text = own.convert_ids_to_tokens(token)
+        text = untyped.convert_ids_to_tokens(token)
         if text not in stopping.strings:
-            ends = ", ".join(f"`{own.convert_ids_to_tokens(end)}`" for end in stopping.eos_token_ids) or "no token"
+            ends = ", ".join(f"`{untyped.convert_ids_to_tokens(end)}`" for end in stopping.eos_token_ids) or "no token"
             return (
                 f"the tokenizer ends texts or turns with `{text}` ({token}), but the model's generation config ends "
                 f"completions with {ends}, so they may run on: add {token} to the generation config's eos_token_id"
@@ -66,7 +69,8 @@ def _turn_end(tokenizer: Any) -> int | None:
     messages = [{"role": "user", "content": "question"}, {"role": "assistant", "content": _ANSWER}]
     try:
         chat = str(tokenizer.apply_chat_template(messages, tokenize=False))
-    except Exception:  # noqa: BLE001 - the template may need other messages, and raise anything
+    except Exception as error:  # noqa: BLE001 - a template may need other messages, and raise anything
+        _LOG.debug("the end of a turn is not known, as the chat template refuses an example: %s", error)
         return None
     after = tokenizer(chat.rpartition(_ANSWER)[2].lstrip(), add_special_tokens=False)["input_ids"]
     return int(after[0]) if after and _is_special(tokenizer, after[0]) else None
@@ -79,12 +83,12 @@ def _is_special(tokenizer: Any, token: int) -> bool:
 def _unwanted_end(
     tokenizer: PreTrainedTokenizerBase, stopping: Stopping, prompts: Mapping[int, Sequence[int]]
 ) -> str | None:
-    own: Any = tokenizer
-    ends = {*stopping.eos_token_ids, own.eos_token_id, getattr(own, "sep_token_id", None)} - {None}
+    untyped: Any = tokenizer
+    ends = {*stopping.eos_token_ids, untyped.eos_token_id, getattr(untyped, "sep_token_id", None)} - {None}
     rows = [row for row, ids in prompts.items() if len(ids) > 1 and ids[-1] in ends]
     if not rows:
         return None
-    end = own.convert_ids_to_tokens(prompts[rows[0]][-1])
+    end = untyped.convert_ids_to_tokens(prompts[rows[0]][-1])
     return (
         f"{_those(rows, prompts)} end with the end token `{end}`, after which a "
         'model begins a new text or falls silent: set tokenizer_encode_args = {"add_special_tokens": False}, or take '
@@ -97,31 +101,32 @@ def _missing_end(
     stopping: Stopping,  # noqa: ARG001 - as `_unwanted_end`
     prompts: Mapping[int, Sequence[int]],
 ) -> str | None:
-    own: Any = tokenizer
-    end = own("a")["input_ids"][-1]
+    untyped: Any = tokenizer
+    end = untyped("a")["input_ids"][-1]
     rows = [row for row, ids in prompts.items() if ids and ids[-1] != end]
-    if not rows or not _is_special(own, end):
+    if not rows or not _is_special(untyped, end):
         return None
+    text = untyped.convert_ids_to_tokens(end)
     return (
-        f"{_those(rows, prompts)} lack the end token `{own.convert_ids_to_tokens(end)}`, with which the tokenizer ends "
+        f"{_those(rows, prompts)} lack the end token `{text}`, with which the tokenizer ends "
         'texts: set tokenizer_encode_args = {"add_special_tokens": True}, or write it at their end'
     )
 
 
 def _double_start(tokenizer: PreTrainedTokenizerBase, prompts: Mapping[int, Sequence[int]]) -> str | None:
-    own: Any = tokenizer
-    start = own.bos_token_id
+    untyped: Any = tokenizer
+    start = untyped.bos_token_id
 
     def is_double(ids: Sequence[int]) -> bool:
         if len(ids) < 2 or ids[0] != start or start not in ids[1:_LONGEST_START]:
             return False
-        return not own.decode(list(ids[1 : list(ids).index(start, 1)])).strip()
+        return not untyped.decode(list(ids[1 : list(ids).index(start, 1)])).strip()
 
     rows = [row for row, ids in prompts.items() if is_double(ids)]
     if start is None or not rows:
         return None
     return (
-        f"{_those(rows, prompts)} begin with `{own.bos_token}` twice: take it out of the template, or set "
+        f"{_those(rows, prompts)} begin with `{untyped.bos_token}` twice: take it out of the template, or set "
         'tokenizer_encode_args = {"add_special_tokens": False}'
     )
 

@@ -44,9 +44,10 @@ def check_answers(rows: Sequence[tuple[int, str]], before: Mapping[str, int], *,
     lost = withheld + counts["reasoning"]
     if not lost or (2 * withheld < total and lost < total) or (total < _MIN_ANSWERS and not is_last):
         return
-    found = irregular_rows((row, reason) for row, reason in rows if reason != "unknown")
+    rows_by_reason = irregular_rows((row, reason) for row, reason in rows if reason != "unknown")
     remedy = "; raise max_new_tokens" if counts["reasoning"] else ""
-    raise TrialError(f"{lost} of {total} answers of the server are no text to score: {describe_answers(found)}{remedy}")
+    answers = describe_answers(rows_by_reason)
+    raise TrialError(f"{lost} of {total} answers of the server are no text to score: {answers}{remedy}")
 
 
 def irregular_rows(rows: Iterable[tuple[int, str]]) -> dict[str, list[int]]:
@@ -55,21 +56,21 @@ def irregular_rows(rows: Iterable[tuple[int, str]]) -> dict[str, list[int]]:
     Args:
         rows: Row and finish reason of answers, regular or not.
     """
-    found: dict[str, list[int]] = {}
+    rows_by_reason: dict[str, list[int]] = {}
     for row, reason in rows:
         if reason in IRREGULAR:
-            found.setdefault(reason, []).append(row)
-    return found
+            rows_by_reason.setdefault(reason, []).append(row)
+    return rows_by_reason
 
 
-def describe_answers(found: Mapping[str, Sequence[int]]) -> str:
+def describe_answers(rows_by_reason: Mapping[str, Sequence[int]]) -> str:
     """Describe irregular answers, e.g. ``"2 x no text (rows 3, 7)"``.
 
     Args:
-        found: The rows of irregular answers by finish reason; a row with several such answers may be repeated.
+        rows_by_reason: The rows of irregular answers by finish reason. A row with several of them may be repeated.
     """
     parts = []
-    for reason, rows in sorted(found.items()):
+    for reason, rows in sorted(rows_by_reason.items()):
         distinct = sorted(set(rows))
         more = len(distinct) - _MAX_LISTED
         listed = ", ".join(map(str, distinct[:_MAX_LISTED])) + (f" and {more} more" if more > 0 else "")

@@ -66,10 +66,10 @@ class InputLimits:
 
     def __str__(self) -> str:
         parts = {"of prompt and completion": self.together, "of prompt": self.prompt, "of completion": self.completion}
-        known = {name: limit for name, limit in parts.items() if limit is not None}
-        if list(known) == ["of prompt and completion"]:
+        given = {name: limit for name, limit in parts.items() if limit is not None}
+        if list(given) == ["of prompt and completion"]:
             return f"{self.together} tokens"
-        return ", ".join(f"{limit} tokens {name}" for name, limit in known.items()) or "no limit is known"
+        return ", ".join(f"{limit} tokens {name}" for name, limit in given.items()) or "no limit is known"
 
 
 def input_limits(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase | None = None) -> InputLimits:

@@ -116,8 +116,8 @@ def _model_class(config: PreTrainedConfig) -> Any:
     }
     if config.is_encoder_decoder:
         del candidates[AutoModelForCausalLM]
-    for auto, known in candidates.items():
-        if type(config) in known:
+    for auto, configs in candidates.items():
+        if type(config) in configs:
             return auto
     raise ModelError(
         f"transformers has no class that generates text for models of the type `{config.model_type}`: load it "

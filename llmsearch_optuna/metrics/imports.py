@@ -68,14 +68,14 @@ def _forget_namesake(name: str, folders: list[str]) -> None:
         MetricError: The namesake is an installed package or a part of Python, which others use.
     """
     imported = sys.modules.get(name)
-    found = importlib.machinery.PathFinder.find_spec(name, folders)
-    if imported is None or found is None or found.origin is None:
+    spec = importlib.machinery.PathFinder.find_spec(name, folders)
+    if imported is None or spec is None or spec.origin is None:
         return
     file = getattr(imported, "__file__", None)
-    if file is not None and Path(file).resolve() == Path(found.origin).resolve():
+    if file is not None and Path(file).resolve() == Path(spec.origin).resolve():
         return
     installed = [Path(sysconfig.get_path(key)).resolve() for key in ("stdlib", "platstdlib", "purelib", "platlib")]
     if file is None or any(Path(file).resolve().is_relative_to(folder) for folder in installed):
-        raise MetricError(f"`{name}` is also the name of a module that is in use: rename {found.origin}")
+        raise MetricError(f"`{name}` is also the name of a module that is in use: rename {spec.origin}")
     for module in [module for module in sys.modules if module == name or module.startswith(f"{name}.")]:
         del sys.modules[module]

@@ -86,8 +86,8 @@ def check_references(metric: Metric, references: Sequence[Reference], names: Seq
     if isinstance(metric, CorpusMetric):
         findings += _faults_of_corpus(metric, texts)
     elif function in _BUILT_IN:
-        known = {index for finding in findings for index in finding.indices}
-        findings += _faults_of_samples(metric.score, function, texts, known)
+        reported = {index for finding in findings for index in finding.indices}
+        findings += _faults_of_samples(metric.score, function, texts, reported)
     else:
         metric(references, [""] * len(references))
     for indices, fault, is_fatal in findings:
@@ -103,7 +103,7 @@ def check_references(metric: Metric, references: Sequence[Reference], names: Seq
 
 
 def _faults_of_samples(
-    score: Callable[[str, str], float], function: object, texts: _Texts, known: Collection[int]
+    score: Callable[[str, str], float], function: object, texts: _Texts, reported: Collection[int]
 ) -> list[_Finding]:
     """Find references that silence matches, and references that do not even match themselves.
 
@@ -111,7 +111,7 @@ def _faults_of_samples(
         score: ``(prediction, reference) -> float``.
         function: The function of the package behind `score`.
         texts: The acceptable strings of each sample.
-        known: The indices of references whose fault is known.
+        reported: The indices of references whose fault is known.
     """
     silent = [index for index, accepted in enumerate(texts) if any(score("", text) == 1.0 for text in accepted)]
     lost = [index for index, accepted in enumerate(texts) if all(score(text, text) == 0.0 for text in accepted)]
@@ -126,7 +126,7 @@ def _faults_of_samples(
         reason = "the reference has no number"
     elif function is rouge2:
         reason = "the reference has fewer than two words"
-    rest = [index for index in lost if index not in {*dates, *known}]
+    rest = [index for index in lost if index not in {*dates, *reported}]
     return [*findings, _Finding(rest, f"gives 0 to every completion, as {reason}: use another metric or column")]
 
 

@@ -13,10 +13,10 @@ GRID = "rgba(128, 134, 145, 0.22)"
 
 def limit_axis(figure: go.Figure, axis: str, values: Sequence[float]) -> None:
     """Limit an axis whose values are all the same, and say so: plotly would show 1 on either side of the value."""
-    known = [value for value in values if math.isfinite(value)]
-    if known and min(known) == max(known):
-        figure.update_layout({f"{axis}axis.range": single_value_limits(known[0]), f"{axis}axis.autorange": False})
-        tell_no_spread(figure, known[0])
+    finite = [value for value in values if math.isfinite(value)]
+    if finite and min(finite) == max(finite):
+        figure.update_layout({f"{axis}axis.range": single_value_limits(finite[0]), f"{axis}axis.autorange": False})
+        tell_no_spread(figure, finite[0])
 
 
 def single_value_limits(value: float) -> list[float]:

@@ -289,11 +289,11 @@ def draw_samples(scores: SampleScores, metric: str, *, maximize: bool) -> go.Fig
     )
     figure.update_xaxes(type="category", nticks=24, showgrid=False)
     figure.update_yaxes(type="category", nticks=24, autorange="reversed", showgrid=False)
-    known = scores.scores[np.isfinite(scores.scores)]
-    if known.size and known.min() == known.max():
-        low, high = single_value_limits(float(known[0]))
+    finite = scores.scores[np.isfinite(scores.scores)]
+    if finite.size and finite.min() == finite.max():
+        low, high = single_value_limits(float(finite[0]))
         figure.update_traces(zmin=low, zmax=high, showscale=False)
-        tell_no_spread(figure, float(known[0]))
+        tell_no_spread(figure, float(finite[0]))
     if scores.complete < trials:
         figure.add_vline(x=scores.complete - 0.5, line={"color": INK, "width": 1, "dash": "dot"})
     return figure

@@ -62,7 +62,7 @@ def sqlite_url(path: str) -> str:
 
 
 def storage_url(storage: Storage | None) -> str | None:
-    """Return the SQLAlchemy URL of a database; None for one in memory.
+    """Return the SQLAlchemy URL of a database; None for a study in memory.
 
     Raises:
         ConfigurationError: It is neither a URL nor a path.

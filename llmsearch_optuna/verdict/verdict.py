@@ -289,13 +289,14 @@ class Verdict:
         counts = {result.name: sum(map(len, result.irregular.values())) for result in self.finalists}
         if not any(counts.values()):
             return ""
-        found: dict[str, list[int]] = {}
+        rows_by_reason: dict[str, list[int]] = {}
         for result in self.finalists:
             for reason, rows in result.irregular.items():
-                found.setdefault(reason, []).extend(rows)
+                rows_by_reason.setdefault(reason, []).extend(rows)
         total = sum(self.samples * result.seeds for result in self.finalists)
         shares = ", ".join(f"`{name}` {count}" for name, count in counts.items() if count)
-        return f"; {sum(counts.values())} of {total} answers are no ordinary text ({shares}): {describe_answers(found)}"
+        answers = describe_answers(rows_by_reason)
+        return f"; {sum(counts.values())} of {total} answers are no ordinary text ({shares}): {answers}"
 
     def _saving_clause(self, saving: Comparison) -> str:
         if saving.low > 0.0:

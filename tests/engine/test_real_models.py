@@ -149,8 +149,8 @@ def test_settings_that_no_engine_applies_change_nothing(family: str, settings: d
         setattr(model.generation_config, name, value)
     changed = tuner(model)
     assert changed.get_score({"max_new_tokens": 16}).outputs == expected
-    told = [f"{name} = {value}" for name, value in sorted(settings.items()) if value]
-    assert changed.diagnosis().get("left out", "").startswith(", ".join(told))
+    reported = [f"{name} = {value}" for name, value in sorted(settings.items()) if value]
+    assert changed.diagnosis().get("left out", "").startswith(", ".join(reported))
 
 
 @pytest.mark.parametrize("settings", [{"guidance_scale": 1.0}, {"suppress_tokens": []}, {"sequence_bias": {}}])

@@ -41,9 +41,9 @@ def example(text: str, reference: Any, reason: str = "eos", row: int = 0) -> Sco
     ],
 )
 def test_the_likely_cause_is_named(text: str, reference: Any, reason: str, cause: str) -> None:
-    found = likely_cause([example(text, reference, reason, row) for row in range(3)])
-    assert found.text.startswith(cause)
-    assert found.example.sample.row == 0
+    likely = likely_cause([example(text, reference, reason, row) for row in range(3)])
+    assert likely.text.startswith(cause)
+    assert likely.example.sample.row == 0
 
 
 def test_the_example_is_one_that_shows_the_cause() -> None:

@@ -374,20 +374,22 @@ def test_presets_must_fit_into_the_models_window() -> None:
 
 def test_tokens_that_a_trial_in_flight_takes_over_are_told_before_they_are_stored(tmp_path: Path) -> None:
     """Other workers subtract them from the tokens of all stored completions, as nobody generated them."""
-    tuner, told = make_tuner(), []
+    tuner, recorded = make_tuner(), []
     greedy = {"top_k": 1, "max_new_tokens": 4}
     presets = [{**greedy, "temperature": 0.5}, {**greedy, "temperature": 0.9}]
     append = CompletionStore.append
 
     def watched(store: CompletionStore, key: str, number: int, rows: Any) -> None:
         study = optuna.load_study(study_name="llmsearch", storage=f"sqlite:///{tmp_path / 'x.db'}")
-        told.append((number, study.trials[number].user_attrs.get(REUSED_TOKENS), sum(row.token_count for row in rows)))
+        recorded.append(
+            (number, study.trials[number].user_attrs.get(REUSED_TOKENS), sum(row.token_count for row in rows))
+        )
         append(store, key, number, rows)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(CompletionStore, "append", watched)
         study = search(tuner, tmp_path / "x.db", 2, presets=presets, baselines=False, concurrency=1, pruner="none")
-    second = [(int(reused or 0), tokens) for number, reused, tokens in told if number == 1]
+    second = [(int(reused or 0), tokens) for number, reused, tokens in recorded if number == 1]
     assert [reused for reused, _ in second] == list(itertools.accumulate(tokens for _, tokens in second))
     running = create_trial(state=TrialState.RUNNING, user_attrs={REUSED_TOKENS: 7})
     study.add_trial(running)

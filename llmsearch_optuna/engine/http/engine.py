@@ -301,10 +301,10 @@ class HTTPEngine:
         )
 
     def _warn_of_irregular(self, completions: Mapping[Request, Completion]) -> None:
-        found = irregular_rows(
+        rows_by_reason = irregular_rows(
             (request.row, done.finish_reason) for request, done in completions.items() if request.row is not None
         )
-        for reason, rows in found.items():
+        for reason, rows in rows_by_reason.items():
             self._warn_once(
                 reason,
                 f"answers of the server: {describe_answers({reason: rows})}; they are scored as they are, and counted "
