@@ -14,30 +14,39 @@ __all__ = ["restore_values"]
 _LOG = logging.getLogger(__name__)
 
 
-def restore_values(dataset: datasets.Dataset) -> datasets.Dataset:
-    """Return a dataset with its values as people wrote them.
+def restore_values(dataset: datasets.Dataset, take: int | None = None) -> datasets.Dataset:
+    """Return the first rows of a dataset with their values as people wrote them.
 
     Class labels become their names, and numbers of 32 bits the decimal fractions that they stand for. Columns of
-    integers with gaps, which pandas stores as floats, become integers.
+    integers with gaps, which pandas stores as floats, become integers. A gap may be in a row that is not taken.
+
+    Args:
+        dataset: The dataset.
+        take: The number of rows; all by default.
     """
-    plain = dataset.with_format(None)
+    taken = dataset if take is None or len(dataset) <= take else dataset.select(range(take))
+    plain = taken.with_format(None)
     changed: dict[str, list[Any]] = {}
     for name, feature in dataset.features.items():
         if _holds(feature, datasets.ClassLabel):
             _LOG.warning("column `%s` holds class labels: their names are used, not their numbers", name)
         if _holds(feature, datasets.ClassLabel) or _is_short(feature):
             changed[name] = [_restored(value, feature) for value in plain[name]]
-        if isinstance(feature, datasets.Value) and feature.dtype.startswith("float"):
-            values = changed.get(name) or list(plain[name])
-            present = [value for value in values if not is_missing(value)]
-            if 0 < len(present) < len(values) and are_integers(present):
-                changed[name] = [None if is_missing(value) else int(value) for value in values]
+        if isinstance(feature, datasets.Value) and feature.dtype.startswith("float") and _has_gaps(dataset, name):
+            changed[name] = [None if is_missing(value) else int(value) for value in plain[name]]
     if not changed:
-        return dataset
-    others = dataset.remove_columns(list(changed))
+        return taken
+    others = taken.remove_columns(list(changed))
     restored = datasets.Dataset.from_dict(changed)
     joined = datasets.concatenate_datasets([others, restored], axis=1) if others.column_names else restored
     return joined.select_columns(dataset.column_names)
+
+
+def _has_gaps(dataset: datasets.Dataset, name: str) -> bool:
+    """Return whether a column of floats holds integers and at least one missing value."""
+    numbers = np.asarray(dataset.data.column(name), dtype=np.float64)  # null becomes NaN
+    present = numbers[~np.isnan(numbers)]
+    return 0 < len(present) < len(numbers) and are_integers(present)
 
 
 def _holds(feature: Any, kind: type) -> bool:

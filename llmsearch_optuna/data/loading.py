@@ -155,7 +155,7 @@ def as_dataset(data: object, *, take: int | None = None) -> datasets.Dataset:
         raise TaskError(f"dataset must be a datasets.Dataset or a list of rows, got {type(data).__name__}")
     if len(dataset) == 0:
         raise TaskError("the dataset is empty: it needs at least one row")
-    return restore_values(dataset if take is None or len(dataset) <= take else dataset.select(range(take)))
+    return restore_values(dataset, take)
 
 
 def _from_frame(frame: Any) -> datasets.Dataset:

@@ -66,13 +66,16 @@ def find_adapter(name: str, revision: str | None, *, allow_pickle: bool) -> Adap
             "base_model_name_or_path there"
         )
     base_revision = config.get("revision")
+    reason = "it has no config.json"
     try:
-        _file(base, "config.json", base_revision)
+        is_there = _file(base, "config.json", base_revision) is not None
     except (OSError, ValueError) as error:
+        is_there, reason = False, str(error)
+    if not is_there:
         raise ModelError(
             f"adapter {name} cannot be loaded: its base model {base} is not found: change base_model_name_or_path in "
-            f"its adapter_config.json ({error})"
-        ) from error
+            f"its adapter_config.json ({' '.join(reason.split())})"
+        )
     has_tokenizer = _file(name, "tokenizer_config.json", revision) is not None
     return Adapter(name, revision, base, base_revision, has_tokenizer)
 

@@ -39,12 +39,12 @@ class InputLimits:
         if self.together is not None and length + max_new_tokens > self.together:
             return (
                 f"{prompt} {length} tokens, and {max_new_tokens} new ones exceed the model's window of "
-                f"{self.together}: shorten it, truncate (tokenizer_encode_args), or lower max_new_tokens"
+                f"{self.together}: shorten it, leave the row out, or lower max_new_tokens"
             )
         if self.prompt is not None and length > self.prompt:
             return (
                 f"{prompt} {length} tokens, and they exceed the model's window of {self.prompt} for prompts (its "
-                "encoder's): shorten it, or truncate (tokenizer_encode_args)"
+                "encoder's): shorten it, or leave the row out"
             )
         if self.completion is not None and max_new_tokens > self.completion:
             return (

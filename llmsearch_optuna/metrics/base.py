@@ -7,6 +7,7 @@ from numbers import Integral, Real
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from llmsearch_optuna.errors import MetricError, unknown_name
+from llmsearch_optuna.metrics.calls import ONCE, ScorerCalls
 
 __all__ = [
     "Metric",
@@ -47,7 +48,8 @@ class Metric(Protocol):
     """A deterministic function that scores predictions against references.
 
     A metric may also have an attribute `score_range` (`ScoreRange`). `PairedPruner` then uses this range, and its
-    guarantee does not depend on later scores. Otherwise it uses the range of the scores so far.
+    guarantee does not depend on later scores. Otherwise it uses the range of the scores so far. An attribute `calls`
+    (`ScorerCalls`) sets how the metric is called; by default, it is called again after a fault.
     """
 
     @property
@@ -90,6 +92,7 @@ class SampleMetric:
             boolean (compared as ``true`` or ``false``) or a list of these.
         greater_is_better: Whether a study maximises the value.
         score_range: The minimum and the maximum of `score`; ``None`` if unknown.
+        calls: How the metric is called: retries and time limit.
     """
 
     name: str
@@ -97,6 +100,7 @@ class SampleMetric:
     column: str | None = None
     greater_is_better: bool = True
     score_range: ScoreRange | None = None
+    calls: ScorerCalls = ONCE
 
     def __call__(
         self, references: Sequence[Reference], predictions: Sequence[str], *, sample_ids: Sequence[int] | None = None

@@ -18,7 +18,7 @@ from typing import NamedTuple, TypeVar
 
 from llmsearch_optuna.errors import LlmsearchError, MetricError, ScorerError
 
-__all__ = ["Outcome", "ScorerCalls", "ScoringGivenUpError", "never", "one_line"]
+__all__ = ["ONCE", "Outcome", "ScorerCalls", "ScoringGivenUpError", "never", "one_line"]
 
 _LOG = logging.getLogger(__name__)
 
@@ -150,6 +150,10 @@ class ScorerCalls:
             return ScoringGivenUpError(f"scorer `{label}` has not returned, and the search ends")
 
         return reason
+
+
+ONCE = ScorerCalls(retries=0)
+"""How a pure function is called: a second call would fail as the first one did."""
 
 
 def _watched(function: Callable[[], object], reason: Callable[[], LlmsearchError | None]) -> object:

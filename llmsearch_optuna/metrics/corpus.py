@@ -17,7 +17,7 @@ from llmsearch_optuna.metrics.base import (
     known_range,
     sample_numbers,
 )
-from llmsearch_optuna.metrics.calls import one_line
+from llmsearch_optuna.metrics.calls import ONCE, ScorerCalls, one_line
 
 __all__ = ["BLEU_TOKENIZER", "CorpusMetric", "bleu", "choose_score_range", "chrf", "load_bleu", "max_difference"]
 
@@ -36,12 +36,14 @@ class CorpusMetric:
         score: ``(predictions, acceptable strings of each) -> float``.
         column: The reference column, as for `SampleMetric`.
         greater_is_better: Whether a study maximises the value.
+        calls: How the metric is called: retries and time limit.
     """
 
     name: str
     score: Callable[[Sequence[str], Texts], float]
     column: str | None = None
     greater_is_better: bool = True
+    calls: ScorerCalls = ONCE
 
     def __call__(
         self, references: Sequence[Reference], predictions: Sequence[str], *, sample_ids: Sequence[int] | None = None

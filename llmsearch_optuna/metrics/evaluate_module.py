@@ -81,23 +81,19 @@ class EvaluateMetric:
         return cls(module=module, **fields)
 
     def __call__(
-        self, references: Sequence[Reference], predictions: Sequence[str], *, sample_ids: Sequence[int] | None = None
-    ) -> Scores:
-        """See `Metric`."""
-        return self.score(references, predictions, sample_ids=sample_ids, calls=self.calls)
-
-    def score(
         self,
         references: Sequence[Reference],
         predictions: Sequence[str],
         *,
-        sample_ids: Sequence[int] | None,
-        calls: ScorerCalls,
+        sample_ids: Sequence[int] | None = None,
+        calls: ScorerCalls | None = None,
     ) -> Scores:
-        """Score samples as `Metric` describes, with `calls` in place of the attribute."""
+        """See `Metric`. `calls` replaces the attribute."""
         samples = sample_numbers(references, predictions, sample_ids)
         rows = [{"value": value} for value in read_column(references, self.column, samples)]
-        return run_scorer(f"evaluate:{self.module.name}", self._compute, rows, predictions, samples, calls)
+        return run_scorer(
+            f"evaluate:{self.module.name}", self._compute, rows, predictions, samples, calls or self.calls
+        )
 
     def probe(self, references: Sequence[Reference]) -> None:
         """Score references against themselves, to find faults before anything is generated.

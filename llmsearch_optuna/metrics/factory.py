@@ -9,7 +9,7 @@ from typing import Any, TypeGuard
 
 from llmsearch_optuna.errors import MetricError, unknown_name
 from llmsearch_optuna.metrics.base import Metric, SampleMetric
-from llmsearch_optuna.metrics.calls import ScorerCalls
+from llmsearch_optuna.metrics.calls import ONCE, ScorerCalls
 from llmsearch_optuna.metrics.corpus import CorpusMetric, bleu, chrf, load_bleu
 from llmsearch_optuna.metrics.evaluate_module import EvaluateMetric
 from llmsearch_optuna.metrics.imports import import_object
@@ -63,9 +63,9 @@ def make_metric(
         column: The reference column to compare with; ``None`` for the only one. Not for callables, which receive all
             columns.
         greater_is_better: Whether a study maximises the value. A `Metric` keeps its own direction.
-        retries: The number of further calls after one that failed, with pauses between them; 2 by default. It has no
-            effect on built-in metrics, which are pure functions.
-        timeout_s: The time limit of a call of a scorer or an ``evaluate`` module, in seconds; no limit by default.
+        retries: The number of further calls after one that failed, with pauses between them; by default 0 for built-in
+            metrics, which are pure functions, and 2 for others.
+        timeout_s: The time limit of a call in seconds; no limit by default.
         directory: Where a module is looked for first, e.g. the directory of the study file.
         **arguments: Arguments of a built-in metric (``ignore_case``, ``lowercase``, ``tokenize``), or the ``key`` of an
             ``evaluate`` result and arguments of its ``compute``. Callables take none: use `functools.partial`.
@@ -78,10 +78,11 @@ def make_metric(
         raise MetricError(f"`greater_is_better` must be true or false, got {greater_is_better!r}")
     if column is not None and not isinstance(column, str):
         raise MetricError(f"`column` must be the name of a reference column, got {column!r}")
-    given = {"retries": retries, "timeout_s": timeout_s}
-    calls = ScorerCalls(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
-    if isinstance(spec, str) and ":" not in spec:
-        return _built_in(spec, column, greater_is_better, arguments)
+    is_built_in = isinstance(spec, str) and ":" not in spec
+    default = ONCE if is_built_in else ScorerCalls()
+    calls = ScorerCalls(retries=default.retries if retries is None else retries, timeout_s=timeout_s)
+    if isinstance(spec, str) and is_built_in:
+        return _built_in(spec, arguments, column=column, greater_is_better=greater_is_better, calls=calls)
     options: dict[str, Any] = {"column": column, "greater_is_better": greater_is_better, "key": arguments.get("key")}
     options["calls"] = calls
     options["arguments"] = {name: value for name, value in arguments.items() if name != "key"}
@@ -102,7 +103,7 @@ def make_metric(
     return _from_callable(spec, column, greater_is_better, calls, arguments)
 
 
-def _built_in(name: str, column: str | None, greater_is_better: bool, arguments: Mapping[str, Any]) -> Metric:
+def _built_in(name: str, arguments: Mapping[str, Any], **fields: Any) -> Metric:
     functions = {**_SAMPLE, **_CORPUS, **_ITEMS}
     if name not in functions:
         raise MetricError(unknown_name("metric", name, functions))
@@ -110,16 +111,14 @@ def _built_in(name: str, column: str | None, greater_is_better: bool, arguments:
     changed = _changed_arguments(name, function, arguments)
     if tokenizer := changed.get("tokenize"):
         _check_tokenizer(name, tokenizer)
-    parts = [f"{key}={value!r}" for key, value in {"column": column, **changed}.items() if value is not None]
+    parts = [f"{key}={value!r}" for key, value in {"column": fields["column"], **changed}.items() if value is not None]
     full_name = f"{name}({', '.join(parts)})" if parts else name
     if name in _ITEMS:
-        return ItemsMetric(name=full_name, column=column, greater_is_better=greater_is_better)
+        return ItemsMetric(name=full_name, **fields)
     score = partial(function, **changed) if changed else function
     if name in _CORPUS:
-        return CorpusMetric(name=full_name, score=score, column=column, greater_is_better=greater_is_better)
-    return SampleMetric(
-        name=full_name, score=score, column=column, greater_is_better=greater_is_better, score_range=(0.0, 1.0)
-    )
+        return CorpusMetric(name=full_name, score=score, **fields)
+    return SampleMetric(name=full_name, score=score, score_range=(0.0, 1.0), **fields)
 
 
 def _changed_arguments(name: str, function: Callable[..., float], arguments: Mapping[str, Any]) -> dict[str, Any]:

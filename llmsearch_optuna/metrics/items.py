@@ -17,6 +17,7 @@ from llmsearch_optuna.metrics.base import (
     read_column,
     sample_numbers,
 )
+from llmsearch_optuna.metrics.calls import ONCE, ScorerCalls
 
 __all__ = ["ItemsMetric", "distinct_items", "split_items"]
 
@@ -90,12 +91,14 @@ class ItemsMetric:
         column: The reference column; ``None`` for the only one other than ``count``, if any. If it holds a list, only
             the members of the list are correct; otherwise every item is.
         greater_is_better: Whether a study maximises the value.
+        calls: How the metric is called: retries and time limit.
         score_range: The minimum and the maximum score of a sample: 0 and 1.
     """
 
     name: str
     column: str | None = None
     greater_is_better: bool = True
+    calls: ScorerCalls = ONCE
     score_range: ClassVar[ScoreRange] = (0.0, 1.0)
 
     def __call__(

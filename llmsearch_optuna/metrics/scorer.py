@@ -38,22 +38,18 @@ class CallableMetric:
         object.__setattr__(self, "name", identify(self.function))
 
     def __call__(
-        self, references: Sequence[Reference], predictions: Sequence[str], *, sample_ids: Sequence[int] | None = None
-    ) -> Scores:
-        """See `Metric`."""
-        return self.score(references, predictions, sample_ids=sample_ids, calls=self.calls)
-
-    def score(
         self,
         references: Sequence[Reference],
         predictions: Sequence[str],
         *,
-        sample_ids: Sequence[int] | None,
-        calls: ScorerCalls,
+        sample_ids: Sequence[int] | None = None,
+        calls: ScorerCalls | None = None,
     ) -> Scores:
-        """Score samples as `Metric` describes, with `calls` in place of the attribute."""
+        """See `Metric`. `calls` replaces the attribute."""
         samples = sample_numbers(references, predictions, sample_ids)
-        return run_scorer(self.name.partition("#")[0], self.function, references, predictions, samples, calls)
+        return run_scorer(
+            self.name.partition("#")[0], self.function, references, predictions, samples, calls or self.calls
+        )
 
 
 def run_scorer(

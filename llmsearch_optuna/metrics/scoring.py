@@ -4,11 +4,9 @@ import dataclasses
 from collections.abc import Callable, Sequence
 
 from llmsearch_optuna.errors import ScorerError
-from llmsearch_optuna.metrics.base import Metric, Reference, SampleMetric, Scores
+from llmsearch_optuna.metrics.base import Metric, Reference, Scores
 from llmsearch_optuna.metrics.calls import ScorerCalls, never, one_line
-from llmsearch_optuna.metrics.corpus import CorpusMetric
 from llmsearch_optuna.metrics.evaluate_module import EvaluateMetric
-from llmsearch_optuna.metrics.items import ItemsMetric
 from llmsearch_optuna.metrics.scorer import CallableMetric
 
 __all__ = ["call_metric"]
@@ -31,23 +29,19 @@ def call_metric(
         predictions: The completions, length n.
         sample_ids: The numbers of the samples in error messages, length n; by default their positions.
         is_to_end: Whether the search is to end; see `ScorerCalls`.
-        retries: The number of further attempts after a fault; by default that of the metric: 0 for a pure function of
-            this package, 2 for code of the user.
+        retries: The number of further attempts after a fault; by default that of the metric, or 2 if it has none.
 
     Raises:
         MetricError: The references do not fit the metric.
         ScorerError: The metric raised an exception, did not return in time, or returned an invalid score.
         ScoringGivenUpError: The search is to end, and the metric has not returned.
     """
-    is_pure = isinstance(metric, SampleMetric | CorpusMetric | ItemsMetric)
-    if isinstance(metric, CallableMetric | EvaluateMetric):
-        calls = metric.calls
-    else:
-        calls = ScorerCalls(retries=0) if is_pure else ScorerCalls()
+    declared = getattr(metric, "calls", None)
+    calls = declared if isinstance(declared, ScorerCalls) else ScorerCalls()
     retries = calls.retries if retries is None else retries
     calls = dataclasses.replace(calls, retries=retries, is_to_end=is_to_end)
-    if isinstance(metric, CallableMetric | EvaluateMetric):
-        return metric.score(references, predictions, sample_ids=sample_ids, calls=calls)
+    if isinstance(metric, CallableMetric | EvaluateMetric):  # they find the sample that is to blame
+        return metric(references, predictions, sample_ids=sample_ids, calls=calls)
 
     def score(_is_last: bool) -> Scores:
         scores: list[Scores] = []

@@ -51,7 +51,7 @@ def next_steps(record: StudyRecord, location: str) -> tuple[Step, ...]:
         return (Step("Compare the best with the baselines on held-out samples.", confirm),)
     outdated = [Step("The finalists have changed since the verdict: make it again.", confirm)]
     steps = [] if record.verdict_is_current else outdated
-    return (*steps, *_after_the_verdict(record, record.verdict, location))
+    return (*steps, _after_the_verdict(record, record.verdict, location))
 
 
 def _before_the_first_end(record: StudyRecord) -> tuple[Step, ...]:
@@ -78,37 +78,10 @@ def _without_spread(record: StudyRecord, score: float) -> Step:
     )
 
 
-def _after_the_verdict(record: StudyRecord, verdict: Verdict, location: str) -> tuple[Step, ...]:
-    if verdict.reference is None:
-        return (Step("Search again with baselines, under another study name: a verdict compares the best with them."),)
-    if verdict.improved:
-        return (_export("Deploy the best parameters", record, location),)
-    gain = next((comparison for comparison in verdict.comparisons if comparison.name == verdict.best), None)
-    others = [other for other in verdict.comparisons if other.low > 0.0]
-    if others:
-        winner = max(others, key=lambda other: other.low)
-        trial = next(finalist.trial for finalist in verdict.finalists if finalist.name == winner.name)
-        sentence = (
-            f"`{winner.name}` (trial {trial}) did better than `{verdict.reference}`, but was not the search's choice"
-        )
-        return (_export(f"{sentence}: deploy it, or compare it on further samples first", record, location, trial),)
-    keep = Step(f"Keep the baseline `{verdict.reference}`: nothing that was tried is shown to be better.")
-    if gain is None or gain.gain <= 0.0 or gain.samples_needed is None:
-        return (keep, Step("Stop here, or search a wider space under another study name."))
-    more = (
-        f"If a gain of {gain.gain:.2g} would matter, hold out about {_rounded(gain.samples_needed)} samples in another "
-        f"study; this one held out {verdict.samples}."
-    )
-    return (keep, Step(more))
-
-
-def _export(sentence: str, record: StudyRecord, location: str, trial: int | None = None) -> Step:
-    command = ["llmsearch-optuna", "export", location, "--study", record.name, "--to", "hf", "-o", "best"]
-    command += [] if trial is None else ["--trial", str(trial)]
-    return Step(f"{sentence} (also `--to vllm`, `llamacpp`, `openai`, `json`).", shlex.join(command))
-
-
-def _rounded(count: int) -> str:
-    """Return a count, rounded up to two significant digits."""
-    unit = 10 ** max(0, len(str(count)) - 2)
-    return f"{-(-count // unit) * unit:,}"
+def _after_the_verdict(record: StudyRecord, verdict: Verdict, location: str) -> Step:
+    sentence = verdict.next_step[0].upper() + verdict.next_step[1:]
+    if not verdict.improved:
+        return Step(f"{sentence}.")
+    trial = next(finalist.trial for finalist in verdict.finalists if finalist.name == verdict.best)
+    command = ["llmsearch-optuna", "export", location, "--study", record.name, "--trial", str(trial), "--to", "hf"]
+    return Step(f"{sentence} (also `--to vllm`, `llamacpp`, `openai`, `json`).", shlex.join([*command, "-o", "best"]))

@@ -207,23 +207,20 @@ class Verdict:
             return "search again with a baseline that can be scored"
         keep = f"keep `{self.reference}`"
         comparison = self._comparison(self.best)
+        if self.improved and not self.held_out:
+            return f"use `{self.best}`"
         if self.improved:
             trial = self._result(self.best).trial
-            export = f"export trial {trial} with `llmsearch-optuna export`, and use its parameters"
-            return export if self.held_out else f"use `{self.best}`"
+            return f"export trial {trial} with `llmsearch-optuna export`, and use its parameters"
         better = [other for other in self.comparisons if other.low > 0.0]
         if better:
             trial = self._result(better[0].name).trial
             return f"narrow the space to parameters like those of trial {trial}, and search again with other samples"
-        shorter = (
-            [
-                saving.name
-                for saving, other in zip(self.savings, self.comparisons, strict=True)
-                if saving.low > 0.0 and other.high > 0.0
-            ]
-            if self.savings
-            else []
-        )
+        shorter = [
+            saving.name
+            for saving, other in zip(self.savings, self.comparisons, strict=False)  # no savings with one objective
+            if saving.low > 0.0 and other.high > 0.0
+        ]
         if shorter:
             return f"{keep}, or take `{shorter[0]}` (trial {self._result(shorter[0]).trial}) for its fewer tokens"
         if comparison is None:
@@ -235,11 +232,9 @@ class Verdict:
         if comparison.samples_needed <= self.samples and self.held_out:
             return f"confirm with more seeds (`llmsearch-optuna confirm --seeds {4 * self.seeds}`), or {keep}"
         needed = _two_digits(comparison.samples_needed)
-        more = (
-            f"hold out about {needed} samples and search again under another name"
-            if self.held_out
-            else (f"compare on about {needed} samples")
-        )
+        more = f"compare on about {needed} samples"
+        if self.held_out:
+            more = f"hold out about {needed} samples and search again under another name"
         return f"{more}, or stop here and {keep}"
 
     def is_of(self, finalists: Finalists, seeds: int) -> bool:

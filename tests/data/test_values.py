@@ -137,6 +137,7 @@ def test_a_data_frame_is_a_dataset(tmp_path: Path) -> None:
     plain.to_parquet(tmp_path / "x.parquet", index=False)
     expected = [{name: row[name] for name in plain.columns} for row in (FIRST, SECOND)]
     assert load_data(str(tmp_path / "x.parquet")).to_list() == expected
+    assert repr(load_data(str(tmp_path / "x.parquet"), take=1).to_list()) == repr(expected[:1])
 
 
 def test_an_arrow_table_is_a_dataset() -> None:

@@ -1,4 +1,4 @@
-"""GGUF files and PEFT adapters, as study files name them, give the tokens of the same plain weights."""
+"""GGUF files, PEFT adapters and readers of images, as study files name them, give the tokens of their weights."""
 
 import json
 import re
@@ -12,12 +12,15 @@ import torch
 from gguf import GGMLQuantizationType
 from tiers import partly_full
 from tiny_models import tiny_model, tiny_tokenizer
-from transformers import PreTrainedModel
+from transformers import AutoConfig, AutoModelForImageTextToText, PreTrainedModel
 
 from llmsearch_optuna import Tuner
 from llmsearch_optuna.errors import ModelError
 from llmsearch_optuna.study_file.file import StudyFile
 from llmsearch_optuna.study_file.launch import build_tuner
+
+# peft asks transformers for it.
+pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing`:FutureWarning")
 
 STUDY = """
 [model]
@@ -166,7 +169,6 @@ def adapter_of(base: Path, directory: Path) -> PreTrainedModel:
     return merged
 
 
-@pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing`:FutureWarning")  # peft asks transformers for it
 @pytest.mark.parametrize("own_tokenizer", partly_full([True, False], fast=[True]))
 def test_a_peft_adapter_is_served_in_slots_with_its_own_tokens(own_tokenizer: bool, tmp_path: Path) -> None:
     saved(tmp_path / "base", tiny_model())
@@ -180,7 +182,6 @@ def test_a_peft_adapter_is_served_in_slots_with_its_own_tokens(own_tokenizer: bo
     assert completions(adapted) != completions(plain)
 
 
-@pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing`:FutureWarning")
 def test_a_model_that_peft_wraps_is_served_in_slots(tmp_path: Path) -> None:
     peft: Any = pytest.importorskip("peft")
     saved(tmp_path / "base", tiny_model())
@@ -196,6 +197,112 @@ def test_a_model_that_peft_wraps_is_served_in_slots(tmp_path: Path) -> None:
     )
     assert "slots, which support PeftModelForCausalLM" in tuner.diagnosis()["engine"]
     assert completions(tuner) == completions(tuner_of(tmp_path, 'name = "merged"'))
+
+
+@pytest.mark.parametrize("trained", partly_full(["embeddings", "tokens", "layers"], fast=["embeddings"]))
+def test_an_adapter_whose_training_added_tokens_resizes_its_base_model(trained: str, tmp_path: Path) -> None:
+    peft: Any = pytest.importorskip("peft")
+    tokenizer: Any = tiny_tokenizer()
+    tokenizer.add_tokens([f"<added{number}>" for number in range(5)])
+    ways: dict[str, dict[str, Any]] = {
+        "embeddings": {"modules_to_save": ["embed_tokens", "lm_head"]},
+        "tokens": {"trainable_token_indices": {"embed_tokens": list(range(len(tokenizer) - 5, len(tokenizer)))}},
+        "layers": {"target_modules": ["q_proj", "embed_tokens", "lm_head"]},
+    }
+    base: Any = tiny_model(vocab_size=len(tokenizer) - 5)
+    saved(tmp_path / "base", base)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        base.resize_token_embeddings(len(tokenizer), mean_resizing=False)
+        options = {"target_modules": ["q_proj"], **ways[trained]}
+        adapted = peft.get_peft_model(base, peft.LoraConfig(r=4, init_lora_weights=False, **options))
+        for name, weights in adapted.named_parameters():
+            if "modules_to_save" in name or "trainable_tokens_delta" in name:
+                torch.nn.init.normal_(weights)
+    adapted.peft_config["default"].base_model_name_or_path = str(tmp_path / "base")
+    adapted.save_pretrained(tmp_path / "adapter", save_embedding_layers=trained != "tokens")
+    tokenizer.save_pretrained(tmp_path / "adapter")
+    (tmp_path / "merged").mkdir()
+    merged = adapted.merge_and_unload()
+    merged.save_pretrained(tmp_path / "merged")
+    tokenizer.save_pretrained(tmp_path / "merged")
+    tuner = tuner_of(tmp_path, 'name = "adapter"')
+    assert "slots, which support LlamaForCausalLM" in tuner.diagnosis()["engine"]
+    assert completions(tuner) == completions(tuner_of(tmp_path, 'name = "merged"'))
+
+
+TEXT_PART = {
+    "vocab_size": 400,
+    "hidden_size": 32,
+    "intermediate_size": 32,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 2,
+    "num_key_value_heads": 2,
+}
+VISION_PART = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
+READERS_OF_IMAGES: dict[str, dict[str, Any]] = {
+    "llava": {
+        "text_config": {"model_type": "llama", **TEXT_PART},
+        "vision_config": {"model_type": "clip_vision_model", "image_size": 28, "patch_size": 14, **VISION_PART},
+    },
+    "qwen2_5_vl": {
+        "text_config": {
+            **TEXT_PART,
+            "rope_parameters": {"rope_type": "default", "mrope_section": [2, 3, 3], "rope_theta": 1e4},
+        },
+        "vision_config": {
+            "depth": 1,
+            "hidden_size": 16,
+            "out_hidden_size": 32,
+            "num_heads": 2,
+            "intermediate_size": 16,
+        },
+    },
+    "smolvlm": {
+        "text_config": {"model_type": "llama", **TEXT_PART},
+        "vision_config": {"image_size": 28, "patch_size": 14, **VISION_PART},
+        "scale_factor": 1,
+    },
+}
+
+
+@pytest.mark.parametrize("family", partly_full([*READERS_OF_IMAGES], fast=["llava"]))
+def test_a_model_that_also_reads_images_is_loaded_by_name(family: str, tmp_path: Path) -> None:
+    auto: Any = AutoModelForImageTextToText
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model = auto.from_config(AutoConfig.for_model(family, **READERS_OF_IMAGES[family])).eval()
+    saved(tmp_path / "model", model)
+    named = tuner_of(tmp_path, 'name = "model"')
+    assert "slots, which support" in named.diagnosis()["engine"]
+    texts = completions(named)
+    assert len(set(texts)) > 3
+    loaded = Tuner(
+        model=model,
+        tokenizer=tiny_tokenizer(),
+        dataset=[{"question": question, "answer": "x"} for question in QUESTIONS],
+        scorer="contains",
+        prompt_template="{question}",
+        column_mapping={"input_cols": ["question"], "eval_cols": ["answer"]},
+    )
+    assert completions(loaded) == texts
+
+
+@pytest.mark.parametrize(
+    ("base", "message"),
+    [("nowhere", "its base model nowhere is not found"), (None, "its adapter_config.json names no base model")],
+)
+def test_an_adapter_without_its_base_model_names_what_is_missing(
+    base: str | None, message: str, tmp_path: Path
+) -> None:
+    pytest.importorskip("peft")
+    saved(tmp_path / "base", tiny_model())
+    adapter_of(tmp_path / "base", tmp_path / "adapter")
+    file = tmp_path / "adapter" / "adapter_config.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "base_model_name_or_path": base}))
+    with pytest.raises(ModelError, match=message) as caught:
+        tuner_of(tmp_path, 'name = "adapter"')
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(

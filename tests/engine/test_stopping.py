@@ -6,7 +6,8 @@ import pytest
 import torch
 from tiny_models import TEXT, tiny_model, tiny_tokenizer
 
-from llmsearch_optuna.engine.stopping import MultiTokenStoppingCriteria
+from llmsearch_optuna.engine.base import Stopping
+from llmsearch_optuna.engine.stopping import MultiTokenStoppingCriteria, split_generation_args
 
 
 class TestMultiTokenStoppingCriteria:
@@ -52,3 +53,10 @@ class TestMultiTokenStoppingCriteria:
     def test_refuses_what_is_no_sequence(self, ids: list[Any]) -> None:
         with pytest.raises(ValueError, match="sequence_ids must be a list of at least one token id"):
             MultiTokenStoppingCriteria(ids)
+
+
+def test_further_criteria_join_the_default_ones() -> None:
+    default = Stopping(sequences=((5, 6),), criteria=(list,))
+    _, stopping = split_generation_args({"stopping_criteria": [MultiTokenStoppingCriteria([7]), dict]}, default)
+    assert stopping == Stopping(sequences=((5, 6), (7,)), criteria=(list, dict))
+    assert split_generation_args({}, default)[1] == default

@@ -114,10 +114,10 @@ def test_model_data_and_sizes_are_in_the_header(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("plan", "words"),
     [
-        (Plan(), "Keep the baseline greedy"),
+        (Plan(), "keep greedy"),
         (Plan(held_out=0), "Hold out samples (holdout_size, 50 or more)"),
         (Plan(by_sample=False), "Compare the best with the baselines"),
-        (Plan(baselines=False), "Search again with baselines"),
+        (Plan(baselines=False), "Search again with a baseline"),
         (Plan(complete=False), "run it again: it resumes where it stopped"),
         (Plan(trials=0, baselines=False), "Start the search"),
         (Plan(trials=4, failed=1, baselines=False, error="disk is full"), "4 of 4 trials failed with: disk is full"),
@@ -136,7 +136,9 @@ def test_an_improvement_is_exported(tmp_path: Path) -> None:
     study.set_user_attr(VERDICT, {**verdict, "comparisons": shown})
     words = Page(render_report(study, storage)).words
     assert "Improvement shown" in words
-    assert f"llmsearch-optuna export {tmp_path / 'x.db'} --study synthetic --to hf -o best" in words
+    trial = next(entry["trial"] for entry in verdict["finalists"] if entry["name"] == "best")
+    command = f"llmsearch-optuna export {tmp_path / 'x.db'} --study synthetic --trial {trial} --to hf -o best"
+    assert command in words
 
 
 def test_settings_and_space_are_tables(tmp_path: Path) -> None:

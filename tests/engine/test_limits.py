@@ -1,0 +1,101 @@
+"""The lengths and token ids that models can read."""
+
+from typing import Any
+
+import pytest
+import torch
+from tiny_models import tiny_model, tiny_tokenizer
+from tiny_tuners import BERT, ROWS, outputs, request, tuner
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoModelForSeq2SeqLM,
+)
+
+from llmsearch_optuna.engine.backend import model_backend
+from llmsearch_optuna.engine.limits import input_limits
+from llmsearch_optuna.errors import ModelError
+
+TOKENS = {"vocab_size": 400, "bos_token_id": 0, "eos_token_id": 2, "pad_token_id": 1, "decoder_start_token_id": 2}
+
+TWO_PARTS = {
+    **{f"{part}_{name}": size for part in ("encoder", "decoder") for name, size in (("layers", 1), ("ffn_dim", 16))},
+    "encoder_attention_heads": 2,
+    "decoder_attention_heads": 2,
+    "d_model": 16,
+}
+
+PROPHET = {
+    **{
+        f"num_{part}_{name}": size
+        for part in ("encoder", "decoder")
+        for name, size in (("layers", 1), ("attention_heads", 2))
+    },
+    "encoder_ffn_dim": 16,
+    "decoder_ffn_dim": 16,
+    "hidden_size": 16,
+}
+
+
+def made(model_type: str, **sizes: Any) -> Any:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        config = AutoConfig.for_model(model_type, **{**TOKENS, **sizes})
+        auto: Any = AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
+        return torch.nn.Module.eval(auto.from_config(config))
+
+
+LIMITS = {
+    "mbart": ({**TWO_PARTS, "max_position_embeddings": 32}, (None, 32, 32)),
+    "marian": ({**TWO_PARTS, "max_position_embeddings": 32}, (None, 32, 32)),
+    "blenderbot": ({**TWO_PARTS, "max_position_embeddings": 40}, (None, 40, 40)),
+    "led": (
+        {
+            **TWO_PARTS,
+            "attention_window": 8,
+            "max_encoder_position_embeddings": 48,
+            "max_decoder_position_embeddings": 24,
+        },
+        (None, 48, 24),
+    ),
+    "prophetnet": ({**PROPHET, "max_position_embeddings": 32}, (None, 30, 29)),
+    "roberta": ({**BERT, "is_decoder": True, "max_position_embeddings": 34}, (32, None, None)),
+    "mpt": ({"d_model": 16, "n_heads": 2, "n_layers": 1, "max_seq_len": 512}, (512, None, None)),
+}
+
+
+@pytest.mark.parametrize("family", LIMITS)
+def test_limits_are_those_up_to_which_a_model_runs(family: str) -> None:
+    sizes, expected = LIMITS[family]
+    model = made(family, **sizes)
+    limits = input_limits(model)
+    assert (limits.together, limits.prompt, limits.completion) == expected
+    longest = limits.prompt or (limits.together or 0) - 4
+    completion = limits.completion or 4
+    engine = model_backend(model, tiny_tokenizer(), batch_size=4).engine
+    (done,) = engine.generate([request(tuple(5 + index % 300 for index in range(longest)), completion)])
+    assert len(done.token_ids) == completion
+
+
+def test_what_exceeds_a_limit_is_named_with_its_row() -> None:
+    limits = input_limits(made("led", **LIMITS["led"][0]), tiny_tokenizer())
+    assert str(limits) == "48 tokens of prompt, 24 tokens of completion"
+    assert limits.excess(3, range(48), 24) is None
+    assert str(limits.excess(3, range(49), 24)).startswith(
+        "the prompt of row 3 has 49 tokens, and they exceed the model's window of 48 for prompts"
+    )
+    assert str(limits.excess(3, range(4), 25)).startswith(
+        "the completion of row 3 may have 25 tokens, and they exceed the model's window of 24"
+    )
+    assert str(input_limits(tiny_model("t5"))) == "no limit is known"
+    assert str(input_limits(tiny_model("mpt"))) == "512 tokens"
+
+
+def test_ids_without_embeddings_matter_only_in_prompts() -> None:
+    tokenizer: Any = tiny_tokenizer()
+    expected = outputs(tiny_model())
+    tokenizer.add_tokens([f"<extra{number}>" for number in range(20)])
+    assert outputs(tiny_model(), tokenizer=tokenizer) == expected
+    rows = [*ROWS, {"q": "<extra19>", "a": "x"}]
+    with pytest.raises(ModelError, match="embeds only 400, and the prompt of row 2 has the id 407: load the tokenizer"):
+        tuner(tiny_model(), tokenizer, dataset=rows)
