@@ -51,11 +51,17 @@ def log_path(storage: str, study_name: str, directory: Path) -> Path:
 
 
 class ConsoleFormatter(logging.Formatter):
-    """Formats the message without time, level or logger. Control characters are escaped, line feeds are kept."""
+    """Formats the message without time, level or logger. Control characters are escaped, line feeds are kept.
+
+    Warnings of Python are shown without the line of code that they come from.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
         """See `logging.Formatter`."""
-        return printable(super().format(record).rstrip("\n"), newlines=True)
+        text = super().format(record)
+        if record.name == "py.warnings":  # "file:line: category: message", then the line of code
+            text = text.partition("\n")[0].partition(": ")[2]
+        return printable(text.rstrip("\n"), newlines=True)
 
 
 class LogFileFormatter(logging.Formatter):

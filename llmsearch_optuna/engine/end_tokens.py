@@ -54,7 +54,8 @@ def _ignored_end(
             continue
         text = untyped.convert_ids_to_tokens(token)
         if text not in stopping.strings:
-            ends = ", ".join(f"`{untyped.convert_ids_to_tokens(end)}`" for end in stopping.eos_token_ids) or "no token"
+            names = [untyped.convert_ids_to_tokens(end) or end for end in stopping.eos_token_ids]
+            ends = ", ".join(f"`{name}`" for name in names) or "no token"
             return (
                 f"the tokenizer ends texts or turns with `{text}` ({token}), but the model's generation config ends "
                 f"completions with {ends}, so they may run on: add {token} to the generation config's eos_token_id"

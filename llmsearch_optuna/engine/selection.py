@@ -131,6 +131,8 @@ def _loaded(
     tokenizer: PreTrainedTokenizerBase | None,
     device: str | None,
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase | None]:
+    if isinstance(model, Path) and not model.exists():  # a string may be the name of a model on the hub
+        raise ModelError(f"the directory of the model, {model}, does not exist")
     if isinstance(model, str | Path):
         loaded, own_tokenizer = load_model(str(model), device=device)
         return loaded, tokenizer or own_tokenizer

@@ -198,17 +198,20 @@ def acceptable_texts(
             number, a boolean or a non-empty list of these.
     """
     values = read_column(references, column, samples)
-    return [_texts(plain(value), sample) for value, sample in zip(values, samples, strict=True)]
+    name = next(iter(references[0])) if column is None else column
+    return [_texts(plain(value), name, sample) for value, sample in zip(values, samples, strict=True)]
 
 
-def _texts(value: object, sample: int) -> tuple[str, ...]:
+def _texts(value: object, column: str, sample: int) -> tuple[str, ...]:
     parts = value if isinstance(value, Sequence) and not isinstance(value, str | bytes) else [value]
     texts = tuple(text for part in parts if (text := _text(part)) is not None)
     if not texts or len(texts) < len(parts):
         shown = repr(value)
+        part = next(iter(value), None) if isinstance(value, Mapping) else None
+        hint = "" if part is None else f": name a part of it in eval_cols, e.g. `{column}.{part}`"
         raise MetricError(
             f"the reference of sample {sample} must be a string, a number or a non-empty list of these, "
-            f"got {shown if len(shown) <= 60 else shown[:60] + '...'}"
+            f"got {shown if len(shown) <= 60 else shown[:60] + '...'}{hint}"
         )
     return texts
 

@@ -53,8 +53,8 @@
 
   // Folded sections: a figure is drawn when its section is opened; a link to a section opens it, and so does printing.
   const folds = [...document.querySelectorAll("details.fold")];
-  const openTarget = () => {
-    const target = document.getElementById(location.hash.slice(1));
+  const openTarget = (address) => {
+    const target = document.getElementById(address.slice(1));
     const fold = target && target.querySelector("details.fold");
     if (fold) fold.open = true;
   };
@@ -66,9 +66,9 @@
     });
   }
   for (const link of document.querySelectorAll("nav a")) {
-    link.addEventListener("click", () => setTimeout(openTarget));  // also if the address stays the same
+    link.addEventListener("click", () => openTarget(link.hash));  // also if the address stays the same
   }
-  window.addEventListener("hashchange", openTarget);
+  window.addEventListener("hashchange", () => openTarget(location.hash));
   window.addEventListener("beforeprint", () => { for (const fold of folds) fold.open = true; });
 
   dark.addEventListener("change", () => {
@@ -189,6 +189,6 @@
   };
 
   document.querySelectorAll("[data-browser]").forEach(browse);
-  openTarget();
+  openTarget(location.hash);
   window.addEventListener("load", () => drawAll(figures));
 })();

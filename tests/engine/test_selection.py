@@ -67,6 +67,8 @@ def test_a_path_and_a_pair_from_a_function_are_models(tmp_path: Path) -> None:
     for given in (tmp_path, lambda: (model, tokenizer)):
         named = Tuner(model=given, device="cpu", **arguments)
         assert named.get_score({"max_new_tokens": 16}).outputs == expected
+    with pytest.raises(ModelError, match=r"the directory of the model, .*nowhere, does not exist"):
+        Tuner(model=tmp_path / "nowhere", **arguments)
     with pytest.raises(ModelError, match="device 'nowhere' cannot be used"):
         Tuner(model=lambda: (model, tokenizer), device="nowhere", **arguments)
 

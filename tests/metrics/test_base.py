@@ -45,6 +45,11 @@ def test_column_is_inferred_or_chosen() -> None:
         make_metric("exact_match", column="answer")([row, {"other": "b"}], ["b", "b"], sample_ids=[3, 12])
 
 
+def test_a_mapping_as_reference_is_refused_with_the_way_to_its_parts() -> None:
+    with pytest.raises(MetricError, match=r"got .*: name a part of it in eval_cols, e.g. `answers.text`$"):
+        make_metric("exact_match")([{"answers": {"text": ["a"], "answer_start": [0]}}], ["a"])
+
+
 @pytest.mark.parametrize("bad", [None, [], {"a": 1}, math.nan, ["a", None], [["a"]], b"a", 1j])
 def test_a_bad_reference_is_refused_with_its_sample(bad: object) -> None:
     with pytest.raises(MetricError, match="the reference of sample 5 must be a string, a number or a non-empty list"):

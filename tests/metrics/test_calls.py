@@ -13,7 +13,15 @@ from typing import Any
 import pytest
 
 from llmsearch_optuna.errors import MetricError, ScorerError
-from llmsearch_optuna.metrics import CallableMetric, Scores, ScoringGivenUpError, call_metric, make_metric
+from llmsearch_optuna.metrics import (
+    CallableMetric,
+    SampleMetric,
+    ScorerCalls,
+    Scores,
+    ScoringGivenUpError,
+    call_metric,
+    make_metric,
+)
 
 ROWS: list[dict[str, Any]] = [{"answer": "a"}, {"answer": "b"}]
 TEXTS = ["a", "b"]
@@ -43,6 +51,26 @@ def test_a_passing_fault_is_retried(fault: BaseException | float) -> None:
     with pytest.raises(ScorerError):
         call_metric(make_metric(scorer, retries=0), ROWS, TEXTS)
     assert make_metric(Faulty(5, fault), retries=5)(ROWS, TEXTS).value == 1.0
+
+
+def test_built_in_metrics_have_retries_and_a_time_limit_when_asked_for() -> None:
+    for name in ("exact_match", "bleu", "distinct_items"):
+        metric: Any = make_metric(name)
+        assert metric.calls == ScorerCalls(retries=0)
+        metric = make_metric(name, retries=1, timeout_s=5)
+        assert (metric.calls.retries, metric.calls.timeout_s) == (1, 5)
+    texts = iter([ValueError("for a moment"), 1.0, 1.0])
+
+    def score(prediction: str, reference: str) -> float:
+        result = next(texts)
+        if isinstance(result, float):
+            return result
+        raise result
+
+    assert call_metric(SampleMetric(name="s", score=score, calls=ScorerCalls(retries=1)), ROWS, TEXTS).value == 1.0
+    texts = iter([ValueError("for a moment"), 1.0, 1.0])
+    with pytest.raises(ScorerError, match="metric `s` raised ValueError: for a moment"):
+        call_metric(SampleMetric(name="s", score=score), ROWS, TEXTS)
 
 
 def test_a_retry_costs_one_call_and_the_sample_is_named_at_the_end() -> None:

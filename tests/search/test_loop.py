@@ -271,7 +271,7 @@ class TestFingerprint:
         search(make_tuner(), path, 1)
         with pytest.raises(FingerprintError, match=f": study `llmsearch` was made with {part}") as caught:
             search(make_tuner(**changes), path, 1)
-        assert str(caught.value).startswith("use another study_name or storage for a new study: ")
+        assert str(caught.value).startswith("use another study_name or storage for a new study")
         assert "another prompts" not in str(caught.value)
         assert len(search(make_tuner(**changes), path, 1, study_name="other").trials) == 1
 

@@ -23,6 +23,7 @@ from tiny_studies import everything, make_tuner, scorer, search
 from transformers import PreTrainedModel
 
 from llmsearch_optuna.cli import main
+from llmsearch_optuna.metrics import make_metric
 from studies.benchmarks import storage
 from studies.benchmarks.contents import compare, count_rows, read_contents
 
@@ -178,7 +179,7 @@ class TestFaults:
             return scorer(references, predictions)
 
         path = tmp_path / "study.db"
-        study = self.search(make_tuner(scorer=scorer_that_raises), path, concurrency)
+        study = self.search(make_tuner(scorer=make_metric(scorer_that_raises, retries=0)), path, concurrency)
         self.assert_only_failed_trials_differ(study, path, expected, "ConnectionError: the judge does not answer")
 
     @pytest.mark.full

@@ -268,7 +268,7 @@ def test_what_scorers_raise_is_shown_in_one_line(
             current = next(texts)
         raise ValueError(current)
 
-    tuner = make_tuner(scorer=fail, holdout=0)
+    tuner = make_tuner(scorer=make_metric(fail, retries=0), holdout=0)
     log = tmp_path / "x.log"
     with pytest.raises(TrialError, match=f"^all {len(HOSTILE)} trials failed") as caught, study_log(log):
         search(tuner, tmp_path / "x.db", n_trials=len(HOSTILE), concurrency=1, show_progress=True)
