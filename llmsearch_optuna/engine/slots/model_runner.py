@@ -80,11 +80,13 @@ class ModelRunner:
     Attributes:
         model: The model.
         device: The device of the model's inputs.
+        is_capturable: Whether decode steps may be CUDA graphs. Set to False as soon as it turns out that they cannot.
     """
 
     def __init__(self, model: PreTrainedModel) -> None:
         self.model = model
         self.device = embedding_weight(model).device
+        self.is_capturable = True
         self._kernels = CpuKernels(model) if self.device.type == "cpu" else None
         parameters = inspect.signature(model.forward).parameters
         self._last_only = {"logits_to_keep": 1} if "logits_to_keep" in parameters else {}

@@ -187,7 +187,7 @@ class SlotScheduler:
     def _ready_decoder(self, like: Sequence[KeysValues] = ()) -> SlotDecoder:
         """Return the decoder, with the reserved capacity. To create it, `like` must be the layers of a prompt."""
         if self._shapes is None:
-            self._shapes = ExactShapes(partial(SlotDecoder, self._runner, like), self.slots)
+            self._shapes = ExactShapes(partial(SlotDecoder, self._runner, like, uses_graphs=False), self.slots)
         capacity = self._shapes.length(self._min_capacity)
         if self._decoder is None:
             self._decoder = SlotDecoder(self._runner, like, self.slots, capacity)
