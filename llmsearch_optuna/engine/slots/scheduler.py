@@ -178,7 +178,7 @@ class SlotScheduler:
         """Move active slots from the end into holes, so that a step takes only the first slots."""
         active = sorted(slot for slot, state in self._states.items() if state.pending)
         count = len(active)
-        holes = [slot for slot in range(count) if slot not in active]
+        holes = sorted(set(range(count)).difference(active))
         for hole, slot in zip(holes, active[count - len(holes) :], strict=True):
             self._ready_decoder().cache.move(slot, hole, self._states[slot].pending[-1].position)
             self._states[hole] = self._states[slot]
