@@ -38,7 +38,8 @@ def release_memory() -> None:
 def free_memory(device: torch.device) -> int:
     """Return the free memory in bytes: that of a CUDA device, or that of the host for any other device."""
     if device.type == "cuda":
-        return int(torch.cuda.mem_get_info(device)[0])
+        unused = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return int(torch.cuda.mem_get_info(device)[0]) + unused
     return int(psutil.virtual_memory().available)
 
 

@@ -33,6 +33,7 @@ class SlotDecoder:
         capacity: Positions per slot.
         vocabulary: The number of tokens that the model embeds.
         window: The maximum number of positions of the model; None if there is no limit.
+        has_fixed_width: See `ModelRunner`.
 
     Raises:
         ModelError: Slots do not support the model's attention; see `attention_windows`.
@@ -45,6 +46,7 @@ class SlotDecoder:
         self.capacity = capacity
         self.vocabulary = len(embedding_weight(runner.model))
         self.window = context_window(runner.model)
+        self.has_fixed_width = runner.has_fixed_width
         self._runner = runner
         self._windows = attention_windows(runner.model)
         self._additive = like[0].keys.dtype if implementation(runner.model) == "eager" else None

@@ -5,6 +5,7 @@ import ctypes
 import os
 import subprocess
 import tempfile
+import types
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -39,7 +40,12 @@ def install() -> None:
         "empty_cache": lambda: None,
         "mem_get_info": lambda *_: (state.STATE.free_bytes, state.STATE.free_bytes),
         "max_memory_allocated": lambda *_: 0,
+        "memory_allocated": lambda *_: 0,
+        "memory_reserved": lambda *_: 0,
         "get_device_name": lambda *_: "simulated",
+        "get_device_properties": lambda *_: types.SimpleNamespace(
+            name="simulated", major=9, minor=0, total_memory=state.STATE.free_bytes, multi_processor_count=132
+        ),
         "get_device_capability": lambda *_: (9, 0),
         "is_bf16_supported": lambda *_, **__: True,
         "get_rng_state": lambda *_: torch.zeros(16, dtype=torch.uint8),
