@@ -32,6 +32,23 @@ settings.load_profile("fast")  # `--hypothesis-profile full` is loaded after thi
 torch.set_num_threads(1)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option that simulates CUDA devices."""
+    parser.addoption(
+        "--simulate-cuda",
+        action="store_true",
+        help="run the tests marked gpu on simulated CUDA devices, see cuda_simulation",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Simulate CUDA devices before any test module is imported."""
+    if config.getoption("--simulate-cuda"):
+        import cuda_simulation  # noqa: PLC0415
+
+        cuda_simulation.install()
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Leave tests of pages in a browser, and all but every n-th parameter of `sampled(n)` tests, to the full tier."""
@@ -58,12 +75,14 @@ def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
         "cpu",
         pytest.param(
             "cuda",
-            marks=[pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")],
+            marks=pytest.mark.gpu,
         ),
     ]
 )
 def device(request: pytest.FixtureRequest) -> torch.device:
-    """The CPU and, if there is one, a CUDA device."""
+    """The CPU and, if there is one, a CUDA device, which may be simulated."""
+    if request.param == "cuda" and not torch.cuda.is_available():
+        pytest.skip("no CUDA device here")
     return torch.device(request.param)
 
 

@@ -31,6 +31,7 @@ from llmsearch_optuna.engine.model import (
 )
 from llmsearch_optuna.engine.probes import probe_batching, probe_slots
 from llmsearch_optuna.engine.routing import RoutingEngine, batch_dependent_length
+from llmsearch_optuna.engine.slots.attention import implementation
 from llmsearch_optuna.engine.slots.engine import ReplayStatistics, SlotEngine
 from llmsearch_optuna.engine.slots.model_runner import ModelRunner
 from llmsearch_optuna.errors import ModelError, TaskError
@@ -169,7 +170,7 @@ def model_backend(
         concurrency=batch_size,
         tokenizer=tokenizer,
         identity=model_fingerprint(model),
-        environment=_environment(model),
+        environment=_environment(model, engine),
         eos_token_ids=own_stopping.eos_token_ids,
         stop_strings=own_stopping.strings,
         window=input_limits(model, tokenizer),
@@ -198,7 +199,7 @@ def _model_engine(
         reason = f"its generation config sets {', '.join(settings)}"
     else:
         runner = ModelRunner(model)
-        passed, reason = probe_slots(runner)
+        passed, reason = _probe_with_masks(runner)
         if passed:
             engine = SlotEngine(runner, tokenizer, slots=batch_size, decode_args=decode_args, replay_bytes=replay_bytes)
             return engine, f"{engine.slots} slots, which support {type(model).__name__}: {reason}"
@@ -206,6 +207,25 @@ def _model_engine(
     mode = f" {batching} ({why})" if why else ""
     plain = GenerateEngine(model, tokenizer, batch_size=batch_size, decode_args=decode_args, batching=batching)
     return plain, f"plain model.generate{mode}, as slots do not support {type(model).__name__}: {reason}"
+
+
+def _probe_with_masks(runner: ModelRunner) -> tuple[bool, str]:
+    """Probe slots, which need attention masks. A model with FlashAttention, which takes none, is switched to sdpa."""
+    passed, reason = probe_slots(runner)
+    model: Any = runner.model
+    before = implementation(model)
+    if passed or "flash" not in before:
+        return passed, reason
+    try:
+        model.set_attn_implementation("sdpa")
+    except (ValueError, ImportError):
+        return passed, reason
+    passed, new_reason = probe_slots(runner)
+    if not passed:
+        model.set_attn_implementation(before)
+        return passed, reason
+    _LOG.info("the model's attention is now `sdpa` in place of `%s`, because slots need masks", before)
+    return passed, new_reason
 
 
 def _description(model: PreTrainedModel) -> str:
@@ -216,9 +236,12 @@ def _description(model: PreTrainedModel) -> str:
     return f"{type(model).__name__} with {millions:.4g} million parameters in {dtype} on {devices}"
 
 
-def _environment(model: PreTrainedModel) -> dict[str, str]:
-    devices = {_hardware(weight.device) for weight in model.parameters()}
-    return {"torch": torch.__version__, "transformers": transformers.__version__, "device": ", ".join(sorted(devices))}
+def _environment(model: PreTrainedModel, engine: Engine) -> dict[str, str]:
+    """Return what rounding depends on, by name. On CUDA, that includes the number of slots: the width of every step."""
+    devices = sorted({_hardware(weight.device) for weight in model.parameters()})
+    versions = {"torch": torch.__version__, "transformers": transformers.__version__, "device": ", ".join(devices)}
+    has_slots = isinstance(engine, SlotEngine) and embedding_weight(model).device.type == "cuda"
+    return {**versions, **({"slots": str(engine.slots)} if has_slots else {})}
 
 
 def _hardware(device: torch.device) -> str:

@@ -1,5 +1,6 @@
 """The interface between the search and the engines: requests in, completions out."""
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
@@ -51,6 +52,14 @@ class Request:
     params: GenerationParams
     stopping: Stopping
     row: int | None = field(default=None, compare=False)
+
+    @functools.cached_property
+    def _hash(self) -> int:
+        return hash((self.prompt, self.prompt_ids, self.params, self.stopping))
+
+    def __hash__(self) -> int:
+        """Return the hash, which is computed once: engines look requests up in every step."""
+        return self._hash
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -61,7 +61,11 @@ def load_model(
     if dtype is not None and dtype not in _DTYPES:
         raise ModelError(f"dtype must be one of {', '.join(_DTYPES)}, got {dtype!r}")
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    placement: dict[str, Any] = {"device_map": "auto"} if device == "auto" else {}
+    placement: dict[str, Any] = {}
+    if device == "auto":
+        placement["device_map"] = "auto"
+    elif device.startswith("cuda"):
+        placement["device_map"] = {"": device}  # weights do not go through the host's memory
     try:
         adapter = None if gguf_file else find_adapter(name, revision, allow_pickle=allow_pickle)
         base, base_revision = (name, revision) if adapter is None else (adapter.base, adapter.base_revision)

@@ -13,13 +13,19 @@ OUT_OF_MEMORY = (
 )
 
 # The allocators of the CPU, of CUDA outside torch's own, of cuBLAS and of MPS raise a plain RuntimeError.
-_SIGNS = ("can't allocate memory", "not enough memory", "out of memory", "CUBLAS_STATUS_ALLOC_FAILED")
+_SIGNS = ("can't allocate memory", "not enough memory", "out of memory", "_STATUS_ALLOC_FAILED")
 
 
-def is_out_of_memory(error: RuntimeError) -> bool:
-    """Return whether the error means that the device or the host ran out of memory."""
-    message = str(error)
-    return isinstance(error, torch.OutOfMemoryError) or any(sign in message for sign in _SIGNS)
+def is_out_of_memory(error: BaseException) -> bool:
+    """Return whether the error means that the device or the host ran out of memory.
+
+    That may also be the reason of an error that was raised while another one was handled, as at the end of a capture.
+    """
+    if isinstance(error, torch.OutOfMemoryError):
+        return True
+    if isinstance(error, RuntimeError) and any(sign in str(error) for sign in _SIGNS):
+        return True
+    return error.__context__ is not None and is_out_of_memory(error.__context__)
 
 
 def release_memory() -> None:
@@ -32,7 +38,8 @@ def release_memory() -> None:
 def free_memory(device: torch.device) -> int:
     """Return the free memory in bytes: that of a CUDA device, or that of the host for any other device."""
     if device.type == "cuda":
-        return int(torch.cuda.mem_get_info(device)[0])
+        unused = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return int(torch.cuda.mem_get_info(device)[0]) + unused
     return int(psutil.virtual_memory().available)
 
 

@@ -1,6 +1,7 @@
 """A completion that is being generated, and the draw of its next token, for all engines that run a model."""
 
 import dataclasses
+from array import array
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -52,7 +53,8 @@ class RunningCompletion:
     ) -> None:
         self.request = request
         self.token_ids: list[int] = []
-        self.context = list(request.prompt_ids if context is None else context)
+        # An array is read without a copy in every step, and may hold many thousand tokens.
+        self.context = array("q", request.prompt_ids if context is None else context)
         self.finish_reason: FinishReason | None = None
         self.prompt_key = prompt_key(request.prompt_ids)
         self.replayed = 0
@@ -156,7 +158,7 @@ def _with_current_mu(sampling: SamplingRows, running: Sequence[RunningCompletion
 
 def _penalty_arguments(
     running: Sequence[RunningCompletion],
-) -> tuple[list[GenerationParams], list[tuple[int, ...]], list[list[int]]]:
+) -> tuple[list[GenerationParams], list[tuple[int, ...]], list["array[int]"]]:
     requests = [completion.request for completion in running]
     contexts = [completion.context for completion in running]
     return [request.params for request in requests], [request.prompt_ids for request in requests], contexts

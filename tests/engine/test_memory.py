@@ -2,11 +2,13 @@
 
 from typing import Any
 
+import pytest
 import torch
 from tiny_models import tiny_model, tiny_tokenizer
 
 from llmsearch_optuna.engine.base import Request, Stopping
 from llmsearch_optuna.engine.generate.engine import GenerateEngine
+from llmsearch_optuna.engine.memory import is_out_of_memory
 from llmsearch_optuna.engine.slots.engine import SlotEngine
 from llmsearch_optuna.engine.slots.model_runner import ModelRunner
 from llmsearch_optuna.space.params import GenerationParams
@@ -39,6 +41,34 @@ def requests(count: int, seed: int) -> list[Request]:
         )
         for number in range(count)
     ]
+
+
+def chained() -> RuntimeError:
+    """An error as that at the end of a capture in which memory ran out."""
+    try:
+        try:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+        finally:
+            raise RuntimeError("CUDA error: operation failed due to a previous error during capture")
+    except RuntimeError as error:
+        return error
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (torch.OutOfMemoryError("CUDA out of memory"), True),
+        (torch.AcceleratorError("CUDA error: out of memory"), True),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"), True),
+        (RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"), True),
+        (RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory"), True),
+        (chained(), True),
+        (RuntimeError("CUDA error: operation failed due to a previous error during capture"), False),
+        (RuntimeError("The size of tensor a (3) must match the size of tensor b (4)"), False),
+    ],
+)
+def test_out_of_memory_has_many_forms(error: RuntimeError, expected: bool) -> None:
+    assert is_out_of_memory(error) is expected
 
 
 def test_slots_grow_back_when_memory_is_there_again() -> None:

@@ -32,7 +32,7 @@ def saved(path: Path, family: str = "llama", **options: Any) -> str:
 @pytest.mark.parametrize("family", ["llama", "t5"])
 def test_a_saved_model_loads_as_itself(family: str, tmp_path: Path, device: torch.device) -> None:
     model, tokenizer = load_model(saved(tmp_path, family), device=str(device))
-    assert model.device == device
+    assert model.device.type == device.type
     assert not model.training
     assert tokenizer("a fox")["input_ids"] == tiny_tokenizer()("a fox")["input_ids"]
     assert model_fingerprint(model) == model_fingerprint(tiny_model(family))

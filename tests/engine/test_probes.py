@@ -14,6 +14,7 @@ from llmsearch_optuna.engine.base import Engine, Request, Stopping
 from llmsearch_optuna.engine.generate.engine import GenerateEngine
 from llmsearch_optuna.engine.probes import probe_slots
 from llmsearch_optuna.engine.routing import RoutingEngine
+from llmsearch_optuna.engine.slots.decoder import SlotDecoder
 from llmsearch_optuna.engine.slots.engine import SlotEngine
 from llmsearch_optuna.engine.slots.model_runner import ModelRunner
 from llmsearch_optuna.space.params import GenerationParams
@@ -59,6 +60,31 @@ def test_a_silently_wrong_model_does_not_pass(forgetful: type[LlamaForCausalLM])
     passed, reason = probe_slots(ModelRunner(model))
     assert not passed
     assert reason.startswith("logits differ")
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_decoder_that_repeats_its_first_logits_does_not_pass(
+    dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model: Any = tiny_model()
+    model.to(dtype)
+    step = SlotDecoder.step
+    first: dict[str, torch.Tensor] = {}
+
+    def stale(self: SlotDecoder, *args: Any) -> torch.Tensor:
+        return first.setdefault("logits", step(self, *args).clone())
+
+    monkeypatch.setattr(SlotDecoder, "step", stale)
+    passed, reason = probe_slots(ModelRunner(model))
+    assert not passed
+    assert reason.startswith("logits differ")
+
+
+def test_a_model_with_flash_attention_is_served_in_slots_with_sdpa() -> None:
+    model: Any = tiny_model()
+    model.config._attn_implementation = "flash_attention_2"
+    assert "slots, which support LlamaForCausalLM" in model_backend(model, tiny_tokenizer(), batch_size=8).summary
+    assert model.config._attn_implementation == "sdpa"
 
 
 @pytest.mark.parametrize(

@@ -101,7 +101,8 @@ class SlotCache(Cache):
         noise = torch.randn(10_007, generator=generator)  # a prime, so that no two slots are equal
         for layer in self._slot_layers:
             for memory in (layer.slot_keys, layer.slot_values):
-                memory.copy_(noise.repeat(-(-memory.numel() // len(noise)))[: memory.numel()].view(memory.shape))
+                on_device = noise.to(memory)
+                memory.copy_(on_device.repeat(-(-memory.numel() // len(noise)))[: memory.numel()].view(memory.shape))
 
     def permute(self, order: Tensor) -> None:
         """Reorder the slots: slot i gets the content of slot ``order[i]``. `order` is int64, shape (slots,)."""

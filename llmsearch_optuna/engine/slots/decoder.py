@@ -1,8 +1,7 @@
 """The decode step: one token for each of the first slots of a `SlotCache`."""
 
 import logging
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -11,6 +10,7 @@ from llmsearch_optuna.engine.limits import context_window
 from llmsearch_optuna.engine.model import embedding_weight
 from llmsearch_optuna.engine.slots.attention import attention_windows, decode_masks, implementation
 from llmsearch_optuna.engine.slots.cache import KeysValues, SlotCache
+from llmsearch_optuna.engine.slots.graphs import GraphError, StepGraphs
 from llmsearch_optuna.engine.slots.model_runner import ModelRunner
 
 __all__ = ["SlotDecoder"]
@@ -26,29 +26,34 @@ class SlotDecoder:
         like: The keys and values of any prompt in each layer. The cache gets their shapes, dtypes and devices.
         slots: The number of slots.
         capacity: Positions per slot.
+        uses_graphs: Whether steps on CUDA are captured as graphs, if the model allows it.
 
     Attributes:
         cache: The keys and values of the slots.
         capacity: Positions per slot.
         vocabulary: The number of tokens that the model embeds.
         window: The maximum number of positions of the model; None if there is no limit.
+        has_fixed_width: See `ModelRunner`.
 
     Raises:
         ModelError: Slots do not support the model's attention; see `attention_windows`.
     """
 
-    def __init__(self, runner: ModelRunner, like: Sequence[KeysValues], slots: int, capacity: int) -> None:
+    def __init__(
+        self, runner: ModelRunner, like: Sequence[KeysValues], slots: int, capacity: int, *, uses_graphs: bool = True
+    ) -> None:
         self.cache = SlotCache(like, slots, capacity)
         self.capacity = capacity
         self.vocabulary = len(embedding_weight(runner.model))
         self.window = context_window(runner.model)
+        self.has_fixed_width = runner.has_fixed_width
         self._runner = runner
         self._windows = attention_windows(runner.model)
         self._additive = like[0].keys.dtype if implementation(runner.model) == "eager" else None
         devices = {layer.keys.device for layer in like} | {runner.device}
-        self._graphs: _StepGraphs | None = None
-        if len(devices) == 1 and runner.device.type == "cuda":
-            self._graphs = _StepGraphs(self._step, slots, runner.device)
+        self._graphs: StepGraphs | None = None
+        if uses_graphs and runner.is_capturable and len(devices) == 1 and runner.device.type == "cuda":
+            self._graphs = StepGraphs(self._step, slots, self.vocabulary, runner.device)
 
     @torch.inference_mode()
     def step(
@@ -70,11 +75,10 @@ class SlotDecoder:
         if self._graphs is not None:
             try:
                 return self._graphs.step(inputs, length)
-            except torch.OutOfMemoryError:
-                raise
-            except RuntimeError as error:
-                _LOG.info("decode steps run without CUDA graphs: %s", " ".join(str(error).split()))
+            except GraphError as error:
+                _LOG.warning("decode steps run without CUDA graphs, which is slower: %s", error)
                 self._graphs = None
+                self._runner.is_capturable = False
         return self._step(inputs.to(self._runner.device), length)
 
     def grow(self, capacity: int) -> None:
@@ -99,49 +103,3 @@ class SlotDecoder:
             position_ids=positions[:, None],
             past_key_values=self.cache,
         )
-
-
-class _StepGraphs:
-    """Decode steps as CUDA graphs: one launch replaces hundreds. Each shape is captured when it is first needed."""
-
-    def __init__(self, take_step: Callable[[Tensor, int], Tensor], slots: int, device: torch.device) -> None:
-        self._take_step = take_step
-        self._inputs = torch.zeros(3, slots, dtype=torch.int64, device=device)
-        self._pool: Any = None
-        self._captured: dict[tuple[int, int], tuple[torch.cuda.CUDAGraph, Tensor]] = {}
-
-    def step(self, inputs: Tensor, length: int) -> Tensor:
-        """Replay the graph of one step. If its shape is new, the graph is captured first.
-
-        Args:
-            inputs: Tokens, positions and pages; int64, on the host. Shape: (3, slots).
-            length: The number of cache positions that are read.
-
-        Returns:
-            Logits, valid until the next step. Shape: (slots, vocabulary).
-        """
-        slots = inputs.shape[1]
-        on_device = self._inputs[:, :slots].copy_(inputs, non_blocking=True)
-        if (slots, length) not in self._captured:
-            self._captured[slots, length] = self._capture(on_device, length)
-        graph, logits = self._captured[slots, length]
-        graph.replay()
-        return logits
-
-    def clear(self) -> None:
-        """Drop the graphs. Required after the memory that they write to is replaced."""
-        self._captured.clear()
-
-    def _capture(self, inputs: Tensor, length: int) -> tuple[torch.cuda.CUDAGraph, Tensor]:
-        # The warm-up selects kernels and allocates memory. Repeating a step is harmless: it writes the same values.
-        stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
-        stream.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(stream):
-            for _ in range(2):
-                self._take_step(inputs, length)
-        torch.cuda.current_stream().wait_stream(stream)
-        graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph, pool=self._pool):
-            logits = self._take_step(inputs, length)
-        self._pool = graph.pool()
-        return graph, logits

@@ -183,10 +183,13 @@ class SlotEngine:
 
     def _advance(self, requested: AbstractSet[Request], on_tokens: TokenCallback | None) -> None:
         """Draw the first tokens of prompts while slots are free for their continuations, then run one decode step."""
-        for prompt in [node for node in self._waiting if node.parent is None]:
-            if sum(node.parent is not None for node in self._waiting) < self.slots:
-                self._process_logits([prompt], self._prompts.get(prompt.prompt_ids).logits[None], on_tokens)
-                self._scheduler.assign(self._targets(requested))
+        prompts = [node for node in self._waiting if node.parent is None]
+        for number, prompt in enumerate(prompts):
+            continuations = len(self._waiting) - (len(prompts) - number)
+            if continuations >= self.slots:
+                break
+            self._process_logits([prompt], self._prompts.get(prompt.prompt_ids).logits[None], on_tokens)
+            self._scheduler.assign(self._targets(requested))
         self._scheduler.assign(self._targets(requested))
         nodes, logits = self._scheduler.step()
         if logits is not None:

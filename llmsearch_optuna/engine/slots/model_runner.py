@@ -3,11 +3,13 @@
 import contextlib
 import inspect
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.overrides import TorchFunctionMode
 from transformers import PreTrainedModel
 
@@ -15,6 +17,9 @@ from llmsearch_optuna.engine.memory import free_memory
 from llmsearch_optuna.engine.model import embedding_weight
 
 __all__ = ["CpuKernels", "ModelRunner"]
+
+# Without cuDNN, which spends 0.1 to 0.5 s on a plan for each new length of a prompt.
+_CUDA_ATTENTION = [SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
 
 # The operators that torch's compiler emits have only private names.
 _PACK = torch.ops.mkldnn._reorder_linear_weight  # noqa: SLF001
@@ -80,11 +85,16 @@ class ModelRunner:
     Attributes:
         model: The model.
         device: The device of the model's inputs.
+        has_fixed_width: Whether all steps should have the same number of slots. On CUDA, another number rounds
+            differently, and a narrower step takes as long.
+        is_capturable: Whether decode steps may be CUDA graphs. Set to False as soon as it turns out that they cannot.
     """
 
     def __init__(self, model: PreTrainedModel) -> None:
         self.model = model
         self.device = embedding_weight(model).device
+        self.has_fixed_width = self.device.type == "cuda"
+        self.is_capturable = True
         self._kernels = CpuKernels(model) if self.device.type == "cpu" else None
         parameters = inspect.signature(model.forward).parameters
         self._last_only = {"logits_to_keep": 1} if "logits_to_keep" in parameters else {}
@@ -95,5 +105,8 @@ class ModelRunner:
         Shape: (batch, vocabulary). The inputs are keyword arguments of the model.
         """
         model: Any = self.model
-        with self._kernels or contextlib.nullcontext():
+        kernels: AbstractContextManager[Any] = contextlib.nullcontext() if self._kernels is None else self._kernels
+        if self.device.type == "cuda":
+            kernels = sdpa_kernel(_CUDA_ATTENTION)
+        with kernels:
             return cast("Tensor", model(**inputs, **self._last_only, use_cache=True).logits[:, -1])

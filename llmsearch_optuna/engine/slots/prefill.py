@@ -89,6 +89,15 @@ class PromptCache:
             self._on_host[prompt_ids] = Prefill(layers, prefilled.logits.cpu())
         return prefilled
 
+    @property
+    def device_used(self) -> int:
+        """The memory of the prompts on the model's device, in bytes."""
+        return self._device_used
+
+    def limit(self, device_bytes: int) -> None:
+        """Lower the memory limit for prompts on the model's device. Those that are there stay."""
+        self._device_bytes = min(self._device_bytes, device_bytes)
+
     def shrink(self) -> None:
         """Drop the prompts on the device, and halve the memory limit for them."""
         self._on_device.clear()

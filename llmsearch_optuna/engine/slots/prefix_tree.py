@@ -172,6 +172,10 @@ class PrefixTree:
         """Halve the memory for pages, from the next `reset_pages` on."""
         self._bytes_for_pages //= 2
 
+    def limit_pages(self, max_bytes: int) -> None:
+        """Lower the memory for pages, from the next `reset_pages` on."""
+        self._bytes_for_pages = min(self._bytes_for_pages, max_bytes)
+
     def grow_back(self) -> None:
         """Undo `shrink`, from the next `reset_pages` on."""
         self._bytes_for_pages = self._max_bytes_for_pages

@@ -9,20 +9,26 @@ length that give bit-identical logits (`ExactShapes`). The last active slots are
 slots leave.
 """
 
+import logging
 from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 from torch import Tensor
 
+from llmsearch_optuna.engine.memory import free_memory
+from llmsearch_optuna.engine.model import embedding_weight
 from llmsearch_optuna.engine.slots.cache import KeysValues
 from llmsearch_optuna.engine.slots.decoder import SlotDecoder
+from llmsearch_optuna.engine.slots.memory_plan import bytes_per_position, bytes_per_step, plan_memory
 from llmsearch_optuna.engine.slots.model_runner import ModelRunner
 from llmsearch_optuna.engine.slots.prefill import PromptCache
 from llmsearch_optuna.engine.slots.prefix_tree import Node, PrefixTree
-from llmsearch_optuna.engine.slots.shapes import MIN_WIDTH, ExactShapes
+from llmsearch_optuna.engine.slots.shapes import MIN_WIDTH, ExactShapes, next_length
 
 __all__ = ["SlotScheduler"]
+
+_LOG = logging.getLogger(__name__)
 
 _INITIAL_PAGES = 1024
 
@@ -54,6 +60,7 @@ class SlotScheduler:
     def __init__(self, runner: ModelRunner, prompts: PromptCache, tree: PrefixTree, slots: int) -> None:
         self._max_slots = self._allowed = max(slots, MIN_WIDTH)
         self._needed: int | None = None
+        self._planned: int | None = None
         self._runner = runner
         self._prompts = prompts
         self._tree = tree
@@ -65,7 +72,7 @@ class SlotScheduler:
     @property
     def slots(self) -> int:
         """The maximum number of nodes per step."""
-        return self._allowed if self._needed is None else min(self._allowed, self._needed)
+        return min(limit for limit in (self._allowed, self._needed, self._planned) if limit is not None)
 
     @property
     def is_shrunk(self) -> bool:
@@ -75,9 +82,15 @@ class SlotScheduler:
     def prepare(self, requests: int) -> None:
         """Ensure that there are enough slots for this many requests. New ones replace all slots and pages.
 
-        The number is rounded up to a power of two, so that it rarely changes.
+        The number is rounded up to a power of two, so that it rarely changes. Nothing changes on a device where another
+        number of slots would round differently.
         """
-        before, self._needed = self.slots, max(self._needed or MIN_WIDTH, 1 << (requests - 1).bit_length())
+        if self._runner.has_fixed_width:
+            return
+        before = self.slots
+        needed = max(self._needed or MIN_WIDTH, 1 << (requests - 1).bit_length())
+        if needed != self._needed:
+            self._needed, self._planned = needed, None
         if self.slots != before:
             self._drop_slots()
 
@@ -154,7 +167,7 @@ class SlotScheduler:
 
     def grow_back(self, positions: int) -> None:
         """Undo `shrink`, and drop the KV cache. The new slots have at least this many positions."""
-        self._allowed, self._min_capacity = self._max_slots, positions
+        self._allowed, self._min_capacity, self._planned = self._max_slots, positions, None
         self._tree.grow_back()
         self._drop_slots()
 
@@ -178,16 +191,33 @@ class SlotScheduler:
         """Move active slots from the end into holes, so that a step takes only the first slots."""
         active = sorted(slot for slot, state in self._states.items() if state.pending)
         count = len(active)
-        holes = [slot for slot in range(count) if slot not in active]
+        holes = sorted(set(range(count)).difference(active))
         for hole, slot in zip(holes, active[count - len(holes) :], strict=True):
             self._ready_decoder().cache.move(slot, hole, self._states[slot].pending[-1].position)
             self._states[hole] = self._states[slot]
         self._states = {slot: self._states[slot] for slot in range(count)}
 
+    def _plan(self, like: Sequence[KeysValues]) -> None:
+        """Share the free memory of the device between the slots, the prompts and replay."""
+        device = like[0].keys.device
+        plan = plan_memory(
+            free_memory(device) + self._prompts.device_used,
+            slots=self.slots,
+            slot_bytes=bytes_per_position(like, device) * next_length(self._min_capacity),
+            step_bytes=bytes_per_step(len(embedding_weight(self._runner.model)), like[0].keys.dtype),
+        )
+        if plan.slots < self.slots:
+            _LOG.info("memory is planned for %d completions at once in place of %d", plan.slots, self.slots)
+        self._planned = plan.slots
+        self._prompts.limit(plan.prompts)
+        self._tree.limit_pages(plan.replay)
+
     def _ready_decoder(self, like: Sequence[KeysValues] = ()) -> SlotDecoder:
         """Return the decoder, with the reserved capacity. To create it, `like` must be the layers of a prompt."""
+        if like and self._shapes is None:
+            self._plan(like)
         if self._shapes is None:
-            self._shapes = ExactShapes(partial(SlotDecoder, self._runner, like), self.slots)
+            self._shapes = ExactShapes(partial(SlotDecoder, self._runner, like, uses_graphs=False), self.slots)
         capacity = self._shapes.length(self._min_capacity)
         if self._decoder is None:
             self._decoder = SlotDecoder(self._runner, like, self.slots, capacity)

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from llmsearch_optuna.engine.slots.decoder import SlotDecoder
 
-__all__ = ["MIN_WIDTH", "ExactShapes"]
+__all__ = ["MIN_WIDTH", "ExactShapes", "next_length"]
 
 _LOG = logging.getLogger(__name__)
 
@@ -49,9 +49,9 @@ class ExactShapes:
 
     def length(self, positions: int) -> int:
         """Return the smallest exact length of at least `positions`."""
-        candidate = _next_length(positions)
+        candidate = next_length(positions)
         while not self._is_exact(candidate):
-            candidate = _next_length(candidate + 1)
+            candidate = next_length(candidate + 1)
         return candidate
 
     def _compare_widths(self) -> tuple[bool, tuple[int, ...]]:
@@ -62,8 +62,7 @@ class ExactShapes:
         positions = torch.randint(length, (slots,), generator=generator)
         tokens = torch.arange(slots)
         full = _step(decoder, tokens, positions, length)
-        # On CUDA a narrower step takes as long, and each width would need a graph of its own.
-        narrower = () if full.device.type == "cuda" else range(MIN_WIDTH, slots, _WIDTH_STEP)
+        narrower = () if decoder.has_fixed_width else range(MIN_WIDTH, slots, _WIDTH_STEP)
         is_equal = {
             width: torch.equal(_step(decoder, tokens[:width], positions[:width], length), full[:width])
             for width in narrower
@@ -111,7 +110,7 @@ class ExactShapes:
         return torch.equal(_step(decoder, tokens, positions, shorter), _step(decoder, tokens, positions, longer))
 
 
-def _next_length(positions: int) -> int:
+def next_length(positions: int) -> int:
     """Round up to a multiple of 32; above 256 of 64, above 512 of 128, and so on.
 
     Above 128, at most a fifth of the length is unused.

@@ -62,10 +62,11 @@ def test_a_row_draws_the_same_token_in_any_batch(device: torch.device) -> None:
     for row in range(count):
         part = slice(row, row + 1)
         assert sample(logits[part].clone(), rows.select([row]), steps[part])[0] == tokens[row]
-    order = torch.randperm(count, generator=torch.Generator().manual_seed(0)).to(device)
-    assert torch.equal(sample(logits[order], rows.select(order), steps[order]), tokens[order])
-    twice = torch.cat([order, order])
-    assert torch.equal(sample(logits[twice], rows.select(twice), steps[twice]), tokens[twice])
+    order = torch.randperm(count, generator=torch.Generator().manual_seed(0))
+    for chosen in (order, torch.cat([order, order])):
+        on_device = chosen.to(device)
+        again = sample(logits[on_device], rows.select(on_device), steps[on_device])
+        assert torch.equal(again, tokens[chosen])
 
 
 @given(st.integers(1, 40), st.integers(1, 300), st.integers(0, 10**6))
@@ -166,12 +167,13 @@ def test_noise_belongs_to_tokens(params: GenerationParams, device: torch.device)
     assert torch.equal(sample(kept, free, steps), tokens)
     for removed in range(vocab):
         less = kept.index_fill(1, torch.tensor(removed, device=device), -torch.inf)
-        alive = less.isfinite().any(-1)
+        alive = less.isfinite().any(-1).cpu()
         unaffected = torch.where(alive & (tokens != removed))[0]
         redrawn = torch.where(alive & (tokens == removed))[0]
-        again = sample(less[unaffected], free.select(unaffected), steps[unaffected])
+        kept_rows, changed_rows = unaffected.to(device), redrawn.to(device)
+        again = sample(less[kept_rows], free.select(kept_rows), steps[kept_rows])
         assert torch.equal(again, tokens[unaffected])
-        assert (sample(less[redrawn], free.select(redrawn), steps[redrawn]) != removed).all()
+        assert (sample(less[changed_rows], free.select(changed_rows), steps[changed_rows]) != removed).all()
     assert len(set(tokens.tolist())) > 1
 
 
