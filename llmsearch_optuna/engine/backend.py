@@ -240,8 +240,9 @@ def _environment(model: PreTrainedModel, engine: Engine) -> dict[str, str]:
     """Return what rounding depends on, by name. On CUDA, that includes the number of slots: the width of every step."""
     devices = sorted({_hardware(weight.device) for weight in model.parameters()})
     versions = {"torch": torch.__version__, "transformers": transformers.__version__, "device": ", ".join(devices)}
-    has_slots = isinstance(engine, SlotEngine) and embedding_weight(model).device.type == "cuda"
-    return {**versions, **({"slots": str(engine.slots)} if has_slots else {})}
+    if isinstance(engine, SlotEngine) and embedding_weight(model).device.type == "cuda":
+        versions["slots"] = str(engine.slots)
+    return versions
 
 
 def _hardware(device: torch.device) -> str:

@@ -67,8 +67,9 @@ def install() -> None:
     for name, replacement in replacements.items():
         setattr(cuda, name, replacement)
     torch.__future__.set_overwrite_module_params_on_conversion(True)
-    FunctionMode().__enter__()
-    DispatchMode().__enter__()
+    modes: list[Any] = [FunctionMode, DispatchMode]
+    for mode in modes:
+        mode().__enter__()
 
 
 def _set_device(device: Any) -> None:

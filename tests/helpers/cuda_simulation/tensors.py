@@ -55,18 +55,18 @@ class SimulatedTensor(torch.Tensor):
 
     Attributes:
         on_cpu: Its content.
-        index: The index of its device.
+        device_index: The index of its device.
     """
 
     on_cpu: torch.Tensor
-    index: int
-    __slots__ = ["index", "on_cpu"]
-    __torch_function__ = torch._C._disabled_torch_function_impl
+    device_index: int
+    __slots__ = ["device_index", "on_cpu"]
+    __torch_function__: Any = torch._C._disabled_torch_function_impl
 
     @staticmethod
     def __new__(cls, on_cpu: torch.Tensor, index: int) -> Self:
         with _disable_current_modes():
-            tensor = torch.Tensor._make_wrapper_subclass(  # type: ignore[attr-defined]
+            tensor = torch.Tensor._make_wrapper_subclass(
                 cls,
                 on_cpu.size(),
                 strides=on_cpu.stride(),
@@ -76,18 +76,20 @@ class SimulatedTensor(torch.Tensor):
                 device=torch.device("cuda", index),
                 requires_grad=False,
             )
-        tensor.on_cpu, tensor.index = on_cpu, index
-        return tensor  # type: ignore[no-any-return]
+        tensor.on_cpu, tensor.device_index = on_cpu, index
+        return tensor
 
     @classmethod
-    def __torch_dispatch__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+    def __torch_dispatch__(  # type: ignore[override]
+        cls, func: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
         return dispatch(func, args, kwargs or {})
 
-    def __repr__(self, *args: Any, **kwargs: Any) -> str:
-        return f"cuda:{self.index} {self.on_cpu!r}"
+    def __repr__(self, **kwargs: Any) -> str:  # type: ignore[override]
+        return f"cuda:{self.device_index} {self.on_cpu!r}"
 
     def tolist(self) -> Any:
-        note_wait(self.index, "tolist")
+        note_wait(self.device_index, "tolist")
         return self.on_cpu.tolist()
 
     def numpy(self, *args: Any, **kwargs: Any) -> Any:
@@ -97,10 +99,10 @@ class SimulatedTensor(torch.Tensor):
         return self.on_cpu.data_ptr()
 
     def __deepcopy__(self, memo: Any) -> "SimulatedTensor":
-        return SimulatedTensor(self.on_cpu.clone(), self.index)
+        return SimulatedTensor(self.on_cpu.clone(), self.device_index)
 
     def __reduce_ex__(self, protocol: Any) -> Any:
-        return SimulatedTensor, (self.on_cpu, self.index)
+        return SimulatedTensor, (self.on_cpu, self.device_index)
 
 
 def is_simulated(value: object) -> bool:
@@ -139,7 +141,7 @@ def dispatch(func: Any, args: Any, kwargs: Any) -> Any:
         return _copied(args[0], device, target, kwargs)
     if func is aten.copy_.default:
         return _copy_into(*args[:2], is_blocking=not (kwargs.get("non_blocking") or (len(args) > 2 and args[2])))
-    index = simulated[0].index if simulated else target
+    index = simulated[0].device_index if simulated else target
     assert index is not None
     if func in _INDEXING:
         _check_indices(args)
@@ -159,7 +161,7 @@ def _move(func: Any, args: Any, kwargs: Any) -> Any:
     tensor, device, dtype = given["self"], given.get("device"), given.get("dtype")
     if func is aten.to.other:
         device, dtype = given["other"].device, given["other"].dtype
-    here = tensor.index if is_simulated(tensor) else None
+    here = tensor.device_index if is_simulated(tensor) else None
     there = here if device is None else cuda_index(device)
     if there == here and dtype in (None, tensor.dtype) and not given.get("copy"):
         return tensor
@@ -174,9 +176,9 @@ def _copied(source: Any, device: Any, target: int | None, kwargs: Any) -> Any:
     is_blocking = not kwargs.get("non_blocking")
     options = {name: value for name, value in kwargs.items() if name != "non_blocking"}
     if is_simulated(source) and device is not None and target is None:
-        note_wait(source.index, "copy to the host")
+        note_wait(source.device_index, "copy to the host")
         return aten._to_copy.default(source.on_cpu, **options)
-    index = source.index if target is None else target
+    index = source.device_index if target is None else target
     if not is_simulated(source) and source.numel():
         note_copy(index, is_blocking=is_blocking)
     return _run(aten._to_copy.default, (source,), options, index)
@@ -184,12 +186,12 @@ def _copied(source: Any, device: Any, target: int | None, kwargs: Any) -> Any:
 
 def _copy_into(target: Any, source: Any, *, is_blocking: bool) -> Any:
     if not is_simulated(target):
-        note_wait(source.index, "copy to the host")
+        note_wait(source.device_index, "copy to the host")
         aten.copy_.default(target, source.on_cpu)
         return target
     if not is_simulated(source) and source.numel():
-        note_copy(target.index, is_blocking=is_blocking)
-    return _run(aten.copy_.default, (target, source), {}, target.index)
+        note_copy(target.device_index, is_blocking=is_blocking)
+    return _run(aten.copy_.default, (target, source), {}, target.device_index)
 
 
 def _check_indices(args: Any) -> None:
@@ -200,20 +202,21 @@ def _check_indices(args: Any) -> None:
         if is_simulated(index) and not is_simulated(tensor):
             raise RuntimeError("indices should be either on cpu or on the same device as the indexed tensor (cpu)")
         if is_simulated(tensor) and not is_simulated(index):
-            note_copy(tensor.index, is_blocking=True)
+            note_copy(tensor.device_index, is_blocking=True)
         if is_simulated(tensor) and index.dtype in (torch.bool, torch.uint8):
-            note_wait(tensor.index, "boolean index")
+            note_wait(tensor.device_index, "boolean index")
     if len(args) > 2 and is_simulated(tensor) != is_simulated(args[2]) and (args[2].dim() or not is_simulated(tensor)):
         raise RuntimeError(f"Expected all tensors to be on the same device, in an assignment at {place()}")
 
 
 def _check_devices(func: Any, tensors: list[torch.Tensor], simulated: list[SimulatedTensor]) -> None:
     for tensor in tensors:
-        other = tensor.index if isinstance(tensor, SimulatedTensor) else None
-        if simulated and other != simulated[0].index and (tensor.dim() > 0 or other is not None):
+        other = tensor.device_index if isinstance(tensor, SimulatedTensor) else None
+        if simulated and other != simulated[0].device_index and (tensor.dim() > 0 or other is not None):
+            devices = f"cuda:{simulated[0].device_index} and {'cpu' if other is None else f'cuda:{other}'}"
             raise RuntimeError(
-                "Expected all tensors to be on the same device, but found at least two devices, "
-                f"cuda:{simulated[0].index} and {'cpu' if other is None else f'cuda:{other}'}! ({func} at {place()})"
+                f"Expected all tensors to be on the same device, but found at least two devices, {devices}! ({func} at "
+                f"{place()})"
             )
 
 
@@ -240,7 +243,7 @@ def _run(func: Any, args: Any, kwargs: Any, index: int) -> Any:
     return tree_map(wrapped, results)
 
 
-class DispatchMode(TorchDispatchMode):
+class DispatchMode(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         return dispatch(func, args, kwargs or {})
 
@@ -265,7 +268,10 @@ class FunctionMode(TorchFunctionMode):
                 with _disable_current_modes():
                     views = func(args[0].on_cpu, *args[1:], **kwargs)
                 return tree_map(
-                    lambda view: SimulatedTensor(view, args[0].index) if isinstance(view, torch.Tensor) else view, views
+                    lambda view: (
+                        SimulatedTensor(view, args[0].device_index) if isinstance(view, torch.Tensor) else view
+                    ),
+                    views,
                 )
             if func is torch.Tensor.copy_ and (is_simulated(args[0]) or is_simulated(args[1])):
                 return dispatch(aten.copy_.default, args, kwargs)
@@ -319,8 +325,8 @@ def _attention(
     result = _ATTENTION(*on_cpu, **options)
     # The fused kernel; a boolean mask becomes an additive one first, in three kernels.
     COUNTS.kernels["attention"] += 4 if attn_mask is not None and attn_mask.dtype == torch.bool else 1
-    record(query.index, _ATTENTION, on_cpu, options, [result])
-    return SimulatedTensor(result, query.index)
+    record(query.device_index, _ATTENTION, on_cpu, options, [result])
+    return SimulatedTensor(result, query.device_index)
 
 
 def _reads(tensor: Any, index: Any) -> bool:
@@ -339,9 +345,9 @@ def _index_on_cpu(tensor: Any, index: Any) -> tuple[Any, bool]:
             if is_simulated(part) and not is_simulated(tensor):
                 raise RuntimeError("indices should be either on cpu or on the same device as the indexed tensor (cpu)")
             if is_simulated(tensor) and not is_simulated(part) and part.dim() > 0:
-                note_copy(tensor.index, is_blocking=True)
+                note_copy(tensor.device_index, is_blocking=True)
             if is_simulated(tensor) and part.dtype in (torch.bool, torch.uint8):
-                note_wait(tensor.index, "boolean index")
+                note_wait(tensor.device_index, "boolean index")
         on_cpu.append(unwrapped(part))
     return tuple(on_cpu) if isinstance(index, tuple) else on_cpu[0], is_advanced
 
@@ -355,8 +361,8 @@ def _getitem(tensor: Any, index: Any) -> Any:
         return result
     if is_advanced:
         COUNTS.kernels["advanced index"] += 1
-    record(tensor.index, lambda: source[on_cpu], (), {}, [result])
-    return SimulatedTensor(result, tensor.index)
+    record(tensor.device_index, lambda: source[on_cpu], (), {}, [result])
+    return SimulatedTensor(result, tensor.device_index)
 
 
 def _setitem(tensor: Any, index: Any, value: Any) -> None:
@@ -365,10 +371,10 @@ def _setitem(tensor: Any, index: Any, value: Any) -> None:
     if isinstance(value, torch.Tensor) and is_simulated(tensor) != is_simulated(value) and value.dim() > 0:
         if is_advanced:
             raise RuntimeError(f"index_put_: Expected all tensors to be on the same device ({place()})")
-        if is_simulated(value):
-            note_wait(value.index, "copy to the host")
+        if isinstance(value, SimulatedTensor):
+            note_wait(value.device_index, "copy to the host")
         else:
-            note_copy(tensor.index, is_blocking=True)
+            note_copy(tensor.device_index, is_blocking=True)
 
     def assign() -> None:
         target[on_cpu] = source
@@ -377,4 +383,4 @@ def _setitem(tensor: Any, index: Any, value: Any) -> None:
         assign()
     if is_simulated(tensor):
         COUNTS.kernels["assignment"] += 1
-        record(tensor.index, assign, (), {}, [])
+        record(tensor.device_index, assign, (), {}, [])
