@@ -47,7 +47,7 @@ OWNERS = {
     "plotly": {"report"},
 }
 
-LAZY = {("cli.searching", "study_file.launch")}
+LAZY = {("cli.searching", "study_file.launch"), ("data", "data.loading")}
 """Imports within functions that are meant to be there: what they load takes seconds."""
 
 

@@ -1,5 +1,6 @@
 """Turn rows into samples: prompts as strings and as token ids, references, and length limits."""
 
+import difflib
 import inspect
 import json
 import logging
@@ -306,4 +307,5 @@ def _missing_columns(missing: Sequence[str], dataset: datasets.Dataset) -> str:
     if not is_rendered and (reserved := [name for name in missing if name in dataset.column_names]):
         return f"{message}, as {' and '.join(reserved)} stands for what is made of a row: rename the column"
     near = [name for name in names if name.strip() in missing]
+    near += [match for name in missing for match in difflib.get_close_matches(name, names, n=1) if match not in near]
     return f"{message}; did you mean {', '.join(map(repr, near))}?" if near else message

@@ -175,6 +175,11 @@ def check_sizes(samples: int, search_size: int | None, holdout_size: int, *, lef
     requested = samples - holdout_size if search_size is None else search_size
     if requested < 1 or holdout_size < 0 or requested + holdout_size > samples:
         rest = f" ({left_out} rows repeat others and are left out)" if left_out else ""
+        if search_size is None and holdout_size >= samples:
+            raise TaskError(
+                f"{samples} samples are too few to hold out {holdout_size} and search on the rest{rest}: lower "
+                "holdout_size"
+            )
         raise TaskError(
             f"{samples} samples cannot be split into {requested} to search on and {holdout_size} to hold out{rest}: "
             "change search_size or holdout_size"

@@ -79,9 +79,9 @@ def _without_spread(record: StudyRecord, score: float) -> Step:
 
 
 def _after_the_verdict(record: StudyRecord, verdict: Verdict, location: str) -> Step:
-    sentence = verdict.next_step[0].upper() + verdict.next_step[1:]
     if not verdict.improved:
-        return Step(f"{sentence}.")
+        return Step(f"{verdict.next_step[0].upper()}{verdict.next_step[1:]}.")
     trial = next(finalist.trial for finalist in verdict.finalists if finalist.name == verdict.best)
     command = ["llmsearch-optuna", "export", location, "--study", record.name, "--trial", str(trial), "--to", "hf"]
-    return Step(f"{sentence} (also `--to vllm`, `llamacpp`, `openai`, `json`).", shlex.join([*command, "-o", "best"]))
+    sentence = f"Use the parameters of trial {trial}. Export them (also `--to vllm`, `llamacpp`, `openai`, `json`):"
+    return Step(sentence, shlex.join([*command, "-o", "best"]))

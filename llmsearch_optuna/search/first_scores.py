@@ -133,15 +133,19 @@ def describe_example(
         return {**ScoredExample(sample, "", "", None).topics(), "completion": f"none: {error}", "score": "none"}
     example = ScoredExample(sample, text, completion.finish_reason, None)
     try:
-        return example._replace(score=evaluator.score([sample], [text]).value).topics()
+        example = example._replace(score=evaluator.score([sample], [text]).value)
     except (TrialError, MetricError) as error:
         return {**example.topics(), "score": f"none: {error}"}
+    if example.score != _worst(evaluator):
+        return example.topics()
+    return {**example.topics(), "likely cause": likely_cause([example]).text}
 
 
 class FirstScores(SearchObserver):
     """Warns once, as soon as the baselines are complete, if nothing is measured.
 
-    That is the case if all scores so far are equal, or if at least half of the baselines' completions are empty.
+    That is the case if all scores so far are equal, if at least half of the baselines' completions are empty, or if a
+    tenth of them have the worst score although they are the reference, but for case, punctuation or spaces.
 
     Args:
         study: The study that is searched.
@@ -181,22 +185,26 @@ class FirstScores(SearchObserver):
         where = f"{len(examples)} completions of {where}"
         score = self._constant(complete, trials, examples)
         empty = sum(not example.text.strip() for example in examples)
-        if score is None and 2 * empty < len(examples):
+        worst = _worst(self._objective)
+        missed = [example for example in examples if example.score == worst and _differs_in_form(example)]
+        if score is not None:
+            first = f"nothing is measured so far: every score is {score:.4g} ({where})"
+        elif 2 * empty >= len(examples):
+            first = f"{empty} of {where} are empty"
+        elif missed and len(missed) * _SHARE >= len(examples):
+            first = f"{len(missed)} of {where} differ only in form from the reference, and score {worst:.4g}"
+            examples = missed
+        else:
             return None
-        cause, example = likely_cause(examples, rank=self._rank(score))
-        first = (
-            f"{empty} of {where} are empty"
-            if score is None
-            else f"nothing is measured so far: every score is {score:.4g} ({where})"
-        )
+        cause, example = likely_cause(examples, rank="worst" if examples is missed else self._rank(score))
         lines = [f"{name}: {text}" for name, text in example.topics().items()]
         return "\n    ".join([first, *lines, f"likely cause: {cause}"])
 
     def _rank(self, score: float | None) -> Literal["worst", "best", "other"]:
-        is_maximized = self._objective.metric.greater_is_better
-        low, high = self._objective.score_range or (0.0, math.inf)
-        worst, best = (low, high) if is_maximized else (high, low)
-        return "worst" if score == worst else "best" if score == best else "other"
+        if score == _worst(self._objective):
+            return "worst"
+        ends = self._objective.score_range or (0.0, math.inf)
+        return "best" if score in ends else "other"
 
     def _constant(
         self, complete: Sequence[FrozenTrial], trials: Sequence[FrozenTrial], examples: Sequence[ScoredExample]
@@ -223,6 +231,12 @@ class FirstScores(SearchObserver):
         return [
             ScoredExample(objective.samples[row.position], row.text, row.finish_reason, row.score) for row in stored
         ]
+
+
+def _worst(scored: Evaluator | GenerationObjective) -> float:
+    """Return the worst score that a sample may have."""
+    low, high = scored.score_range or (0.0, math.inf)
+    return low if scored.metric.greater_is_better else high
 
 
 def _why_empty(finish_reason: str) -> str:

@@ -186,7 +186,12 @@ class HoldOut:
         batches = [missing[start : start + size] for start in range(0, len(missing), size)]
         done = total - len(missing)
         if missing:
-            _LOG.info("finalists on %d held-out samples: %d completions, %d are stored", len(self.samples), total, done)
+            _LOG.info(
+                "finalists on %d held-out samples: %d completions, of which %d are stored already",
+                len(self.samples),
+                total,
+                done,
+            )
         on_completions(done, total)
         for batch, following in itertools.zip_longest(batches, batches[1:], fillvalue=()):
             completions = self.evaluator.generate(self._requests(batch), None, self._requests(following))

@@ -211,7 +211,7 @@ class Verdict:
             return f"use `{self.best}`"
         if self.improved:
             trial = self._result(self.best).trial
-            return f"export trial {trial} with `llmsearch-optuna export`, and use its parameters"
+            return f"use the parameters of trial {trial}: `llmsearch-optuna export DB --trial {trial} --to hf -o best`"
         better = [other for other in self.comparisons if other.low > 0.0]
         if better:
             trial = self._result(better[0].name).trial

@@ -139,4 +139,4 @@ def test_a_verdict_that_will_not_be_is_announced(
     "sizes", [{"holdout_size": 9}, {"search_size": 10}, {"search_size": 5, "holdout_size": 5}, {"holdout_size": 50}]
 )
 def test_sizes_that_do_not_fit_are_refused_before_prompts_are_made(sizes: dict[str, int]) -> None:
-    one_line(lambda: options(**sizes).check_sizes(9), "^9 samples cannot be split into ")
+    one_line(lambda: options(**sizes).check_sizes(9), "^9 samples (cannot be split into|are too few to hold out) ")

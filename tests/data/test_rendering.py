@@ -219,7 +219,11 @@ def test_what_a_template_refuses_of_a_conversation_is_named(tokenizer: PreTraine
         ({"max_new_tokens_col": "n"}, {**CHATS[0], "n": 0}, "^row 2: `n` must be an integer >= 1, got 0$"),
         ({"max_new_tokens_col": "n"}, {**CHATS[0], "n": None}, "^row 2: `n` must be an integer >= 1, got None$"),
         ({"max_new_tokens_col": "m"}, CHATS[0], "^the dataset has no column 'm': it has chat, n$"),
-        ({"messages_col": "chats"}, CHATS[0], "^the dataset has no column 'chats': it has chat, n$"),
+        (
+            {"messages_col": "chats"},
+            CHATS[0],
+            r"^the dataset has no column 'chats': it has chat, n; did you mean 'chat'\?$",
+        ),
     ],
 )
 def test_rows_are_checked_before_there_is_a_tokenizer(
@@ -243,4 +247,7 @@ def test_strata_are_the_values_of_a_column_and_what_is_missing_is_one() -> None:
     assert read_strata(rows, "kind") == ['"a"', "null", '"a"', '"b"']
     assert read_strata(rows, "x") == ["0.5", "null", "null", "0.5"]
     assert read_strata(rows, "l") == ["[1]", "[2]", "[1]", "null"]
-    one_line(lambda: read_strata(rows, "kinds"), "^the dataset has no column 'kinds': it has kind, x, l$")
+    one_line(
+        lambda: read_strata(rows, "kinds"),
+        r"^the dataset has no column 'kinds': it has kind, x, l; did you mean 'kind'\?$",
+    )

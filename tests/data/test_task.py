@@ -29,8 +29,8 @@ def test_prompts_must_leave_room_for_their_completion() -> None:
     check_window(samples, InputLimits(together=10), 3)
     one_line(
         lambda: check_window(samples, InputLimits(together=10), 4),
-        r"^the prompt of row 2 has 7 tokens, and 4 new ones exceed the model's window of 10: shorten it, truncate "
-        r"\(tokenizer_encode_args\), or lower max_new_tokens$",
+        r"^the prompt of row 2 has 7 tokens, and 4 new ones exceed the model's window of 10: shorten it, leave "
+        r"the row out, or lower max_new_tokens$",
     )
 
 
@@ -100,7 +100,7 @@ def test_the_order_is_shuffled_stable_and_drawn_with_the_seed() -> None:
             {"search_size": 0},
             "^4 samples cannot be split into 0 to search on and 0 to hold out: change search_size or ",
         ),
-        ({"holdout_size": 4}, "^4 samples cannot be split into 0 to search on and 4 to hold out: "),
+        ({"holdout_size": 4}, "^4 samples are too few to hold out 4 and search on the rest: lower holdout_size$"),
         ({"holdout_size": -1}, "^4 samples cannot be split into 5 to search on and -1 to hold out: "),
     ],
 )

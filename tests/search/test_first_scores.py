@@ -57,15 +57,15 @@ def test_the_example_is_one_that_shows_the_cause() -> None:
 
 
 def make_tuner(answer: str, scorer: object = "exact_match", **changes: Any) -> Tuner:
-    return Tuner(
-        tokenizer=tiny_tokenizer(),
-        custom_pred_function=lambda prompts, _: [answer] * len(prompts),
-        dataset=[{**row, "answer": "Yes"} for row in ROWS],
-        scorer=scorer,
-        prompt_template="{question}",
-        column_mapping={"input_cols": ["question"], "eval_cols": ["answer"]},
-        **changes,
-    )
+    arguments: dict[str, Any] = {
+        "tokenizer": tiny_tokenizer(),
+        "custom_pred_function": lambda prompts, _: [answer] * len(prompts),
+        "dataset": [{**row, "answer": "Yes"} for row in ROWS],
+        "scorer": scorer,
+        "prompt_template": "{question}",
+        "column_mapping": {"input_cols": ["question"], "eval_cols": ["answer"]},
+    }
+    return Tuner(**{**arguments, **changes})
 
 
 @pytest.mark.parametrize(
@@ -104,6 +104,36 @@ def test_a_search_warns_once_after_its_baselines(
     assert lines[1].startswith("prompt of row ")
     assert lines[2] == 'reference: "Yes"'
     assert lines[-1].startswith(f"likely cause: {cause}")
+
+
+@pytest.mark.parametrize(
+    ("near", "of", "is_told"), [("yes", 3, True), ("Yes.", 8, True), ("YES", 16, False), ("no", 2, False)]
+)
+def test_a_search_warns_of_completions_that_miss_by_their_form(
+    near: str, of: int, is_told: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Every `of`-th completion is the reference but for its form; some of the others are right."""
+
+    numbers = {row["question"]: number for number, row in enumerate(ROWS)}
+
+    def answer(prompts: list[str], _: object) -> list[str]:
+        places = [numbers[prompt] for prompt in prompts]
+        return [near if place % of == 0 else "Yes" if place % 2 else "perhaps" for place in places]
+
+    tuner = make_tuner("", custom_pred_function=answer)
+    tuner.search(SPACE, n_trials=2, show_progress=False)
+    told = [record.getMessage() for record in caplog.records if "differ only in form" in record.getMessage()]
+    assert len(told) == is_told
+    if is_told:
+        assert "of 16 completions of greedy differ only in form from the reference, and score 0" in told[0]
+        assert f'completion: "{near}"' in told[0]
+        assert "likely cause: case" in told[0] or "likely cause: form" in told[0] or "extraction" in told[0]
+
+
+def test_a_diagnosis_names_the_likely_cause_of_the_worst_score() -> None:
+    assert make_tuner("yes").diagnosis(SearchSpace(**SPACE))["likely cause"].startswith("case: ")
+    assert "likely cause" not in make_tuner("Yes").diagnosis(SearchSpace(**SPACE))
+    assert "likely cause" not in make_tuner("no", scorer=lambda *_: 0.5).diagnosis(SearchSpace(**SPACE))
 
 
 def test_without_baselines_the_first_trials_tell(caplog: pytest.LogCaptureFixture) -> None:

@@ -272,7 +272,7 @@ def test_an_interrupted_confirmation_goes_on(
     engine = watch(tuner)
     with caplog.at_level("INFO", logger="llmsearch_optuna"):
         verdict = confirm(tuner, study, seeds=4)
-    assert f"finalists on 20 held-out samples: 260 completions, {done} are stored" in caplog.text
+    assert f"finalists on 20 held-out samples: 260 completions, of which {done} are stored already" in caplog.text
     assert len(engine.requests) == 13 * HELD_OUT - done
     whole = copied(tuner, origin[1], tmp_path / "whole.db")
     assert confirm(tuner, whole, seeds=4) == verdict

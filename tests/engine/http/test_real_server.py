@@ -85,7 +85,7 @@ def test_it_mixes_up_the_seeds_of_others(url: str) -> None:
 
 def test_as_another_kind_it_refuses_what_it_does_not_know(url: str) -> None:
     connection = run(connect(served(url, kind="vllm")))
-    with pytest.raises(ParameterError, match=r"refuses what one of the kind `vllm` takes: .*422: Unexpected fields in"):
+    with pytest.raises(ParameterError, match=r"refuses a request of the kind `vllm`: .*422: Unexpected fields in"):
         probe_server(HTTPEngine(connection, chat=False), connection, ("top_k",), str)
 
 
