@@ -260,6 +260,7 @@ def test_a_note_that_fails_is_one_warning(unwritable: Path, caplog: pytest.LogCa
     assert all(note.endswith(SIGNATURE) for note in notes(unwritable))
 
 
+@pytest.mark.full
 def test_notes_do_not_change_what_is_found(searched: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for event in ("before_trial_ends", "trial_ended"):
         monkeypatch.setattr(Annotations, event, lambda self, *arguments: None)

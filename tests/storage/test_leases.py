@@ -53,11 +53,13 @@ def test_what_another_worker_evaluates_is_not_taken(storage: RDBStorage) -> None
     assert (first.holds(4), other.holds(4), first.holds(5), other.holds(5)) == (True, False, False, True)
 
 
+@pytest.mark.full
 def test_no_more_are_taken_than_there_is_room(storage: RDBStorage) -> None:
     assert leases(storage).take_abandoned([1, 2, 3], room=2) == [1, 2]
     assert leases(storage).take_abandoned([1, 2, 3], room=0) == []
 
 
+@pytest.mark.full
 def test_studies_are_kept_apart(storage: RDBStorage) -> None:
     leases(storage).take(1)
     assert Leases(storage, "1" * 32, lease_timeout_s=60.0).take_abandoned([1], room=1) == [1]

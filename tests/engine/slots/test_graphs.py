@@ -8,6 +8,7 @@ import cuda_simulation
 import pytest
 import torch
 from engine_requests import all_requests
+from tiers import partly_full
 from tiny_models import tiny_model, tiny_tokenizer
 
 from llmsearch_optuna.engine.base import Completion
@@ -50,7 +51,7 @@ def in_steps(model: Any, action: Any) -> None:
     torch.nn.Module.register_forward_pre_hook(model, hook, with_kwargs=True)
 
 
-@pytest.mark.parametrize("index", range(2))
+@pytest.mark.parametrize("index", partly_full(range(2), fast=[1]))
 def test_steps_are_graphs_on_every_device(index: int) -> None:
     if index >= torch.cuda.device_count():
         pytest.skip("there is one device")
@@ -61,6 +62,7 @@ def test_steps_are_graphs_on_every_device(index: int) -> None:
     assert torch.cuda.current_device() == current
 
 
+@pytest.mark.full
 def test_graphs_are_captured_again_when_slots_and_pages_grow() -> None:
     _, engine = engine_on("cuda", replay_bytes=2**26)
     requests = all_requests()
@@ -108,7 +110,7 @@ def test_a_graph_of_another_device_is_refused(
 
 
 @simulated
-@pytest.mark.parametrize("failures", [1, 2])
+@pytest.mark.parametrize("failures", partly_full([1, 2], fast=[2]))
 def test_a_capture_that_fails_leaves_nothing_behind(failures: int, caplog: pytest.LogCaptureFixture) -> None:
     model, engine = engine_on("cuda")
     remaining = [None] * failures
@@ -128,7 +130,7 @@ def test_a_capture_that_fails_leaves_nothing_behind(failures: int, caplog: pytes
     )
 
 
-@pytest.mark.parametrize("is_captured", [True, False])
+@pytest.mark.parametrize("is_captured", partly_full([True, False], fast=[True]))
 def test_out_of_memory_in_a_graph_halves_the_slots(is_captured: bool, caplog: pytest.LogCaptureFixture) -> None:
     model, engine = engine_on("cuda")
 
