@@ -68,7 +68,8 @@ class Tuner:
         column_mapping: ``{"input_cols": [...], "eval_cols": [...]}``; optional with `messages_col`.
         prompt_template, sample_preprocessor, messages, messages_col: Exactly one of them; see `PromptSource`.
         device: The device to move the model to. By default a loaded model stays where it is; see also `load_model`.
-        batch_size, replay_bytes: Completions generated at once, and memory for replay; see `SlotEngine`.
+        batch_size, replay_bytes: Completions generated at once, and memory for replay; see `SlotEngine`. On the CPU,
+            completions do not depend on `batch_size`; on CUDA, another number may round differently.
         tokenizer_encode_args, tokenizer_decode_args, chat_template_args: See `DataOptions`.
         output_preproc: Applied to every completion before it is scored and stored; strips white space by default.
         callbacks_after_inference: Called without arguments after every call of the engine.

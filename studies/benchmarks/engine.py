@@ -18,14 +18,12 @@ from typing import Any
 import torch
 from rich.console import Console
 from rich.table import Table
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedModel
+from transformers import PreTrainedModel
 
 from llmsearch_optuna import GenerationParams
 from llmsearch_optuna.engine.base import Completion, Request, Stopping
-from llmsearch_optuna.engine.slots.decoder import SlotDecoder
 from llmsearch_optuna.engine.slots.engine import SlotEngine
 from llmsearch_optuna.engine.slots.model_runner import ModelRunner
-from llmsearch_optuna.engine.slots.prefill import prefill
 from studies.benchmarks.workloads import (
     Loaded,
     Workload,
@@ -109,45 +107,6 @@ def mixing(loaded: Loaded, workload: Workload, sets: Sequence[dict[str, Any]]) -
     }
 
 
-def decode_step_over_weights(slots: int = 32, length: int = 512) -> float:
-    """Seconds of a decode step of an 8B-shaped llama in bfloat16, over those of reading its weights once, on CUDA."""
-    config = LlamaConfig(
-        vocab_size=128_256,
-        hidden_size=4096,
-        intermediate_size=14_336,
-        num_hidden_layers=32,
-        num_attention_heads=32,
-        num_key_value_heads=8,
-        max_position_embeddings=8192,
-    )
-    with torch.device("cuda"):
-        torch.set_default_dtype(torch.bfloat16)
-        model = LlamaForCausalLM(config).eval()
-        torch.set_default_dtype(torch.float32)
-    runner = ModelRunner(model)
-    decoder = SlotDecoder(runner, prefill(runner, tuple(range(1, 65))).layers, slots, length)
-    step = _cuda_seconds(lambda: decoder.step([1] * slots, [length - 1] * slots, length))
-    source = torch.empty(2**32, dtype=torch.uint8, device="cuda")
-    target = torch.empty_like(source)
-    # A copy reads and writes every byte.
-    bytes_per_second = 2 * source.nbytes / _cuda_seconds(lambda: target.copy_(source))
-    weights = sum(weight.nbytes for weight in model.parameters()) - model.get_input_embeddings().weight.nbytes
-    return step / (weights / bytes_per_second)
-
-
-def _cuda_seconds(action: Any) -> float:
-    for _ in range(3):
-        action()
-    times = []
-    for _ in range(20):
-        torch.cuda.synchronize()
-        started = time.perf_counter()
-        action()
-        torch.cuda.synchronize()
-        times.append(time.perf_counter() - started)
-    return statistics.median(times)
-
-
 class Timings:
     """Seconds per trial of one workload.
 
@@ -209,8 +168,6 @@ def show(timings: dict[str, Timings], figures: dict[str, float]) -> None:
     console.print(table)
     for name, value in figures.items():
         console.print(f"{name:24} {value:.3f}")
-    if not torch.cuda.is_available():
-        console.print("CUDA: not measured, there is none here")
 
 
 def main() -> None:
@@ -231,8 +188,6 @@ def main() -> None:
         for name, seconds in llmsearch_trials(options.llmsearch, work, sets, batch_sizes).items():
             timings[name].llmsearch = seconds
     figures = figures_of(timings) | mixing(loaded, work[-1], sets)
-    if torch.cuda.is_available():
-        figures["decode_step_over_weights"] = decode_step_over_weights()
     show(timings, figures)
     if options.json is not None:
         options.json.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
