@@ -72,8 +72,9 @@ class SlotCache(Cache):
     def load_pages(self, slot: int, positions: Sequence[int], pages: Sequence[int]) -> None:
         """Copy pages to positions of a slot."""
         index = torch.tensor([list(positions), list(pages)])
+        copies = {device: index.to(device) for device in {layer.page_keys.device for layer in self._slot_layers}}
         for layer in self._slot_layers:
-            target, source = index.to(layer.page_keys.device)
+            target, source = copies[layer.page_keys.device]
             layer.slot_keys[slot, :, target] = layer.page_keys[source].transpose(0, 1)
             layer.slot_values[slot, :, target] = layer.page_values[source].transpose(0, 1)
 

@@ -110,6 +110,7 @@ class SlotEngine:
         self._waiting: dict[Node, list[RunningCompletion]] = {}
         self._finished: dict[Request, Completion] = {}
         self._regrowth = Regrowth()
+        self._searches_noise = not runner.beats_search
         self.statistics = ReplayStatistics()
 
     @property
@@ -250,7 +251,8 @@ class SlotEngine:
             if not stored:
                 return
             summary = self._tree.summaries([node for _, node in stored])
-            drawn = draw_tokens_from_summary(summary, [completion for completion, _ in stored], search_noise=True)
+            running = [completion for completion, _ in stored]
+            drawn = draw_tokens_from_summary(summary, running, search_noise=self._searches_noise)
             decided = []
             for (completion, node), is_decided in zip(stored, drawn.decided.tolist(), strict=True):
                 if is_decided:

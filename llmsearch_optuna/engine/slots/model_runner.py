@@ -87,13 +87,15 @@ class ModelRunner:
         device: The device of the model's inputs.
         has_fixed_width: Whether all steps should have the same number of slots. On CUDA, another number rounds
             differently, and a narrower step takes as long.
+        beats_search: Whether a step costs less per row than searching the noise of the whole vocabulary on the host, as
+            replay does for rows without a cut: on CUDA.
         is_capturable: Whether decode steps may be CUDA graphs. Set to False as soon as it turns out that they cannot.
     """
 
     def __init__(self, model: PreTrainedModel) -> None:
         self.model = model
         self.device = embedding_weight(model).device
-        self.has_fixed_width = self.device.type == "cuda"
+        self.has_fixed_width = self.beats_search = self.device.type == "cuda"
         self.is_capturable = True
         self._kernels = CpuKernels(model) if self.device.type == "cpu" else None
         parameters = inspect.signature(model.forward).parameters
