@@ -104,7 +104,10 @@ def test_other_columns_may_be_the_reference(tmp_path: Path) -> None:
             {"dataset": [{"chat": [{"from": "human", "value": "x"}]}]},
             "^row 0: `chat`: message 0 has .*as in ShareGPT: ",
         ),
-        ({"messages_col": "chats"}, "^the dataset has no column 'chats': it has chat, kind$"),
+        (
+            {"messages_col": "chats"},
+            r"^the dataset has no column 'chats': it has chat, kind; did you mean 'chat'\?$",
+        ),
         ({"prompt_template": "x"}, "got prompt_template and messages_col$"),
         ({"column_mapping": {"input_cols": ["kind"]}}, "^`input_cols` has no effect with `messages_col`"),
         (
@@ -115,7 +118,10 @@ def test_other_columns_may_be_the_reference(tmp_path: Path) -> None:
         ({"max_new_tokens_col": "kind"}, "^row 0: `kind` must be an integer >= 1, got 'even'$"),
         ({"take": 0}, "^`take` must be an integer >= 1, got 0$"),
         ({"holdout_stratify_col": "kind"}, "^`holdout_stratify_col` has no effect without `holdout_size`"),
-        ({"holdout_stratify_col": "kin", "holdout_size": 2}, "^the dataset has no column 'kin': it has chat, kind$"),
+        (
+            {"holdout_stratify_col": "kin", "holdout_size": 2},
+            r"^the dataset has no column 'kin': it has chat, kind; did you mean 'kind'\?$",
+        ),
     ],
 )
 def test_what_is_wrong_is_told_before_the_model_is_loaded(changes: dict[str, Any], message: str) -> None:

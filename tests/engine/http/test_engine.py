@@ -477,10 +477,12 @@ def test_ctrl_c_in_a_notebook_ends_the_requests() -> None:
         ended.append("interrupted")
 
     loop = asyncio.new_event_loop()  # without the handler of `asyncio.run`, as in a notebook
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have tests ignore it
     try:
         loop.run_until_complete(notebook())
     finally:
         loop.close()
+        signal.signal(signal.SIGINT, before)
     assert ended == ["cancelled", "interrupted"]
 
 
