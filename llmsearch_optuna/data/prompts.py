@@ -2,6 +2,7 @@
 
 import json
 import reprlib
+import string
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -240,7 +241,10 @@ class PromptSource:
         continues = chat[-1]["role"] == "assistant"
         template: dict[str, Any] = {}
         if self.writes_time(tokenizer):
-            template = {"chat_template": _stopped_clock(self.rendered_at) + tokenizer.get_chat_template()}
+            template = {
+                "chat_template": _stopped_clock(self.rendered_at)
+                + tokenizer.get_chat_template(tools=(self.chat_template_args or {}).get("tools"))
+            }
         return str(
             tokenizer.apply_chat_template(
                 chat,
@@ -283,7 +287,8 @@ def _stopped_clock(time: datetime) -> str:
 
     The function of transformers reads the clock: a study that goes on tomorrow would get other prompts.
     """
-    values = {f"%{directive}": time.strftime(f"%{directive}") for directive in "aAwdbBmyYHIpMSfzZjUWGuVcxX"}
+    formatted = {f"%{letter}": time.strftime(f"%{letter}") for letter in string.ascii_letters}
+    values = {directive: text for directive, text in formatted.items() if "%" not in text}  # others do not exist
     numbers = {f"%-{directive}": str(int(time.strftime(f"%{directive}"))) for directive in "dmyHIMSj"}
     # The second percent sign of %% begins no directive.
     replaced = {"%%": "\0", **numbers, **values, "\0": "%"}

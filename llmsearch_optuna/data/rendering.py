@@ -5,10 +5,13 @@ import inspect
 import json
 import logging
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import datasets
+from jinja2 import Environment, TemplateError
+from jinja2.meta import find_undeclared_variables
 
 from llmsearch_optuna.data.loading import from_columns
 from llmsearch_optuna.data.options import DataOptions
@@ -159,7 +162,7 @@ def _token_ids(
             token_ids = tokenizer(
                 [prompts[row] for row in rows], **{"add_special_tokens": add_special_tokens, **arguments}
             )["input_ids"]
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, OverflowError) as error:
             raise TaskError(f"the tokenizer rejects `tokenizer_encode_args` {arguments}: {error}") from error
         if len(token_ids) != len(rows):  # return_overflowing_tokens
             parts = f"they make {len(token_ids)} parts of {len(rows)} prompts"
@@ -202,9 +205,24 @@ def _check_chat_template(tokenizer: "PreTrainedTokenizerBase", source: PromptSou
     template = getattr(tokenizer, "chat_template", None)
     if not template:
         raise TaskError("the tokenizer has no chat template: set tokenizer.chat_template, or use a prompt_template")
+    read = [text for part in _parts(template) for text in _variables(part)]
     for name in source.chat_template_args or ():
-        if name not in str(template):
+        if name not in read:
             raise TaskError(f"`chat_template_args` names `{name}`, which the chat template does not read: leave it out")
+
+
+def _parts(template: object) -> list[str]:
+    """Return the templates of a tokenizer, which may have several by name."""
+    return [str(part) for part in (template.values() if isinstance(template, Mapping) else [template])]
+
+
+def _variables(template: str) -> set[str]:
+    """Return the variables that a template reads; all of its words if it has tags of its own (`generation`)."""
+    environment = Environment(extensions=["jinja2.ext.loopcontrols"])  # noqa: S701  # nothing is rendered
+    try:
+        return find_undeclared_variables(environment.parse(template))
+    except TemplateError:
+        return set(re.findall(r"\w+", template))
 
 
 def _warn_of_changes(

@@ -54,7 +54,8 @@ def _ignored_end(
             continue
         text = untyped.convert_ids_to_tokens(token)
         if text not in stopping.strings:
-            names = [untyped.convert_ids_to_tokens(end) or end for end in stopping.eos_token_ids]
+            names = [untyped.convert_ids_to_tokens(end) if end >= 0 else end for end in stopping.eos_token_ids]
+            names = [end if name is None else name for name, end in zip(names, stopping.eos_token_ids, strict=True)]
             ends = ", ".join(f"`{name}`" for name in names) or "no token"
             return (
                 f"the tokenizer ends texts or turns with `{text}` ({token}), but the model's generation config ends "

@@ -221,6 +221,10 @@ def _watched_on_thread(function: Callable[[], object], reason: Callable[[], Llms
 
 def one_line(error: BaseException) -> str:
     """Return an exception's message on one printable line. Messages of over 200 characters are shortened."""
-    printable = (character if character.isprintable() else " " for character in str(error)[:1000])
+    try:
+        message = str(error)
+    except Exception:  # noqa: BLE001  # an exception of the user's may not even have a message
+        message = "(its message cannot be shown)"
+    printable = (character if character.isprintable() else " " for character in message[:1000])
     text = " ".join("".join(printable).split())
     return text if len(text) <= 200 else text[:200] + "..."

@@ -262,7 +262,8 @@ def _is_within(example: ScoredExample) -> bool:
 
 def _differs_in_form(example: ScoredExample) -> bool:
     return any(
-        _letters(reference) == _letters(example.text) != "" or _numbers(reference) == _numbers(example.text) != set()
+        _letters(reference) == _letters(example.text) != ""
+        or (_words(reference) == _words(example.text) and _numbers(reference) == _numbers(example.text) != set())
         for reference in example.references
     )
 
@@ -274,6 +275,10 @@ def _holds(text: str, part: str) -> bool:
 
 def _letters(text: str) -> str:
     return "".join(filter(str.isalnum, text.casefold()))
+
+
+def _words(text: str) -> str:
+    return "".join(filter(str.isalpha, text.casefold()))
 
 
 def _numbers(text: str) -> set[float]:

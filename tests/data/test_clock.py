@@ -16,7 +16,7 @@ from llmsearch_optuna.data.rendering import render_dataset
 from llmsearch_optuna.errors import FingerprintError
 from llmsearch_optuna.study.attributes import RENDERED_AT
 
-FORMATS = "%d %b %Y %A %H:%M:%S %-d %B %y 100%% %j %I%p"
+FORMATS = "%d %b %Y %A %H:%M:%S %-d %B %y 100%% %j %I%p %F %T"
 DATED = (
     "\n{% if strftime_now is defined %}{% set today = strftime_now('" + FORMATS + "') %}Today: {{ today }}{% endif %}"
 )
@@ -45,7 +45,7 @@ def test_the_time_is_written_as_transformers_writes_it(start: str, monkeypatch: 
     monkeypatch.setattr(chat_template_utils, "datetime", Clock)
     chat = [{"role": "user", "content": "x"}]
     expected = tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True)
-    assert "04 Mar 2025 Tuesday 05:06:07 4 March 25 100% 063 05AM" in expected
+    assert "04 Mar 2025 Tuesday 05:06:07 4 March 25 100% 063 05AM 2025-03-04 05:06:07" in expected
     source = PromptSource(
         input_cols=("q",), eval_cols=(), messages=({"role": "user", "content": "{q}"},), rendered_at=Clock.moment
     )

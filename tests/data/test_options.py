@@ -1,5 +1,6 @@
 import logging
 import re
+from functools import partial
 from typing import Any
 
 import pytest
@@ -94,8 +95,9 @@ def test_a_chat_template_gets_its_arguments(tokenizer: PreTrainedTokenizerFast) 
             assert chat.fingerprint() == ({} if arguments is None else {"chat_template_args": arguments})
     rows = as_dataset(ROWS)
     message = "^`chat_template_args` names `thinking_budget`, which the chat template does not read: leave it out$"
-    wrong = options(prompt_template=None, messages=CHAT, chat_template_args={"thinking_budget": 1})
-    one_line(lambda: render_dataset(rows, wrong, tokenizer), message)
+    for name in ("thinking_budget", "thinking", "message"):  # also a part of a name, and the variable of a loop
+        wrong = options(prompt_template=None, messages=CHAT, chat_template_args={name: 1})
+        one_line(partial(render_dataset, rows, wrong, tokenizer), message.replace("thinking_budget", name))
 
 
 @pytest.mark.parametrize(

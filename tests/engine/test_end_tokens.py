@@ -23,6 +23,7 @@ def test_end_tokens_that_end_nothing_and_prompts_that_end_are_told() -> None:
     tokenizer: Any = tiny_tokenizer()
     assert findings(tokenizer, [(5, 6), (1, 7, 2, 8)]) == {}
     assert "ends texts or turns with `<|im_end|>` (2)" in findings(tokenizer, [(5, 6)], ends=(0,))["end tokens"]
+    assert "completions with `-1`" in findings(tokenizer, [(5, 6)], ends=(-1,))["end tokens"]
     tokenizer.eos_token = "<|endoftext|>"
     assert findings(tokenizer, [(5, 6)], ends=(0,)) == {}
     assert "`<|im_end|>` (2)" in findings(tokenizer, [(1, 7, 2, 8)], ends=(0,))["end tokens"]

@@ -13,6 +13,7 @@ from transformers import (
 )
 
 from llmsearch_optuna.engine.backend import model_backend
+from llmsearch_optuna.engine.generate.engine import GenerateEngine
 from llmsearch_optuna.engine.limits import input_limits
 from llmsearch_optuna.errors import ModelError
 
@@ -75,6 +76,17 @@ def test_limits_are_those_up_to_which_a_model_runs(family: str) -> None:
     engine = model_backend(model, tiny_tokenizer(), batch_size=4).engine
     (done,) = engine.generate([request(tuple(5 + index % 300 for index in range(longest)), completion)])
     assert len(done.token_ids) == completion
+
+
+@pytest.mark.parametrize(("window", "length"), [(64, 5), (64, 58), (300, 10), (640, 600)])
+def test_a_window_of_any_size_is_served_in_slots(window: int, length: int) -> None:
+    """MPT has a table of its window, beyond which no step may reach."""
+    model = made("mpt", d_model=16, n_heads=2, n_layers=2, max_seq_len=window)
+    backend = model_backend(model, tiny_tokenizer(), batch_size=8)
+    assert "slots, which support MptForCausalLM" in backend.summary
+    wanted = request(tuple(5 + index % 300 for index in range(length)), 6)
+    plain = GenerateEngine(model, tiny_tokenizer()).generate([wanted])
+    assert [done.token_ids for done in backend.engine.generate([wanted])] == [done.token_ids for done in plain]
 
 
 def test_what_exceeds_a_limit_is_named_with_its_row() -> None:

@@ -125,6 +125,17 @@ def tuner_of(directory: Path, model: str) -> Tuner:
     return build_tuner(StudyFile.parse(STUDY.format(model=model), name="x", directory=directory))
 
 
+def tuner_of_loaded(model: Any) -> Tuner:
+    return Tuner(
+        model=model,
+        tokenizer=tiny_tokenizer(),
+        dataset=[{"question": question, "answer": "x"} for question in QUESTIONS],
+        scorer="contains",
+        prompt_template="{question}",
+        column_mapping={"input_cols": ["question"], "eval_cols": ["answer"]},
+    )
+
+
 def completions(tuner: Tuner) -> list[str]:
     """What a seeded and a greedy pass give."""
     passes: list[dict[str, Any]] = [
@@ -187,14 +198,7 @@ def test_a_model_that_peft_wraps_is_served_in_slots(tmp_path: Path) -> None:
     saved(tmp_path / "base", tiny_model())
     saved(tmp_path / "merged", adapter_of(tmp_path / "base", tmp_path / "adapter"))
     wrapped = peft.PeftModel.from_pretrained(tiny_model(), tmp_path / "adapter")
-    tuner = Tuner(
-        model=wrapped,
-        tokenizer=tiny_tokenizer(),
-        dataset=[{"question": question, "answer": "x"} for question in QUESTIONS],
-        scorer="contains",
-        prompt_template="{question}",
-        column_mapping={"input_cols": ["question"], "eval_cols": ["answer"]},
-    )
+    tuner = tuner_of_loaded(wrapped)
     assert "slots, which support PeftModelForCausalLM" in tuner.diagnosis()["engine"]
     assert completions(tuner) == completions(tuner_of(tmp_path, 'name = "merged"'))
 
@@ -277,14 +281,7 @@ def test_a_model_that_also_reads_images_is_loaded_by_name(family: str, tmp_path:
     assert "slots, which support" in named.diagnosis()["engine"]
     texts = completions(named)
     assert len(set(texts)) > 3
-    loaded = Tuner(
-        model=model,
-        tokenizer=tiny_tokenizer(),
-        dataset=[{"question": question, "answer": "x"} for question in QUESTIONS],
-        scorer="contains",
-        prompt_template="{question}",
-        column_mapping={"input_cols": ["question"], "eval_cols": ["answer"]},
-    )
+    loaded = tuner_of_loaded(model)
     assert completions(loaded) == texts
 
 

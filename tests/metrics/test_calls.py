@@ -82,7 +82,14 @@ def test_a_retry_costs_one_call_and_the_sample_is_named_at_the_end() -> None:
     assert scorer.calls == 3  # two attempts, and the first sample alone
 
 
-@pytest.mark.parametrize("fault", [SystemExit(0), SystemExit("bye"), GeneratorExit(), BaseException("odd")])
+class UnspeakableError(Exception):
+    def __str__(self) -> str:
+        raise ValueError("no message")
+
+
+@pytest.mark.parametrize(
+    "fault", [UnspeakableError(), SystemExit(0), SystemExit("bye"), GeneratorExit(), BaseException("odd")]
+)
 def test_what_ends_a_process_is_a_fault_of_the_scorer(fault: BaseException) -> None:
     with pytest.raises(ScorerError, match=f"raised {type(fault).__name__}: .*on sample 0$"):
         call_metric(make_metric(Faulty(9, fault)), ROWS, TEXTS)

@@ -41,6 +41,7 @@ class ExactShapes:
         self._make_decoder = make_decoder
         self._slots = slots
         self._compared: dict[tuple[int, int], bool] = {}
+        self._window: int | None = None
         self.independent, self.widths = self._compare_widths()
 
     def width(self, slots: int) -> int:
@@ -49,14 +50,20 @@ class ExactShapes:
 
     def length(self, positions: int) -> int:
         """Return the smallest exact length of at least `positions`."""
-        candidate = next_length(positions)
+        candidate = self._within_window(next_length(positions), positions)
         while not self._is_exact(candidate):
-            candidate = next_length(candidate + 1)
+            candidate = self._within_window(next_length(candidate + 1), candidate + 1)
         return candidate
 
+    def _within_window(self, length: int, minimum: int) -> int:
+        """Limit a length to the positions that the model has: some models have tables of that size (MPT)."""
+        return length if self._window is None else min(length, max(self._window, minimum))
+
     def _compare_widths(self) -> tuple[bool, tuple[int, ...]]:
-        slots, length = self._slots, _TEST_LENGTH
-        decoder = self._make_decoder(slots, length)
+        slots = self._slots
+        decoder = self._make_decoder(slots, _TEST_LENGTH)
+        self._window = decoder.window
+        length = self._within_window(_TEST_LENGTH, MIN_WIDTH)
         generator = torch.Generator().manual_seed(0)
         decoder.cache.fill_with_noise(generator)
         positions = torch.randint(length, (slots,), generator=generator)
@@ -83,13 +90,13 @@ class ExactShapes:
         return independent, (*(width for width in narrower if is_equal[width] or not independent), slots)
 
     def _is_exact(self, length: int) -> bool:
-        """Return whether a length gives the same logits as its reference, the next multiple of 512.
+        """Return whether a length gives the same logits as its reference: the next multiple of 512, or the window.
 
         A reference is compared with the one below it. If they differ, `independent` becomes false, and every length
         counts as exact.
         """
-        longer = -(-length // _REFERENCE_LENGTH) * _REFERENCE_LENGTH
-        shorter = length if length < longer else length - _REFERENCE_LENGTH
+        longer = self._within_window(-(-length // _REFERENCE_LENGTH) * _REFERENCE_LENGTH, length)
+        shorter = length if length < longer else (length - 1) // _REFERENCE_LENGTH * _REFERENCE_LENGTH
         if not self.independent or shorter == 0:
             return True
         pair = shorter, longer
