@@ -220,20 +220,23 @@ def _check_devices(func: Any, tensors: list[torch.Tensor], simulated: list[Simul
             )
 
 
+def _histogram(values: torch.Tensor, *args: Any) -> torch.Tensor:
+    """``torch.histc``, which counts integers on CUDA, but floats only on the CPU."""
+    return torch.histc(values.float(), *args).to(values.dtype)
+
+
 def _run(func: Any, args: Any, kwargs: Any, index: int) -> Any:
     """Run an operation on the CPU. Results that are inputs stay the same objects."""
     cpu_args, cpu_kwargs = tree_map(unwrapped, args), tree_map(unwrapped, kwargs)
     if "device" in kwargs:
         cpu_kwargs["device"] = _CPU
-    if func is aten.histc.default and not cpu_args[0].is_floating_point():  # the CPU counts floats only
-        results = func(cpu_args[0].float(), *cpu_args[1:], **cpu_kwargs).to(cpu_args[0].dtype)
-    else:
-        results = func(*cpu_args, **cpu_kwargs)
+    operation = _histogram if func is aten.histc.default else func
+    results = operation(*cpu_args, **cpu_kwargs)
     if func not in _VIEWS:
         COUNTS.kernels[str(func)] += 1
     inputs = {id(leaf.on_cpu): leaf for leaf in tree_flatten((args, kwargs))[0] if isinstance(leaf, SimulatedTensor)}
     tensors = [leaf for leaf in tree_flatten(results)[0] if isinstance(leaf, torch.Tensor)]
-    record(index, func, cpu_args, cpu_kwargs, tensors)
+    record(index, operation, cpu_args, cpu_kwargs, tensors)
 
     def wrapped(leaf: Any) -> Any:
         if not isinstance(leaf, torch.Tensor):
