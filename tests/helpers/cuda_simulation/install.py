@@ -66,6 +66,8 @@ def install() -> None:
     }
     for name, replacement in replacements.items():
         setattr(cuda, name, replacement)
+    # The modes below are those of this thread, and transformers moves weights to the device in others.
+    os.environ["HF_DEACTIVATE_ASYNC_LOAD"] = "1"
     torch.__future__.set_overwrite_module_params_on_conversion(True)
     modes: list[Any] = [FunctionMode, DispatchMode]
     for mode in modes:
