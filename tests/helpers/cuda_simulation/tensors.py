@@ -47,6 +47,7 @@ _VIEWS = {
 _VIEW_METHODS = {
     *(torch.Tensor.transpose, torch.Tensor.permute, torch.Tensor.t, torch.Tensor.unbind, torch.Tensor.view),
     *(torch.Tensor.unsqueeze, torch.Tensor.squeeze, torch.Tensor.expand, torch.Tensor.detach, torch.Tensor.select),
+    *(torch.Tensor.split, torch.Tensor.chunk),
 }
 
 
