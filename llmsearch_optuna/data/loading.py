@@ -41,7 +41,7 @@ def load_data(
 
     Values are not converted: a string is never parsed as a date, a number or a missing value. All cells of CSV and TSV
     files (header line, ``""`` for a quote) are therefore strings. A JSON file contains a list of rows. Its numbers are
-    kept as they are written; see `keep_numbers`. Class labels become their names.
+    kept as they are written; see `keep_numbers` and `exact_column`. Class labels become their names.
 
     Args:
         path: A file that ends with ``.json``, ``.jsonl``, ``.csv``, ``.tsv`` or ``.parquet``, a directory that

@@ -82,16 +82,17 @@ class PromptSource:
     Exactly one of `prompt_template`, `messages`, `messages_col` and `sample_preprocessor` defines the prompt.
 
     Attributes:
-        input_cols: Columns of the prompt.
-        eval_cols: Columns of the reference, which the scorer receives. Optional with `messages_col`: the reference is
-            then the assistant's last message, as the column ``reference``.
+        input_cols: Columns of the prompt, or parts of them such as ``answers.text``.
+        eval_cols: Columns of the reference, or parts of them, which the scorer receives. Decimals are strings of their
+            digits, and dates are strings in ISO format. Optional with `messages_col`: the reference is then the
+            assistant's last message, as the column ``reference``.
         prompt_template: ``str.format`` template over `input_cols`.
         messages: Chat messages (role and ``str.format`` content), rendered with the chat template of the tokenizer.
             Without a tokenizer, the prompt is the messages as JSON, for a server with a chat template of its own. If
             the last message is the assistant's, it is the beginning of the answer, which the completion continues.
         messages_col: Column with the chat messages of each row (role and content, without formatting), rendered as
-            `messages` are. If the last message is the assistant's, it is the reference answer and is left out of the
-            prompt.
+            `messages` are. Nulls within messages of a `datasets.Dataset` are dropped, as Arrow adds them. If the last
+            message is the assistant's, it is the reference answer and is left out of the prompt.
         sample_preprocessor: ``(tokenizer, **columns) -> prompt`` over `input_cols` and `eval_cols`.
         max_new_tokens_col: Column with the maximum number of tokens of each row's completion. The smaller of this and
             the trial's own `max_new_tokens` applies.
