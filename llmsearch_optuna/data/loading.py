@@ -16,6 +16,7 @@ from typing import Any
 import datasets
 
 from llmsearch_optuna.data.columns import restore_values
+from llmsearch_optuna.data.nested import exact_column, holds_mappings
 from llmsearch_optuna.data.values import WrittenFloat, keep_numbers
 from llmsearch_optuna.errors import TaskError, unknown_name
 
@@ -40,7 +41,7 @@ def load_data(
 
     Values are not converted: a string is never parsed as a date, a number or a missing value. All cells of CSV and TSV
     files (header line, ``""`` for a quote) are therefore strings. A JSON file contains a list of rows. Its numbers are
-    kept as they are written; see `keep_numbers`. Class labels become their names.
+    kept as they are written; see `keep_numbers` and `exact_column`. Class labels become their names.
 
     Args:
         path: A file that ends with ``.json``, ``.jsonl``, ``.csv``, ``.tsv`` or ``.parquet``, a directory that
@@ -209,7 +210,9 @@ def _from_values(columns: Mapping[str, Iterable[object]]) -> datasets.Dataset:
         kept = keep_numbers(columns)
     except TaskError as error:
         raise TaskError(f"{_ONE_TYPE}: {error}") from error
-    return from_columns(kept)
+    return from_columns(
+        {name: exact_column(values) if any(map(holds_mappings, values)) else values for name, values in kept.items()}
+    )
 
 
 def _read_stream(stream: datasets.IterableDataset, take: int | None) -> list[object]:
@@ -265,16 +268,43 @@ def _read_json_or_lines(file: Path) -> Iterator[object]:
         TaskError: It holds a single object with all rows in it, as pandas' ``to_json()`` writes it.
     """
     rows = _read_json(file)
-    first = list(itertools.islice(rows, 2))
+    try:
+        first = list(itertools.islice(rows, 2))
+    except TaskError as error:  # a line is not JSON: it may be part of one object on several lines
+        try:
+            first = [json.loads(file.read_text(encoding="utf-8-sig"), parse_float=WrittenFloat)]
+        except (ValueError, RecursionError):
+            raise error from None
     if len(first) == 1 and isinstance(first[0], Mapping):
-        for key, value in first[0].items():
-            items = value if isinstance(value, list) else []
-            is_conversation = any(isinstance(item, Mapping) and {"role", "from"} & set(item) for item in items)
-            if items and not is_conversation and all(isinstance(item, Mapping) for item in items):
-                raise TaskError(f"it holds one object, with rows under {key!r}: write these rows as a list")
-        if first[0] and all(isinstance(value, Mapping) and "0" in value for value in first[0].values()):
-            raise TaskError("it holds one object with columns: write rows, e.g. with `to_json(orient='records')`")
+        _check_single_object(first[0])
     yield from itertools.chain(first, rows)
+
+
+def _check_single_object(content: Mapping[str, Any]) -> None:
+    """Refuse a single object unless it is a row.
+
+    Raises:
+        TaskError: It holds several rows, or columns.
+    """
+    for key, value in content.items():
+        items = value if isinstance(value, list) else []
+        is_conversation = any(
+            isinstance(item, Mapping) and ({"role", "content"} <= set(item) or {"from", "value"} <= set(item))
+            for item in items
+        )
+        if items and not is_conversation and all(isinstance(item, Mapping) for item in items):
+            raise TaskError(f"it holds one object, with rows under {key!r}: write these rows as a list")
+    values = list(content.values())
+    lists = [
+        value for value in values if isinstance(value, list) and not any(isinstance(item, Mapping) for item in value)
+    ]
+    has_columns = len(lists) == len(values) and len(set(map(len, lists))) == 1 and len(lists[0]) > 1
+    is_split = {"columns", "data"} <= set(content)  # as pandas names this form
+    if content and (has_columns or is_split or all(isinstance(value, Mapping) and value for value in values)):
+        raise TaskError(
+            f"it holds one object (with {', '.join(itertools.islice(content, 3))}) in place of a list of rows: write "
+            "[{column: value, ...}, ...], e.g. with pandas' `to_json(orient='records')`"
+        )
 
 
 def _read_json(file: Path) -> Iterator[object]:

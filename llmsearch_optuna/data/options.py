@@ -57,19 +57,23 @@ class DataOptions(PromptSource):
         self._check_use_of_columns()
 
     def _check_use_of_columns(self) -> None:
-        """Refuse templates without a column, as ``{{q}}`` of Jinja is. Warn of columns that are in double braces."""
-        if not self.templates or not self.input_cols:
+        """Refuse columns that no template uses, such as that of ``{{q}}``, the form of Jinja."""
+        if not self.templates:
             return
         used = {column for text in self.templates for column in check_template(text, self.input_cols, ())}
-        columns = ", ".join(self.input_cols)
-        if not used:
+        if self.input_cols and not used:
             raise TaskError(
-                f"the template uses no column of input_cols ({columns}), so that all prompts would be equal: write "
-                f"{{{self.input_cols[0]}}}, in single braces (double ones are written as braces)"
+                f"the template uses no column of input_cols ({', '.join(self.input_cols)}), so that all prompts would "
+                f"be equal: write {{{self.input_cols[0]}}}, in single braces (double ones are written as braces)"
             )
         for column in self.input_cols:
-            if column not in used and any(re.search(rf"{{{{\s*{re.escape(column)}\s*}}}}", t) for t in self.templates):
-                _LOG.warning("the template writes {%s} in double braces, not the column: use single ones", column)
+            if column not in used:
+                is_doubled = any(re.search(rf"{{{{\s*{re.escape(column)}\s*}}}}", text) for text in self.templates)
+                cure = "in single braces, not in double ones" if is_doubled else "or leave it out of `input_cols`"
+                raise TaskError(
+                    f"the column `{column}` of `input_cols` has no effect, as the template does not use it: write "
+                    f"{{{column}}}, {cure}"
+                )
 
     def check_sizes(self, rows: int) -> None:
         """Validate the sizes of the splits of a dataset, and warn of those with which there will be no verdict.

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from llmsearch_optuna.data.templates import check_template, fill
-from llmsearch_optuna.data.values import is_missing
+from llmsearch_optuna.data.templates import blank_fields, check_template, fill
+from llmsearch_optuna.data.values import as_text, is_missing
 from llmsearch_optuna.errors import TaskError
 
 if TYPE_CHECKING:
@@ -45,12 +45,21 @@ class Conversation(NamedTuple):
 def read_conversation(messages: object) -> Conversation:
     """Validate chat messages, and separate the reference answer from the messages before it.
 
-    Each message has a `role` and a `content`, both strings. Further keys (``name``, ``tool_calls``, ...) are passed on
-    to the chat template or to the server, unless they are null: Arrow adds nulls for the keys of other messages.
+    Each message has a `role` and a `content`, both strings. A list with one part of text, as multimodal models have it,
+    is the string in it. Further keys (``name``, ``tool_calls``, ...) are passed on to the chat template or to the
+    server, unless they are null: Arrow adds nulls for the keys of other messages.
+
+    Args:
+        messages: The messages, or their JSON.
 
     Raises:
         TaskError: `messages` are not valid chat messages; the error message does not name the row.
     """
+    if isinstance(messages, str) and messages.lstrip().startswith("["):  # from a CSV or a Parquet file
+        try:
+            messages = json.loads(messages)
+        except (ValueError, RecursionError) as error:
+            raise TaskError(f"the messages are a string that is not JSON: {error}") from error
     if not isinstance(messages, Sequence) or isinstance(messages, str | bytes):
         raise TaskError(f"a list of messages with role and content is needed, got {reprlib.repr(messages)}")
     if not messages:
@@ -73,16 +82,17 @@ class PromptSource:
     Exactly one of `prompt_template`, `messages`, `messages_col` and `sample_preprocessor` defines the prompt.
 
     Attributes:
-        input_cols: Columns of the prompt.
-        eval_cols: Columns of the reference, which the scorer receives. Optional with `messages_col`: the reference is
-            then the assistant's last message, as the column ``reference``.
+        input_cols: Columns of the prompt, or parts of them such as ``answers.text``.
+        eval_cols: Columns of the reference, or parts of them, which the scorer receives. Decimals are strings of their
+            digits, and dates are strings in ISO format. Optional with `messages_col`: the reference is then the
+            assistant's last message, as the column ``reference``.
         prompt_template: ``str.format`` template over `input_cols`.
         messages: Chat messages (role and ``str.format`` content), rendered with the chat template of the tokenizer.
             Without a tokenizer, the prompt is the messages as JSON, for a server with a chat template of its own. If
             the last message is the assistant's, it is the beginning of the answer, which the completion continues.
         messages_col: Column with the chat messages of each row (role and content, without formatting), rendered as
-            `messages` are. If the last message is the assistant's, it is the reference answer and is left out of the
-            prompt.
+            `messages` are. Nulls within messages of a `datasets.Dataset` are dropped, as Arrow adds them. If the last
+            message is the assistant's, it is the reference answer and is left out of the prompt.
         sample_preprocessor: ``(tokenizer, **columns) -> prompt`` over `input_cols` and `eval_cols`.
         max_new_tokens_col: Column with the maximum number of tokens of each row's completion. The smaller of this and
             the trial's own `max_new_tokens` applies.
@@ -171,7 +181,7 @@ class PromptSource:
         """
         answer = None if self.messages_col is None else self._conversation(row).answer
         if self.eval_cols is not None:
-            return {column: row[column] for column in self.eval_cols}
+            return {column: as_text(row[column]) for column in self.eval_cols}
         if answer is None:
             raise TaskError(
                 f"`{self.messages_col}` does not end with a message of the assistant, which would be the reference: "
@@ -204,6 +214,18 @@ class PromptSource:
             Exception: A format specification does not fit a value.
         """
         return [fill(template, self.input_cols, row) for template in self.templates]
+
+    def gaps(self, row: Mapping[str, Any]) -> list[str]:
+        """Return what is empty in the prompt of one row: parts of a template, columns of a preprocessor, or messages.
+
+        The row is valid; see `check_rows`.
+        """
+        if self.messages_col is not None:
+            question = self._conversation(row).prompt[-1]["content"]
+            return [] if question.strip() else [self.messages_col]
+        if self.sample_preprocessor is not None:
+            return [column for column in self.input_cols if is_missing(row[column])]
+        return [name for template in self.templates for name in blank_fields(template, self.input_cols, row)]
 
     def prompt(self, row: Mapping[str, Any], tokenizer: "PreTrainedTokenizerBase | None") -> str:
         """Return the prompt of one row.
@@ -306,9 +328,27 @@ def _message(number: int, message: object) -> dict[str, Any]:
             f"message {number} has the keys {' and '.join(map(str, given))}, as in ShareGPT: rename from and value to "
             "role and content, and human and gpt to user and assistant"
         )
+    parts = given.get("content")
+    if isinstance(parts, Sequence) and not isinstance(parts, str):
+        given["content"] = _text_of_parts(number, parts)
     for key in ("role", "content"):
         if key not in given:
             raise TaskError(f"message {number} has no {key}: {reprlib.repr(given)}")
         if not isinstance(given[key], str):
             raise TaskError(f"the {key} of message {number} must be a string, got {reprlib.repr(given[key])}")
     return given
+
+
+def _text_of_parts(number: int, parts: Sequence[Any]) -> object:
+    """Return the string of a content that is a list with one part. Chat templates of text models read strings only.
+
+    Raises:
+        TaskError: There are several parts, or the part is no text.
+    """
+    part = parts[0] if len(parts) == 1 else None
+    if isinstance(part, Mapping) and part.get("type", "text") == "text" and isinstance(part.get("text"), str):
+        return part["text"]
+    raise TaskError(
+        f"the content of message {number} must be a string or one part of text, got {reprlib.repr(parts)}: join its "
+        "texts to one string"
+    )

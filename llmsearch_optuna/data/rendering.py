@@ -14,10 +14,11 @@ from jinja2 import Environment, TemplateError
 from jinja2.meta import find_undeclared_variables
 
 from llmsearch_optuna.data.loading import from_columns
+from llmsearch_optuna.data.nested import drop_nulls, exact_column, read_column
 from llmsearch_optuna.data.options import DataOptions
 from llmsearch_optuna.data.prompts import PromptSource
 from llmsearch_optuna.data.task import Sample, Task
-from llmsearch_optuna.data.values import find_part
+from llmsearch_optuna.data.values import find_parts
 from llmsearch_optuna.errors import TaskError, unknown_name
 
 if TYPE_CHECKING:
@@ -35,8 +36,8 @@ __all__ = [
 
 _LOG = logging.getLogger(__name__)
 
-_RENDERED_TWICE = 8
-"""The number of rows that are rendered twice, to find prompts that change."""
+_RENDERED_TWICE = 64
+"""The maximum number of rows, evenly spaced, that are rendered twice to find prompts that change."""
 
 
 def check_rows(dataset: datasets.Dataset, source: PromptSource) -> list[dict[str, Any]]:
@@ -47,7 +48,7 @@ def check_rows(dataset: datasets.Dataset, source: PromptSource) -> list[dict[str
             in its prompt; the message names the column or the row.
     """
     references = []
-    for index, row in enumerate(_read(dataset, source.columns)):
+    for index, row in enumerate(_read(dataset, source.columns, source.messages_col)):
         try:
             references.append(source.reference(row))
             source.token_limit(row)
@@ -78,8 +79,8 @@ def render_dataset(
     references = check_rows(dataset, source)
     if source.has_messages and tokenizer is not None:
         _check_chat_template(tokenizer, source)
-    names = _original_columns(dataset)
-    rows = _read(dataset, names)
+    rows = _read(dataset, source.columns, source.messages_col)
+    _warn_of_gaps(rows, source)
     prompts = []
     for index, row in enumerate(rows):
         try:
@@ -89,9 +90,14 @@ def render_dataset(
             raise
         except Exception as error:  # user code and chat templates may raise anything
             raise _no_prompt(index, error) from error
-    _warn_of_changes(rows[:_RENDERED_TWICE], prompts, source, tokenizer)
-    columns = {name: [row[name] for row in rows] for name in names}
-    return from_columns({**columns, "_X": prompts, "_y": references})
+    _warn_of_changes(rows, prompts, source, tokenizer)
+    added = from_columns({"_X": prompts, "_y": exact_column(references)})
+    originals = dataset.with_format("arrow").select_columns(_original_columns(dataset))
+    table = originals[:].replace_schema_metadata()
+    for name in added.column_names:
+        table = table.append_column(added.data.schema.field(name), added.data.column(name))
+    info = datasets.DatasetInfo(features=datasets.Features({**originals.features, **added.features}))
+    return datasets.Dataset(datasets.table.InMemoryTable(table), info=info)
 
 
 def encode_prompts(
@@ -119,7 +125,7 @@ def encode_prompts(
     encoded = {} if tokenizer is None else _encoded(prompts, tokenizer, encode_args, source)
     limits = token_limits(dataset, source)
     samples = []
-    for row, (prompt, reference, limit) in enumerate(zip(prompts, dataset["_y"], limits, strict=True)):
+    for row, (prompt, reference, limit) in enumerate(zip(prompts, read_column(dataset, "_y"), limits, strict=True)):
         token_ids = tuple(encoded.get(row, ()))
         if not (prompt if tokenizer is None else token_ids):
             raise TaskError(f"the prompt of row {row} has no tokens: {prompt!r}")
@@ -231,16 +237,27 @@ def _warn_of_changes(
     source: PromptSource,
     tokenizer: "PreTrainedTokenizerBase | None",
 ) -> None:
-    """Warn if the prompts of the first rows change when they are rendered again, as with a random choice."""
+    """Warn if the prompt of a row changes when it is rendered again, as with a random choice."""
     if source.is_chat:
-        for index, row in enumerate(rows):
-            if source.prompt(row, tokenizer) != prompts[index]:
+        for index in range(0, len(rows), math.ceil(len(rows) / _RENDERED_TWICE)):
+            if source.prompt(rows[index], tokenizer) != prompts[index]:
                 _LOG.warning(
                     "row %d gives another prompt each time it is rendered (by the clock, or a random choice): a study "
                     "with such prompts cannot be resumed",
                     index,
                 )
                 return
+
+
+def _warn_of_gaps(rows: Sequence[Mapping[str, Any]], source: PromptSource) -> None:
+    """Warn of empty values, as empty cells of a CSV file are, that leave holes in the prompts."""
+    by_name: dict[str, list[int]] = {}
+    for index, row in enumerate(rows):
+        for name in source.gaps(row):
+            by_name.setdefault(name, []).append(index)
+    for name, gaps in by_name.items():
+        effect = "passed to sample_preprocessor" if source.sample_preprocessor else "which leaves a hole in the prompt"
+        _LOG.warning("`%s` is empty in %d of %d rows (first: row %d), %s", name, len(gaps), len(rows), gaps[0], effect)
 
 
 def _no_prompt(row: int, error: Exception) -> TaskError:
@@ -300,17 +317,19 @@ def _original_columns(dataset: datasets.Dataset) -> list[str]:
     return [name for name in dataset.column_names if name not in ("_X", "_y")]
 
 
-def _read(dataset: datasets.Dataset, columns: Sequence[str]) -> list[dict[str, Any]]:
-    """Return the rows as plain Python values, with these columns only."""
+def _read(dataset: datasets.Dataset, columns: Sequence[str], messages_col: str | None = None) -> list[dict[str, Any]]:
+    """Return the rows as plain Python values, with these columns only; the one of messages without added nulls."""
     names = _original_columns(dataset)
     paths = {column: [column] if column in names else column.split(".") for column in columns}
     if missing := [column for column, path in paths.items() if path[0] not in names]:
         raise TaskError(_missing_columns(missing, dataset))
-    plain = dataset.with_format(None)
     values = []
     for column, (name, *parts) in paths.items():
+        whole = read_column(dataset, name)
+        if column == messages_col:
+            whole = [drop_nulls(value, dataset.features[name]) for value in whole]
         try:
-            values.append([find_part(value, parts) for value in plain[name]] if parts else list(plain[name]))
+            values.append(find_parts(whole, parts))
         except TaskError as error:
             raise TaskError(f"the dataset has no column {column!r}: in `{name}`, {error}") from error
     return [dict(zip(columns, row, strict=True)) for row in zip(*values, strict=True)] or [{}] * len(dataset)

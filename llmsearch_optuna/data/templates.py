@@ -2,19 +2,21 @@
 
 import datetime as dt
 import difflib
+import re
 import reprlib
 import string
 from collections.abc import Collection, Iterator, Mapping
 from numbers import Number
 from typing import Any, NamedTuple
 
-from llmsearch_optuna.data.values import is_missing
+from llmsearch_optuna.data.values import as_text, is_missing
 from llmsearch_optuna.errors import TaskError
 
-__all__ = ["check_template", "fill"]
+__all__ = ["blank_fields", "check_template", "fill"]
 
 _BRACES = "(write {{ and }} for braces)"
 _FORMATTER = string.Formatter()
+_NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 
 
 class _Field(NamedTuple):
@@ -66,13 +68,17 @@ def fill(template: str, columns: Collection[str], row: Mapping[str, Any]) -> str
     for field in _fields(template, columns):
         texts.append(field.literal)
         if field.column is not None:
-            value = row[field.column]
-            if field.expression != field.column and not is_missing(value):
-                value, _ = _FORMATTER.get_field(field.expression, (), row)
+            value = _value(field, row)
             _check_value(field, value)
             converted = _FORMATTER.convert_field(value, field.conversion)
-            texts.append(_FORMATTER.format_field(converted, fill(field.spec, columns, row)))
+            texts.append(_formatted(converted, fill(field.spec, columns, row)))
     return "".join(texts)
+
+
+def blank_fields(template: str, columns: Collection[str], row: Mapping[str, Any]) -> list[str]:
+    """Return the columns, or parts of columns, in a template that are strings without a visible character."""
+    values = {field.expression: _value(field, row) for field in _fields(template, columns) if field.column is not None}
+    return [expression for expression, value in values.items() if isinstance(value, str) and not value.strip()]
 
 
 def _fields(template: str, columns: Collection[str]) -> Iterator[_Field]:
@@ -90,6 +96,29 @@ def _fields(template: str, columns: Collection[str]) -> Iterator[_Field]:
         else:
             column = name if name in columns else name.split(".")[0].split("[")[0]
             yield _Field(literal, column, name, conversion, spec or "")
+
+
+def _value(field: _Field, row: Mapping[str, Any]) -> Any:
+    value = row[str(field.column)]
+    if field.expression == field.column or is_missing(value):
+        return value
+    try:
+        return _FORMATTER.get_field(field.expression, (), row)[0]
+    except AttributeError as error:
+        part = re.sub(r"\.(\w+)", r"[\1]", field.expression)
+        raise TaskError(f"`{field.expression}` cannot be read ({error}): a part of a mapping is {{{part}}}") from error
+
+
+def _formatted(value: Any, spec: str) -> str:
+    """Format a value. A string that is a number, as of a CSV file, also takes the formats of numbers."""
+    if not spec:
+        return format(as_text(value), "")
+    try:
+        return format(value, spec)
+    except ValueError:
+        if not isinstance(value, str) or not _NUMBER.fullmatch(value):
+            raise
+        return format(float(value) if set(value) & set(".eE") else int(value), spec)
 
 
 def _check_value(field: _Field, value: object) -> None:

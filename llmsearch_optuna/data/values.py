@@ -1,8 +1,10 @@
 """Values as they are written: numbers that no column type rewrites, missing values, parts of nested values."""
 
+import datetime as dt
 import logging
 import reprlib
 from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
 from numbers import Number
 from typing import Any, Self
 
@@ -10,13 +12,13 @@ import numpy as np
 
 from llmsearch_optuna.errors import TaskError
 
-__all__ = ["WrittenFloat", "are_integers", "find_part", "is_missing", "keep_numbers"]
+__all__ = ["WrittenFloat", "are_integers", "as_text", "find_parts", "is_missing", "keep_numbers", "python_value"]
 
 _LOG = logging.getLogger(__name__)
 
 _KINDS: Sequence[tuple[str, type | tuple[type, ...]]] = (
     ("a boolean", bool),
-    ("a number", (int, float)),
+    ("a number", (int, float, Decimal)),
     ("a string", str),
     ("a list", (list, tuple)),
     ("a mapping", Mapping),
@@ -24,7 +26,7 @@ _KINDS: Sequence[tuple[str, type | tuple[type, ...]]] = (
 
 
 class WrittenFloat(float):
-    """A float with its text in the JSON file."""
+    """A float with its text in the JSON file, which is written wherever the number is."""
 
     def __new__(cls, text: str) -> Self:
         """Convert the text of a number."""
@@ -34,6 +36,9 @@ class WrittenFloat(float):
 
     text: str
 
+    def __str__(self) -> str:
+        return self.text
+
 
 def is_missing(value: object) -> bool:
     """Return whether a value is None, NaN, or pandas' NaT or NA."""
@@ -42,22 +47,48 @@ def is_missing(value: object) -> bool:
     return value is None or type(value).__name__ in ("NaTType", "NAType")
 
 
-def find_part(value: Any, path: Sequence[str]) -> Any:
-    """Return the part of a nested value, e.g. ``["Anna"]`` at ``["text"]`` of SQuAD's ``{"text": ["Anna"], ...}``.
+def find_parts(values: Sequence[Any], path: Sequence[str], rows: Sequence[int] | None = None) -> list[Any]:
+    """Return the parts of nested values, e.g. ``["Anna"]`` at ``["text"]`` of SQuAD's ``{"text": ["Anna"], ...}``.
 
-    A list gives the list of the parts of its items.
+    A list gives the list of the parts of its items. A part that only other values have is None.
+
+    Args:
+        values: The values.
+        path: The names of the parts, from the outermost to the innermost.
+        rows: The rows of the values in error messages; by default their positions.
 
     Raises:
-        TaskError: There is no such part.
+        TaskError: No value has such a part, or a value can have no parts.
     """
-    if not path or value is None:
-        return value
+    given = zip(range(len(values)) if rows is None else rows, values, strict=True)
+    present = [(row, value) for row, value in given if value is not None]
+    if not path or not present:
+        return list(values)
+    if all(isinstance(value, list) for _, value in present):
+        items = [(row, item) for row, value in present for item in value]
+        parts = iter(find_parts([item for _, item in items], path, [row for row, _ in items]))
+        return [None if value is None else [next(parts) for _ in value] for value in values]
+    name, *rest = path
+    if odd := [(row, value) for row, value in present if not isinstance(value, Mapping)]:
+        where = f" in row {odd[0][0]}" if len(odd) < len(present) else ""
+        raise TaskError(f"there is no part {name!r}{where}: it is {reprlib.repr(odd[0][1])}")
+    if not any(name in value for _, value in present):
+        names = dict.fromkeys(key for _, value in present for key in value)
+        raise TaskError(f"there is no part {name!r}: it has {', '.join(names)}")
+    return find_parts([None if value is None else value.get(name) for value in values], rest, rows)
+
+
+def as_text(value: Any) -> Any:
+    """Return decimal numbers as their digits and dates in ISO format, also in lists and mappings; others unchanged."""
+    if isinstance(value, Decimal):
+        return format(value, "f")
+    if isinstance(value, dt.date | dt.time):
+        return str(value)
     if isinstance(value, list):
-        return [find_part(item, path) for item in value]
-    if not isinstance(value, Mapping) or path[0] not in value:
-        parts = f"it has {', '.join(value)}" if isinstance(value, Mapping) else f"it is {reprlib.repr(value)}"
-        raise TaskError(f"there is no part {path[0]!r}: {parts}")
-    return find_part(value[path[0]], path[1:])
+        return [as_text(item) for item in value]
+    if isinstance(value, Mapping):
+        return {key: as_text(part) for key, part in value.items()}
+    return value
 
 
 def keep_numbers(columns: Mapping[str, Iterable[object]]) -> dict[str, list[Any]]:
@@ -65,8 +96,9 @@ def keep_numbers(columns: Mapping[str, Iterable[object]]) -> dict[str, list[Any]
 
     Arrow has one type per column: 18 next to 2.5 would become 18.0, and 1.50 would become 1.5. The numbers of such a
     column become strings, as they are written, and a warning says so. The same applies to integers of more than 64
-    bits. Columns of integers and other columns of floats keep their type. NaN next to anything but floats becomes None.
-    Lists, and mappings outside of lists, are treated in the same way.
+    bits and to decimals of several precisions. Columns of integers and other columns of floats keep their type. NaN
+    next to anything but floats becomes None. Lists, and mappings outside of lists, are treated in the same way.
+    Lists of mappings are left as they are; see `exact_column`.
 
     Raises:
         TaskError: A column has values of several types; the message names two rows.
@@ -80,7 +112,7 @@ def _numbered(values: Iterable[object]) -> tuple[list[object], list[int]]:
 
 
 def _keep(column: str, values: list[Any], rows: list[int]) -> list[Any]:
-    values = [_python_value(value) for value in values]
+    values = [python_value(value) for value in values]
     kinds: dict[str, tuple[int, object]] = {}
     for row, value in zip(rows, values, strict=True):
         if not is_missing(value):
@@ -110,7 +142,7 @@ def _keep(column: str, values: list[Any], rows: list[int]) -> list[Any]:
     return values
 
 
-def _python_value(value: object) -> object:
+def python_value(value: object) -> object:
     """Return a scalar of numpy or pandas as Python's own."""
     if isinstance(value, np.float16 | np.float32):
         return float(str(value))  # the shortest decimal fraction: 0.1, not 0.10000000149011612
@@ -126,11 +158,15 @@ def _kind(value: object) -> str:
 def _numbers(column: str, values: list[Any], rows: list[int]) -> list[Any]:
     present = [value for value in values if not is_missing(value)]
     floats = [value for value in present if isinstance(value, float)]
+    decimals = [value for value in present if isinstance(value, Decimal)]
     has_nan = any(value is not None and is_missing(value) for value in values)
-    if has_nan and present and not any(isinstance(value, WrittenFloat) for value in floats) and are_integers(present):
+    as_written = decimals or any(isinstance(value, WrittenFloat) for value in floats)
+    if has_nan and present and not as_written and are_integers(present):
         return [None if is_missing(value) else int(value) for value in values]
-    if not floats and all(-(2**63) <= value < 2**63 for value in present):
+    if not floats and not decimals and all(-(2**63) <= value < 2**63 for value in present):
         return values
+    if len(decimals) == len(present) and len({value.as_tuple().exponent for value in decimals}) <= 1:
+        return [None if is_missing(value) else value for value in values]
     changed = [
         (row, value)
         for row, value in zip(rows, values, strict=True)
@@ -155,4 +191,4 @@ def are_integers(numbers: Iterable[float]) -> bool:
 
 
 def _written(value: object) -> str:
-    return value.text if isinstance(value, WrittenFloat) else repr(value)
+    return str(as_text(value) if isinstance(value, Decimal) else value)

@@ -7,6 +7,7 @@ from typing import Any
 
 import datasets
 import huggingface_hub.constants
+import pandas as pd  # type: ignore[import-untyped]
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -100,6 +101,47 @@ def test_byte_order_marks_and_blank_lines_are_skipped(name: str, tmp_path: Path)
     text = {"data.jsonl": '\ufeff{"a": "x"}\r\n\r\n  \n{"a": "y"}\n\n', "data.csv": "\ufeffa\r\nx\r\n\r\ny\r\n"}[name]
     (tmp_path / name).write_text(text, encoding="utf-8", newline="")
     assert load_data(str(tmp_path / name)).to_list() == [{"a": "x"}, {"a": "y"}]
+
+
+FRAME = pd.DataFrame([{"q": "a", "n": 1}, {"q": "b", "n": 2}])
+
+
+@pytest.mark.parametrize("indent", [0, 2])
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        *(
+            (FRAME.to_json(orient=form), "one object .* in place of a list of rows: write ")
+            for form in ("split", "index")
+        ),
+        (
+            FRAME.to_json(orient="columns"),
+            r"one object \(with q, n\) in place of a list of rows: write \[{column: value",
+        ),
+        (FRAME.to_json(orient="table"), "one object, with rows under 'data': write these rows as a list$"),
+        (
+            json.dumps(FRAME.to_dict("list")),
+            r"one object \(with q, n\) in place of a list of rows: write .*records'\)`$",
+        ),
+        (json.dumps({"version": 1, "data": ROWS}), "one object, with rows under 'data': write these rows as a list$"),
+        (json.dumps({"data": [{"role": "x", "q": "y"}], "v": 1}), "one object, with rows under 'data'"),
+        (json.dumps({"data": {"train": ROWS}}), r"one object \(with data\) in place of a list of rows"),
+    ],
+)
+def test_one_object_with_all_rows_is_refused(text: str, message: str, indent: int, tmp_path: Path) -> None:
+    (tmp_path / "x.json").write_text(json.dumps(json.loads(text), indent=indent or None), encoding="utf-8")
+    with pytest.raises(TaskError, match=rf"x.json cannot be read: it holds {message}"):
+        load_data(str(tmp_path / "x.json"))
+
+
+def test_one_object_may_be_a_row(tmp_path: Path) -> None:
+    chat = [{"role": "user", "content": "x"}, {"role": "assistant", "content": "y"}]
+    for row in ({"chat": chat}, {"q": "x", "a": ["y", "z"]}, {"q": {"text": "x"}, "a": "y"}, {"q": ["x"]}):
+        (tmp_path / "x.json").write_text(json.dumps(row, indent=2), encoding="utf-8")
+        assert load_data(str(tmp_path / "x.json")).to_list() == [row]
+    (tmp_path / "x.json").write_text('{"a": 1}\n{\n"a": 2}', encoding="utf-8")
+    with pytest.raises(TaskError, match="line 2 is not JSON"):
+        load_data(str(tmp_path / "x.json"))
 
 
 @pytest.mark.parametrize(

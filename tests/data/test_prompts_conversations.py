@@ -1,3 +1,4 @@
+import json
 from typing import Any
 
 import datasets
@@ -6,7 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from word_tokenizer import one_line
 
-from llmsearch_optuna.data.prompts import read_conversation
+from llmsearch_optuna.data.loading import as_dataset
+from llmsearch_optuna.data.prompts import PromptSource, read_conversation
+from llmsearch_optuna.data.rendering import check_rows
 
 texts = st.text(max_size=8)
 messages = st.fixed_dictionaries({"role": st.sampled_from(["system", "user", "assistant", "tool"]), "content": texts})
@@ -32,6 +35,16 @@ def test_keys_that_only_other_messages_have_are_dropped_and_others_are_kept() ->
     assert read_conversation(tuple(chat)).prompt == chat
 
 
+def test_messages_may_be_json_and_contents_one_part_of_text() -> None:
+    part = {"type": "text", "text": "x"}
+    chat = [{"role": "user", "content": [part]}, {"role": "assistant", "content": [{**part, "image_url": None}]}]
+    expected = ([{"role": "user", "content": "x"}], "x")
+    assert read_conversation(chat) == read_conversation(" " + json.dumps(chat)) == expected
+    assert chat[0]["content"] == [part]
+    rows = as_dataset([{"chat": json.dumps(chat)}, {"chat": json.dumps(chat[:1] * 2 + chat[1:])}])
+    assert check_rows(rows, PromptSource(messages_col="chat")) == [{"reference": "x"}] * 2
+
+
 @pytest.mark.parametrize(
     ("chat", "message"),
     [
@@ -47,9 +60,19 @@ def test_keys_that_only_other_messages_have_are_dropped_and_others_are_kept() ->
         ([{}], "^message 0 has no role: {}$"),
         ([{"role": 3, "content": "x"}], "^the role of message 0 must be a string, got 3$"),
         (
-            [{"role": "user", "content": [{"type": "text", "text": "x"}]}],
-            r"^the content of message 0 must be a string, got \[\{'text': 'x', 'type': 'text'\}\]$",
+            [{"role": "user", "content": [{"type": "text", "text": "x"}, {"type": "text", "text": "y"}]}],
+            r"^the content of message 0 must be a string or one part of text, got .*: join its texts to one string$",
         ),
+        (
+            [{"role": "user", "content": [{"type": "image", "url": "x"}]}],
+            "^the content of message 0 must be a string or ",
+        ),
+        (
+            [{"role": "user", "content": []}],
+            r"^the content of message 0 must be a string or one part of text, got \[\]",
+        ),
+        ('[{"role": "user"', "^the messages are a string that is not JSON: Expecting "),
+        ('{"role": "user", "content": "x"}', "^a list of messages with role and content is needed, got '{"),
         ([{"role": "user", "content": "x" * 10**6, "n": 1}, {"role": "user", "content": 10**400}], "^the content of "),
         ([{"role": "assistant", "content": "x"}], "^there is no message before the assistant's answer$"),
         (

@@ -1,3 +1,4 @@
+from collections import Counter
 from typing import Any
 
 import datasets
@@ -251,3 +252,52 @@ def test_strata_are_the_values_of_a_column_and_what_is_missing_is_one() -> None:
         lambda: read_strata(rows, "kinds"),
         r"^the dataset has no column 'kinds': it has kind, x, l; did you mean 'kind'\?$",
     )
+
+
+# Gaps, and prompts that change.
+
+
+@pytest.mark.parametrize(
+    ("way", "values", "warning"),
+    [
+        (
+            {"prompt_template": "{q}"},
+            ["x", "", "y", " "],
+            "`q` is empty in 2 of 4 rows (first: row 1), which leaves a ",
+        ),
+        ({"messages": ({"role": "user", "content": "{q[0]!s:>3}"},)}, [["x"], [""]], "`q[0]` is empty in 1 of 2 rows"),
+        (
+            {"sample_preprocessor": lambda tokenizer, q: str(q)},
+            ["x", "", None],
+            "`q` is empty in 1 of 3 rows (first: row 2), passed to sample_preprocessor",
+        ),
+        (
+            {"messages_col": "q", "input_cols": ()},
+            [[{"role": "system", "content": ""}, {"role": "user", "content": text}] for text in ("x", "\n")],
+            "`q` is empty in 1 of 2 rows (first: row 1), which leaves a hole in the prompt",
+        ),
+        ({"prompt_template": "{q}"}, [0, 1], None),
+    ],
+)
+def test_an_empty_value_in_a_prompt_is_reported_once(
+    way: dict[str, Any], values: list[Any], warning: str | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    render_dataset(as_dataset({"q": values}), PromptSource(**{"input_cols": ("q",), "eval_cols": (), **way}), None)
+    assert len(caplog.messages) == (warning is not None)
+    assert warning is None or caplog.messages[0].startswith(warning)
+
+
+@pytest.mark.parametrize(("rows", "changing", "reported"), [(1, 0, 0), (60, 59, 59), (1000, 700, 704)])
+def test_a_prompt_that_changes_is_reported_wherever_it_is(
+    rows: int, changing: int, reported: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    calls = Counter[int]()
+
+    def preprocess(tokenizer: object, *, q: int) -> str:
+        calls[q] += 1
+        return f"{q} {calls[q] if q >= changing else ''}"
+
+    source = PromptSource(input_cols=("q",), eval_cols=(), sample_preprocessor=preprocess)
+    render_dataset(as_dataset({"q": range(rows)}), source, None)
+    assert [message.split(" gives")[0] for message in caplog.messages] == [f"row {reported}"]
+    assert calls.total() <= rows + 64

@@ -1,4 +1,6 @@
-import logging
+import datetime as dt
+import re
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -67,16 +69,25 @@ def test_a_template_without_columns_is_refused(template: str) -> None:
     one_line(lambda: options(prompt_template=template), message)
     one_line(lambda: options(messages=({"role": "user", "content": template},)), message)
     options(input_cols=(), prompt_template=template)
-    options(messages=({"role": "system", "content": template}, {"role": "user", "content": "{q}"}))
+    messages = ({"role": "system", "content": template}, {"role": "user", "content": "{q}"})
+    options(input_cols=("q",), messages=messages)
 
 
-def test_one_column_in_double_braces_is_reported(caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.WARNING):
-        options(prompt_template="{q}")
-        options(prompt_template="{q} {context} {{context}} {{json}}")
-        assert caplog.messages == []
-        options(prompt_template="{q} {{context}}")
-    assert caplog.messages == ["the template writes {context} in double braces, not the column: use single ones"]
+@pytest.mark.parametrize(
+    ("template", "cure"),
+    [
+        ("{q}", "or leave it out of `input_cols`"),
+        ("{q} {{context}}", "in single braces, not in double ones"),
+        ("{q} {{ context }}", "in single braces, not in double ones"),
+    ],
+)
+def test_a_column_without_effect_is_refused(template: str, cure: str) -> None:
+    message = "^the column `context` of `input_cols` has no effect, as the template does not use it: write {context}, "
+    one_line(lambda: options(prompt_template=template), message + cure + "$")
+    one_line(lambda: options(messages=({"role": "user", "content": template},)), message + cure + "$")
+    options(prompt_template="{q} {context} {{context}}")
+    options(prompt_template="{q:{context}}")
+    options(sample_preprocessor=lambda tokenizer, **columns: "x")
 
 
 def test_a_column_with_a_taken_name_is_to_be_renamed() -> None:
@@ -87,3 +98,41 @@ def test_a_column_with_a_taken_name_is_to_be_renamed() -> None:
     one_line(lambda: check_rows(rendered, source("{_X}", "_X")), "^the dataset has no column '_X': it has q, a$")
     spaced = as_dataset([{"q": "x", " a": "y"}])
     one_line(lambda: check_rows(spaced, source("{q}")), "^the dataset has no column 'a': .*; did you mean ' a'\\?$")
+
+
+@pytest.mark.parametrize(
+    ("value", "template", "expected"),
+    [
+        ("3.14159", "{q:.2f}", "3.14"),
+        ("18", "{q:d}|{q:,}|{q:+}", "18|18|+18"),
+        ("-2.5e3", "{q:,.1f}", "-2,500.0"),
+        ("18", "{q:>4}", "  18"),
+        ("1 ", "{q:.2f}", None),
+        ("nan", "{q:.2f}", None),
+        ("2.5", "{q:d}", None),
+        (Decimal("0.0000001"), "{q}|{q:.1e}", "0.0000001|1.0e-7"),
+        (dt.date(2024, 1, 2), "{q}", "2024-01-02"),
+    ],
+)
+def test_strings_that_are_numbers_take_the_formats_of_numbers(
+    value: object, template: str, expected: str | None
+) -> None:
+    rows = as_dataset([{"q": value, "a": value}])
+    if expected is None:
+        one_line(lambda: check_rows(rows, source(template)), "^row 0 makes no prompt: ValueError: Unknown format code ")
+    else:
+        assert render_dataset(rows, source(template), None)["_X"][:] == [expected]
+
+
+def test_a_part_of_a_column_is_an_input() -> None:
+    rows = as_dataset([{"q": {"t": "x", "u": {"v": 1}}, "a": ""}])
+    parts = source("{q.t} {q.u.v:02d}", "q.t", "q.u.v")
+    assert render_dataset(rows, parts, None)["_X"][:] == ["x 01"]
+    columns = PromptSource(
+        input_cols=("q.t",), eval_cols=("q.u",), sample_preprocessor=lambda tokenizer, **columns: str(columns)
+    )
+    assert render_dataset(rows, columns, None)["_X"][:] == ["{'q.t': 'x', 'q.u': {'v': 1}}"]
+    for template, cure in {"{q.t}": "q[t]", "{q[u].v}": "q[u][v]", "{q.u.v}": "q[u][v]"}.items():
+        message = "^row 0: `.*` cannot be read ('dict' object has no attribute '[tuv]'): a part of a mapping is {"
+        message = message.replace("(", r"\(").replace(")", r"\)") + re.escape(cure) + "}$"
+        one_line(lambda template=template: check_rows(rows, source(template)), message)  # type: ignore[misc]

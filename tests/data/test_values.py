@@ -1,6 +1,7 @@
 import datetime as dt
 import json
 import re
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,27 @@ def test_numbers_of_python_are_kept() -> None:
     # Arguments of tool calls stay numbers.
     chat = [[{"role": "user", "n": 1}], [{"role": "user", "n": 2.5}]]
     assert as_dataset({"chat": chat})["chat"][:] == chat
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([Decimal("1.50"), None, Decimal("2.25")], [Decimal("1.50"), None, Decimal("2.25")]),
+        ([Decimal("1.5"), Decimal("NaN")], [Decimal("1.5"), None]),
+        ([Decimal("1.50"), Decimal("2.5"), Decimal("1e2")], ["1.50", "2.5", "100"]),
+        ([Decimal("1.50"), 2, None], ["1.50", "2", None]),
+        ([[Decimal("1.50")], [Decimal("2.5")]], [["1.50"], ["2.5"]]),
+    ],
+)
+def test_decimals_keep_their_digits(values: list[Any], expected: list[Any]) -> None:
+    assert repr(as_dataset({"a": values})["a"][:]) == repr(expected)
+
+
+def test_decimals_and_dates_are_references() -> None:
+    rows = as_dataset({"a": [{"d": Decimal("0.0000001"), "l": [dt.date(2024, 1, 2)], "t": dt.datetime(2024, 1, 2, 3)}]})  # noqa: DTZ001
+    source = PromptSource(eval_cols=("a", "a.d", "a.l"), prompt_template="x")
+    parts = {"d": "0.0000001", "l": ["2024-01-02"], "t": "2024-01-02 03:00:00"}
+    assert check_rows(rows, source) == [{"a": parts, "a.d": parts["d"], "a.l": parts["l"]}]
 
 
 def test_mixed_types_are_named_with_column_and_rows(tmp_path: Path) -> None:
