@@ -1,15 +1,20 @@
 """Scores of one text against one reference, and the numbers that are read in texts."""
 
+import re
+import string
 import time
+from collections import Counter
 from decimal import Decimal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scored_texts import texts, value
+from scored_texts import texts, value, word_texts
 
-from llmsearch_optuna.metrics import exact_match, numeric, token_f1
+from llmsearch_optuna.metrics import contains, exact_match, numeric, rouge1, token_f1
 from llmsearch_optuna.metrics.numbers import is_date, last_number
+
+ascii_texts = word_texts | st.text(st.characters(max_codepoint=127), max_size=40)
 
 
 @pytest.mark.parametrize(
@@ -184,6 +189,45 @@ def test_token_f1_of_what_squad_removes(prediction: str, reference: str, expecte
 def test_numbers_survive_formatting(number: Decimal) -> None:
     assert numeric(f"We get ${number:,}.", str(number)) == 1.0
     assert numeric(f"We get {number + 1}", str(number)) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("text", "other", "canonical", "ignoring_case", "f1"),
+    [
+        ("caf\u00e9", "cafe\u0301", 1.0, 1.0, 1.0),
+        ("Stra\u00dfe", "STRASSE", 0.0, 1.0, 1.0),
+        ("\uff21\uff11", "A1", 0.0, 0.0, 1.0),
+        ("m\u00b2", "m2", 0.0, 0.0, 1.0),
+        ("Donau\u00addampfer", "Donaudampfer", 0.0, 0.0, 1.0),
+        ("New\u00a0York\u200b", "New York", 0.0, 0.0, 1.0),
+        ("cafe", "caf\u00e9", 0.0, 0.0, 0.0),
+    ],
+)
+def test_writings_of_the_same_text(
+    text: str, other: str, canonical: float, ignoring_case: float, f1: float
+) -> None:
+    for prediction, reference in ((text, other), (other, text)):
+        assert exact_match(prediction, reference) == contains(f"{prediction}.", reference) == canonical
+        assert exact_match(prediction, reference, ignore_case=True) == ignoring_case
+        assert token_f1(prediction, reference) == rouge1(prediction, reference, tokenize="unicode") == f1
+
+
+def squad_f1(prediction: str, reference: str) -> float:
+    """As the script of SQuAD computes it."""
+    words = [
+        re.sub(r"\b(a|an|the)\b", " ", "".join(c for c in text.lower() if c not in string.punctuation)).split()
+        for text in (prediction, reference)
+    ]
+    common = sum((Counter(words[0]) & Counter(words[1])).values())
+    if not common:
+        return 0.0
+    precision, recall = common / len(words[0]), common / len(words[1])
+    return 2 * precision * recall / (precision + recall)
+
+
+@given(prediction=ascii_texts, reference=ascii_texts.map(lambda text: text + " word"))
+def test_token_f1_of_ascii_is_that_of_squad(prediction: str, reference: str) -> None:
+    assert token_f1(prediction, reference) == pytest.approx(squad_f1(prediction, reference))
 
 
 @given(text=texts)
