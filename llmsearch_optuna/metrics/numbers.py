@@ -27,7 +27,6 @@ from decimal import Decimal
 from fractions import Fraction
 from itertools import pairwise
 from typing import NamedTuple
-from unicodedata import normalize
 
 __all__ = ["is_date", "last_number"]
 

@@ -5,7 +5,7 @@ from datetime import date, datetime, time
 from decimal import Decimal
 
 import numpy as np
-import pandas as pd
+import pandas as pd  # type: ignore[import-untyped]
 import pytest
 from scored_texts import score, value
 

@@ -203,9 +203,7 @@ def test_numbers_survive_formatting(number: Decimal) -> None:
         ("cafe", "caf\u00e9", 0.0, 0.0, 0.0),
     ],
 )
-def test_writings_of_the_same_text(
-    text: str, other: str, canonical: float, ignoring_case: float, f1: float
-) -> None:
+def test_writings_of_the_same_text(text: str, other: str, canonical: float, ignoring_case: float, f1: float) -> None:
     for prediction, reference in ((text, other), (other, text)):
         assert exact_match(prediction, reference) == contains(f"{prediction}.", reference) == canonical
         assert exact_match(prediction, reference, ignore_case=True) == ignoring_case
