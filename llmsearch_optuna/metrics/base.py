@@ -3,6 +3,8 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date, time
+from decimal import Decimal
 from numbers import Integral, Real
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
@@ -88,8 +90,9 @@ class SampleMetric:
     Attributes:
         name: The identity of the metric with its column and arguments.
         score: ``(prediction, reference) -> float``.
-        column: The reference column; ``None`` for the only one. It holds a string, a number (compared as its `str`), a
-            boolean (compared as ``true`` or ``false``) or a list of these.
+        column: The reference column; ``None`` for the only one. It holds a string, a number (compared as its `str`; a
+            `Decimal` as its digits), a boolean (compared as ``true`` or ``false``), a date or a time (compared as ISO
+            8601 writes it) or a list of these. An empty list, as of SQuAD 2.0, is compared as the empty string.
         greater_is_better: Whether a study maximises the value.
         score_range: The minimum and the maximum of `score`; ``None`` if unknown.
         calls: How the metric is called: retries and time limit.
@@ -195,7 +198,7 @@ def acceptable_texts(
 
     Raises:
         MetricError: The column is missing or ambiguous (see `read_column`), or a value is not a string, a finite
-            number, a boolean or a non-empty list of these.
+            number, a boolean, a date, a time or a list of these.
     """
     values = read_column(references, column, samples)
     name = next(iter(references[0])) if column is None else column
@@ -205,15 +208,15 @@ def acceptable_texts(
 def _texts(value: object, column: str, sample: int) -> tuple[str, ...]:
     parts = value if isinstance(value, Sequence) and not isinstance(value, str | bytes) else [value]
     texts = tuple(text for part in parts if (text := _text(part)) is not None)
-    if not texts or len(texts) < len(parts):
+    if len(texts) < len(parts):
         shown = repr(value)
         part = next(iter(value), None) if isinstance(value, Mapping) else None
         hint = "" if part is None else f": name a part of it in eval_cols, e.g. `{column}.{part}`"
         raise MetricError(
-            f"the reference of sample {sample} must be a string, a number or a non-empty list of these, "
+            f"the reference of sample {sample} must be a string, a number, a date or a list of these, "
             f"got {shown if len(shown) <= 60 else shown[:60] + '...'}{hint}"
         )
-    return texts
+    return texts or ("",)  # there is no answer
 
 
 def _text(value: object) -> str | None:
@@ -221,5 +224,9 @@ def _text(value: object) -> str | None:
         return value
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, Decimal):
+        return format(value, "f") if value.is_finite() else None
+    if isinstance(value, date | time):
+        return None if type(value).__name__ == "NaTType" else value.isoformat()
     is_number = isinstance(value, Integral) or (isinstance(value, Real) and math.isfinite(value))
     return str(value) if is_number else None

@@ -18,6 +18,7 @@ from llmsearch_optuna.metrics.base import (
     sample_numbers,
 )
 from llmsearch_optuna.metrics.calls import ONCE, ScorerCalls
+from llmsearch_optuna.metrics.words import normal_form
 
 __all__ = ["ItemsMetric", "distinct_items", "split_items"]
 
@@ -41,7 +42,8 @@ def distinct_items(prediction: str, members: Collection[str] | None = None, coun
 
     The score is the number of distinct correct items over the maximum of `count` and the number of listed items.
     Repetitions and items that are not members only lengthen the list. An empty list scores 0. The comparison ignores
-    case, bullets, numbering, punctuation at the ends (but C++ is not C) and plural endings.
+    case, compatible writings of Unicode, bullets, numbering, punctuation at the ends (but C++ is not C) and plural
+    endings.
 
     Args:
         prediction: A list in words; see `split_items`.
@@ -69,10 +71,10 @@ def split_items(text: str) -> list[str]:
 
 
 def _normal_form(text: str) -> str:
-    text = text.strip()
+    text = normal_form(text).strip()
     if mark := _MARKS.match(text):
         text = text[mark.end() :]
-    text = " ".join(text.strip(_EDGES).casefold().split()).removeprefix("and ")
+    text = " ".join(text.strip(_EDGES).split()).removeprefix("and ")
     # One form for singular and plural, as of "bus" and "buses", "berry" and "berries". The form need not be a word. A
     # few pairs such as "plan" and "plane" have the same form.
     stem = text[:_STEM] + text[_STEM:].rstrip("se")

@@ -120,7 +120,8 @@ def _faults_of_samples(
     empty = "every completion" if function is contains else "an empty completion"
     findings = [_Finding(silent, f"gives 1 to {empty}, as the reference is empty: check the column")]
     dates = [index for index in lost if function is numeric and any(is_date(text) for text in texts[index])]
-    findings.append(_Finding(dates, "compares one number, and the reference is a date or a time: use exact_match"))
+    fault = "compares one number, and the reference is a date, a time, a ratio or a range: use exact_match"
+    findings.append(_Finding(dates, fault))
     reason = "the reference is empty or has no word that it reads"
     if function is numeric:
         reason = "the reference has no number"

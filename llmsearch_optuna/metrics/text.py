@@ -2,11 +2,12 @@
 
 import re
 import string
+import unicodedata
 from collections import Counter
 from typing import Any
 
 from llmsearch_optuna.metrics.numbers import is_date, last_number
-from llmsearch_optuna.metrics.words import separate
+from llmsearch_optuna.metrics.words import normal_form, separate
 
 __all__ = ["bag_f1", "contains", "exact_match", "f_measure", "numeric", "token_f1"]
 
@@ -16,24 +17,32 @@ _TOKEN = re.compile(r"\w+|[^\w\s]")
 
 
 def exact_match(prediction: str, reference: str, *, ignore_case: bool = False) -> float:
-    """Return 1 if both strings are equal without white space at the ends, else 0."""
-    if ignore_case:
-        prediction, reference = prediction.casefold(), reference.casefold()
-    return float(prediction.strip() == reference.strip())
+    """Return 1 if both strings are equal without white space at the ends, else 0.
+
+    Composed and decomposed letters are equal, as Unicode defines it (NFC).
+    """
+    return float(_canonical(prediction, ignore_case).strip() == _canonical(reference, ignore_case).strip())
 
 
 def contains(prediction: str, reference: str, *, ignore_case: bool = False) -> float:
-    """Return 1 if the reference without white space at the ends occurs in the prediction, else 0."""
-    if ignore_case:
-        prediction, reference = prediction.casefold(), reference.casefold()
-    return float(reference.strip() in prediction)
+    """Return 1 if the reference without white space at the ends occurs in the prediction, else 0.
+
+    Composed and decomposed letters are equal, as for `exact_match`.
+    """
+    return float(_canonical(reference, ignore_case).strip() in _canonical(prediction, ignore_case))
+
+
+def _canonical(text: str, ignore_case: bool) -> str:
+    text = unicodedata.normalize("NFC", text)
+    return unicodedata.normalize("NFC", text.casefold()) if ignore_case else text
 
 
 def numeric(prediction: str, reference: str) -> float:
     """Return 1 if the last numbers of both strings are equal, as for GSM8K (Cobbe et al. 2021), else 0.
 
     The reference may be a complete GSM8K answer, ``"reasoning #### 1,234"``. If either string has no number, or that of
-    the reference is a part of a date or a time, return 0. `last_number` describes what is read as a number.
+    the reference is a part of a date, a time, a ratio or a range (`is_date`), return 0. The module `numbers` describes
+    what is read as a number.
     """
     expected = last_number(reference)
     return float(expected is not None and last_number(prediction) == expected and not is_date(reference))
@@ -42,18 +51,19 @@ def numeric(prediction: str, reference: str) -> float:
 def token_f1(prediction: str, reference: str) -> float:
     """Return F1 of the two bags of words, normalised as for SQuAD (Rajpurkar et al. 2016).
 
-    Strings are converted to lower case, and punctuation and articles are removed. Each character of a script without
-    spaces between words is a word. If that leaves nothing of the reference ("A", "+"), articles count as words, and
-    if it has none, punctuation marks do. If the reference is empty, return 1 for a prediction without words (as for
-    SQuAD 2.0), else 0.
+    Strings are converted to lower case and one form of Unicode (NFKC, without invisible format characters), and
+    punctuation and articles are removed. Each character of a script without spaces between words is a word. If that
+    leaves nothing of the reference ("A", "+"), articles count as words, and if it has none, punctuation marks do. If
+    the reference is empty, return 1 for a prediction without words (as for SQuAD 2.0), else 0.
     """
+    prediction, reference = normal_form(prediction), normal_form(reference)
     if not reference.strip():
         return float(not _words(prediction))
     expected = _words(reference)
     if expected:
         return bag_f1(Counter(_words(prediction)), Counter(expected))
     split = _words_and_articles if _words_and_articles(reference) else _TOKEN.findall
-    return bag_f1(Counter(split(prediction.lower())), Counter(split(reference.lower())))
+    return bag_f1(Counter(split(prediction)), Counter(split(reference)))
 
 
 def _words(text: str) -> list[str]:
@@ -65,8 +75,8 @@ def _words_and_articles(text: str) -> list[str]:
 
 
 def _separated(text: str) -> str:
-    """Return a text in lower case without punctuation, with spaces around the characters of scripts without spaces."""
-    text = text.lower().translate(_NO_PUNCTUATION)
+    """Return a text without punctuation, with spaces around the characters of scripts without spaces."""
+    text = text.translate(_NO_PUNCTUATION)
     return text if text.isascii() else separate(text)
 
 

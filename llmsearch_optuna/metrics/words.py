@@ -3,7 +3,7 @@
 import re
 import unicodedata
 
-__all__ = ["characters", "is_unspaced", "separate", "unicode_words"]
+__all__ = ["characters", "is_unspaced", "normal_form", "separate", "unicode_words"]
 
 # Thai, Lao, Tibetan, Myanmar, Khmer; kana and ideographs, with their extensions and compatibility forms.
 _UNSPACED = (
@@ -11,6 +11,15 @@ _UNSPACED = (
     "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff66-\uff9f\U00020000-\U000323af"
 )
 _CHARACTER = re.compile(f"[{_UNSPACED}]")
+
+
+def normal_form(text: str) -> str:
+    """Return a text in one form for all compatible writings: full width, ligatures, case, soft hyphens, spaces."""
+    if text.isascii():
+        return text.lower()
+    text = unicodedata.normalize("NFKC", text).casefold()
+    kept = (character for character in text if unicodedata.category(character) != "Cf")
+    return unicodedata.normalize("NFKC", "".join(kept))
 
 
 def is_unspaced(character: str) -> bool:
@@ -25,15 +34,14 @@ def separate(text: str) -> str:
 
 
 def unicode_words(text: str) -> list[str]:
-    """Return the words of a text in any script, without regard to case.
+    """Return the words of a text in any script, in normal form.
 
     A word is a run of letters, marks and digits. Each character of a script without spaces between words is a word.
     """
-    text = unicodedata.normalize("NFC", text).casefold()
-    kept = (character if unicodedata.category(character)[0] in "LMN" else " " for character in text)
+    kept = (character if unicodedata.category(character)[0] in "LMN" else " " for character in normal_form(text))
     return _CHARACTER.sub(r" \g<0> ", "".join(kept)).split()
 
 
 def characters(text: str) -> list[str]:
-    """Return the letters, marks and digits of a text, without regard to case."""
+    """Return the letters, marks and digits of a text, in normal form."""
     return [character for word in unicode_words(text) for character in word]

@@ -13,6 +13,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from llmsearch_optuna.data.task import InputLimits, Sample, check_window
 from llmsearch_optuna.errors import MetricError, TrialError
+from llmsearch_optuna.metrics.words import normal_form
 from llmsearch_optuna.search.evaluation import GenerationObjective
 from llmsearch_optuna.search.observers import SearchObserver, TrialProgress
 from llmsearch_optuna.search.scoring import Evaluator
@@ -274,11 +275,11 @@ def _holds(text: str, part: str) -> bool:
 
 
 def _letters(text: str) -> str:
-    return "".join(filter(str.isalnum, text.casefold()))
+    return "".join(filter(str.isalnum, normal_form(text)))
 
 
 def _words(text: str) -> str:
-    return "".join(filter(str.isalpha, text.casefold()))
+    return "".join(filter(str.isalpha, normal_form(text)))
 
 
 def _numbers(text: str) -> set[float]:

@@ -17,7 +17,8 @@ def note_environment(study: optuna.Study, current: Mapping[str, str]) -> None:
     """Store the environment if the study has none, or log a warning if it was begun in another environment.
 
     Unlike another fingerprint, another environment is allowed: stored completions stay correct. New completions may
-    resolve near ties between tokens differently, so that the study may end differently.
+    resolve near ties between tokens differently, and another version of this package may define a built-in metric
+    differently, so that the study may end differently.
 
     Args:
         study: The study.
@@ -34,8 +35,8 @@ def note_environment(study: optuna.Study, current: Mapping[str, str]) -> None:
     ]
     if changes:
         _LOG.warning(
-            "study `%s` was begun in another environment (%s): new completions may differ from those that would have "
-            "been generated there",
+            "study `%s` was begun in another environment (%s): new completions and scores may differ from those "
+            "that it would have had there",
             study.study_name,
             "; ".join(changes),
         )

@@ -1,8 +1,11 @@
 """Which texts a prediction is compared with, what is refused, and the range of the scores."""
 
 import math
+from datetime import date, datetime, time
+from decimal import Decimal
 
 import numpy as np
+import pandas as pd  # type: ignore[import-untyped]
 import pytest
 from scored_texts import score, value
 
@@ -32,6 +35,26 @@ def test_the_best_of_several_references_counts() -> None:
     assert value("rouge1", "cat dog", ["cat", "cat dog"]) == 1.0
 
 
+@pytest.mark.parametrize(
+    ("reference", "text"),
+    [
+        (Decimal("1.50"), "1.50"),
+        (Decimal("1E+3"), "1000"),
+        (date(2024, 5, 1), "2024-05-01"),
+        (datetime(2024, 5, 1, 10, 30), "2024-05-01T10:30:00"),  # noqa: DTZ001  # as Parquet stores it
+        (time(10, 30), "10:30:00"),
+        ([Decimal(7), "seven"], "7"),
+    ],
+)
+def test_decimals_and_dates_are_compared_as_they_are_written(reference: object, text: str) -> None:
+    assert value("exact_match", text, reference) == value("token_f1", text, reference) == 1.0
+
+
+@pytest.mark.parametrize("metric", ["exact_match", "token_f1"])
+def test_an_empty_list_means_that_there_is_no_answer(metric: str) -> None:
+    assert score(metric, ["", "x"], [[], []]).per_sample == (1.0, 0.0)
+
+
 def test_column_is_inferred_or_chosen() -> None:
     row = {"answer": "a", "other": "b"}
     assert make_metric("exact_match", column="other")([row], ["b"]).value == 1.0
@@ -50,9 +73,9 @@ def test_a_mapping_as_reference_is_refused_with_the_way_to_its_parts() -> None:
         make_metric("exact_match")([{"answers": {"text": ["a"], "answer_start": [0]}}], ["a"])
 
 
-@pytest.mark.parametrize("bad", [None, [], {"a": 1}, math.nan, ["a", None], [["a"]], b"a", 1j])
+@pytest.mark.parametrize("bad", [None, pd.NaT, Decimal("NaN"), {"a": 1}, math.nan, ["a", None], [["a"]], b"a", 1j])
 def test_a_bad_reference_is_refused_with_its_sample(bad: object) -> None:
-    with pytest.raises(MetricError, match="the reference of sample 5 must be a string, a number or a non-empty list"):
+    with pytest.raises(MetricError, match="the reference of sample 5 must be a string, a number, a date or a list"):
         make_metric("exact_match")([{"answer": "a"}, {"answer": bad}], ["a", "a"], sample_ids=[2, 5])
 
 

@@ -25,6 +25,10 @@ from llmsearch_optuna.metrics.items import split_items
         (" ,;\n\n --- \n```", []),
         ("\u82f9\u679c\u3001\u68a8\uff0c\u674e", ["\u82f9\u679c", "\u68a8", "\u674e"]),
         ("guinea  pigs", ["guinea pig"]),
+        (
+            "cafe\u0301, \uff23\uff21\uff26\u00c9, ca\u00adf\u00e9\u00a0bars",
+            ["caf\u00e9", "caf\u00e9", "caf\u00e9 bar"],
+        ),
     ],
 )
 def test_split_items(text: str, items: list[str]) -> None:

@@ -30,6 +30,7 @@ def example(text: str, reference: Any, reason: str = "eos", row: int = 0) -> Sco
         ("The answer is 18.", 18, "eos", "extraction: "),
         ("$1,800", "1800.0", "eos", "form: "),
         ("don't", "dont", "eos", "form: "),
+        ("\uff21\uff22 1", "AB\u200b 1", "eos", "form: "),
         ("q1", "a1", "eos", "completions and references have nothing in common"),
         ("Let me think about", "Paris", "length", "length limit reached: 3 of 3"),
         ("no", "Paris", "stop", "stop string: 3 of 3"),

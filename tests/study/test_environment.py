@@ -41,6 +41,7 @@ def test_each_change_is_told_and_the_beginning_is_kept(study: optuna.Study, capl
     (record,) = caplog.records
     assert record.levelno == logging.WARNING
     assert f"{BEGUN} (torch 2.13.0 then, 2.14.0 now; gone 1 then, none now; new none then, 2 now)" in record.message
+    assert record.message.endswith("new completions and scores may differ from those that it would have had there")
     assert study_environment(study) == begun
 
 
