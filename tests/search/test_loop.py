@@ -247,7 +247,7 @@ class TestFailingTrials:
 
 
 class TestFingerprint:
-    @pytest.mark.sampled(4)
+    @pytest.mark.sampled(5)
     @pytest.mark.parametrize(
         ("changes", "part"),
         [

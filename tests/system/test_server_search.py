@@ -297,6 +297,7 @@ def test_answers_without_text_are_counted_in_verdict_and_report(server: FakeServ
     assert check_database(f"sqlite:///{tmp_path}/x.db").problems == ()
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     ("choice", "message"),
     [
@@ -330,6 +331,7 @@ def test_an_answer_from_another_model_fails_its_trial(server: FakeServer, tmp_pa
     assert "requests of 4 rows failed: " in error
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("usage", [None, {"completion_tokens": -7}])
 def test_a_limit_on_tokens_ends_a_search_without_usage(server: FakeServer, tmp_path: Path, usage: object) -> None:
     server.alter = lambda sent, answer: {**answer, "usage": usage}
