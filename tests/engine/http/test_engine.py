@@ -363,9 +363,7 @@ def test_a_missing_reason_is_warned_of_once(server: FakeServer, caplog: pytest.L
     for _ in range(2):
         assert [done.finish_reason for done in asked.generate([request(0), request(1)])] == ["unknown", "unknown"]
     named, rows = caplog.messages
-    assert named == (
-        "row 0: the answer has no `finish_reason`, so it may be incomplete: check the server or its proxy"
-    )
+    assert named == ("row 0: the answer has no `finish_reason`, so it may be incomplete: check the server or its proxy")
     assert rows.startswith("answers of the server: 2 x ended for a reason that is not known (rows 0, 1); they are ")
 
 
