@@ -33,5 +33,6 @@ def check_decode_args(tokenizer: PreTrainedTokenizerBase, decode_args: Mapping[s
     for name, value in decode_args.items():
         if name not in valid:
             raise TaskError(unknown_name("argument in tokenizer_decode_args", name, valid))
-        if name in _FLAGS and value not in (None, True, False):
+        # 0 equals false, but tokenizers refuse it, and all but the clean-up refuse None.
+        if name in _FLAGS and not (isinstance(value, bool) or (value is None and name != _FLAGS[0])):
             raise TaskError(f"`{name}` in tokenizer_decode_args must be true or false, got {value!r}")

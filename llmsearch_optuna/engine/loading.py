@@ -1,5 +1,7 @@
 """Load a model and its tokenizer from a directory, the hub or a GGUF file."""
 
+import os
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
@@ -58,6 +60,13 @@ def load_model(
     Raises:
         ModelError: The model cannot be loaded, the dtype is unknown, or the device cannot be used.
     """
+    if not name.strip():
+        raise ModelError("the model's name is empty: name a directory or a hub id")
+    name = os.path.expanduser(name)  # noqa: PTH111 - the method of Path drops "./" and raises for unknown users
+    # What cannot be a hub id is a directory, for which no network is asked.
+    path = Path(name)
+    if not path.is_dir() and (path.is_absolute() or name.startswith((".", "~")) or len(path.parts) > 2):
+        raise ModelError(f"model {name} cannot be loaded: there is no such directory")
     if dtype is not None and dtype not in _DTYPES:
         raise ModelError(f"dtype must be one of {', '.join(_DTYPES)}, got {dtype!r}")
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")

@@ -3,6 +3,7 @@
 import importlib
 import importlib.machinery
 import operator
+import re
 import sys
 import sysconfig
 from collections.abc import Iterator
@@ -28,7 +29,13 @@ def import_object(spec: str, directory: Path | None) -> object:
     Raises:
         MetricError: The module cannot be imported, or has no such attribute. The message says where it was looked for.
     """
-    name, _, attribute = spec.partition(":")
+    name, _, attribute = spec.rpartition(":")
+    if name.endswith(".py") or "/" in name or "\\" in name:
+        module = re.split(r"[/\\]", name)[-1].removesuffix(".py")
+        raise MetricError(
+            f"cannot import the metric `{spec}`: name a module and not a file, as in `{module}:{attribute}`, in the "
+            "study file's directory, the working directory or where Python looks"
+        )
     folders = list(dict.fromkeys(str(folder.resolve()) for folder in (directory, Path.cwd()) if folder is not None))
     try:
         with _first_on_path(folders):

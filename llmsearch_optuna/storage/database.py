@@ -44,6 +44,17 @@ _REMEDIES = {
     "No space left on device": f"make room, {_AGAIN}",
     "disk I/O error": f"check that the disk works and has room, {_AGAIN}",
     "database is locked": f"wait for the process that writes to it, {_AGAIN}",
+    **dict.fromkeys(
+        (
+            "unable to open database file",
+            "Permission denied",
+            "Read-only file",
+            "No such file",
+            "Not a dir",
+            "File exists",
+        ),
+        "`storage` must name a file in a folder that can be written",
+    ),
     "No module named": "install the database's driver",
     "image is malformed": "`llmsearch-optuna fsck` lists what is intact",
     "what is stored is damaged": "`llmsearch-optuna fsck` lists what is intact",

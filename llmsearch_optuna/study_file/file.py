@@ -68,7 +68,11 @@ class StudyFile:
         path = Path(path)
         try:
             text = path.read_text(encoding="utf-8-sig")
-        except (OSError, UnicodeDecodeError) as error:
+        except UnicodeDecodeError as error:
+            raise StudyFileError(
+                f"study file {path} cannot be read: save it as UTF-8, as TOML must be ({error})"
+            ) from error
+        except OSError as error:
             raise StudyFileError(f"study file {path} cannot be read: {error}") from error
         return cls.parse(text, name=path.stem, directory=path.parent)
 

@@ -81,6 +81,8 @@ class ModelSection:
     replay_bytes: int | None = None
 
     def __post_init__(self) -> None:
+        if not self.name.strip():
+            raise ConfigurationError("`name` must be a directory or a hub id, got an empty string")
         check_minimum("batch_size", self.batch_size, 1)
         check_minimum("replay_bytes", self.replay_bytes, 0)
 

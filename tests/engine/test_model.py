@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +87,18 @@ def test_what_cannot_be_loaded_is_refused_in_one_line(arguments: dict[str, Any],
     with pytest.raises(ModelError, match=message) as caught:
         load_model(saved(tmp_path), **arguments)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["./nomodel", "../no/model", "/no/model", "~nobody-7/model", "no/model/there"])
+def test_a_directory_that_is_missing_is_no_hub_id(name: str) -> None:
+    with pytest.raises(ModelError, match=f"^model {re.escape(name)} cannot be loaded: there is no such directory$"):
+        load_model(name)
+
+
+@pytest.mark.parametrize("name", ["", " "])
+def test_an_empty_name_is_refused(name: str) -> None:
+    with pytest.raises(ModelError, match=r"^the model's name is empty: name a directory or a hub id$"):
+        load_model(name)
 
 
 def test_a_damaged_checkpoint_is_refused_in_one_line(tmp_path: Path) -> None:

@@ -254,6 +254,12 @@ def test_a_module_is_found_beside_the_study_file_and_in_the_working_directory(
     assert "other" in str(inspect.getsourcefile(metric.function))
 
 
+@pytest.mark.parametrize("name", ["scorers.py", "./scorers.py", "my/scorers", "C:\\my\\scorers.py"])
+def test_a_file_in_place_of_a_module_is_refused(name: str) -> None:
+    with pytest.raises(MetricError, match="name a module and not a file, as in `scorers:f`, in the study file's"):
+        make_metric(f"{name}:f")
+
+
 @pytest.mark.usefixtures("_clean_imports")
 def test_the_refusal_says_where_a_module_was_looked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "here").mkdir()

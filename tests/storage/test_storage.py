@@ -316,7 +316,9 @@ def test_a_folder_that_is_a_file(path: Path) -> None:
     path.write_text("", encoding="utf-8")
     url = f"sqlite:///{path}/y.db"
     for attempt in (lambda: open_storage(url), lambda: exclusive_use(url).__enter__()):
-        assert refused(attempt).startswith(f"database {url} cannot be used: ")
+        message = refused(attempt)
+        assert message.startswith(f"database {url} cannot be used: ")
+        assert message.endswith(": `storage` must name a file in a folder that can be written")
 
 
 def test_a_read_only_database(path: Path, url: str) -> None:

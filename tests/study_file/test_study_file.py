@@ -243,6 +243,19 @@ def test_a_byte_order_mark_is_no_part_of_the_file(tmp_path: Path) -> None:
     assert StudyFile.load(tmp_path / "x.toml").text == SHORT
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "latin-1"])
+def test_another_encoding_is_refused_with_the_remedy(encoding: str, tmp_path: Path) -> None:
+    path = tmp_path / "x.toml"
+    path.write_text(SHORT.replace("{question}", "é {question}"), encoding=encoding)
+    with pytest.raises(StudyFileError, match=f"^study file {path} cannot be read: save it as UTF-8, as TOML must be "):
+        StudyFile.load(path)
+
+
+def test_a_model_has_a_name() -> None:
+    text = re.sub(r'(\[model\]\s+name = )"[^"]*"', r'\1""', SHORT)
+    assert refused(text) == "`name` in [model] must be a directory or a hub id, got an empty string"
+
+
 def test_arguments_of_the_chat_template_are_a_table() -> None:
     chat = SHORT.replace("[data]", "[data]\nchat_template_args = {enable_thinking = false, effort = 'low'}")
     with pytest.raises(StudyFileError, match=r"^`chat_template_args` in \[data\] has no effect without `messages`"):

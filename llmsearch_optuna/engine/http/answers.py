@@ -55,7 +55,8 @@ def read_completion(answer: object, *, chat: bool, stops: Sequence[str], max_new
     message = _message(choice, chat=chat)
     text = message.text or ""
     count = _token_count(answer, choice)
-    if count > max_new_tokens + 1:  # some servers count the end token
+    # Some servers count the end token, and some do not limit the reasoning.
+    if count - _reasoning_count(answer) > max_new_tokens + 1:
         raise ValueError(f"the answer has {count} tokens, though `max_tokens` was {max_new_tokens}")
     cuts = [text.index(stop) for stop in stops if stop in text]
     return Completion(
@@ -150,9 +151,7 @@ def _message(choice: Mapping[str, Any], *, chat: bool) -> _Message:
 
 def _token_count(answer: object, choice: Mapping[str, Any]) -> int:
     """Return the number of tokens that the server reports, 0 if it reports none."""
-    usage = answer.get("usage") if isinstance(answer, Mapping) else None
-    count = usage.get("completion_tokens") if isinstance(usage, Mapping) else None
-    if isinstance(count, int) and not isinstance(count, bool) and count > 0:
+    if count := _reported(answer, "usage", "completion_tokens"):
         return count
     logprobs = choice.get("logprobs")
     if isinstance(logprobs, Mapping):
@@ -160,6 +159,20 @@ def _token_count(answer: object, choice: Mapping[str, Any]) -> int:
             if isinstance(logprobs.get(key), list):
                 return len(logprobs[key])
     return 0
+
+
+def _reasoning_count(answer: object) -> int:
+    """Return how many of the tokens are reasoning, 0 if the server does not report it."""
+    return _reported(answer, "usage", "completion_tokens_details", "reasoning_tokens") or _reported(
+        answer, "usage", "reasoning_tokens"
+    )
+
+
+def _reported(answer: object, *keys: str) -> int:
+    """Return the positive integer in nested objects, 0 if there is none."""
+    for key in keys:
+        answer = answer.get(key) if isinstance(answer, Mapping) else None
+    return answer if isinstance(answer, int) and not isinstance(answer, bool) and answer > 0 else 0
 
 
 def _finish_reason(choice: Mapping[str, Any], message: _Message, *, chat: bool, has_stops: bool) -> FinishReason:
@@ -180,10 +193,11 @@ def _finish_reason(choice: Mapping[str, Any], message: _Message, *, chat: bool, 
         return "length"
     if name in _EOS:
         return "eos"
-    if name is not None and name not in _STOP:
-        return "unknown"
     # "stop" may be a stop string or the end token. vLLM and SGLang report which string it was.
     matched = [choice[key] for key in ("stop_reason", "matched_stop") if key in choice]
+    # Without a reason the completion may be incomplete.
+    if name not in _STOP and (name is not None or matched in ([], [None])):
+        return "unknown"
     if matched:
         return "stop" if isinstance(matched[0], str) else "eos"
-    return "stop" if has_stops or reason != "stop" else "eos"
+    return "stop" if has_stops or name != "stop" else "eos"

@@ -23,6 +23,7 @@ __all__ = ["Client"]
 
 _LOG = logging.getLogger(__name__)
 
+_ADDRESS_HINT = "is the model's name right, and does `base_url` end with /v1?"
 _MAX_ANSWER_BYTES = 16 * 2**20
 _CONNECT_TIMEOUT_S = 10.0
 _LOST_CONNECTION = (httpx2.ReadError, httpx2.RemoteProtocolError)
@@ -69,8 +70,18 @@ class _Answer(NamedTuple):
     def message(self) -> str:
         """The status and the error message in the body."""
         content = self.json()
-        start = self.body[:200].decode("utf-8", "replace") or "no message"
+        start = self.other_format or self.body[:200].decode("utf-8", "replace") or "no message"
         return f"status {self.status}: {start if content is None else error_message(content)}"
+
+    @property
+    def other_format(self) -> str | None:
+        """What the body is if it is a web page or a stream of events, which no API sends in place of JSON."""
+        kind, start = self.headers.get("content-type", ""), self.body.lstrip()
+        if kind.startswith("text/html") or start[:14].lower().startswith((b"<!doctype html", b"<html")):
+            return "a web page (HTML)"
+        if kind.startswith("text/event-stream") or start.startswith((b"data:", b"event:")):
+            return "a stream of events"
+        return None
 
 
 class Client:
@@ -183,6 +194,14 @@ class Client:
         content = answer.json()
         if answer.status == 200:
             if content is None:
+                # A retry would not change that, nor would another request.
+                if answer.other_format == "a stream of events":
+                    raise self._unusable(
+                        "it streams its answers, although no request asks for it: turn that off in the server or its "
+                        "proxy"
+                    )
+                if answer.other_format:
+                    raise _TransientError(f"{answer.other_format} in place of JSON; {_ADDRESS_HINT}", busy=True)
                 raise _TransientError(f"{len(answer.body)} bytes that are not JSON")
             try:
                 return read(content)
@@ -196,8 +215,8 @@ class Client:
             raise _TransientError(
                 message, busy=answer.status in _BUSY_STATUSES, retry_after=_retry_after(answer.headers)
             )
-        if answer.status == 404 or answer.status < 400:
-            raise self._unusable(f"{message}; is the model's name right, and does `base_url` end with /v1?")
+        if answer.status in (404, 405) or answer.status < 400:
+            raise self._unusable(f"{message}; {_ADDRESS_HINT}")
         raise RequestRefusedError(self._clean(f"{label}: the server refuses the request with {message}"))
 
     async def _wait(self, failure: _TransientError, attempt: int, label: str) -> None:

@@ -102,6 +102,8 @@ def _model(server: OpenAIServer, kind: Dialect, names: list[str]) -> str:
         if len(names) == 1:
             return names[0]
         available = f"it has {', '.join(names[:_MAX_LISTED])}" if names else "it lists none"
+        if not names and not server.base_url.rstrip("/").endswith("/v1"):
+            available += " (does `base_url` end with /v1?)"
         raise ModelError(f"`model` must name the model of the server at {server.base_url}: {available}")
     # `transformers serve` lists only downloaded models and also loads others.
     if names and server.model not in names and kind.name != "transformers":

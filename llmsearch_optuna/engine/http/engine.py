@@ -244,7 +244,10 @@ class HTTPEngine:
             )
             if completion.finish_reason == "unknown":
                 reason = finish_reason(answer)
-                self._warn_once(f"reason {reason}", f"{label}: the server ended the answer for the reason `{reason}`")
+                ending = f"the server ended the answer for the reason `{reason}`"
+                if reason is None:
+                    ending = "the answer has no `finish_reason`, so it may be incomplete: check the server or its proxy"
+                self._warn_once(f"reason {reason}", f"{label}: {ending}")
             text = generated_text(answer, chat=self._chat)
             if with_reasoning:
                 completion = dataclasses.replace(completion, text=text)

@@ -55,7 +55,8 @@ CALL = [{"function": {"name": "f", "arguments": "{}"}}]
         ({"content": None, "refusal": "I cannot"}, "stop", "filter"),
         ({"content": "text"}, "repetition", "unknown"),
         ({"content": "text"}, 7, "unknown"),
-        ({"content": "text"}, None, "stop"),
+        ({"content": "text"}, None, "unknown"),
+        ({"content": "text"}, "", "unknown"),
         ({"content": "text", "tool_calls": [], "refusal": None}, "stop", "eos"),
     ],
 )
@@ -111,7 +112,10 @@ def test_another_model_is_told_from_a_version(asked: str, answered: object, expe
         ({"finish_reason": "stop", "matched_stop": "x"}, ("x",), "stop"),
         ({"finish_reason": "eos_token"}, ("x",), "eos"),
         ({"finish_reason": "content_filter"}, (), "filter"),
-        ({}, (), "stop"),
+        ({}, (), "unknown"),
+        ({"finish_reason": None, "stop_reason": None}, ("x",), "unknown"),
+        ({"finish_reason": None, "stop_reason": "x"}, ("x",), "stop"),
+        ({"text": "a x b"}, ("x",), "stop"),  # the stop string ends it, however it goes on
     ],
 )
 def test_the_reason_to_finish_is_ours(choice: dict[str, Any], stops: tuple[str, ...], expected: str) -> None:
@@ -141,6 +145,17 @@ def test_tokens_are_counted_where_that_is_told(usage: object, logprobs: object, 
 
 
 @pytest.mark.parametrize(
+    "usage",
+    [
+        {"completion_tokens": 900, "completion_tokens_details": {"reasoning_tokens": 895}},
+        {"completion_tokens": 900, "reasoning_tokens": 895},
+    ],
+)
+def test_reasoning_may_exceed_the_limit(usage: object) -> None:
+    assert read(answer(usage=usage)).token_count == 900
+
+
+@pytest.mark.parametrize(
     ("wrong", "message"),
     [
         ([], "the answer is not a JSON object but list"),
@@ -150,6 +165,10 @@ def test_tokens_are_counted_where_that_is_told(usage: object, logprobs: object, 
         ({"choices": [{"text": "a"}, {"text": "b"}]}, "the answer has 2 choices instead of 1"),
         ({"choices": [{"text": None}]}, "the answer's choice has no text"),
         ({"choices": [{"message": {"content": "a"}}]}, "the answer's choice has no text"),
+        (
+            answer(usage={"completion_tokens": 900, "completion_tokens_details": {"reasoning_tokens": 5}}),
+            "the answer has 900 tokens",
+        ),
         (answer(usage={"completion_tokens": 10}), "the answer has 10 tokens, though `max_tokens` was 8"),
     ],
 )

@@ -357,6 +357,16 @@ def test_an_unknown_reason_is_named(server: FakeServer, caplog: pytest.LogCaptur
     assert rows.startswith("answers of the server: 2 x ended for a reason that is not known (rows 0, 1); they are ")
 
 
+def test_a_missing_reason_is_warned_of_once(server: FakeServer, caplog: pytest.LogCaptureFixture) -> None:
+    server.alter = answered(finish_reason=None)
+    asked = engine(server, max_concurrency=1)
+    for _ in range(2):
+        assert [done.finish_reason for done in asked.generate([request(0), request(1)])] == ["unknown", "unknown"]
+    named, rows = caplog.messages
+    assert named == ("row 0: the answer has no `finish_reason`, so it may be incomplete: check the server or its proxy")
+    assert rows.startswith("answers of the server: 2 x ended for a reason that is not known (rows 0, 1); they are ")
+
+
 def test_an_answer_from_another_model_is_refused(server: FakeServer) -> None:
     server.alter = lambda sent, answer: {**answer, "model": "other" if "2?" in sent["prompt"] else "tiny@main"}
     requests = [request(row) for row in range(4)]
@@ -422,10 +432,30 @@ def test_no_money_is_no_rate_limit(server: FakeServer) -> None:
     assert len(server.requests) == 1
 
 
-def test_a_wrong_address_is_told(server: FakeServer) -> None:
-    server.faults = lambda sent, number: Fault(status=404, body=b'{"detail": "Not Found"}')
-    with pytest.raises(ServerError, match="status 404: Not Found; is the model's name right, and does `base_url` end"):
-        engine(server).generate(REQUESTS)
+HINT = "; is the model's name right, and does `base_url` end with /v1?"
+
+
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        (Fault(status=404, body=b'{"detail": "Not Found"}'), f"status 404: Not Found{HINT}"),
+        (Fault(status=405, body=b'{"detail": "Method Not Allowed"}'), f"status 405: Method Not Allowed{HINT}"),
+        (Fault(status=404, body=b"<!DOCTYPE html>\n<html>no"), f"status 404: a web page (HTML){HINT}"),
+        (
+            Fault(body=b"\n<HTML>\n<body>", headers={"content-type": "text/html; charset=utf-8"}),
+            f"2 attempts failed, the last with: a web page (HTML) in place of JSON{HINT}",
+        ),
+        (
+            Fault(body=b'data: {"choices": [{"text": "a"}]}\n\ndata: [DONE]\n\n'),
+            "it streams its answers, although no request asks for it: turn that off in the server or its proxy",
+        ),
+    ],
+)
+def test_what_is_no_such_api_is_told(server: FakeServer, fault: Fault, message: str) -> None:
+    server.faults = lambda sent, number: fault
+    with pytest.raises(ServerError) as failure:
+        engine(server, max_retries=1).generate(REQUESTS)
+    assert str(failure.value) == f"the server at {server.base_url} cannot be used: {message}"
 
 
 def test_the_key_is_sent_and_nowhere_else(

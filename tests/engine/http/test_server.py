@@ -8,7 +8,7 @@ from llmsearch_optuna.errors import ConfigurationError, ModelError, ServerError
 
 
 def connected(server: FakeServer, **changes: Any) -> Connection:
-    return run(connect(OpenAIServer(base_url=server.base_url, **changes)))
+    return run(connect(OpenAIServer(**{"base_url": server.base_url, **changes})))
 
 
 @pytest.mark.parametrize(
@@ -77,8 +77,10 @@ def test_the_model_must_be_there(server: FakeServer) -> None:
 
 def test_a_server_need_not_list_its_models(server: FakeServer) -> None:
     server.models = None
-    with pytest.raises(ModelError, match="it lists none"):
+    with pytest.raises(ModelError, match=r"it lists none$"):
         connected(server, kind="vllm")
+    with pytest.raises(ModelError, match=r"it lists none \(does `base_url` end with /v1\?\)$"):
+        connected(server, kind="vllm", base_url=server.base_url.removesuffix("/v1"))
     assert connected(server, kind="vllm", model="x").model == "x"
 
 
