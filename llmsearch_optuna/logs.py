@@ -212,7 +212,9 @@ def _opened(path: Path) -> _LogFile:
                 head = before.read(16)
         handler = _LogFile(path)
     except (OSError, ValueError) as error:  # ValueError if the path holds NUL
-        raise ConfigurationError(f"the log {path} cannot be written: {error}") from error
+        raise ConfigurationError(
+            f"the log {path} cannot be written: {error}; `storage` or --log must name a folder that can be written"
+        ) from error
     if head and not _FIRST_LINE.match(head):
         handler.close()
         raise ConfigurationError(f"{path} exists and is not a log of a study: name another file")
