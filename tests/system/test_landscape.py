@@ -17,7 +17,8 @@ from llmsearch_optuna import Categorical, Float, SearchSpace
 from llmsearch_optuna.errors import LlmsearchError, StorageError
 from llmsearch_optuna.study_file.file import StudyFile
 from llmsearch_optuna.study_file.launch import build_tuner
-from studies.benchmarks.landscape import Configuration, Landscape, main
+from studies.benchmarks.landscape import Configuration, Landscape
+from studies.benchmarks.record_landscape import main
 
 pytestmark = pytest.mark.full
 
