@@ -12,6 +12,9 @@ from llmsearch_optuna.data.values import WrittenFloat, as_text, is_missing, pyth
 
 __all__ = ["drop_nulls", "exact_column", "holds_mappings", "read_column"]
 
+# What Arrow raises for mixed types, for integers of more than 64 bits, and for keys that are no strings.
+_NOT_IN_ARROW = (TypeError, ValueError, OverflowError, NotImplementedError, KeyError)
+
 
 def holds_mappings(value: object) -> bool:
     """Return whether a value contains a list with a mapping in it, as chat messages and tool calls are."""
@@ -33,14 +36,8 @@ def exact_column(values: Sequence[Any]) -> Sequence[Any] | pa.Array:
         stored = pa.array(values).to_pylist()
         if all(_is_kept(value, copy, is_outermost=True) for value, copy in zip(values, stored, strict=True)):
             return values
-    except (
-        TypeError,
-        ValueError,
-        OverflowError,
-        NotImplementedError,
-        KeyError,
-    ):  # mixed types, or integers of more than 64 bits
-        pass
+    except _NOT_IN_ARROW:
+        pass  # JSON holds them
     try:
         return pa.array([None if value is None else _to_json(value) for value in values], pa.json_())
     except (TypeError, ValueError):

@@ -70,7 +70,7 @@ class Completion:
         text: The decoded completion, without the prompt, cut before a stop string.
         token_ids: All generated tokens, including the one that ends the completion; empty if the engine has only text.
         finish_reason: ``"eos"`` (an end token), ``"length"`` (the length limit) or ``"stop"`` (another condition, or
-            a function's end). Answers of servers may have further ones; see `FinishReason`.
+            a function of the user generated it). Answers of servers may have further ones; see `FinishReason`.
         replayed: The number of tokens that needed no forward pass of the model.
         token_count_reported: The number of tokens, as reported by a server that does not return token ids; otherwise 0.
         count_is_estimate: Whether `token_count_reported` was estimated from the text, because the server reports none.

@@ -54,8 +54,7 @@ def _ignored_end(
             continue
         text = untyped.convert_ids_to_tokens(token)
         if text not in stopping.strings:
-            names = [untyped.convert_ids_to_tokens(end) if end >= 0 else end for end in stopping.eos_token_ids]
-            names = [end if name is None else name for name, end in zip(names, stopping.eos_token_ids, strict=True)]
+            names = [(end >= 0 and untyped.convert_ids_to_tokens(end)) or end for end in stopping.eos_token_ids]
             ends = ", ".join(f"`{name}`" for name in names) or "no token"
             return (
                 f"the tokenizer ends texts or turns with `{text}` ({token}), but the model's generation config ends "
