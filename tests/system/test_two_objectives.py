@@ -35,7 +35,7 @@ from llmsearch_optuna.study.study import study_key
 from llmsearch_optuna.study_file.file import StudyFile
 from llmsearch_optuna.verdict.finalist_scores import held_out_key
 from llmsearch_optuna.verdict.finalists import finalists, find_trial, select_finalists
-from studies.benchmarks import landscape
+from studies.benchmarks import record_landscape
 
 BOTH = ["score", "tokens"]
 
@@ -348,7 +348,7 @@ class TestStudyFile:
         ]
         assert end["best"] == end["front"][-1]
         assert main(["run", str(tmp_path / "x.toml"), "--quiet"]) == 0
-        assert landscape.main([str(tmp_path / "x.toml"), "--configs", "3", "--quiet"]).scores.shape[0] == 3
+        assert record_landscape.main([str(tmp_path / "x.toml"), "--configs", "3", "--quiet"]).scores.shape[0] == 3
 
 
 @pytest.mark.full
