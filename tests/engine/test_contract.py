@@ -136,8 +136,9 @@ def test_stops_never_look_into_the_prompt(engine: MakeEngine) -> None:
     assert engine(model).generate([same])[0] == free
 
 
+@pytest.mark.full
 @pytest.mark.sampled(4)
-@pytest.mark.parametrize("error", partly_full([torch.OutOfMemoryError, RuntimeError], fast=[torch.OutOfMemoryError]))
+@pytest.mark.parametrize("error", [torch.OutOfMemoryError, RuntimeError])
 def test_out_of_memory_halves_the_rows_with_identical_results(
     engine: MakeEngine, error: type[Exception], caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -358,8 +358,9 @@ def test_a_study_whose_process_was_killed_is_whole(tmp_path: Path) -> None:
     assert findings.studies[0].completions == 5 * 2 * 4  # the sixth pass is lost
 
 
+@pytest.mark.full
 @pytest.mark.no_cover
-@pytest.mark.parametrize("writes", partly_full([[40, 8], [40, 20, 15, 31, 8, 3, 1]], fast=[[40, 8]]), ids=len)
+@pytest.mark.parametrize("writes", [[40, 8], [40, 20, 15, 31, 8, 3, 1]], ids=len)
 def test_a_study_interrupted_at_any_write_is_whole(writes: list[int], tmp_path: Path) -> None:
     tuner = version_1.make_tuner()
     path = tmp_path / "x.db"

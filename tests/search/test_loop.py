@@ -30,10 +30,10 @@ from llmsearch_optuna.study.study import study_key
 from llmsearch_optuna.verdict.finalists import finalists
 
 
+@pytest.mark.full
 @pytest.mark.no_cover
 @pytest.mark.parametrize(
-    ("sampler", "concurrency"),
-    partly_full(itertools.product(["tpe", "random", "qmc", "cmaes", "gp"], [1, 3]), fast=[("tpe", 3)]),
+    ("sampler", "concurrency"), [*itertools.product(["tpe", "random", "qmc", "cmaes", "gp"], [1, 3])]
 )
 def test_an_interrupted_study_ends_as_the_uninterrupted_one(sampler: str, concurrency: int, tmp_path: Path) -> None:
     arguments: dict[str, Any] = {"sampler": sampler, "concurrency": concurrency}

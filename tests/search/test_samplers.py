@@ -84,6 +84,7 @@ for name in ("tpe", "cmaes", "qmc"):
 """
 
 
+@pytest.mark.full
 def test_every_process_proposes_the_same(pytestconfig: pytest.Config) -> None:
     other = subprocess.run(
         [sys.executable, "-c", SCRIPT],

@@ -115,6 +115,7 @@ def test_a_faulty_server_changes_nothing(server: FakeServer, tmp_path: Path) -> 
     assert len(server.requests) > sum(len(row[-1]) for row in whole)
 
 
+@pytest.mark.full
 def test_one_row_that_is_refused_fails_its_trial_alone(server: FakeServer, tmp_path: Path) -> None:
     server.faults = lambda sent, number: (
         Fault(status=400, body=b'{"error": "no"}') if sent["temperature"] > 1.2 and "5?" in sent["prompt"] else None

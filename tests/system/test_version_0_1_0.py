@@ -78,6 +78,7 @@ def test_an_interrupted_study_ends_as_an_uninterrupted_one_did(path: Path) -> No
     assert as_json(verdict.to_dict()) == {**expected, **added, "finalists": finalists}
 
 
+@pytest.mark.full
 def test_the_command_line_reads_it(path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     page = tmp_path / "report.html"
     assert main(["fsck", str(path)]) == 0

@@ -299,6 +299,7 @@ def test_a_confirmation_interrupted_at_any_write_ends_as_the_uninterrupted_one(
 # Other metrics, models and studies.
 
 
+@pytest.mark.full
 def test_a_mean_scorer_gives_the_verdict_of_its_samples(tuner: Tuner, study: optuna.Study) -> None:
     mean = make_tuner(scorer=mean_scorer)
     expected, confirmed = confirm(tuner, study), confirm(mean, search(mean))
@@ -354,6 +355,7 @@ def test_a_function_in_place_of_a_model() -> None:
     assert sum(sizes) == sum(finalist.seeds for finalist in verdict.finalists) * HELD_OUT
 
 
+@pytest.mark.full
 def test_callbacks_and_preprocessing_are_those_of_the_search() -> None:
     calls: list[int] = []
     tuner = make_tuner(

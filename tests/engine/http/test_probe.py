@@ -25,7 +25,7 @@ def test_a_good_server_passes(server: FakeServer, caplog: pytest.LogCaptureFixtu
     assert len(server.requests) < 50
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize("name", NAMES)
 def test_a_parameter_that_is_ignored_is_found(server: FakeServer, name: str) -> None:
     server.ignored = {name}
@@ -94,6 +94,7 @@ def probe_chat(server: FakeServer, names: tuple[str, ...] = NAMES, **changes: An
     )
 
 
+@pytest.mark.full
 def test_the_reasoning_of_a_server_is_evidence(server: FakeServer, caplog: pytest.LogCaptureFixture) -> None:
     server.reasons = 10**6
     findings = probe_chat(server, ("temperature", "top_k", "repetition_penalty"))
