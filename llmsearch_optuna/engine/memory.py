@@ -1,11 +1,20 @@
-"""Free memory, and how to recover when it runs out."""
+"""Free memory, how to recover when it runs out, and copies between the host and a device without waiting."""
 
 import gc
 
 import psutil
 import torch
+from torch import Tensor
 
-__all__ = ["OUT_OF_MEMORY", "Regrowth", "free_memory", "is_out_of_memory", "release_memory"]
+__all__ = [
+    "OUT_OF_MEMORY",
+    "Regrowth",
+    "free_memory",
+    "is_out_of_memory",
+    "release_memory",
+    "to_device",
+    "to_pinned",
+]
 
 OUT_OF_MEMORY = (
     "out of memory at batch size 1: shorten the prompts, lower max_new_tokens, load the model in bfloat16, "
@@ -41,6 +50,17 @@ def free_memory(device: torch.device) -> int:
         unused = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
         return int(torch.cuda.mem_get_info(device)[0]) + unused
     return int(psutil.virtual_memory().available)
+
+
+def to_device(tensor: Tensor, device: torch.device | str) -> Tensor:
+    """Copy a tensor of the host to a device. The host does not wait for a CUDA device."""
+    device = torch.device(device)
+    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)
+
+
+def to_pinned(tensor: Tensor) -> Tensor:
+    """Begin to copy a tensor of a CUDA device to pinned memory of the host, which is filled after a later event."""
+    return torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=True).copy_(tensor, non_blocking=True)
 
 
 class Regrowth:

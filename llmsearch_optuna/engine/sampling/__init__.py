@@ -15,14 +15,18 @@ from llmsearch_optuna.engine.sampling.summary import (
     SummaryDraw,
     sample_summary,
     summarise,
+    summarise_on_device,
     summary_of,
 )
+from llmsearch_optuna.engine.sampling.tables import SlotContents, SlotTables
 
 __all__ = [
     "SUMMARY_WIDTH",
     "Draw",
     "LogitSummary",
     "SamplingRows",
+    "SlotContents",
+    "SlotTables",
     "SummaryDraw",
     "check_logits",
     "draw",
@@ -34,5 +38,6 @@ __all__ = [
     "sample",
     "sample_summary",
     "summarise",
+    "summarise_on_device",
     "summary_of",
 ]

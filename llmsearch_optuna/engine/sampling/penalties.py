@@ -10,7 +10,7 @@ from torch import Tensor
 from llmsearch_optuna.engine.sampling.summary import LogitSummary
 from llmsearch_optuna.space.params import GenerationParams
 
-__all__ = ["penalise", "penalise_summary"]
+__all__ = ["penalise", "penalise_summary", "penalty_factors", "scale_logits"]
 
 _Ids = npt.NDArray[np.int64]
 _Entries = tuple[int, _Ids, float]  # a row, token ids, and the penalty factor of their logits (unused for bans)
@@ -47,7 +47,7 @@ def penalise(
     for row, (row_params, prompt, context) in enumerate(zip(params, prompts, contexts, strict=True)):
         if not _has_penalty(row_params):
             continue
-        encoder_factor, repetition_factor = _factors(row_params)
+        encoder_factor, repetition_factor = penalty_factors(row_params)
         context_ids = np.asarray(context, dtype=np.int64)
         if encoder_factor != 1.0:
             favoured.append((row, np.asarray(prompt, dtype=np.int64), encoder_factor))
@@ -59,7 +59,7 @@ def penalise(
     for entries in (favoured, repeated):
         index, factors = _joined(entries, logits, token_ids)
         if len(factors):
-            logits = logits.index_put(index, _scaled(logits[index], factors))
+            logits = logits.index_put(index, scale_logits(logits[index], factors))
     index, factors = _joined(banned, logits, token_ids)
     if len(factors):
         logits = logits.index_put(index, logits.new_tensor(-torch.inf))
@@ -79,13 +79,13 @@ def penalise_summary(
     changed = [row for row, row_params in enumerate(params) if _has_penalty(row_params)]
     if not changed:
         return summary
-    factors = torch.tensor([_factors(row_params) for row_params in params]).T
+    factors = torch.tensor([penalty_factors(row_params) for row_params in params]).T
     lowered, raised, bound = torch.zeros_like(summary.lowered), torch.zeros_like(summary.raised), summary.bound
     lowered[changed] = True
     # A factor preserves the order of the logits, so the scaled bound is a bound of all scaled logits. The unscaled
     # bound is still one of the logits of all other tokens. The larger of the two is a bound of all.
     for factor in factors:
-        bound = torch.maximum(bound, _scaled(bound, factor))
+        bound = torch.maximum(bound, scale_logits(bound, factor))
     # Even if no factor changes the bound because it is 0, factors < 1 raise the negative logits below it.
     for row in (factors < 1.0).any(dim=0).nonzero()[:, 0].tolist():
         raised[row] = len(prompts[row]) + len(contexts[row])
@@ -98,15 +98,16 @@ def penalise_summary(
 
 
 def _has_penalty(params: GenerationParams) -> bool:
-    return _factors(params) != (1.0, 1.0) or bool(params.no_repeat_ngram_size)
+    return penalty_factors(params) != (1.0, 1.0) or bool(params.no_repeat_ngram_size)
 
 
-def _factors(params: GenerationParams) -> tuple[float, float]:
+def penalty_factors(params: GenerationParams) -> tuple[float, float]:
     """Return the penalty factors of the prompt's tokens and of the context's tokens; 1 is off."""
     return 1.0 / (params.encoder_repetition_penalty or 1.0), params.repetition_penalty or 1.0
 
 
-def _scaled(logits: Tensor, factors: Tensor) -> Tensor:
+def scale_logits(logits: Tensor, factors: Tensor) -> Tensor:
+    """Return logits with penalty factors: negative ones multiplied by theirs, others divided; floating tensors."""
     return torch.where(logits < 0, logits * factors, logits / factors)
 
 

@@ -3,19 +3,43 @@
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import NamedTuple, Self
 
 import torch
 from torch import Tensor
 
 from llmsearch_optuna.space.params import CUTS, PARAMETERS, GenerationParams
 
-__all__ = ["SamplingRows"]
+__all__ = ["RowKinds", "SamplingRows"]
 
 _MAX_TOP_K = 2**31  # beyond all vocabularies
 # The value of each cut that means off. For a cut that has an effect at every valid value it is 0, which is invalid.
 _OFF = {name: float(PARAMETERS[name].off or 0.0) for name in CUTS}
 _OFF_ROW = torch.tensor(list(_OFF.values()), dtype=torch.float64)
+
+
+class RowKinds(NamedTuple):
+    """What the rows of a batch need, known to the host. It may name more than the rows need, but never less.
+
+    Attributes:
+        cuts: The names of the cuts that are on in any row.
+        first_cuts: The names of the cuts that are the first of any row.
+        has_free: Whether any row is sampled without a cut.
+    """
+
+    cuts: frozenset[str]
+    first_cuts: frozenset[str]
+    has_free: bool
+
+    @classmethod
+    def of(cls, greedy: Tensor, cuts: Tensor) -> Self:
+        """Return the kinds of rows from their columns, which are on the CPU; see `SamplingRows`."""
+        cut = cuts.any(-1)
+        return cls(
+            cuts=frozenset(name for name, on in zip(CUTS, cuts.any(0).tolist(), strict=True) if on),
+            first_cuts=frozenset(CUTS[column] for column in cuts[cut].int().argmax(-1).tolist()),
+            has_free=bool((~cut & ~greedy).any()),
+        )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -29,9 +53,9 @@ class SamplingRows:
             0 if mirostat is off; float64 [rows].
         seeds: The generation seeds; int64 [rows].
         prompt_keys: The keys of the prompts (`prompt_key`); int64 [rows].
-        greedy: Whether a row takes its most probable token; bool [rows], on the CPU.
-        cuts: Whether each of `CUTS` is on, false if greedy; bool [rows, cuts], on the CPU. The host can then decide
-            what to compute without waiting for the device.
+        greedy: Whether a row takes its most probable token; bool [rows].
+        cuts: Whether each of `CUTS` is on, false if greedy; bool [rows, cuts].
+        kinds: What has to be computed, which the host then knows without waiting for the device.
     """
 
     temperature: Tensor
@@ -41,6 +65,7 @@ class SamplingRows:
     prompt_keys: Tensor
     greedy: Tensor
     cuts: Tensor
+    kinds: RowKinds
 
     @classmethod
     def build(
@@ -72,14 +97,16 @@ class SamplingRows:
         columns = {name: column(name, off) for name, off in _OFF.items()}
         columns["top_k"] = [min(k, _MAX_TOP_K) for k in columns["top_k"]]
         values = torch.tensor(list(columns.values()), dtype=torch.float64).T
+        cuts, is_greedy = values != _OFF_ROW, torch.tensor(greedy, dtype=torch.bool)
         return cls(
             temperature=torch.tensor(column("temperature", 1.0), dtype=torch.float32, device=device),
             values=values.to(device),
             mirostat_mu=(2.0 * values[:, CUTS.index("mirostat_tau")]).to(device),
             seeds=torch.tensor([row.generation_seed for row in params], dtype=torch.int64, device=device),
             prompt_keys=torch.tensor(prompt_keys, dtype=torch.int64, device=device),
-            greedy=torch.tensor(greedy, dtype=torch.bool),
-            cuts=values != _OFF_ROW,
+            greedy=is_greedy.to(device),
+            cuts=cuts.to(device),
+            kinds=RowKinds.of(is_greedy, cuts),
         )
 
     def select(self, index: Tensor | Sequence[int]) -> Self:
@@ -88,6 +115,11 @@ class SamplingRows:
         Args:
             index: A sequence, or int64 [selected] on any device.
         """
-        index = torch.as_tensor(index, dtype=torch.int64)
-        columns = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-        return dataclasses.replace(self, **{name: column[index.to(column.device)] for name, column in columns.items()})
+        index = torch.as_tensor(index, dtype=torch.int64).to(self.greedy.device)
+        columns = {field.name: getattr(self, field.name)[index] for field in dataclasses.fields(self)[:-1]}
+        selected = dataclasses.replace(self, **columns)
+        return selected if index.device.type == "cuda" else selected.with_cuts(selected.cuts)
+
+    def with_cuts(self, cuts: Tensor) -> Self:
+        """Return the same rows, on the CPU, with other cuts; bool [rows, cuts]."""
+        return dataclasses.replace(self, cuts=cuts, kinds=RowKinds.of(self.greedy, cuts))

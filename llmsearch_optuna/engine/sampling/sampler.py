@@ -16,7 +16,7 @@ from llmsearch_optuna.engine.sampling.warpers import (
 )
 from llmsearch_optuna.errors import LogitsError
 
-__all__ = ["Draw", "check_logits", "draw", "filtered_logits", "sample", "scaled"]
+__all__ = ["DeviceDraw", "Draw", "check_logits", "draw", "draw_on_device", "filtered_logits", "sample", "scaled"]
 
 # Differences of scores up to this limit fit a float32. A temperature so low that a score would exceed the limit is
 # raised, and sampling is still equivalent to greedy.
@@ -33,6 +33,22 @@ class Draw(NamedTuple):
     """
 
     tokens: Tensor
+    surprises: Tensor
+
+
+class DeviceDraw(NamedTuple):
+    """The next tokens, on the device of the logits.
+
+    Attributes:
+        tokens: The token ids, invalid if undecided; int64 [rows].
+        undecided: Whether the cuts of a row need more candidates; bool [rows].
+        peaks: The largest logit of each row, which is finite if the row is valid; float32 [rows].
+        surprises: As in `Draw`, invalid if undecided; float64 [rows].
+    """
+
+    tokens: Tensor
+    undecided: Tensor
+    peaks: Tensor
     surprises: Tensor
 
 
@@ -58,20 +74,9 @@ def draw(logits: Tensor, rows: SamplingRows, steps: Tensor, *, width: int = 256)
     Raises:
         LogitsError: A row contains NaN or +inf, or has no finite logit.
     """
-    tokens, peaks = _most_probable(logits)
-    undecided = torch.zeros_like(tokens)
-    surprises = torch.zeros_like(tokens, dtype=torch.float64)
-    if not rows.greedy.all():
-        scores = scaled(logits, peaks, rows)
-        cut = rows.cuts.any(-1)
-        if cut.any():
-            index, cut_rows = _select(rows, cut, logits.device)
-            tokens[index], undecided[index], surprises[index] = _draw_cut(scores[index], cut_rows, steps[index], width)
-        if (free := ~cut & ~rows.greedy).any():
-            index, free_rows = _select(rows, free, logits.device)
-            tokens[index] = _draw_free(scores[index], free_rows, steps[index])
+    tokens, undecided, peaks, surprises = draw_on_device(logits, rows, steps, width=width)
     # Only here does the host wait for the device.
-    drawn: Tensor = torch.stack([tokens, undecided, peaks.isfinite().long(), surprises.view(torch.int64)]).cpu()
+    drawn: Tensor = torch.stack([tokens, undecided.long(), peaks.isfinite().long(), surprises.view(torch.int64)]).cpu()
     if not drawn[2].all():
         _check_peaks(peaks)
     remaining = drawn[1].nonzero()[:, 0]
@@ -80,6 +85,29 @@ def draw(logits: Tensor, rows: SamplingRows, steps: Tensor, *, width: int = 256)
         wider = draw(logits[index], rows.select(remaining), steps[index], width=width * _WIDENING)
         drawn[0, remaining], drawn[3, remaining] = wider.tokens, wider.surprises.view(torch.int64)
     return Draw(drawn[0], drawn[3].view(torch.float64))
+
+
+def draw_on_device(logits: Tensor, rows: SamplingRows, steps: Tensor, *, width: int) -> DeviceDraw:
+    """Draw the next token of every row, as far as the `width` most probable tokens decide it; see `draw`.
+
+    The host never waits for the device, so that the draw can be a part of a CUDA graph.
+    """
+    tokens, peaks = _most_probable(logits)
+    undecided = torch.zeros_like(tokens, dtype=torch.bool)
+    surprises = torch.zeros_like(tokens, dtype=torch.float64)
+    if rows.kinds.cuts or rows.kinds.has_free:
+        scores = scaled(logits, peaks, rows)
+    cut = rows.cuts.any(-1)
+    if rows.kinds.cuts:
+        index, cut_rows = _select(rows, cut)
+        drawn = _draw_cut(scores[index], cut_rows, steps[index], width)
+        for column, new in zip((tokens, undecided, surprises), drawn, strict=True):
+            column[index] = new.where(cut[index], column[index])
+    if rows.kinds.has_free:
+        free = ~cut & ~rows.greedy
+        index, free_rows = _select(rows, free)
+        tokens[index] = _draw_free(scores[index], free_rows, steps[index]).where(free[index], tokens[index])
+    return DeviceDraw(tokens, undecided, peaks, surprises)
 
 
 def filtered_logits(logits: Tensor, rows: SamplingRows) -> Tensor:
@@ -101,7 +129,7 @@ def filtered_logits(logits: Tensor, rows: SamplingRows) -> Tensor:
     candidates = apply_cuts(leading_candidates(scores, rows, logits.shape[1]), rows)
     kept = torch.empty_like(candidates.kept).scatter_(1, candidates.token_ids, candidates.kept)
     most_probable = torch.zeros_like(kept).scatter_(1, tokens[:, None], value=True)
-    kept = torch.where(rows.greedy.to(kept.device)[:, None], most_probable, kept)
+    kept = torch.where(rows.greedy[:, None], most_probable, kept)
     return scores.masked_fill(~kept, -torch.inf)
 
 
@@ -135,12 +163,12 @@ def _check_peaks(peaks: Tensor) -> None:
             )
 
 
-def _select(rows: SamplingRows, selected: Tensor, device: torch.device) -> tuple[slice | Tensor, SamplingRows]:
-    """Return the index of the selected rows, and their parameters."""
-    if selected.all():
+def _select(rows: SamplingRows, selected: Tensor) -> tuple[slice | Tensor, SamplingRows]:
+    """Return the index of the selected rows, and their parameters. On CUDA, where the host would wait: all."""
+    if selected.device.type == "cuda" or selected.all():
         return slice(None), rows
     index = selected.nonzero()[:, 0]
-    return index.to(device), rows.select(index)
+    return index, rows.select(index)
 
 
 def scaled(logits: Tensor, peaks: Tensor, rows: SamplingRows) -> Tensor:
@@ -160,14 +188,14 @@ def _draw_cut(scores: Tensor, rows: SamplingRows, steps: Tensor, width: int) -> 
     """Draw for rows with cuts, from the `width` most probable tokens.
 
     Returns:
-        The tokens, int64 [rows]; 1 for rows that need more candidates and whose token is invalid, otherwise 0, int64
-        [rows]; and the surprises, float64 [rows].
+        The tokens, int64 [rows]; whether a row needs more candidates and its token is invalid, bool [rows]; and the
+        surprises, float64 [rows].
     """
     candidates = apply_cuts(leading_candidates(scores, rows, width), rows)
     noise = gumbel_noise(rows.seeds, rows.prompt_keys, steps, candidates.token_ids)
     drawn = (candidates.log_ratios + noise).argmax(-1)
     tokens = candidates.token_ids.gather(1, drawn[:, None])[:, 0]
-    return tokens, candidates.undecided.long(), surprises_of(candidates, drawn, rows)
+    return tokens, candidates.undecided, surprises_of(candidates, drawn, rows)
 
 
 def _draw_free(scores: Tensor, rows: SamplingRows, steps: Tensor) -> Tensor:

@@ -9,7 +9,6 @@ must exceed the largest discarded logit plus the largest discarded noise. Otherw
 computes all logits.
 """
 
-import dataclasses
 from typing import NamedTuple
 
 import torch
@@ -31,7 +30,15 @@ from llmsearch_optuna.engine.sampling.warpers import (
 )
 from llmsearch_optuna.space.params import CUTS
 
-__all__ = ["SUMMARY_WIDTH", "LogitSummary", "SummaryDraw", "sample_summary", "summarise", "summary_of"]
+__all__ = [
+    "SUMMARY_WIDTH",
+    "LogitSummary",
+    "SummaryDraw",
+    "sample_summary",
+    "summarise",
+    "summarise_on_device",
+    "summary_of",
+]
 
 SUMMARY_WIDTH = 256
 """The number of tokens whose logits a summary holds."""
@@ -93,9 +100,15 @@ def summarise(logits: Tensor) -> LogitSummary:
     Args:
         logits: Floating [rows, vocab], on any device. A row with NaN or +inf gets a summary that decides no token.
     """
+    values, token_ids, log_sums = (part.cpu() for part in summarise_on_device(logits))
+    return summary_of(values, token_ids, log_sums, logits.shape[1])
+
+
+def summarise_on_device(logits: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the first three parts of `summarise`, on the device of the logits, without waiting for it."""
     parts = [_summarised(logits[part].float()) for part in row_slices(logits)]
     values, token_ids, log_sums = (torch.cat(columns) for columns in zip(*parts, strict=True))
-    return summary_of(values.cpu(), token_ids.cpu(), log_sums.cpu(), logits.shape[1])
+    return values, token_ids, log_sums
 
 
 def summary_of(values: Tensor, token_ids: Tensor, log_sums: Tensor, vocabulary: int) -> LogitSummary:
@@ -239,8 +252,8 @@ def _draw_cut(ends: list[Candidates], rows: SamplingRows, steps: Tensor) -> tupl
     nested = ~later[:, [column for column, name in enumerate(CUTS) if name != "min_p"]].any(-1)
     nested &= ~rows.cuts[:, CUTS.index("mirostat_tau")]
     rows = rows.select(order)
-    cut_once = apply_cuts(stacked, dataclasses.replace(rows, cuts=first[order]))
-    kept = apply_cuts(cut_once, dataclasses.replace(rows, cuts=later[order]))
+    cut_once = apply_cuts(stacked, rows.with_cuts(first[order]))
+    kept = apply_cuts(cut_once, rows.with_cuts(later[order]))
     noise = gumbel_noise(rows.seeds, rows.prompt_keys, steps[order], kept.token_ids)
     columns = (kept.log_ratios + noise).argmax(-1)
     drawn = kept.token_ids.gather(1, columns[:, None])[:, 0]

@@ -108,7 +108,7 @@ def leading_candidates(scores: Tensor, rows: SamplingRows, width: int) -> Candid
         open=torch.full_like(size, width < vocab, dtype=torch.bool),
         undecided=torch.zeros_like(size, dtype=torch.bool),
     )
-    first_cuts = {CUTS[column] for column in rows.cuts[rows.cuts.any(-1)].int().argmax(-1).tolist()}
+    first_cuts = rows.kinds.first_cuts
     if "top_n_sigma" in first_cuts:
         candidates = candidates._replace(deviation=torch.cat([_deviation(scores[part]) for part in row_slices(scores)]))
     if width >= vocab or first_cuts.isdisjoint(NEED_MASS):
@@ -130,10 +130,9 @@ def apply_cuts(candidates: Candidates, rows: SamplingRows) -> Candidates:
         rows: The parameters of the same rows.
     """
     for column, name in enumerate(CUTS):
-        on = rows.cuts[:, column]
-        if on.any():
+        if name in rows.kinds.cuts:
+            on = rows.cuts[:, column]
             cut = _FORMULAS[name](candidates, rows.mirostat_mu if name == "mirostat_tau" else rows.values[:, column])
-            on = on.to(candidates.size.device)
             candidates = Candidates(
                 *(
                     torch.where(on.reshape(-1, *[1] * (new.dim() - 1)), new, old)
@@ -330,7 +329,7 @@ def _tfs(candidates: Candidates, tfs: Tensor) -> Candidates:
     inside = ~candidates.open[:, None] | candidates.kept[:, 2:]
     units = (curvature * _CURVATURE_UNIT).to(torch.int64).where(inside, 0)
     minimum = units.sum(-1)
-    last_two = (candidates.size[:, None] - torch.tensor([1, 2], device=weights.device)).clamp(min=0)
+    last_two = (candidates.size[:, None] - torch.arange(1, 3, device=weights.device)).clamp(min=0)
     spare = (weights.gather(1, last_two).sum(-1) * (1.0 + 1e-6) * _CURVATURE_UNIT).to(torch.int64)
     maximum = torch.where(candidates.open, minimum + spare, minimum)
     reached = units.cumsum(-1)
@@ -368,12 +367,11 @@ def surprises_of(candidates: Candidates, drawn: Tensor, rows: SamplingRows) -> T
     Returns:
         float64 [rows]; 0 for rows without mirostat, and invalid for undecided ones.
     """
-    has_mirostat = rows.cuts[:, CUTS.index("mirostat_tau")]
-    if not has_mirostat.any():
+    if "mirostat_tau" not in rows.kinds.cuts:
         return torch.zeros_like(drawn, dtype=torch.float64)
     _, total = _masses(candidates)
     surprisals = _log_mass(total) - candidates.log_ratios.gather(1, drawn[:, None])[:, 0]
-    return (surprisals / math.log(2.0)).where(has_mirostat.to(drawn.device), 0.0)
+    return (surprisals / math.log(2.0)).where(rows.cuts[:, CUTS.index("mirostat_tau")], 0.0)
 
 
 _FORMULAS: dict[str, Callable[[Candidates, Tensor], Candidates]] = {

@@ -7,6 +7,8 @@ import torch
 from torch import Tensor
 from transformers.cache_utils import Cache, CacheLayerMixin
 
+from llmsearch_optuna.engine.memory import to_device
+
 __all__ = ["KeysValues", "SlotCache"]
 
 
@@ -72,7 +74,9 @@ class SlotCache(Cache):
     def load_pages(self, slot: int, positions: Sequence[int], pages: Sequence[int]) -> None:
         """Copy pages to positions of a slot."""
         index = torch.tensor([list(positions), list(pages)])
-        copies = {device: index.to(device) for device in {layer.page_keys.device for layer in self._slot_layers}}
+        copies = {
+            device: to_device(index, device) for device in {layer.page_keys.device for layer in self._slot_layers}
+        }
         for layer in self._slot_layers:
             target, source = copies[layer.page_keys.device]
             layer.slot_keys[slot, :, target] = layer.page_keys[source].transpose(0, 1)

@@ -1,6 +1,5 @@
-"""The decode step: one token for each of the first slots of a `SlotCache`."""
+"""The forward pass of a decode step: one token for each of the first slots of a `SlotCache`."""
 
-import logging
 from collections.abc import Sequence
 
 import torch
@@ -10,50 +9,45 @@ from llmsearch_optuna.engine.limits import context_window
 from llmsearch_optuna.engine.model import embedding_weight
 from llmsearch_optuna.engine.slots.attention import attention_windows, decode_masks, implementation
 from llmsearch_optuna.engine.slots.cache import KeysValues, SlotCache
-from llmsearch_optuna.engine.slots.graphs import GraphError, StepGraphs
 from llmsearch_optuna.engine.slots.model_runner import ModelRunner
 
 __all__ = ["SlotDecoder"]
 
-_LOG = logging.getLogger(__name__)
-
 
 class SlotDecoder:
-    """Runs decode steps over the slots of a cache. On CUDA, each shape is captured as a graph.
+    """Runs the forward passes of decode steps over the slots of a cache.
 
     Args:
         runner: Runs a decoder-only attention model.
         like: The keys and values of any prompt in each layer. The cache gets their shapes, dtypes and devices.
         slots: The number of slots.
         capacity: Positions per slot.
-        uses_graphs: Whether steps on CUDA are captured as graphs, if the model allows it.
 
     Attributes:
+        runner: The runner.
         cache: The keys and values of the slots.
+        slots: The number of slots.
         capacity: Positions per slot.
         vocabulary: The number of tokens that the model embeds.
         window: The maximum number of positions of the model; None if there is no limit.
-        has_fixed_width: See `ModelRunner`.
+        is_on_one_device: Whether all layers are on the device of the model's inputs.
+        growths: How often the memory of the cache has been replaced by a larger one.
 
     Raises:
         ModelError: Slots do not support the model's attention; see `attention_windows`.
     """
 
-    def __init__(
-        self, runner: ModelRunner, like: Sequence[KeysValues], slots: int, capacity: int, *, uses_graphs: bool = True
-    ) -> None:
+    def __init__(self, runner: ModelRunner, like: Sequence[KeysValues], slots: int, capacity: int) -> None:
+        self.runner = runner
         self.cache = SlotCache(like, slots, capacity)
+        self.slots = slots
         self.capacity = capacity
         self.vocabulary = len(embedding_weight(runner.model))
         self.window = context_window(runner.model)
-        self.has_fixed_width = runner.has_fixed_width
-        self._runner = runner
+        self.is_on_one_device = {layer.keys.device for layer in like} == {runner.device}
+        self.growths = 0
         self._windows = attention_windows(runner.model)
         self._additive = like[0].keys.dtype if implementation(runner.model) == "eager" else None
-        devices = {layer.keys.device for layer in like} | {runner.device}
-        self._graphs: StepGraphs | None = None
-        if uses_graphs and runner.is_capturable and len(devices) == 1 and runner.device.type == "cuda":
-            self._graphs = StepGraphs(self._step, slots, self.vocabulary, runner.device)
 
     @torch.inference_mode()
     def step(
@@ -69,37 +63,29 @@ class SlotDecoder:
                 kept.
 
         Returns:
-            Logits, valid until the next step. Shape: (slots, vocabulary).
+            Logits. Shape: (slots, vocabulary).
         """
         inputs = torch.tensor([list(tokens), list(positions), [0] * len(tokens) if pages is None else list(pages)])
-        if self._graphs is not None:
-            try:
-                return self._graphs.step(inputs, length)
-            except GraphError as error:
-                _LOG.warning("decode steps run without CUDA graphs, which is slower: %s", error)
-                self._graphs = None
-                self._runner.is_capturable = False
-        return self._step(inputs.to(self._runner.device), length)
+        on_device = inputs.to(self.runner.device)
+        return self.run(on_device[0], on_device[1], on_device[2], length)
 
-    def grow(self, capacity: int) -> None:
-        """Increase the number of positions per slot to `capacity`, keeping their content."""
-        self.cache.grow(capacity)
-        self.capacity = capacity
-        if self._graphs is not None:
-            self._graphs.clear()
-
-    def grow_pages(self, pages: int) -> None:
-        """Increase the number of pages to `pages`, keeping their content."""
-        self.cache.grow_pages(pages)
-        if self._graphs is not None:
-            self._graphs.clear()
-
-    def _step(self, inputs: Tensor, length: int) -> Tensor:
-        tokens, positions, pages = inputs
+    def run(self, tokens: Tensor, positions: Tensor, pages: Tensor, length: int) -> Tensor:
+        """Feed one token to each of the first slots; see `step`. The tensors are int64, on the device of the inputs."""
         self.cache.prepare_step(positions, length, pages)
-        return self._runner(
+        return self.runner(
             input_ids=tokens[:, None],
             attention_mask=decode_masks(self._windows, positions, length, self._additive),
             position_ids=positions[:, None],
             past_key_values=self.cache,
         )
+
+    def grow(self, capacity: int) -> None:
+        """Increase the number of positions per slot to `capacity`, keeping their content."""
+        self.cache.grow(capacity)
+        self.capacity = capacity
+        self.growths += 1
+
+    def grow_pages(self, pages: int) -> None:
+        """Increase the number of pages to `pages`, keeping their content."""
+        self.cache.grow_pages(pages)
+        self.growths += 1

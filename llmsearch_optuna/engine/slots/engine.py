@@ -28,7 +28,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
 from llmsearch_optuna.engine.base import Completion, Request, TokenCallback
@@ -39,11 +38,12 @@ from llmsearch_optuna.engine.running_completion import (
     draw_tokens_from_summary,
     sampling_rows,
 )
-from llmsearch_optuna.engine.sampling import SUMMARY_WIDTH, summarise
+from llmsearch_optuna.engine.sampling import SUMMARY_WIDTH
 from llmsearch_optuna.engine.slots.model_runner import ModelRunner
 from llmsearch_optuna.engine.slots.prefill import PromptCache
 from llmsearch_optuna.engine.slots.prefix_tree import Node, PrefixTree, Usage
-from llmsearch_optuna.engine.slots.scheduler import SlotScheduler
+from llmsearch_optuna.engine.slots.scheduler import ComputedNodes, SlotScheduler
+from llmsearch_optuna.engine.slots.steps import StepResult
 from llmsearch_optuna.errors import MemoryExhaustedError
 
 __all__ = ["ReplayStatistics", "SlotEngine"]
@@ -189,50 +189,73 @@ class SlotEngine:
             continuations = len(self._waiting) - (len(prompts) - number)
             if continuations >= self.slots:
                 break
-            self._process_logits([prompt], self._prompts.get(prompt.prompt_ids).logits[None], on_tokens)
+            logits = self._prompts.get(prompt.prompt_ids).logits[None]
+            self._process(ComputedNodes([prompt], [None], StepResult.of_logits(logits)), on_tokens)
             self._scheduler.assign(self._targets(requested))
         self._scheduler.assign(self._targets(requested))
-        nodes, logits = self._scheduler.step()
-        if logits is not None:
-            computed = len(self._waiting.keys() & nodes)
-            self.statistics.computed += computed
-            self.statistics.rebuilt += len(nodes) - computed
-            self._process_logits(nodes, logits, on_tokens)
+        computed = self._scheduler.step()
+        if computed is not None and computed.nodes:
+            requested_nodes = len(self._waiting.keys() & computed.nodes)
+            self.statistics.computed += requested_nodes
+            self.statistics.rebuilt += len(computed.nodes) - requested_nodes
+            self._process(computed, on_tokens)
 
-    def _targets(self, requested: AbstractSet[Request]) -> list[Node]:
+    def _targets(self, requested: AbstractSet[Request]) -> dict[Node, list[RunningCompletion]]:
         """Return the nodes after prompts that the model has to compute, those of this call's requests first."""
         nodes = (node for node in self._waiting if node.parent is not None)
-        return sorted(nodes, key=lambda node: all(row.request not in requested for row in self._waiting[node]))
+        ordered = sorted(nodes, key=lambda node: all(row.request not in requested for row in self._waiting[node]))
+        return {node: self._waiting[node] for node in ordered}
 
-    def _process_logits(self, nodes: Sequence[Node], logits: Tensor, on_tokens: TokenCallback | None) -> None:
-        """Store summaries of the logits, and draw the next token of each completion that waits at one of the nodes.
+    def _process(self, computed: ComputedNodes, on_tokens: TokenCallback | None) -> None:
+        """Store the summaries of nodes, and draw the next token of each completion that waits at one of them.
 
-        Args:
-            nodes: The computed nodes. A node occurs twice if two slots rebuild the same prefix.
-            logits: The logits after each node. Shape: (nodes, vocabulary).
-            on_tokens: See `Engine.generate`.
+        Tokens that the device left undecided are drawn from its logits. The other completions at such a node, which the
+        device did not draw for, wait for all logits if the summary does not decide their tokens.
         """
-        summary = summarise(logits)
-        self._tree.store_summaries(nodes, summary)
-        entries = {node: entry for entry, node in enumerate(nodes)}
-        served = [(entry, waiting) for node, entry in entries.items() for waiting in self._waiting.get(node, ())]
-        if not served:
-            return
-        index = torch.tensor([entry for entry, _ in served])
-        running = [completion for _, completion in served]
-        drawn = draw_tokens_from_summary(summary.select(index), running, search_noise=False)
-        tokens = drawn.tokens.tolist()
-        undecided = (~drawn.decided).nonzero()[:, 0]
-        if len(undecided):
-            rest = [running[number] for number in undecided.tolist()]
-            full = logits[index[undecided].to(logits.device)]
-            drawn_in_full = draw_tokens(full, rest, sampling_rows(rest, full), width=8 * SUMMARY_WIDTH)
-            for number, token in zip(undecided.tolist(), drawn_in_full, strict=True):
-                tokens[number] = token
-        for node in nodes:
-            self._waiting.pop(node, None)
-        walks = [(completion, nodes[entry]) for entry, completion in served]
-        self._replay(self._append(walks, tokens, on_tokens), on_tokens)
+        nodes, leads, result = computed
+        self._tree.store_summaries(nodes, result.summary)
+        tokens: dict[RunningCompletion, int] = {}
+        rows = {node: row for row, node in enumerate(nodes)}
+        undecided: list[tuple[int, RunningCompletion]] = []
+        if result.tokens is not None:
+            for row, (node, lead, token) in enumerate(zip(nodes, leads, result.tokens, strict=True)):
+                if lead is None or lead not in self._waiting.get(node, ()):
+                    continue
+                if token < 0:
+                    undecided.append((row, lead))
+                else:
+                    lead.record_surprise(result.surprises[row])
+                    tokens[lead] = token
+        drawn_in_full = {completion for _, completion in undecided}
+        rest = [
+            (row, completion)
+            for node, row in rows.items()
+            for completion in self._waiting.get(node, ())
+            if completion not in tokens and completion not in drawn_in_full
+        ]
+        if rest:
+            running = [completion for _, completion in rest]
+            drawn = draw_tokens_from_summary(
+                result.summary.select(torch.tensor([row for row, _ in rest])), running, search_noise=False
+            )
+            for entry, token, is_decided in zip(rest, drawn.tokens.tolist(), drawn.decided.tolist(), strict=True):
+                if is_decided:
+                    tokens[entry[1]] = token
+                elif result.tokens is None:
+                    undecided.append(entry)
+        if undecided:
+            running = [completion for _, completion in undecided]
+            slots = torch.tensor([result.slots[row] for row, _ in undecided], device=result.logits.device)
+            logits = result.logits[slots]
+            drawn_tokens = draw_tokens(logits, running, sampling_rows(running, logits), width=8 * SUMMARY_WIDTH)
+            tokens |= zip(running, drawn_tokens, strict=True)
+        walks = []
+        for node in rows:
+            waiting = self._waiting.pop(node, [])
+            walks += [(completion, node) for completion in waiting if completion in tokens]
+            if remaining := [completion for completion in waiting if completion not in tokens]:
+                self._waiting[node] = remaining
+        self._replay(self._append(walks, [tokens[completion] for completion, _ in walks], on_tokens), on_tokens)
 
     def _replay(self, walks: list[tuple[RunningCompletion, Node]], on_tokens: TokenCallback | None) -> None:
         """Draw tokens of completions from stored summaries until they finish or wait for the model.

@@ -56,7 +56,7 @@ class PromptCache:
         if runner.device.type == "cpu":
             host_bytes = 0
         self._host_bytes = _budget(torch.device("cpu")) if host_bytes is None else host_bytes
-        self._logits_device = runner.device
+        self._template: Prefill | None = None
         self._on_device: dict[tuple[int, ...], Prefill] = {}
         self._on_host: dict[tuple[int, ...], Prefill] = {}
         self._device_used = self._host_used = 0
@@ -73,11 +73,12 @@ class PromptCache:
             return self._latest[1]
         if prompt_ids in self._on_host:
             cached = self._on_host[prompt_ids]
-            return cached._replace(logits=cached.logits.to(self._logits_device))
+            return cached._replace(logits=cached.logits.to(self.template.logits.device))
         prefilled = prefill(self._runner, prompt_ids)
+        if self._template is None:
+            self._template = _without_tokens(prefilled)
         if prefilled.logits.isnan().any():  # not cached, because the next forward pass may give finite logits
             return prefilled
-        self._logits_device = prefilled.logits.device
         self._latest = prompt_ids, prefilled
         size = prefilled.logits.nbytes + sum(tensor.nbytes for layer in prefilled.layers for tensor in layer)
         if self._device_used + size <= self._device_bytes:
@@ -88,6 +89,17 @@ class PromptCache:
             layers = tuple(KeysValues(layer.keys.cpu(), layer.values.cpu()) for layer in prefilled.layers)
             self._on_host[prompt_ids] = Prefill(layers, prefilled.logits.cpu())
         return prefilled
+
+    @property
+    def template(self) -> Prefill:
+        """A prefill of no tokens, which shows shapes, dtypes and devices.
+
+        Raises:
+            LookupError: No prompt has been prefilled.
+        """
+        if self._template is None:
+            raise LookupError("no prompt has been prefilled")
+        return self._template
 
     @property
     def device_used(self) -> int:
@@ -112,3 +124,8 @@ class PromptCache:
 
 def _budget(device: torch.device) -> int:
     return int(0.4 * free_memory(device))
+
+
+def _without_tokens(prefilled: Prefill) -> Prefill:
+    layers = (KeysValues(*(memory[:, :0].clone() for memory in layer)) for layer in prefilled.layers)
+    return Prefill(tuple(layers), prefilled.logits)

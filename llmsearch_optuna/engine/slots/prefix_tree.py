@@ -131,6 +131,23 @@ class PrefixTree:
         self._allocate(self._pages, nodes)
         return [self.page(node) for node in nodes]
 
+    def reserve_page(self) -> int:
+        """Return a page for a node that is not known yet, which the next step must write; 0 if there is no room.
+
+        It must be given to the node by `bind_page`, or given up by `release_page`.
+        """
+        page, evicted = self._pages.take()
+        self._note_eviction(evicted)
+        return page
+
+    def bind_page(self, node: Node, page: int) -> None:
+        """Give a reserved page, which has been written, to its node. If the node has one already, this one is free."""
+        self._pages.bind(node, page)
+
+    def release_page(self, page: int) -> None:
+        """Give up a reserved page."""
+        self._pages.release(page)
+
     def touch(self, node: Node) -> None:
         """Mark a node and then its ancestors as just used, so that leaves are evicted before their ancestors."""
         current: Node | None = node
@@ -166,7 +183,7 @@ class PrefixTree:
         """Remove everything."""
         self._roots.clear()
         for allocator in (self._summaries, self._pages):
-            allocator.numbers.clear()
+            allocator.clear()
 
     def shrink(self) -> None:
         """Halve the memory for pages, from the next `reset_pages` on."""
@@ -194,10 +211,12 @@ class PrefixTree:
 
     def _allocate(self, allocator: "_LruAllocator", nodes: Sequence[Node]) -> None:
         for node in nodes:
-            evicted = allocator.allocate(node)
-            if evicted is not None:
-                self._evicted += 1
-                self.prune(evicted)
+            self._note_eviction(allocator.allocate(node))
+
+    def _note_eviction(self, evicted: Node | None) -> None:
+        if evicted is not None:
+            self._evicted += 1
+            self.prune(evicted)
 
     def _entries(self, nodes: Sequence[Node]) -> Tensor:
         """Return the indices of the nodes' summaries in the tables."""
@@ -230,15 +249,42 @@ class _LruAllocator:
     def __init__(self, capacity: int) -> None:
         self.capacity = capacity
         self.numbers: OrderedDict[Node, int] = OrderedDict()
+        self._unused = 1  # this number and all above have never been allocated
+        self._released: list[int] = []
 
     def allocate(self, node: Node) -> Node | None:
-        """Allocate a number for a node, unless the capacity is 0. Return the node that was evicted for it, if any."""
+        """Allocate a number for a node, if there is one. Return the node that was evicted for it, if any."""
         if node in self.numbers:
             self.numbers.move_to_end(node)
-        elif len(self.numbers) < self.capacity:
-            self.numbers[node] = len(self.numbers) + 1
-        elif self.capacity:
+            return None
+        number, evicted = self.take()
+        self.bind(node, number)
+        return evicted
+
+    def take(self) -> tuple[int, Node | None]:
+        """Return a number that belongs to no node, 0 if there is none, and the node that was evicted for it, if any."""
+        if self._released:
+            return self._released.pop(), None
+        if self._unused <= self.capacity:
+            self._unused += 1
+            return self._unused - 1, None
+        if self.numbers:
             evicted, number = self.numbers.popitem(last=False)
-            self.numbers[node] = number
-            return evicted
-        return None
+            return number, evicted
+        return 0, None
+
+    def bind(self, node: Node, number: int) -> None:
+        """Give a number that was taken to a node. It is released if it is not needed."""
+        if number and self.numbers.setdefault(node, number) != number:
+            self.release(number)
+
+    def release(self, number: int) -> None:
+        """Return a number that was taken."""
+        if number:
+            self._released.append(number)
+
+    def clear(self) -> None:
+        """Return all numbers."""
+        self.numbers.clear()
+        self._released.clear()
+        self._unused = 1

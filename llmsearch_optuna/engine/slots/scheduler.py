@@ -4,33 +4,74 @@ How it works: the engine requests nodes of the prefix tree. Each slot works on o
 holds a prefix of a requested node, it continues from there. Otherwise the prefix is copied into a free slot: from
 another slot that holds it, or from the cached prompt and the pages of the tokens after it. Tokens whose page was
 evicted are rebuilt: they go through the model again, one per step, because a pass over several tokens at once would
-round differently. Different slots rebuild at the same time. A step always takes the first slots, in a width and a
-length that give bit-identical logits (`ExactShapes`). The last active slots are moved into the holes that finished
-slots leave.
+round differently. Different slots rebuild at the same time.
+
+A step has a width and a length that give bit-identical logits (`ExactShapes`). Where it may be narrower than the number
+of slots, the last active slots are moved into the holes that finished slots leave.
+
+The steps themselves are behind an interface (`Steps`), because a device may run ahead of the host. A slot then
+continues with the token that the device drew for the first completion that waits at its node (the lead), before the
+host knows this token. As soon as it does (`_settle`), the node of that step is known, or the step was for nothing.
 """
 
 import logging
-from collections.abc import Container, Iterable, Sequence
+from collections import deque
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-
-from torch import Tensor
+from typing import NamedTuple
 
 from llmsearch_optuna.engine.memory import free_memory
 from llmsearch_optuna.engine.model import embedding_weight
+from llmsearch_optuna.engine.running_completion import RunningCompletion
 from llmsearch_optuna.engine.slots.cache import KeysValues
 from llmsearch_optuna.engine.slots.decoder import SlotDecoder
+from llmsearch_optuna.engine.slots.device_steps import DeviceSteps
 from llmsearch_optuna.engine.slots.memory_plan import bytes_per_position, bytes_per_step, plan_memory
 from llmsearch_optuna.engine.slots.model_runner import ModelRunner
 from llmsearch_optuna.engine.slots.prefill import PromptCache
 from llmsearch_optuna.engine.slots.prefix_tree import Node, PrefixTree
 from llmsearch_optuna.engine.slots.shapes import MIN_WIDTH, ExactShapes, next_length
+from llmsearch_optuna.engine.slots.steps import DRAWN, HostSteps, StepResult, StepRow, Steps
 
-__all__ = ["SlotScheduler"]
+__all__ = ["ComputedNodes", "SlotScheduler"]
 
 _LOG = logging.getLogger(__name__)
 
 _INITIAL_PAGES = 1024
+
+
+class ComputedNodes(NamedTuple):
+    """What a step has computed.
+
+    Attributes:
+        nodes: The nodes whose last tokens went through the model. One occurs twice if two slots rebuild it.
+        leads: The completion whose next token the device drew after each node; None if there is none.
+        result: The result of the step, with one row for each node.
+    """
+
+    nodes: list[Node]
+    leads: list[RunningCompletion | None]
+    result: StepResult
+
+
+@dataclass(eq=False)
+class _Flight:
+    """One slot's part of a step that has been launched and not collected.
+
+    Attributes:
+        node: The node whose last token goes through the model; None if it is not known yet, or not requested.
+        lead: The completion whose next token is drawn.
+        previous: The part of the step before, whose drawn token is fed; None if the host knows the token.
+        page: A reserved page that belongs to no node yet; 0 if there is none.
+        token: After the step is collected, the token that was drawn; -1 if the device did not.
+    """
+
+    node: Node | None
+    lead: RunningCompletion | None
+    previous: "_Flight | None" = None
+    page: int = 0
+    token: int = DRAWN
 
 
 @dataclass
@@ -38,12 +79,19 @@ class _SlotState:
     """The progress of one slot.
 
     Attributes:
-        tip: The slot holds the keys and values up to this node.
-        pending: The nodes that still have to go through the model. The last is the requested one. Empty if idle.
+        tip: The slot holds the keys and values up to this node, once the launched steps are done.
+        pending: The nodes that still have to go through the model. The last is the requested one.
+        flight: The slot's part of the latest step, as long as its result is not known.
     """
 
     tip: Node
     pending: list[Node]
+    flight: _Flight | None = None
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether the slot works on no node."""
+        return not self.pending and self.flight is None
 
 
 class SlotScheduler:
@@ -66,8 +114,11 @@ class SlotScheduler:
         self._tree = tree
         self._shapes: ExactShapes | None = None
         self._decoder: SlotDecoder | None = None
+        self._steps: Steps | None = None
         self._min_capacity = 0
         self._states: dict[int, _SlotState] = {}
+        self._targets: Mapping[Node, Sequence[RunningCompletion]] = {}
+        self._launched: deque[dict[int, _Flight]] = deque()  # by slot; the earliest step first
 
     @property
     def slots(self) -> int:
@@ -98,20 +149,22 @@ class SlotScheduler:
         """Ensure that slots have at least this many positions, from the next step on."""
         self._min_capacity = max(self._min_capacity, positions)
 
-    def assign(self, targets: Iterable[Node]) -> None:
+    def assign(self, targets: Mapping[Node, Sequence[RunningCompletion]]) -> None:
         """Assign slots to target nodes, and make slots with other targets idle.
 
         Args:
-            targets: Nodes other than prompts, in order of priority. Those without a free slot are skipped.
+            targets: Nodes other than prompts, in order of priority, and the completions that wait at each. Nodes
+                without a free slot are skipped.
         """
+        self._settle(targets)
+        self._targets = targets
         unassigned = dict.fromkeys(targets)
         for state in self._states.values():
-            if state.pending and state.pending[-1] in unassigned:
-                del unassigned[state.pending[-1]]
-            else:
+            if not self._keeps_target(state, unassigned):
                 state.pending.clear()
+                state.flight = None
         tips = {state.tip: slot for slot, state in self._states.items()}
-        idle = {state.tip: slot for slot, state in self._states.items() if not state.pending}
+        idle = {state.tip: slot for slot, state in self._states.items() if state.is_idle}
         to_copy: list[tuple[Node, list[Node]]] = []
         for start, nodes in (_route(target, tips) for target in unassigned):
             slot = idle.pop(start, None)
@@ -119,45 +172,116 @@ class SlotScheduler:
                 to_copy.append((start, nodes))
             else:
                 self._start(slot, start, nodes)
-        free = [slot for slot in range(self.slots) if slot not in self._states or not self._states[slot].pending]
+        free = [slot for slot in range(self.slots) if slot not in self._states or self._states[slot].is_idle]
         for (start, nodes), slot in zip(to_copy, free, strict=False):
             if start in tips:
                 self._ready_decoder().cache.move(tips[start], slot, start.position + 1)
             else:
                 prompt = self._prompts.get(start.prompt_ids)
-                self._ready_decoder(prompt.layers).cache.load(slot, prompt.layers)
+                self._ready_decoder().cache.load(slot, prompt.layers)
             self._start(slot, start, nodes)
 
-    def step(self) -> tuple[list[Node], Tensor | None]:
-        """Run one token of each active slot through the model.
+    def step(self) -> ComputedNodes | None:
+        """Launch a step, one token of each active slot, and return the result of the earliest one that is due.
 
-        Returns:
-            The nodes whose last tokens went through the model, and their logits, valid until the next step. Shape:
-            (nodes, vocabulary). An empty list and None if no slot is active.
+        The nodes that it computed must be processed, and `assign` be called, before the next step. Its logits are valid
+        until then. None if there is no result yet.
         """
-        self._compact()
-        if not self._states or self._shapes is None:
-            return [], None
-        states = [self._states[slot] for slot in range(len(self._states))]
-        nodes = [state.pending.pop(0) for state in states]
-        for state, node in zip(states, nodes, strict=True):
-            state.tip = (state.pending[0].parent or node) if state.pending else node
-        decoder = self._ready_decoder()
-        padding = [0] * (self._shapes.width(len(nodes)) - len(nodes))
-        pages = self._tree.allocate_pages(nodes)
-        if max(pages) >= decoder.cache.pages:
-            decoder.grow_pages(min(max(2 * max(pages), _INITIAL_PAGES), self._tree.max_pages) + 1)
-        logits = decoder.step(
-            [*(node.token for node in nodes), *padding],
-            [*(node.position for node in nodes), *padding],
-            self._shapes.length(1 + max(node.position for node in nodes)),
-            [*pages, *padding],
+        is_launched = self._launch()
+        if not self._launched or (is_launched and len(self._launched) <= self._ready_steps().lag):
+            return None
+        flights = self._launched.popleft()
+        result = self._ready_steps().collect()
+        for slot, flight in flights.items():
+            state = self._states.get(slot)
+            if state is not None and state.flight is flight:
+                state.flight = None
+        if result.tokens is not None:
+            for flight, token in zip(flights.values(), result.tokens, strict=True):
+                flight.token = token
+        parts = [(row, flight) for row, flight in enumerate(flights.values()) if flight.node is not None]
+        return ComputedNodes(
+            [flight.node for _, flight in parts if flight.node is not None],
+            [flight.lead for _, flight in parts],
+            result.select([row for row, _ in parts]),
         )
-        return nodes, logits[: len(nodes)]
+
+    def _launch(self) -> bool:
+        """Launch a step, if any slot is active. The content of all other slots is lost."""
+        if not self._runner.has_fixed_width:
+            self._compact()
+        rows = self._continued_rows() | self._requested_rows()
+        self._states = {slot: self._states[slot] for slot, (_, flight) in rows.items() if flight is not None}
+        if not rows or self._shapes is None:
+            return False
+        decoder = self._ready_decoder()
+        last_page = max(row.page for row, _ in rows.values())
+        if last_page >= decoder.cache.pages:
+            decoder.grow_pages(min(max(2 * last_page, _INITIAL_PAGES), self._tree.max_pages) + 1)
+        self._ready_steps().launch(
+            {slot: row for slot, (row, _) in rows.items()},
+            self._shapes.width(1 + max(rows)),
+            self._shapes.length(1 + max(row.position for row, _ in rows.values())),
+        )
+        self._launched.append({slot: flight or _Flight(None, None) for slot, (_, flight) in rows.items()})
+        return True
+
+    def _continued_rows(self) -> "dict[int, tuple[StepRow, _Flight | None]]":
+        """Return the rows of slots whose last token has not been collected, so that only the device knows the next."""
+        rows: dict[int, tuple[StepRow, _Flight | None]] = {}
+        for slot, state in self._states.items():
+            flight = state.flight
+            if state.pending or flight is None or flight.node is None or flight.lead is None:
+                continue
+            if len(flight.lead.token_ids) + 1 < flight.lead.request.params.max_new_tokens:
+                state.flight = _Flight(None, flight.lead, flight, self._tree.reserve_page())
+                row = StepRow(DRAWN, flight.node.position + 1, state.flight.page, flight.lead)
+                rows[slot] = row, state.flight
+            else:  # the completion ends with that token, but its slot must stay as it is if the token is undecided
+                rows[slot] = StepRow(DRAWN, flight.node.position), None
+        return rows
+
+    def _requested_rows(self) -> "dict[int, tuple[StepRow, _Flight | None]]":
+        """Return the rows of slots with pending nodes."""
+        nodes = {slot: state.pending.pop(0) for slot, state in self._states.items() if state.pending}
+        rows: dict[int, tuple[StepRow, _Flight | None]] = {}
+        for (slot, node), page in zip(nodes.items(), self._tree.allocate_pages(list(nodes.values())), strict=True):
+            state = self._states[slot]
+            state.tip = (state.pending[0].parent or node) if state.pending else node
+            state.flight = _Flight(node, None if state.pending else self._targets[node][0])
+            rows[slot] = StepRow(node.token, node.position, page, state.flight.lead), state.flight
+        return rows
+
+    def _settle(self, targets: Mapping[Node, Sequence[RunningCompletion]]) -> None:
+        """Find the nodes of the latest step's rows that were fed tokens which only the device knew."""
+        for slot, flight in self._launched[-1].items() if self._launched else ():
+            if flight.previous is None or flight.previous.node is None:
+                continue
+            node = flight.previous.node.children.get(flight.previous.token)
+            flight.previous = None
+            if node is not None and flight.lead in targets.get(node, ()):
+                flight.node = self._states[slot].tip = node
+                self._tree.bind_page(node, flight.page)
+            else:  # the completion has ended, or goes on from elsewhere
+                self._tree.release_page(flight.page)
+                flight.lead = self._states[slot].flight = None
+
+    def _keeps_target(self, state: _SlotState, unassigned: dict[Node, None]) -> bool:
+        """Return whether a slot still works on a target, which is then assigned."""
+        target = state.pending[-1] if state.pending else state.flight and state.flight.node
+        if target not in unassigned:
+            return False
+        del unassigned[target]
+        if state.flight is not None and state.flight.lead not in self._targets[target]:
+            state.flight.lead = None
+        return True
 
     def clear(self) -> None:
-        """Free all slots."""
+        """Free all slots, and discard the steps that have been launched."""
         self._states.clear()
+        self._launched.clear()
+        if self._steps is not None:
+            self._steps.discard()
 
     def shrink(self) -> None:
         """Halve the number of slots and the tree's memory for pages, and drop the KV cache."""
@@ -172,8 +296,8 @@ class SlotScheduler:
         self._drop_slots()
 
     def _drop_slots(self) -> None:
-        self._states.clear()
-        self._shapes = self._decoder = None
+        self.clear()
+        self._shapes = self._decoder = self._steps = None
 
     def _start(self, slot: int, start: Node, nodes: list[Node]) -> None:
         """Load the pages of a route into a slot that holds its start.
@@ -212,12 +336,12 @@ class SlotScheduler:
         self._prompts.limit(plan.prompts)
         self._tree.limit_pages(plan.replay)
 
-    def _ready_decoder(self, like: Sequence[KeysValues] = ()) -> SlotDecoder:
-        """Return the decoder, with the reserved capacity. To create it, `like` must be the layers of a prompt."""
-        if like and self._shapes is None:
-            self._plan(like)
+    def _ready_decoder(self) -> SlotDecoder:
+        """Return the decoder, with the reserved capacity. A prompt must have been prefilled."""
+        like = self._prompts.template.layers
         if self._shapes is None:
-            self._shapes = ExactShapes(partial(SlotDecoder, self._runner, like, uses_graphs=False), self.slots)
+            self._plan(like)
+            self._shapes = ExactShapes(partial(SlotDecoder, self._runner, like), self.slots)
         capacity = self._shapes.length(self._min_capacity)
         if self._decoder is None:
             self._decoder = SlotDecoder(self._runner, like, self.slots, capacity)
@@ -225,6 +349,16 @@ class SlotScheduler:
         elif self._decoder.capacity < capacity:
             self._decoder.grow(capacity)
         return self._decoder
+
+    def _ready_steps(self) -> Steps:
+        """Return what runs the decoder's steps: the device itself, if there is one for all layers."""
+        if self._steps is None:
+            decoder = self._ready_decoder()
+            if self._runner.device.type == "cuda" and decoder.is_on_one_device:
+                self._steps = DeviceSteps(decoder, len(self._prompts.template.logits))
+            else:
+                self._steps = HostSteps(decoder)
+        return self._steps
 
 
 def _route(target: Node, tips: Container[Node]) -> tuple[Node, list[Node]]:

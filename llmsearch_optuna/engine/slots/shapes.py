@@ -69,7 +69,7 @@ class ExactShapes:
         positions = torch.randint(length, (slots,), generator=generator)
         tokens = torch.arange(slots)
         full = _step(decoder, tokens, positions, length)
-        narrower = () if decoder.has_fixed_width else range(MIN_WIDTH, slots, _WIDTH_STEP)
+        narrower = () if decoder.runner.has_fixed_width else range(MIN_WIDTH, slots, _WIDTH_STEP)
         is_equal = {
             width: torch.equal(_step(decoder, tokens[:width], positions[:width], length), full[:width])
             for width in narrower

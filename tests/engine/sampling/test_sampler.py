@@ -1,6 +1,7 @@
 import dataclasses
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 import torch
@@ -16,9 +17,9 @@ from transformers import (
     RepetitionPenaltyLogitsProcessor,
 )
 
-from llmsearch_optuna.engine.sampling import SamplingRows, draw, filtered_logits, penalise, sample
+from llmsearch_optuna.engine.sampling import SamplingRows, draw, draw_on_device, filtered_logits, penalise, sample
 from llmsearch_optuna.errors import LogitsError
-from llmsearch_optuna.space.params import GenerationParams
+from llmsearch_optuna.space.params import CUTS, GenerationParams
 
 MIXED = [
     GenerationParams(),
@@ -35,6 +36,19 @@ MIXED = [
     GenerationParams(top_a=0.3, generation_seed=2**32 - 1),
 ]
 """Greedy, uncut, decided by few candidates, and not."""
+CUT_VALUES: dict[str, Any] = {
+    "top_n_sigma": 1.5,
+    "top_h": 0.4,
+    "top_k": 20,
+    "top_p": 0.8,
+    "min_p": 0.05,
+    "typical_p": 0.8,
+    "epsilon_cutoff": 1e-3,
+    "eta_cutoff": 1e-3,
+    "tfs": 0.9,
+    "top_a": 0.2,
+    "mirostat_tau": 3.0,
+}
 
 
 def logits_like_a_models(rows: int, vocab: int) -> Tensor:
@@ -67,6 +81,32 @@ def test_a_row_draws_the_same_token_in_any_batch(device: torch.device) -> None:
         on_device = chosen.to(device)
         again = sample(logits[on_device], rows.select(on_device), steps[on_device])
         assert torch.equal(again, tokens[chosen])
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
+@pytest.mark.parametrize("cut", CUTS)
+def test_the_host_never_waits_for_a_draw(cut: str) -> None:
+    """Rows with this cut first, after others, and without it; greedy and free rows among them."""
+    rows = [GenerationParams(temperature=0.9, **{cut: CUT_VALUES[cut]}, generation_seed=seed) for seed in range(3)]
+    params = [*rows, *MIXED, *(dataclasses.replace(row, **{cut: CUT_VALUES[cut]}) for row in MIXED if not row.greedy)]
+    logits, steps = logits_like_a_models(len(params), 3_000), steps_of(len(params))
+    on_cpu = SamplingRows.build(params, list(range(len(params))))
+    on_device = SamplingRows.build(params, list(range(len(params))), "cuda")
+    expected = draw_on_device(logits, on_cpu, steps, width=256)
+    inputs = logits.cuda(), steps.cuda()
+    draw_on_device(inputs[0], on_device, inputs[1], width=256)
+    before = torch.cuda.get_sync_debug_mode()
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        drawn = draw_on_device(inputs[0], on_device, inputs[1], width=256)
+    finally:
+        torch.cuda.set_sync_debug_mode(before)
+    undecided = drawn.undecided.cpu()
+    assert torch.equal(undecided, expected.undecided)
+    assert torch.equal(drawn.tokens.cpu()[~undecided], expected.tokens[~undecided])
+    torch.testing.assert_close(drawn.surprises.cpu()[~undecided], expected.surprises[~undecided])
+    assert not undecided.all()
 
 
 @given(st.integers(1, 40), st.integers(1, 300), st.integers(0, 10**6))

@@ -32,8 +32,8 @@ def engine_on(device: str, **options: Any) -> tuple[Any, SlotEngine]:
 
 
 def captures_of(engine: SlotEngine) -> int:
-    decoder = engine._scheduler._decoder
-    graphs = None if decoder is None else decoder._graphs
+    steps: Any = engine._scheduler._steps
+    graphs = None if steps is None else steps._graphs
     return 0 if graphs is None else len(graphs._captured)
 
 
@@ -93,7 +93,7 @@ def test_a_graph_that_holds_a_value_of_its_capture_is_refused(caplog: pytest.Log
     torch.nn.Module.register_forward_hook(embed, shift)
     engine.generate(all_requests()[:4])
     assert captures_of(engine) == 0
-    assert "a replayed step has other logits than a plain one" in warnings_of(caplog)[0]
+    assert "a replayed step has other results than a plain one" in warnings_of(caplog)[0]
 
 
 @simulated
@@ -106,7 +106,7 @@ def test_a_graph_of_another_device_is_refused(
     with pytest.warns(UserWarning, match="The CUDA Graph is empty"):
         assert engine.generate(all_requests()[:12]) == expected(12)
     assert captures_of(engine) == 0
-    assert "a replayed step has other logits than a plain one" in warnings_of(caplog)[0]
+    assert "a replayed step has other results than a plain one" in warnings_of(caplog)[0]
 
 
 @simulated

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch.utils._pytree import tree_flatten
 
-from cuda_simulation.state import COUNTS, STATE, note_wait
+from cuda_simulation.state import COUNTS, STATE, finish_copies, note_wait
 
 __all__ = ["Capture", "Event", "Graph", "Stream", "current_stream", "new_pool", "set_stream", "use_stream"]
 
@@ -38,10 +38,10 @@ class Stream:
 
 class Event:
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        pass
+        self._copies: list[tuple[Any, Any]] = []
 
     def record(self, *args: Any) -> None:
-        pass
+        self._copies = list(STATE.copies)
 
     def wait(self, *args: Any) -> None:
         pass
@@ -51,6 +51,7 @@ class Event:
 
     def synchronize(self) -> None:
         note_wait(STATE.device, "event")
+        finish_copies(self._copies)
 
 
 _DEFAULT = [Stream(), Stream()]

@@ -6,16 +6,22 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import torch
+
 __all__ = [
     "COUNTS",
     "STATE",
     "Counts",
     "State",
+    "copy_later",
+    "finish_copies",
     "invalidate_capture",
     "is_installed",
+    "is_pinned",
     "mark_installed",
     "note_copy",
     "note_wait",
+    "pinned",
     "place",
     "record",
 ]
@@ -55,6 +61,7 @@ class State:
         capture: The graph that is being captured.
         free_bytes: The memory that is reported as free.
         waits_raise: Whether a wait of the host raises (`torch.cuda.set_sync_debug_mode("error")`).
+        copies: Copies to pinned memory that the host has not waited for: the memory, and what it will hold.
     """
 
     device: int = 0
@@ -62,6 +69,7 @@ class State:
     capture: Any = None
     free_bytes: int = 2**31
     waits_raise: bool = False
+    copies: list[tuple[Any, Any]] = field(default_factory=list)
 
 
 COUNTS = Counts()
@@ -114,6 +122,31 @@ def note_wait(device: int, cause: str) -> None:
     if STATE.waits_raise:
         raise RuntimeError(f"called a synchronizing CUDA operation ({cause} at {place()})")
     COUNTS.waits[cause, place()] += 1
+
+
+def copy_later(target: Any, source: Any) -> None:
+    """Copy to pinned memory: it holds garbage until the host has waited for the device or for a later event."""
+    target.view(-1).view(torch.uint8).fill_(0xA5)
+    STATE.copies.append((target, source.clone()))
+
+
+def finish_copies(copies: list[tuple[Any, Any]]) -> None:
+    """Do these copies to pinned memory, if they have not been done yet."""
+    with torch.inference_mode():
+        for copy in copies:
+            if any(copy is pending for pending in STATE.copies):
+                copy[0].copy_(copy[1])
+    STATE.copies = [pending for pending in STATE.copies if all(pending is not copy for copy in copies)]
+
+
+def pinned(tensor: Any) -> Any:
+    """Mark a tensor of the host as pinned."""
+    tensor.is_pinned_memory = True
+    return tensor
+
+
+def is_pinned(tensor: Any) -> bool:
+    return getattr(tensor, "is_pinned_memory", False)
 
 
 def note_copy(device: int, *, is_blocking: bool) -> None:

@@ -9,7 +9,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
 from torch.utils._pytree import tree_flatten, tree_map
 
-from cuda_simulation.state import COUNTS, STATE, note_copy, note_wait, place, record
+from cuda_simulation.state import COUNTS, STATE, copy_later, is_pinned, note_copy, note_wait, pinned, place, record
 
 __all__ = ["DispatchMode", "FunctionMode", "SimulatedTensor"]
 
@@ -152,8 +152,6 @@ def dispatch(func: Any, args: Any, kwargs: Any) -> Any:
         note_wait(index, _WAITS[func])
     if target is None and device is not None:  # e.g. new_zeros(device="cpu") of a tensor on a device
         return func(*tree_map(unwrapped, args), **tree_map(unwrapped, kwargs))
-    if kwargs.get("pin_memory"):
-        kwargs = {**kwargs, "pin_memory": False}
     return _run(func, args, kwargs, index if target is None else target)
 
 
@@ -187,8 +185,12 @@ def _copied(source: Any, device: Any, target: int | None, kwargs: Any) -> Any:
 
 def _copy_into(target: Any, source: Any, *, is_blocking: bool) -> Any:
     if not is_simulated(target):
-        note_wait(source.device_index, "copy to the host")
-        aten.copy_.default(target, source.on_cpu)
+        if not is_blocking and is_pinned(target):
+            COUNTS.kernels["copy to pinned memory"] += 1
+            copy_later(target, source.on_cpu)
+        else:
+            note_wait(source.device_index, "copy to the host")
+            aten.copy_.default(target, source.on_cpu)
         return target
     if not is_simulated(source) and source.numel():
         note_copy(target.device_index, is_blocking=is_blocking)
@@ -266,6 +268,10 @@ class FunctionMode(TorchFunctionMode):
         with _without_functions():
             if func is _ATTENTION and is_simulated(args[0]):
                 return _attention(*args, **kwargs)
+            if func is torch.Tensor.pin_memory:
+                return pinned(args[0].clone())
+            if func is torch.empty and kwargs.get("pin_memory"):
+                return pinned(torch.empty(*args, **{**kwargs, "pin_memory": False}))
             if func is torch.Tensor.tolist and is_simulated(args[0]):
                 return args[0].tolist()
             if func in _VIEW_METHODS and is_simulated(args[0]):

@@ -1,0 +1,159 @@
+"""The draw from tables on the device equals that of the host, token by token."""
+
+import dataclasses
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from laws import scaled
+from torch import Tensor
+
+from llmsearch_optuna.engine.sampling import SamplingRows, draw, penalise
+from llmsearch_optuna.engine.sampling.tables import SlotContents, SlotTables
+from llmsearch_optuna.space.params import MIROSTAT_ETA, GenerationParams
+
+VOCABULARY = 60
+CAPACITY = 24
+
+PARAMS = st.one_of(
+    st.builds(GenerationParams),
+    st.builds(
+        GenerationParams,
+        temperature=st.sampled_from([0.3, 1.0, 1.7]),
+        generation_seed=st.integers(0, 2**32 - 1),
+        top_k=st.sampled_from([None, 3, 20]),
+        top_p=st.sampled_from([None, 0.5, 0.9]),
+        min_p=st.sampled_from([None, 0.1]),
+        tfs=st.sampled_from([None, 0.9]),
+        mirostat_tau=st.sampled_from([None, 2.0, 4.0]),
+        repetition_penalty=st.sampled_from([None, 0.8, 1.3]),
+        encoder_repetition_penalty=st.sampled_from([None, 1.2]),
+        no_repeat_ngram_size=st.sampled_from([None, 1, 2, 3]),
+    ),
+)
+
+
+@dataclasses.dataclass
+class HostCompletion:
+    """A completion as the host keeps it."""
+
+    params: GenerationParams
+    prompt: list[int]
+    generated: list[int] = dataclasses.field(default_factory=list)
+    mu: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.mu = 2.0 * (self.params.mirostat_tau or 0.0)
+
+    def contents(self) -> SlotContents:
+        context = [*self.prompt, *self.generated]
+        return SlotContents(self.params, len(self.prompt), self.prompt, context, len(self.generated), self.mu)
+
+    def draw(self, logits: Tensor) -> int:
+        """Append the next token, drawn on the host."""
+        rows = SamplingRows.build([self.params], [len(self.prompt)])
+        rows = dataclasses.replace(rows, mirostat_mu=torch.tensor([self.mu], dtype=torch.float64))
+        penalised = penalise(logits[None], [self.params], [self.prompt], [[*self.prompt, *self.generated]])
+        drawn = draw(penalised, rows, torch.tensor([len(self.generated)]))
+        if self.params.mirostat_tau is not None:
+            eta = MIROSTAT_ETA if self.params.mirostat_eta is None else self.params.mirostat_eta
+            self.mu -= eta * (float(drawn.surprises[0]) - self.params.mirostat_tau)
+        self.generated.append(int(drawn.tokens[0]))
+        return self.generated[-1]
+
+
+def logits_of(step: int, slots: int) -> Tensor:
+    return 3.0 * torch.randn(slots, VOCABULARY, generator=torch.Generator().manual_seed(step))
+
+
+def check_steps(params: list[GenerationParams], prompts: list[list[int]], late: int, device: torch.device) -> None:
+    """Admit the first completions at once and one more after some steps, in the place of the first."""
+    completions = [HostCompletion(*pair) for pair in zip(params, prompts, strict=True)]
+    slots = len(completions) - 1
+    tables = SlotTables(slots, VOCABULARY, device)
+    running = completions[:slots]
+    tables.admit([(slot, completion.contents()) for slot, completion in enumerate(running)], CAPACITY)
+    everywhere = torch.ones(slots, dtype=torch.bool, device=device)
+    for step in range(6):
+        if step == late:
+            running[0] = completions[-1]
+            tables.admit([(0, running[0].contents())], CAPACITY)
+        logits = logits_of(step, slots)
+        drawn = tables.draw(logits.to(device), width=VOCABULARY)
+        tables.append(drawn, everywhere)
+        assert not drawn.undecided.any()
+        assert drawn.tokens.tolist() == [completion.draw(row) for completion, row in zip(running, logits, strict=True)]
+
+
+@given(st.data())
+@settings(max_examples=scaled(60))
+def test_tokens_equal_those_of_the_host(data: st.DataObject) -> None:
+    count = data.draw(st.integers(2, 4))
+    params = data.draw(st.lists(PARAMS, min_size=count, max_size=count))
+    ids = st.lists(st.integers(0, VOCABULARY + 3), min_size=1, max_size=12)  # some outside of the vocabulary
+    prompts = data.draw(st.lists(ids, min_size=count, max_size=count))
+    check_steps(params, prompts, data.draw(st.integers(0, 5)), torch.device("cpu"))
+
+
+MIXED: list[dict[str, Any]] = [
+    {},
+    {"temperature": 1.0, "generation_seed": 1, "repetition_penalty": 1.3, "no_repeat_ngram_size": 2},
+    {"temperature": 0.7, "top_p": 0.9, "encoder_repetition_penalty": 1.2},
+    {"temperature": 1.0, "mirostat_tau": 3.0, "no_repeat_ngram_size": 1},
+]
+
+
+def test_tokens_are_the_same_on_a_device(device: torch.device) -> None:
+    prompts = [[5, 6, 5, 7], [9], [1, 2, 3, 1, 2], [4, 4]]
+    check_steps([GenerationParams(**values) for values in MIXED], prompts, 3, device)
+
+
+def test_slots_outside_of_the_mask_stay_as_they_are(device: torch.device) -> None:
+    """A slot that is left out draws the same token again, as its step, context and mu have not changed."""
+    completions = [HostCompletion(GenerationParams(**values), [1, 2, 1]) for values in MIXED]
+    tables = SlotTables(len(MIXED), VOCABULARY, device)
+    tables.admit([(slot, completion.contents()) for slot, completion in enumerate(completions)], CAPACITY)
+    logits = logits_of(0, len(MIXED)).to(device)
+    first = tables.draw(logits, width=VOCABULARY)
+    tables.append(first, torch.tensor([True, False, False, False], device=device))
+    again = tables.draw(logits, width=VOCABULARY)
+    assert torch.equal(again.tokens[1:], first.tokens[1:])
+    assert torch.equal(again.surprises, first.surprises)
+
+
+def test_new_kinds_invalidate_graphs() -> None:
+    """Formulas and tables are those of all completions so far; known ones change nothing."""
+    tables = SlotTables(2, VOCABULARY, "cpu")
+
+    def is_new(**values: Any) -> bool:
+        return tables.admit([(1, HostCompletion(GenerationParams(**values), [3]).contents())], CAPACITY)
+
+    assert not is_new()
+    assert is_new(temperature=1.0)
+    assert is_new(temperature=1.0, top_p=0.5)
+    assert not is_new(temperature=0.3, top_p=0.8)
+    assert is_new(temperature=0.3, repetition_penalty=1.2)
+    assert not is_new()
+    assert not is_new(temperature=0.3, repetition_penalty=0.9)
+    assert is_new(temperature=0.3, no_repeat_ngram_size=3)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
+def test_the_host_does_not_wait() -> None:
+    tables = SlotTables(len(MIXED), VOCABULARY, "cuda")
+    contents = [
+        (slot, HostCompletion(GenerationParams(**values), [1, 2, 1]).contents()) for slot, values in enumerate(MIXED)
+    ]
+    logits = logits_of(0, len(MIXED)).cuda()
+    mask = torch.ones(len(MIXED), dtype=torch.bool, device="cuda")
+    tables.admit(contents, CAPACITY)
+    before = torch.cuda.get_sync_debug_mode()
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        tables.admit(contents, CAPACITY)
+        tables.append(tables.draw(logits, width=VOCABULARY), mask)
+    finally:
+        torch.cuda.set_sync_debug_mode(before)

@@ -1,0 +1,203 @@
+"""Steps that draw on a device ahead of the host: no waits, few launches, and the tokens of the host."""
+
+import dataclasses
+import itertools
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import cuda_simulation
+import pytest
+import torch
+from cuda_simulation import COUNTS
+from engine_requests import PARAMS, all_requests, request
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from laws import scaled
+from tiny_models import TEXT, tiny_model, tiny_tokenizer
+
+from llmsearch_optuna.engine.base import Completion, Request
+from llmsearch_optuna.engine.slots import device_steps
+from llmsearch_optuna.engine.slots.engine import SlotEngine
+from llmsearch_optuna.engine.slots.model_runner import ModelRunner
+from llmsearch_optuna.errors import LogitsError
+from llmsearch_optuna.space.params import GenerationParams
+
+pytestmark = [
+    pytest.mark.gpu,
+    pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here"),
+]
+simulated = pytest.mark.skipif(not cuda_simulation.is_installed(), reason="a real device counts nothing")
+
+EVERY_PARAMETER: dict[str, dict[str, Any]] = {
+    "greedy": {},
+    "generation_seed": {"temperature": 1.0, "generation_seed": 7},
+    **{
+        name: {"temperature": 0.9, name: value}
+        for name, value in {
+            "top_n_sigma": 1.5,
+            "top_h": 0.4,
+            "top_k": 20,
+            "top_p": 0.8,
+            "min_p": 0.05,
+            "typical_p": 0.8,
+            "epsilon_cutoff": 1e-3,
+            "eta_cutoff": 1e-3,
+            "tfs": 0.9,
+            "top_a": 0.2,
+            "mirostat_tau": 3.0,
+            "repetition_penalty": 1.2,
+            "encoder_repetition_penalty": 1.2,
+            "no_repeat_ngram_size": 2,
+        }.items()
+    },
+}
+
+
+def engine_on(device: str, *, is_capturable: bool = True, **options: Any) -> SlotEngine:
+    runner = ModelRunner(tiny_model(device=device))
+    runner.is_capturable = is_capturable
+    return SlotEngine(runner, tiny_tokenizer(), **({"slots": 8} | options))
+
+
+def tokens_of(completions: Sequence[Completion]) -> list[tuple[int, ...]]:
+    return [completion.token_ids for completion in completions]
+
+
+def expected(requests: Sequence[Request]) -> list[tuple[int, ...]]:
+    return tokens_of(engine_on("cpu", slots=16).generate(requests))
+
+
+class StepCounts(NamedTuple):
+    """What the simulated device did in a step of an engine, with the work of the host around it."""
+
+    waits: list[tuple[str, str]]
+    launches: int
+    captures: int
+
+
+def counted_steps(engine: Any) -> list[StepCounts]:
+    """Return a list that gets the counts of each step of an engine from now on."""
+    steps: list[StepCounts] = []
+    advance = engine._advance
+
+    def counted(*arguments: Any) -> None:
+        COUNTS.reset()
+        advance(*arguments)
+        launches = COUNTS.kernels.total() + COUNTS.copies.total() + COUNTS.graph_launches
+        steps.append(StepCounts([*COUNTS.waits.elements()], launches, COUNTS.captures))
+
+    engine._advance = counted
+    return steps
+
+
+@simulated
+@pytest.mark.parametrize("name", EVERY_PARAMETER)
+def test_a_step_has_no_wait_and_few_launches(name: str) -> None:
+    """All steps but the first, which prefills, and those that capture."""
+    engine = engine_on("cuda")
+    steps = counted_steps(engine)
+    requests = [request(text, GenerationParams(**EVERY_PARAMETER[name], max_new_tokens=9)) for text in TEXT[:2]]
+    assert tokens_of(engine.generate(requests)) == expected(requests)
+    steady = [step for step in steps[1:] if not step.captures]
+    assert len(steady) >= 5
+    # The host waits for the step before, which ends while it works, and for nothing else.
+    assert {cause for step in steady for cause, _ in step.waits} == {"event"}
+    assert max(len(step.waits) for step in steady) == 1
+    assert max(step.launches for step in steady) <= 20
+
+
+@pytest.mark.parametrize("width", [1, 3])
+def test_what_the_device_leaves_undecided_is_drawn_by_the_host(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also the last token of a completion, at the end of its slot."""
+    monkeypatch.setattr(device_steps, "_WIDTH", width)
+    undecided: list[int] = []
+    collect = device_steps.DeviceSteps.collect
+
+    def counted(self: device_steps.DeviceSteps) -> Any:
+        result = collect(self)
+        undecided.extend(token for token in result.tokens or () if token < 0)
+        return result
+
+    monkeypatch.setattr(device_steps.DeviceSteps, "collect", counted)
+    requests = all_requests()
+    assert tokens_of(engine_on("cuda", is_capturable=False).generate(requests)) == expected(requests)
+    assert len(undecided) > 20
+
+
+def test_completions_that_end_while_the_device_is_ahead() -> None:
+    """By an end token, a stop string and the maximum length, each with the tokens of the host and no more."""
+    free = GenerationParams(temperature=1.3, max_new_tokens=12)
+    requests = [
+        *all_requests()[:8],
+        *(
+            request(text, dataclasses.replace(free, generation_seed=seed), strings=strings)
+            for text, seed, strings in itertools.product(TEXT, range(3), [("a",), ("e", "x")])
+        ),
+    ]
+    assert engine_on("cuda", is_capturable=False).generate(requests) == engine_on("cpu").generate(requests)
+
+
+def test_calls_take_over_what_is_in_flight() -> None:
+    """The device is one step into the upcoming requests when a call ends; some are dropped by the next call."""
+    requests = all_requests()
+    engine = engine_on("cuda", is_capturable=False)
+    first = engine.generate(requests[:6], upcoming=requests[6:16])
+    second = engine.generate(requests[10:20], upcoming=requests[20:24])
+    third = engine.generate(requests[4:12])
+    wanted = expected(requests)
+    assert tokens_of([*first, *second, *third]) == [*wanted[:6], *wanted[10:20], *wanted[4:12]]
+
+
+def test_an_error_in_a_step_leaves_nothing_behind() -> None:
+    requests = all_requests()[:12]
+    engine = engine_on("cuda", is_capturable=False)
+
+    def interrupt(count: int) -> None:
+        if engine.statistics.drawn > 20:
+            raise KeyboardInterrupt
+
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            engine.generate(requests, interrupt)
+    assert tokens_of(engine.generate(requests)) == expected(requests)
+
+
+def test_logits_that_are_no_numbers_are_an_error() -> None:
+    model: Any = tiny_model(device="cuda")
+    calls = itertools.count()
+
+    def spoil(module: Any, args: Any, output: Any) -> None:
+        if next(calls) > 4:
+            output.logits.fill_(torch.nan)
+
+    runner = ModelRunner(model)
+    runner.is_capturable = False
+    torch.nn.Module.register_forward_hook(model, spoil)
+    with pytest.raises(LogitsError, match="holds NaN"):
+        SlotEngine(runner, tiny_tokenizer(), slots=8).generate(all_requests()[:4])
+
+
+@given(st.data())
+@settings(max_examples=scaled(12))
+def test_tokens_are_those_of_the_host(data: st.DataObject) -> None:
+    """Whatever the number of slots, the memory for replay, the width of the draw and the division into calls."""
+    texts = st.sampled_from([*TEXT, TEXT[0] + TEXT[1]])
+    params = st.builds(
+        dataclasses.replace,
+        st.sampled_from(PARAMS),
+        generation_seed=st.integers(0, 2),
+        max_new_tokens=st.integers(1, 8),
+    )
+    rows = data.draw(st.lists(st.tuples(texts, params), min_size=1, max_size=24))
+    requests = [request(text, row, eos_token_ids=(2, 5)) for text, row in rows]
+    engine = engine_on(
+        "cuda",
+        is_capturable=False,
+        slots=data.draw(st.sampled_from([8, 16])),
+        replay_bytes=data.draw(st.sampled_from([0, 30_000, 300_000, 2**26])),
+    )
+    cut = data.draw(st.integers(0, len(requests)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(device_steps, "_WIDTH", data.draw(st.sampled_from([2, 1024])))
+        drawn = [*engine.generate(requests[:cut], upcoming=requests[cut:]), *engine.generate(requests[cut:])]
+    assert tokens_of(drawn) == expected(requests)
