@@ -32,11 +32,14 @@ from llmsearch_optuna import GenerationParams
 from llmsearch_optuna.engine.base import Completion, Request, Stopping
 from llmsearch_optuna.engine.generate.engine import GenerateEngine
 from llmsearch_optuna.engine.probes import probe_slots
-from llmsearch_optuna.engine.sampling import SamplingRows, draw, summarise
+from llmsearch_optuna.engine.running_completion import RunningCompletion
+from llmsearch_optuna.engine.sampling import summarise
 from llmsearch_optuna.engine.slots.decoder import SlotDecoder
+from llmsearch_optuna.engine.slots.device_steps import DeviceSteps
 from llmsearch_optuna.engine.slots.engine import SlotEngine
 from llmsearch_optuna.engine.slots.model_runner import ModelRunner
 from llmsearch_optuna.engine.slots.prefill import prefill
+from llmsearch_optuna.engine.slots.steps import DRAWN, StepRow
 
 PARAMS = (
     GenerationParams(max_new_tokens=12),
@@ -233,8 +236,8 @@ def differing(first: Sequence[Completion], second: Sequence[Completion]) -> int:
 
 def has_graphs(engine: SlotEngine) -> bool:
     """Whether the steps of an engine are graphs."""
-    decoder = engine._scheduler._decoder  # noqa: SLF001
-    return decoder is not None and decoder._graphs is not None  # noqa: SLF001
+    steps = engine._scheduler._steps  # noqa: SLF001
+    return isinstance(steps, DeviceSteps) and steps.has_graphs
 
 
 def seconds(action: Callable[[], object], repeats: int = 10) -> float:
@@ -385,28 +388,39 @@ def steps_of(bench: Bench, shape: Shape, model: Any) -> None:
         prefill(runner, tuple(range(5, 5 + length)))
         torch.cuda.synchronize()
         bench.figure(f"{shape.name}: first prefill of {length}, ms", 1e3 * (time.perf_counter() - began))
-    like = prefill(runner, tuple(range(5, 13 if bench.small else 69))).layers
+    prompt = prefill(runner, tuple(range(5, 13 if bench.small else 69)))
     for slots in shape.slots:
         label = f"{shape.name}, {slots} slots of {shape.length}"
-        decoder = SlotDecoder(runner, like, slots, shape.length)
+        decoder = SlotDecoder(runner, prompt.layers, slots, shape.length)
         arguments = ([1] * slots, [shape.length - 1] * slots, shape.length)
-        began = time.perf_counter()
-        decoder.step(*arguments)
-        torch.cuda.synchronize()
-        bench.figure(f"{label}: first step, with its capture, s", time.perf_counter() - began)
-        bench.check(f"{label}: is a graph", decoder._graphs is not None)  # noqa: SLF001
-        bench.figure(f"{label}: step, ms", 1e3 * seconds(lambda: decoder.step(*arguments)))  # noqa: B023
-        logits = decoder.step(*arguments).clone()
-        bench.figure(f"{label}: summarise, ms", 1e3 * seconds(lambda: summarise(logits)))  # noqa: B023
-        for name, params in (("top_p", TOP_P), ("mixed", PARAMS)):
-            rows = SamplingRows.build(
-                [params[slot % len(params)] for slot in range(slots)], list(range(slots)), bench.device
-            )
-            drawn = torch.zeros(slots, dtype=torch.int64, device=bench.device)
-            bench.figure(f"{label}: draw {name}, ms", 1e3 * seconds(lambda: draw(logits, rows, drawn), 5))  # noqa: B023
-        decoder._graphs = None  # noqa: SLF001
-        bench.figure(f"{label}: step without a graph, ms", 1e3 * seconds(lambda: decoder.step(*arguments), 5))  # noqa: B023
-        bench.check(f"{label}: a graph gives the bits of a plain step", torch.equal(logits, decoder.step(*arguments)))
+        plain = decoder.step(*arguments)
+        bench.figure(f"{label}: forward pass without a graph, ms", 1e3 * seconds(lambda: decoder.step(*arguments), 5))  # noqa: B023
+        bench.figure(f"{label}: summarise, ms", 1e3 * seconds(lambda: summarise(plain)))  # noqa: B023
+        for name, params in (("greedy", PARAMS[:1]), ("top_p", TOP_P), ("mixed", PARAMS)):
+            steps = DeviceSteps(decoder, len(prompt.logits))
+            first = {slot: StepRow(1, shape.length - 1) for slot in range(slots)}
+            began = time.perf_counter()
+            steps.launch(first, slots, shape.length)
+            logits = steps.collect().logits
+            bench.figure(f"{label}: first step {name}, with its capture, s", time.perf_counter() - began)
+            bench.check(f"{label}: {name} is a graph", steps.has_graphs)
+            bench.check(f"{label}: {name} gives the bits of a plain step", torch.equal(logits, plain))
+            leads = [
+                RunningCompletion(
+                    Request(prompt="", prompt_ids=(5, 6), params=params[slot % len(params)], stopping=Stopping()),
+                    word_tokenizer(),
+                )
+                for slot in range(slots)
+            ]
+            admitted = {slot: row._replace(lead=leads[slot]) for slot, row in first.items()}
+            continued = {slot: row._replace(token=DRAWN) for slot, row in admitted.items()}
+            steps.launch(admitted, slots, shape.length)
+
+            def step(steps: DeviceSteps = steps, rows: Mapping[int, StepRow] = continued) -> None:
+                steps.launch(rows, len(rows), shape.length)
+                steps.collect()
+
+            bench.figure(f"{label}: step and draw {name}, ms", 1e3 * seconds(step))
 
 
 def passes_of(bench: Bench, shape: Shape, model: Any) -> None:

@@ -74,6 +74,11 @@ class DeviceSteps:
         if decoder.runner.is_capturable:
             self._graphs = StepGraphs(self._step, decoder.slots, decoder.vocabulary, self._device)
 
+    @property
+    def has_graphs(self) -> bool:
+        """Whether steps are CUDA graphs."""
+        return self._graphs is not None
+
     @torch.inference_mode()
     def launch(self, rows: Mapping[int, StepRow], width: int, length: int) -> None:
         """Begin a step; see `Steps`. The width is always the number of slots."""
