@@ -7,6 +7,9 @@ hide everything after its last token, so only a position changes when a continua
 shorter prefix. Decode steps use only shapes that give bit-identical logits (`ExactShapes`), so that the batch has no
 influence.
 
+*Steps.* On the CPU, a step computes logits, from which the tokens of all waiting completions are drawn. A CUDA device
+draws as well, for the first completion that waits at each node, and runs one step ahead (`device_steps`).
+
 *Replay.* The logits after a prefix (a prompt and the tokens after it) depend only on its tokens. `PrefixTree` keeps a
 summary of them for each computed prefix. A new completion walks down the tree, with its own parameters and noise, as
 long as the summaries decide its tokens. Then it waits at a node: for the logits of a new prefix, or for all logits of a
@@ -184,13 +187,9 @@ class SlotEngine:
 
     def _advance(self, requested: AbstractSet[Request], on_tokens: TokenCallback | None) -> None:
         """Draw the first tokens of prompts while slots are free for their continuations, then run one decode step."""
-        prompts = [node for node in self._waiting if node.parent is None]
-        for number, prompt in enumerate(prompts):
-            continuations = len(self._waiting) - (len(prompts) - number)
-            if continuations >= self.slots:
-                break
-            logits = self._prompts.get(prompt.prompt_ids).logits[None]
-            self._process(ComputedNodes([prompt], [None], StepResult.of_logits(logits)), on_tokens)
+        while prompts := self._next_prompts():
+            logits = torch.stack([self._prompts.get(prompt.prompt_ids).logits for prompt in prompts])
+            self._process(ComputedNodes(prompts, [None] * len(prompts), StepResult.of_logits(logits)), on_tokens)
             self._scheduler.assign(self._targets(requested))
         self._scheduler.assign(self._targets(requested))
         computed = self._scheduler.step()
@@ -200,11 +199,33 @@ class SlotEngine:
             self.statistics.rebuilt += len(computed.nodes) - requested_nodes
             self._process(computed, on_tokens)
 
+    def _next_prompts(self) -> list[Node]:
+        """Return the next prompts whose first tokens may be drawn, because there are slots for their continuations.
+
+        A prompt that will not stay in the cache is the last, so that it is loaded into slots before it is dropped.
+        """
+        prompts = [node for node in self._waiting if node.parent is None]
+        free = self.slots - (len(self._waiting) - len(prompts))
+        chosen: list[Node] = []
+        for prompt in prompts:
+            if free <= 0:
+                break
+            chosen.append(prompt)
+            free -= len(self._waiting[prompt])
+            self._prompts.get(prompt.prompt_ids)
+            if not self._prompts.keeps(prompt.prompt_ids):
+                break
+        return chosen
+
     def _targets(self, requested: AbstractSet[Request]) -> dict[Node, list[RunningCompletion]]:
         """Return the nodes after prompts that the model has to compute, those of this call's requests first."""
-        nodes = (node for node in self._waiting if node.parent is not None)
-        ordered = sorted(nodes, key=lambda node: all(row.request not in requested for row in self._waiting[node]))
-        return {node: self._waiting[node] for node in ordered}
+        first: dict[Node, list[RunningCompletion]] = {}
+        later: dict[Node, list[RunningCompletion]] = {}
+        for node, waiting in self._waiting.items():
+            if node.parent is not None:
+                is_requested = any(completion.request in requested for completion in waiting)
+                (first if is_requested else later)[node] = waiting
+        return first | later
 
     def _process(self, computed: ComputedNodes, on_tokens: TokenCallback | None) -> None:
         """Store the summaries of nodes, and draw the next token of each completion that waits at one of them.

@@ -90,6 +90,10 @@ class PromptCache:
             self._on_host[prompt_ids] = Prefill(layers, prefilled.logits.cpu())
         return prefilled
 
+    def keeps(self, prompt_ids: tuple[int, ...]) -> bool:
+        """Return whether a prompt is in the cache whatever comes next."""
+        return prompt_ids in self._on_device or prompt_ids in self._on_host
+
     @property
     def template(self) -> Prefill:
         """A prefill of no tokens, which shows shapes, dtypes and devices.

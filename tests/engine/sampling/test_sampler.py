@@ -17,7 +17,8 @@ from transformers import (
     RepetitionPenaltyLogitsProcessor,
 )
 
-from llmsearch_optuna.engine.sampling import SamplingRows, draw, draw_on_device, filtered_logits, penalise, sample
+from llmsearch_optuna.engine.sampling import SamplingRows, draw, filtered_logits, penalise, sample
+from llmsearch_optuna.engine.sampling.sampler import draw_on_device
 from llmsearch_optuna.errors import LogitsError
 from llmsearch_optuna.space.params import CUTS, GenerationParams
 

@@ -92,3 +92,30 @@ def test_new_memory_holds_no_keys_and_values() -> None:
     tree.reset_pages(PAGE_BYTES)
     assert [tree.page(node) for node in nodes] == [0, 0, 0]
     assert tree.max_pages == (before + 1) // 2 - 1
+
+
+@settings(max_examples=scaled(60))
+@given(st.integers(0, 6), st.lists(st.sampled_from(["reserve", "bind", "release", "allocate"]), max_size=60))
+def test_a_page_belongs_to_one_node_or_is_reserved_once(count: int, actions: list[str]) -> None:
+    tree = PrefixTree(2**20)
+    tree.limit_pages((count + 1) * PAGE_BYTES)
+    tree.reset_pages(PAGE_BYTES)
+    root = tree.root((1, 2))
+    nodes = [tree.child(root, token) for token in range(8)]
+    draw = random.Random(len(actions))
+    reserved: list[int] = []
+    for action in actions:
+        node = draw.choice(nodes)
+        if action == "reserve":
+            reserved += [page] if (page := tree.reserve_page()) else []
+        elif action == "allocate":
+            tree.allocate_pages([node])
+        elif reserved:
+            page = reserved.pop(draw.randrange(len(reserved)))
+            if action == "bind":
+                tree.bind_page(node, page)
+                assert tree.page(node)
+            else:
+                tree.release_page(page)
+        used = [*reserved, *(page for node in nodes if (page := tree.page(node)))]
+        assert len(set(used)) == len(used) <= tree.max_pages == count
