@@ -64,7 +64,7 @@ def doctor(options: argparse.Namespace) -> None:
 
 
 def confirm(options: argparse.Namespace) -> None:
-    """Print the verdict; compute it unless the stored one has the same finalists and enough seeds."""
+    """Print the verdict; compute it unless the stored one compares the current finalists with enough seeds."""
     check_minimum("--seeds", options.seeds, 1)
     url = sqlite_url(options.database)
     study, _ = open_study(url, options.study)

@@ -146,7 +146,7 @@ class PromptSource:
             raise TaskError(f"`chat_template_args` must not hold {', '.join(reserved)}, which the package sets")
 
     @property
-    def is_chat(self) -> bool:
+    def writes_special_tokens(self) -> bool:
         """Whether the prompt already contains its special tokens: a chat template or the preprocessor writes them."""
         return self.prompt_template is None
 

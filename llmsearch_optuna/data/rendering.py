@@ -148,7 +148,7 @@ def _encoded(
     side = tokenizer.truncation_side
     try:
         tokenizer.truncation_side = arguments.pop("truncation_side", side)
-        encoded = _token_ids(prompts, tokenizer, arguments, is_chat=source.is_chat)
+        encoded = _token_ids(prompts, tokenizer, arguments, writes_special_tokens=source.writes_special_tokens)
         if arguments.get("truncation") or "max_length" in arguments:
             _check_cuts(prompts, encoded, tokenizer, arguments, source)
     finally:
@@ -157,10 +157,14 @@ def _encoded(
 
 
 def _token_ids(
-    prompts: list[str], tokenizer: "PreTrainedTokenizerBase", arguments: Mapping[str, Any], *, is_chat: bool
+    prompts: list[str],
+    tokenizer: "PreTrainedTokenizerBase",
+    arguments: Mapping[str, Any],
+    *,
+    writes_special_tokens: bool,
 ) -> dict[int, list[int]]:
     bos = getattr(tokenizer, "bos_token", None)
-    special = [not is_chat and not (bos and prompt.startswith(bos)) for prompt in prompts]
+    special = [not writes_special_tokens and not (bos and prompt.startswith(bos)) for prompt in prompts]
     encoded: dict[int, list[int]] = {}
     for add_special_tokens in set(special):
         rows = [row for row, adds in enumerate(special) if adds == add_special_tokens]
@@ -190,7 +194,9 @@ def _check_cuts(
         TaskError: It cuts off the end of chat messages: the question, and the beginning of the assistant's turn.
     """
     uncut = {name: value for name, value in arguments.items() if name not in ("max_length", "stride")}
-    whole = _token_ids(prompts, tokenizer, {**uncut, "truncation": False}, is_chat=source.is_chat)
+    whole = _token_ids(
+        prompts, tokenizer, {**uncut, "truncation": False}, writes_special_tokens=source.writes_special_tokens
+    )
     cut = [row for row in sorted(encoded) if len(encoded[row]) < len(whole[row])]
     if not cut:
         return
@@ -238,7 +244,7 @@ def _warn_of_changes(
     tokenizer: "PreTrainedTokenizerBase | None",
 ) -> None:
     """Warn if the prompt of a row changes when it is rendered again, as with a random choice."""
-    if source.is_chat:
+    if source.writes_special_tokens:
         for index in range(0, len(rows), math.ceil(len(rows) / _RENDERED_TWICE)):
             if source.prompt(rows[index], tokenizer) != prompts[index]:
                 _LOG.warning(

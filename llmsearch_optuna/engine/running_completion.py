@@ -15,8 +15,10 @@ from llmsearch_optuna.engine.sampling import (
     SUMMARY_WIDTH,
     LogitSummary,
     SamplingRows,
+    SlotContents,
     SummaryDraw,
     draw,
+    mirostat_eta,
     penalise,
     penalise_summary,
     prompt_key,
@@ -24,7 +26,7 @@ from llmsearch_optuna.engine.sampling import (
 )
 from llmsearch_optuna.engine.stopping import StopChecker
 from llmsearch_optuna.errors import ParameterError
-from llmsearch_optuna.space.params import MIROSTAT_ETA, GenerationParams
+from llmsearch_optuna.space.params import GenerationParams
 
 __all__ = ["RunningCompletion", "draw_tokens", "draw_tokens_from_summary", "sampling_rows"]
 
@@ -62,6 +64,18 @@ class RunningCompletion:
         self._stop_checker = StopChecker(request, tokenizer)
         self._tokenizer = tokenizer
 
+    @property
+    def contents(self) -> SlotContents:
+        """What a device needs to draw the next token."""
+        return SlotContents(
+            params=self.request.params,
+            prompt_key=self.prompt_key,
+            prompt=self.request.prompt_ids,
+            context=self.context,
+            step=len(self.token_ids),
+            mirostat_mu=self.mirostat_mu,
+        )
+
     def append(self, token: int) -> None:
         """Append the next token and update `finish_reason`."""
         self.token_ids.append(token)
@@ -73,9 +87,8 @@ class RunningCompletion:
         """Update mirostat's next mu with the surprise (see `Draw`) of the token that is appended next."""
         params = self.request.params
         if params.mirostat_tau is not None:
-            eta = MIROSTAT_ETA if params.mirostat_eta is None else params.mirostat_eta
             # If memory runs out before the token is appended, it is drawn again with the same mu.
-            self._next_mu = self.mirostat_mu - eta * (surprise - params.mirostat_tau)
+            self._next_mu = self.mirostat_mu - mirostat_eta(params) * (surprise - params.mirostat_tau)
 
     def to_completion(self, decode_args: Mapping[str, Any] | None) -> Completion:
         """Return the completion, cut before its stop string.

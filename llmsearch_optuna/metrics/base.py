@@ -50,8 +50,8 @@ class Metric(Protocol):
     """A deterministic function that scores predictions against references.
 
     A metric may also have an attribute `score_range` (`ScoreRange`). `PairedPruner` then uses this range, and its
-    guarantee does not depend on later scores. Otherwise it uses the range of the scores so far. An attribute `calls`
-    (`ScorerCalls`) sets how the metric is called; by default, it is called again after a fault.
+    guarantee holds whatever the later scores are. Otherwise it uses the range of the scores so far. An attribute
+    `calls` (`ScorerCalls`) sets how the metric is called; by default, it is called again after a fault.
     """
 
     @property

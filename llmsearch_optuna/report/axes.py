@@ -20,7 +20,10 @@ def limit_axis(figure: go.Figure, axis: str, values: Sequence[float]) -> None:
 
 
 def single_value_limits(value: float) -> list[float]:
-    """Return the limits of an axis for a single value: those of most metrics, [0, 1], or up to twice the value."""
+    """Return the limits of an axis that shows one value: [0, 1] if it is in there, otherwise 0 and twice the value.
+
+    There is a small margin at 0 and at 1.
+    """
     if 0.0 <= value <= 1.0:
         return [-0.04, 1.04]
     return sorted([-0.04 * value, 2.0 * value])

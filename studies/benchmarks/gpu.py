@@ -40,6 +40,7 @@ from llmsearch_optuna.engine.slots.engine import SlotEngine
 from llmsearch_optuna.engine.slots.model_runner import ModelRunner
 from llmsearch_optuna.engine.slots.prefill import prefill
 from llmsearch_optuna.engine.slots.steps import DRAWN, StepRow
+from llmsearch_optuna.engine.slots.summary_table import SummaryTable
 
 PARAMS = (
     GenerationParams(max_new_tokens=12),
@@ -397,7 +398,8 @@ def steps_of(bench: Bench, shape: Shape, model: Any) -> None:
         bench.figure(f"{label}: forward pass without a graph, ms", 1e3 * seconds(lambda: decoder.step(*arguments), 5))  # noqa: B023
         bench.figure(f"{label}: summarise, ms", 1e3 * seconds(lambda: summarise(plain)))  # noqa: B023
         for name, params in (("greedy", PARAMS[:1]), ("top_p", TOP_P), ("mixed", PARAMS)):
-            steps = DeviceSteps(decoder, len(prompt.logits))
+            vocabulary = len(prompt.logits)
+            steps = DeviceSteps(decoder, SummaryTable(slots, bench.device), vocabulary)
             first = {slot: StepRow(1, shape.length - 1) for slot in range(slots)}
             began = time.perf_counter()
             steps.launch(first, slots, shape.length)

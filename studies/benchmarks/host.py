@@ -2,10 +2,10 @@
 
 Usage: python -m studies.benchmarks.host [--json FILE] [--tokens N]
 
-The slot engine runs as on a CUDA device, but the steps are not computed: each has random tokens and summaries at once.
-What is left is the work of the host for every token: stop conditions, completions, prefix tree, slots and the launch of
-the next step, without scorer and database. Prompts are prefilled once; their first tokens are drawn by the host, and
-count. Runs on any machine, with one thread.
+The slot engine runs as on a CUDA device, but the steps are not computed: each has random tokens at once. What is left
+is the work of the host for every token: stop conditions, completions, prefix tree, slots and the launch of the next
+step, without scorer and database. Nothing is replayed. Prompts are prefilled once; their first tokens are drawn by the
+host, and count. Runs on any machine, with one thread.
 """
 
 import argparse
@@ -22,7 +22,6 @@ import torch
 
 from llmsearch_optuna import GenerationParams
 from llmsearch_optuna.engine.base import Request, Stopping
-from llmsearch_optuna.engine.sampling import SUMMARY_WIDTH, summary_of
 from llmsearch_optuna.engine.slots.engine import SlotEngine
 from llmsearch_optuna.engine.slots.model_runner import ModelRunner
 from llmsearch_optuna.engine.slots.prefill import Prefill, PromptCache
@@ -58,11 +57,8 @@ class TimelessSteps:
         slots = self._launched.popleft()
         rows = len(slots)
         tokens = torch.randint(5, VOCABULARY, (rows,), generator=self._generator).tolist()
-        values = torch.randn(rows, SUMMARY_WIDTH, generator=self._generator)
-        token_ids = torch.arange(SUMMARY_WIDTH).repeat(rows, 1)
-        log_sums = torch.zeros(rows, 4, dtype=torch.float64)
         self.seconds += time.process_time() - began
-        return StepResult(summary_of(values, token_ids, log_sums, VOCABULARY), tokens, [0.0] * rows, values, slots)
+        return StepResult(slots, torch.empty(0), tokens=tokens, surprises=[0.0] * rows)
 
     def discard(self) -> None:
         """Forget all steps."""

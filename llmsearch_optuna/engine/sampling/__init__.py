@@ -8,15 +8,16 @@ change a single bit.
 from llmsearch_optuna.engine.sampling.noise import gumbel_noise, prompt_key
 from llmsearch_optuna.engine.sampling.penalties import penalise, penalise_summary
 from llmsearch_optuna.engine.sampling.rows import SamplingRows
-from llmsearch_optuna.engine.sampling.sampler import Draw, check_logits, draw, filtered_logits, sample
+from llmsearch_optuna.engine.sampling.sampler import Draw, check_logits, draw, filtered_logits, mirostat_eta, sample
 from llmsearch_optuna.engine.sampling.summary import (
     SUMMARY_WIDTH,
     LogitSummary,
     SummaryDraw,
+    SummaryParts,
     sample_summary,
     summarise,
-    summarise_on_device,
     summary_of,
+    summary_parts,
 )
 from llmsearch_optuna.engine.sampling.tables import SlotContents, SlotTables
 
@@ -28,16 +29,18 @@ __all__ = [
     "SlotContents",
     "SlotTables",
     "SummaryDraw",
+    "SummaryParts",
     "check_logits",
     "draw",
     "filtered_logits",
     "gumbel_noise",
+    "mirostat_eta",
     "penalise",
     "penalise_summary",
     "prompt_key",
     "sample",
     "sample_summary",
     "summarise",
-    "summarise_on_device",
     "summary_of",
+    "summary_parts",
 ]

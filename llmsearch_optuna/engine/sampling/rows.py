@@ -23,7 +23,7 @@ class RowKinds(NamedTuple):
 
     Attributes:
         cuts: The names of the cuts that are on in any row.
-        first_cuts: The names of the cuts that are the first of any row.
+        first_cuts: The names of the cuts that some row applies first. Only a first cut needs sums over all tokens.
         has_free: Whether any row is sampled without a cut.
     """
 
@@ -121,5 +121,14 @@ class SamplingRows:
         return selected if index.device.type == "cuda" else selected.with_cuts(selected.cuts)
 
     def with_cuts(self, cuts: Tensor) -> Self:
-        """Return the same rows, on the CPU, with other cuts; bool [rows, cuts]."""
+        """Return the same rows with other cuts, on CUDA with some of these; bool [rows, cuts]."""
+        if cuts.device.type == "cuda":
+            return dataclasses.replace(self, cuts=cuts, kinds=self.kinds._replace(first_cuts=self.kinds.cuts))
         return dataclasses.replace(self, cuts=cuts, kinds=RowKinds.of(self.greedy, cuts))
+
+    def where(self, selected: Tensor) -> tuple[slice | Tensor, Self]:
+        """Return the index of the selected rows, and these rows. On CUDA, where the host would wait: all rows."""
+        if selected.device.type == "cuda" or selected.all():
+            return slice(None), self
+        index = selected.nonzero()[:, 0]
+        return index, self.select(index)

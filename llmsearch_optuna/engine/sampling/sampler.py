@@ -15,8 +15,19 @@ from llmsearch_optuna.engine.sampling.warpers import (
     surprises_of,
 )
 from llmsearch_optuna.errors import LogitsError
+from llmsearch_optuna.space.params import MIROSTAT_ETA, GenerationParams
 
-__all__ = ["DeviceDraw", "Draw", "check_logits", "draw", "draw_on_device", "filtered_logits", "sample", "scaled"]
+__all__ = [
+    "DeviceDraw",
+    "Draw",
+    "check_logits",
+    "draw",
+    "draw_on_device",
+    "filtered_logits",
+    "mirostat_eta",
+    "sample",
+    "scaled",
+]
 
 # Differences of scores up to this limit fit a float32. A temperature so low that a score would exceed the limit is
 # raised, and sampling is still equivalent to greedy.
@@ -99,15 +110,20 @@ def draw_on_device(logits: Tensor, rows: SamplingRows, steps: Tensor, *, width: 
         scores = scaled(logits, peaks, rows)
     cut = rows.cuts.any(-1)
     if rows.kinds.cuts:
-        index, cut_rows = _select(rows, cut)
+        index, cut_rows = rows.where(cut)
         drawn = _draw_cut(scores[index], cut_rows, steps[index], width)
         for column, new in zip((tokens, undecided, surprises), drawn, strict=True):
             column[index] = new.where(cut[index], column[index])
     if rows.kinds.has_free:
         free = ~cut & ~rows.greedy
-        index, free_rows = _select(rows, free)
+        index, free_rows = rows.where(free)
         tokens[index] = _draw_free(scores[index], free_rows, steps[index]).where(free[index], tokens[index])
     return DeviceDraw(tokens, undecided, peaks, surprises)
+
+
+def mirostat_eta(params: GenerationParams) -> float:
+    """Return eta of ``mu -= eta * (surprise - tau)``, by which mirostat's mu changes with each token."""
+    return MIROSTAT_ETA if params.mirostat_eta is None else params.mirostat_eta
 
 
 def filtered_logits(logits: Tensor, rows: SamplingRows) -> Tensor:
@@ -161,14 +177,6 @@ def _check_peaks(peaks: Tensor) -> None:
                 f"row {row} of the logits holds {'NaN' if math.isnan(peak) else '+inf'}: "
                 "if the model runs in float16 it overflowed, so load it in bfloat16 or float32"
             )
-
-
-def _select(rows: SamplingRows, selected: Tensor) -> tuple[slice | Tensor, SamplingRows]:
-    """Return the index of the selected rows, and their parameters. On CUDA, where the host would wait: all."""
-    if selected.device.type == "cuda" or selected.all():
-        return slice(None), rows
-    index = selected.nonzero()[:, 0]
-    return index, rows.select(index)
 
 
 def scaled(logits: Tensor, peaks: Tensor, rows: SamplingRows) -> Tensor:

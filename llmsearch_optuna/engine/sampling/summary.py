@@ -9,6 +9,7 @@ must exceed the largest discarded logit plus the largest discarded noise. Otherw
 computes all logits.
 """
 
+from collections.abc import Collection
 from typing import NamedTuple
 
 import torch
@@ -34,10 +35,11 @@ __all__ = [
     "SUMMARY_WIDTH",
     "LogitSummary",
     "SummaryDraw",
+    "SummaryParts",
     "sample_summary",
     "summarise",
-    "summarise_on_device",
     "summary_of",
+    "summary_parts",
 ]
 
 SUMMARY_WIDTH = 256
@@ -50,7 +52,7 @@ _LARGEST_NOISE = 23.0
 
 
 class LogitSummary(NamedTuple):
-    """A summary of the logits of each row, on the CPU.
+    """A summary of the logits of each row.
 
     Attributes:
         logits: The logits of the most probable tokens; float32 [rows, width].
@@ -74,10 +76,29 @@ class LogitSummary(NamedTuple):
     raised: Tensor
     vocabulary: int
 
-    def select(self, index: Tensor) -> "LogitSummary":
+    @property
+    def parts(self) -> "SummaryParts":
+        """What is stored of a summary without penalties."""
+        return SummaryParts(self.logits, self.token_ids, self.log_sums)
+
+    def select(self, index: Tensor | slice) -> "LogitSummary":
         """Return the rows with these indices, in this order."""
         columns = {name: getattr(self, name)[index] for name in self._fields[:-1]}
         return LogitSummary(**columns, vocabulary=self.vocabulary)
+
+
+class SummaryParts(NamedTuple):
+    """What is stored of the summary of each row.
+
+    Attributes:
+        values: The logits of the most probable tokens; float32 [rows, width].
+        token_ids: Their token ids, ascending; int64 [rows, width].
+        log_sums: As in `LogitSummary`; float64 [rows, 4].
+    """
+
+    values: Tensor
+    token_ids: Tensor
+    log_sums: Tensor
 
 
 class SummaryDraw(NamedTuple):
@@ -95,32 +116,31 @@ class SummaryDraw(NamedTuple):
 
 
 def summarise(logits: Tensor) -> LogitSummary:
-    """Summarise logits without penalties.
+    """Summarise logits without penalties, on the CPU.
 
     Args:
         logits: Floating [rows, vocab], on any device. A row with NaN or +inf gets a summary that decides no token.
     """
-    values, token_ids, log_sums = (part.cpu() for part in summarise_on_device(logits))
-    return summary_of(values, token_ids, log_sums, logits.shape[1])
+    return summary_of(SummaryParts(*(part.cpu() for part in summary_parts(logits))), logits.shape[1])
 
 
-def summarise_on_device(logits: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Return the first three parts of `summarise`, on the device of the logits, without waiting for it."""
+def summary_parts(logits: Tensor) -> SummaryParts:
+    """Return what is stored of a summary of logits; see `summarise`. On CUDA, the host does not wait."""
     parts = [_summarised(logits[part].float()) for part in row_slices(logits)]
-    values, token_ids, log_sums = (torch.cat(columns) for columns in zip(*parts, strict=True))
-    return values, token_ids, log_sums
+    return SummaryParts(*(torch.cat(columns) for columns in zip(*parts, strict=True)))
 
 
-def summary_of(values: Tensor, token_ids: Tensor, log_sums: Tensor, vocabulary: int) -> LogitSummary:
-    """Build a summary without penalties from its stored parts; see `LogitSummary` for their shapes."""
+def summary_of(parts: SummaryParts, vocabulary: int) -> LogitSummary:
+    """Build a summary without penalties from its stored parts."""
+    values = parts.values
     return LogitSummary(
         logits=values,
-        token_ids=token_ids,
-        log_sums=log_sums,
+        token_ids=parts.token_ids,
+        log_sums=parts.log_sums,
         peak=values.amax(-1),
         bound=values.amin(-1),
-        lowered=torch.zeros(len(values), dtype=torch.bool),
-        raised=torch.zeros(len(values), dtype=torch.int64),
+        lowered=torch.zeros(len(values), dtype=torch.bool, device=values.device),
+        raised=torch.zeros(len(values), dtype=torch.int64, device=values.device),
         vocabulary=vocabulary,
     )
 
@@ -130,9 +150,11 @@ def sample_summary(
 ) -> SummaryDraw:
     """Draw the token that `sample` draws from all logits, if the summary determines it.
 
+    On CUDA, the host does not wait for the device.
+
     Args:
         summary: Penalties included.
-        rows: The parameters, on the CPU.
+        rows: The parameters, on the device of the summary.
         steps: The number of tokens that each completion has so far; int64 [rows].
         search_noise: Whether to search the noise of the whole vocabulary to decide rows without a cut. It costs about
             as much as drawing from all logits.
@@ -149,24 +171,32 @@ def sample_summary(
     if not whole:  # the deviation is that of all logits
         decided &= ~rows.cuts[:, CUTS.index("top_n_sigma")]
 
-    cut = rows.cuts.any(-1)
-    if (index := (cut & decided).nonzero()[:, 0]).numel():
-        cut_rows = rows.select(index)
+    is_cut = rows.cuts.any(-1)
+    is_free = ~is_cut & ~rows.greedy & peak_is_finite
+    is_cut &= decided
+    if rows.kinds.cuts:
+        index, cut_rows = rows.where(is_cut)
         chosen = Candidates(*(column[index] for column in candidates))
         if whole:
             ends = [chosen]
         else:
             minimum, maximum = _outside_mass(summary.select(index), scores[index], bound[index], cut_rows)
-            ends = _open_ends(chosen, certain[index], minimum, maximum)
-        tokens[index], decided[index], surprises[index] = _draw_cut(ends, cut_rows, steps[index])
-    if (index := (~cut & ~rows.greedy & peak_is_finite).nonzero()[:, 0]).numel():
-        tokens[index], decided[index] = _draw_free(
-            summary.select(index), scores[index], bound[index], rows.select(index), steps[index], search_noise
+            # On CUDA, rows that are undecided already are drawn as well, and must have at least one candidate.
+            ends = _open_ends(chosen, certain[index].clamp(min=1), minimum, maximum)
+        drawn = _draw_cut(ends, cut_rows, steps[index])
+        for column, new in zip((tokens, decided, surprises), drawn, strict=True):
+            column[index] = new.where(is_cut[index], column[index])
+    if rows.kinds.has_free:
+        index, free_rows = rows.where(is_free)
+        drawn_freely = _draw_free(
+            summary.select(index), scores[index], bound[index], free_rows, steps[index], search_noise
         )
+        for column, new in zip((tokens, decided), drawn_freely, strict=True):
+            column[index] = new.where(is_free[index], column[index])
     return SummaryDraw(tokens, decided, surprises)
 
 
-def _summarised(logits: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def _summarised(logits: Tensor) -> SummaryParts:
     token_ids = logits.topk(min(SUMMARY_WIDTH, logits.shape[1]), sorted=False).indices.sort(-1).values
     values = logits.gather(1, token_ids)
     root = (logits - values.amax(-1, keepdim=True)).mul_(0.5).exp_()
@@ -175,7 +205,7 @@ def _summarised(logits: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     count = torch.full_like(powers[0], logits.shape[1] - token_ids.shape[1])
     # A sum that underflows is replaced by a tiny one, which can only widen the bounds.
     log_sums = torch.stack([count, *powers], dim=1).double().clamp(min=1e-37).log()
-    return values, token_ids, log_sums
+    return SummaryParts(values, token_ids, log_sums)
 
 
 def _outside_mass(summary: LogitSummary, scores: Tensor, bound: Tensor, rows: SamplingRows) -> tuple[Tensor, Tensor]:
@@ -185,8 +215,9 @@ def _outside_mass(summary: LogitSummary, scores: Tensor, bound: Tensor, rows: Sa
     lies below the chord through them and above the extensions of the neighbouring chords.
     """
     power = 1.0 / rows.temperature.double()
-    start = torch.tensor(_POWERS[:-1], dtype=torch.float64)
-    end = torch.tensor(_POWERS[1:], dtype=torch.float64)
+    # Not `torch.tensor`, which copies from the host: a CUDA graph cannot hold that.
+    powers = torch.stack([torch.full((), number, dtype=torch.float64, device=power.device) for number in _POWERS])
+    start, end = powers[:-1], powers[1:]
     slopes = summary.log_sums.diff(dim=1) / (end - start)
     chords = summary.log_sums[:, :-1] + slopes * (power[:, None] - start)
     below, above = power[:, None] <= start, power[:, None] >= end
@@ -218,7 +249,7 @@ def _open_ends(candidates: Candidates, certain: Tensor, least: Tensor, most: Ten
         least: The lower bound of the discarded mass; int64 [rows].
         most: The upper bound.
     """
-    column = torch.arange(candidates.scores.shape[1])
+    column = torch.arange(candidates.scores.shape[1], device=certain.device)
     masses = relative_mass(candidates.scores - candidates.scores[:, :1])
     uncertain = masses.masked_fill(column < certain[:, None], 0).sum(-1)
     return [
@@ -240,17 +271,17 @@ def _draw_cut(ends: list[Candidates], rows: SamplingRows, steps: Tensor) -> tupl
         The tokens, whether each is decided, and their surprises.
     """
     count = len(steps)
-    order = torch.arange(count).repeat(len(ends))
+    order = torch.arange(count, device=steps.device).repeat(len(ends))
     stacked = Candidates(*(torch.cat(columns) for columns in zip(*ends, strict=True)))
     first = rows.cuts & (rows.cuts.cumsum(-1) == 1)
-    need_entropy = first[:, [CUTS.index(name) for name in NEED_ENTROPY]].any(-1)
-    need_mass = first[:, [CUTS.index(name) for name in NEED_MASS]].any(-1)
+    need_entropy = _has_any(first, NEED_ENTROPY)
+    need_mass = _has_any(first, NEED_MASS)
     later = rows.cuts & ~first
     # The more mass is outside, the more candidates a first cut keeps. The set kept at the minimum is then a subset of
     # that kept at the maximum, also after a later min_p, which compares each token separately. Any other later cut
     # depends on the kept tokens, and so does the surprise of mirostat.
-    nested = ~later[:, [column for column, name in enumerate(CUTS) if name != "min_p"]].any(-1)
-    nested &= ~rows.cuts[:, CUTS.index("mirostat_tau")]
+    nested = ~_has_any(later, [name for name in CUTS if name != "min_p"])
+    nested &= ~_has_any(rows.cuts, ["mirostat_tau"])
     rows = rows.select(order)
     cut_once = apply_cuts(stacked, rows.with_cuts(first[order]))
     kept = apply_cuts(cut_once, rows.with_cuts(later[order]))
@@ -263,6 +294,11 @@ def _draw_cut(ends: list[Candidates], rows: SamplingRows, steps: Tensor) -> tupl
         same_set = ~need_mass | (sizes[0] == sizes[1])
         decided &= (tokens[0] == tokens[1]) & (same_set | nested) & ~need_entropy
     return drawn[:count], decided, surprises_of(kept, columns, rows)[:count]
+
+
+def _has_any(cuts: Tensor, names: Collection[str]) -> Tensor:
+    """Return whether each row has any of these cuts; bool [rows]."""
+    return torch.stack([cuts[:, CUTS.index(name)] for name in names]).any(0)
 
 
 def _draw_free(

@@ -2,7 +2,7 @@
 
 How it works: all numbers of a slot are one column of an int64 table (floats as their bits), written with a single copy
 when a completion is admitted to the slot. Penalties need the tokens of the slot: their ids in order, and whether each
-token of the vocabulary occurs in the prompt or in the context. `draw` reads the tables, and `append` updates them with
+token of the vocabulary occurs in the prompt or in the context. `draw` reads the tables, and `advance` updates them with
 the drawn tokens; the host takes no part in either. Which formulas run is decided by the host from the kinds of all
 completions admitted so far (`SlotTables.kinds`): a graph is valid for the kinds that it was captured with.
 
@@ -23,8 +23,9 @@ from torch import Tensor
 from llmsearch_optuna.engine.memory import to_device
 from llmsearch_optuna.engine.sampling.penalties import penalty_factors, scale_logits
 from llmsearch_optuna.engine.sampling.rows import RowKinds, SamplingRows
-from llmsearch_optuna.engine.sampling.sampler import DeviceDraw, draw_on_device
-from llmsearch_optuna.space.params import CUTS, MIROSTAT_ETA, GenerationParams
+from llmsearch_optuna.engine.sampling.sampler import DeviceDraw, draw_on_device, mirostat_eta
+from llmsearch_optuna.engine.sampling.summary import LogitSummary, SummaryDraw, sample_summary
+from llmsearch_optuna.space.params import CUTS, GenerationParams
 
 __all__ = ["SlotContents", "SlotKinds", "SlotTables"]
 
@@ -158,8 +159,22 @@ class SlotTables:
         """
         return draw_on_device(self._penalised(logits.float()), self._rows(), self._int("step"), width=width)
 
-    def append(self, drawn: DeviceDraw, mask: Tensor) -> None:
-        """Append the drawn token to the context of each slot of the mask; bool [slots]."""
+    def draw_from_summary(self, summary: LogitSummary) -> SummaryDraw:
+        """Draw the next token of each slot as far as a summary decides it, without waiting; see `sample_summary`.
+
+        Args:
+            summary: A summary of the logits before penalties, with one row per slot.
+        """
+        penalised = self._penalised_summary(summary) if self.kinds.has_penalties else summary
+        return sample_summary(penalised, self._rows(), self._int("step"), search_noise=False)
+
+    def advance(self, drawn: DeviceDraw | SummaryDraw, mask: Tensor) -> None:
+        """Advance the step, mirostat's mu and the context of each slot of the mask by the drawn token.
+
+        Args:
+            drawn: The tokens and their surprises.
+            mask: Which slots to advance; bool [slots].
+        """
         self._int("step").add_(mask)
         if "mirostat_tau" in self.kinds.rows.cuts:
             column = CUTS.index("mirostat_tau")
@@ -185,17 +200,39 @@ class SlotTables:
             kinds=self.kinds.rows,
         )
 
-    def _penalised(self, logits: Tensor) -> Tensor:
-        """Apply the penalties; see `penalise`."""
-        for is_used, name, tokens in (
-            (self.kinds.scales_prompt, "prompt_factor", self._prompts),
-            (self.kinds.scales_context, "context_factor", self._seen),
-        ):
-            if is_used:
-                logits = torch.where(tokens, scale_logits(logits, self._float(name).float()[:, None]), logits)
+    def _penalised(self, logits: Tensor, token_ids: Tensor | None = None) -> Tensor:
+        """Apply the penalties; see `penalise`. The token ids are those of the columns; by default, all."""
+
+        def of_columns(tokens: Tensor) -> Tensor:
+            return tokens if token_ids is None else tokens.gather(1, token_ids)
+
+        for factors, tokens in ((self._factors("prompt"), self._prompts), (self._factors("context"), self._seen)):
+            if factors is not None:
+                logits = torch.where(of_columns(tokens), scale_logits(logits, factors[:, None]), logits)
         for size in sorted(self.kinds.ngrams):
-            logits = logits.masked_fill(self._ngram_ends(size), -torch.inf)
+            logits = logits.masked_fill(of_columns(self._ngram_ends(size)), -torch.inf)
         return logits
+
+    def _penalised_summary(self, summary: LogitSummary) -> LogitSummary:
+        """Apply the penalties to a summary without any; see `penalise_summary`, where the bounds are explained."""
+        bound, raises = summary.bound, torch.zeros_like(summary.lowered)
+        is_penalised = self._int("ngram") > 0
+        for factors in (self._factors("prompt"), self._factors("context")):
+            if factors is not None:
+                bound = torch.maximum(bound, scale_logits(bound, factors))
+                raises |= factors < 1.0
+                is_penalised |= factors != 1.0
+        return summary._replace(
+            logits=self._penalised(summary.logits, summary.token_ids),
+            bound=bound,
+            lowered=is_penalised,
+            raised=(2 * self._int("length")).where(raises, 0),  # the prompt's tokens and the context's
+        )
+
+    def _factors(self, tokens: str) -> Tensor | None:
+        """Return the penalty factors of the prompt's or the context's tokens, float32 [slots]; None if all are off."""
+        is_used = self.kinds.scales_prompt if tokens == "prompt" else self.kinds.scales_context
+        return self._float(f"{tokens}_factor").float() if is_used else None
 
     def _ngram_ends(self, size: int) -> Tensor:
         """Return the tokens that would repeat an n-gram of this size, in slots with this size; bool [slots, vocab]."""
@@ -257,7 +294,7 @@ def _columns(rows: Sequence[SlotContents]) -> tuple[Tensor, SlotKinds]:
         [
             sampling.temperature.tolist(),
             [row.mirostat_mu for row in rows],
-            [MIROSTAT_ETA if row.params.mirostat_eta is None else row.params.mirostat_eta for row in rows],
+            [mirostat_eta(row) for row in params],
             prompt_factors,
             context_factors,
         ],

@@ -30,7 +30,6 @@ class SlotDecoder:
         capacity: Positions per slot.
         vocabulary: The number of tokens that the model embeds.
         window: The maximum number of positions of the model; None if there is no limit.
-        is_on_one_device: Whether all layers are on the device of the model's inputs.
         growths: How often the memory of the cache has been replaced by a larger one.
 
     Raises:
@@ -44,7 +43,6 @@ class SlotDecoder:
         self.capacity = capacity
         self.vocabulary = len(embedding_weight(runner.model))
         self.window = context_window(runner.model)
-        self.is_on_one_device = {layer.keys.device for layer in like} == {runner.device}
         self.growths = 0
         self._windows = attention_windows(runner.model)
         self._additive = like[0].keys.dtype if implementation(runner.model) == "eager" else None

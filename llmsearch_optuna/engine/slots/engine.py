@@ -7,8 +7,9 @@ hide everything after its last token, so only a position changes when a continua
 shorter prefix. Decode steps use only shapes that give bit-identical logits (`ExactShapes`), so that the batch has no
 influence.
 
-*Steps.* On the CPU, a step computes logits, from which the tokens of all waiting completions are drawn. A CUDA device
-draws as well, for the first completion that waits at each node, and runs one step ahead (`device_steps`).
+*Steps.* A step computes logits, from which the host draws the tokens of all waiting completions. A CUDA device that
+holds the whole model draws as well, for one completion that waits at each node, and runs one step ahead
+(`device_steps`).
 
 *Replay.* The logits after a prefix (a prompt and the tokens after it) depend only on its tokens. `PrefixTree` keeps a
 summary of them for each computed prefix. A new completion walks down the tree, with its own parameters and noise, as
@@ -31,6 +32,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
 from llmsearch_optuna.engine.base import Completion, Request, TokenCallback
@@ -41,12 +43,13 @@ from llmsearch_optuna.engine.running_completion import (
     draw_tokens_from_summary,
     sampling_rows,
 )
-from llmsearch_optuna.engine.sampling import SUMMARY_WIDTH
+from llmsearch_optuna.engine.sampling import SUMMARY_WIDTH, summarise, summary_parts
 from llmsearch_optuna.engine.slots.model_runner import ModelRunner
 from llmsearch_optuna.engine.slots.prefill import PromptCache
 from llmsearch_optuna.engine.slots.prefix_tree import Node, PrefixTree, Usage
+from llmsearch_optuna.engine.slots.replay import DeviceReplay, HostReplay, Replay, Walk
 from llmsearch_optuna.engine.slots.scheduler import ComputedNodes, SlotScheduler
-from llmsearch_optuna.engine.slots.steps import StepResult
+from llmsearch_optuna.engine.slots.steps import UNDECIDED, StepResult
 from llmsearch_optuna.errors import MemoryExhaustedError
 
 __all__ = ["ReplayStatistics", "SlotEngine"]
@@ -108,12 +111,16 @@ class SlotEngine:
         self._tokenizer = tokenizer
         self._decode_args = decode_args
         self._prompts = PromptCache(runner) if prompts is None else prompts
-        self._tree = PrefixTree(free_memory(runner.device) // 4 if replay_bytes is None else replay_bytes)
+        self._runner = runner
+        self._tree = PrefixTree(
+            free_memory(runner.device) // 4 if replay_bytes is None else replay_bytes,
+            runner.device if runner.draws_on_device else torch.device("cpu"),
+        )
         self._scheduler = SlotScheduler(runner, self._prompts, self._tree, slots)
         self._waiting: dict[Node, list[RunningCompletion]] = {}
         self._finished: dict[Request, Completion] = {}
         self._regrowth = Regrowth()
-        self._searches_noise = not runner.beats_search
+        self._replay: Replay | None = None
         self.statistics = ReplayStatistics()
 
     @property
@@ -176,12 +183,12 @@ class SlotEngine:
 
     def _admit(self, requests: Iterable[Request], upcoming: Iterable[Request], on_tokens: TokenCallback | None) -> None:
         """Reserve positions and start a completion for each request that has none yet, running or finished."""
-        started = self._in_flight() | self._finished.keys()
+        started = self._running_requests() | self._finished.keys()
         new = dict.fromkeys(request for request in (*requests, *upcoming) if request not in started)
         if new:
             self._scheduler.reserve(max(len(request.prompt_ids) + request.params.max_new_tokens for request in new))
             running = [RunningCompletion(request, self._tokenizer) for request in new]
-            self._replay(
+            self._walk(
                 [(completion, self._tree.root(completion.request.prompt_ids)) for completion in running], on_tokens
             )
 
@@ -189,15 +196,15 @@ class SlotEngine:
         """Draw the first tokens of prompts while slots are free for their continuations, then run one decode step."""
         while prompts := self._next_prompts():
             logits = torch.stack([self._prompts.get(prompt.prompt_ids).logits for prompt in prompts])
-            self._process(ComputedNodes(prompts, [None] * len(prompts), StepResult.of_logits(logits)), on_tokens)
+            self._process_prompts(prompts, logits, on_tokens)
             self._scheduler.assign(self._targets(requested))
         self._scheduler.assign(self._targets(requested))
         computed = self._scheduler.step()
         if computed is not None and computed.nodes:
-            requested_nodes = len(self._waiting.keys() & computed.nodes)
+            requested_nodes = sum(node in self._waiting for node in computed.nodes)
             self.statistics.computed += requested_nodes
             self.statistics.rebuilt += len(computed.nodes) - requested_nodes
-            self._process(computed, on_tokens)
+            self._process(computed, on_tokens, has_all_logits=computed.result.summary is not None)
 
     def _next_prompts(self) -> list[Node]:
         """Return the next prompts whose first tokens may be drawn, because there are slots for their continuations.
@@ -212,7 +219,7 @@ class SlotEngine:
                 break
             chosen.append(prompt)
             free -= len(self._waiting[prompt])
-            self._prompts.get(prompt.prompt_ids)
+            self._prompts.get(prompt.prompt_ids)  # prefilled, so that it is known whether it stays
             if not self._prompts.keeps(prompt.prompt_ids):
                 break
         return chosen
@@ -227,58 +234,89 @@ class SlotEngine:
                 (first if is_requested else later)[node] = waiting
         return first | later
 
-    def _process(self, computed: ComputedNodes, on_tokens: TokenCallback | None) -> None:
-        """Store the summaries of nodes, and draw the next token of each completion that waits at one of them.
+    def _process_prompts(self, prompts: list[Node], logits: Tensor, on_tokens: TokenCallback | None) -> None:
+        """Store the summaries of prompts, and draw the first tokens of the completions that wait at them.
 
-        Tokens that the device left undecided are drawn from its logits. The other completions at such a node, which the
-        device did not draw for, wait for all logits if the summary does not decide their tokens.
+        Args:
+            prompts: The nodes of the prompts.
+            logits: Their logits. Shape: (prompts, vocabulary).
+            on_tokens: See `Engine.generate`.
+        """
+        numbers = self._tree.allocate_summaries(prompts)
+        summary = None
+        if self._runner.draws_on_device:
+            self._tree.table.store(numbers, summary_parts(logits), logits.shape[1])
+        else:
+            summary = summarise(logits)
+            self._tree.table.store(numbers, summary.parts, summary.vocabulary)
+        result = StepResult(list(range(len(prompts))), logits, summary)
+        self._process(ComputedNodes(prompts, [None] * len(prompts), result), on_tokens, has_all_logits=True)
+
+    def _process(self, computed: ComputedNodes, on_tokens: TokenCallback | None, *, has_all_logits: bool) -> None:
+        """Draw the next token of each completion that waits at one of the nodes.
+
+        The device has drawn those of the leads. The summaries of the logits decide most of the others. The rest is
+        drawn from all logits, if these are there, and waits for them otherwise.
+
+        Args:
+            computed: The nodes, whose summaries are stored.
+            on_tokens: See `Engine.generate`.
+            has_all_logits: Whether the logits hold for all nodes, and not only for those whose lead is undecided.
         """
         nodes, leads, result = computed
-        self._tree.store_summaries(nodes, result.summary)
         tokens: dict[RunningCompletion, int] = {}
-        rows = {node: row for row, node in enumerate(nodes)}
         undecided: list[tuple[int, RunningCompletion]] = []
-        if result.tokens is not None:
-            for row, (node, lead, token) in enumerate(zip(nodes, leads, result.tokens, strict=True)):
-                if lead is None or lead not in self._waiting.get(node, ()):
-                    continue
-                if token < 0:
+        for row, (node, lead, token) in enumerate(zip(nodes, leads, result.tokens, strict=bool(result.tokens))):
+            if lead is not None and lead in self._waiting.get(node, ()):
+                if token == UNDECIDED:
                     undecided.append((row, lead))
                 else:
                     lead.record_surprise(result.surprises[row])
                     tokens[lead] = token
-        drawn_in_full = {completion for _, completion in undecided}
+        served = tokens.keys() | {lead for _, lead in undecided}
+        rows = {node: row for row, node in enumerate(nodes)}
         rest = [
             (row, completion)
             for node, row in rows.items()
             for completion in self._waiting.get(node, ())
-            if completion not in tokens and completion not in drawn_in_full
+            if completion not in served
         ]
-        if rest:
-            running = [completion for _, completion in rest]
-            drawn = draw_tokens_from_summary(
-                result.summary.select(torch.tensor([row for row, _ in rest])), running, search_noise=False
-            )
-            for entry, token, is_decided in zip(rest, drawn.tokens.tolist(), drawn.decided.tolist(), strict=True):
-                if is_decided:
-                    tokens[entry[1]] = token
-                elif result.tokens is None:
-                    undecided.append(entry)
+        for entry, token in zip(rest, self._draw_from_summaries(rest, computed), strict=True):
+            if token != UNDECIDED:
+                tokens[entry[1]] = token
+            elif has_all_logits:
+                undecided.append(entry)
         if undecided:
             running = [completion for _, completion in undecided]
             slots = torch.tensor([result.slots[row] for row, _ in undecided], device=result.logits.device)
             logits = result.logits[slots]
-            drawn_tokens = draw_tokens(logits, running, sampling_rows(running, logits), width=8 * SUMMARY_WIDTH)
-            tokens |= zip(running, drawn_tokens, strict=True)
+            drawn = draw_tokens(logits, running, sampling_rows(running, logits), width=8 * SUMMARY_WIDTH)
+            tokens |= zip(running, drawn, strict=True)
         walks = []
         for node in rows:
             waiting = self._waiting.pop(node, [])
             walks += [(completion, node) for completion in waiting if completion in tokens]
             if remaining := [completion for completion in waiting if completion not in tokens]:
                 self._waiting[node] = remaining
-        self._replay(self._append(walks, [tokens[completion] for completion, _ in walks], on_tokens), on_tokens)
+        self._walk(self._append(walks, [tokens[completion] for completion, _ in walks], on_tokens), on_tokens)
 
-    def _replay(self, walks: list[tuple[RunningCompletion, Node]], on_tokens: TokenCallback | None) -> None:
+    def _draw_from_summaries(
+        self, entries: Sequence[tuple[int, RunningCompletion]], computed: ComputedNodes
+    ) -> list[int]:
+        """Return the next token of each completion at a row of computed nodes, `UNDECIDED` if all logits are needed."""
+        if not entries:
+            return []
+        summary = computed.result.summary
+        if summary is not None:
+            selected = summary.select(torch.tensor([row for row, _ in entries]))
+            drawn = draw_tokens_from_summary(selected, [completion for _, completion in entries], search_noise=False)
+            return drawn.tokens.where(drawn.decided, UNDECIDED).tolist()
+        numbers = [self._tree.summary_number(computed.nodes[row]) for row, _ in entries]
+        stored = [Walk(completion, number) for (_, completion), number in zip(entries, numbers, strict=True) if number]
+        tokens = iter(self._ready_replay().draw(stored) if stored else [])
+        return [next(tokens) if number else UNDECIDED for number in numbers]
+
+    def _walk(self, walks: list[tuple[RunningCompletion, Node]], on_tokens: TokenCallback | None) -> None:
         """Draw tokens of completions from stored summaries until they finish or wait for the model.
 
         Args:
@@ -294,18 +332,28 @@ class SlotEngine:
                     self._waiting.setdefault(node, []).append(completion)
             if not stored:
                 return
-            summary = self._tree.summaries([node for _, node in stored])
-            running = [completion for completion, _ in stored]
-            drawn = draw_tokens_from_summary(summary, running, search_noise=self._searches_noise)
+            tokens = self._ready_replay().draw(
+                [Walk(completion, self._tree.summary_number(node)) for completion, node in stored]
+            )
             decided = []
-            for (completion, node), is_decided in zip(stored, drawn.decided.tolist(), strict=True):
-                if is_decided:
+            for (completion, node), token in zip(stored, tokens, strict=True):
+                if token != UNDECIDED:
                     completion.replayed += 1
                     decided.append((completion, node))
                 else:
                     self._waiting.setdefault(node, []).append(completion)
             self.statistics.replayed += len(decided)
-            walks = self._append(decided, drawn.tokens[drawn.decided].tolist(), on_tokens)
+            walks = self._append(decided, [token for token in tokens if token != UNDECIDED], on_tokens)
+
+    def _ready_replay(self) -> Replay:
+        """Return what draws from stored summaries. A prompt must have been prefilled."""
+        if self._replay is None:
+            if self._runner.draws_on_device:
+                vocabulary = len(self._prompts.template.logits)
+                self._replay = DeviceReplay(self._tree.table, vocabulary, self._runner.device)
+            else:
+                self._replay = HostReplay(self._tree.table, search_noise=not self._runner.beats_search)
+        return self._replay
 
     def _append(
         self,
@@ -327,14 +375,17 @@ class SlotEngine:
             on_tokens(len(walks))
         return unfinished
 
-    def _in_flight(self) -> set[Request]:
+    def _running_requests(self) -> set[Request]:
         return {completion.request for running in self._waiting.values() for completion in running}
 
     def _grow_back(self, requested: AbstractSet[Request]) -> None:
         """Try the full number of slots again."""
         self._prompts.grow_back()
         self._scheduler.grow_back(
-            max(len(request.prompt_ids) + request.params.max_new_tokens for request in self._in_flight() | requested)
+            max(
+                len(request.prompt_ids) + request.params.max_new_tokens
+                for request in self._running_requests() | requested
+            )
         )
         _LOG.info("trying %d completions at once again", self.slots)
 

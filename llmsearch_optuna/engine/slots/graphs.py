@@ -1,96 +1,68 @@
-"""Decode steps as CUDA graphs: one launch replaces hundreds.
+"""Steps of decoding and of replay as CUDA graphs: one launch replaces hundreds.
 
 How it works: a step of a new shape is captured when it is first needed. Before that, it runs twice without a graph, so
 that kernels are selected and memory is allocated. In the second run, the host must not wait for the device: a capture
-cannot record that. These steps keep no drawn token. Repeating such a step is harmless, because it writes the same keys
-and values to the same positions.
+cannot record that. These steps keep no drawn token (`Step.make_repeatable`). Repeating such a step is harmless, because
+it writes the same values to the same places.
 
-A captured graph is not trusted at once. It is replayed with other tokens than those of the capture, and its results
+A captured graph is not trusted at once. It is replayed with other inputs than those of the capture, and its results
 must be those of a plain step to the last bit. This finds graphs that are empty, because the capture was on another
 device, and graphs that hold values of the capture where they should read memory. The step that follows has the right
-tokens, and replaces the keys and values of that test.
+inputs, and replaces what that test has written, but for slots whose content is given up.
 
 Streams and captures belong to the current device, so the model's device is made the current one throughout.
 """
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
 from llmsearch_optuna.engine.memory import is_out_of_memory, release_memory
 
-__all__ = ["GraphError", "Inputs", "Outputs", "StepGraphs"]
+__all__ = ["GraphError", "Step", "StepGraphs"]
 
 
 class GraphError(RuntimeError):
     """A step cannot be captured as a graph, or its graph gives other results."""
 
 
-class Inputs(NamedTuple):
-    """The rows of a step's int64 inputs, each of shape (slots,).
+class Step(Protocol):
+    """A step on a device whose only inputs are one int64 tensor and a length, and what it keeps itself."""
 
-    Attributes:
-        tokens: The token to feed to each slot; -1 for the token that the previous step drew for it.
-        positions: The position of that token in its slot.
-        pages: The page to which its keys and values are also written; 0 is not kept.
-        draws: 1 if the step keeps the token that it draws for the slot, otherwise 0.
-    """
+    def __call__(self, inputs: Tensor, length: int) -> tuple[Tensor, ...]:
+        """Run the step without a graph, and return its results."""
 
-    tokens: Tensor
-    positions: Tensor
-    pages: Tensor
-    draws: Tensor
+    def make_repeatable(self, inputs: Tensor) -> None:
+        """Change inputs such that repeating the step changes nothing."""
 
-
-class Outputs(NamedTuple):
-    """The results of a step, on the device.
-
-    Attributes:
-        logits: The model's logits. Shape: (slots, vocabulary).
-        values: The largest logits; float32, shape (slots, width). This and the next two are those of `LogitSummary`.
-        token_ids: Their token ids; int64, shape (slots, width).
-        log_sums: What the other tokens sum up to; float64, shape (slots, 4).
-        drawn: The next token, -1 if it is undecided, and the bits of its surprise; int64, shape (2, slots).
-    """
-
-    logits: Tensor
-    values: Tensor
-    token_ids: Tensor
-    log_sums: Tensor
-    drawn: Tensor
+    def vary(self, inputs: Tensor) -> None:
+        """Change repeatable inputs to others, with other results, that change nothing either but what is replaced."""
 
 
 class StepGraphs:
-    """The decode steps of one model on one device as graphs, one per shape.
+    """The steps of one kind on one device as graphs, one per length.
 
     Args:
-        take_step: ``(inputs, length) -> outputs``, a plain step; see `step`. Without `Inputs.draws`, repeating it must
-            change nothing.
-        slots: The number of slots.
-        vocabulary: The number of tokens that the model embeds.
-        device: The CUDA device.
+        step: The step.
+        like: A tensor of the shape and type of its inputs, on the device.
     """
 
-    def __init__(
-        self, take_step: Callable[[Inputs, int], Outputs], slots: int, vocabulary: int, device: torch.device
-    ) -> None:
-        self._take_step = take_step
-        self._vocabulary = vocabulary
-        self._device = device
-        with torch.cuda.device(device):
+    def __init__(self, step: Step, like: Tensor) -> None:
+        self._step = step
+        self._inputs = torch.zeros_like(like)
+        self._device = like.device
+        with torch.cuda.device(self._device):
             self._stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
-        self._inputs = torch.zeros(len(Inputs._fields), slots, dtype=torch.int64, device=device)
         self._pool: Any = None
-        self._captured: dict[int, tuple[torch.cuda.CUDAGraph, Outputs]] = {}
+        self._captured: dict[int, tuple[torch.cuda.CUDAGraph, tuple[Tensor, ...]]] = {}
 
-    def step(self, inputs: Tensor, length: int) -> Outputs:
-        """Replay the graph of one step. If its length is new, the graph is captured first.
+    def run(self, inputs: Tensor, length: int) -> tuple[Tensor, ...]:
+        """Replay the graph of a step. If its length is new, the graph is captured first.
 
         Args:
-            inputs: The rows of `Inputs`; int64, on the host. Shape: (4, slots).
-            length: The number of cache positions that are read.
+            inputs: The inputs, on the host.
+            length: See `Step`.
 
         Returns:
             Results, valid until the next step.
@@ -103,25 +75,24 @@ class StepGraphs:
             inputs = inputs.pin_memory()
             self._inputs.copy_(inputs, non_blocking=True)
             if length not in self._captured:
-                on_device = Inputs(*self._inputs)
-                on_device.draws.zero_()
-                graph, outputs = self._capture(on_device, length)
-                self._check(graph, outputs, on_device, length)
+                self._step.make_repeatable(self._inputs)
+                graph, results = self._capture(length)
+                self._check(graph, results, length)
                 self._inputs.copy_(inputs, non_blocking=True)
-                self._captured[length] = graph, outputs
-            graph, outputs = self._captured[length]
+                self._captured[length] = graph, results
+            graph, results = self._captured[length]
             graph.replay()
-        return outputs
+        return results
 
     def clear(self) -> None:
         """Drop the graphs. Required after the memory that they write to is replaced."""
         self._captured.clear()
         self._pool = None  # a pool must not be used again after all of its graphs have been destroyed
 
-    def _capture(self, inputs: Inputs, length: int) -> tuple[torch.cuda.CUDAGraph, Outputs]:
-        self._rehearse(inputs, length)
+    def _capture(self, length: int) -> tuple[torch.cuda.CUDAGraph, tuple[Tensor, ...]]:
+        self._rehearse(length)
         try:
-            return self._captured_once(inputs, length)
+            return self._captured_once(length)
         except RuntimeError as error:
             if is_out_of_memory(error):
                 raise
@@ -130,13 +101,13 @@ class StepGraphs:
             reason = error
         release_memory()
         try:
-            return self._captured_once(inputs, length)
+            return self._captured_once(length)
         except RuntimeError as error:
             if is_out_of_memory(error):
                 raise
             raise GraphError(f"the capture failed: {' '.join(str(reason).split())}") from error
 
-    def _rehearse(self, inputs: Inputs, length: int) -> None:
+    def _rehearse(self, length: int) -> None:
         """Run the step twice without a graph.
 
         Raises:
@@ -145,43 +116,42 @@ class StepGraphs:
         before = torch.cuda.get_sync_debug_mode()
         self._stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(self._stream):
-            self._take_step(inputs, length)
+            self._step(self._inputs, length)
             torch.cuda.set_sync_debug_mode("error")
             try:
-                self._take_step(inputs, length)
+                self._step(self._inputs, length)
             except RuntimeError as error:
                 if is_out_of_memory(error):
                     raise
-                raise GraphError(f"its forward pass waits for the device: {' '.join(str(error).split())}") from error
+                raise GraphError(f"it waits for the device: {' '.join(str(error).split())}") from error
             finally:
                 torch.cuda.set_sync_debug_mode(before)
         torch.cuda.current_stream().wait_stream(self._stream)
 
-    def _captured_once(self, inputs: Inputs, length: int) -> tuple[torch.cuda.CUDAGraph, Outputs]:
+    def _captured_once(self, length: int) -> tuple[torch.cuda.CUDAGraph, tuple[Tensor, ...]]:
         graph = torch.cuda.CUDAGraph()
         before = torch.cuda.current_stream()
         try:
             # Other threads (leases, a user's metric) may use the device meanwhile.
             with torch.cuda.graph(graph, pool=self._pool, stream=self._stream, capture_error_mode="thread_local"):
-                outputs = self._take_step(inputs, length)
+                results = self._step(self._inputs, length)
         except BaseException:
             # In torch 2.13, the stream of a failed capture stays the current one.
             torch.cuda.set_stream(before)
             raise
         self._pool = graph.pool()
-        return graph, outputs
+        return graph, results
 
-    def _check(self, graph: torch.cuda.CUDAGraph, outputs: Outputs, inputs: Inputs, length: int) -> None:
-        """Compare a graph with a plain step, on other tokens than those of its capture.
+    def _check(self, graph: torch.cuda.CUDAGraph, results: tuple[Tensor, ...], length: int) -> None:
+        """Compare a graph with a plain step, on other inputs than those of its capture.
 
         Raises:
             GraphError: The results differ.
         """
-        inputs.tokens.add_(1).remainder_(self._vocabulary)
-        inputs.pages.zero_()
-        plain = [output.clone() for output in self._take_step(inputs, length)]
+        self._step.vary(self._inputs)
+        plain = [result.clone() for result in self._step(self._inputs, length)]
         graph.replay()
-        if not all(torch.equal(_bits(a), _bits(b)) for a, b in zip(plain, outputs, strict=True)):
+        if not all(torch.equal(_bits(a), _bits(b)) for a, b in zip(plain, results, strict=True)):
             raise GraphError("a replayed step has other results than a plain one")
 
 

@@ -89,6 +89,7 @@ class ModelRunner:
             differently, and a narrower step takes as long.
         beats_search: Whether a step costs less per row than searching the noise of the whole vocabulary on the host, as
             replay does for rows without a cut: on CUDA.
+        draws_on_device: Whether the device draws tokens, too, in steps and in replay: on CUDA, if it holds all weights.
         is_capturable: Whether decode steps may be CUDA graphs. Set to False as soon as it turns out that they cannot.
     """
 
@@ -96,6 +97,9 @@ class ModelRunner:
         self.model = model
         self.device = embedding_weight(model).device
         self.has_fixed_width = self.beats_search = self.device.type == "cuda"
+        self.draws_on_device = self.device.type == "cuda" and {
+            weight.device for weight in nn.Module.parameters(model)
+        } == {self.device}
         self.is_capturable = True
         self._kernels = CpuKernels(model) if self.device.type == "cpu" else None
         parameters = inspect.signature(model.forward).parameters

@@ -12,16 +12,13 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
-from torch import Tensor
 
-from llmsearch_optuna.engine.sampling import SUMMARY_WIDTH, LogitSummary, summary_of
+from llmsearch_optuna.engine.slots.summary_table import SUMMARY_BYTES, SummaryTable
 
-__all__ = ["Node", "PrefixTree", "Usage"]
+__all__ = ["NO_PLACES", "Node", "Places", "PrefixTree", "Usage"]
 
 _NODE_BYTES = 700  # the Python objects of a node, in bytes; 530 were measured
-_SUMMARY_BYTES = SUMMARY_WIDTH * 8 + 4 * 8 + _NODE_BYTES
 _SUMMARY_SHARE = 1 / 8
-_INITIAL_ENTRIES = 1024
 
 
 class Node:
@@ -61,28 +58,43 @@ class Usage(NamedTuple):
     nbytes: int
 
 
-class PrefixTree:
-    """Stores, per prefix, the summary of its logits and the number of the page with its keys and values.
+class Places(NamedTuple):
+    """Where a step writes its results for a node.
 
-    A page holds one token. The pages themselves are part of the model's cache (`SlotCache`); the tree only numbers
-    them, from 1.
+    Attributes:
+        summary: The number of its summary; 0 is not kept.
+        page: The number of its page; 0 is not kept.
+    """
+
+    summary: int = 0
+    page: int = 0
+
+
+NO_PLACES = Places()
+
+
+class PrefixTree:
+    """Numbers, per prefix, the summary of its logits and the page with its keys and values, both from 1.
+
+    A page holds one token. The pages themselves are part of the model's cache (`SlotCache`).
 
     Args:
         max_bytes: Memory for summaries and pages; 0 stores nothing.
+        device: The device of the summaries.
+
+    Attributes:
+        table: The summaries.
     """
 
-    def __init__(self, max_bytes: int) -> None:
+    def __init__(self, max_bytes: int, device: torch.device | None = None) -> None:
         for_summaries = int(max_bytes * _SUMMARY_SHARE)
         self._bytes_for_pages = self._max_bytes_for_pages = max_bytes - for_summaries
         self._page_bytes = 0
-        self._summaries = _LruAllocator(for_summaries // _SUMMARY_BYTES)
+        self._summaries = _LruAllocator(for_summaries // (SUMMARY_BYTES + _NODE_BYTES))
+        self.table = SummaryTable(self._summaries.capacity, device or torch.device("cpu"))
         self._pages = _LruAllocator(0)
         self._roots: dict[tuple[int, ...], Node] = {}
         self._evicted = 0
-        self._vocabulary = 0
-        self._logits = torch.empty(0, SUMMARY_WIDTH)
-        self._token_ids = torch.empty(0, SUMMARY_WIDTH, dtype=torch.int32)
-        self._log_sums = torch.empty(0, 4, dtype=torch.float64)
 
     def root(self, prompt_ids: tuple[int, ...]) -> Node:
         """Return the node of a prompt. If the tree stores nothing, each call returns a new node."""
@@ -102,51 +114,52 @@ class PrefixTree:
         """Return whether the summary of the node's logits is stored."""
         return node in self._summaries.numbers
 
-    def summaries(self, nodes: Sequence[Node]) -> LogitSummary:
-        """Return the summaries of nodes for which `has_summary` is true."""
-        index = self._entries(nodes)
-        return summary_of(self._logits[index], self._token_ids[index].long(), self._log_sums[index], self._vocabulary)
+    def summary_number(self, node: Node) -> int:
+        """Return the number of the node's summary in `table`; 0 if there is none."""
+        return self._summaries.numbers.get(node, 0)
 
-    def store_summaries(self, nodes: Sequence[Node], summary: LogitSummary) -> None:
-        """Store one row of the summary for each node. The least recently used summaries are evicted if necessary."""
-        self._reserve_entries(len(self._summaries.numbers) + len(nodes), summary.logits.shape[1])
-        self._vocabulary = summary.vocabulary
+    def allocate_summaries(self, nodes: Sequence[Node]) -> list[int]:
+        """Return the number of a summary for each node, which must be written next; 0 if there is no room for it.
+
+        The least recently used summaries are evicted if necessary.
+        """
         self._allocate(self._summaries, nodes)
-        kept = [number for number, node in enumerate(nodes) if self.has_summary(node)]
-        if kept:
-            index = self._entries([nodes[number] for number in kept])
-            self._logits[index] = summary.logits[kept]
-            self._token_ids[index] = summary.token_ids[kept].int()
-            self._log_sums[index] = summary.log_sums[kept]
+        return [self.summary_number(node) for node in nodes]
 
     def page(self, node: Node) -> int:
         """Return the page with the keys and values of a node's last token; 0 if there is none."""
         return self._pages.numbers.get(node, 0)
 
-    def allocate_pages(self, nodes: Sequence[Node]) -> list[int]:
-        """Return a page for each node, which the next step must write; 0 if there is no room for it.
+    def allocate(self, nodes: Sequence[Node]) -> list[Places]:
+        """Return the places of each node, which the next step must write.
 
-        The least recently used pages are evicted if necessary.
+        The least recently used summaries and pages are evicted if necessary.
         """
         self._allocate(self._pages, nodes)
-        return [self.page(node) for node in nodes]
+        summaries = self.allocate_summaries(nodes)
+        return [Places(summary, self.page(node)) for summary, node in zip(summaries, nodes, strict=True)]
 
-    def reserve_page(self) -> int:
-        """Return a page for a node that is not known yet, which the next step must write; 0 if there is no room.
+    def reserve(self) -> Places:
+        """Return places for a node that is not known yet, which the next step must write.
 
-        It must be given to the node by `bind_page`, or given up by `release_page`.
+        They must be given to the node by `bind`, or given up by `release`.
         """
-        page, evicted = self._pages.take()
-        self._note_eviction(evicted)
-        return page
+        numbers = []
+        for allocator in (self._summaries, self._pages):
+            number, evicted = allocator.take()
+            self._note_eviction(evicted)
+            numbers.append(number)
+        return Places(*numbers)
 
-    def bind_page(self, node: Node, page: int) -> None:
-        """Give a reserved page, which has been written, to its node. If the node has one already, this one is free."""
-        self._pages.bind(node, page)
+    def bind(self, node: Node, places: Places) -> None:
+        """Give reserved places, which have been written, to their node. What the node has already is kept instead."""
+        self._summaries.bind(node, places.summary)
+        self._pages.bind(node, places.page)
 
-    def release_page(self, page: int) -> None:
-        """Give up a reserved page."""
-        self._pages.release(page)
+    def release(self, places: Places) -> None:
+        """Give up reserved places."""
+        self._summaries.release(places.summary)
+        self._pages.release(places.page)
 
     def touch(self, node: Node) -> None:
         """Mark a node and then its ancestors as just used, so that leaves are evicted before their ancestors."""
@@ -206,8 +219,8 @@ class PrefixTree:
     def usage(self) -> Usage:
         """The current contents."""
         summaries, pages = len(self._summaries.numbers), len(self._pages.numbers)
-        tables = self._logits.nbytes + self._token_ids.nbytes + self._log_sums.nbytes
-        return Usage(summaries, pages, self._evicted, tables + summaries * _NODE_BYTES + pages * self._page_bytes)
+        nbytes = self.table.nbytes + summaries * _NODE_BYTES + pages * self._page_bytes
+        return Usage(summaries, pages, self._evicted, nbytes)
 
     def _allocate(self, allocator: "_LruAllocator", nodes: Sequence[Node]) -> None:
         for node in nodes:
@@ -217,25 +230,6 @@ class PrefixTree:
         if evicted is not None:
             self._evicted += 1
             self.prune(evicted)
-
-    def _entries(self, nodes: Sequence[Node]) -> Tensor:
-        """Return the indices of the nodes' summaries in the tables."""
-        return torch.tensor([self._summaries.numbers[node] - 1 for node in nodes])
-
-    def _reserve_entries(self, entries: int, width: int) -> None:
-        """Enlarge the tables to at least `entries` rows and `width` columns, but not beyond the capacity."""
-        size = len(self._logits)
-        if min(entries, self._summaries.capacity) <= size:
-            return
-        new_size = min(max(entries, 2 * size, _INITIAL_ENTRIES), self._summaries.capacity)
-
-        def enlarge(table: Tensor, columns: int) -> Tensor:
-            larger = table.new_empty(new_size, columns)
-            larger[:size] = table[:, :columns]
-            return larger
-
-        self._logits, self._token_ids = enlarge(self._logits, width), enlarge(self._token_ids, width)
-        self._log_sums = enlarge(self._log_sums, 4)
 
 
 class _LruAllocator:

@@ -30,9 +30,9 @@ from llmsearch_optuna.engine.slots.device_steps import DeviceSteps
 from llmsearch_optuna.engine.slots.memory_plan import bytes_per_position, bytes_per_step, plan_memory
 from llmsearch_optuna.engine.slots.model_runner import ModelRunner
 from llmsearch_optuna.engine.slots.prefill import PromptCache
-from llmsearch_optuna.engine.slots.prefix_tree import Node, PrefixTree
+from llmsearch_optuna.engine.slots.prefix_tree import NO_PLACES, Node, Places, PrefixTree
 from llmsearch_optuna.engine.slots.shapes import MIN_WIDTH, ExactShapes, next_length
-from llmsearch_optuna.engine.slots.steps import DRAWN, HostSteps, StepResult, StepRow, Steps
+from llmsearch_optuna.engine.slots.steps import DRAWN, UNDECIDED, HostSteps, StepResult, StepRow, Steps
 
 __all__ = ["ComputedNodes", "SlotScheduler"]
 
@@ -62,16 +62,16 @@ class _Flight:
     Attributes:
         node: The node whose last token goes through the model; None if it is not known yet, or not requested.
         lead: The completion whose next token is drawn.
-        previous: The part of the step before, whose drawn token is fed; None if the host knows the token.
-        page: A reserved page that belongs to no node yet; 0 if there is none.
-        token: After the step is collected, the token that was drawn; -1 if the device did not.
+        previous: The part of the step before, whose drawn token is fed; None if the host knows the token now.
+        places: Reserved places that belong to no node yet.
+        token: After the step is collected, the token that was drawn, or `UNDECIDED`.
     """
 
     node: Node | None
     lead: RunningCompletion | None
     previous: "_Flight | None" = None
-    page: int = 0
-    token: int = DRAWN
+    places: Places = NO_PLACES
+    token: int = UNDECIDED
 
 
 @dataclass
@@ -92,6 +92,16 @@ class _SlotState:
     def is_idle(self) -> bool:
         """Whether the slot works on no node."""
         return not self.pending and self.flight is None
+
+    def drop_flight(self) -> None:
+        """Do not continue the slot's part of the latest step.
+
+        Without a continuation the next step does not repeat it, so that an undecided token could not be drawn from its
+        logits. The completion is therefore no longer its lead.
+        """
+        if self.flight is not None:
+            self.flight.lead = None
+            self.flight = None
 
 
 class SlotScheduler:
@@ -158,15 +168,16 @@ class SlotScheduler:
         """
         self._settle(targets)
         self._targets = targets
-        unassigned = dict.fromkeys(targets)
+        unassigned = {node: self._slots_for(node) for node in targets}
         for state in self._states.values():
             if not self._keeps_target(state, unassigned):
                 state.pending.clear()
-                state.flight = None
+                state.drop_flight()
         tips = {state.tip: slot for slot, state in self._states.items()}
         idle = {state.tip: slot for slot, state in self._states.items() if state.is_idle}
         to_copy: list[tuple[Node, list[Node]]] = []
-        for start, nodes in (_route(target, tips) for target in unassigned):
+        for target in [*unassigned, *(node for node, slots in unassigned.items() for _ in range(slots - 1))]:
+            start, nodes = _route(target, tips)
             slot = idle.pop(start, None)
             if slot is None:
                 to_copy.append((start, nodes))
@@ -196,7 +207,7 @@ class SlotScheduler:
             state = self._states.get(slot)
             if state is not None and state.flight is flight:
                 state.flight = None
-        if result.tokens is not None:
+        if result.tokens:
             for flight, token in zip(flights.values(), result.tokens, strict=True):
                 flight.token = token
         parts = [(row, flight) for row, flight in enumerate(flights.values()) if flight.node is not None]
@@ -207,15 +218,15 @@ class SlotScheduler:
         )
 
     def _launch(self) -> bool:
-        """Launch a step, if any slot is active. The content of all other slots is lost."""
+        """Launch a step, if any slot is active, and return whether it was. The content of all other slots is lost."""
         if not self._runner.has_fixed_width:
             self._compact()
-        rows = self._continued_rows() | self._requested_rows()
+        rows = self._continue_slots() | self._take_pending()
         self._states = {slot: self._states[slot] for slot, (_, flight) in rows.items() if flight is not None}
         if not rows or self._shapes is None:
             return False
         decoder = self._ready_decoder()
-        last_page = max(row.page for row, _ in rows.values())
+        last_page = max(row.places.page for row, _ in rows.values())
         if last_page >= decoder.cache.pages:
             decoder.grow_pages(min(max(2 * last_page, _INITIAL_PAGES), self._tree.max_pages) + 1)
         self._ready_steps().launch(
@@ -226,52 +237,67 @@ class SlotScheduler:
         self._launched.append({slot: flight or _Flight(None, None) for slot, (_, flight) in rows.items()})
         return True
 
-    def _continued_rows(self) -> "dict[int, tuple[StepRow, _Flight | None]]":
-        """Return the rows of slots whose last token has not been collected, so that only the device knows the next."""
+    def _continue_slots(self) -> dict[int, tuple[StepRow, _Flight | None]]:
+        """Continue the slots whose last token has not been collected, and return their rows.
+
+        The rows have new flights, with places that are reserved. Only the device knows the tokens that it feeds.
+        """
         rows: dict[int, tuple[StepRow, _Flight | None]] = {}
         for slot, state in self._states.items():
             flight = state.flight
             if state.pending or flight is None or flight.node is None or flight.lead is None:
                 continue
             if len(flight.lead.token_ids) + 1 < flight.lead.request.params.max_new_tokens:
-                state.flight = _Flight(None, flight.lead, flight, self._tree.reserve_page())
-                row = StepRow(DRAWN, flight.node.position + 1, state.flight.page, flight.lead)
+                state.flight = _Flight(None, flight.lead, flight, self._tree.reserve())
+                row = StepRow(DRAWN, flight.node.position + 1, state.flight.places, flight.lead)
                 rows[slot] = row, state.flight
             else:  # the completion ends with that token, but its slot must stay as it is if the token is undecided
                 rows[slot] = StepRow(DRAWN, flight.node.position), None
         return rows
 
-    def _requested_rows(self) -> "dict[int, tuple[StepRow, _Flight | None]]":
-        """Return the rows of slots with pending nodes."""
+    def _take_pending(self) -> dict[int, tuple[StepRow, _Flight | None]]:
+        """Take the next node of all slots that have one pending, and return their rows, with new flights."""
         nodes = {slot: state.pending.pop(0) for slot, state in self._states.items() if state.pending}
         rows: dict[int, tuple[StepRow, _Flight | None]] = {}
-        for (slot, node), page in zip(nodes.items(), self._tree.allocate_pages(list(nodes.values())), strict=True):
+        leads = {node: iter(self._targets.get(node, ())) for node in nodes.values()}
+        for (slot, node), places in zip(nodes.items(), self._tree.allocate(list(nodes.values())), strict=True):
             state = self._states[slot]
             state.tip = (state.pending[0].parent or node) if state.pending else node
-            state.flight = _Flight(node, None if state.pending else self._targets[node][0])
-            rows[slot] = StepRow(node.token, node.position, page, state.flight.lead), state.flight
+            state.flight = _Flight(node, None if state.pending else next(leads[node], None))
+            rows[slot] = StepRow(node.token, node.position, places, state.flight.lead), state.flight
         return rows
 
     def _settle(self, targets: Mapping[Node, Sequence[RunningCompletion]]) -> None:
         """Find the nodes of the latest step's rows that were fed tokens which only the device knew."""
         for slot, flight in self._launched[-1].items() if self._launched else ():
-            if flight.previous is None or flight.previous.node is None:
+            if flight.previous is None:
                 continue
-            node = flight.previous.node.children.get(flight.previous.token)
-            flight.previous = None
+            previous, flight.previous = flight.previous, None
+            node = previous.node.children.get(previous.token) if previous.node is not None else None
             if node is not None and flight.lead in targets.get(node, ()):
                 flight.node = self._states[slot].tip = node
-                self._tree.bind_page(node, flight.page)
+                self._tree.bind(node, flight.places)
             else:  # the completion has ended, or goes on from elsewhere
-                self._tree.release_page(flight.page)
-                flight.lead = self._states[slot].flight = None
+                self._tree.release(flight.places)
+                self._states[slot].drop_flight()
 
-    def _keeps_target(self, state: _SlotState, unassigned: dict[Node, None]) -> bool:
+    def _slots_for(self, node: Node) -> int:
+        """Return the number of slots that may work on a target.
+
+        It is one. But a node whose summary is stored has to be computed again for completions that it leaves undecided.
+        If the device draws, it does so for one in each slot, which then continues with that completion.
+        """
+        is_again = self._runner.draws_on_device and self._tree.has_summary(node)
+        return len(self._targets[node]) if is_again else 1
+
+    def _keeps_target(self, state: _SlotState, unassigned: dict[Node, int]) -> bool:
         """Return whether a slot still works on a target, which is then assigned."""
         target = state.pending[-1] if state.pending else state.flight and state.flight.node
-        if target not in unassigned:
+        if target is None or target not in unassigned:
             return False
-        del unassigned[target]
+        unassigned[target] -= 1
+        if not unassigned[target]:
+            del unassigned[target]
         if state.flight is not None and state.flight.lead not in self._targets[target]:
             state.flight.lead = None
         return True
@@ -354,10 +380,10 @@ class SlotScheduler:
         """Return what runs the decoder's steps: the device itself, if there is one for all layers."""
         if self._steps is None:
             decoder = self._ready_decoder()
-            if self._runner.device.type == "cuda" and decoder.is_on_one_device:
-                self._steps = DeviceSteps(decoder, len(self._prompts.template.logits))
+            if self._runner.draws_on_device:
+                self._steps = DeviceSteps(decoder, self._tree.table, len(self._prompts.template.logits))
             else:
-                self._steps = HostSteps(decoder)
+                self._steps = HostSteps(decoder, self._tree.table)
         return self._steps
 
 

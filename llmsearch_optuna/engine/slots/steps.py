@@ -1,4 +1,4 @@
-"""The two ways to run decode steps, behind one interface: drawn by the host, or by a CUDA device that runs ahead of it.
+"""The two ways to run decode steps, behind one interface: the host draws the tokens, or a CUDA device that runs ahead.
 
 `HostSteps` computes logits and leaves all tokens to the host. `DeviceSteps` (in `device_steps`) draws on the device.
 """
@@ -13,11 +13,16 @@ from torch import Tensor
 from llmsearch_optuna.engine.running_completion import RunningCompletion
 from llmsearch_optuna.engine.sampling import LogitSummary, summarise
 from llmsearch_optuna.engine.slots.decoder import SlotDecoder
+from llmsearch_optuna.engine.slots.prefix_tree import NO_PLACES, Places
+from llmsearch_optuna.engine.slots.summary_table import SummaryTable
 
-__all__ = ["DRAWN", "HostSteps", "StepResult", "StepRow", "Steps"]
+__all__ = ["DRAWN", "UNDECIDED", "HostSteps", "StepResult", "StepRow", "Steps"]
 
 DRAWN = -1
-"""In place of a token: the one that the device drew for the slot in the previous step, which the host does not know."""
+"""In place of a token to feed: the one that the device drew for the slot in the previous step."""
+
+UNDECIDED = -1
+"""In place of a drawn token: it has to be drawn from all logits."""
 
 
 class StepRow(NamedTuple):
@@ -25,15 +30,15 @@ class StepRow(NamedTuple):
 
     Attributes:
         token: The token to feed; `DRAWN` for the one that the device drew.
-        position: Its position in the slot. If the device left the previous token undecided, it feeds that one again, at
-            its old position.
-        page: The page to which its keys and values are also written; 0 is not kept.
+        position: Its position in the slot. Of `DRAWN`, its position if it was decided. If it was not, the device feeds
+            the token of the previous step again, at its position.
+        places: Where its keys and values and the summary of its logits are also written.
         lead: The completion whose next token the device draws from the logits; None if there is none.
     """
 
     token: int
     position: int
-    page: int = 0
+    places: Places = NO_PLACES
     lead: RunningCompletion | None = None
 
 
@@ -41,34 +46,30 @@ class StepResult(NamedTuple):
     """The result of a step, with one row for each slot of `Steps.launch`, in their order.
 
     Attributes:
-        summary: The summaries of the logits.
-        tokens: The token that the device drew for each row, -1 if it left it undecided; None if the host draws.
-        surprises: The surprise of each of these tokens; see `Draw`.
-        logits: The logits of all slots, in the order of their numbers; valid until the next step is launched. Shape:
-            (slots, vocabulary). If the device draws, those of its undecided rows alone are valid.
         slots: The slot of each row.
+        logits: The logits of all slots, in the order of their numbers; valid until the next step is launched. Shape:
+            (slots, vocabulary). If the device draws, they are those of the step after, and so only valid for undecided
+            rows, which that step has repeated.
+        summary: The summaries of the logits, on the CPU; None if the device draws.
+        tokens: The token that the device drew for each row, or `UNDECIDED`; empty if the host draws.
+        surprises: The surprise of each of these tokens; see `Draw`.
     """
 
-    summary: LogitSummary
-    tokens: list[int] | None
-    surprises: list[float]
-    logits: Tensor
     slots: list[int]
-
-    @classmethod
-    def of_logits(cls, logits: Tensor) -> "StepResult":
-        """Return the result of logits from which the host draws. Shape: (rows, vocabulary)."""
-        return cls(summarise(logits), None, [], logits, list(range(len(logits))))
+    logits: Tensor
+    summary: LogitSummary | None = None
+    tokens: Sequence[int] = ()
+    surprises: Sequence[float] = ()
 
     def select(self, rows: Sequence[int]) -> "StepResult":
         """Return these rows, in this order."""
         if len(rows) == len(self.slots):
             return self
         return self._replace(
-            summary=self.summary.select(torch.tensor(rows, dtype=torch.int64)),
-            tokens=None if self.tokens is None else [self.tokens[row] for row in rows],
-            surprises=[self.surprises[row] for row in rows] if self.surprises else [],
             slots=[self.slots[row] for row in rows],
+            summary=self.summary and self.summary.select(torch.tensor(rows, dtype=torch.int64)),
+            tokens=[self.tokens[row] for row in rows] if self.tokens else (),
+            surprises=[self.surprises[row] for row in rows] if self.surprises else (),
         )
 
 
@@ -76,7 +77,7 @@ class Steps(Protocol):
     """Runs decode steps in the order of their launches.
 
     Attributes:
-        lag: How many launched steps are not collected yet when the next one is launched.
+        lag: How many launched steps are not collected yet when the next one is launched: 0, or 1.
     """
 
     lag: int
@@ -98,26 +99,38 @@ class Steps(Protocol):
 
 
 class HostSteps:
-    """Steps whose tokens the host draws, one at a time; see `Steps`."""
+    """One step at a time, whose tokens the host draws; see `Steps`.
+
+    Args:
+        decoder: Runs the forward passes.
+        table: Keeps the summaries.
+    """
 
     lag = 0
 
-    def __init__(self, decoder: SlotDecoder) -> None:
+    def __init__(self, decoder: SlotDecoder, table: SummaryTable) -> None:
         self._decoder = decoder
-        self._launched: deque[tuple[Tensor, list[int]]] = deque()
+        self._table = table
+        self._launched: deque[StepResult] = deque()
 
     def launch(self, rows: Mapping[int, StepRow], width: int, length: int) -> None:
-        """Begin a step; see `Steps`."""
+        """Run a step; see `Steps`."""
         padded = [rows.get(slot, _PADDING) for slot in range(width)]
-        tokens, positions, pages, _ = zip(*padded, strict=True)
-        self._launched.append((self._decoder.step(tokens, positions, length, pages), list(rows)))
-
-    def collect(self) -> StepResult:
-        """Return the logits of the earliest step; see `Steps`."""
-        logits, slots = self._launched.popleft()
+        logits = self._decoder.step(
+            [row.token for row in padded],
+            [row.position for row in padded],
+            length,
+            [row.places.page for row in padded],
+        )
+        slots = list(rows)
         is_compact = slots == list(range(len(slots)))
         summary = summarise(logits[: len(slots)] if is_compact else logits[torch.tensor(slots, device=logits.device)])
-        return StepResult(summary, None, [], logits, slots)
+        self._table.store([row.places.summary for row in rows.values()], summary.parts, summary.vocabulary)
+        self._launched.append(StepResult(slots, logits, summary))
+
+    def collect(self) -> StepResult:
+        """Return the result of the earliest step; see `Steps`."""
+        return self._launched.popleft()
 
     def discard(self) -> None:
         """Discard all steps; see `Steps`."""

@@ -82,7 +82,7 @@ def check_steps(params: list[GenerationParams], prompts: list[list[int]], late: 
             tables.admit([(0, running[0].contents())], CAPACITY)
         logits = logits_of(step, slots)
         drawn = tables.draw(logits.to(device), width=VOCABULARY)
-        tables.append(drawn, everywhere)
+        tables.advance(drawn, everywhere)
         assert not drawn.undecided.any()
         assert drawn.tokens.tolist() == [completion.draw(row) for completion, row in zip(running, logits, strict=True)]
 
@@ -117,7 +117,7 @@ def test_slots_outside_of_the_mask_stay_as_they_are(device: torch.device) -> Non
     tables.admit([(slot, completion.contents()) for slot, completion in enumerate(completions)], CAPACITY)
     logits = logits_of(0, len(MIXED)).to(device)
     first = tables.draw(logits, width=VOCABULARY)
-    tables.append(first, torch.tensor([True, False, False, False], device=device))
+    tables.advance(first, torch.tensor([True, False, False, False], device=device))
     again = tables.draw(logits, width=VOCABULARY)
     assert torch.equal(again.tokens[1:], first.tokens[1:])
     assert torch.equal(again.surprises, first.surprises)
@@ -154,6 +154,6 @@ def test_the_host_does_not_wait() -> None:
     torch.cuda.set_sync_debug_mode("error")
     try:
         tables.admit(contents, CAPACITY)
-        tables.append(tables.draw(logits, width=VOCABULARY), mask)
+        tables.advance(tables.draw(logits, width=VOCABULARY), mask)
     finally:
         torch.cuda.set_sync_debug_mode(before)

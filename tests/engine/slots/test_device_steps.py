@@ -110,7 +110,7 @@ def test_a_step_waits_for_the_last_one_only_and_has_few_launches(name: str) -> N
 @pytest.mark.parametrize("width", partly_full([1, 3], fast=[1]))
 def test_what_the_device_leaves_undecided_is_drawn_by_the_host(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also the last token of a completion, at the end of its slot."""
-    monkeypatch.setattr(device_steps, "_WIDTH", width)
+    monkeypatch.setattr(device_steps, "_CANDIDATES", width)
     undecided: list[int] = []
     collect = device_steps.DeviceSteps.collect
 
@@ -200,6 +200,6 @@ def test_tokens_are_those_of_the_host(data: st.DataObject) -> None:
     )
     cut = data.draw(st.integers(0, len(requests)))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(device_steps, "_WIDTH", data.draw(st.sampled_from([2, 1024])))
+        patch.setattr(device_steps, "_CANDIDATES", data.draw(st.sampled_from([2, 1024])))
         drawn = [*engine.generate(requests[:cut], upcoming=requests[cut:]), *engine.generate(requests[cut:])]
     assert tokens_of(drawn) == expected(requests)

@@ -5,8 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from laws import scaled
 
-from llmsearch_optuna.engine.sampling import summarise
-from llmsearch_optuna.engine.slots.prefix_tree import Node, PrefixTree
+from llmsearch_optuna.engine.sampling import summarise, summary_parts
+from llmsearch_optuna.engine.slots.prefix_tree import Node, Places, PrefixTree
 
 PAGE_BYTES = 1_000
 SUMMARY_BYTES = 2_780
@@ -19,6 +19,12 @@ def logits_of(node: Node) -> torch.Tensor:
         node = node.parent
         path.append(node.token)
     return torch.randn(300, generator=torch.Generator().manual_seed(hash(tuple(path)) % 2**31))
+
+
+def store(tree: PrefixTree, node: Node) -> None:
+    """Store the summary of a node's logits."""
+    parts = summary_parts(logits_of(node)[None])
+    tree.table.store(tree.allocate_summaries([node]), parts, 300)
 
 
 @settings(max_examples=scaled(60))
@@ -35,9 +41,10 @@ def test_what_it_knows_is_what_it_was_told(summaries: int, seed: int, operations
             node = tree.child(node, draw.randrange(3))
         action = draw.randrange(4)
         if action == 0:
-            tree.store_summaries([node], summarise(logits_of(node)[None]))
+            store(tree, node)
         elif action == 1:
-            (page,) = tree.allocate_pages([node])
+            ((_, page),) = tree.allocate([node])
+            store(tree, node)
             assert 0 <= page <= tree.max_pages
             if page:
                 pages[page] = node
@@ -46,7 +53,8 @@ def test_what_it_knows_is_what_it_was_told(summaries: int, seed: int, operations
         else:
             tree.prune(node)
         if tree.has_summary(node):
-            assert torch.equal(tree.summaries([node]).logits, summarise(logits_of(node)[None]).logits)
+            kept = tree.table.read(torch.tensor([tree.summary_number(node)]))
+            assert torch.equal(kept.logits, summarise(logits_of(node)[None]).logits)
         if tree.page(node):
             assert pages[tree.page(node)] is node
         usage = tree.usage
@@ -60,12 +68,12 @@ def test_what_was_not_used_for_longest_makes_room_ends_before_beginnings() -> No
     first, second = tree.child(root, 5), tree.child(root, 6)
     third = tree.child(first, 7)
     for node in (root, first, third, second):
-        tree.store_summaries([node], summarise(logits_of(node)[None]))
+        store(tree, node)
     tree.touch(second)
     tree.touch(third)
     tree.touch(second)
     other = tree.root((9,))
-    tree.store_summaries([other], summarise(logits_of(other)[None]))
+    store(tree, other)
     assert [tree.has_summary(node) for node in (root, first, third, second, other)] == [True, True, False, True, True]
     assert 7 not in first.children
     assert tree.usage.evicted == 1
@@ -86,7 +94,7 @@ def test_new_memory_holds_no_keys_and_values() -> None:
     tree.reset_pages(PAGE_BYTES)
     root = tree.root((1, 2))
     nodes = [tree.child(root, token) for token in range(3)]
-    assert tree.allocate_pages(nodes) == [1, 2, 3]
+    assert [places.page for places in tree.allocate(nodes)] == [1, 2, 3]
     before = tree.max_pages
     tree.shrink()
     tree.reset_pages(PAGE_BYTES)
@@ -96,26 +104,31 @@ def test_new_memory_holds_no_keys_and_values() -> None:
 
 @settings(max_examples=scaled(60))
 @given(st.integers(0, 6), st.lists(st.sampled_from(["reserve", "bind", "release", "allocate"]), max_size=60))
-def test_a_page_belongs_to_one_node_or_is_reserved_once(count: int, actions: list[str]) -> None:
-    tree = PrefixTree(2**20)
+def test_a_number_belongs_to_one_node_or_is_reserved_once(count: int, actions: list[str]) -> None:
+    tree = PrefixTree(8 * SUMMARY_BYTES * count)
     tree.limit_pages((count + 1) * PAGE_BYTES)
     tree.reset_pages(PAGE_BYTES)
     root = tree.root((1, 2))
     nodes = [tree.child(root, token) for token in range(8)]
     draw = random.Random(len(actions))
-    reserved: list[int] = []
+    reserved: list[Places] = []
     for action in actions:
         node = draw.choice(nodes)
         if action == "reserve":
-            reserved += [page] if (page := tree.reserve_page()) else []
+            reserved.append(tree.reserve())
         elif action == "allocate":
-            tree.allocate_pages([node])
+            tree.allocate([node])
         elif reserved:
-            page = reserved.pop(draw.randrange(len(reserved)))
+            places = reserved.pop(draw.randrange(len(reserved)))
             if action == "bind":
-                tree.bind_page(node, page)
-                assert tree.page(node)
+                tree.bind(node, places)
+                assert bool(tree.page(node)) >= bool(places.page)
+                assert bool(tree.summary_number(node)) >= bool(places.summary)
             else:
-                tree.release_page(page)
-        used = [*reserved, *(page for node in nodes if (page := tree.page(node)))]
-        assert len(set(used)) == len(used) <= tree.max_pages == count
+                tree.release(places)
+        for numbers in (
+            [*(places.page for places in reserved), *map(tree.page, nodes)],
+            [*(places.summary for places in reserved), *map(tree.summary_number, nodes)],
+        ):
+            used = [number for number in numbers if number]
+            assert len(set(used)) == len(used) <= count

@@ -184,14 +184,14 @@ def test_an_interrupted_call_leaves_no_half_written_memory(monkeypatch: pytest.M
     expected = engine(replay_bytes=0).generate(requests)
     slots = engine()
     slots.generate([request("Something else that makes the tables.", GenerationParams(max_new_tokens=3))])
-    for table in (slots._tree._logits, slots._tree._token_ids):
-        table[slots.usage.summaries :] = torch.arange(table.shape[1]).to(table.dtype)  # what memory may hold
+    for memory in (slots._tree.table._values, slots._tree.table._token_ids):
+        memory[slots.usage.summaries + 1 :] = torch.arange(memory.shape[1]).to(memory.dtype)  # what memory may hold
 
     def interrupt(*_: object) -> int:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(slots._tree, "_entries", interrupt)
+        patch.setattr(slots._tree.table, "write", interrupt)
         with pytest.raises(KeyboardInterrupt):
             slots.generate(requests)
     assert slots.generate(requests) == expected

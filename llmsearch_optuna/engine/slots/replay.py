@@ -1,0 +1,173 @@
+"""The two ways to draw tokens from stored summaries, behind one interface: on the host, or on a CUDA device.
+
+How `DeviceReplay` works: completions that walk down the prefix tree have rows in tables on the device, as running ones
+have slots (`SlotTables`). A step draws one token for each of up to 256 of them, from the summaries whose numbers the
+host gives. The host looks up their next nodes, and runs the next step. A completion is written to its row once, and
+stays there as long as it walks.
+"""
+
+import logging
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+import torch
+from torch import Tensor
+
+from llmsearch_optuna.engine.memory import to_device, to_pinned
+from llmsearch_optuna.engine.running_completion import RunningCompletion, draw_tokens_from_summary
+from llmsearch_optuna.engine.sampling import SlotTables
+from llmsearch_optuna.engine.slots.graphs import GraphError, StepGraphs
+from llmsearch_optuna.engine.slots.shapes import next_length
+from llmsearch_optuna.engine.slots.steps import UNDECIDED
+from llmsearch_optuna.engine.slots.summary_table import SummaryTable
+
+__all__ = ["DeviceReplay", "HostReplay", "Replay", "Walk"]
+
+_LOG = logging.getLogger(__name__)
+
+_ROWS = 256
+
+
+class Walk(NamedTuple):
+    """A completion whose next token is to be drawn from a summary.
+
+    Attributes:
+        completion: The completion.
+        summary: The number of the summary.
+    """
+
+    completion: RunningCompletion
+    summary: int
+
+
+class Replay(Protocol):
+    """Draws tokens from stored summaries."""
+
+    def draw(self, walks: Sequence[Walk]) -> list[int]:
+        """Return the next token of each completion, or `UNDECIDED`. The caller must append the tokens."""
+
+
+class HostReplay:
+    """Draws on the host; see `Replay`.
+
+    Args:
+        table: The summaries, on the CPU.
+        search_noise: See `sample_summary`.
+    """
+
+    def __init__(self, table: SummaryTable, *, search_noise: bool) -> None:
+        self._table = table
+        self._search_noise = search_noise
+
+    def draw(self, walks: Sequence[Walk]) -> list[int]:
+        """Return the next tokens; see `Replay`."""
+        summary = self._table.read(torch.tensor([walk.summary for walk in walks]))
+        drawn = draw_tokens_from_summary(summary, [walk.completion for walk in walks], search_noise=self._search_noise)
+        return drawn.tokens.where(drawn.decided, UNDECIDED).tolist()
+
+
+class _ReplayStep:
+    """The work of the device in a step; see `Step`.
+
+    The inputs are the number of each row's summary, and 1 for rows in use, otherwise 0; int64, shape (2, rows).
+    """
+
+    def __init__(self, table: SummaryTable, tables: SlotTables) -> None:
+        self._table = table
+        self._tables = tables
+
+    def __call__(self, inputs: Tensor, length: int) -> tuple[Tensor, ...]:  # noqa: ARG002
+        """Draw; return the tokens, `UNDECIDED` or not, and the bits of their surprises, int64, shape (2, rows)."""
+        numbers, is_used = inputs
+        drawn = self._tables.draw_from_summary(self._table.read(numbers))
+        self._tables.advance(drawn, drawn.decided & is_used.bool())
+        return (torch.stack([drawn.tokens.where(drawn.decided, UNDECIDED), drawn.surprises.view(torch.int64)]),)
+
+    def make_repeatable(self, inputs: Tensor) -> None:
+        """Keep no token."""
+        inputs[1].zero_()
+
+    def vary(self, inputs: Tensor) -> None:
+        """Draw from other rows' summaries."""
+        inputs[0].copy_(inputs[0].roll(1))
+
+
+class DeviceReplay:
+    """Draws on a CUDA device; see `Replay`.
+
+    Args:
+        table: The summaries, on the device.
+        vocabulary: The number of tokens of the logits.
+        device: The device.
+    """
+
+    def __init__(self, table: SummaryTable, vocabulary: int, device: torch.device) -> None:
+        self._table = table
+        self._device = device
+        table.make_room(0, vocabulary)
+        self._tables = SlotTables(_ROWS, vocabulary, device)
+        self._step = _ReplayStep(table, self._tables)
+        self._rows: dict[RunningCompletion, tuple[int, int]] = {}  # each completion's row, and its tokens there
+        like = torch.zeros(2, _ROWS, dtype=torch.int64, device=device)
+        self._graphs: StepGraphs | None = StepGraphs(self._step, like)
+        self._replacements = table.replacements
+
+    @torch.inference_mode()
+    def draw(self, walks: Sequence[Walk]) -> list[int]:
+        """Return the next tokens; see `Replay`."""
+        with torch.cuda.device(self._device):
+            return [
+                token for first in range(0, len(walks), _ROWS) for token in self._draw(walks[first : first + _ROWS])
+            ]
+
+    def _draw(self, walks: Sequence[Walk]) -> list[int]:
+        self._admit([walk.completion for walk in walks])
+        rows = [self._rows[walk.completion][0] for walk in walks]
+        inputs = torch.zeros(2, _ROWS, dtype=torch.int64)
+        inputs[0, rows], inputs[1, rows] = torch.tensor([walk.summary for walk in walks]), 1
+        drawn = to_pinned(self._run(inputs))
+        copied = torch.cuda.Event()  # type: ignore[no-untyped-call]
+        copied.record()
+        copied.synchronize()
+        tokens, surprises = drawn[:, rows]
+        for walk, token, surprise in zip(walks, tokens.tolist(), surprises.view(torch.float64).tolist(), strict=True):
+            if token == UNDECIDED:
+                del self._rows[walk.completion]
+            else:
+                row, count = self._rows[walk.completion]
+                self._rows[walk.completion] = row, count + 1
+                walk.completion.record_surprise(surprise)
+        result: list[int] = tokens.tolist()
+        return result
+
+    def _admit(self, completions: Sequence[RunningCompletion]) -> None:
+        """Give a row to each completion that has none with its present tokens."""
+        walking = set(completions)
+        self._rows = {
+            completion: (row, count)
+            for completion, (row, count) in self._rows.items()
+            if completion in walking and count == len(completion.token_ids)
+        }
+        new = [completion for completion in completions if completion not in self._rows]
+        if not new:
+            return
+        used = {row for row, _ in self._rows.values()}
+        free = (row for row in range(_ROWS) if row not in used)
+        self._rows |= {completion: (row, len(completion.token_ids)) for completion, row in zip(new, free, strict=False)}
+        longest = max(
+            len(completion.request.prompt_ids) + completion.request.params.max_new_tokens for completion in new
+        )
+        contents = [(self._rows[completion][0], completion.contents) for completion in new]
+        is_new = self._tables.admit(contents, next_length(longest))
+        if (is_new or self._replacements != self._table.replacements) and self._graphs is not None:
+            self._graphs.clear()
+        self._replacements = self._table.replacements
+
+    def _run(self, inputs: Tensor) -> Tensor:
+        if self._graphs is not None:
+            try:
+                return self._graphs.run(inputs, 0)[0]
+            except GraphError as error:
+                _LOG.warning("tokens are replayed without CUDA graphs, which is slower: %s", error)
+                self._graphs = None
+        return self._step(to_device(inputs, self._device), 0)[0]
