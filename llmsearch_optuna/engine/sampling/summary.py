@@ -9,7 +9,7 @@ must exceed the largest discarded logit plus the largest discarded noise. Otherw
 computes all logits.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 import torch
@@ -314,10 +314,17 @@ def _draw_free(
         return tokens, torch.ones_like(tokens, dtype=torch.bool)
     gap = bound.double() - peak
     decided = best.values > gap + _LARGEST_NOISE
-    if search_noise and (index := (~decided).nonzero()[:, 0]).numel():
-        vocabulary = torch.arange(summary.vocabulary)
-        for part in torch.split(index, 16):
+    if search_noise:
+        vocabulary = torch.arange(summary.vocabulary, device=steps.device)
+        for part in _undecided_parts(decided, summary.vocabulary):
             noise = gumbel_noise(rows.seeds[part], rows.prompt_keys[part], steps[part], vocabulary)
             noise.scatter_(1, summary.token_ids[part], -torch.inf)
             decided[part] = best.values[part] > gap[part] + noise.amax(-1)
     return tokens, decided
+
+
+def _undecided_parts(decided: Tensor, vocabulary: int) -> Sequence[Tensor | slice]:
+    """Return the undecided rows in parts that fit the memory. On CUDA, where the host would wait: all rows."""
+    if decided.device.type == "cuda":
+        return list(row_slices(decided[:, None].expand(-1, vocabulary)))
+    return torch.split((~decided).nonzero()[:, 0], 16)

@@ -166,7 +166,7 @@ class SlotTables:
             summary: A summary of the logits before penalties, with one row per slot.
         """
         penalised = self._penalised_summary(summary) if self.kinds.has_penalties else summary
-        return sample_summary(penalised, self._rows(), self._int("step"), search_noise=False)
+        return sample_summary(penalised, self._rows(), self._int("step"))
 
     def advance(self, drawn: DeviceDraw | SummaryDraw, mask: Tensor) -> None:
         """Advance the step, mirostat's mu and the context of each slot of the mask by the drawn token.

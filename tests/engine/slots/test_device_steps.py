@@ -107,6 +107,34 @@ def test_a_step_waits_for_the_last_one_only_and_has_few_launches(name: str) -> N
     assert max(step.launches for step in steady) <= 20
 
 
+@simulated
+@pytest.mark.parametrize(
+    "name",
+    partly_full(
+        # For the three others, a summary never suffices.
+        [name for name in EVERY_PARAMETER if name not in ("top_n_sigma", "typical_p", "eta_cutoff")],
+        fast=["top_p", "repetition_penalty"],
+    ),
+)
+def test_a_step_of_replay_waits_for_itself_only_and_has_few_launches(name: str) -> None:
+    """All completions are replayed at the same time, one token per step."""
+    engine = engine_on("cuda", replay_bytes=2**26)
+    params = GenerationParams(**EVERY_PARAMETER[name], max_new_tokens=9)
+    requests = [request(text, params) for text in TEXT[:2]]
+    completions = engine.generate(requests)
+    engine.generate(requests)  # captures
+    computed = engine.statistics.computed
+    COUNTS.reset()
+    assert tokens_of(engine.generate(requests)) == tokens_of(completions) == expected(requests)
+    assert engine.statistics.computed - computed <= 2  # a summary may leave a token undecided
+    steps = COUNTS.graph_launches
+    assert steps == max(len(completion.token_ids) for completion in completions)
+    assert COUNTS.captures == 0
+    assert {cause for cause, _ in COUNTS.waits} == {"event"}
+    assert COUNTS.waits.total() == steps
+    assert COUNTS.kernels.total() + COUNTS.copies.total() + steps <= 20 * steps
+
+
 @pytest.mark.parametrize("width", partly_full([1, 3], fast=[1]))
 def test_what_the_device_leaves_undecided_is_drawn_by_the_host(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also the last token of a completion, at the end of its slot."""
@@ -123,6 +151,18 @@ def test_what_the_device_leaves_undecided_is_drawn_by_the_host(width: int, monke
     requests = all_requests()[:16]
     assert tokens_of(engine_on("cuda", is_capturable=False).generate(requests)) == expected(requests)
     assert len(undecided) > 10
+
+
+@pytest.mark.parametrize("replay_bytes", partly_full([0, 40_000, 2**26], fast=[40_000]))
+def test_completions_that_part_token_by_token(replay_bytes: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many seeds of one prompt share prefixes; the device decides none of their tokens, and memory is short."""
+    monkeypatch.setattr(device_steps, "_CANDIDATES", 1)
+    requests = [
+        request(TEXT[0], GenerationParams(temperature=1.0, top_k=2, generation_seed=seed, max_new_tokens=9))
+        for seed in range(14)
+    ]
+    engine = engine_on("cuda", is_capturable=False, replay_bytes=replay_bytes)
+    assert tokens_of(engine.generate(requests)) == expected(requests)
 
 
 def test_completions_that_end_while_the_device_is_ahead() -> None:

@@ -78,7 +78,7 @@ def test_a_step_that_waits_for_the_device_is_never_captured(caplog: pytest.LogCa
     assert engine.generate(all_requests()[:12]) == expected(12)
     assert captures_of(engine) == 0
     (warning,) = warnings_of(caplog)
-    assert warning.startswith("decode steps run without CUDA graphs, which is slower: its forward pass waits for")
+    assert warning.startswith("decode steps run without CUDA graphs, which is slower: it waits for the device")
     assert torch.cuda.current_stream() == before
 
 
