@@ -48,7 +48,7 @@ from llmsearch_optuna.verdict.verdict import Verdict, no_holdout
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-    from llmsearch_optuna.engine.slots.engine import ReplayStatistics
+    from llmsearch_optuna.engine.slots.replay import ReplayStatistics
 
 __all__ = ["Tuner"]
 

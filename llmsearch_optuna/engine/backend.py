@@ -32,8 +32,9 @@ from llmsearch_optuna.engine.model import (
 from llmsearch_optuna.engine.probes import probe_batching, probe_slots
 from llmsearch_optuna.engine.routing import RoutingEngine, batch_dependent_length
 from llmsearch_optuna.engine.slots.attention import implementation
-from llmsearch_optuna.engine.slots.engine import ReplayStatistics, SlotEngine
+from llmsearch_optuna.engine.slots.engine import SlotEngine
 from llmsearch_optuna.engine.slots.model_runner import ModelRunner
+from llmsearch_optuna.engine.slots.replay import ReplayStatistics
 from llmsearch_optuna.errors import ModelError, TaskError
 from llmsearch_optuna.identity import identify
 from llmsearch_optuna.space.params import GenerationParams

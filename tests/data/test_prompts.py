@@ -24,7 +24,7 @@ def source(**way: Any) -> PromptSource:
 def test_a_template_makes_the_prompt(tokenizer: PreTrainedTokenizerFast) -> None:
     made = source(prompt_template="{question!s:>14} {{?}}")
     assert made.prompt(ROWS[0], tokenizer) == "  one plus one {?}"
-    assert not made.is_chat
+    assert not made.writes_special_tokens
 
 
 def test_messages_go_through_the_chat_template(tokenizer: PreTrainedTokenizerFast) -> None:
@@ -32,7 +32,7 @@ def test_messages_go_through_the_chat_template(tokenizer: PreTrainedTokenizerFas
         messages=({"role": "system", "content": "Answer"}, {"role": "user", "content": "What is {question} ?"})
     )
     assert made.prompt(ROWS[0], tokenizer) == "<system> Answer <user> What is one plus one ? <assistant>"
-    assert made.is_chat
+    assert made.writes_special_tokens
 
 
 def test_a_preprocessor_gets_the_tokenizer_and_all_columns(tokenizer: PreTrainedTokenizerFast) -> None:
@@ -45,7 +45,7 @@ def test_a_preprocessor_gets_the_tokenizer_and_all_columns(tokenizer: PreTrained
     made = PromptSource(input_cols=("question",), eval_cols=("question", "answer"), sample_preprocessor=preprocessor)
     assert made.prompt(ROWS[0], tokenizer) == "one plus one ?"
     assert seen == {**ROWS[0], "tokenizer": tokenizer}
-    assert made.is_chat
+    assert made.writes_special_tokens
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ def test_a_conversation_is_taken_as_it_is_up_to_the_known_answer(tokenizer: PreT
     for chat in (CHAT, [*CHAT, ANSWER]):
         assert conversations().prompt({"chat": chat}, tokenizer) == expected
         assert json.loads(conversations().prompt({"chat": chat}, None)) == CHAT
-    assert conversations().is_chat
+    assert conversations().writes_special_tokens
     assert conversations().has_messages
     assert not source().has_messages
 

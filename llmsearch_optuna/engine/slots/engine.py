@@ -28,7 +28,6 @@ a token's noise depends only on the seed, prompt, step and token id.
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -47,38 +46,14 @@ from llmsearch_optuna.engine.sampling import SUMMARY_WIDTH, summarise, summary_p
 from llmsearch_optuna.engine.slots.model_runner import ModelRunner
 from llmsearch_optuna.engine.slots.prefill import PromptCache
 from llmsearch_optuna.engine.slots.prefix_tree import Node, PrefixTree, Usage
-from llmsearch_optuna.engine.slots.replay import DeviceReplay, HostReplay, Replay, Walk
+from llmsearch_optuna.engine.slots.replay import DeviceReplay, HostReplay, Replay, ReplayStatistics, Walk
 from llmsearch_optuna.engine.slots.scheduler import ComputedNodes, SlotScheduler
 from llmsearch_optuna.engine.slots.steps import UNDECIDED, StepResult
 from llmsearch_optuna.errors import MemoryExhaustedError
 
-__all__ = ["ReplayStatistics", "SlotEngine"]
+__all__ = ["SlotEngine"]
 
 _LOG = logging.getLogger(__name__)
-
-
-@dataclass(kw_only=True)
-class ReplayStatistics:
-    """The number of tokens that an engine drew and computed.
-
-    Attributes:
-        drawn: Tokens of completions.
-        replayed: Tokens of completions that needed no forward pass, because the prefix tree decided them.
-        computed: Tokens that went through the model for waiting completions.
-        rebuilt: Tokens that went through the model again, because their keys and values had been evicted.
-    """
-
-    drawn: int = 0
-    replayed: int = 0
-    computed: int = 0
-    rebuilt: int = 0
-
-    def __str__(self) -> str:
-        share = self.replayed / max(1, self.drawn)
-        return (
-            f"{share:.0%} of {self.drawn} tokens were replayed without the model; {self.computed} were computed, and "
-            f"{self.rebuilt} of evicted prefixes computed again"
-        )
 
 
 class SlotEngine:

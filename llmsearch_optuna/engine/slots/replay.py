@@ -8,6 +8,7 @@ stays there as long as it walks.
 
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 import torch
@@ -21,11 +22,35 @@ from llmsearch_optuna.engine.slots.shapes import next_length
 from llmsearch_optuna.engine.slots.steps import UNDECIDED
 from llmsearch_optuna.engine.slots.summary_table import SummaryTable
 
-__all__ = ["DeviceReplay", "HostReplay", "Replay", "Walk"]
+__all__ = ["DeviceReplay", "HostReplay", "Replay", "ReplayStatistics", "Walk"]
 
 _LOG = logging.getLogger(__name__)
 
 _ROWS = 256
+
+
+@dataclass(kw_only=True)
+class ReplayStatistics:
+    """The number of tokens that an engine drew and computed.
+
+    Attributes:
+        drawn: Tokens of completions.
+        replayed: Tokens of completions that needed no forward pass, because the prefix tree decided them.
+        computed: Tokens that went through the model for waiting completions.
+        rebuilt: Tokens that went through the model again, because their keys and values had been evicted.
+    """
+
+    drawn: int = 0
+    replayed: int = 0
+    computed: int = 0
+    rebuilt: int = 0
+
+    def __str__(self) -> str:
+        share = self.replayed / max(1, self.drawn)
+        return (
+            f"{share:.0%} of {self.drawn} tokens were replayed without the model; {self.computed} were computed, and "
+            f"{self.rebuilt} of evicted prefixes computed again"
+        )
 
 
 class Walk(NamedTuple):
