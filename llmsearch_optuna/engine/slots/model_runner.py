@@ -2,6 +2,7 @@
 
 import contextlib
 import inspect
+import logging
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Any, cast
@@ -17,6 +18,8 @@ from llmsearch_optuna.engine.memory import free_memory
 from llmsearch_optuna.engine.model import embedding_weight
 
 __all__ = ["CpuKernels", "ModelRunner"]
+
+_LOG = logging.getLogger(__name__)
 
 # Without cuDNN, which spends 0.1 to 0.5 s on a plan for each new length of a prompt.
 _CUDA_ATTENTION = [SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
@@ -97,9 +100,10 @@ class ModelRunner:
         self.model = model
         self.device = embedding_weight(model).device
         self.has_fixed_width = self.beats_search = self.device.type == "cuda"
-        self.draws_on_device = self.device.type == "cuda" and {
-            weight.device for weight in nn.Module.parameters(model)
-        } == {self.device}
+        is_split = any(weight.device != self.device for weight in nn.Module.parameters(model))
+        self.draws_on_device = self.device.type == "cuda" and not is_split
+        if self.device.type == "cuda" and is_split:
+            _LOG.warning("the model is on several devices: decode steps run without CUDA graphs, which is slower")
         self.is_capturable = True
         self._kernels = CpuKernels(model) if self.device.type == "cpu" else None
         parameters = inspect.signature(model.forward).parameters

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from laws import scaled
 from torch import Tensor
 
-from llmsearch_optuna.engine.sampling import SamplingRows, draw, penalise
+from llmsearch_optuna.engine.sampling import SamplingRows, draw, penalise, summarise
 from llmsearch_optuna.engine.sampling.tables import SlotContents, SlotTables
 from llmsearch_optuna.space.params import MIROSTAT_ETA, GenerationParams
 
@@ -95,6 +95,30 @@ def test_tokens_equal_those_of_the_host(data: st.DataObject) -> None:
     ids = st.lists(st.integers(0, VOCABULARY + 3), min_size=1, max_size=12)  # some outside of the vocabulary
     prompts = data.draw(st.lists(ids, min_size=count, max_size=count))
     check_steps(params, prompts, data.draw(st.integers(0, 5)), torch.device("cpu"))
+
+
+@given(st.data())
+@settings(max_examples=scaled(60))
+def test_what_a_summary_decides_is_what_all_logits_give(data: st.DataObject) -> None:
+    """The tables apply the same penalties to a summary as to all logits."""
+    vocabulary = data.draw(st.sampled_from([200, 700]))  # all of it in the summary, or a part
+    params = data.draw(st.lists(PARAMS, min_size=1, max_size=4))
+    ids = st.lists(st.integers(0, 40), min_size=1, max_size=12)
+    completions = [HostCompletion(row, data.draw(ids)) for row in params]
+    spread = data.draw(st.sampled_from([1.0, 4.0]))
+    tables = SlotTables(len(completions), vocabulary, "cpu")
+    tables.admit([(slot, completion.contents()) for slot, completion in enumerate(completions)], CAPACITY)
+    for step in range(4):
+        generator = torch.Generator().manual_seed(step)
+        logits = spread * torch.randn(len(completions), vocabulary, generator=generator)
+        logits[:, :40] += 3.0
+        drawn = tables.draw_from_summary(summarise(logits))
+        if vocabulary == 200:
+            assert drawn.decided.all()
+        in_full = tables.draw(logits, width=vocabulary)
+        assert torch.equal(drawn.tokens[drawn.decided], in_full.tokens[drawn.decided])
+        assert torch.equal(drawn.surprises[drawn.decided], in_full.surprises[drawn.decided])
+        tables.advance(in_full, torch.ones(len(completions), dtype=torch.bool))
 
 
 MIXED: list[dict[str, Any]] = [

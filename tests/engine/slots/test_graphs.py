@@ -62,6 +62,16 @@ def test_steps_are_graphs_on_every_device(index: int) -> None:
     assert torch.cuda.current_device() == current
 
 
+@simulated
+def test_a_model_on_several_devices_has_no_graphs_and_says_so(caplog: pytest.LogCaptureFixture) -> None:
+    model: Any = tiny_model(device="cuda")
+    model.lm_head.weight.data = model.lm_head.weight.data.to("cuda:1")
+    assert not ModelRunner(model).draws_on_device
+    assert warnings_of(caplog) == [
+        "the model is on several devices: decode steps run without CUDA graphs, which is slower"
+    ]
+
+
 @pytest.mark.full
 def test_graphs_are_captured_again_when_slots_and_pages_grow() -> None:
     _, engine = engine_on("cuda", replay_bytes=2**26)
