@@ -1,4 +1,4 @@
-"""Assign slots to the prefixes that the model has to compute, and run the decode steps.
+r"""Assign slots to the prefixes that the model has to compute, and run the decode steps.
 
 How it works: the engine requests nodes of the prefix tree. Each slot works on one node at a time. If a slot already
 holds a prefix of a requested node, it continues from there. Otherwise the prefix is copied into a free slot: from
@@ -10,8 +10,19 @@ A step has a width and a length that give bit-identical logits (`ExactShapes`). 
 of slots, the last active slots are moved into the holes that finished slots leave.
 
 The steps themselves are behind an interface (`Steps`), because a device may run ahead of the host. A slot then
-continues with the token that the device drew for the first completion that waits at its node (the lead), before the
-host knows this token. As soon as it does (`_settle`), the node of that step is known, or the step was for nothing.
+continues with the token that the device drew for one of the completions that wait at its node (the lead), before the
+host knows this token. Each slot's part of a step is a flight::
+
+    pending node --_take_pending--> flight to a node ----step (collected)----> its result
+                                          |
+                                   _continue_slots
+                                          v
+                                flight to an unknown node --_settle--> flight to the node of the lead's token
+                                                                \----> dropped: the lead has ended, goes on from
+                                                                       elsewhere, or its token is undecided
+
+A step is launched, the one before it is collected, the engine processes its result, and `assign` settles the flights of
+the launched one.
 """
 
 import logging

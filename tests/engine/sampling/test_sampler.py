@@ -1,10 +1,10 @@
 import dataclasses
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import pytest
 import torch
+from engine_requests import CUT_VALUES
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from laws import scaled
@@ -37,19 +37,6 @@ MIXED = [
     GenerationParams(top_a=0.3, generation_seed=2**32 - 1),
 ]
 """Greedy, uncut, decided by few candidates, and not."""
-CUT_VALUES: dict[str, Any] = {
-    "top_n_sigma": 1.5,
-    "top_h": 0.4,
-    "top_k": 20,
-    "top_p": 0.8,
-    "min_p": 0.05,
-    "typical_p": 0.8,
-    "epsilon_cutoff": 1e-3,
-    "eta_cutoff": 1e-3,
-    "tfs": 0.9,
-    "top_a": 0.2,
-    "mirostat_tau": 3.0,
-}
 
 
 def logits_like_a_models(rows: int, vocab: int) -> Tensor:

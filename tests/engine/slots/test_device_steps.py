@@ -9,7 +9,7 @@ import cuda_simulation
 import pytest
 import torch
 from cuda_simulation import COUNTS
-from engine_requests import PARAMS, all_requests, request
+from engine_requests import CUT_VALUES, PARAMS, all_requests, request
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from laws import scaled
@@ -29,28 +29,11 @@ pytestmark = [
 ]
 simulated = pytest.mark.skipif(not cuda_simulation.is_installed(), reason="a real device counts nothing")
 
+PENALTIES = {"repetition_penalty": 1.2, "encoder_repetition_penalty": 1.2, "no_repeat_ngram_size": 2}
 EVERY_PARAMETER: dict[str, dict[str, Any]] = {
     "greedy": {},
     "generation_seed": {"temperature": 1.0, "generation_seed": 7},
-    **{
-        name: {"temperature": 0.9, name: value}
-        for name, value in {
-            "top_n_sigma": 1.5,
-            "top_h": 0.4,
-            "top_k": 20,
-            "top_p": 0.8,
-            "min_p": 0.05,
-            "typical_p": 0.8,
-            "epsilon_cutoff": 1e-3,
-            "eta_cutoff": 1e-3,
-            "tfs": 0.9,
-            "top_a": 0.2,
-            "mirostat_tau": 3.0,
-            "repetition_penalty": 1.2,
-            "encoder_repetition_penalty": 1.2,
-            "no_repeat_ngram_size": 2,
-        }.items()
-    },
+    **{name: {"temperature": 0.9, name: value} for name, value in (CUT_VALUES | PENALTIES).items()},
 }
 
 
