@@ -8,7 +8,7 @@ used first. A node without either is removed, unless it has children.
 """
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import NamedTuple
 
 import torch
@@ -40,6 +40,15 @@ class Node:
         self.token = token
         self.position: int = len(prompt_ids) - 1 if parent is None else parent.position + 1
         self.children: dict[int, Node] = {}
+
+    def route(self, starts: Container["Node"]) -> tuple["Node", list["Node"]]:
+        """Return the nearest ancestor that is one of the starts or a prompt, and the nodes after it up to this one."""
+        nodes = [self]
+        start = self.parent
+        while start is not None and start.parent is not None and start not in starts:
+            nodes.append(start)
+            start = start.parent
+        return start or self, nodes[::-1]
 
 
 class Usage(NamedTuple):

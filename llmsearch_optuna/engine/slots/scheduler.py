@@ -27,7 +27,7 @@ the launched one.
 
 import logging
 from collections import deque
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
@@ -188,7 +188,7 @@ class SlotScheduler:
         idle = {state.tip: slot for slot, state in self._states.items() if state.is_idle}
         to_copy: list[tuple[Node, list[Node]]] = []
         for target in [*unassigned, *(node for node, slots in unassigned.items() for _ in range(slots - 1))]:
-            start, nodes = _route(target, tips)
+            start, nodes = target.route(tips)
             slot = idle.pop(start, None)
             if slot is None:
                 to_copy.append((start, nodes))
@@ -396,13 +396,3 @@ class SlotScheduler:
             else:
                 self._steps = HostSteps(decoder, self._tree.table)
         return self._steps
-
-
-def _route(target: Node, tips: Container[Node]) -> tuple[Node, list[Node]]:
-    """Return the nearest ancestor of the target that is a tip or a prompt, and the nodes after it up to the target."""
-    nodes = [target]
-    start = target.parent
-    while start is not None and start.parent is not None and start not in tips:
-        nodes.append(start)
-        start = start.parent
-    return start or target, nodes[::-1]
