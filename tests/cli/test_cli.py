@@ -1,5 +1,6 @@
 """The command line, end to end on a tiny model."""
 
+import contextlib
 import json
 import os
 import socket
@@ -96,9 +97,9 @@ def test_a_reader_that_has_gone_ends_a_command_quietly(directory: Path, tmp_path
         (tmp_path / name).write_text("\n".join(lines))
     command = [sys.executable, "-c", PIPES, str(directory / "mini.db"), str(tmp_path / "rows")]
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert ended.stderr.splitlines() == [
-        "--help 0", "best 141", "best 141", "show 141", "fsck 141", "export 141", "compare 141", "fsck 141",
-    ]  # fmt: skip
+    of_help, *lines = ended.stderr.splitlines()
+    assert of_help in ("--help 0", "--help 141")  # releases of Python differ
+    assert lines == ["best 141", "best 141", "show 141", "fsck 141", "export 141", "compare 141", "fsck 141"]
     assert ended.returncode == 0
     if Path("/dev/full").exists():
         program = "import sys; from llmsearch_optuna.cli import main; sys.exit(main(sys.argv[1:]))"
@@ -411,15 +412,20 @@ def test_a_wrong_study_file_is_refused_before_the_model_is_loaded(
     assert message in capsys.readouterr().err
 
 
+def dump(database: Path) -> list[str]:
+    with contextlib.closing(sqlite3.connect(database)) as connection:
+        return list(connection.iterdump())
+
+
 @pytest.mark.parametrize("command", [["export", "--to", "vllm"], ["export", "--to", "hf"]])
 def test_nothing_is_written_over_the_study(
     command: list[str], directory: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     database = directory / "mini.db"
-    before = database.read_bytes()
+    before = dump(database)
     assert main([*command, str(database), "-o", str(database)]) == 1
     assert "`--output` must not be the database itself" in capsys.readouterr().err
-    assert database.read_bytes() == before
+    assert dump(database) == before
 
 
 def test_a_verdict_with_more_seeds_is_kept(confirmed: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
