@@ -262,7 +262,6 @@ class SlotTables:
 
     def _write_contexts(self, places: Tensor, rows: Sequence[SlotContents]) -> None:
         capacity = self._contexts.shape[1]
-        # One more column for the ids outside the vocabulary and the padding.
         written = torch.full((2, len(rows), capacity), self._vocabulary, dtype=torch.int64)
         for row, content in enumerate(rows):
             for ids, part in ((content.context, 0), (content.prompt, 1)):
@@ -270,6 +269,7 @@ class SlotTables:
         on_device = to_device(written, self._device)
         self._contexts.index_copy_(0, places, on_device[0])
         on_device = on_device.where((on_device >= 0) & (on_device < self._vocabulary), self._vocabulary)
+        # One more column for the ids outside the vocabulary and the padding.
         masks = torch.zeros(2, len(rows), self._vocabulary + 1, dtype=torch.bool, device=self._device)
         masks.scatter_(2, on_device, value=True)
         self._seen.index_copy_(0, places, masks[0, :, :-1])

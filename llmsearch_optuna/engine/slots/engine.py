@@ -62,8 +62,9 @@ class SlotEngine:
     Args:
         runner: Runs a model that `probe_slots` passed.
         tokenizer: The model's tokenizer.
-        slots: The maximum number of continuations decoded at the same time. Less than 8 counts as 8. No more are made
-            than there are requests. Halved whenever memory runs out, until a later call; see `Regrowth`.
+        slots: The maximum number of continuations decoded at the same time. Less than 8 counts as 8. On the CPU, not
+            many more are made than there are requests. Halved whenever memory runs out, until a later call; see
+            `Regrowth`.
         decode_args: The tokenizer's keyword arguments for decoding. By default, special tokens are skipped.
         replay_bytes: Memory for stored prefixes, in bytes; 0 disables replay. The default is a quarter of the free
             memory of the model's device.

@@ -113,6 +113,7 @@ class StepGraphs:
         Raises:
             GraphError: The host has to wait for the device in the middle of a step.
         """
+        # The mode is that of the process: another thread that waits for the device meanwhile gets the error, too.
         before = torch.cuda.get_sync_debug_mode()
         self._stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(self._stream):
