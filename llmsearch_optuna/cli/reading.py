@@ -79,14 +79,15 @@ def export(options: argparse.Namespace) -> None:
     provenance = trace(study, options.trial)
     key, make = TARGETS[options.to]
     exported = make(provenance.params, provenance.stop)
-    result = {key: exported.values, "warnings": exported.warnings, "provenance": provenance.to_dict()}
+    warnings = [*([provenance.caution] if provenance.caution else []), *exported.warnings]
+    result = {key: exported.values, "warnings": warnings, "provenance": provenance.to_dict()}
     if options.output is None:
         print(json.dumps(result, indent=2))
     elif options.to == "hf":
         write_hf(provenance, options.output)
     else:
         write_json(result, options.output)
-    for warning in exported.warnings:
+    for warning in warnings:
         print(printable(f"llmsearch-optuna: {warning}"), file=sys.stderr)
 
 

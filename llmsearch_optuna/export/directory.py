@@ -39,7 +39,7 @@ def write_hf(provenance: Provenance, directory: str | os.PathLike[str]) -> Expor
     about = {
         "params": params.to_dict(),
         "stop": list(provenance.stop),
-        "warnings": exported.warnings,
+        "warnings": [*([provenance.caution] if provenance.caution else []), *exported.warnings],
         "provenance": provenance.to_dict(),
     }
     write_json(exported.values, directory / "generation_config.json")

@@ -19,7 +19,7 @@ from llmsearch_optuna.study.ranking import score_of, tokens_of
 from llmsearch_optuna.study.source import read_source
 from llmsearch_optuna.study.trials import trial_params
 from llmsearch_optuna.verdict.finalists import find_trial
-from llmsearch_optuna.verdict.verdict import current_verdict
+from llmsearch_optuna.verdict.verdict import Verdict, current_verdict
 
 __all__ = ["Provenance", "trace"]
 
@@ -44,6 +44,7 @@ class Provenance:
         stop: The strings that end a completion.
         fingerprint: The parts that the scores of the study depend on, by name.
         verdict: The sentence of the study's verdict; None if there is no verdict, or if it is about other finalists.
+        caution: A line that says so if the verdict shows no gain of this trial over the baseline; None otherwise.
         params: All parameters.
         exported: The time of the export, in UTC, in ISO 8601 format.
         environment: The versions and the hardware that the study was created with, by name, as far as they are stored.
@@ -63,6 +64,7 @@ class Provenance:
     stop: tuple[str, ...]
     fingerprint: dict[str, Any]
     verdict: str | None
+    caution: str | None
     params: GenerationParams
     exported: str
     environment: dict[str, str]
@@ -101,6 +103,7 @@ def trace(study: optuna.Study, trial: int | None = None) -> Provenance:
         stop=stored_stop_strings(fingerprint),
         fingerprint=fingerprint,
         verdict=None if verdict is None else verdict.sentence,
+        caution=None if verdict is None else _caution(verdict, source.number),
         params=trial_params(source),
         exported=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
         environment=study_environment(study),
@@ -121,3 +124,15 @@ def _model_and_data(study: optuna.Study) -> tuple[str | None, str | None]:
         return read_source(stored["text"])
     except (KeyError, TypeError, ValueError) as error:
         raise StorageError(f"the study file stored in study `{study.study_name}` is damaged: {error}") from error
+
+
+def _caution(verdict: Verdict, trial: int) -> str | None:
+    """Return a warning if the verdict shows no gain of a trial over its baseline."""
+    trials = {result.name: result.trial for result in verdict.finalists}
+    shown = {trials[comparison.name] for comparison in verdict.comparisons if comparison.low > 0.0}
+    if verdict.reference is None or trial in (*shown, trials[verdict.reference]):
+        return None
+    return (
+        f"the verdict shows no gain of trial {trial} over `{verdict.reference}` (trial {trials[verdict.reference]}); "
+        f"its next step: {verdict.next_step}"
+    )

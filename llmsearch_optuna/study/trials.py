@@ -85,7 +85,11 @@ def describe_params(params: GenerationParams) -> str:
         }
     else:
         values.pop("do_sample", None)
-    return " ".join(
-        name if value is True else f"{name}={value:.3g}" if isinstance(value, float) else f"{name}={json.dumps(value)}"
-        for name, value in values.items()
-    )
+
+    def written(value: object) -> str:
+        if not isinstance(value, float):
+            return json.dumps(value)
+        # A value next to 0 or 1 must not look like it: there, many parameters are off.
+        return f"{value:.3g}" if float(f"{value:.3g}") not in (0.0, 1.0) else f"{value:g}"
+
+    return " ".join(name if value is True else f"{name}={written(value)}" for name, value in values.items())

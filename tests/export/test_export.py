@@ -230,6 +230,29 @@ class TestProvenance:
         with pytest.raises(StorageError, match="has no trial 99"):
             trace(study, 99)
 
+    def test_parameters_without_a_gain_come_with_a_warning(
+        self, database: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """In the provenance, among the warnings of both kinds of export, and on the screen; not for the baseline."""
+        study, _ = open_study(f"sqlite:///{database}")
+        verdict = Verdict.from_dict(study.user_attrs[VERDICT])
+        trials = {result.name: result.trial for result in verdict.finalists}
+        assert verdict.reference is not None
+        for comparison in verdict.comparisons:
+            trial = trials[comparison.name]
+            caution = trace(study, trial).caution
+            assert (caution is None) == (comparison.low > 0.0 or trial == trials[verdict.reference])
+        assert trace(study, trials[verdict.reference]).caution is None
+        others = set(trials.values()) - {trials[verdict.reference]}
+        (trial, *_) = sorted(number for number in others if number is not None and trace(study, number).caution)
+        line = f"the verdict shows no gain of trial {trial} over `{verdict.reference}` (trial "
+        write_hf(trace(study, trial), tmp_path / "hf")
+        assert json.loads((tmp_path / "hf" / "llmsearch_optuna.json").read_text())["warnings"][0].startswith(line)
+        assert main(["export", str(database), "--trial", str(trial), "--to", "vllm"]) == 0
+        out, err = capsys.readouterr()
+        assert json.loads(out)["warnings"][0].startswith(line)
+        assert f"llmsearch-optuna: {line}" in err
+
     def test_a_verdict_on_other_finalists_is_not_told(self, tmp_path: Path) -> None:
         tuner, path = make_tuner(holdout_size=4), tmp_path / "x.db"
         study = search(tuner, path, 3)

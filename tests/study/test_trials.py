@@ -4,8 +4,9 @@ import optuna
 import pytest
 from optuna.trial import TrialState, create_trial
 
+from llmsearch_optuna.space.params import GenerationParams
 from llmsearch_optuna.study.attributes import ROUND
-from llmsearch_optuna.study.trials import began, ended, rounds_passed
+from llmsearch_optuna.study.trials import began, describe_params, ended, rounds_passed
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 
@@ -40,3 +41,9 @@ def test_a_trial_that_waits_has_not_begun() -> None:
     study = optuna.create_study()
     study.enqueue_trial({})
     assert began(study.trials[0]) == float("inf")
+
+
+def test_a_value_next_to_the_one_that_is_off_does_not_look_like_it() -> None:
+    params = GenerationParams(temperature=0.81777, repetition_penalty=1.0026, top_p=0.99991, min_p=1e-5)
+    described = describe_params(params).split()
+    assert {"temperature=0.818", "repetition_penalty=1.0026", "top_p=0.99991", "min_p=1e-05"} <= set(described)
