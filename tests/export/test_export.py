@@ -347,7 +347,8 @@ class TestCommand:
         assert result[TARGETS[target][0]]
         assert result["provenance"]["verdict"]
         assert captured.err.splitlines() == [f"llmsearch-optuna: {warning}" for warning in result["warnings"]]
-        assert bool(captured.err) == (target != "json")
+        # The verdict shows no gain of the trial; other targets lack parameters as well.
+        assert (len(result["warnings"]) > 1) == (target != "json")
 
     @pytest.mark.parametrize("target", ["hf", "vllm"])
     def test_it_writes_where_it_is_told(
