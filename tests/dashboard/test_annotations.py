@@ -250,6 +250,7 @@ def unwritable(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.full
 def test_a_note_that_fails_is_one_warning(unwritable: Path, caplog: pytest.LogCaptureFixture) -> None:
     study = search(make_tuner(), unwritable, 4)
     assert [trial.state for trial in study.trials] == [TrialState.COMPLETE] * 4

@@ -217,6 +217,7 @@ class TestServer:
         assert left is not None
         assert "is being searched by another process" in left
 
+    @pytest.mark.full
     def test_an_older_database_is_annotated_when_it_is_shown(self, database: Path, tmp_path: Path) -> None:
         url = f"sqlite:///{database}"
         study = optuna.load_study(study_name=None, storage=open_storage(url))

@@ -86,6 +86,7 @@ def test_slots_grow_back_when_memory_is_there_again() -> None:
     assert engine.slots == 16
 
 
+@pytest.mark.full
 def test_batches_grow_back_when_memory_is_there_again() -> None:
     model: Any = tiny_model("bloom")
     expected = GenerateEngine(tiny_model("bloom"), tiny_tokenizer()).generate(requests(16, 0))

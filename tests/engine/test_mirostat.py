@@ -62,6 +62,7 @@ def test_every_engine_gives_what_the_paper_says(params: GenerationParams) -> Non
     assert slots.statistics.replayed >= 0.4 * slots.statistics.drawn
 
 
+@pytest.mark.full
 def test_known_continuations_are_replayed_with_the_rows_own_state() -> None:
     model = tiny_model("llama")
     alone = GenerateEngine(model, tiny_tokenizer(), batch_size=1)

@@ -98,6 +98,7 @@ def test_the_page_is_small(written: Written) -> None:
     assert kinds <= {"bar", "heatmap", "scatter"}
 
 
+@pytest.mark.full
 def test_model_data_and_sizes_are_in_the_header(tmp_path: Path) -> None:
     study, storage = write_study(tmp_path / "x.db")
     header = Page(render_report(study, storage)).words.partition("What now")[0]
@@ -141,6 +142,7 @@ def test_an_improvement_is_exported(tmp_path: Path) -> None:
     assert command in words
 
 
+@pytest.mark.full
 def test_settings_and_space_are_tables(tmp_path: Path) -> None:
     study, storage = write_study(tmp_path / "x.db")
     parameters = {

@@ -30,6 +30,7 @@ def test_importances_are_the_same_every_time_and_leave_no_trace(written: Written
     assert optuna.logging.get_verbosity() == verbosity
 
 
+@pytest.mark.full
 def test_pruned_trials_say_nothing_of_importance(tmp_path: Path) -> None:
     study, storage = write_study(tmp_path / "x.db", Plan(pruned=0))
     before = importances(read_study(study, storage))

@@ -63,6 +63,7 @@ def test_held_out_scores_are_those_of_the_verdict(written: Written) -> None:
         assert scores.tokens == finalist.seeds * 12 * 2
 
 
+@pytest.mark.full
 def test_the_best_trial_may_differ_from_a_baseline_only_in_the_seed(tmp_path: Path) -> None:
     """A verdict compares the baseline in its place, but the page must name the trial that scored best."""
     study, storage = write_study(tmp_path / "x.db")

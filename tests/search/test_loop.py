@@ -203,6 +203,7 @@ class TestLimits:
         assert TrialState.RUNNING in {trial.state for trial in study.trials}
         assert everything(search(make_tuner(), cut, concurrency=2), cut) == everything(whole, tmp_path / "whole.db")
 
+    @pytest.mark.full
     def test_patience_ends_it(self, caplog: pytest.LogCaptureFixture) -> None:
         with caplog.at_level(logging.INFO):
             study = search(make_tuner(), None, 40, patience=4, concurrency=1, baselines=False)
@@ -372,6 +373,7 @@ def test_presets_must_fit_into_the_models_window() -> None:
         search(make_tuner(), None, 3, presets=[{"max_new_tokens": 4096}])
 
 
+@pytest.mark.full
 def test_tokens_that_a_trial_in_flight_takes_over_are_told_before_they_are_stored(tmp_path: Path) -> None:
     """Other workers subtract them from the tokens of all stored completions, as nobody generated them."""
     tuner, recorded = make_tuner(), []
@@ -397,6 +399,7 @@ def test_tokens_that_a_trial_in_flight_takes_over_are_told_before_they_are_store
     assert Search._tokens_reused(elsewhere) == second[-1][0] + 7
 
 
+@pytest.mark.full
 def test_a_failed_trial_tells_what_it_had_taken_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As those tokens were not generated, `max_tokens_total` must not count them."""
     asked: list[int] = []

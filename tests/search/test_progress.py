@@ -151,6 +151,7 @@ class TestEvents:
         assert (failed["state"], failed["score"]) == ("fail", None)
         assert "no" in failed["error"]
 
+    @pytest.mark.full
     def test_the_command_prints_them_a_line_each(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         for part in (tiny_model(), tiny_tokenizer()):
             part.save_pretrained(tmp_path / "model")

@@ -44,6 +44,7 @@ def test_a_later_search_repeats_what_failed_by_the_scorer(tmp_path: Path) -> Non
     assert len(search(tuner, tmp_path / "x.db", 4).trials) == 7
 
 
+@pytest.mark.full
 def test_what_a_failed_trial_has_stored_is_used_by_its_repetition(tmp_path: Path) -> None:
     judge = Judge()
 

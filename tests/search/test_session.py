@@ -40,6 +40,7 @@ def test_what_json_has_no_number_for_is_stored_as_text() -> None:
     assert {row.row: row.reference["answer"] for row in stored} == {0: "NaN", 1: "-Infinity"}
 
 
+@pytest.mark.full
 def test_a_storage_may_be_a_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     tuner = make_tuner(holdout_size=4)

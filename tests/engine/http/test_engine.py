@@ -173,6 +173,7 @@ def test_the_server_says_when_to_ask_again(server: FakeServer, as_date: bool) ->
     assert time.monotonic() - started >= 0.5
 
 
+@pytest.mark.full
 def test_all_wait_when_one_is_told_to(server: FakeServer) -> None:
     server.delay_s = 0.05
     server.faults = lambda sent, number: Fault(status=429, headers={"retry-after": "1"}) if number == 0 else None

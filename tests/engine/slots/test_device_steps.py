@@ -75,7 +75,7 @@ def counted_steps(engine: Any) -> list[StepCounts]:
 
 
 @simulated
-@pytest.mark.parametrize("name", partly_full(EVERY_PARAMETER, fast=["top_p", "mirostat_tau", "no_repeat_ngram_size"]))
+@pytest.mark.parametrize("name", partly_full(EVERY_PARAMETER, fast=["mirostat_tau", "no_repeat_ngram_size"]))
 def test_a_step_waits_for_the_last_one_only_and_has_few_launches(name: str) -> None:
     """All steps but the first, which prefills, and those that capture."""
     engine = engine_on("cuda")
@@ -96,7 +96,7 @@ def test_a_step_waits_for_the_last_one_only_and_has_few_launches(name: str) -> N
     partly_full(
         # For the three others, a summary never suffices.
         [name for name in EVERY_PARAMETER if name not in ("top_n_sigma", "typical_p", "eta_cutoff")],
-        fast=["top_p", "repetition_penalty"],
+        fast=["repetition_penalty"],
     ),
 )
 def test_a_step_of_replay_waits_for_itself_only_and_has_few_launches(name: str) -> None:
@@ -148,6 +148,7 @@ def test_completions_that_part_token_by_token(replay_bytes: int, monkeypatch: py
     assert tokens_of(engine.generate(requests)) == expected(requests)
 
 
+@pytest.mark.full
 def test_completions_that_end_while_the_device_is_ahead() -> None:
     """By an end token, a stop string and the maximum length, each with the tokens of the host and no more."""
     free = GenerationParams(temperature=1.3, max_new_tokens=12)
@@ -173,6 +174,7 @@ def test_calls_take_over_what_is_in_flight() -> None:
     assert tokens_of([*first, *second, *third]) == [*wanted[:6], *wanted[10:20], *wanted[4:12]]
 
 
+@pytest.mark.full
 def test_an_error_in_a_step_leaves_nothing_behind() -> None:
     requests = all_requests()[:12]
     engine = engine_on("cuda", is_capturable=False)
@@ -202,6 +204,7 @@ def test_logits_that_are_no_numbers_are_an_error() -> None:
         SlotEngine(runner, tiny_tokenizer(), slots=8).generate(all_requests()[:4])
 
 
+@pytest.mark.full
 @given(st.data())
 @settings(max_examples=scaled(6))
 def test_tokens_are_those_of_the_host(data: st.DataObject) -> None:

@@ -92,6 +92,7 @@ def test_a_step_that_waits_for_the_device_is_never_captured(caplog: pytest.LogCa
     assert torch.cuda.current_stream() == before
 
 
+@pytest.mark.full
 def test_a_graph_that_holds_a_value_of_its_capture_is_refused(caplog: pytest.LogCaptureFixture) -> None:
     model, engine = engine_on("cuda")
     calls = itertools.count()
@@ -140,7 +141,8 @@ def test_a_capture_that_fails_leaves_nothing_behind(failures: int, caplog: pytes
     )
 
 
-@pytest.mark.parametrize("is_captured", partly_full([True, False], fast=[True]))
+@pytest.mark.full
+@pytest.mark.parametrize("is_captured", [True, False])
 def test_out_of_memory_in_a_graph_halves_the_slots(is_captured: bool, caplog: pytest.LogCaptureFixture) -> None:
     model, engine = engine_on("cuda")
 
