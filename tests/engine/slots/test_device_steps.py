@@ -118,7 +118,8 @@ def test_a_step_of_replay_waits_for_itself_only_and_has_few_launches(name: str) 
     assert COUNTS.kernels.total() + COUNTS.copies.total() + steps <= 20 * steps
 
 
-@pytest.mark.parametrize("width", partly_full([1, 3], fast=[1]))
+@pytest.mark.full
+@pytest.mark.parametrize("width", [1, 3])
 def test_what_the_device_leaves_undecided_is_drawn_by_the_host(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also the last token of a completion, at the end of its slot."""
     monkeypatch.setattr(device_steps, "_CANDIDATES", width)
