@@ -75,7 +75,7 @@ def counted_steps(engine: Any) -> list[StepCounts]:
 
 
 @simulated
-@pytest.mark.parametrize("name", partly_full(EVERY_PARAMETER, fast=["mirostat_tau", "no_repeat_ngram_size"]))
+@pytest.mark.parametrize("name", partly_full(EVERY_PARAMETER, fast=["no_repeat_ngram_size"]))
 def test_a_step_waits_for_the_last_one_only_and_has_few_launches(name: str) -> None:
     """All steps but the first, which prefills, and those that capture."""
     engine = engine_on("cuda")
