@@ -20,6 +20,7 @@ from llmsearch_optuna.engine.base import Completion, Request
 from llmsearch_optuna.engine.slots import device_steps
 from llmsearch_optuna.engine.slots.engine import SlotEngine
 from llmsearch_optuna.engine.slots.model_runner import ModelRunner
+from llmsearch_optuna.engine.slots.prefill import PromptCache
 from llmsearch_optuna.errors import LogitsError
 from llmsearch_optuna.space.params import GenerationParams
 
@@ -188,6 +189,23 @@ def test_an_error_in_a_step_leaves_nothing_behind() -> None:
         with pytest.raises(KeyboardInterrupt):
             engine.generate(requests, interrupt)
     assert tokens_of(engine.generate(requests)) == expected(requests)
+
+
+@pytest.mark.full
+def test_slots_made_anew_of_prompts_in_host_memory_are_on_the_device() -> None:
+    runner = ModelRunner(tiny_model(device="cuda"))
+    runner.is_capturable = False
+    prompts = PromptCache(runner, device_bytes=0, host_bytes=2**28)
+    engine = SlotEngine(runner, tiny_tokenizer(), slots=8, prompts=prompts)
+    requests = all_requests()[:8]
+    engine.generate(requests)
+    engine._tree.clear()
+    engine._scheduler.clear()
+    engine._scheduler._drop_slots()
+    assert tokens_of(engine.generate(requests)) == expected(requests)
+    decoder = engine._scheduler._decoder
+    assert decoder is not None
+    assert {layer.slot_keys.device.type for layer in decoder.cache._slot_layers} == {"cuda"}
 
 
 def test_logits_that_are_no_numbers_are_an_error() -> None:
