@@ -72,7 +72,7 @@ class _LaunchedStep(NamedTuple):
 
 
 class _DecodeStep:
-    """The work of the device in a step; see `Step`. It keeps the tables, and the inputs that the host does not know."""
+    """The work of the device in a step; see `Step`. It holds the next token and position of each slot."""
 
     def __init__(self, decoder: SlotDecoder, table: SummaryTable, tables: SlotTables) -> None:
         self._decoder = decoder

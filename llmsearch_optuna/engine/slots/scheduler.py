@@ -221,11 +221,13 @@ class SlotScheduler:
         if result.tokens:
             for flight, token in zip(flights.values(), result.tokens, strict=True):
                 flight.token = token
-        parts = [(row, flight) for row, flight in enumerate(flights.values()) if flight.node is not None]
+        computed = [
+            (row, flight.node, flight.lead) for row, flight in enumerate(flights.values()) if flight.node is not None
+        ]
         return ComputedNodes(
-            [flight.node for _, flight in parts if flight.node is not None],
-            [flight.lead for _, flight in parts],
-            result.select([row for row, _ in parts]),
+            [node for _, node, _ in computed],
+            [lead for _, _, lead in computed],
+            result.select([row for row, _, _ in computed]),
         )
 
     def _launch(self) -> bool:
@@ -295,8 +297,8 @@ class SlotScheduler:
     def _slots_for(self, node: Node) -> int:
         """Return the number of slots that may work on a target.
 
-        It is one. But a node whose summary is stored has to be computed again for completions that it leaves undecided.
-        If the device draws, it does so for one in each slot, which then continues with that completion.
+        This is one, unless the node's summary is stored and the device draws. Each waiting completion that the summary
+        leaves undecided then gets a slot, as the device draws for one completion in each.
         """
         is_again = self._runner.draws_on_device and self._tree.has_summary(node)
         return len(self._targets[node]) if is_again else 1
