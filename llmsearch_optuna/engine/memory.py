@@ -1,10 +1,9 @@
-"""Free memory, how to recover when it runs out, and copies between the host and a device without waiting."""
+"""Free memory, and how to recover when it runs out."""
 
 import gc
 
 import psutil
 import torch
-from torch import Tensor
 
 __all__ = [
     "OUT_OF_MEMORY",
@@ -12,8 +11,6 @@ __all__ = [
     "free_memory",
     "is_out_of_memory",
     "release_memory",
-    "to_device",
-    "to_pinned",
 ]
 
 OUT_OF_MEMORY = (
@@ -50,17 +47,6 @@ def free_memory(device: torch.device) -> int:
         unused = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
         return int(torch.cuda.mem_get_info(device)[0]) + unused
     return int(psutil.virtual_memory().available)
-
-
-def to_device(tensor: Tensor, device: torch.device | str) -> Tensor:
-    """Copy a tensor of the host to a device. The host does not wait for a CUDA device."""
-    device = torch.device(device)
-    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)
-
-
-def to_pinned(tensor: Tensor) -> Tensor:
-    """Begin to copy a tensor of a CUDA device to pinned memory of the host, which is filled after a later event."""
-    return torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=True).copy_(tensor, non_blocking=True)
 
 
 class Regrowth:

@@ -6,9 +6,19 @@ change a single bit.
 """
 
 from llmsearch_optuna.engine.sampling.noise import gumbel_noise, prompt_key
+from llmsearch_optuna.engine.sampling.parameter_table import SlotContents
 from llmsearch_optuna.engine.sampling.penalties import penalise, penalise_summary
 from llmsearch_optuna.engine.sampling.rows import SamplingRows
-from llmsearch_optuna.engine.sampling.sampler import Draw, check_logits, draw, filtered_logits, mirostat_eta, sample
+from llmsearch_optuna.engine.sampling.sampler import (
+    DeviceDraw,
+    Draw,
+    check_logits,
+    draw,
+    draw_completely,
+    filtered_logits,
+    mirostat_eta,
+    sample,
+)
 from llmsearch_optuna.engine.sampling.summary import (
     SUMMARY_WIDTH,
     LogitSummary,
@@ -19,10 +29,11 @@ from llmsearch_optuna.engine.sampling.summary import (
     summary_of,
     summary_parts,
 )
-from llmsearch_optuna.engine.sampling.tables import SlotContents, SlotTables
+from llmsearch_optuna.engine.sampling.tables import SlotTables
 
 __all__ = [
     "SUMMARY_WIDTH",
+    "DeviceDraw",
     "Draw",
     "LogitSummary",
     "SamplingRows",
@@ -32,6 +43,7 @@ __all__ = [
     "SummaryParts",
     "check_logits",
     "draw",
+    "draw_completely",
     "filtered_logits",
     "gumbel_noise",
     "mirostat_eta",

@@ -22,6 +22,7 @@ __all__ = [
     "Draw",
     "check_logits",
     "draw",
+    "draw_completely",
     "draw_on_device",
     "filtered_logits",
     "mirostat_eta",
@@ -33,6 +34,7 @@ __all__ = [
 # raised, and sampling is still equivalent to greedy.
 _LARGEST_SCORE = 1e38
 _WIDENING = 8
+_MANY = 1024  # candidates that decide nearly all rows
 
 
 class Draw(NamedTuple):
@@ -119,6 +121,27 @@ def draw_on_device(logits: Tensor, rows: SamplingRows, steps: Tensor, *, width: 
         index, free_rows = rows.where(free)
         tokens[index] = _draw_free(scores[index], free_rows, steps[index]).where(free[index], tokens[index])
     return DeviceDraw(tokens, undecided, peaks, surprises)
+
+
+def draw_completely(logits: Tensor, rows: SamplingRows, steps: Tensor, *, may_wait: bool) -> DeviceDraw:
+    """Draw the next token of every row on the device; see `draw_on_device`. No row is undecided.
+
+    Args:
+        logits: See `draw`.
+        rows: See `draw`.
+        steps: See `draw`.
+        may_wait: Whether the host may wait for the device, to sort all tokens only if a row needs them.
+    """
+    vocabulary = logits.shape[1]
+    if not may_wait:
+        return draw_on_device(logits, rows, steps, width=vocabulary)
+    drawn = draw_on_device(logits, rows, steps, width=_MANY)
+    remaining = drawn.undecided.nonzero()[:, 0]
+    if not len(remaining):
+        return drawn
+    complete = draw_on_device(logits[remaining], rows.select(remaining), steps[remaining], width=vocabulary)
+    pairs = zip(drawn, complete, strict=True)
+    return DeviceDraw(*(column.index_copy(0, remaining, new) for column, new in pairs))
 
 
 def mirostat_eta(params: GenerationParams) -> float:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from transformers.cache_utils import Cache, CacheLayerMixin
 
-from llmsearch_optuna.engine.memory import to_device
+from llmsearch_optuna.engine.transfer import to_device
 
 __all__ = ["KeysValues", "SlotCache"]
 

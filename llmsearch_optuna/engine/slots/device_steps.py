@@ -24,13 +24,13 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from llmsearch_optuna.engine.memory import to_device, to_pinned
 from llmsearch_optuna.engine.running_completion import RunningCompletion
 from llmsearch_optuna.engine.sampling import SlotTables, summary_parts
 from llmsearch_optuna.engine.slots.decoder import SlotDecoder
 from llmsearch_optuna.engine.slots.graphs import GraphError, StepGraphs
 from llmsearch_optuna.engine.slots.steps import DRAWN, UNDECIDED, StepResult, StepRow
 from llmsearch_optuna.engine.slots.summary_table import SummaryTable
+from llmsearch_optuna.engine.transfer import to_device, to_pinned
 
 __all__ = ["DeviceSteps"]
 

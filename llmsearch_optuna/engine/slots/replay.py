@@ -14,13 +14,13 @@ from typing import NamedTuple, Protocol
 import torch
 from torch import Tensor
 
-from llmsearch_optuna.engine.memory import to_device, to_pinned
 from llmsearch_optuna.engine.running_completion import RunningCompletion, draw_tokens_from_summary
 from llmsearch_optuna.engine.sampling import SlotTables
 from llmsearch_optuna.engine.slots.graphs import GraphError, StepGraphs
 from llmsearch_optuna.engine.slots.shapes import next_length
 from llmsearch_optuna.engine.slots.steps import UNDECIDED
 from llmsearch_optuna.engine.slots.summary_table import SummaryTable
+from llmsearch_optuna.engine.transfer import to_device, to_pinned
 
 __all__ = ["DeviceReplay", "HostReplay", "Replay", "ReplayStatistics", "Walk"]
 

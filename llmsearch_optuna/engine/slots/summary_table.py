@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from llmsearch_optuna.engine.memory import to_device
 from llmsearch_optuna.engine.sampling import SUMMARY_WIDTH, LogitSummary, SummaryParts, summary_of
+from llmsearch_optuna.engine.transfer import to_device
 
 __all__ = ["SUMMARY_BYTES", "SummaryTable"]
 

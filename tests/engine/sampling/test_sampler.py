@@ -18,7 +18,7 @@ from transformers import (
 )
 
 from llmsearch_optuna.engine.sampling import SamplingRows, draw, filtered_logits, penalise, sample
-from llmsearch_optuna.engine.sampling.sampler import draw_on_device
+from llmsearch_optuna.engine.sampling.sampler import draw_completely, draw_on_device
 from llmsearch_optuna.errors import LogitsError
 from llmsearch_optuna.space.params import CUTS, GenerationParams
 
@@ -350,3 +350,17 @@ def test_penalties_of_a_row_do_not_depend_on_the_batch(device: torch.device) -> 
         part = slice(row, row + 1)
         assert torch.equal(penalise(logits[part], params[part], prompts[part], contexts[part]), batch[part])
     assert (batch != logits).any(-1).all()
+
+
+def test_a_complete_draw_leaves_nothing_undecided(device: torch.device) -> None:
+    """Rows that many candidates do not decide are drawn from all tokens, whether or not the host may wait."""
+    logits = torch.randn(6, 5000, generator=torch.Generator().manual_seed(0)).to(device)
+    params = [GenerationParams(temperature=temperature, top_p=0.95) for temperature in (0.1, 1.0, 2.0)] * 2
+    rows, steps = SamplingRows.build(params, range(6), device), torch.arange(6, device=device)
+    assert draw_on_device(logits, rows, steps, width=1024).undecided.tolist() == [False, True, True] * 2
+    expected = draw(logits, rows, steps)
+    for may_wait in (True, False):
+        drawn = draw_completely(logits, rows, steps, may_wait=may_wait)
+        assert not drawn.undecided.any()
+        assert torch.equal(drawn.tokens.cpu(), expected.tokens)
+        assert torch.equal(drawn.surprises.cpu(), expected.surprises)

@@ -1,67 +1,21 @@
 """The draw from tables on the device equals that of the host, token by token."""
 
-import dataclasses
 from typing import Any
 
 import pytest
 import torch
+from host_completions import PARAMS, HostCompletion
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from laws import scaled
 from torch import Tensor
 
-from llmsearch_optuna.engine.sampling import SamplingRows, draw, penalise, summarise
-from llmsearch_optuna.engine.sampling.tables import SlotContents, SlotTables
-from llmsearch_optuna.space.params import MIROSTAT_ETA, GenerationParams
+from llmsearch_optuna.engine.sampling import summarise
+from llmsearch_optuna.engine.sampling.tables import SlotTables
+from llmsearch_optuna.space.params import GenerationParams
 
 VOCABULARY = 60
 CAPACITY = 24
-
-PARAMS = st.one_of(
-    st.builds(GenerationParams),
-    st.builds(
-        GenerationParams,
-        temperature=st.sampled_from([0.3, 1.0, 1.7]),
-        generation_seed=st.integers(0, 2**32 - 1),
-        top_k=st.sampled_from([None, 3, 20]),
-        top_p=st.sampled_from([None, 0.5, 0.9]),
-        min_p=st.sampled_from([None, 0.1]),
-        tfs=st.sampled_from([None, 0.9]),
-        mirostat_tau=st.sampled_from([None, 2.0, 4.0]),
-        repetition_penalty=st.sampled_from([None, 0.8, 1.3]),
-        encoder_repetition_penalty=st.sampled_from([None, 1.2]),
-        no_repeat_ngram_size=st.sampled_from([None, 1, 2, 3]),
-    ),
-)
-
-
-@dataclasses.dataclass
-class HostCompletion:
-    """A completion as the host keeps it."""
-
-    params: GenerationParams
-    prompt: list[int]
-    generated: list[int] = dataclasses.field(default_factory=list)
-    mu: float = 0.0
-
-    def __post_init__(self) -> None:
-        self.mu = 2.0 * (self.params.mirostat_tau or 0.0)
-
-    def contents(self) -> SlotContents:
-        context = [*self.prompt, *self.generated]
-        return SlotContents(self.params, len(self.prompt), self.prompt, context, len(self.generated), self.mu)
-
-    def draw(self, logits: Tensor) -> int:
-        """Append the next token, drawn on the host."""
-        rows = SamplingRows.build([self.params], [len(self.prompt)])
-        rows = dataclasses.replace(rows, mirostat_mu=torch.tensor([self.mu], dtype=torch.float64))
-        penalised = penalise(logits[None], [self.params], [self.prompt], [[*self.prompt, *self.generated]])
-        drawn = draw(penalised, rows, torch.tensor([len(self.generated)]))
-        if self.params.mirostat_tau is not None:
-            eta = MIROSTAT_ETA if self.params.mirostat_eta is None else self.params.mirostat_eta
-            self.mu -= eta * (float(drawn.surprises[0]) - self.params.mirostat_tau)
-        self.generated.append(int(drawn.tokens[0]))
-        return self.generated[-1]
 
 
 def logits_of(step: int, slots: int) -> Tensor:

@@ -1,0 +1,208 @@
+"""The parameters of slots on the device, one column per slot, so that a draw needs nothing of the host.
+
+All numbers of a slot are one column of an int64 table (floats as their bits), written with a single copy. The host
+decides which formulas run, from the kinds of all completions written so far (`ParameterTable.kinds`).
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from llmsearch_optuna.engine.sampling.contexts import Penalties
+from llmsearch_optuna.engine.sampling.penalties import penalty_factors
+from llmsearch_optuna.engine.sampling.rows import RowKinds, SamplingRows
+from llmsearch_optuna.engine.sampling.sampler import mirostat_eta
+from llmsearch_optuna.engine.transfer import to_device
+from llmsearch_optuna.space.params import CUTS, GenerationParams
+
+__all__ = ["ParameterTable", "SlotContents", "SlotKinds"]
+
+_CUTS = len(CUTS)
+_FLOATS = ("temperature", "eta", "prompt_factor", "context_factor", "mu")
+_INTEGERS = ("step", "length", "seed", "prompt_key", "greedy", "ngram")
+_ROW = {name: row for row, name in enumerate((*_FLOATS, *_INTEGERS))}
+_PROGRESS = slice(_ROW["mu"], _ROW["step"] + 1)
+_VALUES = slice(len(_ROW), len(_ROW) + _CUTS)
+_ON = slice(_VALUES.stop, _VALUES.stop + _CUTS)
+
+
+class SlotContents(NamedTuple):
+    """The completion that a slot continues.
+
+    Attributes:
+        params: Its parameters.
+        prompt_key: The `prompt_key` of its prompt.
+        prompt: The token ids of its prompt.
+        context: The token ids that the decoder has seen, including the one that the next step feeds to the model.
+        step: The number of its tokens so far.
+        mirostat_mu: Mirostat's mu for the next token, in bits.
+    """
+
+    params: GenerationParams
+    prompt_key: int
+    prompt: Sequence[int]
+    context: Sequence[int]
+    step: int
+    mirostat_mu: float
+
+
+class SlotKinds(NamedTuple):
+    """What the draw has to compute, as the host knows it.
+
+    Attributes:
+        rows: The kinds of cuts.
+        scales_prompt: Whether any completion has an `encoder_repetition_penalty`.
+        scales_context: Whether any completion has a `repetition_penalty`.
+        ngrams: All values of `no_repeat_ngram_size`.
+    """
+
+    rows: RowKinds
+    scales_prompt: bool = False
+    scales_context: bool = False
+    ngrams: frozenset[int] = frozenset()
+
+    @classmethod
+    def of(cls, params: Sequence[GenerationParams], rows: RowKinds) -> "SlotKinds":
+        """Return the kinds of completions with these parameters."""
+        factors = [penalty_factors(row) for row in params]
+        return cls(
+            rows=rows,
+            scales_prompt=any(factor != 1.0 for factor, _ in factors),
+            scales_context=any(factor != 1.0 for _, factor in factors),
+            ngrams=frozenset(row.no_repeat_ngram_size for row in params if row.no_repeat_ngram_size),
+        )
+
+    def __or__(self, other: "SlotKinds") -> "SlotKinds":
+        """Return the kinds of both."""
+        return SlotKinds(
+            RowKinds(
+                cuts=self.rows.cuts | other.rows.cuts,
+                first_cuts=self.rows.first_cuts | other.rows.first_cuts,
+                has_free=self.rows.has_free or other.rows.has_free,
+            ),
+            self.scales_prompt or other.scales_prompt,
+            self.scales_context or other.scales_context,
+            self.ngrams | other.ngrams,
+        )
+
+    @property
+    def has_penalties(self) -> bool:
+        """Whether the draw needs the contexts."""
+        return self.scales_prompt or self.scales_context or bool(self.ngrams)
+
+
+_NO_KINDS = SlotKinds(RowKinds(frozenset(), frozenset(), has_free=False))
+
+
+class ParameterTable:
+    """The parameters of slots, and how far each has come.
+
+    Args:
+        slots: The number of slots. All of them are greedy, without penalties, until something is written.
+        device: The device.
+
+    Attributes:
+        kinds: The kinds of all completions written so far.
+    """
+
+    def __init__(self, slots: int, device: torch.device | str) -> None:
+        self.kinds = _NO_KINDS
+        self._device = device
+        empty = SlotContents(GenerationParams(), 0, (), (), 0, 0.0)
+        self._table = _columns([empty])[0].repeat(1, slots).to(device)
+
+    def write(self, contents: Sequence[tuple[int, SlotContents]]) -> Tensor:
+        """Write what slots continue, and return these slots on the device; int64 [written]."""
+        columns, kinds = _columns([content for _, content in contents])
+        index = torch.tensor([slot for slot, _ in contents])
+        on_device = to_device(torch.cat([index[None], columns]), self._device)
+        places = on_device[0]
+        self._table.index_copy_(1, places, on_device[1:])
+        self.kinds |= kinds
+        return places
+
+    def integers(self, name: str) -> Tensor:
+        """Return a row of the table, as a view; int64 [slots]."""
+        return self._table[_ROW[name]]
+
+    def floats(self, name: str) -> Tensor:
+        """Return a row of the table, as a view; float64 [slots]."""
+        return self._table[_ROW[name]].view(torch.float64)
+
+    def rows(self, slots: Tensor | None = None) -> SamplingRows:
+        """Return the parameters of all slots, or of some; int64 [rows]."""
+        table = self._table if slots is None else self._table[:, slots]
+        return SamplingRows(
+            temperature=table[_ROW["temperature"]].view(torch.float64).float(),
+            values=table[_VALUES].view(torch.float64).T,
+            mirostat_mu=table[_ROW["mu"]].view(torch.float64),
+            seeds=table[_ROW["seed"]],
+            prompt_keys=table[_ROW["prompt_key"]],
+            greedy=table[_ROW["greedy"]].bool(),
+            cuts=table[_ON].bool().T,
+            kinds=self.kinds.rows,
+        )
+
+    def penalties(self, slots: Tensor | None = None) -> Penalties:
+        """Return the penalties of all slots, or of some; int64 [rows]."""
+
+        def column(values: Tensor) -> Tensor:
+            return values if slots is None else values[slots]
+
+        return Penalties(
+            prompt_factors=column(self.floats("prompt_factor").float()) if self.kinds.scales_prompt else None,
+            context_factors=column(self.floats("context_factor").float()) if self.kinds.scales_context else None,
+            ngram_sizes=column(self.integers("ngram")),
+            ngrams=self.kinds.ngrams,
+        )
+
+    def progress(self, slot: int) -> Tensor:
+        """Return the bits of mirostat's mu and the step of a slot, as a view; int64 [2]."""
+        progress: Tensor = self._table[_PROGRESS, slot]
+        return progress
+
+    def advance(self, surprises: Tensor, mask: Tensor) -> None:
+        """Advance the step and mirostat's mu of the slots of the mask.
+
+        Args:
+            surprises: The surprise of the token that each slot has drawn; float64 [slots].
+            mask: bool [slots].
+        """
+        self.integers("step").add_(mask)
+        if "mirostat_tau" in self.kinds.rows.cuts:
+            column = CUTS.index("mirostat_tau")
+            mu, tau = self.floats("mu"), self._table[_VALUES][column].view(torch.float64)
+            has_mirostat = self._table[_ON][column].bool()
+            mu.copy_((mu - self.floats("eta") * (surprises - tau)).where(mask & has_mirostat, mu))
+
+
+def _columns(rows: Sequence[SlotContents]) -> tuple[Tensor, SlotKinds]:
+    """Return the columns of the table for these contents, on the CPU, and their kinds."""
+    params = [row.params for row in rows]
+    sampling = SamplingRows.build(params, [row.prompt_key for row in rows])
+    prompt_factors, context_factors = zip(*map(penalty_factors, params), strict=True)
+    floats = torch.tensor(
+        [
+            sampling.temperature.tolist(),
+            [mirostat_eta(row) for row in params],
+            prompt_factors,
+            context_factors,
+            [row.mirostat_mu for row in rows],
+        ],
+        dtype=torch.float64,
+    )
+    integers = torch.stack(
+        [
+            torch.tensor([row.step for row in rows]),
+            torch.tensor([len(row.context) for row in rows]),
+            sampling.seeds,
+            sampling.prompt_keys,
+            sampling.greedy.long(),
+            torch.tensor([row.params.no_repeat_ngram_size or 0 for row in rows]),
+        ]
+    )
+    values, cuts = sampling.values.T.contiguous(), sampling.cuts.T.long()
+    table = torch.cat([floats.view(torch.int64), integers, values.view(torch.int64), cuts])
+    return table, SlotKinds.of(params, sampling.kinds)

@@ -1,0 +1,182 @@
+"""The plug-in for vLLM's first model runner, whose requests have places in a batch.
+
+How it works: each request with our key has a slot in `SlotTables`, and vLLM's places in the batch are mapped to slots.
+A move in the batch changes the mapping only. `apply` draws for all our rows at once. Whether vLLM kept the drawn token
+shows in the next step: a request whose prompt is still being computed also has a row of logits, whose token is dropped.
+So the tables are advanced at the beginning of the next step. Once a request has its first token, it gets one in every
+step, so that only those without are looked at one by one.
+"""
+
+import logging
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from llmsearch_optuna.engine.sampling import DeviceDraw, SlotContents, SlotTables, draw_completely, prompt_key
+from llmsearch_optuna.engine.transfer import to_device
+from llmsearch_optuna.engine.vllm.progress import MirostatMemory
+from llmsearch_optuna.engine.vllm.request import check_sampling_params, params_of
+from llmsearch_optuna.space.params import GenerationParams
+
+__all__ = ["V1Processor"]
+
+_LOG = logging.getLogger(__name__)
+
+
+class _Occupant(NamedTuple):
+    """The request of a slot.
+
+    Attributes:
+        params: Its parameters.
+        prompt_key: The `prompt_key` of its prompt.
+        output: vLLM's own list of its tokens, which grows.
+    """
+
+    params: GenerationParams
+    prompt_key: int
+    output: Sequence[int]
+
+
+class V1Processor:
+    """Draws the tokens of the requests with our key; see ``vllm.v1.sample.logits_processor.LogitsProcessor``.
+
+    Args:
+        vllm_config: vLLM's configuration.
+        device: The device of the logits.
+    """
+
+    def __init__(self, vllm_config: Any, device: torch.device | str) -> None:
+        scheduler = vllm_config.scheduler_config
+        self._device = torch.device(device)
+        # vLLM waits for the tokens itself unless it schedules ahead of them.
+        self._may_wait = self._device.type == "cpu" or not scheduler.async_scheduling
+        self._tables = SlotTables(scheduler.max_num_seqs, vllm_config.model_config.get_vocab_size(), self._device)
+        self._slots_count = scheduler.max_num_seqs
+        self._free = list(range(scheduler.max_num_seqs))
+        self._slots: dict[int, int] = {}
+        self._occupants: dict[int, _Occupant] = {}
+        self._begun: dict[int, int] = {}
+        self._memory = MirostatMemory()
+        self._drawn: DeviceDraw | None = None
+        self._rows = self._row_slots = torch.empty(0, dtype=torch.int64, device=self._device)
+        self._has_all_rows = False
+
+    @classmethod
+    def validate_params(cls, sampling_params: Any) -> None:
+        """Check a request before vLLM admits it; see `check_sampling_params`."""
+        check_sampling_params(sampling_params)
+
+    def is_argmax_invariant(self) -> bool:
+        """Return whether greedy requests are unaffected."""
+        return False
+
+    def update_state(self, batch_update: Any) -> None:
+        """Advance the requests whose tokens vLLM has kept, and follow the changes of its batch.
+
+        Args:
+            batch_update: vLLM's ``BatchUpdate``; None if nothing has changed.
+        """
+        self._advance()
+        if batch_update is None:
+            return
+        for place in batch_update.removed:
+            self._release(place)
+        self._admit(batch_update.added)
+        for source, target, direction in batch_update.moved:
+            moved, other = self._slots.pop(source, None), self._slots.get(target)
+            if direction.name == "SWAP":
+                self._slots.pop(target, None)
+                if other is not None:
+                    self._slots[source] = other
+            else:
+                self._release(target)
+            if moved is not None:
+                self._slots[target] = moved
+        rows = sorted(self._slots)
+        pairs = to_device(torch.tensor([rows, [self._slots[row] for row in rows]], dtype=torch.int64), self._device)
+        self._rows, self._row_slots = pairs
+        self._has_all_rows = rows == list(range(batch_update.batch_size))
+
+    @torch.inference_mode()
+    def apply(self, logits: Tensor) -> Tensor:
+        """Leave one token of each row of ours.
+
+        Args:
+            logits: float32 [requests, vocabulary]; modified.
+        """
+        if not self._slots:
+            return logits
+        rows = logits if self._has_all_rows else logits[self._rows]
+        inputs = self._tables.inputs(rows, self._row_slots)
+        self._drawn = draw_completely(*inputs, may_wait=self._may_wait)
+        logits[self._rows] = only_drawn(rows, self._drawn)
+        return logits
+
+    def _advance(self) -> None:
+        """Advance the slots by the last drawn tokens, except by those that vLLM dropped."""
+        if self._drawn is None:
+            return
+        slots = self._row_slots
+        dropped = []
+        for slot, length in list(self._begun.items()):
+            if len(self._occupants[slot].output) > length:
+                del self._begun[slot]
+            else:
+                dropped.append(slot)
+        is_kept = torch.zeros(self._slots_count, dtype=torch.bool, device=self._device)
+        is_kept.index_fill_(0, slots, value=True)
+        if dropped:
+            is_kept.index_fill_(0, to_device(torch.tensor(dropped), self._device), value=False)
+        by_slot = [column.new_zeros(self._slots_count).index_copy_(0, slots, column) for column in self._drawn]
+        self._tables.advance(DeviceDraw(*by_slot), is_kept)
+        self._drawn = None
+
+    def _release(self, place: int) -> None:
+        """Free the slot of a request that has left its place in the batch."""
+        slot = self._slots.pop(place, None)
+        if slot is not None:
+            occupant = self._occupants.pop(slot)
+            self._begun.pop(slot, None)
+            self._memory.keep(occupant.params, occupant.prompt_key, self._tables.progress(slot))
+            self._free.append(slot)
+
+    def _admit(self, added: Sequence[tuple[int, Any, Sequence[int] | None, Sequence[int]]]) -> None:
+        """Give slots to new requests, and to those that are put back."""
+        contents: list[tuple[int, SlotContents]] = []
+        capacity = 0
+        for place, sampling, prompt_ids, output in added:
+            self._release(place)
+            params = params_of(sampling)
+            if params is None:
+                continue
+            if prompt_ids is None or -1 in output:
+                _LOG.error(
+                    "a request's tokens are unknown to the plug-in (embeddings?), so its noise and penalties err"
+                )
+            prompt = prompt_ids or ()
+            slot = self._slots[place] = self._free.pop()
+            self._occupants[slot] = occupant = _Occupant(params, prompt_key(prompt), output)
+            self._begun[slot] = len(output)
+            context = [*prompt, *output]
+            first_mu = 2.0 * (params.mirostat_tau or 0.0)
+            contents.append((slot, SlotContents(params, occupant.prompt_key, prompt, context, len(output), first_mu)))
+            capacity = max(capacity, len(prompt) + (sampling.max_tokens or len(output)) + 1)
+        if contents:
+            self._tables.admit(contents, capacity)
+        for slot, content in contents:
+            if content.step:
+                progress = self._tables.progress(slot)
+                progress.copy_(self._memory.restored(content.params, content.prompt_key, progress))
+
+
+def only_drawn(logits: Tensor, drawn: DeviceDraw) -> Tensor:
+    """Return logits of which only the drawn token is left. Rows that are not numbers stay as they are.
+
+    Args:
+        logits: Floating [rows, vocabulary].
+        drawn: The tokens of the same rows.
+    """
+    only = torch.full_like(logits, -torch.inf).scatter_(1, drawn.tokens[:, None], 0.0)
+    return only.where(drawn.peaks.isfinite()[:, None], logits)

@@ -1,0 +1,89 @@
+"""In both of vLLM's model runners, the plug-in draws the tokens that the host draws for each request alone."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from host_completions import PARAMS
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from laws import scaled
+from vllm_batches import VOCABULARY, FirstRunner, SecondRunner, SimulatedRequest
+
+from llmsearch_optuna.space.params import GenerationParams
+
+SIZE = 4
+
+RUNNERS: dict[str, Callable[[torch.device], Any]] = {
+    "first": lambda device: FirstRunner(SIZE, device, is_async=False),
+    "first, scheduled ahead": lambda device: FirstRunner(SIZE, device, is_async=True),
+    "second": lambda device: SecondRunner(SIZE, device),
+}
+
+REQUESTS = st.builds(
+    SimulatedRequest,
+    params=st.one_of(st.none(), PARAMS),
+    prompt=st.lists(st.integers(0, VOCABULARY - 1), min_size=4, max_size=10),
+    chunks=st.integers(0, 3),
+)
+
+
+@pytest.mark.parametrize("runner", list(RUNNERS))
+@given(st.data())
+@settings(max_examples=scaled(200))
+def test_tokens_are_those_of_the_host(runner: str, data: st.DataObject) -> None:
+    """Requests come, go and come back, change their places, and are dropped while their prompts are computed."""
+    waiting = data.draw(st.lists(REQUESTS, min_size=3, max_size=7))
+    batches = RUNNERS[runner](torch.device("cpu"))
+    running: list[SimulatedRequest] = []
+    for _ in range(data.draw(st.integers(6, 12))):
+        while waiting and len(running) < SIZE and data.draw(st.integers(0, 3)):
+            running.append(waiting.pop())
+        kept = [request for request in running if data.draw(st.integers(0, 3))]
+        put_back = [request for request in running if request not in kept]
+        for request in put_back:
+            request.chunks = data.draw(st.integers(0, 2))
+        swaps = data.draw(st.lists(st.tuples(st.integers(0, SIZE - 1), st.integers(0, SIZE - 1)), max_size=2))
+        if kept:
+            batches.step(kept, swaps)
+        running = kept
+        waiting = [request for request in (*waiting, *put_back) if len(request.tokens) < 12]
+
+
+@given(st.data())
+@settings(max_examples=scaled(200))
+def test_draft_tokens_change_no_token(data: st.DataObject) -> None:
+    """Proposals that are right, wrong, or right at first; no request has mirostat, which drafts make inexact."""
+    requests = data.draw(st.lists(REQUESTS, min_size=1, max_size=SIZE))
+    for request in requests:
+        if request.params is not None and request.params.mirostat_tau is not None:
+            request.__init__(GenerationParams(temperature=0.9, no_repeat_ngram_size=2), request.prompt, request.chunks)  # type: ignore[misc]
+    runner = SecondRunner(SIZE, torch.device("cpu"), drafts=3)
+
+    def proposes(request: SimulatedRequest) -> list[int]:
+        ahead = SimulatedRequest(request.params, request.prompt, 0, tokens=list(request.tokens))
+        ahead.expected.generated = list(request.tokens)
+        for _ in range(data.draw(st.integers(0, 3))):
+            ahead.tokens.append(ahead.expected.draw(ahead.logits()))
+        if len(ahead.tokens) > len(request.tokens) and data.draw(st.booleans()):
+            ahead.tokens[-1] = data.draw(st.integers(0, VOCABULARY - 1))
+        return ahead.tokens[len(request.tokens) :]
+
+    runner.proposes = proposes
+    for _ in range(4):
+        runner.step(requests, [])
+
+
+@pytest.mark.parametrize("runner", list(RUNNERS))
+def test_tokens_are_the_same_on_a_device(runner: str, device: torch.device) -> None:
+    params = [
+        None,
+        GenerationParams(temperature=1.0, generation_seed=1, repetition_penalty=1.3, no_repeat_ngram_size=2),
+        GenerationParams(temperature=0.7, top_p=0.9, encoder_repetition_penalty=1.2),
+        GenerationParams(temperature=1.0, mirostat_tau=1.0, mirostat_eta=2.0, no_repeat_ngram_size=1),
+    ]
+    requests = [SimulatedRequest(row, [5, 6, 5, 7, number], number % 2) for number, row in enumerate(params)]
+    batches = RUNNERS[runner](device)
+    for step in range(12):
+        batches.step(requests[:3] if step in (3, 7) else requests, [(0, 2)])
