@@ -78,6 +78,7 @@ class Tuner:
         seed: Seed of the sample order and of the search.
         custom_pred_function: ``(prompts: list[str], parameters: dict) -> list[str]``; replaces the model.
         server: Replaces the model. Chat messages go to its chat endpoint, other prompts to its completions endpoint.
+        backend, backend_args: ``"vllm"`` runs the model in vLLM in this process, with these arguments of ``vllm.LLM``.
         stop: Strings that end a completion, which is cut before the first of them.
         search_size, holdout_size, holdout_stratify_col, take, max_new_tokens_col: See `DataOptions`.
         score_range: The minimum and maximum score of a sample, the metric's own by default; others fail the trial.
@@ -117,6 +118,8 @@ class Tuner:
         seed: int = 42,
         custom_pred_function: PredictionFunction | None = None,
         server: OpenAIServer | None = None,
+        backend: str | None = None,
+        backend_args: Mapping[str, Any] | None = None,
         stop: Sequence[str] = (),
         search_size: int | None = None,
         holdout_size: int = 0,
@@ -140,8 +143,7 @@ class Tuner:
             encode_args=tokenizer_encode_args,
             decode_args=tokenizer_decode_args,
         )
-        strings = check_stop_strings(stop)
-        rows = as_dataset(dataset, take=take)
+        strings, rows = check_stop_strings(stop), as_dataset(dataset, take=take)
         self.metric: Metric = make_metric(scorer, greater_is_better=greater_is_better)
         check_references(self.metric, check_rows(rows, self._source))
         check_splits(rows, self._source)
@@ -151,6 +153,8 @@ class Tuner:
             tokenizer=tokenizer,
             custom_pred_function=custom_pred_function,
             server=server,
+            backend=backend,
+            backend_args=backend_args,
             **self._source.backend_arguments(),
             device=device,
             batch_size=batch_size,
@@ -211,7 +215,7 @@ class Tuner:
             raise ConfigurationError(
                 f"`{TOKENS}` cannot be an objective with custom_pred_function, whose tokens are not known: leave it out"
             )
-        self._check_space(space)
+        self._backend.check_space(space, ())
         check_window(self.task.samples, self._backend.window, space.longest_completion())
         return GenerationObjective(
             **vars(self._evaluator()),
@@ -295,7 +299,7 @@ class Tuner:
         initial_trials = preset_trials(objective.space, presets)
         if baselines:
             initial_trials = [*baseline_trials(objective.space, self._backend.default_params), *initial_trials]
-        self._check_space(objective.space, [trial.params for trial in initial_trials])
+        self._backend.check_space(objective.space, [trial.params for trial in initial_trials])
         for trial in initial_trials:
             check_window(self.task.samples, self._backend.window, trial.params.max_new_tokens)
         with open_session(
@@ -389,7 +393,7 @@ class Tuner:
         window, space = self._backend.window, None if space is None else SearchSpace.of(space)
         return {
             "engine": self._backend.summary,
-            **({} if space is None else self._check_space(space)),
+            **({} if space is None else self._backend.check_space(space, ())),
             "model": self._backend.description,
             **self._notes,
             "window": str(window or "no limit is known"),
@@ -422,10 +426,6 @@ class Tuner:
             self._samples = self._encode(self.dataset)
             self.task = make_task(self._source, self._samples, self.dataset, seed=self.seed)
         return {RENDERED_AT: time.isoformat()}
-
-    def _check_space(self, space: SearchSpace, further: Sequence[GenerationParams] = ()) -> dict[str, str]:
-        """Raise an error for parameters that the engine does not support. Return findings about a server, by topic."""
-        return {} if self._backend.check_space is None else self._backend.check_space(space, further)
 
     def _evaluator(self, stopping: Stopping | None = None) -> Evaluator:
         return Evaluator(

@@ -51,6 +51,10 @@ Raises ParameterError if the engine does not support a parameter, and the errors
 """
 
 
+def _supports_all(space: SearchSpace, additional: Sequence[GenerationParams]) -> dict[str, str]:  # noqa: ARG001
+    return {}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Backend:
     """An engine and the properties of its model.
@@ -73,7 +77,7 @@ class Backend:
         unsupported_settings: The settings of the model's generation config that no engine applies, by name.
         find_in_prompts: ``(token ids of the prompts, by row) -> what is probably wrong, by topic``; None if the tokens
             are not known.
-        check_space: Validates, before a search, that the engine supports all parameters; None if no check is needed.
+        check_space: Validates, before a search, that the engine supports all parameters. By default, it supports all.
     """
 
     engine: Engine
@@ -92,7 +96,7 @@ class Backend:
     repeatable: bool = False
     unsupported_settings: Mapping[str, Any] = field(default_factory=dict)
     find_in_prompts: Callable[[Mapping[int, Sequence[int]]], dict[str, str]] | None = None
-    check_space: SpaceCheck | None = None
+    check_space: SpaceCheck = _supports_all
 
     def stopping(self, strings: Sequence[str]) -> Stopping:
         """Return the model's own stopping conditions, with further stop strings."""

@@ -1,5 +1,6 @@
 """Load a model and its tokenizer from a directory, the hub or a GGUF file."""
 
+import contextlib
 import os
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,6 +17,7 @@ from transformers import (
     AutoModelForMultimodalLM,
     AutoModelForSeq2SeqLM,
     AutoTokenizer,
+    GenerationConfig,
     PreTrainedConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
@@ -24,7 +26,7 @@ from transformers import (
 from llmsearch_optuna.engine.adapter import find_adapter, load_adapter
 from llmsearch_optuna.errors import ModelError
 
-__all__ = ["LoadedModel", "convert_gguf", "load_model", "place_model"]
+__all__ = ["LoadedModel", "convert_gguf", "load_model", "load_skeleton", "place_model"]
 
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -100,6 +102,31 @@ def load_model(
         raise ModelError(f"model {name} cannot be loaded: {_reason(error)}") from error
     if device != "auto":
         place_model(model, device)
+    return LoadedModel(model.eval(), tokenizer)
+
+
+def load_skeleton(name: str, *, revision: str | None = None) -> LoadedModel:
+    """Return a model without weights, on the meta device, and its tokenizer, for an engine that loads the model itself.
+
+    Args:
+        name: Directory or hub id of a causal language model.
+        revision: The hub revision.
+
+    Raises:
+        ModelError: The config or the tokenizer cannot be loaded, or the model is no causal language model.
+    """
+    shared: dict[str, Any] = {"revision": revision, "trust_remote_code": False}
+    try:
+        config = AutoConfig.from_pretrained(name, **shared)
+        tokenizer = AutoTokenizer.from_pretrained(name, **shared)
+        with torch.device("meta"):
+            model = _model_class(config).from_config(config, trust_remote_code=False)
+        with contextlib.suppress(OSError):  # a model need not have one
+            model.generation_config = GenerationConfig.from_pretrained(name, **shared)
+    except ModelError:
+        raise
+    except Exception as error:  # several libraries parse files of unknown origin
+        raise ModelError(f"model {name} cannot be loaded: {_reason(error)}") from error
     return LoadedModel(model.eval(), tokenizer)
 
 

@@ -13,7 +13,8 @@ from llmsearch_optuna.engine.function import PredictionFunction
 from llmsearch_optuna.engine.http import OpenAIServer
 from llmsearch_optuna.engine.loading import LoadedModel, load_model, place_model
 from llmsearch_optuna.engine.model import check_model, check_tokenizer
-from llmsearch_optuna.errors import ConfigurationError, LlmsearchError, ModelError
+from llmsearch_optuna.engine.vllm.backend import check_vllm, load_for_vllm, vllm_backend
+from llmsearch_optuna.errors import ConfigurationError, LlmsearchError, ModelError, unknown_name
 
 __all__ = ["ModelLoader", "PendingBackend", "choose_backend"]
 
@@ -39,6 +40,8 @@ def choose_backend(
     tokenizer: PreTrainedTokenizerBase | None,
     custom_pred_function: PredictionFunction | None,
     server: OpenAIServer | None,
+    backend: str | None,
+    backend_args: Mapping[str, Any] | None,
     has_messages: bool,
     begins_the_answer: bool,
     device: str | None,
@@ -68,12 +71,14 @@ def choose_backend(
         "is_encoder_decoder": is_encoder_decoder,
         "tokenizer_decode_args": decode_args,
     }
+    _check_backend(backend, backend_args)
     if server is not None:
         _check_unset(
             "`server`, which replaces the model",
             model=model,
             custom_pred_function=custom_pred_function,
             device=device,
+            backend=backend,
             tokenizer_encode_args=encode_args,
             **model_arguments,
         )
@@ -90,7 +95,9 @@ def choose_backend(
         )
         return PendingBackend(prompt_tokenizer, start)
     if custom_pred_function is not None:
-        _check_unset("`custom_pred_function`, which generates itself", stop=stops or None, **model_arguments)
+        _check_unset(
+            "`custom_pred_function`, which generates itself", stop=stops or None, backend=backend, **model_arguments
+        )
         if isinstance(model, str | Path):
             raise ConfigurationError("with `custom_pred_function`, no model is loaded: pass `tokenizer` instead")
         if model is None:
@@ -102,6 +109,10 @@ def choose_backend(
         else:
             check_tokenizer(tokenizer)
         return PendingBackend(tokenizer, partial(function_backend, custom_pred_function, tokenizer))
+    if backend is not None:
+        del model_arguments["tokenizer_decode_args"]
+        _check_unset("`backend`, which loads the model itself", device=device, **model_arguments)
+        return _pending_vllm(model, tokenizer, batch_size, backend_args or {}, decode_args)
     if model is None:
         raise ModelError("pass a model, a custom_pred_function, or a server")
     loaded, prompt_tokenizer = _loaded(model, tokenizer, device)
@@ -120,10 +131,34 @@ def choose_backend(
     return PendingBackend(prompt_tokenizer, start)
 
 
-def _check_unset(backend: str, **arguments: object) -> None:
+def _check_backend(backend: str | None, backend_args: Mapping[str, Any] | None) -> None:
+    if backend is None:
+        _check_unset("no `backend`", backend_args=backend_args)
+    elif backend != "vllm":
+        raise ConfigurationError(unknown_name("backend", backend, ("vllm",)))
+
+
+def _pending_vllm(
+    model: PreTrainedModel | str | Path | ModelLoader | None,
+    tokenizer: PreTrainedTokenizerBase | None,
+    batch_size: int,
+    arguments: Mapping[str, Any],
+    decode_args: Mapping[str, Any] | None,
+) -> PendingBackend:
+    if not isinstance(model, str | Path):
+        raise ModelError("backend='vllm' loads the model itself: pass its directory or hub id as `model`")
+    if tokenizer is not None:
+        check_tokenizer(tokenizer)
+    check_vllm(arguments)
+    named = load_for_vllm(str(model), tokenizer, arguments.get("revision"))
+    start = partial(vllm_backend, named, batch_size=batch_size, arguments=arguments, decode_args=decode_args)
+    return PendingBackend(named.tokenizer, start)
+
+
+def _check_unset(chosen: str, /, **arguments: object) -> None:
     for name, value in arguments.items():
         if value is not None:
-            raise ConfigurationError(f"`{name}` has no effect with {backend}: leave it out")
+            raise ConfigurationError(f"`{name}` has no effect with {chosen}: leave it out")
 
 
 def _loaded(

@@ -13,7 +13,7 @@ from llmsearch_optuna.data.loading import as_dataset, load_data
 from llmsearch_optuna.demo.dataset import demo_samples
 from llmsearch_optuna.demo.model import demo_model_directory
 from llmsearch_optuna.engine.loading import LoadedModel, load_model
-from llmsearch_optuna.errors import StorageError, TaskError
+from llmsearch_optuna.errors import StorageError, StudyFileError, TaskError
 from llmsearch_optuna.metrics import CorpusMetric, make_metric
 from llmsearch_optuna.search.progress import EventCallback
 from llmsearch_optuna.space.presets import presets
@@ -40,12 +40,7 @@ def build_tuner(file: StudyFile) -> Tuner:
     file.study.make_pruner((1, 2**31), corpus_only=isinstance(metric, CorpusMetric))
     generator: dict[str, Any] = {"server": file.server}
     if file.model is not None:
-        section = file.model
-        generator = {
-            "model": lambda: _load_model(section, file.directory),
-            "batch_size": section.batch_size,
-            "replay_bytes": section.replay_bytes,
-        }
+        generator = _model_arguments(file.model, file.directory)
     data = file.data
     columns = {"input_cols": data.input_cols}
     if data.eval_cols is not None:
@@ -147,10 +142,41 @@ def _load_rows(file: StudyFile) -> datasets.Dataset:
     )
 
 
-def _load_model(section: ModelSection, directory: Path) -> LoadedModel:
+def _model_arguments(section: ModelSection, directory: Path) -> dict[str, Any]:
+    """Return the arguments of `Tuner` for the model.
+
+    Raises:
+        StudyFileError: A key has no effect with a backend that loads the model itself.
+    """
+    arguments: dict[str, Any] = {
+        "batch_size": section.batch_size,
+        "replay_bytes": section.replay_bytes,
+        "backend": section.backend,
+        "backend_args": section.backend_args,
+    }
+    if section.backend is None:
+        return {**arguments, "model": lambda: _load_model(section, directory)}
+    for key in ("gguf_file", "allow_pickle"):
+        if getattr(section, key):
+            raise StudyFileError(f"`{key}` in [model] has no effect with `backend`: leave it out")
+    given = {name: value for name in ("dtype", "revision") if (value := getattr(section, name)) is not None}
+    backend_args = {**given, **(section.backend_args or {})}
+    return {
+        **arguments,
+        "backend_args": backend_args,
+        "device": section.device,
+        "model": _name_or_directory(section, directory),
+    }
+
+
+def _name_or_directory(section: ModelSection, directory: Path) -> str:
     local = demo_model_directory() if section.name == DEMO else directory / section.name
+    return str(local) if local.is_dir() else section.name
+
+
+def _load_model(section: ModelSection, directory: Path) -> LoadedModel:
     return load_model(
-        str(local) if local.is_dir() else section.name,
+        _name_or_directory(section, directory),
         device=section.device,
         dtype=section.dtype,
         revision=section.revision,

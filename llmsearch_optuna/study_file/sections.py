@@ -63,7 +63,7 @@ class StudySection(SearchOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class ModelSection:
-    """``[model]``: the arguments of `load_model`, and `batch_size` and `replay_bytes` of `Tuner`.
+    """``[model]``: the arguments of `load_model`, and those of `Tuner` that concern the model.
 
     A relative path starts from the directory of the study file. ``name = "demo"`` is the demo's model.
 
@@ -79,6 +79,8 @@ class ModelSection:
     allow_pickle: bool = False
     batch_size: int = 64
     replay_bytes: int | None = None
+    backend: str | None = None
+    backend_args: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
         if not self.name.strip():

@@ -97,9 +97,11 @@ class PrefixTree:
 
     def __init__(self, max_bytes: int, device: torch.device | None = None) -> None:
         for_summaries = int(max_bytes * _SUMMARY_SHARE)
-        self._bytes_for_pages = self._max_bytes_for_pages = max_bytes - for_summaries
         self._page_bytes = 0
         self._summaries = _LruAllocator(for_summaries // (SUMMARY_BYTES + _NODE_BYTES))
+        # The table has one more row, 0, for what is not kept.
+        self._max_bytes_for_pages = max_bytes - for_summaries - SUMMARY_BYTES * (self._summaries.capacity > 0)
+        self._bytes_for_pages = self._max_bytes_for_pages
         self.table = SummaryTable(self._summaries.capacity, device or torch.device("cpu"))
         self._pages = _LruAllocator(0)
         self._roots: dict[tuple[int, ...], Node] = {}

@@ -1,0 +1,192 @@
+"""The backend with vLLM in this process: what is needed of a model before vLLM loads it, and what is known of it."""
+
+import functools
+import hashlib
+import importlib
+import importlib.util
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from llmsearch_optuna.engine.adapter import find_adapter
+from llmsearch_optuna.engine.backend import Backend
+from llmsearch_optuna.engine.decoding import check_decode_args
+from llmsearch_optuna.engine.end_tokens import end_token_findings
+from llmsearch_optuna.engine.limits import InputLimits
+from llmsearch_optuna.engine.loading import load_skeleton
+from llmsearch_optuna.engine.model import (
+    default_params,
+    default_stopping,
+    embedding_weight,
+    generate_only_settings,
+    model_fingerprint,
+    unsupported_settings,
+)
+from llmsearch_optuna.engine.vllm.engine import VLLMEngine
+from llmsearch_optuna.engine.vllm.probe import probe_batches
+from llmsearch_optuna.errors import ModelError, ParameterError
+from llmsearch_optuna.space.params import GenerationParams
+from llmsearch_optuna.space.search_space import SearchSpace
+
+__all__ = ["VLLMModel", "check_vllm", "load_for_vllm", "vllm_backend"]
+
+_LOG = logging.getLogger(__name__)
+
+_BLOCK, _BLOCKS = 4096, 16  # bytes and number of the parts of a file of weights that identify it
+
+
+class VLLMModel(NamedTuple):
+    """A model that vLLM is going to load.
+
+    Attributes:
+        name: Its directory or hub id; the base model's if there is an adapter.
+        adapter: The directory or hub id of a LoRA adapter; None without one.
+        skeleton: The model without weights.
+        tokenizer: Its tokenizer.
+    """
+
+    name: str
+    adapter: str | None
+    skeleton: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+
+
+def check_vllm(arguments: Mapping[str, Any]) -> None:
+    """Check that vLLM and the plug-in are here, and the names of the arguments for vLLM.
+
+    Raises:
+        ModelError: vLLM is not installed or cannot be imported, or does not find the plug-in.
+        ParameterError: An argument is unknown, or is set by this package.
+    """
+    if importlib.util.find_spec("vllm") is None:
+        raise ModelError("backend='vllm' needs vLLM: pip install 'llmsearch_optuna[vllm]', or leave `backend` out")
+    if not entry_points(group="vllm.logits_processors", name="llmsearch_optuna"):
+        raise ModelError("vLLM finds plug-ins of installed packages only: install llmsearch_optuna with pip")
+    _batch_module().check_arguments(arguments)
+
+
+def load_for_vllm(name: str, tokenizer: PreTrainedTokenizerBase | None, revision: str | None) -> VLLMModel:
+    """Load what is needed of a model before vLLM loads its weights.
+
+    Args:
+        name: Directory or hub id of a model, or of a LoRA adapter that names its base model.
+        tokenizer: Replaces the model's own tokenizer.
+        revision: The hub revision.
+
+    Raises:
+        ModelError: The model or the adapter cannot be loaded, or vLLM would not serve it as ``model.generate`` does.
+    """
+    adapter = find_adapter(name, revision, allow_pickle=False)
+    base = name if adapter is None else adapter.base
+    skeleton, own_tokenizer = load_skeleton(base, revision=revision if adapter is None else adapter.base_revision)
+    if skeleton.config.is_encoder_decoder:
+        raise ModelError(f"model {name} is an encoder-decoder, which vLLM does not serve: leave `backend` out")
+    if settings := generate_only_settings(skeleton):
+        raise ModelError(
+            f"the generation config of model {name} sets {', '.join(settings)}, which only model.generate applies: "
+            "leave `backend` out"
+        )
+    return VLLMModel(base, None if adapter is None else name, skeleton, tokenizer or own_tokenizer)
+
+
+def vllm_backend(
+    model: VLLMModel,
+    *,
+    batch_size: int,
+    arguments: Mapping[str, Any],
+    decode_args: Mapping[str, Any] | None = None,
+) -> Backend:
+    """Start vLLM in this process.
+
+    Args:
+        model: The model.
+        batch_size: The maximum number of completions at once.
+        arguments: Further arguments of ``vllm.LLM``.
+        decode_args: The tokenizer's keyword arguments for decoding.
+
+    Raises:
+        ModelError: vLLM does not start, e.g. because it does not know the model or memory is short.
+        TaskError: The tokenizer does not have one of `decode_args`.
+    """
+    check_decode_args(model.tokenizer, decode_args or {})
+    module = _batch_module()
+    batch = module.VLLMBatch(model.name, model.adapter, batch_size, arguments)
+    engine = VLLMEngine(batch, model.tokenizer, capacity=batch_size, decode_args=decode_args)
+    skeleton, stopping = model.skeleton, default_stopping(model.skeleton, model.tokenizer)
+    summary = f"vLLM {module.VERSION} in this process, at most {batch_size} completions at once"
+    _LOG.info("engine: %s", summary)
+    unsupported = unsupported_settings(skeleton)
+    for name, value in unsupported.items():
+        _LOG.warning("the model's generation config sets %s = %s, which is not supported and ignored", name, value)
+    millions = sum(weight.numel() for weight in skeleton.parameters()) / 1e6
+    adapter = "" if model.adapter is None else f" and the adapter {model.adapter}"
+    return Backend(
+        engine=engine,
+        summary=summary,
+        description=f"{type(skeleton).__name__} with {millions:.4g} million parameters in {batch.dtype}{adapter}",
+        concurrency=batch_size,
+        tokenizer=model.tokenizer,
+        identity=_identity(model, batch.dtype),
+        environment=_environment(module.VERSION, arguments),
+        eos_token_ids=stopping.eos_token_ids,
+        stop_strings=stopping.strings,
+        window=InputLimits(
+            together=batch.max_model_len, vocabulary=len(embedding_weight(skeleton)), token_ids=len(model.tokenizer)
+        ),
+        default_params=functools.partial(default_params, skeleton),
+        repeatable=True,
+        unsupported_settings=unsupported,
+        find_in_prompts=functools.partial(end_token_findings, model.tokenizer, stopping, is_encoder_decoder=False),
+        check_space=functools.partial(_check_space, functools.cache(lambda: probe_batches(engine, model.tokenizer))),
+    )
+
+
+def _batch_module() -> Any:
+    """Return the module that imports vLLM.
+
+    Raises:
+        ModelError: vLLM cannot be imported.
+    """
+    try:
+        return importlib.import_module("llmsearch_optuna.engine.vllm.batch")
+    except (ImportError, RuntimeError, OSError, AttributeError) as error:  # parts that do not fit each other
+        raise ModelError(f"vLLM cannot be imported: {' '.join(str(error).split())}: install it again") from error
+
+
+def _check_space(
+    probe: Callable[[], dict[str, str]], space: SearchSpace, additional: Sequence[GenerationParams]
+) -> dict[str, str]:
+    """Refuse beams, and check that completions do not depend on their company."""
+    if "num_beams" in {*space.dimensions, *space.fixed} or any(params.beams for params in additional):
+        raise ParameterError("`num_beams` is not served by vLLM: leave it out, or leave `backend` out")
+    return probe()
+
+
+def _identity(model: VLLMModel, dtype: str) -> str:
+    """Return a hash of the model: of its config, its weights' names and shapes, and parts of its files."""
+    digest = hashlib.sha256(f"{model_fingerprint(model.skeleton)} {dtype}".encode())
+    for name in (model.name, *([model.adapter] if model.adapter else [])):
+        directory = Path(name)
+        if not directory.is_dir():
+            digest.update(f"{name} {getattr(model.skeleton.config, '_commit_hash', None)}".encode())
+        for path in sorted([*directory.glob("*.safetensors"), *directory.glob("*.bin")]):
+            size = path.stat().st_size
+            digest.update(f"{path.name} {size}".encode())
+            with path.open("rb") as file:
+                for block in range(_BLOCKS):
+                    file.seek(block * size // _BLOCKS)
+                    digest.update(file.read(_BLOCK))
+    return f"{digest.hexdigest()[:16]} in vLLM"
+
+
+def _environment(version: str, arguments: Mapping[str, Any]) -> dict[str, str]:
+    """Return what rounding depends on, by name."""
+    is_cuda = torch.cuda.is_available()
+    device = torch.cuda.get_device_name() if is_cuda else f"cpu with {torch.get_num_threads()} threads"
+    parallel = {name: str(arguments[name]) for name in ("tensor_parallel_size", "quantization") if name in arguments}
+    return {"vllm": version, "torch": torch.__version__, "device": device, **parallel}
