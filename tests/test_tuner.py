@@ -284,6 +284,7 @@ def test_the_study_can_be_pickled_and_goes_on_in_anybodys_hands(tmp_path: Path) 
     assert len(again.trials) == 3
 
 
+@pytest.mark.full
 def test_a_score_outside_the_declared_range_fails_the_trial() -> None:
     study = make_tuner(score_range=(0, 0.32)).search(SPACE, n_trials=6, show_progress=False)
     failed = [trial for trial in study.trials if trial.state == optuna.trial.TrialState.FAIL]

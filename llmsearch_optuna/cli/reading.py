@@ -11,7 +11,7 @@ from typing import Any
 from llmsearch_optuna.cli.display import print_completions, print_finalists, print_verdict
 from llmsearch_optuna.dashboard.server import annotate_studies, dashboard_server
 from llmsearch_optuna.errors import ConfigurationError
-from llmsearch_optuna.export import TARGETS, trace, write_hf, write_json
+from llmsearch_optuna.export import TARGETS, trace, vllm_deployment, write_hf, write_json, write_vllm
 from llmsearch_optuna.fsck.check import check_database
 from llmsearch_optuna.metrics import Metric, make_metric
 from llmsearch_optuna.report import write_report
@@ -80,11 +80,14 @@ def export(options: argparse.Namespace) -> None:
     key, make = TARGETS[options.to]
     exported = make(provenance.params, provenance.stop)
     warnings = [*([provenance.caution] if provenance.caution else []), *exported.warnings]
-    result = {key: exported.values, "warnings": warnings, "provenance": provenance.to_dict()}
+    deployment = vllm_deployment(provenance) if options.to == "vllm" else {}
+    result = {key: exported.values, **deployment, "warnings": warnings, "provenance": provenance.to_dict()}
     if options.output is None:
         print(json.dumps(result, indent=2))
     elif options.to == "hf":
         write_hf(provenance, options.output)
+    elif options.to == "vllm" and options.output.suffix != ".json":
+        write_vllm(result, options.output)
     else:
         write_json(result, options.output)
     for warning in warnings:

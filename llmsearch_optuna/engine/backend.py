@@ -301,7 +301,7 @@ def server_backend(
         TaskError: The server cannot continue an answer that has begun, or passes no arguments to its chat template.
         ServerError: The server cannot be reached, or refuses the API key.
     """
-    connection = run(connect(server))
+    connection = run(connect(server, chat=chat))
     if prefilled and connection.kind.prefill is None:
         raise TaskError(
             f"a server of the kind `{connection.kind.name}` cannot continue a last message of the assistant: leave "

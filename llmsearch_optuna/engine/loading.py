@@ -26,7 +26,7 @@ from transformers import (
 from llmsearch_optuna.engine.adapter import find_adapter, load_adapter
 from llmsearch_optuna.errors import ModelError
 
-__all__ = ["LoadedModel", "convert_gguf", "load_model", "load_skeleton", "place_model"]
+__all__ = ["LoadedModel", "Skeleton", "convert_gguf", "load_model", "load_skeleton", "place_model"]
 
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -34,6 +34,22 @@ _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torc
 class LoadedModel(NamedTuple):
     """A model in evaluation mode on its device, and its tokenizer."""
 
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+
+
+class Skeleton(NamedTuple):
+    """What is known of a model without its weights.
+
+    Attributes:
+        name: Its directory or hub id; the base model's if there is an adapter.
+        adapter: The directory or hub id of the adapter; None without one.
+        model: The model on the meta device, in evaluation mode.
+        tokenizer: Its tokenizer.
+    """
+
+    name: str
+    adapter: str | None
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
 
@@ -62,13 +78,7 @@ def load_model(
     Raises:
         ModelError: The model cannot be loaded, the dtype is unknown, or the device cannot be used.
     """
-    if not name.strip():
-        raise ModelError("the model's name is empty: name a directory or a hub id")
-    name = os.path.expanduser(name)  # noqa: PTH111 - the method of Path drops "./" and raises for unknown users
-    # What cannot be a hub id is a directory, for which no network is asked.
-    path = Path(name)
-    if not path.is_dir() and (path.is_absolute() or name.startswith((".", "~")) or len(path.parts) > 2):
-        raise ModelError(f"model {name} cannot be loaded: there is no such directory")
+    name = _checked_name(name)
     if dtype is not None and dtype not in _DTYPES:
         raise ModelError(f"dtype must be one of {', '.join(_DTYPES)}, got {dtype!r}")
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
@@ -105,29 +115,48 @@ def load_model(
     return LoadedModel(model.eval(), tokenizer)
 
 
-def load_skeleton(name: str, *, revision: str | None = None) -> LoadedModel:
-    """Return a model without weights, on the meta device, and its tokenizer, for an engine that loads the model itself.
+def load_skeleton(name: str, *, revision: str | None = None) -> Skeleton:
+    """Return a model without weights, on the meta device, for an engine that loads the model itself.
 
     Args:
-        name: Directory or hub id of a causal language model.
-        revision: The hub revision.
+        name: Directory or hub id of a model, or of a LoRA adapter that names its base model.
+        revision: The hub revision of the model or the adapter.
 
     Raises:
-        ModelError: The config or the tokenizer cannot be loaded, or the model is no causal language model.
+        ModelError: The config, the adapter or the tokenizer cannot be loaded, or no model that generates text has it.
     """
-    shared: dict[str, Any] = {"revision": revision, "trust_remote_code": False}
+    name = _checked_name(name)
     try:
-        config = AutoConfig.from_pretrained(name, **shared)
-        tokenizer = AutoTokenizer.from_pretrained(name, **shared)
+        adapter = find_adapter(name, revision, allow_pickle=False)
+        base, base_revision = (name, revision) if adapter is None else (adapter.base, adapter.base_revision)
+        shared: dict[str, Any] = {"revision": base_revision, "trust_remote_code": False}
+        config = AutoConfig.from_pretrained(base, **shared)
+        tokenizer = AutoTokenizer.from_pretrained(base, **shared)
         with torch.device("meta"):
             model = _model_class(config).from_config(config, trust_remote_code=False)
         with contextlib.suppress(OSError):  # a model need not have one
-            model.generation_config = GenerationConfig.from_pretrained(name, **shared)
+            model.generation_config = GenerationConfig.from_pretrained(base, **shared)
     except ModelError:
         raise
     except Exception as error:  # several libraries parse files of unknown origin
         raise ModelError(f"model {name} cannot be loaded: {_reason(error)}") from error
-    return LoadedModel(model.eval(), tokenizer)
+    return Skeleton(base, None if adapter is None else name, model.eval(), tokenizer)
+
+
+def _checked_name(name: str) -> str:
+    """Return the name of a model with the user's directory in place of ``~``.
+
+    Raises:
+        ModelError: The name is empty, or names a directory that does not exist.
+    """
+    if not name.strip():
+        raise ModelError("the model's name is empty: name a directory or a hub id")
+    name = os.path.expanduser(name)  # noqa: PTH111 - the method of Path drops "./" and raises for unknown users
+    # What cannot be a hub id is a directory, for which no network is asked.
+    path = Path(name)
+    if not path.is_dir() and (path.is_absolute() or name.startswith((".", "~")) or len(path.parts) > 2):
+        raise ModelError(f"model {name} cannot be loaded: there is no such directory")
+    return name
 
 
 def _reason(error: Exception) -> str:

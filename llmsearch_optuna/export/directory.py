@@ -12,7 +12,7 @@ from llmsearch_optuna.export.provenance import Provenance
 from llmsearch_optuna.export.targets import Exported, to_hf
 from llmsearch_optuna.space.generation_config import NEUTRAL_CONFIG
 
-__all__ = ["write_hf", "write_json"]
+__all__ = ["write_hf", "write_json", "write_text"]
 
 
 def write_hf(provenance: Provenance, directory: str | os.PathLike[str]) -> Exported:
@@ -49,7 +49,7 @@ def write_hf(provenance: Provenance, directory: str | os.PathLike[str]) -> Expor
     else:
         write_json({**NEUTRAL_CONFIG, "max_new_tokens": params.max_new_tokens}, exact)
     write_json(about, directory / "llmsearch_optuna.json")
-    _write(_snippet(exact=not params.beams), directory / "snippet.py")
+    write_text(_snippet(exact=not params.beams), directory / "snippet.py")
     return exported
 
 
@@ -59,7 +59,7 @@ def write_json(exported: object, path: str | os.PathLike[str]) -> None:
     Raises:
         StorageError: The file cannot be written.
     """
-    _write(json.dumps(exported, indent=2) + "\n", Path(path))
+    write_text(json.dumps(exported, indent=2) + "\n", Path(path))
 
 
 def _snippet(*, exact: bool) -> str:
@@ -79,7 +79,12 @@ def _remove(path: Path) -> None:
         raise StorageError(f"{path} cannot be removed: {error.strerror or error}") from error
 
 
-def _write(text: str, path: Path) -> None:
+def write_text(text: str, path: Path) -> None:
+    """Write a file, and its directory if it is missing.
+
+    Raises:
+        StorageError: The file cannot be written.
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")

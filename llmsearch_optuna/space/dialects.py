@@ -1,5 +1,6 @@
 """How inference servers name the generation parameters, and how the servers' defaults are switched off."""
 
+import dataclasses
 import functools
 import json
 import operator
@@ -11,8 +12,9 @@ from typing import Any
 from llmsearch_optuna.errors import ParameterError
 from llmsearch_optuna.space.params import MIROSTAT_ETA, PARAMETERS, Clash, GenerationParams
 from llmsearch_optuna.space.search_space import SearchSpace
+from llmsearch_optuna.space.vllm_plugin import PLUGIN_KEY, plugin_value
 
-__all__ = ["DIALECTS", "IMPLIED", "Dialect", "temperature_of"]
+__all__ = ["DIALECTS", "IMPLIED", "VLLM_WITH_PLUGIN", "Dialect", "temperature_of"]
 
 IMPLIED = ("do_sample", "generation_seed", "max_new_tokens")
 """The parameters that every system supports without an entry in `Dialect.fields`. They are expressed by the temperature
@@ -40,6 +42,9 @@ class Dialect:
         options: Field -> command-line option of llama.cpp.
         length_field: The field of the length limit in an export. Requests always use ``max_tokens``.
         nested: The field that holds all sampling fields as one JSON string; None if they are separate.
+        plugin: The field that holds the parameters for this package's plug-in, which then draws the tokens in place of
+            the system; None without the plug-in.
+        remedy: What to do about a parameter that the system lacks.
         max_concurrency: The default number of simultaneous requests to a server.
         max_stops: The maximum number of stop strings; None if there is no limit.
         max_temperature: The maximum temperature in an export; None if there is no limit.
@@ -59,6 +64,8 @@ class Dialect:
     options: Mapping[str, str] = field(default_factory=dict)
     length_field: str = "max_tokens"
     nested: str | None = None
+    plugin: str | None = None
+    remedy: str = "leave it out"
     max_concurrency: int = 32
     max_stops: int | None = None
     max_temperature: float | None = None
@@ -83,6 +90,8 @@ class Dialect:
             ParameterError: The system lacks or ignores a parameter in `params`.
         """
         self.check_params(params)
+        if self.plugin is not None:
+            return {"temperature": 0.0, **self.off, self.plugin: {PLUGIN_KEY: plugin_value(params, forced)}}
         fields = {**self.off, **self.named({**params.canonical.to_dict(), **forced})}
         if self.nested is None:
             return {"temperature": temperature_of(params), **fields}
@@ -137,7 +146,7 @@ class Dialect:
             available = ", ".join(sorted({"temperature", *self.fields}))
             raise ParameterError(
                 f"`{missing[0]}` is not available on a server of the kind `{self.name}`, which takes {available}: "
-                "leave it out"
+                f"{self.remedy}"
             )
 
 
@@ -158,9 +167,20 @@ _VLLM = Dialect(
     fields=_same("top_k", "top_p", "min_p", "repetition_penalty"),
     off={"top_p": 1.0, "top_k": -1, "min_p": 0.0, "repetition_penalty": 1.0},
     off_in_exports={"presence_penalty": 0.0, "frequency_penalty": 0.0},
+    remedy="leave it out, or run `pip install llmsearch_optuna` beside the server's vLLM, which then has all of them",
     prefill={"continue_final_message": True, "add_generation_prompt": False},
     takes_template_args=True,
 )
+
+VLLM_WITH_PLUGIN = dataclasses.replace(
+    _VLLM,
+    title="vLLM with llmsearch_optuna",
+    fields=_same(*(name for name, row in PARAMETERS.items() if row.stage != "beams" and name not in IMPLIED)),
+    off={**_VLLM.off, **_VLLM.off_in_exports},
+    plugin="vllm_xargs",
+    remedy="leave it out",
+)
+"""vLLM with this package's plug-in, which has all parameters but beams and draws with this package's noise."""
 
 _SGLANG = Dialect(
     name="sglang",

@@ -6,6 +6,7 @@ values may be numbers, strings and lists only. The request itself is greedy: the
 
 import json
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from llmsearch_optuna.errors import ParameterError
@@ -20,9 +21,14 @@ PLUGIN_QUERY = "interface"
 """This value in place of the parameters is refused with a message that tells the interface."""
 
 
-def plugin_value(params: GenerationParams) -> str:
-    """Return the value of the key for these parameters, without `max_new_tokens`, which vLLM has itself."""
-    values = params.canonical.to_dict()
+def plugin_value(params: GenerationParams, forced: Mapping[str, float] = MappingProxyType({})) -> str:
+    """Return the value of the key for these parameters, without `max_new_tokens`, which vLLM has itself.
+
+    Args:
+        params: The parameters. Those without an effect are left out.
+        forced: Parameters that are sent in addition to or instead of those in `params`.
+    """
+    values = {**params.canonical.to_dict(), **forced}
     values.pop("max_new_tokens")
     return json.dumps(values, sort_keys=True)
 

@@ -71,6 +71,7 @@ def test_out_of_memory_has_many_forms(error: RuntimeError, expected: bool) -> No
     assert is_out_of_memory(error) is expected
 
 
+@pytest.mark.full
 def test_slots_grow_back_when_memory_is_there_again() -> None:
     model: Any = tiny_model()
     expected = [SlotEngine(ModelRunner(tiny_model()), tiny_tokenizer()).generate(requests(16, s)) for s in range(6)]

@@ -124,6 +124,8 @@ def test_backends_of_other_kinds_have_no_notes() -> None:
         tokenizer=None,
         custom_pred_function=lambda prompts, parameters: prompts,
         server=None,
+        backend=None,
+        backend_args=None,
         has_messages=False,
         begins_the_answer=False,
         chat_template_args=None,

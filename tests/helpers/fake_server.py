@@ -12,6 +12,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from llmsearch_optuna.space.vllm_plugin import PLUGIN_KEY, PLUGIN_QUERY
+
 WORDS = ("ant", "bee", "cat", "dog", "eel", "fox", "gnu", "hen", "jay", "koi", "owl", "pig", "rat", "yes", "no")
 
 
@@ -60,6 +62,7 @@ class FakeServer:
         refused: Fields that it refuses, as OpenAI's API does.
         reasons: The number of tokens that are reasoning and not part of the text.
         tells_reasoning: Whether it tells the reasoning.
+        plugin: The interface of this package's plug-in that it has; None without the plug-in.
         alter: Changes a right answer before it is sent.
         requests: All requests for completions.
         times: When they came.
@@ -69,6 +72,7 @@ class FakeServer:
 
     def __init__(self) -> None:
         self.owner: object = "vllm"
+        self.plugin: int | None = None
         self.closed: tuple[str, ...] = ()
         self.models: list[str] | None = ["tiny"]
         self.key: str | None = None
@@ -119,6 +123,11 @@ class FakeServer:
 
     def complete(self, request: dict[str, Any], path: str) -> dict[str, Any]:
         request = {key: value for key, value in request.items() if key not in self.ignored}
+        if self.plugin is not None and PLUGIN_KEY in request.get("vllm_xargs", {}):
+            params = json.loads(request["vllm_xargs"][PLUGIN_KEY])
+            request |= {**params, "seed": params.get("generation_seed", 0)}
+            if params.get("do_sample"):
+                request.setdefault("temperature", 1.0)
         prompt = request.get("prompt") or json.dumps(request.get("messages"))
         seed = str(request["seed"] if "seed" in request else random.random())
         if self.company and self._running > 1:
@@ -180,6 +189,11 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         fake = self.server.fake
         request = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        if request.get("vllm_xargs") == {PLUGIN_KEY: PLUGIN_QUERY}:  # before a search, and none of its requests
+            message = f"{PLUGIN_KEY} 0.0.9 is here; {PLUGIN_QUERY}={fake.plugin}"
+            answer = fake.complete(request, self.path) if fake.plugin is None else {"error": {"message": message}}
+            self._send(200 if fake.plugin is None else 400, json.dumps(answer).encode(), {}, None)
+            return
         with fake.serving(request, dict(self.headers.items())) as number:
             fault = fake.faults(request, number) or Fault()
             time.sleep(fault.delay_s or fake.delay_s)

@@ -46,6 +46,7 @@ def test_the_page_has_everything_and_needs_nothing(written: Written) -> None:
     assert {link[1:] for link in links} <= ids
 
 
+@pytest.mark.full
 def test_only_our_two_scripts_may_run(written: Written) -> None:
     page = Page(render_report(*written()))
     policy = policy_of(page)
@@ -73,6 +74,7 @@ def test_every_trial_is_listed(written: Written) -> None:
     assert "All 14 trials" in content
 
 
+@pytest.mark.full
 def test_hostile_texts_stay_texts(tmp_path: Path) -> None:
     study, storage = write_study(tmp_path / "x.db", HOSTILE_PLAN)
     make_hostile(study, storage)

@@ -59,6 +59,8 @@ gguf_file = "model.gguf"
 allow_pickle = true
 batch_size = 4
 replay_bytes = 100_000
+backend = "vllm"
+backend_args = { tensor_parallel_size = 2 }
 
 [data]
 path = "openai/gsm8k"
@@ -180,6 +182,8 @@ def test_every_key_is_read() -> None:
         "allow_pickle": True,
         "batch_size": 4,
         "replay_bytes": 100_000,
+        "backend": "vllm",
+        "backend_args": {"tensor_parallel_size": 2},
     }
     data = dataclasses.asdict(file.data)
     assert isinstance(data.pop("rendered_at"), datetime)

@@ -86,6 +86,7 @@ ELSEWHERE = {
 """What does not end by itself, or needs more than a tiny model, and where it is run instead."""
 
 
+@pytest.mark.full
 def test_the_commands_run_as_they_stand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """On a tiny study in the place of the demo's."""
     monkeypatch.chdir(tmp_path)

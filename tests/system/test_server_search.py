@@ -332,6 +332,7 @@ def test_an_answer_from_another_model_fails_its_trial(server: FakeServer, tmp_pa
     assert "requests of 4 rows failed: " in error
 
 
+@pytest.mark.full
 @pytest.mark.sampled(2)
 @pytest.mark.parametrize("usage", [None, {"completion_tokens": -7}])
 def test_a_limit_on_tokens_ends_a_search_without_usage(server: FakeServer, tmp_path: Path, usage: object) -> None:

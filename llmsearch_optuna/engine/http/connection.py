@@ -1,6 +1,7 @@
 """Connect to a server: detect its kind and find its model."""
 
 import logging
+import re
 import ssl
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -10,8 +11,9 @@ import httpx2
 
 from llmsearch_optuna.engine.http.client import Client
 from llmsearch_optuna.engine.http.server import OpenAIServer
-from llmsearch_optuna.errors import ModelError, unknown_name
-from llmsearch_optuna.space.dialects import DIALECTS, Dialect
+from llmsearch_optuna.errors import ConfigurationError, ModelError, RequestRefusedError, unknown_name
+from llmsearch_optuna.space.dialects import DIALECTS, VLLM_WITH_PLUGIN, Dialect
+from llmsearch_optuna.space.vllm_plugin import PLUGIN_INTERFACE, PLUGIN_KEY, PLUGIN_QUERY
 
 __all__ = ["Connection", "connect"]
 
@@ -42,14 +44,19 @@ class Connection(NamedTuple):
     @property
     def identity(self) -> str:
         """The name of the model and the kind of server, regardless of the address."""
-        return f"{self.model} ({self.kind.name} server)"
+        return f"{self.model} ({self.kind.name} server{', llmsearch_optuna draws' if self.kind.plugin else ''})"
 
 
-async def connect(server: OpenAIServer) -> Connection:
+async def connect(server: OpenAIServer, *, chat: bool) -> Connection:
     """Connect to a server, find its model, and detect its kind unless `server` sets it.
 
+    Args:
+        server: The settings.
+        chat: Whether requests go to the chat endpoint.
+
     Raises:
-        ConfigurationError: The API key is not set or cannot be sent.
+        ConfigurationError: The API key is not set or cannot be sent, or the server has another version of this
+            package's plug-in.
         ModelError: The server does not have the model, or `model` is not set and the server does not list exactly one.
         ServerError: The server cannot be reached, or refuses the API key.
     """
@@ -58,9 +65,36 @@ async def connect(server: OpenAIServer) -> Connection:
         base = server.base_url.rstrip("/")
         listed = _models(await client.get(f"{base}/models"))
         kind = DIALECTS[server.kind or await _kind(client, base, listed)]
-    model = _model(server, kind, [str(model["id"]) for model in listed])
+        model = _model(server, kind, [str(model["id"]) for model in listed])
+        if kind.name == "vllm" and server.probe and await _has_plugin(client, model, chat=chat):
+            kind = VLLM_WITH_PLUGIN
     aliases = (*server.model_aliases, *_same_root(model, listed))
     return Connection(server, kind, model, server.max_concurrency or kind.max_concurrency, tls, aliases)
+
+
+async def _has_plugin(client: Client, model: str, *, chat: bool) -> bool:
+    """Return whether a vLLM server has this package's plug-in, which refuses a request that asks for its interface.
+
+    Raises:
+        ConfigurationError: The plug-in is of another version than this package.
+    """
+    payload: dict[str, Any] = {"model": model, "max_tokens": 1, "vllm_xargs": {PLUGIN_KEY: PLUGIN_QUERY}}
+    payload |= {"messages": [{"role": "user", "content": "a"}]} if chat else {"prompt": "a"}
+    try:
+        await client.post(
+            "chat/completions" if chat else "completions", payload, lambda _: None, "the plug-in's request"
+        )
+    except RequestRefusedError as error:
+        interface = re.search(rf"{PLUGIN_KEY} (\S+) is here; {PLUGIN_QUERY}=(\d+)", str(error))
+        if interface is None:
+            return False
+        if int(interface[2]) != PLUGIN_INTERFACE:
+            raise ConfigurationError(
+                f"the server has the plug-in of llmsearch_optuna {interface[1]}, which does not fit this version: "
+                "install the same version of llmsearch_optuna here and beside the server's vLLM"
+            ) from error
+        return True
+    return False
 
 
 def _models(answer: Any) -> list[Mapping[str, Any]]:

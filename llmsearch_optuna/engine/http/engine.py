@@ -194,7 +194,7 @@ class HTTPEngine:
             payload["prompt"] = request.prompt
         if request.stopping.strings:
             payload["stop"] = list(request.stopping.strings)
-        if not params.greedy:
+        if not params.greedy and kind.plugin is None:
             payload["seed"] = request_seed(params.generation_seed, request.prompt)
         return payload | kind.sampling_fields(params)
 

@@ -57,7 +57,7 @@ def probe_server(
         write_prompt: Converts plain text to a prompt of the engine.
 
     Returns:
-        The findings by topic (``"seeds"``, ``"numbers of tokens"``, ``"parameters"``).
+        The findings by topic (``"seeds"``, ``"numbers of tokens"``, ``"parameters"``, ``"plug-in"``).
 
     Raises:
         ParameterError: The server rejects or ignores a parameter, or rejects every request.
@@ -66,7 +66,7 @@ def probe_server(
     """
     probe = _Probe(engine, write_prompt)
     try:
-        seeds = probe.seeds(connection.max_concurrency)
+        seeds = probe.seeds(connection)
     except RequestRefusedError as error:
         raise ParameterError(f"the server refuses a request of the kind `{connection.kind.name}`: {error}") from error
     if seeds.startswith("not kept"):
@@ -76,7 +76,8 @@ def probe_server(
             seeds,
         )
     effective, unprobed = [], []
-    for name in sorted(names):
+    # The plug-in refuses what it does not apply.
+    for name in sorted(names) if connection.kind.plugin is None else ():
         if name in ("temperature", *_SHARP, *_PENALTIES) and probe.check(name):
             effective.append(name)
         else:
@@ -92,6 +93,13 @@ def probe_server(
         parts = [f"{', '.join(effective)} take effect"] if effective else []
         parts += [f"{', '.join(unprobed)} not probed"] if unprobed else []
         findings["parameters"] = "; ".join(parts)
+    if connection.kind.plugin is not None:
+        findings["plug-in"] = "llmsearch_optuna draws the tokens on the server, and has all parameters but beams"
+    elif connection.kind.name == "vllm":
+        findings["plug-in"] = (
+            "not on the server: `pip install llmsearch_optuna` beside its vLLM adds all other parameters, and noise "
+            "that depends on the prompt and the seed only"
+        )
     return findings
 
 
@@ -108,7 +116,7 @@ class _Probe:
         self._tokens = _TOKENS[0]
         self.lacks_texts = False
 
-    def seeds(self, max_concurrency: int) -> str:
+    def seeds(self, connection: Connection) -> str:
         """Check that a seed reproduces its completion, alone and among simultaneous requests.
 
         Returns:
@@ -128,7 +136,9 @@ class _Probe:
         variants = [{"temperature": 1.0, "generation_seed": seed} for seed in (1, 4, 5, 1, 6, 7, 1, 8)]
         texts = self._texts(_OPEN, variants)
         if {texts[index] for index, variant in enumerate(variants) if variant["generation_seed"] == 1} != {first}:
-            hint = "" if max_concurrency == 1 else "; max_concurrency = 1 may help"
+            hint = "" if connection.max_concurrency == 1 else "; max_concurrency = 1 may help"
+            if connection.kind.name == "vllm":
+                hint += "; VLLM_BATCH_INVARIANT=1 on the server does, on NVIDIA GPUs from compute capability 8.0 on"
             return f"not kept among simultaneous requests{hint}"
         return "kept"
 

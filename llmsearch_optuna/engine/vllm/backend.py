@@ -8,17 +8,16 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedTokenizerBase
 
-from llmsearch_optuna.engine.adapter import find_adapter
 from llmsearch_optuna.engine.backend import Backend
 from llmsearch_optuna.engine.decoding import check_decode_args
 from llmsearch_optuna.engine.end_tokens import end_token_findings
 from llmsearch_optuna.engine.limits import InputLimits
-from llmsearch_optuna.engine.loading import load_skeleton
+from llmsearch_optuna.engine.loading import Skeleton, load_skeleton
 from llmsearch_optuna.engine.model import (
     default_params,
     default_stopping,
@@ -33,27 +32,11 @@ from llmsearch_optuna.errors import ModelError, ParameterError
 from llmsearch_optuna.space.params import GenerationParams
 from llmsearch_optuna.space.search_space import SearchSpace
 
-__all__ = ["VLLMModel", "check_vllm", "load_for_vllm", "vllm_backend"]
+__all__ = ["check_vllm", "load_for_vllm", "vllm_backend"]
 
 _LOG = logging.getLogger(__name__)
 
 _BLOCK, _BLOCKS = 4096, 16  # bytes and number of the parts of a file of weights that identify it
-
-
-class VLLMModel(NamedTuple):
-    """A model that vLLM is going to load.
-
-    Attributes:
-        name: Its directory or hub id; the base model's if there is an adapter.
-        adapter: The directory or hub id of a LoRA adapter; None without one.
-        skeleton: The model without weights.
-        tokenizer: Its tokenizer.
-    """
-
-    name: str
-    adapter: str | None
-    skeleton: PreTrainedModel
-    tokenizer: PreTrainedTokenizerBase
 
 
 def check_vllm(arguments: Mapping[str, Any]) -> None:
@@ -70,7 +53,7 @@ def check_vllm(arguments: Mapping[str, Any]) -> None:
     _batch_module().check_arguments(arguments)
 
 
-def load_for_vllm(name: str, tokenizer: PreTrainedTokenizerBase | None, revision: str | None) -> VLLMModel:
+def load_for_vllm(name: str, tokenizer: PreTrainedTokenizerBase | None, revision: str | None) -> Skeleton:
     """Load what is needed of a model before vLLM loads its weights.
 
     Args:
@@ -81,21 +64,19 @@ def load_for_vllm(name: str, tokenizer: PreTrainedTokenizerBase | None, revision
     Raises:
         ModelError: The model or the adapter cannot be loaded, or vLLM would not serve it as ``model.generate`` does.
     """
-    adapter = find_adapter(name, revision, allow_pickle=False)
-    base = name if adapter is None else adapter.base
-    skeleton, own_tokenizer = load_skeleton(base, revision=revision if adapter is None else adapter.base_revision)
-    if skeleton.config.is_encoder_decoder:
+    skeleton = load_skeleton(name, revision=revision)
+    if skeleton.model.config.is_encoder_decoder:
         raise ModelError(f"model {name} is an encoder-decoder, which vLLM does not serve: leave `backend` out")
-    if settings := generate_only_settings(skeleton):
+    if settings := generate_only_settings(skeleton.model):
         raise ModelError(
             f"the generation config of model {name} sets {', '.join(settings)}, which only model.generate applies: "
             "leave `backend` out"
         )
-    return VLLMModel(base, None if adapter is None else name, skeleton, tokenizer or own_tokenizer)
+    return skeleton._replace(tokenizer=tokenizer or skeleton.tokenizer)
 
 
 def vllm_backend(
-    model: VLLMModel,
+    skeleton: Skeleton,
     *,
     batch_size: int,
     arguments: Mapping[str, Any],
@@ -104,7 +85,7 @@ def vllm_backend(
     """Start vLLM in this process.
 
     Args:
-        model: The model.
+        skeleton: The model without its weights.
         batch_size: The maximum number of completions at once.
         arguments: Further arguments of ``vllm.LLM``.
         decode_args: The tokenizer's keyword arguments for decoding.
@@ -113,36 +94,37 @@ def vllm_backend(
         ModelError: vLLM does not start, e.g. because it does not know the model or memory is short.
         TaskError: The tokenizer does not have one of `decode_args`.
     """
-    check_decode_args(model.tokenizer, decode_args or {})
+    tokenizer = skeleton.tokenizer
+    check_decode_args(tokenizer, decode_args or {})
     module = _batch_module()
-    batch = module.VLLMBatch(model.name, model.adapter, batch_size, arguments)
-    engine = VLLMEngine(batch, model.tokenizer, capacity=batch_size, decode_args=decode_args)
-    skeleton, stopping = model.skeleton, default_stopping(model.skeleton, model.tokenizer)
+    batch = module.VLLMBatch(skeleton.name, skeleton.adapter, batch_size, arguments)
+    engine = VLLMEngine(batch, tokenizer, capacity=batch_size, decode_args=decode_args)
+    model, stopping = skeleton.model, default_stopping(skeleton.model, tokenizer)
     summary = f"vLLM {module.VERSION} in this process, at most {batch_size} completions at once"
     _LOG.info("engine: %s", summary)
-    unsupported = unsupported_settings(skeleton)
+    unsupported = unsupported_settings(model)
     for name, value in unsupported.items():
         _LOG.warning("the model's generation config sets %s = %s, which is not supported and ignored", name, value)
-    millions = sum(weight.numel() for weight in skeleton.parameters()) / 1e6
-    adapter = "" if model.adapter is None else f" and the adapter {model.adapter}"
+    millions = sum(weight.numel() for weight in model.parameters()) / 1e6
+    adapter = "" if skeleton.adapter is None else f" and the adapter {skeleton.adapter}"
     return Backend(
         engine=engine,
         summary=summary,
-        description=f"{type(skeleton).__name__} with {millions:.4g} million parameters in {batch.dtype}{adapter}",
+        description=f"{type(model).__name__} with {millions:.4g} million parameters in {batch.dtype}{adapter}",
         concurrency=batch_size,
-        tokenizer=model.tokenizer,
-        identity=_identity(model, batch.dtype),
+        tokenizer=tokenizer,
+        identity=_identity(skeleton, batch.dtype),
         environment=_environment(module.VERSION, arguments),
         eos_token_ids=stopping.eos_token_ids,
         stop_strings=stopping.strings,
         window=InputLimits(
-            together=batch.max_model_len, vocabulary=len(embedding_weight(skeleton)), token_ids=len(model.tokenizer)
+            together=batch.max_model_len, vocabulary=len(embedding_weight(model)), token_ids=len(tokenizer)
         ),
-        default_params=functools.partial(default_params, skeleton),
+        default_params=functools.partial(default_params, model),
         repeatable=True,
         unsupported_settings=unsupported,
-        find_in_prompts=functools.partial(end_token_findings, model.tokenizer, stopping, is_encoder_decoder=False),
-        check_space=functools.partial(_check_space, functools.cache(lambda: probe_batches(engine, model.tokenizer))),
+        find_in_prompts=functools.partial(end_token_findings, tokenizer, stopping, is_encoder_decoder=False),
+        check_space=functools.partial(_check_space, functools.cache(lambda: probe_batches(engine, tokenizer))),
     )
 
 
@@ -167,13 +149,13 @@ def _check_space(
     return probe()
 
 
-def _identity(model: VLLMModel, dtype: str) -> str:
+def _identity(skeleton: Skeleton, dtype: str) -> str:
     """Return a hash of the model: of its config, its weights' names and shapes, and parts of its files."""
-    digest = hashlib.sha256(f"{model_fingerprint(model.skeleton)} {dtype}".encode())
-    for name in (model.name, *([model.adapter] if model.adapter else [])):
+    digest = hashlib.sha256(f"{model_fingerprint(skeleton.model)} {dtype}".encode())
+    for name in (skeleton.name, *([skeleton.adapter] if skeleton.adapter else [])):
         directory = Path(name)
         if not directory.is_dir():
-            digest.update(f"{name} {getattr(model.skeleton.config, '_commit_hash', None)}".encode())
+            digest.update(f"{name} {getattr(skeleton.model.config, '_commit_hash', None)}".encode())
         for path in sorted([*directory.glob("*.safetensors"), *directory.glob("*.bin")]):
             size = path.stat().st_size
             digest.update(f"{path.name} {size}".encode())

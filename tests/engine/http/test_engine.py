@@ -22,7 +22,7 @@ from llmsearch_optuna.space.params import GenerationParams
 
 
 def engine(server: FakeServer, *, chat: bool = False, **changes: Any) -> HTTPEngine:
-    return HTTPEngine(run(connect(OpenAIServer(base_url=server.base_url, **changes))), chat=chat)
+    return HTTPEngine(run(connect(OpenAIServer(base_url=server.base_url, **changes), chat=False)), chat=chat)
 
 
 def request(row: int = 0, prompt: str | None = None, stop: tuple[str, ...] = (), **params: Any) -> Request:
@@ -393,7 +393,7 @@ def test_tokens_that_are_not_reported_are_estimated_or_counted(
     assert caplog.messages == [
         "the server does not report how many tokens it generates; not reported: estimated as one per 4 bytes of text"
     ]
-    connection = run(connect(OpenAIServer(base_url=server.base_url)))
+    connection = run(connect(OpenAIServer(base_url=server.base_url), chat=False))
     counting = HTTPEngine(connection, chat=False, count_tokens=lambda text: len(text.split()))
     (counted,) = counting.generate([request()])
     assert (counted.token_count, counted.count_is_estimate) == (len(counted.text.split()), False)
@@ -521,4 +521,4 @@ def test_what_a_server_does_not_tell_is_no_hindrance(server: FakeServer) -> None
     """Owners of any kind, and a gateway that keeps to itself what is not below /v1."""
     server.owner = ["a", "list"]
     server.closed = ("/info", "/openapi.json")
-    assert run(connect(OpenAIServer(base_url=server.base_url))).kind.name == "openai"
+    assert run(connect(OpenAIServer(base_url=server.base_url), chat=False)).kind.name == "openai"

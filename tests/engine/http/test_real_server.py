@@ -67,7 +67,7 @@ def request(prompt: str, stop: tuple[str, ...] = (), **params: Any) -> Request:
 
 
 def test_it_says_what_it_is_and_what_it_heeds(url: str) -> None:
-    connection = run(connect(served(url)))
+    connection = run(connect(served(url), chat=False))
     assert (connection.kind.name, connection.max_concurrency) == ("transformers", 1)
     names = ("temperature", "top_k", "min_p", "typical_p", "repetition_penalty", "no_repeat_ngram_size")
     assert probe_server(HTTPEngine(connection, chat=False), connection, names, str) == {
@@ -78,13 +78,13 @@ def test_it_says_what_it_is_and_what_it_heeds(url: str) -> None:
 
 
 def test_it_mixes_up_the_seeds_of_others(url: str) -> None:
-    connection = run(connect(served(url, max_concurrency=8)))
+    connection = run(connect(served(url, max_concurrency=8), chat=False))
     findings = probe_server(HTTPEngine(connection, chat=False), connection, (), str)
     assert findings["seeds"] == "not kept among simultaneous requests; max_concurrency = 1 may help"
 
 
 def test_as_another_kind_it_refuses_what_it_does_not_know(url: str) -> None:
-    connection = run(connect(served(url, kind="vllm")))
+    connection = run(connect(served(url, kind="vllm"), chat=False))
     with pytest.raises(ParameterError, match=r"refuses a request of the kind `vllm`: .*422: Unexpected fields in"):
         probe_server(HTTPEngine(connection, chat=False), connection, ("top_k",), str)
 
@@ -114,7 +114,7 @@ def test_it_gives_the_texts_of_the_model(url: str, params: dict[str, Any]) -> No
 
 
 def test_it_stops_and_tells_how_many_tokens_it_made(url: str) -> None:
-    engine = HTTPEngine(run(connect(served(url))), chat=False)
+    engine = HTTPEngine(run(connect(served(url), chat=False)), chat=False)
     short, long = engine.generate([request(LISTS[0], stop=(",",), do_sample=False), request(LISTS[0], do_sample=False)])
     assert (short.finish_reason, long.finish_reason) == ("stop", "length")
     assert "," not in short.text

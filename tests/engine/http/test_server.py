@@ -8,7 +8,7 @@ from llmsearch_optuna.errors import ConfigurationError, ModelError, ServerError
 
 
 def connected(server: FakeServer, **changes: Any) -> Connection:
-    return run(connect(OpenAIServer(**{"base_url": server.base_url, **changes})))
+    return run(connect(OpenAIServer(**{"base_url": server.base_url, **changes}), chat=False))
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ REQUESTS = st.builds(
 
 @pytest.mark.parametrize("runner", list(RUNNERS))
 @given(st.data())
-@settings(max_examples=scaled(200))
+@settings(max_examples=scaled(100))
 def test_tokens_are_those_of_the_host(runner: str, data: st.DataObject) -> None:
     """Requests come, go and come back, change their places, and are dropped while their prompts are computed."""
     waiting = data.draw(st.lists(REQUESTS, min_size=3, max_size=7))
@@ -52,7 +52,7 @@ def test_tokens_are_those_of_the_host(runner: str, data: st.DataObject) -> None:
 
 
 @given(st.data())
-@settings(max_examples=scaled(200))
+@settings(max_examples=scaled(100))
 def test_draft_tokens_change_no_token(data: st.DataObject) -> None:
     """Proposals that are right, wrong, or right at first; no request has mirostat, which drafts make inexact."""
     requests = data.draw(st.lists(REQUESTS, min_size=1, max_size=SIZE))

@@ -1,0 +1,57 @@
+"""Deployment in vLLM: the request that is exact with the plug-in, the server's command, and a program that sends it."""
+
+import json
+import os
+import shlex
+from collections.abc import Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from llmsearch_optuna.errors import ParameterError
+from llmsearch_optuna.export.directory import write_json, write_text
+from llmsearch_optuna.export.provenance import Provenance
+from llmsearch_optuna.export.targets import to_vllm
+from llmsearch_optuna.space.dialects import VLLM_WITH_PLUGIN
+
+__all__ = ["vllm_deployment", "write_vllm"]
+
+_DEFAULTS = ("temperature", "top_k", "top_p", "min_p", "repetition_penalty")
+"""What ``--override-generation-config`` takes for all requests that do not say otherwise."""
+
+
+def vllm_deployment(provenance: Provenance) -> dict[str, Any]:
+    """Return what deploys a trial's parameters in vLLM, beside its own ``sampling_params``.
+
+    Returns:
+        ``exact_request``: the fields of a request to a vLLM that has this package installed, with which the completions
+        are those of the study; None for beams, which vLLM's requests do not have. ``serve``: the command of a server
+        whose defaults are the nearest ones that vLLM has, for requests without fields of their own.
+    """
+    params = provenance.params
+    try:
+        fields = VLLM_WITH_PLUGIN.sampling_fields(params)
+        request = {"max_tokens": params.max_new_tokens, **fields}
+        if provenance.stop:
+            request["stop"] = list(provenance.stop)
+    except ParameterError:
+        request = None
+    own = to_vllm(params).values
+    defaults = {name: own[name] for name in _DEFAULTS} | {"max_new_tokens": params.max_new_tokens}
+    command = ["vllm", "serve", provenance.model, "--override-generation-config", json.dumps(defaults)]
+    return {"exact_request": request, "serve": shlex.join(command)}
+
+
+def write_vllm(exported: Mapping[str, Any], directory: str | os.PathLike[str]) -> None:
+    """Write an export and a program that sends its request to a server.
+
+    Args:
+        exported: The export, with the result of `vllm_deployment`.
+        directory: The directory; created if it does not exist.
+
+    Raises:
+        StorageError: The directory cannot be written.
+    """
+    write_json(exported, Path(directory) / "llmsearch_optuna.json")
+    source = resources.files("llmsearch_optuna.export").joinpath("vllm_snippet.py.jinja").read_text(encoding="utf-8")
+    write_text(source, Path(directory) / "snippet.py")

@@ -1,0 +1,83 @@
+"""Deployment in vLLM: the request, the server's command and the program; engine/vllm/test_real.py has a real vLLM."""
+
+import dataclasses
+import json
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from fake_server import FakeServer
+from tiny_studies import make_tuner
+
+from llmsearch_optuna.cli import main
+from llmsearch_optuna.export import Provenance, to_vllm, trace, vllm_deployment
+from llmsearch_optuna.space.params import GenerationParams
+from llmsearch_optuna.space.vllm_plugin import PLUGIN_INTERFACE, read_plugin_value
+from llmsearch_optuna.study.study import open_study
+
+RICH = GenerationParams(temperature=0.7, top_p=0.9, tfs=0.9, no_repeat_ngram_size=3, generation_seed=5)
+SPACE = {"temperature": {"low": 0.5, "high": 1.0}, "tfs": 0.95, "max_new_tokens": 6}
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("export") / "study.db"
+    make_tuner().search(SPACE, n_trials=3, storage=path, show_progress=False)
+    return path
+
+
+@pytest.fixture
+def provenance(database: Path) -> Provenance:
+    return trace(open_study(f"sqlite:///{database}")[0])
+
+
+def test_the_request_is_exact_with_the_plug_in(provenance: Provenance) -> None:
+    exact = vllm_deployment(dataclasses.replace(provenance, params=RICH, stop=("a", "b")))["exact_request"]
+    assert read_plugin_value(exact.pop("vllm_xargs")["llmsearch_optuna"]).canonical == RICH.canonical
+    assert exact == {
+        "max_tokens": RICH.max_new_tokens,
+        "temperature": 0.0,
+        "top_p": 1.0,
+        "top_k": -1,
+        "min_p": 0.0,
+        "repetition_penalty": 1.0,
+        "presence_penalty": 0.0,
+        "frequency_penalty": 0.0,
+        "stop": ["a", "b"],
+    }
+
+
+def test_the_server_has_the_nearest_defaults(provenance: Provenance) -> None:
+    words = shlex.split(vllm_deployment(dataclasses.replace(provenance, params=RICH))["serve"])
+    assert words[:4] == ["vllm", "serve", provenance.model, "--override-generation-config"]
+    own = to_vllm(RICH).values
+    names = ("temperature", "top_k", "top_p", "min_p", "repetition_penalty")
+    assert json.loads(words[4]) == {**{name: own[name] for name in names}, "max_new_tokens": 128}
+
+
+def test_beams_have_no_request(provenance: Provenance) -> None:
+    beams = dataclasses.replace(provenance, params=GenerationParams(num_beams=2))
+    assert vllm_deployment(beams)["exact_request"] is None
+
+
+@pytest.mark.parametrize("options", [[], ["--chat"], ["--own"]])
+def test_the_program_runs_as_it_stands(
+    database: Path, tmp_path: Path, server: FakeServer, options: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    server.plugin = PLUGIN_INTERFACE
+    assert main(["export", str(database), "--to", "vllm", "-o", str(tmp_path / "out")]) == 0
+    command = [sys.executable, str(tmp_path / "out" / "snippet.py"), "a b", "c", "--url", server.base_url, *options]
+    result = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert len(result.stdout.splitlines()) == 2
+    sent = server.requests[0]
+    assert ("vllm_xargs" in sent) == (options != ["--own"])
+    assert ("messages" in sent) == (options == ["--chat"])
+    assert sent["max_tokens"] == 6
+
+
+def test_a_json_file_has_all_of_it(database: Path, tmp_path: Path) -> None:
+    assert main(["export", str(database), "--to", "vllm", "-o", str(tmp_path / "out.json")]) == 0
+    written = json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))
+    assert list(written) == ["sampling_params", "exact_request", "serve", "warnings", "provenance"]
