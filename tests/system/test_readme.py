@@ -35,7 +35,7 @@ def command_lines() -> list[list[str]]:
 
 
 def test_the_study_file_is_one(tmp_path: Path) -> None:
-    text, engine = blocks("toml")
+    text, server, in_vllm = blocks("toml")
     file = StudyFile.parse(text, name="readme", directory=tmp_path)
     assert file.study.name == "summaries"
     assert file.metric == ("rouge2", {"column": "summary", "greater_is_better": True})
@@ -43,7 +43,12 @@ def test_the_study_file_is_one(tmp_path: Path) -> None:
     model = StudyFile.parse(with_optional_keys, name="readme", directory=tmp_path).model
     assert model is not None
     assert model.device == "cuda:0"
-    on_server = re.sub(r"\[model\]\n.*?\n\n", f"{engine}\n", text, flags=re.DOTALL)
+    vllm_file = re.sub(r"\[model\]\n.*?\n\n", f"{in_vllm}\n", text, flags=re.DOTALL)
+    vllm_model = StudyFile.parse(vllm_file, name="readme", directory=tmp_path).model
+    assert vllm_model is not None
+    assert vllm_model.backend_args is not None
+    assert vllm_model.backend_args["tensor_parallel_size"] == 2
+    on_server = re.sub(r"\[model\]\n.*?\n\n", f"{server}\n", text, flags=re.DOTALL)
     on_server = re.sub(r"^# (?=\w+ = )", "", on_server, flags=re.MULTILINE)
     file = StudyFile.parse(on_server, name="readme", directory=tmp_path)
     assert file.model is None
