@@ -393,7 +393,7 @@ class Tuner:
         window, space = self._backend.window, None if space is None else SearchSpace.of(space)
         return {
             "engine": self._backend.summary,
-            **({} if space is None else self._backend.check_space(space, ())),
+            **({} if space is None else self._backend.diagnose(space)),
             "model": self._backend.description,
             **self._notes,
             "window": str(window or "no limit is known"),

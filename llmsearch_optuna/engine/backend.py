@@ -78,6 +78,7 @@ class Backend:
         find_in_prompts: ``(token ids of the prompts, by row) -> what is probably wrong, by topic``; None if the tokens
             are not known.
         check_space: Validates, before a search, that the engine supports all parameters. By default, it supports all.
+        compare: Checks that take too long for each search, for a diagnosis; returns findings by topic.
     """
 
     engine: Engine
@@ -97,6 +98,11 @@ class Backend:
     unsupported_settings: Mapping[str, Any] = field(default_factory=dict)
     find_in_prompts: Callable[[Mapping[int, Sequence[int]]], dict[str, str]] | None = None
     check_space: SpaceCheck = _supports_all
+    compare: Callable[[], dict[str, str]] = dict
+
+    def diagnose(self, space: SearchSpace) -> dict[str, str]:
+        """Return the findings of `check_space` and `compare`, by topic."""
+        return {**self.check_space(space, ()), **self.compare()}
 
     def stopping(self, strings: Sequence[str]) -> Stopping:
         """Return the model's own stopping conditions, with further stop strings."""

@@ -1,15 +1,18 @@
 """The slot engine beside ``model.generate`` and llmsearch 0.1.0: the demo model, 12 random parameter sets, no pruning.
 
-Usage: python -m studies.benchmarks.engine [--json FILE] [--llmsearch PYTHON] [--workload NAME]
+Usage: python -m studies.benchmarks.engine [--json FILE] [--llmsearch PYTHON] [--vllm PYTHON] [--workload NAME]
 
 Ours is a whole `Tuner.search` over the 12 sets, metric and database included, without replay (see `replay.py`). The
 peers take one trial after the other, at the batch size (8, 16 or 32) that suits ``model.generate`` best, with prompts
-sorted by length. Ours and ``model.generate`` take turns, so that a busy moment of the machine meets both.
+sorted by length. Ours and ``model.generate`` take turns, so that a busy moment of the machine meets both. vLLM follows,
+with our draw and with its own; see `in_vllm.py`.
 """
 
 import argparse
 import json
 import statistics
+import subprocess
+import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -114,6 +117,7 @@ class Timings:
         ours: One figure per search.
         hf: One per trial.
         llmsearch: One per trial; empty where it is not asked for.
+        vllm, vllm_own: In vLLM with our draw and with its own, one figure each; empty where it is not asked for.
         overheads: Of each search, over its bare forward passes.
         batch_size: What suits ``model.generate`` best.
     """
@@ -122,6 +126,8 @@ class Timings:
         self.ours: list[float] = []
         self.hf: list[float] = []
         self.llmsearch: list[float] = []
+        self.vllm: list[float] = []
+        self.vllm_own: list[float] = []
         self.overheads: list[float] = []
         self.peak_memory_gib = 0.0
         self.batch_size = 0
@@ -136,6 +142,17 @@ class Timings:
                 self.peak_memory_gib = peak_memory_gib()
                 self.batch_size = best_batch_size(loaded, workload, sets[0])
             self.hf += [hf_trial(loaded, workload, values, self.batch_size) for values in sets[repeat::REPEATS]]
+
+
+def vllm_figures(python: str, workload: str | None, trials: int) -> dict[str, float]:
+    """The figures of `in_vllm.py`, from an environment of its own."""
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory) / "figures.json"
+        command = [python, "-m", "studies.benchmarks.in_vllm", "--json", str(path), "--trials", str(trials)]
+        command += [] if workload is None else ["--workload", workload]
+        subprocess.run(command, check=True, cwd=Path(__file__).parents[2])  # noqa: S603
+        figures: dict[str, float] = json.loads(path.read_text(encoding="utf-8"))
+    return figures
 
 
 def figures_of(timings: dict[str, Timings]) -> dict[str, float]:
@@ -160,6 +177,8 @@ def show(timings: dict[str, Timings], figures: dict[str, float]) -> None:
             ("ours", 64, times.ours),
             ("hf", times.batch_size, times.hf),
             ("llmsearch", times.batch_size, times.llmsearch),
+            ("vLLM, our draw", 64, times.vllm),
+            ("vLLM, its own draw", 64, times.vllm_own),
         ):
             if seconds:
                 spread = (statistics.median(seconds), min(seconds), max(seconds))
@@ -175,6 +194,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures as one flat JSON object")
     parser.add_argument("--llmsearch", metavar="PYTHON", help="the Python of an environment with llmsearch 0.1.0")
+    parser.add_argument("--vllm", metavar="PYTHON", help="the Python of an environment with vLLM and this package")
     parser.add_argument("--workload", choices=["summarise", "short"], help="only this one")
     parser.add_argument("--trials", type=int, default=12, metavar="N", help="parameter sets, at least 3")
     options = parser.parse_args()
@@ -187,7 +207,11 @@ def main() -> None:
         batch_sizes = {name: times.batch_size for name, times in timings.items()}
         for name, seconds in llmsearch_trials(options.llmsearch, work, sets, batch_sizes).items():
             timings[name].llmsearch = seconds
-    figures = figures_of(timings) | mixing(loaded, work[-1], sets)
+    in_vllm = {} if options.vllm is None else vllm_figures(options.vllm, options.workload, options.trials)
+    for name, times in timings.items() if in_vllm else ():
+        times.vllm = [in_vllm[f"{name}_s_per_trial"]]
+        times.vllm_own = [in_vllm[f"{name}_s_per_trial_own_draw"]]
+    figures = figures_of(timings) | mixing(loaded, work[-1], sets) | {f"vllm_{key}": in_vllm[key] for key in in_vllm}
     show(timings, figures)
     if options.json is not None:
         options.json.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")

@@ -11,11 +11,14 @@ import argparse
 import contextlib
 import dataclasses
 import gc
+import importlib.util
 import itertools
 import json
 import random
 import statistics
+import subprocess
 import sys
+import tempfile
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -488,6 +491,19 @@ def continuous_batching(bench: Bench, shape: Shape, model: Any, prompts: Sequenc
         bench.figure(label, f"not measured: {type(error).__name__}: {error}"[:200])
 
 
+def in_vllm(bench: Bench) -> None:
+    """The demo model in vLLM, with our draw and with its own; see `in_vllm.py`."""
+    if importlib.util.find_spec("vllm") is None:
+        bench.figure("vllm: not installed here", True)
+        return
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory) / "figures.json"
+        command = [sys.executable, "-m", "studies.benchmarks.in_vllm", "--trials", "4", "--json", str(path)]
+        subprocess.run(command, check=True, cwd=Path(__file__).parents[2])  # noqa: S603
+        for name, value in json.loads(path.read_text(encoding="utf-8")).items():
+            bench.figure(f"vllm: {name}", value)
+
+
 def run(bench: Bench) -> None:
     """Run all sections, the checks first."""
     bench.run("environment", 0, environment)
@@ -503,6 +519,7 @@ def run(bench: Bench) -> None:
                 passes_of(bench, shape, model)
 
         bench.run(f"{shape.name} model", 100, measure)
+    bench.run("vLLM", 120, in_vllm)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -27,7 +27,7 @@ from llmsearch_optuna.engine.model import (
     unsupported_settings,
 )
 from llmsearch_optuna.engine.vllm.engine import VLLMEngine
-from llmsearch_optuna.engine.vllm.probe import probe_batches
+from llmsearch_optuna.engine.vllm.probe import compare_with_transformers, probe_batches
 from llmsearch_optuna.errors import ModelError, ParameterError
 from llmsearch_optuna.space.params import GenerationParams
 from llmsearch_optuna.space.search_space import SearchSpace
@@ -125,6 +125,7 @@ def vllm_backend(
         unsupported_settings=unsupported,
         find_in_prompts=functools.partial(end_token_findings, tokenizer, stopping, is_encoder_decoder=False),
         check_space=functools.partial(_check_space, functools.cache(lambda: probe_batches(engine, tokenizer))),
+        compare=functools.partial(compare_with_transformers, engine, skeleton, batch.dtype),
     )
 
 

@@ -1,14 +1,19 @@
-"""Check before a search that vLLM gives a completion alone as it does in company."""
+"""Check that vLLM gives a completion alone as it does in company, and as transformers does."""
 
 import logging
 
+import torch
 from transformers import PreTrainedTokenizerBase
 
 from llmsearch_optuna.engine.base import Request, Stopping
+from llmsearch_optuna.engine.generate.engine import GenerateEngine
+from llmsearch_optuna.engine.loading import Skeleton, load_model
+from llmsearch_optuna.engine.memory import free_memory
 from llmsearch_optuna.engine.vllm.engine import VLLMEngine
+from llmsearch_optuna.errors import LlmsearchError
 from llmsearch_optuna.space.params import GenerationParams
 
-__all__ = ["probe_batches"]
+__all__ = ["compare_with_transformers", "probe_batches"]
 
 _LOG = logging.getLogger(__name__)
 
@@ -26,11 +31,7 @@ def probe_batches(engine: VLLMEngine, tokenizer: PreTrainedTokenizerBase) -> dic
     Returns:
         The finding, under ``"batches"``.
     """
-    requests = [
-        Request(prompt=text, prompt_ids=tuple(tokenizer(text)["input_ids"]), params=params, stopping=Stopping())
-        for text in _TEXTS
-        for params in _PARAMS
-    ]
+    requests = _requests(tokenizer)
     alone = [engine.generate([request])[0] for request in requests]
     together = engine.generate(requests)
     equal = sum(first == second for first, second in zip(alone, together, strict=True))
@@ -42,3 +43,36 @@ def probe_batches(engine: VLLMEngine, tokenizer: PreTrainedTokenizerBase) -> dic
             finding,
         )
     return {"batches": finding}
+
+
+def compare_with_transformers(engine: VLLMEngine, skeleton: Skeleton, dtype: str) -> dict[str, str]:
+    """Compare completions with those of transformers on the CPU, which loads the model once more.
+
+    Args:
+        engine: Generates in vLLM.
+        skeleton: The model.
+        dtype: The dtype of its weights in vLLM.
+
+    Returns:
+        The finding, under ``"transformers"``.
+    """
+    memory = sum(weight.numel() for weight in skeleton.model.parameters()) * 4
+    if memory > free_memory(torch.device("cpu")) // 2:
+        return {"transformers": f"not compared: the model takes up to {memory / 2**30:.0f} GiB on the CPU"}
+    try:
+        model, _ = load_model(skeleton.adapter or skeleton.name, device="cpu", dtype=dtype)
+    except LlmsearchError as error:
+        return {"transformers": f"not compared: {error}"}
+    requests = _requests(skeleton.tokenizer)
+    expected = GenerateEngine(model, skeleton.tokenizer, batch_size=1).generate(requests)
+    completions = engine.generate(requests)
+    equal = sum(first == second for first, second in zip(completions, expected, strict=True))
+    return {"transformers": f"{equal} of {len(requests)} completions are those of transformers on the CPU in {dtype}"}
+
+
+def _requests(tokenizer: PreTrainedTokenizerBase) -> list[Request]:
+    return [
+        Request(prompt=text, prompt_ids=tuple(tokenizer(text)["input_ids"]), params=params, stopping=Stopping())
+        for text in _TEXTS
+        for params in _PARAMS
+    ]

@@ -118,6 +118,7 @@ def test_what_is_known_of_the_model(checkpoint: Path, simulated_vllm: list[Any])
     diagnosis = make_tuner(str(checkpoint)).diagnosis(SPACE)
     assert diagnosis["engine"] == "vLLM 0.0 in this process, at most 64 completions at once"
     assert diagnosis["batches"] == "12 of 12 completions are the same alone and in company"
+    assert diagnosis["transformers"] == "12 of 12 completions are those of transformers on the CPU in float32"
     assert "in float32" in diagnosis["model"]
     assert diagnosis["window"] == "200 tokens"
     with pytest.raises(ParameterError, match="`num_beams` is not served by vLLM"):
