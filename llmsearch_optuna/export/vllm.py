@@ -36,8 +36,8 @@ def vllm_deployment(provenance: Provenance) -> dict[str, Any]:
             request["stop"] = list(provenance.stop)
     except ParameterError:
         request = None
-    own = to_vllm(params).values
-    defaults = {name: own[name] for name in _DEFAULTS} | {"max_new_tokens": params.max_new_tokens}
+    values = to_vllm(params).values
+    defaults = {name: values[name] for name in _DEFAULTS} | {"max_new_tokens": params.max_new_tokens}
     command = ["vllm", "serve", provenance.model, "--override-generation-config", json.dumps(defaults)]
     return {"exact_request": request, "serve": shlex.join(command)}
 

@@ -113,18 +113,18 @@ def figures_of(workload: Workload, sets: Sequence[dict[str, Any]]) -> dict[str, 
     tuner = make_tuner(workload)
     engine: Any = tuner._backend.engine  # noqa: SLF001 - vLLM's own engine is in it
     vllm_engine = engine._batch._engine  # noqa: SLF001
-    ours, own, tokens = [], [], 0
+    ours, theirs, tokens = [], [], 0
     for _ in range(REPEATS):
         vllm_engine.reset_prefix_cache()
         ours.append(our_search(tuner, workload, sets) / len(sets))
         vllm_engine.reset_prefix_cache()
         seconds, tokens = own_trials(vllm_engine, tuner, workload, sets)
-        own.append(seconds / len(sets))
+        theirs.append(seconds / len(sets))
     step, plugin = step_seconds(vllm_engine, tuner), plugin_seconds(sets, vllm_engine.model_config.get_vocab_size())
     return {
         f"{workload.name}_s_per_trial": statistics.median(ours),
-        f"{workload.name}_s_per_trial_own_draw": statistics.median(own),
-        f"{workload.name}_tokens_per_s_own_draw": tokens / len(sets) / statistics.median(own),
+        f"{workload.name}_s_per_trial_own_draw": statistics.median(theirs),
+        f"{workload.name}_tokens_per_s_own_draw": tokens / len(sets) / statistics.median(theirs),
         f"{workload.name}_step_ms": 1000 * step,
         f"{workload.name}_plugin_ms": 1000 * plugin,
         f"{workload.name}_plugin_share": plugin / (plugin + step),

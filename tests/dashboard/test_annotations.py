@@ -231,6 +231,7 @@ def test_a_note_is_written_without_reading_all_others(path: Path, monkeypatch: p
     assert notes(path) == before
 
 
+@pytest.mark.full
 def test_the_verdict_is_the_studys_note(tmp_path: Path) -> None:
     path = tmp_path / "x.db"
     tuner = make_tuner(holdout_size=4)

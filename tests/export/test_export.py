@@ -253,6 +253,7 @@ class TestProvenance:
         assert json.loads(out)["warnings"][0].startswith(line)
         assert f"llmsearch-optuna: {line}" in err
 
+    @pytest.mark.full
     def test_a_verdict_on_other_finalists_is_not_told(self, tmp_path: Path) -> None:
         tuner, path = make_tuner(holdout_size=4), tmp_path / "x.db"
         study = search(tuner, path, 3)

@@ -52,9 +52,9 @@ def test_the_request_is_exact_with_the_plug_in(provenance: Provenance) -> None:
 def test_the_server_has_the_nearest_defaults(provenance: Provenance) -> None:
     words = shlex.split(vllm_deployment(dataclasses.replace(provenance, params=RICH))["serve"])
     assert words[:4] == ["vllm", "serve", provenance.model, "--override-generation-config"]
-    own = to_vllm(RICH).values
+    values = to_vllm(RICH).values
     names = ("temperature", "top_k", "top_p", "min_p", "repetition_penalty")
-    assert json.loads(words[4]) == {**{name: own[name] for name in names}, "max_new_tokens": 128}
+    assert json.loads(words[4]) == {**{name: values[name] for name in names}, "max_new_tokens": 128}
 
 
 def test_beams_have_no_request(provenance: Provenance) -> None:

@@ -125,10 +125,10 @@ class FirstRunner:
             places[place] = places.pop()
             while places and places[-1] is None:
                 places.pop()
-        for one, other in swaps:
-            if max(one, other) < len(places) and one != other:
-                moved.append((one, other, MoveDirectionality.SWAP))
-                places[one], places[other] = places[other], places[one]
+        for first, second in swaps:
+            if max(first, second) < len(places) and first != second:
+                moved.append((first, second, MoveDirectionality.SWAP))
+                places[first], places[second] = places[second], places[first]
         self._places = [row for row in places if row is not None]
         is_changed = bool(removed or added or moved)
         update = SimpleNamespace(batch_size=len(self._places), removed=removed, added=added, moved=moved)
@@ -172,16 +172,16 @@ class SecondRunner:
                 self._add(request)
         self._processor.apply_staged_writes()
         order = list(scheduled)
-        for one, other in swaps:
-            if max(one, other) < len(order):
-                order[one], order[other] = order[other], order[one]
+        for first, second in swaps:
+            if max(first, second) < len(order):
+                order[first], order[second] = order[second], order[first]
         self._run(order)
 
     def _add(self, request: SimulatedRequest) -> None:
         slot = self._slots[request] = self._free.pop(0)
-        known = [*request.prompt, *request.tokens]
-        self._states.all_token_ids.gpu[slot, : len(known)] = torch.tensor(known, dtype=torch.int32)
-        for states, length in ((self._states.prompt_len, request.prompt), (self._states.prefill_len, known)):
+        context = [*request.prompt, *request.tokens]
+        self._states.all_token_ids.gpu[slot, : len(context)] = torch.tensor(context, dtype=torch.int32)
+        for states, length in ((self._states.prompt_len, request.prompt), (self._states.prefill_len, context)):
             states.np[slot] = len(length)
             states.gpu[slot] = len(length)
         assert self._processor.add_request(slot, request.sampling) == (request.params is not None)

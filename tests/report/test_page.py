@@ -64,6 +64,7 @@ def test_only_our_two_scripts_may_run(written: Written) -> None:
     assert "connect-src" not in policy
 
 
+@pytest.mark.full
 def test_every_trial_is_listed(written: Written) -> None:
     study, storage = written()
     content = render_report(study, storage)

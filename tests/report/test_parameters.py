@@ -12,6 +12,7 @@ from llmsearch_optuna.report.record import read_study
 from studies.benchmarks.synthetic_studies import SPACE, Plan, Written, write_study
 
 
+@pytest.mark.full
 def test_the_parameter_that_decides_is_the_most_important(written: Written) -> None:
     record = read_study(*written(Plan(trials=60, samples=64)))
     result = importances(record)

@@ -112,6 +112,7 @@ def test_any_study_can_be_read(plan: Plan, written: Written) -> None:
         assert record.best.value == (max(values) if plan.maximize else min(values))
 
 
+@pytest.mark.full
 def test_a_real_search_and_its_verdict(tmp_path: Path) -> None:
     tuner = make_tuner(search_size=8, holdout_size=8)
     study = search(tuner, tmp_path / "x.db", n_trials=4, user_attrs={"llmsearch_study_file": {"text": "[study]"}})

@@ -161,6 +161,7 @@ class TestLimits:
         stored = CompletionStore(open_storage(f"sqlite:///{path}")).count_tokens(study_key(study))
         return stored - sum(int(trial.user_attrs.get(REUSED_TOKENS, 0)) for trial in study.trials)
 
+    @pytest.mark.full
     @pytest.mark.parametrize(("concurrency", "step"), partly_full([(3, 307), (1, 37), (3, 37)], fast=[(3, 307)]))
     def test_tokens_end_at_the_same_point_whether_interrupted_or_not(
         self, concurrency: int, step: int, tmp_path: Path

@@ -23,6 +23,7 @@ from llmsearch_optuna.verdict.verdict import Verdict
 
 
 class TestBar:
+    @pytest.mark.full
     def test_a_terminal_shows_it_and_is_left_clean(self) -> None:
         screen = io.StringIO()
         study = search(make_tuner(), None, 2)

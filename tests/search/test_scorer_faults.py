@@ -27,6 +27,7 @@ class Judge:
         return scorer(references, predictions)
 
 
+@pytest.mark.full
 def test_a_later_search_repeats_what_failed_by_the_scorer(tmp_path: Path) -> None:
     judge = Judge()
     judge.is_down = True

@@ -197,6 +197,7 @@ def test_what_cannot_be_parsed_differs_and_stops_nothing(part: str, stored: str)
 plain = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
 
 
+@pytest.mark.full
 @given(
     st.dictionaries(st.text(), st.recursive(plain, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)))
 )

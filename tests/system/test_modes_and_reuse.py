@@ -113,6 +113,7 @@ def test_what_cannot_differ_is_not_generated_again_and_changes_no_result(
     assert len(engine.asked) < len(plain_engine.asked)
 
 
+@pytest.mark.full
 def test_a_copy_of_a_pruned_trial_goes_on_where_that_one_ended(tmp_path: Path) -> None:
     weak, strong = {"temperature": 0.5, "max_new_tokens": 1}, {"temperature": 2.0, "max_new_tokens": 4}
     tuner, engine = counted_tuner()

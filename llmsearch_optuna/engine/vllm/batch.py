@@ -35,11 +35,11 @@ def check_arguments(arguments: Mapping[str, Any]) -> None:
     Raises:
         ParameterError: An argument is unknown, or is set by this package.
     """
-    known = {field.name for field in fields(vllm.EngineArgs)}
+    names = {field.name for field in fields(vllm.EngineArgs)}
     for name in arguments:
         if name in _SET_HERE:
             raise ParameterError(f"`{name}` in backend_args is set by llmsearch_optuna: {_SET_HERE[name]}")
-        if name not in known:
+        if name not in names:
             raise ParameterError(f"`{name}` in backend_args is no argument of vLLM {VERSION}")
 
 

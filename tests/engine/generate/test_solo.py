@@ -166,6 +166,7 @@ def test_a_model_without_the_mode_fails_the_trial() -> None:
         SoloEngine(tiny_model("rwkv"), tiny_tokenizer()).generate([beams])
 
 
+@pytest.mark.full
 def test_memory_for_not_even_one_row_says_what_to_do() -> None:
     model = tiny_model("llama")
     LimitedMemory(model, 2)

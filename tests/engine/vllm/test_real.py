@@ -187,7 +187,7 @@ def check_equal(loaded: LoadedModel, request: Request, first: Completion, second
     if first == second:
         return True
     pairs = zip(first.token_ids, second.token_ids, strict=False)
-    step = next(step for step, (one, other) in enumerate(pairs) if one != other)
+    step = next(step for step, (token, another) in enumerate(pairs) if token != another)
     scores = scores_of(loaded, request, first.token_ids[:step])
     values = [float(scores[completion.token_ids[step]]) for completion in (first, second)]
     print(f"{request.params}: step {step} has the scores {values}")
