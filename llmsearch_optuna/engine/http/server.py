@@ -27,7 +27,8 @@ class OpenAIServer:
         max_retries: The maximum number of retries of a request if the server is overloaded, fails, is too slow or drops
             the connection. The delay before a retry is random, between half and all of 0.5 s, 1 s, 2 s, ..., at most a
             minute. If the server asks for a delay, it is added. If it asks for more than 10 minutes, the search stops.
-        probe: Whether to check before a search that the server reproduces seeds and applies the parameters.
+        probe: Whether to check before a search that the server reproduces seeds and applies the parameters, and whether
+            a vLLM server has this package's plug-in.
         model_aliases: Further names under which the server may answer for the model. An answer from a model of another
             name fails its trial; versions such as ``-2024-08-06``, ``@main`` or ``:latest`` are no other name.
 

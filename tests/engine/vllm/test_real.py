@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import optuna
+import peft
 import pytest
 import torch
 from engine_requests import CUT_VALUES
@@ -206,6 +207,22 @@ def test_tokens_are_those_of_the_slots(slots: Backend, in_process: Backend, load
     assert equal[False] <= len(requests) // 50
     alone = [in_process.engine.generate([request])[0] for request in requests[::20]]
     assert alone == received[::20]
+
+
+def test_an_adapter_gives_the_tokens_of_the_slots(directory: str, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    config = peft.LoraConfig(r=8, target_modules=["q_proj", "v_proj"], init_lora_weights=False)
+    base = load_model(directory, device="cpu", dtype="float32").model
+    peft.get_peft_model(base, config).save_pretrained(str(tmp_path))
+    adapted = load_model(str(tmp_path), device="cpu", dtype="float32")
+    slots = model_backend(*adapted, batch_size=8)
+    arguments = {**ARGUMENTS, "max_lora_rank": 8}
+    in_vllm = vllm_backend(load_for_vllm(str(tmp_path), None, None), batch_size=8, arguments=arguments)
+    assert str(tmp_path) in in_vllm.description
+    requests = requests_of(slots)[: 2 * len(TEXTS)]
+    pairs = zip(requests, slots.engine.generate(requests), in_vllm.engine.generate(requests), strict=True)
+    equal = [check_equal(adapted, *pair) for pair in pairs]
+    assert sum(equal) >= len(requests) - 1
 
 
 def tuner_of(loaded: LoadedModel, backend: Backend | None = None, url: str | None = None) -> Tuner:
