@@ -17,16 +17,22 @@ __all__ = ["ModelBatch"]
 class ModelBatch:
     """Runs requests in the order in which they came; see `RunningBatch`.
 
+    Args:
+        model: The model.
+        capacity: The number of requests that have their turn together.
+        has_plugin: Whether the plug-in draws; otherwise vLLM decodes greedily.
+
     Attributes:
         begun: The prompts of all requests that had their turn, by name.
         steps: The number of steps.
     """
 
-    def __init__(self, model: PreTrainedModel, capacity: int) -> None:
+    def __init__(self, model: PreTrainedModel, capacity: int, *, has_plugin: bool = True) -> None:
         scheduler = SimpleNamespace(max_num_seqs=capacity, async_scheduling=False)
         config = SimpleNamespace(get_vocab_size=lambda: model.config.get_text_config().vocab_size)
         self._processor = V1Processor(SimpleNamespace(scheduler_config=scheduler, model_config=config), "cpu")
         self._model = model
+        self._has_plugin = has_plugin
         self._capacity = capacity
         self._requests: dict[str, tuple[Sequence[int], GenerationParams, list[int]]] = {}
         self._places: list[str] = []
@@ -58,7 +64,8 @@ class ModelBatch:
         self._processor.update_state(SimpleNamespace(batch_size=len(turn), removed=removed, added=added, moved=[]))
         contexts = [[*self._requests[name][0], *self._requests[name][2]] for name in turn]
         logits = [self._model(input_ids=torch.tensor([context])).logits[0, -1] for context in contexts]
-        tokens = self._processor.apply(torch.stack(logits)).argmax(-1).tolist()
+        stacked = torch.stack(logits)
+        tokens = (self._processor.apply(stacked) if self._has_plugin else stacked).argmax(-1).tolist()
         new = []
         for name, token in zip(turn, tokens, strict=True):
             _, params, output = self._requests[name]

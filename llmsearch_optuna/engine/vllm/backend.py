@@ -36,6 +36,8 @@ __all__ = ["check_vllm", "load_for_vllm", "vllm_backend"]
 
 _LOG = logging.getLogger(__name__)
 
+_CHANGE_THE_MODEL = ("quantization", "hf_overrides", "kv_cache_dtype", "load_format")
+"""Arguments of vLLM with which a model has other logits."""
 _BLOCK, _BLOCKS = 4096, 16  # bytes and number of the parts of a file of weights that identify it
 
 
@@ -113,7 +115,7 @@ def vllm_backend(
         description=f"{type(model).__name__} with {millions:.4g} million parameters in {batch.dtype}{adapter}",
         concurrency=batch_size,
         tokenizer=tokenizer,
-        identity=_identity(skeleton, batch.dtype),
+        identity=_identity(skeleton, batch.dtype, arguments),
         environment=_environment(module.VERSION, arguments),
         eos_token_ids=stopping.eos_token_ids,
         stop_strings=stopping.strings,
@@ -150,9 +152,10 @@ def _check_space(
     return probe()
 
 
-def _identity(skeleton: Skeleton, dtype: str) -> str:
-    """Return a hash of the model: of its config, its weights' names and shapes, and parts of its files."""
-    digest = hashlib.sha256(f"{model_fingerprint(skeleton.model)} {dtype}".encode())
+def _identity(skeleton: Skeleton, dtype: str, arguments: Mapping[str, Any]) -> str:
+    """Return a hash of the config, the names and shapes of the weights, parts of their files, and changes by vLLM."""
+    changes = {name: str(arguments[name]) for name in _CHANGE_THE_MODEL if name in arguments}
+    digest = hashlib.sha256(f"{model_fingerprint(skeleton.model)} {dtype} {changes}".encode())
     for name in (skeleton.name, *([skeleton.adapter] if skeleton.adapter else [])):
         directory = Path(name)
         if not directory.is_dir():
@@ -171,5 +174,5 @@ def _environment(version: str, arguments: Mapping[str, Any]) -> dict[str, str]:
     """Return what rounding depends on, by name."""
     is_cuda = torch.cuda.is_available()
     device = torch.cuda.get_device_name() if is_cuda else f"cpu with {torch.get_num_threads()} threads"
-    parallel = {name: str(arguments[name]) for name in ("tensor_parallel_size", "quantization") if name in arguments}
-    return {"vllm": version, "torch": torch.__version__, "device": device, **parallel}
+    width = str(arguments.get("tensor_parallel_size", 1))
+    return {"vllm": version, "torch": torch.__version__, "device": device, "tensor_parallel_size": width}

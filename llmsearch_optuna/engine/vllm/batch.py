@@ -19,26 +19,27 @@ __all__ = ["VERSION", "VLLMBatch", "check_arguments"]
 
 VERSION: str = vllm.__version__
 
-_SET_HERE = {
+_REFUSED = {
     "model": "name the model as usual",
     "tokenizer": "pass `tokenizer` as usual",
     "enable_lora": "name the directory of the adapter as the model",
     "logits_processors": "vLLM finds the plug-in by itself",
     "max_num_seqs": "set `batch_size`",
+    "speculative_config": "leave it out, as vLLM then leaves the plug-in out that draws the tokens",
 }
-"""Arguments of vLLM that are set here, with what to do instead."""
+"""Arguments of vLLM that are set here or do not go with the plug-in, with what to do instead."""
 
 
 def check_arguments(arguments: Mapping[str, Any]) -> None:
     """Check the names of the arguments for vLLM.
 
     Raises:
-        ParameterError: An argument is unknown, or is set by this package.
+        ParameterError: An argument is unknown, is set by this package, or does not go with the plug-in.
     """
     names = {field.name for field in fields(vllm.EngineArgs)}
     for name in arguments:
-        if name in _SET_HERE:
-            raise ParameterError(f"`{name}` in backend_args is set by llmsearch_optuna: {_SET_HERE[name]}")
+        if name in _REFUSED:
+            raise ParameterError(f"`{name}` cannot be in backend_args: {_REFUSED[name]}")
         if name not in names:
             raise ParameterError(f"`{name}` in backend_args is no argument of vLLM {VERSION}")
 

@@ -1,4 +1,4 @@
-"""Check that vLLM gives a completion alone as it does in company, and as transformers does."""
+"""Check that the plug-in draws, and that vLLM gives a completion alone as in company and as transformers does."""
 
 import logging
 
@@ -10,7 +10,7 @@ from llmsearch_optuna.engine.generate.engine import GenerateEngine
 from llmsearch_optuna.engine.loading import Skeleton, load_model
 from llmsearch_optuna.engine.memory import free_memory
 from llmsearch_optuna.engine.vllm.engine import VLLMEngine
-from llmsearch_optuna.errors import LlmsearchError
+from llmsearch_optuna.errors import LlmsearchError, ModelError
 from llmsearch_optuna.space.params import GenerationParams
 
 __all__ = ["compare_with_transformers", "probe_batches"]
@@ -30,9 +30,17 @@ def probe_batches(engine: VLLMEngine, tokenizer: PreTrainedTokenizerBase) -> dic
 
     Returns:
         The finding, under ``"batches"``.
+
+    Raises:
+        ModelError: The plug-in does not draw: all samples at temperature 1 are greedy completions.
     """
     requests = _requests(tokenizer)
     alone = [engine.generate([request])[0] for request in requests]
+    if alone[:: len(_PARAMS)] == alone[1 :: len(_PARAMS)]:
+        raise ModelError(
+            "vLLM decodes greedily whatever the temperature, so it has not loaded the plug-in of llmsearch_optuna: "
+            "leave out the backend_args that concern drafts, logits and sampling"
+        )
     together = engine.generate(requests)
     equal = sum(first == second for first, second in zip(alone, together, strict=True))
     finding = f"{equal} of {len(requests)} completions are the same alone and in company"

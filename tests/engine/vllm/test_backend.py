@@ -12,6 +12,8 @@ from tiny_models import tiny_model, tiny_tokenizer
 from llmsearch_optuna import Tuner
 from llmsearch_optuna.engine.vllm import backend
 from llmsearch_optuna.engine.vllm.backend import check_vllm, load_for_vllm
+from llmsearch_optuna.engine.vllm.engine import VLLMEngine
+from llmsearch_optuna.engine.vllm.probe import probe_batches
 from llmsearch_optuna.errors import ConfigurationError, ModelError, ParameterError
 from llmsearch_optuna.study_file.file import StudyFile
 from llmsearch_optuna.study_file.launch import build_tuner
@@ -123,6 +125,18 @@ def test_what_is_known_of_the_model(checkpoint: Path, simulated_vllm: list[Any])
     assert diagnosis["window"] == "200 tokens"
     with pytest.raises(ParameterError, match="`num_beams` is not served by vLLM"):
         make_tuner(str(checkpoint)).search({"num_beams": 2}, n_trials=1, show_progress=False)
+
+
+def test_without_the_plug_in_nothing_is_searched() -> None:
+    engine = VLLMEngine(ModelBatch(tiny_model(), 8, has_plugin=False), tiny_tokenizer(), capacity=8)
+    with pytest.raises(ModelError, match="has not loaded the plug-in"):
+        probe_batches(engine, tiny_tokenizer())
+
+
+def test_what_changes_the_model_is_another_model(checkpoint: Path, simulated_vllm: list[Any]) -> None:
+    arguments: list[dict[str, Any]] = [{}, {"quantization": "fp8"}, {"max_model_len": 200}]
+    plain, quantised, shorter = (make_tuner(str(checkpoint), backend_args=given)._backend for given in arguments)
+    assert plain.identity == shorter.identity != quantised.identity
 
 
 def test_other_weights_are_another_model(checkpoint: Path, simulated_vllm: list[Any], tmp_path: Path) -> None:

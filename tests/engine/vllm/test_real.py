@@ -319,7 +319,11 @@ def test_requests_without_our_key_are_untouched(url: str, loaded: LoadedModel, s
     ("arguments", "message"),
     [
         ({"tensor_paralel_size": 2}, "`tensor_paralel_size` in backend_args is no argument of vLLM"),
-        ({"max_num_seqs": 3}, "`max_num_seqs` in backend_args is set by llmsearch_optuna: set `batch_size`"),
+        ({"max_num_seqs": 3}, "`max_num_seqs` cannot be in backend_args: set `batch_size`"),
+        (
+            {"speculative_config": {}},
+            "`speculative_config` cannot be in backend_args: leave it out, as vLLM then leaves",
+        ),
     ],
 )
 def test_wrong_arguments_are_refused_before_anything_is_loaded(arguments: dict[str, Any], message: str) -> None:
