@@ -121,6 +121,8 @@ class Backend:
             for row, token_ids in prompts.items():
                 if (unknown := self.window.unknown_id(row, token_ids)) is not None:
                     raise ModelError(unknown)
+        for name, value in self.unsupported_settings.items():
+            _LOG.warning("the model's generation config sets %s = %s, which is not supported and ignored", name, value)
         left_out = ", ".join(f"{name} = {value}" for name, value in self.unsupported_settings.items())
         findings = {} if self.find_in_prompts is None else self.find_in_prompts(prompts)
         for finding in findings.values():
@@ -169,9 +171,6 @@ def model_backend(
         )
         summary += f"; from {length} tokens on, model.generate one by one, because batching would change the logits"
     _LOG.info("engine: %s", summary)
-    unsupported = unsupported_settings(model)
-    for name, value in unsupported.items():
-        _LOG.warning("the model's generation config sets %s = %s, which is not supported and ignored", name, value)
     own_stopping = default_stopping(model, tokenizer)
     solo = SoloEngine(model, tokenizer, decode_args=decode_args, use_cache=use_cache)
     return Backend(
@@ -188,7 +187,7 @@ def model_backend(
         default_params=functools.partial(default_params, model),
         replay=engine.statistics if isinstance(engine, SlotEngine) else None,
         repeatable=True,
-        unsupported_settings=unsupported,
+        unsupported_settings=unsupported_settings(model),
         find_in_prompts=functools.partial(
             end_token_findings, tokenizer, own_stopping, is_encoder_decoder=model.config.is_encoder_decoder
         ),

@@ -132,6 +132,7 @@ def test_what_is_left_out_of_a_generation_config_is_told(
     model.generation_config.update(**settings)
     backend = model_backend(model, tiny_tokenizer(), batch_size=8)
     assert [f"{name} = {value}" for name, value in backend.unsupported_settings.items()] == warned
+    assert set(backend.notes({})) == ({"left out"} if warned else set())
     records = [record for record in caplog.records if record.name.startswith("llmsearch_optuna")]
     assert [record.getMessage() for record in records if record.levelno == logging.WARNING] == [
         f"the model's generation config sets {setting}, which is not supported and ignored" for setting in warned

@@ -104,9 +104,6 @@ def vllm_backend(
     model, stopping = skeleton.model, default_stopping(skeleton.model, tokenizer)
     summary = f"vLLM {module.VERSION} in this process, at most {batch_size} completions at once"
     _LOG.info("engine: %s", summary)
-    unsupported = unsupported_settings(model)
-    for name, value in unsupported.items():
-        _LOG.warning("the model's generation config sets %s = %s, which is not supported and ignored", name, value)
     millions = sum(weight.numel() for weight in model.parameters()) / 1e6
     adapter = "" if skeleton.adapter is None else f" and the adapter {skeleton.adapter}"
     return Backend(
@@ -124,7 +121,7 @@ def vllm_backend(
         ),
         default_params=functools.partial(default_params, model),
         repeatable=True,
-        unsupported_settings=unsupported,
+        unsupported_settings=unsupported_settings(model),
         find_in_prompts=functools.partial(end_token_findings, tokenizer, stopping, is_encoder_decoder=False),
         check_space=functools.partial(_check_space, functools.cache(lambda: probe_batches(engine, tokenizer))),
         compare=functools.partial(compare_with_transformers, engine, skeleton, batch.dtype),
