@@ -44,7 +44,7 @@ class Dialect:
         nested: The field that holds all sampling fields as one JSON string; None if they are separate.
         plugin: The field that holds the parameters for this package's plug-in, which then draws the tokens in place of
             the system; None without the plug-in.
-        remedy: What to do about a parameter that the system lacks.
+        remedy: What to do about a parameter that the system lacks, unless it is one of beams.
         max_concurrency: The default number of simultaneous requests to a server.
         max_stops: The maximum number of stop strings; None if there is no limit.
         max_temperature: The maximum temperature in an export; None if there is no limit.
@@ -144,9 +144,10 @@ class Dialect:
     def _check_names(self, names: set[str]) -> None:
         if missing := sorted(names - {*IMPLIED, "temperature", *self.fields}):
             available = ", ".join(sorted({"temperature", *self.fields}))
+            remedy = "leave it out" if PARAMETERS[missing[0]].stage == "beams" else self.remedy
             raise ParameterError(
                 f"`{missing[0]}` is not available on a server of the kind `{self.name}`, which takes {available}: "
-                f"{self.remedy}"
+                f"{remedy}"
             )
 
 

@@ -351,13 +351,13 @@ class TestCommand:
         # The verdict shows no gain of the trial; other targets lack parameters as well.
         assert (len(result["warnings"]) > 1) == (target != "json")
 
-    @pytest.mark.parametrize("target", ["hf", "vllm"])
+    @pytest.mark.parametrize("target", ["hf", "vllm", "llamacpp"])
     def test_it_writes_where_it_is_told(
         self, target: str, database: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
         assert main(["export", str(database), "--to", target, "-o", str(tmp_path / "out")]) == 0
         assert capsys.readouterr().out == ""
-        path = tmp_path / "out" / "llmsearch_optuna.json" if target == "hf" else tmp_path / "out"
+        path = tmp_path / "out" / "llmsearch_optuna.json" if target in ("hf", "vllm") else tmp_path / "out"
         assert json.loads(path.read_text())["provenance"]["study"] == "llmsearch"
 
     @pytest.mark.parametrize(
