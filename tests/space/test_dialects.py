@@ -55,8 +55,8 @@ def test_what_a_server_lacks_is_refused() -> None:
         fields("vllm", tfs=0.9)
     assert str(refusal.value) == (
         "`tfs` is not available on a server of the kind `vllm`, which takes min_p, repetition_penalty, temperature, "
-        "top_k, top_p: leave it out, or run `pip install llmsearch_optuna` beside the server's vLLM, which then has all "
-        "of them"
+        "top_k, top_p: leave it out, or run `pip install llmsearch_optuna` beside the server's vLLM, which then has "
+        "all of them"
     )
     with pytest.raises(ParameterError, match="`top_k` is not available on a server of the kind `openai`"):
         DIALECTS["openai"].check_space(SearchSpace(temperature=Float(0.1, 1.0), top_k=5))
@@ -66,7 +66,7 @@ def test_values_that_change_nothing_need_not_be_had() -> None:
     assert fields("openai", temperature=1.0, top_k=0, tfs=1.0, top_a=0.0) == {"temperature": 1.0, "top_p": 1.0}
     DIALECTS["tgi"].check_space(SearchSpace(temperature=Float(0.1, 1.0), top_a=0.0, tfs=1.0))
     assert fields("openai", temperature=0.7, top_k=1) == {"temperature": 0.0, "top_p": 1.0}  # that is greedy
-    with pytest.raises(ParameterError, match="`num_beams` is not available .*: leave it out$"):
+    with pytest.raises(ParameterError, match=r"`num_beams` is not available .*: leave it out$"):
         fields("vllm", num_beams=4)
 
 
