@@ -58,8 +58,8 @@ def test_seeds_that_hold_only_alone_are_warned_of(server: FakeServer) -> None:
     server.company = True
     server.delay_s = 0.05
     assert probe(server)["seeds"] == (
-        "not kept among simultaneous requests; max_concurrency = 1 may help; VLLM_BATCH_INVARIANT=1 on the server does, "
-        "on NVIDIA GPUs from compute capability 8.0 on"
+        "not kept among simultaneous requests; max_concurrency = 1 may help; VLLM_BATCH_INVARIANT=1 on the server "
+        "does, on NVIDIA GPUs from compute capability 8.0 on"
     )
     assert probe(server, max_concurrency=1)["seeds"] == "kept"
 
