@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,7 +24,7 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
-from llmsearch_optuna.engine.adapter import find_adapter, load_adapter
+from llmsearch_optuna.engine.adapter import Adapter, find_adapter, load_adapter
 from llmsearch_optuna.errors import ModelError
 
 __all__ = ["LoadedModel", "Skeleton", "convert_gguf", "load_model", "load_skeleton", "place_model"]
@@ -95,8 +96,7 @@ def load_model(
         if gguf_file:
             shared["gguf_file"] = gguf_file
         config = AutoConfig.from_pretrained(base, **shared)
-        own_tokenizer = {"revision": revision} if adapter is not None and adapter.has_tokenizer else {}
-        tokenizer = AutoTokenizer.from_pretrained(name if own_tokenizer else base, **{**shared, **own_tokenizer})
+        tokenizer = _tokenizer(base, adapter, shared)
         model = _model_class(config).from_pretrained(
             base,
             dtype="auto" if dtype is None else _DTYPES[dtype],
@@ -131,7 +131,7 @@ def load_skeleton(name: str, *, revision: str | None = None) -> Skeleton:
         base, base_revision = (name, revision) if adapter is None else (adapter.base, adapter.base_revision)
         shared: dict[str, Any] = {"revision": base_revision, "trust_remote_code": False}
         config = AutoConfig.from_pretrained(base, **shared)
-        tokenizer = AutoTokenizer.from_pretrained(base, **shared)
+        tokenizer = _tokenizer(base, adapter, shared)
         with torch.device("meta"):
             model = _model_class(config).from_config(config, trust_remote_code=False)
         with contextlib.suppress(OSError):  # a model need not have one
@@ -141,6 +141,13 @@ def load_skeleton(name: str, *, revision: str | None = None) -> Skeleton:
     except Exception as error:  # several libraries parse files of unknown origin
         raise ModelError(f"model {name} cannot be loaded: {_reason(error)}") from error
     return Skeleton(base, None if adapter is None else name, model.eval(), tokenizer)
+
+
+def _tokenizer(base: str, adapter: Adapter | None, shared: Mapping[str, Any]) -> PreTrainedTokenizerBase:
+    """Return the tokenizer of an adapter if it has one, otherwise that of the model."""
+    if adapter is None or not adapter.has_tokenizer:
+        return AutoTokenizer.from_pretrained(base, **shared)
+    return AutoTokenizer.from_pretrained(adapter.name, **{**shared, "revision": adapter.revision})
 
 
 def _checked_name(name: str) -> str:

@@ -111,7 +111,7 @@ class FirstRunner:
         for request in scheduled:
             if request in self._places:
                 continue
-            if self._is_async:  # the list is made anew, from the tokens that the scheduler knows
+            if self._is_async:  # vLLM puts a new list in its place, with the tokens that the scheduler has
                 request.output = list(request.tokens)
             place = removed.pop(0) if removed else len(places)
             places[place : place + 1] = [request]

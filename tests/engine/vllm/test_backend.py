@@ -5,9 +5,11 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import peft
 import pytest
 from model_batches import ModelBatch
 from tiny_models import tiny_model, tiny_tokenizer
+from transformers import AutoModelForCausalLM
 
 from llmsearch_optuna import Tuner
 from llmsearch_optuna.engine.vllm import backend
@@ -83,6 +85,20 @@ def test_weights_are_not_loaded(checkpoint: Path) -> None:
     named = load_for_vllm(str(checkpoint), None, None)
     assert all(weight.is_meta for weight in named.model.parameters())
     assert named.tokenizer.vocab_size == tiny_tokenizer().vocab_size
+
+
+@pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing.*:FutureWarning")  # of peft
+def test_an_adapter_keeps_its_own_tokenizer(checkpoint: Path, tmp_path: Path) -> None:
+    base: Any = AutoModelForCausalLM.from_pretrained(checkpoint)
+    config = peft.LoraConfig(r=2, target_modules=["q_proj"])
+    peft.get_peft_model(base, config).save_pretrained(str(tmp_path))
+    assert load_for_vllm(str(tmp_path), None, None).tokenizer.chat_template == tiny_tokenizer().chat_template
+    tokenizer = tiny_tokenizer()
+    tokenizer.chat_template = "another"
+    tokenizer.save_pretrained(tmp_path)
+    skeleton = load_for_vllm(str(tmp_path), None, None)
+    assert (skeleton.name, skeleton.adapter) == (str(checkpoint), str(tmp_path))
+    assert skeleton.tokenizer.chat_template == "another"
 
 
 @pytest.fixture

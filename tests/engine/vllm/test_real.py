@@ -368,7 +368,7 @@ max_new_tokens = 24
 
 
 def run(directory: Path, *, kill_at: int | None = None) -> None:
-    """Run the study file, and kill the process as soon as so many trials have ended."""
+    """Run the study file, and kill the process after `kill_at` trials have ended."""
     command = [str(Path(sys.executable).with_name("llmsearch-optuna")), "run", str(directory / "study.toml")]
     with (directory / "log").open("a") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, cwd=ROOT, start_new_session=True)
