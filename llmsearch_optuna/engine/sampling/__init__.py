@@ -16,6 +16,7 @@ from llmsearch_optuna.engine.sampling.sampler import (
     draw,
     draw_completely,
     filtered_logits,
+    leave_tokens,
     mirostat_eta,
     sample,
 )
@@ -46,6 +47,7 @@ __all__ = [
     "draw_completely",
     "filtered_logits",
     "gumbel_noise",
+    "leave_tokens",
     "mirostat_eta",
     "penalise",
     "penalise_summary",

@@ -1,7 +1,8 @@
 """The tokens that rows have seen, on the device of the logits, and the penalties on them.
 
 `penalise` computes the same on the host, from lists. Here the formulas are those of the whole batch, chosen by the host
-from what any row needs, so that nothing waits for the device.
+from what any row needs, so that nothing waits for the device. Their cost grows with the contexts, not with the
+vocabulary: logits are read and written only where a context has a token.
 """
 
 from typing import NamedTuple, Self
@@ -12,7 +13,10 @@ from torch import Tensor
 from llmsearch_optuna.engine.sampling.penalties import scale_logits
 from llmsearch_optuna.engine.sampling.summary import LogitSummary
 
-__all__ = ["Contexts", "Penalties", "occurring"]
+__all__ = ["NO_TOKEN", "Contexts", "Penalties"]
+
+NO_TOKEN = -1
+"""Stands in the places of a row that hold no token."""
 
 
 class Penalties(NamedTuple):
@@ -32,19 +36,17 @@ class Penalties(NamedTuple):
 
 
 class Contexts(NamedTuple):
-    """The tokens of rows.
+    """The tokens of rows, in places beyond which there is only `NO_TOKEN`.
 
     Attributes:
-        tokens: Prompt and completion, valid up to `lengths`; integers [rows, capacity].
-        lengths: The number of tokens; int64 [rows].
-        prompts: Whether each token of the vocabulary occurs in the prompt; bool [rows, vocab].
-        seen: Whether each token of the vocabulary occurs in prompt or completion; bool [rows, vocab].
+        prompts: The tokens of the prompts; int64 [rows, capacity].
+        tokens: Those that the decoder has seen; int64 [rows, capacity].
+        lengths: Their number; int64 [rows].
     """
 
+    prompts: Tensor
     tokens: Tensor
     lengths: Tensor
-    prompts: Tensor
-    seen: Tensor
 
     def at(self, index: Tensor) -> Self:
         """Return these rows; int64 [selected]."""
@@ -56,18 +58,16 @@ class Contexts(NamedTuple):
         Args:
             logits: float32 [rows, columns].
             penalties: The penalties of the same rows.
-            token_ids: The token id of each column; int64 [rows, columns]. By default, the whole vocabulary.
+            token_ids: The token id of each column, ascending; int64 [rows, columns]. By default, the whole vocabulary.
         """
-
-        def of_columns(tokens: Tensor) -> Tensor:
-            return tokens if token_ids is None else tokens.gather(1, token_ids)
-
-        for factors, tokens in ((penalties.prompt_factors, self.prompts), (penalties.context_factors, self.seen)):
+        for factors, tokens in ((penalties.prompt_factors, self.prompts), (penalties.context_factors, self.tokens)):
             if factors is not None:
-                logits = torch.where(of_columns(tokens), scale_logits(logits, factors[:, None]), logits)
+                columns, has_column = _columns(tokens, logits, token_ids)
+                scaled = scale_logits(logits.gather(1, columns), factors[:, None])
+                logits = _put(logits, columns, has_column, scaled)
         for size in sorted(penalties.ngrams):
-            ends = self._ngram_ends(size, penalties.ngram_sizes)
-            logits = logits.masked_fill(of_columns(ends), -torch.inf)
+            columns, has_column = _columns(self._ngram_ends(size, penalties.ngram_sizes), logits, token_ids)
+            logits = _put(logits, columns, has_column, torch.full_like(columns, -torch.inf, dtype=logits.dtype))
         return logits
 
     def penalise_summary(self, summary: LogitSummary, penalties: Penalties) -> LogitSummary:
@@ -87,27 +87,33 @@ class Contexts(NamedTuple):
         )
 
     def _ngram_ends(self, size: int, sizes: Tensor) -> Tensor:
-        """Return the tokens that would repeat an n-gram of this size, in rows with this size; bool [rows, vocab]."""
+        """Return the tokens that would repeat an n-gram of this size, in rows with this size; int64 [rows, places]."""
         device, lengths = self.tokens.device, self.lengths[:, None]
         windows = self.tokens.unfold(1, size, 1)  # of each row, its n-grams
         begun = (lengths + torch.arange(1 - size, 0, device=device)).clamp(min=0)
         is_repeated = (windows[..., :-1] == self.tokens.gather(1, begun)[:, None]).all(-1)
         is_repeated &= torch.arange(windows.shape[1], device=device) <= lengths - size
         is_repeated &= sizes[:, None] == size
-        return occurring(windows[..., -1].where(is_repeated, -1), self.seen.shape[1])
+        return windows[..., -1].where(is_repeated, NO_TOKEN)
 
 
-def occurring(tokens: Tensor, vocabulary: int) -> Tensor:
-    """Return whether each token of the vocabulary occurs in a row. Other ids are ignored.
+def _columns(tokens: Tensor, logits: Tensor, token_ids: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Return the column of each token, and whether it has one: int64 and bool, both [rows, places]."""
+    count = logits.shape[1]
+    if token_ids is None:
+        return tokens.clamp(0, count - 1), (tokens >= 0) & (tokens < count)
+    columns = torch.searchsorted(token_ids, tokens).clamp(max=count - 1)
+    return columns, token_ids.gather(1, columns) == tokens
 
-    Args:
-        tokens: Integers [rows, length].
-        vocabulary: The number of tokens.
 
-    Returns:
-        bool [rows, vocabulary].
+def _put(logits: Tensor, columns: Tensor, has_column: Tensor, values: Tensor) -> Tensor:
+    """Return the logits with these values in the columns of the tokens that have one.
+
+    A token that occurs several times must have the same value each time: the order of writes is not defined.
     """
-    # One more column for the ids outside the vocabulary.
-    is_token = (tokens >= 0) & (tokens < vocabulary)
-    masks = torch.zeros(len(tokens), vocabulary + 1, dtype=torch.bool, device=tokens.device)
-    return masks.scatter_(1, tokens.where(is_token, vocabulary).long(), value=True)[:, :-1]
+    # The places without a column repeat the first place with one. If there is none, all repeat a logit as it is.
+    first = has_column.int().argmax(1, keepdim=True)
+    place = torch.arange(columns.shape[1], device=columns.device).where(has_column, first)
+    columns = columns.gather(1, place)
+    unchanged = logits.gather(1, columns)
+    return logits.scatter(1, columns, values.gather(1, place).where(has_column.any(1, keepdim=True), unchanged))

@@ -25,6 +25,7 @@ __all__ = [
     "draw_completely",
     "draw_on_device",
     "filtered_logits",
+    "leave_tokens",
     "mirostat_eta",
     "sample",
     "scaled",
@@ -34,7 +35,7 @@ __all__ = [
 # raised, and sampling is still equivalent to greedy.
 _LARGEST_SCORE = 1e38
 _WIDENING = 8
-_MANY = 1024  # candidates that decide nearly all rows
+_FIRST_WIDTH = 256  # candidates that decide nearly all rows
 
 
 class Draw(NamedTuple):
@@ -65,12 +66,12 @@ class DeviceDraw(NamedTuple):
     surprises: Tensor
 
 
-def sample(logits: Tensor, rows: SamplingRows, steps: Tensor, *, width: int = 256) -> Tensor:
+def sample(logits: Tensor, rows: SamplingRows, steps: Tensor, *, width: int = _FIRST_WIDTH) -> Tensor:
     """Return the tokens of `draw`; int64 [rows], on the CPU."""
     return draw(logits, rows, steps, width=width).tokens
 
 
-def draw(logits: Tensor, rows: SamplingRows, steps: Tensor, *, width: int = 256) -> Draw:
+def draw(logits: Tensor, rows: SamplingRows, steps: Tensor, *, width: int = _FIRST_WIDTH) -> Draw:
     """Draw the next token of every row.
 
     A greedy row takes its most probable token, the lowest id if tied. Any other row takes, of the tokens that its cuts
@@ -132,16 +133,30 @@ def draw_completely(logits: Tensor, rows: SamplingRows, steps: Tensor, *, may_wa
         steps: See `draw`.
         may_wait: Whether the host may wait for the device, to sort all tokens only if a row needs them.
     """
-    vocabulary = logits.shape[1]
     if not may_wait:
-        return draw_on_device(logits, rows, steps, width=vocabulary)
-    drawn = draw_on_device(logits, rows, steps, width=_MANY)
-    remaining = drawn.undecided.nonzero()[:, 0]
-    if not len(remaining):
-        return drawn
-    complete = draw_on_device(logits[remaining], rows.select(remaining), steps[remaining], width=vocabulary)
-    pairs = zip(drawn, complete, strict=True)
-    return DeviceDraw(*(column.index_copy(0, remaining, new) for column, new in pairs))
+        return draw_on_device(logits, rows, steps, width=logits.shape[1])
+    width = _FIRST_WIDTH
+    drawn = draw_on_device(logits, rows, steps, width=width)
+    while len(remaining := drawn.undecided.nonzero()[:, 0]):
+        width *= _WIDENING
+        wider = draw_on_device(logits[remaining], rows.select(remaining), steps[remaining], width=width)
+        pairs = zip(drawn, wider, strict=True)
+        drawn = DeviceDraw(*(column.index_copy(0, remaining, new) for column, new in pairs))
+    return drawn
+
+
+def leave_tokens(logits: Tensor, tokens: Tensor, mask: Tensor) -> Tensor:
+    """Ban all tokens but one in the rows of a mask, in place, and return the logits.
+
+    Args:
+        logits: Floating [rows, vocab]; modified.
+        tokens: The token to leave, valid in all rows; int64 [rows].
+        mask: bool [rows].
+    """
+    mask, tokens = mask[:, None], tokens[:, None]
+    left = logits.gather(1, tokens).masked_fill(mask, 0.0)
+    limits = torch.full_like(left, torch.inf).masked_fill(mask, -torch.inf)
+    return logits.clamp_(max=limits).scatter_(1, tokens, left)
 
 
 def mirostat_eta(params: GenerationParams) -> float:

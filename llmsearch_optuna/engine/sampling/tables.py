@@ -1,16 +1,14 @@
 """The parameters and the contexts of slots on the device, so that the draw can be a part of a decode step's CUDA graph.
 
 How it works: the numbers of a slot are a column of `ParameterTable`, written when a completion is admitted to the slot.
-Penalties need the tokens of the slot: their ids in order, and whether each token of the vocabulary occurs in the prompt
-or in the context. `draw` reads the tables, and `advance` updates them with the drawn tokens; the host takes no part in
-either. A graph is valid for the kinds that it was captured with (`SlotTables.kinds`).
+Penalties need the tokens of the slot. `draw` reads the tables, and `advance` updates them with the drawn tokens; the
+host takes no part in either. A graph is valid for the kinds that it was captured with (`SlotTables.kinds`).
 
 ::
 
     parameters  [numbers, slots]      temperature, seed, ..., step, length of the context, mirostat's mu
-    contexts    [slots, capacity]     prompt and completion, as far as `length`
-    prompts     [slots, vocabulary]   whether a token occurs in the prompt
-    seen        [slots, vocabulary]   whether a token occurs in the context
+    prompts     [slots, capacity]     the tokens of the prompt
+    contexts    [slots, capacity]     those that the decoder has seen, `length` of them
 """
 
 from collections.abc import Sequence
@@ -19,7 +17,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from llmsearch_optuna.engine.sampling.contexts import Contexts, occurring
+from llmsearch_optuna.engine.sampling.contexts import NO_TOKEN, Contexts
 from llmsearch_optuna.engine.sampling.parameter_table import ParameterTable, SlotContents, SlotKinds
 from llmsearch_optuna.engine.sampling.rows import SamplingRows
 from llmsearch_optuna.engine.sampling.sampler import DeviceDraw, draw_on_device
@@ -42,17 +40,13 @@ class SlotTables:
 
     Args:
         slots: The number of slots. All of them are greedy, without penalties, until something is admitted.
-        vocabulary: The number of tokens of the logits.
         device: The device.
     """
 
-    def __init__(self, slots: int, vocabulary: int, device: torch.device | str) -> None:
-        self._slots = slots
-        self._vocabulary = vocabulary
+    def __init__(self, slots: int, device: torch.device | str) -> None:
         self._device = device
         self._parameters = ParameterTable(slots, device)
-        self._contexts = self._new(0, torch.int64)
-        self._prompts, self._seen = self._new(0, torch.bool), self._new(0, torch.bool)
+        self._tokens = torch.empty(2, slots, 0, dtype=torch.int64, device=device)  # of prompts and of contexts
 
     @property
     def kinds(self) -> SlotKinds:
@@ -122,39 +116,29 @@ class SlotTables:
         """
         self._parameters.advance(drawn.surprises, mask)
         if self.kinds.has_penalties:
-            tokens, mask = drawn.tokens[:, None], mask[:, None]
-            lengths = self._parameters.integers("length")
-            place = lengths.clamp(max=self._contexts.shape[1] - 1)[:, None]
-            self._contexts.scatter_(1, place, tokens.where(mask, self._contexts.gather(1, place)))
-            self._seen.scatter_(1, tokens, mask | self._seen.gather(1, tokens))
+            lengths, contexts, mask = self._parameters.integers("length"), self._tokens[1], mask[:, None]
+            place = lengths.clamp(max=contexts.shape[1] - 1)[:, None]
+            contexts.scatter_(1, place, drawn.tokens[:, None].where(mask, contexts.gather(1, place)))
             lengths.add_(mask[:, 0])
 
     @property
     def _all_contexts(self) -> Contexts:
-        return Contexts(self._contexts, self._parameters.integers("length"), self._prompts, self._seen)
+        prompts, contexts = self._tokens
+        return Contexts(prompts, contexts, self._parameters.integers("length"))
 
     def _grow(self, capacity: int) -> bool:
         """Make the tables of tokens large enough, and return whether they are other ones."""
-        has_masks = self._seen.shape[1] > 0
-        if has_masks and self._contexts.shape[1] >= capacity:
+        _, slots, before = self._tokens.shape
+        if before >= capacity:
             return False
-        longer = self._new(capacity, torch.int64)
-        longer[:, : self._contexts.shape[1]] = self._contexts
-        self._contexts = longer
-        if not has_masks:
-            self._prompts, self._seen = (self._new(self._vocabulary, torch.bool) for _ in range(2))
+        longer = torch.full((2, slots, capacity), NO_TOKEN, dtype=torch.int64, device=self._device)
+        longer[..., :before] = self._tokens
+        self._tokens = longer
         return True
 
     def _write_contexts(self, places: Tensor, rows: Sequence[SlotContents]) -> None:
-        capacity = self._contexts.shape[1]
-        written = torch.full((2, len(rows), capacity), self._vocabulary, dtype=torch.int64)
+        written = torch.full((2, len(rows), self._tokens.shape[2]), NO_TOKEN, dtype=torch.int64)
         for row, content in enumerate(rows):
-            for ids, part in ((content.context, 0), (content.prompt, 1)):
+            for part, ids in enumerate((content.prompt, content.context)):
                 written[part, row, : len(ids)] = torch.as_tensor(ids, dtype=torch.int64)
-        on_device = to_device(written, self._device)
-        self._contexts.index_copy_(0, places, on_device[0])
-        self._seen.index_copy_(0, places, occurring(on_device[0], self._vocabulary))
-        self._prompts.index_copy_(0, places, occurring(on_device[1], self._vocabulary))
-
-    def _new(self, columns: int, dtype: torch.dtype) -> Tensor:
-        return torch.zeros(self._slots, columns, dtype=dtype, device=self._device)
+        self._tokens.index_copy_(1, places, to_device(written, self._device))

@@ -124,7 +124,7 @@ class DeviceSteps:
     def __init__(self, decoder: SlotDecoder, table: SummaryTable, vocabulary: int) -> None:
         self._decoder = decoder
         self._device = decoder.runner.device
-        self._tables = SlotTables(decoder.slots, vocabulary, self._device)
+        self._tables = SlotTables(decoder.slots, self._device)
         table.make_room(0, vocabulary)
         self._step = _DecodeStep(decoder, table, self._tables)
         self._launched: deque[_LaunchedStep] = deque()

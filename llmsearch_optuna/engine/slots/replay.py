@@ -130,7 +130,7 @@ class DeviceReplay:
         self._table = table
         self._device = device
         table.make_room(0, vocabulary)
-        self._tables = SlotTables(_ROWS, vocabulary, device)
+        self._tables = SlotTables(_ROWS, device)
         self._step = _ReplayStep(table, self._tables)
         self._rows: dict[RunningCompletion, tuple[int, int]] = {}  # each completion's row, and its tokens there
         like = torch.zeros(2, _ROWS, dtype=torch.int64, device=device)

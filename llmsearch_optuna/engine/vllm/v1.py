@@ -14,7 +14,14 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from llmsearch_optuna.engine.sampling import DeviceDraw, SlotContents, SlotTables, draw_completely, prompt_key
+from llmsearch_optuna.engine.sampling import (
+    DeviceDraw,
+    SlotContents,
+    SlotTables,
+    draw_completely,
+    leave_tokens,
+    prompt_key,
+)
 from llmsearch_optuna.engine.transfer import to_device
 from llmsearch_optuna.engine.vllm.progress import MirostatMemory
 from llmsearch_optuna.engine.vllm.request import check_sampling_params, params_of
@@ -52,7 +59,7 @@ class V1Processor:
         self._device = torch.device(device)
         # vLLM waits for the tokens itself unless it schedules ahead of them.
         self._may_wait = self._device.type == "cpu" or not scheduler.async_scheduling
-        self._tables = SlotTables(scheduler.max_num_seqs, vllm_config.model_config.get_vocab_size(), self._device)
+        self._tables = SlotTables(scheduler.max_num_seqs, self._device)
         self._slots_count = scheduler.max_num_seqs
         self._free = list(range(scheduler.max_num_seqs))
         self._slots: dict[int, int] = {}
@@ -101,18 +108,20 @@ class V1Processor:
 
     @torch.inference_mode()
     def apply(self, logits: Tensor) -> Tensor:
-        """Leave one token of each row of ours.
+        """Leave one token of each row of ours. A row that is not of numbers stays as it is.
 
         Args:
             logits: float32 [requests, vocabulary]; modified.
         """
         if not self._slots:
             return logits
-        rows = logits if self._has_all_rows else logits[self._rows]
-        inputs = self._tables.inputs(rows, self._row_slots)
-        self._drawn = draw_completely(*inputs, may_wait=self._may_wait)
-        logits[self._rows] = only_drawn(rows, self._drawn)
-        return logits
+        inputs = self._tables.inputs(logits if self._has_all_rows else logits[self._rows], self._row_slots)
+        self._drawn = drawn = draw_completely(*inputs, may_wait=self._may_wait)
+        tokens, is_valid = drawn.tokens, drawn.peaks.isfinite()
+        if not self._has_all_rows:
+            tokens = tokens.new_zeros(len(logits)).index_copy_(0, self._rows, tokens)
+            is_valid = is_valid.new_zeros(len(logits)).index_copy_(0, self._rows, is_valid)
+        return leave_tokens(logits, tokens, is_valid)
 
     def _advance(self) -> None:
         """Advance the slots by the last drawn tokens, except by those that vLLM dropped."""
@@ -169,14 +178,3 @@ class V1Processor:
             if content.step:
                 progress = self._tables.progress(slot)
                 progress.copy_(self._memory.restored(content.params, content.prompt_key, progress))
-
-
-def only_drawn(logits: Tensor, drawn: DeviceDraw) -> Tensor:
-    """Return logits of which only the drawn token is left. Rows that are not numbers stay as they are.
-
-    Args:
-        logits: Floating [rows, vocabulary].
-        drawn: The tokens of the same rows.
-    """
-    only = torch.full_like(logits, -torch.inf).scatter_(1, drawn.tokens[:, None], 0.0)
-    return only.where(drawn.peaks.isfinite()[:, None], logits)

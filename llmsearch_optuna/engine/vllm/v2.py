@@ -16,13 +16,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from llmsearch_optuna.engine.sampling import SlotContents, draw_completely, prompt_key
-from llmsearch_optuna.engine.sampling.contexts import Contexts, occurring
+from llmsearch_optuna.engine.sampling import SlotContents, draw_completely, leave_tokens, prompt_key
+from llmsearch_optuna.engine.sampling.contexts import NO_TOKEN, Contexts
 from llmsearch_optuna.engine.sampling.parameter_table import ParameterTable
 from llmsearch_optuna.engine.transfer import to_device
 from llmsearch_optuna.engine.vllm.progress import MirostatMemory
 from llmsearch_optuna.engine.vllm.request import params_of
-from llmsearch_optuna.engine.vllm.v1 import only_drawn
 from llmsearch_optuna.space.params import GenerationParams
 
 __all__ = ["V2Processor"]
@@ -91,7 +90,7 @@ class V2Processor:
 
     @torch.inference_mode()
     def apply(self, logits: Tensor, ctx: Any) -> Tensor:
-        """Leave one token of each row of ours.
+        """Leave one token of each row of ours. A row that is not of numbers stays as it is.
 
         Args:
             logits: float32 [rows, vocabulary]; modified.
@@ -104,7 +103,7 @@ class V2Processor:
         steps = lengths - self._states.prompt_len.gpu[slots]
         penalised = logits
         if self._parameters.kinds.has_penalties:
-            contexts = self._contexts(slots, lengths, ctx, logits.shape[1])
+            contexts = self._contexts(slots, lengths, ctx)
             penalised = contexts.penalise(logits, self._parameters.penalties(slots))
         may_wait = self._device.type == "cpu"
         drawn = draw_completely(penalised, self._parameters.rows(slots), steps, may_wait=may_wait)
@@ -115,9 +114,9 @@ class V2Processor:
         surprises = torch.zeros(count, dtype=torch.float64, device=self._device)
         kept = torch.zeros(count, dtype=torch.bool, device=self._device)
         self._parameters.advance(surprises.index_copy_(0, slots, drawn.surprises), kept.index_copy_(0, slots, is_kept))
-        return logits.copy_(only_drawn(logits, drawn).where(is_ours[:, None], logits))
+        return leave_tokens(logits, drawn.tokens, is_ours & drawn.peaks.isfinite())
 
-    def _contexts(self, slots: Tensor, lengths: Tensor, ctx: Any, vocabulary: int) -> Contexts:
+    def _contexts(self, slots: Tensor, lengths: Tensor, ctx: Any) -> Contexts:
         """Return the tokens before each row: those that vLLM has committed, and the draft tokens up to the row."""
         capacity = max(int(ctx.seq_lens_upper_bound_np.max()), *self._parameters.kinds.ngrams, 1)
         tokens = self._states.all_token_ids.gpu[slots, :capacity].long()
@@ -130,8 +129,6 @@ class V2Processor:
             given = ctx.input_ids.long()[source][:, None].where(is_same[:, None], tokens.gather(1, place))
             tokens = tokens.scatter(1, place, given)
         places = torch.arange(tokens.shape[1], device=self._device)
-        tokens = tokens.where(places < lengths[:, None], -1)
+        tokens = tokens.where(places < lengths[:, None], NO_TOKEN)
         is_prompt = places < self._states.prompt_len.gpu[slots][:, None]
-        return Contexts(
-            tokens, lengths, occurring(tokens.where(is_prompt, -1), vocabulary), occurring(tokens, vocabulary)
-        )
+        return Contexts(tokens.where(is_prompt, NO_TOKEN), tokens, lengths)

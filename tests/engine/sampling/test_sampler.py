@@ -18,7 +18,7 @@ from transformers import (
 )
 
 from llmsearch_optuna.engine.sampling import SamplingRows, draw, filtered_logits, penalise, sample
-from llmsearch_optuna.engine.sampling.sampler import draw_completely, draw_on_device
+from llmsearch_optuna.engine.sampling.sampler import draw_completely, draw_on_device, leave_tokens
 from llmsearch_optuna.errors import LogitsError
 from llmsearch_optuna.space.params import CUTS, GenerationParams
 
@@ -364,3 +364,14 @@ def test_a_complete_draw_leaves_nothing_undecided(device: torch.device) -> None:
         assert not drawn.undecided.any()
         assert torch.equal(drawn.tokens.cpu(), expected.tokens)
         assert torch.equal(drawn.surprises.cpu(), expected.surprises)
+
+
+def test_one_token_is_left_in_the_rows_of_a_mask(device: torch.device) -> None:
+    """Infinite logits do not survive in these rows, and the other rows keep theirs, numbers or not."""
+    logits = torch.tensor([[1.0, torch.inf, -torch.inf], [-3.0, 2.0, -torch.inf], [torch.nan, 1.0, torch.inf]])
+    given = logits.to(device)
+    mask = torch.tensor([True, True, False], device=device)
+    left = leave_tokens(given, torch.tensor([0, 2, 1], device=device), mask)
+    assert left is given
+    assert left[:2].tolist() == [[0.0, -torch.inf, -torch.inf], [-torch.inf, -torch.inf, 0.0]]
+    assert torch.equal(left[2].cpu().nan_to_num(9.0), logits[2].nan_to_num(9.0))

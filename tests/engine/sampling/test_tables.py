@@ -26,7 +26,7 @@ def check_steps(params: list[GenerationParams], prompts: list[list[int]], late: 
     """Admit the first completions at once and one more after some steps, in the place of the first."""
     completions = [HostCompletion(*pair) for pair in zip(params, prompts, strict=True)]
     slots = len(completions) - 1
-    tables = SlotTables(slots, VOCABULARY, device)
+    tables = SlotTables(slots, device)
     running = completions[:slots]
     tables.admit([(slot, completion.contents()) for slot, completion in enumerate(running)], CAPACITY)
     everywhere = torch.ones(slots, dtype=torch.bool, device=device)
@@ -60,7 +60,7 @@ def test_what_a_summary_decides_is_what_all_logits_give(data: st.DataObject) -> 
     ids = st.lists(st.integers(0, 40), min_size=1, max_size=12)
     completions = [HostCompletion(row, data.draw(ids)) for row in params]
     spread = data.draw(st.sampled_from([1.0, 4.0]))
-    tables = SlotTables(len(completions), vocabulary, "cpu")
+    tables = SlotTables(len(completions), "cpu")
     tables.admit([(slot, completion.contents()) for slot, completion in enumerate(completions)], CAPACITY)
     for step in range(4):
         generator = torch.Generator().manual_seed(step)
@@ -91,7 +91,7 @@ def test_tokens_are_the_same_on_a_device(device: torch.device) -> None:
 def test_slots_outside_of_the_mask_stay_as_they_are(device: torch.device) -> None:
     """A slot that is left out draws the same token again, as its step, context and mu have not changed."""
     completions = [HostCompletion(GenerationParams(**values), [1, 2, 1]) for values in MIXED]
-    tables = SlotTables(len(MIXED), VOCABULARY, device)
+    tables = SlotTables(len(MIXED), device)
     tables.admit([(slot, completion.contents()) for slot, completion in enumerate(completions)], CAPACITY)
     logits = logits_of(0, len(MIXED)).to(device)
     first = tables.draw(logits, width=VOCABULARY)
@@ -103,7 +103,7 @@ def test_slots_outside_of_the_mask_stay_as_they_are(device: torch.device) -> Non
 
 def test_new_kinds_invalidate_graphs() -> None:
     """Formulas and tables are those of all completions so far; known ones change nothing."""
-    tables = SlotTables(2, VOCABULARY, "cpu")
+    tables = SlotTables(2, "cpu")
 
     def is_new(**values: Any) -> bool:
         return tables.admit([(1, HostCompletion(GenerationParams(**values), [3]).contents())], CAPACITY)
@@ -121,7 +121,7 @@ def test_new_kinds_invalidate_graphs() -> None:
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
 def test_the_host_does_not_wait() -> None:
-    tables = SlotTables(len(MIXED), VOCABULARY, "cuda")
+    tables = SlotTables(len(MIXED), "cuda")
     contents = [
         (slot, HostCompletion(GenerationParams(**values), [1, 2, 1]).contents()) for slot, values in enumerate(MIXED)
     ]
