@@ -16,7 +16,6 @@ stays as it is: the next step feeds the same token at the same position, and giv
 these the host draws the token, or raises the error.
 """
 
-import logging
 from collections import deque
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -27,14 +26,12 @@ from torch import Tensor
 from llmsearch_optuna.engine.running_completion import RunningCompletion
 from llmsearch_optuna.engine.sampling import SlotTables, summary_parts
 from llmsearch_optuna.engine.slots.decoder import SlotDecoder
-from llmsearch_optuna.engine.slots.graphs import GraphError, StepGraphs
+from llmsearch_optuna.engine.slots.graphs import StepGraphs
 from llmsearch_optuna.engine.slots.steps import DRAWN, UNDECIDED, StepResult, StepRow
 from llmsearch_optuna.engine.slots.summary_table import SummaryTable
-from llmsearch_optuna.engine.transfer import to_device, to_pinned
+from llmsearch_optuna.engine.transfer import to_pinned
 
 __all__ = ["DeviceSteps"]
-
-_LOG = logging.getLogger(__name__)
 
 _CANDIDATES = 1024  # candidates of a draw: a sort of more takes longer, and rows that need more are rare
 
@@ -126,19 +123,17 @@ class DeviceSteps:
         self._device = decoder.runner.device
         self._tables = SlotTables(decoder.slots, self._device)
         table.make_room(0, vocabulary)
-        self._step = _DecodeStep(decoder, table, self._tables)
         self._launched: deque[_LaunchedStep] = deque()
         self._logits = torch.empty(0)
         self._growths = decoder.growths
-        self._graphs: StepGraphs | None = None
-        if decoder.runner.is_capturable:
-            like = torch.zeros(len(Inputs._fields), decoder.slots, dtype=torch.int64, device=self._device)
-            self._graphs = StepGraphs(self._step, like)
+        like = torch.zeros(len(Inputs._fields), decoder.slots, dtype=torch.int64, device=self._device)
+        step = _DecodeStep(decoder, table, self._tables)
+        self._steps = StepGraphs(step, like, "decode steps run", are_graphs=decoder.runner.is_capturable)
 
     @property
     def has_graphs(self) -> bool:
         """Whether steps are CUDA graphs."""
-        return self._graphs is not None
+        return self._steps.are_graphs
 
     @torch.inference_mode()
     def launch(self, rows: Mapping[int, StepRow], width: int, length: int) -> None:
@@ -151,7 +146,8 @@ class DeviceSteps:
         inputs[:, list(rows)] = torch.tensor(columns, dtype=torch.int64).T
         with torch.cuda.device(self._device):
             self._admit({slot: row.lead for slot, row in rows.items() if row.lead is not None and row.token != DRAWN})
-            self._logits, drawn, *_ = self._run(inputs, length)
+            self._logits, drawn, *_ = self._steps.run(inputs, length)
+            self._decoder.runner.is_capturable = self._steps.are_graphs
             on_host = to_pinned(drawn)
             copied = torch.cuda.Event()  # type: ignore[no-untyped-call]
             copied.record()
@@ -173,16 +169,6 @@ class DeviceSteps:
         is_new = bool(leads) and self._tables.admit(
             [(slot, completion.contents) for slot, completion in leads.items()], self._decoder.capacity
         )
-        if (is_new or self._growths != self._decoder.growths) and self._graphs is not None:
-            self._graphs.clear()
+        if is_new or self._growths != self._decoder.growths:
+            self._steps.clear()
         self._growths = self._decoder.growths
-
-    def _run(self, inputs: Tensor, length: int) -> tuple[Tensor, ...]:
-        if self._graphs is not None:
-            try:
-                return self._graphs.run(inputs, length)
-            except GraphError as error:
-                _LOG.warning("decode steps run without CUDA graphs, which is slower: %s", error)
-                self._graphs = None
-                self._decoder.runner.is_capturable = False
-        return self._step(to_device(inputs, self._device), length)

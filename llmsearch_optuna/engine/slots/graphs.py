@@ -10,20 +10,26 @@ must be those of a plain step to the last bit. This finds graphs that are empty,
 device, and graphs that hold values of the capture where they should read memory. The step that follows has the right
 inputs, and replaces what that test has written, but for slots whose content is given up.
 
+If a step cannot be captured, or its graph gives other results, a warning says so and all further steps run plainly.
+
 Streams and captures belong to the current device, so the model's device is made the current one throughout.
 """
 
+import logging
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
 from llmsearch_optuna.engine.memory import is_out_of_memory, release_memory
+from llmsearch_optuna.engine.transfer import to_device
 
-__all__ = ["GraphError", "Step", "StepGraphs"]
+__all__ = ["Step", "StepGraphs"]
+
+_LOG = logging.getLogger(__name__)
 
 
-class GraphError(RuntimeError):
+class _GraphError(RuntimeError):
     """A step cannot be captured as a graph, or its graph gives other results."""
 
 
@@ -41,14 +47,21 @@ class Step(Protocol):
 
 
 class StepGraphs:
-    """The steps of one kind on one device as graphs, one per length.
+    """The steps of one kind on one device, as one graph per length, or plain ones where graphs are impossible.
 
     Args:
         step: The step.
         like: A tensor of the shape and type of its inputs, on the device.
+        what_runs: The subject and verb of the warning that steps are plain ones.
+        are_graphs: Whether to try graphs at all.
+
+    Attributes:
+        are_graphs: Whether steps are graphs, as far as known.
     """
 
-    def __init__(self, step: Step, like: Tensor) -> None:
+    def __init__(self, step: Step, like: Tensor, what_runs: str, *, are_graphs: bool = True) -> None:
+        self.are_graphs = are_graphs
+        self._what_runs = what_runs
         self._step = step
         self._inputs = torch.zeros_like(like)
         self._device = like.device
@@ -58,7 +71,7 @@ class StepGraphs:
         self._captured: dict[int, tuple[torch.cuda.CUDAGraph, tuple[Tensor, ...]]] = {}
 
     def run(self, inputs: Tensor, length: int) -> tuple[Tensor, ...]:
-        """Replay the graph of a step. If its length is new, the graph is captured first.
+        """Run a step. If its length is new, a graph is captured first.
 
         Args:
             inputs: The inputs, on the host.
@@ -68,9 +81,23 @@ class StepGraphs:
             Results, valid until the next step.
 
         Raises:
-            GraphError: The step cannot be captured.
             RuntimeError: Memory ran out; see `is_out_of_memory`.
         """
+        if self.are_graphs:
+            try:
+                return self._replay(inputs, length)
+            except _GraphError as error:
+                _LOG.warning("%s without CUDA graphs, which is slower: %s", self._what_runs, error)
+                self.are_graphs = False
+                self.clear()
+        return self._step(to_device(inputs, self._device), length)
+
+    def clear(self) -> None:
+        """Drop the graphs. Required after the memory that they write to is replaced."""
+        self._captured.clear()
+        self._pool = None  # a pool must not be used again after all of its graphs have been destroyed
+
+    def _replay(self, inputs: Tensor, length: int) -> tuple[Tensor, ...]:
         with torch.cuda.device(self._device):
             inputs = inputs.pin_memory()
             self._inputs.copy_(inputs, non_blocking=True)
@@ -83,11 +110,6 @@ class StepGraphs:
             graph, results = self._captured[length]
             graph.replay()
         return results
-
-    def clear(self) -> None:
-        """Drop the graphs. Required after the memory that they write to is replaced."""
-        self._captured.clear()
-        self._pool = None  # a pool must not be used again after all of its graphs have been destroyed
 
     def _capture(self, length: int) -> tuple[torch.cuda.CUDAGraph, tuple[Tensor, ...]]:
         self._rehearse(length)
@@ -105,13 +127,13 @@ class StepGraphs:
         except RuntimeError as error:
             if is_out_of_memory(error):
                 raise
-            raise GraphError(f"the capture failed: {' '.join(str(reason).split())}") from error
+            raise _GraphError(f"the capture failed: {' '.join(str(reason).split())}") from error
 
     def _rehearse(self, length: int) -> None:
         """Run the step twice without a graph.
 
         Raises:
-            GraphError: The host has to wait for the device in the middle of a step.
+            _GraphError: The host has to wait for the device in the middle of a step.
         """
         # The mode is that of the process: another thread that waits for the device meanwhile gets the error, too.
         before = torch.cuda.get_sync_debug_mode()
@@ -124,7 +146,7 @@ class StepGraphs:
             except RuntimeError as error:
                 if is_out_of_memory(error):
                     raise
-                raise GraphError(f"it waits for the device: {' '.join(str(error).split())}") from error
+                raise _GraphError(f"it waits for the device: {' '.join(str(error).split())}") from error
             finally:
                 torch.cuda.set_sync_debug_mode(before)
         torch.cuda.current_stream().wait_stream(self._stream)
@@ -147,13 +169,13 @@ class StepGraphs:
         """Compare a graph with a plain step, on other inputs than those of its capture.
 
         Raises:
-            GraphError: The results differ.
+            _GraphError: The results differ.
         """
         self._step.vary(self._inputs)
         plain = [result.clone() for result in self._step(self._inputs, length)]
         graph.replay()
         if not all(torch.equal(_bits(a), _bits(b)) for a, b in zip(plain, results, strict=True)):
-            raise GraphError("a replayed step has other results than a plain one")
+            raise _GraphError("a replayed step has other results than a plain one")
 
 
 def _bits(values: Tensor) -> Tensor:

@@ -6,7 +6,6 @@ host gives. The host looks up their next nodes, and runs the next step. A comple
 stays there as long as it walks.
 """
 
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
@@ -16,15 +15,13 @@ from torch import Tensor
 
 from llmsearch_optuna.engine.running_completion import RunningCompletion, draw_tokens_from_summary
 from llmsearch_optuna.engine.sampling import SlotTables
-from llmsearch_optuna.engine.slots.graphs import GraphError, StepGraphs
+from llmsearch_optuna.engine.slots.graphs import StepGraphs
 from llmsearch_optuna.engine.slots.shapes import next_length
 from llmsearch_optuna.engine.slots.steps import UNDECIDED
 from llmsearch_optuna.engine.slots.summary_table import SummaryTable
-from llmsearch_optuna.engine.transfer import to_device, to_pinned
+from llmsearch_optuna.engine.transfer import to_pinned
 
 __all__ = ["DeviceReplay", "HostReplay", "Replay", "ReplayStatistics", "Walk"]
-
-_LOG = logging.getLogger(__name__)
 
 _ROWS = 256
 
@@ -131,10 +128,9 @@ class DeviceReplay:
         self._device = device
         table.make_room(0, vocabulary)
         self._tables = SlotTables(_ROWS, device)
-        self._step = _ReplayStep(table, self._tables)
         self._rows: dict[RunningCompletion, tuple[int, int]] = {}  # each completion's row, and its tokens there
         like = torch.zeros(2, _ROWS, dtype=torch.int64, device=device)
-        self._graphs: StepGraphs | None = StepGraphs(self._step, like)
+        self._steps = StepGraphs(_ReplayStep(table, self._tables), like, "tokens are replayed")
         self._replacements = table.replacements
 
     @torch.inference_mode()
@@ -150,7 +146,7 @@ class DeviceReplay:
         rows = [self._rows[walk.completion][0] for walk in walks]
         inputs = torch.zeros(2, _ROWS, dtype=torch.int64)
         inputs[0, rows], inputs[1, rows] = torch.tensor([walk.summary for walk in walks]), 1
-        drawn = to_pinned(self._run(inputs))
+        drawn = to_pinned(*self._steps.run(inputs, 0))
         copied = torch.cuda.Event()  # type: ignore[no-untyped-call]
         copied.record()
         copied.synchronize()
@@ -184,15 +180,6 @@ class DeviceReplay:
         )
         contents = [(self._rows[completion][0], completion.contents) for completion in new]
         is_new = self._tables.admit(contents, next_length(longest))
-        if (is_new or self._replacements != self._table.replacements) and self._graphs is not None:
-            self._graphs.clear()
+        if is_new or self._replacements != self._table.replacements:
+            self._steps.clear()
         self._replacements = self._table.replacements
-
-    def _run(self, inputs: Tensor) -> Tensor:
-        if self._graphs is not None:
-            try:
-                return self._graphs.run(inputs, 0)[0]
-            except GraphError as error:
-                _LOG.warning("tokens are replayed without CUDA graphs, which is slower: %s", error)
-                self._graphs = None
-        return self._step(to_device(inputs, self._device), 0)[0]

@@ -33,8 +33,7 @@ def engine_on(device: str, **options: Any) -> tuple[Any, SlotEngine]:
 
 def captures_of(engine: SlotEngine) -> int:
     steps: Any = engine._scheduler._steps
-    graphs = None if steps is None else steps._graphs
-    return 0 if graphs is None else len(graphs._captured)
+    return 0 if steps is None else len(steps._steps._captured)
 
 
 def warnings_of(caplog: pytest.LogCaptureFixture) -> list[str]:
