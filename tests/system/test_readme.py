@@ -9,8 +9,8 @@ from typing import Any
 
 import plotly.graph_objects as go
 import pytest
+from documentation import README, blocks
 from families import with_table
-from readme import README, blocks
 from study_files import QUESTIONS, STUDY, write_model_and_rows
 from tiny_models import tiny_model, tiny_tokenizer
 

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import optuna
 import pytest
+from documentation import blocks
 from interruptions import WriteCounter, interrupted
 from optuna.study import StudyDirection
 from optuna.trial import TrialState
 from optuna_dashboard import get_note
 from optuna_dashboard._note import get_note_from_system_attrs
-from readme import blocks
 from study_files import STUDY, write_model_and_rows
 from tiers import partly_full
 from tiny_studies import ROWS, SPACE, everything, make_tuner, search

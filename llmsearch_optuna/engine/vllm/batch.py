@@ -25,6 +25,7 @@ _REFUSED = {
     "enable_lora": "name the directory of the adapter as the model",
     "logits_processors": "vLLM finds the plug-in by itself",
     "max_num_seqs": "set `batch_size`",
+    "data_parallel_size": "copies of the model are for `vllm serve` with [server], or for several workers",
     "speculative_config": "leave it out, as vLLM then leaves the plug-in out that draws the tokens",
 }
 """Arguments of vLLM that are set here or do not go with the plug-in, with what to do instead."""

@@ -321,6 +321,10 @@ def test_requests_without_our_key_are_untouched(url: str, loaded: LoadedModel, s
         ({"tensor_paralel_size": 2}, "`tensor_paralel_size` in backend_args is no argument of vLLM"),
         ({"max_num_seqs": 3}, "`max_num_seqs` cannot be in backend_args: set `batch_size`"),
         (
+            {"data_parallel_size": 2},
+            "`data_parallel_size` cannot be in backend_args: copies of the model are for `vllm serve`",
+        ),
+        (
             {"speculative_config": {}},
             "`speculative_config` cannot be in backend_args: leave it out, as vLLM then leaves",
         ),
