@@ -32,18 +32,22 @@ __all__ = ["V1Processor"]
 _LOG = logging.getLogger(__name__)
 
 
-class _Occupant(NamedTuple):
-    """The request of a slot.
+class _Request(NamedTuple):
+    """A request of ours in vLLM's batch.
 
     Attributes:
+        slot: Its slot in the tables.
         params: Its parameters.
         prompt_key: The `prompt_key` of its prompt.
         output: vLLM's own list of its tokens, which grows.
+        length: The number of its tokens when it came.
     """
 
+    slot: int
     params: GenerationParams
     prompt_key: int
     output: Sequence[int]
+    length: int
 
 
 class V1Processor:
@@ -62,9 +66,8 @@ class V1Processor:
         self._tables = SlotTables(scheduler.max_num_seqs, self._device)
         self._slots_count = scheduler.max_num_seqs
         self._free = list(range(scheduler.max_num_seqs))
-        self._slots: dict[int, int] = {}
-        self._occupants: dict[int, _Occupant] = {}
-        self._begun: dict[int, int] = {}
+        self._requests: dict[int, _Request] = {}  # by their places
+        self._without_token: list[_Request] = []  # that have not got a token since they came
         self._memory = MirostatMemory()
         self._drawn: DeviceDraw | None = None
         self._rows = self._row_slots = torch.empty(0, dtype=torch.int64, device=self._device)
@@ -89,21 +92,19 @@ class V1Processor:
         if batch_update is None:
             return
         for place in batch_update.removed:
-            self._release(place)
+            self._release(self._requests.pop(place, None))
         self._admit(batch_update.added)
         for source, target, direction in batch_update.moved:
-            moved, other = self._slots.pop(source, None), self._slots.get(target)
-            if direction.name == "SWAP":
-                self._slots.pop(target, None)
-                if other is not None:
-                    self._slots[source] = other
-            else:
-                self._release(target)
+            moved, other = self._requests.pop(source, None), self._requests.pop(target, None)
+            if direction.name != "SWAP":
+                self._release(other)
+            elif other is not None:
+                self._requests[source] = other
             if moved is not None:
-                self._slots[target] = moved
-        rows = sorted(self._slots)
-        pairs = to_device(torch.tensor([rows, [self._slots[row] for row in rows]], dtype=torch.int64), self._device)
-        self._rows, self._row_slots = pairs
+                self._requests[target] = moved
+        rows = sorted(self._requests)
+        slots = [self._requests[row].slot for row in rows]
+        self._rows, self._row_slots = to_device(torch.tensor([rows, slots], dtype=torch.int64), self._device)
         self._has_all_rows = rows == list(range(batch_update.batch_size))
 
     @torch.inference_mode()
@@ -113,7 +114,7 @@ class V1Processor:
         Args:
             logits: float32 [requests, vocabulary]; modified.
         """
-        if not self._slots:
+        if not self._requests:
             return logits
         inputs = self._tables.inputs(logits if self._has_all_rows else logits[self._rows], self._row_slots)
         self._drawn = drawn = draw_completely(*inputs, may_wait=self._may_wait)
@@ -128,12 +129,8 @@ class V1Processor:
         if self._drawn is None:
             return
         slots = self._row_slots
-        dropped = []
-        for slot, length in list(self._begun.items()):
-            if len(self._occupants[slot].output) > length:
-                del self._begun[slot]
-            else:
-                dropped.append(slot)
+        self._without_token = [request for request in self._without_token if len(request.output) == request.length]
+        dropped = [request.slot for request in self._without_token]
         is_kept = torch.zeros(self._slots_count, dtype=torch.bool, device=self._device)
         is_kept.index_fill_(0, slots, value=True)
         if dropped:
@@ -142,21 +139,19 @@ class V1Processor:
         self._tables.advance(DeviceDraw(*by_slot), is_kept)
         self._drawn = None
 
-    def _release(self, place: int) -> None:
-        """Free the slot of a request that has left its place in the batch."""
-        slot = self._slots.pop(place, None)
-        if slot is not None:
-            occupant = self._occupants.pop(slot)
-            self._begun.pop(slot, None)
-            self._memory.keep(occupant.params, occupant.prompt_key, self._tables.progress(slot))
-            self._free.append(slot)
+    def _release(self, request: _Request | None) -> None:
+        """Free the slot of a request that has left the batch."""
+        if request is not None:
+            self._memory.keep(request.params, request.prompt_key, self._tables.progress(request.slot))
+            self._without_token = [other for other in self._without_token if other.slot != request.slot]
+            self._free.append(request.slot)
 
     def _admit(self, added: Sequence[tuple[int, Any, Sequence[int] | None, Sequence[int]]]) -> None:
         """Give slots to new requests, and to those that are put back."""
         contents: list[tuple[int, SlotContents]] = []
         capacity = 0
         for place, sampling, prompt_ids, output in added:
-            self._release(place)
+            self._release(self._requests.pop(place, None))
             params = params_of(sampling)
             if params is None:
                 continue
@@ -165,12 +160,14 @@ class V1Processor:
                     "a request's tokens are unknown to the plug-in (embeddings?), so its noise and penalties err"
                 )
             prompt = prompt_ids or ()
-            slot = self._slots[place] = self._free.pop()
-            self._occupants[slot] = occupant = _Occupant(params, prompt_key(prompt), output)
-            self._begun[slot] = len(output)
-            context = [*prompt, *output]
+            request = _Request(self._free.pop(), params, prompt_key(prompt), output, len(output))
+            self._requests[place] = request
+            self._without_token.append(request)
             first_mu = 2.0 * (params.mirostat_tau or 0.0)
-            contents.append((slot, SlotContents(params, occupant.prompt_key, prompt, context, len(output), first_mu)))
+            content = SlotContents(
+                params, request.prompt_key, prompt, [*prompt, *output], request.length, mirostat_mu=first_mu
+            )
+            contents.append((request.slot, content))
             capacity = max(capacity, len(prompt) + (sampling.max_tokens or len(output)) + 1)
         if contents:
             self._tables.admit(contents, capacity)
