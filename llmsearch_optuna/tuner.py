@@ -235,6 +235,8 @@ class Tuner:
         timeout: float | None = None,
         max_tokens_total: int | None = None,
         patience: int | None = None,
+        stop_early: bool = True,
+        worthwhile: float | None = None,
         objectives: Sequence[str] = (SCORE,),
         storage: Storage | None = None,
         study_name: str = "llmsearch",
@@ -259,8 +261,8 @@ class Tuner:
 
         Args:
             space: The parameters to choose from.
-            n_trials, timeout, max_tokens_total, patience, objectives, sampler, sampler_args, pruner, pruner_args,
-                rungs, concurrency, baselines, lease_timeout_s: See `SearchOptions`.
+            n_trials, timeout, max_tokens_total, patience, stop_early, worthwhile, objectives, sampler, sampler_args,
+                pruner, pruner_args, rungs, concurrency, baselines, lease_timeout_s: See `SearchOptions`.
             storage: Path of an SQLite file, or SQLAlchemy URL (``postgresql+psycopg://...``); in memory by default.
             study_name: The name of the study in the storage.
             presets: Parameters of the trials after the baselines and before the sampler's first proposal.
@@ -284,6 +286,8 @@ class Tuner:
             timeout=timeout,
             max_tokens_total=max_tokens_total,
             patience=patience,
+            stop_early=stop_early,
+            worthwhile=worthwhile,
             objectives=objectives,
             sampler=sampler,
             sampler_args=sampler_args or {},
@@ -296,9 +300,8 @@ class Tuner:
         )
         user_attrs = {**user_attrs, **self._keep_time(lambda: stored_rendering_time(storage, study_name))}
         objective = self.objective(space, rungs=rungs, objectives=objectives)
-        initial_trials = preset_trials(objective.space, presets)
-        if baselines:
-            initial_trials = [*baseline_trials(objective.space, self._backend.default_params), *initial_trials]
+        first = baseline_trials(objective.space, self._backend.default_params) if baselines else []
+        initial_trials = [*first, *preset_trials(objective.space, presets)]
         self._backend.check_space(objective.space, [trial.params for trial in initial_trials])
         for trial in initial_trials:
             check_window(self.task.samples, self._backend.window, trial.params.max_new_tokens)
@@ -308,6 +311,7 @@ class Tuner:
             options,
             objective,
             seed=self.seed,
+            held_out=len(self.task.holdout),
             fingerprint=self._fingerprint(objective.space),
             environment={"llmsearch_optuna": __version__, **self._backend.environment},
             initial_trials=initial_trials,
@@ -368,14 +372,9 @@ class Tuner:
             study_key=study_key(study),
             rows=self._backend.concurrency,
         )
-        with lock_for_verdict(study, database), holdout_progress(enabled=show_progress) as on_completions:
+        with lock_for_verdict(study, database), holdout_progress(enabled=show_progress) as progress:
             verdict = confirm(
-                study,
-                hold_out,
-                study_seed=self.seed,
-                seeds=seeds,
-                resamples=resamples,
-                on_completions=on_completions,
+                study, hold_out, study_seed=self.seed, seeds=seeds, resamples=resamples, on_completions=progress
             )
             for annotations in annotations_of(study, database.url, database.storage):
                 annotations.write_study_note()

@@ -58,10 +58,8 @@ def print_verdict(verdict: Verdict) -> None:
     Console().print(table)
     console = Console(soft_wrap=True, highlight=False)
     console.print(_line(f"verdict: {verdict.sentence}"))
-    for sentence in verdict.front_sentences:
+    for sentence in verdict.details:
         console.print(_line(sentence))
-    if verdict.seed_sentence is not None:
-        console.print(_line(verdict.seed_sentence))
     console.print(_line(f"next: {verdict.next_step}"))
 
 

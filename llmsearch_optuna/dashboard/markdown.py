@@ -93,7 +93,7 @@ def study_note(finalists: Sequence[Finalist], verdict: Verdict | None, report: s
         lines += [f"[The report]({report}), if `llmsearch-optuna dashboard` shows this page.", ""]
         lines += ["Elsewhere, `llmsearch-optuna report` writes it.", ""]
     if verdict is not None:
-        for sentence in (*verdict.front_sentences, *filter(None, [verdict.seed_sentence])):
+        for sentence in verdict.details:
             lines += [_inline(sentence), ""]
         lines += [f"Scores on {verdict.samples} held-out samples ({_inline(verdict.metric)}):", ""]
         token_headings = ("tokens", SAVED_HEADING) if verdict.counts_tokens else ()

@@ -17,7 +17,7 @@ from llmsearch_optuna.engine.irregular import irregular_rows
 from llmsearch_optuna.errors import StorageError
 from llmsearch_optuna.space.params import GenerationParams
 from llmsearch_optuna.storage import CompletionOutline, CompletionStore, StoredSample, open_storage, sqlite_url
-from llmsearch_optuna.study.attributes import BASELINE, ERROR, KEY, PARAMS, REPLAYED, REUSED_TOKENS, STUDY_FILE
+from llmsearch_optuna.study.attributes import BASELINE, ERROR, KEY, PARAMS, REPLAYED, REUSED_TOKENS, STOPPED, STUDY_FILE
 from llmsearch_optuna.study.environment import study_environment
 from llmsearch_optuna.study.fingerprint import study_fingerprint
 from llmsearch_optuna.study.ranking import has_several, maximizes, ranked, score_of
@@ -141,6 +141,7 @@ class StudyRecord:
         verdict: The stored verdict; ``None`` if there is none.
         verdict_is_current: Whether the verdict compares the present finalists.
         held_out: The scores of the verdict's finalists on the hold-out split; empty without a verdict.
+        stopped: Why the latest search ended before its number of trials, in one sentence; ``None`` if it did not.
         began: The start of its first trial; ``None`` if no trial has started.
         ended: The end of its last finished trial; ``None`` if no trial has finished.
     """
@@ -160,6 +161,7 @@ class StudyRecord:
     verdict: Verdict | None
     verdict_is_current: bool
     held_out: tuple[HeldOutScores, ...]
+    stopped: str | None
     began: datetime | None
     ended: datetime | None
 
@@ -258,6 +260,7 @@ def read_study(study: optuna.Study, storage: RDBStorage | str) -> StudyRecord:
         verdict=verdict,
         verdict_is_current=verdict is not None and finalists is not None and verdict.is_of(finalists, verdict.seeds),
         held_out=() if verdict is None else _held_out(verdict, names, store.load_held_out_outlines(key)),
+        stopped=study.user_attrs.get(STOPPED),
         began=min((trial.datetime_start for trial in started if trial.datetime_start is not None), default=None),
         ended=max((trial.datetime_complete for trial in started if trial.datetime_complete is not None), default=None),
     )

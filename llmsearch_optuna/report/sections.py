@@ -92,11 +92,12 @@ def verdict_status(record: StudyRecord, location: str) -> Status:
             f"The best of {len(record.complete)} fully evaluated trials, trial {best.number}, scores {best.value:.4g}."
         )
         caveat = "This score is from the search split: selecting the best of many trials makes it optimistic."
+        stopped = () if record.stopped is None else (f"{_capitalized(record.stopped)}.",)
         held_out = holdout_size(record.fingerprint)
         if held_out is None or held_out > 1:
             remedy = f"`{confirm}` compares it with the baselines on held-out samples."
-            return Status("No verdict yet", "", sentence, (caveat, remedy))
-        return Status("No verdict", "", sentence, (caveat, f"{_capitalized(no_holdout(held_out))}."))
+            return Status("No verdict yet", "", sentence, (caveat, remedy, *stopped))
+        return Status("No verdict", "", sentence, (caveat, f"{_capitalized(no_holdout(held_out))}.", *stopped))
     gain = next((comparison for comparison in verdict.comparisons if comparison.name == verdict.best), None)
     if verdict.improved:
         pill, kind = "Improvement shown", "good"
@@ -104,8 +105,7 @@ def verdict_status(record: StudyRecord, location: str) -> Status:
         pill, kind = "Worse than the baseline", "bad"
     else:
         pill, kind = "No gain shown", ""
-    sentences = [*verdict.front_sentences, *filter(None, [verdict.seed_sentence])]
-    details = [f"{_capitalized(sentence)}." for sentence in sentences]
+    details = [f"{_capitalized(sentence)}." for sentence in verdict.details]
     if not record.verdict_is_current:
         details.append(f"The search has continued since this verdict: `{confirm}` compares the present finalists.")
     return Status(pill, kind, f"{_capitalized(verdict.sentence)}.", tuple(details))

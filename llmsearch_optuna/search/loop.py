@@ -49,6 +49,7 @@ from llmsearch_optuna.study.attributes import (
     REUSED_TOKENS,
     ROUND,
     SCORER_FAULT,
+    STOPPED,
     TOKENS_PER_S,
 )
 from llmsearch_optuna.study.ranking import maximizes
@@ -93,6 +94,7 @@ class Search:
         concurrency: The number of trials in flight in this process, whose rungs are generated together.
         claims: Decides which trials this process evaluates.
         observer: Receives the events of the search.
+        early_stop: Returns why further trials have nothing to gain, or None; see `EarlyStop.reason`.
     """
 
     study: optuna.Study
@@ -103,10 +105,10 @@ class Search:
     concurrency: int
     claims: Claims
     observer: SearchObserver
+    early_stop: Callable[[optuna.Study, Sequence[FrozenTrial]], str | None] = lambda _study, _trials: None
     _started: float = field(init=False, default_factory=time.monotonic)
     _in_flight: dict[int, _InFlight] = field(init=False, default_factory=dict)
-    # The last logged reason why no further trial is proposed.
-    _logged_reason: str | None = field(init=False, default=None)
+    _ended_by: str | None = field(init=False, default=None)
     _warned_of_tokens: bool = field(init=False, default=False)
     # The number of the last round in which a trial passed a rung or failed.
     _latest: int = field(init=False, default=0)
@@ -116,8 +118,8 @@ class Search:
 
         A trial that cannot be scored fails, and the search continues. Trials that are interrupted, or in flight when
         time or tokens are used up, stay RUNNING in the storage. The next call resumes them after their last stored
-        rung. If no better trial is to be expected (`reason_to_stop`), the trials in flight are finished and no further
-        one is proposed. A worker ends when neither it nor any other worker has a trial left.
+        rung. If no better trial is to be expected (`reason_to_stop`, `EarlyStop`), those in flight are finished and no
+        further one is proposed. A worker ends when neither it nor any other worker has a trial left.
 
         Args:
             should_stop: Called between rungs; the search stops if it returns True.
@@ -140,11 +142,21 @@ class Search:
                 elif self.claims.shared and self._trials(TrialState.RUNNING):
                     time.sleep(self.claims.patience_s)  # this worker may have to take over the trials of another
                 else:
+                    self._note_reason()
                     break
             self.observer.ended()
         failed = self._trials(TrialState.FAIL)
         if failed and len(failed) == len(self._trials(*FINISHED)):
             raise TrialError(f"all {len(failed)} trials failed, the first with: {failed[0].user_attrs.get(ERROR)}")
+
+    def _note_reason(self) -> None:
+        """Store and show why the search ends before its number of trials."""
+        begun = f"the search stopped after {len(self._trials())} of {self.options.n_trials} trials"
+        sentence = None if self._ended_by is None else f"{begun}: {self._ended_by}"
+        if self.study.user_attrs.get(STOPPED) != sentence:
+            self.study.set_user_attr(STOPPED, sentence)
+        if sentence is not None:
+            self.observer.stopped(sentence)
 
     def _take_up(self, room: int) -> None:
         """Take up the trials that an interrupted search or a dead worker left.
@@ -283,13 +295,15 @@ class Search:
             margin=pruner.margin if isinstance(pruner, PairedPruner) else 0.0,
             score_range=self.objective.score_range if isinstance(pruner, PairedPruner) else None,
         )
+        reason = reason or self.early_stop(self.study, trials)
         proposed = None if reason else self.proposer.propose(self.study)
         if proposed is None:
             reason = reason or "every point of the grid has been proposed"
-            if reason != self._logged_reason:
+            if self._ended_by is None:
                 _LOG.info("no further trials: %s", reason)
-            self._logged_reason = reason
+            self._ended_by = reason
             return None
+        self._ended_by = None
         proposed.set_user_attr(PARAMS, self.objective.space.suggest(proposed).to_json())
         proposed.set_user_attr(ROUND, self._round(trials))
         self.study.add_trial(proposed)

@@ -77,6 +77,13 @@ class SearchObserver:
             seconds: The time for which this process evaluated it.
         """
 
+    def stopped(self, reason: str) -> None:
+        """Called before `ended` if no further trial is proposed although the number of trials is not reached.
+
+        Args:
+            reason: Why, in one sentence.
+        """
+
     def ended(self) -> None:
         """Called when the search ends at one of its limits or on request, but not if an exception interrupts it."""
 

@@ -26,6 +26,7 @@ _KINDS = {
     "sampler_args": _Kind(Mapping, "a dict"),
     "pruner": _Kind(str, "the name of a pruner"),
     "pruner_args": _Kind(Mapping, "a dict"),
+    "stop_early": _Kind(bool, "true or false"),
     "baselines": _Kind(bool, "true or false"),
     "objectives": _Kind(Iterable, "a list of names"),
 }
@@ -48,6 +49,11 @@ class SearchOptions:
             Baselines and failed trials are not counted. If proposals are alike, the next one beats the best trial with
             a probability of at most 3 / `patience` (95 % confidence); see `reason_to_stop`. Regardless of `patience`,
             a search with the paired pruner stops when no possible score can beat the best trial.
+        stop_early: Whether to stop when the remaining proposals have nothing to gain that the held-out samples could
+            show; see `EarlyStop`. It needs held-out samples or `worthwhile`, a baseline, one objective, and a metric
+            that scores single samples.
+        worthwhile: The smallest further gain that is worth its cost, in units of the metric. By default, what the
+            held-out samples can show.
         objectives: ``("score",)``, or ``("score", "tokens")`` to minimise the generated tokens per sample as well. The
             study then has a Pareto front. Every trial is fully evaluated, because a few samples cannot show that a
             trial is worse in both objectives.
@@ -76,6 +82,8 @@ class SearchOptions:
     timeout: float | None = field(default=None, metadata={"key": "timeout_s"})
     max_tokens_total: int | None = None
     patience: int | None = None
+    stop_early: bool = True
+    worthwhile: float | None = None
     objectives: Sequence[str] = (SCORE,)
     sampler: str = field(default="tpe", metadata={"key": None})
     sampler_args: Mapping[str, Any] = field(default_factory=dict, metadata={"key": None})
@@ -89,12 +97,12 @@ class SearchOptions:
     def __post_init__(self) -> None:
         for name in ("n_trials", "max_tokens_total", "patience", "concurrency"):
             check_minimum(name, getattr(self, name), 1)
-        for name in ("timeout", "lease_timeout_s"):
-            seconds = getattr(self, name)
-            if seconds is None and name == "timeout":
+        for name, unit in (("timeout", " seconds"), ("lease_timeout_s", " seconds"), ("worthwhile", "")):
+            value = getattr(self, name)
+            if value is None and name != "lease_timeout_s":
                 continue
-            if not isinstance(seconds, int | float) or isinstance(seconds, bool) or not seconds > 0.0:
-                raise ConfigurationError(f"`{name}` must be > 0 seconds, got {seconds!r}")
+            if not isinstance(value, int | float) or isinstance(value, bool) or not value > 0.0:
+                raise ConfigurationError(f"`{name}` must be > 0{unit}, got {value!r}")
         if self.n_trials is None:
             raise ConfigurationError("`n_trials` must be an integer >= 1, got None")
         for name, kind in _KINDS.items():

@@ -230,6 +230,12 @@ class SearchProgress(SearchObserver):
             error=trial.user_attrs.get(ERROR),
         )
 
+    def stopped(self, reason: str) -> None:
+        """Print the reason and send an event."""
+        self._bar.print(reason)
+        if self._on_event is not None:
+            self._on_event({"event": "stopped", "reason": reason})
+
     def _send(self, event: str, trial: int, **facts: Any) -> None:
         if self._on_event is not None:
             self._on_event({"event": event, "trial": trial, **facts})

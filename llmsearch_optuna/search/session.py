@@ -16,6 +16,7 @@ from llmsearch_optuna.data.task import Sample
 from llmsearch_optuna.errors import ConfigurationError, StorageError
 from llmsearch_optuna.metrics import CorpusMetric
 from llmsearch_optuna.search.baselines import InitialTrial, enqueue, enqueue_again
+from llmsearch_optuna.search.early_stop import EarlyStop, Outlook
 from llmsearch_optuna.search.evaluation import GenerationObjective
 from llmsearch_optuna.search.first_scores import FirstScores
 from llmsearch_optuna.search.loop import Search
@@ -75,6 +76,7 @@ class SearchSession:
         options: The options of the search.
         objective: Evaluates the trials and stores their completions.
         proposer: Proposes the trials.
+        held_out: The number of held-out samples.
     """
 
     study: optuna.Study
@@ -84,6 +86,7 @@ class SearchSession:
     options: SearchOptions
     objective: GenerationObjective
     proposer: Proposer
+    held_out: int
 
     def run(
         self,
@@ -116,6 +119,8 @@ class SearchSession:
             on_event=on_event,
         ) as progress:
             first_scores = FirstScores(self.study, self.objective)
+            early_stop = EarlyStop.of(self.options, scores=self.scores, held_out=self.held_out)
+            outlook = Outlook(self.study, early_stop)
             Search(
                 study=self.study,
                 storage=self.database.storage,
@@ -124,7 +129,8 @@ class SearchSession:
                 options=self.options,
                 concurrency=concurrency,
                 claims=self.claims,
-                observer=SearchObservers([self.scores, *observers, progress, first_scores]),
+                observer=SearchObservers([self.scores, *observers, progress, first_scores, outlook]),
+                early_stop=early_stop.reason,
             ).run(should_stop)
 
 
@@ -136,6 +142,7 @@ def open_session(
     objective: GenerationObjective,
     *,
     seed: int,
+    held_out: int,
     fingerprint: Mapping[str, Any],
     environment: Mapping[str, str],
     initial_trials: Sequence[InitialTrial],
@@ -149,6 +156,7 @@ def open_session(
         options: The options of the search.
         objective: Evaluates the trials.
         seed: The seed of the search.
+        held_out: The number of held-out samples.
         fingerprint: What the scores depend on; see `create_study`.
         environment: The versions and the hardware of this process, by name; see `note_environment`.
         initial_trials: The trials to run before the sampler proposes any; at most `n_trials` of them are queued.
@@ -206,6 +214,7 @@ def open_session(
                 options=options,
                 objective=dataclasses.replace(objective, store=store, study_key=key),
                 proposer=dataclasses.replace(proposer, scores=scores),
+                held_out=held_out,
             )
 
 

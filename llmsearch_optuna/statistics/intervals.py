@@ -14,7 +14,9 @@ __all__ = [
     "adjusted_alpha",
     "bootstrap_intervals",
     "difference_intervals",
+    "round_up",
     "samples_needed",
+    "showable_difference",
     "variance_split",
 ]
 
@@ -206,6 +208,29 @@ def samples_needed(intervals: Intervals, samples: int, *, alpha: float = 0.05, p
             freedom = np.maximum(intervals.degrees_of_freedom * np.minimum(needed, 1e12) / samples, 1.0)
             needed = (needed + (spread * (_student_quantile(freedom, alpha) + beyond)) ** 2) / 2
     return needed
+
+
+def round_up(number: float) -> str:
+    """Return a number of samples as text, rounded up to two significant digits."""
+    whole = math.ceil(number)
+    unit = 10 ** max(0, len(str(whole)) - 2)
+    return f"{math.ceil(whole / unit) * unit:,}"
+
+
+def showable_difference(differences: npt.ArrayLike, *, samples: int, seeds: int, alpha: float) -> float:
+    """Return the half-width of the interval of a difference on other samples, before it is measured.
+
+    Half of the variance of paired differences is taken to come from the seeds, of which other samples have several.
+
+    Args:
+        differences: Paired differences with one seed each. Shape: (configurations, samples), at least two samples.
+        samples: The number of other samples, at least two.
+        seeds: The number of their seeds.
+        alpha: The level of the interval.
+    """
+    variance = float(np.asarray(differences, dtype=np.float64).var(axis=-1, ddof=1).mean())
+    with_seeds = variance * (1.0 + 1.0 / seeds) / 2.0
+    return float(_student_quantile(samples - 1.0, alpha)) * math.sqrt(with_seeds / samples)
 
 
 def variance_split(differences: npt.ArrayLike) -> VarianceSplit:

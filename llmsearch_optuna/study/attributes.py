@@ -22,6 +22,7 @@ __all__ = [
     "SAMPLER_STATE",
     "SCORER_FAULT",
     "SCORES",
+    "STOPPED",
     "STUDY_FILE",
     "TIMINGS",
     "TOKENS_PER_S",
@@ -42,6 +43,9 @@ ENVIRONMENT = "llmsearch_environment"
 
 CONCURRENCY = "llmsearch_concurrency"
 """The number of trials in flight; not stored if several workers may share the study."""
+
+STOPPED = "llmsearch_stopped"
+"""Why the latest search ended before its number of trials, in one sentence. None if it did not."""
 
 STUDY_FILE = "llmsearch_study_file"
 """The study file of the latest search: its ``text``, and its ``directory`` as an absolute path."""

@@ -19,7 +19,7 @@ from llmsearch_optuna.metrics import max_difference
 from llmsearch_optuna.search.scoring import Evaluator
 from llmsearch_optuna.space.params import MAX_SEED, GenerationParams
 from llmsearch_optuna.storage import CompletionStore, HeldOutCompletion, StoredCompletion
-from llmsearch_optuna.study.attributes import PARAMS
+from llmsearch_optuna.study.attributes import PARAMS, STOPPED
 from llmsearch_optuna.study.ranking import has_several, score_of
 from llmsearch_optuna.study.trials import trial_params
 from llmsearch_optuna.verdict.finalist_scores import FinalistScores, corpus_scores, held_out_key, score_groups
@@ -93,6 +93,7 @@ def confirm(
         resamples=resamples,
         seed=study_seed,
     )
+    verdict = dataclasses.replace(verdict, stopped=study.user_attrs.get(STOPPED))
     keep_verdict(study, verdict)
     return verdict
 

@@ -12,6 +12,7 @@ import optuna
 from llmsearch_optuna.engine.irregular import describe_answers
 from llmsearch_optuna.errors import ParameterError, StorageError
 from llmsearch_optuna.space.params import GenerationParams
+from llmsearch_optuna.statistics.intervals import round_up
 from llmsearch_optuna.study.attributes import VERDICT
 from llmsearch_optuna.verdict.finalists import Finalists, select_finalists
 
@@ -107,6 +108,7 @@ class Verdict:
             objective. A gain is the number of tokens saved.
         constant: The score that every completion of every finalist has, also on the search split, so that nothing was
             measured. None if scores differ.
+        stopped: Why the search ended before its number of trials, in one sentence; None if it did not.
     """
 
     metric: str
@@ -121,6 +123,7 @@ class Verdict:
     comparisons: tuple[Comparison, ...]
     savings: tuple[Comparison, ...] = ()
     constant: float | None = None
+    stopped: str | None = None
 
     @property
     def improved(self) -> bool:
@@ -188,6 +191,11 @@ class Verdict:
         return tuple(sentences)
 
     @property
+    def details(self) -> tuple[str, ...]:
+        """The sentences after the verdict's own: on the front, on the seeds, and on why the search ended."""
+        return (*self.front_sentences, *filter(None, (self.seed_sentence, self.stopped)))
+
+    @property
     def counts_tokens(self) -> bool:
         """Whether tokens are an objective."""
         return any(result.tokens is not None for result in self.finalists)
@@ -231,7 +239,7 @@ class Verdict:
             return f"stop here and {keep}: so small a difference is hardly worth that many samples"
         if comparison.samples_needed <= self.samples and self.held_out:
             return f"confirm with more seeds (`llmsearch-optuna confirm --seeds {4 * self.seeds}`), or {keep}"
-        needed = _two_digits(comparison.samples_needed)
+        needed = round_up(comparison.samples_needed)
         more = f"compare on about {needed} samples"
         if self.held_out:
             more = f"hold out about {needed} samples and search again under another name"
@@ -310,7 +318,7 @@ class Verdict:
             return f"{text}; the two score the same"
         if comparison.gain <= 0.0:
             return text
-        needed = _two_digits(comparison.samples_needed)
+        needed = round_up(comparison.samples_needed)
         return f"{text}; about {needed} samples would be needed to show a difference as large as the one observed"
 
 
@@ -369,9 +377,3 @@ def _interval(comparison: Comparison, sign: str = "") -> str:
     while decimals < _MAX_DECIMALS and any(float(f"{end:.{decimals}f}") == 0.0 for end in ends):
         decimals += 1
     return f"{gain:{sign}.{decimals}f} [{low:.{decimals}f}, {high:.{decimals}f}]"
-
-
-def _two_digits(number: int) -> str:
-    """Return a number, rounded up to two significant digits."""
-    digits = max(0, len(str(number)) - 2)
-    return f"{math.ceil(number / 10**digits) * 10**digits:,}"

@@ -6,6 +6,7 @@ import itertools
 import logging
 import time
 import types
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +21,14 @@ from tiny_studies import ROWS, everything, make_tuner, scorer, search
 
 from llmsearch_optuna import SearchSpace
 from llmsearch_optuna.errors import ConfigurationError, FingerprintError, StorageError, TrialError
+from llmsearch_optuna.report.record import read_study
+from llmsearch_optuna.report.sections import verdict_status
 from llmsearch_optuna.search.loop import Search
 from llmsearch_optuna.search.progress import SearchProgress
 from llmsearch_optuna.space.dimensions import Categorical, Float
 from llmsearch_optuna.space.params import GenerationParams
 from llmsearch_optuna.storage import CompletionStore, exclusive_use, open_storage
-from llmsearch_optuna.study.attributes import REUSED_TOKENS
+from llmsearch_optuna.study.attributes import REUSED_TOKENS, STOPPED
 from llmsearch_optuna.study.study import study_key
 from llmsearch_optuna.verdict.finalists import finalists
 
@@ -421,3 +424,55 @@ def test_a_failed_trial_tells_what_it_had_taken_over(tmp_path: Path, monkeypatch
     taken_over = store.load(study_key(study), 1)
     assert taken_over == store.load(study_key(study), 0)
     assert study.trials[1].user_attrs[REUSED_TOKENS] == sum(completion.token_count for completion in taken_over) > 0
+
+
+def chance(references: list[dict[str, str]], predictions: list[str]) -> list[float]:
+    """Scores on which no parameter has an influence."""
+    return [zlib.crc32(prediction.encode()) % 101 / 100 for prediction in predictions]
+
+
+def search_for_nothing(path: Path, **changes: Any) -> tuple[optuna.Study, list[dict[str, Any]]]:
+    events: list[dict[str, Any]] = []
+    rows = [{"question": f"Who is number {number}?", "answer": ""} for number in range(60)]
+    tuner = make_tuner(dataset=rows, scorer=chance, search_size=40, holdout_size=20)
+    arguments: dict[str, Any] = {"n_trials": 40, "concurrency": 3, "rungs": 20, "on_event": events.append}
+    return search(tuner, path, **{**arguments, **changes}), events
+
+
+def test_a_search_with_nothing_to_find_stops_and_says_why(tmp_path: Path) -> None:
+    study, events = search_for_nothing(tmp_path / "x.db")
+    assert 14 <= len(study.trials) < 30
+    assert {trial.state for trial in study.trials} <= {TrialState.COMPLETE, TrialState.PRUNED}
+    sentence = study.user_attrs[STOPPED]
+    assert sentence.startswith(
+        f"the search stopped after {len(study.trials)} of 40 trials: the proposals differ by about "
+    )
+    assert events[-1] == {"event": "stopped", "reason": sentence}
+    record = read_study(study, str(tmp_path / "x.db"))
+    assert record.stopped == sentence
+    (detail,) = verdict_status(record, "x.db").details[2:]
+    assert detail == f"T{sentence[1:]}."
+    again, _ = search_for_nothing(tmp_path / "x.db")
+    assert (len(again.trials), again.user_attrs[STOPPED]) == (len(study.trials), sentence)
+
+
+def test_a_search_that_goes_on_has_not_stopped(tmp_path: Path) -> None:
+    study, _ = search_for_nothing(tmp_path / "x.db")
+    trials = len(study.trials) + 2
+    study, events = search_for_nothing(tmp_path / "x.db", n_trials=trials, stop_early=False)
+    assert len(study.trials) == trials
+    assert study.user_attrs[STOPPED] is None
+    assert events[-1]["event"] == "trial_finished"
+
+
+def test_an_interruption_does_not_change_where_a_search_stops(tmp_path: Path) -> None:
+    study, _ = search_for_nothing(tmp_path / "whole.db")
+    with WriteCounter() as counter:
+        search_for_nothing(tmp_path / "counted.db")
+    for at in (counter.writes // 2, counter.writes - 30):
+        cut = tmp_path / f"{at}.db"
+        with WriteCounter(at), pytest.raises(KeyboardInterrupt):
+            search_for_nothing(cut)
+        resumed, _ = search_for_nothing(cut)
+        assert everything(resumed, cut) == everything(study, tmp_path / "whole.db")
+        assert resumed.user_attrs[STOPPED] == study.user_attrs[STOPPED]

@@ -43,6 +43,8 @@ n_trials = 7
 timeout_s = 3600.5
 max_tokens_total = 2_000_000
 patience = 30
+stop_early = false
+worthwhile = 0.02
 seed = 3
 rungs = [4, 8, 16]
 concurrency = 2
@@ -134,6 +136,8 @@ def test_what_is_left_out_has_a_default() -> None:
         timeout=None,
         max_tokens_total=None,
         patience=None,
+        stop_early=True,
+        worthwhile=None,
         sampler="tpe",
         sampler_args={},
         pruner=None,
@@ -160,6 +164,8 @@ def test_every_key_is_read() -> None:
         "timeout": 3600.5,
         "max_tokens_total": 2_000_000,
         "patience": 30,
+        "stop_early": False,
+        "worthwhile": 0.02,
         "objectives": ("score",),
         "seed": 3,
         "sampler": "grid",
@@ -363,6 +369,7 @@ def test_text_that_is_not_toml_is_refused() -> None:
         ("[model]", "[study]\nn_trials = 0\n[model]", "`n_trials` in [study] must be >= 1, got 0"),
         ("[model]", "[study]\nmax_tokens_total = 0\n[model]", "`max_tokens_total` in [study] must be >= 1, got 0"),
         ("[model]", "[study]\npatience = 0\n[model]", "`patience` in [study] must be >= 1, got 0"),
+        ("[model]", "[study]\nworthwhile = 0\n[model]", "`worthwhile` in [study] must be > 0, got 0"),
         ("[model]", "[study]\ntimeout_s = 0\n[model]", "`timeout_s` in [study] must be > 0 seconds, got 0"),
         ("[model]", "[study]\nlease_timeout_s = 0\n[model]", "`lease_timeout_s` in [study] must be > 0 seconds, got 0"),
         ("[model]", "[study]\ntimeout_s = nan\n[model]", "`timeout_s` in [study] must be > 0 seconds, got nan"),

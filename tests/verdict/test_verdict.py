@@ -1,5 +1,6 @@
 """Judging scores: what the verdict states, and its wording."""
 
+import dataclasses
 import json
 import math
 from typing import Any
@@ -314,6 +315,14 @@ def test_one_seed_tells_nothing_of_seeds() -> None:
     assert verdict.finalists[1].seed_sd is None
     assert verdict.seed_sentence is None
     assert "x 1 seed" in verdict.sentence
+
+
+def test_why_the_search_stopped_is_the_last_detail() -> None:
+    verdict = verdict_on({"greedy": noisy(0.4, seeds=1), "best": noisy(0.5, key=1)})
+    assert verdict.details == (verdict.seed_sentence,)
+    stopped = dataclasses.replace(verdict, stopped="the search stopped after 14 of 50 trials: nothing to gain")
+    assert stopped.details == (verdict.seed_sentence, stopped.stopped)
+    assert Verdict.from_dict(json.loads(json.dumps(stopped.to_dict()))) == stopped
 
 
 def test_unequal_numbers_of_seeds_do_not_pair() -> None:
