@@ -15,7 +15,8 @@ The *oracle* knows every trial's score beforehand: no pruner needs fewer tokens,
 on all samples.
 
 Also: savings over the number of samples, `alpha` and `margin`; how a sampler is best shown pruned trials; what pruners
-do to one trial among equals, and to a worse one (`duel`); and how often verdicts claim too much.
+do to one trial among equals, and to a worse one (`duel`); how often verdicts claim too much; and when searches stop
+early, on landscapes whose differences are a share of the recorded ones.
 """
 
 import argparse
@@ -40,6 +41,7 @@ from llmsearch_optuna.search.samplers import Pruned
 from studies.benchmarks.duels import Duels, Kind, duel
 from studies.benchmarks.landscape import Landscape
 from studies.benchmarks.simulation import PRUNERS, SAMPLERS, Setting, Terrain, simulate
+from studies.benchmarks.stopping import Stopped, stop
 from studies.benchmarks.terrains import Model, Recorded, Synthetic, fit
 from studies.benchmarks.verdicts import simulate_verdicts
 
@@ -49,6 +51,8 @@ MARGINS = (0.0, 0.01, 0.02, 0.05)
 ALPHAS = (0.01, 0.05, 0.2)
 SIZES = (96, 200, 400, 800, 1600)
 SYNTHETIC = 400
+FLATTENED = (0.0, 0.15, 0.3, 0.6, 1.0)
+STOPPED_SIZES = ((64, 64), (200, 100))
 
 
 class Place(NamedTuple):
@@ -259,6 +263,53 @@ def guarantees(in_parallel: Map, options: argparse.Namespace, console: Console) 
     return figures
 
 
+class Stop(NamedTuple):
+    """A search that may stop early; see `stop`."""
+
+    landscape: str
+    share: float
+    samples: int
+    held_out: int
+    seed: int
+    trials: int
+
+
+def run_stop(job: Stop) -> Stopped:
+    """See `stop`."""
+    return stop(model(job.landscape), **{name: value for name, value in job._asdict().items() if name != "landscape"})
+
+
+def stopping(in_parallel: Map, options: argparse.Namespace, console: Console) -> dict[str, float]:
+    """When searches stop early, by how much there is to find."""
+    table = Table("differences", "N, held out", "trials begun", "tokens saved", "true gain: full", "stopped", "wrongly")
+    figures = {}
+    wrong: list[bool] = []
+    for share in FLATTENED:
+        for samples, held_out in STOPPED_SIZES:
+            jobs = [
+                Stop(name, share, samples, held_out, seed, options.trials)
+                for name in NAMES
+                for seed in range(max(1, options.repetitions // 10))
+            ]
+            searches = list(in_parallel(run_stop, jobs))
+            means = np.array([[*search, search.is_wrong] for search in searches]).mean(axis=0)
+            wrong += [search.is_wrong for search in searches if search.full_gain >= search.showable]
+            table.add_row(
+                f"{share:.0%} ({len(jobs)})",
+                f"{samples}, {held_out}",
+                f"{means[0]:.0f}",
+                f"{means[1]:.0%}",
+                f"{100 * means[3]:.1f}",
+                f"{100 * means[2]:.1f}",
+                f"{means[5]:.1%}",
+            )
+            if share == 0.0:
+                figures[f"stopped_early_null_{samples}"] = float(means[1])
+    figures["stopped_early_wrongly"] = float(np.mean(wrong)) if wrong else 0.0
+    console.print(table)
+    return figures
+
+
 def quiet() -> None:
     """Silence Optuna's messages about every study and of experimental classes."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -286,6 +337,7 @@ PARTS: Mapping[str, Callable[[Map, argparse.Namespace, Console], dict[str, float
     "pruners": compare_pruners,
     "savings": savings,
     "pruned": ways_to_show_pruned,
+    "stopping": stopping,
 }
 
 

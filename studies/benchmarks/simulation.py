@@ -13,6 +13,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from llmsearch_optuna import GenerationParams, SearchSpace
 from llmsearch_optuna.search.baselines import InitialTrial, enqueue
+from llmsearch_optuna.search.early_stop import EarlyStop
 from llmsearch_optuna.search.evaluation import rung_sizes
 from llmsearch_optuna.search.pruners import make_pruner
 from llmsearch_optuna.search.samplers import Proposer, Pruned
@@ -80,6 +81,7 @@ class Setting(NamedTuple):
         trials: Finished trials, with the baselines.
         concurrency: Trials in flight.
         rungs: Trials report every so many samples.
+        held_out: Held-out samples, by which the search decides when to stop early; ``None`` if it does not.
     """
 
     sampler: str = "tpe"
@@ -89,6 +91,7 @@ class Setting(NamedTuple):
     trials: int = 50
     concurrency: int = 4
     rungs: int = 8
+    held_out: int | None = None
 
 
 class Searched(NamedTuple):
@@ -137,12 +140,17 @@ def simulate(terrain: Terrain, setting: Setting, *, seed: int) -> Searched:
         sampler=samplers.RandomSampler(0),
     )
     enqueue(study, [InitialTrial(GenerationParams(), None, name) for name in terrain.baselines])
+    early_stop = EarlyStop(
+        scores=scores, n_trials=setting.trials, held_out=setting.held_out or 0, is_on=setting.held_out is not None
+    )
     in_flight: list[optuna.Trial] = []
     begun = rounds = 0
     while True:
         finished = begun - len(in_flight)
         while len(in_flight) < min(setting.concurrency, setting.trials - finished):
             if begun >= len(terrain.baselines):
+                if early_stop.reason(study, study.get_trials(deepcopy=False)) is not None:
+                    break
                 _propose(proposer, study, setting.trials)
             trial = study.ask()
             trial.set_user_attr(ROUND, rounds)

@@ -13,7 +13,7 @@ from llmsearch_optuna import Categorical, SearchSpace
 from studies.benchmarks.landscape import Landscape
 from studies.benchmarks.simulation import Outcome
 
-__all__ = ["Model", "Recorded", "Synthetic", "embed", "fit"]
+__all__ = ["Model", "Recorded", "Synthetic", "embed", "fit", "flattened"]
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -150,6 +150,13 @@ def fit(landscape: Landscape) -> Model:
         float(np.median(apart.min(axis=1))) / 2.0,
         everywhere[np.argsort(everywhere.mean(axis=1), kind="stable")],
     )
+
+
+def flattened(model: Model, share: float) -> Model:
+    """A model whose log-odds differ by this share of what was recorded: 0 for a landscape with nothing to find."""
+    centre = model.logits.mean()
+    spread = max(share, 1e-6) * model.spread
+    return model._replace(logits=centre + share * (model.logits - centre), spread=spread)
 
 
 class Synthetic:
