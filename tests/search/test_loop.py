@@ -456,6 +456,7 @@ def test_a_search_with_nothing_to_find_stops_and_says_why(tmp_path: Path) -> Non
     assert (len(again.trials), again.user_attrs[STOPPED]) == (len(study.trials), sentence)
 
 
+@pytest.mark.full
 def test_a_search_that_goes_on_has_not_stopped(tmp_path: Path) -> None:
     study, _ = search_for_nothing(tmp_path / "x.db")
     trials = len(study.trials) + 2
@@ -465,6 +466,7 @@ def test_a_search_that_goes_on_has_not_stopped(tmp_path: Path) -> None:
     assert events[-1]["event"] == "trial_finished"
 
 
+@pytest.mark.full
 def test_an_interruption_does_not_change_where_a_search_stops(tmp_path: Path) -> None:
     study, _ = search_for_nothing(tmp_path / "whole.db")
     with WriteCounter() as counter:
