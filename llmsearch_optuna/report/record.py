@@ -258,7 +258,7 @@ def read_study(study: optuna.Study, storage: RDBStorage | str) -> StudyRecord:
         best=next((trial for trial in trials if trial.number == best), None),
         samples=samples,
         verdict=verdict,
-        verdict_is_current=verdict is not None and finalists is not None and verdict.is_of(finalists, verdict.seeds),
+        verdict_is_current=verdict is not None and finalists is not None and verdict.is_of(finalists),
         held_out=() if verdict is None else _held_out(verdict, names, store.load_held_out_outlines(key)),
         stopped=study.user_attrs.get(STOPPED),
         began=min((trial.datetime_start for trial in started if trial.datetime_start is not None), default=None),

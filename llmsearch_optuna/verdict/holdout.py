@@ -25,6 +25,7 @@ from llmsearch_optuna.study.trials import trial_params
 from llmsearch_optuna.verdict.finalist_scores import FinalistScores, corpus_scores, held_out_key, score_groups
 from llmsearch_optuna.verdict.finalists import Finalist, select_finalists
 from llmsearch_optuna.verdict.judging import judge
+from llmsearch_optuna.verdict.stages import Stage, in_stages, plan_stages
 from llmsearch_optuna.verdict.verdict import Verdict, keep_verdict, stored_verdict
 
 __all__ = ["HoldOut", "HoldOutCallback", "confirm", "fresh_seeds"]
@@ -77,23 +78,31 @@ def confirm(
     """
     finalists = select_finalists(study)
     stored = stored_verdict(study)
-    if stored is not None and stored.has_seeds(seeds) and stored.is_of(finalists, stored.seeds):
+    if stored is not None and stored.has_seeds(seeds) and stored.is_of(finalists):
         return stored
     fresh = fresh_seeds(study_seed, seeds, _used_seeds(study))
     metric, score_range = hold_out.evaluator.metric, hold_out.evaluator.score_range
-    verdict = judge(
-        hold_out.finalist_scores(finalists.selected, fresh, on_completions, with_tokens=has_several(study)),
-        best=finalists.best,
-        reference=finalists.reference,
-        metric=metric.name,
-        greater_is_better=metric.greater_is_better,
-        held_out=True,
-        samples=len(hold_out.samples),
-        max_difference=max_difference(metric, score_range),
-        resamples=resamples,
-        seed=study_seed,
-    )
-    verdict = dataclasses.replace(verdict, stopped=study.user_attrs.get(STOPPED))
+
+    def judge_stage(stage: Stage) -> Verdict:
+        scores = hold_out.finalist_scores(
+            stage.finalists, fresh[: stage.seeds], on_completions, with_tokens=has_several(study)
+        )
+        verdict = judge(
+            scores,
+            best=finalists.best,
+            reference=finalists.reference,
+            metric=metric.name,
+            greater_is_better=metric.greater_is_better,
+            held_out=True,
+            samples=len(hold_out.samples),
+            max_difference=max_difference(metric, score_range),
+            alpha=stage.alpha,
+            resamples=resamples,
+            seed=study_seed,
+        )
+        return dataclasses.replace(verdict, planned_seeds=seeds, stopped=study.user_attrs.get(STOPPED))
+
+    verdict = in_stages(plan_stages(finalists, seeds, has_several=has_several(study)), judge_stage)
     keep_verdict(study, verdict)
     return verdict
 

@@ -36,14 +36,15 @@ def judge(
     samples: int,
     max_difference: float | None = None,
     comparisons: int | None = None,
+    alpha: float = _ALPHA,
     resamples: int = 1000,
     seed: int = 0,
 ) -> Verdict:
     """Compare finalists with one of them, the reference.
 
-    The nominal chance that all intervals are right at once is at least 95 %; see `adjusted_alpha`. The intervals of
+    The nominal chance that any interval misses is at most `alpha`; see `adjusted_alpha`. The intervals of
     means come from `difference_intervals`, those of a corpus metric from `bootstrap_intervals`. If tokens are an
-    objective, the intervals of the savings are included in the 95 %.
+    objective, the intervals of the savings are included.
 
     Args:
         finalists: The finalists, scored on the same samples. Two finalists are paired by seed if they have the same
@@ -58,6 +59,7 @@ def judge(
             a corpus metric has no maximum by default.
         comparisons: The number of comparisons that the intervals are adjusted for. By default the number of comparisons
             in this verdict.
+        alpha: The nominal chance that any interval misses.
         resamples: The number of bootstrap resamples.
         seed: The seed of the bootstrap.
 
@@ -67,14 +69,14 @@ def judge(
     """
     others = [finalist for finalist in finalists if reference not in (None, finalist.name)]
     with_tokens = [finalist for finalist in others if finalist.tokens is not None]
-    alpha = adjusted_alpha(_ALPHA, comparisons or max(1, len(others) + len(with_tokens)))
+    each_alpha = adjusted_alpha(alpha, comparisons or max(1, len(others) + len(with_tokens)))
     base = next((finalist for finalist in finalists if finalist.name == reference), finalists[0])
     sign = 1.0 if greater_is_better else -1.0
     if all(isinstance(finalist.scores, np.ndarray) for finalist in finalists):
         scores = np.concatenate([np.ravel(finalist.scores) for finalist in finalists])  # type: ignore[arg-type]
         limit = max(1.0, float(np.ptp(scores))) if max_difference is None else max_difference
         differences = [
-            _by_sample(sign * np.asarray(finalist.scores), sign * np.asarray(base.scores), alpha, limit)
+            _by_sample(sign * np.asarray(finalist.scores), sign * np.asarray(base.scores), each_alpha, limit)
             for finalist in others
         ]
     elif others:
@@ -85,7 +87,7 @@ def judge(
 
         # All finalists are compared on the same resamples.
         intervals = bootstrap_intervals(
-            gains, samples, alpha=alpha, max_difference=max_difference, resamples=resamples, seed=seed
+            gains, samples, alpha=each_alpha, max_difference=max_difference, resamples=resamples, seed=seed
         )
         base_scores = base.over(np.arange(samples))
         differences = [
@@ -108,11 +110,12 @@ def judge(
         best=best,
         reference=reference,
         comparisons=tuple(
-            _comparison(finalist.name, difference, samples, alpha)
+            _comparison(finalist.name, difference, samples, each_alpha)
             for finalist, difference in zip(others, differences, strict=True)
         ),
         savings=tuple(
-            _comparison(finalist.name, _saving(finalist, base, alpha), samples, alpha) for finalist in with_tokens
+            _comparison(finalist.name, _saving(finalist, base, each_alpha), samples, each_alpha)
+            for finalist in with_tokens
         ),
         constant=_constant(finalists, results),
     )

@@ -109,6 +109,8 @@ class Verdict:
         constant: The score that every completion of every finalist has, also on the search split, so that nothing was
             measured. None if scores differ.
         stopped: Why the search ended before its number of trials, in one sentence; None if it did not.
+        planned_seeds: The number of seeds that were asked for; None if they are `seeds`.
+        ended: Why the verdict ended with fewer seeds and finalists, in one sentence; None if it did not.
     """
 
     metric: str
@@ -124,6 +126,8 @@ class Verdict:
     savings: tuple[Comparison, ...] = ()
     constant: float | None = None
     stopped: str | None = None
+    planned_seeds: int | None = None
+    ended: str | None = None
 
     @property
     def improved(self) -> bool:
@@ -192,8 +196,8 @@ class Verdict:
 
     @property
     def details(self) -> tuple[str, ...]:
-        """The sentences after the verdict's own: on the front, on the seeds, and on why the search ended."""
-        return (*self.front_sentences, *filter(None, (self.seed_sentence, self.stopped)))
+        """The sentences after the verdict's own: on the front, on the seeds, and on why verdict and search ended."""
+        return (*self.front_sentences, *filter(None, (self.seed_sentence, self.ended, self.stopped)))
 
     @property
     def counts_tokens(self) -> bool:
@@ -201,9 +205,9 @@ class Verdict:
         return any(result.tokens is not None for result in self.finalists)
 
     def has_seeds(self, seeds: int) -> bool:
-        """Return whether every finalist has at least this number of fresh seeds, or is greedy and needs none."""
+        """Return whether the verdict was to have at least this number of fresh seeds, or is greedy and needs none."""
         greedy = [result.params is not None and result.params.greedy for result in self.finalists]
-        return self.seeds >= seeds or all(greedy)
+        return (self.planned_seeds or self.seeds) >= seeds or all(greedy)
 
     @property
     def next_step(self) -> str:
@@ -245,13 +249,13 @@ class Verdict:
             more = f"hold out about {needed} samples and search again under another name"
         return f"{more}, or stop here and {keep}"
 
-    def is_of(self, finalists: Finalists, seeds: int) -> bool:
-        """Return whether the verdict compares these finalists, with this number of fresh seeds."""
-        compared = [(result.name, result.trial, result.params, result.seeds) for result in self.finalists]
-        requested = [
-            (name, trial.number, params, 1 if params.greedy else seeds) for name, trial, params in finalists.selected
-        ]
-        return (compared, self.best, self.reference) == (requested, finalists.best, finalists.reference)
+    def is_of(self, finalists: Finalists) -> bool:
+        """Return whether the verdict compares these finalists, or ended before it compared all of them."""
+        compared = [(result.name, result.trial, result.params) for result in self.finalists]
+        selected = [(name, trial.number, params) for name, trial, params in finalists.selected]
+        if self.ended is not None:
+            selected = [finalist for finalist in selected if finalist in compared]
+        return (compared, self.best, self.reference) == (selected, finalists.best, finalists.reference)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the verdict as JSON-serialisable values, including its sentence."""
@@ -358,7 +362,7 @@ def current_verdict(study: optuna.Study) -> Verdict | None:
         StorageError: Another version of the package wrote it.
     """
     verdict = stored_verdict(study)
-    return verdict if verdict is not None and verdict.is_of(select_finalists(study), verdict.seeds) else None
+    return verdict if verdict is not None and verdict.is_of(select_finalists(study)) else None
 
 
 def _reversed(comparison: Comparison) -> Comparison:

@@ -206,7 +206,7 @@ def read(path: Path) -> tuple[optuna.Study, Verdict]:
     study, _ = open_study(url)
     verdict = stored_verdict(study)
     assert verdict is not None
-    assert verdict.is_of(select_finalists(study), 2)
+    assert verdict.is_of(select_finalists(study))
     return study, verdict
 
 

@@ -32,7 +32,9 @@ from llmsearch_optuna.space.dimensions import Categorical, Float
 from llmsearch_optuna.space.params import GenerationParams
 from llmsearch_optuna.storage import CompletionStore
 from llmsearch_optuna.study.study import open_study, study_key
+from llmsearch_optuna.verdict.finalists import Finalists
 from llmsearch_optuna.verdict.holdout import fresh_seeds
+from llmsearch_optuna.verdict.stages import Stage
 from llmsearch_optuna.verdict.verdict import Verdict, stored_verdict
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -137,9 +139,23 @@ def copied(tuner: Tuner, source: Path, target: Path) -> optuna.Study:
     return study
 
 
+@pytest.fixture
+def one_stage(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All finalists with all seeds, at once."""
+
+    def plan(finalists: Finalists, seeds: int, *, has_several: bool) -> tuple[Stage, ...]:
+        return (Stage(finalists.selected, seeds, 0.05),)
+
+    monkeypatch.setattr("llmsearch_optuna.verdict.holdout.plan_stages", plan)
+
+
+in_one_stage = pytest.mark.usefixtures("one_stage")
+
+
 # Completions.
 
 
+@in_one_stage
 @pytest.mark.full
 def test_finalists_score_what_they_score_with_fresh_seeds(tuner: Tuner, study: optuna.Study) -> None:
     engine = watch(tuner)
@@ -172,6 +188,7 @@ def test_nothing_of_the_hold_out_split_is_seen_before(tuner: Tuner) -> None:
     assert not held_out & {request.prompt for request in engine.requests}
 
 
+@in_one_stage
 def test_one_call_of_the_engine_holds_many_finalists(tuner: Tuner, study: optuna.Study) -> None:
     calls: list[set[GenerationParams]] = []
     engine = watch(tuner)
@@ -227,6 +244,7 @@ def test_the_same_search_has_the_same_verdict(tuner: Tuner, study: optuna.Study)
     assert confirm(other, search(other)) == confirm(tuner, study)
 
 
+@in_one_stage
 def test_completions_and_scores_are_kept(tuner: Tuner, study: optuna.Study, url: str) -> None:
     verdict = confirm(tuner, study)
     with sqlalchemy.create_engine(url).connect() as connection:
@@ -236,6 +254,7 @@ def test_completions_and_scores_are_kept(tuner: Tuner, study: optuna.Study, url:
     assert np.mean([row.score for row in rows if row.seed == 0]) == pytest.approx(verdict.finalists[0].score)
 
 
+@in_one_stage
 def test_only_what_is_new_is_generated(tuner: Tuner, tmp_path: Path) -> None:
     study = search(tuner, tmp_path / "x.db", n_trials=4)
     confirm(tuner, study)
@@ -253,6 +272,7 @@ def test_only_what_is_new_is_generated(tuner: Tuner, tmp_path: Path) -> None:
     assert stored_verdict(study) == later
 
 
+@in_one_stage
 @pytest.mark.sampled(2)
 @pytest.mark.parametrize("at", [0, 1])
 def test_an_interrupted_confirmation_goes_on(
@@ -278,6 +298,7 @@ def test_an_interrupted_confirmation_goes_on(
     assert confirm(tuner, whole, seeds=4) == verdict
 
 
+@in_one_stage
 def test_a_confirmation_interrupted_at_any_write_ends_as_the_uninterrupted_one(
     tuner: Tuner, study: optuna.Study, origin: tuple[Tuner, Path], tmp_path: Path
 ) -> None:
@@ -355,6 +376,7 @@ def test_a_function_in_place_of_a_model() -> None:
     assert sum(sizes) == sum(finalist.seeds for finalist in verdict.finalists) * HELD_OUT
 
 
+@in_one_stage
 @pytest.mark.full
 def test_callbacks_and_preprocessing_are_those_of_the_search() -> None:
     calls: list[int] = []
