@@ -340,14 +340,14 @@ class Tuner:
     ) -> Verdict:
         """Compare the best trial of a study with its baselines on the hold-out split, with seeds that no trial had.
 
-        Completions of all held-out samples are generated with the parameters of the finalists: the best trial, two
-        runners-up (with several objectives: two other trials of the Pareto front) and the baselines. Completions,
-        scores and verdict are stored in the study's database, from which an interrupted call resumes. The last verdict
-        is returned if it has the same finalists and at least `seeds` seeds.
+        All held-out samples are completed with the parameters of the finalists: the best trial and the reference, and
+        if that leaves the answer open (see `verdict.stages`) two runners-up (with several objectives: two other trials
+        of the Pareto front) and the other baselines. All is stored in the study's database, from which an interrupted
+        call resumes. The last verdict is returned if it has the same finalists and was to have at least `seeds` seeds.
 
         Args:
             study: A study of this tuner's task; see `search`.
-            seeds: Number of fresh seeds for each finalist that does not decode greedily.
+            seeds: Maximum number of fresh seeds for each finalist that does not decode greedily.
             storage: Path or SQLAlchemy URL of the study's database. Optional for a study that this tuner searched.
             resamples: Number of bootstrap resamples, used if the metric scores only a corpus.
             show_progress: Whether to show progress on standard error.

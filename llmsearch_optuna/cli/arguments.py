@@ -58,7 +58,9 @@ def make_parser() -> argparse.ArgumentParser:
     confirm = commands.add_parser(
         "confirm", help="compare the best parameters with the baselines on held-out samples, with fresh seeds"
     )
-    confirm.add_argument("--seeds", type=int, default=4, metavar="N", help="fresh seeds per finalist (default: 4)")
+    confirm.add_argument(
+        "--seeds", type=int, default=4, metavar="N", help="fresh seeds per finalist, at most (default: 4)"
+    )
     confirm.add_argument("--json", action="store_true", help="print the verdict as JSON")
     confirm.add_argument("--quiet", action="store_true", help="show no progress")
     confirm.set_defaults(command=searching.confirm)

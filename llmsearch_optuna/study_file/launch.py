@@ -106,7 +106,7 @@ def confirm(study: optuna.Study, storage: str, *, seeds: int = 4, show_progress:
     Args:
         study: The study.
         storage: The URL of its database.
-        seeds: Number of fresh seeds for each finalist that does not decode greedily.
+        seeds: Maximum number of fresh seeds for each finalist that does not decode greedily.
         show_progress: Whether to show progress on standard error.
 
     Raises:
