@@ -233,7 +233,7 @@ def test_run_ends_with_the_verdict_and_best_repeats_it(
     output = capsys.readouterr().out
     assert "Scores on 6 held-out samples (chrf)" in output
     verdict = shown_verdict(output)
-    assert "held-out samples x 4 seeds" in verdict or "nothing better than the baseline" in verdict
+    assert "held-out samples x 2 seeds" in verdict or "nothing better than the baseline" in verdict
     assert main(["best", str(confirmed)]) == 0
     assert shown_verdict(capsys.readouterr().out) == verdict
     assert main(["best", str(confirmed), "--json"]) == 0
@@ -252,11 +252,11 @@ def test_confirm_finds_model_and_data_by_the_study_file(
         source.backup(target)
     assert main(["confirm", str(moved), "--seeds", "5", "--json", "--quiet"]) == 0
     verdict = json.loads(capsys.readouterr().out)
-    assert verdict["seeds"] == 5
+    assert verdict["planned_seeds"] == 5
     assert main(["best", str(moved), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["verdict"] == verdict
     assert main(["best", str(confirmed), "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["verdict"]["seeds"] == 4
+    assert json.loads(capsys.readouterr().out)["verdict"]["planned_seeds"] == 4
 
 
 def test_a_verdict_on_other_finalists_is_not_shown(
