@@ -86,7 +86,7 @@ def test_a_study_is_whole(path: Path) -> None:
     ours, other = findings.studies
     assert (ours.name, ours.ours, ours.samples, ours.verdict) == ("llmsearch", True, 16, True)
     assert ours.trials == {"complete": 4, "pruned": 2, "running": 2}
-    assert (ours.completions, ours.held_out) == (96, 20)
+    assert (ours.completions, ours.held_out) == (96, 8)
     assert (other.name, other.ours) == ("of another", False)
     assert findings.notes == tuple(
         f"{STUDY}trial {number} is running, or was interrupted and will be resumed at 8 samples" for number in (6, 7)
@@ -300,7 +300,7 @@ def test_what_belongs_to_no_study_does_no_harm(path: Path) -> None:
     assert [study.name for study in findings.studies] == ["of another"]
     assert findings.notes == (
         "96 completions belong to no study: it was deleted, and they do no harm",
-        "20 completions on held-out samples belong to no study: it was deleted, and they do no harm",
+        "8 completions on held-out samples belong to no study: it was deleted, and they do no harm",
         "16 samples belong to no study: it was deleted, and they do no harm",
     )
 
@@ -548,7 +548,7 @@ def test_the_command(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["fsck", str(path)]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == (
-        "study `llmsearch`: trials: 4 complete, 2 pruned, 2 running; 96 completions on 16 samples, 20 on held-out "
+        "study `llmsearch`: trials: 4 complete, 2 pruned, 2 running; 96 completions on 16 samples, 8 on held-out "
         "samples; a verdict"
     )
     assert lines[1] == "study `of another`: not made by llmsearch_optuna, not checked"
