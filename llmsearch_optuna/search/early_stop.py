@@ -156,7 +156,7 @@ class EarlyStop:
         samples = rows.shape[1]
         estimates = proposal_means(proposals, rows)
         spread = mean_spread(estimates, level=_LEVEL)
-        is_complete = np.array([len(scores) == samples for scores in proposals])
+        is_complete = np.array([len(row) == samples for row in proposals])
         best = float(reference.mean())
         if is_complete.any():
             best = max(best, shrunk_best(estimates, spread, is_complete))
@@ -200,12 +200,14 @@ class EarlyStop:
             for trial in (*complete, *baselines, *proposals)
             if (scores := self.scores(study, trial)) is not None and len(scores)
         }
-        return _Scores(
-            *(
-                [by_number[trial.number] for trial in kind if trial.number in by_number]
-                for kind in (baselines, complete, proposals)
-            )
-        )
+        samples = max((len(by_number[trial.number]) for trial in complete if trial.number in by_number), default=0)
+
+        def of(kind: Sequence[FrozenTrial], least: int) -> list[_Floats]:
+            rows = [by_number[trial.number] for trial in kind if trial.number in by_number]
+            return [row for row in rows if len(row) >= least]
+
+        # Of a damaged database, complete trials without all scores are left out.
+        return _Scores(of(baselines, samples), of(complete, samples), of(proposals, 1))
 
     def _showable(self, scores: _Scores) -> float:
         """Return the smallest gain over the best baseline that a verdict can show.

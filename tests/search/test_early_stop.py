@@ -133,6 +133,13 @@ def test_what_is_worthwhile_can_be_told_without_held_out_samples() -> None:
     assert reason(study, scores, held_out=0, worthwhile=0.01) is None
 
 
+def test_complete_trials_without_all_scores_are_left_out() -> None:
+    study, scores = studied(spread=0.0)
+    expected = reason(study, {number: row for number, row in scores.items() if number != 5})
+    assert reason(study, {**scores, 5: scores[5][:0]}) == expected
+    assert reason(study, {**scores, 1: scores[1][:20], 5: scores[5][:20]}) is not None
+
+
 def test_what_remains_decides() -> None:
     study, scores = studied(spread=0.08, noise=0.3)
     assert reason(study, scores, n_trials=400) is None
