@@ -207,22 +207,6 @@ def test_tokens_are_those_of_the_slots(slots: Backend, in_process: Backend, load
     assert alone == received[::20]
 
 
-def test_an_adapter_gives_the_tokens_of_the_slots(directory: str, tmp_path: Path) -> None:
-    torch.manual_seed(0)
-    config = peft.LoraConfig(r=8, target_modules=["q_proj", "v_proj"], init_lora_weights=False)
-    base = load_model(directory, device="cpu", dtype="float32").model
-    peft.get_peft_model(base, config).save_pretrained(str(tmp_path))
-    adapted = load_model(str(tmp_path), device="cpu", dtype="float32")
-    slots = model_backend(*adapted, batch_size=8)
-    arguments = {**ARGUMENTS, "max_lora_rank": 8}
-    in_vllm = vllm_backend(load_for_vllm(str(tmp_path), None, None), batch_size=8, arguments=arguments)
-    assert str(tmp_path) in in_vllm.description
-    requests = requests_of(slots)[: 2 * len(TEXTS)]
-    pairs = zip(requests, slots.engine.generate(requests), in_vllm.engine.generate(requests), strict=True)
-    equal = [check_equal(adapted, *pair) for pair in pairs]
-    assert sum(equal) >= len(requests) - 1
-
-
 def tuner_of(loaded: LoadedModel, backend: Backend | None = None, url: str | None = None) -> Tuner:
     given: dict[str, Any] = {"tokenizer": loaded.tokenizer, "dataset": demo_samples(24), **TASK}
     if url is not None:
@@ -340,6 +324,23 @@ def test_memory_that_is_short_is_said_in_one_line(directory: str, monkeypatch: p
     with pytest.raises(ModelError, match=r"^vLLM cannot start the model .*max_model_len") as refused:
         vllm_backend(named, batch_size=4, arguments={**ARGUMENTS, "max_model_len": 10**7})
     assert "\n" not in str(refused.value)
+
+
+def test_an_adapter_gives_the_tokens_of_the_slots(directory: str, tmp_path: Path) -> None:
+    """Late, as another engine in the same process ends what vLLM has set up for the first one."""
+    torch.manual_seed(0)
+    config = peft.LoraConfig(r=8, target_modules=["q_proj", "v_proj"], init_lora_weights=False)
+    base = load_model(directory, device="cpu", dtype="float32").model
+    peft.get_peft_model(base, config).save_pretrained(str(tmp_path))
+    adapted = load_model(str(tmp_path), device="cpu", dtype="float32")
+    slots = model_backend(*adapted, batch_size=8)
+    arguments = {**ARGUMENTS, "max_lora_rank": 8}
+    in_vllm = vllm_backend(load_for_vllm(str(tmp_path), None, None), batch_size=8, arguments=arguments)
+    assert str(tmp_path) in in_vllm.description
+    requests = requests_of(slots)[: 2 * len(TEXTS)]
+    pairs = zip(requests, slots.engine.generate(requests), in_vllm.engine.generate(requests), strict=True)
+    equal = [check_equal(adapted, *pair) for pair in pairs]
+    assert sum(equal) >= len(requests) - 1
 
 
 STUDY = """
