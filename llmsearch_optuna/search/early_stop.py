@@ -8,7 +8,7 @@ be shown, and what can be added to it would not.
 
 Proposals are assumed to go on as the recent ones, or as all so far, whichever promises more, at the upper confidence
 limit of their variance. No statistics can exclude that a rare region of the space, which no proposal has met, is much
-better; so a minimum number of proposals comes first.
+better; so a minimum number of proposals comes first. Towards the end of a search, nothing is decided any more.
 """
 
 import logging
@@ -44,6 +44,7 @@ _Floats = npt.NDArray[np.float64]
 
 _LEAST_ESTIMATED = 4
 _LEAST_PROPOSALS = 12
+_LEAST_SAVED = 0.2  # the share of the trials: the last few are expected to gain little in any search
 _RECENT = 16
 _MOST = 64  # proposals to look at: more of them change little, and cost time
 _LEVEL = 0.8
@@ -130,7 +131,8 @@ class EarlyStop:
             study: The study, with one objective.
             trials: All its trials.
         """
-        prospects = self.prospects(study, trials) if self.is_on else None
+        is_worthwhile = self.is_on and self.n_trials - len(trials) >= _LEAST_SAVED * self.n_trials
+        prospects = self.prospects(study, trials) if is_worthwhile else None
         if prospects is None or prospects.proposals < _LEAST_PROPOSALS:
             return None
         total, limit, further = max(prospects.ahead, 0.0) + prospects.further, prospects.showable, prospects.further
