@@ -95,7 +95,7 @@ def test_all_that_was_stored_is_there(path: Path) -> None:
     # What has been added since is unknown there.
     for finalist, before_it in zip(now["finalists"], then["finalists"], strict=True):
         assert finalist == {**dict.fromkeys(finalist), "irregular": {}, **before_it}
-    assert now.keys() - then.keys() == {"constant", "next_step", "savings"}
+    assert now.keys() - then.keys() == {"constant", "ended", "next_step", "planned_seeds", "savings", "stopped"}
     assert now["savings"] == []
 
 

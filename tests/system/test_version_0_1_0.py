@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import stages
 import version_0_1_0
 from optuna.trial import TrialState
 
@@ -66,7 +67,8 @@ def test_a_finished_study_goes_on_and_is_confirmed_with_the_same_verdict(path: P
     assert outputs["verdict"] == EXPECTED["finished"]["verdict"]
 
 
-def test_an_interrupted_study_ends_as_an_uninterrupted_one_did(path: Path) -> None:
+def test_an_interrupted_study_ends_as_an_uninterrupted_one_did(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stages.PLAN, stages.in_one_stage)  # 0.1.0 had no others
     trials = open_study(f"sqlite:///{path}", "interrupted")[0].trials
     assert [trial.state for trial in trials].count(TrialState.RUNNING) == 2
     tuner = version_0_1_0.make_tuner()
@@ -74,7 +76,7 @@ def test_an_interrupted_study_ends_as_an_uninterrupted_one_did(path: Path) -> No
     assert as_json(version_0_1_0.trials_of(study)) == EXPECTED["interrupted"]["trials"]
     verdict = tuner.confirm(study, seeds=2, show_progress=False)
     expected = EXPECTED["interrupted"]["verdict"]
-    added = {"constant": None, "next_step": verdict.next_step}
+    added = {"constant": None, "next_step": verdict.next_step, "stopped": None, "planned_seeds": 2, "ended": None}
     finalists = [{**finalist, "irregular": {}} for finalist in expected["finalists"]]
     assert as_json(verdict.to_dict()) == {**expected, **added, "finalists": finalists}
 

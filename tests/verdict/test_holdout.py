@@ -11,6 +11,7 @@ import numpy as np
 import optuna
 import pytest
 import sqlalchemy
+import stages
 from interruptions import WriteCounter, interrupted
 from optuna.distributions import CategoricalDistribution
 from rich.console import Console
@@ -32,9 +33,7 @@ from llmsearch_optuna.space.dimensions import Categorical, Float
 from llmsearch_optuna.space.params import GenerationParams
 from llmsearch_optuna.storage import CompletionStore
 from llmsearch_optuna.study.study import open_study, study_key
-from llmsearch_optuna.verdict.finalists import Finalists
 from llmsearch_optuna.verdict.holdout import fresh_seeds
-from llmsearch_optuna.verdict.stages import Stage
 from llmsearch_optuna.verdict.verdict import Verdict, stored_verdict
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -142,11 +141,7 @@ def copied(tuner: Tuner, source: Path, target: Path) -> optuna.Study:
 @pytest.fixture
 def one_stage(monkeypatch: pytest.MonkeyPatch) -> None:
     """All finalists with all seeds, at once."""
-
-    def plan(finalists: Finalists, seeds: int, *, has_several: bool) -> tuple[Stage, ...]:
-        return (Stage(finalists.selected, seeds, 0.05),)
-
-    monkeypatch.setattr("llmsearch_optuna.verdict.holdout.plan_stages", plan)
+    monkeypatch.setattr(stages.PLAN, stages.in_one_stage)
 
 
 in_one_stage = pytest.mark.usefixtures("one_stage")
