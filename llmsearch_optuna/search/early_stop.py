@@ -35,6 +35,7 @@ from llmsearch_optuna.statistics.prospects import (
 )
 from llmsearch_optuna.study.attributes import BASELINE
 from llmsearch_optuna.study.ranking import maximizes
+from llmsearch_optuna.study.trials import is_resting
 
 __all__ = ["EarlyStop", "Outlook", "Prospects"]
 
@@ -60,7 +61,7 @@ class _Scores(NamedTuple):
     Attributes:
         baselines: Those of the baselines.
         complete: Those of the last fully evaluated trials.
-        proposals: Those of the last trials that are no baselines, complete or pruned.
+        proposals: Those of the last trials that are no baselines: complete, pruned or resting.
     """
 
     baselines: list[_Floats]
@@ -192,7 +193,8 @@ class EarlyStop:
         return f"{shown}; half as large a gain needs about {round_up(4 * self.held_out)}"
 
     def _scores_of(self, study: optuna.Study, trials: Sequence[FrozenTrial]) -> _Scores:
-        finished = [trial for trial in trials if trial.state in (TrialState.COMPLETE, TrialState.PRUNED)]
+        evaluated = (TrialState.COMPLETE, TrialState.PRUNED)
+        finished = [trial for trial in trials if trial.state in evaluated or is_resting(trial)]
         complete = [trial for trial in finished if trial.state == TrialState.COMPLETE][-_MOST:]
         baselines = [trial for trial in finished if BASELINE in trial.user_attrs]
         proposals = [trial for trial in finished if BASELINE not in trial.user_attrs][-_MOST:]

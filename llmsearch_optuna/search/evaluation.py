@@ -276,6 +276,11 @@ class Evaluation:
         report(self._trial, self.value, step=self.scored)
         self._conclude_rung()
 
+    def prune(self) -> None:
+        """End the evaluation at the samples scored so far."""
+        self.pruned = True
+        self._store_totals()
+
     def _requests(self, samples: Sequence[Sample]) -> list[Request]:
         return [self._objective.request(sample, self.params) for sample in samples]
 
@@ -338,14 +343,18 @@ class Evaluation:
             self._conclude_rung()
 
     def _conclude_rung(self) -> None:
-        """Ask the pruner, and set the final attributes of a finished trial."""
+        """Ask the pruner whether the trial goes on."""
         if BASELINE not in self._trial.user_attrs and self.scored < len(self._objective.samples):
             self.pruned = should_prune(self._trial)
         if self.finished:
-            self._trial.set_user_attr(TRIAL_TOKENS, self.tokens)
-            if self._reused:
-                self._trial.set_user_attr(REUSED_TOKENS, self.tokens_reused)
-            self._trial.set_user_attr(FINISH_REASONS, dict(self._finish_reasons))
+            self._store_totals()
+
+    def _store_totals(self) -> None:
+        """Set the attributes of a finished trial."""
+        self._trial.set_user_attr(TRIAL_TOKENS, self.tokens)
+        if self._reused:
+            self._trial.set_user_attr(REUSED_TOKENS, self.tokens_reused)
+        self._trial.set_user_attr(FINISH_REASONS, dict(self._finish_reasons))
         if self.pruned:
             self._trial.set_user_attr(PRUNED_AT, self.scored)
 

@@ -19,66 +19,43 @@ in flight, because it must take these over if their leases expire.
 """
 
 import dataclasses
-import itertools
 import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 import optuna
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 
-from llmsearch_optuna.engine.base import Completion
 from llmsearch_optuna.errors import LeaseLostError, ScorerError, TrialError
 from llmsearch_optuna.metrics import ScoringGivenUpError
-from llmsearch_optuna.search.evaluation import Evaluation, GenerationObjective
-from llmsearch_optuna.search.limits import reason_to_stop
+from llmsearch_optuna.search.budget import Budget
+from llmsearch_optuna.search.evaluation import GenerationObjective
+from llmsearch_optuna.search.in_flight import InFlight, generate_rungs
 from llmsearch_optuna.search.observers import SearchObserver
 from llmsearch_optuna.search.options import SearchOptions
-from llmsearch_optuna.search.paired_pruner import PairedPruner
+from llmsearch_optuna.search.race import Choice, Race
 from llmsearch_optuna.search.samplers import Proposer
 from llmsearch_optuna.storage import Claims
 from llmsearch_optuna.study.attributes import (
     ENDED,
     ERROR,
     PARAMS,
-    REPLAYED,
+    RESTED,
+    RESTING,
     REUSED_TOKENS,
     ROUND,
     SCORER_FAULT,
     STOPPED,
-    TOKENS_PER_S,
+    TRIAL_TOKENS,
 )
-from llmsearch_optuna.study.ranking import maximizes
-from llmsearch_optuna.study.trials import FINISHED, repeated_trials, rounds_passed
+from llmsearch_optuna.study.trials import FINISHED, is_resting, repeated_trials, rounds_passed
 
 __all__ = ["Search"]
 
 _LOG = logging.getLogger(__name__)
-
-
-class _InFlight(NamedTuple):
-    """A trial in flight.
-
-    Attributes:
-        trial: The trial.
-        evaluation: Its evaluation.
-        began: The number of the round before its first rung.
-        started: The time at which this process took it up, in seconds of `time.monotonic`.
-    """
-
-    trial: optuna.Trial
-    evaluation: Evaluation
-    began: int
-    started: float
-
-    @property
-    def passed(self) -> int:
-        """The number of the round in which the trial passed its last rung."""
-        return self.began + self.evaluation.rungs_passed
 
 
 @dataclass(kw_only=True)
@@ -94,7 +71,7 @@ class Search:
         concurrency: The number of trials in flight in this process, whose rungs are generated together.
         claims: Decides which trials this process evaluates.
         observer: Receives the events of the search.
-        early_stop: Returns why further trials have nothing to gain, or None; see `EarlyStop.reason`.
+        stop_rule: Returns why no further trial is to be proposed, or None.
     """
 
     study: optuna.Study
@@ -105,11 +82,10 @@ class Search:
     concurrency: int
     claims: Claims
     observer: SearchObserver
-    early_stop: Callable[[optuna.Study, Sequence[FrozenTrial]], str | None] = lambda _study, _trials: None
-    _started: float = field(init=False, default_factory=time.monotonic)
-    _in_flight: dict[int, _InFlight] = field(init=False, default_factory=dict)
+    stop_rule: Callable[[optuna.Study, Sequence[FrozenTrial]], str | None] = lambda _study, _trials: None
+    _in_flight: dict[int, InFlight] = field(init=False, default_factory=dict)
     _ended_by: str | None = field(init=False, default=None)
-    _warned_of_tokens: bool = field(init=False, default=False)
+    _choice: Choice = field(init=False, default=Choice(()))
     # The number of the last round in which a trial passed a rung or failed.
     _latest: int = field(init=False, default=0)
 
@@ -118,8 +94,8 @@ class Search:
 
         A trial that cannot be scored fails, and the search continues. Trials that are interrupted, or in flight when
         time or tokens are used up, stay RUNNING in the storage. The next call resumes them after their last stored
-        rung. If no better trial is to be expected (`reason_to_stop`, `EarlyStop`), those in flight are finished and no
-        further one is proposed. A worker ends when neither it nor any other worker has a trial left.
+        rung. If no better trial is to be expected (`stop_rule`), those in flight are finished and no further one is
+        proposed. A worker ends when neither it nor any other worker has a trial left.
 
         Args:
             should_stop: Called between rungs; the search stops if it returns True.
@@ -127,21 +103,26 @@ class Search:
         Raises:
             TrialError: All finished trials failed. The message contains the first failure.
         """
-        self.objective = dataclasses.replace(
-            self.objective, is_to_end=lambda: self._was_stopped(should_stop) is not None
+        budget = Budget(
+            timeout=self.options.timeout,
+            max_tokens=self.options.max_tokens_total,
+            tokens=self._tokens_generated,
+            should_stop=should_stop,
         )
+        self.objective = dataclasses.replace(self.objective, is_to_end=lambda: budget.interrupted() is not None)
         with self.claims.kept_alive():
             self.observer.started(len(self._trials(*FINISHED)) - len(repeated_trials(self._trials())))
             if not self.claims.shared:
                 begun = [trial for trial in self._trials() if ROUND in trial.user_attrs]
                 self._latest = max(map(rounds_passed, begun), default=0)
             self._take_up(self.concurrency)
-            while not self._is_to_end(should_stop):
+            while not self._is_to_end(budget):
                 if self._fill():
                     self._advance()
-                elif self.claims.shared and self._trials(TrialState.RUNNING):
+                elif self.claims.shared and not all(map(is_resting, self._trials(TrialState.RUNNING))):
                     time.sleep(self.claims.patience_s)  # this worker may have to take over the trials of another
                 else:
+                    self._prune_resting()
                     self._note_reason()
                     break
             self.observer.ended()
@@ -150,9 +131,16 @@ class Search:
             raise TrialError(f"all {len(failed)} trials failed, the first with: {failed[0].user_attrs.get(ERROR)}")
 
     def _note_reason(self) -> None:
-        """Store and show why the search ends before its number of trials."""
-        begun = f"the search stopped after {len(self._trials())} of {self.options.n_trials} trials"
-        sentence = None if self._ended_by is None else f"{begun}: {self._ended_by}"
+        """Store and show why the search ends before its number of trials, or with unfinished ones."""
+        parts = []
+        if self._ended_by is not None:
+            parts.append(f"stopped after {len(self._trials())} of {self.options.n_trials} trials: {self._ended_by}")
+        if self._choice.unfinished:
+            parts.append(
+                f"left {self._choice.unfinished} trials unfinished, which might still have gained about "
+                f"{self._choice.missed:.2g} in all (an estimate, no guarantee)"
+            )
+        sentence = f"the search {'; it '.join(parts)}" if parts else None
         if self.study.user_attrs.get(STOPPED) != sentence:
             self.study.set_user_attr(STOPPED, sentence)
         if sentence is not None:
@@ -166,49 +154,33 @@ class Search:
         """
         with self.claims.exclusively():
             running = self._trials(TrialState.RUNNING)
-            left = [trial.number for trial in running if trial.number not in self._in_flight]
+            left = [trial.number for trial in running if trial.number not in self._in_flight and not is_resting(trial)]
             taken = [self._attach(number) for number in self.claims.take_abandoned(left, room)]
             for trial in taken:
                 self._store_round(trial)  # a process that died may not have stored it
         for trial in taken:
             self._start(trial)
 
-    def _is_to_end(self, should_stop: Callable[[], bool]) -> bool:
+    def _is_to_end(self, budget: Budget) -> bool:
         """Return whether to stop now, and leave the trials in flight to a later call.
 
         Tokens are counted only between two rounds, so that an interruption does not change where the search ends.
         """
-        max_tokens = self.options.max_tokens_total
-        reason = self._was_stopped(should_stop)
-        if reason is None and max_tokens is not None and not self._round_is_under_way():
-            tokens = self.objective.tokens_stored() - self._tokens_reused()
-            if tokens == 0 and self._latest > 0 and not self._warned_of_tokens and self._trials(TrialState.COMPLETE):
-                self._warned_of_tokens = True
-                _LOG.warning(
-                    "`max_tokens_total` has no effect: the engine counts no tokens; set `n_trials` or `timeout` instead"
-                )
-            if tokens >= max_tokens:
-                reason = f"{tokens} tokens are generated, the limit is {max_tokens}"
+        reason = budget.interrupted()
+        if reason is None and not self._round_is_under_way():
+            reason = budget.spent(any_complete=self._latest > 0 and bool(self._trials(TrialState.COMPLETE)))
         if reason is not None:
             in_flight = len(self._in_flight)
             _LOG.info("the search stops: %s; %d trials in flight can be resumed", reason, in_flight)
         return reason is not None
 
-    def _was_stopped(self, should_stop: Callable[[], bool]) -> str | None:
-        """Return the reason if a stop was requested or the time is over, else None."""
-        timeout = self.options.timeout
-        if should_stop():
-            return "a stop was requested"
-        if timeout is not None and time.monotonic() - self._started >= timeout:
-            return f"the timeout of {timeout:g} s has passed"
-        return None
-
-    def _tokens_reused(self) -> int:
-        """Return how many stored tokens were copied from earlier trials instead of generated."""
+    def _tokens_generated(self) -> int:
+        """Return the number of tokens of all stored completions but those that were copied from earlier trials."""
         elsewhere: int = sum(
             trial.user_attrs.get(REUSED_TOKENS, 0) for trial in self._trials() if trial.number not in self._in_flight
         )
-        return elsewhere + sum(running.evaluation.tokens_reused for running in self._in_flight.values())
+        here = sum(running.evaluation.tokens_reused for running in self._in_flight.values())
+        return self.objective.tokens_stored() - elsewhere - here
 
     def _fill(self) -> bool:
         """Put trials in flight until there are `concurrency` of them. Return whether any are in flight.
@@ -217,6 +189,8 @@ class Search:
         """
         if self.claims.shared and len(self._in_flight) < self.concurrency:
             self._take_up(self.concurrency - len(self._in_flight))
+        if isinstance(self.study.pruner, Race) and not self._round_is_under_way():
+            self._choose(self.study.pruner)
         while not self._round_is_under_way() and len(self._in_flight) < self.concurrency:
             trial = self._ask()
             if trial is None:
@@ -224,20 +198,67 @@ class Search:
             self._start(trial)
         return bool(self._in_flight)
 
+    def _choose(self, race: Race) -> None:
+        """Let the trials in flight rest that the race does not choose, and take up those that it chooses."""
+        with self.claims.exclusively():
+            trials = [
+                trial
+                for trial in self._trials(*FINISHED, TrialState.RUNNING)
+                if trial.state != TrialState.RUNNING or is_resting(trial) or trial.number in self._in_flight
+            ]
+            self._choice = race.choose(self.study, trials, tokens=self._tokens_of, places=self.concurrency)
+            for number in sorted(set(self._in_flight).difference(self._choice.trials)):
+                running = self._in_flight.pop(number)
+                if self.claims.holds(number):
+                    running.rest()
+                    self.claims.release(number)
+            chosen = self._wake([number for number in self._choice.trials if number not in self._in_flight])
+        for trial in chosen:
+            self._start(trial)
+
+    def _wake(self, numbers: Sequence[int]) -> list[optuna.Trial]:
+        """Claim resting trials. Call it within `exclusively`."""
+        # A worker that died may have left its lease on a trial that rests.
+        trials = [self._attach(number) for number in self.claims.take_abandoned(numbers, len(numbers))]
+        for trial in trials:
+            if not self.claims.shared:
+                passed = rounds_passed(self._trials()[trial.number])
+                trial.set_user_attr(RESTED, trial.user_attrs.get(RESTED, 0) + self._latest - passed)
+            trial.set_user_attr(RESTING, False)
+        return trials
+
+    def _prune_resting(self) -> None:
+        """End the trials that a race has left resting."""
+        with self.claims.exclusively():
+            resting = self._wake([trial.number for trial in self._trials() if is_resting(trial)])
+        for trial in resting:
+            self._start(trial)
+            if running := self._in_flight.get(trial.number):
+                running.evaluation.prune()
+                self._end_if_finished(running)
+
+    def _tokens_of(self, trial: FrozenTrial) -> int:
+        running = self._in_flight.get(trial.number)
+        return int(trial.user_attrs.get(TRIAL_TOKENS, 0)) if running is None else running.evaluation.tokens
+
     def _advance(self) -> None:
         """Advance the trials that are furthest behind by one rung, generated in one batch."""
         furthest_behind = min(running.passed for running in self._in_flight.values())
         group = [running for _, running in sorted(self._in_flight.items()) if running.passed == furthest_behind]
         self.observer.advancing({number: running.evaluation for number, running in self._in_flight.items()})
+        on_tokens = self.observer.tokens_generated
         try:
-            batches = self._generate(group)
+            batches = generate_rungs(self.objective, group, on_tokens)
         except TrialError:
             # One trial, or a request of a later rung, may have caused the error: generate for each trial separately.
             batches = None
         for index, running in enumerate(group):
             try:
-                completions = self._generate([running], look_ahead=False)[0] if batches is None else batches[index]
-                running.evaluation.record(completions)
+                running.evaluation.record(
+                    generate_rungs(self.objective, [running], on_tokens, look_ahead=False)[0]
+                    if batches is None
+                    else batches[index]
+                )
             except TrialError as error:
                 self._fail(running.trial, error)
             except ScoringGivenUpError as error:
@@ -249,24 +270,6 @@ class Search:
                 self._latest = max(self._latest, running.passed)
                 self.observer.rung_passed(running.trial, running.evaluation)
                 self._end_if_finished(running)
-
-    def _generate(self, group: Sequence[_InFlight], *, look_ahead: bool = True) -> list[list[Completion]]:
-        """Return the completions of each trial's next rung.
-
-        With `look_ahead`, the engine may also begin on later rungs: first on the following rung of every trial, then on
-        the one after it.
-        """
-        requests = [running.evaluation.requests() for running in group]
-        rungs = [running.evaluation.upcoming() for running in group] if look_ahead else []
-        ahead = itertools.chain.from_iterable(itertools.zip_longest(*rungs, fillvalue=()))
-        completions = iter(
-            self.objective.generate(
-                list(itertools.chain.from_iterable(requests)),
-                self.observer.tokens_generated,
-                list(itertools.chain.from_iterable(ahead)),
-            )
-        )
-        return [list(itertools.islice(completions, len(requests_of_trial))) for requests_of_trial in requests]
 
     def _round_is_under_way(self) -> bool:
         """Return whether a trial in flight has yet to finish a round in which another has passed its rung."""
@@ -287,15 +290,7 @@ class Search:
 
     def _propose(self, trials: Sequence[FrozenTrial]) -> optuna.Trial | None:
         """Begin a trial that the sampler proposes, in one transaction. Return None if there is none."""
-        pruner = self.study.pruner
-        reason = reason_to_stop(
-            trials,
-            maximize=maximizes(self.study),
-            patience=self.options.patience,
-            margin=pruner.margin if isinstance(pruner, PairedPruner) else 0.0,
-            score_range=self.objective.score_range if isinstance(pruner, PairedPruner) else None,
-        )
-        reason = reason or self.early_stop(self.study, trials)
+        reason = self.stop_rule(self.study, trials)
         proposed = None if reason else self.proposer.propose(self.study)
         if proposed is None:
             reason = reason or "every point of the grid has been proposed"
@@ -333,13 +328,15 @@ class Search:
         except ScoringGivenUpError as error:
             _LOG.warning("trial %d is left to a later search: %s", trial.number, error)
             return
-        began = self._latest - evaluation.rungs_passed if self.claims.shared else trial.user_attrs[ROUND]
-        running = self._in_flight[trial.number] = _InFlight(trial, evaluation, began, started)
+        began = self._latest - evaluation.rungs_passed
+        if not self.claims.shared:
+            began = trial.user_attrs[ROUND] + trial.user_attrs.get(RESTED, 0)
+        running = self._in_flight[trial.number] = InFlight(trial, evaluation, began, started)
         self._latest = max(self._latest, running.passed)
         self.observer.trial_started(trial, evaluation)
         self._end_if_finished(running)
 
-    def _end_if_finished(self, running: _InFlight) -> None:
+    def _end_if_finished(self, running: InFlight) -> None:
         if running.evaluation.pruned:
             self._end(running.trial, TrialState.PRUNED)
         elif running.evaluation.finished:
@@ -372,7 +369,7 @@ class Search:
             if self.claims.shared:
                 trial.set_user_attr(ENDED, len(self._trials(*FINISHED)) + 1)
             if running is not None:
-                self._store_timings(running)
+                running.store_timings()
             self.observer.before_trial_ends(trial)
             # The lease is released first: if the process then dies, the trial is taken over and no lease remains.
             self.claims.release(trial.number)
@@ -384,12 +381,6 @@ class Search:
             self.observer.trial_ended(ended, None, 0.0)
         else:
             self.observer.trial_ended(ended, running.evaluation, time.monotonic() - running.started)
-
-    def _store_timings(self, running: _InFlight) -> None:
-        if generated := running.evaluation.tokens_of_process:
-            seconds = max(time.monotonic() - running.started, 1e-9)
-            running.trial.set_user_attr(TOKENS_PER_S, round(generated / seconds, 1))
-            running.trial.set_user_attr(REPLAYED, round(running.evaluation.tokens_replayed / generated, 4))
 
     def _drop(self, trial: optuna.Trial) -> None:
         _LOG.warning("trial %d is left to another worker, which has taken it over", trial.number)

@@ -60,9 +60,10 @@ class SearchOptions:
         sampler: ``"tpe"``, ``"gp"``, ``"random"``, ``"grid"``, ``"qmc"``, ``"cmaes"`` or ``"nsga2"``. ``"cmaes"``
             supports only one objective.
         sampler_args: Arguments of the Optuna sampler.
-        pruner: ``"paired"``, ``"median"``, ``"percentile"``, ``"hyperband"``, ``"successive-halving"`` or ``"none"``.
-            By default ``"paired"``, or ``"median"`` if the metric does not score single samples. With several
-            objectives, only ``"none"`` is valid, and it is the default.
+        pruner: ``"paired"``, ``"race"``, ``"median"``, ``"percentile"``, ``"hyperband"``, ``"successive-halving"`` or
+            ``"none"``. By default ``"paired"``, or ``"median"`` if the metric does not score single samples. With
+            several objectives, only ``"none"`` is valid, and it is the default. ``"race"`` gives up no trial before the
+            end: each round goes to the trials that promise most per token; see `search.race`.
         pruner_args: Arguments of `PairedPruner` (`alpha`, `margin`), or of the Optuna pruner.
         rungs: Numbers of samples after which a trial reports its score and may be pruned: an integer n for every n
             samples, an ascending list, or ``"doubling"`` for 8, 16, 32, ... The last rung is always all samples.

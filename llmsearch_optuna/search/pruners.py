@@ -9,12 +9,14 @@ from optuna import pruners
 from llmsearch_optuna.errors import ConfigurationError, unknown_name
 from llmsearch_optuna.metrics import ScoreRange
 from llmsearch_optuna.search.paired_pruner import PairedPruner
+from llmsearch_optuna.search.race import Race
 from llmsearch_optuna.search.score_readers import ScoreReader, reported_scores
 
 __all__ = ["PRUNERS", "make_pruner"]
 
 PRUNERS: Mapping[str, Callable[..., pruners.BasePruner]] = {
     "paired": PairedPruner,
+    "race": Race,
     "median": pruners.MedianPruner,
     "percentile": pruners.PercentilePruner,
     "hyperband": pruners.HyperbandPruner,
@@ -42,22 +44,24 @@ def make_pruner(
             default, median and percentile (which keeps the best quarter of the trials) do not prune in the first
             quarter of the samples or before four trials are fully evaluated. Hyperband and successive-halving begin at
             the first rung.
-        scores: Reads the scores of a trial, for the paired pruner.
-        score_range: The minimum and the maximum score, for the paired pruner.
+        scores: Reads the scores of a trial, for the paired pruner and the race.
+        score_range: The minimum and the maximum score, for the paired pruner and the race.
         corpus_only: Whether the metric gives no per-sample scores.
 
     Raises:
-        ConfigurationError: The name or an argument is unknown, a value is invalid, or the paired pruner is chosen with
-            `corpus_only`.
+        ConfigurationError: The name or an argument is unknown, a value is invalid, or the paired pruner or a race is
+            chosen with `corpus_only`.
     """
     if name is None and corpus_only and not arguments:
         name = "median"
-    if name in (None, "paired"):
+    if name in (None, "paired", "race"):
         if corpus_only:
             raise ConfigurationError(
-                "the paired pruner needs scores of single samples, which the metric does not give: use another one, "
-                "e.g. median"
+                f"the {name or 'paired'} pruner needs scores of single samples, which the metric does not give: use "
+                "another one, e.g. median"
             )
+        if name == "race":
+            return Race(**_checked("race", arguments, ()), score_range=score_range, scores=scores)
         fallback = make_pruner("median", rungs) if name is None else None
         chosen = _checked("paired", arguments, ("alpha", "margin"))
         return PairedPruner(**chosen, score_range=score_range, scores=scores, fallback=fallback)

@@ -19,6 +19,7 @@ from llmsearch_optuna.space.search_space import SearchSpace
 from llmsearch_optuna.statistics.estimates import shrunk_means
 from llmsearch_optuna.study.attributes import FIXED_PARAMS, SAMPLER_STATE
 from llmsearch_optuna.study.ranking import has_several
+from llmsearch_optuna.study.trials import is_resting
 
 __all__ = ["SAMPLERS", "Proposer", "Pruned"]
 
@@ -151,7 +152,7 @@ class Proposer:
     def _estimates(
         self, study: optuna.Study, trials: Sequence[FrozenTrial], all_trials: Sequence[FrozenTrial]
     ) -> dict[int, float]:
-        """Estimate the means over all samples of pruned trials that have scores; for TPE, also of trials in flight.
+        """Estimate the means over all samples of pruned and resting trials; for TPE, also of those in flight.
 
         Return the estimates by trial number. They are empty without a complete trial that has scores.
         """
@@ -165,7 +166,9 @@ class Proposer:
         partial = {
             trial.number: np.asarray(scores)
             for trial in trials
-            if trial.state in states and (scores := self.scores(study, trial)) is not None and len(scores)
+            if (trial.state in states or is_resting(trial))
+            and (scores := self.scores(study, trial)) is not None
+            and len(scores)
         }
         if not complete or not partial:
             return {}

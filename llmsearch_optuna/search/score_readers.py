@@ -12,7 +12,7 @@ from optuna.trial import FrozenTrial, TrialState
 from llmsearch_optuna.search.observers import SearchObserver, TrialProgress
 from llmsearch_optuna.storage import CompletionStore
 from llmsearch_optuna.study.attributes import SCORES
-from llmsearch_optuna.study.trials import ended
+from llmsearch_optuna.study.trials import ended, is_resting
 
 __all__ = ["CompleteTrial", "RememberedScores", "ScoreReader", "StoredScores", "report_scores", "reported_scores"]
 
@@ -68,8 +68,13 @@ class CompleteTrial(NamedTuple):
     ended: float
 
 
+class _Cached(NamedTuple):
+    state: tuple[object, ...]
+    scores: _Floats | None
+
+
 class RememberedScores(SearchObserver):
-    """Caches the scores of finished trials, which never change.
+    """Caches the scores of finished trials, which never change, and of resting ones.
 
     Args:
         reader: Reads the scores of a trial.
@@ -80,7 +85,7 @@ class RememberedScores(SearchObserver):
     def __init__(self, reader: ScoreReader, *, alone: bool = False) -> None:
         self._reader = reader
         self._alone = alone
-        self._cache: dict[tuple[object, ...], _Floats | None] = {}
+        self._cache: dict[tuple[str, int], _Cached] = {}
         self._complete: list[CompleteTrial] | None = None
 
     def trial_ended(self, trial: FrozenTrial, progress: TrialProgress | None, seconds: float) -> None:  # noqa: ARG002
@@ -100,11 +105,12 @@ class RememberedScores(SearchObserver):
 
     def __call__(self, study: optuna.Study, trial: FrozenTrial) -> _Floats | None:
         """See `ScoreReader`."""
-        key = (study.study_name, trial.number, trial.datetime_complete)
-        if key in self._cache:
-            return self._cache[key]
+        key, state = (study.study_name, trial.number), (trial.last_step, trial.datetime_complete)
+        cached = self._cache.get(key)
+        if cached is not None and cached.state == state:
+            return cached.scores
         scores = self._reader(study, trial)
         array = None if scores is None else np.asarray(scores, dtype=np.float64)
-        if trial.state.is_finished():
-            self._cache[key] = array
+        if trial.state.is_finished() or is_resting(trial):
+            self._cache[key] = _Cached(state, array)
         return array

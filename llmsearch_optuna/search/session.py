@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import optuna
 from optuna.storages import RDBStorage
+from optuna.trial import FrozenTrial
 
 from llmsearch_optuna.data.task import Sample
 from llmsearch_optuna.errors import ConfigurationError, StorageError
@@ -19,10 +20,13 @@ from llmsearch_optuna.search.baselines import InitialTrial, enqueue, enqueue_aga
 from llmsearch_optuna.search.early_stop import EarlyStop, Outlook
 from llmsearch_optuna.search.evaluation import GenerationObjective
 from llmsearch_optuna.search.first_scores import FirstScores
+from llmsearch_optuna.search.limits import reason_to_stop
 from llmsearch_optuna.search.loop import Search
 from llmsearch_optuna.search.observers import SearchObserver, SearchObservers
 from llmsearch_optuna.search.options import SearchOptions
+from llmsearch_optuna.search.paired_pruner import PairedPruner
 from llmsearch_optuna.search.progress import EventCallback, SearchProgress
+from llmsearch_optuna.search.race import Race
 from llmsearch_optuna.search.samplers import Proposer
 from llmsearch_optuna.search.score_readers import RememberedScores, StoredScores
 from llmsearch_optuna.storage import (
@@ -38,6 +42,7 @@ from llmsearch_optuna.storage import (
     storage_url,
 )
 from llmsearch_optuna.study.environment import note_environment
+from llmsearch_optuna.study.ranking import maximizes
 from llmsearch_optuna.study.study import create_study, keep_concurrency, open_study, study_key
 
 __all__ = [
@@ -130,8 +135,19 @@ class SearchSession:
                 concurrency=concurrency,
                 claims=self.claims,
                 observer=SearchObservers([self.scores, *observers, progress, first_scores, outlook]),
-                early_stop=early_stop.reason,
+                stop_rule=lambda study, trials: self._best_possible(study, trials) or early_stop.reason(study, trials),
             ).run(should_stop)
+
+    def _best_possible(self, study: optuna.Study, trials: Sequence[FrozenTrial]) -> str | None:
+        """Return why no trial can, or does, beat the best one, or None."""
+        pruner = study.pruner
+        return reason_to_stop(
+            trials,
+            maximize=maximizes(study),
+            patience=self.options.patience,
+            margin=pruner.margin if isinstance(pruner, PairedPruner) else 0.0,
+            score_range=self.objective.score_range if isinstance(pruner, PairedPruner | Race) else None,
+        )
 
 
 @contextlib.contextmanager

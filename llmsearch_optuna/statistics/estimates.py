@@ -1,15 +1,68 @@
 """Estimates of the mean over all samples from the scores of the first few."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from llmsearch_optuna.statistics.regression import ridge_weights
+from llmsearch_optuna.statistics.regression import ridge_freedom, ridge_weights
 
-__all__ = ["shrunk_means"]
+__all__ = ["MeanEstimates", "regression_estimates", "shrunk_means"]
 
 _Floats = npt.NDArray[np.float64]
+
+_PRIOR_FREEDOM = 12.0
+_POOLED_FREEDOM, _POOLED_VARIANCE = 4.0, 0.06
+_CAUTION = 2.0
+"""By how much the variances are enlarged. Without it, the best trials look safe from the others too soon."""
+
+
+class MeanEstimates(NamedTuple):
+    """The mean score that each candidate would have on all samples, estimated.
+
+    Attributes:
+        means: The estimates. Shape: (candidates,).
+        variances: Their sampling variances. Shape: (candidates,).
+    """
+
+    means: _Floats
+    variances: _Floats
+
+
+def regression_estimates(partial: Sequence[npt.ArrayLike], complete: npt.ArrayLike, *, scale: float) -> MeanEstimates:
+    """Estimate each candidate's mean over all samples from its scores on the first few, and the errors.
+
+    The estimator is that of `shrunk_means`, without shrinking. The variance of a candidate's residuals has the pooled
+    variance of all candidates as a prior of 12 degrees of freedom, and this one a prior of 4; they are corrected for
+    finite populations.
+
+    Args:
+        partial: The scores of each candidate on the first samples, in the same order for all candidates. Shape of each:
+            (seen,), where 1 <= seen <= population may differ.
+        complete: The scores of some candidates on all samples. Shape: (n, population), n >= 1.
+        scale: The largest difference between two scores.
+    """
+    covariates = np.asarray(complete, dtype=np.float64)
+    population = covariates.shape[1]
+    seen = np.array([len(np.asarray(scores)) for scores in partial])
+    means, squares, freedom = (np.zeros(len(seen)) for _ in range(3))
+    for count in np.unique(seen):  # candidates that saw the same samples share a regression
+        chosen = np.flatnonzero(seen == count)
+        scores = np.stack([np.asarray(partial[index], dtype=np.float64) for index in chosen])
+        means[chosen] = scores.mean(axis=1)
+        if count == population:
+            continue
+        weights = ridge_weights(scores, covariates)
+        first = covariates[:, :count]
+        first_means = first.mean(axis=1)
+        means[chosen] += weights @ (covariates.mean(axis=1) - first_means)
+        residuals = scores - scores.mean(axis=1, keepdims=True) - weights @ (first - first_means[:, None])
+        squares[chosen] = np.square(residuals).sum(axis=1)
+        freedom[chosen] = max(count - 1.0 - ridge_freedom(covariates, count), count / 4.0)
+    pooled = (_POOLED_FREEDOM * _POOLED_VARIANCE * scale**2 + squares.sum()) / (_POOLED_FREEDOM + freedom.sum())
+    variances = (_PRIOR_FREEDOM * pooled + squares) / (_PRIOR_FREEDOM + freedom)
+    return MeanEstimates(means, _CAUTION * variances * (1.0 / seen - 1.0 / population))
 
 
 def shrunk_means(partial: Sequence[npt.ArrayLike], complete: npt.ArrayLike) -> _Floats:

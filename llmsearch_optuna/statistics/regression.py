@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["ridge_weights"]
+__all__ = ["ridge_freedom", "ridge_weights"]
 
 _Floats = npt.NDArray[np.float64]
 
@@ -36,9 +36,33 @@ def ridge_weights(values: npt.ArrayLike, covariates: npt.ArrayLike) -> _Floats:
         return equal
     first = everything[..., :seen]
     first = first - first.mean(axis=-1, keepdims=True)
-    # If no covariate varies, the system must still be solvable.
-    spread = everything.var(axis=-1).mean(axis=-1)
-    penalty = np.where(spread > 0.0, _PENALTY * spread, 1.0)[..., None, None] * np.eye(count)
     residuals = observed - observed.mean(axis=-1, keepdims=True) - np.einsum("...k,...ks->...s", equal, first)
     moments = np.einsum("...ks,...s->...k", first, residuals)
-    return np.asarray(equal + np.linalg.solve(first @ np.swapaxes(first, -1, -2) + penalty, moments[..., None])[..., 0])
+    return np.asarray(equal + np.linalg.solve(_gram(first) + _penalty(everything), moments[..., None])[..., 0])
+
+
+def ridge_freedom(covariates: npt.ArrayLike, seen: int) -> float:
+    """Return the effective degrees of freedom of the regression of `seen` values, without the intercept.
+
+    It is the trace of the matrix that maps the values to the fitted ones (T. Hastie, R. Tibshirani and J. Friedman,
+    "The Elements of Statistical Learning", section 3.4.1).
+
+    Args:
+        covariates: The covariates of all samples. Shape: (k, population), seen <= population.
+        seen: The number of values.
+    """
+    everything = np.asarray(covariates, dtype=np.float64)
+    first = everything[:, :seen]
+    gram = _gram(first - first.mean(axis=-1, keepdims=True))
+    return float(np.trace(np.linalg.solve(gram + _penalty(everything), gram)))
+
+
+def _gram(centred: _Floats) -> _Floats:
+    return np.asarray(centred @ np.swapaxes(centred, -1, -2))
+
+
+def _penalty(covariates: _Floats) -> _Floats:
+    """Return the matrix that is added to the Gram matrix. Shape: (..., k, k)."""
+    # If no covariate varies, the system must still be solvable.
+    spread = covariates.var(axis=-1).mean(axis=-1)
+    return np.asarray(np.where(spread > 0.0, _PENALTY * spread, 1.0)[..., None, None] * np.eye(covariates.shape[-2]))

@@ -16,6 +16,8 @@ __all__ = [
     "RENDERED_AT",
     "REPEATS",
     "REPLAYED",
+    "RESTED",
+    "RESTING",
     "REUSED_FROM",
     "REUSED_TOKENS",
     "ROUND",
@@ -45,7 +47,7 @@ CONCURRENCY = "llmsearch_concurrency"
 """The number of trials in flight; not stored if several workers may share the study."""
 
 STOPPED = "llmsearch_stopped"
-"""Why the latest search ended before its number of trials, in one sentence. None if it did not."""
+"""Why the latest search ended before its number of trials, or left trials unfinished, in one sentence. Else None."""
 
 STUDY_FILE = "llmsearch_study_file"
 """The study file of the latest search: its ``text``, and its ``directory`` as an absolute path."""
@@ -86,11 +88,17 @@ had finished by then."""
 ENDED = "ended"
 """With several workers: the number of finished trials when this one ended, including itself."""
 
+RESTING = "resting"
+"""Whether a running trial rests: no process evaluates it until a race takes it up again."""
+
+RESTED = "rested"
+"""The number of rounds in which the trial rested. Not stored if several workers may share the study."""
+
 PRUNED_AT = "pruned_at"
 """The number of samples that a pruned trial was scored on."""
 
 TRIAL_TOKENS = "tokens"
-"""The number of generated tokens in all completions of an evaluated trial."""
+"""The number of generated tokens in all completions of an evaluated or resting trial."""
 
 FINISH_REASONS = "finish_reasons"
 """The number of completions of an evaluated trial, by finish reason."""

@@ -8,13 +8,14 @@ from optuna.trial import FrozenTrial, TrialState
 
 from llmsearch_optuna.errors import StorageError
 from llmsearch_optuna.space.params import BEAM_PARAMETERS, GenerationParams
-from llmsearch_optuna.study.attributes import ENDED, PARAMS, REPEATS, ROUND
+from llmsearch_optuna.study.attributes import ENDED, PARAMS, REPEATS, RESTED, RESTING, ROUND
 
 __all__ = [
     "FINISHED",
     "began",
     "describe_params",
     "ended",
+    "is_resting",
     "repeated_trials",
     "rounds_passed",
     "trial_params",
@@ -33,7 +34,13 @@ def repeated_trials(trials: Iterable[FrozenTrial]) -> set[int]:
 def rounds_passed(trial: FrozenTrial) -> int:
     """Return the number of rounds that the search had passed after the trial's last rung, or after it failed."""
     failed = int(trial.state == TrialState.FAIL)
-    return int(trial.user_attrs[ROUND]) + len(trial.intermediate_values) + failed
+    began = int(trial.user_attrs[ROUND]) + int(trial.user_attrs.get(RESTED, 0))
+    return began + len(trial.intermediate_values) + failed
+
+
+def is_resting(trial: FrozenTrial) -> bool:
+    """Return whether a trial has begun, but no process evaluates it until a race takes it up again."""
+    return trial.state == TrialState.RUNNING and bool(trial.user_attrs.get(RESTING))
 
 
 def began(trial: FrozenTrial) -> float:

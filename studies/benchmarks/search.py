@@ -1,6 +1,6 @@
 """Searches without a model: samplers and pruners on recorded landscapes, and on larger ones drawn like them.
 
-Usage: python -m studies.benchmarks.search [--json FILE] [--repetitions N] [--processes P] [--quick]
+Usage: python -m studies.benchmarks.search [--json FILE] [--keep FILE] [--repetitions N] [--processes P] [--quick]
 
 Every repetition has another order of the samples, another seed of the sampler and, on synthetic landscapes, another
 landscape; they are the same for all pruners, so that differences between pruners are paired. *Regret* is the mean score
@@ -16,20 +16,19 @@ on all samples.
 
 Also: savings over the number of samples, `alpha` and `margin`; how a sampler is best shown pruned trials; what pruners
 do to one trial among equals, and to a worse one (`duel`); how often verdicts claim too much; and when searches stop
-early, on landscapes whose differences are a share of the recorded ones.
+early, on landscapes whose differences are a share of the recorded ones; and regret over budgets of tokens (`budgets`).
 """
 
 import argparse
 import contextlib
-import functools
 import json
 import multiprocessing
 import os
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
-from typing import Any, NamedTuple, get_args
+from typing import NamedTuple, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -38,15 +37,14 @@ from rich.console import Console
 from rich.table import Table
 
 from llmsearch_optuna.search.samplers import Pruned
+from studies.benchmarks.budgets import compare_budgets
 from studies.benchmarks.duels import Duels, Kind, duel
-from studies.benchmarks.landscape import Landscape
-from studies.benchmarks.simulation import PRUNERS, SAMPLERS, Setting, Terrain, simulate
+from studies.benchmarks.kept import kept
+from studies.benchmarks.places import NAMES, Map, Place, model
+from studies.benchmarks.simulation import PRUNERS, SAMPLERS, Setting, simulate
 from studies.benchmarks.stopping import Stopped, stop
-from studies.benchmarks.terrains import Model, Recorded, Synthetic, fit
 from studies.benchmarks.verdicts import simulate_verdicts
 
-LANDSCAPES = Path(__file__).parents[1] / "landscapes"
-NAMES = ("lists", "sums")
 MARGINS = (0.0, 0.01, 0.02, 0.05)
 ALPHAS = (0.01, 0.05, 0.2)
 SIZES = (96, 200, 400, 800, 1600)
@@ -55,24 +53,6 @@ CLEAR = 0.1
 """A true gain that a hold-out of 48 samples mostly shows; simulated studies differ by at most 0.24."""
 FLATTENED = (0.0, 0.15, 0.3, 0.6, 1.0)
 STOPPED_SIZES = ((64, 64), (200, 100))
-
-
-class Place(NamedTuple):
-    """Where to search.
-
-    Attributes:
-        landscape: The name of a recorded landscape.
-        samples: Of a synthetic one that is drawn like it; ``None`` for the recorded one itself.
-    """
-
-    landscape: str
-    samples: int | None
-
-    def terrain(self, seed: int) -> Terrain:
-        """What is searched in the repetition of this number."""
-        if self.samples is None:
-            return Recorded(recorded(self.landscape), seed=seed)
-        return Synthetic(model(self.landscape), samples=self.samples, seed=seed)
 
 
 class Job(NamedTuple):
@@ -99,22 +79,6 @@ class Results(NamedTuple):
 
     regrets: npt.NDArray[np.float64]
     shares: npt.NDArray[np.float64]
-
-
-Map = Callable[..., Iterator[Any]]
-"""``map``, or that of a pool."""
-
-
-@functools.cache
-def recorded(name: str) -> Landscape:
-    """A recorded landscape."""
-    return Landscape.load(LANDSCAPES / f"{name}.parquet")
-
-
-@functools.cache
-def model(name: str) -> Model:
-    """What synthetic landscapes like a recorded one are drawn from."""
-    return fit(recorded(name))
 
 
 def run(job: Job) -> list[tuple[float, float]]:
@@ -330,6 +294,10 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--trials", type=int, default=50, metavar="N", help="of every search, with the baselines")
     parser.add_argument("--processes", type=int, default=2, metavar="P", help="at once, of one thread each")
     parser.add_argument("--quick", action="store_true", help="a few repetitions of a few searches, to see that it runs")
+    parser.add_argument("--first-seed", type=int, default=0, metavar="N", help="of the searches over budgets")
+    parser.add_argument(
+        "--keep", type=Path, metavar="FILE", help="keep the results of all searches here, and repeat none that is there"
+    )
     parser.add_argument("--only", choices=list(PARTS), help="one part")
     options = parser.parse_args(arguments)
     options.sizes = SIZES
@@ -344,6 +312,7 @@ PARTS: Mapping[str, Callable[[Map, argparse.Namespace, Console], dict[str, float
     "savings": savings,
     "pruned": ways_to_show_pruned,
     "stopping": stopping,
+    "budgets": compare_budgets,
 }
 
 
@@ -360,6 +329,8 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, float]:
             context = multiprocessing.get_context("spawn")
             pool = ProcessPoolExecutor(options.processes, context, initializer=quiet)
             in_parallel = stack.enter_context(pool).map
+        if options.keep is not None:
+            in_parallel = stack.enter_context(kept(in_parallel, options.keep))
         for name, part in PARTS.items():
             if options.only in (None, name):
                 figures |= part(in_parallel, options, console)

@@ -16,8 +16,10 @@ from llmsearch_optuna.search.baselines import InitialTrial, enqueue
 from llmsearch_optuna.search.early_stop import EarlyStop
 from llmsearch_optuna.search.evaluation import rung_sizes
 from llmsearch_optuna.search.pruners import make_pruner
+from llmsearch_optuna.search.race import Race
 from llmsearch_optuna.search.samplers import Proposer, Pruned
-from llmsearch_optuna.study.attributes import BASELINE, FIXED_PARAMS, ROUND
+from llmsearch_optuna.study.attributes import BASELINE, FIXED_PARAMS, RESTED, ROUND
+from llmsearch_optuna.study.trials import FINISHED, rounds_passed
 
 __all__ = [
     "PRUNERS",
@@ -33,7 +35,7 @@ __all__ = [
 ]
 
 SAMPLERS = ("tpe", "gp", "random", "qmc")
-PRUNERS = ("paired", "median", "hyperband", "successive-halving", "wilcoxon", "none")
+PRUNERS = ("paired", "race", "median", "hyperband", "successive-halving", "wilcoxon", "none")
 
 SCORE_RANGE = (0.0, 1.0)
 
@@ -82,6 +84,7 @@ class Setting(NamedTuple):
         concurrency: Trials in flight.
         rungs: Trials report every so many samples.
         held_out: Held-out samples, by which the search decides when to stop early; ``None`` if it does not.
+        budget: The search ends once it has used this number of tokens; ``None`` for no limit.
     """
 
     sampler: str = "tpe"
@@ -92,6 +95,19 @@ class Setting(NamedTuple):
     concurrency: int = 4
     rungs: int = 8
     held_out: int | None = None
+    budget: int | None = None
+
+
+class Progress(NamedTuple):
+    """A search after one of its rounds.
+
+    Attributes:
+        tokens: The tokens of all samples that trials were scored on.
+        regret: The best configuration's mean score less that of the best complete trial; infinite without one.
+    """
+
+    tokens: int
+    regret: float
 
 
 class Searched(NamedTuple):
@@ -99,12 +115,14 @@ class Searched(NamedTuple):
 
     Attributes:
         study: The study.
+        progress: The search after each round.
         regret: The best configuration's mean score less that of the chosen one.
         tokens: The tokens of all samples that trials were scored on.
         full_tokens: The tokens of the same trials on all samples.
     """
 
     study: optuna.Study
+    progress: Sequence[Progress]
     regret: float
     tokens: int
     full_tokens: int
@@ -120,6 +138,14 @@ class Scores:
     def __call__(self, _study: optuna.Study, trial: FrozenTrial) -> npt.NDArray[np.float64]:
         """A `ScoreReader`."""
         return self.outcomes[trial.number].scores[: self.seen[trial.number]]
+
+    def tokens(self, trial: FrozenTrial) -> int:
+        """A `TokenCount`."""
+        return int(self.outcomes[trial.number].tokens[: self.seen[trial.number]].sum())
+
+    def all_tokens(self) -> int:
+        """The tokens of all samples that trials were scored on."""
+        return sum(int(self.outcomes[number].tokens[:seen].sum()) for number, seen in self.seen.items())
 
 
 def simulate(terrain: Terrain, setting: Setting, *, seed: int) -> Searched:
@@ -145,9 +171,19 @@ def simulate(terrain: Terrain, setting: Setting, *, seed: int) -> Searched:
     )
     in_flight: list[optuna.Trial] = []
     begun = rounds = 0
-    while True:
-        finished = begun - len(in_flight)
-        while len(in_flight) < min(setting.concurrency, setting.trials - finished):
+    progress: list[Progress] = []
+    resting: dict[int, optuna.Trial] = {}
+    while setting.budget is None or not progress or progress[-1].tokens < setting.budget:
+        if isinstance(study.pruner, Race):
+            trials = study.get_trials(deepcopy=False, states=(*FINISHED, TrialState.RUNNING))
+            resting |= {trial.number: trial for trial in in_flight}
+            choice = study.pruner.choose(study, trials, tokens=scores.tokens, places=setting.concurrency)
+            in_flight = [resting.pop(number) for number in choice.trials]
+            for trial in in_flight:
+                passed = rounds_passed(study.get_trials(deepcopy=False)[trial.number])
+                if passed < rounds:
+                    trial.set_user_attr(RESTED, trial.user_attrs.get(RESTED, 0) + rounds - passed)
+        while len(in_flight) < setting.concurrency and begun < setting.trials:
             if begun >= len(terrain.baselines):
                 if early_stop.reason(study, study.get_trials(deepcopy=False)) is not None:
                     break
@@ -165,15 +201,21 @@ def simulate(terrain: Terrain, setting: Setting, *, seed: int) -> Searched:
             break
         rounds += 1
         in_flight = [trial for trial in in_flight if not advance(study, trial, rungs, scores)]
-    tokens = [outcome.tokens for outcome in scores.outcomes.values()]
+        progress.append(Progress(scores.all_tokens(), terrain.best - _best(study)))
+    for trial in resting.values():
+        study.tell(trial, state=TrialState.PRUNED)
     return Searched(
         study=study,
-        regret=terrain.best - study.best_value,
-        tokens=sum(
-            int(trial_tokens[:seen].sum()) for trial_tokens, seen in zip(tokens, scores.seen.values(), strict=True)
-        ),
-        full_tokens=sum(int(trial_tokens.sum()) for trial_tokens in tokens),
+        progress=progress,
+        regret=terrain.best - _best(study),
+        tokens=scores.all_tokens(),
+        full_tokens=sum(int(outcome.tokens.sum()) for outcome in scores.outcomes.values()),
     )
+
+
+def _best(study: optuna.Study) -> float:
+    complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    return max((trial.value for trial in complete if trial.value is not None), default=-np.inf)
 
 
 def advance(
@@ -221,9 +263,7 @@ class Oracle(BasePruner):
 
     def prune(self, study: optuna.Study, trial: FrozenTrial) -> bool:
         """See `BasePruner.prune`."""
-        complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-        incumbent = max((other.value for other in complete if other.value is not None), default=-np.inf)
-        return bool(self._scores.outcomes[trial.number].scores.mean() <= incumbent)
+        return bool(self._scores.outcomes[trial.number].scores.mean() <= _best(study))
 
 
 def pruner_of(setting: Setting, rungs: Sequence[int], scores: Scores) -> BasePruner:

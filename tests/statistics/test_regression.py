@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmsearch_optuna.statistics.regression import ridge_weights
+from llmsearch_optuna.statistics.regression import ridge_freedom, ridge_weights
 
 
 def test_before_any_value_half_the_mean_is_believed() -> None:
@@ -53,3 +53,14 @@ def test_units_do_not_matter_and_constants_do_no_harm(
         fitted @ (np.array(covariates) - np.mean(covariates, axis=1)[:, None]) for fitted in (scaled, weights)
     )
     assert predicted == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.parametrize(("count", "seen"), [(1, 2), (3, 8), (24, 8), (12, 60)])
+def test_the_degrees_of_freedom_are_the_trace_of_the_map_from_values_to_fitted_ones(count: int, seen: int) -> None:
+    covariates = np.random.default_rng(0).random((count, 60))
+    centred = covariates[:, :seen] - covariates[:, :seen].mean(axis=1, keepdims=True)
+    at_zero = ridge_weights(np.zeros(seen), covariates)
+    trace = sum(
+        (ridge_weights(unit, covariates) - at_zero) @ centred[:, index] for index, unit in enumerate(np.eye(seen))
+    )
+    assert ridge_freedom(covariates, seen) == pytest.approx(trace)

@@ -13,7 +13,7 @@ from tiny_models import tiny_tokenizer
 from llmsearch_optuna import Categorical, Float, Int, SearchSpace, Tuner
 from studies.benchmarks.landscape import Landscape
 from studies.benchmarks.search import main
-from studies.benchmarks.simulation import Setting, Terrain, simulate
+from studies.benchmarks.simulation import Outcome, Setting, Terrain, simulate
 from studies.benchmarks.terrains import Recorded, Synthetic, embed, fit
 
 pytestmark = [pytest.mark.full, pytest.mark.no_cover]
@@ -34,6 +34,23 @@ def with_greedy_only(terrain: Recorded | Synthetic) -> Recorded | Synthetic:
     """A function in place of a model has no other baseline."""
     terrain.baselines = {"greedy": terrain.baselines["greedy"]}
     return terrain
+
+
+class Uncounted:
+    """A terrain where every sample costs the same, as with a function that returns texts."""
+
+    def __init__(self, terrain: Recorded | Synthetic) -> None:
+        self._terrain = terrain
+        self.space, self.samples, self.best = terrain.space, terrain.samples, terrain.best
+        self.baselines: Mapping[str, Outcome] = {
+            name: self._uncounted(outcome) for name, outcome in terrain.baselines.items()
+        }
+
+    def outcome(self, chosen: Mapping[str, Any]) -> Outcome:
+        return self._uncounted(self._terrain.outcome(chosen))
+
+    def _uncounted(self, outcome: Outcome) -> Outcome:
+        return Outcome(outcome.scores, np.ones_like(outcome.tokens))
 
 
 def searched(terrain: Terrain, setting: Setting, *, seed: int) -> optuna.Study:
@@ -80,13 +97,15 @@ def searched(terrain: Terrain, setting: Setting, *, seed: int) -> optuna.Study:
         ("lists", Setting(sampler="random", pruner="median", trials=14), 40),
         ("sums", Setting(sampler="qmc", pruner="hyperband", trials=14), 40),
         ("lists", Setting(sampler="tpe", pruner="successive-halving", trials=14, rungs=4), 30),
+        ("lists", Setting(pruner="race", trials=20), 60),
+        ("sums", Setting(pruner="race", trials=16, concurrency=2), 40),
     ],
 )
 def test_a_simulated_search_is_the_search_of_a_tuner(name: str, setting: Setting, samples: int) -> None:
-    terrain = with_greedy_only(Synthetic(fit(load(name)), samples=samples, seed=3))
+    terrain = Uncounted(with_greedy_only(Synthetic(fit(load(name)), samples=samples, seed=3)))
     simulated, real = simulate(terrain, setting, seed=5).study, searched(terrain, setting, seed=5)
     assert len(simulated.trials) == len(real.trials) == setting.trials
-    if setting.pruner in ("paired", "successive-halving"):
+    if setting.pruner in ("paired", "race", "successive-halving"):
         assert len({trial.state for trial in simulated.trials}) == 2
     for trial, other in zip(simulated.trials, real.trials, strict=True):
         assert (trial.number, trial.state, trial.params) == (other.number, other.state, other.params)

@@ -20,7 +20,7 @@ from tiny_studies import ROWS, SPACE, everything, make_tuner, search
 
 from llmsearch_optuna import Tuner
 from llmsearch_optuna.storage import CompletionStore, Leases, open_storage, shown_url
-from llmsearch_optuna.study.attributes import BASELINE, ENDED, ROUND, TIMINGS
+from llmsearch_optuna.study.attributes import BASELINE, ENDED, RESTING, ROUND, TIMINGS
 from llmsearch_optuna.study.study import open_study, study_key
 from llmsearch_optuna.study.trials import began, ended, trial_params
 from llmsearch_optuna.verdict.verdict import confirm_command
@@ -29,10 +29,10 @@ CONTEXT = multiprocessing.get_context("forkserver")
 LAPSE_S = 2.0
 
 
-def work(url: str, n_trials: int, pause_s: float = 0.0) -> None:
+def work(url: str, n_trials: int, pause_s: float = 0.0, pruner: str = "paired") -> None:
     """What a worker process does."""
     tuner = make_tuner(callbacks_after_inference=[lambda: time.sleep(pause_s)])
-    search_together(tuner, url, n_trials)
+    search_together(tuner, url, n_trials, pruner=pruner)
 
 
 def work_until_told(url: str, n_trials: int, after: bool) -> None:
@@ -63,8 +63,9 @@ def imports_are_forked() -> None:
     CONTEXT.set_forkserver_preload([__name__])
 
 
-def begin(url: str, count: int, n_trials: int, pause_s: float) -> list[BaseProcess]:
-    workers: list[BaseProcess] = [CONTEXT.Process(target=work, args=(url, n_trials, pause_s)) for _ in range(count)]
+def begin(url: str, count: int, n_trials: int, pause_s: float, pruner: str = "paired") -> list[BaseProcess]:
+    arguments = (url, n_trials, pause_s, pruner)
+    workers: list[BaseProcess] = [CONTEXT.Process(target=work, args=arguments) for _ in range(count)]
     for worker in workers:
         worker.start()
     return workers
@@ -140,6 +141,19 @@ def test_four_workers_of_which_two_are_killed_evaluate_every_trial_once(server_u
     # What a trial was compared with was there before it began, and never changed.
     for trial in study.trials:
         assert began(trial) < ended(trial)
+
+
+@pytest.mark.full
+def test_workers_of_which_one_is_killed_share_a_race(server_url: str) -> None:
+    workers = begin(server_url, 3, 18, pause_s=0.1, pruner="race")
+    wait_for_trials(server_url, 3, TrialState.COMPLETE)
+    workers[0].kill()
+    for worker in workers:
+        worker.join(120)
+    assert [worker.exitcode for worker in workers] == [-signal.SIGKILL, 0, 0]
+    study = check_evaluated_once(server_url, 18)
+    assert any(RESTING in trial.user_attrs for trial in study.trials)
+    assert not any(trial.user_attrs.get(RESTING) for trial in study.trials)
 
 
 @pytest.mark.full

@@ -1,0 +1,123 @@
+"""Which unfinished trials to continue, by the improvement that each of them promises per token.
+
+How it works. Every trial has a posterior distribution of its mean score over all samples. Its likelihood is the
+regression estimate from the samples that it was scored on (`regression_estimates`), its prior the distribution of the
+means of all proposals. A trial that has not begun has the distribution of the recent proposals. The *index* of a trial
+is its expected improvement over the incumbent (J. Mockus, 1975), divided by the tokens that its remaining samples need.
+To continue the trials with the largest indices is the idea of freeze-thaw optimisation (K. Swersky, J. Snoek and R. P.
+Adams, "Freeze-Thaw Bayesian Optimization", arXiv 1406.3896 (2014)), here with samples in place of epochs and without a
+Gaussian process.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from llmsearch_optuna.statistics.estimates import MeanEstimates, regression_estimates
+
+__all__ = ["Indices", "expected_improvement", "freeze_thaw_indices"]
+
+_Floats = npt.NDArray[np.float64]
+
+_RECENT = 32
+"""The number of proposals that a fresh one is expected to resemble."""
+
+_OPTIMISM = 0.7
+"""An incumbent is at least this many standard deviations better than the average proposal."""
+
+_FRESH_COST = 1.5
+"""The cost of a fresh proposal in evaluations: some of those that look good at first will not be finished."""
+
+
+class Indices(NamedTuple):
+    """The expected improvements of trials over the incumbent, per token.
+
+    Attributes:
+        trials: Those of begun trials; 0 for complete ones. Shape: (trials,).
+        fresh: That of a fresh proposal.
+        improvements: The expected improvements of the begun trials over the best complete one. Shape: (trials,).
+    """
+
+    trials: _Floats
+    fresh: float
+    improvements: _Floats
+
+
+def expected_improvement(means: npt.ArrayLike, deviations: npt.ArrayLike, incumbent: float) -> _Floats:
+    """Return the expectation of max(0, X - incumbent) for normal variables X. The shapes are broadcast.
+
+    Args:
+        means: Their means.
+        deviations: Their standard deviations, >= 0.
+        incumbent: The value to improve on.
+    """
+    from scipy.special import ndtr  # noqa: PLC0415  # importing it takes long
+
+    gains, spreads = np.asarray(means, dtype=np.float64) - incumbent, np.asarray(deviations, dtype=np.float64)
+    units = np.divide(
+        gains, spreads, out=np.zeros(np.broadcast_shapes(gains.shape, spreads.shape)), where=spreads > 0.0
+    )
+    density = np.exp(-0.5 * np.square(units)) / np.sqrt(2.0 * np.pi)
+    return np.asarray(np.where(spreads > 0.0, spreads * density + gains * ndtr(units), np.maximum(gains, 0.0)))
+
+
+def freeze_thaw_indices(
+    proposals: Sequence[npt.ArrayLike],
+    complete: npt.ArrayLike,
+    *,
+    best: float,
+    scale: float,
+    tokens: npt.ArrayLike,
+    fresh_tokens: float,
+) -> Indices:
+    """Return the indices of begun proposals and of a fresh one. Higher scores are better.
+
+    Args:
+        proposals: The scores of each begun proposal on the first samples, in the order in which they began. Shape of
+            each: (seen,), 1 <= seen <= population.
+        complete: The scores of recent complete trials. Shape: (trials, population), trials >= 1.
+        best: The largest mean of a complete trial.
+        scale: The largest difference between two scores.
+        tokens: The tokens per sample of each proposal. Shape: (len(proposals),).
+        fresh_tokens: The tokens per sample of a fresh proposal.
+    """
+    population = np.asarray(complete).shape[-1]
+    estimates = regression_estimates(proposals, complete, scale=scale)
+    everywhere, recently = (
+        _population(MeanEstimates(*(values[-count:] for values in estimates))) for count in (len(proposals), _RECENT)
+    )
+    means, variances = _posterior(estimates, everywhere)
+    incumbent = max(best, recently.centre + _OPTIMISM * recently.deviation)
+    seen = np.array([len(np.asarray(scores)) for scores in proposals])
+    left = (population - seen) * np.asarray(tokens, dtype=np.float64)
+    gains = expected_improvement(means, np.sqrt(variances), incumbent)
+    fresh = float(expected_improvement(recently.centre, recently.deviation, incumbent))
+    return Indices(
+        trials=np.divide(gains, left, out=np.zeros_like(gains), where=left > 0.0),
+        fresh=fresh / (_FRESH_COST * population * fresh_tokens),
+        improvements=expected_improvement(means, np.sqrt(variances), best),
+    )
+
+
+class _Population(NamedTuple):
+    centre: float
+    variance: float
+
+    @property
+    def deviation(self) -> float:
+        return self.variance**0.5
+
+
+def _population(estimates: MeanEstimates) -> _Population:
+    """Return mean and variance of the true means: the variance of the estimates less that of their errors."""
+    means, variances = estimates
+    return _Population(float(means.mean()), max(float(means.var() - variances.mean()), 0.0))
+
+
+def _posterior(estimates: MeanEstimates, prior: _Population) -> MeanEstimates:
+    means, variances = estimates
+    total = prior.variance + variances
+    trust = np.divide(prior.variance, total, out=np.ones_like(total), where=total > 0.0)
+    return MeanEstimates(prior.centre + trust * (means - prior.centre), trust * variances)
