@@ -67,7 +67,11 @@ def generate_rungs(
         TrialError: A completion could not be generated.
     """
     requests = [running.evaluation.requests() for running in trials]
-    rungs = [running.evaluation.upcoming() for running in trials] if look_ahead else []
-    ahead = itertools.chain.from_iterable(itertools.zip_longest(*rungs, fillvalue=()))
-    completions = iter(objective.generate(list(itertools.chain.from_iterable(requests)), on_tokens, list(ahead)))
+    upcoming = [running.evaluation.upcoming() for running in trials] if look_ahead else []
+    rungs = itertools.chain.from_iterable(itertools.zip_longest(*upcoming, fillvalue=()))
+    completions = iter(
+        objective.generate(
+            list(itertools.chain.from_iterable(requests)), on_tokens, list(itertools.chain.from_iterable(rungs))
+        )
+    )
     return [list(itertools.islice(completions, len(requests_of_trial))) for requests_of_trial in requests]

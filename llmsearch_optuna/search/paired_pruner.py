@@ -2,6 +2,7 @@
 
 import logging
 import math
+from collections.abc import Sequence
 from numbers import Real
 
 import numpy as np
@@ -14,7 +15,7 @@ from optuna.trial import FrozenTrial
 from llmsearch_optuna.errors import ConfigurationError, TrialError
 from llmsearch_optuna.metrics import ScoreRange, check_score_range
 from llmsearch_optuna.search.score_readers import CompleteTrial, RememberedScores, ScoreReader, reported_scores
-from llmsearch_optuna.statistics.evidence import log_evidence_below
+from llmsearch_optuna.statistics.evidence import ControlMemory, log_evidence_below
 from llmsearch_optuna.study.trials import began
 
 __all__ = ["PairedPruner"]
@@ -24,6 +25,9 @@ _LOG = logging.getLogger(__name__)
 _Floats = npt.NDArray[np.float64]
 
 _MAX_COVARIATES = 32
+
+_REMEMBERED = 64
+"""The number of trials whose regressions are kept: more than are in flight."""
 
 
 class PairedPruner(pruners.BasePruner):
@@ -82,6 +86,7 @@ class PairedPruner(pruners.BasePruner):
         self._scores = scores if isinstance(scores, RememberedScores) else RememberedScores(scores)
         self._fallback = fallback
         self._warnings: set[str] = set()
+        self._memories: dict[tuple[object, ...], ControlMemory] = {}
 
     def prune(self, study: optuna.Study, trial: FrozenTrial) -> bool:
         """Return whether to prune the trial.
@@ -104,17 +109,26 @@ class PairedPruner(pruners.BasePruner):
         if low == high:
             return False
         sign = 1.0 if study.direction == StudyDirection.MAXIMIZE else -1.0
+        covariates = _covariates(trial, complete)
         shown = self.shown_not_better(
             sign * scores,
             incumbent=max(sign * other.mean for other in complete),
-            covariates=sign * _covariates(trial, complete),
+            covariates=sign * np.stack([other.scores for other in covariates]),
             low=min(sign * low, sign * high),
             high=max(sign * low, sign * high),
+            memory=self._memory_of(study, trial, covariates, low, high),
         )
         return bool(shown[-1])
 
     def shown_not_better(
-        self, scores: npt.ArrayLike, *, incumbent: npt.ArrayLike, covariates: npt.ArrayLike, low: float, high: float
+        self,
+        scores: npt.ArrayLike,
+        *,
+        incumbent: npt.ArrayLike,
+        covariates: npt.ArrayLike,
+        low: float,
+        high: float,
+        memory: ControlMemory | None = None,
     ) -> npt.NDArray[np.bool_]:
         """Return, after each sample, whether the scores so far refute that the candidate beats the incumbent.
 
@@ -127,6 +141,7 @@ class PairedPruner(pruners.BasePruner):
             covariates: The scores of other trials on all samples, in the same order. Shape: (..., others, population).
             low: The minimum score.
             high: The maximum score, greater than `low`.
+            memory: See `log_evidence_below`.
 
         Returns:
             The decisions. Shape: (..., seen).
@@ -141,8 +156,20 @@ class PairedPruner(pruners.BasePruner):
             low=low,
             high=high,
             covariates=covariates,
+            memory=memory,
         )
         return np.asarray(evidence >= -math.log(self.alpha))
+
+    def _memory_of(
+        self, study: optuna.Study, trial: FrozenTrial, covariates: Sequence[CompleteTrial], low: float, high: float
+    ) -> ControlMemory:
+        """Return what is remembered of a trial from its earlier rungs. Trials that ended are forgotten in time."""
+        key = (study.study_name, trial.number, low, high, *(other.trial.number for other in covariates))
+        memory = self._memories.pop(key, None) or ControlMemory()
+        self._memories[key] = memory
+        if len(self._memories) > _REMEMBERED:
+            del self._memories[next(iter(self._memories))]
+        return memory
 
     def _limits(self, trial: FrozenTrial, scores: _Floats, complete: list[CompleteTrial]) -> tuple[float, float]:
         """Return the minimum and the maximum score: `score_range`, or those of the scores so far."""
@@ -186,13 +213,12 @@ def _check_range(
         raise kind(f"`score_range` is [{low}, {high}], but {place}")
 
 
-def _covariates(trial: FrozenTrial, complete: list[CompleteTrial]) -> _Floats:
-    """Return the scores of the trials that ended before this one began. Shape: (trials, population).
+def _covariates(trial: FrozenTrial, complete: list[CompleteTrial]) -> list[CompleteTrial]:
+    """Return the trials that ended before this one began, whose scores are its covariates.
 
     If there are none, the first trial to end later is used. If there are more than 32, the last 32 are used, because
     they are the most similar to current proposals. Further covariates would cost more time than they save.
     """
     start = began(trial)
     by_end = sorted(complete, key=lambda other: (other.ended, other.trial.number))
-    before = [other for other in by_end if other.ended <= start][-_MAX_COVARIATES:] or by_end[:1]
-    return np.stack([other.scores for other in before])
+    return [other for other in by_end if other.ended <= start][-_MAX_COVARIATES:] or by_end[:1]

@@ -49,7 +49,7 @@ def regression_estimates(partial: Sequence[npt.ArrayLike], complete: npt.ArrayLi
     means, squares, freedom = (np.zeros(len(seen)) for _ in range(3))
     for count in np.unique(seen):  # candidates that saw the same samples share a regression
         chosen = np.flatnonzero(seen == count)
-        scores = np.stack([np.asarray(partial[index], dtype=np.float64) for index in chosen])
+        scores = np.stack([np.asarray(partial[index], dtype=np.float64) for index in chosen.tolist()])
         means[chosen] = scores.mean(axis=1)
         if count == population:
             continue

@@ -25,6 +25,7 @@ not: the chance of ever refuting a mean that the candidate does reach is still a
 
 import itertools
 import math
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
@@ -32,7 +33,7 @@ import numpy.typing as npt
 
 from llmsearch_optuna.statistics.regression import ridge_weights
 
-__all__ = ["log_evidence_below"]
+__all__ = ["ControlMemory", "log_evidence_below"]
 
 _Floats = npt.NDArray[np.float64]
 
@@ -49,6 +50,32 @@ _REFIT = 8
 _ROUNDING = 1e-12
 
 
+class _ControlVariate(NamedTuple):
+    """The control variate that is added to each value, and the maximum it could have had. Shapes: (..., seen)."""
+
+    added: _Floats
+    maximum: _Floats
+
+
+@dataclass
+class ControlMemory:
+    """Keeps the control variates of one sequence of values, so that looking again costs only what the new values do."""
+
+    _unit: _Floats = field(init=False, default_factory=lambda: np.zeros(0))
+    _control: _ControlVariate = field(init=False, default_factory=lambda: _ControlVariate(np.zeros(0), np.zeros(0)))
+
+    def recall(self, unit: _Floats) -> _ControlVariate:
+        """Return the control variates of the first values, as far as they are known."""
+        count = len(self._unit)
+        if unit.shape[:-1] or not np.array_equal(unit[:count], self._unit):
+            return _ControlVariate(np.zeros(0), np.zeros(0))
+        return self._control
+
+    def keep(self, unit: _Floats, control: _ControlVariate) -> None:
+        """Keep the control variates of these values."""
+        self._unit, self._control = unit, control
+
+
 def log_evidence_below(
     values: npt.ArrayLike,
     *,
@@ -57,6 +84,7 @@ def log_evidence_below(
     low: float,
     high: float,
     covariates: npt.ArrayLike | None = None,
+    memory: ControlMemory | None = None,
 ) -> _Floats:
     """Return, after each sample seen, the log evidence that the mean over all samples is below `mean`.
 
@@ -72,6 +100,8 @@ def log_evidence_below(
         high: The maximum of a value, greater than `low`.
         covariates: Predictors of the values for all samples, in the order drawn and on the scale of the values. They
             must be chosen without regard to the values. Shape: (..., k, population), k >= 1.
+        memory: Speeds up further calls with more values of the same sequence, and the same `low`, `high` and
+            covariates. It does not change the result.
 
     Returns:
         The logarithm of the maximum capital so far; inf if the remaining samples cannot raise the mean to `mean`.
@@ -98,7 +128,7 @@ def log_evidence_below(
         predictors = np.asarray(covariates, dtype=np.float64)
         if predictors.shape[-1] != population:
             raise ValueError(f"{predictors.shape[-1]} covariates of {population} samples")
-        control = _control_variate(unit, (predictors - low) / (high - low))
+        control = _control_variate(unit, (predictors - low) / (high - low), memory or ControlMemory())
     adjusted = unit + control.added
     loss = 1.0 + control.maximum - required
     stake = np.minimum(_optimal_stake(adjusted, population), _MAX_STAKE / np.maximum(loss, _ROUNDING))
@@ -118,23 +148,22 @@ def _optimal_stake(adjusted: _Floats, population: int) -> _Floats:
     return np.asarray(np.sqrt(_DECISION / (variance * population)))
 
 
-class _ControlVariate(NamedTuple):
-    """The control variate that is added to each value, and the maximum it could have had. Shapes: (..., seen)."""
-
-    added: _Floats
-    maximum: _Floats
-
-
-def _control_variate(unit: _Floats, covariates: _Floats) -> _ControlVariate:
+def _control_variate(unit: _Floats, covariates: _Floats, memory: ControlMemory) -> _ControlVariate:
     """Return the control variate of each value, with weights that are fitted to earlier values only.
 
     Args:
         unit: The values, in [0, 1]. Shape: (..., seen).
         covariates: The covariates, on the same scale. Shape: (..., k, population).
+        memory: Holds those of the first values, if they are known.
     """
     seen, population = unit.shape[-1], covariates.shape[-1]
     control = _ControlVariate(np.empty_like(unit), np.empty_like(unit))
+    known = memory.recall(unit)
+    count = known.added.shape[-1]
+    control.added[..., :count], control.maximum[..., :count] = known
     for start, end in itertools.pairwise(_refit_sizes(seen)):
+        if end <= count:
+            continue
         weights = ridge_weights(unit[..., :start], covariates)
         prediction = np.einsum("...k,...ks->...s", weights, covariates[..., start:])
         left = np.arange(population - start, 0, -1)
@@ -142,6 +171,7 @@ def _control_variate(unit: _Floats, covariates: _Floats) -> _ControlVariate:
         min_left = np.minimum.accumulate(prediction[..., ::-1], axis=-1)[..., ::-1]
         control.added[..., start:end] = (mean_left - prediction)[..., : end - start]
         control.maximum[..., start:end] = (mean_left - min_left)[..., : end - start]
+    memory.keep(unit, control)
     return control
 
 

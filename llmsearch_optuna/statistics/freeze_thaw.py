@@ -9,6 +9,7 @@ Adams, "Freeze-Thaw Bayesian Optimization", arXiv 1406.3896 (2014)), here with s
 Gaussian process.
 """
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -107,7 +108,7 @@ class _Population(NamedTuple):
 
     @property
     def deviation(self) -> float:
-        return self.variance**0.5
+        return math.sqrt(self.variance)
 
 
 def _population(estimates: MeanEstimates) -> _Population:

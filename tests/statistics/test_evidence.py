@@ -1,4 +1,5 @@
 import itertools
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -7,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from laws import scaled
 
-from llmsearch_optuna.statistics.evidence import log_evidence_below
+from llmsearch_optuna.statistics.evidence import ControlMemory, log_evidence_below
 
 Floats = npt.NDArray[np.float64]
 
@@ -166,3 +167,22 @@ def test_what_cannot_be_is_refused(values: list[float], message: str) -> None:
 def test_every_sample_must_have_its_covariate() -> None:
     with pytest.raises(ValueError, match="4 covariates of 3 samples"):
         log_evidence_below([0.5], mean=0.5, population=3, low=0.0, high=1.0, covariates=[[0.0] * 4])
+
+
+@given(st.integers(0, 10_000), st.lists(st.integers(1, 30), min_size=1, max_size=8))
+def test_what_is_remembered_changes_no_bit(seed: int, steps: list[int]) -> None:
+    rng = np.random.default_rng(seed)
+    values, covariates, memory = rng.random(60), rng.random((4, 60)), ControlMemory()
+    for seen in np.minimum(np.cumsum(steps), 60):
+        arguments: dict[str, Any] = {"mean": 0.5, "population": 60, "low": 0.0, "high": 1.0, "covariates": covariates}
+        again = log_evidence_below(values[:seen], **arguments, memory=memory)
+        assert np.array_equal(again, log_evidence_below(values[:seen], **arguments))
+
+
+def test_other_values_are_not_taken_for_the_remembered_ones() -> None:
+    rng = np.random.default_rng(0)
+    covariates, memory = rng.random((4, 60)), ControlMemory()
+    for values in rng.random((3, 40)):
+        arguments: dict[str, Any] = {"mean": 0.5, "population": 60, "low": 0.0, "high": 1.0, "covariates": covariates}
+        again = log_evidence_below(values, **arguments, memory=memory)
+        assert np.array_equal(again, log_evidence_below(values, **arguments))
