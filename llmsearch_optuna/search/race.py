@@ -11,7 +11,7 @@ an interruption. Baselines never rest, and nothing rests before a trial is compl
 with.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -27,6 +27,7 @@ from llmsearch_optuna.search.score_readers import (
     ScoreReader,
     reported_scores,
 )
+from llmsearch_optuna.statistics.estimates import Regressions, regress
 from llmsearch_optuna.statistics.freeze_thaw import Indices, freeze_thaw_indices
 from llmsearch_optuna.study.attributes import BASELINE
 from llmsearch_optuna.study.ranking import maximizes
@@ -55,8 +56,26 @@ class Choice(NamedTuple):
     missed: float = 0.0
 
 
+class _Entry(NamedTuple):
+    """What is kept of a trial as long as it does not change.
+
+    Attributes:
+        mark: The trial's state and number of reports.
+        scores: Its scores, of which higher ones are better; empty if it has none.
+        cost: Its tokens per sample.
+        is_proposal: Whether it is no baseline and has scores.
+    """
+
+    mark: tuple[TrialState, int]
+    scores: _Floats
+    cost: float
+    is_proposal: bool
+
+
 class Race(NopPruner):
     """Chooses the trials that continue. As an Optuna pruner, it prunes nothing.
+
+    A race chooses among thousands of trials in milliseconds, as it keeps what it computed of those that rest.
 
     Args:
         score_range: The minimum and the maximum score. The default is the range of the scores so far.
@@ -66,63 +85,55 @@ class Race(NopPruner):
     def __init__(self, *, score_range: ScoreRange | None = None, scores: ScoreReader = reported_scores) -> None:
         self._range = score_range
         self._scores = scores if isinstance(scores, RememberedScores) else RememberedScores(scores)
+        self._entries: dict[int, _Entry] = {}
+        # The trials whose scores are the covariates, and the regressions on them by trial.
+        self._covariates: tuple[int, ...] = ()
+        self._regressions: dict[int, tuple[float, ...]] = {}
 
     def choose(self, study: optuna.Study, trials: Sequence[FrozenTrial], *, tokens: TokenCount, places: int) -> Choice:
         """Choose among the running trials.
 
         Args:
-            study: The study, with one objective.
+            study: The study, with one objective. It is always the same one.
             trials: Its finished trials, and the running ones that this process may continue.
             tokens: Counts the tokens of a trial.
             places: The maximum number of trials to choose.
         """
-        running = [trial for trial in trials if trial.state == TrialState.RUNNING]
+        sign = 1.0 if maximizes(study) else -1.0
+        entries = {trial.number: self._entry(study, trial, tokens, sign) for trial in trials}
+        running = [trial.number for trial in trials if trial.state == TrialState.RUNNING]
+        proposals = [number for number, entry in entries.items() if entry.is_proposal]
         complete = self._complete(study)
-        rows = self._rows(study, trials)
-        certain = [
-            trial.number
-            for trial in running
-            if not complete or BASELINE in trial.user_attrs or trial.number not in rows
-        ][:places]
-        proposals = [trial for trial in trials if trial.number in rows and BASELINE not in trial.user_attrs]
+        certain = [number for number in running if not complete or not entries[number].is_proposal][:places]
         if not complete or not proposals:
             return Choice(tuple(certain))
-        indices = self._indices(study, proposals, rows, complete, tokens)
+        indices = self._indices(proposals, complete, sign)
+        is_open = {*running}
         promising = sorted(
-            (-index, trial.number)
-            for trial, index in zip(proposals, indices.trials.tolist(), strict=True)
-            if trial.state == TrialState.RUNNING and index >= indices.fresh
+            (-index, number)
+            for number, index in zip(proposals, indices.trials.tolist(), strict=True)
+            if index >= indices.fresh and number in is_open
         )
         chosen = {*certain, *(number for _, number in promising[: places - len(certain)])}
         missed = [
             improvement
-            for trial, improvement in zip(proposals, indices.improvements.tolist(), strict=True)
-            if trial.state != TrialState.COMPLETE and trial.number not in chosen
+            for number, improvement in zip(proposals, indices.improvements.tolist(), strict=True)
+            if entries[number].mark[0] != TrialState.COMPLETE and number not in chosen
         ]
         return Choice(tuple(sorted(chosen)), len(missed), sum(missed))
 
-    def _indices(
-        self,
-        study: optuna.Study,
-        proposals: Sequence[FrozenTrial],
-        rows: Mapping[int, _Floats],
-        complete: Sequence[CompleteTrial],
-        tokens: TokenCount,
-    ) -> Indices:
-        sign = 1.0 if maximizes(study) else -1.0
-        recent = sorted(complete, key=lambda other: (other.ended, other.trial.number))[-_COVARIATES:]
-        costs = np.array([tokens(trial) / len(rows[trial.number]) for trial in proposals])
-        fresh_cost = float(np.mean([tokens(other.trial) / len(other.scores) for other in recent]))
-        if not costs.all() or not fresh_cost:  # the engine counts no tokens
-            costs, fresh_cost = np.ones_like(costs), 1.0
-        return freeze_thaw_indices(
-            [sign * rows[trial.number] for trial in proposals],
-            sign * np.stack([other.scores for other in recent]),
-            best=max(sign * other.mean for other in complete),
-            scale=self._scale(rows.values()),
-            tokens=costs,
-            fresh_tokens=fresh_cost,
-        )
+    def _entry(self, study: optuna.Study, trial: FrozenTrial, tokens: TokenCount, sign: float) -> _Entry:
+        """Return what is kept of a trial, read again if it has changed."""
+        mark = (trial.state, len(trial.intermediate_values))
+        entry = self._entries.get(trial.number)
+        if entry is None or entry.mark != mark:
+            read = None if trial.state == TrialState.FAIL else self._scores(study, trial)
+            scores = np.zeros(0) if read is None else sign * np.asarray(read, dtype=np.float64)
+            cost = tokens(trial) / len(scores) if len(scores) else 0.0
+            entry = _Entry(mark, scores, cost, len(scores) > 0 and BASELINE not in trial.user_attrs)
+            self._entries[trial.number] = entry
+            self._regressions.pop(trial.number, None)
+        return entry
 
     def _complete(self, study: optuna.Study) -> list[CompleteTrial]:
         complete = self._scores.complete(study)
@@ -130,13 +141,30 @@ class Race(NopPruner):
         # Of a damaged database, complete trials without all scores are left out.
         return [trial for trial in complete if len(trial.scores) == population > 0]
 
-    def _rows(self, study: optuna.Study, trials: Sequence[FrozenTrial]) -> dict[int, _Floats]:
-        """Return the scores of all trials that have any, by number."""
-        scores = {trial.number: self._scores(study, trial) for trial in trials if trial.state != TrialState.FAIL}
-        return {number: np.asarray(row) for number, row in scores.items() if row is not None and len(row)}
+    def _indices(self, proposals: Sequence[int], complete: Sequence[CompleteTrial], sign: float) -> Indices:
+        recent = sorted((trial.ended, trial.trial.number) for trial in complete)[-_COVARIATES:]
+        covariates = tuple(number for _, number in recent)
+        if covariates != self._covariates:
+            self._covariates, self._regressions = covariates, {}
+        new = [number for number in proposals if number not in self._regressions]
+        if new:
+            others = np.stack([self._entries[number].scores for number in covariates])
+            columns = regress([self._entries[number].scores for number in new], others)
+            self._regressions |= zip(new, zip(*(column.tolist() for column in columns), strict=True), strict=True)
+        costs = np.array([self._entries[number].cost for number in proposals])
+        fresh_cost = float(np.mean([self._entries[number].cost for number in covariates]))
+        if not costs.all() or not fresh_cost:  # the engine counts no tokens
+            costs, fresh_cost = np.ones_like(costs), 1.0
+        return freeze_thaw_indices(
+            Regressions(*np.array([self._regressions[number] for number in proposals]).T),
+            population=len(complete[0].scores),
+            best=max(sign * trial.mean for trial in complete),
+            scale=self._scale(),
+            tokens=costs,
+            fresh_tokens=fresh_cost,
+        )
 
-    def _scale(self, rows: Iterable[_Floats]) -> float:
+    def _scale(self) -> float:
         if self._range is not None:
             return self._range[1] - self._range[0]
-        everything = np.concatenate(list(rows))
-        return float(np.ptp(everything))
+        return float(np.ptp(np.concatenate([entry.scores for entry in self._entries.values()])))

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from llmsearch_optuna.statistics.regression import ridge_freedom, ridge_weights
 
-__all__ = ["MeanEstimates", "regression_estimates", "shrunk_means"]
+__all__ = ["MeanEstimates", "Regressions", "regress", "regression_estimates", "shrunk_means"]
 
 _Floats = npt.NDArray[np.float64]
 
@@ -30,24 +30,37 @@ class MeanEstimates(NamedTuple):
     variances: _Floats
 
 
-def regression_estimates(partial: Sequence[npt.ArrayLike], complete: npt.ArrayLike, *, scale: float) -> MeanEstimates:
-    """Estimate each candidate's mean over all samples from its scores on the first few, and the errors.
+class Regressions(NamedTuple):
+    """Regressions of candidates' scores on those of complete candidates.
 
-    The estimator is that of `shrunk_means`, without shrinking. The variance of a candidate's residuals has the pooled
-    variance of all candidates as a prior of 12 degrees of freedom, and this one a prior of 4; they are corrected for
-    finite populations.
+    Attributes:
+        seen: The number of samples of each candidate. Shape: (candidates,).
+        means: The estimated mean scores on all samples. Shape: (candidates,).
+        squares: The sums of the squared residuals; 0 for complete candidates. Shape: (candidates,).
+        freedom: Their degrees of freedom. Shape: (candidates,).
+    """
+
+    seen: _Floats
+    means: _Floats
+    squares: _Floats
+    freedom: _Floats
+
+
+def regress(partial: Sequence[npt.ArrayLike], complete: npt.ArrayLike) -> Regressions:
+    """Estimate each candidate's mean over all samples from its scores on the first few, as `shrunk_means` does.
+
+    The estimates are not shrunk, and each depends on one candidate and on `complete` only.
 
     Args:
         partial: The scores of each candidate on the first samples, in the same order for all candidates. Shape of each:
             (seen,), where 1 <= seen <= population may differ.
         complete: The scores of some candidates on all samples. Shape: (n, population), n >= 1.
-        scale: The largest difference between two scores.
     """
     covariates = np.asarray(complete, dtype=np.float64)
     population = covariates.shape[1]
-    seen = np.array([len(np.asarray(scores)) for scores in partial])
+    seen = np.array([len(np.asarray(scores)) for scores in partial], dtype=np.int64)
     means, squares, freedom = (np.zeros(len(seen)) for _ in range(3))
-    for count in np.unique(seen):  # candidates that saw the same samples share a regression
+    for count in np.unique(seen).tolist():  # candidates that saw the same samples share their covariates
         chosen = np.flatnonzero(seen == count)
         scores = np.stack([np.asarray(partial[index], dtype=np.float64) for index in chosen.tolist()])
         means[chosen] = scores.mean(axis=1)
@@ -60,6 +73,21 @@ def regression_estimates(partial: Sequence[npt.ArrayLike], complete: npt.ArrayLi
         residuals = scores - scores.mean(axis=1, keepdims=True) - weights @ (first - first_means[:, None])
         squares[chosen] = np.square(residuals).sum(axis=1)
         freedom[chosen] = max(count - 1.0 - ridge_freedom(covariates, count), count / 4.0)
+    return Regressions(seen.astype(np.float64), means, squares, freedom)
+
+
+def regression_estimates(regressions: Regressions, *, population: int, scale: float) -> MeanEstimates:
+    """Return the estimates of regressions with their sampling variances.
+
+    The variance of a candidate's residuals has the pooled variance of all candidates as a prior of 12 degrees of
+    freedom, and this one a prior of 4. It is corrected for the finite population.
+
+    Args:
+        regressions: The regressions.
+        population: The number of all samples.
+        scale: The largest difference between two scores.
+    """
+    seen, means, squares, freedom = regressions
     pooled = (_POOLED_FREEDOM * _POOLED_VARIANCE * scale**2 + squares.sum()) / (_POOLED_FREEDOM + freedom.sum())
     variances = (_PRIOR_FREEDOM * pooled + squares) / (_PRIOR_FREEDOM + freedom)
     return MeanEstimates(means, _CAUTION * variances * (1.0 / seen - 1.0 / population))

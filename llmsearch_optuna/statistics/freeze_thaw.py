@@ -10,13 +10,12 @@ Gaussian process.
 """
 
 import math
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from llmsearch_optuna.statistics.estimates import MeanEstimates, regression_estimates
+from llmsearch_optuna.statistics.estimates import MeanEstimates, Regressions, regression_estimates
 
 __all__ = ["Indices", "expected_improvement", "freeze_thaw_indices"]
 
@@ -65,9 +64,9 @@ def expected_improvement(means: npt.ArrayLike, deviations: npt.ArrayLike, incumb
 
 
 def freeze_thaw_indices(
-    proposals: Sequence[npt.ArrayLike],
-    complete: npt.ArrayLike,
+    proposals: Regressions,
     *,
+    population: int,
     best: float,
     scale: float,
     tokens: npt.ArrayLike,
@@ -76,29 +75,25 @@ def freeze_thaw_indices(
     """Return the indices of begun proposals and of a fresh one. Higher scores are better.
 
     Args:
-        proposals: The scores of each begun proposal on the first samples, in the order in which they began. Shape of
-            each: (seen,), 1 <= seen <= population.
-        complete: The scores of recent complete trials. Shape: (trials, population), trials >= 1.
+        proposals: The regressions of the begun proposals, in the order in which they began.
+        population: The number of all samples.
         best: The largest mean of a complete trial.
         scale: The largest difference between two scores.
-        tokens: The tokens per sample of each proposal. Shape: (len(proposals),).
+        tokens: The tokens per sample of each proposal. Shape: (proposals,).
         fresh_tokens: The tokens per sample of a fresh proposal.
     """
-    population = np.asarray(complete).shape[-1]
-    estimates = regression_estimates(proposals, complete, scale=scale)
-    everywhere, recently = (
-        _population(MeanEstimates(*(values[-count:] for values in estimates))) for count in (len(proposals), _RECENT)
-    )
-    means, variances = _posterior(estimates, everywhere)
-    incumbent = max(best, recently.centre + _OPTIMISM * recently.deviation)
-    seen = np.array([len(np.asarray(scores)) for scores in proposals])
-    left = (population - seen) * np.asarray(tokens, dtype=np.float64)
-    gains = expected_improvement(means, np.sqrt(variances), incumbent)
-    fresh = float(expected_improvement(recently.centre, recently.deviation, incumbent))
+    estimates = regression_estimates(proposals, population=population, scale=scale)
+    recent = _population(MeanEstimates(*(values[-_RECENT:] for values in estimates)))
+    posterior = _posterior(estimates, _population(estimates))
+    deviations = np.sqrt(posterior.variances)
+    incumbent = max(best, recent.centre + _OPTIMISM * recent.deviation)
+    gains = expected_improvement(posterior.means, deviations, incumbent)
+    left = (population - proposals.seen) * np.asarray(tokens, dtype=np.float64)
+    fresh = float(expected_improvement(recent.centre, recent.deviation, incumbent))
     return Indices(
         trials=np.divide(gains, left, out=np.zeros_like(gains), where=left > 0.0),
         fresh=fresh / (_FRESH_COST * population * fresh_tokens),
-        improvements=expected_improvement(means, np.sqrt(variances), best),
+        improvements=expected_improvement(posterior.means, deviations, best),
     )
 
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmsearch_optuna.statistics.estimates import regression_estimates, shrunk_means
+from llmsearch_optuna.statistics.estimates import regress, regression_estimates, shrunk_means
 
 Floats = npt.NDArray[np.float64]
 
@@ -76,16 +76,16 @@ def test_errors_of_regression_estimates_have_half_the_stated_variance() -> None:
     for seed in range(40):
         complete, others = simulated(seed)
         seen = np.random.default_rng(seed).choice([8, 16, 32, 64], len(others))
-        means, variances = regression_estimates(
-            [scores[:size] for scores, size in zip(others, seen, strict=True)], complete, scale=1.0
-        )
+        partial = [scores[:size] for scores, size in zip(others, seen, strict=True)]
+        means, variances = regression_estimates(regress(partial, complete), population=96, scale=1.0)
         ratios.append(((means - others.mean(1)) ** 2 / variances).mean())
     assert 0.35 < np.mean(ratios) < 0.65
 
 
 def test_regression_estimates_of_complete_candidates_are_exact() -> None:
     complete, others = simulated(0)
-    means, variances = regression_estimates([others[0], others[1][:8]], complete, scale=1.0)
+    regressions = regress([others[0], others[1][:8]], complete)
+    means, variances = regression_estimates(regressions, population=96, scale=1.0)
     assert means[0] == others[0].mean()
     assert variances[0] == 0.0 < variances[1]
 
@@ -93,6 +93,6 @@ def test_regression_estimates_of_complete_candidates_are_exact() -> None:
 def test_a_candidate_is_estimated_alike_alone_and_in_company() -> None:
     complete, others = simulated(0)
     partial = [scores[:size] for scores, size in zip(others, [8, 16, 8, 24, 16], strict=False)]
-    together = regression_estimates(partial, complete, scale=1.0).means
-    alone = [regression_estimates([scores], complete, scale=1.0).means[0] for scores in partial]
-    assert together == pytest.approx(np.array(alone), rel=1e-12)
+    together = np.array(regress(partial, complete))
+    alone = [np.array(regress([scores], complete))[:, 0] for scores in partial]
+    assert together == pytest.approx(np.array(alone).T, rel=1e-12)

@@ -1,10 +1,13 @@
 """The improvement that unfinished trials promise per token."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from llmsearch_optuna.statistics.estimates import regress
 from llmsearch_optuna.statistics.freeze_thaw import Indices, expected_improvement, freeze_thaw_indices
 
 SAMPLES = 80
@@ -18,13 +21,13 @@ def scored(*means: float, seed: int = 0) -> np.ndarray:
 
 
 def indices(proposals: list[np.ndarray], complete: np.ndarray, **changes: float | list[float]) -> Indices:
-    arguments = {
+    arguments: dict[str, Any] = {
         "best": float(np.mean(complete, axis=1).max()),
         "scale": 1.0,
         "tokens": [1.0] * len(proposals),
         "fresh_tokens": 1.0,
     }
-    return freeze_thaw_indices(proposals, complete, **{**arguments, **changes})
+    return freeze_thaw_indices(regress(proposals, complete), population=SAMPLES, **{**arguments, **changes})
 
 
 @pytest.mark.parametrize(("mean", "deviation", "incumbent"), [(0.3, 0.2, 0.5), (0.7, 0.1, 0.5), (0.2, 1.0, 0.2)])
