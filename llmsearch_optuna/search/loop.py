@@ -167,7 +167,7 @@ class Search:
         Tokens are counted only between two rounds, so that an interruption does not change where the search ends.
         """
         reason = budget.interrupted()
-        if reason is None and not self._round_is_under_way():
+        if reason is None and budget.max_tokens is not None and not self._round_is_under_way():
             reason = budget.spent(any_complete=self._latest > 0 and bool(self._trials(TrialState.COMPLETE)))
         if reason is not None:
             in_flight = len(self._in_flight)
@@ -302,7 +302,7 @@ class Search:
         proposed.set_user_attr(PARAMS, self.objective.space.suggest(proposed).to_json())
         proposed.set_user_attr(ROUND, self._round(trials))
         self.study.add_trial(proposed)
-        return self._attach(max(trial.number for trial in self._trials(TrialState.RUNNING)))
+        return self._attach(len(trials))  # Optuna numbers trials from 0 on
 
     def _attach(self, number: int) -> optuna.Trial:
         """Return the `optuna.Trial` of a stored trial."""

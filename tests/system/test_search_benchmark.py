@@ -11,6 +11,8 @@ import pytest
 from tiny_models import tiny_tokenizer
 
 from llmsearch_optuna import Categorical, Float, Int, SearchSpace, Tuner
+from studies.benchmarks import budgets
+from studies.benchmarks.budgets import Budgeted, regrets, ucb_e
 from studies.benchmarks.landscape import Landscape
 from studies.benchmarks.search import main
 from studies.benchmarks.simulation import Outcome, Setting, Terrain, simulate
@@ -200,3 +202,48 @@ def test_the_benchmark_runs(tmp_path: Path) -> None:
         assert {f"{name}_{peer}" for name in required if name not in ("false_claim_rate", "coverage")} <= set(figures)
     assert figures["tokens_share_n96_none"] == figures["tokens_share_n400_none"] == 1.0
     assert figures["tokens_share_n400"] < 1.0
+
+
+def test_an_interrupted_benchmark_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    arguments = [
+        "--only",
+        "budgets",
+        "--repetitions",
+        "1",
+        "--trials",
+        "6",
+        "--processes",
+        "1",
+        "--keep",
+        str(tmp_path / "kept"),
+    ]
+    runs: list[Budgeted] = []
+
+    def interrupted(job: Budgeted) -> dict[str, list[float]]:
+        runs.append(job)
+        if len(runs) == 3:
+            raise KeyboardInterrupt
+        return regrets(job)
+
+    interrupted.__name__ = regrets.__name__
+    monkeypatch.setattr(budgets, "regrets", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        main(arguments)
+    figures = main(arguments)
+    assert len(runs) == len(set(runs)) + 1 == 5  # only the interrupted one is run again
+    assert main(arguments) == figures
+    assert len(runs) == 5
+    assert {"regret_race_n96_5", "regret_ucb_e_n400_5"} <= set(figures)
+    assert "tokens_to_none50_none_n96" in figures
+
+
+def test_a_fixed_set_is_judged_until_all_is_known(landscape: Landscape) -> None:
+    terrain = Recorded(landscape, seed=1)
+    progress = ucb_e(terrain, arms=8, seed=0)
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(0))
+    outcomes = list(terrain.baselines.values())
+    while len(outcomes) < 8:
+        terrain.space.suggest(trial := study.ask())
+        outcomes.append(terrain.outcome(trial.params))
+    assert progress[-1].tokens == sum(int(outcome.tokens.sum()) for outcome in outcomes)
+    assert progress[-1].regret == pytest.approx(terrain.best - max(outcome.scores.mean() for outcome in outcomes))
