@@ -11,9 +11,10 @@ limit of their variance. No statistics can exclude that a rare region of the spa
 better; so a minimum number of proposals comes first. Towards the end of a search, nothing is decided any more.
 """
 
+import itertools
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Self
 
@@ -43,6 +44,7 @@ _LOG = logging.getLogger(__name__)
 
 _Floats = npt.NDArray[np.float64]
 
+_EVALUATED = (TrialState.COMPLETE, TrialState.PRUNED)
 _LEAST_ESTIMATED = 4
 _LEAST_PROPOSALS = 12
 _LEAST_SAVED = 0.2  # the share of the trials: the last few are expected to gain little in any search
@@ -193,11 +195,12 @@ class EarlyStop:
         return f"{shown}; half as large a gain needs about {round_up(4 * self.held_out)}"
 
     def _scores_of(self, study: optuna.Study, trials: Sequence[FrozenTrial]) -> _Scores:
-        evaluated = (TrialState.COMPLETE, TrialState.PRUNED)
-        finished = [trial for trial in trials if trial.state in evaluated or is_resting(trial)]
-        complete = [trial for trial in finished if trial.state == TrialState.COMPLETE][-_MOST:]
-        baselines = [trial for trial in finished if BASELINE in trial.user_attrs]
-        proposals = [trial for trial in finished if BASELINE not in trial.user_attrs][-_MOST:]
+        baselines = [trial for trial in trials if BASELINE in trial.user_attrs and trial.state == TrialState.COMPLETE]
+        complete = _last(trials, lambda trial: trial.state == TrialState.COMPLETE)
+        proposals = _last(
+            trials,
+            lambda trial: (trial.state in _EVALUATED or is_resting(trial)) and BASELINE not in trial.user_attrs,
+        )
         sign = 1.0 if maximizes(study) else -1.0
         by_number = {
             trial.number: sign * np.asarray(scores, dtype=np.float64)
@@ -226,6 +229,11 @@ class EarlyStop:
         differences = np.stack(others[:_BEST]) - scores.reference
         alpha = adjusted_alpha(_ALPHA, _COMPARISONS)
         return showable_difference(differences, samples=self.held_out, seeds=self.seeds, alpha=alpha)
+
+
+def _last(trials: Sequence[FrozenTrial], is_chosen: Callable[[FrozenTrial], bool]) -> list[FrozenTrial]:
+    """Return the last `_MOST` of the trials that are chosen, in their order."""
+    return list(itertools.islice(filter(is_chosen, reversed(trials)), _MOST))[::-1]
 
 
 class Outlook(SearchObserver):
