@@ -399,8 +399,9 @@ def test_tokens_that_a_trial_in_flight_takes_over_are_told_before_they_are_store
     assert [reused for reused, _ in second] == list(itertools.accumulate(tokens for _, tokens in second))
     running = create_trial(state=TrialState.RUNNING, user_attrs={REUSED_TOKENS: 7})
     study.add_trial(running)
-    elsewhere: Any = types.SimpleNamespace(_in_flight={}, _trials=lambda: study.trials)
-    assert Search._tokens_reused(elsewhere) == second[-1][0] + 7
+    objective = types.SimpleNamespace(tokens_stored=lambda: 1000)
+    elsewhere: Any = types.SimpleNamespace(_in_flight={}, _trials=lambda: study.trials, objective=objective)
+    assert Search._tokens_generated(elsewhere) == 1000 - second[-1][0] - 7
 
 
 @pytest.mark.full

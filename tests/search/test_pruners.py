@@ -22,7 +22,7 @@ CLASSES = {
 
 
 def test_names() -> None:
-    assert set(PRUNERS) == {"paired", *CLASSES}
+    assert set(PRUNERS) == {"paired", "race", *CLASSES}
 
 
 def test_the_default_is_paired() -> None:
