@@ -8,7 +8,9 @@ __all__ = ["share_of_fields"]
 
 def share_of_fields(references: Sequence[Mapping[str, str]], predictions: Sequence[str]) -> list[float]:
     """The share of the fields that are right; 0 for what is no JSON object."""
-    return [_share(json.loads(reference["answer"]), text) for reference, text in zip(references, predictions, strict=True)]
+    return [
+        _share(json.loads(reference["answer"]), text) for reference, text in zip(references, predictions, strict=True)
+    ]
 
 
 def _share(fields: Mapping[str, object], text: str) -> float:

@@ -45,8 +45,17 @@ MATTERS = (
 PLACES = ("first", "second", "third", "fourth", "fifth")
 DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday")
 MACHINES = ("printer", "copier", "projector", "coffee machine", "scanner", "shredder")
-GREETINGS = ("Hello everybody, I am writing to tell you that", "Dear all, just a short note:", "Hi, you should know that")
-ENDS = ("Thank you for your patience.", "If you have questions, call me.", "See you soon.", "Best wishes from the office.")
+GREETINGS = (
+    "Hello everybody, I am writing to tell you that",
+    "Dear all, just a short note:",
+    "Hi, you should know that",
+)
+ENDS = (
+    "Thank you for your patience.",
+    "If you have questions, call me.",
+    "See you soon.",
+    "Best wishes from the office.",
+)
 
 
 def sums400() -> Iterator[Row]:

@@ -77,7 +77,7 @@ def wait_for_trials(url: str, count: int, *states: TrialState) -> None:
     counted = sa.text("SELECT count(*) FROM trials WHERE CAST(state AS TEXT) IN :names").bindparams(
         sa.bindparam("names", names, expanding=True)
     )
-    for _ in range(1200):
+    for _ in range(3000):
         with engine.connect() as connection:
             made = sa.inspect(connection).has_table("trials")
             if made and connection.execute(counted).scalar_one() >= count:
@@ -135,7 +135,7 @@ def test_four_workers_of_which_two_are_killed_evaluate_every_trial_once(server_u
         wait_for_trials(server_url, finished, TrialState.COMPLETE, TrialState.PRUNED)
         killed.kill()
     for worker in workers:
-        worker.join(120)
+        worker.join(300)
     assert [worker.exitcode for worker in workers] == [-signal.SIGKILL, -signal.SIGKILL, 0, 0]
     study = check_evaluated_once(server_url, n_trials)
     # What a trial was compared with was there before it began, and never changed.
@@ -149,7 +149,7 @@ def test_workers_of_which_one_is_killed_share_a_race(server_url: str) -> None:
     wait_for_trials(server_url, 3, TrialState.COMPLETE)
     workers[0].kill()
     for worker in workers:
-        worker.join(120)
+        worker.join(300)
     assert [worker.exitcode for worker in workers] == [-signal.SIGKILL, 0, 0]
     study = check_evaluated_once(server_url, 18)
     assert any(RESTING in trial.user_attrs for trial in study.trials)
@@ -161,7 +161,7 @@ def test_workers_of_which_one_is_killed_share_a_race(server_url: str) -> None:
 def test_a_worker_killed_as_a_trial_ends_leaves_no_lease_on_it(server_url: str, after: bool) -> None:
     worker = CONTEXT.Process(target=work_until_told, args=(server_url, 9, after))
     worker.start()
-    worker.join(120)
+    worker.join(300)
     assert worker.exitcode == -signal.SIGKILL
     search_together(make_tuner(), server_url, 9)
     check_evaluated_once(server_url, 9)
