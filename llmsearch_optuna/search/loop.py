@@ -12,6 +12,9 @@ RUNNING, restores their stored rungs, and first advances the trials that are fur
 flight has not finished the latest round, no new trial begins. A rung that was generated but not stored is generated
 again, with the same tokens.
 
+*A race* (`search.race`) decides between two rounds which trials are in flight. The others rest, RUNNING and stored, until
+they are chosen again. The rounds in which a trial rested are stored with it (`RESTED`).
+
 *Workers* share a study on a database server. Each has rounds of its own, and a lease on each trial that it evaluates.
 Starts, proposals and ends of trials are serialised by a database lock. Instead of rounds, the database then stores the
 order in which trials began and ended (`ROUND`, `ENDED`). A worker that has nothing to do waits while others have trials
@@ -185,7 +188,8 @@ class Search:
     def _fill(self) -> bool:
         """Put trials in flight until there are `concurrency` of them. Return whether any are in flight.
 
-        With several workers, trials that others abandoned come first. New trials begin only between two rounds.
+        With several workers, trials that others abandoned come first. New trials begin, and trials rest, only between
+        two rounds.
         """
         if self.claims.shared and len(self._in_flight) < self.concurrency:
             self._take_up(self.concurrency - len(self._in_flight))
