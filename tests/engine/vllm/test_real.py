@@ -25,6 +25,7 @@ from engine_requests import CUT_VALUES
 from torch import Tensor
 
 from llmsearch_optuna import OpenAIServer, Tuner
+from llmsearch_optuna.cli import main
 from llmsearch_optuna.demo.dataset import demo_samples
 from llmsearch_optuna.demo.model import demo_model_directory
 from llmsearch_optuna.engine.backend import Backend, model_backend
@@ -269,6 +270,19 @@ def test_the_exported_request_gives_the_completions_of_the_study(
     for completion in stored:
         answer = post(url, "completions", {"model": "demo", "prompt": samples[completion.row].prompt, **exact})
         assert answer["choices"][0]["text"].strip() == completion.text
+
+
+def test_the_exported_program_prints_the_completions_of_the_study(
+    loaded: LoadedModel, url: str, study_on_slots: StudyOnSlots, tmp_path: Path
+) -> None:
+    study, _, path = study_on_slots
+    assert main(["export", str(path), "--to", "vllm", "-o", str(tmp_path / "out")]) == 0
+    stored = CompletionStore(open_storage(f"sqlite:///{path}")).load(study_key(study), trace(study).trial)
+    samples = {sample.row: sample for sample in tuner_of(loaded).task.search}
+    for completion in stored[:4]:
+        command = [sys.executable, str(tmp_path / "out" / "snippet.py"), samples[completion.row].prompt, "--url", url]
+        printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        assert printed.strip() == completion.text
 
 
 @pytest.mark.parametrize(
