@@ -120,7 +120,9 @@ def demo_study() -> StudyFile:
 def proposals(space: SearchSpace) -> list[dict[str, Any]]:
     """What TPE proposes on the demo task in 24 trials, after the baselines and with the default pruner."""
     file = demo_study()
-    study = build_tuner(file).search(space, n_trials=SETS + 2, rungs=file.study.rungs, show_progress=False)
+    study = build_tuner(file).search(
+        space, n_trials=SETS + 2, rungs=file.study.rungs, stop_early=False, show_progress=False
+    )
     sets = [trial_params(trial).to_dict() for trial in study.trials if trial.params]
     return [
         {name: value for name, value in values.items() if value is not None and name not in SET_ELSEWHERE}
