@@ -26,9 +26,9 @@ from optuna.trial import FrozenTrial, TrialState
 from llmsearch_optuna.search.observers import SearchObserver, TrialProgress
 from llmsearch_optuna.search.options import SearchOptions
 from llmsearch_optuna.search.score_readers import ScoreReader
+from llmsearch_optuna.statistics.estimates import MeanEstimates
 from llmsearch_optuna.statistics.intervals import adjusted_alpha, round_up, showable_difference
 from llmsearch_optuna.statistics.prospects import (
-    ProposalMeans,
     expected_gain,
     mean_spread,
     proposal_means,
@@ -165,7 +165,7 @@ class EarlyStop:
         best = float(reference.mean())
         if is_complete.any():
             best = max(best, shrunk_best(estimates, spread, is_complete))
-        recent = ProposalMeans(*(values[-_RECENT:] for values in estimates))
+        recent = MeanEstimates(*(values[-_RECENT:] for values in estimates))
         further = max(
             expected_gain(
                 alike,

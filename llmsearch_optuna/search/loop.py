@@ -12,8 +12,8 @@ RUNNING, restores their stored rungs, and first advances the trials that are fur
 flight has not finished the latest round, no new trial begins. A rung that was generated but not stored is generated
 again, with the same tokens.
 
-*A race* (`search.race`) decides between two rounds which trials are in flight. The others rest, RUNNING and stored, until
-they are chosen again. The rounds in which a trial rested are stored with it (`RESTED`).
+*A race* (`search.race`) decides between two rounds which trials are in flight. The others rest, RUNNING and stored,
+until they are chosen again. The rounds in which a trial rested are stored with it (`RESTED`).
 
 *Workers* share a study on a database server. Each has rounds of its own, and a lease on each trial that it evaluates.
 Starts, proposals and ends of trials are serialised by a database lock. Instead of rounds, the database then stores the

@@ -6,7 +6,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["ProposalMeans", "Spread", "expected_gain", "mean_spread", "proposal_means", "shrunk_best"]
+from llmsearch_optuna.statistics.estimates import MeanEstimates
+
+__all__ = ["Spread", "expected_gain", "mean_spread", "proposal_means", "shrunk_best"]
 
 _Floats = npt.NDArray[np.float64]
 
@@ -14,18 +16,6 @@ _PRIOR_FREEDOM = 12.0
 _BISECTIONS = 40
 _POINTS = 400
 _REACH = 8.0
-
-
-class ProposalMeans(NamedTuple):
-    """The mean score that each proposal would have on any number of samples, estimated.
-
-    Attributes:
-        means: The estimates. Shape: (proposals,).
-        variances: Their sampling variances. Shape: (proposals,).
-    """
-
-    means: _Floats
-    variances: _Floats
 
 
 class Spread(NamedTuple):
@@ -42,7 +32,7 @@ class Spread(NamedTuple):
     largest: float
 
 
-def proposal_means(proposals: Sequence[npt.ArrayLike], complete: npt.ArrayLike) -> ProposalMeans:
+def proposal_means(proposals: Sequence[npt.ArrayLike], complete: npt.ArrayLike) -> MeanEstimates:
     """Estimate the true mean of each proposal from its scores so far.
 
     Samples differ in difficulty, which all proposals share. Only how a proposal's scores deviate from those of the
@@ -66,10 +56,10 @@ def proposal_means(proposals: Sequence[npt.ArrayLike], complete: npt.ArrayLike) 
     # A complete proposal is one of the trials whose mean it is compared with.
     freedom = (seen - 1.0) * np.where((seen == samples) & (trials > 1), 1.0 - 1.0 / trials, 1.0)
     pooled = squares.sum() / max(float(freedom.sum()), 1.0)
-    return ProposalMeans(means, (_PRIOR_FREEDOM * pooled + squares) / (_PRIOR_FREEDOM + freedom) / seen)
+    return MeanEstimates(means, (_PRIOR_FREEDOM * pooled + squares) / (_PRIOR_FREEDOM + freedom) / seen)
 
 
-def mean_spread(estimates: ProposalMeans, *, level: float) -> Spread:
+def mean_spread(estimates: MeanEstimates, *, level: float) -> Spread:
     """Estimate how the true means of proposals are distributed.
 
     The variance between them is what is left of the variance of the estimates when their sampling variances are taken
@@ -119,7 +109,7 @@ def expected_gain(spread: Spread, best: float, *, sampling_variance: float, prop
     return float(np.trapezoid(exceeded, values))
 
 
-def shrunk_best(estimates: ProposalMeans, spread: Spread, chosen: npt.NDArray[np.bool_]) -> float:
+def shrunk_best(estimates: MeanEstimates, spread: Spread, chosen: npt.NDArray[np.bool_]) -> float:
     """Return the largest posterior mean among some proposals, which does not owe its rank to chance (empirical Bayes).
 
     Args:
@@ -132,7 +122,7 @@ def shrunk_best(estimates: ProposalMeans, spread: Spread, chosen: npt.NDArray[np
     return float((spread.centre + trust * (estimates.means - spread.centre))[chosen].max())
 
 
-def _variance_of(estimates: ProposalMeans, target: float) -> float:
+def _variance_of(estimates: MeanEstimates, target: float) -> float:
     """Return the variance for which the weighted squared deviations are `target`; 0 if they are below it at 0."""
     means, variances = estimates
 

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from laws import scaled
 
+from llmsearch_optuna.statistics.estimates import MeanEstimates
 from llmsearch_optuna.statistics.prospects import (
-    ProposalMeans,
     Spread,
     expected_gain,
     mean_spread,
@@ -108,7 +108,7 @@ def test_no_proposals_gain_nothing_and_more_gain_more() -> None:
 
 
 def test_estimates_that_are_certain_are_not_shrunk() -> None:
-    estimates = ProposalMeans(np.array([0.0, 1.0, 2.0]), np.zeros(3))
+    estimates = MeanEstimates(np.array([0.0, 1.0, 2.0]), np.zeros(3))
     spread = mean_spread(estimates, level=0.8)
     assert spread.variance == pytest.approx(1.0)
     assert spread.largest > spread.variance
