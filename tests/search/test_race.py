@@ -135,6 +135,7 @@ def test_trials_rest_and_are_pruned_at_the_end(tmp_path: Path) -> None:
     assert not any(map(is_resting, study.trials))
 
 
+@pytest.mark.full
 def test_resting_trials_wait_for_a_larger_budget(tmp_path: Path) -> None:
     path = tmp_path / "x.db"
     part = raced(path, max_tokens_total=1000)
@@ -144,6 +145,7 @@ def test_resting_trials_wait_for_a_larger_budget(tmp_path: Path) -> None:
     assert everything(whole, path) == everything(raced(tmp_path / "y.db"), tmp_path / "y.db")
 
 
+@pytest.mark.full
 def test_more_trials_can_follow(tmp_path: Path) -> None:
     path = tmp_path / "x.db"
     raced(path, n_trials=8)
@@ -152,6 +154,7 @@ def test_more_trials_can_follow(tmp_path: Path) -> None:
     assert all(trial.state.is_finished() for trial in study.trials)
 
 
+@pytest.mark.full
 def test_another_pruner_ends_what_a_race_left(tmp_path: Path) -> None:
     path = tmp_path / "x.db"
     raced(path, max_tokens_total=1000)
