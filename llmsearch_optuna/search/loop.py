@@ -212,10 +212,11 @@ class Search:
             ]
             self._choice = race.choose(self.study, trials, tokens=self._tokens_of, places=self.concurrency)
             for number in sorted(set(self._in_flight).difference(self._choice.trials)):
-                running = self._in_flight.pop(number)
                 if self.claims.holds(number):
-                    running.rest()
+                    self._in_flight.pop(number).rest()
                     self.claims.release(number)
+                else:
+                    self._drop(self._in_flight[number].trial)
             chosen = self._wake([number for number in self._choice.trials if number not in self._in_flight])
         for trial in chosen:
             self._start(trial)

@@ -69,6 +69,8 @@ class CompleteTrial(NamedTuple):
 
 
 class _Cached(NamedTuple):
+    """Scores, and the trial's number of reports and its end when they were read."""
+
     state: tuple[object, ...]
     scores: _Floats | None
 
@@ -105,7 +107,7 @@ class RememberedScores(SearchObserver):
 
     def __call__(self, study: optuna.Study, trial: FrozenTrial) -> _Floats | None:
         """See `ScoreReader`."""
-        key, state = (study.study_name, trial.number), (trial.last_step, trial.datetime_complete)
+        key, state = (study.study_name, trial.number), (len(trial.intermediate_values), trial.datetime_complete)
         cached = self._cache.get(key)
         if cached is not None and cached.state == state:
             return cached.scores

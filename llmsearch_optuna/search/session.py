@@ -135,11 +135,11 @@ class SearchSession:
                 concurrency=concurrency,
                 claims=self.claims,
                 observer=SearchObservers([self.scores, *observers, progress, first_scores, outlook]),
-                stop_rule=lambda study, trials: self._best_possible(study, trials) or early_stop.reason(study, trials),
+                stop_rule=lambda study, trials: self._no_improvement(study, trials) or early_stop.reason(study, trials),
             ).run(should_stop)
 
-    def _best_possible(self, study: optuna.Study, trials: Sequence[FrozenTrial]) -> str | None:
-        """Return why no trial can, or does, beat the best one, or None."""
+    def _no_improvement(self, study: optuna.Study, trials: Sequence[FrozenTrial]) -> str | None:
+        """Return why no further trial is expected to beat the best one; None if one may."""
         pruner = study.pruner
         return reason_to_stop(
             trials,

@@ -1,4 +1,4 @@
-"""How good the chosen configuration is after so many tokens, by policy: regret over budgets.
+"""The regret of the chosen configuration over budgets of tokens, by policy.
 
 All policies search the same synthetic landscapes with the same seeds, until a budget is used up; they propose as many
 trials as they like. A budget is counted in *full evaluations*: mean tokens of a trial on all samples, in the search of
