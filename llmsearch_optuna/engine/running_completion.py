@@ -3,7 +3,7 @@
 import dataclasses
 from array import array
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -134,8 +134,9 @@ def draw_tokens(
     Raises:
         LogitsError: The logits contain NaN or inf, or all tokens are banned.
     """
-    steps = torch.tensor([len(completion.token_ids) for completion in running], device=logits.device)
-    penalised = penalise(logits.float(), *_penalty_arguments(running))
+    arguments = _penalty_arguments(running)
+    penalised = penalise(logits.float(), *arguments)
+    steps = torch.tensor(arguments.steps, device=logits.device)
     drawn = draw(penalised, _with_current_mu(sampling, running), steps, width=width)
     for completion, surprise in zip(running, drawn.surprises.tolist(), strict=True):
         completion.record_surprise(surprise)
@@ -152,10 +153,10 @@ def draw_tokens_from_summary(
         running: Unfinished completions.
         search_noise: See `sample_summary`.
     """
-    steps = torch.tensor([len(completion.token_ids) for completion in running])
-    penalised = penalise_summary(summary, *_penalty_arguments(running))
+    arguments = _penalty_arguments(running)
+    penalised = penalise_summary(summary, *arguments)
     sampling = _with_current_mu(sampling_rows(running, summary.logits), running)
-    drawn = sample_summary(penalised, sampling, steps, search_noise=search_noise)
+    drawn = sample_summary(penalised, sampling, torch.tensor(arguments.steps), search_noise=search_noise)
     for completion, surprise in zip(running, drawn.surprises.tolist(), strict=True):
         completion.record_surprise(surprise)
     return drawn
@@ -169,9 +170,20 @@ def _with_current_mu(sampling: SamplingRows, running: Sequence[RunningCompletion
     return dataclasses.replace(sampling, mirostat_mu=mu)
 
 
-def _penalty_arguments(
-    running: Sequence[RunningCompletion],
-) -> tuple[list[GenerationParams], list[tuple[int, ...]], list["array[int]"]]:
+class _PenaltyArguments(NamedTuple):
+    """The arguments of `penalise` after the logits."""
+
+    params: list[GenerationParams]
+    prompts: list[tuple[int, ...]]
+    contexts: list["array[int]"]
+    steps: list[int]
+
+
+def _penalty_arguments(running: Sequence[RunningCompletion]) -> _PenaltyArguments:
     requests = [completion.request for completion in running]
-    contexts = [completion.context for completion in running]
-    return [request.params for request in requests], [request.prompt_ids for request in requests], contexts
+    return _PenaltyArguments(
+        params=[request.params for request in requests],
+        prompts=[request.prompt_ids for request in requests],
+        contexts=[completion.context for completion in running],
+        steps=[len(completion.token_ids) for completion in running],
+    )

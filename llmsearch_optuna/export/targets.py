@@ -15,6 +15,17 @@ from llmsearch_optuna.space.params import GenerationParams
 __all__ = ["TARGETS", "Exported", "to_hf", "to_json", "to_llamacpp", "to_openai", "to_vllm"]
 
 
+# The options of llama.cpp that are written only if needed. Its defaults are off, and older versions lack some.
+_OPTIONAL = (
+    "top_n_sigma",
+    "presence_penalty",
+    "frequency_penalty",
+    "xtc_probability",
+    "xtc_threshold",
+    "mirostat",
+)
+
+
 class Exported(NamedTuple):
     """The parameters for another system.
 
@@ -103,6 +114,7 @@ def _translated(dialect: Dialect, params: GenerationParams, stop: Sequence[str])
         dialect.length_field: params.max_new_tokens,
         **dialect.named(effective),
     }
+    warnings += [f"{name}: {meaning}" for name, meaning in dialect.differences.items() if name in effective]
     for name, others in dialect.ignored.items():
         if name in effective and (ignored := [other for other in others if other in effective]):
             warnings.append(f"{', '.join(ignored)}: {system} ignores it if {name} is set")
@@ -138,7 +150,6 @@ def _differences(params: GenerationParams, available: Collection[str], system: s
 
 def _arguments(dialect: Dialect, request: Mapping[str, Any]) -> Iterator[str]:
     for field, option in dialect.options.items():
-        # Older versions lack --top-nsigma, so that it is written only if needed.
-        if field not in request or (field in ("top_n_sigma", "mirostat") and request[field] == dialect.off[field]):
+        if field not in request or (field in _OPTIONAL and request[field] == dialect.off[field]):
             continue
         yield from (option, ";".join(request[field]) if field == "samplers" else str(request[field]))

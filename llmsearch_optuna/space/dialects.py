@@ -10,7 +10,8 @@ from types import MappingProxyType
 from typing import Any
 
 from llmsearch_optuna.errors import ParameterError
-from llmsearch_optuna.space.params import MIROSTAT_ETA, PARAMETERS, Clash, GenerationParams
+from llmsearch_optuna.space.parameter import Clash
+from llmsearch_optuna.space.params import MIROSTAT_ETA, PARAMETERS, XTC_THRESHOLD, GenerationParams
 from llmsearch_optuna.space.search_space import SearchSpace
 from llmsearch_optuna.space.vllm_plugin import PLUGIN_KEY, plugin_value
 
@@ -38,7 +39,8 @@ class Dialect:
         switches: Parameter -> further fields that it needs to take effect, with their values. A value is not sent if
             the field is set already.
         ignored: Parameter -> the parameters that the system ignores if the first one is set.
-        samplers: Cut -> its name in the field ``samplers`` of llama.cpp.
+        differences: Parameter -> how its meaning differs, a sentence for the warnings of an export.
+        samplers: Cut or exclusion -> its name in the field ``samplers`` of llama.cpp.
         options: Field -> command-line option of llama.cpp.
         length_field: The field of the length limit in an export. Requests always use ``max_tokens``.
         nested: The field that holds all sampling fields as one JSON string; None if they are separate.
@@ -60,6 +62,7 @@ class Dialect:
     off_in_exports: Mapping[str, Any] = field(default_factory=dict)
     switches: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     ignored: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    differences: Mapping[str, str] = field(default_factory=dict)
     samplers: Mapping[str, str] = field(default_factory=dict)
     options: Mapping[str, str] = field(default_factory=dict)
     length_field: str = "max_tokens"
@@ -162,10 +165,12 @@ def _same(*names: str) -> dict[str, str]:
     return {name: name for name in names}
 
 
+_OFFSETS = ("presence_penalty", "frequency_penalty")
+
 _VLLM = Dialect(
     name="vllm",
     title="vLLM",
-    fields=_same("top_k", "top_p", "min_p", "repetition_penalty"),
+    fields=_same("top_k", "top_p", "min_p", "repetition_penalty", *_OFFSETS),
     off={"top_p": 1.0, "top_k": -1, "min_p": 0.0, "repetition_penalty": 1.0},
     off_in_exports={"presence_penalty": 0.0, "frequency_penalty": 0.0},
     remedy="leave it out, or run `pip install llmsearch_optuna` beside the server's vLLM, which then has all of them",
@@ -192,7 +197,7 @@ _SGLANG = Dialect(
     takes_template_args=True,
 )
 
-_LLAMACPP_SAMPLERS = {**_same("top_n_sigma", "top_k", "top_p", "min_p"), "typical_p": "typ_p"}
+_LLAMACPP_SAMPLERS = {**_same("top_n_sigma", "top_k", "top_p", "min_p"), "typical_p": "typ_p", "xtc_probability": "xtc"}
 
 _LLAMACPP = Dialect(
     name="llamacpp",
@@ -201,6 +206,7 @@ _LLAMACPP = Dialect(
     fields={
         **_same("top_n_sigma", "top_k", "top_p", "min_p", "typical_p", "mirostat_tau", "mirostat_eta"),
         "repetition_penalty": "repeat_penalty",
+        **_same(*_OFFSETS, "xtc_probability", "xtc_threshold"),
     },
     off={
         "top_n_sigma": -1.0,
@@ -217,11 +223,13 @@ _LLAMACPP = Dialect(
         "xtc_probability": 0.0,
         "dynatemp_range": 0.0,
         "mirostat": 0,
+        "xtc_threshold": XTC_THRESHOLD,
         # By default, llama.cpp applies the temperature last.
         "samplers": ["penalties", "temperature", *_LLAMACPP_SAMPLERS.values()],
     },
     switches={"mirostat_tau": {"mirostat": 2, "mirostat_eta": MIROSTAT_ETA}},
-    ignored={"mirostat_tau": (*_LLAMACPP_SAMPLERS, "repetition_penalty")},
+    ignored={"mirostat_tau": (*_LLAMACPP_SAMPLERS, "repetition_penalty", *_OFFSETS)},
+    differences=dict.fromkeys(_OFFSETS, "llama.cpp also counts the tokens of the prompt"),
     samplers=_LLAMACPP_SAMPLERS,
     options={
         "temperature": "--temp",
@@ -232,6 +240,10 @@ _LLAMACPP = Dialect(
         "typical_p": "--typical",
         "repeat_penalty": "--repeat-penalty",
         "repeat_last_n": "--repeat-last-n",
+        "presence_penalty": "--presence-penalty",
+        "frequency_penalty": "--frequency-penalty",
+        "xtc_probability": "--xtc-probability",
+        "xtc_threshold": "--xtc-threshold",
         "mirostat": "--mirostat",
         "mirostat_tau": "--mirostat-ent",
         "mirostat_eta": "--mirostat-lr",
@@ -264,7 +276,7 @@ _TRANSFORMERS = Dialect(
 _OPENAI = Dialect(
     name="openai",
     title="OpenAI's API",
-    fields=_same("top_p"),
+    fields=_same("top_p", *_OFFSETS),
     off={"top_p": 1.0},
     off_in_exports={"presence_penalty": 0.0, "frequency_penalty": 0.0},
     length_field="max_completion_tokens",

@@ -9,10 +9,10 @@ from typing import Any, Literal, NamedTuple
 
 from llmsearch_optuna.errors import ParameterError
 
-__all__ = ["Parameter", "Rule", "Stage", "Value", "parameter"]
+__all__ = ["Clash", "Parameter", "Rule", "Stage", "Value", "parameter"]
 
-Stage = Literal["temperature", "cut", "penalty", "noise", "beams"]
-"""A part of decoding. A cut truncates the distribution of the next token, as `top_p` does."""
+Stage = Literal["temperature", "cut", "exclusion", "penalty", "noise", "beams"]
+"""A part of decoding. A cut removes the least probable tokens, as `top_p` does; an exclusion the most probable ones."""
 Value = bool | int | float
 
 
@@ -21,6 +21,22 @@ class Rule(NamedTuple):
 
     holds: Callable[[Any], bool]
     text: str
+
+
+class Clash(NamedTuple):
+    """Two parameters that cannot be combined.
+
+    Attributes:
+        name: The name of the first. It clashes whenever it is set.
+        other: The name of the second.
+        matters: ``(value of the second) -> whether this value clashes``.
+        reason: The error message.
+    """
+
+    name: str
+    other: str
+    matters: Callable[[Any], bool]
+    reason: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +51,7 @@ class Parameter:
         default: The default of a parameter that is always set; None for the others, which are unset by default.
         off: The value that has no effect; None if every value has an effect.
         stage: The part of decoding that it belongs to; None if it belongs to none of them. Setting a parameter of the
-            stage "temperature" or "cut" turns sampling on.
+            stages "temperature", "cut" and "exclusion" turns sampling on.
         requires: The name of another parameter without which this one has no effect; None if there is none.
         in_transformers: Whether ``transformers`` has it under the same name and with the same meaning.
     """

@@ -4,13 +4,13 @@ import dataclasses
 import functools
 import json
 import textwrap
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType, NoneType
-from typing import Any, Literal, NamedTuple, Self, get_args
+from typing import Any, Literal, Self, get_args
 
 from llmsearch_optuna.errors import ParameterError, unknown_name
-from llmsearch_optuna.space.parameter import Parameter, Rule, Stage, Value, parameter
+from llmsearch_optuna.space.parameter import Clash, Parameter, Rule, Stage, Value, parameter
 
 __all__ = [
     "BEAM_PARAMETERS",
@@ -18,7 +18,7 @@ __all__ = [
     "CUTS",
     "MIROSTAT_ETA",
     "PARAMETERS",
-    "Clash",
+    "XTC_THRESHOLD",
     "DecodingMode",
     "GenerationParams",
     "check_parameter",
@@ -31,6 +31,9 @@ MAX_SEED = 2**32 - 1
 MIROSTAT_ETA = 0.1
 """The value of an unset `mirostat_eta`, as in llama.cpp."""
 
+XTC_THRESHOLD = 0.1
+"""The value of an unset `xtc_threshold`, as in llama.cpp."""
+
 DecodingMode = Literal["greedy", "sampling", "beam search", "beam sampling"]
 
 _UNIT_OPEN_LOW = Rule(lambda x: 0.0 < x <= 1.0, "in (0, 1]")
@@ -40,37 +43,33 @@ _POSITIVE = Rule(lambda x: x > 0.0, "> 0")
 _NOT_NEGATIVE = Rule(lambda x: x >= 0, ">= 0")
 _AT_LEAST_ONE = Rule(lambda x: x >= 1, ">= 1")
 _SEED = Rule(lambda x: 0 <= x <= MAX_SEED, f"in [0, {MAX_SEED}]")
+_UP_TO_TWO = Rule(lambda x: -2.0 <= x <= 2.0, "in [-2, 2]")
+_UP_TO_HALF = Rule(lambda x: 0.0 < x <= 0.5, "in (0, 0.5]")
 _LENGTH_PENALTY = Rule(lambda x: -10.0 <= x <= 10.0, "in [-10, 10]")
 _TRUE_OR_FALSE = Rule(lambda x: isinstance(x, bool), "true or false")
 
 
 _cut = functools.partial(parameter, stage="cut")
+_exclusion = functools.partial(parameter, stage="exclusion")
 _penalty = functools.partial(parameter, stage="penalty")
 _beams = functools.partial(parameter, stage="beams")
 
 
-class Clash(NamedTuple):
-    """Two parameters that cannot be combined.
-
-    Attributes:
-        name: The name of the first. It clashes whenever it is set.
-        other: The name of the second.
-        matters: ``(value of the second) -> whether this value clashes``.
-        reason: The error message.
-    """
-
-    name: str
-    other: str
-    matters: Callable[[Any], bool]
-    reason: str
-
-
 CLASHES = (
+    *(
+        Clash(
+            name,
+            "num_beams",
+            lambda beams: beams > 1,
+            f"`{name}` cannot go with `num_beams` > 1: the state of {method} belongs to one sequence of tokens",
+        )
+        for name, method in (("mirostat_tau", "mirostat"), ("xtc_probability", "XTC"))
+    ),
     Clash(
+        "xtc_probability",
         "mirostat_tau",
-        "num_beams",
-        lambda beams: beams > 1,
-        "`mirostat_tau` cannot go with `num_beams` > 1: the state of mirostat belongs to one sequence of tokens",
+        lambda _: True,
+        "`xtc_probability` cannot go with `mirostat_tau`: mirostat controls the surprise that XTC raises",
     ),
 )
 
@@ -79,10 +78,10 @@ CLASHES = (
 class GenerationParams:
     """The parameters of one completion. Unset (None) means off: there is no hidden ``top_k=50``.
 
-    The logits go through the penalties, then the temperature, then the cuts. A cut truncates the distribution, as
-    `top_p` does. Cuts are applied in the order of the fields below, and each renormalises before the next. A token is
-    then drawn with noise that depends only on the seed, the prompt, the step and the token id. A parameter that
-    ``transformers`` has means the same here.
+    The logits go through the penalties, then the temperature, then the cuts, then XTC. A cut truncates the
+    distribution, as `top_p` does. Cuts are applied in the order of the fields below, and each renormalises before the
+    next. A token is then drawn with noise that depends only on the seed, the prompt, the step and the token id. A
+    parameter that ``transformers`` has means the same here.
 
     `PARAMETERS` is derived from the fields: to add a parameter, add a field. A new cut also needs its formula in
     `llmsearch_optuna.engine.sampling.warpers`.
@@ -163,6 +162,20 @@ class GenerationParams:
         requires="mirostat_tau",
         in_transformers=False,
     )
+    xtc_probability: float | None = _exclusion(
+        _UNIT,
+        "XTC, exclude top choices (Weidmann 2024, as in llama.cpp): the probability of keeping, in a step, only the "
+        "least probable of the tokens that have at least the probability xtc_threshold after the cuts; 0 is off.",
+        off=0.0,
+        in_transformers=False,
+    )
+    xtc_threshold: float | None = parameter(
+        _UP_TO_HALF,
+        "The probability from which on XTC removes tokens; 0.1 if unset. Without xtc_probability it has no effect.",
+        off=XTC_THRESHOLD,
+        requires="xtc_probability",
+        in_transformers=False,
+    )
     repetition_penalty: float | None = _penalty(
         _POSITIVE,
         "Divides positive and multiplies negative logits of every token that the prompt or the completion already "
@@ -171,6 +184,20 @@ class GenerationParams:
     )
     encoder_repetition_penalty: float | None = _penalty(
         _POSITIVE, "Favours (> 1) tokens of the prompt; 1 is off.", off=1.0
+    )
+    presence_penalty: float | None = _penalty(
+        _UP_TO_TWO,
+        "Is subtracted from the logit of every token that the completion already contains, after the factors above "
+        "(OpenAI's definition; tokens of the prompt do not count); 0 is off.",
+        off=0.0,
+        in_transformers=False,
+    )
+    frequency_penalty: float | None = _penalty(
+        _UP_TO_TWO,
+        "Is subtracted from the logit of a token once for each time that the completion already contains it (OpenAI's "
+        "definition); 0 is off.",
+        off=0.0,
+        in_transformers=False,
     )
     no_repeat_ngram_size: int | None = _penalty(
         _NOT_NEGATIVE, "Bans tokens that would repeat an n-gram of prompt and completion; 0 is off.", off=0
@@ -231,7 +258,7 @@ class GenerationParams:
         """Whether every token (or beam) is the most probable one: nothing is drawn, and the seed has no effect."""
         samples = self.do_sample
         if samples is None:
-            samples = any(getattr(self, name) is not None for name in names_in("temperature", "cut"))
+            samples = any(getattr(self, name) is not None for name in names_in("temperature", "cut", "exclusion"))
         # With one token per beam there would be no beams, so that top_k = 1 does not make beam sampling greedy.
         return not samples or self.temperature == 0.0 or (self.top_k == 1 and not self.beams)
 
@@ -251,7 +278,7 @@ class GenerationParams:
         values = self.to_dict()
         active = {name: value for name, value in values.items() if value != PARAMETERS[name].off}
         if self.greedy:
-            for name in names_in("temperature", "cut", "noise"):
+            for name in names_in("temperature", "cut", "exclusion", "noise"):
                 active.pop(name, None)
         active = {name: value for name, value in active.items() if PARAMETERS[name].requires in (None, *active)}
         return self.from_dict({**active, "do_sample": not self.greedy})

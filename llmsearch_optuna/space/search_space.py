@@ -25,7 +25,8 @@ from llmsearch_optuna.space.dimensions import (
     grid_values,
     same_value,
 )
-from llmsearch_optuna.space.params import CLASHES, Clash, GenerationParams, check_parameter
+from llmsearch_optuna.space.parameter import Clash
+from llmsearch_optuna.space.params import CLASHES, GenerationParams, check_parameter
 
 __all__ = ["SearchSpace"]
 

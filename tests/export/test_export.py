@@ -41,6 +41,8 @@ RICH = GenerationParams(
     tfs=0.95,
     top_a=0.2,
     encoder_repetition_penalty=1.2,
+    presence_penalty=0.5,
+    frequency_penalty=-0.25,
     no_repeat_ngram_size=3,
     generation_seed=3,
 )
@@ -101,7 +103,7 @@ class TestHuggingFace:
 
 def our_scores(logits: torch.Tensor, prompt: list[int], params: GenerationParams) -> torch.Tensor:
     rows = SamplingRows.build([params], [0])
-    return filtered_logits(penalise(logits, [params], [prompt], [prompt]), rows)
+    return filtered_logits(penalise(logits, [params], [prompt], [prompt], [0]), rows)
 
 
 class TestVllm:

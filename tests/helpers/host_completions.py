@@ -23,7 +23,20 @@ PARAMS = st.one_of(
         mirostat_eta=st.sampled_from([None, 2.0]),
         repetition_penalty=st.sampled_from([None, 0.8, 1.3]),
         encoder_repetition_penalty=st.sampled_from([None, 1.2]),
+        presence_penalty=st.sampled_from([None, -0.5, 1.5]),
+        frequency_penalty=st.sampled_from([None, -0.3, 0.7]),
         no_repeat_ngram_size=st.sampled_from([None, 1, 2, 3]),
+    ),
+    st.builds(
+        GenerationParams,
+        temperature=st.sampled_from([None, 0.5, 1.7]),
+        generation_seed=st.integers(0, 2**32 - 1),
+        min_p=st.sampled_from([None, 0.02]),
+        top_p=st.sampled_from([None, 0.9]),
+        xtc_probability=st.sampled_from([0.5, 1.0]),
+        xtc_threshold=st.sampled_from([None, 0.03]),
+        repetition_penalty=st.sampled_from([None, 1.3]),
+        presence_penalty=st.sampled_from([None, -0.5]),
     ),
 )
 
@@ -52,8 +65,9 @@ class HostCompletion:
         """Append the next token, drawn on the host."""
         rows = SamplingRows.build([self.params], [self.key])
         rows = dataclasses.replace(rows, mirostat_mu=torch.tensor([self.mu], dtype=torch.float64))
-        penalised = penalise(logits[None], [self.params], [self.prompt], [[*self.prompt, *self.generated]])
-        drawn = draw(penalised, rows, torch.tensor([len(self.generated)]))
+        step, context = len(self.generated), [*self.prompt, *self.generated]
+        penalised = penalise(logits[None], [self.params], [self.prompt], [context], [step])
+        drawn = draw(penalised, rows, torch.tensor([step]))
         if self.params.mirostat_tau is not None:
             eta = MIROSTAT_ETA if self.params.mirostat_eta is None else self.params.mirostat_eta
             self.mu -= eta * (float(drawn.surprises[0]) - self.params.mirostat_tau)

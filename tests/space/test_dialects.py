@@ -30,7 +30,7 @@ def test_parameters_go_by_the_servers_names_and_in_our_order() -> None:
     sent = fields("llamacpp", do_sample=True, repetition_penalty=1.2, typical_p=0.9)
     assert (sent["temperature"], sent["repeat_penalty"], sent["typical_p"]) == (1.0, 1.2, 0.9)
     assert (sent["top_k"], sent["top_p"], sent["min_p"]) == (0, 1.0, 0.0)
-    assert sent["samplers"] == ["penalties", "temperature", "top_n_sigma", "top_k", "top_p", "min_p", "typ_p"]
+    assert sent["samplers"] == ["penalties", "temperature", "top_n_sigma", "top_k", "top_p", "min_p", "typ_p", "xtc"]
 
 
 def test_transformers_takes_them_as_a_generation_config() -> None:
@@ -54,9 +54,9 @@ def test_what_a_server_lacks_is_refused() -> None:
     with pytest.raises(ParameterError) as refusal:
         fields("vllm", tfs=0.9)
     assert str(refusal.value) == (
-        "`tfs` is not available on a server of the kind `vllm`, which takes min_p, repetition_penalty, temperature, "
-        "top_k, top_p: leave it out, or run `pip install llmsearch_optuna` beside the server's vLLM, which then has "
-        "all of them"
+        "`tfs` is not available on a server of the kind `vllm`, which takes frequency_penalty, min_p, "
+        "presence_penalty, repetition_penalty, temperature, top_k, top_p: leave it out, or run `pip install "
+        "llmsearch_optuna` beside the server's vLLM, which then has all of them"
     )
     with pytest.raises(ParameterError, match="`top_k` is not available on a server of the kind `openai`"):
         DIALECTS["openai"].check_space(SearchSpace(temperature=Float(0.1, 1.0), top_k=5))
@@ -95,7 +95,7 @@ def test_only_defaults_of_parameters_and_switches_are_turned_off() -> None:
         extra = set(dialect.off) - set(dialect.fields.values())
         assert extra == (set(DIALECTS["llamacpp"].off) - set(dialect.fields.values()) if dialect.samplers else set())
         assert set(dialect.fields) <= set(PARAMETERS)
-        assert set(dialect.samplers) <= set(CUTS)
+        assert set(dialect.samplers) <= {*CUTS, "xtc_probability"}
 
 
 @given(

@@ -36,6 +36,10 @@ FLOATS: dict[str, Case] = {
     "length_penalty": ("in [-10, 10]", [-10.0, 0.0, 10.0], [math.nextafter(10.0, 11.0), -11.0]),
     "mirostat_eta": (">= 0", [0.0, 0.1, 1e308], [-5e-324, -1.0]),
     "repetition_penalty": ("> 0", [5e-324, 1.0, 1e308], [0.0, -1.0]),
+    "xtc_probability": ("in [0, 1]", [0.0, 0.5, 1.0], [-5e-324, math.nextafter(1.0, 2.0)]),
+    "xtc_threshold": ("in (0, 0.5]", [5e-324, 0.1, 0.5], [0.0, math.nextafter(0.5, 1.0)]),
+    "presence_penalty": ("in [-2, 2]", [-2.0, 0.0, 2.0], [math.nextafter(2.0, 3.0), -2.1]),
+    "frequency_penalty": ("in [-2, 2]", [-2.0, 0.0, 2.0], [math.nextafter(2.0, 3.0), -2.1]),
     "encoder_repetition_penalty": ("> 0", [5e-324, 1.0, 1e308], [0.0, -1.0]),
 }
 INTEGERS: dict[str, Case] = {
@@ -59,7 +63,9 @@ def good_value(name: str) -> st.SearchStrategy[Any]:
         ">= 0": {"min_value": 0.0},
         "> 0": {"min_value": 0.0, "exclude_min": True},
         "in [-10, 10]": {"min_value": -10.0, "max_value": 10.0},
+        "in [-2, 2]": {"min_value": -2.0, "max_value": 2.0},
         "in [0, 1]": {"min_value": 0.0, "max_value": 1.0},
+        "in (0, 0.5]": {"min_value": 0.0, "max_value": 0.5, "exclude_min": True},
         "in (0, 1]": {"min_value": 0.0, "max_value": 1.0, "exclude_min": True},
         "in [0, 1)": {"min_value": 0.0, "max_value": 1.0, "exclude_max": True},
     }
@@ -78,6 +84,7 @@ def off_or(name: str) -> st.SearchStrategy[Any]:
         "top_k": [0, 1],
         "num_beams": [1],
         "mirostat_eta": [0.1],
+        "xtc_threshold": [0.1],
         "tfs": [1.0],
     }
     common = [edge for edge in (*edges.get(name, ()), 0.0, 0, 1, 1.0) if is_good(name, edge)]
@@ -242,7 +249,9 @@ MEANINGS: dict[str, Callable[[float], bool]] = {
     ">= 0": lambda value: value >= 0,
     ">= 1": lambda value: value >= 1,
     "> 0": lambda value: value > 0,
+    "in [-2, 2]": lambda value: -2 <= value <= 2,
     "in [0, 1]": lambda value: 0 <= value <= 1,
+    "in (0, 0.5]": lambda value: 0 < value <= 0.5,
     "in (0, 1]": lambda value: 0 < value <= 1,
     "in [0, 1)": lambda value: 0 <= value < 1,
     "in [0, 4294967295]": lambda value: 0 <= value < 2**32,

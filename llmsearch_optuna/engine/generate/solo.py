@@ -141,7 +141,13 @@ class _BeamScores(LogitsProcessor):
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
         self.start = self.start or input_ids.shape[1]
         beams, params = len(scores), self._request.params
-        penalised = penalise(scores, [params] * beams, [self._request.prompt_ids] * beams, input_ids.tolist())
+        penalised = penalise(
+            scores,
+            [params] * beams,
+            [self._request.prompt_ids] * beams,
+            input_ids.tolist(),
+            [input_ids.shape[1] - self.start] * beams,
+        )
         if params.greedy:
             check_logits(penalised)
             return penalised

@@ -38,7 +38,12 @@ _SHARP: dict[str, Any] = {
 }
 """Cuts that leave one token at any temperature, so that all seeds give the same completion."""
 
-_PENALTIES: dict[str, Any] = {"repetition_penalty": 1.9, "no_repeat_ngram_size": 1}
+_PENALTIES: dict[str, Any] = {
+    "repetition_penalty": 1.9,
+    "presence_penalty": 2.0,
+    "frequency_penalty": 2.0,
+    "no_repeat_ngram_size": 1,
+}
 """Penalties that are strong enough to change a greedy completion that repeats itself or its prompt."""
 
 _OPEN = "Write down some random words:"

@@ -10,7 +10,7 @@ from typing import NamedTuple, Self
 import torch
 from torch import Tensor
 
-from llmsearch_optuna.engine.sampling.penalties import scale_logits
+from llmsearch_optuna.engine.sampling.penalties import largest_raise, scale_logits
 from llmsearch_optuna.engine.sampling.summary import LogitSummary
 
 __all__ = ["NO_TOKEN", "Contexts", "Penalties"]
@@ -25,12 +25,16 @@ class Penalties(NamedTuple):
     Attributes:
         prompt_factors: The factors of the prompts' tokens; float32 [rows]. None if all are 1.
         context_factors: The factors of the contexts' tokens; float32 [rows]. None if all are 1.
+        presence: `presence_penalty`, 0 if off; float32 [rows]. None if it and `frequency` are 0 in all rows.
+        frequency: `frequency_penalty`, 0 if off; float32 [rows]. None if `presence` is None.
         ngram_sizes: `no_repeat_ngram_size`, 0 if off; int64 [rows].
         ngrams: The sizes that occur in any row, as the host knows them. It may hold more.
     """
 
     prompt_factors: Tensor | None
     context_factors: Tensor | None
+    presence: Tensor | None
+    frequency: Tensor | None
     ngram_sizes: Tensor
     ngrams: frozenset[int]
 
@@ -42,11 +46,13 @@ class Contexts(NamedTuple):
         prompts: The tokens of the prompts; int64 [rows, capacity].
         tokens: Those that the decoder has seen; int64 [rows, capacity].
         lengths: Their number; int64 [rows].
+        steps: How many of them, the last ones, are the completion; int64 [rows].
     """
 
     prompts: Tensor
     tokens: Tensor
     lengths: Tensor
+    steps: Tensor
 
     def at(self, index: Tensor) -> Self:
         """Return these rows; int64 [selected]."""
@@ -65,6 +71,11 @@ class Contexts(NamedTuple):
                 columns, has_column = _columns(tokens, logits, token_ids)
                 scaled = scale_logits(logits.gather(1, columns), factors[:, None])
                 logits = _put(logits, columns, has_column, scaled)
+        if penalties.presence is not None and penalties.frequency is not None:
+            completions, counts = self._counted_completions()
+            columns, has_column = _columns(completions, logits, token_ids)
+            offsets = penalties.frequency[:, None] * counts.float() + penalties.presence[:, None]
+            logits = _put(logits, columns, has_column, logits.gather(1, columns) - offsets)
         for size in sorted(penalties.ngrams):
             columns, has_column = _columns(self._ngram_ends(size, penalties.ngram_sizes), logits, token_ids)
             logits = _put(logits, columns, has_column, torch.full_like(columns, -torch.inf, dtype=logits.dtype))
@@ -79,12 +90,25 @@ class Contexts(NamedTuple):
                 bound = torch.maximum(bound, scale_logits(bound, factors))
                 raises |= factors < 1.0
                 is_penalised |= factors != 1.0
+        if penalties.presence is not None and penalties.frequency is not None:
+            bound = bound + largest_raise(penalties.presence, penalties.frequency, self.steps)
+            raises |= (penalties.presence < 0.0) | (penalties.frequency < 0.0)
+            is_penalised |= (penalties.presence != 0.0) | (penalties.frequency != 0.0)
         return summary._replace(
             logits=self.penalise(summary.logits, penalties, summary.token_ids),
             bound=bound,
             lowered=is_penalised,
             raised=(2 * self.lengths).where(raises, 0),  # the prompt's tokens and the context's
         )
+
+    def _counted_completions(self) -> tuple[Tensor, Tensor]:
+        """Return the completions' tokens in their places, and how often each occurs; int64 [rows, places] both."""
+        places = torch.arange(self.tokens.shape[1], device=self.tokens.device)
+        begins = (self.lengths - self.steps)[:, None]
+        tokens = self.tokens.where((places >= begins) & (places < self.lengths[:, None]), NO_TOKEN)
+        ascending = tokens.sort(1).values
+        ends = torch.searchsorted(ascending, tokens, right=True)
+        return tokens, ends - torch.searchsorted(ascending, tokens)
 
     def _ngram_ends(self, size: int, sizes: Tensor) -> Tensor:
         """Return the tokens that would repeat an n-gram of this size, in rows with this size; int64 [rows, places]."""

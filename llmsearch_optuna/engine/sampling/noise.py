@@ -6,7 +6,10 @@ from collections.abc import Sequence
 import numpy as np
 from torch import Tensor
 
-__all__ = ["gumbel_noise", "prompt_key"]
+__all__ = ["NO_TOKEN_ID", "gumbel_noise", "prompt_key", "uniform_noise"]
+
+NO_TOKEN_ID = 0xFFFFFFFF
+"""The id of no token, for noise that belongs to a step."""
 
 _WORD = 0xFFFFFFFF
 _GOLDEN_RATIO = 0x9E3779B9
@@ -28,9 +31,17 @@ def prompt_key(token_ids: Sequence[int]) -> int:
 def gumbel_noise(seeds: Tensor, prompt_keys: Tensor, steps: Tensor, token_ids: Tensor) -> Tensor:
     """Return standard Gumbel noise for every row and token. The argmax of logits plus noise is a sample (Gumbel-max).
 
+    It is -log(-log(u)) of `uniform_noise`, which lies in (-3.2, 22.9). The arguments are the same.
+    """
+    return uniform_noise(seeds, prompt_keys, steps, token_ids).log_().neg_().log_().neg_()
+
+
+def uniform_noise(seeds: Tensor, prompt_keys: Tensor, steps: Tensor, token_ids: Tensor) -> Tensor:
+    """Return uniform noise for every row and token.
+
     The four arguments are hashed to 32 bits, one after the other, with the "lowbias32" mixer (C. Wellons, "Prospecting
-    for Hash Functions", 2018, nullprogram.com/blog/2018/07/31). The hash x gives u = (x + 0.5) / 2**32, which is never
-    0 or 1 in float64, and -log(-log(u)), which lies in (-3.2, 22.9).
+    for Hash Functions", 2018, nullprogram.com/blog/2018/07/31). The hash x gives (x + 0.5) / 2**32, which is never
+    0 or 1 in float64.
 
     Args:
         seeds: The rows' generation seeds; int64 [rows], in [0, 2**32).
@@ -45,8 +56,7 @@ def gumbel_noise(seeds: Tensor, prompt_keys: Tensor, steps: Tensor, token_ids: T
     # Token ids are mixed separately first. Otherwise rows whose words differ in a few low bits would share their noise,
     # permuted among neighbouring token ids.
     words = _mixed(row_words[:, None] ^ _mixed(token_ids))
-    uniform = words.double().add_(0.5).mul_(2.0**-32)
-    return uniform.log_().neg_().log_().neg_()
+    return words.double().add_(0.5).mul_(2.0**-32)
 
 
 def _mixed(words: Tensor) -> Tensor:

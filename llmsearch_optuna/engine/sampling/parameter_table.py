@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from llmsearch_optuna.engine.sampling.contexts import Penalties
-from llmsearch_optuna.engine.sampling.penalties import penalty_factors
+from llmsearch_optuna.engine.sampling.penalties import penalty_factors, penalty_offsets
 from llmsearch_optuna.engine.sampling.rows import RowKinds, SamplingRows
 from llmsearch_optuna.engine.sampling.sampler import mirostat_eta
 from llmsearch_optuna.engine.transfer import to_device
@@ -20,7 +20,17 @@ from llmsearch_optuna.space.params import CUTS, GenerationParams
 __all__ = ["ParameterTable", "SlotContents", "SlotKinds"]
 
 _CUTS = len(CUTS)
-_FLOATS = ("temperature", "eta", "prompt_factor", "context_factor", "mu")
+_FLOATS = (
+    "temperature",
+    "eta",
+    "prompt_factor",
+    "context_factor",
+    "presence",
+    "frequency",
+    "xtc_probability",
+    "xtc_threshold",
+    "mu",
+)
 _INTEGERS = ("step", "length", "seed", "prompt_key", "greedy", "ngram")
 _ROW = {name: row for row, name in enumerate((*_FLOATS, *_INTEGERS))}
 _PROGRESS = slice(_ROW["mu"], _ROW["step"] + 1)
@@ -55,12 +65,14 @@ class SlotKinds(NamedTuple):
         rows: The kinds of cuts.
         scales_prompt: Whether any completion has an `encoder_repetition_penalty`.
         scales_context: Whether any completion has a `repetition_penalty`.
+        counts_tokens: Whether any completion has a `presence_penalty` or a `frequency_penalty`.
         ngrams: All values of `no_repeat_ngram_size`.
     """
 
     rows: RowKinds
     scales_prompt: bool = False
     scales_context: bool = False
+    counts_tokens: bool = False
     ngrams: frozenset[int] = frozenset()
 
     @classmethod
@@ -71,6 +83,7 @@ class SlotKinds(NamedTuple):
             rows=rows,
             scales_prompt=any(factor != 1.0 for factor, _ in factors),
             scales_context=any(factor != 1.0 for _, factor in factors),
+            counts_tokens=any(penalty_offsets(row) != (0.0, 0.0) for row in params),
             ngrams=frozenset(row.no_repeat_ngram_size for row in params if row.no_repeat_ngram_size),
         )
 
@@ -81,19 +94,21 @@ class SlotKinds(NamedTuple):
                 cuts=self.rows.cuts | other.rows.cuts,
                 first_cuts=self.rows.first_cuts | other.rows.first_cuts,
                 has_free=self.rows.has_free or other.rows.has_free,
+                has_xtc=self.rows.has_xtc or other.rows.has_xtc,
             ),
             self.scales_prompt or other.scales_prompt,
             self.scales_context or other.scales_context,
+            self.counts_tokens or other.counts_tokens,
             self.ngrams | other.ngrams,
         )
 
     @property
     def has_penalties(self) -> bool:
         """Whether the draw needs the contexts."""
-        return self.scales_prompt or self.scales_context or bool(self.ngrams)
+        return self.scales_prompt or self.scales_context or self.counts_tokens or bool(self.ngrams)
 
 
-_NO_KINDS = SlotKinds(RowKinds(frozenset(), frozenset(), has_free=False))
+_NO_KINDS = SlotKinds(RowKinds(frozenset(), frozenset(), has_free=False, has_xtc=False))
 
 
 class ParameterTable:
@@ -138,6 +153,8 @@ class ParameterTable:
             temperature=table[_ROW["temperature"]].view(torch.float64).float(),
             values=table[_VALUES].view(torch.float64).T,
             mirostat_mu=table[_ROW["mu"]].view(torch.float64),
+            xtc_probability=table[_ROW["xtc_probability"]].view(torch.float64),
+            xtc_threshold=table[_ROW["xtc_threshold"]].view(torch.float64),
             seeds=table[_ROW["seed"]],
             prompt_keys=table[_ROW["prompt_key"]],
             greedy=table[_ROW["greedy"]].bool(),
@@ -154,6 +171,8 @@ class ParameterTable:
         return Penalties(
             prompt_factors=column(self.floats("prompt_factor").float()) if self.kinds.scales_prompt else None,
             context_factors=column(self.floats("context_factor").float()) if self.kinds.scales_context else None,
+            presence=column(self.floats("presence").float()) if self.kinds.counts_tokens else None,
+            frequency=column(self.floats("frequency").float()) if self.kinds.counts_tokens else None,
             ngram_sizes=column(self.integers("ngram")),
             ngrams=self.kinds.ngrams,
         )
@@ -183,12 +202,17 @@ def _columns(rows: Sequence[SlotContents]) -> tuple[Tensor, SlotKinds]:
     params = [row.params for row in rows]
     sampling = SamplingRows.build(params, [row.prompt_key for row in rows])
     prompt_factors, context_factors = zip(*map(penalty_factors, params), strict=True)
+    presence, frequency = zip(*map(penalty_offsets, params), strict=True)
     floats = torch.tensor(
         [
             sampling.temperature.tolist(),
             [mirostat_eta(row) for row in params],
             prompt_factors,
             context_factors,
+            presence,
+            frequency,
+            sampling.xtc_probability.tolist(),
+            sampling.xtc_threshold.tolist(),
             [row.mirostat_mu for row in rows],
         ],
         dtype=torch.float64,

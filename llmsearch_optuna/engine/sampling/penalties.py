@@ -1,6 +1,7 @@
 """Penalties on tokens that a row's context contains."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -10,10 +11,31 @@ from torch import Tensor
 from llmsearch_optuna.engine.sampling.summary import LogitSummary
 from llmsearch_optuna.space.params import GenerationParams
 
-__all__ = ["penalise", "penalise_summary", "penalty_factors", "scale_logits"]
+__all__ = [
+    "largest_raise",
+    "penalise",
+    "penalise_summary",
+    "penalty_factors",
+    "penalty_offsets",
+    "scale_logits",
+]
 
 _Ids = npt.NDArray[np.int64]
-_Entries = tuple[int, _Ids, float]  # a row, token ids, and the penalty factor of their logits (unused for bans)
+_Floats = npt.NDArray[np.float32]
+
+
+class _Entries(NamedTuple):
+    """Penalties on tokens of one row. A token that occurs more than once has the same value each time.
+
+    Attributes:
+        row: The row.
+        ids: The token ids.
+        values: A factor, an offset or a new logit for each of them.
+    """
+
+    row: int
+    ids: _Ids
+    values: _Floats
 
 
 def penalise(
@@ -21,13 +43,16 @@ def penalise(
     params: Sequence[GenerationParams],
     prompts: Sequence[Sequence[int]],
     contexts: Sequence[Sequence[int]],
+    steps: Sequence[int],
     *,
     token_ids: _Ids | None = None,
 ) -> Tensor:
-    """Apply encoder_repetition_penalty, repetition_penalty and no_repeat_ngram_size, in this order.
+    """Apply the penalties.
 
-    They mean the same as in ``transformers`` for a single row without padding: the first applies to the tokens of the
-    prompt, the others to those of the context. Token ids outside the vocabulary have no effect.
+    In this order: `encoder_repetition_penalty` on the tokens of the prompt, `repetition_penalty` on those of the
+    context, `presence_penalty` with `frequency_penalty` on those of the completion, and `no_repeat_ngram_size`. What
+    ``transformers`` has means the same as there, for a single row without padding. Token ids outside the vocabulary
+    have no effect.
 
     Args:
         logits: float32 [rows, columns]; not modified.
@@ -35,6 +60,7 @@ def penalise(
         prompts: The token ids of each row's prompt.
         contexts: The token ids that each row's decoder has seen: prompt and completion, or start tokens and completion
             in an encoder-decoder model.
+        steps: The number of tokens that each completion has so far: the last ones of the context.
         token_ids: The token id of each column, ascending in each row; a NumPy array, int64 [rows, columns]. By default,
             the columns are the whole vocabulary.
 
@@ -43,26 +69,32 @@ def penalise(
     """
     favoured: list[_Entries] = []
     repeated: list[_Entries] = []
+    counted: list[_Entries] = []
     banned: list[_Entries] = []
-    for row, (row_params, prompt, context) in enumerate(zip(params, prompts, contexts, strict=True)):
+    for row, (row_params, prompt, context, step) in enumerate(zip(params, prompts, contexts, steps, strict=True)):
         if not _has_penalty(row_params):
             continue
-        encoder_factor, repetition_factor = penalty_factors(row_params)
+        prompt_factor, context_factor = penalty_factors(row_params)
         context_ids = np.asarray(context, dtype=np.int64)
-        if encoder_factor != 1.0:
-            favoured.append((row, np.asarray(prompt, dtype=np.int64), encoder_factor))
-        if repetition_factor != 1.0:
-            repeated.append((row, context_ids, repetition_factor))
+        if prompt_factor != 1.0:
+            favoured.append(_constant(row, np.asarray(prompt, dtype=np.int64), prompt_factor))
+        if context_factor != 1.0:
+            repeated.append(_constant(row, context_ids, context_factor))
+        if penalty_offsets(row_params) != (0.0, 0.0):
+            counted.append(_counted(row, context_ids[len(context_ids) - step :], row_params))
         if row_params.no_repeat_ngram_size:
-            banned.append((row, _ngram_ends(context_ids, row_params.no_repeat_ngram_size), 0.0))
+            banned.append(_constant(row, _ngram_ends(context_ids, row_params.no_repeat_ngram_size), -torch.inf))
 
     for entries in (favoured, repeated):
         index, factors = _joined(entries, logits, token_ids)
         if len(factors):
             logits = logits.index_put(index, scale_logits(logits[index], factors))
-    index, factors = _joined(banned, logits, token_ids)
-    if len(factors):
-        logits = logits.index_put(index, logits.new_tensor(-torch.inf))
+    index, offsets = _joined(counted, logits, token_ids)
+    if len(offsets):
+        logits = logits.index_put(index, logits[index] - offsets)
+    index, bans = _joined(banned, logits, token_ids)
+    if len(bans):
+        logits = logits.index_put(index, bans)
     return logits
 
 
@@ -71,6 +103,7 @@ def penalise_summary(
     params: Sequence[GenerationParams],
     prompts: Sequence[Sequence[int]],
     contexts: Sequence[Sequence[int]],
+    steps: Sequence[int],
 ) -> LogitSummary:
     """Apply the penalties of `penalise` to a summary without penalties, with bit-identical logits.
 
@@ -80,17 +113,19 @@ def penalise_summary(
     if not changed:
         return summary
     factors = torch.tensor([penalty_factors(row_params) for row_params in params]).T
+    presence, frequency = torch.tensor([penalty_offsets(row_params) for row_params in params]).T
     lowered, raised, bound = torch.zeros_like(summary.lowered), torch.zeros_like(summary.raised), summary.bound
     lowered[changed] = True
     # A factor preserves the order of the logits, so the scaled bound is a bound of all scaled logits. The unscaled
     # bound is still one of the logits of all other tokens. The larger of the two is a bound of all.
     for factor in factors:
         bound = torch.maximum(bound, scale_logits(bound, factor))
+    bound = bound + largest_raise(presence, frequency, torch.as_tensor(steps))
     # Even if no factor changes the bound because it is 0, factors < 1 raise the negative logits below it.
-    for row in (factors < 1.0).any(dim=0).nonzero()[:, 0].tolist():
+    for row in ((factors < 1.0).any(dim=0) | (presence < 0.0) | (frequency < 0.0)).nonzero()[:, 0].tolist():
         raised[row] = len(prompts[row]) + len(contexts[row])
     return summary._replace(
-        logits=penalise(summary.logits, params, prompts, contexts, token_ids=summary.token_ids.numpy()),
+        logits=penalise(summary.logits, params, prompts, contexts, steps, token_ids=summary.token_ids.numpy()),
         bound=bound,
         lowered=lowered,
         raised=raised,
@@ -98,7 +133,11 @@ def penalise_summary(
 
 
 def _has_penalty(params: GenerationParams) -> bool:
-    return penalty_factors(params) != (1.0, 1.0) or bool(params.no_repeat_ngram_size)
+    return (
+        penalty_factors(params) != (1.0, 1.0)
+        or penalty_offsets(params) != (0.0, 0.0)
+        or bool(params.no_repeat_ngram_size)
+    )
 
 
 def penalty_factors(params: GenerationParams) -> tuple[float, float]:
@@ -106,35 +145,58 @@ def penalty_factors(params: GenerationParams) -> tuple[float, float]:
     return 1.0 / (params.encoder_repetition_penalty or 1.0), params.repetition_penalty or 1.0
 
 
+def penalty_offsets(params: GenerationParams) -> tuple[float, float]:
+    """Return what is subtracted from the logits of the completion's tokens, once and for each occurrence; 0 is off."""
+    return params.presence_penalty or 0.0, params.frequency_penalty or 0.0
+
+
 def scale_logits(logits: Tensor, factors: Tensor) -> Tensor:
     """Return logits with penalty factors: negative ones multiplied by theirs, others divided; floating tensors."""
     return torch.where(logits < 0, logits * factors, logits / factors)
 
 
+def largest_raise(presence: Tensor, frequency: Tensor, steps: Tensor) -> Tensor:
+    """Return an upper bound of what negative offsets add to a logit of each row; float32 [rows].
+
+    Args:
+        presence: The first of `penalty_offsets`; float32 [rows].
+        frequency: The second.
+        steps: The number of tokens that each completion has, which no token can exceed; int64 [rows].
+    """
+    # Rounded as the offsets themselves, so that the bound is exact: rounding preserves the order of numbers.
+    return -(frequency.clamp(max=0.0) * steps.float() + presence.clamp(max=0.0))
+
+
+def _constant(row: int, ids: _Ids, value: float) -> _Entries:
+    return _Entries(row, ids, np.full(len(ids), value, dtype=np.float32))
+
+
+def _counted(row: int, completion: _Ids, params: GenerationParams) -> _Entries:
+    """Return the offsets of the completion's tokens. The device computes them in the same order, in float32."""
+    ids, counts = np.unique(completion, return_counts=True)
+    presence, frequency = (np.float32(offset) for offset in penalty_offsets(params))
+    return _Entries(row, ids, frequency * counts.astype(np.float32) + presence)
+
+
 def _joined(
     entries: Sequence[_Entries], logits: Tensor, token_ids: _Ids | None
 ) -> tuple[tuple[Tensor, Tensor], Tensor]:
-    """Return the index (rows, columns) of all penalised logits, and their factors.
-
-    A logit that occurs more than once has the same factor each time.
-    """
-    inside = [_columns(ids, logits.shape[1], None if token_ids is None else token_ids[row]) for row, ids, _ in entries]
-    lengths = [len(columns) for columns in inside]
-    rows = np.repeat(np.array([row for row, _, _ in entries], dtype=np.int64), lengths)
-    columns = np.concatenate([np.empty(0, dtype=np.int64), *inside])
-    factors = np.repeat(np.array([factor for _, _, factor in entries], dtype=np.float32), lengths)
-    device = logits.device
-    index = (torch.from_numpy(rows).to(device), torch.from_numpy(columns).to(device))
-    return index, torch.from_numpy(factors).to(device)
+    """Return the index (rows, columns) of all penalised logits, and the values of their entries."""
+    indices, values = [np.empty((2, 0), dtype=np.int64)], [np.empty(0, dtype=np.float32)]
+    for row, ids, row_values in entries:
+        columns, is_present = _columns(ids, logits.shape[1], None if token_ids is None else token_ids[row])
+        indices.append(np.stack([np.full_like(ids, row), columns])[:, is_present])
+        values.append(row_values[is_present])
+    rows, columns = torch.from_numpy(np.concatenate(indices, axis=1)).to(logits.device)
+    return (rows, columns), torch.from_numpy(np.concatenate(values)).to(logits.device)
 
 
-def _columns(ids: _Ids, count: int, token_ids: _Ids | None) -> _Ids:
-    """Return the columns of the tokens that have one."""
+def _columns(ids: _Ids, count: int, token_ids: _Ids | None) -> tuple[_Ids, npt.NDArray[np.bool_]]:
+    """Return the column of each token, and whether it has one."""
     if token_ids is None:
-        return ids[(ids >= 0) & (ids < count)]
+        return ids, (ids >= 0) & (ids < count)
     columns = np.minimum(np.searchsorted(token_ids, ids), count - 1)
-    present: _Ids = columns[token_ids[columns] == ids]
-    return present
+    return columns, token_ids[columns] == ids
 
 
 def _ngram_ends(context: _Ids, size: int) -> _Ids:

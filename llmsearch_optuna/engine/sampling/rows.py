@@ -8,7 +8,7 @@ from typing import NamedTuple, Self
 import torch
 from torch import Tensor
 
-from llmsearch_optuna.space.params import CUTS, PARAMETERS, GenerationParams
+from llmsearch_optuna.space.params import CUTS, PARAMETERS, XTC_THRESHOLD, GenerationParams
 
 __all__ = ["RowKinds", "SamplingRows"]
 
@@ -25,20 +25,23 @@ class RowKinds(NamedTuple):
         cuts: The names of the cuts that are on in any row.
         first_cuts: The names of the cuts that some row applies first. Only a first cut needs sums over all tokens.
         has_free: Whether any row is sampled without a cut.
+        has_xtc: Whether any row has XTC.
     """
 
     cuts: frozenset[str]
     first_cuts: frozenset[str]
     has_free: bool
+    has_xtc: bool
 
     @classmethod
-    def of(cls, greedy: Tensor, cuts: Tensor) -> Self:
+    def of(cls, greedy: Tensor, cuts: Tensor, xtc_probability: Tensor) -> Self:
         """Return the kinds of rows from their columns, which are on the CPU; see `SamplingRows`."""
         cut = cuts.any(-1)
         return cls(
             cuts=frozenset(name for name, on in zip(CUTS, cuts.any(0).tolist(), strict=True) if on),
             first_cuts=frozenset(CUTS[column] for column in cuts[cut].int().argmax(-1).tolist()),
             has_free=bool((~cut & ~greedy).any()),
+            has_xtc=bool((xtc_probability > 0.0).any()),
         )
 
 
@@ -51,6 +54,8 @@ class SamplingRows:
         values: The value of each of `CUTS`, or the value that means off; float64 [rows, cuts].
         mirostat_mu: The maximum surprise of the next token in bits, which `build` sets to that of the first token, and
             0 if mirostat is off; float64 [rows].
+        xtc_probability: The probability of XTC in each step, 0 if off; float64 [rows].
+        xtc_threshold: Its threshold; float64 [rows].
         seeds: The generation seeds; int64 [rows].
         prompt_keys: The keys of the prompts (`prompt_key`); int64 [rows].
         greedy: Whether a row takes its most probable token; bool [rows].
@@ -61,6 +66,8 @@ class SamplingRows:
     temperature: Tensor
     values: Tensor
     mirostat_mu: Tensor
+    xtc_probability: Tensor
+    xtc_threshold: Tensor
     seeds: Tensor
     prompt_keys: Tensor
     greedy: Tensor
@@ -97,16 +104,19 @@ class SamplingRows:
         columns = {name: column(name, off) for name, off in _OFF.items()}
         columns["top_k"] = [min(k, _MAX_TOP_K) for k in columns["top_k"]]
         values = torch.tensor(list(columns.values()), dtype=torch.float64).T
+        xtc_probability = torch.tensor(column("xtc_probability", 0.0), dtype=torch.float64)
         cuts, is_greedy = values != _OFF_ROW, torch.tensor(greedy, dtype=torch.bool)
         return cls(
             temperature=torch.tensor(column("temperature", 1.0), dtype=torch.float32, device=device),
             values=values.to(device),
             mirostat_mu=(2.0 * values[:, CUTS.index("mirostat_tau")]).to(device),
+            xtc_probability=xtc_probability.to(device),
+            xtc_threshold=torch.tensor(column("xtc_threshold", XTC_THRESHOLD), dtype=torch.float64, device=device),
             seeds=torch.tensor([row.generation_seed for row in params], dtype=torch.int64, device=device),
             prompt_keys=torch.tensor(prompt_keys, dtype=torch.int64, device=device),
             greedy=is_greedy.to(device),
             cuts=cuts.to(device),
-            kinds=RowKinds.of(is_greedy, cuts),
+            kinds=RowKinds.of(is_greedy, cuts, xtc_probability),
         )
 
     def select(self, index: Tensor | Sequence[int]) -> Self:
@@ -124,7 +134,7 @@ class SamplingRows:
         """Return the same rows with other cuts, on CUDA with some of these; bool [rows, cuts]."""
         if cuts.device.type == "cuda":
             return dataclasses.replace(self, cuts=cuts, kinds=self.kinds._replace(first_cuts=self.kinds.cuts))
-        return dataclasses.replace(self, cuts=cuts, kinds=RowKinds.of(self.greedy, cuts))
+        return dataclasses.replace(self, cuts=cuts, kinds=RowKinds.of(self.greedy, cuts, self.xtc_probability))
 
     def where(self, selected: Tensor) -> tuple[slice | Tensor, Self]:
         """Return the index of the selected rows, and these rows. On CUDA, where the host would wait: all rows."""

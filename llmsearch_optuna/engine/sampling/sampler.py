@@ -6,6 +6,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from llmsearch_optuna.engine.sampling.exclusion import kept_log_ratios, without_top_choices
 from llmsearch_optuna.engine.sampling.noise import gumbel_noise
 from llmsearch_optuna.engine.sampling.rows import SamplingRows
 from llmsearch_optuna.engine.sampling.warpers import (
@@ -75,8 +76,8 @@ def draw(logits: Tensor, rows: SamplingRows, steps: Tensor, *, width: int = _FIR
     """Draw the next token of every row.
 
     A greedy row takes its most probable token, the lowest id if tied. Any other row takes, of the tokens that its cuts
-    keep, the one with the largest sum of logit / temperature and Gumbel noise, which is an exact sample of the filtered
-    distribution (Gumbel-max). A row's token is bit-identical regardless of the other rows.
+    keep and XTC does not exclude, the one with the largest sum of logit / temperature and Gumbel noise. This is an
+    exact sample of the filtered distribution (Gumbel-max). A row's token is bit-identical regardless of the other rows.
 
     Args:
         logits: Penalties included, -inf for banned tokens; floating [rows, vocab], taken as float32.
@@ -167,6 +168,8 @@ def mirostat_eta(params: GenerationParams) -> float:
 def filtered_logits(logits: Tensor, rows: SamplingRows) -> Tensor:
     """Return the distributions that `draw` draws from: logits divided by the temperature, -inf if cut.
 
+    XTC, which excludes tokens in some steps only, is left out.
+
     Args:
         logits: See `draw`.
         rows: The parameters, on the device of the logits.
@@ -239,13 +242,14 @@ def _draw_cut(scores: Tensor, rows: SamplingRows, steps: Tensor, width: int) -> 
     """
     candidates = apply_cuts(leading_candidates(scores, rows, width), rows)
     noise = gumbel_noise(rows.seeds, rows.prompt_keys, steps, candidates.token_ids)
-    drawn = (candidates.log_ratios + noise).argmax(-1)
+    drawn = (kept_log_ratios(candidates, rows, steps) + noise).argmax(-1)
     tokens = candidates.token_ids.gather(1, drawn[:, None])[:, 0]
     return tokens, candidates.undecided, surprises_of(candidates, drawn, rows)
 
 
 def _draw_free(scores: Tensor, rows: SamplingRows, steps: Tensor) -> Tensor:
     """Draw for rows without a cut, which needs no sorting because the noise is keyed by token id."""
+    scores = without_top_choices(scores, rows, steps)
     vocab = torch.arange(scores.shape[1], device=scores.device)
     peaks = scores.amax(-1, keepdim=True).double()
     tokens = [

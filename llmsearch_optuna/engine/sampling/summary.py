@@ -15,6 +15,12 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from llmsearch_optuna.engine.sampling.exclusion import (
+    excluded,
+    kept_log_ratios,
+    smallest_top_choice,
+    xtc_thresholds,
+)
 from llmsearch_optuna.engine.sampling.noise import gumbel_noise
 from llmsearch_optuna.engine.sampling.rows import SamplingRows
 from llmsearch_optuna.engine.sampling.sampler import scaled
@@ -279,14 +285,16 @@ def _draw_cut(ends: list[Candidates], rows: SamplingRows, steps: Tensor) -> tupl
     later = rows.cuts & ~first
     # The more mass is outside, the more candidates a first cut keeps. The set kept at the minimum is then a subset of
     # that kept at the maximum, also after a later min_p, which compares each token separately. Any other later cut
-    # depends on the kept tokens, and so does the surprise of mirostat.
+    # depends on the kept tokens, and so do XTC and the surprise of mirostat.
     nested = ~_has_any(later, [name for name in CUTS if name != "min_p"])
     nested &= ~_has_any(rows.cuts, ["mirostat_tau"])
+    if rows.kinds.has_xtc:
+        nested &= xtc_thresholds(rows, steps).isinf()
     rows = rows.select(order)
     cut_once = apply_cuts(stacked, rows.with_cuts(first[order]))
     kept = apply_cuts(cut_once, rows.with_cuts(later[order]))
     noise = gumbel_noise(rows.seeds, rows.prompt_keys, steps[order], kept.token_ids)
-    columns = (kept.log_ratios + noise).argmax(-1)
+    columns = (kept_log_ratios(kept, rows, steps[order]) + noise).argmax(-1)
     drawn = kept.token_ids.gather(1, columns[:, None])[:, 0]
     decided = ~kept.undecided.view(len(ends), count).any(0)
     if len(ends) == 2:
@@ -305,13 +313,17 @@ def _draw_free(
     summary: LogitSummary, scores: Tensor, bound: Tensor, rows: SamplingRows, steps: Tensor, search_noise: bool
 ) -> tuple[Tensor, Tensor]:
     """Return the tokens of rows without a cut, and whether they are decided."""
+    whole = summary.token_ids.shape[1] == summary.vocabulary
+    exclusion_is_certain = torch.ones_like(steps, dtype=torch.bool)
+    if rows.kinds.has_xtc:
+        scores, exclusion_is_certain = _without_top_choices(summary, scores, bound, rows, steps)
     peak = scores.amax(-1).double()
     values = scores.double() - peak[:, None]
     values += gumbel_noise(rows.seeds, rows.prompt_keys, steps, summary.token_ids)
     best = values.max(-1)
     tokens = summary.token_ids.gather(1, best.indices[:, None])[:, 0]
-    if summary.token_ids.shape[1] == summary.vocabulary:
-        return tokens, torch.ones_like(tokens, dtype=torch.bool)
+    if whole:
+        return tokens, exclusion_is_certain
     gap = bound.double() - peak
     decided = best.values > gap + _LARGEST_NOISE
     if search_noise:
@@ -320,7 +332,28 @@ def _draw_free(
             noise = gumbel_noise(rows.seeds[part], rows.prompt_keys[part], steps[part], vocabulary)
             noise.scatter_(1, summary.token_ids[part], -torch.inf)
             decided[part] = best.values[part] > gap[part] + noise.amax(-1)
-    return tokens, decided
+    return tokens, decided & exclusion_is_certain
+
+
+def _without_top_choices(
+    summary: LogitSummary, scores: Tensor, bound: Tensor, rows: SamplingRows, steps: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Return the scores of rows without a cut, -inf if XTC excludes them, and whether the exclusion is certain.
+
+    It is, if both bounds of the discarded mass exclude the same tokens, and no discarded token can be a top choice.
+    """
+    peak = scores.amax(-1, keepdim=True)
+    inside = relative_mass(scores - peak).sum(-1)
+    thresholds = xtc_thresholds(rows, steps)
+    if summary.token_ids.shape[1] == summary.vocabulary:
+        is_excluded = excluded(scores, smallest_top_choice(inside, thresholds))
+        return scores.masked_fill(is_excluded, -torch.inf), torch.ones_like(is_excluded[:, 0])
+    minimum, maximum = _outside_mass(summary, scores, bound, rows)
+    smallest = smallest_top_choice(inside + minimum, thresholds)
+    is_excluded = excluded(scores, smallest)
+    is_same = (is_excluded == excluded(scores, smallest_top_choice(inside + maximum, thresholds))).all(-1)
+    is_inside = bound.double() - peak[:, 0].double() < smallest
+    return scores.masked_fill(is_excluded, -torch.inf), is_same & is_inside
 
 
 def _undecided_parts(decided: Tensor, vocabulary: int) -> Sequence[Tensor | slice]:

@@ -124,7 +124,7 @@ class SlotTables:
     @property
     def _all_contexts(self) -> Contexts:
         prompts, contexts = self._tokens
-        return Contexts(prompts, contexts, self._parameters.integers("length"))
+        return Contexts(prompts, contexts, self._parameters.integers("length"), self._parameters.integers("step"))
 
     def _grow(self, capacity: int) -> bool:
         """Make the tables of tokens large enough, and return whether they are other ones."""

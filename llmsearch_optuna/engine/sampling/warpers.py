@@ -23,6 +23,8 @@ __all__ = [
     "Candidates",
     "apply_cuts",
     "leading_candidates",
+    "log_mass",
+    "masses",
     "relative_mass",
     "row_slices",
     "surprises_of",
@@ -199,13 +201,13 @@ def _outside(term: Callable[[Tensor], Tensor], scores: Tensor, best: Tensor) -> 
     return whole_rows - term(best - top).sum(-1)
 
 
-def _masses(candidates: Candidates) -> tuple[Tensor, Tensor]:
+def masses(candidates: Candidates) -> tuple[Tensor, Tensor]:
     """Return the mass of each candidate, 0 if not kept, and of all kept tokens; int64 [rows, k] and [rows]."""
     mass = relative_mass(candidates.scores - candidates.scores[:, :1]).where(candidates.kept, 0)
     return mass, mass.sum(-1) + candidates.outside_mass
 
 
-def _log_mass(total: Tensor) -> Tensor:
+def log_mass(total: Tensor) -> Tensor:
     """Return the surprisal of the first candidate in nats, given the mass of all kept tokens; float64 [rows]."""
     return torch.log(total.double() / MASS_UNIT)
 
@@ -214,7 +216,7 @@ def _entropy(candidates: Candidates, total: Tensor) -> Tensor:
     """Return the entropy of all kept tokens in nats, given their mass; float64 [rows]."""
     terms = _surprise(candidates.scores - candidates.scores[:, :1]).where(candidates.kept, 0)
     surprise = terms.sum(-1) + candidates.outside_surprise
-    return _log_mass(total) + surprise.double() / total.double()
+    return log_mass(total) + surprise.double() / total.double()
 
 
 def _head(candidates: Candidates, size: Tensor) -> Candidates:
@@ -259,7 +261,7 @@ def _top_h(candidates: Candidates, top_h: Tensor) -> Candidates:
     gaps = candidates.scores - candidates.scores[:, :1]
     mass = relative_mass(gaps).where(inside, 0)
     surprise = _surprise(gaps).where(inside, 0)
-    surprisal = _log_mass(mass.sum(-1))[:, None]
+    surprisal = log_mass(mass.sum(-1))[:, None]
     reached = mass.cumsum(-1) * surprisal + surprise.cumsum(-1)
     undecided = candidates.undecided | (candidates.open & (candidates.size < _TOP_H_TOKENS))
     size = ((mass > 0) & (reached <= top_h[:, None] * reached[:, -1:])).sum(-1)
@@ -272,7 +274,7 @@ def _top_k(candidates: Candidates, k: Tensor) -> Candidates:
 
 
 def _top_p(candidates: Candidates, top_p: Tensor) -> Candidates:
-    mass, total = _masses(candidates)
+    mass, total = masses(candidates)
     tail = total[:, None] - mass.cumsum(-1) + mass  # of each token and all after it
     return _head(candidates, (tail > ((1.0 - top_p) * total)[:, None]).sum(-1).clamp(min=1))
 
@@ -283,9 +285,9 @@ def _min_p(candidates: Candidates, min_p: Tensor) -> Candidates:
 
 def _typical_p(candidates: Candidates, typical_p: Tensor) -> Candidates:
     """Keep the tokens whose surprisal is nearest to the entropy, until their mass reaches `typical_p`."""
-    mass, total = _masses(candidates)
+    mass, total = masses(candidates)
     entropy = _entropy(candidates, total)[:, None]
-    surprisal = _log_mass(total)[:, None] - candidates.log_ratios
+    surprisal = log_mass(total)[:, None] - candidates.log_ratios
     distance = (surprisal - entropy).abs()
     ordered, order = torch.sort(distance, stable=True)
     below = mass.gather(1, order).cumsum(-1) < (typical_p * total)[:, None]
@@ -306,14 +308,14 @@ def _typical_p(candidates: Candidates, typical_p: Tensor) -> Candidates:
 
 
 def _epsilon_cutoff(candidates: Candidates, epsilon: Tensor) -> Candidates:
-    _, total = _masses(candidates)
-    return _above(candidates, epsilon.log() + _log_mass(total))
+    _, total = masses(candidates)
+    return _above(candidates, epsilon.log() + log_mass(total))
 
 
 def _eta_cutoff(candidates: Candidates, epsilon: Tensor) -> Candidates:
-    _, total = _masses(candidates)
+    _, total = masses(candidates)
     eta = torch.minimum(epsilon, epsilon.sqrt() * torch.exp(-_entropy(candidates, total)))
-    return _above(candidates, eta.log() + _log_mass(total))
+    return _above(candidates, eta.log() + log_mass(total))
 
 
 def _tfs(candidates: Candidates, tfs: Tensor) -> Candidates:
@@ -346,14 +348,14 @@ def _top_a(candidates: Candidates, top_a: Tensor) -> Candidates:
 
     Relative to the first token, as `_above` requires, that is ``top_a * p_max``.
     """
-    _, total = _masses(candidates)
-    return _above(candidates, top_a.log() - _log_mass(total))
+    _, total = masses(candidates)
+    return _above(candidates, top_a.log() - log_mass(total))
 
 
 def _mirostat(candidates: Candidates, mu: Tensor) -> Candidates:
     """Keep the tokens with a surprise of at most mu bits, and always the first (Basu et al. 2021, Mirostat 2.0)."""
-    _, total = _masses(candidates)
-    return _above(candidates, _log_mass(total) - mu * math.log(2.0))
+    _, total = masses(candidates)
+    return _above(candidates, log_mass(total) - mu * math.log(2.0))
 
 
 def surprises_of(candidates: Candidates, drawn: Tensor, rows: SamplingRows) -> Tensor:
@@ -369,8 +371,8 @@ def surprises_of(candidates: Candidates, drawn: Tensor, rows: SamplingRows) -> T
     """
     if "mirostat_tau" not in rows.kinds.cuts:
         return torch.zeros_like(drawn, dtype=torch.float64)
-    _, total = _masses(candidates)
-    surprisals = _log_mass(total) - candidates.log_ratios.gather(1, drawn[:, None])[:, 0]
+    _, total = masses(candidates)
+    surprisals = log_mass(total) - candidates.log_ratios.gather(1, drawn[:, None])[:, 0]
     return (surprisals / math.log(2.0)).where(rows.cuts[:, CUTS.index("mirostat_tau")], 0.0)
 
 

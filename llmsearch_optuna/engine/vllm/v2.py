@@ -103,7 +103,7 @@ class V2Processor:
         steps = lengths - self._states.prompt_len.gpu[slots]
         penalised = logits
         if self._parameters.kinds.has_penalties:
-            contexts = self._contexts(slots, lengths, ctx)
+            contexts = self._contexts(slots, lengths, steps, ctx)
             penalised = contexts.penalise(logits, self._parameters.penalties(slots))
         may_wait = self._device.type == "cpu"
         drawn = draw_completely(penalised, self._parameters.rows(slots), steps, may_wait=may_wait)
@@ -116,7 +116,7 @@ class V2Processor:
         self._parameters.advance(surprises.index_copy_(0, slots, drawn.surprises), kept.index_copy_(0, slots, is_kept))
         return leave_tokens(logits, drawn.tokens, is_ours & drawn.peaks.isfinite())
 
-    def _contexts(self, slots: Tensor, lengths: Tensor, ctx: Any) -> Contexts:
+    def _contexts(self, slots: Tensor, lengths: Tensor, steps: Tensor, ctx: Any) -> Contexts:
         """Return the tokens before each row: those that vLLM has committed, and the draft tokens up to the row."""
         capacity = max(int(ctx.seq_lens_upper_bound_np.max()), *self._parameters.kinds.ngrams, 1)
         tokens = self._states.all_token_ids.gpu[slots, :capacity].long()
@@ -131,4 +131,4 @@ class V2Processor:
         places = torch.arange(tokens.shape[1], device=self._device)
         tokens = tokens.where(places < lengths[:, None], NO_TOKEN)
         is_prompt = places < self._states.prompt_len.gpu[slots][:, None]
-        return Contexts(tokens.where(is_prompt, NO_TOKEN), tokens, lengths)
+        return Contexts(tokens.where(is_prompt, NO_TOKEN), tokens, lengths, steps)

@@ -1,5 +1,6 @@
 import dataclasses
 import math
+from collections import Counter
 from collections.abc import Sequence
 
 import pytest
@@ -156,6 +157,8 @@ NEARLY_IDLE = st.fixed_dictionaries(
         "mirostat_eta": st.sampled_from([0.1, 0.3]),
         "repetition_penalty": st.sampled_from([1.0, 1.2]),
         "encoder_repetition_penalty": st.sampled_from([1.0, 1.2]),
+        "presence_penalty": st.sampled_from([0.0, 0.5]),
+        "frequency_penalty": st.sampled_from([0.0, -0.5]),
         "no_repeat_ngram_size": st.sampled_from([0, 2]),
         "generation_seed": st.integers(0, 2),
     },
@@ -172,7 +175,7 @@ def test_the_canonical_form_draws_the_same_tokens(values: dict[str, float], voca
     context = torch.randint(vocab, (4,), generator=generator).tolist()
     drawn = [
         draw(
-            penalise(logits, [variant] * 20, [context[:2]] * 20, [context] * 20),
+            penalise(logits, [variant] * 20, [context[:2]] * 20, [context] * 20, [2] * 20),
             SamplingRows.build([variant] * 20, [seed] * 20),
             steps_of(20),
         )
@@ -278,7 +281,8 @@ def test_logits_are_not_modified(device: torch.device) -> None:
     rows = SamplingRows.build(MIXED, [0] * len(MIXED), device)
     sample(logits, rows, steps_of(len(MIXED), device))
     filtered_logits(logits, rows)
-    penalise(logits, [GenerationParams(repetition_penalty=2.0)] * len(MIXED), [[1]] * len(MIXED), [[2]] * len(MIXED))
+    params = [GenerationParams(repetition_penalty=2.0, presence_penalty=1.0)] * len(MIXED)
+    penalise(logits, params, [[1]] * len(MIXED), [[2]] * len(MIXED), [1] * len(MIXED))
     assert torch.equal(logits, before)
 
 
@@ -287,68 +291,91 @@ TOKENS = st.lists(st.integers(0, VOCAB - 1), max_size=30)
 PENALTY = st.none() | st.sampled_from([1.0, 0.5, 1.3, 10.0])
 
 
-def penalised_by_transformers(
-    logits: Tensor, params: GenerationParams, prompt: Sequence[int], context: Sequence[int]
+def expected_penalties(
+    logits: Tensor, params: GenerationParams, prompt: Sequence[int], context: Sequence[int], step: int
 ) -> Tensor:
+    """Those of transformers, and OpenAI's in plain Python: "positive values decrease the likelihood".
+
+    The formula is ``logit[token] -= count * frequency_penalty + (count > 0) * presence_penalty``, with the count of the
+    token among those sampled before.
+    """
     chain = LogitsProcessorList()
     prompt_ids = torch.LongTensor([prompt])
     if params.encoder_repetition_penalty is not None:
         chain.append(EncoderRepetitionPenaltyLogitsProcessor(params.encoder_repetition_penalty, prompt_ids))
     if params.repetition_penalty is not None:
         chain.append(RepetitionPenaltyLogitsProcessor(params.repetition_penalty))
+    factored: Tensor = chain(torch.LongTensor([context]), logits[None])[0].clone()
+    for token, count in Counter(context[len(context) - step :]).items():
+        offset = torch.tensor(params.frequency_penalty or 0.0) * count + torch.tensor(params.presence_penalty or 0.0)
+        factored[token] -= offset
     if params.no_repeat_ngram_size:
-        chain.append(NoRepeatNGramLogitsProcessor(params.no_repeat_ngram_size))
-    result: Tensor = chain(torch.LongTensor([context]), logits[None])[0]
-    return result
+        bans = NoRepeatNGramLogitsProcessor(params.no_repeat_ngram_size)
+        result: Tensor = bans(torch.LongTensor([context]), factored[None])[0]
+        return result
+    return factored
 
 
 PENALTIES = st.builds(
     GenerationParams,
     encoder_repetition_penalty=PENALTY,
     repetition_penalty=PENALTY,
+    presence_penalty=st.none() | st.sampled_from([0.0, -2.0, 0.3, 2.0]),
+    frequency_penalty=st.none() | st.sampled_from([0.0, -0.7, 0.1, 2.0]),
     no_repeat_ngram_size=st.none() | st.integers(0, 5),
 )
 
 
-@given(st.lists(st.tuples(PENALTIES, TOKENS, TOKENS), min_size=1, max_size=5), st.integers(0, 2**20))
+@given(
+    st.lists(st.tuples(PENALTIES, TOKENS, TOKENS, st.integers(0, 30)), min_size=1, max_size=5), st.integers(0, 2**20)
+)
 @settings(max_examples=scaled(200))
-def test_penalties_are_those_of_transformers(
-    batch: list[tuple[GenerationParams, list[int], list[int]]], seed: int
+def test_penalties_are_those_of_transformers_and_openai(
+    batch: list[tuple[GenerationParams, list[int], list[int], int]], seed: int
 ) -> None:
-    params, prompts, contexts = (list(column) for column in zip(*batch, strict=True))
+    params, prompts, contexts, most = (list(column) for column in zip(*batch, strict=True))
+    steps = [min(step, len(context)) for step, context in zip(most, contexts, strict=True)]
     logits = torch.randn(len(batch), VOCAB, generator=torch.Generator().manual_seed(seed)).round(decimals=1) * 4
     logits[0, seed % VOCAB] = -torch.inf
     before = logits.clone()
-    ours = penalise(logits, params, prompts, contexts)
+    ours = penalise(logits, params, prompts, contexts, steps)
     assert torch.equal(logits, before)
-    for row, (row_params, prompt, context) in enumerate(batch):
-        assert torch.equal(ours[row], penalised_by_transformers(logits[row], row_params, prompt, context))
+    for row, (row_params, prompt, context, _) in enumerate(batch):
+        assert torch.equal(ours[row], expected_penalties(logits[row], row_params, prompt, context, steps[row]))
 
 
 def test_penalties_leave_the_logits_alone_where_there_are_none(device: torch.device) -> None:
     logits = torch.zeros(2, VOCAB, device=device)
-    none = [GenerationParams(), GenerationParams(repetition_penalty=1.0, no_repeat_ngram_size=0)]
-    assert penalise(logits, none, [[1], [2]], [[], [3]]) is logits
+    off = GenerationParams(repetition_penalty=1.0, presence_penalty=0.0, frequency_penalty=0.0, no_repeat_ngram_size=0)
+    assert penalise(logits, [GenerationParams(), off], [[1], [2]], [[], [3]], [0, 1]) is logits
     unused = [GenerationParams(repetition_penalty=2.0), GenerationParams(no_repeat_ngram_size=4)]
-    assert penalise(logits, unused, [[], [2]], [[], [3]]) is logits
+    assert penalise(logits, unused, [[], [2]], [[], [3]], [0, 1]) is logits
+    in_prompts_only = [GenerationParams(presence_penalty=1.0, frequency_penalty=1.0)] * 2
+    assert penalise(logits, in_prompts_only, [[1], [2]], [[1], [2]], [0, 0]) is logits
 
 
 def test_penalties_ignore_ids_outside_the_vocabulary(device: torch.device) -> None:
     logits = torch.ones(1, VOCAB, device=device)
-    params = [GenerationParams(repetition_penalty=2.0, encoder_repetition_penalty=4.0, no_repeat_ngram_size=1)]
-    assert penalise(logits, params, [[VOCAB, VOCAB + 7]], [[VOCAB]]) is logits
-    kept = penalise(logits, params, [[VOCAB, 3]], [[VOCAB, 3]])[0].isfinite()
+    penalties = {"repetition_penalty": 2.0, "encoder_repetition_penalty": 4.0, "no_repeat_ngram_size": 1}
+    params = [GenerationParams.from_dict({**penalties, "presence_penalty": 1.0})]
+    assert penalise(logits, params, [[VOCAB, VOCAB + 7]], [[VOCAB]], [1]) is logits
+    kept = penalise(logits, params, [[VOCAB, 3]], [[VOCAB, 3]], [2])[0].isfinite()
     assert kept.tolist() == [token != 3 for token in range(VOCAB)]
 
 
 def test_penalties_of_a_row_do_not_depend_on_the_batch(device: torch.device) -> None:
     logits = logits_like_a_models(3, 100).to(device)
-    params = [GenerationParams(repetition_penalty=1.1 + row, encoder_repetition_penalty=0.7) for row in range(3)]
+    params = [
+        GenerationParams(repetition_penalty=1.1 + row, encoder_repetition_penalty=0.7, frequency_penalty=0.1 * row)
+        for row in range(3)
+    ]
+    steps = [2, 0, 1]
     prompts, contexts = [[1, 2, 2], [3], [4, 5, 6, 7]], [[1, 2, 2, 8, 9], [3], [10]]
-    batch = penalise(logits, params, prompts, contexts)
+    batch = penalise(logits, params, prompts, contexts, steps)
     for row in range(3):
         part = slice(row, row + 1)
-        assert torch.equal(penalise(logits[part], params[part], prompts[part], contexts[part]), batch[part])
+        alone = penalise(logits[part], params[part], prompts[part], contexts[part], steps[part])
+        assert torch.equal(alone, batch[part])
     assert (batch != logits).any(-1).all()
 
 

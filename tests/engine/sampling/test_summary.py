@@ -41,7 +41,19 @@ _SETTINGS = st.builds(
     mirostat_tau=st.sampled_from([None, None, 2.0, 4.0]),
     repetition_penalty=st.sampled_from([None, None, 0.8, 1.1, 1.5]),
     encoder_repetition_penalty=st.sampled_from([None, None, None, 0.9, 1.3]),
+    presence_penalty=st.sampled_from([None, None, -1.0, 0.7]),
+    frequency_penalty=st.sampled_from([None, None, -0.4, 0.3]),
     no_repeat_ngram_size=st.sampled_from([None, None, 1, 2]),
+    generation_seed=st.integers(0, 3),
+) | st.builds(
+    GenerationParams,
+    temperature=st.sampled_from([None, 0.2, 0.7, 1.3, 3.0]),
+    top_p=st.sampled_from([None, None, 0.8, 0.999]),
+    min_p=st.sampled_from([None, None, 0.01, 0.2]),
+    xtc_probability=st.sampled_from([0.5, 1.0]),
+    xtc_threshold=st.sampled_from([None, 0.001, 0.02, 0.3]),
+    repetition_penalty=st.sampled_from([None, None, 0.8, 1.5]),
+    frequency_penalty=st.sampled_from([None, None, -0.4, 0.3]),
     generation_seed=st.integers(0, 3),
 )
 
@@ -59,8 +71,9 @@ def test_what_a_summary_decides_is_what_all_logits_give(params: list[GenerationP
     ]
     rows = SamplingRows.build(params, [prompt_key(prompt) for prompt in prompts])
     steps = torch.arange(len(params)) + seed
-    expected = draw(penalise(logits, params, prompts, contexts), rows, steps)
-    summary = penalise_summary(summarise(logits), params, prompts, contexts)
+    generated = [13] * len(params)
+    expected = draw(penalise(logits, params, prompts, contexts, generated), rows, steps)
+    summary = penalise_summary(summarise(logits), params, prompts, contexts, generated)
     for search_noise in (True, False):
         drawn = sample_summary(summary, rows, steps, search_noise=search_noise)
         assert torch.equal(drawn.tokens[drawn.decided], expected.tokens[drawn.decided])
@@ -75,6 +88,10 @@ def test_what_a_summary_decides_is_what_all_logits_give(params: list[GenerationP
     [
         (GenerationParams(), 1.0),
         (GenerationParams(repetition_penalty=1.2), 0.99),
+        (GenerationParams(presence_penalty=0.5, frequency_penalty=0.5), 0.99),
+        (GenerationParams(temperature=0.5, top_p=0.9, presence_penalty=0.5), 0.95),
+        (GenerationParams(xtc_probability=0.5), 0.99),
+        (GenerationParams(temperature=1.0, min_p=0.02, xtc_probability=0.5), 1.0),
         (GenerationParams(temperature=0.7, top_k=40, tfs=0.95, top_a=0.1), 1.0),
         (GenerationParams(temperature=0.5, top_p=0.9), 1.0),
         (GenerationParams(temperature=0.5, top_p=0.9, repetition_penalty=1.2), 0.95),
@@ -92,7 +109,9 @@ def test_most_tokens_are_decided(params: GenerationParams, least: float) -> None
     logits = model_logits(count, vocab, 0, spread=3.0)
     prompts = logits.topk(40).indices[:, ::5].tolist()
     rows = SamplingRows.build([params] * count, list(range(count)))
-    summary = penalise_summary(summarise(logits), [params] * count, prompts, prompts)
+    summary = penalise_summary(
+        summarise(logits), [params] * count, prompts, prompts, [len(prompt) for prompt in prompts]
+    )
     assert sample_summary(summary, rows, torch.arange(count)).decided.double().mean() >= least
 
 
@@ -112,7 +131,7 @@ def test_a_bound_of_0_bounds_nothing_that_a_penalty_raises() -> None:
     logits[0, 300:] = -0.001
     params = [GenerationParams(encoder_repetition_penalty=1.3)]
     prompts = [list(range(1500, 1900))]
-    summary = penalise_summary(summarise(logits), params, prompts, prompts)
+    summary = penalise_summary(summarise(logits), params, prompts, prompts, [0])
     assert summary.raised.tolist() == [800]
     unpaid = [GenerationParams(encoder_repetition_penalty=1.0, repetition_penalty=1.2)]
-    assert penalise_summary(summarise(logits), unpaid, prompts, prompts).raised.tolist() == [0]
+    assert penalise_summary(summarise(logits), unpaid, prompts, prompts, [0]).raised.tolist() == [0]

@@ -30,11 +30,19 @@ pytestmark = [
 ]
 simulated = pytest.mark.skipif(not cuda_simulation.is_installed(), reason="a real device counts nothing")
 
-PENALTIES = {"repetition_penalty": 1.2, "encoder_repetition_penalty": 1.2, "no_repeat_ngram_size": 2}
+PENALTIES = {
+    "repetition_penalty": 1.2,
+    "encoder_repetition_penalty": 1.2,
+    "presence_penalty": 0.5,
+    "frequency_penalty": 0.3,
+    "no_repeat_ngram_size": 2,
+}
 EVERY_PARAMETER: dict[str, dict[str, Any]] = {
     "greedy": {},
     "generation_seed": {"temperature": 1.0, "generation_seed": 7},
     **{name: {"temperature": 0.9, name: value} for name, value in (CUT_VALUES | PENALTIES).items()},
+    "xtc_probability": {"temperature": 0.9, "xtc_probability": 0.5},
+    "xtc_threshold": {"temperature": 0.9, "min_p": 0.01, "xtc_probability": 1.0, "xtc_threshold": 0.02},
 }
 
 

@@ -44,7 +44,18 @@ PARAMS = st.builds(
     mirostat_eta=st.sampled_from([None, 0.5]),
     repetition_penalty=st.sampled_from([None, 0.9, 1.2]),
     encoder_repetition_penalty=st.sampled_from([None, None, 1.1]),
+    presence_penalty=st.sampled_from([None, None, -0.5, 0.8]),
+    frequency_penalty=st.sampled_from([None, None, 0.4]),
     no_repeat_ngram_size=st.sampled_from([None, None, 2]),
+    generation_seed=st.integers(0, 1),
+    max_new_tokens=st.integers(1, 9),
+) | st.builds(
+    GenerationParams,
+    temperature=st.sampled_from([0.3, 1.0]),
+    min_p=st.sampled_from([None, 0.1]),
+    xtc_probability=st.sampled_from([0.5, 1.0]),
+    xtc_threshold=st.sampled_from([None, 0.02]),
+    repetition_penalty=st.sampled_from([None, 1.2]),
     generation_seed=st.integers(0, 1),
     max_new_tokens=st.integers(1, 9),
 )

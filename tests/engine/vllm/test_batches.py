@@ -80,8 +80,8 @@ def test_tokens_are_the_same_on_a_device(runner: str, device: torch.device) -> N
     params = [
         None,
         GenerationParams(temperature=1.0, generation_seed=1, repetition_penalty=1.3, no_repeat_ngram_size=2),
-        GenerationParams(temperature=0.7, top_p=0.9, encoder_repetition_penalty=1.2),
-        GenerationParams(temperature=1.0, mirostat_tau=1.0, mirostat_eta=2.0, no_repeat_ngram_size=1),
+        GenerationParams(temperature=0.7, top_p=0.9, encoder_repetition_penalty=1.2, xtc_probability=0.5),
+        GenerationParams(temperature=1.0, mirostat_tau=1.0, mirostat_eta=2.0, presence_penalty=0.8),
     ]
     requests = [SimulatedRequest(row, [5, 6, 5, 7, number], number % 2) for number, row in enumerate(params)]
     batches = RUNNERS[runner](device)

@@ -71,6 +71,9 @@ VARIANTS: list[dict[str, Any]] = [
     {"temperature": 1.0, "mirostat_tau": 2.0, "mirostat_eta": 0.5},
     {"repetition_penalty": 1.3},
     {"no_repeat_ngram_size": 3},
+    {"temperature": 0.8, "xtc_probability": 0.5},
+    {"presence_penalty": 0.6, "frequency_penalty": 0.3},
+    {"temperature": 0.9, "presence_penalty": -0.5, "top_p": 0.95},
     {"encoder_repetition_penalty": 1.2, "repetition_penalty": 1.1},
 ]
 SPACE = {
@@ -175,7 +178,7 @@ def scores_of(loaded: LoadedModel, request: Request, tokens: tuple[int, ...]) ->
     context = [*request.prompt_ids, *tokens]
     logits = loaded.model(input_ids=torch.tensor([context])).logits[:, -1].float()
     rows = SamplingRows.build([request.params], [prompt_key(request.prompt_ids)])
-    penalised = penalise(logits, [request.params], [request.prompt_ids], [context])
+    penalised = penalise(logits, [request.params], [request.prompt_ids], [context], [len(tokens)])
     if request.params.greedy:
         return penalised[0]
     noise = gumbel_noise(rows.seeds, rows.prompt_keys, torch.tensor([len(tokens)]), torch.arange(logits.shape[1]))
