@@ -19,12 +19,12 @@ from llmsearch_optuna.data.prompts import read_columns
 from llmsearch_optuna.data.rendering import check_rows, check_splits, encode_prompts, make_task, render_dataset
 from llmsearch_optuna.data.task import Sample, check_window
 from llmsearch_optuna.demo.model import DEMO, demo_model_directory
-from llmsearch_optuna.engine.base import Stopping
 from llmsearch_optuna.engine.decoding import with_default
 from llmsearch_optuna.engine.function import PredictionFunction
 from llmsearch_optuna.engine.http import OpenAIServer
 from llmsearch_optuna.engine.selection import ModelLoader, choose_backend
 from llmsearch_optuna.engine.stopping import check_stop_strings, split_generation_args
+from llmsearch_optuna.engine.thinking import check_thinking, thinking_cutter
 from llmsearch_optuna.errors import ConfigurationError, TaskError, check_minimum
 from llmsearch_optuna.metrics import Metric, ScoreRange, check_references, choose_score_range, make_metric
 from llmsearch_optuna.search.baselines import baseline_trials, preset_trials
@@ -80,6 +80,7 @@ class Tuner:
         server: Replaces the model. Chat messages go to its chat endpoint, other prompts to its completions endpoint.
         backend, backend_args: ``"vllm"`` runs the model in vLLM in this process, with these arguments of ``vllm.LLM``.
         stop: Strings that end a completion, which is cut before the first of them.
+        thinking: Marks of thoughts, which are not scored: ``{"start": ..., "end": ...}``; by the chat template; False.
         search_size, holdout_size, holdout_stratify_col, take, max_new_tokens_col: See `DataOptions`.
         score_range: The minimum and maximum score of a sample, the metric's own by default; others fail the trial.
 
@@ -121,6 +122,7 @@ class Tuner:
         backend: str | None = None,
         backend_args: Mapping[str, Any] | None = None,
         stop: Sequence[str] = (),
+        thinking: Mapping[str, str] | bool | None = None,
         search_size: int | None = None,
         holdout_size: int = 0,
         holdout_stratify_col: str | None = None,
@@ -143,7 +145,7 @@ class Tuner:
             encode_args=tokenizer_encode_args,
             decode_args=tokenizer_decode_args,
         )
-        strings, rows = check_stop_strings(stop), as_dataset(dataset, take=take)
+        marks, strings, rows = check_thinking(thinking), check_stop_strings(stop), as_dataset(dataset, take=take)
         self.metric: Metric = make_metric(scorer, greater_is_better=greater_is_better)
         check_references(self.metric, check_rows(rows, self._source))
         check_splits(rows, self._source)
@@ -164,9 +166,17 @@ class Tuner:
         )
         self.dataset = render_dataset(rows, self._source, pending.prompt_tokenizer)
         self._backend = pending.start()
-        self._stopping = self._backend.stopping(strings)
-        self._output_preproc = output_preproc
-        self._callbacks = tuple(callbacks_after_inference or ())
+        self._evaluator = Evaluator(
+            engine=self._backend.engine,
+            metric=self.metric,
+            stopping=self._backend.stopping(strings),
+            output_preproc=output_preproc,
+            thinking=thinking_cutter(
+                marks, self._backend.tokenizer, self._source.decode_args, has_messages=self._source.has_messages
+            ),
+            score_range=self.score_range,
+            callbacks=tuple(callbacks_after_inference or ()),
+        )
         self.seed = seed
         self._searched: dict[str, Database] = {}
         self._samples = self._encode(self.dataset)
@@ -186,13 +196,13 @@ class Tuner:
             TrialError: The completions cannot be scored.
         """
         if isinstance(generation_args, GenerationParams):
-            params, stopping = generation_args, self._stopping
+            params, stopping = generation_args, self._evaluator.stopping
         else:
-            params, stopping = split_generation_args(generation_args, self._stopping)
+            params, stopping = split_generation_args(generation_args, self._evaluator.stopping)
         rows = None if dataset is None else render_dataset(as_dataset(dataset), self._source, self.tokenizer)
         samples = self._samples if rows is None else self._encode(rows)
         check_window(samples, self._backend.window, params.max_new_tokens)
-        evaluator = self._evaluator(stopping)
+        evaluator = dataclasses.replace(self._evaluator, stopping=stopping)
         completions = evaluator.generate([evaluator.request(sample, params) for sample in samples])
         outputs = [evaluator.text(sample, completion) for sample, completion in zip(samples, completions, strict=True)]
         return Score(evaluator.score(samples, outputs).value, outputs)
@@ -218,7 +228,7 @@ class Tuner:
         self._backend.check_space(space, ())
         check_window(self.task.samples, self._backend.window, space.longest_completion())
         return GenerationObjective(
-            **vars(self._evaluator()),
+            **vars(self._evaluator),
             samples=self.task.search,
             space=space,
             rungs=rung_sizes(rungs, len(self.task.search)),
@@ -366,7 +376,7 @@ class Tuner:
         check_fingerprint(study, self._fingerprint())
         database = find_database(study, storage, self._searched)
         hold_out = HoldOut(
-            evaluator=self._evaluator(),
+            evaluator=self._evaluator,
             samples=self.task.holdout,
             store=CompletionStore(database.storage),
             study_key=study_key(study),
@@ -398,7 +408,7 @@ class Tuner:
             "window": str(window or "no limit is known"),
             **self.task.describe(),
             "metric": self.metric.name,
-            **({} if space is None else describe_example(self._evaluator(), self.task.search[0], space, window)),
+            **({} if space is None else describe_example(self._evaluator, self.task.search[0], space, window)),
         }
 
     @property
@@ -426,24 +436,15 @@ class Tuner:
             self.task = make_task(self._source, self._samples, self.dataset, seed=self.seed)
         return {RENDERED_AT: time.isoformat()}
 
-    def _evaluator(self, stopping: Stopping | None = None) -> Evaluator:
-        return Evaluator(
-            engine=self._backend.engine,
-            metric=self.metric,
-            stopping=stopping or self._stopping,
-            output_preproc=self._output_preproc,
-            score_range=self.score_range,
-            callbacks=self._callbacks,
-        )
-
     def _fingerprint(self, space: SearchSpace | None = None) -> dict[str, Any]:
         return build_fingerprint(
             model=self._backend.identity,
             task={**self.task.fingerprint(), **self._source.fingerprint()},
             metric=self.metric.name,
-            output_preproc=self._output_preproc,
+            output_preproc=self._evaluator.output_preproc,
             decode_args=None if self._source.decode_args is None else with_default(self._source.decode_args),
-            stopping=vars(self._stopping),
+            stopping=vars(self._evaluator.stopping),
+            thinking=None if (cutter := self._evaluator.thinking) is None else vars(cutter.marks),
             seed=self.seed,
             space=space,
         )

@@ -210,7 +210,9 @@ def _facts(trial: FrozenTrial, completions: Sequence[StoredCompletion]) -> Itera
     yield "samples", str(len(completions))
     if completions:
         counts = [completion.token_count for completion in completions]
-        yield "tokens", f"{sum(counts):,} ({sum(counts) / len(counts):.1f} per completion)"
+        thinking = sum(completion.thinking_token_count for completion in completions)
+        apart = f", of which thinking {thinking:,}" if thinking else ""
+        yield "tokens", f"{sum(counts):,} ({sum(counts) / len(counts):.1f} per completion){apart}"
         reasons = [completion.finish_reason for completion in completions]
         yield "ended by", ", ".join(f"{reason} {reasons.count(reason)}" for reason in sorted(set(reasons)))
 

@@ -9,9 +9,9 @@ from llmsearch_optuna.space.params import GenerationParams
 
 __all__ = ["Completion", "Engine", "FinishReason", "Request", "Stopping", "TokenCallback"]
 
-FinishReason = Literal["eos", "stop", "length", "tool", "filter", "no_text", "reasoning", "unknown"]
+FinishReason = Literal["eos", "stop", "length", "tool", "filter", "no_text", "thinking", "unknown"]
 """Why a completion ended: an end token, another condition of the request, the length limit, or, for an answer of a
-server that is no ordinary text, what it is; see `irregular.IRREGULAR`."""
+server that is no ordinary text or for one without an answer, what it is; see `irregular.IRREGULAR`."""
 
 TokenCallback = Callable[[int], None]
 """Receives the number of tokens generated since the last call."""
@@ -72,6 +72,7 @@ class Completion:
         finish_reason: ``"eos"`` (an end token), ``"length"`` (the length limit) or ``"stop"`` (another condition, or
             a function of the user generated it). Answers of servers may have further ones; see `FinishReason`.
         replayed: The number of tokens that needed no forward pass of the model.
+        thinking_token_count: The number of its tokens up to the end of its thought; see `ThinkingCutter`.
         token_count_reported: The number of tokens, as reported by a server that does not return token ids; otherwise 0.
         count_is_estimate: Whether `token_count_reported` was estimated from the text, because the server reports none.
     """
@@ -80,6 +81,7 @@ class Completion:
     token_ids: tuple[int, ...]
     finish_reason: FinishReason
     replayed: int = field(default=0, compare=False)
+    thinking_token_count: int = 0
     token_count_reported: int = 0
     count_is_estimate: bool = field(default=False, compare=False)
 

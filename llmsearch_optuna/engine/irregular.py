@@ -1,4 +1,4 @@
-"""Answers of a server that are no ordinary text: what they are called, and when they make a score meaningless."""
+"""Answers that are no ordinary text: what they are called, and when they make a score meaningless."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,7 +13,7 @@ IRREGULAR: Mapping[str, str] = MappingProxyType(
         "tool": "a tool call in place of a text",
         "filter": "withheld or cut by the server's content filter",
         "no_text": "no text",
-        "reasoning": "no text before the length limit, e.g. because the reasoning took all of it",
+        "thinking": "no answer, as the length limit or a stop string ended the thought",
         "unknown": "ended for a reason that is not known",
     }
 )
@@ -24,7 +24,7 @@ _MAX_LISTED = 6
 
 
 def check_answers(rows: Sequence[tuple[int, str]], before: Mapping[str, int], *, is_last: bool) -> None:
-    """Raise an error if the score of a trial would say more about the server than about the parameters.
+    """Raise an error if the score of a trial would say little about the parameters.
 
     That is the case if at least half of the answers are tool calls, filtered or without any text, or if no answer has
     text. It is decided from 8 answers on, or at the end of the trial.
@@ -41,13 +41,13 @@ def check_answers(rows: Sequence[tuple[int, str]], before: Mapping[str, int], *,
     counts.update(reason for _, reason in rows)
     total = counts.total()
     withheld = counts["tool"] + counts["filter"] + counts["no_text"]
-    lost = withheld + counts["reasoning"]
+    lost = withheld + counts["thinking"]
     if not lost or (2 * withheld < total and lost < total) or (total < _MIN_ANSWERS and not is_last):
         return
     rows_by_reason = irregular_rows((row, reason) for row, reason in rows if reason != "unknown")
-    remedy = "; raise max_new_tokens" if counts["reasoning"] else ""
+    remedy = "; raise max_new_tokens, or turn thinking off" if counts["thinking"] else ""
     answers = describe_answers(rows_by_reason)
-    raise TrialError(f"{lost} of {total} answers of the server are no text to score: {answers}{remedy}")
+    raise TrialError(f"{lost} of {total} answers are no text to score: {answers}{remedy}")
 
 
 def irregular_rows(rows: Iterable[tuple[int, str]]) -> dict[str, list[int]]:

@@ -123,6 +123,7 @@ def completion_flaws(completions: Sequence[RawCompletion]) -> Iterator[str]:
             "finish reason": row.finish_reason in _FINISH_REASONS,
             "score": row.score is None or _is_number(row.score),
             "tokens": isinstance(tokens, list) and all(isinstance(token, int) for token in tokens),
+            "thinking tokens": row.thinking_token_count is None or isinstance(row.thinking_token_count, int),
         }
         for name, is_readable in readable.items():
             if not is_readable:

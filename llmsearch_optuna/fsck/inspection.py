@@ -76,6 +76,7 @@ class RawCompletion(NamedTuple):
         finish_reason: ``"eos"``, ``"stop"`` or ``"length"``; of a server also what is no ordinary answer.
         score: The sample's score. None if the metric scores only a corpus.
         token_count: The number of tokens. None in a database of version 1.
+        thinking_token_count: The number of tokens of its thought. None in a database of version 1 or 2.
     """
 
     group: tuple[Any, ...]
@@ -86,6 +87,7 @@ class RawCompletion(NamedTuple):
     finish_reason: Any
     score: Any
     token_count: Any = None
+    thinking_token_count: Any = None
 
 
 class Inspection:
@@ -214,7 +216,7 @@ class Inspection:
     def _completions(self, table: str, groups: Sequence[str], where: sa.ColumnElement[bool]) -> list[RawCompletion]:
         with self._one_line():
             columns = [column["name"] for column in sa.inspect(self._connection).get_columns(table)]
-        values = RawCompletion._fields[1 : None if "token_count" in columns else -1]
+        values = [name for name in RawCompletion._fields[1:] if name in columns]
         query = _select(table, *groups, *values).where(where).order_by(*map(sa.column, (*groups, "position")))
         return [RawCompletion(tuple(row[: len(groups)]), *row[len(groups) :]) for row in self._rows(query)]
 

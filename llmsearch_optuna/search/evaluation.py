@@ -28,6 +28,7 @@ from llmsearch_optuna.study.attributes import (
     REPEATS,
     REUSED_FROM,
     REUSED_TOKENS,
+    THINKING_TOKENS,
     TRIAL_TOKENS,
 )
 from llmsearch_optuna.study.objectives import SCORE, TOKENS
@@ -167,6 +168,7 @@ class Evaluation:
         value: The metric over the samples so far; NaN before the first rung.
         pruned: Whether the pruner stopped the trial.
         tokens: The number of tokens of all completions so far.
+        thinking_tokens: The number of these tokens up to the ends of thoughts.
         tokens_of_process: The number of these tokens that this process generated.
         tokens_replayed: The number of tokens of this process that needed no forward pass.
         tokens_reused: The number of tokens that were copied from an earlier trial.
@@ -182,7 +184,7 @@ class Evaluation:
         self.params = params
         self.value = float("nan")
         self.pruned = False
-        self.tokens = self.tokens_of_process = self.tokens_replayed = self.tokens_reused = 0
+        self.tokens = self.thinking_tokens = self.tokens_of_process = self.tokens_replayed = self.tokens_reused = 0
         self._reused = reused
         self._objective = objective
         self._trial = trial
@@ -320,6 +322,7 @@ class Evaluation:
 
     def _count(self, rows: Sequence[StoredCompletion]) -> None:
         self.tokens += sum(row.token_count for row in rows)
+        self.thinking_tokens += sum(row.thinking_token_count for row in rows)
         self.tokens_reused += sum(row.token_count for row in rows if row.position < len(self._reused))
         self._finish_reasons.update(row.finish_reason for row in rows)
 
@@ -352,6 +355,8 @@ class Evaluation:
     def _store_totals(self) -> None:
         """Set the attributes of a finished trial."""
         self._trial.set_user_attr(TRIAL_TOKENS, self.tokens)
+        if self.thinking_tokens:
+            self._trial.set_user_attr(THINKING_TOKENS, self.thinking_tokens)
         if self._reused:
             self._trial.set_user_attr(REUSED_TOKENS, self.tokens_reused)
         self._trial.set_user_attr(FINISH_REASONS, dict(self._finish_reasons))

@@ -12,14 +12,14 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from llmsearch_optuna.data.task import InputLimits, Sample, check_window
-from llmsearch_optuna.errors import MetricError, TrialError
+from llmsearch_optuna.errors import ConfigurationError, MetricError, TrialError
 from llmsearch_optuna.metrics.words import normal_form
 from llmsearch_optuna.search.evaluation import GenerationObjective
 from llmsearch_optuna.search.observers import SearchObserver, TrialProgress
 from llmsearch_optuna.search.scoring import Evaluator
 from llmsearch_optuna.space.params import GenerationParams
 from llmsearch_optuna.space.search_space import SearchSpace
-from llmsearch_optuna.study.attributes import BASELINE
+from llmsearch_optuna.study.attributes import BASELINE, THINKING_TOKENS
 from llmsearch_optuna.terminal import printable
 
 __all__ = ["FirstScores", "ScoredExample", "describe_example", "likely_cause"]
@@ -176,8 +176,24 @@ class FirstScores(SearchObserver):
         if not complete or not (is_ready or is_over):
             return
         self._has_looked = True
+        self._check_thinking(complete)
         if (message := self._finding(complete if baselines else complete[:_TRIALS], trials)) is not None:
             _LOG.warning("%s", message)
+
+    def _check_thinking(self, complete: Sequence[FrozenTrial]) -> None:
+        """Raise an error if marks of thoughts are given that no completion has.
+
+        Raises:
+            ConfigurationError: The message has the marks and the number of completions.
+        """
+        thinking = self._objective.thinking
+        if thinking is None or not thinking.is_given or any(THINKING_TOKENS in trial.user_attrs for trial in complete):
+            return
+        count = sum(trial.last_step or 0 for trial in complete)
+        raise ConfigurationError(
+            f"`thinking`: none of {count} completions has a thought between {thinking.marks.start!r} and "
+            f"{thinking.marks.end!r}: correct the marks, or leave them out"
+        )
 
     def _finding(self, complete: Sequence[FrozenTrial], trials: Sequence[FrozenTrial]) -> str | None:
         """Return what is wrong with the scores of complete trials; None if they measure something."""
@@ -244,6 +260,7 @@ def _why_empty(finish_reason: str) -> str:
     return {
         "stop": "a stop string ends the completion at once; look at `stop` and at the end of the prompt",
         "eos": "the model ends its turn at once; look at the end of the prompt (the chat template's assistant header)",
+        "thinking": "the thought takes all of `max_new_tokens`; raise it",
         "length": "only special tokens or white space within `max_new_tokens`; raise it",
     }.get(finish_reason, f"the completion ended by {finish_reason}")
 

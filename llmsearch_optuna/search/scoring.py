@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from llmsearch_optuna.data.task import Sample
 from llmsearch_optuna.engine.base import Completion, Engine, Request, Stopping, TokenCallback
+from llmsearch_optuna.engine.thinking import ThinkingCutter
 from llmsearch_optuna.errors import ScorerError, TrialError
 from llmsearch_optuna.metrics import Metric, ScoreRange, Scores, call_metric
 from llmsearch_optuna.metrics.calls import never
@@ -31,6 +32,7 @@ class Evaluator:
         metric: Scores them.
         stopping: The conditions that end a completion.
         output_preproc: Applied to every completion before it is scored and stored.
+        thinking: Cuts thoughts from the completions; None if completions are answers as a whole.
         score_range: The minimum and the maximum score of a sample; None if they are not known.
         callbacks: Called without arguments after every call of the engine.
         is_to_end: Whether the search is to end, and thus a scorer that hangs is to be given up.
@@ -40,6 +42,7 @@ class Evaluator:
     metric: Metric
     stopping: Stopping
     output_preproc: Callable[[str], str] = str.strip
+    thinking: ThinkingCutter | None = None
     score_range: ScoreRange | None = None
     callbacks: Sequence[Callable[[], object]] = ()
     is_to_end: Callable[[], bool] = never
@@ -57,10 +60,13 @@ class Evaluator:
     def generate(
         self, requests: Sequence[Request], on_tokens: TokenCallback | None = None, upcoming: Sequence[Request] = ()
     ) -> list[Completion]:
-        """Generate one completion per request, then call the callbacks; see `Engine.generate`."""
+        """Generate one completion per request, call the callbacks, and cut the thoughts; see `Engine.generate`."""
         completions = self.engine.generate(requests, on_tokens, upcoming)
         for callback in self.callbacks:
             callback()
+        if self.thinking is not None:
+            cut = self.thinking.cut
+            return [cut(request, completion) for request, completion in zip(requests, completions, strict=True)]
         return completions
 
     def text(self, sample: Sample, completion: Completion) -> str:
@@ -98,6 +104,7 @@ class Evaluator:
             finish_reason=completion.finish_reason,
             score=None,
             token_count_reported=completion.token_count_reported,
+            thinking_token_count=completion.thinking_token_count,
         )
 
     def score(self, samples: Sequence[Sample], texts: Sequence[str]) -> Scores:

@@ -54,6 +54,7 @@ class StoredCompletion:
         finish_reason: ``"eos"``, ``"stop"`` or ``"length"``; of a server also what is no ordinary answer.
         score: The sample's score. None if it is not scored yet or the metric scores only the whole corpus.
         token_count_reported: The number of tokens if the engine reports only that, else 0.
+        thinking_token_count: The number of tokens up to the end of the thought of a reasoning model.
     """
 
     position: int
@@ -63,6 +64,7 @@ class StoredCompletion:
     finish_reason: str
     score: float | None
     token_count_reported: int = 0
+    thinking_token_count: int = 0
 
     @property
     def token_count(self) -> int:
@@ -251,4 +253,5 @@ def _completion(row: Any) -> StoredCompletion:
         finish_reason=row.finish_reason,
         score=row.score,
         token_count_reported=0 if row.token_ids else row.token_count,
+        thinking_token_count=row.thinking_token_count,
     )

@@ -13,18 +13,36 @@ Migration = Callable[[sa.Connection], None]
 """A function that upgrades the tables from one version to the next, within a transaction."""
 
 
+_TABLES = ("llmsearch_completions", "llmsearch_held_out")
+
+
 def _count_tokens(connection: sa.Connection) -> None:
     """Add a column for the number of tokens of each completion (version 2)."""
     counted = "json_array_length(token_ids)"
     if connection.dialect.name == "sqlite":  # SQLite does not validate JSON columns
         counted = f"CASE WHEN json_valid(token_ids) THEN {counted} ELSE 0 END"
-    for table in ("llmsearch_completions", "llmsearch_held_out"):
-        if "token_count" not in [column["name"] for column in sa.inspect(connection).get_columns(table)]:
-            connection.exec_driver_sql(f"ALTER TABLE {table} ADD COLUMN token_count INTEGER DEFAULT 0 NOT NULL")
+    for table in _TABLES:
+        if _add_number(connection, table, "token_count"):
             connection.exec_driver_sql(f"UPDATE {table} SET token_count = {counted}")  # noqa: S608
 
 
-MIGRATIONS: tuple[Migration, ...] = (_count_tokens,)
+def _count_thinking_tokens(connection: sa.Connection) -> None:
+    """Add a column for the number of tokens of each completion's thought (version 3)."""
+    for table in _TABLES:
+        _add_number(connection, table, "thinking_token_count")
+        # Versions before called it so.
+        connection.exec_driver_sql(f"UPDATE {table} SET finish_reason = 'thinking' WHERE finish_reason = 'reasoning'")  # noqa: S608
+
+
+def _add_number(connection: sa.Connection, table: str, name: str) -> bool:
+    """Add a column of integers to a table, 0 in all rows, and return whether it was missing."""
+    if name in [column["name"] for column in sa.inspect(connection).get_columns(table)]:
+        return False
+    connection.exec_driver_sql(f"ALTER TABLE {table} ADD COLUMN {name} INTEGER DEFAULT 0 NOT NULL")
+    return True
+
+
+MIGRATIONS: tuple[Migration, ...] = (_count_tokens, _count_thinking_tokens)
 """The migrations from version 1 to 2, from 2 to 3, ..."""
 
 

@@ -26,6 +26,7 @@ __all__ = [
     "SCORES",
     "STOPPED",
     "STUDY_FILE",
+    "THINKING_TOKENS",
     "TIMINGS",
     "TOKENS_PER_S",
     "TRIAL_TOKENS",
@@ -99,6 +100,9 @@ PRUNED_AT = "pruned_at"
 
 TRIAL_TOKENS = "tokens"
 """The number of generated tokens in all completions of an evaluated or resting trial."""
+
+THINKING_TOKENS = "thinking_tokens"
+"""The number of these tokens up to the ends of thoughts; only stored if there are any."""
 
 FINISH_REASONS = "finish_reasons"
 """The number of completions of an evaluated trial, by finish reason."""

@@ -48,6 +48,7 @@ def build_fingerprint(
     output_preproc: object,
     decode_args: Mapping[str, Any] | None,
     stopping: Mapping[str, Any],
+    thinking: Mapping[str, str] | None,
     seed: int,
     space: SearchSpace | None = None,
 ) -> dict[str, Any]:
@@ -60,6 +61,7 @@ def build_fingerprint(
         output_preproc: The function applied to every completion before scoring.
         decode_args: The tokenizer's keyword arguments for completions.
         stopping: The fields of `Stopping`, by name.
+        thinking: The marks of thoughts, by name. Their part is left out if None, as in older studies.
         seed: The seed of the search.
         space: The search space. Its part is left out if None.
 
@@ -75,6 +77,8 @@ def build_fingerprint(
         "stopping": stopping,
         "seed": seed,
     }
+    if thinking is not None:
+        parts["thinking"] = thinking
     if space is not None:
         # The values that a sampler draws depend on the order in which the parameters are requested.
         parts["space"] = {"parameters": space.to_dict(), "order": list(space.dimensions)}

@@ -58,6 +58,7 @@ def build_tuner(file: StudyFile) -> Tuner:
         tokenizer_decode_args=data.decode_args,
         seed=file.study.seed,
         stop=file.generation.stop,
+        thinking=file.generation.thinking,
         search_size=data.search_size,
         holdout_size=data.holdout_size,
         holdout_stratify_col=data.holdout_stratify_col,

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeVar
 
 from llmsearch_optuna.data.options import DataOptions
+from llmsearch_optuna.engine.thinking import check_thinking
 from llmsearch_optuna.errors import ConfigurationError, StudyFileError, check_minimum, unknown_name
 from llmsearch_optuna.search.options import SearchOptions
 from llmsearch_optuna.space.presets import presets
@@ -122,16 +123,20 @@ class GenerationSection:
 
     Attributes:
         stop: Strings that end a completion.
+        thinking: The marks around a thought, ``{start = "<think>", end = "</think>"}``; false for none. By default
+            those that the chat template names.
 
     Raises:
-        ConfigurationError: A string is empty.
+        ConfigurationError: A string is empty, or the marks are not two different strings.
     """
 
     stop: tuple[str, ...] = ()
+    thinking: Mapping[str, str] | bool | None = None
 
     def __post_init__(self) -> None:
         if "" in self.stop:
             raise ConfigurationError("`stop` must not contain an empty string")
+        check_thinking(self.thinking)
 
 
 class Choice(NamedTuple):

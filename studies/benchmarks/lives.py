@@ -26,7 +26,7 @@ from llmsearch_optuna import Categorical, Float, Int, SearchSpace, Tuner
 from llmsearch_optuna.engine.base import Completion, Engine, Request, TokenCallback
 from llmsearch_optuna.engine.loading import LoadedModel
 
-__all__ = ["SAMPLERS", "Case", "Death", "Life", "live", "tiny"]
+__all__ = ["SAMPLERS", "Case", "Death", "Life", "live", "replace_engine", "tiny"]
 
 TRIALS = 10
 # So few start-up trials that most are proposed by what the study has learnt.
@@ -114,6 +114,12 @@ def tiny() -> LoadedModel:
     return LoadedModel(model.eval(), fast(tokenizer_object=tokenizer, eos_token="<end>", pad_token="<end>"))  # noqa: S106
 
 
+def replace_engine(tuner: Tuner, engine: Engine) -> None:
+    """Let a tuner generate with another engine."""
+    tuner._backend = dataclasses.replace(tuner._backend, engine=engine)  # noqa: SLF001
+    tuner._evaluator = dataclasses.replace(tuner._evaluator, engine=engine)  # noqa: SLF001
+
+
 def scorer(references: list[dict[str, str]], predictions: list[str]) -> list[float]:  # noqa: ARG001
     """The share of letters."""
     return [
@@ -181,8 +187,8 @@ def run(loaded: LoadedModel, case: Case, path: Path, file: int) -> None:
         replay_bytes=2**24,
         seed=case.seed,
     )
-    backend = tuner._backend  # noqa: SLF001 - where every request passes
-    tuner._backend = dataclasses.replace(backend, engine=CountedEngine(backend.engine, file))  # noqa: SLF001
+    engine = tuner._backend.engine  # noqa: SLF001 - where every request passes
+    replace_engine(tuner, CountedEngine(engine, file))
     study = tuner.search(
         SPACE,
         n_trials=TRIALS,

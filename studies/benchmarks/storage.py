@@ -50,7 +50,7 @@ from llmsearch_optuna.study.study import study_key
 from llmsearch_optuna.study_file import launch
 from studies.benchmarks.clocks import Clock, Seconds, now, replaced
 from studies.benchmarks.contention import contend
-from studies.benchmarks.lives import tiny
+from studies.benchmarks.lives import replace_engine, tiny
 from studies.benchmarks.replay import demo_study
 
 PARTS = ("overhead", "readers", "demo")
@@ -119,7 +119,7 @@ def canned_tuner() -> Tuner:
         prompt_template="{question}",
         score_range=(0.0, 1.0),
     )
-    tuner._backend = dataclasses.replace(tuner._backend, engine=CannedEngine())  # noqa: SLF001
+    replace_engine(tuner, CannedEngine())
     return tuner
 
 

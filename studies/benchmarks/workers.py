@@ -9,7 +9,6 @@ workers, PostgreSQL and their locks cost on this machine, which all of them shar
 """
 
 import argparse
-import dataclasses
 import json
 import multiprocessing
 import os
@@ -31,6 +30,7 @@ from rich.table import Table
 
 from llmsearch_optuna.engine.base import Completion, Request
 from llmsearch_optuna.study.study import open_study
+from studies.benchmarks.lives import replace_engine
 from studies.benchmarks.storage import RUNG, SAMPLES, SPACE, CannedEngine, canned_tuner
 
 TRIALS_PER_WORKER = 8
@@ -79,7 +79,7 @@ def search(url: str, name: str, n_trials: int, seconds: float) -> None:
     torch.set_num_threads(1)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     tuner = canned_tuner()
-    tuner._backend = dataclasses.replace(tuner._backend, engine=SleepingEngine(seconds / SAMPLES))  # noqa: SLF001
+    replace_engine(tuner, SleepingEngine(seconds / SAMPLES))
     tuner.search(
         SPACE,
         n_trials=n_trials,

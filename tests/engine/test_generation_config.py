@@ -18,7 +18,7 @@ def test_stop_strings_of_a_generation_config_end_completions(family: str) -> Non
     model.generation_config.stop_strings = [stop]
     stopped = tuner(model).get_score(params).outputs
     assert stopped == [text.split(stop)[0].strip() for text in plain]
-    assert tuner(model, stop=[stop])._stopping.strings == (stop,)
+    assert tuner(model, stop=[stop])._evaluator.stopping.strings == (stop,)
 
 
 @pytest.mark.parametrize("family", ["llama", "bloom"])

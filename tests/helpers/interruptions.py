@@ -1,10 +1,10 @@
 """Interrupt a search at its n-th generation pass, or at its n-th write to a database."""
 
 import copy
-import dataclasses
 from typing import Any, Self
 
 import sqlalchemy
+from backends import replace_backend
 
 from llmsearch_optuna import Tuner
 
@@ -27,7 +27,7 @@ class InterruptedEngine:
 def interrupted(tuner: Tuner, passes: int) -> Tuner:
     """Return a copy of a tuner whose engine is interrupted after a number of passes."""
     tuner = copy.copy(tuner)
-    tuner._backend = dataclasses.replace(tuner._backend, engine=InterruptedEngine(tuner._backend.engine, passes))
+    replace_backend(tuner, engine=InterruptedEngine(tuner._backend.engine, passes))
     return tuner
 
 

@@ -160,6 +160,4 @@ def test_a_diagnosis_shows_one_prompt_its_reference_a_completion_and_its_score()
     assert "characters) ... xxx" in diagnosis["completion"]
     tuner = make_tuner("x")
     with pytest.raises(TaskError, match="exceed"):
-        describe_example(
-            tuner._evaluator(), tuner.task.search[0], SearchSpace.of(SPACE), window=InputLimits(together=5)
-        )
+        describe_example(tuner._evaluator, tuner.task.search[0], SearchSpace.of(SPACE), window=InputLimits(together=5))

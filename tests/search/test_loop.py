@@ -1,6 +1,5 @@
 """The search loop: totals, failures, interruption and resumption, fingerprints, progress."""
 
-import dataclasses
 import io
 import itertools
 import logging
@@ -12,6 +11,7 @@ from typing import Any
 
 import optuna
 import pytest
+from backends import replace_backend
 from interruptions import WriteCounter, interrupted
 from optuna.trial import TrialState, create_trial
 from rich.console import Console
@@ -344,7 +344,7 @@ def test_what_is_looked_ahead_at_fails_no_trial(tmp_path: Path) -> None:
     """The rung that cannot be generated may be one that the trial does not reach, because it is pruned before."""
     tuner = make_tuner()
     last = {sample.row for sample in tuner.task.search[12:]}
-    tuner._backend = dataclasses.replace(tuner._backend, engine=NoLookingAhead(tuner._backend.engine, last))
+    replace_backend(tuner, engine=NoLookingAhead(tuner._backend.engine, last))
     with pytest.raises(TrialError, match="all 2 trials failed, the first with: its logits hold NaN"):
         search(tuner, tmp_path / "x.db", 2, baselines=False, concurrency=2, pruner="none")
     store = CompletionStore(open_storage(f"sqlite:///{tmp_path / 'x.db'}"))
@@ -416,7 +416,7 @@ def test_a_failed_trial_tells_what_it_had_taken_over(tmp_path: Path, monkeypatch
     monkeypatch.setattr("llmsearch_optuna.search.evaluation.should_prune", prune_the_first_after_two_rungs)
     tuner = make_tuner()
     beyond = {sample.row for sample in tuner.task.search[8:]}
-    tuner._backend = dataclasses.replace(tuner._backend, engine=NoLookingAhead(tuner._backend.engine, beyond))
+    replace_backend(tuner, engine=NoLookingAhead(tuner._backend.engine, beyond))
     greedy = {"top_k": 1, "max_new_tokens": 4}
     presets = [{**greedy, "temperature": 0.5}, {**greedy, "temperature": 0.9}]
     study = search(tuner, tmp_path / "x.db", 2, presets=presets, baselines=False, concurrency=1)

@@ -79,7 +79,7 @@ def test_all_that_was_stored_is_there(path: Path) -> None:
     for table, old in before.items():
         new = rows(path, f"SELECT * FROM {table} ORDER BY 1, 2, 3, 4")
         counts = [] if table == "llmsearch_samples" else [len(json.loads(row[-3])) for row in old]
-        assert new == ([(*row, count) for row, count in zip(old, counts, strict=True)] if counts else old)
+        assert new == ([(*row, count, 0) for row, count in zip(old, counts, strict=True)] if counts else old)
         assert len(old) == {"llmsearch_completions": 96, "llmsearch_held_out": 20, "llmsearch_samples": 16}[table]
     key = study_key(study)
     assert [len(store.load(key, trial.number)) for trial in study.trials] == [16, 16, 16, 16, 12, 4, 8, 8]
@@ -165,6 +165,15 @@ def test_a_step_is_taken_once(path: Path, engine: sa.Engine) -> None:
     other.dispose()
 
 
+def test_unfinished_thoughts_get_the_name_that_they_have_now(path: Path, engine: sa.Engine) -> None:
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("UPDATE llmsearch_completions SET finish_reason = 'reasoning' WHERE position = 3")
+        connection.commit()
+    prepare_tables(engine)
+    query = "SELECT DISTINCT position FROM llmsearch_completions WHERE finish_reason = 'thinking'"
+    assert rows(path, query) == [(3,)]
+
+
 def test_steps_follow_each_other_from_where_a_database_is(path: Path, engine: sa.Engine) -> None:
     done = []
     prepare_tables(engine)
@@ -210,7 +219,7 @@ def test_a_server_is_upgraded_in_the_same_way(server_url: str) -> None:
     with engine.begin() as connection:  # back to version 1
         connection.exec_driver_sql("UPDATE llmsearch_schema SET version = 1")
         for table in tables:
-            connection.exec_driver_sql(f"ALTER TABLE {table} DROP COLUMN token_count")
+            connection.exec_driver_sql(f"ALTER TABLE {table} DROP COLUMN token_count, DROP COLUMN thinking_token_count")
         for position, tokens in enumerate(("[]", "[1]", "[1, 2, 3]")):
             connection.exec_driver_sql(
                 f"INSERT INTO llmsearch_completions VALUES ('k', 0, {position}, 0, '\"\\u0000\"', '{tokens}', 'eos', 1)"

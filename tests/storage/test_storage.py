@@ -30,6 +30,7 @@ from llmsearch_optuna.storage import (
     shown_url,
     sqlite_url,
 )
+from llmsearch_optuna.storage.schema import VERSION
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 
@@ -443,15 +444,16 @@ def test_a_newer_schema_is_refused_and_an_own_one_kept(url: str) -> None:
     CompletionStore(storage)
     CompletionStore(storage)
     with storage.engine.begin() as connection:
-        assert connection.exec_driver_sql("SELECT version FROM llmsearch_schema").scalars().all() == [2]
-        connection.exec_driver_sql("INSERT INTO llmsearch_schema VALUES (3)")
+        assert connection.exec_driver_sql("SELECT version FROM llmsearch_schema").scalars().all() == [VERSION]
+        connection.exec_driver_sql("INSERT INTO llmsearch_schema VALUES (99)")
     for attempt in (
         lambda: CompletionStore(storage),
         lambda: open_storage(url),
         lambda: open_storage(url, must_exist=True),
     ):
         assert refused(attempt) == (
-            f"{url} was written by a newer llmsearch_optuna (schema 3, this one supports 2): upgrade the package"
+            f"{url} was written by a newer llmsearch_optuna (schema 99, this one supports {VERSION}): upgrade the "
+            "package"
         )
 
 

@@ -1,6 +1,5 @@
 """Searches over conversations, streams, rows with limits of their own, strata, and rows that repeat."""
 
-import dataclasses
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 import datasets
 import optuna
 import pytest
+from backends import replace_backend
 from counted_engine import Counted
 from fake_server import FakeServer, Fault
 from tiers import partly_full
@@ -265,7 +265,7 @@ def test_what_is_taken_over_from_an_equal_trial_has_the_rows_limits(tmp_path: Pa
     for repeatable in (True, False):
         tuner = make_tuner(dataset=LIMITED, max_new_tokens_col="most")
         engine = Counted(tuner._backend.engine)
-        tuner._backend = dataclasses.replace(tuner._backend, engine=engine, repeatable=repeatable)
+        replace_backend(tuner, engine=engine, repeatable=repeatable)
         path = tmp_path / f"{repeatable}.db"
         arguments: dict[str, Any] = {"rungs": 4, "concurrency": 1, "storage": f"sqlite:///{path}"}
         study = tuner.search(space, n_trials=8, sampler="random", show_progress=False, **arguments)

@@ -1,11 +1,11 @@
 """Searches over decoding modes, and over parameters that often have the same effect."""
 
-import dataclasses
 from pathlib import Path
 from typing import Any
 
 import optuna
 import pytest
+from backends import replace_backend
 from counted_engine import Counted
 from interruptions import WriteCounter, interrupted
 from optuna.trial import FrozenTrial, TrialState
@@ -44,7 +44,7 @@ ALIKE = SearchSpace(
 def counted_tuner(**changes: Any) -> tuple[Tuner, Counted]:
     tuner = make_tuner()
     engine = Counted(tuner._backend.engine)
-    tuner._backend = dataclasses.replace(tuner._backend, engine=engine, **changes)
+    replace_backend(tuner, engine=engine, **changes)
     return tuner, engine
 
 

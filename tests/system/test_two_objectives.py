@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import optuna
 import pytest
+from backends import replace_backend
 from documentation import blocks
 from interruptions import WriteCounter, interrupted
 from optuna.study import StudyDirection
@@ -151,7 +152,7 @@ class TestSearch:
                 ]
 
         tuner = make_tuner()
-        object.__setattr__(tuner._backend, "engine", Silent(tuner._backend.engine))
+        replace_backend(tuner, engine=Silent(tuner._backend.engine))
         with pytest.raises(TrialError, match="the engine reports no token counts"):
             search_both(tuner, None, 3)
         assert len(search(tuner, None, 3).trials) == 3

@@ -12,6 +12,7 @@ import optuna
 import pytest
 import sqlalchemy
 import stages
+from backends import replace_backend
 from interruptions import WriteCounter, interrupted
 from optuna.distributions import CategoricalDistribution
 from rich.console import Console
@@ -98,7 +99,7 @@ class Watched:
 def watch(tuner: Tuner) -> Watched:
     backend = tuner._backend
     watched = Watched(getattr(backend.engine, "_engine", backend.engine))
-    tuner._backend = dataclasses.replace(backend, engine=watched)
+    replace_backend(tuner, engine=watched)
     return watched
 
 
@@ -114,9 +115,9 @@ def origin(tmp_path_factory: pytest.TempPathFactory) -> tuple[Tuner, Path]:
 def tuner(origin: tuple[Tuner, Path]) -> Iterator[Tuner]:
     """The tuner of most tests. Changes of its engine are undone after each test."""
     only, _ = origin
-    backend = only._backend
+    engine = only._backend.engine
     yield only
-    only._backend = backend
+    replace_backend(only, engine=engine)
 
 
 @pytest.fixture

@@ -55,8 +55,9 @@ def read_completion(answer: object, *, chat: bool, stops: Sequence[str], max_new
     message = _message(choice, chat=chat)
     text = message.text or ""
     count = _token_count(answer, choice)
+    thinking_count = min(_thinking_count(answer), count)
     # Some servers count the end token, and some do not limit the reasoning.
-    if count - _reasoning_count(answer) > max_new_tokens + 1:
+    if count - thinking_count > max_new_tokens + 1:
         raise ValueError(f"the answer has {count} tokens, though `max_tokens` was {max_new_tokens}")
     cuts = [text.index(stop) for stop in stops if stop in text]
     return Completion(
@@ -64,6 +65,7 @@ def read_completion(answer: object, *, chat: bool, stops: Sequence[str], max_new
         token_ids=(),
         finish_reason="stop" if cuts else _finish_reason(choice, message, chat=chat, has_stops=bool(stops)),
         token_count_reported=count,
+        thinking_token_count=thinking_count,
     )
 
 
@@ -161,7 +163,7 @@ def _token_count(answer: object, choice: Mapping[str, Any]) -> int:
     return 0
 
 
-def _reasoning_count(answer: object) -> int:
+def _thinking_count(answer: object) -> int:
     """Return how many of the tokens are reasoning, 0 if the server does not report it."""
     return _reported(answer, "usage", "completion_tokens_details", "reasoning_tokens") or _reported(
         answer, "usage", "reasoning_tokens"
@@ -186,7 +188,7 @@ def _finish_reason(choice: Mapping[str, Any], message: _Message, *, chat: bool, 
         if message.has_call:
             return "tool"
         if name in _LENGTH:
-            return "reasoning"
+            return "thinking"
         if message.text is None or message.reasoning:
             return "no_text"
     if name in _LENGTH:

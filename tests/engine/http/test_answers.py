@@ -47,8 +47,8 @@ CALL = [{"function": {"name": "f", "arguments": "{}"}}]
         ({"content": "", "tool_calls": CALL}, "stop", "tool"),
         ({"content": None, "function_call": CALL[0]}, "function_call", "tool"),
         ({"content": "text", "tool_calls": CALL}, "tool_calls", "stop"),
-        ({"content": None, "reasoning": "hm"}, "length", "reasoning"),
-        ({"content": ""}, "length", "reasoning"),  # o-series hide it
+        ({"content": None, "reasoning": "hm"}, "length", "thinking"),
+        ({"content": ""}, "length", "thinking"),  # o-series hide it
         ({"content": None}, "content_filter", "filter"),
         ({"content": "half a"}, "content_filter", "filter"),
         ({"content": "half a"}, "SAFETY", "filter"),

@@ -21,6 +21,7 @@ import optuna
 import peft
 import pytest
 import torch
+from backends import replace_backend
 from engine_requests import CUT_VALUES
 from torch import Tensor
 
@@ -216,7 +217,9 @@ def tuner_of(loaded: LoadedModel, backend: Backend | None = None, url: str | Non
     if url is not None:
         return Tuner(**given, server=OpenAIServer(base_url=url))
     tuner = Tuner(**given, model=loaded.model, batch_size=16)
-    tuner._backend = backend or tuner._backend
+    if backend is not None:
+        tuner._backend = backend
+        replace_backend(tuner)
     return tuner
 
 
