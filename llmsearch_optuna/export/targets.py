@@ -150,6 +150,6 @@ def _differences(params: GenerationParams, available: Collection[str], system: s
 
 def _arguments(dialect: Dialect, request: Mapping[str, Any]) -> Iterator[str]:
     for field, option in dialect.options.items():
-        if field not in request or (field in _OPTIONAL and request[field] == dialect.off[field]):
+        if field not in request or (field in _OPTIONAL and request[field] == dialect.off.get(field)):
             continue
         yield from (option, ";".join(request[field]) if field == "samplers" else str(request[field]))

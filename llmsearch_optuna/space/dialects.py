@@ -223,11 +223,13 @@ _LLAMACPP = Dialect(
         "xtc_probability": 0.0,
         "dynatemp_range": 0.0,
         "mirostat": 0,
-        "xtc_threshold": XTC_THRESHOLD,
         # By default, llama.cpp applies the temperature last.
         "samplers": ["penalties", "temperature", *_LLAMACPP_SAMPLERS.values()],
     },
-    switches={"mirostat_tau": {"mirostat": 2, "mirostat_eta": MIROSTAT_ETA}},
+    switches={
+        "mirostat_tau": {"mirostat": 2, "mirostat_eta": MIROSTAT_ETA},
+        "xtc_probability": {"xtc_threshold": XTC_THRESHOLD},
+    },
     ignored={"mirostat_tau": (*_LLAMACPP_SAMPLERS, "repetition_penalty", *_OFFSETS)},
     differences=dict.fromkeys(_OFFSETS, "llama.cpp also counts the tokens of the prompt"),
     samplers=_LLAMACPP_SAMPLERS,

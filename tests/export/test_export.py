@@ -98,7 +98,8 @@ class TestHuggingFace:
     def test_warnings(self) -> None:
         assert to_hf(GREEDY).warnings == ()
         assert warned_of(to_hf(PLAIN)) == {"generation_seed"}
-        assert warned_of(to_hf(RICH, ["x"])) == {"tfs", "top_a", "generation_seed", "stop"}
+        offsets = {"presence_penalty", "frequency_penalty"}
+        assert warned_of(to_hf(RICH, ["x"])) == {"tfs", "top_a", *offsets, "generation_seed", "stop"}
 
 
 def our_scores(logits: torch.Tensor, prompt: list[int], params: GenerationParams) -> torch.Tensor:
@@ -130,7 +131,7 @@ class TestVllm:
 
     def test_warnings(self) -> None:
         assert warned_of(to_vllm(PLAIN)) == {"generation_seed", "min_p"}
-        names = {*RICH.to_dict()} - {"temperature", "max_new_tokens"}
+        names = {*RICH.to_dict()} - {"temperature", "max_new_tokens", "presence_penalty", "frequency_penalty"}
         assert warned_of(to_vllm(RICH)) == names
 
     def test_beams_are_told_of(self) -> None:
@@ -159,6 +160,17 @@ class TestLlamaCpp:
             "--n-predict": "128",
             "--seed": "3",
         }
+
+    def test_what_it_has_of_repetition_control(self) -> None:
+        exported = to_llamacpp(GenerationParams(temperature=0.9, xtc_probability=0.4, presence_penalty=0.5))
+        request, words = exported.values["request"], exported.values["arguments"]
+        assert (request["xtc_probability"], request["xtc_threshold"], request["presence_penalty"]) == (0.4, 0.1, 0.5)
+        assert request["samplers"] == ["penalties", "temperature", "xtc"]
+        pairs = dict(zip(words[::2], words[1::2], strict=True))
+        assert (pairs["--xtc-probability"], pairs["--xtc-threshold"]) == ("0.4", "0.1")
+        assert pairs["--presence-penalty"] == "0.5"
+        assert "--frequency-penalty" not in pairs
+        assert "presence_penalty: llama.cpp also counts the tokens of the prompt" in exported.warnings
 
     def test_its_defaults_are_switched_off(self) -> None:
         request = to_llamacpp(GenerationParams(temperature=1.0)).values["request"]

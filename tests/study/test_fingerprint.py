@@ -54,6 +54,7 @@ def current(**changes: Any) -> dict[str, Any]:
         "output_preproc": str.strip,
         "decode_args": {"skip_special_tokens": True},
         "stopping": STOPPING,
+        "thinking": None,
         "seed": 42,
         "space": SearchSpace(temperature=Float(0.3, 2.0), max_new_tokens=6),
         **changes,
@@ -213,7 +214,7 @@ def test_values_without_json_are_described_and_the_same_in_every_process() -> No
     program = (
         "from llmsearch_optuna.study.fingerprint import build_fingerprint as build\n"
         "print(build(model='', task={}, metric='', output_preproc=len, decode_args={'x': object(), 'y': lambda: 0},"
-        " stopping={}, seed=0)['tokenizer_decode_args'])"
+        " stopping={}, thinking=None, seed=0)['tokenizer_decode_args'])"
     )
     outputs = {subprocess.run([sys.executable, "-c", program], capture_output=True, check=True).stdout for _ in "12"}
     assert len(outputs) == 1

@@ -253,7 +253,7 @@ def newer(path: Path, statement: str) -> None:
     [
         (table_of_another, "holds no study", "holds tables of another program (accounts): use another storage"),
         (studies_of_another, "holds no study", "holds tables of another program (studies): use another storage"),
-        (newer_schema, *["was written by a newer llmsearch_optuna (schema 99, this one supports 2): upgrade the"] * 2),
+        (newer_schema, *["was written by a newer llmsearch_optuna (schema 99, this one supports 3): upgrade the"] * 2),
         (newer_optuna, *["Please try updating optuna to the latest version"] * 2),
     ],
 )

@@ -302,14 +302,14 @@ def test_answers_without_text_are_counted_in_verdict_and_report(server: FakeServ
 @pytest.mark.parametrize(
     ("choice", "message"),
     [
-        ({**NO_TEXT, "finish_reason": "stop"}, "8 of 8 answers of the server are no text to score: 4 x no text (rows"),
+        ({**NO_TEXT, "finish_reason": "stop"}, "8 of 8 answers are no text to score: 4 x no text (rows"),
         (
             {"message": {"tool_calls": [{"function": {"name": "f"}}]}, "finish_reason": "tool_calls"},
-            "8 of 8 answers of the server are no text to score: 4 x a tool call in place of a text (rows",
+            "8 of 8 answers are no text to score: 4 x a tool call in place of a text (rows",
         ),
         (
             {**NO_TEXT, "finish_reason": "length"},
-            "8 of 8 answers of the server are no text to score: 4 x no text before the length limit",
+            "8 of 8 answers are no text to score: 4 x no text before the length limit",
         ),
     ],
 )
