@@ -1,8 +1,8 @@
 """The public interface: scores, objectives, searches and verdicts for a model, a dataset and a metric."""
 
-import dataclasses
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
@@ -18,6 +18,7 @@ from llmsearch_optuna.data.options import DataOptions
 from llmsearch_optuna.data.prompts import read_columns
 from llmsearch_optuna.data.rendering import check_rows, check_splits, encode_prompts, make_task, render_dataset
 from llmsearch_optuna.data.task import Sample, check_window
+from llmsearch_optuna.data.variants import PromptVariants
 from llmsearch_optuna.demo.model import DEMO, demo_model_directory
 from llmsearch_optuna.engine.decoding import with_default
 from llmsearch_optuna.engine.function import PredictionFunction
@@ -171,9 +172,8 @@ class Tuner:
             metric=self.metric,
             stopping=self._backend.stopping(strings),
             output_preproc=output_preproc,
-            thinking=thinking_cutter(
-                marks, self._backend.tokenizer, self._source.decode_args, has_messages=self._source.has_messages
-            ),
+            variants=PromptVariants(self.dataset, self._source, self._backend),
+            thinking=thinking_cutter(marks, self.tokenizer, self._source.decode_args, self._source.has_messages),
             score_range=self.score_range,
             callbacks=tuple(callbacks_after_inference or ()),
         )
@@ -192,17 +192,15 @@ class Tuner:
             dataset: Rows with the columns of the tuner's dataset; by default all its rows, regardless of the splits.
 
         Raises:
-            ConfigurationError: A parameter or the dataset is wrong.
-            TrialError: The completions cannot be scored.
+            ConfigurationError: A parameter or the dataset is wrong. TrialError: The completions cannot be scored.
         """
-        if isinstance(generation_args, GenerationParams):
-            params, stopping = generation_args, self._evaluator.stopping
-        else:
-            params, stopping = split_generation_args(generation_args, self._evaluator.stopping)
-        rows = None if dataset is None else render_dataset(as_dataset(dataset), self._source, self.tokenizer)
-        samples = self._samples if rows is None else self._encode(rows)
+        params, stopping = split_generation_args(generation_args, self._evaluator.stopping)
+        evaluator, samples = replace(self._evaluator, stopping=stopping), self._samples
+        if dataset is not None:
+            rows = render_dataset(as_dataset(dataset), self._source, self.tokenizer)
+            variants, samples = PromptVariants(rows, self._source, self._backend), self._encode(rows)
+            evaluator = replace(evaluator, variants=variants)
         check_window(samples, self._backend.window, params.max_new_tokens)
-        evaluator = dataclasses.replace(self._evaluator, stopping=stopping)
         completions = evaluator.generate([evaluator.request(sample, params) for sample in samples])
         outputs = [evaluator.text(sample, completion) for sample, completion in zip(samples, completions, strict=True)]
         return Score(evaluator.score(samples, outputs).value, outputs)
@@ -226,7 +224,7 @@ class Tuner:
                 f"`{TOKENS}` cannot be an objective with custom_pred_function, whose tokens are not known: leave it out"
             )
         self._backend.check_space(space, ())
-        check_window(self.task.samples, self._backend.window, space.longest_completion())
+        self._evaluator.check_prompts(self.task.samples, space, self._backend.window)
         return GenerationObjective(
             **vars(self._evaluator),
             samples=self.task.search,
@@ -285,10 +283,9 @@ class Tuner:
             The study. Its `best_trial` is always a fully evaluated one. With several objectives, use `best_trials`.
 
         Raises:
-            ConfigurationError: An argument is wrong.
+            ConfigurationError: An argument is wrong. TrialError: Every trial failed.
             FingerprintError: The study was made for another model, dataset, metric, space or other part of its scores.
             StorageError: The database cannot be used, or another process is searching it.
-            TrialError: Every trial failed.
             ServerError: The server cannot be reached or takes no requests. The search can be resumed.
         """
         options = SearchOptions(
@@ -310,7 +307,8 @@ class Tuner:
         )
         user_attrs = {**user_attrs, **self._keep_time(lambda: stored_rendering_time(storage, study_name))}
         objective = self.objective(space, rungs=rungs, objectives=objectives)
-        first = baseline_trials(objective.space, self._backend.default_params) if baselines else []
+        backend = self._backend
+        first = baseline_trials(objective.space, backend.default_params, backend.decodes_greedily) if baselines else []
         initial_trials = [*first, *preset_trials(objective.space, presets)]
         self._backend.check_space(objective.space, [trial.params for trial in initial_trials])
         for trial in initial_trials:
@@ -350,10 +348,9 @@ class Tuner:
     ) -> Verdict:
         """Compare the best trial of a study with its baselines on the hold-out split, with seeds that no trial had.
 
-        All held-out samples are completed with the parameters of the finalists: the best trial and the reference, and
-        if that leaves the answer open (see `verdict.stages`) two runners-up (with several objectives: two other trials
-        of the Pareto front) and the other baselines. All is stored in the study's database, from which an interrupted
-        call resumes. The last verdict is returned if it has the same finalists and was to have at least `seeds` seeds.
+        The finalists complete all held-out samples: the best trial and the reference and, if that leaves the answer
+        open (see `verdict.stages`), two runners-up (of the Pareto front) and the other baselines. An interrupted call
+        resumes. The last verdict is returned if it has the same finalists and was to have at least `seeds` seeds.
 
         Args:
             study: A study of this tuner's task; see `search`.
@@ -430,10 +427,12 @@ class Tuner:
             return {}
         time = find_time() or self._source.rendered_at
         if time != self._source.rendered_at:
-            self._source = dataclasses.replace(self._source, rendered_at=time)
+            self._source = replace(self._source, rendered_at=time)
             self.dataset = render_dataset(self.dataset, self._source, self.tokenizer)
             self._samples = self._encode(self.dataset)
             self.task = make_task(self._source, self._samples, self.dataset, seed=self.seed)
+            variants = PromptVariants(self.dataset, self._source, self._backend)
+            self._evaluator = replace(self._evaluator, variants=variants)
         return {RENDERED_AT: time.isoformat()}
 
     def _fingerprint(self, space: SearchSpace | None = None) -> dict[str, Any]:

@@ -18,7 +18,15 @@ from llmsearch_optuna.engine.function import FunctionEngine, PredictionFunction
 from llmsearch_optuna.engine.generate.batching import Batching
 from llmsearch_optuna.engine.generate.engine import GenerateEngine
 from llmsearch_optuna.engine.generate.solo import SoloEngine
-from llmsearch_optuna.engine.http import HTTPEngine, OpenAIServer, connect, probe_server, run
+from llmsearch_optuna.engine.http import (
+    HTTPEngine,
+    OpenAIServer,
+    connect,
+    probe_greedy,
+    probe_server,
+    probe_settings,
+    run,
+)
 from llmsearch_optuna.engine.limits import InputLimits, input_limits
 from llmsearch_optuna.engine.model import (
     default_params,
@@ -35,12 +43,13 @@ from llmsearch_optuna.engine.slots.attention import implementation
 from llmsearch_optuna.engine.slots.engine import SlotEngine
 from llmsearch_optuna.engine.slots.model_runner import ModelRunner
 from llmsearch_optuna.engine.slots.replay import ReplayStatistics
-from llmsearch_optuna.errors import ModelError, TaskError
+from llmsearch_optuna.errors import ModelError, ParameterError, TaskError
 from llmsearch_optuna.identity import identify
-from llmsearch_optuna.space.params import GenerationParams
+from llmsearch_optuna.space.params import GenerationParams, names_in
 from llmsearch_optuna.space.search_space import SearchSpace
+from llmsearch_optuna.space.settings import BODY, TEMPLATE
 
-__all__ = ["Backend", "SpaceCheck", "function_backend", "model_backend", "server_backend"]
+__all__ = ["Backend", "SpaceCheck", "check_local_space", "function_backend", "model_backend", "server_backend"]
 
 _LOG = logging.getLogger(__name__)
 
@@ -51,7 +60,16 @@ Raises ParameterError if the engine does not support a parameter, and the errors
 """
 
 
-def _supports_all(space: SearchSpace, additional: Sequence[GenerationParams]) -> dict[str, str]:  # noqa: ARG001
+def check_local_space(space: SearchSpace, additional: Sequence[GenerationParams]) -> dict[str, str]:  # noqa: ARG001
+    """Raise an error if the space has fields of a server's request. Return no findings.
+
+    Raises:
+        ParameterError: The message names the field.
+    """
+    if bodies := space.settings(BODY):
+        raise ParameterError(
+            f"`{BODY}{next(iter(bodies))}` is a field of a server's request, and no server generates: leave it out"
+        )
     return {}
 
 
@@ -77,7 +95,10 @@ class Backend:
         unsupported_settings: The settings of the model's generation config that no engine applies, by name.
         find_in_prompts: ``(token ids of the prompts, by row) -> what is probably wrong, by topic``; None if the tokens
             are not known.
-        check_space: Validates, before a search, that the engine supports all parameters. By default, it supports all.
+        check_space: Validates, before a search, that the engine supports all parameters. By default, it supports all,
+            but no field of a server's request.
+        decodes_greedily: Returns whether greedy decoding is possible, which some models behind servers refuse.
+        takes_messages: Whether prompts are chat messages, which a server renders.
         compare: Checks that take too long for each search, for a diagnosis; returns findings by topic.
     """
 
@@ -97,7 +118,9 @@ class Backend:
     repeatable: bool = False
     unsupported_settings: Mapping[str, Any] = field(default_factory=dict)
     find_in_prompts: Callable[[Mapping[int, Sequence[int]]], dict[str, str]] | None = None
-    check_space: SpaceCheck = _supports_all
+    check_space: SpaceCheck = check_local_space
+    decodes_greedily: Callable[[], bool] = lambda: True
+    takes_messages: bool = False
     compare: Callable[[], dict[str, str]] = dict
 
     def diagnose(self, space: SearchSpace) -> dict[str, str]:
@@ -320,17 +343,33 @@ def server_backend(
     count_tokens = None if counting_tokenizer is None else functools.partial(_count_tokens, counting_tokenizer)
     engine = HTTPEngine(connection, chat=chat, chat_template_args=chat_template_args, count_tokens=count_tokens)
     write_prompt = (lambda text: json.dumps([{"role": "user", "content": text}])) if chat else str
+    decodes_greedily = functools.cache(lambda: not server.probe or probe_greedy(engine, write_prompt))
     probed: dict[frozenset[str], dict[str, str]] = {}
+    probed_bodies: set[str] = set()
 
     def check_space(space: SearchSpace, additional: Sequence[GenerationParams]) -> dict[str, str]:
         connection.kind.check_space(space)
         for params in additional:
             connection.kind.check_params(params)
+        if (template_args := space.settings(TEMPLATE)) and not (chat and connection.kind.takes_template_args):
+            raise ParameterError(
+                f"`{TEMPLATE}{next(iter(template_args))}` has no effect: "
+                f"{f'a server of the kind `{connection.kind.name}` takes none' if chat else 'there are no messages'}; "
+                "leave it out of the space"
+            )
         if not server.probe:
             return {}
+        if _is_always_greedy(space) and not decodes_greedily():
+            raise ParameterError(
+                "every trial would decode greedily, which the server refuses: set do_sample = true in the space"
+            )
         names = frozenset({*space.dimensions, *space.fixed} & {"temperature", *connection.kind.fields})
         if names not in probed:
             probed[names] = probe_server(engine, connection, names, write_prompt)
+        bodies = json.dumps(space.settings(BODY), sort_keys=True)
+        if bodies not in probed_bodies:
+            probe_settings(engine, space, write_prompt)
+            probed_bodies.add(bodies)
         return probed[names]
 
     summary = (
@@ -346,7 +385,15 @@ def server_backend(
         tokenizer=tokenizer,
         identity=connection.identity,
         check_space=check_space,
+        decodes_greedily=decodes_greedily,
+        takes_messages=chat,
     )
+
+
+def _is_always_greedy(space: SearchSpace) -> bool:
+    """Return whether no trial of a space samples, as no parameter that turns sampling on is set."""
+    is_greedy = GenerationParams.from_dict(space.fixed).greedy
+    return is_greedy and not {"do_sample", *names_in("temperature", "cut", "exclusion")} & set(space.dimensions)
 
 
 def _count_tokens(tokenizer: PreTrainedTokenizerBase, text: str) -> int:

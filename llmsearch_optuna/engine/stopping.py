@@ -106,17 +106,22 @@ def check_stop_strings(stop: object) -> tuple[str, ...]:
     return tuple(stop)
 
 
-def split_generation_args(values: Mapping[str, Any], stopping: Stopping) -> tuple[GenerationParams, Stopping]:
+def split_generation_args(
+    values: Mapping[str, Any] | GenerationParams, stopping: Stopping
+) -> tuple[GenerationParams, Stopping]:
     """Split the generation arguments of llmsearch into parameters and stopping conditions.
 
     Args:
-        values: Generation parameters by name. Also accepts `eos_token_id` (an id or a list, which replaces the
-            default), `stop` (further strings) and `stopping_criteria` (further ones, as in llmsearch), both lists.
+        values: Generation parameters, which are returned, or their values by name. Names may also be `eos_token_id` (an
+            id or a list, which replaces the default), `stop` (further strings) and `stopping_criteria` (further ones,
+            as in llmsearch), both lists.
         stopping: The default stopping conditions.
 
     Raises:
         ParameterError: A parameter is unknown or out of range, or `stop` or `eos_token_id` is invalid.
     """
+    if isinstance(values, GenerationParams):
+        return values, stopping
     rest = dict(values)
     eos = rest.pop("eos_token_id", None)
     if eos is not None:

@@ -132,7 +132,6 @@ def thinking_cutter(
     given: Mapping[str, str] | bool | None,
     tokenizer: "PreTrainedTokenizerBase | None",
     decode_args: Mapping[str, Any] | None,
-    *,
     has_messages: bool,
 ) -> ThinkingCutter | None:
     """Return what cuts thoughts from completions; None if completions are answers as a whole.

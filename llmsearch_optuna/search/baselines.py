@@ -1,5 +1,6 @@
 """The trials that precede the sampler's proposals: baselines and presets."""
 
+import dataclasses
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
@@ -10,6 +11,7 @@ from optuna.trial import TrialState
 from llmsearch_optuna.errors import ModelError, ParameterError
 from llmsearch_optuna.space.params import GenerationParams
 from llmsearch_optuna.space.search_space import SearchSpace
+from llmsearch_optuna.space.settings import is_setting
 from llmsearch_optuna.study.attributes import BASELINE, FIXED_PARAMS, QUEUED_PARAMS, REPEATS, SCORER_FAULT
 from llmsearch_optuna.study.trials import repeated_trials
 
@@ -33,17 +35,21 @@ class InitialTrial(NamedTuple):
 
 
 def baseline_trials(
-    space: SearchSpace, default_params: Callable[[int, int], GenerationParams] | None
+    space: SearchSpace,
+    default_params: Callable[[int, int], GenerationParams] | None,
+    decodes_greedily: Callable[[], bool] = lambda: True,
 ) -> list[InitialTrial]:
     """Return the baselines: the model's own parameters and greedy decoding.
 
-    Both have the maximum `max_new_tokens` and the first seed of the space. If the model's own parameters are invalid, a
-    warning is logged and only greedy decoding is returned.
+    A server whose model does not decode greedily has one baseline: sampling at temperature 1, its default. All have the
+    maximum `max_new_tokens` and the first seed of the space. If the model's own parameters are invalid, a warning is
+    logged and only greedy decoding is returned.
 
     Args:
         space: The search space.
         default_params: ``(max_new_tokens, generation_seed) -> parameters`` of the model's generation config; None if
             they are not known.
+        decodes_greedily: Whether the engine can decode greedily.
     """
     trials = []
     limit, seed = space.longest_completion(), space.first_seed()
@@ -52,8 +58,12 @@ def baseline_trials(
             trials.append(InitialTrial(default_params(limit, seed), None, "model default"))
         except ModelError as error:
             _LOG.warning("no baseline with the model's own parameters: %s", error)
-    greedy = GenerationParams(do_sample=False, max_new_tokens=limit, generation_seed=seed)
-    return [*trials, InitialTrial(greedy, None, "greedy")]
+    is_greedy = decodes_greedily()
+    plain = GenerationParams(do_sample=not is_greedy, max_new_tokens=limit, generation_seed=seed)
+    trials.append(InitialTrial(plain, None, "greedy" if is_greedy else "model default"))
+    # Fixed settings belong to the task, as `max_new_tokens` does.
+    settings = tuple(sorted((name, value) for name, value in space.fixed.items() if is_setting(name)))
+    return [trial._replace(params=dataclasses.replace(trial.params, settings=settings)) for trial in trials]
 
 
 def preset_trials(space: SearchSpace, presets: Sequence[GenerationParams | Mapping[str, object]]) -> list[InitialTrial]:

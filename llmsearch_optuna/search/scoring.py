@@ -4,13 +4,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from llmsearch_optuna.data.task import Sample
+from llmsearch_optuna.data.task import InputLimits, Sample, check_window
+from llmsearch_optuna.data.variants import PromptVariants
 from llmsearch_optuna.engine.base import Completion, Engine, Request, Stopping, TokenCallback
 from llmsearch_optuna.engine.thinking import ThinkingCutter
 from llmsearch_optuna.errors import ScorerError, TrialError
 from llmsearch_optuna.metrics import Metric, ScoreRange, Scores, call_metric
 from llmsearch_optuna.metrics.calls import never
 from llmsearch_optuna.space.params import GenerationParams
+from llmsearch_optuna.space.search_space import SearchSpace
+from llmsearch_optuna.space.settings import TEMPLATE, settings_in
 from llmsearch_optuna.storage import StoredCompletion
 
 __all__ = ["Evaluator", "Score"]
@@ -31,6 +34,7 @@ class Evaluator:
         engine: Generates the completions.
         metric: Scores them.
         stopping: The conditions that end a completion.
+        variants: The prompts of trials that choose arguments of the chat template. None if no trial does.
         output_preproc: Applied to every completion before it is scored and stored.
         thinking: Cuts thoughts from the completions; None if completions are answers as a whole.
         score_range: The minimum and the maximum score of a sample; None if they are not known.
@@ -41,14 +45,32 @@ class Evaluator:
     engine: Engine
     metric: Metric
     stopping: Stopping
+    variants: PromptVariants | None = None
     output_preproc: Callable[[str], str] = str.strip
     thinking: ThinkingCutter | None = None
     score_range: ScoreRange | None = None
     callbacks: Sequence[Callable[[], object]] = ()
     is_to_end: Callable[[], bool] = never
 
+    def check_prompts(self, samples: Sequence[Sample], space: SearchSpace, window: InputLimits | None) -> None:
+        """Raise an error if a prompt leaves no room for its completion, or cannot be rendered with a template argument.
+
+        Args:
+            samples: The samples.
+            space: The search space of the trials.
+            window: The limits of the model; None if they are unknown.
+
+        Raises:
+            TaskError: The message names the row or the argument.
+        """
+        check_window(samples, window, space.longest_completion())
+        if self.variants is not None:
+            self.variants.check(space.settings(TEMPLATE), window, space.longest_completion())
+
     def request(self, sample: Sample, params: GenerationParams) -> Request:
         """Return the request for one completion of a sample."""
+        if self.variants is not None:
+            sample = self.variants.variant(sample, settings_in(dict(params.settings), TEMPLATE))
         return Request(
             prompt=sample.prompt,
             prompt_ids=sample.token_ids,

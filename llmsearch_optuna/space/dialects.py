@@ -13,6 +13,7 @@ from llmsearch_optuna.errors import ParameterError
 from llmsearch_optuna.space.parameter import Clash
 from llmsearch_optuna.space.params import MIROSTAT_ETA, PARAMETERS, XTC_THRESHOLD, GenerationParams
 from llmsearch_optuna.space.search_space import SearchSpace
+from llmsearch_optuna.space.settings import is_setting
 from llmsearch_optuna.space.vllm_plugin import PLUGIN_KEY, plugin_value
 
 __all__ = ["DIALECTS", "IMPLIED", "VLLM_WITH_PLUGIN", "Dialect", "temperature_of"]
@@ -107,7 +108,7 @@ class Dialect:
         Raises:
             ParameterError: The message names the parameter and says what to change.
         """
-        canonical = params.canonical
+        canonical = dataclasses.replace(params.canonical, settings=())
         self._check_names(set(canonical.to_dict()))
         canonical.check_clashes(self._clashes)
 
@@ -123,9 +124,10 @@ class Dialect:
         effective = (
             name
             for name, value in space.fixed.items()
-            if name in GenerationParams.from_dict({**sampling, name: value}).canonical.to_dict()
+            if not is_setting(name)
+            and name in GenerationParams.from_dict({**sampling, name: value}).canonical.to_dict()
         )
-        self._check_names({*space.dimensions, *effective})
+        self._check_names({name for name in space.dimensions if not is_setting(name)} | set(effective))
         for clash in self._clashes:
             if space.allows(clash):
                 raise ParameterError(clash.reason)

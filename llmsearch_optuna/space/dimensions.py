@@ -19,6 +19,7 @@ from optuna.distributions import (
 
 from llmsearch_optuna.errors import ParameterError, unknown_name
 from llmsearch_optuna.space.params import PARAMETERS, GenerationParams, check_parameter, find_parameter
+from llmsearch_optuna.space.settings import Setting, is_setting
 
 __all__ = [
     "Categorical",
@@ -37,7 +38,7 @@ __all__ = [
 Condition = Mapping[str, Any]
 """Parameter -> the value, or the list or tuple of values, that it must have for a dimension to be active."""
 
-Scalar = bool | int | float
+Scalar = Setting
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,9 @@ Dimension = Float | Int | Categorical
 def same_value(value: Scalar | None, other: Scalar | None) -> bool:
     """Return whether two values of a parameter are equal, up to rounding errors."""
     # A point of a float grid and the same number written in decimals may differ in the last bits.
-    return value == other or (value is not None and other is not None and math.isclose(value, other, rel_tol=1e-12))
+    if isinstance(value, Real) and isinstance(other, Real):
+        return math.isclose(value, other, rel_tol=1e-12)
+    return value == other
 
 
 def contains(dimension: Dimension, value: Scalar | None) -> bool:
@@ -116,7 +119,7 @@ def contains(dimension: Dimension, value: Scalar | None) -> bool:
         case Int(low, high):
             return isinstance(value, int) and low <= value <= high and (value - low) % dimension.step == 0
         case Float(low, high):
-            if value is None or not low <= value <= high:
+            if not isinstance(value, Real) or not low <= value <= high:
                 return False
             steps = (value - low) / dimension.step if dimension.step is not None else 0.0
             return abs(steps - round(steps)) < 1e-8
@@ -129,7 +132,7 @@ def check_dimension(name: str, dimension: Dimension) -> Dimension:
         ParameterError: The name is unknown, the class does not suit the parameter, a bound or choice breaks the
             parameter's rule, or bounds, step and `log` do not fit together.
     """
-    kind = find_parameter(name).type
+    kind = _type_of(name, dimension)
     checked: Dimension
     if isinstance(dimension, Categorical):
         if not isinstance(dimension.choices, tuple):
@@ -142,6 +145,10 @@ def check_dimension(name: str, dimension: Dimension) -> Dimension:
         required = {int: Int, float: Float, bool: Categorical}[kind]
         if type(dimension) is not required:
             raise ParameterError(f"`{name}` must be searched with {required.__name__}, got {dimension!r}")
+        if is_setting(name) and not all(isinstance(bound, Real) for bound in (dimension.low, dimension.high)):
+            raise ParameterError(
+                f"`{name}`: low and high must be numbers, got {dimension.low!r} and {dimension.high!r}"
+            )
         if not isinstance(dimension.log, bool):
             raise ParameterError(f"`{name}`: log must be true or false, got {dimension.log!r}")
         changes: dict[str, Any] = {key: check_parameter(name, getattr(dimension, key)) for key in ("low", "high")}
@@ -166,6 +173,13 @@ def check_dimension(name: str, dimension: Dimension) -> Dimension:
     return checked
 
 
+def _type_of(name: str, dimension: Dimension) -> type:
+    """Return the type of a parameter's values; of a setting, that of the dimension's."""
+    if not is_setting(name):
+        return find_parameter(name).type
+    return {Int: int, Float: float, Categorical: bool}[type(dimension)]
+
+
 _RANGE_KEYS = {
     **dict.fromkeys(("min", "minimum", "from", "start", "lower", "begin"), "low"),
     **dict.fromkeys(("max", "maximum", "to", "stop", "upper", "end"), "high"),
@@ -188,10 +202,17 @@ def dimension_from_table(name: str, value: Any) -> Dimension | Scalar:
         try:
             return check_parameter(name, value)
         except ParameterError as error:
-            raise error if name not in PARAMETERS else ParameterError(f"{error}: {_hint(name, value)}") from None
+            raise (
+                error
+                if name not in PARAMETERS and not is_setting(name)
+                else ParameterError(f"{error}: {_hint(name, value)}")
+            ) from None
     if not isinstance(value, Mapping):
         return check_parameter(name, value)
-    number: type[Dimension] = Int if find_parameter(name).type is int else Float
+    if is_setting(name):
+        number: type[Dimension] = Int if all(isinstance(value.get(key), int) for key in ("low", "high")) else Float
+    else:
+        number = Int if find_parameter(name).type is int else Float
     kind: type[Dimension] = Categorical if "choices" in value else number
     keys = [attribute.name for attribute in dataclasses.fields(kind)]
     for key in value:
@@ -215,7 +236,7 @@ def _hint(name: str, values: Any) -> str:
         values: The choices, or two bounds. What are no numbers is replaced by an example.
     """
     given = sorted(values, key=str) if isinstance(values, set | frozenset) else list(values) if values else []
-    kind = find_parameter(name).type
+    kind = bool if is_setting(name) else find_parameter(name).type
     numbers = [value for value in given if isinstance(value, Real) and not isinstance(value, bool)]
     choices = f"choices are written {{choices = {json.dumps(given, default=str)}}}"
     if kind is bool or (None in given and not numbers):

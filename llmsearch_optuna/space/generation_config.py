@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Any
 
 from llmsearch_optuna.space.parameter import Stage
 from llmsearch_optuna.space.params import BEAM_PARAMETERS, PARAMETERS, GenerationParams, names_in
@@ -48,7 +49,7 @@ def generation_config(params: GenerationParams) -> dict[str, bool | int | float]
     Args:
         params: The parameters. Those that are not in `HF_NAMES` are left out.
     """
-    values = params.to_dict()
+    values: dict[str, Any] = params.to_dict()
     requested = {name: values[name] for name in (*PENALTIES, *BEAM_PARAMETERS) if name in values}
     if params.greedy:
         return {**NEUTRAL_CONFIG, **requested, "max_new_tokens": params.max_new_tokens}

@@ -10,7 +10,8 @@ from types import MappingProxyType, NoneType
 from typing import Any, Literal, Self, get_args
 
 from llmsearch_optuna.errors import ParameterError, unknown_name
-from llmsearch_optuna.space.parameter import Clash, Parameter, Rule, Stage, Value, parameter
+from llmsearch_optuna.space.parameter import Clash, Parameter, Rule, Stage, parameter
+from llmsearch_optuna.space.settings import Setting, check_setting, is_setting
 
 __all__ = [
     "BEAM_PARAMETERS",
@@ -84,7 +85,8 @@ class GenerationParams:
     parameter that ``transformers`` has means the same here.
 
     `PARAMETERS` is derived from the fields: to add a parameter, add a field. A new cut also needs its formula in
-    `llmsearch_optuna.engine.sampling.warpers`.
+    `llmsearch_optuna.engine.sampling.warpers`. `settings` are no parameters but arguments of the chat template and
+    fields of a server's request: pairs of full name and value, sorted; see `llmsearch_optuna.space.settings`.
 
     Raises:
         ParameterError: A value breaks its rule, or two parameters cannot be combined. The message names the parameter,
@@ -230,12 +232,15 @@ class GenerationParams:
         off=False,
         requires="num_beams",
     )
+    settings: tuple[tuple[str, Setting], ...] = ()
 
     def __post_init__(self) -> None:
         for name, row in PARAMETERS.items():
             value = getattr(self, name)
             if value is not None or row.default is not None:
                 object.__setattr__(self, name, row.check(value))
+        for name, setting in self.settings:
+            check_setting(name, setting)
         self.check_clashes(CLASHES)
 
     def check_clashes(self, clashes: tuple[Clash, ...]) -> None:
@@ -276,11 +281,13 @@ class GenerationParams:
         Two sets of parameters with the same canonical form have the same completions.
         """
         values = self.to_dict()
-        active = {name: value for name, value in values.items() if value != PARAMETERS[name].off}
+        settings = dict(self.settings)
+        active = {name: value for name, value in values.items() if name in settings or value != PARAMETERS[name].off}
         if self.greedy:
             for name in names_in("temperature", "cut", "exclusion", "noise"):
                 active.pop(name, None)
-        active = {name: value for name, value in active.items() if PARAMETERS[name].requires in (None, *active)}
+        requires = {name: PARAMETERS[name].requires for name in active if name not in settings}
+        active = {name: value for name, value in active.items() if requires.get(name) in (None, *active)}
         return self.from_dict({**active, "do_sample": not self.greedy})
 
     @property
@@ -296,7 +303,9 @@ class GenerationParams:
             ParameterError: A name is unknown, a value breaks its rule, or two parameters cannot be combined.
         """
         checked = {name: check_parameter(name, value) for name, value in values.items() if value is not None}
-        return cls(**checked)  # type: ignore[arg-type]
+        settings = sorted((name, value) for name, value in checked.items() if is_setting(name))
+        parameters: dict[str, Any] = {name: value for name, value in checked.items() if not is_setting(name)}
+        return cls(**parameters, settings=tuple(settings))
 
     @classmethod
     def from_stored(cls, values: Mapping[str, object]) -> Self:
@@ -309,9 +318,10 @@ class GenerationParams:
         """
         return cls.from_dict({name: value for name, value in values.items() if name != _PROMPT_LOOKUP})
 
-    def to_dict(self) -> dict[str, Value]:
-        """Return the parameters that are set, by name."""
-        return {name: value for name, value in dataclasses.asdict(self).items() if value is not None}
+    def to_dict(self) -> dict[str, Setting]:
+        """Return the parameters and settings that are set, by name."""
+        values = {name: value for name in PARAMETERS if (value := getattr(self, name)) is not None}
+        return {**values, **dict(self.settings)}
 
     @classmethod
     def from_json(cls, text: str) -> Self:
@@ -326,6 +336,8 @@ class GenerationParams:
 def _table() -> dict[str, Parameter]:
     table = {}
     for field in dataclasses.fields(GenerationParams):
+        if not field.metadata:  # the settings
+            continue
         default: Any = field.default
         (python_type,) = {*(get_args(field.type) or (field.type,))} - {NoneType}
         table[field.name] = Parameter(name=field.name, type=python_type, default=default, **field.metadata)
@@ -375,10 +387,10 @@ def find_parameter(name: str) -> Parameter:
     return PARAMETERS[name]
 
 
-def check_parameter(name: str, value: object) -> Value:
-    """Check the value of a parameter and convert it to its Python type; see `Parameter.check`.
+def check_parameter(name: str, value: object) -> Setting:
+    """Check the value of a parameter or setting, and convert that of a parameter to its type; see `Parameter.check`.
 
     Raises:
         ParameterError: The name is unknown, or the value is of the wrong type, not finite or out of range.
     """
-    return find_parameter(name).check(value)
+    return check_setting(name, value) if is_setting(name) else find_parameter(name).check(value)

@@ -27,6 +27,7 @@ from llmsearch_optuna.space.dimensions import (
 )
 from llmsearch_optuna.space.parameter import Clash
 from llmsearch_optuna.space.params import CLASHES, GenerationParams, check_parameter
+from llmsearch_optuna.space.settings import flat_names, settings_in
 
 __all__ = ["SearchSpace"]
 
@@ -51,7 +52,7 @@ class SearchSpace:
     def __init__(self, **parameters: Dimension | Scalar | Mapping[str, Any]) -> None:
         dimensions: dict[str, Dimension] = {}
         fixed: dict[str, Scalar] = {}
-        for name, value in parameters.items():
+        for name, value in flat_names(parameters):
             given = dimension_from_table(name, value)
             if isinstance(given, Float | Int | Categorical):
                 dimensions[name] = check_dimension(name, given)
@@ -172,6 +173,20 @@ class SearchSpace:
                 return None
             values[name] = chosen[name] = value
         return chosen if GenerationParams.from_dict(values) == params else None
+
+    def settings(self, prefix: str) -> dict[str, tuple[Scalar | None, ...]]:
+        """Return the values that each setting with a prefix can have; of a range, only the bounds."""
+        names = settings_in({**self._fixed, **self._dimensions}, prefix)
+        return {
+            name: self._possible(f"{prefix}{name}") + ((None,) if self._can_be_unset(f"{prefix}{name}") else ())
+            for name in names
+        }
+
+    def _can_be_unset(self, name: str) -> bool:
+        dimension = self._dimensions.get(name)
+        if dimension is None:
+            return name not in self._fixed
+        return dimension.when is not None or (isinstance(dimension, Categorical) and None in dimension.choices)
 
     def longest_completion(self) -> int:
         """Return the maximum `max_new_tokens` in the space."""

@@ -4,6 +4,7 @@ They are one JSON string under one key of vLLM's ``extra_args`` (``vllm_xargs`` 
 values may be numbers, strings and lists only. The request itself is greedy: the plug-in leaves one token of each step.
 """
 
+import dataclasses
 import json
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -28,7 +29,7 @@ def plugin_value(params: GenerationParams, forced: Mapping[str, float] = Mapping
         params: The parameters. Those without an effect are left out.
         forced: Parameters that are sent in addition to or instead of those in `params`.
     """
-    values = {**params.canonical.to_dict(), **forced}
+    values = {**dataclasses.replace(params.canonical, settings=()).to_dict(), **forced}
     values.pop("max_new_tokens")
     return json.dumps(values, sort_keys=True)
 

@@ -8,6 +8,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from llmsearch_optuna.errors import StorageError
 from llmsearch_optuna.space.params import BEAM_PARAMETERS, GenerationParams
+from llmsearch_optuna.space.settings import is_setting
 from llmsearch_optuna.study.attributes import ENDED, PARAMS, REPEATS, RESTED, RESTING, ROUND
 
 __all__ = [
@@ -88,7 +89,7 @@ def describe_params(params: GenerationParams) -> str:
     if params.greedy:
         matters = ("penalty", "ngram_size", "_tokens", *(BEAM_PARAMETERS if params.beams else ()))
         values = {"beam search" if params.beams else "greedy": True} | {
-            name: value for name, value in values.items() if name.endswith(matters)
+            name: value for name, value in values.items() if name.endswith(matters) or is_setting(name)
         }
     else:
         values.pop("do_sample", None)

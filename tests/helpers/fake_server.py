@@ -7,12 +7,16 @@ import math
 import random
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from llmsearch_optuna.space.vllm_plugin import PLUGIN_KEY, PLUGIN_QUERY
+
+MATTERS = ("chat_template_kwargs", "reasoning_effort")
+"""Fields that the model reads as if they were in the prompt."""
 
 WORDS = ("ant", "bee", "cat", "dog", "eel", "fox", "gnu", "hen", "jay", "koi", "owl", "pig", "rat", "yes", "no")
 
@@ -129,6 +133,7 @@ class FakeServer:
             if params.get("do_sample"):
                 request.setdefault("temperature", 1.0)
         prompt = request.get("prompt") or json.dumps(request.get("messages"))
+        prompt += "".join(f"{name}={request[name]}" for name in MATTERS if name in request)
         seed = str(request["seed"] if "seed" in request else random.random())
         if self.company and self._running > 1:
             seed += str(self._running)
@@ -243,6 +248,9 @@ def sample(prompt: str, words: list[str], seed: str, request: dict[str, Any]) ->
     penalty = request.get("repetition_penalty", 1.0)
     for word in {*prompt.split(), *words} & set(logits):
         logits[word] /= penalty
+    for word, count in Counter(words).items():
+        offset = request.get("presence_penalty", 0.0) + count * request.get("frequency_penalty", 0.0)
+        logits[word] = logits.get(word, 0.0) - offset
     temperature = request.get("temperature", 1.0)
     ranked = sorted(logits, key=logits.__getitem__, reverse=True)
     if temperature == 0.0:

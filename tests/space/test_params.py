@@ -104,7 +104,7 @@ generation_params = st.fixed_dictionaries({}, optional={name: off_or(name) for n
 
 def test_the_tables_of_this_test_hold_every_parameter() -> None:
     assert {*BOOLS, *FLOATS, *INTEGERS} == set(PARAMETERS)
-    assert set(PARAMETERS) == {field.name for field in dataclasses.fields(GenerationParams)}
+    assert {*PARAMETERS, "settings"} == {field.name for field in dataclasses.fields(GenerationParams)}
     assert set(CUTS) <= set(FLOATS) | {"top_k"}
 
 

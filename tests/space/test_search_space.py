@@ -58,15 +58,25 @@ def listed(dimension: Dimension) -> list[Any]:
     return [dimension.low] if dimension.step is not None else []
 
 
+NAMES = sorted({*PARAMETERS} - {"xtc_threshold"})  # its range is narrower than those below
+SETTINGS = {
+    "template.enable_thinking": Categorical([True, False]),
+    "body.reasoning_effort": Categorical(["low", "high", None]),
+}
+
+
 @st.composite
 def spaces(draw: st.DrawFn, *, conditions: bool = True) -> SearchSpace:
-    names = draw(st.lists(st.sampled_from(sorted(PARAMETERS)), unique=True, max_size=6))
+    names = draw(st.lists(st.sampled_from([*NAMES, *SETTINGS]), unique=True, max_size=6))
     parameters: dict[str, Any] = {}
     for name in names:
-        if draw(st.integers(0, 4)) == 0:
+        if name in SETTINGS and draw(st.booleans()):
+            parameters[name] = SETTINGS[name].choices[0]
+            continue
+        if name not in SETTINGS and draw(st.integers(0, 4)) == 0:
             parameters[name] = {bool: True, int: 7, float: 0.5}[PARAMETERS[name].type]
             continue
-        dimension = draw(dimensions(name))
+        dimension = SETTINGS[name] if name in SETTINGS else draw(dimensions(name))
         parents = [
             other for other, value in parameters.items() if not isinstance(value, Float) or value.step is not None
         ]
@@ -132,7 +142,7 @@ def test_suggested_parameters_lie_in_the_space_and_lead_back_to_the_trial(space:
             assert values.get(name) == GenerationParams().to_dict().get(name)
             assert name not in trial.params
     assert set(values) <= {*space.fixed, *space.dimensions, *ALWAYS_SET}
-    assert values["max_new_tokens"] <= space.longest_completion()
+    assert params.max_new_tokens <= space.longest_completion()
 
     assert space.trial_params(params) == trial.params
     study.enqueue_trial(trial.params)
@@ -396,7 +406,7 @@ BAD: list[tuple[Callable[[], object], str]] = [
     (lambda: SearchSpace(top_k=Int(1.5, 2)), "`top_k` must be an integer >= 0, got 1.5"),  # type: ignore[arg-type]
     (lambda: SearchSpace(top_p=Categorical([])), "`top_p`: The `choices` must contain one or more elements."),
     (lambda: SearchSpace(top_p=Categorical(0.5)), "`top_p`: choices must be a list of values, got 0.5"),  # type: ignore[arg-type]
-    (lambda: SearchSpace(top_p=Categorical("ab")), "`top_p`: choices must be a list of values, got 'ab'"),  # type: ignore[arg-type]
+    (lambda: SearchSpace(top_p=Categorical("ab")), "`top_p`: choices must be a list of values, got 'ab'"),
     (lambda: SearchSpace(top_p=Categorical([[0.5]])), "`top_p` must be a number in (0, 1], got [0.5]"),  # type: ignore[list-item]
     (
         lambda: SearchSpace(max_new_tokens=Categorical([None, 5])),

@@ -17,6 +17,7 @@ from llmsearch_optuna.engine.http.connection import Connection
 from llmsearch_optuna.engine.http.refusals import SPARE, adapted, field_to_change, refusal_hint
 from llmsearch_optuna.engine.irregular import describe_answers, irregular_rows
 from llmsearch_optuna.errors import ConfigurationError, RequestRefusedError, TrialError
+from llmsearch_optuna.space.settings import BODY, TEMPLATE, settings_in
 
 __all__ = ["HTTPEngine", "request_seed", "run"]
 
@@ -90,7 +91,7 @@ class HTTPEngine:
     ) -> None:
         self._connection = connection
         self._chat = chat
-        self._template_args = {"chat_template_kwargs": dict(chat_template_args)} if chat_template_args else {}
+        self._template_args = dict(chat_template_args or {})
         self._count = count_tokens
         self.reports_tokens = True
         # Outcomes of requests in a failed call. The caller then repeats the call trial by trial, to find the trial at
@@ -185,9 +186,12 @@ class HTTPEngine:
         """
         kind, params = self._connection.kind, request.params
         self._check_stopping(request.stopping)
+        settings = dict(params.settings)
         payload: dict[str, Any] = {"model": self._connection.model, "max_tokens": params.max_new_tokens}
         if self._chat:
-            payload |= {"messages": json.loads(request.prompt), **self._template_args}
+            payload["messages"] = json.loads(request.prompt)
+            if template_args := self._template_args | settings_in(settings, TEMPLATE):
+                payload["chat_template_kwargs"] = template_args
             if payload["messages"][-1]["role"] == "assistant":
                 payload |= kind.prefill or {}
         else:
@@ -196,7 +200,7 @@ class HTTPEngine:
             payload["stop"] = list(request.stopping.strings)
         if not params.greedy and kind.plugin is None:
             payload["seed"] = request_seed(params.generation_seed, request.prompt)
-        return payload | kind.sampling_fields(params)
+        return payload | kind.sampling_fields(params) | settings_in(settings, BODY)
 
     def _client(self) -> Client:
         return Client(self._connection.server, self._connection.max_concurrency, self._connection.tls)
@@ -235,7 +239,7 @@ class HTTPEngine:
         label = f"the prompt {request.prompt[:40]!r}" if request.row is None else f"row {request.row}"
 
         def read(answer: object) -> Completion:
-            self._check_model(answer, label)
+            self._check_model(answer, label, str(payload["model"]))
             completion = read_completion(
                 answer,
                 chat=self._chat,
@@ -254,7 +258,7 @@ class HTTPEngine:
             return completion if completion.token_count else self._counted(completion, text, request)
 
         changes = self._changes
-        first: RequestRefusedError | None = None
+        renamed: RequestRefusedError | None = None
         while True:
             sent = adapted(payload, changes)
             try:
@@ -262,28 +266,30 @@ class HTTPEngine:
                 break
             except RequestRefusedError as error:
                 refusal = str(error)
-                if first is not None and "max_completion_tokens" in refusal:
-                    raise first from error  # the server knows neither name
+                if renamed is not None and "max_completion_tokens" in refusal:
+                    raise renamed from error  # the server knows neither name
                 change = field_to_change(refusal, sent, self._connection.kind)
                 if change is None:
                     raise RequestRefusedError(refusal + refusal_hint(refusal, sent)) from error
-                changes, first = changes | {change}, error
+                changes = changes | {change}
+                renamed = error if change == "max_tokens" else renamed
         for change in sorted(changes - self._changes):
             _LOG.warning("%s", SPARE[change])
         self._changes |= changes
         return completion
 
-    def _check_model(self, answer: object, label: str) -> None:
+    def _check_model(self, answer: object, label: str, model: str) -> None:
         """Raise an error if another model than the requested one has answered.
 
         Raises:
             TrialError: The message names the row and both models.
         """
         connection = self._connection
-        if not is_answered_by(answer, (connection.model, *connection.aliases)):
+        names = (model, *connection.aliases) if model == connection.model else (model, *connection.server.model_aliases)
+        if not is_answered_by(answer, names):
             assert isinstance(answer, Mapping)  # noqa: S101 - otherwise it names no model
             raise TrialError(
-                f"{label}: the answer comes from the model `{answer['model']}`, not from `{connection.model}`: if the "
+                f"{label}: the answer comes from the model `{answer['model']}`, not from `{model}`: if the "
                 "two are the same, set `model_aliases` of the server"
             )
 

@@ -7,6 +7,7 @@ A server that reasons first may return no text at all within a few tokens. The r
 reports it; otherwise the probe allows more tokens. Empty texts prove nothing: what has no other is not probed.
 """
 
+import json
 import logging
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -18,8 +19,10 @@ from llmsearch_optuna.engine.http.connection import Connection
 from llmsearch_optuna.engine.http.engine import HTTPEngine
 from llmsearch_optuna.errors import ParameterError, RequestRefusedError
 from llmsearch_optuna.space.params import GenerationParams
+from llmsearch_optuna.space.search_space import SearchSpace
+from llmsearch_optuna.space.settings import BODY
 
-__all__ = ["probe_server"]
+__all__ = ["probe_greedy", "probe_server", "probe_settings"]
 
 _LOG = logging.getLogger(__name__)
 
@@ -106,6 +109,52 @@ def probe_server(
             "that depends on the prompt and the seed only"
         )
     return findings
+
+
+def probe_greedy(engine: HTTPEngine, write_prompt: Callable[[str], str]) -> bool:
+    """Return whether the server takes a request for greedy decoding, and log a warning if it does not.
+
+    Args:
+        engine: The engine of the server.
+        write_prompt: Converts plain text to a prompt of the engine.
+
+    Raises:
+        TrialError: Every attempt at the request failed although the server is reachable.
+        ServerError: The server is unreachable or accepts no requests at all.
+    """
+    params = GenerationParams(do_sample=False, max_new_tokens=_TOKENS[0])
+    try:
+        engine.generate_each([Request(prompt=write_prompt(_OPEN), prompt_ids=(), params=params, stopping=Stopping())])
+    except RequestRefusedError as error:
+        _LOG.warning("the server refuses greedy decoding, so the baseline is sampling at temperature 1: %s", error)
+        return False
+    return True
+
+
+def probe_settings(engine: HTTPEngine, space: SearchSpace, write_prompt: Callable[[str], str]) -> None:
+    """Send one short request for each value of each field of requests that is searched.
+
+    Args:
+        engine: The engine of the server.
+        space: The search space.
+        write_prompt: Converts plain text to a prompt of the engine.
+
+    Raises:
+        ParameterError: The server refuses a value; the message names field and value.
+        TrialError: Every attempt at a request failed although the server is reachable.
+        ServerError: The server is unreachable or accepts no requests at all.
+    """
+    for name, values in space.settings(BODY).items():
+        for value in values:
+            if value is None:
+                continue
+            settings = ((f"{BODY}{name}", value),)
+            params = GenerationParams(do_sample=True, max_new_tokens=_TOKENS[0], settings=settings)
+            request = Request(prompt=write_prompt(_OPEN), prompt_ids=(), params=params, stopping=Stopping())
+            try:
+                engine.generate_each([request])
+            except RequestRefusedError as error:
+                raise ParameterError(f"the server refuses `{BODY}{name}` = {json.dumps(value)}: {error}") from error
 
 
 class _Probe:

@@ -63,7 +63,7 @@ def refusal_hint(refusal: str, payload: Mapping[str, Any]) -> str:
     for name in ("temperature", "top_p"):
         if name in payload and _mentions(refusal, name) and _UNSUPPORTED.search(refusal):
             if name == "temperature" and payload[name] == 0.0:
-                return "; the model does not decode greedily: leave the greedy baseline out (baselines = false)"
+                return "; the model does not decode greedily: set do_sample = true"
             return f"; the model does not take `{name}` = {payload[name]:g}: leave it out of the space"
     return ""
 

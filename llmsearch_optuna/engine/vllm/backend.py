@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from transformers import PreTrainedTokenizerBase
 
-from llmsearch_optuna.engine.backend import Backend
+from llmsearch_optuna.engine.backend import Backend, check_local_space
 from llmsearch_optuna.engine.decoding import check_decode_args
 from llmsearch_optuna.engine.end_tokens import end_token_findings
 from llmsearch_optuna.engine.limits import InputLimits
@@ -146,6 +146,7 @@ def _check_space(
     """Refuse beams, and check that completions do not depend on their company."""
     if "num_beams" in {*space.dimensions, *space.fixed} or any(params.beams for params in additional):
         raise ParameterError("`num_beams` is not served by vLLM: leave it out, or leave `backend` out")
+    check_local_space(space, additional)
     return probe()
 
 
