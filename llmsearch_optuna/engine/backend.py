@@ -1,7 +1,6 @@
 """An engine together with what the search needs to know about it."""
 
 import functools
-import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,15 +17,6 @@ from llmsearch_optuna.engine.function import FunctionEngine, PredictionFunction
 from llmsearch_optuna.engine.generate.batching import Batching
 from llmsearch_optuna.engine.generate.engine import GenerateEngine
 from llmsearch_optuna.engine.generate.solo import SoloEngine
-from llmsearch_optuna.engine.http import (
-    HTTPEngine,
-    OpenAIServer,
-    connect,
-    probe_greedy,
-    probe_server,
-    probe_settings,
-    run,
-)
 from llmsearch_optuna.engine.limits import InputLimits, input_limits
 from llmsearch_optuna.engine.model import (
     default_params,
@@ -43,13 +33,13 @@ from llmsearch_optuna.engine.slots.attention import implementation
 from llmsearch_optuna.engine.slots.engine import SlotEngine
 from llmsearch_optuna.engine.slots.model_runner import ModelRunner
 from llmsearch_optuna.engine.slots.replay import ReplayStatistics
-from llmsearch_optuna.errors import ModelError, ParameterError, TaskError
+from llmsearch_optuna.errors import ModelError, ParameterError
 from llmsearch_optuna.identity import identify
-from llmsearch_optuna.space.params import GenerationParams, names_in
+from llmsearch_optuna.space.params import GenerationParams
 from llmsearch_optuna.space.search_space import SearchSpace
-from llmsearch_optuna.space.settings import BODY, TEMPLATE
+from llmsearch_optuna.space.settings import BODY
 
-__all__ = ["Backend", "SpaceCheck", "check_local_space", "function_backend", "model_backend", "server_backend"]
+__all__ = ["Backend", "SpaceCheck", "check_local_space", "function_backend", "model_backend"]
 
 _LOG = logging.getLogger(__name__)
 
@@ -301,100 +291,3 @@ def function_backend(function: PredictionFunction, tokenizer: PreTrainedTokenize
         identity=identify(function),
         counts_tokens=False,
     )
-
-
-def server_backend(
-    server: OpenAIServer,
-    tokenizer: PreTrainedTokenizerBase | None,
-    *,
-    chat: bool,
-    prefilled: bool = False,
-    counting_tokenizer: PreTrainedTokenizerBase | None = None,
-    chat_template_args: Mapping[str, Any] | None = None,
-) -> Backend:
-    """Create a backend for a server.
-
-    Args:
-        server: The server's address and options.
-        tokenizer: Renders the prompts of a `sample_preprocessor`, and encodes all prompts to count their tokens. The
-            server receives text. Optional.
-        chat: Whether prompts are chat messages, as JSON.
-        prefilled: Whether the last message is the beginning of the answer.
-        counting_tokenizer: Counts the tokens of completions for which the server reports no number. Optional.
-        chat_template_args: Arguments of the server's chat template.
-
-    Raises:
-        ConfigurationError: The API key is not set or cannot be sent.
-        ModelError: The server does not have the model, or `server` names none and it does not list exactly one.
-        TaskError: The server cannot continue an answer that has begun, or passes no arguments to its chat template.
-        ServerError: The server cannot be reached, or refuses the API key.
-    """
-    connection = run(connect(server, chat=chat))
-    if prefilled and connection.kind.prefill is None:
-        raise TaskError(
-            f"a server of the kind `{connection.kind.name}` cannot continue a last message of the assistant: leave "
-            "it out, or write the whole prompt with a prompt_template"
-        )
-    if chat_template_args and not connection.kind.takes_template_args:
-        raise TaskError(
-            f"a server of the kind `{connection.kind.name}` takes no `chat_template_args`: leave them out, or start "
-            "the server with them"
-        )
-    count_tokens = None if counting_tokenizer is None else functools.partial(_count_tokens, counting_tokenizer)
-    engine = HTTPEngine(connection, chat=chat, chat_template_args=chat_template_args, count_tokens=count_tokens)
-    write_prompt = (lambda text: json.dumps([{"role": "user", "content": text}])) if chat else str
-    decodes_greedily = functools.cache(lambda: not server.probe or probe_greedy(engine, write_prompt))
-    probed: dict[frozenset[str], dict[str, str]] = {}
-    probed_bodies: set[str] = set()
-
-    def check_space(space: SearchSpace, additional: Sequence[GenerationParams]) -> dict[str, str]:
-        connection.kind.check_space(space)
-        for params in additional:
-            connection.kind.check_params(params)
-        if (template_args := space.settings(TEMPLATE)) and not (chat and connection.kind.takes_template_args):
-            raise ParameterError(
-                f"`{TEMPLATE}{next(iter(template_args))}` has no effect: "
-                f"{f'a server of the kind `{connection.kind.name}` takes none' if chat else 'there are no messages'}; "
-                "leave it out of the space"
-            )
-        if not server.probe:
-            return {}
-        if _is_always_greedy(space) and not decodes_greedily():
-            raise ParameterError(
-                "every trial would decode greedily, which the server refuses: set do_sample = true in the space"
-            )
-        names = frozenset({*space.dimensions, *space.fixed} & {"temperature", *connection.kind.fields})
-        if names not in probed:
-            probed[names] = probe_server(engine, connection, names, write_prompt)
-        bodies = json.dumps(space.settings(BODY), sort_keys=True)
-        if bodies not in probed_bodies:
-            probe_settings(engine, space, write_prompt)
-            probed_bodies.add(bodies)
-        return probed[names]
-
-    summary = (
-        f"{connection.kind.name} server at {server.base_url}, {'chat messages' if chat else 'text prompts'}, at most "
-        f"{connection.max_concurrency} requests at once"
-    )
-    _LOG.info("engine: %s; its model is %s", summary, connection.model)
-    return Backend(
-        engine=engine,
-        summary=summary,
-        description=f"{connection.model}, as the server calls it",
-        concurrency=connection.max_concurrency,
-        tokenizer=tokenizer,
-        identity=connection.identity,
-        check_space=check_space,
-        decodes_greedily=decodes_greedily,
-        takes_messages=chat,
-    )
-
-
-def _is_always_greedy(space: SearchSpace) -> bool:
-    """Return whether no trial of a space samples, as no parameter that turns sampling on is set."""
-    is_greedy = GenerationParams.from_dict(space.fixed).greedy
-    return is_greedy and not {"do_sample", *names_in("temperature", "cut", "exclusion")} & set(space.dimensions)
-
-
-def _count_tokens(tokenizer: PreTrainedTokenizerBase, text: str) -> int:
-    return len(tokenizer(text, add_special_tokens=False)["input_ids"])

@@ -8,11 +8,12 @@ from typing import Any, NamedTuple, cast
 import torch
 from transformers import Pipeline, PreTrainedModel, PreTrainedTokenizerBase
 
-from llmsearch_optuna.engine.backend import Backend, function_backend, model_backend, server_backend
+from llmsearch_optuna.engine.backend import Backend, function_backend, model_backend
 from llmsearch_optuna.engine.function import PredictionFunction
 from llmsearch_optuna.engine.http import OpenAIServer
 from llmsearch_optuna.engine.loading import LoadedModel, load_model, place_model
 from llmsearch_optuna.engine.model import check_model, check_tokenizer
+from llmsearch_optuna.engine.server_backend import server_backend
 from llmsearch_optuna.engine.vllm.backend import check_vllm, load_for_vllm, vllm_backend
 from llmsearch_optuna.errors import ConfigurationError, LlmsearchError, ModelError, unknown_name
 

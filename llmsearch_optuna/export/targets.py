@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from llmsearch_optuna.space.dialects import DIALECTS, IMPLIED, Dialect, temperature_of
 from llmsearch_optuna.space.generation_config import HF_NAMES, generation_config
 from llmsearch_optuna.space.params import GenerationParams
+from llmsearch_optuna.space.settings import BODY, TEMPLATE, settings_in
 
 __all__ = ["TARGETS", "Exported", "to_hf", "to_json", "to_llamacpp", "to_openai", "to_vllm"]
 
@@ -106,13 +107,16 @@ TARGETS: Mapping[str, tuple[str, Callable[[GenerationParams, Sequence[str]], Exp
 def _translated(dialect: Dialect, params: GenerationParams, stop: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
     """Return the fields of a request in a dialect, and the warnings."""
     effective, system, temperature = _effective(params), dialect.title, temperature_of(params)
-    warnings = list(_differences(params, ("temperature", *dialect.fields), system))
+    body = settings_in(dict(params.settings), BODY) if dialect.name == "openai" else {}
+    available = ("temperature", *dialect.fields, *(f"{BODY}{name}" for name in body))
+    warnings = list(_differences(params, available, system))
     values = {
         "temperature": temperature,
         **dialect.off,
         **dialect.off_in_exports,
         dialect.length_field: params.max_new_tokens,
         **dialect.named(effective),
+        **body,
     }
     warnings += [f"{name}: {meaning}" for name, meaning in dialect.differences.items() if name in effective]
     for name, others in dialect.ignored.items():
@@ -141,7 +145,9 @@ def _effective(params: GenerationParams) -> dict[str, Any]:
 def _differences(params: GenerationParams, available: Collection[str], system: str, remedy: str = "") -> Iterator[str]:
     """Yield a warning for each parameter that a system lacks and, if tokens are sampled, for its random numbers."""
     for name, value in _effective(params).items():
-        if name not in available:
+        if name.startswith(TEMPLATE):
+            yield f"{name}={json.dumps(value)}: pass it to the chat template, e.g. as chat_template_kwargs of a request"
+        elif name not in available:
             yield f"{name}={json.dumps(value)}: {system} has no such parameter; it is left out"
     if not params.greedy:
         seed = params.generation_seed

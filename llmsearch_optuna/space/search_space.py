@@ -26,7 +26,7 @@ from llmsearch_optuna.space.dimensions import (
     same_value,
 )
 from llmsearch_optuna.space.parameter import Clash
-from llmsearch_optuna.space.params import CLASHES, GenerationParams, check_parameter
+from llmsearch_optuna.space.params import CLASHES, GenerationParams, check_parameter, names_in
 from llmsearch_optuna.space.settings import flat_names, settings_in
 
 __all__ = ["SearchSpace"]
@@ -187,6 +187,12 @@ class SearchSpace:
         if dimension is None:
             return name not in self._fixed
         return dimension.when is not None or (isinstance(dimension, Categorical) and None in dimension.choices)
+
+    @property
+    def is_always_greedy(self) -> bool:
+        """Whether no trial samples, as no parameter that turns sampling on can be set."""
+        is_greedy = GenerationParams.from_dict(self._fixed).greedy
+        return is_greedy and not {"do_sample", *names_in("temperature", "cut", "exclusion")} & set(self._dimensions)
 
     def longest_completion(self) -> int:
         """Return the maximum `max_new_tokens` in the space."""

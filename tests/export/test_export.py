@@ -199,6 +199,16 @@ class TestOpenAI:
         assert warned_of(exported) == {"generation_seed", "top_k", "min_p", "repetition_penalty", "stop"}
         assert 'stop=["e", "f"]' in exported.warnings[-1]
 
+    def test_fields_of_requests_are_exported_and_template_arguments_told_of(self) -> None:
+        values = {"temperature": 0.5, "body.reasoning_effort": "low", "template.enable_thinking": False}
+        params = GenerationParams.from_dict(values)
+        exported = to_openai(params)
+        assert exported.values["reasoning_effort"] == "low"
+        assert warned_of(exported) == {"generation_seed", "template.enable_thinking"}
+        assert "chat_template_kwargs" in " ".join(exported.warnings)
+        for export in (to_vllm, to_llamacpp, to_hf):
+            assert {"body.reasoning_effort", "template.enable_thinking"} <= warned_of(export(params))
+
     def test_it_gets_no_hotter_than_2(self) -> None:
         exported = to_openai(GenerationParams(temperature=2.5))
         assert exported.values["temperature"] == 2.0

@@ -36,7 +36,7 @@ def command_lines() -> list[list[str]]:
 
 
 def test_the_study_file_is_one(tmp_path: Path) -> None:
-    text, server, in_vllm = blocks("toml")
+    text, server, settings, in_vllm = blocks("toml")
     file = StudyFile.parse(text, name="readme", directory=tmp_path)
     assert file.study.name == "summaries"
     assert file.metric == ("rouge2", {"column": "summary", "greater_is_better": True})
@@ -55,6 +55,10 @@ def test_the_study_file_is_one(tmp_path: Path) -> None:
     assert file.model is None
     assert file.server is not None
     assert (file.server.kind, file.server.probe) == ("vllm", True)
+    assert file.server.extra_body
+    with_settings = text.replace("[space]\n", settings).replace("\ntemperature = { low = 0.1, high = 1.2 }", "")
+    space = StudyFile.parse(with_settings, name="readme", directory=tmp_path).space
+    assert {"template.enable_thinking", "body.reasoning_effort"} <= set(space.dimensions)
 
 
 @pytest.mark.full

@@ -13,7 +13,7 @@ from tiny_models import tiny_model, tiny_tokenizer
 from tiny_studies import everything, scorer
 
 from llmsearch_optuna import OpenAIServer, Tuner
-from llmsearch_optuna.errors import ConfigurationError, ParameterError, TaskError
+from llmsearch_optuna.errors import ConfigurationError, FingerprintError, ParameterError, TaskError
 from llmsearch_optuna.report.page import render_report
 from llmsearch_optuna.study.study import open_study
 
@@ -201,3 +201,46 @@ def test_a_model_that_takes_neither_temperature_nor_max_tokens(server: FakeServe
         <= set(accepted[-1])
         <= {*("max_completion_tokens", "messages", "model", "seed", "reasoning_effort")}
     )
+
+
+def test_fields_are_left_out_renamed_and_added(server: FakeServer, tmp_path: Path) -> None:
+    changes: dict[str, Any] = {
+        "omit": ("seed", "top_k"),
+        "rename": {"max_tokens": "max_completion_tokens"},
+        "extra_body": {"service_tier": {"name": "flex"}, "reasoning_effort": "low"},
+    }
+    space = {"temperature": {"low": 0.3, "high": 1.0}, "max_new_tokens": 6}
+    options: dict[str, Any] = {"storage": tmp_path / "x.db", "show_progress": False, "rungs": 4}
+    on_server(server, **changes).search(space, n_trials=3, **options)
+    for sent in server.requests:
+        if "vllm_xargs" in sent:  # the question for the plug-in
+            continue
+        assert sent["service_tier"] == {"name": "flex"}
+        assert sent["reasoning_effort"] == "low"
+        assert "max_completion_tokens" in sent
+        assert not {"seed", "top_k", "max_tokens"} & set(sent)
+    changes["extra_body"] = {"reasoning_effort": "high"}
+    with pytest.raises(FingerprintError, match='"extra_body"'):
+        on_server(server, **changes).search(space, n_trials=4, **options)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"omit": "seed"}, "`omit` must name fields of requests, got 'seed'"),
+        ({"omit": ("model",)}, "`omit` must not hold `model`, which the package needs"),
+        ({"extra_body": {"n": 2}}, "`extra_body` must not hold `n`"),
+        ({"rename": {"messages": "m"}}, "`rename` must not hold `messages`"),
+    ],
+)
+def test_wrong_fields_are_refused(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigurationError, match=message):
+        OpenAIServer(base_url="http://localhost:1/v1", **options)
+
+
+def test_what_is_left_out_cannot_be_searched(server: FakeServer) -> None:
+    tuner = on_server(server, omit=("temperature",))
+    with pytest.raises(ParameterError, match="`temperature` has no effect, as `omit` of the server"):
+        tuner.search({"temperature": {"low": 0.3, "high": 1.0}}, n_trials=2, show_progress=False)
+    study = tuner.search({"do_sample": True, "top_p": {"low": 0.3, "high": 1.0}}, n_trials=2, show_progress=False)
+    assert study.trials[0].user_attrs["baseline"] == "model default"

@@ -1,5 +1,6 @@
 """Connect to a server: detect its kind and find its model."""
 
+import json
 import logging
 import re
 import ssl
@@ -43,8 +44,10 @@ class Connection(NamedTuple):
 
     @property
     def identity(self) -> str:
-        """The name of the model and the kind of server, regardless of the address."""
-        return f"{self.model} ({self.kind.name} server{', llmsearch_optuna draws' if self.kind.plugin else ''})"
+        """The name of the model, the kind of server and changes of its requests, regardless of the address."""
+        drawn = ", llmsearch_optuna draws" if self.kind.plugin else ""
+        changes = f", {json.dumps(self.server.changes, sort_keys=True, default=str)}" if self.server.changes else ""
+        return f"{self.model} ({self.kind.name} server{drawn}{changes})"
 
 
 async def connect(server: OpenAIServer, *, chat: bool) -> Connection:

@@ -161,10 +161,7 @@ class HTTPEngine:
             forced: Further parameters, which are always sent; see `Dialect.sampling_fields`.
             with_reasoning: Whether the texts begin with the reasoning that the server reports apart from the answer.
         """
-        payloads = [
-            self.payload(request) | self._connection.kind.sampling_fields(request.params, forced)
-            for request in requests
-        ]
+        payloads = [self.payload(request, forced) for request in requests]
 
         async def send() -> list[Completion]:
             async with self._client() as client:
@@ -177,8 +174,12 @@ class HTTPEngine:
 
         return run(send())
 
-    def payload(self, request: Request) -> dict[str, Any]:
+    def payload(self, request: Request, forced: Mapping[str, float] = MappingProxyType({})) -> dict[str, Any]:
         """Return the JSON body of a request.
+
+        Args:
+            request: The request.
+            forced: Further parameters, which are always sent; see `Dialect.sampling_fields`.
 
         Raises:
             ParameterError: The server lacks or ignores a parameter that has an effect.
@@ -200,7 +201,8 @@ class HTTPEngine:
             payload["stop"] = list(request.stopping.strings)
         if not params.greedy and kind.plugin is None:
             payload["seed"] = request_seed(params.generation_seed, request.prompt)
-        return payload | kind.sampling_fields(params) | settings_in(settings, BODY)
+        payload = self._connection.server.adapted(payload | kind.sampling_fields(params, forced))
+        return payload | settings_in(settings, BODY)
 
     def _client(self) -> Client:
         return Client(self._connection.server, self._connection.max_concurrency, self._connection.tls)

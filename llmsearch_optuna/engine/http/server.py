@@ -2,13 +2,17 @@
 
 import math
 import os
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import urlsplit
 
 from llmsearch_optuna.errors import ConfigurationError, unknown_name
 from llmsearch_optuna.space.dialects import DIALECTS
 
 __all__ = ["OpenAIServer"]
+
+_RESERVED = ("model", "messages", "prompt", "stream", "n")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +35,10 @@ class OpenAIServer:
             a vLLM server has this package's plug-in.
         model_aliases: Further names under which the server may answer for the model. An answer from a model of another
             name fails its trial; versions such as ``-2024-08-06``, ``@main`` or ``:latest`` are no other name.
+        omit: Fields of requests that are not sent, such as ``"seed"``. Fields that the server refuses are left out or
+            renamed without it, where that does not change their meaning.
+        rename: Field -> the name under which it is sent.
+        extra_body: Further fields of every request, which replace others of the same name.
 
     Raises:
         ConfigurationError: A value is out of range, the URL is invalid, or the kind is unknown.
@@ -45,6 +53,9 @@ class OpenAIServer:
     max_retries: int = 6
     probe: bool = True
     model_aliases: tuple[str, ...] = ()
+    omit: tuple[str, ...] = ()
+    rename: Mapping[str, str] = field(default_factory=dict, hash=False)
+    extra_body: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
         self._check_url()
@@ -58,6 +69,24 @@ class OpenAIServer:
             raise ConfigurationError(f"`max_retries` must be >= 0, got {self.max_retries}")
         if isinstance(self.model_aliases, str) or not all(isinstance(name, str) for name in self.model_aliases):
             raise ConfigurationError(f"`model_aliases` must be a list of names, got {self.model_aliases!r}")
+
+        for option in ("omit", "rename", "extra_body"):
+            names = getattr(self, option)
+            if isinstance(names, str) or not all(isinstance(name, str) and name for name in names):
+                raise ConfigurationError(f"`{option}` must name fields of requests, got {names!r}")
+            if reserved := sorted({*names} & set(_RESERVED)):
+                raise ConfigurationError(f"`{option}` must not hold `{reserved[0]}`, which the package needs")
+
+    def adapted(self, payload: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the body of a request without the fields in `omit`, with those in `rename` and `extra_body`."""
+        sent = {self.rename.get(name, name): value for name, value in payload.items() if name not in self.omit}
+        return {**sent, **self.extra_body}
+
+    @property
+    def changes(self) -> dict[str, Any]:
+        """The options that change requests, by name; empty by default."""
+        options = {"omit": sorted(self.omit), "rename": dict(self.rename), "extra_body": dict(self.extra_body)}
+        return {name: option for name, option in options.items() if option}
 
     def api_key(self) -> str | None:
         """Return the API key from the environment; None if `api_key_env` is not set.
