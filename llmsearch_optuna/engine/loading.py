@@ -23,8 +23,10 @@ from transformers import (
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
+from transformers.utils.hub import cached_file
 
 from llmsearch_optuna.engine.adapter import Adapter, find_adapter, load_adapter
+from llmsearch_optuna.engine.gguf_defaults import apply_sampling_defaults
 from llmsearch_optuna.errors import ModelError
 
 __all__ = ["LoadedModel", "Skeleton", "convert_gguf", "load_model", "load_skeleton", "place_model"]
@@ -73,7 +75,8 @@ def load_model(
         dtype: ``"float32"``, ``"bfloat16"`` or ``"float16"``; that of the checkpoint by default.
         revision: The hub revision of the model or the adapter. The base model of an adapter has the revision that the
             adapter's config names.
-        gguf_file: Name of a GGUF file in the directory or repository, to load model and tokenizer from.
+        gguf_file: Name of a GGUF file in the directory or repository, to load model and tokenizer from. Its own
+            sampling parameters become the model's defaults.
         allow_pickle: Also load pickled checkpoints. Pickles can run code, so use this only for files you trust.
 
     Raises:
@@ -106,6 +109,8 @@ def load_model(
         )
         if adapter is not None:
             load_adapter(model, adapter, len(tokenizer))
+        if gguf_file:
+            apply_sampling_defaults(model.generation_config, str(cached_file(base, gguf_file, revision=base_revision)))
     except ModelError:
         raise
     except Exception as error:  # several libraries parse files of unknown origin

@@ -7,6 +7,7 @@ Marks that are special tokens are missing in the text of a completion. They are 
 
 import bisect
 import dataclasses
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 __all__ = ["Thinking", "ThinkingCutter", "check_thinking", "thinking_cutter"]
+
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,6 +151,8 @@ def thinking_cutter(
         marks = Thinking(start=given["start"], end=given["end"])
     if marks is None:
         return None
+    if given is None:
+        _LOG.info("thoughts end at %r, as the chat template says: they are counted, and not scored", marks.end)
     arguments = {"skip_special_tokens": True, **(decode_args or {})}
     return ThinkingCutter(marks=marks, tokenizer=tokenizer, is_given=given is not None, decode_args=arguments)
 

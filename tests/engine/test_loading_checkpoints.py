@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,10 @@ from tiny_models import tiny_model, tiny_tokenizer
 from transformers import AutoConfig, AutoModelForImageTextToText, PreTrainedModel
 
 from llmsearch_optuna import Tuner
+from llmsearch_optuna.engine.loading import load_model
+from llmsearch_optuna.engine.model import default_params
 from llmsearch_optuna.errors import ModelError
+from llmsearch_optuna.space.params import GenerationParams
 from llmsearch_optuna.study_file.file import StudyFile
 from llmsearch_optuna.study_file.launch import build_tuner
 
@@ -76,7 +80,12 @@ def llama_cpp_order(weights: np.ndarray, heads: int) -> np.ndarray:
     return weights.reshape(heads, 2, -1, weights.shape[1]).swapaxes(1, 2).reshape(weights.shape)
 
 
-def write_gguf(path: Path, model: PreTrainedModel, kind: GGMLQuantizationType) -> None:
+def write_gguf(
+    path: Path,
+    model: PreTrainedModel,
+    kind: GGMLQuantizationType,
+    recommend: Callable[[gguf.GGUFWriter], None] = lambda _: None,
+) -> None:
     """Writes a llama with its tokenizer; what is quantised changes in the model, too."""
     config: Any = model.config
     writer = gguf.GGUFWriter(str(path), "llama")
@@ -113,6 +122,7 @@ def write_gguf(path: Path, model: PreTrainedModel, kind: GGMLQuantizationType) -
                 weight.copy_(torch.tensor(gguf.dequantize(packed, raw_dtype)))
             else:  # blocks lie within rows, so that the order of rows does not matter
                 weight.copy_(torch.tensor(gguf.dequantize(gguf.quantize(weight.numpy(), raw_dtype), raw_dtype)))
+    recommend(writer)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
@@ -163,6 +173,29 @@ def test_a_gguf_file_gives_the_tokens_of_its_weights(kind: str, tmp_path: Path) 
     texts = completions(from_gguf)
     assert texts == completions(plain)
     assert len(set(texts)) > 4
+
+
+def test_what_a_gguf_file_recommends_is_the_models_default(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    def recommend(writer: gguf.GGUFWriter) -> None:
+        writer.add_sampling_temp(0.7)
+        writer.add_sampling_top_k(20)
+        writer.add_sampling_min_p(0.05)
+        writer.add_sampling_penalty_repeat(1.1)
+        writer.add_sampling_xtc_probability(0.3)
+
+    write_gguf(tmp_path / "tiny.gguf", tiny_model(**SIZES), GGMLQuantizationType.F32, recommend)
+    model, _ = load_model(str(tmp_path), device="cpu", dtype="float32", gguf_file="tiny.gguf")
+    assert default_params(model, 9, 3) == GenerationParams(
+        do_sample=True,
+        temperature=0.7,
+        top_k=20,
+        top_p=None,
+        min_p=0.05,
+        repetition_penalty=1.1,
+        generation_seed=3,
+        max_new_tokens=9,
+    )
+    assert "xtc_probability of the GGUF file are left out of the model's default parameters" in caplog.text
 
 
 def adapter_of(base: Path, directory: Path) -> PreTrainedModel:

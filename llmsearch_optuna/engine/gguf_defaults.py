@@ -1,0 +1,45 @@
+"""The sampling parameters that a GGUF file recommends (``general.sampling.*``), in the model's generation config."""
+
+import logging
+from typing import Any
+
+from gguf import GGUFReader
+from transformers import GenerationConfig
+
+__all__ = ["apply_sampling_defaults"]
+
+_LOG = logging.getLogger(__name__)
+
+_PREFIX = "general.sampling."
+_NAMES = {
+    "temp": "temperature",
+    "top_k": "top_k",
+    "top_p": "top_p",
+    "min_p": "min_p",
+    "penalty_repeat": "repetition_penalty",
+}
+"""llama.cpp's names -> those of a generation config."""
+
+
+def apply_sampling_defaults(config: GenerationConfig, path: str) -> None:
+    """Set what a GGUF file recommends in a generation config, from which the baseline *model default* is made.
+
+    What a generation config cannot express is left out, with a warning.
+
+    Args:
+        config: The generation config; modified.
+        path: The GGUF file.
+    """
+    fields = GGUFReader(path).fields
+    given: dict[str, Any] = {
+        name.removeprefix(_PREFIX): field.contents() for name, field in fields.items() if name.startswith(_PREFIX)
+    }
+    left_out = sorted(name for name in given if name not in _NAMES)
+    if left_out:
+        _LOG.warning("%s of the GGUF file are left out of the model's default parameters", ", ".join(left_out))
+    for name, value in given.items():
+        if name in _NAMES:
+            # A float32 such as 0.7 is stored as 0.699999988.
+            setattr(config, _NAMES[name], float(f"{value:.7g}") if isinstance(value, float) else int(value))
+    if given.keys() & _NAMES.keys():
+        config.do_sample = given.get("temp", 1.0) > 0.0
