@@ -24,6 +24,7 @@ from llmsearch_optuna.engine.sampling import (
     prompt_key,
     sample_summary,
 )
+from llmsearch_optuna.engine.sampling.repetitions import NO_BREAKERS, Mask, breakers_of
 from llmsearch_optuna.engine.stopping import StopChecker
 from llmsearch_optuna.errors import ParameterError
 from llmsearch_optuna.space.params import GenerationParams
@@ -65,6 +66,11 @@ class RunningCompletion:
         self._tokenizer = tokenizer
 
     @property
+    def breakers(self) -> Mask:
+        """The tokens that end repetitions in DRY; none without it."""
+        return breakers_of(self._tokenizer) if self.request.params.dry_multiplier else NO_BREAKERS
+
+    @property
     def contents(self) -> SlotContents:
         """What a device needs to draw the next token."""
         return SlotContents(
@@ -74,6 +80,7 @@ class RunningCompletion:
             context=self.context,
             step=len(self.token_ids),
             mirostat_mu=self.mirostat_mu,
+            breakers=self.breakers,
         )
 
     def append(self, token: int) -> None:
@@ -135,7 +142,7 @@ def draw_tokens(
         LogitsError: The logits contain NaN or inf, or all tokens are banned.
     """
     arguments = _penalty_arguments(running)
-    penalised = penalise(logits.float(), *arguments)
+    penalised = penalise(logits.float(), *arguments, breakers=_breakers(running))
     steps = torch.tensor(arguments.steps, device=logits.device)
     drawn = draw(penalised, _with_current_mu(sampling, running), steps, width=width)
     for completion, surprise in zip(running, drawn.surprises.tolist(), strict=True):
@@ -154,7 +161,7 @@ def draw_tokens_from_summary(
         search_noise: See `sample_summary`.
     """
     arguments = _penalty_arguments(running)
-    penalised = penalise_summary(summary, *arguments)
+    penalised = penalise_summary(summary, *arguments, breakers=_breakers(running))
     sampling = _with_current_mu(sampling_rows(running, summary.logits), running)
     drawn = sample_summary(penalised, sampling, torch.tensor(arguments.steps), search_noise=search_noise)
     for completion, surprise in zip(running, drawn.surprises.tolist(), strict=True):
@@ -168,6 +175,10 @@ def _with_current_mu(sampling: SamplingRows, running: Sequence[RunningCompletion
         return sampling
     mu = sampling.mirostat_mu.new_tensor([completion.mirostat_mu for completion in running])
     return dataclasses.replace(sampling, mirostat_mu=mu)
+
+
+def _breakers(running: Sequence[RunningCompletion]) -> Mask:
+    return next((row.breakers for row in running if row.request.params.dry_multiplier), NO_BREAKERS)
 
 
 class _PenaltyArguments(NamedTuple):

@@ -21,8 +21,8 @@ _OPTIONAL = (
     "top_n_sigma",
     "presence_penalty",
     "frequency_penalty",
+    "dry_multiplier",
     "xtc_probability",
-    "xtc_threshold",
     "mirostat",
 )
 
@@ -75,7 +75,7 @@ def to_llamacpp(params: GenerationParams, stop: Sequence[str] = ()) -> Exported:
     dialect, effective = DIALECTS["llamacpp"], _effective(params)
     request, warnings = _translated(dialect, params, stop)
     cuts = (sampler for name, sampler in dialect.samplers.items() if name in effective)
-    request["samplers"] = ["penalties", "temperature", *cuts]
+    request["samplers"] = ["penalties", *(["dry"] if "dry_multiplier" in effective else []), "temperature", *cuts]
     if stop:
         warnings.append(f"stop={json.dumps(stop)}: only requests to the server have it (`stop`), not the command line")
     return Exported({"request": request, "arguments": list(_arguments(dialect, request))}, tuple(warnings))

@@ -10,8 +10,8 @@ from types import MappingProxyType
 from typing import Any
 
 from llmsearch_optuna.errors import ParameterError
-from llmsearch_optuna.space.parameter import Clash
-from llmsearch_optuna.space.params import MIROSTAT_ETA, PARAMETERS, XTC_THRESHOLD, GenerationParams
+from llmsearch_optuna.space.params import PARAMETERS, GenerationParams
+from llmsearch_optuna.space.rules import DRY_ALLOWED_LENGTH, DRY_BASE, MIROSTAT_ETA, XTC_THRESHOLD, Clash
 from llmsearch_optuna.space.search_space import SearchSpace
 from llmsearch_optuna.space.settings import is_setting
 from llmsearch_optuna.space.vllm_plugin import PLUGIN_KEY, plugin_value
@@ -168,6 +168,7 @@ def _same(*names: str) -> dict[str, str]:
 
 
 _OFFSETS = ("presence_penalty", "frequency_penalty")
+_DRY = ("dry_multiplier", "dry_base", "dry_allowed_length")
 
 _VLLM = Dialect(
     name="vllm",
@@ -183,7 +184,7 @@ _VLLM = Dialect(
 VLLM_WITH_PLUGIN = dataclasses.replace(
     _VLLM,
     title="vLLM with llmsearch_optuna",
-    fields=_same(*(name for name, row in PARAMETERS.items() if row.stage != "beams" and name not in IMPLIED)),
+    fields=_same(*(name for name, row in PARAMETERS.items() if row.stage != "beams" and name not in (*IMPLIED, *_DRY))),
     off={**_VLLM.off, **_VLLM.off_in_exports},
     plugin="vllm_xargs",
     remedy="leave it out",
@@ -208,7 +209,7 @@ _LLAMACPP = Dialect(
     fields={
         **_same("top_n_sigma", "top_k", "top_p", "min_p", "typical_p", "mirostat_tau", "mirostat_eta"),
         "repetition_penalty": "repeat_penalty",
-        **_same(*_OFFSETS, "xtc_probability", "xtc_threshold"),
+        **_same(*_OFFSETS, *_DRY, "xtc_probability", "xtc_threshold"),
     },
     off={
         "top_n_sigma": -1.0,
@@ -226,14 +227,22 @@ _LLAMACPP = Dialect(
         "dynatemp_range": 0.0,
         "mirostat": 0,
         # By default, llama.cpp applies the temperature last.
-        "samplers": ["penalties", "temperature", *_LLAMACPP_SAMPLERS.values()],
+        "samplers": ["penalties", "dry", "temperature", *_LLAMACPP_SAMPLERS.values()],
     },
     switches={
         "mirostat_tau": {"mirostat": 2, "mirostat_eta": MIROSTAT_ETA},
         "xtc_probability": {"xtc_threshold": XTC_THRESHOLD},
+        "dry_multiplier": {
+            "dry_base": DRY_BASE,
+            "dry_allowed_length": DRY_ALLOWED_LENGTH,
+            "dry_penalty_last_n": 65536,
+        },
     },
-    ignored={"mirostat_tau": (*_LLAMACPP_SAMPLERS, "repetition_penalty", *_OFFSETS)},
-    differences=dict.fromkeys(_OFFSETS, "llama.cpp also counts the tokens of the prompt"),
+    ignored={"mirostat_tau": (*_LLAMACPP_SAMPLERS, "repetition_penalty", *_OFFSETS, "dry_multiplier")},
+    differences={
+        **dict.fromkeys(_OFFSETS, "llama.cpp also counts the tokens of the prompt"),
+        "dry_multiplier": "llama.cpp also ends repetitions at breakers of several tokens, and counts beyond 64",
+    },
     samplers=_LLAMACPP_SAMPLERS,
     options={
         "temperature": "--temp",
@@ -246,6 +255,10 @@ _LLAMACPP = Dialect(
         "repeat_last_n": "--repeat-last-n",
         "presence_penalty": "--presence-penalty",
         "frequency_penalty": "--frequency-penalty",
+        "dry_multiplier": "--dry-multiplier",
+        "dry_base": "--dry-base",
+        "dry_allowed_length": "--dry-allowed-length",
+        "dry_penalty_last_n": "--dry-penalty-last-n",
         "xtc_probability": "--xtc-probability",
         "xtc_threshold": "--xtc-threshold",
         "mirostat": "--mirostat",

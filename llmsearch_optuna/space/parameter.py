@@ -2,41 +2,18 @@
 
 import dataclasses
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from numbers import Integral, Real
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from llmsearch_optuna.errors import ParameterError
+from llmsearch_optuna.space.rules import Rule
 
-__all__ = ["Clash", "Parameter", "Rule", "Stage", "Value", "parameter"]
+__all__ = ["Parameter", "Stage", "Value", "parameter"]
 
 Stage = Literal["temperature", "cut", "exclusion", "penalty", "noise", "beams"]
 """A part of decoding. A cut removes the least probable tokens, as `top_p` does; an exclusion the most probable ones."""
 Value = bool | int | float
-
-
-class Rule(NamedTuple):
-    """The values that a parameter may have: a test, and its wording in messages."""
-
-    holds: Callable[[Any], bool]
-    text: str
-
-
-class Clash(NamedTuple):
-    """Two parameters that cannot be combined.
-
-    Attributes:
-        name: The name of the first. It clashes whenever it is set.
-        other: The name of the second.
-        matters: ``(value of the second) -> whether this value clashes``.
-        reason: The error message.
-    """
-
-    name: str
-    other: str
-    matters: Callable[[Any], bool]
-    reason: str
 
 
 @dataclass(frozen=True, kw_only=True)

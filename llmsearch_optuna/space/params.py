@@ -10,13 +10,34 @@ from types import MappingProxyType, NoneType
 from typing import Any, Literal, Self, get_args
 
 from llmsearch_optuna.errors import ParameterError, unknown_name
-from llmsearch_optuna.space.parameter import Clash, Parameter, Rule, Stage, parameter
+from llmsearch_optuna.space.parameter import Parameter, Stage, parameter
+from llmsearch_optuna.space.rules import (
+    AT_LEAST_ONE,
+    CLASHES,
+    DRY_ALLOWED_LENGTH,
+    DRY_BASE,
+    LENGTH_PENALTY,
+    MIROSTAT_ETA,
+    NOT_NEGATIVE,
+    POSITIVE,
+    SEED,
+    TRUE_OR_FALSE,
+    UNIT,
+    UNIT_OPEN_HIGH,
+    UNIT_OPEN_LOW,
+    UP_TO_HALF,
+    UP_TO_TWO,
+    XTC_THRESHOLD,
+    Clash,
+)
 from llmsearch_optuna.space.settings import Setting, check_setting, is_setting
 
 __all__ = [
     "BEAM_PARAMETERS",
     "CLASHES",
     "CUTS",
+    "DRY_ALLOWED_LENGTH",
+    "DRY_BASE",
     "MIROSTAT_ETA",
     "PARAMETERS",
     "XTC_THRESHOLD",
@@ -27,52 +48,12 @@ __all__ = [
     "names_in",
 ]
 
-MAX_SEED = 2**32 - 1
-
-MIROSTAT_ETA = 0.1
-"""The value of an unset `mirostat_eta`, as in llama.cpp."""
-
-XTC_THRESHOLD = 0.1
-"""The value of an unset `xtc_threshold`, as in llama.cpp."""
-
 DecodingMode = Literal["greedy", "sampling", "beam search", "beam sampling"]
-
-_UNIT_OPEN_LOW = Rule(lambda x: 0.0 < x <= 1.0, "in (0, 1]")
-_UNIT = Rule(lambda x: 0.0 <= x <= 1.0, "in [0, 1]")
-_UNIT_OPEN_HIGH = Rule(lambda x: 0.0 <= x < 1.0, "in [0, 1)")
-_POSITIVE = Rule(lambda x: x > 0.0, "> 0")
-_NOT_NEGATIVE = Rule(lambda x: x >= 0, ">= 0")
-_AT_LEAST_ONE = Rule(lambda x: x >= 1, ">= 1")
-_SEED = Rule(lambda x: 0 <= x <= MAX_SEED, f"in [0, {MAX_SEED}]")
-_UP_TO_TWO = Rule(lambda x: -2.0 <= x <= 2.0, "in [-2, 2]")
-_UP_TO_HALF = Rule(lambda x: 0.0 < x <= 0.5, "in (0, 0.5]")
-_LENGTH_PENALTY = Rule(lambda x: -10.0 <= x <= 10.0, "in [-10, 10]")
-_TRUE_OR_FALSE = Rule(lambda x: isinstance(x, bool), "true or false")
-
 
 _cut = functools.partial(parameter, stage="cut")
 _exclusion = functools.partial(parameter, stage="exclusion")
 _penalty = functools.partial(parameter, stage="penalty")
 _beams = functools.partial(parameter, stage="beams")
-
-
-CLASHES = (
-    *(
-        Clash(
-            name,
-            "num_beams",
-            lambda beams: beams > 1,
-            f"`{name}` cannot go with `num_beams` > 1: the state of {method} belongs to one sequence of tokens",
-        )
-        for name, method in (("mirostat_tau", "mirostat"), ("xtc_probability", "XTC"))
-    ),
-    Clash(
-        "xtc_probability",
-        "mirostat_tau",
-        lambda _: True,
-        "`xtc_probability` cannot go with `mirostat_tau`: mirostat controls the surprise that XTC raises",
-    ),
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,70 +75,70 @@ class GenerationParams:
     """
 
     do_sample: bool | None = parameter(
-        _TRUE_OR_FALSE, "False is greedy decoding. If unset, setting `temperature` or a cut turns sampling on."
+        TRUE_OR_FALSE, "False is greedy decoding. If unset, setting `temperature` or a cut turns sampling on."
     )
     temperature: float | None = parameter(
-        _NOT_NEGATIVE, "Divides the logits; 0 is greedy.", off=1.0, stage="temperature"
+        NOT_NEGATIVE, "Divides the logits; 0 is greedy.", off=1.0, stage="temperature"
     )
     top_n_sigma: float | None = _cut(
-        _POSITIVE,
+        POSITIVE,
         "Keeps the tokens whose logit is at most this many standard deviations of all logits below the maximum, at any "
         "temperature. Banned tokens do not count (Tang et al. 2024, as in llama.cpp).",
         in_transformers=False,
     )
     top_h: float | None = _cut(
-        _UNIT_OPEN_LOW,
+        UNIT_OPEN_LOW,
         "Keeps, of the 100 most probable tokens, the first ones that together make up at most this share of their "
         "entropy (Potraghloo et al. 2025); 1 keeps all 100.",
     )
     top_k: int | None = _cut(
-        _NOT_NEGATIVE,
+        NOT_NEGATIVE,
         "Keeps the k most probable tokens and those tied with the last of them; 0 is off, and 1 is greedy.",
         off=0,
     )
     top_p: float | None = _cut(
-        _UNIT_OPEN_LOW,
+        UNIT_OPEN_LOW,
         "Keeps the smallest set of most probable tokens with at least this mass (Holtzman et al. 2020).",
         off=1.0,
     )
     min_p: float | None = _cut(
-        _UNIT, "Keeps the tokens with at least this fraction of the maximum probability (Nguyen et al. 2024).", off=0.0
+        UNIT, "Keeps the tokens with at least this fraction of the maximum probability (Nguyen et al. 2024).", off=0.0
     )
     typical_p: float | None = _cut(
-        _UNIT_OPEN_LOW,
+        UNIT_OPEN_LOW,
         "Keeps the tokens whose surprisal is nearest to the entropy, up to this mass (Meister et al. 2023).",
         off=1.0,
     )
     epsilon_cutoff: float | None = _cut(
-        _UNIT_OPEN_HIGH, "Keeps the tokens with at least this probability (Hewitt et al. 2022).", off=0.0
+        UNIT_OPEN_HIGH, "Keeps the tokens with at least this probability (Hewitt et al. 2022).", off=0.0
     )
     eta_cutoff: float | None = _cut(
-        _UNIT_OPEN_HIGH,
+        UNIT_OPEN_HIGH,
         "As epsilon_cutoff, with a threshold that falls with the entropy (Hewitt et al. 2022).",
         off=0.0,
     )
     tfs: float | None = _cut(
-        _UNIT,
+        UNIT,
         "Tail-free sampling: keeps the head of the sorted probabilities that holds this share of the absolute second "
         "differences (Bricken 2019); 1 is off.",
         off=1.0,
         in_transformers=False,
     )
     top_a: float | None = _cut(
-        _UNIT,
+        UNIT,
         "Keeps the tokens with a probability of at least ``top_a * p_max ** 2`` (RWKV-LM); 0 is off.",
         off=0.0,
         in_transformers=False,
     )
     mirostat_tau: float | None = _cut(
-        _POSITIVE,
+        POSITIVE,
         "Mirostat 2.0 (Basu et al. 2021), as in llama.cpp: keeps the tokens with a surprise of at most mu bits. After "
         "each step mu moves so that the surprise of the drawn tokens, among those kept, tends to this target. Each "
         "completion has its own mu, which starts at twice the target.",
         in_transformers=False,
     )
     mirostat_eta: float | None = parameter(
-        _NOT_NEGATIVE,
+        NOT_NEGATIVE,
         "The learning rate of mirostat: mu falls by this times the excess of each surprise over the target; 0.1 if "
         "unset. Without mirostat_tau it has no effect.",
         off=MIROSTAT_ETA,
@@ -165,68 +146,90 @@ class GenerationParams:
         in_transformers=False,
     )
     xtc_probability: float | None = _exclusion(
-        _UNIT,
+        UNIT,
         "XTC, exclude top choices (Weidmann 2024, as in llama.cpp): the probability of keeping, in a step, only the "
         "least probable of the tokens that have at least the probability xtc_threshold after the cuts; 0 is off.",
         off=0.0,
         in_transformers=False,
     )
     xtc_threshold: float | None = parameter(
-        _UP_TO_HALF,
+        UP_TO_HALF,
         "The probability from which on XTC removes tokens; 0.1 if unset. Without xtc_probability it has no effect.",
         off=XTC_THRESHOLD,
         requires="xtc_probability",
         in_transformers=False,
     )
     repetition_penalty: float | None = _penalty(
-        _POSITIVE,
+        POSITIVE,
         "Divides positive and multiplies negative logits of every token that the prompt or the completion already "
         "contains (Keskar et al. 2019); 1 is off.",
         off=1.0,
     )
     encoder_repetition_penalty: float | None = _penalty(
-        _POSITIVE, "Favours (> 1) tokens of the prompt; 1 is off.", off=1.0
+        POSITIVE, "Favours (> 1) tokens of the prompt; 1 is off.", off=1.0
     )
     presence_penalty: float | None = _penalty(
-        _UP_TO_TWO,
+        UP_TO_TWO,
         "Is subtracted from the logit of every token that the completion already contains, after the factors above "
         "(OpenAI's definition; tokens of the prompt do not count); 0 is off.",
         off=0.0,
         in_transformers=False,
     )
     frequency_penalty: float | None = _penalty(
-        _UP_TO_TWO,
+        UP_TO_TWO,
         "Is subtracted from the logit of a token once for each time that the completion already contains it (OpenAI's "
         "definition); 0 is off.",
         off=0.0,
         in_transformers=False,
     )
+    dry_multiplier: float | None = _penalty(
+        NOT_NEGATIVE,
+        "DRY (Weidmann 2024, as in llama.cpp): subtracts this times dry_base ** (length - dry_allowed_length) from the "
+        "logit of a token that would prolong a repetition of this length, at most 64, of what the context ends with. "
+        "Tokens with a line end, colon, quotation mark or asterisk end repetitions; 0 is off.",
+        off=0.0,
+        in_transformers=False,
+    )
+    dry_base: float | None = parameter(
+        AT_LEAST_ONE,
+        "The base of DRY; 1.75 if unset. Without dry_multiplier it has no effect.",
+        off=DRY_BASE,
+        requires="dry_multiplier",
+        in_transformers=False,
+    )
+    dry_allowed_length: int | None = parameter(
+        AT_LEAST_ONE,
+        "The length from which on DRY penalises repetitions; 2 if unset. Without dry_multiplier it has no effect.",
+        off=DRY_ALLOWED_LENGTH,
+        requires="dry_multiplier",
+        in_transformers=False,
+    )
     no_repeat_ngram_size: int | None = _penalty(
-        _NOT_NEGATIVE, "Bans tokens that would repeat an n-gram of prompt and completion; 0 is off.", off=0
+        NOT_NEGATIVE, "Bans tokens that would repeat an n-gram of prompt and completion; 0 is off.", off=0
     )
     generation_seed: int = parameter(
-        _SEED,
+        SEED,
         "The seed of the noise, an unsigned 32-bit integer. Greedy completions do not depend on it.",
         default=0,
         stage="noise",
         in_transformers=False,
     )
-    max_new_tokens: int = parameter(_AT_LEAST_ONE, "The length limit of the completion in tokens.", default=128)
+    max_new_tokens: int = parameter(AT_LEAST_ONE, "The length limit of the completion in tokens.", default=128)
     num_beams: int | None = _beams(
-        _AT_LEAST_ONE,
+        AT_LEAST_ONE,
         "Beam search with this number of beams, as in ``transformers``: returns the completion with the highest sum of "
         "log-probabilities over ``length ** length_penalty``; 1 is off. With sampling, beams continue with tokens that "
         "are drawn without replacement. Beams run in ``model.generate``, one prompt at a time.",
         off=1,
     )
     length_penalty: float | None = _beams(
-        _LENGTH_PENALTY,
+        LENGTH_PENALTY,
         "Favours long (> 0) or short (< 0) completions among beams; 1 if unset.",
         off=1.0,
         requires="num_beams",
     )
     early_stopping: bool | None = _beams(
-        _TRUE_OR_FALSE,
+        TRUE_OR_FALSE,
         "Whether beam search ends as soon as there are as many finished completions as beams. If false or unset, it "
         "ends when no better one is likely.",
         off=False,

@@ -25,8 +25,8 @@ from llmsearch_optuna.space.dimensions import (
     grid_values,
     same_value,
 )
-from llmsearch_optuna.space.parameter import Clash
 from llmsearch_optuna.space.params import CLASHES, GenerationParams, check_parameter, names_in
+from llmsearch_optuna.space.rules import Clash
 from llmsearch_optuna.space.settings import flat_names, settings_in
 
 __all__ = ["SearchSpace"]

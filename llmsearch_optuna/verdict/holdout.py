@@ -17,7 +17,8 @@ from llmsearch_optuna.engine.base import Request
 from llmsearch_optuna.engine.irregular import check_answers, irregular_rows
 from llmsearch_optuna.metrics import max_difference
 from llmsearch_optuna.search.scoring import Evaluator
-from llmsearch_optuna.space.params import MAX_SEED, GenerationParams
+from llmsearch_optuna.space.params import GenerationParams
+from llmsearch_optuna.space.rules import MAX_SEED
 from llmsearch_optuna.storage import CompletionStore, HeldOutCompletion, StoredCompletion
 from llmsearch_optuna.study.attributes import PARAMS, STOPPED
 from llmsearch_optuna.study.ranking import has_several, score_of

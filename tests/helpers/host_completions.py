@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import numpy as np
 import torch
 from hypothesis import strategies as st
 from torch import Tensor
@@ -38,7 +39,20 @@ PARAMS = st.one_of(
         repetition_penalty=st.sampled_from([None, 1.3]),
         presence_penalty=st.sampled_from([None, -0.5]),
     ),
+    st.builds(
+        GenerationParams,
+        temperature=st.sampled_from([0.0, 0.5, 1.7]),
+        generation_seed=st.integers(0, 2**32 - 1),
+        dry_multiplier=st.sampled_from([0.8, 5.0]),
+        dry_base=st.sampled_from([None, 1.1]),
+        dry_allowed_length=st.sampled_from([None, 1, 3]),
+        presence_penalty=st.sampled_from([None, -0.5]),
+        no_repeat_ngram_size=st.sampled_from([None, 3]),
+    ),
 )
+
+BREAKERS = np.isin(np.arange(50), [3, 7])
+"""Which tokens end repetitions."""
 
 
 @dataclasses.dataclass
@@ -59,14 +73,14 @@ class HostCompletion:
 
     def contents(self) -> SlotContents:
         context = [*self.prompt, *self.generated]
-        return SlotContents(self.params, self.key, self.prompt, context, len(self.generated), self.mu)
+        return SlotContents(self.params, self.key, self.prompt, context, len(self.generated), self.mu, BREAKERS)
 
     def draw(self, logits: Tensor) -> int:
         """Append the next token, drawn on the host."""
         rows = SamplingRows.build([self.params], [self.key])
         rows = dataclasses.replace(rows, mirostat_mu=torch.tensor([self.mu], dtype=torch.float64))
         step, context = len(self.generated), [*self.prompt, *self.generated]
-        penalised = penalise(logits[None], [self.params], [self.prompt], [context], [step])
+        penalised = penalise(logits[None], [self.params], [self.prompt], [context], [step], breakers=BREAKERS)
         drawn = draw(penalised, rows, torch.tensor([step]))
         if self.params.mirostat_tau is not None:
             eta = MIROSTAT_ETA if self.params.mirostat_eta is None else self.params.mirostat_eta

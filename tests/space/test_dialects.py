@@ -30,7 +30,17 @@ def test_parameters_go_by_the_servers_names_and_in_our_order() -> None:
     sent = fields("llamacpp", do_sample=True, repetition_penalty=1.2, typical_p=0.9)
     assert (sent["temperature"], sent["repeat_penalty"], sent["typical_p"]) == (1.0, 1.2, 0.9)
     assert (sent["top_k"], sent["top_p"], sent["min_p"]) == (0, 1.0, 0.0)
-    assert sent["samplers"] == ["penalties", "temperature", "top_n_sigma", "top_k", "top_p", "min_p", "typ_p", "xtc"]
+    assert sent["samplers"] == [
+        "penalties",
+        "dry",
+        "temperature",
+        "top_n_sigma",
+        "top_k",
+        "top_p",
+        "min_p",
+        "typ_p",
+        "xtc",
+    ]
 
 
 def test_transformers_takes_them_as_a_generation_config() -> None:

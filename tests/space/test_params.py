@@ -38,6 +38,8 @@ FLOATS: dict[str, Case] = {
     "repetition_penalty": ("> 0", [5e-324, 1.0, 1e308], [0.0, -1.0]),
     "xtc_probability": ("in [0, 1]", [0.0, 0.5, 1.0], [-5e-324, math.nextafter(1.0, 2.0)]),
     "xtc_threshold": ("in (0, 0.5]", [5e-324, 0.1, 0.5], [0.0, math.nextafter(0.5, 1.0)]),
+    "dry_multiplier": (">= 0", [0.0, 0.8, 1e308], [-5e-324, -1.0]),
+    "dry_base": (">= 1", [1.0, 1.75, 1e308], [math.nextafter(1.0, 0.0), -1.0]),
     "presence_penalty": ("in [-2, 2]", [-2.0, 0.0, 2.0], [math.nextafter(2.0, 3.0), -2.1]),
     "frequency_penalty": ("in [-2, 2]", [-2.0, 0.0, 2.0], [math.nextafter(2.0, 3.0), -2.1]),
     "encoder_repetition_penalty": ("> 0", [5e-324, 1.0, 1e308], [0.0, -1.0]),
@@ -47,6 +49,7 @@ INTEGERS: dict[str, Case] = {
     "no_repeat_ngram_size": (">= 0", [0, 3], [-1]),
     "generation_seed": ("in [0, 4294967295]", [0, 2**32 - 1], [-1, 2**32]),
     "max_new_tokens": (">= 1", [1, 4096], [0, -1]),
+    "dry_allowed_length": (">= 1", [1, 2, 2**20], [0, -1]),
     "num_beams": (">= 1", [1, 4], [0, -1]),
 }
 BOOLS = ["do_sample", "early_stopping"]
@@ -62,6 +65,7 @@ def good_value(name: str) -> st.SearchStrategy[Any]:
     bounds: dict[str, dict[str, Any]] = {
         ">= 0": {"min_value": 0.0},
         "> 0": {"min_value": 0.0, "exclude_min": True},
+        ">= 1": {"min_value": 1.0},
         "in [-10, 10]": {"min_value": -10.0, "max_value": 10.0},
         "in [-2, 2]": {"min_value": -2.0, "max_value": 2.0},
         "in [0, 1]": {"min_value": 0.0, "max_value": 1.0},
@@ -85,6 +89,8 @@ def off_or(name: str) -> st.SearchStrategy[Any]:
         "num_beams": [1],
         "mirostat_eta": [0.1],
         "xtc_threshold": [0.1],
+        "dry_base": [1.75],
+        "dry_allowed_length": [2],
         "tfs": [1.0],
     }
     common = [edge for edge in (*edges.get(name, ()), 0.0, 0, 1, 1.0) if is_good(name, edge)]

@@ -58,7 +58,7 @@ def listed(dimension: Dimension) -> list[Any]:
     return [dimension.low] if dimension.step is not None else []
 
 
-NAMES = sorted({*PARAMETERS} - {"xtc_threshold"})  # its range is narrower than those below
+NAMES = sorted({*PARAMETERS} - {"xtc_threshold", "dry_base"})  # their ranges are not those below
 SETTINGS = {
     "template.enable_thinking": Categorical([True, False]),
     "body.reasoning_effort": Categorical(["low", "high", None]),

@@ -21,6 +21,7 @@ from llmsearch_optuna.engine.memory import OUT_OF_MEMORY, is_out_of_memory, rele
 from llmsearch_optuna.engine.model import embedding_weight, pad_token_id
 from llmsearch_optuna.engine.running_completion import RunningCompletion
 from llmsearch_optuna.engine.sampling import SamplingRows, check_logits, filtered_logits, penalise, prompt_key
+from llmsearch_optuna.engine.sampling.repetitions import NO_BREAKERS, breakers_of
 from llmsearch_optuna.engine.stopping import StopChecker
 from llmsearch_optuna.errors import MemoryExhaustedError, TrialError
 
@@ -89,7 +90,7 @@ class SoloEngine:
     def _beams(self, request: Request) -> RunningCompletion:
         """Return the completion of the best beam."""
         params = request.params
-        scores = _BeamScores(request)
+        scores = _BeamScores(request, self._tokenizer)
         device = embedding_weight(self._model).device
         config = copy.deepcopy(self._config)
         config.max_new_tokens = params.max_new_tokens
@@ -134,8 +135,9 @@ class _BeamScores(LogitsProcessor):
         start: The number of tokens in the decoder before the completion.
     """
 
-    def __init__(self, request: Request) -> None:
+    def __init__(self, request: Request, tokenizer: PreTrainedTokenizerBase) -> None:
         self._request = request
+        self._breakers = breakers_of(tokenizer) if request.params.dry_multiplier else NO_BREAKERS
         self.start = 0
 
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
@@ -147,6 +149,7 @@ class _BeamScores(LogitsProcessor):
             [self._request.prompt_ids] * beams,
             input_ids.tolist(),
             [input_ids.shape[1] - self.start] * beams,
+            breakers=self._breakers,
         )
         if params.greedy:
             check_logits(penalised)

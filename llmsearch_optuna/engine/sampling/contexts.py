@@ -2,7 +2,7 @@
 
 `penalise` computes the same on the host, from lists. Here the formulas are those of the whole batch, chosen by the host
 from what any row needs, so that nothing waits for the device. Their cost grows with the contexts, not with the
-vocabulary: logits are read and written only where a context has a token.
+vocabulary: logits are read and written only where a context has a token. (DRY also clears a table of the vocabulary.)
 """
 
 from typing import NamedTuple, Self
@@ -11,12 +11,34 @@ import torch
 from torch import Tensor
 
 from llmsearch_optuna.engine.sampling.penalties import largest_raise, scale_logits
+from llmsearch_optuna.engine.sampling.repetitions import (
+    BEFORE_CONTEXT,
+    FIRST_BREAKER,
+    LONGEST_REPETITION,
+    dry_offsets,
+)
 from llmsearch_optuna.engine.sampling.summary import LogitSummary
 
-__all__ = ["NO_TOKEN", "Contexts", "Penalties"]
+__all__ = ["NO_TOKEN", "Contexts", "Dry", "Penalties"]
 
 NO_TOKEN = -1
 """Stands in the places of a row that hold no token."""
+
+
+class Dry(NamedTuple):
+    """The settings of DRY; see `dry_offsets`.
+
+    Attributes:
+        multiplier: 0 if off; float64 [rows].
+        base: float64 [rows].
+        allowed_length: int64 [rows].
+        breakers: Whether each token ends repetitions; bool [vocabulary].
+    """
+
+    multiplier: Tensor
+    base: Tensor
+    allowed_length: Tensor
+    breakers: Tensor
 
 
 class Penalties(NamedTuple):
@@ -27,6 +49,7 @@ class Penalties(NamedTuple):
         context_factors: The factors of the contexts' tokens; float32 [rows]. None if all are 1.
         presence: `presence_penalty`, 0 if off; float32 [rows]. None if it and `frequency` are 0 in all rows.
         frequency: `frequency_penalty`, 0 if off; float32 [rows]. None if `presence` is None.
+        dry: The settings of DRY; None if it is off in all rows.
         ngram_sizes: `no_repeat_ngram_size`, 0 if off; int64 [rows].
         ngrams: The sizes that occur in any row, as the host knows them. It may hold more.
     """
@@ -35,6 +58,7 @@ class Penalties(NamedTuple):
     context_factors: Tensor | None
     presence: Tensor | None
     frequency: Tensor | None
+    dry: "Dry | None"
     ngram_sizes: Tensor
     ngrams: frozenset[int]
 
@@ -76,6 +100,8 @@ class Contexts(NamedTuple):
             columns, has_column = _columns(completions, logits, token_ids)
             offsets = penalties.frequency[:, None] * counts.float() + penalties.presence[:, None]
             logits = _put(logits, columns, has_column, logits.gather(1, columns) - offsets)
+        if penalties.dry is not None:
+            logits = self._penalise_repetitions(logits, penalties.dry, token_ids)
         for size in sorted(penalties.ngrams):
             columns, has_column = _columns(self._ngram_ends(size, penalties.ngram_sizes), logits, token_ids)
             logits = _put(logits, columns, has_column, torch.full_like(columns, -torch.inf, dtype=logits.dtype))
@@ -94,6 +120,8 @@ class Contexts(NamedTuple):
             bound = bound + largest_raise(penalties.presence, penalties.frequency, self.steps)
             raises |= (penalties.presence < 0.0) | (penalties.frequency < 0.0)
             is_penalised |= (penalties.presence != 0.0) | (penalties.frequency != 0.0)
+        if penalties.dry is not None:
+            is_penalised |= penalties.dry.multiplier > 0.0
         return summary._replace(
             logits=self.penalise(summary.logits, penalties, summary.token_ids),
             bound=bound,
@@ -109,6 +137,28 @@ class Contexts(NamedTuple):
         ascending = tokens.sort(1).values
         ends = torch.searchsorted(ascending, tokens, right=True)
         return tokens, ends - torch.searchsorted(ascending, tokens)
+
+    def _penalise_repetitions(self, logits: Tensor, dry: Dry, token_ids: Tensor | None) -> Tensor:
+        """Return the logits with the offsets of DRY; see `repetitions`, which finds the same on the host."""
+        device, capacity = self.tokens.device, self.tokens.shape[1]
+        places = torch.arange(capacity, device=device)
+        is_breaker = dry.breakers[self.tokens.clamp(0, len(dry.breakers) - 1)]
+        is_breaker &= (self.tokens >= 0) & (self.tokens < len(dry.breakers))
+        # A breaker equals no other token, nor does what lies before the context.
+        tokens = self.tokens.where(~is_breaker, FIRST_BREAKER - places)
+        padded = torch.nn.functional.pad(tokens, (LONGEST_REPETITION - 1, 0), value=NO_TOKEN)
+        windows = padded.unfold(1, LONGEST_REPETITION, 1)  # of each place, the tokens up to it
+        back = self.lengths[:, None] - torch.arange(LONGEST_REPETITION, 0, -1, device=device)
+        ending = tokens.gather(1, back.clamp(min=0)).where(back >= 0, BEFORE_CONTEXT)
+        lengths = (windows == ending[:, None]).flip(-1).int().cumprod(-1).sum(-1)
+        lengths = lengths.where(places < self.lengths[:, None] - 1, 0)
+        following = tokens.roll(-1, 1)
+        columns, has_column = _columns(following, logits, token_ids)
+        lengths = lengths.where(has_column, 0)
+        longest = torch.zeros(logits.shape, dtype=torch.int64, device=device)
+        longest = longest.scatter_reduce(1, columns, lengths, "amax").gather(1, columns)
+        offsets = dry_offsets(longest, dry.multiplier[:, None], dry.base[:, None], dry.allowed_length[:, None])
+        return _put(logits, columns, has_column & (lengths > 0), logits.gather(1, columns) - offsets)
 
     def _ngram_ends(self, size: int, sizes: Tensor) -> Tensor:
         """Return the tokens that would repeat an n-gram of this size, in rows with this size; int64 [rows, places]."""

@@ -10,8 +10,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from llmsearch_optuna.engine.sampling.contexts import Penalties
+from llmsearch_optuna.engine.sampling.contexts import Dry, Penalties
 from llmsearch_optuna.engine.sampling.penalties import penalty_factors, penalty_offsets
+from llmsearch_optuna.engine.sampling.repetitions import NO_BREAKERS, Mask, dry_settings
 from llmsearch_optuna.engine.sampling.rows import RowKinds, SamplingRows
 from llmsearch_optuna.engine.sampling.sampler import mirostat_eta
 from llmsearch_optuna.engine.transfer import to_device
@@ -29,9 +30,11 @@ _FLOATS = (
     "frequency",
     "xtc_probability",
     "xtc_threshold",
+    "dry_multiplier",
+    "dry_base",
     "mu",
 )
-_INTEGERS = ("step", "length", "seed", "prompt_key", "greedy", "ngram")
+_INTEGERS = ("step", "length", "seed", "prompt_key", "greedy", "dry_allowed_length", "ngram")
 _ROW = {name: row for row, name in enumerate((*_FLOATS, *_INTEGERS))}
 _PROGRESS = slice(_ROW["mu"], _ROW["step"] + 1)
 _VALUES = slice(len(_ROW), len(_ROW) + _CUTS)
@@ -48,6 +51,7 @@ class SlotContents(NamedTuple):
         context: The token ids that the decoder has seen, including the one that the next step feeds to the model.
         step: The number of its tokens so far.
         mirostat_mu: Mirostat's mu for the next token, in bits.
+        breakers: The tokens that end repetitions in DRY; the same for all completions with it.
     """
 
     params: GenerationParams
@@ -56,6 +60,7 @@ class SlotContents(NamedTuple):
     context: Sequence[int]
     step: int
     mirostat_mu: float
+    breakers: Mask = NO_BREAKERS
 
 
 class SlotKinds(NamedTuple):
@@ -66,6 +71,7 @@ class SlotKinds(NamedTuple):
         scales_prompt: Whether any completion has an `encoder_repetition_penalty`.
         scales_context: Whether any completion has a `repetition_penalty`.
         counts_tokens: Whether any completion has a `presence_penalty` or a `frequency_penalty`.
+        has_dry: Whether any completion has DRY.
         ngrams: All values of `no_repeat_ngram_size`.
     """
 
@@ -73,6 +79,7 @@ class SlotKinds(NamedTuple):
     scales_prompt: bool = False
     scales_context: bool = False
     counts_tokens: bool = False
+    has_dry: bool = False
     ngrams: frozenset[int] = frozenset()
 
     @classmethod
@@ -84,6 +91,7 @@ class SlotKinds(NamedTuple):
             scales_prompt=any(factor != 1.0 for factor, _ in factors),
             scales_context=any(factor != 1.0 for _, factor in factors),
             counts_tokens=any(penalty_offsets(row) != (0.0, 0.0) for row in params),
+            has_dry=any(row.dry_multiplier for row in params),
             ngrams=frozenset(row.no_repeat_ngram_size for row in params if row.no_repeat_ngram_size),
         )
 
@@ -99,13 +107,14 @@ class SlotKinds(NamedTuple):
             self.scales_prompt or other.scales_prompt,
             self.scales_context or other.scales_context,
             self.counts_tokens or other.counts_tokens,
+            self.has_dry or other.has_dry,
             self.ngrams | other.ngrams,
         )
 
     @property
     def has_penalties(self) -> bool:
         """Whether the draw needs the contexts."""
-        return self.scales_prompt or self.scales_context or self.counts_tokens or bool(self.ngrams)
+        return self.scales_prompt or self.scales_context or self.counts_tokens or self.has_dry or bool(self.ngrams)
 
 
 _NO_KINDS = SlotKinds(RowKinds(frozenset(), frozenset(), has_free=False, has_xtc=False))
@@ -162,8 +171,13 @@ class ParameterTable:
             kinds=self.kinds.rows,
         )
 
-    def penalties(self, slots: Tensor | None = None) -> Penalties:
-        """Return the penalties of all slots, or of some; int64 [rows]."""
+    def penalties(self, slots: Tensor | None = None, *, breakers: Tensor | None = None) -> Penalties:
+        """Return the penalties of all slots, or of some.
+
+        Args:
+            slots: int64 [rows].
+            breakers: See `Dry`; None if no completion has DRY.
+        """
 
         def column(values: Tensor) -> Tensor:
             return values if slots is None else values[slots]
@@ -173,6 +187,14 @@ class ParameterTable:
             context_factors=column(self.floats("context_factor").float()) if self.kinds.scales_context else None,
             presence=column(self.floats("presence").float()) if self.kinds.counts_tokens else None,
             frequency=column(self.floats("frequency").float()) if self.kinds.counts_tokens else None,
+            dry=None
+            if breakers is None
+            else Dry(
+                column(self.floats("dry_multiplier")),
+                column(self.floats("dry_base")),
+                column(self.integers("dry_allowed_length")),
+                breakers,
+            ),
             ngram_sizes=column(self.integers("ngram")),
             ngrams=self.kinds.ngrams,
         )
@@ -203,6 +225,7 @@ def _columns(rows: Sequence[SlotContents]) -> tuple[Tensor, SlotKinds]:
     sampling = SamplingRows.build(params, [row.prompt_key for row in rows])
     prompt_factors, context_factors = zip(*map(penalty_factors, params), strict=True)
     presence, frequency = zip(*map(penalty_offsets, params), strict=True)
+    multipliers, bases, allowed_lengths = zip(*map(dry_settings, params), strict=True)
     floats = torch.tensor(
         [
             sampling.temperature.tolist(),
@@ -213,6 +236,8 @@ def _columns(rows: Sequence[SlotContents]) -> tuple[Tensor, SlotKinds]:
             frequency,
             sampling.xtc_probability.tolist(),
             sampling.xtc_threshold.tolist(),
+            multipliers,
+            bases,
             [row.mirostat_mu for row in rows],
         ],
         dtype=torch.float64,
@@ -224,6 +249,7 @@ def _columns(rows: Sequence[SlotContents]) -> tuple[Tensor, SlotKinds]:
             sampling.seeds,
             sampling.prompt_keys,
             sampling.greedy.long(),
+            torch.tensor(allowed_lengths),
             torch.tensor([row.params.no_repeat_ngram_size or 0 for row in rows]),
         ]
     )

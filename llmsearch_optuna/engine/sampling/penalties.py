@@ -8,6 +8,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from llmsearch_optuna.engine.sampling.repetitions import NO_BREAKERS, Mask, dry_offsets, dry_settings, repetitions
 from llmsearch_optuna.engine.sampling.summary import LogitSummary
 from llmsearch_optuna.space.params import GenerationParams
 
@@ -45,12 +46,13 @@ def penalise(
     contexts: Sequence[Sequence[int]],
     steps: Sequence[int],
     *,
+    breakers: Mask = NO_BREAKERS,
     token_ids: _Ids | None = None,
 ) -> Tensor:
     """Apply the penalties.
 
     In this order: `encoder_repetition_penalty` on the tokens of the prompt, `repetition_penalty` on those of the
-    context, `presence_penalty` with `frequency_penalty` on those of the completion, and `no_repeat_ngram_size`. What
+    context, `presence_penalty` with `frequency_penalty` on those of the completion, DRY, `no_repeat_ngram_size`. What
     ``transformers`` has means the same as there, for a single row without padding. Token ids outside the vocabulary
     have no effect.
 
@@ -61,37 +63,29 @@ def penalise(
         contexts: The token ids that each row's decoder has seen: prompt and completion, or start tokens and completion
             in an encoder-decoder model.
         steps: The number of tokens that each completion has so far: the last ones of the context.
+        breakers: The tokens that end repetitions in DRY; see `breakers_of`.
         token_ids: The token id of each column, ascending in each row; a NumPy array, int64 [rows, columns]. By default,
             the columns are the whole vocabulary.
 
     Returns:
         float32 [rows, columns]; `logits` itself if no row has a penalty.
     """
-    favoured: list[_Entries] = []
-    repeated: list[_Entries] = []
-    counted: list[_Entries] = []
-    banned: list[_Entries] = []
-    for row, (row_params, prompt, context, step) in enumerate(zip(params, prompts, contexts, steps, strict=True)):
-        if not _has_penalty(row_params):
-            continue
-        prompt_factor, context_factor = penalty_factors(row_params)
-        context_ids = np.asarray(context, dtype=np.int64)
-        if prompt_factor != 1.0:
-            favoured.append(_constant(row, np.asarray(prompt, dtype=np.int64), prompt_factor))
-        if context_factor != 1.0:
-            repeated.append(_constant(row, context_ids, context_factor))
-        if penalty_offsets(row_params) != (0.0, 0.0):
-            counted.append(_counted(row, context_ids[len(context_ids) - step :], row_params))
-        if row_params.no_repeat_ngram_size:
-            banned.append(_constant(row, _ngram_ends(context_ids, row_params.no_repeat_ngram_size), -torch.inf))
-
+    rows = [
+        _entries_of(row, row_params, prompt, context, step, breakers)
+        for row, (row_params, prompt, context, step) in enumerate(zip(params, prompts, contexts, steps, strict=True))
+        if _has_penalty(row_params)
+    ]
+    if not rows:
+        return logits
+    favoured, repeated, counted, prolonging, banned = zip(*rows, strict=True)
     for entries in (favoured, repeated):
         index, factors = _joined(entries, logits, token_ids)
         if len(factors):
             logits = logits.index_put(index, scale_logits(logits[index], factors))
-    index, offsets = _joined(counted, logits, token_ids)
-    if len(offsets):
-        logits = logits.index_put(index, logits[index] - offsets)
+    for entries in (counted, prolonging):
+        index, offsets = _joined(entries, logits, token_ids)
+        if len(offsets):
+            logits = logits.index_put(index, logits[index] - offsets)
     index, bans = _joined(banned, logits, token_ids)
     if len(bans):
         logits = logits.index_put(index, bans)
@@ -104,6 +98,8 @@ def penalise_summary(
     prompts: Sequence[Sequence[int]],
     contexts: Sequence[Sequence[int]],
     steps: Sequence[int],
+    *,
+    breakers: Mask = NO_BREAKERS,
 ) -> LogitSummary:
     """Apply the penalties of `penalise` to a summary without penalties, with bit-identical logits.
 
@@ -125,7 +121,15 @@ def penalise_summary(
     for row in ((factors < 1.0).any(dim=0) | (presence < 0.0) | (frequency < 0.0)).nonzero()[:, 0].tolist():
         raised[row] = len(prompts[row]) + len(contexts[row])
     return summary._replace(
-        logits=penalise(summary.logits, params, prompts, contexts, steps, token_ids=summary.token_ids.numpy()),
+        logits=penalise(
+            summary.logits,
+            params,
+            prompts,
+            contexts,
+            steps,
+            breakers=breakers,
+            token_ids=summary.token_ids.numpy(),
+        ),
         bound=bound,
         lowered=lowered,
         raised=raised,
@@ -136,6 +140,7 @@ def _has_penalty(params: GenerationParams) -> bool:
     return (
         penalty_factors(params) != (1.0, 1.0)
         or penalty_offsets(params) != (0.0, 0.0)
+        or bool(params.dry_multiplier)
         or bool(params.no_repeat_ngram_size)
     )
 
@@ -167,6 +172,27 @@ def largest_raise(presence: Tensor, frequency: Tensor, steps: Tensor) -> Tensor:
     return -(frequency.clamp(max=0.0) * steps.float() + presence.clamp(max=0.0))
 
 
+def _entries_of(
+    row: int,
+    params: GenerationParams,
+    prompt: Sequence[int],
+    context: Sequence[int],
+    step: int,
+    breakers: Mask,
+) -> tuple[_Entries, _Entries, _Entries, _Entries, _Entries]:
+    """Return the entries of a row: factors of prompt and context, offsets of completion and repetitions, and bans."""
+    prompt_factor, context_factor = penalty_factors(params)
+    prompt_ids, ids = np.asarray(prompt, dtype=np.int64), np.asarray(context, dtype=np.int64)
+    none = ids[:0]
+    return (
+        _constant(row, none if prompt_factor == 1.0 else prompt_ids, prompt_factor),
+        _constant(row, none if context_factor == 1.0 else ids, context_factor),
+        _counted(row, none if penalty_offsets(params) == (0.0, 0.0) else ids[len(ids) - step :], params),
+        _prolonging(row, ids if params.dry_multiplier else none, params, breakers),
+        _constant(row, _ngram_ends(ids, params.no_repeat_ngram_size or len(ids) + 1), -torch.inf),
+    )
+
+
 def _constant(row: int, ids: _Ids, value: float) -> _Entries:
     return _Entries(row, ids, np.full(len(ids), value, dtype=np.float32))
 
@@ -176,6 +202,19 @@ def _counted(row: int, completion: _Ids, params: GenerationParams) -> _Entries:
     ids, counts = np.unique(completion, return_counts=True)
     presence, frequency = (np.float32(offset) for offset in penalty_offsets(params))
     return _Entries(row, ids, frequency * counts.astype(np.float32) + presence)
+
+
+def _prolonging(row: int, context: _Ids, params: GenerationParams, breakers: Mask) -> _Entries:
+    """Return the offsets of DRY."""
+    multiplier, base, allowed_length = dry_settings(params)
+    token_ids, lengths = repetitions(context, breakers)
+    offsets = dry_offsets(
+        torch.from_numpy(lengths),
+        torch.tensor(multiplier, dtype=torch.float64),
+        torch.tensor(base, dtype=torch.float64),
+        torch.tensor(allowed_length),
+    )
+    return _Entries(row, token_ids, offsets.numpy())
 
 
 def _joined(

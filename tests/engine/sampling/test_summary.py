@@ -54,6 +54,8 @@ _SETTINGS = st.builds(
     xtc_threshold=st.sampled_from([None, 0.001, 0.02, 0.3]),
     repetition_penalty=st.sampled_from([None, None, 0.8, 1.5]),
     frequency_penalty=st.sampled_from([None, None, -0.4, 0.3]),
+    dry_multiplier=st.sampled_from([None, None, 1.0]),
+    dry_allowed_length=st.sampled_from([None, 1]),
     generation_seed=st.integers(0, 3),
 )
 

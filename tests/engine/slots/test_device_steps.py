@@ -35,12 +35,15 @@ PENALTIES = {
     "encoder_repetition_penalty": 1.2,
     "presence_penalty": 0.5,
     "frequency_penalty": 0.3,
+    "dry_multiplier": 2.0,
     "no_repeat_ngram_size": 2,
 }
 EVERY_PARAMETER: dict[str, dict[str, Any]] = {
     "greedy": {},
     "generation_seed": {"temperature": 1.0, "generation_seed": 7},
     **{name: {"temperature": 0.9, name: value} for name, value in (CUT_VALUES | PENALTIES).items()},
+    "dry_base": {"temperature": 0.9, "dry_multiplier": 1.0, "dry_base": 3.0},
+    "dry_allowed_length": {"temperature": 0.9, "dry_multiplier": 3.0, "dry_allowed_length": 1},
     "xtc_probability": {"temperature": 0.9, "xtc_probability": 0.5},
     "xtc_threshold": {"temperature": 0.9, "min_p": 0.01, "xtc_probability": 1.0, "xtc_threshold": 0.02},
 }

@@ -56,6 +56,8 @@ PARAMS = st.builds(
     xtc_probability=st.sampled_from([0.5, 1.0]),
     xtc_threshold=st.sampled_from([None, 0.02]),
     repetition_penalty=st.sampled_from([None, 1.2]),
+    dry_multiplier=st.sampled_from([None, 2.0]),
+    dry_allowed_length=st.sampled_from([None, 1]),
     generation_seed=st.integers(0, 1),
     max_new_tokens=st.integers(1, 9),
 )

@@ -1,6 +1,7 @@
 """The real vLLM with the demo model, in this process and as a server, in an environment that `.ci/full` makes."""
 
 import collections
+import contextlib
 import dataclasses
 import itertools
 import json
@@ -8,6 +9,7 @@ import os
 import random
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
@@ -397,15 +399,17 @@ def run(directory: Path, *, kill_at: int | None = None) -> None:
     command = [str(Path(sys.executable).with_name("llmsearch-optuna")), "run", str(directory / "study.toml")]
     with (directory / "log").open("a") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, cwd=ROOT, start_new_session=True)
-    url = f"sqlite:///{directory / 'study.db'}"
+    path = directory / "study.db"
     while process.poll() is None:
         time.sleep(0.3)
-        if kill_at is not None and (directory / "study.db").exists():
-            try:
-                study = optuna.load_study(study_name=None, storage=url)
-            except (ValueError, KeyError, optuna.exceptions.StorageInternalError):  # it is being created
+        if kill_at is not None and path.exists():
+            query = "SELECT count(*) FROM trials WHERE state NOT IN ('RUNNING', 'WAITING')"
+            try:  # not with Optuna, which would create tables beside the process that does
+                with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
+                    (finished,) = connection.execute(query).fetchone()
+            except sqlite3.OperationalError:  # it is being created
                 continue
-            if sum(trial.state.is_finished() for trial in study.trials) >= kill_at:
+            if finished >= kill_at:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
                 return
