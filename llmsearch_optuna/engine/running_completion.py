@@ -28,6 +28,7 @@ from llmsearch_optuna.engine.sampling.repetitions import NO_BREAKERS, Mask, brea
 from llmsearch_optuna.engine.stopping import StopChecker
 from llmsearch_optuna.errors import ParameterError
 from llmsearch_optuna.space.params import GenerationParams
+from llmsearch_optuna.space.settings import BODY, settings_in
 
 __all__ = ["RunningCompletion", "draw_tokens", "draw_tokens_from_summary", "sampling_rows"]
 
@@ -49,11 +50,17 @@ class RunningCompletion:
         replayed: The number of generated tokens that needed no forward pass.
         mirostat_mu: Mirostat's mu: the maximum surprise of the next token in bits; 0 if mirostat is off. It changes
             when a token is appended.
+
+    Raises:
+        ParameterError: The parameters have a field of a server's request.
     """
 
     def __init__(
         self, request: Request, tokenizer: PreTrainedTokenizerBase, context: Sequence[int] | None = None
     ) -> None:
+        bodies = settings_in(dict(request.params.settings), BODY)
+        if bodies:
+            raise ParameterError(f"`{BODY}{next(iter(bodies))}` is a field of a server's request: leave it out")
         self.request = request
         self.token_ids: list[int] = []
         # An array is read without a copy in every step, and may hold many thousand tokens.

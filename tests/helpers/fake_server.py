@@ -71,6 +71,7 @@ class FakeServer:
         requests: All requests for completions.
         times: When they came.
         headers: Their headers.
+        paths: The paths of all requests, with their queries.
         most_at_once: The most of them that were served at one time.
     """
 
@@ -94,6 +95,7 @@ class FakeServer:
         self.times: list[float] = []
         self.headers: list[dict[str, str]] = []
         self.most_at_once = 0
+        self.paths: list[str] = []
         self._running = 0
         self._lock = threading.Lock()
         self._http = _Server(("127.0.0.1", 0), _Handler)
@@ -179,6 +181,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         fake = self.server.fake
+        fake.paths.append(self.path)
         if fake.drops_first > 0:
             fake.drops_first -= 1
             self.close_connection = True
@@ -186,13 +189,14 @@ class _Handler(BaseHTTPRequestHandler):
         listed = [{"id": name, "owned_by": fake.owner} for name in fake.models or ()]
         if not self._may_enter() or self.path in fake.closed:
             self._refuse()
-        elif self.path == "/v1/models" and fake.models is not None:
+        elif self.path.partition("?")[0] == "/v1/models" and fake.models is not None:
             self._send(200, json.dumps({"object": "list", "data": listed}).encode())
         else:
             self._send(404, b'{"detail": "Not Found"}')
 
     def do_POST(self) -> None:
         fake = self.server.fake
+        fake.paths.append(self.path)
         request = json.loads(self.rfile.read(int(self.headers["content-length"])))
         if request.get("vllm_xargs") == {PLUGIN_KEY: PLUGIN_QUERY}:  # before a search, and none of its requests
             message = f"{PLUGIN_KEY} 0.0.9 is here; {PLUGIN_QUERY}={fake.plugin}"

@@ -110,6 +110,11 @@ def test_what_has_no_effect_in_process_is_refused(
     assert "\n" not in str(refusal.value)
 
 
+def test_a_score_in_process_has_no_fields_of_requests() -> None:
+    with pytest.raises(ParameterError, match=r"`body.effort` is a field of a server's request"):
+        make_tuner().get_score({"body.effort": "low"})
+
+
 ON_SERVER = {
     "temperature": {"low": 0.3, "high": 2.0},
     "max_new_tokens": 6,
@@ -244,3 +249,9 @@ def test_what_is_left_out_cannot_be_searched(server: FakeServer) -> None:
         tuner.search({"temperature": {"low": 0.3, "high": 1.0}}, n_trials=2, show_progress=False)
     study = tuner.search({"do_sample": True, "top_p": {"low": 0.3, "high": 1.0}}, n_trials=2, show_progress=False)
     assert study.trials[0].user_attrs["baseline"] == "model default"
+
+
+def test_every_request_has_the_query_of_the_address(server: FakeServer) -> None:
+    tuner = on_server(server, base_url=f"{server.base_url}?api-version=2026-01-01", probe=False)
+    tuner.get_score({"temperature": 0.5, "max_new_tokens": 4})
+    assert {path.partition("?")[2] for path in server.paths if "/v1/" in path} == {"api-version=2026-01-01"}

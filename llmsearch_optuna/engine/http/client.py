@@ -163,7 +163,7 @@ class Client:
             for attempt in range(self._server.max_retries + 1):
                 await asyncio.sleep(max(0.0, self._not_before - time.monotonic()))
                 try:
-                    answer = await self._exchange("POST", f"{self._server.base_url.rstrip('/')}/{path}", payload)
+                    answer = await self._exchange("POST", self._server.address(path), payload)
                     return self._read(answer, read, label)
                 except _TransientError as error:
                     failure = error
@@ -240,7 +240,7 @@ class Client:
         if failure.busy:
             return self._unusable(f"{summary}: {failure}")
         try:
-            await self._exchange("GET", f"{self._server.base_url.rstrip('/')}/models", None)
+            await self._exchange("GET", self._server.address("models"), None)
         except _TransientError as error:
             return self._unusable(str(error))
         return TrialError(self._clean(f"{label}: {summary}: {failure}"))

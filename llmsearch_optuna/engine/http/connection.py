@@ -65,8 +65,8 @@ async def connect(server: OpenAIServer, *, chat: bool) -> Connection:
     """
     tls = httpx2.create_ssl_context()
     async with Client(server, 1, tls) as client:
-        base = server.base_url.rstrip("/")
-        listed = _models(await client.get(f"{base}/models"))
+        listed = _models(await client.get(server.address("models")))
+        base = server.base_url.partition("?")[0].rstrip("/")
         kind = DIALECTS[server.kind or await _kind(client, base, listed)]
         model = _model(server, kind, [str(model["id"]) for model in listed])
         if kind.name == "vllm" and server.probe and await _has_plugin(client, model, chat=chat):
@@ -139,7 +139,7 @@ def _model(server: OpenAIServer, kind: Dialect, names: list[str]) -> str:
         if len(names) == 1:
             return names[0]
         available = f"it has {', '.join(names[:_MAX_LISTED])}" if names else "it lists none"
-        if not names and not server.base_url.rstrip("/").endswith("/v1"):
+        if not names and not server.base_url.partition("?")[0].rstrip("/").endswith("/v1"):
             available += " (does `base_url` end with /v1?)"
         raise ModelError(f"`model` must name the model of the server at {server.base_url}: {available}")
     # `transformers serve` lists only downloaded models and also loads others.

@@ -2,16 +2,18 @@
 
 import math
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
 from llmsearch_optuna.errors import ConfigurationError, unknown_name
 from llmsearch_optuna.space.dialects import DIALECTS
 
 __all__ = ["OpenAIServer"]
 
+_SECRET = re.compile(r"key|token|secret|sig|pass|auth|code", re.IGNORECASE)
 _RESERVED = ("model", "messages", "prompt", "stream", "n")
 
 
@@ -20,7 +22,8 @@ class OpenAIServer:
     """A server with OpenAI's API, such as vLLM, SGLang, llama.cpp, TGI, `transformers serve` or OpenAI itself.
 
     Attributes:
-        base_url: The address of the API, e.g. ``http://localhost:8000/v1``.
+        base_url: The address of the API, e.g. ``http://localhost:8000/v1``. It may have a query, such as
+            ``?api-version=2026-01-01``, which every request gets, but no key.
         model: The model's name on the server; optional if the server has only one.
         kind: The kind of server, which determines the names of the parameters: ``"vllm"``, ``"sglang"``,
             ``"llamacpp"``, ``"tgi"``, ``"transformers"`` or ``"openai"`` (any other). Detected by default.
@@ -77,6 +80,11 @@ class OpenAIServer:
             if reserved := sorted({*names} & set(_RESERVED)):
                 raise ConfigurationError(f"`{option}` must not hold `{reserved[0]}`, which the package needs")
 
+    def address(self, path: str) -> str:
+        """Return the address of a part of the API, such as ``models``, with the query of `base_url`."""
+        url = urlsplit(self.base_url)
+        return urlunsplit(url._replace(path=f"{url.path.rstrip('/')}/{path}"))
+
     def adapted(self, payload: Mapping[str, Any]) -> dict[str, Any]:
         """Return the body of a request without the fields in `omit`, with those in `rename` and `extra_body`."""
         sent = {self.rename.get(name, name): value for name, value in payload.items() if name not in self.omit}
@@ -112,5 +120,9 @@ class OpenAIServer:
             has_secret, is_url = "@" in self.base_url, False
         if has_secret:
             raise ConfigurationError("`base_url` must hold no user and password: name a variable in `api_key_env`")
-        if not is_url or url.query or url.fragment:
+        if is_url and (secret := next((name for name, _ in parse_qsl(url.query) if _SECRET.search(name)), None)):
+            raise ConfigurationError(
+                f"the query of `base_url` must hold no secret, as `{secret}` may be: name a variable in `api_key_env`"
+            )
+        if not is_url or url.fragment:
             raise ConfigurationError(f"`base_url` must be like http://localhost:8000/v1, got {self.base_url!r}")

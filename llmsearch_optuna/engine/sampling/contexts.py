@@ -58,7 +58,7 @@ class Penalties(NamedTuple):
     context_factors: Tensor | None
     presence: Tensor | None
     frequency: Tensor | None
-    dry: "Dry | None"
+    dry: Dry | None
     ngram_sizes: Tensor
     ngrams: frozenset[int]
 
