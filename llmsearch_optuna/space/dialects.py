@@ -47,7 +47,7 @@ class Dialect:
         nested: The field that holds all sampling fields as one JSON string; None if they are separate.
         plugin: The field that holds the parameters for this package's plug-in, which then draws the tokens in place of
             the system; None without the plug-in.
-        remedy: What to do about a parameter that the system lacks, unless it is one of beams.
+        remedy: What to do about a parameter that the system lacks, but vLLM with the plug-in has.
         max_concurrency: The default number of simultaneous requests to a server.
         max_stops: The maximum number of stop strings; None if there is no limit.
         max_temperature: The maximum temperature in an export; None if there is no limit.
@@ -149,7 +149,8 @@ class Dialect:
     def _check_names(self, names: set[str]) -> None:
         if missing := sorted(names - {*IMPLIED, "temperature", *self.fields}):
             available = ", ".join(sorted({"temperature", *self.fields}))
-            remedy = "leave it out" if PARAMETERS[missing[0]].stage == "beams" else self.remedy
+            has_remedy = missing[0] in VLLM_WITH_PLUGIN.fields
+            remedy = self.remedy if has_remedy else "leave it out"
             raise ParameterError(
                 f"`{missing[0]}` is not available on a server of the kind `{self.name}`, which takes {available}: "
                 f"{remedy}"
@@ -189,7 +190,7 @@ VLLM_WITH_PLUGIN = dataclasses.replace(
     plugin="vllm_xargs",
     remedy="leave it out",
 )
-"""vLLM with this package's plug-in, which has all parameters but beams and draws with this package's noise."""
+"""vLLM with this package's plug-in, which has all parameters but beams and DRY, and draws with this package's noise."""
 
 _SGLANG = Dialect(
     name="sglang",

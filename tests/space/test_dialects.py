@@ -68,6 +68,8 @@ def test_what_a_server_lacks_is_refused() -> None:
         "presence_penalty, repetition_penalty, temperature, top_k, top_p: leave it out, or run `pip install "
         "llmsearch_optuna` beside the server's vLLM, which then has all of them"
     )
+    with pytest.raises(ParameterError, match=r"`dry_multiplier` is not available .*: leave it out$"):
+        fields("vllm", dry_multiplier=0.8)
     with pytest.raises(ParameterError, match="`top_k` is not available on a server of the kind `openai`"):
         DIALECTS["openai"].check_space(SearchSpace(temperature=Float(0.1, 1.0), top_k=5))
 
