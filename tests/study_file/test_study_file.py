@@ -114,6 +114,15 @@ def refused(text: str, kind: type[ConfigurationError] = StudyFileError) -> str:
     return message
 
 
+def test_marks_of_thoughts_and_settings_in_a_study_file() -> None:
+    marks = '[generation]\nthinking = { start = "<a>", end = "</a>" }\n'
+    file = parse(SHORT.replace("[model]", f"{marks}[model]"))
+    assert file.generation.thinking == {"start": "<a>", "end": "</a>"}
+    assert parse(SHORT.replace("[model]", "[generation]\nthinking = false\n[model]")).generation.thinking is False
+    space = parse(f"{SHORT}\ntemplate.enable_thinking = {{ choices = [true, false] }}\n").space
+    assert space.settings("template.") == {"enable_thinking": (True, False)}
+
+
 def test_what_is_left_out_has_a_default() -> None:
     file = parse(SHORT)
     assert file == StudyFile(
@@ -392,6 +401,13 @@ def test_text_that_is_not_toml_is_refused() -> None:
             '[generation]\nstop = ["a", ""]\n[model]',
             "`stop` in [generation] must not contain an empty string",
         ),
+        (
+            "[model]",
+            '[generation]\nthinking = { start = "<think>" }\n[model]',
+            "`thinking` in [generation] must be two marks, as in {",
+        ),
+        ("[model]", "[generation]\nthinking = true\n[model]", "`thinking` in [generation] must be two marks, as in {"),
+        ("[model]", "[generation]\nthinking = 3\n[model]", "`thinking` in [generation] must be"),
         ('name = "exact_match"', "", '[metric] needs a name = "..."'),
         ('name = "exact_match"', "name = 3", '[metric] needs a name = "..."'),
         ("[model]", "[sampler]\nname = true\n[model]", '[sampler] needs a name = "..."'),
