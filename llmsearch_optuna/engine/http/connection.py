@@ -46,8 +46,9 @@ class Connection(NamedTuple):
     def identity(self) -> str:
         """The name of the model, the kind of server and changes of its requests, regardless of the address."""
         drawn = ", llmsearch_optuna draws" if self.kind.plugin else ""
-        changes = f", {json.dumps(self.server.changes, sort_keys=True, default=str)}" if self.server.changes else ""
-        return f"{self.model} ({self.kind.name} server{drawn}{changes})"
+        changes = self.server.request_changes
+        described = f", {json.dumps(changes, sort_keys=True, default=str)}" if changes else ""
+        return f"{self.model} ({self.kind.name} server{drawn}{described})"
 
 
 async def connect(server: OpenAIServer, *, chat: bool) -> Connection:

@@ -72,7 +72,6 @@ class OpenAIServer:
             raise ConfigurationError(f"`max_retries` must be >= 0, got {self.max_retries}")
         if isinstance(self.model_aliases, str) or not all(isinstance(name, str) for name in self.model_aliases):
             raise ConfigurationError(f"`model_aliases` must be a list of names, got {self.model_aliases!r}")
-
         for option in ("omit", "rename", "extra_body"):
             names = getattr(self, option)
             if isinstance(names, str) or not all(isinstance(name, str) and name for name in names):
@@ -91,7 +90,7 @@ class OpenAIServer:
         return {**sent, **self.extra_body}
 
     @property
-    def changes(self) -> dict[str, Any]:
+    def request_changes(self) -> dict[str, Any]:
         """The options that change requests, by name; empty by default."""
         options = {"omit": sorted(self.omit), "rename": dict(self.rename), "extra_body": dict(self.extra_body)}
         return {name: option for name, option in options.items() if option}
