@@ -2,10 +2,9 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from llmsearch_optuna.data.task import InputLimits, Sample, check_window
-from llmsearch_optuna.data.variants import PromptVariants
 from llmsearch_optuna.engine.base import Completion, Engine, Request, Stopping, TokenCallback
 from llmsearch_optuna.engine.thinking import ThinkingCutter
 from llmsearch_optuna.errors import ScorerError, TrialError
@@ -15,6 +14,9 @@ from llmsearch_optuna.space.params import GenerationParams
 from llmsearch_optuna.space.search_space import SearchSpace
 from llmsearch_optuna.space.settings import TEMPLATE, settings_in
 from llmsearch_optuna.storage import StoredCompletion
+
+if TYPE_CHECKING:
+    from llmsearch_optuna.data.variants import PromptVariants
 
 __all__ = ["Evaluator", "Score"]
 
@@ -45,7 +47,7 @@ class Evaluator:
     engine: Engine
     metric: Metric
     stopping: Stopping
-    variants: PromptVariants | None = None
+    variants: "PromptVariants | None" = None
     output_preproc: Callable[[str], str] = str.strip
     thinking: ThinkingCutter | None = None
     score_range: ScoreRange | None = None

@@ -340,7 +340,6 @@ def test_compare_refuses_wrong_metrics_in_one_line(
     assert error.count("\n") == 1
 
 
-@pytest.mark.full
 def test_help_and_version_need_no_model_library() -> None:
     program = "import sys, llmsearch_optuna.cli as c\ntry:\n c.main(['--help'])\nexcept SystemExit: pass\n"
     program += "sys.exit(any(name in sys.modules for name in ('torch', 'transformers', 'datasets')))"
