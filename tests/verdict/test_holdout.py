@@ -423,6 +423,21 @@ def test_studies_of_something_else(tuner: Tuner, study: optuna.Study) -> None:
     assert refused(StorageError, tuner, foreign) == "study `foreign` was not made by llmsearch_optuna"
 
 
+def test_thoughts_without_an_end_are_scored(study: optuna.Study, tuner: Tuner) -> None:
+    """A finalist that answered in the search may find no end on the hold-out: its answers are empty, and counted."""
+
+    class Endless(Watched):
+        def generate(self, requests: Sequence[Request], *arguments: Any) -> list[Completion]:
+            completions = super().generate(requests, *arguments)
+            return [dataclasses.replace(done, text="", finish_reason="thinking") for done in completions]
+
+    replace_backend(tuner, engine=Endless(tuner._backend.engine))
+    verdict = confirm(tuner, study)
+    assert "no answer, as the length limit or a stop string ended the thought" in " ".join(
+        [verdict.sentence, *verdict.details]
+    )
+
+
 def test_where_a_study_lives_must_be_said_by_who_did_not_search_it(study: optuna.Study, tmp_path: Path) -> None:
     other = make_tuner()
     search(make_tuner(), tmp_path / "y.db", n_trials=1)
