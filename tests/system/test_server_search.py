@@ -309,7 +309,7 @@ def test_answers_without_text_are_counted_in_verdict_and_report(server: FakeServ
         ),
         (
             {**NO_TEXT, "finish_reason": "length"},
-            "8 of 8 answers are no text to score: 4 x no text before the length limit",
+            "8 of 8 answers are no text to score: 4 x no answer, as the length limit",
         ),
     ],
 )

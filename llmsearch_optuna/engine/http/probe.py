@@ -41,13 +41,11 @@ _SHARP: dict[str, Any] = {
 }
 """Cuts that leave one token at any temperature, so that all seeds give the same completion."""
 
-_PENALTIES: dict[str, Any] = {
-    "repetition_penalty": 1.9,
-    "presence_penalty": 2.0,
-    "frequency_penalty": 2.0,
-    "no_repeat_ngram_size": 1,
-}
-"""Penalties that are strong enough to change a greedy completion that repeats itself or its prompt."""
+_PENALTIES: dict[str, Any] = {"repetition_penalty": 1.9, "no_repeat_ngram_size": 1}
+"""Penalties that are strong enough to change a greedy completion that repeats itself or its prompt.
+
+Those of OpenAI's API are not: they are limited to 2 and count the completion only, so that no change proves nothing.
+"""
 
 _OPEN = "Write down some random words:"
 _REPETITIVE = "yes no yes no yes no yes no yes no yes no yes no yes no"
