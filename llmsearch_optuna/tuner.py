@@ -184,7 +184,7 @@ class Tuner:
         self._notes = self._backend.notes({sample.row: sample.token_ids for sample in self.task.samples})
 
     def get_score(self, generation_args: Mapping[str, Any] | GenerationParams, dataset: object | None = None) -> Score:
-        """Generate one completion per row with one set of parameters, and score them.
+        """Generate the completions of all rows with one set of parameters, and score them.
 
         Args:
             generation_args: Generation parameters by name. For this call, also `eos_token_id` (an id or a list), `stop`
@@ -201,9 +201,7 @@ class Tuner:
             variants, samples = PromptVariants(rows, self._source, self._backend), self._encode(rows)
             evaluator = replace(evaluator, variants=variants)
         check_window(samples, self._backend.window, params.max_new_tokens)
-        completions = evaluator.generate([evaluator.request(sample, params) for sample in samples])
-        outputs = [evaluator.text(sample, completion) for sample, completion in zip(samples, completions, strict=True)]
-        return Score(evaluator.score(samples, outputs).value, outputs)
+        return evaluator.evaluate(samples, params)
 
     def objective(  # noqa: D417 - `SearchOptions` describes the options
         self, space: SearchSpace | Mapping[str, Any], *, rungs: RungPlan = 8, objectives: Sequence[str] = (SCORE,)
@@ -224,6 +222,7 @@ class Tuner:
                 f"`{TOKENS}` cannot be an objective with custom_pred_function, whose tokens are not known: leave it out"
             )
         self._backend.check_space(space, ())
+        self._evaluator.check_completions(space)
         self._evaluator.check_prompts(self.task.samples, space, self._backend.window)
         return GenerationObjective(
             **vars(self._evaluator),

@@ -98,7 +98,7 @@ def print_completions(study: optuna.Study, storage: RDBStorage, trial: FrozenTri
         sample_score = "-" if completion.score is None else f"{completion.score:.4f}"
         console.rule(_line(f"row {completion.row}, score {sample_score}, {completion.finish_reason}"), align="left")
         reference = json.dumps(sample.reference, ensure_ascii=False)
-        for label, text in (("prompt", sample.prompt), ("completion", completion.text), ("reference", reference)):
+        for label, text in (("prompt", sample.prompt), ("completion", completion.shown_text), ("reference", reference)):
             shown = text if in_full else excerpt(text, _MAXIMUM_TEXT)
             shortened = shortened or shown is not text
             console.print(Text(f"{label}: ", style="bold"), _block(shown), sep="")

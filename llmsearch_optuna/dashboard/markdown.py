@@ -69,7 +69,7 @@ def trial_note(
             f"row {completion.row}, {completion.token_count} tokens, ended by {completion.finish_reason}",
             "",
             *_prompt(sample.prompt),
-            *_block(completion.text, _MAXIMUM_COMPLETION),
+            *_block(completion.shown_text, _MAXIMUM_COMPLETION),
             "",
             "reference",
             "",
@@ -133,7 +133,7 @@ def completion_lines(completions: Sequence[StoredCompletion], samples: Mapping[i
             {
                 "row": completion.row,
                 "score": completion.score,
-                "completion": _cell(completion.text),
+                "completion": _cell(completion.shown_text),
                 "reference": _cell(_reference(samples[completion.position])),
                 "prompt": _cell(_last_question(samples[completion.position].prompt)),
                 "finish_reason": completion.finish_reason,

@@ -149,6 +149,11 @@ def _differences(params: GenerationParams, available: Collection[str], system: s
             yield f"{name}={json.dumps(value)}: pass it to the chat template, e.g. as chat_template_kwargs of a request"
         elif name not in available:
             yield f"{name}={json.dumps(value)}: {system} has no such parameter; it is left out"
+    if (count := params.canonical.samples_per_prompt) is not None:
+        yield (
+            f"samples_per_prompt={count}: send as many requests per prompt, each with another seed, and combine the "
+            "completions as the reducer of the metric does"
+        )
     if not params.greedy:
         seed = params.generation_seed
         yield f"generation_seed={seed}: {system} draws other noise, so that completions differ{remedy}"

@@ -12,6 +12,7 @@ from llmsearch_optuna.engine.base import FinishReason
 from llmsearch_optuna.errors import LlmsearchError, StorageError
 from llmsearch_optuna.fsck.inspection import RawCompletion, RawStudy, RawTrial
 from llmsearch_optuna.space.params import GenerationParams
+from llmsearch_optuna.storage import FurtherCompletion
 from llmsearch_optuna.study.attributes import FINGERPRINT, KEY, PARAMS, TRIAL_TOKENS, VERDICT
 from llmsearch_optuna.study.fingerprint import created_directions, read_fingerprint
 from llmsearch_optuna.verdict.verdict import Verdict
@@ -116,20 +117,21 @@ def completion_flaws(completions: Sequence[RawCompletion]) -> Iterator[str]:
         yield f"the completions at positions {listed(missing)} are lost"
     flaws: dict[str, list[Any]] = defaultdict(list)
     for row in completions:
-        tokens = parsed(row.token_ids)
+        tokens, further = parsed(row.token_ids), _further(row)
         readable = {
             "text": isinstance(parsed(row.text), str),
             "row": isinstance(row.row, int),
             "finish reason": row.finish_reason in _FINISH_REASONS,
             "score": row.score is None or _is_number(row.score),
             "tokens": isinstance(tokens, list) and all(isinstance(token, int) for token in tokens),
+            "further completions": further is not None,
             "thinking tokens": row.thinking_token_count is None or isinstance(row.thinking_token_count, int),
         }
         for name, is_readable in readable.items():
             if not is_readable:
                 flaws[f"{name} of the completions at positions {{}} cannot be read"].append(row.position)
         # A server may report only the number of tokens.
-        if readable["tokens"] and tokens and row.token_count not in (None, len(tokens)):
+        if readable["tokens"] and tokens and row.token_count not in (None, _token_count(row)):
             flaws["the completions at positions {} have other numbers of tokens than recorded"].append(row.position)
     for what, positions in flaws.items():
         yield what.format(listed(positions))
@@ -167,10 +169,21 @@ def parsed_time(text: Any) -> dt.datetime | None:
 
 def _token_count(row: RawCompletion) -> Any:
     """Return the number of stored tokens, or the number that a server reported. None if it cannot be read."""
-    tokens = parsed(row.token_ids)
-    if not isinstance(tokens, list):
+    tokens, further = parsed(row.token_ids), _further(row)
+    if not isinstance(tokens, list) or further is None:
         return None
-    return len(tokens) or row.token_count or 0
+    return len(tokens) + sum(completion.token_count for completion in further) if tokens else row.token_count or 0
+
+
+def _further(row: RawCompletion) -> list[FurtherCompletion] | None:
+    """Return the further completions of a sample. None if they cannot be read."""
+    if row.further is None:
+        return []
+    further = parsed(row.further)
+    try:
+        return [FurtherCompletion(**completion) for completion in further]
+    except TypeError:
+        return None
 
 
 def _is_number(value: Any) -> bool:

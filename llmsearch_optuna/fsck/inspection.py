@@ -77,6 +77,7 @@ class RawCompletion(NamedTuple):
         score: The sample's score. None if the metric scores only a corpus.
         token_count: The number of tokens. None in a database of version 1.
         thinking_token_count: The number of tokens of its thought. None in a database of version 1 or 2.
+        further: The further completions of the sample, as JSON. None if there are none.
     """
 
     group: tuple[Any, ...]
@@ -88,6 +89,7 @@ class RawCompletion(NamedTuple):
     score: Any
     token_count: Any = None
     thinking_token_count: Any = None
+    further: Any = None
 
 
 class Inspection:

@@ -1,7 +1,7 @@
 """The metric protocol, references, and metrics that score one sample at a time."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, time
 from decimal import Decimal
@@ -51,7 +51,8 @@ class Metric(Protocol):
 
     A metric may also have an attribute `score_range` (`ScoreRange`). `PairedPruner` then uses this range, and its
     guarantee holds whatever the later scores are. Otherwise it uses the range of the scores so far. An attribute
-    `calls` (`ScorerCalls`) sets how the metric is called; by default, it is called again after a fault.
+    `calls` (`ScorerCalls`) sets how the metric is called; by default, it is called again after a fault. An attribute
+    `answer` makes votes possible; see `make_reducer`.
     """
 
     @property
@@ -96,6 +97,8 @@ class SampleMetric:
         greater_is_better: Whether a study maximises the value.
         score_range: The minimum and the maximum of `score`; ``None`` if unknown.
         calls: How the metric is called: retries and time limit.
+        answer: ``(prediction) -> hashable``, what `score` reads in a prediction; None for no answer. None if the metric
+            reads no answer.
     """
 
     name: str
@@ -104,6 +107,7 @@ class SampleMetric:
     greater_is_better: bool = True
     score_range: ScoreRange | None = None
     calls: ScorerCalls = ONCE
+    answer: Callable[[str], Hashable | None] | None = None
 
     def __call__(
         self, references: Sequence[Reference], predictions: Sequence[str], *, sample_ids: Sequence[int] | None = None

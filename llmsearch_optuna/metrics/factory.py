@@ -2,7 +2,7 @@
 
 import inspect
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeGuard
@@ -14,9 +14,17 @@ from llmsearch_optuna.metrics.corpus import CorpusMetric, bleu, chrf, load_bleu
 from llmsearch_optuna.metrics.evaluate_module import EvaluateMetric
 from llmsearch_optuna.metrics.imports import import_object
 from llmsearch_optuna.metrics.items import ItemsMetric, distinct_items
+from llmsearch_optuna.metrics.reducers import MEAN, ReducedMetric, make_reducer
 from llmsearch_optuna.metrics.rouge import TOKENIZERS, rouge1, rouge2, rouge_l
 from llmsearch_optuna.metrics.scorer import CallableMetric, Scorer
-from llmsearch_optuna.metrics.text import contains, exact_match, numeric, token_f1
+from llmsearch_optuna.metrics.text import (
+    contains,
+    exact_answer,
+    exact_match,
+    numeric,
+    numeric_answer,
+    token_f1,
+)
 
 __all__ = ["BUILT_IN_METRICS", "make_metric"]
 
@@ -32,6 +40,8 @@ _SAMPLE: Mapping[str, Callable[..., float]] = {
 _CORPUS: Mapping[str, Callable[..., float]] = {"bleu": bleu, "chrf": chrf}
 _ITEMS: Mapping[str, Callable[..., float]] = {"distinct_items": distinct_items}
 
+_ANSWERS: Mapping[str, Callable[..., Hashable | None]] = {"exact_match": exact_answer, "numeric": numeric_answer}
+
 BUILT_IN_METRICS = (*_SAMPLE, *_CORPUS, *_ITEMS)
 """The names of the built-in metrics."""
 
@@ -44,6 +54,7 @@ def make_metric(
     *,
     column: str | None = None,
     greater_is_better: bool = True,
+    reducer: str | None = None,
     retries: int | None = None,
     timeout_s: float | None = None,
     directory: Path | None = None,
@@ -63,6 +74,8 @@ def make_metric(
         column: The reference column to compare with; ``None`` for the only one. Not for callables, which receive all
             columns.
         greater_is_better: Whether a study maximises the value. A `Metric` keeps its own direction.
+        reducer: How the scores of several completions of a sample become one, by default their mean; see
+            `make_reducer`.
         retries: The number of further calls after one that failed, with pauses between them; by default 0 for built-in
             metrics, which are pure functions, and 2 for others.
         timeout_s: The time limit of a call in seconds; no limit by default.
@@ -78,6 +91,17 @@ def make_metric(
         raise MetricError(f"`greater_is_better` must be true or false, got {greater_is_better!r}")
     if column is not None and not isinstance(column, str):
         raise MetricError(f"`column` must be the name of a reference column, got {column!r}")
+    if reducer is not None:
+        single = make_metric(
+            spec,
+            column=column,
+            greater_is_better=greater_is_better,
+            retries=retries,
+            timeout_s=timeout_s,
+            directory=directory,
+            **arguments,
+        )
+        return _reduced(single, reducer)
     is_built_in = isinstance(spec, str) and ":" not in spec
     default = ONCE if is_built_in else ScorerCalls()
     calls = ScorerCalls(retries=default.retries if retries is None else retries, timeout_s=timeout_s)
@@ -103,6 +127,13 @@ def make_metric(
     return _from_callable(spec, column, greater_is_better, calls, arguments)
 
 
+def _reduced(metric: Metric, name: str) -> Metric:
+    if isinstance(metric, CorpusMetric):
+        raise MetricError(f"`reducer` needs a metric that scores single samples, and `{metric.name}` scores a corpus")
+    reducer = make_reducer(name, metric)
+    return metric if reducer is MEAN else ReducedMetric(metric=metric, reducer=reducer)
+
+
 def _built_in(name: str, arguments: Mapping[str, Any], **fields: Any) -> Metric:
     functions = {**_SAMPLE, **_CORPUS, **_ITEMS}
     if name not in functions:
@@ -118,7 +149,8 @@ def _built_in(name: str, arguments: Mapping[str, Any], **fields: Any) -> Metric:
     score = partial(function, **changed) if changed else function
     if name in _CORPUS:
         return CorpusMetric(name=full_name, score=score, **fields)
-    return SampleMetric(name=full_name, score=score, score_range=(0.0, 1.0), **fields)
+    answer = partial(_ANSWERS[name], **changed) if name in _ANSWERS else None
+    return SampleMetric(name=full_name, score=score, score_range=(0.0, 1.0), answer=answer, **fields)
 
 
 def _changed_arguments(name: str, function: Callable[..., float], arguments: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from llmsearch_optuna.metrics.corpus import BLEU_TOKENIZER, CorpusMetric, bleu
 from llmsearch_optuna.metrics.evaluate_module import EvaluateMetric
 from llmsearch_optuna.metrics.items import ItemsMetric
 from llmsearch_optuna.metrics.numbers import is_date
+from llmsearch_optuna.metrics.reducers import unreduced
 from llmsearch_optuna.metrics.rouge import ASCII, rouge1, rouge2, rouge_l
 from llmsearch_optuna.metrics.text import contains, exact_match, numeric, token_f1
 from llmsearch_optuna.metrics.words import is_unspaced, unicode_words
@@ -68,6 +69,7 @@ def check_references(metric: Metric, references: Sequence[Reference], names: Seq
     Raises:
         MetricError: A column is missing or ambiguous, or holds values that the metric cannot compare.
     """
+    metric = unreduced(metric)
     if isinstance(metric, EvaluateMetric):
         metric.probe(references[:_PROBED])
     if isinstance(metric, ItemsMetric):

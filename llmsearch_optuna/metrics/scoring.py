@@ -7,6 +7,7 @@ from llmsearch_optuna.errors import ScorerError
 from llmsearch_optuna.metrics.base import Metric, Reference, Scores
 from llmsearch_optuna.metrics.calls import ScorerCalls, never, one_line
 from llmsearch_optuna.metrics.evaluate_module import EvaluateMetric
+from llmsearch_optuna.metrics.reducers import unreduced
 from llmsearch_optuna.metrics.scorer import CallableMetric
 
 __all__ = ["call_metric"]
@@ -21,7 +22,7 @@ def call_metric(
     is_to_end: Callable[[], bool] = never,
     retries: int | None = None,
 ) -> Scores:
-    """Score one or more samples with a metric, whose code may raise anything or hang.
+    """Score one or more completions with a metric, whose code may raise anything or hang.
 
     Args:
         metric: The metric.
@@ -36,6 +37,7 @@ def call_metric(
         ScorerError: The metric raised an exception, did not return in time, or returned an invalid score.
         ScoringGivenUpError: The search is to end, and the metric has not returned.
     """
+    metric = unreduced(metric)
     declared = getattr(metric, "calls", None)
     calls = declared if isinstance(declared, ScorerCalls) else ScorerCalls()
     retries = calls.retries if retries is None else retries

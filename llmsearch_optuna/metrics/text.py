@@ -4,12 +4,13 @@ import re
 import string
 import unicodedata
 from collections import Counter
+from collections.abc import Hashable
 from typing import Any
 
 from llmsearch_optuna.metrics.numbers import is_date, last_number
 from llmsearch_optuna.metrics.words import normal_form, separate
 
-__all__ = ["bag_f1", "contains", "exact_match", "f_measure", "numeric", "token_f1"]
+__all__ = ["bag_f1", "contains", "exact_answer", "exact_match", "f_measure", "numeric", "numeric_answer", "token_f1"]
 
 _ARTICLES = re.compile(r"\b(?:a|an|the)\b")
 _NO_PUNCTUATION = str.maketrans("", "", string.punctuation)
@@ -22,6 +23,11 @@ def exact_match(prediction: str, reference: str, *, ignore_case: bool = False) -
     Composed and decomposed letters are equal, as Unicode defines it (NFC).
     """
     return float(_canonical(prediction, ignore_case).strip() == _canonical(reference, ignore_case).strip())
+
+
+def exact_answer(prediction: str, *, ignore_case: bool = False) -> str | None:
+    """Return what `exact_match` compares with the reference; None for an empty text."""
+    return _canonical(prediction, ignore_case).strip() or None
 
 
 def contains(prediction: str, reference: str, *, ignore_case: bool = False) -> float:
@@ -46,6 +52,11 @@ def numeric(prediction: str, reference: str) -> float:
     """
     expected = last_number(reference)
     return float(expected is not None and last_number(prediction) == expected and not is_date(reference))
+
+
+def numeric_answer(prediction: str) -> Hashable | None:
+    """Return what `numeric` compares with the reference, the last number; None if there is none."""
+    return last_number(prediction)
 
 
 def token_f1(prediction: str, reference: str) -> float:

@@ -125,7 +125,7 @@ def compare_completions(record: StudyRecord, storage: RDBStorage) -> CompletionC
         for text in (
             *[sample.prompt] * 2,  # as it is, and as turns
             sample.reference_text,
-            *(completion.text for completion in completions),
+            *(completion.shown_text for completion in completions),
         )
     ]
     maximum_length = next(
@@ -134,7 +134,7 @@ def compare_completions(record: StudyRecord, storage: RDBStorage) -> CompletionC
     samples = []
     spoken = ["\n".join(turn.text for turn in chat_turns(sample.prompt)) for sample, _ in rows]
     for (sample, completions), part in zip(rows, distinctive_parts(spoken), strict=True):
-        shown = tuple(_readable(completion.text, maximum_length) for completion in completions)
+        shown = tuple(_readable(completion.shown_text, maximum_length) for completion in completions)
         samples.append(
             ComparedSample(
                 row=sample.row,

@@ -42,8 +42,8 @@ def baseline_trials(
     """Return the baselines: the model's own parameters and greedy decoding.
 
     A server whose model does not decode greedily has one baseline: sampling at temperature 1, its default. All have the
-    maximum `max_new_tokens` and the first seed of the space. If the model's own parameters are invalid, a warning is
-    logged and only greedy decoding is returned.
+    maximum `max_new_tokens`, the minimum `samples_per_prompt` and the first seed of the space. If the model's own
+    parameters are invalid, a warning is logged and only greedy decoding is returned.
 
     Args:
         space: The search space.
@@ -63,11 +63,22 @@ def baseline_trials(
     trials.append(InitialTrial(plain, None, "greedy" if is_greedy else "model default"))
     # Fixed settings belong to the task, as `max_new_tokens` does.
     settings = tuple(sorted((name, value) for name, value in space.fixed.items() if is_setting(name)))
-    return [trial._replace(params=dataclasses.replace(trial.params, settings=settings)) for trial in trials]
+    return [
+        trial._replace(params=_with_completions(space, dataclasses.replace(trial.params, settings=settings)))
+        for trial in trials
+    ]
+
+
+def _with_completions(space: SearchSpace, params: GenerationParams) -> GenerationParams:
+    """Return parameters with the minimum number of completions per sample of the space, unless they set it."""
+    count = space.completions_per_sample()[0]
+    return params if count == 1 or params.samples_per_prompt else dataclasses.replace(params, samples_per_prompt=count)
 
 
 def preset_trials(space: SearchSpace, presets: Sequence[GenerationParams | Mapping[str, object]]) -> list[InitialTrial]:
     """Return the trials of presets, as points of the space if they lie in it.
+
+    A preset that does not set `samples_per_prompt` has the minimum of the space.
 
     Raises:
         ParameterError: A preset has invalid parameters, or `presets` is no list.
@@ -77,6 +88,7 @@ def preset_trials(space: SearchSpace, presets: Sequence[GenerationParams | Mappi
     points = [
         preset if isinstance(preset, GenerationParams) else GenerationParams.from_dict(preset) for preset in presets
     ]
+    points = [_with_completions(space, params) for params in points]
     return [InitialTrial(params, space.trial_params(params), None) for params in points]
 
 

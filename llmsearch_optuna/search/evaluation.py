@@ -14,8 +14,10 @@ from llmsearch_optuna.data.task import Sample
 from llmsearch_optuna.engine.base import Completion, Request
 from llmsearch_optuna.engine.irregular import check_answers
 from llmsearch_optuna.errors import ConfigurationError, TrialError
+from llmsearch_optuna.metrics.reducers import reducer_of
 from llmsearch_optuna.search.score_readers import report_scores
 from llmsearch_optuna.search.scoring import Evaluator
+from llmsearch_optuna.space.completions import completion_params
 from llmsearch_optuna.space.params import GenerationParams
 from llmsearch_optuna.space.search_space import SearchSpace
 from llmsearch_optuna.storage import CompletionStore, StoredCompletion
@@ -29,6 +31,7 @@ from llmsearch_optuna.study.attributes import (
     REUSED_FROM,
     REUSED_TOKENS,
     THINKING_TOKENS,
+    TIED_VOTES,
     TRIAL_TOKENS,
 )
 from llmsearch_optuna.study.objectives import SCORE, TOKENS
@@ -188,10 +191,11 @@ class Evaluation:
         self._reused = reused
         self._objective = objective
         self._trial = trial
-        self._texts: list[str] = []
+        self._texts: list[tuple[str, ...]] = []
         # None once the metric has turned out to score only a corpus.
         self._scores: list[float] | None = []
         self._finish_reasons: Counter[str] = Counter()
+        self._tied_votes = 0
         if objective.store is not None:
             self._restore(objective.store.load(objective.study_key, trial.number))
 
@@ -253,15 +257,16 @@ class Evaluation:
         reused = self._reused[self.scored : self.scored + len(samples)]
         start = self.scored + len(reused)
         generated = [
-            self._objective.stored(position, sample, completion)
-            for position, (sample, completion) in enumerate(
-                zip(samples[len(reused) :], completions, strict=True), start
+            self._objective.stored(position, sample, of_sample)
+            for position, (sample, of_sample) in enumerate(
+                zip(samples[len(reused) :], self._by_sample(completions), strict=True), start
             )
         ]
         rows = [*reused, *generated]
         is_last = self.scored + len(rows) == len(self._objective.samples)
-        check_answers([(row.row, row.finish_reason) for row in rows], self._finish_reasons, is_last=is_last)
-        scores = self._score(samples, [row.text for row in rows], [row.score for row in reused])
+        answers = [(row.row, reason) for row in rows for reason in row.finish_reasons]
+        check_answers(answers, self._finish_reasons, is_last=is_last)
+        scores = self._score(samples, rows)
         if scores is not None:
             rows = [dataclasses.replace(row, score=score) for row, score in zip(rows, scores, strict=True)]
         if reused:
@@ -284,26 +289,27 @@ class Evaluation:
         self._store_totals()
 
     def _requests(self, samples: Sequence[Sample]) -> list[Request]:
-        return [self._objective.request(sample, self.params) for sample in samples]
+        return [request for sample in samples for request in self._objective.requests(sample, self.params)]
+
+    def _by_sample(self, completions: Sequence[Completion]) -> list[Sequence[Completion]]:
+        count = len(completion_params(self.params))
+        return [completions[start : start + count] for start in range(0, len(completions), count)]
 
     def _next_samples(self) -> tuple[Sample, ...]:
         end = next(size for size in self._objective.rungs if size > self.scored)
         return self._objective.samples[self.scored : end]
 
-    def _score(
-        self, samples: Sequence[Sample], texts: list[str], stored_scores: Sequence[float | None]
-    ) -> list[float] | None:
+    def _score(self, samples: Sequence[Sample], rows: Sequence[StoredCompletion]) -> list[float] | None:
         """Update `value` and return the scores of the new samples; None if the metric scores only a corpus.
 
         Args:
             samples: The new samples.
-            texts: Their completions.
-            stored_scores: The stored scores of the first new samples. They are used only if none of them is None.
+            rows: Their completions. The first of them may have scores, which are not computed again.
         """
         new = None
+        texts = [row.texts for row in rows]
+        stored_scores = itertools.takewhile(lambda score: score is not None, (row.score for row in rows))
         scores = [score for score in stored_scores if score is not None]
-        if len(scores) < len(stored_scores):
-            scores = []
         if self._scores is not None and len(scores) < len(samples):
             new = self._objective.score(samples[len(scores) :], texts[len(scores) :])
             scores += new.per_sample or ()
@@ -324,7 +330,9 @@ class Evaluation:
         self.tokens += sum(row.token_count for row in rows)
         self.thinking_tokens += sum(row.thinking_token_count for row in rows)
         self.tokens_reused += sum(row.token_count for row in rows if row.position < len(self._reused))
-        self._finish_reasons.update(row.finish_reason for row in rows)
+        self._finish_reasons.update(reason for row in rows for reason in row.finish_reasons)
+        is_tied = reducer_of(self._objective.metric).is_tied
+        self._tied_votes += sum(is_tied(row.texts) for row in rows if row.further)
 
     def _restore(self, stored: Sequence[StoredCompletion]) -> None:
         """Restore the state of an interrupted trial from its stored completions, and make its missing reports."""
@@ -335,7 +343,7 @@ class Evaluation:
         for size in (*self._objective.rungs, len(stored)):
             if self.scored < size <= len(stored):
                 rows = stored[self.scored : size]
-                self._score(self._next_samples()[: len(rows)], [row.text for row in rows], [row.score for row in rows])
+                self._score(self._next_samples()[: len(rows)], rows)
                 self._count(rows)
                 if self.scored not in reported:
                     report(self._trial, self.value, step=self.scored)
@@ -357,6 +365,8 @@ class Evaluation:
         self._trial.set_user_attr(TRIAL_TOKENS, self.tokens)
         if self.thinking_tokens:
             self._trial.set_user_attr(THINKING_TOKENS, self.thinking_tokens)
+        if self._tied_votes:
+            self._trial.set_user_attr(TIED_VOTES, self._tied_votes)
         if self._reused:
             self._trial.set_user_attr(REUSED_TOKENS, self.tokens_reused)
         self._trial.set_user_attr(FINISH_REASONS, dict(self._finish_reasons))

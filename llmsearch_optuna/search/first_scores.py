@@ -128,13 +128,13 @@ def describe_example(
     params = GenerationParams(do_sample=False, max_new_tokens=space.longest_completion())
     check_window([sample], window, params.max_new_tokens)
     try:
-        (completion,) = evaluator.generate([evaluator.request(sample, params)])
+        (completion,) = evaluator.generate(evaluator.requests(sample, params))
         text = evaluator.text(sample, completion)
     except TrialError as error:
         return {**ScoredExample(sample, "", "", None).topics(), "completion": f"none: {error}", "score": "none"}
     example = ScoredExample(sample, text, completion.finish_reason, None)
     try:
-        example = example._replace(score=evaluator.score([sample], [text]).value)
+        example = example._replace(score=evaluator.score([sample], [(text,)]).value)
     except (TrialError, MetricError) as error:
         return {**example.topics(), "score": f"none: {error}"}
     if example.score != _worst(evaluator):

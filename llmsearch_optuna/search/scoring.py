@@ -1,5 +1,6 @@
 """The steps of every evaluation: requests, completions, stored rows and checked scores."""
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
@@ -7,13 +8,15 @@ from typing import TYPE_CHECKING, NamedTuple
 from llmsearch_optuna.data.task import InputLimits, Sample, check_window
 from llmsearch_optuna.engine.base import Completion, Engine, Request, Stopping, TokenCallback
 from llmsearch_optuna.engine.thinking import ThinkingCutter
-from llmsearch_optuna.errors import ScorerError, TrialError
-from llmsearch_optuna.metrics import Metric, ScoreRange, Scores, call_metric
+from llmsearch_optuna.errors import ConfigurationError, ScorerError, TrialError
+from llmsearch_optuna.metrics import CorpusMetric, Metric, ScoreRange, Scores, call_metric
 from llmsearch_optuna.metrics.calls import never
+from llmsearch_optuna.metrics.reducers import MEAN, reduce_scores, reducer_of
+from llmsearch_optuna.space.completions import completion_params
 from llmsearch_optuna.space.params import GenerationParams
 from llmsearch_optuna.space.search_space import SearchSpace
 from llmsearch_optuna.space.settings import TEMPLATE, settings_in
-from llmsearch_optuna.storage import StoredCompletion
+from llmsearch_optuna.storage import FurtherCompletion, StoredCompletion
 
 if TYPE_CHECKING:
     from llmsearch_optuna.data.variants import PromptVariants
@@ -22,7 +25,10 @@ __all__ = ["Evaluator", "Score"]
 
 
 class Score(NamedTuple):
-    """The metric over all samples, and the completions as they were scored, in the order of the rows."""
+    """The metric over all samples, and the completions as they were scored, in the order of the rows.
+
+    A row with several completions has them one after another.
+    """
 
     value: float
     outputs: list[str]
@@ -69,17 +75,48 @@ class Evaluator:
         if self.variants is not None:
             self.variants.check(space.settings(TEMPLATE), window, space.longest_completion())
 
-    def request(self, sample: Sample, params: GenerationParams) -> Request:
-        """Return the request for one completion of a sample."""
+    def check_completions(self, space: SearchSpace) -> None:
+        """Raise an error if the numbers of completions per sample in a space do not fit the metric's reducer.
+
+        Raises:
+            ConfigurationError: The message says what to change.
+        """
+        low, high = space.completions_per_sample()
+        reducer = reducer_of(self.metric)
+        if high == 1 and reducer is not MEAN:
+            raise ConfigurationError(
+                f'`reducer` = "{reducer.name}" needs several completions per sample: set `samples_per_prompt` in the '
+                "space, e.g. to 4"
+            )
+        if low < reducer.min_completions:
+            raise ConfigurationError(
+                f'`samples_per_prompt` must be >= {reducer.min_completions} for `reducer` = "{reducer.name}", got {low}'
+            )
+        if high > 1 and space.is_always_greedy:
+            raise ConfigurationError(
+                "`samples_per_prompt` > 1 has no effect, as every trial decodes greedily: set do_sample = true or a "
+                "temperature in the space"
+            )
+        if high > 1 and isinstance(self.metric, CorpusMetric):
+            raise ConfigurationError(
+                f"`samples_per_prompt` > 1 needs a metric that scores single samples, and `{self.metric.name}` scores "
+                "a corpus"
+            )
+
+    def requests(self, sample: Sample, params: GenerationParams) -> list[Request]:
+        """Return the requests for the completions of a sample, one per completion."""
         if self.variants is not None:
             sample = self.variants.variant(sample, settings_in(dict(params.settings), TEMPLATE))
-        return Request(
-            prompt=sample.prompt,
-            prompt_ids=sample.token_ids,
-            params=sample.limited(params),
-            stopping=self.stopping,
-            row=sample.row,
-        )
+        return [
+            Request(
+                prompt=sample.prompt,
+                prompt_ids=sample.token_ids,
+                params=sample.limited(single),
+                stopping=self.stopping,
+                row=sample.row,
+            )
+            for single in completion_params(params)
+        ]
 
     def generate(
         self, requests: Sequence[Request], on_tokens: TokenCallback | None = None, upcoming: Sequence[Request] = ()
@@ -109,47 +146,77 @@ class Evaluator:
             raise TrialError(f"output_preproc must return a string, got {type(text).__name__}")
         return text
 
-    def stored(self, position: int, sample: Sample, completion: Completion) -> StoredCompletion:
-        """Return a completion in the form that the database stores, with the score None.
+    def stored(self, position: int, sample: Sample, completions: Sequence[Completion]) -> StoredCompletion:
+        """Return the completions of a sample in the form that the database stores, with the score None.
 
         Args:
             position: The sample's index in its split. All trials share the order of a split.
             sample: The sample.
-            completion: Its completion.
+            completions: Its completions, at least one.
 
         Raises:
             TrialError: `output_preproc` failed; see the method `text`.
         """
+        first = completions[0]
         return StoredCompletion(
             position=position,
             row=sample.row,
-            text=self.text(sample, completion),
-            token_ids=completion.token_ids,
-            finish_reason=completion.finish_reason,
+            text=self.text(sample, first),
+            token_ids=first.token_ids,
+            finish_reason=first.finish_reason,
             score=None,
-            token_count_reported=completion.token_count_reported,
-            thinking_token_count=completion.thinking_token_count,
+            token_count_reported=first.token_count_reported,
+            thinking_token_count=sum(completion.thinking_token_count for completion in completions),
+            further=tuple(
+                FurtherCompletion(
+                    text=self.text(sample, completion),
+                    token_ids=completion.token_ids,
+                    finish_reason=completion.finish_reason,
+                    token_count_reported=completion.token_count_reported,
+                    thinking_token_count=completion.thinking_token_count,
+                )
+                for completion in completions[1:]
+            ),
         )
 
-    def score(self, samples: Sequence[Sample], texts: Sequence[str]) -> Scores:
-        """Score the completions of one or more samples.
+    def score(self, samples: Sequence[Sample], texts: Sequence[Sequence[str]]) -> Scores:
+        """Score the completions of one or more samples, and reduce the scores of each sample to one.
 
         Args:
             samples: The samples, length n.
-            texts: Their completions, length n.
+            texts: The completions of each sample, length n.
 
         Raises:
-            MetricError: The references do not fit the metric.
+            MetricError: The references do not fit the metric, or the scores do not fit the reducer.
             ScorerError: The scorer raised an exception, did not return in time, or returned the wrong number of scores,
                 NaN, or a score outside `score_range`. The message names the row.
             ScoringGivenUpError: The search is to end, and the scorer has not returned.
         """
-        references = [sample.reference for sample in samples]
-        rows = [sample.row for sample in samples]
-        scores = call_metric(self.metric, references, texts, sample_ids=rows, is_to_end=self.is_to_end)
+        of_completions = [sample for sample, of_sample in zip(samples, texts, strict=True) for _ in of_sample]
+        scores = call_metric(
+            self.metric,
+            [sample.reference for sample in of_completions],
+            list(itertools.chain.from_iterable(texts)),
+            sample_ids=[sample.row for sample in of_completions],
+            is_to_end=self.is_to_end,
+        )
         if scores.per_sample is not None:
-            self.check_range(samples, scores.per_sample)
-        return scores
+            self.check_range(of_completions, scores.per_sample)
+        return reduce_scores(self.metric, scores, texts)
+
+    def evaluate(self, samples: Sequence[Sample], params: GenerationParams) -> Score:
+        """Generate the completions of samples with one set of parameters, and score them.
+
+        Raises:
+            TrialError: The completions cannot be generated or scored.
+        """
+        requests = [self.requests(sample, params) for sample in samples]
+        completions = iter(self.generate(list(itertools.chain.from_iterable(requests))))
+        texts = [
+            [self.text(sample, next(completions)) for _ in of_sample]
+            for sample, of_sample in zip(samples, requests, strict=True)
+        ]
+        return Score(self.score(samples, texts).value, list(itertools.chain.from_iterable(texts)))
 
     def check_range(self, samples: Sequence[Sample], scores: Sequence[float], label: str = "") -> None:
         """Raise an error if a score lies outside `score_range`.

@@ -18,9 +18,9 @@ from llmsearch_optuna.space.vllm_plugin import PLUGIN_KEY, plugin_value
 
 __all__ = ["DIALECTS", "IMPLIED", "VLLM_WITH_PLUGIN", "Dialect", "temperature_of"]
 
-IMPLIED = ("do_sample", "generation_seed", "max_new_tokens")
-"""The parameters that every system supports without an entry in `Dialect.fields`. They are expressed by the temperature
-and by the request's fields for the seed and the length limit."""
+IMPLIED = ("do_sample", "generation_seed", "samples_per_prompt", "max_new_tokens")
+"""The parameters that every system supports without an entry in `Dialect.fields`. They are expressed by the
+temperature, by the request's fields for the seed and the length limit, and by the number of requests."""
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 

@@ -20,6 +20,8 @@ from llmsearch_optuna.space.rules import (
     MIROSTAT_ETA,
     NOT_NEGATIVE,
     POSITIVE,
+    PROMPT_LOOKUP,
+    REMOVED,
     SEED,
     TRUE_OR_FALSE,
     UNIT,
@@ -214,6 +216,14 @@ class GenerationParams:
         stage="noise",
         in_transformers=False,
     )
+    samples_per_prompt: int | None = parameter(
+        AT_LEAST_ONE,
+        "The number of completions of each sample, whose scores the metric's `reducer` makes one score. Greedy "
+        "decoding has one.",
+        off=1,
+        stage="noise",
+        in_transformers=False,
+    )
     max_new_tokens: int = parameter(AT_LEAST_ONE, "The length limit of the completion in tokens.", default=128)
     num_beams: int | None = _beams(
         AT_LEAST_ONE,
@@ -319,7 +329,7 @@ class GenerationParams:
         Raises:
             ParameterError: A name is unknown, a value breaks its rule, or two parameters cannot be combined.
         """
-        return cls.from_dict({name: value for name, value in values.items() if name != _PROMPT_LOOKUP})
+        return cls.from_dict({name: value for name, value in values.items() if name != PROMPT_LOOKUP})
 
     def to_dict(self) -> dict[str, Setting]:
         """Return the parameters and settings that are set, by name."""
@@ -367,24 +377,14 @@ CUTS = names_in("cut")
 BEAM_PARAMETERS = names_in("beams")
 
 
-_PROMPT_LOOKUP = "prompt_lookup_num_tokens"
-
-_REMOVED = {
-    "penalty_alpha": "contrastive search was removed in transformers 5.0, and no engine of this package has it",
-    "num_beam_groups": "group beam search was removed in transformers 5.0, and no engine of this package has it",
-    "diversity_penalty": "group beam search was removed in transformers 5.0, and no engine of this package has it",
-    _PROMPT_LOOKUP: "prompt lookup changes neither tokens nor scores and is no longer a parameter: leave it out",
-}
-
-
 def find_parameter(name: str) -> Parameter:
     """Return a parameter by its name.
 
     Raises:
         ParameterError: The name is unknown.
     """
-    if name in _REMOVED:
-        raise ParameterError(f"`{name}`: {_REMOVED[name]}")
+    if name in REMOVED:
+        raise ParameterError(f"`{name}`: {REMOVED[name]}")
     if name not in PARAMETERS:
         raise ParameterError(unknown_name("generation parameter", name, PARAMETERS))
     return PARAMETERS[name]

@@ -1,6 +1,7 @@
 """The rules of the generation parameters' values, the values of unset ones, and what cannot be combined."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 __all__ = [
@@ -13,6 +14,8 @@ __all__ = [
     "MIROSTAT_ETA",
     "NOT_NEGATIVE",
     "POSITIVE",
+    "PROMPT_LOOKUP",
+    "REMOVED",
     "SEED",
     "TRUE_OR_FALSE",
     "UNIT",
@@ -92,3 +95,16 @@ CLASHES = (
         "`xtc_probability` cannot go with `mirostat_tau`: mirostat controls the surprise that XTC raises",
     ),
 )
+
+PROMPT_LOOKUP = "prompt_lookup_num_tokens"
+"""A parameter of older versions, which never changed a completion."""
+
+REMOVED: Mapping[str, str] = MappingProxyType(
+    {
+        "penalty_alpha": "contrastive search was removed in transformers 5.0, and no engine of this package has it",
+        "num_beam_groups": "group beam search was removed in transformers 5.0, and no engine of this package has it",
+        "diversity_penalty": "group beam search was removed in transformers 5.0, and no engine of this package has it",
+        PROMPT_LOOKUP: "prompt lookup changes neither tokens nor scores and is no longer a parameter: leave it out",
+    }
+)
+"""Parameters that there were once, and why they are gone."""

@@ -194,6 +194,13 @@ class SearchSpace:
         is_greedy = GenerationParams.from_dict(self._fixed).greedy
         return is_greedy and not {"do_sample", *names_in("temperature", "cut", "exclusion")} & set(self._dimensions)
 
+    def completions_per_sample(self) -> tuple[int, int]:
+        """Return the minimum and the maximum `samples_per_prompt` in the space; 1 if it is unset."""
+        name = "samples_per_prompt"
+        counts = [int(value) for value in self._possible(name) if value is not None]
+        counts += [1] if self._can_be_unset(name) else []
+        return min(counts), max(counts)
+
     def longest_completion(self) -> int:
         """Return the maximum `max_new_tokens` in the space."""
         unset = GenerationParams.from_dict(self._fixed).max_new_tokens

@@ -3,6 +3,7 @@
 from llmsearch_optuna.storage.completions import (
     CompletionOutline,
     CompletionStore,
+    FurtherCompletion,
     HeldOutCompletion,
     StoredCompletion,
     StoredSample,
@@ -24,6 +25,7 @@ __all__ = [
     "Claims",
     "CompletionOutline",
     "CompletionStore",
+    "FurtherCompletion",
     "HeldOutCompletion",
     "Leases",
     "Storage",

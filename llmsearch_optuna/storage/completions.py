@@ -14,7 +14,14 @@ from llmsearch_optuna.storage.leases import Claims
 from llmsearch_optuna.storage.migrations import prepare_tables
 from llmsearch_optuna.storage.schema import COMPLETIONS, HELD_OUT, LATEST_RUNG, SAMPLES
 
-__all__ = ["CompletionOutline", "CompletionStore", "HeldOutCompletion", "StoredCompletion", "StoredSample"]
+__all__ = [
+    "CompletionOutline",
+    "CompletionStore",
+    "FurtherCompletion",
+    "HeldOutCompletion",
+    "StoredCompletion",
+    "StoredSample",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,9 +49,26 @@ class StoredSample:
         return json.dumps(self.reference, ensure_ascii=False)
 
 
+class FurtherCompletion(NamedTuple):
+    """A completion of a sample that has several, after the first. See `StoredCompletion`."""
+
+    text: str
+    token_ids: tuple[int, ...]
+    finish_reason: str
+    token_count_reported: int = 0
+    thinking_token_count: int = 0
+
+    @property
+    def token_count(self) -> int:
+        """The number of generated tokens; 0 if unknown."""
+        return len(self.token_ids) or self.token_count_reported
+
+
 @dataclass(frozen=True, kw_only=True)
 class StoredCompletion:
     """One completion of a trial, or of a finalist on the hold-out split, with its score.
+
+    If a sample has several completions, this is the first of them, with the score of the sample.
 
     Attributes:
         position: The sample's index in its split.
@@ -54,7 +78,9 @@ class StoredCompletion:
         finish_reason: ``"eos"``, ``"stop"`` or ``"length"``; of a server also what is no ordinary answer.
         score: The sample's score. None if it is not scored yet or the metric scores only the whole corpus.
         token_count_reported: The number of tokens if the engine reports only that, else 0.
-        thinking_token_count: The number of tokens up to the end of the thought of a reasoning model.
+        thinking_token_count: The number of tokens up to the ends of the thoughts of a reasoning model, in all
+            completions of the sample.
+        further: The other completions of the sample, by number.
     """
 
     position: int
@@ -65,11 +91,30 @@ class StoredCompletion:
     score: float | None
     token_count_reported: int = 0
     thinking_token_count: int = 0
+    further: tuple[FurtherCompletion, ...] = ()
 
     @property
     def token_count(self) -> int:
-        """The number of generated tokens; 0 if unknown."""
-        return len(self.token_ids) or self.token_count_reported
+        """The number of generated tokens in all completions of the sample; 0 if unknown."""
+        own_count = len(self.token_ids) or self.token_count_reported
+        return own_count + sum(completion.token_count for completion in self.further)
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The texts of all completions of the sample."""
+        return (self.text, *(completion.text for completion in self.further))
+
+    @property
+    def finish_reasons(self) -> tuple[str, ...]:
+        """Why each completion of the sample ended."""
+        return (self.finish_reason, *(completion.finish_reason for completion in self.further))
+
+    @property
+    def shown_text(self) -> str:
+        """The texts of all completions of the sample, for people."""
+        if not self.further:
+            return self.text
+        return "\n".join(f"[{number}] {text}" for number, text in enumerate(self.texts, start=1))
 
 
 class CompletionOutline(NamedTuple):
@@ -239,12 +284,17 @@ def _conditions(table: sa.Table, **group: str | int) -> list[sa.ColumnElement[bo
 
 
 def _values(completion: StoredCompletion) -> dict[str, Any]:
-    values = {**vars(completion), "token_count": completion.token_count}
+    further = [further._asdict() for further in completion.further] or None
+    values = {**vars(completion), "token_count": completion.token_count, "further": further}
     del values["token_count_reported"]
     return values
 
 
 def _completion(row: Any) -> StoredCompletion:
+    further = tuple(
+        FurtherCompletion(**{**completion, "token_ids": tuple(completion["token_ids"])})
+        for completion in row.further or ()
+    )
     return StoredCompletion(
         position=row.position,
         row=row.row,
@@ -252,6 +302,9 @@ def _completion(row: Any) -> StoredCompletion:
         token_ids=tuple(row.token_ids),
         finish_reason=row.finish_reason,
         score=row.score,
-        token_count_reported=0 if row.token_ids else row.token_count,
+        token_count_reported=0
+        if row.token_ids
+        else row.token_count - sum(completion.token_count for completion in further),
         thinking_token_count=row.thinking_token_count,
+        further=further,
     )

@@ -34,15 +34,26 @@ def _count_thinking_tokens(connection: sa.Connection) -> None:
         connection.exec_driver_sql(f"UPDATE {table} SET finish_reason = 'thinking' WHERE finish_reason = 'reasoning'")  # noqa: S608
 
 
+def _add_further_completions(connection: sa.Connection) -> None:
+    """Add a column for the further completions of a sample (version 4)."""
+    for table in _TABLES:
+        _add_column(connection, table, "further", "JSON")
+
+
 def _add_number(connection: sa.Connection, table: str, name: str) -> bool:
     """Add a column of integers to a table, 0 in all rows, and return whether it was missing."""
+    return _add_column(connection, table, name, "INTEGER DEFAULT 0 NOT NULL")
+
+
+def _add_column(connection: sa.Connection, table: str, name: str, definition: str) -> bool:
+    """Add a column to a table, and return whether it was missing."""
     if name in [column["name"] for column in sa.inspect(connection).get_columns(table)]:
         return False
-    connection.exec_driver_sql(f"ALTER TABLE {table} ADD COLUMN {name} INTEGER DEFAULT 0 NOT NULL")
+    connection.exec_driver_sql(f"ALTER TABLE {table} ADD COLUMN {name} {definition}")
     return True
 
 
-MIGRATIONS: tuple[Migration, ...] = (_count_tokens, _count_thinking_tokens)
+MIGRATIONS: tuple[Migration, ...] = (_count_tokens, _count_thinking_tokens, _add_further_completions)
 """The migrations from version 1 to 2, from 2 to 3, ..."""
 
 

@@ -27,6 +27,7 @@ __all__ = [
     "STOPPED",
     "STUDY_FILE",
     "THINKING_TOKENS",
+    "TIED_VOTES",
     "TIMINGS",
     "TOKENS_PER_S",
     "TRIAL_TOKENS",
@@ -103,6 +104,9 @@ TRIAL_TOKENS = "tokens"
 
 THINKING_TOKENS = "thinking_tokens"
 """The number of these tokens up to the ends of thoughts; only stored if there are any."""
+
+TIED_VOTES = "tied_votes"
+"""The number of samples of an evaluated trial whose vote is tied; only stored if there are any."""
 
 FINISH_REASONS = "finish_reasons"
 """The number of completions of an evaluated trial, by finish reason."""

@@ -1,6 +1,7 @@
 """The scores of a finalist on the samples of a verdict."""
 
 import hashlib
+import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ import numpy.typing as npt
 
 from llmsearch_optuna.errors import MetricError, ScorerError
 from llmsearch_optuna.metrics import CorpusMetric, Metric, Reference, Scores, call_metric
+from llmsearch_optuna.metrics.reducers import reduce_scores
 from llmsearch_optuna.space.params import GenerationParams
 
 __all__ = ["CorpusScores", "FinalistScores", "corpus_scores", "held_out_key", "score_groups"]
@@ -35,6 +37,7 @@ class FinalistScores:
         search_score: The score on the search split; None for a file.
         params: The generation parameters; None for a file.
         irregular: The rows of answers of a server that are no ordinary text, by finish reason; see `IRREGULAR`.
+        tied_votes: The number of tied votes on the answer to a sample, over all seeds.
     """
 
     name: str
@@ -44,6 +47,7 @@ class FinalistScores:
     search_score: float | None = None
     params: GenerationParams | None = None
     irregular: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    tied_votes: int = 0
 
     def over(self, indices: npt.NDArray[np.intp]) -> _Floats:
         """Return the score of each seed over a selection of the samples. Shape: (seeds,).
@@ -62,12 +66,12 @@ def held_out_key(params: GenerationParams) -> str:
 def score_groups(
     metric: Metric,
     references: Sequence[Reference],
-    groups: Sequence[Sequence[str]],
+    groups: Sequence[Sequence[Sequence[str]]],
     *,
     names: Sequence[str],
     sample_ids: Sequence[int] | None = None,
 ) -> list[Scores]:
-    """Score several sets of completions of the same samples.
+    """Score several sets of completions of the same samples, and reduce the scores of each sample to one.
 
     A scorer that returns a single number may still compute a mean over samples, as most scorers of llmsearch do. The
     samples are then also scored one by one. If the number of each set is the mean of these scores, they are returned as
@@ -76,7 +80,7 @@ def score_groups(
     Args:
         metric: Scores the completions.
         references: The references, length n.
-        groups: The completions of each group, length n each.
+        groups: The completions of each sample in each group. Shape: (groups, n, any).
         names: The names of the groups in error messages.
         sample_ids: The numbers of the samples in error messages; their positions by default.
 
@@ -87,21 +91,25 @@ def score_groups(
         ScorerError: The scorer raised an exception or returned an invalid score. The message names the group.
         MetricError: The references do not fit the metric.
     """
+    samples = range(len(references)) if sample_ids is None else sample_ids
     scores = []
-    for name, predictions in zip(names, groups, strict=True):
+    for name, group in zip(names, groups, strict=True):
+        predictions = list(itertools.chain.from_iterable(group))
+        rows = list(itertools.chain.from_iterable(map(itertools.repeat, samples, map(len, group))))
         try:
-            scores.append(call_metric(metric, references, predictions, sample_ids=sample_ids))
+            scores.append(call_metric(metric, _repeated(references, group), predictions, sample_ids=rows))
         except ScorerError as error:
             raise ScorerError(f"{name} cannot be scored: {error}") from error
-    if all(group.per_sample is not None for group in scores) or isinstance(metric, CorpusMetric):
-        return scores
-    by_sample = []
-    for (value, _), predictions in zip(scores, groups, strict=True):
-        per_sample = _scores_one_by_one(metric, references, predictions, value)
-        if per_sample is None:
-            return scores
-        by_sample.append(Scores(value, per_sample))
-    return by_sample
+    if any(group.per_sample is None for group in scores) and not isinstance(metric, CorpusMetric):
+        by_completion = []
+        for (value, _), group in zip(scores, groups, strict=True):
+            predictions = list(itertools.chain.from_iterable(group))
+            per_sample = _scores_one_by_one(metric, _repeated(references, group), predictions, value)
+            if per_sample is None:
+                return scores
+            by_completion.append(Scores(value, per_sample))
+        scores = by_completion
+    return [reduce_scores(metric, of_group, group) for of_group, group in zip(scores, groups, strict=True)]
 
 
 def corpus_scores(metric: Metric, references: Sequence[Reference], groups: Sequence[Sequence[str]]) -> CorpusScores:
@@ -121,6 +129,11 @@ def corpus_scores(metric: Metric, references: Sequence[Reference], groups: Seque
         return np.array([call_metric(metric, selected, [texts[index] for index in indices]).value for texts in groups])
 
     return scores
+
+
+def _repeated(references: Sequence[Reference], group: Sequence[Sequence[str]]) -> list[Reference]:
+    """Return the reference of each completion."""
+    return [reference for reference, texts in zip(references, group, strict=True) for _ in texts]
 
 
 def _scores_one_by_one(

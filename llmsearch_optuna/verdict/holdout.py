@@ -16,7 +16,9 @@ from llmsearch_optuna.data.task import Sample
 from llmsearch_optuna.engine.base import Request
 from llmsearch_optuna.engine.irregular import check_answers, irregular_rows
 from llmsearch_optuna.metrics import max_difference
+from llmsearch_optuna.metrics.reducers import reducer_of
 from llmsearch_optuna.search.scoring import Evaluator
+from llmsearch_optuna.space.completions import completion_params
 from llmsearch_optuna.space.params import GenerationParams
 from llmsearch_optuna.space.rules import MAX_SEED
 from llmsearch_optuna.storage import CompletionStore, HeldOutCompletion, StoredCompletion
@@ -163,22 +165,28 @@ class HoldOut:
         all_runs = list(itertools.chain.from_iterable(runs_of))
         self._generate(all_runs, on_completions)
         completions = {run: self._load(run) for run in all_runs}
-        texts = {run: [completion.text for completion in completions[run]] for run in all_runs}
+        texts = {run: [completion.texts for completion in completions[run]] for run in all_runs}
         scores = self._scores(completions, texts)
         references = [sample.reference for sample in self.samples]
+        is_tied = reducer_of(self.evaluator.metric).is_tied
         return [
             FinalistScores(
                 name=finalist.name,
                 scores=np.array([scores[run] for run in runs]).T
                 if all(scores.values())
-                else corpus_scores(self.evaluator.metric, references, [texts[run] for run in runs]),
+                else corpus_scores(
+                    self.evaluator.metric, references, [[text for (text,) in texts[run]] for run in runs]
+                ),
                 tokens=np.array([[row.token_count for row in completions[run]] for run in runs], dtype=np.float64).T
                 if with_tokens
                 else None,
                 trial=finalist.trial.number,
                 search_score=score_of(finalist.trial),
                 params=finalist.params,
-                irregular=irregular_rows((row.row, row.finish_reason) for run in runs for row in completions[run]),
+                irregular=irregular_rows(
+                    (row.row, reason) for run in runs for row in completions[run] for reason in row.finish_reasons
+                ),
+                tied_votes=sum(is_tied(of_sample) for run in runs for of_sample in texts[run] if len(of_sample) > 1),
             )
             for finalist, runs in zip(finalists, runs_of, strict=True)
         ]
@@ -205,12 +213,14 @@ class HoldOut:
             )
         on_completions(done, total)
         for batch, following in itertools.zip_longest(batches, batches[1:], fillvalue=()):
-            completions = self.evaluator.generate(self._requests(batch), None, self._requests(following))
+            generated = iter(self.evaluator.generate(self._requests(batch), None, self._requests(following)))
+            completions = [[next(generated) for _ in completion_params(run.params)] for _, run in batch]
             # Unfinished thoughts are scored: the finalist has shown in the search that it answers.
             check_answers(
                 [
                     (self.samples[position].row, completion.finish_reason)
-                    for (position, _), completion in zip(batch, completions, strict=True)
+                    for (position, _), of_sample in zip(batch, completions, strict=True)
+                    for completion in of_sample
                     if completion.finish_reason != "thinking"
                 ],
                 {},
@@ -222,22 +232,26 @@ class HoldOut:
                     HeldOutCompletion(
                         run.key,
                         run.params.generation_seed,
-                        self.evaluator.stored(position, self.samples[position], completion),
+                        self.evaluator.stored(position, self.samples[position], of_sample),
                     )
-                    for (position, run), completion in zip(batch, completions, strict=True)
+                    for (position, run), of_sample in zip(batch, completions, strict=True)
                 ],
             )
             done += len(batch)
             on_completions(done, total)
 
     def _requests(self, batch: Sequence[tuple[int, _Run]]) -> list[Request]:
-        return [self.evaluator.request(self.samples[position], run.params) for position, run in batch]
+        return [
+            request
+            for position, run in batch
+            for request in self.evaluator.requests(self.samples[position], run.params)
+        ]
 
     def _load(self, run: _Run) -> list[StoredCompletion]:
         return self.store.load_held_out(self.study_key, run.key, run.params.generation_seed)
 
     def _scores(
-        self, completions: Mapping[_Run, Sequence[StoredCompletion]], texts: Mapping[_Run, Sequence[str]]
+        self, completions: Mapping[_Run, Sequence[StoredCompletion]], texts: Mapping[_Run, Sequence[Sequence[str]]]
     ) -> dict[_Run, Sequence[float]]:
         """Return the per-sample scores of each run, and store new ones. Empty if the metric scores only a corpus."""
         scores: dict[_Run, Sequence[float]] = {

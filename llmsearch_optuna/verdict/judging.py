@@ -188,6 +188,7 @@ def _result(finalist: FinalistScores, samples: int) -> FinalistResult:
         search_score=finalist.search_score,
         params=finalist.params,
         irregular=dict(finalist.irregular),
+        tied_votes=finalist.tied_votes,
     )
 
 

@@ -98,7 +98,8 @@ def compare_outputs(
     names = [path for path, groups in zip(paths, texts, strict=True) for _ in groups]
     verdicts = []
     for metric in metrics:
-        scores = iter(score_groups(metric, references, [group for groups in texts for group in groups], names=names))
+        groups_of_one = [[(text,) for text in group] for groups in texts for group in groups]
+        scores = iter(score_groups(metric, references, groups_of_one, names=names))
         per_sample = [[next(scores).per_sample for _ in groups] for groups in texts]
         is_by_sample = all(row is not None for rows in per_sample for row in rows)
         verdicts.append(

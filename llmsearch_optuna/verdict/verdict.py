@@ -47,6 +47,7 @@ class FinalistResult:
         search_score: The score on the search split; None for a file.
         params: The generation parameters, with the seed of the trial; None for a file.
         irregular: The rows of answers of a server that are no ordinary text, by finish reason; see `IRREGULAR`.
+        tied_votes: The number of tied votes on the answer to a sample, over all seeds.
     """
 
     name: str
@@ -58,6 +59,7 @@ class FinalistResult:
     search_score: float | None = None
     params: GenerationParams | None = None
     irregular: Mapping[str, Sequence[int]] = field(default_factory=dict, hash=False)
+    tied_votes: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,7 +164,7 @@ class Verdict:
             first = max(others, key=lambda other: other.low)
             trial = self._result(first.name).trial
             text += f"; yet `{first.name}` (trial {trial}) improved by {_interval(first)} over `{self.reference}`"
-        return text + self._irregular_clause()
+        return text + self._irregular_clause() + self._votes_clause()
 
     @property
     def seed_sentence(self) -> str | None:
@@ -304,6 +306,15 @@ class Verdict:
         shares = ", ".join(f"`{name}` {count}" for name, count in counts.items() if count)
         answers = describe_answers(rows_by_reason)
         return f"; {sum(counts.values())} of {total} answers are no ordinary text ({shares}): {answers}"
+
+    def _votes_clause(self) -> str:
+        """Return a clause on tied votes; empty if there are none."""
+        shares = [
+            f"{result.tied_votes} of {self.samples * result.seeds} of `{result.name}`"
+            for result in self.finalists
+            if result.tied_votes
+        ]
+        return f"; tied votes, which count as the mean of the tied answers: {', '.join(shares)}" if shares else ""
 
     def _saving_clause(self, saving: Comparison) -> str:
         if saving.low > 0.0:

@@ -23,6 +23,7 @@ from llmsearch_optuna.cli import main
 from llmsearch_optuna.errors import StorageError
 from llmsearch_optuna.fsck.check import Findings, check_database
 from llmsearch_optuna.storage import CompletionStore, StoredCompletion, StoredSample, open_storage
+from llmsearch_optuna.storage.schema import VERSION
 from llmsearch_optuna.study.attributes import PARAMS
 from llmsearch_optuna.study.study import create_study, study_key
 
@@ -491,8 +492,10 @@ def test_a_database_of_plain_optuna_is_whole(tmp_path: Path) -> None:
 def test_versions(path: Path, tmp_path: Path) -> None:
     execute(path, "UPDATE llmsearch_schema SET version = 99")
     (problem,) = problems(path)
-    assert problem.startswith("a newer llmsearch_optuna made the tables (schema 99, this one supports 3): upgrade the ")
-    execute(path, "UPDATE alembic_version SET version_num = 'v99'", "UPDATE llmsearch_schema SET version = 3")
+    assert problem.startswith(
+        f"a newer llmsearch_optuna made the tables (schema 99, this one supports {VERSION}): upgrade the "
+    )
+    execute(path, "UPDATE alembic_version SET version_num = 'v99'", f"UPDATE llmsearch_schema SET version = {VERSION}")
     (problem,) = problems(path)
     assert problem.startswith("Optuna's tables have version v99, but the installed Optuna needs v")
     old = tmp_path / "old" / "x.db"
@@ -500,7 +503,7 @@ def test_versions(path: Path, tmp_path: Path) -> None:
     with closing(sqlite3.connect(old)) as connection:
         connection.executescript((Path(__file__).parents[1] / "storage" / "version_1.sql").read_text(encoding="utf-8"))
     assert problems(old) == []
-    assert whole(old).notes[0] == "schema 1 will be upgraded to 3 when it is opened"
+    assert whole(old).notes[0] == f"schema 1 will be upgraded to {VERSION} when it is opened"
     assert whole(old).studies[0].completions == 96
 
 

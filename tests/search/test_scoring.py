@@ -32,7 +32,7 @@ def evaluator(**changes: Any) -> Evaluator:
 def test_a_request_has_the_lesser_length_limit_and_the_stopping_conditions() -> None:
     params = GenerationParams(temperature=0.5, max_new_tokens=4)
     stopping = Stopping(strings=("\n",))
-    first, second = (evaluator(stopping=stopping).request(sample, params) for sample in SAMPLES)
+    (first,), (second,) = (evaluator(stopping=stopping).requests(sample, params) for sample in SAMPLES)
     assert (first.params, second.params.max_new_tokens) == (params, 3)
     assert (first.prompt, first.prompt_ids, first.row, first.stopping) == (
         "prompt 7",
@@ -45,17 +45,17 @@ def test_a_request_has_the_lesser_length_limit_and_the_stopping_conditions() -> 
 def test_generation_calls_back_once_per_pass() -> None:
     passes: list[None] = []
     made = evaluator(callbacks=[lambda: passes.append(None)])
-    requests = [made.request(sample, GenerationParams()) for sample in SAMPLES]
+    requests = [request for sample in SAMPLES for request in made.requests(sample, GenerationParams())]
     assert [completion.text for completion in made.generate(requests)] == [" 1 ", " 1 "]
     assert len(passes) == 1
 
 
 def test_a_stored_completion_has_the_processed_text_and_no_score() -> None:
-    stored = evaluator().stored(3, SAMPLES[1], COMPLETION)
+    stored = evaluator().stored(3, SAMPLES[1], [COMPLETION])
     assert (stored.position, stored.row, stored.text, stored.token_ids) == (3, 9, "1", (5, 6))
     assert stored.score is None
     with pytest.raises(TrialError, match="output_preproc must return a string, got int"):
-        evaluator(output_preproc=len).stored(3, SAMPLES[1], COMPLETION)
+        evaluator(output_preproc=len).stored(3, SAMPLES[1], [COMPLETION])
 
 
 @pytest.mark.parametrize(
@@ -69,8 +69,11 @@ def test_a_stored_completion_has_the_processed_text_and_no_score() -> None:
 def test_invalid_scores_name_the_row(scores: list[float], message: str) -> None:
     made = evaluator(metric=make_metric(lambda references, predictions: scores), score_range=(0.0, 2.0))
     with pytest.raises(ScorerError, match=message):
-        made.score(SAMPLES, ["1", "1"])
+        made.score(SAMPLES, [("1",), ("1",)])
 
 
 def test_a_corpus_metric_has_no_scores_to_check() -> None:
-    assert evaluator(metric=make_metric("bleu"), score_range=(0.0, 0.5)).score(SAMPLES, ["1", "1"]).per_sample is None
+    assert (
+        evaluator(metric=make_metric("bleu"), score_range=(0.0, 0.5)).score(SAMPLES, [("1",), ("1",)]).per_sample
+        is None
+    )

@@ -51,6 +51,7 @@ INTEGERS: dict[str, Case] = {
     "max_new_tokens": (">= 1", [1, 4096], [0, -1]),
     "dry_allowed_length": (">= 1", [1, 2, 2**20], [0, -1]),
     "num_beams": (">= 1", [1, 4], [0, -1]),
+    "samples_per_prompt": (">= 1", [1, 4], [0, -1]),
 }
 BOOLS = ["do_sample", "early_stopping"]
 

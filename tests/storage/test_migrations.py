@@ -79,7 +79,7 @@ def test_all_that_was_stored_is_there(path: Path) -> None:
     for table, old in before.items():
         new = rows(path, f"SELECT * FROM {table} ORDER BY 1, 2, 3, 4")
         counts = [] if table == "llmsearch_samples" else [len(json.loads(row[-3])) for row in old]
-        assert new == ([(*row, count, 0) for row, count in zip(old, counts, strict=True)] if counts else old)
+        assert new == ([(*row, count, 0, None) for row, count in zip(old, counts, strict=True)] if counts else old)
         assert len(old) == {"llmsearch_completions": 96, "llmsearch_held_out": 20, "llmsearch_samples": 16}[table]
     key = study_key(study)
     assert [len(store.load(key, trial.number)) for trial in study.trials] == [16, 16, 16, 16, 12, 4, 8, 8]
@@ -94,7 +94,7 @@ def test_all_that_was_stored_is_there(path: Path) -> None:
     }
     # What has been added since is unknown there.
     for finalist, before_it in zip(now["finalists"], then["finalists"], strict=True):
-        assert finalist == {**dict.fromkeys(finalist), "irregular": {}, **before_it}
+        assert finalist == {**dict.fromkeys(finalist), "irregular": {}, "tied_votes": 0, **before_it}
     assert now.keys() - then.keys() == {"constant", "ended", "next_step", "planned_seeds", "savings", "stopped"}
     assert now["savings"] == []
 

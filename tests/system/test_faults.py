@@ -23,6 +23,7 @@ from llmsearch_optuna.cli import main
 from llmsearch_optuna.errors import StorageError
 from llmsearch_optuna.fsck.check import check_database
 from llmsearch_optuna.storage import CompletionStore, open_storage
+from llmsearch_optuna.storage.schema import VERSION
 from llmsearch_optuna.study.study import open_study
 
 
@@ -253,7 +254,10 @@ def newer(path: Path, statement: str) -> None:
     [
         (table_of_another, "holds no study", "holds tables of another program (accounts): use another storage"),
         (studies_of_another, "holds no study", "holds tables of another program (studies): use another storage"),
-        (newer_schema, *["was written by a newer llmsearch_optuna (schema 99, this one supports 3): upgrade the"] * 2),
+        (
+            newer_schema,
+            *[f"was written by a newer llmsearch_optuna (schema 99, this one supports {VERSION}): upgrade the"] * 2,
+        ),
         (newer_optuna, *["Please try updating optuna to the latest version"] * 2),
     ],
 )

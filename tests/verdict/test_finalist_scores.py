@@ -41,7 +41,12 @@ def more_than_one(references: list[dict[str, str]], predictions: list[str]) -> f
 
 
 def scored(metric: Metric, groups: Sequence[Sequence[str]] = (GOOD, POOR)) -> list[tuple[float, ...] | None]:
-    return [scores.per_sample for scores in score_groups(metric, REFERENCES, groups, names=["good", "poor"])]
+    return [scores.per_sample for scores in score_groups(metric, REFERENCES, single(groups), names=["good", "poor"])]
+
+
+def single(groups: Sequence[Sequence[str]]) -> list[list[tuple[str, ...]]]:
+    """Return completions of which every sample has one."""
+    return [[(text,) for text in group] for group in groups]
 
 
 def test_a_mean_is_taken_apart() -> None:
@@ -68,7 +73,7 @@ def test_a_failing_scorer_names_the_group() -> None:
 
     with pytest.raises(ScorerError, match=r"^poor cannot be scored: scorer .* returned nan for sample 12; scores must"):
         score_groups(
-            make_metric(fragile), REFERENCES, [GOOD, POOR], names=["good", "poor"], sample_ids=[10, 11, 12, 13]
+            make_metric(fragile), REFERENCES, single([GOOD, POOR]), names=["good", "poor"], sample_ids=[10, 11, 12, 13]
         )
 
 

@@ -1,0 +1,222 @@
+"""Reducers: the score of a sample from those of its several completions."""
+
+import functools
+import itertools
+import math
+import re
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+
+from llmsearch_optuna.errors import MetricError, ScorerError
+from llmsearch_optuna.metrics.base import Metric, Reference, Scores, known_range, mean_scores
+from llmsearch_optuna.metrics.calls import ScorerCalls, one_line
+
+__all__ = ["MEAN", "ReducedMetric", "Reducer", "make_reducer", "reduce_scores", "reducer_of", "unreduced"]
+
+_PASS = re.compile(r"pass@([1-9][0-9]*)")
+
+
+def _never(completions: Sequence[str]) -> bool:  # noqa: ARG001 - see `Reducer.is_tied`
+    return False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reducer:
+    """Computes the score of a sample from those of its completions.
+
+    Attributes:
+        name: The name in study files.
+        reduce: ``(completions, scores) -> score``; at least one completion, and one score for each.
+        is_tied: ``(completions) -> bool``, whether several answers have the most votes.
+        min_completions: The minimum number of completions of a sample that is not decoded greedily.
+    """
+
+    name: str
+    reduce: Callable[[Sequence[str], Sequence[float]], float]
+    is_tied: Callable[[Sequence[str]], bool] = _never
+    min_completions: int = 1
+
+
+def _mean(completions: Sequence[str], scores: Sequence[float]) -> float:  # noqa: ARG001 - see `Reducer.reduce`
+    return math.fsum(scores) / len(scores)
+
+
+MEAN = Reducer(name="mean", reduce=_mean)
+"""The default: what one completion scores on average."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReducedMetric:
+    """A metric with a reducer for samples with several completions.
+
+    Attributes:
+        metric: Scores single completions.
+        reducer: Reduces the scores of a sample's completions.
+    """
+
+    metric: Metric
+    reducer: Reducer
+
+    @property
+    def name(self) -> str:
+        """See `Metric`."""
+        return f"{self.reducer.name} of {self.metric.name}"
+
+    @property
+    def greater_is_better(self) -> bool:
+        """See `Metric`."""
+        return self.metric.greater_is_better
+
+    @property
+    def score_range(self) -> tuple[float, float] | None:
+        """See `Metric`. A reduced score lies between those of single completions."""
+        return known_range(self.metric)
+
+    @property
+    def calls(self) -> ScorerCalls:
+        """See `Metric`."""
+        return getattr(self.metric, "calls", ScorerCalls())
+
+    def __call__(
+        self, references: Sequence[Reference], predictions: Sequence[str], *, sample_ids: Sequence[int] | None = None
+    ) -> Scores:
+        """Score single completions; see `Metric`."""
+        return self.metric(references, predictions, sample_ids=sample_ids)
+
+
+def make_reducer(name: object, metric: Metric) -> Reducer:
+    """Build a reducer for a metric.
+
+    Args:
+        name: One of
+
+            - ``"mean"``: the mean score;
+            - ``"best"``: the best score. It is what choosing among the completions can reach at most;
+            - ``"majority"``: the score of the most frequent answer (self-consistency, Wang et al. 2022, arXiv
+              2203.11171). Completions have the same answer if the metric reads the same in them. A completion without
+              an answer has no vote. Of several most frequent answers, the mean score counts, which is the expected one
+              if chance decides;
+            - ``"pass@K"``: the probability that at least one of K completions passes, estimated without bias from
+              n >= K completions of which c score 1: ``1 - C(n - c, K) / C(n, K)`` (Chen et al. 2021, arXiv 2107.03374).
+        metric: The metric that scores single completions. For ``"majority"``, it needs an attribute `answer`,
+            ``(completion) -> hashable``, with None for no answer: `exact_match` and `numeric` have one, and a function
+            or a `Metric` may have one.
+
+    Raises:
+        MetricError: The name is unknown, or does not fit the metric.
+    """
+    if name == "mean":
+        return MEAN
+    if name == "best":
+        return Reducer(name="best", reduce=functools.partial(_best, max if metric.greater_is_better else min))
+    if name == "majority":
+        answer = getattr(getattr(metric, "function", metric), "answer", None)
+        if not callable(answer):
+            raise MetricError(
+                f'`reducer` = "majority" counts the answers that a metric reads, and `{metric.name}` reads none: use '
+                "exact_match or numeric, or give your metric an attribute `answer`, (completion) -> answer"
+            )
+        votes = _Votes(answer, metric.name)
+        return Reducer(name="majority", reduce=votes.score, is_tied=votes.is_tied)
+    match = _PASS.fullmatch(name) if isinstance(name, str) else None
+    if match is None:
+        raise MetricError(f'`reducer` must be "mean", "best", "majority" or "pass@K", as in "pass@4", got {name!r}')
+    if not metric.greater_is_better:
+        raise MetricError(f'`reducer` = "{name}" needs a metric of which 1 is better than 0')
+    size = int(match.group(1))
+    return Reducer(name=str(name), reduce=functools.partial(_pass_rate, size), min_completions=size)
+
+
+def reducer_of(metric: Metric) -> Reducer:
+    """Return the reducer of a metric, by default the mean."""
+    return metric.reducer if isinstance(metric, ReducedMetric) else MEAN
+
+
+def reduce_scores(metric: Metric, scores: Scores, completions: Sequence[Sequence[str]]) -> Scores:
+    """Reduce the scores of completions to one per sample.
+
+    Args:
+        metric: The metric that scored them.
+        scores: The scores of all completions, those of one sample after another.
+        completions: The completions of each sample.
+
+    Raises:
+        MetricError: The metric scores only a corpus and a sample has several completions, or the scores do not fit the
+            reducer.
+        ScorerError: `answer` of the metric raised an exception.
+    """
+    if all(len(texts) == 1 for texts in completions):
+        return scores
+    if scores.per_sample is None:
+        raise MetricError(
+            f"`samples_per_prompt` > 1 needs a metric that scores single samples, and `{metric.name}` returned one "
+            "number for all"
+        )
+    remaining, reduce = iter(scores.per_sample), reducer_of(metric).reduce
+    return mean_scores([reduce(texts, list(itertools.islice(remaining, len(texts)))) for texts in completions])
+
+
+def unreduced(metric: Metric) -> Metric:
+    """Return the metric that scores single completions."""
+    return metric.metric if isinstance(metric, ReducedMetric) else metric
+
+
+def _best(
+    best: Callable[[Sequence[float]], float],
+    completions: Sequence[str],  # noqa: ARG001 - see `Reducer.reduce`
+    scores: Sequence[float],
+) -> float:
+    return best(scores)
+
+
+@dataclass(frozen=True)
+class _Votes:
+    """Counts the answers of completions.
+
+    Attributes:
+        answer: The attribute `answer` of the metric.
+        label: The name of the metric.
+    """
+
+    answer: Callable[[str], object]
+    label: str
+
+    def score(self, completions: Sequence[str], scores: Sequence[float]) -> float:
+        """Return the mean score of the completions that have the most frequent answer, or one of several of them."""
+        # Without any vote, all completions stand for the sample.
+        winners = [index for indices in self._winners(completions) for index in indices] or range(len(completions))
+        return math.fsum(scores[index] for index in winners) / len(winners)
+
+    def is_tied(self, completions: Sequence[str]) -> bool:
+        """Return whether several answers have the most votes."""
+        return len(self._winners(completions)) > 1
+
+    def _winners(self, completions: Sequence[str]) -> list[list[int]]:
+        """Return the indices of the completions that have each of the most frequent answers."""
+        voters: dict[Hashable, list[int]] = defaultdict(list)
+        for index, completion in enumerate(completions):
+            if (vote := self._vote(completion)) is not None:
+                voters[vote].append(index)
+        most = max(map(len, voters.values()), default=0)
+        return [indices for indices in voters.values() if len(indices) == most]
+
+    def _vote(self, completion: str) -> Hashable | None:
+        try:
+            vote = self.answer(completion)
+            hash(vote)
+        except Exception as error:  # the user's code may raise anything
+            raise ScorerError(
+                f"`answer` of metric `{self.label}` must return something hashable, it raised "
+                f"{type(error).__name__}: {one_line(error)}"
+            ) from error
+        return vote
+
+
+def _pass_rate(size: int, completions: Sequence[str], scores: Sequence[float]) -> float:  # noqa: ARG001
+    others = [score for score in scores if score not in (0.0, 1.0)]
+    if others:
+        raise MetricError(f'`reducer` = "pass@{size}" needs scores of 0 or 1, got {others[0]}: use "mean" or "best"')
+    if len(scores) < size:  # greedy decoding, of which further completions would be the same
+        return scores[0]
+    return 1.0 - math.comb(len(scores) - scores.count(1.0), size) / math.comb(len(scores), size)
