@@ -26,8 +26,8 @@ _MAX_LISTED = 6
 def check_answers(rows: Sequence[tuple[int, str]], before: Mapping[str, int], *, is_last: bool) -> None:
     """Raise an error if the score of a trial would say little about the parameters.
 
-    That is the case if at least half of the answers are tool calls, filtered or without any text, or if no answer has
-    text. It is decided from 8 answers on, or at the end of the trial.
+    That is the case if at least half of the answers are tool calls, filtered or without any text. It is decided from 8
+    answers on, or at the end of the trial. Unfinished thoughts are no reason: they depend on the parameters.
 
     Args:
         rows: Row and finish reason of the new answers.
@@ -40,14 +40,11 @@ def check_answers(rows: Sequence[tuple[int, str]], before: Mapping[str, int], *,
     counts = Counter(before)
     counts.update(reason for _, reason in rows)
     total = counts.total()
-    withheld = counts["tool"] + counts["filter"] + counts["no_text"]
-    lost = withheld + counts["thinking"]
-    if not lost or (2 * withheld < total and lost < total) or (total < _MIN_ANSWERS and not is_last):
+    lost = counts["tool"] + counts["filter"] + counts["no_text"]
+    if not lost or 2 * lost < total or (total < _MIN_ANSWERS and not is_last):
         return
-    rows_by_reason = irregular_rows((row, reason) for row, reason in rows if reason != "unknown")
-    remedy = "; raise max_new_tokens, or turn thinking off" if counts["thinking"] else ""
-    answers = describe_answers(rows_by_reason)
-    raise TrialError(f"{lost} of {total} answers are no text to score: {answers}{remedy}")
+    answers = describe_answers(irregular_rows((row, reason) for row, reason in rows if reason != "unknown"))
+    raise TrialError(f"{lost} of {total} answers are no text to score: {answers}")
 
 
 def irregular_rows(rows: Iterable[tuple[int, str]]) -> dict[str, list[int]]:

@@ -5,6 +5,7 @@ import json
 import logging
 import math
 import re
+from collections import Counter
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
@@ -19,7 +20,8 @@ from llmsearch_optuna.search.observers import SearchObserver, TrialProgress
 from llmsearch_optuna.search.scoring import Evaluator
 from llmsearch_optuna.space.params import GenerationParams
 from llmsearch_optuna.space.search_space import SearchSpace
-from llmsearch_optuna.study.attributes import BASELINE, THINKING_TOKENS
+from llmsearch_optuna.space.settings import is_setting
+from llmsearch_optuna.study.attributes import BASELINE, FINISH_REASONS, THINKING_TOKENS
 from llmsearch_optuna.terminal import printable
 
 __all__ = ["FirstScores", "ScoredExample", "describe_example", "likely_cause"]
@@ -181,15 +183,24 @@ class FirstScores(SearchObserver):
             _LOG.warning("%s", message)
 
     def _check_thinking(self, complete: Sequence[FrozenTrial]) -> None:
-        """Raise an error if marks of thoughts are given that no completion has.
+        """Raise an error if no thought has an end, or marks of thoughts are given that no completion has.
 
         Raises:
-            ConfigurationError: The message has the marks and the number of completions.
+            ConfigurationError: The message has the number of completions, and says what to change.
         """
+        reasons: Counter[str] = Counter()
+        for trial in complete:
+            reasons.update(trial.user_attrs.get(FINISH_REASONS, {}))
+        count = reasons.total()
+        # A setting may turn thinking off.
+        if count and reasons["thinking"] == count and not any(map(is_setting, self._objective.space.dimensions)):
+            raise ConfigurationError(
+                f"none of {count} completions has an answer, as the length limit or a stop string ended every thought: "
+                "raise max_new_tokens, or turn thinking off"
+            )
         thinking = self._objective.thinking
         if thinking is None or not thinking.is_given or any(THINKING_TOKENS in trial.user_attrs for trial in complete):
             return
-        count = sum(trial.last_step or 0 for trial in complete)
         raise ConfigurationError(
             f"`thinking`: none of {count} completions has a thought between {thinking.marks.start!r} and "
             f"{thinking.marks.end!r}: correct the marks, or leave them out"

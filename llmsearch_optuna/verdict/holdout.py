@@ -215,13 +215,11 @@ class HoldOut:
         for batch, following in itertools.zip_longest(batches, batches[1:], fillvalue=()):
             generated = iter(self.evaluator.generate(self._requests(batch), None, self._requests(following)))
             completions = [[next(generated) for _ in completion_params(run.params)] for _, run in batch]
-            # Unfinished thoughts are scored: the finalist has shown in the search that it answers.
             check_answers(
                 [
                     (self.samples[position].row, completion.finish_reason)
                     for (position, _), of_sample in zip(batch, completions, strict=True)
                     for completion in of_sample
-                    if completion.finish_reason != "thinking"
                 ],
                 {},
                 is_last=True,

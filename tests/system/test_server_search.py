@@ -307,10 +307,6 @@ def test_answers_without_text_are_counted_in_verdict_and_report(server: FakeServ
             {"message": {"tool_calls": [{"function": {"name": "f"}}]}, "finish_reason": "tool_calls"},
             "8 of 8 answers are no text to score: 4 x a tool call in place of a text (rows",
         ),
-        (
-            {**NO_TEXT, "finish_reason": "length"},
-            "8 of 8 answers are no text to score: 4 x no answer, as the length limit",
-        ),
     ],
 )
 def test_trials_without_any_text_fail(server: FakeServer, tmp_path: Path, choice: dict[str, Any], message: str) -> None:
@@ -319,6 +315,33 @@ def test_trials_without_any_text_fail(server: FakeServer, tmp_path: Path, choice
     with pytest.raises(TrialError) as failure:
         search(tuner, tmp_path / "x.db", n_trials=3)
     assert str(failure.value).startswith(f"all 3 trials failed, the first with: {message}")
+
+
+def test_thoughts_without_an_end_end_the_search(server: FakeServer, tmp_path: Path) -> None:
+    server.alter = altered(set(range(16)), {**NO_TEXT, "finish_reason": "length"})
+    tuner = make_tuner(server, prompt_template=None, messages=MESSAGES)
+    message = r"^none of 12 completions has an answer, as the length limit .* ended every thought: raise max_new_tokens"
+    with pytest.raises(ConfigurationError, match=message):
+        search(tuner, tmp_path / "x.db", n_trials=3)
+
+
+def test_a_trial_whose_thoughts_have_no_end_is_scored(server: FakeServer, tmp_path: Path) -> None:
+    """A search over lengths learns from it."""
+
+    def alter(sent: dict[str, Any], answer: dict[str, Any]) -> dict[str, Any]:
+        if sent["max_tokens"] < 3:
+            answer["choices"][0] |= {**NO_TEXT, "finish_reason": "length"}
+        return answer
+
+    server.alter = alter
+    tuner = make_tuner(server, prompt_template=None, messages=MESSAGES)
+    space = SearchSpace(temperature=Float(0.5, 1.5), max_new_tokens=Int(1, 4))
+    study = tuner.search(space, n_trials=10, pruner="none", show_progress=False)
+    endless = [trial for trial in study.trials if trial.params.get("max_new_tokens", 4) < 3]
+    assert endless
+    for trial in endless:
+        assert trial.state == optuna.trial.TrialState.COMPLETE
+        assert trial.user_attrs["finish_reasons"] == {"thinking": 12}
 
 
 @pytest.mark.full
