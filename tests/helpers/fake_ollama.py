@@ -110,8 +110,8 @@ class FakeOllama(FakeServer):
         room = options["num_ctx"] - len(words)
         limit = min(options["num_predict"], room) if options["num_predict"] >= 0 else room
         options |= {"repetition_penalty": options["repeat_penalty"] if options["repeat_last_n"] else 1.0}
-        sent = {name: value for name, value in options.items() if name != "seed" or value >= 0}
-        generated, reason = self.generate(" ".join(words), {**sent, "max_tokens": max(limit, 1)})
+        seed = options["seed"] if options["seed"] >= 0 else -len(self.requests)  # noise that is not repeated
+        generated, reason = self.generate(" ".join(words), {**options, "seed": seed, "max_tokens": max(limit, 1)})
         loop = [*generated[: generated.index(self.loops) + 1]] if self.loops in generated else None
         ending: dict[str, Any] = {"done": True, "done_reason": reason, "eval_count": len(generated)}
         if loop is not None:
