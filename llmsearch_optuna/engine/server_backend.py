@@ -16,7 +16,7 @@ from llmsearch_optuna.engine.http.server import OpenAIServer
 from llmsearch_optuna.errors import ParameterError, TaskError
 from llmsearch_optuna.space.params import GenerationParams
 from llmsearch_optuna.space.search_space import SearchSpace
-from llmsearch_optuna.space.settings import BODY, TEMPLATE
+from llmsearch_optuna.space.settings import BODY, TEMPLATE, settings_in
 
 __all__ = ["server_backend"]
 
@@ -116,6 +116,7 @@ class _SpaceChecks:
         kind.check_space(space)
         for params in additional:
             kind.check_params(params)
+            self._connection.api.check_fields(settings_in(dict(params.settings), BODY))
         self._check_fields(space)
         if not self._is_probed:
             return {}
