@@ -16,6 +16,7 @@ import optuna
 import pytest
 import sqlalchemy
 import torch
+from fake_ollama import FakeOllama
 from fake_server import FakeServer
 from hypothesis import settings
 from optuna.storages import RDBStorage
@@ -128,6 +129,15 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeServer]:
     """An OpenAI-compatible server. The client does not wait between attempts."""
     monkeypatch.setattr("llmsearch_optuna.engine.http.client._FIRST_DELAY_S", 0.004)
     fake = FakeServer()
+    yield fake
+    fake.close()
+
+
+@pytest.fixture
+def ollama(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeOllama]:
+    """An Ollama server. The client does not wait between attempts."""
+    monkeypatch.setattr("llmsearch_optuna.engine.http.client._FIRST_DELAY_S", 0.004)
+    fake = FakeOllama()
     yield fake
     fake.close()
 

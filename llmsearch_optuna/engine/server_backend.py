@@ -16,7 +16,7 @@ from llmsearch_optuna.engine.http.server import OpenAIServer
 from llmsearch_optuna.errors import ParameterError, TaskError
 from llmsearch_optuna.space.params import GenerationParams
 from llmsearch_optuna.space.search_space import SearchSpace
-from llmsearch_optuna.space.settings import BODY, TEMPLATE
+from llmsearch_optuna.space.settings import BODY, TEMPLATE, settings_in
 
 __all__ = ["server_backend"]
 
@@ -57,8 +57,12 @@ def server_backend(
         )
     if chat_template_args and not connection.kind.takes_template_args:
         raise TaskError(
-            f"a server of the kind `{connection.kind.name}` takes no `chat_template_args`: leave them out, or start "
-            "the server with them"
+            f"a server of the kind `{connection.kind.name}` takes no `chat_template_args`: leave them out, or "
+            + (
+                f"set extra_body = {{ {connection.kind.thinking_field} = ... }}"
+                if connection.kind.thinking_field
+                else "start the server with them"
+            )
         )
     count_tokens = None if counting_tokenizer is None else functools.partial(_count_tokens, counting_tokenizer)
     engine = HTTPEngine(connection, chat=chat, chat_template_args=chat_template_args, count_tokens=count_tokens)
@@ -76,6 +80,7 @@ def server_backend(
         tokenizer=tokenizer,
         identity=connection.identity,
         check_space=checks.check,
+        default_params=connection.default_params,
         decodes_greedily=checks.decodes_greedily,
         takes_messages=chat,
     )
@@ -111,6 +116,7 @@ class _SpaceChecks:
         kind.check_space(space)
         for params in additional:
             kind.check_params(params)
+            self._connection.api.check_fields(settings_in(dict(params.settings), BODY))
         self._check_fields(space)
         if not self._is_probed:
             return {}
@@ -144,9 +150,11 @@ class _SpaceChecks:
         template_args = space.settings(TEMPLATE)
         if template_args and not (self._chat and kind.takes_template_args):
             reason = f"a server of the kind `{kind.name}` takes none" if self._chat else "the prompts are no messages"
+            hint = f"; `{BODY}{kind.thinking_field}` switches thinking" if kind.thinking_field else ""
             raise ParameterError(
-                f"`{TEMPLATE}{next(iter(template_args))}` has no effect: {reason}; leave it out of the space"
+                f"`{TEMPLATE}{next(iter(template_args))}` has no effect: {reason}; leave it out of the space{hint}"
             )
+        self._connection.api.check_fields(space.settings(BODY))
 
     def _prompt(self, text: str) -> str:
         """Return a plain text as a prompt of the engine."""

@@ -2,7 +2,16 @@
 
 from llmsearch_optuna.export.directory import write_hf, write_json
 from llmsearch_optuna.export.provenance import Provenance, trace
-from llmsearch_optuna.export.targets import TARGETS, Exported, to_hf, to_json, to_llamacpp, to_openai, to_vllm
+from llmsearch_optuna.export.targets import (
+    TARGETS,
+    Exported,
+    to_hf,
+    to_json,
+    to_llamacpp,
+    to_ollama,
+    to_openai,
+    to_vllm,
+)
 from llmsearch_optuna.export.vllm import vllm_deployment, write_vllm
 
 __all__ = [
@@ -12,6 +21,7 @@ __all__ = [
     "to_hf",
     "to_json",
     "to_llamacpp",
+    "to_ollama",
     "to_openai",
     "to_vllm",
     "trace",

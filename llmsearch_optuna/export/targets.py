@@ -13,7 +13,7 @@ from llmsearch_optuna.space.generation_config import HF_NAMES, generation_config
 from llmsearch_optuna.space.params import GenerationParams
 from llmsearch_optuna.space.settings import BODY, TEMPLATE, settings_in
 
-__all__ = ["TARGETS", "Exported", "to_hf", "to_json", "to_llamacpp", "to_openai", "to_vllm"]
+__all__ = ["TARGETS", "Exported", "to_hf", "to_json", "to_llamacpp", "to_ollama", "to_openai", "to_vllm"]
 
 
 # The options of llama.cpp that are written only if needed. Its defaults are off, and older versions lack some.
@@ -81,6 +81,25 @@ def to_llamacpp(params: GenerationParams, stop: Sequence[str] = ()) -> Exported:
     return Exported({"request": request, "arguments": list(_arguments(dialect, request))}, tuple(warnings))
 
 
+def to_ollama(params: GenerationParams, stop: Sequence[str] = ()) -> Exported:
+    """Return the fields of a request to Ollama's own API (``request``) and the lines of a ``modelfile``.
+
+    The two are equivalent, but only the request has fields beside the options, such as ``think``. Ollama's defaults
+    (top_k 40, top_p 0.9) are switched off.
+    """
+    options, warnings = _translated(DIALECTS["ollama"], params, stop)
+    body = {name: options.pop(name) for name in settings_in(dict(params.settings), BODY)}
+    entries = [(name, entry) for name, value in options.items() for entry in (value if name == "stop" else [value])]
+    lines = [
+        f'PARAMETER {name} """{entry}"""' if name == "stop" else f"PARAMETER {name} {json.dumps(entry)}"
+        for name, entry in entries
+    ]
+    if stop:
+        warnings.append(f"stop={json.dumps(stop)}: replaces the stop strings of the model's own Modelfile; add those")
+    warnings += [f"{BODY}{name}: only requests have it (`{name}`), no Modelfile" for name in body]
+    return Exported({"request": {**body, "options": options}, "modelfile": lines}, tuple(warnings))
+
+
 def to_openai(params: GenerationParams, stop: Sequence[str] = ()) -> Exported:
     """Return the sampling fields of a chat completions request to OpenAI's API or a compatible one."""
     values, warnings = _translated(DIALECTS["openai"], params, stop)
@@ -97,6 +116,7 @@ TARGETS: Mapping[str, tuple[str, Callable[[GenerationParams, Sequence[str]], Exp
         "hf": ("generation_config", to_hf),
         "vllm": ("sampling_params", to_vllm),
         "llamacpp": ("llama_cpp", to_llamacpp),
+        "ollama": ("ollama", to_ollama),
         "openai": ("request", to_openai),
         "json": ("llmsearch_optuna", to_json),
     }
@@ -107,7 +127,7 @@ TARGETS: Mapping[str, tuple[str, Callable[[GenerationParams, Sequence[str]], Exp
 def _translated(dialect: Dialect, params: GenerationParams, stop: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
     """Return the fields of a request in a dialect, and the warnings."""
     effective, system, temperature = _effective(params), dialect.title, temperature_of(params)
-    body = settings_in(dict(params.settings), BODY) if dialect.name == "openai" else {}
+    body = settings_in(dict(params.settings), BODY) if dialect.name in ("openai", "ollama") else {}
     available = ("temperature", *dialect.fields, *(f"{BODY}{name}" for name in body))
     warnings = list(_differences(params, available, system))
     values = {

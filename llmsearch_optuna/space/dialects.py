@@ -54,6 +54,7 @@ class Dialect:
         prefill: The request fields with which the server continues a last chat message of the assistant, instead of
             beginning a new one; None if it cannot.
         takes_template_args: Whether a request may hold arguments of the chat template, as ``chat_template_kwargs``.
+        thinking_field: The request field that switches thinking in place of such an argument; None if there is none.
     """
 
     name: str
@@ -75,6 +76,7 @@ class Dialect:
     max_temperature: float | None = None
     prefill: Mapping[str, Any] | None = None
     takes_template_args: bool = False
+    thinking_field: str | None = None
 
     def named(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Return the fields for parameters and their `switches`. Parameters that the system lacks are left out."""
@@ -273,6 +275,25 @@ _LLAMACPP = Dialect(
     prefill={},
 )
 
+# Its own API, not the OpenAI-compatible one. Mirostat and `tfs_z` are gone, and ignored.
+_OLLAMA_FIELDS = {**_same("top_k", "top_p", "min_p", "typical_p", *_OFFSETS), "repetition_penalty": "repeat_penalty"}
+
+_OLLAMA = Dialect(
+    name="ollama",
+    title="Ollama",
+    fields=_OLLAMA_FIELDS,
+    off={field: PARAMETERS[name].off for name, field in _OLLAMA_FIELDS.items()},
+    # Of the penalties, it counts only the last 64 tokens by default.
+    switches={name: {"repeat_last_n": 65536} for name in ("repetition_penalty", *_OFFSETS)},
+    differences={
+        "temperature": "Ollama applies it after the cuts",
+        **dict.fromkeys(_OFFSETS, "Ollama also counts the tokens of the prompt"),
+    },
+    length_field="num_predict",
+    max_concurrency=4,
+    thinking_field="think",
+)
+
 # Its native API has more parameters, but its OpenAI-compatible API ignores them silently.
 _TGI = Dialect(name="tgi", title="TGI", fields=_same("top_p"), max_stops=4)
 
@@ -303,6 +324,6 @@ _OPENAI = Dialect(
 )
 
 DIALECTS: Mapping[str, Dialect] = MappingProxyType(
-    {dialect.name: dialect for dialect in (_VLLM, _SGLANG, _LLAMACPP, _TGI, _TRANSFORMERS, _OPENAI)}
+    {dialect.name: dialect for dialect in (_VLLM, _SGLANG, _LLAMACPP, _OLLAMA, _TGI, _TRANSFORMERS, _OPENAI)}
 )
-"""The dialects by name. Every OpenAI-compatible server supports ``"openai"``."""
+"""The dialects by name. Every server supports ``"openai"`` but ``"ollama"``, which is not OpenAI's API."""

@@ -23,7 +23,17 @@ from transformers import GenerationConfig, LogitsProcessorList
 from llmsearch_optuna.cli import main
 from llmsearch_optuna.engine.sampling import SamplingRows, filtered_logits, penalise
 from llmsearch_optuna.errors import StorageError
-from llmsearch_optuna.export import TARGETS, Exported, to_hf, to_llamacpp, to_openai, to_vllm, trace, write_hf
+from llmsearch_optuna.export import (
+    TARGETS,
+    Exported,
+    to_hf,
+    to_llamacpp,
+    to_ollama,
+    to_openai,
+    to_vllm,
+    trace,
+    write_hf,
+)
 from llmsearch_optuna.space.params import BEAM_PARAMETERS, CUTS, PARAMETERS, GenerationParams
 from llmsearch_optuna.storage import CompletionStore, open_storage
 from llmsearch_optuna.study.attributes import STUDY_FILE, VERDICT
@@ -236,6 +246,37 @@ def test_no_parameter_is_dropped_in_silence(target: str, data: st.DataObject) ->
     assert exported.values != without.values or name in warned_of(exported) | warned_of(without)
     assert all("\n" not in warning for warning in exported.warnings)
     json.dumps(exported.values)
+
+
+class TestOllama:
+    def test_a_request_and_a_modelfile_say_the_same(self) -> None:
+        params = GenerationParams.from_dict(
+            {"temperature": 0.7, "repetition_penalty": 1.1, "generation_seed": 5, "body.think": False}
+        )
+        exported = to_ollama(params, ["a\n", "b"])
+        options = exported.values["request"].pop("options")
+        assert exported.values["request"] == {"think": False}
+        assert options == {
+            "temperature": 0.7,
+            "top_k": 0,
+            "top_p": 1.0,
+            "min_p": 0.0,
+            "typical_p": 1.0,
+            "repeat_penalty": 1.1,
+            "repeat_last_n": 65536,
+            "presence_penalty": 0.0,
+            "frequency_penalty": 0.0,
+            "stop": ["a\n", "b"],
+            "seed": 5,
+            "num_predict": params.max_new_tokens,
+        }
+        lines = exported.values["modelfile"]
+        assert len(lines) == len(options) + 1
+        assert {"PARAMETER repeat_penalty 1.1", 'PARAMETER stop """a\n"""', "PARAMETER top_k 0"} <= {*lines}
+        assert warned_of(exported) == {"temperature", "generation_seed", "stop", "body.think"}
+
+    def test_what_it_lacks_is_warned_of(self) -> None:
+        assert {"tfs", "top_a"} <= warned_of(to_ollama(GenerationParams(temperature=1.0, tfs=0.9, top_a=0.1)))
 
 
 class TestProvenance:

@@ -136,6 +136,18 @@ class FakeServer:
                 request.setdefault("temperature", 1.0)
         prompt = request.get("prompt") or json.dumps(request.get("messages"))
         prompt += "".join(f"{name}={request[name]}" for name in MATTERS if name in request)
+        words, reason = self.generate(prompt, request)
+        thoughts, text = ("".join(f" {word}" for word in part) for part in split(words, self.reasons))
+        message: dict[str, Any] = {"role": "assistant", "content": text}
+        if self.reasons:
+            message["content"] = text or None
+            message |= {"reasoning_content": thoughts} if self.tells_reasoning else {}
+        choice = {"message": message} if "chat" in path else {"text": text}
+        usage = {"usage": {"completion_tokens": len(words)}} if self.tells_tokens else {}
+        return self.alter(request, {"choices": [{"index": 0, "finish_reason": reason, **choice}], **usage})
+
+    def generate(self, prompt: str, request: dict[str, Any]) -> tuple[list[str], str]:
+        """Return the words of a completion, and why it ended."""
         seed = str(request["seed"] if "seed" in request else random.random())
         if self.company and self._running > 1:
             seed += str(self._running)
@@ -147,21 +159,27 @@ class FakeServer:
             if len(words) == limit:
                 reason = "length"
                 break
-        thoughts, text = ("".join(f" {word}" for word in part) for part in split(words, self.reasons))
-        message: dict[str, Any] = {"role": "assistant", "content": text}
-        if self.reasons:
-            message["content"] = text or None
-            message |= {"reasoning_content": thoughts} if self.tells_reasoning else {}
-        choice = {"message": message} if "chat" in path else {"text": text}
-        usage = {"usage": {"completion_tokens": len(words)}} if self.tells_tokens else {}
-        return self.alter(request, {"choices": [{"index": 0, "finish_reason": reason, **choice}], **usage})
+        return words, reason
 
-    def refusal(self, request: dict[str, Any]) -> bytes | None:
-        """Return the message about the first refused field of a request; None if there is none."""
+    def look_up(self, path: str) -> dict[str, Any] | None:
+        """Return the answer to a GET request; None if there is nothing at the path."""
+        listed = [{"id": name, "owned_by": self.owner} for name in self.models or ()]
+        return {"object": "list", "data": listed} if path == "/v1/models" and self.models is not None else None
+
+    def is_question(self, path: str) -> bool:
+        """Return whether a POST request asks about the server, and for no completion."""
+        return False
+
+    def tell(self, request: dict[str, Any], path: str) -> tuple[int, dict[str, Any]]:
+        """Return the status and the answer of such a request."""
+        raise NotImplementedError
+
+    def refusal(self, request: dict[str, Any], path: str) -> Fault | None:
+        """Return what a request for a completion is refused with; None if it is not."""
         name = next((name for name in request if name in self.refused), None)
         instead = " Use 'max_completion_tokens' instead." if name == "max_tokens" else ""
         text = f"Unsupported parameter: '{name}' is not supported with this model.{instead}"
-        return None if name is None else json.dumps({"error": {"message": text}}).encode()
+        return None if name is None else Fault(status=400, body=json.dumps({"error": {"message": text}}).encode())
 
 
 class _Server(ThreadingHTTPServer):
@@ -186,11 +204,11 @@ class _Handler(BaseHTTPRequestHandler):
             fake.drops_first -= 1
             self.close_connection = True
             return
-        listed = [{"id": name, "owned_by": fake.owner} for name in fake.models or ()]
+        content = fake.look_up(self.path.partition("?")[0])
         if not self._may_enter() or self.path in fake.closed:
             self._refuse()
-        elif self.path.partition("?")[0] == "/v1/models" and fake.models is not None:
-            self._send(200, json.dumps({"object": "list", "data": listed}).encode())
+        elif content is not None:
+            self._send(200, json.dumps(content).encode())
         else:
             self._send(404, b'{"detail": "Not Found"}')
 
@@ -203,6 +221,10 @@ class _Handler(BaseHTTPRequestHandler):
             answer = fake.complete(request, self.path) if fake.plugin is None else {"error": {"message": message}}
             self._send(200 if fake.plugin is None else 400, json.dumps(answer).encode(), {}, None)
             return
+        if fake.is_question(self.path):
+            status, content = fake.tell(request, self.path)
+            self._send(status, json.dumps(content).encode())
+            return
         with fake.serving(request, dict(self.headers.items())) as number:
             fault = fake.faults(request, number) or Fault()
             time.sleep(fault.delay_s or fake.delay_s)
@@ -212,9 +234,7 @@ class _Handler(BaseHTTPRequestHandler):
             if not self._may_enter():
                 self._refuse()
                 return
-            refusal = fake.refusal(request)
-            if refusal is not None:
-                fault = Fault(status=400, body=refusal)
+            fault = fake.refusal(request, self.path) or fault
             body = json.dumps(fake.complete(request, self.path)).encode() if fault.body is None else fault.body
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             self._send(fault.status, body, fault.headers, fault.length)

@@ -17,6 +17,7 @@ from tiny_models import tiny_model, tiny_tokenizer
 from llmsearch_optuna import GenerationParams, SearchSpace
 from llmsearch_optuna.cli import main
 from llmsearch_optuna.cli.arguments import make_parser
+from llmsearch_optuna.engine.http.ollama import OllamaAPI
 from llmsearch_optuna.metrics import BUILT_IN_METRICS, make_metric
 from llmsearch_optuna.search.pruners import PRUNERS
 from llmsearch_optuna.search.samplers import SAMPLERS
@@ -36,7 +37,7 @@ def command_lines() -> list[list[str]]:
 
 
 def test_the_study_file_is_one(tmp_path: Path) -> None:
-    text, completions, server, settings, in_vllm = blocks("toml")
+    text, completions, server, settings, on_ollama, in_vllm = blocks("toml")
     file = StudyFile.parse(text, name="readme", directory=tmp_path)
     assert file.study.name == "summaries"
     assert file.metric == ("rouge2", {"column": "summary", "greater_is_better": True})
@@ -60,6 +61,11 @@ def test_the_study_file_is_one(tmp_path: Path) -> None:
     several = StudyFile.parse(needed + completions, name="readme", directory=tmp_path)
     assert make_metric(several.metric.name, **several.metric.arguments).name == "majority of numeric"
     assert several.space.completions_per_sample() == (1, 16)
+    ollama_file = re.sub(r"\[model\]\n.*?\n\n", f"{on_ollama}\n", text, flags=re.DOTALL)
+    ollama = StudyFile.parse(ollama_file, name="readme", directory=tmp_path).server
+    assert ollama is not None
+    assert (ollama.kind, ollama.extra_body["options"]) == ("ollama", {"num_ctx": 8192})
+    OllamaAPI().check_server(ollama)
     with_settings = text.replace("[space]\n", settings).replace("\ntemperature = { low = 0.1, high = 1.2 }", "")
     space = StudyFile.parse(with_settings, name="readme", directory=tmp_path).space
     assert {"template.enable_thinking", "body.reasoning_effort"} <= set(space.dimensions)

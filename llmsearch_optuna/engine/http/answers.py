@@ -1,5 +1,7 @@
 """Validate and read the answers of a server."""
 
+import contextlib
+import json
 import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -106,9 +108,15 @@ def _is_same_model(name: str, answered: str) -> bool:
 
 
 def error_message(answer: object) -> str:
-    """Return the error message in an answer, shortened to 300 characters."""
+    """Return the error message in an answer, shortened to 300 characters.
+
+    Ollama quotes the JSON of the server that it runs.
+    """
     message = answer
-    for key in ("error", "message", "detail"):
+    for key in ("error", "error", "message", "detail"):
+        if isinstance(message, str) and message.startswith('{"'):
+            with contextlib.suppress(ValueError):
+                message = json.loads(message)
         if isinstance(message, Mapping) and key in message:
             message = message[key]
     text = message if isinstance(message, str) else repr(message)
@@ -131,12 +139,11 @@ def _message(choice: Mapping[str, Any], *, chat: bool) -> _Message:
     if not chat:
         if not isinstance(choice.get("text"), str):
             raise ValueError("the answer's choice has no text")
-        return _Message(choice["text"])
+        return _Message(choice["text"], _reasoning(choice))
     message = choice.get("message")
     if not isinstance(message, Mapping):
         raise ValueError("the answer's choice has no message")  # noqa: TRY004
     content = message.get("content")
-    reasoning = next((message[key] for key in _REASONING if isinstance(message.get(key), str) and message[key]), "")
     if isinstance(content, list):  # parts of several types
         parts = [part for part in content if isinstance(part, Mapping)]
         texts = [part["text"] for part in parts if isinstance(part.get("text"), str)]
@@ -145,10 +152,14 @@ def _message(choice: Mapping[str, Any], *, chat: bool) -> _Message:
         raise ValueError("the answer's choice has no text")
     return _Message(
         content,
-        reasoning,
+        _reasoning(message),
         has_call=bool(message.get("tool_calls") or message.get("function_call")),
         is_refused=not content and bool(message.get("refusal")),
     )
+
+
+def _reasoning(message: Mapping[str, Any]) -> str:
+    return next((message[key] for key in _REASONING if isinstance(message.get(key), str) and message[key]), "")
 
 
 def _token_count(answer: object, choice: Mapping[str, Any]) -> int:
@@ -184,7 +195,7 @@ def _finish_reason(choice: Mapping[str, Any], message: _Message, *, chat: bool, 
         raise ValueError(f"the server ended the completion with `{name}`")
     if name in _FILTER or message.is_refused:
         return "filter"
-    if not message.text and chat:
+    if not message.text and (chat or message.reasoning):
         if message.has_call:
             return "tool"
         if name in _LENGTH:

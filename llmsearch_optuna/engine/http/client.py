@@ -23,7 +23,6 @@ __all__ = ["Client"]
 
 _LOG = logging.getLogger(__name__)
 
-_ADDRESS_HINT = "is the model's name right, and does `base_url` end with /v1?"
 _MAX_ANSWER_BYTES = 16 * 2**20
 _CONNECT_TIMEOUT_S = 10.0
 _LOST_CONNECTION = (httpx2.ReadError, httpx2.RemoteProtocolError)
@@ -142,7 +141,14 @@ class Client:
             self._check_key(answer)
         return answer.json() if answer.status == 200 else None
 
-    async def post(self, path: str, payload: dict[str, Any], read: Callable[[Any], _Read], label: str) -> _Read:
+    async def post(
+        self,
+        path: str,
+        payload: dict[str, Any],
+        read: Callable[[Any], _Read],
+        label: str,
+        is_answer: Callable[[Any], bool] = lambda _: False,
+    ) -> _Read:
         """Send a request, with retries, until it is answered.
 
         Args:
@@ -150,6 +156,7 @@ class Client:
             payload: The JSON body.
             read: Converts the parsed answer. If it raises ValueError, the request is retried.
             label: The name of the request in messages, e.g. ``"row 3"``.
+            is_answer: Returns whether the parsed body of an error is an answer for `read`.
 
         Returns:
             The value that `read` returned.
@@ -164,7 +171,7 @@ class Client:
                 await asyncio.sleep(max(0.0, self._not_before - time.monotonic()))
                 try:
                     answer = await self._exchange("POST", self._server.address(path), payload)
-                    return self._read(answer, read, label)
+                    return self._read(answer, read, label, is_answer)
                 except _TransientError as error:
                     failure = error
                 if attempt < self._server.max_retries:
@@ -190,9 +197,11 @@ class Client:
         except (httpx2.RequestError, httpx2.InvalidURL) as error:
             raise _TransientError(f"the connection was lost ({_described(error)})") from error
 
-    def _read(self, answer: _Answer, read: Callable[[Any], _Read], label: str) -> _Read:
+    def _read(
+        self, answer: _Answer, read: Callable[[Any], _Read], label: str, is_answer: Callable[[Any], bool]
+    ) -> _Read:
         content = answer.json()
-        if answer.status == 200:
+        if answer.status == 200 or is_answer(content):
             if content is None:
                 # A retry would not change that, nor would another request.
                 if answer.other_format == "a stream of events":
@@ -201,7 +210,9 @@ class Client:
                         "proxy"
                     )
                 if answer.other_format:
-                    raise _TransientError(f"{answer.other_format} in place of JSON; {_ADDRESS_HINT}", busy=True)
+                    raise _TransientError(
+                        f"{answer.other_format} in place of JSON; {self._server.address_hint}", busy=True
+                    )
                 raise _TransientError(f"{len(answer.body)} bytes that are not JSON")
             try:
                 return read(content)
@@ -216,7 +227,7 @@ class Client:
                 message, busy=answer.status in _BUSY_STATUSES, retry_after=_retry_after(answer.headers)
             )
         if answer.status in (404, 405) or answer.status < 400:
-            raise self._unusable(f"{message}; {_ADDRESS_HINT}")
+            raise self._unusable(f"{message}; {self._server.address_hint}")
         raise RequestRefusedError(self._clean(f"{label}: the server refuses the request with {message}"))
 
     async def _wait(self, failure: _TransientError, attempt: int, label: str) -> None:

@@ -1,19 +1,23 @@
 """Connect to a server: detect its kind and find its model."""
 
+import dataclasses
 import json
 import logging
 import re
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import httpx2
 
+from llmsearch_optuna.engine.http.api import API, OpenAIAPI
 from llmsearch_optuna.engine.http.client import Client
+from llmsearch_optuna.engine.http.ollama import is_ollama, list_models, native_server, show_model
 from llmsearch_optuna.engine.http.server import OpenAIServer
 from llmsearch_optuna.errors import ConfigurationError, ModelError, RequestRefusedError, unknown_name
 from llmsearch_optuna.space.dialects import DIALECTS, VLLM_WITH_PLUGIN, Dialect
+from llmsearch_optuna.space.params import GenerationParams
 from llmsearch_optuna.space.vllm_plugin import PLUGIN_INTERFACE, PLUGIN_KEY, PLUGIN_QUERY
 
 __all__ = ["Connection", "connect"]
@@ -21,6 +25,7 @@ __all__ = ["Connection", "connect"]
 _LOG = logging.getLogger(__name__)
 
 _MAX_LISTED = 20
+_DIGEST_LENGTH = 12  # as `ollama list` shows it
 
 
 class Connection(NamedTuple):
@@ -33,6 +38,9 @@ class Connection(NamedTuple):
         max_concurrency: The maximum number of simultaneous requests.
         tls: The context that verifies certificates.
         aliases: Other names under which the same model may answer.
+        api: How to ask the server, and how it answers.
+        digest: Identifies the weights and the settings of the model; empty if the server does not tell.
+        default_params: ``(max_new_tokens, generation_seed) -> the model's default parameters``; None if unknown.
     """
 
     server: OpenAIServer
@@ -41,14 +49,18 @@ class Connection(NamedTuple):
     max_concurrency: int
     tls: ssl.SSLContext
     aliases: tuple[str, ...] = ()
+    api: API = OpenAIAPI()
+    digest: str = ""
+    default_params: Callable[[int, int], GenerationParams] | None = None
 
     @property
     def identity(self) -> str:
-        """The name of the model, the kind of server and changes of its requests, regardless of the address."""
+        """The model's name and digest, the kind of server and changes of its requests, regardless of the address."""
         drawn = ", llmsearch_optuna draws" if self.kind.plugin else ""
         changes = self.server.request_changes
         described = f", {json.dumps(changes, sort_keys=True, default=str)}" if changes else ""
-        return f"{self.model} ({self.kind.name} server{drawn}{described})"
+        model = f"{self.model}@{self.digest}" if self.digest else self.model
+        return f"{model} ({self.kind.name} server{drawn}{described})"
 
 
 async def connect(server: OpenAIServer, *, chat: bool) -> Connection:
@@ -59,21 +71,49 @@ async def connect(server: OpenAIServer, *, chat: bool) -> Connection:
         chat: Whether requests go to the chat endpoint.
 
     Raises:
-        ConfigurationError: The API key is not set or cannot be sent, or the server has another version of this
-            package's plug-in.
+        ConfigurationError: The API key is not set or cannot be sent, the server has another version of this package's
+            plug-in, or Ollama would ignore a setting.
         ModelError: The server does not have the model, or `model` is not set and the server does not list exactly one.
         ServerError: The server cannot be reached, or refuses the API key.
     """
     tls = httpx2.create_ssl_context()
+    if server.kind == "ollama":
+        return await _connect_ollama(native_server(server), tls)
     async with Client(server, 1, tls) as client:
         listed = _models(await client.get(server.address("models")))
         base = server.base_url.partition("?")[0].rstrip("/")
-        kind = DIALECTS[server.kind or await _kind(client, base, listed)]
+        has_openai = bool(listed) or base.endswith("/v1")
+        if server.kind is None and not has_openai and await is_ollama(client, server):
+            return await _connect_ollama(native_server(server), tls)
+        kind = DIALECTS[server.kind or await _kind(client, server, base, listed)]
         model = _model(server, kind, [str(model["id"]) for model in listed])
         if kind.name == "vllm" and server.probe and await _has_plugin(client, model, chat=chat):
             kind = VLLM_WITH_PLUGIN
     aliases = (*server.model_aliases, *_same_root(model, listed))
     return Connection(server, kind, model, server.max_concurrency or kind.max_concurrency, tls, aliases)
+
+
+async def _connect_ollama(server: OpenAIServer, tls: ssl.SSLContext) -> Connection:
+    """Connect to Ollama's own API; see `connect`."""
+    kind = DIALECTS["ollama"]
+    async with Client(server, 1, tls) as client:
+        digests = await list_models(client, server)
+        name = server.model
+        if name is not None and ":" not in name.rpartition("/")[2]:
+            name = f"{name}:latest"
+        model = _model(dataclasses.replace(server, model=name), kind, list(digests))
+        shown = await show_model(client, server, model)
+    return Connection(
+        server,
+        kind,
+        model,
+        server.max_concurrency or kind.max_concurrency,
+        tls,
+        server.model_aliases,
+        shown.api,
+        digests.get(model, "")[:_DIGEST_LENGTH],
+        shown.default_params,
+    )
 
 
 async def _has_plugin(client: Client, model: str, *, chat: bool) -> bool:
@@ -112,7 +152,7 @@ def _same_root(model: str, listed: list[Mapping[str, Any]]) -> list[str]:
     return [str(entry["id"]) for entry in listed if isinstance(entry.get("root"), str) and entry["root"] in roots]
 
 
-async def _kind(client: Client, base: str, models: list[Mapping[str, Any]]) -> str:
+async def _kind(client: Client, server: OpenAIServer, base: str, models: list[Mapping[str, Any]]) -> str:
     owners = [model.get("owned_by") for model in models]
     for kind in ("vllm", "sglang", "llamacpp"):
         if kind in owners:
@@ -127,6 +167,13 @@ async def _kind(client: Client, base: str, models: list[Mapping[str, Any]]) -> s
     paths = described.get("paths") if isinstance(described, Mapping) else None
     if isinstance(paths, Mapping) and "/load_model" in paths and "/v1/chat/completions" in paths:
         return "transformers"
+    if await is_ollama(client, server):
+        _LOG.warning(
+            'Ollama at %s is asked by OpenAI\'s API, without top_k, min_p and repetition_penalty: kind = "ollama" has '
+            "them",
+            base,
+        )
+        return "openai"
     _LOG.warning(
         "the kind of the server at %s is unknown: only temperature and top_p are available; set `kind` if it has more "
         "parameters",
@@ -140,7 +187,7 @@ def _model(server: OpenAIServer, kind: Dialect, names: list[str]) -> str:
         if len(names) == 1:
             return names[0]
         available = f"it has {', '.join(names[:_MAX_LISTED])}" if names else "it lists none"
-        if not names and not server.base_url.partition("?")[0].rstrip("/").endswith("/v1"):
+        if not names and kind.name != "ollama" and not server.base_url.partition("?")[0].rstrip("/").endswith("/v1"):
             available += " (does `base_url` end with /v1?)"
         raise ModelError(f"`model` must name the model of the server at {server.base_url}: {available}")
     # `transformers serve` lists only downloaded models and also loads others.

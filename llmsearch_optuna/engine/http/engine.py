@@ -1,4 +1,4 @@
-"""The engine that generates with an OpenAI-compatible server."""
+"""The engine that generates with a server."""
 
 import asyncio
 import concurrent.futures
@@ -12,9 +12,10 @@ from typing import Any, TypeVar
 
 from llmsearch_optuna.engine.base import Completion, Request, Stopping, TokenCallback
 from llmsearch_optuna.engine.http.answers import finish_reason, generated_text, is_answered_by, read_completion
+from llmsearch_optuna.engine.http.api import Ask
 from llmsearch_optuna.engine.http.client import Client
 from llmsearch_optuna.engine.http.connection import Connection
-from llmsearch_optuna.engine.http.refusals import SPARE, adapted, field_to_change, refusal_hint
+from llmsearch_optuna.engine.http.refusals import NUM_CTX_HINT, SPARE, adapted, field_to_change, refusal_hint
 from llmsearch_optuna.engine.irregular import describe_answers, irregular_rows
 from llmsearch_optuna.errors import ConfigurationError, RequestRefusedError, TrialError
 from llmsearch_optuna.space.settings import BODY, TEMPLATE, settings_in
@@ -65,7 +66,7 @@ def run(coroutine: Coroutine[Any, Any, _Result]) -> _Result:
 
 
 class HTTPEngine:
-    """Generates completions with an OpenAI-compatible server.
+    """Generates completions with a server.
 
     Completions have no token ids, at most the number of tokens. Equal requests of one call are sent once.
 
@@ -188,21 +189,22 @@ class HTTPEngine:
         kind, params = self._connection.kind, request.params
         self._check_stopping(request.stopping)
         settings = dict(params.settings)
-        payload: dict[str, Any] = {"model": self._connection.model, "max_tokens": params.max_new_tokens}
+        prompt: dict[str, Any] = {"messages": json.loads(request.prompt)} if self._chat else {"prompt": request.prompt}
         if self._chat:
-            payload["messages"] = json.loads(request.prompt)
             if template_args := self._template_args | settings_in(settings, TEMPLATE):
-                payload["chat_template_kwargs"] = template_args
-            if payload["messages"][-1]["role"] == "assistant":
-                payload |= kind.prefill or {}
-        else:
-            payload["prompt"] = request.prompt
-        if request.stopping.strings:
-            payload["stop"] = list(request.stopping.strings)
-        if not params.greedy and kind.plugin is None:
-            payload["seed"] = request_seed(params.generation_seed, request.prompt)
-        payload = self._connection.server.adapted(payload | kind.sampling_fields(params, forced))
-        return payload | settings_in(settings, BODY)
+                prompt["chat_template_kwargs"] = template_args
+            if prompt["messages"][-1]["role"] == "assistant":
+                prompt |= kind.prefill or {}
+        is_drawn = not params.greedy and kind.plugin is None
+        ask = Ask(
+            model=self._connection.model,
+            prompt=prompt,
+            max_new_tokens=params.max_new_tokens,
+            stops=request.stopping.strings,
+            seed=request_seed(params.generation_seed, request.prompt) if is_drawn else None,
+            sampling=kind.sampling_fields(params, forced),
+        )
+        return self._connection.api.body(ask, self._connection.server) | settings_in(settings, BODY)
 
     def _client(self) -> Client:
         return Client(self._connection.server, self._connection.max_concurrency, self._connection.tls)
@@ -237,10 +239,11 @@ class HTTPEngine:
     async def _complete(
         self, client: Client, request: Request, payload: dict[str, Any], *, with_reasoning: bool = False
     ) -> Completion:
-        path = "chat/completions" if self._chat else "completions"
+        api = self._connection.api
         label = f"the prompt {request.prompt[:40]!r}" if request.row is None else f"row {request.row}"
 
-        def read(answer: object) -> Completion:
+        def read(content: object) -> Completion:
+            answer = api.answer(content)
             self._check_model(answer, label, str(payload["model"]))
             completion = read_completion(
                 answer,
@@ -254,6 +257,11 @@ class HTTPEngine:
                 if reason is None:
                     ending = "the answer has no `finish_reason`, so it may be incomplete: check the server or its proxy"
                 self._warn_once(f"reason {reason}", f"{label}: {ending}")
+            count, limit = completion.token_count, request.params.max_new_tokens
+            is_cut = completion.finish_reason in ("length", "thinking") and 0 < count < limit - 1
+            if is_cut and self._connection.kind.name == "ollama":
+                ending = f"Ollama ended the answer after {count} of {limit} tokens, as its context is full"
+                self._warn_once("context", f"{label}: {ending}: {NUM_CTX_HINT}")
             text = generated_text(answer, chat=self._chat)
             if with_reasoning:
                 completion = dataclasses.replace(completion, text=text)
@@ -264,7 +272,7 @@ class HTTPEngine:
         while True:
             sent = adapted(payload, changes)
             try:
-                completion = await client.post(path, sent, read, label)
+                completion = await client.post(api.path(chat=self._chat), sent, read, label, api.is_answer)
                 break
             except RequestRefusedError as error:
                 refusal = str(error)

@@ -6,7 +6,10 @@ from typing import Any
 
 from llmsearch_optuna.space.dialects import Dialect
 
-__all__ = ["SPARE", "adapted", "field_to_change", "refusal_hint"]
+__all__ = ["NUM_CTX_HINT", "SPARE", "adapted", "field_to_change", "refusal_hint"]
+
+NUM_CTX_HINT = "raise the context length of the server, as in extra_body = { options = { num_ctx = 16384 } }"
+"""What to do about a full context of Ollama."""
 
 _RENAMED = {"max_tokens": "max_completion_tokens"}
 """Field -> its present name in OpenAI's API, which some models insist on."""
@@ -59,7 +62,9 @@ def field_to_change(refusal: str, payload: Mapping[str, Any], kind: Dialect) -> 
 
 
 def refusal_hint(refusal: str, payload: Mapping[str, Any]) -> str:
-    """Return what to change if a server refuses a sampling parameter; empty if it refuses something else."""
+    """Return what to change if a server refuses a sampling parameter or a long prompt; empty for anything else."""
+    if "options" in payload and re.search(r"context (?:size|length)", refusal):
+        return f"; {NUM_CTX_HINT}"
     for name in ("temperature", "top_p"):
         if name in payload and _mentions(refusal, name) and _UNSUPPORTED.search(refusal):
             if name == "temperature" and payload[name] == 0.0:

@@ -19,17 +19,19 @@ _RESERVED = ("model", "messages", "prompt", "stream", "n")
 
 @dataclass(frozen=True, kw_only=True)
 class OpenAIServer:
-    """A server with OpenAI's API, such as vLLM, SGLang, llama.cpp, TGI, `transformers serve` or OpenAI itself.
+    """A server with OpenAI's API (vLLM, SGLang, llama.cpp, TGI, `transformers serve`, OpenAI itself), or Ollama.
 
     Attributes:
-        base_url: The address of the API, e.g. ``http://localhost:8000/v1``. It may have a query, such as
-            ``?api-version=2026-01-01``, which every request gets, but no key.
+        base_url: The address of the API, e.g. ``http://localhost:8000/v1``, or ``http://localhost:11434`` for Ollama.
+            It may have a query, such as ``?api-version=2026-01-01``, which every request gets, but no key.
         model: The model's name on the server; optional if the server has only one.
         kind: The kind of server, which determines the names of the parameters: ``"vllm"``, ``"sglang"``,
-            ``"llamacpp"``, ``"tgi"``, ``"transformers"`` or ``"openai"`` (any other). Detected by default.
+            ``"llamacpp"``, ``"ollama"``, ``"tgi"``, ``"transformers"`` or ``"openai"`` (any other). Detected by
+            default. ``"ollama"`` is Ollama's own API, which is not detected at an address that ends with ``/v1``.
         api_key_env: The environment variable that holds the API key. The key itself is neither stored nor logged.
-        max_concurrency: The maximum number of simultaneous requests. The default is 32, and 1 for `transformers serve`,
-            which generates one completion at a time and mixes up the seeds of simultaneous requests.
+        max_concurrency: The maximum number of simultaneous requests. The default is 32, 4 for Ollama, which generates
+            one completion at a time unless OLLAMA_NUM_PARALLEL is set, and 1 for `transformers serve`, which does so
+            and mixes up the seeds of simultaneous requests.
         timeout_s: The maximum duration of one attempt at a request in seconds.
         max_retries: The maximum number of retries of a request if the server is overloaded, fails, is too slow or drops
             the connection. The delay before a retry is random, between half and all of 0.5 s, 1 s, 2 s, ..., at most a
@@ -41,7 +43,8 @@ class OpenAIServer:
         omit: Fields of requests that are not sent, such as ``"seed"``. Fields that the server refuses are left out or
             renamed without it, where that does not change their meaning.
         rename: Field -> the name under which it is sent.
-        extra_body: Further fields of every request, which replace others of the same name.
+        extra_body: Further fields of every request, which replace others of the same name. The entries of Ollama's
+            table `options` do so one by one.
 
     Raises:
         ConfigurationError: A value is out of range, the URL is invalid, or the kind is unknown.
@@ -84,10 +87,16 @@ class OpenAIServer:
         url = urlsplit(self.base_url)
         return urlunsplit(url._replace(path=f"{url.path.rstrip('/')}/{path}"))
 
-    def adapted(self, payload: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the body of a request without the fields in `omit`, with those in `rename` and `extra_body`."""
-        sent = {self.rename.get(name, name): value for name, value in payload.items() if name not in self.omit}
-        return {**sent, **self.extra_body}
+    def renamed(self, fields: Mapping[str, Any]) -> dict[str, Any]:
+        """Return fields of a request without those in `omit`, under the names in `rename`."""
+        return {self.rename.get(name, name): value for name, value in fields.items() if name not in self.omit}
+
+    @property
+    def address_hint(self) -> str:
+        """What to check if the server does not know an address or the model."""
+        if self.kind == "ollama":
+            return "has the model been pulled, and is `base_url` Ollama's, such as http://localhost:11434?"
+        return "is the model's name right, and does `base_url` end with /v1?"
 
     @property
     def request_changes(self) -> dict[str, Any]:
