@@ -7,19 +7,23 @@ import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType, NoneType
-from typing import Any, Literal, Self, get_args
+from typing import Any, Literal, Self, get_args, get_origin
 
 from llmsearch_optuna.errors import ParameterError, unknown_name
 from llmsearch_optuna.space.parameter import Parameter, Stage, parameter
 from llmsearch_optuna.space.rules import (
     AT_LEAST_ONE,
+    BREAKERS,
     CLASHES,
     DRY_ALLOWED_LENGTH,
     DRY_BASE,
+    DRY_SEQUENCE_BREAKERS,
     LENGTH_PENALTY,
     MIROSTAT_ETA,
     NOT_NEGATIVE,
     POSITIVE,
+    PROMPT_LOOKUP,
+    REMOVED,
     SEED,
     TRUE_OR_FALSE,
     UNIT,
@@ -185,8 +189,7 @@ class GenerationParams:
     dry_multiplier: float | None = _penalty(
         NOT_NEGATIVE,
         "DRY (Weidmann 2024, as in llama.cpp): subtracts this times dry_base ** (length - dry_allowed_length) from the "
-        "logit of a token that would prolong a repetition of this length, at most 64, of what the context ends with. "
-        "Tokens with a line end, colon, quotation mark or asterisk end repetitions; 0 is off.",
+        "logit of a token that would prolong a repetition of this length, at most 64; 0 is off.",
         off=0.0,
         in_transformers=False,
     )
@@ -201,6 +204,14 @@ class GenerationParams:
         AT_LEAST_ONE,
         "The length from which on DRY penalises repetitions; 2 if unset. Without dry_multiplier it has no effect.",
         off=DRY_ALLOWED_LENGTH,
+        requires="dry_multiplier",
+        in_transformers=False,
+    )
+    dry_sequence_breakers: tuple[str, ...] | None = parameter(
+        BREAKERS,
+        "The strings that end repetitions for DRY, as in llama.cpp; a line end, colon, quotation mark and asterisk if "
+        "unset, none if empty. Fixed in a search. Their order has no effect.",
+        off=DRY_SEQUENCE_BREAKERS,
         requires="dry_multiplier",
         in_transformers=False,
     )
@@ -319,7 +330,7 @@ class GenerationParams:
         Raises:
             ParameterError: A name is unknown, a value breaks its rule, or two parameters cannot be combined.
         """
-        return cls.from_dict({name: value for name, value in values.items() if name != _PROMPT_LOOKUP})
+        return cls.from_dict({name: value for name, value in values.items() if name != PROMPT_LOOKUP})
 
     def to_dict(self) -> dict[str, Setting]:
         """Return the parameters and settings that are set, by name."""
@@ -342,7 +353,7 @@ def _table() -> dict[str, Parameter]:
         if not field.metadata:  # the settings
             continue
         default: Any = field.default
-        (python_type,) = {*(get_args(field.type) or (field.type,))} - {NoneType}
+        (python_type,) = {get_origin(kind) or kind for kind in get_args(field.type) or (field.type,)} - {NoneType}
         table[field.name] = Parameter(name=field.name, type=python_type, default=default, **field.metadata)
     return table
 
@@ -367,30 +378,20 @@ CUTS = names_in("cut")
 BEAM_PARAMETERS = names_in("beams")
 
 
-_PROMPT_LOOKUP = "prompt_lookup_num_tokens"
-
-_REMOVED = {
-    "penalty_alpha": "contrastive search was removed in transformers 5.0, and no engine of this package has it",
-    "num_beam_groups": "group beam search was removed in transformers 5.0, and no engine of this package has it",
-    "diversity_penalty": "group beam search was removed in transformers 5.0, and no engine of this package has it",
-    _PROMPT_LOOKUP: "prompt lookup changes neither tokens nor scores and is no longer a parameter: leave it out",
-}
-
-
 def find_parameter(name: str) -> Parameter:
     """Return a parameter by its name.
 
     Raises:
         ParameterError: The name is unknown.
     """
-    if name in _REMOVED:
-        raise ParameterError(f"`{name}`: {_REMOVED[name]}")
+    if name in REMOVED:
+        raise ParameterError(f"`{name}`: {REMOVED[name]}")
     if name not in PARAMETERS:
         raise ParameterError(unknown_name("generation parameter", name, PARAMETERS))
     return PARAMETERS[name]
 
 
-def check_parameter(name: str, value: object) -> Setting:
+def check_parameter(name: str, value: object) -> Any:
     """Check the value of a parameter or setting, and convert that of a parameter to its type; see `Parameter.check`.
 
     Raises:

@@ -219,6 +219,7 @@ ON = {
     bool: st.just(True),
     int: st.integers(1, 50),
     float: st.floats(0.05, 0.95),
+    tuple: st.just(["ab"]),
 }
 
 

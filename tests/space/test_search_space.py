@@ -58,7 +58,8 @@ def listed(dimension: Dimension) -> list[Any]:
     return [dimension.low] if dimension.step is not None else []
 
 
-NAMES = sorted({*PARAMETERS} - {"xtc_threshold", "dry_base"})  # their ranges are not those below
+LISTS = sorted(name for name, parameter in PARAMETERS.items() if parameter.type is tuple)
+NAMES = sorted({*PARAMETERS} - {"xtc_threshold", "dry_base", *LISTS})  # their ranges are not those below
 SETTINGS = {
     "template.enable_thinking": Categorical([True, False]),
     "body.reasoning_effort": Categorical(["low", "high", None]),
@@ -91,6 +92,7 @@ def spaces(draw: st.DrawFn, *, conditions: bool = True) -> SearchSpace:
             fields = {field: getattr(dimension, field) for field in dimension.__dataclass_fields__ if field != "when"}
             dimension = kind(**fields, when=when)
         parameters[name] = dimension
+    parameters |= draw(st.dictionaries(st.sampled_from(LISTS), st.lists(st.text(min_size=1, max_size=5), max_size=3)))
     shuffled = draw(st.permutations(list(parameters.items())))
     try:
         return SearchSpace(**dict(shuffled))
