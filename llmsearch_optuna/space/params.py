@@ -332,7 +332,7 @@ class GenerationParams:
         """
         return cls.from_dict({name: value for name, value in values.items() if name != PROMPT_LOOKUP})
 
-    def to_dict(self) -> dict[str, Setting]:
+    def to_dict(self) -> dict[str, Any]:
         """Return the parameters and settings that are set, by name."""
         values = {name: value for name in PARAMETERS if (value := getattr(self, name)) is not None}
         return {**values, **dict(self.settings)}

@@ -172,6 +172,18 @@ class TestLlamaCpp:
         assert "--frequency-penalty" not in pairs
         assert "presence_penalty: llama.cpp also counts the tokens of the prompt" in exported.warnings
 
+    def test_breakers_are_escaped_on_the_command_line(self) -> None:
+        def written(*breakers: str) -> tuple[list[str], list[str]]:
+            values = to_llamacpp(GenerationParams(dry_multiplier=0.8, dry_sequence_breakers=breakers)).values
+            words = values["arguments"]
+            options = [words[place + 1] for place, word in enumerate(words) if word == "--dry-sequence-breaker"]
+            return values["request"]["dry_sequence_breakers"], options
+
+        assert written("b", "\n", "\\n") == (["\n", "\\n", "b"], ["\n", "\\\\n", "b"])
+        assert written() == ([""], ["none"])
+        assert written("none") == (["none"], ["\\x6eone"])
+        assert "dry_sequence_breakers" not in to_llamacpp(PLAIN).values["request"]
+
     def test_its_defaults_are_switched_off(self) -> None:
         request = to_llamacpp(GenerationParams(temperature=1.0)).values["request"]
         assert (request["top_k"], request["top_p"], request["min_p"], request["typical_p"]) == (0, 1.0, 0.0, 1.0)

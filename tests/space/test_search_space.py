@@ -392,6 +392,18 @@ BAD: list[tuple[Callable[[], object], str]] = [
         "unknown generation parameter `temprature`: did you mean `temperature`?",
     ),
     (lambda: SearchSpace(top_p=1.3), "`top_p` must be in (0, 1], got 1.3"),
+    (
+        lambda: SearchSpace(dry_sequence_breakers=Categorical([["a"], ["b"]])),  # type: ignore[list-item]
+        "`dry_sequence_breakers` cannot be searched, only fixed: write one list of strings, got Categorical(",
+    ),
+    (
+        lambda: SearchSpace(dry_sequence_breakers={"choices": [["a"]]}),
+        "`dry_sequence_breakers` cannot be searched, only fixed: write one list of strings, got {",
+    ),
+    (
+        lambda: SearchSpace(dry_sequence_breakers="a"),
+        "`dry_sequence_breakers` must be a list of at most 32 strings of 1 to 40 bytes, got 'a'",
+    ),
     (lambda: SearchSpace(top_p=None), "`top_p` must be a number in (0, 1], got None"),  # type: ignore[arg-type]
     (lambda: SearchSpace(top_p=Float(0.0, 1.0)), "`top_p` must be in (0, 1], got 0.0"),
     (lambda: SearchSpace(top_p=Float(0.5, 1.1)), "`top_p` must be in (0, 1], got 1.1"),

@@ -40,7 +40,8 @@ params.cpuparams.n_threads = params.cpuparams_batch.n_threads = 1
 for setting in sys.argv[3:]:
     name, _, value = setting.partition("=")
     setattr(params.sampling, name, float(value))
-print(xllamacpp.Server(params).listening_address, flush=True)
+server = xllamacpp.Server(params)  # which ends with this name
+print(server.listening_address, flush=True)
 sys.stdin.read()
 os._exit(0)
 """
@@ -48,6 +49,7 @@ DEFAULTS = ("penalty_present=1.5", "penalty_freq=1", "dry_multiplier=3", "xtc_pr
 """Defaults of a server that decodes otherwise."""
 
 TOKENS = 40
+TEXT_TOKENS = 30
 LIKELY = 200
 NEAR_TIE = 1e-3
 PROMPTS = (
@@ -151,7 +153,7 @@ def completions(url: str, params: GenerationParams) -> list[Completion]:
 
 
 def texts(url: str, **params: Any) -> list[str]:
-    return [row.text for row in completions(url, GenerationParams(**params, max_new_tokens=TOKENS))]
+    return [row.text for row in completions(url, GenerationParams(**params, max_new_tokens=TEXT_TOKENS))]
 
 
 @pytest.mark.parametrize("variant", VARIANTS, ids=repr)
@@ -197,7 +199,7 @@ def test_xtc_leaves_the_least_of_the_top_choices(url: str) -> None:
 
 
 def test_unset_parameters_are_off_whatever_its_defaults(url: str, other_url: str) -> None:
-    body = {"max_tokens": TOKENS, "temperature": 0.0}
+    body = {"max_tokens": TEXT_TOKENS, "temperature": 0.0}
     answers = [
         [httpx2.post(f"{base}/v1/completions", json={"prompt": text, **body}, timeout=120).json() for text in PROMPTS]
         for base in (url, other_url)
