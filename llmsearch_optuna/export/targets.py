@@ -3,6 +3,7 @@
 Each ``to_...`` function takes the parameters and the stop strings.
 """
 
+import itertools
 import json
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from types import MappingProxyType
@@ -183,4 +184,12 @@ def _arguments(dialect: Dialect, request: Mapping[str, Any]) -> Iterator[str]:
     for field, option in dialect.options.items():
         if field not in request or (field in _OPTIONAL and request[field] == dialect.off.get(field)):
             continue
-        yield from (option, ";".join(request[field]) if field == "samplers" else str(request[field]))
+        if field == "dry_sequence_breakers":
+            yield from itertools.chain.from_iterable((option, _escaped(text)) for text in request[field])
+        else:
+            yield from (option, ";".join(request[field]) if field == "samplers" else str(request[field]))
+
+
+def _escaped(breaker: str) -> str:
+    """Return a breaker as the command line of llama.cpp takes it, where ``none`` stands for no breakers."""
+    return {"": "none", "none": r"\x6eone"}.get(breaker, breaker.replace("\\", r"\\"))

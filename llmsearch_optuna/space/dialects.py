@@ -11,7 +11,14 @@ from typing import Any
 
 from llmsearch_optuna.errors import ParameterError
 from llmsearch_optuna.space.params import PARAMETERS, GenerationParams
-from llmsearch_optuna.space.rules import DRY_ALLOWED_LENGTH, DRY_BASE, MIROSTAT_ETA, XTC_THRESHOLD, Clash
+from llmsearch_optuna.space.rules import (
+    DRY_ALLOWED_LENGTH,
+    DRY_BASE,
+    DRY_SEQUENCE_BREAKERS,
+    MIROSTAT_ETA,
+    XTC_THRESHOLD,
+    Clash,
+)
 from llmsearch_optuna.space.search_space import SearchSpace
 from llmsearch_optuna.space.settings import is_setting
 from llmsearch_optuna.space.vllm_plugin import PLUGIN_KEY, plugin_value
@@ -80,7 +87,7 @@ class Dialect:
 
     def named(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Return the fields for parameters and their `switches`. Parameters that the system lacks are left out."""
-        fields = {self.fields[name]: value for name, value in values.items() if name in self.fields}
+        fields = {self.fields[name]: _as_json(value) for name, value in values.items() if name in self.fields}
         for name in values:
             fields = {**fields, **{key: fields.get(key, value) for key, value in self.switches.get(name, {}).items()}}
         return fields
@@ -166,12 +173,18 @@ def temperature_of(params: GenerationParams) -> float:
     return 1.0 if params.temperature is None else params.temperature
 
 
+def _as_json(value: Any) -> Any:
+    """Return a value of a parameter as a value of a request."""
+    # llama.cpp refuses an empty list of breakers, and skips empty strings.
+    return (list(value) or [""]) if isinstance(value, tuple) else value
+
+
 def _same(*names: str) -> dict[str, str]:
     return {name: name for name in names}
 
 
 _OFFSETS = ("presence_penalty", "frequency_penalty")
-_DRY = ("dry_multiplier", "dry_base", "dry_allowed_length")
+_DRY = ("dry_multiplier", "dry_base", "dry_allowed_length", "dry_sequence_breakers")
 
 _VLLM = Dialect(
     name="vllm",
@@ -187,12 +200,12 @@ _VLLM = Dialect(
 VLLM_WITH_PLUGIN = dataclasses.replace(
     _VLLM,
     title="vLLM with llmsearch_optuna",
-    fields=_same(*(name for name, row in PARAMETERS.items() if row.stage != "beams" and name not in (*IMPLIED, *_DRY))),
+    fields=_same(*(name for name, row in PARAMETERS.items() if row.stage != "beams" and name not in IMPLIED)),
     off={**_VLLM.off, **_VLLM.off_in_exports},
     plugin="vllm_xargs",
     remedy="leave it out",
 )
-"""vLLM with this package's plug-in, which has all parameters but beams and DRY, and draws with this package's noise."""
+"""vLLM with this package's plug-in, which has all parameters but beams, and draws with this package's noise."""
 
 _SGLANG = Dialect(
     name="sglang",
@@ -238,13 +251,14 @@ _LLAMACPP = Dialect(
         "dry_multiplier": {
             "dry_base": DRY_BASE,
             "dry_allowed_length": DRY_ALLOWED_LENGTH,
+            "dry_sequence_breakers": list(DRY_SEQUENCE_BREAKERS),
             "dry_penalty_last_n": 65536,
         },
     },
     ignored={"mirostat_tau": (*_LLAMACPP_SAMPLERS, "repetition_penalty", *_OFFSETS, "dry_multiplier")},
     differences={
         **dict.fromkeys(_OFFSETS, "llama.cpp also counts the tokens of the prompt"),
-        "dry_multiplier": "llama.cpp also ends repetitions at breakers of several tokens, and counts beyond 64",
+        "dry_multiplier": "llama.cpp counts repetitions beyond 64 tokens, and compares breakers byte by byte",
     },
     samplers=_LLAMACPP_SAMPLERS,
     options={
@@ -262,6 +276,7 @@ _LLAMACPP = Dialect(
         "dry_base": "--dry-base",
         "dry_allowed_length": "--dry-allowed-length",
         "dry_penalty_last_n": "--dry-penalty-last-n",
+        "dry_sequence_breakers": "--dry-sequence-breaker",
         "xtc_probability": "--xtc-probability",
         "xtc_threshold": "--xtc-threshold",
         "mirostat": "--mirostat",

@@ -188,7 +188,7 @@ _RANGE_KEYS = {
 """What other programs call the keys of a dimension."""
 
 
-def dimension_from_table(name: str, value: Any) -> Dimension | Scalar:
+def dimension_from_table(name: str, value: Any) -> Any:
     """Convert a TOML value: a table to a dimension, anything else to a fixed value. Dimensions are returned unchanged.
 
     The bounds and choices of a table are not checked; see `check_dimension`.
@@ -196,6 +196,10 @@ def dimension_from_table(name: str, value: Any) -> Dimension | Scalar:
     Raises:
         ParameterError: The name or a key is unknown, a key is missing, or a fixed value breaks its rule.
     """
+    if name in PARAMETERS and PARAMETERS[name].type is tuple:
+        if isinstance(value, Dimension | Mapping):
+            raise ParameterError(f"`{name}` cannot be searched, only fixed: write one list of strings, got {value!r}")
+        return check_parameter(name, value)
     if isinstance(value, Dimension):
         return value
     if isinstance(value, list | tuple | range | set | frozenset):

@@ -13,7 +13,7 @@ __all__ = ["Parameter", "Stage", "Value", "parameter"]
 
 Stage = Literal["temperature", "cut", "exclusion", "penalty", "noise", "beams"]
 """A part of decoding. A cut removes the least probable tokens, as `top_p` does; an exclusion the most probable ones."""
-Value = bool | int | float
+Value = bool | int | float | tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,11 +34,11 @@ class Parameter:
     """
 
     name: str
-    type: type[bool] | type[int] | type[float]
+    type: type[bool] | type[int] | type[float] | type[tuple[str, ...]]
     rule: Rule
     description: str
     default: Value | None
-    off: Value | None = None
+    off: Any = None
     stage: Stage | None = None
     requires: str | None = None
     in_transformers: bool = True
@@ -47,7 +47,7 @@ class Parameter:
         """Check a value and convert it to the parameter's Python type.
 
         Args:
-            value: Any number (also of NumPy) or bool.
+            value: Any number (also of NumPy), bool, or list of strings. A list becomes a sorted tuple.
 
         Raises:
             ParameterError: The value is of the wrong type, not finite or out of range.
@@ -67,6 +67,10 @@ class Parameter:
                 checked = math.inf
             if not math.isfinite(checked):
                 raise ParameterError(f"`{name}` must be a finite number {rule.text}, got {value!r}")
+        elif self.type is tuple:
+            if not isinstance(value, list | tuple) or not all(isinstance(text, str) for text in value):
+                raise ParameterError(f"`{name}` must be {rule.text}, got {value!r}")
+            checked = tuple(sorted(set(value)))
         if not rule.holds(checked):
             raise ParameterError(f"`{name}` must be {rule.text}, got {value!r}")
         return checked  # type: ignore[no-any-return]

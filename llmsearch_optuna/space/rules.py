@@ -6,9 +6,11 @@ from typing import Any, NamedTuple
 
 __all__ = [
     "AT_LEAST_ONE",
+    "BREAKERS",
     "CLASHES",
     "DRY_ALLOWED_LENGTH",
     "DRY_BASE",
+    "DRY_SEQUENCE_BREAKERS",
     "LENGTH_PENALTY",
     "MAX_SEED",
     "MIROSTAT_ETA",
@@ -66,6 +68,12 @@ DRY_BASE = 1.75
 DRY_ALLOWED_LENGTH = 2
 """The value of an unset `dry_allowed_length`, as in llama.cpp."""
 
+DRY_SEQUENCE_BREAKERS = ("\n", '"', "*", ":")
+"""The value of an unset `dry_sequence_breakers`, as in llama.cpp; sorted."""
+
+_MOST_BREAKERS = 32
+_LONGEST_BREAKER = 40  # llama.cpp cuts longer ones
+
 UNIT_OPEN_LOW = Rule(lambda x: 0.0 < x <= 1.0, "in (0, 1]")
 UNIT = Rule(lambda x: 0.0 <= x <= 1.0, "in [0, 1]")
 UNIT_OPEN_HIGH = Rule(lambda x: 0.0 <= x < 1.0, "in [0, 1)")
@@ -77,6 +85,12 @@ UP_TO_TWO = Rule(lambda x: -2.0 <= x <= 2.0, "in [-2, 2]")
 UP_TO_HALF = Rule(lambda x: 0.0 < x <= 0.5, "in (0, 0.5]")
 LENGTH_PENALTY = Rule(lambda x: -10.0 <= x <= 10.0, "in [-10, 10]")
 TRUE_OR_FALSE = Rule(lambda x: isinstance(x, bool), "true or false")
+BREAKERS = Rule(
+    lambda x: (
+        len(x) <= _MOST_BREAKERS and all(0 < len(text.encode(errors="replace")) <= _LONGEST_BREAKER for text in x)
+    ),
+    f"a list of at most {_MOST_BREAKERS} strings of 1 to {_LONGEST_BREAKER} bytes",
+)
 
 CLASHES = (
     *(

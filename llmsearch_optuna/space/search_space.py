@@ -25,8 +25,8 @@ from llmsearch_optuna.space.dimensions import (
     grid_values,
     same_value,
 )
-from llmsearch_optuna.space.params import CLASHES, GenerationParams, check_parameter, names_in
-from llmsearch_optuna.space.rules import Clash
+from llmsearch_optuna.space.params import GenerationParams, check_parameter, names_in
+from llmsearch_optuna.space.rules import CLASHES, Clash
 from llmsearch_optuna.space.settings import flat_names, settings_in
 
 __all__ = ["SearchSpace"]
@@ -49,16 +49,16 @@ class SearchSpace:
 
     __slots__ = ("_dimensions", "_fixed", "_order")
 
-    def __init__(self, **parameters: Dimension | Scalar | Mapping[str, Any]) -> None:
+    def __init__(self, **parameters: Dimension | Scalar | Sequence[str] | Mapping[str, Any]) -> None:
         dimensions: dict[str, Dimension] = {}
-        fixed: dict[str, Scalar] = {}
+        fixed: dict[str, Any] = {}
         for name, value in flat_names(parameters):
             given = dimension_from_table(name, value)
             if isinstance(given, Float | Int | Categorical):
                 dimensions[name] = check_dimension(name, given)
             else:
                 fixed[name] = given
-        self._fixed: Mapping[str, Scalar] = MappingProxyType(fixed)
+        self._fixed: Mapping[str, Any] = MappingProxyType(fixed)
         self._dimensions: Mapping[str, Dimension] = MappingProxyType(
             {
                 name: dataclasses.replace(value, when=_checked_condition(name, value.when, dimensions, fixed))
@@ -76,7 +76,7 @@ class SearchSpace:
         return self._dimensions
 
     @property
-    def fixed(self) -> Mapping[str, Scalar]:
+    def fixed(self) -> Mapping[str, Any]:
         """The parameters that are held fixed, by name."""
         return self._fixed
 
@@ -299,7 +299,7 @@ def _active(dimension: Dimension, values: Mapping[str, Any]) -> bool:
 
 
 def _checked_condition(
-    name: str, when: Condition | None, dimensions: Mapping[str, Dimension], fixed: Mapping[str, Scalar]
+    name: str, when: Condition | None, dimensions: Mapping[str, Dimension], fixed: Mapping[str, Any]
 ) -> Condition | None:
     """Return the condition with a tuple of values per parent. Raise if it can never be met."""
     if when is None:

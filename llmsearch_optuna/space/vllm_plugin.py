@@ -57,8 +57,6 @@ def read_plugin_value(value: object, seed: int | None = None) -> GenerationParam
     if seed is not None:
         values.setdefault("generation_seed", seed)
     params = GenerationParams.from_dict(values)
-    if params.dry_multiplier:
-        raise ParameterError("`dry_multiplier` is not served by the plug-in of vLLM: leave it out")
     if params.beams:
         raise ParameterError(f"`num_beams` must be 1 in vLLM, which samples token by token, got {params.num_beams}")
     return params

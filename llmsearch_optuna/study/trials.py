@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from optuna.trial import FrozenTrial, TrialState
 
 from llmsearch_optuna.errors import StorageError
-from llmsearch_optuna.space.params import BEAM_PARAMETERS, GenerationParams
+from llmsearch_optuna.space.params import BEAM_PARAMETERS, PARAMETERS, GenerationParams, names_in
 from llmsearch_optuna.space.settings import is_setting
 from llmsearch_optuna.study.attributes import ENDED, PARAMS, REPEATS, RESTED, RESTING, ROUND
 
@@ -87,9 +87,11 @@ def describe_params(params: GenerationParams) -> str:
     """
     values = params.to_dict()
     if params.greedy:
-        matters = ("penalty", "ngram_size", "_tokens", *(BEAM_PARAMETERS if params.beams else ()))
+        penalties = names_in("penalty")
+        penalties += tuple(name for name, row in PARAMETERS.items() if row.requires in penalties)
+        matters = (*penalties, "max_new_tokens", *(BEAM_PARAMETERS if params.beams else ()))
         values = {"beam search" if params.beams else "greedy": True} | {
-            name: value for name, value in values.items() if name.endswith(matters) or is_setting(name)
+            name: value for name, value in values.items() if name in matters or is_setting(name)
         }
     else:
         values.pop("do_sample", None)

@@ -182,6 +182,18 @@ class TestLlamaCpp:
         assert "--frequency-penalty" not in pairs
         assert "presence_penalty: llama.cpp also counts the tokens of the prompt" in exported.warnings
 
+    def test_breakers_are_escaped_on_the_command_line(self) -> None:
+        def written(*breakers: str) -> tuple[list[str], list[str]]:
+            values = to_llamacpp(GenerationParams(dry_multiplier=0.8, dry_sequence_breakers=breakers)).values
+            words = values["arguments"]
+            options = [words[place + 1] for place, word in enumerate(words) if word == "--dry-sequence-breaker"]
+            return values["request"]["dry_sequence_breakers"], options
+
+        assert written("b", "\n", "\\n") == (["\n", "\\n", "b"], ["\n", "\\\\n", "b"])
+        assert written() == ([""], ["none"])
+        assert written("none") == (["none"], ["\\x6eone"])
+        assert "dry_sequence_breakers" not in to_llamacpp(PLAIN).values["request"]
+
     def test_its_defaults_are_switched_off(self) -> None:
         request = to_llamacpp(GenerationParams(temperature=1.0)).values["request"]
         assert (request["top_k"], request["top_p"], request["min_p"], request["typical_p"]) == (0, 1.0, 0.0, 1.0)
@@ -228,18 +240,21 @@ class TestOpenAI:
 ON = {
     bool: st.just(True),
     int: st.integers(1, 50),
-    float: st.floats(0.05, 0.95),
+    float: st.floats(0.05, 0.95) | st.floats(1.05, 1.95),
+    tuple: st.just(["ab"]),
 }
 
 
 @given(st.sampled_from(sorted(TARGETS)), st.data())
 def test_no_parameter_is_dropped_in_silence(target: str, data: st.DataObject) -> None:
     """Every parameter that makes a difference changes the values, or is warned of where it is on."""
-    names = sorted({*PARAMETERS} - {"do_sample", "max_new_tokens", "temperature", "mirostat_eta"})
-    name = data.draw(st.sampled_from(names))
-    value = data.draw(ON[PARAMETERS[name].type])
+    names = sorted({*PARAMETERS} - {"do_sample", "max_new_tokens", "temperature"})
+    parameter = PARAMETERS[name := data.draw(st.sampled_from(names))]
+    value = data.draw(ON[parameter.type].filter(parameter.rule.holds))
     make = TARGETS[target][1]
     base = {"temperature": 0.5, "generation_seed": 0} | ({"num_beams": 2} if name in BEAM_PARAMETERS else {})
+    if parameter.requires is not None:
+        base[parameter.requires] = 2 if parameter.requires == "num_beams" else 0.25
     before, after = GenerationParams.from_dict(base), GenerationParams.from_dict({**base, name: value})
     assume(before.canonical != after.canonical)
     without, exported = make(before, ()), make(after, ())

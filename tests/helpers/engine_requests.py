@@ -22,6 +22,9 @@ PARAMS = [
     GenerationParams(temperature=1.2, xtc_probability=0.6, xtc_threshold=0.02, max_new_tokens=7),
     GenerationParams(temperature=0.9, min_p=0.02, xtc_probability=0.6, xtc_threshold=0.05, max_new_tokens=7),
     GenerationParams(temperature=0.6, dry_multiplier=2.0, dry_allowed_length=1, max_new_tokens=8),
+    GenerationParams(
+        temperature=0.6, dry_multiplier=4.0, dry_allowed_length=1, dry_sequence_breakers=("e", "s t"), max_new_tokens=8
+    ),
     GenerationParams(temperature=1.1, presence_penalty=0.9, frequency_penalty=0.5, max_new_tokens=8),
 ]
 

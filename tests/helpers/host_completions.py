@@ -8,7 +8,10 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from llmsearch_optuna.engine.sampling import SamplingRows, SlotContents, draw, penalise, prompt_key
-from llmsearch_optuna.space.params import MIROSTAT_ETA, GenerationParams
+from llmsearch_optuna.engine.sampling.breakers import NO_BREAKERS, Breakers
+from llmsearch_optuna.engine.vllm.breakers import ModelBreakers
+from llmsearch_optuna.space.params import GenerationParams
+from llmsearch_optuna.space.rules import MIROSTAT_ETA
 
 PARAMS = st.one_of(
     st.builds(GenerationParams),
@@ -46,13 +49,31 @@ PARAMS = st.one_of(
         dry_multiplier=st.sampled_from([0.8, 5.0]),
         dry_base=st.sampled_from([None, 1.1]),
         dry_allowed_length=st.sampled_from([None, 1, 3]),
+        dry_sequence_breakers=st.sampled_from([None, ("ab", "abc"), ()]),
         presence_penalty=st.sampled_from([None, -0.5]),
         no_repeat_ngram_size=st.sampled_from([None, 3]),
     ),
 )
 
-BREAKERS = np.isin(np.arange(50), [3, 7])
-"""Which tokens end repetitions."""
+_SINGLE = np.isin(np.arange(50), [3, 7])
+_HEADS = np.arange(50) % 3 == 1
+
+BREAKERS: dict[tuple[str, ...] | None, Breakers] = {
+    None: Breakers(heads=_SINGLE[:, None], tails=((),)),
+    ("ab", "abc"): Breakers(heads=np.stack([_SINGLE, _HEADS, _HEADS], axis=1), tails=((), (2,), (2, 5))),
+    (): NO_BREAKERS,
+}
+"""The breakers for each value of `dry_sequence_breakers`. There is no tokenizer."""
+
+
+class GivenBreakers(ModelBreakers):
+    """Gives those of `BREAKERS` to vLLM's processors."""
+
+    def __init__(self) -> None:
+        super().__init__(None)
+
+    def of(self, params: GenerationParams) -> Breakers:
+        return BREAKERS[params.dry_sequence_breakers] if params.dry_multiplier else NO_BREAKERS
 
 
 @dataclasses.dataclass
@@ -73,14 +94,16 @@ class HostCompletion:
 
     def contents(self) -> SlotContents:
         context = [*self.prompt, *self.generated]
-        return SlotContents(self.params, self.key, self.prompt, context, len(self.generated), self.mu, BREAKERS)
+        breakers = GivenBreakers().of(self.params)
+        return SlotContents(self.params, self.key, self.prompt, context, len(self.generated), self.mu, breakers)
 
     def draw(self, logits: Tensor) -> int:
         """Append the next token, drawn on the host."""
         rows = SamplingRows.build([self.params], [self.key])
         rows = dataclasses.replace(rows, mirostat_mu=torch.tensor([self.mu], dtype=torch.float64))
         step, context = len(self.generated), [*self.prompt, *self.generated]
-        penalised = penalise(logits[None], [self.params], [self.prompt], [context], [step], breakers=BREAKERS)
+        breakers = [GivenBreakers().of(self.params)]
+        penalised = penalise(logits[None], [self.params], [self.prompt], [context], [step], breakers=breakers)
         drawn = draw(penalised, rows, torch.tensor([step]))
         if self.params.mirostat_tau is not None:
             eta = MIROSTAT_ETA if self.params.mirostat_eta is None else self.params.mirostat_eta

@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from types import SimpleNamespace
 
 import torch
+from tiny_models import tiny_tokenizer
 from transformers import PreTrainedModel
 from vllm_batches import sampling_params
 
+from llmsearch_optuna.engine.vllm.breakers import ModelBreakers
 from llmsearch_optuna.engine.vllm.engine import NewTokens
 from llmsearch_optuna.engine.vllm.v1 import V1Processor
 from llmsearch_optuna.space.params import GenerationParams
@@ -30,7 +32,11 @@ class ModelBatch:
     def __init__(self, model: PreTrainedModel, capacity: int, *, has_plugin: bool = True) -> None:
         scheduler = SimpleNamespace(max_num_seqs=capacity, async_scheduling=False)
         config = SimpleNamespace(get_vocab_size=lambda: model.config.get_text_config().vocab_size)
-        self._processor = V1Processor(SimpleNamespace(scheduler_config=scheduler, model_config=config), "cpu")
+        self._processor = V1Processor(
+            SimpleNamespace(scheduler_config=scheduler, model_config=config),
+            "cpu",
+            breakers=ModelBreakers(config, lambda _: tiny_tokenizer()),
+        )
         self._model = model
         self._has_plugin = has_plugin
         self._capacity = capacity

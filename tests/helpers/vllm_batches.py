@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from host_completions import HostCompletion
+from host_completions import GivenBreakers, HostCompletion
 from torch import Tensor
 
 from llmsearch_optuna.engine.vllm.v1 import V1Processor
@@ -98,7 +98,7 @@ class FirstRunner:
     """The batch of vLLM's first model runner: requests have places, and holes are filled from the end."""
 
     def __init__(self, size: int, device: torch.device, *, is_async: bool) -> None:
-        self._processor = V1Processor(vllm_config(size, async_scheduling=is_async), device)
+        self._processor = V1Processor(vllm_config(size, async_scheduling=is_async), device, breakers=GivenBreakers())
         self._places: list[SimulatedRequest] = []
         self._is_async = is_async
         self._device = device
@@ -157,7 +157,7 @@ class SecondRunner:
             prefill_len=zeros(size),
             total_len=zeros(size),
         )
-        self._processor = V2Processor(vllm_config(size, drafts=drafts), self._states)
+        self._processor = V2Processor(vllm_config(size, drafts=drafts), self._states, breakers=GivenBreakers())
         self._slots: dict[SimulatedRequest, int] = {}
         self._free = list(range(size))
         self._device = device

@@ -68,8 +68,23 @@ def test_what_a_server_lacks_is_refused() -> None:
         "presence_penalty, repetition_penalty, temperature, top_k, top_p: leave it out, or run `pip install "
         "llmsearch_optuna` beside the server's vLLM, which then has all of them"
     )
-    with pytest.raises(ParameterError, match=r"`dry_multiplier` is not available .*: leave it out$"):
-        fields("vllm", dry_multiplier=0.8)
+    with pytest.raises(ParameterError, match=r"`num_beams` is not available .*: leave it out$"):
+        fields("vllm", num_beams=2)
+    with pytest.raises(ParameterError, match="`dry_multiplier` is not available"):
+        fields("openai", dry_multiplier=0.8)
+
+
+def test_breakers_of_llamacpp() -> None:
+    def sent(**params: Any) -> Any:
+        return fields("llamacpp", **params).get("dry_sequence_breakers")
+
+    assert sent(temperature=0.7, dry_sequence_breakers=["a"]) is None
+    assert sent(dry_multiplier=0.8) == ["\n", '"', "*", ":"]
+    assert sent(dry_multiplier=0.8, dry_sequence_breakers=["b", "a"]) == ["a", "b"]
+    assert sent(dry_multiplier=0.8, dry_sequence_breakers=[]) == [""]  # an empty list is refused there
+    for kind in ("vllm", "sglang", "tgi", "transformers", "openai"):
+        with pytest.raises(ParameterError, match="`dry_multiplier` is not available"):
+            fields(kind, dry_multiplier=0.8, dry_sequence_breakers=["a"])
     with pytest.raises(ParameterError, match="`top_k` is not available on a server of the kind `openai`"):
         DIALECTS["openai"].check_space(SearchSpace(temperature=Float(0.1, 1.0), top_k=5))
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from llmsearch_optuna.errors import ParameterError
 from llmsearch_optuna.space.dimensions import Float
-from llmsearch_optuna.space.params import CLASHES, CUTS, PARAMETERS, GenerationParams, check_parameter
+from llmsearch_optuna.space.params import CUTS, PARAMETERS, GenerationParams, check_parameter
+from llmsearch_optuna.space.rules import CLASHES
 from llmsearch_optuna.space.search_space import SearchSpace
 
 BIG = 10**400
@@ -54,11 +55,20 @@ INTEGERS: dict[str, Case] = {
     "samples_per_prompt": (">= 1", [1, 4], [0, -1]),
 }
 BOOLS = ["do_sample", "early_stopping"]
+LISTS: dict[str, Case] = {
+    "dry_sequence_breakers": (
+        "a list of at most 32 strings of 1 to 40 bytes",
+        [(), ("a",), ("ab", "c"), ("x" * 40,), tuple(sorted(map(str, range(32))))],
+        [[""], ["x" * 41], ["\u00e9" * 21], [*map(str, range(33))], [1], [None], "ab", {"a"}, 3],
+    )
+}
 
 
 def good_value(name: str) -> st.SearchStrategy[Any]:
     if name in BOOLS:
         return st.booleans()
+    if name in LISTS:
+        return st.lists(st.text(min_size=1, max_size=10), max_size=4)
     if name in INTEGERS:
         low = INTEGERS[name][1][0]
         return st.integers(low, 2**32 - 1)
@@ -92,6 +102,7 @@ def off_or(name: str) -> st.SearchStrategy[Any]:
         "xtc_threshold": [0.1],
         "dry_base": [1.75],
         "dry_allowed_length": [2],
+        "dry_sequence_breakers": [["\n", ":", '"', "*"]],
         "tfs": [1.0],
     }
     common = [edge for edge in (*edges.get(name, ()), 0.0, 0, 1, 1.0) if is_good(name, edge)]
@@ -110,12 +121,12 @@ generation_params = st.fixed_dictionaries({}, optional={name: off_or(name) for n
 
 
 def test_the_tables_of_this_test_hold_every_parameter() -> None:
-    assert {*BOOLS, *FLOATS, *INTEGERS} == set(PARAMETERS)
+    assert {*BOOLS, *FLOATS, *INTEGERS, *LISTS} == set(PARAMETERS)
     assert {*PARAMETERS, "settings"} == {field.name for field in dataclasses.fields(GenerationParams)}
     assert set(CUTS) <= set(FLOATS) | {"top_k"}
 
 
-@pytest.mark.parametrize(("name", "case"), {**FLOATS, **INTEGERS}.items())
+@pytest.mark.parametrize(("name", "case"), {**FLOATS, **INTEGERS, **LISTS}.items())
 def test_rules_hold_up_to_their_boundaries(name: str, case: Case) -> None:
     rule, good, bad = case
     for value in good:
@@ -199,6 +210,18 @@ def test_numbers_of_numpy_become_python_numbers() -> None:
     assert [type(value) for value in params.to_dict().values()] == [float, int, float, float, int, int]
     assert params == GenerationParams(top_k=3, temperature=0.5, top_p=0.5, tfs=1.0)
     assert params.to_json() == GenerationParams(top_k=3, temperature=0.5, top_p=0.5, tfs=1.0).to_json()
+
+
+def test_lists_are_sets() -> None:
+    params = GenerationParams(dry_multiplier=1.0, dry_sequence_breakers=["b", "a", "b"])  # type: ignore[arg-type]
+    assert params == GenerationParams(dry_multiplier=1.0, dry_sequence_breakers=("a", "b"))
+    assert params == GenerationParams.from_json(params.to_json())
+    default = GenerationParams(dry_multiplier=1.0, dry_sequence_breakers=("*", ":", '"', "\n"))
+    assert default.canonical == GenerationParams(dry_multiplier=1.0).canonical != params.canonical
+    assert GenerationParams(dry_sequence_breakers=("a",)).canonical == GenerationParams().canonical
+    # What studies of earlier versions have stored is as it was.
+    stored = '{"dry_multiplier": 0.8, "generation_seed": 0, "max_new_tokens": 128}'
+    assert GenerationParams(dry_multiplier=0.8).to_json() == stored
 
 
 def test_unknown_names_are_refused_with_the_nearest() -> None:

@@ -58,7 +58,8 @@ def listed(dimension: Dimension) -> list[Any]:
     return [dimension.low] if dimension.step is not None else []
 
 
-NAMES = sorted({*PARAMETERS} - {"xtc_threshold", "dry_base"})  # their ranges are not those below
+LISTS = sorted(name for name, parameter in PARAMETERS.items() if parameter.type is tuple)
+NAMES = sorted({*PARAMETERS} - {"xtc_threshold", "dry_base", *LISTS})  # their ranges are not those below
 SETTINGS = {
     "template.enable_thinking": Categorical([True, False]),
     "body.reasoning_effort": Categorical(["low", "high", None]),
@@ -91,6 +92,7 @@ def spaces(draw: st.DrawFn, *, conditions: bool = True) -> SearchSpace:
             fields = {field: getattr(dimension, field) for field in dimension.__dataclass_fields__ if field != "when"}
             dimension = kind(**fields, when=when)
         parameters[name] = dimension
+    parameters |= draw(st.dictionaries(st.sampled_from(LISTS), st.lists(st.text(min_size=1, max_size=5), max_size=3)))
     shuffled = draw(st.permutations(list(parameters.items())))
     try:
         return SearchSpace(**dict(shuffled))
@@ -390,6 +392,18 @@ BAD: list[tuple[Callable[[], object], str]] = [
         "unknown generation parameter `temprature`: did you mean `temperature`?",
     ),
     (lambda: SearchSpace(top_p=1.3), "`top_p` must be in (0, 1], got 1.3"),
+    (
+        lambda: SearchSpace(dry_sequence_breakers=Categorical([["a"], ["b"]])),  # type: ignore[list-item]
+        "`dry_sequence_breakers` cannot be searched, only fixed: write one list of strings, got Categorical(",
+    ),
+    (
+        lambda: SearchSpace(dry_sequence_breakers={"choices": [["a"]]}),
+        "`dry_sequence_breakers` cannot be searched, only fixed: write one list of strings, got {",
+    ),
+    (
+        lambda: SearchSpace(dry_sequence_breakers="a"),
+        "`dry_sequence_breakers` must be a list of at most 32 strings of 1 to 40 bytes, got 'a'",
+    ),
     (lambda: SearchSpace(top_p=None), "`top_p` must be a number in (0, 1], got None"),  # type: ignore[arg-type]
     (lambda: SearchSpace(top_p=Float(0.0, 1.0)), "`top_p` must be in (0, 1], got 0.0"),
     (lambda: SearchSpace(top_p=Float(0.5, 1.1)), "`top_p` must be in (0, 1], got 1.1"),

@@ -21,7 +21,7 @@ from llmsearch_optuna.engine.memory import OUT_OF_MEMORY, is_out_of_memory, rele
 from llmsearch_optuna.engine.model import embedding_weight, pad_token_id
 from llmsearch_optuna.engine.running_completion import RunningCompletion
 from llmsearch_optuna.engine.sampling import SamplingRows, check_logits, filtered_logits, penalise, prompt_key
-from llmsearch_optuna.engine.sampling.repetitions import NO_BREAKERS, breakers_of
+from llmsearch_optuna.engine.sampling.breakers import breakers_of
 from llmsearch_optuna.engine.stopping import StopChecker
 from llmsearch_optuna.errors import MemoryExhaustedError, TrialError
 
@@ -137,7 +137,7 @@ class _BeamScores(LogitsProcessor):
 
     def __init__(self, request: Request, tokenizer: PreTrainedTokenizerBase) -> None:
         self._request = request
-        self._breakers = breakers_of(tokenizer) if request.params.dry_multiplier else NO_BREAKERS
+        self._breakers = breakers_of(tokenizer, request.params)
         self.start = 0
 
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
@@ -149,7 +149,7 @@ class _BeamScores(LogitsProcessor):
             [self._request.prompt_ids] * beams,
             input_ids.tolist(),
             [input_ids.shape[1] - self.start] * beams,
-            breakers=self._breakers,
+            breakers=[self._breakers] * beams,
         )
         if params.greedy:
             check_logits(penalised)

@@ -100,9 +100,7 @@ def probe_server(
         parts += [f"{', '.join(unprobed)} not probed"] if unprobed else []
         findings["parameters"] = "; ".join(parts)
     if connection.kind.plugin is not None:
-        findings["plug-in"] = (
-            "llmsearch_optuna draws the tokens on the server, and has all parameters but beams and DRY"
-        )
+        findings["plug-in"] = "llmsearch_optuna draws the tokens on the server, and has all parameters but beams"
     elif connection.kind.name == "vllm":
         findings["plug-in"] = (
             "not on the server: `pip install llmsearch_optuna` beside its vLLM adds all other parameters, and noise "

@@ -10,19 +10,17 @@ from typing import NamedTuple, Self
 import torch
 from torch import Tensor
 
+from llmsearch_optuna.engine.sampling.breakers import LONGEST_REPETITION, BreakerTable, tokens_after_breakers
 from llmsearch_optuna.engine.sampling.penalties import largest_raise, scale_logits
-from llmsearch_optuna.engine.sampling.repetitions import (
-    BEFORE_CONTEXT,
-    FIRST_BREAKER,
-    LONGEST_REPETITION,
-    dry_offsets,
-)
+from llmsearch_optuna.engine.sampling.repetitions import dry_offsets
 from llmsearch_optuna.engine.sampling.summary import LogitSummary
 
 __all__ = ["NO_TOKEN", "Contexts", "Dry", "Penalties"]
 
 NO_TOKEN = -1
 """Stands in the places of a row that hold no token."""
+
+_BEFORE_CONTEXT = -2  # equals no token and no place without one
 
 
 class Dry(NamedTuple):
@@ -32,13 +30,15 @@ class Dry(NamedTuple):
         multiplier: 0 if off; float64 [rows].
         base: float64 [rows].
         allowed_length: int64 [rows].
-        breakers: Whether each token ends repetitions; bool [vocabulary].
+        sets: The number of the set of breakers; int64 [rows].
+        breakers: The breakers of all sets.
     """
 
     multiplier: Tensor
     base: Tensor
     allowed_length: Tensor
-    breakers: Tensor
+    sets: Tensor
+    breakers: BreakerTable
 
 
 class Penalties(NamedTuple):
@@ -142,17 +142,15 @@ class Contexts(NamedTuple):
         """Return the logits with the offsets of DRY; see `repetitions`, which finds the same on the host."""
         device, capacity = self.tokens.device, self.tokens.shape[1]
         places = torch.arange(capacity, device=device)
-        is_breaker = dry.breakers[self.tokens.clamp(0, len(dry.breakers) - 1)]
-        is_breaker &= (self.tokens >= 0) & (self.tokens < len(dry.breakers))
-        # A breaker equals no other token, nor does what lies before the context.
-        tokens = self.tokens.where(~is_breaker, FIRST_BREAKER - places)
-        padded = torch.nn.functional.pad(tokens, (LONGEST_REPETITION - 1, 0), value=NO_TOKEN)
+        padded = torch.nn.functional.pad(self.tokens, (LONGEST_REPETITION - 1, 0), value=NO_TOKEN)
         windows = padded.unfold(1, LONGEST_REPETITION, 1)  # of each place, the tokens up to it
         back = self.lengths[:, None] - torch.arange(LONGEST_REPETITION, 0, -1, device=device)
-        ending = tokens.gather(1, back.clamp(min=0)).where(back >= 0, BEFORE_CONTEXT)
+        ending = self.tokens.gather(1, back.clamp(min=0)).where(back >= 0, _BEFORE_CONTEXT)
         lengths = (windows == ending[:, None]).flip(-1).int().cumprod(-1).sum(-1)
-        lengths = lengths.where(places < self.lengths[:, None] - 1, 0)
-        following = tokens.roll(-1, 1)
+        limits = tokens_after_breakers(self.tokens, self.lengths, dry.breakers, dry.sets)
+        lengths = torch.minimum(lengths, limits[:, None]).where(places < self.lengths[:, None] - 1, 0)
+        following = self.tokens.roll(-1, 1)
+        lengths = lengths.where(~dry.breakers.has(following, dry.sets), 0)
         columns, has_column = _columns(following, logits, token_ids)
         lengths = lengths.where(has_column, 0)
         longest = torch.zeros(logits.shape, dtype=torch.int64, device=device)

@@ -10,9 +10,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from llmsearch_optuna.engine.sampling.breakers import NO_BREAKERS, Breakers, BreakerTable, breaker_table
 from llmsearch_optuna.engine.sampling.contexts import Dry, Penalties
 from llmsearch_optuna.engine.sampling.penalties import penalty_factors, penalty_offsets
-from llmsearch_optuna.engine.sampling.repetitions import NO_BREAKERS, Mask, dry_settings
+from llmsearch_optuna.engine.sampling.repetitions import dry_settings
 from llmsearch_optuna.engine.sampling.rows import RowKinds, SamplingRows
 from llmsearch_optuna.engine.sampling.sampler import mirostat_eta
 from llmsearch_optuna.engine.transfer import to_device
@@ -34,7 +35,7 @@ _FLOATS = (
     "dry_base",
     "mu",
 )
-_INTEGERS = ("step", "length", "seed", "prompt_key", "greedy", "dry_allowed_length", "ngram")
+_INTEGERS = ("step", "length", "seed", "prompt_key", "greedy", "dry_allowed_length", "dry_breakers", "ngram")
 _ROW = {name: row for row, name in enumerate((*_FLOATS, *_INTEGERS))}
 _PROGRESS = slice(_ROW["mu"], _ROW["step"] + 1)
 _VALUES = slice(len(_ROW), len(_ROW) + _CUTS)
@@ -51,7 +52,7 @@ class SlotContents(NamedTuple):
         context: The token ids that the decoder has seen, including the one that the next step feeds to the model.
         step: The number of its tokens so far.
         mirostat_mu: Mirostat's mu for the next token, in bits.
-        breakers: The tokens that end repetitions in DRY; the same for all completions with it.
+        breakers: The breakers of DRY.
     """
 
     params: GenerationParams
@@ -60,7 +61,7 @@ class SlotContents(NamedTuple):
     context: Sequence[int]
     step: int
     mirostat_mu: float
-    breakers: Mask = NO_BREAKERS
+    breakers: Breakers = NO_BREAKERS
 
 
 class SlotKinds(NamedTuple):
@@ -129,17 +130,23 @@ class ParameterTable:
 
     Attributes:
         kinds: The kinds of all completions written so far.
+        breakers: The breakers of the completions with DRY; None before the first one. A new set makes it another table.
     """
 
     def __init__(self, slots: int, device: torch.device | str) -> None:
         self.kinds = _NO_KINDS
+        self.breakers: BreakerTable | None = None
+        self._sets: tuple[Breakers, ...] = ()  # in `breakers`
+        self._set_of: dict[int, Breakers] = {}  # by slot, of those with DRY
         self._device = device
         empty = SlotContents(GenerationParams(), 0, (), (), 0, 0.0)
-        self._table = _columns([empty])[0].repeat(1, slots).to(device)
+        self._table = _columns([empty], [0])[0].repeat(1, slots).to(device)
 
     def write(self, contents: Sequence[tuple[int, SlotContents]]) -> Tensor:
         """Write what slots continue, and return these slots on the device; int64 [written]."""
-        columns, kinds = _columns([content for _, content in contents])
+        self._hold_breakers(contents)
+        sets = [self._sets.index(self._set_of[slot]) if slot in self._set_of else 0 for slot, _ in contents]
+        columns, kinds = _columns([content for _, content in contents], sets)
         index = torch.tensor([slot for slot, _ in contents])
         on_device = to_device(torch.cat([index[None], columns]), self._device)
         places = on_device[0]
@@ -171,13 +178,8 @@ class ParameterTable:
             kinds=self.kinds.rows,
         )
 
-    def penalties(self, slots: Tensor | None = None, *, breakers: Tensor | None = None) -> Penalties:
-        """Return the penalties of all slots, or of some.
-
-        Args:
-            slots: int64 [rows].
-            breakers: See `Dry`; None if no completion has DRY.
-        """
+    def penalties(self, slots: Tensor | None = None) -> Penalties:
+        """Return the penalties of all slots, or of some; int64 [rows]."""
 
         def column(values: Tensor) -> Tensor:
             return values if slots is None else values[slots]
@@ -188,16 +190,31 @@ class ParameterTable:
             presence=column(self.floats("presence").float()) if self.kinds.counts_tokens else None,
             frequency=column(self.floats("frequency").float()) if self.kinds.counts_tokens else None,
             dry=None
-            if breakers is None
+            if self.breakers is None
             else Dry(
                 column(self.floats("dry_multiplier")),
                 column(self.floats("dry_base")),
                 column(self.integers("dry_allowed_length")),
-                breakers,
+                column(self.integers("dry_breakers")),
+                self.breakers,
             ),
             ngram_sizes=column(self.integers("ngram")),
             ngrams=self.kinds.ngrams,
         )
+
+    def _hold_breakers(self, contents: Sequence[tuple[int, SlotContents]]) -> None:
+        """Make a new table of the sets in use if one of these completions has a new set."""
+        for slot, content in contents:
+            self._set_of.pop(slot, None)
+            if content.params.dry_multiplier:
+                self._set_of[slot] = content.breakers
+        if all(breakers in self._sets for breakers in self._set_of.values()):
+            return
+        self._sets = tuple(dict.fromkeys(self._set_of.values()))
+        self.breakers = breaker_table(self._sets, self._device)
+        slots = range(self._table.shape[1])
+        numbers = [self._sets.index(self._set_of[slot]) if slot in self._set_of else 0 for slot in slots]
+        self.integers("dry_breakers").copy_(to_device(torch.tensor(numbers), self._device))
 
     def progress(self, slot: int) -> Tensor:
         """Return the bits of mirostat's mu and the step of a slot, as a view; int64 [2]."""
@@ -219,8 +236,8 @@ class ParameterTable:
             mu.copy_((mu - self.floats("eta") * (surprises - tau)).where(mask & has_mirostat, mu))
 
 
-def _columns(rows: Sequence[SlotContents]) -> tuple[Tensor, SlotKinds]:
-    """Return the columns of the table for these contents, on the CPU, and their kinds."""
+def _columns(rows: Sequence[SlotContents], sets: Sequence[int]) -> tuple[Tensor, SlotKinds]:
+    """Return the columns of the table for these contents and sets of breakers, on the CPU, and their kinds."""
     params = [row.params for row in rows]
     sampling = SamplingRows.build(params, [row.prompt_key for row in rows])
     prompt_factors, context_factors = zip(*map(penalty_factors, params), strict=True)
@@ -250,6 +267,7 @@ def _columns(rows: Sequence[SlotContents]) -> tuple[Tensor, SlotKinds]:
             sampling.prompt_keys,
             sampling.greedy.long(),
             torch.tensor(allowed_lengths),
+            torch.tensor(sets),
             torch.tensor([row.params.no_repeat_ngram_size or 0 for row in rows]),
         ]
     )

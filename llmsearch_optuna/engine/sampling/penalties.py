@@ -8,7 +8,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from llmsearch_optuna.engine.sampling.repetitions import NO_BREAKERS, Mask, dry_offsets, dry_settings, repetitions
+from llmsearch_optuna.engine.sampling.breakers import NO_BREAKERS, Breakers
+from llmsearch_optuna.engine.sampling.repetitions import dry_offsets, dry_settings, repetitions
 from llmsearch_optuna.engine.sampling.summary import LogitSummary
 from llmsearch_optuna.space.params import GenerationParams
 
@@ -46,7 +47,7 @@ def penalise(
     contexts: Sequence[Sequence[int]],
     steps: Sequence[int],
     *,
-    breakers: Mask = NO_BREAKERS,
+    breakers: Sequence[Breakers] | None = None,
     token_ids: _Ids | None = None,
 ) -> Tensor:
     """Apply the penalties.
@@ -63,7 +64,7 @@ def penalise(
         contexts: The token ids that each row's decoder has seen: prompt and completion, or start tokens and completion
             in an encoder-decoder model.
         steps: The number of tokens that each completion has so far: the last ones of the context.
-        breakers: The tokens that end repetitions in DRY; see `breakers_of`.
+        breakers: The breakers of DRY of each row; see `breakers_of`. By default, there are none.
         token_ids: The token id of each column, ascending in each row; a NumPy array, int64 [rows, columns]. By default,
             the columns are the whole vocabulary.
 
@@ -71,7 +72,7 @@ def penalise(
         float32 [rows, columns]; `logits` itself if no row has a penalty.
     """
     rows = [
-        _entries_of(row, row_params, prompt, context, step, breakers)
+        _entries_of(row, row_params, prompt, context, step, NO_BREAKERS if breakers is None else breakers[row])
         for row, (row_params, prompt, context, step) in enumerate(zip(params, prompts, contexts, steps, strict=True))
         if _has_penalty(row_params)
     ]
@@ -99,7 +100,7 @@ def penalise_summary(
     contexts: Sequence[Sequence[int]],
     steps: Sequence[int],
     *,
-    breakers: Mask = NO_BREAKERS,
+    breakers: Sequence[Breakers] | None = None,
 ) -> LogitSummary:
     """Apply the penalties of `penalise` to a summary without penalties, with bit-identical logits.
 
@@ -178,7 +179,7 @@ def _entries_of(
     prompt: Sequence[int],
     context: Sequence[int],
     step: int,
-    breakers: Mask,
+    breakers: Breakers,
 ) -> tuple[_Entries, _Entries, _Entries, _Entries, _Entries]:
     """Return the entries of a row: factors of prompt and context, offsets of completion and repetitions, and bans."""
     prompt_factor, context_factor = penalty_factors(params)
@@ -204,7 +205,7 @@ def _counted(row: int, completion: _Ids, params: GenerationParams) -> _Entries:
     return _Entries(row, ids, frequency * counts.astype(np.float32) + presence)
 
 
-def _prolonging(row: int, context: _Ids, params: GenerationParams, breakers: Mask) -> _Entries:
+def _prolonging(row: int, context: _Ids, params: GenerationParams, breakers: Breakers) -> _Entries:
     """Return the offsets of DRY."""
     multiplier, base, allowed_length = dry_settings(params)
     token_ids, lengths = repetitions(context, breakers)

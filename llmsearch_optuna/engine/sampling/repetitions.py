@@ -1,49 +1,25 @@
 """DRY, "don't repeat yourself": how long a repetition each token would prolong, and what is subtracted for it.
 
 How it works: a token prolongs a repetition if the context ends with a sequence that it holds before as well, where the
-token came next. The longest such sequence counts. A sequence does not reach over a breaker, a token whose text has a
-line end, a colon, a quotation mark or an asterisk: breakers are replaced by numbers that equal no token.
+token came next. The longest such sequence counts. It does not reach over a breaker; see
+`llmsearch_optuna.engine.sampling.breakers`.
 
-P. E. Weidmann, "DRY: A modern repetition penalty", 2024, github.com/oobabooga/text-generation-webui/pull/5677. In
-llama.cpp, a breaker of several tokens also ends sequences; here, each token is looked at alone.
+P. E. Weidmann, "DRY: A modern repetition penalty", 2024, github.com/oobabooga/text-generation-webui/pull/5677.
 """
 
-import functools
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from llmsearch_optuna.space.params import DRY_ALLOWED_LENGTH, DRY_BASE, GenerationParams
+from llmsearch_optuna.engine.sampling.breakers import LONGEST_REPETITION, Breakers
+from llmsearch_optuna.space.params import GenerationParams
+from llmsearch_optuna.space.rules import DRY_ALLOWED_LENGTH, DRY_BASE
 
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
+__all__ = ["Repetitions", "dry_offsets", "dry_settings", "repetitions"]
 
-__all__ = [
-    "BEFORE_CONTEXT",
-    "FIRST_BREAKER",
-    "LONGEST_REPETITION",
-    "NO_BREAKERS",
-    "Mask",
-    "Repetitions",
-    "breakers_of",
-    "dry_offsets",
-    "dry_settings",
-    "repetitions",
-]
-
-LONGEST_REPETITION = 64
-"""Longer repetitions count as this length. At the usual bases, no logit makes up for their penalty."""
-
-BEFORE_CONTEXT = -2
-"""Stands for what lies before a context. It equals no token and no place without one."""
-
-FIRST_BREAKER = -3
-"""The breaker at place p of a context is replaced by this minus p."""
-
-_BREAKERS = ("\n", ":", '"', "*")  # llama.cpp's
 _LARGEST_OFFSET = 1e30  # so that no token is banned
 
 
@@ -59,39 +35,25 @@ class Repetitions(NamedTuple):
     lengths: npt.NDArray[np.int64]
 
 
-Mask = npt.NDArray[np.bool_]
-"""Whether each token ends repetitions; shape (tokens,). Tokens beyond do not."""
-
-NO_BREAKERS: Mask = np.zeros(1, dtype=np.bool_)
-
-
-@functools.lru_cache(maxsize=4)
-def breakers_of(tokenizer: "PreTrainedTokenizerBase") -> Mask:
-    """Return which tokens of a tokenizer end repetitions."""
-    texts = tokenizer.batch_decode([[token] for token in range(len(tokenizer))])
-    return np.array([any(breaker in text for breaker in _BREAKERS) for text in texts], dtype=np.bool_)
-
-
-def repetitions(context: npt.NDArray[np.int64], breakers: Mask) -> Repetitions:
+def repetitions(context: npt.NDArray[np.int64], breakers: Breakers) -> Repetitions:
     """Find the tokens that would prolong a repetition of what a context ends with.
 
     Args:
         context: The token ids; int64 [length].
-        breakers: The tokens that end repetitions.
+        breakers: The breakers.
     """
-    is_breaker = breakers[context.clip(0, len(breakers) - 1)] & (context >= 0) & (context < len(breakers))
-    tokens = np.where(is_breaker, FIRST_BREAKER - np.arange(len(context)), context)
-    ends = np.flatnonzero(tokens[:-1] == tokens[-1]) if len(tokens) else np.empty(0, dtype=np.int64)
+    limit = min(breakers.tokens_after(context), len(context))
+    ends = np.flatnonzero(context[:-1] == context[-1]) if limit else np.empty(0, dtype=np.int64)
+    ends = ends[~breakers.has(context[ends + 1])]
     lengths = np.ones(len(ends), dtype=np.int64)
     alive = np.arange(len(ends))
-    for length in range(1, min(LONGEST_REPETITION, len(tokens))):
+    for length in range(1, limit):
         alive = alive[ends[alive] >= length]
-        alive = alive[tokens[ends[alive] - length] == tokens[-1 - length]]
+        alive = alive[context[ends[alive] - length] == context[-1 - length]]
         if not len(alive):
             break
         lengths[alive] += 1
-    following = tokens[ends + 1]
-    token_ids, places = np.unique(following, return_inverse=True)
+    token_ids, places = np.unique(context[ends + 1], return_inverse=True)
     longest = np.zeros(len(token_ids), dtype=np.int64)
     np.maximum.at(longest, places, lengths)
     return Repetitions(token_ids, longest)

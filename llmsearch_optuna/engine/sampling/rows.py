@@ -8,7 +8,8 @@ from typing import NamedTuple, Self
 import torch
 from torch import Tensor
 
-from llmsearch_optuna.space.params import CUTS, PARAMETERS, XTC_THRESHOLD, GenerationParams
+from llmsearch_optuna.space.params import CUTS, PARAMETERS, GenerationParams
+from llmsearch_optuna.space.rules import XTC_THRESHOLD
 
 __all__ = ["RowKinds", "SamplingRows"]
 

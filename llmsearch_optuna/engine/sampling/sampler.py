@@ -16,7 +16,8 @@ from llmsearch_optuna.engine.sampling.warpers import (
     surprises_of,
 )
 from llmsearch_optuna.errors import LogitsError
-from llmsearch_optuna.space.params import MIROSTAT_ETA, GenerationParams
+from llmsearch_optuna.space.params import GenerationParams
+from llmsearch_optuna.space.rules import MIROSTAT_ETA
 
 __all__ = [
     "DeviceDraw",

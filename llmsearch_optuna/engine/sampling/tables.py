@@ -46,7 +46,6 @@ class SlotTables:
     def __init__(self, slots: int, device: torch.device | str) -> None:
         self._device = device
         self._parameters = ParameterTable(slots, device)
-        self._breakers: Tensor | None = None
         self._tokens = torch.empty(2, slots, 0, dtype=torch.int64, device=device)  # of prompts and of contexts
 
     @property
@@ -64,15 +63,12 @@ class SlotTables:
         Returns:
             Whether graphs captured before are invalid, because other tables or formulas are used from now on.
         """
-        before = self.kinds
+        kinds, breakers = self.kinds, self._parameters.breakers
         places = self._parameters.write(contents)
-        is_new = self.kinds != before
+        is_new = self.kinds != kinds or self._parameters.breakers is not breakers
         if self.kinds.has_penalties:
             is_new |= self._grow(max(capacity, *self.kinds.ngrams, 1))
             self._write_contexts(places, [content for _, content in contents])
-        if self.kinds.has_dry and self._breakers is None:
-            breakers = next(content.breakers for _, content in contents if content.params.dry_multiplier)
-            self._breakers = to_device(torch.from_numpy(breakers), self._device)
         return is_new
 
     def draw(self, logits: Tensor, *, width: int) -> DeviceDraw:
@@ -94,7 +90,7 @@ class SlotTables:
         logits, steps = logits.float(), self._parameters.integers("step")
         if self.kinds.has_penalties:
             contexts = self._all_contexts if slots is None else self._all_contexts.at(slots)
-            logits = contexts.penalise(logits, self._parameters.penalties(slots, breakers=self._breakers))
+            logits = contexts.penalise(logits, self._parameters.penalties(slots))
         return DrawInputs(logits, self._parameters.rows(slots), steps if slots is None else steps[slots])
 
     def progress(self, slot: int) -> Tensor:
@@ -108,8 +104,7 @@ class SlotTables:
             summary: A summary of the logits before penalties, with one row per slot.
         """
         if self.kinds.has_penalties:
-            penalties = self._parameters.penalties(breakers=self._breakers)
-            summary = self._all_contexts.penalise_summary(summary, penalties)
+            summary = self._all_contexts.penalise_summary(summary, self._parameters.penalties())
         return sample_summary(summary, self._parameters.rows(), self._parameters.integers("step"))
 
     def advance(self, drawn: DeviceDraw | SummaryDraw, mask: Tensor) -> None:

@@ -143,12 +143,10 @@ def _batch_module() -> Any:
 def _check_space(
     probe: Callable[[], dict[str, str]], space: SearchSpace, additional: Sequence[GenerationParams]
 ) -> dict[str, str]:
-    """Refuse beams and DRY, and check that completions do not depend on their company."""
+    """Refuse beams, and check that completions do not depend on their company."""
     names = {*space.dimensions, *space.fixed}
     if "num_beams" in names or any(params.beams for params in additional):
         raise ParameterError("`num_beams` is not served by vLLM: leave it out, or leave `backend` out")
-    if "dry_multiplier" in names or any(params.dry_multiplier for params in additional):
-        raise ParameterError("`dry_multiplier` is not served by vLLM: leave it out, or leave `backend` out")
     check_local_space(space, additional)
     return probe()
 

@@ -23,6 +23,7 @@ from llmsearch_optuna.engine.sampling import (
     prompt_key,
 )
 from llmsearch_optuna.engine.transfer import to_device
+from llmsearch_optuna.engine.vllm.breakers import ModelBreakers
 from llmsearch_optuna.engine.vllm.progress import MirostatMemory
 from llmsearch_optuna.engine.vllm.request import check_sampling_params, params_of
 from llmsearch_optuna.space.params import GenerationParams
@@ -56,9 +57,10 @@ class V1Processor:
     Args:
         vllm_config: vLLM's configuration.
         device: The device of the logits.
+        breakers: Gives the breakers of requests with DRY; by default, those of vLLM's tokenizer.
     """
 
-    def __init__(self, vllm_config: Any, device: torch.device | str) -> None:
+    def __init__(self, vllm_config: Any, device: torch.device | str, *, breakers: ModelBreakers | None = None) -> None:
         scheduler = vllm_config.scheduler_config
         self._device = torch.device(device)
         # vLLM waits for the tokens itself unless it schedules ahead of them.
@@ -69,6 +71,7 @@ class V1Processor:
         self._requests: dict[int, _Request] = {}  # by their places
         self._without_token: list[_Request] = []  # that have not got a token since they came
         self._memory = MirostatMemory()
+        self._breakers = breakers or ModelBreakers(vllm_config.model_config)
         self._drawn: DeviceDraw | None = None
         self._rows = self._row_slots = torch.empty(0, dtype=torch.int64, device=self._device)
         self._has_all_rows = False
@@ -165,7 +168,13 @@ class V1Processor:
             self._without_token.append(request)
             first_mu = 2.0 * (params.mirostat_tau or 0.0)
             content = SlotContents(
-                params, request.prompt_key, prompt, [*prompt, *output], request.length, mirostat_mu=first_mu
+                params,
+                request.prompt_key,
+                prompt,
+                [*prompt, *output],
+                request.length,
+                mirostat_mu=first_mu,
+                breakers=self._breakers.of(params),
             )
             contents.append((request.slot, content))
             capacity = max(capacity, len(prompt) + (sampling.max_tokens or len(output)) + 1)

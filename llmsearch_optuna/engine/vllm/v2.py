@@ -20,6 +20,7 @@ from llmsearch_optuna.engine.sampling import SlotContents, draw_completely, leav
 from llmsearch_optuna.engine.sampling.contexts import NO_TOKEN, Contexts
 from llmsearch_optuna.engine.sampling.parameter_table import ParameterTable
 from llmsearch_optuna.engine.transfer import to_device
+from llmsearch_optuna.engine.vllm.breakers import ModelBreakers
 from llmsearch_optuna.engine.vllm.progress import MirostatMemory
 from llmsearch_optuna.engine.vllm.request import params_of
 from llmsearch_optuna.space.params import GenerationParams
@@ -35,9 +36,10 @@ class V2Processor:
     Args:
         vllm_config: vLLM's configuration.
         req_states: vLLM's ``LogitsProcRequestState``.
+        breakers: Gives the breakers of requests with DRY; by default, those of vLLM's tokenizer.
     """
 
-    def __init__(self, vllm_config: Any, req_states: Any) -> None:
+    def __init__(self, vllm_config: Any, req_states: Any, *, breakers: ModelBreakers | None = None) -> None:
         speculative = vllm_config.speculative_config
         self._drafts = 0 if speculative is None else int(speculative.num_speculative_tokens)
         self._states = req_states
@@ -48,6 +50,7 @@ class V2Processor:
         self._new: dict[int, GenerationParams] = {}
         self._occupants: dict[int, tuple[GenerationParams, int]] = {}
         self._memory = MirostatMemory()
+        self._breakers = breakers or ModelBreakers(vllm_config.model_config)
 
     def add_request(self, req_idx: int, sampling_params: Any) -> bool:
         """Note a request that enters a slot, and return whether it is ours."""
@@ -80,7 +83,8 @@ class V2Processor:
             key = prompt_key(prompts[row, :prompt_length].tolist())
             self._occupants[slot] = (params, key)
             first_mu = 2.0 * (params.mirostat_tau or 0.0)
-            contents.append((slot, SlotContents(params, key, (), (), lengths[row] - prompt_length, first_mu)))
+            step, breakers = lengths[row] - prompt_length, self._breakers.of(params)
+            contents.append((slot, SlotContents(params, key, (), (), step, first_mu, breakers)))
         self._parameters.write(contents)
         for slot, content in contents:
             if content.step:

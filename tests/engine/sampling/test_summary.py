@@ -1,5 +1,6 @@
 import pytest
 import torch
+from host_completions import GivenBreakers
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from laws import scaled
@@ -56,6 +57,7 @@ _SETTINGS = st.builds(
     frequency_penalty=st.sampled_from([None, None, -0.4, 0.3]),
     dry_multiplier=st.sampled_from([None, None, 1.0]),
     dry_allowed_length=st.sampled_from([None, 1]),
+    dry_sequence_breakers=st.sampled_from([None, ("ab", "abc"), ()]),
     generation_seed=st.integers(0, 3),
 )
 
@@ -74,8 +76,9 @@ def test_what_a_summary_decides_is_what_all_logits_give(params: list[GenerationP
     rows = SamplingRows.build(params, [prompt_key(prompt) for prompt in prompts])
     steps = torch.arange(len(params)) + seed
     generated = [13] * len(params)
-    expected = draw(penalise(logits, params, prompts, contexts, generated), rows, steps)
-    summary = penalise_summary(summarise(logits), params, prompts, contexts, generated)
+    breakers = [GivenBreakers().of(row) for row in params]
+    expected = draw(penalise(logits, params, prompts, contexts, generated, breakers=breakers), rows, steps)
+    summary = penalise_summary(summarise(logits), params, prompts, contexts, generated, breakers=breakers)
     for search_noise in (True, False):
         drawn = sample_summary(summary, rows, steps, search_noise=search_noise)
         assert torch.equal(drawn.tokens[drawn.decided], expected.tokens[drawn.decided])

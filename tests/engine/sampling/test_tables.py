@@ -81,13 +81,14 @@ MIXED: list[dict[str, Any]] = [
     {"temperature": 0.7, "top_p": 0.9, "encoder_repetition_penalty": 1.2},
     {"temperature": 1.0, "mirostat_tau": 3.0, "no_repeat_ngram_size": 1},
     {"temperature": 1.0, "dry_multiplier": 5.0, "dry_allowed_length": 1},
+    {"temperature": 1.0, "dry_multiplier": 5.0, "dry_allowed_length": 1, "dry_sequence_breakers": ("ab", "abc")},
     {"temperature": 1.0, "xtc_probability": 0.5, "xtc_threshold": 0.02},
     {"temperature": 1.0, "presence_penalty": 1.0, "frequency_penalty": -0.4},
 ]
 
 
 def test_tokens_are_the_same_on_a_device(device: torch.device) -> None:
-    prompts = [[5, 6, 5, 7], [9], [1, 2, 3, 1, 2], [4, 4], [8, 8], [7], [9, 9, 8, 9]]
+    prompts = [[5, 6, 5, 7], [9], [1, 2, 3, 1, 2], [4, 4], [8, 8], [8, 4, 2, 8], [7], [9, 9, 8, 9]]
     check_steps([GenerationParams(**values) for values in MIXED], prompts, 3, device)
 
 
@@ -121,6 +122,9 @@ def test_new_kinds_invalidate_graphs() -> None:
     assert is_new(temperature=0.3, no_repeat_ngram_size=3)
     assert is_new(temperature=0.3, frequency_penalty=0.5)
     assert is_new(temperature=0.3, dry_multiplier=0.8)
+    assert not is_new(temperature=0.3, dry_multiplier=0.7, dry_base=2.0)
+    assert is_new(temperature=0.3, dry_multiplier=0.8, dry_sequence_breakers=())
+    assert not is_new()
     assert is_new(temperature=0.3, xtc_probability=0.5)
     assert not is_new(temperature=0.3, presence_penalty=0.5)
 

@@ -44,6 +44,12 @@ EVERY_PARAMETER: dict[str, dict[str, Any]] = {
     **{name: {"temperature": 0.9, name: value} for name, value in (CUT_VALUES | PENALTIES).items()},
     "dry_base": {"temperature": 0.9, "dry_multiplier": 1.0, "dry_base": 3.0},
     "dry_allowed_length": {"temperature": 0.9, "dry_multiplier": 3.0, "dry_allowed_length": 1},
+    "dry_sequence_breakers": {
+        "temperature": 0.9,
+        "dry_multiplier": 3.0,
+        "dry_allowed_length": 1,
+        "dry_sequence_breakers": ["e", "s t"],
+    },
     "xtc_probability": {"temperature": 0.9, "xtc_probability": 0.5},
     "xtc_threshold": {"temperature": 0.9, "min_p": 0.01, "xtc_probability": 1.0, "xtc_threshold": 0.02},
 }

@@ -58,6 +58,7 @@ PARAMS = st.builds(
     repetition_penalty=st.sampled_from([None, 1.2]),
     dry_multiplier=st.sampled_from([None, 2.0]),
     dry_allowed_length=st.sampled_from([None, 1]),
+    dry_sequence_breakers=st.sampled_from([None, (), ("e", "o"), ("s t", "th")]),
     generation_seed=st.integers(0, 1),
     max_new_tokens=st.integers(1, 9),
 )

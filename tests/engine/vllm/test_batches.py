@@ -13,7 +13,7 @@ from vllm_batches import VOCABULARY, FirstRunner, SecondRunner, SimulatedRequest
 
 from llmsearch_optuna.space.params import GenerationParams
 
-SIZE = 4
+SIZE = 5
 
 RUNNERS: dict[str, Callable[[torch.device], Any]] = {
     "first": lambda device: FirstRunner(SIZE, device, is_async=False),
@@ -23,7 +23,7 @@ RUNNERS: dict[str, Callable[[torch.device], Any]] = {
 
 REQUESTS = st.builds(
     SimulatedRequest,
-    params=st.one_of(st.none(), PARAMS.filter(lambda params: not params.dry_multiplier)),
+    params=st.one_of(st.none(), PARAMS),
     prompt=st.lists(st.integers(0, VOCABULARY - 1), min_size=4, max_size=10),
     chunks=st.integers(0, 3),
 )
@@ -82,6 +82,7 @@ def test_tokens_are_the_same_on_a_device(runner: str, device: torch.device) -> N
         GenerationParams(temperature=1.0, generation_seed=1, repetition_penalty=1.3, no_repeat_ngram_size=2),
         GenerationParams(temperature=0.7, top_p=0.9, encoder_repetition_penalty=1.2, xtc_probability=0.5),
         GenerationParams(temperature=1.0, mirostat_tau=1.0, mirostat_eta=2.0, presence_penalty=0.8),
+        GenerationParams(dry_multiplier=5.0, dry_allowed_length=1, dry_sequence_breakers=("ab", "abc")),
     ]
     requests = [SimulatedRequest(row, [5, 6, 5, 7, number], number % 2) for number, row in enumerate(params)]
     batches = RUNNERS[runner](device)

@@ -32,7 +32,7 @@ def requests_of(count: int, tokens: int = 6) -> list[Request]:
 
 @pytest.mark.parametrize("capacity", partly_full([3, 32], fast=[3]))
 def test_completions_are_those_of_the_slots(capacity: int) -> None:
-    requests = [served for served in all_requests() if not served.params.dry_multiplier]
+    requests = all_requests()
     expected = SlotEngine(ModelRunner(tiny_model()), tiny_tokenizer(), slots=8).generate(requests)
     counts: list[int] = []
     assert make(capacity)[0].generate(requests, counts.append) == expected

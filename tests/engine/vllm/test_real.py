@@ -35,6 +35,7 @@ from llmsearch_optuna.engine.backend import Backend, model_backend
 from llmsearch_optuna.engine.base import Completion, Request
 from llmsearch_optuna.engine.loading import LoadedModel, load_model
 from llmsearch_optuna.engine.sampling import SamplingRows, filtered_logits, gumbel_noise, penalise, prompt_key
+from llmsearch_optuna.engine.sampling.breakers import breakers_of
 from llmsearch_optuna.engine.vllm.backend import check_vllm, load_for_vllm, vllm_backend
 from llmsearch_optuna.errors import ModelError, ParameterError
 from llmsearch_optuna.export import trace, vllm_deployment
@@ -78,12 +79,18 @@ VARIANTS: list[dict[str, Any]] = [
     {"presence_penalty": 0.6, "frequency_penalty": 0.3},
     {"temperature": 0.9, "presence_penalty": -0.5, "top_p": 0.95},
     {"encoder_repetition_penalty": 1.2, "repetition_penalty": 1.1},
+    {"dry_multiplier": 2.0, "dry_allowed_length": 1},
+    {"temperature": 0.8, "dry_multiplier": 1.0, "dry_allowed_length": 1, "dry_sequence_breakers": [" the", "s and"]},
+    {"temperature": 0.6, "dry_multiplier": 4.0, "dry_allowed_length": 1, "dry_sequence_breakers": []},
 ]
 SPACE = {
     "do_sample": True,
     "temperature": {"low": 0.2, "high": 1.5},
     "tfs": {"low": 0.7, "high": 1.0},
     "repetition_penalty": {"low": 1.0, "high": 1.15},
+    "dry_multiplier": 0.5,
+    "dry_allowed_length": 1,
+    "dry_sequence_breakers": ["\n", ", "],
     "generation_seed": {"choices": [0, 1]},
     "max_new_tokens": 12,
 }
@@ -181,7 +188,8 @@ def scores_of(loaded: LoadedModel, request: Request, tokens: tuple[int, ...]) ->
     context = [*request.prompt_ids, *tokens]
     logits = loaded.model(input_ids=torch.tensor([context])).logits[:, -1].float()
     rows = SamplingRows.build([request.params], [prompt_key(request.prompt_ids)])
-    penalised = penalise(logits, [request.params], [request.prompt_ids], [context], [len(tokens)])
+    ends = [breakers_of(loaded.tokenizer, request.params)]
+    penalised = penalise(logits, [request.params], [request.prompt_ids], [context], [len(tokens)], breakers=ends)
     if request.params.greedy:
         return penalised[0]
     noise = gumbel_noise(rows.seeds, rows.prompt_keys, torch.tensor([len(tokens)]), torch.arange(logits.shape[1]))

@@ -1,0 +1,46 @@
+"""The breakers of DRY in vLLM, from the texts of the tokens of vLLM's own tokenizer."""
+
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from llmsearch_optuna.engine.sampling.breakers import NO_BREAKERS, Breakers, breakers_of
+from llmsearch_optuna.space.params import GenerationParams
+
+__all__ = ["ModelBreakers"]
+
+if TYPE_CHECKING:
+    _tokenizer_of: Callable[[Any], Any]
+else:
+    try:
+        from vllm.tokenizers import cached_tokenizer_from_config as _tokenizer_of
+    except ImportError:  # without vLLM, or in a version that has no such function
+
+        def _tokenizer_of(model_config: Any) -> None:
+            """Return no tokenizer."""
+
+
+_LOG = logging.getLogger(__name__)
+
+
+class ModelBreakers:
+    """Gives the breakers of requests.
+
+    Args:
+        model_config: vLLM's ``ModelConfig``, which names the tokenizer. It is loaded for the first request with DRY.
+        tokenizer_of: ``(model_config) -> tokenizer``, or None if there is none; vLLM's function by default.
+    """
+
+    def __init__(self, model_config: Any, tokenizer_of: Callable[[Any], Any] = _tokenizer_of) -> None:
+        self._model_config = model_config
+        self._tokenizer_of = tokenizer_of
+
+    def of(self, params: GenerationParams) -> Breakers:
+        """Return the breakers of a request with these parameters, and log an error if the tokenizer is missing."""
+        if not params.dry_multiplier or params.dry_sequence_breakers == ():
+            return NO_BREAKERS
+        tokenizer = self._tokenizer_of(self._model_config)
+        if tokenizer is None:
+            _LOG.error("`dry_multiplier` has no breakers, as vLLM has no tokenizer here: leave out skip_tokenizer_init")
+            return NO_BREAKERS
+        return breakers_of(tokenizer, params)
