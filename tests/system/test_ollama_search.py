@@ -130,6 +130,7 @@ def test_a_context_that_is_too_short_is_told(ollama: FakeOllama, tmp_path: Path)
         search(tuner, tmp_path / "x.db", n_trials=3)
 
 
+@pytest.mark.full
 def test_a_busy_server_changes_nothing(ollama: FakeOllama, tmp_path: Path) -> None:
     whole = everything(search(make_tuner(ollama), tmp_path / "whole.db"), tmp_path / "whole.db")
     ollama.faults = lambda sent, number: (
