@@ -90,8 +90,7 @@ def find_price(
     """
     if COST in objectives and given is None:
         raise ConfigurationError(
-            f"`{COST}` cannot be an objective without a price of tokens: set `price`, "
-            "e.g. { input = 0.15, output = 0.6 } per million tokens"
+            f"`{COST}` cannot be an objective without a price of tokens: set `price`, e.g. {{ input = 0.15, output = 0.6 }}"
         )
     for name, is_needed in (
         (f"`{TOKENS}` cannot be an objective", TOKENS in objectives),

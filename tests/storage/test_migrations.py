@@ -95,7 +95,15 @@ def test_all_that_was_stored_is_there(path: Path) -> None:
     # What has been added since is unknown there.
     for finalist, before_it in zip(now["finalists"], then["finalists"], strict=True):
         assert finalist == {**dict.fromkeys(finalist), "irregular": {}, **before_it}
-    assert now.keys() - then.keys() == {"constant", "ended", "next_step", "expense", "planned_seeds", "savings", "stopped"}
+    assert now.keys() - then.keys() == {
+        "constant",
+        "ended",
+        "next_step",
+        "expense",
+        "planned_seeds",
+        "savings",
+        "stopped",
+    }
     assert now["savings"] == []
 
 
@@ -219,8 +227,10 @@ def test_a_server_is_upgraded_in_the_same_way(server_url: str) -> None:
     with engine.begin() as connection:  # back to version 1
         connection.exec_driver_sql("UPDATE llmsearch_schema SET version = 1")
         for table in tables:
-            connection.exec_driver_sql(f"ALTER TABLE {table} DROP COLUMN token_count, DROP COLUMN thinking_token_count, "
-                "DROP COLUMN prompt_token_count")
+            connection.exec_driver_sql(
+                f"ALTER TABLE {table} DROP COLUMN token_count, DROP COLUMN thinking_token_count, "
+                "DROP COLUMN prompt_token_count"
+            )
         for position, tokens in enumerate(("[]", "[1]", "[1, 2, 3]")):
             connection.exec_driver_sql(
                 f"INSERT INTO llmsearch_completions VALUES ('k', 0, {position}, 0, '\"\\u0000\"', '{tokens}', 'eos', 1)"

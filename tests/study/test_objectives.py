@@ -17,11 +17,11 @@ from llmsearch_optuna.study.objectives import check_combination, check_objective
 from llmsearch_optuna.study.ranking import (
     best_trial,
     by_added_area,
+    expense_of,
     maximizes,
     pareto_front,
     ranked,
     score_of,
-    expense_of,
 )
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -49,7 +49,10 @@ def test_what_may_be_optimised(objectives: Sequence[str]) -> None:
 @pytest.mark.parametrize(
     ("objectives", "message"),
     [
-        (["tokens"], r'objectives must be \["score"\], \["score", "tokens"\] or \["score", "cost"\], got \[\'tokens\'\]'),
+        (
+            ["tokens"],
+            r'objectives must be \["score"\], \["score", "tokens"\] or \["score", "cost"\], got \[\'tokens\'\]',
+        ),
         (["tokens", "score"], "objectives must be"),
         (["score", "score"], "objectives must be"),
         ([], "objectives must be"),
