@@ -9,6 +9,7 @@ from llmsearch_optuna.report.drawing import BEST, add_trials, kind_of, safe
 from llmsearch_optuna.report.outcomes import Quality
 from llmsearch_optuna.report.record import StudyRecord, TrialRecord
 from llmsearch_optuna.report.variants import Variant
+from llmsearch_optuna.study.objectives import TOKENS
 
 __all__ = ["draw_quality", "draw_variants"]
 
@@ -68,7 +69,9 @@ def _figure_with_front(record: StudyRecord, qualities: Sequence[Quality]) -> go.
 
 
 def _point(record: StudyRecord) -> str:
-    return f"%{{y:.4f}}, %{{x:{record.expense.spec}}} {record.expense.name} {record.expense.unit}"
+    expense = record.expense
+    unit = expense.name if expense.name == TOKENS else f"{expense.name} {expense.unit}"
+    return f"%{{y:.4f}}, %{{x:{expense.spec}}} {unit}"
 
 
 def _thoughts(trial: TrialRecord) -> str:

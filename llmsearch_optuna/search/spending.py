@@ -89,9 +89,7 @@ def find_price(
         ConfigurationError: The price is wrong or missing, or tokens are needed and never counted.
     """
     if COST in objectives and given is None:
-        raise ConfigurationError(
-            f"`{COST}` cannot be an objective without a price of tokens: set `price`, e.g. {{ input = 0.15, output = 0.6 }}"
-        )
+        raise ConfigurationError(f"`{COST}` cannot be an objective without a price of tokens: set `price`")
     for name, is_needed in (
         (f"`{TOKENS}` cannot be an objective", TOKENS in objectives),
         ("`price` has no effect", given),

@@ -72,7 +72,7 @@ def test_the_reason_to_stop_names_what_is_spent(caplog: pytest.LogCaptureFixture
     [
         (
             {"objectives": ["score", "cost"]},
-            "`cost` cannot be an objective without a price of tokens: set `price`, e.g. { input = 0.15, output = 0.6 }",
+            "`cost` cannot be an objective without a price of tokens: set `price`",
         ),
         ({"max_cost": 0.5}, "`max_cost` needs a `price` of tokens, got 0.5 without one"),
         ({"max_cost": 0, "price": PRICE}, "`max_cost` must be > 0, got 0"),
