@@ -79,6 +79,7 @@ def server_backend(
         concurrency=connection.max_concurrency,
         tokenizer=tokenizer,
         identity=connection.identity,
+        model_name=connection.model,
         check_space=checks.check,
         default_params=connection.default_params,
         decodes_greedily=checks.decodes_greedily,

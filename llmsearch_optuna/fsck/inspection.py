@@ -78,6 +78,7 @@ class RawCompletion(NamedTuple):
         token_count: The number of tokens. None in a database of version 1.
         thinking_token_count: The number of tokens of its thought. None in a database of version 1 or 2.
         further: The further completions of the sample, as JSON. None if there are none.
+        prompt_token_count: The number of tokens of its prompt. None in a database of version 1 to 3.
     """
 
     group: tuple[Any, ...]
@@ -90,6 +91,7 @@ class RawCompletion(NamedTuple):
     token_count: Any = None
     thinking_token_count: Any = None
     further: Any = None
+    prompt_token_count: Any = None
 
 
 class Inspection:

@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from llmsearch_optuna.data.task import InputLimits, Sample, check_window
@@ -121,8 +121,13 @@ class Evaluator:
     def generate(
         self, requests: Sequence[Request], on_tokens: TokenCallback | None = None, upcoming: Sequence[Request] = ()
     ) -> list[Completion]:
-        """Generate one completion per request, call the callbacks, and cut the thoughts; see `Engine.generate`."""
-        completions = self.engine.generate(requests, on_tokens, upcoming)
+        """Generate one completion per request, call the callbacks, count the prompts, and cut the thoughts."""
+        completions = [
+            completion
+            if completion.prompt_token_count
+            else replace(completion, prompt_token_count=len(request.prompt_ids))
+            for request, completion in zip(requests, self.engine.generate(requests, on_tokens, upcoming), strict=True)
+        ]
         for callback in self.callbacks:
             callback()
         if self.thinking is not None:
@@ -177,6 +182,7 @@ class Evaluator:
                 )
                 for completion in completions[1:]
             ),
+            prompt_token_count=sum(completion.prompt_token_count for completion in completions),
         )
 
     def score(self, samples: Sequence[Sample], texts: Sequence[Sequence[str]]) -> Scores:

@@ -35,9 +35,10 @@ def _count_thinking_tokens(connection: sa.Connection) -> None:
 
 
 def _add_further_completions(connection: sa.Connection) -> None:
-    """Add a column for the further completions of a sample (version 4)."""
+    """Add columns for the further completions of a sample, and for the tokens of prompts, 0 if unknown (version 4)."""
     for table in _TABLES:
         _add_column(connection, table, "further", "JSON")
+        _add_number(connection, table, "prompt_token_count")
 
 
 def _add_number(connection: sa.Connection, table: str, name: str) -> bool:

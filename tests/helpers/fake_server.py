@@ -143,7 +143,8 @@ class FakeServer:
             message["content"] = text or None
             message |= {"reasoning_content": thoughts} if self.tells_reasoning else {}
         choice = {"message": message} if "chat" in path else {"text": text}
-        usage = {"usage": {"completion_tokens": len(words)}} if self.tells_tokens else {}
+        counts = {"completion_tokens": len(words), "prompt_tokens": len(prompt.split())}
+        usage = {"usage": counts} if self.tells_tokens else {}
         return self.alter(request, {"choices": [{"index": 0, "finish_reason": reason, **choice}], **usage})
 
     def generate(self, prompt: str, request: dict[str, Any]) -> tuple[list[str], str]:

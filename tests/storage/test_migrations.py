@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 import version_1
 from optuna.trial import TrialState
-from tiny_studies import everything
+from tiny_studies import everything, stored_tokens
 
 from llmsearch_optuna.cli import main
 from llmsearch_optuna.errors import StorageError
@@ -79,12 +79,12 @@ def test_all_that_was_stored_is_there(path: Path) -> None:
     for table, old in before.items():
         new = rows(path, f"SELECT * FROM {table} ORDER BY 1, 2, 3, 4")
         counts = [] if table == "llmsearch_samples" else [len(json.loads(row[-3])) for row in old]
-        assert new == ([(*row, count, 0, None) for row, count in zip(old, counts, strict=True)] if counts else old)
+        assert new == ([(*row, count, 0, None, 0) for row, count in zip(old, counts, strict=True)] if counts else old)
         assert len(old) == {"llmsearch_completions": 96, "llmsearch_held_out": 20, "llmsearch_samples": 16}[table]
     key = study_key(study)
     assert [len(store.load(key, trial.number)) for trial in study.trials] == [16, 16, 16, 16, 12, 4, 8, 8]
     tokens = [json.loads(row[5]) for row in before["llmsearch_completions"]]
-    assert store.count_tokens(key) == sum(map(len, tokens))
+    assert stored_tokens(store, key) == sum(map(len, tokens))
     assert {len(ids) for ids in tokens} > {2, 4}
     stored = stored_verdict(study)
     assert stored is not None
@@ -95,7 +95,15 @@ def test_all_that_was_stored_is_there(path: Path) -> None:
     # What has been added since is unknown there.
     for finalist, before_it in zip(now["finalists"], then["finalists"], strict=True):
         assert finalist == {**dict.fromkeys(finalist), "irregular": {}, "tied_votes": 0, **before_it}
-    assert now.keys() - then.keys() == {"constant", "ended", "next_step", "planned_seeds", "savings", "stopped"}
+    assert now.keys() - then.keys() == {
+        "constant",
+        "ended",
+        "next_step",
+        "expense",
+        "planned_seeds",
+        "savings",
+        "stopped",
+    }
     assert now["savings"] == []
 
 
@@ -219,7 +227,10 @@ def test_a_server_is_upgraded_in_the_same_way(server_url: str) -> None:
     with engine.begin() as connection:  # back to version 1
         connection.exec_driver_sql("UPDATE llmsearch_schema SET version = 1")
         for table in tables:
-            connection.exec_driver_sql(f"ALTER TABLE {table} DROP COLUMN token_count, DROP COLUMN thinking_token_count")
+            connection.exec_driver_sql(
+                f"ALTER TABLE {table} DROP COLUMN token_count, DROP COLUMN thinking_token_count, "
+                "DROP COLUMN prompt_token_count"
+            )
         for position, tokens in enumerate(("[]", "[1]", "[1, 2, 3]")):
             connection.exec_driver_sql(
                 f"INSERT INTO llmsearch_completions VALUES ('k', 0, {position}, 0, '\"\\u0000\"', '{tokens}', 'eos', 1)"

@@ -100,7 +100,7 @@ class OllamaAPI:
             raise ValueError(f"the answer has no message: {error_message(content)}")  # noqa: TRY004
         thought = message["thinking"] if isinstance(message.get("thinking"), str) else ""
         count = content.get("eval_count", 0)
-        usage = {"completion_tokens": count}
+        usage = {"completion_tokens": count, "prompt_tokens": content.get("prompt_eval_count", 0)}
         if thought and isinstance(count, int):
             usage["reasoning_tokens"] = round(count * len(thought) / len(thought + text))
         choice = {
