@@ -220,7 +220,7 @@ def _facts(
         counts = [completion.token_count for completion in completions]
         thinking = sum(completion.thinking_token_count for completion in completions)
         apart = f", of which thinking {thinking:,}" if thinking else ""
-        yield "tokens", f"{sum(counts):,} ({sum(counts) / len(counts):.1f} per completion){apart}"
+        yield "tokens", f"{sum(counts):,} ({sum(counts) / len(counts):.1f} per sample){apart}"
         if price is not None and PARAMS in trial.user_attrs:
             yield "cost", f"{price.rates_of(trial_params(trial)).cost(TokenCounts.of(completions)):.4g}"
         reasons = [completion.finish_reason for completion in completions]

@@ -47,7 +47,7 @@ class Quality(NamedTuple):
 
     Attributes:
         trial: The trial.
-        expense: The mean number of tokens per completion, or the cost of 1,000; see `StudyRecord.expense`.
+        expense: The mean number of tokens per sample, or the cost of 1,000; see `StudyRecord.expense`.
         value: The metric.
         is_efficient: Whether the trial is on the Pareto front: no other trial is at least as good in the metric and the
             expense, and better in one of them. Of trials with the same values, only the first is on the front.
@@ -78,7 +78,7 @@ class TrialCost(NamedTuple):
     Attributes:
         trial: The trial.
         tokens: Tokens generated, without those reused from a trial whose parameters have the same effect.
-        saved: Estimate of the tokens saved by pruning, from the trial's mean tokens per completion.
+        saved: Estimate of the tokens saved by pruning, from the trial's mean tokens per sample.
     """
 
     trial: TrialRecord

@@ -53,7 +53,7 @@ def plot_learning_curves(study: optuna.Study, storage: RDBStorage | str) -> go.F
 
 
 def plot_quality(study: optuna.Study, storage: RDBStorage | str) -> go.Figure:
-    """Plot the metric against the tokens per completion, or the cost of 1,000, with the Pareto front.
+    """Plot the metric against the tokens per sample, or the cost of 1,000, with the Pareto front.
 
     Raises:
         StorageError: No trial is fully evaluated yet.

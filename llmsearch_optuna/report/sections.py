@@ -34,7 +34,7 @@ __all__ = [
 
 
 _MAXIMUM_NAME = 120
-_FEW = {TOKENS: "few tokens per completion", COST: "low a cost"}
+_FEW = {TOKENS: "few tokens per sample", COST: "low a cost"}
 
 
 class Status(NamedTuple):

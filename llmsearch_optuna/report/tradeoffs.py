@@ -19,7 +19,7 @@ _SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "triangle-dow
 
 
 def draw_quality(record: StudyRecord, qualities: Sequence[Quality]) -> go.Figure:
-    """Draw the metric against the tokens per completion or the cost, with the Pareto front."""
+    """Draw the metric against the tokens per sample or the cost, with the Pareto front."""
     figure = _figure_with_front(record, qualities)
     for kind, size in (("complete", 8), ("baseline", 10), ("best", 15)):
         members = [quality for quality in qualities if kind_of(quality.trial, record.best) == kind]
@@ -29,7 +29,7 @@ def draw_quality(record: StudyRecord, qualities: Sequence[Quality]) -> go.Figure
 
 
 def draw_variants(record: StudyRecord, variants: Sequence[Variant]) -> go.Figure:
-    """Draw the metric against the tokens per completion or the cost, by variant, with the Pareto front of all."""
+    """Draw the metric against the tokens per sample or the cost, by variant, with the Pareto front of all."""
     every = [quality for variant in variants for quality in variant.qualities]
     figure = _figure_with_front(record, sorted(every, key=lambda quality: quality.expense))
     for index, variant in enumerate(variants):

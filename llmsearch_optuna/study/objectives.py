@@ -52,8 +52,8 @@ class Expense(NamedTuple):
 
 
 EXPENSES = {
-    TOKENS: Expense(TOKENS, "per completion", "tokens_per_sample", "tokens fewer", "tokens more", ".1f"),
-    COST: Expense(COST, "per 1,000 completions", "cost_per_1000_samples", "cheaper", "dearer", ".4g"),
+    TOKENS: Expense(TOKENS, "per sample", "tokens_per_sample", "tokens fewer", "tokens more", ".1f"),
+    COST: Expense(COST, "per 1,000 samples", "cost_per_1000_samples", "cheaper", "dearer", ".4g"),
 }
 """The possible expenses by name."""
 

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from llmsearch_optuna.space.completions import completion_params
 from llmsearch_optuna.space.params import GenerationParams
 from llmsearch_optuna.storage import StoredCompletion, TokenCounts
 from llmsearch_optuna.study.objectives import COST
@@ -38,14 +39,15 @@ def expenses_of(
         rates: The price of its tokens; None if the objective is tokens and they have no price.
     """
     counts = [[TokenCounts.of([row]) for row in rows] for rows in runs]
+    limit = params.max_new_tokens * len(completion_params(params))
     if name != COST or rates is None:
         tokens = np.array([[count.generated for count in row] for row in counts], dtype=np.float64)
-        return Expenses(tokens.T, float(params.max_new_tokens))
+        return Expenses(tokens.T, float(limit))
     costs = np.array([[rates.per_samples(count, 1) for count in row] for row in counts], dtype=np.float64)
     prompt = max(count.prompt for row in counts for count in row)
     longest = TokenCounts(
-        generated=params.max_new_tokens,
-        thinking=params.max_new_tokens if rates.thinking > rates.output else 0,
+        generated=limit,
+        thinking=limit if rates.thinking > rates.output else 0,
         prompt=prompt,
     )
     # A server may not limit thoughts.
@@ -53,7 +55,7 @@ def expenses_of(
 
 
 def mean_cost(runs: Sequence[Sequence[StoredCompletion]], rates: Rates | None) -> float | None:
-    """Return the mean cost of 1,000 completions; None if there is no price or the length of a prompt is unknown."""
+    """Return the mean cost of 1,000 samples; None if there is no price or the length of a prompt is unknown."""
     rows = [row for run in runs for row in run]
     if rates is None or not all(rates.knows(TokenCounts.of([row])) for row in rows):
         return None

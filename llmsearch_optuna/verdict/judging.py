@@ -137,7 +137,7 @@ class _Difference(NamedTuple):
 
 
 def _saving(expenses: Expenses, others: Expenses, alpha: float) -> _Difference:
-    """Return the expense per completion that a finalist saves against the reference."""
+    """Return the expense per sample that a finalist saves against the reference."""
     return _by_sample(-expenses.values, -others.values, alpha, max(expenses.highest, others.highest))
 
 

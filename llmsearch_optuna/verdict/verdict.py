@@ -43,8 +43,8 @@ class FinalistResult:
         score: The metric, averaged over the seeds.
         seeds: The number of seeds; 1 for greedy decoding.
         seed_sd: The standard deviation of the score between seeds; None with one seed.
-        tokens: The mean number of tokens per completion; None if they are not an objective.
-        cost: The mean cost of 1,000 completions; None if it is unknown or the study has no price.
+        tokens: The mean number of tokens per sample; None if they are not an objective.
+        cost: The mean cost of 1,000 samples; None if it is unknown or the study has no price.
         trial: The number of the finalist's trial; None for a file.
         search_score: The score on the search split; None for a file.
         params: The generation parameters, with the seed of the trial; None for a file.
@@ -110,7 +110,7 @@ class Verdict:
             files, the reference.
         comparisons: The comparisons of all other finalists with the reference.
         savings: The comparisons of the second objective with that of the reference; empty without one. A gain is the
-            number of tokens saved per completion, or the cost saved per 1,000 completions.
+            number of tokens saved per sample, or the cost saved per 1,000 samples.
         constant: The score that every completion of every finalist has, also on the search split, so that nothing was
             measured. None if scores differ.
         stopped: Why the search ended before its number of trials, in one sentence; None if it did not.

@@ -65,7 +65,7 @@ def test_a_note_tells_score_parameters_and_tokens() -> None:
     assert note.startswith("## Trial 0: 0.5000 \\[")
     html = GITHUB.render(note)
     assert "<td>temperature=0.5 top_k=7 max_new_tokens=4</td>" in html.replace("generation_seed=0 ", "")
-    assert "<td>8 (2.0 per completion)</td>" in html
+    assert "<td>8 (2.0 per sample)</td>" in html
     assert "<td>eos 4</td>" in html
     assert note.endswith(SIGNATURE)
 

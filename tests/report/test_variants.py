@@ -68,7 +68,7 @@ def test_the_figure_has_a_colour_for_each_and_the_front(searched: tuple[optuna.S
     assert len({group.marker.color for group in groups}) == 3
     assert list(front.x) == sorted(front.x)
     assert list(front.y) == sorted(front.y)
-    assert figure.layout.xaxis.title.text == "tokens per completion"
+    assert figure.layout.xaxis.title.text == "tokens per sample"
     assert {(x, y) for x, y in zip(front.x, front.y, strict=True)} <= {
         point for group in groups for point in zip(group.x, group.y, strict=True)
     }

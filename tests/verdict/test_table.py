@@ -22,20 +22,20 @@ VERDICT = Verdict(
     reference="greedy",
     comparisons=(GAIN,),
     savings=(SAVING,),
+    expense="tokens",
 )
 
 
 def test_every_finalist_has_its_own_row() -> None:
     rows = [
-        (row.name, row.trial, row.score, row.search_score, row.gain, row.tokens, row.saved)
-        for row in verdict_rows(VERDICT)
+        (row.name, row.trial, row.score, row.search_score, row.gain, *row.expenses) for row in verdict_rows(VERDICT)
     ]
     assert rows == [
-        ("greedy", 0, 0.5, 0.4, "reference", 9.0, "-"),
-        ("best", 3, 0.7, 0.8, str(GAIN), 4.0, str(SAVING)),
+        ("greedy", 0, 0.5, 0.4, "reference", "9.0", "-"),
+        ("best", 3, 0.7, 0.8, str(GAIN), "4.0", str(SAVING)),
     ]
 
 
 def test_without_a_reference_nothing_is_compared() -> None:
     verdict = dataclasses.replace(VERDICT, reference=None, comparisons=(), savings=())
-    assert [(row.gain, row.saved) for row in verdict_rows(verdict)] == [("-", "-")] * 2
+    assert [(row.gain, row.expenses[-1]) for row in verdict_rows(verdict)] == [("-", "-")] * 2

@@ -14,6 +14,7 @@ from llmsearch_optuna.errors import StorageError
 from llmsearch_optuna.metrics import make_metric
 from llmsearch_optuna.space.params import GenerationParams
 from llmsearch_optuna.statistics.intervals import adjusted_alpha, difference_intervals
+from llmsearch_optuna.verdict.expenses import Expenses
 from llmsearch_optuna.verdict.finalist_scores import FinalistScores, corpus_scores
 from llmsearch_optuna.verdict.judging import judge
 from llmsearch_optuna.verdict.verdict import Comparison, Verdict, keep_verdict, no_holdout, stored_verdict
@@ -45,14 +46,14 @@ def verdict_on(scores: dict[str, Any], tokens: dict[str, Floats] | None = None, 
         FinalistScores(
             name=name,
             scores=by_sample,
-            tokens=None if tokens is None else tokens[name],
+            expenses=None if tokens is None else Expenses(tokens[name], 128.0),
             trial=trials.get(name),
             search_score=0.5,
             params=GenerationParams(temperature=0.5, generation_seed=3),
         )
         for name, by_sample in scores.items()
     ]
-    return judge(finalists, **{**arguments, **changes})
+    return judge(finalists, **{**arguments, "expense": None if tokens is None else "tokens", **changes})
 
 
 # Sentences.
@@ -90,11 +91,11 @@ def test_with_tokens_the_front_is_told_and_all_intervals_are_right_at_once() -> 
     )
     assert verdict.sentence.startswith("improved by 0.1")
     assert verdict.sentence.endswith(
-        f"x 4 seeds; {-best.gain:.2f} [{-best.high:.2f}, {-best.low:.2f}] tokens more per completion than `greedy`"
+        f"x 4 seeds; {-best.gain:.2f} [{-best.high:.2f}, {-best.low:.2f}] tokens more per sample than `greedy`"
     )
     (sentence,) = verdict.front_sentences
     assert sentence == (
-        f"`front 1` (trial 7): {front.gain:.2f} [{front.low:.2f}, {front.high:.2f}] tokens fewer per completion than "
+        f"`front 1` (trial 7): {front.gain:.2f} [{front.low:.2f}, {front.high:.2f}] tokens fewer per sample than "
         f"`greedy`; no difference in score shown ({verdict.comparisons[1]})"
     )
     assert [finalist.tokens for finalist in verdict.finalists] == pytest.approx(
@@ -116,7 +117,7 @@ def test_a_baseline_that_scores_best_may_still_be_beaten_in_tokens() -> None:
     scores = {"greedy": noisy(0.5), "front 1": noisy(0.5, key=2)}
     verdict = verdict_on(scores, {"greedy": lengths(20), "front 1": lengths(11, key=2)}, best="greedy")
     assert verdict.sentence == "no gain: the search found nothing that scores better than the baseline `greedy`"
-    assert "tokens fewer per completion than `greedy`" in verdict.front_sentences[0]
+    assert "tokens fewer per sample than `greedy`" in verdict.front_sentences[0]
     alone = verdict_on({"best": noisy(0.5)}, {"best": lengths(20)}, reference=None)
     assert not alone.front_sentences
     assert not alone.savings
