@@ -4,7 +4,7 @@ import contextlib
 import json
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -27,7 +27,7 @@ from transformers import (
 )
 from transformers.utils.hub import cached_file
 
-from llmsearch_optuna.engine.adapter import Adapter, find_adapter, load_adapter
+from llmsearch_optuna.engine.adapter import Adapter, MissingWeightsError, find_adapter, load_adapter
 from llmsearch_optuna.engine.gguf_defaults import apply_sampling_defaults
 from llmsearch_optuna.engine.model import embedding_weight
 from llmsearch_optuna.engine.quantisation import check_quantisation, quantisation
@@ -104,16 +104,13 @@ def load_model(
         placement = _placement(device, config)
         check_quantisation(base, config, placement)
         tokenizer = _tokenizer(base, adapter, shared)
-        model = _load_weights(
-            base,
-            config,
-            dtype="auto" if dtype is None else _DTYPES[dtype],
-            use_safetensors=None if allow_pickle or gguf_file else True,
+        arguments = {
+            "dtype": "auto" if dtype is None else _DTYPES[dtype],
+            "use_safetensors": None if allow_pickle or gguf_file else True,
             **shared,
             **placement,
-        )
-        if adapter is not None:
-            load_adapter(model, adapter, len(tokenizer))
+        }
+        model = _load_weights(base, config, adapter, len(tokenizer), arguments)
         if gguf_file:
             apply_sampling_defaults(model.generation_config, str(cached_file(base, gguf_file, revision=base_revision)))
     except ModelError:
@@ -161,30 +158,50 @@ def _placement(device: str, config: PreTrainedConfig) -> dict[str, Any]:
     return {"device_map": {"": device}} if device.startswith("cuda") or quantisation(config) is not None else {}
 
 
-def _load_weights(name: str, config: PreTrainedConfig, **arguments: Any) -> Any:
-    """Load a model of the first class for which a checkpoint has all weights.
+def _load_weights(
+    name: str, config: PreTrainedConfig, adapter: Adapter | None, token_ids: int, arguments: Mapping[str, Any]
+) -> Any:
+    """Load a model, and its adapter, with the first class that the weights fit.
 
     Classes for text alone know the config of some models that also read images (Emu3), but not the names of their
     weights.
 
+    Args:
+        name: Directory or hub id of the model.
+        config: Its config.
+        adapter: Its adapter; None without one.
+        token_ids: The number of token ids of the tokenizer.
+        arguments: Further arguments of ``from_pretrained``.
+
     Raises:
-        ModelError: There is no such class. New weights would be random.
+        MissingWeightsError: The weights fit no class. New ones would be random.
     """
-    missing: list[str] = []
+    misfits: list[MissingWeightsError] = []
     for model_class in _model_classes(config):
-        model, report = model_class.from_pretrained(name, output_loading_info=True, **arguments)
-        absent = sorted(report["missing_keys"])
-        if absent and quantisation(config) is not None:  # some quantised layers make tensors of their own
-            _LOG.warning("%s of the quantised model are not in its files, and are new: %s", len(absent), absent[0])
-            absent = []
-        if not absent:
+        try:
+            model, report = model_class.from_pretrained(name, output_loading_info=True, **arguments)
+            _check_weights(name, sorted(report["missing_keys"]), is_quantised=quantisation(config) is not None)
+            if adapter is not None:
+                load_adapter(model, adapter, token_ids)
+        except MissingWeightsError as error:
+            misfits.append(error.with_traceback(None))  # which holds the model, and the next one needs its memory
+            model = None
+        else:
             return model
-        missing = missing or absent
-        del model  # the next one needs its memory
-    more = f" and {len(missing) - 1} others" if len(missing) > 1 else ""
-    raise ModelError(
-        f"model {name} cannot be loaded: its files have no weights for {missing[0]}{more}, which would be random: load "
-        "a checkpoint of a model that generates text"
+    raise misfits[0]
+
+
+def _check_weights(name: str, missing: Sequence[str], *, is_quantised: bool) -> None:
+    """Raise a MissingWeightsError if weights are missing in a checkpoint. Quantised layers may have others: warn."""
+    if not missing:
+        return
+    weights = missing[0] + (f" and {len(missing) - 1} others" if len(missing) > 1 else "")
+    if is_quantised:
+        _LOG.warning("the files of the quantised model %s have no weights for %s, which are new", name, weights)
+        return
+    raise MissingWeightsError(
+        f"model {name} cannot be loaded: its files have no weights for {weights}, which would be random: load a "
+        "checkpoint of a model that generates text"
     )
 
 
