@@ -261,9 +261,17 @@ def test_a_model_that_peft_wraps_is_served_in_slots(tmp_path: Path) -> None:
     assert completions(tuner) == completions(tuner_of(tmp_path, 'name = "merged"'))
 
 
-@pytest.mark.parametrize("tied", partly_full([False, True], fast=[False]))
-@pytest.mark.parametrize("multiple", partly_full([None, 64], fast=[None]))
-@pytest.mark.parametrize("trained", partly_full(["embeddings", "tokens", "layers"], fast=["embeddings"]))
+WITH_TOKENS = [
+    ("embeddings", None, False),
+    ("embeddings", 64, False),
+    ("tokens", None, False),
+    ("tokens", None, True),
+    ("layers", None, False),
+    ("layers", 64, False),
+]
+
+
+@pytest.mark.parametrize(("trained", "multiple", "tied"), partly_full(WITH_TOKENS, fast=[WITH_TOKENS[0]]))
 def test_an_adapter_whose_training_added_tokens_resizes_its_base_model(
     trained: str, multiple: int | None, tied: bool, tmp_path: Path
 ) -> None:

@@ -140,6 +140,13 @@ def test_the_fingerprint_covers_the_quantisation_and_leaves_the_model_as_it_is(t
     assert len(set(identities)) == len(WAYS)
 
 
+@pytest.mark.parametrize("way", ["nf4", "int8"])
+def test_a_quantised_checkpoint_is_loaded_to_its_device(way: str, device: torch.device, tmp_path: Path) -> None:
+    model, _ = load_model(quantised(tmp_path, way, torch.bfloat16), device=str(device))
+    assert {weight.device.type for weight in model.parameters()} == {device.type}
+    assert model.model.layers[0].mlp.up_proj.weight.dtype == (torch.uint8 if way == "nf4" else torch.int8)
+
+
 def test_a_quantised_model_is_not_moved(tmp_path: Path) -> None:
     model: Any = tiny_model()
     model.is_quantized = True
