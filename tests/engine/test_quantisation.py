@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 from engine_requests import request
+from safetensors.torch import load_file, save_file
 from tiers import partly_full
 from tiny_models import tiny_model, tiny_tokenizer
 from transformers import AutoModelForCausalLM, BitsAndBytesConfig
@@ -141,10 +142,34 @@ def test_the_fingerprint_covers_the_quantisation_and_leaves_the_model_as_it_is(t
 
 
 @pytest.mark.parametrize("way", ["nf4", "int8"])
-def test_a_quantised_checkpoint_is_loaded_to_its_device(way: str, device: torch.device, tmp_path: Path) -> None:
-    model, _ = load_model(quantised(tmp_path, way, torch.bfloat16), device=str(device))
-    assert {weight.device.type for weight in model.parameters()} == {device.type}
+def test_a_quantised_checkpoint_keeps_its_weights(way: str, tmp_path: Path) -> None:
+    model: Any = load_model(quantised(tmp_path, way, torch.bfloat16), device="cpu").model
+    assert {weight.device.type for weight in model.parameters()} == {"cpu"}
     assert model.model.layers[0].mlp.up_proj.weight.dtype == (torch.uint8 if way == "nf4" else torch.int8)
+
+
+def test_an_fp8_checkpoint_is_loaded_to_its_device(device: torch.device, tmp_path: Path) -> None:
+    """transformers keeps the 8 bits where there is CUDA, and otherwise makes 16 of them."""
+    plain: Any = tiny_model(hidden_size=64, intermediate_size=64, num_key_value_heads=4)
+    plain.to(torch.bfloat16)
+    config = {"quant_method": "fp8", "activation_scheme": "dynamic", "weight_block_size": [32, 32], "fmt": "e4m3"}
+    name = saved(tmp_path, plain, quantization_config=config)
+    tensors = load_file(tmp_path / "model.safetensors")
+    for key in [key for key in tensors if "_proj" in key]:
+        weight = tensors[key].float()
+        scale = weight.abs().max() / torch.finfo(torch.float8_e4m3fn).max
+        tensors[key] = (weight / scale).to(torch.float8_e4m3fn)
+        blocks = [length // 32 for length in weight.shape]
+        tensors[key.replace(".weight", ".weight_scale_inv")] = scale.repeat(*blocks)
+    save_file(tensors, tmp_path / "model.safetensors", {"format": "pt"})
+    model: Any = load_model(name, device=str(device)).model
+    weight = model.model.layers[0].mlp.up_proj.weight
+    assert {parameter.device.type for parameter in model.parameters()} == {device.type}
+    assert weight.dtype == (torch.float8_e4m3fn if torch.cuda.is_available() else torch.bfloat16)
+    if not torch.cuda.is_available():
+        expected = plain.model.layers[0].mlp.up_proj.weight
+        assert (weight - expected).norm() < 0.1 * expected.norm()
+        assert "slots, which support" in backend_of(model).summary
 
 
 def test_a_quantised_model_is_not_moved(tmp_path: Path) -> None:
