@@ -38,7 +38,7 @@ def render_chat(
         rendered_at: The time that the template writes.
 
     Raises:
-        TaskError: The template leaves out the content of the last message.
+        TaskError: The template reads contents, but leaves out that of the last message.
         Exception: The template refuses the messages.
     """
     continues = chat[-1]["role"] == "assistant"
@@ -55,7 +55,8 @@ def render_chat(
         **template,
         **arguments,
     )
-    roles = _roles_with_parts(chat, render)
+    # A template that does not read contents at all is meant to.
+    roles = _roles_with_parts(chat, render) if "content" in str(tokenizer.chat_template) else frozenset()
     return str(render(_with_parts(chat, roles)))
 
 

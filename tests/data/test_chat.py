@@ -67,7 +67,7 @@ def test_contents_have_the_form_that_the_template_reads(
 
 def test_a_template_that_leaves_out_the_question_is_refused() -> None:
     with pytest.raises(TaskError, match="the chat template leaves out the content of the last message"):
-        prompt("{% for message in messages %}{{ message['value'] }}{% endfor %}", QUESTION)
+        prompt("{% for message in messages %}{{ message['content']['value'] }}{% endfor %}", QUESTION)
 
 
 def test_the_end_of_a_turn_is_found_where_contents_are_parts() -> None:
