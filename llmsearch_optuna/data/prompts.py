@@ -2,12 +2,12 @@
 
 import json
 import reprlib
-import string
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from llmsearch_optuna.data.chat import render_chat, writes_time
 from llmsearch_optuna.data.templates import blank_fields, check_template, fill
 from llmsearch_optuna.data.values import as_text, is_missing
 from llmsearch_optuna.errors import TaskError
@@ -254,29 +254,13 @@ class PromptSource:
 
     def writes_time(self, tokenizer: "PreTrainedTokenizerBase | None") -> bool:
         """Return whether the chat template may write the time, e.g. the date of today."""
-        return self.has_messages and "strftime_now" in str(getattr(tokenizer, "chat_template", ""))
+        return self.has_messages and writes_time(tokenizer)
 
     def _chat_prompt(self, chat: list[dict[str, Any]], tokenizer: "PreTrainedTokenizerBase | None") -> str:
         """Return chat messages as a string: rendered with the tokenizer's chat template, or JSON without one."""
         if tokenizer is None:
             return json.dumps(chat, ensure_ascii=False)
-        continues = chat[-1]["role"] == "assistant"
-        template: dict[str, Any] = {}
-        if self.writes_time(tokenizer):
-            template = {
-                "chat_template": _stopped_clock(self.rendered_at)
-                + tokenizer.get_chat_template(tools=(self.chat_template_args or {}).get("tools"))
-            }
-        return str(
-            tokenizer.apply_chat_template(
-                chat,
-                tokenize=False,
-                add_generation_prompt=not continues,
-                continue_final_message=continues,
-                **template,
-                **(self.chat_template_args or {}),
-            )
-        )
+        return render_chat(chat, tokenizer, self.chat_template_args or {}, self.rendered_at)
 
     def _conversation(self, row: Mapping[str, Any]) -> Conversation:
         try:
@@ -302,21 +286,6 @@ def read_columns(mapping: Mapping[str, Sequence[str]], *, optional: bool) -> dic
         if isinstance(columns, str):
             raise TaskError(f"column_mapping['{key}'] must be a list of columns, got the string {columns!r}")
     return {key: tuple(columns) for key, columns in mapping.items()}
-
-
-def _stopped_clock(time: datetime) -> str:
-    """Return the beginning of a chat template in which `strftime_now` gives a fixed time.
-
-    The function of transformers reads the clock: a study that goes on tomorrow would get other prompts.
-    """
-    formatted = {f"%{letter}": time.strftime(f"%{letter}") for letter in string.ascii_letters}
-    values = {directive: text for directive, text in formatted.items() if "%" not in text}  # others do not exist
-    numbers = {f"%-{directive}": str(int(time.strftime(f"%{directive}"))) for directive in "dmyHIMSj"}
-    # The second percent sign of %% begins no directive.
-    replaced = {"%%": "\0", **numbers, **values, "\0": "%"}
-    changes = "".join(f".replace({json.dumps(old)}, {json.dumps(new)})" for old, new in replaced.items())
-    # The empty string keeps a line end at the beginning of the template.
-    return f"{{% macro strftime_now(format) -%}}{{{{ format{changes} }}}}{{%- endmacro %}}{{{{ '' }}}}"
 
 
 def _message(number: int, message: object) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """PEFT adapters: their base model, and their weights."""
 
+import importlib
 import json
 import logging
 from pathlib import Path
@@ -14,11 +15,18 @@ from transformers.utils.peft_utils import find_adapter_config_file
 
 from llmsearch_optuna.errors import ModelError
 
-__all__ = ["Adapter", "find_adapter", "load_adapter"]
+__all__ = ["Adapter", "MissingWeightsError", "find_adapter", "load_adapter"]
 
 _LOG = logging.getLogger(__name__)
 
+_CONFIG = "adapter_config.json"
+# Beside the weights of embeddings, peft saves them again under the names of its wrappers.
+_WRAPPERS = {"base_layer", "modules_to_save", "original_module", "token_adapter"}
 _SAFETENSORS, _PICKLE = "adapter_model.safetensors", "adapter_model.bin"
+
+
+class MissingWeightsError(ModelError):
+    """The weights of a checkpoint or an adapter do not fit a class of models."""
 
 
 class Adapter(NamedTuple):
@@ -87,16 +95,72 @@ def load_adapter(model: PreTrainedModel, adapter: Adapter, token_ids: int) -> No
         model: The base model.
         adapter: The adapter.
         token_ids: The number of token ids of the tokenizer.
+
+    Raises:
+        ModelError: The adapter was trained with another vocabulary than the tokenizer's.
+        MissingWeightsError: The adapter has no weights for some of its layers, or weights for layers that the model
+            does not have.
     """
     generator: Any = model
-    before = len(generator.get_input_embeddings().weight)
-    rows = _embedding_rows(generator, adapter, token_ids)
-    if rows not in (None, before):
-        _LOG.info("the embeddings are resized from %d to %d rows, as the adapter was trained with them", before, rows)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(0)  # new rows are random until the adapter replaces them
-            generator.resize_token_embeddings(rows, mean_resizing=False)
-    generator.load_adapter(adapter.name, adapter_kwargs={"revision": adapter.revision})
+    _resize_embeddings(generator, adapter, token_ids)
+    report = generator.load_adapter(adapter.name, adapter_kwargs={"revision": adapter.revision})
+    if not report.missing_keys and not report.unexpected_keys:
+        return
+    # transformers does not rename all weights as peft does, such as the magnitudes of DoRA.
+    peft = importlib.import_module("peft")
+    weights = peft.load_peft_weights(adapter.name, device="cpu", revision=adapter.revision)
+    unwrapped = {name.removeprefix("base_model.model."): tensor for name, tensor in weights.items()}
+    result = peft.set_peft_model_state_dict(generator, unwrapped)
+    unknown = [name for name in result.unexpected_keys if not _WRAPPERS & set(name.split("."))]
+    missing = report.missing_keys & {*result.missing_keys}
+    parameters = dict(generator.named_parameters(remove_duplicate=False))
+    # A tied layer has the weights of another.
+    loaded = {id(weight) for name, weight in parameters.items() if name not in missing}
+    misfits = sorted(unknown) or sorted(name for name in missing if id(parameters.get(name)) not in loaded)
+    if misfits:
+        others = f" and {len(misfits) - 1} others" if len(misfits) > 1 else ""
+        raise MissingWeightsError(
+            f"adapter {adapter.name} cannot be loaded: its weights and the layers of its base model {adapter.base} "
+            f"differ in {misfits[0]}{others}: check base_model_name_or_path in its adapter_config.json"
+        )
+
+
+def _resize_embeddings(model: Any, adapter: Adapter, token_ids: int) -> None:
+    """Give the embeddings the number of rows that the adapter was trained with.
+
+    Raises:
+        ModelError: The adapter was trained with another vocabulary than the tokenizer's.
+    """
+    refusal = f"adapter {adapter.name} cannot be loaded: it was trained with"
+    remedy = f"check its base model {adapter.base}, and save the tokenizer of its training in its directory"
+    largest = max(_trained_tokens(adapter), default=0)
+    if largest >= token_ids:
+        raise ModelError(f"{refusal} the token id {largest}, but the tokenizer has only {token_ids} ids: {remedy}")
+    before = len(model.get_input_embeddings().weight)
+    rows = _embedding_rows(model, adapter, token_ids)
+    if rows is None or rows == before:
+        return
+    if rows < token_ids:
+        raise ModelError(f"{refusal} {rows} embeddings, but the tokenizer has {token_ids} ids: {remedy}")
+    _LOG.info("the embeddings are resized from %d to %d rows, as the adapter was trained with them", before, rows)
+    if rows > before and not adapter.has_tokenizer:
+        _LOG.warning(
+            "adapter %s has no tokenizer of its own, but %d embeddings more than its base model: if its training added "
+            "tokens, save that tokenizer in its directory",
+            adapter.name,
+            rows - before,
+        )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)  # new rows are random until the adapter replaces them
+        model.resize_token_embeddings(rows, mean_resizing=False)
+
+
+def _trained_tokens(adapter: Adapter) -> set[int]:
+    """Return the ids of the single tokens that an adapter trains."""
+    config = json.loads(Path(str(_file(adapter.name, _CONFIG, adapter.revision))).read_text(encoding="utf-8"))
+    given = config.get("trainable_token_indices") or config.get("token_indices") or ()
+    lists = given.values() if isinstance(given, dict) else [given]
+    return {index for indices in lists for index in indices}
 
 
 def _embedding_rows(model: Any, adapter: Adapter, token_ids: int) -> int | None:

@@ -28,6 +28,7 @@ from llmsearch_optuna.engine.model import (
     unsupported_settings,
 )
 from llmsearch_optuna.engine.probes import probe_batching, probe_slots
+from llmsearch_optuna.engine.quantisation import mixes_rows
 from llmsearch_optuna.engine.routing import RoutingEngine, batch_dependent_length
 from llmsearch_optuna.engine.slots.attention import implementation
 from llmsearch_optuna.engine.slots.engine import SlotEngine
@@ -223,10 +224,13 @@ def _model_engine(
 ) -> tuple[SlotEngine | GenerateEngine, str]:
     """Return the fastest engine that supports the model, and its summary."""
     settings = generate_only_settings(model)
+    mixes = mixes_rows(model)
     if model.config.is_encoder_decoder:
         reason = "it is an encoder-decoder"
     elif settings:
         reason = f"its generation config sets {', '.join(settings)}"
+    elif mixes:
+        reason = "its 8-bit layers round a row by its neighbours, unless llm_int8_threshold is 0 in its config.json"
     else:
         runner = ModelRunner(model)
         passed, reason = _probe_with_masks(runner)
@@ -234,6 +238,8 @@ def _model_engine(
             engine = SlotEngine(runner, tokenizer, slots=batch_size, decode_args=decode_args, replay_bytes=replay_bytes)
             return engine, f"{engine.slots} slots, which support {type(model).__name__}: {reason}"
     batching, why = probe_batching(model, pad_token_id(model, tokenizer))
+    if mixes:
+        batching, why = Batching("none", batching.use_cache), why or "as batching would change the logits"
     mode = f" {batching} ({why})" if why else ""
     plain = GenerateEngine(model, tokenizer, batch_size=batch_size, decode_args=decode_args, batching=batching)
     return plain, f"plain model.generate{mode}, as slots do not support {type(model).__name__}: {reason}"

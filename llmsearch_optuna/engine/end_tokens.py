@@ -67,14 +67,27 @@ def _turn_end(tokenizer: Any) -> int | None:
     """Return the special token that the chat template writes after an answer; None if it writes none."""
     if not getattr(tokenizer, "chat_template", None):
         return None
-    messages = [{"role": "user", "content": "question"}, {"role": "assistant", "content": _ANSWER}]
-    try:
-        chat = str(tokenizer.apply_chat_template(messages, tokenize=False))
-    except Exception as error:  # noqa: BLE001 - a template may need other messages, and raise anything
-        _LOG.debug("the end of a turn is not known, as the chat template refuses an example: %s", error)
+    chat = _example(tokenizer)
+    if chat is None:
         return None
     after = tokenizer(chat.rpartition(_ANSWER)[2].lstrip(), add_special_tokens=False)["input_ids"]
     return int(after[0]) if after and _is_special(tokenizer, after[0]) else None
+
+
+def _example(tokenizer: Any) -> str | None:
+    """Return a question and an answer in the chat template; None if it does not write them."""
+    turns = {"user": "question", "assistant": _ANSWER}
+    texts = [{"role": role, "content": text} for role, text in turns.items()]
+    parts = [{"role": role, "content": [{"type": "text", "text": text}]} for role, text in turns.items()]
+    for messages in (texts, parts):  # multimodal models read lists of parts
+        try:
+            chat = str(tokenizer.apply_chat_template(messages, tokenize=False))
+        except Exception as error:  # noqa: BLE001 - a template may need other messages, and raise anything
+            _LOG.debug("the chat template refuses an example: %s", error)
+            continue
+        if _ANSWER in chat:
+            return chat
+    return None
 
 
 def _is_special(tokenizer: Any, token: int) -> bool:

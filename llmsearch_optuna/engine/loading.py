@@ -1,8 +1,10 @@
 """Load a model and its tokenizer from a directory, the hub or a GGUF file."""
 
 import contextlib
+import json
+import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,11 +27,15 @@ from transformers import (
 )
 from transformers.utils.hub import cached_file
 
-from llmsearch_optuna.engine.adapter import Adapter, find_adapter, load_adapter
+from llmsearch_optuna.engine.adapter import Adapter, MissingWeightsError, find_adapter, load_adapter
 from llmsearch_optuna.engine.gguf_defaults import apply_sampling_defaults
+from llmsearch_optuna.engine.model import embedding_weight
+from llmsearch_optuna.engine.quantisation import check_quantisation, quantisation
 from llmsearch_optuna.errors import ModelError
 
 __all__ = ["LoadedModel", "Skeleton", "convert_gguf", "load_model", "load_skeleton", "place_model"]
+
+_LOG = logging.getLogger(__name__)
 
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -80,17 +86,13 @@ def load_model(
         allow_pickle: Also load pickled checkpoints. Pickles can run code, so use this only for files you trust.
 
     Raises:
-        ModelError: The model cannot be loaded, the dtype is unknown, or the device cannot be used.
+        ModelError: The model cannot be loaded, its quantisation needs another package, the dtype is unknown, or the
+            device cannot be used.
     """
     name = _checked_name(name)
     if dtype is not None and dtype not in _DTYPES:
         raise ModelError(f"dtype must be one of {', '.join(_DTYPES)}, got {dtype!r}")
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    placement: dict[str, Any] = {}
-    if device == "auto":
-        placement["device_map"] = "auto"
-    elif device.startswith("cuda"):
-        placement["device_map"] = {"": device}  # weights do not go through the host's memory
     try:
         adapter = None if gguf_file else find_adapter(name, revision, allow_pickle=allow_pickle)
         base, base_revision = (name, revision) if adapter is None else (adapter.base, adapter.base_revision)
@@ -99,16 +101,16 @@ def load_model(
         if gguf_file:
             shared["gguf_file"] = gguf_file
         config = AutoConfig.from_pretrained(base, **shared)
+        placement = _placement(device, config)
+        check_quantisation(base, config, placement)
         tokenizer = _tokenizer(base, adapter, shared)
-        model = _model_class(config).from_pretrained(
-            base,
-            dtype="auto" if dtype is None else _DTYPES[dtype],
-            use_safetensors=None if allow_pickle or gguf_file else True,
+        arguments = {
+            "dtype": "auto" if dtype is None else _DTYPES[dtype],
+            "use_safetensors": None if allow_pickle or gguf_file else True,
             **shared,
             **placement,
-        )
-        if adapter is not None:
-            load_adapter(model, adapter, len(tokenizer))
+        }
+        model = _load_weights(base, config, adapter, len(tokenizer), arguments)
         if gguf_file:
             apply_sampling_defaults(model.generation_config, str(cached_file(base, gguf_file, revision=base_revision)))
     except ModelError:
@@ -138,7 +140,7 @@ def load_skeleton(name: str, *, revision: str | None = None) -> Skeleton:
         config = AutoConfig.from_pretrained(base, **shared)
         tokenizer = _tokenizer(base, adapter, shared)
         with torch.device("meta"):
-            model = _model_class(config).from_config(config, trust_remote_code=False)
+            model = _model_classes(config)[0].from_config(config, trust_remote_code=False)
         with contextlib.suppress(OSError):  # a model need not have one
             model.generation_config = GenerationConfig.from_pretrained(base, **shared)
     except ModelError:
@@ -148,11 +150,78 @@ def load_skeleton(name: str, *, revision: str | None = None) -> Skeleton:
     return Skeleton(base, None if adapter is None else name, model.eval(), tokenizer)
 
 
+def _placement(device: str, config: PreTrainedConfig) -> dict[str, Any]:
+    """Return the arguments of ``from_pretrained`` that place a model."""
+    if device == "auto":
+        return {"device_map": "auto"}
+    # Weights do not go through the host's memory, and quantised ones cannot be moved afterwards.
+    return {"device_map": {"": device}} if device.startswith("cuda") or quantisation(config) is not None else {}
+
+
+def _load_weights(
+    name: str, config: PreTrainedConfig, adapter: Adapter | None, token_ids: int, arguments: Mapping[str, Any]
+) -> Any:
+    """Load a model, and its adapter, with the first class that the weights fit.
+
+    Classes for text alone know the config of some models that also read images (Emu3), but not the names of their
+    weights.
+
+    Args:
+        name: Directory or hub id of the model.
+        config: Its config.
+        adapter: Its adapter; None without one.
+        token_ids: The number of token ids of the tokenizer.
+        arguments: Further arguments of ``from_pretrained``.
+
+    Raises:
+        MissingWeightsError: The weights fit no class. New ones would be random.
+    """
+    misfits: list[MissingWeightsError] = []
+    for model_class in _model_classes(config):
+        try:
+            model, report = model_class.from_pretrained(name, output_loading_info=True, **arguments)
+            _check_weights(name, sorted(report["missing_keys"]), is_quantised=quantisation(config) is not None)
+            if adapter is not None:
+                load_adapter(model, adapter, token_ids)
+        except MissingWeightsError as error:
+            misfits.append(error.with_traceback(None))  # which holds the model, and the next one needs its memory
+            model = None
+        else:
+            return model
+    raise misfits[0]
+
+
+def _check_weights(name: str, missing: Sequence[str], *, is_quantised: bool) -> None:
+    """Raise a MissingWeightsError if weights are missing in a checkpoint. Quantised layers may have others: warn."""
+    if not missing:
+        return
+    weights = missing[0] + (f" and {len(missing) - 1} others" if len(missing) > 1 else "")
+    if is_quantised:
+        _LOG.warning("the files of the quantised model %s have no weights for %s, which are new", name, weights)
+        return
+    raise MissingWeightsError(
+        f"model {name} cannot be loaded: its files have no weights for {weights}, which would be random: load a "
+        "checkpoint of a model that generates text"
+    )
+
+
 def _tokenizer(base: str, adapter: Adapter | None, shared: Mapping[str, Any]) -> PreTrainedTokenizerBase:
-    """Return the tokenizer of an adapter if it has one, otherwise that of the model."""
-    if adapter is None or not adapter.has_tokenizer:
-        return AutoTokenizer.from_pretrained(base, **shared)
-    return AutoTokenizer.from_pretrained(adapter.name, **{**shared, "revision": adapter.revision})
+    """Return the tokenizer of an adapter if it has one, otherwise that of the model, with the processor's template."""
+    if adapter is not None and adapter.has_tokenizer:
+        return AutoTokenizer.from_pretrained(adapter.name, **{**shared, "revision": adapter.revision})
+    tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(base, **shared)
+    if not tokenizer.chat_template:
+        tokenizer.chat_template = _processor_template(base, shared["revision"])
+    return tokenizer
+
+
+def _processor_template(name: str, revision: str | None) -> Any:
+    """Return the chat template that only the processor of a model has; None if there is none."""
+    for file in ("chat_template.json", "processor_config.json"):
+        path = cached_file(name, file, revision=revision, _raise_exceptions_for_missing_entries=False)
+        if path is not None and (template := json.loads(Path(path).read_text(encoding="utf-8")).get("chat_template")):
+            return template
+    return None
 
 
 def _checked_name(name: str) -> str:
@@ -181,8 +250,8 @@ def _reason(error: Exception) -> str:
     return reason
 
 
-def _model_class(config: PreTrainedConfig) -> Any:
-    """Return the first automatic class that knows the model.
+def _model_classes(config: PreTrainedConfig) -> list[Any]:
+    """Return the automatic classes that know the model, at least one.
 
     Models that also read images or sound are loaded with their encoders, which prompts of text do not use.
 
@@ -197,9 +266,8 @@ def _model_class(config: PreTrainedConfig) -> Any:
     }
     if config.is_encoder_decoder:
         del candidates[AutoModelForCausalLM]
-    for auto, configs in candidates.items():
-        if type(config) in configs:
-            return auto
+    if classes := [auto for auto, configs in candidates.items() if type(config) in configs]:
+        return classes
     raise ModelError(
         f"transformers has no class that generates text for models of the type `{config.model_type}`: load it "
         "yourself, and pass the loaded model"
@@ -207,12 +275,21 @@ def _model_class(config: PreTrainedConfig) -> Any:
 
 
 def place_model(model: PreTrainedModel, device: str) -> None:
-    """Move a model to a device, unless it is spread over several devices or quantised.
+    """Move a model to a device, unless it is spread over several devices.
 
     Raises:
-        ModelError: The device does not exist, or the model does not fit into its memory.
+        ModelError: The device does not exist, or the model does not fit into its memory, or it is quantised and
+            on another device.
     """
-    if getattr(model, "hf_device_map", None) is not None or getattr(model, "is_quantized", False):
+    if getattr(model, "is_quantized", False):
+        current = embedding_weight(model).device
+        if torch.device(device).type != current.type:
+            raise ModelError(
+                f"a quantised model stays on the device that it was loaded to, {current}, got device={device!r}: leave "
+                "`device` out, or load it with device_map"
+            )
+        return
+    if getattr(model, "hf_device_map", None) is not None:
         return
     try:
         torch.nn.Module.to(model, device)

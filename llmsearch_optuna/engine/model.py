@@ -10,6 +10,7 @@ import torch
 from transformers import GenerationConfig, Pipeline, PreTrainedModel, PreTrainedTokenizerBase
 
 from llmsearch_optuna.engine.base import Stopping
+from llmsearch_optuna.engine.quantisation import stored_tensors
 from llmsearch_optuna.errors import ModelError, ParameterError
 from llmsearch_optuna.space.generation_config import HF_NAMES, PENALTIES, WARPERS
 from llmsearch_optuna.space.params import BEAM_PARAMETERS, GenerationParams
@@ -205,13 +206,14 @@ def _active_settings(model: PreTrainedModel, names: Iterable[str]) -> dict[str, 
 def model_fingerprint(model: PreTrainedModel) -> str:
     """Return a hash of the model as 16 hexadecimal digits.
 
-    It covers the class, the config, and the name, dtype, shape and first 16 values of each tensor in the state dict.
+    It covers the class, the config with its quantisation, and the name, dtype, shape and first 16 values of each tensor
+    in the state dict; see `stored_tensors`.
     The values of offloaded tensors, which are on the meta device, are left out.
     """
     volatile = {"_name_or_path", "_model_name_or_path", "architectures", "transformers_version", "dtype", "use_cache"}
     config = {key: value for key, value in model.config.to_dict().items() if key not in volatile}
     digest = hashlib.sha256(f"{type(model).__name__} {json.dumps(config, sort_keys=True, default=str)}".encode())
-    for name, weight in sorted(model.state_dict().items()):
+    for name, weight in sorted(stored_tensors(model).items()):
         head = [] if weight.is_meta else weight.detach().flatten()[:16].to("cpu", torch.float64).tolist()
         digest.update(f"{name} {tuple(weight.shape)} {weight.dtype} {head}".encode())
     return digest.hexdigest()[:16]

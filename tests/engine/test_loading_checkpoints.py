@@ -1,4 +1,4 @@
-"""GGUF files, PEFT adapters and readers of images, as study files name them, give the tokens of their weights."""
+"""GGUF files and PEFT adapters, as study files name them, give the tokens of their weights."""
 
 import json
 import re
@@ -13,7 +13,7 @@ import torch
 from gguf import GGMLQuantizationType
 from tiers import partly_full
 from tiny_models import tiny_model, tiny_tokenizer
-from transformers import AutoConfig, AutoModelForImageTextToText, PreTrainedModel
+from transformers import PreTrainedModel
 
 from llmsearch_optuna import Tuner
 from llmsearch_optuna.engine.loading import load_model
@@ -198,15 +198,22 @@ def test_what_a_gguf_file_recommends_is_the_models_default(tmp_path: Path, caplo
     assert "xtc_probability of the GGUF file are left out of the model's default parameters" in caplog.text
 
 
-def adapter_of(base: Path, directory: Path) -> PreTrainedModel:
+def adapter_of(base: Path, directory: Path, **options: Any) -> PreTrainedModel:
     """Saves a random LoRA adapter, and gives the model with the adapter merged into its weights."""
     peft: Any = pytest.importorskip("peft")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(1)
         config = peft.LoraConfig(
-            r=4, target_modules=["q_proj", "v_proj", "up_proj"], init_lora_weights=False, task_type="CAUSAL_LM"
+            r=4,
+            target_modules=["q_proj", "v_proj", "up_proj"],
+            init_lora_weights=False,
+            task_type="CAUSAL_LM",
+            **options,
         )
         adapted = peft.get_peft_model(tiny_model(), config)
+        for name, magnitudes in adapted.named_parameters():
+            if "lora_magnitude_vector" in name:
+                torch.nn.init.uniform_(magnitudes, 0.5, 2.0)
     adapted.peft_config["default"].base_model_name_or_path = str(base)
     adapted.save_pretrained(directory)
     merged: PreTrainedModel = adapted.merge_and_unload()
@@ -226,6 +233,24 @@ def test_a_peft_adapter_is_served_in_slots_with_its_own_tokens(own_tokenizer: bo
     assert completions(adapted) != completions(plain)
 
 
+def test_an_adapter_keeps_its_magnitudes(tmp_path: Path) -> None:
+    saved(tmp_path / "base", tiny_model())
+    saved(tmp_path / "merged", adapter_of(tmp_path / "base", tmp_path / "adapter", use_dora=True))
+    tuners = [tuner_of(tmp_path, f'name = "{name}"') for name in ("adapter", "merged")]
+    assert completions(tuners[0]) == completions(tuners[1])
+
+
+@pytest.mark.parametrize("layers", partly_full([1, 3], fast=[1]))
+def test_an_adapter_of_another_base_model_is_refused(layers: int, tmp_path: Path) -> None:
+    saved(tmp_path / "base", tiny_model(num_hidden_layers=layers))
+    adapter_of(tmp_path / "base", tmp_path / "adapter")
+    message = (
+        r"its weights and the layers of its base model \S+base differ in model\.layers\.\d\.\S+ and 5 others: check"
+    )
+    with pytest.raises(ModelError, match=message):
+        tuner_of(tmp_path, 'name = "adapter"')
+
+
 def test_a_model_that_peft_wraps_is_served_in_slots(tmp_path: Path) -> None:
     peft: Any = pytest.importorskip("peft")
     saved(tmp_path / "base", tiny_model())
@@ -236,8 +261,30 @@ def test_a_model_that_peft_wraps_is_served_in_slots(tmp_path: Path) -> None:
     assert completions(tuner) == completions(tuner_of(tmp_path, 'name = "merged"'))
 
 
-@pytest.mark.parametrize("trained", partly_full(["embeddings", "tokens", "layers"], fast=["embeddings"]))
-def test_an_adapter_whose_training_added_tokens_resizes_its_base_model(trained: str, tmp_path: Path) -> None:
+WITH_TOKENS = [
+    ("embeddings", None, False),
+    ("embeddings", 64, False),
+    ("tokens", None, False),
+    ("tokens", None, True),
+    ("layers", None, False),
+    ("layers", 64, False),
+]
+
+
+@pytest.mark.parametrize(("trained", "multiple", "tied"), partly_full(WITH_TOKENS, fast=[WITH_TOKENS[0]]))
+def test_an_adapter_whose_training_added_tokens_resizes_its_base_model(
+    trained: str, multiple: int | None, tied: bool, tmp_path: Path
+) -> None:
+    adapter_with_tokens(tmp_path, trained, multiple, tied=tied)
+    tuner = tuner_of(tmp_path, 'name = "adapter"')
+    assert "slots, which support LlamaForCausalLM" in tuner.diagnosis()["engine"]
+    assert completions(tuner) == completions(tuner_of(tmp_path, 'name = "merged"'))
+    tokenizer: Any = tuner.tokenizer
+    assert tokenizer.convert_tokens_to_ids("<added4>") == len(tokenizer) - 1
+
+
+def adapter_with_tokens(tmp_path: Path, trained: str, multiple: int | None = None, *, tied: bool = False) -> None:
+    """Saves a base model, an adapter whose training added five tokens, and the model with the adapter merged."""
     peft: Any = pytest.importorskip("peft")
     tokenizer: Any = tiny_tokenizer()
     tokenizer.add_tokens([f"<added{number}>" for number in range(5)])
@@ -246,11 +293,11 @@ def test_an_adapter_whose_training_added_tokens_resizes_its_base_model(trained: 
         "tokens": {"trainable_token_indices": {"embed_tokens": list(range(len(tokenizer) - 5, len(tokenizer)))}},
         "layers": {"target_modules": ["q_proj", "embed_tokens", "lm_head"]},
     }
-    base: Any = tiny_model(vocab_size=len(tokenizer) - 5)
+    base: Any = tiny_model(vocab_size=len(tokenizer) - 5, tie_word_embeddings=tied)
     saved(tmp_path / "base", base)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        base.resize_token_embeddings(len(tokenizer), mean_resizing=False)
+        base.resize_token_embeddings(len(tokenizer), multiple, mean_resizing=False)
         options = {"target_modules": ["q_proj"], **ways[trained]}
         adapted = peft.get_peft_model(base, peft.LoraConfig(r=4, init_lora_weights=False, **options))
         for name, weights in adapted.named_parameters():
@@ -263,59 +310,38 @@ def test_an_adapter_whose_training_added_tokens_resizes_its_base_model(trained: 
     merged = adapted.merge_and_unload()
     merged.save_pretrained(tmp_path / "merged")
     tokenizer.save_pretrained(tmp_path / "merged")
-    tuner = tuner_of(tmp_path, 'name = "adapter"')
-    assert "slots, which support LlamaForCausalLM" in tuner.diagnosis()["engine"]
-    assert completions(tuner) == completions(tuner_of(tmp_path, 'name = "merged"'))
 
 
-TEXT_PART = {
-    "vocab_size": 400,
-    "hidden_size": 32,
-    "intermediate_size": 32,
-    "num_hidden_layers": 1,
-    "num_attention_heads": 2,
-    "num_key_value_heads": 2,
-}
-VISION_PART = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
-READERS_OF_IMAGES: dict[str, dict[str, Any]] = {
-    "llava": {
-        "text_config": {"model_type": "llama", **TEXT_PART},
-        "vision_config": {"model_type": "clip_vision_model", "image_size": 28, "patch_size": 14, **VISION_PART},
-    },
-    "qwen2_5_vl": {
-        "text_config": {
-            **TEXT_PART,
-            "rope_parameters": {"rope_type": "default", "mrope_section": [2, 3, 3], "rope_theta": 1e4},
-        },
-        "vision_config": {
-            "depth": 1,
-            "hidden_size": 16,
-            "out_hidden_size": 32,
-            "num_heads": 2,
-            "intermediate_size": 16,
-        },
-    },
-    "smolvlm": {
-        "text_config": {"model_type": "llama", **TEXT_PART},
-        "vision_config": {"image_size": 28, "patch_size": 14, **VISION_PART},
-        "scale_factor": 1,
-    },
-}
+@pytest.mark.parametrize(
+    ("trained", "message"),
+    [
+        ("tokens", r"it was trained with the token id \d+, but the tokenizer has only \d+ ids: check its base model"),
+        ("embeddings", None),
+    ],
+)
+def test_tokens_that_no_tokenizer_has_are_not_left_out_in_silence(
+    trained: str, message: str | None, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    adapter_with_tokens(tmp_path, trained)
+    for file in (tmp_path / "adapter").glob("tokenizer*"):
+        file.unlink()
+    if message is None:
+        load_model(str(tmp_path / "adapter"), device="cpu")
+        assert "has no tokenizer of its own, but 5 embeddings more than its base model" in caplog.text
+    else:
+        with pytest.raises(ModelError, match=message):
+            load_model(str(tmp_path / "adapter"), device="cpu")
 
 
-@pytest.mark.parametrize("family", partly_full([*READERS_OF_IMAGES], fast=["llava"]))
-def test_a_model_that_also_reads_images_is_loaded_by_name(family: str, tmp_path: Path) -> None:
-    auto: Any = AutoModelForImageTextToText
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        model = auto.from_config(AutoConfig.for_model(family, **READERS_OF_IMAGES[family])).eval()
-    saved(tmp_path / "model", model)
-    named = tuner_of(tmp_path, 'name = "model"')
-    assert "slots, which support" in named.diagnosis()["engine"]
-    texts = completions(named)
-    assert len(set(texts)) > 3
-    loaded = tuner_of_loaded(model)
-    assert completions(loaded) == texts
+def test_an_adapter_with_fewer_embeddings_than_its_tokenizer_has_ids_is_refused(tmp_path: Path) -> None:
+    adapter_with_tokens(tmp_path, "embeddings")
+    tokenizer: Any = tiny_tokenizer()
+    tokenizer.add_tokens([f"<other{number}>" for number in range(9)])
+    tokenizer.save_pretrained(tmp_path / "adapter")
+    with pytest.raises(
+        ModelError, match=r"it was trained with \d+ embeddings, but the tokenizer has \d+ ids: check its base"
+    ):
+        load_model(str(tmp_path / "adapter"), device="cpu")
 
 
 @pytest.mark.parametrize(
@@ -350,3 +376,12 @@ def test_an_adapter_that_cannot_be_loaded_is_not_left_out(
     (tmp_path / "model" / "adapter_config.json").write_text("{}")
     with pytest.raises(ModelError, match=re.escape(message)):
         tuner_of(tmp_path, 'name = "model"')
+
+
+def test_weights_that_a_checkpoint_does_not_have_are_refused(tmp_path: Path) -> None:
+    model: Any = tiny_model()
+    saved(tmp_path, model.model)
+    with pytest.raises(
+        ModelError, match=r"its files have no weights for lm_head\.weight, which would be random: load a"
+    ):
+        load_model(str(tmp_path), device="cpu")

@@ -60,7 +60,8 @@ class CpuKernels(TorchFunctionMode):
     ) -> Any:
         """Run a function of torch, or its replacement."""
         kwargs = kwargs or {}
-        if func is functional.linear and (packed := self._packed.get(id(args[1]))) is not None:
+        # Those of peft pass keyword arguments, and are left alone.
+        if func is functional.linear and len(args) > 1 and (packed := self._packed.get(id(args[1]))) is not None:
             bias = args[2] if len(args) > 2 else kwargs.get("bias")
             return _PACKED_LINEAR(args[0], packed, bias, "none", [], "")
         if func is functional.scaled_dot_product_attention:

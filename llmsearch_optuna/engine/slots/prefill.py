@@ -34,7 +34,12 @@ def prefill(runner: ModelRunner, prompt_ids: tuple[int, ...]) -> Prefill:
     cache = DynamicCache()
     logits = runner(input_ids=torch.tensor([prompt_ids], device=runner.device), past_key_values=cache)[0].clone()
     attention_layers: list[Any] = cache.layers  # `Any`, because the declared type also covers layers without keys
-    return Prefill(tuple(KeysValues(layer.keys[0], layer.values[0]) for layer in attention_layers), logits)
+    # Layers that attend to images keep nothing of a text.
+    nothing = KeysValues(*logits.new_empty(2, 0, len(prompt_ids), 0))
+    layers = (
+        KeysValues(layer.keys[0], layer.values[0]) if layer.is_initialized else nothing for layer in attention_layers
+    )
+    return Prefill(tuple(layers), logits)
 
 
 class PromptCache:
