@@ -146,7 +146,7 @@ class TestWhatShowsAStudy:
             assert own is not None
             assert saving.gain == pytest.approx(reference - own)
         assert {result.tokens for result in verdict.finalists} == {None}
-        assert "per 1,000 completions" in " ".join(verdict.front_sentences)
+        assert "per 1,000 samples" in " ".join(verdict.front_sentences)
         assert Verdict.from_dict(json.loads(json.dumps(verdict.to_dict()))) == verdict
 
     def test_every_command(
@@ -161,7 +161,7 @@ class TestWhatShowsAStudy:
         assert output["cost_per_1000_samples"] == best.values[1]
         assert "tokens_per_sample" not in output
         assert main(["show", str(path)]) == 0
-        assert f"{best.values[1]:.4g} cost per 1,000 completions" in capsys.readouterr().out
+        assert f"{best.values[1]:.4g} cost per 1,000 samples" in capsys.readouterr().out
         provenance = trace(study)
         assert (provenance.tokens_per_sample, provenance.cost_per_1000_samples) == (None, best.values[1])
 
@@ -224,6 +224,7 @@ class TestLimit:
         more = search(ending_tuner(), path, 6, max_cost=2 * total, **arguments)
         assert everything(more, path) == everything(whole, tmp_path / "whole.db")
 
+    @pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")  # threads share the filters
     def test_two_workers_share_it(self, server_url: str) -> None:
         arguments: dict[str, Any] = {"rungs": 4, "price": TABLE, "concurrency": 1, "storage": server_url}
         arguments |= {"n_trials": 200, "show_progress": False, "max_cost": 0.03}
