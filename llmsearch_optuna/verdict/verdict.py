@@ -113,6 +113,7 @@ class Verdict:
         stopped: Why the search ended before its number of trials, in one sentence; None if it did not.
         planned_seeds: The number of seeds that were asked for; None if they are `seeds`.
         ended: Why the verdict ended with fewer seeds and finalists, in one sentence; None if it did not.
+        clusters: The number of clusters of samples that the intervals allow for; None if samples are independent.
     """
 
     metric: str
@@ -130,6 +131,7 @@ class Verdict:
     stopped: str | None = None
     planned_seeds: int | None = None
     ended: str | None = None
+    clusters: int | None = None
 
     @property
     def improved(self) -> bool:
@@ -141,6 +143,7 @@ class Verdict:
     def sentence(self) -> str:
         """The result of the verdict in one sentence."""
         where = f"on {self.samples} {'held-out ' if self.held_out else ''}samples"
+        where += "" if self.clusters is None else f" in {self.clusters} clusters"
         where += f" x {self.seeds} {'seed' if self.seeds == 1 else 'seeds'}"
         if self.constant is not None:
             return (
