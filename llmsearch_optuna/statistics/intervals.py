@@ -103,9 +103,9 @@ def difference_intervals(
     Samples of one cluster, e.g. questions about one document, are not independent. With clusters, all of the above is
     computed on the sums of the clusters in place of the samples: the variance is the sum of their squared deviations,
     each divided by 1 - (the cluster's share of the samples), over the squared number of samples (Miller 2024, section
-    2.2; the correction for few or unequal clusters is CR2 of R. M. Bell and D. F. McCaffrey, "Bias reduction in
-    standard errors for linear regression with multi-stage samples", Survey Methodology 28 (2002)). Clusters of one
-    sample each give the same intervals as no clusters.
+    2.2; the correction for few or unequal clusters, also of the maximum of the degrees of freedom, is CR2 of R. M. Bell
+    and D. F. McCaffrey, "Bias reduction in standard errors for linear regression with multi-stage samples", Survey
+    Methodology 28 (2002)). Clusters of one sample each give the same intervals as no clusters.
 
     Args:
         differences: The differences of the paired scores. Shape: (..., samples, seeds), samples >= 2.
@@ -128,8 +128,9 @@ def difference_intervals(
         raise ValueError(f"an interval needs at least 2 samples, got {samples}")
     estimate = means.mean(axis=-1)
     deviations = means - estimate[..., None]
+    most = samples - 1.0
     if clusters is not None:
-        means, deviations = _cluster_means(means, deviations, np.asarray(clusters))
+        means, deviations, most = _cluster_means(means, deviations, np.asarray(clusters))
         samples = means.shape[-1]
     second = (deviations**2).mean(axis=-1)
     observed = np.abs(paired).max(axis=(-2, -1))
@@ -138,7 +139,7 @@ def difference_intervals(
     where = varies[..., None]
     standardised = np.divide(deviations, np.sqrt(second)[..., None], out=np.ones_like(deviations), where=where)
     kurtosis = (standardised**4).mean(axis=-1)
-    freedom = np.clip(2.0 * samples / np.maximum(kurtosis - 1.0, _ROUNDING), 1.0, samples - 1.0)
+    freedom = np.clip(2.0 * samples / np.maximum(kurtosis - 1.0, _ROUNDING), 1.0, most)
     differing = np.count_nonzero(np.abs(means) > tiny[..., None], axis=-1)
     unseen = (means**2).sum(axis=-1) / np.maximum(differing, 1) * (1.0 - differing / samples)
     error = np.sqrt((second * samples / (samples - 1) + unseen / samples) / samples)
@@ -293,10 +294,12 @@ class _ClusterMeans(NamedTuple):
     Attributes:
         means: The sums of the clusters, divided by the mean size, so that their mean is that of the samples.
         deviations: The deviations that the variance is computed from.
+        freedom: The degrees of freedom of the variance, if the samples of a cluster always differ by the same amount.
     """
 
     means: _Floats
     deviations: _Floats
+    freedom: float
 
 
 def _cluster_means(means: _Floats, deviations: _Floats, clusters: npt.NDArray[np.intp]) -> _ClusterMeans:
@@ -306,7 +309,21 @@ def _cluster_means(means: _Floats, deviations: _Floats, clusters: npt.NDArray[np
     share = np.diff(starts, append=samples) / samples
     correction = np.sqrt((1.0 - 1.0 / number) / (1.0 - share))
     sums, summed = (np.add.reduceat(values[..., order], starts, axis=-1) for values in (means, deviations))
-    return _ClusterMeans(sums * (number / samples), summed * (number / samples) * correction)
+    scale = number / samples
+    return _ClusterMeans(sums * scale, summed * scale * correction, _cluster_freedom(share))
+
+
+def _cluster_freedom(share: _Floats) -> float:
+    """Return tr(M)^2 / tr(M^2), where the variance is a quadratic form M of the clusters' means (Satterthwaite).
+
+    M = diag(a) - a w' - w a' + sum(a) w w' with the shares w of the clusters and a = w^2 / (1 - w).
+    """
+    a = share**2 / (1.0 - share)
+    total, product, square = a.sum(), a @ share, share @ share
+    trace = total - 2.0 * product + total * square
+    diagonal = a @ a + 2.0 * (a**2 @ (-2.0 * share) + total * (a @ share**2))
+    rest = 2.0 * (a @ a) * square + 2.0 * product**2 - 4.0 * total * product * square + (total * square) ** 2
+    return float(trace**2 / (diagonal + rest))
 
 
 def _grouped(clusters: npt.NDArray[np.intp]) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:

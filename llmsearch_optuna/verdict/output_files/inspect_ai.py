@@ -141,7 +141,7 @@ def _outputs(samples: list[Any], path: Path, selection: Selection) -> list[Outpu
     samples = sorted(samples, key=lambda sample: sample["epoch"])
     scores = [dict(_scores(sample.get("scores"))) for sample in samples]
     name = ""
-    if not selection.by_metric:
+    if samples and not selection.by_metric:
         name = choose("score", "--score", selection.score, (key for table in scores for key in table), path)
     lines = []
     for sample, table in zip(samples, scores, strict=True):

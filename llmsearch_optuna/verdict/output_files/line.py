@@ -119,9 +119,7 @@ def cluster_of(column: str | None, tables: Sequence[object], place: str) -> str 
     if value is None:
         raise TaskError(f"{place} has no cluster: `{column}` must be a string or a number, in every sample")
     if not isinstance(value, str | int | float):
-        raise TaskError(
-            f"{place}: `{column}`, the column of clusters, must be a string or a number, got {shown(value)}"
-        )
+        raise TaskError(f"{place}: the cluster `{column}` must be a string or a number, got {shown(value)}")
     return json.dumps(value)
 
 
