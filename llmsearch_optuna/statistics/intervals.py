@@ -22,7 +22,7 @@ __all__ = [
 
 _Floats = npt.NDArray[np.float64]
 
-_ITERATIONS = 40
+_ITERATIONS = 50
 _ROUNDING = 1e-12
 
 
@@ -227,13 +227,16 @@ def samples_needed(intervals: Intervals, samples: int, *, alpha: float = 0.05, p
     spread = np.divide(intervals.standard_error, size, out=np.full_like(size, np.inf), where=size > 0.0) * samples**0.5
     normal = NormalDist()
     beyond = -normal.inv_cdf(1.0 - power)
-    # The critical value depends on the number of samples, so the solution is a fixed point.
+    # The critical value depends on the number of samples, and falls with it, so there is one solution.
     with np.errstate(over="ignore"):  # inf stands for anything above 1e308
-        needed: _Floats = (spread * (-normal.inv_cdf(alpha / 2) + beyond)) ** 2
+        low: _Floats = (spread * (-normal.inv_cdf(alpha / 2) + beyond)) ** 2
+        high: _Floats = (spread * (_student_quantile(1.0, alpha) + beyond)) ** 2
         for _ in range(_ITERATIONS):
-            freedom = np.maximum(intervals.degrees_of_freedom * np.minimum(needed, 1e12) / samples, 1.0)
-            needed = (needed + (spread * (_student_quantile(freedom, alpha) + beyond)) ** 2) / 2
-    return needed
+            middle = (low + high) / 2
+            freedom = np.maximum(intervals.degrees_of_freedom * np.minimum(middle, 1e12) / samples, 1.0)
+            is_enough = (spread * (_student_quantile(freedom, alpha) + beyond)) ** 2 <= middle
+            low, high = np.where(is_enough, low, middle), np.where(is_enough, middle, high)
+    return high
 
 
 def round_up(number: float) -> str:

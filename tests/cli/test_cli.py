@@ -420,8 +420,9 @@ def test_reading_needs_no_model_library(directory: Path, confirmed: Path, tmp_pa
     program = f"import sys, llmsearch_optuna.cli as c\nc.main(['best', {str(directory / 'mini.db')!r}])\n"
     program += f"c.main(['best', {str(confirmed)!r}])\nc.main(['confirm', {str(confirmed)!r}])\n"
     program += f"c.main(['compare', *{files!r}, '--metric', 'exact_match'])\n"
-    log = str(Path(__file__).parents[1] / "verdict" / "logs" / "inspect_ai_0.3.285_2026-11_c.json")
-    program += f"c.main(['power', *{files!r}, '--gain', '0.1'])\nc.main(['compare', {log!r}, {log!r}])\n"
+    program += f"c.main(['power', *{files!r}, '--gain', '0.1'])\n"
+    logs = [str(path) for path in sorted((Path(__file__).parents[1] / "verdict" / "logs").glob("*_[ab].eval"))]
+    program += f"assert c.main(['compare', *{logs!r}, '--score', 'match']) == 0\n"
     program += f"c.main(['show', {str(directory / 'mini.db')!r}])\n"
     program += "sys.exit(any(name in sys.modules for name in ('torch', 'transformers', 'datasets')))"
     subprocess.run([sys.executable, "-c", program], check=True, capture_output=True)

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from llmsearch_optuna.statistics.intervals import difference_intervals, variance_split
@@ -54,7 +54,7 @@ def test_the_chance_of_showing_a_gain_is_as_promised(baseline: float, gain: floa
 
 
 @given(st.floats(0.05, 0.9), st.floats(0.01, 0.99), st.integers(1, 6))
-def test_more_gain_and_more_agreement_need_fewer_samples(baseline: float, part: float, seeds: int) -> None:
+def test_more_gain_and_more_seeds_need_fewer_samples(baseline: float, part: float, seeds: int) -> None:
     gain = part * (1.0 - baseline)
     spread = binary_spread(baseline, gain, seeds=seeds)
     needed = samples_to_show(gain, spread)
@@ -64,7 +64,7 @@ def test_more_gain_and_more_agreement_need_fewer_samples(baseline: float, part: 
     assert samples_to_show(gain, spread, alpha=0.01) >= needed
 
 
-@given(st.floats(0.05, 0.9), st.floats(0.02, 0.98), st.integers(1, 4))
+@given(st.floats(0.05, 0.9), st.floats(0.02, 0.5), st.integers(1, 4))
 def test_the_smallest_gain_is_the_inverse(baseline: float, part: float, seeds: int) -> None:
     gain = part * (1.0 - baseline)
 
@@ -72,13 +72,13 @@ def test_the_smallest_gain_is_the_inverse(baseline: float, part: float, seeds: i
         return binary_spread(baseline, value, seeds=seeds)
 
     samples = math.ceil(samples_to_show(gain, spread_of(gain)))
+    assume(samples >= 20)  # of a few samples, a large gain may need more than a small one, whose kurtosis is lower
     smallest = smallest_gain(samples, spread_of, limit=1.0 - baseline)
     assert smallest is not None
     assert smallest <= gain * (1 + 1e-6)
     assert samples_to_show(smallest, spread_of(smallest)) <= samples * (1 + 1e-6)
-    if samples > 3:
-        less = smallest_gain(samples - 1, spread_of, limit=1.0 - baseline)
-        assert less is None or less > gain * (1 - 1e-6)
+    less = smallest_gain(samples - 1, spread_of, limit=1.0 - baseline)
+    assert less is None or less > gain * (1 - 1e-6)
 
 
 def test_no_gain_may_be_possible() -> None:

@@ -196,6 +196,8 @@ def test_archives_that_are_no_whole_log_are_refused(tmp_path: Path) -> None:
     assert "is an archive, but no log of inspect_ai" in message(written(tmp_path / "other.zip", {"a.json": {}}))
     broken = edited(tmp_path / "broken.eval", lambda members: members.update({"header.json": "{"}))
     assert message(broken).startswith(f"header.json of {broken} is not JSON: ")
+    wrong = edited(tmp_path / "wrong.eval", lambda members: members.update({"samples/q2_epoch_1.json": [1]}))
+    assert message(wrong) == f"samples/q2_epoch_1.json of {wrong} must be an object, got [1]"
     cut = tmp_path / "cut.eval"
     cut.write_bytes(EVAL_A.read_bytes()[:-2000])
     assert message(cut).startswith(f"{cut} cannot be read: ")
@@ -232,6 +234,19 @@ def test_other_data_under_the_same_id_are_refused(tmp_path: Path) -> None:
     moved = edited(tmp_path / "y.eval", move)
     message = refused(lambda: compare_scores(EVAL_A, moved, score="match", cluster="page"))
     assert message.endswith('got "p1" and 5')
+
+
+def test_what_is_no_list_of_samples_is_refused(tmp_path: Path) -> None:
+    document = json.loads(EVAL_JSON.read_text())
+    path = tmp_path / "x.json"
+    for samples, message in (
+        (True, f"{path} is empty: it must have a line per output"),
+        (None, f"{path} is empty: it must have a line per output"),
+        ([1], f"{path} has a sample without `id` and `epoch`: 1"),
+        ([{"id": "q1"}], f'{path} has a sample without `id` and `epoch`: {{"id": "q1"}}'),
+    ):
+        path.write_text(json.dumps({**document, "samples": samples}))
+        assert refused(lambda: compare_scores(path, EVAL_JSON)) == message
 
 
 # lm-eval.

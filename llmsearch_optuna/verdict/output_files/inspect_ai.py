@@ -21,6 +21,9 @@ _ZSTANDARD = 93
 # A sample is one file, or, if it is large, a folder of which two files matter here.
 _SAMPLE = re.compile(r"samples/(?P<key>.*_epoch_\d+)(\.json|/sample\.json)")
 
+# Of many samples, these would not fit into memory.
+_LARGE = ("attachments", "events", "events_data", "messages", "store")
+
 _LETTERS = {"C": 1.0, "P": 0.5, "I": 0.0, "N": 0.0}
 _WORDS = {"yes": 1.0, "true": 1.0, "no": 0.0, "false": 0.0}
 
@@ -56,7 +59,7 @@ def read_archive(path: Path, selection: Selection) -> list[OutputLine]:
                 header = parse_json(_content(archive, members["header.json"], file), f"header.json of {path}")
                 _check_header(header, path)
                 samples = list(_samples(archive, members, file, path))
-        except (OSError, EOFError, NotImplementedError, zipfile.BadZipFile, zlib.error, struct.error) as error:
+        except (OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error, struct.error) as error:
             raise TaskError(f"{path} cannot be read: {error}") from error
     return _outputs(samples, path, selection)
 
@@ -77,7 +80,8 @@ def read_log(log: Mapping[str, Any], path: Path, selection: Selection) -> list[O
         TaskError: The log is of an unknown version, its evaluation failed, or several scores fit the selection.
     """
     _check_header(log, path)
-    return _outputs(log.get("samples") or [], path, selection)
+    samples = log.get("samples")
+    return _outputs(samples if isinstance(samples, list) else [], path, selection)
 
 
 def _samples(
@@ -89,6 +93,9 @@ def _samples(
         if match is None:
             continue
         sample = parse_json(_content(archive, member, file), f"{name} of {path}")
+        if not isinstance(sample, dict):
+            raise TaskError(f"{name} of {path} must be an object, got {shown(sample)}")
+        sample = {key: value for key, value in sample.items() if key not in _LARGE}
         metadata = members.get(f"samples/{match['key']}/metadata.json")
         if metadata is not None:
             sample["metadata"] = parse_json(_content(archive, metadata, file), f"{metadata.filename} of {path}")
