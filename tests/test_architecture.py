@@ -261,12 +261,16 @@ def test_light_modules_load_no_model_libraries() -> None:
     assert json.loads(output.stdout) == {name: [] for name in names}
 
 
+LOGS = [str(Path(__file__).with_name("verdict") / "logs" / f"inspect_ai_0.3.285_2026-11_{name}.eval") for name in "ab"]
+
 READING_COMMANDS = [
     ["--help"],
     ["best", "x.db", "--study", "finished"],
     ["report", "x.db", "--study", "finished"],
     ["export", "x.db", "--study", "finished", "--to", "json"],
     ["fsck", "x.db"],
+    ["compare", *LOGS, "--score", "match", "--cluster", "page"],
+    ["power", *LOGS, "--score", "match", "--gain", "0.1"],
 ]
 
 COMMANDS = """

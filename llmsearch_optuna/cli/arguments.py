@@ -12,6 +12,23 @@ from llmsearch_optuna.terminal import printable
 __all__ = ["make_parser"]
 
 
+_FILES = (
+    "samples_*.jsonl of lm-eval, .eval or .json of inspect_ai, or JSON lines with id and score "
+    "(with --metric: id, prediction, reference)"
+)
+
+_COMPARE_EPILOG = f"""\
+exit status: 0; {reading.CONDITION_MET} if the condition of --fail-if is met; 1 after an error, 2 if an option is wrong
+
+example, for CI:
+  llmsearch-optuna compare main.eval branch.eval --score match --cluster document --fail-if worse"""
+
+_POWER_EPILOG = """\
+examples:
+  llmsearch-optuna power --baseline 0.62 --gain 0.03 --agreement 0.9
+  llmsearch-optuna power a.jsonl b.jsonl --samples 2000 --seeds 4"""
+
+
 class _Parser(argparse.ArgumentParser):
     """A parser that escapes control characters in its error messages."""
 
@@ -110,22 +127,80 @@ def make_parser() -> argparse.ArgumentParser:
     for command in (best, confirm, show, report, export):
         command.add_argument("--study", metavar="NAME", help="study in the database (default: the only one)")
 
-    compare = commands.add_parser("compare", help="compare two files of outputs of other programs, as `confirm` does")
-    compare.add_argument(
-        "reference",
-        type=Path,
-        metavar="A.jsonl",
-        help="baseline: JSON lines with id and score (with --metric: id, prediction, reference)",
+    _add_compare(commands)
+    _add_power(commands)
+    return parser
+
+
+def _add_compare(commands: "argparse._SubParsersAction[_Parser]") -> None:
+    compare = commands.add_parser(
+        "compare",
+        help="compare two files of outputs of other programs, as `confirm` does",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=_COMPARE_EPILOG,
     )
-    compare.add_argument("candidate", type=Path, metavar="B.jsonl", help="the outputs to compare with A")
+    compare.add_argument("reference", type=Path, metavar="A", help=f"baseline: {_FILES}")
+    compare.add_argument("candidate", type=Path, metavar="B", help="the outputs to compare with A")
+    _add_selection(compare)
+    compare.add_argument("--lower-is-better", action="store_true", help="lower scores are better")
     compare.add_argument(
+        "--fail-if",
+        choices=reading.FAILURES,
+        help=f"end with status {reading.CONDITION_MET} if the interval of the gain is below 0 (worse), or not above 0 "
+        "(not-better), for any metric",
+    )
+    compare.add_argument("--json", action="store_true", help="print one verdict per line as JSON")
+    compare.set_defaults(command=reading.compare)
+
+
+def _add_power(commands: "argparse._SubParsersAction[_Parser]") -> None:
+    power = commands.add_parser(
+        "power",
+        help="how many samples show a gain, or what gain a number of samples shows",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=_POWER_EPILOG,
+    )
+    power.add_argument(
+        "pilot", type=Path, nargs="*", metavar="A B", help=f"two files of a pilot, as for `compare`: {_FILES}"
+    )
+    target = power.add_mutually_exclusive_group(required=True)
+    target.add_argument("--gain", type=float, metavar="G", help="the gain to show: print how many samples do")
+    target.add_argument("--samples", type=int, metavar="N", help="number of samples: print what gain they show")
+    power.add_argument("--baseline", type=float, metavar="P", help="without a pilot: mean of the baseline's 0-1 scores")
+    related = power.add_mutually_exclusive_group()
+    related.add_argument(
+        "--correlation", type=float, metavar="R", help="of both scores of a sample, with --baseline (default: 0)"
+    )
+    related.add_argument(
+        "--agreement", type=float, metavar="S", help="share of samples with the same score, with --baseline"
+    )
+    power.add_argument("--seeds", type=int, metavar="N", help="seeds per sample (default: those of the pilot, else 1)")
+    power.add_argument(
+        "--power", type=float, default=0.8, metavar="P", help="chance of showing the gain (default: 0.8)"
+    )
+    _add_selection(power)
+    power.add_argument("--json", action="store_true", help="print the result as JSON, one per line for each metric")
+    power.set_defaults(command=reading.power)
+
+
+def _add_selection(command: argparse.ArgumentParser) -> None:
+    """Add the options that say what of files of outputs is compared."""
+    command.add_argument(
         "--metric",
         nargs="+",
         default=[],
         metavar="NAME",
-        help="metrics that score `prediction` against `reference`; NAME may be followed by key=value arguments",
+        help="metrics that score the outputs against the references; NAME may be followed by key=value arguments",
     )
-    compare.add_argument("--lower-is-better", action="store_true", help="lower scores are better")
-    compare.add_argument("--json", action="store_true", help="print one verdict per line as JSON")
-    compare.set_defaults(command=reading.compare)
-    return parser
+    command.add_argument(
+        "--score",
+        metavar="NAME",
+        help="score of the files: a metric of lm-eval, a scorer of inspect_ai (SCORER.KEY), or a key of the lines "
+        "(default: the only one, or score)",
+    )
+    command.add_argument("--filter", metavar="NAME", help="filter of lm-eval (default: the only one)")
+    command.add_argument(
+        "--cluster",
+        metavar="COLUMN",
+        help="column of the document, metadata or line that says which samples belong together",
+    )

@@ -19,10 +19,29 @@ from llmsearch_optuna.storage import sqlite_path, sqlite_url
 from llmsearch_optuna.study.study import open_study
 from llmsearch_optuna.terminal import printable
 from llmsearch_optuna.verdict.finalists import best_as_json, find_trial
-from llmsearch_optuna.verdict.outputs import compare_outputs, compare_scores
+from llmsearch_optuna.verdict.output_files.line import Selection
+from llmsearch_optuna.verdict.outputs import ScoredFiles, read_scores, score_outputs
+from llmsearch_optuna.verdict.planning import Target, plan_from_numbers, plan_from_pilot
 from llmsearch_optuna.verdict.verdict import confirm_command, current_verdict, stored_verdict
 
-__all__ = ["best", "compare", "dashboard", "export", "fsck", "report", "show"]
+__all__ = [
+    "CONDITION_MET",
+    "FAILURES",
+    "best",
+    "compare",
+    "dashboard",
+    "export",
+    "fsck",
+    "power",
+    "report",
+    "show",
+]
+
+FAILURES = ("worse", "not-better")
+"""The conditions of ``compare --fail-if``."""
+
+CONDITION_MET = 3
+"""The exit status of ``compare`` if the condition of ``--fail-if`` is met."""
 
 
 def best(options: argparse.Namespace) -> None:
@@ -109,18 +128,70 @@ def fsck(options: argparse.Namespace) -> int:
     return 0 if inspection.whole else 1
 
 
-def compare(options: argparse.Namespace) -> None:
-    """Print the verdict on two files of outputs, one for each metric."""
-    if options.metric:
-        metrics = _metrics(options.metric, greater_is_better=not options.lower_is_better)
-        verdicts = compare_outputs(options.reference, options.candidate, metrics)
-    else:
-        verdicts = [compare_scores(options.reference, options.candidate, greater_is_better=not options.lower_is_better)]
+def compare(options: argparse.Namespace) -> int:
+    """Print the verdict on two files of outputs, one for each metric.
+
+    Returns:
+        The exit status: `CONDITION_MET` if the condition of ``--fail-if`` is met for any metric, else 0.
+    """
+    greater_is_better = not options.lower_is_better
+    files = _scored_files(options, options.reference, options.candidate, greater_is_better=greater_is_better)
+    verdicts = [scored.judge(comparisons=len(files)) for scored in files]
     for verdict in verdicts:
         if options.json:
             print(json.dumps(verdict.to_dict()))
         else:
             print_verdict(verdict)
+    gains = [(verdict.metric, verdict.comparisons[0]) for verdict in verdicts]
+    met = {
+        None: [],
+        "worse": [metric for metric, gain in gains if gain.high < 0.0],
+        "not-better": [metric for metric, gain in gains if gain.low <= 0.0],
+    }[options.fail_if]
+    if not met:
+        return 0
+    print(printable(f"llmsearch-optuna: {options.fail_if}: {', '.join(met)}"), file=sys.stderr)
+    return CONDITION_MET
+
+
+def power(options: argparse.Namespace) -> None:
+    """Print how many samples show a gain, or what gain a number of samples shows."""
+    target = Target(gain=options.gain, samples=options.samples, power=options.power)
+    relations = {"correlation": options.correlation, "agreement": options.agreement}
+    if options.baseline is not None and not options.pilot:
+        for name in ("metric", "score", "filter", "cluster"):
+            if getattr(options, name):
+                raise ConfigurationError(f"`--{name}` is for the files of a pilot, not for `--baseline`")
+        seeds = 1 if options.seeds is None else options.seeds
+        plans = [plan_from_numbers(target, baseline=options.baseline, seeds=seeds, **relations)]
+    elif len(options.pilot) == 2 and options.baseline is None:
+        for name, value in relations.items():
+            if value is not None:
+                raise ConfigurationError(f"`--{name}` is for `--baseline`: a pilot has its own")
+        plans = [
+            plan_from_pilot(target, scored, seeds=options.seeds) for scored in _scored_files(options, *options.pilot)
+        ]
+    else:
+        raise ConfigurationError("name two files of a pilot, or give `--baseline`")
+    for plan in plans:
+        lines = [json.dumps(plan.to_dict())] if options.json else [f"{plan.metric}: {plan.sentence}", *plan.assumptions]
+        for line in lines:
+            print(printable(line))
+
+
+def _scored_files(
+    options: argparse.Namespace, reference: Path, candidate: Path, *, greater_is_better: bool = True
+) -> list[ScoredFiles]:
+    """Return the scores of two files of outputs, for each metric."""
+    if options.metric and options.score is not None:
+        raise ConfigurationError("give `--score`, which the files have, or `--metric`, which is computed, not both")
+    selection = Selection(
+        score=options.score, filter_name=options.filter, cluster=options.cluster, by_metric=bool(options.metric)
+    )
+    if not options.metric:
+        return [read_scores(reference, candidate, selection, greater_is_better=greater_is_better)]
+    metrics = _metrics(options.metric, greater_is_better=greater_is_better)
+    return score_outputs(reference, candidate, metrics, selection)
 
 
 def _metrics(words: Sequence[str], *, greater_is_better: bool) -> list[Metric]:

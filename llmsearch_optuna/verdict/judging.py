@@ -16,11 +16,12 @@ from llmsearch_optuna.statistics.intervals import (
     variance_split,
 )
 from llmsearch_optuna.study.objectives import TOKENS
+from llmsearch_optuna.verdict.comparison import Comparison, FinalistResult
 from llmsearch_optuna.verdict.expenses import Expenses
 from llmsearch_optuna.verdict.finalist_scores import FinalistScores
-from llmsearch_optuna.verdict.verdict import Comparison, FinalistResult, Verdict
+from llmsearch_optuna.verdict.verdict import Verdict
 
-__all__ = ["judge"]
+__all__ = ["PairedScores", "judge", "pair_scores"]
 
 _Floats = npt.NDArray[np.float64]
 
@@ -39,6 +40,7 @@ def judge(
     max_difference: float | None = None,
     comparisons: int | None = None,
     expense: str | None = None,
+    clusters: npt.NDArray[np.intp] | None = None,
     alpha: float = _ALPHA,
     resamples: int = 1000,
     seed: int = 0,
@@ -63,6 +65,7 @@ def judge(
         comparisons: The number of comparisons that the intervals are adjusted for. By default the number of comparisons
             in this verdict.
         expense: The name of the second objective, which the expenses of the finalists are of; None if there is none.
+        clusters: The number of each sample's cluster; see `difference_intervals`. Shape: (samples,).
         alpha: The nominal chance that any interval misses.
         resamples: The number of bootstrap resamples.
         seed: The seed of the bootstrap.
@@ -84,7 +87,7 @@ def judge(
         scores = np.concatenate([np.ravel(finalist.scores) for finalist in finalists])  # type: ignore[arg-type]
         limit = max(1.0, float(np.ptp(scores))) if max_difference is None else max_difference
         differences = [
-            _by_sample(sign * np.asarray(finalist.scores), sign * np.asarray(base.scores), each_alpha, limit)
+            _by_sample(sign * np.asarray(finalist.scores), sign * np.asarray(base.scores), each_alpha, limit, clusters)
             for finalist in others
         ]
     elif others:
@@ -95,7 +98,13 @@ def judge(
 
         # All finalists are compared on the same resamples.
         intervals = bootstrap_intervals(
-            gains, samples, alpha=each_alpha, max_difference=max_difference, resamples=resamples, seed=seed
+            gains,
+            samples,
+            alpha=each_alpha,
+            max_difference=max_difference,
+            clusters=clusters,
+            resamples=resamples,
+            seed=seed,
         )
         base_scores = base.over(np.arange(samples))
         differences = [
@@ -122,10 +131,12 @@ def judge(
             for finalist, difference in zip(others, differences, strict=True)
         ),
         savings=tuple(
-            _comparison(name, _saving(*both, each_alpha), samples, each_alpha) for name, both in expenses.items()
+            _comparison(name, _saving(*both, each_alpha, clusters), samples, each_alpha)
+            for name, both in expenses.items()
         ),
         constant=_constant(finalists, results),
         expense=expense,
+        clusters=None if clusters is None else len(np.unique(clusters)),
     )
 
 
@@ -136,9 +147,21 @@ class _Difference(NamedTuple):
     seed_share: float | None
 
 
-def _saving(expenses: Expenses, others: Expenses, alpha: float) -> _Difference:
+class PairedScores(NamedTuple):
+    """The paired scores of two finalists.
+
+    Attributes:
+        differences: Their differences; with one column if the seeds do not pair. Shape: (samples, seeds).
+        noise: The variance of the mean difference that is due to the seeds; None with one seed.
+    """
+
+    differences: _Floats
+    noise: float | None
+
+
+def _saving(expenses: Expenses, others: Expenses, alpha: float, clusters: npt.NDArray[np.intp] | None) -> _Difference:
     """Return the expense per sample that a finalist saves against the reference."""
-    return _by_sample(-expenses.values, -others.values, alpha, max(expenses.highest, others.highest))
+    return _by_sample(-expenses.values, -others.values, alpha, max(expenses.highest, others.highest), clusters)
 
 
 def _seeds_pair(first: int, second: int) -> bool:
@@ -146,17 +169,34 @@ def _seeds_pair(first: int, second: int) -> bool:
     return first == second or 1 in (first, second)
 
 
-def _by_sample(scores: _Floats, others: _Floats, alpha: float, max_difference: float) -> _Difference:
-    """Compare per-sample scores. Shapes: (samples, seeds)."""
-    if _seeds_pair(scores.shape[1], others.shape[1]):
-        differences = scores - others
-        share = float(variance_split(differences).seed_share) if differences.shape[1] > 1 else None
-    else:
+def pair_scores(scores: _Floats, others: _Floats) -> PairedScores:
+    """Pair the scores of two finalists, by seed if both have as many seeds, or one has a single one.
+
+    Args:
+        scores: The scores of one finalist. Shape: (samples, seeds).
+        others: The scores of the other on the same samples. Shape: (samples, seeds).
+    """
+    if not _seeds_pair(scores.shape[1], others.shape[1]):
         # The noise of seeds that are not paired adds up.
-        differences = (scores.mean(axis=1) - others.mean(axis=1))[:, None]
         noise = float(variance_split(scores).seed + variance_split(others).seed)
-        share = _share(noise, float(differences.var(ddof=1)) / len(differences))
-    return _Difference(difference_intervals(differences, alpha=alpha, max_difference=max_difference), share)
+        return PairedScores((scores.mean(axis=1) - others.mean(axis=1))[:, None], noise)
+    differences = scores - others
+    return PairedScores(differences, float(variance_split(differences).seed) if differences.shape[1] > 1 else None)
+
+
+def _by_sample(
+    scores: _Floats, others: _Floats, alpha: float, max_difference: float, clusters: npt.NDArray[np.intp] | None
+) -> _Difference:
+    """Compare per-sample scores. Shapes: (samples, seeds)."""
+    differences, noise = pair_scores(scores, others)
+    intervals = difference_intervals(differences, alpha=alpha, max_difference=max_difference, clusters=clusters)
+    if noise is None:
+        return _Difference(intervals, None)
+    if clusters is not None:
+        return _Difference(intervals, _share(noise, float(intervals.standard_error) ** 2))
+    if differences.shape[1] > 1:
+        return _Difference(intervals, float(variance_split(differences).seed_share))
+    return _Difference(intervals, _share(noise, float(differences.var(ddof=1)) / len(differences)))
 
 
 def _by_seed(scores: _Floats, others: _Floats, intervals: Intervals) -> _Difference:

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 from llmsearch_optuna.study.objectives import COST, EXPENSES
-from llmsearch_optuna.verdict.verdict import FinalistResult, Verdict
+from llmsearch_optuna.verdict.comparison import FinalistResult
+from llmsearch_optuna.verdict.verdict import Verdict
 
 __all__ = ["GAIN_HEADING", "SAVED_HEADING", "VerdictRow", "expense_headings", "verdict_rows"]
 

@@ -1,10 +1,9 @@
 """The verdict: whether the best trial beats the best baseline on samples that no trial has seen."""
 
 import dataclasses
-import math
 import shlex
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Self
 
 import optuna
@@ -15,11 +14,10 @@ from llmsearch_optuna.space.params import GenerationParams
 from llmsearch_optuna.statistics.intervals import round_up
 from llmsearch_optuna.study.attributes import VERDICT
 from llmsearch_optuna.study.objectives import COST, EXPENSES, TOKENS
+from llmsearch_optuna.verdict.comparison import Comparison, FinalistResult, interval_text, reversed_comparison
 from llmsearch_optuna.verdict.finalists import Finalists, select_finalists
 
 __all__ = [
-    "Comparison",
-    "FinalistResult",
     "Verdict",
     "confirm_command",
     "current_verdict",
@@ -28,68 +26,8 @@ __all__ = [
     "stored_verdict",
 ]
 
-_MAX_DECIMALS = 6
-
 # More held-out samples than these many times the present ones are not asked for.
 _FEASIBLE = 20
-
-
-@dataclass(frozen=True, kw_only=True)
-class FinalistResult:
-    """The result of one finalist.
-
-    Attributes:
-        name: ``"best"``, ``"runner-up 1"``, ``"front 1"``, the name of a baseline, or the path of a file.
-        score: The metric, averaged over the seeds.
-        seeds: The number of seeds; 1 for greedy decoding.
-        seed_sd: The standard deviation of the score between seeds; None with one seed.
-        tokens: The mean number of tokens per sample; None if they are not an objective.
-        cost: The mean cost of 1,000 samples; None if it is unknown or the study has no price.
-        trial: The number of the finalist's trial; None for a file.
-        search_score: The score on the search split; None for a file.
-        params: The generation parameters, with the seed of the trial; None for a file.
-        irregular: The rows of answers of a server that are no ordinary text, by finish reason; see `IRREGULAR`.
-        tied_votes: The number of tied votes on the answer to a sample, over all seeds.
-    """
-
-    name: str
-    score: float
-    seeds: int
-    seed_sd: float | None
-    tokens: float | None = None
-    cost: float | None = None
-    trial: int | None = None
-    search_score: float | None = None
-    params: GenerationParams | None = None
-    irregular: Mapping[str, Sequence[int]] = field(default_factory=dict, hash=False)
-    tied_votes: int = 0
-
-
-@dataclass(frozen=True, kw_only=True)
-class Comparison:
-    """The comparison of a finalist with the reference.
-
-    Attributes:
-        name: The finalist's name.
-        gain: The improvement over the reference. Positive is better, whether the metric is maximised or minimised.
-        low: The lower end of the gain's interval.
-        high: The upper end of the gain's interval.
-        seed_share: The seeds' share of the gain's variance, in [0, 1]. More seeds would reduce it; the rest is due to
-            the samples. None with one seed.
-        samples_needed: The number of samples with which a gain as large as the one observed would be shown with a
-            chance of 80 %. None if the observed gain is 0 or close to it.
-    """
-
-    name: str
-    gain: float
-    low: float
-    high: float
-    seed_share: float | None
-    samples_needed: int | None
-
-    def __str__(self) -> str:
-        """Return the gain and its interval, rounded by the interval's width, as in ``+0.08 [0.03, 0.13]``."""
-        return _interval(self, sign="+")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,6 +55,7 @@ class Verdict:
         planned_seeds: The number of seeds that were asked for; None if they are `seeds`.
         ended: Why the verdict ended with fewer seeds and finalists, in one sentence; None if it did not.
         expense: The name of the second objective, ``"tokens"`` or ``"cost"``; None without one.
+        clusters: The number of clusters of samples that the intervals allow for; None if samples are independent.
     """
 
     metric: str
@@ -135,6 +74,7 @@ class Verdict:
     planned_seeds: int | None = None
     ended: str | None = None
     expense: str | None = None
+    clusters: int | None = None
 
     @property
     def improved(self) -> bool:
@@ -146,6 +86,7 @@ class Verdict:
     def sentence(self) -> str:
         """The result of the verdict in one sentence."""
         where = f"on {self.samples} {'held-out ' if self.held_out else ''}samples"
+        where += "" if self.clusters is None else f" in {self.clusters} clusters"
         where += f" x {self.seeds} {'seed' if self.seeds == 1 else 'seeds'}"
         if self.constant is not None:
             return (
@@ -168,7 +109,7 @@ class Verdict:
         if others and not self.improved:
             first = max(others, key=lambda other: other.low)
             trial = self._result(first.name).trial
-            text += f"; yet `{first.name}` (trial {trial}) improved by {_interval(first)} over `{self.reference}`"
+            text += f"; yet `{first.name}` (trial {trial}) improved by {interval_text(first)} over `{self.reference}`"
         return text + self._irregular_clause() + self._votes_clause()
 
     @property
@@ -195,9 +136,9 @@ class Verdict:
                 trial = self._result(comparison.name).trial
                 score = f"no difference in score shown ({comparison})"
                 if comparison.low > 0.0:
-                    score = f"a better score by {_interval(comparison)}"
+                    score = f"a better score by {interval_text(comparison)}"
                 elif comparison.high < 0.0:
-                    score = f"a worse score by {_interval(_reversed(comparison))}"
+                    score = f"a worse score by {interval_text(reversed_comparison(comparison))}"
                 sentences.append(f"`{comparison.name}` (trial {trial}): {self._saving_clause(saving)}; {score}")
         return tuple(sentences)
 
@@ -322,16 +263,16 @@ class Verdict:
     def _saving_clause(self, saving: Comparison) -> str:
         name, unit, _, less, more, _ = EXPENSES[self.expense or TOKENS]
         if saving.low > 0.0:
-            return f"{_interval(saving)} {less} {unit} than `{self.reference}`"
+            return f"{interval_text(saving)} {less} {unit} than `{self.reference}`"
         if saving.high < 0.0:
-            return f"{_interval(_reversed(saving))} {more} {unit} than `{self.reference}`"
-        return f"no difference in {name} shown ({_reversed(saving)} {unit})"
+            return f"{interval_text(reversed_comparison(saving))} {more} {unit} than `{self.reference}`"
+        return f"no difference in {name} shown ({reversed_comparison(saving)} {unit})"
 
     def _gain_clause(self, comparison: Comparison, where: str) -> str:
         if comparison.low > 0.0:
-            return f"improved by {_interval(comparison)} over `{self.reference}` {where}"
+            return f"improved by {interval_text(comparison)} over `{self.reference}` {where}"
         if comparison.high < 0.0:
-            return f"no gain: worse by {_interval(_reversed(comparison))} than `{self.reference}` {where}"
+            return f"no gain: worse by {interval_text(reversed_comparison(comparison))} than `{self.reference}` {where}"
         text = f"no gain shown: {comparison} against `{self.reference}` {where}"
         if comparison.samples_needed is None:
             return f"{text}; the two score the same"
@@ -378,21 +319,3 @@ def current_verdict(study: optuna.Study) -> Verdict | None:
     """
     verdict = stored_verdict(study)
     return verdict if verdict is not None and verdict.is_of(select_finalists(study)) else None
-
-
-def _reversed(comparison: Comparison) -> Comparison:
-    """Return the comparison with the opposite sign."""
-    return dataclasses.replace(
-        comparison, gain=0.0 - comparison.gain, low=0.0 - comparison.high, high=0.0 - comparison.low
-    )
-
-
-def _interval(comparison: Comparison, sign: str = "") -> str:
-    """Return the gain and its interval, rounded to the decimal place of the width's second significant digit."""
-    gain, low, high = comparison.gain, comparison.low, comparison.high
-    decimals = 2 if high <= low else min(_MAX_DECIMALS, max(0, 1 - math.floor(math.log10(high - low))))
-    # An end other than 0 must not be shown as 0, as the sign of the lower end is the verdict.
-    ends = [end for end in (low, high) if end != 0.0]
-    while decimals < _MAX_DECIMALS and any(float(f"{end:.{decimals}f}") == 0.0 for end in ends):
-        decimals += 1
-    return f"{gain:{sign}.{decimals}f} [{low:.{decimals}f}, {high:.{decimals}f}]"

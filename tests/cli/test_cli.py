@@ -340,6 +340,74 @@ def test_compare_refuses_wrong_metrics_in_one_line(
     assert error.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    ("condition", "better", "worse", "equal"), [(None, 0, 0, 0), ("worse", 0, 3, 0), ("not-better", 0, 3, 3)]
+)
+def test_compare_fails_if_it_is_told_to(
+    condition: str | None, better: int, worse: int, equal: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    low, high, same = (
+        write_outputs(tmp_path / name, right) for name, right in (("low", 10), ("high", 30), ("same", 11))
+    )
+    options = [] if condition is None else ["--fail-if", condition]
+    assert main(["compare", low, high, *options]) == better
+    assert main(["compare", high, low, *options, "--json"]) == worse
+    assert capsys.readouterr().err == (f"llmsearch-optuna: {condition}: score\n" if worse else "")
+    assert main(["compare", low, same, *options]) == equal
+    # For any of several metrics.
+    metrics = ["--metric", "exact_match", "numeric"]
+    assert main(["compare", high, low, *options, *metrics]) == worse
+    assert main(["compare", tmp_path.as_posix(), low, *options]) == 1
+    with pytest.raises(SystemExit, match="2"):
+        main(["compare", high, low, "--fail-if", "better"])
+
+
+def test_compare_by_clusters_of_a_log(capsys: pytest.CaptureFixture[str]) -> None:
+    logs = Path(__file__).parents[1] / "verdict" / "logs"
+    files = [str(logs / f"inspect_ai_0.3.285_2026-11_{name}.eval") for name in "ab"]
+    assert main(["compare", *files, "--score", "match", "--cluster", "page", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["clusters"] == 2
+    files = [str(logs / f"lm_eval_0.4.13_2026-11_{name}.jsonl") for name in "ab"]
+    assert main(["compare", *files, "--filter", "strict", "--metric", "exact_match", "--cluster", "page"]) == 0
+    assert "on 6 samples in 3 clusters x 1 seed" in shown_verdict(capsys.readouterr().out)
+    assert main(["compare", *files, "--score", "acc", "--metric", "exact_match"]) == 1
+    assert "give `--score`, which the files have, or `--metric`" in capsys.readouterr().err
+
+
+def test_power(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["power", "--baseline", "0.62", "--gain", "0.03"]) == 0
+    first, second = capsys.readouterr().out.splitlines()
+    assert first.startswith("score: 4,041 samples x 1 seed show a gain of 0.03 with a chance of 80 %")
+    assert second.startswith("assumed: scores 0 and 1, 0.62 on average for the baseline; a correlation of 0")
+    files = [write_outputs(tmp_path / "a.jsonl", 10), write_outputs(tmp_path / "b.jsonl", 30)]
+    arguments = ["--samples", "200", "--metric", "exact_match", "numeric", "--seeds", "4", "--json"]
+    assert main(["power", *files, *arguments]) == 0
+    plans = list(map(json.loads, capsys.readouterr().out.splitlines()))
+    assert [(plan["metric"], plan["samples"], plan["seeds"]) for plan in plans] == [
+        ("exact_match", 200, 4),
+        ("numeric", 200, 4),
+    ]
+    assert 0.0 < plans[0]["gain"] == plans[1]["gain"] < 0.2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--gain", "0.1"], "name two files of a pilot, or give `--baseline`"),
+        (["a", "--gain", "0.1"], "name two files of a pilot, or give `--baseline`"),
+        (["a", "b", "--gain", "0.1", "--baseline", "0.5"], "name two files of a pilot, or give `--baseline`"),
+        (["a", "b", "--gain", "0.1", "--agreement", "0.5"], "`--agreement` is for `--baseline`: a pilot has its own"),
+        (["--gain", "0.1", "--baseline", "0.5", "--cluster", "x"], "`--cluster` is for the files of a pilot, not for"),
+        (["--gain", "0.1", "--baseline", "0.5", "--seeds", "0"], "`seeds` must be >= 1, got 0"),
+    ],
+)
+def test_power_refuses_in_one_line(arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["power", *arguments]) == 1
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+
+
 def test_help_and_version_need_no_model_library() -> None:
     program = "import sys, llmsearch_optuna.cli as c\ntry:\n c.main(['--help'])\nexcept SystemExit: pass\n"
     program += "sys.exit(any(name in sys.modules for name in ('torch', 'transformers', 'datasets')))"
@@ -352,6 +420,9 @@ def test_reading_needs_no_model_library(directory: Path, confirmed: Path, tmp_pa
     program = f"import sys, llmsearch_optuna.cli as c\nc.main(['best', {str(directory / 'mini.db')!r}])\n"
     program += f"c.main(['best', {str(confirmed)!r}])\nc.main(['confirm', {str(confirmed)!r}])\n"
     program += f"c.main(['compare', *{files!r}, '--metric', 'exact_match'])\n"
+    program += f"c.main(['power', *{files!r}, '--gain', '0.1'])\n"
+    logs = [str(path) for path in sorted((Path(__file__).parents[1] / "verdict" / "logs").glob("*_[ab].eval"))]
+    program += f"assert c.main(['compare', *{logs!r}, '--score', 'match']) == 0\n"
     program += f"c.main(['show', {str(directory / 'mini.db')!r}])\n"
     program += "sys.exit(any(name in sys.modules for name in ('torch', 'transformers', 'datasets')))"
     subprocess.run([sys.executable, "-c", program], check=True, capture_output=True)

@@ -17,8 +17,9 @@ from llmsearch_optuna.space.params import GenerationParams
 from llmsearch_optuna.storage import StoredCompletion, StoredSample
 from llmsearch_optuna.study.attributes import BASELINE, ERROR, PARAMS
 from llmsearch_optuna.terminal import printable
+from llmsearch_optuna.verdict.comparison import Comparison, FinalistResult
 from llmsearch_optuna.verdict.finalists import Finalist
-from llmsearch_optuna.verdict.verdict import Comparison, FinalistResult, Verdict
+from llmsearch_optuna.verdict.verdict import Verdict
 
 GITHUB = MarkdownIt("commonmark").enable("table")
 

@@ -20,7 +20,7 @@ from llmsearch_optuna.report.record import read_study
 from llmsearch_optuna.storage import open_storage
 from llmsearch_optuna.study.attributes import FINGERPRINT, STUDY_FILE, VERDICT
 from llmsearch_optuna.terminal import excerpt, printable
-from llmsearch_optuna.verdict.verdict import Comparison
+from llmsearch_optuna.verdict.comparison import Comparison
 from studies.benchmarks.synthetic_studies import SPACE, Plan, Written, write_study
 
 FIGURES = {"standings", "history", "curves", "importances", "quality", "seeds", "heat-map", "cost-figure"}

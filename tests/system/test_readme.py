@@ -146,6 +146,7 @@ def test_every_command_is_there() -> None:
         "best",
         "confirm",
         "compare",
+        "power",
         "show",
         "run",
         "doctor",

@@ -2,8 +2,9 @@
 
 import dataclasses
 
+from llmsearch_optuna.verdict.comparison import Comparison, FinalistResult
 from llmsearch_optuna.verdict.table import verdict_rows
-from llmsearch_optuna.verdict.verdict import Comparison, FinalistResult, Verdict
+from llmsearch_optuna.verdict.verdict import Verdict
 
 GAIN = Comparison(name="best", gain=0.2, low=0.1, high=0.3, seed_share=None, samples_needed=20)
 SAVING = Comparison(name="best", gain=5.0, low=4.0, high=6.0, seed_share=None, samples_needed=20)

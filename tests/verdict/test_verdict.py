@@ -14,10 +14,11 @@ from llmsearch_optuna.errors import StorageError
 from llmsearch_optuna.metrics import make_metric
 from llmsearch_optuna.space.params import GenerationParams
 from llmsearch_optuna.statistics.intervals import adjusted_alpha, difference_intervals
+from llmsearch_optuna.verdict.comparison import Comparison
 from llmsearch_optuna.verdict.expenses import Expenses
 from llmsearch_optuna.verdict.finalist_scores import FinalistScores, corpus_scores
 from llmsearch_optuna.verdict.judging import judge
-from llmsearch_optuna.verdict.verdict import Comparison, Verdict, keep_verdict, no_holdout, stored_verdict
+from llmsearch_optuna.verdict.verdict import Verdict, keep_verdict, no_holdout, stored_verdict
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 
