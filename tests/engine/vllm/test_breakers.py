@@ -14,16 +14,17 @@ PARAMS = GenerationParams(dry_multiplier=1.0, dry_sequence_breakers=("e", "s t")
 
 def test_the_tokenizer_of_the_model_is_loaded_for_requests_with_dry() -> None:
     loaded: list[Any] = []
+    tokenizer = tiny_tokenizer()
 
     def load(model_config: Any) -> Any:
         loaded.append(model_config)
-        return tiny_tokenizer()
+        return tokenizer
 
     breakers = ModelBreakers("config", load)
     assert breakers.of(GenerationParams(temperature=1.0, dry_sequence_breakers=("e",))) is NO_BREAKERS
     assert breakers.of(GenerationParams(dry_multiplier=1.0, dry_sequence_breakers=())) is NO_BREAKERS
     assert not loaded
-    assert breakers.of(PARAMS) is breakers_of(tiny_tokenizer(), PARAMS)
+    assert breakers.of(PARAMS) is breakers.of(PARAMS) is breakers_of(tokenizer, PARAMS)
     assert loaded == ["config"]
 
 
