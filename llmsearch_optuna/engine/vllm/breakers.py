@@ -1,5 +1,6 @@
 """The breakers of DRY in vLLM, from the texts of the tokens of vLLM's own tokenizer."""
 
+import functools
 import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -32,14 +33,13 @@ class ModelBreakers:
     """
 
     def __init__(self, model_config: Any, tokenizer_of: Callable[[Any], Any] = _tokenizer_of) -> None:
-        self._model_config = model_config
-        self._tokenizer_of = tokenizer_of
+        self._load = functools.cache(functools.partial(tokenizer_of, model_config))
 
     def of(self, params: GenerationParams) -> Breakers:
         """Return the breakers of a request with these parameters, and log an error if the tokenizer is missing."""
         if not params.dry_multiplier or params.dry_sequence_breakers == ():
             return NO_BREAKERS
-        tokenizer = self._tokenizer_of(self._model_config)
+        tokenizer = self._load()
         if tokenizer is None:
             _LOG.error("`dry_multiplier` has no breakers, as vLLM has no tokenizer here: leave out skip_tokenizer_init")
             return NO_BREAKERS

@@ -24,7 +24,7 @@ def test_the_tokenizer_of_the_model_is_loaded_for_requests_with_dry() -> None:
     assert breakers.of(GenerationParams(temperature=1.0, dry_sequence_breakers=("e",))) is NO_BREAKERS
     assert breakers.of(GenerationParams(dry_multiplier=1.0, dry_sequence_breakers=())) is NO_BREAKERS
     assert not loaded
-    assert breakers.of(PARAMS) is breakers_of(tokenizer, PARAMS)
+    assert breakers.of(PARAMS) is breakers.of(PARAMS) is breakers_of(tokenizer, PARAMS)
     assert loaded == ["config"]
 
 
