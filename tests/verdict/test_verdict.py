@@ -114,6 +114,18 @@ def test_a_better_and_a_worse_score_of_the_front_and_no_difference_in_tokens() -
         assert clause in sentence
 
 
+def test_costs_are_told_as_costs_and_as_tokens_by_an_older_verdict() -> None:
+    scores = {"greedy": noisy(0.5), "front 1": noisy(0.5, key=2)}
+    costs = {"greedy": lengths(20), "front 1": lengths(11, key=2)}
+    verdict = verdict_on(scores, costs, best="greedy", expense="cost")
+    assert "] cheaper per 1,000 samples than `greedy`" in verdict.front_sentences[0]
+    assert verdict.next_step.endswith("for its lower cost")
+    assert {result.tokens for result in verdict.finalists} == {None}
+    older = verdict_on(scores, costs, best="greedy").to_dict()
+    del older["expense"]
+    assert Verdict.from_dict(older).expense == "tokens"
+
+
 def test_a_baseline_that_scores_best_may_still_be_beaten_in_tokens() -> None:
     scores = {"greedy": noisy(0.5), "front 1": noisy(0.5, key=2)}
     verdict = verdict_on(scores, {"greedy": lengths(20), "front 1": lengths(11, key=2)}, best="greedy")
