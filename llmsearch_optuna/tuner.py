@@ -1,6 +1,5 @@
 """The public interface: scores, objectives, searches and verdicts for a model, a dataset and a metric."""
 
-import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -26,22 +25,24 @@ from llmsearch_optuna.engine.http import OpenAIServer
 from llmsearch_optuna.engine.selection import ModelLoader, choose_backend
 from llmsearch_optuna.engine.stopping import check_stop_strings, split_generation_args
 from llmsearch_optuna.engine.thinking import check_thinking, thinking_cutter
-from llmsearch_optuna.errors import ConfigurationError, TaskError, check_minimum
+from llmsearch_optuna.errors import TaskError, check_minimum
 from llmsearch_optuna.metrics import Metric, ScoreRange, check_references, choose_score_range, make_metric
 from llmsearch_optuna.search.baselines import baseline_trials, preset_trials
-from llmsearch_optuna.search.evaluation import GenerationObjective, RungPlan, rung_sizes
+from llmsearch_optuna.search.evaluation import GenerationObjective
 from llmsearch_optuna.search.first_scores import describe_example
 from llmsearch_optuna.search.options import SearchOptions
 from llmsearch_optuna.search.progress import EventCallback, holdout_progress
 from llmsearch_optuna.search.renames import renamed_argument
+from llmsearch_optuna.search.rungs import RungPlan, rung_sizes
 from llmsearch_optuna.search.scoring import Evaluator, Score
 from llmsearch_optuna.search.session import Database, find_database, lock_for_verdict, open_session
+from llmsearch_optuna.search.spending import find_price
 from llmsearch_optuna.space.params import GenerationParams
 from llmsearch_optuna.space.search_space import SearchSpace
 from llmsearch_optuna.storage import CompletionStore, Storage
 from llmsearch_optuna.study.attributes import RENDERED_AT
 from llmsearch_optuna.study.fingerprint import build_fingerprint
-from llmsearch_optuna.study.objectives import SCORE, TOKENS, check_objectives
+from llmsearch_optuna.study.objectives import SCORE, check_objectives
 from llmsearch_optuna.study.study import check_fingerprint, rendering_time, stored_rendering_time, study_key
 from llmsearch_optuna.verdict.holdout import HoldOut, confirm
 from llmsearch_optuna.verdict.verdict import Verdict, no_holdout
@@ -52,8 +53,6 @@ if TYPE_CHECKING:
     from llmsearch_optuna.engine.slots.replay import ReplayStatistics
 
 __all__ = ["Tuner"]
-
-_LOG = logging.getLogger(__name__)
 
 
 class Tuner:
@@ -69,8 +68,7 @@ class Tuner:
         column_mapping: ``{"input_cols": [...], "eval_cols": [...]}``; optional with `messages_col`.
         prompt_template, sample_preprocessor, messages, messages_col: Exactly one of them; see `PromptSource`.
         device: The device to move the model to. By default a loaded model stays where it is; see also `load_model`.
-        batch_size, replay_bytes: Completions generated at once, and memory for replay; see `SlotEngine`. On the CPU,
-            completions do not depend on `batch_size`; on CUDA, another number may round differently.
+        batch_size, replay_bytes: Completions at once (another number may round differently on CUDA), replay's memory.
         tokenizer_encode_args, tokenizer_decode_args, chat_template_args: See `DataOptions`.
         output_preproc: Applied to every completion before it is scored and stored; strips white space by default.
         callbacks_after_inference: Called without arguments after every call of the engine.
@@ -201,37 +199,38 @@ class Tuner:
             variants, samples = PromptVariants(rows, self._source, self._backend), self._encode(rows)
             evaluator = replace(evaluator, variants=variants)
         check_window(samples, self._backend.window, params.max_new_tokens)
-        completions = evaluator.generate([evaluator.request(sample, params) for sample in samples])
-        outputs = [evaluator.text(sample, completion) for sample, completion in zip(samples, completions, strict=True)]
+        outputs = evaluator.outputs(samples, params)
         return Score(evaluator.score(samples, outputs).value, outputs)
 
     def objective(  # noqa: D417 - `SearchOptions` describes the options
-        self, space: SearchSpace | Mapping[str, Any], *, rungs: RungPlan = 8, objectives: Sequence[str] = (SCORE,)
+        self,
+        space: SearchSpace | Mapping[str, Any],
+        *,
+        rungs: RungPlan = 8,
+        objectives: Sequence[str] = (SCORE,),
+        price: Mapping[str, Any] | None = None,
     ) -> GenerationObjective:
         """Return an Optuna objective over the search split, for use with any ``study.optimize``.
 
         Args:
             space: The parameters to choose from.
-            rungs, objectives: See `SearchOptions`.
+            rungs, objectives, price: See `SearchOptions`.
 
         Raises:
-            ConfigurationError: The rungs or the objectives are wrong, a prompt and its completion exceed the model's
-                window, or the server does not support a parameter.
+            ConfigurationError: An option is wrong, a prompt is too long, or the server does not support a parameter.
         """
-        space, names = SearchSpace.of(space), check_objectives(objectives)
-        if TOKENS in names and not self._backend.counts_tokens:
-            raise ConfigurationError(
-                f"`{TOKENS}` cannot be an objective with custom_pred_function, whose tokens are not known: leave it out"
-            )
-        self._backend.check_space(space, ())
-        self._evaluator.check_prompts(self.task.samples, space, self._backend.window)
+        space, names, backend = SearchSpace.of(space), check_objectives(objectives), self._backend
+        rates = find_price(price, names, own_model=backend.model_name, counts_tokens=backend.counts_tokens)
+        backend.check_space(space, ())
+        self._evaluator.check_prompts(self.task.samples, space, backend.window)
         return GenerationObjective(
             **vars(self._evaluator),
             samples=self.task.search,
             space=space,
             rungs=rung_sizes(rungs, len(self.task.search)),
             objectives=names,
-            reuse=self._backend.repeatable,
+            price=rates,
+            reuse=backend.repeatable,
         )
 
     @renamed_argument("lapse_s", "lease_timeout_s")
@@ -242,6 +241,8 @@ class Tuner:
         n_trials: int = 50,
         timeout: float | None = None,
         max_tokens_total: int | None = None,
+        price: Mapping[str, Any] | None = None,
+        max_cost: float | None = None,
         patience: int | None = None,
         stop_early: bool = True,
         worthwhile: float | None = None,
@@ -269,8 +270,8 @@ class Tuner:
 
         Args:
             space: The parameters to choose from.
-            n_trials, timeout, max_tokens_total, patience, stop_early, worthwhile, objectives, sampler, sampler_args,
-                pruner, pruner_args, rungs, concurrency, baselines, lease_timeout_s: See `SearchOptions`.
+            n_trials, timeout, max_tokens_total, price, max_cost, patience, stop_early, worthwhile, objectives, sampler,
+                sampler_args, pruner, pruner_args, rungs, concurrency, baselines, lease_timeout_s: See `SearchOptions`.
             storage: Path of an SQLite file, or SQLAlchemy URL (``postgresql+psycopg://...``); in memory by default.
             study_name: The name of the study in the storage.
             presets: Parameters of the trials after the baselines and before the sampler's first proposal.
@@ -283,15 +284,16 @@ class Tuner:
             The study. Its `best_trial` is always a fully evaluated one. With several objectives, use `best_trials`.
 
         Raises:
-            ConfigurationError: An argument is wrong. TrialError: Every trial failed.
+            ConfigurationError: An argument is wrong. TrialError: Every trial failed. ServerError: The server is gone.
             FingerprintError: The study was made for another model, dataset, metric, space or other part of its scores.
             StorageError: The database cannot be used, or another process is searching it.
-            ServerError: The server cannot be reached or takes no requests. The search can be resumed.
         """
         options = SearchOptions(
             n_trials=n_trials,
             timeout=timeout,
             max_tokens_total=max_tokens_total,
+            price=price,
+            max_cost=max_cost,
             patience=patience,
             stop_early=stop_early,
             worthwhile=worthwhile,
@@ -306,13 +308,12 @@ class Tuner:
             lease_timeout_s=lease_timeout_s,
         )
         user_attrs = {**user_attrs, **self._keep_time(lambda: stored_rendering_time(storage, study_name))}
-        objective = self.objective(space, rungs=rungs, objectives=objectives)
-        backend = self._backend
+        objective, backend = self.objective(space, rungs=rungs, objectives=objectives, price=price), self._backend
         first = baseline_trials(objective.space, backend.default_params, backend.decodes_greedily) if baselines else []
         initial_trials = [*first, *preset_trials(objective.space, presets)]
-        self._backend.check_space(objective.space, [trial.params for trial in initial_trials])
+        backend.check_space(objective.space, [trial.params for trial in initial_trials])
         for trial in initial_trials:
-            check_window(self.task.samples, self._backend.window, trial.params.max_new_tokens)
+            check_window(self.task.samples, backend.window, trial.params.max_new_tokens)
         with open_session(
             storage,
             study_name,
@@ -333,8 +334,7 @@ class Tuner:
                 show_progress=show_progress,
                 on_event=on_event,
             )
-        if self.replay is not None:
-            _LOG.info("replay: %s", self.replay)
+        backend.log_replay()
         return session.study
 
     def confirm(
@@ -360,10 +360,9 @@ class Tuner:
             show_progress: Whether to show progress on standard error.
 
         Raises:
-            ConfigurationError: An argument is wrong, or fewer than two samples are held out.
+            ConfigurationError: An argument is wrong, or few samples are held out. TrialError: A finalist has no scores.
             FingerprintError: The study was made for another model, dataset, metric, split or seed.
             StorageError: The database cannot be used or holds another study, or no trial is fully evaluated yet.
-            TrialError: The completions of a finalist cannot be generated or scored.
         """
         check_minimum("seeds", seeds, 1)
         check_minimum("resamples", resamples, 100)

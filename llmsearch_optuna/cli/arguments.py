@@ -42,6 +42,9 @@ def make_parser() -> argparse.ArgumentParser:
         command.add_argument("--trials", type=int, metavar="N", help="total number of finished trials")
         command.add_argument("--timeout", type=float, metavar="S", help="stop after S seconds")
         command.add_argument("--max-tokens", type=int, metavar="N", help="stop when N tokens are generated in total")
+        command.add_argument(
+            "--max-cost", type=float, metavar="X", help="stop when X is spent in total, at the study file's `price`"
+        )
         command.add_argument("--quiet", action="store_true", help="show no progress")
         command.add_argument("--json", action="store_true", help="print events as JSON, one per line, and no tables")
 

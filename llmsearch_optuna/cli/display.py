@@ -10,12 +10,12 @@ from rich.table import Table
 from rich.text import Text
 
 from llmsearch_optuna.storage import CompletionStore
-from llmsearch_optuna.study.ranking import has_several, score_of, tokens_of
+from llmsearch_optuna.study.ranking import expense, expense_of, score_of
 from llmsearch_optuna.study.study import study_key
 from llmsearch_optuna.study.trials import describe_params, trial_params
 from llmsearch_optuna.terminal import excerpt, printable
 from llmsearch_optuna.verdict.finalists import finalists
-from llmsearch_optuna.verdict.table import GAIN_HEADING, SAVED_HEADING, verdict_rows
+from llmsearch_optuna.verdict.table import GAIN_HEADING, expense_headings, verdict_rows
 from llmsearch_optuna.verdict.verdict import Verdict
 
 __all__ = ["print_completions", "print_diagnosis", "print_finalists", "print_verdict"]
@@ -31,11 +31,13 @@ def print_finalists(study: optuna.Study) -> None:
         StorageError: No trial is fully evaluated yet.
     """
     rows = finalists(study)
-    tokens = ("tokens",) if has_several(study) else ()
-    table = _table("Scores on the search split", "", "score", *tokens, "trial", "parameters")
+    second = expense(study)
+    names = () if second is None else (second.name,)
+    table = _table("Scores on the search split", "", "score", *names, "trial", "parameters")
     for name, trial, params in rows:
-        counts = [f"{tokens_of(trial):.1f}" for _ in tokens]
-        table.add_row(_line(name), f"{score_of(trial):.4f}", *counts, str(trial.number), _line(describe_params(params)))
+        expenses = [] if second is None else [second.shown(expense_of(trial))]
+        parameters = _line(describe_params(params))
+        table.add_row(_line(name), f"{score_of(trial):.4f}", *expenses, str(trial.number), parameters)
     Console().print(table)
 
 
@@ -44,8 +46,7 @@ def print_verdict(verdict: Verdict) -> None:
     held_out = "held-out " if verdict.held_out else ""
     title = f"Scores on {verdict.samples} {held_out}samples ({verdict.metric})"
     search_columns = ("search split", "trial") if verdict.held_out else ()
-    token_columns = ("tokens", SAVED_HEADING) if verdict.counts_tokens else ()
-    table = _table(title, "", "score", *search_columns, GAIN_HEADING, *token_columns)
+    table = _table(title, "", "score", *search_columns, GAIN_HEADING, *expense_headings(verdict))
     for row in verdict_rows(verdict):
         search_score = "-" if row.search_score is None else f"{row.search_score:.4f}"
         table.add_row(
@@ -53,7 +54,7 @@ def print_verdict(verdict: Verdict) -> None:
             f"{row.score:.4f}",
             *((search_score, str(row.trial)) if verdict.held_out else ()),
             _line(row.gain),
-            *(() if row.tokens is None else (f"{row.tokens:.1f}", _line(row.saved))),
+            *map(_line, row.expenses),
         )
     Console().print(table)
     console = Console(soft_wrap=True, highlight=False)
@@ -86,9 +87,10 @@ def print_completions(study: optuna.Study, storage: RDBStorage, trial: FrozenTri
     store = CompletionStore(storage)
     samples = {sample.position: sample for sample in store.load_samples(study_key(study))}
     console = Console(soft_wrap=True, highlight=False)
-    score, count = score_of(trial), tokens_of(trial)
+    score, second = score_of(trial), expense(study)
     value = "no value" if score is None else f"{score:.4f}"
-    value += "" if count is None else f", {count:.1f} tokens per completion"
+    if second is not None and score is not None:
+        value += f", {second.shown(expense_of(trial))} {second.name} {second.unit}"
     console.print(
         _line(f"trial {trial.number}, {trial.state.name.lower()}, {value}: {describe_params(trial_params(trial))}")
     )

@@ -111,7 +111,12 @@ def _log(
 
 def _search(file: StudyFile, options: argparse.Namespace, *, judge: bool = True) -> int:
     """Run a search and, if `judge`, its verdict; return the exit status."""
-    file = file.with_limits(n_trials=options.trials, timeout=options.timeout, max_tokens_total=options.max_tokens)
+    file = file.with_limits(
+        n_trials=options.trials,
+        timeout=options.timeout,
+        max_tokens_total=options.max_tokens,
+        max_cost=options.max_cost,
+    )
     with _log(options, file.study.name, file.study.storage, file.directory) as log:
         _prepare_model_libraries()
         from llmsearch_optuna.study_file import launch  # noqa: PLC0415

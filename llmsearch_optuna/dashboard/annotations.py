@@ -26,7 +26,8 @@ from llmsearch_optuna.report.drawing import safe
 from llmsearch_optuna.search.observers import SearchObserver, TrialProgress
 from llmsearch_optuna.storage import CompletionStore, StoredCompletion, StoredSample, advisory_lock, sqlite_path
 from llmsearch_optuna.study.attributes import KEY
-from llmsearch_optuna.study.ranking import maximizes
+from llmsearch_optuna.study.price import stored_price
+from llmsearch_optuna.study.ranking import expense, maximizes
 from llmsearch_optuna.study.study import study_key
 from llmsearch_optuna.study.trials import FINISHED
 from llmsearch_optuna.verdict.finalists import finalists
@@ -48,6 +49,7 @@ _FIGURES = {
     "History": report.plot_history,
     "Learning-curves": report.plot_learning_curves,
     "Quality-and-tokens": report.plot_quality,
+    "Variants": report.plot_variants,
     "Seeds": report.plot_seeds,
     "Importances": report.plot_importances,
     "Cost": report.plot_cost,
@@ -220,7 +222,9 @@ class Annotations(SearchObserver):
         with self._harmless("the study's note is not written"), self._exclusive():
             if not self._study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
                 return
-            body = study_note(finalists(self._study), current_verdict(self._study), report_path(self._id))
+            body = study_note(
+                finalists(self._study), current_verdict(self._study), report_path(self._id), expense(self._study)
+            )
             note = DashboardNote(self._storage, self._id, None)
             if body != note.body and (not note.body or note.body.endswith(SIGNATURE)):
                 note.write(body)
@@ -277,7 +281,10 @@ class Annotations(SearchObserver):
             if note.version > 1 or note.body.endswith(SIGNATURE):
                 continue
             completions, greater_is_better = self._completions(trial.number), maximizes(self._study)
-            note.write(trial_note(trial, completions, self._sample_at, greater_is_better=greater_is_better))
+            price = stored_price(self._study)
+            note.write(
+                trial_note(trial, completions, self._sample_at, greater_is_better=greater_is_better, price=price)
+            )
 
     def _completions(self, number: int) -> list[StoredCompletion]:
         """Return a trial's completions. The last trial's are kept, because attaching and the note both need them."""

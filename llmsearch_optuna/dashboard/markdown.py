@@ -10,13 +10,15 @@ from optuna.trial import FrozenTrial, TrialState
 
 from llmsearch_optuna.report.turns import Turn, chat_turns
 from llmsearch_optuna.statistics.intervals import difference_intervals
-from llmsearch_optuna.storage import StoredCompletion, StoredSample
+from llmsearch_optuna.storage import StoredCompletion, StoredSample, TokenCounts
 from llmsearch_optuna.study.attributes import BASELINE, ERROR, PARAMS
-from llmsearch_optuna.study.ranking import score_of, tokens_of
+from llmsearch_optuna.study.objectives import Expense
+from llmsearch_optuna.study.price import Price
+from llmsearch_optuna.study.ranking import expense_of, score_of
 from llmsearch_optuna.study.trials import describe_params, trial_params
 from llmsearch_optuna.terminal import excerpt, printable
 from llmsearch_optuna.verdict.finalists import Finalist
-from llmsearch_optuna.verdict.table import GAIN_HEADING, SAVED_HEADING, verdict_rows
+from llmsearch_optuna.verdict.table import GAIN_HEADING, expense_headings, verdict_rows
 from llmsearch_optuna.verdict.verdict import Verdict
 
 __all__ = ["SIGNATURE", "completion_lines", "score_interval", "study_note", "trial_note"]
@@ -45,6 +47,7 @@ def trial_note(
     samples: Mapping[int, StoredSample],
     *,
     greater_is_better: bool,
+    price: Price | None = None,
 ) -> str:
     """Return the note of a finished trial: score, parameters, tokens, and up to five completions.
 
@@ -55,10 +58,11 @@ def trial_note(
         completions: Its completions, in the order of their positions.
         samples: The study's samples by position.
         greater_is_better: Whether the metric is maximised.
+        price: The price of tokens; ``None`` if there is none.
     """
     baseline = f" ({_inline(str(trial.user_attrs[BASELINE]))})" if BASELINE in trial.user_attrs else ""
     lines = [f"## Trial {trial.number}{baseline}: {_outcome(trial, completions)}", ""]
-    lines += _table(("", ""), _facts(trial, completions))
+    lines += _table(("", ""), _facts(trial, completions, price))
     for rank, completion in _selection(completions, 1.0 if greater_is_better else -1.0):
         sample = samples[completion.position]
         score = "no score of its own" if completion.score is None else f"score {completion.score:.4g}"
@@ -78,7 +82,9 @@ def trial_note(
     return "\n".join([*lines, "", SIGNATURE])
 
 
-def study_note(finalists: Sequence[Finalist], verdict: Verdict | None, report: str = "") -> str:
+def study_note(
+    finalists: Sequence[Finalist], verdict: Verdict | None, report: str = "", second: Expense | None = None
+) -> str:
     """Return the note of a study: its verdict, and the scores of the baselines and the best (or the Pareto front).
 
     Args:
@@ -86,6 +92,7 @@ def study_note(finalists: Sequence[Finalist], verdict: Verdict | None, report: s
             objectives, the baselines and the Pareto front.
         verdict: The verdict on them; ``None`` if there is none yet.
         report: The path of the report on the dashboard's server; no link if empty.
+        second: The second objective; ``None`` without one.
     """
     headline = "no verdict yet: `llmsearch-optuna confirm` makes one" if verdict is None else _inline(verdict.sentence)
     lines = [f"## {headline}", ""]
@@ -96,25 +103,24 @@ def study_note(finalists: Sequence[Finalist], verdict: Verdict | None, report: s
         for sentence in verdict.details:
             lines += [_inline(sentence), ""]
         lines += [f"Scores on {verdict.samples} held-out samples ({_inline(verdict.metric)}):", ""]
-        token_headings = ("tokens", SAVED_HEADING) if verdict.counts_tokens else ()
         lines += _table(
-            ("", "score", "trial", GAIN_HEADING, *token_headings),
+            ("", "score", "trial", GAIN_HEADING, *expense_headings(verdict)),
             [
                 (
                     *(_inline(row.name), f"{row.score:.4f}", str(row.trial), _inline(row.gain)),
-                    *(() if row.tokens is None else (f"{row.tokens:.1f}", _inline(row.saved))),
+                    *map(_inline, row.expenses),
                 )
                 for row in verdict_rows(verdict)
             ],
         )
         lines.append("")
     lines += ["Scores on the search split:", ""]
-    counts_tokens = any(tokens_of(finalist.trial) is not None for finalist in finalists)
     lines += _table(
-        ("", "score", *(["tokens"] if counts_tokens else []), "trial", "parameters"),
+        ("", "score", *([] if second is None else [second.name]), "trial", "parameters"),
         [
             (
-                *(_inline(name), f"{score_of(trial):.4f}", *([f"{tokens_of(trial):.1f}"] if counts_tokens else [])),
+                *(_inline(name), f"{score_of(trial):.4f}"),
+                *([] if second is None else [_inline(second.shown(expense_of(trial)))]),
                 *(str(trial.number), _inline(describe_params(params))),
             )
             for name, trial, params in finalists
@@ -202,7 +208,9 @@ def _outcome(trial: FrozenTrial, completions: Sequence[StoredCompletion]) -> str
     return text if trial.state == TrialState.COMPLETE else f"{text}, pruned"
 
 
-def _facts(trial: FrozenTrial, completions: Sequence[StoredCompletion]) -> Iterator[tuple[str, str]]:
+def _facts(
+    trial: FrozenTrial, completions: Sequence[StoredCompletion], price: Price | None
+) -> Iterator[tuple[str, str]]:
     if ERROR in trial.user_attrs:
         yield "error", _inline(excerpt(str(trial.user_attrs[ERROR]), _MAXIMUM_COMPLETION))
     if PARAMS in trial.user_attrs:
@@ -213,6 +221,8 @@ def _facts(trial: FrozenTrial, completions: Sequence[StoredCompletion]) -> Itera
         thinking = sum(completion.thinking_token_count for completion in completions)
         apart = f", of which thinking {thinking:,}" if thinking else ""
         yield "tokens", f"{sum(counts):,} ({sum(counts) / len(counts):.1f} per completion){apart}"
+        if price is not None and PARAMS in trial.user_attrs:
+            yield "cost", f"{price.rates_of(trial_params(trial)).cost(TokenCounts.of(completions)):.4g}"
         reasons = [completion.finish_reason for completion in completions]
         yield "ended by", ", ".join(f"{reason} {reasons.count(reason)}" for reason in sorted(set(reasons)))
 

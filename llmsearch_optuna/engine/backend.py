@@ -74,6 +74,7 @@ class Backend:
         concurrency: The batch size, or the maximum number of simultaneous requests to a server; 1 if it is unknown.
         tokenizer: Encodes the prompts; None if only the server has it.
         identity: Identifies the model in the study's fingerprint.
+        model_name: The model's name on a server; None in process.
         environment: The versions and the hardware that completions depend on, by name; empty if they are unknown.
         eos_token_ids: The tokens that end a completion; empty if they are unknown.
         stop_strings: The strings with which the model's generation config ends a completion.
@@ -98,6 +99,7 @@ class Backend:
     concurrency: int = 1
     tokenizer: PreTrainedTokenizerBase | None
     identity: str
+    model_name: str | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
     eos_token_ids: tuple[int, ...] = ()
     stop_strings: tuple[str, ...] = ()
@@ -116,6 +118,11 @@ class Backend:
     def diagnose(self, space: SearchSpace) -> dict[str, str]:
         """Return the findings of `check_space` and `compare`, by topic."""
         return {**self.check_space(space, ()), **self.compare()}
+
+    def log_replay(self) -> None:
+        """Log the statistics of replay, if the engine replays."""
+        if self.replay is not None:
+            _LOG.info("replay: %s", self.replay)
 
     def stopping(self, strings: Sequence[str]) -> Stopping:
         """Return the model's own stopping conditions, with further stop strings."""

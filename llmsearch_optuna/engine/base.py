@@ -75,6 +75,8 @@ class Completion:
         thinking_token_count: The number of its tokens up to the end of its thought; see `ThinkingCutter`.
         token_count_reported: The number of tokens, as reported by a server that does not return token ids; otherwise 0.
         count_is_estimate: Whether `token_count_reported` was estimated from the text, because the server reports none.
+        prompt_token_count: The number of tokens of the prompt, as reported by a server; 0 if it reports none. For other
+            engines it is 0, as the request has the tokens.
     """
 
     text: str
@@ -84,6 +86,7 @@ class Completion:
     thinking_token_count: int = 0
     token_count_reported: int = 0
     count_is_estimate: bool = field(default=False, compare=False)
+    prompt_token_count: int = field(default=0, compare=False)
 
     @property
     def token_count(self) -> int:

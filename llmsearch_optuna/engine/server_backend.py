@@ -75,6 +75,7 @@ def server_backend(
         concurrency=connection.max_concurrency,
         tokenizer=tokenizer,
         identity=connection.identity,
+        model_name=connection.model,
         check_space=checks.check,
         decodes_greedily=checks.decodes_greedily,
         takes_messages=chat,

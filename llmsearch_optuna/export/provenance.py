@@ -15,7 +15,8 @@ from llmsearch_optuna.space.params import GenerationParams
 from llmsearch_optuna.study.attributes import STUDY_FILE
 from llmsearch_optuna.study.environment import study_environment
 from llmsearch_optuna.study.fingerprint import stored_stop_strings, study_fingerprint
-from llmsearch_optuna.study.ranking import score_of, tokens_of
+from llmsearch_optuna.study.objectives import COST, EXPENSES, TOKENS
+from llmsearch_optuna.study.ranking import expense, expense_of, score_of
 from llmsearch_optuna.study.source import read_source
 from llmsearch_optuna.study.trials import trial_params
 from llmsearch_optuna.verdict.finalists import find_trial
@@ -36,6 +37,7 @@ class Provenance:
         state: The name of its `optuna.trial.TrialState` in lower case: ``"complete"``, ``"pruned"``, ...
         score: The metric over these samples; None if the trial has no score.
         tokens_per_sample: The mean number of generated tokens; None unless it is an objective.
+        cost_per_1000_samples: The cost at the price of the search; None unless it is an objective.
         samples: The number of samples that the trial was evaluated on.
         metric: The name of the metric.
         direction: The direction of the score: ``"maximize"`` or ``"minimize"``.
@@ -56,6 +58,7 @@ class Provenance:
     state: str
     score: float | None
     tokens_per_sample: float | None
+    cost_per_1000_samples: float | None
     samples: int
     metric: str
     direction: str
@@ -88,13 +91,15 @@ def trace(study: optuna.Study, trial: int | None = None) -> Provenance:
     source = find_trial(study, trial)
     fingerprint = study_fingerprint(study)
     model, data = _model_and_data(study)
-    verdict = current_verdict(study)
+    verdict, second = current_verdict(study), expense(study)
+    expenses = {} if second is None else {second.key: expense_of(source)}
     return Provenance(
         study=study.study_name,
         trial=source.number,
         state=source.state.name.lower(),
         score=score_of(source),
-        tokens_per_sample=tokens_of(source),
+        tokens_per_sample=expenses.get(EXPENSES[TOKENS].key),
+        cost_per_1000_samples=expenses.get(EXPENSES[COST].key),
         samples=source.last_step or 0,
         metric=fingerprint.get("metric", ""),
         direction=study.directions[0].name.lower(),

@@ -22,6 +22,7 @@ from llmsearch_optuna.fsck.inspection import Inspection, RawCompletion, RawStudy
 from llmsearch_optuna.storage.schema import COMPLETIONS, HELD_OUT, SAMPLES
 from llmsearch_optuna.storage.schema import VERSION as SCHEMA_VERSION
 from llmsearch_optuna.study.attributes import FINGERPRINT, KEY, VERDICT
+from llmsearch_optuna.study.price import Price
 
 __all__ = ["Findings", "Problem", "StudyFindings", "check_database"]
 
@@ -225,7 +226,9 @@ class _Check:
         completions: list[RawCompletion] = []
         with self._reading("its completions", study.name, trial.number):
             completions = self._inspection.completions(key, trial.number)
-            flaws = trial_flaws(trial, completions, rows, objectives=max(1, len(study.directions)))
+            flaws = trial_flaws(
+                trial, completions, rows, objectives=max(1, len(study.directions)), price=_objective_price(study)
+            )
             for what in (*completion_flaws(completions), *flaws):
                 self._problem(what, study.name, trial.number)
             if trial.state == "RUNNING":
@@ -296,3 +299,12 @@ class _Check:
             yield
         except StorageError as error:
             self._problem(f"{what} cannot be read completely: {error}", study, trial)
+
+
+def _objective_price(study: RawStudy) -> Price | None:
+    """Return the price of tokens if their cost is an objective and the price can be read, else None."""
+    fingerprint = parsed(study.user_attrs.get(FINGERPRINT))
+    try:
+        return Price.from_dict(fingerprint["price"])
+    except (KeyError, TypeError, AttributeError):
+        return None

@@ -12,8 +12,10 @@ from llmsearch_optuna.engine.base import FinishReason
 from llmsearch_optuna.errors import LlmsearchError, StorageError
 from llmsearch_optuna.fsck.inspection import RawCompletion, RawStudy, RawTrial
 from llmsearch_optuna.space.params import GenerationParams
+from llmsearch_optuna.storage import TokenCounts
 from llmsearch_optuna.study.attributes import FINGERPRINT, KEY, PARAMS, TRIAL_TOKENS, VERDICT
 from llmsearch_optuna.study.fingerprint import created_directions, read_fingerprint
+from llmsearch_optuna.study.price import Price
 from llmsearch_optuna.verdict.verdict import Verdict
 
 __all__ = ["completion_flaws", "listed", "missing_positions", "parsed", "parsed_time", "study_flaws", "trial_flaws"]
@@ -50,7 +52,12 @@ def study_flaws(study: RawStudy, trials: Sequence[RawTrial]) -> Iterator[str]:
 
 
 def trial_flaws(
-    trial: RawTrial, completions: Sequence[RawCompletion], rows: Mapping[int, int], *, objectives: int = 1
+    trial: RawTrial,
+    completions: Sequence[RawCompletion],
+    rows: Mapping[int, int],
+    *,
+    objectives: int = 1,
+    price: Price | None = None,
 ) -> Iterator[str]:
     """Compare what Optuna stores of a trial with its completions. Yield one line per flaw.
 
@@ -59,11 +66,12 @@ def trial_flaws(
         completions: The trial's completions, in the order of their positions.
         rows: The dataset row of each of the study's samples, by position.
         objectives: The number of objectives of the study.
+        price: The price of tokens if their cost is an objective.
     """
     yield from _state_flaws(trial, len(completions), len(rows))
     if positions := [row.position for row in completions if rows.get(row.position, row.row) != row.row]:
         yield f"the completions at positions {listed(positions)} belong to other rows than the samples there"
-    yield from _score_flaws(trial, completions, objectives)
+    yield from _score_flaws(trial, completions, objectives, price)
     if PARAMS in trial.user_attrs or trial.state in _EVALUATED:
         try:
             GenerationParams.from_json(str(parsed(trial.user_attrs.get(PARAMS))))
@@ -87,7 +95,9 @@ def _state_flaws(trial: RawTrial, count: int, samples: int) -> Iterator[str]:
         yield f"it has not begun, but {count} completions are stored"
 
 
-def _score_flaws(trial: RawTrial, completions: Sequence[RawCompletion], objectives: int) -> Iterator[str]:
+def _score_flaws(
+    trial: RawTrial, completions: Sequence[RawCompletion], objectives: int, price: Price | None
+) -> Iterator[str]:
     scores = [row.score for row in completions if _is_number(row.score)]
     are_known = len(scores) == len(completions) > 0
     if scores and (lost := [row.position for row in completions if row.score is None]):
@@ -105,9 +115,21 @@ def _score_flaws(trial: RawTrial, completions: Sequence[RawCompletion], objectiv
             yield f"its value is {value}, but it scored {expected}"
         counts = [_token_count(row) for row in completions]
         if others and counts and all(isinstance(count, int) for count in counts):
-            per_sample = sum(counts) / len(counts)
-            if not _is_near(others[0], per_sample):
-                yield f"its tokens per sample are {others[0]}, but its completions have {per_sample:.6g}"
+            name, expected = "tokens per sample are", sum(counts) / len(counts)
+            if price is not None:
+                name, expected = "cost of 1,000 samples is", _cost(trial, completions, price)
+            if not _is_near(others[0], expected):
+                yield f"its {name} {others[0]}, but its completions have {expected:.6g}"
+
+
+def _cost(trial: RawTrial, completions: Sequence[RawCompletion], price: Price) -> float:
+    """Return the cost of 1,000 samples; NaN if it cannot be computed from what is stored."""
+    rows = [(_token_count(row), row.thinking_token_count, row.prompt_token_count) for row in completions]
+    try:
+        rates = price.rates_of(GenerationParams.from_json(str(parsed(trial.user_attrs.get(PARAMS)))))
+        return rates.per_samples(TokenCounts(*map(sum, zip(*rows, strict=True))), len(rows))
+    except (LlmsearchError, ValueError, TypeError, AttributeError):
+        return math.nan
 
 
 def completion_flaws(completions: Sequence[RawCompletion]) -> Iterator[str]:
@@ -124,6 +146,7 @@ def completion_flaws(completions: Sequence[RawCompletion]) -> Iterator[str]:
             "score": row.score is None or _is_number(row.score),
             "tokens": isinstance(tokens, list) and all(isinstance(token, int) for token in tokens),
             "thinking tokens": row.thinking_token_count is None or isinstance(row.thinking_token_count, int),
+            "prompt tokens": row.prompt_token_count is None or isinstance(row.prompt_token_count, int),
         }
         for name, is_readable in readable.items():
             if not is_readable:

@@ -77,6 +77,7 @@ class RawCompletion(NamedTuple):
         score: The sample's score. None if the metric scores only a corpus.
         token_count: The number of tokens. None in a database of version 1.
         thinking_token_count: The number of tokens of its thought. None in a database of version 1 or 2.
+        prompt_token_count: The number of tokens of its prompt. None in a database of version 1 to 3.
     """
 
     group: tuple[Any, ...]
@@ -88,6 +89,7 @@ class RawCompletion(NamedTuple):
     score: Any
     token_count: Any = None
     thinking_token_count: Any = None
+    prompt_token_count: Any = None
 
 
 class Inspection:

@@ -11,6 +11,7 @@ from llmsearch_optuna.report.plots import (
     plot_seeds,
     plot_slice,
     plot_standings,
+    plot_variants,
 )
 from llmsearch_optuna.report.record import StudyRecord, TrialRecord, read_study
 
@@ -26,6 +27,7 @@ __all__ = [
     "plot_seeds",
     "plot_slice",
     "plot_standings",
+    "plot_variants",
     "read_study",
     "render_report",
     "write_report",

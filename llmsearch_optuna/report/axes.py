@@ -1,11 +1,21 @@
-"""The axes of figures: their colours, ticks and limits, and notes for the reader."""
+"""Empty figures and their axes: colours, ticks and limits, and notes for the reader."""
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import plotly.graph_objects as go
 
-__all__ = ["GRID", "INK", "limit_axis", "log_ticks", "single_value_limits", "tell_no_spread", "write_above"]
+__all__ = [
+    "GRID",
+    "INK",
+    "limit_axis",
+    "log_ticks",
+    "new_figure",
+    "single_value_limits",
+    "tell_no_spread",
+    "write_above",
+]
 
 INK = "#808691"
 GRID = "rgba(128, 134, 145, 0.22)"
@@ -17,6 +27,32 @@ def limit_axis(figure: go.Figure, axis: str, values: Sequence[float]) -> None:
     if finite and min(finite) == max(finite):
         figure.update_layout({f"{axis}axis.range": single_value_limits(finite[0]), f"{axis}axis.autorange": False})
         tell_no_spread(figure, finite[0])
+
+
+def new_figure(**layout: Any) -> go.Figure:
+    """Return an empty figure for light and dark pages."""
+    figure = go.Figure()
+    figure.update_layout(
+        template=go.layout.Template(),
+        paper_bgcolor="rgba(0, 0, 0, 0)",
+        plot_bgcolor="rgba(0, 0, 0, 0)",
+        font={"family": "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif", "size": 13, "color": INK},
+        margin={"l": 60, "r": 16, "t": 40 if layout.get("showlegend", True) else 12, "b": 48},
+        legend={"orientation": "h", "x": 0, "y": 1.02, "xanchor": "left", "yanchor": "bottom"},
+        hovermode="closest",
+        **layout,
+    )
+    axis = {
+        "gridcolor": GRID,
+        "linecolor": GRID,
+        "zeroline": False,
+        "ticks": "",
+        "automargin": True,
+        "title": {"standoff": 10, "font": {"size": 13}},
+    }
+    figure.update_xaxes(**axis)
+    figure.update_yaxes(**axis)
+    return figure
 
 
 def single_value_limits(value: float) -> list[float]:

@@ -8,24 +8,26 @@ import numpy as np
 import numpy.typing as npt
 import plotly.graph_objects as go
 
-from llmsearch_optuna.report.axes import GRID, INK, limit_axis, log_ticks, single_value_limits, tell_no_spread
+from llmsearch_optuna.report.axes import INK, limit_axis, log_ticks, new_figure, single_value_limits, tell_no_spread
 from llmsearch_optuna.report.curves import Band, best_so_far
-from llmsearch_optuna.report.outcomes import Cost, FinalistSummary, Quality, SeedScores
+from llmsearch_optuna.report.outcomes import Cost, FinalistSummary, SeedScores
 from llmsearch_optuna.report.parameters import Importances, Slice
 from llmsearch_optuna.report.record import NORMAL_95, StudyRecord, TrialRecord
 from llmsearch_optuna.report.samples import SampleScores
 from llmsearch_optuna.terminal import excerpt, printable
 
 __all__ = [
+    "BEST",
+    "add_trials",
     "draw_cost",
     "draw_history",
     "draw_importances",
     "draw_learning_curves",
-    "draw_quality",
     "draw_samples",
     "draw_seeds",
     "draw_slice",
     "draw_standings",
+    "kind_of",
     "safe",
 ]
 
@@ -52,10 +54,10 @@ def safe(text: str) -> str:
 def draw_standings(record: StudyRecord, finalists: Sequence[FinalistSummary]) -> go.Figure:
     """Draw the finalists' scores on the search split, with 95 % intervals, and on the hold-out split."""
     names = [safe(finalist.name) for finalist in finalists]
-    colours = [_STYLES[_kind(finalist.trial, record.best)][0] for finalist in finalists]
+    colours = [_STYLES[kind_of(finalist.trial, record.best)][0] for finalist in finalists]
     errors = [finalist.trial.standard_error for finalist in finalists]
     half_widths = [NORMAL_95 * (error or 0.0) for error in errors]
-    figure = _figure(xaxis_title=safe(record.score_name), height=_MINIMUM_HEIGHT + _ROW * len(finalists))
+    figure = new_figure(xaxis_title=safe(record.score_name), height=_MINIMUM_HEIGHT + _ROW * len(finalists))
     figure.add_scatter(
         x=[finalist.search_score for finalist in finalists],
         y=names,
@@ -90,7 +92,7 @@ def draw_standings(record: StudyRecord, finalists: Sequence[FinalistSummary]) ->
 
 def draw_history(record: StudyRecord) -> go.Figure:
     """Draw the values of all trials in the order of their numbers, and the best value so far."""
-    figure = _figure(xaxis_title="trial", yaxis_title=safe(record.score_name), height=400)
+    figure = new_figure(xaxis_title="trial", yaxis_title=safe(record.score_name), height=400)
     if bests := best_so_far(record):
         numbers, values = zip(*bests, strict=True)
         figure.add_scatter(
@@ -108,7 +110,7 @@ def draw_history(record: StudyRecord) -> go.Figure:
         "best": [] if record.best is None else [record.best],
     }
     for kind, trials in groups.items():
-        _add_trials(figure, kind, trials, [trial.number for trial in trials], size=15 if kind == "best" else 8)
+        add_trials(figure, kind, trials, [trial.number for trial in trials], size=15 if kind == "best" else 8)
     if record.failed:
         figure.add_scatter(
             x=[trial.number for trial in record.failed],
@@ -130,7 +132,7 @@ def draw_history(record: StudyRecord) -> go.Figure:
 
 def draw_learning_curves(record: StudyRecord, band: Band | None) -> go.Figure:
     """Draw the metric over the first samples, by trial, and the band of the best trial."""
-    figure = _figure(xaxis_title="samples scored", yaxis_title=safe(record.score_name), height=400)
+    figure = new_figure(xaxis_title="samples scored", yaxis_title=safe(record.score_name), height=400)
     if band is not None:
         _add_band(figure, band.sizes, band.low, band.high, _tinted(BEST, 0.16), name="band of the best")
     styles = {
@@ -140,7 +142,7 @@ def draw_learning_curves(record: StudyRecord, band: Band | None) -> go.Figure:
         "best": {"color": BEST, "width": 3},
     }
     for kind, line in styles.items():
-        trials = [trial for trial in record.trials if trial.reported and _kind(trial, record.best) == kind]
+        trials = [trial for trial in record.trials if trial.reported and kind_of(trial, record.best) == kind]
         if trials:
             # One trace with gaps: hundreds of separate traces would be slow.
             figure.add_scatter(
@@ -163,7 +165,7 @@ def draw_learning_curves(record: StudyRecord, band: Band | None) -> go.Figure:
 def draw_importances(importances: Importances) -> go.Figure:
     """Draw the importances of all parameters with their intervals."""
     rows = importances.rows
-    figure = _figure(xaxis_title="share of importance", height=_MINIMUM_HEIGHT + _ROW * len(rows), showlegend=False)
+    figure = new_figure(xaxis_title="share of importance", height=_MINIMUM_HEIGHT + _ROW * len(rows), showlegend=False)
     figure.add_bar(
         x=[row.share for row in rows],
         y=[safe(row.parameter) for row in rows],
@@ -188,7 +190,7 @@ def draw_importances(importances: Importances) -> go.Figure:
 def draw_slice(record: StudyRecord, data: Slice) -> go.Figure:
     """Draw the score of each trial against its value of one parameter, and the trend."""
     name, metric = safe(data.parameter), safe(record.score_name)
-    figure = _figure(xaxis_title=name, yaxis_title=metric, height=270, showlegend=False)
+    figure = new_figure(xaxis_title=name, yaxis_title=metric, height=270, showlegend=False)
     if data.trend is not None:
         _add_band(figure, data.trend.at, data.trend.low, data.trend.high, _tinted(TRIAL, 0.14))
         figure.add_scatter(
@@ -196,12 +198,12 @@ def draw_slice(record: StudyRecord, data: Slice) -> go.Figure:
         )
     ends: list[float] = []
     for kind, (colour, _) in _STYLES.items():
-        trials = [trial for trial in (*data.pruned, *data.complete) if _kind(trial, record.best) == kind]
+        trials = [trial for trial in (*data.pruned, *data.complete) if kind_of(trial, record.best) == kind]
         chosen = [trial.chosen[data.parameter] for trial in trials]
         x = chosen if data.categories is None else [str(value) for value in chosen]
         errors = [NORMAL_95 * (trial.standard_error or 0.0) for trial in trials]
         bars = {"array": errors, "thickness": 1, "width": 0, "color": _tinted(colour, 0.45)}
-        _add_trials(figure, kind, trials, x, size=14 if kind == "best" else 7, error_y=bars)
+        add_trials(figure, kind, trials, x, size=14 if kind == "best" else 7, error_y=bars)
         for trial, error in zip(trials, errors, strict=True):
             ends += [(trial.value or 0.0) - error, (trial.value or 0.0) + error]
     limit_axis(figure, "y", ends)
@@ -213,30 +215,9 @@ def draw_slice(record: StudyRecord, data: Slice) -> go.Figure:
     return figure
 
 
-def draw_quality(record: StudyRecord, qualities: Sequence[Quality]) -> go.Figure:
-    """Draw the metric against the tokens per completion, with the Pareto front."""
-    figure = _figure(xaxis_title="tokens per completion", yaxis_title=safe(record.score_name), height=380)
-    front = [quality for quality in qualities if quality.is_efficient]
-    figure.add_scatter(
-        x=[quality.tokens for quality in front],
-        y=[quality.value for quality in front],
-        mode="lines+markers",
-        line={"color": BEST, "width": 1.5, "dash": "dot", "shape": "hv"},
-        marker={"color": BEST, "symbol": "circle-open", "size": 15},
-        name="Pareto front",
-        hoverinfo="skip",
-    )
-    for kind, size in (("complete", 8), ("baseline", 10), ("best", 15)):
-        members = [quality for quality in qualities if _kind(quality.trial, record.best) == kind]
-        trials, tokens = [quality.trial for quality in members], [quality.tokens for quality in members]
-        _add_trials(figure, kind, trials, tokens, size=size, point="%{y:.4f}, %{x:.1f} tokens")
-    limit_axis(figure, "y", [quality.value for quality in qualities])
-    return figure
-
-
 def draw_seeds(seeds: SeedScores, metric: str) -> go.Figure:
     """Draw the metric for each seed, with one row and the mean for each group of `seeds`."""
-    figure = _figure(
+    figure = new_figure(
         xaxis_title=safe(metric), height=max(380, _MINIMUM_HEIGHT + _ROW * len(seeds.groups)), showlegend=False
     )
     for name, scores in seeds.groups.items():
@@ -271,7 +252,7 @@ def draw_seeds(seeds: SeedScores, metric: str) -> go.Figure:
 def draw_samples(scores: SampleScores, metric: str, *, maximize: bool) -> go.Figure:
     """Draw the heat map of `scores`: one row per sample, hardest first, and one column per trial."""
     samples, trials = scores.scores.shape
-    figure = _figure(
+    figure = new_figure(
         xaxis_title="trials, best to worst" + ", then those not fully evaluated" * (scores.complete < trials),
         yaxis_title="samples, hardest at the top",
         height=int(np.clip(samples * 9, 320, 900)),
@@ -301,7 +282,7 @@ def draw_samples(scores: SampleScores, metric: str, *, maximize: bool) -> go.Fig
 
 def draw_cost(cost: Cost) -> go.Figure:
     """Draw the tokens generated and saved, by trial."""
-    figure = _figure(xaxis_title="trial", yaxis_title="tokens", height=300, barmode="stack", bargap=0.15)
+    figure = new_figure(xaxis_title="trial", yaxis_title="tokens", height=300, barmode="stack", bargap=0.15)
     numbers = [row.trial.number for row in cost.trials]
     figure.add_bar(
         x=numbers,
@@ -320,32 +301,7 @@ def draw_cost(cost: Cost) -> go.Figure:
     return figure
 
 
-def _figure(**layout: Any) -> go.Figure:
-    figure = go.Figure()
-    figure.update_layout(
-        template=go.layout.Template(),
-        paper_bgcolor="rgba(0, 0, 0, 0)",
-        plot_bgcolor="rgba(0, 0, 0, 0)",
-        font={"family": "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif", "size": 13, "color": INK},
-        margin={"l": 60, "r": 16, "t": 40 if layout.get("showlegend", True) else 12, "b": 48},
-        legend={"orientation": "h", "x": 0, "y": 1.02, "xanchor": "left", "yanchor": "bottom"},
-        hovermode="closest",
-        **layout,
-    )
-    axis = {
-        "gridcolor": GRID,
-        "linecolor": GRID,
-        "zeroline": False,
-        "ticks": "",
-        "automargin": True,
-        "title": {"standoff": 10, "font": {"size": 13}},
-    }
-    figure.update_xaxes(**axis)
-    figure.update_yaxes(**axis)
-    return figure
-
-
-def _add_trials(
+def add_trials(
     figure: go.Figure,
     kind: str,
     trials: Sequence[TrialRecord],
@@ -384,7 +340,8 @@ def _add_band(figure: go.Figure, x: _Floats, low: _Floats, high: _Floats, colour
     )
 
 
-def _kind(trial: TrialRecord, best: TrialRecord | None) -> str:
+def kind_of(trial: TrialRecord, best: TrialRecord | None) -> str:
+    """Return the kind of a trial: ``"best"``, ``"baseline"``, ``"complete"`` or ``"pruned"``."""
     if trial is best or trial.baseline is not None:
         return "best" if trial is best else "baseline"
     return "complete" if trial.is_complete else "pruned"

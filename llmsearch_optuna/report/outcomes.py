@@ -1,12 +1,14 @@
-"""The outcome of the search as numbers: baselines against best, quality against tokens, seeds, cost."""
+"""The outcome of the search as numbers: baselines against best, quality against tokens or cost, seeds, cost."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from llmsearch_optuna.report.record import StudyRecord, TrialRecord
+from llmsearch_optuna.study.objectives import COST
+from llmsearch_optuna.study.price import COST_SAMPLES
 from llmsearch_optuna.verdict.table import VerdictRow, verdict_rows
 
 __all__ = [
@@ -16,7 +18,7 @@ __all__ = [
     "SeedScores",
     "TrialCost",
     "cost",
-    "quality_by_tokens",
+    "quality_by_expense",
     "seed_scores",
     "summarize_finalists",
 ]
@@ -41,18 +43,18 @@ class FinalistSummary(NamedTuple):
 
 
 class Quality(NamedTuple):
-    """The metric and the length of one fully evaluated trial.
+    """The metric and the expense of one fully evaluated trial.
 
     Attributes:
         trial: The trial.
-        tokens: The mean number of tokens per completion.
+        expense: The mean number of tokens per completion, or the cost of 1,000; see `StudyRecord.expense`.
         value: The metric.
         is_efficient: Whether the trial is on the Pareto front: no other trial is at least as good in the metric and the
-            tokens, and better in one of them. Of trials with the same values, only the first is on the front.
+            expense, and better in one of them. Of trials with the same values, only the first is on the front.
     """
 
     trial: TrialRecord
-    tokens: float
+    expense: float
     value: float
     is_efficient: bool
 
@@ -95,6 +97,8 @@ class Cost(NamedTuple):
         held_out: Tokens generated for the verdict.
         replayed: Share of the generated tokens that needed no forward pass, over the trials that record it; ``None`` if
             no trial records it.
+        spent: Cost of the search, in the currency of its price; ``None`` if it is unknown.
+        held_out_spent: Cost of the verdict; ``None`` if it is unknown.
     """
 
     trials: tuple[TrialCost, ...]
@@ -103,6 +107,8 @@ class Cost(NamedTuple):
     reused: int
     held_out: int
     replayed: float | None
+    spent: float | None
+    held_out_spent: float | None
 
 
 def summarize_finalists(record: StudyRecord) -> tuple[FinalistSummary, ...]:
@@ -119,21 +125,27 @@ def summarize_finalists(record: StudyRecord) -> tuple[FinalistSummary, ...]:
     return tuple(sorted(summaries, key=lambda s: (s.trial.baseline is not None, sign * s.search_score, s.trial.number)))
 
 
-def quality_by_tokens(record: StudyRecord) -> tuple[Quality, ...]:
-    """Return the fully evaluated trials, ordered by tokens per completion, fewest first."""
+def quality_by_expense(record: StudyRecord) -> tuple[Quality, ...]:
+    """Return the fully evaluated trials, ordered by tokens or cost, lowest first; see `StudyRecord.expense`."""
     measured = [
-        (float(trial.token_counts.mean()), trial.value, trial)
+        (_expense(trial, record.expense.name), trial.value, trial)
         for trial in record.complete
         if trial.value is not None and trial.seen
     ]
     sign = -1.0 if record.maximize else 1.0
     qualities: list[Quality] = []
     leading: float | None = None
-    for tokens, value, trial in sorted(measured, key=lambda entry: (entry[0], sign * entry[1], entry[2].number)):
+    for expense, value, trial in sorted(measured, key=lambda entry: (entry[0], sign * entry[1], entry[2].number)):
         is_efficient = leading is None or record.is_better(value, leading)
         leading = value if is_efficient else leading
-        qualities.append(Quality(trial, tokens, value, is_efficient))
+        qualities.append(Quality(trial, expense, value, is_efficient))
     return tuple(qualities)
+
+
+def _expense(trial: TrialRecord, name: str) -> float:
+    if name == COST and trial.cost is not None:
+        return trial.cost * COST_SAMPLES / trial.seen
+    return float(trial.token_counts.mean())
 
 
 def seed_scores(record: StudyRecord) -> SeedScores:
@@ -170,4 +182,14 @@ def cost(record: StudyRecord) -> Cost:
         reused=sum(trial.reused for trial in record.trials),
         held_out=sum(finalist.tokens for finalist in record.held_out),
         replayed=sum(tokens * share for tokens, share in shares) / total if total else None,
+        spent=_sum(
+            [None if trial.cost is None else trial.cost - trial.reused_cost for trial in record.trials if trial.seen]
+        ),
+        held_out_spent=_sum([finalist.cost for finalist in record.held_out]),
     )
+
+
+def _sum(costs: Sequence[float | None]) -> float | None:
+    """Return the sum; ``None`` if a cost is unknown or there is none."""
+    numbers = [cost for cost in costs if cost is not None]
+    return sum(numbers) if costs and len(numbers) == len(costs) else None

@@ -22,11 +22,11 @@ from markupsafe import Markup, escape
 from optuna.storages import RDBStorage
 
 from llmsearch_optuna.errors import StorageError
-from llmsearch_optuna.report import drawing
+from llmsearch_optuna.report import drawing, tradeoffs
 from llmsearch_optuna.report.browsing import compare_completions
 from llmsearch_optuna.report.curves import best_band
 from llmsearch_optuna.report.next_steps import next_steps
-from llmsearch_optuna.report.outcomes import cost, quality_by_tokens, seed_scores, summarize_finalists
+from llmsearch_optuna.report.outcomes import cost, quality_by_expense, seed_scores, summarize_finalists
 from llmsearch_optuna.report.parameters import MINIMUM_TRIALS, importances, parameter_slice
 from llmsearch_optuna.report.record import StudyRecord, read_study
 from llmsearch_optuna.report.samples import hardest_samples, sample_scores
@@ -41,9 +41,11 @@ from llmsearch_optuna.report.sections import (
     versions,
 )
 from llmsearch_optuna.report.settings import setting_rows, space_rows
+from llmsearch_optuna.report.variants import variants
 from llmsearch_optuna.storage import open_storage, shown_url, sqlite_path, sqlite_url
+from llmsearch_optuna.study.objectives import TOKENS
 from llmsearch_optuna.terminal import excerpt, printable
-from llmsearch_optuna.verdict.table import GAIN_HEADING, SAVED_HEADING
+from llmsearch_optuna.verdict.table import GAIN_HEADING, SAVED_HEADING, expense_headings
 
 __all__ = ["render_report", "write_report"]
 
@@ -138,7 +140,7 @@ def _content(record: StudyRecord, storage: RDBStorage, location: str) -> dict[st
     """Return the template's variables that depend on the study."""
     spent = cost(record)
     finalists = summarize_finalists(record)
-    qualities = quality_by_tokens(record)
+    qualities = quality_by_expense(record)
     importance = importances(record)
     scores = sample_scores(record)
     comparison = compare_completions(record, storage)
@@ -170,12 +172,19 @@ def _content(record: StudyRecord, storage: RDBStorage, location: str) -> dict[st
         ),
         _card(
             "quality",
-            "Quality against tokens",
-            drawing.draw_quality(record, qualities),
-            "No other trial is both better and shorter than a trial on the front."
-            + " The study searched for this front: the score and the tokens are its objectives." * record.counts_tokens,
+            f"Quality against {record.expense.name}",
+            tradeoffs.draw_quality(record, qualities),
+            "No other trial is both better and "
+            + ("shorter" if record.expense.name == TOKENS else "cheaper")
+            + " than a trial on the front."
+            + f" The study searched for this front: the score and the {record.expense.name} are its objectives."
+            * (record.minimized is not None),
         ),
     ]
+    if groups := variants(record):
+        caption = "Every point is a fully evaluated trial. Tokens include those of thoughts."
+        title = f"Score against {record.expense.name} by variant"
+        figures.append(_card("variants", title, tradeoffs.draw_variants(record, groups), caption))
     if spent.tokens > 0:
         figures.append(_card("cost-figure", "Tokens by trial", drawing.draw_cost(spent)))
     if importance.rows:
@@ -210,7 +219,11 @@ def _content(record: StudyRecord, storage: RDBStorage, location: str) -> dict[st
         "tiles": summary_tiles(record, spent),
         "finalists": finalists,
         "gain_heading": GAIN_HEADING,
-        "saved_heading": SAVED_HEADING,
+        "expense_headings": [
+            heading if heading == SAVED_HEADING else f"{heading} held out"
+            for heading in (() if record.verdict is None else expense_headings(record.verdict))
+        ],
+        "is_priced": spent.spent is not None,
         "importance_minimum": MINIMUM_TRIALS,
         "importance_trials": importance.trials,
         "front": [quality for quality in reversed(qualities) if quality.is_efficient],

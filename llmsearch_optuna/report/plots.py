@@ -9,12 +9,13 @@ import plotly.graph_objects as go
 from optuna.storages import RDBStorage
 
 from llmsearch_optuna.errors import ConfigurationError, StorageError, unknown_name
-from llmsearch_optuna.report import drawing
+from llmsearch_optuna.report import drawing, tradeoffs
 from llmsearch_optuna.report.curves import best_band
-from llmsearch_optuna.report.outcomes import cost, quality_by_tokens, seed_scores, summarize_finalists
+from llmsearch_optuna.report.outcomes import cost, quality_by_expense, seed_scores, summarize_finalists
 from llmsearch_optuna.report.parameters import MINIMUM_TRIALS, importances, parameter_slice
 from llmsearch_optuna.report.record import StudyRecord, read_study
 from llmsearch_optuna.report.samples import sample_scores
+from llmsearch_optuna.report.variants import variants
 
 __all__ = [
     "plot_cost",
@@ -26,6 +27,7 @@ __all__ = [
     "plot_seeds",
     "plot_slice",
     "plot_standings",
+    "plot_variants",
 ]
 
 
@@ -51,13 +53,26 @@ def plot_learning_curves(study: optuna.Study, storage: RDBStorage | str) -> go.F
 
 
 def plot_quality(study: optuna.Study, storage: RDBStorage | str) -> go.Figure:
-    """Plot the metric against the tokens per completion, with the Pareto front.
+    """Plot the metric against the tokens per completion, or the cost of 1,000, with the Pareto front.
 
     Raises:
         StorageError: No trial is fully evaluated yet.
     """
     record = _read_complete(study, storage)
-    return drawing.draw_quality(record, quality_by_tokens(record))
+    return tradeoffs.draw_quality(record, quality_by_expense(record))
+
+
+def plot_variants(study: optuna.Study, storage: RDBStorage | str) -> go.Figure:
+    """Plot the metric against tokens or cost by variant of the prompts or requests; see `variants`.
+
+    Raises:
+        StorageError: The fully evaluated trials have no setting under ``template.`` or ``body.`` with several values.
+    """
+    record = read_study(study, storage)
+    groups = variants(record)
+    if not groups:
+        raise StorageError(f"study `{study.study_name}` has no fully evaluated trials of several variants")
+    return tradeoffs.draw_variants(record, groups)
 
 
 def plot_seeds(study: optuna.Study, storage: RDBStorage | str) -> go.Figure:

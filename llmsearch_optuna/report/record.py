@@ -16,13 +16,22 @@ from optuna.trial import FrozenTrial, TrialState
 from llmsearch_optuna.engine.irregular import irregular_rows
 from llmsearch_optuna.errors import StorageError
 from llmsearch_optuna.space.params import GenerationParams
-from llmsearch_optuna.storage import CompletionOutline, CompletionStore, StoredSample, open_storage, sqlite_url
-from llmsearch_optuna.study.attributes import BASELINE, ERROR, KEY, PARAMS, REPLAYED, REUSED_TOKENS, STOPPED, STUDY_FILE
+from llmsearch_optuna.storage import (
+    CompletionOutline,
+    CompletionStore,
+    StoredSample,
+    TokenCounts,
+    open_storage,
+    sqlite_url,
+)
+from llmsearch_optuna.study.attributes import BASELINE, ERROR, KEY, PARAMS, REPLAYED, STOPPED, STUDY_FILE
 from llmsearch_optuna.study.environment import study_environment
 from llmsearch_optuna.study.fingerprint import study_fingerprint
-from llmsearch_optuna.study.ranking import has_several, maximizes, ranked, score_of
+from llmsearch_optuna.study.objectives import COST, EXPENSES, TOKENS, Expense
+from llmsearch_optuna.study.price import Price, Rates, stored_price
+from llmsearch_optuna.study.ranking import expense, maximizes, ranked, score_of
 from llmsearch_optuna.study.study import study_key
-from llmsearch_optuna.study.trials import describe_params, trial_params
+from llmsearch_optuna.study.trials import describe_params, reused_counts, trial_params
 from llmsearch_optuna.verdict.finalist_scores import held_out_key
 from llmsearch_optuna.verdict.finalists import select_finalists
 from llmsearch_optuna.verdict.verdict import Verdict, stored_verdict
@@ -55,10 +64,13 @@ class TrialRecord:
         scores: The scores of the samples, in the shared order. Shape: (seen,). ``None`` if the metric scores only a
             corpus.
         token_counts: The number of tokens of each completion, in the shared order. Shape: (seen,).
+        counts: The numbers of tokens of all completions and their prompts.
+        cost: The cost of all completions, including reused ones; ``None`` if it is unknown or there is no price.
         irregular: The positions of answers of a server that are no ordinary text, by finish reason; see `IRREGULAR`.
         error: The reason why it failed; ``None`` if it did not.
         replayed: The share of its tokens that needed no forward pass; ``None`` if it is not stored.
         reused: The number of tokens in completions that it reused from a trial whose parameters have the same effect.
+        reused_cost: The part of `cost` that was not spent, because completions were reused.
     """
 
     number: int
@@ -71,10 +83,13 @@ class TrialRecord:
     reported: Mapping[int, float]
     scores: _Floats | None
     token_counts: _Ints
+    counts: TokenCounts
+    cost: float | None
     irregular: Mapping[str, Sequence[int]]
     error: str | None
     replayed: float | None
     reused: int
+    reused_cost: float
 
     @property
     def seen(self) -> int:
@@ -113,11 +128,13 @@ class HeldOutScores:
         by_seed: The mean score of each seed with completions of all samples. Shape: (seeds,). Empty if the metric
             scores only a corpus.
         tokens: The number of tokens in all its completions on the hold-out split.
+        cost: Their cost; ``None`` if it is unknown or there is no price.
     """
 
     name: str
     by_seed: _Floats
     tokens: int
+    cost: float | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,7 +146,7 @@ class StudyRecord:
         key: The key under which its completions are stored.
         metric: The metric's name.
         maximize: Whether a higher score is better.
-        counts_tokens: Whether the number of tokens is an objective, too.
+        minimized: The second objective, tokens or cost; ``None`` without one.
         fingerprint: The settings that its scores depend on, by name.
         environment: The versions and the hardware that it was started with, by name; empty if not stored.
         study_file: The content of the study file of its last search; ``None`` without a study file.
@@ -150,7 +167,7 @@ class StudyRecord:
     key: str
     metric: str
     maximize: bool
-    counts_tokens: bool
+    minimized: Expense | None
     fingerprint: Mapping[str, Any]
     environment: Mapping[str, str]
     study_file: str | None
@@ -189,6 +206,12 @@ class StudyRecord:
     def parameters(self) -> Mapping[str, BaseDistribution]:
         """The distributions that samplers chose from, by Optuna's parameter names."""
         return {name: dist for trial in self.trials for name, dist in trial.distributions.items()}
+
+    @property
+    def expense(self) -> Expense:
+        """What scores are shown against: the second objective, or else the cost if it is known, or else tokens."""
+        is_priced = bool(self.complete) and all(trial.cost is not None for trial in self.complete)
+        return self.minimized or EXPENSES[COST if is_priced else TOKENS]
 
     @property
     def score_name(self) -> str:
@@ -235,8 +258,8 @@ def read_study(study: optuna.Study, storage: RDBStorage | str) -> StudyRecord:
     # A search may be running. Read the finalists first, so that the trials read later include all of them.
     finalists = select_finalists(study) if study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)) else None
     started = [trial for trial in study.get_trials(deepcopy=False) if trial.state != TrialState.WAITING]
-    outlines = store.load_outlines(key)
-    trials = tuple(_trial(trial, outlines.get(trial.number, [])) for trial in started)
+    outlines, price = store.load_outlines(key), stored_price(study)
+    trials = tuple(_trial(trial, outlines.get(trial.number, []), price) for trial in started)
     names = {} if finalists is None else {finalist.trial.number: finalist.name for finalist in finalists.selected}
     best = None if finalists is None else ranked(study)[0].number
     if best is not None:
@@ -249,7 +272,7 @@ def read_study(study: optuna.Study, storage: RDBStorage | str) -> StudyRecord:
         key=key,
         metric=fingerprint.get("metric", "score") if verdict is None else verdict.metric,
         maximize=maximizes(study),
-        counts_tokens=has_several(study),
+        minimized=expense(study),
         fingerprint=fingerprint,
         environment=study_environment(study),
         study_file=None if study_file is None else str(study_file["text"]),
@@ -259,36 +282,50 @@ def read_study(study: optuna.Study, storage: RDBStorage | str) -> StudyRecord:
         samples=samples,
         verdict=verdict,
         verdict_is_current=verdict is not None and finalists is not None and verdict.is_of(finalists),
-        held_out=() if verdict is None else _held_out(verdict, names, store.load_held_out_outlines(key)),
+        held_out=() if verdict is None else _held_out(verdict, names, store.load_held_out_outlines(key), price),
         stopped=study.user_attrs.get(STOPPED),
         began=min((trial.datetime_start for trial in started if trial.datetime_start is not None), default=None),
         ended=max((trial.datetime_complete for trial in started if trial.datetime_complete is not None), default=None),
     )
 
 
-def _trial(trial: FrozenTrial, outlines: list[CompletionOutline]) -> TrialRecord:
+def _trial(trial: FrozenTrial, outlines: list[CompletionOutline], price: Price | None) -> TrialRecord:
     scores = [outline.score for outline in outlines]
     reported = dict(sorted(trial.intermediate_values.items()))
+    params = trial_params(trial) if PARAMS in trial.user_attrs else None
+    rates = None if price is None or params is None else price.rates_of(params)
     return TrialRecord(
         number=trial.number,
         state=trial.state,
         value=score_of(trial) if trial.state == TrialState.COMPLETE else next(reversed(reported.values()), None),
-        params=trial_params(trial) if PARAMS in trial.user_attrs else None,
+        params=params,
         chosen=trial.params,
         distributions=trial.distributions,
         baseline=trial.user_attrs.get(BASELINE),
         reported=reported,
         scores=None if not scores or None in scores else np.array(scores, dtype=np.float64),
         token_counts=np.array([outline.token_count for outline in outlines], dtype=np.int64),
+        counts=TokenCounts.of(outlines),
+        cost=_cost(outlines, rates),
         irregular=irregular_rows((outline.position, outline.finish_reason) for outline in outlines),
         error=trial.user_attrs.get(ERROR),
         replayed=trial.user_attrs.get(REPLAYED),
-        reused=trial.user_attrs.get(REUSED_TOKENS, 0),
+        reused=reused_counts(trial).generated,
+        reused_cost=0.0 if rates is None else rates.cost(reused_counts(trial)),
     )
 
 
+def _cost(outlines: Sequence[CompletionOutline], rates: Rates | None) -> float | None:
+    if rates is None or not all(rates.knows(TokenCounts.of([outline])) for outline in outlines):
+        return None
+    return rates.cost(TokenCounts.of(outlines))
+
+
 def _held_out(
-    verdict: Verdict, names: Mapping[int, str], outlines: Mapping[tuple[str, int], list[CompletionOutline]]
+    verdict: Verdict,
+    names: Mapping[int, str],
+    outlines: Mapping[tuple[str, int], list[CompletionOutline]],
+    price: Price | None,
 ) -> tuple[HeldOutScores, ...]:
     held_out = []
     for finalist in verdict.finalists:
@@ -296,6 +333,7 @@ def _held_out(
             continue
         key = held_out_key(finalist.params)
         by_seed = {seed: rows for (name, seed), rows in outlines.items() if name == key}
+        every = [row for rows in by_seed.values() for row in rows]
         # A verdict that is being made has incomplete seeds.
         complete = [rows for rows in by_seed.values() if len(rows) == verdict.samples]
         seed_scores = [[row.score for row in rows if row.score is not None] for rows in complete]
@@ -304,7 +342,8 @@ def _held_out(
             HeldOutScores(
                 name=finalist.name if finalist.trial is None else names.get(finalist.trial, f"trial {finalist.trial}"),
                 by_seed=np.array([np.mean(scores) for scores in seed_scores] if is_scored else [], dtype=np.float64),
-                tokens=sum(row.token_count for rows in by_seed.values() for row in rows),
+                tokens=sum(row.token_count for row in every),
+                cost=_cost(every, None if price is None else price.rates_of(finalist.params)),
             )
         )
     return tuple(held_out)

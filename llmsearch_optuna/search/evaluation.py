@@ -5,7 +5,6 @@ import itertools
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import optuna
 from optuna.trial import TrialState
@@ -13,12 +12,12 @@ from optuna.trial import TrialState
 from llmsearch_optuna.data.task import Sample
 from llmsearch_optuna.engine.base import Completion, Request
 from llmsearch_optuna.engine.irregular import check_answers
-from llmsearch_optuna.errors import ConfigurationError, TrialError
 from llmsearch_optuna.search.score_readers import report_scores
 from llmsearch_optuna.search.scoring import Evaluator
+from llmsearch_optuna.search.spending import check_counts, store_reused
 from llmsearch_optuna.space.params import GenerationParams
 from llmsearch_optuna.space.search_space import SearchSpace
-from llmsearch_optuna.storage import CompletionStore, StoredCompletion
+from llmsearch_optuna.storage import CompletionStore, StoredCompletion, TokenCounts
 from llmsearch_optuna.study.attributes import (
     BASELINE,
     FINISH_REASONS,
@@ -27,60 +26,36 @@ from llmsearch_optuna.study.attributes import (
     PRUNED_AT,
     REPEATS,
     REUSED_FROM,
-    REUSED_TOKENS,
     THINKING_TOKENS,
     TRIAL_TOKENS,
 )
-from llmsearch_optuna.study.objectives import SCORE, TOKENS
+from llmsearch_optuna.study.objectives import COST, SCORE
+from llmsearch_optuna.study.price import Price
 from llmsearch_optuna.study.ranking import has_several
 from llmsearch_optuna.study.trials import began, ended, trial_params
 
-__all__ = ["Evaluation", "GenerationObjective", "RungPlan", "report", "rung_sizes", "should_prune"]
-
-RungPlan = int | Sequence[int] | Literal["doubling"]
-"""A step in samples, an ascending list of numbers of samples, or ``"doubling"`` for 8, 16, 32, ..."""
+__all__ = ["Evaluation", "GenerationObjective", "report", "should_prune"]
 
 # The number of later rungs that the engine may begin on while it has free slots. Most trials reach these rungs.
 _LOOK_AHEAD = 3
-
-
-def rung_sizes(plan: RungPlan, samples: int) -> tuple[int, ...]:
-    """Return the numbers of samples at which a trial reports, in ascending order. The last one is always `samples`.
-
-    Raises:
-        ConfigurationError: The plan is not a positive step, an ascending list of positive sizes, or ``"doubling"``.
-    """
-    if plan == "doubling":
-        sizes = [8 * 2**power for power in range(samples.bit_length())]
-    elif isinstance(plan, int) and not isinstance(plan, bool) and plan >= 1:
-        sizes = list(range(plan, samples + 1, plan))
-    elif (
-        isinstance(plan, list | tuple)
-        and plan
-        and all(isinstance(size, int) and not isinstance(size, bool) for size in plan)
-        and sorted({0, *plan}) == [0, *plan]
-    ):
-        sizes = list(plan)
-    else:
-        raise ConfigurationError(
-            f'`rungs` must be a step >= 1, an ascending list of sizes >= 1 or "doubling", got {plan!r}'
-        )
-    return (*(size for size in sizes if size < samples), samples)
 
 
 @dataclass(frozen=True, kw_only=True)
 class GenerationObjective(Evaluator):
     """An Optuna objective, ``(trial) -> score``, that generates, scores, reports and prunes rung by rung.
 
-    With several objectives, it is ``(trial) -> [score, tokens]`` for a study with two directions and prunes nothing. It
-    can be passed to any ``study.optimize(objective, catch=(TrialError,))``. `Tuner.search` calls `start` instead, and
-    advances several trials together. The attributes of `Evaluator` (`engine`, `metric`, ...) are further arguments.
+    With several objectives, it is ``(trial) -> [score, tokens or cost]`` for a study with two directions and prunes
+    nothing. It can be passed to any ``study.optimize(objective, catch=(TrialError,))``. `Tuner.search` calls `start`
+    instead, and advances several trials together. The attributes of `Evaluator` (`engine`, `metric`, ...) are further
+    arguments.
 
     Attributes:
         samples: The search split, in the shared order.
         space: The search space of the trials.
         rungs: The numbers of samples at which trials report, in ascending order. The last one is the number of samples.
-        objectives: The names of the values that a study receives: the score, or the score and the tokens per sample.
+        objectives: The names of the values that a study receives: the score, or the score and the tokens per sample or
+            the cost of 1,000 samples.
+        price: The price of tokens; None if there is none.
         store: Stores the completions and restores those of a resumed trial. Without it, `report_scores` records the
             per-sample scores of every trial in the study.
         study_key: The study's key in the store.
@@ -93,6 +68,7 @@ class GenerationObjective(Evaluator):
     space: SearchSpace
     rungs: tuple[int, ...]
     objectives: tuple[str, ...] = (SCORE,)
+    price: Price | None = None
     store: CompletionStore | None = None
     study_key: str = ""
     reuse: bool = False
@@ -111,9 +87,9 @@ class GenerationObjective(Evaluator):
             raise optuna.TrialPruned
         return evaluation.value if len(self.objectives) == 1 else evaluation.values
 
-    def tokens_stored(self) -> int:
-        """Return the number of tokens of all stored completions of the study; 0 without a store."""
-        return 0 if self.store is None else self.store.count_tokens(self.study_key)
+    def tokens_stored(self) -> dict[int, TokenCounts]:
+        """Return the numbers of tokens of all stored completions by trial number; empty without a store."""
+        return {} if self.store is None else self.store.count_tokens(self.study_key)
 
     def start(self, trial: optuna.Trial) -> "Evaluation":
         """Choose the parameters of a trial, and begin its evaluation after the completions that are already stored.
@@ -167,11 +143,10 @@ class Evaluation:
         params: The generation parameters of the trial.
         value: The metric over the samples so far; NaN before the first rung.
         pruned: Whether the pruner stopped the trial.
-        tokens: The number of tokens of all completions so far.
-        thinking_tokens: The number of these tokens up to the ends of thoughts.
-        tokens_of_process: The number of these tokens that this process generated.
+        counts: The numbers of tokens of all completions so far.
+        reused: The numbers of tokens that were copied from an earlier trial.
+        tokens_of_process: The number of tokens that this process generated.
         tokens_replayed: The number of tokens of this process that needed no forward pass.
-        tokens_reused: The number of tokens that were copied from an earlier trial.
     """
 
     def __init__(
@@ -184,7 +159,9 @@ class Evaluation:
         self.params = params
         self.value = float("nan")
         self.pruned = False
-        self.tokens = self.thinking_tokens = self.tokens_of_process = self.tokens_replayed = self.tokens_reused = 0
+        self.counts = self.reused = TokenCounts()
+        self.tokens_of_process = self.tokens_replayed = 0
+        self._rates = None if objective.price is None else objective.price.rates_of(params)
         self._reused = reused
         self._objective = objective
         self._trial = trial
@@ -206,9 +183,22 @@ class Evaluation:
         return sum(size <= self.scored for size in self._objective.rungs)
 
     @property
+    def tokens(self) -> int:
+        """The number of tokens of all completions so far."""
+        return self.counts.generated
+
+    @property
+    def cost(self) -> float | None:
+        """The cost of all completions so far, including copied ones; None without a price."""
+        return None if self._rates is None else self._rates.cost(self.counts)
+
+    @property
     def values(self) -> list[float]:
         """The value of each objective over the samples so far. At least one rung must be scored."""
-        return [self.value, self.tokens / self.scored][: len(self._objective.objectives)]
+        objectives, expense = self._objective.objectives, self.tokens / self.scored
+        if COST in objectives and self._rates is not None:
+            expense = self._rates.per_samples(self.counts, self.scored)
+        return [self.value, expense][: len(objectives)]
 
     @property
     def finished(self) -> bool:
@@ -242,13 +232,10 @@ class Evaluation:
         Raises:
             TrialError: The trial cannot be scored, its answers say more about the server than about the parameters (see
                 `check_answers`), or tokens are an objective and the engine does not count them.
+            ConfigurationError: There is a price, and the engine does not count the tokens.
             LeaseLostError: Another worker has taken the trial over.
         """
-        is_counted = not completions or any(
-            completion.token_count and not completion.count_is_estimate for completion in completions
-        )
-        if TOKENS in self._objective.objectives and not is_counted:
-            raise TrialError(f"`{TOKENS}` cannot be an objective: the engine reports no token counts")
+        check_counts(completions, self._objective.objectives, self._rates)
         samples = self._next_samples()
         reused = self._reused[self.scored : self.scored + len(samples)]
         start = self.scored + len(reused)
@@ -265,9 +252,8 @@ class Evaluation:
         if scores is not None:
             rows = [dataclasses.replace(row, score=score) for row, score in zip(rows, scores, strict=True)]
         if reused:
-            # Before the rows are stored: other workers subtract this number from the tokens of all stored rows.
-            tokens = self.tokens_reused + sum(row.token_count for row in reused)
-            self._trial.set_user_attr(REUSED_TOKENS, tokens)
+            # Before the rows are stored: other workers subtract these numbers from those of all stored rows.
+            store_reused(self._trial, self.reused + TokenCounts.of(reused))
         if self._objective.store is not None:
             self._objective.store.append(self._objective.study_key, self._trial.number, rows)
         elif self._scores is not None:
@@ -321,9 +307,8 @@ class Evaluation:
         return None
 
     def _count(self, rows: Sequence[StoredCompletion]) -> None:
-        self.tokens += sum(row.token_count for row in rows)
-        self.thinking_tokens += sum(row.thinking_token_count for row in rows)
-        self.tokens_reused += sum(row.token_count for row in rows if row.position < len(self._reused))
+        self.counts += TokenCounts.of(rows)
+        self.reused += TokenCounts.of(row for row in rows if row.position < len(self._reused))
         self._finish_reasons.update(row.finish_reason for row in rows)
 
     def _restore(self, stored: Sequence[StoredCompletion]) -> None:
@@ -355,10 +340,10 @@ class Evaluation:
     def _store_totals(self) -> None:
         """Set the attributes of a finished trial."""
         self._trial.set_user_attr(TRIAL_TOKENS, self.tokens)
-        if self.thinking_tokens:
-            self._trial.set_user_attr(THINKING_TOKENS, self.thinking_tokens)
+        if self.counts.thinking:
+            self._trial.set_user_attr(THINKING_TOKENS, self.counts.thinking)
         if self._reused:
-            self._trial.set_user_attr(REUSED_TOKENS, self.tokens_reused)
+            store_reused(self._trial, self.reused)
         self._trial.set_user_attr(FINISH_REASONS, dict(self._finish_reasons))
         if self.pruned:
             self._trial.set_user_attr(PRUNED_AT, self.scored)

@@ -41,6 +41,7 @@ from llmsearch_optuna.search.observers import SearchObserver
 from llmsearch_optuna.search.options import SearchOptions
 from llmsearch_optuna.search.race import Choice, Race
 from llmsearch_optuna.search.samplers import Proposer
+from llmsearch_optuna.search.spending import Spending, count_spending, store_reused
 from llmsearch_optuna.storage import Claims
 from llmsearch_optuna.study.attributes import (
     ENDED,
@@ -48,7 +49,6 @@ from llmsearch_optuna.study.attributes import (
     PARAMS,
     RESTED,
     RESTING,
-    REUSED_TOKENS,
     ROUND,
     SCORER_FAULT,
     STOPPED,
@@ -109,7 +109,8 @@ class Search:
         budget = Budget(
             timeout=self.options.timeout,
             max_tokens=self.options.max_tokens_total,
-            tokens=self._tokens_generated,
+            max_cost=self.options.max_cost,
+            spending=self._spending,
             should_stop=should_stop,
         )
         self.objective = dataclasses.replace(self.objective, is_to_end=lambda: budget.interrupted() is not None)
@@ -170,20 +171,17 @@ class Search:
         Tokens are counted only between two rounds, so that an interruption does not change where the search ends.
         """
         reason = budget.interrupted()
-        if reason is None and budget.max_tokens is not None and not self._round_is_under_way():
+        if reason is None and budget.is_limited and not self._round_is_under_way():
             reason = budget.spent(any_complete=self._latest > 0 and bool(self._trials(TrialState.COMPLETE)))
         if reason is not None:
             in_flight = len(self._in_flight)
             _LOG.info("the search stops: %s; %d trials in flight can be resumed", reason, in_flight)
         return reason is not None
 
-    def _tokens_generated(self) -> int:
-        """Return the number of tokens of all stored completions but those that were copied from earlier trials."""
-        elsewhere: int = sum(
-            trial.user_attrs.get(REUSED_TOKENS, 0) for trial in self._trials() if trial.number not in self._in_flight
-        )
-        here = sum(running.evaluation.tokens_reused for running in self._in_flight.values())
-        return self.objective.tokens_stored() - elsewhere - here
+    def _spending(self) -> Spending:
+        """Return what all stored completions have taken, but those that were copied from earlier trials."""
+        copied = {number: running.evaluation.reused for number, running in self._in_flight.items()}
+        return count_spending(self.objective.tokens_stored(), self._trials(), copied, self.objective.price)
 
     def _fill(self) -> bool:
         """Put trials in flight until there are `concurrency` of them. Return whether any are in flight.
@@ -369,8 +367,8 @@ class Search:
                 trial.set_user_attr(ERROR, str(error))
                 if isinstance(error, ScorerError):
                     trial.set_user_attr(SCORER_FAULT, True)
-                if running is not None and running.evaluation.tokens_reused:
-                    trial.set_user_attr(REUSED_TOKENS, running.evaluation.tokens_reused)
+                if running is not None and running.evaluation.reused.generated:
+                    store_reused(trial, running.evaluation.reused)
             if self.claims.shared:
                 trial.set_user_attr(ENDED, len(self._trials(*FINISHED)) + 1)
             if running is not None:

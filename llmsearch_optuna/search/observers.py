@@ -31,6 +31,10 @@ class TrialProgress(Protocol):
     def tokens(self) -> int:
         """The number of tokens of all completions so far."""
 
+    @property
+    def cost(self) -> float | None:
+        """The cost of all completions so far; None without a price."""
+
 
 class SearchObserver:
     """Receives the events of a search. The methods do nothing by default: a subclass overrides those that it needs.

@@ -8,9 +8,10 @@ from optuna.pruners import BasePruner
 
 from llmsearch_optuna.errors import ConfigurationError, check_minimum
 from llmsearch_optuna.metrics import ScoreRange
-from llmsearch_optuna.search.evaluation import RungPlan, rung_sizes
 from llmsearch_optuna.search.pruners import make_pruner
+from llmsearch_optuna.search.rungs import RungPlan, rung_sizes
 from llmsearch_optuna.search.score_readers import ScoreReader, reported_scores
+from llmsearch_optuna.search.spending import find_price
 from llmsearch_optuna.study.objectives import SCORE, check_combination, check_objectives
 
 __all__ = ["SearchOptions"]
@@ -45,6 +46,9 @@ class SearchOptions:
             run resumes them.
         max_tokens_total: Stop when this number of tokens is generated, including those of earlier runs. It is checked
             only when all trials in flight have passed a rung. As at the timeout, trials in flight can be resumed.
+        price: The price of a million tokens in any currency, ``{"input": 0.15, "output": 0.6, "thinking": 0.6}``, or
+            such a table for each model of a server; see `Price.of`. Report and verdict then show the cost.
+        max_cost: Stop when so much is spent, in the currency of the price; see `max_tokens_total`.
         patience: Stop when this number of finished trials in a row did not beat the best one by the pruner's margin.
             Baselines and failed trials are not counted. If proposals are alike, the next one beats the best trial with
             a probability of at most 3 / `patience` (95 % confidence); see `reason_to_stop`. Regardless of `patience`,
@@ -54,9 +58,10 @@ class SearchOptions:
             that scores single samples.
         worthwhile: The smallest further gain that is worth its cost, in units of the metric. By default, what the
             held-out samples can show.
-        objectives: ``("score",)``, or ``("score", "tokens")`` to minimise the generated tokens per sample as well. The
-            study then has a Pareto front. Every trial is fully evaluated, because a few samples cannot show that a
-            trial is worse in both objectives.
+        objectives: ``("score",)``, or ``("score", "tokens")`` to minimise the generated tokens per sample as well, or
+            ``("score", "cost")`` to minimise the cost of 1,000 samples at the `price`. The study then has a Pareto
+            front. Every trial is fully evaluated, because a few samples cannot show that a trial is worse in both
+            objectives.
         sampler: ``"tpe"``, ``"gp"``, ``"random"``, ``"grid"``, ``"qmc"``, ``"cmaes"`` or ``"nsga2"``. ``"cmaes"``
             supports only one objective.
         sampler_args: Arguments of the Optuna sampler.
@@ -82,6 +87,8 @@ class SearchOptions:
     n_trials: int = 50
     timeout: float | None = field(default=None, metadata={"key": "timeout_s"})
     max_tokens_total: int | None = None
+    price: Mapping[str, Any] | None = None
+    max_cost: float | None = None
     patience: int | None = None
     stop_early: bool = True
     worthwhile: float | None = None
@@ -98,7 +105,8 @@ class SearchOptions:
     def __post_init__(self) -> None:
         for name in ("n_trials", "max_tokens_total", "patience", "concurrency"):
             check_minimum(name, getattr(self, name), 1)
-        for name, unit in (("timeout", " seconds"), ("lease_timeout_s", " seconds"), ("worthwhile", "")):
+        limits = (("timeout", " seconds"), ("lease_timeout_s", " seconds"), ("worthwhile", ""), ("max_cost", ""))
+        for name, unit in limits:
             value = getattr(self, name)
             if value is None and name != "lease_timeout_s":
                 continue
@@ -111,6 +119,9 @@ class SearchOptions:
             if value is not None and not isinstance(value, kind.type):
                 raise ConfigurationError(f"`{name}` must be {kind.text}, got {value!r}")
         rung_sizes(self.rungs, 1)
+        if self.max_cost is not None and self.price is None:
+            raise ConfigurationError(f"`max_cost` needs a `price` of tokens, got {self.max_cost!r} without one")
+        find_price(self.price, self.objectives)
         check_combination(
             check_objectives(self.objectives), sampler=self.sampler, pruner=self.pruner, patience=self.patience
         )

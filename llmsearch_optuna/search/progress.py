@@ -15,7 +15,9 @@ from rich.text import Text
 
 from llmsearch_optuna.search.observers import SearchObserver, TrialProgress
 from llmsearch_optuna.study.attributes import BASELINE, ERROR
-from llmsearch_optuna.study.ranking import best_trial, has_several, pareto_front, score_of, tokens_of
+from llmsearch_optuna.study.objectives import TOKENS
+from llmsearch_optuna.study.price import COST_SAMPLES
+from llmsearch_optuna.study.ranking import best_trial, expense, expense_of, has_several, pareto_front, score_of
 from llmsearch_optuna.study.trials import FINISHED, describe_params
 from llmsearch_optuna.terminal import printable
 
@@ -180,7 +182,8 @@ class SearchProgress(SearchObserver):
 
     def rung_passed(self, trial: optuna.Trial, progress: TrialProgress) -> None:
         """Send an event with a trial's score so far."""
-        self._send("rung", trial.number, samples=progress.scored, score=progress.value, tokens=progress.tokens)
+        facts = {"score": progress.value, "tokens": progress.tokens, **_cost(progress)}
+        self._send("rung", trial.number, samples=progress.scored, **facts)
 
     def advancing(self, trials: Mapping[int, TrialProgress]) -> None:
         """Show the trials in flight and their progress."""
@@ -205,13 +208,17 @@ class SearchProgress(SearchObserver):
         """Print a line about a finished trial and send an event."""
         # Other workers finish trials, too.
         self._finished = len(self._study.get_trials(deepcopy=False, states=FINISHED))
-        best, score, tokens = self._best(), score_of(trial), tokens_of(trial)
+        best, score, second = self._best(), score_of(trial), expense(self._study)
         value = "-" if score is None else f"{score:.4f}"
         self._bar.update(completed=self._finished, best=best, left=self._time_left(self._finished))
+        if second is not None and second.name == TOKENS and trial.state == TrialState.COMPLETE:
+            value += f", {second.shown(expense_of(trial))} tokens"
         outcome = {
-            TrialState.COMPLETE: value if tokens is None else f"{value}, {tokens:.1f} tokens",
+            TrialState.COMPLETE: value,
             TrialState.PRUNED: "pruned" if score is None else f"{value} pruned at {trial.last_step}",
         }.get(trial.state, f"failed: {trial.user_attrs.get(ERROR)}")
+        if progress is not None and progress.cost is not None and progress.scored:
+            outcome += f", cost {progress.cost * COST_SAMPLES / progress.scored:.4g} per 1,000"
         params = describe_params(progress.params) if progress is not None else ""
         name = f" [{trial.user_attrs[BASELINE]}]" if BASELINE in trial.user_attrs else ""
         others = len(self._company.pop(trial.number, {trial.number})) - 1
@@ -228,6 +235,7 @@ class SearchProgress(SearchObserver):
             tokens=None if progress is None else progress.tokens,
             seconds=round(seconds, 3),
             error=trial.user_attrs.get(ERROR),
+            **_cost(progress),
         )
 
     def stopped(self, reason: str) -> None:
@@ -251,3 +259,8 @@ class SearchProgress(SearchObserver):
             return "?"
         seconds = (time.monotonic() - self._began) / progressed * (self._n_trials - done)
         return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
+
+
+def _cost(progress: TrialProgress | None) -> dict[str, float]:
+    """Return the fact of an event that a trial has cost so much so far; empty without a price."""
+    return {} if progress is None or progress.cost is None else {"cost": progress.cost}

@@ -1,7 +1,7 @@
 """The steps of every evaluation: requests, completions, stored rows and checked scores."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from llmsearch_optuna.data.task import InputLimits, Sample, check_window
@@ -84,14 +84,28 @@ class Evaluator:
     def generate(
         self, requests: Sequence[Request], on_tokens: TokenCallback | None = None, upcoming: Sequence[Request] = ()
     ) -> list[Completion]:
-        """Generate one completion per request, call the callbacks, and cut the thoughts; see `Engine.generate`."""
-        completions = self.engine.generate(requests, on_tokens, upcoming)
+        """Generate one completion per request, call the callbacks, count the prompts, and cut the thoughts."""
+        completions = [
+            completion
+            if completion.prompt_token_count
+            else replace(completion, prompt_token_count=len(request.prompt_ids))
+            for request, completion in zip(requests, self.engine.generate(requests, on_tokens, upcoming), strict=True)
+        ]
         for callback in self.callbacks:
             callback()
         if self.thinking is not None:
             cut = self.thinking.cut
             return [cut(request, completion) for request, completion in zip(requests, completions, strict=True)]
         return completions
+
+    def outputs(self, samples: Sequence[Sample], params: GenerationParams) -> list[str]:
+        """Generate one completion per sample, and return their texts as they are scored.
+
+        Raises:
+            TrialError: A completion cannot be generated, or `output_preproc` failed.
+        """
+        completions = self.generate([self.request(sample, params) for sample in samples])
+        return [self.text(sample, completion) for sample, completion in zip(samples, completions, strict=True)]
 
     def text(self, sample: Sample, completion: Completion) -> str:
         """Return a completion's text as it is scored and stored.
@@ -129,6 +143,7 @@ class Evaluator:
             score=None,
             token_count_reported=completion.token_count_reported,
             thinking_token_count=completion.thinking_token_count,
+            prompt_token_count=completion.prompt_token_count,
         )
 
     def score(self, samples: Sequence[Sample], texts: Sequence[str]) -> Scores:

@@ -41,9 +41,11 @@ from llmsearch_optuna.storage import (
     readable_errors,
     storage_url,
 )
+from llmsearch_optuna.study.attributes import PARAMS, PRICE
 from llmsearch_optuna.study.environment import note_environment
 from llmsearch_optuna.study.ranking import maximizes
 from llmsearch_optuna.study.study import create_study, keep_concurrency, open_study, study_key
+from llmsearch_optuna.study.trials import trial_params
 
 __all__ = [
     "Database",
@@ -195,6 +197,10 @@ def open_session(
     if not isinstance(study_name, str) or not study_name:
         raise ConfigurationError(f"`study_name` must be a string, got {study_name!r}")
     make_pruner()  # so that wrong arguments raise an error before the database is created
+    price = objective.price
+    if price is not None:
+        price.check_models(objective.space, [trial.params for trial in initial_trials])
+    user_attrs = {**user_attrs, PRICE: None if price is None else price.to_dict()}
     if len(options.objectives) > 1:
         _LOG.info("several objectives: nothing is pruned")
     elif options.pruner is None and isinstance(metric, CorpusMetric):
@@ -209,7 +215,11 @@ def open_session(
                     greater_is_better=metric.greater_is_better,
                     fingerprint=fingerprint,
                     objectives=options.objectives,
+                    price=price,
                 )
+                if price is not None:  # an earlier search may have had none, and trials of other models
+                    begun = [trial for trial in study.get_trials(deepcopy=False) if PARAMS in trial.user_attrs]
+                    price.check_models(objective.space, map(trial_params, begun))
                 note_environment(study, environment)
                 for name, value in user_attrs.items():
                     if study.user_attrs.get(name) != value:

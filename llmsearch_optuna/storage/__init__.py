@@ -6,6 +6,7 @@ from llmsearch_optuna.storage.completions import (
     HeldOutCompletion,
     StoredCompletion,
     StoredSample,
+    TokenCounts,
 )
 from llmsearch_optuna.storage.database import (
     Storage,
@@ -29,6 +30,7 @@ __all__ = [
     "Storage",
     "StoredCompletion",
     "StoredSample",
+    "TokenCounts",
     "advisory_lock",
     "exclusive_use",
     "make_claims",

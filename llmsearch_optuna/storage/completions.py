@@ -2,9 +2,9 @@
 
 import contextlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import sqlalchemy as sa
 from optuna.storages import RDBStorage
@@ -14,7 +14,14 @@ from llmsearch_optuna.storage.leases import Claims
 from llmsearch_optuna.storage.migrations import prepare_tables
 from llmsearch_optuna.storage.schema import COMPLETIONS, HELD_OUT, LATEST_RUNG, SAMPLES
 
-__all__ = ["CompletionOutline", "CompletionStore", "HeldOutCompletion", "StoredCompletion", "StoredSample"]
+__all__ = [
+    "CompletionOutline",
+    "CompletionStore",
+    "HeldOutCompletion",
+    "StoredCompletion",
+    "StoredSample",
+    "TokenCounts",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +62,7 @@ class StoredCompletion:
         score: The sample's score. None if it is not scored yet or the metric scores only the whole corpus.
         token_count_reported: The number of tokens if the engine reports only that, else 0.
         thinking_token_count: The number of tokens up to the end of the thought of a reasoning model.
+        prompt_token_count: The number of tokens of its prompt; 0 if unknown.
     """
 
     position: int
@@ -65,6 +73,7 @@ class StoredCompletion:
     score: float | None
     token_count_reported: int = 0
     thinking_token_count: int = 0
+    prompt_token_count: int = 0
 
     @property
     def token_count(self) -> int:
@@ -79,6 +88,35 @@ class CompletionOutline(NamedTuple):
     score: float | None
     token_count: int
     finish_reason: str
+    thinking_token_count: int = 0
+    prompt_token_count: int = 0
+
+
+@dataclass(frozen=True)
+class TokenCounts:
+    """The numbers of tokens of some completions and their prompts.
+
+    Attributes:
+        generated: The tokens of the completions, including their thoughts.
+        thinking: The tokens of the thoughts.
+        prompt: The tokens of the prompts. A prompt whose number is unknown counts as 0.
+    """
+
+    generated: int = 0
+    thinking: int = 0
+    prompt: int = 0
+
+    @classmethod
+    def of(cls, completions: Iterable["StoredCompletion | CompletionOutline"]) -> Self:
+        """Return the sums over completions."""
+        rows = [(row.token_count, row.thinking_token_count, row.prompt_token_count) for row in completions]
+        return cls(*map(sum, zip(*rows, strict=True)))
+
+    def __add__(self, other: Self) -> Self:
+        return type(self)(self.generated + other.generated, self.thinking + other.thinking, self.prompt + other.prompt)
+
+    def __sub__(self, other: Self) -> Self:
+        return type(self)(self.generated - other.generated, self.thinking - other.thinking, self.prompt - other.prompt)
 
 
 class HeldOutCompletion(NamedTuple):
@@ -192,11 +230,14 @@ class CompletionStore:
         rows = self._rows(LATEST_RUNG, ["trial_number"], study_key=study_key)
         return rows[0].trial_number if rows else None
 
-    def count_tokens(self, study_key: str) -> int:
-        """Return the number of tokens in all completions of a study's trials, including reused completions."""
-        query = sa.select(sa.func.sum(COMPLETIONS.c.token_count)).where(COMPLETIONS.c.study_key == study_key)
+    def count_tokens(self, study_key: str) -> dict[int, TokenCounts]:
+        """Return the numbers of tokens of a study's trials by trial number, including those of reused completions."""
+        columns = (COMPLETIONS.c.token_count, COMPLETIONS.c.thinking_token_count, COMPLETIONS.c.prompt_token_count)
+        query = sa.select(COMPLETIONS.c.trial_number, *map(sa.func.sum, columns)).group_by(COMPLETIONS.c.trial_number)
         with readable_errors(self._engine.url), self._engine.connect() as connection:
-            return connection.execute(query).scalar() or 0
+            rows = connection.execute(query.where(COMPLETIONS.c.study_key == study_key)).all()
+        # PostgreSQL returns sums of integers as decimals or as integers, depending on their size.
+        return {number: TokenCounts(*map(int, sums)) for number, *sums in rows}
 
     def save_samples(self, study_key: str, samples: Sequence[StoredSample]) -> None:
         """Store the search split of a study, unless it is stored already."""
@@ -254,4 +295,5 @@ def _completion(row: Any) -> StoredCompletion:
         score=row.score,
         token_count_reported=0 if row.token_ids else row.token_count,
         thinking_token_count=row.thinking_token_count,
+        prompt_token_count=row.prompt_token_count,
     )

@@ -34,6 +34,12 @@ def _count_thinking_tokens(connection: sa.Connection) -> None:
         connection.exec_driver_sql(f"UPDATE {table} SET finish_reason = 'thinking' WHERE finish_reason = 'reasoning'")  # noqa: S608
 
 
+def _count_prompt_tokens(connection: sa.Connection) -> None:
+    """Add a column for the number of tokens of each completion's prompt (version 4). 0 means that it is unknown."""
+    for table in _TABLES:
+        _add_number(connection, table, "prompt_token_count")
+
+
 def _add_number(connection: sa.Connection, table: str, name: str) -> bool:
     """Add a column of integers to a table, 0 in all rows, and return whether it was missing."""
     if name in [column["name"] for column in sa.inspect(connection).get_columns(table)]:
@@ -42,7 +48,7 @@ def _add_number(connection: sa.Connection, table: str, name: str) -> bool:
     return True
 
 
-MIGRATIONS: tuple[Migration, ...] = (_count_tokens, _count_thinking_tokens)
+MIGRATIONS: tuple[Migration, ...] = (_count_tokens, _count_thinking_tokens, _count_prompt_tokens)
 """The migrations from version 1 to 2, from 2 to 3, ..."""
 
 

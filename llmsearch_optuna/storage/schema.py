@@ -19,7 +19,7 @@ __all__ = [
 METADATA = sa.MetaData()
 """All tables of the package. Optuna's tables are not included."""
 
-VERSION = 3
+VERSION = 4
 """The version of the tables that this package defines."""
 
 VERSIONS = sa.Table("llmsearch_schema", METADATA, sa.Column("version", sa.Integer, primary_key=True))
@@ -37,6 +37,7 @@ def _completion_columns() -> list[sa.Column[Any]]:
         sa.Column("score", sa.Double, nullable=True),
         sa.Column("token_count", sa.Integer, nullable=False, server_default=sa.text("0")),
         sa.Column("thinking_token_count", sa.Integer, nullable=False, server_default=sa.text("0")),
+        sa.Column("prompt_token_count", sa.Integer, nullable=False, server_default=sa.text("0")),
     ]
 
 

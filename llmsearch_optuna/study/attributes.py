@@ -11,6 +11,7 @@ __all__ = [
     "FIXED_PARAMS",
     "KEY",
     "PARAMS",
+    "PRICE",
     "PRUNED_AT",
     "QUEUED_PARAMS",
     "RENDERED_AT",
@@ -19,6 +20,8 @@ __all__ = [
     "RESTED",
     "RESTING",
     "REUSED_FROM",
+    "REUSED_PROMPT_TOKENS",
+    "REUSED_THINKING_TOKENS",
     "REUSED_TOKENS",
     "ROUND",
     "SAMPLER_STATE",
@@ -58,6 +61,9 @@ RENDERED_AT = "llmsearch_rendered_at"
 
 VERDICT = "llmsearch_verdict"
 """The verdict on the study; see `Verdict.to_dict`."""
+
+PRICE = "llmsearch_price"
+"""The price of tokens in the latest search; see `Price.to_dict`. None, or not stored, if it had none."""
 
 # User attributes of a trial.
 
@@ -121,6 +127,12 @@ REUSED_FROM = "reused_from"
 
 REUSED_TOKENS = "reused_tokens"
 """The number of tokens that were reused instead of generated so far. It is stored before the completions are."""
+
+REUSED_THINKING_TOKENS = "reused_thinking_tokens"
+"""The number of these tokens up to the ends of thoughts; only stored if there are any."""
+
+REUSED_PROMPT_TOKENS = "reused_prompt_tokens"
+"""The number of tokens in the prompts of reused completions."""
 
 SCORES = "llmsearch_scores"
 """The scores of a trial so far, one per sample; see `report_scores`."""

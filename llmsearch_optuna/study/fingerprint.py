@@ -20,7 +20,8 @@ from llmsearch_optuna.errors import StorageError
 from llmsearch_optuna.identity import describe, identify, without_addresses
 from llmsearch_optuna.space.search_space import SearchSpace
 from llmsearch_optuna.study.attributes import FINGERPRINT
-from llmsearch_optuna.study.objectives import SCORE
+from llmsearch_optuna.study.objectives import COST, SCORE
+from llmsearch_optuna.study.price import Price
 
 __all__ = [
     "build_fingerprint",
@@ -85,21 +86,27 @@ def build_fingerprint(
     return {name: _as_json(part) for name, part in sorted(parts.items())}
 
 
-def complete_fingerprint(parts: Mapping[str, Any], *, direction: str, objectives: Sequence[str]) -> dict[str, Any]:
+def complete_fingerprint(
+    parts: Mapping[str, Any], *, direction: str, objectives: Sequence[str], price: Price | None = None
+) -> dict[str, Any]:
     """Return the fingerprint to store.
 
     Args:
         parts: The result of `build_fingerprint`.
         direction: The direction of the score, ``"maximize"`` or ``"minimize"``.
         objectives: The names of the objectives.
+        price: The price of tokens. It is a part only if the cost is an objective: values of trials cannot be changed.
     """
     completed = {**parts, "version": _VERSION, "direction": direction, "objectives": objectives}
+    if COST in objectives and price is not None:
+        completed["price"] = price.to_dict()
     return {name: _as_json(part) for name, part in sorted(completed.items())}
 
 
 def without_search(fingerprint: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fingerprint without the parts that only steer the search: space, direction and objectives."""
-    return {name: part for name, part in fingerprint.items() if name not in ("space", "direction", "objectives")}
+    """Return the fingerprint without the parts that only steer the search: space, direction, objectives and price."""
+    steering = ("space", "direction", "objectives", "price")
+    return {name: part for name, part in fingerprint.items() if name not in steering}
 
 
 def study_fingerprint(study: optuna.Study) -> dict[str, Any]:

@@ -1,13 +1,16 @@
-"""The objectives of a study: the score alone, or the score and the number of generated tokens."""
+"""The objectives of a study: the score alone, or the score and an expense, which is tokens or their cost."""
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from llmsearch_optuna.errors import ConfigurationError, unknown_name
 
 __all__ = [
+    "COST",
+    "EXPENSES",
     "SCORE",
     "TOKENS",
+    "Expense",
     "check_combination",
     "check_objectives",
     "directions_of",
@@ -20,6 +23,40 @@ SCORE = "score"
 TOKENS = "tokens"
 """The number of generated tokens per sample, including the end token. It is minimised."""
 
+COST = "cost"
+"""The cost of 1,000 samples at the price of the search. It is minimised."""
+
+
+class Expense(NamedTuple):
+    """What a study may minimise beside the score, and how it is written.
+
+    Attributes:
+        name: ``"tokens"`` or ``"cost"``.
+        unit: What a value is of, in words.
+        key: Its key in JSON.
+        less: How less of it is called.
+        more: How more of it is called.
+        spec: The format of a value.
+    """
+
+    name: str
+    unit: str
+    key: str
+    less: str
+    more: str
+    spec: str
+
+    def shown(self, value: float | None) -> str:
+        """Return a value as a string; ``"-"`` if there is none."""
+        return "-" if value is None else f"{value:{self.spec}}"
+
+
+EXPENSES = {
+    TOKENS: Expense(TOKENS, "per completion", "tokens_per_sample", "tokens fewer", "tokens more", ".1f"),
+    COST: Expense(COST, "per 1,000 completions", "cost_per_1000_samples", "cheaper", "dearer", ".4g"),
+}
+"""The possible expenses by name."""
+
 _CLOCKS = ("latency", "seconds", "time", "tokens_per_s")
 
 _Direction = Literal["maximize", "minimize"]
@@ -29,19 +66,21 @@ def check_objectives(objectives: Sequence[str]) -> tuple[str, ...]:
     """Return the names of the objectives as a tuple, after validating them.
 
     Raises:
-        ConfigurationError: The names are neither ``("score",)`` nor ``("score", "tokens")``.
+        ConfigurationError: The names are not ``("score",)``, ``("score", "tokens")`` or ``("score", "cost")``.
     """
     for name in [objectives] if isinstance(objectives, str) else objectives:
         if name in _CLOCKS:
             raise ConfigurationError(
                 f"`{name}` cannot be an objective: it depends on the machine and the batch, so that an interrupted "
-                f"study would not end as an uninterrupted one; use `{TOKENS}`, the cost that depends on neither"
+                f"study would not end as an uninterrupted one; use `{TOKENS}` or `{COST}`, which depend on neither"
             )
-        if name not in (SCORE, TOKENS):
-            raise ConfigurationError(unknown_name("objective", str(name), (SCORE, TOKENS)))
+        if name not in (SCORE, *EXPENSES):
+            raise ConfigurationError(unknown_name("objective", str(name), (SCORE, *EXPENSES)))
     names = tuple(objectives)
-    if names not in ((SCORE,), (SCORE, TOKENS)):
-        raise ConfigurationError(f'objectives must be ["{SCORE}"] or ["{SCORE}", "{TOKENS}"], got {objectives!r}')
+    if names[:1] != (SCORE,) or names[1:] not in ((), *((name,) for name in EXPENSES)):
+        raise ConfigurationError(
+            f'objectives must be ["{SCORE}"], ["{SCORE}", "{TOKENS}"] or ["{SCORE}", "{COST}"], got {objectives!r}'
+        )
     return names
 
 
@@ -58,7 +97,7 @@ def check_combination(objectives: Sequence[str], *, sampler: str, pruner: str | 
         raise ConfigurationError(f"the {sampler} sampler does not work {several}: choose another, e.g. tpe")
     if pruner not in (None, "none"):
         raise ConfigurationError(
-            f"the {pruner} pruner does not work {several}, as a trial with a lower score may need fewer tokens: "
+            f"the {pruner} pruner does not work {several}, as a trial with a lower score may need less: "
             "leave the pruner out, so that every trial is fully evaluated"
         )
     if patience is not None:

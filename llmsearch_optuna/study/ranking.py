@@ -1,4 +1,4 @@
-"""The ranking of a study's trials: by score, or by the Pareto front of score and tokens."""
+"""The ranking of a study's trials: by score, or by the Pareto front of score and expense."""
 
 import itertools
 from collections.abc import Sequence
@@ -9,23 +9,32 @@ from optuna.trial import FrozenTrial, TrialState
 
 from llmsearch_optuna.errors import LlmsearchError
 from llmsearch_optuna.study.attributes import BASELINE
+from llmsearch_optuna.study.objectives import EXPENSES, TOKENS, Expense
 from llmsearch_optuna.study.trials import trial_params
 
 __all__ = [
     "best_trial",
     "by_added_area",
+    "expense",
+    "expense_of",
     "has_several",
     "maximizes",
     "pareto_front",
     "ranked",
     "score_of",
-    "tokens_of",
 ]
 
 
 def has_several(study: optuna.Study) -> bool:
     """Return whether the study has several objectives."""
     return len(study.directions) > 1
+
+
+def expense(study: optuna.Study) -> Expense | None:
+    """Return what a study minimises beside the score; None if it has one objective."""
+    if not has_several(study):
+        return None
+    return EXPENSES[(study.metric_names or (TOKENS,))[-1]]
 
 
 def maximizes(study: optuna.Study) -> bool:
@@ -41,13 +50,13 @@ def score_of(trial: FrozenTrial) -> float | None:
     return None if trial.values is None else trial.values[0]
 
 
-def tokens_of(trial: FrozenTrial) -> float | None:
-    """Return the number of generated tokens per sample. None if tokens are not an objective or there is no value."""
+def expense_of(trial: FrozenTrial) -> float | None:
+    """Return the value of the second objective. None if there is only one or no value."""
     return None if trial.values is None or len(trial.values) == 1 else trial.values[1]
 
 
 def ranked(study: optuna.Study) -> list[FrozenTrial]:
-    """Return the fully evaluated trials, sorted by score (best first), and by tokens if they are an objective.
+    """Return the fully evaluated trials, sorted by score (best first), then by the second objective.
 
     Of trials with the same values, the simplest comes first: a baseline before other trials, greedy decoding before
     sampling, then the earlier trial.
@@ -98,9 +107,9 @@ def by_added_area(front: Sequence[FrozenTrial], preselected: Sequence[FrozenTria
     """Order a front greedily by the area that each trial adds to the area dominated by the trials before it.
 
     The area is the hypervolume of two objectives (E. Zitzler and L. Thiele, IEEE Trans. Evol. Comput. 3 (1999)). Its
-    reference point is the worst score and the largest token count of the front. Trials that stand out come first,
-    regardless of the units. The trial with the fewest tokens adds no area and comes last. This is intended, because its
-    completions may be empty.
+    reference point is the worst score and the largest expense of the front. Trials that stand out come first,
+    regardless of the units. The trial with the lowest expense adds no area and comes last. This is intended, because
+    its completions may be empty.
 
     Args:
         front: The front of two objectives, as returned by `pareto_front`.

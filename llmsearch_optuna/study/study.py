@@ -16,6 +16,7 @@ from llmsearch_optuna.storage import Storage, open_storage, readable_errors, sho
 from llmsearch_optuna.study.attributes import CONCURRENCY, FINGERPRINT, KEY, RENDERED_AT
 from llmsearch_optuna.study.fingerprint import complete_fingerprint, describe_changes, study_fingerprint, without_search
 from llmsearch_optuna.study.objectives import SCORE, directions_of
+from llmsearch_optuna.study.price import Price
 
 _DIFFERENCES = {
     "model": "another model",
@@ -33,6 +34,7 @@ _DIFFERENCES = {
     "space": "another search space",
     "direction": "another direction of the score",
     "objectives": "other objectives",
+    "price": "another price",
 }
 """The parts of a fingerprint in words, for a study that has other ones."""
 
@@ -56,6 +58,7 @@ def create_study(
     greater_is_better: bool,
     fingerprint: Mapping[str, Any],
     objectives: Sequence[str] = (SCORE,),
+    price: Price | None = None,
 ) -> optuna.Study:
     """Create a study, or open the existing one of this name if its fingerprint is the same.
 
@@ -65,6 +68,7 @@ def create_study(
         greater_is_better: Whether the metric is maximised.
         fingerprint: The parts that the scores depend on, by name; see `build_fingerprint`.
         objectives: What is optimised; see `check_objectives`.
+        price: The price of tokens, if there is one.
 
     Raises:
         ConfigurationError: The name cannot be encoded as UTF-8.
@@ -76,7 +80,7 @@ def create_study(
     except UnicodeEncodeError as error:
         raise ConfigurationError(f"study_name must be UTF-8, got {name!r}") from error
     directions = directions_of(objectives, greater_is_better=greater_is_better)
-    current = complete_fingerprint(fingerprint, direction=directions[0], objectives=objectives)
+    current = complete_fingerprint(fingerprint, direction=directions[0], objectives=objectives, price=price)
     with readable_errors(storage.engine.url):
         # `Proposer` draws the parameters. This sampler has no effect on trials that are asked for or attached to.
         study = optuna.create_study(

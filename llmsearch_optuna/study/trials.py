@@ -9,7 +9,18 @@ from optuna.trial import FrozenTrial, TrialState
 from llmsearch_optuna.errors import StorageError
 from llmsearch_optuna.space.params import BEAM_PARAMETERS, GenerationParams
 from llmsearch_optuna.space.settings import is_setting
-from llmsearch_optuna.study.attributes import ENDED, PARAMS, REPEATS, RESTED, RESTING, ROUND
+from llmsearch_optuna.storage import TokenCounts
+from llmsearch_optuna.study.attributes import (
+    ENDED,
+    PARAMS,
+    REPEATS,
+    RESTED,
+    RESTING,
+    REUSED_PROMPT_TOKENS,
+    REUSED_THINKING_TOKENS,
+    REUSED_TOKENS,
+    ROUND,
+)
 
 __all__ = [
     "FINISHED",
@@ -18,6 +29,7 @@ __all__ = [
     "ended",
     "is_resting",
     "repeated_trials",
+    "reused_counts",
     "rounds_passed",
     "trial_params",
 ]
@@ -64,6 +76,15 @@ def ended(trial: FrozenTrial) -> float:
     if ROUND in trial.user_attrs:
         return float(rounds_passed(trial))
     return math.inf if trial.datetime_complete is None else trial.datetime_complete.timestamp()
+
+
+def reused_counts(trial: FrozenTrial) -> TokenCounts:
+    """Return the numbers of tokens that a trial copied from an earlier one so far."""
+    return TokenCounts(
+        generated=trial.user_attrs.get(REUSED_TOKENS, 0),
+        thinking=trial.user_attrs.get(REUSED_THINKING_TOKENS, 0),
+        prompt=trial.user_attrs.get(REUSED_PROMPT_TOKENS, 0),
+    )
 
 
 def trial_params(trial: FrozenTrial) -> GenerationParams:

@@ -131,13 +131,25 @@ class StudyFile:
         Proposer(name=study.sampler, space=file.space, seed=study.seed, arguments=study.sampler_args)
         return file
 
-    def with_limits(self, *, n_trials: int | None, timeout: float | None, max_tokens_total: int | None) -> Self:
+    def with_limits(
+        self,
+        *,
+        n_trials: int | None = None,
+        timeout: float | None = None,
+        max_tokens_total: int | None = None,
+        max_cost: float | None = None,
+    ) -> Self:
         """Return a copy with the given limits. A limit that is None keeps its value; see `SearchOptions`.
 
         Raises:
             StudyFileError: A value is out of its range.
         """
-        limits = {"n_trials": n_trials, "timeout": timeout, "max_tokens_total": max_tokens_total}
+        limits = {
+            "n_trials": n_trials,
+            "timeout": timeout,
+            "max_tokens_total": max_tokens_total,
+            "max_cost": max_cost,
+        }
         changes: dict[str, Any] = {name: value for name, value in limits.items() if value is not None}
         with in_section("study", StudySection):
             return dataclasses.replace(self, study=dataclasses.replace(self.study, **changes))

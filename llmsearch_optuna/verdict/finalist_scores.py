@@ -11,6 +11,7 @@ import numpy.typing as npt
 from llmsearch_optuna.errors import MetricError, ScorerError
 from llmsearch_optuna.metrics import CorpusMetric, Metric, Reference, Scores, call_metric
 from llmsearch_optuna.space.params import GenerationParams
+from llmsearch_optuna.verdict.expenses import Expenses
 
 __all__ = ["CorpusScores", "FinalistScores", "corpus_scores", "held_out_key", "score_groups"]
 
@@ -30,7 +31,8 @@ class FinalistScores:
         name: The finalist's name in the verdict.
         scores: The score of each completion. Shape: (samples, seeds). If the metric scores only a corpus, a function
             that scores selections of the samples.
-        tokens: The number of tokens of each completion; None if they are not an objective. Shape: (samples, seeds).
+        expenses: The second objective of each completion; None without one.
+        cost: The mean cost of the completions of 1,000 samples; None if it is unknown or there is no price.
         trial: The number of the finalist's trial; None for a file.
         search_score: The score on the search split; None for a file.
         params: The generation parameters; None for a file.
@@ -39,7 +41,8 @@ class FinalistScores:
 
     name: str
     scores: _Floats | CorpusScores
-    tokens: _Floats | None = None
+    expenses: Expenses | None = None
+    cost: float | None = None
     trial: int | None = None
     search_score: float | None = None
     params: GenerationParams | None = None

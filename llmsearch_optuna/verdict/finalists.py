@@ -8,7 +8,15 @@ from optuna.trial import FrozenTrial
 from llmsearch_optuna.errors import StorageError
 from llmsearch_optuna.space.params import GenerationParams
 from llmsearch_optuna.study.attributes import BASELINE
-from llmsearch_optuna.study.ranking import by_added_area, has_several, pareto_front, ranked, score_of, tokens_of
+from llmsearch_optuna.study.ranking import (
+    by_added_area,
+    expense,
+    expense_of,
+    has_several,
+    pareto_front,
+    ranked,
+    score_of,
+)
 from llmsearch_optuna.study.trials import trial_params
 
 __all__ = ["Finalist", "Finalists", "best_as_json", "finalists", "find_trial", "select_finalists"]
@@ -125,14 +133,15 @@ def _complete_trials(study: optuna.Study) -> list[FrozenTrial]:
 
 def best_as_json(study: optuna.Study) -> dict[str, Any]:
     """Return the best trial as JSON-serialisable values; with several objectives also the Pareto front."""
+    minimized = expense(study)
     *others, best = (
         {
             "trial": trial.number,
             "score": score_of(trial),
-            **({"tokens_per_sample": tokens_of(trial)} if has_several(study) else {}),
+            **({} if minimized is None else {minimized.key: expense_of(trial)}),
             "params": params.to_dict(),
         }
         for name, trial, params in finalists(study)
         if name in ("front", "best")
     )
-    return {"best": best, "front": [*others, best]} if has_several(study) else {"best": best}
+    return {"best": best} if minimized is None else {"best": best, "front": [*others, best]}

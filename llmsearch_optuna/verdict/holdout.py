@@ -21,8 +21,10 @@ from llmsearch_optuna.space.params import GenerationParams
 from llmsearch_optuna.space.rules import MAX_SEED
 from llmsearch_optuna.storage import CompletionStore, HeldOutCompletion, StoredCompletion
 from llmsearch_optuna.study.attributes import PARAMS, STOPPED
-from llmsearch_optuna.study.ranking import has_several, score_of
+from llmsearch_optuna.study.price import Price, stored_price
+from llmsearch_optuna.study.ranking import expense, has_several, score_of
 from llmsearch_optuna.study.trials import trial_params
+from llmsearch_optuna.verdict.expenses import expenses_of, mean_cost
 from llmsearch_optuna.verdict.finalist_scores import FinalistScores, corpus_scores, held_out_key, score_groups
 from llmsearch_optuna.verdict.finalists import Finalist, select_finalists
 from llmsearch_optuna.verdict.judging import judge
@@ -82,11 +84,13 @@ def confirm(
     if stored is not None and stored.has_seeds(seeds) and stored.is_of(finalists):
         return stored
     fresh = fresh_seeds(study_seed, seeds, _used_seeds(study))
+    second, price = expense(study), stored_price(study)
+    minimized = None if second is None else second.name
     metric, score_range = hold_out.evaluator.metric, hold_out.evaluator.score_range
 
     def judge_stage(stage: Stage) -> Verdict:
         scores = hold_out.finalist_scores(
-            stage.finalists, fresh[: stage.seeds], on_completions, with_tokens=has_several(study)
+            stage.finalists, fresh[: stage.seeds], on_completions, minimized=minimized, price=price
         )
         verdict = judge(
             scores,
@@ -97,6 +101,7 @@ def confirm(
             held_out=True,
             samples=len(hold_out.samples),
             max_difference=max_difference(metric, score_range),
+            expense=minimized,
             alpha=stage.alpha,
             resamples=resamples,
             seed=study_seed,
@@ -146,7 +151,8 @@ class HoldOut:
         seeds: Sequence[int],
         on_completions: HoldOutCallback,
         *,
-        with_tokens: bool = False,
+        minimized: str | None = None,
+        price: Price | None = None,
     ) -> list[FinalistScores]:
         """Return the scores of finalists, after generating the completions that are not stored.
 
@@ -154,7 +160,8 @@ class HoldOut:
             finalists: The finalists.
             seeds: The generation seeds. A greedy finalist is generated once, regardless of them.
             on_completions: Called with the progress.
-            with_tokens: Whether to return the numbers of tokens, because they are an objective.
+            minimized: The name of the second objective; None without one.
+            price: The price of tokens; None if there is none.
 
         Raises:
             TrialError: The completions of a finalist cannot be generated or scored.
@@ -166,21 +173,23 @@ class HoldOut:
         texts = {run: [completion.text for completion in completions[run]] for run in all_runs}
         scores = self._scores(completions, texts)
         references = [sample.reference for sample in self.samples]
+        all_rates = [None if price is None else price.rates_of(finalist.params) for finalist in finalists]
         return [
             FinalistScores(
                 name=finalist.name,
                 scores=np.array([scores[run] for run in runs]).T
                 if all(scores.values())
                 else corpus_scores(self.evaluator.metric, references, [texts[run] for run in runs]),
-                tokens=np.array([[row.token_count for row in completions[run]] for run in runs], dtype=np.float64).T
-                if with_tokens
-                else None,
+                expenses=None
+                if minimized is None
+                else expenses_of([completions[run] for run in runs], finalist.params, minimized, rates),
+                cost=mean_cost([completions[run] for run in runs], rates),
                 trial=finalist.trial.number,
                 search_score=score_of(finalist.trial),
                 params=finalist.params,
                 irregular=irregular_rows((row.row, row.finish_reason) for run in runs for row in completions[run]),
             )
-            for finalist, runs in zip(finalists, runs_of, strict=True)
+            for finalist, runs, rates in zip(finalists, runs_of, all_rates, strict=True)
         ]
 
     def _generate(self, runs: Sequence[_Run], on_completions: HoldOutCallback) -> None:

@@ -15,6 +15,8 @@ from llmsearch_optuna.statistics.intervals import (
     samples_needed,
     variance_split,
 )
+from llmsearch_optuna.study.objectives import TOKENS
+from llmsearch_optuna.verdict.expenses import Expenses
 from llmsearch_optuna.verdict.finalist_scores import FinalistScores
 from llmsearch_optuna.verdict.verdict import Comparison, FinalistResult, Verdict
 
@@ -36,19 +38,20 @@ def judge(
     samples: int,
     max_difference: float | None = None,
     comparisons: int | None = None,
+    expense: str | None = None,
     alpha: float = _ALPHA,
     resamples: int = 1000,
     seed: int = 0,
 ) -> Verdict:
     """Compare finalists with one of them, the reference.
 
-    The nominal chance that any interval misses is at most `alpha`; see `adjusted_alpha`. The intervals of
-    means come from `difference_intervals`, those of a corpus metric from `bootstrap_intervals`. If tokens are an
-    objective, the intervals of the savings are included.
+    The nominal chance that any interval misses is at most `alpha`; see `adjusted_alpha`. The intervals of means come
+    from `difference_intervals`, those of a corpus metric from `bootstrap_intervals`. If there is a second objective,
+    the intervals of the savings are included.
 
     Args:
         finalists: The finalists, scored on the same samples. Two finalists are paired by seed if they have the same
-            number of seeds, or one of them has a single seed. Either all have tokens or none.
+            number of seeds, or one of them has a single seed. Either all have expenses or none.
         best: The name of the finalist that the verdict is about.
         reference: The name of the finalist with which the others are compared; None for a verdict without comparisons.
         metric: The metric's name.
@@ -59,6 +62,7 @@ def judge(
             a corpus metric has no maximum by default.
         comparisons: The number of comparisons that the intervals are adjusted for. By default the number of comparisons
             in this verdict.
+        expense: The name of the second objective, which the expenses of the finalists are of; None if there is none.
         alpha: The nominal chance that any interval misses.
         resamples: The number of bootstrap resamples.
         seed: The seed of the bootstrap.
@@ -68,9 +72,13 @@ def judge(
         ScorerError: The scorer of a corpus metric fails on a selection of the samples.
     """
     others = [finalist for finalist in finalists if reference not in (None, finalist.name)]
-    with_tokens = [finalist for finalist in others if finalist.tokens is not None]
-    each_alpha = adjusted_alpha(alpha, comparisons or max(1, len(others) + len(with_tokens)))
     base = next((finalist for finalist in finalists if finalist.name == reference), finalists[0])
+    expenses = {
+        finalist.name: (finalist.expenses, base.expenses)
+        for finalist in others
+        if finalist.expenses is not None and base.expenses is not None
+    }
+    each_alpha = adjusted_alpha(alpha, comparisons or max(1, len(others) + len(expenses)))
     sign = 1.0 if greater_is_better else -1.0
     if all(isinstance(finalist.scores, np.ndarray) for finalist in finalists):
         scores = np.concatenate([np.ravel(finalist.scores) for finalist in finalists])  # type: ignore[arg-type]
@@ -98,7 +106,7 @@ def judge(
         ]
     else:
         differences = []
-    results = tuple(_result(finalist, samples) for finalist in finalists)
+    results = tuple(_result(finalist, samples, with_tokens=expense == TOKENS) for finalist in finalists)
     return Verdict(
         metric=metric,
         greater_is_better=greater_is_better,
@@ -114,10 +122,10 @@ def judge(
             for finalist, difference in zip(others, differences, strict=True)
         ),
         savings=tuple(
-            _comparison(finalist.name, _saving(finalist, base, each_alpha), samples, each_alpha)
-            for finalist in with_tokens
+            _comparison(name, _saving(*both, each_alpha), samples, each_alpha) for name, both in expenses.items()
         ),
         constant=_constant(finalists, results),
+        expense=expense,
     )
 
 
@@ -128,10 +136,9 @@ class _Difference(NamedTuple):
     seed_share: float | None
 
 
-def _saving(finalist: FinalistScores, base: FinalistScores, alpha: float) -> _Difference:
-    """Return the number of tokens per completion that a finalist saves against the reference."""
-    limits = [scores.params.max_new_tokens for scores in (finalist, base) if scores.params is not None]
-    return _by_sample(-np.asarray(finalist.tokens), -np.asarray(base.tokens), alpha, float(max(limits, default=1)))
+def _saving(expenses: Expenses, others: Expenses, alpha: float) -> _Difference:
+    """Return the expense per completion that a finalist saves against the reference."""
+    return _by_sample(-expenses.values, -others.values, alpha, max(expenses.highest, others.highest))
 
 
 def _seeds_pair(first: int, second: int) -> bool:
@@ -170,7 +177,7 @@ def _share(part: float, total: float) -> float:
     return min(1.0, part / total) if total > 0.0 else 0.0
 
 
-def _result(finalist: FinalistScores, samples: int) -> FinalistResult:
+def _result(finalist: FinalistScores, samples: int, *, with_tokens: bool) -> FinalistResult:
     by_seed = finalist.over(np.arange(samples))
     sd = None
     if len(by_seed) > 1:
@@ -181,7 +188,8 @@ def _result(finalist: FinalistScores, samples: int) -> FinalistResult:
     return FinalistResult(
         name=finalist.name,
         score=float(by_seed.mean()),
-        tokens=None if finalist.tokens is None else float(finalist.tokens.mean()),
+        tokens=float(finalist.expenses.values.mean()) if with_tokens and finalist.expenses is not None else None,
+        cost=finalist.cost,
         seeds=len(by_seed),
         seed_sd=sd,
         trial=finalist.trial,

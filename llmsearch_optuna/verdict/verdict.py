@@ -14,6 +14,7 @@ from llmsearch_optuna.errors import ParameterError, StorageError
 from llmsearch_optuna.space.params import GenerationParams
 from llmsearch_optuna.statistics.intervals import round_up
 from llmsearch_optuna.study.attributes import VERDICT
+from llmsearch_optuna.study.objectives import COST, EXPENSES, TOKENS
 from llmsearch_optuna.verdict.finalists import Finalists, select_finalists
 
 __all__ = [
@@ -43,6 +44,7 @@ class FinalistResult:
         seeds: The number of seeds; 1 for greedy decoding.
         seed_sd: The standard deviation of the score between seeds; None with one seed.
         tokens: The mean number of tokens per completion; None if they are not an objective.
+        cost: The mean cost of 1,000 completions; None if it is unknown or the study has no price.
         trial: The number of the finalist's trial; None for a file.
         search_score: The score on the search split; None for a file.
         params: The generation parameters, with the seed of the trial; None for a file.
@@ -54,6 +56,7 @@ class FinalistResult:
     seeds: int
     seed_sd: float | None
     tokens: float | None = None
+    cost: float | None = None
     trial: int | None = None
     search_score: float | None = None
     params: GenerationParams | None = None
@@ -104,13 +107,14 @@ class Verdict:
         reference: The name of the baseline with the best score on the search split; None if there is none. Of two
             files, the reference.
         comparisons: The comparisons of all other finalists with the reference.
-        savings: The comparisons of the tokens per completion with those of the reference; empty if tokens are not an
-            objective. A gain is the number of tokens saved.
+        savings: The comparisons of the second objective with that of the reference; empty without one. A gain is the
+            number of tokens saved per completion, or the cost saved per 1,000 completions.
         constant: The score that every completion of every finalist has, also on the search split, so that nothing was
             measured. None if scores differ.
         stopped: Why the search ended before its number of trials, in one sentence; None if it did not.
         planned_seeds: The number of seeds that were asked for; None if they are `seeds`.
         ended: Why the verdict ended with fewer seeds and finalists, in one sentence; None if it did not.
+        expense: The name of the second objective, ``"tokens"`` or ``"cost"``; None without one.
     """
 
     metric: str
@@ -128,6 +132,7 @@ class Verdict:
     stopped: str | None = None
     planned_seeds: int | None = None
     ended: str | None = None
+    expense: str | None = None
 
     @property
     def improved(self) -> bool:
@@ -152,7 +157,7 @@ class Verdict:
             )
         comparison = self._comparison(self.best)
         if comparison is None:
-            better = "that scores better" if self.counts_tokens else "better"
+            better = "better" if self.expense is None else "that scores better"
             text = f"no gain: the search found nothing {better} than the baseline `{self.reference}`"
         else:
             text = self._gain_clause(comparison, where)
@@ -181,7 +186,7 @@ class Verdict:
 
     @property
     def front_sentences(self) -> tuple[str, ...]:
-        """One sentence on score and tokens for each finalist named ``"front ..."``; empty with one objective."""
+        """One sentence on score and expense for each finalist named ``"front ..."``; empty with one objective."""
         sentences = []
         for comparison, saving in zip(self.comparisons, self.savings, strict=False):
             if comparison.name.startswith("front"):
@@ -198,11 +203,6 @@ class Verdict:
     def details(self) -> tuple[str, ...]:
         """The sentences after the verdict's own: on the front, on the seeds, and on why verdict and search ended."""
         return (*self.front_sentences, *filter(None, (self.seed_sentence, self.ended, self.stopped)))
-
-    @property
-    def counts_tokens(self) -> bool:
-        """Whether tokens are an objective."""
-        return any(result.tokens is not None for result in self.finalists)
 
     def has_seeds(self, seeds: int) -> bool:
         """Return whether the verdict was to have at least this number of fresh seeds, or is greedy and needs none."""
@@ -234,7 +234,8 @@ class Verdict:
             if saving.low > 0.0 and other.high > 0.0
         ]
         if shorter:
-            return f"{keep}, or take `{shorter[0]}` (trial {self._result(shorter[0]).trial}) for its fewer tokens"
+            reason = "lower cost" if self.expense == COST else "fewer tokens"
+            return f"{keep}, or take `{shorter[0]}` (trial {self._result(shorter[0]).trial}) for its {reason}"
         if comparison is None:
             return f"stop here and {keep}, or search a wider space"
         if comparison.gain <= 0.0 or comparison.samples_needed is None:
@@ -280,6 +281,8 @@ class Verdict:
             )
             fields["comparisons"] = tuple(Comparison(**table) for table in values["comparisons"])
             fields["savings"] = tuple(Comparison(**table) for table in values.get("savings", ()))
+            if any(finalist.tokens is not None for finalist in fields["finalists"]):  # older verdicts do not say it
+                fields.setdefault("expense", TOKENS)
             return cls(**fields)
         except (KeyError, TypeError, ParameterError) as error:
             raise StorageError(f"another version of llmsearch_optuna wrote this verdict: {error}") from error
@@ -306,11 +309,12 @@ class Verdict:
         return f"; {sum(counts.values())} of {total} answers are no ordinary text ({shares}): {answers}"
 
     def _saving_clause(self, saving: Comparison) -> str:
+        name, unit, _, less, more, _ = EXPENSES[self.expense or TOKENS]
         if saving.low > 0.0:
-            return f"{_interval(saving)} tokens fewer per completion than `{self.reference}`"
+            return f"{_interval(saving)} {less} {unit} than `{self.reference}`"
         if saving.high < 0.0:
-            return f"{_interval(_reversed(saving))} tokens more per completion than `{self.reference}`"
-        return f"no difference in tokens shown ({_reversed(saving)} per completion)"
+            return f"{_interval(_reversed(saving))} {more} {unit} than `{self.reference}`"
+        return f"no difference in {name} shown ({_reversed(saving)} {unit})"
 
     def _gain_clause(self, comparison: Comparison, where: str) -> str:
         if comparison.low > 0.0:

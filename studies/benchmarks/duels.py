@@ -8,7 +8,7 @@ import optuna
 from optuna.trial import TrialState
 from scipy import special
 
-from llmsearch_optuna.search.evaluation import rung_sizes
+from llmsearch_optuna.search.rungs import rung_sizes
 from llmsearch_optuna.study.attributes import BASELINE, ROUND
 from studies.benchmarks.simulation import Outcome, Scores, Setting, advance, pruner_of
 

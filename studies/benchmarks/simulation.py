@@ -14,9 +14,9 @@ from optuna.trial import FrozenTrial, TrialState
 from llmsearch_optuna import GenerationParams, SearchSpace
 from llmsearch_optuna.search.baselines import InitialTrial, enqueue
 from llmsearch_optuna.search.early_stop import EarlyStop
-from llmsearch_optuna.search.evaluation import rung_sizes
 from llmsearch_optuna.search.pruners import make_pruner
 from llmsearch_optuna.search.race import Race
+from llmsearch_optuna.search.rungs import rung_sizes
 from llmsearch_optuna.search.samplers import Proposer, Pruned
 from llmsearch_optuna.study.attributes import BASELINE, FIXED_PARAMS, RESTED, ROUND
 from llmsearch_optuna.study.trials import FINISHED, rounds_passed

@@ -153,7 +153,8 @@ class FakeServer:
             message["content"] = text or None
             message |= {"reasoning_content": thoughts} if self.tells_reasoning else {}
         choice = {"message": message} if "chat" in path else {"text": text}
-        usage = {"usage": {"completion_tokens": len(words)}} if self.tells_tokens else {}
+        counts = {"completion_tokens": len(words), "prompt_tokens": len(prompt.split())}
+        usage = {"usage": counts} if self.tells_tokens else {}
         return self.alter(request, {"choices": [{"index": 0, "finish_reason": reason, **choice}], **usage})
 
     def refusal(self, request: dict[str, Any]) -> bytes | None:

@@ -41,6 +41,10 @@ def search(tuner: Tuner, path: Path | None, n_trials: int = 9, **changes: Any) -
     return tuner.search(SPACE, n_trials=n_trials, **{**arguments, **changes})
 
 
+def stored_tokens(store: CompletionStore, study_key: str) -> int:
+    return sum(counts.generated for counts in store.count_tokens(study_key).values())
+
+
 def everything(study: optuna.Study, path: Path, *, but: Collection[str] = TIMINGS) -> list[Any]:
     """Return what no interruption may change. User attributes in `but` are left out."""
     store = CompletionStore(open_storage(f"sqlite:///{path}"))

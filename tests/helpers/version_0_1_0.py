@@ -138,7 +138,8 @@ def sayings(path: Path) -> dict[str, Any]:
         "figures": {
             name: json.loads(getattr(plots, name)(study, storage).to_json())["data"]
             for name in plots.__all__
-            if name not in ("plot_slice", "plot_importances")  # one needs a parameter's name, one random forests
+            # One needs a parameter's name, one random forests, and one searched settings.
+            if name not in ("plot_slice", "plot_importances", "plot_variants")
         },
     }
 

@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from llmsearch_optuna.report.outcomes import cost, quality_by_tokens, seed_scores, summarize_finalists
+from llmsearch_optuna.report.outcomes import cost, quality_by_expense, seed_scores, summarize_finalists
 from llmsearch_optuna.report.record import read_study
 from studies.benchmarks.synthetic_studies import Plan, Written
 
@@ -29,12 +29,12 @@ def test_finalists_begin_with_the_best_and_end_with_the_baselines(maximize: bool
 @pytest.mark.parametrize("maximize", [True, False])
 def test_nothing_beats_the_front_in_both(maximize: bool, written: Written) -> None:
     record = read_study(*written(Plan(maximize=maximize, trials=40)))
-    qualities = quality_by_tokens(record)
+    qualities = quality_by_expense(record)
     assert len(qualities) == len(record.complete)
     for quality in qualities:
         is_beaten = any(
-            (other.tokens <= quality.tokens and record.is_better(other.value, quality.value))
-            or (other.tokens < quality.tokens and other.value == quality.value)
+            (other.expense <= quality.expense and record.is_better(other.value, quality.value))
+            or (other.expense < quality.expense and other.value == quality.value)
             for other in qualities
         )
         assert quality.is_efficient == (not is_beaten)

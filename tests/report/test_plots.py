@@ -19,7 +19,9 @@ from llmsearch_optuna.report.drawing import safe
 from studies.benchmarks.synthetic_studies import Plan, Written, write_study
 
 PLOTS: dict[str, Callable[..., go.Figure]] = {
-    name: getattr(report, name) for name in report.__all__ if name.startswith("plot_") and name != "plot_slice"
+    name: getattr(report, name)
+    for name in report.__all__
+    if name.startswith("plot_") and name not in ("plot_slice", "plot_variants")
 }
 
 

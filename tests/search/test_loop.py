@@ -17,7 +17,7 @@ from optuna.trial import TrialState, create_trial
 from rich.console import Console
 from tiers import partly_full
 from tiny_models import tiny_model, tiny_tokenizer
-from tiny_studies import ROWS, everything, make_tuner, scorer, search
+from tiny_studies import ROWS, everything, make_tuner, scorer, search, stored_tokens
 
 from llmsearch_optuna import SearchSpace
 from llmsearch_optuna.errors import ConfigurationError, FingerprintError, StorageError, TrialError
@@ -27,7 +27,7 @@ from llmsearch_optuna.search.loop import Search
 from llmsearch_optuna.search.progress import SearchProgress
 from llmsearch_optuna.space.dimensions import Categorical, Float
 from llmsearch_optuna.space.params import GenerationParams
-from llmsearch_optuna.storage import CompletionStore, exclusive_use, open_storage
+from llmsearch_optuna.storage import CompletionStore, TokenCounts, exclusive_use, open_storage
 from llmsearch_optuna.study.attributes import REUSED_TOKENS, STOPPED
 from llmsearch_optuna.study.study import study_key
 from llmsearch_optuna.verdict.finalists import finalists
@@ -161,7 +161,7 @@ def test_what_is_scored_only_as_a_whole_is_pruned_by_the_median(caplog: pytest.L
 class TestLimits:
     def tokens(self, study: optuna.Study, path: Path) -> int:
         """The tokens that were generated, not copied from another trial."""
-        stored = CompletionStore(open_storage(f"sqlite:///{path}")).count_tokens(study_key(study))
+        stored = stored_tokens(CompletionStore(open_storage(f"sqlite:///{path}")), study_key(study))
         return stored - sum(int(trial.user_attrs.get(REUSED_TOKENS, 0)) for trial in study.trials)
 
     @pytest.mark.full
@@ -399,9 +399,9 @@ def test_tokens_that_a_trial_in_flight_takes_over_are_told_before_they_are_store
     assert [reused for reused, _ in second] == list(itertools.accumulate(tokens for _, tokens in second))
     running = create_trial(state=TrialState.RUNNING, user_attrs={REUSED_TOKENS: 7})
     study.add_trial(running)
-    objective = types.SimpleNamespace(tokens_stored=lambda: 1000)
+    objective = types.SimpleNamespace(tokens_stored=lambda: {0: TokenCounts(1000)}, price=None)
     elsewhere: Any = types.SimpleNamespace(_in_flight={}, _trials=lambda: study.trials, objective=objective)
-    assert Search._tokens_generated(elsewhere) == 1000 - second[-1][0] - 7
+    assert Search._spending(elsewhere).tokens == 1000 - second[-1][0] - 7
 
 
 @pytest.mark.full

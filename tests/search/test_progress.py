@@ -51,7 +51,9 @@ class TestBar:
         file = io.StringIO()
         study = search(make_tuner(), None, 3)
         with SearchProgress(study, samples=16, n_trials=3, console=Console(file=file, width=200)) as progress:
-            state: Any = types.SimpleNamespace(scored=4, tokens=1, value=0.5, params=trial_params(study.trials[0]))
+            state: Any = types.SimpleNamespace(
+                scored=4, tokens=1, cost=0.002, value=0.5, params=trial_params(study.trials[0])
+            )
             progress.advancing({0: state, 1: state})
             progress.trial_ended(study.trials[0], state, 2.0)
             progress.advancing({1: state, 2: state})
@@ -62,6 +64,7 @@ class TestBar:
             "3.0 s together with 2 others",
             "1.0 s together with 1 other",
         ]
+        assert re.findall(r", cost (\S+) per 1,000 ", file.getvalue()) == ["0.5"] * 3
 
 
 CELL = """

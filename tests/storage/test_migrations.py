@@ -1,5 +1,6 @@
 """A database of an older version opens, and all that was in it is there."""
 
+import dataclasses
 import json
 import sqlite3
 from collections.abc import Iterator
@@ -11,14 +12,14 @@ import pytest
 import sqlalchemy as sa
 import version_1
 from optuna.trial import TrialState
-from tiny_studies import everything
+from tiny_studies import everything, stored_tokens
 
 from llmsearch_optuna.cli import main
 from llmsearch_optuna.errors import StorageError
 from llmsearch_optuna.storage import CompletionStore, open_storage
 from llmsearch_optuna.storage.migrations import MIGRATIONS, prepare_tables
 from llmsearch_optuna.storage.schema import METADATA, VERSION
-from llmsearch_optuna.study.attributes import PRUNED_AT, TIMINGS
+from llmsearch_optuna.study.attributes import PRUNED_AT, REUSED_PROMPT_TOKENS, TIMINGS
 from llmsearch_optuna.study.study import open_study, study_key
 from llmsearch_optuna.verdict.verdict import stored_verdict
 
@@ -79,12 +80,12 @@ def test_all_that_was_stored_is_there(path: Path) -> None:
     for table, old in before.items():
         new = rows(path, f"SELECT * FROM {table} ORDER BY 1, 2, 3, 4")
         counts = [] if table == "llmsearch_samples" else [len(json.loads(row[-3])) for row in old]
-        assert new == ([(*row, count, 0) for row, count in zip(old, counts, strict=True)] if counts else old)
+        assert new == ([(*row, count, 0, 0) for row, count in zip(old, counts, strict=True)] if counts else old)
         assert len(old) == {"llmsearch_completions": 96, "llmsearch_held_out": 20, "llmsearch_samples": 16}[table]
     key = study_key(study)
     assert [len(store.load(key, trial.number)) for trial in study.trials] == [16, 16, 16, 16, 12, 4, 8, 8]
     tokens = [json.loads(row[5]) for row in before["llmsearch_completions"]]
-    assert store.count_tokens(key) == sum(map(len, tokens))
+    assert stored_tokens(store, key) == sum(map(len, tokens))
     assert {len(ids) for ids in tokens} > {2, 4}
     stored = stored_verdict(study)
     assert stored is not None
@@ -95,7 +96,15 @@ def test_all_that_was_stored_is_there(path: Path) -> None:
     # What has been added since is unknown there.
     for finalist, before_it in zip(now["finalists"], then["finalists"], strict=True):
         assert finalist == {**dict.fromkeys(finalist), "irregular": {}, **before_it}
-    assert now.keys() - then.keys() == {"constant", "ended", "next_step", "planned_seeds", "savings", "stopped"}
+    assert now.keys() - then.keys() == {
+        "constant",
+        "ended",
+        "next_step",
+        "expense",
+        "planned_seeds",
+        "savings",
+        "stopped",
+    }
     assert now["savings"] == []
 
 
@@ -121,11 +130,18 @@ def test_a_search_goes_on_to_the_end_that_a_new_one_has(path: Path, tmp_path: Pa
     tuner = version_1.make_tuner()
     assert [trial.state for trial in open_study(f"sqlite:///{path}")[0].trials][6:] == [TrialState.RUNNING] * 2
     # Version 1 had the first of these attributes, and not yet the second.
-    but = ("judged", PRUNED_AT, *TIMINGS)
-    resumed = everything(version_1.search(tuner, path), path, but=but)
+    but = ("judged", PRUNED_AT, REUSED_PROMPT_TOKENS, *TIMINGS)
+
+    def without_prompts(stored: list[Any]) -> list[Any]:
+        return [
+            (*facts, [dataclasses.replace(completion, prompt_token_count=0) for completion in completions])
+            for *facts, completions in stored
+        ]
+
+    resumed = without_prompts(everything(version_1.search(tuner, path), path, but=but))
     new = tmp_path / "new.db"
     version_1.search(tuner, new, 6)
-    assert resumed == everything(version_1.search(tuner, new), new, but=but)
+    assert resumed == without_prompts(everything(version_1.search(tuner, new), new, but=but))
     assert [state for _, state, *_ in resumed].count(TrialState.PRUNED) > 2
 
 
@@ -219,7 +235,10 @@ def test_a_server_is_upgraded_in_the_same_way(server_url: str) -> None:
     with engine.begin() as connection:  # back to version 1
         connection.exec_driver_sql("UPDATE llmsearch_schema SET version = 1")
         for table in tables:
-            connection.exec_driver_sql(f"ALTER TABLE {table} DROP COLUMN token_count, DROP COLUMN thinking_token_count")
+            connection.exec_driver_sql(
+                f"ALTER TABLE {table} DROP COLUMN token_count, DROP COLUMN thinking_token_count, "
+                "DROP COLUMN prompt_token_count"
+            )
         for position, tokens in enumerate(("[]", "[1]", "[1, 2, 3]")):
             connection.exec_driver_sql(
                 f"INSERT INTO llmsearch_completions VALUES ('k', 0, {position}, 0, '\"\\u0000\"', '{tokens}', 'eos', 1)"

@@ -24,6 +24,7 @@ from llmsearch_optuna.storage import (
     HeldOutCompletion,
     StoredCompletion,
     StoredSample,
+    TokenCounts,
     exclusive_use,
     open_storage,
     readable_errors,
@@ -163,24 +164,30 @@ def test_an_empty_rung_stores_nothing(store: CompletionStore) -> None:
 
 
 def test_scores_and_tokens_are_read_without_the_texts(store: CompletionStore) -> None:
-    rows = [completion(position, score=position / 4) for position in (2, 0, 1)]
+    counts = {"thinking_token_count": 1, "prompt_token_count": 3}
+    rows = [completion(position, score=position / 4, **counts) for position in (2, 0, 1)]
     study, other = (f"scores {next(KEYS)}" for _ in range(2))
     store.append(study, 0, rows)
-    store.append(study, 1, [completion(score=None, token_ids=(1, 2, 3))])
+    store.append(study, 1, [completion(score=None, token_ids=(1, 2, 3), **counts)])
     store.append(other, 0, rows)
     assert store.load_scores(study, 0) == [0.0, 0.25, 0.5]
     assert store.load_scores(study, 1) == [None]
     assert store.load_scores(study, 2) == []
-    assert (store.count_tokens(study), store.count_tokens(other), store.count_tokens("none")) == (9, 6, 0)
+    assert store.count_tokens(study) == {0: TokenCounts(6, 3, 9), 1: TokenCounts(3, 1, 3)}
+    assert store.count_tokens(other) == {0: TokenCounts(6, 3, 9)}
+    assert store.count_tokens("none") == {}
 
 
 def test_outlines_are_read_without_the_texts(store: CompletionStore) -> None:
-    rows = [completion(position, token_ids=(1,) * position, score=position / 4) for position in (2, 0, 1)]
+    rows = [
+        completion(position, token_ids=(1,) * position, score=position / 4, prompt_token_count=5)
+        for position in (2, 0, 1)
+    ]
     store.append("a", 0, rows)
     store.append("a", 3, [completion(0, score=None, finish_reason="length")])
     store.append("b", 0, [completion(0)])
     store.append_held_out("a", [HeldOutCompletion("f", 7, row) for row in rows])
-    outlines = [CompletionOutline(position, position / 4, position, "eos") for position in (0, 1, 2)]
+    outlines = [CompletionOutline(position, position / 4, position, "eos", 0, 5) for position in (0, 1, 2)]
     last = completion(0)
     assert store.load_outlines("a") == {0: outlines, 3: [CompletionOutline(0, None, len(last.token_ids), "length")]}
     assert store.load_held_out_outlines("a") == {("f", 7): outlines}

@@ -17,11 +17,11 @@ from llmsearch_optuna.study.objectives import check_combination, check_objective
 from llmsearch_optuna.study.ranking import (
     best_trial,
     by_added_area,
+    expense_of,
     maximizes,
     pareto_front,
     ranked,
     score_of,
-    tokens_of,
 )
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -49,12 +49,15 @@ def test_what_may_be_optimised(objectives: Sequence[str]) -> None:
 @pytest.mark.parametrize(
     ("objectives", "message"),
     [
-        (["tokens"], r'objectives must be \["score"\] or \["score", "tokens"\], got \[\'tokens\'\]'),
+        (
+            ["tokens"],
+            r'objectives must be \["score"\], \["score", "tokens"\] or \["score", "cost"\], got \[\'tokens\'\]',
+        ),
         (["tokens", "score"], "objectives must be"),
         (["score", "score"], "objectives must be"),
         ([], "objectives must be"),
         ("score", "objectives must be .* got 'score'"),
-        (["score", "lenght"], "unknown objective `lenght`: known are score, tokens"),
+        (["score", "lenght"], "unknown objective `lenght`: known are cost, score, tokens"),
         (["score", "latency"], "`latency` cannot be an objective: it depends on the machine.* use `tokens`"),
         (["score", "seconds"], "`seconds` cannot be an objective"),
     ],
@@ -103,15 +106,15 @@ def test_with_one_objective_the_front_is_the_best_trial(values: list[tuple[int, 
     assert best.value == study.best_value
     assert best.number == min(trial.number for trial in study.trials if trial.value == study.best_value)
     assert maximizes(study) == greater_is_better
-    assert tokens_of(best) is None
+    assert expense_of(best) is None
 
 
 def test_only_fully_evaluated_trials_are_ranked() -> None:
     study = study_of([(1, 5), (3, 9)])
     study.add_trial(create_trial(state=TrialState.FAIL))
     assert numbers(ranked(study)) == [1, 0]
-    assert (score_of(study.trials[1]), tokens_of(study.trials[1])) == (3.0, 9.0)
-    assert (score_of(study.trials[2]), tokens_of(study.trials[2])) == (None, None)
+    assert (score_of(study.trials[1]), expense_of(study.trials[1])) == (3.0, 9.0)
+    assert (score_of(study.trials[2]), expense_of(study.trials[2])) == (None, None)
     assert best_trial(optuna.create_study()) is None
     assert pareto_front(optuna.create_study()) == []
 

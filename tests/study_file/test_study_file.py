@@ -42,6 +42,8 @@ storage = "runs/maths.db"
 n_trials = 7
 timeout_s = 3600.5
 max_tokens_total = 2_000_000
+price = { input = 0.15, output = 1 }
+max_cost = 5
 patience = 30
 stop_early = false
 worthwhile = 0.02
@@ -172,6 +174,8 @@ def test_every_key_is_read() -> None:
         "n_trials": 7,
         "timeout": 3600.5,
         "max_tokens_total": 2_000_000,
+        "price": {"input": 0.15, "output": 1},
+        "max_cost": 5,
         "patience": 30,
         "stop_early": False,
         "worthwhile": 0.02,

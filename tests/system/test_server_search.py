@@ -12,7 +12,7 @@ import optuna
 import pytest
 from fake_server import Alter, FakeServer, Fault
 from tiny_models import tiny_model, tiny_tokenizer
-from tiny_studies import ROWS, everything, scorer
+from tiny_studies import ROWS, everything, scorer, stored_tokens
 
 from llmsearch_optuna import Categorical, Float, Int, OpenAIServer, SearchSpace, Tuner
 from llmsearch_optuna.cli import main
@@ -74,7 +74,7 @@ def test_a_search_on_a_server(server: FakeServer, tmp_path: Path) -> None:
         completion.token_ids == () and completion.token_count == len(completion.text.split())
         for completion in completions
     )
-    assert store.count_tokens(study_key(study)) == sum(completion.token_count for completion in completions) > 0
+    assert stored_tokens(store, study_key(study)) == sum(completion.token_count for completion in completions) > 0
     assert study.best_trial.user_attrs["tokens"] == sum(
         completion.token_count for completion in store.load(study_key(study), study.best_trial.number)
     )
@@ -134,7 +134,7 @@ def test_one_row_that_is_refused_fails_its_trial_alone(server: FakeServer, tmp_p
 @pytest.mark.full
 def test_tokens_are_limited(server: FakeServer, tmp_path: Path) -> None:
     study = search(make_tuner(server), tmp_path / "x.db", n_trials=100, max_tokens_total=300)
-    tokens = CompletionStore(open_storage(f"sqlite:///{tmp_path}/x.db")).count_tokens(study_key(study))
+    tokens = stored_tokens(CompletionStore(open_storage(f"sqlite:///{tmp_path}/x.db")), study_key(study))
     assert 300 <= tokens < 300 + 2 * 4 * 8
 
 
@@ -339,7 +339,7 @@ def test_a_limit_on_tokens_ends_a_search_without_usage(server: FakeServer, tmp_p
     server.alter = lambda sent, answer: {**answer, "usage": usage}
     study = search(make_tuner(server), tmp_path / "x.db", n_trials=100, max_tokens_total=200)
     assert 1 < len(study.trials) < 20
-    tokens = CompletionStore(open_storage(f"sqlite:///{tmp_path}/x.db")).count_tokens(study_key(study))
+    tokens = stored_tokens(CompletionStore(open_storage(f"sqlite:///{tmp_path}/x.db")), study_key(study))
     assert 200 <= tokens < 200 + 2 * 4 * 8
 
 

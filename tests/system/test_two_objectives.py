@@ -31,7 +31,8 @@ from llmsearch_optuna.report import plot_quality, read_study, render_report
 from llmsearch_optuna.statistics.intervals import adjusted_alpha, difference_intervals
 from llmsearch_optuna.storage import CompletionStore, open_storage
 from llmsearch_optuna.study.fingerprint import study_fingerprint
-from llmsearch_optuna.study.ranking import pareto_front, score_of, tokens_of
+from llmsearch_optuna.study.objectives import EXPENSES
+from llmsearch_optuna.study.ranking import expense_of, pareto_front, score_of
 from llmsearch_optuna.study.study import study_key
 from llmsearch_optuna.study_file.file import StudyFile
 from llmsearch_optuna.verdict.finalist_scores import held_out_key
@@ -216,7 +217,7 @@ class TestVerdict:
     def test_a_study_of_the_score_alone_says_nothing_of_tokens(self) -> None:
         tuner = ending_tuner(holdout_size=6)
         verdict = tuner.confirm(search(tuner, None, 6), show_progress=False)
-        assert (verdict.savings, verdict.front_sentences, verdict.counts_tokens) == ((), (), False)
+        assert (verdict.savings, verdict.front_sentences, verdict.expense) == ((), (), None)
         assert "tokens" not in verdict.sentence
 
 
@@ -247,7 +248,7 @@ class TestWhatShowsAStudy:
             assert main(["export", str(path), "--to", "json", *arguments]) == 0
             provenance = json.loads(capsys.readouterr().out)["provenance"]
             assert [provenance["trial"], provenance["score"]] == [expected.number, score_of(expected)]
-            assert provenance["tokens_per_sample"] == tokens_of(expected)
+            assert provenance["tokens_per_sample"] == expense_of(expected)
             assert provenance["samples"] == 10
         assert trace(study).trial == best.number
 
@@ -258,7 +259,7 @@ class TestWhatShowsAStudy:
         figure = plot_quality(study, str(path))
         (line,) = [trace for trace in figure.data if trace.name == "Pareto front"]
         front = pareto_front(study)
-        assert list(line.x) == [tokens_of(trial) for trial in reversed(front)]
+        assert list(line.x) == [expense_of(trial) for trial in reversed(front)]
         assert list(line.y) == [score_of(trial) for trial in reversed(front)]
         (complete,) = [trace for trace in figure.data if trace.name == "complete"]
         assert "tokens" in complete.hovertemplate
@@ -268,7 +269,7 @@ class TestWhatShowsAStudy:
         assert "The study searched for this front" in page
         assert page.count(">tokens held out</th>") == 1
         record = read_study(study, str(path))
-        assert record.counts_tokens
+        assert record.minimized == record.expense == EXPENSES["tokens"]
         assert [tuple(trial.reported) for trial in record.trials] == [(4, 8, 10)] * 14
 
     def test_notes_and_figures_for_the_dashboard(self, searched: tuple[Tuner, optuna.Study, Path]) -> None:

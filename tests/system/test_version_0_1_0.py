@@ -56,6 +56,7 @@ def test_what_is_said_of_a_finished_study_is_the_same(path: Path) -> None:
     outputs = as_json(version_0_1_0.sayings(path))
     assert outputs.keys() == EXPECTED["finished"].keys()
     assert "no gain" in outputs["provenance"].pop("caution")  # 0.1.0 did not have it
+    assert outputs["provenance"].pop("cost_per_1000_samples") is None  # nor this
     for part, expected in EXPECTED["finished"].items():
         assert as_numbers(outputs[part]) == as_numbers(expected), part
 
@@ -76,8 +77,9 @@ def test_an_interrupted_study_ends_as_an_uninterrupted_one_did(path: Path, monke
     assert as_json(version_0_1_0.trials_of(study)) == EXPECTED["interrupted"]["trials"]
     verdict = tuner.confirm(study, seeds=2, show_progress=False)
     expected = EXPECTED["interrupted"]["verdict"]
-    added = {"constant": None, "next_step": verdict.next_step, "stopped": None, "planned_seeds": 2, "ended": None}
-    finalists = [{**finalist, "irregular": {}} for finalist in expected["finalists"]]
+    added = {"constant": None, "next_step": verdict.next_step, "stopped": None, "planned_seeds": 2}
+    added |= {"ended": None, "expense": None}
+    finalists = [{**finalist, "irregular": {}, "cost": None} for finalist in expected["finalists"]]
     assert as_json(verdict.to_dict()) == {**expected, **added, "finalists": finalists}
 
 

@@ -14,6 +14,7 @@ from llmsearch_optuna.errors import StorageError
 from llmsearch_optuna.metrics import make_metric
 from llmsearch_optuna.space.params import GenerationParams
 from llmsearch_optuna.statistics.intervals import adjusted_alpha, difference_intervals
+from llmsearch_optuna.verdict.expenses import Expenses
 from llmsearch_optuna.verdict.finalist_scores import FinalistScores, corpus_scores
 from llmsearch_optuna.verdict.judging import judge
 from llmsearch_optuna.verdict.verdict import Comparison, Verdict, keep_verdict, no_holdout, stored_verdict
@@ -39,13 +40,14 @@ def verdict_on(scores: dict[str, Any], tokens: dict[str, Floats] | None = None, 
         "greater_is_better": True,
         "held_out": True,
         "samples": SAMPLES,
+        "expense": None if tokens is None else "tokens",
     }
     trials = {"best": 14, "greedy": 1, "model default": 0, "runner-up 1": 7, "runner-up 2": 9, "front 1": 7}
     finalists = [
         FinalistScores(
             name=name,
             scores=by_sample,
-            tokens=None if tokens is None else tokens[name],
+            expenses=None if tokens is None else Expenses(tokens[name], 128.0),
             trial=trials.get(name),
             search_score=0.5,
             params=GenerationParams(temperature=0.5, generation_seed=3),
@@ -110,6 +112,18 @@ def test_a_better_and_a_worse_score_of_the_front_and_no_difference_in_tokens() -
         (sentence,) = verdict_on(scores, tokens).front_sentences
         assert sentence.startswith("`front 1` (trial 7): no difference in tokens shown (")
         assert clause in sentence
+
+
+def test_costs_are_told_as_costs_and_as_tokens_by_an_older_verdict() -> None:
+    scores = {"greedy": noisy(0.5), "front 1": noisy(0.5, key=2)}
+    costs = {"greedy": lengths(20), "front 1": lengths(11, key=2)}
+    verdict = verdict_on(scores, costs, best="greedy", expense="cost")
+    assert "] cheaper per 1,000 completions than `greedy`" in verdict.front_sentences[0]
+    assert verdict.next_step.endswith("for its lower cost")
+    assert {result.tokens for result in verdict.finalists} == {None}
+    older = verdict_on(scores, costs, best="greedy").to_dict()
+    del older["expense"]
+    assert Verdict.from_dict(older).expense == "tokens"
 
 
 def test_a_baseline_that_scores_best_may_still_be_beaten_in_tokens() -> None:

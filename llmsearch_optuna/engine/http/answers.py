@@ -66,6 +66,7 @@ def read_completion(answer: object, *, chat: bool, stops: Sequence[str], max_new
         finish_reason="stop" if cuts else _finish_reason(choice, message, chat=chat, has_stops=bool(stops)),
         token_count_reported=count,
         thinking_token_count=thinking_count,
+        prompt_token_count=_reported(answer, "usage", "prompt_tokens"),
     )
 
 

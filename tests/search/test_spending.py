@@ -1,0 +1,108 @@
+"""What a search has spent, and what it must know for that."""
+
+from typing import Any
+
+import optuna
+import pytest
+from hand_made_studies import refused
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from llmsearch_optuna.engine.base import Completion
+from llmsearch_optuna.errors import ConfigurationError, TrialError
+from llmsearch_optuna.search.budget import Budget
+from llmsearch_optuna.search.options import SearchOptions
+from llmsearch_optuna.search.spending import Spending, check_counts, count_spending, find_price
+from llmsearch_optuna.space.params import GenerationParams
+from llmsearch_optuna.storage import TokenCounts
+from llmsearch_optuna.study.attributes import (
+    PARAMS,
+    REUSED_PROMPT_TOKENS,
+    REUSED_THINKING_TOKENS,
+    REUSED_TOKENS,
+)
+from llmsearch_optuna.study.price import Price
+
+PRICE = {"input": 1e6, "output": 1e4, "thinking": 100.0}
+
+
+def trials_of(*attributes: dict[str, Any]) -> list[FrozenTrial]:
+    study = optuna.create_study()
+    for entry in attributes:
+        attrs = {PARAMS: GenerationParams().to_json(), **entry}
+        study.add_trial(create_trial(state=TrialState.RUNNING, user_attrs=attrs))
+    return study.get_trials()
+
+
+def completion(**changes: Any) -> Completion:
+    return Completion(**{"text": "a", "token_ids": (), "finish_reason": "eos", **changes})
+
+
+def test_what_was_copied_is_not_spent() -> None:
+    copied = {REUSED_TOKENS: 4, REUSED_THINKING_TOKENS: 1, REUSED_PROMPT_TOKENS: 2}
+    trials = trials_of({}, copied, copied)
+    stored = {0: TokenCounts(10, 5, 3), 1: TokenCounts(6, 2, 3)}
+    assert count_spending(stored, trials, {}, None) == Spending(16 - 8)
+    tokens, cost, uncounted = count_spending(stored, trials[:2], {}, Price.of(PRICE))
+    assert cost is not None
+    assert (tokens, round(cost, 9), uncounted) == (12, 4.0606, 0)
+    in_flight = {1: TokenCounts(6, 2, 3)}  # counted in this process
+    assert count_spending(stored, trials[:2], in_flight, Price.of(PRICE)).cost == pytest.approx(3 + 0.05 + 5e-4)
+
+
+def test_prompts_of_unknown_lengths_are_told() -> None:
+    spent = count_spending({0: TokenCounts(10), 1: TokenCounts(5, 0, 2)}, trials_of({}, {}), {}, Price.of(PRICE))
+    assert spent.uncounted == 1
+
+
+def test_the_reason_to_stop_names_what_is_spent(caplog: pytest.LogCaptureFixture) -> None:
+    def budget(spending: Spending) -> Budget:
+        return Budget(timeout=None, max_tokens=None, max_cost=0.5, spending=lambda: spending, should_stop=lambda: False)
+
+    assert budget(Spending(5, 0.49)).spent(any_complete=True) is None
+    assert budget(Spending(5, 0.5)).spent(any_complete=True) == "0.5 is spent, the limit is 0.5"
+    assert not caplog.records
+    uncounted = budget(Spending(5, 0.1, 2))
+    assert [uncounted.spent(any_complete=True) for _ in range(2)] == [None, None]
+    (record,) = caplog.records
+    assert record.message.startswith("`max_cost` does not count the prompts of 2 trials")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            {"objectives": ["score", "cost"]},
+            "`cost` cannot be an objective without a price of tokens: set `price`",
+        ),
+        ({"max_cost": 0.5}, "`max_cost` needs a `price` of tokens, got 0.5 without one"),
+        ({"max_cost": 0, "price": PRICE}, "`max_cost` must be > 0, got 0"),
+        ({"max_cost": float("nan"), "price": PRICE}, "`max_cost` must be > 0, got nan"),
+        ({"price": {"input": 1}}, "`price` needs output per million tokens, got {'input': 1}"),
+        ({"price": PRICE, "objectives": ["score", "tokens", "cost"]}, None),
+        ({"price": PRICE, "objectives": ["score", "cost"], "patience": 3}, None),
+    ],
+)
+def test_options_that_do_not_fit_are_refused_in_one_line(options: dict[str, Any], message: str | None) -> None:
+    text = refused(ConfigurationError, lambda: SearchOptions(**options))
+    assert message in (None, text)
+
+
+def test_a_function_tells_no_tokens() -> None:
+    text = refused(ConfigurationError, lambda: find_price(PRICE, ["score"], counts_tokens=False))
+    assert text == "`price` has no effect with custom_pred_function, whose tokens are not known: leave it out"
+    assert find_price(None, ["score"], counts_tokens=False) is None
+
+
+def test_tokens_with_a_price_must_be_counted() -> None:
+    rates = Price.of(PRICE).rates_of(GenerationParams())
+    counted = completion(token_count_reported=3, prompt_token_count=4)
+    estimated = completion(token_count_reported=3, prompt_token_count=4, count_is_estimate=True)
+    check_counts([counted, estimated], ["score"], rates)
+    check_counts([], ["score", "cost"], rates)
+    check_counts([estimated], ["score"], None)
+    for uncounted, which in ((estimated, "completions"), (completion(token_count_reported=3), "prompts")):
+        with pytest.raises(ConfigurationError, match=f"the server does not report those of {which}"):
+            check_counts([uncounted], ["score"], rates)
+    check_counts([completion(token_count_reported=3)], ["score"], rates._replace(input=0.0))
+    with pytest.raises(TrialError, match="`tokens` cannot be an objective"):
+        check_counts([estimated], ["score", "tokens"], None)
