@@ -107,6 +107,10 @@ def make_parser() -> argparse.ArgumentParser:
     for command in (best, confirm, show, report, export):
         command.add_argument("--study", metavar="NAME", help="study in the database (default: the only one)")
 
+    metrics = commands.add_parser("metrics", help="show the built-in metrics, or the arguments of one")
+    metrics.add_argument("name", nargs="?", metavar="NAME", help="name of a built-in metric")
+    metrics.set_defaults(command=reading.metrics)
+
     compare = commands.add_parser("compare", help="compare two files of outputs of other programs, as `confirm` does")
     compare.add_argument(
         "reference",
