@@ -263,6 +263,7 @@ def test_light_modules_load_no_model_libraries() -> None:
 
 READING_COMMANDS = [
     ["--help"],
+    ["metrics", "json_schema"],
     ["best", "x.db", "--study", "finished"],
     ["report", "x.db", "--study", "finished"],
     ["export", "x.db", "--study", "finished", "--to", "json"],
@@ -275,7 +276,7 @@ from llmsearch_optuna.cli import main
 for arguments in json.loads(sys.argv[1]):
     with contextlib.redirect_stdout(io.StringIO()) as output, contextlib.suppress(SystemExit):
         main(arguments)
-    loaded = sorted({"torch", "transformers"} & set(sys.modules))
+    loaded = sorted({"torch", "transformers", "datasets"} & set(sys.modules))
     print(json.dumps([arguments[0], bool(output.getvalue()), loaded]))
 """
 

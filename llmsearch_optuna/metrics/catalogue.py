@@ -27,8 +27,10 @@ _HEAD = """# Metrics
 Made from the code by `python tests/system/test_metrics_page.py`; `llmsearch-optuna metrics NAME` shows the same.
 
 Every metric takes `column`, `greater_is_better`, `reducer`, `retries` and `timeout_s` as well. A scorer of your own is
-`package.module:function` in a study file, and a function in Python; what runs generated code is one of these:
-`notebooks/code_scoring.ipynb`.
+`package.module:function` in a study file, and a function in Python. No metric executes generated code;
+`notebooks/code_scoring.ipynb` shows a scorer that does.
+
+Unless a metric says otherwise: {reference}
 
 | Metric | | Arguments |
 | --- | --- | --- |
@@ -107,15 +109,21 @@ def describe_metric(name: str) -> MetricDescription:
     )
 
 
-def metric_text(name: str) -> str:
+def metric_text(name: str, *, with_reference: bool = True) -> str:
     """Return the description of a built-in metric as Markdown.
+
+    Args:
+        name: The name.
+        with_reference: Whether to describe the reference column.
 
     Raises:
         MetricError: There is none of this name.
     """
     metric = describe_metric(name)
-    lines = [f"- {argument}" for argument in metric.arguments] or ["- no arguments"]
-    facts = [*lines, f"- reference (`column`): {metric.reference}", f"- scores {metric.scores}"]
+    facts = [f"- {argument}" for argument in metric.arguments] or ["- no arguments"]
+    if with_reference:
+        facts.append(f"- reference (`column`): {metric.reference}")
+    facts.append(f"- scores {metric.scores}")
     return "\n\n".join(part for part in (metric.summary, metric.details, "\n".join(facts)) if part)
 
 
@@ -125,8 +133,11 @@ def metrics_page() -> str:
     for metric in map(describe_metric, BUILT_IN_METRICS):
         arguments = ", ".join(f"`{argument.name}`" for argument in metric.arguments)
         rows.append(f"| [`{metric.name}`](#{metric.name.lower()}) | {metric.summary} | {arguments} |\n")
-    sections = [f"\n## {name}\n\n{metric_text(name)}\n" for name in BUILT_IN_METRICS]
-    return "".join([_HEAD, *rows, *sections])
+    sections = [
+        f"\n## {name}\n\n{metric_text(name, with_reference=name in MULTI_COLUMN)}\n" for name in BUILT_IN_METRICS
+    ]
+    reference = describe_metric("exact_match").reference
+    return "".join([_HEAD.format(reference=reference[0].lower() + reference[1:]), *rows, *sections])
 
 
 def _default(value: object) -> str:

@@ -9,9 +9,9 @@ from llmsearch_optuna.metrics.words import normal_form
 __all__ = ["choice_form", "find_choice", "stated_choice"]
 
 _EDGES = " .,;:!?\"'()[]{}\u2018\u2019\u201c\u201d"
-_STATED = re.compile(r"(?i:answer) ?(?i:is|:) ?:? ?([^\n]*)")
-_SENTENCE_END = re.compile(r"\. ")
-_JOINED = "A-Za-z0-9\u00c0-\u024f+^/-"  # characters beside which a text is a part of another one
+_STATED = re.compile(r"(?i:answer(?: is|s? ?:))")
+_SENTENCE_END = re.compile(r"\. |\n")
+_JOINED = r"A-Za-z0-9\u00c0-\u024f+^/\-"  # characters beside which a text is a part of another one
 
 
 def choice_form(text: str) -> str:
@@ -26,10 +26,10 @@ def stated_choice(text: str, choices: Sequence[str]) -> int | None:
         text: The completion.
         choices: The texts of the choices, by `choice_form`.
     """
-    stated = [_SENTENCE_END.split(tail)[0] for tail in _STATED.findall(text)]
-    return next(
-        (index for part in (*stated[-1:], text) if (index := _only(choice_form(part), choices)) is not None), None
-    )
+    _, *stated = _STATED.split(without_markup(text))
+    parts = [_SENTENCE_END.split(tail.strip(" :\n"))[0] for tail in stated[-1:]]
+    indices = [_only(choice_form(part), choices) for part in (*parts, text)]
+    return next((index for index in indices if index is not None), None)
 
 
 def find_choice(text: str, choices: Sequence[str]) -> int | None:

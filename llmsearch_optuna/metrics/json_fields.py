@@ -26,7 +26,9 @@ def share_of_fields(validator: Any, value: Any, expected: Any | None = None) -> 
     faults = top_faults(validator, value)
     if expected is None:
         required = validator.schema.get("required", ())
-        fields = {*(required if isinstance(required, list) else ()), *faults}
+        names = required if isinstance(required, list) else ()
+        faults |= {name for name in names if not isinstance(value, dict) or name not in value}
+        fields = {*names, *faults}
         return 1.0 - len(faults) / len(fields) if fields else 1.0
     is_right = {path: _is_at(value, path, part) for path, part in _leaves(expected)}
     # A field that breaks the schema, although what is expected of it is right, has something else that is wrong.

@@ -4,13 +4,14 @@ import json
 import math
 import re
 import unicodedata
-from collections.abc import Sequence
 from typing import Any
 
 __all__ = ["MAX_DEPTH", "as_json", "canonical", "first_json", "parse_json"]
 
 MAX_DEPTH = 50
 """Levels of nesting. A fixed number, so that a score does not depend on the depth of Python's own stack."""
+
+_MAX_ATTEMPTS = 1000  # each error takes time in proportion to the length of the text
 
 _FENCE = re.compile(r"```[^\S\n]*[\w+-]*[^\S\n]*\n(.*?)```", re.DOTALL)
 _OPENING = re.compile(r'[\[{](?=\s*["\]}\[{\-0-9tfn])')
@@ -21,9 +22,9 @@ def first_json(text: str) -> Any:
 
     It is the whole text, if that is JSON; else the content of the first fenced block (three backticks) that is JSON;
     else the first complete object or array in the text. A value with an invalid or missing part is not complete, and
-    nothing within its valid part counts. If the first complete value has a name twice in an object, a number that is
-    not finite (``NaN``, ``1e999``) or more than `MAX_DEPTH` levels, there is no value. Tool calls are read as
-    `as_json` describes.
+    nothing within its valid part counts. After a thousand of them, the search ends. If the first complete value has a
+    name twice in an object, a number that is not finite (``NaN``, ``1e999``) or more than `MAX_DEPTH` levels, there is
+    no value. Tool calls are read as `as_json` describes.
 
     Raises:
         ValueError: There is no value.
@@ -34,7 +35,10 @@ def first_json(text: str) -> Any:
         except json.JSONDecodeError:
             continue
     place = 0
-    while (opening := _OPENING.search(text, place)) is not None:
+    for _ in range(_MAX_ATTEMPTS):
+        opening = _OPENING.search(text, place)
+        if opening is None:
+            break
         try:
             return _checked(_DECODER.raw_decode(text, opening.start())[0])
         except json.JSONDecodeError as error:
@@ -92,16 +96,12 @@ def _normal(value: Any) -> Any:
 def _checked(value: Any) -> Any:
     """Return a decoded value with its tool calls in one form. Raise a ValueError if it is nested too deep."""
     value = [_call(part) for part in value] if isinstance(value, list) else _call(value)
-    level: Sequence[Any] = [value]
+    level = [value]
     for _ in range(MAX_DEPTH + 1):
-        level = [
-            part
-            for whole in level
-            if isinstance(whole, dict | list)
-            for part in (whole.values() if isinstance(whole, dict) else whole)
-        ]
+        level = [whole for whole in level if isinstance(whole, dict | list)]
         if not level:
             return value
+        level = [part for whole in level for part in (whole.values() if isinstance(whole, dict) else whole)]
     raise ValueError(f"it has more than {MAX_DEPTH} levels")
 
 

@@ -56,6 +56,9 @@ class MathAnswers:
     def _ask(self, **request: str) -> dict[str, Any]:
         """Return the worker's reply; an empty one if it was ended, as it took too long."""
         worker = self._idle.pop() if self._idle else _start()  # a call that was given up may still have the last one
+        if worker.poll() is not None:  # someone ended it
+            _end([worker])
+            worker = _start()
         timer = threading.Timer(_LIMIT_S, worker.kill)
         try:
             timer.start()

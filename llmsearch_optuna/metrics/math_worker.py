@@ -17,8 +17,8 @@ _LIMIT_S = 60  # longer than that of the process that asks, which may be gone; i
 _MEMORY = 4 * 2**30
 
 _DELIMITERS = re.compile(r"\$|\\boxed|\\\(|\\\[")
-_LATEX_WORDS = re.compile(r"\\(?:text\w*|math\w+|mbox|operatorname)\s*\{[^{}]*\}|\\[A-Za-z]+")
-_WORD = re.compile(r"[^\W\d_]{3}")
+_LATEX_WORDS = re.compile(r"\\(?:text\w*|math\w+|mbox|operatorname|begin|end)\s*\{[^{}]*\}|\\[A-Za-z]+")
+_WORD = re.compile(r"[^\W\d_]{3}|\b(?i:an|as|at|be|by|do|he|if|in|is|it|me|my|no|of|on|or|so|to|us|we)\b")
 
 
 def expressions(text: str) -> list[Any]:

@@ -156,7 +156,7 @@ def _partly_matched(reader: RegexAnswers, texts: _Texts) -> _Finding:
         for index, accepted in enumerate(texts)
         if all(reader.answer(text) and not reader.score(text, text) for text in accepted)
     ]
-    return _Finding(indices, "compares its match with the whole reference, and would match only a part of that itself")
+    return _Finding(indices, "compares its match with the whole reference, and matches only a part of that")
 
 
 def _faults_of_corpus(metric: CorpusMetric, texts: _Texts) -> list[_Finding]:
