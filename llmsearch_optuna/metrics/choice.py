@@ -35,7 +35,8 @@ class ChoiceMetric:
             `choices_column`.
         letters: The letters of the choices, in order: capitals or digits.
         index_base: The index of the first choice, 0 or 1.
-        choices_column: The reference column with the texts of each sample's choices, in the order of the letters.
+        choices_column: The reference column with the texts of each sample's choices, in the order of the letters; e.g.
+            ``choices.text``, a part of a column.
         greater_is_better: Whether a study maximises the value.
         calls: How the metric is called: retries and time limit.
         score_range: The minimum and the maximum score of a sample: 0 and 1.
