@@ -6,7 +6,8 @@ from pathlib import Path
 from packaging.requirements import Requirement
 
 project = tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))["project"]
-for text in [*project["dependencies"], *project["optional-dependencies"]["postgresql"]]:
+extras = project["optional-dependencies"]
+for text in [*project["dependencies"], *extras["json"], *extras["math"], *extras["postgresql"]]:
     requirement = Requirement(text)
     (oldest,) = [specifier.version for specifier in requirement.specifier if specifier.operator == ">="]
     print(f"{requirement.name}=={oldest}")

@@ -265,6 +265,7 @@ LOGS = [str(Path(__file__).with_name("verdict") / "logs" / f"inspect_ai_0.3.285_
 
 READING_COMMANDS = [
     ["--help"],
+    ["metrics", "json_schema"],
     ["best", "x.db", "--study", "finished"],
     ["report", "x.db", "--study", "finished"],
     ["export", "x.db", "--study", "finished", "--to", "json"],
@@ -279,7 +280,7 @@ from llmsearch_optuna.cli import main
 for arguments in json.loads(sys.argv[1]):
     with contextlib.redirect_stdout(io.StringIO()) as output, contextlib.suppress(SystemExit):
         main(arguments)
-    loaded = sorted({"torch", "transformers"} & set(sys.modules))
+    loaded = sorted({"torch", "transformers", "datasets"} & set(sys.modules))
     print(json.dumps([arguments[0], bool(output.getvalue()), loaded]))
 """
 

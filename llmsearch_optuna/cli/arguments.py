@@ -127,6 +127,9 @@ def make_parser() -> argparse.ArgumentParser:
     for command in (best, confirm, show, report, export):
         command.add_argument("--study", metavar="NAME", help="study in the database (default: the only one)")
 
+    metrics = commands.add_parser("metrics", help="show the built-in metrics, or the arguments of one")
+    metrics.add_argument("name", nargs="?", metavar="NAME", help="name of a built-in metric")
+    metrics.set_defaults(command=reading.metrics)
     _add_compare(commands)
     _add_power(commands)
     return parser

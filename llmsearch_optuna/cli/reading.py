@@ -13,7 +13,7 @@ from llmsearch_optuna.dashboard.server import annotate_studies, dashboard_server
 from llmsearch_optuna.errors import ConfigurationError
 from llmsearch_optuna.export import TARGETS, trace, vllm_deployment, write_hf, write_json, write_vllm
 from llmsearch_optuna.fsck.check import check_database
-from llmsearch_optuna.metrics import Metric, make_metric
+from llmsearch_optuna.metrics import BUILT_IN_METRICS, Metric, describe_metric, make_metric, metric_text
 from llmsearch_optuna.report import write_report
 from llmsearch_optuna.storage import sqlite_path, sqlite_url
 from llmsearch_optuna.study.study import open_study
@@ -32,6 +32,7 @@ __all__ = [
     "dashboard",
     "export",
     "fsck",
+    "metrics",
     "power",
     "report",
     "show",
@@ -126,6 +127,16 @@ def fsck(options: argparse.Namespace) -> int:
         problems = f"{count} problem{'s' if count > 1 else ''}: restore a copy of the database, or begin a new study"
         print("whole" if inspection.whole else problems)
     return 0 if inspection.whole else 1
+
+
+def metrics(options: argparse.Namespace) -> None:
+    """Print the built-in metrics, one per line, or the description of one."""
+    if options.name is not None:
+        print(metric_text(options.name))
+        return
+    width = max(map(len, BUILT_IN_METRICS))
+    for name in BUILT_IN_METRICS:
+        print(f"{name:{width}}  {describe_metric(name).summary}")
 
 
 def compare(options: argparse.Namespace) -> int:

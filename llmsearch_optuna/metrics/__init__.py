@@ -14,10 +14,12 @@ from llmsearch_optuna.metrics.base import (
     check_score_range,
     known_range,
 )
+from llmsearch_optuna.metrics.built_in import BUILT_IN_METRICS
 from llmsearch_optuna.metrics.calls import ScorerCalls, ScoringGivenUpError
+from llmsearch_optuna.metrics.catalogue import describe_metric, metric_text, metrics_page
 from llmsearch_optuna.metrics.corpus import CorpusMetric, bleu, choose_score_range, chrf, max_difference
 from llmsearch_optuna.metrics.evaluate_module import EvaluateMetric
-from llmsearch_optuna.metrics.factory import BUILT_IN_METRICS, make_metric
+from llmsearch_optuna.metrics.factory import make_metric
 from llmsearch_optuna.metrics.items import ItemsMetric, distinct_items
 from llmsearch_optuna.metrics.reference_checks import check_references
 from llmsearch_optuna.metrics.rouge import rouge1, rouge2, rouge_l
@@ -46,11 +48,14 @@ __all__ = [
     "choose_score_range",
     "chrf",
     "contains",
+    "describe_metric",
     "distinct_items",
     "exact_match",
     "known_range",
     "make_metric",
     "max_difference",
+    "metric_text",
+    "metrics_page",
     "numeric",
     "rouge1",
     "rouge2",

@@ -99,7 +99,8 @@ def bleu(
         predictions: The completions.
         references: The acceptable strings of each sample.
         lowercase: Whether to ignore case.
-        tokenize: sacrebleu's tokenizer: ``zh``, ``ja-mecab``, ``ko-mecab``, ``intl``, ``char``, ``flores200``, ...
+        tokenize: sacrebleu's tokenizer: ``13a``, ``intl``, ``zh``, ``ja-mecab``, ``ko-mecab``, ``char``, ``flores200``,
+            ...
 
     Raises:
         MetricError: sacrebleu does not have the tokenizer, or it needs a package that is not installed.
@@ -110,7 +111,13 @@ def bleu(
 
 
 def chrf(predictions: Sequence[str], references: Texts, *, lowercase: bool = False) -> float:
-    """Return corpus chrF (Popovic 2015) with sacrebleu's defaults: character n-grams up to 6, beta 2."""
+    """Return corpus chrF (Popovic 2015) with sacrebleu's defaults: character n-grams up to 6, beta 2.
+
+    Args:
+        predictions: The completions.
+        references: The acceptable strings of each sample.
+        lowercase: Whether to ignore case.
+    """
     return _scaled(_chrf(lowercase=lowercase).corpus_score(predictions, _streams(references)).score)
 
 

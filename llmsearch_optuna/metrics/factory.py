@@ -1,49 +1,21 @@
 """Construction of a metric from the user's specification."""
 
-import inspect
 import sys
-from collections.abc import Callable, Hashable, Mapping
-from functools import partial
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeGuard
 
-from llmsearch_optuna.errors import MetricError, unknown_name
-from llmsearch_optuna.metrics.base import Metric, SampleMetric
+from llmsearch_optuna.errors import MetricError
+from llmsearch_optuna.metrics.base import Metric
+from llmsearch_optuna.metrics.built_in import make_built_in
 from llmsearch_optuna.metrics.calls import ONCE, ScorerCalls
-from llmsearch_optuna.metrics.corpus import CorpusMetric, bleu, chrf, load_bleu
+from llmsearch_optuna.metrics.corpus import CorpusMetric
 from llmsearch_optuna.metrics.evaluate_module import EvaluateMetric
 from llmsearch_optuna.metrics.imports import import_object
-from llmsearch_optuna.metrics.items import ItemsMetric, distinct_items
 from llmsearch_optuna.metrics.reducers import MEAN, ReducedMetric, make_reducer
-from llmsearch_optuna.metrics.rouge import TOKENIZERS, rouge1, rouge2, rouge_l
 from llmsearch_optuna.metrics.scorer import CallableMetric, Scorer
-from llmsearch_optuna.metrics.text import (
-    contains,
-    exact_answer,
-    exact_match,
-    numeric,
-    numeric_answer,
-    token_f1,
-)
 
-__all__ = ["BUILT_IN_METRICS", "make_metric"]
-
-_SAMPLE: Mapping[str, Callable[..., float]] = {
-    "exact_match": exact_match,
-    "contains": contains,
-    "numeric": numeric,
-    "token_f1": token_f1,
-    "rouge1": rouge1,
-    "rouge2": rouge2,
-    "rougeL": rouge_l,
-}
-_CORPUS: Mapping[str, Callable[..., float]] = {"bleu": bleu, "chrf": chrf}
-_ITEMS: Mapping[str, Callable[..., float]] = {"distinct_items": distinct_items}
-
-_ANSWERS: Mapping[str, Callable[..., Hashable | None]] = {"exact_match": exact_answer, "numeric": numeric_answer}
-
-BUILT_IN_METRICS = (*_SAMPLE, *_CORPUS, *_ITEMS)
-"""The names of the built-in metrics."""
+__all__ = ["make_metric"]
 
 _EVALUATE = "evaluate:"
 
@@ -79,8 +51,8 @@ def make_metric(
         retries: The number of further calls after one that failed, with pauses between them; by default 0 for built-in
             metrics, which are pure functions, and 2 for others.
         timeout_s: The time limit of a call in seconds; no limit by default.
-        directory: Where a module is looked for first, e.g. the directory of the study file.
-        **arguments: Arguments of a built-in metric (``ignore_case``, ``lowercase``, ``tokenize``), or the ``key`` of an
+        directory: Where a module is looked for first, and where paths begin, e.g. the directory of the study file.
+        **arguments: Arguments of a built-in metric (``llmsearch-optuna metrics NAME`` shows them), or the ``key`` of an
             ``evaluate`` result and arguments of its ``compute``. Callables take none: use `functools.partial`.
 
     Raises:
@@ -106,7 +78,9 @@ def make_metric(
     default = ONCE if is_built_in else ScorerCalls()
     calls = ScorerCalls(retries=default.retries if retries is None else retries, timeout_s=timeout_s)
     if isinstance(spec, str) and is_built_in:
-        return _built_in(spec, arguments, column=column, greater_is_better=greater_is_better, calls=calls)
+        return make_built_in(
+            spec, arguments, directory, column=column, greater_is_better=greater_is_better, calls=calls
+        )
     options: dict[str, Any] = {"column": column, "greater_is_better": greater_is_better, "key": arguments.get("key")}
     options["calls"] = calls
     options["arguments"] = {name: value for name, value in arguments.items() if name != "key"}
@@ -132,47 +106,6 @@ def _reduced(metric: Metric, name: str) -> Metric:
         raise MetricError(f"`reducer` needs a metric that scores single samples, and `{metric.name}` scores a corpus")
     reducer = make_reducer(name, metric)
     return metric if reducer is MEAN else ReducedMetric(metric=metric, reducer=reducer)
-
-
-def _built_in(name: str, arguments: Mapping[str, Any], **fields: Any) -> Metric:
-    functions = {**_SAMPLE, **_CORPUS, **_ITEMS}
-    if name not in functions:
-        raise MetricError(unknown_name("metric", name, functions))
-    function = functions[name]
-    changed = _changed_arguments(name, function, arguments)
-    if tokenizer := changed.get("tokenize"):
-        _check_tokenizer(name, tokenizer)
-    parts = [f"{key}={value!r}" for key, value in {"column": fields["column"], **changed}.items() if value is not None]
-    full_name = f"{name}({', '.join(parts)})" if parts else name
-    if name in _ITEMS:
-        return ItemsMetric(name=full_name, **fields)
-    score = partial(function, **changed) if changed else function
-    if name in _CORPUS:
-        return CorpusMetric(name=full_name, score=score, **fields)
-    answer = partial(_ANSWERS[name], **changed) if name in _ANSWERS else None
-    return SampleMetric(name=full_name, score=score, score_range=(0.0, 1.0), answer=answer, **fields)
-
-
-def _changed_arguments(name: str, function: Callable[..., float], arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Validate the arguments, and return those that differ from their defaults, sorted by name."""
-    parameters = inspect.signature(function).parameters.values()
-    defaults = {option.name: option.default for option in parameters if option.kind is option.KEYWORD_ONLY}
-    for key, value in arguments.items():
-        if not defaults:
-            raise MetricError(f"metric `{name}` takes no arguments, got `{key}`")
-        if key not in defaults:
-            raise MetricError(unknown_name(f"`{name}` argument", key, defaults))
-        if type(value) is not type(defaults[key]):
-            expected = type(defaults[key]).__name__
-            raise MetricError(f"`{key}` of metric `{name}` must be of type {expected}, got {value!r}")
-    return {key: arguments[key] for key in sorted(arguments) if arguments[key] != defaults[key]}
-
-
-def _check_tokenizer(name: str, tokenizer: str) -> None:
-    if name in _CORPUS:
-        load_bleu(tokenize=tokenizer)
-    elif tokenizer not in TOKENIZERS:
-        raise MetricError(unknown_name(f"tokenizer of `{name}`", tokenizer, TOKENIZERS))
 
 
 def _from_callable(

@@ -83,10 +83,11 @@ def _normal_form(text: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class ItemsMetric:
-    """A metric that scores one sample at a time by `distinct_items`, with members and count from its reference.
+    """How well a completion lists distinct members of a set, as many as requested.
 
-    The reference column ``count``, an integer of at least 1, is the requested number of items. Without it, the number
-    of listed items is used.
+    The score is that of `distinct_items`: the number of distinct correct items over the maximum of the requested number
+    and the number of listed items. The reference column ``count``, an integer of at least 1, is the requested number.
+    Without it, the number of listed items is used.
 
     Attributes:
         name: The identity of the metric with its column.

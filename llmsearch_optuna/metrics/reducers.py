@@ -100,8 +100,8 @@ def make_reducer(name: object, metric: Metric) -> Reducer:
             - ``"pass@K"``: the probability that at least one of K completions passes, estimated without bias from
               n >= K completions of which c score 1: ``1 - C(n - c, K) / C(n, K)`` (Chen et al. 2021, arXiv 2107.03374).
         metric: The metric that scores single completions. For ``"majority"``, it needs an attribute `answer`,
-            ``(completion) -> hashable``, with None for no answer: `exact_match` and `numeric` have one, and a function
-            or a `Metric` may have one.
+            ``(completion) -> hashable``, with None for no answer: built-in metrics that read an answer have one, and a
+            function or a `Metric` may have one.
 
     Raises:
         MetricError: The name is unknown, or does not fit the metric.
@@ -115,7 +115,8 @@ def make_reducer(name: object, metric: Metric) -> Reducer:
         if not callable(answer):
             raise MetricError(
                 f'`reducer` = "majority" counts the answers that a metric reads, and `{metric.name}` reads none: use '
-                "exact_match or numeric, or give your metric an attribute `answer`, (completion) -> answer"
+                "exact_match, numeric, choice, regex, math or json_schema, or give your metric an attribute `answer`, "
+                "(completion) -> answer"
             )
         votes = _Votes(answer, metric.name)
         return Reducer(name="majority", reduce=votes.score, is_tied=votes.is_tied)

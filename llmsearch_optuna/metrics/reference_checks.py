@@ -7,11 +7,15 @@ from typing import NamedTuple
 
 from llmsearch_optuna.errors import MetricError
 from llmsearch_optuna.metrics.base import Metric, Reference, SampleMetric, acceptable_texts
+from llmsearch_optuna.metrics.choice import ChoiceMetric
 from llmsearch_optuna.metrics.corpus import BLEU_TOKENIZER, CorpusMetric, bleu
 from llmsearch_optuna.metrics.evaluate_module import EvaluateMetric
 from llmsearch_optuna.metrics.items import ItemsMetric
+from llmsearch_optuna.metrics.json_schema import JsonSchemaMetric
+from llmsearch_optuna.metrics.math_answers import MathAnswers
 from llmsearch_optuna.metrics.numbers import is_date
 from llmsearch_optuna.metrics.reducers import unreduced
+from llmsearch_optuna.metrics.regex_answers import RegexAnswers
 from llmsearch_optuna.metrics.rouge import ASCII, rouge1, rouge2, rouge_l
 from llmsearch_optuna.metrics.text import contains, exact_match, numeric, token_f1
 from llmsearch_optuna.metrics.words import is_unspaced, unicode_words
@@ -72,27 +76,12 @@ def check_references(metric: Metric, references: Sequence[Reference], names: Seq
     metric = unreduced(metric)
     if isinstance(metric, EvaluateMetric):
         metric.probe(references[:_PROBED])
-    if isinstance(metric, ItemsMetric):
+    if isinstance(metric, ItemsMetric | ChoiceMetric | JsonSchemaMetric):
         metric(references, [""] * len(references))
     if not isinstance(metric, SampleMetric | CorpusMetric):
         return
     texts = acceptable_texts(references, metric.column, range(len(references)))
-    function, arguments = (
-        (metric.score.func, metric.score.keywords) if isinstance(metric.score, partial) else (metric.score, {})
-    )
-    findings = []
-    if function in _ROUGE and arguments.get("tokenize", ASCII) == ASCII:
-        findings.append(_other_scripts(texts))
-    if function is bleu and arguments.get("tokenize", BLEU_TOKENIZER) in _BLEU_OF_WORDS:
-        findings.append(_unsegmented(texts))
-    if isinstance(metric, CorpusMetric):
-        findings += _faults_of_corpus(metric, texts)
-    elif function in _BUILT_IN:
-        reported = {index for finding in findings for index in finding.indices}
-        findings += _faults_of_samples(metric.score, function, texts, reported)
-    else:
-        metric(references, [""] * len(references))
-    for indices, fault, is_fatal in findings:
+    for indices, fault, is_fatal in _findings(metric, texts):
         if not indices:
             continue
         first = indices[0]
@@ -102,6 +91,33 @@ def check_references(metric: Metric, references: Sequence[Reference], names: Seq
         if is_fatal or (is_fatal is None and len(indices) == len(texts)):
             raise MetricError(message)
         _LOG.warning("%s", message)
+
+
+def _findings(metric: SampleMetric | CorpusMetric, texts: _Texts) -> list[_Finding]:
+    function, arguments = (
+        (metric.score.func, metric.score.keywords) if isinstance(metric.score, partial) else (metric.score, {})
+    )
+    reader = getattr(function, "__self__", None)
+    findings: list[_Finding] = []
+    if function in _ROUGE and arguments.get("tokenize", ASCII) == ASCII:
+        findings.append(_other_scripts(texts))
+    if function is bleu and arguments.get("tokenize", BLEU_TOKENIZER) in _BLEU_OF_WORDS:
+        findings.append(_unsegmented(texts))
+    if isinstance(metric, CorpusMetric):
+        findings += _faults_of_corpus(metric, texts)
+    elif function in _BUILT_IN:
+        reported = {index for finding in findings for index in finding.indices}
+        findings += _faults_of_samples(metric.score, function, texts, reported)
+    elif isinstance(reader, RegexAnswers):
+        findings.append(_partly_matched(reader, texts))
+    elif isinstance(reader, MathAnswers):
+        lost = [index for index, accepted in enumerate(texts) if not any(reader.score(text, text) for text in accepted)]
+        findings.append(_Finding(lost, "gives 0 to every completion, as the reference has no expression that it reads"))
+    else:  # a scorer of the user's, which may refuse a reference
+        for accepted in texts:
+            for text in accepted:
+                metric.score("", text)
+    return findings
 
 
 def _faults_of_samples(
@@ -131,6 +147,16 @@ def _faults_of_samples(
         reason = "the reference has fewer than two words"
     rest = [index for index in lost if index not in {*dates, *reported}]
     return [*findings, _Finding(rest, f"gives 0 to every completion, as {reason}: use another metric or column")]
+
+
+def _partly_matched(reader: RegexAnswers, texts: _Texts) -> _Finding:
+    """Find references in which the expression matches a part, so that no match is likely to equal the whole."""
+    indices = [
+        index
+        for index, accepted in enumerate(texts)
+        if all(reader.answer(text) and not reader.score(text, text) for text in accepted)
+    ]
+    return _Finding(indices, "compares its match with the whole reference, and matches only a part of that")
 
 
 def _faults_of_corpus(metric: CorpusMetric, texts: _Texts) -> list[_Finding]:

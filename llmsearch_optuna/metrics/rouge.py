@@ -29,7 +29,8 @@ def rouge1(prediction: str, reference: str, *, tokenize: str = ASCII) -> float:
     Args:
         prediction: The completion.
         reference: The reference.
-        tokenize: What a word is; a key of `TOKENIZERS`.
+        tokenize: What a word is: ``ascii`` for stemmed words of a-z and 0-9, ``unicode`` for words of any script, and
+            ``char`` for characters, which suit scripts without spaces, too.
     """
     words = TOKENIZERS[tokenize]
     return bag_f1(Counter(words(prediction)), Counter(words(reference)))
@@ -38,7 +39,10 @@ def rouge1(prediction: str, reference: str, *, tokenize: str = ASCII) -> float:
 def rouge2(prediction: str, reference: str, *, tokenize: str = ASCII) -> float:
     """Return ROUGE-2, the F-measure of the pairs of adjacent words; 0 for texts of fewer than two words.
 
-    The arguments are those of `rouge1`.
+    Args:
+        prediction: The completion.
+        reference: The reference.
+        tokenize: What a word is; see `rouge1`.
     """
     words = TOKENIZERS[tokenize]
     return bag_f1(Counter(pairwise(words(prediction))), Counter(pairwise(words(reference))))
@@ -47,7 +51,10 @@ def rouge2(prediction: str, reference: str, *, tokenize: str = ASCII) -> float:
 def rouge_l(prediction: str, reference: str, *, tokenize: str = ASCII) -> float:
     """Return ROUGE-L, the F-measure of the longest common subsequence of words.
 
-    The arguments are those of `rouge1`.
+    Args:
+        prediction: The completion.
+        reference: The reference.
+        tokenize: What a word is; see `rouge1`.
     """
     words = TOKENIZERS[tokenize]
     predicted, expected = words(prediction), words(reference)

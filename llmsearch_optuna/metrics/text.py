@@ -21,6 +21,11 @@ def exact_match(prediction: str, reference: str, *, ignore_case: bool = False) -
     """Return 1 if both strings are equal without white space at the ends, else 0.
 
     Composed and decomposed letters are equal, as Unicode defines it (NFC).
+
+    Args:
+        prediction: The completion.
+        reference: The reference.
+        ignore_case: Whether upper and lower case are equal.
     """
     return float(_canonical(prediction, ignore_case).strip() == _canonical(reference, ignore_case).strip())
 
@@ -34,6 +39,11 @@ def contains(prediction: str, reference: str, *, ignore_case: bool = False) -> f
     """Return 1 if the reference without white space at the ends occurs in the prediction, else 0.
 
     Composed and decomposed letters are equal, as for `exact_match`.
+
+    Args:
+        prediction: The completion.
+        reference: The reference.
+        ignore_case: Whether upper and lower case are equal.
     """
     return float(_canonical(reference, ignore_case).strip() in _canonical(prediction, ignore_case))
 

@@ -1,16 +1,31 @@
 """Texts, ordinary and hostile, and their scores."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import pytest
 from hypothesis import strategies as st
 
-from llmsearch_optuna.metrics import Scores, make_metric
+from llmsearch_optuna.metrics import BUILT_IN_METRICS, Metric, Scores, make_metric
+
+NEEDED: Mapping[str, Mapping[str, Any]] = {"regex": {"pattern": "(?s).*"}, "json_schema": {"schema": {}}}
+"""The arguments of the built-in metrics that need some."""
+
+OF_ANSWERS = ("regex", "math", "choice", "json_schema")
+TEXT_METRICS = tuple(name for name in BUILT_IN_METRICS if name not in OF_ANSWERS)
+"""The built-in metrics that compare any two texts; those of `OF_ANSWERS` read an answer of a certain form."""
 
 hostile_texts = st.text(st.characters(exclude_categories=()), max_size=60)
 words = ["the", "cat", "runs", "running", "ran", "7", "-7,000.5", "on,", "mats;", "and", "A."]
 word_texts = st.lists(st.sampled_from(words), max_size=12).map(" ".join)
 texts = hostile_texts | word_texts
+
+
+def built_in(name: str) -> Metric:
+    """Build a built-in metric with the arguments that it needs; skip the test if it needs a package."""
+    if name == "math":
+        pytest.importorskip("math_verify")
+    return make_metric(name, **NEEDED.get(name, {}))
 
 
 def score(spec: object, predictions: Sequence[str], references: Sequence[Any], **arguments: Any) -> Scores:

@@ -7,7 +7,7 @@ from decimal import Decimal
 import numpy as np
 import pandas as pd  # type: ignore[import-untyped]
 import pytest
-from scored_texts import score, value
+from scored_texts import built_in, score, value
 
 from llmsearch_optuna.errors import MetricError
 from llmsearch_optuna.metrics import (
@@ -81,7 +81,7 @@ def test_a_bad_reference_is_refused_with_its_sample(bad: object) -> None:
 
 @pytest.mark.parametrize("name", [*BUILT_IN_METRICS, "callable"])
 def test_lengths_are_checked(name: str) -> None:
-    metric = make_metric((lambda references, predictions: 0.0) if name == "callable" else name)
+    metric = make_metric(lambda references, predictions: 0.0) if name == "callable" else built_in(name)
     with pytest.raises(MetricError, match="at least one sample"):
         metric([], [])
     with pytest.raises(MetricError, match="got 2 predictions for 1 references"):

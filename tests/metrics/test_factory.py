@@ -12,11 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from laws import scaled
-from scored_texts import score, texts, value
+from scored_texts import TEXT_METRICS, score, texts, value
 
 from llmsearch_optuna.errors import MetricError
 from llmsearch_optuna.metrics import (
-    BUILT_IN_METRICS,
     Metric,
     SampleMetric,
     Scores,
@@ -25,7 +24,7 @@ from llmsearch_optuna.metrics import (
     make_metric,
 )
 
-PER_SAMPLE = [name for name in BUILT_IN_METRICS if name not in ("bleu", "chrf")]
+PER_SAMPLE = [name for name in TEXT_METRICS if name not in ("bleu", "chrf")]
 pairs = st.lists(st.tuples(texts, texts), min_size=1, max_size=6)
 
 
@@ -81,7 +80,7 @@ def test_arguments_change_the_score(name: str, arguments: dict[str, Any], predic
     assert value(name, prediction, reference) < 1.0
 
 
-@pytest.mark.parametrize("name", BUILT_IN_METRICS)
+@pytest.mark.parametrize("name", TEXT_METRICS)
 @given(rows=pairs, seed=st.integers(0, 9))
 @settings(max_examples=scaled(60))
 def test_laws(name: str, rows: list[tuple[str, str]], seed: int) -> None:
@@ -99,7 +98,7 @@ def test_laws(name: str, rows: list[tuple[str, str]], seed: int) -> None:
         assert scores.per_sample == tuple(value(name, *row) for row in rows)
 
 
-@pytest.mark.parametrize("name", BUILT_IN_METRICS)
+@pytest.mark.parametrize("name", TEXT_METRICS)
 @given(words=st.permutations(["red,", "blue,", "green,", "12,", "tall,", "house,", "runs,"]))
 @settings(max_examples=scaled(30))
 def test_an_exact_copy_scores_1(name: str, words: list[str]) -> None:
@@ -108,7 +107,7 @@ def test_an_exact_copy_scores_1(name: str, words: list[str]) -> None:
 
 
 @pytest.mark.sampled(5)
-@pytest.mark.parametrize("name", BUILT_IN_METRICS)
+@pytest.mark.parametrize("name", TEXT_METRICS)
 def test_a_megabyte_of_anything_is_scored_soon(name: str) -> None:
     units = ["9", "1,000,", "1,00,", "- ", "(1", "y", "\0\ud800", " ", ":\n", "running wild ", "***:"]
     if name in ("bleu", "chrf"):
@@ -121,7 +120,7 @@ def test_a_megabyte_of_anything_is_scored_soon(name: str) -> None:
 
 
 def test_every_built_in_is_a_metric_with_its_name() -> None:
-    for name in BUILT_IN_METRICS:
+    for name in TEXT_METRICS:
         metric = make_metric(name)
         assert isinstance(metric, Metric)
         assert metric.name == name
@@ -152,6 +151,10 @@ def test_equal_specifications_make_equal_metrics() -> None:
         ("exact_match", {"ignore_case": "yes"}, "`ignore_case` of metric `exact_match` must be of type bool"),
         ("numeric", {"ignore_case": True}, "metric `numeric` takes no arguments, got `ignore_case`"),
         ("distinct_items", {"count": 3}, "metric `distinct_items` takes no arguments, got `count`"),
+        ("regex", {}, "metric `regex` needs `pattern`"),
+        ("regex", {"pattern": "a", "group": True}, "`group` of metric `regex` must be of type int or str, got True"),
+        ("choice", {"index_base": "0"}, "`index_base` of metric `choice` must be of type int, got '0'"),
+        ("json_schema", {"schema": 3}, "`schema` of metric `json_schema` must be of type str or table, got 3"),
         ("bleu", {"tokenize": "zhh"}, "unknown tokenizer of `bleu` `zhh`: did you mean `zh`"),
         ("rougeL", {"tokenize": "words"}, "unknown tokenizer of `rougeL` `words`: known are ascii, char, unicode"),
         ("rouge1", {"tokenize": True}, "`tokenize` of metric `rouge1` must be of type str, got True"),
@@ -174,7 +177,7 @@ def test_what_cannot_be_had_is_refused(spec: object, arguments: dict[str, Any], 
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("name", BUILT_IN_METRICS)
+@pytest.mark.parametrize("name", TEXT_METRICS)
 @given(
     references=st.lists(st.text("ab 1,.", min_size=1, max_size=9), min_size=1, max_size=3),
     predictions=st.lists(st.text("ab 1,.\n", max_size=12), min_size=3, max_size=3),
@@ -219,8 +222,9 @@ def test_a_function_is_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 def test_importing_the_package_is_light() -> None:
     heavy = "{'torch', 'transformers', 'evaluate', 'datasets', 'rouge_score', 'nltk', 'sacrebleu', 'numpy'}"
     code = (
-        "import sys; from llmsearch_optuna.metrics import make_metric, BUILT_IN_METRICS; "
-        f"[make_metric(name) for name in BUILT_IN_METRICS]; make_metric(print); print({heavy} & set(sys.modules))"
+        "import sys; from llmsearch_optuna.metrics import make_metric; "
+        f"[make_metric(name) for name in {TEXT_METRICS}]; make_metric('choice'); make_metric(print); "
+        f"make_metric('regex', pattern='a'); print({heavy} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "set()\n"

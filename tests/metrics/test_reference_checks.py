@@ -31,12 +31,25 @@ def check(spec: str, references: list[Any], **arguments: Any) -> None:
         ("rouge2", ["yes", "no"], "the reference has fewer than two words"),
         ("bleu", CHINESE, 'set tokenize = "zh"'),
         ("chrf", ["", ""], "can match nothing of an empty reference"),
+        ("choice", ["A", "Paris"], "the answer of sample 1 must be a letter of 'ABCD', an index from 0 or the text"),
     ],
 )
 def test_references_that_mean_nothing_are_refused(spec: str, references: list[Any], message: str) -> None:
     with pytest.raises(MetricError, match=message) as caught:
         check(spec, references)
     assert "\n" not in str(caught.value)
+
+
+def test_a_reference_of_which_the_expression_matches_a_part_is_refused(caplog: pytest.LogCaptureFixture) -> None:
+    solutions = ["3 + 4 = 7\n#### 7", "#### 8"]
+    with pytest.raises(MetricError, match=r"compares its match with the whole reference.* row 0 has '3 \+ 4"):
+        check("regex", solutions, pattern="#### ([0-9]+)")
+    check("regex", [*solutions, "9"], pattern="#### ([0-9]+)")
+    assert "2 of 3 references: row 0" in caplog.messages[0]
+    caplog.clear()
+    check("regex", ["B", "C"], pattern="answer is ([A-D])")
+    check("regex", ["7", ["8", "eight"]], pattern="[0-9]+")
+    assert not caplog.messages
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,7 @@ from hostile_texts import (
 )
 from hypothesis import given
 from hypothesis import strategies as st
+from scored_texts import built_in
 from tiny_models import tiny_tokenizer
 
 from llmsearch_optuna import Tuner
@@ -293,9 +294,12 @@ def test_what_scorers_raise_is_shown_in_one_line(
 
 @pytest.mark.parametrize("name", BUILT_IN_METRICS)
 def test_built_in_metrics_score_any_text(name: str) -> None:
-    metric = make_metric(name)
+    metric = built_in(name)
     texts = [text[:300] for text in HOSTILE.values()]
-    references = [{"reference": ["1", text] if name == "distinct_items" else text} for text in texts]
+    forms = {"choice": "A", "json_schema": json.dumps(EVIL)}
+    references: list[dict[str, object]] = [
+        {"reference": ["1", text] if name == "distinct_items" else forms.get(name, text)} for text in texts
+    ]
     try:
         result = metric(references, texts)
     except LlmsearchError as error:  # references that are no numbers

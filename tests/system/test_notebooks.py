@@ -51,7 +51,7 @@ def trees(name: str) -> Iterator[ast.Module]:
 
 
 def test_these_are_the_notebooks() -> None:
-    assert set(NOTEBOOKS) == {"quickstart", "gsm8k", "samsum", "advanced"}
+    assert set(NOTEBOOKS) == {"quickstart", "gsm8k", "samsum", "advanced", "code_scoring"}
 
 
 @every_notebook
@@ -284,3 +284,14 @@ def test_advanced(execute: Execute, tmp_path: Path) -> None:
     assert len(done) == 2
     assert sorted(number for numbers in done for number in ast.literal_eval(numbers)) == [0, 1, 2, 3]
     assert "4 trials, the best scores 0." in printed(outputs["workers"])
+
+
+@pytest.mark.full
+def test_code_scoring(execute: Execute, tmp_path: Path) -> None:
+    outputs = execute("code_scoring")
+    passed = dict(line.split(": ") for line in printed(outputs["try"]).splitlines())
+    assert {name for name, is_passed in passed.items() if is_passed == "True"} == {"right", "leaves a child"}
+    assert len(passed) == 9
+    assert "of the programs pass with {" in printed(outputs["search"])
+    (study,) = optuna.get_all_study_summaries(f"sqlite:///{tmp_path / 'code-scoring.db'}")
+    assert study.n_trials >= 6

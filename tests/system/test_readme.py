@@ -155,6 +155,7 @@ def test_every_command_is_there() -> None:
         "dashboard",
         "report",
         "export",
+        "metrics",
     }
     for command in commands:
         assert command in make_parser().format_help()
