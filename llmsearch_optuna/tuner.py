@@ -67,7 +67,7 @@ class Tuner:
         scorer: ``(y_true: list[dict], y_pred: list[str]) -> float``, or one score per sample; or the name of a metric,
             a `Metric`, or an `evaluate` module; see `make_metric`.
         column_mapping: ``{"input_cols": [...], "eval_cols": [...]}``; optional with `messages_col`.
-        prompt_template, sample_preprocessor, messages, messages_col: Exactly one of them; see `PromptSource`.
+        prompt_template, prompt_jinja, sample_preprocessor, messages, messages_col: Exactly one; see `PromptSource`.
         device: The device to move the model to. By default a loaded model stays where it is; see also `load_model`.
         batch_size, replay_bytes: Completions generated at once, and memory for replay; see `SlotEngine`. On the CPU,
             completions do not depend on `batch_size`; on CUDA, another number may round differently.
@@ -104,6 +104,7 @@ class Tuner:
         scorer: object,
         column_mapping: Mapping[str, Sequence[str]] | None = None,
         prompt_template: str | None = None,
+        prompt_jinja: str | None = None,
         sample_preprocessor: Callable[..., str] | None = None,
         messages: Sequence[Mapping[str, str]] | None = None,
         messages_col: str | None = None,
@@ -134,6 +135,7 @@ class Tuner:
         self._source = DataOptions(
             **read_columns(column_mapping or {}, optional=messages_col is not None),
             prompt_template=prompt_template,
+            prompt_jinja=prompt_jinja,
             messages=None if messages is None else tuple(messages),
             messages_col=messages_col,
             chat_template_args=chat_template_args,
@@ -177,8 +179,7 @@ class Tuner:
             score_range=self.score_range,
             callbacks=tuple(callbacks_after_inference or ()),
         )
-        self.seed = seed
-        self._searched: dict[str, Database] = {}
+        self.seed, self._searched = seed, dict[str, Database]()
         self._samples = self._encode(self.dataset)
         self.task = make_task(self._source, self._samples, self.dataset, seed=seed)
         self._notes = self._backend.notes({sample.row: sample.token_ids for sample in self.task.samples})
@@ -305,8 +306,7 @@ class Tuner:
             lease_timeout_s=lease_timeout_s,
         )
         user_attrs = {**user_attrs, **self._keep_time(lambda: stored_rendering_time(storage, study_name))}
-        objective = self.objective(space, rungs=rungs, objectives=objectives)
-        backend = self._backend
+        objective, backend = self.objective(space, rungs=rungs, objectives=objectives), self._backend
         first = baseline_trials(objective.space, backend.default_params, backend.decodes_greedily) if baselines else []
         initial_trials = [*first, *preset_trials(objective.space, presets)]
         self._backend.check_space(objective.space, [trial.params for trial in initial_trials])

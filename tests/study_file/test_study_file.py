@@ -318,7 +318,7 @@ def test_text_that_is_not_toml_is_refused() -> None:
         ("[model]", "[generation]\nstops = []\n[model]", "unknown key in [generation] `stops`: did you mean `stop`?"),
         ("[model]", "[study]\ntrials = 3\n[model]", "unknown key in [study] `trials`: did you mean `n_trials`?"),
         ('[model]\nname = "demo"', "[model]", "[model] needs the key name"),
-        ('path = "data.jsonl"\ninput_cols = ["question"]', "", "[data] needs the key path"),
+        ('path = "data.jsonl"\ninput_cols = ["question"]', "", "[data] needs the key path (or task)"),
         ('input_cols = ["question"]', "", "[data] needs the key input_cols (or messages_col)"),
         ('input_cols = ["question"]\neval_cols = ["answer"]', "", "[data] needs the key input_cols, eval_cols (or "),
         (
