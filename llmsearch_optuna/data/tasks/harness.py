@@ -48,7 +48,9 @@ def load_harness_task(options: TaskOptions, *, directory: Path | None, take: int
     include_path = None if options.include_path is None else (directory or Path()) / options.include_path
     if include_path is not None and not include_path.is_dir():
         raise TaskError(f"`include_path` must be a directory with task files, got {include_path}")
-    manager = TaskManager(include_path=include_path)
+    manager = TaskManager(include_path=include_path, include_defaults=False)
+    if options.name not in manager.all_tasks:
+        manager = TaskManager(include_path=include_path)  # takes seconds
     _check_name(options.name, manager)
     try:
         task = manager.load([options.name])["tasks"][options.name]

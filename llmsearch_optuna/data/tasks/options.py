@@ -53,7 +53,7 @@ class TaskOptions:
             raise TaskError(f'`task` must be "{LM_EVAL}:NAME" or "{REASONING_GYM}:NAME", got {self.task!r}')
         for kind, options in _OPTIONS.items():
             for option in options:
-                if kind != self.kind and getattr(self, option) not in (None, False):
+                if kind != self.kind and getattr(self, option) is not None and getattr(self, option) is not False:
                     raise TaskError(f'`{option}` has no effect without task = "{kind}:NAME": leave it out')
         if self.task is None and self.task_seed is not None:
             raise TaskError("`task_seed` has no effect without `task`: leave it out")
