@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from llmsearch_optuna._version import __version__ as __version__
 
 if TYPE_CHECKING:
+    from llmsearch_optuna.data.tasks.loading import load_task
     from llmsearch_optuna.engine.generate.processors import logits_processors
     from llmsearch_optuna.engine.http import OpenAIServer
     from llmsearch_optuna.engine.stopping import MultiTokenStoppingCriteria
@@ -36,6 +37,7 @@ __all__ = [
     "SearchSpace",
     "Tuner",
     "Verdict",
+    "load_task",
     "logits_processors",
     "make_metric",
     "report_scores",
@@ -54,6 +56,7 @@ _HOMES = {
     "SearchSpace": "space.search_space",
     "Tuner": "tuner",
     "Verdict": "verdict.verdict",
+    "load_task": "data.tasks.loading",
     "logits_processors": "engine.generate.processors",
     "make_metric": "metrics",
     "report_scores": "search.score_readers",

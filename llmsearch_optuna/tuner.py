@@ -66,7 +66,7 @@ class Tuner:
         scorer: ``(y_true: list[dict], y_pred: list[str]) -> float``, or one score per sample; or the name of a metric,
             a `Metric`, or an `evaluate` module; see `make_metric`.
         column_mapping: ``{"input_cols": [...], "eval_cols": [...]}``; optional with `messages_col`.
-        prompt_template, sample_preprocessor, messages, messages_col: Exactly one of them; see `PromptSource`.
+        prompt_template, prompt_jinja, sample_preprocessor, messages, messages_col: Exactly one; see `PromptSource`.
         device: The device to move the model to. By default a loaded model stays where it is; see also `load_model`.
         batch_size, replay_bytes: Completions at once (another number may round differently on CUDA), replay's memory.
         tokenizer_encode_args, tokenizer_decode_args, chat_template_args: See `DataOptions`.
@@ -102,6 +102,7 @@ class Tuner:
         scorer: object,
         column_mapping: Mapping[str, Sequence[str]] | None = None,
         prompt_template: str | None = None,
+        prompt_jinja: str | None = None,
         sample_preprocessor: Callable[..., str] | None = None,
         messages: Sequence[Mapping[str, str]] | None = None,
         messages_col: str | None = None,
@@ -132,6 +133,7 @@ class Tuner:
         self._source = DataOptions(
             **read_columns(column_mapping or {}, optional=messages_col is not None),
             prompt_template=prompt_template,
+            prompt_jinja=prompt_jinja,
             messages=None if messages is None else tuple(messages),
             messages_col=messages_col,
             chat_template_args=chat_template_args,
@@ -175,8 +177,7 @@ class Tuner:
             score_range=self.score_range,
             callbacks=tuple(callbacks_after_inference or ()),
         )
-        self.seed = seed
-        self._searched: dict[str, Database] = {}
+        self.seed, self._searched = seed, dict[str, Database]()
         self._samples = self._encode(self.dataset)
         self.task = make_task(self._source, self._samples, self.dataset, seed=seed)
         self._notes = self._backend.notes({sample.row: sample.token_ids for sample in self.task.samples})

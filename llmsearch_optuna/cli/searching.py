@@ -60,6 +60,7 @@ def doctor(options: argparse.Namespace) -> None:
     _prepare_model_libraries()
     from llmsearch_optuna.study_file import launch  # noqa: PLC0415
 
+    file = launch.with_task(file)
     print_diagnosis(launch.build_tuner(file).diagnosis(file.space))
 
 
@@ -122,6 +123,7 @@ def _search(file: StudyFile, options: argparse.Namespace, *, judge: bool = True)
         from llmsearch_optuna.study_file import launch  # noqa: PLC0415
 
         log.follow_libraries()
+        file = launch.with_task(file)
         tuner = launch.build_tuner(file)
         with Interruption() as interruption:
             study = launch.search(

@@ -1,14 +1,12 @@
 """The options of a dataset, validated: arguments of `Tuner`, and keys of ``[data]`` in a study file."""
 
 import logging
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from llmsearch_optuna.data.prompts import PromptSource
 from llmsearch_optuna.data.task import check_sizes
-from llmsearch_optuna.data.templates import check_template
 from llmsearch_optuna.errors import TaskError, check_minimum
 
 __all__ = ["DataOptions"]
@@ -60,19 +58,18 @@ class DataOptions(PromptSource):
         """Refuse columns that no template uses, such as that of ``{{q}}``, the form of Jinja."""
         if not self.templates:
             return
-        used = {column for text in self.templates for column in check_template(text, self.input_cols, ())}
+        used = set().union(*(template.check(self.input_cols, ()) for template in self.templates))
+        advice = {column: max((part.advice(column) for part in self.templates), key=len) for column in self.input_cols}
         if self.input_cols and not used:
             raise TaskError(
                 f"the template uses no column of input_cols ({', '.join(self.input_cols)}), so that all prompts would "
-                f"be equal: write {{{self.input_cols[0]}}}, in single braces (double ones are written as braces)"
+                f"be equal: write {advice[self.input_cols[0]]}"
             )
         for column in self.input_cols:
             if column not in used:
-                is_doubled = any(re.search(rf"{{{{\s*{re.escape(column)}\s*}}}}", text) for text in self.templates)
-                cure = "in single braces, not in double ones" if is_doubled else "or leave it out of `input_cols`"
                 raise TaskError(
                     f"the column `{column}` of `input_cols` has no effect, as the template does not use it: write "
-                    f"{{{column}}}, {cure}"
+                    f"{advice[column]}, or leave it out of `input_cols`"
                 )
 
     def check_sizes(self, rows: int) -> None:

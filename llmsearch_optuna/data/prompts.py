@@ -1,5 +1,6 @@
 """How a dataset row becomes a prompt, a reference and a length limit."""
 
+import functools
 import json
 import reprlib
 from collections.abc import Callable, Mapping, Sequence
@@ -8,20 +9,34 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from llmsearch_optuna.data.chat import render_chat, writes_time
-from llmsearch_optuna.data.templates import blank_fields, check_template, fill
+from llmsearch_optuna.data.jinja import JinjaTemplate
+from llmsearch_optuna.data.templates import FormatTemplate, Template
 from llmsearch_optuna.data.values import as_text, is_missing
 from llmsearch_optuna.errors import TaskError
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-__all__ = ["REFERENCE", "Conversation", "PromptSource", "SamplePreprocessor", "read_columns", "read_conversation"]
+__all__ = [
+    "PROMPT_FORMS",
+    "REFERENCE",
+    "Conversation",
+    "PromptSource",
+    "SamplePreprocessor",
+    "read_columns",
+    "read_conversation",
+]
 
 _OWN_TEMPLATE_ARGS = (
     *("conversation", "messages", "chat_template", "add_generation_prompt", "continue_final_message", "tokenize"),
     *("padding", "truncation", "max_length", "return_tensors", "return_dict", "return_assistant_tokens_mask"),
     "tokenizer_kwargs",
 )
+
+_JINJA = "content_jinja"
+
+PROMPT_FORMS = ("prompt_template", "prompt_jinja", "messages", "messages_col", "sample_preprocessor")
+"""The ways to define a prompt; exactly one of them is given."""
 
 REFERENCE = "reference"
 """The reference's key for the assistant's last message, if `messages_col` is set and `eval_cols` is not."""
@@ -79,7 +94,8 @@ def read_conversation(messages: object) -> Conversation:
 class PromptSource:
     """How a dataset row becomes a prompt, a reference and a length limit.
 
-    Exactly one of `prompt_template`, `messages`, `messages_col` and `sample_preprocessor` defines the prompt.
+    Exactly one of `prompt_template`, `prompt_jinja`, `messages`, `messages_col` and `sample_preprocessor` defines the
+    prompt.
 
     Attributes:
         input_cols: Columns of the prompt, or parts of them such as ``answers.text``.
@@ -87,9 +103,11 @@ class PromptSource:
             digits, and dates are strings in ISO format. Optional with `messages_col`: the reference is then the
             assistant's last message, as the column ``reference``.
         prompt_template: ``str.format`` template over `input_cols`.
-        messages: Chat messages (role and ``str.format`` content), rendered with the chat template of the tokenizer.
-            Without a tokenizer, the prompt is the messages as JSON, for a server with a chat template of its own. If
-            the last message is the assistant's, it is the beginning of the answer, which the completion continues.
+        prompt_jinja: Jinja2 template over `input_cols`; see `JinjaTemplate`.
+        messages: Chat messages (role, and ``str.format`` template `content` or Jinja2 template `content_jinja`),
+            rendered with the chat template of the tokenizer. Without a tokenizer, the prompt is the messages as JSON,
+            for a server with a chat template of its own. If the last message is the assistant's, it is the beginning of
+            the answer, which the completion continues.
         messages_col: Column with the chat messages of each row (role and content, without formatting), rendered as
             `messages` are. Nulls within messages of a `datasets.Dataset` are dropped, as Arrow adds them. If the last
             message is the assistant's, it is the reference answer and is left out of the prompt.
@@ -100,13 +118,14 @@ class PromptSource:
         rendered_at: The local time that a chat template writes.
 
     Raises:
-        TaskError: Not exactly one of these four is given, columns are missing or have no effect, `messages` is invalid,
+        TaskError: Not exactly one of these five is given, columns are missing or have no effect, `messages` is invalid,
             or a template is invalid or names a column that is not in `input_cols`.
     """
 
     input_cols: tuple[str, ...] = ()
     eval_cols: tuple[str, ...] | None = None
     prompt_template: str | None = None
+    prompt_jinja: str | None = None
     messages: tuple[Mapping[str, str], ...] | None = None
     messages_col: str | None = None
     sample_preprocessor: SamplePreprocessor | None = field(default=None, metadata={"key": None})
@@ -115,10 +134,9 @@ class PromptSource:
     rendered_at: datetime = field(default_factory=datetime.now, compare=False, metadata={"key": None})
 
     def __post_init__(self) -> None:
-        forms = ("prompt_template", "messages", "messages_col", "sample_preprocessor")
-        given = [name for name in forms if getattr(self, name) is not None]
+        given = [name for name in PROMPT_FORMS if getattr(self, name) is not None]
         if len(given) != 1:
-            raise TaskError(f"give exactly one of {', '.join(forms)}, got {' and '.join(given) or 'none'}")
+            raise TaskError(f"give exactly one of {', '.join(PROMPT_FORMS)}, got {' and '.join(given) or 'none'}")
         if self.messages_col is not None and self.input_cols:
             raise TaskError(
                 "`input_cols` has no effect with `messages_col`, which holds the whole prompt: leave it out"
@@ -128,14 +146,14 @@ class PromptSource:
         if self.messages is not None and not self.messages:
             raise TaskError("`messages` must contain at least one chat message")
         for message in self.messages or ():
-            if not isinstance(message, Mapping) or set(message) != {"role", "content"}:
-                raise TaskError(f"a chat message needs the keys role and content, got {message!r}")
+            if not isinstance(message, Mapping) or set(message) not in ({"role", "content"}, {"role", _JINJA}):
+                raise TaskError(f"a chat message needs the keys role and content (or {_JINJA}), got {message!r}")
             if not all(isinstance(text, str) for text in message.values()):
                 raise TaskError(f"role and content of a chat message must be strings, got {dict(message)!r}")
         if self.chat_template_args is not None:
             self._check_template_args(self.chat_template_args)
         for template in self.templates:
-            check_template(template, self.input_cols, self.eval_cols or ())
+            template.check(self.input_cols, self.eval_cols or ())
 
     def _check_template_args(self, arguments: object) -> None:
         if not isinstance(arguments, Mapping) or not all(isinstance(name, str) for name in arguments):
@@ -148,14 +166,19 @@ class PromptSource:
     @property
     def writes_special_tokens(self) -> bool:
         """Whether the prompt already contains its special tokens: a chat template or the preprocessor writes them."""
-        return self.prompt_template is None
+        return self.prompt_template is None and self.prompt_jinja is None
 
-    @property
-    def templates(self) -> tuple[str, ...]:
+    @functools.cached_property
+    def templates(self) -> tuple[Template, ...]:
         """The templates that are filled with the columns of a row, if any."""
         if self.prompt_template is not None:
-            return (self.prompt_template,)
-        return tuple(message["content"] for message in self.messages or ())
+            return (FormatTemplate(self.prompt_template),)
+        if self.prompt_jinja is not None:
+            return (JinjaTemplate(self.prompt_jinja),)
+        return tuple(
+            JinjaTemplate(message[_JINJA]) if _JINJA in message else FormatTemplate(message["content"])
+            for message in self.messages or ()
+        )
 
     @property
     def has_messages(self) -> bool:
@@ -213,7 +236,7 @@ class PromptSource:
             TaskError: A value is missing, or is no string or number.
             Exception: A format specification does not fit a value.
         """
-        return [fill(template, self.input_cols, row) for template in self.templates]
+        return [template.fill(self.input_cols, row) for template in self.templates]
 
     def gaps(self, row: Mapping[str, Any]) -> list[str]:
         """Return what is empty in the prompt of one row: parts of a template, columns of a preprocessor, or messages.
@@ -225,7 +248,7 @@ class PromptSource:
             return [] if question.strip() else [self.messages_col]
         if self.sample_preprocessor is not None:
             return [column for column in self.input_cols if is_missing(row[column])]
-        return [name for template in self.templates for name in blank_fields(template, self.input_cols, row)]
+        return [name for template in self.templates for name in template.blanks(self.input_cols, row)]
 
     def prompt(self, row: Mapping[str, Any], tokenizer: "PreTrainedTokenizerBase | None") -> str:
         """Return the prompt of one row.
@@ -237,7 +260,7 @@ class PromptSource:
         """
         if self.messages_col is not None:
             return self._chat_prompt(self._conversation(row).prompt, tokenizer)
-        if self.prompt_template is not None:
+        if not self.writes_special_tokens:
             return self.filled(row)[0]
         if self.messages is not None:
             contents = self.filled(row)

@@ -6,17 +6,63 @@ import re
 import reprlib
 import string
 from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
 from numbers import Number
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from llmsearch_optuna.data.values import as_text, is_missing
 from llmsearch_optuna.errors import TaskError
 
-__all__ = ["blank_fields", "check_template", "fill"]
+__all__ = ["FormatTemplate", "Template", "blank_fields", "check_template", "fill"]
 
 _BRACES = "(write {{ and }} for braces)"
 _FORMATTER = string.Formatter()
 _NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
+
+
+class Template(Protocol):
+    """A template over the columns of a row."""
+
+    def check(self, columns: Collection[str], others: Collection[str]) -> set[str]:
+        """Validate the template, and return the columns that it uses; see `check_template`."""
+
+    def fill(self, columns: Collection[str], row: Mapping[str, Any]) -> str:
+        """Return the template with the values of a row.
+
+        Raises:
+            TaskError: A value is missing, or would be written as Python code.
+            Exception: An expression does not fit a value.
+        """
+
+    def blanks(self, columns: Collection[str], row: Mapping[str, Any]) -> list[str]:
+        """Return what is empty in a row and leaves a hole in the prompt."""
+
+    def advice(self, column: str) -> str:
+        """Return how to write a column in the template."""
+
+
+@dataclass(frozen=True)
+class FormatTemplate:
+    """A `Template` in the syntax of ``str.format``."""
+
+    text: str
+
+    def check(self, columns: Collection[str], others: Collection[str]) -> set[str]:
+        """See `check_template`."""
+        return check_template(self.text, columns, others)
+
+    def fill(self, columns: Collection[str], row: Mapping[str, Any]) -> str:
+        """See `fill`."""
+        return fill(self.text, columns, row)
+
+    def blanks(self, columns: Collection[str], row: Mapping[str, Any]) -> list[str]:
+        """See `blank_fields`."""
+        return blank_fields(self.text, columns, row)
+
+    def advice(self, column: str) -> str:
+        """See `Template`."""
+        is_doubled = re.search(rf"{{{{\s*{re.escape(column)}\s*}}}}", self.text)
+        return f"{{{column}}} in single braces (double ones are for Jinja)" if is_doubled else f"{{{column}}}"
 
 
 class _Field(NamedTuple):

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+from llmsearch_optuna.data.tasks.imported import ImportedTask
+from llmsearch_optuna.data.tasks.options import default_columns
 from llmsearch_optuna.engine.http.server import OpenAIServer
 from llmsearch_optuna.errors import StudyFileError, unknown_name
 from llmsearch_optuna.metrics import ScoreRange, check_score_range
@@ -15,6 +17,7 @@ from llmsearch_optuna.search.samplers import Proposer
 from llmsearch_optuna.space.search_space import SearchSpace
 from llmsearch_optuna.storage import sqlite_path, sqlite_url
 from llmsearch_optuna.study_file.sections import (
+    TASK,
     Choice,
     DataSection,
     GenerationSection,
@@ -37,12 +40,13 @@ class StudyFile:
         model: The model; None if a server generates.
         server: The server that generates; None if a model does.
         data: The dataset.
-        metric: The metric.
+        metric: The metric. The name ``"task"`` is the metric of the task in ``[data]``.
         score_range: The minimum and maximum score of a sample; None for the metric's own.
         space: The parameters to choose from.
         generation: Options of every trial.
         directory: The directory that relative paths start from.
         text: The content of the file.
+        task: The task of ``[data]``, if it has been loaded.
     """
 
     study: StudySection
@@ -55,6 +59,7 @@ class StudyFile:
     generation: GenerationSection
     directory: Path
     text: str
+    task: ImportedTask | None = None
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
@@ -89,21 +94,7 @@ class StudyFile:
             table = tomllib.loads(text)
         except tomllib.TOMLDecodeError as error:
             raise StudyFileError(f"study file {name} is not valid TOML: {error}") from error
-        sections = ("study", "model", "server", "data", "metric", "space", "generation", "sampler", "pruner")
-        for section, content in table.items():
-            if section not in (*sections, "engine"):
-                raise StudyFileError(unknown_name("section", section, sections))
-            if not isinstance(content, dict):
-                raise StudyFileError(f"`{section}` must be a section ([{section}]), got {content!r}")
-        _rename_former_keys(table)
-        if "model" in table and "server" in table:
-            raise StudyFileError("[model] has no effect with [server], which generates: leave one of them out")
-        for section in (() if "server" in table else ("model",)) + ("data", "metric", "space"):
-            if section not in table:
-                raise StudyFileError(f"study file {name} needs a section [{section}]")
-        columns = [key for key in ("input_cols", "eval_cols") if key not in table["data"]]
-        if columns and "path" in table["data"] and "messages_col" not in table["data"]:
-            raise StudyFileError(f"[data] needs the key {', '.join(columns)} (or messages_col)")
+        _check_sections(table, name)
         metric = parse_choice("metric", table["metric"])
         score_range = metric.arguments.pop("score_range", None)
         chosen: dict[str, Any] = {}
@@ -153,6 +144,34 @@ class StudyFile:
         changes: dict[str, Any] = {name: value for name, value in limits.items() if value is not None}
         with in_section("study", StudySection):
             return dataclasses.replace(self, study=dataclasses.replace(self.study, **changes))
+
+
+def _check_sections(table: dict[str, Any], name: str) -> None:
+    """Validate the names of the sections, rename former keys, and add the columns and the metric of a task.
+
+    Raises:
+        StudyFileError: A section or a key is unknown or missing, or has no effect.
+    """
+    sections = ("study", "model", "server", "data", "metric", "space", "generation", "sampler", "pruner")
+    for section, content in table.items():
+        if section not in (*sections, "engine"):
+            raise StudyFileError(unknown_name("section", section, sections))
+        if not isinstance(content, dict):
+            raise StudyFileError(f"`{section}` must be a section ([{section}]), got {content!r}")
+    _rename_former_keys(table)
+    if "model" in table and "server" in table:
+        raise StudyFileError("[model] has no effect with [server], which generates: leave one of them out")
+    if "task" in table.get("data", {}):
+        table["data"] = {**default_columns(table["data"]), **table["data"]}
+        table["metric"] = {"name": TASK, **table.get("metric", {})}
+    for section in (() if "server" in table else ("model",)) + ("data", "metric", "space"):
+        if section not in table:
+            raise StudyFileError(f"study file {name} needs a section [{section}]")
+    if not {"path", "task"} & set(table["data"]):
+        raise StudyFileError("[data] needs the key path (or task)")
+    columns = [key for key in ("input_cols", "eval_cols") if key not in table["data"]]
+    if columns and "path" in table["data"] and "messages_col" not in table["data"]:
+        raise StudyFileError(f"[data] needs the key {', '.join(columns)} (or messages_col)")
 
 
 def _rename_former_keys(table: dict[str, Any]) -> None:

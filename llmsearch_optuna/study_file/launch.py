@@ -1,6 +1,7 @@
 """Build the `Tuner` of a study file, and run its search and its verdict."""
 
 import dataclasses
+import logging
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,7 @@ import datasets
 import optuna
 
 from llmsearch_optuna.data.loading import as_dataset, load_data
+from llmsearch_optuna.data.tasks.loading import load_options
 from llmsearch_optuna.demo.dataset import demo_samples
 from llmsearch_optuna.demo.model import demo_model_directory
 from llmsearch_optuna.engine.loading import LoadedModel, load_model
@@ -17,15 +19,35 @@ from llmsearch_optuna.errors import StorageError, StudyFileError, TaskError
 from llmsearch_optuna.metrics import CorpusMetric, make_metric
 from llmsearch_optuna.search.progress import EventCallback
 from llmsearch_optuna.space.presets import presets
+from llmsearch_optuna.space.search_space import SearchSpace
 from llmsearch_optuna.study.attributes import STUDY_FILE
 from llmsearch_optuna.study_file.file import StudyFile
-from llmsearch_optuna.study_file.sections import DEMO, ModelSection
+from llmsearch_optuna.study_file.sections import DEMO, TASK, ModelSection
 from llmsearch_optuna.tuner import Tuner
 from llmsearch_optuna.verdict.verdict import Verdict, no_holdout
 
-__all__ = ["build_tuner", "confirm", "search"]
+__all__ = ["build_tuner", "confirm", "search", "with_task"]
+
+_LOG = logging.getLogger(__name__)
 
 _DEMO_SIZE = 48
+
+
+def with_task(file: StudyFile) -> StudyFile:
+    """Load the task of another package, if the study file names one.
+
+    If the space has no `max_new_tokens` and the task asks for a length, that of the task is added to the space.
+
+    Raises:
+        TaskError: The task cannot be loaded; see `load_task`.
+    """
+    if file.data.task is None or file.task is not None:
+        return file
+    task, space = load_options(file.data, directory=file.directory, take=file.data.take), file.space
+    if task.max_new_tokens is not None and "max_new_tokens" not in {**space.fixed, **space.dimensions}:
+        _LOG.info("max_new_tokens = %d: %s sets it, and the space does not", task.max_new_tokens, file.data.task)
+        space = SearchSpace.from_dict({**space.to_dict(), "max_new_tokens": task.max_new_tokens})
+    return dataclasses.replace(file, task=task, space=space)
 
 
 def build_tuner(file: StudyFile) -> Tuner:
@@ -35,7 +57,9 @@ def build_tuner(file: StudyFile) -> Tuner:
         ConfigurationError: One of them cannot be loaded, or they do not fit together.
         ServerError: The server cannot be reached.
     """
-    metric = make_metric(file.metric.name, **{**file.metric.arguments, "directory": file.directory})
+    file = with_task(file)
+    spec = file.task.metric if file.task is not None and file.metric.name == TASK else file.metric.name
+    metric = make_metric(spec, **{**file.metric.arguments, "directory": file.directory})
     # If the pruner does not support the metric, raises the error before the model is loaded.
     file.study.make_pruner((1, 2**31), corpus_only=isinstance(metric, CorpusMetric))
     generator: dict[str, Any] = {"server": file.server}
@@ -51,19 +75,21 @@ def build_tuner(file: StudyFile) -> Tuner:
         scorer=metric,
         column_mapping=columns,
         prompt_template=data.prompt_template,
+        prompt_jinja=data.prompt_jinja,
         messages=data.messages,
         messages_col=data.messages_col,
         chat_template_args=data.chat_template_args,
         tokenizer_encode_args=data.encode_args,
         tokenizer_decode_args=data.decode_args,
         seed=file.study.seed,
-        stop=file.generation.stop,
+        stop=(*(() if file.task is None else file.task.stop), *file.generation.stop),
         thinking=file.generation.thinking,
         search_size=data.search_size,
         holdout_size=data.holdout_size,
         holdout_stratify_col=data.holdout_stratify_col,
         max_new_tokens_col=data.max_new_tokens_col,
         score_range=file.score_range,
+        output_preproc=str.strip if file.task is None else file.task.output_preproc,
     )
 
 
@@ -86,6 +112,7 @@ def search(
         show_progress: Whether to show progress on standard error.
         on_event: Called when a trial begins, passes a rung or finishes.
     """
+    file = with_task(file)
     options = file.study if n_trials is None else dataclasses.replace(file.study, n_trials=n_trials)
     limits = {"max_new_tokens": file.space.longest_completion(), "generation_seed": file.space.first_seed()}
     return tuner.search(
@@ -131,6 +158,8 @@ def confirm(study: optuna.Study, storage: str, *, seeds: int = 4, show_progress:
 
 def _load_rows(file: StudyFile) -> datasets.Dataset:
     data = file.data
+    if file.task is not None or data.path is None:
+        return as_dataset([] if file.task is None else file.task.rows)
     if data.path == DEMO:
         return as_dataset(demo_samples((data.search_size or _DEMO_SIZE) + data.holdout_size))
     return load_data(

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeVar
 
 from llmsearch_optuna.data.options import DataOptions
+from llmsearch_optuna.data.tasks.options import TaskOptions
 from llmsearch_optuna.engine.thinking import check_thinking
 from llmsearch_optuna.errors import ConfigurationError, StudyFileError, check_minimum, unknown_name
 from llmsearch_optuna.search.options import SearchOptions
@@ -18,6 +19,7 @@ from llmsearch_optuna.space.presets import presets
 
 __all__ = [
     "DEMO",
+    "TASK",
     "Choice",
     "DataSection",
     "GenerationSection",
@@ -31,6 +33,9 @@ __all__ = [
 
 DEMO = "demo"
 """The `name` in ``[model]`` of the demo's model, and the `path` in ``[data]`` of the demo's dataset."""
+
+TASK = "task"
+"""The `name` in ``[metric]`` of the metric that a task in ``[data]`` brings."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,24 +96,29 @@ class ModelSection:
 
 
 @dataclass(frozen=True, kw_only=True)
-class DataSection(DataOptions):
-    """``[data]``: the arguments of `load_data`, and how rows become samples.
+class DataSection(DataOptions, TaskOptions):
+    """``[data]``: the arguments of `load_data` or the options of a task, and how rows become samples.
 
     A relative path starts from the directory of the study file. ``path = "demo"`` is the demo's dataset, which the
     package generates.
 
     Raises:
-        ConfigurationError: `streaming` is set without `take`, `take` is set for the demo's dataset, or an option is
-            invalid; see `DataOptions`.
+        ConfigurationError: An option is without effect beside `task`, `streaming` is set without `take`, `take` is set
+            for the demo's dataset, or an option is invalid; see `DataOptions` and `TaskOptions`.
     """
 
-    path: str
+    path: str | None = None
     config: str | None = None
     split: str | None = None
     streaming: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        TaskOptions.__post_init__(self)
+        if self.task is not None:
+            for key in ("path", "config", "split", "streaming"):
+                if getattr(self, key):
+                    raise ConfigurationError(f"`{key}` has no effect with `task`, which has its own rows: leave it out")
         if self.streaming and self.take is None:
             raise ConfigurationError(
                 "`streaming` needs `take`, the number of rows to read, as a stream may have no end"

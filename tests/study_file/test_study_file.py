@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from llmsearch_optuna.data.tasks.options import TaskOptions
 from llmsearch_optuna.errors import ConfigurationError, ParameterError, StudyFileError
 from llmsearch_optuna.space.dimensions import Float
 from llmsearch_optuna.space.search_space import SearchSpace
@@ -225,6 +226,8 @@ def test_every_key_is_read() -> None:
         "holdout_stratify_col": "topic",
         "encode_args": {"truncation": True, "max_length": 512},
         "decode_args": {"skip_special_tokens": True},
+        "prompt_jinja": None,
+        **dataclasses.asdict(TaskOptions()),
     }
     assert file.metric == ("numeric", {"tolerance": 1e-6})
     assert file.score_range == (0.0, 1.0)
@@ -317,12 +320,12 @@ def test_text_that_is_not_toml_is_refused() -> None:
         (
             "[data]",
             '[data]\n"a\\nb" = 3',
-            "unknown key in [data] `a b`: known are chat_template_args, config, ",
+            "unknown key in [data] `a b`: known are apply_chat_template, chat_template_args, ",
         ),
         ("[model]", "[generation]\nstops = []\n[model]", "unknown key in [generation] `stops`: did you mean `stop`?"),
         ("[model]", "[study]\ntrials = 3\n[model]", "unknown key in [study] `trials`: did you mean `n_trials`?"),
         ('[model]\nname = "demo"', "[model]", "[model] needs the key name"),
-        ('path = "data.jsonl"\ninput_cols = ["question"]', "", "[data] needs the key path"),
+        ('path = "data.jsonl"\ninput_cols = ["question"]', "", "[data] needs the key path (or task)"),
         ('input_cols = ["question"]', "", "[data] needs the key input_cols (or messages_col)"),
         ('input_cols = ["question"]\neval_cols = ["answer"]', "", "[data] needs the key input_cols, eval_cols (or "),
         (

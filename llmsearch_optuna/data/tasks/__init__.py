@@ -1,0 +1,1 @@
+"""Tasks of other packages: rows, prompts and metrics of lm-eval and reasoning-gym."""
