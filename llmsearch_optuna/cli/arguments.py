@@ -17,6 +17,21 @@ _FILES = (
     "(with --metric: id, prediction, reference)"
 )
 
+_EPILOG = """\
+examples:
+  llmsearch-optuna demo                                      # a search with the embedded model, in minutes
+  llmsearch-optuna run study.toml --trials 30                # run or resume a search, then its verdict
+  llmsearch-optuna best study.db                             # the best parameters and the verdict
+  llmsearch-optuna COMMAND --help                            # the options of a command
+
+exit status: 0; 1 after an error, which is one line, or if fsck found a problem; 2 if an option is wrong; 130 after
+Ctrl-C and 143 after SIGTERM, after which the same command goes on; 141 if the reader of the output has gone"""
+
+_RUN_EPILOG = """\
+examples:
+  llmsearch-optuna run study.toml --set study.n_trials=30 --set space.temperature.high=1.5
+  llmsearch-optuna run study.toml --max-cost 2.5 --json | tee events.jsonl"""
+
 _COMPARE_EPILOG = f"""\
 exit status: 0; {reading.CONDITION_MET} if the condition of --fail-if is met; 1 after an error, 2 if an option is wrong
 
@@ -39,7 +54,10 @@ class _Parser(argparse.ArgumentParser):
 def make_parser() -> argparse.ArgumentParser:
     """Return the parser. It sets the option `command` to the function that runs the chosen command."""
     parser = _Parser(
-        prog="llmsearch-optuna", description="Find the generation parameters that score best for your model and data."
+        prog="llmsearch-optuna",
+        description="Find the generation parameters that score best for your model and data.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=_EPILOG,
     )
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -47,7 +65,12 @@ def make_parser() -> argparse.ArgumentParser:
     demo = commands.add_parser("demo", help="search with the embedded model and data; writes studies/demo.db")
     demo.set_defaults(command=searching.demo)
 
-    run = commands.add_parser("run", help="run or resume the search of a study file")
+    run = commands.add_parser(
+        "run",
+        help="run or resume the search of a study file",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=_RUN_EPILOG,
+    )
     run.set_defaults(command=searching.run)
 
     worker = commands.add_parser("worker", help="search a study together with other workers, in a PostgreSQL database")
@@ -71,6 +94,13 @@ def make_parser() -> argparse.ArgumentParser:
     doctor.set_defaults(command=searching.doctor)
     for command in (run, worker, doctor):
         command.add_argument("study", type=Path, metavar="STUDY.toml", help="study file")
+        command.add_argument(
+            "--set",
+            action="append",
+            default=[],
+            metavar="KEY=VALUE",
+            help="use another value of a key of the study file, as in space.temperature.high=1.5; may be repeated",
+        )
 
     best = commands.add_parser("best", help="show the best parameters next to the baselines")
     best.add_argument("--json", action="store_true", help="print the best parameters as JSON")

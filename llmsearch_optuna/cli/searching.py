@@ -38,12 +38,12 @@ def demo(options: argparse.Namespace) -> int:
 
 def run(options: argparse.Namespace) -> int:
     """Run or resume the search of a study file."""
-    return _search(StudyFile.load(options.study), options)
+    return _search(StudyFile.load(options.study, options.set), options)
 
 
 def worker(options: argparse.Namespace) -> int:
     """Search a study together with other workers."""
-    file = StudyFile.load(options.study)
+    file = StudyFile.load(options.study, options.set)
     if options.storage is not None:
         file = dataclasses.replace(file, study=dataclasses.replace(file.study, storage=options.storage))
     if not file.study.storage.startswith("postgresql"):
@@ -56,7 +56,7 @@ def worker(options: argparse.Namespace) -> int:
 
 def doctor(options: argparse.Namespace) -> None:
     """Print the engine, the model, the data and the metric that a study file uses."""
-    file = StudyFile.load(options.study)
+    file = StudyFile.load(options.study, options.set)
     _prepare_model_libraries()
     from llmsearch_optuna.study_file import launch  # noqa: PLC0415
 

@@ -4,6 +4,7 @@ import dataclasses
 import os
 import tomllib
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -16,6 +17,7 @@ from llmsearch_optuna.metrics import ScoreRange, check_score_range
 from llmsearch_optuna.search.samplers import Proposer
 from llmsearch_optuna.space.search_space import SearchSpace
 from llmsearch_optuna.storage import sqlite_path, sqlite_url
+from llmsearch_optuna.study_file.changes import changed_text
 from llmsearch_optuna.study_file.sections import (
     TASK,
     Choice,
@@ -62,8 +64,12 @@ class StudyFile:
     task: ImportedTask | None = None
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> Self:
+    def load(cls, path: str | os.PathLike[str], changes: Sequence[str] = ()) -> Self:
         """Read a study file.
+
+        Args:
+            path: The file.
+            changes: Other values of some of its keys; see `changed_text`.
 
         Raises:
             StudyFileError: The file cannot be read, or a key or value is wrong; the message names it.
@@ -79,7 +85,10 @@ class StudyFile:
             ) from error
         except OSError as error:
             raise StudyFileError(f"study file {path} cannot be read: {error}") from error
-        return cls.parse(text, name=path.stem, directory=path.parent)
+        file = cls.parse(text, name=path.stem, directory=path.parent)
+        if not changes:
+            return file
+        return cls.parse(changed_text(text, changes), name=path.stem, directory=path.parent)
 
     @classmethod
     def parse(cls, text: str, *, name: str, directory: Path) -> Self:
