@@ -71,6 +71,12 @@ def make_parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog=_RUN_EPILOG,
     )
+    run.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="do not search: show some samples as the model sees them, the tokens, time and cost to expect, and what "
+        "the hold-out can show",
+    )
     run.set_defaults(command=searching.run)
 
     worker = commands.add_parser("worker", help="search a study together with other workers, in a PostgreSQL database")

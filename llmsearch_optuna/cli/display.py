@@ -1,6 +1,7 @@
 """The command line's output of studies and verdicts, without control characters or markup from foreign texts."""
 
 import json
+from typing import TYPE_CHECKING
 
 import optuna
 from optuna.storages import RDBStorage
@@ -18,7 +19,12 @@ from llmsearch_optuna.verdict.finalists import finalists
 from llmsearch_optuna.verdict.table import GAIN_HEADING, expense_headings, verdict_rows
 from llmsearch_optuna.verdict.verdict import Verdict
 
-__all__ = ["print_completions", "print_diagnosis", "print_finalists", "print_verdict"]
+if TYPE_CHECKING:
+    from llmsearch_optuna.search.preview import Preview
+
+__all__ = ["print_completions", "print_diagnosis", "print_finalists", "print_preview", "print_verdict"]
+
+_PREVIEWED = 3
 
 # In characters: longer than most completions, and short enough for a screen.
 _MAXIMUM_TEXT = 2000
@@ -70,6 +76,19 @@ def print_diagnosis(diagnosis: dict[str, str]) -> None:
     for name, description in diagnosis.items():
         table.add_row(name, _line(description))
     Console().print(table)
+
+
+def print_preview(preview: "Preview") -> None:
+    """Print the first samples of a preview in full, and what it leads to expect."""
+    console = Console(soft_wrap=True, highlight=False)
+    for example in preview.examples[:_PREVIEWED]:
+        score = "-" if example.score is None else f"{example.score:.4g}"
+        console.rule(_line(f"row {example.sample.row}, score {score}, ended by {example.finish_reason}"), align="left")
+        reference = json.dumps(example.sample.reference, ensure_ascii=False, default=str)
+        for label, text in (("prompt", example.sample.prompt), ("completion", example.text), ("reference", reference)):
+            console.print(Text(f"{label}: ", style="bold"), _block(text), sep="")
+    console.rule(_line("what to expect"), align="left")
+    print_diagnosis(dict(preview.expectations))
 
 
 def print_completions(study: optuna.Study, storage: RDBStorage, trial: FrozenTrial, *, in_full: bool) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 import optuna
 
-from llmsearch_optuna.cli.display import print_diagnosis, print_finalists, print_verdict
+from llmsearch_optuna.cli.display import print_diagnosis, print_finalists, print_preview, print_verdict
 from llmsearch_optuna.cli.interruption import Interruption
 from llmsearch_optuna.errors import ConfigurationError, check_minimum
 from llmsearch_optuna.logs import StudyLog, log_path, study_log
@@ -37,8 +37,16 @@ def demo(options: argparse.Namespace) -> int:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Run or resume the search of a study file."""
-    return _search(StudyFile.load(options.study, options.set), options)
+    """Run or resume the search of a study file, or show what it would do."""
+    file = StudyFile.load(options.study, options.set)
+    if not options.dry_run:
+        return _search(file, options)
+    _prepare_model_libraries()
+    from llmsearch_optuna.study_file import launch  # noqa: PLC0415
+
+    file = launch.with_task(_with_limits(file, options))
+    print_preview(launch.preview(file, launch.build_tuner(file)))
+    return 0
 
 
 def worker(options: argparse.Namespace) -> int:
@@ -110,14 +118,18 @@ def _log(
     return study_log(options.log or log_path(storage, study_name, directory), about=about)
 
 
-def _search(file: StudyFile, options: argparse.Namespace, *, judge: bool = True) -> int:
-    """Run a search and, if `judge`, its verdict; return the exit status."""
-    file = file.with_limits(
+def _with_limits(file: StudyFile, options: argparse.Namespace) -> StudyFile:
+    return file.with_limits(
         n_trials=options.trials,
         timeout=options.timeout,
         max_tokens_total=options.max_tokens,
         max_cost=options.max_cost,
     )
+
+
+def _search(file: StudyFile, options: argparse.Namespace, *, judge: bool = True) -> int:
+    """Run a search and, if `judge`, its verdict; return the exit status."""
+    file = _with_limits(file, options)
     with _log(options, file.study.name, file.study.storage, file.directory) as log:
         _prepare_model_libraries()
         from llmsearch_optuna.study_file import launch  # noqa: PLC0415

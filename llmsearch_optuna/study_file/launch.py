@@ -17,6 +17,8 @@ from llmsearch_optuna.demo.model import demo_model_directory
 from llmsearch_optuna.engine.loading import LoadedModel, load_model
 from llmsearch_optuna.errors import StorageError, StudyFileError, TaskError
 from llmsearch_optuna.metrics import CorpusMetric, make_metric
+from llmsearch_optuna.search.preview import Preview
+from llmsearch_optuna.search.preview import preview as search_preview
 from llmsearch_optuna.search.progress import EventCallback
 from llmsearch_optuna.space.presets import presets
 from llmsearch_optuna.space.search_space import SearchSpace
@@ -26,7 +28,7 @@ from llmsearch_optuna.study_file.sections import DEMO, TASK, ModelSection
 from llmsearch_optuna.tuner import Tuner
 from llmsearch_optuna.verdict.verdict import Verdict, no_holdout
 
-__all__ = ["build_tuner", "confirm", "search", "with_task"]
+__all__ = ["build_tuner", "confirm", "preview", "search", "with_task"]
 
 _LOG = logging.getLogger(__name__)
 
@@ -126,6 +128,18 @@ def search(
         show_progress=show_progress,
         on_event=on_event,
     )
+
+
+def preview(file: StudyFile, tuner: Tuner) -> Preview:
+    """Generate and score some samples of a study file, and say what its search may take; see `search.preview`.
+
+    Args:
+        file: The study file.
+        tuner: The result of `build_tuner`.
+    """
+    study = file.study
+    objective = tuner.objective(file.space, rungs=study.rungs, objectives=study.objectives, price=study.price)
+    return search_preview(objective, trials=study.n_trials, held_out=len(tuner.task.holdout), seed=study.seed)
 
 
 def confirm(study: optuna.Study, storage: str, *, seeds: int = 4, show_progress: bool = True) -> Verdict:

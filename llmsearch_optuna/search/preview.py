@@ -1,0 +1,106 @@
+"""A look at a search before it begins: some samples as the model sees them, and what the search may take."""
+
+import statistics
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import optuna
+
+from llmsearch_optuna.search.evaluation import GenerationObjective
+from llmsearch_optuna.search.first_scores import ScoredExample
+from llmsearch_optuna.space.params import GenerationParams
+from llmsearch_optuna.statistics.power import PairedSpread, smallest_gain
+from llmsearch_optuna.storage import TokenCounts
+from llmsearch_optuna.study.trials import describe_params
+
+__all__ = ["Preview", "preview"]
+
+_SAMPLES = 16
+_CORRELATION = 0.5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preview:
+    """What some samples of a search look like, and what they lead to expect.
+
+    Attributes:
+        params: The generation parameters of the completions, a random point of the space.
+        examples: The samples with their completions and scores.
+        expectations: What the whole search may take, and what its hold-out can show, by topic.
+    """
+
+    params: GenerationParams
+    examples: tuple[ScoredExample, ...]
+    expectations: Mapping[str, str]
+
+
+def preview(objective: GenerationObjective, *, trials: int, held_out: int, seed: int) -> Preview:
+    """Generate and score some samples, and extrapolate.
+
+    The numbers of tokens and the time are those of a search that prunes, replays and copies nothing. They are random,
+    as the completions are those of one random point of the space. What the hold-out can show rests on the variance of
+    the scores, and on the assumption that two scores of the same sample correlate by 0.5.
+
+    Args:
+        objective: The objective of the search.
+        trials: The number of trials.
+        held_out: The number of held-out samples.
+        seed: The seed of the random point.
+
+    Raises:
+        TrialError: A completion cannot be generated or scored.
+    """
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed))
+    params = objective.space.suggest(study.ask())
+    samples = objective.samples[:_SAMPLES]
+    requests = [objective.requests(sample, params) for sample in samples]
+    started = time.perf_counter()
+    completions = iter(objective.generate([request for of_sample in requests for request in of_sample]))
+    seconds = time.perf_counter() - started
+    rows = [
+        objective.stored(position, sample, [next(completions) for _ in of_sample])
+        for position, (sample, of_sample) in enumerate(zip(samples, requests, strict=True))
+    ]
+    scores = objective.score(samples, [row.texts for row in rows])
+    by_sample = scores.per_sample or [None] * len(rows)
+    examples = tuple(
+        ScoredExample(sample, row.shown_text, row.finish_reason, score)
+        for sample, row, score in zip(samples, rows, by_sample, strict=True)
+    )
+    evaluations = trials * len(objective.samples)
+    counts, share = TokenCounts.of(rows), evaluations / len(rows)
+    expectations = {
+        "completions": f"with {describe_params(params)}, a random point of the space",
+        "tokens per sample": f"{counts.prompt / len(rows):,.0f} in, {counts.generated / len(rows):,.1f} out"
+        + (f", of which {counts.thinking / len(rows):,.1f} thinking" if counts.thinking else ""),
+        "at most": f"{trials} trials x {len(objective.samples)} samples = {evaluations:,} evaluations, about "
+        f"{counts.generated * share:,.0f} tokens and {_duration(seconds * share)}; pruning, replay and an early stop "
+        "take from it",
+    }
+    if objective.price is not None:
+        expectations["cost at most"] = f"about {objective.price.rates_of(params).cost(counts) * share:.4g}"
+    return Preview(params=params, examples=examples, expectations=expectations | _shown(scores.per_sample, held_out))
+
+
+def _shown(scores: tuple[float, ...] | None, held_out: int) -> dict[str, str]:
+    """Return what the hold-out can show, by topic; empty if the scores do not tell."""
+    if held_out < 2:
+        return {"hold-out": "no samples are held out: the search will end without a verdict"}
+    if scores is None or len(set(scores)) == 1:
+        return {}
+    variance = 2.0 * (1.0 - _CORRELATION) * statistics.variance(scores)
+    limit = 100.0 * variance**0.5
+    gain = smallest_gain(held_out, lambda _: PairedSpread(variance, 1.0), limit=limit)
+    if gain is None:
+        return {}
+    return {
+        "hold-out": f"{held_out} samples show gains from about {gain:.2g} (scores of these samples, correlation 0.5)"
+    }
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90.0:
+        return f"{seconds:.0f} s"
+    minutes = seconds / 60.0
+    return f"{minutes:.0f} minutes" if minutes < 90.0 else f"{minutes / 60.0:.1f} hours"
