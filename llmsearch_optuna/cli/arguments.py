@@ -65,6 +65,16 @@ def make_parser() -> argparse.ArgumentParser:
     demo = commands.add_parser("demo", help="search with the embedded model and data; writes studies/demo.db")
     demo.set_defaults(command=searching.demo)
 
+    init = commands.add_parser("init", help="write a study file for your data and model, to be read and changed")
+    init.add_argument("data", metavar="DATA", help="JSONL, JSON, CSV, TSV or Parquet file, or dataset of the hub")
+    init.add_argument(
+        "model", metavar="MODEL", help="name or directory of a model, or address of a server (http://...)"
+    )
+    init.add_argument(
+        "-o", "--output", type=Path, default=Path("study.toml"), metavar="FILE", help="default: study.toml"
+    )
+    init.set_defaults(command=searching.init)
+
     run = commands.add_parser(
         "run",
         help="run or resume the search of a study file",

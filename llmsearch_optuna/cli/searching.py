@@ -5,6 +5,7 @@ import dataclasses
 import json
 import os
 import re
+import shlex
 import sys
 from contextlib import AbstractContextManager
 from importlib import resources
@@ -16,6 +17,7 @@ import optuna
 from llmsearch_optuna.cli.display import print_diagnosis, print_finalists, print_preview, print_verdict
 from llmsearch_optuna.cli.interruption import Interruption
 from llmsearch_optuna.errors import ConfigurationError, check_minimum
+from llmsearch_optuna.export.directory import write_text
 from llmsearch_optuna.logs import StudyLog, log_path, study_log
 from llmsearch_optuna.storage import shown_url, sqlite_path, sqlite_url
 from llmsearch_optuna.study.study import open_study
@@ -24,7 +26,7 @@ from llmsearch_optuna.terminal import printable
 from llmsearch_optuna.verdict.finalists import best_as_json
 from llmsearch_optuna.verdict.verdict import Verdict, confirm_command, current_verdict, no_holdout
 
-__all__ = ["INTERRUPTED", "confirm", "demo", "doctor", "run", "worker"]
+__all__ = ["INTERRUPTED", "confirm", "demo", "doctor", "init", "run", "worker"]
 
 INTERRUPTED = "llmsearch-optuna: interrupted; the same command goes on from here"
 """The message after a signal has ended a command."""
@@ -47,6 +49,22 @@ def run(options: argparse.Namespace) -> int:
     file = launch.with_task(_with_limits(file, options))
     print_preview(launch.preview(file, launch.build_tuner(file)))
     return 0
+
+
+def init(options: argparse.Namespace) -> None:
+    """Write a study file for a dataset and a model."""
+    path: Path = options.output
+    if path.exists():
+        raise ConfigurationError(f"{path} exists: move it away, or name another file with -o")
+    from llmsearch_optuna.study_file.drafting import draft  # noqa: PLC0415
+
+    is_file = Path(options.data).exists()
+    data = os.path.relpath(options.data, path.parent) if is_file else options.data
+    text = draft(Path(data).as_posix() if is_file else data, options.model, directory=path.parent)
+    StudyFile.parse(text, name=path.stem, directory=path.parent)
+    write_text(text, path)
+    print(f"{printable(text)}\n{path} is written: read it, say in `messages` how to answer, and go on with")
+    print(f"  llmsearch-optuna run {shlex.quote(str(path))} --dry-run")
 
 
 def worker(options: argparse.Namespace) -> int:

@@ -143,6 +143,7 @@ def test_every_command_is_there() -> None:
     commands = set(re.findall(r"llmsearch-optuna (\w+)", README))
     assert commands == {
         "demo",
+        "init",
         "best",
         "confirm",
         "compare",

@@ -1,0 +1,153 @@
+"""Draft a study file from a data file and a model, by the names and values of its columns."""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from llmsearch_optuna.data.loading import load_data
+from llmsearch_optuna.errors import StudyFileError
+
+__all__ = ["draft"]
+
+_ROWS = 500
+_MESSAGES = ("messages", "conversation", "conversations", "chat")
+_REFERENCES = (
+    *("answer", "answers", "reference", "references", "target", "label", "output", "completion", "response"),
+    *("summary", "solution", "expected", "gold", "ideal", "highlights", "translation"),
+)
+_SIDE = re.compile(r"(^|_)(id|ids|idx|index|uid|uuid|url|source|split|date|metadata|meta)$", re.IGNORECASE)
+_NUMBER = re.compile(r"[-+]?[\d,]*\.?\d+%?")
+_CHARACTERS_PER_TOKEN = 3.0
+
+
+class _Metric(NamedTuple):
+    name: str
+    reason: str
+
+
+def draft(data: str, model: str, *, directory: Path) -> str:
+    """Return a commented study file for a dataset and a model.
+
+    The reference is the column with a usual name, such as ``answer``; otherwise the last one. The metric follows from
+    the form of the references, and the length limit from the longest of them. It is a start to be read and changed.
+
+    Args:
+        data: The path or hub id of the data; see `load_data`.
+        model: The name or path of a model, or the address of a server (``http://...``).
+        directory: The directory of the study file, which relative paths of the data start from.
+
+    Raises:
+        TaskError: The data cannot be loaded.
+        StudyFileError: No column could be a prompt or a reference.
+    """
+    dataset = load_data(data, directory=directory)
+    columns = dataset.column_names
+    head = dataset.select(range(min(_ROWS, len(dataset)))).to_list()
+    chat = next((name for name in columns if name.lower() in _MESSAGES and _is_chat(head[0][name])), None)
+    lines = _data_lines(data, columns, head, chat)
+    references = [_reference_text(row, lines.reference) for row in head]
+    metric = _metric(references)
+    search, held_out = _sizes(len(dataset))
+    longest = max(map(len, references))
+    limit = min(1024, max(16, 16 * round(longest / _CHARACTERS_PER_TOKEN / 16 + 0.5)))
+    target = "server" if model.startswith(("http://", "https://")) else "model"
+    key = "base_url" if target == "server" else "name"
+    return "\n".join(
+        [
+            f"[{target}]",
+            f"{key} = {_toml(model)}",
+            "",
+            "[data]",
+            *lines.text,
+            f"search_size = {search}    # of {len(dataset):,} rows",
+            f"holdout_size = {held_out}   # for the verdict",
+            "",
+            "[metric]",
+            f"name = {_toml(metric.name)}    # {metric.reason}; `llmsearch-optuna metrics` lists others",
+            "",
+            "[space]",
+            "temperature = { low = 0.1, high = 1.2 }",
+            "top_p = { low = 0.5, high = 1.0 }",
+            f"max_new_tokens = {limit}    # the longest reference has {longest:,} characters",
+            "",
+        ]
+    )
+
+
+class _DataLines(NamedTuple):
+    text: list[str]
+    reference: str | None
+
+
+def _data_lines(data: str, columns: Sequence[str], head: Sequence[Mapping[str, Any]], chat: str | None) -> _DataLines:
+    """Return the lines of ``[data]`` and the column of the reference; None for the last message of a chat."""
+    path = f"path = {_toml(data)}"
+    if chat is not None:
+        return _DataLines(
+            [path, f"messages_col = {_toml(chat)}    # the assistant's last message is the reference"], None
+        )
+    usable = [name for name in columns if not _SIDE.search(name) and _holds_text(head, name)]
+    by_name = {name.lower(): name for name in usable}
+    reference = next((by_name[name] for name in _REFERENCES if name in by_name), usable[-1] if usable else None)
+    inputs = [name for name in usable if name != reference]
+    if reference is None or not inputs:
+        raise StudyFileError(
+            f"{data} needs a column for the prompt and one for the reference, and it has {', '.join(columns)}: name "
+            "them in a study file by hand"
+        )
+    content = "\\n".join(f"{{{name}}}" for name in inputs)
+    return _DataLines(
+        [
+            path,
+            f"input_cols = {json.dumps(inputs)}",
+            f"eval_cols = [{_toml(reference)}]    # the reference",
+            f'messages = [{{ role = "user", content = "{content}" }}]    # what the model is asked; say how to answer',
+        ],
+        reference,
+    )
+
+
+def _holds_text(head: Sequence[Mapping[str, Any]], name: str) -> bool:
+    return all(isinstance(row[name], str | int | float | list | None) for row in head) and any(
+        row[name] not in (None, "", []) for row in head
+    )
+
+
+def _is_chat(value: object) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(part, dict) and "role" in part for part in value)
+
+
+def _reference_text(row: Mapping[str, Any], reference: str | None) -> str:
+    if reference is None:
+        chat = next(value for name, value in row.items() if name.lower() in _MESSAGES)
+        return str(chat[-1].get("content") or "")
+    value = row[reference]
+    return str((value or [""])[0] if isinstance(value, list) else "" if value is None else value).strip()
+
+
+def _metric(references: Sequence[str]) -> _Metric:
+    """Return a metric that fits the form of the references."""
+    texts = [text for text in references if text]
+    if all(len(text) == 1 and text.isalpha() for text in texts):
+        return _Metric("choice", "the references are single letters")
+    if all(_NUMBER.fullmatch(text) or re.search(r"####\s*\S+$", text) for text in texts):
+        return _Metric("numeric", "the references are numbers")
+    words = sorted(len(text.split()) for text in texts)
+    median = words[len(words) // 2]
+    if len(set(texts)) <= 20 and median <= 3:
+        return _Metric("exact_match", f"the references are {len(set(texts))} labels")
+    if median <= 12:
+        return _Metric("token_f1", "the references are short texts")
+    return _Metric("rougeL", "the references are long texts")
+
+
+def _sizes(rows: int) -> tuple[int, int]:
+    """Return the sizes of the search split and the hold-out: at most 200 and 400 rows."""
+    search = max(1, min(200, rows // 2))
+    return search, min(400, rows - search)
+
+
+def _toml(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)

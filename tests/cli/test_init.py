@@ -1,0 +1,91 @@
+"""``init``: study files of data files that nobody has described."""
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from study_files import write_model_and_rows
+
+from llmsearch_optuna.cli import main
+from llmsearch_optuna.errors import StudyFileError
+from llmsearch_optuna.study_file.drafting import draft
+from llmsearch_optuna.study_file.file import StudyFile
+
+LONG = "one two three four five six seven eight nine ten eleven twelve thirteen fourteen"
+
+
+def drafted(rows: list[dict[str, Any]], directory: Path, model: str = "demo") -> StudyFile:
+    (directory / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    text = draft("rows.jsonl", model, directory=directory)
+    assert len(text.splitlines()) <= 20
+    return StudyFile.parse(text, name="x", directory=directory)
+
+
+@pytest.mark.parametrize(
+    ("row", "inputs", "reference", "metric"),
+    [
+        ({"id": 7, "question": "How {many}?", "answer": "12"}, ("question",), "answer", "numeric"),
+        ({"question": "Q?", "answer": "First 3 + 4.\n#### 7"}, ("question",), "answer", "numeric"),
+        ({"text": "A film.", "label": "positive"}, ("text",), "label", "exact_match"),
+        ({"question": "Q?", "options": ["a", "b"], "answer": "B"}, ("question", "options"), "answer", "choice"),
+        ({"article": LONG, "highlights": LONG, "url": "x"}, ("article",), "highlights", "rougeL"),
+        ({"context": "c", "question": "q", "answers": ["a b c d"]}, ("context", "question"), "answers", "token_f1"),
+        ({"en": "a house", "uid": 3, "fr": "une maison"}, ("en",), "fr", "exact_match"),
+    ],
+)
+def test_columns_and_metric_follow_from_names_and_values(
+    row: dict[str, Any], inputs: tuple[str, ...], reference: str, metric: str, tmp_path: Path
+) -> None:
+    count = 40 if metric != "token_f1" else 2
+    rows = [{**row, inputs[0]: f"{row[inputs[0]]} {number}"} for number in range(count)]
+    if metric == "token_f1":
+        rows = [{**rows[0], reference: [f"a b c {number}"]} for number in range(40)]
+    file = drafted(rows, tmp_path)
+    assert tuple(file.data.input_cols) == inputs
+    assert tuple(file.data.eval_cols or ()) == (reference,)
+    assert file.metric.name == metric
+    assert (file.data.search_size, file.data.holdout_size) == (20, 20)
+
+
+def test_conversations_have_their_last_message_as_the_reference(tmp_path: Path) -> None:
+    chat = [{"role": "user", "content": "2 + 2?"}, {"role": "assistant", "content": "4"}]
+    file = drafted([{"messages": chat}] * 10, tmp_path)
+    assert (file.data.messages_col, file.data.eval_cols) == ("messages", None)
+    assert file.metric.name == "numeric"
+
+
+def test_an_address_is_a_server(tmp_path: Path) -> None:
+    file = drafted([{"q": "x", "answer": "1"}] * 10, tmp_path, model="http://localhost:8000/v1")
+    assert file.server is not None
+    assert file.server.base_url == "http://localhost:8000/v1"
+
+
+def test_data_without_a_prompt_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(
+        StudyFileError, match="needs a column for the prompt and one for the reference"
+    ):
+        drafted([{"id": 1, "answer": "1"}] * 4, tmp_path)
+
+
+def test_from_a_data_file_to_an_export_in_five_commands(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """On a tiny model, and a file with spaces, quotes and braces in its columns."""
+    write_model_and_rows(tmp_path)
+    with (tmp_path / "my data.csv").open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["nr_id", "instruction", "output"])
+        writer.writerows([[n, f'Say "{n}" {{twice}}, {"again " * (n % 3)}', f"{n} {n} of them"] for n in range(24)])
+    study = tmp_path / "x.toml"
+    model = str(tmp_path / "model")
+    assert main(["init", str(tmp_path / "my data.csv"), model, "-o", str(study)]) == 0
+    assert f"{study} is written" in capsys.readouterr().out
+    assert main(["init", str(tmp_path / "my data.csv"), model, "-o", str(study)]) == 1
+    assert f"{study} exists: move it away" in capsys.readouterr().err
+    tiny = ["--set", "space.max_new_tokens=4"]
+    assert main(["run", str(study), "--dry-run", *tiny]) == 0
+    assert main(["run", str(study), "--trials", "4", "--quiet", *tiny]) == 0
+    assert main(["report", str(tmp_path / "x.db"), "-o", str(tmp_path / "x.html")]) == 0
+    capsys.readouterr()
+    assert main(["export", str(tmp_path / "x.db"), "--to", "vllm"]) == 0
+    assert json.loads(capsys.readouterr().out)["sampling_params"]["max_tokens"] == 4
