@@ -47,7 +47,11 @@ OWNERS = {
     "plotly": {"report"},
 }
 
-LAZY = {("cli.searching", "study_file.launch"), ("data", "data.loading")}
+LAZY = {
+    ("cli.searching", "study_file.drafting"),
+    ("cli.searching", "study_file.launch"),
+    ("data", "data.loading"),
+}
 """Imports within functions that are meant to be there: what they load takes seconds."""
 
 
