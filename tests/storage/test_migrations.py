@@ -97,6 +97,7 @@ def test_all_that_was_stored_is_there(path: Path) -> None:
     for finalist, before_it in zip(now["finalists"], then["finalists"], strict=True):
         assert finalist == {**dict.fromkeys(finalist), "irregular": {}, "tied_votes": 0, **before_it}
     assert now.keys() - then.keys() == {
+        "clusters",
         "constant",
         "ended",
         "next_step",

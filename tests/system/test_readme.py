@@ -17,6 +17,7 @@ from tiny_models import tiny_model, tiny_tokenizer
 from llmsearch_optuna import GenerationParams, SearchSpace
 from llmsearch_optuna.cli import main
 from llmsearch_optuna.cli.arguments import make_parser
+from llmsearch_optuna.cli.reading import CONDITION_MET
 from llmsearch_optuna.engine.http.ollama import OllamaAPI
 from llmsearch_optuna.metrics import BUILT_IN_METRICS, make_metric
 from llmsearch_optuna.search.pruners import PRUNERS
@@ -115,15 +116,17 @@ def test_the_commands_run_as_they_stand(tmp_path: Path, monkeypatch: pytest.Monk
     Path("studies/demo.toml").write_text(STUDY.format(trials=4).replace("search_size = 8", "holdout_size = 2"))
     assert main(["run", "studies/demo.toml", "--quiet"]) == 0
     for name in ("A", "B"):
-        outputs = [{"id": n, "score": n / 9, "prediction": name, "reference": "A"} for n in range(9)]
+        outputs = [
+            {"id": n, "document": n // 3, "score": n / 9, "prediction": name, "reference": "A"} for n in range(9)
+        ]
         Path(f"{name}.jsonl").write_text("\n".join(map(json.dumps, outputs)), encoding="utf-8")
-    stands_for = {"DB": "studies/demo.db", "NAME": "exact_match"}
+    stands_for = {"DB": "studies/demo.db", "NAME": "exact_match", "A": "A.jsonl", "B": "B.jsonl", "COLUMN": "document"}
     lines = [[stands_for.get(word, word) for word in words if word != "..."] for words in command_lines()]
     assert len(lines) > 15
     for words in lines:
         assert make_parser().parse_args(words).command.__name__ == words[0]
         if words[0] not in ELSEWHERE and not any("HOST" in word for word in words):
-            assert main(words) == 0, words
+            assert main(words) in (0, CONDITION_MET if "--fail-if" in words else 0), words
     assert Path("report.html").exists()
 
 

@@ -79,7 +79,7 @@ def test_an_interrupted_study_ends_as_an_uninterrupted_one_did(path: Path, monke
     verdict = tuner.confirm(study, seeds=2, show_progress=False)
     expected = EXPECTED["interrupted"]["verdict"]
     added = {"constant": None, "next_step": verdict.next_step, "stopped": None, "planned_seeds": 2}
-    added |= {"ended": None, "expense": None}
+    added |= {"ended": None, "expense": None, "clusters": None}
     finalists = [{**finalist, "irregular": {}, "cost": None, "tied_votes": 0} for finalist in expected["finalists"]]
     assert as_json(verdict.to_dict()) == {**expected, **added, "finalists": finalists}
 
