@@ -94,10 +94,19 @@ def _normal(value: Any) -> Any:
 
 
 def _checked(value: Any) -> Any:
-    """Return a decoded value with its tool calls in one form. Raise a ValueError if it is nested too deep."""
+    """Return a decoded value with its tool calls in one form.
+
+    Numbers are checked here, because an error of the decoder would also end it at prose such as ``NaN {}``.
+
+    Raises:
+        ValueError: It is nested too deep, or a number in it is not finite.
+    """
     value = [_call(part) for part in value] if isinstance(value, list) else _call(value)
     level = [value]
     for _ in range(MAX_DEPTH + 1):
+        for part in level:
+            if isinstance(part, float) and not math.isfinite(part):
+                raise ValueError(f"{part} is not a finite number")
         level = [whole for whole in level if isinstance(whole, dict | list)]
         if not level:
             return value
@@ -128,10 +137,4 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return names
 
 
-def _finite(digits: str) -> float:
-    if not math.isfinite(number := float(digits)):
-        raise ValueError(f"{digits} is not a finite number")
-    return number
-
-
-_DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_finite, parse_float=_finite)
+_DECODER = json.JSONDecoder(object_pairs_hook=_unique)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from laws import scaled
 from scored_texts import hostile_texts
@@ -279,6 +279,8 @@ def test_the_expected_value_scores_1_in_any_writing(value: Any) -> None:
     assert canonical(reordered(value)) == canonical(value)
 
 
+@example(value={}, prose="NaN")
+@example(value={"a": 1}, prose="-Infinity 1e999")
 @given(value=objects, prose=st.text(st.characters(exclude_characters="[{`"), max_size=20))
 @settings(max_examples=scaled(200))
 def test_prose_around_an_object_changes_nothing(value: Any, prose: str) -> None:
