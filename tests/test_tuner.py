@@ -330,8 +330,7 @@ class TestBadInput:
             ({"prompt_template": "{query}"}, r"the template names `\{query\}`, which is not among input_cols"),
             (
                 {"prompt_template": None},
-                "give exactly one of prompt_template, prompt_jinja, messages, messages_col, "
-                "sample_preprocessor, got none",
+                "give exactly one of prompt_template, prompt_jinja, messages, messages_col, sample_preprocessor, got",
             ),
             ({"sample_preprocessor": lambda tokenizer, **_: "x"}, "got prompt_template and sample_preprocessor"),
             (

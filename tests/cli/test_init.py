@@ -63,9 +63,7 @@ def test_an_address_is_a_server(tmp_path: Path) -> None:
 
 
 def test_data_without_a_prompt_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(
-        StudyFileError, match="needs a column for the prompt and one for the reference"
-    ):
+    with pytest.raises(StudyFileError, match="needs a column for the prompt and one for the reference"):
         drafted([{"id": 1, "answer": "1"}] * 4, tmp_path)
 
 
