@@ -42,7 +42,7 @@ class Rates(NamedTuple):
         return (counts.prompt * self.input + answers * self.output + counts.thinking * self.thinking) / _TOKENS
 
     def per_samples(self, counts: TokenCounts, samples: int) -> float:
-        """Return the mean cost of the completions of so many samples, as the objective `cost` has it."""
+        """Return the cost of `COST_SAMPLES` samples at the mean of these, the value of the objective `cost`."""
         return self.cost(counts) * COST_SAMPLES / samples
 
     def knows(self, counts: TokenCounts) -> bool:

@@ -36,7 +36,7 @@ _OPTIONS = frozenset({*_LOADING, *_SAMPLING})
 """The entries of `options`. Ollama ignores all others, such as `mirostat` (since 0.7) and `tfs_z` (since 0.5.5)."""
 
 _REPEATED = "token repeat limit reached"
-"""The error of newer versions for a completion that repeats one token. Older ones return what there is as not done."""
+"""The error of newer versions for a completion that repeats one token. Older ones return the text with `done` false."""
 
 _REPEAT_LAST_N = 64
 _DEFAULTS: Mapping[str, float] = {"temperature": 0.8, "top_k": 40, "top_p": 0.9}
