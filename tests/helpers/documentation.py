@@ -6,6 +6,7 @@ A comment before a block changes what its test does:
 - ``<!-- test: skip, REASON -->``: a block that no test reads.
 """
 
+import ast
 import re
 import textwrap
 from collections import Counter
@@ -14,7 +15,22 @@ from typing import Any, NamedTuple
 
 import pytest
 
-__all__ = ["DOCS", "PAGES", "README", "ROOT", "Block", "anchors", "blocks", "code", "first_sentence", "links", "of_all_pages", "prose", "title"]
+__all__ = [
+    "DOCS",
+    "PAGES",
+    "README",
+    "ROOT",
+    "Block",
+    "anchors",
+    "blocks",
+    "code",
+    "defined",
+    "first_sentence",
+    "links",
+    "of_all_pages",
+    "prose",
+    "title",
+]
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -26,7 +42,7 @@ PAGES = {
 """The README and the pages in ``docs/``, by their paths."""
 
 _BLOCK = re.compile(
-    r"^(?:<!-- test: (?P<test>compile|skip), [^\n]+ -->\n+)?(?P<indent> *)```(?P<language>[\w-]*)\n(?P<text>.*?)^ *```$",
+    r"^(?:<!-- test: (?P<test>compile|skip), [^\n]+ -->\n+)? *```(?P<language>[\w-]*)\n(?P<text>.*?)^ *```$",
     re.DOTALL | re.MULTILINE,
 )
 _HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
@@ -50,8 +66,7 @@ class Block(NamedTuple):
 def code(page: str) -> list[Block]:
     """Return the blocks of a page."""
     return [
-        Block(match["language"], textwrap.dedent(match["text"]), match["test"] or "")
-        for match in _BLOCK.finditer(page)
+        Block(match["language"], textwrap.dedent(match["text"]), match["test"] or "") for match in _BLOCK.finditer(page)
     ]
 
 
@@ -93,6 +108,18 @@ def links(page: str) -> list[str]:
     """Return the targets of the relative links and pictures of a page."""
     text = re.sub(r"`[^`\n]+`", "", prose(page))
     return [target for target in _LINK.findall(text) if not re.match(r"\w+:", target)]
+
+
+def defined(module: Path) -> set[str]:
+    """Return the tests of a module, as pytest names them."""
+    names = set()
+    for node in ast.parse(module.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.FunctionDef):
+            names.add(node.name)
+        elif isinstance(node, ast.ClassDef):
+            names.add(node.name)
+            names |= {f"{node.name}::{method.name}" for method in node.body if isinstance(method, ast.FunctionDef)}
+    return names
 
 
 def prose(page: str) -> str:

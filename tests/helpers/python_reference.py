@@ -85,13 +85,13 @@ def _describe(name: str) -> Iterator[str]:
 
 def _signature(name: str, thing: Any) -> str:
     """Return a call with the default values, in a block."""
-    words = []
+    words: list[str] = []
     for parameter in inspect.signature(thing).parameters.values():
         if parameter.kind is parameter.KEYWORD_ONLY and "*" not in words and not any(w[0] == "*" for w in words):
             words.append("*")
         if parameter.name in ("self", "cls"):
             continue
-        star = {parameter.VAR_POSITIONAL: "*", parameter.VAR_KEYWORD: "**"}.get(parameter.kind, "")
+        star = {"VAR_POSITIONAL": "*", "VAR_KEYWORD": "**"}.get(parameter.kind.name, "")
         default = "" if parameter.default is parameter.empty else f"={_shown(parameter.default)}"
         words.append(f"{star}{parameter.name}{default}")
         if parameter.kind is parameter.POSITIONAL_ONLY:
@@ -125,8 +125,8 @@ def _texts(thing: Any, docstring: Docstring, *, elsewhere: str | None = None) ->
             yield f"{heading}: {_linked(docstring.sections[heading])}"
     if raises := docstring.entries.get("Raises"):
         yield "Raises:"
-        entries = (f"{name}: {meaning}" for name, meaning in raises.items())
-        cases = (re.split(r"(?<=\.) (?=\w+Error: )", _linked(" ".join(entry.split()))) for entry in entries)
+        lines = (_linked(" ".join(f"{name}: {meaning}".split())) for name, meaning in raises.items())
+        cases = (re.split(r"(?<=\.) (?=\w+Error: )", line) for line in lines)
         yield "\n".join(item(re.sub(r"^(\w+)", r"`\1`", case)) for case in itertools.chain(*cases))
 
 

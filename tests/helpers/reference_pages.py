@@ -266,7 +266,7 @@ def describe_commands() -> str:
 
 
 def _usage(command: argparse.ArgumentParser) -> str:
-    command.formatter_class = functools.partial(argparse.HelpFormatter, width=10_000)  # type: ignore[assignment]
+    command.formatter_class = functools.partial(argparse.HelpFormatter, width=10_000)
     line = command.format_usage().removeprefix("usage: ").replace(" [-h]", "").strip()
     return textwrap.fill(line, _WIDTH, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False)
 
