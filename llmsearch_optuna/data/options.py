@@ -26,8 +26,9 @@ class DataOptions(PromptSource):
         holdout_size: Number of samples that only the verdict uses.
         holdout_stratify_col: Column whose values have the same shares in the hold-out split as in all samples used, up
             to rounding.
-        encode_args: Keyword arguments of the tokenizer for prompts; see `encode_prompts` for the defaults. Also
-            `truncation_side`, ``"left"`` or ``"right"``.
+        encode_args: Keyword arguments of the tokenizer for prompts, and `truncation_side`, ``"left"`` or ``"right"``.
+            By default special tokens are added to each prompt of `prompt_template` or `prompt_jinja` that does not
+            begin with the BOS token, and to no other prompt.
         decode_args: Keyword arguments of the tokenizer for completions. Unless they say otherwise, special tokens are
             skipped.
 

@@ -103,7 +103,8 @@ class PromptSource:
             digits, and dates are strings in ISO format. Optional with `messages_col`: the reference is then the
             assistant's last message, as the column ``reference``.
         prompt_template: ``str.format`` template over `input_cols`.
-        prompt_jinja: Jinja2 template over `input_cols`; see `JinjaTemplate`.
+        prompt_jinja: Jinja2 template over `input_cols`, which are its variables; ``row["a b"]`` is the column ``a b``.
+            Blocks are trimmed as in chat templates, and an undefined name is an error.
         messages: Chat messages (role, and ``str.format`` template `content` or Jinja2 template `content_jinja`),
             rendered with the chat template of the tokenizer. Without a tokenizer, the prompt is the messages as JSON,
             for a server with a chat template of its own. If the last message is the assistant's, it is the beginning of

@@ -16,7 +16,7 @@ from llmsearch_optuna.metrics.base import (
 )
 from llmsearch_optuna.metrics.built_in import BUILT_IN_METRICS
 from llmsearch_optuna.metrics.calls import ScorerCalls, ScoringGivenUpError
-from llmsearch_optuna.metrics.catalogue import describe_metric, metric_text, metrics_page
+from llmsearch_optuna.metrics.catalogue import describe_metric, metric_text
 from llmsearch_optuna.metrics.corpus import CorpusMetric, bleu, choose_score_range, chrf, max_difference
 from llmsearch_optuna.metrics.evaluate_module import EvaluateMetric
 from llmsearch_optuna.metrics.factory import make_metric
@@ -55,7 +55,6 @@ __all__ = [
     "make_metric",
     "max_difference",
     "metric_text",
-    "metrics_page",
     "numeric",
     "rouge1",
     "rouge2",

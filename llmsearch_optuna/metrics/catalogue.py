@@ -8,7 +8,6 @@ from typing import NamedTuple
 from llmsearch_optuna.errors import MetricError, unknown_name
 from llmsearch_optuna.metrics.base import SampleMetric
 from llmsearch_optuna.metrics.built_in import (
-    BUILT_IN_METRICS,
     IMPLEMENTATIONS,
     MULTI_COLUMN,
     arguments_of,
@@ -17,24 +16,10 @@ from llmsearch_optuna.metrics.built_in import (
     scores_corpus,
 )
 
-__all__ = ["Argument", "MetricDescription", "describe_metric", "metric_text", "metrics_page"]
+__all__ = ["Argument", "MetricDescription", "describe_metric", "metric_text"]
 
 _SECTION = re.compile(r"^(Args|Attributes|Returns|Raises):\n((?:    .*\n?|\n)*)", re.MULTILINE)
 _ENTRY = re.compile(r"^    (\w+): (.*(?:\n     .*)*)", re.MULTILINE)
-
-_HEAD = """# Metrics
-
-Made from the code by `python tests/system/test_metrics_page.py`; `llmsearch-optuna metrics NAME` shows the same.
-
-Every metric takes `column`, `greater_is_better`, `reducer`, `retries` and `timeout_s` as well. A scorer of your own is
-`package.module:function` in a study file, and a function in Python. No metric executes generated code;
-`notebooks/code_scoring.ipynb` shows a scorer that does.
-
-Unless a metric says otherwise: {reference}
-
-| Metric | | Arguments |
-| --- | --- | --- |
-"""
 
 
 class Argument(NamedTuple):
@@ -125,19 +110,6 @@ def metric_text(name: str, *, with_reference: bool = True) -> str:
         facts.append(f"- reference (`column`): {metric.reference}")
     facts.append(f"- scores {metric.scores}")
     return "\n\n".join(part for part in (metric.summary, metric.details, "\n".join(facts)) if part)
-
-
-def metrics_page() -> str:
-    """Return the page of the documentation: a table of all metrics, and the description of each."""
-    rows = []
-    for metric in map(describe_metric, BUILT_IN_METRICS):
-        arguments = ", ".join(f"`{argument.name}`" for argument in metric.arguments)
-        rows.append(f"| [`{metric.name}`](#{metric.name.lower()}) | {metric.summary} | {arguments} |\n")
-    sections = [
-        f"\n## {name}\n\n{metric_text(name, with_reference=name in MULTI_COLUMN)}\n" for name in BUILT_IN_METRICS
-    ]
-    reference = describe_metric("exact_match").reference
-    return "".join([_HEAD.format(reference=reference[0].lower() + reference[1:]), *rows, *sections])
 
 
 def _default(value: object) -> str:

@@ -43,7 +43,7 @@ def make_metric(
             - ``"evaluate:NAME_OR_PATH"``, loaded by ``evaluate.load``, or an ``evaluate.EvaluationModule``;
             - a callable, ``(references, predictions) -> score or one score per sample``; see `Scorer`;
             - a `Metric`, which is returned unchanged.
-        column: The reference column to compare with; ``None`` for the only one. Not for callables, which receive all
+        column: The reference column to compare with; by default the only one. Not for callables, which receive all
             columns.
         greater_is_better: Whether a study maximises the value. A `Metric` keeps its own direction.
         reducer: How the scores of several completions of a sample become one, by default their mean; see

@@ -46,22 +46,23 @@ class SearchOptions:
             run resumes them.
         max_tokens_total: Stop when this number of tokens is generated, including those of earlier runs. It is checked
             only when all trials in flight have passed a rung. As at the timeout, trials in flight can be resumed.
-        price: The price of a million tokens in any currency, ``{"input": 0.15, "output": 0.6, "thinking": 0.6}``, or
-            such a table for each model of a server; see `Price.of`. Report and verdict then show the cost.
-        max_cost: Stop when so much is spent, in the currency of the price; see `max_tokens_total`.
+        price: The price of a million tokens in any currency, as in ``{"input": 0.15, "output": 0.6, "thinking": 0.6}``.
+            The price of `thinking` is that of `output` by default. If ``body.model`` is searched, one such table for
+            each model by its name. Report and verdict then show the cost.
+        max_cost: Stop when this amount is spent, including that of earlier runs, in the currency of the price. It is
+            checked when `max_tokens_total` is.
         patience: Stop when this number of finished trials in a row did not beat the best one by the pruner's margin.
             Baselines and failed trials are not counted. If proposals are alike, the next one beats the best trial with
-            a probability of at most 3 / `patience` (95 % confidence); see `reason_to_stop`. Regardless of `patience`,
-            a search with the paired pruner stops when no possible score can beat the best trial.
+            a probability of at most 3 / `patience` (95 % confidence). Regardless of `patience`, a search with the paired pruner stops when no possible score can beat the best trial.
         stop_early: Whether to stop when the remaining proposals have nothing to gain that the held-out samples could
-            show; see `EarlyStop`. It needs held-out samples or `worthwhile`, a baseline, one objective, and a metric
+            show. It needs held-out samples or `worthwhile`, a baseline, one objective, and a metric
             that scores single samples.
         worthwhile: The smallest further gain that is worth its cost, in units of the metric. By default, what the
             held-out samples can show.
-        objectives: ``("score",)``, or ``("score", "tokens")`` to minimise the generated tokens per sample as well, or
-            ``("score", "cost")`` to minimise the cost of 1,000 samples at the `price`. The study then has a Pareto
-            front. Every trial is fully evaluated, because a few samples cannot show that a trial is worse in both
-            objectives.
+        objectives: ``["score"]``; ``["score", "tokens"]`` to also minimise the generated tokens per sample; or
+            ``["score", "cost"]`` to also minimise the cost of 1,000 samples at the `price`. With two objectives, the
+            study has a Pareto front, and every trial is fully evaluated, because a few samples cannot show that a trial
+            is worse in both objectives.
         sampler: ``"tpe"``, ``"gp"``, ``"random"``, ``"grid"``, ``"qmc"``, ``"cmaes"`` or ``"nsga2"``. ``"cmaes"``
             supports only one objective.
         sampler_args: Arguments of the Optuna sampler.

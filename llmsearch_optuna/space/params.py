@@ -163,8 +163,8 @@ class GenerationParams:
     )
     dry_multiplier: float | None = _penalty(
         rules.NOT_NEGATIVE,
-        "DRY (Weidmann 2024, as in llama.cpp): subtracts this times dry_base ** (length - dry_allowed_length) from the "
-        "logit of a token that would prolong a repetition of this length, at most 64; 0 is off.",
+        "DRY (Weidmann 2024, as in llama.cpp): subtracts this times ``dry_base ** (length - dry_allowed_length)`` from "
+        "the logit of a token that would prolong a repetition of this length, at most 64; 0 is off.",
         off=0.0,
         in_transformers=False,
     )

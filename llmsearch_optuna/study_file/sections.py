@@ -46,11 +46,12 @@ class StudySection(SearchOptions):
     ``[pruner]``.
 
     Attributes:
-        name: Name of the study; that of the file by default.
+        name: Name of the study. By default the name of the file without ``.toml``.
         storage: Database file, relative to the directory of the study file, or SQLAlchemy URL. By default the name of
             the file with ``.db``.
         seed: Seed of the sample order and of the search.
-        presets: Names of preset lists to try after the baselines.
+        presets: Lists of published parameters to try after the baselines: ``"arena"``, the winners of the preset arena
+            (Oobabooga 2023), or ``"strategies"``, a grid for each decoding strategy.
 
     Raises:
         ConfigurationError: A preset list is unknown, or an option is invalid; see `SearchOptions`.
@@ -71,7 +72,23 @@ class StudySection(SearchOptions):
 class ModelSection:
     """``[model]``: the arguments of `load_model`, and those of `Tuner` that concern the model.
 
-    A relative path starts from the directory of the study file. ``name = "demo"`` is the demo's model.
+    A relative path starts from the directory of the study file.
+
+    Attributes:
+        name: Directory or hub id of a model, or of a PEFT adapter that names its base model. ``"demo"`` is the demo's
+            model.
+        device: The model's device. ``"auto"`` spreads it over all devices. By default ``"cuda"`` if it is available,
+            otherwise ``"cpu"``.
+        dtype: ``"float32"``, ``"bfloat16"`` or ``"float16"``; that of the checkpoint by default.
+        revision: The hub revision of the model or the adapter.
+        gguf_file: Name of a GGUF file in the directory or repository, from which the model and the tokenizer are
+            loaded. Its own sampling parameters become the model's defaults.
+        allow_pickle: Also load pickled checkpoints. Pickles can run code, so use this only for files you trust.
+        batch_size: Number of completions that are generated at once. It is halved while memory runs out. On CUDA,
+            another number may round differently.
+        replay_bytes: Memory for replay in bytes. 0 switches replay off. By default a quarter of the free memory.
+        backend: ``"vllm"`` runs the model in vLLM, in this process. By default the package's own engine runs it.
+        backend_args: Arguments of ``vllm.LLM``, such as ``{ tensor_parallel_size = 2 }``.
 
     Raises:
         ConfigurationError: A value is out of its range.
@@ -99,8 +116,14 @@ class ModelSection:
 class DataSection(DataOptions, TaskOptions):
     """``[data]``: the arguments of `load_data` or the options of a task, and how rows become samples.
 
-    A relative path starts from the directory of the study file. ``path = "demo"`` is the demo's dataset, which the
-    package generates.
+    A relative path starts from the directory of the study file.
+
+    Attributes:
+        path: JSON, JSONL, CSV, TSV or Parquet file; directory of `datasets.Dataset.save_to_disk`; or hub id. ``"demo"``
+            is the demo's dataset, which the package generates. Required without `task`.
+        config: Configuration of a hub dataset.
+        split: Split of a hub dataset, or of a saved dataset with several splits. Required for a hub dataset.
+        streaming: Whether to read only the first `take` rows of a hub dataset or of a Parquet file.
 
     Raises:
         ConfigurationError: An option is without effect beside `task`, `streaming` is set without `take`, `take` is set
@@ -132,9 +155,9 @@ class GenerationSection:
     """``[generation]``: options of every trial.
 
     Attributes:
-        stop: Strings that end a completion.
-        thinking: The marks around a thought, ``{start = "<think>", end = "</think>"}``; false for none. By default
-            those that the chat template names.
+        stop: Strings that end a completion, which is cut before the first of them.
+        thinking: The marks around a thought, as in ``{ start = "<think>", end = "</think>" }``. Thoughts are not
+            scored. False if there are no thoughts. By default the marks that the chat template names.
 
     Raises:
         ConfigurationError: A string is empty, or the marks are not two different strings.

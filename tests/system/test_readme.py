@@ -1,6 +1,5 @@
 """What the README shows is what there is."""
 
-import ast
 import json
 import re
 import shlex
@@ -9,7 +8,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 import pytest
-from documentation import README, blocks
+from documentation import README, blocks, defined
 from families import with_table
 from study_files import QUESTIONS, STUDY, write_model_and_rows
 from tiny_models import tiny_model, tiny_tokenizer
@@ -163,18 +162,6 @@ def test_every_command_is_there() -> None:
     }
     for command in commands:
         assert command in make_parser().format_help()
-
-
-def defined(module: Path) -> set[str]:
-    """The tests of a module, as pytest names them."""
-    names = set()
-    for node in ast.parse(module.read_text(encoding="utf-8")).body:
-        if isinstance(node, ast.FunctionDef):
-            names.add(node.name)
-        elif isinstance(node, ast.ClassDef):
-            names.add(node.name)
-            names |= {f"{node.name}::{method.name}" for method in node.body if isinstance(method, ast.FunctionDef)}
-    return names
 
 
 def test_every_proof_is_there() -> None:

@@ -23,7 +23,7 @@ class TaskOptions:
     """A task of another package, and its options.
 
     Attributes:
-        task: ``"lm_eval:NAME"`` or ``"reasoning_gym:NAME"``; None if the data come from elsewhere.
+        task: ``"lm_eval:NAME"`` or ``"reasoning_gym:NAME"``. By default the data come from elsewhere.
         task_seed: Seed of the questions of reasoning-gym (by default 0), or of the few-shot examples of lm-eval (by
             default 1234, as in the harness).
         size: Number of different questions of reasoning-gym; 500 by default.
