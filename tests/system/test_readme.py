@@ -1,6 +1,5 @@
 """What the README shows is what there is."""
 
-import ast
 import json
 import re
 import shlex
@@ -9,7 +8,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 import pytest
-from documentation import README, blocks
+from documentation import README, blocks, missing_proofs, names_of_tests, proofs
 from families import with_table
 from study_files import QUESTIONS, STUDY, write_model_and_rows
 from tiny_models import tiny_model, tiny_tokenizer
@@ -134,7 +133,7 @@ def test_what_is_run_elsewhere_is() -> None:
     root = Path(__file__).parents[2]
     for place in ELSEWHERE.values():
         module, _, name = place.partition("::")
-        assert name in defined(root / module)
+        assert name in names_of_tests(root / module)
 
 
 def test_every_name_is_told() -> None:
@@ -165,23 +164,9 @@ def test_every_command_is_there() -> None:
         assert command in make_parser().format_help()
 
 
-def defined(module: Path) -> set[str]:
-    """The tests of a module, as pytest names them."""
-    names = set()
-    for node in ast.parse(module.read_text(encoding="utf-8")).body:
-        if isinstance(node, ast.FunctionDef):
-            names.add(node.name)
-        elif isinstance(node, ast.ClassDef):
-            names.add(node.name)
-            names |= {f"{node.name}::{method.name}" for method in node.body if isinstance(method, ast.FunctionDef)}
-    return names
-
-
 def test_every_proof_is_there() -> None:
-    proofs = re.findall(r"`(tests/[\w/]+\.py)::([\w:]+)`", README)
-    assert len(proofs) >= 20
-    root = Path(__file__).parents[2]
-    assert [f"{module}::{name}" for module, name in proofs if name not in defined(root / module)] == []
+    assert len(proofs(README)) >= 20
+    assert missing_proofs(README) == []
 
 
 def test_the_table_of_families_is_that_of_the_tests() -> None:
