@@ -1,6 +1,6 @@
-"""The model families of the tests: tiny configurations, what serves each, and the README's table of them.
+"""The model families of the tests: tiny configurations, what serves each, and the table of them for readers.
 
-``python tests/helpers/families.py`` writes the table into the README.
+``python tests/helpers/families.py`` writes the table into the pages that have one.
 """
 
 from dataclasses import dataclass
@@ -14,6 +14,8 @@ WINDOW = 8
 
 LONG = 24
 """From so many tokens on, families that treat long rows by their company do so."""
+
+_HEAD = "| families | served by | note |"
 
 _TOKENS: dict[str, Any] = {"vocab_size": VOCABULARY, "bos_token_id": 0, "eos_token_id": 2, "pad_token_id": 0}
 
@@ -327,23 +329,26 @@ FAMILIES: dict[str, Family] = {
 }
 
 
-def readme_table() -> str:
-    """The README's table: families that are served alike share a line."""
+def family_table() -> str:
+    """The table for readers: families that are served alike share a line."""
     lines: dict[tuple[str, str], list[str]] = {}
     for name, family in FAMILIES.items():
         lines.setdefault((family.path, family.note), []).append(f"`{name}`")
     rows = [f"| {', '.join(names)} | {path} | {note} |" for (path, note), names in lines.items()]
-    return "\n".join(["| families | served by | note |", "| --- | --- | --- |", *rows])
+    return "\n".join([_HEAD, "| --- | --- | --- |", *rows])
 
 
-def with_table(readme: str) -> str:
-    """The README with the table as it should be."""
-    lines = readme.splitlines()
-    first = lines.index("| families | served by | note |")
+def with_table(page: str) -> str:
+    """A page with the table as it should be."""
+    lines = page.splitlines()
+    first = lines.index(_HEAD)
     last = next(number for number, line in enumerate(lines) if number > first and not line.startswith("|"))
-    return "\n".join([*lines[:first], readme_table(), *lines[last:], ""])
+    return "\n".join([*lines[:first], family_table(), *lines[last:], ""])
 
 
 if __name__ == "__main__":
-    path = Path(__file__).parents[2] / "README.md"
-    path.write_text(with_table(path.read_text(encoding="utf-8")), encoding="utf-8")
+    for name in ("README.md", "docs/explanations/exactness.md"):
+        path = Path(__file__).parents[2] / name
+        text = path.read_text(encoding="utf-8")
+        if _HEAD in text:
+            path.write_text(with_table(text), encoding="utf-8")
