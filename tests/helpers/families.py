@@ -347,8 +347,5 @@ def with_table(page: str) -> str:
 
 
 if __name__ == "__main__":
-    for name in ("README.md", "docs/explanations/exactness.md"):
-        path = Path(__file__).parents[2] / name
-        text = path.read_text(encoding="utf-8")
-        if _HEAD in text:
-            path.write_text(with_table(text), encoding="utf-8")
+    page = Path(__file__).parents[2] / "docs" / "explanations" / "exactness.md"
+    page.write_text(with_table(page.read_text(encoding="utf-8")), encoding="utf-8")

@@ -50,7 +50,7 @@ def test_every_name_is_described() -> None:
         assert f"### {name}\n" in PYTHON
     for name in errors.__all__:
         assert f"- `{name}`" in PYTHON or name.islower()
-    for name in re.findall(r"^    (\w+) +\w", make_parser().format_help(), re.MULTILINE):
+    for name in re.findall(r"^    (\w+)(?: +\w|$)", make_parser().format_help(), re.MULTILINE):
         assert f"## {name}\n" in COMMANDS
 
 
