@@ -33,7 +33,7 @@ MINIMAL: dict[str, Any] = {
 }
 """What a part of a study file is completed with."""
 
-MOST_LINES = 300
+MOST_LINES = 330
 COMMAND = "llmsearch-optuna"
 METRIC_KEYS = {"name", "column", "greater_is_better", "reducer", "score_range", "retries", "timeout_s"}
 PYTHON_PAGES = [name for name, page in PAGES.items() if blocks("python", page) and name != "README.md"]
