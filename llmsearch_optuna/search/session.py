@@ -20,6 +20,7 @@ from llmsearch_optuna.search.baselines import InitialTrial, enqueue, enqueue_aga
 from llmsearch_optuna.search.early_stop import EarlyStop, Outlook
 from llmsearch_optuna.search.evaluation import GenerationObjective
 from llmsearch_optuna.search.first_scores import FirstScores
+from llmsearch_optuna.search.judging import judge_attribute, with_store
 from llmsearch_optuna.search.limits import reason_to_stop
 from llmsearch_optuna.search.loop import Search
 from llmsearch_optuna.search.observers import SearchObserver, SearchObservers
@@ -41,7 +42,7 @@ from llmsearch_optuna.storage import (
     readable_errors,
     storage_url,
 )
-from llmsearch_optuna.study.attributes import PARAMS, PRICE
+from llmsearch_optuna.study.attributes import JUDGE, PARAMS, PRICE
 from llmsearch_optuna.study.environment import note_environment
 from llmsearch_optuna.study.ranking import maximizes
 from llmsearch_optuna.study.study import create_study, keep_concurrency, open_study, study_key
@@ -200,7 +201,7 @@ def open_session(
     price = objective.price
     if price is not None:
         price.check_models(objective.space, [trial.params for trial in initial_trials])
-    user_attrs = {**user_attrs, PRICE: None if price is None else price.to_dict()}
+    user_attrs = {**user_attrs, PRICE: None if price is None else price.to_dict(), JUDGE: judge_attribute(metric)}
     if len(options.objectives) > 1:
         _LOG.info("several objectives: nothing is pruned")
     elif options.pruner is None and isinstance(metric, CorpusMetric):
@@ -238,7 +239,9 @@ def open_session(
                 claims=claims,
                 scores=scores,
                 options=options,
-                objective=dataclasses.replace(objective, store=store, study_key=key),
+                objective=dataclasses.replace(
+                    objective, metric=with_store(metric, store, key), store=store, study_key=key
+                ),
                 proposer=dataclasses.replace(proposer, scores=scores),
                 held_out=held_out,
             )

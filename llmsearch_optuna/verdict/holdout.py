@@ -17,6 +17,7 @@ from llmsearch_optuna.engine.base import Request
 from llmsearch_optuna.engine.irregular import check_answers, irregular_rows
 from llmsearch_optuna.metrics import max_difference
 from llmsearch_optuna.metrics.reducers import reducer_of
+from llmsearch_optuna.search.judging import with_store
 from llmsearch_optuna.search.scoring import Evaluator
 from llmsearch_optuna.space.completions import completion_params
 from llmsearch_optuna.space.params import GenerationParams
@@ -266,7 +267,7 @@ class HoldOut:
         }
         unscored = [run for run in completions if not scores[run]]
         new = score_groups(
-            self.evaluator.metric,
+            with_store(self.evaluator.metric, self.store, self.study_key),
             [sample.reference for sample in self.samples],
             [texts[run] for run in unscored],
             names=[run.label for run in unscored],
