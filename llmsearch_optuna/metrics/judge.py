@@ -22,7 +22,7 @@ from llmsearch_optuna.metrics.judge_prompts import Part, Scale, last_word, pair_
 
 __all__ = ["JudgeMetric", "JudgeServer", "read_rubric"]
 
-_ANSWER = "answer to judge"
+_COMPLETION = "completion"
 _PAIR = Scale(0.0, 1.0, {"A": 1.0, "B": 0.0, "tie": 0.5})
 
 
@@ -206,7 +206,7 @@ class JudgeMetric:
                 Part("reference answer" if name == self.column else name, _text(value))
                 for name, value in reference.items()
             ]
-            return [Question(rubric_prompt(rubric, form.scale, [*parts, Part(_ANSWER, prediction)]), form)]
+            return [Question(rubric_prompt(rubric, form.scale, [*parts, Part(_COMPLETION, prediction)]), form)]
         (accepted,) = acceptable_texts([reference], self.column, [sample])
         if len(accepted) > 1:
             raise MetricError(f"`pairwise` needs one reference for each sample, and sample {sample} has several")

@@ -79,7 +79,8 @@ def rubric_prompt(rubric: str, scale: Scale, parts: Sequence[Part]) -> str:
     """
     mark, data = _marked(rubric, parts)
     return (
-        f"Judge the {parts[-1].name} by this rubric:\n\n{rubric}\n\n{_DATA.format(mark=mark)}\n\n{data}\n\n"
+        f"Judge the last part below, `{parts[-1].name}`, by this rubric:\n\n{rubric}\n\n{_DATA.format(mark=mark)}\n\n"
+        f"{data}\n\n"
         "Say in one or two sentences how well it meets the rubric. Then end with one line of the form `Score: X`, "
         f"where X is {scale.form}, and write nothing after it."
     )

@@ -190,10 +190,23 @@ class JudgedMetric:
         judgements = self._judgements([case for of_sample in cases for case in of_sample], calls or self.calls)
         return mean_scores([self._score(of_sample, judgements) for of_sample in cases])
 
-    def repeated_scores(self, reference: Reference, prediction: str) -> tuple[float, ...]:
-        """Return the kept scores of the repeats of one completion, without those that cannot be read."""
-        keys = [case.key for case in self._cases(reference, prediction, 0)]
-        return tuple(kept.score for kept in self.cache.load(keys).values() if kept.score is not None)
+    def repeated_scores(
+        self, references: Sequence[Reference], predictions: Sequence[str]
+    ) -> list[tuple[str, tuple[float, ...]]]:
+        """Return the key of each completion, and the kept scores of its repeats that can be read."""
+        cases = [self._cases(*pair, 0) for pair in zip(references, predictions, strict=True)]
+        kept = self.cache.load([case.key for of_text in cases for case in of_text])
+        return [
+            (
+                of_text[0].key,
+                tuple(
+                    score
+                    for case in of_text
+                    if (judgement := kept.get(case.key)) and (score := judgement.score) is not None
+                ),
+            )
+            for of_text in cases
+        ]
 
     def _cases(self, reference: Reference, prediction: str, sample: int) -> list[_Case]:
         questions = self.settings.questions(reference, prediction, sample)

@@ -44,6 +44,7 @@ from llmsearch_optuna.storage import (
 )
 from llmsearch_optuna.study.attributes import JUDGE, PARAMS, PRICE
 from llmsearch_optuna.study.environment import note_environment
+from llmsearch_optuna.study.judge import describe_judge
 from llmsearch_optuna.study.ranking import maximizes
 from llmsearch_optuna.study.study import create_study, keep_concurrency, open_study, study_key
 from llmsearch_optuna.study.trials import trial_params
@@ -140,6 +141,8 @@ class SearchSession:
                 observer=SearchObservers([self.scores, *observers, progress, first_scores, outlook]),
                 stop_rule=lambda study, trials: self._no_improvement(study, trials) or early_stop.reason(study, trials),
             ).run(should_stop)
+        if (judge := describe_judge(self.study, self.database.storage)) is not None:
+            _LOG.info("%s", judge)
 
     def _no_improvement(self, study: optuna.Study, trials: Sequence[FrozenTrial]) -> str | None:
         """Return why no further trial is expected to beat the best one; None if one may."""
