@@ -154,7 +154,7 @@ class Verdict:
 
     @property
     def details(self) -> tuple[str, ...]:
-        """The sentences after the verdict's own: on the front, the seeds, the judge, and why verdict and search ended."""
+        """The sentences after the verdict's own: on front, seeds and judge, and on why verdict and search ended."""
         further = (self.seed_sentence, self.judge_sentence, self.ended, self.stopped)
         return (*self.front_sentences, *filter(None, further))
 
