@@ -30,14 +30,17 @@ class EngineJudge:
         engine: Generates the answers.
         identity: Identifies the model, for the keys of judgements.
         label: The judge's name.
-        request: ``(messages, params) -> request``, from user and assistant in turn.
+        request: ``(messages, begin, params) -> request``, with messages from user and assistant in turn, and the
+            beginning of the answer, which may be empty.
+        begins: Whether answers go on from their beginning.
         excess: ``(sample, token ids, max_new_tokens) -> what exceeds the model's window``; None if nothing does.
     """
 
     engine: Engine
     identity: str
     label: str
-    request: Callable[[Sequence[str], GenerationParams], Request]
+    request: Callable[[Sequence[str], str, GenerationParams], Request]
+    begins: bool = False
     excess: Callable[[int, Sequence[int], int], str | None] = lambda _sample, _ids, _tokens: None
 
     def ask(self, inquiries: Sequence[Inquiry]) -> list[JudgeAnswer]:
@@ -54,18 +57,22 @@ class EngineJudge:
                 generation_seed=inquiry.seed,
                 max_new_tokens=inquiry.max_new_tokens,
             )
-            request = self.request(inquiry.messages, params)
+            begin = inquiry.begin if self.begins else ""
+            request = self.request(inquiry.messages, begin, params)
             if excess := self.excess(inquiry.sample, request.prompt_ids, inquiry.max_new_tokens):
                 raise ScorerError(f"as a question to the judge, {excess}")
+            if begin:  # the rest of a line
+                stopping = dataclasses.replace(request.stopping, strings=(*request.stopping.strings, "\n"))
+                request = dataclasses.replace(request, stopping=stopping)
             requests.append(request)
         return [
             JudgeAnswer(
-                completion.text,
+                (inquiry.begin if self.begins else "") + completion.text,
                 completion.finish_reason != "length",
                 completion.prompt_token_count or len(request.prompt_ids),
                 completion.token_count,
             )
-            for request, completion in zip(requests, self.engine.generate(requests), strict=True)
+            for inquiry, request, completion in zip(inquiries, requests, self.engine.generate(requests), strict=True)
         ]
 
 
@@ -78,16 +85,21 @@ def server_judge(server: OpenAIServer) -> EngineJudge:
         ServerError: The server cannot be reached, or refuses the API key.
     """
     connection = run(connect(dataclasses.replace(server, probe=False), chat=True))
-    engine = HTTPEngine(connection, chat=True)
-    return EngineJudge(engine=engine, identity=connection.identity, label=connection.identity, request=_chat_request)
+    return EngineJudge(
+        engine=HTTPEngine(connection, chat=True),
+        identity=connection.identity,
+        label=connection.identity,
+        request=_chat_request,
+        begins=connection.kind.prefill is not None,
+    )
 
 
 def study_judge(backend: "Backend") -> EngineJudge:
     """Return the study's own model as a judge. Without a chat template, messages become one plain text."""
     tokenizer, stopping = backend.tokenizer, backend.stopping(())
 
-    def plain_request(messages: Sequence[str], params: GenerationParams) -> Request:
-        prompt, is_chat = _rendered(messages, tokenizer)
+    def plain_request(messages: Sequence[str], begin: str, params: GenerationParams) -> Request:
+        prompt, is_chat = _rendered(messages, begin, tokenizer)
         ids = () if tokenizer is None else tuple(tokenizer(prompt, add_special_tokens=not is_chat)["input_ids"])
         return Request(prompt=prompt, prompt_ids=ids, params=params, stopping=stopping)
 
@@ -97,22 +109,30 @@ def study_judge(backend: "Backend") -> EngineJudge:
         identity=backend.identity,
         label=backend.model_name or "the study's model",
         request=_chat_request if backend.takes_messages else plain_request,
+        begins=not backend.takes_messages,
         **({} if window is None else {"excess": window.excess}),
     )
 
 
-def _messages(messages: Sequence[str]) -> list[dict[str, str]]:
+def _messages(messages: Sequence[str], begin: str) -> list[dict[str, str]]:
     roles = ("user", "assistant")
-    return [{"role": roles[index % 2], "content": text} for index, text in enumerate(messages)]
+    texts = (*messages, begin) if begin else messages
+    return [{"role": roles[index % 2], "content": text} for index, text in enumerate(texts)]
 
 
-def _chat_request(messages: Sequence[str], params: GenerationParams) -> Request:
-    prompt = json.dumps(_messages(messages))
+def _chat_request(messages: Sequence[str], begin: str, params: GenerationParams) -> Request:
+    prompt = json.dumps(_messages(messages, begin))
     return Request(prompt=prompt, prompt_ids=(), params=params, stopping=Stopping())
 
 
-def _rendered(messages: Sequence[str], tokenizer: "PreTrainedTokenizerBase | None") -> tuple[str, bool]:
-    """Return messages as one prompt, and whether the chat template wrote it."""
+def _rendered(messages: Sequence[str], begin: str, tokenizer: "PreTrainedTokenizerBase | None") -> tuple[str, bool]:
+    """Return messages as one prompt, up to the beginning of the answer, and whether a chat template wrote it."""
     if tokenizer is None or not tokenizer.chat_template:
-        return "\n\n".join(messages) + "\n\n", False
-    return str(tokenizer.apply_chat_template(_messages(messages), tokenize=False, add_generation_prompt=True)), True
+        return "\n\n".join(messages) + "\n\n" + begin, False
+    prompt = tokenizer.apply_chat_template(
+        _messages(messages, begin),
+        tokenize=False,
+        add_generation_prompt=not begin,
+        continue_final_message=bool(begin),
+    )
+    return str(prompt), True

@@ -93,6 +93,8 @@ class JudgeMetric:
         pairwise: Whether the completion is compared with the reference.
         repeats: The number of judgements of each completion, whose mean counts. More than one are drawn at temperature
             1 with different seeds.
+        explain: Whether the judge gives reasons before the score. Without, the study's own model and servers that can
+            go on with an answer get its beginning, so that small models keep to the form, too.
         max_new_tokens: The maximum number of tokens of an answer. A longer one cannot be read.
         unreadable: The score of a completion if no answer can be read.
         server: Where the judge is, with the keys of `[server]`.
@@ -112,6 +114,7 @@ class JudgeMetric:
     scale: Sequence[Any] = (1, 5)
     pairwise: bool = False
     repeats: int = 1
+    explain: bool = True
     max_new_tokens: int = 256
     unreadable: float | int | None = None
     server: JudgeServer | None = None
@@ -206,14 +209,24 @@ class JudgeMetric:
                 Part("reference answer" if name == self.column else name, _text(value))
                 for name, value in reference.items()
             ]
-            return [Question(rubric_prompt(rubric, form.scale, [*parts, Part(_COMPLETION, prediction)]), form)]
+            return [
+                Question(
+                    rubric_prompt(rubric, form.scale, [*parts, Part(_COMPLETION, prediction)], explain=self.explain),
+                    form,
+                )
+            ]
         (accepted,) = acceptable_texts([reference], self.column, [sample])
         if len(accepted) > 1:
             raise MetricError(f"`pairwise` needs one reference for each sample, and sample {sample} has several")
         other, right = accepted[0], self.column or next(iter(reference))
         context = [Part(name, _text(value)) for name, value in reference.items() if name != right]
         return [
-            Question(pair_prompt(rubric, [*context, Part("answer A", first), Part("answer B", second)]), asked)
+            Question(
+                pair_prompt(
+                    rubric, [*context, Part("answer A", first), Part("answer B", second)], explain=self.explain
+                ),
+                asked,
+            )
             for first, second, asked in (
                 (prediction, other, form),
                 (other, prediction, form._replace(is_reversed=True)),

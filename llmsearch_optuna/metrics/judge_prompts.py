@@ -69,31 +69,40 @@ def disarmed(text: str) -> str:
     return _BRACKET.sub(rf"\1{_JOINER}", text)
 
 
-def rubric_prompt(rubric: str, scale: Scale, parts: Sequence[Part]) -> str:
+def rubric_prompt(rubric: str, scale: Scale, parts: Sequence[Part], *, explain: bool = True) -> str:
     """Return the prompt for a score.
 
     Args:
         rubric: What to judge by.
         scale: The scores.
         parts: What the judge is shown. The last one is what it judges.
+        explain: Whether it gives reasons before the score.
     """
-    mark, data = _marked(rubric, parts)
-    return (
-        f"Judge the last part below, `{parts[-1].name}`, by this rubric:\n\n{rubric}\n\n{_DATA.format(mark=mark)}\n\n"
-        f"{data}\n\n"
-        "Say in one or two sentences how well it meets the rubric. Then end with one line of the form `Score: X`, "
-        f"where X is {scale.form}, and write nothing after it."
-    )
+    form = f"`Score: X`, where X is {scale.form}"
+    ask = f"Write only one line of the form {form}."
+    if explain:
+        ask = (
+            "Say in one or two sentences how well it meets the rubric. Then end with one line of the form "
+            f"{form}, and write nothing after it."
+        )
+    return _prompt(f"Judge the last part below, `{parts[-1].name}`, by this rubric:", rubric, parts, ask)
 
 
-def pair_prompt(rubric: str, parts: Sequence[Part]) -> str:
-    """Return the prompt for the better of two answers, which are the last two parts, ``answer A`` and ``answer B``."""
-    mark, data = _marked(rubric, parts)
-    return (
-        f"Compare answer A with answer B by this rubric:\n\n{rubric}\n\n{_DATA.format(mark=mark)}\n\n{data}\n\n"
-        "Say in one or two sentences which one meets the rubric better. Their order means nothing. Then end with one "
-        "line, `Better: A`, `Better: B` or `Better: tie`, and write nothing after it."
-    )
+def pair_prompt(rubric: str, parts: Sequence[Part], *, explain: bool = True) -> str:
+    """Return the prompt for the better of two answers, which are the last two parts, ``answer A`` and ``answer B``.
+
+    Args:
+        rubric: What to judge by.
+        parts: What the judge is shown.
+        explain: Whether it gives reasons before the answer.
+    """
+    ask = "Write only one line, `Better: A`, `Better: B` or `Better: tie`. The order of the answers means nothing."
+    if explain:
+        ask = (
+            "Say in one or two sentences which one meets the rubric better. Their order means nothing. Then end with "
+            "one line, `Better: A`, `Better: B` or `Better: tie`, and write nothing after it."
+        )
+    return _prompt("Compare answer A with answer B by this rubric:", rubric, parts, ask)
 
 
 def last_word(answer: str, key: str) -> str | None:
@@ -105,6 +114,11 @@ def last_word(answer: str, key: str) -> str | None:
     line = lines[-1].translate(dict.fromkeys(map(ord, "*`"))).strip(_DECORATION) if lines else ""
     stated = re.fullmatch(rf"{key}\s*:\s*(.+?)\s*\.?", line, re.IGNORECASE)
     return None if stated is None else stated[1].strip(_DECORATION)
+
+
+def _prompt(task: str, rubric: str, parts: Sequence[Part], ask: str) -> str:
+    mark, data = _marked(rubric, parts)
+    return f"{task}\n\n{rubric}\n\n{_DATA.format(mark=mark)}\n\n{data}\n\n{ask}"
 
 
 def _marked(rubric: str, parts: Sequence[Part]) -> tuple[str, str]:

@@ -30,6 +30,7 @@ class Inquiry(NamedTuple):
         seed: The seed of an answer that is drawn.
         max_new_tokens: The maximum number of tokens of the answer.
         sample: The number of the sample in error messages.
+        begin: What an answer of one line begins with, if the judge can go on from there; empty for a free answer.
     """
 
     messages: tuple[str, ...]
@@ -37,6 +38,7 @@ class Inquiry(NamedTuple):
     seed: int
     max_new_tokens: int
     sample: int
+    begin: str = ""
 
 
 class JudgeAnswer(NamedTuple):
@@ -274,8 +276,9 @@ class JudgedMetric:
         return made
 
     def _answers(self, asked: Sequence[tuple[_Case, tuple[str, ...]]]) -> list[JudgeAnswer]:
+        begin = "" if self.settings.explain else f"{self.settings.form.key}:"
         inquiries = [
-            Inquiry(messages, self._temperature, case.repeat, self.settings.max_new_tokens, case.sample)
+            Inquiry(messages, self._temperature, case.repeat, self.settings.max_new_tokens, case.sample, begin)
             for case, messages in asked
         ]
         try:

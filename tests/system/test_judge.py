@@ -31,7 +31,7 @@ def by_length(parts: Mapping[str, str], request: dict[str, Any]) -> str:
 
 def write(prompts: list[str], parameters: dict[str, Any]) -> list[str]:
     """Write completions whose lengths depend on the parameters."""
-    count = round(10 * parameters.get("temperature", 0.0)) + parameters.get("generation_seed", 0)
+    count = round(10 * parameters.get("temperature", 0.0)) + parameters.get("generation_seed", 0) % 4
     return [f"{prompt} {'so ' * count}" for prompt in prompts]
 
 

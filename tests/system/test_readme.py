@@ -38,7 +38,7 @@ def command_lines() -> list[list[str]]:
 
 
 def test_the_study_file_is_one(tmp_path: Path) -> None:
-    text, completions, server, settings, on_ollama, in_vllm = blocks("toml")
+    text, judge, completions, server, settings, on_ollama, in_vllm = blocks("toml")
     file = StudyFile.parse(text, name="readme", directory=tmp_path)
     assert file.study.name == "summaries"
     assert file.metric == ("rouge2", {"column": "summary", "greater_is_better": True})
@@ -58,6 +58,9 @@ def test_the_study_file_is_one(tmp_path: Path) -> None:
     assert file.server is not None
     assert (file.server.kind, file.server.probe) == ("vllm", True)
     assert file.server.extra_body
+    judged_file = re.sub(r"\[metric\]\n.*?\n\n", f"{judge}\n", text, flags=re.DOTALL)
+    judged = StudyFile.parse(judged_file, name="readme", directory=tmp_path).metric
+    assert make_metric(judged.name, **judged.arguments).name.startswith("judge(column='summary', rubric=#")
     needed = '[model]\nname = "demo"\n[data]\npath = "x.jsonl"\nmessages_col = "chat"\n'
     several = StudyFile.parse(needed + completions, name="readme", directory=tmp_path)
     assert make_metric(several.metric.name, **several.metric.arguments).name == "majority of numeric"
