@@ -23,7 +23,7 @@ def judge(**arguments: Any) -> JudgeMetric:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"rubric": None}, "`rubric` of metric `judge` must be of type str or NoneType|must say what to judge by"),
+        ({"rubric": None}, "`rubric` of metric `judge` must say what to judge by, got None"),
         ({"rubric": "  "}, "`rubric` of metric `judge` must say what to judge by, got '  '"),
         ({"server": None}, 'needs to know where the judge is: a table `server`, or engine = "study"'),
         ({"engine": "study"}, 'needs either a table `server`, or engine = "study" .*, not both'),

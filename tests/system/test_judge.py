@@ -35,9 +35,8 @@ def write(prompts: list[str], parameters: dict[str, Any]) -> list[str]:
     return [f"{prompt} {'so ' * count}" for prompt in prompts]
 
 
-def judged(server: FakeServer, **changes: Any) -> Tuner:
-    where = {} if "engine" in changes else {"server": judge_server(server)}
-    metric = make_metric("judge", **{"rubric": "Is it long?", **where, **changes})
+def judged(fake: FakeServer, **changes: Any) -> Tuner:
+    metric = make_metric("judge", **{"rubric": "Is it long?", "server": judge_server(fake), **changes})
     return make_tuner(
         model=None, tokenizer=None, custom_pred_function=write, scorer=metric, column_mapping=COLUMNS, holdout_size=4
     )
@@ -113,17 +112,20 @@ def test_a_killed_search_goes_on_without_asking_twice(server: FakeServer, tmp_pa
     assert everything(resumed, tmp_path / "x.db") == everything(whole, tmp_path / "whole.db")
 
 
-def test_a_batch_that_was_answered_is_kept_if_the_next_one_fails(server: FakeServer, tmp_path: Path) -> None:
-    """The judge is gone after some answers; a later search asks for the rest."""
+def test_what_the_judge_did_not_answer_is_repeated(server: FakeServer, tmp_path: Path) -> None:
+    """The judge fails on some completions; a later search repeats their trials, and asks for the rest."""
     become_judge(server, by_length)
-    server.faults = lambda request, number: Fault(status=500, body=b"{}") if 8 <= number < 12 else None
+    server.faults = lambda request, _: Fault(status=500, body=b"{}") if "so so" in str(request["messages"]) else None
     path = tmp_path / "x.db"
     study = search(judged(server), path, 3)
-    (failed,) = (trial for trial in study.trials if trial.state.name == "FAIL")
-    assert failed.user_attrs["error"].startswith("the judge has not answered: row ")
-    assert failed.user_attrs["scorer_fault"]
-    again = search(judged(server), path, 3)  # repeats it
-    assert [trial.user_attrs.get("repeats") for trial in again.trials[3:]] == [failed.number]
+    assert study.trials[0].state.name == "COMPLETE"
+    failed = [trial for trial in study.trials if trial.state.name == "FAIL"]
+    assert failed
+    assert failed[0].user_attrs["error"].startswith("the judge has not answered: ")
+    assert failed[0].user_attrs["scorer_fault"]
+    server.faults = lambda request, number: None
+    again = search(judged(server), path, 3)  # repeats them
+    assert [trial.user_attrs.get("repeats") for trial in again.trials[3:]] == [trial.number for trial in failed]
     assert all(trial.state.name != "FAIL" for trial in again.trials[3:])
 
 
@@ -254,7 +256,7 @@ def test_a_better_answer_wins_in_both_orders(server: FakeServer, tmp_path: Path)
 
 def test_repeats_are_drawn_with_different_seeds_and_averaged(server: FakeServer, tmp_path: Path) -> None:
     def noisy(parts: Mapping[str, str], request: dict[str, Any]) -> str:
-        return f"Score: {1 + request['seed'] % 5}"
+        return f"Score: {1 + 2 * ('so' in parts['completion']) + request['seed'] % 3}"
 
     become_judge(server, noisy)
     path = tmp_path / "x.db"
@@ -265,8 +267,11 @@ def test_repeats_are_drawn_with_different_seeds_and_averaged(server: FakeServer,
     for request in server.requests:
         by_prompt.setdefault(request["messages"][0]["content"], []).append(request["seed"])
     assert all(len(set(seeds)) == 3 for seeds in by_prompt.values())
-    means = {sum(1 + seed % 5 for seed in seeds) / 3 for seeds in by_prompt.values()}
-    assert {score for (score,) in rows(path, "SELECT score FROM llmsearch_completions")} <= means
+    means = {
+        1 + 2 * ("so" in prompt.split()) + sum(seed % 3 for seed in seeds) / 3 for prompt, seeds in by_prompt.items()
+    }
+    scores = {score for (score,) in rows(path, "SELECT score FROM llmsearch_completions")}
+    assert all(any(score == pytest.approx(mean) for mean in means) for score in scores)
     verdict = tuner.confirm(study, show_progress=False)
     assert verdict.judge_share is not None
     assert verdict.judge_share > 0.2
@@ -277,8 +282,14 @@ def test_what_a_judge_costs_is_counted_apart_and_limited(server: FakeServer, tmp
     become_judge(server, by_length)
     path = tmp_path / "x.db"
     price = {"input": 1e4, "output": 1e5}  # 100 tokens read and 10 written cost 2
+    metric = make_metric("judge", rubric="Is it long?", server=judge_server(server), price=price)
     study = search(
-        judged(server, price=price), path, 20, price={"input": 0.0, "output": 0.0}, max_cost=150.0, baselines=False
+        make_tuner(scorer=metric, column_mapping=COLUMNS),
+        path,
+        20,
+        price={"input": 0.0, "output": 0.0},
+        max_cost=150.0,
+        baselines=False,
     )
     count = rows(path, "SELECT count(*) FROM llmsearch_judgements")[0][0]
     assert 75 <= count < 150
