@@ -151,12 +151,15 @@ def _changed_arguments(name: str, arguments: Mapping[str, Any]) -> dict[str, Any
     for key, parameter in parameters.items():
         if parameter.default is parameter.empty and key not in arguments:
             raise MetricError(f"metric `{name}` needs `{key}`")
-    return {key: arguments[key] for key in sorted(arguments) if arguments[key] != parameters[key].default}
+    # A list of a study file may equal a default, which cannot be one.
+    given = {key: tuple(value) if isinstance(value, list) else value for key, value in arguments.items()}
+    return {key: arguments[key] for key in sorted(arguments) if given[key] != parameters[key].default}
 
 
 def kind_names(annotation: Any) -> list[str]:
     """Return the names of the types that an annotation allows, in the words of a study file."""
-    names = dict.fromkeys("table" if kind in (Mapping, JudgeServer) else kind.__name__ for kind in _kinds(annotation))
+    words: Mapping[type, str] = {Mapping: "table", JudgeServer: "table", Sequence: "list"}
+    names = dict.fromkeys(words.get(kind, kind.__name__) for kind in _kinds(annotation))
     return [name for name in names if name not in ("NoneType", "Path")]
 
 

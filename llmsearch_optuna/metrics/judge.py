@@ -16,6 +16,7 @@ from llmsearch_optuna.metrics.base import (
     check_score_range,
     plain,
     read_column,
+    sample_numbers,
 )
 from llmsearch_optuna.metrics.calls import ScorerCalls, one_line
 from llmsearch_optuna.metrics.judge_prompts import Part, Scale, last_word, pair_prompt, rubric_prompt
@@ -173,12 +174,13 @@ class JudgeMetric:
 
     def __call__(
         self,
-        references: Sequence[Reference],  # noqa: ARG002 - see `Metric`
-        predictions: Sequence[str],  # noqa: ARG002
+        references: Sequence[Reference],
+        predictions: Sequence[str],
         *,
-        sample_ids: Sequence[int] | None = None,  # noqa: ARG002
+        sample_ids: Sequence[int] | None = None,
     ) -> Scores:
         """Raise an error: a judge is asked within a `Tuner`, which knows the engine and the database."""
+        sample_numbers(references, predictions, sample_ids)
         raise MetricError("metric `judge` works in a study only: `Tuner` connects it with its judge")
 
     def check(self, references: Sequence[Reference]) -> None:

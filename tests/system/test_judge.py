@@ -10,6 +10,7 @@ from typing import Any
 import optuna
 import pytest
 from fake_server import FakeServer, Fault
+from hostile_texts import HOSTILE
 from judges import COLUMNS, become_judge, judge_server
 from tiny_models import tiny_model
 from tiny_studies import everything, make_tuner, search
@@ -19,6 +20,7 @@ from llmsearch_optuna.cli import main
 from llmsearch_optuna.errors import FingerprintError, ModelError, ScorerError, StudyFileError, TrialError
 from llmsearch_optuna.fsck.check import check_database
 from llmsearch_optuna.metrics import make_metric
+from llmsearch_optuna.metrics.judge_prompts import disarmed
 from llmsearch_optuna.storage import open_storage
 from llmsearch_optuna.study.judge import describe_judge
 from llmsearch_optuna.study_file.file import StudyFile
@@ -231,6 +233,21 @@ def test_an_attack_is_data(server: FakeServer, attack: str) -> None:
     )
     assert tuner.get_score({}).value == 1.0
     assert seen == [attack] * 3
+
+
+def test_hostile_texts_are_judged(server: FakeServer) -> None:
+    seen: list[str] = []
+
+    def judge(parts: Mapping[str, str], request: dict[str, Any]) -> str:
+        seen.append(parts["completion"])
+        return "Score: 2"
+
+    become_judge(server, judge)
+    texts = list(HOSTILE.values())
+    metric = judged(server).metric
+    scores = metric([{"question": text, "answer": text} for text in texts], texts)
+    assert scores.per_sample == (2.0,) * len(texts)
+    assert sorted(seen) == sorted(disarmed(text).replace("\u2060", "") for text in texts)
 
 
 def test_both_orders_are_asked_and_a_bias_is_shown(server: FakeServer, tmp_path: Path) -> None:
