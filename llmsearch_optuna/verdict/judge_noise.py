@@ -68,6 +68,6 @@ def noise_share(
     nothing = JudgedText(0.0, 0.0)
     variance = 0.0
     for key in {**best, **reference}:
-        own, other = best.get(key, nothing), reference.get(key, nothing)
-        variance += (own.weight - other.weight) ** 2 * max(own.variance, other.variance)
+        first, second = best.get(key, nothing), reference.get(key, nothing)
+        variance += (first.weight - second.weight) ** 2 * max(first.variance, second.variance)
     return min(1.0, variance / standard_error**2) if standard_error > 0.0 else 0.0
