@@ -30,6 +30,7 @@ from llmsearch_optuna.metrics import Metric, ScoreRange, check_references, choos
 from llmsearch_optuna.search.baselines import baseline_trials, preset_trials
 from llmsearch_optuna.search.evaluation import GenerationObjective
 from llmsearch_optuna.search.first_scores import describe_example
+from llmsearch_optuna.search.judging import with_server, with_study_engine
 from llmsearch_optuna.search.options import SearchOptions
 from llmsearch_optuna.search.progress import EventCallback, holdout_progress
 from llmsearch_optuna.search.renames import renamed_argument
@@ -147,7 +148,7 @@ class Tuner:
             decode_args=tokenizer_decode_args,
         )
         marks, strings, rows = check_thinking(thinking), check_stop_strings(stop), as_dataset(dataset, take=take)
-        self.metric: Metric = make_metric(scorer, greater_is_better=greater_is_better)
+        self.metric: Metric = with_server(make_metric(scorer, greater_is_better=greater_is_better))
         check_references(self.metric, check_rows(rows, self._source))
         check_splits(rows, self._source)
         self.score_range = choose_score_range(self.metric, score_range)
@@ -167,6 +168,7 @@ class Tuner:
         )
         self.dataset = render_dataset(rows, self._source, pending.prompt_tokenizer)
         self._backend = pending.start()
+        self.metric = with_study_engine(self.metric, self._backend)
         self._evaluator = Evaluator(
             engine=self._backend.engine,
             metric=self.metric,
@@ -222,7 +224,6 @@ class Tuner:
         space, names, backend = SearchSpace.of(space), check_objectives(objectives), self._backend
         rates = find_price(price, names, own_model=backend.model_name, counts_tokens=backend.counts_tokens)
         backend.check_space(space, ())
-        self._evaluator.check_completions(space)
         self._evaluator.check_prompts(self.task.samples, space, backend.window)
         return GenerationObjective(
             **vars(self._evaluator),

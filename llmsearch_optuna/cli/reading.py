@@ -16,6 +16,7 @@ from llmsearch_optuna.fsck.check import check_database
 from llmsearch_optuna.metrics import BUILT_IN_METRICS, Metric, describe_metric, make_metric, metric_text
 from llmsearch_optuna.report import write_report
 from llmsearch_optuna.storage import sqlite_path, sqlite_url
+from llmsearch_optuna.study.judge import describe_judge
 from llmsearch_optuna.study.study import open_study
 from llmsearch_optuna.terminal import printable
 from llmsearch_optuna.verdict.finalists import best_as_json, find_trial
@@ -47,14 +48,20 @@ CONDITION_MET = 3
 
 def best(options: argparse.Namespace) -> None:
     """Print the best parameters next to the baselines, and the verdict if it is current."""
-    study, _ = open_study(sqlite_url(options.database), options.study)
-    verdict = current_verdict(study)
+    study, storage = open_study(sqlite_url(options.database), options.study)
+    verdict, judge = current_verdict(study), describe_judge(study, storage)
     if options.json:
         result = best_as_json(study)
         best_trial = result.pop("best")
-        print(json.dumps({**best_trial, **result, "verdict": None if verdict is None else verdict.to_dict()}))
+        about = {
+            "verdict": None if verdict is None else verdict.to_dict(),
+            **({} if judge is None else {"judge": judge}),
+        }
+        print(json.dumps({**best_trial, **result, **about}))
         return
     print_finalists(study)
+    if judge is not None:
+        print(printable(judge))
     if verdict is not None:
         print_verdict(verdict)
     else:

@@ -20,6 +20,7 @@ from llmsearch_optuna.errors import ConfigurationError, check_minimum
 from llmsearch_optuna.export.directory import write_text
 from llmsearch_optuna.logs import StudyLog, log_path, study_log
 from llmsearch_optuna.storage import shown_url, sqlite_path, sqlite_url
+from llmsearch_optuna.study.judge import describe_judge
 from llmsearch_optuna.study.study import open_study
 from llmsearch_optuna.study_file.file import StudyFile
 from llmsearch_optuna.terminal import printable
@@ -197,6 +198,8 @@ def _show_end(study: optuna.Study, verdict: Verdict | None, file: StudyFile, *, 
         print(no_holdout(held_out))
     else:
         print(printable(f"for the verdict: {confirm_command(shown_url(file.study.storage), study.study_name)}"))
+    if (asked := describe_judge(*open_study(file.study.storage, study.study_name))) is not None:
+        print(printable(asked))
     place = _place(file.study.storage)
     print()
     print(printable(f"study `{study.study_name}` in {place} ({len(study.trials)} trials); "), end="")

@@ -4,7 +4,7 @@ import inspect
 import json
 import types
 import typing
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from llmsearch_optuna.metrics.choice import ChoiceMetric
 from llmsearch_optuna.metrics.corpus import CorpusMetric, bleu, chrf, load_bleu
 from llmsearch_optuna.metrics.items import ItemsMetric
 from llmsearch_optuna.metrics.json_schema import JsonSchemaMetric
+from llmsearch_optuna.metrics.judge import JudgeMetric, JudgeServer, read_rubric
 from llmsearch_optuna.metrics.math_answers import MathAnswers
 from llmsearch_optuna.metrics.regex_answers import RegexAnswers
 from llmsearch_optuna.metrics.rouge import TOKENIZERS, rouge1, rouge2, rouge_l
@@ -26,6 +27,7 @@ __all__ = [
     "BUILT_IN_METRICS",
     "IMPLEMENTATIONS",
     "MULTI_COLUMN",
+    "REPEATED",
     "arguments_of",
     "kind_names",
     "make_built_in",
@@ -44,12 +46,16 @@ _SAMPLE: Mapping[str, Callable[..., float]] = {
 }
 _CORPUS: Mapping[str, Callable[..., float]] = {"bleu": bleu, "chrf": chrf}
 _READERS: Mapping[str, type[RegexAnswers] | type[MathAnswers]] = {"regex": RegexAnswers, "math": MathAnswers}
-MULTI_COLUMN: Mapping[str, type[ItemsMetric] | type[ChoiceMetric] | type[JsonSchemaMetric]] = {
+MULTI_COLUMN: Mapping[str, type[ItemsMetric] | type[ChoiceMetric] | type[JsonSchemaMetric] | type[JudgeMetric]] = {
     "distinct_items": ItemsMetric,
     "choice": ChoiceMetric,
     "json_schema": JsonSchemaMetric,
+    "judge": JudgeMetric,
 }
 """The metrics that read several columns, by name."""
+
+REPEATED = ("judge",)
+"""The metrics that are no pure functions, so that another call may succeed where one failed."""
 
 _ANSWERS: Mapping[str, Callable[..., Hashable | None]] = {"exact_match": exact_answer, "numeric": numeric_answer}
 
@@ -102,9 +108,13 @@ def make_built_in(name: str, arguments: Mapping[str, Any], directory: Path | Non
     changed = _changed_arguments(name, arguments)
     if "schema" in changed:
         changed["schema"] = read_schema(changed["schema"], directory)
+    if "rubric_file" in changed:
+        if "rubric" in changed:
+            raise MetricError("give `rubric` or `rubric_file` to metric `judge`, not both")
+        changed["rubric"] = read_rubric(changed["rubric_file"], directory)
     if tokenizer := changed.get("tokenize"):
         _check_tokenizer(name, tokenizer)
-    named = {"column": fields["column"], **changed}
+    named = _named(name, {"column": fields["column"], **changed})
     parts = [f"{key}={_shown(value)}" for key, value in named.items() if value is not None]
     full_name = f"{name}({', '.join(parts)})" if parts else name
     if name in MULTI_COLUMN:
@@ -118,6 +128,13 @@ def make_built_in(name: str, arguments: Mapping[str, Any], directory: Path | Non
         return CorpusMetric(name=full_name, score=score, **fields)
     answer = partial(_ANSWERS[name], **changed) if name in _ANSWERS else None
     return SampleMetric(name=full_name, score=score, score_range=(0.0, 1.0), answer=answer, **fields)
+
+
+def _named(name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments that the name of a metric has. A rubric is too long for it."""
+    unnamed: Sequence[str] = getattr(IMPLEMENTATIONS[name], "unnamed", ())
+    rubric = {"rubric": {"text": arguments["rubric"]}} if "rubric" in arguments else {}
+    return {key: value for key, value in arguments.items() if key not in unnamed} | rubric
 
 
 def _changed_arguments(name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -134,12 +151,15 @@ def _changed_arguments(name: str, arguments: Mapping[str, Any]) -> dict[str, Any
     for key, parameter in parameters.items():
         if parameter.default is parameter.empty and key not in arguments:
             raise MetricError(f"metric `{name}` needs `{key}`")
-    return {key: arguments[key] for key in sorted(arguments) if arguments[key] != parameters[key].default}
+    # A list of a study file may equal a default, which cannot be one.
+    given = {key: tuple(value) if isinstance(value, list) else value for key, value in arguments.items()}
+    return {key: arguments[key] for key in sorted(arguments) if given[key] != parameters[key].default}
 
 
 def kind_names(annotation: Any) -> list[str]:
     """Return the names of the types that an annotation allows, in the words of a study file."""
-    names = ("table" if kind is Mapping else kind.__name__ for kind in _kinds(annotation))
+    words: Mapping[type, str] = {Mapping: "table", JudgeServer: "table", Sequence: "list"}
+    names = dict.fromkeys(words.get(kind, kind.__name__) for kind in _kinds(annotation))
     return [name for name in names if name not in ("NoneType", "Path")]
 
 

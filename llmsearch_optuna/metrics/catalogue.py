@@ -90,7 +90,11 @@ def describe_metric(name: str) -> MetricDescription:
             for key, parameter in arguments_of(name).items()
         ),
         reference=_markdown(columns["column"]),
-        scores="all samples together, from 0 to 1" if scores_corpus(name) else f"each sample, from 0 to 1{votes}",
+        scores=getattr(
+            IMPLEMENTATIONS[name],
+            "score_text",
+            "all samples together, from 0 to 1" if scores_corpus(name) else f"each sample, from 0 to 1{votes}",
+        ),
     )
 
 

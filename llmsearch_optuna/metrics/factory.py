@@ -7,7 +7,7 @@ from typing import Any, TypeGuard
 
 from llmsearch_optuna.errors import MetricError
 from llmsearch_optuna.metrics.base import Metric
-from llmsearch_optuna.metrics.built_in import make_built_in
+from llmsearch_optuna.metrics.built_in import REPEATED, make_built_in
 from llmsearch_optuna.metrics.calls import ONCE, ScorerCalls
 from llmsearch_optuna.metrics.corpus import CorpusMetric
 from llmsearch_optuna.metrics.evaluate_module import EvaluateMetric
@@ -49,7 +49,7 @@ def make_metric(
         reducer: How the scores of several completions of a sample become one, by default their mean; see
             `make_reducer`.
         retries: The number of further calls after one that failed, with pauses between them; by default 0 for built-in
-            metrics, which are pure functions, and 2 for others.
+            metrics, which are pure functions, and 2 for ``"judge"`` and others.
         timeout_s: The time limit of a call in seconds; no limit by default.
         directory: Where a module is looked for first, and where paths begin, e.g. the directory of the study file.
         **arguments: Arguments of a built-in metric (``llmsearch-optuna metrics NAME`` shows them), or the ``key`` of an
@@ -75,7 +75,7 @@ def make_metric(
         )
         return _reduced(single, reducer)
     is_built_in = isinstance(spec, str) and ":" not in spec
-    default = ONCE if is_built_in else ScorerCalls()
+    default = ONCE if is_built_in and spec not in REPEATED else ScorerCalls()
     calls = ScorerCalls(retries=default.retries if retries is None else retries, timeout_s=timeout_s)
     if isinstance(spec, str) and is_built_in:
         return make_built_in(

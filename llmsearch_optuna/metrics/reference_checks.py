@@ -12,6 +12,7 @@ from llmsearch_optuna.metrics.corpus import BLEU_TOKENIZER, CorpusMetric, bleu
 from llmsearch_optuna.metrics.evaluate_module import EvaluateMetric
 from llmsearch_optuna.metrics.items import ItemsMetric
 from llmsearch_optuna.metrics.json_schema import JsonSchemaMetric
+from llmsearch_optuna.metrics.judge import JudgeMetric
 from llmsearch_optuna.metrics.math_answers import MathAnswers
 from llmsearch_optuna.metrics.numbers import is_date
 from llmsearch_optuna.metrics.reducers import unreduced
@@ -78,6 +79,8 @@ def check_references(metric: Metric, references: Sequence[Reference], names: Seq
         metric.probe(references[:_PROBED])
     if isinstance(metric, ItemsMetric | ChoiceMetric | JsonSchemaMetric):
         metric(references, [""] * len(references))
+    if isinstance(metric, JudgeMetric):
+        metric.check(references)
     if not isinstance(metric, SampleMetric | CorpusMetric):
         return
     texts = acceptable_texts(references, metric.column, range(len(references)))

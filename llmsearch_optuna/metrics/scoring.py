@@ -7,6 +7,7 @@ from llmsearch_optuna.errors import ScorerError
 from llmsearch_optuna.metrics.base import Metric, Reference, Scores
 from llmsearch_optuna.metrics.calls import ScorerCalls, never, one_line
 from llmsearch_optuna.metrics.evaluate_module import EvaluateMetric
+from llmsearch_optuna.metrics.judging import JudgedMetric
 from llmsearch_optuna.metrics.reducers import unreduced
 from llmsearch_optuna.metrics.scorer import CallableMetric
 
@@ -42,7 +43,7 @@ def call_metric(
     calls = declared if isinstance(declared, ScorerCalls) else ScorerCalls()
     retries = calls.retries if retries is None else retries
     calls = dataclasses.replace(calls, retries=retries, is_to_end=is_to_end)
-    if isinstance(metric, CallableMetric | EvaluateMetric):  # they find the sample that is to blame
+    if isinstance(metric, CallableMetric | EvaluateMetric | JudgedMetric):  # they know the sample that is to blame
         return metric(references, predictions, sample_ids=sample_ids, calls=calls)
 
     def score(_is_last: bool) -> Scores:

@@ -27,6 +27,7 @@ from llmsearch_optuna.storage import (
 from llmsearch_optuna.study.attributes import BASELINE, ERROR, KEY, PARAMS, REPLAYED, STOPPED, STUDY_FILE
 from llmsearch_optuna.study.environment import study_environment
 from llmsearch_optuna.study.fingerprint import study_fingerprint
+from llmsearch_optuna.study.judge import describe_judge
 from llmsearch_optuna.study.objectives import COST, EXPENSES, TOKENS, Expense
 from llmsearch_optuna.study.price import Price, Rates, stored_price
 from llmsearch_optuna.study.ranking import expense, maximizes, ranked, score_of
@@ -161,6 +162,7 @@ class StudyRecord:
         stopped: Why the latest search ended before its number of trials, in one sentence; ``None`` if it did not.
         began: The start of its first trial; ``None`` if no trial has started.
         ended: The end of its last finished trial; ``None`` if no trial has finished.
+        judge: What a judge was asked and what it cost, in one sentence; ``None`` without one.
     """
 
     name: str
@@ -181,6 +183,7 @@ class StudyRecord:
     stopped: str | None
     began: datetime | None
     ended: datetime | None
+    judge: str | None = None
 
     @property
     def complete(self) -> tuple[TrialRecord, ...]:
@@ -285,6 +288,7 @@ def read_study(study: optuna.Study, storage: RDBStorage | str) -> StudyRecord:
         held_out=() if verdict is None else _held_out(verdict, names, store.load_held_out_outlines(key), price),
         stopped=study.user_attrs.get(STOPPED),
         began=min((trial.datetime_start for trial in started if trial.datetime_start is not None), default=None),
+        judge=describe_judge(study, database),
         ended=max((trial.datetime_complete for trial in started if trial.datetime_complete is not None), default=None),
     )
 

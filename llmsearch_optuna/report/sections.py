@@ -64,6 +64,8 @@ def study_facts(record: StudyRecord) -> list[str]:
         f"metric {record.metric_name}, {'higher' if record.maximize else 'lower'} is better",
         *([] if record.minimized is None else [f"as {_FEW[record.minimized.name]} as possible"]),
     ]
+    if record.judge is not None:
+        facts.append(record.judge)
     if record.began is not None:
         facts.append(f"{record.began:%Y-%m-%d %H:%M}" + (f" to {record.ended:%Y-%m-%d %H:%M}" if record.ended else ""))
     return facts

@@ -37,6 +37,7 @@ from llmsearch_optuna.metrics import ScoringGivenUpError
 from llmsearch_optuna.search.budget import Budget
 from llmsearch_optuna.search.evaluation import GenerationObjective
 from llmsearch_optuna.search.in_flight import InFlight, generate_rungs
+from llmsearch_optuna.search.judging import judge_spending
 from llmsearch_optuna.search.observers import SearchObserver
 from llmsearch_optuna.search.options import SearchOptions
 from llmsearch_optuna.search.race import Choice, Race
@@ -181,7 +182,8 @@ class Search:
     def _spending(self) -> Spending:
         """Return what all stored completions have taken, but those that were copied from earlier trials."""
         copied = {number: running.evaluation.reused for number, running in self._in_flight.items()}
-        return count_spending(self.objective.tokens_stored(), self._trials(), copied, self.objective.price)
+        further, price = judge_spending(self.objective.metric), self.objective.price
+        return count_spending(self.objective.tokens_stored(), self._trials(), copied, price, further)
 
     def _fill(self) -> bool:
         """Put trials in flight until there are `concurrency` of them. Return whether any are in flight.

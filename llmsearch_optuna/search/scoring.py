@@ -70,7 +70,9 @@ class Evaluator:
 
         Raises:
             TaskError: The message names the row or the argument.
+            ConfigurationError: The numbers of completions per sample do not fit the metric; see `check_completions`.
         """
+        self.check_completions(space)
         check_window(samples, window, space.longest_completion())
         if self.variants is not None:
             self.variants.check(space.settings(TEMPLATE), window, space.longest_completion())

@@ -20,6 +20,7 @@ from llmsearch_optuna.search.baselines import InitialTrial, enqueue, enqueue_aga
 from llmsearch_optuna.search.early_stop import EarlyStop, Outlook
 from llmsearch_optuna.search.evaluation import GenerationObjective
 from llmsearch_optuna.search.first_scores import FirstScores
+from llmsearch_optuna.search.judging import judge_attribute, with_store
 from llmsearch_optuna.search.limits import reason_to_stop
 from llmsearch_optuna.search.loop import Search
 from llmsearch_optuna.search.observers import SearchObserver, SearchObservers
@@ -41,8 +42,9 @@ from llmsearch_optuna.storage import (
     readable_errors,
     storage_url,
 )
-from llmsearch_optuna.study.attributes import PARAMS, PRICE
+from llmsearch_optuna.study.attributes import JUDGE, PARAMS, PRICE
 from llmsearch_optuna.study.environment import note_environment
+from llmsearch_optuna.study.judge import describe_judge
 from llmsearch_optuna.study.ranking import maximizes
 from llmsearch_optuna.study.study import create_study, keep_concurrency, open_study, study_key
 from llmsearch_optuna.study.trials import trial_params
@@ -139,6 +141,8 @@ class SearchSession:
                 observer=SearchObservers([self.scores, *observers, progress, first_scores, outlook]),
                 stop_rule=lambda study, trials: self._no_improvement(study, trials) or early_stop.reason(study, trials),
             ).run(should_stop)
+        if (judge := describe_judge(self.study, self.database.storage)) is not None:
+            _LOG.info("%s", judge)
 
     def _no_improvement(self, study: optuna.Study, trials: Sequence[FrozenTrial]) -> str | None:
         """Return why no further trial is expected to beat the best one; None if one may."""
@@ -200,7 +204,7 @@ def open_session(
     price = objective.price
     if price is not None:
         price.check_models(objective.space, [trial.params for trial in initial_trials])
-    user_attrs = {**user_attrs, PRICE: None if price is None else price.to_dict()}
+    user_attrs = {**user_attrs, PRICE: None if price is None else price.to_dict(), JUDGE: judge_attribute(metric)}
     if len(options.objectives) > 1:
         _LOG.info("several objectives: nothing is pruned")
     elif options.pruner is None and isinstance(metric, CorpusMetric):
@@ -238,7 +242,9 @@ def open_session(
                 claims=claims,
                 scores=scores,
                 options=options,
-                objective=dataclasses.replace(objective, store=store, study_key=key),
+                objective=dataclasses.replace(
+                    objective, metric=with_store(metric, store, key), store=store, study_key=key
+                ),
                 proposer=dataclasses.replace(proposer, scores=scores),
                 held_out=held_out,
             )

@@ -22,7 +22,7 @@ class Spending(NamedTuple):
 
     Attributes:
         tokens: The number of tokens, without copied ones.
-        cost: Their cost and that of their prompts. None without a price.
+        cost: Their cost and that of their prompts and of a judge. None without a price.
         uncounted: The number of trials whose cost is that of their completions alone, because the numbers of tokens in
             their prompts are unknown.
     """
@@ -37,6 +37,7 @@ def count_spending(
     trials: Sequence[FrozenTrial],
     copied: Mapping[int, TokenCounts],
     price: Price | None,
+    further: float = 0.0,
 ) -> Spending:
     """Count what the completions of trials have taken, without those that were copied from earlier trials.
 
@@ -46,6 +47,7 @@ def count_spending(
         copied: The numbers of copied tokens of the trials in flight in this process, by trial number. Those of other
             trials are read from their attributes.
         price: The price of tokens; None if there is none.
+        further: What was spent otherwise, on a judge.
     """
     generated = {
         trial.number: stored.get(trial.number, TokenCounts()) - copied.get(trial.number, reused_counts(trial))
@@ -57,7 +59,7 @@ def count_spending(
     priced = [(price.rates_of(trial_params(trials[number])), generated[number]) for number in stored]
     return Spending(
         tokens,
-        sum(rates.cost(counts) for rates, counts in priced),
+        further + sum(rates.cost(counts) for rates, counts in priced),
         sum(not rates.knows(counts) for rates, counts in priced),
     )
 

@@ -20,6 +20,7 @@ from llmsearch_optuna.storage.database import (
     sqlite_url,
     storage_url,
 )
+from llmsearch_optuna.storage.judgements import JudgementCounts, JudgementStore, StoredJudgement
 from llmsearch_optuna.storage.leases import Claims, Leases, make_claims
 
 __all__ = [
@@ -28,9 +29,12 @@ __all__ = [
     "CompletionStore",
     "FurtherCompletion",
     "HeldOutCompletion",
+    "JudgementCounts",
+    "JudgementStore",
     "Leases",
     "Storage",
     "StoredCompletion",
+    "StoredJudgement",
     "StoredSample",
     "TokenCounts",
     "advisory_lock",

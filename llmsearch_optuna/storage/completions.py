@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from optuna.storages import RDBStorage
 
 from llmsearch_optuna.storage.database import advisory_lock, readable_errors
+from llmsearch_optuna.storage.judgements import JudgementStore
 from llmsearch_optuna.storage.leases import Claims
 from llmsearch_optuna.storage.migrations import prepare_tables
 from llmsearch_optuna.storage.schema import COMPLETIONS, HELD_OUT, LATEST_RUNG, SAMPLES
@@ -292,6 +293,10 @@ class CompletionStore:
             StoredSample(position=row.position, row=row.row, prompt=row.prompt, reference=row.reference)
             for row in self._rows(SAMPLES, study_key=study_key)
         ]
+
+    def judgements(self, study_key: str) -> JudgementStore:
+        """Return the judgements of the database, for a study that asks for more."""
+        return JudgementStore(self._engine, study_key)
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[sa.Connection]:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import sqlalchemy as sa
 
 from llmsearch_optuna.storage.database import check_version
-from llmsearch_optuna.storage.schema import METADATA, VERSION, VERSIONS, stored_version
+from llmsearch_optuna.storage.schema import JUDGEMENTS, METADATA, VERSION, VERSIONS, stored_version
 
 __all__ = ["MIGRATIONS", "Migration", "prepare_tables"]
 
@@ -41,6 +41,11 @@ def _add_further_completions(connection: sa.Connection) -> None:
         _add_number(connection, table, "prompt_token_count")
 
 
+def _add_judgements(connection: sa.Connection) -> None:
+    """Add the table of judgements (version 5)."""
+    JUDGEMENTS.create(connection, checkfirst=True)
+
+
 def _add_number(connection: sa.Connection, table: str, name: str) -> bool:
     """Add a column of integers to a table, 0 in all rows, and return whether it was missing."""
     return _add_column(connection, table, name, "INTEGER DEFAULT 0 NOT NULL")
@@ -54,7 +59,12 @@ def _add_column(connection: sa.Connection, table: str, name: str, definition: st
     return True
 
 
-MIGRATIONS: tuple[Migration, ...] = (_count_tokens, _count_thinking_tokens, _add_further_completions)
+MIGRATIONS: tuple[Migration, ...] = (
+    _count_tokens,
+    _count_thinking_tokens,
+    _add_further_completions,
+    _add_judgements,
+)
 """The migrations from version 1 to 2, from 2 to 3, ..."""
 
 

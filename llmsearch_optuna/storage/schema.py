@@ -7,6 +7,7 @@ import sqlalchemy as sa
 __all__ = [
     "COMPLETIONS",
     "HELD_OUT",
+    "JUDGEMENTS",
     "LATEST_RUNG",
     "LEASES",
     "METADATA",
@@ -19,7 +20,7 @@ __all__ = [
 METADATA = sa.MetaData()
 """All tables of the package. Optuna's tables are not included."""
 
-VERSION = 4
+VERSION = 5
 """The version of the tables that this package defines."""
 
 VERSIONS = sa.Table("llmsearch_schema", METADATA, sa.Column("version", sa.Integer, primary_key=True))
@@ -79,6 +80,20 @@ SAMPLES = sa.Table(
     sa.Column("reference", sa.JSON, nullable=False),
 )
 """The samples of the search split."""
+
+JUDGEMENTS = sa.Table(
+    "llmsearch_judgements",
+    METADATA,
+    sa.Column("key", sa.String(32), primary_key=True),
+    sa.Column("study_key", sa.String(32), nullable=False, index=True),
+    sa.Column("score", sa.Double, nullable=True),
+    sa.Column("answers", sa.JSON, nullable=False),
+    sa.Column("order_changed", sa.Boolean, nullable=True),
+    sa.Column("requests", sa.Integer, nullable=False),
+    sa.Column("prompt_tokens", sa.Integer, nullable=False),
+    sa.Column("tokens", sa.Integer, nullable=False),
+)
+"""The judgements of completions by their content, and the study that asked for each."""
 
 LEASES = sa.Table(
     "llmsearch_leases",

@@ -9,6 +9,7 @@ __all__ = [
     "FINGERPRINT",
     "FINISH_REASONS",
     "FIXED_PARAMS",
+    "JUDGE",
     "KEY",
     "PARAMS",
     "PRICE",
@@ -65,6 +66,9 @@ VERDICT = "llmsearch_verdict"
 
 PRICE = "llmsearch_price"
 """The price of tokens in the latest search; see `Price.to_dict`. None, or not stored, if it had none."""
+
+JUDGE = "llmsearch_judge"
+"""The name and the price of the judge in the latest search. None, or not stored, if the metric has none."""
 
 # User attributes of a trial.
 

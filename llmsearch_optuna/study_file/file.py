@@ -106,6 +106,8 @@ class StudyFile:
         _check_sections(table, name)
         metric = parse_choice("metric", table["metric"])
         score_range = metric.arguments.pop("score_range", None)
+        if isinstance(server := metric.arguments.get("server"), dict):
+            metric.arguments["server"] = parse_section("metric.server", OpenAIServer, server)
         chosen: dict[str, Any] = {}
         for section, default in (("sampler", "tpe"), ("pruner", "paired")):
             if table.get(section):  # an empty section is a missing one: the default pruner depends on the metric

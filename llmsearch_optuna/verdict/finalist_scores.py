@@ -14,6 +14,7 @@ from llmsearch_optuna.metrics import CorpusMetric, Metric, Reference, Scores, ca
 from llmsearch_optuna.metrics.reducers import reduce_scores
 from llmsearch_optuna.space.params import GenerationParams
 from llmsearch_optuna.verdict.expenses import Expenses
+from llmsearch_optuna.verdict.judge_noise import JudgedText
 
 __all__ = ["CorpusScores", "FinalistScores", "corpus_scores", "held_out_key", "score_groups"]
 
@@ -40,6 +41,7 @@ class FinalistScores:
         params: The generation parameters; None for a file.
         irregular: The rows of answers of a server that are no ordinary text, by finish reason; see `IRREGULAR`.
         tied_votes: The number of tied votes on the answer to a sample, over all seeds.
+        judge_noise: The completions that a judge judged several times; see `verdict.judge_noise`.
     """
 
     name: str
@@ -51,6 +53,7 @@ class FinalistScores:
     params: GenerationParams | None = None
     irregular: Mapping[str, Sequence[int]] = field(default_factory=dict)
     tied_votes: int = 0
+    judge_noise: Mapping[str, JudgedText] = field(default_factory=dict)
 
     def over(self, indices: npt.NDArray[np.intp]) -> _Floats:
         """Return the score of each seed over a selection of the samples. Shape: (seeds,).

@@ -17,6 +17,7 @@ from llmsearch_optuna.engine.base import Request
 from llmsearch_optuna.engine.irregular import check_answers, irregular_rows
 from llmsearch_optuna.metrics import max_difference
 from llmsearch_optuna.metrics.reducers import reducer_of
+from llmsearch_optuna.search.judging import with_store
 from llmsearch_optuna.search.scoring import Evaluator
 from llmsearch_optuna.space.completions import completion_params
 from llmsearch_optuna.space.params import GenerationParams
@@ -29,6 +30,7 @@ from llmsearch_optuna.study.trials import trial_params
 from llmsearch_optuna.verdict.expenses import expenses_of, mean_cost
 from llmsearch_optuna.verdict.finalist_scores import FinalistScores, corpus_scores, held_out_key, score_groups
 from llmsearch_optuna.verdict.finalists import Finalist, select_finalists
+from llmsearch_optuna.verdict.judge_noise import judge_noise
 from llmsearch_optuna.verdict.judging import judge
 from llmsearch_optuna.verdict.stages import Stage, in_stages, plan_stages
 from llmsearch_optuna.verdict.verdict import Verdict, keep_verdict, stored_verdict
@@ -175,7 +177,8 @@ class HoldOut:
         texts = {run: [completion.texts for completion in completions[run]] for run in all_runs}
         scores = self._scores(completions, texts)
         references = [sample.reference for sample in self.samples]
-        is_tied = reducer_of(self.evaluator.metric).is_tied
+        metric = with_store(self.evaluator.metric, self.store, self.study_key)
+        is_tied = reducer_of(metric).is_tied
         all_rates = [None if price is None else price.rates_of(finalist.params) for finalist in finalists]
         return [
             FinalistScores(
@@ -196,6 +199,7 @@ class HoldOut:
                     (row.row, reason) for run in runs for row in completions[run] for reason in row.finish_reasons
                 ),
                 tied_votes=sum(is_tied(of_sample) for run in runs for of_sample in texts[run] if len(of_sample) > 1),
+                judge_noise=judge_noise(metric, references, [texts[run] for run in runs]),
             )
             for finalist, runs, rates in zip(finalists, runs_of, all_rates, strict=True)
         ]
@@ -266,7 +270,7 @@ class HoldOut:
         }
         unscored = [run for run in completions if not scores[run]]
         new = score_groups(
-            self.evaluator.metric,
+            with_store(self.evaluator.metric, self.store, self.study_key),
             [sample.reference for sample in self.samples],
             [texts[run] for run in unscored],
             names=[run.label for run in unscored],

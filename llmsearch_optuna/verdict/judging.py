@@ -19,6 +19,7 @@ from llmsearch_optuna.study.objectives import TOKENS
 from llmsearch_optuna.verdict.comparison import Comparison, FinalistResult
 from llmsearch_optuna.verdict.expenses import Expenses
 from llmsearch_optuna.verdict.finalist_scores import FinalistScores
+from llmsearch_optuna.verdict.judge_noise import noise_share
 from llmsearch_optuna.verdict.verdict import Verdict
 
 __all__ = ["PairedScores", "judge", "pair_scores"]
@@ -135,6 +136,14 @@ def judge(
             for name, both in expenses.items()
         ),
         constant=_constant(finalists, results),
+        judge_share=next(
+            (
+                noise_share(finalist.judge_noise, base.judge_noise, float(difference.intervals.standard_error))
+                for finalist, difference in zip(others, differences, strict=True)
+                if finalist.name == best
+            ),
+            None,
+        ),
         expense=expense,
         clusters=None if clusters is None else len(np.unique(clusters)),
     )

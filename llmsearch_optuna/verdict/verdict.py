@@ -56,6 +56,8 @@ class Verdict:
         ended: Why the verdict ended with fewer seeds and finalists, in one sentence; None if it did not.
         expense: The name of the second objective, ``"tokens"`` or ``"cost"``; None without one.
         clusters: The number of clusters of samples that the intervals allow for; None if samples are independent.
+        judge_share: The share of the variance of the best finalist's gain that a judge's own noise makes up, in [0, 1].
+            None if there is no judge, or it judged each completion once.
     """
 
     metric: str
@@ -75,6 +77,7 @@ class Verdict:
     ended: str | None = None
     expense: str | None = None
     clusters: int | None = None
+    judge_share: float | None = None
 
     @property
     def improved(self) -> bool:
@@ -128,6 +131,13 @@ class Verdict:
         )
 
     @property
+    def judge_sentence(self) -> str | None:
+        """The influence of a judge's noise in one sentence; None if it judged each completion once."""
+        if self.judge_share is None or self.constant is not None:
+            return None
+        return f"the judge's own noise makes up {100 * self.judge_share:.0f} % of the variance of the gain"
+
+    @property
     def front_sentences(self) -> tuple[str, ...]:
         """One sentence on score and expense for each finalist named ``"front ..."``; empty with one objective."""
         sentences = []
@@ -144,8 +154,9 @@ class Verdict:
 
     @property
     def details(self) -> tuple[str, ...]:
-        """The sentences after the verdict's own: on the front, on the seeds, and on why verdict and search ended."""
-        return (*self.front_sentences, *filter(None, (self.seed_sentence, self.ended, self.stopped)))
+        """The sentences after the verdict's own: on front, seeds and judge, and on why verdict and search ended."""
+        further = (self.seed_sentence, self.judge_sentence, self.ended, self.stopped)
+        return (*self.front_sentences, *filter(None, further))
 
     def has_seeds(self, seeds: int) -> bool:
         """Return whether the verdict was to have at least this number of fresh seeds, or is greedy and needs none."""

@@ -61,7 +61,16 @@ _WIDTH = 100
 _FOLDERS = {"": "Start here", "how-to": "How-to guides", "reference": "Reference", "explanations": "Explanations"}
 _BACKGROUND = ("what_to_tune", "benchmarks", "comparison", "limits", "migrating", "troubleshooting")
 _ORDER = (
-    *("own_data", "own_metric", "tasks_of_others", "reasoning_models", "several_completions", "objectives_and_cost"),
+    *(
+        "own_data",
+        "own_metric",
+        "judge",
+        "several_metrics",
+        "tasks_of_others",
+        "reasoning_models",
+        "several_completions",
+        "objectives_and_cost",
+    ),
     *("servers", "ollama", "vllm", "many_workers", "budget", "compare_and_ci", "report_and_dashboard", "deployment"),
     *("study_file", "parameters", "metrics", "commands", "python", "events_and_log"),
     *("exactness", "replay", "pruning", "stopping", "verdict", "durability", "untrusted_input"),

@@ -8,12 +8,16 @@ from hypothesis import strategies as st
 
 from llmsearch_optuna.metrics import BUILT_IN_METRICS, Metric, Scores, make_metric
 
-NEEDED: Mapping[str, Mapping[str, Any]] = {"regex": {"pattern": "(?s).*"}, "json_schema": {"schema": {}}}
+NEEDED: Mapping[str, Mapping[str, Any]] = {
+    "regex": {"pattern": "(?s).*"},
+    "json_schema": {"schema": {}},
+    "judge": {"rubric": "Is it right?", "engine": "study"},
+}
 """The arguments of the built-in metrics that need some."""
 
-OF_ANSWERS = ("regex", "math", "choice", "json_schema")
+OF_ANSWERS = ("regex", "math", "choice", "json_schema", "judge")
 TEXT_METRICS = tuple(name for name in BUILT_IN_METRICS if name not in OF_ANSWERS)
-"""The built-in metrics that compare any two texts; those of `OF_ANSWERS` read an answer of a certain form."""
+"""The built-in metrics that compare any two texts; those of `OF_ANSWERS` read certain answers, or ask a judge."""
 
 hostile_texts = st.text(st.characters(exclude_categories=()), max_size=60)
 words = ["the", "cat", "runs", "running", "ran", "7", "-7,000.5", "on,", "mats;", "and", "A."]

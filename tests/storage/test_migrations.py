@@ -102,6 +102,7 @@ def test_all_that_was_stored_is_there(path: Path) -> None:
         "ended",
         "next_step",
         "expense",
+        "judge_share",
         "planned_seeds",
         "savings",
         "stopped",
