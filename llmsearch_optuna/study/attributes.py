@@ -33,6 +33,7 @@ __all__ = [
     "TIED_VOTES",
     "TIMINGS",
     "TOKENS_PER_S",
+    "TRACK",
     "TRIAL_TOKENS",
     "VERDICT",
 ]
@@ -65,6 +66,9 @@ VERDICT = "llmsearch_verdict"
 
 PRICE = "llmsearch_price"
 """The price of tokens in the latest search; see `Price.to_dict`. None, or not stored, if it had none."""
+
+TRACK = "llmsearch_track"
+"""Where the latest search showed its runs, as the fields of `TrackOptions`. None, or not stored, if nowhere."""
 
 # User attributes of a trial.
 
