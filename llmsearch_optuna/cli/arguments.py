@@ -151,7 +151,7 @@ def make_parser() -> argparse.ArgumentParser:
     doctor = _add_command(commands, "doctor", "show which engine a study file uses and why, its model, data and metric")
     doctor.set_defaults(command=searching.doctor)
     for command in (run, worker, doctor):
-        command.add_argument("study", type=Path, metavar="STUDY.toml", complete=shtab.glob("*.toml"), help="study file")
+        command.add_argument("study", type=Path, metavar="STUDY.toml", help="study file")
         command.add_argument(
             "--set",
             action="append",

@@ -60,8 +60,13 @@ class Tracking(SearchObserver):
 
     def trial_started(self, trial: optuna.Trial, progress: TrialProgress) -> None:
         """Begin or continue the run of a trial."""
-        attributes = trial.user_attrs
-        self._send(lambda service: self._open(service, trial.number, progress.params, attributes))
+
+        def begin(service: _Service) -> None:
+            run = self._open(service, trial.number, progress.params, trial.user_attrs)
+            if progress.scored and service.tracker.finished(self._key) is not None:
+                _fill(run, self._study.get_trials(deepcopy=False)[trial.number])
+
+        self._send(begin)
 
     def rung_passed(self, trial: optuna.Trial, progress: TrialProgress) -> None:
         """Send a trial's score and tokens so far."""
@@ -134,9 +139,7 @@ class Tracking(SearchObserver):
         run = self._runs.pop(trial.number, None)
         if run is None:
             return
-        for step, value in sorted(trial.intermediate_values.items()):
-            if step >= run.next_step:
-                run.log({"score": value}, step)
+        _fill(run, trial)
         tokens = {"tokens": float(attributes[TRIAL_TOKENS])} if TRIAL_TOKENS in attributes else {}
         texts = {"state": trial.state.name.lower(), **({"error": attributes[ERROR]} if ERROR in attributes else {})}
         run.finish(tokens, texts, failed=trial.state == TrialState.FAIL)
@@ -150,3 +153,10 @@ class _Service(NamedTuple):
 
     tracker: Tracker
     parent: TrackedRun
+
+
+def _fill(run: TrackedRun, trial: FrozenTrial) -> None:
+    """Log the scores of a trial that its run does not have."""
+    for step, value in sorted(trial.intermediate_values.items()):
+        if step >= run.next_step:
+            run.log({"score": value}, step)

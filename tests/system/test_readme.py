@@ -25,6 +25,7 @@ from llmsearch_optuna.search.samplers import SAMPLERS
 from llmsearch_optuna.space.params import PARAMETERS
 from llmsearch_optuna.study.attributes import STOPPED
 from llmsearch_optuna.study_file.file import StudyFile
+from llmsearch_optuna.tracking.options import TrackOptions
 
 
 def command_lines() -> list[list[str]]:
@@ -38,7 +39,7 @@ def command_lines() -> list[list[str]]:
 
 
 def test_the_study_file_is_one(tmp_path: Path) -> None:
-    text, completions, server, settings, on_ollama, in_vllm = blocks("toml")
+    text, completions, server, settings, on_ollama, in_vllm, tracking = blocks("toml")
     file = StudyFile.parse(text, name="readme", directory=tmp_path)
     assert file.study.name == "summaries"
     assert file.metric == ("rouge2", {"column": "summary", "greater_is_better": True})
@@ -58,6 +59,9 @@ def test_the_study_file_is_one(tmp_path: Path) -> None:
     assert file.server is not None
     assert (file.server.kind, file.server.probe) == ("vllm", True)
     assert file.server.extra_body
+    assert StudyFile.parse(text + tracking, name="readme", directory=tmp_path).study.tracking() == TrackOptions(
+        to="mlflow", uri="sqlite:///mlflow.db"
+    )
     needed = '[model]\nname = "demo"\n[data]\npath = "x.jsonl"\nmessages_col = "chat"\n'
     several = StudyFile.parse(needed + completions, name="readme", directory=tmp_path)
     assert make_metric(several.metric.name, **several.metric.arguments).name == "majority of numeric"
@@ -160,6 +164,7 @@ def test_every_command_is_there() -> None:
         "report",
         "export",
         "metrics",
+        "completion",
     }
     for command in commands:
         assert command in make_parser().format_help()
