@@ -38,6 +38,7 @@ from llmsearch_optuna.search.rungs import RungPlan, rung_sizes
 from llmsearch_optuna.search.scoring import Evaluator, Score
 from llmsearch_optuna.search.session import Database, find_database, lock_for_verdict, open_session
 from llmsearch_optuna.search.spending import find_price
+from llmsearch_optuna.search.tracking import Tracking
 from llmsearch_optuna.space.params import GenerationParams
 from llmsearch_optuna.space.search_space import SearchSpace
 from llmsearch_optuna.storage import CompletionStore, Storage
@@ -258,6 +259,7 @@ class Tuner:
         rungs: RungPlan = 8,
         concurrency: int | None = None,
         baselines: bool = True,
+        track: Mapping[str, Any] | None = None,
         presets: Sequence[GenerationParams | Mapping[str, Any]] = (),
         user_attrs: Mapping[str, Any] = MappingProxyType({}),
         lease_timeout_s: float = 60.0,
@@ -272,8 +274,6 @@ class Tuner:
 
         Args:
             space: The parameters to choose from.
-            n_trials, timeout, max_tokens_total, price, max_cost, patience, stop_early, worthwhile, objectives, sampler,
-                sampler_args, pruner, pruner_args, rungs, concurrency, baselines, lease_timeout_s: See `SearchOptions`.
             storage: Path of an SQLite file, or SQLAlchemy URL (``postgresql+psycopg://...``); in memory by default.
             study_name: The name of the study in the storage.
             presets: Parameters of the trials after the baselines and before the sampler's first proposal.
@@ -281,6 +281,7 @@ class Tuner:
             should_stop: Called between rungs, and on another thread while a scorer takes long. True ends the search.
             show_progress: Whether to show progress on standard error.
             on_event: Called when a trial begins, passes a rung or finishes, with a JSON-serialisable dict.
+            n_trials, timeout, ..., lease_timeout_s: All other arguments: see `SearchOptions`.
 
         Returns:
             The study. Its `best_trial` is always a fully evaluated one. With several objectives, use `best_trials`.
@@ -307,6 +308,7 @@ class Tuner:
             rungs=rungs,
             concurrency=concurrency,
             baselines=baselines,
+            track=track,
             lease_timeout_s=lease_timeout_s,
         )
         user_attrs = {**user_attrs, **self._keep_time(lambda: stored_rendering_time(storage, study_name))}
@@ -324,14 +326,14 @@ class Tuner:
             seed=self.seed,
             held_out=len(self.task.holdout),
             fingerprint=self._fingerprint(objective.space),
-            environment={"llmsearch_optuna": __version__, **self._backend.environment},
+            environment={"llmsearch_optuna": __version__, **backend.environment},
             initial_trials=initial_trials,
             user_attrs=user_attrs,
         ) as session:
-            self._searched[session.objective.study_key] = session.database
+            database = self._searched[session.objective.study_key] = session.database
             session.run(
-                rows=self._backend.concurrency,
-                observers=annotations_of(session.study, session.database.url, session.database.storage),
+                rows=backend.concurrency,
+                observers=annotations_of(session.study, database.url, database.storage),
                 should_stop=should_stop,
                 show_progress=show_progress,
                 on_event=on_event,
@@ -373,19 +375,18 @@ class Tuner:
         self._keep_time(lambda: rendering_time(study))
         check_fingerprint(study, self._fingerprint())
         database = find_database(study, storage, self._searched)
-        hold_out = HoldOut(
+        split = HoldOut(
             evaluator=self._evaluator,
             samples=self.task.holdout,
             store=CompletionStore(database.storage),
             study_key=study_key(study),
             rows=self._backend.concurrency,
         )
-        with lock_for_verdict(study, database), holdout_progress(enabled=show_progress) as progress:
-            verdict = confirm(
-                study, hold_out, study_seed=self.seed, seeds=seeds, resamples=resamples, on_completions=progress
-            )
+        with lock_for_verdict(study, database), holdout_progress(enabled=show_progress) as show:
+            verdict = confirm(study, split, study_seed=self.seed, seeds=seeds, resamples=resamples, on_completions=show)
             for annotations in annotations_of(study, database.url, database.storage):
                 annotations.write_study_note()
+            Tracking(study, database.storage).judged(verdict.sentence, verdict.figures)
             return verdict
 
     def diagnosis(self, space: SearchSpace | Mapping[str, Any] | None = None) -> dict[str, str]:

@@ -1,12 +1,16 @@
 """The parser of the command line: commands and their options."""
 
 import argparse
+from collections.abc import Mapping
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
+
+import shtab
 
 from llmsearch_optuna._version import __version__
 from llmsearch_optuna.cli import reading, searching
 from llmsearch_optuna.export import TARGETS
+from llmsearch_optuna.metrics import BUILT_IN_METRICS
 from llmsearch_optuna.terminal import printable
 
 __all__ = ["make_parser"]
@@ -24,24 +28,43 @@ examples:
   llmsearch-optuna best study.db                             # the best parameters and the verdict
   llmsearch-optuna COMMAND --help                            # the options of a command
 
-exit status: 0; 1 after an error, which is one line, or if fsck found a problem; 2 if an option is wrong; 130 after
-Ctrl-C and 143 after SIGTERM, after which the same command goes on; 141 if the reader of the output has gone"""
+exit status: 0; 1 after an error, which is one line, or if fsck found a problem; 2 if an option is wrong; 3 if the
+condition of compare --fail-if is met; 130 after Ctrl-C and 143 after SIGTERM, after which the same command goes on;
+141 if the reader of the output has gone"""
 
-_RUN_EPILOG = """\
-examples:
-  llmsearch-optuna run study.toml --set study.n_trials=30 --set space.temperature.high=1.5
-  llmsearch-optuna run study.toml --max-cost 2.5 --json | tee events.jsonl"""
+_EXAMPLES = {
+    "demo": "demo --trials 40",
+    "init": "init rows.jsonl Qwen/Qwen2.5-0.5B-Instruct\ninit rows.jsonl http://localhost:8000/v1 -o server.toml",
+    "run": "run study.toml --dry-run\n"
+    "run study.toml --set study.n_trials=30 --set space.temperature.high=1.5\n"
+    "run study.toml --max-cost 2.5 --json | tee events.jsonl",
+    "worker": "worker study.toml --storage postgresql+psycopg://me@host/studies",
+    "doctor": "doctor study.toml",
+    "best": "best study.db\nbest study.db --json",
+    "confirm": "confirm study.db --seeds 8",
+    "show": "show study.db --trial 3 --full",
+    "report": "report study.db -o report.html",
+    "dashboard": "dashboard study.db --port 0",
+    "export": "export study.db --to hf -o best\nexport study.db --to vllm --trial 3",
+    "fsck": "fsck study.db",
+    "metrics": "metrics\nmetrics json_schema",
+    "compare": "compare main.eval branch.eval --score match --cluster document --fail-if worse",
+    "power": "power --baseline 0.62 --gain 0.03 --agreement 0.9\npower a.jsonl b.jsonl --samples 2000 --seeds 4",
+    "completion": "completion bash > ~/.local/share/bash-completion/completions/llmsearch-optuna\n"
+    "completion zsh > ~/.zfunc/_llmsearch-optuna\n"
+    "completion fish > ~/.config/fish/completions/llmsearch-optuna.fish",
+}
 
-_COMPARE_EPILOG = f"""\
-exit status: 0; {reading.CONDITION_MET} if the condition of --fail-if is met; 1 after an error, 2 if an option is wrong
+_EXIT_STATUSES = {
+    "fsck": "0 if the database is whole; 1 after an error, or if a problem is found; 2 if an option is wrong",
+    "compare": f"0; {reading.CONDITION_MET} if the condition of --fail-if is met; 1 after an error; 2 if an option is "
+    "wrong",
+}
+"""Those of a command that has other ones than the rest."""
 
-example, for CI:
-  llmsearch-optuna compare main.eval branch.eval --score match --cluster document --fail-if worse"""
 
-_POWER_EPILOG = """\
-examples:
-  llmsearch-optuna power --baseline 0.62 --gain 0.03 --agreement 0.9
-  llmsearch-optuna power a.jsonl b.jsonl --samples 2000 --seeds 4"""
+_METRICS: Mapping[str, Any] = shtab.cmd(f"printf '%s\\n' {' '.join(BUILT_IN_METRICS)}")
+"""Lets shells complete the name of a metric."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -49,6 +72,27 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         super().error(printable(message))
+
+    def add_argument(self, *names: Any, complete: Mapping[str, Any] | None = None, **options: Any) -> argparse.Action:
+        """Add an argument that shells complete with file names, if it is a path, or with `complete` of `shtab`."""
+        action = super().add_argument(*names, **options)
+        if complete is None and options.get("type") is Path:
+            complete = shtab.FILE
+        if complete is not None:
+            vars(action)["complete"] = complete
+        return action
+
+
+def _add_command(commands: "argparse._SubParsersAction[_Parser]", name: str, summary: str) -> _Parser:
+    """Add a command with its examples."""
+    examples = [f"  llmsearch-optuna {example}" for example in _EXAMPLES[name].splitlines()]
+    status = [f"exit status: {_EXIT_STATUSES[name]}", ""] if name in _EXIT_STATUSES else []
+    return commands.add_parser(
+        name,
+        help=summary,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="\n".join([*status, "example:" if len(examples) == 1 else "examples:", *examples]),
+    )
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -62,25 +106,25 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    demo = commands.add_parser("demo", help="search with the embedded model and data; writes studies/demo.db")
+    demo = _add_command(commands, "demo", "search with the embedded model and data; writes studies/demo.db")
     demo.set_defaults(command=searching.demo)
 
-    init = commands.add_parser("init", help="write a study file for your data and model, to be read and changed")
-    init.add_argument("data", metavar="DATA", help="JSONL, JSON, CSV, TSV or Parquet file, or dataset of the hub")
+    init = _add_command(commands, "init", "write a study file for your data and model, to be read and changed")
     init.add_argument(
-        "model", metavar="MODEL", help="name or directory of a model, or address of a server (http://...)"
+        "data", metavar="DATA", complete=shtab.FILE, help="JSONL, JSON, CSV, TSV or Parquet file, or dataset of the hub"
+    )
+    init.add_argument(
+        "model",
+        metavar="MODEL",
+        complete=shtab.DIRECTORY,
+        help="name or directory of a model, or address of a server (http://...)",
     )
     init.add_argument(
         "-o", "--output", type=Path, default=Path("study.toml"), metavar="FILE", help="default: study.toml"
     )
     init.set_defaults(command=searching.init)
 
-    run = commands.add_parser(
-        "run",
-        help="run or resume the search of a study file",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog=_RUN_EPILOG,
-    )
+    run = _add_command(commands, "run", "run or resume the search of a study file")
     run.add_argument(
         "--dry-run",
         action="store_true",
@@ -89,7 +133,7 @@ def make_parser() -> argparse.ArgumentParser:
     )
     run.set_defaults(command=searching.run)
 
-    worker = commands.add_parser("worker", help="search a study together with other workers, in a PostgreSQL database")
+    worker = _add_command(commands, "worker", "search a study together with other workers, in a PostgreSQL database")
     worker.add_argument(
         "--storage", metavar="URL", help="postgresql+psycopg://USER@HOST/DATABASE (default: that of the study file)"
     )
@@ -104,9 +148,7 @@ def make_parser() -> argparse.ArgumentParser:
         command.add_argument("--quiet", action="store_true", help="show no progress")
         command.add_argument("--json", action="store_true", help="print events as JSON, one per line, and no tables")
 
-    doctor = commands.add_parser(
-        "doctor", help="show which engine a study file uses and why, its model, data and metric"
-    )
+    doctor = _add_command(commands, "doctor", "show which engine a study file uses and why, its model, data and metric")
     doctor.set_defaults(command=searching.doctor)
     for command in (run, worker, doctor):
         command.add_argument("study", type=Path, metavar="STUDY.toml", help="study file")
@@ -118,11 +160,11 @@ def make_parser() -> argparse.ArgumentParser:
             help="use another value of a key of the study file, as in space.temperature.high=1.5; may be repeated",
         )
 
-    best = commands.add_parser("best", help="show the best parameters next to the baselines")
+    best = _add_command(commands, "best", "show the best parameters next to the baselines")
     best.add_argument("--json", action="store_true", help="print the best parameters as JSON")
     best.set_defaults(command=reading.best)
-    confirm = commands.add_parser(
-        "confirm", help="compare the best parameters with the baselines on held-out samples, with fresh seeds"
+    confirm = _add_command(
+        commands, "confirm", "compare the best parameters with the baselines on held-out samples, with fresh seeds"
     )
     confirm.add_argument(
         "--seeds", type=int, default=4, metavar="N", help="fresh seeds per finalist, at most (default: 4)"
@@ -134,12 +176,12 @@ def make_parser() -> argparse.ArgumentParser:
         command.add_argument(
             "--log", type=Path, metavar="FILE", help="log file to append to (default: next to the database)"
         )
-    show = commands.add_parser("show", help="show the completions of a trial next to the references")
+    show = _add_command(commands, "show", "show the completions of a trial next to the references")
     show.add_argument("--trial", type=int, metavar="N", help="number of the trial (default: the best)")
     show.add_argument("--full", action="store_true", help="print long texts in full")
     show.set_defaults(command=reading.show)
-    report = commands.add_parser(
-        "report", help="write a page about a study as one HTML file: verdict, figures, completions"
+    report = _add_command(
+        commands, "report", "write a page about a study as one HTML file: verdict, figures, completions"
     )
     report.add_argument(
         "-o",
@@ -151,13 +193,13 @@ def make_parser() -> argparse.ArgumentParser:
     )
     report.set_defaults(command=reading.report)
 
-    dashboard = commands.add_parser("dashboard", help="serve optuna-dashboard for a database, on this machine only")
+    dashboard = _add_command(commands, "dashboard", "serve optuna-dashboard for a database, on this machine only")
     dashboard.add_argument(
         "--port", type=int, default=8080, metavar="N", help="port to listen on (default: 8080; 0: any free port)"
     )
     dashboard.set_defaults(command=reading.dashboard)
 
-    export = commands.add_parser("export", help="export parameters under the names of another system")
+    export = _add_command(commands, "export", "export parameters under the names of another system")
     export.add_argument("--to", required=True, choices=TARGETS, help="system to export to")
     export.add_argument(
         "-o", "--output", type=Path, metavar="PATH", help="directory for hf and vllm, else JSON file (default: print)"
@@ -165,29 +207,27 @@ def make_parser() -> argparse.ArgumentParser:
     export.add_argument("--trial", type=int, metavar="N", help="number of the trial (default: the best)")
     export.set_defaults(command=reading.export)
 
-    fsck = commands.add_parser("fsck", help="check the integrity of a database, without changes")
+    fsck = _add_command(commands, "fsck", "check the integrity of a database, without changes")
     fsck.add_argument("--json", action="store_true", help="print the result as JSON")
     fsck.set_defaults(command=reading.fsck)
     for command in (best, confirm, show, report, dashboard, export, fsck):
-        command.add_argument("database", metavar="DB", help="SQLite file or storage URL")
+        command.add_argument("database", metavar="DB", complete=shtab.FILE, help="SQLite file or storage URL")
     for command in (best, confirm, show, report, export):
         command.add_argument("--study", metavar="NAME", help="study in the database (default: the only one)")
 
-    metrics = commands.add_parser("metrics", help="show the built-in metrics, or the arguments of one")
-    metrics.add_argument("name", nargs="?", metavar="NAME", help="name of a built-in metric")
+    metrics = _add_command(commands, "metrics", "show the built-in metrics, or the arguments of one")
+    metrics.add_argument("name", nargs="?", metavar="NAME", complete=_METRICS, help="name of a built-in metric")
     metrics.set_defaults(command=reading.metrics)
     _add_compare(commands)
     _add_power(commands)
+    completion = _add_command(commands, "completion", "print a script that lets a shell complete these commands")
+    completion.add_argument("shell", choices=("bash", "zsh", "fish"), help="the shell")
+    completion.set_defaults(command=reading.completion, parser=parser)
     return parser
 
 
 def _add_compare(commands: "argparse._SubParsersAction[_Parser]") -> None:
-    compare = commands.add_parser(
-        "compare",
-        help="compare two files of outputs of other programs, as `confirm` does",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog=_COMPARE_EPILOG,
-    )
+    compare = _add_command(commands, "compare", "compare two files of outputs of other programs, as `confirm` does")
     compare.add_argument("reference", type=Path, metavar="A", help=f"baseline: {_FILES}")
     compare.add_argument("candidate", type=Path, metavar="B", help="the outputs to compare with A")
     _add_selection(compare)
@@ -203,12 +243,7 @@ def _add_compare(commands: "argparse._SubParsersAction[_Parser]") -> None:
 
 
 def _add_power(commands: "argparse._SubParsersAction[_Parser]") -> None:
-    power = commands.add_parser(
-        "power",
-        help="how many samples show a gain, or what gain a number of samples shows",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog=_POWER_EPILOG,
-    )
+    power = _add_command(commands, "power", "how many samples show a gain, or what gain a number of samples shows")
     power.add_argument(
         "pilot", type=Path, nargs="*", metavar="A B", help=f"two files of a pilot, as for `compare`: {_FILES}"
     )
@@ -232,13 +267,14 @@ def _add_power(commands: "argparse._SubParsersAction[_Parser]") -> None:
     power.set_defaults(command=reading.power)
 
 
-def _add_selection(command: argparse.ArgumentParser) -> None:
+def _add_selection(command: _Parser) -> None:
     """Add the options that say what of files of outputs is compared."""
     command.add_argument(
         "--metric",
         nargs="+",
         default=[],
         metavar="NAME",
+        complete=_METRICS,
         help="metrics that score the outputs against the references; NAME may be followed by key=value arguments",
     )
     command.add_argument(

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import shtab
+
 from llmsearch_optuna.cli.display import print_completions, print_finalists, print_verdict
 from llmsearch_optuna.dashboard.server import annotate_studies, dashboard_server
 from llmsearch_optuna.errors import ConfigurationError
@@ -30,6 +32,7 @@ __all__ = [
     "FAILURES",
     "best",
     "compare",
+    "completion",
     "dashboard",
     "export",
     "fsck",
@@ -144,6 +147,11 @@ def metrics(options: argparse.Namespace) -> None:
     width = max(map(len, BUILT_IN_METRICS))
     for name in BUILT_IN_METRICS:
         print(f"{name:{width}}  {describe_metric(name).summary}")
+
+
+def completion(options: argparse.Namespace) -> None:
+    """Print the script that lets a shell complete the command line."""
+    print(shtab.complete(options.parser, options.shell))
 
 
 def compare(options: argparse.Namespace) -> int:

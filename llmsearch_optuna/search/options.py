@@ -6,13 +6,14 @@ from typing import Any, NamedTuple
 
 from optuna.pruners import BasePruner
 
-from llmsearch_optuna.errors import ConfigurationError, check_minimum
+from llmsearch_optuna.errors import ConfigurationError, check_minimum, unknown_name
 from llmsearch_optuna.metrics import ScoreRange
 from llmsearch_optuna.search.pruners import make_pruner
 from llmsearch_optuna.search.rungs import RungPlan, rung_sizes
 from llmsearch_optuna.search.score_readers import ScoreReader, reported_scores
 from llmsearch_optuna.search.spending import find_price
 from llmsearch_optuna.study.objectives import SCORE, check_combination, check_objectives
+from llmsearch_optuna.tracking.options import TrackOptions
 
 __all__ = ["SearchOptions"]
 
@@ -30,6 +31,7 @@ _KINDS = {
     "stop_early": _Kind(bool, "true or false"),
     "baselines": _Kind(bool, "true or false"),
     "objectives": _Kind(Iterable, "a list of names"),
+    "track": _Kind(Mapping, "a dict"),
 }
 
 
@@ -53,10 +55,11 @@ class SearchOptions:
             checked when `max_tokens_total` is.
         patience: Stop when this number of finished trials in a row did not beat the best one by the pruner's margin.
             Baselines and failed trials are not counted. If proposals are alike, the next one beats the best trial with
-            a probability of at most 3 / `patience` (95 % confidence). Regardless of `patience`, a search with the paired pruner stops when no possible score can beat the best trial.
+            a probability of at most 3 / `patience` (95 % confidence). Regardless of `patience`, a search with the
+            paired pruner stops when no possible score can beat the best trial.
         stop_early: Whether to stop when the remaining proposals have nothing to gain that the held-out samples could
-            show. It needs held-out samples or `worthwhile`, a baseline, one objective, and a metric
-            that scores single samples.
+            show. It needs held-out samples or `worthwhile`, a baseline, one objective, and a metric that scores single
+            samples.
         worthwhile: The smallest further gain that is worth its cost, in units of the metric. By default, what the
             held-out samples can show.
         objectives: ``["score"]``; ``["score", "tokens"]`` to also minimise the generated tokens per sample; or
@@ -78,6 +81,8 @@ class SearchOptions:
             number is each worker's own and is not stored. More trials in flight are faster; with fewer, the sampler has
             more results before each proposal.
         baselines: Whether the model's own parameters and greedy decoding are the first trials.
+        track: Where to show every trial as a run while the search goes on, as the fields of `TrackOptions`:
+            ``{"to": "mlflow", "uri": "sqlite:///mlflow.db"}``. None for nowhere.
         lease_timeout_s: On a database server, the seconds without a renewed lease after which another worker takes over
             a trial.
 
@@ -101,6 +106,7 @@ class SearchOptions:
     rungs: RungPlan = 8
     concurrency: int | None = None
     baselines: bool = True
+    track: Mapping[str, Any] | None = field(default=None, metadata={"key": None})
     lease_timeout_s: float = 60.0
 
     def __post_init__(self) -> None:
@@ -123,6 +129,7 @@ class SearchOptions:
         if self.max_cost is not None and self.price is None:
             raise ConfigurationError(f"`max_cost` needs a `price` of tokens, got {self.max_cost!r} without one")
         find_price(self.price, self.objectives)
+        self.tracking()
         check_combination(
             check_objectives(self.objectives), sampler=self.sampler, pruner=self.pruner, patience=self.patience
         )
@@ -132,6 +139,22 @@ class SearchOptions:
     def arguments(self) -> dict[str, Any]:
         """Return the options as keyword arguments of `Tuner.search`."""
         return {option.name: getattr(self, option.name) for option in fields(SearchOptions)}
+
+    def tracking(self) -> TrackOptions | None:
+        """Return the options of tracking; None without it.
+
+        Raises:
+            ConfigurationError: A key or value is wrong.
+        """
+        if self.track is None:
+            return None
+        keys = [option.name for option in fields(TrackOptions)]
+        for key in self.track:
+            if key not in keys:
+                raise ConfigurationError(unknown_name("key in `track`", str(key), keys))
+        if "to" not in self.track:
+            raise ConfigurationError("`track` needs the key to, the name of a service")
+        return TrackOptions(**self.track)
 
     def make_pruner(
         self,

@@ -30,6 +30,7 @@ from llmsearch_optuna.search.progress import EventCallback, SearchProgress
 from llmsearch_optuna.search.race import Race
 from llmsearch_optuna.search.samplers import Proposer
 from llmsearch_optuna.search.score_readers import RememberedScores, StoredScores
+from llmsearch_optuna.search.tracking import Tracking
 from llmsearch_optuna.storage import (
     Claims,
     CompletionStore,
@@ -42,7 +43,7 @@ from llmsearch_optuna.storage import (
     readable_errors,
     storage_url,
 )
-from llmsearch_optuna.study.attributes import JUDGE, PARAMS, PRICE
+from llmsearch_optuna.study.attributes import JUDGE, PARAMS, PRICE, TRACK
 from llmsearch_optuna.study.environment import note_environment
 from llmsearch_optuna.study.judge import describe_judge
 from llmsearch_optuna.study.ranking import maximizes
@@ -130,6 +131,8 @@ class SearchSession:
             first_scores = FirstScores(self.study, self.objective)
             early_stop = EarlyStop.of(self.options, scores=self.scores, held_out=self.held_out)
             outlook = Outlook(self.study, early_stop)
+            settings = {"sampler": self.options.sampler, "pruner": type(self.study.pruner).__name__}
+            tracking = Tracking(self.study, self.database.storage, settings)
             Search(
                 study=self.study,
                 storage=self.database.storage,
@@ -138,7 +141,7 @@ class SearchSession:
                 options=self.options,
                 concurrency=concurrency,
                 claims=self.claims,
-                observer=SearchObservers([self.scores, *observers, progress, first_scores, outlook]),
+                observer=SearchObservers([self.scores, *observers, progress, tracking, first_scores, outlook]),
                 stop_rule=lambda study, trials: self._no_improvement(study, trials) or early_stop.reason(study, trials),
             ).run(should_stop)
         if (judge := describe_judge(self.study, self.database.storage)) is not None:
@@ -201,10 +204,18 @@ def open_session(
     if not isinstance(study_name, str) or not study_name:
         raise ConfigurationError(f"`study_name` must be a string, got {study_name!r}")
     make_pruner()  # so that wrong arguments raise an error before the database is created
+    tracking = options.tracking()
+    if tracking is not None:
+        tracking.check_installed()
     price = objective.price
     if price is not None:
         price.check_models(objective.space, [trial.params for trial in initial_trials])
-    user_attrs = {**user_attrs, PRICE: None if price is None else price.to_dict(), JUDGE: judge_attribute(metric)}
+    user_attrs = {
+        **user_attrs,
+        PRICE: None if price is None else price.to_dict(),
+        JUDGE: judge_attribute(metric),
+        TRACK: None if tracking is None else dataclasses.asdict(tracking),
+    }
     if len(options.objectives) > 1:
         _LOG.info("several objectives: nothing is pruned")
     elif options.pruner is None and isinstance(metric, CorpusMetric):

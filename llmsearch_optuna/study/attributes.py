@@ -34,6 +34,7 @@ __all__ = [
     "TIED_VOTES",
     "TIMINGS",
     "TOKENS_PER_S",
+    "TRACK",
     "TRIAL_TOKENS",
     "VERDICT",
 ]
@@ -69,6 +70,9 @@ PRICE = "llmsearch_price"
 
 JUDGE = "llmsearch_judge"
 """The name and the price of the judge in the latest search. None, or not stored, if the metric has none."""
+
+TRACK = "llmsearch_track"
+"""Where the latest search showed its runs, as the fields of `TrackOptions`. None, or not stored, if nowhere."""
 
 # User attributes of a trial.
 

@@ -29,6 +29,7 @@ from llmsearch_optuna.study_file.sections import (
     parse_choice,
     parse_section,
 )
+from llmsearch_optuna.tracking.options import TrackOptions
 
 __all__ = ["StudyFile"]
 
@@ -73,7 +74,8 @@ class StudyFile:
 
         Raises:
             StudyFileError: The file cannot be read, or a key or value is wrong; the message names it.
-            ConfigurationError: The space or the score range is wrong, or the sampler does not support the space.
+            ConfigurationError: The space or the score range is wrong, the sampler does not support the space, or the
+                package of the tracking service is not installed.
             StorageError: The storage is a directory, or its URL is wrong.
         """
         path = Path(path)
@@ -86,9 +88,11 @@ class StudyFile:
         except OSError as error:
             raise StudyFileError(f"study file {path} cannot be read: {error}") from error
         file = cls.parse(text, name=path.stem, directory=path.parent)
-        if not changes:
-            return file
-        return cls.parse(changed_text(text, changes), name=path.stem, directory=path.parent)
+        if changes:
+            file = cls.parse(changed_text(text, changes), name=path.stem, directory=path.parent)
+        if (tracking := file.study.tracking()) is not None:
+            tracking.check_installed()
+        return file
 
     @classmethod
     def parse(cls, text: str, *, name: str, directory: Path) -> Self:
@@ -113,6 +117,8 @@ class StudyFile:
             if table.get(section):  # an empty section is a missing one: the default pruner depends on the metric
                 choice = parse_choice(section, {"name": default, **table[section]})
                 chosen |= {section: choice.name, f"{section}_args": choice.arguments}
+        if "track" in table:
+            chosen["track"] = dataclasses.asdict(parse_section("track", TrackOptions, table["track"]))
         study = parse_section("study", StudySection, table.get("study", {}), **chosen)
         storage = study.storage or f"{name}.db"
         storage = storage if "://" in storage else sqlite_url(str(directory / storage))
@@ -163,7 +169,7 @@ def _check_sections(table: dict[str, Any], name: str) -> None:
     Raises:
         StudyFileError: A section or a key is unknown or missing, or has no effect.
     """
-    sections = ("study", "model", "server", "data", "metric", "space", "generation", "sampler", "pruner")
+    sections = ("study", "model", "server", "data", "metric", "space", "generation", "sampler", "pruner", "track")
     for section, content in table.items():
         if section not in (*sections, "engine"):
             raise StudyFileError(unknown_name("section", section, sections))

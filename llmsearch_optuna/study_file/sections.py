@@ -42,8 +42,8 @@ TASK = "task"
 class StudySection(SearchOptions):
     """``[study]``: the search, and where it is stored.
 
-    The fields `sampler`, `sampler_args`, `pruner` and `pruner_args` come from the sections ``[sampler]`` and
-    ``[pruner]``.
+    The fields `sampler`, `sampler_args`, `pruner`, `pruner_args` and `track` come from the sections ``[sampler]``,
+    ``[pruner]`` and ``[track]``.
 
     Attributes:
         name: Name of the study. By default the name of the file without ``.toml``.

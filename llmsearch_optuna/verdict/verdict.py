@@ -158,6 +158,17 @@ class Verdict:
         further = (self.seed_sentence, self.judge_sentence, self.ended, self.stopped)
         return (*self.front_sentences, *filter(None, further))
 
+    @property
+    def figures(self) -> dict[str, float]:
+        """The scores of the best finalist and the reference, and the gain with its interval, by name."""
+        figures = {"verdict_score": self._result(self.best).score}
+        if self.reference is not None:
+            figures["verdict_reference_score"] = self._result(self.reference).score
+        if (comparison := self._comparison(self.best)) is not None:
+            gain, low, high = comparison.gain, comparison.low, comparison.high
+            figures |= {"verdict_gain": gain, "verdict_gain_low": low, "verdict_gain_high": high}
+        return figures
+
     def has_seeds(self, seeds: int) -> bool:
         """Return whether the verdict was to have at least this number of fresh seeds, or is greedy and needs none."""
         greedy = [result.params is not None and result.params.greedy for result in self.finalists]

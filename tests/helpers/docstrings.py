@@ -11,7 +11,7 @@ _WIDTH = 120
 
 _HEADINGS = ("Args", "Attributes", "Returns", "Yields", "Raises")
 _HEADING = re.compile(rf"^({'|'.join(_HEADINGS)}):\n", re.MULTILINE)
-_ENTRY = re.compile(r"(\*{0,2}\w[\w, *\n]*): (.*)", re.DOTALL)
+_ENTRY = re.compile(r"(\*{0,2}\w[\w,. *\n]*): (.*)", re.DOTALL)
 
 
 class Docstring(NamedTuple):

@@ -41,6 +41,7 @@ from llmsearch_optuna.study_file.sections import (
     _options,
     _type_name,
 )
+from llmsearch_optuna.tracking.options import TrackOptions
 
 __all__ = ["LLMS", "MAKERS", "SECTIONS", "llms_txt", "with_parts", "write_pages"]
 
@@ -52,6 +53,7 @@ SECTIONS: Mapping[str, type] = {
     "server": OpenAIServer,
     "data": DataSection,
     "generation": GenerationSection,
+    "track": TrackOptions,
 }
 """The sections of a study file whose keys are the fields of a dataclass."""
 
@@ -71,7 +73,17 @@ _ORDER = (
         "several_completions",
         "objectives_and_cost",
     ),
-    *("servers", "ollama", "vllm", "many_workers", "budget", "compare_and_ci", "report_and_dashboard", "deployment"),
+    *(
+        "servers",
+        "ollama",
+        "vllm",
+        "many_workers",
+        "budget",
+        "compare_and_ci",
+        "report_and_dashboard",
+        "tracking",
+        "deployment",
+    ),
     *("study_file", "parameters", "metrics", "commands", "python", "events_and_log"),
     *("exactness", "replay", "pruning", "stopping", "verdict", "durability", "untrusted_input"),
     *_BACKGROUND,

@@ -73,7 +73,7 @@ def test_a_study_file_or_a_part_of_one_is_valid(text: str, optional: bool, tmp_p
 
 
 def command_lines(text: str) -> list[list[str]]:
-    """The command lines of a block that call this package, python, pytest or pip, with and without what is in brackets."""
+    """The command lines of a block that call this package, python, pytest or pip; with and without brackets."""
     lines = text.replace("\\\n", " ").splitlines()
     if any(line.startswith("$ ") for line in lines):  # the others are output
         lines = [line.removeprefix("$ ") for line in lines if line.startswith("$ ")]

@@ -35,6 +35,8 @@ def test_llms_txt_is_up_to_date() -> None:
 def test_the_examples_have_all_keys() -> None:
     text = re.sub(r"^# (?=\w+ = )", "", "\n".join(blocks("toml", STUDY_FILE)[:2]), flags=re.MULTILINE)
     example = tomllib.loads(text)
+    (track,) = blocks("toml", PAGES["docs/how-to/tracking.md"])
+    example |= tomllib.loads(track)
     others = {"prompt_template", "prompt_jinja", "messages_col"}  # in place of messages
     tasks = {"task", "task_seed", "size", "task_args", "include_path", "num_fewshot", "apply_chat_template"}
     for section, kind in SECTIONS.items():

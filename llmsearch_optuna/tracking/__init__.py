@@ -1,0 +1,1 @@
+"""Tracking services that show studies and trials as runs."""
