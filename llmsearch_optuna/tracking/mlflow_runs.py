@@ -12,6 +12,7 @@ __all__ = ["MlflowTracker"]
 
 _KEY, _PARENT_KEY = "llmsearch.key", "llmsearch.parent"
 _LONGEST = 5000  # characters of a parameter or tag
+_MOST_RUNS = 50_000  # that MLflow returns at once
 
 # MLflow waits more than 15 minutes for a server that does not answer; the search would wait, too.
 _WAITING = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2", "MLFLOW_HTTP_REQUEST_TIMEOUT": "20"}
@@ -50,12 +51,7 @@ class MlflowTracker:
         return {run.data.tags[_KEY] for run in self._search(_PARENT_KEY, parent) if run.info.status != "RUNNING"}
 
     def _search(self, tag: str, value: str) -> list[Any]:
-        pages: list[Any] = []
-        token = None
-        while token or not pages:
-            pages.append(self._client.search_runs([self._experiment], f"tags.`{tag}` = '{value}'", page_token=token))
-            token = pages[-1].token
-        return [run for page in pages for run in page]
+        return list(self._client.search_runs([self._experiment], f"tags.`{tag}` = '{value}'", max_results=_MOST_RUNS))
 
 
 class _MlflowRun:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ import optuna
 import pytest
 from interruptions import interrupted
 from study_files import STUDY, write_model_and_rows
-from tiny_studies import everything, make_tuner, search
+from tiny_studies import SPACE, everything, make_tuner, search
 from tracked_runs import MemoryTracker, Run, mlflow_runs
 
 from llmsearch_optuna import Tuner
@@ -138,6 +139,19 @@ def test_a_process_killed_between_the_study_and_its_run(
         service.search(tmp_path / "x.db")
     tracker.fails_at = None
     study = service.search(tmp_path / "x.db")
+    check_runs(service.runs(), study)
+
+
+@pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")  # threads undo each other's filters
+def test_workers_share_the_run_of_the_study(service: Service, server_url: str) -> None:
+    tuners = [make_tuner(holdout_size=6) for _ in range(2)]
+    options: dict[str, Any] = {"rungs": 4, "show_progress": False, "concurrency": 1, "track": service.track}
+
+    def work(tuner: Tuner) -> optuna.Study:
+        return tuner.search(SPACE, n_trials=8, storage=server_url, **options)
+
+    with ThreadPoolExecutor(len(tuners)) as pool:
+        study, _ = pool.map(work, tuners)
     check_runs(service.runs(), study)
 
 

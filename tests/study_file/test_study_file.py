@@ -102,6 +102,10 @@ name = "grid"
 [pruner]
 name = "percentile"
 percentile = 50.0
+
+[track]
+to = "mlflow"
+project = "maths"
 """
 
 
@@ -189,6 +193,7 @@ def test_every_key_is_read() -> None:
         "rungs": (4, 8, 16),
         "concurrency": 2,
         "baselines": False,
+        "track": {"to": "mlflow", "uri": None, "project": "maths"},
         "presets": ("arena", "strategies"),
         "lease_timeout_s": 30,
     }
