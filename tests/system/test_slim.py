@@ -127,6 +127,7 @@ def run(interpreter: Interpreter, commands: Sequence[Sequence[str]], directory: 
     return [tuple(json.loads(line)) for line in lines]
 
 
+@pytest.mark.full
 def test_a_study_on_a_server_is_run_judged_and_read(
     interpreter: Interpreter, server: FakeServer, tmp_path: Path
 ) -> None:
