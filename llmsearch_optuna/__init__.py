@@ -1,13 +1,14 @@
 """Bayesian optimisation of LLM generation parameters.
 
-The names below are imported when they are first used, so that reading a study or printing ``--help`` does not load
-torch.
+The names below are imported when they are first used, so that reading a study or printing ``--help`` loads little.
+`MultiTokenStoppingCriteria` and `logits_processors` need torch and transformers.
 """
 
 import importlib
 from typing import TYPE_CHECKING
 
 from llmsearch_optuna._version import __version__ as __version__
+from llmsearch_optuna._version import requirement
 
 if TYPE_CHECKING:
     from llmsearch_optuna.data.tasks.loading import load_task
@@ -67,7 +68,13 @@ _HOMES = {
 def __getattr__(name: str) -> object:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    try:
+        return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    except ModuleNotFoundError as error:
+        if error.name not in ("torch", "transformers"):
+            raise
+        missing = f"`{name}` needs {error.name}, which is not installed"
+        raise ImportError(f"{missing}: pip install {requirement('local')}") from error
 
 
 def __dir__() -> list[str]:

@@ -8,11 +8,10 @@ import re
 import sys
 import warnings
 from collections.abc import Iterator, Mapping
-from importlib import metadata
 from pathlib import Path
 from types import MappingProxyType
 
-from llmsearch_optuna._version import __version__
+from llmsearch_optuna._version import __version__, library_version
 from llmsearch_optuna.errors import ConfigurationError
 from llmsearch_optuna.storage import sqlite_path
 from llmsearch_optuna.terminal import printable
@@ -188,7 +187,7 @@ def study_log(path: Path, *, about: Mapping[str, str] = MappingProxyType({})) ->
         undo.callback(root.removeHandler, handler)
         log.follow(logging.getLogger(_PACKAGE), logging.DEBUG)
         log.follow_libraries()
-        versions = ", ".join(f"{name} {metadata.version(name)}" for name in _VERSIONS)
+        versions = ", ".join(f"{name} {library_version(name)}" for name in _VERSIONS)
         log.write(logging.INFO, f"begins: {_PACKAGE} {__version__}, Python {platform.python_version()}, {versions}")
         for name, value in about.items():
             log.write(logging.INFO, f"{name}: {value}")

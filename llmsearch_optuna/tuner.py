@@ -19,11 +19,13 @@ from llmsearch_optuna.data.rendering import check_rows, check_splits, encode_pro
 from llmsearch_optuna.data.task import Sample, check_window
 from llmsearch_optuna.data.variants import PromptVariants
 from llmsearch_optuna.demo.model import DEMO, demo_model_directory
+from llmsearch_optuna.engine.backend import ModelLoader
 from llmsearch_optuna.engine.decoding import with_default
 from llmsearch_optuna.engine.function import PredictionFunction
+from llmsearch_optuna.engine.generation_args import check_stop_strings, split_generation_args
 from llmsearch_optuna.engine.http import OpenAIServer
-from llmsearch_optuna.engine.selection import ModelLoader, choose_backend
-from llmsearch_optuna.engine.stopping import check_stop_strings, split_generation_args
+from llmsearch_optuna.engine.selection import choose_backend
+from llmsearch_optuna.engine.slots.statistics import ReplayStatistics
 from llmsearch_optuna.engine.thinking import check_thinking, thinking_cutter
 from llmsearch_optuna.errors import TaskError, check_minimum
 from llmsearch_optuna.metrics import Metric, ScoreRange, check_references, choose_score_range, make_metric
@@ -51,8 +53,6 @@ from llmsearch_optuna.verdict.verdict import Verdict, no_holdout
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
-
-    from llmsearch_optuna.engine.slots.replay import ReplayStatistics
 
 __all__ = ["Tuner"]
 
@@ -411,7 +411,7 @@ class Tuner:
         }
 
     @property
-    def replay(self) -> "ReplayStatistics | None":
+    def replay(self) -> ReplayStatistics | None:
         """The token counts of replay over all calls so far; None for an engine without replay."""
         return self._backend.replay
 

@@ -34,12 +34,13 @@ torch.set_num_threads(1)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the option that simulates CUDA devices."""
+    """Add the options that simulate CUDA devices, and that name another interpreter."""
     parser.addoption(
         "--simulate-cuda",
         action="store_true",
         help="run the tests marked gpu on simulated CUDA devices, see cuda_simulation",
     )
+    parser.addoption("--slim", metavar="PYTHON", help="the interpreter with llmsearch_optuna_slim, see test_slim")
 
 
 def pytest_configure(config: pytest.Config) -> None:

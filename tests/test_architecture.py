@@ -49,6 +49,18 @@ OWNERS = {
     "wandb": {"tracking"},
 }
 
+RUNS_MODELS = {"accelerate", "gguf", "torch", "transformers"}
+"""What `llmsearch_optuna_slim` does not need."""
+
+LOCAL = {
+    ("demo.model", "loading"),
+    ("engine.selection", "local"),
+    ("engine.selection", "tokenizers"),
+    ("study_file.launch", "loading"),
+    ("study_file.launch", "local"),
+}
+"""Who imports which modules of the engine with `import_local`."""
+
 LAZY = {
     ("cli.searching", "study_file.drafting"),
     ("cli.searching", "study_file.launch"),
@@ -223,6 +235,24 @@ def test_heavy_libraries_have_owners(library: str) -> None:
     assert importers <= OWNERS[library]
 
 
+def test_only_one_place_imports_what_runs_a_model() -> None:
+    """A study on a server needs neither torch nor transformers."""
+    needy = {entry.importer for entry in IMPORTS if entry.imported.split(".")[0] in RUNS_MODELS}
+    while more := {entry.importer for entry in OWN if entry.imported in needy} - needy:
+        needy |= more
+    assert {"engine.local", "engine.loading", "engine.tokenizers"} < needy
+    assert {part(module) for module in needy} == {"engine"}
+    assert not any(module.startswith("engine.http") for module in needy)
+    imported = {
+        (name, node.args[0].value)
+        for name, path in MODULES.items()
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "import_local"
+        if isinstance(node.args[0], ast.Constant)
+    }
+    assert imported == LOCAL
+
+
 def test_owners_use_what_they_own() -> None:
     used = {(part(entry.importer), entry.imported.split(".")[0]) for entry in IMPORTS}
     assert {("engine", "torch"), ("engine", "transformers"), ("storage", "sqlalchemy")} <= used
@@ -236,6 +266,9 @@ LIGHT = [
     "cli.entry",
     "dashboard.server",
     "data.task",
+    "demo.model",
+    "engine.selection",
+    "engine.server_backend",
     "export",
     "fsck.check",
     "metrics",
@@ -245,8 +278,10 @@ LIGHT = [
     "storage",
     "study.study",
     "study_file.file",
+    "study_file.launch",
     "tracking.mlflow_runs",
     "tracking.wandb_runs",
+    "tuner",
     "verdict.outputs",
     "verdict.verdict",
 ]

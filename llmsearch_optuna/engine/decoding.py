@@ -2,11 +2,12 @@
 
 import inspect
 from collections.abc import Mapping
-from typing import Any
-
-from transformers import PreTrainedTokenizerBase
+from typing import TYPE_CHECKING, Any
 
 from llmsearch_optuna.errors import TaskError, unknown_name
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 __all__ = ["check_decode_args", "with_default"]
 
@@ -18,7 +19,7 @@ def with_default(decode_args: Mapping[str, Any]) -> dict[str, Any]:
     return {"skip_special_tokens": True, **decode_args}
 
 
-def check_decode_args(tokenizer: PreTrainedTokenizerBase, decode_args: Mapping[str, Any]) -> None:
+def check_decode_args(tokenizer: "PreTrainedTokenizerBase", decode_args: Mapping[str, Any]) -> None:
     """Validate the names and flags of the arguments: tokenizers ignore unknown ones.
 
     Raises:

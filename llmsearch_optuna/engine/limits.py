@@ -2,16 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from torch import nn
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
-
-from llmsearch_optuna.engine.model import embedding_weight
-
-__all__ = ["InputLimits", "context_window", "input_limits"]
-
-_POSITIONS = ("max_position_embeddings", "max_seq_len", "max_sequence_length")
+__all__ = ["InputLimits"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,44 +62,3 @@ class InputLimits:
         if list(given) == ["of prompt and completion"]:
             return f"{self.together} tokens"
         return ", ".join(f"{limit} tokens {name}" for name, limit in given.items()) or "no limit is known"
-
-
-def input_limits(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase | None = None) -> InputLimits:
-    """Return the limits of a model, as its config and its tables of positions give them."""
-    config: Any = model.config
-    ids = {"vocabulary": len(embedding_weight(model)), "token_ids": None if tokenizer is None else len(tokenizer)}
-    if not config.is_encoder_decoder:
-        return InputLimits(together=_positions(model, config.get_text_config(), "decoder"), **ids)
-    encoder, decoder = (getattr(config, part, None) for part in ("encoder", "decoder"))
-    return InputLimits(
-        prompt=_positions(model, config if encoder is None else encoder.get_text_config(), "encoder"),
-        completion=_positions(model, config if decoder is None else decoder.get_text_config(), "decoder"),
-        **ids,
-    )
-
-
-def context_window(model: PreTrainedModel) -> int | None:
-    """Return the maximum number of tokens of prompt and completion together.
-
-    None if the config sets no limit, or if the model is an encoder-decoder.
-    """
-    return input_limits(model).together
-
-
-def _positions(model: PreTrainedModel, config: Any, part: str) -> int | None:
-    """Return the number of positions that a config gives to a part of a model; None if it gives none."""
-    names = [f"max_{part}_position_embeddings", *_POSITIONS]
-    numbers = [number for name in names if (number := getattr(config, name, None)) is not None and number > 0]
-    if not numbers:
-        return None
-    positions = int(numbers[0])
-    # RoBERTa and ProphetNet number positions from the pad token's id + 1, so the table has fewer than its rows.
-    tables = [
-        table
-        for name, table in nn.Module.named_modules(model)
-        if isinstance(table, nn.Embedding) and "position" in name.rpartition(".")[2]
-    ]
-    offsets = [table.padding_idx for table in tables if table.num_embeddings == positions]
-    positions -= max((offset + 1 for offset in offsets if offset is not None), default=0)
-    # ProphetNet's decoder also reads the position after the last token.
-    return positions - 1 if part == "decoder" and hasattr(config, "ngram") else positions

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import reprlib
 from collections.abc import Iterable
 from typing import Any, cast
 
@@ -17,7 +16,6 @@ from llmsearch_optuna.space.params import BEAM_PARAMETERS, GenerationParams
 
 __all__ = [
     "check_model",
-    "check_tokenizer",
     "default_params",
     "default_stopping",
     "embedding_weight",
@@ -90,22 +88,6 @@ def check_model(model: object) -> None:
             f"{kind} cannot generate text: load the model with AutoModelForCausalLM, or an encoder-decoder with "
             "AutoModelForSeq2SeqLM"
         )
-
-
-def check_tokenizer(tokenizer: object) -> None:
-    """Validate that an object is a tokenizer of transformers.
-
-    Raises:
-        ModelError: It is something else, and the message says what to pass.
-    """
-    if isinstance(tokenizer, PreTrainedTokenizerBase):
-        return
-    if isinstance(getattr(tokenizer, "tokenizer", None), PreTrainedTokenizerBase):
-        raise ModelError(f"{type(tokenizer).__name__} is a processor: pass the tokenizer in it, processor.tokenizer")
-    raise ModelError(
-        f"a loaded tokenizer of transformers is needed, got {reprlib.repr(tokenizer)}: pass "
-        "AutoTokenizer.from_pretrained(...)"
-    )
 
 
 def pad_token_id(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> int:

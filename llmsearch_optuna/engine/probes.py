@@ -16,8 +16,8 @@ from transformers import LogitsProcessor, LogitsProcessorList, PreTrainedModel
 
 from llmsearch_optuna.engine.generate.batching import Batching, padded_inputs, shared_length
 from llmsearch_optuna.engine.generate.engine import disabled_arguments, neutral_config
-from llmsearch_optuna.engine.limits import context_window, input_limits
 from llmsearch_optuna.engine.model import embedding_weight
+from llmsearch_optuna.engine.model_limits import context_window, input_limits
 from llmsearch_optuna.engine.routing import batch_dependent_length
 from llmsearch_optuna.engine.slots.attention import attention_windows
 from llmsearch_optuna.engine.slots.decoder import SlotDecoder

@@ -4,9 +4,7 @@ import functools
 import json
 import logging
 from collections.abc import Mapping, Sequence
-from typing import Any
-
-from transformers import PreTrainedTokenizerBase
+from typing import TYPE_CHECKING, Any
 
 from llmsearch_optuna.engine.backend import Backend
 from llmsearch_optuna.engine.http.connection import Connection, connect
@@ -18,6 +16,9 @@ from llmsearch_optuna.space.params import GenerationParams
 from llmsearch_optuna.space.search_space import SearchSpace
 from llmsearch_optuna.space.settings import BODY, TEMPLATE, settings_in
 
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
 __all__ = ["server_backend"]
 
 _LOG = logging.getLogger(__name__)
@@ -25,11 +26,11 @@ _LOG = logging.getLogger(__name__)
 
 def server_backend(
     server: OpenAIServer,
-    tokenizer: PreTrainedTokenizerBase | None,
+    tokenizer: "PreTrainedTokenizerBase | None",
     *,
     chat: bool,
     prefilled: bool = False,
-    counting_tokenizer: PreTrainedTokenizerBase | None = None,
+    counting_tokenizer: "PreTrainedTokenizerBase | None" = None,
     chat_template_args: Mapping[str, Any] | None = None,
 ) -> Backend:
     """Create a backend for a server.
@@ -162,5 +163,5 @@ class _SpaceChecks:
         return json.dumps([{"role": "user", "content": text}]) if self._chat else text
 
 
-def _count_tokens(tokenizer: PreTrainedTokenizerBase, text: str) -> int:
+def _count_tokens(tokenizer: "PreTrainedTokenizerBase", text: str) -> int:
     return len(tokenizer(text, add_special_tokens=False)["input_ids"])

@@ -4,12 +4,11 @@ import dataclasses
 import datetime as dt
 import platform
 from dataclasses import dataclass
-from importlib.metadata import version
 from typing import Any
 
 import optuna
 
-from llmsearch_optuna._version import __version__
+from llmsearch_optuna._version import __version__, library_version
 from llmsearch_optuna.errors import StorageError
 from llmsearch_optuna.space.params import GenerationParams
 from llmsearch_optuna.study.attributes import STUDY_FILE
@@ -115,7 +114,7 @@ def trace(study: optuna.Study, trial: int | None = None) -> Provenance:
         versions={
             "llmsearch_optuna": __version__,
             "python": platform.python_version(),
-            **{name: version(name) for name in _RECORDED},
+            **{name: library_version(name) for name in _RECORDED},
         },
     )
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from llmsearch_optuna._version import requirement
 from llmsearch_optuna.errors import MetricError, ScorerError
 
 __all__ = ["MathAnswers"]
@@ -41,7 +42,7 @@ class MathAnswers:
 
     def __post_init__(self) -> None:
         if importlib.util.find_spec("math_verify") is None:
-            raise MetricError("metric `math` needs the package math-verify: pip install 'llmsearch_optuna[math]'")
+            raise MetricError(f"metric `math` needs the package math-verify: pip install {requirement('math')}")
         weakref.finalize(self, _end, self._idle)
 
     def score(self, prediction: str, reference: str) -> float:

@@ -6,6 +6,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from llmsearch_optuna._version import requirement
 from llmsearch_optuna.errors import MetricError
 from llmsearch_optuna.metrics.calls import one_line
 from llmsearch_optuna.metrics.json_values import parse_json
@@ -64,7 +65,7 @@ def _validator(text: str) -> tuple[str | None, Any]:
         import referencing.jsonschema  # noqa: PLC0415
     except ImportError as error:
         raise MetricError(
-            "metric `json_schema` needs the package jsonschema: pip install 'llmsearch_optuna[json]'"
+            f"metric `json_schema` needs the package jsonschema: pip install {requirement('json')}"
         ) from error
     schema = json.loads(text)
     if not isinstance(schema, dict):

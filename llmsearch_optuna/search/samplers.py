@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import importlib.util
 import inspect
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,6 +14,7 @@ import optuna
 from optuna import samplers
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
+from llmsearch_optuna._version import requirement
 from llmsearch_optuna.errors import ConfigurationError, unknown_name
 from llmsearch_optuna.search.score_readers import ScoreReader, reported_scores
 from llmsearch_optuna.space.search_space import SearchSpace
@@ -73,8 +75,8 @@ class Proposer:
         scores: Reads the scores of a trial for the estimate. The default reads what `report_scores` recorded.
 
     Raises:
-        ConfigurationError: The name or an argument is unknown, a value is invalid, or the sampler does not support the
-            space.
+        ConfigurationError: The name or an argument is unknown, a value is invalid, the sampler does not support the
+            space, or torch, which GP needs, is not installed.
     """
 
     name: str
@@ -87,6 +89,10 @@ class Proposer:
     def __post_init__(self) -> None:
         if self.name not in SAMPLERS:
             raise ConfigurationError(unknown_name("sampler", self.name, SAMPLERS))
+        if self.name == "gp" and importlib.util.find_spec("torch") is None:
+            raise ConfigurationError(
+                f"sampler `gp` needs torch, which is not installed: choose `tpe`, or pip install {requirement('local')}"
+            )
         names = [name for name in inspect.signature(SAMPLERS[self.name]).parameters if name not in _SET_HERE]
         for argument in self.arguments:
             if argument not in names:

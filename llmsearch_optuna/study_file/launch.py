@@ -5,7 +5,7 @@ import logging
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import datasets
 import optuna
@@ -14,7 +14,7 @@ from llmsearch_optuna.data.loading import as_dataset, load_data
 from llmsearch_optuna.data.tasks.loading import load_options
 from llmsearch_optuna.demo.dataset import demo_samples
 from llmsearch_optuna.demo.model import demo_model_directory
-from llmsearch_optuna.engine.loading import LoadedModel, load_model
+from llmsearch_optuna.engine.imports import import_local
 from llmsearch_optuna.errors import StorageError, StudyFileError, TaskError
 from llmsearch_optuna.metrics import CorpusMetric, make_metric
 from llmsearch_optuna.search.preview import Preview
@@ -26,13 +26,26 @@ from llmsearch_optuna.study.attributes import STUDY_FILE
 from llmsearch_optuna.study_file.file import StudyFile
 from llmsearch_optuna.study_file.sections import DEMO, TASK, ModelSection
 from llmsearch_optuna.tuner import Tuner
-from llmsearch_optuna.verdict.verdict import Verdict, no_holdout
+from llmsearch_optuna.verdict.verdict import no_holdout
 
-__all__ = ["build_tuner", "confirm", "preview", "search", "with_task"]
+if TYPE_CHECKING:
+    from llmsearch_optuna.engine.loading import LoadedModel
+
+__all__ = ["build_tuner", "import_engine", "preview", "search", "stored_file", "with_task"]
 
 _LOG = logging.getLogger(__name__)
 
 _DEMO_SIZE = 48
+
+
+def import_engine(file: StudyFile) -> None:
+    """Import what runs the model of a study file, which takes seconds. A study on a server needs nothing of it.
+
+    Raises:
+        ModelError: torch or transformers is not installed.
+    """
+    if file.model is not None:
+        import_local("local", "`[model]`")
 
 
 def with_task(file: StudyFile) -> StudyFile:
@@ -59,6 +72,7 @@ def build_tuner(file: StudyFile) -> Tuner:
         ConfigurationError: One of them cannot be loaded, or they do not fit together.
         ServerError: The server cannot be reached.
     """
+    import_engine(file)
     file = with_task(file)
     spec = file.task.metric if file.task is not None and file.metric.name == TASK else file.metric.name
     metric = make_metric(spec, **{**file.metric.arguments, "directory": file.directory})
@@ -142,19 +156,12 @@ def preview(file: StudyFile, tuner: Tuner) -> Preview:
     return search_preview(objective, trials=study.n_trials, held_out=len(tuner.task.holdout), seed=study.seed)
 
 
-def confirm(study: optuna.Study, storage: str, *, seeds: int = 4, show_progress: bool = True) -> Verdict:
-    """Return the verdict on a study that was made with a study file; see `Tuner.confirm`.
-
-    Args:
-        study: The study.
-        storage: The URL of its database.
-        seeds: Maximum number of fresh seeds for each finalist that does not decode greedily.
-        show_progress: Whether to show progress on standard error.
+def stored_file(study: optuna.Study) -> StudyFile:
+    """Return the study file that a study was made with, for its verdict.
 
     Raises:
         StorageError: The study was made without a study file.
-        ConfigurationError: The model or the data of the study file cannot be loaded any more, or fewer than two samples
-            are held out.
+        ConfigurationError: The study file is not valid any more, or fewer than two samples are held out.
     """
     stored = study.user_attrs.get(STUDY_FILE)
     if stored is None:
@@ -167,7 +174,7 @@ def confirm(study: optuna.Study, storage: str, *, seeds: int = 4, show_progress:
         file = StudyFile.parse(stored["text"], name=study.study_name, directory=Path(stored["directory"]))
     if file.data.holdout_size < 2:
         raise TaskError(no_holdout(file.data.holdout_size))
-    return build_tuner(file).confirm(study, seeds=seeds, storage=storage, show_progress=show_progress)
+    return file
 
 
 def _load_rows(file: StudyFile) -> datasets.Dataset:
@@ -218,8 +225,8 @@ def _name_or_directory(section: ModelSection, directory: Path) -> str:
     return str(local) if local.is_dir() else section.name
 
 
-def _load_model(section: ModelSection, directory: Path) -> LoadedModel:
-    return load_model(
+def _load_model(section: ModelSection, directory: Path) -> "LoadedModel":
+    loaded: LoadedModel = import_local("loading", "`[model]`").load_model(
         _name_or_directory(section, directory),
         device=section.device,
         dtype=section.dtype,
@@ -227,3 +234,4 @@ def _load_model(section: ModelSection, directory: Path) -> LoadedModel:
         gguf_file=section.gguf_file,
         allow_pickle=section.allow_pickle,
     )
+    return loaded

@@ -7,8 +7,9 @@ import torch
 from tiny_models import tiny_model, tiny_tokenizer
 from tiny_tuners import request
 
-from llmsearch_optuna.engine.backend import Backend, model_backend
+from llmsearch_optuna.engine.backend import Backend
 from llmsearch_optuna.engine.base import Request, Stopping
+from llmsearch_optuna.engine.model_backend import model_backend
 from llmsearch_optuna.errors import ModelError, TrialError
 from llmsearch_optuna.space.params import GenerationParams
 

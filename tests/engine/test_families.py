@@ -17,8 +17,8 @@ from transformers import (
     TopKLogitsWarper,
 )
 
-from llmsearch_optuna.engine.backend import model_backend
 from llmsearch_optuna.engine.base import Request
+from llmsearch_optuna.engine.model_backend import model_backend
 from llmsearch_optuna.engine.probes import probe_batching
 from llmsearch_optuna.engine.sampling import gumbel_noise, prompt_key
 from llmsearch_optuna.errors import ModelError, TrialError

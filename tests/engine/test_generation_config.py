@@ -6,7 +6,7 @@ import pytest
 from tiny_models import tiny_model, tiny_tokenizer
 from tiny_tuners import outputs, tuner
 
-from llmsearch_optuna.engine.backend import model_backend
+from llmsearch_optuna.engine.model_backend import model_backend
 
 
 @pytest.mark.parametrize("family", ["llama", "bloom", "t5"])

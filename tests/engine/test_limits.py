@@ -12,9 +12,9 @@ from transformers import (
     AutoModelForSeq2SeqLM,
 )
 
-from llmsearch_optuna.engine.backend import model_backend
 from llmsearch_optuna.engine.generate.engine import GenerateEngine
-from llmsearch_optuna.engine.limits import input_limits
+from llmsearch_optuna.engine.model_backend import model_backend
+from llmsearch_optuna.engine.model_limits import input_limits
 from llmsearch_optuna.errors import ModelError
 
 TOKENS = {"vocab_size": 400, "bos_token_id": 0, "eos_token_id": 2, "pad_token_id": 1, "decoder_start_token_id": 2}

@@ -9,9 +9,10 @@ from engine_requests import all_requests
 from tiny_models import tiny_model, tiny_tokenizer
 from transformers import LlamaForCausalLM
 
-from llmsearch_optuna.engine.backend import Backend, model_backend
+from llmsearch_optuna.engine.backend import Backend
 from llmsearch_optuna.engine.base import Engine, Request, Stopping
 from llmsearch_optuna.engine.generate.engine import GenerateEngine
+from llmsearch_optuna.engine.model_backend import model_backend
 from llmsearch_optuna.engine.probes import probe_slots
 from llmsearch_optuna.engine.routing import RoutingEngine
 from llmsearch_optuna.engine.slots.decoder import SlotDecoder

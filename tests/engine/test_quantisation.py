@@ -13,10 +13,11 @@ from tiers import partly_full
 from tiny_models import tiny_model, tiny_tokenizer
 from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 
-from llmsearch_optuna.engine.backend import Backend, model_backend
+from llmsearch_optuna.engine.backend import Backend
 from llmsearch_optuna.engine.generate.batching import Batching
 from llmsearch_optuna.engine.generate.engine import GenerateEngine
 from llmsearch_optuna.engine.loading import load_model, place_model
+from llmsearch_optuna.engine.model_backend import model_backend
 from llmsearch_optuna.engine.quantisation import mixes_rows
 from llmsearch_optuna.errors import ModelError
 from llmsearch_optuna.space.params import GenerationParams

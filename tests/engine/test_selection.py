@@ -14,7 +14,7 @@ from transformers import (
 )
 
 from llmsearch_optuna import Tuner
-from llmsearch_optuna.engine.backend import model_backend
+from llmsearch_optuna.engine.model_backend import model_backend
 from llmsearch_optuna.engine.selection import choose_backend
 from llmsearch_optuna.errors import ConfigurationError, ModelError
 

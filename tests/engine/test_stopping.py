@@ -7,7 +7,8 @@ import torch
 from tiny_models import TEXT, tiny_model, tiny_tokenizer
 
 from llmsearch_optuna.engine.base import Stopping
-from llmsearch_optuna.engine.stopping import MultiTokenStoppingCriteria, split_generation_args
+from llmsearch_optuna.engine.generation_args import split_generation_args
+from llmsearch_optuna.engine.stopping import MultiTokenStoppingCriteria
 
 
 class TestMultiTokenStoppingCriteria:

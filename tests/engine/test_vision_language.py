@@ -12,10 +12,11 @@ from tiers import partly_full
 from tiny_models import tiny_tokenizer
 from transformers import AutoConfig, AutoModelForImageTextToText, PreTrainedModel
 
-from llmsearch_optuna.engine.backend import Backend, model_backend
+from llmsearch_optuna.engine.backend import Backend
 from llmsearch_optuna.engine.generate.batching import Batching
 from llmsearch_optuna.engine.generate.engine import GenerateEngine
 from llmsearch_optuna.engine.loading import load_model
+from llmsearch_optuna.engine.model_backend import model_backend
 from llmsearch_optuna.space.params import GenerationParams
 
 TEXT: dict[str, Any] = {

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from llmsearch_optuna._version import requirement
 from llmsearch_optuna.errors import TaskError
 from llmsearch_optuna.metrics import Metric, Reference, ScoreRange, ScorerCalls, Scores
 from llmsearch_optuna.metrics.base import sample_numbers
@@ -76,4 +77,4 @@ class ImportedTask:
 
 def not_installed(task: str, package: str, error: ImportError) -> TaskError:
     """Return the error for a task whose package cannot be imported."""
-    return TaskError(f"task `{task}` needs {package}: pip install 'llmsearch_optuna[tasks]' ({error})")
+    return TaskError(f"task `{task}` needs {package}: pip install {requirement('tasks')} ({error})")

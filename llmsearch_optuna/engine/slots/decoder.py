@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from llmsearch_optuna.engine.limits import context_window
 from llmsearch_optuna.engine.model import embedding_weight
+from llmsearch_optuna.engine.model_limits import context_window
 from llmsearch_optuna.engine.slots.attention import attention_windows, decode_masks, implementation
 from llmsearch_optuna.engine.slots.cache import KeysValues, SlotCache
 from llmsearch_optuna.engine.slots.model_runner import ModelRunner

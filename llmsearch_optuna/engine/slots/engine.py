@@ -46,8 +46,9 @@ from llmsearch_optuna.engine.sampling import SUMMARY_WIDTH, summarise, summary_p
 from llmsearch_optuna.engine.slots.model_runner import ModelRunner
 from llmsearch_optuna.engine.slots.prefill import PromptCache
 from llmsearch_optuna.engine.slots.prefix_tree import Node, PrefixTree, Usage
-from llmsearch_optuna.engine.slots.replay import DeviceReplay, HostReplay, Replay, ReplayStatistics, Walk
+from llmsearch_optuna.engine.slots.replay import DeviceReplay, HostReplay, Replay, Walk
 from llmsearch_optuna.engine.slots.scheduler import ComputedNodes, SlotScheduler
+from llmsearch_optuna.engine.slots.statistics import ReplayStatistics
 from llmsearch_optuna.engine.slots.steps import UNDECIDED, StepResult
 from llmsearch_optuna.errors import MemoryExhaustedError
 

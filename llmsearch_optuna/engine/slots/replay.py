@@ -7,7 +7,6 @@ stays there as long as it walks.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 import torch
@@ -21,33 +20,9 @@ from llmsearch_optuna.engine.slots.steps import UNDECIDED
 from llmsearch_optuna.engine.slots.summary_table import SummaryTable
 from llmsearch_optuna.engine.transfer import to_pinned
 
-__all__ = ["DeviceReplay", "HostReplay", "Replay", "ReplayStatistics", "Walk"]
+__all__ = ["DeviceReplay", "HostReplay", "Replay", "Walk"]
 
 _ROWS = 256
-
-
-@dataclass(kw_only=True)
-class ReplayStatistics:
-    """The number of tokens that an engine drew and computed.
-
-    Attributes:
-        drawn: Tokens of completions.
-        replayed: Tokens of completions that needed no forward pass, because the prefix tree decided them.
-        computed: Tokens that went through the model for waiting completions.
-        rebuilt: Tokens that went through the model again, because their keys and values had been evicted.
-    """
-
-    drawn: int = 0
-    replayed: int = 0
-    computed: int = 0
-    rebuilt: int = 0
-
-    def __str__(self) -> str:
-        share = self.replayed / max(1, self.drawn)
-        return (
-            f"{share:.0%} of {self.drawn} tokens were replayed without the model; {self.computed} were computed, and "
-            f"{self.rebuilt} of evicted prefixes computed again"
-        )
 
 
 class Walk(NamedTuple):

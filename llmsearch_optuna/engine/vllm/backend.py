@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from transformers import PreTrainedTokenizerBase
 
+from llmsearch_optuna._version import requirement
 from llmsearch_optuna.engine.backend import Backend, check_local_space
 from llmsearch_optuna.engine.decoding import check_decode_args
 from llmsearch_optuna.engine.end_tokens import end_token_findings
@@ -49,7 +50,7 @@ def check_vllm(arguments: Mapping[str, Any]) -> None:
         ParameterError: An argument is unknown, or is set by this package.
     """
     if importlib.util.find_spec("vllm") is None:
-        raise ModelError("backend='vllm' needs vLLM: pip install 'llmsearch_optuna[vllm]', or leave `backend` out")
+        raise ModelError(f"backend='vllm' needs vLLM: pip install {requirement('vllm')}, or leave `backend` out")
     if not entry_points(group="vllm.logits_processors", name="llmsearch_optuna"):
         raise ModelError("vLLM finds plug-ins of installed packages only: install llmsearch_optuna with pip")
     _batch_module().check_arguments(arguments)

@@ -15,10 +15,10 @@ from transformers import GenerationConfig, PreTrainedModel
 
 from llmsearch_optuna import logits_processors, trial_params
 from llmsearch_optuna.demo.model import demo_model_directory
-from llmsearch_optuna.engine.backend import model_backend
 from llmsearch_optuna.engine.base import Request, Stopping
 from llmsearch_optuna.engine.loading import load_model
 from llmsearch_optuna.engine.model import default_stopping
+from llmsearch_optuna.engine.model_backend import model_backend
 from llmsearch_optuna.errors import ParameterError
 from llmsearch_optuna.space.generation_config import NEUTRAL_CONFIG
 from llmsearch_optuna.space.params import GenerationParams

@@ -115,7 +115,7 @@ def simulated_vllm(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     module = SimpleNamespace(VLLMBatch=start, VERSION="0.0", check_arguments=lambda arguments: None)
     monkeypatch.setattr(backend, "_batch_module", lambda: module)
     monkeypatch.setattr(backend, "check_vllm", lambda arguments: None)
-    monkeypatch.setattr("llmsearch_optuna.engine.selection.check_vllm", lambda arguments: None)
+    monkeypatch.setattr("llmsearch_optuna.engine.local.check_vllm", lambda arguments: None)
     return started
 
 

@@ -31,9 +31,10 @@ from llmsearch_optuna import OpenAIServer, Tuner
 from llmsearch_optuna.cli import main
 from llmsearch_optuna.demo.dataset import demo_samples
 from llmsearch_optuna.demo.model import demo_model_directory
-from llmsearch_optuna.engine.backend import Backend, model_backend
+from llmsearch_optuna.engine.backend import Backend
 from llmsearch_optuna.engine.base import Completion, Request
 from llmsearch_optuna.engine.loading import LoadedModel, load_model
+from llmsearch_optuna.engine.model_backend import model_backend
 from llmsearch_optuna.engine.sampling import SamplingRows, filtered_logits, gumbel_noise, penalise, prompt_key
 from llmsearch_optuna.engine.sampling.breakers import breakers_of
 from llmsearch_optuna.engine.vllm.backend import check_vllm, load_for_vllm, vllm_backend
