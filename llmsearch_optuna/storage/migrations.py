@@ -41,6 +41,12 @@ def _add_further_completions(connection: sa.Connection) -> None:
         _add_number(connection, table, "prompt_token_count")
 
 
+def _add_metric_scores(connection: sa.Connection) -> None:
+    """Add a column for the scores of completions under further metrics (version 5)."""
+    for table in _TABLES:
+        _add_column(connection, table, "metric_scores", "JSON")
+
+
 def _add_number(connection: sa.Connection, table: str, name: str) -> bool:
     """Add a column of integers to a table, 0 in all rows, and return whether it was missing."""
     return _add_column(connection, table, name, "INTEGER DEFAULT 0 NOT NULL")
@@ -54,7 +60,12 @@ def _add_column(connection: sa.Connection, table: str, name: str, definition: st
     return True
 
 
-MIGRATIONS: tuple[Migration, ...] = (_count_tokens, _count_thinking_tokens, _add_further_completions)
+MIGRATIONS: tuple[Migration, ...] = (
+    _count_tokens,
+    _count_thinking_tokens,
+    _add_further_completions,
+    _add_metric_scores,
+)
 """The migrations from version 1 to 2, from 2 to 3, ..."""
 
 

@@ -19,7 +19,7 @@ __all__ = [
 METADATA = sa.MetaData()
 """All tables of the package. Optuna's tables are not included."""
 
-VERSION = 4
+VERSION = 5
 """The version of the tables that this package defines."""
 
 VERSIONS = sa.Table("llmsearch_schema", METADATA, sa.Column("version", sa.Integer, primary_key=True))
@@ -39,6 +39,7 @@ def _completion_columns() -> list[sa.Column[Any]]:
         sa.Column("thinking_token_count", sa.Integer, nullable=False, server_default=sa.text("0")),
         sa.Column("further", sa.JSON(none_as_null=True), nullable=True),
         sa.Column("prompt_token_count", sa.Integer, nullable=False, server_default=sa.text("0")),
+        sa.Column("metric_scores", sa.JSON(none_as_null=True), nullable=True),
     ]
 
 
