@@ -3,6 +3,7 @@
 __all__ = [
     "BASELINE",
     "CONCURRENCY",
+    "CONSTRAINTS",
     "ENDED",
     "ENVIRONMENT",
     "ERROR",
@@ -10,6 +11,7 @@ __all__ = [
     "FINISH_REASONS",
     "FIXED_PARAMS",
     "KEY",
+    "METRIC",
     "PARAMS",
     "PRICE",
     "PRUNED_AT",
@@ -114,6 +116,9 @@ THINKING_TOKENS = "thinking_tokens"
 TIED_VOTES = "tied_votes"
 """The number of samples of an evaluated trial whose vote is tied; only stored if there are any."""
 
+METRIC = "metric."
+"""The beginning of the names of attributes that hold the mean score of an evaluated trial under a further metric."""
+
 FINISH_REASONS = "finish_reasons"
 """The number of completions of an evaluated trial, by finish reason."""
 
@@ -143,3 +148,8 @@ SCORES = "llmsearch_scores"
 
 SAMPLER_STATE = "sampler_state"
 """The attributes that the sampler set on the trial and needs when the study is resumed."""
+
+# System attributes of a trial, which Optuna defines.
+
+CONSTRAINTS = "constraints"
+"""The amounts by which a trial violates its constraints, over its samples so far; at most 0 if it keeps them."""
