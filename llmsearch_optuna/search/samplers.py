@@ -222,6 +222,7 @@ def _copy(trial: FrozenTrial, estimate: float | None, in_flight: TrialState) -> 
         # Optuna's samplers read intermediate values of pruned trials only. Copying them takes time.
         intermediate_values=trial.intermediate_values if state == TrialState.PRUNED else {},
         system_attrs=trial.user_attrs.get(SAMPLER_STATE, {}),
+        constraints=trial.constraints,
     )
 
 

@@ -40,6 +40,7 @@ class FinalistScores:
         params: The generation parameters; None for a file.
         irregular: The rows of answers of a server that are no ordinary text, by finish reason; see `IRREGULAR`.
         tied_votes: The number of tied votes on the answer to a sample, over all seeds.
+        metrics: The scores under the further metrics by label, and the tokens. Shape of each: (samples, seeds).
     """
 
     name: str
@@ -51,6 +52,7 @@ class FinalistScores:
     params: GenerationParams | None = None
     irregular: Mapping[str, Sequence[int]] = field(default_factory=dict)
     tied_votes: int = 0
+    metrics: Mapping[str, _Floats] = field(default_factory=dict)
 
     def over(self, indices: npt.NDArray[np.intp]) -> _Floats:
         """Return the score of each seed over a selection of the samples. Shape: (seeds,).
