@@ -225,7 +225,7 @@ class EarlyStop:
         samples = max((len(by_number[trial.number]) for trial in complete if trial.number in by_number), default=0)
 
         def scored(kind: Sequence[FrozenTrial], least: int) -> list[FrozenTrial]:
-            return [trial for trial in kind if len(by_number.get(trial.number, ())) >= least]
+            return [trial for trial in kind if trial.number in by_number and len(by_number[trial.number]) >= least]
 
         def of(kind: Sequence[FrozenTrial]) -> list[_Floats]:
             return [by_number[trial.number] for trial in kind]
