@@ -211,7 +211,7 @@ class Evaluation:
 
     @property
     def metrics(self) -> dict[str, float]:
-        """The mean score over the samples so far under each further metric, by label. At least one rung is scored."""
+        """The mean score over the samples so far under each further metric, by label."""
         return self._further.means
 
     @property

@@ -80,10 +80,11 @@ class FurtherScores:
 
     @property
     def means(self) -> dict[str, float]:
-        """The mean score over the samples so far, by label. At least one sample is scored."""
+        """The mean score over the samples so far, by label; empty if no sample is scored."""
+        rows = self._rows
         return {
-            label: math.fsum(row[label] for row in self._rows) / len(self._rows)
-            for label in self._evaluator.further_metrics
+            label: math.fsum(row[label] for row in rows) / len(rows)
+            for label in (self._evaluator.further_metrics if rows else ())
         }
 
     def broken(self, values: Mapping[str, float]) -> dict[Constraint, float]:
@@ -96,7 +97,7 @@ class FurtherScores:
         return {
             constraint: values[constraint.label]
             for constraint in self._constraints
-            if constraint.violation(values[constraint.label]) > 0.0
+            if constraint.label in values and constraint.violation(values[constraint.label]) > 0.0
         }
 
     def store_violations(self, trial: optuna.Trial, values: Mapping[str, float]) -> None:

@@ -30,7 +30,7 @@ class TrialProgress(Protocol):
 
     @property
     def metrics(self) -> Mapping[str, float]:
-        """The mean score over the samples so far under each further metric, by label. At least one rung is scored."""
+        """The mean score over the samples so far under each further metric, by label."""
 
     @property
     def broken(self) -> Mapping[Constraint, float]:

@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Self
 
 from llmsearch_optuna.data.tasks.imported import ImportedTask
@@ -59,7 +60,7 @@ class StudyFile:
     server: OpenAIServer | None = None
     data: DataSection
     metric: Choice
-    metrics: Mapping[str, Choice]
+    metrics: Mapping[str, Choice] = MappingProxyType({})
     score_range: ScoreRange | None
     space: SearchSpace
     generation: GenerationSection

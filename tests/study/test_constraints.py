@@ -1,7 +1,7 @@
 """Constraints: how they are written, kept and broken, and what they make of the best trial."""
 
 import math
-from typing import Any
+from typing import Any, Literal
 
 import optuna
 import pytest
@@ -74,7 +74,9 @@ _TRIALS = st.lists(
 )
 
 
-def study_of(trials: list[tuple[float, float, float, float, bool]], directions: list[str]) -> optuna.Study:
+def study_of(
+    trials: list[tuple[float, float, float, float, bool]], directions: list[Literal["maximize", "minimize"]]
+) -> optuna.Study:
     study = optuna.create_study(directions=directions)
     for score, tokens, first, second, is_complete in trials:
         study.add_trial(
@@ -88,7 +90,9 @@ def study_of(trials: list[tuple[float, float, float, float, bool]], directions: 
 
 
 @given(trials=_TRIALS, direction=st.sampled_from(["maximize", "minimize"]))
-def test_the_best_is_the_best_of_the_feasible_ones(trials: list[Any], direction: str) -> None:
+def test_the_best_is_the_best_of_the_feasible_ones(
+    trials: list[Any], direction: Literal["maximize", "minimize"]
+) -> None:
     """As by brute force, and as Optuna says."""
     study = study_of(trials, [direction])
     complete = [(number, *trial) for number, trial in enumerate(trials) if trial[-1]]
@@ -122,7 +126,8 @@ def test_the_front_is_that_of_the_feasible_ones(trials: list[Any]) -> None:
             (score, tokens)
             for score, tokens, *_ in feasible
             if not any(
-                other >= score and fewer <= tokens and (other, fewer) != (score, tokens) for other, fewer, *_ in feasible
+                other >= score and fewer <= tokens and (other, fewer) != (score, tokens)
+                for other, fewer, *_ in feasible
             )
         }
     else:

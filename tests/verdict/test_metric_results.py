@@ -37,7 +37,8 @@ def verdict(gains: dict[str, float], standings: dict[str, dict[str, float]], **c
         "held_out": True,
         "confidence": 0.95,
         "finalists": tuple(
-            FinalistResult(name=name, score=0.5, seeds=2, seed_sd=None, trial=trials[name]) for name in ("greedy", *gains)
+            FinalistResult(name=name, score=0.5, seeds=2, seed_sd=None, trial=trials[name])
+            for name in ("greedy", *gains)
         ),
         "best": "best",
         "reference": "greedy",
@@ -123,7 +124,9 @@ def test_no_gain_tells_the_constraint_too() -> None:
 
 def test_a_baseline_that_is_the_best() -> None:
     found = verdict({}, {"greedy": OPEN}, best="greedy")
-    assert found.sentence.startswith("no gain: the search found nothing better than the baseline `greedy`; not shown to")
+    assert found.sentence.startswith(
+        "no gain: the search found nothing better than the baseline `greedy`; not shown to"
+    )
     assert not found.recommended
 
 
@@ -141,5 +144,5 @@ def test_columns() -> None:
     assert further_headings(found) == ("json_valid >= 0.98", "gain in json_valid")
     assert [row.further for row in verdict_rows(found)] == [
         ("0.990 [0.981, 1.000], keeps", "reference"),
-        ("0.930 [0.900, 0.950], breaks", "-0.010 [-0.060, 0.040]"),
+        ("0.930 [0.900, 0.950], breaks", "-0.01 [-0.06, 0.04]"),
     ]
