@@ -5,9 +5,8 @@ import os
 import tomllib
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, Self
 
 from llmsearch_optuna.data.tasks.imported import ImportedTask
@@ -60,7 +59,7 @@ class StudyFile:
     server: OpenAIServer | None = None
     data: DataSection
     metric: Choice
-    metrics: Mapping[str, Choice] = MappingProxyType({})
+    metrics: Mapping[str, Choice] = field(default_factory=dict)
     score_range: ScoreRange | None
     space: SearchSpace
     generation: GenerationSection

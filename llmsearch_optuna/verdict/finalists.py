@@ -125,7 +125,7 @@ def _effect(params: GenerationParams) -> GenerationParams:
 
 
 def measure_headings(study: optuna.Study) -> tuple[str, ...]:
-    """Return the headings of `measure_cells`: the labels of the further metrics, and ``"feasible"`` with constraints."""
+    """Return the headings of `measure_cells`: the labels of the metrics, and ``"feasible"`` with constraints."""
     trials = ranked(study)
     labels = dict.fromkeys(label for trial in trials for label in metric_means(trial))
     return (*labels, *([_FEASIBLE] if any(trial.constraints for trial in trials) else []))

@@ -180,7 +180,7 @@ def advance(trial: optuna.Trial, scores: Sequence[float] | Floats, rung: int) ->
 
 
 def run(study: optuna.Study, scores: Sequence[float] | Floats, *, excess: float | None = None) -> int | None:
-    """Evaluate a trial rung by rung, and return the rung at which it is pruned. It may break a constraint by `excess`."""
+    """Evaluate a trial, and return the rung at which it is pruned; it violates a constraint by `excess`."""
     trial = study.ask()
     if excess is not None:
         trial.set_constraint("x", excess)

@@ -67,6 +67,7 @@ def test_rounding_breaks_no_rule() -> None:
     assert Constraint.parse("x", ">= 0.3").violation(0.31) == pytest.approx(-0.01)
 
 
+Direction = Literal["maximize", "minimize"]
 _NUMBERS = st.sampled_from([-0.2, 0.0, 0.1, 0.25, 0.3])
 _TRIALS = st.lists(
     st.tuples(st.sampled_from([0.1, 0.2, 0.3]), st.sampled_from([5.0, 6.0, 7.0]), _NUMBERS, _NUMBERS, st.booleans()),
@@ -74,9 +75,7 @@ _TRIALS = st.lists(
 )
 
 
-def study_of(
-    trials: list[tuple[float, float, float, float, bool]], directions: list[Literal["maximize", "minimize"]]
-) -> optuna.Study:
+def study_of(trials: list[tuple[float, float, float, float, bool]], directions: list[Direction]) -> optuna.Study:
     study = optuna.create_study(directions=directions)
     for score, tokens, first, second, is_complete in trials:
         study.add_trial(

