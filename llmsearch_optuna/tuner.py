@@ -27,11 +27,11 @@ from llmsearch_optuna.engine.http import OpenAIServer
 from llmsearch_optuna.engine.selection import choose_backend
 from llmsearch_optuna.engine.slots.statistics import ReplayStatistics
 from llmsearch_optuna.engine.thinking import check_thinking, thinking_cutter
-from llmsearch_optuna.errors import TaskError, check_minimum
 from llmsearch_optuna.metrics import Metric, ScoreRange, check_references, choose_score_range, make_metric
-from llmsearch_optuna.search.baselines import baseline_trials, preset_trials
+from llmsearch_optuna.search.baselines import baseline_trials, check_lengths, preset_trials
 from llmsearch_optuna.search.evaluation import GenerationObjective
 from llmsearch_optuna.search.first_scores import describe_example
+from llmsearch_optuna.search.further_scores import check_constraints
 from llmsearch_optuna.search.judging import with_server, with_study_engine
 from llmsearch_optuna.search.options import SearchOptions
 from llmsearch_optuna.search.progress import EventCallback, holdout_progress
@@ -46,10 +46,11 @@ from llmsearch_optuna.space.search_space import SearchSpace
 from llmsearch_optuna.storage import CompletionStore, Storage
 from llmsearch_optuna.study.attributes import RENDERED_AT
 from llmsearch_optuna.study.fingerprint import build_fingerprint
+from llmsearch_optuna.study.further_metrics import make_further_metrics
 from llmsearch_optuna.study.objectives import SCORE, check_objectives
 from llmsearch_optuna.study.study import check_fingerprint, rendering_time, stored_rendering_time, study_key
-from llmsearch_optuna.verdict.holdout import HoldOut, confirm
-from llmsearch_optuna.verdict.verdict import Verdict, no_holdout
+from llmsearch_optuna.verdict.holdout import HoldOut, check_verdict, confirm
+from llmsearch_optuna.verdict.verdict import Verdict
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -75,6 +76,7 @@ class Tuner:
         output_preproc: Applied to every completion before it is scored and stored; strips white space by default.
         callbacks_after_inference: Called without arguments after every call of the engine.
         is_encoder_decoder: Whether the model must be an encoder-decoder. By default this is not checked.
+        further_metrics: Metrics by label that are shown, and may be constrained in `search`; each as `scorer` may be.
         greater_is_better: Whether a higher score is better. A `Metric` keeps its own direction.
         seed: Seed of the sample order and of the search.
         custom_pred_function: ``(prompts: list[str], parameters: dict) -> list[str]``; replaces the model.
@@ -102,6 +104,7 @@ class Tuner:
         tokenizer: "PreTrainedTokenizerBase | None" = None,
         dataset: object,
         scorer: object,
+        further_metrics: Mapping[str, object] | None = None,
         column_mapping: Mapping[str, Sequence[str]] | None = None,
         prompt_template: str | None = None,
         prompt_jinja: str | None = None,
@@ -150,7 +153,8 @@ class Tuner:
         )
         marks, strings, rows = check_thinking(thinking), check_stop_strings(stop), as_dataset(dataset, take=take)
         self.metric: Metric = with_server(make_metric(scorer, greater_is_better=greater_is_better))
-        check_references(self.metric, check_rows(rows, self._source))
+        check_references(self.metric, references := check_rows(rows, self._source))
+        further = make_further_metrics(further_metrics, references)
         check_splits(rows, self._source)
         self.score_range = choose_score_range(self.metric, score_range)
         pending = choose_backend(
@@ -173,6 +177,7 @@ class Tuner:
         self._evaluator = Evaluator(
             engine=self._backend.engine,
             metric=self.metric,
+            further_metrics=further,
             stopping=self._backend.stopping(strings),
             output_preproc=output_preproc,
             variants=PromptVariants(self.dataset, self._source, self._backend),
@@ -211,13 +216,13 @@ class Tuner:
         *,
         rungs: RungPlan = 8,
         objectives: Sequence[str] = (SCORE,),
+        constraints: Mapping[str, str] = MappingProxyType({}),
         price: Mapping[str, Any] | None = None,
     ) -> GenerationObjective:
         """Return an Optuna objective over the search split, for use with any ``study.optimize``.
 
         Args:
-            space: The parameters to choose from.
-            rungs, objectives, price: See `SearchOptions`.
+            space: The parameters to choose from. See `SearchOptions` for the other arguments.
 
         Raises:
             ConfigurationError: An option is wrong, a prompt is too long, or the server does not support a parameter.
@@ -225,7 +230,7 @@ class Tuner:
         space, names, backend = SearchSpace.of(space), check_objectives(objectives), self._backend
         rates = find_price(price, names, own_model=backend.model_name, counts_tokens=backend.counts_tokens)
         backend.check_space(space, ())
-        self._evaluator.check_prompts(self.task.samples, space, backend.window)
+        self._evaluator.check(self.task.samples, space, backend.window)
         return GenerationObjective(
             **vars(self._evaluator),
             samples=self.task.search,
@@ -233,6 +238,7 @@ class Tuner:
             rungs=rung_sizes(rungs, len(self.task.search)),
             objectives=names,
             price=rates,
+            constraints=check_constraints(constraints, self._evaluator),
             reuse=backend.repeatable,
         )
 
@@ -250,6 +256,7 @@ class Tuner:
         stop_early: bool = True,
         worthwhile: float | None = None,
         objectives: Sequence[str] = (SCORE,),
+        constraints: Mapping[str, str] = MappingProxyType({}),
         storage: Storage | None = None,
         study_name: str = "llmsearch",
         sampler: str = "tpe",
@@ -284,7 +291,7 @@ class Tuner:
             n_trials, timeout, ..., lease_timeout_s: All other arguments: see `SearchOptions`.
 
         Returns:
-            The study. Its `best_trial` is always a fully evaluated one. With several objectives, use `best_trials`.
+            The study. Its `best_trial` is fully evaluated and feasible. With several objectives, use `best_trials`.
 
         Raises:
             ConfigurationError: An argument is wrong. TrialError: Every trial failed. ServerError: The server is gone.
@@ -301,6 +308,7 @@ class Tuner:
             stop_early=stop_early,
             worthwhile=worthwhile,
             objectives=objectives,
+            constraints=constraints,
             sampler=sampler,
             sampler_args=sampler_args or {},
             pruner=pruner,
@@ -312,12 +320,12 @@ class Tuner:
             lease_timeout_s=lease_timeout_s,
         )
         user_attrs = {**user_attrs, **self._keep_time(lambda: stored_rendering_time(storage, study_name))}
-        objective, backend = self.objective(space, rungs=rungs, objectives=objectives, price=price), self._backend
+        backend = self._backend
+        objective = self.objective(space, rungs=rungs, objectives=objectives, constraints=constraints, price=price)
         first = baseline_trials(objective.space, backend.default_params, backend.decodes_greedily) if baselines else []
         initial_trials = [*first, *preset_trials(objective.space, presets)]
         backend.check_space(objective.space, [trial.params for trial in initial_trials])
-        for trial in initial_trials:
-            check_window(self.task.samples, backend.window, trial.params.max_new_tokens)
+        check_lengths(initial_trials, self.task.samples, backend.window)
         with open_session(
             storage,
             study_name,
@@ -368,10 +376,7 @@ class Tuner:
             FingerprintError: The study was made for another model, dataset, metric, split or seed.
             StorageError: The database cannot be used or holds another study, or no trial is fully evaluated yet.
         """
-        check_minimum("seeds", seeds, 1)
-        check_minimum("resamples", resamples, 100)
-        if len(self.task.holdout) < 2:
-            raise TaskError(no_holdout(len(self.task.holdout)))
+        check_verdict(held_out=len(self.task.holdout), seeds=seeds, resamples=resamples)
         self._keep_time(lambda: rendering_time(study))
         check_fingerprint(study, self._fingerprint())
         database = find_database(study, storage, self._searched)
@@ -407,6 +412,7 @@ class Tuner:
             "window": str(window or "no limit is known"),
             **self.task.describe(),
             "metric": self.metric.name,
+            **{f"metric {label}": metric.name for label, metric in self._evaluator.further_metrics.items()},
             **({} if space is None else describe_example(self._evaluator, self.task.search[0], space, window)),
         }
 
@@ -441,11 +447,8 @@ class Tuner:
         return build_fingerprint(
             model=self._backend.identity,
             task={**self.task.fingerprint(), **self._source.fingerprint()},
-            metric=self.metric.name,
-            output_preproc=self._evaluator.output_preproc,
+            **self._evaluator.fingerprint(),
             decode_args=None if self._source.decode_args is None else with_default(self._source.decode_args),
-            stopping=vars(self._evaluator.stopping),
-            thinking=None if (cutter := self._evaluator.thinking) is None else vars(cutter.marks),
             seed=self.seed,
             space=space,
         )

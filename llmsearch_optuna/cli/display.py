@@ -11,12 +11,12 @@ from rich.table import Table
 from rich.text import Text
 
 from llmsearch_optuna.storage import CompletionStore
-from llmsearch_optuna.study.ranking import expense, expense_of, score_of
+from llmsearch_optuna.study.ranking import expense, expense_of, infeasibility, score_of
 from llmsearch_optuna.study.study import study_key
 from llmsearch_optuna.study.trials import describe_params, trial_params
 from llmsearch_optuna.terminal import excerpt, printable
-from llmsearch_optuna.verdict.finalists import finalists
-from llmsearch_optuna.verdict.table import GAIN_HEADING, expense_headings, verdict_rows
+from llmsearch_optuna.verdict.finalists import finalists, measure_cells, measure_headings
+from llmsearch_optuna.verdict.table import GAIN_HEADING, further_headings, verdict_rows
 from llmsearch_optuna.verdict.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -39,12 +39,15 @@ def print_finalists(study: optuna.Study) -> None:
     rows = finalists(study)
     second = expense(study)
     names = () if second is None else (second.name,)
-    table = _table("Scores on the search split", "", "score", *names, "trial", "parameters")
+    headings = measure_headings(study)
+    table = _table("Scores on the search split", "", "score", *names, *headings, "trial", "parameters")
     for name, trial, params in rows:
         expenses = [] if second is None else [second.shown(expense_of(trial))]
-        parameters = _line(describe_params(params))
-        table.add_row(_line(name), f"{score_of(trial):.4f}", *expenses, str(trial.number), parameters)
+        parameters, measures = _line(describe_params(params)), measure_cells(trial, headings)
+        table.add_row(_line(name), f"{score_of(trial):.4f}", *expenses, *measures, str(trial.number), parameters)
     Console().print(table)
+    if (sentence := infeasibility(study)) is not None:
+        Console(soft_wrap=True, highlight=False).print(_line(sentence))
 
 
 def print_verdict(verdict: Verdict) -> None:
@@ -52,7 +55,7 @@ def print_verdict(verdict: Verdict) -> None:
     held_out = "held-out " if verdict.held_out else ""
     title = f"Scores on {verdict.samples} {held_out}samples ({verdict.metric})"
     search_columns = ("search split", "trial") if verdict.held_out else ()
-    table = _table(title, "", "score", *search_columns, GAIN_HEADING, *expense_headings(verdict))
+    table = _table(title, "", "score", *search_columns, GAIN_HEADING, *further_headings(verdict))
     for row in verdict_rows(verdict):
         search_score = "-" if row.search_score is None else f"{row.search_score:.4f}"
         table.add_row(
@@ -60,7 +63,7 @@ def print_verdict(verdict: Verdict) -> None:
             f"{row.score:.4f}",
             *((search_score, str(row.trial)) if verdict.held_out else ()),
             _line(row.gain),
-            *map(_line, row.expenses),
+            *map(_line, row.further),
         )
     Console().print(table)
     console = Console(soft_wrap=True, highlight=False)
@@ -117,7 +120,9 @@ def print_completions(study: optuna.Study, storage: RDBStorage, trial: FrozenTri
     for completion in store.load(study_key(study), trial.number):
         sample = samples[completion.position]
         sample_score = "-" if completion.score is None else f"{completion.score:.4f}"
-        console.rule(_line(f"row {completion.row}, score {sample_score}, {completion.finish_reason}"), align="left")
+        metrics = "".join(f", {label} {value:.4g}" for label, value in completion.metric_scores.items())
+        heading = f"row {completion.row}, score {sample_score}{metrics}, {completion.finish_reason}"
+        console.rule(_line(heading), align="left")
         reference = json.dumps(sample.reference, ensure_ascii=False)
         for label, text in (("prompt", sample.prompt), ("completion", completion.shown_text), ("reference", reference)):
             shown = text if in_full else excerpt(text, _MAXIMUM_TEXT)

@@ -27,10 +27,10 @@ from llmsearch_optuna.search.observers import SearchObserver, TrialProgress
 from llmsearch_optuna.storage import CompletionStore, StoredCompletion, StoredSample, advisory_lock, sqlite_path
 from llmsearch_optuna.study.attributes import KEY
 from llmsearch_optuna.study.price import stored_price
-from llmsearch_optuna.study.ranking import expense, maximizes
+from llmsearch_optuna.study.ranking import expense, infeasibility, maximizes
 from llmsearch_optuna.study.study import study_key
 from llmsearch_optuna.study.trials import FINISHED
-from llmsearch_optuna.verdict.finalists import finalists
+from llmsearch_optuna.verdict.finalists import finalists, measure_headings
 from llmsearch_optuna.verdict.verdict import current_verdict
 
 __all__ = [
@@ -223,7 +223,12 @@ class Annotations(SearchObserver):
             if not self._study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
                 return
             body = study_note(
-                finalists(self._study), current_verdict(self._study), report_path(self._id), expense(self._study)
+                finalists(self._study),
+                current_verdict(self._study),
+                report_path(self._id),
+                expense(self._study),
+                measures=measure_headings(self._study),
+                caution=infeasibility(self._study),
             )
             note = DashboardNote(self._storage, self._id, None)
             if body != note.body and (not note.body or note.body.endswith(SIGNATURE)):

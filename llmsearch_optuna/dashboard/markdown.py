@@ -12,13 +12,14 @@ from llmsearch_optuna.report.turns import Turn, chat_turns
 from llmsearch_optuna.statistics.intervals import difference_intervals
 from llmsearch_optuna.storage import StoredCompletion, StoredSample, TokenCounts
 from llmsearch_optuna.study.attributes import BASELINE, ERROR, PARAMS
+from llmsearch_optuna.study.constraints import is_feasible
 from llmsearch_optuna.study.objectives import Expense
 from llmsearch_optuna.study.price import Price
 from llmsearch_optuna.study.ranking import expense_of, score_of
 from llmsearch_optuna.study.trials import describe_params, trial_params
 from llmsearch_optuna.terminal import excerpt, printable
-from llmsearch_optuna.verdict.finalists import Finalist
-from llmsearch_optuna.verdict.table import GAIN_HEADING, expense_headings, verdict_rows
+from llmsearch_optuna.verdict.finalists import Finalist, measure_cells
+from llmsearch_optuna.verdict.table import GAIN_HEADING, further_headings, verdict_rows
 from llmsearch_optuna.verdict.verdict import Verdict
 
 __all__ = ["SIGNATURE", "completion_lines", "score_interval", "study_note", "trial_note"]
@@ -83,7 +84,13 @@ def trial_note(
 
 
 def study_note(
-    finalists: Sequence[Finalist], verdict: Verdict | None, report: str = "", second: Expense | None = None
+    finalists: Sequence[Finalist],
+    verdict: Verdict | None,
+    report: str = "",
+    second: Expense | None = None,
+    *,
+    measures: Sequence[str] = (),
+    caution: str | None = None,
 ) -> str:
     """Return the note of a study: its verdict, and the scores of the baselines and the best (or the Pareto front).
 
@@ -93,6 +100,8 @@ def study_note(
         verdict: The verdict on them; ``None`` if there is none yet.
         report: The path of the report on the dashboard's server; no link if empty.
         second: The second objective; ``None`` without one.
+        measures: The headings of further columns; see `measure_headings`.
+        caution: A sentence on the finalists, such as `infeasibility`; ``None`` if there is none.
     """
     headline = "no verdict yet: `llmsearch-optuna confirm` makes one" if verdict is None else _inline(verdict.sentence)
     lines = [f"## {headline}", ""]
@@ -104,23 +113,24 @@ def study_note(
             lines += [_inline(sentence), ""]
         lines += [f"Scores on {verdict.samples} held-out samples ({_inline(verdict.metric)}):", ""]
         lines += _table(
-            ("", "score", "trial", GAIN_HEADING, *expense_headings(verdict)),
+            ("", "score", "trial", GAIN_HEADING, *further_headings(verdict)),
             [
                 (
                     *(_inline(row.name), f"{row.score:.4f}", str(row.trial), _inline(row.gain)),
-                    *map(_inline, row.expenses),
+                    *map(_inline, row.further),
                 )
                 for row in verdict_rows(verdict)
             ],
         )
         lines.append("")
-    lines += ["Scores on the search split:", ""]
+    lines += ["Scores on the search split:", ""] if caution is None else [f"{_inline(caution)}:", ""]
     lines += _table(
-        ("", "score", *([] if second is None else [second.name]), "trial", "parameters"),
+        ("", "score", *([] if second is None else [second.name]), *map(_inline, measures), "trial", "parameters"),
         [
             (
                 *(_inline(name), f"{score_of(trial):.4f}"),
                 *([] if second is None else [_inline(second.shown(expense_of(trial)))]),
+                *map(_inline, measure_cells(trial, measures)),
                 *(str(trial.number), _inline(describe_params(params))),
             )
             for name, trial, params in finalists
@@ -139,6 +149,7 @@ def completion_lines(completions: Sequence[StoredCompletion], samples: Mapping[i
             {
                 "row": completion.row,
                 "score": completion.score,
+                **{f"metric.{label}": value for label, value in completion.metric_scores.items()},
                 "completion": _cell(completion.shown_text),
                 "reference": _cell(_reference(samples[completion.position])),
                 "prompt": _cell(_last_question(samples[completion.position].prompt)),
@@ -196,6 +207,14 @@ def score_interval(scores: Sequence[float]) -> tuple[float, float] | None:
     return float(interval.low), float(interval.high)
 
 
+def _mean(scores: Sequence[float | None]) -> str:
+    """Return the mean score with its interval."""
+    known = [score for score in scores if score is not None]
+    interval = score_interval(known)
+    ends = "" if interval is None else f" \\[{interval[0]:.3f}, {interval[1]:.3f}\\]"
+    return f"{sum(known) / len(known):.4f}{ends}" if len(known) == len(scores) else "-"
+
+
 def _outcome(trial: FrozenTrial, completions: Sequence[StoredCompletion]) -> str:
     if trial.state == TrialState.FAIL:
         return "failed"
@@ -224,6 +243,10 @@ def _facts(
         if price is not None and PARAMS in trial.user_attrs:
             yield "cost", f"{price.rates_of(trial_params(trial)).cost(TokenCounts.of(completions)):.4g}"
         reasons = [completion.finish_reason for completion in completions]
+        for label in completions[0].metric_scores:
+            yield f"{_inline(label)}", _mean([completion.metric_scores.get(label) for completion in completions])
+        if trial.constraints:
+            yield "constraints", "kept" if is_feasible(trial) else "broken"
         yield "ended by", ", ".join(f"{reason} {reasons.count(reason)}" for reason in sorted(set(reasons)))
 
 

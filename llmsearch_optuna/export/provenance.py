@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import optuna
+from optuna.trial import FrozenTrial
 
 from llmsearch_optuna._version import __version__, library_version
 from llmsearch_optuna.errors import StorageError
 from llmsearch_optuna.space.params import GenerationParams
 from llmsearch_optuna.study.attributes import STUDY_FILE
+from llmsearch_optuna.study.constraints import is_feasible, stored_constraints
 from llmsearch_optuna.study.environment import study_environment
 from llmsearch_optuna.study.fingerprint import stored_stop_strings, study_fingerprint
 from llmsearch_optuna.study.objectives import COST, EXPENSES, TOKENS
@@ -45,7 +47,8 @@ class Provenance:
         stop: The strings that end a completion.
         fingerprint: The parts that the scores of the study depend on, by name.
         verdict: The sentence of the study's verdict; None if there is no verdict, or if it is about other finalists.
-        caution: A line that says so if the verdict shows no gain of this trial over the baseline; None otherwise.
+        caution: A line that says so if the trial breaks a constraint, or the verdict shows no gain of it over the
+            baseline; None otherwise.
         params: All parameters.
         exported: The time of the export, in UTC, in ISO 8601 format.
         environment: The versions and the hardware that the study was created with, by name, as far as they are stored.
@@ -107,7 +110,7 @@ def trace(study: optuna.Study, trial: int | None = None) -> Provenance:
         stop=stored_stop_strings(fingerprint),
         fingerprint=fingerprint,
         verdict=None if verdict is None else verdict.sentence,
-        caution=None if verdict is None else _caution(verdict, source.number),
+        caution=_infeasible(study, source) or (None if verdict is None else _caution(verdict, source.number)),
         params=trial_params(source),
         exported=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
         environment=study_environment(study),
@@ -130,9 +133,21 @@ def _model_and_data(study: optuna.Study) -> tuple[str | None, str | None]:
         raise StorageError(f"the study file stored in study `{study.study_name}` is damaged: {error}") from error
 
 
+def _infeasible(study: optuna.Study, trial: FrozenTrial) -> str | None:
+    """Return a warning if a trial breaks a constraint on the search split."""
+    if is_feasible(trial):
+        return None
+    rules = zip(stored_constraints(study), trial.constraints.values(), strict=False)
+    broken = " and ".join(str(constraint) for constraint, excess in rules if excess > 0.0)
+    return f"trial {trial.number} breaks {broken} on the samples of the search"
+
+
 def _caution(verdict: Verdict, trial: int) -> str | None:
     """Return a warning if the verdict shows no gain of a trial over its baseline."""
     trials = {result.name: result.trial for result in verdict.finalists}
+    broken = {name for name, number in trials.items() if verdict.standing_of(name) == "breaks" and number == trial}
+    if broken:
+        return f"the verdict shows that trial {trial} breaks a constraint: {verdict.sentence}"
     shown = {trials[comparison.name] for comparison in verdict.comparisons if comparison.low > 0.0}
     if verdict.reference is None or trial in (*shown, trials[verdict.reference]):
         return None

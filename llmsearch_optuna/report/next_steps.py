@@ -79,7 +79,7 @@ def _without_spread(record: StudyRecord, score: float) -> Step:
 
 
 def _after_the_verdict(record: StudyRecord, verdict: Verdict, location: str) -> Step:
-    if not verdict.improved:
+    if not verdict.recommended:
         return Step(f"{verdict.next_step[0].upper()}{verdict.next_step[1:]}.")
     trial = next(finalist.trial for finalist in verdict.finalists if finalist.name == verdict.best)
     command = ["llmsearch-optuna", "export", location, "--study", record.name, "--trial", str(trial), "--to", "hf"]

@@ -50,7 +50,8 @@ class Quality(NamedTuple):
         expense: The mean number of tokens per sample, or the cost of 1,000; see `StudyRecord.expense`.
         value: The metric.
         is_efficient: Whether the trial is on the Pareto front: no other trial is at least as good in the metric and the
-            expense, and better in one of them. Of trials with the same values, only the first is on the front.
+            expense, and better in one of them. A trial that breaks a constraint is not on it. Of trials with the same
+            values, only the first is on the front.
     """
 
     trial: TrialRecord
@@ -136,7 +137,7 @@ def quality_by_expense(record: StudyRecord) -> tuple[Quality, ...]:
     qualities: list[Quality] = []
     leading: float | None = None
     for expense, value, trial in sorted(measured, key=lambda entry: (entry[0], sign * entry[1], entry[2].number)):
-        is_efficient = leading is None or record.is_better(value, leading)
+        is_efficient = trial.is_feasible and (leading is None or record.is_better(value, leading))
         leading = value if is_efficient else leading
         qualities.append(Quality(trial, expense, value, is_efficient))
     return tuple(qualities)

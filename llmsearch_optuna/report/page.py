@@ -45,7 +45,7 @@ from llmsearch_optuna.report.variants import variants
 from llmsearch_optuna.storage import open_storage, shown_url, sqlite_path, sqlite_url
 from llmsearch_optuna.study.objectives import TOKENS
 from llmsearch_optuna.terminal import excerpt, printable
-from llmsearch_optuna.verdict.table import GAIN_HEADING, SAVED_HEADING, expense_headings
+from llmsearch_optuna.verdict.table import GAIN_HEADING, SAVED_HEADING, further_headings
 
 __all__ = ["render_report", "write_report"]
 
@@ -219,9 +219,9 @@ def _content(record: StudyRecord, storage: RDBStorage, location: str) -> dict[st
         "tiles": summary_tiles(record, spent),
         "finalists": finalists,
         "gain_heading": GAIN_HEADING,
-        "expense_headings": [
+        "further_headings": [
             heading if heading == SAVED_HEADING else f"{heading} held out"
-            for heading in (() if record.verdict is None else expense_headings(record.verdict))
+            for heading in (() if record.verdict is None else further_headings(record.verdict))
         ],
         "is_priced": spent.spent is not None,
         "importance_minimum": MINIMUM_TRIALS,

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -25,12 +25,14 @@ from llmsearch_optuna.storage import (
     sqlite_url,
 )
 from llmsearch_optuna.study.attributes import BASELINE, ERROR, KEY, PARAMS, REPLAYED, STOPPED, STUDY_FILE
+from llmsearch_optuna.study.constraints import is_feasible, stored_constraints
 from llmsearch_optuna.study.environment import study_environment
 from llmsearch_optuna.study.fingerprint import study_fingerprint
+from llmsearch_optuna.study.further_metrics import metric_means
 from llmsearch_optuna.study.judge import describe_judge
 from llmsearch_optuna.study.objectives import COST, EXPENSES, TOKENS, Expense
 from llmsearch_optuna.study.price import Price, Rates, stored_price
-from llmsearch_optuna.study.ranking import expense, maximizes, ranked, score_of
+from llmsearch_optuna.study.ranking import expense, infeasibility, maximizes, ranked, score_of
 from llmsearch_optuna.study.study import study_key
 from llmsearch_optuna.study.trials import describe_params, reused_counts, trial_params
 from llmsearch_optuna.verdict.finalist_scores import held_out_key
@@ -71,6 +73,8 @@ class TrialRecord:
         error: The reason why it failed; ``None`` if it did not.
         replayed: The share of its tokens that needed no forward pass; ``None`` if it is not stored.
         reused: The number of tokens in completions that it reused from a trial whose parameters have the same effect.
+        metrics: The mean scores under the further metrics, by label; empty if the trial is not evaluated.
+        is_feasible: Whether it keeps all constraints over its samples so far.
         reused_cost: The part of `cost` that was not spent, because completions were reused.
     """
 
@@ -91,6 +95,8 @@ class TrialRecord:
     replayed: float | None
     reused: int
     reused_cost: float
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    is_feasible: bool = True
 
     @property
     def seen(self) -> int:
@@ -159,6 +165,8 @@ class StudyRecord:
         verdict: The stored verdict; ``None`` if there is none.
         verdict_is_current: Whether the verdict compares the present finalists.
         held_out: The scores of the verdict's finalists on the hold-out split; empty without a verdict.
+        constraints: What a feasible trial keeps, e.g. ``json_valid >= 0.98``.
+        infeasibility: That no fully evaluated trial is feasible, in one sentence; ``None`` if one is.
         stopped: Why the latest search ended before its number of trials, in one sentence; ``None`` if it did not.
         began: The start of its first trial; ``None`` if no trial has started.
         ended: The end of its last finished trial; ``None`` if no trial has finished.
@@ -180,6 +188,8 @@ class StudyRecord:
     verdict: Verdict | None
     verdict_is_current: bool
     held_out: tuple[HeldOutScores, ...]
+    constraints: tuple[str, ...]
+    infeasibility: str | None
     stopped: str | None
     began: datetime | None
     ended: datetime | None
@@ -209,6 +219,11 @@ class StudyRecord:
     def parameters(self) -> Mapping[str, BaseDistribution]:
         """The distributions that samplers chose from, by Optuna's parameter names."""
         return {name: dist for trial in self.trials for name, dist in trial.distributions.items()}
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels of the further metrics."""
+        return tuple(dict.fromkeys(label for trial in self.trials for label in trial.metrics))
 
     @property
     def expense(self) -> Expense:
@@ -286,6 +301,8 @@ def read_study(study: optuna.Study, storage: RDBStorage | str) -> StudyRecord:
         verdict=verdict,
         verdict_is_current=verdict is not None and finalists is not None and verdict.is_of(finalists),
         held_out=() if verdict is None else _held_out(verdict, names, store.load_held_out_outlines(key), price),
+        constraints=tuple(map(str, stored_constraints(study))),
+        infeasibility=infeasibility(study),
         stopped=study.user_attrs.get(STOPPED),
         began=min((trial.datetime_start for trial in started if trial.datetime_start is not None), default=None),
         judge=describe_judge(study, database),
@@ -316,6 +333,8 @@ def _trial(trial: FrozenTrial, outlines: list[CompletionOutline], price: Price |
         replayed=trial.user_attrs.get(REPLAYED),
         reused=reused_counts(trial).generated,
         reused_cost=0.0 if rates is None else rates.cost(reused_counts(trial)),
+        metrics=metric_means(trial),
+        is_feasible=is_feasible(trial),
     )
 
 

@@ -62,6 +62,7 @@ def study_facts(record: StudyRecord) -> list[str]:
         f"data {excerpt(source.data, _MAXIMUM_NAME)}",
         f"{len(record.samples)} search samples" + ("" if held_out is None else f", {held_out} held out"),
         f"metric {record.metric_name}, {'higher' if record.maximize else 'lower'} is better",
+        *([f"constraints {', '.join(record.constraints)}"] if record.constraints else []),
         *([] if record.minimized is None else [f"as {_FEW[record.minimized.name]} as possible"]),
     ]
     if record.judge is not None:
@@ -95,6 +96,8 @@ def verdict_status(record: StudyRecord, location: str) -> Status:
         sentence = (
             f"The best of {len(record.complete)} fully evaluated trials, trial {best.number}, scores {best.value:.4g}."
         )
+        if record.infeasibility is not None:
+            sentence = f"{_capitalized(record.infeasibility)}."
         caveat = "This score is from the search split: selecting the best of many trials makes it optimistic."
         stopped = () if record.stopped is None else (f"{_capitalized(record.stopped)}.",)
         held_out = holdout_size(record.fingerprint)
@@ -103,7 +106,9 @@ def verdict_status(record: StudyRecord, location: str) -> Status:
             return Status("No verdict yet", "", sentence, (caveat, remedy, *stopped))
         return Status("No verdict", "", sentence, (caveat, f"{_capitalized(no_holdout(held_out))}.", *stopped))
     gain = next((comparison for comparison in verdict.comparisons if comparison.name == verdict.best), None)
-    if verdict.improved:
+    if verdict.standing_of(verdict.best) == "breaks":
+        pill, kind = "Breaks a constraint", "bad"
+    elif verdict.improved:
         pill, kind = "Improvement shown", "good"
     elif gain is not None and gain.high < 0.0:
         pill, kind = "Worse than the baseline", "bad"

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import optuna
 from optuna.trial import TrialState
 
+from llmsearch_optuna.data.task import InputLimits, Sample, check_window
 from llmsearch_optuna.errors import ModelError, ParameterError
 from llmsearch_optuna.space.params import GenerationParams
 from llmsearch_optuna.space.search_space import SearchSpace
@@ -15,7 +16,7 @@ from llmsearch_optuna.space.settings import is_setting
 from llmsearch_optuna.study.attributes import BASELINE, FIXED_PARAMS, QUEUED_PARAMS, REPEATS, SCORER_FAULT
 from llmsearch_optuna.study.trials import repeated_trials
 
-__all__ = ["InitialTrial", "baseline_trials", "enqueue", "enqueue_again", "preset_trials"]
+__all__ = ["InitialTrial", "baseline_trials", "check_lengths", "enqueue", "enqueue_again", "preset_trials"]
 
 _LOG = logging.getLogger(__name__)
 
@@ -90,6 +91,12 @@ def preset_trials(space: SearchSpace, presets: Sequence[GenerationParams | Mappi
     ]
     points = [_with_completions(space, params) for params in points]
     return [InitialTrial(params, space.trial_params(params), None) for params in points]
+
+
+def check_lengths(trials: Sequence[InitialTrial], samples: Sequence[Sample], window: InputLimits | None) -> None:
+    """Raise an error if a prompt leaves no room for the completion of a trial; see `check_window`."""
+    for trial in trials:
+        check_window(samples, window, trial.params.max_new_tokens)
 
 
 def enqueue(study: optuna.Study, trials: Sequence[InitialTrial]) -> None:

@@ -9,6 +9,10 @@ be shown, and what can be added to it would not.
 Proposals are assumed to go on as the recent ones, or as all so far, whichever promises more, at the upper confidence
 limit of their variance. No statistics can exclude that a rare region of the space, which no proposal has met, is much
 better; so a minimum number of proposals comes first. Towards the end of a search, nothing is decided any more.
+
+If trials have constraints, the best trial and the best baseline are feasible ones, and a search without a feasible
+trial goes on. That further proposals may break constraints is not allowed for: the search then ends later than it
+could.
 """
 
 import itertools
@@ -35,6 +39,7 @@ from llmsearch_optuna.statistics.prospects import (
     shrunk_best,
 )
 from llmsearch_optuna.study.attributes import BASELINE
+from llmsearch_optuna.study.constraints import is_feasible
 from llmsearch_optuna.study.ranking import maximizes
 from llmsearch_optuna.study.trials import is_resting
 
@@ -61,14 +66,18 @@ class _Scores(NamedTuple):
     """The scores of finished trials, of which higher ones are better.
 
     Attributes:
-        baselines: Those of the baselines.
+        baselines: Those of the baselines; of the feasible ones only, if there are any.
         complete: Those of the last fully evaluated trials.
         proposals: Those of the last trials that are no baselines: complete, pruned or resting.
+        are_feasible: Whether each of the proposals is feasible.
+        has_feasible_baseline: Whether a baseline is feasible.
     """
 
     baselines: list[_Floats]
     complete: list[_Floats]
     proposals: list[_Floats]
+    are_feasible: list[bool]
+    has_feasible_baseline: bool
 
     @property
     def reference(self) -> _Floats:
@@ -153,7 +162,10 @@ class EarlyStop:
         return f"{expected}, {shown}" if prospects.ahead >= limit > further else None
 
     def prospects(self, study: optuna.Study, trials: Sequence[FrozenTrial]) -> Prospects | None:
-        """Return the prospects of the search; None without a complete baseline or without four finished proposals."""
+        """Return the prospects of the search.
+
+        None without a complete baseline, four finished proposals, or a feasible trial.
+        """
         scores = self._scores_of(study, trials)
         if not scores.baselines or len(scores.proposals) < _LEAST_ESTIMATED:
             return None
@@ -162,9 +174,12 @@ class EarlyStop:
         estimates = proposal_means(proposals, rows)
         spread = mean_spread(estimates, level=_LEVEL)
         is_complete = np.array([len(row) == samples for row in proposals])
-        best = float(reference.mean())
-        if is_complete.any():
-            best = max(best, shrunk_best(estimates, spread, is_complete))
+        is_candidate = is_complete & np.array(scores.are_feasible)
+        if not is_candidate.any() and not scores.has_feasible_baseline:
+            return None  # any feasible trial would be a gain
+        best = float(reference.mean()) if scores.has_feasible_baseline else -math.inf
+        if is_candidate.any():
+            best = max(best, shrunk_best(estimates, spread, is_candidate))
         recent = MeanEstimates(*(values[-_RECENT:] for values in estimates))
         further = max(
             expected_gain(
@@ -209,12 +224,22 @@ class EarlyStop:
         }
         samples = max((len(by_number[trial.number]) for trial in complete if trial.number in by_number), default=0)
 
-        def of(kind: Sequence[FrozenTrial], least: int) -> list[_Floats]:
-            rows = [by_number[trial.number] for trial in kind if trial.number in by_number]
-            return [row for row in rows if len(row) >= least]
+        def scored(kind: Sequence[FrozenTrial], least: int) -> list[FrozenTrial]:
+            return [trial for trial in kind if trial.number in by_number and len(by_number[trial.number]) >= least]
+
+        def of(kind: Sequence[FrozenTrial]) -> list[_Floats]:
+            return [by_number[trial.number] for trial in kind]
 
         # Of a damaged database, complete trials without all scores are left out.
-        return _Scores(of(baselines, samples), of(complete, samples), of(proposals, 1))
+        baselines, proposals = scored(baselines, samples), scored(proposals, 1)
+        feasible = list(filter(is_feasible, baselines))
+        return _Scores(
+            of(feasible or baselines),
+            of(scored(complete, samples)),
+            of(proposals),
+            list(map(is_feasible, proposals)),
+            bool(feasible),
+        )
 
     def _showable(self, scores: _Scores) -> float:
         """Return the smallest gain over the best baseline that a verdict can show.

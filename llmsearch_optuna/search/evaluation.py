@@ -13,6 +13,8 @@ from llmsearch_optuna.data.task import Sample
 from llmsearch_optuna.engine.base import Completion, Request
 from llmsearch_optuna.engine.irregular import check_answers
 from llmsearch_optuna.metrics.reducers import reducer_of
+from llmsearch_optuna.search.further_scores import FurtherScores, refuse_corpus_score
+from llmsearch_optuna.search.reporting import report, should_prune
 from llmsearch_optuna.search.score_readers import report_scores
 from llmsearch_optuna.search.scoring import Evaluator
 from llmsearch_optuna.search.spending import check_counts, store_reused
@@ -32,12 +34,12 @@ from llmsearch_optuna.study.attributes import (
     TIED_VOTES,
     TRIAL_TOKENS,
 )
-from llmsearch_optuna.study.objectives import COST, SCORE
+from llmsearch_optuna.study.constraints import Constraint
+from llmsearch_optuna.study.objectives import COST, SCORE, TOKENS
 from llmsearch_optuna.study.price import Price
-from llmsearch_optuna.study.ranking import has_several
 from llmsearch_optuna.study.trials import began, ended, trial_params
 
-__all__ = ["Evaluation", "GenerationObjective", "report", "should_prune"]
+__all__ = ["Evaluation", "GenerationObjective"]
 
 # The number of later rungs that the engine may begin on while it has free slots. Most trials reach these rungs.
 _LOOK_AHEAD = 3
@@ -59,6 +61,7 @@ class GenerationObjective(Evaluator):
         objectives: The names of the values that a study receives: the score, or the score and the tokens per sample or
             the cost of 1,000 samples.
         price: The price of tokens; None if there is none.
+        constraints: What a feasible trial keeps.
         store: Stores the completions and restores those of a resumed trial. Without it, `report_scores` records the
             per-sample scores of every trial in the study.
         study_key: The study's key in the store.
@@ -72,6 +75,7 @@ class GenerationObjective(Evaluator):
     rungs: tuple[int, ...]
     objectives: tuple[str, ...] = (SCORE,)
     price: Price | None = None
+    constraints: tuple[Constraint, ...] = ()
     store: CompletionStore | None = None
     study_key: str = ""
     reuse: bool = False
@@ -171,6 +175,7 @@ class Evaluation:
         self._texts: list[tuple[str, ...]] = []
         # None once the metric has turned out to score only a corpus.
         self._scores: list[float] | None = []
+        self._further = FurtherScores(objective, objective.constraints)
         self._finish_reasons: Counter[str] = Counter()
         self._tied_votes = 0
         if objective.store is not None:
@@ -203,6 +208,20 @@ class Evaluation:
         if COST in objectives and self._rates is not None:
             expense = self._rates.per_samples(self.counts, self.scored)
         return [self.value, expense][: len(objectives)]
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """The mean score over the samples so far under each further metric, by label."""
+        return self._further.means
+
+    @property
+    def broken(self) -> dict[Constraint, float]:
+        """The constraints that are broken over the samples so far, each with the value that breaks it."""
+        return self._further.broken(self._constrained)
+
+    @property
+    def _constrained(self) -> dict[str, float]:
+        return {SCORE: self.value, TOKENS: self.tokens / self.scored}
 
     @property
     def finished(self) -> bool:
@@ -256,6 +275,7 @@ class Evaluation:
         scores = self._score(samples, rows)
         if scores is not None:
             rows = [dataclasses.replace(row, score=score) for row, score in zip(rows, scores, strict=True)]
+        rows = self._further.add(samples, rows)
         if reused:
             # Before the rows are stored: other workers subtract these numbers from those of all stored rows.
             store_reused(self._trial, self.reused + TokenCounts.of(reused))
@@ -264,6 +284,7 @@ class Evaluation:
         elif self._scores is not None:
             report_scores(self._trial, self._scores)
         self._count(rows)
+        self._further.store_violations(self._trial, self._constrained)
         self.tokens_of_process += sum(completion.token_count for completion in completions)
         self.tokens_replayed += sum(completion.replayed for completion in completions)
         report(self._trial, self.value, step=self.scored)
@@ -305,6 +326,7 @@ class Evaluation:
             self.value = sum(self._scores) / len(self._scores)
             return scores
         # The metric scores a corpus as a whole: all samples so far.
+        refuse_corpus_score(self._objective.constraints)
         self._scores = None
         if new is not None and self.scored == len(samples):
             self.value = new.value
@@ -328,10 +350,13 @@ class Evaluation:
         for size in (*self._objective.rungs, len(stored)):
             if self.scored < size <= len(stored):
                 rows = stored[self.scored : size]
-                self._score(self._next_samples()[: len(rows)], rows)
+                samples = self._next_samples()[: len(rows)]
+                self._score(samples, rows)
+                self._further.add(samples, rows)
                 self._count(rows)
                 if self.scored not in reported:
                     report(self._trial, self.value, step=self.scored)
+        self._further.store_violations(self._trial, self._constrained)
         # A pruning decision must not be repeated, because the pruner may see more trials now. If another trial has
         # stored a rung since, the decision on this trial's last rung has been made.
         latest = None if store is None else store.latest_rung(self._objective.study_key)
@@ -355,25 +380,6 @@ class Evaluation:
         if self._reused:
             store_reused(self._trial, self.reused)
         self._trial.set_user_attr(FINISH_REASONS, dict(self._finish_reasons))
+        self._further.store_means(self._trial)
         if self.pruned:
             self._trial.set_user_attr(PRUNED_AT, self.scored)
-
-
-def report(trial: optuna.Trial, value: float, step: int) -> None:
-    """Report the score of a trial over its first `step` samples.
-
-    Optuna's `Trial.report` raises an error if there are several objectives, because its pruners do not support them.
-    The value is then written to the storage directly, for learning curves and resumed trials.
-    """
-    if not has_several(trial.study):
-        trial.report(value, step=step)
-        return
-    storage = trial.storage
-    study_id = storage.get_study_id_from_name(trial.study.study_name)
-    trial_id = storage.get_trial_id_from_study_id_trial_number(study_id, trial.number)
-    storage.set_trial_intermediate_value(trial_id, step, value)
-
-
-def should_prune(trial: optuna.Trial) -> bool:
-    """Return whether the study's pruner prunes the trial. With several objectives, no trial is pruned."""
-    return not has_several(trial.study) and trial.should_prune()

@@ -1,11 +1,13 @@
 """When to end a search because no better trial is to be expected."""
 
+import math
 from collections.abc import Sequence
 
 from optuna.trial import FrozenTrial, TrialState
 
 from llmsearch_optuna.metrics import ScoreRange
 from llmsearch_optuna.study.attributes import BASELINE
+from llmsearch_optuna.study.constraints import is_feasible, violation
 
 __all__ = ["reason_to_stop", "trials_without_improvement"]
 
@@ -36,10 +38,10 @@ def reason_to_stop(
     by_margin = f" by {margin:g}" if margin else ""
     complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
     if complete and score_range is not None:
-        values = [trial.value for trial in complete if trial.value is not None]
-        best = max(values) if maximize else min(values)
+        values = [trial.value for trial in complete if trial.value is not None and is_feasible(trial)]
+        best = (max if maximize else min)(values, default=math.nan)
         room = score_range[1] - best if maximize else best - score_range[0]
-        if room <= margin:
+        if room <= margin:  # not so if no trial is feasible
             return f"no trial can beat {best:.4g}{by_margin}"
     if patience is None:
         return None
@@ -52,18 +54,23 @@ def reason_to_stop(
 def trials_without_improvement(trials: Sequence[FrozenTrial], *, maximize: bool, margin: float = 0.0) -> int:
     """Return the number of complete and pruned trials since the last improvement, without baselines.
 
+    A trial that breaks a constraint is an improvement only as long as none was feasible, by less violation.
+
     Args:
         trials: All trials, in the order of their numbers. A baseline may be an improvement.
         maximize: Whether larger values are better.
         margin: An improvement exceeds the best value so far by more than this.
     """
     best: float | None = None
+    least = math.inf
     count = 0
     for trial in trials:
         value = trial.value if trial.state == TrialState.COMPLETE else None
         gain = None if value is None or best is None else (value - best if maximize else best - value)
-        if value is not None and (gain is None or gain > margin):
-            best, count = value, 0
+        excess = violation(trial)
+        is_better = excess < least or (excess == least == 0.0 and (gain is None or gain > margin))
+        if value is not None and is_better:
+            best, least, count = value, excess, 0
         elif trial.state in (TrialState.COMPLETE, TrialState.PRUNED) and BASELINE not in trial.user_attrs:
             count += 1
     return count

@@ -8,6 +8,7 @@ import optuna
 from optuna.trial import FrozenTrial
 
 from llmsearch_optuna.space.params import GenerationParams
+from llmsearch_optuna.study.constraints import Constraint
 
 __all__ = ["SearchObserver", "SearchObservers", "TrialProgress"]
 
@@ -26,6 +27,14 @@ class TrialProgress(Protocol):
     @property
     def value(self) -> float:
         """The metric over the samples so far; NaN before the first rung."""
+
+    @property
+    def metrics(self) -> Mapping[str, float]:
+        """The mean score over the samples so far under each further metric, by label."""
+
+    @property
+    def broken(self) -> Mapping[Constraint, float]:
+        """The constraints that are broken over the samples so far, each with the value that breaks it."""
 
     @property
     def tokens(self) -> int:

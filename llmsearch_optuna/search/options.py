@@ -12,6 +12,7 @@ from llmsearch_optuna.search.pruners import make_pruner
 from llmsearch_optuna.search.rungs import RungPlan, rung_sizes
 from llmsearch_optuna.search.score_readers import ScoreReader, reported_scores
 from llmsearch_optuna.search.spending import find_price
+from llmsearch_optuna.study.constraints import parse_constraints
 from llmsearch_optuna.study.objectives import SCORE, check_combination, check_objectives
 from llmsearch_optuna.tracking.options import TrackOptions
 
@@ -62,6 +63,10 @@ class SearchOptions:
             samples.
         worthwhile: The smallest further gain that is worth its cost, in units of the metric. By default, what the
             held-out samples can show.
+        constraints: What the best trial keeps, ``{"json_valid": ">= 0.98", "tokens": "<= 200"}``: a minimum or maximum
+            of the mean of a further metric (by its label), of the ``"score"``, or of the ``"tokens"`` per sample. They
+            hold on the samples of the search; the verdict tells what the held-out samples show. If no trial is
+            feasible, the best one is that with the least violation, and `Study.best_trial` raises a ValueError.
         objectives: ``["score"]``; ``["score", "tokens"]`` to also minimise the generated tokens per sample; or
             ``["score", "cost"]`` to also minimise the cost of 1,000 samples at the `price`. With two objectives, the
             study has a Pareto front, and every trial is fully evaluated, because a few samples cannot show that a trial
@@ -71,6 +76,7 @@ class SearchOptions:
         sampler_args: Arguments of the Optuna sampler.
         pruner: ``"paired"``, ``"race"``, ``"median"``, ``"percentile"``, ``"hyperband"``, ``"successive-halving"`` or
             ``"none"``. By default ``"paired"``, or ``"median"`` if the metric does not score single samples. With
+            constraints, only the first two and ``"none"`` are valid; they compare with feasible trials only. With
             several objectives, only ``"none"`` is valid, and it is the default. ``"race"`` gives up no trial before the
             end: each round goes to the trials that promise most per token; see `search.race`.
         pruner_args: Arguments of `PairedPruner` (`alpha`, `margin`), or of the Optuna pruner.
@@ -99,6 +105,7 @@ class SearchOptions:
     stop_early: bool = True
     worthwhile: float | None = None
     objectives: Sequence[str] = (SCORE,)
+    constraints: Mapping[str, str] = field(default_factory=dict)
     sampler: str = field(default="tpe", metadata={"key": None})
     sampler_args: Mapping[str, Any] = field(default_factory=dict, metadata={"key": None})
     pruner: str | None = field(default=None, metadata={"key": None})
@@ -131,7 +138,11 @@ class SearchOptions:
         find_price(self.price, self.objectives)
         self.tracking()
         check_combination(
-            check_objectives(self.objectives), sampler=self.sampler, pruner=self.pruner, patience=self.patience
+            check_objectives(self.objectives),
+            sampler=self.sampler,
+            pruner=self.pruner,
+            patience=self.patience,
+            constrained=bool(parse_constraints(self.constraints)),
         )
         # The size of the data is not known here. With these rungs, only invalid arguments raise an error.
         self.make_pruner((1, 2**31))
@@ -166,6 +177,8 @@ class SearchOptions:
     ) -> BasePruner:
         """Return the pruner; see `make_pruner` in `search.pruners` for the arguments and the errors raised."""
         name = self.pruner if len(self.objectives) == 1 else "none"
+        if self.constraints and name is None:  # no pruner of Optuna's, which ignores constraints
+            name = "none" if corpus_only else "paired"
         return make_pruner(
             name, rungs, self.pruner_args, scores=scores, score_range=score_range, corpus_only=corpus_only
         )

@@ -16,6 +16,7 @@ from llmsearch_optuna.errors import ConfigurationError, TrialError
 from llmsearch_optuna.metrics import ScoreRange, check_score_range
 from llmsearch_optuna.search.score_readers import CompleteTrial, RememberedScores, ScoreReader, reported_scores
 from llmsearch_optuna.statistics.evidence import ControlMemory, log_evidence_below
+from llmsearch_optuna.study.constraints import is_feasible
 from llmsearch_optuna.study.trials import began
 
 __all__ = ["PairedPruner"]
@@ -33,7 +34,8 @@ _REMEMBERED = 64
 class PairedPruner(pruners.BasePruner):
     """Prunes a trial once its per-sample scores show that it does not beat the incumbent.
 
-    The incumbent is the fully evaluated trial with the best mean score so far. A trial is pruned when its scores refute
+    The incumbent is the fully evaluated trial with the best mean score so far, of those that keep their constraints if
+    there are any. Without one, nothing is pruned. A trial is pruned when its scores refute
     that its mean over all samples reaches the incumbent's mean (plus `margin`). If the mean does reach it, the chance
     that the trial is pruned at any of its rungs, regardless of their number, is at most `alpha`; see
     `log_evidence_below`. The order of the samples must be random and the same for all trials, as in a `Tuner`. A trial
@@ -103,7 +105,8 @@ class PairedPruner(pruners.BasePruner):
         complete = [other for other in complete if len(other.scores) == population]
         if len(scores) > population > 0:
             raise TrialError(f"trial {trial.number} has {len(scores)} scores, there are only {population} samples")
-        if not complete or len(scores) in (0, population):
+        means = [other.mean for other in complete if is_feasible(other.trial)]
+        if not means or len(scores) in (0, population):
             return False
         low, high = self._limits(trial, scores, complete)
         if low == high:
@@ -112,7 +115,7 @@ class PairedPruner(pruners.BasePruner):
         covariates = _covariates(trial, complete)
         shown = self.shown_not_better(
             sign * scores,
-            incumbent=max(sign * other.mean for other in complete),
+            incumbent=max(sign * mean for mean in means),
             covariates=sign * np.stack([other.scores for other in covariates]),
             low=min(sign * low, sign * high),
             high=max(sign * low, sign * high),

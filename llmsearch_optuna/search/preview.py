@@ -9,6 +9,7 @@ import optuna
 
 from llmsearch_optuna.search.evaluation import GenerationObjective
 from llmsearch_optuna.search.first_scores import ScoredExample
+from llmsearch_optuna.search.further_scores import FurtherScores
 from llmsearch_optuna.space.params import GenerationParams
 from llmsearch_optuna.statistics.power import PairedSpread, smallest_gain
 from llmsearch_optuna.storage import TokenCounts
@@ -78,6 +79,9 @@ def preview(objective: GenerationObjective, *, trials: int, held_out: int, seed:
         f"{counts.generated * share:,.0f} tokens and {_duration(seconds * share)}; pruning, replay and an early stop "
         "take from it",
     }
+    further = FurtherScores(objective, ())
+    further.add(samples, rows)
+    expectations |= {label: f"{mean:.4g} on these samples" for label, mean in further.means.items()}
     if objective.price is not None:
         expectations["cost at most"] = f"about {objective.price.rates_of(params).cost(counts) * share:.4g}"
     return Preview(params=params, examples=examples, expectations=expectations | _shown(scores.per_sample, held_out))

@@ -15,6 +15,7 @@ from rich.text import Text
 
 from llmsearch_optuna.search.observers import SearchObserver, TrialProgress
 from llmsearch_optuna.study.attributes import BASELINE, ERROR
+from llmsearch_optuna.study.constraints import is_feasible
 from llmsearch_optuna.study.objectives import TOKENS
 from llmsearch_optuna.study.price import COST_SAMPLES
 from llmsearch_optuna.study.ranking import best_trial, expense, expense_of, has_several, pareto_front, score_of
@@ -219,6 +220,8 @@ class SearchProgress(SearchObserver):
         }.get(trial.state, f"failed: {trial.user_attrs.get(ERROR)}")
         if progress is not None and progress.cost is not None and progress.scored:
             outcome += f", cost {progress.cost * COST_SAMPLES / progress.scored:.4g} per 1,000"
+        if progress is not None and progress.scored:
+            outcome += "".join(f", breaks {rule} ({value:.4g})" for rule, value in progress.broken.items())
         params = describe_params(progress.params) if progress is not None else ""
         name = f" [{trial.user_attrs[BASELINE]}]" if BASELINE in trial.user_attrs else ""
         others = len(self._company.pop(trial.number, {trial.number})) - 1
@@ -236,6 +239,7 @@ class SearchProgress(SearchObserver):
             seconds=round(seconds, 3),
             error=trial.user_attrs.get(ERROR),
             **_cost(progress),
+            **_measures(progress),
         )
 
     def stopped(self, reason: str) -> None:
@@ -250,7 +254,7 @@ class SearchProgress(SearchObserver):
 
     def _best(self) -> str:
         best = best_trial(self._study)
-        value = "-" if best is None else f"{score_of(best):.4f}"
+        value = "-" if best is None else f"{score_of(best):.4f}{'' if is_feasible(best) else ' (infeasible)'}"
         return f"{value}, front of {len(pareto_front(self._study))}" if has_several(self._study) else value
 
     def _time_left(self, done: float) -> str:
@@ -264,3 +268,11 @@ class SearchProgress(SearchObserver):
 def _cost(progress: TrialProgress | None) -> dict[str, float]:
     """Return the fact of an event that a trial has cost so much so far; empty without a price."""
     return {} if progress is None or progress.cost is None else {"cost": progress.cost}
+
+
+def _measures(progress: TrialProgress | None) -> dict[str, Any]:
+    """Return the facts of an event on further metrics and broken constraints; empty if there are none."""
+    if progress is None or not progress.scored:
+        return {}
+    facts = {"metrics": dict(progress.metrics), "breaks": [str(constraint) for constraint in progress.broken]}
+    return {name: fact for name, fact in facts.items() if fact}

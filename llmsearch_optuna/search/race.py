@@ -8,7 +8,7 @@ end of the search, the trials that still rest are PRUNED. Only fully evaluated t
 
 A choice depends only on the scores and tokens of trials, and not on which of them rest. It is therefore the same after
 an interruption. Baselines never rest, and nothing rests before a trial is complete, as there is nothing to compare
-with.
+with. If trials have constraints, the incumbent is a feasible one, and nothing rests before there is one.
 """
 
 from collections.abc import Callable, Sequence
@@ -30,6 +30,7 @@ from llmsearch_optuna.search.score_readers import (
 from llmsearch_optuna.statistics.estimates import Regressions, regress
 from llmsearch_optuna.statistics.freeze_thaw import Indices, freeze_thaw_indices
 from llmsearch_optuna.study.attributes import BASELINE
+from llmsearch_optuna.study.constraints import is_feasible
 from llmsearch_optuna.study.ranking import maximizes
 
 __all__ = ["Choice", "Race", "TokenCount"]
@@ -104,6 +105,8 @@ class Race(NopPruner):
         running = [trial.number for trial in trials if trial.state == TrialState.RUNNING]
         proposals = [number for number, entry in entries.items() if entry.is_proposal]
         complete = self._complete(study)
+        if not any(is_feasible(trial.trial) for trial in complete):
+            complete = []
         certain = [number for number in running if not complete or not entries[number].is_proposal][:places]
         if not complete or not proposals:
             return Choice(tuple(certain))
@@ -158,7 +161,7 @@ class Race(NopPruner):
         return freeze_thaw_indices(
             Regressions(*np.array([self._regressions[number] for number in proposals]).T),
             population=len(complete[0].scores),
-            best=max(sign * trial.mean for trial in complete),
+            best=max(sign * trial.mean for trial in complete if is_feasible(trial.trial)),
             scale=self._scale(),
             tokens=costs,
             fresh_tokens=fresh_cost,

@@ -227,7 +227,8 @@ def _copy(trial: FrozenTrial, estimate: float | None, in_flight: TrialState) -> 
         distributions=trial.distributions,
         # Optuna's samplers read intermediate values of pruned trials only. Copying them takes time.
         intermediate_values=trial.intermediate_values if state == TrialState.PRUNED else {},
-        system_attrs=trial.user_attrs.get(SAMPLER_STATE, {}),
+        system_attrs=dict(trial.user_attrs.get(SAMPLER_STATE, {})),  # Optuna adds the constraints to it
+        constraints=trial.constraints,
     )
 
 

@@ -1,14 +1,14 @@
 """The steps of every evaluation: requests, completions, stored rows and checked scores."""
 
 import itertools
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from llmsearch_optuna.data.task import InputLimits, Sample, check_window
 from llmsearch_optuna.engine.base import Completion, Engine, Request, Stopping, TokenCallback
 from llmsearch_optuna.engine.thinking import ThinkingCutter
-from llmsearch_optuna.errors import ConfigurationError, ScorerError, TrialError
+from llmsearch_optuna.errors import ConfigurationError, MetricError, ScorerError, TrialError
 from llmsearch_optuna.metrics import CorpusMetric, Metric, ScoreRange, Scores, call_metric
 from llmsearch_optuna.metrics.calls import never
 from llmsearch_optuna.metrics.reducers import MEAN, reduce_scores, reducer_of
@@ -41,6 +41,7 @@ class Evaluator:
     Attributes:
         engine: Generates the completions.
         metric: Scores them.
+        further_metrics: Score them, too, by label: for people and constraints.
         stopping: The conditions that end a completion.
         variants: The prompts of trials that choose arguments of the chat template. None if no trial does.
         output_preproc: Applied to every completion before it is scored and stored.
@@ -53,6 +54,7 @@ class Evaluator:
     engine: Engine
     metric: Metric
     stopping: Stopping
+    further_metrics: Mapping[str, Metric] = field(default_factory=dict)
     variants: "PromptVariants | None" = None
     output_preproc: Callable[[str], str] = str.strip
     thinking: ThinkingCutter | None = None
@@ -60,8 +62,11 @@ class Evaluator:
     callbacks: Sequence[Callable[[], object]] = ()
     is_to_end: Callable[[], bool] = never
 
-    def check_prompts(self, samples: Sequence[Sample], space: SearchSpace, window: InputLimits | None) -> None:
-        """Raise an error if a prompt leaves no room for its completion, or cannot be rendered with a template argument.
+    def check(self, samples: Sequence[Sample], space: SearchSpace, window: InputLimits | None) -> None:
+        """Raise an error if a search of a space would fail for its prompts or its metrics.
+
+        A prompt may leave no room for its completion, or not be rendered with a template argument. The numbers of
+        completions per sample may not fit the reducer of a metric.
 
         Args:
             samples: The samples.
@@ -70,30 +75,26 @@ class Evaluator:
 
         Raises:
             TaskError: The message names the row or the argument.
-            ConfigurationError: The numbers of completions per sample do not fit the metric; see `check_completions`.
+            ConfigurationError: A reducer does not fit; the message says what to change.
         """
-        self.check_completions(space)
+        self._check_completions(space)
         check_window(samples, window, space.longest_completion())
         if self.variants is not None:
             self.variants.check(space.settings(TEMPLATE), window, space.longest_completion())
 
-    def check_completions(self, space: SearchSpace) -> None:
-        """Raise an error if the numbers of completions per sample in a space do not fit the metric's reducer.
-
-        Raises:
-            ConfigurationError: The message says what to change.
-        """
+    def _check_completions(self, space: SearchSpace) -> None:
         low, high = space.completions_per_sample()
-        reducer = reducer_of(self.metric)
-        if high == 1 and reducer is not MEAN:
-            raise ConfigurationError(
-                f'`reducer` = "{reducer.name}" needs several completions per sample: set `samples_per_prompt` in the '
-                "space, e.g. to 4"
-            )
-        if low < reducer.min_completions:
-            raise ConfigurationError(
-                f'`samples_per_prompt` must be >= {reducer.min_completions} for `reducer` = "{reducer.name}", got {low}'
-            )
+        for reducer in map(reducer_of, (self.metric, *self.further_metrics.values())):
+            if high == 1 and reducer is not MEAN:
+                raise ConfigurationError(
+                    f'`reducer` = "{reducer.name}" needs several completions per sample: set `samples_per_prompt` in '
+                    "the space, e.g. to 4"
+                )
+            if low < reducer.min_completions:
+                raise ConfigurationError(
+                    f'`samples_per_prompt` must be >= {reducer.min_completions} for `reducer` = "{reducer.name}", got '
+                    f"{low}"
+                )
         if high > 1 and space.is_always_greedy:
             raise ConfigurationError(
                 "`samples_per_prompt` > 1 has no effect, as every trial decodes greedily: set do_sample = true or a "
@@ -200,17 +201,59 @@ class Evaluator:
                 NaN, or a score outside `score_range`. The message names the row.
             ScoringGivenUpError: The search is to end, and the scorer has not returned.
         """
-        of_completions = [sample for sample, of_sample in zip(samples, texts, strict=True) for _ in of_sample]
-        scores = call_metric(
-            self.metric,
+        scores = self._call(self.metric, samples, texts)
+        if scores.per_sample is not None:
+            self.check_range(_repeated(samples, texts), scores.per_sample)
+        return reduce_scores(self.metric, scores, texts)
+
+    def score_further(self, samples: Sequence[Sample], texts: Sequence[Sequence[str]]) -> list[dict[str, float]]:
+        """Score the completions of samples under the further metrics, and reduce the scores of each sample to one.
+
+        Args:
+            samples: The samples, length n.
+            texts: The completions of each sample, length n.
+
+        Returns:
+            The scores of each sample by label.
+
+        Raises:
+            MetricError: The references do not fit a metric, or it returned one number for all samples.
+            ScorerError: See `score`. The message names the label, too.
+            ScoringGivenUpError: The search is to end, and a scorer has not returned.
+        """
+        by_label: dict[str, tuple[float, ...]] = {}
+        for label, metric in self.further_metrics.items() if samples else ():
+            try:
+                per_sample = reduce_scores(metric, self._call(metric, samples, texts), texts).per_sample
+            except ScorerError as error:
+                raise ScorerError(f"metric `{label}`: {error}") from error
+            if per_sample is None:
+                raise MetricError(
+                    f"the further metric `{label}` must return one score per sample, and it returned one number for all"
+                )
+            by_label[label] = per_sample
+        return [{label: scores[index] for label, scores in by_label.items()} for index in range(len(samples))]
+
+    def _call(self, metric: Metric, samples: Sequence[Sample], texts: Sequence[Sequence[str]]) -> Scores:
+        """Return the scores of all completions of the samples, one after another."""
+        of_completions = _repeated(samples, texts)
+        return call_metric(
+            metric,
             [sample.reference for sample in of_completions],
             list(itertools.chain.from_iterable(texts)),
             sample_ids=[sample.row for sample in of_completions],
             is_to_end=self.is_to_end,
         )
-        if scores.per_sample is not None:
-            self.check_range(of_completions, scores.per_sample)
-        return reduce_scores(self.metric, scores, texts)
+
+    def fingerprint(self) -> dict[str, Any]:
+        """Return the arguments of `build_fingerprint` that say how completions end and are scored."""
+        return {
+            "metric": self.metric.name,
+            "further_metrics": {label: metric.name for label, metric in self.further_metrics.items()},
+            "output_preproc": self.output_preproc,
+            "stopping": vars(self.stopping),
+            "thinking": None if self.thinking is None else vars(self.thinking.marks),
+        }
 
     def evaluate(self, samples: Sequence[Sample], params: GenerationParams) -> Score:
         """Generate the completions of samples with one set of parameters, and score them.
@@ -243,3 +286,8 @@ class Evaluator:
         for sample, score in zip(samples, scores, strict=True):
             if not low <= score <= high:
                 raise ScorerError(f"{label}row {sample.row} scored {score}, but `score_range` is [{low}, {high}]")
+
+
+def _repeated(samples: Sequence[Sample], texts: Sequence[Sequence[str]]) -> list[Sample]:
+    """Return the sample of each completion."""
+    return [sample for sample, of_sample in zip(samples, texts, strict=True) for _ in of_sample]

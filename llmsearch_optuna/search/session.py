@@ -219,7 +219,8 @@ def open_session(
     if len(options.objectives) > 1:
         _LOG.info("several objectives: nothing is pruned")
     elif options.pruner is None and isinstance(metric, CorpusMetric):
-        _LOG.info("%s does not score single samples: the median pruner replaces the paired one", metric.name)
+        pruner = "no" if options.constraints else "the median"
+        _LOG.info("%s does not score single samples: %s pruner replaces the paired one", metric.name, pruner)
     with exclusive_use(url):
         opened = open_storage(url)
         with readable_errors(opened.engine.url):
@@ -231,6 +232,7 @@ def open_session(
                     fingerprint=fingerprint,
                     objectives=options.objectives,
                     price=price,
+                    constraints=objective.constraints,
                 )
                 if price is not None:  # an earlier search may have had none, and trials of other models
                     begun = [trial for trial in study.get_trials(deepcopy=False) if PARAMS in trial.user_attrs]

@@ -2,8 +2,8 @@
 
 import contextlib
 import json
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Self
 
 import sqlalchemy as sa
@@ -84,6 +84,7 @@ class StoredCompletion:
             completions of the sample.
         further: The other completions of the sample, by number.
         prompt_token_count: The number of tokens of its prompt, once per completion of the sample; 0 if unknown.
+        metric_scores: The sample's scores under the further metrics, by their labels; empty if there are none.
     """
 
     position: int
@@ -96,6 +97,7 @@ class StoredCompletion:
     thinking_token_count: int = 0
     further: tuple[FurtherCompletion, ...] = ()
     prompt_token_count: int = 0
+    metric_scores: Mapping[str, float] = field(default_factory=dict, hash=False)
 
     @property
     def token_count(self) -> int:
@@ -236,12 +238,13 @@ class CompletionStore:
             seed: See `HeldOutCompletion`.
             scores: The score of each sample of the hold-out split, in order.
         """
-        group = _conditions(HELD_OUT, study_key=study_key, finalist=finalist, seed=seed)
-        of_sample = HELD_OUT.c.position == sa.bindparam("scored_position")
-        update = HELD_OUT.update().where(*group, of_sample).values(score=sa.bindparam("new_score"))
-        rows = [{"scored_position": position, "new_score": score} for position, score in enumerate(scores)]
-        with self._writing() as connection:
-            connection.execute(update, rows)
+        self._set_held_out("score", scores, study_key=study_key, finalist=finalist, seed=seed)
+
+    def store_held_out_metrics(
+        self, study_key: str, finalist: str, seed: int, scores: Sequence[Mapping[str, float]]
+    ) -> None:
+        """Set the scores under the further metrics, by label; see `score_held_out`."""
+        self._set_held_out("metric_scores", scores, study_key=study_key, finalist=finalist, seed=seed)
 
     def load(self, study_key: str, trial_number: int) -> list[StoredCompletion]:
         """Return the completions of one trial, by position."""
@@ -298,6 +301,14 @@ class CompletionStore:
         """Return the judgements of the database, for a study that asks for more."""
         return JudgementStore(self._engine, study_key)
 
+    def _set_held_out(self, column: str, values: Sequence[Any], **group: str | int) -> None:
+        """Set a column of the held-out completions that match `group`, by position."""
+        of_sample = HELD_OUT.c.position == sa.bindparam("scored_position")
+        update = HELD_OUT.update().where(*_conditions(HELD_OUT, **group), of_sample)
+        rows = [{"scored_position": position, "new_value": value} for position, value in enumerate(values)]
+        with self._writing() as connection:
+            connection.execute(update.values({column: sa.bindparam("new_value", type_=HELD_OUT.c[column].type)}), rows)
+
     @contextlib.contextmanager
     def _writing(self) -> Iterator[sa.Connection]:
         with readable_errors(self._engine.url), self._engine.begin() as connection:
@@ -326,6 +337,7 @@ def _conditions(table: sa.Table, **group: str | int) -> list[sa.ColumnElement[bo
 def _values(completion: StoredCompletion) -> dict[str, Any]:
     further = [further._asdict() for further in completion.further] or None
     values = {**vars(completion), "token_count": completion.token_count, "further": further}
+    values["metric_scores"] = dict(completion.metric_scores) or None
     del values["token_count_reported"]
     return values
 
@@ -348,4 +360,5 @@ def _completion(row: Any) -> StoredCompletion:
         thinking_token_count=row.thinking_token_count,
         further=further,
         prompt_token_count=row.prompt_token_count,
+        metric_scores=row.metric_scores or {},
     )

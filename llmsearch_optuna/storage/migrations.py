@@ -41,9 +41,11 @@ def _add_further_completions(connection: sa.Connection) -> None:
         _add_number(connection, table, "prompt_token_count")
 
 
-def _add_judgements(connection: sa.Connection) -> None:
-    """Add the table of judgements (version 5)."""
+def _add_judgements_and_metric_scores(connection: sa.Connection) -> None:
+    """Add the table of judgements, and a column for the scores under further metrics (version 5)."""
     JUDGEMENTS.create(connection, checkfirst=True)
+    for table in _TABLES:
+        _add_column(connection, table, "metric_scores", "JSON")
 
 
 def _add_number(connection: sa.Connection, table: str, name: str) -> bool:
@@ -63,7 +65,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     _count_tokens,
     _count_thinking_tokens,
     _add_further_completions,
-    _add_judgements,
+    _add_judgements_and_metric_scores,
 )
 """The migrations from version 1 to 2, from 2 to 3, ..."""
 

@@ -40,6 +40,7 @@ def _completion_columns() -> list[sa.Column[Any]]:
         sa.Column("thinking_token_count", sa.Integer, nullable=False, server_default=sa.text("0")),
         sa.Column("further", sa.JSON(none_as_null=True), nullable=True),
         sa.Column("prompt_token_count", sa.Integer, nullable=False, server_default=sa.text("0")),
+        sa.Column("metric_scores", sa.JSON(none_as_null=True), nullable=True),
     ]
 
 

@@ -3,6 +3,7 @@
 __all__ = [
     "BASELINE",
     "CONCURRENCY",
+    "CONSTRAINTS",
     "ENDED",
     "ENVIRONMENT",
     "ERROR",
@@ -11,6 +12,7 @@ __all__ = [
     "FIXED_PARAMS",
     "JUDGE",
     "KEY",
+    "METRIC",
     "PARAMS",
     "PRICE",
     "PRUNED_AT",
@@ -122,6 +124,9 @@ THINKING_TOKENS = "thinking_tokens"
 TIED_VOTES = "tied_votes"
 """The number of samples of an evaluated trial whose vote is tied; only stored if there are any."""
 
+METRIC = "metric."
+"""The beginning of the names of attributes that hold the mean score of an evaluated trial under a further metric."""
+
 FINISH_REASONS = "finish_reasons"
 """The number of completions of an evaluated trial, by finish reason."""
 
@@ -151,3 +156,8 @@ SCORES = "llmsearch_scores"
 
 SAMPLER_STATE = "sampler_state"
 """The attributes that the sampler set on the trial and needs when the study is resumed."""
+
+# System attributes of a trial, which Optuna defines.
+
+CONSTRAINTS = "constraints"
+"""The amounts by which a trial violates its constraints, over its samples so far; at most 0 if it keeps them."""

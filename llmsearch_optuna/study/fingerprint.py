@@ -12,6 +12,7 @@ import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 import optuna
@@ -46,6 +47,7 @@ def build_fingerprint(
     model: str,
     task: Mapping[str, Any],
     metric: str,
+    further_metrics: Mapping[str, str] = MappingProxyType({}),
     output_preproc: object,
     decode_args: Mapping[str, Any] | None,
     stopping: Mapping[str, Any],
@@ -59,6 +61,7 @@ def build_fingerprint(
         model: The identity of the model.
         task: The parts that depend on the data; see `Task.fingerprint`.
         metric: The name of the metric.
+        further_metrics: The names of the further metrics by label. Their part is left out if there are none.
         output_preproc: The function applied to every completion before scoring.
         decode_args: The tokenizer's keyword arguments for completions.
         stopping: The fields of `Stopping`, by name.
@@ -78,6 +81,8 @@ def build_fingerprint(
         "stopping": stopping,
         "seed": seed,
     }
+    if further_metrics:
+        parts["further metrics"] = further_metrics
     if thinking is not None:
         parts["thinking"] = thinking
     if space is not None:
@@ -87,7 +92,12 @@ def build_fingerprint(
 
 
 def complete_fingerprint(
-    parts: Mapping[str, Any], *, direction: str, objectives: Sequence[str], price: Price | None = None
+    parts: Mapping[str, Any],
+    *,
+    direction: str,
+    objectives: Sequence[str],
+    price: Price | None = None,
+    constraints: Mapping[str, str] = MappingProxyType({}),
 ) -> dict[str, Any]:
     """Return the fingerprint to store.
 
@@ -96,16 +106,19 @@ def complete_fingerprint(
         direction: The direction of the score, ``"maximize"`` or ``"minimize"``.
         objectives: The names of the objectives.
         price: The price of tokens. It is a part only if the cost is an objective: values of trials cannot be changed.
+        constraints: The rules by label. They are a part if there are any: trials store whether they are feasible.
     """
     completed = {**parts, "version": _VERSION, "direction": direction, "objectives": objectives}
     if COST in objectives and price is not None:
         completed["price"] = price.to_dict()
+    if constraints:
+        completed["constraints"] = constraints
     return {name: _as_json(part) for name, part in sorted(completed.items())}
 
 
 def without_search(fingerprint: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fingerprint without the parts that only steer the search: space, direction, objectives and price."""
-    steering = ("space", "direction", "objectives", "price")
+    """Return the fingerprint without the parts that only steer the search: space, direction, objectives, ..."""
+    steering = ("space", "direction", "objectives", "price", "constraints")
     return {name: part for name, part in fingerprint.items() if name not in steering}
 
 

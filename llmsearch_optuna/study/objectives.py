@@ -84,12 +84,21 @@ def check_objectives(objectives: Sequence[str]) -> tuple[str, ...]:
     return names
 
 
-def check_combination(objectives: Sequence[str], *, sampler: str, pruner: str | None, patience: int | None) -> None:
-    """Check that the sampler, the pruner and the patience support the number of objectives.
+def check_combination(
+    objectives: Sequence[str], *, sampler: str, pruner: str | None, patience: int | None, constrained: bool = False
+) -> None:
+    """Check that the sampler, the pruner and the patience support the number of objectives, and constraints.
 
     Raises:
-        ConfigurationError: There are several objectives, and one of the three supports only one.
+        ConfigurationError: There are several objectives or constraints, and one of the three does not support them.
     """
+    if constrained and sampler == "cmaes":
+        raise ConfigurationError("the cmaes sampler ignores constraints: choose another, e.g. tpe, gp or nsga2")
+    if constrained and pruner not in (None, "paired", "race", "none"):
+        raise ConfigurationError(
+            f"the {pruner} pruner ignores constraints, so that trials which break them would prune others: use paired, "
+            "race or none"
+        )
     if len(objectives) == 1:
         return
     several = "with several objectives"

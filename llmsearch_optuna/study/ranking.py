@@ -9,6 +9,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from llmsearch_optuna.errors import LlmsearchError
 from llmsearch_optuna.study.attributes import BASELINE
+from llmsearch_optuna.study.constraints import is_feasible, stored_constraints, violation
 from llmsearch_optuna.study.objectives import EXPENSES, TOKENS, Expense
 from llmsearch_optuna.study.trials import trial_params
 
@@ -18,6 +19,7 @@ __all__ = [
     "expense",
     "expense_of",
     "has_several",
+    "infeasibility",
     "maximizes",
     "pareto_front",
     "ranked",
@@ -58,8 +60,8 @@ def expense_of(trial: FrozenTrial) -> float | None:
 def ranked(study: optuna.Study) -> list[FrozenTrial]:
     """Return the fully evaluated trials, sorted by score (best first), then by the second objective.
 
-    Of trials with the same values, the simplest comes first: a baseline before other trials, greedy decoding before
-    sampling, then the earlier trial.
+    Trials that break a constraint come after all others, the least violation first. Of trials with the same values, the
+    simplest comes first: a baseline before other trials, greedy decoding before sampling, then the earlier trial.
     """
     sign, count = -1.0 if maximizes(study) else 1.0, len(study.directions)
     complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
@@ -67,7 +69,7 @@ def ranked(study: optuna.Study) -> list[FrozenTrial]:
     valued = [trial for trial in complete if trial.values is not None and len(trial.values) == count]
 
     def by_values(trial: FrozenTrial) -> tuple[float, ...]:
-        return sign * trial.values[0], *trial.values[1:]
+        return violation(trial), sign * trial.values[0], *trial.values[1:]
 
     order: list[FrozenTrial] = []
     for _, ties in itertools.groupby(sorted(valued, key=by_values), by_values):
@@ -86,7 +88,10 @@ def _complexity(trial: FrozenTrial) -> tuple[bool, bool, int]:
 
 
 def best_trial(study: optuna.Study) -> FrozenTrial | None:
-    """Return the fully evaluated trial with the best score. None if there is none yet."""
+    """Return the fully evaluated trial with the best score. None if there is none yet.
+
+    If trials have constraints, it is the best feasible one; if none is feasible, that with the least violation.
+    """
     return next(iter(ranked(study)), None)
 
 
@@ -94,13 +99,27 @@ def pareto_front(study: optuna.Study) -> list[FrozenTrial]:
     """Return the fully evaluated trials that no other trial dominates, the best score first.
 
     Of trials with the same values, the simplest is returned; see `ranked`. With one objective, the front is the best
-    trial alone.
+    trial alone. Trials that break a constraint are not on the front. If all do, it is that with the least violation.
     """
     front: list[FrozenTrial] = []
-    for trial in ranked(study):
+    order = ranked(study)
+    for trial in list(filter(is_feasible, order)) or order[:1]:
         if not front or trial.values[1:] < front[-1].values[1:]:
             front.append(trial)
     return front
+
+
+def infeasibility(study: optuna.Study) -> str | None:
+    """Return, in one sentence, that no fully evaluated trial keeps the constraints; None if one does or there is none.
+
+    Raises:
+        StorageError: The study is damaged.
+    """
+    best = best_trial(study)
+    if best is None or is_feasible(best):
+        return None
+    constraints = " and ".join(map(str, stored_constraints(study)))
+    return f"no fully evaluated trial keeps {constraints}: the best is trial {best.number}, which comes closest"
 
 
 def by_added_area(front: Sequence[FrozenTrial], preselected: Sequence[FrozenTrial]) -> list[FrozenTrial]:

@@ -14,6 +14,7 @@ from optuna.storages import RDBStorage
 from llmsearch_optuna.errors import ConfigurationError, FingerprintError, StorageError, unknown_name
 from llmsearch_optuna.storage import Storage, open_storage, readable_errors, shown_url, storage_url
 from llmsearch_optuna.study.attributes import CONCURRENCY, FINGERPRINT, KEY, RENDERED_AT
+from llmsearch_optuna.study.constraints import Constraint
 from llmsearch_optuna.study.fingerprint import complete_fingerprint, describe_changes, study_fingerprint, without_search
 from llmsearch_optuna.study.objectives import SCORE, directions_of
 from llmsearch_optuna.study.price import Price
@@ -35,6 +36,8 @@ _DIFFERENCES = {
     "direction": "another direction of the score",
     "objectives": "other objectives",
     "price": "another price",
+    "further metrics": "other further metrics",
+    "constraints": "other constraints",
 }
 """The parts of a fingerprint in words, for a study that has other ones."""
 
@@ -59,6 +62,7 @@ def create_study(
     fingerprint: Mapping[str, Any],
     objectives: Sequence[str] = (SCORE,),
     price: Price | None = None,
+    constraints: Sequence[Constraint] = (),
 ) -> optuna.Study:
     """Create a study, or open the existing one of this name if its fingerprint is the same.
 
@@ -69,6 +73,7 @@ def create_study(
         fingerprint: The parts that the scores depend on, by name; see `build_fingerprint`.
         objectives: What is optimised; see `check_objectives`.
         price: The price of tokens, if there is one.
+        constraints: The constraints of its trials.
 
     Raises:
         ConfigurationError: The name cannot be encoded as UTF-8.
@@ -80,7 +85,13 @@ def create_study(
     except UnicodeEncodeError as error:
         raise ConfigurationError(f"study_name must be UTF-8, got {name!r}") from error
     directions = directions_of(objectives, greater_is_better=greater_is_better)
-    current = complete_fingerprint(fingerprint, direction=directions[0], objectives=objectives, price=price)
+    current = complete_fingerprint(
+        fingerprint,
+        direction=directions[0],
+        objectives=objectives,
+        price=price,
+        constraints={constraint.label: constraint.rule for constraint in constraints},
+    )
     with readable_errors(storage.engine.url):
         # `Proposer` draws the parameters. This sampler has no effect on trials that are asked for or attached to.
         study = optuna.create_study(

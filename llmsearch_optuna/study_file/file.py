@@ -4,8 +4,8 @@ import dataclasses
 import os
 import tomllib
 import warnings
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
@@ -17,6 +17,7 @@ from llmsearch_optuna.metrics import ScoreRange, check_score_range
 from llmsearch_optuna.search.samplers import Proposer
 from llmsearch_optuna.space.search_space import SearchSpace
 from llmsearch_optuna.storage import sqlite_path, sqlite_url
+from llmsearch_optuna.study.constraints import check_labels, parse_constraints
 from llmsearch_optuna.study_file.changes import changed_text
 from llmsearch_optuna.study_file.sections import (
     TASK,
@@ -27,6 +28,7 @@ from llmsearch_optuna.study_file.sections import (
     StudySection,
     in_section,
     parse_choice,
+    parse_metrics,
     parse_section,
 )
 from llmsearch_optuna.tracking.options import TrackOptions
@@ -43,6 +45,7 @@ class StudyFile:
         model: The model; None if a server generates.
         server: The server that generates; None if a model does.
         data: The dataset.
+        metrics: The further metrics by label.
         metric: The metric. The name ``"task"`` is the metric of the task in ``[data]``.
         score_range: The minimum and maximum score of a sample; None for the metric's own.
         space: The parameters to choose from.
@@ -57,6 +60,7 @@ class StudyFile:
     server: OpenAIServer | None = None
     data: DataSection
     metric: Choice
+    metrics: Mapping[str, Choice] = field(default_factory=dict)
     score_range: ScoreRange | None
     space: SearchSpace
     generation: GenerationSection
@@ -112,6 +116,7 @@ class StudyFile:
         score_range = metric.arguments.pop("score_range", None)
         if isinstance(server := metric.arguments.get("server"), dict):
             metric.arguments["server"] = parse_section("metric.server", OpenAIServer, server)
+        metrics = parse_metrics(table.get("metrics", {}))
         chosen: dict[str, Any] = {}
         for section, default in (("sampler", "tpe"), ("pruner", "paired")):
             if table.get(section):  # an empty section is a missing one: the default pruner depends on the metric
@@ -120,6 +125,7 @@ class StudyFile:
         if "track" in table:
             chosen["track"] = dataclasses.asdict(parse_section("track", TrackOptions, table["track"]))
         study = parse_section("study", StudySection, table.get("study", {}), **chosen)
+        check_labels(parse_constraints(study.constraints), metrics)
         storage = study.storage or f"{name}.db"
         storage = storage if "://" in storage else sqlite_url(str(directory / storage))
         sqlite_path(storage)  # raises if it is a directory
@@ -129,6 +135,7 @@ class StudyFile:
             server=parse_section("server", OpenAIServer, table["server"]) if "server" in table else None,
             data=parse_section("data", DataSection, table["data"]),
             metric=metric,
+            metrics=metrics,
             score_range=None if score_range is None else check_score_range(score_range),
             space=SearchSpace.from_dict(table["space"]),
             generation=parse_section("generation", GenerationSection, table.get("generation", {})),
@@ -169,7 +176,8 @@ def _check_sections(table: dict[str, Any], name: str) -> None:
     Raises:
         StudyFileError: A section or a key is unknown or missing, or has no effect.
     """
-    sections = ("study", "model", "server", "data", "metric", "space", "generation", "sampler", "pruner", "track")
+    choices = ("metric", "metrics", "space", "generation", "sampler", "pruner")
+    sections = ("study", "model", "server", "data", *choices, "track")
     for section, content in table.items():
         if section not in (*sections, "engine"):
             raise StudyFileError(unknown_name("section", section, sections))

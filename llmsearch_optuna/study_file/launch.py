@@ -89,6 +89,10 @@ def build_tuner(file: StudyFile) -> Tuner:
         **generator,
         dataset=_load_rows(file),
         scorer=metric,
+        further_metrics={
+            label: make_metric(choice.name, **{**choice.arguments, "directory": file.directory})
+            for label, choice in file.metrics.items()
+        },
         column_mapping=columns,
         prompt_template=data.prompt_template,
         prompt_jinja=data.prompt_jinja,

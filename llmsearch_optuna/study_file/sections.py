@@ -16,6 +16,7 @@ from llmsearch_optuna.engine.thinking import check_thinking
 from llmsearch_optuna.errors import ConfigurationError, StudyFileError, check_minimum, unknown_name
 from llmsearch_optuna.search.options import SearchOptions
 from llmsearch_optuna.space.presets import presets
+from llmsearch_optuna.study.further_metrics import check_label
 
 __all__ = [
     "DEMO",
@@ -27,6 +28,7 @@ __all__ = [
     "StudySection",
     "in_section",
     "parse_choice",
+    "parse_metrics",
     "parse_section",
 ]
 
@@ -286,3 +288,19 @@ def parse_choice(section: str, table: Mapping[str, Any]) -> Choice:
     if not isinstance(name, str):
         raise StudyFileError(f'[{section}] needs a name = "..."')
     return Choice(name, arguments)
+
+
+def parse_metrics(table: Mapping[str, Any]) -> dict[str, Choice]:
+    """Return the further metrics in ``[metrics]``, by label.
+
+    Raises:
+        StudyFileError: A metric is no table, or has no name.
+        MetricError: A label is wrong.
+    """
+    metrics = {}
+    for label, content in table.items():
+        check_label(label)
+        if not isinstance(content, Mapping):
+            raise StudyFileError(f'`{label}` in [metrics] must be a table like {{ name = "..." }}, got {content!r}')
+        metrics[label] = parse_choice(f"metrics.{label}", content)
+    return metrics

@@ -42,6 +42,7 @@ class FinalistScores:
         irregular: The rows of answers of a server that are no ordinary text, by finish reason; see `IRREGULAR`.
         tied_votes: The number of tied votes on the answer to a sample, over all seeds.
         judge_noise: The completions that a judge judged several times; see `verdict.judge_noise`.
+        metrics: The scores under the further metrics by label, and the tokens. Shape of each: (samples, seeds).
     """
 
     name: str
@@ -54,6 +55,7 @@ class FinalistScores:
     irregular: Mapping[str, Sequence[int]] = field(default_factory=dict)
     tied_votes: int = 0
     judge_noise: Mapping[str, JudgedText] = field(default_factory=dict)
+    metrics: Mapping[str, _Floats] = field(default_factory=dict)
 
     def over(self, indices: npt.NDArray[np.intp]) -> _Floats:
         """Return the score of each seed over a selection of the samples. Shape: (seeds,).

@@ -1,5 +1,6 @@
 """The finalists of a study: its baselines, the best trial, and runners-up or the rest of the Pareto front."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import optuna
@@ -8,6 +9,8 @@ from optuna.trial import FrozenTrial
 from llmsearch_optuna.errors import StorageError
 from llmsearch_optuna.space.params import GenerationParams
 from llmsearch_optuna.study.attributes import BASELINE
+from llmsearch_optuna.study.constraints import is_feasible
+from llmsearch_optuna.study.further_metrics import metric_means
 from llmsearch_optuna.study.ranking import (
     by_added_area,
     expense,
@@ -19,7 +22,18 @@ from llmsearch_optuna.study.ranking import (
 )
 from llmsearch_optuna.study.trials import trial_params
 
-__all__ = ["Finalist", "Finalists", "best_as_json", "finalists", "find_trial", "select_finalists"]
+__all__ = [
+    "Finalist",
+    "Finalists",
+    "best_as_json",
+    "finalists",
+    "find_trial",
+    "measure_cells",
+    "measure_headings",
+    "select_finalists",
+]
+
+_FEASIBLE = "feasible"
 
 
 class Finalist(NamedTuple):
@@ -72,6 +86,7 @@ def select_finalists(study: optuna.Study, *, runners_up: int = 2) -> Finalists:
 
     With one objective, the runners-up have the next best scores. With several, the best trial is the one of the front
     with the best score, and the runners-up are replaced by the trials that add most to the front; see `by_added_area`.
+    Trials that break a constraint on the search split come after all others; they are runners-up only if all do.
 
     Args:
         study: The study.
@@ -82,7 +97,7 @@ def select_finalists(study: optuna.Study, *, runners_up: int = 2) -> Finalists:
     """
     complete = _complete_trials(study)
     by_score = ranked(study)
-    best, order, name = by_score[0], by_score, "runner-up"
+    best, order, name = by_score[0], list(filter(is_feasible, by_score)) or by_score, "runner-up"
     if has_several(study):
         front, name = pareto_front(study), "front"
         included = [trial for trial in front if trial is best or BASELINE in trial.user_attrs]
@@ -107,6 +122,20 @@ def select_finalists(study: optuna.Study, *, runners_up: int = 2) -> Finalists:
 def _effect(params: GenerationParams) -> GenerationParams:
     """Return the parameters that have an effect, without the seed."""
     return params.canonical.unseeded
+
+
+def measure_headings(study: optuna.Study) -> tuple[str, ...]:
+    """Return the headings of `measure_cells`: the labels of the metrics, and ``"feasible"`` with constraints."""
+    trials = ranked(study)
+    labels = dict.fromkeys(label for trial in trials for label in metric_means(trial))
+    return (*labels, *([_FEASIBLE] if any(trial.constraints for trial in trials) else []))
+
+
+def measure_cells(trial: FrozenTrial, headings: Sequence[str]) -> list[str]:
+    """Return the means of a trial under the further metrics, and whether it is feasible, as strings."""
+    values = {label: f"{mean:.4f}" for label, mean in metric_means(trial).items()}
+    values[_FEASIBLE] = "yes" if is_feasible(trial) else "no"
+    return [values.get(heading, "-") for heading in headings]
 
 
 def find_trial(study: optuna.Study, number: int | None) -> FrozenTrial:
@@ -138,6 +167,8 @@ def best_as_json(study: optuna.Study) -> dict[str, Any]:
         {
             "trial": trial.number,
             "score": score_of(trial),
+            **({"metrics": metric_means(trial)} if metric_means(trial) else {}),
+            **({"feasible": is_feasible(trial)} if trial.constraints else {}),
             **({} if minimized is None else {minimized.key: expense_of(trial)}),
             "params": params.to_dict(),
         }

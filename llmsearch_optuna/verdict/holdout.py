@@ -15,6 +15,7 @@ from optuna.distributions import CategoricalDistribution
 from llmsearch_optuna.data.task import Sample
 from llmsearch_optuna.engine.base import Request
 from llmsearch_optuna.engine.irregular import check_answers, irregular_rows
+from llmsearch_optuna.errors import ScorerError, TaskError, check_minimum
 from llmsearch_optuna.metrics import max_difference
 from llmsearch_optuna.metrics.reducers import reducer_of
 from llmsearch_optuna.search.judging import with_store
@@ -24,6 +25,8 @@ from llmsearch_optuna.space.params import GenerationParams
 from llmsearch_optuna.space.rules import MAX_SEED
 from llmsearch_optuna.storage import CompletionStore, HeldOutCompletion, StoredCompletion
 from llmsearch_optuna.study.attributes import PARAMS, STOPPED
+from llmsearch_optuna.study.constraints import stored_constraints
+from llmsearch_optuna.study.objectives import TOKENS
 from llmsearch_optuna.study.price import Price, stored_price
 from llmsearch_optuna.study.ranking import expense, has_several, score_of
 from llmsearch_optuna.study.trials import trial_params
@@ -32,10 +35,11 @@ from llmsearch_optuna.verdict.finalist_scores import FinalistScores, corpus_scor
 from llmsearch_optuna.verdict.finalists import Finalist, select_finalists
 from llmsearch_optuna.verdict.judge_noise import judge_noise
 from llmsearch_optuna.verdict.judging import judge
+from llmsearch_optuna.verdict.judging_metrics import judge_metrics, measures_of
 from llmsearch_optuna.verdict.stages import Stage, in_stages, plan_stages
-from llmsearch_optuna.verdict.verdict import Verdict, keep_verdict, stored_verdict
+from llmsearch_optuna.verdict.verdict import Verdict, keep_verdict, no_holdout, stored_verdict
 
-__all__ = ["HoldOut", "HoldOutCallback", "confirm", "fresh_seeds"]
+__all__ = ["HoldOut", "HoldOutCallback", "check_verdict", "confirm", "fresh_seeds"]
 
 HoldOutCallback = Callable[[int, int], None]
 """``(completions, total) -> None``, called with the number of completions so far and the total number."""
@@ -56,6 +60,23 @@ def fresh_seeds(study_seed: int, count: int, used: Collection[int]) -> tuple[int
             seeds.append(seed)
         number += 1
     return tuple(seeds)
+
+
+def check_verdict(*, held_out: int, seeds: int, resamples: int) -> None:
+    """Check that a verdict can be made.
+
+    Args:
+        held_out: The number of held-out samples.
+        seeds: See `confirm`.
+        resamples: See `confirm`.
+
+    Raises:
+        ConfigurationError: A number is too small.
+    """
+    check_minimum("seeds", seeds, 1)
+    check_minimum("resamples", resamples, 100)
+    if held_out < 2:
+        raise TaskError(no_holdout(held_out))
 
 
 def confirm(
@@ -90,6 +111,7 @@ def confirm(
     fresh = fresh_seeds(study_seed, seeds, _used_seeds(study))
     second, price = expense(study), stored_price(study)
     minimized = None if second is None else second.name
+    constraints = stored_constraints(study)
     metric, score_range = hold_out.evaluator.metric, hold_out.evaluator.score_range
 
     def judge_stage(stage: Stage) -> Verdict:
@@ -110,7 +132,13 @@ def confirm(
             resamples=resamples,
             seed=study_seed,
         )
-        return dataclasses.replace(verdict, planned_seeds=seeds, stopped=study.user_attrs.get(STOPPED))
+        measures = measures_of(scores, hold_out.evaluator, constraints)
+        return dataclasses.replace(
+            verdict,
+            metrics=judge_metrics(measures, reference=finalists.reference, constraints=constraints),
+            planned_seeds=seeds,
+            stopped=study.user_attrs.get(STOPPED),
+        )
 
     verdict = in_stages(plan_stages(finalists, seeds, has_several=has_several(study)), judge_stage)
     keep_verdict(study, verdict)
@@ -175,7 +203,7 @@ class HoldOut:
         self._generate(all_runs, on_completions)
         completions = {run: self._load(run) for run in all_runs}
         texts = {run: [completion.texts for completion in completions[run]] for run in all_runs}
-        scores = self._scores(completions, texts)
+        scores, metrics = self._scores(completions, texts), self._metric_scores(completions, texts)
         references = [sample.reference for sample in self.samples]
         metric = with_store(self.evaluator.metric, self.store, self.study_key)
         is_tied = reducer_of(metric).is_tied
@@ -198,6 +226,15 @@ class HoldOut:
                 irregular=irregular_rows(
                     (row.row, reason) for run in runs for row in completions[run] for reason in row.finish_reasons
                 ),
+                metrics={
+                    **{
+                        label: np.array([[row[label] for row in metrics[run]] for run in runs]).T
+                        for label in self.evaluator.further_metrics
+                    },
+                    TOKENS: np.array(
+                        [[row.token_count for row in completions[run]] for run in runs], dtype=np.float64
+                    ).T,
+                },
                 tied_votes=sum(is_tied(of_sample) for run in runs for of_sample in texts[run] if len(of_sample) > 1),
                 judge_noise=judge_noise(metric, references, [texts[run] for run in runs]),
             )
@@ -281,6 +318,21 @@ class HoldOut:
                 self.evaluator.check_range(self.samples, per_sample, f"{run.label}: ")
                 scores[run] = per_sample
                 self.store.score_held_out(self.study_key, run.key, run.params.generation_seed, per_sample)
+        return scores
+
+    def _metric_scores(
+        self, completions: Mapping[_Run, Sequence[StoredCompletion]], texts: Mapping[_Run, Sequence[Sequence[str]]]
+    ) -> dict[_Run, Sequence[Mapping[str, float]]]:
+        """Return the scores of each run under the further metrics by sample, and store new ones."""
+        scores: dict[_Run, Sequence[Mapping[str, float]]] = {}
+        for run, rows in completions.items():
+            scores[run] = [row.metric_scores for row in rows if row.metric_scores]
+            if self.evaluator.further_metrics and not scores[run]:
+                try:
+                    scores[run] = self.evaluator.score_further(self.samples, texts[run])
+                except ScorerError as error:
+                    raise ScorerError(f"{run.label} cannot be scored: {error}") from error
+                self.store.store_held_out_metrics(self.study_key, run.key, run.params.generation_seed, scores[run])
         return scores
 
 

@@ -22,7 +22,7 @@ from llmsearch_optuna.verdict.finalist_scores import FinalistScores
 from llmsearch_optuna.verdict.judge_noise import noise_share
 from llmsearch_optuna.verdict.verdict import Verdict
 
-__all__ = ["PairedScores", "judge", "pair_scores"]
+__all__ = ["PairedScores", "compare_by_sample", "judge", "pair_scores"]
 
 _Floats = npt.NDArray[np.float64]
 
@@ -191,6 +191,23 @@ def pair_scores(scores: _Floats, others: _Floats) -> PairedScores:
         return PairedScores((scores.mean(axis=1) - others.mean(axis=1))[:, None], noise)
     differences = scores - others
     return PairedScores(differences, float(variance_split(differences).seed) if differences.shape[1] > 1 else None)
+
+
+def compare_by_sample(
+    name: str, scores: _Floats, others: _Floats, *, alpha: float, max_difference: float | None
+) -> Comparison:
+    """Compare the scores of a finalist with those of another one, of which higher ones are better.
+
+    Args:
+        name: The finalist's name.
+        scores: The scores. Shape: (samples, seeds).
+        others: Those of the other finalist on the same samples. Shape: (samples, seeds).
+        alpha: The nominal chance that the interval misses.
+        max_difference: The maximum difference of two scores; by default the range of these scores, at least 1.
+    """
+    limit = max(1.0, float(np.ptp(np.concatenate([scores.ravel(), others.ravel()]))))
+    limit = limit if max_difference is None else max_difference
+    return _comparison(name, _by_sample(scores, others, alpha, limit, None), len(scores), alpha)
 
 
 def _by_sample(

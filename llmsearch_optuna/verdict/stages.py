@@ -1,8 +1,9 @@
 """The two stages of a verdict: the two finalists that matter first, and the rest only if it can change the answer.
 
 How it works. The first stage compares the best trial with the reference, with half of the seeds. The verdict ends there
-if the interval of the gain excludes 0, or if the second stage would hardly show a gain. Otherwise it goes on with all
-seeds, the runners-up and the other baselines.
+if the interval of the gain excludes 0, or if the second stage would hardly show a gain; but not if the best trial is
+shown to break a constraint, as a runner-up may keep it. Otherwise it goes on with all seeds, the runners-up and the
+other baselines.
 
 The intervals of the first stage miss with a chance of at most 2 %, those of the second with 3 % in all. So the
 intervals of a verdict are right at once with 95 %, whatever decides whether there is a second stage. These are repeated
@@ -94,6 +95,8 @@ def _reason_to_end(verdict: Verdict, stage: Stage, following: Stage) -> str | No
     if verdict.constant is not None:
         return f"{ended}: scores do not differ"
     (comparison,) = verdict.comparisons
+    if verdict.standing_of(verdict.best) == "breaks":
+        return None  # a runner-up may keep the constraints
     if comparison.low > 0.0 or comparison.high < 0.0:
         return f"{ended}: the answer is clear"
     half_width = (comparison.high - comparison.low) / 2.0

@@ -16,6 +16,7 @@ from llmsearch_optuna.study.attributes import VERDICT
 from llmsearch_optuna.study.objectives import COST, EXPENSES, TOKENS
 from llmsearch_optuna.verdict.comparison import Comparison, FinalistResult, interval_text, reversed_comparison
 from llmsearch_optuna.verdict.finalists import Finalists, select_finalists
+from llmsearch_optuna.verdict.metric_results import MetricResult, Standing, constraint_clause
 
 __all__ = [
     "Verdict",
@@ -28,6 +29,9 @@ __all__ = [
 
 # More held-out samples than these many times the present ones are not asked for.
 _FEASIBLE = 20
+
+_DERIVED = ("sentence", "improved", "recommended", "next_step")
+"""Properties that `to_dict` adds."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +62,7 @@ class Verdict:
         clusters: The number of clusters of samples that the intervals allow for; None if samples are independent.
         judge_share: The share of the variance of the best finalist's gain that a judge's own noise makes up, in [0, 1].
             None if there is no judge, or it judged each completion once.
+        metrics: The results of the finalists under the further metrics, and in what is constrained.
     """
 
     metric: str
@@ -78,12 +83,29 @@ class Verdict:
     expense: str | None = None
     clusters: int | None = None
     judge_share: float | None = None
+    metrics: tuple[MetricResult, ...] = ()
 
     @property
     def improved(self) -> bool:
         """Whether the interval of the best finalist's gain over the reference lies above 0."""
         comparison = self._comparison(self.best)
         return comparison is not None and comparison.low > 0.0
+
+    @property
+    def recommended(self) -> bool:
+        """Whether to use the best finalist: it improved or keeps what the reference breaks, and breaks no constraint.
+
+        A constraint is broken if the interval of the mean shows it.
+        """
+        if self.standing_of(self.best) == "breaks" or self._comparison(self.best) is None:
+            return False
+        return self.improved or self.standing_of(self.reference) == "breaks"
+
+    def standing_of(self, name: str | None) -> Standing | None:
+        """Return the worst standing of a finalist in any constraint; None if there is none."""
+        standings = {result.standing for result in self._metrics_of(name)}
+        order: tuple[Standing, ...] = ("breaks", "undecided", "keeps")
+        return next((standing for standing in order if standing in standings), None)
 
     @property
     def sentence(self) -> str:
@@ -102,14 +124,21 @@ class Verdict:
                 f"the best scores {self._result(self.best).score:.4g} {where}{self._irregular_clause()}"
             )
         comparison = self._comparison(self.best)
+        best = self._metrics_of(self.best)
+        standings: tuple[Standing, ...] = ("keeps", "undecided", "breaks")
         if comparison is None:
             better = "better" if self.expense is None else "that scores better"
             text = f"no gain: the search found nothing {better} than the baseline `{self.reference}`"
         else:
             text = self._gain_clause(comparison, where)
+            if self.improved and (broken := constraint_clause(best, "breaks")):
+                text, standings = f"better, but {broken}: {text}", standings[:2]
             text += "".join(f"; {self._saving_clause(saving)}" for saving in self.savings if saving.name == self.best)
-        others = [other for other in self.comparisons if other.name.startswith("runner-up") and other.low > 0.0]
-        if others and not self.improved:
+        text += "".join(f"; {clause}" for standing in standings if (clause := constraint_clause(best, standing)))
+        if comparison is not None and (clause := constraint_clause(self._metrics_of(self.reference), "breaks")):
+            text += f"; `{self.reference}` {clause}"
+        others = [other for other in self._better if other.name.startswith("runner-up")]
+        if others and not self.recommended:
             first = max(others, key=lambda other: other.low)
             trial = self._result(first.name).trial
             text += f"; yet `{first.name}` (trial {trial}) improved by {interval_text(first)} over `{self.reference}`"
@@ -183,16 +212,11 @@ class Verdict:
         if self.reference is None:
             return "search again with a baseline that can be scored"
         keep = f"keep `{self.reference}`"
+        if self.standing_of(self.reference) == "breaks":
+            keep = f"find what keeps the constraints, which `{self.reference}` breaks"
         comparison = self._comparison(self.best)
-        if self.improved and not self.held_out:
-            return f"use `{self.best}`"
-        if self.improved:
-            trial = self._result(self.best).trial
-            return f"use the parameters of trial {trial}: `llmsearch-optuna export DB --trial {trial} --to hf -o best`"
-        better = [other for other in self.comparisons if other.low > 0.0]
-        if better:
-            trial = self._result(better[0].name).trial
-            return f"narrow the space to parameters like those of trial {trial}, and search again with other samples"
+        if (step := self._step_to_better(keep)) is not None:
+            return step
         shorter = [
             saving.name
             for saving, other in zip(self.savings, self.comparisons, strict=False)  # no savings with one objective
@@ -215,6 +239,24 @@ class Verdict:
             more = f"hold out about {needed} samples and search again under another name"
         return f"{more}, or stop here and {keep}"
 
+    def _step_to_better(self, keep: str) -> str | None:
+        """Return what to do if a finalist is better than the reference; None if none is.
+
+        Args:
+            keep: What to do otherwise.
+        """
+        if self.improved and not self.held_out:
+            return f"use `{self.best}`"
+        if self.recommended:
+            trial = self._result(self.best).trial
+            return f"use the parameters of trial {trial}: `llmsearch-optuna export DB --trial {trial} --to hf -o best`"
+        if self._better:
+            trial = self._result(self._better[0].name).trial
+            return f"narrow the space to parameters like those of trial {trial}, and search again with other samples"
+        if self.improved:
+            return f"search again under another name with a stricter constraint or more samples, or {keep}"
+        return None
+
     def is_of(self, finalists: Finalists) -> bool:
         """Return whether the verdict compares these finalists, or ended before it compared all of them."""
         compared = [(result.name, result.trial, result.params) for result in self.finalists]
@@ -228,8 +270,7 @@ class Verdict:
         values = dataclasses.asdict(self)
         for table, finalist in zip(values["finalists"], self.finalists, strict=True):
             table["params"] = None if finalist.params is None else finalist.params.to_dict()
-        derived = {"sentence": self.sentence, "improved": self.improved, "next_step": self.next_step}
-        return {**derived, **values}
+        return {**{name: getattr(self, name) for name in _DERIVED}, **values}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
@@ -238,13 +279,17 @@ class Verdict:
         Raises:
             StorageError: Another version of the package wrote the values.
         """
-        fields = {key: value for key, value in values.items() if key not in ("sentence", "improved", "next_step")}
+        fields = {key: value for key, value in values.items() if key not in _DERIVED}
         try:
             fields["finalists"] = tuple(
                 FinalistResult(**{**table, "params": table["params"] and GenerationParams.from_stored(table["params"])})
                 for table in values["finalists"]
             )
             fields["comparisons"] = tuple(Comparison(**table) for table in values["comparisons"])
+            fields["metrics"] = tuple(
+                MetricResult(**{**table, "comparison": table["comparison"] and Comparison(**table["comparison"])})
+                for table in values.get("metrics", ())
+            )
             fields["savings"] = tuple(Comparison(**table) for table in values.get("savings", ()))
             if any(finalist.tokens is not None for finalist in fields["finalists"]):  # older verdicts do not say it
                 fields.setdefault("expense", TOKENS)
@@ -254,6 +299,14 @@ class Verdict:
 
     def _result(self, name: str) -> FinalistResult:
         return next(result for result in self.finalists if result.name == name)
+
+    def _metrics_of(self, name: str | None) -> list[MetricResult]:
+        return [result for result in self.metrics if result.name == name]
+
+    @property
+    def _better(self) -> list[Comparison]:
+        """The comparisons of finalists that are shown to be better, and not to break a constraint."""
+        return [other for other in self.comparisons if other.low > 0.0 and self.standing_of(other.name) != "breaks"]
 
     def _comparison(self, name: str) -> Comparison | None:
         """Return the comparison of a finalist with the reference; None for the reference itself."""

@@ -183,3 +183,28 @@ def test_the_outlook_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
         observer.trial_ended(trial, None, 0.0)
     (record,) = [record for record in caplog.records if record.name.startswith("llmsearch_optuna")]
     assert record.getMessage().startswith("the hold-out of 60 samples")
+
+
+def constrained(study: optuna.Study, broken: set[int]) -> optuna.Study:
+    """A copy of the study in which some trials break a constraint."""
+    copy = optuna.create_study(direction=study.direction)
+    for trial in study.get_trials():
+        trial.set_constraint("x", 0.1 if trial.number in broken else 0.0)
+        copy.add_trial(trial)
+    return copy
+
+
+def test_a_search_without_a_feasible_trial_goes_on() -> None:
+    study, scores = studied(spread=0.0)
+    assert reason(constrained(study, set()), scores) == reason(study, scores) is not None
+    assert reason(constrained(study, set(range(len(study.trials)))), scores) is None
+
+
+def test_the_gain_of_a_trial_that_breaks_a_constraint_is_none() -> None:
+    study, scores = studied(spread=0.0, ahead=2.0)
+    text = reason(study, scores)
+    assert text is not None
+    assert "further ones are expected to gain" in text
+    proposals = {trial.number for trial in study.trials if BASELINE not in trial.user_attrs}
+    assert reason(constrained(study, proposals), scores) is None  # all that was shown is not feasible
+    assert reason(constrained(study, proposals - {3}), scores) is not None  # one of them is

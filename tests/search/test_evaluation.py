@@ -15,8 +15,9 @@ from llmsearch_optuna.engine.base import Completion, Stopping
 from llmsearch_optuna.engine.function import FunctionEngine
 from llmsearch_optuna.errors import ConfigurationError, ScorerError, TrialError
 from llmsearch_optuna.metrics import make_metric
-from llmsearch_optuna.search.evaluation import GenerationObjective, report, should_prune
+from llmsearch_optuna.search.evaluation import GenerationObjective
 from llmsearch_optuna.search.paired_pruner import PairedPruner
+from llmsearch_optuna.search.reporting import report, should_prune
 from llmsearch_optuna.search.rungs import rung_sizes
 from llmsearch_optuna.space.dimensions import Float
 from llmsearch_optuna.space.params import GenerationParams

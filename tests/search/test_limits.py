@@ -79,3 +79,28 @@ def test_what_cannot_be_beaten_ends_it() -> None:
     errors = study_of(complete(1.0), complete(0.0), direction="minimize")
     assert reason(errors, score_range=(0.0, 1.0)) == "no trial can beat 0"
     assert reason(study_of(PRUNED), score_range=(0.0, 1.0)) is None
+
+
+def broken(value: float, excess: float) -> FrozenTrial:
+    return create_trial(value=value, constraints={"x": excess})
+
+
+@pytest.mark.parametrize(
+    ("trials", "expected"),
+    [
+        ([broken(0.9, 0.2), broken(0.1, 0.1), broken(0.95, 0.3)], 1),  # by less violation
+        ([broken(0.9, 0.2), complete(0.1), broken(0.95, 0.1), broken(0.95, 0.1)], 2),
+        ([complete(0.5), broken(0.9, 0.1), complete(0.4), complete(0.6)], 0),
+    ],
+)
+def test_what_breaks_a_constraint_improves_on_no_feasible_trial(trials: list[FrozenTrial], expected: int) -> None:
+    assert trials_without_improvement(trials, maximize=True) == expected
+
+
+def test_a_perfect_score_that_breaks_a_constraint_ends_nothing() -> None:
+    study = study_of(broken(1.0, 0.1))
+    assert reason(study, score_range=(0.0, 1.0)) is None
+    study.add_trial(complete(0.9))
+    assert reason(study, score_range=(0.0, 1.0)) is None
+    study.add_trial(complete(1.0))
+    assert reason(study, score_range=(0.0, 1.0)) == "no trial can beat 1"

@@ -179,9 +179,11 @@ def advance(trial: optuna.Trial, scores: Sequence[float] | Floats, rung: int) ->
     return trial.should_prune()
 
 
-def run(study: optuna.Study, scores: Sequence[float] | Floats) -> int | None:
-    """Evaluate a trial rung by rung, and return the rung at which it is pruned."""
+def run(study: optuna.Study, scores: Sequence[float] | Floats, *, excess: float | None = None) -> int | None:
+    """Evaluate a trial, and return the rung at which it is pruned; it violates a constraint by `excess`."""
     trial = study.ask()
+    if excess is not None:
+        trial.set_constraint("x", excess)
     for rung in RUNGS:
         if advance(trial, scores, rung):
             study.tell(trial, state=TrialState.PRUNED)
@@ -409,3 +411,14 @@ def test_a_range_that_older_trials_break_is_wrong() -> None:
 def test_bad_input_is_refused(arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigurationError, match=message):
         PairedPruner(**arguments)
+
+
+@pytest.mark.parametrize("direction", ["maximize", "minimize"])
+def test_a_better_trial_that_breaks_a_constraint_prunes_no_feasible_one(direction: Direction) -> None:
+    sign = 1.0 if direction == "maximize" else -1.0
+    study = make_study(PairedPruner(score_range=(-1.0, 1.0)), direction)
+    assert run(study, sign * scores_of(0.9, 0), excess=0.1) is None
+    assert run(study, sign * scores_of(0.1, 1), excess=0.0) is None  # nothing feasible to compare with
+    assert run(study, sign * scores_of(0.7, 2), excess=0.0) is None
+    assert run(study, sign * scores_of(0.1, 1), excess=0.0) is not None  # against 0.7
+    assert study.best_trial.number == 2

@@ -52,7 +52,13 @@ class TestBar:
         study = search(make_tuner(), None, 3)
         with SearchProgress(study, samples=16, n_trials=3, console=Console(file=file, width=200)) as progress:
             state: Any = types.SimpleNamespace(
-                scored=4, tokens=1, cost=0.002, value=0.5, params=trial_params(study.trials[0])
+                scored=4,
+                tokens=1,
+                cost=0.002,
+                value=0.5,
+                params=trial_params(study.trials[0]),
+                metrics={},
+                broken={},
             )
             progress.advancing({0: state, 1: state})
             progress.trial_ended(study.trials[0], state, 2.0)

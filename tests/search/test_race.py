@@ -170,3 +170,19 @@ def test_a_race_needs_scores_of_single_samples_and_takes_no_arguments(caplog: py
         search(make_tuner(scorer="bleu"), None, 1, pruner="race")
     with pytest.raises(ConfigurationError, match="unknown argument of the race pruner `alpha`"):
         search(make_tuner(), None, 1, pruner="race", pruner_args={"alpha": 0.1})
+
+
+def with_constraint(study: optuna.Study, broken: set[int]) -> optuna.Study:
+    """A copy of the study in which some trials break a constraint."""
+    copy = optuna.create_study(direction=study.direction)
+    for trial in study.get_trials():
+        trial.set_constraint("x", 0.1 if trial.number in broken else 0.0)
+        copy.add_trial(trial)
+    return copy
+
+
+def test_an_incumbent_that_breaks_a_constraint_lets_no_feasible_trial_rest() -> None:
+    study, scores = begun([0.0, 0.0, 0.6, 0.3, -0.5, -0.6, -0.4], [SAMPLES] * 3 + [16] * 4)
+    assert 3 not in choose(study, scores).trials  # trial 2 is far ahead
+    assert choose(with_constraint(study, {2}), scores).trials == (3,)
+    assert choose(with_constraint(study, {0, 1, 2}), scores).trials == (3, 4, 5, 6)  # nothing to compare with

@@ -80,7 +80,9 @@ def test_all_that_was_stored_is_there(path: Path) -> None:
     for table, old in before.items():
         new = rows(path, f"SELECT * FROM {table} ORDER BY 1, 2, 3, 4")
         counts = [] if table == "llmsearch_samples" else [len(json.loads(row[-3])) for row in old]
-        assert new == ([(*row, count, 0, None, 0) for row, count in zip(old, counts, strict=True)] if counts else old)
+        assert new == (
+            [(*row, count, 0, None, 0, None) for row, count in zip(old, counts, strict=True)] if counts else old
+        )
         assert len(old) == {"llmsearch_completions": 96, "llmsearch_held_out": 20, "llmsearch_samples": 16}[table]
     key = study_key(study)
     assert [len(store.load(key, trial.number)) for trial in study.trials] == [16, 16, 16, 16, 12, 4, 8, 8]
@@ -100,7 +102,9 @@ def test_all_that_was_stored_is_there(path: Path) -> None:
         "clusters",
         "constant",
         "ended",
+        "metrics",
         "next_step",
+        "recommended",
         "expense",
         "judge_share",
         "planned_seeds",
@@ -181,6 +185,18 @@ def test_a_step_is_taken_once(path: Path, engine: sa.Engine) -> None:
     prepare_tables(engine, [lambda _: taken.append("second")])
     assert taken == ["first"]
     other.dispose()
+
+
+def test_a_database_of_version_4_has_no_scores_under_further_metrics(path: Path, engine: sa.Engine) -> None:
+    prepare_tables(engine, MIGRATIONS[:3])
+    with closing(sqlite3.connect(path)) as connection:  # `create_all` makes missing tables only
+        assert connection.execute("SELECT version FROM llmsearch_schema").fetchall() == [(4,)]
+        assert "metric_scores" not in [row[1] for row in connection.execute("PRAGMA table_info(llmsearch_completions)")]
+    study, storage = open_study(f"sqlite:///{path}")
+    rows_of = CompletionStore(storage).load(study_key(study), 0)
+    assert rows(path, "SELECT * FROM llmsearch_schema") == [(VERSION,)]
+    assert len(rows_of) == 16
+    assert {len(row.metric_scores) for row in rows_of} == {0}
 
 
 def test_unfinished_thoughts_get_the_name_that_they_have_now(path: Path, engine: sa.Engine) -> None:

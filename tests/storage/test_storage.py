@@ -138,6 +138,11 @@ def test_held_out_completions_are_scored_afterwards(store: CompletionStore) -> N
         store.append_held_out(key, [HeldOutCompletion(finalist, seed, stored) for stored in bare])
     store.score_held_out("held", "best", 1, [0.5, 0.25, 0.125])
     assert [stored.score for stored in store.load_held_out("held", "best", 1)] == [0.5, 0.25, 0.125]
+    metrics = [{"json valid": 1.0, "b": 0.1 * position} for position in range(3)]
+    store.store_held_out_metrics("held", "best", 1, metrics)
+    scored = store.load_held_out("held", "best", 1)
+    assert [stored.metric_scores for stored in scored] == metrics
+    assert [stored.score for stored in scored] == [0.5, 0.25, 0.125]
     for group in groups[1:]:
         assert store.load_held_out(*group) == bare
 

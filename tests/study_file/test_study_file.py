@@ -93,6 +93,10 @@ do_sample = true
 temperature = {low = 0.1, high = 1.5, step = 0.2}
 top_k = {choices = [5, 50]}
 
+[metrics.close]
+name = "numeric"
+tolerance = 0.5
+
 [generation]
 stop = ["Question:"]
 
@@ -185,6 +189,7 @@ def test_every_key_is_read() -> None:
         "stop_early": False,
         "worthwhile": 0.02,
         "objectives": ("score",),
+        "constraints": {},
         "seed": 3,
         "sampler": "grid",
         "sampler_args": {},
@@ -235,6 +240,7 @@ def test_every_key_is_read() -> None:
         **dataclasses.asdict(TaskOptions()),
     }
     assert file.metric == ("numeric", {"tolerance": 1e-6})
+    assert file.metrics == {"close": ("numeric", {"tolerance": 0.5})}
     assert file.score_range == (0.0, 1.0)
     assert set(file.space.dimensions) == {"temperature", "top_k"}
     assert dict(file.space.fixed) == {"do_sample": True}

@@ -3,7 +3,7 @@
 import dataclasses
 
 from llmsearch_optuna.verdict.comparison import Comparison, FinalistResult
-from llmsearch_optuna.verdict.table import SAVED_HEADING, expense_headings, verdict_rows
+from llmsearch_optuna.verdict.table import SAVED_HEADING, further_headings, verdict_rows
 from llmsearch_optuna.verdict.verdict import Verdict
 
 GAIN = Comparison(name="best", gain=0.2, low=0.1, high=0.3, seed_share=None, samples_needed=20)
@@ -28,9 +28,7 @@ VERDICT = Verdict(
 
 
 def test_every_finalist_has_its_own_row() -> None:
-    rows = [
-        (row.name, row.trial, row.score, row.search_score, row.gain, *row.expenses) for row in verdict_rows(VERDICT)
-    ]
+    rows = [(row.name, row.trial, row.score, row.search_score, row.gain, *row.further) for row in verdict_rows(VERDICT)]
     assert rows == [
         ("greedy", 0, 0.5, 0.4, "reference", "9.0", "-"),
         ("best", 3, 0.7, 0.8, str(GAIN), "4.0", str(SAVING)),
@@ -39,15 +37,15 @@ def test_every_finalist_has_its_own_row() -> None:
 
 def test_without_a_reference_nothing_is_compared() -> None:
     verdict = dataclasses.replace(VERDICT, reference=None, comparisons=(), savings=())
-    assert [(row.gain, row.expenses[-1]) for row in verdict_rows(verdict)] == [("-", "-")] * 2
+    assert [(row.gain, row.further[-1]) for row in verdict_rows(verdict)] == [("-", "-")] * 2
 
 
 def test_the_columns_are_those_of_what_is_an_objective_or_has_a_price() -> None:
-    assert expense_headings(VERDICT) == ("tokens", SAVED_HEADING)
+    assert further_headings(VERDICT) == ("tokens", SAVED_HEADING)
     finalists = tuple(dataclasses.replace(result, cost=0.123456) for result in VERDICT.finalists)
     priced = dataclasses.replace(VERDICT, finalists=finalists)
-    assert expense_headings(priced) == ("cost", "tokens", SAVED_HEADING)
-    assert verdict_rows(priced)[1].expenses == ("0.1235", "4.0", str(SAVING))
+    assert further_headings(priced) == ("cost", "tokens", SAVED_HEADING)
+    assert verdict_rows(priced)[1].further == ("0.1235", "4.0", str(SAVING))
     plain = tuple(dataclasses.replace(result, tokens=None) for result in finalists)
     alone = dataclasses.replace(priced, finalists=plain, savings=(), expense=None)
-    assert expense_headings(alone) == ("cost",)
+    assert further_headings(alone) == ("cost",)
