@@ -335,3 +335,24 @@ def test_passwords_are_not_logged(study: Path) -> None:
     text = Path("mini.log").read_text()
     assert "--storage postgresql+nosuchdriver://me:***@localhost/db\n" in text.replace("'", "")
     assert "secret" not in text
+
+
+@pytest.mark.full
+def test_warnings_of_transformers_are_logged_from_the_loading_of_the_model_on(study: Path) -> None:
+    """In a new process, which imports transformers after the log is opened."""
+    warn = "import logging\nlogging.getLogger('transformers.test').warning('only logged')\n"
+    (study.parent / "log_test_metric.py").write_text(f"{METRIC}\n{warn}")  # imported before the model is loaded
+    program = f"import sys; from llmsearch_optuna.cli import main; sys.exit(main(['run', {str(study)!r}, '--quiet']))"
+    search_path = os.pathsep.join([str(study.parent), str(Path(__file__).parents[1])])
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        check=False,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": search_path},
+    )
+    assert done.returncode == 1  # one row fails
+    assert "only logged" not in done.stderr
+    assert "WARNING" in next(
+        line for line in study.with_suffix(".log").read_text().splitlines() if "only logged" in line
+    )
