@@ -202,7 +202,11 @@ def make_parser() -> argparse.ArgumentParser:
     export = _add_command(commands, "export", "export parameters under the names of another system")
     export.add_argument("--to", required=True, choices=TARGETS, help="system to export to")
     export.add_argument(
-        "-o", "--output", type=Path, metavar="PATH", help="directory for hf and vllm, else JSON file (default: print)"
+        "-o",
+        "--output",
+        type=Path,
+        metavar="PATH",
+        help="directory for hf, vllm, gguf, else JSON file (default: print)",
     )
     export.add_argument("--trial", type=int, metavar="N", help="number of the trial (default: the best)")
     export.set_defaults(command=reading.export)

@@ -13,7 +13,7 @@ import shtab
 from llmsearch_optuna.cli.display import print_completions, print_finalists, print_verdict
 from llmsearch_optuna.dashboard.server import annotate_studies, dashboard_server
 from llmsearch_optuna.errors import ConfigurationError
-from llmsearch_optuna.export import TARGETS, trace, vllm_deployment, write_hf, write_json, write_vllm
+from llmsearch_optuna.export import TARGETS, trace, vllm_deployment, write_gguf, write_hf, write_json, write_vllm
 from llmsearch_optuna.fsck.check import check_database
 from llmsearch_optuna.metrics import BUILT_IN_METRICS, Metric, describe_metric, make_metric, metric_text
 from llmsearch_optuna.report import write_report
@@ -47,6 +47,9 @@ FAILURES = ("worse", "not-better")
 
 CONDITION_MET = 3
 """The exit status of ``compare`` if the condition of ``--fail-if`` is met."""
+
+_DIRECTORIES = {"vllm": write_vllm, "gguf": write_gguf}
+"""The targets of an export that are written as a directory with a program, unless the path ends with .json."""
 
 
 def best(options: argparse.Namespace) -> None:
@@ -116,8 +119,8 @@ def export(options: argparse.Namespace) -> None:
         print(json.dumps(result, indent=2))
     elif options.to == "hf":
         write_hf(provenance, options.output)
-    elif options.to == "vllm" and options.output.suffix != ".json":
-        write_vllm(result, options.output)
+    elif options.to in _DIRECTORIES and options.output.suffix != ".json":
+        _DIRECTORIES[options.to](result, options.output)
     else:
         write_json(result, options.output)
     for warning in warnings:

@@ -6,17 +6,18 @@ from typing import Any
 from gguf import GGUFReader
 from transformers import GenerationConfig
 
+from llmsearch_optuna.space.dialects import LLAMACPP
+from llmsearch_optuna.space.generation_config import HF_NAMES
+
 __all__ = ["apply_sampling_defaults"]
 
 _LOG = logging.getLogger(__name__)
 
 _PREFIX = "general.sampling."
 _NAMES = {
-    "temp": "temperature",
-    "top_k": "top_k",
-    "top_p": "top_p",
-    "min_p": "min_p",
-    "penalty_repeat": "repetition_penalty",
+    LLAMACPP.gguf_keys[field]: name
+    for name, field in {"temperature": "temperature", **LLAMACPP.fields}.items()
+    if field in LLAMACPP.gguf_keys and name in HF_NAMES
 }
 """llama.cpp's names -> those of a generation config."""
 

@@ -1,18 +1,21 @@
-"""Write exports to files; for ``transformers``, a directory with two generation configs and a program."""
+"""Write exports to files, some with a program; for ``transformers``, a directory with two generation configs."""
 
 import json
 import os
+from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 from jinja2 import Template
 
 from llmsearch_optuna.errors import StorageError
 from llmsearch_optuna.export.provenance import Provenance
-from llmsearch_optuna.export.targets import Exported, to_hf
+from llmsearch_optuna.export.targets import to_hf
+from llmsearch_optuna.export.translation import Exported
 from llmsearch_optuna.space.generation_config import NEUTRAL_CONFIG
 
-__all__ = ["write_hf", "write_json", "write_text"]
+__all__ = ["write_gguf", "write_hf", "write_json", "write_text", "write_with_program"]
 
 
 def write_hf(provenance: Provenance, directory: str | os.PathLike[str]) -> Exported:
@@ -53,6 +56,19 @@ def write_hf(provenance: Provenance, directory: str | os.PathLike[str]) -> Expor
     return exported
 
 
+def write_gguf(exported: Mapping[str, Any], directory: str | os.PathLike[str]) -> None:
+    """Write an export and a program that writes a copy of a GGUF file with its metadata.
+
+    Args:
+        exported: The export, with the values of `to_gguf` as ``metadata``.
+        directory: The directory; created if it does not exist.
+
+    Raises:
+        StorageError: The directory cannot be written.
+    """
+    write_with_program(exported, directory, "gguf_snippet.py.jinja")
+
+
 def write_json(exported: object, path: str | os.PathLike[str]) -> None:
     """Write an export as JSON.
 
@@ -60,6 +76,22 @@ def write_json(exported: object, path: str | os.PathLike[str]) -> None:
         StorageError: The file cannot be written.
     """
     write_text(json.dumps(exported, indent=2) + "\n", Path(path))
+
+
+def write_with_program(exported: Mapping[str, Any], directory: str | os.PathLike[str], template: str) -> None:
+    """Write a directory with an export and the program ``snippet.py``, which reads it.
+
+    Args:
+        exported: The export.
+        directory: The directory; created if it does not exist.
+        template: The name of the program's file in this package.
+
+    Raises:
+        StorageError: The directory cannot be written.
+    """
+    write_json(exported, Path(directory) / "llmsearch_optuna.json")
+    source = resources.files("llmsearch_optuna.export").joinpath(template).read_text(encoding="utf-8")
+    write_text(source, Path(directory) / "snippet.py")
 
 
 def _snippet(*, exact: bool) -> str:

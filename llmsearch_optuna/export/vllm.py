@@ -4,12 +4,10 @@ import json
 import os
 import shlex
 from collections.abc import Mapping
-from importlib import resources
-from pathlib import Path
 from typing import Any
 
 from llmsearch_optuna.errors import ParameterError
-from llmsearch_optuna.export.directory import write_json, write_text
+from llmsearch_optuna.export.directory import write_with_program
 from llmsearch_optuna.export.provenance import Provenance
 from llmsearch_optuna.export.targets import to_vllm
 from llmsearch_optuna.space.dialects import VLLM_WITH_PLUGIN
@@ -52,6 +50,4 @@ def write_vllm(exported: Mapping[str, Any], directory: str | os.PathLike[str]) -
     Raises:
         StorageError: The directory cannot be written.
     """
-    write_json(exported, Path(directory) / "llmsearch_optuna.json")
-    source = resources.files("llmsearch_optuna.export").joinpath("vllm_snippet.py.jinja").read_text(encoding="utf-8")
-    write_text(source, Path(directory) / "snippet.py")
+    write_with_program(exported, directory, "vllm_snippet.py.jinja")

@@ -166,6 +166,8 @@ class TestLlamaCpp:
             "--typical": "1.0",
             "--repeat-penalty": "1.1",
             "--repeat-last-n": "65536",
+            "--xtc-probability": "0.0",
+            "--mirostat": "0",
             "--samplers": "penalties;temperature;top_k;top_p;min_p",
             "--n-predict": "128",
             "--seed": "3",
@@ -431,13 +433,13 @@ class TestCommand:
         # The verdict shows no gain of the trial; other targets lack parameters as well.
         assert (len(result["warnings"]) > 1) == (target != "json")
 
-    @pytest.mark.parametrize("target", ["hf", "vllm", "llamacpp"])
+    @pytest.mark.parametrize("target", ["hf", "vllm", "gguf", "llamacpp"])
     def test_it_writes_where_it_is_told(
         self, target: str, database: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
         assert main(["export", str(database), "--to", target, "-o", str(tmp_path / "out")]) == 0
         assert capsys.readouterr().out == ""
-        path = tmp_path / "out" / "llmsearch_optuna.json" if target in ("hf", "vllm") else tmp_path / "out"
+        path = tmp_path / "out" if target == "llamacpp" else tmp_path / "out" / "llmsearch_optuna.json"
         assert json.loads(path.read_text())["provenance"]["study"] == "llmsearch"
 
     @pytest.mark.parametrize(
