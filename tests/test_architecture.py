@@ -3,6 +3,7 @@
 import ast
 import graphlib
 import importlib.util
+import inspect
 import json
 import os
 import sqlite3
@@ -373,7 +374,8 @@ def test_what_is_public_lives_there(name: str) -> None:
     """Names of `__all__` are defined in the module, or, in a package's `__init__`, within the package."""
     module = importlib.import_module(f"{PACKAGE}.{name}")
     for public_name in getattr(module, "__all__", ()):
-        home = getattr(getattr(module, public_name), "__module__", None)
+        value = getattr(module, public_name)
+        home = getattr(value, "__module__", None) if inspect.isclass(value) or inspect.isfunction(value) else None
         if isinstance(home, str) and home.split(".")[0] == PACKAGE:
             assert f"{home}.".startswith(f"{PACKAGE}.{name}.")
 

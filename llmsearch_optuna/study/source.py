@@ -11,7 +11,7 @@ class Source(NamedTuple):
 
     Attributes:
         model: The name of the model; None if the study file names none.
-        data: The path of the data.
+        data: The path of the data, or the name of the task that brings them.
     """
 
     model: str | None
@@ -31,6 +31,7 @@ def read_source(text: str) -> Source:
         file = tomllib.loads(text)
         server = file.get("server") or file.get("engine")  # the section's former name
         model = file["model"]["name"] if server is None else server.get("model")
-        return Source(None if model is None else str(model), str(file["data"]["path"]))
+        data = file["data"]
+        return Source(None if model is None else str(model), str(data["task"] if "task" in data else data["path"]))
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{type(error).__name__}: {error}") from error

@@ -1,0 +1,26 @@
+"""The names of model and data in a study file."""
+
+import pytest
+
+from llmsearch_optuna.study.source import Source, read_source
+
+
+@pytest.mark.parametrize(
+    ("text", "source"),
+    [
+        ('[model]\nname = "org/model"\n[data]\npath = "rows.csv"\n', Source("org/model", "rows.csv")),
+        ('[model]\nname = "org/model"\n[data]\ntask = "lm_eval:gsm8k"\n', Source("org/model", "lm_eval:gsm8k")),
+        ('[server]\nbase_url = "http://localhost"\n[data]\npath = "rows.csv"\n', Source(None, "rows.csv")),
+        ('[engine]\nmodel = "served"\n[data]\npath = "rows.csv"\n', Source("served", "rows.csv")),
+    ],
+)
+def test_the_names_are_read(text: str, source: Source) -> None:
+    assert read_source(text) == source
+
+
+@pytest.mark.parametrize(
+    "text", ["[model", '[model]\nname = "x"\n', '[model]\nname = "x"\n[data]\n', "data = 1\nmodel = 2\n"]
+)
+def test_a_damaged_file_is_a_value_error(text: str) -> None:
+    with pytest.raises(ValueError, match=r"\w+"):
+        read_source(text)
