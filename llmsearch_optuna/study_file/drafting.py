@@ -49,7 +49,7 @@ def draft(data: str, model: str, *, directory: Path) -> str:
     lines = _data_lines(data, columns, head, chat)
     references = [_reference_text(row, lines.reference) for row in head]
     metric = _metric(references)
-    search, held_out = _sizes(len(dataset))
+    prompts = len({json.dumps(row, default=str) for row in dataset.select_columns(lines.inputs)})
     longest = max(map(len, references))
     limit = min(1024, max(16, 16 * round(longest / _CHARACTERS_PER_TOKEN / 16 + 0.5)))
     target = "server" if model.startswith(("http://", "https://")) else "model"
@@ -61,8 +61,7 @@ def draft(data: str, model: str, *, directory: Path) -> str:
             "",
             "[data]",
             *lines.text,
-            f"search_size = {search}    # of {len(dataset):,} rows",
-            f"holdout_size = {held_out}   # for the verdict",
+            *_size_lines(prompts),
             "",
             "[metric]",
             f"name = {_toml(metric.name)}    # {metric.reason}; `llmsearch-optuna metrics` lists others",
@@ -78,15 +77,19 @@ def draft(data: str, model: str, *, directory: Path) -> str:
 
 class _DataLines(NamedTuple):
     text: list[str]
+    inputs: list[str]
     reference: str | None
 
 
 def _data_lines(data: str, columns: Sequence[str], head: Sequence[Mapping[str, Any]], chat: str | None) -> _DataLines:
-    """Return the lines of ``[data]`` and the column of the reference; None for the last message of a chat."""
+    """Return the lines of ``[data]``, and the columns of the prompt and the reference.
+
+    The reference is None if it is the last message of a chat.
+    """
     path = f"path = {_toml(data)}"
     if chat is not None:
         return _DataLines(
-            [path, f"messages_col = {_toml(chat)}    # the assistant's last message is the reference"], None
+            [path, f"messages_col = {_toml(chat)}    # the assistant's last message is the reference"], [chat], None
         )
     usable = [name for name in columns if not _SIDE.search(name) and _holds_text(head, name)]
     by_name = {name.lower(): name for name in usable}
@@ -105,6 +108,7 @@ def _data_lines(data: str, columns: Sequence[str], head: Sequence[Mapping[str, A
             f"eval_cols = [{_toml(reference)}]    # the reference",
             f'messages = [{{ role = "user", content = "{content}" }}]    # what the model is asked; say how to answer',
         ],
+        inputs,
         reference,
     )
 
@@ -143,10 +147,16 @@ def _metric(references: Sequence[str]) -> _Metric:
     return _Metric("rougeL", "the references are long texts")
 
 
-def _sizes(rows: int) -> tuple[int, int]:
-    """Return the sizes of the search split and the hold-out: at most 200 and 400 rows."""
-    search = max(1, min(200, rows // 2))
-    return search, min(400, rows - search)
+def _size_lines(prompts: int) -> list[str]:
+    """Return the lines of the hold-out of at most 400 samples and, if samples remain, of the search on 200.
+
+    Args:
+        prompts: The number of different prompts. Rows with the same prompt stay in one split.
+    """
+    counted = f"of {prompts:,} different prompts, for the verdict"
+    if prompts > 600:
+        return ["search_size = 200", f"holdout_size = 400   # {counted}"]
+    return [f"holdout_size = {prompts // 2}   # {counted}; the search has the others"]
 
 
 def _toml(text: str) -> str:

@@ -41,12 +41,17 @@ def test_columns_and_metric_follow_from_names_and_values(
     count = 40 if metric != "token_f1" else 2
     rows = [{**row, inputs[0]: f"{row[inputs[0]]} {number}"} for number in range(count)]
     if metric == "token_f1":
-        rows = [{**rows[0], reference: [f"a b c {number}"]} for number in range(40)]
+        rows = [{**rows[number % 2], reference: [f"a b c {number}"]} for number in range(40)]
     file = drafted(rows, tmp_path)
     assert tuple(file.data.input_cols) == inputs
     assert tuple(file.data.eval_cols or ()) == (reference,)
     assert file.metric.name == metric
-    assert (file.data.search_size, file.data.holdout_size) == (20, 20)
+    assert (file.data.search_size, file.data.holdout_size) == (None, count // 2)
+
+
+def test_the_splits_of_many_rows_are_limited(tmp_path: Path) -> None:
+    data = drafted([{"question": f"{number % 700}?", "answer": "1"} for number in range(900)], tmp_path).data
+    assert (data.search_size, data.holdout_size) == (200, 400)
 
 
 def test_conversations_have_their_last_message_as_the_reference(tmp_path: Path) -> None:
@@ -73,7 +78,8 @@ def test_from_a_data_file_to_an_export_in_five_commands(tmp_path: Path, capsys: 
     with (tmp_path / "my data.csv").open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["nr_id", "instruction", "output"])
-        writer.writerows([[n, f'Say "{n}" {{twice}}, {"again " * (n % 3)}', f"{n} {n} of them"] for n in range(24)])
+        rows = [[n, f'Say "{n}" {{twice}}, {"again " * (n % 3)}', f"{n} {n} of them"] for n in range(24)]
+        writer.writerows([*rows, rows[0], rows[1]])
     study = tmp_path / "x.toml"
     model = str(tmp_path / "model")
     assert main(["init", str(tmp_path / "my data.csv"), model, "-o", str(study)]) == 0

@@ -399,7 +399,7 @@ def test_tokens_that_a_trial_in_flight_takes_over_are_told_before_they_are_store
     assert [reused for reused, _ in second] == list(itertools.accumulate(tokens for _, tokens in second))
     running = create_trial(state=TrialState.RUNNING, user_attrs={REUSED_TOKENS: 7})
     study.add_trial(running)
-    objective = types.SimpleNamespace(tokens_stored=lambda: {0: TokenCounts(1000)}, price=None)
+    objective = types.SimpleNamespace(tokens_stored=lambda: {0: TokenCounts(1000)}, price=None, metric=tuner.metric)
     elsewhere: Any = types.SimpleNamespace(_in_flight={}, _trials=lambda: study.trials, objective=objective)
     assert Search._spending(elsewhere).tokens == 1000 - second[-1][0] - 7
 
