@@ -102,7 +102,7 @@ def _preset_options(options: Sequence[tuple[str, str]]) -> Iterator[tuple[str, s
         elif option != breaker_option:
             yield option, text
         elif len(breakers) == 1:
-            yield option, re.sub(r"[\s;#]", lambda match: f"\\x{ord(match[0]):02x}", text, flags=re.ASCII)
+            yield option, re.sub(r"[\x00-\x20;#]", lambda match: f"\\x{ord(match[0]):02x}", text)
 
 
 def _escaped(breaker: str) -> str:

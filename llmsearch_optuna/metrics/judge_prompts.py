@@ -15,7 +15,7 @@ from typing import NamedTuple
 __all__ = ["Part", "Scale", "disarmed", "last_word", "pair_prompt", "rubric_prompt"]
 
 _JOINER = "\u2060"
-_BRACKET = re.compile(rf"(<(?=[{_JOINER}]*[|\uff5c/A-Za-z_])|\[(?=[{_JOINER}]*/?[A-Z_]+\]))")
+_BRACKET = re.compile(rf"(<(?=[{_JOINER}|\uff5c/A-Za-z_])|\[(?=[{_JOINER}]|/?[A-Z_]+\]))")
 _DECORATION = "*_`#> \t"
 
 _DATA = (

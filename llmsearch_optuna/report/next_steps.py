@@ -83,5 +83,5 @@ def _after_the_verdict(record: StudyRecord, verdict: Verdict, location: str) -> 
         return Step(f"{verdict.next_step[0].upper()}{verdict.next_step[1:]}.")
     trial = next(finalist.trial for finalist in verdict.finalists if finalist.name == verdict.best)
     command = ["llmsearch-optuna", "export", location, "--study", record.name, "--trial", str(trial), "--to", "hf"]
-    sentence = f"Use the parameters of trial {trial}. Export them (also `--to vllm`, `llamacpp`, `openai`, `json`):"
+    sentence = f"Use the parameters of trial {trial}. Export them (also `--to vllm`, `llamacpp`, `ollama`, ...):"
     return Step(sentence, shlex.join([*command, "-o", "best"]))

@@ -99,7 +99,8 @@ def test_the_program_writes_a_copy_with_them(tmp_path: Path) -> None:
 
 def test_an_engine_reads_them_as_the_models_default(tmp_path: Path) -> None:
     params = GenerationParams(temperature=0.7, top_k=40, top_p=0.9, min_p=0.05, repetition_penalty=1.1)
-    config: Any = GenerationConfig.from_dict({})
+    make: Any = GenerationConfig
+    config = make()
     apply_sampling_defaults(config, str(write_copy(tmp_path, params)))
     assert config.do_sample
     for name, value in params.to_dict().items():

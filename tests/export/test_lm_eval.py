@@ -12,7 +12,14 @@ from llmsearch_optuna.space.params import GenerationParams
 
 GREEDY = GenerationParams(do_sample=False, top_k=5, repetition_penalty=1.2, max_new_tokens=9)
 PLAIN = GenerationParams(
-    temperature=0.7, top_k=40, top_p=0.9, min_p=0.05, typical_p=0.9, presence_penalty=0.5, generation_seed=3
+    temperature=0.7,
+    top_k=40,
+    top_p=0.9,
+    min_p=0.05,
+    typical_p=0.9,
+    presence_penalty=0.5,
+    generation_seed=3,
+    max_new_tokens=9,
 )
 STOP = ("zz\n", "'q\"", "a,b=[c]{d}", "\\")
 
@@ -85,7 +92,9 @@ class TestInstalled:
 
     def test_vllm_takes_them(self, params: GenerationParams) -> None:
         """What its model ``vllm`` makes of them are arguments of SamplingParams; see engine/vllm for a real one."""
-        models: Any = pytest.importorskip("lm_eval.models.vllm_causallms", reason="lm-eval is not installed here")
+        models: Any = pytest.importorskip(
+            "lm_eval.models.vllm_causallms", reason="lm-eval and vLLM are not installed here", exc_type=ImportError
+        )
         gen_kwargs = to_lm_eval(params, STOP).values["vllm"]["gen_kwargs"]
         fields, until, length = models.VLLM.modify_gen_kwargs(dict(gen_kwargs), eos="</s>")
         expected = to_vllm(params, STOP).values

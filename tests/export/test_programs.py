@@ -171,7 +171,7 @@ def read_ini(lines: list[str]) -> dict[str, str]:
     header, *entries = lines
     assert header == "[*]"
     pairs = [entry.split(" = ", 1) for entry in entries]
-    return {key: value.split(";")[0].split("#")[0].strip() for key, value in pairs}
+    return {key: value.split(";")[0].split("#")[0].strip(" \t\n\v\f\r") for key, value in pairs}
 
 
 @given(st.lists(st.text(max_size=9).filter(lambda text: 0 < len(text.encode(errors="replace")) <= 40), max_size=3))

@@ -34,6 +34,7 @@ texts = (
 @given(texts, texts, texts)
 @example(*ATTACKS[3:6])
 @example(HONEST, HONEST, HONEST)
+@example("<\u2060", "[\u2060", "<\u2060\u2060a")
 def test_a_prompt_reads_back_to_exactly_the_parts(question: str, first: str, second: str) -> None:
     parts = [Part("question", question), Part("completion", first)]
     assert read_parts(rubric_prompt("Is it right?", FIVE, parts)) == dict(parts)

@@ -11,7 +11,7 @@ import numpy as np
 import optuna
 import pytest
 from backends import replace_backend
-from documentation import blocks
+from documentation import PAGES, blocks
 from interruptions import WriteCounter, interrupted
 from optuna.study import StudyDirection
 from optuna.trial import TrialState
@@ -354,8 +354,12 @@ class TestStudyFile:
 
 
 @pytest.mark.full
-def test_the_readmes_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    (block,) = [block for block in blocks("python") if "objectives=" in block]
+def test_the_code_of_the_documentation(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (block,) = [
+        block for block in blocks("python", PAGES["docs/how-to/objectives_and_cost.md"]) if "objectives=" in block
+    ]
     monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {"tuner": ending_tuner(holdout_size=6), "space": SPACE}
     exec(block.replace("n_trials=24", "n_trials=9, show_progress=False"), names)

@@ -26,10 +26,11 @@ from llmsearch_optuna.engine.base import Completion, Request, Stopping
 from llmsearch_optuna.engine.http import HTTPEngine, connect, run
 from llmsearch_optuna.engine.sampling import penalise
 from llmsearch_optuna.engine.sampling.breakers import breakers_of
+from llmsearch_optuna.export import to_gguf, to_llamacpp, write_gguf
 from llmsearch_optuna.space.dialects import DIALECTS
 from llmsearch_optuna.space.params import GenerationParams
 
-pytest.importorskip("xllamacpp", reason="xllamacpp is not installed here; .ci/full installs it")
+xllamacpp = pytest.importorskip("xllamacpp", reason="xllamacpp is not installed here; .ci/full installs it")
 pytestmark = pytest.mark.slow
 
 SERVE = """
@@ -270,3 +271,41 @@ def test_a_search_over_all_of_them(url: str, tmp_path: Path) -> None:
     )
     study = tuner.search(space, n_trials=6, rungs=2, storage=tmp_path / "x.db", show_progress=False, pruner="none")
     assert all(trial.value is not None for trial in study.trials)
+
+
+EXPORTED = GenerationParams(
+    temperature=0.7, top_k=17, top_p=0.85, min_p=0.02, repetition_penalty=1.3, xtc_probability=0.25, xtc_threshold=0.2
+)
+
+
+def test_it_takes_its_defaults_from_an_exported_file(gguf: Path, tmp_path: Path) -> None:
+    """Also the order of the samplers. A request without fields of its own then decodes as the exported request does."""
+    write_gguf({"metadata": to_gguf(EXPORTED).values}, tmp_path)
+    copy = tmp_path / "copy.gguf"
+    subprocess.run([sys.executable, str(tmp_path / "snippet.py"), str(gguf), str(copy)], check=True)
+    request = to_llamacpp(EXPORTED).values["request"]
+    for url in serve(copy, tmp_path / "log"):
+        defaults = httpx2.get(f"{url}/props").json()["default_generation_settings"]["params"]
+        names = ("temperature", "top_k", "top_p", "min_p", "repeat_penalty", "repeat_last_n", "mirostat", "samplers")
+        for name in (*names, "xtc_probability", "xtc_threshold", "presence_penalty", "typical_p", "dry_multiplier"):
+            assert defaults[name] == (request[name] if name == "samplers" else pytest.approx(request[name], rel=1e-6))
+        body = {"prompt": PROMPTS[0], "n_predict": TEXT_TOKENS, "seed": 5}
+        bodies: list[dict[str, Any]] = [body, {**request, **body}]
+        texts = [httpx2.post(f"{url}/completion", json=sent, timeout=120).json()["content"] for sent in bodies]
+        assert texts[0] == texts[1]
+
+
+def test_it_has_the_options_of_the_command_line_and_the_preset() -> None:
+    """Its library holds their names. Its Python interface reads neither command lines nor presets."""
+    package = Path(xllamacpp.__file__).parent
+    (library,) = (path for path in package.iterdir() if path.suffix == ".so")
+    options = {*DIALECTS["llamacpp"].options.values(), "--sampler-seq", "--models-preset"}
+    binary = library.read_bytes()
+    assert {option for option in options if f"\0{option}\0".encode() not in binary} == set()
+
+
+def test_it_refuses_what_the_exports_no_longer_say(url: str) -> None:
+    request = {**to_llamacpp(EXPORTED).values["request"], "prompt": "a", "n_predict": 1}
+    assert httpx2.post(f"{url}/completion", json=request, timeout=120).status_code == 200
+    refused = httpx2.post(f"{url}/completion", json={**request, "repeat_last_n": -1}, timeout=120)
+    assert refused.status_code == 400
