@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -334,7 +334,9 @@ def test_what_is_public_lives_there(name: str) -> None:
     """Names of `__all__` are defined in the module, or, in a package's `__init__`, within the package."""
     module = importlib.import_module(f"{PACKAGE}.{name}")
     for public_name in getattr(module, "__all__", ()):
-        home = getattr(getattr(module, public_name), "__module__", None)
+        public: Any = getattr(module, public_name)
+        # That of an instance is the home of its class.
+        home = public.__module__ if hasattr(public, "__qualname__") else None
         if isinstance(home, str) and home.split(".")[0] == PACKAGE:
             assert f"{home}.".startswith(f"{PACKAGE}.{name}.")
 
