@@ -23,7 +23,7 @@ _FILES = (
 
 _EPILOG = """\
 examples:
-  llmsearch-optuna demo                                      # a search with the embedded model, in minutes
+  llmsearch-optuna demo                                      # a search with a small model, in minutes
   llmsearch-optuna run study.toml --trials 30                # run or resume a search, then its verdict
   llmsearch-optuna best study.db                             # the best parameters and the verdict
   llmsearch-optuna COMMAND --help                            # the options of a command
@@ -106,7 +106,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    demo = _add_command(commands, "demo", "search with the embedded model and data; writes studies/demo.db")
+    demo = _add_command(commands, "demo", "search with a small model and generated data; writes studies/demo.db")
     demo.set_defaults(command=searching.demo)
 
     init = _add_command(commands, "init", "write a study file for your data and model, to be read and changed")

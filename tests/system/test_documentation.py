@@ -139,8 +139,8 @@ def test_manifests_belong_together(text: str) -> None:
     (server,) = deployment["template"]["spec"]["containers"]
     assert server["ports"][0]["containerPort"] == service["ports"][0]["port"]
     (worker,) = job["template"]["spec"]["containers"]
-    assert worker["args"][0] == COMMAND
-    check_command(worker["args"])
+    assert worker["command"][0] == COMMAND
+    check_command([*worker["command"], *worker["args"]])
     volumes = {volume["name"] for volume in job["template"]["spec"]["volumes"]}
     assert {mount["name"] for mount in worker["volumeMounts"]} == volumes
 
