@@ -50,9 +50,9 @@ class Metric(Protocol):
     """A deterministic function that scores predictions against references.
 
     A metric may also have an attribute `score_range` (`ScoreRange`). `PairedPruner` then uses this range, and its
-    guarantee holds whatever the later scores are. Otherwise it uses the range of the scores so far. An attribute
-    `calls` (`ScorerCalls`) sets how the metric is called; by default, it is called again after a fault. An attribute
-    `answer` makes votes possible; see `make_reducer`.
+    guarantee holds regardless of later scores. Otherwise it uses the range of the scores so far. An attribute `calls`
+    (`ScorerCalls`) sets how the metric is called; by default, it is called again after a fault. An attribute `answer`
+    makes votes possible; see `make_reducer`.
     """
 
     @property
@@ -91,7 +91,7 @@ class SampleMetric:
     Attributes:
         name: The identity of the metric with its column and arguments.
         score: ``(prediction, reference) -> float``.
-        column: The reference column; ``None`` for the only one. It holds a string, a number (compared as its `str`; a
+        column: The reference column; by default the only one. It holds a string, a number (compared as its `str`; a
             `Decimal` as its digits), a boolean (compared as ``true`` or ``false``), a date or a time (compared as ISO
             8601 writes it) or a list of these. An empty list, as of SQuAD 2.0, is compared as the empty string.
         greater_is_better: Whether a study maximises the value.

@@ -23,15 +23,15 @@ class ChoiceMetric:
 
     The choice is the letter that `read_letter` finds: the last in ``\boxed{}``, else the last that is stated (``answer
     is B``, ``Answer: (b)``, ``B is correct``), else one at the beginning (``B) ...``), else the only one that stands
-    alone. ``A cat`` has an article, and ``A or B`` is no choice. With `choices_column`, the text of a choice has
-    precedence if it is the whole completion or follows its last ``answer is`` or ``answer:``. Without a letter, it may
-    also be the first line, or the only choice that occurs in the completion. No choice, or several, score 0.
-    Completions vote by their letters.
+    alone. In ``A cat``, the letter is an article and does not count. ``A or B`` is no choice. With `choices_column`,
+    the text of a choice takes precedence over a letter if it is the whole completion, or follows its last ``answer is``
+    or ``answer:``. If there is no letter, the text may also be the first line, or the only choice that occurs in the
+    completion. A completion with no choice, or with several, scores 0. Completions vote by their letters.
 
     Attributes:
         name: The identity of the metric with its columns and arguments.
         column: The reference column with the right answer: a letter, the text of a choice, an index (an integer, or its
-            digits in a string), or a list of these that are all right; None for the only one other than
+            digits in a string), or a list of these that are all right. By default the only one other than
             `choices_column`.
         letters: The letters of the choices, in order: capitals or digits.
         index_base: The index of the first choice, 0 or 1.

@@ -85,14 +85,14 @@ def _normal_form(text: str) -> str:
 class ItemsMetric:
     """How well a completion lists distinct members of a set, as many as requested.
 
-    The score is that of `distinct_items`: the number of distinct correct items over the maximum of the requested number
-    and the number of listed items. The reference column ``count``, an integer of at least 1, is the requested number.
-    Without it, the number of listed items is used.
+    The score is the number of distinct correct items, divided by the maximum of the requested number and the number of
+    listed items. The reference column ``count``, an integer of at least 1, is the requested number. Without it, the
+    number of listed items is used.
 
     Attributes:
         name: The identity of the metric with its column.
-        column: The reference column; ``None`` for the only one other than ``count``, if any. If it holds a list, only
-            the members of the list are correct; otherwise every item is.
+        column: The reference column; by default the only one other than ``count``, if any. If it holds a list, only the
+            members of the list are correct. Otherwise, every item is.
         greater_is_better: Whether a study maximises the value.
         calls: How the metric is called: retries and time limit.
         score_range: The minimum and the maximum score of a sample: 0 and 1.

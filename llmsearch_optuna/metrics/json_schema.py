@@ -19,18 +19,19 @@ __all__ = ["JsonSchemaMetric"]
 class JsonSchemaMetric:
     """The share of right fields in JSON that a schema describes; tool calls, too.
 
-    The JSON is the whole completion, a fenced block in it, or its first complete object or array. Without it, the score
-    is 0. With an expected value, the fields are those of the expected object, at the ends of nested objects (a list is
-    one value), and right is what is equal. Otherwise, they are those that the schema requires at its top, and right is
-    what is there and valid. What else breaks the schema counts as a further wrong field. So 1 means that the JSON is
-    valid and as expected. The order of names is ignored; 1 and 1.0 are equal, 1 and true are not. A tool call is
-    ``{"name": ..., "arguments": {...}}``, also in OpenAI's form, with arguments as a string. ``format`` in a schema is
-    not asserted, and ``$ref`` must lead into the schema.
+    The JSON is the whole completion, a fenced block in it, or its first complete object or array. Without any, the
+    score is 0. If there is an expected value, its leaves are the fields, also those in nested objects (a list is one
+    field). A field is right if it equals the expected one. Without an expected value, the fields are those that the
+    schema requires at the top level, and a field is right if it is present and valid. Any other violation of the schema
+    counts as a further wrong field. So a score of 1 means that the JSON is valid and as expected. The order of names is
+    ignored. 1 and 1.0 are equal, 1 and true are not. A tool call is ``{"name": ..., "arguments": {...}}``, also in
+    OpenAI's form, with arguments as a string. ``format`` in a schema is not checked, and ``$ref`` must point into the
+    schema itself.
 
     Attributes:
         name: The identity of the metric with its columns and schema.
-        column: The reference column with the expected value, as JSON in a string, or as a value whose null fields are
-            left out, or null for none; None for the only one other than `schema_column`, if any.
+        column: The reference column with the expected value: JSON in a string, or a value, whose null fields are left
+            out. Null means no expected value. By default the only column other than `schema_column`, if any.
         schema: The JSON Schema of all samples: a table, or the path of a JSON file relative to the study file.
         schema_column: The reference column with each sample's own schema: a table, or JSON in a string.
         greater_is_better: Whether a study maximises the value.

@@ -73,29 +73,30 @@ class JudgeMetric:
     """How well a completion meets a rubric, as another model judges it (LLM as a judge, Zheng et al. 2023).
 
     The judge is a model behind a server (`server`), or the study's own (`engine = "study"`). It sees the rubric, all
-    evaluation columns under their names, and the completion; name the column of the question in `eval_cols`, too. It is
-    asked at temperature 0, and states a score of the `scale` in the last line of its answer. With `pairwise`, it
-    compares the completion with the reference in both orders: 1 for better, 0.5 for a tie, 0 for worse, and the mean of
-    both orders.
+    evaluation columns under their names, and the completion. If it must see the question, add the column of the
+    question to `eval_cols`. It is asked at temperature 0, and states a score of the `scale` in the last line of its
+    answer. With `pairwise`, it compares the completion with the reference in both orders. The score is the mean of both
+    answers: 1 for better, 0.5 for a tie, 0 for worse.
 
-    Completions are data to the judge: they stand between marks that none of them holds. An answer that cannot be read
-    is asked for again, `retries` times (2 by default), in the same conversation. If none can be read, the trial fails,
-    unless `unreadable` is set; either is counted and shown. Judgements are stored in the study's database by their
-    content, and never asked for twice. Tokens of the judge are no tokens of the search.
+    The judge receives completions as data: they stand between marks that occur in none of them. If an answer cannot be
+    read, the judge is asked again in the same conversation, up to `retries` times (2 by default). If no answer can be
+    read, the trial fails, or the score is `unreadable` if that is set. Both cases are counted and shown. Judgements are
+    stored in the study's database by their content, and none is asked for twice. The judge's tokens do not count as
+    tokens of the search.
 
     Attributes:
         name: The identity of the metric with its columns and arguments.
-        column: The reference column with a right answer, which `pairwise` needs; None for the only one. The judge sees
-            the others, too.
+        column: The reference column with a right answer, which `pairwise` needs; by default the only one. The judge
+            sees the others, too.
         rubric: What to judge by, in words.
         rubric_file: A file with the rubric, in place of `rubric`.
         scale: The lowest and the highest score, or words from the worst to the best, as in ``["no", "yes"]``, which
             score evenly from 0 to 1.
         pairwise: Whether the completion is compared with the reference.
-        repeats: The number of judgements of each completion, whose mean counts. More than one are drawn at temperature
-            1 with different seeds.
-        explain: Whether the judge gives reasons before the score. Without, the study's own model and servers that can
-            go on with an answer get its beginning, so that small models keep to the form, too.
+        repeats: The number of judgements of each completion, whose mean counts. If there are several, they are drawn at
+            temperature 1 with different seeds.
+        explain: Whether the judge gives reasons before the score. If not, the beginning of the answer is given to the
+            study's own model, and to servers that can continue an answer. Small models then keep to the form, too.
         max_new_tokens: The maximum number of tokens of an answer. A longer one cannot be read.
         unreadable: The score of a completion if no answer can be read.
         server: Where the judge is, with the keys of `[server]`.

@@ -27,12 +27,12 @@ class MathAnswers:
     r"""Whether the mathematical answer equals the reference, by ``math-verify`` (Kydlicek 2024).
 
     The answer is that in the last ``\boxed{}``, else the last expression in LaTeX, else the last number. If a text has
-    ``####``, as in GSM8K, only what follows counts. A line without ``$``, ``\boxed``, ``\(``, ``\[`` and words is LaTeX
-    as a whole. Numbers, roots, polynomials, intervals, sets, matrices and equations are compared by their value. Needs
-    ``pip install 'llmsearch_optuna[math]'``.
+    ``####``, as in GSM8K, only what follows counts. A line that has no ``$``, ``\boxed``, ``\(``, ``\[`` or word is
+    read as LaTeX as a whole. Numbers, roots, polynomials, intervals, sets, matrices and equations are compared by their
+    value. Needs ``pip install 'llmsearch_optuna[math]'``.
 
-    How it works: a worker process computes, because some expressions (``9^{9^9}``) take for ever in a way that neither
-    a signal nor a thread can interrupt. What takes more than 10 s, or 4 GB, scores 0.
+    How it works: a worker process does the computation, because neither a signal nor a thread can interrupt the
+    evaluation of some endless expressions (``9^{9^9}``). A completion that takes more than 10 s or 4 GB scores 0.
 
     Raises:
         MetricError: ``math-verify`` is not installed.

@@ -92,11 +92,11 @@ def make_reducer(name: object, metric: Metric) -> Reducer:
         name: One of
 
             - ``"mean"``: the mean score;
-            - ``"best"``: the best score. It is what choosing among the completions can reach at most;
+            - ``"best"``: the best score. It is an upper bound for any choice among the completions;
             - ``"majority"``: the score of the most frequent answer (self-consistency, Wang et al. 2022, arXiv
-              2203.11171). Completions have the same answer if the metric reads the same in them. A completion without
-              an answer has no vote. Of several most frequent answers, the mean score counts, which is the expected one
-              if chance decides;
+              2203.11171). Completions have the same answer if the metric reads the same answer in both. A completion
+              without an answer has no vote. If several answers are equally frequent, the mean of their scores counts,
+              which is the expected score of a random choice among them;
             - ``"pass@K"``: the probability that at least one of K completions passes, estimated without bias from
               n >= K completions of which c score 1: ``1 - C(n - c, K) / C(n, K)`` (Chen et al. 2021, arXiv 2107.03374).
         metric: The metric that scores single completions. For ``"majority"``, it needs an attribute `answer`,

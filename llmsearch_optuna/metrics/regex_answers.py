@@ -16,14 +16,15 @@ _LIMIT_S = 10.0  # for one completion; a thousand times what an ordinary express
 class RegexAnswers:
     """Whether the last match of a regular expression equals the reference.
 
-    They are compared as by `exact_match`. The reference is compared as it stands. A completion without a match scores
-    0. An expression that takes more than 10 s on a completion, as nested repetitions may (``(a+)+$``), fails the trial;
-    `timeout_s` cannot interrupt it.
+    Both are compared as by `exact_match`. The expression is not applied to the reference. A completion without a match
+    scores 0. If an expression takes more than 10 s on a completion, the trial fails; nested repetitions such as
+    ``(a+)+$`` may do so. `timeout_s` cannot interrupt an expression.
 
     Attributes:
         pattern: The regular expression, in the syntax of Python's `re` (and of the package ``regex``), where ``(?m)``
             and the like set flags.
-        group: The number or name of the group to compare; None for the first one, or the whole match if there is none.
+        group: The number or name of the group to compare. By default the first group, or the whole match if there is no
+            group.
         first: Whether the first match counts, not the last.
         ignore_case: Whether upper and lower case are equal, in the match and in the comparison.
 

@@ -56,9 +56,9 @@ def _canonical(text: str, ignore_case: bool) -> str:
 def numeric(prediction: str, reference: str) -> float:
     """Return 1 if the last numbers of both strings are equal, as for GSM8K (Cobbe et al. 2021), else 0.
 
-    The reference may be a complete GSM8K answer, ``"reasoning #### 1,234"``. If either string has no number, or that of
-    the reference is a part of a date, a time, a ratio or a range (`is_date`), return 0. The module `numbers` describes
-    what is read as a number.
+    The reference may be a complete GSM8K answer, ``"reasoning #### 1,234"``. If either string has no number, or the
+    number of the reference is part of a date, a time, a ratio or a range (`is_date`), return 0. The module `numbers`
+    describes what is read as a number.
     """
     expected = last_number(reference)
     return float(expected is not None and last_number(prediction) == expected and not is_date(reference))
@@ -73,8 +73,8 @@ def token_f1(prediction: str, reference: str) -> float:
     """Return F1 of the two bags of words, normalised as for SQuAD (Rajpurkar et al. 2016).
 
     Strings are converted to lower case and one form of Unicode (NFKC, without invisible format characters), and
-    punctuation and articles are removed. Each character of a script without spaces between words is a word. If that
-    leaves nothing of the reference ("A", "+"), articles count as words, and if it has none, punctuation marks do. If
+    punctuation and articles are removed. Each character of a script without spaces between words is a word. If nothing
+    of the reference is left ("A", "+"), articles count as words. If it has no articles either, punctuation marks do. If
     the reference is empty, return 1 for a prediction without words (as for SQuAD 2.0), else 0.
     """
     prediction, reference = normal_form(prediction), normal_form(reference)

@@ -1,17 +1,18 @@
 """When to end a search because nothing is left to gain that the held-out samples could show.
 
-How it works. From the scores of all finished proposals, the variance between their true means is estimated, and from
-this the gain that the remaining proposals can be expected to bring over the best trial (`statistics.prospects`). How
-small a gain the verdict can show follows from how the best proposals differ from the best baseline, sample by sample.
-The search ends if even the gain that can be expected in all would not be shown; or if the gain of the best trial would
-be shown, and what can be added to it would not.
+How it works. The variance between the true means of proposals is estimated from the scores of all finished ones. From
+this variance follows the gain over the best trial that the remaining proposals can be expected to bring
+(`statistics.prospects`). The smallest gain that the verdict can show follows from the differences between the best
+proposals and the best baseline, sample by sample. The search ends in two cases: the verdict could not show the total
+expected gain; or it would show the gain of the best trial, but could not show the further expected gain.
 
-Proposals are assumed to go on as the recent ones, or as all so far, whichever promises more, at the upper confidence
-limit of their variance. No statistics can exclude that a rare region of the space, which no proposal has met, is much
-better; so a minimum number of proposals comes first. Towards the end of a search, nothing is decided any more.
+Further proposals are assumed to be like the recent ones, or like all so far. The assumption that promises more counts,
+with the upper confidence limit of the variance. No statistics can exclude that a rare region of the space, in which no
+proposal lies, is much better. Therefore the rule waits for a minimum number of proposals. Towards the end of a search,
+it does not apply any more.
 
 If trials have constraints, the best trial and the best baseline are feasible ones, and a search without a feasible
-trial goes on. That further proposals may break constraints is not allowed for: the search then ends later than it
+trial continues. The estimate ignores that further proposals may break constraints, so the search may end later than it
 could.
 """
 

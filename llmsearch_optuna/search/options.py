@@ -48,25 +48,27 @@ class SearchOptions:
         timeout: Stop after this number of seconds, between two rungs. Trials in flight stay in the storage, and a later
             run resumes them.
         max_tokens_total: Stop when this number of tokens is generated, including those of earlier runs. It is checked
-            only when all trials in flight have passed a rung. As at the timeout, trials in flight can be resumed.
+            only between two rounds, when all trials in flight have passed a rung. As after a timeout, trials in flight
+            can be resumed.
         price: The price of a million tokens in any currency, as in ``{"input": 0.15, "output": 0.6, "thinking": 0.6}``.
-            The price of `thinking` is that of `output` by default. If ``body.model`` is searched, one such table for
-            each model by its name. Report and verdict then show the cost.
+            The price of `thinking` is that of `output` by default. If ``body.model`` is searched, give one such table
+            for each model, under its name. Report and verdict show the cost.
         max_cost: Stop when this amount is spent, including that of earlier runs, in the currency of the price. It is
-            checked when `max_tokens_total` is.
+            checked at the same moments as `max_tokens_total`.
         patience: Stop when this number of finished trials in a row did not beat the best one by the pruner's margin.
             Baselines and failed trials are not counted. If proposals are alike, the next one beats the best trial with
             a probability of at most 3 / `patience` (95 % confidence). Regardless of `patience`, a search with the
-            paired pruner stops when no possible score can beat the best trial.
-        stop_early: Whether to stop when the remaining proposals have nothing to gain that the held-out samples could
-            show. It needs held-out samples or `worthwhile`, a baseline, one objective, and a metric that scores single
-            samples.
-        worthwhile: The smallest further gain that is worth its cost, in units of the metric. By default, what the
-            held-out samples can show.
-        constraints: What the best trial keeps, ``{"json_valid": ">= 0.98", "tokens": "<= 200"}``: a minimum or maximum
-            of the mean of a further metric (by its label), of the ``"score"``, or of the ``"tokens"`` per sample. They
-            hold on the samples of the search; the verdict tells what the held-out samples show. If no trial is
-            feasible, the best one is that with the least violation, and `Study.best_trial` raises a ValueError.
+            pruner ``"paired"`` or ``"race"`` stops when no possible score can beat the best trial.
+        stop_early: Whether to stop when the remaining proposals cannot be expected to bring a gain that the held-out
+            samples could show. It needs held-out samples or `worthwhile`, a baseline, one objective, and a metric that
+            scores single samples.
+        worthwhile: The smallest further gain that is worth its cost, in units of the metric. By default, the smallest
+            gain that the held-out samples can show.
+        constraints: What the best trial must keep, as in ``{"json_valid": ">= 0.98", "tokens": "<= 200"}``: a minimum
+            or maximum of the mean of a further metric (by its label), of the ``"score"``, or of the ``"tokens"`` per
+            sample. They apply to the samples of the search. The verdict states whether the held-out samples keep them,
+            too. If no trial is feasible, the best one is that with the smallest violation, and `Study.best_trial`
+            raises a ValueError.
         objectives: ``["score"]``; ``["score", "tokens"]`` to also minimise the generated tokens per sample; or
             ``["score", "cost"]`` to also minimise the cost of 1,000 samples at the `price`. With two objectives, the
             study has a Pareto front, and every trial is fully evaluated, because a few samples cannot show that a trial
@@ -76,15 +78,16 @@ class SearchOptions:
         sampler_args: Arguments of the Optuna sampler.
         pruner: ``"paired"``, ``"race"``, ``"median"``, ``"percentile"``, ``"hyperband"``, ``"successive-halving"`` or
             ``"none"``. By default ``"paired"``, or ``"median"`` if the metric does not score single samples. With
-            constraints, only the first two and ``"none"`` are valid; they compare with feasible trials only. With
-            several objectives, only ``"none"`` is valid, and it is the default. ``"race"`` gives up no trial before the
-            end: each round goes to the trials that promise most per token; see `search.race`.
+            constraints, only the first two and ``"none"`` are valid, and trials are compared with feasible ones only.
+            The default is then ``"none"`` if the metric does not score single samples. With several objectives, only
+            ``"none"`` is valid, and it is the default. ``"race"`` gives up no trial before the end: each round goes to
+            the trials that promise most per token; see `search.race`.
         pruner_args: Arguments of `PairedPruner` (`alpha`, `margin`), or of the Optuna pruner.
         rungs: Numbers of samples after which a trial reports its score and may be pruned: an integer n for every n
             samples, an ascending list, or ``"doubling"`` for 8, 16, 32, ... The last rung is always all samples.
         concurrency: Number of trials in flight, whose rungs are generated in one batch. By default the value stored in
             the study, or else as many as fill the engine's batch with their first two rungs. On a database server, the
-            number is each worker's own and is not stored. More trials in flight are faster; with fewer, the sampler has
+            number is each worker's own and is not stored. More trials in flight are faster. With fewer, the sampler has
             more results before each proposal.
         baselines: Whether the model's own parameters and greedy decoding are the first trials.
         track: Where to show every trial as a run while the search goes on, as the fields of `TrackOptions`:

@@ -34,12 +34,12 @@ _REMEMBERED = 64
 class PairedPruner(pruners.BasePruner):
     """Prunes a trial once its per-sample scores show that it does not beat the incumbent.
 
-    The incumbent is the fully evaluated trial with the best mean score so far, of those that keep their constraints if
-    there are any. Without one, nothing is pruned. A trial is pruned when its scores refute
-    that its mean over all samples reaches the incumbent's mean (plus `margin`). If the mean does reach it, the chance
-    that the trial is pruned at any of its rungs, regardless of their number, is at most `alpha`; see
-    `log_evidence_below`. The order of the samples must be random and the same for all trials, as in a `Tuner`. A trial
-    that could not reach the incumbent even with the best score on all remaining samples is always pruned.
+    The incumbent is the fully evaluated trial with the best mean score so far. If the study has constraints, it is the
+    best feasible one. Without an incumbent, nothing is pruned. A trial is pruned when its scores refute that its mean
+    over all samples reaches the incumbent's mean (plus `margin`). If the mean does reach it, the chance that the trial
+    is pruned at any of its rungs, regardless of their number, is at most `alpha`; see `log_evidence_below`. The order
+    of the samples must be random and the same for all trials, as in a `Tuner`. A trial that could not reach the
+    incumbent even with the best score on all remaining samples is always pruned.
 
     The incumbent may change while a trial runs. This needs no correction: a single confidence sequence tests the
     trial's own mean, and the incumbents' means are only numbers to which it is compared. The pairing is done by

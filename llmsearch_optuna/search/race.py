@@ -1,10 +1,11 @@
 """Races: no trial is given up; each round goes to the trials that promise most per token.
 
-How it works. Between two rounds, `Race.choose` ranks all trials that are neither finished nor new, by their expected
-improvement over the incumbent per token (`statistics.freeze_thaw`). Those that promise no less than a fresh proposal
-take part in the next round, the best first; fresh proposals take the rest of the places. The other trials *rest*: they
-stay RUNNING, with the attribute `RESTING`, and are taken up again at their last rung once they rank high enough. At the
-end of the search, the trials that still rest are PRUNED. Only fully evaluated trials are recommended.
+How it works. Between two rounds, `Race.choose` ranks all trials that are neither finished nor new, by their index: the
+expected improvement over the incumbent (the best complete trial) per token (`statistics.freeze_thaw`). Trials whose
+index is at least that of a fresh proposal take part in the next round, the best first. Fresh proposals fill the
+remaining places. The other trials *rest*: they stay RUNNING, with the attribute `RESTING`, and are taken up again at
+their last rung once they rank high enough. Trials that still rest when the search ends become PRUNED. If a budget or an
+interruption ends the search, they stay RUNNING for a later run. Only fully evaluated trials are recommended.
 
 A choice depends only on the scores and tokens of trials, and not on which of them rest. It is therefore the same after
 an interruption. Baselines never rest, and nothing rests before a trial is complete, as there is nothing to compare

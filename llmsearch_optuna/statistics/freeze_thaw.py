@@ -1,12 +1,12 @@
 """Which unfinished trials to continue, by the improvement that each of them promises per token.
 
 How it works. Every trial has a posterior distribution of its mean score over all samples. Its likelihood is the
-regression estimate from the samples that it was scored on (`regression_estimates`), its prior the distribution of the
-means of all proposals. A trial that has not begun has the distribution of the recent proposals. The *index* of a trial
-is its expected improvement over the incumbent (J. Mockus, 1975), divided by the tokens that its remaining samples need.
-To continue the trials with the largest indices is the idea of freeze-thaw optimisation (K. Swersky, J. Snoek and R. P.
-Adams, "Freeze-Thaw Bayesian Optimization", arXiv 1406.3896 (2014)), here with samples in place of epochs and without a
-Gaussian process.
+regression estimate from the samples that it was scored on (`regression_estimates`). Its prior is the distribution of
+the means of all proposals. A trial that has not begun has the distribution of the recent proposals. The *index* of a
+trial is its expected improvement over the incumbent (J. Mockus, 1975), divided by the tokens that its remaining samples
+need. To continue the trials with the largest indices is the idea of freeze-thaw optimisation (K. Swersky, J. Snoek and
+R. P. Adams, "Freeze-Thaw Bayesian Optimization", arXiv 1406.3896 (2014)), here with samples in place of epochs and
+without a Gaussian process.
 """
 
 import math

@@ -86,7 +86,7 @@ def expected_gain(spread: Spread, best: float, *, sampling_variance: float, prop
     """Return by how much the best of further proposals is expected to exceed the present best, in its true mean.
 
     It is the expectation of the positive part of the maximum of normal variables less `best`. Their variance is the
-    limit of `spread`, less what is lost as the best is chosen by noisy means.
+    limit of `spread`, reduced because the best is chosen by noisy means.
 
     Args:
         spread: The distribution of the true means.

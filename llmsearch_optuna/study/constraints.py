@@ -1,7 +1,8 @@
 """Constraints on what a trial is measured by: a minimum or a maximum of a metric, or of the tokens per sample.
 
-How it works: after every rung, a trial stores by how much it violates each constraint over its samples so far, where
-Optuna's samplers, `Study.best_trial` and optuna-dashboard look for it. A trial is feasible if no value is above 0.
+How it works: after every rung, a trial stores by how much it violates each constraint over its samples so far. The
+values are stored where Optuna's samplers, `Study.best_trial` and optuna-dashboard look for them. A trial is feasible if
+no value is above 0.
 """
 
 import re

@@ -18,8 +18,8 @@ class TrackOptions:
 
     Attributes:
         to: The service, ``"mlflow"`` or ``"wandb"``.
-        uri: The address of its server or, for MLflow, of its database, as ``"sqlite:///mlflow.db"``. By default the
-            service's own, as in ``MLFLOW_TRACKING_URI`` and ``WANDB_BASE_URL``.
+        uri: The address of its server or, for MLflow, of its database, such as ``"sqlite:///mlflow.db"``. By default
+            the service's own setting, e.g. ``MLFLOW_TRACKING_URI`` and ``WANDB_BASE_URL``.
         project: The experiment of MLflow or the project of W&B. It is created if it does not exist.
 
     Raises:

@@ -1,14 +1,14 @@
 """The two stages of a verdict: the two finalists that matter first, and the rest only if it can change the answer.
 
 How it works. The first stage compares the best trial with the reference, with half of the seeds. The verdict ends there
-if the interval of the gain excludes 0, or if the second stage would hardly show a gain; but not if the best trial is
-shown to break a constraint, as a runner-up may keep it. Otherwise it goes on with all seeds, the runners-up and the
-other baselines.
+if the interval of the gain excludes 0, or if the second stage would hardly show a gain. It does not end there if the
+best trial is shown to break a constraint, because a runner-up may keep it. The second stage has all seeds, the
+runners-up and the other baselines.
 
 The intervals of the first stage miss with a chance of at most 2 %, those of the second with 3 % in all. So the
-intervals of a verdict are right at once with 95 %, whatever decides whether there is a second stage. These are repeated
-confidence intervals (C. Jennison and B. W. Turnbull, Journal of the Royal Statistical Society B 51 (1989)), whose
-levels are simply added up.
+intervals of a verdict are simultaneous 95 % confidence intervals, regardless of the rule that decides whether there is
+a second stage. These are repeated confidence intervals (C. Jennison and B. W. Turnbull, Journal of the Royal
+Statistical Society B 51 (1989)), whose levels are simply added up.
 """
 
 import dataclasses

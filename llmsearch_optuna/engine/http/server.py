@@ -29,9 +29,9 @@ class OpenAIServer:
             ``"llamacpp"``, ``"ollama"``, ``"tgi"``, ``"transformers"`` or ``"openai"`` (any other). Detected by
             default. ``"ollama"`` is Ollama's own API, which is not detected at an address that ends with ``/v1``.
         api_key_env: The environment variable that holds the API key. The key itself is neither stored nor logged.
-        max_concurrency: The maximum number of simultaneous requests. The default is 32, 4 for Ollama, which generates
-            one completion at a time unless OLLAMA_NUM_PARALLEL is set, and 1 for `transformers serve`, which does so
-            and mixes up the seeds of simultaneous requests.
+        max_concurrency: The maximum number of simultaneous requests, by default 32. For Ollama, the default is 4: it
+            generates one completion at a time unless OLLAMA_NUM_PARALLEL is set. For `transformers serve`, it is 1: the
+            server also generates one at a time, and mixes up the seeds of simultaneous requests.
         timeout_s: The maximum duration of one attempt at a request in seconds.
         max_retries: The maximum number of retries of a request if the server is overloaded, fails, is too slow or drops
             the connection. The delay before a retry is random, between half and all of 0.5 s, 1 s, 2 s, ..., at most a
@@ -39,12 +39,13 @@ class OpenAIServer:
         probe: Whether to check before a search that the server reproduces seeds and applies the parameters, and whether
             a vLLM server has this package's plug-in.
         model_aliases: Further names under which the server may answer for the model. An answer from a model of another
-            name fails its trial; versions such as ``-2024-08-06``, ``@main`` or ``:latest`` are no other name.
+            name fails its trial. A version such as ``-2024-08-06``, ``@main`` or ``:latest`` does not make it another
+            name.
         omit: Fields of requests that are not sent, such as ``"seed"``. Fields that the server refuses are left out or
-            renamed without it, where that does not change their meaning.
+            renamed automatically if this does not change the meaning of the request.
         rename: Field -> the name under which it is sent.
         extra_body: Further fields of every request, which replace others of the same name. The entries of Ollama's
-            table `options` do so one by one.
+            table `options` are replaced one by one.
 
     Raises:
         ConfigurationError: A value is out of range, the URL is invalid, or the kind is unknown.

@@ -23,7 +23,7 @@ IMPLIED = ("do_sample", "generation_seed", "samples_per_prompt", "max_new_tokens
 temperature, by the request's fields for the seed and the length limit, and by the number of requests."""
 
 PLUGIN_FIELDS = tuple(name for name, row in PARAMETERS.items() if row.stage != "beams" and name not in IMPLIED)
-"""The parameters beside `IMPLIED` that vLLM has with this package's plug-in: all but those of beams."""
+"""The parameters in addition to `IMPLIED` that vLLM has with this package's plug-in: all except those of beams."""
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
@@ -56,7 +56,7 @@ class Dialect:
         nested: The field that holds all sampling fields as one JSON string; None if they are separate.
         plugin: The field that holds the parameters for this package's plug-in, which then draws the tokens in place of
             the system; None without the plug-in.
-        remedy: What to do about a parameter that the system lacks, but vLLM with the plug-in has.
+        remedy: What to do about a parameter that the system lacks and vLLM with the plug-in has.
         max_concurrency: The default number of simultaneous requests to a server.
         max_stops: The maximum number of stop strings; None if there is no limit.
         maxima: Parameter -> its maximum in an export.

@@ -34,7 +34,7 @@ VLLM_WITH_PLUGIN = dataclasses.replace(
     plugin="vllm_xargs",
     remedy="leave it out",
 )
-"""vLLM with this package's plug-in, which has all parameters but beams, and draws with this package's noise."""
+"""vLLM with this package's plug-in, which has all parameters except beams, and draws with this package's noise."""
 
 # From SGLang's SamplingParams, sampler and penalizers of October 2026.
 _SGLANG = Dialect(
@@ -103,4 +103,5 @@ _OPENAI = Dialect(
 DIALECTS: Mapping[str, Dialect] = MappingProxyType(
     {dialect.name: dialect for dialect in (_VLLM, _SGLANG, LLAMACPP, _OLLAMA, _TGI, _TRANSFORMERS, _OPENAI)}
 )
-"""The dialects by name. Every server supports ``"openai"`` but ``"ollama"``, which is not OpenAI's API."""
+"""The dialects by name. Every server except ``"ollama"`` also supports ``"openai"``, because Ollama's own API
+differs."""
