@@ -52,7 +52,8 @@ class GenerationParams:
     """
 
     do_sample: bool | None = parameter(
-        rules.TRUE_OR_FALSE, "False is greedy decoding. If unset, setting `temperature` or a cut turns sampling on."
+        rules.TRUE_OR_FALSE,
+        "False is greedy decoding. If unset, setting `temperature`, a cut or XTC turns sampling on.",
     )
     temperature: float | None = parameter(
         rules.NOT_NEGATIVE, "Divides the logits; 0 is greedy.", off=1.0, stage="temperature"

@@ -94,7 +94,7 @@ _WALKS = {
 
 def replay() -> Drawing:
     """The tree of one prompt after three trials, and what each of them found in it."""
-    picture = Drawing(width=930, height=320, title="Three trials walk along the tree of one prompt and part")
+    picture = Drawing(width=930, height=320, title="Three trials follow the tree of one prompt until they leave it")
     walks = [tuple(text.split("|")) for text in _WALKS.values()]
     heights = (170.0, 70.0, 240.0)
     walked: set[tuple[str, ...]] = set()

@@ -92,7 +92,7 @@ _ORDER = (
 
 
 def with_parts(page: str) -> str:
-    """Return a page with its generated parts made anew."""
+    """Return a page with its generated parts as the code is now."""
     return _PART.sub(lambda match: f"{match[1]}\n{MAKERS[match[2]](*match[3].split()).strip()}\n\n", page)
 
 

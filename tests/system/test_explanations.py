@@ -25,7 +25,7 @@ def _quiet() -> Iterator[None]:
 
 @pytest.mark.parametrize("name", PICTURES)
 def test_a_picture_is_up_to_date_and_on_its_page(name: str) -> None:
-    """``python -m studies.pictures.explanations`` draws them anew."""
+    """``python -m studies.pictures.explanations`` draws them."""
     drawn, stored = PICTURES[name]().svg(), (DIRECTORY / "pictures" / f"{name}.svg").read_text(encoding="utf-8")
     assert NUMBER.sub("", drawn) == NUMBER.sub("", stored)
     # Other processors round otherwise.

@@ -1,4 +1,4 @@
-"""What the README shows is what there is. `test_documentation` has what holds for all pages."""
+"""The README's study file, program and commands work. `test_documentation` has the checks of all pages."""
 
 import json
 import re

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from llmsearch_optuna.space.dialects.dialect import Dialect, same
+from llmsearch_optuna.space.dialects.llamacpp import LLAMACPP
 from llmsearch_optuna.space.params import CUTS
 from llmsearch_optuna.space.rules import (
     DRY_ALLOWED_LENGTH,
@@ -52,16 +53,7 @@ _KOBOLDCPP = Dialect(
         # Penalties, temperature and top_n_sigma, top_k, top_p and min_p, typical_p, tfs, top_a. XTC is always last.
         "sampler_order": [6, 5, 0, 2, 4, 3, 1],
     },
-    switches={
-        "mirostat_tau": {"mirostat": 2, "mirostat_eta": MIROSTAT_ETA},
-        "xtc_probability": {"xtc_threshold": XTC_THRESHOLD},
-        "dry_multiplier": {
-            "dry_base": DRY_BASE,
-            "dry_allowed_length": DRY_ALLOWED_LENGTH,
-            "dry_sequence_breakers": list(DRY_SEQUENCE_BREAKERS),
-            "dry_penalty_last_n": _LAST_TOKENS,
-        },
-    },
+    switches=LLAMACPP.switches,  # koboldcpp is built on llama.cpp
     ignored={"mirostat_tau": tuple(name for name in CUTS if name != "mirostat_tau")},
     differences={
         "top_n_sigma": "koboldcpp takes the deviation of the 3000 largest logits, not of all",
