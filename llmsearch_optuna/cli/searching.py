@@ -64,8 +64,8 @@ def init(options: argparse.Namespace) -> None:
     text = draft(Path(data).as_posix() if is_file else data, options.model, directory=path.parent)
     StudyFile.parse(text, name=path.stem, directory=path.parent)
     write_text(text, path)
-    print(f"{printable(text)}\n{path} is written: read it, say in `messages` how to answer, and go on with")
-    print(f"  llmsearch-optuna run {shlex.quote(str(path))} --dry-run")
+    print(printable(f"{path} is written: read it, say in `messages` how to answer, and go on with"))
+    print(printable(f"  llmsearch-optuna run {shlex.quote(str(path))} --dry-run"))
 
 
 def worker(options: argparse.Namespace) -> int:

@@ -83,7 +83,10 @@ def test_from_a_data_file_to_an_export_in_five_commands(tmp_path: Path, capsys: 
     study = tmp_path / "x.toml"
     model = str(tmp_path / "model")
     assert main(["init", str(tmp_path / "my data.csv"), model, "-o", str(study)]) == 0
-    assert f"{study} is written" in capsys.readouterr().out
+    assert capsys.readouterr().out == (
+        f"{study} is written: read it, say in `messages` how to answer, and go on with\n"
+        f"  llmsearch-optuna run {study} --dry-run\n"
+    )
     assert main(["init", str(tmp_path / "my data.csv"), model, "-o", str(study)]) == 1
     assert f"{study} exists: move it away" in capsys.readouterr().err
     tiny = ["--set", "space.max_new_tokens=4"]
