@@ -82,7 +82,7 @@ _ALIBI = "a decode step in slots raised ValueError"
 _RECURRENT = "it has layers of type linear_attention"
 _TWO_PARTS = "it is an encoder-decoder"
 
-_COMPANY = "the experts round a row by its neighbours"
+_COMPANY = "the rounding of a row depends on the other rows of the batch"
 _LONG_ROWS = "one by one through `generate` from"
 _FORCED = "ends with an end token at the length limit, as its config says"
 

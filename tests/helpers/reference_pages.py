@@ -65,6 +65,7 @@ _BACKGROUND = ("what_to_tune", "benchmarks", "comparison", "limits", "migrating"
 _ORDER = (
     *(
         "own_data",
+        "models",
         "own_metric",
         "judge",
         "several_metrics",
