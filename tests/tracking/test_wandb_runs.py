@@ -74,7 +74,8 @@ def test_a_search_is_kept_offline_and_goes_on(tmp_path: Path, monkeypatch: pytes
     verdict = tuner.confirm(study, seeds=1, show_progress=False)
     tracked = runs(tmp_path)
     parent = tracked.pop("llmsearch")
-    assert (parent["kind"], parent["files"], parent["params"]["sampler"]) == ("study", 3, '"tpe"')
+    assert (parent["kind"], parent["params"]["sampler"]) == ("study", '"tpe"')
+    assert parent["files"] in (2, 3)  # two searches and a verdict; W&B names a directory by the second it is made in
     assert parent["summary"]["verdict"] == f'"{verdict.sentence}"'
     assert len(tracked) == len(study.trials) == 5
     for trial in study.trials:
