@@ -205,8 +205,8 @@ def main() -> None:
     timings = {workload.name: Timings(loaded, clock, workload, sets) for workload in work}
     if options.llmsearch is not None:
         batch_sizes = {name: times.batch_size for name, times in timings.items()}
-        for name, seconds in llmsearch_trials(options.llmsearch, work, sets, batch_sizes).items():
-            timings[name].llmsearch = seconds
+        for name, trials in llmsearch_trials(options.llmsearch, work, sets, batch_sizes).items():
+            timings[name].llmsearch = [trial.seconds for trial in trials]
     in_vllm = {} if options.vllm is None else vllm_figures(options.vllm, options.workload, options.trials)
     for name, times in timings.items() if in_vllm else ():
         times.vllm = [in_vllm[f"{name}_s_per_trial"]]

@@ -1,7 +1,7 @@
 """Time llmsearch 0.1.0 on a job of `engine.py`; run by an environment of its own (see the README).
 
-Usage: python llmsearch_peer.py JOB.json. The last line on standard output is one JSON object: workload to seconds per
-trial.
+Usage: python llmsearch_peer.py JOB.json. The last line on standard output is one JSON object: workload to the seconds and
+the texts of each trial.
 """
 
 import json
@@ -32,8 +32,8 @@ def main() -> None:
             padding_side="left",
             **{name: special[name] for name in ("bos_token", "eos_token", "pad_token", "unk_token")},
         )
-    seconds = {name: _seconds(model, tokenizer, workload, job["params"]) for name, workload in job["workloads"].items()}
-    print(json.dumps(seconds))
+    trials = {name: _trials(model, tokenizer, workload, job["params"]) for name, workload in job["workloads"].items()}
+    print(json.dumps(trials))
 
 
 def _older_format(source: Path, target: Path) -> Path:
@@ -51,28 +51,35 @@ def _older_format(source: Path, target: Path) -> Path:
     return target
 
 
-def _seconds(model: Any, tokenizer: Any, workload: dict[str, Any], params: list[dict[str, Any]]) -> list[float]:
+def _trials(model: Any, tokenizer: Any, workload: dict[str, Any], params: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    texts: list[str] = [""] * len(workload["prompts"])
+
+    def keep(y_true: list[dict[str, Any]], y_pred: list[str]) -> float:
+        for reference, text in zip(y_true, y_pred, strict=True):
+            texts[int(reference["number"])] = text
+        return 0.0
+
     tuner = Tuner(
         model=model,
         tokenizer=tokenizer,
-        dataset=datasets.Dataset.from_dict({"prompt": workload["prompts"], "answer": workload["prompts"]}),
-        column_mapping={"input_cols": ["prompt"], "eval_cols": ["answer"]},
-        scorer=lambda y_true, y_pred: float(len(y_pred)),  # noqa: ARG005
+        dataset=datasets.Dataset.from_dict({"prompt": workload["prompts"], "number": list(range(len(texts)))}),
+        column_mapping={"input_cols": ["prompt"], "eval_cols": ["number"]},
+        scorer=keep,
         device="cpu",
         prompt_template="{prompt}",
         tokenizer_encode_args={"padding": "longest", "truncation": False, "add_special_tokens": False},
         batch_size=workload["batch_size"],
         disable_generation_param_checks=True,
     )
-    seconds = []
+    trials = []
     for values in params:
         arguments = {"do_sample": True, **values, "max_new_tokens": workload["max_new_tokens"]}
         if workload["eos_token_ids"] is not None:
             arguments["eos_token_id"] = workload["eos_token_ids"]
         started = time.perf_counter()
         tuner.get_score(arguments)
-        seconds.append(time.perf_counter() - started)
-    return seconds
+        trials.append({"seconds": time.perf_counter() - started, "texts": list(texts)})
+    return trials
 
 
 if __name__ == "__main__":

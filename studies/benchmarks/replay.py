@@ -260,8 +260,8 @@ def main() -> None:
             seconds = [hf_trial(loaded, peer_workload, values, sizes[name]) for values in peer_sets]
             peers[name] = {"hf": statistics.median(seconds)}
         if options.llmsearch is not None:
-            for name, seconds in llmsearch_trials(options.llmsearch, list(work.values()), peer_sets, sizes).items():
-                peers[name]["llmsearch"] = statistics.median(seconds)
+            for name, trials in llmsearch_trials(options.llmsearch, list(work.values()), peer_sets, sizes).items():
+                peers[name]["llmsearch"] = statistics.median(trial.seconds for trial in trials)
     figures = figures_of(cases, peers)
     figures["store_cost_no_reuse"] = store_cost(loaded, work["short"], random_sets(1)[0])
     figures["peak_memory_gib"] = peak

@@ -12,7 +12,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 # As the command line does, for everything that is compared: read when torch is loaded.
 os.environ.setdefault("GOMP_SPINCOUNT", "10000")
@@ -36,6 +36,18 @@ class Workload:
     prompts: list[str]
     max_new_tokens: int
     eos_token_ids: list[int] | None = None
+
+
+class LlmsearchTrial(NamedTuple):
+    """A trial of llmsearch.
+
+    Attributes:
+        seconds: Its wall time.
+        texts: The completions, in the order of the prompts.
+    """
+
+    seconds: float
+    texts: list[str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,17 +126,19 @@ def make_tuner(loaded: Loaded, workload: Workload, replay_bytes: int | None = No
 
 
 def hf_trial(loaded: Loaded, workload: Workload, values: dict[str, Any], batch_size: int) -> float:
-    """Seconds of one trial by ``model.generate``."""
+    """Seconds of one trial by ``model.generate``, without the parameters that it does not know."""
     tokenizer: Any = loaded.tokenizer
     model: Any = loaded.model
     tokenizer.padding_side = "left"
     prompts = sorted(workload.prompts, key=lambda prompt: len(tokenizer(prompt)["input_ids"]))
-    arguments = {name: value for name, value in values.items() if name != "generation_seed"}
+    arguments = {"do_sample": True, **{name: values[name] for name in values if hasattr(model.generation_config, name)}}
+    if workload.eos_token_ids is not None:
+        arguments["eos_token_id"] = workload.eos_token_ids
     started = time.perf_counter()
-    torch.manual_seed(values["generation_seed"])
+    torch.manual_seed(values.get("generation_seed", 0))
     for start in range(0, len(prompts), batch_size):
         inputs = tokenizer(prompts[start : start + batch_size], padding=True, return_tensors="pt").to(model.device)
-        ids = model.generate(**inputs, do_sample=True, max_new_tokens=workload.max_new_tokens, **arguments)
+        ids = model.generate(**inputs, **{**arguments, "max_new_tokens": workload.max_new_tokens})
         tokenizer.batch_decode(ids[:, inputs["input_ids"].shape[1] :], skip_special_tokens=True)
     return time.perf_counter() - started
 
@@ -137,8 +151,8 @@ def best_batch_size(loaded: Loaded, workload: Workload, values: dict[str, Any]) 
 
 def llmsearch_trials(
     python: str, work: Sequence[Workload], sets: Sequence[dict[str, Any]], batch_sizes: dict[str, int]
-) -> dict[str, list[float]]:
-    """Seconds of each trial by llmsearch, in its own environment."""
+) -> dict[str, list[LlmsearchTrial]]:
+    """Evaluate trials by llmsearch, in its own environment."""
     job = {
         "model": str(demo_model_directory()),
         "threads": torch.get_num_threads(),
@@ -158,8 +172,8 @@ def llmsearch_trials(
         path.write_text(json.dumps(job), encoding="utf-8")
         peer = str(Path(__file__).with_name("llmsearch_peer.py"))
         done = subprocess.run([python, peer, str(path)], check=True, capture_output=True, text=True)  # noqa: S603
-    seconds: dict[str, list[float]] = json.loads(done.stdout.splitlines()[-1])
-    return seconds
+    trials = json.loads(done.stdout.splitlines()[-1])
+    return {name: [LlmsearchTrial(**trial) for trial in trials[name]] for name in trials}
 
 
 def peak_memory_gib() -> float:
