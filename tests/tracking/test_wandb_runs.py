@@ -72,6 +72,7 @@ def test_a_search_is_kept_offline_and_goes_on(tmp_path: Path, monkeypatch: pytes
     for trials in (3, 5):
         study = search(tuner, tmp_path / "x.db", trials, track={"to": "wandb", "project": "p"})
     verdict = tuner.confirm(study, seeds=1, show_progress=False)
+    wandb.teardown()  # returns when all files are written
     tracked = runs(tmp_path)
     parent = tracked.pop("llmsearch")
     assert (parent["kind"], parent["params"]["sampler"]) == ("study", '"tpe"')
