@@ -23,17 +23,8 @@ _MOST_COMPLAINTS = 8
 _TEXTS = frozenset(
     {
         *("study_name", "direction", "state", "key", "value_json", "value_type", "intermediate_value_type"),
-        *(
-            "text",
-            "token_ids",
-            "finish_reason",
-            "further",
-            "metric_scores",
-            "prompt",
-            "reference",
-            "renewed",
-            "answers",
-        ),
+        *("text", "token_ids", "finish_reason", "further", "metric_scores"),
+        *("prompt", "reference", "answers", "renewed"),
     }
 )
 
