@@ -129,9 +129,10 @@ def _variance_of(estimates: MeanEstimates, target: float) -> float:
         centre = weights @ means / weights.sum()
         return float(weights @ np.square(means - centre))
 
-    if deviation(0.0) <= target:
-        return 0.0
     low, high = 0.0, float(np.ptp(means)) ** 2
+    # If all estimates are equal and certain, rounding errors are all that deviates.
+    if high == 0.0 or deviation(0.0) <= target:
+        return 0.0
     while deviation(high) > target:
         high *= 4.0
     for _ in range(_BISECTIONS):
