@@ -11,6 +11,7 @@ from typing import Any
 from llmsearch_optuna.errors import StorageError
 from llmsearch_optuna.fsck.flaws import (
     completion_flaws,
+    damaged_judgements,
     listed,
     missing_positions,
     parsed,
@@ -180,13 +181,14 @@ class _Check:
                 self._problem(what, study.name)
         if not trials and self._inspection.without_log:
             self.notes.append(f"study `{study.name}`: it has no trials: {_COPY}")
-        key = parsed(study.user_attrs.get(KEY))
-        self._trials[key if isinstance(key, str) else None] = {trial.number: trial.state for trial in trials}
+        stored_key = parsed(study.user_attrs.get(KEY))
+        key = stored_key if isinstance(stored_key, str) else None
+        self._trials[key] = {trial.number: trial.state for trial in trials}
         counts = {"samples": 0, "completions": 0, "held_out": 0}
         begun = any(trial.state != "WAITING" for trial in trials)
         if begun and not has_tables:
             self._problem("its samples and completions are lost", study.name)
-        if has_tables and isinstance(key, str):
+        if has_tables and key is not None:
             rows: dict[int, int] = {}
             with self._reading("its samples", study.name):
                 rows = self._samples(study, key, begun=begun)
@@ -199,6 +201,9 @@ class _Check:
                 stored = {group[1] for group in self._inspection.sizes(COMPLETIONS.name) if group[0] == key}
                 if trials and (lost := sorted(stored - numbers)):
                     self._problem(f"trials {listed(lost)} are lost, though their completions are stored", study.name)
+            with self._reading("its judgements", study.name):
+                if damaged := damaged_judgements(self._inspection.judgements(key)):
+                    self._problem(f"the judgements {listed(damaged)} cannot be read", study.name)
         self.studies.append(
             StudyFindings(
                 name=study.name,
@@ -208,7 +213,7 @@ class _Check:
                 **counts,
             )
         )
-        return key if isinstance(key, str) else None
+        return key
 
     def _samples(self, study: RawStudy, key: str, *, begun: bool) -> dict[int, int]:
         """Check the samples. Return their dataset rows by position."""

@@ -18,12 +18,30 @@ from llmsearch_optuna.study.fingerprint import created_directions, read_fingerpr
 from llmsearch_optuna.study.price import Price
 from llmsearch_optuna.verdict.verdict import Verdict
 
-__all__ = ["completion_flaws", "listed", "missing_positions", "parsed", "parsed_time", "study_flaws", "trial_flaws"]
+__all__ = [
+    "completion_flaws",
+    "damaged_judgements",
+    "listed",
+    "missing_positions",
+    "parsed",
+    "parsed_time",
+    "study_flaws",
+    "trial_flaws",
+]
 
 _EVALUATED = ("COMPLETE", "PRUNED")
 _FINISH_REASONS = get_args(FinishReason)
 _MOST_LISTED = 6
 _WIDEST_GAP = 10_000
+
+
+def damaged_judgements(judgements: Sequence[tuple[Any, Any, Any]]) -> list[str]:
+    """Return the keys of the judgements whose score or answers cannot be read."""
+    return [
+        key
+        for key, score, answers in judgements
+        if not (score is None or _is_number(score)) or not isinstance(parsed(answers), list)
+    ]
 
 
 def study_flaws(study: RawStudy, trials: Sequence[RawTrial]) -> Iterator[str]:
@@ -56,8 +74,8 @@ def trial_flaws(
     completions: Sequence[RawCompletion],
     rows: Mapping[int, int],
     *,
-    objectives: int = 1,
-    price: Price | None = None,
+    objectives: int,
+    price: Price | None,
 ) -> Iterator[str]:
     """Compare what Optuna stores of a trial with its completions. Yield one line per flaw.
 
@@ -66,7 +84,7 @@ def trial_flaws(
         completions: The trial's completions, in the order of their positions.
         rows: The dataset row of each of the study's samples, by position.
         objectives: The number of objectives of the study.
-        price: The price of tokens if their cost is an objective.
+        price: The price of tokens if their cost is an objective, else None.
     """
     yield from _state_flaws(trial, len(completions), len(rows))
     if positions := [row.position for row in completions if rows.get(row.position, row.row) != row.row]:
@@ -148,6 +166,7 @@ def completion_flaws(completions: Sequence[RawCompletion]) -> Iterator[str]:
             "further completions": further is not None,
             "thinking tokens": row.thinking_token_count is None or isinstance(row.thinking_token_count, int),
             "prompt tokens": row.prompt_token_count is None or isinstance(row.prompt_token_count, int),
+            "scores under further metrics": row.metric_scores is None or _holds_numbers(parsed(row.metric_scores)),
         }
         for name, is_readable in readable.items():
             if not is_readable:
@@ -166,10 +185,10 @@ def missing_positions(positions: Sequence[Any]) -> list[int]:
     return sorted(set(range(end)) - present)
 
 
-def listed(numbers: Sequence[Any]) -> str:
-    """Return a string with the first few numbers and the count of the others."""
-    more = len(numbers) - _MOST_LISTED
-    return ", ".join(map(str, numbers[:_MOST_LISTED])) + (f" and {more} more" if more > 0 else "")
+def listed(items: Sequence[Any]) -> str:
+    """Return a string with the first few items and the count of the others."""
+    more = len(items) - _MOST_LISTED
+    return ", ".join(map(str, items[:_MOST_LISTED])) + (f" and {more} more" if more > 0 else "")
 
 
 def parsed(text: Any) -> Any:
@@ -210,6 +229,10 @@ def _further(row: RawCompletion) -> list[FurtherCompletion] | None:
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and math.isfinite(value)
+
+
+def _holds_numbers(table: Any) -> bool:
+    return isinstance(table, dict) and all(map(_is_number, table.values()))
 
 
 def _is_near(mean: Any, stored: Any) -> bool:

@@ -14,7 +14,7 @@ from optuna.storages import RDBStorage
 
 from llmsearch_optuna.errors import StorageError
 from llmsearch_optuna.storage.database import opening_errors, readable_errors, shown_url, sqlite_path
-from llmsearch_optuna.storage.schema import COMPLETIONS, HELD_OUT, LEASES, SAMPLES, stored_version
+from llmsearch_optuna.storage.schema import COMPLETIONS, HELD_OUT, JUDGEMENTS, LEASES, SAMPLES, stored_version
 
 __all__ = ["Inspection", "RawCompletion", "RawStudy", "RawTrial", "inspect_database"]
 
@@ -23,7 +23,8 @@ _MOST_COMPLAINTS = 8
 _TEXTS = frozenset(
     {
         *("study_name", "direction", "state", "key", "value_json", "value_type", "intermediate_value_type"),
-        *("text", "token_ids", "finish_reason", "prompt", "reference", "renewed"),
+        *("text", "token_ids", "finish_reason", "further", "metric_scores"),
+        *("prompt", "reference", "answers", "renewed"),
     }
 )
 
@@ -79,6 +80,7 @@ class RawCompletion(NamedTuple):
         thinking_token_count: The number of tokens of its thought. None in a database of version 1 or 2.
         further: The further completions of the sample, as JSON. None if there are none.
         prompt_token_count: The number of tokens of its prompt. None in a database of version 1 to 3.
+        metric_scores: The scores under further metrics by label, as JSON. None if there are none.
     """
 
     group: tuple[Any, ...]
@@ -92,6 +94,7 @@ class RawCompletion(NamedTuple):
     thinking_token_count: Any = None
     further: Any = None
     prompt_token_count: Any = None
+    metric_scores: Any = None
 
 
 class Inspection:
@@ -127,16 +130,14 @@ class Inspection:
 
     def version(self) -> int | None:
         """Return the version of this package's tables. None if there are none."""
-        with self._one_line():
+        with self._storage_errors():
             return stored_version(self._connection)
 
     def optuna_versions(self) -> tuple[str | None, str]:
         """Return the schema revision of Optuna's tables (None if there are none) and the one that Optuna expects."""
         installed = RDBStorage("sqlite://").get_head_version()
-        with self._one_line():
-            inspector = sa.inspect(self._connection)
-            if not all(inspector.has_table(name) for name in ("studies", "trials", "alembic_version")):
-                return None, installed
+        if not self._has("studies", "trials", "alembic_version"):
+            return None, installed
         rows = self._rows(_select("alembic_version", "version_num"))
         return str(rows[0][0]) if rows else None, installed
 
@@ -191,11 +192,17 @@ class Inspection:
         query = _select(SAMPLES.name, "position", "row", "prompt", "reference")
         return [tuple(row) for row in self._rows(query.where(_of_key(study_key)).order_by(sa.column("position")))]
 
+    def judgements(self, study_key: str) -> list[tuple[Any, Any, Any]]:
+        """Return the judgements that a study asked for, as (key, score, answers as JSON)."""
+        if not self._has(JUDGEMENTS.name):
+            return []
+        query = _select(JUDGEMENTS.name, "key", "score", "answers").where(_of_key(study_key)).order_by(sa.column("key"))
+        return [tuple(row) for row in self._rows(query)]
+
     def leases(self) -> list[tuple[Any, Any, Any, Any]]:
         """Return all leases as (study key, trial number, worker, time of the last renewal as a string)."""
-        with self._one_line():
-            if not sa.inspect(self._connection).has_table(LEASES.name):
-                return []
+        if not self._has(LEASES.name):
+            return []
         query = _select(LEASES.name, "study_key", "trial_number", "worker", "renewed")
         return [tuple(row) for row in self._rows(query.order_by(sa.column("trial_number")))]
 
@@ -218,18 +225,23 @@ class Inspection:
         return {tuple(row[:-1]): row[-1] for row in self._rows(query)}
 
     def _completions(self, table: str, groups: Sequence[str], where: sa.ColumnElement[bool]) -> list[RawCompletion]:
-        with self._one_line():
+        with self._storage_errors():
             columns = [column["name"] for column in sa.inspect(self._connection).get_columns(table)]
         values = [name for name in RawCompletion._fields[1:] if name in columns]
         query = _select(table, *groups, *values).where(where).order_by(*map(sa.column, (*groups, "position")))
         return [RawCompletion(tuple(row[: len(groups)]), *row[len(groups) :]) for row in self._rows(query)]
 
+    def _has(self, *tables: str) -> bool:
+        with self._storage_errors():
+            inspector = sa.inspect(self._connection)
+            return all(inspector.has_table(table) for table in tables)
+
     def _rows(self, query: Any) -> list[Any]:
-        with self._one_line():
+        with self._storage_errors():
             return list(self._connection.execute(query))
 
     @contextlib.contextmanager
-    def _one_line(self) -> Iterator[None]:
+    def _storage_errors(self) -> Iterator[None]:
         try:
             yield
         except (sa.exc.SQLAlchemyError, sqlite3.Error) as error:

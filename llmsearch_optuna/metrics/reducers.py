@@ -7,12 +7,24 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from llmsearch_optuna.errors import MetricError, ScorerError
 from llmsearch_optuna.metrics.base import Metric, Reference, Scores, known_range, mean_scores
 from llmsearch_optuna.metrics.calls import ScorerCalls, one_line
 
-__all__ = ["MEAN", "ReducedMetric", "Reducer", "make_reducer", "reduce_scores", "reducer_of", "unreduced"]
+__all__ = [
+    "MEAN",
+    "ReducedMetric",
+    "Reducer",
+    "for_each_completion",
+    "make_reducer",
+    "reduce_scores",
+    "reducer_of",
+    "unreduced",
+]
+
+_Value = TypeVar("_Value")
 
 _PASS = re.compile(r"pass@([1-9][0-9]*)")
 
@@ -132,6 +144,16 @@ def make_reducer(name: object, metric: Metric) -> Reducer:
 def reducer_of(metric: Metric) -> Reducer:
     """Return the reducer of a metric, by default the mean."""
     return metric.reducer if isinstance(metric, ReducedMetric) else MEAN
+
+
+def for_each_completion(values: Sequence[_Value], completions: Sequence[Sequence[object]]) -> list[_Value]:
+    """Return, for each completion, the value of its sample.
+
+    Args:
+        values: The value of each sample.
+        completions: The completions of each sample.
+    """
+    return [value for value, of_sample in zip(values, completions, strict=True) for _ in of_sample]
 
 
 def reduce_scores(metric: Metric, scores: Scores, completions: Sequence[Sequence[str]]) -> Scores:

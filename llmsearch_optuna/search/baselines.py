@@ -14,7 +14,7 @@ from llmsearch_optuna.space.params import GenerationParams
 from llmsearch_optuna.space.search_space import SearchSpace
 from llmsearch_optuna.space.settings import is_setting
 from llmsearch_optuna.study.attributes import BASELINE, FIXED_PARAMS, QUEUED_PARAMS, REPEATS, SCORER_FAULT
-from llmsearch_optuna.study.trials import repeated_trials
+from llmsearch_optuna.study.trials import without_repeated
 
 __all__ = ["InitialTrial", "baseline_trials", "check_lengths", "enqueue", "enqueue_again", "preset_trials"]
 
@@ -120,10 +120,8 @@ def enqueue(study: optuna.Study, trials: Sequence[InitialTrial]) -> None:
 
 def enqueue_again(study: optuna.Study) -> None:
     """Queue the trials that failed by a fault of the scorer, each once: the fault may have passed."""
-    trials = study.get_trials(deepcopy=False)
-    repeated = repeated_trials(trials)
-    for trial in trials:
-        if SCORER_FAULT not in trial.user_attrs or trial.state != TrialState.FAIL or trial.number in repeated:
+    for trial in without_repeated(study.get_trials(deepcopy=False)):
+        if SCORER_FAULT not in trial.user_attrs or trial.state != TrialState.FAIL:
             continue
         kept = (QUEUED_PARAMS, BASELINE, FIXED_PARAMS)
         attributes = {name: trial.user_attrs[name] for name in kept if name in trial.user_attrs}

@@ -42,7 +42,7 @@ from llmsearch_optuna.statistics.prospects import (
 from llmsearch_optuna.study.attributes import BASELINE
 from llmsearch_optuna.study.constraints import is_feasible
 from llmsearch_optuna.study.ranking import maximizes
-from llmsearch_optuna.study.trials import is_resting
+from llmsearch_optuna.study.trials import is_resting, without_repeated
 
 __all__ = ["EarlyStop", "Outlook", "Prospects"]
 
@@ -59,7 +59,7 @@ _MOST = 64  # proposals to look at: more of them change little, and cost time
 _LEVEL = 0.8
 _ALPHA = 0.05
 _COMPARISONS = 4  # of a verdict: the best trial, two runners-up and a baseline, with the reference
-_FEASIBLE = 20  # a larger hold-out than this many times the present one is not asked for
+_MAX_GROWTH = 20  # a hold-out of more than this many times the present samples is not asked for
 _BEST = 4  # proposals whose differences from the reference tell what can be shown
 
 
@@ -144,7 +144,7 @@ class EarlyStop:
             study: The study, with one objective.
             trials: All its trials.
         """
-        is_worthwhile = self.is_on and self.n_trials - len(trials) >= _LEAST_SAVED * self.n_trials
+        is_worthwhile = self.is_on and self._trials_left(trials) >= _LEAST_SAVED * self.n_trials
         prospects = self.prospects(study, trials) if is_worthwhile else None
         if prospects is None or prospects.proposals < _LEAST_PROPOSALS:
             return None
@@ -154,7 +154,7 @@ class EarlyStop:
         if total < limit:
             text = f"{spread}, {shown}"
             needed = self.held_out * (limit / total) ** 2 if total > 0.0 else math.inf
-            if needed <= _FEASIBLE * self.held_out:
+            if needed <= _MAX_GROWTH * self.held_out:
                 text += f"; hold out about {round_up(needed)} to see such a gain"
             return text
         expected = f"{spread}, further ones are expected to gain {further:.2g}"
@@ -187,7 +187,7 @@ class EarlyStop:
                 alike,
                 best,
                 sampling_variance=float(np.median(estimates.variances[is_complete])) if is_complete.any() else 0.0,
-                proposals=max(0, self.n_trials - len(trials)),
+                proposals=max(0, self._trials_left(trials)),
             )
             for alike in (spread, mean_spread(recent, level=_LEVEL))
         )
@@ -209,6 +209,9 @@ class EarlyStop:
             return None
         shown = f"the hold-out of {self.held_out} samples can show gains from about {limit:.2g}"
         return f"{shown}; half as large a gain needs about {round_up(4 * self.held_out)}"
+
+    def _trials_left(self, trials: Sequence[FrozenTrial]) -> int:
+        return self.n_trials - len(without_repeated(trials))
 
     def _scores_of(self, study: optuna.Study, trials: Sequence[FrozenTrial]) -> _Scores:
         baselines = [trial for trial in trials if BASELINE in trial.user_attrs and trial.state == TrialState.COMPLETE]
@@ -273,12 +276,12 @@ class Outlook(SearchObserver):
     def __init__(self, study: optuna.Study, early_stop: EarlyStop) -> None:
         self._study = study
         self._early_stop = early_stop
-        self._is_told = not early_stop.is_on
+        self._is_logged = not early_stop.is_on
 
     def trial_ended(self, trial: FrozenTrial, progress: TrialProgress | None, seconds: float) -> None:  # noqa: ARG002
         """Log the outlook, unless it is logged already."""
-        if not self._is_told and trial.state == TrialState.COMPLETE:
+        if not self._is_logged and trial.state == TrialState.COMPLETE:
             sentence = self._early_stop.outlook(self._study, self._study.get_trials(deepcopy=False))
             if sentence is not None:
                 _LOG.info("%s", sentence)
-                self._is_told = True
+                self._is_logged = True

@@ -161,7 +161,7 @@ class Evaluation:
         objective: GenerationObjective,
         trial: optuna.Trial,
         params: GenerationParams,
-        reused: Sequence[StoredCompletion] = (),
+        reused: Sequence[StoredCompletion],
     ) -> None:
         self.params = params
         self.value = float("nan")

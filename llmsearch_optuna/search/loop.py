@@ -55,7 +55,14 @@ from llmsearch_optuna.study.attributes import (
     STOPPED,
     TRIAL_TOKENS,
 )
-from llmsearch_optuna.study.trials import FINISHED, is_resting, repeated_trials, rounds_passed
+from llmsearch_optuna.study.trials import (
+    FINISHED,
+    find_trial_id,
+    finished_count,
+    is_resting,
+    rounds_passed,
+    without_repeated,
+)
 
 __all__ = ["Search"]
 
@@ -86,7 +93,7 @@ class Search:
     concurrency: int
     claims: Claims
     observer: SearchObserver
-    stop_rule: Callable[[optuna.Study, Sequence[FrozenTrial]], str | None] = lambda _study, _trials: None
+    stop_rule: Callable[[optuna.Study, Sequence[FrozenTrial]], str | None]
     _in_flight: dict[int, InFlight] = field(init=False, default_factory=dict)
     _ended_by: str | None = field(init=False, default=None)
     _choice: Choice = field(init=False, default=Choice(()))
@@ -116,7 +123,7 @@ class Search:
         )
         self.objective = dataclasses.replace(self.objective, is_to_end=lambda: budget.interrupted() is not None)
         with self.claims.kept_alive():
-            self.observer.started(len(self._trials(*FINISHED)) - len(repeated_trials(self._trials())))
+            self.observer.started(finished_count(self._trials()))
             if not self.claims.shared:
                 begun = [trial for trial in self._trials() if ROUND in trial.user_attrs]
                 self._latest = max(map(rounds_passed, begun), default=0)
@@ -139,7 +146,8 @@ class Search:
         """Store and show why the search ends before its number of trials, or with unfinished ones."""
         parts = []
         if self._ended_by is not None:
-            parts.append(f"stopped after {len(self._trials())} of {self.options.n_trials} trials: {self._ended_by}")
+            count = len(without_repeated(self._trials()))
+            parts.append(f"stopped after {count} of {self.options.n_trials} trials: {self._ended_by}")
         if self._choice.unfinished:
             parts.append(
                 f"left {self._choice.unfinished} trials unfinished, which might still have gained about "
@@ -285,7 +293,7 @@ class Search:
         with self.claims.exclusively():
             trials = self._trials()
             waiting = sum(trial.state == TrialState.WAITING for trial in trials)
-            if len(trials) - waiting - len(repeated_trials(trials)) >= self.options.n_trials:
+            if len(without_repeated(trials)) - waiting >= self.options.n_trials:
                 return None
             trial = self.study.ask() if waiting else self._propose(trials)
             if trial is not None:
@@ -311,8 +319,7 @@ class Search:
 
     def _attach(self, number: int) -> optuna.Trial:
         """Return the `optuna.Trial` of a stored trial."""
-        study_id = self.storage.get_study_id_from_name(self.study.study_name)
-        return optuna.Trial(self.study, self.storage.get_trial_id_from_study_id_trial_number(study_id, number))
+        return optuna.Trial(self.study, find_trial_id(self.storage, self.study, number))
 
     def _round(self, trials: Sequence[FrozenTrial]) -> int:
         """Return the value of `ROUND` for a trial that begins now."""

@@ -19,7 +19,7 @@ from llmsearch_optuna.study.constraints import is_feasible
 from llmsearch_optuna.study.objectives import TOKENS
 from llmsearch_optuna.study.price import COST_SAMPLES
 from llmsearch_optuna.study.ranking import best_trial, expense, expense_of, has_several, pareto_front, score_of
-from llmsearch_optuna.study.trials import FINISHED, describe_params
+from llmsearch_optuna.study.trials import describe_params, finished_count
 from llmsearch_optuna.terminal import printable
 
 __all__ = ["EventCallback", "SearchProgress", "holdout_progress"]
@@ -208,7 +208,7 @@ class SearchProgress(SearchObserver):
     def trial_ended(self, trial: FrozenTrial, progress: TrialProgress | None, seconds: float) -> None:
         """Print a line about a finished trial and send an event."""
         # Other workers finish trials, too.
-        self._finished = len(self._study.get_trials(deepcopy=False, states=FINISHED))
+        self._finished = finished_count(self._study.get_trials(deepcopy=False))
         best, score, second = self._best(), score_of(trial), expense(self._study)
         value = "-" if score is None else f"{score:.4f}"
         self._bar.update(completed=self._finished, best=best, left=self._time_left(self._finished))

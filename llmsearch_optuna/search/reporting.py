@@ -3,6 +3,7 @@
 import optuna
 
 from llmsearch_optuna.study.ranking import has_several
+from llmsearch_optuna.study.trials import find_trial_id
 
 __all__ = ["report", "should_prune"]
 
@@ -16,10 +17,8 @@ def report(trial: optuna.Trial, value: float, step: int) -> None:
     if not has_several(trial.study):
         trial.report(value, step=step)
         return
-    storage = trial.storage
-    study_id = storage.get_study_id_from_name(trial.study.study_name)
-    trial_id = storage.get_trial_id_from_study_id_trial_number(study_id, trial.number)
-    storage.set_trial_intermediate_value(trial_id, step, value)
+    trial_id = find_trial_id(trial.storage, trial.study, trial.number)
+    trial.storage.set_trial_intermediate_value(trial_id, step, value)
 
 
 def should_prune(trial: optuna.Trial) -> bool:

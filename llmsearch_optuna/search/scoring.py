@@ -11,7 +11,7 @@ from llmsearch_optuna.engine.thinking import ThinkingCutter
 from llmsearch_optuna.errors import ConfigurationError, MetricError, ScorerError, TrialError
 from llmsearch_optuna.metrics import CorpusMetric, Metric, ScoreRange, Scores, call_metric
 from llmsearch_optuna.metrics.calls import never
-from llmsearch_optuna.metrics.reducers import MEAN, reduce_scores, reducer_of
+from llmsearch_optuna.metrics.reducers import MEAN, for_each_completion, reduce_scores, reducer_of
 from llmsearch_optuna.space.completions import completion_params
 from llmsearch_optuna.space.params import GenerationParams
 from llmsearch_optuna.space.search_space import SearchSpace
@@ -203,7 +203,7 @@ class Evaluator:
         """
         scores = self._call(self.metric, samples, texts)
         if scores.per_sample is not None:
-            self.check_range(_repeated(samples, texts), scores.per_sample)
+            self.check_range(for_each_completion(samples, texts), scores.per_sample)
         return reduce_scores(self.metric, scores, texts)
 
     def score_further(self, samples: Sequence[Sample], texts: Sequence[Sequence[str]]) -> list[dict[str, float]]:
@@ -236,7 +236,7 @@ class Evaluator:
 
     def _call(self, metric: Metric, samples: Sequence[Sample], texts: Sequence[Sequence[str]]) -> Scores:
         """Return the scores of all completions of the samples, one after another."""
-        of_completions = _repeated(samples, texts)
+        of_completions = for_each_completion(samples, texts)
         return call_metric(
             metric,
             [sample.reference for sample in of_completions],
@@ -286,8 +286,3 @@ class Evaluator:
         for sample, score in zip(samples, scores, strict=True):
             if not low <= score <= high:
                 raise ScorerError(f"{label}row {sample.row} scored {score}, but `score_range` is [{low}, {high}]")
-
-
-def _repeated(samples: Sequence[Sample], texts: Sequence[Sequence[str]]) -> list[Sample]:
-    """Return the sample of each completion."""
-    return [sample for sample, of_sample in zip(samples, texts, strict=True) for _ in of_sample]

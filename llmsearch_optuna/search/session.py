@@ -15,7 +15,7 @@ from optuna.trial import FrozenTrial
 
 from llmsearch_optuna.data.task import Sample
 from llmsearch_optuna.errors import ConfigurationError, StorageError
-from llmsearch_optuna.metrics import CorpusMetric
+from llmsearch_optuna.metrics import CorpusMetric, Metric
 from llmsearch_optuna.search.baselines import InitialTrial, enqueue, enqueue_again
 from llmsearch_optuna.search.early_stop import EarlyStop, Outlook
 from llmsearch_optuna.search.evaluation import GenerationObjective
@@ -192,7 +192,7 @@ def open_session(
         FingerprintError: The study exists and was made for something else.
         StorageError: The database cannot be used, or another process is searching it.
     """
-    metric = objective.metric
+    metric, price = objective.metric, objective.price
     proposer = Proposer(name=options.sampler, space=objective.space, seed=seed, arguments=options.sampler_args)
     make_pruner = functools.partial(
         options.make_pruner,
@@ -204,10 +204,8 @@ def open_session(
     if not isinstance(study_name, str) or not study_name:
         raise ConfigurationError(f"`study_name` must be a string, got {study_name!r}")
     make_pruner()  # so that wrong arguments raise an error before the database is created
-    tracking = options.tracking()
-    if tracking is not None:
+    if (tracking := options.tracking()) is not None:
         tracking.check_installed()
-    price = objective.price
     if price is not None:
         price.check_models(objective.space, [trial.params for trial in initial_trials])
     user_attrs = {
@@ -216,11 +214,7 @@ def open_session(
         JUDGE: judge_attribute(metric),
         TRACK: None if tracking is None else dataclasses.asdict(tracking),
     }
-    if len(options.objectives) > 1:
-        _LOG.info("several objectives: nothing is pruned")
-    elif options.pruner is None and isinstance(metric, CorpusMetric):
-        pruner = "no" if options.constraints else "the median"
-        _LOG.info("%s does not score single samples: %s pruner replaces the paired one", metric.name, pruner)
+    _log_pruner(options, metric)
     with exclusive_use(url):
         opened = open_storage(url)
         with readable_errors(opened.engine.url):
@@ -261,6 +255,15 @@ def open_session(
                 proposer=dataclasses.replace(proposer, scores=scores),
                 held_out=held_out,
             )
+
+
+def _log_pruner(options: SearchOptions, metric: Metric) -> None:
+    """Log what takes the place of the paired pruner if it does not suit the objectives or the metric."""
+    if len(options.objectives) > 1:
+        _LOG.info("several objectives: nothing is pruned")
+    elif options.pruner is None and isinstance(metric, CorpusMetric):
+        pruner = "no" if options.constraints else "the median"
+        _LOG.info("%s does not score single samples: %s pruner replaces the paired one", metric.name, pruner)
 
 
 def stored_samples(samples: Sequence[Sample]) -> list[StoredSample]:

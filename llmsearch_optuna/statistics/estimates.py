@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from llmsearch_optuna.statistics.regression import ridge_freedom, ridge_weights
 
-__all__ = ["MeanEstimates", "Regressions", "regress", "regression_estimates", "shrunk_means"]
+__all__ = ["MeanEstimates", "Regressions", "posterior", "regress", "regression_estimates", "shrunk_means"]
 
 _Floats = npt.NDArray[np.float64]
 
@@ -93,6 +93,23 @@ def regression_estimates(regressions: Regressions, *, population: int, scale: fl
     return MeanEstimates(means, _CAUTION * variances * (1.0 / seen - 1.0 / population))
 
 
+def posterior(estimates: MeanEstimates, centre: float, variance: float) -> MeanEstimates:
+    """Return the estimates, shrunk towards the mean of the population of all candidates.
+
+    The larger the sampling variance of an estimate relative to the variance between the candidates, the more it is
+    shrunk (empirical Bayes; B. Efron and C. Morris, JASA 70 (1975)).
+
+    Args:
+        estimates: The estimates.
+        centre: The mean of the true means of candidates.
+        variance: Their variance.
+    """
+    means, variances = estimates
+    total = variance + variances
+    trust = np.divide(variance, total, out=np.ones_like(total), where=total > 0.0)
+    return MeanEstimates(centre + trust * (means - centre), trust * variances)
+
+
 def shrunk_means(partial: Sequence[npt.ArrayLike], complete: npt.ArrayLike) -> _Floats:
     """Estimate each candidate's mean over all samples from its scores on the first few.
 
@@ -100,9 +117,7 @@ def shrunk_means(partial: Sequence[npt.ArrayLike], complete: npt.ArrayLike) -> _
     corrected by what the complete candidates scored on the same samples and on all samples. This is the regression
     estimator of survey sampling (W. G. Cochran, "Sampling Techniques", chapter 7) with the slopes of `ridge_weights`.
 
-    The corrected means are then shrunk towards the mean of all candidates. The larger the sampling variance of a mean
-    relative to the variance between candidates, the more it is shrunk (empirical Bayes; B. Efron and C. Morris, JASA 70
-    (1975)).
+    The corrected means are then shrunk towards the mean of all candidates; see `posterior`.
 
     Args:
         partial: The scores of each candidate on the first samples, in the same order for all candidates. Shape of each:
@@ -128,6 +143,4 @@ def shrunk_means(partial: Sequence[npt.ArrayLike], complete: npt.ArrayLike) -> _
     all_means = np.concatenate([complete_means, means])
     # The variance of the estimates is the variance between the candidates plus the sampling variance.
     between = max(float(all_means.var() - variances.sum() / len(all_means)), 0.0)
-    total_variances = between + variances
-    trust = np.divide(between, total_variances, out=np.ones_like(means), where=total_variances > 0.0)
-    return np.asarray(all_means.mean() + trust * (means - all_means.mean()))
+    return posterior(MeanEstimates(means, variances), all_means.mean(), between).means

@@ -158,9 +158,9 @@ def _control_variate(unit: _Floats, covariates: _Floats, memory: ControlMemory) 
     """
     seen, population = unit.shape[-1], covariates.shape[-1]
     control = _ControlVariate(np.empty_like(unit), np.empty_like(unit))
-    known = memory.recall(unit)
-    count = known.added.shape[-1]
-    control.added[..., :count], control.maximum[..., :count] = known
+    remembered = memory.recall(unit)
+    count = remembered.added.shape[-1]
+    control.added[..., :count], control.maximum[..., :count] = remembered
     for start, end in itertools.pairwise(_refit_sizes(seen)):
         if end <= count:
             continue

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from llmsearch_optuna.statistics.estimates import MeanEstimates, Regressions, regression_estimates
+from llmsearch_optuna.statistics.estimates import MeanEstimates, Regressions, posterior, regression_estimates
 
 __all__ = ["Indices", "expected_improvement", "freeze_thaw_indices"]
 
@@ -84,16 +84,16 @@ def freeze_thaw_indices(
     """
     estimates = regression_estimates(proposals, population=population, scale=scale)
     recent = _population(MeanEstimates(*(values[-_RECENT:] for values in estimates)))
-    posterior = _posterior(estimates, _population(estimates))
-    deviations = np.sqrt(posterior.variances)
+    means, variances = posterior(estimates, *_population(estimates))
+    deviations = np.sqrt(variances)
     incumbent = max(best, recent.centre + _OPTIMISM * recent.deviation)
-    gains = expected_improvement(posterior.means, deviations, incumbent)
+    gains = expected_improvement(means, deviations, incumbent)
     left = (population - proposals.seen) * np.asarray(tokens, dtype=np.float64)
     fresh = float(expected_improvement(recent.centre, recent.deviation, incumbent))
     return Indices(
         trials=np.divide(gains, left, out=np.zeros_like(gains), where=left > 0.0),
         fresh=fresh / (_FRESH_COST * population * fresh_tokens),
-        improvements=expected_improvement(posterior.means, deviations, best),
+        improvements=expected_improvement(means, deviations, best),
     )
 
 
@@ -110,10 +110,3 @@ def _population(estimates: MeanEstimates) -> _Population:
     """Return mean and variance of the true means: the variance of the estimates less that of their errors."""
     means, variances = estimates
     return _Population(float(means.mean()), max(float(means.var() - variances.mean()), 0.0))
-
-
-def _posterior(estimates: MeanEstimates, prior: _Population) -> MeanEstimates:
-    means, variances = estimates
-    total = prior.variance + variances
-    trust = np.divide(prior.variance, total, out=np.ones_like(total), where=total > 0.0)
-    return MeanEstimates(prior.centre + trust * (means - prior.centre), trust * variances)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from llmsearch_optuna.statistics.estimates import MeanEstimates
+from llmsearch_optuna.statistics.estimates import MeanEstimates, posterior
 
 __all__ = ["Spread", "expected_gain", "mean_spread", "proposal_means", "shrunk_best"]
 
@@ -110,16 +110,14 @@ def expected_gain(spread: Spread, best: float, *, sampling_variance: float, prop
 
 
 def shrunk_best(estimates: MeanEstimates, spread: Spread, chosen: npt.NDArray[np.bool_]) -> float:
-    """Return the largest posterior mean among some proposals, which does not owe its rank to chance (empirical Bayes).
+    """Return the largest posterior mean among some proposals, which does not owe its rank to chance.
 
     Args:
         estimates: The estimates.
         spread: The distribution of the true means.
         chosen: Which proposals to look at, at least one. Shape: (proposals,).
     """
-    total = spread.variance + estimates.variances
-    trust = np.divide(spread.variance, total, out=np.zeros_like(total), where=total > 0.0)
-    return float((spread.centre + trust * (estimates.means - spread.centre))[chosen].max())
+    return float(posterior(estimates, spread.centre, spread.variance).means[chosen].max())
 
 
 def _variance_of(estimates: MeanEstimates, target: float) -> float:
@@ -131,9 +129,10 @@ def _variance_of(estimates: MeanEstimates, target: float) -> float:
         centre = weights @ means / weights.sum()
         return float(weights @ np.square(means - centre))
 
-    if deviation(0.0) <= target:
-        return 0.0
     low, high = 0.0, float(np.ptp(means)) ** 2
+    # If all estimates are equal and certain, rounding errors are all that deviates.
+    if high == 0.0 or deviation(0.0) <= target:
+        return 0.0
     while deviation(high) > target:
         high *= 4.0
     for _ in range(_BISECTIONS):

@@ -102,8 +102,8 @@ class StoredCompletion:
     @property
     def token_count(self) -> int:
         """The number of generated tokens in all completions of the sample; 0 if unknown."""
-        own_count = len(self.token_ids) or self.token_count_reported
-        return own_count + sum(completion.token_count for completion in self.further)
+        first = len(self.token_ids) or self.token_count_reported
+        return first + sum(completion.token_count for completion in self.further)
 
     @property
     def texts(self) -> tuple[str, ...]:

@@ -42,7 +42,7 @@ class Claims:
         """Return a context in which no other process begins or finishes a trial."""
         return contextlib.nullcontext()
 
-    def take_abandoned(self, running: Sequence[int], room: int) -> list[int]:
+    def take_abandoned(self, running: Sequence[int], room: int) -> list[int]:  # noqa: ARG002
         """Claim running trials that no process evaluates any more. Call it within `exclusively`.
 
         Args:
@@ -53,7 +53,6 @@ class Claims:
         Returns:
             The numbers of the claimed trials.
         """
-        del room
         return list(running)
 
     def take(self, trial_number: int) -> None:

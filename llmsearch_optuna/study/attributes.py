@@ -34,7 +34,6 @@ __all__ = [
     "STUDY_FILE",
     "THINKING_TOKENS",
     "TIED_VOTES",
-    "TIMINGS",
     "TOKENS_PER_S",
     "TRACK",
     "TRIAL_TOKENS",
@@ -135,9 +134,6 @@ REPLAYED = "replayed"
 
 TOKENS_PER_S = "tokens_per_s"
 """The trial's generated tokens per second, since it was last begun or resumed. Other trials may have run meanwhile."""
-
-TIMINGS = (REPLAYED, TOKENS_PER_S)
-"""The attributes that depend on time or on a process's memory. Interruptions change no other attribute."""
 
 REUSED_FROM = "reused_from"
 """The number of an evaluated trial whose parameters have the same effect. Its completions and scores are reused."""

@@ -16,6 +16,7 @@ from llmsearch_optuna.errors import ConfigurationError
 from llmsearch_optuna.study.attributes import CONSTRAINTS
 from llmsearch_optuna.study.fingerprint import study_fingerprint
 from llmsearch_optuna.study.objectives import SCORE, TOKENS
+from llmsearch_optuna.study.trials import find_trial_id
 
 __all__ = [
     "Constraint",
@@ -115,11 +116,9 @@ def store_violations(trial: optuna.Trial, violations: list[float]) -> None:
         trial: The trial, which must be running. Earlier values are replaced.
         violations: The values of `Constraint.violation`, in the order of the constraints.
     """
-    storage = trial.storage
-    study_id = storage.get_study_id_from_name(trial.study.study_name)
-    trial_id = storage.get_trial_id_from_study_id_trial_number(study_id, trial.number)
+    trial_id = find_trial_id(trial.storage, trial.study, trial.number)
     # `Trial.set_constraint` cannot replace a value, and optuna-dashboard does not read it.
-    storage.set_trial_system_attr(trial_id, CONSTRAINTS, violations)
+    trial.storage.set_trial_system_attr(trial_id, CONSTRAINTS, violations)
 
 
 def violation(trial: FrozenTrial) -> float:

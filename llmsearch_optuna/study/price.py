@@ -20,7 +20,7 @@ COST_SAMPLES = 1000
 """The number of samples that the objective `cost` is the cost of. The cost of one would have many zeros."""
 
 _TOKENS = 1_000_000
-_OWN = ""
+_DEFAULT = ""  # the name of the model of trials that do not set `body.model`
 
 
 class Rates(NamedTuple):
@@ -76,9 +76,9 @@ class Price:
         if not isinstance(given, Mapping) or not given or not all(isinstance(name, str) and name for name in given):
             raise ConfigurationError(f"`price` must be like {{ input = 0.15, output = 0.6 }}, got {given!r}")
         if not all(isinstance(entry, Mapping) for entry in given.values()):
-            return cls({_OWN: _rates(given)})
+            return cls({_DEFAULT: _rates(given)})
         rates = {model: _rates(table, f"`{model}` with ") for model, table in given.items()}
-        return cls({**({_OWN: rates[own_model]} if own_model in rates else {}), **rates})
+        return cls({**({_DEFAULT: rates[own_model]} if own_model in rates else {}), **rates})
 
     @classmethod
     def from_dict(cls, stored: Mapping[str, Mapping[str, float]]) -> Self:
@@ -113,10 +113,10 @@ class Price:
             self.rates_of(params)
 
     def _rates_of_model(self, model: Setting | None) -> Rates:
-        name = _OWN if model is None or set(self.rates) == {_OWN} else str(model)
+        name = _DEFAULT if model is None or set(self.rates) == {_DEFAULT} else str(model)
         if name in self.rates:
             return self.rates[name]
-        named = ", ".join(other for other in self.rates if other != _OWN)
+        named = ", ".join(other for other in self.rates if other != _DEFAULT)
         if model is None:
             raise ConfigurationError(
                 f"`price` must be {{ input = ..., output = ... }}, or name the server's own model, as some trials do "

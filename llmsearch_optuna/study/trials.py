@@ -2,8 +2,10 @@
 
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Sequence
 
+import optuna
+from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from llmsearch_optuna.errors import StorageError
@@ -27,11 +29,13 @@ __all__ = [
     "began",
     "describe_params",
     "ended",
+    "find_trial_id",
+    "finished_count",
     "is_resting",
-    "repeated_trials",
     "reused_counts",
     "rounds_passed",
     "trial_params",
+    "without_repeated",
 ]
 
 
@@ -39,9 +43,20 @@ FINISHED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
 """The states of trials that have ended."""
 
 
-def repeated_trials(trials: Iterable[FrozenTrial]) -> set[int]:
-    """Return the numbers of the failed trials that another trial repeats. They do not count as trials of a search."""
-    return {trial.user_attrs[REPEATS] for trial in trials if REPEATS in trial.user_attrs}
+def without_repeated(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
+    """Return the trials that count as trials of a search: all except the failed ones that another trial repeats."""
+    repeated = {trial.user_attrs[REPEATS] for trial in trials if REPEATS in trial.user_attrs}
+    return [trial for trial in trials if trial.number not in repeated]
+
+
+def finished_count(trials: Sequence[FrozenTrial]) -> int:
+    """Return the number of trials that have ended and that no other one repeats, of all trials of a study."""
+    return sum(trial.state in FINISHED for trial in without_repeated(trials))
+
+
+def find_trial_id(storage: BaseStorage, study: optuna.Study, number: int) -> int:
+    """Return the id in the database of the trial of this number."""
+    return storage.get_trial_id_from_study_id_trial_number(storage.get_study_id_from_name(study.study_name), number)
 
 
 def rounds_passed(trial: FrozenTrial) -> int:

@@ -47,7 +47,7 @@ def draft(data: str, model: str, *, directory: Path) -> str:
     head = dataset.select(range(min(_ROWS, len(dataset)))).to_list()
     chat = next((name for name in columns if name.lower() in _MESSAGES and _is_chat(head[0][name])), None)
     lines = _data_lines(data, columns, head, chat)
-    references = [_reference_text(row, lines.reference) for row in head]
+    references = [_reference_text(row, lines) for row in head]
     metric = _metric(references)
     prompts = len({json.dumps(row, default=str) for row in dataset.select_columns(lines.inputs)})
     longest = max(map(len, references))
@@ -123,11 +123,11 @@ def _is_chat(value: object) -> bool:
     return isinstance(value, list) and bool(value) and all(isinstance(part, dict) and "role" in part for part in value)
 
 
-def _reference_text(row: Mapping[str, Any], reference: str | None) -> str:
-    if reference is None:
-        chat = next(value for name, value in row.items() if name.lower() in _MESSAGES)
-        return str(chat[-1].get("content") or "")
-    value = row[reference]
+def _reference_text(row: Mapping[str, Any], lines: _DataLines) -> str:
+    if lines.reference is None:
+        chat = row[lines.inputs[0]]
+        return str(chat[-1].get("content") or "") if _is_chat(chat) else ""
+    value = row[lines.reference]
     return str((value or [""])[0] if isinstance(value, list) else "" if value is None else value).strip()
 
 

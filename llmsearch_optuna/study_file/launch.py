@@ -117,7 +117,6 @@ def search(
     file: StudyFile,
     tuner: Tuner,
     *,
-    n_trials: int | None = None,
     should_stop: Callable[[], bool] = lambda: False,
     show_progress: bool = True,
     on_event: EventCallback | None = None,
@@ -127,17 +126,15 @@ def search(
     Args:
         file: The study file.
         tuner: The result of `build_tuner`.
-        n_trials: Total number of finished trials; by default that of the file.
         should_stop: Called between rungs; the search ends if it returns True.
         show_progress: Whether to show progress on standard error.
         on_event: Called when a trial begins, passes a rung or finishes.
     """
     file = with_task(file)
-    options = file.study if n_trials is None else dataclasses.replace(file.study, n_trials=n_trials)
     limits = {"max_new_tokens": file.space.longest_completion(), "generation_seed": file.space.first_seed()}
     return tuner.search(
         file.space,
-        **options.arguments(),
+        **file.study.arguments(),
         storage=file.study.storage,
         study_name=file.study.name,
         presets=[point for name in file.study.presets for point in presets(name, **limits)],

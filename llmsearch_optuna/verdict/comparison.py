@@ -4,10 +4,11 @@ import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Self
 
 from llmsearch_optuna.space.params import GenerationParams
 
-__all__ = ["Comparison", "FinalistResult", "interval_text", "reversed_comparison"]
+__all__ = ["Comparison", "FinalistResult", "interval_text"]
 
 _MAX_DECIMALS = 6
 
@@ -66,23 +67,24 @@ class Comparison:
     samples_needed: int | None
 
     def __str__(self) -> str:
-        """Return the gain and its interval, rounded by the interval's width, as in ``+0.08 [0.03, 0.13]``."""
-        return interval_text(self, sign="+")
+        """Return the gain with its sign and interval, as in ``+0.08 [0.03, 0.13]``; see `interval_text`."""
+        return interval_text(self.gain, self.low, self.high, sign="+")
+
+    @property
+    def size(self) -> str:
+        """The gain without a sign, and its interval, as in ``0.08 [0.03, 0.13]``; see `interval_text`."""
+        return interval_text(self.gain, self.low, self.high)
+
+    def reversed(self) -> Self:
+        """Return the comparison with the opposite sign."""
+        return dataclasses.replace(self, gain=0.0 - self.gain, low=0.0 - self.high, high=0.0 - self.low)
 
 
-def reversed_comparison(comparison: Comparison) -> Comparison:
-    """Return the comparison with the opposite sign."""
-    return dataclasses.replace(
-        comparison, gain=0.0 - comparison.gain, low=0.0 - comparison.high, high=0.0 - comparison.low
-    )
-
-
-def interval_text(comparison: Comparison, sign: str = "") -> str:
-    """Return the gain and its interval, rounded to the decimal place of the width's second significant digit."""
-    gain, low, high = comparison.gain, comparison.low, comparison.high
+def interval_text(value: float, low: float, high: float, sign: str = "") -> str:
+    """Return a value and its interval, rounded to the decimal place of the width's second significant digit."""
     decimals = 2 if high <= low else min(_MAX_DECIMALS, max(0, 1 - math.floor(math.log10(high - low))))
     # An end other than 0 must not be shown as 0, as the sign of the lower end is the verdict.
     ends = [end for end in (low, high) if end != 0.0]
     while decimals < _MAX_DECIMALS and any(float(f"{end:.{decimals}f}") == 0.0 for end in ends):
         decimals += 1
-    return f"{gain:{sign}.{decimals}f} [{low:.{decimals}f}, {high:.{decimals}f}]"
+    return f"{value:{sign}.{decimals}f} [{low:.{decimals}f}, {high:.{decimals}f}]"

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from llmsearch_optuna.errors import MetricError, ScorerError
 from llmsearch_optuna.metrics import CorpusMetric, Metric, Reference, Scores, call_metric
-from llmsearch_optuna.metrics.reducers import reduce_scores
+from llmsearch_optuna.metrics.reducers import for_each_completion, reduce_scores
 from llmsearch_optuna.space.params import GenerationParams
 from llmsearch_optuna.verdict.expenses import Expenses
 from llmsearch_optuna.verdict.judge_noise import JudgedText
@@ -100,19 +100,17 @@ def score_groups(
         MetricError: The references do not fit the metric.
     """
     samples = range(len(references)) if sample_ids is None else sample_ids
+    pairs = [(for_each_completion(references, group), list(itertools.chain.from_iterable(group))) for group in groups]
     scores = []
-    for name, group in zip(names, groups, strict=True):
-        predictions = list(itertools.chain.from_iterable(group))
-        rows = list(itertools.chain.from_iterable(map(itertools.repeat, samples, map(len, group))))
+    for name, group, pair in zip(names, groups, pairs, strict=True):
         try:
-            scores.append(call_metric(metric, _repeated(references, group), predictions, sample_ids=rows))
+            scores.append(call_metric(metric, *pair, sample_ids=for_each_completion(samples, group)))
         except ScorerError as error:
             raise ScorerError(f"{name} cannot be scored: {error}") from error
     if any(group.per_sample is None for group in scores) and not isinstance(metric, CorpusMetric):
         by_completion = []
-        for (value, _), group in zip(scores, groups, strict=True):
-            predictions = list(itertools.chain.from_iterable(group))
-            per_sample = _scores_one_by_one(metric, _repeated(references, group), predictions, value)
+        for (value, _), pair in zip(scores, pairs, strict=True):
+            per_sample = _scores_one_by_one(metric, *pair, value)
             if per_sample is None:
                 return scores
             by_completion.append(Scores(value, per_sample))
@@ -137,11 +135,6 @@ def corpus_scores(metric: Metric, references: Sequence[Reference], groups: Seque
         return np.array([call_metric(metric, selected, [texts[index] for index in indices]).value for texts in groups])
 
     return scores
-
-
-def _repeated(references: Sequence[Reference], group: Sequence[Sequence[str]]) -> list[Reference]:
-    """Return the reference of each completion."""
-    return [reference for reference, texts in zip(references, group, strict=True) for _ in texts]
 
 
 def _scores_one_by_one(

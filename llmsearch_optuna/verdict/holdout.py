@@ -16,7 +16,7 @@ from llmsearch_optuna.data.task import Sample
 from llmsearch_optuna.engine.base import Request
 from llmsearch_optuna.engine.irregular import check_answers, irregular_rows
 from llmsearch_optuna.errors import ScorerError, TaskError, check_minimum
-from llmsearch_optuna.metrics import max_difference
+from llmsearch_optuna.metrics import Metric, max_difference
 from llmsearch_optuna.metrics.reducers import reducer_of
 from llmsearch_optuna.search.judging import with_store
 from llmsearch_optuna.search.scoring import Evaluator
@@ -183,8 +183,8 @@ class HoldOut:
         seeds: Sequence[int],
         on_completions: HoldOutCallback,
         *,
-        minimized: str | None = None,
-        price: Price | None = None,
+        minimized: str | None,
+        price: Price | None,
     ) -> list[FinalistScores]:
         """Return the scores of finalists, after generating the completions that are not stored.
 
@@ -203,9 +203,9 @@ class HoldOut:
         self._generate(all_runs, on_completions)
         completions = {run: self._load(run) for run in all_runs}
         texts = {run: [completion.texts for completion in completions[run]] for run in all_runs}
-        scores, metrics = self._scores(completions, texts), self._metric_scores(completions, texts)
-        references = [sample.reference for sample in self.samples]
         metric = with_store(self.evaluator.metric, self.store, self.study_key)
+        scores, metrics = self._scores(metric, completions, texts), self._metric_scores(completions, texts)
+        references = [sample.reference for sample in self.samples]
         is_tied = reducer_of(metric).is_tied
         all_rates = [None if price is None else price.rates_of(finalist.params) for finalist in finalists]
         return [
@@ -213,9 +213,7 @@ class HoldOut:
                 name=finalist.name,
                 scores=np.array([scores[run] for run in runs]).T
                 if all(scores.values())
-                else corpus_scores(
-                    self.evaluator.metric, references, [[text for (text,) in texts[run]] for run in runs]
-                ),
+                else corpus_scores(metric, references, [[text for (text,) in texts[run]] for run in runs]),
                 expenses=None
                 if minimized is None
                 else expenses_of([completions[run] for run in runs], finalist.params, minimized, rates),
@@ -299,7 +297,10 @@ class HoldOut:
         return self.store.load_held_out(self.study_key, run.key, run.params.generation_seed)
 
     def _scores(
-        self, completions: Mapping[_Run, Sequence[StoredCompletion]], texts: Mapping[_Run, Sequence[Sequence[str]]]
+        self,
+        metric: Metric,
+        completions: Mapping[_Run, Sequence[StoredCompletion]],
+        texts: Mapping[_Run, Sequence[Sequence[str]]],
     ) -> dict[_Run, Sequence[float]]:
         """Return the per-sample scores of each run, and store new ones. Empty if the metric scores only a corpus."""
         scores: dict[_Run, Sequence[float]] = {
@@ -307,7 +308,7 @@ class HoldOut:
         }
         unscored = [run for run in completions if not scores[run]]
         new = score_groups(
-            with_store(self.evaluator.metric, self.store, self.study_key),
+            metric,
             [sample.reference for sample in self.samples],
             [texts[run] for run in unscored],
             names=[run.label for run in unscored],

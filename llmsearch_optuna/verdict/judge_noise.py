@@ -8,7 +8,7 @@ import numpy as np
 
 from llmsearch_optuna.metrics import Metric, Reference
 from llmsearch_optuna.metrics.judging import JudgedMetric
-from llmsearch_optuna.metrics.reducers import MEAN, reducer_of, unreduced
+from llmsearch_optuna.metrics.reducers import MEAN, for_each_completion, reducer_of, unreduced
 
 __all__ = ["JudgedText", "judge_noise", "noise_share"]
 
@@ -40,9 +40,9 @@ def judge_noise(
         return {}
     noise: dict[str, JudgedText] = {}
     for texts in runs:
-        repeated = [reference for reference, of_sample in zip(references, texts, strict=True) for _ in of_sample]
-        weights = [1.0 / (len(runs) * len(texts) * len(of_sample)) for of_sample in texts for _ in of_sample]
-        scores = judged.repeated_scores(repeated, list(itertools.chain.from_iterable(texts)))
+        predictions = list(itertools.chain.from_iterable(texts))
+        scores = judged.repeated_scores(for_each_completion(references, texts), predictions)
+        weights = for_each_completion([1.0 / (len(runs) * len(texts) * len(of_sample)) for of_sample in texts], texts)
         for (key, of_text), weight in zip(scores, weights, strict=True):
             variance = float(np.var(of_text, ddof=1)) / len(of_text) if len(of_text) > 1 else 0.0
             earlier = noise.get(key, JudgedText(0.0, variance))

@@ -1,7 +1,8 @@
 """The computation of a verdict from the scores of its finalists."""
 
+import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -91,31 +92,17 @@ def judge(
             _by_sample(sign * np.asarray(finalist.scores), sign * np.asarray(base.scores), each_alpha, limit, clusters)
             for finalist in others
         ]
-    elif others:
-
-        def gains(indices: npt.NDArray[np.intp]) -> _Floats:
-            score = base.over(indices).mean()
-            return sign * np.array([finalist.over(indices).mean() - score for finalist in others])
-
-        # All finalists are compared on the same resamples.
-        intervals = bootstrap_intervals(
-            gains,
-            samples,
+    else:
+        bootstrap = functools.partial(
+            bootstrap_intervals,
+            samples=samples,
             alpha=each_alpha,
             max_difference=max_difference,
             clusters=clusters,
             resamples=resamples,
             seed=seed,
         )
-        base_scores = base.over(np.arange(samples))
-        differences = [
-            _by_seed(
-                finalist.over(np.arange(samples)), base_scores, Intervals(*(values[index] for values in intervals))
-            )
-            for index, finalist in enumerate(others)
-        ]
-    else:
-        differences = []
+        differences = _corpus_differences(others, base, sign, samples, bootstrap)
     results = tuple(_result(finalist, samples, with_tokens=expense == TOKENS) for finalist in finalists)
     return Verdict(
         metric=metric,
@@ -154,6 +141,29 @@ class _Difference(NamedTuple):
 
     intervals: Intervals
     seed_share: float | None
+
+
+def _corpus_differences(
+    finalists: Sequence[FinalistScores],
+    base: FinalistScores,
+    sign: float,
+    samples: int,
+    bootstrap: Callable[[Callable[[npt.NDArray[np.intp]], _Floats]], Intervals],
+) -> list[_Difference]:
+    """Compare the scores of a corpus metric, those of all finalists on the same resamples."""
+    if not finalists:
+        return []
+
+    def gains(indices: npt.NDArray[np.intp]) -> _Floats:
+        score = base.over(indices).mean()
+        return sign * np.array([finalist.over(indices).mean() - score for finalist in finalists])
+
+    intervals, everything = bootstrap(gains), np.arange(samples)
+    base_scores = base.over(everything)
+    return [
+        _by_seed(finalist.over(everything), base_scores, Intervals(*(values[index] for values in intervals)))
+        for index, finalist in enumerate(finalists)
+    ]
 
 
 class PairedScores(NamedTuple):

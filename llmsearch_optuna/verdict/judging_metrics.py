@@ -103,8 +103,8 @@ def judge_metrics(
     return tuple(results)
 
 
-def mean_interval(scores: _Floats, score_range: ScoreRange | None, *, alpha: float = _ALPHA) -> tuple[float, float]:
-    """Return the ends of an interval of the mean score.
+def mean_interval(scores: _Floats, score_range: ScoreRange | None) -> tuple[float, float]:
+    """Return the ends of a 95 % interval of the mean score.
 
     It is that of `difference_intervals` for the differences from the end of the range that is nearer to the mean. So a
     score that nearly always is the best possible one is treated as a difference that nearly always is 0, and the
@@ -114,12 +114,11 @@ def mean_interval(scores: _Floats, score_range: ScoreRange | None, *, alpha: flo
         scores: The scores. Shape: (samples, seeds), at least two samples.
         score_range: The minimum and the maximum score, to which the interval is clipped; if None, the end is that of
             the scores, and nothing is clipped.
-        alpha: The nominal chance that the interval misses the true mean.
     """
     low, high = (float(scores.min()), float(scores.max())) if score_range is None else score_range
     end = high if scores.mean() > (low + high) / 2.0 else low
     interval = difference_intervals(
-        scores - end, alpha=alpha, max_difference=None if score_range is None else high - low
+        scores - end, alpha=_ALPHA, max_difference=None if score_range is None else high - low
     )
     ends = float(interval.low) + end, float(interval.high) + end
     return ends if score_range is None else (max(low, ends[0]), min(high, ends[1]))

@@ -49,9 +49,7 @@ class MetricResult:
 
     def __str__(self) -> str:
         """Return the value with its interval, e.g. ``0.93 [0.90, 0.95]``."""
-        return interval_text(
-            Comparison(name="", gain=self.value, low=self.low, high=self.high, seed_share=None, samples_needed=None)
-        )
+        return interval_text(self.value, self.low, self.high)
 
 
 def constraint_clause(results: Sequence[MetricResult], standing: Standing) -> str:

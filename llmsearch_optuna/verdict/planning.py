@@ -20,6 +20,7 @@ from llmsearch_optuna.verdict.outputs import ScoredFiles
 __all__ = ["Plan", "Target", "plan_from_numbers", "plan_from_pilot"]
 
 _ALPHA = 0.05
+_HALF_BY_SEED = "assumed: half of the variance of a difference with one seed comes from the seed"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +41,6 @@ class Target:
     power: float = 0.8
 
     def __post_init__(self) -> None:
-        """Check the values."""
         if (self.gain is None) == (self.samples is None):
             raise ConfigurationError("give one of `gain` and `samples`: the other is computed")
         if self.gain is not None and not 0.0 < self.gain < float("inf"):
@@ -132,7 +132,7 @@ def plan_from_numbers(
         related += " (runs of one model often have more, which needs fewer samples: `--correlation`, `--agreement`)"
     assumptions = [f"assumed: scores 0 and 1, {baseline:.3g} on average for the baseline; {related}"]
     if seeds > 1:
-        assumptions.append("assumed: half of the variance of a difference with one seed comes from the seed")
+        assumptions.append(_HALF_BY_SEED)
     return _plan(target, spread_of, limit=1.0 - baseline, seeds=seeds, metric="score", assumptions=assumptions)
 
 
@@ -165,7 +165,7 @@ def plan_from_pilot(target: Target, pilot: ScoredFiles, *, seeds: int | None = N
     if clusters:
         assumptions.append("assumed: the clusters of the samples to come have the same sizes")
     if pilot_seeds == 1 and seeds is not None and seeds > 1:
-        assumptions.append("assumed: half of the variance of a difference with one seed comes from the seed")
+        assumptions.append(_HALF_BY_SEED)
     limit = float(np.ptp(np.concatenate([first.ravel(), second.ravel()])))
     return _plan(
         target,

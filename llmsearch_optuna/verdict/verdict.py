@@ -14,7 +14,7 @@ from llmsearch_optuna.space.params import GenerationParams
 from llmsearch_optuna.statistics.intervals import round_up
 from llmsearch_optuna.study.attributes import VERDICT
 from llmsearch_optuna.study.objectives import COST, EXPENSES, TOKENS
-from llmsearch_optuna.verdict.comparison import Comparison, FinalistResult, interval_text, reversed_comparison
+from llmsearch_optuna.verdict.comparison import Comparison, FinalistResult
 from llmsearch_optuna.verdict.finalists import Finalists, select_finalists
 from llmsearch_optuna.verdict.metric_results import MetricResult, Standing, constraint_clause
 
@@ -27,8 +27,8 @@ __all__ = [
     "stored_verdict",
 ]
 
-# More held-out samples than these many times the present ones are not asked for.
-_FEASIBLE = 20
+_MAX_GROWTH = 20
+"""A hold-out of more than this many times the present samples is not asked for."""
 
 _DERIVED = ("sentence", "improved", "recommended", "next_step")
 """Properties that `to_dict` adds."""
@@ -141,7 +141,7 @@ class Verdict:
         if others and not self.recommended:
             first = max(others, key=lambda other: other.low)
             trial = self._result(first.name).trial
-            text += f"; yet `{first.name}` (trial {trial}) improved by {interval_text(first)} over `{self.reference}`"
+            text += f"; yet `{first.name}` (trial {trial}) improved by {first.size} over `{self.reference}`"
         return text + self._irregular_clause() + self._votes_clause()
 
     @property
@@ -175,9 +175,9 @@ class Verdict:
                 trial = self._result(comparison.name).trial
                 score = f"no difference in score shown ({comparison})"
                 if comparison.low > 0.0:
-                    score = f"a better score by {interval_text(comparison)}"
+                    score = f"a better score by {comparison.size}"
                 elif comparison.high < 0.0:
-                    score = f"a worse score by {interval_text(reversed_comparison(comparison))}"
+                    score = f"a worse score by {comparison.reversed().size}"
                 sentences.append(f"`{comparison.name}` (trial {trial}): {self._saving_clause(saving)}; {score}")
         return tuple(sentences)
 
@@ -229,7 +229,7 @@ class Verdict:
             return f"stop here and {keep}, or search a wider space"
         if comparison.gain <= 0.0 or comparison.samples_needed is None:
             return f"stop here and {keep}"
-        if comparison.samples_needed > _FEASIBLE * self.samples:
+        if comparison.samples_needed > _MAX_GROWTH * self.samples:
             return f"stop here and {keep}: so small a difference is hardly worth that many samples"
         if comparison.samples_needed <= self.samples and self.held_out:
             return f"confirm with more seeds (`llmsearch-optuna confirm --seeds {4 * self.seeds}`), or {keep}"
@@ -338,16 +338,16 @@ class Verdict:
     def _saving_clause(self, saving: Comparison) -> str:
         name, unit, _, less, more, _ = EXPENSES[self.expense or TOKENS]
         if saving.low > 0.0:
-            return f"{interval_text(saving)} {less} {unit} than `{self.reference}`"
+            return f"{saving.size} {less} {unit} than `{self.reference}`"
         if saving.high < 0.0:
-            return f"{interval_text(reversed_comparison(saving))} {more} {unit} than `{self.reference}`"
-        return f"no difference in {name} shown ({reversed_comparison(saving)} {unit})"
+            return f"{saving.reversed().size} {more} {unit} than `{self.reference}`"
+        return f"no difference in {name} shown ({saving.reversed()} {unit})"
 
     def _gain_clause(self, comparison: Comparison, where: str) -> str:
         if comparison.low > 0.0:
-            return f"improved by {interval_text(comparison)} over `{self.reference}` {where}"
+            return f"improved by {comparison.size} over `{self.reference}` {where}"
         if comparison.high < 0.0:
-            return f"no gain: worse by {interval_text(reversed_comparison(comparison))} than `{self.reference}` {where}"
+            return f"no gain: worse by {comparison.reversed().size} than `{self.reference}` {where}"
         text = f"no gain shown: {comparison} against `{self.reference}` {where}"
         if comparison.samples_needed is None:
             return f"{text}; the two score the same"

@@ -49,6 +49,7 @@ def record(file: StudyFile, tuner: Tuner, *, configurations: int, path: Path, sh
     study_section = dataclasses.replace(
         file.study,
         storage=storage,
+        n_trials=configurations,
         baselines=True,
         presets=(),
         timeout=None,
@@ -61,7 +62,7 @@ def record(file: StudyFile, tuner: Tuner, *, configurations: int, path: Path, sh
         pruner_args={},
     )
     recording = dataclasses.replace(file, study=study_section)
-    search(recording, tuner, n_trials=configurations, show_progress=show_progress)
+    search(recording, tuner, show_progress=show_progress)
     study, database = open_study(storage, file.study.name)
     landscape = Landscape.of_study(study, CompletionStore(database), file.space)
     landscape.save(path)

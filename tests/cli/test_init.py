@@ -56,7 +56,7 @@ def test_the_splits_of_many_rows_are_limited(tmp_path: Path) -> None:
 
 def test_conversations_have_their_last_message_as_the_reference(tmp_path: Path) -> None:
     chat = [{"role": "user", "content": "2 + 2?"}, {"role": "assistant", "content": "4"}]
-    file = drafted([{"messages": chat}] * 10, tmp_path)
+    file = drafted([*([{"chat": "number 7", "messages": chat}] * 10), {"chat": "", "messages": []}], tmp_path)
     assert (file.data.messages_col, file.data.eval_cols) == ("messages", None)
     assert file.metric.name == "numeric"
 

@@ -16,12 +16,12 @@ from optuna.storages import RDBStorage
 from optuna.trial import TrialState
 from optuna_dashboard import get_note, save_note
 from tiers import partly_full
-from tiny_studies import everything, make_tuner, search
+from tiny_studies import TIMINGS, everything, make_tuner, search
 
 from llmsearch_optuna.dashboard.annotations import Annotations, CompletionArtifacts, artifact_directory
 from llmsearch_optuna.dashboard.markdown import SIGNATURE
 from llmsearch_optuna.storage import open_storage
-from llmsearch_optuna.study.attributes import PRUNED_AT, REPLAYED, TIMINGS, TOKENS_PER_S
+from llmsearch_optuna.study.attributes import PRUNED_AT, REPLAYED, TOKENS_PER_S
 
 
 @pytest.fixture(scope="module")

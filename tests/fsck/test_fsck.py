@@ -1,5 +1,6 @@
 """What `fsck` says of whole databases, interrupted ones, and every kind of damage."""
 
+import dataclasses
 import json
 import os
 import shutil
@@ -22,7 +23,14 @@ from tiers import partly_full
 from llmsearch_optuna.cli import main
 from llmsearch_optuna.errors import StorageError
 from llmsearch_optuna.fsck.check import Findings, check_database
-from llmsearch_optuna.storage import CompletionStore, StoredCompletion, StoredSample, open_storage
+from llmsearch_optuna.storage import (
+    CompletionStore,
+    FurtherCompletion,
+    StoredCompletion,
+    StoredJudgement,
+    StoredSample,
+    open_storage,
+)
 from llmsearch_optuna.storage.schema import VERSION
 from llmsearch_optuna.study.attributes import PARAMS
 from llmsearch_optuna.study.study import create_study, study_key
@@ -159,6 +167,10 @@ DAMAGES: dict[str, tuple[str, list[str]]] = {
     "a count of tokens": (
         "UPDATE llmsearch_completions SET token_count = 7 WHERE trial_number = 6 AND position < 2",
         ["trial 6: the completions at positions 0, 1 have other numbers of tokens than recorded"],
+    ),
+    "scores under further metrics": (
+        "UPDATE llmsearch_completions SET metric_scores = '{\"a\": ' WHERE trial_number = 6 AND position = 0",
+        ["trial 6: scores under further metrics of the completions at positions 0 cannot be read"],
     ),
     "a row": (
         "UPDATE llmsearch_completions SET row = row + 1 WHERE trial_number = 6 AND position = 2",
@@ -329,6 +341,36 @@ def test_a_metric_that_scores_only_the_corpus(tmp_path: Path) -> None:
     whole(path)
     execute(path, "UPDATE trial_values SET value = 0.5")
     assert problems(path) == ["study `s`: trial 0: its value is 0.5, but it scored 0.25"]
+
+
+def judged(url: str) -> None:
+    """Write a study with all that a completion may have: further completions, further metrics and judgements."""
+    storage = open_storage(url)
+    study = create_study("s", storage, greater_is_better=True, fingerprint={})
+    store, key = CompletionStore(storage), study_key(study)
+    store.save_samples(key, [StoredSample(position=0, row=0, prompt="", reference={})])
+    trial = study.ask()
+    trial.set_user_attr(PARAMS, "{}")
+    further = (FurtherCompletion("b", (2, 3), "eos"),)
+    completion = StoredCompletion(position=0, row=0, text="a", token_ids=(1,), finish_reason="eos", score=0.5)
+    store.append(key, 0, [dataclasses.replace(completion, further=further, metric_scores={"m": 1.0})])
+    trial.report(0.5, 1)
+    study.tell(trial, 0.5)
+    store.judgements(key).save({"k": StoredJudgement(4.0, ("Score: 4",), None, 1, 100, 10)})
+    storage.engine.dispose()
+
+
+def test_damaged_judgements(tmp_path: Path) -> None:
+    path = tmp_path / "x.db"
+    judged(f"sqlite:///{path}")
+    assert problems(path) == []
+    execute(path, "UPDATE llmsearch_judgements SET answers = '['")
+    assert problems(path) == ["study `s`: the judgements k cannot be read"]
+
+
+def test_all_that_a_completion_may_have_is_whole_on_a_server(server_url: str) -> None:
+    judged(server_url)
+    assert whole(server_url).studies[0].completions == 1
 
 
 # Interrupted studies are whole.

@@ -1,6 +1,6 @@
 """Studies made by hand, trial by trial."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import optuna
@@ -28,6 +28,15 @@ def refused(kind: type[LlmsearchError], attempt: Callable[[], object]) -> str:
     text = str(refusal.value)
     assert len(text.splitlines()) == 1
     return text
+
+
+def with_constraint(study: optuna.Study, broken: Collection[int]) -> optuna.Study:
+    """Return a copy of a study in which the trials of these numbers break a constraint."""
+    copy = optuna.create_study(direction=study.direction)
+    for trial in study.get_trials():
+        trial.set_constraint("x", 0.1 if trial.number in broken else 0.0)
+        copy.add_trial(trial)
+    return copy
 
 
 def finish(study: optuna.Study, value: float | None, **attributes: Any) -> int:

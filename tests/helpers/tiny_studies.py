@@ -10,13 +10,16 @@ from tiny_models import tiny_model, tiny_tokenizer
 from llmsearch_optuna import SearchSpace, Tuner
 from llmsearch_optuna.space.dimensions import Categorical, Float, Int
 from llmsearch_optuna.storage import CompletionStore, open_storage
-from llmsearch_optuna.study.attributes import TIMINGS
+from llmsearch_optuna.study.attributes import REPLAYED, TOKENS_PER_S
 from llmsearch_optuna.study.study import study_key
 
 ROWS = [{"question": f"How many apples are {i}?", "answer": str(i)} for i in range(16)]
 SPACE = SearchSpace(
     temperature=Float(0.3, 2.0), top_k=Int(1, 50, log=True), generation_seed=Categorical([0, 1]), max_new_tokens=4
 )
+
+TIMINGS = (REPLAYED, TOKENS_PER_S)
+"""The attributes that depend on time or on a process's memory. Interruptions change no other attribute."""
 
 
 def scorer(references: list[dict[str, str]], predictions: list[str]) -> list[float]:

@@ -7,11 +7,12 @@ from typing import Any, Literal
 import numpy as np
 import optuna
 import pytest
+from hand_made_studies import with_constraint
 from optuna.trial import FrozenTrial, TrialState
 
 from llmsearch_optuna.search.early_stop import EarlyStop, Outlook
 from llmsearch_optuna.search.options import SearchOptions
-from llmsearch_optuna.study.attributes import BASELINE
+from llmsearch_optuna.study.attributes import BASELINE, REPEATS
 
 SAMPLES = 60
 
@@ -115,6 +116,16 @@ def test_the_last_trials_of_a_search_are_run_in_any_case() -> None:
     assert reason(study, scores, n_trials=27) is None
 
 
+def test_a_failed_trial_that_another_one_repeats_is_no_trial_of_the_search() -> None:
+    study, scores = studied(spread=0.0)
+    failed = len(study.trials)
+    study.add_trial(optuna.trial.create_trial(state=TrialState.FAIL))
+    study.add_trial(optuna.trial.create_trial(value=0.0, user_attrs={REPEATS: failed}))
+    scores[failed + 1] = scores[failed - 1]
+    assert reason(study, scores, n_trials=29) is not None
+    assert reason(study, scores, n_trials=28) is None
+
+
 @pytest.mark.parametrize(
     ("options", "is_on"),
     [
@@ -185,19 +196,10 @@ def test_the_outlook_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
     assert record.getMessage().startswith("the hold-out of 60 samples")
 
 
-def constrained(study: optuna.Study, broken: set[int]) -> optuna.Study:
-    """A copy of the study in which some trials break a constraint."""
-    copy = optuna.create_study(direction=study.direction)
-    for trial in study.get_trials():
-        trial.set_constraint("x", 0.1 if trial.number in broken else 0.0)
-        copy.add_trial(trial)
-    return copy
-
-
 def test_a_search_without_a_feasible_trial_goes_on() -> None:
     study, scores = studied(spread=0.0)
-    assert reason(constrained(study, set()), scores) == reason(study, scores) is not None
-    assert reason(constrained(study, set(range(len(study.trials)))), scores) is None
+    assert reason(with_constraint(study, set()), scores) == reason(study, scores) is not None
+    assert reason(with_constraint(study, set(range(len(study.trials)))), scores) is None
 
 
 def test_the_gain_of_a_trial_that_breaks_a_constraint_is_none() -> None:
@@ -206,5 +208,5 @@ def test_the_gain_of_a_trial_that_breaks_a_constraint_is_none() -> None:
     assert text is not None
     assert "further ones are expected to gain" in text
     proposals = {trial.number for trial in study.trials if BASELINE not in trial.user_attrs}
-    assert reason(constrained(study, proposals), scores) is None  # all that was shown is not feasible
-    assert reason(constrained(study, proposals - {3}), scores) is not None  # one of them is
+    assert reason(with_constraint(study, proposals), scores) is None  # all that was shown is not feasible
+    assert reason(with_constraint(study, proposals - {3}), scores) is not None  # one of them is

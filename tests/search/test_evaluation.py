@@ -4,20 +4,17 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-import hypothesis.strategies as st
 import optuna
 import pytest
-from hypothesis import given
 from optuna.trial import TrialState
 
 from llmsearch_optuna.data.task import Sample
 from llmsearch_optuna.engine.base import Completion, Stopping
 from llmsearch_optuna.engine.function import FunctionEngine
-from llmsearch_optuna.errors import ConfigurationError, ScorerError, TrialError
+from llmsearch_optuna.errors import ScorerError, TrialError
 from llmsearch_optuna.metrics import make_metric
 from llmsearch_optuna.search.evaluation import GenerationObjective
 from llmsearch_optuna.search.paired_pruner import PairedPruner
-from llmsearch_optuna.search.reporting import report, should_prune
 from llmsearch_optuna.search.rungs import rung_sizes
 from llmsearch_optuna.space.dimensions import Float
 from llmsearch_optuna.space.params import GenerationParams
@@ -73,28 +70,6 @@ class PruneAt(optuna.pruners.BasePruner):
 
     def prune(self, study: optuna.Study, trial: optuna.trial.FrozenTrial) -> bool:
         return trial.last_step == self.step
-
-
-class TestRungSizes:
-    def test_forms(self) -> None:
-        assert rung_sizes(8, 20) == (8, 16, 20)
-        assert rung_sizes(8, 16) == (8, 16)
-        assert rung_sizes(50, 20) == (20,)
-        assert rung_sizes([4, 10], 20) == (4, 10, 20)
-        assert rung_sizes([4, 10, 99], 20) == (4, 10, 20)
-        assert rung_sizes("doubling", 100) == (8, 16, 32, 64, 100)
-        assert rung_sizes("doubling", 5) == (5,)
-
-    @given(plan=st.one_of(st.integers(1, 50), st.just("doubling")), samples=st.integers(1, 500))
-    def test_ascend_and_end_with_all_samples(self, plan: Any, samples: int) -> None:
-        sizes = rung_sizes(plan, samples)
-        assert list(sizes) == sorted(set(sizes))
-        assert sizes[-1] == samples
-
-    @pytest.mark.parametrize("plan", [0, -1, True, "often", [], [8, 4], [4, 4], [0, 4], 2.5])
-    def test_refuses_what_is_no_plan(self, plan: Any) -> None:
-        with pytest.raises(ConfigurationError, match="`rungs` must"):
-            rung_sizes(plan, 20)
 
 
 def test_works_in_anybodys_optimize_and_reports_the_running_mean() -> None:
@@ -293,17 +268,3 @@ class TestFailures:
     def test_a_prediction_function_of_the_wrong_length(self) -> None:
         message = self.fails(engine=FunctionEngine(lambda prompts, params: ["x"]))
         assert message == "custom_pred_function must return a list of 8 strings for 8 prompts, got 1"
-
-
-def test_scores_are_reported_and_nothing_pruned_with_several_objectives() -> None:
-    study = optuna.create_study(directions=["maximize", "minimize"], pruner=optuna.pruners.ThresholdPruner(lower=1.0))
-    trial = study.ask()
-    report(trial, 0.5, step=8)
-    report(trial, 0.25, step=16)
-    assert not should_prune(trial)
-    assert study.trials[0].intermediate_values == {8: 0.5, 16: 0.25}
-    assert study.trials[0].last_step == 16
-    alone = optuna.create_study(direction="maximize", pruner=optuna.pruners.ThresholdPruner(lower=1.0))
-    trial = alone.ask()
-    report(trial, 0.5, step=8)
-    assert should_prune(trial)

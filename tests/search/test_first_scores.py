@@ -109,10 +109,10 @@ def test_a_search_warns_once_after_its_baselines(
 
 
 @pytest.mark.parametrize(
-    ("near", "of", "is_told"), [("yes", 3, True), ("Yes.", 8, True), ("YES", 16, False), ("no", 2, False)]
+    ("near", "of", "warns"), [("yes", 3, True), ("Yes.", 8, True), ("YES", 16, False), ("no", 2, False)]
 )
 def test_a_search_warns_of_completions_that_miss_by_their_form(
-    near: str, of: int, is_told: bool, caplog: pytest.LogCaptureFixture
+    near: str, of: int, warns: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Every `of`-th completion is the reference but for its form; some of the others are right."""
 
@@ -124,12 +124,12 @@ def test_a_search_warns_of_completions_that_miss_by_their_form(
 
     tuner = make_tuner("", custom_pred_function=answer)
     tuner.search(SPACE, n_trials=2, show_progress=False)
-    told = [record.getMessage() for record in caplog.records if "differ only in form" in record.getMessage()]
-    assert len(told) == is_told
-    if is_told:
-        assert "of 16 completions of greedy differ only in form from the reference, and score 0" in told[0]
-        assert f'completion: "{near}"' in told[0]
-        assert "likely cause: case" in told[0] or "likely cause: form" in told[0] or "extraction" in told[0]
+    warnings = [record.getMessage() for record in caplog.records if "differ only in form" in record.getMessage()]
+    assert len(warnings) == warns
+    if warns:
+        assert "of 16 completions of greedy differ only in form from the reference, and score 0" in warnings[0]
+        assert f'completion: "{near}"' in warnings[0]
+        assert "likely cause: case" in warnings[0] or "likely cause: form" in warnings[0] or "extraction" in warnings[0]
 
 
 def test_a_diagnosis_names_the_likely_cause_of_the_worst_score() -> None:

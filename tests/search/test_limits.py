@@ -1,5 +1,6 @@
 """The end of a search that cannot improve."""
 
+import copy
 from typing import Any, Literal
 
 import optuna
@@ -37,15 +38,11 @@ BASE = {BASELINE: "greedy"}
 )
 def test_trials_without_improvement(trials: list[FrozenTrial], margin: float, expected: int) -> None:
     assert trials_without_improvement(trials, maximize=True, margin=margin) == expected
-    for trial in trials:
+    negated = copy.deepcopy(trials)
+    for trial in negated:
         if trial.value is not None:
             trial.value = -trial.value
-    try:
-        assert trials_without_improvement(trials, maximize=False, margin=margin) == expected
-    finally:
-        for trial in trials:
-            if trial.value is not None:
-                trial.value = -trial.value
+    assert trials_without_improvement(negated, maximize=False, margin=margin) == expected
 
 
 def study_of(*trials: FrozenTrial, direction: Literal["maximize", "minimize"] = "maximize") -> optuna.Study:

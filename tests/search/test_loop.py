@@ -91,11 +91,6 @@ def test_concurrency_changes_no_trials_completions_and_stays_with_the_study(tmp_
     assert [trial.user_attrs["round"] for trial in longer.trials[6:]] == [8, 8, 8]
 
 
-def test_concurrency_must_be_positive() -> None:
-    with pytest.raises(ConfigurationError, match="`concurrency` must be >= 1, got 0"):
-        search(make_tuner(), None, concurrency=0)
-
-
 @pytest.mark.full
 def test_n_trials_is_the_total(tmp_path: Path) -> None:
     path = tmp_path / "x.db"

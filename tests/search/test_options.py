@@ -4,10 +4,13 @@ import inspect
 from typing import Any
 
 import pytest
+from hand_made_studies import refused
 
 from llmsearch_optuna import Tuner
 from llmsearch_optuna.errors import ConfigurationError
 from llmsearch_optuna.search.options import SearchOptions
+
+PRICE = {"input": 1.0, "output": 2.0}
 
 
 @pytest.mark.parametrize(
@@ -39,12 +42,17 @@ from llmsearch_optuna.search.options import SearchOptions
         ({"objectives": ("latency",)}, "`latency` cannot be an objective"),
         ({"pruner": "medain"}, "unknown pruner `medain`: did you mean `median`"),
         ({"pruner_args": {"alpha": 2}}, "`alpha` must be in"),
+        ({"objectives": ["score", "cost"]}, "`cost` cannot be an objective without a price of tokens: set `price`"),
+        ({"max_cost": 0.5}, "`max_cost` needs a `price` of tokens, got 0.5 without one"),
+        ({"max_cost": 0, "price": PRICE}, "`max_cost` must be > 0, got 0"),
+        ({"max_cost": float("nan"), "price": PRICE}, "`max_cost` must be > 0, got nan"),
+        ({"price": {"input": 1}}, "`price` needs output per million tokens, got {'input': 1}"),
+        ({"price": PRICE, "objectives": ["score", "tokens", "cost"]}, 'objectives must be ["score"], ["score", "tok'),
+        ({"price": PRICE, "objectives": ["score", "cost"], "patience": 3}, "`patience` does not work with several"),
     ],
 )
 def test_wrong_options_are_refused(options: dict[str, Any], message: str) -> None:
-    with pytest.raises(ConfigurationError) as refusal:
-        SearchOptions(**options)
-    assert str(refusal.value).startswith(message)
+    assert refused(ConfigurationError, lambda: SearchOptions(**options)).startswith(message)
 
 
 def test_options_are_the_arguments_of_a_search_with_their_defaults() -> None:

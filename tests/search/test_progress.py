@@ -8,7 +8,9 @@ import types
 from pathlib import Path
 from typing import Any
 
+import optuna
 import pytest
+from optuna.trial import TrialState, create_trial
 from rich.console import Console
 from study_files import STUDY
 from tiny_models import tiny_model, tiny_tokenizer
@@ -18,6 +20,7 @@ from llmsearch_optuna.cli import main
 from llmsearch_optuna.metrics import make_metric
 from llmsearch_optuna.search.progress import SearchProgress, holdout_progress
 from llmsearch_optuna.space.params import GenerationParams
+from llmsearch_optuna.study.attributes import REPEATS
 from llmsearch_optuna.study.trials import trial_params
 from llmsearch_optuna.verdict.verdict import Verdict
 
@@ -46,6 +49,16 @@ class TestBar:
         with holdout_progress(console=console) as on_completions:
             on_completions(1, 2)
         assert re.fullmatch(r"trial 1 \[greedy\]: .*\n", file.getvalue())
+
+    def test_a_failed_trial_that_another_one_repeats_does_not_count(self) -> None:
+        study = optuna.create_study()
+        study.add_trial(create_trial(state=TrialState.FAIL))
+        study.add_trial(create_trial(value=0.5, user_attrs={REPEATS: 0}))
+        with SearchProgress(study, samples=16, n_trials=2, enabled=False) as progress:
+            progress.started(0)
+            progress.trial_ended(study.trials[1], None, 1.0)
+            (task,) = progress._bar._progress.tasks
+            assert (task.completed, task.total) == (1, 2)
 
     def test_the_duration_of_trials_that_ran_together_says_so(self) -> None:
         file = io.StringIO()

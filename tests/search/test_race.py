@@ -7,6 +7,7 @@ from typing import Any, Literal
 import numpy as np
 import optuna
 import pytest
+from hand_made_studies import with_constraint
 from interruptions import WriteCounter
 from optuna.trial import FrozenTrial, TrialState, create_trial
 from tiers import partly_full
@@ -170,15 +171,6 @@ def test_a_race_needs_scores_of_single_samples_and_takes_no_arguments(caplog: py
         search(make_tuner(scorer="bleu"), None, 1, pruner="race")
     with pytest.raises(ConfigurationError, match="unknown argument of the race pruner `alpha`"):
         search(make_tuner(), None, 1, pruner="race", pruner_args={"alpha": 0.1})
-
-
-def with_constraint(study: optuna.Study, broken: set[int]) -> optuna.Study:
-    """A copy of the study in which some trials break a constraint."""
-    copy = optuna.create_study(direction=study.direction)
-    for trial in study.get_trials():
-        trial.set_constraint("x", 0.1 if trial.number in broken else 0.0)
-        copy.add_trial(trial)
-    return copy
 
 
 def test_an_incumbent_that_breaks_a_constraint_lets_no_feasible_trial_rest() -> None:

@@ -9,8 +9,6 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from llmsearch_optuna.engine.base import Completion
 from llmsearch_optuna.errors import ConfigurationError, TrialError
-from llmsearch_optuna.search.budget import Budget
-from llmsearch_optuna.search.options import SearchOptions
 from llmsearch_optuna.search.spending import Spending, check_counts, count_spending, find_price
 from llmsearch_optuna.space.params import GenerationParams
 from llmsearch_optuna.storage import TokenCounts
@@ -52,39 +50,6 @@ def test_what_was_copied_is_not_spent() -> None:
 def test_prompts_of_unknown_lengths_are_told() -> None:
     spent = count_spending({0: TokenCounts(10), 1: TokenCounts(5, 0, 2)}, trials_of({}, {}), {}, Price.of(PRICE))
     assert spent.uncounted == 1
-
-
-def test_the_reason_to_stop_names_what_is_spent(caplog: pytest.LogCaptureFixture) -> None:
-    def budget(spending: Spending) -> Budget:
-        return Budget(timeout=None, max_tokens=None, max_cost=0.5, spending=lambda: spending, should_stop=lambda: False)
-
-    assert budget(Spending(5, 0.49)).spent(any_complete=True) is None
-    assert budget(Spending(5, 0.5)).spent(any_complete=True) == "0.5 is spent, the limit is 0.5"
-    assert not caplog.records
-    uncounted = budget(Spending(5, 0.1, 2))
-    assert [uncounted.spent(any_complete=True) for _ in range(2)] == [None, None]
-    (record,) = caplog.records
-    assert record.message.startswith("`max_cost` does not count the prompts of 2 trials")
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        (
-            {"objectives": ["score", "cost"]},
-            "`cost` cannot be an objective without a price of tokens: set `price`",
-        ),
-        ({"max_cost": 0.5}, "`max_cost` needs a `price` of tokens, got 0.5 without one"),
-        ({"max_cost": 0, "price": PRICE}, "`max_cost` must be > 0, got 0"),
-        ({"max_cost": float("nan"), "price": PRICE}, "`max_cost` must be > 0, got nan"),
-        ({"price": {"input": 1}}, "`price` needs output per million tokens, got {'input': 1}"),
-        ({"price": PRICE, "objectives": ["score", "tokens", "cost"]}, None),
-        ({"price": PRICE, "objectives": ["score", "cost"], "patience": 3}, None),
-    ],
-)
-def test_options_that_do_not_fit_are_refused_in_one_line(options: dict[str, Any], message: str | None) -> None:
-    text = refused(ConfigurationError, lambda: SearchOptions(**options))
-    assert message in (None, text)
 
 
 def test_a_function_tells_no_tokens() -> None:

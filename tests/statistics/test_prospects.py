@@ -81,12 +81,15 @@ def test_other_units_of_the_score_change_nothing_else(shift: float, scale: float
     assert other_gain == pytest.approx(scale * gain, rel=1e-4, abs=1e-9)
 
 
-def test_equal_scores_leave_nothing_to_gain() -> None:
-    estimates = proposal_means([np.full(8, 0.5)] * 4 + [np.full(16, 0.5)], np.full((2, 16), 0.5))
+@pytest.mark.parametrize("proposals", [5, 8, 21])  # of which the mean of 8 is rounded
+@pytest.mark.parametrize("score", [0.0, 0.5, 1.0])
+def test_equal_scores_leave_nothing_to_gain(score: float, proposals: int) -> None:
+    seen = [np.full(8, score)] * (proposals - 1) + [np.full(16, score)]
+    estimates = proposal_means(seen, np.full((2, 16), score))
     spread = mean_spread(estimates, level=0.8)
-    assert spread == Spread(0.5, 0.0, 0.0)
-    assert expected_gain(spread, 0.5, sampling_variance=0.0, proposals=40) == 0.0
-    assert shrunk_best(estimates, spread, np.array([False, False, False, False, True])) == 0.5
+    assert spread == (pytest.approx(score), 0.0, 0.0)
+    assert expected_gain(spread, score, sampling_variance=0.0, proposals=40) == pytest.approx(0.0, abs=1e-12)
+    assert shrunk_best(estimates, spread, np.arange(proposals) == proposals - 1) == score
 
 
 @pytest.mark.parametrize(("best", "proposals"), [(0.0, 1), (0.5, 10), (1.5, 40), (-3.0, 5)])

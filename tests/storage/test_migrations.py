@@ -12,14 +12,14 @@ import pytest
 import sqlalchemy as sa
 import version_1
 from optuna.trial import TrialState
-from tiny_studies import everything, stored_tokens
+from tiny_studies import TIMINGS, everything, stored_tokens
 
 from llmsearch_optuna.cli import main
 from llmsearch_optuna.errors import StorageError
 from llmsearch_optuna.storage import CompletionStore, open_storage
 from llmsearch_optuna.storage.migrations import MIGRATIONS, prepare_tables
 from llmsearch_optuna.storage.schema import METADATA, VERSION
-from llmsearch_optuna.study.attributes import PRUNED_AT, REUSED_PROMPT_TOKENS, TIMINGS
+from llmsearch_optuna.study.attributes import PRUNED_AT, REUSED_PROMPT_TOKENS
 from llmsearch_optuna.study.study import open_study, study_key
 from llmsearch_optuna.verdict.verdict import stored_verdict
 

@@ -1,15 +1,17 @@
 import contextlib
 import dataclasses
+import functools
 import itertools
 import os
 import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import hand_made_studies
 import optuna
 import pytest
 import sqlalchemy as sa
@@ -69,13 +71,7 @@ def completion(position: int = 0, **changes: Any) -> StoredCompletion:
     return dataclasses.replace(plain, **changes)
 
 
-def refused(attempt: Callable[[], object]) -> str:
-    """The message with which it is refused."""
-    with pytest.raises(StorageError) as refusal:
-        attempt()
-    text = str(refusal.value)
-    assert len(text.splitlines()) == 1
-    return text
+refused = functools.partial(hand_made_studies.refused, StorageError)
 
 
 # Round trips.

@@ -1,5 +1,6 @@
 """Full disks, damaged files, and databases of others: one clear line, and nothing is damaged."""
 
+import functools
 import os
 import re
 import shutil
@@ -11,6 +12,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+import hand_made_studies
 import optuna
 import pytest
 import sqlalchemy as sa
@@ -47,12 +49,7 @@ def path(searched: Path, tmp_path: Path) -> Path:
     return Path(shutil.copy(searched, tmp_path / "x.db"))
 
 
-def refused(attempt: Callable[[], object]) -> str:
-    with pytest.raises(StorageError) as refusal:
-        attempt()
-    text = str(refusal.value)
-    assert len(text.splitlines()) == 1
-    return text
+refused = functools.partial(hand_made_studies.refused, StorageError)
 
 
 def stored(path: Path) -> list[Any]:

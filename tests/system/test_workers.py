@@ -16,11 +16,11 @@ import pytest
 import sqlalchemy as sa
 from optuna.trial import TrialState
 from tiny_models import tiny_model, tiny_tokenizer
-from tiny_studies import ROWS, SPACE, everything, make_tuner, search
+from tiny_studies import ROWS, SPACE, TIMINGS, everything, make_tuner, search
 
 from llmsearch_optuna import Tuner
 from llmsearch_optuna.storage import CompletionStore, Leases, open_storage, shown_url
-from llmsearch_optuna.study.attributes import BASELINE, ENDED, RESTING, ROUND, TIMINGS
+from llmsearch_optuna.study.attributes import BASELINE, ENDED, RESTING, ROUND
 from llmsearch_optuna.study.study import open_study, study_key
 from llmsearch_optuna.study.trials import began, ended, trial_params
 from llmsearch_optuna.verdict.verdict import confirm_command

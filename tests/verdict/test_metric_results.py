@@ -75,20 +75,20 @@ def test_clauses() -> None:
 
 
 def test_better_but_broken_is_not_recommended() -> None:
-    found = verdict({"best": 0.2}, {"greedy": KEPT, "best": BROKEN})
-    assert found.sentence.startswith("better, but breaks json_valid >= 0.98 (0.930 [0.900, 0.950]): improved by 0.2")
-    assert found.sentence.count("json_valid") == 1
-    assert found.improved
-    assert not found.recommended
-    assert found.next_step == (
+    judged = verdict({"best": 0.2}, {"greedy": KEPT, "best": BROKEN})
+    assert judged.sentence.startswith("better, but breaks json_valid >= 0.98 (0.930 [0.900, 0.950]): improved by 0.2")
+    assert judged.sentence.count("json_valid") == 1
+    assert judged.improved
+    assert not judged.recommended
+    assert judged.next_step == (
         "search again under another name with a stricter constraint or more samples, or keep `greedy`"
     )
 
 
 def test_a_runner_up_that_keeps_it_is_told() -> None:
-    found = verdict({"best": 0.2, "runner-up 1": 0.1}, {"greedy": KEPT, "best": BROKEN, "runner-up 1": OPEN})
-    assert "; yet `runner-up 1` (trial 7) improved by 0.1" in found.sentence
-    assert found.next_step.startswith("narrow the space to parameters like those of trial 7")
+    judged = verdict({"best": 0.2, "runner-up 1": 0.1}, {"greedy": KEPT, "best": BROKEN, "runner-up 1": OPEN})
+    assert "; yet `runner-up 1` (trial 7) improved by 0.1" in judged.sentence
+    assert judged.next_step.startswith("narrow the space to parameters like those of trial 7")
     both = verdict({"best": 0.2, "runner-up 1": 0.1}, {"greedy": KEPT, "best": BROKEN, "runner-up 1": BROKEN})
     assert "runner-up" not in both.sentence
 
@@ -97,52 +97,52 @@ def test_a_runner_up_that_keeps_it_is_told() -> None:
     ("ends", "clause"), [(KEPT, "; keeps json_valid >= 0.98 ("), (OPEN, "; not shown to keep json_valid >= 0.98 (")]
 )
 def test_what_is_not_broken_is_recommended(ends: dict[str, float], clause: str) -> None:
-    found = verdict({"best": 0.2}, {"greedy": KEPT, "best": ends})
-    assert found.sentence.startswith("improved by")
-    assert clause in found.sentence
-    assert found.recommended
-    assert found.next_step.startswith("use the parameters of trial 4")
+    judged = verdict({"best": 0.2}, {"greedy": KEPT, "best": ends})
+    assert judged.sentence.startswith("improved by")
+    assert clause in judged.sentence
+    assert judged.recommended
+    assert judged.next_step.startswith("use the parameters of trial 4")
 
 
 def test_a_baseline_that_breaks_it_is_not_kept() -> None:
-    found = verdict({"best": -0.2}, {"greedy": BROKEN, "best": KEPT})
-    assert "; `greedy` breaks json_valid >= 0.98 (" in found.sentence
-    assert not found.improved
-    assert found.recommended
-    assert found.next_step.startswith("use the parameters of trial 4")
+    judged = verdict({"best": -0.2}, {"greedy": BROKEN, "best": KEPT})
+    assert "; `greedy` breaks json_valid >= 0.98 (" in judged.sentence
+    assert not judged.improved
+    assert judged.recommended
+    assert judged.next_step.startswith("use the parameters of trial 4")
     neither = verdict({"best": -0.2}, {"greedy": BROKEN, "best": BROKEN})
     assert not neither.recommended
     assert neither.next_step == "stop here and find what keeps the constraints, which `greedy` breaks"
 
 
 def test_no_gain_tells_the_constraint_too() -> None:
-    found = verdict({"best": 0.0}, {"greedy": KEPT, "best": BROKEN})
-    assert found.sentence.startswith("no gain shown")
-    assert found.sentence.endswith("; breaks json_valid >= 0.98 (0.930 [0.900, 0.950])")
-    assert found.next_step == "stop here and keep `greedy`"
+    judged = verdict({"best": 0.0}, {"greedy": KEPT, "best": BROKEN})
+    assert judged.sentence.startswith("no gain shown")
+    assert judged.sentence.endswith("; breaks json_valid >= 0.98 (0.930 [0.900, 0.950])")
+    assert judged.next_step == "stop here and keep `greedy`"
 
 
 def test_a_baseline_that_is_the_best() -> None:
-    found = verdict({}, {"greedy": OPEN}, best="greedy")
-    assert found.sentence.startswith(
+    judged = verdict({}, {"greedy": OPEN}, best="greedy")
+    assert judged.sentence.startswith(
         "no gain: the search found nothing better than the baseline `greedy`; not shown to"
     )
-    assert not found.recommended
+    assert not judged.recommended
 
 
 def test_a_verdict_survives_json() -> None:
-    found = verdict({"best": 0.2}, {"greedy": KEPT, "best": BROKEN})
-    values = json.loads(json.dumps(found.to_dict()))
+    judged = verdict({"best": 0.2}, {"greedy": KEPT, "best": BROKEN})
+    values = json.loads(json.dumps(judged.to_dict()))
     assert values["recommended"] is False
-    assert Verdict.from_dict(values) == found
+    assert Verdict.from_dict(values) == judged
     del values["metrics"]
     assert Verdict.from_dict(values).metrics == ()
 
 
 def test_columns() -> None:
-    found = verdict({"best": 0.2}, {"greedy": KEPT, "best": BROKEN})
-    assert further_headings(found) == ("json_valid >= 0.98", "gain in json_valid")
-    assert [row.further for row in verdict_rows(found)] == [
+    judged = verdict({"best": 0.2}, {"greedy": KEPT, "best": BROKEN})
+    assert further_headings(judged) == ("json_valid >= 0.98", "gain in json_valid")
+    assert [row.further for row in verdict_rows(judged)] == [
         ("0.990 [0.981, 1.000], keeps", "reference"),
         ("0.930 [0.900, 0.950], breaks", "-0.01 [-0.06, 0.04]"),
     ]

@@ -16,7 +16,17 @@ from llmsearch_optuna.space.search_space import SearchSpace
 from llmsearch_optuna.space.settings import is_setting
 from llmsearch_optuna.space.vllm_plugin import PLUGIN_KEY, plugin_value
 
-__all__ = ["IMPLIED", "PLUGIN_FIELDS", "Dialect", "same", "temperature_of"]
+__all__ = ["DRY", "IMPLIED", "LAST_TOKENS", "OFFSETS", "PLUGIN_FIELDS", "Dialect", "same", "temperature_of"]
+
+OFFSETS = ("presence_penalty", "frequency_penalty")
+"""The penalties that are subtracted from logits."""
+
+DRY = tuple(name for name in PARAMETERS if name.startswith("dry_"))
+"""The parameters of DRY."""
+
+LAST_TOKENS = 65536
+"""The number of last tokens that penalties apply to: all of them. The systems' own numbers are small, and a larger
+number would take too much memory in llama.cpp."""
 
 IMPLIED = ("do_sample", "generation_seed", "samples_per_prompt", "max_new_tokens")
 """The parameters that every system supports without an entry in `Dialect.fields`. They are expressed by the

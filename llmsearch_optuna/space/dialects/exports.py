@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from llmsearch_optuna.space.dialects.dialect import Dialect, same
+from llmsearch_optuna.space.dialects.dialect import DRY, LAST_TOKENS, Dialect, same
 from llmsearch_optuna.space.dialects.llamacpp import LLAMACPP
 from llmsearch_optuna.space.params import CUTS
 from llmsearch_optuna.space.rules import (
@@ -17,16 +17,12 @@ from llmsearch_optuna.space.rules import (
 
 __all__ = ["EXPORT_DIALECTS"]
 
-_DRY = ("dry_multiplier", "dry_base", "dry_allowed_length", "dry_sequence_breakers")
-_LAST_TOKENS = 65536
-"""The number of last tokens that penalties apply to: all of them. The systems' own numbers are small."""
-
 # From the fields of its API, and SampleLogits in gpttype_adapter.cpp, of October 2026.
 _KOBOLDCPP = Dialect(
     name="koboldcpp",
     title="koboldcpp",
     fields={
-        **same("top_k", "top_p", "min_p", "tfs", "top_a", "mirostat_tau", "mirostat_eta", "presence_penalty", *_DRY),
+        **same("top_k", "top_p", "min_p", "tfs", "top_a", "mirostat_tau", "mirostat_eta", "presence_penalty", *DRY),
         **same("xtc_probability", "xtc_threshold"),
         "top_n_sigma": "nsigma",
         "typical_p": "typical",
@@ -41,7 +37,7 @@ _KOBOLDCPP = Dialect(
         "top_a": 0.0,
         "nsigma": 0.0,
         "rep_pen": 1.0,
-        "rep_pen_range": _LAST_TOKENS,
+        "rep_pen_range": LAST_TOKENS,
         "rep_pen_slope": 1.0,
         "presence_penalty": 0.0,
         "dry_multiplier": 0.0,
@@ -83,7 +79,7 @@ _TEXT_GENERATION_WEBUI = Dialect(
         *("top_n_sigma", "top_k", "top_p", "min_p", "typical_p", *_ONLY_IN_TRANSFORMERS),
         *("mirostat_tau", "mirostat_eta", "xtc_probability", "xtc_threshold"),
         *("repetition_penalty", "encoder_repetition_penalty", "presence_penalty", "frequency_penalty"),
-        *(*_DRY, "no_repeat_ngram_size"),
+        *(*DRY, "no_repeat_ngram_size"),
     ),
     off={
         "do_sample": True,
@@ -100,7 +96,7 @@ _TEXT_GENERATION_WEBUI = Dialect(
         "xtc_probability": 0.0,
         "adaptive_target": 0.0,
         "repetition_penalty": 1.0,
-        "repetition_penalty_range": _LAST_TOKENS,
+        "repetition_penalty_range": LAST_TOKENS,
         "encoder_repetition_penalty": 1.0,
         "presence_penalty": 0.0,
         "frequency_penalty": 0.0,

@@ -159,7 +159,7 @@ def test_the_demo_models_completions_are_written_again(tmp_path: Path) -> None:
     text = resources.files("llmsearch_optuna.demo").joinpath("demo.toml").read_text(encoding="utf-8")
     file = StudyFile.parse(text, name="demo", directory=tmp_path)
     file = dataclasses.replace(file, data=dataclasses.replace(file.data, search_size=8, holdout_size=0))
-    study = launch.search(file, launch.build_tuner(file), n_trials=4, show_progress=False)
+    study = launch.search(file.with_limits(n_trials=4), launch.build_tuner(file), show_progress=False)
     loaded = load_model(str(demo_model_directory()))
     tokenizer: Any = loaded.tokenizer
     tokenizer.padding_side = "left"

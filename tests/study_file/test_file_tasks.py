@@ -43,8 +43,8 @@ def test_a_task_replaces_columns_prompt_and_metric(tmp_path: Path) -> None:
     assert file.metric == Choice("task", {})
     assert file.data.input_cols == ("question",)
     assert file.data.task_args == {"min_terms": 2, "max_terms": 2}
-    own = parse(f'{GYM}\nprompt_jinja = "{{{{ question }}}}!"\neval_cols = ["answer"]', tmp_path).data
-    assert (own.prompt_jinja, own.messages, own.eval_cols) == ("{{ question }}!", None, ("answer",))
+    data = parse(f'{GYM}\nprompt_jinja = "{{{{ question }}}}!"\neval_cols = ["answer"]', tmp_path).data
+    assert (data.prompt_jinja, data.messages, data.eval_cols) == ("{{ question }}!", None, ("answer",))
 
 
 def test_a_metric_of_the_file_replaces_that_of_the_task(tmp_path: Path) -> None:
