@@ -8,9 +8,7 @@ batch size that suits ``model.generate`` best; its mean stands for those left ou
 count the loading of models.
 """
 
-import argparse
 import dataclasses
-import json
 import subprocess
 import sys
 import tempfile
@@ -29,12 +27,8 @@ from llmsearch_optuna.storage import sqlite_url
 from llmsearch_optuna.study_file.file import StudyFile
 from llmsearch_optuna.study_file.launch import build_tuner, search
 from llmsearch_optuna.verdict.verdict import Verdict
-from studies.benchmarks.workloads import (
-    Workload,
-    best_batch_size,
-    llmsearch_trials,
-    load_demo,
-)  # isort: split  (`workloads` sets what torch reads when it is loaded)
+from studies.benchmarks.command_line import make_parser, write_figures
+from studies.benchmarks.workloads import Workload, best_batch_size, llmsearch_trials, load_demo
 
 STUDIES = Path(__file__).parents[1]
 NAMES = ("demo", "sums", "docstrings")
@@ -171,8 +165,7 @@ def show(figures: dict[str, dict[str, Any]]) -> None:
 
 def main() -> None:
     """Run the benchmark."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures as JSON, study by study")
+    parser = make_parser(__doc__)
     parser.add_argument("--llmsearch", metavar="PYTHON", help="the Python of an environment with llmsearch 0.1.0")
     parser.add_argument("--every", type=int, default=1, metavar="N", help="llmsearch evaluates every N-th trial")
     parser.add_argument("--only", nargs="+", choices=NAMES, default=NAMES, metavar="STUDY", help="only these")
@@ -185,8 +178,7 @@ def main() -> None:
             seconds = [] if options.llmsearch is None else llmsearch_seconds(options.llmsearch, result, options.every)
             figures[name] = result.figures(seconds)
             show({name: figures[name]})
-            if options.json is not None:
-                options.json.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+            write_figures(options.json, figures)
     if len(figures) > 1:
         show(figures)
 
