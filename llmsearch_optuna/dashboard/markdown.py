@@ -209,21 +209,24 @@ def score_interval(scores: Sequence[float]) -> tuple[float, float] | None:
 
 def _mean(scores: Sequence[float | None]) -> str:
     """Return the mean score with its interval."""
-    known = [score for score in scores if score is not None]
-    interval = score_interval(known)
-    ends = "" if interval is None else f" \\[{interval[0]:.3f}, {interval[1]:.3f}\\]"
-    return f"{sum(known) / len(known):.4f}{ends}" if len(known) == len(scores) else "-"
+    present = [score for score in scores if score is not None]
+    return f"{sum(present) / len(present):.4f}{_interval(present)}" if len(present) == len(scores) else "-"
+
+
+def _interval(scores: Sequence[float]) -> str:
+    """Return the interval of the mean score, after a space; empty for fewer than two scores."""
+    interval = score_interval(scores)
+    return "" if interval is None else f" \\[{interval[0]:.3f}, {interval[1]:.3f}\\]"
 
 
 def _outcome(trial: FrozenTrial, completions: Sequence[StoredCompletion]) -> str:
     if trial.state == TrialState.FAIL:
         return "failed"
     scores = [completion.score for completion in completions if completion.score is not None]
-    interval = score_interval(scores) if len(scores) == len(completions) else None
     score = score_of(trial)
     text = "no score" if score is None else f"{score:.4f}"
-    if interval is not None:
-        text += f" \\[{interval[0]:.3f}, {interval[1]:.3f}\\]"
+    if len(scores) == len(completions):
+        text += _interval(scores)
     return text if trial.state == TrialState.COMPLETE else f"{text}, pruned"
 
 
@@ -244,7 +247,7 @@ def _facts(
             yield "cost", f"{price.rates_of(trial_params(trial)).cost(TokenCounts.of(completions)):.4g}"
         reasons = [completion.finish_reason for completion in completions]
         for label in completions[0].metric_scores:
-            yield f"{_inline(label)}", _mean([completion.metric_scores.get(label) for completion in completions])
+            yield _inline(label), _mean([completion.metric_scores.get(label) for completion in completions])
         if trial.constraints:
             yield "constraints", "kept" if is_feasible(trial) else "broken"
         yield "ended by", ", ".join(f"{reason} {reasons.count(reason)}" for reason in sorted(set(reasons)))

@@ -39,8 +39,8 @@ class SearchSpace:
 
     ``SearchSpace(temperature=Float(0.1, 1.5), top_k=Int(1, 100, log=True), max_new_tokens=64)``: dimensions are
     searched, plain values are fixed, everything else is unset. A dimension may also be a table as in a study file; see
-    `from_dict`. All values are validated immediately, before any model
-    is loaded. The space keeps copies of them, converted to the type of their parameter.
+    `from_dict`. All values are validated immediately, before any model is loaded. The space keeps copies of them,
+    converted to the type of their parameter.
 
     Raises:
         ParameterError: A name is unknown, a value breaks its rule, a condition cannot be met, or the space allows two

@@ -16,7 +16,7 @@ from llmsearch_optuna.space.search_space import SearchSpace
 from llmsearch_optuna.space.settings import is_setting
 from llmsearch_optuna.space.vllm_plugin import PLUGIN_KEY, plugin_value
 
-__all__ = ["IMPLIED", "PLUGIN_FIELDS", "Dialect", "same", "temperature_of"]
+__all__ = ["DRY", "IMPLIED", "OFFSETS", "PLUGIN_FIELDS", "Dialect", "same", "temperature_of"]
 
 IMPLIED = ("do_sample", "generation_seed", "samples_per_prompt", "max_new_tokens")
 """The parameters that every system supports without an entry in `Dialect.fields`. They are expressed by the
@@ -24,6 +24,11 @@ temperature, by the request's fields for the seed and the length limit, and by t
 
 PLUGIN_FIELDS = tuple(name for name, row in PARAMETERS.items() if row.stage != "beams" and name not in IMPLIED)
 """The parameters in addition to `IMPLIED` that vLLM has with this package's plug-in: all except those of beams."""
+
+OFFSETS = ("presence_penalty", "frequency_penalty")
+"""The penalties of OpenAI's API, which are subtracted from logits."""
+
+DRY = ("dry_multiplier", "dry_base", "dry_allowed_length", "dry_sequence_breakers")
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from llmsearch_optuna.space.dialects.dialect import Dialect, same
+from llmsearch_optuna.space.dialects.dialect import DRY, OFFSETS, Dialect, same
 from llmsearch_optuna.space.dialects.llamacpp import LLAMACPP
 from llmsearch_optuna.space.params import CUTS
 from llmsearch_optuna.space.rules import (
@@ -17,7 +17,6 @@ from llmsearch_optuna.space.rules import (
 
 __all__ = ["EXPORT_DIALECTS"]
 
-_DRY = ("dry_multiplier", "dry_base", "dry_allowed_length", "dry_sequence_breakers")
 _LAST_TOKENS = 65536
 """The number of last tokens that penalties apply to: all of them. The systems' own numbers are small."""
 
@@ -26,7 +25,7 @@ _KOBOLDCPP = Dialect(
     name="koboldcpp",
     title="koboldcpp",
     fields={
-        **same("top_k", "top_p", "min_p", "tfs", "top_a", "mirostat_tau", "mirostat_eta", "presence_penalty", *_DRY),
+        **same("top_k", "top_p", "min_p", "tfs", "top_a", "mirostat_tau", "mirostat_eta", "presence_penalty", *DRY),
         **same("xtc_probability", "xtc_threshold"),
         "top_n_sigma": "nsigma",
         "typical_p": "typical",
@@ -69,7 +68,7 @@ _KOBOLDCPP = Dialect(
 
 _ONLY_IN_TRANSFORMERS = ("tfs", "top_a", "epsilon_cutoff", "eta_cutoff")
 _ORDER = (
-    *("repetition_penalty", "encoder_repetition_penalty", "presence_penalty", "frequency_penalty"),
+    *("repetition_penalty", "encoder_repetition_penalty", *OFFSETS),
     *("dry", "no_repeat_ngram", "temperature", "dynamic_temperature", "quadratic_sampling", "top_n_sigma"),
     *("top_k", "top_p", "min_p", "typical_p", "epsilon_cutoff", "eta_cutoff", "tfs", "top_a"),
     *("mirostat", "xtc", "adaptive_p"),
@@ -82,8 +81,7 @@ _TEXT_GENERATION_WEBUI = Dialect(
     fields=same(
         *("top_n_sigma", "top_k", "top_p", "min_p", "typical_p", *_ONLY_IN_TRANSFORMERS),
         *("mirostat_tau", "mirostat_eta", "xtc_probability", "xtc_threshold"),
-        *("repetition_penalty", "encoder_repetition_penalty", "presence_penalty", "frequency_penalty"),
-        *(*_DRY, "no_repeat_ngram_size"),
+        *("repetition_penalty", "encoder_repetition_penalty", *OFFSETS, *DRY, "no_repeat_ngram_size"),
     ),
     off={
         "do_sample": True,
@@ -132,9 +130,7 @@ _TEXT_GENERATION_WEBUI = Dialect(
             (*_ONLY_IN_TRANSFORMERS, "encoder_repetition_penalty", "no_repeat_ngram_size"),
             "only the loaders Transformers and ExLlamav3_HF have it",
         ),
-        **dict.fromkeys(
-            ("presence_penalty", "frequency_penalty"), "text-generation-webui also counts the tokens of the prompt"
-        ),
+        **dict.fromkeys(OFFSETS, "text-generation-webui also counts the tokens of the prompt"),
         "dry_multiplier": "text-generation-webui counts repetitions up to 50 tokens, not 64, and takes the last token "
         "of each breaker for it",
         "xtc_probability": "the loader Transformers does without it where it would exclude a newline or the end",

@@ -1,6 +1,6 @@
 """The dialect of llama.cpp: its server's requests, its command line, and the keys of GGUF files."""
 
-from llmsearch_optuna.space.dialects.dialect import Dialect, same
+from llmsearch_optuna.space.dialects.dialect import DRY, OFFSETS, Dialect, same
 from llmsearch_optuna.space.rules import (
     DRY_ALLOWED_LENGTH,
     DRY_BASE,
@@ -10,9 +10,6 @@ from llmsearch_optuna.space.rules import (
 )
 
 __all__ = ["LLAMACPP"]
-
-_OFFSETS = ("presence_penalty", "frequency_penalty")
-_DRY = ("dry_multiplier", "dry_base", "dry_allowed_length", "dry_sequence_breakers")
 
 _SAMPLERS = {**same("top_n_sigma", "top_k", "top_p", "min_p"), "typical_p": "typ_p", "xtc_probability": "xtc"}
 
@@ -24,7 +21,7 @@ LLAMACPP = Dialect(
     fields={
         **same("top_n_sigma", "top_k", "top_p", "min_p", "typical_p", "mirostat_tau", "mirostat_eta"),
         "repetition_penalty": "repeat_penalty",
-        **same(*_OFFSETS, *_DRY, "xtc_probability", "xtc_threshold"),
+        **same(*OFFSETS, *DRY, "xtc_probability", "xtc_threshold"),
     },
     off={
         "top_n_sigma": -1.0,
@@ -56,9 +53,9 @@ LLAMACPP = Dialect(
     },
     # It refuses an empty list of breakers, and skips empty strings.
     conversions={"dry_sequence_breakers": lambda breakers: list(breakers) or [""]},
-    ignored={"mirostat_tau": (*_SAMPLERS, "repetition_penalty", *_OFFSETS, "dry_multiplier")},
+    ignored={"mirostat_tau": (*_SAMPLERS, "repetition_penalty", *OFFSETS, "dry_multiplier")},
     differences={
-        **dict.fromkeys(_OFFSETS, "llama.cpp also counts the tokens of the prompt"),
+        **dict.fromkeys(OFFSETS, "llama.cpp also counts the tokens of the prompt"),
         "dry_multiplier": "llama.cpp counts repetitions beyond 64 tokens, and compares breakers byte by byte",
     },
     samplers=_SAMPLERS,

@@ -4,20 +4,18 @@ import dataclasses
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from llmsearch_optuna.space.dialects.dialect import PLUGIN_FIELDS, Dialect, same
+from llmsearch_optuna.space.dialects.dialect import OFFSETS, PLUGIN_FIELDS, Dialect, same
 from llmsearch_optuna.space.dialects.llamacpp import LLAMACPP
 from llmsearch_optuna.space.params import PARAMETERS
 
 __all__ = ["DIALECTS", "VLLM_WITH_PLUGIN"]
 
-_OFFSETS = ("presence_penalty", "frequency_penalty")
-
 _VLLM = Dialect(
     name="vllm",
     title="vLLM",
-    fields=same("top_k", "top_p", "min_p", "repetition_penalty", *_OFFSETS),
+    fields=same("top_k", "top_p", "min_p", "repetition_penalty", *OFFSETS),
     off={"top_p": 1.0, "top_k": -1, "min_p": 0.0, "repetition_penalty": 1.0},
-    off_in_exports=dict.fromkeys(_OFFSETS, 0.0),
+    off_in_exports=dict.fromkeys(OFFSETS, 0.0),
     joint_differences={
         ("min_p", "top_p"): "vLLM applies it before top_k and top_p, not after them: top_p may keep fewer tokens"
     },
@@ -53,7 +51,7 @@ _SGLANG = Dialect(
 )
 
 # Its own API, not the OpenAI-compatible one. Mirostat and `tfs_z` are gone, and ignored.
-_OLLAMA_FIELDS = {**same("top_k", "top_p", "min_p", "typical_p", *_OFFSETS), "repetition_penalty": "repeat_penalty"}
+_OLLAMA_FIELDS = {**same("top_k", "top_p", "min_p", "typical_p", *OFFSETS), "repetition_penalty": "repeat_penalty"}
 
 _OLLAMA = Dialect(
     name="ollama",
@@ -61,10 +59,10 @@ _OLLAMA = Dialect(
     fields=_OLLAMA_FIELDS,
     off={field: PARAMETERS[name].off for name, field in _OLLAMA_FIELDS.items()},
     # Of the penalties, it counts only the last 64 tokens by default.
-    switches={name: {"repeat_last_n": 65536} for name in ("repetition_penalty", *_OFFSETS)},
+    switches={name: {"repeat_last_n": 65536} for name in ("repetition_penalty", *OFFSETS)},
     differences={
         "temperature": "Ollama applies it after the cuts",
-        **dict.fromkeys(_OFFSETS, "Ollama also counts the tokens of the prompt"),
+        **dict.fromkeys(OFFSETS, "Ollama also counts the tokens of the prompt"),
     },
     length_field="num_predict",
     max_concurrency=4,
@@ -92,9 +90,9 @@ _TRANSFORMERS = Dialect(
 _OPENAI = Dialect(
     name="openai",
     title="OpenAI's API",
-    fields=same("top_p", *_OFFSETS),
+    fields=same("top_p", *OFFSETS),
     off={"top_p": 1.0},
-    off_in_exports=dict.fromkeys(_OFFSETS, 0.0),
+    off_in_exports=dict.fromkeys(OFFSETS, 0.0),
     length_field="max_completion_tokens",
     max_stops=4,
     maxima={"temperature": 2.0},
