@@ -45,6 +45,8 @@ __all__ = [
     "TaskError",
     "TrialError",
     "check_minimum",
+    "describe_error",
+    "one_line",
     "unknown_name",
 ]
 
@@ -137,3 +139,19 @@ def check_minimum(name: str, value: object, minimum: int, error: type[Configurat
         raise error(f"`{name}` must be an integer >= {minimum}, got {value!r}")
     if value < minimum:
         raise error(f"`{name}` must be >= {minimum}, got {value}")
+
+
+def describe_error(error: BaseException) -> str:
+    """Return the type and the message of an exception of foreign code on one printable line; see `one_line`."""
+    return f"{type(error).__name__}: {one_line(error)}"
+
+
+def one_line(error: BaseException) -> str:
+    """Return an exception's message on one printable line. Messages of over 200 characters are shortened."""
+    try:
+        message = str(error)
+    except Exception:  # noqa: BLE001  # an exception of the user's may not even have a message
+        message = "(its message cannot be shown)"
+    printable = (character if character.isprintable() else " " for character in message[:1000])
+    text = " ".join("".join(printable).split())
+    return text if len(text) <= 200 else text[:200] + "..."

@@ -427,7 +427,7 @@ class Tuner:
         return self._backend.tokenizer
 
     def _encode(self, rows: datasets.Dataset) -> list[Sample]:
-        return encode_prompts(rows, self.tokenizer, self._source, encode_args=self._source.encode_args)
+        return encode_prompts(rows, self.tokenizer, self._source)
 
     def _keep_time(self, find_time: Callable[[], datetime | None]) -> dict[str, str]:
         """Render prompts that contain the time with that of the study, if it has one. Return the attribute to store."""

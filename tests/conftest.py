@@ -72,15 +72,7 @@ def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("llmsearch_optuna.metrics.calls.FIRST_PAUSE_S", 0.0)
 
 
-@pytest.fixture(
-    params=[
-        "cpu",
-        pytest.param(
-            "cuda",
-            marks=pytest.mark.gpu,
-        ),
-    ]
-)
+@pytest.fixture(params=["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
 def device(request: pytest.FixtureRequest) -> torch.device:
     """The CPU and, if there is one, a CUDA device, which may be simulated."""
     if request.param == "cuda" and not torch.cuda.is_available():
@@ -97,9 +89,7 @@ def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sqlalchemy.
             import pgserver  # noqa: PLC0415
     except ImportError as error:
         pytest.skip(f"no PostgreSQL server: {error}")
-    server = pgserver.get_server(  # type: ignore[attr-defined]
-        tmp_path_factory.mktemp("postgresql")
-    )
+    server = pgserver.get_server(tmp_path_factory.mktemp("postgresql"))  # type: ignore[attr-defined]
     try:
         yield sqlalchemy.make_url(server.get_uri()).set(drivername="postgresql+psycopg")
     finally:

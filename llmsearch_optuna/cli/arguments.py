@@ -106,6 +106,21 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
+    _add_searching(commands)
+    _add_reading(commands)
+    metrics = _add_command(commands, "metrics", "show the built-in metrics, or the arguments of one")
+    metrics.add_argument("name", nargs="?", metavar="NAME", complete=_METRICS, help="name of a built-in metric")
+    metrics.set_defaults(command=reading.metrics)
+    _add_compare(commands)
+    _add_power(commands)
+    completion = _add_command(commands, "completion", "print a script that lets a shell complete these commands")
+    completion.add_argument("shell", choices=("bash", "zsh", "fish"), help="the shell")
+    completion.set_defaults(command=reading.completion, parser=parser)
+    return parser
+
+
+def _add_searching(commands: "argparse._SubParsersAction[_Parser]") -> None:
+    """Add the commands on study files."""
     demo = _add_command(commands, "demo", "search with a small model and generated data; writes studies/demo.db")
     demo.set_defaults(command=searching.demo)
 
@@ -159,7 +174,12 @@ def make_parser() -> argparse.ArgumentParser:
             metavar="KEY=VALUE",
             help="use another value of a key of the study file, as in space.temperature.high=1.5; may be repeated",
         )
+    for command in (demo, run, worker):
+        _add_log(command)
 
+
+def _add_reading(commands: "argparse._SubParsersAction[_Parser]") -> None:
+    """Add the commands on databases."""
     best = _add_command(commands, "best", "show the best parameters next to the baselines")
     best.add_argument("--json", action="store_true", help="print the best parameters as JSON")
     best.set_defaults(command=reading.best)
@@ -172,10 +192,7 @@ def make_parser() -> argparse.ArgumentParser:
     confirm.add_argument("--json", action="store_true", help="print the verdict as JSON")
     confirm.add_argument("--quiet", action="store_true", help="show no progress")
     confirm.set_defaults(command=searching.confirm)
-    for command in (demo, run, worker, confirm):
-        command.add_argument(
-            "--log", type=Path, metavar="FILE", help="log file to append to (default: next to the database)"
-        )
+    _add_log(confirm)
     show = _add_command(commands, "show", "show the completions of a trial next to the references")
     show.add_argument("--trial", type=int, metavar="N", help="number of the trial (default: the best)")
     show.add_argument("--full", action="store_true", help="print long texts in full")
@@ -219,15 +236,11 @@ def make_parser() -> argparse.ArgumentParser:
     for command in (best, confirm, show, report, export):
         command.add_argument("--study", metavar="NAME", help="study in the database (default: the only one)")
 
-    metrics = _add_command(commands, "metrics", "show the built-in metrics, or the arguments of one")
-    metrics.add_argument("name", nargs="?", metavar="NAME", complete=_METRICS, help="name of a built-in metric")
-    metrics.set_defaults(command=reading.metrics)
-    _add_compare(commands)
-    _add_power(commands)
-    completion = _add_command(commands, "completion", "print a script that lets a shell complete these commands")
-    completion.add_argument("shell", choices=("bash", "zsh", "fish"), help="the shell")
-    completion.set_defaults(command=reading.completion, parser=parser)
-    return parser
+
+def _add_log(command: _Parser) -> None:
+    command.add_argument(
+        "--log", type=Path, metavar="FILE", help="log file to append to (default: next to the database)"
+    )
 
 
 def _add_compare(commands: "argparse._SubParsersAction[_Parser]") -> None:

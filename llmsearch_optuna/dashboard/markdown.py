@@ -214,7 +214,7 @@ def _mean(scores: Sequence[float | None]) -> str:
 
 
 def _interval(scores: Sequence[float]) -> str:
-    """Return the interval of the mean score as text; empty for fewer than two scores."""
+    """Return the interval of the mean score, after a space; empty for fewer than two scores."""
     interval = score_interval(scores)
     return "" if interval is None else f" \\[{interval[0]:.3f}, {interval[1]:.3f}\\]"
 

@@ -44,8 +44,8 @@ def render_chat(
     continues = chat[-1]["role"] == "assistant"
     template: dict[str, Any] = {}
     if writes_time(tokenizer):
-        own = tokenizer.get_chat_template(tools=arguments.get("tools"))
-        template = {"chat_template": _stopped_clock(rendered_at) + own}
+        clock = _stopped_clock(rendered_at)
+        template = {"chat_template": clock + tokenizer.get_chat_template(tools=arguments.get("tools"))}
     untyped: Any = tokenizer
     render = partial(
         untyped.apply_chat_template,

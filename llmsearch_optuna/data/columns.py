@@ -1,7 +1,7 @@
 """Columns of loaded datasets, with their values as people wrote them."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import datasets
@@ -28,9 +28,9 @@ def restore_values(dataset: datasets.Dataset, take: int | None = None) -> datase
     plain = taken.with_format(None)
     changed: dict[str, list[Any]] = {}
     for name, feature in dataset.features.items():
-        if _holds(feature, datasets.ClassLabel):
+        if _holds(feature, _is_label):
             _LOG.warning("column `%s` holds class labels: their names are used, not their numbers", name)
-        if _holds(feature, datasets.ClassLabel) or _is_short(feature):
+        if _holds(feature, _is_label) or _holds(feature, _is_short):
             changed[name] = [_restored(value, feature) for value in plain[name]]
         if isinstance(feature, datasets.Value) and feature.dtype.startswith("float") and _has_gaps(dataset, name):
             changed[name] = [None if is_missing(value) else int(value) for value in plain[name]]
@@ -49,17 +49,19 @@ def _has_gaps(dataset: datasets.Dataset, name: str) -> bool:
     return 0 < len(present) < len(numbers) and are_integers(present)
 
 
-def _holds(feature: Any, kind: type) -> bool:
+def _holds(feature: Any, fits: Callable[[Any], bool]) -> bool:
+    """Return whether a feature, or a part of it at any depth, fits."""
     if isinstance(feature, Mapping):
-        return any(_holds(part, kind) for part in feature.values())
-    return isinstance(feature, kind) or (hasattr(feature, "feature") and _holds(feature.feature, kind))
+        return any(_holds(part, fits) for part in feature.values())
+    return _holds(feature.feature, fits) if hasattr(feature, "feature") else fits(feature)
+
+
+def _is_label(feature: Any) -> bool:
+    return isinstance(feature, datasets.ClassLabel)
 
 
 def _is_short(feature: Any) -> bool:
-    if isinstance(feature, Mapping):
-        return any(map(_is_short, feature.values()))
-    if hasattr(feature, "feature"):
-        return _is_short(feature.feature)
+    """Return whether a feature is a float of fewer than 64 bits."""
     return isinstance(feature, datasets.Value) and feature.dtype in ("float16", "float32")
 
 
@@ -70,8 +72,8 @@ def _restored(value: Any, feature: Any) -> Any:
         return {name: _restored(value[name], part) for name, part in feature.items()}
     if hasattr(feature, "feature"):
         return [_restored(item, feature.feature) for item in value]
-    if isinstance(feature, datasets.ClassLabel):
+    if _is_label(feature):
         return feature.int2str(value) if value >= 0 else None  # -1 is a label that is not known
-    if isinstance(feature, datasets.Value) and feature.dtype in ("float16", "float32"):
+    if _is_short(feature):
         return float(str(getattr(np, feature.dtype)(value)))
     return value

@@ -45,8 +45,7 @@ class DataOptions(PromptSource):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.take is not None and (not isinstance(self.take, int) or isinstance(self.take, bool) or self.take < 1):
-            raise TaskError(f"`take` must be an integer >= 1, got {self.take!r}")
+        check_minimum("take", self.take, 1, TaskError)
         check_minimum("search_size", self.search_size, 1, TaskError)
         check_minimum("holdout_size", self.holdout_size, 0, TaskError)
         if self.holdout_stratify_col is not None and self.holdout_size == 0:

@@ -27,7 +27,7 @@ __all__ = [
     "read_conversation",
 ]
 
-_OWN_TEMPLATE_ARGS = (
+_RESERVED_TEMPLATE_ARGS = (
     *("conversation", "messages", "chat_template", "add_generation_prompt", "continue_final_message", "tokenize"),
     *("padding", "truncation", "max_length", "return_tensors", "return_dict", "return_assistant_tokens_mask"),
     "tokenizer_kwargs",
@@ -161,7 +161,7 @@ class PromptSource:
             raise TaskError(f"`chat_template_args` must be a table of names and values, got {arguments!r}")
         if not self.has_messages:
             raise TaskError("`chat_template_args` has no effect without `messages` or `messages_col`: leave it out")
-        if reserved := [name for name in arguments if name in _OWN_TEMPLATE_ARGS]:
+        if reserved := [name for name in arguments if name in _RESERVED_TEMPLATE_ARGS]:
             raise TaskError(f"`chat_template_args` must not hold {', '.join(reserved)}, which the package sets")
 
     @property

@@ -101,28 +101,22 @@ def render_dataset(
 
 
 def encode_prompts(
-    dataset: datasets.Dataset,
-    tokenizer: "PreTrainedTokenizerBase | None",
-    source: PromptSource,
-    *,
-    encode_args: Mapping[str, Any] | None = None,
+    dataset: datasets.Dataset, tokenizer: "PreTrainedTokenizerBase | None", source: DataOptions
 ) -> list[Sample]:
     """Tokenise the column `_X` of a rendered dataset.
 
     Args:
         dataset: The result of `render_dataset`.
         tokenizer: The model's tokenizer; if None, the samples have no token ids.
-        source: How the rows became prompts, and the column of their length limits.
-        encode_args: Keyword arguments of the tokenizer. By default special tokens are added to each prompt of a
-            `prompt_template` that does not begin with the BOS token, and to no other prompt. `padding` and
-            `return_tensors` are ignored: prompts are stored unpadded, and the engine pads them.
+        source: How the rows became prompts, the column of their length limits, and the arguments of the tokenizer. Of
+            these, `padding` and `return_tensors` are ignored: prompts are stored unpadded, and the engine pads them.
 
     Raises:
         TaskError: A prompt has no tokens, a length limit is invalid, the tokenizer rejects an argument, or truncation
             cuts off the end of chat messages.
     """
     prompts: list[str] = list(dataset["_X"])
-    encoded = {} if tokenizer is None else _encoded(prompts, tokenizer, encode_args, source)
+    encoded = {} if tokenizer is None else _encoded(prompts, tokenizer, source)
     limits = token_limits(dataset, source)
     samples = []
     for row, (prompt, reference, limit) in enumerate(zip(prompts, read_column(dataset, "_y"), limits, strict=True)):
@@ -133,13 +127,9 @@ def encode_prompts(
     return samples
 
 
-def _encoded(
-    prompts: list[str],
-    tokenizer: "PreTrainedTokenizerBase",
-    encode_args: Mapping[str, Any] | None,
-    source: PromptSource,
-) -> dict[int, list[int]]:
-    arguments = {key: value for key, value in (encode_args or {}).items() if key not in ("padding", "return_tensors")}
+def _encoded(prompts: list[str], tokenizer: "PreTrainedTokenizerBase", source: DataOptions) -> dict[int, list[int]]:
+    ignored = ("padding", "return_tensors")
+    arguments = {key: value for key, value in (source.encode_args or {}).items() if key not in ignored}
     # Tokenizers ignore unknown arguments. They accept this one although their signature lacks it.
     accepted = {*inspect.signature(tokenizer.__call__).parameters, "split_special_tokens", "truncation_side"}
     for argument in arguments:

@@ -66,7 +66,7 @@ class PromptVariants:
             template_args = {**(self._source.chat_template_args or {}), **arguments}
             source = dataclasses.replace(self._source, chat_template_args=template_args)
             rendered = render_dataset(self._dataset, source, self._tokenizer)
-            self._samples[key] = encode_prompts(rendered, self._tokenizer, source, encode_args=source.encode_args)
+            self._samples[key] = encode_prompts(rendered, self._tokenizer, source)
         return self._samples[key]
 
     def check(self, choices: Mapping[str, tuple[Any, ...]], window: InputLimits | None, max_new_tokens: int) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, time
 from decimal import Decimal
+from functools import partial
 from numbers import Integral, Real
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
@@ -18,12 +19,14 @@ __all__ = [
     "ScoreRange",
     "Scores",
     "acceptable_texts",
+    "bound_arguments",
     "check_score_range",
     "known_range",
     "mean_scores",
     "plain",
     "read_column",
     "sample_numbers",
+    "without_column",
 ]
 
 Reference = Mapping[str, Any]
@@ -169,6 +172,16 @@ def sample_numbers(
 def plain(value: object) -> object:
     """Convert an array or a scalar of any library, on any device, to Python's types. Return other values unchanged."""
     return value.tolist() if hasattr(value, "tolist") else value
+
+
+def bound_arguments(score: Callable[..., float]) -> tuple[Callable[..., float], Mapping[str, Any]]:
+    """Return the function behind a `functools.partial`, and the keyword arguments that it has there."""
+    return (score.func, score.keywords) if isinstance(score, partial) else (score, {})
+
+
+def without_column(references: Sequence[Reference], column: str | None) -> list[Reference]:
+    """Return the references without one of their columns."""
+    return [{name: value for name, value in row.items() if name != column} for row in references]
 
 
 def read_column(references: Sequence[Reference], column: str | None, samples: Sequence[int]) -> list[Any]:

@@ -18,7 +18,7 @@ from typing import NamedTuple, TypeVar
 
 from llmsearch_optuna.errors import LlmsearchError, MetricError, ScorerError
 
-__all__ = ["ONCE", "Outcome", "ScorerCalls", "ScoringGivenUpError", "never", "one_line"]
+__all__ = ["ONCE", "Outcome", "ScorerCalls", "ScoringGivenUpError", "never"]
 
 _LOG = logging.getLogger(__name__)
 
@@ -217,14 +217,3 @@ def _watched_on_thread(function: Callable[[], object], reason: Callable[[], Llms
     if error is not None:
         raise error
     return result
-
-
-def one_line(error: BaseException) -> str:
-    """Return an exception's message on one printable line. Messages of over 200 characters are shortened."""
-    try:
-        message = str(error)
-    except Exception:  # noqa: BLE001  # an exception of the user's may not even have a message
-        message = "(its message cannot be shown)"
-    printable = (character if character.isprintable() else " " for character in message[:1000])
-    text = " ".join("".join(printable).split())
-    return text if len(text) <= 200 else text[:200] + "..."

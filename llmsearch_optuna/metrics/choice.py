@@ -7,7 +7,16 @@ from numbers import Integral
 from typing import Any, ClassVar
 
 from llmsearch_optuna.errors import MetricError
-from llmsearch_optuna.metrics.base import Reference, ScoreRange, Scores, mean_scores, plain, read_column, sample_numbers
+from llmsearch_optuna.metrics.base import (
+    Reference,
+    ScoreRange,
+    Scores,
+    mean_scores,
+    plain,
+    read_column,
+    sample_numbers,
+    without_column,
+)
 from llmsearch_optuna.metrics.calls import ONCE, ScorerCalls
 from llmsearch_optuna.metrics.choice_texts import choice_form, find_choice, stated_choice
 from llmsearch_optuna.metrics.letters import read_letter
@@ -65,8 +74,7 @@ class ChoiceMetric:
     ) -> Scores:
         """See `Metric`."""
         samples = sample_numbers(references, predictions, sample_ids)
-        others = [{name: row[name] for name in row if name != self.choices_column} for row in references]
-        answers = read_column(others, self.column, samples)
+        answers = read_column(without_column(references, self.choices_column), self.column, samples)
         lists = [None] * len(samples)
         if self.choices_column is not None:
             lists = read_column(references, self.choices_column, samples)

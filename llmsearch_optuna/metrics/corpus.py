@@ -2,22 +2,22 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from itertools import zip_longest
 from typing import Any
 
-from llmsearch_optuna.errors import MetricError, unknown_name
+from llmsearch_optuna.errors import MetricError, one_line, unknown_name
 from llmsearch_optuna.metrics.base import (
     Metric,
     Reference,
     ScoreRange,
     Scores,
     acceptable_texts,
+    bound_arguments,
     check_score_range,
     known_range,
     sample_numbers,
 )
-from llmsearch_optuna.metrics.calls import ONCE, ScorerCalls, one_line
+from llmsearch_optuna.metrics.calls import ONCE, ScorerCalls
 
 __all__ = ["BLEU_TOKENIZER", "CorpusMetric", "bleu", "choose_score_range", "chrf", "load_bleu", "max_difference"]
 
@@ -73,9 +73,7 @@ class CorpusMetric:
         import numpy as np  # noqa: PLC0415  # every command imports this module; few resample
 
         texts = acceptable_texts(references, self.column, sample_numbers(references, predictions, None))
-        function, arguments = (
-            (self.score.func, self.score.keywords) if isinstance(self.score, partial) else (self.score, {})
-        )
+        function, arguments = bound_arguments(self.score)
         if function not in _LIBRARIES:
             return lambda indices: self.score([predictions[i] for i in indices], [texts[i] for i in indices])
         # Both metrics are functions of sums over the samples, as in sacrebleu's own significance tests.
@@ -178,7 +176,5 @@ def max_difference(metric: Metric, score_range: ScoreRange | None) -> float | No
     """
     if score_range is not None:
         return score_range[1] - score_range[0]
-    if not isinstance(metric, CorpusMetric):
-        return None
-    function = metric.score.func if isinstance(metric.score, partial) else metric.score
-    return 1.0 if function in _LIBRARIES else None
+    is_bounded = isinstance(metric, CorpusMetric) and bound_arguments(metric.score)[0] in _LIBRARIES
+    return 1.0 if is_bounded else None

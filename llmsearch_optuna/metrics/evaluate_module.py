@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from llmsearch_optuna.errors import MetricError, unknown_name
+from llmsearch_optuna.errors import MetricError, describe_error, unknown_name
 from llmsearch_optuna.identity import describe, digest, identify
 from llmsearch_optuna.metrics.base import Reference, Scores, plain, read_column, sample_numbers
-from llmsearch_optuna.metrics.calls import ScorerCalls, one_line
+from llmsearch_optuna.metrics.calls import ScorerCalls
 from llmsearch_optuna.metrics.scorer import run_scorer
 
 __all__ = ["EvaluateMetric"]
@@ -77,7 +77,7 @@ class EvaluateMetric:
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # a script is the user's code: it may call sys.exit
-            raise MetricError(f"cannot load `evaluate:{path}`: {type(error).__name__}: {one_line(error)}") from error
+            raise MetricError(f"cannot load `evaluate:{path}`: {describe_error(error)}") from error
         return cls(module=module, **fields)
 
     def __call__(
@@ -111,8 +111,7 @@ class EvaluateMetric:
             raise
         except BaseException as error:  # the module's code may raise anything
             raise MetricError(
-                f"`evaluate:{self.module.name}` cannot score the references against themselves: "
-                f"{type(error).__name__}: {one_line(error)}"
+                f"`evaluate:{self.module.name}` cannot score the references against themselves: {describe_error(error)}"
             ) from error
 
     def _compute(self, references: list[dict[str, Any]], predictions: list[str]) -> object:

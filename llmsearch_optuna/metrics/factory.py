@@ -74,16 +74,20 @@ def make_metric(
             **arguments,
         )
         return _reduced(single, reducer)
-    is_built_in = isinstance(spec, str) and ":" not in spec
-    default = ONCE if is_built_in and spec not in REPEATED else ScorerCalls()
+    built_in = spec if isinstance(spec, str) and ":" not in spec else None
+    default = ScorerCalls() if built_in is None or built_in in REPEATED else ONCE
     calls = ScorerCalls(retries=default.retries if retries is None else retries, timeout_s=timeout_s)
-    if isinstance(spec, str) and is_built_in:
+    if built_in is not None:
         return make_built_in(
-            spec, arguments, directory, column=column, greater_is_better=greater_is_better, calls=calls
+            built_in, arguments, directory, column=column, greater_is_better=greater_is_better, calls=calls
         )
-    options: dict[str, Any] = {"column": column, "greater_is_better": greater_is_better, "key": arguments.get("key")}
-    options["calls"] = calls
-    options["arguments"] = {name: value for name, value in arguments.items() if name != "key"}
+    options: dict[str, Any] = {
+        "key": arguments.get("key"),
+        "column": column,
+        "greater_is_better": greater_is_better,
+        "arguments": {name: value for name, value in arguments.items() if name != "key"},
+        "calls": calls,
+    }
     if isinstance(spec, str) and spec.startswith(_EVALUATE):
         return EvaluateMetric.load(spec.removeprefix(_EVALUATE), **options)
     if isinstance(spec, str):

@@ -10,8 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from llmsearch_optuna.errors import MetricError
-from llmsearch_optuna.metrics.calls import one_line
+from llmsearch_optuna.errors import MetricError, describe_error
 
 __all__ = ["import_object"]
 
@@ -44,7 +43,7 @@ def import_object(spec: str, directory: Path | None) -> object:
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # the user's module may raise anything, and call sys.exit
-        reason = f"{type(error).__name__}: {one_line(error)}"
+        reason = describe_error(error)
         if isinstance(error, ModuleNotFoundError) and error.name and f"{name}.".startswith(f"{error.name}."):
             reason += f"; it was looked for in {', '.join(folders)} and where Python looks"
         raise MetricError(f"cannot import the metric `{spec}`: {reason}") from error

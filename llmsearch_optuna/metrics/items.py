@@ -16,13 +16,14 @@ from llmsearch_optuna.metrics.base import (
     plain,
     read_column,
     sample_numbers,
+    without_column,
 )
 from llmsearch_optuna.metrics.calls import ONCE, ScorerCalls
 from llmsearch_optuna.metrics.words import normal_form
 
 __all__ = ["ItemsMetric", "distinct_items", "split_items"]
 
-COUNT = "count"
+_COUNT = "count"
 
 _SEPARATORS = re.compile(r"[\n\r,;\uff0c\u3001\uff1b]")  # the last three are CJK forms
 _MARKS = re.compile(
@@ -109,11 +110,10 @@ class ItemsMetric:
     ) -> Scores:
         """See `Metric`."""
         samples = sample_numbers(references, predictions, sample_ids)
-        if self.column is None and set(references[0]) <= {COUNT}:
+        if self.column is None and set(references[0]) <= {_COUNT}:
             columns: list[object] = [None] * len(references)
         else:
-            others = [{key: row[key] for key in row if key != COUNT} for row in references]
-            columns = read_column(others, self.column, samples)
+            columns = read_column(without_column(references, _COUNT), self.column, samples)
         return mean_scores(
             [
                 distinct_items(prediction, _members(plain(values), sample), _count(row, sample))
@@ -131,9 +131,9 @@ def _members(value: object, sample: int) -> Sequence[str] | None:
 
 
 def _count(reference: Reference, sample: int) -> int | None:
-    count = reference.get(COUNT)
+    count = reference.get(_COUNT)
     if count is None:
         return None
     if not isinstance(count, Integral) or isinstance(count, bool) or count < 1:
-        raise MetricError(f"`{COUNT}` of sample {sample} must be an integer >= 1, got {count!r}")
+        raise MetricError(f"`{_COUNT}` of sample {sample} must be an integer >= 1, got {count!r}")
     return int(count)

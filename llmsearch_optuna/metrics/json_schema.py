@@ -6,7 +6,16 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from llmsearch_optuna.errors import MetricError
-from llmsearch_optuna.metrics.base import Reference, ScoreRange, Scores, mean_scores, plain, read_column, sample_numbers
+from llmsearch_optuna.metrics.base import (
+    Reference,
+    ScoreRange,
+    Scores,
+    mean_scores,
+    plain,
+    read_column,
+    sample_numbers,
+    without_column,
+)
 from llmsearch_optuna.metrics.calls import ONCE, ScorerCalls
 from llmsearch_optuna.metrics.json_fields import share_of_fields, top_faults
 from llmsearch_optuna.metrics.json_values import as_json, canonical, first_json, parse_json
@@ -66,7 +75,7 @@ class JsonSchemaMetric:
         schemas: list[Any] = [self.schema] * len(samples)
         if self.schema_column is not None:
             schemas = _values(references, self.schema_column, samples)
-        others = [{name: row[name] for name in row if name != self.schema_column} for row in references]
+        others = without_column(references, self.schema_column)
         expected = _values(others, self.column, samples) if others[0] or self.column else [None] * len(samples)
         scores = []
         for prediction, sample, schema, value in zip(predictions, samples, schemas, expected, strict=True):

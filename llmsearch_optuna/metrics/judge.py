@@ -3,11 +3,10 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from numbers import Real
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Protocol, runtime_checkable
 
-from llmsearch_optuna.errors import MetricError, check_minimum
+from llmsearch_optuna.errors import MetricError, check_minimum, one_line
 from llmsearch_optuna.metrics.base import (
     Reference,
     ScoreRange,
@@ -18,10 +17,10 @@ from llmsearch_optuna.metrics.base import (
     read_column,
     sample_numbers,
 )
-from llmsearch_optuna.metrics.calls import ScorerCalls, one_line
+from llmsearch_optuna.metrics.calls import ScorerCalls
 from llmsearch_optuna.metrics.judge_prompts import Part, Scale, last_word, pair_prompt, rubric_prompt
 
-__all__ = ["JudgeMetric", "JudgeServer", "read_rubric"]
+__all__ = ["Form", "JudgeMetric", "JudgeServer", "Question", "read_rubric"]
 
 _COMPLETION = "completion"
 _PAIR = Scale(0.0, 1.0, {"A": 1.0, "B": 0.0, "tie": 0.5})
@@ -53,12 +52,14 @@ class Form(NamedTuple):
         return None if score is None else self.scale.low + self.scale.high - score if self.is_reversed else score
 
     @property
+    def line(self) -> str:
+        """The last line, in words."""
+        return f"`{self.key}: X`, where X is {self.scale.form}"
+
+    @property
     def reminder(self) -> str:
         """What the judge is told if its answer cannot be read."""
-        return (
-            "Your answer cannot be read. Write only one line of the form "
-            f"`{self.key}: X`, where X is {self.scale.form}."
-        )
+        return f"Your answer cannot be read. Write only one line of the form {self.line}."
 
 
 class Question(NamedTuple):
@@ -128,8 +129,6 @@ class JudgeMetric:
     score_text: ClassVar[str] = "each sample, within `scale`; words and `pairwise` from 0 to 1"
 
     def __post_init__(self) -> None:
-        if isinstance(self.scale, str):
-            raise MetricError(f"`scale` must be two numbers, the smaller first, or words, got {self.scale!r}")
         if not (self.rubric or "").strip():
             raise MetricError(f"`rubric` of metric `judge` must say what to judge by, got {self.rubric!r}")
         if (self.server is None) == (self.engine is None):
@@ -155,22 +154,23 @@ class JudgeMetric:
         """How an answer must end."""
         if self.pairwise:
             return Form("Better", _PAIR)
-        if all(isinstance(word, str) and word.strip() == word and word for word in self.scale):
+        are_words = all(isinstance(word, str) and word.strip() == word and word for word in self.scale)
+        if are_words and not isinstance(self.scale, str):
             if len({word.casefold() for word in self.scale}) < max(2, len(self.scale)):
                 raise MetricError(f"`scale` must hold two or more different words, got {self.scale!r}")
             top = len(self.scale) - 1
             return Form("Score", Scale(0.0, 1.0, {word: index / top for index, word in enumerate(self.scale)}))
-        if len(self.scale) != 2 or not all(isinstance(end, Real) for end in self.scale):
-            raise MetricError(f"`scale` must be two numbers, the smaller first, or words, got {self.scale!r}")
         try:
             return Form("Score", Scale(*check_score_range(self.scale)))
         except MetricError as error:
-            raise MetricError(f"`scale` must be two numbers, the smaller first, got {self.scale!r}") from error
+            raise MetricError(
+                f"`scale` must be two numbers, the smaller first, or words, got {self.scale!r}"
+            ) from error
 
     @property
     def score_range(self) -> ScoreRange:
         """The minimum and the maximum score of a sample."""
-        _, scale, _ = self.form
+        scale = self.form.scale
         return scale.low, scale.high
 
     def __call__(

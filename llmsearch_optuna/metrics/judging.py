@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
-from llmsearch_optuna.errors import ScorerError, TrialError
+from llmsearch_optuna.errors import ScorerError, TrialError, one_line
 from llmsearch_optuna.metrics.base import Reference, ScoreRange, Scores, mean_scores, sample_numbers
-from llmsearch_optuna.metrics.calls import ScorerCalls, ScoringGivenUpError, one_line
+from llmsearch_optuna.metrics.calls import ScorerCalls, ScoringGivenUpError
 from llmsearch_optuna.metrics.judge import JudgeMetric, Question
 from llmsearch_optuna.metrics.judge_prompts import disarmed
 
@@ -227,10 +227,9 @@ class JudgedMetric:
         if scores:
             return math.fsum(scores) / len(scores)
         if self.settings.unreadable is None:
-            _, scale, _ = self.settings.form
             raise ScorerError(
                 f"the judge's answer on sample {cases[0].sample} cannot be read, after {judgements[0].requests} "
-                f"requests: it must end with `{self.settings.form.key}: X`, where X is {scale.form}, and ends with "
+                f"requests: it must end with {self.settings.form.line}, and ends with "
                 f"{_ending(judgements[0].answers[-1])!r}; `unreadable` sets a score for that"
             )
         return float(self.settings.unreadable)

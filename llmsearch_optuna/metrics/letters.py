@@ -18,7 +18,7 @@ _ANSWER = (
 )
 _IS = (
     r"(?:(?:is|are|was|would be|should be|must be|will be|seems to be|ist|est|es)(?![A-Za-z])"
-    "|\u00e9|\u00e8|\u662f|\u4e3a|\u306f|\u306f|\uc740|\ub294|:|=|->|-)"
+    "|\u00e9|\u00e8|\u662f|\u4e3a|\u306f|\uc740|\ub294|:|=|->|-)"
 )
 _FILLER = (
     rf"(?:\s?(?:{_IS}|(?:to (?:the|this) question|the|most likely|probably|clearly|therefore|thus|correct|best|final"

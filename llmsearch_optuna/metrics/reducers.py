@@ -9,9 +9,9 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from llmsearch_optuna.errors import MetricError, ScorerError
+from llmsearch_optuna.errors import MetricError, ScorerError, describe_error
 from llmsearch_optuna.metrics.base import Metric, Reference, Scores, known_range, mean_scores
-from llmsearch_optuna.metrics.calls import ScorerCalls, one_line
+from llmsearch_optuna.metrics.calls import ScorerCalls
 
 __all__ = [
     "MEAN",
@@ -230,8 +230,7 @@ class _Votes:
             hash(vote)
         except Exception as error:  # the user's code may raise anything
             raise ScorerError(
-                f"`answer` of metric `{self.label}` must return something hashable, it raised "
-                f"{type(error).__name__}: {one_line(error)}"
+                f"`answer` of metric `{self.label}` must return something hashable, it raised {describe_error(error)}"
             ) from error
         return vote
 

@@ -2,11 +2,10 @@
 
 import logging
 from collections.abc import Callable, Collection, Sequence
-from functools import partial
 from typing import NamedTuple
 
 from llmsearch_optuna.errors import MetricError
-from llmsearch_optuna.metrics.base import Metric, Reference, SampleMetric, acceptable_texts
+from llmsearch_optuna.metrics.base import Metric, Reference, SampleMetric, acceptable_texts, bound_arguments
 from llmsearch_optuna.metrics.choice import ChoiceMetric
 from llmsearch_optuna.metrics.corpus import BLEU_TOKENIZER, CorpusMetric, bleu
 from llmsearch_optuna.metrics.evaluate_module import EvaluateMetric
@@ -97,9 +96,7 @@ def check_references(metric: Metric, references: Sequence[Reference], names: Seq
 
 
 def _findings(metric: SampleMetric | CorpusMetric, texts: _Texts) -> list[_Finding]:
-    function, arguments = (
-        (metric.score.func, metric.score.keywords) if isinstance(metric.score, partial) else (metric.score, {})
-    )
+    function, arguments = bound_arguments(metric.score)
     reader = getattr(function, "__self__", None)
     findings: list[_Finding] = []
     if function in _ROUGE and arguments.get("tokenize", ASCII) == ASCII:

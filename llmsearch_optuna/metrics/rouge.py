@@ -14,7 +14,7 @@ from typing import NamedTuple
 from llmsearch_optuna.metrics.text import bag_f1, f_measure
 from llmsearch_optuna.metrics.words import characters, unicode_words
 
-__all__ = ["TOKENIZERS", "longest_common_subsequence", "rouge1", "rouge2", "rouge_l"]
+__all__ = ["ASCII", "TOKENIZERS", "longest_common_subsequence", "rouge1", "rouge2", "rouge_l"]
 
 ASCII = "ascii"
 

@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from llmsearch_optuna._version import requirement
-from llmsearch_optuna.errors import MetricError
-from llmsearch_optuna.metrics.calls import one_line
+from llmsearch_optuna.errors import MetricError, one_line
 from llmsearch_optuna.metrics.json_values import parse_json
 
 __all__ = ["make_validator", "read_schema"]

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from numbers import Real
 from typing import Any
 
-from llmsearch_optuna.errors import ScorerError
+from llmsearch_optuna.errors import ScorerError, one_line
 from llmsearch_optuna.identity import identify
 from llmsearch_optuna.metrics.base import Reference, Scores, mean_scores, plain, sample_numbers
-from llmsearch_optuna.metrics.calls import Outcome, ScorerCalls, one_line
+from llmsearch_optuna.metrics.calls import Outcome, ScorerCalls
 
 __all__ = ["CallableMetric", "Scorer", "run_scorer"]
 

@@ -3,9 +3,9 @@
 import dataclasses
 from collections.abc import Callable, Sequence
 
-from llmsearch_optuna.errors import ScorerError
+from llmsearch_optuna.errors import ScorerError, describe_error
 from llmsearch_optuna.metrics.base import Metric, Reference, Scores
-from llmsearch_optuna.metrics.calls import ScorerCalls, never, one_line
+from llmsearch_optuna.metrics.calls import ScorerCalls, never
 from llmsearch_optuna.metrics.evaluate_module import EvaluateMetric
 from llmsearch_optuna.metrics.judging import JudgedMetric
 from llmsearch_optuna.metrics.reducers import unreduced
@@ -52,7 +52,7 @@ def call_metric(
             metric.name, lambda: scores.append(metric(references, predictions, sample_ids=sample_ids))
         )
         if error is not None:
-            raise ScorerError(f"metric `{metric.name}` raised {type(error).__name__}: {one_line(error)}") from error
+            raise ScorerError(f"metric `{metric.name}` raised {describe_error(error)}") from error
         return scores[0]
 
     return calls.repeated(metric.name, score)

@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -26,10 +26,18 @@ from llmsearch_optuna.report import drawing, tradeoffs
 from llmsearch_optuna.report.browsing import compare_completions
 from llmsearch_optuna.report.curves import best_band
 from llmsearch_optuna.report.next_steps import next_steps
-from llmsearch_optuna.report.outcomes import cost, quality_by_expense, seed_scores, summarize_finalists
-from llmsearch_optuna.report.parameters import MINIMUM_TRIALS, importances, parameter_slice
+from llmsearch_optuna.report.outcomes import (
+    Cost,
+    FinalistSummary,
+    Quality,
+    cost,
+    quality_by_expense,
+    seed_scores,
+    summarize_finalists,
+)
+from llmsearch_optuna.report.parameters import MINIMUM_TRIALS, Importances, importances, parameter_slice
 from llmsearch_optuna.report.record import StudyRecord, read_study
-from llmsearch_optuna.report.samples import hardest_samples, sample_scores
+from llmsearch_optuna.report.samples import SampleScores, hardest_samples, sample_scores
 from llmsearch_optuna.report.sections import (
     browser_data,
     browser_filters,
@@ -155,6 +163,48 @@ def _content(record: StudyRecord, storage: RDBStorage, location: str) -> dict[st
         "completions": comparison is not None,
         "cost": bool(record.trials),
     }
+    figures = _figures(record, finalists, qualities, spent, importance, scores)
+    return {
+        "sections": {name: title for name, title in _TITLES.items() if present.get(name, True)},
+        "figures": {card.name: card for card in figures},
+        "slices": [
+            _card(f"slice-{index}", name, drawing.draw_slice(record, parameter_slice(record, name)))
+            for index, name in enumerate(names[:_MAXIMUM_SLICES] if present["parameters"] else ())
+        ],
+        "facts": study_facts(record),
+        "status": verdict_status(record, location),
+        "steps": next_steps(record, location),
+        "best_values": [] if params is None or record.only_score is not None else parameter_values(params),
+        "best_json": "" if params is None else json.dumps(params.to_dict(), indent=2),
+        "tiles": summary_tiles(record, spent),
+        "finalists": finalists,
+        "gain_heading": GAIN_HEADING,
+        "further_headings": [
+            heading if heading == SAVED_HEADING else f"{heading} held out"
+            for heading in (() if record.verdict is None else further_headings(record.verdict))
+        ],
+        "is_priced": spent.spent is not None,
+        "importance_minimum": MINIMUM_TRIALS,
+        "importance_trials": importance.trials,
+        "front": [quality for quality in reversed(qualities) if quality.is_efficient],
+        "hard_samples": () if scores is None else hardest_samples(record, scores),
+        "comparison": comparison,
+        "browser_filters": [] if comparison is None else browser_filters(comparison),
+        "browser_data": "" if comparison is None else browser_data(comparison, maximize=record.maximize),
+        "commands": reproduction_commands(record, location),
+        "versions": versions(),
+    }
+
+
+def _figures(
+    record: StudyRecord,
+    finalists: Sequence[FinalistSummary],
+    qualities: Sequence[Quality],
+    spent: Cost,
+    importance: Importances,
+    scores: SampleScores | None,
+) -> list[_Card]:
+    """Return the figures that the study has enough data for, except the slices."""
     figures = [
         _card("standings", "Scores", drawing.draw_standings(record, finalists)),
         _card(
@@ -204,36 +254,7 @@ def _content(record: StudyRecord, storage: RDBStorage, location: str) -> dict[st
     if scores is not None:
         heat_map = drawing.draw_samples(scores, record.score_name, maximize=record.maximize)
         figures.append(_card("heat-map", "Score by sample and trial", heat_map))
-    return {
-        "sections": {name: title for name, title in _TITLES.items() if present.get(name, True)},
-        "figures": {card.name: card for card in figures},
-        "slices": [
-            _card(f"slice-{index}", name, drawing.draw_slice(record, parameter_slice(record, name)))
-            for index, name in enumerate(names[:_MAXIMUM_SLICES] if present["parameters"] else ())
-        ],
-        "facts": study_facts(record),
-        "status": verdict_status(record, location),
-        "steps": next_steps(record, location),
-        "best_values": [] if params is None or record.only_score is not None else parameter_values(params),
-        "best_json": "" if params is None else json.dumps(params.to_dict(), indent=2),
-        "tiles": summary_tiles(record, spent),
-        "finalists": finalists,
-        "gain_heading": GAIN_HEADING,
-        "further_headings": [
-            heading if heading == SAVED_HEADING else f"{heading} held out"
-            for heading in (() if record.verdict is None else further_headings(record.verdict))
-        ],
-        "is_priced": spent.spent is not None,
-        "importance_minimum": MINIMUM_TRIALS,
-        "importance_trials": importance.trials,
-        "front": [quality for quality in reversed(qualities) if quality.is_efficient],
-        "hard_samples": () if scores is None else hardest_samples(record, scores),
-        "comparison": comparison,
-        "browser_filters": [] if comparison is None else browser_filters(comparison),
-        "browser_data": "" if comparison is None else browser_data(comparison, maximize=record.maximize),
-        "commands": reproduction_commands(record, location),
-        "versions": versions(),
-    }
+    return figures
 
 
 def _card(name: str, title: str, figure: go.Figure, caption: str = "") -> _Card:

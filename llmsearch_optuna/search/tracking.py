@@ -8,7 +8,7 @@ import optuna
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 
-from llmsearch_optuna.metrics.calls import one_line
+from llmsearch_optuna.errors import describe_error
 from llmsearch_optuna.search.observers import SearchObserver, TrialProgress
 from llmsearch_optuna.space.params import GenerationParams
 from llmsearch_optuna.storage import advisory_lock
@@ -105,8 +105,7 @@ class Tracking(SearchObserver):
             self._service = self._service or self._connect(self._options)
             action(self._service)
         except Exception as error:  # noqa: BLE001 - packages raise errors of all kinds, and none may end a search
-            reason = f"{type(error).__name__}: {one_line(error)}"
-            _LOG.warning("tracking in %s ends, and all else goes on: %s", self._options.to, reason)
+            _LOG.warning("tracking in %s ends, and all else goes on: %s", self._options.to, describe_error(error))
             self._options = None
 
     def _connect(self, options: TrackOptions) -> "_Service":

@@ -4,6 +4,7 @@ import importlib.util
 from dataclasses import dataclass
 from typing import Any
 
+from llmsearch_optuna._version import requirement
 from llmsearch_optuna.errors import ConfigurationError, unknown_name
 from llmsearch_optuna.storage import shown_url
 
@@ -51,5 +52,5 @@ class TrackOptions:
         """
         if importlib.util.find_spec(self.to) is None:
             raise ConfigurationError(
-                f"tracking in {self.to} needs the package {self.to}: pip install 'llmsearch_optuna[{self.to}]'"
+                f"tracking in {self.to} needs the package {self.to}: pip install {requirement(self.to)}"
             )

@@ -19,6 +19,7 @@ Kind = Literal["binary", "continuous"]
 _REMEMBERING = ("hyperband", "successive-halving")
 """Pruners that compare a trial with what they noted when they were asked about others."""
 
+_SAMPLES = 400
 _BEFORE = 4
 BEFORE_MEAN = 0.6
 _CORRELATION = 0.3
@@ -38,31 +39,31 @@ class Duels(NamedTuple):
     samples: npt.NDArray[np.int64]
 
 
-def duel(pruner: str, *, kind: Kind, mean: float = BEFORE_MEAN, samples: int = 400, studies: int = 1000) -> Duels:
+def duel(pruner: str, *, kind: Kind, mean: float = BEFORE_MEAN, studies: int = 1000) -> Duels:
     """Let a pruner judge one trial per study, after four of mean score 0.6 that were not stopped.
 
-    Scores of one sample correlate by 0.3. Means are exact: trials with the same mean have the very same scores on the
-    search split, in other orders, so that pruning one for the other is always wrong.
+    It is asked after every 8 of 400 samples. Scores of one sample correlate by 0.3. Means are exact: trials with the
+    same mean have the very same scores on the search split, in other orders, so that pruning one for the other is
+    always wrong.
 
     Args:
         pruner: Its name.
         kind: Scores of 0 and 1, or between them (Beta distributed).
         mean: Of the trial that is judged.
-        samples: In the search split; the pruner is asked after every 8.
         studies: How many.
     """
-    duels = [_duel(pruner, kind, mean, samples, np.random.default_rng(seed)) for seed in range(studies)]
+    duels = [_duel(pruner, kind, mean, np.random.default_rng(seed)) for seed in range(studies)]
     return Duels(np.array([is_pruned for is_pruned, _ in duels]), np.array([seen for _, seen in duels]))
 
 
-def _duel(pruner: str, kind: Kind, mean: float, samples: int, rng: np.random.Generator) -> tuple[bool, int]:
+def _duel(pruner: str, kind: Kind, mean: float, rng: np.random.Generator) -> tuple[bool, int]:
     correlation = np.sin(np.pi / 2 * _CORRELATION) if kind == "binary" else _CORRELATION
-    noise = rng.standard_normal((_BEFORE + 1, samples))
-    normal = np.sqrt(correlation) * rng.standard_normal(samples) + np.sqrt(1.0 - correlation) * noise
-    ranks = (normal.argsort(axis=1).argsort(axis=1) + 0.5) / samples
-    tokens = np.ones(samples, dtype=np.int64)
+    noise = rng.standard_normal((_BEFORE + 1, _SAMPLES))
+    normal = np.sqrt(correlation) * rng.standard_normal(_SAMPLES) + np.sqrt(1.0 - correlation) * noise
+    ranks = (normal.argsort(axis=1).argsort(axis=1) + 0.5) / _SAMPLES
+    tokens = np.ones(_SAMPLES, dtype=np.int64)
     setting = Setting(pruner=pruner)
-    rungs = rung_sizes(setting.rungs, samples)
+    rungs = rung_sizes(setting.rungs, _SAMPLES)
     scores = Scores()
     study = optuna.create_study(direction="maximize", pruner=pruner_of(setting, rungs, scores))
     for number, trial_ranks in enumerate(ranks):

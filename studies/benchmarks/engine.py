@@ -8,14 +8,9 @@ sorted by length. Ours and ``model.generate`` take turns, so that a busy moment 
 with our draw and with its own; see `in_vllm.py`.
 """
 
-import argparse
-import json
 import statistics
-import subprocess
-import tempfile
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -27,6 +22,7 @@ from llmsearch_optuna import GenerationParams
 from llmsearch_optuna.engine.base import Completion, Request, Stopping
 from llmsearch_optuna.engine.slots.engine import SlotEngine
 from llmsearch_optuna.engine.slots.model_runner import ModelRunner
+from studies.benchmarks.command_line import make_parser, write_figures
 from studies.benchmarks.workloads import (
     Loaded,
     Workload,
@@ -38,8 +34,9 @@ from studies.benchmarks.workloads import (
     our_search,
     peak_memory_gib,
     random_sets,
+    vllm_figures,
     workloads,
-)  # isort: split  (`workloads` sets what torch reads when it is loaded)
+)
 
 REPEATS = 3
 
@@ -117,8 +114,10 @@ class Timings:
         ours: One figure per search.
         hf: One per trial.
         llmsearch: One per trial; empty where it is not asked for.
-        vllm, vllm_own: In vLLM with our draw and with its own, one figure each; empty where it is not asked for.
+        vllm: In vLLM with our draw, one figure; empty where it is not asked for.
+        vllm_own: In vLLM with its own draw, one figure; empty where it is not asked for.
         overheads: Of each search, over its bare forward passes.
+        peak_memory_gib: The most memory that the process had held after the first search.
         batch_size: What suits ``model.generate`` best.
     """
 
@@ -142,17 +141,6 @@ class Timings:
                 self.peak_memory_gib = peak_memory_gib()
                 self.batch_size = best_batch_size(loaded, workload, sets[0])
             self.hf += [hf_trial(loaded, workload, values, self.batch_size) for values in sets[repeat::REPEATS]]
-
-
-def vllm_figures(python: str, workload: str | None, trials: int) -> dict[str, float]:
-    """The figures of `in_vllm.py`, from an environment of its own."""
-    with tempfile.TemporaryDirectory() as directory:
-        path = Path(directory) / "figures.json"
-        command = [python, "-m", "studies.benchmarks.in_vllm", "--json", str(path), "--trials", str(trials)]
-        command += [] if workload is None else ["--workload", workload]
-        subprocess.run(command, check=True, cwd=Path(__file__).parents[2])  # noqa: S603
-        figures: dict[str, float] = json.loads(path.read_text(encoding="utf-8"))
-    return figures
 
 
 def figures_of(timings: dict[str, Timings]) -> dict[str, float]:
@@ -191,8 +179,7 @@ def show(timings: dict[str, Timings], figures: dict[str, float]) -> None:
 
 def main() -> None:
     """Run the benchmark."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures as one flat JSON object")
+    parser = make_parser(__doc__)
     parser.add_argument("--llmsearch", metavar="PYTHON", help="the Python of an environment with llmsearch 0.1.0")
     parser.add_argument("--vllm", metavar="PYTHON", help="the Python of an environment with vLLM and this package")
     parser.add_argument("--workload", choices=["summarise", "short"], help="only this one")
@@ -207,14 +194,13 @@ def main() -> None:
         batch_sizes = {name: times.batch_size for name, times in timings.items()}
         for name, trials in llmsearch_trials(options.llmsearch, work, sets, batch_sizes).items():
             timings[name].llmsearch = [trial.seconds for trial in trials]
-    in_vllm = {} if options.vllm is None else vllm_figures(options.vllm, options.workload, options.trials)
+    in_vllm = {} if options.vllm is None else vllm_figures(options.vllm, options.trials, options.workload)
     for name, times in timings.items() if in_vllm else ():
         times.vllm = [in_vllm[f"{name}_s_per_trial"]]
         times.vllm_own = [in_vllm[f"{name}_s_per_trial_own_draw"]]
     figures = figures_of(timings) | mixing(loaded, work[-1], sets) | {f"vllm_{key}": in_vllm[key] for key in in_vllm}
     show(timings, figures)
-    if options.json is not None:
-        options.json.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+    write_figures(options.json, figures)
 
 
 if __name__ == "__main__":

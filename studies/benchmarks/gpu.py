@@ -7,23 +7,18 @@ the others; the exit status is the number of failed checks. ``--small`` takes ti
 sections, also on simulated devices, where the times mean nothing.
 """
 
-import argparse
 import contextlib
 import dataclasses
 import gc
 import importlib.util
 import itertools
-import json
 import random
 import statistics
-import subprocess
 import sys
-import tempfile
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -44,6 +39,8 @@ from llmsearch_optuna.engine.slots.model_runner import ModelRunner
 from llmsearch_optuna.engine.slots.prefill import prefill
 from llmsearch_optuna.engine.slots.steps import DRAWN, StepRow
 from llmsearch_optuna.engine.slots.summary_table import SummaryTable
+from studies.benchmarks.command_line import make_parser, write_figures
+from studies.benchmarks.workloads import vllm_figures
 
 PARAMS = (
     GenerationParams(max_new_tokens=12),
@@ -496,12 +493,8 @@ def in_vllm(bench: Bench) -> None:
     if importlib.util.find_spec("vllm") is None:
         bench.figure("vllm: not installed here", True)
         return
-    with tempfile.TemporaryDirectory() as directory:
-        path = Path(directory) / "figures.json"
-        command = [sys.executable, "-m", "studies.benchmarks.in_vllm", "--trials", "4", "--json", str(path)]
-        subprocess.run(command, check=True, cwd=Path(__file__).parents[2])  # noqa: S603
-        for name, value in json.loads(path.read_text(encoding="utf-8")).items():
-            bench.figure(f"vllm: {name}", value)
+    for name, value in vllm_figures(sys.executable, trials=4).items():
+        bench.figure(f"vllm: {name}", value)
 
 
 def run(bench: Bench) -> None:
@@ -524,8 +517,7 @@ def run(bench: Bench) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the benchmark, and return the number of failed checks."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures as one flat JSON object")
+    parser = make_parser(__doc__)
     parser.add_argument("--budget", type=float, default=450.0, metavar="SECONDS", help="for all sections")
     parser.add_argument("--only", default="", metavar="TEXT", help="only the sections whose names contain this")
     parser.add_argument("--small", action="store_true", help="tiny models everywhere: a rehearsal")
@@ -536,8 +528,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     bench = Bench(device=torch.device("cuda", 0), small=options.small, budget=options.budget, only=options.only)
     run(bench)
     print(f"{len(bench.failed)} failed: {', '.join(bench.failed) or 'none'}")
-    if options.json is not None:
-        options.json.write_text(json.dumps(bench.figures, indent=1) + "\n", encoding="utf-8")
+    write_figures(options.json, bench.figures)
     return len(bench.failed)
 
 

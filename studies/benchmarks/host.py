@@ -8,14 +8,11 @@ step, without scorer and database. Nothing is replayed. Prompts are prefilled on
 host, and count. Runs on any machine, with one thread.
 """
 
-import argparse
-import json
 import random
 import statistics
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -26,6 +23,7 @@ from llmsearch_optuna.engine.slots.engine import SlotEngine
 from llmsearch_optuna.engine.slots.model_runner import ModelRunner
 from llmsearch_optuna.engine.slots.prefill import Prefill, PromptCache
 from llmsearch_optuna.engine.slots.steps import StepResult, StepRow
+from studies.benchmarks.command_line import make_parser, write_figures
 from studies.benchmarks.gpu import tiny, word_tokenizer
 
 VOCABULARY = 400
@@ -116,8 +114,7 @@ def microseconds_per_token(slots: int, tokens: int, strings: Sequence[str]) -> f
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print the figures."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures there")
+    parser = make_parser(__doc__)
     parser.add_argument("--tokens", type=int, default=100, metavar="N", help="tokens per completion")
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
@@ -127,8 +124,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             name = f"{slots} slots{label}: host, us per token"
             figures[name] = microseconds_per_token(slots, options.tokens, strings)
             print(f"{name}: {figures[name]:.1f}")
-    if options.json:
-        options.json.write_text(json.dumps(figures, indent=2) + "\n")
+    write_figures(options.json, figures)
 
 
 if __name__ == "__main__":

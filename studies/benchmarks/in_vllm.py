@@ -7,13 +7,10 @@ gets the same prompts and parameters, two trials at a time. Prompts are computed
 plug-in in a decode step of 32 rows is its time on logits of that size, alone, beside vLLM's step without it.
 """
 
-import argparse
-import json
 import os
 import statistics
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -26,6 +23,7 @@ from llmsearch_optuna import GenerationParams, Tuner
 from llmsearch_optuna.demo.model import demo_model_directory
 from llmsearch_optuna.engine.vllm.v1 import V1Processor
 from llmsearch_optuna.space.vllm_plugin import PLUGIN_KEY, plugin_value
+from studies.benchmarks.command_line import make_parser, write_figures
 from studies.benchmarks.workloads import Workload, our_search, random_sets, workloads
 
 REPEATS = 3
@@ -138,8 +136,7 @@ def figures_of(workload: Workload, sets: Sequence[dict[str, Any]]) -> dict[str, 
 
 def main() -> None:
     """Run the benchmark."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures as one flat JSON object")
+    parser = make_parser(__doc__)
     parser.add_argument("--workload", choices=["summarise", "short"], help="only this one")
     parser.add_argument("--trials", type=int, default=12, metavar="N", help="parameter sets")
     options = parser.parse_args()
@@ -155,8 +152,7 @@ def main() -> None:
     for name, figure in figures.items():
         table.add_row(name, f"{figure:.3f}")
     Console(width=100).print(table)
-    if options.json is not None:
-        options.json.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+    write_figures(options.json, figures)
 
 
 if __name__ == "__main__":

@@ -14,9 +14,7 @@ the completions that were generated again after a kill, although they were not i
 (`lost_beyond_a_batch`).
 """
 
-import argparse
 import itertools
-import json
 import random
 import tempfile
 from collections import Counter
@@ -30,6 +28,7 @@ from rich.console import Console
 
 from llmsearch_optuna.demo.model import demo_model_directory
 from llmsearch_optuna.engine.loading import LoadedModel, load_model
+from studies.benchmarks.command_line import make_parser, write_figures
 from studies.benchmarks.contents import compare, count_rows, read_contents
 from studies.benchmarks.lives import SAMPLERS, Case, Death, Life, live, tiny
 
@@ -154,11 +153,10 @@ def figures_of(outcomes: Sequence[Outcome]) -> dict[str, int]:
 
 def main(arguments: Sequence[str] | None = None) -> Mapping[str, int]:
     """Run everything, print the figures, and return them."""
-    parser = argparse.ArgumentParser(description="Kill searches, resume them, and compare databases.")
+    parser = make_parser(__doc__)
     parser.add_argument("--kills", type=int, default=100, help="how many processes to kill")
     parser.add_argument("--seed", type=int, default=0, help="decides when they are killed, and the studies' seeds")
     parser.add_argument("--model", choices=("tiny", "demo"), default="tiny", help="what generates")
-    parser.add_argument("--json", type=Path, help="write the figures to this file")
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
     optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -177,8 +175,7 @@ def main(arguments: Sequence[str] | None = None) -> Mapping[str, int]:
     figures = figures_of(outcomes)
     for name, value in figures.items():
         console.print(f"{name}: {value}")
-    if options.json:
-        options.json.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+    write_figures(options.json, figures)
     return figures
 
 

@@ -58,10 +58,10 @@ class Death(NamedTuple):
     """When a process is killed.
 
     Attributes:
-        after_s: So many seconds after its start.
-        table: At a write to this table, the making of it included,
-        write: the n-th, from 1.
-        executed: Whether that statement is executed first (its transaction is still open).
+        after_s: The number of seconds after its start; None if a write decides.
+        table: The table of that write, which may be the one that makes the table.
+        write: The number of the write to this table, from 1; 0 if no write decides.
+        executed: Whether the statement is executed first. Its transaction is then still open.
     """
 
     after_s: float | None = None

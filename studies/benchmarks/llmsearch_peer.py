@@ -1,7 +1,7 @@
-"""Time llmsearch 0.1.0 on a job of `engine.py`; run by an environment of its own (see the README).
+"""Time llmsearch 0.1.0 on a job of `engine.py` or `results.py`, in an environment of its own (docs/benchmarks.md).
 
-Usage: python llmsearch_peer.py JOB.json. The last line on standard output is one JSON object: workload to the seconds and
-the texts of each trial.
+Usage: python llmsearch_peer.py JOB.json. The last line on standard output is one JSON object: workload to the seconds
+and the texts of each trial.
 """
 
 import json

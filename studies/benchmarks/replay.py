@@ -8,8 +8,6 @@ pruning, metric and database included, with and without replay in turns. The pee
 the other, at the batch size that suits ``model.generate`` best.
 """
 
-import argparse
-import json
 import statistics
 import tempfile
 import time
@@ -30,6 +28,7 @@ from llmsearch_optuna.storage import CompletionStore
 from llmsearch_optuna.study.study import open_study, study_key
 from llmsearch_optuna.study_file.file import StudyFile
 from llmsearch_optuna.study_file.launch import build_tuner
+from studies.benchmarks.command_line import make_parser, write_figures
 from studies.benchmarks.workloads import (
     Loaded,
     Workload,
@@ -222,8 +221,7 @@ def show(cases: Mapping[str, Case], peers: Mapping[str, Mapping[str, float]], fi
 
 def main() -> None:
     """Run the benchmark."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures as one flat JSON object")
+    parser = make_parser(__doc__)
     parser.add_argument("--llmsearch", metavar="PYTHON", help="the Python of an environment with llmsearch 0.1.0")
     parser.add_argument("--repeats", type=int, default=1, metavar="N", help="of every search; medians are compared")
     parser.add_argument("--case", metavar="NAME", help='only this one, e.g. "summarise 1seed"')
@@ -266,8 +264,7 @@ def main() -> None:
     figures["store_cost_no_reuse"] = store_cost(loaded, work["short"], random_sets(1)[0])
     figures["peak_memory_gib"] = peak
     show(cases, peers, figures)
-    if options.json is not None:
-        options.json.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+    write_figures(options.json, figures)
 
 
 if __name__ == "__main__":

@@ -7,8 +7,6 @@ with a verdict on 200 held-out samples. The page is opened in a headless Chromiu
 when it can be read, with its first figure; the others are drawn one after the other, down to the last.
 """
 
-import argparse
-import json
 import statistics
 import tempfile
 import time
@@ -18,6 +16,7 @@ from typing import NamedTuple
 
 from llmsearch_optuna.report import write_report
 from studies.benchmarks.browser import chromium_path, launch
+from studies.benchmarks.command_line import make_parser, write_figures
 from studies.benchmarks.synthetic_studies import Plan, write_study
 
 VOCABULARY = [f"word{index}" for index in range(300)]
@@ -53,11 +52,10 @@ def openings(chromium: str, page: Path, repeats: int) -> list[Opening]:
 
 def main(arguments: Sequence[str] | None = None) -> dict[str, float]:
     """Run everything, print the figures, and return them."""
-    parser = argparse.ArgumentParser(description="Measure a report of a large study.")
+    parser = make_parser(__doc__)
     parser.add_argument("--trials", type=int, default=200, help="trials, with the two baselines")
     parser.add_argument("--samples", type=int, default=500, help="samples of the search split")
     parser.add_argument("--repeats", type=int, default=5, help="of which the median is taken")
-    parser.add_argument("--json", type=Path, help="write the figures to this file")
     options = parser.parse_args(arguments)
     chromium = chromium_path()
     if chromium is None:
@@ -82,8 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, float]:
         }
     for name, value in figures.items():
         print(f"{name}: {value:.4g}")
-    if options.json:
-        options.json.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+    write_figures(options.json, figures)
     return figures
 
 

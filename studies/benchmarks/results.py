@@ -15,7 +15,6 @@ If llmsearch evaluates all of them, its best trial is compared with its trial of
 held-out samples, too. Seconds are wall time, and do not count the loading of models.
 """
 
-import argparse
 import dataclasses
 import itertools
 import json
@@ -43,6 +42,7 @@ from llmsearch_optuna.study_file.file import StudyFile
 from llmsearch_optuna.study_file.launch import build_tuner, search
 from llmsearch_optuna.verdict.outputs import compare_outputs
 from llmsearch_optuna.verdict.verdict import Verdict
+from studies.benchmarks.command_line import make_parser, write_figures
 from studies.benchmarks.workloads import (
     LlmsearchTrial,
     Workload,
@@ -50,7 +50,7 @@ from studies.benchmarks.workloads import (
     hf_trial,
     llmsearch_trials,
     load_demo,
-)  # isort: split  (`workloads` sets what torch reads when it is loaded)
+)
 
 STUDIES = Path(__file__).parents[1]
 FILES = {
@@ -313,8 +313,7 @@ def seconds_and_ratio(seconds: float | None, search_s: float) -> tuple[str, str]
 
 def main() -> None:
     """Run the benchmark."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures as JSON, study by study")
+    parser = make_parser(__doc__)
     parser.add_argument("--version-0-1-0", type=Path, metavar="TREE", help="a clone of version 0.1.0 of this package")
     parser.add_argument("--llmsearch", metavar="PYTHON", help="the Python of an environment with llmsearch 0.1.0")
     parser.add_argument("--generate", action="store_true", help="also evaluate the trials by model.generate")
@@ -338,8 +337,7 @@ def main() -> None:
             if options.llmsearch is not None:
                 figures[name]["peers"] |= peers.llmsearch(options.llmsearch, directory)
             show({name: figures[name]})
-            if options.json is not None:
-                options.json.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+            write_figures(options.json, figures)
     if len(figures) > 1:
         show(figures)
 

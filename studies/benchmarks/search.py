@@ -21,7 +21,6 @@ early, on landscapes whose differences are a share of the recorded ones; and reg
 
 import argparse
 import contextlib
-import json
 import multiprocessing
 import os
 import warnings
@@ -38,6 +37,7 @@ from rich.table import Table
 
 from llmsearch_optuna.search.samplers import Pruned
 from studies.benchmarks.budgets import compare_budgets
+from studies.benchmarks.command_line import make_parser, write_figures
 from studies.benchmarks.duels import Duels, Kind, duel
 from studies.benchmarks.kept import kept
 from studies.benchmarks.places import NAMES, Map, Place, model
@@ -288,8 +288,7 @@ def quiet() -> None:
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures as one flat JSON object")
+    parser = make_parser(__doc__)
     parser.add_argument("--repetitions", type=int, default=200, metavar="N", help="of every search (GP: a twentieth)")
     parser.add_argument("--trials", type=int, default=50, metavar="N", help="of every search, with the baselines")
     parser.add_argument("--processes", type=int, default=2, metavar="P", help="at once, of one thread each")
@@ -336,8 +335,7 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, float]:
                 figures |= part(in_parallel, options, console)
     for name, value in figures.items():
         console.print(f"{name:45} {value:.4f}")
-    if options.json is not None:
-        options.json.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+    write_figures(options.json, figures)
     return figures
 
 

@@ -12,21 +12,14 @@ Usage: python -m studies.benchmarks.storage [--json FILE] [--storage URL] [--tri
 By default on SQLite in a temporary directory; `--storage` names another database, e.g. postgresql+psycopg://...
 """
 
-import argparse
 import dataclasses
 import itertools
-import json
-import os
 import random
 import statistics
 import tempfile
 import uuid
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
-
-# As the command line does, for the demo: read when torch is loaded.
-os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
 import optuna
 import torch
@@ -49,6 +42,7 @@ from llmsearch_optuna.study.attributes import FINISH_REASONS, PARAMS, ROUND, TRI
 from llmsearch_optuna.study.study import study_key
 from llmsearch_optuna.study_file import launch
 from studies.benchmarks.clocks import Clock, Seconds, now, replaced
+from studies.benchmarks.command_line import make_parser, write_figures
 from studies.benchmarks.contention import contend
 from studies.benchmarks.lives import replace_engine, tiny
 from studies.benchmarks.replay import demo_study
@@ -256,12 +250,11 @@ def demo_share(console: Console) -> dict[str, float]:
 
 def main(arguments: Sequence[str] | None = None) -> dict[str, float]:
     """Run everything, print the figures, and return them."""
-    parser = argparse.ArgumentParser(description="Measure the cost of storing.")
+    parser = make_parser(__doc__)
     parser.add_argument("--trials", type=int, default=1000, help="finished trials before the measured ones")
     parser.add_argument("--rungs", type=int, default=10_000, help="rungs to store while others read")
     parser.add_argument("--storage", help="the database, in place of SQLite in a temporary directory")
     parser.add_argument("--only", choices=PARTS, nargs="+", default=PARTS, help="some parts only")
-    parser.add_argument("--json", type=Path, help="write the figures to this file")
     options = parser.parse_args(arguments)
     torch.set_num_threads(min(2, torch.get_num_threads()))
     optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -289,8 +282,7 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, float]:
         figures |= demo_share(console)
     for figure, value in figures.items():
         console.print(f"{figure}: {value:.6g}")
-    if options.json:
-        options.json.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+    write_figures(options.json, figures)
     return figures
 
 

@@ -1,7 +1,7 @@
 """Search and judge a study file with version 0.1.0 of this package, for `results.py`.
 
-Usage: python version_0_1_0.py JOB.json, with a clone of version 0.1.0 on PYTHONPATH. The last line on standard output is
-one JSON object: the seconds of the search and of the verdict, without loading the model.
+Usage: python version_0_1_0.py JOB.json, with a clone of version 0.1.0 on PYTHONPATH. The last line on standard output
+is one JSON object: the seconds of the search and of the verdict, without loading the model.
 """
 
 import json

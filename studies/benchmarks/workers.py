@@ -8,8 +8,6 @@ workers, PostgreSQL and their locks cost on this machine, which all of them shar
 `pgserver`, unless `--storage` names an empty database.
 """
 
-import argparse
-import json
 import multiprocessing
 import os
 import sys
@@ -18,7 +16,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import NamedTuple
 
 import optuna
@@ -30,6 +27,7 @@ from rich.table import Table
 
 from llmsearch_optuna.engine.base import Completion, Request
 from llmsearch_optuna.study.study import open_study
+from studies.benchmarks.command_line import make_parser, write_figures
 from studies.benchmarks.lives import replace_engine
 from studies.benchmarks.storage import RUNG, SAMPLES, SPACE, CannedEngine, canned_tuner
 
@@ -156,11 +154,10 @@ def measure(url: str, workers: int, seconds: float) -> Figures:
 
 def main(arguments: Sequence[str] | None = None) -> dict[str, float]:
     """Run the benchmark, print the figures, and return them."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser = make_parser(__doc__)
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2, 4, 8, 16], help="numbers of workers")
     parser.add_argument("--seconds", type=float, default=4.0, help="what the engine takes per trial")
     parser.add_argument("--storage", help="an empty database of a PostgreSQL server")
-    parser.add_argument("--json", type=Path, help="write the figures to this file")
     options = parser.parse_args(arguments)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -183,8 +180,7 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, float]:
             )
             figures |= {f"{name}_{workers}": value for name, value in measured._asdict().items()}
     Console(width=100, file=sys.stdout).print(table)
-    if options.json is not None:
-        options.json.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+    write_figures(options.json, figures)
     return figures
 
 

@@ -1,7 +1,6 @@
 """What the benchmarks run: two workloads on the demo model, by this package and by its peers."""
 
 import json
-import os
 import platform
 import pydoc_data.topics
 import random
@@ -13,9 +12,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
-
-# As the command line does, for everything that is compared: read when torch is loaded.
-os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
 import optuna
 import torch
@@ -174,6 +170,17 @@ def llmsearch_trials(
         done = subprocess.run([python, peer, str(path)], check=True, capture_output=True, text=True)  # noqa: S603
     trials = json.loads(done.stdout.splitlines()[-1])
     return {name: [LlmsearchTrial(**trial) for trial in trials[name]] for name in trials}
+
+
+def vllm_figures(python: str, trials: int, workload: str | None = None) -> dict[str, float]:
+    """The figures of `in_vllm.py`, from an environment with vLLM and this package."""
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory) / "figures.json"
+        command = [python, "-m", "studies.benchmarks.in_vllm", "--json", str(path), "--trials", str(trials)]
+        command += [] if workload is None else ["--workload", workload]
+        subprocess.run(command, check=True, cwd=Path(__file__).parents[2])  # noqa: S603
+        figures: dict[str, float] = json.loads(path.read_text(encoding="utf-8"))
+    return figures
 
 
 def peak_memory_gib() -> float:

@@ -33,7 +33,8 @@ def _share(facts: dict[str, Any], text: str) -> float:
         return 0.0
     if not isinstance(answer, dict):
         return 0.0
-    return sum(answer.get(name) == value for name, value in facts.items()) / len(facts)
+    right = [name for name, value in facts.items() if answer.get(name) == value]
+    return len(right) / len(facts)
 
 
 def main() -> None:

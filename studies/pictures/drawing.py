@@ -86,13 +86,13 @@ class Drawing:
             corners = " ".join(f"{_n(a)},{_n(b)}" for a, b in [(x, y), *sides])
             self._parts.append(f'<polygon points="{corners}" fill="{stroke}"/>')
 
-    def dot(self, place: Point, *, fill: str = INK, radius: float = 4) -> None:
-        """Draw a filled circle."""
-        self._parts.append(f'<circle cx="{_n(place[0])}" cy="{_n(place[1])}" r="{_n(radius)}" fill="{fill}"/>')
+    def dot(self, place: Point, *, fill: str) -> None:
+        """Draw a small filled circle."""
+        self._parts.append(f'<circle cx="{_n(place[0])}" cy="{_n(place[1])}" r="5" fill="{fill}"/>')
 
-    def box(self, corner: Point, size: Point, words: str, *, stroke: str = LINE, fill: str = PALE) -> None:
+    def box(self, corner: Point, size: Point, words: str, *, stroke: str = LINE) -> None:
         """Draw a rectangle with a bold first line and small further lines."""
-        self.rect(corner, size, fill=fill, stroke=stroke, radius=6)
+        self.rect(corner, size, fill=PALE, stroke=stroke, radius=6)
         head, _, rest = words.partition("\n")
         self.text((corner[0] + 12, corner[1] + 22), head, bold=True)
         if rest:

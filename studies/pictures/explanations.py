@@ -17,7 +17,7 @@ from llmsearch_optuna.search.early_stop import EarlyStop
 from llmsearch_optuna.search.score_readers import reported_scores
 from llmsearch_optuna.statistics.evidence import log_evidence_below
 from llmsearch_optuna.study.attributes import BASELINE, SCORES
-from studies.benchmarks.landscape import Landscape
+from studies.benchmarks.places import recorded
 from studies.pictures.drawing import AMBER, BLUE, GREEN, GREY, INK, PALE, RED, Axes, Drawing
 from studies.pictures.flows import durability, untrusted_input, verdict
 
@@ -27,10 +27,6 @@ _Floats = npt.NDArray[np.float64]
 
 _ROOT = Path(__file__).parents[2]
 _TRIAL_COLOURS = (BLUE, AMBER, GREEN)
-
-
-def _landscape(name: str) -> Landscape:
-    return Landscape.load(_ROOT / "studies" / "landscapes" / f"{name}.parquet")
 
 
 class _Run(NamedTuple):
@@ -45,7 +41,7 @@ class _Run(NamedTuple):
 def exactness() -> Drawing:
     """Batches and slots, with the lengths of real completions of three trials (`sums.parquet`)."""
     rows, samples = 8, 16
-    lengths = _landscape("sums").tokens[8:11, :samples]
+    lengths = recorded("sums").tokens[8:11, :samples]
     batches: list[_Run] = []
     slots: list[_Run] = []
     steps, free = 0, [0] * rows
@@ -120,7 +116,7 @@ def replay() -> Drawing:
 
 def pruning() -> Drawing:
     """The gambler's largest capital so far, for four trials of `lists.parquet` beside the best of eight before them."""
-    landscape = _landscape("lists")
+    landscape = recorded("lists")
     before, population = landscape.scores[:8], landscape.scores.shape[1]
     best = float(before.mean(axis=1).max())
     picture = Drawing(
@@ -145,7 +141,7 @@ def pruning() -> Drawing:
         fate = "complete" if rung == population else f"pruned at {rung}"
         picture.text((534, height), f"mean {scores.mean():.3f}: {fate}", size=12, fill=colour, bold=True)
         if rung < population:
-            picture.dot(axes.at(rung, float(evidence[rung - 1])), fill=colour, radius=5)
+            picture.dot(axes.at(rung, float(evidence[rung - 1])), fill=colour)
     return picture
 
 
@@ -157,7 +153,7 @@ def stopping() -> Drawing:
         ("lists", 96, 0.8, "Lists: a gain of 0.39", 400),
     )
     for name, held_out, top, title, left in panels:
-        landscape = _landscape(name)
+        landscape = recorded(name)
         study = optuna.create_study(direction="maximize")
         early_stop = EarlyStop(scores=reported_scores, n_trials=50, held_out=held_out)
         expected: list[tuple[float, float]] = []
@@ -182,7 +178,7 @@ def stopping() -> Drawing:
         axes.line(expected, stroke=BLUE, weight=2.5)
         if stopped is not None:
             place = axes.at(stopped, expected[-1][1])
-            picture.dot(place, fill=RED, radius=5)
+            picture.dot(place, fill=RED)
             picture.text((place[0] + 10, place[1] + 20), f"stops after {stopped}", size=12, fill=RED, bold=True)
     picture.path([(64, 345), (92, 345)], stroke=BLUE, weight=2.5)
     picture.text((100, 349), "gain over the best baseline that is expected in all", size=12, fill=GREY)

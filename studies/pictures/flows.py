@@ -41,11 +41,11 @@ def verdict() -> Drawing:
         height = 2.5 - number
         picture.text((106, axes.at(0, height)[1] + 4), name, size=12, anchor="end")
         picture.path([axes.at(low, height), axes.at(high, height)], stroke=BLUE, weight=3)
-        picture.dot(axes.at(gain, height), fill=BLUE, radius=5)
-        picture.dot(axes.at(searched, height + 0.25), fill=AMBER, radius=5)
-    picture.dot((130, 401), fill=AMBER, radius=5)
+        picture.dot(axes.at(gain, height), fill=BLUE)
+        picture.dot(axes.at(searched, height + 0.25), fill=AMBER)
+    picture.dot((130, 401), fill=AMBER)
     picture.text((142, 405), "on the searched samples", size=12, fill=GREY)
-    picture.dot((330, 401), fill=BLUE, radius=5)
+    picture.dot((330, 401), fill=BLUE)
     picture.text((342, 405), "on the held-out samples, with the 95 % interval", size=12, fill=GREY)
     return picture
 

@@ -107,7 +107,7 @@ def test_a_part_of_another_type_is_named_with_its_row() -> None:
 
 def test_rendering_keeps_the_other_columns() -> None:
     table = pa.table({"q": ["x", "y"], "n": pa.array([2**63, 1], pa.uint64()), "t": pa.array([1, 2], pa.int8())})
-    source = PromptSource(input_cols=("q", "n"), eval_cols=("n",), prompt_template="{q} {n}")
+    source = DataOptions(input_cols=("q", "n"), eval_cols=("n",), prompt_template="{q} {n}")
     rendered = render_dataset(as_dataset(table).select([1, 0]), source, None)
     assert {name: rendered.features[name] for name in table.column_names} == as_dataset(table).features
     assert [sample.reference for sample in encode_prompts(rendered, None, source)] == [{"n": 1}, {"n": 2**63}]

@@ -1,3 +1,4 @@
+import dataclasses
 import logging
 import re
 from functools import partial
@@ -9,7 +10,6 @@ from word_tokenizer import CHAT_TEMPLATE, one_line, word_tokenizer
 
 from llmsearch_optuna.data.loading import as_dataset
 from llmsearch_optuna.data.options import DataOptions
-from llmsearch_optuna.data.prompts import PromptSource
 from llmsearch_optuna.data.rendering import encode_prompts, render_dataset
 
 CHAT = ({"role": "user", "content": "{q}"},)
@@ -28,9 +28,10 @@ def options(**changes: Any) -> DataOptions:
 # Truncation.
 
 
-def token_ids(tokenizer: PreTrainedTokenizerFast, source: PromptSource, **encode_args: Any) -> list[tuple[int, ...]]:
+def token_ids(tokenizer: PreTrainedTokenizerFast, source: DataOptions, **encode_args: Any) -> list[tuple[int, ...]]:
+    source = dataclasses.replace(source, encode_args=encode_args)
     rendered = render_dataset(as_dataset(ROWS), source, tokenizer)
-    return [sample.token_ids for sample in encode_prompts(rendered, tokenizer, source, encode_args=encode_args)]
+    return [sample.token_ids for sample in encode_prompts(rendered, tokenizer, source)]
 
 
 def test_truncated_prompts_are_reported(tokenizer: PreTrainedTokenizerFast, caplog: pytest.LogCaptureFixture) -> None:

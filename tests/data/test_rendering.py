@@ -7,6 +7,7 @@ from transformers import PreTrainedTokenizerFast
 from word_tokenizer import one_line, word_tokenizer
 
 from llmsearch_optuna.data.loading import as_dataset
+from llmsearch_optuna.data.options import DataOptions
 from llmsearch_optuna.data.prompts import PromptSource
 from llmsearch_optuna.data.rendering import check_rows, encode_prompts, read_strata, render_dataset, token_limits
 
@@ -19,8 +20,8 @@ def tokenizer() -> PreTrainedTokenizerFast:
     return word_tokenizer()
 
 
-def source(**way: Any) -> PromptSource:
-    return PromptSource(**{**COLUMNS, **(way or {"prompt_template": "What is {question} ?"})})
+def source(**way: Any) -> DataOptions:
+    return DataOptions(**{**COLUMNS, **(way or {"prompt_template": "What is {question} ?"})})
 
 
 # Rendered prompts.
@@ -124,8 +125,9 @@ def encoded(
     tokenizer: PreTrainedTokenizerFast, prompts: list[str], *, is_chat: bool = False, **encode_args: Any
 ) -> list[list[int]]:
     rendered = datasets.Dataset.from_dict({"_X": prompts, "_y": [{"answer": index} for index, _ in enumerate(prompts)]})
-    way = {"messages": ({"role": "user", "content": "x"},)} if is_chat else {"prompt_template": "x"}
-    samples = encode_prompts(rendered, tokenizer, source(**way), encode_args=encode_args)
+    text = "{question}"
+    way = {"messages": ({"role": "user", "content": text},)} if is_chat else {"prompt_template": text}
+    samples = encode_prompts(rendered, tokenizer, source(**way, encode_args=encode_args))
     assert [sample.prompt for sample in samples] == prompts
     assert [(sample.row, sample.reference) for sample in samples] == [
         (index, {"answer": index}) for index, _ in enumerate(prompts)
@@ -186,7 +188,7 @@ CHATS: list[dict[str, Any]] = [
 
 
 def test_conversations_are_rendered_without_the_known_answer(tokenizer: PreTrainedTokenizerFast) -> None:
-    chats = PromptSource(messages_col="chat")
+    chats = DataOptions(messages_col="chat")
     rendered = render_dataset(as_dataset(CHATS), chats, tokenizer)
     assert rendered["_X"][:] == ["<user> one ? <assistant>", "<user> two ? <assistant>"]
     assert rendered["_y"][:] == [{"reference": "two"}, {"reference": "one"}]
@@ -236,7 +238,7 @@ def test_rows_are_checked_before_there_is_a_tokenizer(
 
 
 def test_limits_come_with_the_samples(tokenizer: PreTrainedTokenizerFast) -> None:
-    chats = PromptSource(messages_col="chat", max_new_tokens_col="n")
+    chats = DataOptions(messages_col="chat", max_new_tokens_col="n")
     rendered = render_dataset(as_dataset(CHATS), chats, tokenizer)
     assert token_limits(rendered, chats) == [3, 1]
     assert [sample.max_new_tokens for sample in encode_prompts(rendered, tokenizer, chats)] == [3, 1]

@@ -17,12 +17,6 @@ from llmsearch_optuna.data.prompts import PromptSource
 from llmsearch_optuna.data.rendering import check_rows, read_strata, render_dataset
 from llmsearch_optuna.data.values import is_missing
 
-
-@pytest.fixture(autouse=True)
-def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
-
-
 # Numbers.
 
 

@@ -137,7 +137,8 @@ class FakeServer:
         prompt = request.get("prompt") or json.dumps(request.get("messages"))
         prompt += "".join(f"{name}={request[name]}" for name in MATTERS if name in request)
         words, reason = self.generate(prompt, request)
-        thoughts, text = ("".join(f" {word}" for word in part) for part in split(words, self.reasons))
+        parts = (words[: self.reasons], words[self.reasons :])
+        thoughts, text = ("".join(f" {word}" for word in part) for part in parts)
         message: dict[str, Any] = {"role": "assistant", "content": text}
         if self.reasons:
             message["content"] = text or None
@@ -220,7 +221,7 @@ class _Handler(BaseHTTPRequestHandler):
         if request.get("vllm_xargs") == {PLUGIN_KEY: PLUGIN_QUERY}:  # before a search, and none of its requests
             message = f"{PLUGIN_KEY} 0.0.9 is here; {PLUGIN_QUERY}={fake.plugin}"
             answer = fake.complete(request, self.path) if fake.plugin is None else {"error": {"message": message}}
-            self._send(200 if fake.plugin is None else 400, json.dumps(answer).encode(), {}, None)
+            self._send(200 if fake.plugin is None else 400, json.dumps(answer).encode())
             return
         if fake.is_question(self.path):
             status, content = fake.tell(request, self.path)
@@ -260,10 +261,6 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
         if length is not None:
             self.close_connection = True
-
-
-def split(words: list[str], count: int) -> tuple[list[str], list[str]]:
-    return words[:count], words[count:]
 
 
 def sample(prompt: str, words: list[str], seed: str, request: dict[str, Any]) -> str:

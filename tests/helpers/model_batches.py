@@ -42,7 +42,6 @@ class ModelBatch:
         self._capacity = capacity
         self._requests: dict[str, tuple[Sequence[int], GenerationParams, list[int]]] = {}
         self._places: list[str] = []
-        self._gone: set[str] = set()
         self.begun: dict[str, Sequence[int]] = {}
         self.steps = 0
 

@@ -38,6 +38,11 @@ def make_tuner(**changes: Any) -> Tuner:
     return Tuner(**{**arguments, **changes})
 
 
+def ending_tuner(**changes: Any) -> Tuner:
+    """Make a tuner whose completions end early, some earlier than others."""
+    return make_tuner(**{"stop": ["e", "a"], **changes})
+
+
 def search(tuner: Tuner, path: Path | None, n_trials: int = 9, **changes: Any) -> optuna.Study:
     storage = None if path is None else f"sqlite:///{path}"
     arguments: dict[str, Any] = {"rungs": 4, "show_progress": False, "storage": storage}

@@ -87,8 +87,8 @@ def mlflow_runs(uri: str, project: str = "llmsearch_optuna") -> list[Run]:
 
     client = mlflow.MlflowClient(uri)
     experiment = client.get_experiment_by_name(project)
-    found = client.search_runs([experiment.experiment_id])
-    names = {run.info.run_id: run.info.run_name for run in found}
+    service_runs = client.search_runs([experiment.experiment_id])
+    names = {run.info.run_id: run.info.run_name for run in service_runs}
 
     def history(run: Any, name: str) -> list[tuple[int, float]]:
         return [(metric.step, metric.value) for metric in client.get_metric_history(run.info.run_id, name)]
@@ -102,5 +102,5 @@ def mlflow_runs(uri: str, project: str = "llmsearch_optuna") -> list[Run]:
             texts={name: text for name, text in run.data.tags.items() if "." not in name},
             status=run.info.status,
         )
-        for run in found
+        for run in service_runs
     ]

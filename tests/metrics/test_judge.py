@@ -28,7 +28,7 @@ def judge(**arguments: Any) -> JudgeMetric:
         ({"server": None}, 'needs to know where the judge is: a table `server`, or engine = "study"'),
         ({"engine": "study"}, 'needs either a table `server`, or engine = "study" .*, not both'),
         ({"server": None, "engine": "mine"}, "`engine` of metric `judge` must be \"study\", got 'mine'"),
-        ({"scale": [5, 1]}, r"`scale` must be two numbers, the smaller first, got \[5, 1\]"),
+        ({"scale": [5, 1]}, r"`scale` must be two numbers, the smaller first, or words, got \[5, 1\]"),
         ({"scale": [1, 2, 3]}, r"`scale` must be two numbers, the smaller first, or words, got \[1, 2, 3\]"),
         ({"scale": ["yes"]}, r"`scale` must hold two or more different words, got \['yes'\]"),
         ({"scale": ["yes", "YES"]}, "two or more different words"),

@@ -356,7 +356,7 @@ def test_text_that_is_not_toml_is_refused() -> None:
         ),
         ("[data]", "[data]\nstream = true", "unknown key in [data] `stream`: did you mean `streaming`?"),
         ("[data]", "[data]\nstreaming = true", "`streaming` in [data] needs `take`, the number of rows to read, as a "),
-        ("[data]", "[data]\ntake = 0", "`take` in [data] must be an integer >= 1, got 0"),
+        ("[data]", "[data]\ntake = 0", "`take` in [data] must be >= 1, got 0"),
         ("[data]", '[data]\ntake = "all"', "`take` in [data] must be an integer, got 'all'"),
         (
             'path = "data.jsonl"',

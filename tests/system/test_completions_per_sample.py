@@ -7,8 +7,8 @@ from typing import Any
 
 import optuna
 import pytest
+import tiny_studies
 from fake_server import FakeServer
-from tiny_models import tiny_model, tiny_tokenizer
 
 from llmsearch_optuna import OpenAIServer, SearchSpace, Tuner, make_metric
 from llmsearch_optuna.errors import ConfigurationError, FingerprintError, MetricError
@@ -35,17 +35,10 @@ scorer.answer = len  # type: ignore[attr-defined]
 
 
 def make_tuner(reducer: str | None = None, **changes: Any) -> Tuner:
-    arguments: dict[str, Any] = {
-        "model": tiny_model(),
-        "tokenizer": tiny_tokenizer(),
-        "dataset": ROWS,
-        "scorer": make_metric(scorer, reducer=reducer),
-        "prompt_template": "{question}",
-        "column_mapping": {"input_cols": ["question"], "eval_cols": ["answer"]},
-        "search_size": 16,
-        "holdout_size": 8,
-    }
-    return Tuner(**{**arguments, **changes})
+    metric = make_metric(scorer, reducer=reducer)
+    return tiny_studies.make_tuner(
+        **{"dataset": ROWS, "scorer": metric, "search_size": 16, "holdout_size": 8, **changes}
+    )
 
 
 def search(tuner: Tuner, path: Path, n_trials: int = 5, space: SearchSpace = SPACE, **options: Any) -> optuna.Study:

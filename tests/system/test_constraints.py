@@ -400,10 +400,6 @@ class TestStudyFile:
         assert len(str(error.value).splitlines()) == 1
 
 
-def work(url: str) -> None:
-    searched_together(url)
-
-
 def searched_together(url: str) -> optuna.Study:
     tuner = make_tuner(further_metrics={"letters": share_of_letters})
     arguments: dict[str, Any] = {"rungs": 4, "concurrency": 2, "lease_timeout_s": 2.0, "show_progress": False}
@@ -414,7 +410,7 @@ def searched_together(url: str) -> optuna.Study:
 @pytest.mark.full
 def test_two_workers(server_url: str) -> None:
     context = multiprocessing.get_context("forkserver")
-    worker = context.Process(target=work, args=(server_url,))
+    worker = context.Process(target=searched_together, args=(server_url,))
     worker.start()
     study = searched_together(server_url)
     worker.join(300)

@@ -14,7 +14,7 @@ from fake_server import FakeServer
 from hand_made_studies import refused
 from interruptions import interrupted
 from study_files import STUDY, write_model_and_rows
-from tiny_studies import ROWS, SPACE, everything, make_tuner, scorer, search
+from tiny_studies import ROWS, SPACE, ending_tuner, everything, make_tuner, scorer, search
 
 from llmsearch_optuna import Categorical, OpenAIServer, SearchSpace, Tuner
 from llmsearch_optuna.cli import main
@@ -38,11 +38,6 @@ from llmsearch_optuna.verdict.verdict import Verdict
 TABLE = {"input": 2.0, "output": 30.0}
 RATES = Price.of(TABLE).rates_of(GenerationParams())
 BOTH = ["score", "cost"]
-
-
-def ending_tuner(**changes: Any) -> Tuner:
-    """One whose completions end early, some earlier than others."""
-    return make_tuner(**{"stop": ["e", "a"], **changes})
 
 
 def store_of(path: Path) -> CompletionStore:
@@ -141,10 +136,10 @@ class TestWhatShowsAStudy:
         by_name = {result.name: result.cost for result in verdict.finalists}
         assert verdict.reference is not None
         for saving in verdict.savings:
-            reference, own = by_name[verdict.reference], by_name[saving.name]
+            reference, finalist = by_name[verdict.reference], by_name[saving.name]
             assert reference is not None
-            assert own is not None
-            assert saving.gain == pytest.approx(reference - own)
+            assert finalist is not None
+            assert saving.gain == pytest.approx(reference - finalist)
         assert {result.tokens for result in verdict.finalists} == {None}
         assert "per 1,000 samples" in " ".join(verdict.front_sentences)
         assert Verdict.from_dict(json.loads(json.dumps(verdict.to_dict()))) == verdict

@@ -66,11 +66,8 @@ def test_a_search_over_conversations(tmp_path: Path) -> None:
     path = tmp_path / "x.db"
     tuner = chat_tuner(scorer="token_f1", holdout_size=4)
     study = search(tuner, path, 4)
-    (verdict, samples) = (
-        tuner.confirm(study, seeds=1, show_progress=False),
-        CompletionStore(open_storage(f"sqlite:///{path}")).load_samples(study_key(study)),
-    )
-    assert verdict.samples == 4
+    assert tuner.confirm(study, seeds=1, show_progress=False).samples == 4
+    samples = CompletionStore(open_storage(f"sqlite:///{path}")).load_samples(study_key(study))
     assert len(samples) == 12
     for sample in samples:
         chat = CHATS[sample.row]["chat"]
@@ -116,7 +113,7 @@ def test_other_columns_may_be_the_reference(tmp_path: Path) -> None:
         ),
         ({"messages_col": None, "prompt_template": "x"}, "^column_mapping needs the keys .*, got none$"),
         ({"max_new_tokens_col": "kind"}, "^row 0: `kind` must be an integer >= 1, got 'even'$"),
-        ({"take": 0}, "^`take` must be an integer >= 1, got 0$"),
+        ({"take": 0}, "^`take` must be >= 1, got 0$"),
         ({"holdout_stratify_col": "kind"}, "^`holdout_stratify_col` has no effect without `holdout_size`"),
         (
             {"holdout_stratify_col": "kin", "holdout_size": 2},

@@ -1,6 +1,5 @@
 """Full disks, damaged files, and databases of others: one clear line, and nothing is damaged."""
 
-import functools
 import os
 import re
 import shutil
@@ -12,11 +11,11 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-import hand_made_studies
 import optuna
 import pytest
 import sqlalchemy as sa
 import version_1
+from hand_made_studies import refused
 from study_files import STUDY, write_model_and_rows
 from tiny_studies import everything
 
@@ -47,9 +46,6 @@ def searched(tuner: Tuner, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def path(searched: Path, tmp_path: Path) -> Path:
     return Path(shutil.copy(searched, tmp_path / "x.db"))
-
-
-refused = functools.partial(hand_made_studies.refused, StorageError)
 
 
 def stored(path: Path) -> list[Any]:
@@ -182,7 +178,7 @@ def test_a_damaged_file_is_refused_in_one_line_and_left_as_it_is(
             f"llmsearch-optuna: database sqlite:///{path} cannot be used: database disk image is malformed: "
             "`llmsearch-optuna fsck` lists what is intact\n"
         )
-        assert "malformed" in refused(lambda: version_1.search(tuner, path, 20))
+        assert "malformed" in refused(StorageError, lambda: version_1.search(tuner, path, 20))
     assert path.read_bytes() == before
 
 
@@ -202,7 +198,7 @@ def test_damaged_values_are_refused_in_one_line(statement: str, reason: str, pat
         connection.execute(statement)
         connection.commit()
     assert main(["best", str(path)]) == 1
-    assert reason in refused(lambda: version_1.search(tuner, path, 20))
+    assert reason in refused(StorageError, lambda: version_1.search(tuner, path, 20))
 
 
 def test_damaged_completions_are_refused_in_one_line(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -272,7 +268,7 @@ def test_databases_of_others_are_left_as_they_are(
     for command in ("best", "show", "confirm"):
         assert main([command, str(path)]) == 1
         assert reading in capsys.readouterr().err
-    assert searching in refused(lambda: version_1.search(tuner, path))
+    assert searching in refused(StorageError, lambda: version_1.search(tuner, path))
     assert path.read_bytes() == before
     assert sorted(file.name for file in tmp_path.iterdir()) == ["x.db", "x.db.lock"]
 
@@ -287,7 +283,7 @@ def test_a_study_of_plain_optuna_is_left_as_it_is(
     assert main(["best", str(path)]) == 1
     assert "study `llmsearch` was not made by llmsearch_optuna" in capsys.readouterr().err
     assert path.read_bytes() == before
-    message = refused(lambda: version_1.search(tuner, path))
+    message = refused(StorageError, lambda: version_1.search(tuner, path))
     assert message == "study `llmsearch` was not made by llmsearch_optuna: use another study_name"
     assert [trial.value for trial in study.get_trials()] == [0.5]
 

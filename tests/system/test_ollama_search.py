@@ -174,9 +174,9 @@ def test_a_study_file_may_name_ollama(ollama: FakeOllama, tmp_path: Path, capsys
     path = tmp_path / "x.toml"
     path.write_text(STUDY.format(url=ollama.base_url), encoding="utf-8")
     assert main(["doctor", str(path)]) == 0
-    told = capsys.readouterr().out
-    assert "ollama server at" in told
-    assert "min_p, temperature, top_k take effect" in told
+    output = capsys.readouterr().out
+    assert "ollama server at" in output
+    assert "min_p, temperature, top_k take effect" in output
     assert main(["run", str(path), "--quiet"]) == 0
     assert "verdict: " in capsys.readouterr().out
     assert main(["fsck", str(tmp_path / "x.db")]) == 0

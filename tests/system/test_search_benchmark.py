@@ -14,22 +14,17 @@ from llmsearch_optuna import Categorical, Float, Int, SearchSpace, Tuner
 from studies.benchmarks import budgets
 from studies.benchmarks.budgets import Budgeted, regrets, ucb_e
 from studies.benchmarks.landscape import Landscape
+from studies.benchmarks.places import recorded
 from studies.benchmarks.search import main
 from studies.benchmarks.simulation import Outcome, Setting, Terrain, simulate
 from studies.benchmarks.terrains import Recorded, Synthetic, embed, fit
 
 pytestmark = [pytest.mark.full, pytest.mark.no_cover]
 
-LANDSCAPES = Path(__file__).parents[2] / "studies" / "landscapes"
-
 
 @pytest.fixture(scope="module", params=["lists", "sums"])
 def landscape(request: pytest.FixtureRequest) -> Landscape:
-    return load(request.param)
-
-
-def load(name: str) -> Landscape:
-    return Landscape.load(LANDSCAPES / f"{name}.parquet")
+    return recorded(request.param)
 
 
 def with_greedy_only(terrain: Recorded | Synthetic) -> Recorded | Synthetic:
@@ -104,7 +99,7 @@ def searched(terrain: Terrain, setting: Setting, *, seed: int) -> optuna.Study:
     ],
 )
 def test_a_simulated_search_is_the_search_of_a_tuner(name: str, setting: Setting, samples: int) -> None:
-    terrain = Uncounted(with_greedy_only(Synthetic(fit(load(name)), samples=samples, seed=3)))
+    terrain = Uncounted(with_greedy_only(Synthetic(fit(recorded(name)), samples=samples, seed=3)))
     simulated, real = simulate(terrain, setting, seed=5).study, searched(terrain, setting, seed=5)
     assert len(simulated.trials) == len(real.trials) == setting.trials
     if setting.pruner in ("paired", "race", "successive-halving"):

@@ -19,7 +19,7 @@ from optuna_dashboard import get_note
 from optuna_dashboard._note import get_note_from_system_attrs
 from study_files import STUDY, write_model_and_rows
 from tiers import partly_full
-from tiny_studies import ROWS, SPACE, everything, make_tuner, search
+from tiny_studies import ROWS, SPACE, ending_tuner, everything, make_tuner, search
 
 from llmsearch_optuna import Categorical, SearchSpace, Tuner
 from llmsearch_optuna.cli import main
@@ -40,11 +40,6 @@ from llmsearch_optuna.verdict.finalists import finalists, find_trial, select_fin
 from studies.benchmarks import record_landscape
 
 BOTH = ["score", "tokens"]
-
-
-def ending_tuner(**changes: Any) -> Tuner:
-    """One whose completions end early, some earlier than others."""
-    return make_tuner(**{"stop": ["e", "a"], **changes})
 
 
 def search_both(tuner: Tuner, path: Path | None, n_trials: int = 9, **changes: Any) -> optuna.Study:

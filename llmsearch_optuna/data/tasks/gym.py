@@ -8,9 +8,8 @@ from typing import Any
 
 from llmsearch_optuna.data.tasks.imported import ImportedTask, TaskMetric, not_installed
 from llmsearch_optuna.data.tasks.options import REASONING_GYM, TaskOptions, default_columns
-from llmsearch_optuna.errors import TaskError, unknown_name
+from llmsearch_optuna.errors import TaskError, describe_error, unknown_name
 from llmsearch_optuna.identity import describe
-from llmsearch_optuna.metrics.calls import one_line
 
 __all__ = ["load_gym_task"]
 
@@ -45,8 +44,9 @@ def load_gym_task(options: TaskOptions) -> ImportedTask:
         dataset = reasoning_gym.create_dataset(options.name, size=size, seed=options.task_seed or 0, **arguments)
         entries = _different(size, _entries(dataset, limit))
     except Exception as error:  # validates by assertions, and lets wrong types pass
-        reason = f"{type(error).__name__}: {one_line(error)}"
-        raise TaskError(f"reasoning-gym task `{options.name}` rejects `task_args` {arguments}: {reason}") from error
+        raise TaskError(
+            f"reasoning-gym task `{options.name}` rejects `task_args` {arguments}: {describe_error(error)}"
+        ) from error
     if len(entries) < size:
         raise TaskError(
             f"`size` must be at most {len(entries)}, the number of different questions among {limit} of reasoning-gym "

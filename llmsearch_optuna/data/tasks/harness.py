@@ -12,9 +12,8 @@ from typing import Any
 
 from llmsearch_optuna.data.tasks.imported import ImportedTask, TaskMetric, not_installed
 from llmsearch_optuna.data.tasks.options import LM_EVAL, TaskOptions, default_columns
-from llmsearch_optuna.errors import TaskError, unknown_name
+from llmsearch_optuna.errors import TaskError, describe_error, unknown_name
 from llmsearch_optuna.identity import describe, digest
-from llmsearch_optuna.metrics.calls import one_line
 
 __all__ = ["load_harness_task"]
 
@@ -55,9 +54,8 @@ def load_harness_task(options: TaskOptions, *, directory: Path | None, take: int
     try:
         task = manager.load([options.name])["tasks"][options.name]
     except Exception as error:  # code of the task, and the network
-        reason = f"{type(error).__name__}: {one_line(error)}"
         raise TaskError(
-            f"lm-eval task `{options.name}` cannot be loaded, or its data cannot be had: {reason}"
+            f"lm-eval task `{options.name}` cannot be loaded, or its data cannot be had: {describe_error(error)}"
         ) from error
     _check_task(task, options)
     metric = _chosen("task_metric", options.task_metric, _sample_metrics(task, options.task_metric), options.name)
@@ -77,8 +75,7 @@ def load_harness_task(options: TaskOptions, *, directory: Path | None, take: int
         )
         rows = [_row(task, instance, is_chat=options.apply_chat_template) for instance in task.instances]
     except Exception as error:  # code and templates of the task
-        reason = f"{type(error).__name__}: {one_line(error)}"
-        raise TaskError(f"lm-eval task `{options.name}` makes no prompts: {reason}") from error
+        raise TaskError(f"lm-eval task `{options.name}` makes no prompts: {describe_error(error)}") from error
     settings = dict(task.get_config("generation_kwargs") or {})
     if others := [f"{name}={value}" for name, value in settings.items() if name not in _USED]:
         _LOG.info("%s of task %s: the space chooses these", ", ".join(others), options.task)

@@ -18,12 +18,6 @@ from llmsearch_optuna.space.vllm_plugin import PLUGIN_KEY, plugin_value
 
 __all__ = ["DRY", "IMPLIED", "LAST_TOKENS", "OFFSETS", "PLUGIN_FIELDS", "Dialect", "same", "temperature_of"]
 
-OFFSETS = ("presence_penalty", "frequency_penalty")
-"""The penalties that are subtracted from logits."""
-
-DRY = tuple(name for name in PARAMETERS if name.startswith("dry_"))
-"""The parameters of DRY."""
-
 LAST_TOKENS = 65536
 """The number of last tokens that penalties apply to: all of them. The systems' own numbers are small, and a larger
 number would take too much memory in llama.cpp."""
@@ -34,6 +28,11 @@ temperature, by the request's fields for the seed and the length limit, and by t
 
 PLUGIN_FIELDS = tuple(name for name, row in PARAMETERS.items() if row.stage != "beams" and name not in IMPLIED)
 """The parameters in addition to `IMPLIED` that vLLM has with this package's plug-in: all except those of beams."""
+
+OFFSETS = ("presence_penalty", "frequency_penalty")
+"""The penalties of OpenAI's API, which are subtracted from logits."""
+
+DRY = ("dry_multiplier", "dry_base", "dry_allowed_length", "dry_sequence_breakers")
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from llmsearch_optuna.space.dialects.dialect import DRY, LAST_TOKENS, Dialect, same
+from llmsearch_optuna.space.dialects.dialect import DRY, LAST_TOKENS, OFFSETS, Dialect, same
 from llmsearch_optuna.space.dialects.llamacpp import LLAMACPP
 from llmsearch_optuna.space.params import CUTS
 from llmsearch_optuna.space.rules import (
@@ -65,7 +65,7 @@ _KOBOLDCPP = Dialect(
 
 _ONLY_IN_TRANSFORMERS = ("tfs", "top_a", "epsilon_cutoff", "eta_cutoff")
 _ORDER = (
-    *("repetition_penalty", "encoder_repetition_penalty", "presence_penalty", "frequency_penalty"),
+    *("repetition_penalty", "encoder_repetition_penalty", *OFFSETS),
     *("dry", "no_repeat_ngram", "temperature", "dynamic_temperature", "quadratic_sampling", "top_n_sigma"),
     *("top_k", "top_p", "min_p", "typical_p", "epsilon_cutoff", "eta_cutoff", "tfs", "top_a"),
     *("mirostat", "xtc", "adaptive_p"),
@@ -78,8 +78,7 @@ _TEXT_GENERATION_WEBUI = Dialect(
     fields=same(
         *("top_n_sigma", "top_k", "top_p", "min_p", "typical_p", *_ONLY_IN_TRANSFORMERS),
         *("mirostat_tau", "mirostat_eta", "xtc_probability", "xtc_threshold"),
-        *("repetition_penalty", "encoder_repetition_penalty", "presence_penalty", "frequency_penalty"),
-        *(*DRY, "no_repeat_ngram_size"),
+        *("repetition_penalty", "encoder_repetition_penalty", *OFFSETS, *DRY, "no_repeat_ngram_size"),
     ),
     off={
         "do_sample": True,
@@ -128,9 +127,7 @@ _TEXT_GENERATION_WEBUI = Dialect(
             (*_ONLY_IN_TRANSFORMERS, "encoder_repetition_penalty", "no_repeat_ngram_size"),
             "only the loaders Transformers and ExLlamav3_HF have it",
         ),
-        **dict.fromkeys(
-            ("presence_penalty", "frequency_penalty"), "text-generation-webui also counts the tokens of the prompt"
-        ),
+        **dict.fromkeys(OFFSETS, "text-generation-webui also counts the tokens of the prompt"),
         "dry_multiplier": "text-generation-webui counts repetitions up to 50 tokens, not 64, and takes the last token "
         "of each breaker for it",
         "xtc_probability": "the loader Transformers does without it where it would exclude a newline or the end",
