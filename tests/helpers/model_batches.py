@@ -31,18 +31,16 @@ class ModelBatch:
 
     def __init__(self, model: PreTrainedModel, capacity: int, *, has_plugin: bool = True) -> None:
         scheduler = SimpleNamespace(max_num_seqs=capacity, async_scheduling=False)
-        config = SimpleNamespace(get_vocab_size=lambda: model.config.get_text_config().vocab_size)
         self._processor = V1Processor(
-            SimpleNamespace(scheduler_config=scheduler, model_config=config),
+            SimpleNamespace(scheduler_config=scheduler, model_config=None),
             "cpu",
-            breakers=ModelBreakers(config, lambda _: tiny_tokenizer()),
+            breakers=ModelBreakers(None, lambda _: tiny_tokenizer()),
         )
         self._model = model
         self._has_plugin = has_plugin
         self._capacity = capacity
         self._requests: dict[str, tuple[Sequence[int], GenerationParams, list[int]]] = {}
         self._places: list[str] = []
-        self._gone: set[str] = set()
         self.begun: dict[str, Sequence[int]] = {}
         self.steps = 0
 
