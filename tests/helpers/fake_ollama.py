@@ -42,7 +42,6 @@ class FakeOllama(FakeServer):
         system: The system message of the Modelfile.
         capabilities: What the model can do.
         loops: A word after which the model repeats itself without an end; None for no such word.
-        reports_loops: Whether such a completion is an error, as in versions after September 2026.
     """
 
     def __init__(self) -> None:
@@ -53,7 +52,6 @@ class FakeOllama(FakeServer):
         self.system = ""
         self.capabilities = ["completion"]
         self.loops: str | None = None
-        self.reports_loops = False
 
     @property
     def base_url(self) -> str:
