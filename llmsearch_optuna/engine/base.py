@@ -34,6 +34,10 @@ class Stopping:
     sequences: tuple[tuple[int, ...], ...] = ()
     criteria: tuple[Callable[..., Any], ...] = ()
 
+    def cut(self, text: str) -> str:
+        """Return the text before the first of the strings; all of it if there is none."""
+        return text[: min((text.index(string) for string in self.strings if string in text), default=None)]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Request:

@@ -14,9 +14,9 @@ __all__ = ["check_decode_args", "with_default"]
 _FLAGS = ("skip_special_tokens", "clean_up_tokenization_spaces", "spaces_between_special_tokens")
 
 
-def with_default(decode_args: Mapping[str, Any]) -> dict[str, Any]:
+def with_default(decode_args: Mapping[str, Any] | None) -> dict[str, Any]:
     """Return the arguments, with `skip_special_tokens` unless they contain it."""
-    return {"skip_special_tokens": True, **decode_args}
+    return {"skip_special_tokens": True, **(decode_args or {})}
 
 
 def check_decode_args(tokenizer: "PreTrainedTokenizerBase", decode_args: Mapping[str, Any]) -> None:

@@ -31,30 +31,28 @@ def end_token_findings(
         prompts: The token ids of each prompt, by row.
         is_encoder_decoder: Whether an encoder reads the prompts.
     """
-    prompt_end = _missing_end if is_encoder_decoder else _unwanted_end
     findings = {
         "end tokens": _ignored_end(tokenizer, stopping, prompts),
-        "ends of prompts": prompt_end(tokenizer, stopping, prompts),
+        "ends of prompts": _missing_end(tokenizer, prompts)
+        if is_encoder_decoder
+        else _unwanted_end(tokenizer, stopping, prompts),
         "beginnings of prompts": _double_start(tokenizer, prompts),
     }
     return {topic: finding for topic, finding in findings.items() if finding is not None}
 
 
-def _ignored_end(
-    tokenizer: PreTrainedTokenizerBase, stopping: Stopping, prompts: Mapping[int, Sequence[int]]
-) -> str | None:
+def _ignored_end(tokenizer: Any, stopping: Stopping, prompts: Mapping[int, Sequence[int]]) -> str | None:
     """Report a token that ends the tokenizer's texts or turns, but no completion."""
-    untyped: Any = tokenizer
-    candidates = [untyped.eos_token_id]
-    turn_end = _turn_end(untyped)
+    candidates = [tokenizer.eos_token_id]
+    turn_end = _turn_end(tokenizer)
     if any(turn_end in ids for ids in prompts.values()):
         candidates.append(turn_end)
     for token in candidates:
         if token is None or token in stopping.eos_token_ids:
             continue
-        text = untyped.convert_ids_to_tokens(token)
+        text = tokenizer.convert_ids_to_tokens(token)
         if text not in stopping.strings:
-            names = [(end >= 0 and untyped.convert_ids_to_tokens(end)) or end for end in stopping.eos_token_ids]
+            names = [(end >= 0 and tokenizer.convert_ids_to_tokens(end)) or end for end in stopping.eos_token_ids]
             ends = ", ".join(f"`{name}`" for name in names) or "no token"
             return (
                 f"the tokenizer ends texts or turns with `{text}` ({token}), but the model's generation config ends "
@@ -94,15 +92,13 @@ def _is_special(tokenizer: Any, token: int) -> bool:
     return token in tokenizer.all_special_ids or token in getattr(tokenizer, "added_tokens_decoder", ())
 
 
-def _unwanted_end(
-    tokenizer: PreTrainedTokenizerBase, stopping: Stopping, prompts: Mapping[int, Sequence[int]]
-) -> str | None:
-    untyped: Any = tokenizer
-    ends = {*stopping.eos_token_ids, untyped.eos_token_id, getattr(untyped, "sep_token_id", None)} - {None}
+def _unwanted_end(tokenizer: Any, stopping: Stopping, prompts: Mapping[int, Sequence[int]]) -> str | None:
+    """Report end tokens at the ends of a decoder's prompts."""
+    ends = {*stopping.eos_token_ids, tokenizer.eos_token_id, getattr(tokenizer, "sep_token_id", None)} - {None}
     rows = [row for row, ids in prompts.items() if len(ids) > 1 and ids[-1] in ends]
     if not rows:
         return None
-    end = untyped.convert_ids_to_tokens(prompts[rows[0]][-1])
+    end = tokenizer.convert_ids_to_tokens(prompts[rows[0]][-1])
     return (
         f"{_those(rows, prompts)} end with the end token `{end}`, after which a "
         'model begins a new text or falls silent: set tokenizer_encode_args = {"add_special_tokens": False}, or take '
@@ -110,37 +106,33 @@ def _unwanted_end(
     )
 
 
-def _missing_end(
-    tokenizer: PreTrainedTokenizerBase,
-    stopping: Stopping,  # noqa: ARG001 - as `_unwanted_end`
-    prompts: Mapping[int, Sequence[int]],
-) -> str | None:
-    untyped: Any = tokenizer
-    end = untyped("a")["input_ids"][-1]
+def _missing_end(tokenizer: Any, prompts: Mapping[int, Sequence[int]]) -> str | None:
+    """Report prompts of an encoder without the end token that its tokenizer appends."""
+    end = tokenizer("a")["input_ids"][-1]
     rows = [row for row, ids in prompts.items() if ids and ids[-1] != end]
-    if not rows or not _is_special(untyped, end):
+    if not rows or not _is_special(tokenizer, end):
         return None
-    text = untyped.convert_ids_to_tokens(end)
+    text = tokenizer.convert_ids_to_tokens(end)
     return (
         f"{_those(rows, prompts)} lack the end token `{text}`, with which the tokenizer ends "
         'texts: set tokenizer_encode_args = {"add_special_tokens": True}, or write it at their end'
     )
 
 
-def _double_start(tokenizer: PreTrainedTokenizerBase, prompts: Mapping[int, Sequence[int]]) -> str | None:
-    untyped: Any = tokenizer
-    start = untyped.bos_token_id
+def _double_start(tokenizer: Any, prompts: Mapping[int, Sequence[int]]) -> str | None:
+    """Report prompts that begin with the start token twice, with nothing but white space in between."""
+    start = tokenizer.bos_token_id
 
     def is_double(ids: Sequence[int]) -> bool:
         if len(ids) < 2 or ids[0] != start or start not in ids[1:_LONGEST_START]:
             return False
-        return not untyped.decode(list(ids[1 : list(ids).index(start, 1)])).strip()
+        return not tokenizer.decode(list(ids[1 : list(ids).index(start, 1)])).strip()
 
     rows = [row for row, ids in prompts.items() if is_double(ids)]
-    if start is None or not rows:
+    if not rows:
         return None
     return (
-        f"{_those(rows, prompts)} begin with `{untyped.bos_token}` twice: take it out of the template, or set "
+        f"{_those(rows, prompts)} begin with `{tokenizer.bos_token}` twice: take it out of the template, or set "
         'tokenizer_encode_args = {"add_special_tokens": False}'
     )
 

@@ -6,7 +6,7 @@ from types import MappingProxyType
 
 from llmsearch_optuna.errors import TrialError
 
-__all__ = ["IRREGULAR", "check_answers", "describe_answers", "irregular_rows"]
+__all__ = ["IRREGULAR", "check_answers", "describe_answers", "irregular_rows", "listed_rows"]
 
 IRREGULAR: Mapping[str, str] = MappingProxyType(
     {
@@ -19,6 +19,7 @@ IRREGULAR: Mapping[str, str] = MappingProxyType(
 )
 """Finish reason -> what the answer is. Such an answer is scored like any other, with an empty text if it has none."""
 
+_LOST = ("tool", "filter", "no_text")
 _MIN_ANSWERS = 8
 _MAX_LISTED = 6
 
@@ -40,10 +41,10 @@ def check_answers(rows: Sequence[tuple[int, str]], before: Mapping[str, int], *,
     counts = Counter(before)
     counts.update(reason for _, reason in rows)
     total = counts.total()
-    lost = counts["tool"] + counts["filter"] + counts["no_text"]
+    lost = sum(counts[reason] for reason in _LOST)
     if not lost or 2 * lost < total or (total < _MIN_ANSWERS and not is_last):
         return
-    answers = describe_answers(irregular_rows((row, reason) for row, reason in rows if reason != "unknown"))
+    answers = describe_answers(irregular_rows((row, reason) for row, reason in rows if reason in _LOST))
     raise TrialError(f"{lost} of {total} answers are no text to score: {answers}")
 
 
@@ -69,7 +70,12 @@ def describe_answers(rows_by_reason: Mapping[str, Sequence[int]]) -> str:
     parts = []
     for reason, rows in sorted(rows_by_reason.items()):
         distinct = sorted(set(rows))
-        more = len(distinct) - _MAX_LISTED
-        listed = ", ".join(map(str, distinct[:_MAX_LISTED])) + (f" and {more} more" if more > 0 else "")
-        parts.append(f"{len(rows)} x {IRREGULAR[reason]} (row{'s' if len(distinct) > 1 else ''} {listed})")
+        noun = "rows" if len(distinct) > 1 else "row"
+        parts.append(f"{len(rows)} x {IRREGULAR[reason]} ({noun} {listed_rows(distinct)})")
     return "; ".join(parts)
+
+
+def listed_rows(rows: Sequence[int]) -> str:
+    """List the first rows, e.g. ``"1, 2, 4, 5, 7, 8 and 4 more"``."""
+    more = len(rows) - _MAX_LISTED
+    return ", ".join(map(str, rows[:_MAX_LISTED])) + (f" and {more} more" if more > 0 else "")

@@ -3,13 +3,14 @@
 import dataclasses
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from llmsearch_optuna.engine.base import Engine, Request, Stopping
 from llmsearch_optuna.engine.http import OpenAIServer
 from llmsearch_optuna.engine.http.connection import connect
 from llmsearch_optuna.engine.http.engine import HTTPEngine, run
+from llmsearch_optuna.engine.limits import InputLimits
 from llmsearch_optuna.errors import ScorerError
 from llmsearch_optuna.metrics.judging import Inquiry, JudgeAnswer
 from llmsearch_optuna.space.params import GenerationParams
@@ -33,7 +34,7 @@ class EngineJudge:
         request: ``(messages, begin, params) -> request``, with messages from user and assistant in turn, and the
             beginning of the answer, which may be empty.
         begins: Whether answers go on from their beginning.
-        excess: ``(sample, token ids, max_new_tokens) -> what exceeds the model's window``; None if nothing does.
+        window: The limits of the model's inputs.
     """
 
     engine: Engine
@@ -41,7 +42,7 @@ class EngineJudge:
     label: str
     request: Callable[[Sequence[str], str, GenerationParams], Request]
     begins: bool = False
-    excess: Callable[[int, Sequence[int], int], str | None] = lambda _sample, _ids, _tokens: None
+    window: InputLimits = field(default_factory=InputLimits)
 
     def ask(self, inquiries: Sequence[Inquiry]) -> list[JudgeAnswer]:
         """See `Judge`.
@@ -59,7 +60,7 @@ class EngineJudge:
             )
             begin = inquiry.begin if self.begins else ""
             request = self.request(inquiry.messages, begin, params)
-            if excess := self.excess(inquiry.sample, request.prompt_ids, inquiry.max_new_tokens):
+            if excess := self.window.excess(inquiry.sample, request.prompt_ids, inquiry.max_new_tokens):
                 raise ScorerError(f"as a question to the judge, {excess}")
             if begin:  # the rest of a line
                 stopping = dataclasses.replace(request.stopping, strings=(*request.stopping.strings, "\n"))
@@ -103,14 +104,13 @@ def study_judge(backend: "Backend") -> EngineJudge:
         ids = () if tokenizer is None else tuple(tokenizer(prompt, add_special_tokens=not is_chat)["input_ids"])
         return Request(prompt=prompt, prompt_ids=ids, params=params, stopping=stopping)
 
-    window = backend.window
     return EngineJudge(
         engine=backend.engine,
         identity=backend.identity,
         label=backend.model_name or "the study's model",
         request=_chat_request if backend.takes_messages else plain_request,
         begins=not backend.takes_messages,
-        **({} if window is None else {"excess": window.excess}),
+        window=backend.window or InputLimits(),
     )
 
 

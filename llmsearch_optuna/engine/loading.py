@@ -122,12 +122,12 @@ def load_model(
     return LoadedModel(model.eval(), tokenizer)
 
 
-def load_skeleton(name: str, *, revision: str | None = None) -> Skeleton:
+def load_skeleton(name: str, *, revision: str | None) -> Skeleton:
     """Return a model without weights, on the meta device, for an engine that loads the model itself.
 
     Args:
         name: Directory or hub id of a model, or of a LoRA adapter that names its base model.
-        revision: The hub revision of the model or the adapter.
+        revision: The hub revision of the model or the adapter; None for the default.
 
     Raises:
         ModelError: The config, the adapter or the tokenizer cannot be loaded, or no model that generates text has it.

@@ -89,11 +89,11 @@ def load(
     if isinstance(model, Path) and not model.exists():  # a string may be the name of a model on the hub
         raise ModelError(f"the directory of the model, {model}, does not exist")
     if isinstance(model, str | Path):
-        loaded, own_tokenizer = load_model(str(model), device=device)
-        return loaded, tokenizer or own_tokenizer
+        loaded, model_tokenizer = load_model(str(model), device=device)
+        return loaded, tokenizer or model_tokenizer
     if callable(model) and not isinstance(model, torch.nn.Module | Pipeline):
-        model, own_tokenizer = _call(model)
-        tokenizer = tokenizer or own_tokenizer
+        model, model_tokenizer = _call(model)
+        tokenizer = tokenizer or model_tokenizer
     check_model(model)
     model = cast("PreTrainedModel", model)
     if device is not None:

@@ -80,7 +80,7 @@ def model_backend(
         )
         summary += f"; from {length} tokens on, model.generate one by one, because batching would change the logits"
     _LOG.info("engine: %s", summary)
-    own_stopping = default_stopping(model, tokenizer)
+    stopping = default_stopping(model, tokenizer)
     solo = SoloEngine(model, tokenizer, decode_args=decode_args, use_cache=use_cache)
     return Backend(
         engine=RoutingEngine(batch_engine, solo, lambda request: request.params.beams),
@@ -90,15 +90,15 @@ def model_backend(
         tokenizer=tokenizer,
         identity=model_fingerprint(model),
         environment=_environment(model, engine),
-        eos_token_ids=own_stopping.eos_token_ids,
-        stop_strings=own_stopping.strings,
+        eos_token_ids=stopping.eos_token_ids,
+        stop_strings=stopping.strings,
         window=input_limits(model, tokenizer),
         default_params=functools.partial(default_params, model),
         replay=engine.statistics if isinstance(engine, SlotEngine) else None,
         repeatable=True,
         unsupported_settings=unsupported_settings(model),
         find_in_prompts=functools.partial(
-            end_token_findings, tokenizer, own_stopping, is_encoder_decoder=model.config.is_encoder_decoder
+            end_token_findings, tokenizer, stopping, is_encoder_decoder=model.config.is_encoder_decoder
         ),
     )
 

@@ -8,7 +8,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from llmsearch_optuna.engine.limits import InputLimits
 from llmsearch_optuna.engine.model import embedding_weight
 
-__all__ = ["context_window", "input_limits"]
+__all__ = ["input_limits"]
 
 _POSITIONS = ("max_position_embeddings", "max_seq_len", "max_sequence_length")
 
@@ -25,14 +25,6 @@ def input_limits(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase | No
         completion=_positions(model, config if decoder is None else decoder.get_text_config(), "decoder"),
         **ids,
     )
-
-
-def context_window(model: PreTrainedModel) -> int | None:
-    """Return the maximum number of tokens of prompt and completion together.
-
-    None if the config sets no limit, or if the model is an encoder-decoder.
-    """
-    return input_limits(model).together
 
 
 def _positions(model: PreTrainedModel, config: Any, part: str) -> int | None:

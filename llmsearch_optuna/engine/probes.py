@@ -17,7 +17,7 @@ from transformers import LogitsProcessor, LogitsProcessorList, PreTrainedModel
 from llmsearch_optuna.engine.generate.batching import Batching, padded_inputs, shared_length
 from llmsearch_optuna.engine.generate.engine import disabled_arguments, neutral_config
 from llmsearch_optuna.engine.model import embedding_weight
-from llmsearch_optuna.engine.model_limits import context_window, input_limits
+from llmsearch_optuna.engine.model_limits import input_limits
 from llmsearch_optuna.engine.routing import batch_dependent_length
 from llmsearch_optuna.engine.slots.attention import attention_windows
 from llmsearch_optuna.engine.slots.decoder import SlotDecoder
@@ -78,7 +78,7 @@ def _plain_and_slot_logits(runner: ModelRunner) -> tuple[list[Tensor], list[Tens
     windows = [window for window in attention_windows(runner.model).values() if window is not None]
     windows = [window for window in windows if window <= _LONGEST_WINDOW or runner.device.type == "cuda"]
     past_window = max([window + 8 for window in windows], default=20)
-    past_window = min(past_window, context_window(runner.model) or past_window)
+    past_window = min(past_window, input_limits(runner.model).together or past_window)
     sequences = _random_sequences(runner.model, [*(length + _SLOT_STEPS for length in _LENGTHS), past_window])
     plain = [
         model(input_ids=torch.tensor([sequence], device=runner.device), use_cache=False).logits[0, -_SLOT_STEPS - 1 :]

@@ -16,21 +16,24 @@ from llmsearch_optuna.engine.sampling import (
     LogitSummary,
     SamplingRows,
     SlotContents,
-    SummaryDraw,
     draw,
     mirostat_eta,
+    mirostat_mu,
     penalise,
     penalise_summary,
     prompt_key,
     sample_summary,
 )
-from llmsearch_optuna.engine.sampling.breakers import breakers_of
+from llmsearch_optuna.engine.sampling.breakers import Breakers, breakers_of
 from llmsearch_optuna.engine.stopping import StopChecker
 from llmsearch_optuna.errors import ParameterError
 from llmsearch_optuna.space.params import GenerationParams
 from llmsearch_optuna.space.settings import BODY, settings_in
 
-__all__ = ["RunningCompletion", "draw_tokens", "draw_tokens_from_summary", "sampling_rows"]
+__all__ = ["UNDECIDED", "RunningCompletion", "draw_tokens", "draw_tokens_from_summary", "sampling_rows"]
+
+UNDECIDED = -1
+"""In place of a drawn token: it has to be drawn from all logits."""
 
 
 class RunningCompletion:
@@ -69,7 +72,7 @@ class RunningCompletion:
         self.finish_reason: FinishReason | None = None
         self.prompt_key = prompt_key(request.prompt_ids)
         self.replayed = 0
-        self.mirostat_mu = self._next_mu = 2.0 * (request.params.mirostat_tau or 0.0)
+        self.mirostat_mu = self._next_mu = mirostat_mu(request.params)
         self.breakers = breakers_of(tokenizer, request.params)
         self._stop_checker = StopChecker(request, tokenizer)
         self._tokenizer = tokenizer
@@ -108,10 +111,9 @@ class RunningCompletion:
             decode_args: The tokenizer's keyword arguments for decoding. Unless they say otherwise, special
                 tokens are skipped.
         """
-        text = str(self._tokenizer.decode(self.token_ids, **with_default(decode_args or {})))
-        cuts = [text.find(stop) for stop in self.request.stopping.strings if stop in text]
+        text = str(self._tokenizer.decode(self.token_ids, **with_default(decode_args)))
         return Completion(
-            text=text[: min(cuts)] if cuts else text,
+            text=self.request.stopping.cut(text),
             token_ids=tuple(self.token_ids),
             finish_reason=self.finish_reason or "length",
             replayed=self.replayed,
@@ -146,7 +148,7 @@ def draw_tokens(
         LogitsError: The logits contain NaN or inf, or all tokens are banned.
     """
     arguments = _penalty_arguments(running)
-    penalised = penalise(logits.float(), *arguments, breakers=[row.breakers for row in running])
+    penalised = penalise(logits.float(), *arguments)
     steps = torch.tensor(arguments.steps, device=logits.device)
     drawn = draw(penalised, _with_current_mu(sampling, running), steps, width=width)
     for completion, surprise in zip(running, drawn.surprises.tolist(), strict=True):
@@ -156,21 +158,24 @@ def draw_tokens(
 
 def draw_tokens_from_summary(
     summary: LogitSummary, running: Sequence[RunningCompletion], *, search_noise: bool
-) -> SummaryDraw:
-    """Draw the next token of each completion for which the summary of the logits decides it; see `draw_tokens`.
+) -> list[int]:
+    """Return the next token of each completion if the summary of its logits decides it; see `draw_tokens`.
 
     Args:
         summary: A summary of the logits before penalties, with one row per completion.
         running: Unfinished completions.
         search_noise: See `sample_summary`.
+
+    Returns:
+        The tokens, or `UNDECIDED`.
     """
     arguments = _penalty_arguments(running)
-    penalised = penalise_summary(summary, *arguments, breakers=[row.breakers for row in running])
+    penalised = penalise_summary(summary, *arguments)
     sampling = _with_current_mu(sampling_rows(running, summary.logits), running)
     drawn = sample_summary(penalised, sampling, torch.tensor(arguments.steps), search_noise=search_noise)
     for completion, surprise in zip(running, drawn.surprises.tolist(), strict=True):
         completion.record_surprise(surprise)
-    return drawn
+    return drawn.tokens.where(drawn.decided, UNDECIDED).tolist()
 
 
 def _with_current_mu(sampling: SamplingRows, running: Sequence[RunningCompletion]) -> SamplingRows:
@@ -188,6 +193,7 @@ class _PenaltyArguments(NamedTuple):
     prompts: list[tuple[int, ...]]
     contexts: list["array[int]"]
     steps: list[int]
+    breakers: list[Breakers]
 
 
 def _penalty_arguments(running: Sequence[RunningCompletion]) -> _PenaltyArguments:
@@ -197,4 +203,5 @@ def _penalty_arguments(running: Sequence[RunningCompletion]) -> _PenaltyArgument
         prompts=[request.prompt_ids for request in requests],
         contexts=[completion.context for completion in running],
         steps=[len(completion.token_ids) for completion in running],
+        breakers=[completion.breakers for completion in running],
     )

@@ -82,17 +82,7 @@ def choose_backend(
         _check_unset(
             "`custom_pred_function`, which generates itself", stop=stops or None, backend=backend, **model_arguments
         )
-        if isinstance(model, str | Path):
-            raise ConfigurationError("with `custom_pred_function`, no model is loaded: pass `tokenizer` instead")
-        if model is None:
-            _check_unset("`custom_pred_function`, if no model is given", device=device)
-        else:
-            tokenizer = import_local("local", "`model`").load(model, tokenizer, device)[1]
-        if tokenizer is None:
-            _check_unset("`custom_pred_function`, if no tokenizer is given", tokenizer_encode_args=encode_args)
-        else:
-            import_local("tokenizers", "`tokenizer`").check_tokenizer(tokenizer)
-        return PendingBackend(tokenizer, partial(function_backend, custom_pred_function, tokenizer))
+        return _pending_function(custom_pred_function, model, tokenizer, device, encode_args)
     if backend is not None:
         del model_arguments["tokenizer_decode_args"]
         _check_unset("`backend`, which loads the model itself", device=device, **model_arguments)
@@ -112,6 +102,27 @@ def choose_backend(
         is_encoder_decoder=is_encoder_decoder,
     )
     return pending
+
+
+def _pending_function(
+    function: PredictionFunction,
+    model: "PreTrainedModel | str | Path | ModelLoader | None",
+    tokenizer: "PreTrainedTokenizerBase | None",
+    device: str | None,
+    encode_args: Mapping[str, Any] | None,
+) -> PendingBackend:
+    """Return the backend of a prediction function, with the tokenizer that is given or that comes with the model."""
+    if isinstance(model, str | Path):
+        raise ConfigurationError("with `custom_pred_function`, no model is loaded: pass `tokenizer` instead")
+    if model is None:
+        _check_unset("`custom_pred_function`, if no model is given", device=device)
+    else:
+        tokenizer = import_local("local", "`model`").load(model, tokenizer, device)[1]
+    if tokenizer is None:
+        _check_unset("`custom_pred_function`, if no tokenizer is given", tokenizer_encode_args=encode_args)
+    else:
+        import_local("tokenizers", "`tokenizer`").check_tokenizer(tokenizer)
+    return PendingBackend(tokenizer, partial(function_backend, function, tokenizer))
 
 
 def _check_backend(backend: str | None, backend_args: Mapping[str, Any] | None) -> None:

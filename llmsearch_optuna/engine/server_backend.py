@@ -29,9 +29,9 @@ def server_backend(
     tokenizer: "PreTrainedTokenizerBase | None",
     *,
     chat: bool,
-    prefilled: bool = False,
-    counting_tokenizer: "PreTrainedTokenizerBase | None" = None,
-    chat_template_args: Mapping[str, Any] | None = None,
+    prefilled: bool,
+    counting_tokenizer: "PreTrainedTokenizerBase | None",
+    chat_template_args: Mapping[str, Any] | None,
 ) -> Backend:
     """Create a backend for a server.
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from llmsearch_optuna.engine.base import Completion, Request
+from llmsearch_optuna.engine.decoding import with_default
 from llmsearch_optuna.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -107,8 +108,7 @@ class ThinkingCutter:
         """Return the text of the tokens after the thought, cut before a stop string."""
         assert self.tokenizer is not None  # noqa: S101 - checked by the caller
         text = str(self.tokenizer.decode(list(token_ids), **self.decode_args))
-        cuts = [text.index(stop) for stop in request.stopping.strings if stop in text]
-        return text[: min(cuts)] if cuts else text
+        return request.stopping.cut(text)
 
 
 def check_thinking(given: object) -> Mapping[str, str] | bool | None:
@@ -153,8 +153,9 @@ def thinking_cutter(
         return None
     if given is None:
         _LOG.info("thoughts end at %r, as the chat template says: they are counted, and not scored", marks.end)
-    arguments = {"skip_special_tokens": True, **(decode_args or {})}
-    return ThinkingCutter(marks=marks, tokenizer=tokenizer, is_given=given is not None, decode_args=arguments)
+    return ThinkingCutter(
+        marks=marks, tokenizer=tokenizer, is_given=given is not None, decode_args=with_default(decode_args)
+    )
 
 
 def _marks_in(tokenizer: "PreTrainedTokenizerBase | None") -> Thinking | None:

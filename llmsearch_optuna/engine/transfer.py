@@ -12,6 +12,13 @@ def to_device(tensor: Tensor, device: torch.device | str) -> Tensor:
     return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)
 
 
-def to_pinned(tensor: Tensor) -> Tensor:
-    """Begin to copy a tensor of a CUDA device to pinned memory of the host, which is filled after a later event."""
-    return torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=True).copy_(tensor, non_blocking=True)
+def to_pinned(tensor: Tensor) -> tuple[Tensor, torch.cuda.Event]:
+    """Begin to copy a tensor of the current CUDA device to pinned memory of the host.
+
+    Returns:
+        The copy, and the event after which it is complete.
+    """
+    copy = torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=True).copy_(tensor, non_blocking=True)
+    copied = torch.cuda.Event()  # type: ignore[no-untyped-call]
+    copied.record()
+    return copy, copied

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 import torch
-from engine_requests import LimitedMemory, all_requests, request
+from engine_requests import LimitedMemory, all_requests, generated, request
+from families import ATTENTION
 from tiers import partly_full
 from tiny_models import TEXT, tiny_model, tiny_tokenizer
 from transformers import PreTrainedModel
@@ -16,8 +17,6 @@ from llmsearch_optuna.engine.slots.engine import SlotEngine
 from llmsearch_optuna.engine.slots.model_runner import ModelRunner
 from llmsearch_optuna.errors import LogitsError, MemoryExhaustedError
 from llmsearch_optuna.space.params import GenerationParams
-
-ATTENTION = ["llama", "qwen3", "gpt2", "mistral", "gemma3", "phi3", "mixtral"]
 
 ModelEngine = GenerateEngine | SlotEngine
 MakeEngine = Callable[..., ModelEngine]
@@ -67,21 +66,10 @@ def test_a_completion_does_not_depend_on_its_batch(engine: MakeEngine, family: s
 def test_greedy_equals_transformers_own_generate(
     engine: MakeEngine, family: str, arguments: dict[str, Any], device: torch.device
 ) -> None:
-    model: Any = tiny_model(family, device=device)
+    model = tiny_model(family, device=device)
     for text in TEXT:
         greedy = request(text, GenerationParams(max_new_tokens=12, **arguments), eos_token_ids=(2,))
-        ids = torch.tensor([greedy.prompt_ids], device=device)
-        start = 1 if model.config.is_encoder_decoder else ids.shape[1]
-        expected = model.generate(
-            input_ids=ids,
-            attention_mask=torch.ones_like(ids),
-            do_sample=False,
-            max_new_tokens=12,
-            eos_token_id=2,
-            pad_token_id=0,
-            **arguments,
-        )
-        assert engine(model).generate([greedy])[0].token_ids == tuple(expected[0, start:].tolist())
+        assert engine(model).generate([greedy])[0].token_ids == generated(model, greedy, **arguments)
 
 
 def test_rows_stop_on_their_own_limits_and_report_tokens(engine: MakeEngine) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import torch
-from engine_requests import request
+from engine_requests import generated, request
 from families import FAMILIES, NO_BEAMS, ONE_LENGTH, PADDED, ROW_BY_ROW, SLOTS, Family
 from tiers import partly_full
 from tiny_models import tiny_model, tiny_tokenizer
@@ -102,22 +102,6 @@ def test_a_family_is_served_as_told_and_gives_the_tokens_of_rows_alone(name: str
         for request, tokens in zip(batch[: len(TEXTS)], expected, strict=False):
             assert generated(model, request) == tokens
     check_modes(model, family, backend.engine)
-
-
-def generated(model: Any, request: Request, **arguments: Any) -> tuple[int, ...]:
-    """What ``model.generate`` gives for one row, without the padding behind an end token."""
-    ids = torch.tensor([request.prompt_ids], device=model.device)
-    output = model.generate(
-        input_ids=ids,
-        attention_mask=torch.ones_like(ids),
-        do_sample=False,
-        max_new_tokens=request.params.max_new_tokens,
-        eos_token_id=2,
-        pad_token_id=0,
-        **arguments,
-    )[0].tolist()
-    tokens = output[1 if model.config.is_encoder_decoder else len(request.prompt_ids) :]
-    return tuple(tokens[: tokens.index(2) + 1] if 2 in tokens else tokens)
 
 
 def check_modes(model: Any, family: Family, engine: Any) -> None:

@@ -12,7 +12,7 @@ import pytest
 import torch
 from gguf import GGMLQuantizationType
 from tiers import partly_full
-from tiny_models import tiny_model, tiny_tokenizer
+from tiny_models import saved, tiny_model, tiny_tokenizer
 from transformers import PreTrainedModel
 
 from llmsearch_optuna import Tuner
@@ -153,12 +153,6 @@ def completions(tuner: Tuner) -> list[str]:
         {"max_new_tokens": 12},
     ]
     return [text for params in passes for text in tuner.get_score(params)[1]]
-
-
-def saved(directory: Path, model: Any) -> None:
-    model.save_pretrained(directory)
-    tokenizer: Any = tiny_tokenizer()
-    tokenizer.save_pretrained(directory)
 
 
 @pytest.mark.parametrize("kind", partly_full(["F32", "F16", "Q8_0", "Q4_0"], fast=["Q8_0"]))

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 import torch
+from engine_requests import LimitedMemory
 from tiny_models import tiny_model, tiny_tokenizer
 
 from llmsearch_optuna.engine.base import Request, Stopping
@@ -12,23 +13,6 @@ from llmsearch_optuna.engine.memory import is_out_of_memory
 from llmsearch_optuna.engine.slots.engine import SlotEngine
 from llmsearch_optuna.engine.slots.model_runner import ModelRunner
 from llmsearch_optuna.space.params import GenerationParams
-
-
-class PassingShortage:
-    """A device that has memory for few rows until it is `over`."""
-
-    def __init__(self, model: Any, rows: int) -> None:
-        self.over = False
-        self.shortages = self.largest = 0
-
-        def check(module: torch.nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-            size = len(kwargs["input_ids"])
-            self.largest = max(self.largest, size)
-            if size > rows and not self.over:
-                self.shortages += 1
-                raise torch.OutOfMemoryError("no room")
-
-        torch.nn.Module.register_forward_pre_hook(model, check, with_kwargs=True)
 
 
 def requests(count: int, seed: int) -> list[Request]:
@@ -76,7 +60,7 @@ def test_slots_grow_back_when_memory_is_there_again() -> None:
     model: Any = tiny_model()
     expected = [SlotEngine(ModelRunner(tiny_model()), tiny_tokenizer()).generate(requests(16, s)) for s in range(6)]
     engine = SlotEngine(ModelRunner(model), tiny_tokenizer(), slots=16)
-    device = PassingShortage(model, rows=8)
+    device = LimitedMemory(model, rows=8)
     for seed in range(4):
         assert engine.generate(requests(16, seed)) == expected[seed]
     assert engine.slots == 8
@@ -92,7 +76,7 @@ def test_batches_grow_back_when_memory_is_there_again() -> None:
     model: Any = tiny_model("bloom")
     expected = GenerateEngine(tiny_model("bloom"), tiny_tokenizer()).generate(requests(16, 0))
     engine = GenerateEngine(model, tiny_tokenizer(), batch_size=16)
-    device = PassingShortage(model, rows=4)
+    device = LimitedMemory(model, rows=4)
     assert [completion.token_ids for completion in engine.generate(requests(16, 0))] == [
         completion.token_ids for completion in expected
     ]
@@ -105,9 +89,9 @@ def test_batches_grow_back_when_memory_is_there_again() -> None:
 def test_there_are_no_more_slots_than_requests() -> None:
     model: Any = tiny_model()
     engine = SlotEngine(ModelRunner(model), tiny_tokenizer(), slots=10**6)
-    device = PassingShortage(model, rows=64)
+    device = LimitedMemory(model, rows=64)
     few = engine.generate(requests(12, 0))
     assert engine.slots == 16
-    assert device.largest <= 16
+    assert device.largest_served <= 16
     assert engine.generate(requests(40, 0))[:12] == few
     assert engine.slots == 64

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from tiny_models import tiny_model, tiny_tokenizer
+from tiny_models import saved, tiny_model, tiny_tokenizer
 
 from llmsearch_optuna.engine.base import Stopping
 from llmsearch_optuna.engine.loading import load_model, place_model
@@ -22,17 +22,9 @@ from llmsearch_optuna.errors import ModelError
 from llmsearch_optuna.space.params import GenerationParams
 
 
-def saved(path: Path, family: str = "llama", **options: Any) -> str:
-    model: Any = tiny_model(family)
-    model.save_pretrained(path, **options)
-    tokenizer: Any = tiny_tokenizer()
-    tokenizer.save_pretrained(path)
-    return str(path)
-
-
 @pytest.mark.parametrize("family", ["llama", "t5"])
 def test_a_saved_model_loads_as_itself(family: str, tmp_path: Path, device: torch.device) -> None:
-    model, tokenizer = load_model(saved(tmp_path, family), device=str(device))
+    model, tokenizer = load_model(saved(tmp_path, tiny_model(family)), device=str(device))
     assert model.device.type == device.type
     assert not model.training
     assert tokenizer("a fox")["input_ids"] == tiny_tokenizer()("a fox")["input_ids"]
@@ -41,12 +33,12 @@ def test_a_saved_model_loads_as_itself(family: str, tmp_path: Path, device: torc
 
 @pytest.mark.parametrize(("dtype", "expected"), [("bfloat16", torch.bfloat16), (None, torch.float32)])
 def test_dtype(dtype: str | None, expected: torch.dtype, tmp_path: Path) -> None:
-    assert load_model(saved(tmp_path), device="cpu", dtype=dtype).model.dtype == expected
+    assert load_model(saved(tmp_path, tiny_model()), device="cpu", dtype=dtype).model.dtype == expected
 
 
 def test_pickles_are_loaded_only_when_asked_for(tmp_path: Path) -> None:
     model: Any = tiny_model()
-    saved(tmp_path)
+    saved(tmp_path, model)
     (tmp_path / "model.safetensors").unlink()
     torch.save(model.state_dict(), tmp_path / "pytorch_model.bin")
     with pytest.raises(ModelError, match=r"cannot be loaded: .*safetensors") as caught:
@@ -62,7 +54,7 @@ def test_code_that_comes_with_a_model_is_never_run(part: str, tmp_path: Path, mo
         pytest.fail(f"asked: {question}")
 
     monkeypatch.setattr("builtins.input", ask)
-    saved(tmp_path)
+    saved(tmp_path, tiny_model())
     was_run = tmp_path / "run"
     (tmp_path / "own.py").write_text(f"open({str(was_run)!r}, 'w')\nclass Own: pass\n")
     file = tmp_path / ("tokenizer_config.json" if part == "AutoTokenizer" else "config.json")
@@ -85,7 +77,7 @@ def test_code_that_comes_with_a_model_is_never_run(part: str, tmp_path: Path, mo
 )
 def test_what_cannot_be_loaded_is_refused_in_one_line(arguments: dict[str, Any], message: str, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=message) as caught:
-        load_model(saved(tmp_path), **arguments)
+        load_model(saved(tmp_path, tiny_model()), **arguments)
     assert "\n" not in str(caught.value)
 
 
@@ -102,7 +94,7 @@ def test_an_empty_name_is_refused(name: str) -> None:
 
 
 def test_a_damaged_checkpoint_is_refused_in_one_line(tmp_path: Path) -> None:
-    weights = Path(saved(tmp_path)) / "model.safetensors"
+    weights = Path(saved(tmp_path, tiny_model())) / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:1000])
     with pytest.raises(ModelError, match=f"^model {tmp_path} cannot be loaded: ") as caught:
         load_model(str(tmp_path), device="cpu")

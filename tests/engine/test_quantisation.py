@@ -10,7 +10,7 @@ import torch
 from engine_requests import request
 from safetensors.torch import load_file, save_file
 from tiers import partly_full
-from tiny_models import tiny_model, tiny_tokenizer
+from tiny_models import saved, tiny_model, tiny_tokenizer
 from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 
 from llmsearch_optuna.engine.backend import Backend
@@ -47,13 +47,11 @@ REFUSALS = {
 }
 
 
-def saved(directory: Path, model: Any, **config: Any) -> str:
-    model.save_pretrained(directory)
-    tokenizer: Any = tiny_tokenizer()
-    tokenizer.save_pretrained(directory)
+def saved_with(directory: Path, model: Any, quantisation: object) -> str:
+    name = saved(directory, model)
     file = directory / "config.json"
-    file.write_text(json.dumps({**json.loads(file.read_text()), **config}))
-    return str(directory)
+    file.write_text(json.dumps({**json.loads(file.read_text()), "quantization_config": quantisation}))
+    return name
 
 
 @pytest.mark.parametrize("method", REFUSALS)
@@ -63,7 +61,7 @@ def test_a_quantisation_that_cannot_be_used_names_the_package_before_weights_are
     config, package, remedy = REFUSALS[method]
     if package is not None and importlib.util.find_spec(package) is not None:
         pytest.skip(f"{package} is installed")
-    name = saved(tmp_path, tiny_model(), quantization_config=config)
+    name = saved_with(tmp_path, tiny_model(), config)
     (tmp_path / "model.safetensors").write_bytes(b"not read")
     with pytest.raises(ModelError) as caught:
         load_model(name, device="cpu")
@@ -154,7 +152,7 @@ def test_an_fp8_checkpoint_is_loaded_to_its_device(device: torch.device, tmp_pat
     plain: Any = tiny_model(hidden_size=64, intermediate_size=64, num_key_value_heads=4)
     plain.to(torch.bfloat16)
     config = {"quant_method": "fp8", "activation_scheme": "dynamic", "weight_block_size": [32, 32], "fmt": "e4m3"}
-    name = saved(tmp_path, plain, quantization_config=config)
+    name = saved_with(tmp_path, plain, config)
     tensors = load_file(tmp_path / "model.safetensors")
     for key in [key for key in tensors if "_proj" in key]:
         weight = tensors[key].float()

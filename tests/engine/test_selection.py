@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 import torch
-from tiny_models import tiny_model, tiny_tokenizer
-from tiny_tuners import BERT, COLUMNS, ROWS, outputs, tuner
+from tiny_models import saved, tiny_model, tiny_tokenizer
+from tiny_tuners import ARGUMENTS, BERT, ROWS, outputs, tuner
 from transformers import (
     AutoConfig,
     AutoModelForSequenceClassification,
@@ -54,51 +54,35 @@ def test_an_object_that_is_no_tokenizer_is_refused_in_one_line(tokenizer: Any, m
 
 def test_a_path_and_a_pair_from_a_function_are_models(tmp_path: Path) -> None:
     model, tokenizer = tiny_model(), tiny_tokenizer()
-    for part in (model, tokenizer):
-        save: Any = part
-        save.save_pretrained(tmp_path)
+    saved(tmp_path, model, tokenizer)
     expected = outputs(model)
-    arguments: dict[str, Any] = {
-        "dataset": ROWS,
-        "scorer": "contains",
-        "prompt_template": "{q}",
-        "column_mapping": COLUMNS,
-    }
     for given in (tmp_path, lambda: (model, tokenizer)):
-        named = Tuner(model=given, device="cpu", **arguments)
+        named = Tuner(model=given, device="cpu", **ARGUMENTS)
         assert named.get_score({"max_new_tokens": 16}).outputs == expected
     with pytest.raises(ModelError, match=r"the directory of the model, .*nowhere, does not exist"):
-        Tuner(model=tmp_path / "nowhere", **arguments)
+        Tuner(model=tmp_path / "nowhere", **ARGUMENTS)
     with pytest.raises(ModelError, match="device 'nowhere' cannot be used"):
-        Tuner(model=lambda: (model, tokenizer), device="nowhere", **arguments)
+        Tuner(model=lambda: (model, tokenizer), device="nowhere", **ARGUMENTS)
 
 
 def test_the_demo_model_has_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for part in (tiny_model(), tiny_tokenizer()):
-        save: Any = part
-        save.save_pretrained(tmp_path)
+    saved(tmp_path, tiny_model())
     monkeypatch.setattr("llmsearch_optuna.tuner.demo_model_directory", lambda: tmp_path)
     assert "LlamaForCausalLM" in tuner("demo").diagnosis()["model"]
 
 
 def test_a_function_needs_no_tokenizer() -> None:
-    arguments: dict[str, Any] = {
-        "dataset": ROWS,
-        "scorer": "contains",
-        "prompt_template": "{q}",
-        "column_mapping": COLUMNS,
-    }
     prompts: list[str] = []
 
     def predict(given: list[str], parameters: dict[str, Any]) -> list[str]:
         prompts.extend(given)
         return ["x"] * len(given)
 
-    assert Tuner(custom_pred_function=predict, **arguments).get_score({"max_new_tokens": 4}).value == 1.0
+    assert Tuner(custom_pred_function=predict, **ARGUMENTS).get_score({"max_new_tokens": 4}).value == 1.0
     assert prompts == [row["q"] for row in ROWS]
     for options in ({"device": "cpu"}, {"tokenizer_encode_args": {"truncation": True}}):
         with pytest.raises(ConfigurationError, match="has no effect with `custom_pred_function`, if no"):
-            Tuner(custom_pred_function=predict, **arguments, **options)
+            Tuner(custom_pred_function=predict, **ARGUMENTS, **options)
 
 
 class Biased(torch.nn.Linear):

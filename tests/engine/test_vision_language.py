@@ -9,7 +9,7 @@ import pytest
 import torch
 from engine_requests import request
 from tiers import partly_full
-from tiny_models import tiny_tokenizer
+from tiny_models import saved, tiny_tokenizer
 from transformers import AutoConfig, AutoModelForImageTextToText, PreTrainedModel
 
 from llmsearch_optuna.engine.backend import Backend
@@ -136,13 +136,6 @@ def reader_of_images(family: str) -> PreTrainedModel:
         model: PreTrainedModel = auto.from_config(AutoConfig.for_model(family, **MODELS[family]))
     torch.nn.Module.eval(model)
     return model
-
-
-def saved(directory: Path, model: Any) -> str:
-    model.save_pretrained(directory)
-    tokenizer: Any = tiny_tokenizer()
-    tokenizer.save_pretrained(directory)
-    return str(directory)
 
 
 def tokens(engine: Any, batch: Any = REQUESTS) -> list[tuple[int, ...]]:

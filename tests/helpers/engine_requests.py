@@ -54,15 +54,32 @@ def all_requests() -> list[Request]:
     return [request(text, params, eos_token_ids=(2,)) for text, params in itertools.product(TEXT, PARAMS)]
 
 
+def generated(model: Any, request: Request, **arguments: Any) -> tuple[int, ...]:
+    """The tokens of plain ``model.generate`` for a prompt, greedy by default, up to the end token 2."""
+    ids = torch.tensor([request.prompt_ids], device=model.device)
+    output = model.generate(
+        input_ids=ids,
+        attention_mask=torch.ones_like(ids),
+        max_new_tokens=request.params.max_new_tokens,
+        eos_token_id=2,
+        pad_token_id=0,
+        **{"do_sample": False, **arguments},
+    )[0].tolist()
+    tokens = output[1 if model.config.is_encoder_decoder else len(request.prompt_ids) :]
+    return tuple(tokens[: tokens.index(2) + 1] if 2 in tokens else tokens)
+
+
 class LimitedMemory:
-    """A device with memory for a number of rows: a forward hook on a real model."""
+    """A device with memory for a number of rows until the shortage is `over`: a forward hook on a real model."""
 
     def __init__(self, model: PreTrainedModel, rows: int, error: type[Exception] = torch.OutOfMemoryError) -> None:
-        self.largest_served = 0
+        self.over = False
+        self.shortages = self.largest_served = 0
 
         def check(module: torch.nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
             size = kwargs["input_ids"].shape[0]
-            if size > rows:
+            if size > rows and not self.over:
+                self.shortages += 1
                 raise error("DefaultCPUAllocator: can't allocate memory: you tried to allocate 1 bytes")
             self.largest_served = max(self.largest_served, size)
 

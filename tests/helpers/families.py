@@ -76,6 +76,9 @@ PADDED = "plain `generate`"
 ONE_LENGTH = "plain `generate`, prompts of one length together"
 ROW_BY_ROW = "plain `generate`, row by row"
 
+ATTENTION = ["llama", "qwen3", "gpt2", "mistral", "gemma3", "phi3", "mixtral"]
+"""Families of several kinds of attention, all served in slots."""
+
 NO_BEAMS = "no beams: the state cannot go back"
 
 _ALIBI = "a decode step in slots raised ValueError"

@@ -31,11 +31,10 @@ class ModelBatch:
 
     def __init__(self, model: PreTrainedModel, capacity: int, *, has_plugin: bool = True) -> None:
         scheduler = SimpleNamespace(max_num_seqs=capacity, async_scheduling=False)
-        config = SimpleNamespace(get_vocab_size=lambda: model.config.get_text_config().vocab_size)
         self._processor = V1Processor(
-            SimpleNamespace(scheduler_config=scheduler, model_config=config),
+            SimpleNamespace(scheduler_config=scheduler, model_config=None),
             "cpu",
-            breakers=ModelBreakers(config, lambda _: tiny_tokenizer()),
+            breakers=ModelBreakers(None, lambda _: tiny_tokenizer()),
         )
         self._model = model
         self._has_plugin = has_plugin

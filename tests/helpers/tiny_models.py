@@ -1,6 +1,7 @@
 """Tiny random models and a tokenizer, made in memory."""
 
 import functools
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -68,3 +69,11 @@ def tiny_model(
     torch.nn.Module.to(model, device)
     torch.nn.Module.eval(model)
     return model
+
+
+def saved(directory: Path, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase | None = None) -> str:
+    """Save a model and a tokenizer, by default the tiny one; return the name of the directory."""
+    for part in (model, tokenizer or tiny_tokenizer()):
+        save: Any = part
+        save.save_pretrained(directory)
+    return str(directory)

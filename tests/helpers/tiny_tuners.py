@@ -11,18 +11,18 @@ from llmsearch_optuna.space.params import GenerationParams
 COLUMNS = {"input_cols": ["q"], "eval_cols": ["a"]}
 
 ROWS = [{"q": "A fox", "a": "x"}, {"q": "How many apples?", "a": "x"}]
+ARGUMENTS: dict[str, Any] = {
+    "dataset": ROWS,
+    "scorer": "contains",
+    "prompt_template": "{q}",
+    "column_mapping": COLUMNS,
+}
+
 BERT = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
 
 
 def tuner(model: Any, tokenizer: Any = None, **options: Any) -> Tuner:
-    arguments: dict[str, Any] = {
-        "dataset": ROWS,
-        "scorer": "contains",
-        "prompt_template": "{q}",
-        "column_mapping": COLUMNS,
-        **options,
-    }
-    return Tuner(model=model, tokenizer=tokenizer or tiny_tokenizer(), **arguments)
+    return Tuner(model=model, tokenizer=tokenizer or tiny_tokenizer(), **(ARGUMENTS | options))
 
 
 def outputs(model: Any, **options: Any) -> list[str]:

@@ -36,7 +36,7 @@ def sampling_params(params: GenerationParams | None, **values: Any) -> SimpleNam
 def vllm_config(requests: int, *, async_scheduling: bool = False, drafts: int = 0) -> SimpleNamespace:
     return SimpleNamespace(
         scheduler_config=SimpleNamespace(max_num_seqs=requests, async_scheduling=async_scheduling),
-        model_config=SimpleNamespace(get_vocab_size=lambda: VOCABULARY),
+        model_config=None,
         speculative_config=SimpleNamespace(num_speculative_tokens=drafts) if drafts else None,
     )
 

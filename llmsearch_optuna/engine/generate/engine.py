@@ -146,7 +146,7 @@ class _AreFinished(StoppingCriteria):
         return torch.tensor(is_finished, device=input_ids.device)
 
 
-def neutral_config(model: PreTrainedModel, pad_token: int, *, use_cache: bool = True) -> GenerationConfig:
+def neutral_config(model: PreTrainedModel, pad_token: int, *, use_cache: bool) -> GenerationConfig:
     """Return a copy of the model's generation config without what this package handles itself or does not support.
 
     These settings (decoding parameters, end tokens, minimum lengths) have neutral values in the copy. Settings that

@@ -149,7 +149,7 @@ class _BeamScores(LogitsProcessor):
             [self._request.prompt_ids] * beams,
             input_ids.tolist(),
             [input_ids.shape[1] - self.start] * beams,
-            breakers=[self._breakers] * beams,
+            [self._breakers] * beams,
         )
         if params.greedy:
             check_logits(penalised)

@@ -3,10 +3,10 @@
 import contextlib
 import json
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
-from llmsearch_optuna.engine.base import Completion, FinishReason
+from llmsearch_optuna.engine.base import Completion, FinishReason, Stopping
 
 __all__ = ["error_message", "finish_reason", "generated_text", "is_answered_by", "read_completion"]
 
@@ -41,13 +41,14 @@ class _Message(NamedTuple):
     is_refused: bool = False
 
 
-def read_completion(answer: object, *, chat: bool, stops: Sequence[str], max_new_tokens: int) -> Completion:
+def read_completion(answer: object, *, chat: bool, stopping: Stopping, max_new_tokens: int) -> Completion:
     """Return the completion in an answer.
 
     Args:
         answer: The parsed JSON of the answer.
         chat: Whether the request had chat messages.
-        stops: The stop strings. The completion is cut before the first of them, even if the server did not cut it.
+        stopping: The request's conditions. The completion is cut before a stop string, even if the server did not
+            cut it.
         max_new_tokens: The requested maximum number of tokens.
 
     Raises:
@@ -61,11 +62,11 @@ def read_completion(answer: object, *, chat: bool, stops: Sequence[str], max_new
     # Some servers count the end token, and some do not limit the reasoning.
     if count - thinking_count > max_new_tokens + 1:
         raise ValueError(f"the answer has {count} tokens, though `max_tokens` was {max_new_tokens}")
-    cuts = [text.index(stop) for stop in stops if stop in text]
+    cut = stopping.cut(text)
     return Completion(
-        text=text[: min(cuts)] if cuts else text,
+        text=cut,
         token_ids=(),
-        finish_reason="stop" if cuts else _finish_reason(choice, message, chat=chat, has_stops=bool(stops)),
+        finish_reason="stop" if cut != text else _finish_reason(choice, message, stopping, chat=chat),
         token_count_reported=count,
         thinking_token_count=thinking_count,
         prompt_token_count=_reported(answer, "usage", "prompt_tokens"),
@@ -189,7 +190,7 @@ def _reported(answer: object, *keys: str) -> int:
     return answer if isinstance(answer, int) and not isinstance(answer, bool) and answer > 0 else 0
 
 
-def _finish_reason(choice: Mapping[str, Any], message: _Message, *, chat: bool, has_stops: bool) -> FinishReason:
+def _finish_reason(choice: Mapping[str, Any], message: _Message, stopping: Stopping, *, chat: bool) -> FinishReason:
     reason = choice.get("finish_reason")
     name = reason.lower() if isinstance(reason, str) else reason
     if name in _BROKEN:
@@ -214,4 +215,4 @@ def _finish_reason(choice: Mapping[str, Any], message: _Message, *, chat: bool, 
         return "unknown"
     if matched:
         return "stop" if isinstance(matched[0], str) else "eos"
-    return "stop" if has_stops or name != "stop" else "eos"
+    return "stop" if stopping.strings or name != "stop" else "eos"

@@ -15,8 +15,8 @@ from llmsearch_optuna.engine.http.answers import finish_reason, generated_text, 
 from llmsearch_optuna.engine.http.api import Ask
 from llmsearch_optuna.engine.http.client import Client
 from llmsearch_optuna.engine.http.connection import Connection
-from llmsearch_optuna.engine.http.refusals import NUM_CTX_HINT, SPARE, adapted, field_to_change, refusal_hint
-from llmsearch_optuna.engine.irregular import describe_answers, irregular_rows
+from llmsearch_optuna.engine.http.refusals import CHANGE_NOTICES, NUM_CTX_HINT, adapted, field_to_change, refusal_hint
+from llmsearch_optuna.engine.irregular import describe_answers, irregular_rows, listed_rows
 from llmsearch_optuna.errors import ConfigurationError, RequestRefusedError, TrialError
 from llmsearch_optuna.space.settings import BODY, TEMPLATE, settings_in
 
@@ -25,7 +25,6 @@ __all__ = ["HTTPEngine", "request_seed", "run"]
 _LOG = logging.getLogger(__name__)
 
 _BYTES_PER_TOKEN = 4
-_MAX_LISTED = 6
 
 _Result = TypeVar("_Result")
 
@@ -248,20 +247,10 @@ class HTTPEngine:
             completion = read_completion(
                 answer,
                 chat=self._chat,
-                stops=request.stopping.strings,
+                stopping=request.stopping,
                 max_new_tokens=request.params.max_new_tokens,
             )
-            if completion.finish_reason == "unknown":
-                reason = finish_reason(answer)
-                ending = f"the server ended the answer for the reason `{reason}`"
-                if reason is None:
-                    ending = "the answer has no `finish_reason`, so it may be incomplete: check the server or its proxy"
-                self._warn_once(f"reason {reason}", f"{label}: {ending}")
-            count, limit = completion.token_count, request.params.max_new_tokens
-            is_cut = completion.finish_reason in ("length", "thinking") and 0 < count < limit - 1
-            if is_cut and self._connection.kind.name == "ollama":
-                ending = f"Ollama ended the answer after {count} of {limit} tokens, as its context is full"
-                self._warn_once("context", f"{label}: {ending}: {NUM_CTX_HINT}")
+            self._warn_of_ending(completion, answer, label, request.params.max_new_tokens)
             text = generated_text(answer, chat=self._chat)
             if with_reasoning:
                 completion = dataclasses.replace(completion, text=text)
@@ -284,7 +273,7 @@ class HTTPEngine:
                 changes = changes | {change}
                 renamed = error if change == "max_tokens" else renamed
         for change in sorted(changes - self._changes):
-            _LOG.warning("%s", SPARE[change])
+            _LOG.warning("%s", CHANGE_NOTICES[change])
         self._changes |= changes
         return completion
 
@@ -302,6 +291,20 @@ class HTTPEngine:
                 f"{label}: the answer comes from the model `{answer['model']}`, not from `{model}`: if the "
                 "two are the same, set `model_aliases` of the server"
             )
+
+    def _warn_of_ending(self, completion: Completion, answer: object, label: str, limit: int) -> None:
+        """Log a warning for an answer that ended for an unknown reason, or because the context of Ollama is full."""
+        if completion.finish_reason == "unknown":
+            reason = finish_reason(answer)
+            ending = f"the server ended the answer for the reason `{reason}`"
+            if reason is None:
+                ending = "the answer has no `finish_reason`, so it may be incomplete: check the server or its proxy"
+            self._warn_once(f"reason {reason}", f"{label}: {ending}")
+        count = completion.token_count
+        is_cut = completion.finish_reason in ("length", "thinking") and 0 < count < limit - 1
+        if is_cut and self._connection.kind.name == "ollama":
+            ending = f"Ollama ended the answer after {count} of {limit} tokens, as its context is full"
+            self._warn_once("context", f"{label}: {ending}: {NUM_CTX_HINT}")
 
     def _counted(self, completion: Completion, text: str, request: Request) -> Completion:
         """Count or estimate the tokens of a completion for which the server reports no number."""
@@ -352,6 +355,4 @@ def _joined(failures: Mapping[Request, TrialError]) -> TrialError:
     rows = sorted({request.row for request in failures if request.row is not None})
     if len(rows) < 2:
         return first
-    more = f" and {len(rows) - _MAX_LISTED} more" if len(rows) > _MAX_LISTED else ""
-    listed = ", ".join(map(str, rows[:_MAX_LISTED]))
-    return type(first)(f"{first}; requests of {len(rows)} rows failed: {listed}{more}")
+    return type(first)(f"{first}; requests of {len(rows)} rows failed: {listed_rows(rows)}")

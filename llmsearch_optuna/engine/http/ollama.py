@@ -124,18 +124,19 @@ class OllamaAPI:
         """
         _check(names, _FIELDS, "field")
 
-    def check_server(self, server: OpenAIServer) -> None:
-        """Raise an error for what Ollama would ignore of the settings of a server.
 
-        Raises:
-            ParameterError: The message names the field or option.
-        """
-        options = server.extra_body.get("options", {})
-        if not isinstance(options, Mapping):
-            raise ParameterError(f"`options` in `extra_body` must be a table, got {options!r}")
-        self.check_fields(server.extra_body)
-        _check(options, _OPTIONS, "option")
-        _check(server.rename.values(), _FIELDS | _OPTIONS, "field or option")
+def _check_server(server: OpenAIServer) -> None:
+    """Raise an error for what Ollama would ignore of the settings of a server.
+
+    Raises:
+        ParameterError: The message names the field or option.
+    """
+    options = server.extra_body.get("options", {})
+    if not isinstance(options, Mapping):
+        raise ParameterError(f"`options` in `extra_body` must be a table, got {options!r}")
+    _check(server.extra_body, _FIELDS, "field")
+    _check(options, _OPTIONS, "option")
+    _check(server.rename.values(), _FIELDS | _OPTIONS, "field or option")
 
 
 def _check(names: Iterable[str], valid: Collection[str], kind: str) -> None:
@@ -181,7 +182,7 @@ async def show_model(client: Client, server: OpenAIServer, model: str) -> Ollama
         ModelError: The model generates no text.
         ServerError: The server does not have the model, or cannot be reached.
     """
-    OllamaAPI().check_server(server)
+    _check_server(server)
     version = await _version(client, server)
     if version < _NO_CUT_SINCE:
         _LOG.warning(

@@ -6,7 +6,7 @@ from typing import Any
 
 from llmsearch_optuna.space.dialects import Dialect
 
-__all__ = ["NUM_CTX_HINT", "SPARE", "adapted", "field_to_change", "refusal_hint"]
+__all__ = ["CHANGE_NOTICES", "NUM_CTX_HINT", "adapted", "field_to_change", "refusal_hint"]
 
 NUM_CTX_HINT = "raise the context length of the server, as in extra_body = { options = { num_ctx = 16384 } }"
 """What to do about a full context of Ollama."""
@@ -17,7 +17,7 @@ _RENAMED = {"max_tokens": "max_completion_tokens"}
 _NEUTRAL = {"temperature": 1.0, "top_p": 1.0}
 """Field -> its default in OpenAI's API, which is the only value that some models take."""
 
-SPARE: Mapping[str, str] = {
+CHANGE_NOTICES: Mapping[str, str] = {
     "max_tokens": "the server refuses `max_tokens`: `max_completion_tokens` is sent in its place",
     "temperature": "the server refuses `temperature`: its default, 1, is not sent",
     "top_p": "the server refuses `top_p`: its default, 1, is not sent",
@@ -55,10 +55,10 @@ def field_to_change(refusal: str, payload: Mapping[str, Any], kind: Dialect) -> 
         return "max_tokens"
     if not _UNSUPPORTED.search(refusal):
         return None
-    spare = {name for name in ("max_tokens", "seed") if name in payload}
+    changeable = {name for name in ("max_tokens", "seed") if name in payload}
     if kind.name == "openai":
-        spare |= {name for name, value in _NEUTRAL.items() if payload.get(name) == value}
-    return next((name for name in SPARE if name in spare and _mentions(refusal, name)), None)
+        changeable |= {name for name, value in _NEUTRAL.items() if payload.get(name) == value}
+    return next((name for name in CHANGE_NOTICES if name in changeable and _mentions(refusal, name)), None)
 
 
 def refusal_hint(refusal: str, payload: Mapping[str, Any]) -> str:

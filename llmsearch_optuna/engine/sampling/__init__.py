@@ -18,7 +18,7 @@ from llmsearch_optuna.engine.sampling.sampler import (
     filtered_logits,
     leave_tokens,
     mirostat_eta,
-    sample,
+    mirostat_mu,
 )
 from llmsearch_optuna.engine.sampling.summary import (
     SUMMARY_WIDTH,
@@ -49,10 +49,10 @@ __all__ = [
     "gumbel_noise",
     "leave_tokens",
     "mirostat_eta",
+    "mirostat_mu",
     "penalise",
     "penalise_summary",
     "prompt_key",
-    "sample",
     "sample_summary",
     "summarise",
     "summary_of",

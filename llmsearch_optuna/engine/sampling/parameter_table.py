@@ -4,7 +4,7 @@ All numbers of a slot are one column of an int64 table (floats as their bits), w
 decides which formulas run, from the kinds of all completions written so far (`ParameterTable.kinds`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import torch
@@ -145,8 +145,7 @@ class ParameterTable:
     def write(self, contents: Sequence[tuple[int, SlotContents]]) -> Tensor:
         """Write what slots continue, and return these slots on the device; int64 [written]."""
         self._hold_breakers(contents)
-        sets = [self._sets.index(self._set_of[slot]) if slot in self._set_of else 0 for slot, _ in contents]
-        columns, kinds = _columns([content for _, content in contents], sets)
+        columns, kinds = _columns([content for _, content in contents], self._set_numbers(slot for slot, _ in contents))
         index = torch.tensor([slot for slot, _ in contents])
         on_device = to_device(torch.cat([index[None], columns]), self._device)
         places = on_device[0]
@@ -212,9 +211,12 @@ class ParameterTable:
             return
         self._sets = tuple(dict.fromkeys(self._set_of.values()))
         self.breakers = breaker_table(self._sets, self._device)
-        slots = range(self._table.shape[1])
-        numbers = [self._sets.index(self._set_of[slot]) if slot in self._set_of else 0 for slot in slots]
+        numbers = self._set_numbers(range(self._table.shape[1]))
         self.integers("dry_breakers").copy_(to_device(torch.tensor(numbers), self._device))
+
+    def _set_numbers(self, slots: Iterable[int]) -> list[int]:
+        """Return the number of each slot's set of breakers; 0 without DRY."""
+        return [self._sets.index(self._set_of[slot]) if slot in self._set_of else 0 for slot in slots]
 
     def progress(self, slot: int) -> Tensor:
         """Return the bits of mirostat's mu and the step of a slot, as a view; int64 [2]."""

@@ -46,8 +46,8 @@ def penalise(
     prompts: Sequence[Sequence[int]],
     contexts: Sequence[Sequence[int]],
     steps: Sequence[int],
-    *,
     breakers: Sequence[Breakers] | None = None,
+    *,
     token_ids: _Ids | None = None,
 ) -> Tensor:
     """Apply the penalties.
@@ -99,7 +99,6 @@ def penalise_summary(
     prompts: Sequence[Sequence[int]],
     contexts: Sequence[Sequence[int]],
     steps: Sequence[int],
-    *,
     breakers: Sequence[Breakers] | None = None,
 ) -> LogitSummary:
     """Apply the penalties of `penalise` to a summary without penalties, with bit-identical logits.
@@ -123,13 +122,7 @@ def penalise_summary(
         raised[row] = len(prompts[row]) + len(contexts[row])
     return summary._replace(
         logits=penalise(
-            summary.logits,
-            params,
-            prompts,
-            contexts,
-            steps,
-            breakers=breakers,
-            token_ids=summary.token_ids.numpy(),
+            summary.logits, params, prompts, contexts, steps, breakers, token_ids=summary.token_ids.numpy()
         ),
         bound=bound,
         lowered=lowered,

@@ -29,7 +29,7 @@ __all__ = [
     "filtered_logits",
     "leave_tokens",
     "mirostat_eta",
-    "sample",
+    "mirostat_mu",
     "scaled",
 ]
 
@@ -66,11 +66,6 @@ class DeviceDraw(NamedTuple):
     undecided: Tensor
     peaks: Tensor
     surprises: Tensor
-
-
-def sample(logits: Tensor, rows: SamplingRows, steps: Tensor, *, width: int = _FIRST_WIDTH) -> Tensor:
-    """Return the tokens of `draw`; int64 [rows], on the CPU."""
-    return draw(logits, rows, steps, width=width).tokens
 
 
 def draw(logits: Tensor, rows: SamplingRows, steps: Tensor, *, width: int = _FIRST_WIDTH) -> Draw:
@@ -159,6 +154,11 @@ def leave_tokens(logits: Tensor, tokens: Tensor, mask: Tensor) -> Tensor:
     left = logits.gather(1, tokens).masked_fill(mask, 0.0)
     limits = torch.full_like(left, torch.inf).masked_fill(mask, -torch.inf)
     return logits.clamp_(max=limits).scatter_(1, tokens, left)
+
+
+def mirostat_mu(params: GenerationParams) -> float:
+    """Return mirostat's mu for the first token: the maximum surprise in bits, 0 if mirostat is off."""
+    return 2.0 * (params.mirostat_tau or 0.0)
 
 
 def mirostat_eta(params: GenerationParams) -> float:

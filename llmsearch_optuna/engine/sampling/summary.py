@@ -154,7 +154,7 @@ def summary_of(parts: SummaryParts, vocabulary: int) -> LogitSummary:
 def sample_summary(
     summary: LogitSummary, rows: SamplingRows, steps: Tensor, *, search_noise: bool = True
 ) -> SummaryDraw:
-    """Draw the token that `sample` draws from all logits, if the summary determines it.
+    """Draw the token that `draw` draws from all logits, if the summary determines it.
 
     On CUDA, the host does not wait for the device.
 

@@ -94,7 +94,7 @@ class SlotTables:
         return DrawInputs(logits, self._parameters.rows(slots), steps if slots is None else steps[slots])
 
     def progress(self, slot: int) -> Tensor:
-        """Return step and mirostat's mu of a slot; see `ParameterTable.progress`."""
+        """Return mirostat's mu and the step of a slot; see `ParameterTable.progress`."""
         return self._parameters.progress(slot)
 
     def draw_from_summary(self, summary: LogitSummary) -> SummaryDraw:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from llmsearch_optuna.engine.model import embedding_weight
-from llmsearch_optuna.engine.model_limits import context_window
+from llmsearch_optuna.engine.model_limits import input_limits
 from llmsearch_optuna.engine.slots.attention import attention_windows, decode_masks, implementation
 from llmsearch_optuna.engine.slots.cache import KeysValues, SlotCache
 from llmsearch_optuna.engine.slots.model_runner import ModelRunner
@@ -30,7 +30,7 @@ class SlotDecoder:
         capacity: Positions per slot.
         vocabulary: The number of tokens that the model embeds.
         window: The maximum number of positions of the model; None if there is no limit.
-        growths: How often the memory of the cache has been replaced by a larger one.
+        replacements: How often the memory of the cache has been replaced by a larger one.
 
     Raises:
         ModelError: Slots do not support the model's attention; see `attention_windows`.
@@ -42,8 +42,8 @@ class SlotDecoder:
         self.slots = slots
         self.capacity = capacity
         self.vocabulary = len(embedding_weight(runner.model))
-        self.window = context_window(runner.model)
-        self.growths = 0
+        self.window = input_limits(runner.model).together
+        self.replacements = 0
         self._windows = attention_windows(runner.model)
         self._additive = like[0].keys.dtype if implementation(runner.model) == "eager" else None
 
@@ -81,9 +81,9 @@ class SlotDecoder:
         """Increase the number of positions per slot to `capacity`, keeping their content."""
         self.cache.grow(capacity)
         self.capacity = capacity
-        self.growths += 1
+        self.replacements += 1
 
     def grow_pages(self, pages: int) -> None:
         """Increase the number of pages to `pages`, keeping their content."""
         self.cache.grow_pages(pages)
-        self.growths += 1
+        self.replacements += 1

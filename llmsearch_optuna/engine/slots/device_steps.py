@@ -23,11 +23,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from llmsearch_optuna.engine.running_completion import RunningCompletion
+from llmsearch_optuna.engine.running_completion import UNDECIDED, RunningCompletion
 from llmsearch_optuna.engine.sampling import SlotTables, summary_parts
 from llmsearch_optuna.engine.slots.decoder import SlotDecoder
 from llmsearch_optuna.engine.slots.graphs import StepGraphs
-from llmsearch_optuna.engine.slots.steps import DRAWN, UNDECIDED, StepResult, StepRow
+from llmsearch_optuna.engine.slots.steps import DRAWN, StepResult, StepRow
 from llmsearch_optuna.engine.slots.summary_table import SummaryTable
 from llmsearch_optuna.engine.transfer import to_pinned
 
@@ -125,7 +125,7 @@ class DeviceSteps:
         table.make_room(0, vocabulary)
         self._launched: deque[_LaunchedStep] = deque()
         self._logits = torch.empty(0)
-        self._growths = decoder.growths
+        self._replacements = decoder.replacements
         like = torch.zeros(len(Inputs._fields), decoder.slots, dtype=torch.int64, device=self._device)
         step = _DecodeStep(decoder, table, self._tables)
         self._steps = StepGraphs(step, like, "decode steps run", are_graphs=decoder.runner.is_capturable)
@@ -148,10 +148,7 @@ class DeviceSteps:
             self._admit({slot: row.lead for slot, row in rows.items() if row.lead is not None and row.token != DRAWN})
             self._logits, drawn, *_ = self._steps.run(inputs, length)
             self._decoder.runner.is_capturable = self._steps.are_graphs
-            on_host = to_pinned(drawn)
-            copied = torch.cuda.Event()  # type: ignore[no-untyped-call]
-            copied.record()
-        self._launched.append(_LaunchedStep(list(rows), on_host, copied))
+            self._launched.append(_LaunchedStep(list(rows), *to_pinned(drawn)))
 
     def collect(self) -> StepResult:
         """Return the result of the earliest step; see `Steps`."""
@@ -169,6 +166,6 @@ class DeviceSteps:
         is_new = bool(leads) and self._tables.admit(
             [(slot, completion.contents) for slot, completion in leads.items()], self._decoder.capacity
         )
-        if is_new or self._growths != self._decoder.growths:
+        if is_new or self._replacements != self._decoder.replacements:
             self._steps.clear()
-        self._growths = self._decoder.growths
+        self._replacements = self._decoder.replacements

@@ -37,6 +37,7 @@ from transformers import PreTrainedTokenizerBase
 from llmsearch_optuna.engine.base import Completion, Request, TokenCallback
 from llmsearch_optuna.engine.memory import OUT_OF_MEMORY, Regrowth, free_memory, is_out_of_memory, release_memory
 from llmsearch_optuna.engine.running_completion import (
+    UNDECIDED,
     RunningCompletion,
     draw_tokens,
     draw_tokens_from_summary,
@@ -49,7 +50,7 @@ from llmsearch_optuna.engine.slots.prefix_tree import Node, PrefixTree, Usage
 from llmsearch_optuna.engine.slots.replay import DeviceReplay, HostReplay, Replay, Walk
 from llmsearch_optuna.engine.slots.scheduler import ComputedNodes, SlotScheduler
 from llmsearch_optuna.engine.slots.statistics import ReplayStatistics
-from llmsearch_optuna.engine.slots.steps import UNDECIDED, StepResult
+from llmsearch_optuna.engine.slots.steps import StepResult
 from llmsearch_optuna.errors import MemoryExhaustedError
 
 __all__ = ["SlotEngine"]
@@ -286,8 +287,7 @@ class SlotEngine:
         summary = computed.result.summary
         if summary is not None:
             selected = summary.select(torch.tensor([row for row, _ in entries]))
-            drawn = draw_tokens_from_summary(selected, [completion for _, completion in entries], search_noise=False)
-            return drawn.tokens.where(drawn.decided, UNDECIDED).tolist()
+            return draw_tokens_from_summary(selected, [completion for _, completion in entries], search_noise=False)
         numbers = [self._tree.summary_number(computed.nodes[row]) for row, _ in entries]
         stored = [Walk(completion, number) for (_, completion), number in zip(entries, numbers, strict=True) if number]
         tokens = iter(self._ready_replay().draw(stored) if stored else [])

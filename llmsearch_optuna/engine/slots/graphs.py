@@ -8,7 +8,7 @@ it writes the same values to the same places.
 A captured graph is not trusted at once. It is replayed with other inputs than those of the capture, and its results
 must be those of a plain step to the last bit. This finds graphs that are empty, because the capture was on another
 device, and graphs that hold values of the capture where they should read memory. The step that follows has the right
-inputs, and replaces what that test has written, but for slots whose content is given up.
+inputs, and replaces what this test has written. Slots that it leaves out lose their content in any case.
 
 If a step cannot be captured, or its graph gives other results, a warning says so and all further steps run plainly.
 
@@ -43,7 +43,7 @@ class Step(Protocol):
         """Change inputs such that repeating the step changes nothing."""
 
     def vary(self, inputs: Tensor) -> None:
-        """Change repeatable inputs to others, with other results, that change nothing either but what is replaced."""
+        """Change repeatable inputs to others with other results. What the step then writes, the next one replaces."""
 
 
 class StepGraphs:

@@ -52,6 +52,9 @@ class PromptCache:
         runner: Runs the model.
         device_bytes: Memory for prompts on the model's device, in bytes; 40 % of its free memory by default.
         host_bytes: The same for the host, if the model runs on another device.
+
+    Attributes:
+        device_used: The memory of the prompts on the model's device, in bytes.
     """
 
     def __init__(self, runner: ModelRunner, device_bytes: int | None = None, host_bytes: int | None = None) -> None:
@@ -64,7 +67,7 @@ class PromptCache:
         self._template: Prefill | None = None
         self._on_device: dict[tuple[int, ...], Prefill] = {}
         self._on_host: dict[tuple[int, ...], Prefill] = {}
-        self._device_used = self._host_used = 0
+        self.device_used = self._host_used = 0
         self._latest: tuple[tuple[int, ...], Prefill] | None = None
 
     def get(self, prompt_ids: tuple[int, ...]) -> Prefill:
@@ -86,9 +89,9 @@ class PromptCache:
             return prefilled
         self._latest = prompt_ids, prefilled
         size = prefilled.logits.nbytes + sum(tensor.nbytes for layer in prefilled.layers for tensor in layer)
-        if self._device_used + size <= self._device_bytes:
+        if self.device_used + size <= self._device_bytes:
             self._on_device[prompt_ids] = prefilled
-            self._device_used += size
+            self.device_used += size
         elif self._host_used + size <= self._host_bytes:
             self._host_used += size
             layers = tuple(KeysValues(layer.keys.cpu(), layer.values.cpu()) for layer in prefilled.layers)
@@ -96,7 +99,7 @@ class PromptCache:
         return prefilled
 
     def keeps(self, prompt_ids: tuple[int, ...]) -> bool:
-        """Return whether a prompt is in the cache whatever comes next."""
+        """Return whether a prompt stays in the cache."""
         return prompt_ids in self._on_device or prompt_ids in self._on_host
 
     @property
@@ -110,11 +113,6 @@ class PromptCache:
             raise LookupError("no prompt has been prefilled")
         return self._template
 
-    @property
-    def device_used(self) -> int:
-        """The memory of the prompts on the model's device, in bytes."""
-        return self._device_used
-
     def limit(self, device_bytes: int) -> None:
         """Lower the memory limit for prompts on the model's device. Those that are there stay."""
         self._device_bytes = min(self._device_bytes, device_bytes)
@@ -122,7 +120,7 @@ class PromptCache:
     def shrink(self) -> None:
         """Drop the prompts on the device, and halve the memory limit for them."""
         self._on_device.clear()
-        self._device_used = 0
+        self.device_used = 0
         self._latest = None
         self._device_bytes //= 2
 

@@ -12,11 +12,10 @@ from typing import NamedTuple, Protocol
 import torch
 from torch import Tensor
 
-from llmsearch_optuna.engine.running_completion import RunningCompletion, draw_tokens_from_summary
+from llmsearch_optuna.engine.running_completion import UNDECIDED, RunningCompletion, draw_tokens_from_summary
 from llmsearch_optuna.engine.sampling import SlotTables
 from llmsearch_optuna.engine.slots.graphs import StepGraphs
 from llmsearch_optuna.engine.slots.shapes import next_length
-from llmsearch_optuna.engine.slots.steps import UNDECIDED
 from llmsearch_optuna.engine.slots.summary_table import SummaryTable
 from llmsearch_optuna.engine.transfer import to_pinned
 
@@ -59,8 +58,7 @@ class HostReplay:
     def draw(self, walks: Sequence[Walk]) -> list[int]:
         """Return the next tokens; see `Replay`."""
         summary = self._table.read(torch.tensor([walk.summary for walk in walks]))
-        drawn = draw_tokens_from_summary(summary, [walk.completion for walk in walks], search_noise=self._search_noise)
-        return drawn.tokens.where(drawn.decided, UNDECIDED).tolist()
+        return draw_tokens_from_summary(summary, [walk.completion for walk in walks], search_noise=self._search_noise)
 
 
 class _ReplayStep:
@@ -121,9 +119,7 @@ class DeviceReplay:
         rows = [self._rows[walk.completion][0] for walk in walks]
         inputs = torch.zeros(2, _ROWS, dtype=torch.int64)
         inputs[0, rows], inputs[1, rows] = torch.tensor([walk.summary for walk in walks]), 1
-        drawn = to_pinned(*self._steps.run(inputs, 0))
-        copied = torch.cuda.Event()  # type: ignore[no-untyped-call]
-        copied.record()
+        drawn, copied = to_pinned(*self._steps.run(inputs, 0))
         copied.synchronize()
         tokens, surprises = drawn[:, rows]
         for walk, token, surprise in zip(walks, tokens.tolist(), surprises.view(torch.float64).tolist(), strict=True):

@@ -34,7 +34,7 @@ from typing import NamedTuple
 
 from llmsearch_optuna.engine.memory import free_memory
 from llmsearch_optuna.engine.model import embedding_weight
-from llmsearch_optuna.engine.running_completion import RunningCompletion
+from llmsearch_optuna.engine.running_completion import UNDECIDED, RunningCompletion
 from llmsearch_optuna.engine.slots.cache import KeysValues
 from llmsearch_optuna.engine.slots.decoder import SlotDecoder
 from llmsearch_optuna.engine.slots.device_steps import DeviceSteps
@@ -43,7 +43,7 @@ from llmsearch_optuna.engine.slots.model_runner import ModelRunner
 from llmsearch_optuna.engine.slots.prefill import PromptCache
 from llmsearch_optuna.engine.slots.prefix_tree import NO_PLACES, Node, Places, PrefixTree
 from llmsearch_optuna.engine.slots.shapes import MIN_WIDTH, ExactShapes, next_length
-from llmsearch_optuna.engine.slots.steps import DRAWN, UNDECIDED, HostSteps, StepResult, StepRow, Steps
+from llmsearch_optuna.engine.slots.steps import DRAWN, HostSteps, StepResult, StepRow, Steps
 
 __all__ = ["ComputedNodes", "SlotScheduler"]
 

@@ -16,13 +16,10 @@ from llmsearch_optuna.engine.slots.decoder import SlotDecoder
 from llmsearch_optuna.engine.slots.prefix_tree import NO_PLACES, Places
 from llmsearch_optuna.engine.slots.summary_table import SummaryTable
 
-__all__ = ["DRAWN", "UNDECIDED", "HostSteps", "StepResult", "StepRow", "Steps"]
+__all__ = ["DRAWN", "HostSteps", "StepResult", "StepRow", "Steps"]
 
 DRAWN = -1
 """In place of a token to feed: the one that the device drew for the slot in the previous step."""
-
-UNDECIDED = -1
-"""In place of a drawn token: it has to be drawn from all logits."""
 
 
 class StepRow(NamedTuple):

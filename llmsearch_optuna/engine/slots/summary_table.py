@@ -54,7 +54,8 @@ class SummaryTable:
 
         def enlarged(table: Tensor, columns: int) -> Tensor:
             longer = table.new_zeros(rows, columns)
-            longer[:size] = table[:, :columns] if size else table.new_zeros(0, columns)
+            if size:
+                longer[:size] = table
             return longer
 
         self._values, self._token_ids = enlarged(self._values, width), enlarged(self._token_ids, width)

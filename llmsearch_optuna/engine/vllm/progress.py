@@ -29,7 +29,8 @@ class MirostatMemory:
             if len(self._kept) > _KEPT:
                 self._kept.popitem(last=False)
 
-    def restored(self, params: GenerationParams, prompt_key: int, progress: Tensor) -> Tensor:
-        """Return the state with the mu that was kept for its step; see `ParameterTable.progress`."""
+    def restore(self, params: GenerationParams, prompt_key: int, progress: Tensor) -> None:
+        """Write the mu that was kept for the step to the state; see `ParameterTable.progress`."""
         kept = self._kept.pop((params, prompt_key), None)
-        return progress if kept is None else torch.where(kept[1] == progress[1], kept, progress)
+        if kept is not None:
+            progress.copy_(torch.where(kept[1] == progress[1], kept, progress))

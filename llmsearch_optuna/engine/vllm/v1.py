@@ -20,12 +20,13 @@ from llmsearch_optuna.engine.sampling import (
     SlotTables,
     draw_completely,
     leave_tokens,
+    mirostat_mu,
     prompt_key,
 )
 from llmsearch_optuna.engine.transfer import to_device
 from llmsearch_optuna.engine.vllm.breakers import ModelBreakers
 from llmsearch_optuna.engine.vllm.progress import MirostatMemory
-from llmsearch_optuna.engine.vllm.request import check_sampling_params, params_of
+from llmsearch_optuna.engine.vllm.request import params_of
 from llmsearch_optuna.space.params import GenerationParams
 
 __all__ = ["V1Processor"]
@@ -76,11 +77,6 @@ class V1Processor:
         self._rows = self._row_slots = torch.empty(0, dtype=torch.int64, device=self._device)
         self._has_all_rows = False
 
-    @classmethod
-    def validate_params(cls, sampling_params: Any) -> None:
-        """Check a request before vLLM admits it; see `check_sampling_params`."""
-        check_sampling_params(sampling_params)
-
     def is_argmax_invariant(self) -> bool:
         """Return whether greedy requests are unaffected."""
         return False
@@ -112,7 +108,7 @@ class V1Processor:
 
     @torch.inference_mode()
     def apply(self, logits: Tensor) -> Tensor:
-        """Leave one token of each row of ours. A row that is not of numbers stays as it is.
+        """Leave one token in each row of our requests. A row whose maximum is NaN or infinite is not changed.
 
         Args:
             logits: float32 [requests, vocabulary]; modified.
@@ -166,15 +162,14 @@ class V1Processor:
             request = _Request(self._free.pop(), params, prompt_key(prompt), output, len(output))
             self._requests[place] = request
             self._without_token.append(request)
-            first_mu = 2.0 * (params.mirostat_tau or 0.0)
             content = SlotContents(
                 params,
                 request.prompt_key,
                 prompt,
                 [*prompt, *output],
                 request.length,
-                mirostat_mu=first_mu,
-                breakers=self._breakers.of(params),
+                mirostat_mu(params),
+                self._breakers.of(params),
             )
             contents.append((request.slot, content))
             capacity = max(capacity, len(prompt) + (sampling.max_tokens or len(output)) + 1)
@@ -182,5 +177,4 @@ class V1Processor:
             self._tables.admit(contents, capacity)
         for slot, content in contents:
             if content.step:
-                progress = self._tables.progress(slot)
-                progress.copy_(self._memory.restored(content.params, content.prompt_key, progress))
+                self._memory.restore(content.params, content.prompt_key, self._tables.progress(slot))

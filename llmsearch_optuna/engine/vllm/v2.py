@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from llmsearch_optuna.engine.sampling import SlotContents, draw_completely, leave_tokens, prompt_key
+from llmsearch_optuna.engine.sampling import SlotContents, draw_completely, leave_tokens, mirostat_mu, prompt_key
 from llmsearch_optuna.engine.sampling.contexts import NO_TOKEN, Contexts
 from llmsearch_optuna.engine.sampling.parameter_table import ParameterTable
 from llmsearch_optuna.engine.transfer import to_device
@@ -82,19 +82,17 @@ class V2Processor:
             params, prompt_length = self._new[slot], prompt_lengths[row]
             key = prompt_key(prompts[row, :prompt_length].tolist())
             self._occupants[slot] = (params, key)
-            first_mu = 2.0 * (params.mirostat_tau or 0.0)
             step, breakers = lengths[row] - prompt_length, self._breakers.of(params)
-            contents.append((slot, SlotContents(params, key, (), (), step, first_mu, breakers)))
+            contents.append((slot, SlotContents(params, key, (), (), step, mirostat_mu(params), breakers)))
         self._parameters.write(contents)
         for slot, content in contents:
             if content.step:
-                progress = self._parameters.progress(slot)
-                progress.copy_(self._memory.restored(content.params, content.prompt_key, progress))
+                self._memory.restore(content.params, content.prompt_key, self._parameters.progress(slot))
         self._new.clear()
 
     @torch.inference_mode()
     def apply(self, logits: Tensor, ctx: Any) -> Tensor:
-        """Leave one token of each row of ours. A row that is not of numbers stays as it is.
+        """Leave one token in each row of our requests. A row whose maximum is NaN or infinite is not changed.
 
         Args:
             logits: float32 [rows, vocabulary]; modified.

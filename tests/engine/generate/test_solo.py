@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 import torch
-from engine_requests import LimitedMemory, all_requests, request
+from engine_requests import LimitedMemory, all_requests, generated, request
 from tiny_models import TEXT, tiny_model, tiny_tokenizer
 from transformers import PreTrainedModel
 
-from llmsearch_optuna.engine.base import Completion, Request
+from llmsearch_optuna.engine.base import Completion
 from llmsearch_optuna.engine.generate.engine import GenerateEngine
 from llmsearch_optuna.engine.generate.solo import SoloEngine, beam_seed
 from llmsearch_optuna.engine.routing import RoutingEngine
@@ -32,22 +32,6 @@ def engine(model: PreTrainedModel, **arguments: Any) -> RoutingEngine:
     return RoutingEngine(slots, SoloEngine(model, tiny_tokenizer(), **arguments), lambda request: request.params.beams)
 
 
-def of_transformers(model: Any, beams: Request, **arguments: Any) -> tuple[int, ...]:
-    """The tokens of plain ``model.generate``, without the padding after an end token."""
-    ids = torch.tensor([beams.prompt_ids], device=model.device)
-    start = 1 if model.config.is_encoder_decoder else ids.shape[1]
-    output = model.generate(
-        input_ids=ids,
-        attention_mask=torch.ones_like(ids),
-        max_new_tokens=beams.params.max_new_tokens,
-        eos_token_id=2,
-        pad_token_id=0,
-        **arguments,
-    )
-    tokens = output[0, start:].tolist()
-    return tuple(tokens[: tokens.index(2) + 1] if 2 in tokens else tokens)
-
-
 @pytest.mark.sampled(4)
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("arguments", BEAMS, ids=str)
@@ -56,7 +40,7 @@ def test_beam_search_equals_that_of_transformers(family: str, arguments: dict[st
     solo = SoloEngine(model, tiny_tokenizer())
     for text in TEXT:
         beams = request(text, GenerationParams(max_new_tokens=12, **arguments), eos_token_ids=(2,))
-        expected = of_transformers(model, beams, do_sample=False, **arguments)
+        expected = generated(model, beams, **arguments)
         completion = solo.generate([beams])[0]
         assert completion.token_ids == expected
         assert completion.finish_reason == ("eos" if expected[-1] == 2 else "length")
@@ -98,7 +82,7 @@ def test_beam_sampling_equals_that_of_transformers_with_a_seed_per_prompt(
             with torch.random.fork_rng():
                 torch.manual_seed(beam_seed(beams))
                 settings = {"temperature": 1.0, "top_k": 0, **arguments}
-                assert completion.token_ids == of_transformers(model, beams, do_sample=True, num_beams=3, **settings)
+                assert completion.token_ids == generated(model, beams, do_sample=True, num_beams=3, **settings)
     assert len(completions) > len(TEXT) or arguments == {"top_k": 1}
     assert torch.equal(torch.random.get_rng_state(), state)
 

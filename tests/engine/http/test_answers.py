@@ -4,12 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmsearch_optuna.engine.base import Completion
+from llmsearch_optuna.engine.base import Completion, Stopping
 from llmsearch_optuna.engine.http.answers import error_message, generated_text, is_answered_by, read_completion
 
 
 def read(answer: object, *, chat: bool = False, stops: tuple[str, ...] = ()) -> Completion:
-    return read_completion(answer, chat=chat, stops=stops, max_new_tokens=8)
+    return read_completion(answer, chat=chat, stopping=Stopping(strings=stops), max_new_tokens=8)
 
 
 def answer(text: object = "a b", reason: object = "stop", usage: object = None, **more: Any) -> dict[str, Any]:

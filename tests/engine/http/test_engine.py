@@ -12,6 +12,7 @@ import pytest
 from fake_server import FakeServer, Fault
 from hypothesis import given
 from hypothesis import strategies as st
+from server_requests import message, request
 from tiers import partly_full
 
 from llmsearch_optuna.engine.base import Completion, Request, Stopping
@@ -23,16 +24,6 @@ from llmsearch_optuna.space.params import GenerationParams
 
 def engine(server: FakeServer, *, chat: bool = False, **changes: Any) -> HTTPEngine:
     return HTTPEngine(run(connect(OpenAIServer(base_url=server.base_url, **changes), chat=False)), chat=chat)
-
-
-def request(row: int = 0, prompt: str | None = None, stop: tuple[str, ...] = (), **params: Any) -> Request:
-    return Request(
-        prompt=f"What is {row}?" if prompt is None else prompt,
-        prompt_ids=(),
-        params=GenerationParams(**{"temperature": 1.0, "max_new_tokens": 6, **params}),
-        stopping=Stopping(strings=stop),
-        row=row,
-    )
 
 
 REQUESTS = [request(row, temperature=temperature) for temperature in (0.7, 1.5) for row in range(12)]
@@ -337,7 +328,7 @@ def answered(**choice: Any) -> Any:
 def test_answers_without_a_text_are_warned_of_once(server: FakeServer, caplog: pytest.LogCaptureFixture) -> None:
     server.alter = answered(message={"content": None, "tool_calls": [{}]}, finish_reason="tool_calls")
     asked = engine(server, chat=True)
-    requests = [request(row, json.dumps([{"role": "user", "content": f"What is {row}?"}])) for row in range(4)]
+    requests = [request(row, message(f"What is {row}?")) for row in range(4)]
     completions = asked.generate(requests)
     assert [completion.finish_reason == "tool" for completion in completions] == [True, True, False, False]
     assert completions[0].text == ""

@@ -1,4 +1,3 @@
-import json
 from typing import Any
 
 import pytest
@@ -6,14 +5,14 @@ from fake_ollama import DEFAULTS, DIGEST, FakeOllama
 from fake_server import Fault
 from hypothesis import given
 from hypothesis import strategies as st
+from server_requests import message, request
 
-from llmsearch_optuna.engine.base import Completion, Request, Stopping
+from llmsearch_optuna.engine.base import Completion, Stopping
 from llmsearch_optuna.engine.http import Connection, HTTPEngine, OpenAIServer, connect, probe_server, run
 from llmsearch_optuna.engine.http.answers import read_completion
 from llmsearch_optuna.engine.http.engine import request_seed
 from llmsearch_optuna.engine.http.ollama import OllamaAPI
 from llmsearch_optuna.errors import ModelError, ParameterError, RequestRefusedError, ServerError, TrialError
-from llmsearch_optuna.space.params import GenerationParams
 
 NAMES = ("temperature", "top_k", "top_p", "min_p", "repetition_penalty")
 
@@ -24,20 +23,6 @@ def connected(ollama: FakeOllama, **changes: Any) -> Connection:
 
 def engine(ollama: FakeOllama, *, chat: bool = False, **changes: Any) -> HTTPEngine:
     return HTTPEngine(connected(ollama, **changes), chat=chat)
-
-
-def request(row: int = 0, prompt: str | None = None, stop: tuple[str, ...] = (), **params: Any) -> Request:
-    return Request(
-        prompt=f"What is {row}?" if prompt is None else prompt,
-        prompt_ids=(),
-        params=GenerationParams(**{"temperature": 1.0, "max_new_tokens": 6, **params}),
-        stopping=Stopping(strings=stop),
-        row=row,
-    )
-
-
-def message(text: str, role: str = "user") -> str:
-    return json.dumps([{"role": role, "content": text}])
 
 
 REQUESTS = [request(row, temperature=temperature) for temperature in (0.7, 1.5) for row in range(8)]
@@ -326,7 +311,7 @@ def test_a_loop_is_scored_and_warned_of(ollama: FakeOllama, caplog: pytest.LogCa
 
 
 def read(answer: dict[str, Any], *, chat: bool = True, stops: tuple[str, ...] = ()) -> Completion:
-    return read_completion(OllamaAPI().answer(answer), chat=chat, stops=stops, max_new_tokens=50)
+    return read_completion(OllamaAPI().answer(answer), chat=chat, stopping=Stopping(strings=stops), max_new_tokens=50)
 
 
 ENDINGS = [

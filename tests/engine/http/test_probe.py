@@ -1,8 +1,8 @@
-import json
 from typing import Any
 
 import pytest
 from fake_server import FakeServer, Fault
+from server_requests import message
 
 from llmsearch_optuna.engine.http import HTTPEngine, OpenAIServer, connect, probe_server, run
 from llmsearch_optuna.errors import ParameterError, ServerError
@@ -10,9 +10,9 @@ from llmsearch_optuna.errors import ParameterError, ServerError
 NAMES = ("temperature", "top_k", "top_p", "min_p", "repetition_penalty")
 
 
-def probe(server: FakeServer, names: tuple[str, ...] = NAMES, **changes: Any) -> dict[str, str]:
-    connection = run(connect(OpenAIServer(base_url=server.base_url, **changes), chat=False))
-    findings = probe_server(HTTPEngine(connection, chat=False), connection, names, str)
+def probe(server: FakeServer, names: tuple[str, ...] = NAMES, *, chat: bool = False, **changes: Any) -> dict[str, str]:
+    connection = run(connect(OpenAIServer(base_url=server.base_url, **changes), chat=chat))
+    findings = probe_server(HTTPEngine(connection, chat=chat), connection, names, message if chat else str)
     findings.pop("plug-in", None)  # has tests of its own
     return findings
 
@@ -78,45 +78,28 @@ def test_a_server_that_is_gone_is_no_finding(server: FakeServer) -> None:
 
 
 def test_chats_are_probed_as_chats(server: FakeServer) -> None:
-    connection = run(connect(OpenAIServer(base_url=server.base_url), chat=False))
-    findings = probe_server(
-        HTTPEngine(connection, chat=True),
-        connection,
-        ("top_k",),
-        lambda text: json.dumps([{"role": "user", "content": text}]),
-    )
-    assert findings["parameters"] == "top_k take effect"
+    assert probe(server, ("top_k",), chat=True)["parameters"] == "top_k take effect"
     assert all("messages" in sent for sent in server.requests)
-
-
-def probe_chat(server: FakeServer, names: tuple[str, ...] = NAMES, **changes: Any) -> dict[str, str]:
-    connection = run(connect(OpenAIServer(base_url=server.base_url, **changes), chat=False))
-    return probe_server(
-        HTTPEngine(connection, chat=True),
-        connection,
-        names,
-        lambda text: json.dumps([{"role": "user", "content": text}]),
-    )
 
 
 @pytest.mark.full
 def test_the_reasoning_of_a_server_is_evidence(server: FakeServer, caplog: pytest.LogCaptureFixture) -> None:
     server.reasons = 10**6
-    findings = probe_chat(server, ("temperature", "top_k", "repetition_penalty"))
+    findings = probe(server, ("temperature", "top_k", "repetition_penalty"), chat=True)
     assert findings["seeds"] == "kept"
     assert findings["parameters"] == "repetition_penalty, temperature, top_k take effect"
     assert {sent["max_tokens"] for sent in server.requests} == {12}
     assert not caplog.records
     server.ignored = {"seed"}
-    assert probe_chat(server, ())["seeds"] == "not kept: one seed gave two texts"
+    assert probe(server, (), chat=True)["seeds"] == "not kept: one seed gave two texts"
     server.ignored = {"top_k"}
     with pytest.raises(ParameterError, match=r"`top_k` has no effect on the server: .*\(probe = false\)"):
-        probe_chat(server, ("top_k",))
+        probe(server, ("top_k",), chat=True)
 
 
 def test_hidden_reasoning_gets_more_tokens(server: FakeServer) -> None:
     server.reasons, server.tells_reasoning = 100, False
-    findings = probe_chat(server, ("temperature", "top_k"))
+    findings = probe(server, ("temperature", "top_k"), chat=True)
     assert (findings["seeds"], findings["parameters"]) == ("kept", "temperature, top_k take effect")
     assert [sent["max_tokens"] for sent in server.requests[:3]] == [12, 256, 256]
 
@@ -127,7 +110,7 @@ def test_empty_texts_are_no_evidence(server: FakeServer, caplog: pytest.LogCaptu
         **answer,
         "choices": [{"message": {"content": content}, "finish_reason": "length"}],
     }
-    findings = probe_chat(server)
+    findings = probe(server, chat=True)
     assert findings["seeds"] == "not probed: the server's texts are empty"
     assert findings["parameters"] == "min_p, repetition_penalty, temperature, top_k, top_p not probed"
     assert [sent["max_tokens"] for sent in server.requests[:4]] == [12, 256, 1024, 12]
@@ -135,17 +118,17 @@ def test_empty_texts_are_no_evidence(server: FakeServer, caplog: pytest.LogCaptu
     assert "nothing is known of seeds and parameters; probe = false leaves the probe out" in warning
     server.refused = {"min_p"}
     with pytest.raises(ParameterError, match=r"the server refuses a request of the kind `vllm`: .*'min_p'"):
-        probe_chat(server, ("min_p",))
+        probe(server, ("min_p",), chat=True)
 
 
 @pytest.mark.full
 def test_openais_reasoning_models_are_refused_in_one_line_or_probed(server: FakeServer) -> None:
     server.owner, server.refused = "openai", {"max_tokens", "top_p"}
-    findings = probe_chat(server, ("temperature",))
+    findings = probe(server, ("temperature",), chat=True)
     assert findings["parameters"] == "temperature take effect"
     assert set(server.requests[-1]) == {"model", "messages", "max_completion_tokens", "temperature", "seed"}
     server.refused |= {"temperature"}
     with pytest.raises(
         ParameterError, match=r"^the server refuses `temperature`: .*takes? `temperature` = 0.01: leave it out"
     ):
-        probe_chat(server, ("temperature",), kind="openai")
+        probe(server, ("temperature",), kind="openai", chat=True)

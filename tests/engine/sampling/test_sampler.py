@@ -2,6 +2,7 @@ import dataclasses
 import math
 from collections import Counter
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 import torch
@@ -18,7 +19,7 @@ from transformers import (
     RepetitionPenaltyLogitsProcessor,
 )
 
-from llmsearch_optuna.engine.sampling import SamplingRows, draw, filtered_logits, penalise, sample
+from llmsearch_optuna.engine.sampling import SamplingRows, draw, filtered_logits, penalise
 from llmsearch_optuna.engine.sampling.sampler import draw_completely, draw_on_device, leave_tokens
 from llmsearch_optuna.errors import LogitsError
 from llmsearch_optuna.space.params import CUTS, GenerationParams
@@ -54,6 +55,10 @@ def repeated(params: GenerationParams, count: int, device: torch.device | str) -
     """The same row `count` times, with seeds 0, 1, 2, ..."""
     rows = SamplingRows.build([params], [77], device).select([0] * count)
     return dataclasses.replace(rows, seeds=torch.arange(count, device=device))
+
+
+def sample(logits: Tensor, rows: SamplingRows, steps: Tensor, **options: Any) -> Tensor:
+    return draw(logits, rows, steps, **options).tokens
 
 
 def test_a_row_draws_the_same_token_in_any_batch(device: torch.device) -> None:

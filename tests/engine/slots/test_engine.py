@@ -9,6 +9,7 @@ import pytest
 import torch
 from accelerate import dispatch_model
 from engine_requests import PARAMS, LimitedMemory, all_requests, request
+from families import ATTENTION
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from laws import scaled
@@ -24,8 +25,6 @@ from llmsearch_optuna.engine.slots.engine import SlotEngine
 from llmsearch_optuna.engine.slots.model_runner import ModelRunner
 from llmsearch_optuna.engine.slots.prefill import PromptCache
 from llmsearch_optuna.space.params import GenerationParams
-
-FAMILIES = ["llama", "qwen3", "gpt2", "mistral", "gemma3", "phi3", "mixtral"]
 
 
 def engine(model: PreTrainedModel, slots: int = 8, **arguments: Any) -> SlotEngine:
@@ -47,7 +46,7 @@ class Forwards:
         torch.nn.Module.register_forward_pre_hook(model, count, with_kwargs=True)
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", ATTENTION)
 @pytest.mark.parametrize("attention", partly_full(["sdpa", "eager"], fast=["sdpa"]))
 def test_the_same_tokens_as_the_plain_engine(family: str, attention: str, device: torch.device) -> None:
     model: Any = tiny_model(family, device=device)

@@ -8,7 +8,7 @@ from typing import Any
 import peft
 import pytest
 from model_batches import ModelBatch
-from tiny_models import tiny_model, tiny_tokenizer
+from tiny_models import saved, tiny_model, tiny_tokenizer
 from transformers import AutoModelForCausalLM
 
 from llmsearch_optuna import Tuner
@@ -25,10 +25,7 @@ ROWS = [{"q": f"What is {number}?", "a": "yes"} for number in range(12)]
 
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    directory = tmp_path_factory.mktemp("model")
-    tiny_model().save_pretrained(directory)
-    tiny_tokenizer().save_pretrained(directory)
-    return directory
+    return Path(saved(tmp_path_factory.mktemp("model"), tiny_model()))
 
 
 def make_tuner(model: Any, **arguments: Any) -> Tuner:
@@ -67,16 +64,14 @@ def test_what_does_not_go_with_it_is_refused(model: Any, arguments: dict[str, An
 
 
 def test_a_model_that_vllm_would_not_serve_is_refused(checkpoint: Path, tmp_path: Path) -> None:
-    tiny_model("t5").save_pretrained(tmp_path / "t5")
-    tiny_tokenizer().save_pretrained(tmp_path / "t5")
+    two_parts = saved(tmp_path / "t5", tiny_model("t5"))
     with pytest.raises(ModelError, match="is an encoder-decoder, which vLLM does not serve: leave `backend` out"):
-        load_for_vllm(str(tmp_path / "t5"), None, None)
+        load_for_vllm(two_parts, None, None)
     model = tiny_model()
     model.generation_config.suppress_tokens = [5]
-    model.save_pretrained(tmp_path / "suppressing")
-    tiny_tokenizer().save_pretrained(tmp_path / "suppressing")
+    suppressing = saved(tmp_path / "suppressing", model)
     with pytest.raises(ModelError, match=r"sets suppress_tokens, which only model\.generate applies"):
-        load_for_vllm(str(tmp_path / "suppressing"), None, None)
+        load_for_vllm(suppressing, None, None)
     with pytest.raises(ModelError, match="nowhere cannot be loaded"):
         load_for_vllm(str(tmp_path / "nowhere"), None, None)
 
@@ -156,8 +151,7 @@ def test_what_changes_the_model_is_another_model(checkpoint: Path, simulated_vll
 
 
 def test_other_weights_are_another_model(checkpoint: Path, simulated_vllm: list[Any], tmp_path: Path) -> None:
-    tiny_model(seed=9).save_pretrained(tmp_path)
-    tiny_tokenizer().save_pretrained(tmp_path)
+    saved(tmp_path, tiny_model(seed=9))
     identities = [make_tuner(str(path))._backend.identity for path in (checkpoint, checkpoint, tmp_path)]
     assert identities[0] == identities[1] != identities[2]
 
