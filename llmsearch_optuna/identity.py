@@ -6,7 +6,7 @@ import inspect
 import re
 from types import CodeType
 
-__all__ = ["describe", "digest", "identify", "without_addresses"]
+__all__ = ["describe", "digest", "identify", "without_addresses", "without_hashes"]
 
 
 def identify(function: object) -> str:
@@ -51,6 +51,11 @@ def _stable_repr(value: object) -> str:
 def without_addresses(text: str) -> str:
     """Remove the memory addresses from the `repr` of an object."""
     return re.sub(r" at 0x[0-9a-fA-F]+", "", text)
+
+
+def without_hashes(name: str) -> str:
+    """Remove the hashes of source code from a name that is shown."""
+    return re.sub(r"#[0-9a-f]{8}\b", "", name)
 
 
 def digest(source: str) -> str:

@@ -65,9 +65,9 @@ class Tuner:
         model: A loaded model, a directory, hub id or ``"demo"`` to load, or a function without arguments that returns
             model and tokenizer and is called after all checks that need neither. Omit it with `server`.
         tokenizer: The model's tokenizer. Required only with a loaded model.
-        dataset: A `datasets.Dataset`, list of rows, mapping of columns, or with `take` a `datasets.IterableDataset`.
-        scorer: ``(y_true: list[dict], y_pred: list[str]) -> float``, or one score per sample; or the name of a metric,
-            a `Metric`, or an `evaluate` module; see `make_metric`.
+        dataset: A DataFrame, `datasets.Dataset`, list of rows, mapping of columns, or with `take` an `IterableDataset`.
+        scorer: ``(references: list[dict], completions: list[str]) -> float``, or one score per sample; or the name of a
+            metric, a `Metric`, or an `evaluate` module; see `make_metric`.
         column_mapping: ``{"input_cols": [...], "eval_cols": [...]}``; optional with `messages_col`.
         prompt_template, prompt_jinja, sample_preprocessor, messages, messages_col: Exactly one; see `PromptSource`.
         device: The device to move the model to. By default a loaded model stays where it is; see also `load_model`.

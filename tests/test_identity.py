@@ -8,7 +8,7 @@ from types import ModuleType
 
 import pytest
 
-from llmsearch_optuna.identity import digest, identify
+from llmsearch_optuna.identity import digest, identify, without_hashes
 
 
 def module(path: Path, source: str) -> ModuleType:
@@ -133,3 +133,9 @@ def test_names_are_the_same_in_every_process() -> None:
 def test_digest_takes_any_text() -> None:
     assert digest("\ud800") != digest("\ud801")
     assert len(digest("")) == 8
+
+
+def test_a_name_is_shown_without_the_hashes_of_its_source() -> None:
+    assert without_hashes(identify(module)).endswith("test_identity.module")
+    assert without_hashes("contains(ignore_case=True)") == "contains(ignore_case=True)"
+    assert without_hashes("a.f#0123abcd(by=b.g#89abcdef)") == "a.f(by=b.g)"

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from llmsearch_optuna.identity import without_hashes
 from llmsearch_optuna.storage import CompletionStore
 from llmsearch_optuna.study.ranking import expense, expense_of, infeasibility, score_of
 from llmsearch_optuna.study.study import study_key
@@ -53,7 +54,7 @@ def print_finalists(study: optuna.Study) -> None:
 def print_verdict(verdict: Verdict) -> None:
     """Print a verdict: the table of scores and the sentences about them."""
     held_out = "held-out " if verdict.held_out else ""
-    title = f"Scores on {verdict.samples} {held_out}samples ({verdict.metric})"
+    title = f"Scores on {verdict.samples} {held_out}samples ({without_hashes(verdict.metric)})"
     search_columns = ("search split", "trial") if verdict.held_out else ()
     table = _table(title, "", "score", *search_columns, GAIN_HEADING, *further_headings(verdict))
     for row in verdict_rows(verdict):

@@ -44,4 +44,6 @@ class Interruption:
                 raise KeyboardInterrupt
             return
         self.signal = signal.Signals(number)
-        _LOG.warning("%s: the rung is finished first; Ctrl-C stops at once", self.signal.name)
+        _LOG.warning(
+            "%s: the search stops after the samples in progress; Ctrl-C now stops it at once", self.signal.name
+        )

@@ -73,7 +73,8 @@ def best(options: argparse.Namespace) -> None:
     else:
         is_none = stored_verdict(study) is None
         state = "no verdict yet" if is_none else "the finalists have changed since the last verdict"
-        print(printable(f"{state}: {confirm_command(options.database, study.study_name)}"))
+        command = confirm_command(options.database, study.study_name)
+        print(printable(f"{state}: {command} (a running search does so at its end)"))
 
 
 def show(options: argparse.Namespace) -> None:

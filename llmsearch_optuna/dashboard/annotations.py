@@ -171,6 +171,7 @@ class Annotations(SearchObserver):
         self._samples: dict[int, StoredSample] | None = None
         self._latest: tuple[int, list[StoredCompletion]] | None = None
         self._reported: set[str] = set()
+        self._has_ended_trials = False
         self._began = time.monotonic()
         self._drawing_s = _FIRST_DRAWING_S
 
@@ -199,15 +200,17 @@ class Annotations(SearchObserver):
 
     def trial_ended(self, trial: FrozenTrial, progress: TrialProgress | None, seconds: float) -> None:  # noqa: ARG002
         """Write the trial's note, and draw the figures if time permits."""
+        self._has_ended_trials = True
         with self._harmless(f"the note of trial {trial.number} is not written"), self._exclusive():
             self._write_missing([trial])
         self._draw_if_time_permits()
 
     def ended(self) -> None:
-        """Write the study's note, draw the figures if time permits, and log the time that annotations took."""
+        """Write the study's note, and draw the figures if time permits. If a trial ended, log the time that it took."""
         self.write_study_note()
         self._draw_if_time_permits()
-        _LOG.info("notes, artifacts and figures took %.1f of %.1f s", self.seconds, time.monotonic() - self._began)
+        if self._has_ended_trials:
+            _LOG.info("notes, artifacts and figures took %.1f of %.1f s", self.seconds, time.monotonic() - self._began)
 
     def write_missing_notes(self) -> None:
         """Write the missing notes of finished trials."""

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 from optuna.trial import FrozenTrial, TrialState
 
+from llmsearch_optuna.identity import without_hashes
 from llmsearch_optuna.report.turns import Turn, chat_turns
 from llmsearch_optuna.statistics.intervals import difference_intervals
 from llmsearch_optuna.storage import StoredCompletion, StoredSample, TokenCounts
@@ -111,7 +112,7 @@ def study_note(
     if verdict is not None:
         for sentence in verdict.details:
             lines += [_inline(sentence), ""]
-        lines += [f"Scores on {verdict.samples} held-out samples ({_inline(verdict.metric)}):", ""]
+        lines += [f"Scores on {verdict.samples} held-out samples ({_inline(without_hashes(verdict.metric))}):", ""]
         lines += _table(
             ("", "score", "trial", GAIN_HEADING, *further_headings(verdict)),
             [

@@ -324,6 +324,8 @@ def _read_json(file: Path) -> Iterator[object]:
 
 def _read_csv(file: Path, delimiter: str = ",") -> Iterator[dict[str, str]]:
     with file.open(encoding="utf-8-sig", newline="") as stream, _long_cells():
+        _check_separator(stream.readline(), delimiter)
+        stream.seek(0)
         reader = csv.reader(stream, delimiter=delimiter, strict=True)
         try:
             header = next(reader, [])
@@ -340,6 +342,26 @@ def _read_csv(file: Path, delimiter: str = ",") -> Iterator[dict[str, str]]:
                     yield dict(zip(header, cells, strict=True))
         except csv.Error as error:
             raise TaskError(f"{error}, in line {reader.line_num}, with the delimiter {delimiter!r}") from error
+
+
+def _check_separator(header: str, delimiter: str) -> None:
+    """Validate the header line of a CSV or TSV file.
+
+    Raises:
+        TaskError: It has another separator than the delimiter.
+    """
+    separator = next((sign for sign in _SEPARATORS if sign in header), None)
+    if separator is None or delimiter in header:
+        return
+    suffix = {",": ".csv", "\t": ".tsv"}
+    advice = (
+        f"rename it to {suffix[separator]}"
+        if separator in suffix
+        else f"write it with commas, e.g. `pandas.read_csv(FILE, sep={separator!r}).to_csv(NEW_FILE, index=False)`"
+    )
+    raise TaskError(
+        f"its columns are separated by {separator!r}, and {suffix[delimiter]} means {delimiter!r}: {advice}"
+    )
 
 
 @contextlib.contextmanager
@@ -360,6 +382,8 @@ def _read_parquet(file: Path, *, streaming: bool = False) -> datasets.Dataset | 
 
 
 _PARQUET = ".parquet"
+
+_SEPARATORS = ("\t", ";", ",", "|")
 
 _READERS: Mapping[str, Callable[[Path], Iterable[object]]] = {
     ".jsonl": _read_json,

@@ -104,7 +104,7 @@ class Backend:
 
     def log_replay(self) -> None:
         """Log the statistics of replay, if the engine replays."""
-        if self.replay is not None:
+        if self.replay is not None and self.replay.drawn:
             _LOG.info("replay: %s", self.replay)
 
     def stopping(self, strings: Sequence[str]) -> Stopping:

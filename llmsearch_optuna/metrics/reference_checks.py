@@ -1,6 +1,7 @@
 """Checks of the references before anything is generated: what a metric cannot see, or silence would match."""
 
 import logging
+import math
 from collections.abc import Callable, Collection, Sequence
 from typing import NamedTuple
 
@@ -17,6 +18,7 @@ from llmsearch_optuna.metrics.numbers import is_date
 from llmsearch_optuna.metrics.reducers import unreduced
 from llmsearch_optuna.metrics.regex_answers import RegexAnswers
 from llmsearch_optuna.metrics.rouge import ASCII, rouge1, rouge2, rouge_l
+from llmsearch_optuna.metrics.scorer import CallableMetric
 from llmsearch_optuna.metrics.text import contains, exact_match, numeric, token_f1
 from llmsearch_optuna.metrics.words import is_unspaced, unicode_words
 
@@ -63,7 +65,7 @@ def check_references(metric: Metric, references: Sequence[Reference], names: Seq
     A built-in metric scores the references against themselves and against silence. If the scores of all references
     mean nothing, an error is raised; if those of some do, a warning is logged. An ``evaluate`` module is called on a
     few references, which shows whether its result has the ``key``. Callables are not called, because they may be slow
-    or count their calls.
+    or count their calls. For them, a warning counts the references without a value.
 
     Args:
         metric: The metric.
@@ -80,19 +82,43 @@ def check_references(metric: Metric, references: Sequence[Reference], names: Seq
         metric(references, [""] * len(references))
     if isinstance(metric, JudgeMetric):
         metric.check(references)
+    if isinstance(metric, CallableMetric):
+        _warn_of_missing_values(metric, references, names)
     if not isinstance(metric, SampleMetric | CorpusMetric):
         return
     texts = acceptable_texts(references, metric.column, range(len(references)))
     for indices, fault, is_fatal in _findings(metric, texts):
         if not indices:
             continue
-        first = indices[0]
-        name = f"row {first}" if names is None else names[first]
-        example = f"{name} has {_shown(texts[first])}"
+        example = f"{_name(indices[0], names)} has {_shown(texts[indices[0]])}"
         message = f"metric `{metric.name}` {fault} ({len(indices)} of {len(texts)} references: {example})"
         if is_fatal or (is_fatal is None and len(indices) == len(texts)):
             raise MetricError(message)
         _LOG.warning("%s", message)
+
+
+def _warn_of_missing_values(
+    metric: CallableMetric, references: Sequence[Reference], names: Sequence[str] | None
+) -> None:
+    """Warn of evaluation columns in which some rows have no value, which a user's scorer may not expect."""
+    missing: dict[str, list[int]] = {}
+    for index, reference in enumerate(references):
+        for column, value in reference.items():
+            is_nan = isinstance(value, float) and math.isnan(value)
+            if value is None or is_nan or (isinstance(value, str) and not value.strip()):
+                missing.setdefault(column, []).append(index)
+    for column, indices in missing.items():
+        first = indices[0]
+        _LOG.warning(
+            "`%s` is empty in %d of %d rows (%s has %r), and the scorer `%s` gets these, too: fill them in, or leave "
+            "the rows out",
+            *(column, len(indices), len(references), _name(first, names), references[first][column]),
+            metric.name.partition("#")[0],
+        )
+
+
+def _name(index: int, names: Sequence[str] | None) -> str:
+    return f"row {index}" if names is None else names[index]
 
 
 def _findings(metric: SampleMetric | CorpusMetric, texts: _Texts) -> list[_Finding]:

@@ -1,6 +1,5 @@
 """The data of a study that its report shows, read from the database once."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -15,6 +14,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from llmsearch_optuna.engine.irregular import irregular_rows
 from llmsearch_optuna.errors import StorageError
+from llmsearch_optuna.identity import without_hashes
 from llmsearch_optuna.space.params import GenerationParams
 from llmsearch_optuna.storage import (
     CompletionOutline,
@@ -43,8 +43,6 @@ __all__ = ["NORMAL_95", "HeldOutScores", "StudyRecord", "TrialRecord", "read_stu
 
 _Floats = npt.NDArray[np.float64]
 _Ints = npt.NDArray[np.int64]
-
-_HASH = re.compile(r"#[0-9a-f]{8}\b")
 
 NORMAL_95 = 1.96
 """The half-width of a 95 % normal interval, in standard errors."""
@@ -239,7 +237,7 @@ class StudyRecord:
     @property
     def metric_name(self) -> str:
         """The metric's name without the hash of a function's source code."""
-        return _HASH.sub("", self.metric)
+        return without_hashes(self.metric)
 
     @property
     def only_score(self) -> float | None:

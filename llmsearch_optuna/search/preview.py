@@ -99,7 +99,8 @@ def _shown(scores: tuple[float, ...] | None, held_out: int) -> dict[str, str]:
     if gain is None:
         return {}
     return {
-        "hold-out": f"{held_out} samples show gains from about {gain:.2g} (scores of these samples, correlation 0.5)"
+        "hold-out": f"{held_out} samples show gains from about {gain:.2g}, as far as the scores of {len(scores)} "
+        f"samples tell (two scores of a sample are assumed to correlate by {_CORRELATION:g})"
     }
 
 

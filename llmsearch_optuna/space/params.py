@@ -33,7 +33,7 @@ _penalty = functools.partial(parameter, stage="penalty")
 _beams = functools.partial(parameter, stage="beams")
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class GenerationParams:
     """The parameters of one completion. Unset (None) means off: there is no hidden ``top_k=50``.
 
@@ -315,6 +315,13 @@ class GenerationParams:
             ParameterError: A name is unknown, a value breaks its rule, or two parameters cannot be combined.
         """
         return cls.from_dict({name: value for name, value in values.items() if name != rules.PROMPT_LOOKUP})
+
+    def __repr__(self) -> str:
+        """Return the call that makes these parameters, without those that are unset."""
+        shown = {name: value for name in PARAMETERS if (value := getattr(self, name)) is not None}
+        if self.settings:
+            shown["settings"] = self.settings
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in shown.items())})"
 
     def to_dict(self) -> dict[str, Any]:
         """Return the parameters and settings that are set, by name."""

@@ -1,6 +1,7 @@
 """Draft a study file from a data file and a model, by the names and values of its columns."""
 
 import json
+import logging
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,13 +12,20 @@ from llmsearch_optuna.errors import StudyFileError
 
 __all__ = ["draft"]
 
+_LOG = logging.getLogger(__name__)
+
 _ROWS = 500
 _MESSAGES = ("messages", "conversation", "conversations", "chat")
 _REFERENCES = (
     *("answer", "answers", "reference", "references", "target", "label", "output", "completion", "response"),
     *("summary", "solution", "expected", "gold", "ideal", "highlights", "translation"),
+    *("labels", "category", "class", "intent", "sentiment"),
 )
-_SIDE = re.compile(r"(^|_)(id|ids|idx|index|uid|uuid|url|source|split|date|metadata|meta)$", re.IGNORECASE)
+_SIDE = (
+    *("id", "ids", "idx", "index", "uid", "uuid", "url", "source", "split", "metadata", "meta"),
+    *("date", "time", "timestamp", "created", "updated", "at"),
+)
+_MOSTLY = 0.9  # the share of rows with a value in a column that may be the reference
 _NUMBER = re.compile(r"[-+]?[\d,]*\.?\d+%?")
 _CHARACTERS_PER_TOKEN = 3.0
 
@@ -30,8 +38,9 @@ class _Metric(NamedTuple):
 def draft(data: str, model: str, *, directory: Path) -> str:
     """Return a commented study file for a dataset and a model.
 
-    The reference is the column with a usual name, such as ``answer``; otherwise the last one. The metric follows from
-    the form of the references, and the length limit from the longest of them. It is a start to be read and changed.
+    The reference is the column with a usual name, such as ``answer``, or whose name ends with one. Otherwise, it is the
+    last column that has a value in nearly all rows, and a warning says so. The metric follows from the form of the
+    references, and the length limit from the longest of them. The draft is a start to be read and changed.
 
     Args:
         data: The path or hub id of the data; see `load_data`.
@@ -91,21 +100,31 @@ def _data_lines(data: str, columns: Sequence[str], head: Sequence[Mapping[str, A
         return _DataLines(
             [path, f"messages_col = {_toml(chat)}    # the assistant's last message is the reference"], [chat], None
         )
-    usable = [name for name in columns if not _SIDE.search(name) and _holds_text(head, name)]
-    by_name = {name.lower(): name for name in usable}
-    reference = next((by_name[name] for name in _REFERENCES if name in by_name), usable[-1] if usable else None)
+    usable = [name for name in columns if _last_word(name) not in _SIDE and _holds_text(head, name)]
+    by_name = {_last_word(name): name for name in usable} | {name.lower(): name for name in usable}
+    reference = next((by_name[name] for name in _REFERENCES if name in by_name), None)
+    is_guessed = reference is None
+    if reference is None:
+        reference = next((name for name in reversed(usable) if _is_mostly_set(head, name)), None)
     inputs = [name for name in usable if name != reference]
     if reference is None or not inputs:
         raise StudyFileError(
             f"{data} needs a column for the prompt and one for the reference, and it has {', '.join(columns)}: name "
             "them in a study file by hand"
         )
+    if is_guessed:
+        _LOG.warning(
+            "no column has a usual name of a reference, such as `answer` or `label`: `%s`, the last one, is taken; if "
+            "it is another, change `eval_cols`, `input_cols` and `messages`",
+            reference,
+        )
+    comment = "the reference" + (", a guess: no column has a usual name" if is_guessed else "")
     content = "\\n".join(f"{{{name}}}" for name in inputs)
     return _DataLines(
         [
             path,
             f"input_cols = {json.dumps(inputs)}",
-            f"eval_cols = [{_toml(reference)}]    # the reference",
+            f"eval_cols = [{_toml(reference)}]    # {comment}",
             f'messages = [{{ role = "user", content = "{content}" }}]    # what the model is asked; say how to answer',
         ],
         inputs,
@@ -117,6 +136,16 @@ def _holds_text(head: Sequence[Mapping[str, Any]], name: str) -> bool:
     return all(isinstance(row[name], str | int | float | list | None) for row in head) and any(
         row[name] not in (None, "", []) for row in head
     )
+
+
+def _is_mostly_set(head: Sequence[Mapping[str, Any]], name: str) -> bool:
+    return sum(row[name] not in (None, "", []) for row in head) >= _MOSTLY * len(head)
+
+
+def _last_word(name: str) -> str:
+    """Return the last word of a name in lower case: ``id`` of ``ticket_id``, ``Ticket ID`` and ``ticketId``."""
+    words = re.findall(r"[^\W_]+", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name))
+    return words[-1].lower() if words else name.lower()
 
 
 def _is_chat(value: object) -> bool:

@@ -33,6 +33,19 @@ def drafted(rows: list[dict[str, Any]], directory: Path, model: str = "demo") ->
         ({"article": LONG, "highlights": LONG, "url": "x"}, ("article",), "highlights", "rougeL"),
         ({"context": "c", "question": "q", "answers": ["a b c d"]}, ("context", "question"), "answers", "token_f1"),
         ({"en": "a house", "uid": 3, "fr": "une maison"}, ("en",), "fr", "exact_match"),
+        (
+            {"Ticket ID": 1, "text": "T", "category": "b", "agent_note": "n"},
+            ("text", "agent_note"),
+            "category",
+            "choice",
+        ),
+        (
+            {"createdAt": "x", "text": "T", "Expected Label": "up", "note": ""},
+            ("text",),
+            "Expected Label",
+            "exact_match",
+        ),
+        ({"label_text": "x", "target": "up"}, ("label_text",), "target", "exact_match"),
     ],
 )
 def test_columns_and_metric_follow_from_names_and_values(
@@ -65,6 +78,19 @@ def test_an_address_is_a_server(tmp_path: Path) -> None:
     file = drafted([{"q": "x", "answer": "1"}] * 10, tmp_path, model="http://localhost:8000/v1")
     assert file.server is not None
     assert file.server.base_url == "http://localhost:8000/v1"
+
+
+def test_a_guessed_reference_is_not_a_sparse_column_and_is_reported(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    rows = [{"text": f"T {number}", "art": "a b", "note": "x" if number % 2 else ""} for number in range(40)]
+    file = drafted(rows, tmp_path)
+    assert (tuple(file.data.input_cols), tuple(file.data.eval_cols or ())) == (("text", "note"), ("art",))
+    assert "# the reference, a guess" in draft("rows.jsonl", "demo", directory=tmp_path)
+    assert "`art`, the last one, is taken; if it is another, change `eval_cols`" in caplog.text
+    caplog.clear()
+    drafted([{"text": f"T {number}", "intent": "a b"} for number in range(40)], tmp_path)
+    assert not caplog.text
 
 
 def test_data_without_a_prompt_are_refused(tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ def test_the_first_asks_to_stop(number: signal.Signals, caplog: pytest.LogCaptur
         send(number)
         assert interruption()
         assert interruption.signal == number
-    assert f"{number.name}: the rung is finished first; Ctrl-C stops at once" in caplog.text
+    assert f"{number.name}: the search stops after the samples in progress; Ctrl-C now stops it at once" in caplog.text
 
 
 @pytest.mark.parametrize("first", [signal.SIGINT, signal.SIGTERM])

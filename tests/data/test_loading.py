@@ -155,6 +155,13 @@ def test_one_object_may_be_a_row(tmp_path: Path) -> None:
         ("data.csv", b"a,b\n", "the dataset is empty"),
         ("data.csv", b"a,b\n1,2\n1,2,3,4\n", "line 3 has 4 cells, but the header has 2"),
         ("data.csv", b"a,b\n1\n", "line 2 has 1 cells, but the header has 2"),
+        (
+            "data.csv",
+            b"\xef\xbb\xbfa;b\n1,5;2\n",
+            r"its columns are separated by ';', and \.csv means ',': write it .*sep=';'",
+        ),
+        ("data.csv", b"a\tb\n1\t2\n", r"its columns are separated by '\\t', and \.csv means ',': rename it to \.tsv$"),
+        ("data.tsv", b"a,b\n1,2\n", r"its columns are separated by ',', and \.tsv means '\\t': rename it to \.csv$"),
         ("data.csv", b"a,a\n1,2\n", "several columns have the same name: a, a"),
         ("data.csv", b'a,b\n"1,2\n', "unexpected end of data"),
         ("data.tsv", b"a\n\xff\n", "'utf-8' codec can't decode byte 0xff"),

@@ -1,6 +1,7 @@
 """References that a metric cannot see, or that silence would match."""
 
 import logging
+import math
 from typing import Any
 
 import pytest
@@ -93,4 +94,24 @@ def test_what_the_metric_sees_passes_in_silence(
     spec: str, references: list[Any], arguments: dict[str, Any], caplog: pytest.LogCaptureFixture
 ) -> None:
     check(spec, references, **arguments)
+    assert not caplog.messages
+
+
+def test_missing_values_are_reported_before_a_scorer_of_the_user_sees_them(caplog: pytest.LogCaptureFixture) -> None:
+    def score(references: list[dict[str, Any]], completions: list[str]) -> list[float]:
+        raise AssertionError("a scorer is not called by the check")
+
+    references: list[dict[str, Any]] = [
+        {"label": "a", "note": "n"},
+        {"label": None, "note": " "},
+        {"label": math.nan, "note": "n"},
+    ]
+    check_references(make_metric(score), references)
+    assert [message.partition(", and the scorer")[0] for message in caplog.messages] == [
+        "`label` is empty in 2 of 3 rows (row 1 has None)",
+        "`note` is empty in 1 of 3 rows (row 1 has ' ')",
+    ]
+    assert "test_missing_values" in caplog.messages[0]
+    caplog.clear()
+    check_references(make_metric(score), [{"label": 0, "note": []}, {"label": False, "note": {}}])
     assert not caplog.messages

@@ -374,3 +374,13 @@ def test_the_canonical_form_is_one(params: GenerationParams) -> None:
 )
 def test_canonical_forms(values: dict[str, Any], canonical: dict[str, Any]) -> None:
     assert GenerationParams.from_dict(values).canonical == GenerationParams.from_dict(canonical)
+
+
+def test_the_repr_has_what_is_set_and_makes_equal_parameters() -> None:
+    params = GenerationParams(
+        temperature=0.5, top_p=0.9, generation_seed=3, settings=(("chat_template.style", "brief"),)
+    )
+    assert repr(params).startswith("GenerationParams(temperature=0.5, top_p=0.9, generation_seed=3, max_new_tokens=128")
+    assert "top_k" not in repr(params)
+    assert eval(repr(params)) == params
+    assert eval(repr(GenerationParams())) == GenerationParams()

@@ -173,6 +173,7 @@ def test_the_python_of_a_page_runs(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(go.Figure, "show", lambda figure: None)
     Path("studies").mkdir()
+    Path("tickets.csv").write_text("ticket,category\nIt broke.,technical\n,praise\n", encoding="utf-8")
     text = "\n".join(block.text for block in code(PAGES[name]) if block.language == "python" and not block.test)
     for address, fake in (("http://localhost:8000/v1", server), ("http://localhost:11434", ollama)):
         text = text.replace(address, fake.base_url)

@@ -276,7 +276,7 @@ def test_the_worker_command(server_url: str, study_file: Path) -> None:
     workers[0].send_signal(signal.SIGTERM)
     _, stderr = workers[0].communicate(timeout=60)
     assert workers[0].returncode == 128 + signal.SIGTERM
-    assert "SIGTERM: the rung is finished first" in stderr
+    assert "SIGTERM: the search stops after the samples in progress" in stderr
     assert stderr.endswith("interrupted; the same command goes on from here\n")
     workers[1].send_signal(signal.SIGINT)
     _, stderr = workers[1].communicate(timeout=60)

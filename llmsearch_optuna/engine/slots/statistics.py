@@ -23,7 +23,9 @@ class ReplayStatistics:
 
     def __str__(self) -> str:
         share = self.replayed / max(1, self.drawn)
+        again = f", {self.rebuilt:,} of them a second time" if self.rebuilt else ""
         return (
-            f"{share:.0%} of {self.drawn} tokens were replayed without the model; {self.computed} were computed, and "
-            f"{self.rebuilt} of evicted prefixes computed again"
+            f"{share:.0%} of {self.drawn:,} tokens were replayed without the model; for the others, "
+            f"{self.computed + self.rebuilt:,} went through it{again} (first tokens come with the prompts, and "
+            "completions with equal beginnings share a pass)"
         )
