@@ -25,7 +25,8 @@ from transformers import (
 )
 
 from llmsearch_optuna.engine.sampling import SamplingRows, filtered_logits
-from llmsearch_optuna.engine.sampling.warpers import Candidates, apply_cuts, leading_candidates
+from llmsearch_optuna.engine.sampling.candidates import Candidates
+from llmsearch_optuna.engine.sampling.warpers import apply_cuts, leading_candidates
 from llmsearch_optuna.space.params import CUTS, GenerationParams
 
 WARPERS = {
