@@ -64,6 +64,8 @@ LISTS: dict[str, Case] = {
     )
 }
 
+assert {*BOOLS, *FLOATS, *INTEGERS, *LISTS} == set(PARAMETERS), "BOOLS, FLOATS, INTEGERS and LISTS lack a parameter"
+
 
 def good_value(name: str) -> st.SearchStrategy[Any]:
     if name in BOOLS:
@@ -121,8 +123,7 @@ def is_good(name: str, value: Any) -> bool:
 generation_params = st.fixed_dictionaries({}, optional={name: off_or(name) for name in PARAMETERS}).map(without_clashes)
 
 
-def test_the_tables_of_this_test_hold_every_parameter() -> None:
-    assert {*BOOLS, *FLOATS, *INTEGERS, *LISTS} == set(PARAMETERS), "add the new parameter to BOOLS, FLOATS, ..."
+def test_every_field_is_a_parameter() -> None:
     assert {*PARAMETERS, "settings"} == {field.name for field in dataclasses.fields(GenerationParams)}
 
 
