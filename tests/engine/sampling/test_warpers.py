@@ -27,7 +27,7 @@ from transformers import (
 
 from llmsearch_optuna.engine.sampling import SamplingRows, filtered_logits
 from llmsearch_optuna.engine.sampling.candidates import Candidates
-from llmsearch_optuna.engine.sampling.warpers import apply_cuts, leading_candidates
+from llmsearch_optuna.engine.sampling.warpers import SUMS_OF_CUTS, apply_cuts, leading_candidates
 from llmsearch_optuna.space.params import CUTS, GenerationParams
 
 WARPERS = {
@@ -237,6 +237,7 @@ def support(scores: Tensor) -> set[int]:
 
 @pytest.mark.parametrize("name", CUTS)
 def test_the_tables_of_this_test_hold_every_cut(name: str) -> None:
+    assert tuple(SUMS_OF_CUTS) == CUTS, "add the cut to _CUTS in engine/sampling/warpers.py, in the order of the fields"
     assert name in {**WARPERS, **ORACLES}, "write a function that shares no code with the cut, and add it to ORACLES"
     assert name in RANGES, "add the cut to RANGES, with its boundaries"
     assert any(getattr(params, name) is not None for params in SINGLE_CUTS), "add the cut to SINGLE_CUTS"
