@@ -29,22 +29,6 @@ PARAMS = [
 ]
 
 
-CUT_VALUES: dict[str, Any] = {
-    "top_n_sigma": 1.5,
-    "top_h": 0.4,
-    "top_k": 20,
-    "top_p": 0.8,
-    "min_p": 0.05,
-    "typical_p": 0.8,
-    "epsilon_cutoff": 1e-3,
-    "eta_cutoff": 1e-3,
-    "tfs": 0.9,
-    "top_a": 0.2,
-    "mirostat_tau": 3.0,
-}
-"""A value of each cut."""
-
-
 def request(text: str, params: GenerationParams, **stopping: Any) -> Request:
     ids = tuple(tiny_tokenizer()(text)["input_ids"])
     return Request(prompt=text, prompt_ids=ids, params=params, stopping=Stopping(**stopping))

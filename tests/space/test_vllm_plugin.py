@@ -2,7 +2,7 @@ import json
 from typing import Any
 
 import pytest
-from engine_requests import CUT_VALUES
+from cuts import CUT_VALUES
 
 from llmsearch_optuna.errors import ParameterError
 from llmsearch_optuna.space.params import GenerationParams

@@ -12,9 +12,9 @@ exception for special tokens, as in llama.cpp.
 import torch
 from torch import Tensor
 
+from llmsearch_optuna.engine.sampling.candidates import Candidates, log_mass, masses, relative_mass, row_slices
 from llmsearch_optuna.engine.sampling.noise import NO_TOKEN_ID, uniform_noise
 from llmsearch_optuna.engine.sampling.rows import SamplingRows
-from llmsearch_optuna.engine.sampling.warpers import Candidates, log_mass, masses, relative_mass, row_slices
 
 __all__ = ["excluded", "kept_log_ratios", "smallest_top_choice", "without_top_choices", "xtc_thresholds"]
 

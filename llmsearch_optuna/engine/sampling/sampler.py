@@ -6,15 +6,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from llmsearch_optuna.engine.sampling.candidates import row_slices
 from llmsearch_optuna.engine.sampling.exclusion import kept_log_ratios, without_top_choices
 from llmsearch_optuna.engine.sampling.noise import gumbel_noise
 from llmsearch_optuna.engine.sampling.rows import SamplingRows
-from llmsearch_optuna.engine.sampling.warpers import (
-    apply_cuts,
-    leading_candidates,
-    row_slices,
-    surprises_of,
-)
+from llmsearch_optuna.engine.sampling.warpers import apply_cuts, leading_candidates, surprises_of
 from llmsearch_optuna.errors import LogitsError
 from llmsearch_optuna.space.params import GenerationParams
 from llmsearch_optuna.space.rules import MIROSTAT_ETA

@@ -15,6 +15,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from llmsearch_optuna.engine.sampling.candidates import MASS_UNIT, Candidates, relative_mass, row_slices
 from llmsearch_optuna.engine.sampling.exclusion import (
     excluded,
     kept_log_ratios,
@@ -24,17 +25,7 @@ from llmsearch_optuna.engine.sampling.exclusion import (
 from llmsearch_optuna.engine.sampling.noise import gumbel_noise
 from llmsearch_optuna.engine.sampling.rows import SamplingRows
 from llmsearch_optuna.engine.sampling.sampler import scaled
-from llmsearch_optuna.engine.sampling.warpers import (
-    MASS_UNIT,
-    NEED_ENTROPY,
-    NEED_MASS,
-    Candidates,
-    apply_cuts,
-    leading_candidates,
-    relative_mass,
-    row_slices,
-    surprises_of,
-)
+from llmsearch_optuna.engine.sampling.warpers import SUMS_OF_CUTS, apply_cuts, leading_candidates, surprises_of
 from llmsearch_optuna.space.params import CUTS
 
 __all__ = [
@@ -53,6 +44,10 @@ SUMMARY_WIDTH = 256
 
 # The inverse temperatures at which a summary holds the sum over all other tokens.
 _POWERS = (0.0, 0.5, 1.0, 2.0)
+_BOUNDED_SUMS = frozenset({"outside_mass"})
+"""What a summary knows of the tokens outside: bounds of these sums. A first cut that needs another one is undecided."""
+_NEED_SUMS = tuple(name for name, sums in SUMS_OF_CUTS.items() if sums)
+_UNDECIDABLE = tuple(name for name, sums in SUMS_OF_CUTS.items() if sums - _BOUNDED_SUMS)
 _LARGEST_MASS = 2.0**60
 _LARGEST_NOISE = 23.0
 
@@ -174,8 +169,8 @@ def sample_summary(
     candidates = candidates._replace(token_ids=summary.token_ids.gather(1, candidates.token_ids))
     tokens, decided = candidates.token_ids[:, 0].clone(), (certain > 0) & peak_is_finite
     surprises = torch.zeros_like(tokens, dtype=torch.float64)
-    if not whole:  # the deviation is that of all logits
-        decided &= ~rows.cuts[:, CUTS.index("top_n_sigma")]
+    if not whole:
+        decided &= ~_has_any(_first_cuts(rows), _UNDECIDABLE)
 
     is_cut = rows.cuts.any(-1)
     is_free = ~is_cut & ~rows.greedy & peak_is_finite
@@ -279,9 +274,8 @@ def _draw_cut(ends: list[Candidates], rows: SamplingRows, steps: Tensor) -> tupl
     count = len(steps)
     order = torch.arange(count, device=steps.device).repeat(len(ends))
     stacked = Candidates(*(torch.cat(columns) for columns in zip(*ends, strict=True)))
-    first = rows.cuts & (rows.cuts.cumsum(-1) == 1)
-    need_entropy = _has_any(first, NEED_ENTROPY)
-    need_mass = _has_any(first, NEED_MASS)
+    first = _first_cuts(rows)
+    needs_sums = _has_any(first, _NEED_SUMS)
     later = rows.cuts & ~first
     # The more mass is outside, the more candidates a first cut keeps. The set kept at the minimum is then a subset of
     # that kept at the maximum, also after a later min_p, which compares each token separately. Any other later cut
@@ -299,9 +293,14 @@ def _draw_cut(ends: list[Candidates], rows: SamplingRows, steps: Tensor) -> tupl
     decided = ~kept.undecided.view(len(ends), count).any(0)
     if len(ends) == 2:
         tokens, sizes = drawn.view(2, count), cut_once.size.view(2, count)
-        same_set = ~need_mass | (sizes[0] == sizes[1])
-        decided &= (tokens[0] == tokens[1]) & (same_set | nested) & ~need_entropy
+        same_set = ~needs_sums | (sizes[0] == sizes[1])
+        decided &= (tokens[0] == tokens[1]) & (same_set | nested)
     return drawn[:count], decided, surprises_of(kept, columns, rows)[:count]
+
+
+def _first_cuts(rows: SamplingRows) -> Tensor:
+    """Return whether each of `CUTS` is the first cut of a row; bool [rows, cuts]."""
+    return rows.cuts & (rows.cuts.cumsum(-1) == 1)
 
 
 def _has_any(cuts: Tensor, names: Collection[str]) -> Tensor:

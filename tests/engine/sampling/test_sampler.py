@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from engine_requests import CUT_VALUES
+from cuts import CUT_VALUES
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from laws import scaled
@@ -22,7 +22,7 @@ from transformers import (
 from llmsearch_optuna.engine.sampling import SamplingRows, draw, filtered_logits, penalise
 from llmsearch_optuna.engine.sampling.sampler import draw_completely, draw_on_device, leave_tokens
 from llmsearch_optuna.errors import LogitsError
-from llmsearch_optuna.space.params import CUTS, GenerationParams
+from llmsearch_optuna.space.params import CUTS, PARAMETERS, GenerationParams
 
 MIXED = [
     GenerationParams(),
@@ -148,17 +148,11 @@ NEARLY_IDLE = st.fixed_dictionaries(
     optional={
         "do_sample": st.booleans(),
         "temperature": st.sampled_from([0.0, 1.0, 0.7]),
-        "top_n_sigma": st.just(2.0),
-        "top_h": st.sampled_from([0.5, 1.0]),
+        **{
+            name: st.sampled_from([value] if PARAMETERS[name].off is None else [PARAMETERS[name].off, value])
+            for name, value in CUT_VALUES.items()
+        },
         "top_k": st.sampled_from([0, 1, 4]),
-        "top_p": st.sampled_from([1.0, 0.8]),
-        "min_p": st.sampled_from([0.0, 0.1]),
-        "typical_p": st.sampled_from([1.0, 0.9]),
-        "epsilon_cutoff": st.sampled_from([0.0, 1e-3]),
-        "eta_cutoff": st.sampled_from([0.0, 1e-3]),
-        "tfs": st.sampled_from([1.0, 0.9]),
-        "top_a": st.sampled_from([0.0, 0.1]),
-        "mirostat_tau": st.just(2.0),
         "mirostat_eta": st.sampled_from([0.1, 0.3]),
         "repetition_penalty": st.sampled_from([1.0, 1.2]),
         "encoder_repetition_penalty": st.sampled_from([1.0, 1.2]),

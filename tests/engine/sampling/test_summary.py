@@ -1,5 +1,6 @@
 import pytest
 import torch
+from cuts import cut_choices
 from host_completions import GivenBreakers
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -29,17 +30,16 @@ def model_logits(rows: int, vocab: int, seed: int, spread: float = 1.5) -> Tenso
 _SETTINGS = st.builds(
     GenerationParams,
     temperature=st.sampled_from([0.0, 1e-6, 0.2, 0.5, 0.7, 1.0, 1.3, 2.0, 3.0]),
-    top_k=st.sampled_from([None, None, 3, 200, 255]),
-    top_p=st.sampled_from([None, None, 0.3, 0.8, 0.95, 0.999]),
-    min_p=st.sampled_from([None, None, 0.01, 0.2]),
-    typical_p=st.sampled_from([None, None, None, 0.9]),
-    epsilon_cutoff=st.sampled_from([None, None, None, 1e-3]),
-    eta_cutoff=st.sampled_from([None, None, None, 1e-3]),
-    tfs=st.sampled_from([None, None, 0.5, 0.95]),
-    top_a=st.sampled_from([None, None, 0.1, 0.5]),
-    top_n_sigma=st.sampled_from([None, None, None, 1.0, 3.0]),
-    top_h=st.sampled_from([None, None, None, 0.4, 0.9]),
-    mirostat_tau=st.sampled_from([None, None, 2.0, 4.0]),
+    **cut_choices(
+        top_k=[None, None, 3, 200, 255],
+        top_p=[None, None, 0.3, 0.8, 0.95, 0.999],
+        min_p=[None, None, 0.01, 0.2],
+        tfs=[None, None, 0.5, 0.95],
+        top_a=[None, None, 0.1, 0.5],
+        top_n_sigma=[None, None, None, 1.0, 3.0],
+        top_h=[None, None, None, 0.4, 0.9],
+        mirostat_tau=[None, None, 2.0, 4.0],
+    ),
     repetition_penalty=st.sampled_from([None, None, 0.8, 1.1, 1.5]),
     encoder_repetition_penalty=st.sampled_from([None, None, None, 0.9, 1.3]),
     presence_penalty=st.sampled_from([None, None, -1.0, 0.7]),

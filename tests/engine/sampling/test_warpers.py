@@ -4,10 +4,11 @@ import dataclasses
 import math
 import statistics
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 import torch
+from cuts import CUT_VALUES
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from laws import scaled
@@ -25,7 +26,8 @@ from transformers import (
 )
 
 from llmsearch_optuna.engine.sampling import SamplingRows, filtered_logits
-from llmsearch_optuna.engine.sampling.warpers import Candidates, apply_cuts, leading_candidates
+from llmsearch_optuna.engine.sampling.candidates import Candidates
+from llmsearch_optuna.engine.sampling.warpers import SUMS_OF_CUTS, apply_cuts, leading_candidates
 from llmsearch_optuna.space.params import CUTS, GenerationParams
 
 WARPERS = {
@@ -220,8 +222,33 @@ def kept_by_mirostat(logits: Sequence[float], mu: float) -> set[int]:
     return {token for token in range(len(p)) if p[token] == max(p) or (p[token] > 0 and -math.log2(p[token]) <= mu)}
 
 
+ORACLES: dict[str, Callable[[Sequence[float], float], set[int]]] = {
+    "top_n_sigma": kept_by_top_n_sigma,
+    "tfs": kept_by_tfs,
+    "top_a": kept_by_top_a,
+    "mirostat_tau": lambda logits, tau: kept_by_mirostat(logits, 2 * tau),
+}
+"""The token ids that each cut keeps, in plain Python, for the cuts that transformers lacks."""
+
+
 def support(scores: Tensor) -> set[int]:
     return set((scores > -torch.inf).nonzero()[:, 0].tolist())
+
+
+@pytest.mark.parametrize("name", CUTS)
+def test_the_tables_of_this_test_hold_every_cut(name: str) -> None:
+    assert tuple(SUMS_OF_CUTS) == CUTS, "add the cut to _CUTS in engine/sampling/warpers.py, in the order of the fields"
+    assert name in {**WARPERS, **ORACLES}, "write a function that shares no code with the cut, and add it to ORACLES"
+    assert name in RANGES, "add the cut to RANGES, with its boundaries"
+    assert any(getattr(params, name) is not None for params in SINGLE_CUTS), "add the cut to SINGLE_CUTS"
+
+
+@pytest.mark.parametrize("name", ORACLES)
+def test_cuts_that_transformers_lacks_keep_what_plain_python_keeps(name: str) -> None:
+    # Continuous logits, for which no cut falls on a rounding boundary.
+    for row in peaked_logits(20, 300) * torch.linspace(0.3, 3.0, 20)[:, None]:
+        kept = support(filtered(row.tolist(), GenerationParams.from_dict({name: CUT_VALUES[name]})))
+        assert kept == ORACLES[name](row.tolist(), CUT_VALUES[name])
 
 
 @given(some_logits(), RANGES["tfs"])

@@ -9,7 +9,8 @@ import cuda_simulation
 import pytest
 import torch
 from cuda_simulation import COUNTS
-from engine_requests import CUT_VALUES, PARAMS, all_requests, request
+from cuts import CUT_VALUES
+from engine_requests import PARAMS, all_requests, request
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from laws import scaled

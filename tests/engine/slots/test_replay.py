@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from cuts import cut_choices
 from engine_requests import LimitedMemory, all_requests, request
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -30,17 +31,14 @@ PAGE_BYTES = 256
 PARAMS = st.builds(
     GenerationParams,
     temperature=st.sampled_from([0.0, 0.1, 0.3, 0.7, 1.0]),
-    top_k=st.sampled_from([None, 1, 3, 50]),
-    top_p=st.sampled_from([None, 0.5, 0.9]),
-    min_p=st.sampled_from([None, 0.1]),
-    typical_p=st.sampled_from([None, None, 0.9]),
-    epsilon_cutoff=st.sampled_from([None, None, 1e-3]),
-    eta_cutoff=st.sampled_from([None, None, 1e-3]),
-    tfs=st.sampled_from([None, 0.9]),
-    top_a=st.sampled_from([None, 0.2]),
-    top_n_sigma=st.sampled_from([None, None, 1.5]),
-    top_h=st.sampled_from([None, None, 0.6]),
-    mirostat_tau=st.sampled_from([None, 1.0, 3.0]),
+    **cut_choices(
+        top_k=[None, 1, 3, 50],
+        top_p=[None, 0.5, 0.9],
+        min_p=[None, 0.1],
+        tfs=[None, 0.9],
+        top_a=[None, 0.2],
+        mirostat_tau=[None, 1.0, 3.0],
+    ),
     mirostat_eta=st.sampled_from([None, 0.5]),
     repetition_penalty=st.sampled_from([None, 0.9, 1.2]),
     encoder_repetition_penalty=st.sampled_from([None, None, 1.1]),

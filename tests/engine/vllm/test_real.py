@@ -24,7 +24,7 @@ import peft
 import pytest
 import torch
 from backends import replace_backend
-from engine_requests import CUT_VALUES
+from cuts import CUT_VALUES
 from torch import Tensor
 
 from llmsearch_optuna import OpenAIServer, Tuner
