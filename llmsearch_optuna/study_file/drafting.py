@@ -20,6 +20,10 @@ _REFERENCES = (
 _SIDE = re.compile(r"(^|_)(id|ids|idx|index|uid|uuid|url|source|split|date|metadata|meta)$", re.IGNORECASE)
 _NUMBER = re.compile(r"[-+]?[\d,]*\.?\d+%?")
 _CHARACTERS_PER_TOKEN = 3.0
+_SERVER_LINES = (
+    "max_concurrency = 32    # requests at once",
+    '# api_key_env = "OPENAI_API_KEY"    # the environment variable with the key, if the server wants one',
+)
 
 
 class _Metric(NamedTuple):
@@ -58,6 +62,7 @@ def draft(data: str, model: str, *, directory: Path) -> str:
         [
             f"[{target}]",
             f"{key} = {_toml(model)}",
+            *(_SERVER_LINES if target == "server" else ()),
             "",
             "[data]",
             *lines.text,
