@@ -28,7 +28,7 @@ from llmsearch_optuna.engine.selection import choose_backend
 from llmsearch_optuna.engine.slots.statistics import ReplayStatistics
 from llmsearch_optuna.engine.thinking import check_thinking, thinking_cutter
 from llmsearch_optuna.metrics import Metric, ScoreRange, check_references, choose_score_range, make_metric
-from llmsearch_optuna.search.baselines import baseline_trials, check_lengths, preset_trials
+from llmsearch_optuna.search.baselines import baseline_trials, check_lengths, parse_baselines, preset_trials
 from llmsearch_optuna.search.evaluation import GenerationObjective
 from llmsearch_optuna.search.first_scores import describe_example
 from llmsearch_optuna.search.further_scores import check_constraints
@@ -265,7 +265,7 @@ class Tuner:
         pruner_args: Mapping[str, Any] | None = None,
         rungs: RungPlan = 8,
         concurrency: int | None = None,
-        baselines: bool = True,
+        baselines: bool | Mapping[str, Mapping[str, Any]] = True,
         track: Mapping[str, Any] | None = None,
         presets: Sequence[GenerationParams | Mapping[str, Any]] = (),
         user_attrs: Mapping[str, Any] = MappingProxyType({}),
@@ -322,8 +322,10 @@ class Tuner:
         user_attrs = {**user_attrs, **self._keep_time(lambda: stored_rendering_time(storage, study_name))}
         backend = self._backend
         objective = self.objective(space, rungs=rungs, objectives=objectives, constraints=constraints, price=price)
-        first = baseline_trials(objective.space, backend.default_params, backend.decodes_greedily) if baselines else []
-        initial_trials = [*first, *preset_trials(objective.space, presets)]
+        initial_trials = preset_trials(objective.space, presets)
+        if baselines is not False:
+            named, greedily = parse_baselines(baselines), backend.decodes_greedily
+            initial_trials[:0] = baseline_trials(objective.space, backend.default_params, greedily, named)
         backend.check_space(objective.space, [trial.params for trial in initial_trials])
         check_lengths(initial_trials, self.task.samples, backend.window)
         with open_session(

@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 import shtab
 
 from llmsearch_optuna._version import __version__
-from llmsearch_optuna.cli import reading, searching
+from llmsearch_optuna.cli import gate, reading, searching
 from llmsearch_optuna.export import TARGETS
 from llmsearch_optuna.metrics import BUILT_IN_METRICS
 from llmsearch_optuna.terminal import printable
@@ -29,7 +29,7 @@ examples:
   llmsearch-optuna COMMAND --help                            # the options of a command
 
 exit status: 0; 1 after an error, which is one line, or if fsck found a problem; 2 if an option is wrong; 3 if the
-condition of compare --fail-if is met; 130 after Ctrl-C and 143 after SIGTERM, after which the same command goes on;
+condition of --fail-if is met; 130 after Ctrl-C and 143 after SIGTERM, after which the same command goes on;
 141 if the reader of the output has gone"""
 
 _EXAMPLES = {
@@ -37,7 +37,8 @@ _EXAMPLES = {
     "init": "init rows.jsonl Qwen/Qwen2.5-0.5B-Instruct\ninit rows.jsonl http://localhost:8000/v1 -o server.toml",
     "run": "run study.toml --dry-run\n"
     "run study.toml --set study.n_trials=30 --set space.temperature.high=1.5\n"
-    "run study.toml --max-cost 2.5 --json | tee events.jsonl",
+    "run study.toml --max-cost 2.5 --json | tee events.jsonl\n"
+    "run gate.toml --fail-if not-better",
     "worker": "worker study.toml --storage postgresql+psycopg://me@host/studies",
     "doctor": "doctor study.toml",
     "best": "best study.db\nbest study.db --json",
@@ -57,7 +58,7 @@ _EXAMPLES = {
 
 _EXIT_STATUSES = {
     "fsck": "0 if the database is whole; 1 after an error, or if a problem is found; 2 if an option is wrong",
-    "compare": f"0; {reading.CONDITION_MET} if the condition of --fail-if is met; 1 after an error; 2 if an option is "
+    "compare": f"0; {gate.CONDITION_MET} if the condition of --fail-if is met; 1 after an error; 2 if an option is "
     "wrong",
 }
 """Those of a command that has other ones than the rest."""
@@ -146,6 +147,7 @@ def _add_searching(commands: "argparse._SubParsersAction[_Parser]") -> None:
         help="do not search: show some samples as the model sees them, the tokens, time and cost to expect, and what "
         "the hold-out can show",
     )
+    _add_fail_if(run)
     run.set_defaults(command=searching.run)
 
     worker = _add_command(commands, "worker", "search a study together with other workers, in a PostgreSQL database")
@@ -192,6 +194,7 @@ def _add_reading(commands: "argparse._SubParsersAction[_Parser]") -> None:
     confirm.add_argument("--json", action="store_true", help="print the verdict as JSON")
     confirm.add_argument("--quiet", action="store_true", help="show no progress")
     confirm.set_defaults(command=searching.confirm)
+    _add_fail_if(confirm)
     _add_log(confirm)
     show = _add_command(commands, "show", "show the completions of a trial next to the references")
     show.add_argument("--trial", type=int, metavar="N", help="number of the trial (default: the best)")
@@ -237,6 +240,14 @@ def _add_reading(commands: "argparse._SubParsersAction[_Parser]") -> None:
         command.add_argument("--study", metavar="NAME", help="study in the database (default: the only one)")
 
 
+def _add_fail_if(command: _Parser) -> None:
+    command.add_argument(
+        "--fail-if",
+        choices=(gate.NOT_BETTER,),
+        help=f"end with status {gate.CONDITION_MET} unless the verdict shows that the best trial is better",
+    )
+
+
 def _add_log(command: _Parser) -> None:
     command.add_argument(
         "--log", type=Path, metavar="FILE", help="log file to append to (default: next to the database)"
@@ -251,8 +262,8 @@ def _add_compare(commands: "argparse._SubParsersAction[_Parser]") -> None:
     compare.add_argument("--lower-is-better", action="store_true", help="lower scores are better")
     compare.add_argument(
         "--fail-if",
-        choices=reading.FAILURES,
-        help=f"end with status {reading.CONDITION_MET} if the interval of the gain is below 0 (worse), or not above 0 "
+        choices=gate.FAILURES,
+        help=f"end with status {gate.CONDITION_MET} if the interval of the gain is below 0 (worse), or not above 0 "
         "(not-better), for any metric",
     )
     compare.add_argument("--json", action="store_true", help="print one verdict per line as JSON")

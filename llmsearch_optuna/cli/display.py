@@ -12,10 +12,12 @@ from rich.text import Text
 
 from llmsearch_optuna.identity import without_hashes
 from llmsearch_optuna.storage import CompletionStore
+from llmsearch_optuna.study.fingerprint import study_fingerprint
 from llmsearch_optuna.study.ranking import expense, expense_of, infeasibility, score_of
 from llmsearch_optuna.study.study import study_key
 from llmsearch_optuna.study.trials import describe_params, trial_params
 from llmsearch_optuna.terminal import excerpt, printable
+from llmsearch_optuna.verdict.commands import export_command
 from llmsearch_optuna.verdict.finalists import finalists, measure_cells, measure_headings
 from llmsearch_optuna.verdict.table import GAIN_HEADING, further_headings, verdict_rows
 from llmsearch_optuna.verdict.verdict import Verdict
@@ -23,7 +25,14 @@ from llmsearch_optuna.verdict.verdict import Verdict
 if TYPE_CHECKING:
     from llmsearch_optuna.search.preview import Preview
 
-__all__ = ["print_completions", "print_diagnosis", "print_finalists", "print_preview", "print_verdict"]
+__all__ = [
+    "print_completions",
+    "print_diagnosis",
+    "print_finalists",
+    "print_preview",
+    "print_study_verdict",
+    "print_verdict",
+]
 
 _PREVIEWED = 3
 
@@ -49,6 +58,21 @@ def print_finalists(study: optuna.Study) -> None:
     Console().print(table)
     if (sentence := infeasibility(study)) is not None:
         Console(soft_wrap=True, highlight=False).print(_line(sentence))
+
+
+def print_study_verdict(verdict: Verdict, study: optuna.Study, storage: str) -> None:
+    """Print a verdict of a study, and the command that exports the best trial if it is better.
+
+    Args:
+        verdict: The verdict.
+        study: The study.
+        storage: The file or URL of its database, without a password.
+    """
+    print_verdict(verdict)
+    if verdict.recommended:
+        trial = next(finalist.trial for finalist in verdict.finalists if finalist.name == verdict.best)
+        command = export_command(storage, study.study_name, trial, study_fingerprint(study).get("model"))
+        print(printable(f"  {command}"))
 
 
 def print_verdict(verdict: Verdict) -> None:

@@ -10,7 +10,8 @@ from typing import Any
 
 import shtab
 
-from llmsearch_optuna.cli.display import print_completions, print_finalists, print_verdict
+from llmsearch_optuna.cli.display import print_completions, print_finalists, print_study_verdict, print_verdict
+from llmsearch_optuna.cli.gate import exit_status
 from llmsearch_optuna.dashboard.server import annotate_studies, dashboard_server
 from llmsearch_optuna.errors import ConfigurationError
 from llmsearch_optuna.export import TARGETS, trace, vllm_deployment, write_gguf, write_hf, write_json, write_vllm
@@ -21,15 +22,14 @@ from llmsearch_optuna.storage import sqlite_path, sqlite_url
 from llmsearch_optuna.study.judge import describe_judge
 from llmsearch_optuna.study.study import open_study
 from llmsearch_optuna.terminal import printable
+from llmsearch_optuna.verdict.commands import confirm_command
 from llmsearch_optuna.verdict.finalists import best_as_json, find_trial
 from llmsearch_optuna.verdict.output_files.line import Selection
 from llmsearch_optuna.verdict.outputs import ScoredFiles, read_scores, score_outputs
 from llmsearch_optuna.verdict.planning import Target, plan_from_numbers, plan_from_pilot
-from llmsearch_optuna.verdict.verdict import confirm_command, current_verdict, stored_verdict
+from llmsearch_optuna.verdict.verdict import current_verdict, stored_verdict
 
 __all__ = [
-    "CONDITION_MET",
-    "FAILURES",
     "best",
     "compare",
     "completion",
@@ -41,12 +41,6 @@ __all__ = [
     "report",
     "show",
 ]
-
-FAILURES = ("worse", "not-better")
-"""The conditions of ``compare --fail-if``."""
-
-CONDITION_MET = 3
-"""The exit status of ``compare`` if the condition of ``--fail-if`` is met."""
 
 _DIRECTORIES = {"vllm": write_vllm, "gguf": write_gguf}
 """The targets of an export that are written as a directory with a program, unless the path ends with .json."""
@@ -69,7 +63,7 @@ def best(options: argparse.Namespace) -> None:
     if judge is not None:
         print(printable(judge))
     if verdict is not None:
-        print_verdict(verdict)
+        print_study_verdict(verdict, study, options.database)
     else:
         is_none = stored_verdict(study) is None
         state = "no verdict yet" if is_none else "the finalists have changed since the last verdict"
@@ -162,7 +156,7 @@ def compare(options: argparse.Namespace) -> int:
     """Print the verdict on two files of outputs, one for each metric.
 
     Returns:
-        The exit status: `CONDITION_MET` if the condition of ``--fail-if`` is met for any metric, else 0.
+        The exit status; see `exit_status`.
     """
     greater_is_better = not options.lower_is_better
     files = _scored_files(options, options.reference, options.candidate, greater_is_better=greater_is_better)
@@ -172,16 +166,7 @@ def compare(options: argparse.Namespace) -> int:
             print(json.dumps(verdict.to_dict()))
         else:
             print_verdict(verdict)
-    gains = [(verdict.metric, verdict.comparisons[0]) for verdict in verdicts]
-    met = {
-        None: [],
-        "worse": [metric for metric, gain in gains if gain.high < 0.0],
-        "not-better": [metric for metric, gain in gains if gain.low <= 0.0],
-    }[options.fail_if]
-    if not met:
-        return 0
-    print(printable(f"llmsearch-optuna: {options.fail_if}: {', '.join(met)}"), file=sys.stderr)
-    return CONDITION_MET
+    return exit_status(verdicts, options.fail_if)
 
 
 def power(options: argparse.Namespace) -> None:

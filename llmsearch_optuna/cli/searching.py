@@ -14,7 +14,8 @@ from typing import Any
 
 import optuna
 
-from llmsearch_optuna.cli.display import print_diagnosis, print_finalists, print_preview, print_verdict
+from llmsearch_optuna.cli.display import print_diagnosis, print_finalists, print_preview, print_study_verdict
+from llmsearch_optuna.cli.gate import exit_status
 from llmsearch_optuna.cli.interruption import Interruption
 from llmsearch_optuna.errors import ConfigurationError, check_minimum
 from llmsearch_optuna.export.directory import write_text
@@ -24,8 +25,9 @@ from llmsearch_optuna.study.judge import describe_judge
 from llmsearch_optuna.study.study import open_study
 from llmsearch_optuna.study_file.file import StudyFile
 from llmsearch_optuna.terminal import printable
+from llmsearch_optuna.verdict.commands import confirm_command
 from llmsearch_optuna.verdict.finalists import best_as_json
-from llmsearch_optuna.verdict.verdict import Verdict, confirm_command, current_verdict, no_holdout
+from llmsearch_optuna.verdict.verdict import Verdict, current_verdict, no_holdout
 
 __all__ = ["INTERRUPTED", "confirm", "demo", "doctor", "init", "run", "worker"]
 
@@ -91,8 +93,12 @@ def doctor(options: argparse.Namespace) -> None:
     print_diagnosis(launch.build_tuner(file).diagnosis(file.space))
 
 
-def confirm(options: argparse.Namespace) -> None:
-    """Print the verdict; compute it unless the stored one compares the current finalists with enough seeds."""
+def confirm(options: argparse.Namespace) -> int:
+    """Print the verdict; compute it unless the stored one compares the current finalists with enough seeds.
+
+    Returns:
+        The exit status; see `exit_status`.
+    """
     check_minimum("--seeds", options.seeds, 1)
     url = sqlite_url(options.database)
     study, _ = open_study(url, options.study)
@@ -110,7 +116,8 @@ def confirm(options: argparse.Namespace) -> None:
     if options.json:
         print(json.dumps(verdict.to_dict()))
     else:
-        print_verdict(verdict)
+        print_study_verdict(verdict, study, options.database)
+    return exit_status([verdict], options.fail_if)
 
 
 def _prepare_model_libraries() -> None:
@@ -160,6 +167,9 @@ def _search(file: StudyFile, options: argparse.Namespace, *, judge: bool = True)
         log.follow_libraries()
         file = launch.with_task(file)
         tuner = launch.build_tuner(file)
+        condition: str | None = vars(options).get("fail_if")  # only `run` has it
+        if condition is not None and len(tuner.task.holdout) < 2:
+            raise ConfigurationError(f"`--fail-if` needs a verdict: {no_holdout(len(tuner.task.holdout))}")
         with Interruption() as interruption:
             study = launch.search(
                 file,
@@ -183,7 +193,7 @@ def _search(file: StudyFile, options: argparse.Namespace, *, judge: bool = True)
             _show_end(study, verdict, file, judge=judge, held_out=len(tuner.task.holdout))
         elif verdict is not None:
             _print_event({"event": "verdict", **verdict.to_dict()})
-        return 0
+        return 0 if verdict is None else exit_status([verdict], condition)
 
 
 def _print_event(event: dict[str, Any]) -> None:
@@ -197,7 +207,7 @@ def _place(storage: str) -> str:
 
 def _show_end(study: optuna.Study, verdict: Verdict | None, file: StudyFile, *, judge: bool, held_out: int) -> None:
     if verdict is not None:
-        print_verdict(verdict)
+        print_study_verdict(verdict, study, _place(file.study.storage))
     elif judge:
         print(no_holdout(held_out))
     else:

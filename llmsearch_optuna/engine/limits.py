@@ -14,6 +14,7 @@ class InputLimits:
         together: The maximum number of tokens of prompt and completion together, if one decoder reads both.
         prompt: The maximum number of tokens that an encoder reads.
         completion: The maximum number of tokens that the decoder behind an encoder generates.
+        context: The maximum number of tokens of prompt and completion on a server, whose prompts are not counted here.
         vocabulary: The number of token ids that the model embeds.
         token_ids: The number of token ids of the tokenizer.
     """
@@ -21,6 +22,7 @@ class InputLimits:
     together: int | None = None
     prompt: int | None = None
     completion: int | None = None
+    context: int | None = None
     vocabulary: int | None = None
     token_ids: int | None = None
 
@@ -43,6 +45,11 @@ class InputLimits:
                 f"the completion of row {row} may have {max_new_tokens} tokens, and they exceed the model's window of "
                 f"{self.completion} for completions (its decoder's): lower max_new_tokens"
             )
+        if self.context is not None and max_new_tokens >= self.context:
+            return (
+                f"the completion of row {row} may have {max_new_tokens} tokens, which leaves no room for a prompt in "
+                f"the server's window of {self.context}: lower max_new_tokens, or start the server with a longer window"
+            )
         return self.unknown_id(row, token_ids)
 
     def unknown_id(self, row: int, token_ids: Sequence[int]) -> str | None:
@@ -57,8 +64,9 @@ class InputLimits:
         )
 
     def __str__(self) -> str:
-        parts = {"of prompt and completion": self.together, "of prompt": self.prompt, "of completion": self.completion}
+        together = self.together if self.context is None else self.context
+        parts = {"of prompt and completion": together, "of prompt": self.prompt, "of completion": self.completion}
         given = {name: limit for name, limit in parts.items() if limit is not None}
         if list(given) == ["of prompt and completion"]:
-            return f"{self.together} tokens"
+            return f"{together} tokens"
         return ", ".join(f"{limit} tokens {name}" for name, limit in given.items()) or "no limit is known"

@@ -11,6 +11,7 @@ from llmsearch_optuna.engine.http.connection import Connection, connect
 from llmsearch_optuna.engine.http.engine import HTTPEngine, run
 from llmsearch_optuna.engine.http.probe import probe_greedy, probe_server, probe_settings
 from llmsearch_optuna.engine.http.server import OpenAIServer
+from llmsearch_optuna.engine.limits import InputLimits
 from llmsearch_optuna.errors import ParameterError, TaskError
 from llmsearch_optuna.space.params import GenerationParams
 from llmsearch_optuna.space.search_space import SearchSpace
@@ -85,6 +86,7 @@ def server_backend(
         default_params=connection.default_params,
         decodes_greedily=checks.decodes_greedily,
         takes_messages=chat,
+        window=None if connection.window is None else InputLimits(context=connection.window),
     )
 
 

@@ -18,7 +18,7 @@ from llmsearch_optuna.study.environment import study_environment
 from llmsearch_optuna.study.fingerprint import stored_stop_strings, study_fingerprint
 from llmsearch_optuna.study.objectives import COST, EXPENSES, TOKENS
 from llmsearch_optuna.study.ranking import expense, expense_of, score_of
-from llmsearch_optuna.study.source import read_source
+from llmsearch_optuna.study.source import Served, read_served, read_source
 from llmsearch_optuna.study.trials import trial_params
 from llmsearch_optuna.verdict.finalists import find_trial
 from llmsearch_optuna.verdict.verdict import Verdict, current_verdict
@@ -42,7 +42,8 @@ class Provenance:
         samples: The number of samples that the trial was evaluated on.
         metric: The name of the metric.
         direction: The direction of the score: ``"maximize"`` or ``"minimize"``.
-        model: The model's name in the study file; the fingerprint of the model if there is no name.
+        model: The model's name in the study file; its name on the server, or the fingerprint of the model, if there
+            is no name.
         data: The path of the data in the study file; None without a study file.
         stop: The strings that end a completion.
         fingerprint: The parts that the scores of the study depend on, by name.
@@ -75,6 +76,11 @@ class Provenance:
     environment: dict[str, str]
     versions: dict[str, str]
 
+    @property
+    def served(self) -> Served | None:
+        """The server that the study ran on, and the model's name there; None if the model ran in process."""
+        return read_served(str(self.fingerprint.get("model", "")))
+
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as JSON-serialisable values."""
         return {**dataclasses.asdict(self), "stop": list(self.stop), "params": self.params.to_dict()}
@@ -93,6 +99,8 @@ def trace(study: optuna.Study, trial: int | None = None) -> Provenance:
     source = find_trial(study, trial)
     fingerprint = study_fingerprint(study)
     model, data = _model_and_data(study)
+    identity = str(fingerprint.get("model", ""))
+    served = read_served(identity)
     verdict, second = current_verdict(study), expense(study)
     expenses = {} if second is None else {second.key: expense_of(source)}
     return Provenance(
@@ -105,7 +113,7 @@ def trace(study: optuna.Study, trial: int | None = None) -> Provenance:
         samples=source.last_step or 0,
         metric=fingerprint.get("metric", ""),
         direction=study.directions[0].name.lower(),
-        model=model or fingerprint.get("model", ""),
+        model=model or (identity if served is None else served.model),
         data=data,
         stop=stored_stop_strings(fingerprint),
         fingerprint=fingerprint,

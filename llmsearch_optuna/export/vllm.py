@@ -1,5 +1,6 @@
 """Deployment in vLLM: the request that is exact with the plug-in, the server's command, and a program that sends it."""
 
+import contextlib
 import json
 import os
 import shlex
@@ -23,17 +24,17 @@ def vllm_deployment(provenance: Provenance) -> dict[str, Any]:
 
     Returns:
         ``exact_request``: the fields of a request to a vLLM that has this package installed, with which the completions
-        are those of the study; None for beams, which vLLM's requests do not have. ``serve``: the command of a server
-        whose defaults are the nearest ones that vLLM has, for requests without fields of their own.
+        are those of the study; None for beams, which vLLM's requests do not have, and for a study on a vLLM server
+        without the plug-in, whose completions come from ``sampling_params``. ``serve``: the command of a server whose
+        defaults are the nearest ones that vLLM has, for requests without fields of their own.
     """
-    params = provenance.params
-    try:
+    params, served = provenance.params, provenance.served
+    is_own = served is not None and served.kind == "vllm" and not served.has_plugin
+    request: dict[str, Any] | None = None
+    with contextlib.suppress(ParameterError):  # beams
         fields = VLLM_WITH_PLUGIN.sampling_fields(params)
-        request = {"max_tokens": params.max_new_tokens, **fields}
-        if provenance.stop:
-            request["stop"] = list(provenance.stop)
-    except ParameterError:
-        request = None
+        stop = {"stop": list(provenance.stop)} if provenance.stop else {}
+        request = None if is_own else {"max_tokens": params.max_new_tokens, **fields, **stop}
     values = to_vllm(params).values
     defaults = {name: values[name] for name in _DEFAULTS} | {"max_new_tokens": params.max_new_tokens}
     command = ["vllm", "serve", provenance.model, "--override-generation-config", json.dumps(defaults)]

@@ -1,13 +1,13 @@
 """What to do next with a study, for the page."""
 
-import shlex
 from collections import Counter
 from typing import NamedTuple
 
 from llmsearch_optuna.report.record import StudyRecord
 from llmsearch_optuna.study.fingerprint import holdout_size
 from llmsearch_optuna.terminal import excerpt
-from llmsearch_optuna.verdict.verdict import Verdict, confirm_command
+from llmsearch_optuna.verdict.commands import confirm_command, export_command
+from llmsearch_optuna.verdict.verdict import Verdict
 
 __all__ = ["Step", "next_steps"]
 
@@ -82,6 +82,5 @@ def _after_the_verdict(record: StudyRecord, verdict: Verdict, location: str) -> 
     if not verdict.recommended:
         return Step(f"{verdict.next_step[0].upper()}{verdict.next_step[1:]}.")
     trial = next(finalist.trial for finalist in verdict.finalists if finalist.name == verdict.best)
-    command = ["llmsearch-optuna", "export", location, "--study", record.name, "--trial", str(trial), "--to", "hf"]
     sentence = f"Use the parameters of trial {trial}. Export them (also `--to vllm`, `llamacpp`, `ollama`, ...):"
-    return Step(sentence, shlex.join([*command, "-o", "best"]))
+    return Step(sentence, export_command(location, record.name, trial, record.fingerprint.get("model")))

@@ -18,7 +18,8 @@ from llmsearch_optuna.space.params import GenerationParams
 from llmsearch_optuna.study.fingerprint import holdout_size
 from llmsearch_optuna.study.objectives import COST, TOKENS
 from llmsearch_optuna.terminal import excerpt
-from llmsearch_optuna.verdict.verdict import confirm_command, no_holdout
+from llmsearch_optuna.verdict.commands import confirm_command
+from llmsearch_optuna.verdict.verdict import no_holdout
 
 __all__ = [
     "Status",

@@ -2,23 +2,36 @@
 
 import dataclasses
 import logging
+import re
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 import optuna
 from optuna.trial import TrialState
 
 from llmsearch_optuna.data.task import InputLimits, Sample, check_window
-from llmsearch_optuna.errors import ModelError, ParameterError
+from llmsearch_optuna.errors import ConfigurationError, ModelError, ParameterError
 from llmsearch_optuna.space.params import GenerationParams
 from llmsearch_optuna.space.search_space import SearchSpace
 from llmsearch_optuna.space.settings import is_setting
 from llmsearch_optuna.study.attributes import BASELINE, FIXED_PARAMS, QUEUED_PARAMS, REPEATS, SCORER_FAULT
 from llmsearch_optuna.study.trials import without_repeated
 
-__all__ = ["InitialTrial", "baseline_trials", "check_lengths", "enqueue", "enqueue_again", "preset_trials"]
+__all__ = [
+    "InitialTrial",
+    "baseline_trials",
+    "check_lengths",
+    "enqueue",
+    "enqueue_again",
+    "parse_baselines",
+    "preset_trials",
+]
 
 _LOG = logging.getLogger(__name__)
+
+_TAKEN = re.compile(r"(model default|greedy|best|front|runner-up)( \d+)?$")
+"""The names of other finalists."""
 
 
 class InitialTrial(NamedTuple):
@@ -39,8 +52,9 @@ def baseline_trials(
     space: SearchSpace,
     default_params: Callable[[int, int], GenerationParams] | None,
     decodes_greedily: Callable[[], bool] = lambda: True,
+    named: Mapping[str, Mapping[str, object]] = MappingProxyType({}),
 ) -> list[InitialTrial]:
-    """Return the baselines: the model's own parameters and greedy decoding.
+    """Return the baselines: the model's own parameters, greedy decoding, and the named ones.
 
     A server whose model does not decode greedily has one baseline: sampling at temperature 1, its default. All have the
     maximum `max_new_tokens`, the minimum `samples_per_prompt` and the first seed of the space. If the model's own
@@ -51,6 +65,7 @@ def baseline_trials(
         default_params: ``(max_new_tokens, generation_seed) -> parameters`` of the model's generation config; None if
             they are not known.
         decodes_greedily: Whether the engine can decode greedily.
+        named: Further baselines: their names and parameters; see `parse_baselines`.
     """
     trials = []
     limit, seed = space.longest_completion(), space.first_seed()
@@ -63,11 +78,55 @@ def baseline_trials(
     plain = GenerationParams(do_sample=not is_greedy, max_new_tokens=limit, generation_seed=seed)
     trials.append(InitialTrial(plain, None, "greedy" if is_greedy else "model default"))
     # Fixed settings belong to the task, as `max_new_tokens` does.
-    settings = tuple(sorted((name, value) for name, value in space.fixed.items() if is_setting(name)))
+    fixed = {name: value for name, value in space.fixed.items() if is_setting(name)}
+    own = {"max_new_tokens": limit, "generation_seed": seed}
+    trials += [
+        InitialTrial(GenerationParams.from_dict(own | dict(values)), None, name) for name, values in named.items()
+    ]
     return [
-        trial._replace(params=_with_completions(space, dataclasses.replace(trial.params, settings=settings)))
+        trial._replace(
+            params=_with_completions(
+                space,
+                dataclasses.replace(
+                    trial.params, settings=tuple(sorted((fixed | dict(trial.params.settings)).items()))
+                ),
+            )
+        )
         for trial in trials
     ]
+
+
+def parse_baselines(baselines: object) -> Mapping[str, Mapping[str, object]]:
+    """Return the named baselines of the option `baselines`.
+
+    Args:
+        baselines: True, false, or a table of names and parameters.
+
+    Raises:
+        ConfigurationError: It is something else, a name is not a free one, or parameters are invalid.
+    """
+    if isinstance(baselines, bool):
+        return {}
+    if not isinstance(baselines, Mapping):
+        raise ConfigurationError(
+            "`baselines` must be true, false, or a table of names and parameters, as in { production = { temperature = "
+            f"0.7 }} }}, got {baselines!r}"
+        )
+    for name, values in baselines.items():
+        if not isinstance(name, str) or not name.strip() or _TAKEN.match(name):
+            raise ConfigurationError(
+                f"`baselines` must have names other than those of the package's own finalists, got {name!r}"
+            )
+        if not isinstance(values, Mapping):
+            raise ConfigurationError(
+                "`baselines` must have a table of parameters for each name, as in { temperature = 0.7 }, got "
+                f"{name} = {values!r}"
+            )
+        try:
+            GenerationParams.from_dict(values)
+        except ParameterError as error:
+            raise ConfigurationError(f"`baselines` has invalid parameters in `{name}`: {error}") from error
+    return baselines
 
 
 def _with_completions(space: SearchSpace, params: GenerationParams) -> GenerationParams:

@@ -8,6 +8,7 @@ from optuna.pruners import BasePruner
 
 from llmsearch_optuna.errors import ConfigurationError, check_minimum, unknown_name
 from llmsearch_optuna.metrics import ScoreRange
+from llmsearch_optuna.search.baselines import parse_baselines
 from llmsearch_optuna.search.pruners import make_pruner
 from llmsearch_optuna.search.rungs import RungPlan, rung_sizes
 from llmsearch_optuna.search.score_readers import ScoreReader, reported_scores
@@ -30,7 +31,6 @@ _KINDS = {
     "pruner": _Kind(str, "the name of a pruner"),
     "pruner_args": _Kind(Mapping, "a dict"),
     "stop_early": _Kind(bool, "true or false"),
-    "baselines": _Kind(bool, "true or false"),
     "objectives": _Kind(Iterable, "a list of names"),
     "track": _Kind(Mapping, "a dict"),
 }
@@ -89,7 +89,9 @@ class SearchOptions:
             the study, or else as many as fill the engine's batch with their first two rungs. On a database server, the
             number is each worker's own and is not stored. More trials in flight are faster. With fewer, the sampler has
             more results before each proposal.
-        baselines: Whether the model's own parameters and greedy decoding are the first trials.
+        baselines: Whether the model's own parameters and greedy decoding are the first trials. A table adds parameters
+            of yours to these two, such as those in use now: ``{"production": {"temperature": 0.7, "top_p": 0.9}}``. The
+            verdict compares the best trial with the baseline that scores best.
         track: Where to show every trial as a run while the search goes on, as the fields of `TrackOptions`:
             ``{"to": "mlflow", "uri": "sqlite:///mlflow.db"}``. None for nowhere.
         lease_timeout_s: On a database server, the seconds without a renewed lease after which another worker takes over
@@ -115,7 +117,7 @@ class SearchOptions:
     pruner_args: Mapping[str, Any] = field(default_factory=dict, metadata={"key": None})
     rungs: RungPlan = 8
     concurrency: int | None = None
-    baselines: bool = True
+    baselines: bool | Mapping[str, Mapping[str, Any]] = True
     track: Mapping[str, Any] | None = field(default=None, metadata={"key": None})
     lease_timeout_s: float = 60.0
 
@@ -136,6 +138,7 @@ class SearchOptions:
             if value is not None and not isinstance(value, kind.type):
                 raise ConfigurationError(f"`{name}` must be {kind.text}, got {value!r}")
         rung_sizes(self.rungs, 1)
+        parse_baselines(self.baselines)
         if self.max_cost is not None and self.price is None:
             raise ConfigurationError(f"`max_cost` needs a `price` of tokens, got {self.max_cost!r} without one")
         find_price(self.price, self.objectives)

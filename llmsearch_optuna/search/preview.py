@@ -19,6 +19,8 @@ __all__ = ["Preview", "preview"]
 
 _SAMPLES = 16
 _CORRELATION = 0.5
+_PASSES = (3, 17)
+"""The usual minimum and maximum number of passes of a verdict; see `verdict.stages`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +81,7 @@ def preview(objective: GenerationObjective, *, trials: int, held_out: int, seed:
         f"{counts.generated * share:,.0f} tokens and {_duration(seconds * share)}; pruning, replay and an early stop "
         "take from it",
     }
+    expectations |= _verdict(held_out, counts.generated / len(rows))
     further = FurtherScores(objective, ())
     further.add(samples, rows)
     expectations |= {label: f"{mean:.4g} on these samples" for label, mean in further.means.items()}
@@ -101,6 +104,17 @@ def _shown(scores: tuple[float, ...] | None, held_out: int) -> dict[str, str]:
     return {
         "hold-out": f"{held_out} samples show gains from about {gain:.2g}, as far as the scores of {len(scores)} "
         f"samples tell (two scores of a sample are assumed to correlate by {_CORRELATION:g})"
+    }
+
+
+def _verdict(held_out: int, tokens_per_sample: float) -> dict[str, str]:
+    """Return what the verdict takes, by topic; empty without one."""
+    if held_out < 2:
+        return {}
+    low, high = (passes * held_out * tokens_per_sample for passes in _PASSES)
+    return {
+        "verdict": f"{_PASSES[0]} to {_PASSES[1]} passes over {held_out} held-out samples, about {low:,.0f} to "
+        f"{high:,.0f} tokens, which no limit of the search includes"
     }
 
 

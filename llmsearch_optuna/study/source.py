@@ -1,9 +1,14 @@
-"""The names that a study file gives its model and its data."""
+"""The names that a study file gives its model and its data, and the server that a fingerprint names."""
 
+import re
 import tomllib
 from typing import NamedTuple
 
-__all__ = ["Source", "read_source"]
+__all__ = ["Served", "Source", "read_served", "read_source"]
+
+_SERVED = re.compile(
+    r"(?P<model>.*) \((?P<kind>[a-z]+) server(?P<drawn>, llmsearch_optuna draws)?(?:, \{.*)?\)", re.DOTALL
+)
 
 
 class Source(NamedTuple):
@@ -16,6 +21,30 @@ class Source(NamedTuple):
 
     model: str | None
     data: str
+
+
+class Served(NamedTuple):
+    """A model on a server, as the fingerprint of a study names it.
+
+    Attributes:
+        model: The model's name on the server, with the digest of Ollama.
+        kind: The kind of server, such as ``"vllm"``.
+        has_plugin: Whether this package's plug-in draws the tokens on the server.
+    """
+
+    model: str
+    kind: str
+    has_plugin: bool
+
+
+def read_served(identity: str) -> Served | None:
+    """Return the server in a model's identity, which `Connection.identity` makes; None without a server.
+
+    Args:
+        identity: The part ``"model"`` of a fingerprint.
+    """
+    match = _SERVED.fullmatch(identity)
+    return None if match is None else Served(match["model"], match["kind"], match["drawn"] is not None)
 
 
 def read_source(text: str) -> Source:

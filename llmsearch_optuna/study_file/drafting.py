@@ -28,6 +28,10 @@ _SIDE = (
 _MOSTLY = 0.9  # the share of rows with a value in a column that may be the reference
 _NUMBER = re.compile(r"[-+]?[\d,]*\.?\d+%?")
 _CHARACTERS_PER_TOKEN = 3.0
+_SERVER_LINES = (
+    "max_concurrency = 32    # requests at once",
+    '# api_key_env = "OPENAI_API_KEY"    # the environment variable with the key, if the server wants one',
+)
 
 
 class _Metric(NamedTuple):
@@ -67,6 +71,7 @@ def draft(data: str, model: str, *, directory: Path) -> str:
         [
             f"[{target}]",
             f"{key} = {_toml(model)}",
+            *(_SERVER_LINES if target == "server" else ()),
             "",
             "[data]",
             *lines.text,

@@ -1,7 +1,6 @@
 """The verdict: whether the best trial beats the best baseline on samples that no trial has seen."""
 
 import dataclasses
-import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
@@ -20,7 +19,6 @@ from llmsearch_optuna.verdict.metric_results import MetricResult, Standing, cons
 
 __all__ = [
     "Verdict",
-    "confirm_command",
     "current_verdict",
     "keep_verdict",
     "no_holdout",
@@ -249,7 +247,7 @@ class Verdict:
             return f"use `{self.best}`"
         if self.recommended:
             trial = self._result(self.best).trial
-            return f"use the parameters of trial {trial}: `llmsearch-optuna export DB --trial {trial} --to hf -o best`"
+            return f"export the parameters of trial {trial} (`llmsearch-optuna export`), and use them"
         if self._better:
             trial = self._result(self._better[0].name).trial
             return f"narrow the space to parameters like those of trial {trial}, and search again with other samples"
@@ -364,11 +362,6 @@ def no_holdout(samples: int) -> str:
         f"no verdict: {held_out} held out, but at least 2 are needed (better 50 or more): set `holdout_size`, and "
         "search again under another name"
     )
-
-
-def confirm_command(storage: str, study: str) -> str:
-    """Return the shell command that computes the verdict of a study."""
-    return shlex.join(["llmsearch-optuna", "confirm", storage, "--study", study])
 
 
 def keep_verdict(study: optuna.Study, verdict: Verdict) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from llmsearch_optuna.cli import main
 from llmsearch_optuna.cli.arguments import make_parser
-from llmsearch_optuna.cli.reading import FAILURES
+from llmsearch_optuna.cli.gate import FAILURES
 from llmsearch_optuna.export import TARGETS
 from llmsearch_optuna.metrics import BUILT_IN_METRICS
 

@@ -11,6 +11,7 @@ import pytest
 from fake_server import FakeServer
 from tiny_studies import make_tuner
 
+from llmsearch_optuna import OpenAIServer, Tuner
 from llmsearch_optuna.cli import main
 from llmsearch_optuna.export import Provenance, to_vllm, trace, vllm_deployment
 from llmsearch_optuna.space.params import GenerationParams
@@ -66,7 +67,7 @@ def test_beams_have_no_request(provenance: Provenance) -> None:
 def test_the_program_runs_as_it_stands(
     database: Path, tmp_path: Path, server: FakeServer, options: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    server.plugin = PLUGIN_INTERFACE
+    server.plugin = None if options == ["--own"] else PLUGIN_INTERFACE
     assert main(["export", str(database), "--to", "vllm", "-o", str(tmp_path / "out")]) == 0
     command = [sys.executable, str(tmp_path / "out" / "snippet.py"), "a b", "c", "--url", server.base_url, *options]
     result = subprocess.run(command, capture_output=True, text=True, check=True)
@@ -81,3 +82,31 @@ def test_a_json_file_has_all_of_it(database: Path, tmp_path: Path) -> None:
     assert main(["export", str(database), "--to", "vllm", "-o", str(tmp_path / "out.json")]) == 0
     written = json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))
     assert list(written) == ["sampling_params", "exact_request", "serve", "warnings", "provenance"]
+
+
+def test_the_program_does_not_decode_greedily_by_accident(database: Path, tmp_path: Path, server: FakeServer) -> None:
+    assert main(["export", str(database), "--to", "vllm", "-o", str(tmp_path / "out")]) == 0
+    command = [sys.executable, str(tmp_path / "out" / "snippet.py"), "a b", "--url", server.base_url]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.returncode == 2
+    assert (
+        "the server has no llmsearch_optuna, and would decode greedily: install it there, or add --own" in result.stderr
+    )
+
+
+@pytest.mark.parametrize("plugin", [None, PLUGIN_INTERFACE])
+def test_a_study_on_a_server_names_its_model(server: FakeServer, tmp_path: Path, plugin: int | None) -> None:
+    server.plugin = plugin
+    tuner = Tuner(
+        server=OpenAIServer(base_url=server.base_url),
+        dataset=[{"question": f"{number}?", "answer": "1"} for number in range(8)],
+        column_mapping={"input_cols": ["question"], "eval_cols": ["answer"]},
+        prompt_template="{question}",
+        scorer="exact_match",
+    )
+    space = {"temperature": {"low": 0.5, "high": 1.0}, "max_new_tokens": 4}
+    provenance = trace(tuner.search(space, n_trials=2, storage=tmp_path / "x.db", show_progress=False), 1)
+    deployment = vllm_deployment(provenance)
+    assert shlex.split(deployment["serve"])[:3] == ["vllm", "serve", "tiny"]
+    # Without the plug-in, the completions of the study are those of vLLM's own parameters.
+    assert (deployment["exact_request"] is None) == (plugin is None)

@@ -57,6 +57,7 @@ class FakeServer:
         closed: Addresses that it keeps to itself, whatever the key.
         models: The models that it lists.
         key: The API key that it wants.
+        told: Further entries of each model in its list.
         drops_first: How many GET requests it drops without a word, from now on.
         faults: What goes wrong.
         ignored: Fields that it takes no notice of.
@@ -80,6 +81,7 @@ class FakeServer:
         self.plugin: int | None = None
         self.closed: tuple[str, ...] = ()
         self.models: list[str] | None = ["tiny"]
+        self.told: dict[str, Any] = {}
         self.key: str | None = None
         self.drops_first = 0
         self.faults: Faults = lambda request, number: None
@@ -165,7 +167,7 @@ class FakeServer:
 
     def look_up(self, path: str) -> dict[str, Any] | None:
         """Return the answer to a GET request; None if there is nothing at the path."""
-        listed = [{"id": name, "owned_by": self.owner} for name in self.models or ()]
+        listed = [{"id": name, "owned_by": self.owner, **self.told} for name in self.models or ()]
         return {"object": "list", "data": listed} if path == "/v1/models" and self.models is not None else None
 
     def is_question(self, path: str) -> bool:

@@ -4,8 +4,8 @@ from optuna.storages import RDBStorage
 from optuna.trial import TrialState
 
 from llmsearch_optuna import Float, SearchSpace
-from llmsearch_optuna.errors import ModelError, ParameterError
-from llmsearch_optuna.search.baselines import InitialTrial, baseline_trials, enqueue, preset_trials
+from llmsearch_optuna.errors import ConfigurationError, ModelError, ParameterError
+from llmsearch_optuna.search.baselines import InitialTrial, baseline_trials, enqueue, parse_baselines, preset_trials
 from llmsearch_optuna.space.params import GenerationParams
 from llmsearch_optuna.storage import open_storage
 from llmsearch_optuna.study.attributes import BASELINE, FIXED_PARAMS
@@ -88,3 +88,37 @@ def test_a_later_run_adds_what_is_new(storage: RDBStorage) -> None:
     enqueue(study, [InitialTrial(GREEDY, None, "greedy")])
     enqueue(study, [InitialTrial(GREEDY, None, "greedy"), InitialTrial(GREEDY, None, "model default")])
     assert [trial.user_attrs[BASELINE] for trial in study.trials] == ["greedy", "model default"]
+
+
+def test_named_baselines_come_after_the_usual_ones() -> None:
+    named: dict[str, dict[str, object]] = {
+        "production": {"temperature": 0.7, "top_p": 0.9},
+        "short": {"max_new_tokens": 4, "template.think": True},
+    }
+    space = SearchSpace.from_dict({"temperature": Float(0.1, 1.5), "template.think": False, "max_new_tokens": 16})
+    trials = baseline_trials(space, None, named=named)
+    assert [trial.baseline for trial in trials] == ["greedy", "production", "short"]
+    assert trials[1].params.to_dict() == {
+        "temperature": 0.7,
+        "top_p": 0.9,
+        "generation_seed": 0,
+        "max_new_tokens": 16,
+        "template.think": False,
+    }
+    assert (trials[2].params.max_new_tokens, trials[2].params.settings) == (4, (("template.think", True),))
+
+
+@pytest.mark.parametrize(
+    ("baselines", "message"),
+    [
+        (1, "`baselines` must be true, false, or a table of names and parameters"),
+        ({"greedy": {}}, "`baselines` must have names other than those of the package's own finalists, got 'greedy'"),
+        ({"runner-up 1": {}}, "`baselines` must have names other than"),
+        ({"mine": 0.7}, "`baselines` must have a table of parameters for each name"),
+        ({"mine": {"top_p": 1.3}}, "`baselines` has invalid parameters in `mine`: `top_p` must be in (0, 1], got 1.3"),
+    ],
+)
+def test_wrong_baselines_are_refused(baselines: object, message: str) -> None:
+    with pytest.raises(ConfigurationError) as refusal:
+        parse_baselines(baselines)
+    assert str(refusal.value).startswith(message)

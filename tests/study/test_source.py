@@ -2,7 +2,7 @@
 
 import pytest
 
-from llmsearch_optuna.study.source import Source, read_source
+from llmsearch_optuna.study.source import Served, Source, read_served, read_source
 
 
 @pytest.mark.parametrize(
@@ -24,3 +24,17 @@ def test_the_names_are_read(text: str, source: Source) -> None:
 def test_a_damaged_file_is_a_value_error(text: str) -> None:
     with pytest.raises(ValueError, match=r"\w+"):
         read_source(text)
+
+
+@pytest.mark.parametrize(
+    ("identity", "served"),
+    [
+        ("smol (vllm server)", Served("smol", "vllm", False)),
+        ("a (b) (vllm server, llmsearch_optuna draws)", Served("a (b)", "vllm", True)),
+        ('qwen@12ab (ollama server, {"omit": ["a, b"]})', Served("qwen@12ab", "ollama", False)),
+        ("LlamaForCausalLM 12ab", None),
+        ("", None),
+    ],
+)
+def test_the_server_of_an_identity(identity: str, served: Served | None) -> None:
+    assert read_served(identity) == served

@@ -101,7 +101,7 @@ def test_what_is_not_broken_is_recommended(ends: dict[str, float], clause: str) 
     assert judged.sentence.startswith("improved by")
     assert clause in judged.sentence
     assert judged.recommended
-    assert judged.next_step.startswith("use the parameters of trial 4")
+    assert judged.next_step.startswith("export the parameters of trial 4")
 
 
 def test_a_baseline_that_breaks_it_is_not_kept() -> None:
@@ -109,7 +109,7 @@ def test_a_baseline_that_breaks_it_is_not_kept() -> None:
     assert "; `greedy` breaks json_valid >= 0.98 (" in judged.sentence
     assert not judged.improved
     assert judged.recommended
-    assert judged.next_step.startswith("use the parameters of trial 4")
+    assert judged.next_step.startswith("export the parameters of trial 4")
     neither = verdict({"best": -0.2}, {"greedy": BROKEN, "best": BROKEN})
     assert not neither.recommended
     assert neither.next_step == "stop here and find what keeps the constraints, which `greedy` breaks"

@@ -202,7 +202,7 @@ def test_after_every_verdict_it_is_said_what_to_do() -> None:
         "files": verdict_on({"greedy": noisy(0.45), "best": higher}, held_out=False),
     }
     assert {name: verdict.next_step for name, verdict in steps.items() if name != "more"} == {
-        "export": "use the parameters of trial 14: `llmsearch-optuna export DB --trial 14 --to hf -o best`",
+        "export": "export the parameters of trial 14 (`llmsearch-optuna export`), and use them",
         "worse": "stop here and keep `greedy`",
         "tie": "stop here and keep `greedy`",
         "slightly worse": "stop here and keep `greedy`",

@@ -19,7 +19,7 @@ from llmsearch_optuna.engine.http.answers import error_message
 from llmsearch_optuna.engine.http.server import OpenAIServer
 from llmsearch_optuna.errors import RequestRefusedError, ServerError, TrialError
 
-__all__ = ["Client"]
+__all__ = ["Client", "RetryLog"]
 
 _LOG = logging.getLogger(__name__)
 
@@ -30,6 +30,8 @@ _FIRST_DELAY_S = 0.5
 _MAX_DELAY_S = 60.0
 _MAX_DOUBLINGS = 30
 _MAX_RETRY_AFTER_S = 600.0
+_SHOWN_RETRIES, _SHOWN_EVERY = 5, 100
+_TOO_MANY_REQUESTS = "status 429"
 
 # Statuses of temporary failures: those that do not depend on the request, and all that justify a retry.
 _BUSY_STATUSES = {425, 429, 502, 503, 504}
@@ -83,6 +85,38 @@ class _Answer(NamedTuple):
         return None
 
 
+class RetryLog:
+    """Logs the retries of a search: the first ones, and then fewer and fewer. The log file has all of them."""
+
+    def __init__(self) -> None:
+        self._retries = 0
+        self._has_advice = False
+
+    def add(self, label: str, reason: str, delay: float, *, max_concurrency: int) -> None:
+        """Log a retry.
+
+        Args:
+            label: The name of the request.
+            reason: Why the attempt failed.
+            delay: The seconds until the retry.
+            max_concurrency: The maximum number of simultaneous requests.
+        """
+        self._retries += 1
+        is_shown = self._retries <= _SHOWN_RETRIES or self._retries % _SHOWN_EVERY == 0
+        count = f" (retry {self._retries} of this run)" if self._retries > _SHOWN_RETRIES else ""
+        _LOG.log(
+            logging.INFO if is_shown else logging.DEBUG, "%s: %s; retrying in %.1f s%s", label, reason, delay, count
+        )
+        if self._retries == _SHOWN_RETRIES:
+            _LOG.info("the log file has further retries, the terminal one of %d", _SHOWN_EVERY)
+        if _TOO_MANY_REQUESTS in reason and max_concurrency > 1 and not self._has_advice:
+            self._has_advice = True
+            _LOG.warning(
+                "the server limits the requests: if it refuses many, set a `max_concurrency` of less than %d",
+                max_concurrency,
+            )
+
+
 class Client:
     """An HTTP client for one server. It is an asynchronous context manager, for use within one event loop.
 
@@ -90,13 +124,18 @@ class Client:
         server: The server.
         max_concurrency: The maximum number of simultaneous requests.
         tls: The context that verifies certificates. It is shared, because creating one takes a tenth of a second.
+        retries: Logs the retries. By default the client has its own.
 
     Raises:
         ConfigurationError: The API key is not set or cannot be sent; see `OpenAIServer.api_key`.
     """
 
-    def __init__(self, server: OpenAIServer, max_concurrency: int, tls: ssl.SSLContext) -> None:
+    def __init__(
+        self, server: OpenAIServer, max_concurrency: int, tls: ssl.SSLContext, retries: RetryLog | None = None
+    ) -> None:
         self._server = server
+        self._max_concurrency = max_concurrency
+        self._retries = retries or RetryLog()
         self._key = server.api_key()
         self._slots = asyncio.Semaphore(max_concurrency)
         # A rate limit holds for all requests: if the server delays one, the others wait as well.
@@ -191,7 +230,9 @@ class Client:
                         raise _TransientError(f"an answer of more than {_MAX_ANSWER_BYTES // 2**20} MiB")
                 return _Answer(response.status_code, response.headers, bytes(body))
         except (httpx2.ConnectError, httpx2.ConnectTimeout) as error:
-            raise _TransientError(f"no connection ({_described(error)})", busy=True) from error
+            raise _TransientError(
+                f"no connection ({_described(error)}): is it running, and is `base_url` right?", busy=True
+            ) from error
         except (TimeoutError, httpx2.TimeoutException) as error:
             raise _TransientError(f"no answer within {self._server.timeout_s:g} s") from error
         except (httpx2.RequestError, httpx2.InvalidURL) as error:
@@ -238,7 +279,7 @@ class Client:
                 raise self._unusable(f"it asks to wait {failure.retry_after:g} s; {failure}")
             delay += failure.retry_after
             self._not_before = max(self._not_before, time.monotonic() + failure.retry_after)
-        _LOG.info("%s: %s; retrying in %.1f s", label, self._clean(str(failure)), delay)
+        self._retries.add(label, self._clean(str(failure)), delay, max_concurrency=self._max_concurrency)
         await asyncio.sleep(delay)
 
     async def _exhausted(self, failure: _TransientError, label: str) -> TrialError | ServerError:

@@ -41,6 +41,7 @@ class Connection(NamedTuple):
         api: How to ask the server, and how it answers.
         digest: Identifies the weights and the settings of the model; empty if the server does not tell.
         default_params: ``(max_new_tokens, generation_seed) -> the model's default parameters``; None if unknown.
+        window: The maximum number of tokens of prompt and completion; None if the server does not tell.
     """
 
     server: OpenAIServer
@@ -52,6 +53,7 @@ class Connection(NamedTuple):
     api: API = OpenAIAPI()
     digest: str = ""
     default_params: Callable[[int, int], GenerationParams] | None = None
+    window: int | None = None
 
     @property
     def identity(self) -> str:
@@ -90,7 +92,8 @@ async def connect(server: OpenAIServer, *, chat: bool) -> Connection:
         if kind.name == "vllm" and server.probe and await _has_plugin(client, model, chat=chat):
             kind = VLLM_WITH_PLUGIN
     aliases = (*server.model_aliases, *_same_root(model, listed))
-    return Connection(server, kind, model, server.max_concurrency or kind.max_concurrency, tls, aliases)
+    concurrency, window = server.max_concurrency or kind.max_concurrency, _window(model, listed)
+    return Connection(server, kind, model, concurrency, tls, aliases, window=window)
 
 
 async def _connect_ollama(server: OpenAIServer, tls: ssl.SSLContext) -> Connection:
@@ -152,6 +155,14 @@ def _same_root(model: str, listed: list[Mapping[str, Any]]) -> list[str]:
     return [str(entry["id"]) for entry in listed if isinstance(entry.get("root"), str) and entry["root"] in roots]
 
 
+def _window(model: str, listed: list[Mapping[str, Any]]) -> int | None:
+    """Return the window of a model in the list of a server: vLLM and SGLang say `max_model_len`, llama.cpp `n_ctx`."""
+    entry = next((entry for entry in listed if entry["id"] == model), {})
+    meta = entry.get("meta")
+    window = entry.get("max_model_len", meta.get("n_ctx") if isinstance(meta, Mapping) else None)
+    return window if isinstance(window, int) and window > 0 else None
+
+
 async def _kind(client: Client, server: OpenAIServer, base: str, models: list[Mapping[str, Any]]) -> str:
     owners = [model.get("owned_by") for model in models]
     for kind in ("vllm", "sglang", "llamacpp"):
@@ -192,5 +203,6 @@ def _model(server: OpenAIServer, kind: Dialect, names: list[str]) -> str:
         raise ModelError(f"`model` must name the model of the server at {server.base_url}: {available}")
     # `transformers serve` lists only downloaded models and also loads others.
     if names and server.model not in names and kind.name != "transformers":
-        raise ModelError(unknown_name(f"model of the server at {server.base_url}", server.model, names[:_MAX_LISTED]))
+        unknown = unknown_name("model", server.model, names[:_MAX_LISTED])
+        raise ModelError(f"{unknown} (`model` in [server], the server at {server.base_url})")
     return server.model

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from llmsearch_optuna.engine.base import Completion, Request, Stopping, TokenCallback
 from llmsearch_optuna.engine.http.answers import finish_reason, generated_text, is_answered_by, read_completion
 from llmsearch_optuna.engine.http.api import Ask
-from llmsearch_optuna.engine.http.client import Client
+from llmsearch_optuna.engine.http.client import Client, RetryLog
 from llmsearch_optuna.engine.http.connection import Connection
 from llmsearch_optuna.engine.http.refusals import CHANGE_NOTICES, NUM_CTX_HINT, adapted, field_to_change, refusal_hint
 from llmsearch_optuna.engine.irregular import describe_answers, irregular_rows, listed_rows
@@ -25,6 +25,7 @@ __all__ = ["HTTPEngine", "request_seed", "run"]
 _LOG = logging.getLogger(__name__)
 
 _BYTES_PER_TOKEN = 4
+_LABEL_LENGTH = 40
 
 _Result = TypeVar("_Result")
 
@@ -100,6 +101,7 @@ class HTTPEngine:
         self._failed_call: frozenset[Request] = frozenset()
         self._changes: frozenset[str] = frozenset()  # fields that the server refuses; see `adapted`
         self._warned: set[str] = set()
+        self._retries = RetryLog()
 
     @property
     def count_description(self) -> str:
@@ -206,7 +208,7 @@ class HTTPEngine:
         return self._connection.api.body(ask, self._connection.server) | settings_in(settings, BODY)
 
     def _client(self) -> Client:
-        return Client(self._connection.server, self._connection.max_concurrency, self._connection.tls)
+        return Client(self._connection.server, self._connection.max_concurrency, self._connection.tls, self._retries)
 
     async def _send(
         self,
@@ -239,7 +241,7 @@ class HTTPEngine:
         self, client: Client, request: Request, payload: dict[str, Any], *, with_reasoning: bool = False
     ) -> Completion:
         api = self._connection.api
-        label = f"the prompt {request.prompt[:40]!r}" if request.row is None else f"row {request.row}"
+        label = self._label(request)
 
         def read(content: object) -> Completion:
             answer = api.answer(content)
@@ -276,6 +278,13 @@ class HTTPEngine:
             _LOG.warning("%s", CHANGE_NOTICES[change])
         self._changes |= changes
         return completion
+
+    def _label(self, request: Request) -> str:
+        """Return the name of a request in messages: its row, or the beginning of the last text of its prompt."""
+        if request.row is not None:
+            return f"row {request.row}"
+        text = json.loads(request.prompt)[-1].get("content") if self._chat else request.prompt
+        return f"the prompt {str(text)[:_LABEL_LENGTH]!r}"
 
     def _check_model(self, answer: object, label: str, model: str) -> None:
         """Raise an error if another model than the requested one has answered.

@@ -14,6 +14,9 @@ NUM_CTX_HINT = "raise the context length of the server, as in extra_body = { opt
 _RENAMED = {"max_tokens": "max_completion_tokens"}
 """Field -> its present name in OpenAI's API, which some models insist on."""
 
+_NEEDED = ("model", "messages", "prompt")
+"""Fields without which there is no request."""
+
 _NEUTRAL = {"temperature": 1.0, "top_p": 1.0}
 """Field -> its default in OpenAI's API, which is the only value that some models take."""
 
@@ -62,7 +65,7 @@ def field_to_change(refusal: str, payload: Mapping[str, Any], kind: Dialect) -> 
 
 
 def refusal_hint(refusal: str, payload: Mapping[str, Any]) -> str:
-    """Return what to change if a server refuses a sampling parameter or a long prompt; empty for anything else."""
+    """Return what to change if a server refuses a field or a long prompt; empty for anything else."""
     if "options" in payload and re.search(r"context (?:size|length)", refusal):
         return f"; {NUM_CTX_HINT}"
     for name in ("temperature", "top_p"):
@@ -70,6 +73,12 @@ def refusal_hint(refusal: str, payload: Mapping[str, Any]) -> str:
             if name == "temperature" and payload[name] == 0.0:
                 return "; the model does not decode greedily: set do_sample = true"
             return f"; the model does not take `{name}` = {payload[name]:g}: leave it out of the space"
+    for name in payload:
+        if name not in _NEEDED and _UNSUPPORTED.search(refusal) and _mentions(refusal, name):
+            return (
+                f"; leave `{name}` out of the space, and add it to `omit` of the server if its own default may apply: "
+                f'omit = ["{name}"]'
+            )
     return ""
 
 

@@ -513,3 +513,19 @@ def test_what_a_server_does_not_tell_is_no_hindrance(server: FakeServer) -> None
     server.owner = ["a", "list"]
     server.closed = ("/info", "/openapi.json")
     assert run(connect(OpenAIServer(base_url=server.base_url), chat=False)).kind.name == "openai"
+
+
+def test_of_many_retries_a_few_are_shown(server: FakeServer, caplog: pytest.LogCaptureFixture) -> None:
+    server.faults = lambda sent, number: Fault(status=429, headers={"retry-after": "0"}) if number < 20 else None
+    with caplog.at_level(logging.INFO, logger="llmsearch_optuna"):
+        engine(server, max_concurrency=8).generate(REQUESTS)
+    assert sum("; retrying in" in message for message in caplog.messages) == 5
+    assert [message for message in caplog.messages if "max_concurrency" in message] == [
+        "the server limits the requests: if it refuses many, set a `max_concurrency` of less than 8"
+    ]
+
+
+def test_a_refused_field_can_be_left_out(server: FakeServer) -> None:
+    server.refused = {"min_p"}
+    with pytest.raises(TrialError, match=r'leave `min_p` out of the space, and add it to .*: omit = \["min_p"\]'):
+        engine(server).generate(REQUESTS)

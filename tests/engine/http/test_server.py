@@ -5,6 +5,8 @@ from fake_server import FakeServer
 
 from llmsearch_optuna.engine.http import Connection, OpenAIServer, connect, run
 from llmsearch_optuna.errors import ConfigurationError, ModelError, ServerError
+from llmsearch_optuna.space.vllm_plugin import PLUGIN_INTERFACE
+from llmsearch_optuna.study.source import Served, read_served
 
 
 def connected(server: FakeServer, **changes: Any) -> Connection:
@@ -68,7 +70,7 @@ def test_one_that_does_not_is_taken_for_the_least(server: FakeServer, caplog: py
 
 
 def test_the_model_must_be_there(server: FakeServer) -> None:
-    with pytest.raises(ModelError, match=r"unknown model of the server at .*`tinny`: did you mean `tiny`"):
+    with pytest.raises(ModelError, match=r"unknown model `tinny`: did you mean `tiny`\? \(`model` in \[server\], "):
         connected(server, model="tinny")
     server.models = ["a", "b"]
     with pytest.raises(ModelError, match=r"`model` must name the model of the server at .*: it has a, b"):
@@ -110,3 +112,27 @@ def test_a_connection_that_is_lost_is_made_again(server: FakeServer) -> None:
     server.drops_first = 2
     with pytest.raises(ServerError, match="the connection was lost"):
         connected(server, max_retries=1)
+
+
+@pytest.mark.parametrize(
+    ("told", "window"),
+    [
+        ({"max_model_len": 1024}, 1024),
+        ({"meta": {"n_ctx": 512, "n_ctx_train": 8192}}, 512),
+        ({"max_model_len": None}, None),
+        ({"meta": "none"}, None),
+        ({}, None),
+    ],
+)
+def test_the_window_is_in_the_list_of_models(server: FakeServer, told: dict[str, Any], window: int | None) -> None:
+    server.told = told
+    assert connected(server).window == window
+
+
+def test_the_identity_is_read_again(server: FakeServer) -> None:
+    assert read_served(connected(server).identity) == Served("tiny", "vllm", has_plugin=False)
+    assert read_served(connected(server, omit=["seed"]).identity) == Served("tiny", "vllm", has_plugin=False)
+    server.plugin = PLUGIN_INTERFACE
+    assert read_served(connected(server).identity) == Served("tiny", "vllm", has_plugin=True)
+    server.owner = "llamacpp"
+    assert read_served(connected(server).identity) == Served("tiny", "llamacpp", has_plugin=False)

@@ -1,0 +1,36 @@
+"""The shell commands that continue with a study: its verdict, and the export of a trial."""
+
+import shlex
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from llmsearch_optuna.study.source import read_served
+
+__all__ = ["confirm_command", "export_command"]
+
+_TARGETS: Mapping[str, str] = MappingProxyType({"tgi": "openai", "transformers": "hf"})
+"""Kind of server -> the system to export to, if its name is another one."""
+
+_WITH_PROGRAM = ("hf", "vllm")
+"""The targets that are written as a directory with a program."""
+
+
+def confirm_command(storage: str, study: str) -> str:
+    """Return the shell command that computes the verdict of a study."""
+    return shlex.join(["llmsearch-optuna", "confirm", storage, "--study", study])
+
+
+def export_command(storage: str, study: str, trial: int | None, model: object) -> str:
+    """Return the shell command that exports the parameters of a trial to the system that the study ran on.
+
+    Args:
+        storage: The file or URL of the database.
+        study: The name of the study.
+        trial: The number of the trial; None for the best.
+        model: The part ``"model"`` of the study's fingerprint.
+    """
+    served = read_served(str(model))
+    target = "hf" if served is None else _TARGETS.get(served.kind, served.kind)
+    chosen = [] if trial is None else ["--trial", str(trial)]
+    output = ["-o", "best"] if target in _WITH_PROGRAM else []
+    return shlex.join(["llmsearch-optuna", "export", storage, "--study", study, *chosen, "--to", target, *output])
