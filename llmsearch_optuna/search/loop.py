@@ -183,8 +183,7 @@ class Search:
         if reason is None and budget.is_limited and not self._round_is_under_way():
             reason = budget.spent(any_complete=self._latest > 0 and bool(self._trials(TrialState.COMPLETE)))
         if reason is not None:
-            in_flight = len(self._in_flight)
-            _LOG.info("the search stops: %s; %d trials in flight can be resumed", reason, in_flight)
+            _LOG.info("the search stops: %s; %d trials in flight can be resumed", reason, len(self._in_flight))
         return reason is not None
 
     def _spending(self) -> Spending:
@@ -389,10 +388,8 @@ class Search:
         if not self.claims.shared:
             self._latest = max(self._latest, rounds_passed(ended))
         self._in_flight.pop(trial.number, None)
-        if running is None:
-            self.observer.trial_ended(ended, None, 0.0)
-        else:
-            self.observer.trial_ended(ended, running.evaluation, time.monotonic() - running.started)
+        seconds = 0.0 if running is None else time.monotonic() - running.started
+        self.observer.trial_ended(ended, None if running is None else running.evaluation, seconds)
 
     def _drop(self, trial: optuna.Trial) -> None:
         _LOG.warning("trial %d is left to another worker, which has taken it over", trial.number)
