@@ -324,10 +324,10 @@ def _read_json(file: Path) -> Iterator[object]:
 
 def _read_csv(file: Path, delimiter: str = ",") -> Iterator[dict[str, str]]:
     with file.open(encoding="utf-8-sig", newline="") as stream, _long_cells():
-        _check_separator(stream.readline(), delimiter)
-        stream.seek(0)
         reader = csv.reader(stream, delimiter=delimiter, strict=True)
         try:
+            _check_separator(stream.readline(), delimiter)
+            stream.seek(0)
             header = next(reader, [])
             if len(set(header)) < len(header):
                 raise TaskError(f"several columns have the same name: {', '.join(header)}")
@@ -350,8 +350,9 @@ def _check_separator(header: str, delimiter: str) -> None:
     Raises:
         TaskError: It has another separator than the delimiter.
     """
-    separator = next((sign for sign in _SEPARATORS if sign in header), None)
-    if separator is None or delimiter in header:
+    columns = {sign: len(next(csv.reader([header], delimiter=sign), [])) for sign in _SEPARATORS}  # heeds quotes
+    separator = next((sign for sign, count in columns.items() if count > 1), None)
+    if separator is None or columns[delimiter] > 1:
         return
     suffix = {",": ".csv", "\t": ".tsv"}
     advice = (

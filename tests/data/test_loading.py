@@ -160,6 +160,7 @@ def test_one_object_may_be_a_row(tmp_path: Path) -> None:
             b"\xef\xbb\xbfa;b\n1,5;2\n",
             r"its columns are separated by ';', and \.csv means ',': write it .*sep=';'",
         ),
+        ("data.csv", b'"a, b";"c"\n"1,5";"2"\n', "its columns are separated by ';'"),
         ("data.csv", b"a\tb\n1\t2\n", r"its columns are separated by '\\t', and \.csv means ',': rename it to \.tsv$"),
         ("data.tsv", b"a,b\n1,2\n", r"its columns are separated by ',', and \.tsv means '\\t': rename it to \.csv$"),
         ("data.csv", b"a,a\n1,2\n", "several columns have the same name: a, a"),

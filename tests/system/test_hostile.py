@@ -36,6 +36,7 @@ from llmsearch_optuna import Tuner
 from llmsearch_optuna.cli import main
 from llmsearch_optuna.data.loading import load_data
 from llmsearch_optuna.errors import ConfigurationError, LlmsearchError, StorageError, TaskError, TrialError
+from llmsearch_optuna.identity import without_hashes
 from llmsearch_optuna.logs import study_log
 from llmsearch_optuna.metrics import BUILT_IN_METRICS, make_metric
 from llmsearch_optuna.storage import CompletionStore, StoredCompletion, StoredSample, open_storage
@@ -198,7 +199,8 @@ def test_show_in_full(shown: Callable[..., str]) -> None:
 
 def test_best(searched: Searched, shown: Callable[..., str]) -> None:
     output = "".join(shown("best").split())
-    assert "".join(printable(f"({searched.tuner.metric.name})").split()) in output.replace("│", "")
+    name = without_hashes(searched.tuner.metric.name)
+    assert "".join(printable(f"({name})").split()) in output.replace("│", "")
     assert "verdict:" in output
 
 
