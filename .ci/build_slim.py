@@ -1,17 +1,22 @@
 """Build `llmsearch_optuna_slim`: the same package for studies on servers, without the libraries that run a model.
 
-    python .ci/build_slim.py [DIRECTORY]     # into dist/ by default; needs build and tomlkit
+    pip install build tomlkit
+    python .ci/build_slim.py [DIRECTORY]     # into dist/ by default
 
 The extra `local` of this distribution brings the libraries, and so does `vllm`.
 """
 
+import argparse
 import shutil
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-import tomlkit
+try:
+    import tomlkit
+except ModuleNotFoundError:
+    raise SystemExit("tomlkit is missing: pip install build tomlkit") from None
 
 ROOT = Path(__file__).parents[1]
 NAME = "llmsearch_optuna_slim"
@@ -48,4 +53,6 @@ def build(directory: Path) -> None:
 
 
 if __name__ == "__main__":
-    build(Path(sys.argv[1] if len(sys.argv) > 1 else "dist"))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("directory", type=Path, nargs="?", default=Path("dist"))
+    build(parser.parse_args().directory)

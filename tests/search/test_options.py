@@ -30,7 +30,7 @@ PRICE = {"input": 1.0, "output": 2.0}
         ({"concurrency": [2]}, "`concurrency` must be an integer >= 1, got [2]"),
         ({"timeout": "60"}, "`timeout` must be > 0 seconds, got '60'"),
         ({"lease_timeout_s": None}, "`lease_timeout_s` must be > 0 seconds, got None"),
-        ({"baselines": "no"}, "`baselines` must be true or false, got 'no'"),
+        ({"baselines": "no"}, "`baselines` must be true, false, or a table of names and parameters"),
         ({"sampler": 5}, "`sampler` must be the name of a sampler, got 5"),
         ({"pruner_args": [1]}, "`pruner_args` must be a dict, got [1]"),
         ({"objectives": 1}, "`objectives` must be a list of names, got 1"),
