@@ -23,7 +23,7 @@ from llmsearch_optuna.storage import CompletionStore, Leases, open_storage, show
 from llmsearch_optuna.study.attributes import BASELINE, ENDED, RESTING, ROUND, TIMINGS
 from llmsearch_optuna.study.study import open_study, study_key
 from llmsearch_optuna.study.trials import began, ended, trial_params
-from llmsearch_optuna.verdict.verdict import confirm_command
+from llmsearch_optuna.verdict.commands import confirm_command
 
 CONTEXT = multiprocessing.get_context("forkserver")
 LAPSE_S = 2.0
