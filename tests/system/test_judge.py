@@ -342,7 +342,7 @@ def test_a_judge_that_is_not_there_is_told_before_a_model_is_loaded(server: Fake
 
     wrong = OpenAIServer(base_url=server.base_url, model="huge", max_retries=0)
     metric = make_metric("judge", rubric="Is it right?", server=wrong)
-    with pytest.raises(ModelError, match=r"unknown model of the server .* `huge`"):
+    with pytest.raises(ModelError, match=r"the server at .*: unknown model `huge`"):
         make_tuner(model=load, tokenizer=None, scorer=metric, column_mapping=COLUMNS)
     metric = make_metric("judge", rubric="Is it right?", server=judge_server(server), price={"input": -1})
     with pytest.raises(ValueError, match="metric `judge`: `price` must have numbers >= 0"):

@@ -204,5 +204,5 @@ def _model(server: OpenAIServer, kind: Dialect, names: list[str]) -> str:
     # `transformers serve` lists only downloaded models and also loads others.
     if names and server.model not in names and kind.name != "transformers":
         unknown = unknown_name("model", server.model, names[:_MAX_LISTED])
-        raise ModelError(f"{unknown} (`model` in [server], the server at {server.base_url})")
+        raise ModelError(f"the server at {server.base_url}: {unknown}")
     return server.model

@@ -48,7 +48,7 @@ def test_the_model_must_be_there(ollama: FakeOllama) -> None:
     assert connected(ollama, model="tiny").model == "tiny:latest"
     ollama.tags = ["tiny:latest", "hf.co/org/tiny:Q4_K_M"]
     assert connected(ollama, model="hf.co/org/tiny:Q4_K_M").model == "hf.co/org/tiny:Q4_K_M"
-    with pytest.raises(ModelError, match=r"unknown model of the server .*`tinny:latest`: did you mean `tiny:latest`"):
+    with pytest.raises(ModelError, match=r"the server at .*: unknown model `tinny:latest`: did you mean `tiny:latest`"):
         connected(ollama, model="tinny")
     with pytest.raises(ModelError, match=r"it has tiny:latest, hf.co/org/tiny:Q4_K_M$"):
         connected(ollama)
