@@ -69,6 +69,13 @@ class GenerationParams:
         "Keeps, of the 100 most probable tokens, the first ones that together make up at most this share of their "
         "entropy (Potraghloo et al. 2025); 1 keeps all 100.",
     )
+    p_less: bool | None = _cut(
+        rules.TRUE_OR_FALSE,
+        "p-less: keeps the tokens whose probability is at least the sum of the squares of all probabilities (Tan et "
+        "al. 2026).",
+        off=False,
+        in_transformers=False,
+    )
     top_k: int | None = _cut(
         rules.NOT_NEGATIVE,
         "Keeps the k most probable tokens and those tied with the last of them; 0 is off, and 1 is greedy.",

@@ -12,6 +12,7 @@ __all__ = ["CUT_VALUES", "cut_choices"]
 CUT_VALUES: dict[str, Any] = {
     "top_n_sigma": 1.5,
     "top_h": 0.4,
+    "p_less": True,
     "top_k": 20,
     "top_p": 0.8,
     "min_p": 0.05,

@@ -55,7 +55,7 @@ INTEGERS: dict[str, Case] = {
     "num_beams": (">= 1", [1, 4], [0, -1]),
     "samples_per_prompt": (">= 1", [1, 4], [0, -1]),
 }
-BOOLS = ["do_sample", "early_stopping"]
+BOOLS = ["do_sample", "early_stopping", "p_less"]
 LISTS: dict[str, Case] = {
     "dry_sequence_breakers": (
         "a list of at most 32 strings of 1 to 40 bytes",

@@ -24,6 +24,8 @@ __all__ = [
     "most_probable",
     "relative_mass",
     "row_slices",
+    "square",
+    "sum_of_squares",
     "surprise",
 ]
 
@@ -40,7 +42,7 @@ _SPREAD_UNIT = 2.0**43
 _CORE_ELEMENTS = 2**17
 _GPU_ELEMENTS = 2**24
 
-RowSum = Literal["outside_mass", "outside_surprise", "deviation"]
+RowSum = Literal["outside_mass", "outside_square", "outside_surprise", "deviation"]
 """What a first cut may need to know of the tokens outside the candidates: a field of `Candidates`."""
 
 
@@ -57,6 +59,7 @@ class Candidates(NamedTuple):
         size: The number of candidates kept, at least 1; int64 [rows].
         outside_mass: The sum of `relative_mass` over the tokens outside; int64 [rows]. It is 0 if the row is closed, or
             if no first cut in the batch needs it.
+        outside_square: The same for `square`.
         outside_surprise: The same for `surprise`.
         deviation: The standard deviation of all finite scores; float64 [rows]. It is 0 in the same cases.
         open: Whether the row is open; bool [rows].
@@ -67,6 +70,7 @@ class Candidates(NamedTuple):
     token_ids: Tensor
     size: Tensor
     outside_mass: Tensor
+    outside_square: Tensor
     outside_surprise: Tensor
     deviation: Tensor
     open: Tensor
@@ -103,6 +107,7 @@ def most_probable(scores: Tensor, width: int, sums: Collection[RowSum]) -> Candi
         token_ids=token_ids,
         size=size,
         outside_mass=nothing,
+        outside_square=nothing,
         outside_surprise=nothing,
         deviation=nothing.double(),
         open=torch.full_like(size, width < vocab, dtype=torch.bool),
@@ -144,6 +149,11 @@ def relative_mass(gaps: Tensor) -> Tensor:
     return gaps.exp().mul_(MASS_UNIT).to(torch.int64)
 
 
+def square(gaps: Tensor) -> Tensor:
+    """Return the squares of the probabilities relative to the first candidate's, in the same units."""
+    return relative_mass(2.0 * gaps)
+
+
 def surprise(gaps: Tensor) -> Tensor:
     """Return the entropy terms -w log(w), with w = exp(gaps), as integer multiples of 1 / `MASS_UNIT`."""
     gaps = gaps.clamp(min=-200.0)  # exp is 0 there already, and 0 * inf would be NaN
@@ -151,7 +161,7 @@ def surprise(gaps: Tensor) -> Tensor:
 
 
 _TERMS: Mapping[RowSum, Callable[[Tensor], Tensor]] = MappingProxyType(
-    {"outside_mass": relative_mass, "outside_surprise": surprise}
+    {"outside_mass": relative_mass, "outside_square": square, "outside_surprise": surprise}
 )
 """The terms of the sums over the tokens outside the candidates, as functions of their gaps; see `relative_mass`."""
 
@@ -187,6 +197,12 @@ def masses(candidates: Candidates) -> tuple[Tensor, Tensor]:
 def log_mass(total: Tensor) -> Tensor:
     """Return the surprisal of the first candidate in nats, given the mass of all kept tokens; float64 [rows]."""
     return torch.log(total.double() / MASS_UNIT)
+
+
+def sum_of_squares(candidates: Candidates) -> Tensor:
+    """Return the sum of `square` over all kept tokens; int64 [rows]."""
+    squares = square(candidates.scores - candidates.scores[:, :1]).where(candidates.kept, 0)
+    return squares.sum(-1) + candidates.outside_square
 
 
 def entropy(candidates: Candidates, total: Tensor) -> Tensor:

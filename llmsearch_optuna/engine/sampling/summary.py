@@ -44,7 +44,7 @@ SUMMARY_WIDTH = 256
 
 # The inverse temperatures at which a summary holds the sum over all other tokens.
 _POWERS = (0.0, 0.5, 1.0, 2.0)
-_BOUNDED_SUMS = frozenset({"outside_mass"})
+_BOUNDED_SUMS = frozenset({"outside_mass", "outside_square"})
 """What a summary knows of the tokens outside: bounds of these sums. A first cut that needs another one is undecided."""
 _NEED_SUMS = tuple(name for name, sums in SUMS_OF_CUTS.items() if sums)
 _UNDECIDABLE = tuple(name for name, sums in SUMS_OF_CUTS.items() if sums - _BOUNDED_SUMS)
@@ -183,7 +183,7 @@ def sample_summary(
         else:
             minimum, maximum = _outside_mass(summary.select(index), scores[index], bound[index], cut_rows)
             # On CUDA, rows that are undecided already are drawn as well, and must have at least one candidate.
-            ends = _open_ends(chosen, certain[index].clamp(min=1), minimum, maximum)
+            ends = _open_ends(chosen, certain[index].clamp(min=1), bound[index], minimum, maximum)
         drawn = _draw_cut(ends, cut_rows, steps[index])
         for column, new in zip((tokens, decided, surprises), drawn, strict=True):
             column[index] = new.where(is_cut[index], column[index])
@@ -241,21 +241,31 @@ def _outside_mass(summary: LogitSummary, scores: Tensor, bound: Tensor, rows: Sa
     )
 
 
-def _open_ends(candidates: Candidates, certain: Tensor, least: Tensor, most: Tensor) -> list[Candidates]:
+def _open_ends(candidates: Candidates, certain: Tensor, bound: Tensor, least: Tensor, most: Tensor) -> list[Candidates]:
     """Return the candidates that are certainly the most probable tokens, once for each bound of the mass outside.
 
     Args:
         candidates: The tokens of the summary.
         certain: The number of first candidates above the bound of the discarded logits; int64 [rows].
+        bound: The bound of the other tokens' scores; float32 [rows].
         least: The lower bound of the discarded mass; int64 [rows].
         most: The upper bound.
     """
-    column = torch.arange(candidates.scores.shape[1], device=certain.device)
+    width = candidates.scores.shape[1]
+    column = torch.arange(width, device=certain.device)
     masses = relative_mass(candidates.scores - candidates.scores[:, :1])
     uncertain = masses.masked_fill(column < certain[:, None], 0).sum(-1)
+    # The squares add up to at most the mass times its largest part. The uncertain masses are truncated to the unit.
+    largest = (bound - candidates.scores[:, 0]).clamp(max=0.0).double().exp() * (1.0 + 1e-5)
+    largest_square = ((most + uncertain + width) * largest).to(torch.int64)
     return [
-        candidates._replace(size=certain, outside_mass=mass + uncertain, open=torch.ones_like(candidates.open))
-        for mass in (least, most)
+        candidates._replace(
+            size=certain,
+            outside_mass=mass + uncertain,
+            outside_square=square,
+            open=torch.ones_like(candidates.open),
+        )
+        for mass, square in ((least, largest_square), (most, torch.zeros_like(most)))
     ]
 
 
@@ -277,9 +287,10 @@ def _draw_cut(ends: list[Candidates], rows: SamplingRows, steps: Tensor) -> tupl
     first = _first_cuts(rows)
     needs_sums = _has_any(first, _NEED_SUMS)
     later = rows.cuts & ~first
-    # The more mass is outside, the more candidates a first cut keeps. The set kept at the minimum is then a subset of
-    # that kept at the maximum, also after a later min_p, which compares each token separately. Any other later cut
-    # depends on the kept tokens, and so do XTC and the surprise of mirostat.
+    # The more mass is outside, the more candidates a first cut keeps; the larger its squares are, the fewer p_less
+    # keeps. The set kept at the minimum is then a subset of that kept at the maximum, also after a later min_p, which
+    # compares each token separately. Any other later cut depends on the kept tokens, and so do XTC and the surprise of
+    # mirostat.
     nested = ~_has_any(later, [name for name in CUTS if name != "min_p"])
     nested &= ~_has_any(rows.cuts, ["mirostat_tau"])
     if rows.kinds.has_xtc:

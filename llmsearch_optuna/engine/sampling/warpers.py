@@ -25,6 +25,7 @@ from llmsearch_optuna.engine.sampling.candidates import (
     masses,
     most_probable,
     relative_mass,
+    sum_of_squares,
     surprise,
 )
 from llmsearch_optuna.engine.sampling.rows import SamplingRows
@@ -106,6 +107,15 @@ def _top_h(candidates: Candidates, top_h: Tensor) -> Candidates:
     undecided = candidates.undecided | (candidates.open & (candidates.size < _TOP_H_TOKENS))
     size = ((mass > 0) & (reached <= top_h[:, None] * reached[:, -1:])).sum(-1)
     return keep_first(candidates._replace(undecided=undecided), size)
+
+
+def _p_less(candidates: Candidates, _: Tensor) -> Candidates:
+    """Keep the tokens whose probability is at least the sum of the squares of all probabilities (Tan et al. 2026).
+
+    Relative to the first token, that is the sum of the squares over the sum.
+    """
+    _, total = masses(candidates)
+    return keep_above(candidates, log_mass(sum_of_squares(candidates)) - log_mass(total))
 
 
 def _top_k(candidates: Candidates, k: Tensor) -> Candidates:
@@ -220,6 +230,7 @@ _CUTS: Mapping[str, _Cut] = MappingProxyType(
     {
         "top_n_sigma": _Cut(_top_n_sigma, needs=("deviation",)),
         "top_h": _Cut(_top_h),
+        "p_less": _Cut(_p_less, needs=("outside_mass", "outside_square")),
         "top_k": _Cut(_top_k),
         "top_p": _Cut(_top_p, needs=("outside_mass",)),
         "min_p": _Cut(_min_p),

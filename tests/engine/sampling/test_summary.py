@@ -104,6 +104,8 @@ def test_what_a_summary_decides_is_what_all_logits_give(params: list[GenerationP
         (GenerationParams(temperature=1.0, tfs=0.9), 0.95),
         (GenerationParams(temperature=0.3), 0.95),
         (GenerationParams(top_h=0.6), 1.0),
+        (GenerationParams(temperature=1.0, p_less=True), 1.0),
+        (GenerationParams(temperature=0.6, p_less=True, repetition_penalty=1.2), 0.95),
         (GenerationParams(mirostat_tau=3.0), 1.0),
         (GenerationParams(temperature=0.6, mirostat_tau=2.0, repetition_penalty=1.2), 0.95),
     ],
@@ -118,6 +120,18 @@ def test_most_tokens_are_decided(params: GenerationParams, least: float) -> None
         summarise(logits), [params] * count, prompts, prompts, [len(prompt) for prompt in prompts]
     )
     assert sample_summary(summary, rows, torch.arange(count)).decided.double().mean() >= least
+
+
+def test_p_less_allows_for_the_squares_of_what_a_summary_leaves_out() -> None:
+    """The threshold is among 200 similar tokens, and depends on 3000 others that weigh as much together."""
+    count = 2000
+    noise = torch.rand(count, 3200, generator=torch.Generator().manual_seed(0))
+    logits = torch.cat([noise[:, :200], noise[:, 200:] - 4.0], dim=1)
+    rows = SamplingRows.build([GenerationParams(p_less=True)] * count, list(range(count)))
+    steps = torch.arange(count)
+    drawn = sample_summary(summarise(logits), rows, steps)
+    assert drawn.decided.double().mean() > 0.5
+    assert torch.equal(drawn.tokens[drawn.decided], draw(logits, rows, steps).tokens[drawn.decided])
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])

@@ -46,6 +46,7 @@ NO_IDS = torch.LongTensor([[]])
 RANGES: dict[str, st.SearchStrategy[float]] = {
     "top_n_sigma": st.sampled_from([1e-30, 1e-3, 1e3]) | st.floats(0.01, 4.0),
     "top_h": st.sampled_from([1e-30, 1e-3, 0.999, 1.0]) | st.floats(0.01, 1.0),
+    "p_less": st.booleans(),
     "top_k": st.sampled_from([0, 2, 10**30]) | st.integers(2, 60),
     "top_p": st.sampled_from([1e-30, 1e-3, 0.999, 1.0]) | st.floats(0.01, 1.0),
     "min_p": st.sampled_from([0.0, 1e-30, 1e-6, 1.0]) | st.floats(0.0, 1.0),
@@ -217,6 +218,12 @@ def kept_by_top_n_sigma(logits: Sequence[float], n: float) -> set[int]:
     return {token for token, logit in enumerate(logits) if logit >= max(finite) - n * statistics.pstdev(finite)}
 
 
+def kept_by_p_less(logits: Sequence[float], on: float, slack: float = 0.0) -> set[int]:
+    p = probabilities(logits)
+    floor = math.fsum(q * q for q in p) * (1 + slack) if on else 0.0
+    return {token for token, logit in enumerate(logits) if logit > -math.inf and p[token] >= min(floor, max(p))}
+
+
 def kept_by_mirostat(logits: Sequence[float], mu: float) -> set[int]:
     p = probabilities(logits)
     return {token for token in range(len(p)) if p[token] == max(p) or (p[token] > 0 and -math.log2(p[token]) <= mu)}
@@ -224,6 +231,7 @@ def kept_by_mirostat(logits: Sequence[float], mu: float) -> set[int]:
 
 ORACLES: dict[str, Callable[[Sequence[float], float], set[int]]] = {
     "top_n_sigma": kept_by_top_n_sigma,
+    "p_less": kept_by_p_less,
     "tfs": kept_by_tfs,
     "top_a": kept_by_top_a,
     "mirostat_tau": lambda logits, tau: kept_by_mirostat(logits, 2 * tau),
@@ -284,6 +292,17 @@ def test_top_n_sigma_is_that_of_llama_cpp_at_any_temperature(logits: list[float]
     slack = 1e-6 * max(abs(logit) for logit in logits if logit > -math.inf) / (spread or 1.0)
     assert kept_by_top_n_sigma(logits, n * (1 - 1e-6) - slack) <= kept
     assert kept <= kept_by_top_n_sigma(logits, n * (1 + 1e-6) + slack * len(logits) + 1e-5)
+
+
+@given(some_logits(), TEMPERATURES)
+@settings(max_examples=scaled(200))
+@example([0.0] * 5, 1.0)
+@example([0.5], 1.0)
+def test_p_less_is_that_of_plain_python(logits: list[float], heat: float) -> None:
+    scores = [logit / heat for logit in logits]
+    kept = support(filtered(logits, GenerationParams(p_less=True, temperature=heat)))
+    assert kept_by_p_less(scores, True, 1e-6) <= kept <= kept_by_p_less(scores, True, -1e-6)
+    assert support(filtered(logits, GenerationParams(p_less=False))) == support(torch.tensor(logits))
 
 
 @given(some_logits(), RANGES["mirostat_tau"])
@@ -364,6 +383,7 @@ SINGLE_CUTS: list[GenerationParams] = [
     GenerationParams(top_n_sigma=4.0),
     GenerationParams(top_h=0.9),
     GenerationParams(mirostat_tau=4.0),
+    GenerationParams(p_less=True),
 ]
 
 
