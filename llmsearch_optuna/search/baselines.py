@@ -79,9 +79,9 @@ def baseline_trials(
     trials.append(InitialTrial(plain, None, "greedy" if is_greedy else "model default"))
     # Fixed settings belong to the task, as `max_new_tokens` does.
     fixed = {name: value for name, value in space.fixed.items() if is_setting(name)}
-    own = {"max_new_tokens": limit, "generation_seed": seed}
+    defaults = {"max_new_tokens": limit, "generation_seed": seed}
     trials += [
-        InitialTrial(GenerationParams.from_dict(own | dict(values)), None, name) for name, values in named.items()
+        InitialTrial(GenerationParams.from_dict(defaults | dict(values)), None, name) for name, values in named.items()
     ]
     return [
         trial._replace(
