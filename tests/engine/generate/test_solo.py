@@ -79,7 +79,7 @@ def test_beam_sampling_equals_that_of_transformers_with_a_seed_per_prompt(
             completions.add(completion.token_ids)
             if arguments == {"top_k": 1}:
                 continue  # transformers keeps two tokens per beam
-            with torch.random.fork_rng():
+            with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(beam_seed(beams))
                 settings = {"temperature": 1.0, "top_k": 0, **arguments}
                 assert completion.token_ids == generated(model, beams, do_sample=True, num_beams=3, **settings)
