@@ -45,7 +45,7 @@ def import_engine(file: StudyFile) -> None:
         ModelError: torch or transformers is not installed.
     """
     if file.model is not None:
-        import_local("local", "`[model]`")
+        import_local("local", "the demo's model" if file.model.name == DEMO else "`[model]`")
 
 
 def with_task(file: StudyFile) -> StudyFile:

@@ -158,15 +158,15 @@ def test_a_study_on_a_server_is_run_judged_and_read(
 
 
 def test_what_needs_torch_says_so_in_one_line_before_all_else(interpreter: Interpreter, tmp_path: Path) -> None:
-    model = STUDY.replace('[server]\nbase_url = "{url}"', '[model]\nname = "demo"').format()
+    model = STUDY.replace('[server]\nbase_url = "{url}"', '[model]\nname = "org/model"').format()
     (tmp_path / "model.toml").write_text(model, encoding="utf-8")
     (tmp_path / "gp.toml").write_text(f'{STUDY.format(url="http://127.0.0.1:9")}[sampler]\nname = "gp"\n', "utf-8")
     commands = [["run", "model.toml"], ["doctor", "model.toml"], ["run", "gp.toml"], ["demo", "--trials", "2"]]
     results = run(interpreter, commands, tmp_path)  # there are no rows, and no server
     assert [(status, output) for status, output, _ in results] == [(1, "")] * len(commands)
     errors = [error.splitlines() for *_, error in results]
-    line = f"llmsearch-optuna: {interpreter.missing('`[model]`')}"
-    assert [errors[0], errors[1], errors[3]] == [[line], [line], [line]]
+    lines = [f"llmsearch-optuna: {interpreter.missing(user)}" for user in ("`[model]`", "the demo's model")]
+    assert [errors[0], errors[1], errors[3]] == [[lines[0]], [lines[0]], [lines[1]]]
     assert len(errors[2]) == 1
     assert "sampler `gp` needs torch, which is not installed" in errors[2][0]
 
