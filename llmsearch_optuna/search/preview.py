@@ -20,7 +20,9 @@ __all__ = ["Preview", "preview"]
 _SAMPLES = 16
 _CORRELATION = 0.5
 _PASSES = (3, 17)
-"""The usual minimum and maximum number of passes of a verdict; see `verdict.stages`."""
+"""The usual minimum and maximum number of passes of a verdict without named baselines; see `verdict.stages`."""
+_PASSES_OF_BASELINE = 4
+"""The maximum number of passes of a further baseline: one with each seed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +40,9 @@ class Preview:
     expectations: Mapping[str, str]
 
 
-def preview(objective: GenerationObjective, *, trials: int, held_out: int, seed: int) -> Preview:
+def preview(
+    objective: GenerationObjective, *, trials: int, held_out: int, seed: int, named_baselines: int = 0
+) -> Preview:
     """Generate and score some samples, and extrapolate.
 
     The numbers of tokens and the time are those of a search that prunes, replays and copies nothing. They are random,
@@ -50,6 +54,7 @@ def preview(objective: GenerationObjective, *, trials: int, held_out: int, seed:
         trials: The number of trials.
         held_out: The number of held-out samples.
         seed: The seed of the random point.
+        named_baselines: The number of baselines that the user names.
 
     Raises:
         TrialError: A completion cannot be generated or scored.
@@ -81,7 +86,7 @@ def preview(objective: GenerationObjective, *, trials: int, held_out: int, seed:
         f"{counts.generated * share:,.0f} tokens and {_duration(seconds * share)}; pruning, replay and an early stop "
         "take from it",
     }
-    expectations |= _verdict(held_out, counts.generated / len(rows))
+    expectations |= _verdict(held_out, counts.generated / len(rows), named_baselines)
     further = FurtherScores(objective, ())
     further.add(samples, rows)
     expectations |= {label: f"{mean:.4g} on these samples" for label, mean in further.means.items()}
@@ -107,13 +112,14 @@ def _shown(scores: tuple[float, ...] | None, held_out: int) -> dict[str, str]:
     }
 
 
-def _verdict(held_out: int, tokens_per_sample: float) -> dict[str, str]:
+def _verdict(held_out: int, tokens_per_sample: float, named_baselines: int) -> dict[str, str]:
     """Return what the verdict takes, by topic; empty without one."""
     if held_out < 2:
         return {}
-    low, high = (passes * held_out * tokens_per_sample for passes in _PASSES)
+    least, most = _PASSES[0], _PASSES[1] + _PASSES_OF_BASELINE * named_baselines
+    low, high = (passes * held_out * tokens_per_sample for passes in (least, most))
     return {
-        "verdict": f"{_PASSES[0]} to {_PASSES[1]} passes over {held_out} held-out samples, about {low:,.0f} to "
+        "verdict": f"{least} to {most} passes over {held_out} held-out samples, about {low:,.0f} to "
         f"{high:,.0f} tokens, which no limit of the search includes"
     }
 

@@ -17,6 +17,7 @@ from llmsearch_optuna.demo.model import demo_model_directory
 from llmsearch_optuna.engine.imports import import_local
 from llmsearch_optuna.errors import StorageError, StudyFileError, TaskError
 from llmsearch_optuna.metrics import CorpusMetric, make_metric
+from llmsearch_optuna.search.baselines import parse_baselines
 from llmsearch_optuna.search.preview import Preview
 from llmsearch_optuna.search.preview import preview as search_preview
 from llmsearch_optuna.search.progress import EventCallback
@@ -154,7 +155,13 @@ def preview(file: StudyFile, tuner: Tuner) -> Preview:
     """
     study = file.study
     objective = tuner.objective(file.space, rungs=study.rungs, objectives=study.objectives, price=study.price)
-    return search_preview(objective, trials=study.n_trials, held_out=len(tuner.task.holdout), seed=study.seed)
+    return search_preview(
+        objective,
+        trials=study.n_trials,
+        held_out=len(tuner.task.holdout),
+        seed=study.seed,
+        named_baselines=len(parse_baselines(study.baselines)),
+    )
 
 
 def stored_file(study: optuna.Study) -> StudyFile:

@@ -56,8 +56,10 @@ def test_what_the_hold_out_shows_follows_from_the_scores() -> None:
         "200 samples show gains from about 0.1, as far as the scores of 16 samples tell"
     )
     assert shown["at most"].startswith("5 trials x 40 samples = 200 evaluations")
-    fewer = preview(objective(["1", "0"], "exact_match"), trials=5, held_out=50, seed=1).expectations
+    fewer = preview(objective(["1", "0"], "exact_match"), trials=5, held_out=50, seed=1, named_baselines=1).expectations
     assert fewer["hold-out"].startswith("50 samples show gains from about 0.2")
+    assert shown["verdict"].startswith("3 to 17 passes over 200 held-out samples")
+    assert fewer["verdict"].startswith("3 to 21 passes over 50 held-out samples")
 
 
 def test_without_a_hold_out_or_a_spread_of_scores_nothing_is_claimed() -> None:

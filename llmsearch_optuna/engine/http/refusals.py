@@ -67,8 +67,9 @@ def field_to_change(refusal: str, payload: Mapping[str, Any], kind: Dialect) -> 
 def refusal_hint(refusal: str, payload: Mapping[str, Any]) -> str:
     """Return what to change if a server refuses a field or a long prompt; empty for anything else."""
     if re.search(r"context (?:size|length)", refusal):
-        longer = NUM_CTX_HINT if "options" in payload else "start the server with a longer window"
-        return f"; {longer}" if "options" in payload else f"; shorten the prompt, leave the row out, or {longer}"
+        if "options" in payload:
+            return f"; {NUM_CTX_HINT}"
+        return "; shorten the prompt, leave the row out, or start the server with a longer window"
     for name in ("temperature", "top_p"):
         if name in payload and _mentions(refusal, name) and _UNSUPPORTED.search(refusal):
             if name == "temperature" and payload[name] == 0.0:

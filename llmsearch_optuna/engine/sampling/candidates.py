@@ -177,8 +177,8 @@ def _deviation(scores: Tensor) -> Tensor:
     span = (top - scores.masked_fill(~finite, torch.inf).amin(-1).double()).clamp(min=1e-300)
     distances = ((top[:, None] - scores.double()) / span[:, None]).masked_fill_(~finite, 0.0)
     mean = (distances * _SPREAD_UNIT).to(torch.int64).sum(-1).double() / _SPREAD_UNIT / count
-    square = (distances.square_() * _SPREAD_UNIT).to(torch.int64).sum(-1).double() / _SPREAD_UNIT / count
-    return (square - mean.square()).clamp(min=0.0).sqrt() * span
+    mean_square = (distances.square_() * _SPREAD_UNIT).to(torch.int64).sum(-1).double() / _SPREAD_UNIT / count
+    return (mean_square - mean.square()).clamp(min=0.0).sqrt() * span
 
 
 def _outside(term: Callable[[Tensor], Tensor], scores: Tensor, best: Tensor) -> Tensor:
