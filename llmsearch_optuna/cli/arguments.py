@@ -123,7 +123,7 @@ def make_parser() -> argparse.ArgumentParser:
 def _add_searching(commands: "argparse._SubParsersAction[_Parser]") -> None:
     """Add the commands on study files."""
     demo = _add_command(commands, "demo", "search with a small model and generated data; writes studies/demo.db")
-    demo.set_defaults(command=searching.demo)
+    demo.set_defaults(command=searching.demo, max_cost=None)
 
     init = _add_command(commands, "init", "write a study file for your data and model, to be read and changed")
     init.add_argument(
@@ -135,6 +135,8 @@ def _add_searching(commands: "argparse._SubParsersAction[_Parser]") -> None:
         complete=shtab.DIRECTORY,
         help="name or directory of a model, or address of a server (http://...)",
     )
+    init.add_argument("--split", metavar="NAME", help="split of a dataset of the hub, which needs one")
+    init.add_argument("--config", metavar="NAME", help="configuration of a dataset of the hub, if it has several")
     init.add_argument(
         "-o", "--output", type=Path, default=Path("study.toml"), metavar="FILE", help="default: study.toml"
     )
@@ -159,9 +161,10 @@ def _add_searching(commands: "argparse._SubParsersAction[_Parser]") -> None:
         command.add_argument("--trials", type=int, metavar="N", help="total number of finished trials")
         command.add_argument("--timeout", type=float, metavar="S", help="stop after S seconds")
         command.add_argument("--max-tokens", type=int, metavar="N", help="stop when N tokens are generated in total")
-        command.add_argument(
-            "--max-cost", type=float, metavar="X", help="stop when X is spent in total, at the study file's `price`"
-        )
+        if command is not demo:  # whose study file has no price
+            command.add_argument(
+                "--max-cost", type=float, metavar="X", help="stop when X is spent in total, at the study file's `price`"
+            )
         command.add_argument("--quiet", action="store_true", help="show no progress")
         command.add_argument("--json", action="store_true", help="print events as JSON, one per line, and no tables")
 
@@ -244,7 +247,7 @@ def _add_fail_if(command: _Parser) -> None:
     command.add_argument(
         "--fail-if",
         choices=(gate.NOT_BETTER,),
-        help=f"end with status {gate.CONDITION_MET} unless the verdict shows that the best trial is better",
+        help=f"end with status {gate.CONDITION_MET} unless the verdict shows that a trial is better",
     )
 
 

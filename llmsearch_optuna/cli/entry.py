@@ -26,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Returns:
         The exit status: 0; 1 after an error, with one line on standard error that names what to change; 1 if `fsck`
-        found a problem; 3 if the condition of ``compare --fail-if`` is met; 130 after Ctrl-C; 143 after SIGTERM during
+        found a problem; 3 if the condition of ``--fail-if`` is met; 130 after Ctrl-C; 143 after SIGTERM during
         a search; 141 if the reader of the output has gone, as after ``| head``.
 
     Raises:

@@ -11,7 +11,7 @@ __all__ = ["CONDITION_MET", "FAILURES", "NOT_BETTER", "exit_status"]
 NOT_BETTER = "not-better"
 
 FAILURES = ("worse", NOT_BETTER)
-"""The conditions of ``--fail-if``. For a study there is only the second: its best trial may be the baseline itself."""
+"""The conditions of ``--fail-if``. A study has only the second: its best trial may be a baseline."""
 
 CONDITION_MET = 3
 """The exit status if the condition of ``--fail-if`` is met."""
@@ -36,6 +36,6 @@ def exit_status(verdicts: Sequence[Verdict], condition: str | None) -> int:
 
 def _is_met(verdict: Verdict, condition: str) -> bool:
     if verdict.held_out:
-        return not verdict.recommended
+        return not (verdict.recommended or verdict.shows_gain)
     comparison = verdict.comparisons[0]
     return comparison.high < 0.0 if condition == "worse" else comparison.low <= 0.0

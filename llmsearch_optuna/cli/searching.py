@@ -20,7 +20,7 @@ from llmsearch_optuna.cli.interruption import Interruption
 from llmsearch_optuna.errors import ConfigurationError, check_minimum
 from llmsearch_optuna.export.directory import write_text
 from llmsearch_optuna.logs import StudyLog, log_path, study_log
-from llmsearch_optuna.storage import shown_url, sqlite_path, sqlite_url
+from llmsearch_optuna.storage import shown_place, shown_url, sqlite_url
 from llmsearch_optuna.study.judge import describe_judge
 from llmsearch_optuna.study.study import open_study
 from llmsearch_optuna.study_file.file import StudyFile
@@ -63,7 +63,13 @@ def init(options: argparse.Namespace) -> None:
 
     is_file = Path(options.data).exists()
     data = os.path.relpath(options.data, path.parent) if is_file else options.data
-    text = draft(Path(data).as_posix() if is_file else data, options.model, directory=path.parent)
+    text = draft(
+        Path(data).as_posix() if is_file else data,
+        options.model,
+        directory=path.parent,
+        config=options.config,
+        split=options.split,
+    )
     StudyFile.parse(text, name=path.stem, directory=path.parent)
     write_text(text, path)
     print(printable(f"{path} is written: read it, say in `messages` how to answer, and go on with"))
@@ -142,7 +148,7 @@ def _log(
     about = {
         "command": re.sub(r"://([^:/\s]*):\S*@", r"://\1:***@", options.command_line),
         "directory": str(Path.cwd()),
-        "study": f"{study_name} in {_place(storage)}",
+        "study": f"{study_name} in {shown_place(storage)}",
     }
     return study_log(options.log or log_path(storage, study_name, directory), about=about)
 
@@ -183,7 +189,8 @@ def _search(file: StudyFile, options: argparse.Namespace, *, judge: bool = True)
             print(INTERRUPTED, file=sys.stderr)
             return 128 + interruption.signal
         if options.json:
-            result = {"study": study.study_name, "storage": _place(file.study.storage), "trials": len(study.trials)}
+            place = shown_place(file.study.storage)
+            result = {"study": study.study_name, "storage": place, "trials": len(study.trials)}
             _print_event({"event": "search_finished", **result, **best_as_json(study)})
         else:
             print_finalists(study)
@@ -200,21 +207,16 @@ def _print_event(event: dict[str, Any]) -> None:
     print(json.dumps(event), flush=True)
 
 
-def _place(storage: str) -> str:
-    """Return the path of an SQLite file, or the URL of another database without its password."""
-    return str(sqlite_path(storage) or shown_url(storage))
-
-
 def _show_end(study: optuna.Study, verdict: Verdict | None, file: StudyFile, *, judge: bool, held_out: int) -> None:
     if verdict is not None:
-        print_study_verdict(verdict, study, _place(file.study.storage))
+        print_study_verdict(verdict, study, shown_place(file.study.storage))
     elif judge:
         print(no_holdout(held_out))
     else:
-        print(printable(f"for the verdict: {confirm_command(shown_url(file.study.storage), study.study_name)}"))
+        print(printable(f"for the verdict: {confirm_command(file.study.storage, study.study_name)}"))
     if (asked := describe_judge(*open_study(file.study.storage, study.study_name))) is not None:
         print(printable(asked))
-    place = _place(file.study.storage)
+    place = shown_place(file.study.storage)
     print()
     print(printable(f"study `{study.study_name}` in {place} ({len(study.trials)} trials); "), end="")
     print(printable(f"look at it with: llmsearch-optuna dashboard {place}"))

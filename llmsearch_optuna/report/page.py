@@ -50,7 +50,7 @@ from llmsearch_optuna.report.sections import (
 )
 from llmsearch_optuna.report.settings import setting_rows, space_rows
 from llmsearch_optuna.report.variants import variants
-from llmsearch_optuna.storage import open_storage, shown_url, sqlite_path, sqlite_url
+from llmsearch_optuna.storage import open_storage, shown_place, sqlite_url
 from llmsearch_optuna.study.objectives import TOKENS
 from llmsearch_optuna.terminal import excerpt, printable
 from llmsearch_optuna.verdict.table import GAIN_HEADING, SAVED_HEADING, further_headings
@@ -139,7 +139,7 @@ def render_report(study: optuna.Study, storage: RDBStorage | str | os.PathLike[s
             record=record,
             settings=setting_rows(record.fingerprint),
             space=space_rows(record.fingerprint),
-            **_content(record, database, str(sqlite_path(url) or shown_url(url))),
+            **_content(record, database, shown_place(url)),
         )
     )
 

@@ -178,11 +178,11 @@ def enqueue(study: optuna.Study, trials: Sequence[InitialTrial]) -> None:
 
 
 def enqueue_again(study: optuna.Study) -> None:
-    """Queue the trials that failed by a fault of the scorer, each once: the fault may have passed."""
+    """Queue the baselines that failed, and trials that failed by a fault of the scorer: the cause may have passed."""
     for trial in without_repeated(study.get_trials(deepcopy=False)):
-        if SCORER_FAULT not in trial.user_attrs or trial.state != TrialState.FAIL:
+        if trial.state != TrialState.FAIL or trial.user_attrs.keys().isdisjoint((SCORER_FAULT, BASELINE)):
             continue
         kept = (QUEUED_PARAMS, BASELINE, FIXED_PARAMS)
         attributes = {name: trial.user_attrs[name] for name in kept if name in trial.user_attrs}
         study.enqueue_trial(dict(trial.params), user_attrs={**attributes, REPEATS: trial.number})
-        _LOG.info("trial %d failed by a fault of the scorer, and is repeated", trial.number)
+        _LOG.info("trial %d failed, and is repeated", trial.number)

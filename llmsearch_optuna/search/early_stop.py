@@ -146,7 +146,7 @@ class EarlyStop:
         """
         is_worthwhile = self.is_on and self._trials_left(trials) >= _LEAST_SAVED * self.n_trials
         prospects = self.prospects(study, trials) if is_worthwhile else None
-        if prospects is None or prospects.proposals < _LEAST_PROPOSALS:
+        if prospects is None or prospects.proposals < _LEAST_PROPOSALS or math.isinf(prospects.showable):
             return None
         total, limit, further = max(prospects.ahead, 0.0) + prospects.further, prospects.showable, prospects.further
         spread = f"the proposals differ by about {prospects.spread:.2g}"

@@ -1,15 +1,20 @@
-"""When to end a search because no better trial is to be expected."""
+"""When no further trial begins, and how a search ended."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from optuna.trial import FrozenTrial, TrialState
 
 from llmsearch_optuna.metrics import ScoreRange
-from llmsearch_optuna.study.attributes import BASELINE
+from llmsearch_optuna.search.race import Choice
+from llmsearch_optuna.study.attributes import BASELINE, ERROR, REPEATS
 from llmsearch_optuna.study.constraints import is_feasible, violation
+from llmsearch_optuna.study.trials import FINISHED, without_repeated
 
-__all__ = ["reason_to_stop", "trials_without_improvement"]
+__all__ = ["all_begun", "all_failed", "describe_end", "reason_to_stop", "trials_without_improvement"]
+
+_FEWEST_FAILURES = 5
+"""Fewer trials that failed could have failed for their parameters."""
 
 
 def reason_to_stop(
@@ -74,3 +79,54 @@ def trials_without_improvement(trials: Sequence[FrozenTrial], *, maximize: bool,
         elif trial.state in (TrialState.COMPLETE, TrialState.PRUNED) and BASELINE not in trial.user_attrs:
             count += 1
     return count
+
+
+def all_begun(trials: Sequence[FrozenTrial], n_trials: int) -> bool:
+    """Return whether no further trial is to begin, because `n_trials` have begun.
+
+    Queued baselines begin in any case: they were added to a study whose trials had begun.
+
+    Args:
+        trials: All trials.
+        n_trials: The number of trials of the search.
+    """
+    queued = [trial for trial in trials if trial.state == TrialState.WAITING]
+    if queued and all(BASELINE in trial.user_attrs for trial in queued):
+        return False
+    return len(without_repeated(trials)) - len(queued) >= n_trials
+
+
+def all_failed(trials: Sequence[FrozenTrial], ended_before: Collection[int]) -> str | None:
+    """Return why no further trial is proposed if no trial of the study has been scored and at least five have failed.
+
+    Trials that failed in an earlier call do not count, because their cause may have been mended. Nor do repeated ones.
+
+    Args:
+        trials: All trials.
+        ended_before: The numbers of the trials that had ended before this call of the search.
+    """
+    ended = [trial for trial in trials if trial.state in FINISHED and REPEATS not in trial.user_attrs]
+    failed = [trial for trial in ended if trial.number not in ended_before]
+    if len(failed) < _FEWEST_FAILURES or any(trial.state != TrialState.FAIL for trial in ended):
+        return None
+    return f"the first {len(failed)} trials failed, the last with: {failed[-1].user_attrs.get(ERROR)}"
+
+
+def describe_end(reason: str | None, trials: Sequence[FrozenTrial], n_trials: int, choice: Choice) -> str | None:
+    """Return how a search ended, in one sentence, if it ended before `n_trials` or with unfinished trials; else None.
+
+    Args:
+        reason: Why no further trial was proposed; None if all have begun.
+        trials: All trials.
+        n_trials: The number of trials of the search.
+        choice: The last choice of a race.
+    """
+    parts = []
+    if reason is not None:
+        parts.append(f"stopped after {len(without_repeated(trials))} of {n_trials} trials: {reason}")
+    if choice.unfinished:
+        parts.append(
+            f"left {choice.unfinished} trials unfinished, which might still have gained about {choice.missed:.2g} in "
+            "all (an estimate, no guarantee)"
+        )
+    return f"the search {'; it '.join(parts)}" if parts else None

@@ -38,6 +38,7 @@ from llmsearch_optuna.search.budget import Budget
 from llmsearch_optuna.search.evaluation import GenerationObjective
 from llmsearch_optuna.search.in_flight import InFlight, generate_rungs
 from llmsearch_optuna.search.judging import judge_spending
+from llmsearch_optuna.search.limits import all_begun, describe_end
 from llmsearch_optuna.search.observers import SearchObserver
 from llmsearch_optuna.search.options import SearchOptions
 from llmsearch_optuna.search.race import Choice, Race
@@ -61,7 +62,6 @@ from llmsearch_optuna.study.trials import (
     finished_count,
     is_resting,
     rounds_passed,
-    without_repeated,
 )
 
 __all__ = ["Search"]
@@ -135,25 +135,17 @@ class Search:
                     time.sleep(self.claims.patience_s)  # this worker may have to take over the trials of another
                 else:
                     self._prune_resting()
-                    self._note_reason()
+                    self._store_end(describe_end(self._ended_by, self._trials(), self.options.n_trials, self._choice))
                     break
+            else:
+                self._store_end(None)
             self.observer.ended()
         failed = self._trials(TrialState.FAIL)
         if failed and len(failed) == len(self._trials(*FINISHED)):
             raise TrialError(f"all {len(failed)} trials failed, the first with: {failed[0].user_attrs.get(ERROR)}")
 
-    def _note_reason(self) -> None:
-        """Store and show why the search ends before its number of trials, or with unfinished ones."""
-        parts = []
-        if self._ended_by is not None:
-            count = len(without_repeated(self._trials()))
-            parts.append(f"stopped after {count} of {self.options.n_trials} trials: {self._ended_by}")
-        if self._choice.unfinished:
-            parts.append(
-                f"left {self._choice.unfinished} trials unfinished, which might still have gained about "
-                f"{self._choice.missed:.2g} in all (an estimate, no guarantee)"
-            )
-        sentence = f"the search {'; it '.join(parts)}" if parts else None
+    def _store_end(self, sentence: str | None) -> None:
+        """Store and show why the search ended before its number of trials; None if it did not, or goes on later."""
         if self.study.user_attrs.get(STOPPED) != sentence:
             self.study.set_user_attr(STOPPED, sentence)
         if sentence is not None:
@@ -195,8 +187,7 @@ class Search:
     def _fill(self) -> bool:
         """Put trials in flight until there are `concurrency` of them. Return whether any are in flight.
 
-        With several workers, trials that others abandoned come first. New trials begin, and trials rest, only between
-        two rounds.
+        With several workers, abandoned trials come first. New trials begin, and trials rest, only between two rounds.
         """
         if self.claims.shared and len(self._in_flight) < self.concurrency:
             self._take_up(self.concurrency - len(self._in_flight))
@@ -291,9 +282,9 @@ class Search:
         """Begin the next trial: a queued one, or else a proposal. Return None if there is none."""
         with self.claims.exclusively():
             trials = self._trials()
-            waiting = sum(trial.state == TrialState.WAITING for trial in trials)
-            if len(without_repeated(trials)) - waiting >= self.options.n_trials:
+            if all_begun(trials, self.options.n_trials):
                 return None
+            waiting = any(trial.state == TrialState.WAITING for trial in trials)
             trial = self.study.ask() if waiting else self._propose(trials)
             if trial is not None:
                 self.claims.take(trial.number)

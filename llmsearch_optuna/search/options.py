@@ -44,7 +44,8 @@ class SearchOptions:
     the name in the ``key`` of the field's `metadata`. If this is None, the option is not a key of ``[study]``.
 
     Attributes:
-        n_trials: Total number of finished trials, including those of earlier runs and the baselines.
+        n_trials: Total number of finished trials, including those of earlier runs and the baselines. Baselines that
+            are added to a study later run in any case.
         timeout: Stop after this number of seconds, between two rungs. Trials in flight stay in the storage, and a later
             run resumes them.
         max_tokens_total: Stop when this number of tokens is generated, including those of earlier runs. It is checked

@@ -261,7 +261,7 @@ class SearchProgress(SearchObserver):
         progressed = done - self._finished_before
         if progressed <= 0:
             return "?"
-        seconds = (time.monotonic() - self._began) / progressed * (self._n_trials - done)
+        seconds = (time.monotonic() - self._began) / progressed * max(0.0, self._n_trials - done)
         return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
 
 

@@ -21,7 +21,7 @@ from llmsearch_optuna.search.early_stop import EarlyStop, Outlook
 from llmsearch_optuna.search.evaluation import GenerationObjective
 from llmsearch_optuna.search.first_scores import FirstScores
 from llmsearch_optuna.search.judging import judge_attribute, with_store
-from llmsearch_optuna.search.limits import reason_to_stop
+from llmsearch_optuna.search.limits import all_failed, reason_to_stop
 from llmsearch_optuna.search.loop import Search
 from llmsearch_optuna.search.observers import SearchObserver, SearchObservers
 from llmsearch_optuna.search.options import SearchOptions
@@ -48,7 +48,7 @@ from llmsearch_optuna.study.environment import note_environment
 from llmsearch_optuna.study.judge import describe_judge
 from llmsearch_optuna.study.ranking import maximizes
 from llmsearch_optuna.study.study import create_study, keep_concurrency, open_study, study_key
-from llmsearch_optuna.study.trials import trial_params
+from llmsearch_optuna.study.trials import FINISHED, trial_params
 
 __all__ = [
     "Database",
@@ -133,6 +133,7 @@ class SearchSession:
             outlook = Outlook(self.study, early_stop)
             settings = {"sampler": self.options.sampler, "pruner": type(self.study.pruner).__name__}
             tracking = Tracking(self.study, self.database.storage, settings)
+            ended_before = {trial.number for trial in self.study.get_trials(deepcopy=False, states=FINISHED)}
             Search(
                 study=self.study,
                 storage=self.database.storage,
@@ -142,7 +143,11 @@ class SearchSession:
                 concurrency=concurrency,
                 claims=self.claims,
                 observer=SearchObservers([self.scores, *observers, progress, tracking, first_scores, outlook]),
-                stop_rule=lambda study, trials: self._no_improvement(study, trials) or early_stop.reason(study, trials),
+                stop_rule=lambda study, trials: (
+                    all_failed(trials, ended_before)
+                    or self._no_improvement(study, trials)
+                    or early_stop.reason(study, trials)
+                ),
             ).run(should_stop)
         if (judge := describe_judge(self.study, self.database.storage)) is not None:
             _LOG.info("%s", judge)

@@ -26,6 +26,7 @@ __all__ = [
     "open_storage",
     "opening_errors",
     "readable_errors",
+    "shown_place",
     "shown_url",
     "sqlite_path",
     "sqlite_url",
@@ -303,6 +304,16 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
     while error is not None:
         yield error
         error = error.__cause__ or error.__context__
+
+
+def shown_place(storage: str) -> str:
+    """Return the path of an SQLite file, or the URL of another database without its password.
+
+    Args:
+        storage: A path or a URL that is valid.
+    """
+    url = sqlite_url(storage)
+    return str(sqlite_path(url) or shown_url(url))
 
 
 def shown_url(url: str | sa.URL) -> str:

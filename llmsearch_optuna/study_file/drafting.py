@@ -39,7 +39,7 @@ class _Metric(NamedTuple):
     reason: str
 
 
-def draft(data: str, model: str, *, directory: Path) -> str:
+def draft(data: str, model: str, *, directory: Path, config: str | None = None, split: str | None = None) -> str:
     """Return a commented study file for a dataset and a model.
 
     The reference is the column with a usual name, such as ``answer``, or whose name ends with one. Otherwise, it is the
@@ -50,12 +50,14 @@ def draft(data: str, model: str, *, directory: Path) -> str:
         data: The path or hub id of the data; see `load_data`.
         model: The name or path of a model, or the address of a server (``http://...``).
         directory: The directory of the study file, which relative paths of the data start from.
+        config: The configuration of a hub dataset; see `load_data`.
+        split: The split of a hub dataset or a saved dataset; see `load_data`.
 
     Raises:
         TaskError: The data cannot be loaded.
         StudyFileError: No column could be a prompt or a reference.
     """
-    dataset = load_data(data, directory=directory)
+    dataset = load_data(data, directory=directory, config=config, split=split)
     columns = dataset.column_names
     head = dataset.select(range(min(_ROWS, len(dataset)))).to_list()
     chat = next((name for name in columns if name.lower() in _MESSAGES and _is_chat(head[0][name])), None)
@@ -74,6 +76,8 @@ def draft(data: str, model: str, *, directory: Path) -> str:
             *(_SERVER_LINES if target == "server" else ()),
             "",
             "[data]",
+            f"path = {_toml(data)}",
+            *(f"{key} = {_toml(value)}" for key, value in (("config", config), ("split", split)) if value is not None),
             *lines.text,
             *_size_lines(prompts),
             "",
@@ -96,15 +100,13 @@ class _DataLines(NamedTuple):
 
 
 def _data_lines(data: str, columns: Sequence[str], head: Sequence[Mapping[str, Any]], chat: str | None) -> _DataLines:
-    """Return the lines of ``[data]``, and the columns of the prompt and the reference.
+    """Return the lines of ``[data]`` on columns, and the columns of the prompt and the reference.
 
     The reference is None if it is the last message of a chat.
     """
-    path = f"path = {_toml(data)}"
     if chat is not None:
-        return _DataLines(
-            [path, f"messages_col = {_toml(chat)}    # the assistant's last message is the reference"], [chat], None
-        )
+        text = f"messages_col = {_toml(chat)}    # the assistant's last message is the reference"
+        return _DataLines([text], [chat], None)
     usable = [name for name in columns if _last_word(name) not in _SIDE and _holds_text(head, name)]
     by_name = {_last_word(name): name for name in usable} | {name.lower(): name for name in usable}
     reference = next((by_name[name] for name in _REFERENCES if name in by_name), None)
@@ -127,7 +129,6 @@ def _data_lines(data: str, columns: Sequence[str], head: Sequence[Mapping[str, A
     content = "\\n".join(f"{{{name}}}" for name in inputs)
     return _DataLines(
         [
-            path,
             f"input_cols = {json.dumps(inputs)}",
             f"eval_cols = [{_toml(reference)}]    # {comment}",
             f'messages = [{{ role = "user", content = "{content}" }}]    # what the model is asked; say how to answer',

@@ -4,6 +4,7 @@ import shlex
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from llmsearch_optuna.storage import shown_place
 from llmsearch_optuna.study.source import read_served
 
 __all__ = ["confirm_command", "export_command"]
@@ -16,15 +17,15 @@ _WITH_PROGRAM = ("hf", "vllm")
 
 
 def confirm_command(storage: str, study: str) -> str:
-    """Return the shell command that computes the verdict of a study."""
-    return shlex.join(["llmsearch-optuna", "confirm", storage, "--study", study])
+    """Return the shell command that computes the verdict of a study; the database's password is left out."""
+    return shlex.join(["llmsearch-optuna", "confirm", shown_place(storage), "--study", study])
 
 
 def export_command(storage: str, study: str, trial: int | None, model: object) -> str:
     """Return the shell command that exports the parameters of a trial to the system that the study ran on.
 
     Args:
-        storage: The file or URL of the database.
+        storage: The file or URL of the database. Its password is left out.
         study: The name of the study.
         trial: The number of the trial; None for the best.
         model: The part ``"model"`` of the study's fingerprint.
@@ -33,4 +34,5 @@ def export_command(storage: str, study: str, trial: int | None, model: object) -
     target = "hf" if served is None else _TARGETS.get(served.kind, served.kind)
     chosen = [] if trial is None else ["--trial", str(trial)]
     output = ["-o", "best"] if target in _WITH_PROGRAM else []
-    return shlex.join(["llmsearch-optuna", "export", storage, "--study", study, *chosen, "--to", target, *output])
+    command = ["llmsearch-optuna", "export", shown_place(storage), "--study", study]
+    return shlex.join([*command, *chosen, "--to", target, *output])

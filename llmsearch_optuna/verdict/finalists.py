@@ -75,7 +75,7 @@ def finalists(study: optuna.Study) -> list[Finalist]:
         StorageError: No trial is fully evaluated yet.
     """
     complete = _complete_trials(study)
-    named = [(str(trial.user_attrs[BASELINE]), trial) for trial in complete if BASELINE in trial.user_attrs]
+    named = list(_baselines(complete).items())
     best, *others = pareto_front(study)
     named += [("front", trial) for trial in reversed(others)]
     return [Finalist(name, trial, trial_params(trial)) for name, trial in [*named, ("best", best)]]
@@ -102,12 +102,13 @@ def select_finalists(study: optuna.Study, *, runners_up: int = 2) -> Finalists:
         front, name = pareto_front(study), "front"
         included = [trial for trial in front if trial is best or BASELINE in trial.user_attrs]
         order = [best, *by_added_area(front, included)]
+    baselines = _baselines(complete)
     selected: dict[GenerationParams, Finalist] = {}
-    for trial in complete:
-        if BASELINE in trial.user_attrs:
-            params = trial_params(trial)
-            selected.setdefault(_effect(params), Finalist(str(trial.user_attrs[BASELINE]), trial, params))
-    baseline = next((trial for trial in by_score if BASELINE in trial.user_attrs), None)
+    for baseline_name, trial in baselines.items():
+        params = trial_params(trial)
+        selected.setdefault(_effect(params), Finalist(baseline_name, trial, params))
+    numbers = {trial.number for trial in baselines.values()}
+    baseline = next((trial for trial in by_score if trial.number in numbers), None)
     reference = None if baseline is None else selected[_effect(trial_params(baseline))].name
     names = [f"{name} {place + 1}" for place in range(runners_up)]
     if _effect(trial_params(best)) not in selected:
@@ -117,6 +118,11 @@ def select_finalists(study: optuna.Study, *, runners_up: int = 2) -> Finalists:
         if names and _effect(params) not in selected:
             selected[_effect(params)] = Finalist(names.pop(0), trial, params)
     return Finalists(tuple(selected.values()), selected[_effect(trial_params(best))].name, reference)
+
+
+def _baselines(complete: Sequence[FrozenTrial]) -> dict[str, FrozenTrial]:
+    """Return the baselines by name. Of one whose parameters were changed, the last trial counts."""
+    return {str(trial.user_attrs[BASELINE]): trial for trial in complete if BASELINE in trial.user_attrs}
 
 
 def _effect(params: GenerationParams) -> GenerationParams:

@@ -11,7 +11,7 @@ from llmsearch_optuna.engine.irregular import describe_answers
 from llmsearch_optuna.errors import ParameterError, StorageError
 from llmsearch_optuna.space.params import GenerationParams
 from llmsearch_optuna.statistics.intervals import round_up
-from llmsearch_optuna.study.attributes import VERDICT
+from llmsearch_optuna.study.attributes import STOPPED, VERDICT
 from llmsearch_optuna.study.objectives import COST, EXPENSES, TOKENS
 from llmsearch_optuna.verdict.comparison import Comparison, FinalistResult
 from llmsearch_optuna.verdict.finalists import Finalists, select_finalists
@@ -98,6 +98,11 @@ class Verdict:
         if self.standing_of(self.best) == "breaks" or self._comparison(self.best) is None:
             return False
         return self.improved or self.standing_of(self.reference) == "breaks"
+
+    @property
+    def shows_gain(self) -> bool:
+        """Whether any finalist is shown to be better than the reference, and not to break a constraint."""
+        return bool(self._better)
 
     def standing_of(self, name: str | None) -> Standing | None:
         """Return the worst standing of a finalist in any constraint; None if there is none."""
@@ -372,11 +377,13 @@ def keep_verdict(study: optuna.Study, verdict: Verdict) -> None:
 def stored_verdict(study: optuna.Study) -> Verdict | None:
     """Return the verdict that is stored in a study; None if there is none.
 
+    A search may go on after its verdict, so that `stopped` is that of the study.
+
     Raises:
         StorageError: Another version of the package wrote it.
     """
-    stored = study.user_attrs.get(VERDICT)
-    return None if stored is None else Verdict.from_dict(stored)
+    stored, stopped = study.user_attrs.get(VERDICT), study.user_attrs.get(STOPPED)
+    return None if stored is None else dataclasses.replace(Verdict.from_dict(stored), stopped=stopped)
 
 
 def current_verdict(study: optuna.Study) -> Verdict | None:

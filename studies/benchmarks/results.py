@@ -331,6 +331,7 @@ def main() -> None:
             figures[name] = {"this": searched.figures(), "peers": {}}
             if options.version_0_1_0 is not None:
                 figures[name]["0.1.0"] = run_version_0_1_0(options.version_0_1_0, name, directory).figures()
+            write_figures(options.json, figures)  # the peers take much longer
             peers = Peers(file, tuner, searched, options.every)
             if options.generate:
                 figures[name]["peers"] |= peers.generate()

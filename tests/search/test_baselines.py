@@ -5,7 +5,14 @@ from optuna.trial import TrialState
 
 from llmsearch_optuna import Float, SearchSpace
 from llmsearch_optuna.errors import ConfigurationError, ModelError, ParameterError
-from llmsearch_optuna.search.baselines import InitialTrial, baseline_trials, enqueue, parse_baselines, preset_trials
+from llmsearch_optuna.search.baselines import (
+    InitialTrial,
+    baseline_trials,
+    enqueue,
+    enqueue_again,
+    parse_baselines,
+    preset_trials,
+)
 from llmsearch_optuna.space.params import GenerationParams
 from llmsearch_optuna.storage import open_storage
 from llmsearch_optuna.study.attributes import BASELINE, FIXED_PARAMS
@@ -88,6 +95,19 @@ def test_a_later_run_adds_what_is_new(storage: RDBStorage) -> None:
     enqueue(study, [InitialTrial(GREEDY, None, "greedy")])
     enqueue(study, [InitialTrial(GREEDY, None, "greedy"), InitialTrial(GREEDY, None, "model default")])
     assert [trial.user_attrs[BASELINE] for trial in study.trials] == ["greedy", "model default"]
+
+
+def test_a_baseline_that_failed_is_repeated_by_a_later_run(storage: RDBStorage) -> None:
+    study = create(storage, "failed")
+    enqueue(study, [InitialTrial(GREEDY, None, "greedy"), InitialTrial(SAMPLED, {"temperature": 0.5}, None)])
+    for _ in range(2):
+        study.tell(study.ask(), state=TrialState.FAIL)
+    enqueue_again(study)
+    assert [(trial.state, trial.user_attrs.get(BASELINE)) for trial in study.trials[2:]] == [
+        (TrialState.WAITING, "greedy")
+    ]
+    enqueue_again(study)
+    assert len(study.trials) == 3
 
 
 def test_named_baselines_come_after_the_usual_ones() -> None:

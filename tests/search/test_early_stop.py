@@ -101,6 +101,15 @@ def test_few_proposals_decide_nothing() -> None:
     assert reason(*studied(spread=0.0, proposals=12)) is not None
 
 
+def test_nothing_is_decided_as_long_as_nothing_can_be_compared_with_the_baseline() -> None:
+    study, scores = studied(spread=0.0, baselines=1, proposals=60)
+    kept = [trial for trial in study.trials if trial.state == TrialState.PRUNED or BASELINE in trial.user_attrs]
+    without_others = optuna.create_study(direction="maximize")
+    without_others.add_trials(kept)
+    assert len(kept) == 16
+    assert reason(without_others, {number: scores[trial.number] for number, trial in enumerate(kept)}) is None
+
+
 def test_nothing_is_decided_without_a_baseline_or_scores_or_samples() -> None:
     assert reason(*studied(spread=0.0, baselines=0)) is None
     study, _ = studied(spread=0.0)

@@ -8,8 +8,8 @@ import pytest
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from llmsearch_optuna.search.limits import reason_to_stop, trials_without_improvement
-from llmsearch_optuna.study.attributes import BASELINE
+from llmsearch_optuna.search.limits import all_begun, all_failed, reason_to_stop, trials_without_improvement
+from llmsearch_optuna.study.attributes import BASELINE, ERROR, REPEATS
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 
@@ -101,3 +101,26 @@ def test_a_perfect_score_that_breaks_a_constraint_ends_nothing() -> None:
     assert reason(study, score_range=(0.0, 1.0)) is None
     study.add_trial(complete(1.0))
     assert reason(study, score_range=(0.0, 1.0)) == "no trial can beat 1"
+
+
+def test_five_failures_and_nothing_else_end_it() -> None:
+    failed = create_trial(state=TrialState.FAIL, user_attrs={ERROR: "too long"})
+    trials = study_of(*[failed] * 5, RUNNING).trials
+    assert all_failed(trials, ()) == "the first 5 trials failed, the last with: too long"
+    assert all_failed(trials, {0}) is None
+    repeated = create_trial(state=TrialState.FAIL, user_attrs={ERROR: "too long", REPEATS: 0})
+    assert all_failed(study_of(*[failed] * 4, repeated).trials, ()) is None
+    assert all_failed(study_of(*[failed] * 5, repeated).trials, ()) is not None
+    for scored in (complete(0.5), PRUNED):
+        assert all_failed(study_of(scored, *[failed] * 5).trials, ()) is None
+        assert all_failed(study_of(scored, *[failed] * 5).trials, {0}) is None
+
+
+def test_baselines_that_are_added_begin_after_the_last_trial() -> None:
+    queued, baseline = create_trial(state=TrialState.WAITING), create_trial(state=TrialState.WAITING, user_attrs=BASE)
+    assert not all_begun(study_of(complete(0.5)).trials, 2)
+    assert all_begun(study_of(complete(0.5), FAILED).trials, 2)
+    assert not all_begun(study_of(complete(0.5), queued).trials, 2)
+    assert all_begun(study_of(complete(0.5), FAILED, queued).trials, 2)
+    assert not all_begun(study_of(complete(0.5), FAILED, baseline).trials, 2)
+    assert all_begun(study_of(complete(0.5), FAILED, queued, baseline).trials, 2)

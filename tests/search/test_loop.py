@@ -28,7 +28,7 @@ from llmsearch_optuna.search.progress import SearchProgress
 from llmsearch_optuna.space.dimensions import Categorical, Float
 from llmsearch_optuna.space.params import GenerationParams
 from llmsearch_optuna.storage import CompletionStore, TokenCounts, exclusive_use, open_storage
-from llmsearch_optuna.study.attributes import REUSED_TOKENS, STOPPED
+from llmsearch_optuna.study.attributes import BASELINE, REUSED_TOKENS, STOPPED
 from llmsearch_optuna.study.study import study_key
 from llmsearch_optuna.verdict.finalists import finalists
 
@@ -244,6 +244,32 @@ class TestFailingTrials:
 
         with pytest.raises(TrialError, match=r"all 3 trials failed, the first with: scorer .*broken` returned nan"):
             search(make_tuner(scorer=broken), None, 3)
+
+    def test_a_search_of_failures_stops_and_can_be_resumed(self, tmp_path: Path) -> None:
+        def broken_at_first(references: list[dict[str, str]], predictions: list[str]) -> list[float]:
+            if is_broken:
+                raise OSError("no disk")
+            return scorer(references, predictions)
+
+        is_broken = True
+        path = tmp_path / "study.db"
+        tuner = make_tuner(scorer=broken_at_first)
+        with pytest.raises(TrialError, match=r"all \d trials failed, the first with: .* raised OSError: no disk"):
+            search(tuner, path, 30)
+        is_broken = False
+        states = [trial.state for trial in search(tuner, path, 30).trials]
+        assert 5 <= states.count(TrialState.FAIL) < 10
+        assert len(states) - states.count(TrialState.FAIL) >= 20
+
+
+def test_a_baseline_that_is_added_at_the_end_is_evaluated(tmp_path: Path) -> None:
+    ended = search(make_tuner(), tmp_path / "x.db", 4)
+    assert len(ended.trials) == 4
+    production = {"production": {"temperature": 0.7}}
+    study = search(make_tuner(), tmp_path / "x.db", 4, baselines=production)
+    assert [trial.state for trial in study.trials[4:]] == [TrialState.COMPLETE]
+    assert study.trials[4].user_attrs[BASELINE] == "production"
+    assert len(search(make_tuner(), tmp_path / "x.db", 4, baselines=production).trials) == 5
 
 
 class TestFingerprint:

@@ -30,6 +30,7 @@ from llmsearch_optuna.storage import (
     exclusive_use,
     open_storage,
     readable_errors,
+    shown_place,
     shown_url,
     sqlite_url,
 )
@@ -376,6 +377,11 @@ def test_a_missing_driver_is_named_and_the_password_is_not() -> None:
         "database oracle+oracledb://me:***@host/db cannot be used: No module named 'oracledb': install the database's "
         "driver"
     )
+
+
+def test_shown_place_is_a_path_or_a_url_without_its_password() -> None:
+    assert shown_place("studies/x.db") == shown_place("sqlite:///studies/x.db") == "studies/x.db"
+    assert shown_place("postgresql+psycopg://me:secret@host/db") == "postgresql+psycopg://me:***@host/db"
 
 
 def test_shown_url_hides_the_password() -> None:

@@ -19,7 +19,7 @@ from tiny_models import tiny_model, tiny_tokenizer
 from tiny_studies import ROWS, SPACE, TIMINGS, everything, make_tuner, search
 
 from llmsearch_optuna import Tuner
-from llmsearch_optuna.storage import CompletionStore, Leases, open_storage, shown_url
+from llmsearch_optuna.storage import CompletionStore, Leases, open_storage
 from llmsearch_optuna.study.attributes import BASELINE, ENDED, RESTING, ROUND
 from llmsearch_optuna.study.study import open_study, study_key
 from llmsearch_optuna.study.trials import began, ended, trial_params
@@ -286,7 +286,7 @@ def test_the_worker_command(server_url: str, study_file: Path) -> None:
         assert connection.execute(sa.text("SELECT count(*) FROM llmsearch_leases")).scalar() == 0
     trials = str(len(study.get_trials(deepcopy=False)) + 1)
     done = subprocess.run([*command, "--trials", trials], capture_output=True, text=True, env=environment, check=True)
-    assert confirm_command(shown_url(server_url), "shared") in done.stdout
+    assert confirm_command(server_url, "shared") in done.stdout
     assert "held-out samples" not in done.stdout
     assert {trial.state for trial in study.get_trials()} == {TrialState.COMPLETE}
 

@@ -84,6 +84,24 @@ def test_a_baseline_with_a_lucky_seed_is_that_baseline(storage: RDBStorage) -> N
     assert best_and_others(study) == (expected, "model default", "model default")
 
 
+def test_of_a_baseline_whose_parameters_were_changed_the_last_one_counts(storage: RDBStorage) -> None:
+    study = create(storage, "changed")
+    finish(study, 0.5, **{BASELINE: "greedy"})
+    finish(study, 0.6, **{BASELINE: "production", PARAMS: hot(0.7)})
+    finish(study, 0.8, **{PARAMS: hot(0.5)})
+    finish(study, 0.7, **{BASELINE: "production", PARAMS: hot(0.3)})
+    assert best_and_others(study) == (
+        [("greedy", 0), ("production", 3), ("best", 2), ("runner-up 1", 1)],
+        "best",
+        "production",
+    )
+    assert [(finalist.name, finalist.trial.number) for finalist in finalists(study)] == [
+        ("greedy", 0),
+        ("production", 3),
+        ("best", 2),
+    ]
+
+
 def test_without_baselines_there_is_no_reference(storage: RDBStorage) -> None:
     study = create(storage, "no baselines")
     finish(study, 0.5, **{PARAMS: hot(0.2)})

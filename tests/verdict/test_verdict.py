@@ -10,10 +10,12 @@ import numpy.typing as npt
 import optuna
 import pytest
 
+from llmsearch_optuna.cli.gate import CONDITION_MET, exit_status
 from llmsearch_optuna.errors import StorageError
 from llmsearch_optuna.metrics import make_metric
 from llmsearch_optuna.space.params import GenerationParams
 from llmsearch_optuna.statistics.intervals import adjusted_alpha, difference_intervals
+from llmsearch_optuna.study.attributes import STOPPED
 from llmsearch_optuna.verdict.comparison import Comparison
 from llmsearch_optuna.verdict.expenses import Expenses
 from llmsearch_optuna.verdict.finalist_scores import FinalistScores, corpus_scores
@@ -239,6 +241,11 @@ def test_a_runner_up_that_improved_is_told_where_the_best_did_not() -> None:
     verdict = verdict_on(scores)
     assert verdict.sentence.startswith("no gain shown: ")
     assert "; yet `runner-up 1` (trial 7) improved by 0.2" in verdict.sentence
+    assert verdict.shows_gain
+    assert exit_status([dataclasses.replace(verdict, held_out=True)], "not-better") == 0
+    without = verdict_on({name: scores[name] for name in ("greedy", "best")})
+    assert not without.shows_gain
+    assert exit_status([dataclasses.replace(without, held_out=True)], "not-better") == CONDITION_MET
     assert "yet" not in verdict_on({**scores, "best": noisy(0.6, key=1)}).sentence
 
 
@@ -439,6 +446,8 @@ def test_a_verdict_survives_json_and_the_study(reference: str | None) -> None:
     assert stored_verdict(study) is None
     keep_verdict(study, verdict)
     assert stored_verdict(study) == verdict
+    study.set_user_attr(STOPPED, "the search stopped")  # as it goes on, it may change after the verdict
+    assert stored_verdict(study) == dataclasses.replace(verdict, stopped="the search stopped")
 
 
 @pytest.mark.parametrize("change", [{"news": 1}, {"finalists": [{}]}])
