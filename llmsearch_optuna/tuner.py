@@ -375,12 +375,12 @@ class Tuner:
 
         Raises:
             ConfigurationError: An argument is wrong, or few samples are held out. TrialError: A finalist has no scores.
-            FingerprintError: The study was made for another model, dataset, metric, split or seed.
+            FingerprintError: The study was made for another model, dataset, metric, direction, split or seed.
             StorageError: The database cannot be used or holds another study, or no trial is fully evaluated yet.
         """
         check_verdict(held_out=len(self.task.holdout), seeds=seeds, resamples=resamples)
         self._keep_time(lambda: rendering_time(study))
-        check_fingerprint(study, self._fingerprint())
+        check_fingerprint(study, self._fingerprint(), greater_is_better=self.metric.greater_is_better)
         database = find_database(study, storage, self._searched)
         split = HoldOut(
             evaluator=self._evaluator,

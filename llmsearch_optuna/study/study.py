@@ -117,12 +117,13 @@ def create_study(
     return study
 
 
-def check_fingerprint(study: optuna.Study, current: Mapping[str, Any]) -> None:
-    """Check that a study was made for the same model, data and metric, with any space and any objectives.
+def check_fingerprint(study: optuna.Study, current: Mapping[str, Any], *, greater_is_better: bool) -> None:
+    """Check that a study was made for the same model, data and metric, with any space and any further objective.
 
     Args:
         study: The study.
         current: The expected fingerprint, without space, direction and objectives; see `build_fingerprint`.
+        greater_is_better: Whether the metric is maximised.
 
     Raises:
         StorageError: The study was not made by this package.
@@ -130,8 +131,9 @@ def check_fingerprint(study: optuna.Study, current: Mapping[str, Any]) -> None:
     """
     if KEY not in study.user_attrs:
         raise StorageError(f"study `{study.study_name}` was not made by llmsearch_optuna")
-    stored = without_search(study_fingerprint(study))
-    _require_same(study.study_name, stored, current, "use the Tuner that the study was made with")
+    stored = {**without_search(study_fingerprint(study)), "direction": study.directions[0].name.lower()}
+    expected = {**current, "direction": directions_of((SCORE,), greater_is_better=greater_is_better)[0]}
+    _require_same(study.study_name, stored, expected, "use the Tuner that the study was made with")
 
 
 def _require_same(name: str, stored: Mapping[str, Any], current: Mapping[str, Any], remedy: str) -> None:

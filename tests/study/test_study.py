@@ -152,23 +152,31 @@ def test_trial_params(storage: RDBStorage) -> None:
 
 def test_the_fingerprint_is_checked_but_for_the_space(storage: RDBStorage) -> None:
     study = create(storage, "checked")
-    check_fingerprint(study, {"model": "llama#1", "seed": 42})
-    assert refused(FingerprintError, lambda: check_fingerprint(study, {"model": "llama#2", "seed": 42})) == (
+
+    def check(fingerprint: dict[str, Any], *, greater_is_better: bool = True) -> None:
+        check_fingerprint(study, fingerprint, greater_is_better=greater_is_better)
+
+    current = {"model": "llama#1", "seed": 42}
+    check(current)
+    assert refused(FingerprintError, lambda: check({**current, "model": "llama#2"})) == (
         "use the Tuner that the study was made with: study `checked` was made with another model (model: llama#1 then, "
         "llama#2 now)"
     )
     assert "another metric and another seed (metric: none then, bleu now; seed: 42 then, none now)" in refused(
-        FingerprintError, lambda: check_fingerprint(study, {"model": "llama#1", "metric": "bleu"})
+        FingerprintError, lambda: check({"model": "llama#1", "metric": "bleu"})
+    )
+    assert "another direction of the score (direction: maximize then, minimize now)" in refused(
+        FingerprintError, lambda: check(current, greater_is_better=False)
     )
     hashed = {**FINGERPRINT, "prompts": "58cb0d1f2a3b4c5d", "metric": "rouge1"}
     hashed.pop("space")
-    message = refused(FingerprintError, lambda: check_fingerprint(study, hashed))
+    message = refused(FingerprintError, lambda: check(hashed))
     assert message.startswith("use the Tuner")
     assert "another metric and other prompts (rows, template or tokenizer) (metric: none then" in message
     assert message.endswith("prompts: none then, 58cb0d1f2a3b4c5d now)")  # what nobody can read comes last
     foreign = optuna.create_study(study_name="not ours", storage=storage)
     message = "study `not ours` was not made by llmsearch_optuna"
-    assert refused(StorageError, lambda: check_fingerprint(foreign, FINGERPRINT)) == message
+    assert refused(StorageError, lambda: check_fingerprint(foreign, FINGERPRINT, greater_is_better=True)) == message
 
 
 @pytest.mark.parametrize(

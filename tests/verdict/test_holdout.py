@@ -419,6 +419,9 @@ def test_studies_of_something_else(tuner: Tuner, study: optuna.Study) -> None:
     assert refused(FingerprintError, make_tuner(holdout_size=10), study).startswith(
         "use the Tuner that the study was made with: "
     )
+    assert "was made with another direction of the score (direction: maximize then, minimize now)" in refused(
+        FingerprintError, make_tuner(greater_is_better=False), study
+    )
     foreign = optuna.create_study(study_name="foreign")
     assert refused(StorageError, tuner, foreign) == "study `foreign` was not made by llmsearch_optuna"
 
