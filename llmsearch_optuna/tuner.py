@@ -238,7 +238,7 @@ class Tuner:
             rungs=rung_sizes(rungs, len(self.task.search)),
             objectives=names,
             price=rates,
-            constraints=check_constraints(constraints, self._evaluator),
+            constraints=check_constraints(constraints, self._evaluator, counts_tokens=backend.counts_tokens),
             reuse=backend.repeatable,
         )
 

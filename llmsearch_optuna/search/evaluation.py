@@ -254,11 +254,11 @@ class Evaluation:
 
         Raises:
             TrialError: The trial cannot be scored, its answers say more about the server than about the parameters (see
-                `check_answers`), or tokens are an objective and the engine does not count them.
+                `check_answers`), or tokens are an objective or constrained and the engine does not count them.
             ConfigurationError: There is a price, and the engine does not count the tokens.
             LeaseLostError: Another worker has taken the trial over.
         """
-        check_counts(completions, self._objective.objectives, self._rates)
+        check_counts(completions, self._objective.objectives, self._rates, self._objective.constraints)
         samples = self._next_samples()
         reused = self._reused[self.scored : self.scored + len(samples)]
         start = self.scored + len(reused)

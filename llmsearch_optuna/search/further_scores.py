@@ -14,23 +14,31 @@ from llmsearch_optuna.search.scoring import Evaluator
 from llmsearch_optuna.storage import StoredCompletion
 from llmsearch_optuna.study.attributes import METRIC
 from llmsearch_optuna.study.constraints import Constraint, check_labels, parse_constraints, store_violations
-from llmsearch_optuna.study.objectives import SCORE
+from llmsearch_optuna.study.objectives import SCORE, TOKENS
 
 __all__ = ["FurtherScores", "check_constraints", "refuse_corpus_score"]
 
 
-def check_constraints(constraints: Mapping[str, str], evaluator: Evaluator) -> tuple[Constraint, ...]:
+def check_constraints(
+    constraints: Mapping[str, str], evaluator: Evaluator, *, counts_tokens: bool
+) -> tuple[Constraint, ...]:
     """Return the constraints of a search, after validating them.
 
     Args:
         constraints: The rules by label; see `SearchOptions`.
         evaluator: Has the metrics.
+        counts_tokens: Whether the engine may count tokens.
 
     Raises:
         ConfigurationError: A constraint cannot be read, or names nothing that is measured for every sample.
     """
     parsed = parse_constraints(constraints)
     check_labels(parsed, evaluator.further_metrics)
+    if not counts_tokens and any(constraint.label == TOKENS for constraint in parsed):
+        raise ConfigurationError(
+            f"`constraints` on `{TOKENS}` have no effect with custom_pred_function, whose tokens are not known: leave "
+            "them out"
+        )
     if isinstance(evaluator.metric, CorpusMetric):
         refuse_corpus_score(parsed)
     return parsed

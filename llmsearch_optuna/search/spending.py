@@ -10,6 +10,7 @@ from llmsearch_optuna.engine.base import Completion
 from llmsearch_optuna.errors import ConfigurationError, TrialError
 from llmsearch_optuna.storage import TokenCounts
 from llmsearch_optuna.study.attributes import REUSED_PROMPT_TOKENS, REUSED_THINKING_TOKENS, REUSED_TOKENS
+from llmsearch_optuna.study.constraints import Constraint
 from llmsearch_optuna.study.objectives import COST, TOKENS
 from llmsearch_optuna.study.price import Price, Rates
 from llmsearch_optuna.study.trials import reused_counts, trial_params
@@ -101,23 +102,33 @@ def find_price(
     return None if given is None else Price.of(given, own_model=own_model)
 
 
-def check_counts(completions: Sequence[Completion], objectives: Sequence[str], rates: Rates | None) -> None:
+def check_counts(
+    completions: Sequence[Completion],
+    objectives: Sequence[str],
+    rates: Rates | None,
+    constraints: Sequence[Constraint] = (),
+) -> None:
     """Raise an error if tokens are needed and the engine does not count those of any of these completions.
 
     Args:
         completions: The completions of one rung of a trial.
         objectives: The names of the objectives.
         rates: The price of the trial's tokens; None if there is none.
+        constraints: The constraints of the search.
 
     Raises:
-        TrialError: The tokens are an objective.
+        TrialError: The tokens are an objective, or are constrained.
         ConfigurationError: They have a price. The search ends, because every further completion would cost something.
     """
     is_counted = not completions or any(
         completion.token_count and not completion.count_is_estimate for completion in completions
     )
-    if TOKENS in objectives and not is_counted:
-        raise TrialError(f"`{TOKENS}` cannot be an objective: the engine reports no token counts")
+    for need, names in (
+        (f"`{TOKENS}` cannot be an objective", objectives),
+        (f"`constraints` on `{TOKENS}` cannot be checked", [constraint.label for constraint in constraints]),
+    ):
+        if TOKENS in names and not is_counted:
+            raise TrialError(f"{need}: the engine reports no token counts")
     has_prompts = not completions or any(completion.prompt_token_count for completion in completions)
     if rates is not None and not (is_counted and (has_prompts or rates.input == 0.0)):
         which = "prompts" if is_counted else "completions"

@@ -18,6 +18,7 @@ from llmsearch_optuna.study.attributes import (
     REUSED_THINKING_TOKENS,
     REUSED_TOKENS,
 )
+from llmsearch_optuna.study.constraints import Constraint
 from llmsearch_optuna.study.price import Price
 
 PRICE = {"input": 1e6, "output": 1e4, "thinking": 100.0}
@@ -71,3 +72,8 @@ def test_tokens_with_a_price_must_be_counted() -> None:
     check_counts([completion(token_count_reported=3)], ["score"], rates._replace(input=0.0))
     with pytest.raises(TrialError, match="`tokens` cannot be an objective"):
         check_counts([estimated], ["score", "tokens"], None)
+    brief = Constraint.parse("tokens", "<= 3")
+    check_counts([counted], ["score"], None, [brief])
+    check_counts([estimated], ["score"], None, [Constraint.parse("score", ">= 0.1")])
+    with pytest.raises(TrialError, match="`constraints` on `tokens` cannot be checked: the engine reports no token"):
+        check_counts([estimated], ["score"], None, [brief])

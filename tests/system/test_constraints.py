@@ -290,6 +290,7 @@ class TestBadInput:
             ({"vald": ">= 0.9"}, "got `vald`: metrics are valid"),
             ({"valid": "~0.98"}, "got valid = '~0.98'"),
             ({"cost": "<= 1"}, "got `cost`: metrics are valid"),
+            ({"tokens": "<= 1"}, "`constraints` on `tokens` have no effect with custom_pred_function"),
         ):
             assert message in refused(ConfigurationError, functools.partial(searched, tuner, None, constraints=rule))
         for key, value in (("sampler", "cmaes"), ("pruner", "median")):
