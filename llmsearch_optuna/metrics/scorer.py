@@ -11,7 +11,7 @@ from llmsearch_optuna.identity import identify
 from llmsearch_optuna.metrics.base import Reference, Scores, mean_scores, plain, sample_numbers
 from llmsearch_optuna.metrics.calls import Outcome, ScorerCalls
 
-__all__ = ["CallableMetric", "Scorer", "run_scorer"]
+__all__ = ["CallableMetric", "Scorer", "finite_score", "run_scorer"]
 
 Scorer = Callable[[list[dict[str, Any]], list[str]], object]
 """``(references, predictions) -> score``: one real number, or a sequence of one number per sample."""
@@ -117,7 +117,10 @@ def _checked(label: str, result: object, samples: Sequence[int]) -> Scores:
         raise ScorerError(f"scorer `{label}` must return a number or one per sample, got {type(result).__name__}")
     if len(result) != len(samples):
         raise ScorerError(f"scorer `{label}` returned {len(result)} scores for {len(samples)} samples")
-    per_sample = [_sample_score(label, score, sample) for score, sample in zip(result, samples, strict=True)]
+    source = f"scorer `{label}`"
+    per_sample = [
+        finite_score(source, score, f" for sample {sample}") for score, sample in zip(result, samples, strict=True)
+    ]
     try:
         return mean_scores(per_sample)
     except OverflowError as error:
@@ -131,11 +134,21 @@ def _to_float(number: Real) -> float:
         return math.inf
 
 
-def _sample_score(label: str, score: object, sample: int) -> float:
+def finite_score(source: str, score: object, where: str = "") -> float:
+    """Return a score as a float.
+
+    Args:
+        source: What returned it, in error messages.
+        score: A number of Python or NumPy, or a tensor of any library.
+        where: The end of the words on the score in error messages, e.g. ``" for sample 7"``.
+
+    Raises:
+        ScorerError: It is no number, NaN or infinite.
+    """
     number = plain(score)
     if not isinstance(number, Real):
-        raise ScorerError(f"scorer `{label}` must return numbers, got {type(number).__name__} for sample {sample}")
+        raise ScorerError(f"{source} must return numbers, got {type(number).__name__}{where}")
     value = _to_float(number)
     if not math.isfinite(value):
-        raise ScorerError(f"scorer `{label}` returned {value} for sample {sample}; scores must be finite")
+        raise ScorerError(f"{source} returned {value}{where}; scores must be finite")
     return value

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from llmsearch_optuna.errors import MetricError, ScorerError
@@ -119,6 +120,48 @@ def test_the_metric_object_of_a_user_may_fail_too() -> None:
     assert call_metric(OwnMetric(Faulty(2, SystemExit(1))), ROWS, TEXTS).value == 1.0
     with pytest.raises(ScorerError, match="metric `own` raised SystemExit: 1"):
         call_metric(OwnMetric(Faulty(3, SystemExit(1))), ROWS, TEXTS)
+
+
+class Returning(OwnMetric):
+    """A user's metric that returns something given."""
+
+    calls = ScorerCalls(retries=0)
+
+    def __init__(self, result: Any) -> None:
+        self.result = result
+
+    def __call__(self, references: Any, predictions: Any, *, sample_ids: Any = None) -> Any:
+        return self.result
+
+
+@pytest.mark.parametrize(
+    ("result", "message"),
+    [
+        (0.5, "must return Scores(value, per_sample), got float"),
+        (None, "must return Scores(value, per_sample), got NoneType"),
+        (Scores(float("nan"), None), "returned nan; scores must be finite"),
+        (Scores("1", None), "must return numbers, got str"),  # type: ignore[arg-type]
+        (Scores(0.5, (1.0, float("inf"))), "returned inf for sample 8; scores must be finite"),
+        (Scores(float("nan"), (1.0, 0.0)), "returned nan; scores must be finite"),
+        (Scores(0.5, (1.0, None)), "must return numbers, got NoneType for sample 8"),  # type: ignore[arg-type]
+        (Scores(0.5, (0.5,)), "must return one score per sample, or None, got 1 for 2 samples"),
+        (Scores(0.5, 0.5), "must return one score per sample, or None, got float for 2 samples"),  # type: ignore[arg-type]
+    ],
+)
+def test_what_the_metric_object_of_a_user_returns_is_validated(result: Any, message: str) -> None:
+    with pytest.raises(ScorerError) as error:
+        call_metric(Returning(result), ROWS, TEXTS, sample_ids=[7, 8])
+    assert str(error.value) == f"metric `own` {message}"
+
+
+def test_scores_become_plain_floats() -> None:
+    given: Any = Scores(np.float32(0.5), np.array([1, 0]))
+    value, per_sample = call_metric(Returning(given), ROWS, TEXTS)
+    assert (value, per_sample) == (0.5, (1.0, 0.0))
+    assert {type(score) for score in (value, *(per_sample or ()))} == {float}
+    infinite = SampleMetric(name="s", score=lambda prediction, _: float("inf" if prediction == "b" else 0))
+    with pytest.raises(ScorerError, match=r"^metric `s` returned inf for sample 1; scores must be finite$"):
+        call_metric(infinite, ROWS, TEXTS)
 
 
 def sleeping() -> None:
