@@ -26,6 +26,7 @@ __all__ = [
     "enqueue_again",
     "parse_baselines",
     "preset_trials",
+    "with_settings",
 ]
 
 _LOG = logging.getLogger(__name__)
@@ -57,8 +58,8 @@ def baseline_trials(
     """Return the baselines: the model's own parameters, greedy decoding, and the named ones.
 
     A server whose model does not decode greedily has one baseline: sampling at temperature 1, its default. All have the
-    maximum `max_new_tokens`, the minimum `samples_per_prompt` and the first seed of the space. If the model's own
-    parameters are invalid, a warning is logged and only greedy decoding is returned.
+    maximum `max_new_tokens`, the minimum `samples_per_prompt`, the first seed and the fixed settings of the space. If
+    the model's own parameters are invalid, a warning is logged and only greedy decoding is returned.
 
     Args:
         space: The search space.
@@ -77,23 +78,17 @@ def baseline_trials(
     is_greedy = decodes_greedily()
     plain = GenerationParams(do_sample=not is_greedy, max_new_tokens=limit, generation_seed=seed)
     trials.append(InitialTrial(plain, None, "greedy" if is_greedy else "model default"))
-    # Fixed settings belong to the task, as `max_new_tokens` does.
-    fixed = {name: value for name, value in space.fixed.items() if is_setting(name)}
     defaults = {"max_new_tokens": limit, "generation_seed": seed}
     trials += [
         InitialTrial(GenerationParams.from_dict(defaults | dict(values)), None, name) for name, values in named.items()
     ]
-    return [
-        trial._replace(
-            params=_with_completions(
-                space,
-                dataclasses.replace(
-                    trial.params, settings=tuple(sorted((fixed | dict(trial.params.settings)).items()))
-                ),
-            )
-        )
-        for trial in trials
-    ]
+    return [trial._replace(params=_completed(space, trial.params)) for trial in trials]
+
+
+def with_settings(space: SearchSpace, params: GenerationParams) -> GenerationParams:
+    """Return parameters with the fixed settings of a space, unless they set them: these belong to the task."""
+    fixed = {name: value for name, value in space.fixed.items() if is_setting(name)}
+    return dataclasses.replace(params, settings=tuple(sorted((fixed | dict(params.settings)).items())))
 
 
 def parse_baselines(baselines: object) -> Mapping[str, Mapping[str, object]]:
@@ -129,16 +124,17 @@ def parse_baselines(baselines: object) -> Mapping[str, Mapping[str, object]]:
     return baselines
 
 
-def _with_completions(space: SearchSpace, params: GenerationParams) -> GenerationParams:
-    """Return parameters with the minimum number of completions per sample of the space, unless they set it."""
-    count = space.completions_per_sample()[0]
+def _completed(space: SearchSpace, params: GenerationParams) -> GenerationParams:
+    """Return parameters with what they do not set of the fixed settings and the minimum `samples_per_prompt`."""
+    params, count = with_settings(space, params), space.completions_per_sample()[0]
     return params if count == 1 or params.samples_per_prompt else dataclasses.replace(params, samples_per_prompt=count)
 
 
 def preset_trials(space: SearchSpace, presets: Sequence[GenerationParams | Mapping[str, object]]) -> list[InitialTrial]:
     """Return the trials of presets, as points of the space if they lie in it.
 
-    A preset that does not set `samples_per_prompt` has the minimum of the space.
+    A preset that does not set `samples_per_prompt` has the minimum of the space. It also has the fixed settings of the
+    space that it does not set.
 
     Raises:
         ParameterError: A preset has invalid parameters, or `presets` is no list.
@@ -148,7 +144,7 @@ def preset_trials(space: SearchSpace, presets: Sequence[GenerationParams | Mappi
     points = [
         preset if isinstance(preset, GenerationParams) else GenerationParams.from_dict(preset) for preset in presets
     ]
-    points = [_with_completions(space, params) for params in points]
+    points = [_completed(space, params) for params in points]
     return [InitialTrial(params, space.trial_params(params), None) for params in points]
 
 

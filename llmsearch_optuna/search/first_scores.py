@@ -15,6 +15,7 @@ from optuna.trial import FrozenTrial, TrialState
 from llmsearch_optuna.data.task import InputLimits, Sample, check_window
 from llmsearch_optuna.errors import ConfigurationError, MetricError, TrialError
 from llmsearch_optuna.metrics.words import normal_form
+from llmsearch_optuna.search.baselines import with_settings
 from llmsearch_optuna.search.evaluation import GenerationObjective
 from llmsearch_optuna.search.observers import SearchObserver, TrialProgress
 from llmsearch_optuna.search.scoring import Evaluator
@@ -22,6 +23,7 @@ from llmsearch_optuna.space.params import GenerationParams
 from llmsearch_optuna.space.search_space import SearchSpace
 from llmsearch_optuna.space.settings import is_setting
 from llmsearch_optuna.study.attributes import BASELINE, FINISH_REASONS, THINKING_TOKENS
+from llmsearch_optuna.study.trials import trial_params
 from llmsearch_optuna.terminal import printable
 
 __all__ = ["FirstScores", "ScoredExample", "describe_example", "likely_cause"]
@@ -121,13 +123,14 @@ def describe_example(
     Args:
         evaluator: Generates and scores it.
         sample: The sample.
-        space: The space whose length limit the completion has.
+        space: The space whose length limit and fixed settings the completion has.
         window: The limits of the model; None if they are unknown.
 
     Raises:
-        TaskError: Prompt and completion exceed the window.
+        TaskError: Prompt and completion exceed the window, or the chat template does not read a setting.
     """
-    params = GenerationParams(do_sample=False, max_new_tokens=space.longest_completion())
+    params = with_settings(space, GenerationParams(do_sample=False, max_new_tokens=space.longest_completion()))
+    sample = evaluator.variant(sample, params)
     check_window([sample], window, params.max_new_tokens)
     try:
         (completion,) = evaluator.generate(evaluator.requests(sample, params))
@@ -256,8 +259,12 @@ class FirstScores(SearchObserver):
     def _examples(self, trial: FrozenTrial) -> list[ScoredExample]:
         objective = self._objective
         stored = [] if objective.store is None else objective.store.load(objective.study_key, trial.number)
+        params = trial_params(trial)
         return [
-            ScoredExample(objective.samples[row.position], row.text, row.finish_reason, row.score) for row in stored
+            ScoredExample(
+                objective.variant(objective.samples[row.position], params), row.text, row.finish_reason, row.score
+            )
+            for row in stored
         ]
 
 

@@ -73,7 +73,7 @@ def preview(
     scores = objective.score(samples, [row.texts for row in rows])
     by_sample = scores.per_sample or [None] * len(rows)
     examples = tuple(
-        ScoredExample(sample, row.shown_text, row.finish_reason, score)
+        ScoredExample(objective.variant(sample, params), row.shown_text, row.finish_reason, score)
         for sample, row, score in zip(samples, rows, by_sample, strict=True)
     )
     evaluations = trials * len(objective.samples)

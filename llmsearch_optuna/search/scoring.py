@@ -106,10 +106,15 @@ class Evaluator:
                 "a corpus"
             )
 
+    def variant(self, sample: Sample, params: GenerationParams) -> Sample:
+        """Return a sample with the prompt for the template arguments among the parameters."""
+        if self.variants is None:
+            return sample
+        return self.variants.variant(sample, settings_in(dict(params.settings), TEMPLATE))
+
     def requests(self, sample: Sample, params: GenerationParams) -> list[Request]:
         """Return the requests for the completions of a sample, one per completion."""
-        if self.variants is not None:
-            sample = self.variants.variant(sample, settings_in(dict(params.settings), TEMPLATE))
+        sample = self.variant(sample, params)
         return [
             Request(
                 prompt=sample.prompt,

@@ -54,6 +54,20 @@ def test_presets_are_points_of_the_space_where_they_lie_in_it() -> None:
     ]
 
 
+def test_presets_have_the_fixed_settings_of_the_space() -> None:
+    space = SearchSpace.from_dict({"temperature": Float(0.1, 1.5), "template.think": False, "max_new_tokens": 16})
+    inside, outside = preset_trials(
+        space,
+        [
+            {"temperature": 0.5, "max_new_tokens": 16},
+            {"temperature": 0.5, "max_new_tokens": 16, "template.think": True},
+        ],
+    )
+    assert inside.chosen == {"temperature": 0.5}
+    assert inside.params.settings == (("template.think", False),)
+    assert (outside.chosen, outside.params.settings) == (None, (("template.think", True),))
+
+
 GREEDY = GenerationParams(do_sample=False)
 
 

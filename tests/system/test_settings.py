@@ -15,6 +15,7 @@ from tiny_studies import everything, scorer
 from llmsearch_optuna import OpenAIServer, Tuner
 from llmsearch_optuna.errors import ConfigurationError, FingerprintError, ParameterError, TaskError
 from llmsearch_optuna.report.page import render_report
+from llmsearch_optuna.search.preview import preview
 from llmsearch_optuna.study.study import open_study
 
 TEMPLATE = (
@@ -71,6 +72,21 @@ def test_each_trial_has_the_prompts_of_its_template_arguments(tmp_path: Path) ->
     for trials in (5, 8):
         again = make_tuner().search(SPACE, n_trials=trials, storage=resumed, **options)
     assert everything(again, resumed) == everything(study, path)
+
+
+def test_fixed_arguments_are_those_of_presets_and_examples(caplog: pytest.LogCaptureFixture) -> None:
+    tuner = make_tuner(scorer=lambda _, texts: [0.5] * len(texts))
+    engine = Counted(tuner._backend.engine)
+    replace_backend(tuner, engine=engine)
+    space = {"temperature": {"low": 0.3, "high": 2.0}, "max_new_tokens": 4, "template": {"mood": "calm"}}
+    tuner.search(space, n_trials=4, rungs=4, presets=[{"temperature": 0.7, "max_new_tokens": 4}], show_progress=False)
+    diagnosis = tuner.diagnosis(space)
+    shown = preview(tuner.objective(space, rungs=4), trials=4, held_out=4, seed=1).examples
+    assert {request.params.settings for request in engine.asked} == {(("template.mood", "calm"),)}
+    assert all(request.prompt.endswith("calm") for request in engine.asked)
+    assert all(example.sample.prompt.endswith("calm") for example in shown)
+    assert next(text for topic, text in diagnosis.items() if topic.startswith("prompt")).endswith('calm"')
+    assert 'calm"' in next(message for message in caplog.messages if message.startswith("nothing is measured"))
 
 
 def test_a_score_of_other_rows_has_their_prompts() -> None:
