@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from llmsearch_optuna.errors import TaskError
+from llmsearch_optuna.errors import MetricError, TaskError
 from llmsearch_optuna.metrics import Metric, Reference, check_references, known_range, max_difference
+from llmsearch_optuna.metrics.reducers import MEAN, reducer_of
 from llmsearch_optuna.verdict.finalist_scores import FinalistScores, corpus_scores, score_groups
 from llmsearch_optuna.verdict.judging import judge
 from llmsearch_optuna.verdict.output_files.line import OutputLine, Selection
@@ -126,7 +127,7 @@ def compare_outputs(
 
     Raises:
         TaskError: See `compare_scores`.
-        MetricError: The references do not fit a metric.
+        MetricError: The references do not fit a metric, or a metric has a reducer.
         ScorerError: A scorer fails.
     """
     selection = Selection(filter_name=filter_name, cluster=cluster, by_metric=True)
@@ -184,6 +185,12 @@ def score_outputs(
         MetricError: See `compare_outputs`.
         ScorerError: See `compare_outputs`.
     """
+    for metric in metrics:
+        if (reducer := reducer_of(metric)) is not MEAN:
+            raise MetricError(
+                f'`reducer` = "{reducer.name}" needs several completions per sample, and a file has one for each seed: '
+                "leave it out"
+            )
     paths = Path(reference), Path(candidate)
     files = _read_both(*paths, selection)
     ids = list(files[0])

@@ -134,6 +134,16 @@ def test_references_are_checked_when_files_are_compared(tmp_path: Path, caplog: 
         compare_outputs(first, second, [make_metric("rouge1")])
 
 
+@pytest.mark.parametrize("reducer", ["majority", "best", "pass@2"])
+def test_a_reducer_is_refused(reducer: str, tmp_path: Path) -> None:
+    first, second = (write(tmp_path / name, output_lines(change)) for name, change in (("first", 2), ("second", 9)))
+    with pytest.raises(MetricError, match=f'^`reducer` = "{reducer}" needs several completions per sample') as error:
+        compare_outputs(
+            first, second, [make_metric("numeric", reducer="mean"), make_metric("numeric", reducer=reducer)]
+        )
+    assert "\n" not in str(error.value)
+
+
 def test_references_may_have_columns(tmp_path: Path) -> None:
     lines = [
         [{**line, "reference": {"answer": line["reference"], "other": 1}} for line in output_lines(change)]
