@@ -152,10 +152,11 @@ class Tuner:
             decode_args=tokenizer_decode_args,
         )
         marks, strings, rows = check_thinking(thinking), check_stop_strings(stop), as_dataset(dataset, take=take)
-        self.metric: Metric = with_server(make_metric(scorer, greater_is_better=greater_is_better))
-        check_references(self.metric, references := check_rows(rows, self._source))
+        metric = make_metric(scorer, greater_is_better=greater_is_better)
+        check_references(metric, references := check_rows(rows, self._source))
         further = make_further_metrics(further_metrics, references)
         check_splits(rows, self._source)
+        self.metric: Metric = with_server(metric)
         self.score_range = choose_score_range(self.metric, score_range)
         pending = choose_backend(
             model=demo_model_directory() if model == DEMO else model,

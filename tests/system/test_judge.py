@@ -1,6 +1,7 @@
 """Whole studies that a judge scores: behind a server, and the study's own model."""
 
 import json
+import re
 import sqlite3
 from collections.abc import Mapping
 from contextlib import closing
@@ -17,7 +18,14 @@ from tiny_studies import everything, make_tuner, search
 
 from llmsearch_optuna import OpenAIServer, Tuner
 from llmsearch_optuna.cli import main
-from llmsearch_optuna.errors import FingerprintError, ModelError, ScorerError, StudyFileError, TrialError
+from llmsearch_optuna.errors import (
+    FingerprintError,
+    MetricError,
+    ModelError,
+    ScorerError,
+    StudyFileError,
+    TrialError,
+)
 from llmsearch_optuna.fsck.check import check_database
 from llmsearch_optuna.metrics import make_metric
 from llmsearch_optuna.storage import open_storage
@@ -248,6 +256,24 @@ def test_hostile_texts_are_judged(server: FakeServer) -> None:
     assert scores.per_sample == (2.0,) * len(texts)
     # Lone surrogates cannot be sent.
     assert sorted(seen) == sorted(text.encode("utf-16", "surrogatepass").decode("utf-16", "replace") for text in texts)
+
+
+@pytest.mark.parametrize(
+    ("changes", "answers", "message"),
+    [
+        ({"column": "anwser"}, "1", "unknown reference column `anwser`: did you mean `answer`?"),
+        ({"pairwise": True, "column": "answer"}, ["1", "2"], "`pairwise` needs one reference for each sample"),
+    ],
+)
+def test_references_are_checked_before_a_server_is_asked(changes: dict[str, Any], answers: object, message: str) -> None:
+    nobody = OpenAIServer(base_url="http://127.0.0.1:9/v1", model="tiny", max_retries=0)
+    data = [{"question": f"{n} + 2?", "answer": answers} for n in range(6)]
+    with pytest.raises(MetricError, match=f"^{re.escape(message)}"):
+        make_tuner(
+            dataset=data,
+            scorer=make_metric("judge", rubric="Is it right?", server=nobody, **changes),
+            column_mapping=COLUMNS,
+        )
 
 
 def test_both_orders_are_asked_and_a_bias_is_shown(server: FakeServer, tmp_path: Path) -> None:
