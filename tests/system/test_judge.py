@@ -265,7 +265,9 @@ def test_hostile_texts_are_judged(server: FakeServer) -> None:
         ({"pairwise": True, "column": "answer"}, ["1", "2"], "`pairwise` needs one reference for each sample"),
     ],
 )
-def test_references_are_checked_before_a_server_is_asked(changes: dict[str, Any], answers: object, message: str) -> None:
+def test_references_are_checked_before_a_server_is_asked(
+    changes: dict[str, Any], answers: object, message: str
+) -> None:
     nobody = OpenAIServer(base_url="http://127.0.0.1:9/v1", model="tiny", max_retries=0)
     data = [{"question": f"{n} + 2?", "answer": answers} for n in range(6)]
     with pytest.raises(MetricError, match=f"^{re.escape(message)}"):
