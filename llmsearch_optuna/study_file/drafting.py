@@ -7,8 +7,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import datasets
+
+from llmsearch_optuna.data.jinja import JinjaTemplate
 from llmsearch_optuna.data.loading import load_data
-from llmsearch_optuna.errors import StudyFileError
+from llmsearch_optuna.data.nested import read_column
+from llmsearch_optuna.errors import StudyFileError, TaskError
 
 __all__ = ["draft"]
 
@@ -58,10 +62,9 @@ def draft(data: str, model: str, *, directory: Path, config: str | None = None, 
         StudyFileError: No column could be a prompt or a reference.
     """
     dataset = load_data(data, directory=directory, config=config, split=split)
-    columns = dataset.column_names
     head = dataset.select(range(min(_ROWS, len(dataset)))).to_list()
-    chat = next((name for name in columns if name.lower() in _MESSAGES and _is_chat(head[0][name])), None)
-    lines = _data_lines(data, columns, head, chat)
+    chat = next((name for name in dataset.column_names if name.lower() in _MESSAGES and _is_chat(head[0][name])), None)
+    lines = _data_lines(data, dataset, head, chat)
     references = [_reference_text(row, lines) for row in head]
     metric = _metric(references)
     prompts = len({json.dumps(row, default=str) for row in dataset.select_columns(lines.inputs)})
@@ -99,7 +102,9 @@ class _DataLines(NamedTuple):
     reference: str | None
 
 
-def _data_lines(data: str, columns: Sequence[str], head: Sequence[Mapping[str, Any]], chat: str | None) -> _DataLines:
+def _data_lines(
+    data: str, dataset: datasets.Dataset, head: Sequence[Mapping[str, Any]], chat: str | None
+) -> _DataLines:
     """Return the lines of ``[data]`` on columns, and the columns of the prompt and the reference.
 
     The reference is None if it is the last message of a chat.
@@ -107,6 +112,7 @@ def _data_lines(data: str, columns: Sequence[str], head: Sequence[Mapping[str, A
     if chat is not None:
         text = f"messages_col = {_toml(chat)}    # the assistant's last message is the reference"
         return _DataLines([text], [chat], None)
+    columns = dataset.column_names
     usable = [name for name in columns if _last_word(name) not in _SIDE and _holds_text(head, name)]
     by_name = {_last_word(name): name for name in usable} | {name.lower(): name for name in usable}
     reference = next((by_name[name] for name in _REFERENCES if name in by_name), None)
@@ -126,22 +132,54 @@ def _data_lines(data: str, columns: Sequence[str], head: Sequence[Mapping[str, A
             reference,
         )
     comment = "the reference" + (", a guess: no column has a usual name" if is_guessed else "")
-    content = "\\n".join(f"{{{name}}}" for name in inputs)
+    content = _content(dataset, inputs, head)
     return _DataLines(
         [
             f"input_cols = {json.dumps(inputs)}",
             f"eval_cols = [{_toml(reference)}]    # {comment}",
-            f'messages = [{{ role = "user", content = "{content}" }}]    # what the model is asked; say how to answer',
+            f'messages = [{{ role = "user", {content} }}]    # what the model is asked; say how to answer',
         ],
         inputs,
         reference,
     )
 
 
+def _content(dataset: datasets.Dataset, inputs: Sequence[str], head: Sequence[Mapping[str, Any]]) -> str:
+    """Return the key with the content of the message: a line for each column.
+
+    It is a Jinja2 template if a column has lists or missing values, or braces in its name.
+    """
+    lists = [name for name in inputs if any(isinstance(row[name], list) for row in head)]
+    gaps = [name for name in inputs if any(value is None for value in read_column(dataset, name))]
+    if not lists and not gaps and not any(set(name) & set("{}") for name in inputs):
+        template = "\n".join(f"{{{name}}}" for name in inputs)
+        return f"content = {_toml(template)}"
+    lines = []
+    for name in inputs:
+        variable = name if _is_variable(name) else f"row[{_toml(name)}]"
+        text = f'{variable} | join(", ")' if name in lists else variable
+        line = f"{{{{ {text} }}}}"
+        lines += [f"{{% if {variable} is not none %}}", line, "{% endif %}"] if name in gaps else [line]
+    template = "\n".join(lines)
+    return f"content_jinja = '''\n{template}'''"
+
+
+def _is_variable(name: str) -> bool:
+    """Return whether the name of a column is that of its variable in Jinja2."""
+    try:
+        return JinjaTemplate(f"{{{{ {name} }}}}").check([name], ()) == {name}
+    except TaskError:  # it is read as something else
+        return False
+
+
 def _holds_text(head: Sequence[Mapping[str, Any]], name: str) -> bool:
-    return all(isinstance(row[name], str | int | float | list | None) for row in head) and any(
-        row[name] not in (None, "", []) for row in head
-    )
+    return all(_is_text(row[name]) for row in head) and any(row[name] not in (None, "", []) for row in head)
+
+
+def _is_text(value: object) -> bool:
+    """Return whether a value can be written in a prompt: text, a number, or a list of these. None leaves a gap."""
+    values = value if isinstance(value, list) else [value]
+    return value is None or all(isinstance(part, str | int | float) for part in values)
 
 
 def _is_mostly_set(head: Sequence[Mapping[str, Any]], name: str) -> bool:

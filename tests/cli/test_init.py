@@ -9,6 +9,8 @@ import pytest
 from study_files import write_model_and_rows
 
 from llmsearch_optuna.cli import main
+from llmsearch_optuna.data.loading import load_data
+from llmsearch_optuna.data.rendering import render_dataset
 from llmsearch_optuna.errors import StudyFileError
 from llmsearch_optuna.study_file.drafting import draft
 from llmsearch_optuna.study_file.file import StudyFile
@@ -19,8 +21,14 @@ LONG = "one two three four five six seven eight nine ten eleven twelve thirteen 
 def drafted(rows: list[dict[str, Any]], directory: Path, model: str = "demo") -> StudyFile:
     (directory / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
     text = draft("rows.jsonl", model, directory=directory)
-    assert len(text.splitlines()) <= 20
+    assert len(text.splitlines()) <= (30 if "content_jinja" in text else 20)
     return StudyFile.parse(text, name="x", directory=directory)
+
+
+def contents(file: StudyFile) -> list[str]:
+    """Return the contents of the messages, as `run` makes them."""
+    rows = load_data("rows.jsonl", directory=file.directory)
+    return [json.loads(prompt)[0]["content"] for prompt in render_dataset(rows, file.data, None)["_X"]]
 
 
 @pytest.mark.parametrize(
@@ -59,7 +67,32 @@ def test_columns_and_metric_follow_from_names_and_values(
     assert tuple(file.data.input_cols) == inputs
     assert tuple(file.data.eval_cols or ()) == (reference,)
     assert file.metric.name == metric
+    assert len(contents(file)) == 40
     assert (file.data.search_size, file.data.holdout_size) == (None, count // 2)
+
+
+def test_lists_and_missing_values_are_written_or_left_out(tmp_path: Path) -> None:
+    rows = [
+        {
+            "question": f"{number}?",
+            "answer options": ["x", "y"],
+            "note": None if number == 505 else f"note {number}",
+            "hints": None if number == 1 else ["a", "b"],
+            "range": number,
+            "in {km}": 1.5,
+            "parts": [{"x": 1}],
+            "answer": "B",
+        }
+        for number in range(510)  # more than are looked at for the kinds of values
+    ]
+    file = drafted(rows, tmp_path)
+    assert tuple(file.data.input_cols) == ("question", "answer options", "note", "hints", "range", "in {km}")
+    prompts = contents(file)
+    assert prompts[0] == "0?\nx, y\nnote 0\na, b\n0\n1.5"
+    assert prompts[1] == "1?\nx, y\nnote 1\n1\n1.5"
+    assert prompts[505] == "505?\nx, y\na, b\n505\n1.5"
+    text = draft("rows.jsonl", "demo", directory=tmp_path)
+    assert '\n{{ row["answer options"] | join(", ") }}\n{% if note is not none %}\n{{ note }}\n{% endif %}\n' in text
 
 
 def test_the_splits_of_many_rows_are_limited(tmp_path: Path) -> None:
