@@ -49,7 +49,7 @@ from llmsearch_optuna.study.fingerprint import build_fingerprint
 from llmsearch_optuna.study.further_metrics import make_further_metrics
 from llmsearch_optuna.study.objectives import SCORE, check_objectives
 from llmsearch_optuna.study.study import check_fingerprint, rendering_time, stored_rendering_time, study_key
-from llmsearch_optuna.verdict.holdout import HoldOut, check_verdict, confirm
+from llmsearch_optuna.verdict.holdout import HoldOut, check_verdict, confirm, update_costs
 from llmsearch_optuna.verdict.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -342,6 +342,7 @@ class Tuner:
             user_attrs=user_attrs,
         ) as session:
             database = self._searched[session.objective.study_key] = session.database
+            update_costs(session.study, database.storage, self.seed)
             session.run(
                 rows=backend.concurrency,
                 observers=annotations_of(session.study, database.url, database.storage),

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from llmsearch_optuna.space.completions import completion_params
 from llmsearch_optuna.space.params import GenerationParams
-from llmsearch_optuna.storage import StoredCompletion, TokenCounts
+from llmsearch_optuna.storage import CompletionOutline, StoredCompletion, TokenCounts
 from llmsearch_optuna.study.objectives import COST
 from llmsearch_optuna.study.price import Rates
 
@@ -54,9 +54,9 @@ def expenses_of(
     return Expenses(costs.T, max(rates.per_samples(longest, 1), float(costs.max())))
 
 
-def mean_cost(runs: Sequence[Sequence[StoredCompletion]], rates: Rates | None) -> float | None:
-    """Return the mean cost of 1,000 samples; None if there is no price or the length of a prompt is unknown."""
+def mean_cost(runs: Sequence[Sequence[StoredCompletion | CompletionOutline]], rates: Rates | None) -> float | None:
+    """Return the mean cost of 1,000 samples; None without a price or rows, or if the length of a prompt is unknown."""
     rows = [row for run in runs for row in run]
-    if rates is None or not all(rates.knows(TokenCounts.of([row])) for row in rows):
+    if rates is None or not rows or not all(rates.knows(TokenCounts.of([row])) for row in rows):
         return None
     return rates.per_samples(TokenCounts.of(rows), len(rows))

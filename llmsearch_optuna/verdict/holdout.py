@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import optuna
 from optuna.distributions import CategoricalDistribution
+from optuna.storages import RDBStorage
 
 from llmsearch_optuna.data.task import Sample
 from llmsearch_optuna.engine.base import Request
@@ -29,7 +30,9 @@ from llmsearch_optuna.study.constraints import stored_constraints
 from llmsearch_optuna.study.objectives import TOKENS
 from llmsearch_optuna.study.price import Price, stored_price
 from llmsearch_optuna.study.ranking import expense, has_several, score_of
+from llmsearch_optuna.study.study import study_key
 from llmsearch_optuna.study.trials import trial_params
+from llmsearch_optuna.verdict.comparison import FinalistResult
 from llmsearch_optuna.verdict.expenses import expenses_of, mean_cost
 from llmsearch_optuna.verdict.finalist_scores import FinalistScores, corpus_scores, held_out_key, score_groups
 from llmsearch_optuna.verdict.finalists import Finalist, select_finalists
@@ -39,7 +42,7 @@ from llmsearch_optuna.verdict.judging_metrics import judge_metrics, measures_of
 from llmsearch_optuna.verdict.stages import Stage, in_stages, plan_stages
 from llmsearch_optuna.verdict.verdict import Verdict, keep_verdict, no_holdout, stored_verdict
 
-__all__ = ["HoldOut", "HoldOutCallback", "check_verdict", "confirm", "fresh_seeds"]
+__all__ = ["HoldOut", "HoldOutCallback", "check_verdict", "confirm", "fresh_seeds", "update_costs"]
 
 HoldOutCallback = Callable[[int, int], None]
 """``(completions, total) -> None``, called with the number of completions so far and the total number."""
@@ -145,6 +148,35 @@ def confirm(
     return verdict
 
 
+def update_costs(study: optuna.Study, storage: RDBStorage, study_seed: int) -> None:
+    """Store the costs of a study's verdict at the latest price, if there is a verdict.
+
+    Args:
+        study: The study.
+        storage: Its database.
+        study_seed: The seed that determines the fresh seeds.
+
+    Raises:
+        StorageError: The database cannot be used, or another version of the package wrote the verdict.
+    """
+    verdict, price = stored_verdict(study), stored_price(study)
+    if verdict is None:
+        return
+    outlines = {} if price is None else CompletionStore(storage).load_held_out_outlines(study_key(study))
+    seeds = fresh_seeds(study_seed, verdict.seeds, _used_seeds(study))
+
+    def priced(result: FinalistResult) -> FinalistResult:
+        if price is None or result.params is None:
+            return dataclasses.replace(result, cost=None)
+        runs = _runs(result.name, result.params, seeds)
+        rows = [outlines.get((run.key, run.params.generation_seed), []) for run in runs]
+        return dataclasses.replace(result, cost=mean_cost(rows, price.rates_of(result.params)))
+
+    updated = dataclasses.replace(verdict, finalists=tuple(map(priced, verdict.finalists)))
+    if updated != verdict:
+        keep_verdict(study, updated)
+
+
 class _Run(NamedTuple):
     """One finalist with one seed.
 
@@ -198,7 +230,7 @@ class HoldOut:
         Raises:
             TrialError: The completions of a finalist cannot be generated or scored.
         """
-        runs_of = [_runs(finalist, seeds) for finalist in finalists]
+        runs_of = [_runs(finalist.name, finalist.params, seeds) for finalist in finalists]
         all_runs = list(itertools.chain.from_iterable(runs_of))
         self._generate(all_runs, on_completions)
         completions = {run: self._load(run) for run in all_runs}
@@ -337,14 +369,13 @@ class HoldOut:
         return scores
 
 
-def _runs(finalist: Finalist, seeds: Sequence[int]) -> list[_Run]:
-    params = finalist.params.unseeded
+def _runs(name: str, params: GenerationParams, seeds: Sequence[int]) -> list[_Run]:
+    params = params.unseeded
     key = held_out_key(params)
     if params.greedy:
-        return [_Run(f"`{finalist.name}`", key, params)]
+        return [_Run(f"`{name}`", key, params)]
     return [
-        _Run(f"`{finalist.name}` with seed {seed}", key, dataclasses.replace(params, generation_seed=seed))
-        for seed in seeds
+        _Run(f"`{name}` with seed {seed}", key, dataclasses.replace(params, generation_seed=seed)) for seed in seeds
     ]
 
 

@@ -33,7 +33,7 @@ from llmsearch_optuna.study.study import study_key
 from llmsearch_optuna.study.trials import reused_counts
 from llmsearch_optuna.study_file.file import StudyFile
 from llmsearch_optuna.verdict.finalists import finalists
-from llmsearch_optuna.verdict.verdict import Verdict
+from llmsearch_optuna.verdict.verdict import Verdict, stored_verdict
 
 TABLE = {"input": 2.0, "output": 30.0}
 RATES = Price.of(TABLE).rates_of(GenerationParams())
@@ -189,6 +189,22 @@ class TestWhatShowsAStudy:
         assert "cost" not in verdict.sentence
         assert read_study(study, str(path)).expense.name == "cost"
         assert "cost held out" in render_report(study, str(path))
+
+    def test_the_verdict_follows_the_price(self, tmp_path: Path) -> None:
+        path, tuner = tmp_path / "x.db", ending_tuner(holdout_size=6)
+        verdict = tuner.confirm(search(tuner, path, 5, price=TABLE), show_progress=False)
+        expected = [result.cost for result in verdict.finalists]
+        assert None not in expected
+        for factor in (3.0, None, 1.0):
+            price = None if factor is None else {name: factor * rate for name, rate in TABLE.items()}
+            stored = stored_verdict(search(tuner, path, 5, price=price))
+            assert stored is not None
+            costs = [result.cost for result in stored.finalists]
+            assert costs == [
+                None if factor is None or cost is None else pytest.approx(factor * cost) for cost in expected
+            ]
+            assert (stored.comparisons, stored.sentence) == (verdict.comparisons, verdict.sentence)
+        assert stored.finalists == verdict.finalists
 
     def test_a_value_that_does_not_fit_its_tokens_is_found(
         self, searched: tuple[Tuner, optuna.Study, Path], tmp_path: Path
