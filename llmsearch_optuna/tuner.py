@@ -28,7 +28,7 @@ from llmsearch_optuna.engine.selection import choose_backend
 from llmsearch_optuna.engine.slots.statistics import ReplayStatistics
 from llmsearch_optuna.engine.thinking import check_thinking, thinking_cutter
 from llmsearch_optuna.metrics import Metric, ScoreRange, check_references, choose_score_range, make_metric
-from llmsearch_optuna.search.baselines import baseline_trials, check_lengths, parse_baselines, preset_trials
+from llmsearch_optuna.search.baselines import baseline_trials, check_trials, parse_baselines, preset_trials
 from llmsearch_optuna.search.evaluation import GenerationObjective
 from llmsearch_optuna.search.first_scores import describe_example
 from llmsearch_optuna.search.further_scores import check_constraints
@@ -327,8 +327,8 @@ class Tuner:
         if baselines is not False:
             named, greedily = parse_baselines(baselines), backend.decodes_greedily
             initial_trials[:0] = baseline_trials(objective.space, backend.default_params, greedily, named)
+        check_trials(initial_trials, objective, self.task.samples, backend.window)
         backend.check_space(objective.space, [trial.params for trial in initial_trials])
-        check_lengths(initial_trials, self.task.samples, backend.window)
         with open_session(
             storage,
             study_name,

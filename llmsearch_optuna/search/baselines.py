@@ -12,6 +12,7 @@ from optuna.trial import TrialState
 
 from llmsearch_optuna.data.task import InputLimits, Sample, check_window
 from llmsearch_optuna.errors import ConfigurationError, ModelError, ParameterError
+from llmsearch_optuna.search.scoring import Evaluator
 from llmsearch_optuna.space.params import GenerationParams
 from llmsearch_optuna.space.search_space import SearchSpace
 from llmsearch_optuna.space.settings import is_setting
@@ -21,7 +22,7 @@ from llmsearch_optuna.study.trials import without_repeated
 __all__ = [
     "InitialTrial",
     "baseline_trials",
-    "check_lengths",
+    "check_trials",
     "enqueue",
     "enqueue_again",
     "parse_baselines",
@@ -148,9 +149,17 @@ def preset_trials(space: SearchSpace, presets: Sequence[GenerationParams | Mappi
     return [InitialTrial(params, space.trial_params(params), None) for params in points]
 
 
-def check_lengths(trials: Sequence[InitialTrial], samples: Sequence[Sample], window: InputLimits | None) -> None:
-    """Raise an error if a prompt leaves no room for the completion of a trial; see `check_window`."""
+def check_trials(
+    trials: Sequence[InitialTrial], evaluator: Evaluator, samples: Sequence[Sample], window: InputLimits | None
+) -> None:
+    """Raise an error if a trial cannot be evaluated: for its `samples_per_prompt`, or as a prompt leaves it no room.
+
+    Raises:
+        ConfigurationError: See `Evaluator.check_completions`.
+        TaskError: See `check_window`.
+    """
     for trial in trials:
+        evaluator.check_completions(trial.params, f"baseline `{trial.baseline}`" if trial.baseline else "a preset")
         check_window(samples, window, trial.params.max_new_tokens)
 
 

@@ -106,6 +106,28 @@ class Evaluator:
                 "a corpus"
             )
 
+    def check_completions(self, params: GenerationParams, trial: str) -> None:
+        """Raise an error if the number of completions per sample of a baseline or a preset does not fit a metric.
+
+        Args:
+            params: Its parameters.
+            trial: What the message names it.
+
+        Raises:
+            ConfigurationError: The message says what to change.
+        """
+        count = len(completion_params(params))
+        for reducer in map(reducer_of, (self.metric, *self.further_metrics.values())):
+            if count < reducer.min_completions and not params.greedy:
+                raise ConfigurationError(
+                    f"`samples_per_prompt` of {trial} must be >= {reducer.min_completions} for `reducer` = "
+                    f'"{reducer.name}", got {count}'
+                )
+        if count > 1 and isinstance(self.metric, CorpusMetric):
+            raise ConfigurationError(
+                f"`samples_per_prompt` of {trial} must be 1, as `{self.metric.name}` scores a corpus, got {count}"
+            )
+
     def variant(self, sample: Sample, params: GenerationParams) -> Sample:
         """Return a sample with the prompt for the template arguments among the parameters."""
         if self.variants is None:

@@ -188,6 +188,46 @@ def test_what_does_not_fit_is_refused_before_the_search(
     assert str(error.value).startswith(message)
 
 
+@pytest.mark.parametrize(
+    ("reducer", "metric", "options", "message"),
+    [
+        (
+            "pass@2",
+            scorer,
+            {"baselines": {"in use": {"temperature": 0.5, "samples_per_prompt": 1}}},
+            '`samples_per_prompt` of baseline `in use` must be >= 2 for `reducer` = "pass@2", got 1',
+        ),
+        (
+            "pass@2",
+            scorer,
+            {"presets": [{"temperature": 0.5, "samples_per_prompt": 1}]},
+            '`samples_per_prompt` of a preset must be >= 2 for `reducer` = "pass@2", got 1',
+        ),
+        (
+            None,
+            "bleu",
+            {"presets": [{"temperature": 0.5, "samples_per_prompt": 4}]},
+            "`samples_per_prompt` of a preset must be 1, as `bleu` scores a corpus, got 4",
+        ),
+    ],
+)
+def test_baselines_and_presets_that_do_not_fit_are_refused_before_the_search(
+    reducer: str | None, metric: Any, options: dict[str, Any], message: str, tmp_path: Path
+) -> None:
+    tuner = make_tuner(scorer=make_metric(metric, reducer=reducer))
+    space = SearchSpace(temperature=0.5, max_new_tokens=4, **({"samples_per_prompt": 2} if reducer else {}))
+    with pytest.raises(ConfigurationError) as error:
+        search(tuner, tmp_path / "x.db", space=space, **options)
+    assert str(error.value) == message
+    assert not (tmp_path / "x.db").exists()
+
+
+def test_a_baseline_that_decodes_greedily_fits_every_reducer(tmp_path: Path) -> None:
+    tuner = make_tuner(scorer=make_metric(scorer, reducer="pass@2"))
+    study = search(tuner, tmp_path / "x.db", 3, baselines={"plain": {"do_sample": False, "samples_per_prompt": 1}})
+    assert [trial.user_attrs.get(BASELINE) for trial in study.trials] == ["model default", "greedy", "plain"]
+
+
 def test_a_scorer_of_all_samples_at_once_is_refused(tmp_path: Path) -> None:
     tuner = make_tuner(scorer=lambda references, predictions: 0.5)
     with pytest.raises(MetricError, match="`samples_per_prompt` > 1 needs a metric that scores single samples"):
