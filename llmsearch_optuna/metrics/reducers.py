@@ -7,11 +7,13 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from llmsearch_optuna.errors import MetricError, ScorerError, describe_error
-from llmsearch_optuna.metrics.base import Metric, Reference, Scores, known_range, mean_scores
+from llmsearch_optuna.identity import identify
+from llmsearch_optuna.metrics.base import Metric, Reference, Scores, bound_arguments, known_range, mean_scores
 from llmsearch_optuna.metrics.calls import ScorerCalls
+from llmsearch_optuna.metrics.scorer import CallableMetric
 
 __all__ = [
     "MEAN",
@@ -42,12 +44,15 @@ class Reducer:
         reduce: ``(completions, scores) -> score``; at least one completion, and one score for each.
         is_tied: ``(completions) -> bool``, whether several answers have the most votes.
         min_completions: The minimum number of completions of a sample that is not decoded greedily.
+        answer: The name and a hash of the source of an `answer` of the user's, which decides votes. Empty for those of
+            the package, which follow from the metric's name.
     """
 
     name: str
     reduce: Callable[[Sequence[str], Sequence[float]], float]
     is_tied: Callable[[Sequence[str]], bool] = _never
     min_completions: int = 1
+    answer: str = ""
 
 
 def _mean(completions: Sequence[str], scores: Sequence[float]) -> float:  # noqa: ARG001 - see `Reducer.reduce`
@@ -73,7 +78,8 @@ class ReducedMetric:
     @property
     def name(self) -> str:
         """See `Metric`."""
-        return f"{self.reducer.name} of {self.metric.name}"
+        by = f" by {self.reducer.answer}" if self.reducer.answer else ""
+        return f"{self.reducer.name} of {self.metric.name}{by}"
 
     @property
     def greater_is_better(self) -> bool:
@@ -131,7 +137,8 @@ def make_reducer(name: object, metric: Metric) -> Reducer:
                 "(completion) -> answer"
             )
         votes = _Votes(answer, metric.name)
-        return Reducer(name="majority", reduce=votes.score, is_tied=votes.is_tied)
+        source = identify(answer) if isinstance(metric, CallableMetric) or not _is_of_package(answer) else ""
+        return Reducer(name="majority", reduce=votes.score, is_tied=votes.is_tied, answer=source)
     match = _PASS.fullmatch(name) if isinstance(name, str) else None
     if match is None:
         raise MetricError(f'`reducer` must be "mean", "best", "majority" or "pass@K", as in "pass@4", got {name!r}')
@@ -139,6 +146,12 @@ def make_reducer(name: object, metric: Metric) -> Reducer:
         raise MetricError(f'`reducer` = "{name}" needs a metric of which 1 is better than 0')
     size = int(match.group(1))
     return Reducer(name=str(name), reduce=functools.partial(_pass_rate, size), min_completions=size)
+
+
+def _is_of_package(answer: Callable[..., Any]) -> bool:
+    """Return whether a function, a method or a `functools.partial` of one is defined in this package."""
+    function, _ = bound_arguments(answer)
+    return str(getattr(function, "__module__", "")).split(".")[0] == __name__.split(".")[0]
 
 
 def reducer_of(metric: Metric) -> Reducer:

@@ -1,5 +1,6 @@
 """Reducers: oracles for the estimators, votes, and what does not fit a metric."""
 
+import functools
 import itertools
 import math
 from typing import Any
@@ -9,9 +10,11 @@ import pytest
 from hypothesis import given
 
 from llmsearch_optuna.errors import MetricError, ScorerError
+from llmsearch_optuna.identity import identify
 from llmsearch_optuna.metrics import make_metric
-from llmsearch_optuna.metrics.base import Scores
+from llmsearch_optuna.metrics.base import SampleMetric, Scores
 from llmsearch_optuna.metrics.reducers import MEAN, ReducedMetric, make_reducer, reduce_scores, reducer_of
+from llmsearch_optuna.metrics.text import numeric_answer
 
 NUMERIC = make_metric("numeric")
 
@@ -70,6 +73,41 @@ def test_a_function_may_say_what_it_reads() -> None:
     scorer.answer = lambda text: [text]  # type: ignore[attr-defined]
     with pytest.raises(ScorerError, match=r"`answer` of metric `.*scorer.*` must return something hashable"):
         reducer_of(make_metric(scorer, reducer="majority")).is_tied(["aa", "bb"])
+
+
+def first_word(prediction: str) -> str:
+    return prediction.partition(" ")[0]
+
+
+def test_an_answer_of_the_user_is_a_part_of_the_name() -> None:
+    def scorer(references: Any, predictions: list[str]) -> list[float]:
+        return [1.0] * len(predictions)
+
+    names = []
+    for answer in (first_word, numeric_answer, functools.partial(numeric_answer), lambda text: text[:1]):
+        scorer.answer = answer  # type: ignore[attr-defined]
+        names.append(make_metric(scorer, reducer="majority").name)
+    assert len(set(names)) == 4
+    assert names[0] == f"majority of {make_metric(scorer).name} by {identify(first_word)}"
+    assert make_metric(scorer, reducer="best").name == f"best of {make_metric(scorer).name}"
+    metric = SampleMetric(name="mine", score=lambda prediction, reference: 1.0, answer=first_word)
+    assert make_metric(metric, reducer="majority").name == f"majority of mine by {identify(first_word)}"
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("exact_match", {"ignore_case": True}),
+        ("numeric", {}),
+        ("choice", {}),
+        ("regex", {"pattern": "[0-9]"}),
+        ("json_schema", {"schema": {"type": "object"}}),
+    ],
+)
+def test_the_name_of_a_built_in_metric_implies_its_answer(name: str, arguments: dict[str, Any]) -> None:
+    assert (
+        make_metric(name, reducer="majority", **arguments).name == f"majority of {make_metric(name, **arguments).name}"
+    )
 
 
 def test_a_reduced_metric_is_the_metric_with_another_name() -> None:
