@@ -155,8 +155,8 @@ def test_what_the_metric_object_of_a_user_returns_is_validated(result: Any, mess
 
 
 def test_scores_become_plain_floats() -> None:
-    given: Any = Scores(np.float32(0.5), np.array([1, 0]))
-    value, per_sample = call_metric(Returning(given), ROWS, TEXTS)
+    given: tuple[Any, Any] = np.float32(0.5), np.array([1, 0])
+    value, per_sample = call_metric(Returning(Scores(*given)), ROWS, TEXTS)
     assert (value, per_sample) == (0.5, (1.0, 0.0))
     assert {type(score) for score in (value, *(per_sample or ()))} == {float}
     infinite = SampleMetric(name="s", score=lambda prediction, _: float("inf" if prediction == "b" else 0))

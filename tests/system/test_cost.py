@@ -195,6 +195,7 @@ class TestWhatShowsAStudy:
         verdict = tuner.confirm(search(tuner, path, 5, price=TABLE), show_progress=False)
         expected = [result.cost for result in verdict.finalists]
         assert None not in expected
+        stored: Verdict | None = None
         for factor in (3.0, None, 1.0):
             price = None if factor is None else {name: factor * rate for name, rate in TABLE.items()}
             stored = stored_verdict(search(tuner, path, 5, price=price))
@@ -204,6 +205,7 @@ class TestWhatShowsAStudy:
                 None if factor is None or cost is None else pytest.approx(factor * cost) for cost in expected
             ]
             assert (stored.comparisons, stored.sentence) == (verdict.comparisons, verdict.sentence)
+        assert stored is not None
         assert stored.finalists == verdict.finalists
 
     def test_a_value_that_does_not_fit_its_tokens_is_found(

@@ -85,7 +85,7 @@ def test_fixed_arguments_are_those_of_presets_and_examples(caplog: pytest.LogCap
     assert {request.params.settings for request in engine.asked} == {(("template.mood", "calm"),)}
     assert all(request.prompt.endswith("calm") for request in engine.asked)
     assert all(example.sample.prompt.endswith("calm") for example in shown)
-    assert next(text for topic, text in diagnosis.items() if topic.startswith("prompt")).endswith('calm"')
+    assert next(text for topic, text in diagnosis.items() if topic.startswith("prompt of")).endswith('calm"')
     assert 'calm"' in next(message for message in caplog.messages if message.startswith("nothing is measured"))
 
 
