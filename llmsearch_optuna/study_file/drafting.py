@@ -161,6 +161,8 @@ def _content(dataset: datasets.Dataset, inputs: Sequence[str], head: Sequence[Ma
         line = f"{{{{ {text} }}}}"
         lines += [f"{{% if {variable} is not none %}}", line, "{% endif %}"] if name in gaps else [line]
     template = "\n".join(lines)
+    if inputs[-1] in gaps:  # the prompt ends without a line end, unless the last value is missing
+        template = "".join(template.rsplit("\n", 1))
     return f"content_jinja = '''\n{template}'''"
 
 

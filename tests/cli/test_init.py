@@ -95,6 +95,11 @@ def test_lists_and_missing_values_are_written_or_left_out(tmp_path: Path) -> Non
     assert '\n{{ row["answer options"] | join(", ") }}\n{% if note is not none %}\n{{ note }}\n{% endif %}\n' in text
 
 
+def test_a_prompt_ends_with_the_last_value(tmp_path: Path) -> None:
+    rows = [{"question": f"{number}?", "answer": "B", "note": "n" if number else None} for number in range(20)]
+    assert contents(drafted(rows, tmp_path))[:2] == ["0?\n", "1?\nn"]
+
+
 def test_the_splits_of_many_rows_are_limited(tmp_path: Path) -> None:
     data = drafted([{"question": f"{number % 700}?", "answer": "1"} for number in range(900)], tmp_path).data
     assert (data.search_size, data.holdout_size) == (200, 400)
