@@ -33,6 +33,11 @@ _MAX_RETRY_AFTER_S = 600.0
 _SHOWN_RETRIES, _SHOWN_EVERY = 5, 100
 _TOO_MANY_REQUESTS = "status 429"
 
+# The account has no money left: the status of OpenRouter, DeepSeek and others, and what OpenAI says with status 429, in
+# `type` and `code` of the error. Gateways quote this error in fields of their own.
+_PAYMENT_REQUIRED = 402
+_NO_QUOTA = b"insufficient_quota"
+
 # Statuses of temporary failures: those that do not depend on the request, and all that justify a retry.
 _BUSY_STATUSES = {425, 429, 502, 503, 504}
 _TRANSIENT_STATUSES = {408, 409, 500} | _BUSY_STATUSES
@@ -261,8 +266,10 @@ class Client:
                 raise _TransientError(str(error)) from error
         self._check_key(answer)
         message = answer.message
+        if answer.status == _PAYMENT_REQUIRED:
+            raise self._unusable(message)
         if answer.status in _TRANSIENT_STATUSES or answer.status > 504:
-            if "insufficient_quota" in message:
+            if _NO_QUOTA in answer.body:
                 raise self._unusable(message)
             raise _TransientError(
                 message, busy=answer.status in _BUSY_STATUSES, retry_after=_retry_after(answer.headers)

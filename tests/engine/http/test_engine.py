@@ -417,9 +417,23 @@ def test_a_server_that_dies_ends_it_and_what_it_answered_is_kept(
     assert len(REQUESTS) - 10 <= len(server.requests) - answered <= len(REQUESTS) - 7
 
 
-def test_no_money_is_no_rate_limit(server: FakeServer) -> None:
-    server.faults = lambda sent, number: Fault(status=429, body=b'{"error": {"message": "insufficient_quota"}}')
-    with pytest.raises(ServerError, match="insufficient_quota"):
+QUOTA = "You exceeded your current quota, please check your plan and billing details."
+NO_MONEY = {
+    "OpenAI": (
+        429,
+        {"message": QUOTA, "type": "insufficient_quota", "param": None, "code": "insufficient_quota"},
+        QUOTA,
+    ),
+    "DeepSeek": (402, {"message": "Insufficient Balance", "code": "invalid_request_error"}, "Insufficient Balance"),
+    "OpenRouter": (402, {"message": "Insufficient credits", "code": 402}, "Insufficient credits"),
+}
+
+
+@pytest.mark.parametrize("name", NO_MONEY)
+def test_no_money_is_no_rate_limit(server: FakeServer, name: str) -> None:
+    status, error, message = NO_MONEY[name]
+    server.faults = lambda sent, number: Fault(status=status, body=json.dumps({"error": error}).encode())
+    with pytest.raises(ServerError, match=f"cannot be used: status {status}: {message}"):
         engine(server, max_concurrency=1).generate(REQUESTS)
     assert len(server.requests) == 1
 
