@@ -79,6 +79,8 @@ def test_what_is_sent(server: FakeServer) -> None:
         "top_p": 1.0,
         "min_p": 0.0,
         "repetition_penalty": 1.0,
+        "presence_penalty": 0.0,
+        "frequency_penalty": 0.0,
     }
 
 
