@@ -27,7 +27,7 @@ __all__ = ["probe_greedy", "probe_server", "probe_settings"]
 _LOG = logging.getLogger(__name__)
 
 _TOKENS = (16, 256, 1024)
-"""The numbers of tokens to allow, until there is a text. OpenAI's Responses API, which gateways use, takes at least 16."""
+"""The numbers of tokens to allow, until there is a text. OpenAI's Responses API, behind gateways, wants at least 16."""
 
 _HOT, _LESS_HOT = 2.0, 1.0
 """High temperatures. Mistral's API takes no more than 1.5, and Anthropic's no more than 1."""

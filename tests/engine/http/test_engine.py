@@ -313,6 +313,29 @@ def test_values_without_effect_need_not_be_sent(server: FakeServer) -> None:
         asked.generate([request(temperature=0.0)])
 
 
+def test_a_server_may_take_one_of_two_fields(server: FakeServer, caplog: pytest.LogCaptureFixture) -> None:
+    """Claude 4 on Bedrock, behind LiteLLM."""
+    message = (
+        'litellm.BadRequestError: BedrockException - {"message":"The model returned the following errors: '
+        '`temperature` and `top_p` cannot both be specified for this model. Please use only one."}'
+    )
+    refusal = Fault(status=400, body=json.dumps({"error": {"message": message, "code": "400"}}).encode())
+    server.faults = lambda sent, number: refusal if {"temperature", "top_p"} <= sent.keys() else None
+    asked = engine(server, kind="openai")
+    for params, left in (
+        ({"temperature": 0.5}, {"temperature": 0.5}),
+        ({"temperature": 0.0}, {"temperature": 0.0}),
+        ({"temperature": 1.0, "top_p": 0.5}, {"top_p": 0.5}),
+    ):
+        assert asked.generate([request(**params)])[0].text
+        assert {
+            name: server.requests[-1][name] for name in ("temperature", "top_p") if name in server.requests[-1]
+        } == left
+    assert caplog.text.count("its default, 1, is not sent") == 2
+    with pytest.raises(RequestRefusedError, match=r"leave one of them out of the space, or fix it to 1$"):
+        asked.generate([request(temperature=0.5, top_p=0.5)])
+
+
 # Answers that are no ordinary text, from another model, or without a number of tokens.
 
 
