@@ -112,15 +112,17 @@ def _is_same_model(name: str, answered: str) -> bool:
 def error_message(answer: object) -> str:
     """Return the error message in an answer, shortened to 300 characters.
 
-    Ollama quotes the JSON of the server that it runs.
+    Ollama quotes the JSON of the server that it runs, and OpenRouter the answer of the provider in ``metadata.raw``.
     """
     message = answer
-    for key in ("error", "error", "message", "detail"):
-        if isinstance(message, str) and message.startswith('{"'):
-            with contextlib.suppress(ValueError):
+    for key in ("error", "error", "error", "message", "detail"):
+        if isinstance(message, str) and message.lstrip().startswith("{"):
+            with contextlib.suppress(ValueError, RecursionError):
                 message = json.loads(message)
-        if isinstance(message, Mapping) and key in message:
-            message = message[key]
+        if isinstance(message, Mapping):
+            metadata = message.get("metadata")
+            raw = metadata.get("raw") if isinstance(metadata, Mapping) else None
+            message = raw or message.get(key, message)
     text = message if isinstance(message, str) else repr(message)
     return text if len(text) <= _MAX_MESSAGE_LENGTH else f"{text[:_MAX_MESSAGE_LENGTH]}..."
 
