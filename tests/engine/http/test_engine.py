@@ -421,11 +421,19 @@ def test_an_empty_text_has_a_token(server: FakeServer) -> None:
     assert engine(server).generate([request()])[0].token_count == 1
 
 
-@pytest.mark.parametrize("status", [429, 502, 503, 504])
+@pytest.mark.parametrize("status", [429, 502, 503, 504, 521, 529])
 def test_a_server_that_stays_overloaded_ends_it(server: FakeServer, status: int) -> None:
     server.faults = lambda sent, number: Fault(status=status, body=b"busy")
     with pytest.raises(ServerError, match=f"3 attempts failed, the last with: status {status}: busy"):
         engine(server, max_retries=2).generate(REQUESTS)
+
+
+def test_a_proxy_does_not_stand_for_its_server(server: FakeServer) -> None:
+    asked = engine(server, max_retries=1)
+    server.faults = lambda sent, number: Fault(status=500)
+    server.get_faults = lambda path: Fault(status=521, body=b"Web server is down")
+    with pytest.raises(ServerError, match="cannot be used: status 521: Web server is down"):
+        asked.generate(REQUESTS)
 
 
 def test_a_server_that_dies_ends_it_and_what_it_answered_is_kept(
