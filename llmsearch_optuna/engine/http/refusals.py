@@ -78,7 +78,10 @@ def refusal_hint(refusal: str, payload: Mapping[str, Any]) -> str:
     for name in _NEUTRAL:
         if name in payload and _mentions(refusal, name) and _UNSUPPORTED.search(refusal):
             if name == "temperature" and payload[name] == 0.0:
-                return "; the model does not decode greedily: set do_sample = true"
+                return (
+                    "; the model does not decode greedily: set do_sample = true in the space, or for a judge "
+                    'omit = ["temperature"] in its server'
+                )
             return f"; the model does not take `{name}` = {payload[name]:g}: leave it out of the space"
     for name in payload:
         if name not in _NEEDED and _UNSUPPORTED.search(refusal) and _mentions(refusal, name):
