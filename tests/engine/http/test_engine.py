@@ -365,6 +365,29 @@ def test_answers_without_a_text_are_warned_of_once(server: FakeServer, caplog: p
     assert caplog.messages == [warning]
 
 
+def test_a_hidden_thought_that_reaches_the_limit_is_an_empty_answer(server: FakeServer) -> None:
+    """OpenAI's reasoning models answer with an error, also behind gateways."""
+    text = (
+        "Could not finish the message because max_tokens or model output limit was reached. Please try again with "
+        "higher max_tokens."
+    )
+    error = {"message": text, "type": "invalid_request_error", "param": None, "code": None}
+    quoted = {"message": "Provider returned error", "code": 400, "metadata": {"raw": json.dumps({"error": error})}}
+    bodies = {f"What is {row}?": json.dumps({"error": body}).encode() for row, body in enumerate((error, quoted))}
+
+    def faults(sent: dict[str, Any], number: int) -> Fault | None:
+        body = bodies.get(sent["messages"][0]["content"])
+        return None if body is None else Fault(status=400, body=body)
+
+    server.faults = faults
+    asked = engine(server, chat=True, kind="openai")
+    completions = asked.generate([request(row, message(f"What is {row}?")) for row in range(4)])
+    assert [done.finish_reason == "thinking" for done in completions] == [True, True, False, False]
+    assert [(done.text, done.token_count, done.thinking_token_count) for done in completions[:2]] == [("", 6, 6)] * 2
+    assert len(server.requests) == 4
+    assert asked.reports_tokens
+
+
 def test_an_unknown_reason_is_named(server: FakeServer, caplog: pytest.LogCaptureFixture) -> None:
     server.alter = answered(finish_reason="moderation_pause")
     completions = engine(server, max_concurrency=1).generate([request(row) for row in range(4)])
