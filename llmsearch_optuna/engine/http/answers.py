@@ -199,10 +199,12 @@ def _finish_reason(choice: Mapping[str, Any], message: _Message, stopping: Stopp
         raise ValueError(f"the server ended the completion with `{name}`")
     if name in _FILTER or message.is_refused:
         return "filter"
+    # "stop" may be a stop string or the end token. vLLM and SGLang report which string it was.
+    matched = [choice[key] for key in ("stop_reason", "matched_stop") if key in choice]
     if not message.text and (chat or message.reasoning):
         if message.has_call:
             return "tool"
-        if name in _LENGTH:
+        if name in _LENGTH or (message.reasoning and any(stop in stopping.strings for stop in matched)):
             return "thinking"
         if message.text is None or message.reasoning:
             return "no_text"
@@ -210,8 +212,6 @@ def _finish_reason(choice: Mapping[str, Any], message: _Message, stopping: Stopp
         return "length"
     if name in _EOS:
         return "eos"
-    # "stop" may be a stop string or the end token. vLLM and SGLang report which string it was.
-    matched = [choice[key] for key in ("stop_reason", "matched_stop") if key in choice]
     # Without a reason the completion may be incomplete.
     if name not in _STOP and (name is not None or matched in ([], [None])):
         return "unknown"

@@ -65,6 +65,23 @@ def test_what_is_no_ordinary_text_is_told_apart(message: dict[str, Any], reason:
     assert read({"choices": [{"message": message, "finish_reason": reason}]}, chat=True).finish_reason == expected
 
 
+@pytest.mark.parametrize(
+    ("choice", "expected"),
+    [
+        ({"message": {"content": None, "reasoning": "hm"}, "stop_reason": "\n\n"}, "thinking"),  # vLLM
+        ({"message": {"content": None, "reasoning_content": "hm"}, "matched_stop": "\n\n"}, "thinking"),  # SGLang
+        ({"message": {"content": "", "reasoning_content": "hm"}, "stop_reason": "\n\n"}, "thinking"),
+        ({"message": {"content": None, "reasoning": "hm"}, "stop_reason": None}, "no_text"),
+        ({"message": {"content": None, "reasoning_content": "hm"}, "matched_stop": 151645}, "no_text"),
+        ({"message": {"content": None}, "stop_reason": "\n\n"}, "no_text"),
+        ({"message": {"content": "a", "reasoning": "hm"}, "stop_reason": "\n\n"}, "stop"),
+    ],
+)
+def test_a_stop_string_may_end_a_thought(choice: dict[str, Any], expected: str) -> None:
+    body = {"choices": [{"finish_reason": "stop", **choice}]}
+    assert read(body, chat=True, stops=("\n\n",)).finish_reason == expected
+
+
 @pytest.mark.parametrize("reason", ["error", "abort"])
 def test_a_completion_that_broke_off_is_refused(reason: str) -> None:
     with pytest.raises(ValueError, match=f"the server ended the completion with `{reason}`"):
