@@ -214,5 +214,5 @@ def _model(server: OpenAIServer, kind: Dialect, names: list[str]) -> str:
         # Azure lists no deployments, and routers such as OpenRouter list no suffixes (`:nitro`).
         if kind.name != "openai":
             raise ModelError(unknown)
-        _LOG.warning("%s; requests ask for it all the same, as such servers need not list all models", unknown)
+        _LOG.warning("%s (requests ask for it all the same, as such servers need not list all models)", unknown)
     return server.model
