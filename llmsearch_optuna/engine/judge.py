@@ -69,7 +69,7 @@ class EngineJudge:
         return [
             JudgeAnswer(
                 (inquiry.begin if self.begins else "") + completion.text,
-                completion.finish_reason != "length",
+                completion.finish_reason not in ("length", "thinking"),
                 completion.prompt_token_count or len(request.prompt_ids),
                 completion.token_count,
             )
