@@ -53,8 +53,8 @@ def probe_slots(runner: ModelRunner) -> tuple[bool, str]:
     """Compare decode steps in slots with plain forward passes, on a few sequences of random tokens.
 
     One sequence is longer than the model's sliding windows and chunks. Those of more than 1,024 tokens are only tested
-    on CUDA. Each step reads as many positions as the steps of short requests may, because some models (GPT-Neo) count
-    their windows from the last position that is read.
+    on CUDA. Those that no sequence in slots exceeds are not tested. Each step reads as many positions as the steps of
+    short requests may, because some models (GPT-Neo) count their windows from the last position that is read.
 
     At three quarters of the positions of each sequence, the difference must not exceed 1e-3 of the logits' norm in
     float32, 1e-6 in float64, and 0.1 in 16 bits. At the others, a mixture of experts may select another expert.
@@ -79,11 +79,16 @@ def _plain_and_slot_logits(runner: ModelRunner) -> tuple[list[Tensor], list[Tens
     They are the logits after the prompt and after each further token. Shape of each: (1 + steps, vocabulary).
     """
     model: Any = runner.model
-    windows = [window for window in attention_windows(runner.model).values() if window is not None]
-    windows = [window for window in windows if window <= _LONGEST_WINDOW or runner.device.type == "cuda"]
-    past_window = max([window + 8 for window in windows], default=20)
     limit = input_limits(runner.model).together
-    past_window = min(past_window, limit or past_window)
+    bounds = [bound for bound in (limit, batch_dependent_length(runner.model)) if bound is not None]
+    windows = [
+        window
+        for window in attention_windows(runner.model).values()
+        if window is not None
+        and window < min(bounds, default=math.inf)
+        and (window <= _LONGEST_WINDOW or runner.device.type == "cuda")
+    ]
+    past_window = min([max([window + 8 for window in windows], default=20), *bounds])
     sequences = _random_sequences(runner.model, [*(length + _SLOT_STEPS for length in _LENGTHS), past_window])
     plain = [
         model(input_ids=torch.tensor([sequence], device=runner.device), use_cache=False).logits[0, -_SLOT_STEPS - 1 :]

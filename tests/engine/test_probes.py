@@ -43,6 +43,30 @@ def test_other_models_do_not_and_are_told_why(family: str, reason: str) -> None:
     assert explanation.startswith(reason)
 
 
+@pytest.mark.parametrize(
+    ("family", "changes", "longest"),
+    [
+        ("mistral", {"sliding_window": 40}, 48),
+        ("mistral", {"sliding_window": 508}, 512),
+        # No position is beyond the window: the model has no more, or `model.generate` serves longer sequences.
+        ("mistral", {"sliding_window": 512}, 24),
+        ("phi3 (LongRoPE)", {"sliding_window": 40}, 24),
+        ("llama4 (text)", {"attention_chunk_size": 24}, 24),
+    ],
+)
+def test_a_window_is_tested_if_sequences_in_slots_exceed_it(
+    family: str, changes: dict[str, int], longest: int, device: torch.device
+) -> None:
+    model: Any = tiny_model(family, device=device, **changes)
+    lengths: list[int] = []
+    torch.nn.Module.register_forward_pre_hook(
+        model, lambda module, args, kwargs: lengths.append(kwargs["input_ids"].shape[1]), with_kwargs=True
+    )
+    passed, reason = probe_slots(ModelRunner(model))
+    assert passed, reason
+    assert max(lengths) == longest
+
+
 class ForgetsPositions(LlamaForCausalLM):  # type: ignore[no-untyped-call]
     """Takes `position_ids` and makes its own, as some custom models do: silently wrong in slots."""
 
