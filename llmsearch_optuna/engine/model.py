@@ -15,6 +15,7 @@ from llmsearch_optuna.space.generation_config import HF_NAMES, PENALTIES, WARPER
 from llmsearch_optuna.space.params import BEAM_PARAMETERS, GenerationParams
 
 __all__ = [
+    "check_device",
     "check_model",
     "default_params",
     "default_stopping",
@@ -68,6 +69,16 @@ def embedding_weight(model: PreTrainedModel) -> torch.Tensor:
     weight = model.get_input_embeddings().weight
     assert isinstance(weight, torch.Tensor)  # noqa: S101 - torch.nn.Module types its attributes as Tensor | Module
     return weight
+
+
+def check_device(device: torch.device) -> None:
+    """Validate that tokens can be drawn on a device.
+
+    Raises:
+        ModelError: It has no float64.
+    """
+    if device.type == "mps":
+        raise ModelError(f"device {str(device)!r} has no float64, with which tokens are drawn: set device = 'cpu'")
 
 
 def check_model(model: object) -> None:

@@ -13,6 +13,7 @@ from tiny_models import saved, tiny_model, tiny_tokenizer
 from llmsearch_optuna.engine.base import Stopping
 from llmsearch_optuna.engine.loading import load_model, place_model
 from llmsearch_optuna.engine.model import (
+    check_device,
     default_params,
     default_stopping,
     model_fingerprint,
@@ -73,6 +74,8 @@ def test_code_that_comes_with_a_model_is_never_run(part: str, tmp_path: Path, mo
         ({"dtype": "float8"}, "dtype must be one of float32, bfloat16, float16, got 'float8'"),
         ({"gguf_file": "none.gguf"}, "cannot be loaded: "),
         ({"device": "nowhere"}, "device 'nowhere' cannot be used: "),
+        ({"device": "cuda0"}, "device 'cuda0' cannot be used: "),
+        ({"device": "mps"}, "^device 'mps' has no float64, with which tokens are drawn: set device = 'cpu'$"),
     ],
 )
 def test_what_cannot_be_loaded_is_refused_in_one_line(arguments: dict[str, Any], message: str, tmp_path: Path) -> None:
@@ -104,6 +107,28 @@ def test_a_damaged_checkpoint_is_refused_in_one_line(tmp_path: Path) -> None:
 def test_an_empty_directory_is_no_model(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=f"model {tmp_path} cannot be loaded"):
         load_model(str(tmp_path))
+
+
+def test_a_device_without_float64_is_refused() -> None:
+    check_device(torch.device("cpu"))
+    with pytest.raises(ModelError, match=r"^device 'mps:0' has no float64, with which tokens are drawn"):
+        check_device(torch.device("mps:0"))
+
+
+@pytest.mark.parametrize("is_quantised", [False, True])
+@pytest.mark.parametrize(
+    ("device", "message"),
+    [
+        ("auto", "^device='auto' spreads a model while it is loaded, and this one is loaded: leave `device` out"),
+        ("cuda0", "^device 'cuda0' cannot be used: "),
+    ],
+)
+def test_a_loaded_model_is_not_moved_to_what_is_no_device(device: str, message: str, *, is_quantised: bool) -> None:
+    model: Any = tiny_model()
+    model.is_quantized = is_quantised
+    with pytest.raises(ModelError, match=message) as caught:
+        place_model(model, device)
+    assert "\n" not in str(caught.value)
 
 
 def test_a_model_that_is_spread_or_quantised_stays_where_it_is() -> None:
