@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
 import torch
@@ -200,13 +200,33 @@ def model_fingerprint(model: PreTrainedModel) -> str:
     """Return a hash of the model as 16 hexadecimal digits.
 
     It covers the class, the config with its quantisation, and the name, dtype, shape and first 16 values of each tensor
-    in the state dict; see `stored_tensors`.
-    The values of offloaded tensors, which are on the meta device, are left out.
+    in the state dict; see `stored_tensors`. The values of tensors that accelerate offloads are read from where they
+    are. Those of a model without weights, on the meta device, are left out.
     """
     volatile = {"_name_or_path", "_model_name_or_path", "architectures", "transformers_version", "dtype", "use_cache"}
     config = {key: value for key, value in model.config.to_dict().items() if key not in volatile}
     digest = hashlib.sha256(f"{type(model).__name__} {json.dumps(config, sort_keys=True, default=str)}".encode())
+    modules = dict(torch.nn.Module.named_modules(model))
     for name, weight in sorted(stored_tensors(model).items()):
-        head = [] if weight.is_meta else weight.detach().flatten()[:16].to("cpu", torch.float64).tolist()
+        values = _offloaded(modules, name) if weight.is_meta else weight
+        first = None if values is None else values.detach().flatten()[:16].to(weight.dtype)
+        head = [] if first is None else first.to("cpu", torch.float64).tolist()
         digest.update(f"{name} {tuple(weight.shape)} {weight.dtype} {head}".encode())
     return digest.hexdigest()[:16]
+
+
+def _offloaded(modules: Mapping[str, torch.nn.Module], name: str) -> torch.Tensor | None:
+    """Return a tensor that accelerate loads for each forward pass; None if it loads none of this name.
+
+    Args:
+        modules: The modules of the model, by name.
+        name: The name of the tensor in the state dict.
+    """
+    parts = name.split(".")
+    for size in range(len(parts) - 1, -1, -1):  # the innermost module that has a hook with this tensor
+        hook = getattr(modules.get(".".join(parts[:size])), "_hf_hook", None)
+        for single in getattr(hook, "hooks", (hook,)):
+            values = (getattr(single, "weights_map", None) or {}).get(".".join(parts[size:]))
+            if isinstance(values, torch.Tensor):
+                return values
+    return None

@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 import torch
+from accelerate import dispatch_model
 from tiny_models import saved, tiny_model, tiny_tokenizer
+from transformers import AutoModelForCausalLM
 
 from llmsearch_optuna.engine.base import Stopping
 from llmsearch_optuna.engine.loading import load_model, place_model
@@ -147,6 +149,32 @@ def test_the_fingerprint_tells_models_apart_and_not_their_places() -> None:
     assert model_fingerprint(tiny_model(rope_parameters={"rope_theta": 5e5, "rope_type": "default"})) != plain
     torch.nn.Module.to(model, torch.bfloat16)
     assert model_fingerprint(model) != plain
+
+
+PLACES = {
+    **dict.fromkeys(("model.embed_tokens", "model.layers.0", "model.norm", "model.rotary_emb", "lm_head"), "cpu"),
+    "model.layers.1": "disk",
+}
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_the_fingerprint_does_not_depend_on_what_is_offloaded(dtype: torch.dtype, tmp_path: Path) -> None:
+    auto: Any = AutoModelForCausalLM
+    model: Any = tiny_model()
+    model.to(dtype)
+    plain = model_fingerprint(model)
+    name = saved(tmp_path / "saved", model)
+    # From a file of accelerate's, and from the checkpoint.
+    spread: Any = dispatch_model(model, PLACES, main_device="cpu", offload_dir=str(tmp_path / "offloaded"))
+    loaded: Any = auto.from_pretrained(name, device_map=PLACES, offload_folder=str(tmp_path / "folder"))
+    for offloaded in (spread, loaded):
+        assert offloaded.model.layers[1].mlp.up_proj.weight.is_meta
+        assert model_fingerprint(offloaded) == plain
+    other: Any = tiny_model()
+    other.model.layers[1].mlp.up_proj.weight.data += 1.0
+    other.to(dtype)
+    changed = dispatch_model(other, PLACES, main_device="cpu", offload_dir=str(tmp_path / "other"))
+    assert model_fingerprint(changed) != plain
 
 
 def test_pad_token_comes_from_tokenizer_then_model_then_end_token() -> None:
