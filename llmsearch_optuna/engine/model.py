@@ -208,19 +208,19 @@ def model_fingerprint(model: PreTrainedModel) -> str:
     digest = hashlib.sha256(f"{type(model).__name__} {json.dumps(config, sort_keys=True, default=str)}".encode())
     modules = dict(torch.nn.Module.named_modules(model))
     for name, weight in sorted(stored_tensors(model).items()):
-        values = _offloaded(modules, name) if weight.is_meta else weight
-        first = None if values is None else values.detach().flatten()[:16].to(weight.dtype)
-        head = [] if first is None else first.to("cpu", torch.float64).tolist()
+        values = _offloaded(modules, name, weight.dtype) if weight.is_meta else weight
+        head = [] if values is None else values.detach().flatten()[:16].to("cpu", torch.float64).tolist()
         digest.update(f"{name} {tuple(weight.shape)} {weight.dtype} {head}".encode())
     return digest.hexdigest()[:16]
 
 
-def _offloaded(modules: Mapping[str, torch.nn.Module], name: str) -> torch.Tensor | None:
+def _offloaded(modules: Mapping[str, torch.nn.Module], name: str, dtype: torch.dtype) -> torch.Tensor | None:
     """Return a tensor that accelerate loads for each forward pass; None if it loads none of this name.
 
     Args:
         modules: The modules of the model, by name.
         name: The name of the tensor in the state dict.
+        dtype: The dtype in which it is loaded.
     """
     parts = name.split(".")
     for size in range(len(parts) - 1, -1, -1):  # the innermost module that has a hook with this tensor
@@ -228,5 +228,5 @@ def _offloaded(modules: Mapping[str, torch.nn.Module], name: str) -> torch.Tenso
         for single in getattr(hook, "hooks", (hook,)):
             values = (getattr(single, "weights_map", None) or {}).get(".".join(parts[size:]))
             if isinstance(values, torch.Tensor):
-                return values
+                return values.to(dtype)
     return None
