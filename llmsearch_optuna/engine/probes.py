@@ -24,7 +24,7 @@ from llmsearch_optuna.engine.slots.decoder import SlotDecoder
 from llmsearch_optuna.engine.slots.model_runner import ModelRunner
 from llmsearch_optuna.engine.slots.prefill import prefill
 from llmsearch_optuna.engine.slots.shapes import REFERENCE_LENGTH
-from llmsearch_optuna.errors import ModelError
+from llmsearch_optuna.errors import ModelError, describe_error
 
 __all__ = ["probe_batching", "probe_slots"]
 
@@ -68,7 +68,7 @@ def probe_slots(runner: ModelRunner) -> tuple[bool, str]:
     except ModelError as error:
         return False, str(error)
     except Exception as error:  # noqa: BLE001 - the code of any model runs here, and may raise anything
-        return False, f"a decode step in slots raised {type(error).__name__}: {error}"
+        return False, f"a decode step in slots raised {describe_error(error)}"
     worst = max(differences)
     return worst <= _tolerance(runner.model), _describe(worst)
 
@@ -168,11 +168,11 @@ def _measure(model: PreTrainedModel, sequences: Sequence[list[int]], batching: B
     try:
         inputs, logits = _generate(model, sequences, batching, pad_token)
     except Exception as error:  # noqa: BLE001 - the code of any model runs here, and may raise anything
-        return _Measured(math.inf, f"model.generate raised {type(error).__name__}: {error}", runs=False)
+        return _Measured(math.inf, f"model.generate raised {describe_error(error)}", runs=False)
     try:
         plain = [_plain_logits(model, *pair) for pair in zip(sequences, inputs, strict=True)]
     except Exception as error:  # noqa: BLE001 - as above
-        return _Measured(math.inf, f"a plain forward pass, to compare with, raised {type(error).__name__}: {error}")
+        return _Measured(math.inf, f"a plain forward pass, to compare with, raised {describe_error(error)}")
     worst = max(_difference(*pair, _SHARE) for pair in zip(plain, logits, strict=True))
     return _Measured(worst, _describe(worst))
 

@@ -81,6 +81,27 @@ class ForgetsTheMask(LlamaForCausalLM):  # type: ignore[no-untyped-call]
         return super().forward(*args, **kwargs)
 
 
+class RaisesLines(LlamaForCausalLM):  # type: ignore[no-untyped-call]
+    """Raises an error of several lines if it gets a cache."""
+
+    def forward(self, *args: Any, past_key_values: object = None, **kwargs: Any) -> Any:
+        if past_key_values is not None:
+            raise TypeError("no cache,\n  neither this\tnor another\n")
+        return super().forward(*args, **kwargs)
+
+
+def test_what_the_code_of_a_model_raises_is_told_in_one_line() -> None:
+    model: Any = tiny_model()
+    model.__class__ = RaisesLines
+    assert probe_slots(ModelRunner(model)) == (
+        False,
+        "a decode step in slots raised TypeError: no cache, neither this nor another",
+    )
+    summary = model_backend(model, tiny_tokenizer(), batch_size=8).summary
+    assert "(model.generate raised TypeError: no cache, neither this nor another)" in summary
+    assert "\n" not in summary
+
+
 @pytest.mark.parametrize("forgetful", [ForgetsPositions, ForgetsTheMask])
 def test_a_silently_wrong_model_does_not_pass(forgetful: type[LlamaForCausalLM]) -> None:
     model: Any = tiny_model()
