@@ -55,7 +55,7 @@ def test_other_models_do_not_and_are_told_why(family: str, reason: str) -> None:
     ],
 )
 def test_a_window_is_tested_if_sequences_in_slots_exceed_it(
-    family: str, changes: dict[str, int], longest: int, device: torch.device
+    family: str, changes: dict[str, Any], longest: int, device: torch.device
 ) -> None:
     model: Any = tiny_model(family, device=device, **changes)
     lengths: list[int] = []
