@@ -260,13 +260,13 @@ class PromptSource:
             Exception: The preprocessor or a template failed. `render_dataset` converts such errors to a TaskError.
         """
         if self.messages_col is not None:
-            return self._chat_prompt(self._conversation(row).prompt, tokenizer)
+            return self.chat_prompt(self._conversation(row).prompt, tokenizer)
         if not self.writes_special_tokens:
             return self.filled(row)[0]
         if self.messages is not None:
             contents = self.filled(row)
             chat = [{"role": m["role"], "content": text} for m, text in zip(self.messages, contents, strict=True)]
-            return self._chat_prompt(chat, tokenizer)
+            return self.chat_prompt(chat, tokenizer)
         inputs = {column: row[column] for column in self.input_cols}
         assert self.sample_preprocessor is not None  # noqa: S101 - checked in __post_init__
         prompt = self.sample_preprocessor(
@@ -280,8 +280,13 @@ class PromptSource:
         """Return whether the chat template may write the time, e.g. the date of today."""
         return self.has_messages and writes_time(tokenizer)
 
-    def _chat_prompt(self, chat: list[dict[str, Any]], tokenizer: "PreTrainedTokenizerBase | None") -> str:
-        """Return chat messages as a string: rendered with the tokenizer's chat template, or JSON without one."""
+    def chat_prompt(self, chat: list[dict[str, Any]], tokenizer: "PreTrainedTokenizerBase | None") -> str:
+        """Return chat messages as a string: rendered with the chat template of the tokenizer, or JSON without one.
+
+        Raises:
+            TaskError: The template leaves out the content of the last message.
+            Exception: The template refuses the messages.
+        """
         if tokenizer is None:
             return json.dumps(chat, ensure_ascii=False)
         return render_chat(chat, tokenizer, self.chat_template_args or {}, self.rendered_at)
