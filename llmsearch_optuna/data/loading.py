@@ -4,6 +4,7 @@ import codecs
 import contextlib
 import csv
 import functools
+import glob
 import itertools
 import json
 import logging
@@ -377,7 +378,8 @@ def _long_cells() -> Iterator[None]:
 
 def _read_parquet(file: Path, *, streaming: bool = False) -> datasets.Dataset | datasets.IterableDataset:
     try:
-        return datasets.load_dataset("parquet", data_files=str(file), split="train", streaming=streaming)
+        data_files = glob.escape(str(file))  # `datasets` takes a path for a pattern
+        return datasets.load_dataset("parquet", data_files=data_files, split="train", streaming=streaming)
     except datasets.exceptions.DatasetsError as error:
         raise TaskError(str(error.__cause__ or error)) from error
 
