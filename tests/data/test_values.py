@@ -156,6 +156,20 @@ def test_a_data_frame_is_a_dataset(tmp_path: Path) -> None:
     assert repr(load_data(str(tmp_path / "x.parquet"), take=1).to_list()) == repr(expected[:1])
 
 
+def test_gaps_in_floats_are_none(tmp_path: Path) -> None:
+    table = pd.DataFrame({"rate": [0.5, None, 2.0], "empty": np.full(3, np.nan)})
+    expected = [{"rate": 0.5, "empty": None}, {"rate": None, "empty": None}, {"rate": 2.0, "empty": None}]
+    assert as_dataset(table).to_list() == as_dataset(table.to_dict("records")).to_list() == expected
+    assert as_dataset({"l": [[0.5, float("nan")], [float("nan")]]})["l"][:] == [[0.5, None], [None]]
+    (tmp_path / "x.jsonl").write_text('{"rate": 0.5}\n{"rate": NaN}\n{"rate": 2.0}\n', encoding="utf-8")
+    jinja = "{% if rate is none %}unknown{% else %}{{ rate }}{% endif %}"
+    source = PromptSource(input_cols=("rate",), eval_cols=("rate",), prompt_jinja=jinja)
+    for rows in (as_dataset(table), load_data(str(tmp_path / "x.jsonl"))):
+        rendered = render_dataset(rows, source, word_tokenizer())
+        assert rendered["_X"][:] == ["0.5", "unknown", "2.0"]
+        assert rendered["_y"][:] == [{"rate": 0.5}, {"rate": None}, {"rate": 2.0}]
+
+
 def test_an_arrow_table_is_a_dataset() -> None:
     table = pa.table(
         {
