@@ -17,7 +17,7 @@ from typing import Any
 import datasets
 
 from llmsearch_optuna.data.columns import restore_values
-from llmsearch_optuna.data.nested import exact_column, holds_mappings
+from llmsearch_optuna.data.nested import data_column
 from llmsearch_optuna.data.values import WrittenFloat, keep_numbers
 from llmsearch_optuna.errors import TaskError, unknown_name
 
@@ -42,7 +42,7 @@ def load_data(
 
     Values are not converted: a string is never parsed as a date, a number or a missing value. All cells of CSV and TSV
     files (header line, ``""`` for a quote) are therefore strings. A JSON file contains a list of rows. Its numbers are
-    kept as they are written; see `keep_numbers` and `exact_column`. Class labels become their names.
+    kept as they are written; see `keep_numbers` and `data_column`. Class labels become their names.
 
     Args:
         path: A file that ends with ``.json``, ``.jsonl``, ``.csv``, ``.tsv`` or ``.parquet``, a directory that
@@ -211,9 +211,7 @@ def _from_values(columns: Mapping[str, Iterable[object]]) -> datasets.Dataset:
         kept = keep_numbers(columns)
     except TaskError as error:
         raise TaskError(f"{_ONE_TYPE}: {error}") from error
-    return from_columns(
-        {name: exact_column(values) if any(map(holds_mappings, values)) else values for name, values in kept.items()}
-    )
+    return from_columns({name: data_column(values) for name, values in kept.items()})
 
 
 def _read_stream(stream: datasets.IterableDataset, take: int | None) -> list[object]:
