@@ -7,7 +7,6 @@ import functools
 import glob
 import itertools
 import json
-import logging
 import math
 import reprlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -18,13 +17,11 @@ import datasets
 
 from llmsearch_optuna.data.columns import restore_values
 from llmsearch_optuna.data.nested import data_column
+from llmsearch_optuna.data.streams import column_types, read_stream
 from llmsearch_optuna.data.values import WrittenFloat, keep_numbers
 from llmsearch_optuna.errors import TaskError, unknown_name
 
 __all__ = ["as_dataset", "from_columns", "load_data"]
-
-
-_LOG = logging.getLogger(__name__)
 
 _ONE_TYPE = "the dataset must have one type per column, and columns of one length"
 
@@ -148,7 +145,7 @@ def as_dataset(data: object, *, take: int | None = None) -> datasets.Dataset:
     elif hasattr(data, "schema") and hasattr(data, "to_pylist"):
         dataset = _from_arrow(data)
     elif isinstance(data, datasets.IterableDataset):
-        dataset = _from_values(_columns(_read_stream(data, take)))
+        dataset = _from_stream(data, take)
     elif isinstance(data, Mapping):
         dataset = _from_values({name: _checked_column(name, values) for name, values in data.items()})
     elif isinstance(data, Sequence) and not isinstance(data, str | bytes):
@@ -214,20 +211,14 @@ def _from_values(columns: Mapping[str, Iterable[object]]) -> datasets.Dataset:
     return from_columns({name: data_column(values) for name, values in kept.items()})
 
 
-def _read_stream(stream: datasets.IterableDataset, take: int | None) -> list[object]:
-    if take is None:
-        raise TaskError(
-            "the dataset is a stream, which may have no end: give `take`, the number of rows to read, or a list of "
-            "rows, e.g. list(dataset.take(500))"
-        )
-    rows: list[object] = []
-    try:
-        rows.extend(itertools.islice(stream.with_format(None), take))
-    except Exception as error:  # user code and the network may raise anything
-        raise TaskError(f"the stream fails after {len(rows)} rows: {type(error).__name__}: {error}") from error
-    if len(rows) < take:
-        _LOG.info("the stream ended after %d of %d rows", len(rows), take)
-    return rows
+def _from_stream(stream: datasets.IterableDataset, take: int | None) -> datasets.Dataset:
+    columns = _columns(read_stream(stream, take))
+    types = {name: feature for name, feature in column_types(stream).items() if name in columns}
+    others = {name: values for name, values in columns.items() if name not in types}
+    if not types:
+        return _from_values(others)
+    typed = from_columns({name: columns[name] for name in types}, datasets.Features(types))
+    return datasets.concatenate_datasets([typed, _from_values(others)], axis=1) if others else typed
 
 
 def _columns(rows: Sequence[object]) -> dict[str, list[object]]:
@@ -239,14 +230,18 @@ def _columns(rows: Sequence[object]) -> dict[str, list[object]]:
     return {name: [row.get(name) for row in rows if isinstance(row, Mapping)] for name in names}
 
 
-def from_columns(columns: Mapping[str, Any]) -> datasets.Dataset:
+def from_columns(columns: Mapping[str, Any], features: datasets.Features | None = None) -> datasets.Dataset:
     """Return a dataset with these columns.
+
+    Args:
+        columns: The values of each column.
+        features: The types of the columns; by default those of the values.
 
     Raises:
         TaskError: A column has several types, or the columns differ in length.
     """
     try:
-        return datasets.Dataset.from_dict(dict(columns))
+        return datasets.Dataset.from_dict(dict(columns), features)
     except (TypeError, ValueError, OverflowError) as error:  # includes the errors of Arrow
         raise TaskError(f"{_ONE_TYPE}: {_faulty_column(columns)}{error}") from error
 
