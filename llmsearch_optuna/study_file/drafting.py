@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from llmsearch_optuna.data.loading import load_data
+from llmsearch_optuna.data.nested import read_rows
 from llmsearch_optuna.errors import StudyFileError
 
 __all__ = ["draft"]
@@ -59,12 +60,12 @@ def draft(data: str, model: str, *, directory: Path, config: str | None = None, 
     """
     dataset = load_data(data, directory=directory, config=config, split=split)
     columns = dataset.column_names
-    head = dataset.select(range(min(_ROWS, len(dataset)))).to_list()
+    head = read_rows(dataset.select(range(min(_ROWS, len(dataset)))))
     chat = next((name for name in columns if name.lower() in _MESSAGES and _is_chat(head[0][name])), None)
     lines = _data_lines(data, columns, head, chat)
     references = [_reference_text(row, lines) for row in head]
     metric = _metric(references)
-    prompts = len({json.dumps(row, default=str) for row in dataset.select_columns(lines.inputs)})
+    prompts = len({json.dumps(row, default=str) for row in read_rows(dataset.select_columns(lines.inputs))})
     longest = max(map(len, references))
     limit = min(1024, max(16, 16 * round(longest / _CHARACTERS_PER_TOKEN / 16 + 0.5)))
     target = "server" if model.startswith(("http://", "https://")) else "model"
