@@ -82,7 +82,7 @@ def worker(options: argparse.Namespace) -> int:
         file = dataclasses.replace(file, study=dataclasses.replace(file.study, storage=options.storage))
     if not file.study.storage.startswith("postgresql"):
         raise ConfigurationError(
-            f"workers share a study on a PostgreSQL server, got the storage {shown_url(file.study.storage)}: give "
+            f"several workers need a PostgreSQL server, got the storage {shown_url(file.study.storage)}: give "
             "`--storage postgresql+psycopg://...`, or use `run`, which has an SQLite file to itself"
         )
     return _search(file, options, judge=False)

@@ -6,6 +6,7 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fake_server import FakeServer
@@ -65,7 +66,7 @@ def test_the_request_has_the_settings_of_the_study(provenance: Provenance) -> No
 
 
 @pytest.mark.parametrize("offsets", [{}, {"presence_penalty": 0.5, "frequency_penalty": -0.25}])
-def test_the_server_has_the_nearest_defaults(provenance: Provenance, offsets: dict[str, float]) -> None:
+def test_the_server_has_the_nearest_defaults(provenance: Provenance, offsets: dict[str, Any]) -> None:
     params = dataclasses.replace(RICH, **offsets)
     words = shlex.split(vllm_deployment(dataclasses.replace(provenance, params=params))["serve"])
     assert words[:4] == ["vllm", "serve", provenance.model, "--override-generation-config"]

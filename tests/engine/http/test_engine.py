@@ -322,11 +322,12 @@ def test_a_server_may_take_one_of_two_fields(server: FakeServer, caplog: pytest.
     refusal = Fault(status=400, body=json.dumps({"error": {"message": message, "code": "400"}}).encode())
     server.faults = lambda sent, number: refusal if {"temperature", "top_p"} <= sent.keys() else None
     asked = engine(server, kind="openai")
-    for params, left in (
+    cases: tuple[tuple[dict[str, Any], dict[str, float]], ...] = (
         ({"temperature": 0.5}, {"temperature": 0.5}),
         ({"temperature": 0.0}, {"temperature": 0.0}),
         ({"temperature": 1.0, "top_p": 0.5}, {"top_p": 0.5}),
-    ):
+    )
+    for params, left in cases:
         assert asked.generate([request(**params)])[0].text
         assert {
             name: server.requests[-1][name] for name in ("temperature", "top_p") if name in server.requests[-1]
