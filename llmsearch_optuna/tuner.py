@@ -32,7 +32,7 @@ from llmsearch_optuna.search.baselines import baseline_trials, check_trials, par
 from llmsearch_optuna.search.evaluation import GenerationObjective
 from llmsearch_optuna.search.first_scores import describe_example
 from llmsearch_optuna.search.further_scores import check_constraints
-from llmsearch_optuna.search.judging import with_server, with_study_engine
+from llmsearch_optuna.search.judging import asks_with_time, with_server, with_study_engine
 from llmsearch_optuna.search.options import SearchOptions
 from llmsearch_optuna.search.progress import EventCallback, holdout_progress
 from llmsearch_optuna.search.renames import renamed_argument
@@ -174,7 +174,7 @@ class Tuner:
         )
         self.dataset = render_dataset(rows, self._source, pending.prompt_tokenizer)
         self._backend = pending.start()
-        self.metric = with_study_engine(self.metric, self._backend)
+        self.metric = with_study_engine(self.metric, self._backend, self._source)
         self._evaluator = Evaluator(
             engine=self._backend.engine,
             metric=self.metric,
@@ -434,8 +434,8 @@ class Tuner:
         return encode_prompts(rows, self.tokenizer, self._source)
 
     def _keep_time(self, find_time: Callable[[], datetime | None]) -> dict[str, str]:
-        """Render prompts that contain the time with that of the study, if it has one. Return the attribute to store."""
-        if not self._source.writes_time(self.tokenizer):
+        """Render prompts and questions that contain the time with that of the study. Return the attribute to store."""
+        if not (self._source.writes_time(self.tokenizer) or asks_with_time(self.metric, self.tokenizer)):
             return {}
         time = find_time() or self._source.rendered_at
         if time != self._source.rendered_at:
@@ -444,7 +444,8 @@ class Tuner:
             self._samples = self._encode(self.dataset)
             self.task = make_task(self._source, self._samples, self.dataset, seed=self.seed)
             variants = PromptVariants(self.dataset, self._source, self._backend)
-            self._evaluator = replace(self._evaluator, variants=variants)
+            self.metric = with_study_engine(self.metric, self._backend, self._source)
+            self._evaluator = replace(self._evaluator, metric=self.metric, variants=variants)
         return {RENDERED_AT: time.isoformat()}
 
     def _fingerprint(self, space: SearchSpace | None = None) -> dict[str, Any]:

@@ -4,7 +4,6 @@ import argparse
 import dataclasses
 import json
 import os
-import re
 import shlex
 import sys
 from contextlib import AbstractContextManager
@@ -20,7 +19,7 @@ from llmsearch_optuna.cli.interruption import Interruption
 from llmsearch_optuna.errors import ConfigurationError, check_minimum
 from llmsearch_optuna.export.directory import write_text
 from llmsearch_optuna.logs import StudyLog, log_path, study_log
-from llmsearch_optuna.storage import shown_place, shown_url, sqlite_url
+from llmsearch_optuna.storage import shown_place, shown_url, sqlite_url, without_passwords
 from llmsearch_optuna.study.judge import describe_judge
 from llmsearch_optuna.study.study import open_study
 from llmsearch_optuna.study_file.file import StudyFile
@@ -83,7 +82,7 @@ def worker(options: argparse.Namespace) -> int:
         file = dataclasses.replace(file, study=dataclasses.replace(file.study, storage=options.storage))
     if not file.study.storage.startswith("postgresql"):
         raise ConfigurationError(
-            f"workers share a study on a PostgreSQL server, got the storage {shown_url(file.study.storage)}: give "
+            f"several workers need a PostgreSQL server, got the storage {shown_url(file.study.storage)}: give "
             "`--storage postgresql+psycopg://...`, or use `run`, which has an SQLite file to itself"
         )
     return _search(file, options, judge=False)
@@ -146,7 +145,7 @@ def _log(
 ) -> AbstractContextManager[StudyLog]:
     """Return the study's log; it begins with the command, the directory and the study."""
     about = {
-        "command": re.sub(r"://([^:/\s]*):\S*@", r"://\1:***@", options.command_line),
+        "command": without_passwords(options.command_line),
         "directory": str(Path.cwd()),
         "study": f"{study_name} in {shown_place(storage)}",
     }
@@ -219,4 +218,4 @@ def _show_end(study: optuna.Study, verdict: Verdict | None, file: StudyFile, *, 
     place = shown_place(file.study.storage)
     print()
     print(printable(f"study `{study.study_name}` in {place} ({len(study.trials)} trials); "), end="")
-    print(printable(f"look at it with: llmsearch-optuna dashboard {place}"))
+    print(printable(f"look at it with: {shlex.join(['llmsearch-optuna', 'dashboard', place])}"))

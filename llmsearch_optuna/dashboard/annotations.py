@@ -285,14 +285,13 @@ class Annotations(SearchObserver):
         for trial in trials:
             trial_id = self._storage.get_trial_id_from_study_id_trial_number(self._id, trial.number)
             note = DashboardNote(self._storage, self._id, trial_id)
-            # A later version was edited by a user. A first version without the signature is incomplete.
             if note.version > 1 or note.body.endswith(SIGNATURE):
                 continue
             completions, greater_is_better = self._completions(trial.number), maximizes(self._study)
             price = stored_price(self._study)
-            note.write(
-                trial_note(trial, completions, self._sample_at, greater_is_better=greater_is_better, price=price)
-            )
+            body = trial_note(trial, completions, self._sample_at, greater_is_better=greater_is_better, price=price)
+            if note.version == 0 or body.startswith(note.body):  # else a user wrote it while the trial was running
+                note.write(body)
 
     def _completions(self, number: int) -> list[StoredCompletion]:
         """Return a trial's completions. The last trial's are kept, because attaching and the note both need them."""

@@ -9,7 +9,7 @@ import numpy as np
 
 from llmsearch_optuna.data.values import are_integers, is_missing
 
-__all__ = ["restore_values"]
+__all__ = ["holds", "restore_values"]
 
 _LOG = logging.getLogger(__name__)
 
@@ -28,9 +28,9 @@ def restore_values(dataset: datasets.Dataset, take: int | None = None) -> datase
     plain = taken.with_format(None)
     changed: dict[str, list[Any]] = {}
     for name, feature in dataset.features.items():
-        if _holds(feature, _is_label):
+        if holds(feature, _is_label):
             _LOG.warning("column `%s` holds class labels: their names are used, not their numbers", name)
-        if _holds(feature, _is_label) or _holds(feature, _is_short):
+        if holds(feature, _is_label) or holds(feature, _is_short):
             changed[name] = [_restored(value, feature) for value in plain[name]]
         if isinstance(feature, datasets.Value) and feature.dtype.startswith("float") and _has_gaps(dataset, name):
             changed[name] = [None if is_missing(value) else int(value) for value in plain[name]]
@@ -49,11 +49,11 @@ def _has_gaps(dataset: datasets.Dataset, name: str) -> bool:
     return 0 < len(present) < len(numbers) and are_integers(present)
 
 
-def _holds(feature: Any, fits: Callable[[Any], bool]) -> bool:
+def holds(feature: Any, fits: Callable[[Any], bool]) -> bool:
     """Return whether a feature, or a part of it at any depth, fits."""
     if isinstance(feature, Mapping):
-        return any(_holds(part, fits) for part in feature.values())
-    return _holds(feature.feature, fits) if hasattr(feature, "feature") else fits(feature)
+        return any(holds(part, fits) for part in feature.values())
+    return holds(feature.feature, fits) if hasattr(feature, "feature") else fits(feature)
 
 
 def _is_label(feature: Any) -> bool:

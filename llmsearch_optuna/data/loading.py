@@ -4,9 +4,9 @@ import codecs
 import contextlib
 import csv
 import functools
+import glob
 import itertools
 import json
-import logging
 import math
 import reprlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -16,14 +16,12 @@ from typing import Any
 import datasets
 
 from llmsearch_optuna.data.columns import restore_values
-from llmsearch_optuna.data.nested import exact_column, holds_mappings
+from llmsearch_optuna.data.nested import data_column
+from llmsearch_optuna.data.streams import column_types, read_stream
 from llmsearch_optuna.data.values import WrittenFloat, keep_numbers
 from llmsearch_optuna.errors import TaskError, unknown_name
 
 __all__ = ["as_dataset", "from_columns", "load_data"]
-
-
-_LOG = logging.getLogger(__name__)
 
 _ONE_TYPE = "the dataset must have one type per column, and columns of one length"
 
@@ -41,7 +39,7 @@ def load_data(
 
     Values are not converted: a string is never parsed as a date, a number or a missing value. All cells of CSV and TSV
     files (header line, ``""`` for a quote) are therefore strings. A JSON file contains a list of rows. Its numbers are
-    kept as they are written; see `keep_numbers` and `exact_column`. Class labels become their names.
+    kept as they are written; see `keep_numbers` and `data_column`. Class labels become their names.
 
     Args:
         path: A file that ends with ``.json``, ``.jsonl``, ``.csv``, ``.tsv`` or ``.parquet``, a directory that
@@ -147,7 +145,7 @@ def as_dataset(data: object, *, take: int | None = None) -> datasets.Dataset:
     elif hasattr(data, "schema") and hasattr(data, "to_pylist"):
         dataset = _from_arrow(data)
     elif isinstance(data, datasets.IterableDataset):
-        dataset = _from_values(_columns(_read_stream(data, take)))
+        dataset = _from_stream(data, take)
     elif isinstance(data, Mapping):
         dataset = _from_values({name: _checked_column(name, values) for name, values in data.items()})
     elif isinstance(data, Sequence) and not isinstance(data, str | bytes):
@@ -210,25 +208,17 @@ def _from_values(columns: Mapping[str, Iterable[object]]) -> datasets.Dataset:
         kept = keep_numbers(columns)
     except TaskError as error:
         raise TaskError(f"{_ONE_TYPE}: {error}") from error
-    return from_columns(
-        {name: exact_column(values) if any(map(holds_mappings, values)) else values for name, values in kept.items()}
-    )
+    return from_columns({name: data_column(values) for name, values in kept.items()})
 
 
-def _read_stream(stream: datasets.IterableDataset, take: int | None) -> list[object]:
-    if take is None:
-        raise TaskError(
-            "the dataset is a stream, which may have no end: give `take`, the number of rows to read, or a list of "
-            "rows, e.g. list(dataset.take(500))"
-        )
-    rows: list[object] = []
-    try:
-        rows.extend(itertools.islice(stream.with_format(None), take))
-    except Exception as error:  # user code and the network may raise anything
-        raise TaskError(f"the stream fails after {len(rows)} rows: {type(error).__name__}: {error}") from error
-    if len(rows) < take:
-        _LOG.info("the stream ended after %d of %d rows", len(rows), take)
-    return rows
+def _from_stream(stream: datasets.IterableDataset, take: int | None) -> datasets.Dataset:
+    columns = _columns(read_stream(stream, take))
+    types = {name: feature for name, feature in column_types(stream).items() if name in columns}
+    others = {name: values for name, values in columns.items() if name not in types}
+    if not types:
+        return _from_values(others)
+    typed = from_columns({name: columns[name] for name in types}, datasets.Features(types))
+    return datasets.concatenate_datasets([typed, _from_values(others)], axis=1) if others else typed
 
 
 def _columns(rows: Sequence[object]) -> dict[str, list[object]]:
@@ -240,14 +230,18 @@ def _columns(rows: Sequence[object]) -> dict[str, list[object]]:
     return {name: [row.get(name) for row in rows if isinstance(row, Mapping)] for name in names}
 
 
-def from_columns(columns: Mapping[str, Any]) -> datasets.Dataset:
+def from_columns(columns: Mapping[str, Any], features: datasets.Features | None = None) -> datasets.Dataset:
     """Return a dataset with these columns.
+
+    Args:
+        columns: The values of each column.
+        features: The types of the columns; by default those of the values.
 
     Raises:
         TaskError: A column has several types, or the columns differ in length.
     """
     try:
-        return datasets.Dataset.from_dict(dict(columns))
+        return datasets.Dataset.from_dict(dict(columns), features)
     except (TypeError, ValueError, OverflowError) as error:  # includes the errors of Arrow
         raise TaskError(f"{_ONE_TYPE}: {_faulty_column(columns)}{error}") from error
 
@@ -377,7 +371,8 @@ def _long_cells() -> Iterator[None]:
 
 def _read_parquet(file: Path, *, streaming: bool = False) -> datasets.Dataset | datasets.IterableDataset:
     try:
-        return datasets.load_dataset("parquet", data_files=str(file), split="train", streaming=streaming)
+        data_files = glob.escape(str(file))  # `datasets` takes a path for a pattern
+        return datasets.load_dataset("parquet", data_files=data_files, split="train", streaming=streaming)
     except datasets.exceptions.DatasetsError as error:
         raise TaskError(str(error.__cause__ or error)) from error
 

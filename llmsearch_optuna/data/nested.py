@@ -1,6 +1,7 @@
 """Columns of nested values that Arrow would rewrite, kept as JSON."""
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
@@ -10,31 +11,47 @@ import pyarrow as pa
 
 from llmsearch_optuna.data.values import WrittenFloat, as_text, is_missing, python_value
 
-__all__ = ["drop_nulls", "exact_column", "holds_mappings", "read_column"]
+__all__ = ["data_column", "drop_nulls", "exact_column", "read_column", "read_rows"]
 
 # What Arrow raises for mixed types, for integers of more than 64 bits, and for keys that are no strings.
 _NOT_IN_ARROW = (TypeError, ValueError, OverflowError, NotImplementedError, KeyError)
 
 
-def holds_mappings(value: object) -> bool:
+def data_column(values: Sequence[Any]) -> Sequence[Any] | pa.Array:
+    """Return the values of a column of data in a form that a dataset keeps; see `exact_column`.
+
+    Mappings that hold no list of mappings may get nulls at every level for the keys of others, as the data of earlier
+    studies have them. Of tool calls and other lists of mappings, only the outermost mappings may.
+    """
+    if any(map(_lists_mappings, values)):
+        return exact_column(values)
+    if any(isinstance(value, Mapping) for value in values):
+        return exact_column(values, filled_levels=math.inf)
+    return values
+
+
+def _lists_mappings(value: object) -> bool:
     """Return whether a value contains a list with a mapping in it, as chat messages and tool calls are."""
     if isinstance(value, Mapping):
-        return any(map(holds_mappings, value.values()))
+        return any(map(_lists_mappings, value.values()))
     if isinstance(value, list | tuple):
-        return any(isinstance(item, Mapping) or holds_mappings(item) for item in value)
+        return any(isinstance(item, Mapping) or _lists_mappings(item) for item in value)
     return False
 
 
-def exact_column(values: Sequence[Any]) -> Sequence[Any] | pa.Array:
+def exact_column(values: Sequence[Any], *, filled_levels: float = 1) -> Sequence[Any] | pa.Array:
     """Return the values of a column in a form that a dataset keeps as they are written.
 
     Arrow has one type per key at every level: it adds nulls for the keys of other mappings, and turns 1 next to 2.5
-    into 1.0. Values that it would change become Arrow's JSON. The outermost mappings may get nulls, which are easy to
-    tell. Values that JSON cannot hold are left to Arrow.
+    into 1.0. Values that it would change become Arrow's JSON. Values that JSON cannot hold are left to Arrow.
+
+    Args:
+        values: The values.
+        filled_levels: The number of levels of mappings that may get nulls: those of the outermost are easy to tell.
     """
     try:
         stored = pa.array(values).to_pylist()
-        if all(_is_kept(value, copy, is_outermost=True) for value, copy in zip(values, stored, strict=True)):
+        if all(_is_kept(value, copy, filled_levels) for value, copy in zip(values, stored, strict=True)):
             return values
     except _NOT_IN_ARROW:
         pass  # JSON holds them
@@ -53,6 +70,16 @@ def read_column(dataset: datasets.Dataset, name: str) -> list[Any]:
     return [None if text is None else json.loads(text, parse_float=WrittenFloat) for text in texts]
 
 
+def read_rows(dataset: datasets.Dataset) -> list[dict[str, Any]]:
+    """Return the rows, with JSON as `read_column` reads it; images and sounds are not decoded."""
+    rows: list[dict[str, Any]] = dataset.to_list()
+    for name, feature in dataset.features.items():
+        if isinstance(feature, datasets.Json):
+            for row, value in zip(rows, read_column(dataset, name), strict=True):
+                row[name] = value
+    return rows
+
+
 def drop_nulls(value: Any, feature: Any, *, is_outermost: bool = True) -> Any:
     """Remove keys without a value from mappings within mappings in Arrow, where they may be keys of other mappings.
 
@@ -68,18 +95,18 @@ def drop_nulls(value: Any, feature: Any, *, is_outermost: bool = True) -> Any:
     return value
 
 
-def _is_kept(written: Any, stored: Any, *, is_outermost: bool) -> bool:
+def _is_kept(written: Any, stored: Any, filled_levels: float) -> bool:
     written = python_value(written)
     if isinstance(written, Mapping):
-        if is_outermost:
+        if filled_levels > 0:
             present = [key for key, value in written.items() if value is not None]
         elif list(written) == list(stored) and None not in written.values():
             present = list(written)
         else:
             return False
-        return all(_is_kept(written[key], stored[key], is_outermost=False) for key in present)
+        return all(_is_kept(written[key], stored[key], filled_levels - 1) for key in present)
     if isinstance(written, list | tuple):
-        return all(_is_kept(item, copy, is_outermost=is_outermost) for item, copy in zip(written, stored, strict=True))
+        return all(_is_kept(item, copy, filled_levels) for item, copy in zip(written, stored, strict=True))
     if isinstance(written, bool | int | float | Decimal):
         text = written.text if isinstance(written, WrittenFloat) else str(written)
         return text == str(stored) and isinstance(written, float) == isinstance(stored, float)

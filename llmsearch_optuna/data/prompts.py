@@ -61,8 +61,9 @@ def read_conversation(messages: object) -> Conversation:
     """Validate chat messages, and separate the reference answer from the messages before it.
 
     Each message has a `role` and a `content`, both strings. A list with one part of text, as multimodal models have it,
-    is the string in it. Further keys (``name``, ``tool_calls``, ...) are passed on to the chat template or to the
-    server, unless they are null: Arrow adds nulls for the keys of other messages.
+    is the string in it. A message with ``tool_calls`` may have no content, which is then the empty string; the last
+    message needs one. Further keys (``name``, ``tool_calls``, ...) are passed on to the chat template or to the server,
+    unless they are null: Arrow adds nulls for the keys of other messages.
 
     Args:
         messages: The messages, or their JSON.
@@ -79,7 +80,8 @@ def read_conversation(messages: object) -> Conversation:
         raise TaskError(f"a list of messages with role and content is needed, got {reprlib.repr(messages)}")
     if not messages:
         raise TaskError("there are no messages")
-    checked = [_message(number, message) for number, message in enumerate(messages)]
+    last = len(messages) - 1
+    checked = [_message(number, message, is_last=number == last) for number, message in enumerate(messages)]
     answer = checked.pop()["content"] if checked[-1]["role"] == "assistant" else None
     if not checked:
         raise TaskError("there is no message before the assistant's answer")
@@ -260,13 +262,13 @@ class PromptSource:
             Exception: The preprocessor or a template failed. `render_dataset` converts such errors to a TaskError.
         """
         if self.messages_col is not None:
-            return self._chat_prompt(self._conversation(row).prompt, tokenizer)
+            return self.chat_prompt(self._conversation(row).prompt, tokenizer)
         if not self.writes_special_tokens:
             return self.filled(row)[0]
         if self.messages is not None:
             contents = self.filled(row)
             chat = [{"role": m["role"], "content": text} for m, text in zip(self.messages, contents, strict=True)]
-            return self._chat_prompt(chat, tokenizer)
+            return self.chat_prompt(chat, tokenizer)
         inputs = {column: row[column] for column in self.input_cols}
         assert self.sample_preprocessor is not None  # noqa: S101 - checked in __post_init__
         prompt = self.sample_preprocessor(
@@ -280,8 +282,13 @@ class PromptSource:
         """Return whether the chat template may write the time, e.g. the date of today."""
         return self.has_messages and writes_time(tokenizer)
 
-    def _chat_prompt(self, chat: list[dict[str, Any]], tokenizer: "PreTrainedTokenizerBase | None") -> str:
-        """Return chat messages as a string: rendered with the tokenizer's chat template, or JSON without one."""
+    def chat_prompt(self, chat: list[dict[str, Any]], tokenizer: "PreTrainedTokenizerBase | None") -> str:
+        """Return chat messages as a string: rendered with the chat template of the tokenizer, or JSON without one.
+
+        Raises:
+            TaskError: The template leaves out the content of the last message.
+            Exception: The template refuses the messages.
+        """
         if tokenizer is None:
             return json.dumps(chat, ensure_ascii=False)
         return render_chat(chat, tokenizer, self.chat_template_args or {}, self.rendered_at)
@@ -312,7 +319,7 @@ def read_columns(mapping: Mapping[str, Sequence[str]], *, optional: bool) -> dic
     return {key: tuple(columns) for key, columns in mapping.items()}
 
 
-def _message(number: int, message: object) -> dict[str, Any]:
+def _message(number: int, message: object, *, is_last: bool) -> dict[str, Any]:
     if not isinstance(message, Mapping):
         raise TaskError(f"message {number} needs the keys role and content, got {reprlib.repr(message)}")
     given = {key: value for key, value in message.items() if not is_missing(value)}
@@ -321,6 +328,8 @@ def _message(number: int, message: object) -> dict[str, Any]:
             f"message {number} has the keys {' and '.join(map(str, given))}, as in ShareGPT: rename from and value to "
             "role and content, and human and gpt to user and assistant"
         )
+    if given.get("tool_calls") and not is_last:  # a last one would be an empty reference
+        given.setdefault("content", "")
     parts = given.get("content")
     if isinstance(parts, Sequence) and not isinstance(parts, str):
         given["content"] = _text_of_parts(number, parts)

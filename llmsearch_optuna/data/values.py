@@ -97,8 +97,8 @@ def keep_numbers(columns: Mapping[str, Iterable[object]]) -> dict[str, list[Any]
     Arrow has one type per column: 18 next to 2.5 would become 18.0, and 1.50 would become 1.5. The numbers of such a
     column become strings, as they are written, and a warning says so. The same applies to integers of more than 64
     bits and to decimals of several precisions. Columns of integers and other columns of floats keep their type. NaN
-    next to anything but floats becomes None. Lists, and mappings outside of lists, are treated in the same way.
-    Lists of mappings are left as they are; see `exact_column`.
+    becomes None. Lists are treated in the same way. Mappings, and lists of mappings, keep their numbers; see
+    `data_column`.
 
     Raises:
         TaskError: A column has values of several types; the message names two rows.
@@ -123,23 +123,25 @@ def _keep(column: str, values: list[Any], rows: list[int]) -> list[Any]:
     kind = next(iter(kinds)) if len(kinds) == 1 else ""
     if kind == "a number":
         return _numbers(column, values, rows)
-    if kinds:
-        values = [None if is_missing(value) else value for value in values]  # NaN, as pandas marks missing strings
     if kind == "a mapping":
-        keys = dict.fromkeys(key for value in values if value is not None for key in value)
-        parts = {
-            key: _keep(f"{column}, {key!r}", [None if value is None else value.get(key) for value in values], rows)
-            for key in keys
-        }
-        return [
-            None if value is None else {key: parts[key][index] for key in value} for index, value in enumerate(values)
-        ]
+        return [_without_gaps(value) for value in values]
+    values = [None if is_missing(value) else value for value in values]  # NaN, as pandas marks missing strings
     if kind == "a list":
         items = [(row, item) for row, value in zip(rows, values, strict=True) for item in value or ()]
         if not any(isinstance(item, Mapping) for _, item in items):  # chat messages, for example, stay as they are
             kept = iter(_keep(column, [item for _, item in items], [row for row, _ in items]))
             return [None if value is None else [next(kept) for _ in value] for value in values]
     return values
+
+
+def _without_gaps(value: Any) -> Any:
+    """Return a value with None for the missing parts of its mappings, and with scalars of Python."""
+    if isinstance(value, Mapping):
+        return {key: _without_gaps(part) for key, part in value.items()}
+    if isinstance(value, list | tuple) and not any(isinstance(item, Mapping) for item in value):
+        return [_without_gaps(item) for item in value]
+    value = python_value(value)
+    return None if is_missing(value) else value
 
 
 def python_value(value: object) -> object:
@@ -173,7 +175,7 @@ def _numbers(column: str, values: list[Any], rows: list[int]) -> list[Any]:
         if isinstance(value, WrittenFloat) and value.text != repr(float(value))
     ]
     if len(floats) == len(present) and not changed:
-        return [value if value is None else float(value) for value in values]
+        return [None if is_missing(value) else float(value) for value in values]
     row, value = changed[0] if changed else next(pair for pair in zip(rows, values, strict=True) if pair[1] in present)
     _LOG.warning(
         "%s: its numbers are kept as strings, as they are written, because one type for all would change them (row %d: "

@@ -4,7 +4,7 @@ import dataclasses
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from llmsearch_optuna.engine.base import Engine, Request, Stopping
 from llmsearch_optuna.engine.http import OpenAIServer
@@ -16,8 +16,6 @@ from llmsearch_optuna.metrics.judging import Inquiry, JudgeAnswer
 from llmsearch_optuna.space.params import GenerationParams
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
-
     from llmsearch_optuna.engine.backend import Backend
 
 __all__ = ["EngineJudge", "server_judge", "study_judge"]
@@ -69,7 +67,7 @@ class EngineJudge:
         return [
             JudgeAnswer(
                 (inquiry.begin if self.begins else "") + completion.text,
-                completion.finish_reason != "length",
+                completion.finish_reason not in ("length", "thinking"),
                 completion.prompt_token_count or len(request.prompt_ids),
                 completion.token_count,
             )
@@ -95,18 +93,25 @@ def server_judge(server: OpenAIServer) -> EngineJudge:
     )
 
 
-def study_judge(backend: "Backend") -> EngineJudge:
-    """Return the study's own model as a judge. Without a chat template, messages become one plain text."""
+def study_judge(backend: "Backend", identity: str, render: Callable[[list[dict[str, Any]]], str] | None) -> EngineJudge:
+    """Return the study's own model as a judge.
+
+    Args:
+        backend: The engine of the study.
+        identity: Identifies the model and how messages are rendered, for the keys of judgements.
+        render: Renders messages (role and content) up to the beginning of the answer. If None, they become one plain
+            text.
+    """
     tokenizer, stopping = backend.tokenizer, backend.stopping(())
 
     def plain_request(messages: Sequence[str], begin: str, params: GenerationParams) -> Request:
-        prompt, is_chat = _rendered(messages, begin, tokenizer)
-        ids = () if tokenizer is None else tuple(tokenizer(prompt, add_special_tokens=not is_chat)["input_ids"])
+        prompt = "\n\n".join((*messages, begin)) if render is None else render(_messages(messages, begin))
+        ids = () if tokenizer is None else tuple(tokenizer(prompt, add_special_tokens=render is None)["input_ids"])
         return Request(prompt=prompt, prompt_ids=ids, params=params, stopping=stopping)
 
     return EngineJudge(
         engine=backend.engine,
-        identity=backend.identity,
+        identity=identity,
         label=backend.model_name or "the study's model",
         request=_chat_request if backend.takes_messages else plain_request,
         begins=not backend.takes_messages,
@@ -114,7 +119,7 @@ def study_judge(backend: "Backend") -> EngineJudge:
     )
 
 
-def _messages(messages: Sequence[str], begin: str) -> list[dict[str, str]]:
+def _messages(messages: Sequence[str], begin: str) -> list[dict[str, Any]]:
     roles = ("user", "assistant")
     texts = (*messages, begin) if begin else messages
     return [{"role": roles[index % 2], "content": text} for index, text in enumerate(texts)]
@@ -123,16 +128,3 @@ def _messages(messages: Sequence[str], begin: str) -> list[dict[str, str]]:
 def _chat_request(messages: Sequence[str], begin: str, params: GenerationParams) -> Request:
     prompt = json.dumps(_messages(messages, begin))
     return Request(prompt=prompt, prompt_ids=(), params=params, stopping=Stopping())
-
-
-def _rendered(messages: Sequence[str], begin: str, tokenizer: "PreTrainedTokenizerBase | None") -> tuple[str, bool]:
-    """Return messages as one prompt, up to the beginning of the answer, and whether a chat template wrote it."""
-    if tokenizer is None or not tokenizer.chat_template:
-        return "\n\n".join(messages) + "\n\n" + begin, False
-    prompt = tokenizer.apply_chat_template(
-        _messages(messages, begin),
-        tokenize=False,
-        add_generation_prompt=not begin,
-        continue_final_message=bool(begin),
-    )
-    return str(prompt), True

@@ -29,9 +29,9 @@ from transformers.utils.hub import cached_file
 
 from llmsearch_optuna.engine.adapter import Adapter, MissingWeightsError, find_adapter, load_adapter
 from llmsearch_optuna.engine.gguf_defaults import apply_sampling_defaults
-from llmsearch_optuna.engine.model import embedding_weight
+from llmsearch_optuna.engine.model import check_device, embedding_weight
 from llmsearch_optuna.engine.quantisation import check_quantisation, quantisation
-from llmsearch_optuna.errors import ModelError
+from llmsearch_optuna.errors import ModelError, one_line
 
 __all__ = ["LoadedModel", "Skeleton", "convert_gguf", "load_model", "load_skeleton", "place_model"]
 
@@ -93,6 +93,8 @@ def load_model(
     if dtype is not None and dtype not in _DTYPES:
         raise ModelError(f"dtype must be one of {', '.join(_DTYPES)}, got {dtype!r}")
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    if device != "auto":
+        check_device(_device(device))
     try:
         adapter = None if gguf_file else find_adapter(name, revision, allow_pickle=allow_pickle)
         base, base_revision = (name, revision) if adapter is None else (adapter.base, adapter.base_revision)
@@ -281,20 +283,39 @@ def place_model(model: PreTrainedModel, device: str) -> None:
         ModelError: The device does not exist, or the model does not fit into its memory, or it is quantised and
             on another device.
     """
-    if getattr(model, "is_quantized", False):
+    is_quantised = getattr(model, "is_quantized", False)
+    if not is_quantised and getattr(model, "hf_device_map", None) is not None:
+        return
+    if device == "auto":
+        raise ModelError(
+            "device='auto' spreads a model while it is loaded, and this one is loaded: leave `device` out, or load it "
+            "with device_map='auto'"
+        )
+    target = _device(device)
+    if is_quantised:
         current = embedding_weight(model).device
-        if torch.device(device).type != current.type:
+        if target.type != current.type:
             raise ModelError(
                 f"a quantised model stays on the device that it was loaded to, {current}, got device={device!r}: leave "
                 "`device` out, or load it with device_map"
             )
         return
-    if getattr(model, "hf_device_map", None) is not None:
-        return
     try:
-        torch.nn.Module.to(model, device)
-    except (RuntimeError, AssertionError) as error:
+        torch.nn.Module.to(model, target)
+    except (RuntimeError, AssertionError, TypeError) as error:
         raise ModelError(f"device {device!r} cannot be used: {' '.join(str(error).split())}") from error
+
+
+def _device(name: str) -> torch.device:
+    """Return the device of a name.
+
+    Raises:
+        ModelError: There is none.
+    """
+    try:
+        return torch.device(name)
+    except RuntimeError as error:
+        raise ModelError(f"device {name!r} cannot be used: {one_line(error)}") from error
 
 
 def convert_gguf(directory: str, gguf_file: str, target: str, generation_defaults: dict[str, Any]) -> None:

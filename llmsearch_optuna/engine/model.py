@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
 import torch
@@ -15,6 +15,7 @@ from llmsearch_optuna.space.generation_config import HF_NAMES, PENALTIES, WARPER
 from llmsearch_optuna.space.params import BEAM_PARAMETERS, GenerationParams
 
 __all__ = [
+    "check_device",
     "check_model",
     "default_params",
     "default_stopping",
@@ -68,6 +69,16 @@ def embedding_weight(model: PreTrainedModel) -> torch.Tensor:
     weight = model.get_input_embeddings().weight
     assert isinstance(weight, torch.Tensor)  # noqa: S101 - torch.nn.Module types its attributes as Tensor | Module
     return weight
+
+
+def check_device(device: torch.device) -> None:
+    """Validate that tokens can be drawn on a device.
+
+    Raises:
+        ModelError: It has no float64.
+    """
+    if device.type == "mps":
+        raise ModelError(f"device {str(device)!r} has no float64, with which tokens are drawn: set device = 'cpu'")
 
 
 def check_model(model: object) -> None:
@@ -189,13 +200,33 @@ def model_fingerprint(model: PreTrainedModel) -> str:
     """Return a hash of the model as 16 hexadecimal digits.
 
     It covers the class, the config with its quantisation, and the name, dtype, shape and first 16 values of each tensor
-    in the state dict; see `stored_tensors`.
-    The values of offloaded tensors, which are on the meta device, are left out.
+    in the state dict; see `stored_tensors`. The values of tensors that accelerate offloads are read from where they
+    are. Those of a model without weights, on the meta device, are left out.
     """
     volatile = {"_name_or_path", "_model_name_or_path", "architectures", "transformers_version", "dtype", "use_cache"}
     config = {key: value for key, value in model.config.to_dict().items() if key not in volatile}
     digest = hashlib.sha256(f"{type(model).__name__} {json.dumps(config, sort_keys=True, default=str)}".encode())
+    modules = dict(torch.nn.Module.named_modules(model))
     for name, weight in sorted(stored_tensors(model).items()):
-        head = [] if weight.is_meta else weight.detach().flatten()[:16].to("cpu", torch.float64).tolist()
+        values = _offloaded(modules, name, weight.dtype) if weight.is_meta else weight
+        head = [] if values is None else values.detach().flatten()[:16].to("cpu", torch.float64).tolist()
         digest.update(f"{name} {tuple(weight.shape)} {weight.dtype} {head}".encode())
     return digest.hexdigest()[:16]
+
+
+def _offloaded(modules: Mapping[str, torch.nn.Module], name: str, dtype: torch.dtype) -> torch.Tensor | None:
+    """Return a tensor that accelerate loads for each forward pass; None if it loads none of this name.
+
+    Args:
+        modules: The modules of the model, by name.
+        name: The name of the tensor in the state dict.
+        dtype: The dtype in which it is loaded.
+    """
+    parts = name.split(".")
+    for size in range(len(parts) - 1, -1, -1):  # the innermost module that has a hook with this tensor
+        hook = getattr(modules.get(".".join(parts[:size])), "_hf_hook", None)
+        for single in getattr(hook, "hooks", (hook,)):
+            values = (getattr(single, "weights_map", None) or {}).get(".".join(parts[size:]))
+            if isinstance(values, torch.Tensor):
+                return values.to(dtype)
+    return None

@@ -17,6 +17,7 @@ from llmsearch_optuna.engine.generate.batching import Batching
 from llmsearch_optuna.engine.generate.engine import GenerateEngine
 from llmsearch_optuna.engine.generate.solo import SoloEngine
 from llmsearch_optuna.engine.model import (
+    check_device,
     default_params,
     default_stopping,
     embedding_weight,
@@ -59,12 +60,13 @@ def model_backend(
         is_encoder_decoder: Whether the caller expects an encoder-decoder; None skips this check.
 
     Raises:
-        ModelError: `is_encoder_decoder` is wrong, or the model cannot generate.
+        ModelError: `is_encoder_decoder` is wrong, or the model cannot generate, or is on a device without float64.
         TaskError: The tokenizer does not have one of `decode_args`.
     """
     if is_encoder_decoder not in (None, actual := model.config.is_encoder_decoder):
         raise ModelError(f"is_encoder_decoder={is_encoder_decoder}, but the model's is {actual}: leave it out")
     check_decode_args(tokenizer, decode_args or {})
+    check_device(embedding_weight(model).device)
     torch.nn.Module.eval(model)
     engine, summary = _model_engine(model, tokenizer, batch_size, replay_bytes, decode_args)
     batch_engine: Engine = engine

@@ -1,5 +1,6 @@
 """What a loaded model can read, by its config and its tables of positions."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from torch import nn
@@ -8,7 +9,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from llmsearch_optuna.engine.limits import InputLimits
 from llmsearch_optuna.engine.model import embedding_weight
 
-__all__ = ["input_limits"]
+__all__ = ["input_limits", "rope_settings"]
 
 _POSITIONS = ("max_position_embeddings", "max_seq_len", "max_sequence_length")
 
@@ -43,4 +44,27 @@ def _positions(model: PreTrainedModel, config: Any, part: str) -> int | None:
     offsets = [table.padding_idx for table in tables if table.num_embeddings == positions]
     positions -= max((offset + 1 for offset in offsets if offset is not None), default=0)
     # ProphetNet's decoder also reads the position after the last token.
-    return positions - 1 if part == "decoder" and hasattr(config, "ngram") else positions
+    positions -= int(part == "decoder" and hasattr(config, "ngram"))
+    return max([positions, *(_scaled(rope, numbers) for rope in rope_settings(config))])
+
+
+def rope_settings(config: Any) -> list[Mapping[str, Any]]:
+    """Return the settings of rotary positions: those of all layers, and those of each layer type."""
+    rope = getattr(config, "rope_parameters", None) or {}
+    return [rope, *(nested for nested in rope.values() if isinstance(nested, Mapping))]
+
+
+def _scaled(rope: Mapping[str, Any], numbers: Sequence[int]) -> int:
+    """Return the number of positions with scaling if a config may give that without scaling first; 0 otherwise.
+
+    With YaRN (https://arxiv.org/abs/2309.00071), it is the original number times the factor. With linear scaling, some
+    configs (vicuna-16k) give it under another name. Other kinds of scaling are included in the first number.
+
+    Args:
+        rope: The settings; see `rope_settings`.
+        numbers: The numbers of positions that the config gives.
+    """
+    kind, factor = rope.get("rope_type"), rope.get("factor")
+    if kind == "yarn" and factor is not None:
+        return int(factor * (rope.get("original_max_position_embeddings") or 0))
+    return int(max(numbers)) if kind == "linear" else 0

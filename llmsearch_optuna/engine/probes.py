@@ -23,7 +23,8 @@ from llmsearch_optuna.engine.slots.attention import attention_windows
 from llmsearch_optuna.engine.slots.decoder import SlotDecoder
 from llmsearch_optuna.engine.slots.model_runner import ModelRunner
 from llmsearch_optuna.engine.slots.prefill import prefill
-from llmsearch_optuna.errors import ModelError
+from llmsearch_optuna.engine.slots.shapes import REFERENCE_LENGTH
+from llmsearch_optuna.errors import ModelError, describe_error
 
 __all__ = ["probe_batching", "probe_slots"]
 
@@ -52,8 +53,11 @@ def probe_slots(runner: ModelRunner) -> tuple[bool, str]:
     """Compare decode steps in slots with plain forward passes, on a few sequences of random tokens.
 
     One sequence is longer than the model's sliding windows and chunks. Those of more than 1,024 tokens are only tested
-    on CUDA. At three quarters of the positions of each sequence, the difference must not exceed 1e-3 of the logits'
-    norm in float32, 1e-6 in float64, and 0.1 in 16 bits. At the others, a mixture of experts may select another expert.
+    on CUDA. Those that no sequence in slots exceeds are not tested. Each step reads as many positions as the steps of
+    short requests may, because some models (GPT-Neo) count their windows from the last position that is read.
+
+    At three quarters of the positions of each sequence, the difference must not exceed 1e-3 of the logits' norm in
+    float32, 1e-6 in float64, and 0.1 in 16 bits. At the others, a mixture of experts may select another expert.
 
     Returns:
         Whether the slot engine supports the model, and the reason.
@@ -64,7 +68,7 @@ def probe_slots(runner: ModelRunner) -> tuple[bool, str]:
     except ModelError as error:
         return False, str(error)
     except Exception as error:  # noqa: BLE001 - the code of any model runs here, and may raise anything
-        return False, f"a decode step in slots raised {type(error).__name__}: {error}"
+        return False, f"a decode step in slots raised {describe_error(error)}"
     worst = max(differences)
     return worst <= _tolerance(runner.model), _describe(worst)
 
@@ -75,24 +79,30 @@ def _plain_and_slot_logits(runner: ModelRunner) -> tuple[list[Tensor], list[Tens
     They are the logits after the prompt and after each further token. Shape of each: (1 + steps, vocabulary).
     """
     model: Any = runner.model
-    windows = [window for window in attention_windows(runner.model).values() if window is not None]
-    windows = [window for window in windows if window <= _LONGEST_WINDOW or runner.device.type == "cuda"]
-    past_window = max([window + 8 for window in windows], default=20)
-    past_window = min(past_window, input_limits(runner.model).together or past_window)
+    limit = input_limits(runner.model).together
+    bounds = [bound for bound in (limit, batch_dependent_length(runner.model)) if bound is not None]
+    windows = [
+        window
+        for window in attention_windows(runner.model).values()
+        if window is not None
+        and window < min(bounds, default=math.inf)
+        and (window <= _LONGEST_WINDOW or runner.device.type == "cuda")
+    ]
+    past_window = min([max([window + 8 for window in windows], default=20), *bounds])
     sequences = _random_sequences(runner.model, [*(length + _SLOT_STEPS for length in _LENGTHS), past_window])
     plain = [
         model(input_ids=torch.tensor([sequence], device=runner.device), use_cache=False).logits[0, -_SLOT_STEPS - 1 :]
         for sequence in sequences
     ]
     prompts = [prefill(runner, tuple(sequence[:-_SLOT_STEPS])) for sequence in sequences]
-    longest = max(map(len, sequences))
-    decoder = SlotDecoder(runner, prompts[0].layers, len(sequences), longest)
+    read = max(*map(len, sequences), min(REFERENCE_LENGTH, limit or REFERENCE_LENGTH))
+    decoder = SlotDecoder(runner, prompts[0].layers, len(sequences), read)
     for slot, prompt in enumerate(prompts):
         decoder.cache.load(slot, prompt.layers)
     logits = [torch.stack([prompt.logits for prompt in prompts])]
     for step in range(-_SLOT_STEPS, 0):
         tokens = [sequence[step] for sequence in sequences]
-        logits.append(decoder.step(tokens, [len(sequence) + step for sequence in sequences], longest).clone())
+        logits.append(decoder.step(tokens, [len(sequence) + step for sequence in sequences], read).clone())
     return plain, list(torch.stack(logits, dim=1))
 
 
@@ -158,11 +168,11 @@ def _measure(model: PreTrainedModel, sequences: Sequence[list[int]], batching: B
     try:
         inputs, logits = _generate(model, sequences, batching, pad_token)
     except Exception as error:  # noqa: BLE001 - the code of any model runs here, and may raise anything
-        return _Measured(math.inf, f"model.generate raised {type(error).__name__}: {error}", runs=False)
+        return _Measured(math.inf, f"model.generate raised {describe_error(error)}", runs=False)
     try:
         plain = [_plain_logits(model, *pair) for pair in zip(sequences, inputs, strict=True)]
     except Exception as error:  # noqa: BLE001 - as above
-        return _Measured(math.inf, f"a plain forward pass, to compare with, raised {type(error).__name__}: {error}")
+        return _Measured(math.inf, f"a plain forward pass, to compare with, raised {describe_error(error)}")
     worst = max(_difference(*pair, _SHARE) for pair in zip(plain, logits, strict=True))
     return _Measured(worst, _describe(worst))
 

@@ -6,6 +6,7 @@ from transformers import PreTrainedModel
 
 from llmsearch_optuna.engine.base import Completion, Engine, Request, TokenCallback
 from llmsearch_optuna.engine.failures import as_one_line
+from llmsearch_optuna.engine.model_limits import rope_settings
 
 __all__ = ["RoutingEngine", "batch_dependent_length"]
 
@@ -56,9 +57,8 @@ def batch_dependent_length(model: PreTrainedModel) -> int | None:
     lengths = []
     if getattr(config, "attn_temperature_tuning", False):
         lengths.append(int(config.floor_scale))
-    rope = getattr(config, "rope_parameters", None) or {}
-    for parameters in (rope, *(nested for nested in rope.values() if isinstance(nested, dict))):
-        if parameters.get("rope_type") == "longrope":
-            original = parameters.get("original_max_position_embeddings")
+    for rope in rope_settings(config):
+        if rope.get("rope_type") == "longrope":
+            original = rope.get("original_max_position_embeddings")
             lengths.append(int(original or config.original_max_position_embeddings))
     return min(lengths, default=None)

@@ -69,10 +69,14 @@ def effective_params(params: GenerationParams) -> dict[str, Any]:
 def differences(params: GenerationParams, available: Collection[str], system: str, remedy: str = "") -> Iterator[str]:
     """Yield a warning for each parameter that a system lacks and, if tokens are sampled, for its random numbers."""
     for name, value in effective_params(params).items():
+        parameter = f"{name}={json.dumps(value)}"
         if name.startswith(TEMPLATE):
-            yield f"{name}={json.dumps(value)}: pass it to the chat template, e.g. as chat_template_kwargs of a request"
+            yield f"{parameter}: pass it to the chat template, e.g. as chat_template_kwargs of a request"
+        elif name.startswith(BODY) and name not in available:
+            field = name.removeprefix(BODY)
+            yield f"{parameter}: a field of requests, not a parameter of {system}; add `{field}` to the request"
         elif name not in available:
-            yield f"{name}={json.dumps(value)}: {system} has no such parameter; it is left out"
+            yield f"{parameter}: {system} has no such parameter; it is left out"
     if (count := params.canonical.samples_per_prompt) is not None:
         yield (
             f"samples_per_prompt={count}: send as many requests per prompt, each with another seed, and combine the "

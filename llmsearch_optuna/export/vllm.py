@@ -11,11 +11,12 @@ from llmsearch_optuna.errors import ParameterError
 from llmsearch_optuna.export.directory import write_with_program
 from llmsearch_optuna.export.provenance import Provenance
 from llmsearch_optuna.export.targets import to_vllm
-from llmsearch_optuna.space.dialects import VLLM_WITH_PLUGIN
+from llmsearch_optuna.space.dialects import DIALECTS, VLLM_WITH_PLUGIN
+from llmsearch_optuna.space.settings import BODY, TEMPLATE, settings_in
 
 __all__ = ["vllm_deployment", "write_vllm"]
 
-_DEFAULTS = ("temperature", "top_k", "top_p", "min_p", "repetition_penalty")
+_DEFAULTS = ("temperature", *DIALECTS["vllm"].off)
 """What ``--override-generation-config`` takes for all requests that do not say otherwise."""
 
 
@@ -32,9 +33,13 @@ def vllm_deployment(provenance: Provenance) -> dict[str, Any]:
     is_own = served is not None and served.kind == "vllm" and not served.has_plugin
     request: dict[str, Any] | None = None
     with contextlib.suppress(ParameterError):  # beams
-        fields = VLLM_WITH_PLUGIN.sampling_fields(params)
-        stop = {"stop": list(provenance.stop)} if provenance.stop else {}
-        request = None if is_own else {"max_tokens": params.max_new_tokens, **fields, **stop}
+        fields: dict[str, Any] = {"max_tokens": params.max_new_tokens, **VLLM_WITH_PLUGIN.sampling_fields(params)}
+        if provenance.stop:
+            fields["stop"] = list(provenance.stop)
+        settings = dict(params.settings)
+        if template_args := settings_in(settings, TEMPLATE):
+            fields["chat_template_kwargs"] = template_args
+        request = None if is_own else fields | settings_in(settings, BODY)
     values = to_vllm(params).values
     defaults = {name: values[name] for name in _DEFAULTS} | {"max_new_tokens": params.max_new_tokens}
     command = ["vllm", "serve", provenance.model, "--override-generation-config", json.dumps(defaults)]

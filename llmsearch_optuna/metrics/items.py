@@ -88,12 +88,12 @@ class ItemsMetric:
 
     The score is the number of distinct correct items, divided by the maximum of the requested number and the number of
     listed items. The reference column ``count``, an integer of at least 1, is the requested number. Without it, the
-    number of listed items is used.
+    number of listed items is used. The completion is split at line ends, commas and semicolons.
 
     Attributes:
         name: The identity of the metric with its column.
         column: The reference column; by default the only one other than ``count``, if any. If it holds a list, only the
-            members of the list are correct. Otherwise, every item is.
+            members of the list are correct, which must have no comma or semicolon inside. Otherwise, every item is.
         greater_is_better: Whether a study maximises the value.
         calls: How the metric is called: retries and time limit.
         score_range: The minimum and the maximum score of a sample: 0 and 1.
@@ -127,6 +127,12 @@ def _members(value: object, sample: int) -> Sequence[str] | None:
         return None
     if not value or not all(isinstance(member, str) for member in value):
         raise MetricError(f"the members of sample {sample} must be strings, at least one")
+    for member in value:
+        if _SEPARATORS.search(_normal_form(member)):
+            raise MetricError(
+                f"the members of sample {sample} must have no comma or semicolon inside, where a list is split, got "
+                f"{member!r:.60}: write it without, or use another metric"
+            )
     return value
 
 

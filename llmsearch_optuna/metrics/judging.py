@@ -230,9 +230,17 @@ class JudgedMetric:
             raise ScorerError(
                 f"the judge's answer on sample {cases[0].sample} cannot be read, after {judgements[0].requests} "
                 f"requests: it must end with {self.settings.form.line}, and ends with "
-                f"{_ending(judgements[0].answers[-1])!r}; `unreadable` sets a score for that"
+                f"{_ending(judgements[0].answers[-1])!r}{self._limit_hint(judgements[0])}; `unreadable` sets a score "
+                "for that"
             )
         return float(self.settings.unreadable)
+
+    def _limit_hint(self, judgement: Judgement) -> str:
+        """Return what to change if the length limit may have ended the answers; empty if it has not."""
+        limit = self.settings.max_new_tokens
+        if all(map(str.strip, judgement.answers)) and judgement.tokens < judgement.requests * limit:
+            return ""
+        return f"; the limit `max_new_tokens` = {limit}, which counts hidden thoughts, too, may have ended it: raise it"
 
     def _judgements(self, cases: Sequence[_Case], calls: ScorerCalls) -> dict[str, Judgement]:
         distinct = {case.key: case for case in cases}
@@ -289,11 +297,12 @@ class JudgedMetric:
         if samples:
             example = next(judgement for judgement in made.values() if judgement.score is None)
             _LOG.warning(
-                "%d of %d judgements cannot be read (of samples %s); one answer ends with %r",
+                "%d of %d judgements cannot be read (of samples %s); one answer ends with %r%s",
                 len(samples),
                 len(made),
                 ", ".join(map(str, sorted(set(samples))[:6])) + (", ..." if len(set(samples)) > 6 else ""),
                 _ending(example.answers[-1]),
+                self._limit_hint(example),
             )
 
 

@@ -34,6 +34,8 @@ _NEXT = (
     r"(?:because|since|as|and|or|but|for|due|given|based|so|which|it|if|from"
     r"|is(?! (?:not|wrong|false|incorrect)\b))\b"
 )
+# After a letter that is stated to be wrong: "Answer C is incorrect".
+_REJECTED = r"(?![)\]\"'\u201d]{0,2} (?:(?:is|was) (?:not|wrong|false|incorrect)|(?:is|was)n['\u2019]t)\b)"
 _LATIN = "A-Za-z0-9\u00c0-\u024f"
 _BEFORE = rf"(?<![{_LATIN}])(?<![A-Za-z]['\u2019])"
 _AFTER = rf"(?![{_LATIN}+#]|['\u2019-][A-Za-z])"
@@ -55,7 +57,7 @@ def read_letter(text: str, letters: str) -> str | None:
 
     1. the letter in the last ``\boxed{}``;
     2. the last letter that is stated: ``answer is B``, ``Answer: (b)``, ``the best choice is B``, ``I choose B``,
-       ``B is correct`` (and ``answer`` in some other languages);
+       ``B is correct`` (and ``answer`` in some other languages), but not ``Answer C is incorrect``;
     3. a letter at the beginning, if it is all (``b``), or ``)``, ``.``, ``:``, ``,``, a dash or a line end follows it,
        or a word such as ``because``, or, except for A and I, a word with a capital (``B Paris``); not if the text lists
        the choices from the first on (``A) ... B) ...``);
@@ -89,7 +91,7 @@ def _rules(letters: str) -> _Rules:
     other = rf"(?:\s?[)\].]?\s?(?:[,/&]|\b(?:or|and|oder|und|ou|et)\b|\u548c|\u6216)\s?[(\[]?{free.format('other')})?"
     end = r"(?=\s?(?:[).,;:\]]|$)|\n)"
     follows = rf"(?=\s?(?:[).,;:\]/&\u2013\u2014-]|$)|\n| {_NEXT}|(?<![AI]) [A-Z0-9])"
-    stated = rf"{_CUE}(?:{free.format('capital')}|{_BEFORE}(?P<small>{small}){end})"
+    stated = rf"{_CUE}(?:{free.format('capital')}|{_BEFORE}(?P<small>{small}){end}){_REJECTED}"
     judged = rf"(?<!or )(?<!or \(){_BEFORE}(?P<judged>{capital})[)\].:]? {_CORRECT}"
     return _Rules(
         boxed=re.compile(rf"\\(?:boxed|fbox)\s?\{{\s?[(\[]?({capital}|{small})(?![A-Za-z0-9])"),

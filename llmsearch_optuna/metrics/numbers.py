@@ -8,8 +8,8 @@ Read are:
     - signs (hyphen, minus, en dash) before a number or its currency. With a space after it, a sign counts only after
       ``=``, ``:`` and opening brackets (``x = - 3``), and before a currency at the start of the text (``- $5``);
     - digits of any script, and groups of digits (``1,234``, ``12,34,567``, ``1.234.567``, ``1'234``, ``1 234``,
-      ``1_234``, LaTeX's ``1{,}234``, ``1\,234``, ``$1~234$``). A comma or a point before exactly three digits is
-      ambiguous: ``1,234`` is 1234, and ``1.234`` is 1.234;
+      ``1_234``, LaTeX's ``1{,}234``, ``1,\!234``, ``1\,234``, ``$1~234$``). A comma or a point before exactly three
+      digits is ambiguous: ``1,234`` is 1234, and ``1.234`` is 1.234;
     - decimal points and commas (``12,50``, ``1.234,50``), and integers in hexadecimal, octal and binary (``0x1F``);
     - fractions (``3/4``, ``1 1/2``, ``1½``, ``\frac{3}{4}``) and powers (``1e-3``, ``3 * 10^5``, ``2**10``). A power
       that is too large to compute is no number;
@@ -105,7 +105,7 @@ _FRACTION = re.compile(
     r"(-?)\\[cdt]?frac ?(?:\{ ?(-?)([0-9][0-9.,]{0,30}) ?\}|([0-9])) ?(?:\{ ?(-?)([0-9][0-9.,]{0,30}) ?\}|([0-9]))"
 )
 _LATEX = (
-    (re.compile(r"(?:\\text ?)?\{,\}|(?<=[0-9])(?:\\[,;:! ]|~)(?=[0-9]{3})"), ","),
+    (re.compile(r"(?:\\text ?)?\{,\}|(?<=[0-9])(?:,\\!|\\[,;:! ]|~)(?=[0-9]{3})"), ","),
     (re.compile(r"\\([$%])"), r"\1"),
     (re.compile(r"\\times|\\cdot"), "\u00d7"),
     (re.compile(r"\\[A-Za-z]{1,20}"), " "),

@@ -30,7 +30,7 @@ def best_so_far(record: StudyRecord) -> list[tuple[int, float]]:
     """Return pairs of the number of a fully evaluated trial and the best value of the trials up to it."""
     bests: list[tuple[int, float]] = []
     for trial in record.complete:
-        if trial.value is not None:
+        if trial.value is not None and trial.is_feasible:
             previous = bests[-1][1] if bests else trial.value
             bests.append((trial.number, trial.value if record.is_better(trial.value, previous) else previous))
     return bests

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import plotly.graph_objects as go
+from optuna.trial import TrialState
 
 from llmsearch_optuna.report.axes import INK, limit_axis, log_ticks, new_figure, single_value_limits, tell_no_spread
 from llmsearch_optuna.report.curves import Band, best_so_far
@@ -139,6 +140,8 @@ def draw_learning_curves(record: StudyRecord, band: Band | None) -> go.Figure:
         "pruned": {"color": _tinted(PRUNED, 0.75), "width": 1},
         "complete": {"color": _tinted(TRIAL, 0.75), "width": 1.2},
         "baseline": {"color": BASELINE, "width": 1.8, "dash": "dot"},
+        "failed": {"color": _tinted(FAILED, 0.75), "width": 1},
+        "running": {"color": _tinted(TRIAL, 0.75), "width": 1.2, "dash": "dash"},
         "best": {"color": BEST, "width": 3},
     }
     for kind, line in styles.items():
@@ -200,7 +203,7 @@ def draw_slice(record: StudyRecord, data: Slice) -> go.Figure:
     for kind, (colour, _) in _STYLES.items():
         trials = [trial for trial in (*data.pruned, *data.complete) if kind_of(trial, record.best) == kind]
         chosen = [trial.chosen[data.parameter] for trial in trials]
-        x = chosen if data.categories is None else [str(value) for value in chosen]
+        x = chosen if data.categories is None else [safe(str(value)) for value in chosen]
         errors = [NORMAL_95 * (trial.standard_error or 0.0) for trial in trials]
         bars = {"array": errors, "thickness": 1, "width": 0, "color": _tinted(colour, 0.45)}
         add_trials(figure, kind, trials, x, size=14 if kind == "best" else 7, error_y=bars)
@@ -208,7 +211,8 @@ def draw_slice(record: StudyRecord, data: Slice) -> go.Figure:
             ends += [(trial.value or 0.0) - error, (trial.value or 0.0) + error]
     limit_axis(figure, "y", ends)
     if data.categories is not None:
-        figure.update_xaxes(type="category", categoryorder="array", categoryarray=list(data.categories), showgrid=False)
+        categories = list(map(safe, data.categories))
+        figure.update_xaxes(type="category", categoryorder="array", categoryarray=categories, showgrid=False)
     elif data.is_log:
         chosen = [trial.chosen[data.parameter] for trial in (*data.complete, *data.pruned)]
         figure.update_xaxes(type="log", tickvals=log_ticks(chosen) if chosen else None)
@@ -341,10 +345,10 @@ def _add_band(figure: go.Figure, x: _Floats, low: _Floats, high: _Floats, colour
 
 
 def kind_of(trial: TrialRecord, best: TrialRecord | None) -> str:
-    """Return the kind of a trial: ``"best"``, ``"baseline"``, ``"complete"`` or ``"pruned"``."""
+    """Return the kind of a trial: ``"best"``, ``"baseline"``, or the name of its state in lower case."""
     if trial is best or trial.baseline is not None:
         return "best" if trial is best else "baseline"
-    return "complete" if trial.is_complete else "pruned"
+    return "failed" if trial.state == TrialState.FAIL else trial.state.name.lower()
 
 
 def _joined(parts: Sequence[Sequence[Any]]) -> list[Any]:

@@ -33,6 +33,7 @@ from llmsearch_optuna.study.judge import describe_judge
 from llmsearch_optuna.study.objectives import COST, EXPENSES, TOKENS, Expense
 from llmsearch_optuna.study.price import Price, Rates, stored_price
 from llmsearch_optuna.study.ranking import expense, infeasibility, maximizes, ranked, score_of
+from llmsearch_optuna.study.source import without_password
 from llmsearch_optuna.study.study import study_key
 from llmsearch_optuna.study.trials import describe_params, reused_counts, trial_params
 from llmsearch_optuna.verdict.finalist_scores import held_out_key
@@ -291,7 +292,7 @@ def read_study(study: optuna.Study, storage: RDBStorage | str) -> StudyRecord:
         minimized=expense(study),
         fingerprint=fingerprint,
         environment=study_environment(study),
-        study_file=None if study_file is None else str(study_file["text"]),
+        study_file=None if study_file is None else without_password(str(study_file["text"])),
         trials=trials,
         names=names,
         best=next((trial for trial in trials if trial.number == best), None),

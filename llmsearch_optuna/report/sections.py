@@ -184,7 +184,7 @@ def reproduction_commands(record: StudyRecord, location: str) -> str:
     """
     commands = []
     if record.study_file is not None:
-        commands.append(f"llmsearch-optuna run {record.name}.toml      # the study file below")
+        commands.append(f"{shlex.join(['llmsearch-optuna', 'run', f'{record.name}.toml'])}      # the study file below")
     commands += [
         confirm_command(location, record.name),
         shlex.join(["llmsearch-optuna", "report", location, "--study", record.name]),

@@ -85,7 +85,7 @@ def _stored_chat(prompt: str) -> tuple[Turn, ...]:
     try:
         messages = json.loads(prompt)
         turns = [Turn(str(message["role"]), _text(message["content"])) for message in messages]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return ()
     return tuple(turn for turn in turns if turn.text)
 

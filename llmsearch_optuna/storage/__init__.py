@@ -20,6 +20,7 @@ from llmsearch_optuna.storage.database import (
     sqlite_path,
     sqlite_url,
     storage_url,
+    without_passwords,
 )
 from llmsearch_optuna.storage.judgements import JudgementCounts, JudgementStore, StoredJudgement
 from llmsearch_optuna.storage.leases import Claims, Leases, make_claims
@@ -48,4 +49,5 @@ __all__ = [
     "sqlite_path",
     "sqlite_url",
     "storage_url",
+    "without_passwords",
 ]

@@ -31,6 +31,7 @@ __all__ = [
     "sqlite_path",
     "sqlite_url",
     "storage_url",
+    "without_passwords",
 ]
 
 Storage = str | os.PathLike[str]
@@ -330,6 +331,11 @@ def shown_url(url: str | sa.URL) -> str:
         hint = "" if separator else " (SQLite files are written sqlite:///PATH)"
         shown = f"{scheme}{separator}{rest}{hint}"
     return _SECRET_OPTION.sub(r"\1***", shown)
+
+
+def without_passwords(text: str) -> str:
+    """Return a text, such as a command line, without the passwords of its URLs."""
+    return _SECRET_OPTION.sub(r"\1***", re.sub(r"://([^:/\s]*):\S*@", r"://\1:***@", text))
 
 
 @contextlib.contextmanager

@@ -4,7 +4,9 @@ import re
 import tomllib
 from typing import NamedTuple
 
-__all__ = ["Served", "Source", "read_served", "read_source"]
+from llmsearch_optuna.storage import shown_url
+
+__all__ = ["Served", "Source", "read_served", "read_source", "without_password"]
 
 _SERVED = re.compile(
     r"(?P<model>.*) \((?P<kind>[a-z]+) server(?P<drawn>, llmsearch_optuna draws)?(?:, \{.*)?\)", re.DOTALL
@@ -64,3 +66,15 @@ def read_source(text: str) -> Source:
         return Source(None if model is None else str(model), str(data["task"] if "task" in data else data["path"]))
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{type(error).__name__}: {error}") from error
+
+
+def without_password(text: str) -> str:
+    """Return the text of a study file without the password of its database.
+
+    Reports and optuna-dashboard show the text that a study stores. Only the value of `storage` is changed.
+    """
+    try:
+        storage = tomllib.loads(text)["study"]["storage"]
+    except (tomllib.TOMLDecodeError, KeyError, TypeError):
+        return text
+    return text.replace(storage, shown_url(storage)) if isinstance(storage, str) and "://" in storage else text

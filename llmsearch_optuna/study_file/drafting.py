@@ -11,7 +11,7 @@ import datasets
 
 from llmsearch_optuna.data.jinja import JinjaTemplate
 from llmsearch_optuna.data.loading import load_data
-from llmsearch_optuna.data.nested import read_column
+from llmsearch_optuna.data.nested import read_column, read_rows
 from llmsearch_optuna.errors import StudyFileError, TaskError
 
 __all__ = ["draft"]
@@ -62,12 +62,12 @@ def draft(data: str, model: str, *, directory: Path, config: str | None = None, 
         StudyFileError: No column could be a prompt or a reference.
     """
     dataset = load_data(data, directory=directory, config=config, split=split)
-    head = dataset.select(range(min(_ROWS, len(dataset)))).to_list()
+    head = read_rows(dataset.select(range(min(_ROWS, len(dataset)))))
     chat = next((name for name in dataset.column_names if name.lower() in _MESSAGES and _is_chat(head[0][name])), None)
     lines = _data_lines(data, dataset, head, chat)
     references = [_reference_text(row, lines) for row in head]
     metric = _metric(references)
-    prompts = len({json.dumps(row, default=str) for row in dataset.select_columns(lines.inputs)})
+    prompts = len({json.dumps(row, default=str) for row in read_rows(dataset.select_columns(lines.inputs))})
     longest = max(map(len, references))
     limit = min(1024, max(16, 16 * round(longest / _CHARACTERS_PER_TOKEN / 16 + 0.5)))
     target = "server" if model.startswith(("http://", "https://")) else "model"

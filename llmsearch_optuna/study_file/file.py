@@ -128,7 +128,8 @@ class StudyFile:
         check_labels(parse_constraints(study.constraints), metrics)
         storage = study.storage or f"{name}.db"
         storage = storage if "://" in storage else sqlite_url(str(directory / storage))
-        sqlite_path(storage)  # raises if it is a directory
+        if sqlite_path(storage) is None and storage.startswith("sqlite") and "file:" not in storage:
+            raise StudyFileError("`storage` in [study] must be a file or a server: memory is lost at the end")
         file = cls(
             study=dataclasses.replace(study, name=study.name or name, storage=storage),
             model=parse_section("model", ModelSection, table["model"]) if "model" in table else None,

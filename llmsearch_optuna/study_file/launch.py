@@ -24,6 +24,7 @@ from llmsearch_optuna.search.progress import EventCallback
 from llmsearch_optuna.space.presets import presets
 from llmsearch_optuna.space.search_space import SearchSpace
 from llmsearch_optuna.study.attributes import STUDY_FILE
+from llmsearch_optuna.study.source import without_password
 from llmsearch_optuna.study_file.file import StudyFile
 from llmsearch_optuna.study_file.sections import DEMO, TASK, ModelSection
 from llmsearch_optuna.tuner import Tuner
@@ -139,7 +140,7 @@ def search(
         storage=file.study.storage,
         study_name=file.study.name,
         presets=[point for name in file.study.presets for point in presets(name, **limits)],
-        user_attrs={STUDY_FILE: {"text": file.text, "directory": str(file.directory.resolve())}},
+        user_attrs={STUDY_FILE: {"text": without_password(file.text), "directory": str(file.directory.resolve())}},
         should_stop=should_stop,
         show_progress=show_progress,
         on_event=on_event,

@@ -59,6 +59,7 @@ class _MlflowRun:
 
     def __init__(self, mlflow: Any, client: Any, run: Any) -> None:
         self._entities, self._client, self._run = mlflow.entities, client, run
+        self._latest = dict(run.data.metrics)
         name = min(run.data.metrics, default=None)
         steps = client.get_metric_history(run.info.run_id, name) if name else []
         self.next_step = max((metric.step + 1 for metric in steps), default=0)
@@ -68,11 +69,13 @@ class _MlflowRun:
         now = round(time.time() * 1000)
         metrics = [self._entities.Metric(name, value, now, step) for name, value in values.items()]
         self._client.log_batch(self._run.info.run_id, metrics=metrics)
+        self._latest |= values
         self.next_step = step + 1
 
     def finish(self, values: Mapping[str, float], texts: Mapping[str, str], *, failed: bool = False) -> None:
         """See `TrackedRun.finish`."""
-        self.log({name: value for name, value in values.items() if self._run.data.metrics.get(name) != value}, 0)
+        changed = {name: value for name, value in values.items() if self._latest.get(name) != value}
+        self.log(changed, max(0, self.next_step - 1))
         for name, text in texts.items():
             self._client.set_tag(self._run.info.run_id, name, text[:_LONGEST])
         self._client.set_terminated(self._run.info.run_id, "FAILED" if failed else "FINISHED")

@@ -112,6 +112,15 @@ def test_conversations_have_their_last_message_as_the_reference(tmp_path: Path) 
     assert file.metric.name == "numeric"
 
 
+def test_objects_and_conversations_with_long_integers_are_what_they_are(tmp_path: Path) -> None:
+    chat = [{"role": "user", "content": "2 + 2?", "id": 10**30}, {"role": "assistant", "content": "4"}]
+    assert drafted([{"note": "x", "messages": chat}] * 10, tmp_path).data.messages_col == "messages"
+    data = drafted(
+        [{"q": f"{number}?", "meta_of": {"id": 10**30}, "answer": "4"} for number in range(9)], tmp_path
+    ).data
+    assert (tuple(data.input_cols), tuple(data.eval_cols or ())) == (("q",), ("answer",))
+
+
 def test_an_address_is_a_server(tmp_path: Path) -> None:
     file = drafted([{"q": "x", "answer": "1"}] * 10, tmp_path, model="http://localhost:8000/v1")
     assert file.server is not None

@@ -206,6 +206,15 @@ def test_words_of_ones_own_stay(path: Path) -> None:
     assert get_note(study) == "mine, too"
 
 
+def test_words_on_a_trial_that_runs_stay(path: Path) -> None:
+    execute(path, "DELETE FROM study_system_attributes WHERE key LIKE 'dashboard:2:%'")
+    study = load(path)
+    trial = optuna.Trial(study, study.trials[2]._trial_id)
+    save_note(trial, "mine")  # the first version
+    annotate(path).write_missing_notes()
+    assert get_note(trial) == "mine"
+
+
 def test_nothing_is_written_twice(path: Path) -> None:
     with closing(sqlite3.connect(path)) as connection:
         before = list(connection.execute("SELECT * FROM study_system_attributes"))

@@ -262,6 +262,16 @@ def test_a_parquet_file_that_is_damaged_is_refused_as_a_stream_too(tmp_path: Pat
     assert len(str(refusal.value).splitlines()) == 1
 
 
+@pytest.mark.parametrize("name", ["run[1]/rows.parquet", "rows[1].parquet", "rows?.parquet", "ro*.parquet"])
+@pytest.mark.parametrize("streaming", [True, False])
+def test_the_path_of_a_parquet_file_is_no_pattern(name: str, streaming: bool, tmp_path: Path) -> None:
+    for other in ("run1/rows.parquet", "rows1.parquet", name):
+        write_parquet(tmp_path / "new.parquet", [{"name": other}])
+        (tmp_path / other).parent.mkdir(exist_ok=True)
+        (tmp_path / "new.parquet").rename(tmp_path / other)
+    assert load_data(str(tmp_path / name), streaming=streaming, take=1).to_list() == [{"name": name}]
+
+
 def test_conversations_survive_every_file_that_can_hold_them(tmp_path: Path) -> None:
     chat = [{"role": "user", "content": "é\u2028{x}"}, {"role": "assistant", "content": "\n"}]
     for name in ("data.jsonl", "list.json", "DATA.PARQUET"):

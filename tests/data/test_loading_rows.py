@@ -1,12 +1,18 @@
+import json
 import logging
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import datasets
+import pyarrow as pa
 import pytest
 from word_tokenizer import one_line
 
-from llmsearch_optuna.data.loading import as_dataset
+from llmsearch_optuna.data.loading import as_dataset, load_data
+from llmsearch_optuna.data.nested import read_column
+from llmsearch_optuna.data.prompts import PromptSource
+from llmsearch_optuna.data.rendering import render_dataset
 
 ROWS = [{"question": "one plus one", "answer": "two"}, {"question": "two", "answer": "two"}]
 
@@ -101,6 +107,35 @@ def test_a_stream_that_ends_early_gives_what_it_has(caplog: pytest.LogCaptureFix
     with caplog.at_level(logging.INFO):
         assert as_dataset(finite, take=9).to_list() == ROWS
     assert caplog.messages == ["the stream ended after 2 of 9 rows"]
+
+
+def test_a_stream_is_read_with_its_types(tmp_path: Path) -> None:
+    chats = [[{"role": "user", "content": "?", "call": {part: 1}}] for part in ("x", "y")]
+    label = datasets.ClassLabel(names=["no", "yes"])
+    plain = datasets.Dataset.from_dict({"label": [1, None], "share": [0.1, 2.5], "n": [3, 4], "chat": chats})
+    whole = plain.cast_column("label", label).cast_column("share", datasets.Value("float32"))
+    whole.to_parquet(tmp_path / "x.parquet")
+    read = as_dataset(whole)
+    assert (read["label"][:], read["share"][:]) == (["yes", None], [0.1, 2.5])
+    for streamed in (
+        as_dataset(whole.to_iterable_dataset(), take=2),
+        load_data(str(tmp_path / "x.parquet"), streaming=True, take=2),
+    ):
+        assert repr(streamed.to_list()) == repr(read.to_list())
+        assert streamed.features == read.features
+        prompts = render_dataset(streamed, PromptSource(messages_col="chat", eval_cols=("label",)), None)["_X"]
+        assert list(map(json.loads, prompts)) == chats
+
+
+def test_the_numbers_of_json_in_a_stream_are_not_rounded() -> None:
+    texts = ['{"x": 1}', '{"x": "a", "y": 0.123456789012345}']
+    features = datasets.Features({"m": datasets.Json(), "label": datasets.ClassLabel(names=["no", "yes"])})
+    rows = datasets.Dataset.from_dict({"m": pa.array(texts, pa.json_()), "label": [1, 0]}, features=features)
+    streamed = as_dataset(rows.to_iterable_dataset(), take=2)
+    assert streamed["label"][:] == ["yes", "no"]
+    first, second = read_column(streamed, "m")
+    assert first == {"x": 1}
+    assert second == {"x": "a", "y": pytest.approx(0.123456789012345, abs=1e-14)}
 
 
 def test_a_stream_without_a_number_of_rows_is_refused_and_not_read() -> None:

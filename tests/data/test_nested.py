@@ -36,6 +36,30 @@ def test_lists_of_mappings_are_read_as_they_are_written(rows: list[Any]) -> None
     assert repr(read_column(as_dataset({"m": rows}).select(range(len(rows))), "m")) == repr(rows)
 
 
+def without_nulls(value: Any) -> Any:
+    """Drop the keys without a value, which Arrow adds, from mappings outside of lists, and sort the others."""
+    if not isinstance(value, dict):
+        return value
+    return {key: without_nulls(value[key]) for key in sorted(value) if value[key] is not None}
+
+
+@given(st.lists(st.none() | st.fixed_dictionaries({"part": values}), min_size=1, max_size=4))
+def test_mappings_are_read_as_they_are_written_but_for_added_nulls(rows: list[Any]) -> None:
+    copies = read_column(as_dataset({"m": rows}).select(range(len(rows))), "m")
+    assert repr(list(map(without_nulls, copies))) == repr(list(map(without_nulls, rows)))
+
+
+def test_nulls_of_mappings_that_arrow_keeps_are_as_in_earlier_studies() -> None:
+    rows = as_dataset({"q": ["d", "e"], "m": [{"a": {"x": 1, "l": [1]}}, {"a": {"y": 2.5}, "b": "c"}]})
+    assert not isinstance(rows.features["m"], datasets.Json)
+    source = DataOptions(input_cols=("q",), eval_cols=("m",), prompt_template="{q}")
+    samples = encode_prompts(render_dataset(rows, source, None), None, source)
+    assert [sample.reference["m"] for sample in samples] == [
+        {"a": {"x": 1, "l": [1], "y": None}, "b": None},
+        {"a": {"x": None, "l": None, "y": 2.5}, "b": "c"},
+    ]
+
+
 def test_a_column_that_arrow_keeps_stays_in_arrow() -> None:
     chat = [[{"role": "user", "content": "x"}, {"role": "tool", "content": "y", "name": "f"}], None]
     assert exact_column(chat) is chat
@@ -97,6 +121,34 @@ def test_numbers_in_lists_of_mappings_are_written_as_they_are_in_the_file(tmp_pa
     references = [sample.reference["m.w.n"] for sample in encode_prompts(rendered, None, source)]
     assert [[str(value) for value in values] for values in references] == [["7"], ["1e3", "None"]]
     assert isinstance(references[1][0], WrittenFloat)
+
+
+@pytest.mark.parametrize(
+    ("form", "prompts"),
+    [
+        ({"prompt_template": "{m[item]}: {m[price]} {m[price]:.1f}"}, ["tea: 19.90 19.9", "salt: 18 18.0"]),
+        (
+            {"prompt_jinja": "{{ m.price }} {{ m | tojson }}"},
+            ['19.90 {"item": "tea", "price": 19.9}', '18 {"item": "salt", "price": 18}'],
+        ),
+    ],
+)
+def test_numbers_in_mappings_are_written_as_they_are_in_the_file(
+    form: dict[str, Any], prompts: list[str], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    items = ['{"item": "tea", "price": 19.90}', '{"item": "salt", "price": 18}']
+    (tmp_path / "x.jsonl").write_text("\n".join(f'{{"m": {item}}}' for item in items), encoding="utf-8")
+    data = load_data(str(tmp_path / "x.jsonl"))
+    assert not caplog.messages
+    source = DataOptions(input_cols=("m",), eval_cols=("m", "m.price"), **form)
+    rendered = render_dataset(data, source, None)
+    assert rendered["_X"][:] == prompts
+    references = [sample.reference for sample in encode_prompts(rendered, None, source)]
+    assert [reference["m"] for reference in references] == list(map(json.loads, items))
+    assert [repr(reference["m.price"]) for reference in references] == ["19.9", "18"]
+    assert [str(reference["m.price"]) for reference in references] == ["19.90", "18"]
+    whole = PromptSource(input_cols=("m",), eval_cols=(), prompt_template="{m}")
+    one_line(lambda: render_dataset(data, whole, None), "^row 0: `m` is a mapping .*, which would be written as Python")
 
 
 def test_a_part_of_another_type_is_named_with_its_row() -> None:

@@ -9,7 +9,7 @@ from word_tokenizer import one_line
 
 from llmsearch_optuna.data.loading import as_dataset
 from llmsearch_optuna.data.prompts import PromptSource, read_conversation
-from llmsearch_optuna.data.rendering import check_rows
+from llmsearch_optuna.data.rendering import check_rows, render_dataset
 
 texts = st.text(max_size=8)
 messages = st.fixed_dictionaries({"role": st.sampled_from(["system", "user", "assistant", "tool"]), "content": texts})
@@ -33,6 +33,23 @@ def test_keys_that_only_other_messages_have_are_dropped_and_others_are_kept() ->
     assert set(row[0]) == {"role", "content", "name", "tool_call_id"}
     assert read_conversation(row).prompt == chat
     assert read_conversation(tuple(chat)).prompt == chat
+
+
+def test_a_tool_call_needs_no_content_unless_it_is_the_last_message() -> None:
+    call = {"role": "assistant", "content": None, "tool_calls": [{"function": {"name": "f", "arguments": {"x": 1}}}]}
+    question, result = {"role": "user", "content": "?"}, {"role": "tool", "content": "3"}
+    answer = {"role": "assistant", "content": "It is 3."}
+    prompt = [question, {**call, "content": ""}, result]
+    assert read_conversation([question, call, result, answer]) == (prompt, "It is 3.")
+    del call["content"]
+    rows = as_dataset([{"chat": [question, call, result, answer]}, {"chat": [question, call, result]}])
+    rendered = render_dataset(rows, PromptSource(messages_col="chat", eval_cols=()), None)
+    assert list(map(json.loads, rendered["_X"])) == [prompt, prompt]
+    for last in (call, {**call, "content": None}):
+        one_line(lambda last=last: read_conversation([question, last]), "^message 1 has no content: {")  # type: ignore[misc]
+    one_line(
+        lambda: read_conversation([question, {**call, "tool_calls": []}, result, answer]), "^message 1 has no content"
+    )
 
 
 def test_messages_may_be_json_and_contents_one_part_of_text() -> None:

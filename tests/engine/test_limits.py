@@ -1,5 +1,6 @@
 """The lengths and token ids that models can read."""
 
+import copy
 from typing import Any
 
 import pytest
@@ -76,6 +77,32 @@ def test_limits_are_those_up_to_which_a_model_runs(family: str) -> None:
     engine = model_backend(model, tiny_tokenizer(), batch_size=4).engine
     (done,) = engine.generate([request(tuple(5 + index % 300 for index in range(longest)), completion)])
     assert len(done.token_ids) == completion
+
+
+YARN = {"type": "yarn", "factor": 4.0, "original_max_position_embeddings": 128}
+LINEAR = {"rope_type": "linear", "factor": 8.0}
+LLAMA3 = {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0}
+
+
+@pytest.mark.parametrize(
+    ("family", "changes", "expected"),
+    [
+        # As in the model card of Qwen2.5, and in the configs of DeepSeek-V3 and gpt-oss.
+        ("qwen2", {"rope_scaling": YARN, "max_position_embeddings": 128}, 512),
+        ("deepseek_v3", {"rope_scaling": YARN, "max_position_embeddings": 512}, 512),
+        ("gpt_oss", {"rope_scaling": YARN, "max_position_embeddings": 512}, 512),
+        # As in vicuna-16k, deepseek-coder, Gemma 3 and Llama 3.1.
+        ("llama", {"rope_scaling": LINEAR, "max_position_embeddings": 128, "max_sequence_length": 512}, 512),
+        ("llama", {"rope_scaling": LINEAR, "max_position_embeddings": 512}, 512),
+        ("gemma3", {"rope_parameters": {"full_attention": LINEAR, "sliding_attention": {"rope_type": "default"}}}, 512),
+        ("llama", {"rope_scaling": {**LLAMA3, "original_max_position_embeddings": 32}}, 512),
+        ("phi3 (LongRoPE)", {}, 512),
+        # Without scaling, the first number is the limit.
+        ("llama", {"max_position_embeddings": 128, "max_sequence_length": 512}, 128),
+    ],
+)
+def test_scaled_positions_are_counted_once(family: str, changes: dict[str, Any], expected: int) -> None:
+    assert input_limits(tiny_model(family, **copy.deepcopy(changes))).together == expected
 
 
 @pytest.mark.parametrize(("window", "length"), [(64, 5), (64, 58), (300, 10), (640, 600)])

@@ -8,11 +8,14 @@ from typing import Any
 
 import pytest
 import torch
+from accelerate import dispatch_model
 from tiny_models import saved, tiny_model, tiny_tokenizer
+from transformers import AutoModelForCausalLM
 
 from llmsearch_optuna.engine.base import Stopping
 from llmsearch_optuna.engine.loading import load_model, place_model
 from llmsearch_optuna.engine.model import (
+    check_device,
     default_params,
     default_stopping,
     model_fingerprint,
@@ -73,6 +76,8 @@ def test_code_that_comes_with_a_model_is_never_run(part: str, tmp_path: Path, mo
         ({"dtype": "float8"}, "dtype must be one of float32, bfloat16, float16, got 'float8'"),
         ({"gguf_file": "none.gguf"}, "cannot be loaded: "),
         ({"device": "nowhere"}, "device 'nowhere' cannot be used: "),
+        ({"device": "cuda0"}, "device 'cuda0' cannot be used: "),
+        ({"device": "mps"}, "^device 'mps' has no float64, with which tokens are drawn: set device = 'cpu'$"),
     ],
 )
 def test_what_cannot_be_loaded_is_refused_in_one_line(arguments: dict[str, Any], message: str, tmp_path: Path) -> None:
@@ -106,6 +111,28 @@ def test_an_empty_directory_is_no_model(tmp_path: Path) -> None:
         load_model(str(tmp_path))
 
 
+def test_a_device_without_float64_is_refused() -> None:
+    check_device(torch.device("cpu"))
+    with pytest.raises(ModelError, match=r"^device 'mps:0' has no float64, with which tokens are drawn"):
+        check_device(torch.device("mps:0"))
+
+
+@pytest.mark.parametrize("is_quantised", [False, True])
+@pytest.mark.parametrize(
+    ("device", "message"),
+    [
+        ("auto", "^device='auto' spreads a model while it is loaded, and this one is loaded: leave `device` out"),
+        ("cuda0", "^device 'cuda0' cannot be used: "),
+    ],
+)
+def test_a_loaded_model_is_not_moved_to_what_is_no_device(device: str, message: str, *, is_quantised: bool) -> None:
+    model: Any = tiny_model()
+    model.is_quantized = is_quantised
+    with pytest.raises(ModelError, match=message) as caught:
+        place_model(model, device)
+    assert "\n" not in str(caught.value)
+
+
 def test_a_model_that_is_spread_or_quantised_stays_where_it_is() -> None:
     model: Any = tiny_model()
     model.hf_device_map = {"": "cpu"}
@@ -122,6 +149,32 @@ def test_the_fingerprint_tells_models_apart_and_not_their_places() -> None:
     assert model_fingerprint(tiny_model(rope_parameters={"rope_theta": 5e5, "rope_type": "default"})) != plain
     torch.nn.Module.to(model, torch.bfloat16)
     assert model_fingerprint(model) != plain
+
+
+PLACES = {
+    **dict.fromkeys(("model.embed_tokens", "model.layers.0", "model.norm", "model.rotary_emb", "lm_head"), "cpu"),
+    "model.layers.1": "disk",
+}
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_the_fingerprint_does_not_depend_on_what_is_offloaded(dtype: torch.dtype, tmp_path: Path) -> None:
+    auto: Any = AutoModelForCausalLM
+    model: Any = tiny_model()
+    model.to(dtype)
+    plain = model_fingerprint(model)
+    name = saved(tmp_path / "saved", model)
+    # From a file of accelerate's, and from the checkpoint.
+    spread: Any = dispatch_model(model, PLACES, main_device="cpu", offload_dir=str(tmp_path / "offloaded"))
+    loaded: Any = auto.from_pretrained(name, device_map=PLACES, offload_folder=str(tmp_path / "folder"))
+    for offloaded in (spread, loaded):
+        assert offloaded.model.layers[1].mlp.up_proj.weight.is_meta
+        assert model_fingerprint(offloaded) == plain
+    other: Any = tiny_model()
+    other.model.layers[1].mlp.up_proj.weight.data += 1.0
+    other.to(dtype)
+    changed = dispatch_model(other, PLACES, main_device="cpu", offload_dir=str(tmp_path / "other"))
+    assert model_fingerprint(changed) != plain
 
 
 def test_pad_token_comes_from_tokenizer_then_model_then_end_token() -> None:

@@ -30,12 +30,41 @@ def test_attention_models_pass(family: str, dtype: torch.dtype, device: torch.de
 
 @pytest.mark.parametrize(
     ("family", "reason"),
-    [("mamba", "it has layers of type linear_attention"), ("bloom", "a decode step in slots raised")],
+    [
+        ("mamba", "it has layers of type linear_attention"),
+        ("bloom", "a decode step in slots raised"),
+        # Its window, counted from the end of what a step reads, hides all tokens from a step that reads enough.
+        ("gpt_neo", "logits differ from those of a plain forward pass by"),
+    ],
 )
 def test_other_models_do_not_and_are_told_why(family: str, reason: str) -> None:
     passed, explanation = probe_slots(ModelRunner(tiny_model(family)))
     assert not passed
     assert explanation.startswith(reason)
+
+
+@pytest.mark.parametrize(
+    ("family", "changes", "longest"),
+    [
+        ("mistral", {"sliding_window": 40}, 48),
+        ("mistral", {"sliding_window": 508}, 512),
+        # No position is beyond the window: the model has no more, or `model.generate` serves longer sequences.
+        ("mistral", {"sliding_window": 512}, 24),
+        ("phi3 (LongRoPE)", {"sliding_window": 40}, 24),
+        ("llama4 (text)", {"attention_chunk_size": 24}, 24),
+    ],
+)
+def test_a_window_is_tested_if_sequences_in_slots_exceed_it(
+    family: str, changes: dict[str, Any], longest: int, device: torch.device
+) -> None:
+    model: Any = tiny_model(family, device=device, **changes)
+    lengths: list[int] = []
+    torch.nn.Module.register_forward_pre_hook(
+        model, lambda module, args, kwargs: lengths.append(kwargs["input_ids"].shape[1]), with_kwargs=True
+    )
+    passed, reason = probe_slots(ModelRunner(model))
+    assert passed, reason
+    assert max(lengths) == longest
 
 
 class ForgetsPositions(LlamaForCausalLM):  # type: ignore[no-untyped-call]
@@ -50,6 +79,27 @@ class ForgetsTheMask(LlamaForCausalLM):  # type: ignore[no-untyped-call]
 
     def forward(self, *args: Any, attention_mask: object = None, **kwargs: Any) -> Any:
         return super().forward(*args, **kwargs)
+
+
+class RaisesLines(LlamaForCausalLM):  # type: ignore[no-untyped-call]
+    """Raises an error of several lines if it gets a cache."""
+
+    def forward(self, *args: Any, past_key_values: object = None, **kwargs: Any) -> Any:
+        if past_key_values is not None:
+            raise TypeError("no cache,\n  neither this\tnor another\n")
+        return super().forward(*args, **kwargs)
+
+
+def test_what_the_code_of_a_model_raises_is_told_in_one_line() -> None:
+    model: Any = tiny_model()
+    model.__class__ = RaisesLines
+    assert probe_slots(ModelRunner(model)) == (
+        False,
+        "a decode step in slots raised TypeError: no cache, neither this nor another",
+    )
+    summary = model_backend(model, tiny_tokenizer(), batch_size=8).summary
+    assert "(model.generate raised TypeError: no cache, neither this nor another)" in summary
+    assert "\n" not in summary
 
 
 @pytest.mark.parametrize("forgetful", [ForgetsPositions, ForgetsTheMask])

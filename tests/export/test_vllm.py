@@ -6,6 +6,7 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fake_server import FakeServer
@@ -50,12 +51,30 @@ def test_the_request_is_exact_with_the_plug_in(provenance: Provenance) -> None:
     }
 
 
-def test_the_server_has_the_nearest_defaults(provenance: Provenance) -> None:
-    words = shlex.split(vllm_deployment(dataclasses.replace(provenance, params=RICH))["serve"])
+def test_the_request_has_the_settings_of_the_study(provenance: Provenance) -> None:
+    params = GenerationParams.from_dict(
+        {**RICH.to_dict(), "body.reasoning_effort": "low", "template.enable_thinking": False}
+    )
+    exact = vllm_deployment(dataclasses.replace(provenance, params=params))["exact_request"]
+    assert exact["reasoning_effort"] == "low"
+    assert exact["chat_template_kwargs"] == {"enable_thinking": False}
+    plain = vllm_deployment(dataclasses.replace(provenance, params=RICH))["exact_request"]
+    assert exact.keys() - plain.keys() == {"reasoning_effort", "chat_template_kwargs"}
+    assert exact["vllm_xargs"] == plain["vllm_xargs"]
+    (warning,) = [warning for warning in to_vllm(params).warnings if warning.startswith("body.")]
+    assert warning.endswith(": a field of requests, not a parameter of vLLM; add `reasoning_effort` to the request")
+
+
+@pytest.mark.parametrize("offsets", [{}, {"presence_penalty": 0.5, "frequency_penalty": -0.25}])
+def test_the_server_has_the_nearest_defaults(provenance: Provenance, offsets: dict[str, Any]) -> None:
+    params = dataclasses.replace(RICH, **offsets)
+    words = shlex.split(vllm_deployment(dataclasses.replace(provenance, params=params))["serve"])
     assert words[:4] == ["vllm", "serve", provenance.model, "--override-generation-config"]
-    values = to_vllm(RICH).values
-    names = ("temperature", "top_k", "top_p", "min_p", "repetition_penalty")
-    assert json.loads(words[4]) == {**{name: values[name] for name in names}, "max_new_tokens": 128}
+    values = to_vllm(params).values
+    names = ("temperature", "top_k", "top_p", "min_p", "repetition_penalty", "presence_penalty", "frequency_penalty")
+    defaults = json.loads(words[4])
+    assert defaults == {**{name: values[name] for name in names}, "max_new_tokens": 128}
+    assert defaults["presence_penalty"] == offsets.get("presence_penalty", 0.0)
 
 
 def test_beams_have_no_request(provenance: Provenance) -> None:

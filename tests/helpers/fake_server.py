@@ -60,6 +60,7 @@ class FakeServer:
         told: Further entries of each model in its list.
         drops_first: How many GET requests it drops without a word, from now on.
         faults: What goes wrong.
+        get_faults: What goes wrong with GET requests, by path.
         ignored: Fields that it takes no notice of.
         company: Whether a seed means something else while other requests are served.
         delay_s: Seconds that a completion takes.
@@ -85,6 +86,7 @@ class FakeServer:
         self.key: str | None = None
         self.drops_first = 0
         self.faults: Faults = lambda request, number: None
+        self.get_faults: Callable[[str], Fault | None] = lambda path: None
         self.ignored: set[str] = set()
         self.company = False
         self.delay_s = 0.0
@@ -209,7 +211,9 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             return
         content = fake.look_up(self.path.partition("?")[0])
-        if not self._may_enter() or self.path in fake.closed:
+        if fault := fake.get_faults(self.path):
+            self._send(fault.status, fault.body or b"", fault.headers)
+        elif not self._may_enter() or self.path in fake.closed:
             self._refuse()
         elif content is not None:
             self._send(200, json.dumps(content).encode())

@@ -236,6 +236,22 @@ FAMILIES: dict[str, Family] = {
         reason=_ALIBI,
     ),
     "falcon (ALiBi)": Family(model_type="falcon", sizes={**_FALCON, "alibi": True}, path=PADDED, reason=_ALIBI),
+    "gpt_neo": Family(
+        model_type="gpt_neo",
+        sizes={
+            **_TOKENS,
+            "hidden_size": 32,
+            "num_layers": 2,
+            "num_heads": 4,
+            "attention_types": [[["global", "local"], 1]],
+            "window_size": 24,  # not shorter than the sequences of the probe, which still has to see it
+            "max_position_embeddings": 512,
+            "initializer_range": _SPREAD,
+            "tie_word_embeddings": False,
+        },
+        path=PADDED,
+        reason="logits differ from those of a plain forward pass by",
+    ),
     "mamba": Family(model_type="mamba", sizes={**_STATES, "state_size": 4}, path=PADDED, reason=_RECURRENT),
     "mamba2": Family(
         model_type="mamba2",

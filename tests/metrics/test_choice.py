@@ -73,6 +73,10 @@ def score_of(prediction: str, reference: object, choices: object = None, **argum
         ("A and C are wrong. The answer is B", "B"),
         ("I think the answer is A. No, wait: the answer is B.", "B"),
         ("A) Paris\nB) London\nAnswer: B", "B"),
+        ("Answer: B\n\nAnswer C is incorrect because it has no river.", "B"),
+        ("Answer: B\nAnswer (C) was wrong, and answer (a) isn't right", "B"),
+        ("The answer is **B**. Choice: **D** is not in France.", "B"),
+        ("The answer is B, which is not obvious", "B"),
         ("Die Antwort ist B.", "B"),
         ("La r\u00e9ponse est B", "B"),
         ("La respuesta es (B)", "B"),
@@ -81,6 +85,7 @@ def score_of(prediction: str, reference: object, choices: object = None, **argum
         ("\u7b54\u6848\uff1aB", "B"),
         # The only one
         ("It must be B", "B"),
+        ("Answer B is false.", "B"),  # which one is false?
         ("Not A, but B", "B"),
         ("A is not the answer, it's B", "B"),
         ("I think it is a cat (B)", "B"),

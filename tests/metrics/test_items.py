@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from llmsearch_optuna.errors import MetricError
 from llmsearch_optuna.metrics import distinct_items, make_metric
 from llmsearch_optuna.metrics.items import split_items
+from llmsearch_optuna.metrics.reference_checks import check_references
 
 
 @pytest.mark.parametrize(
@@ -84,6 +85,19 @@ def test_distinct_items_refuses_a_bad_count(count: object) -> None:
 def test_distinct_items_refuses_bad_members(members: list[object]) -> None:
     with pytest.raises(MetricError, match="the members of sample 0 must be strings"):
         make_metric("distinct_items")([{"fruits": members}], ["apple"])
+
+
+@pytest.mark.parametrize("member", ["Washington, D.C.", "1,000", "a; b", "\u82f9\u679c\u3001\u68a8"])
+def test_members_that_a_list_would_split_are_refused_before_the_search(member: str) -> None:
+    with pytest.raises(MetricError, match=r"^the members of sample 1 must have no comma .*: write it") as refusal:
+        check_references(make_metric("distinct_items"), [{"cities": ["Paris"]}, {"cities": ["Rome", member]}])
+    assert repr(member) in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+
+
+def test_marks_at_the_ends_of_members_are_no_separators() -> None:
+    assert distinct_items("Paris, New York", ["Paris,", "New\nYork;"]) == 1.0
+    assert make_metric("distinct_items")([{"cities": ["Paris,", "New\nYork;"]}], ["New York, Paris"]).value == 1.0
 
 
 @given(st.lists(st.text(ascii_lowercase, min_size=2, max_size=8), min_size=1, unique_by=lambda text: text[:2]))

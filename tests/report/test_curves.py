@@ -1,7 +1,10 @@
 """The course of the search as numbers."""
 
+import dataclasses
+
 import numpy as np
 import pytest
+from optuna.trial import TrialState
 
 from llmsearch_optuna.report.curves import best_band, best_so_far
 from llmsearch_optuna.report.drawing import draw_history, draw_learning_curves
@@ -17,6 +20,32 @@ def test_the_best_so_far_never_gets_worse_and_ends_at_the_best(maximize: bool, w
     assert record.best is not None
     assert values[-1] == record.best.value
     assert len(values) == len(record.complete)
+
+
+def test_the_best_so_far_keeps_the_constraints(written: Written) -> None:
+    record = read_study(*written())
+    best = record.best
+    assert best is not None
+    broken = tuple(
+        dataclasses.replace(trial, is_feasible=False) if trial.number == best.number else trial
+        for trial in record.trials
+    )
+    values = [value for _, value in best_so_far(dataclasses.replace(record, trials=broken))]
+    assert len(values) == len(record.complete) - 1
+    assert best.value not in values
+
+
+def test_curves_of_trials_that_have_not_ended_are_called_so(written: Written) -> None:
+    record = read_study(*written())
+    running = next(trial.number for trial in record.pruned if trial.reported)
+    trials = tuple(
+        dataclasses.replace(trial, state=TrialState.RUNNING) if trial.number == running else trial
+        for trial in record.trials
+    )
+    traces = draw_learning_curves(dataclasses.replace(record, trials=trials), None).data
+    numbers = {trace.name: set(trace.customdata) - {None} for trace in traces}
+    assert numbers["running"] == {running}
+    assert running not in numbers.get("pruned", set())
 
 
 def test_the_history_has_a_point_for_every_trial(written: Written) -> None:

@@ -8,6 +8,8 @@ from llmsearch_optuna.report.turns import Turn, chat_turns
 
 BE, HI, YO = Turn("system", "Be"), Turn("user", "Hi"), Turn("assistant", "Yo")
 
+DEEP = '[{"a":' + "[" * 100_000
+
 LLAMA_3 = (
     "<|begin_of_text|><|start_header_id|>system<|end_header_id|>\n\nBe<|eot_id|>"
     "<|start_header_id|>user<|end_header_id|>\n\nHi<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n"
@@ -37,7 +39,19 @@ def test_templates(prompt: str, turns: tuple[Turn, ...]) -> None:
 
 
 @pytest.mark.parametrize(
-    "prompt", ["", "Q: 1 < 2?\nA:", "user\nHi", "  if a <| b |> c:\n", '[{"a": 1}]', "[{1", "</s> <s>", "[{}]", "[1]"]
+    "prompt",
+    [
+        "",
+        "Q: 1 < 2?\nA:",
+        "user\nHi",
+        "  if a <| b |> c:\n",
+        '[{"a": 1}]',
+        "[{1",
+        "</s> <s>",
+        "[{}]",
+        "[1]",
+        pytest.param(DEEP, id="deep"),
+    ],
 )
 def test_other_prompts_are_one_turn_as_they_are(prompt: str) -> None:
     assert chat_turns(prompt) == (Turn("", prompt),)

@@ -17,13 +17,13 @@ def fields(kind: str, **params: Any) -> dict[str, Any]:
 
 
 def test_unset_parameters_are_turned_off() -> None:
-    assert fields("vllm", temperature=0.7, top_p=0.9) == {
-        "temperature": 0.7,
-        "top_k": -1,
-        "top_p": 0.9,
-        "min_p": 0.0,
-        "repetition_penalty": 1.0,
-    }
+    sent = {"temperature": 0.7, "top_k": -1, "top_p": 0.9, "min_p": 0.0, "repetition_penalty": 1.0}
+    assert fields("sglang", temperature=0.7, top_p=0.9) == sent
+    # vLLM also takes the other penalties from the model's generation config, unless a request has them.
+    sent |= {"presence_penalty": 0.0, "frequency_penalty": 0.0}
+    assert fields("vllm", temperature=0.7, top_p=0.9) == sent
+    assert fields("vllm", temperature=0.7, top_p=0.9, presence_penalty=0.0) == sent
+    assert fields("vllm", temperature=0.7, presence_penalty=0.5)["presence_penalty"] == 0.5
 
 
 def test_parameters_go_by_the_servers_names_and_in_our_order() -> None:

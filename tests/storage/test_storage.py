@@ -33,6 +33,7 @@ from llmsearch_optuna.storage import (
     shown_place,
     shown_url,
     sqlite_url,
+    without_passwords,
 )
 from llmsearch_optuna.storage.schema import VERSION
 
@@ -382,6 +383,18 @@ def test_a_missing_driver_is_named_and_the_password_is_not() -> None:
 def test_shown_place_is_a_path_or_a_url_without_its_password() -> None:
     assert shown_place("studies/x.db") == shown_place("sqlite:///studies/x.db") == "studies/x.db"
     assert shown_place("postgresql+psycopg://me:secret@host/db") == "postgresql+psycopg://me:***@host/db"
+
+
+@pytest.mark.parametrize(
+    ("command", "shown"),
+    [
+        ("worker x.toml --storage postgresql://me:geheim@h/db", "worker x.toml --storage postgresql://me:***@h/db"),
+        ("worker --storage 'p://h/db?user=me&password=geheim'", "worker --storage 'p://h/db?user=me&password=***'"),
+        ("run x.toml --set a.url=http://host:80/v1", "run x.toml --set a.url=http://host:80/v1"),
+    ],
+)
+def test_a_command_line_is_logged_without_passwords(command: str, shown: str) -> None:
+    assert without_passwords(command).rstrip("'") == shown.rstrip("'")
 
 
 def test_shown_url_hides_the_password() -> None:

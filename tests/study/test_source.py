@@ -2,7 +2,7 @@
 
 import pytest
 
-from llmsearch_optuna.study.source import Served, Source, read_served, read_source
+from llmsearch_optuna.study.source import Served, Source, read_served, read_source, without_password
 
 
 @pytest.mark.parametrize(
@@ -38,3 +38,11 @@ def test_a_damaged_file_is_a_value_error(text: str) -> None:
 )
 def test_the_server_of_an_identity(identity: str, served: Served | None) -> None:
     assert read_served(identity) == served
+
+
+def test_the_stored_study_file_has_no_password() -> None:
+    text = '[study]\nstorage = "postgresql://me:secret@host/db"\n[data]\nprompt_template = "ftp://you:me@here {x}"\n'
+    assert without_password(text) == text.replace("secret", "***")
+    assert without_password(text := '[study]\nstorage = "x.db"\n') == text
+    assert without_password(text := "[data]\n") == text
+    assert without_password(text := "no [toml") == text

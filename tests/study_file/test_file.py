@@ -315,6 +315,12 @@ def test_a_file_that_cannot_be_read_is_refused(content: bytes | None, tmp_path: 
         assert len(str(refusal.value).splitlines()) == 1
 
 
+@pytest.mark.parametrize("storage", ["sqlite://", "sqlite:///:memory:"])
+def test_a_study_in_memory_is_refused(storage: str) -> None:
+    message = refused(SHORT.replace("[data]", f'[study]\nstorage = "{storage}"\n[data]', 1))
+    assert message == "`storage` in [study] must be a file or a server: memory is lost at the end"
+
+
 def test_text_that_is_not_toml_is_refused() -> None:
     assert refused("[model\nname = 3").startswith("study file name is not valid TOML: ")
     assert refused(SHORT + "[model]").startswith("study file name is not valid TOML: ")

@@ -8,6 +8,7 @@ from study_files import STUDY, write_model_and_rows
 
 from llmsearch_optuna import GenerationParams, Tuner, make_metric
 from llmsearch_optuna.cli import main
+from llmsearch_optuna.data.loading import load_data
 from llmsearch_optuna.study.study import open_study
 
 FORM = {"type": "object", "properties": {"even": {"type": "boolean"}}, "required": ["even"]}
@@ -67,6 +68,28 @@ def test_fields_that_a_table_fills_in_are_no_expectations() -> None:
         scorer=make_metric("json_schema", schema_column="form"),
     )
     assert tuner.get_score(GenerationParams()).value == 1.0
+
+
+def test_objects_of_a_file_are_expected_and_describe_as_they_are_written(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    rows = [
+        ('{"item": "tea", "price": 19.90}', '{"properties": {"price": {"type": "number", "minimum": 0}}}'),
+        ('{"item": "salt", "price": 18}', '{"properties": {"price": {"type": ["integer", "null"], "minimum": 0.5}}}'),
+        ('{"name": "f", "arguments": {"x": 1}}', '{"properties": {"name": {"type": ["string", "null"]}}}'),
+        ('{"name": "f", "arguments": {"x": "1"}}', '{"additionalProperties": true}'),
+    ]
+    lines = (f'{{"task": "{n}", "call": {call}, "form": {form}}}' for n, (call, form) in enumerate(rows))
+    (tmp_path / "rows.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    tuner = Tuner(
+        custom_pred_function=lambda prompts, parameters: [rows[int(prompt)][0] for prompt in prompts],
+        dataset=load_data(str(tmp_path / "rows.jsonl")),
+        column_mapping={"input_cols": ["task"], "eval_cols": ["call", "form"]},
+        prompt_template="{task}",
+        scorer=make_metric("json_schema", schema_column="form"),
+    )
+    assert tuner.get_score(GenerationParams()).value == 1.0
+    assert "kept as strings" not in caplog.text
 
 
 def test_parts_of_a_column_are_the_choices() -> None:

@@ -1,5 +1,6 @@
 """Whole studies that a judge scores: behind a server, and the study's own model."""
 
+import dataclasses
 import json
 import re
 import sqlite3
@@ -210,6 +211,36 @@ def test_an_answer_that_is_cut_cannot_be_read(server: FakeServer) -> None:
     server.alter = cut
     with pytest.raises(ScorerError, match="cannot be read"):
         judged(server, scale=[0, 10]).get_score({"max_new_tokens": 4})
+
+
+def test_a_judge_that_does_not_decode_greedily_is_told_what_to_omit(server: FakeServer) -> None:
+    become_judge(server, lambda parts, request: "Score: 3")
+    message = (
+        "Unsupported value: 'temperature' does not support 0 with this model. Only the default (1) value is supported."
+    )
+    refusal = Fault(status=400, body=json.dumps({"error": {"message": message, "code": "unsupported_value"}}).encode())
+    server.faults = lambda request, number: refusal if request.get("temperature") == 0.0 else None
+    with pytest.raises(ScorerError, match=r'or for a judge omit = \["temperature"\] in its server'):
+        judged(server).get_score({"max_new_tokens": 4})
+    chosen = dataclasses.replace(judge_server(server), omit=("temperature",))
+    assert judged(server, server=chosen).get_score({"max_new_tokens": 4}).value == 3.0
+    assert judged(server, repeats=2).get_score({"max_new_tokens": 4}).value == 3.0
+
+
+@pytest.mark.parametrize(
+    ("content", "tokens", "has_hint"), [("", 256, True), ("It is", 256, True), ("It is long.", 9, False)]
+)
+def test_a_limit_that_ended_a_hidden_thought_is_told(
+    server: FakeServer, content: str, tokens: int, *, has_hint: bool
+) -> None:
+    server.alter = lambda request, answer: {
+        "choices": [{"message": {"content": content}, "finish_reason": "length" if has_hint else "stop"}],
+        "usage": {"completion_tokens": tokens, "completion_tokens_details": {"reasoning_tokens": tokens - 2}},
+    }
+    with pytest.raises(ScorerError, match=f"ends with '{content}'.*; `unreadable` sets a score") as failure:
+        judged(server).get_score({"max_new_tokens": 4})
+    hint = "; the limit `max_new_tokens` = 256, which counts hidden thoughts, too, may have ended it: raise it;"
+    assert (hint in str(failure.value)) == has_hint
 
 
 ATTACKS = (

@@ -159,7 +159,7 @@ def test_a_space_that_the_server_lacks_is_refused_before_anything_is_generated(
         tuner.search(SearchSpace(tfs=Float(0.5, 1.0)), storage=f"sqlite:///{tmp_path}/x.db")
     with pytest.raises(ParameterError, match="`top_a` is not available on a server"):
         tuner.search(SPACE, presets=[{"top_a": 0.2}], storage=f"sqlite:///{tmp_path}/x.db")
-    assert all(sent["max_tokens"] == 12 for sent in server.requests)  # the probe's
+    assert all(sent["max_tokens"] == 16 for sent in server.requests)  # the probe's
     assert not (tmp_path / "x.db").exists()
     server.ignored = {"top_k"}
     with pytest.raises(ParameterError, match="`top_k` has no effect on the server"):

@@ -112,15 +112,17 @@ def _is_same_model(name: str, answered: str) -> bool:
 def error_message(answer: object) -> str:
     """Return the error message in an answer, shortened to 300 characters.
 
-    Ollama quotes the JSON of the server that it runs.
+    Ollama quotes the JSON of the server that it runs, and OpenRouter the answer of the provider in ``metadata.raw``.
     """
     message = answer
-    for key in ("error", "error", "message", "detail"):
-        if isinstance(message, str) and message.startswith('{"'):
-            with contextlib.suppress(ValueError):
+    for key in ("error", "error", "error", "message", "detail"):
+        if isinstance(message, str) and message.lstrip().startswith("{"):
+            with contextlib.suppress(ValueError, RecursionError):
                 message = json.loads(message)
-        if isinstance(message, Mapping) and key in message:
-            message = message[key]
+        if isinstance(message, Mapping):
+            metadata = message.get("metadata")
+            raw = metadata.get("raw") if isinstance(metadata, Mapping) else None
+            message = raw or message.get(key, message)
     text = message if isinstance(message, str) else repr(message)
     return text if len(text) <= _MAX_MESSAGE_LENGTH else f"{text[:_MAX_MESSAGE_LENGTH]}..."
 
@@ -197,10 +199,12 @@ def _finish_reason(choice: Mapping[str, Any], message: _Message, stopping: Stopp
         raise ValueError(f"the server ended the completion with `{name}`")
     if name in _FILTER or message.is_refused:
         return "filter"
+    # "stop" may be a stop string or the end token. vLLM and SGLang report which string it was.
+    matched = [choice[key] for key in ("stop_reason", "matched_stop") if key in choice]
     if not message.text and (chat or message.reasoning):
         if message.has_call:
             return "tool"
-        if name in _LENGTH:
+        if name in _LENGTH or (message.reasoning and any(stop in stopping.strings for stop in matched)):
             return "thinking"
         if message.text is None or message.reasoning:
             return "no_text"
@@ -208,8 +212,6 @@ def _finish_reason(choice: Mapping[str, Any], message: _Message, stopping: Stopp
         return "length"
     if name in _EOS:
         return "eos"
-    # "stop" may be a stop string or the end token. vLLM and SGLang report which string it was.
-    matched = [choice[key] for key in ("stop_reason", "matched_stop") if key in choice]
     # Without a reason the completion may be incomplete.
     if name not in _STOP and (name is not None or matched in ([], [None])):
         return "unknown"

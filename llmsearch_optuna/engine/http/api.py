@@ -8,9 +8,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from llmsearch_optuna.engine.http.answers import error_message
 from llmsearch_optuna.engine.http.server import OpenAIServer
 
 __all__ = ["API", "Ask", "OpenAIAPI"]
+
+_UNFINISHED = "Could not finish the message because max_tokens or model output limit was reached"
+"""The error of OpenAI's reasoning models in place of an empty answer."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,12 +87,14 @@ class OpenAIAPI:
         return {**server.renamed({**payload, **ask.sampling}), **server.extra_body}
 
     def answer(self, content: object) -> object:
-        """Return the answer as it is."""
-        return content
+        """Return the answer as it is, and an unfinished thought as an answer without a text."""
+        if not self.is_answer(content):
+            return content
+        return {"choices": [{"text": "", "message": {"content": ""}, "finish_reason": "length"}]}
 
-    def is_answer(self, content: object) -> bool:  # noqa: ARG002
-        """Return that an error is none."""
-        return False
+    def is_answer(self, content: object) -> bool:
+        """Return whether an error says that the length limit ended the thought of a reasoning model."""
+        return isinstance(content, Mapping) and "error" in content and _UNFINISHED in error_message(content)
 
     def check_fields(self, names: Iterable[str]) -> None:
         """Accept all fields, because servers refuse or document what they do not know."""

@@ -33,8 +33,14 @@ _MAX_RETRY_AFTER_S = 600.0
 _SHOWN_RETRIES, _SHOWN_EVERY = 5, 100
 _TOO_MANY_REQUESTS = "status 429"
 
-# Statuses of temporary failures: those that do not depend on the request, and all that justify a retry.
-_BUSY_STATUSES = {425, 429, 502, 503, 504}
+# The account has no money left: the status of OpenRouter, DeepSeek and others, and what OpenAI says with status 429, in
+# `type` and `code` of the error. Gateways quote this error in fields of their own.
+_PAYMENT_REQUIRED = 402
+_NO_QUOTA = b"insufficient_quota"
+
+# Statuses of temporary failures: those that do not depend on the request, and all that justify a retry. From 520 on, a
+# proxy does not reach the server (Cloudflare: 520 to 530), or the service is overloaded (Anthropic: 529).
+_BUSY_STATUSES = {425, 429, 502, 503, 504, *range(520, 600)}
 _TRANSIENT_STATUSES = {408, 409, 500} | _BUSY_STATUSES
 
 _Read = TypeVar("_Read")
@@ -83,6 +89,11 @@ class _Answer(NamedTuple):
         if kind.startswith("text/event-stream") or start.startswith((b"data:", b"event:")):
             return "a stream of events"
         return None
+
+    @property
+    def failure(self) -> _TransientError:
+        """The failure for which a status that justifies a retry stands."""
+        return _TransientError(self.message, busy=self.status in _BUSY_STATUSES, retry_after=_retry_after(self.headers))
 
 
 class RetryLog:
@@ -156,28 +167,36 @@ class Client:
     ) -> None:
         await self._http.__aexit__(kind, error, traceback)
 
-    async def get(self, url: str, *, is_optional: bool = False) -> Any:
+    async def get(self, url: str, *, is_optional: bool = False, key_hint: str = "") -> Any:
         """Return the parsed JSON answer of an address; None if its status is not 200 or it is not JSON.
 
-        The request is retried only if the connection is lost, which happens with busy servers.
+        The request is retried if the connection is lost, which happens with busy servers, or if the server is loading
+        or overloaded.
 
         Args:
             url: The address.
-            is_optional: Whether to return None if the API key is rejected.
+            is_optional: Whether to return None at once if the API key is rejected or the server is overloaded.
+            key_hint: What the error says in addition if the API key is rejected.
 
         Raises:
-            ServerError: The server cannot be reached or rejects the API key.
+            ServerError: The server cannot be reached, stays overloaded or rejects the API key.
         """
         for attempt in itertools.count():
             try:
                 answer = await self._exchange("GET", url, None)
-                break
             except _TransientError as error:
-                if attempt == self._server.max_retries or not isinstance(error.__cause__, _LOST_CONNECTION):
+                if not isinstance(error.__cause__, _LOST_CONNECTION):
                     raise self._unusable(str(error)) from error
-                await self._wait(error, attempt, url)
+                failure = error
+            else:
+                if is_optional or answer.status not in _BUSY_STATUSES:
+                    break
+                failure = answer.failure
+            if attempt == self._server.max_retries:
+                raise self._unusable(str(failure)) from failure
+            await self._wait(failure, attempt, url)
         if not is_optional:
-            self._check_key(answer)
+            self._check_key(answer, key_hint)
         return answer.json() if answer.status == 200 else None
 
     async def post(
@@ -261,12 +280,12 @@ class Client:
                 raise _TransientError(str(error)) from error
         self._check_key(answer)
         message = answer.message
+        if answer.status == _PAYMENT_REQUIRED:
+            raise self._unusable(message)
         if answer.status in _TRANSIENT_STATUSES or answer.status > 504:
-            if "insufficient_quota" in message:
+            if _NO_QUOTA in answer.body:
                 raise self._unusable(message)
-            raise _TransientError(
-                message, busy=answer.status in _BUSY_STATUSES, retry_after=_retry_after(answer.headers)
-            )
+            raise answer.failure
         if answer.status in (404, 405) or answer.status < 400:
             raise self._unusable(f"{message}; {self._server.address_hint}")
         raise RequestRefusedError(self._clean(f"{label}: the server refuses the request with {message}"))
@@ -292,14 +311,17 @@ class Client:
         if failure.busy:
             return self._unusable(f"{summary}: {failure}")
         try:
-            await self._exchange("GET", self._server.address("models"), None)
+            answer = await self._exchange("GET", self._server.address("models"), None)
         except _TransientError as error:
             return self._unusable(str(error))
+        if answer.status in _BUSY_STATUSES:  # of a proxy, perhaps, whose server is gone
+            return self._unusable(answer.message)
         return TrialError(self._clean(f"{label}: {summary}: {failure}"))
 
-    def _check_key(self, answer: _Answer) -> None:
+    def _check_key(self, answer: _Answer, key_hint: str = "") -> None:
         if answer.status in (401, 403):
-            hint = "set `api_key_env`" if self._key is None else f"is the key in {self._server.api_key_env} right?"
+            name = self._server.api_key_env
+            hint = "set `api_key_env`" if self._key is None else f"is the key in {name} right?{key_hint}"
             raise self._unusable(f"{answer.message}; {hint}")
 
     def _unusable(self, reason: str) -> ServerError:

@@ -81,9 +81,12 @@ async def connect(server: OpenAIServer, *, chat: bool) -> Connection:
     tls = httpx2.create_ssl_context()
     if server.kind == "ollama":
         return await _connect_ollama(native_server(server), tls)
+    base = server.base_url.partition("?")[0].rstrip("/")
+    # A key need not have the permission to list the models. The kind is detected from the list.
+    is_optional = server.model is not None and (server.kind is not None or _is_openai(base))
+    key_hint = " If it may not list the models, set `model` and `kind`"
     async with Client(server, 1, tls) as client:
-        listed = _models(await client.get(server.address("models")))
-        base = server.base_url.partition("?")[0].rstrip("/")
+        listed = _models(await client.get(server.address("models"), is_optional=is_optional, key_hint=key_hint))
         has_openai = bool(listed) or base.endswith("/v1")
         if server.kind is None and not has_openai and await is_ollama(client, server):
             return await _connect_ollama(native_server(server), tls)
@@ -163,12 +166,16 @@ def _window(model: str, listed: list[Mapping[str, Any]]) -> int | None:
     return window if isinstance(window, int) and window > 0 else None
 
 
+def _is_openai(base: str) -> bool:
+    return urlsplit(base).hostname == "api.openai.com"
+
+
 async def _kind(client: Client, server: OpenAIServer, base: str, models: list[Mapping[str, Any]]) -> str:
     owners = [model.get("owned_by") for model in models]
     for kind in ("vllm", "sglang", "llamacpp"):
         if kind in owners:
             return kind
-    if urlsplit(base).hostname == "api.openai.com":
+    if _is_openai(base):
         return "openai"
     root = base.removesuffix("/v1")
     info = await client.get(f"{root}/info", is_optional=True)
@@ -203,6 +210,9 @@ def _model(server: OpenAIServer, kind: Dialect, names: list[str]) -> str:
         raise ModelError(f"`model` must name the model of the server at {server.base_url}: {available}")
     # `transformers serve` lists only downloaded models and also loads others.
     if names and server.model not in names and kind.name != "transformers":
-        unknown = unknown_name("model", server.model, names[:_MAX_LISTED])
-        raise ModelError(f"the server at {server.base_url}: {unknown}")
+        unknown = f"the server at {server.base_url}: {unknown_name('model', server.model, names[:_MAX_LISTED])}"
+        # Azure lists no deployments, and routers such as OpenRouter list no suffixes (`:nitro`).
+        if kind.name != "openai":
+            raise ModelError(unknown)
+        _LOG.warning("%s (requests ask for it all the same, as such servers need not list all models)", unknown)
     return server.model

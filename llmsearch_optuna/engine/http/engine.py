@@ -321,14 +321,15 @@ class HTTPEngine:
             self.reports_tokens = False
             how = self.count_description
             self._warn_once("tokens", f"the server does not report how many tokens it generates; {how}")
+        limit = request.params.max_new_tokens
+        if completion.finish_reason == "thinking" and not text:  # a hidden thought that reached the limit
+            return dataclasses.replace(completion, token_count_reported=limit, thinking_token_count=limit)
         if self._count is not None:
             count = self._count(text)
         else:
             count = -(-len(text.encode("utf-8", "surrogatepass")) // _BYTES_PER_TOKEN)
         return dataclasses.replace(
-            completion,
-            token_count_reported=max(1, min(count, request.params.max_new_tokens)),
-            count_is_estimate=self._count is None,
+            completion, token_count_reported=max(1, min(count, limit)), count_is_estimate=self._count is None
         )
 
     def _warn_of_irregular(self, completions: Mapping[Request, Completion]) -> None:

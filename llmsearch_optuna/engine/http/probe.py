@@ -26,8 +26,12 @@ __all__ = ["probe_greedy", "probe_server", "probe_settings"]
 
 _LOG = logging.getLogger(__name__)
 
-_TOKENS = (12, 256, 1024)
-"""The numbers of tokens to allow, until there is a text."""
+_TOKENS = (16, 256, 1024)
+"""The numbers of tokens to allow, until there is a text. OpenAI's Responses API, behind gateways, wants at least 16."""
+
+_HOT, _LESS_HOT = 2.0, 1.0
+"""High temperatures. Mistral's API takes no more than 1.5, and Anthropic's no more than 1."""
+
 _SEEDS = (1, 2, 3, 4, 5)
 _MAJORITY = 3
 
@@ -166,6 +170,7 @@ class _Probe:
         self._engine = engine
         self._write = write_prompt
         self._tokens = _TOKENS[0]
+        self._hot = _HOT
         self.lacks_texts = False
 
     def seeds(self, connection: Connection) -> str:
@@ -222,10 +227,10 @@ class _Probe:
         if name == "temperature":
             # In longer texts, near ties are frequent enough that seeds differ even at 0.01.
             lowest = 0.01 if self._tokens == _TOKENS[0] else 0.0
-            cold, hot = self._agree(temperature=lowest), self._agree(temperature=2.0)
+            cold, hot = self._agree(temperature=lowest), self._agree_hot()
             return None if cold is None or hot is None else cold and not hot
         if name in _SHARP:
-            return self._agree(temperature=2.0, forced={name: _SHARP[name]})
+            return self._agree_hot({name: _SHARP[name]})
         plain = {"do_sample": False}
         texts: set[str] = set()
         for prompt in (_REPETITIVE, _OPEN):
@@ -234,6 +239,15 @@ class _Probe:
                 return True
             texts |= pair
         return False if any(texts) else None
+
+    def _agree_hot(self, forced: Mapping[str, float] = MappingProxyType({})) -> bool | None:
+        """Return whether seeds agree at a high temperature that the server takes; see `_agree`."""
+        try:
+            return self._agree(temperature=self._hot, forced=forced)
+        except RequestRefusedError:
+            agreement = self._agree(temperature=_LESS_HOT, forced=forced)
+            self._hot = _LESS_HOT
+            return agreement
 
     def _agree(self, *, temperature: float, forced: Mapping[str, float] = MappingProxyType({})) -> bool | None:
         """Return whether at least 3 of 5 seeds give the same text. Rounding may make the others differ.
@@ -266,7 +280,7 @@ class _Probe:
 
 def _evidence(name: str) -> str:
     if name == "temperature":
-        return "all seeds must give the same text at 0.01, and different ones at 2"
+        return f"all seeds must give the same text at 0.01, and different ones at {_HOT:g}, or at {_LESS_HOT:g}"
     if name in _SHARP:
         return f"{name}={_SHARP[name]:g} leaves one token, but {len(_SEEDS)} seeds gave different texts"
     return f"{name}={_PENALTIES[name]:g} changed nothing in greedy decoding"

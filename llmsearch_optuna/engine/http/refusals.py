@@ -28,9 +28,12 @@ CHANGE_NOTICES: Mapping[str, str] = {
 }
 """Fields that can be renamed or left out -> the message for the log."""
 
+_ONE_OF_TWO = "cannot both be specified"
+"""What Claude 4 says of `temperature` and `top_p`, behind Bedrock and LiteLLM."""
+
 _UNSUPPORTED = re.compile(
     r"unsupported|not support|n't support|unrecogni[sz]ed|unknown|unexpected|extra|not permitted|forbidden|not allowed"
-    r"|deprecated|only the default|invalid (?:parameter|argument|field)|not (?:available|accepted)",
+    rf"|deprecated|only the default|invalid (?:parameter|argument|field)|not (?:available|accepted)|{_ONE_OF_TWO}",
     re.IGNORECASE,
 )
 
@@ -70,10 +73,15 @@ def refusal_hint(refusal: str, payload: Mapping[str, Any]) -> str:
         if "options" in payload:
             return f"; {NUM_CTX_HINT}"
         return "; shorten the prompt, leave the row out, or start the server with a longer window"
-    for name in ("temperature", "top_p"):
+    if _ONE_OF_TWO in refusal and all(name in payload and _mentions(refusal, name) for name in _NEUTRAL):
+        return "; leave one of them out of the space, or fix it to 1"
+    for name in _NEUTRAL:
         if name in payload and _mentions(refusal, name) and _UNSUPPORTED.search(refusal):
             if name == "temperature" and payload[name] == 0.0:
-                return "; the model does not decode greedily: set do_sample = true"
+                return (
+                    "; the model does not decode greedily: set do_sample = true in the space, or for a judge "
+                    'omit = ["temperature"] in its server'
+                )
             return f"; the model does not take `{name}` = {payload[name]:g}: leave it out of the space"
     for name in payload:
         if name not in _NEEDED and _UNSUPPORTED.search(refusal) and _mentions(refusal, name):

@@ -25,6 +25,9 @@ __all__ = [
 _Ids = npt.NDArray[np.int64]
 _Floats = npt.NDArray[np.float32]
 
+_NO_IDS: _Ids = np.empty(0, dtype=np.int64)
+_NO_VALUES: _Floats = np.empty(0, dtype=np.float32)
+
 
 class _Entries(NamedTuple):
     """Penalties on tokens of one row. A token that occurs more than once has the same value each time.
@@ -176,14 +179,13 @@ def _entries_of(
 ) -> tuple[_Entries, _Entries, _Entries, _Entries, _Entries]:
     """Return the entries of a row: factors of prompt and context, offsets of completion and repetitions, and bans."""
     prompt_factor, context_factor = penalty_factors(params)
-    prompt_ids, ids = np.asarray(prompt, dtype=np.int64), np.asarray(context, dtype=np.int64)
-    none = ids[:0]
+    ids, none = np.asarray(context, dtype=np.int64), _Entries(row, _NO_IDS, _NO_VALUES)
     return (
-        _constant(row, none if prompt_factor == 1.0 else prompt_ids, prompt_factor),
-        _constant(row, none if context_factor == 1.0 else ids, context_factor),
-        _counted(row, none if penalty_offsets(params) == (0.0, 0.0) else ids[len(ids) - step :], params),
-        _prolonging(row, ids if params.dry_multiplier else none, params, breakers),
-        _constant(row, _ngram_ends(ids, params.no_repeat_ngram_size or len(ids) + 1), -torch.inf),
+        none if prompt_factor == 1.0 else _constant(row, np.asarray(prompt, dtype=np.int64), prompt_factor),
+        none if context_factor == 1.0 else _constant(row, ids, context_factor),
+        none if penalty_offsets(params) == (0.0, 0.0) else _counted(row, ids[len(ids) - step :], params),
+        _prolonging(row, ids, params, breakers) if params.dry_multiplier else none,
+        _constant(row, _ngram_ends(ids, size), -torch.inf) if (size := params.no_repeat_ngram_size) else none,
     )
 
 
@@ -215,8 +217,10 @@ def _joined(
     entries: Sequence[_Entries], logits: Tensor, token_ids: _Ids | None
 ) -> tuple[tuple[Tensor, Tensor], Tensor]:
     """Return the index (rows, columns) of all penalised logits, and the values of their entries."""
-    indices, values = [np.empty((2, 0), dtype=np.int64)], [np.empty(0, dtype=np.float32)]
+    indices, values = [np.empty((2, 0), dtype=np.int64)], [_NO_VALUES]
     for row, ids, row_values in entries:
+        if not len(ids):
+            continue
         columns, is_present = _columns(ids, logits.shape[1], None if token_ids is None else token_ids[row])
         indices.append(np.stack([np.full_like(ids, row), columns])[:, is_present])
         values.append(row_values[is_present])

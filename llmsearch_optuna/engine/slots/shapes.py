@@ -8,16 +8,18 @@ from torch import Tensor
 
 from llmsearch_optuna.engine.slots.decoder import SlotDecoder
 
-__all__ = ["MIN_WIDTH", "ExactShapes", "next_length"]
+__all__ = ["MIN_WIDTH", "REFERENCE_LENGTH", "ExactShapes", "next_length"]
 
 _LOG = logging.getLogger(__name__)
 
 MIN_WIDTH = 8
 """Minimum width of a step: matrix products of one or two rows use other kernels, which round differently."""
 
+REFERENCE_LENGTH = 512
+"""The number of positions that a step reads to which shorter steps are compared."""
+
 _WIDTH_STEP = 8
 _TEST_LENGTH = 64
-_REFERENCE_LENGTH = 512
 
 
 class ExactShapes:
@@ -95,8 +97,8 @@ class ExactShapes:
         A reference is compared with the one below it. If they differ, `independent` becomes false, and every length
         counts as exact.
         """
-        longer = self._within_window(-(-length // _REFERENCE_LENGTH) * _REFERENCE_LENGTH, length)
-        shorter = length if length < longer else (length - 1) // _REFERENCE_LENGTH * _REFERENCE_LENGTH
+        longer = self._within_window(-(-length // REFERENCE_LENGTH) * REFERENCE_LENGTH, length)
+        shorter = length if length < longer else (length - 1) // REFERENCE_LENGTH * REFERENCE_LENGTH
         if not self.independent or shorter == 0:
             return True
         pair = shorter, longer

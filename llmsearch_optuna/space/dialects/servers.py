@@ -10,12 +10,15 @@ from llmsearch_optuna.space.params import PARAMETERS
 
 __all__ = ["DIALECTS", "VLLM_WITH_PLUGIN"]
 
+_OFF = {"top_p": 1.0, "top_k": -1, "min_p": 0.0, "repetition_penalty": 1.0}
+"""What vLLM and SGLang take from the model's generation config if a request does not say otherwise."""
+
+# From vLLM 0.32 (`ModelConfig.get_diff_sampling_param`): it also takes the penalties of OpenAI's API from there.
 _VLLM = Dialect(
     name="vllm",
     title="vLLM",
     fields=same("top_k", "top_p", "min_p", "repetition_penalty", *OFFSETS),
-    off={"top_p": 1.0, "top_k": -1, "min_p": 0.0, "repetition_penalty": 1.0},
-    off_in_exports=dict.fromkeys(OFFSETS, 0.0),
+    off={**_OFF, **dict.fromkeys(OFFSETS, 0.0)},
     joint_differences={
         ("min_p", "top_p"): "vLLM applies it before top_k and top_p, not after them: top_p may keep fewer tokens"
     },
@@ -28,7 +31,6 @@ VLLM_WITH_PLUGIN = dataclasses.replace(
     _VLLM,
     title="vLLM with llmsearch_optuna",
     fields=same(*PLUGIN_FIELDS),
-    off={**_VLLM.off, **_VLLM.off_in_exports},
     plugin="vllm_xargs",
     remedy="leave it out",
 )
@@ -39,8 +41,8 @@ _SGLANG = Dialect(
     name="sglang",
     title="SGLang",
     fields=_VLLM.fields,
-    off=_VLLM.off,
-    off_in_exports=_VLLM.off_in_exports,
+    off=_OFF,
+    off_in_exports=dict.fromkeys(OFFSETS, 0.0),
     differences={"repetition_penalty": "SGLang does not count the tokens of the prompt"},
     joint_differences={
         ("top_p", "top_k"): "SGLang takes its mass from all tokens, not from those that top_k keeps: it may keep more"

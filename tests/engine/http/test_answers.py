@@ -1,3 +1,4 @@
+import json
 from typing import Any
 
 import pytest
@@ -62,6 +63,23 @@ CALL = [{"function": {"name": "f", "arguments": "{}"}}]
 )
 def test_what_is_no_ordinary_text_is_told_apart(message: dict[str, Any], reason: object, expected: str) -> None:
     assert read({"choices": [{"message": message, "finish_reason": reason}]}, chat=True).finish_reason == expected
+
+
+@pytest.mark.parametrize(
+    ("choice", "expected"),
+    [
+        ({"message": {"content": None, "reasoning": "hm"}, "stop_reason": "\n\n"}, "thinking"),  # vLLM
+        ({"message": {"content": None, "reasoning_content": "hm"}, "matched_stop": "\n\n"}, "thinking"),  # SGLang
+        ({"message": {"content": "", "reasoning_content": "hm"}, "stop_reason": "\n\n"}, "thinking"),
+        ({"message": {"content": None, "reasoning": "hm"}, "stop_reason": None}, "no_text"),
+        ({"message": {"content": None, "reasoning_content": "hm"}, "matched_stop": 151645}, "no_text"),
+        ({"message": {"content": None}, "stop_reason": "\n\n"}, "no_text"),
+        ({"message": {"content": "a", "reasoning": "hm"}, "stop_reason": "\n\n"}, "stop"),
+    ],
+)
+def test_a_stop_string_may_end_a_thought(choice: dict[str, Any], expected: str) -> None:
+    body = {"choices": [{"finish_reason": "stop", **choice}]}
+    assert read(body, chat=True, stops=("\n\n",)).finish_reason == expected
 
 
 @pytest.mark.parametrize("reason", ["error", "abort"])
@@ -208,7 +226,33 @@ def test_an_error_message_is_short(body: object) -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [{"error": {"message": "no"}}, {"detail": "no"}, {"message": "no"}, {"error": "no"}, "no"]
+    "body",
+    [
+        {"error": {"message": "no"}},
+        {"detail": "no"},
+        {"message": "no"},
+        {"error": "no"},
+        "no",
+        {"error": '{"error":{"code":400,"message":"no"}}'},  # Ollama
+        {"error": '{\n  "error": {"message": "no"}\n}'},
+    ],
 )
 def test_error_messages_are_found(body: object) -> None:
     assert error_message(body) == "no"
+
+
+INNER = {"error": {"message": "Unsupported parameter: 'max_tokens'", "type": "invalid_request_error", "code": None}}
+
+
+@pytest.mark.parametrize(
+    "raw", [json.dumps(INNER), json.dumps(INNER, indent=2), f"\n{json.dumps(INNER)}", INNER, INNER["error"]["message"]]
+)
+def test_what_a_gateway_quotes_is_found(raw: object) -> None:
+    """OpenRouter's errors have that of the provider in any form."""
+    error = {"message": "Provider returned error", "code": 400, "metadata": {"raw": raw, "provider_name": "Azure"}}
+    assert error_message({"error": error, "user_id": "user_1"}) == "Unsupported parameter: 'max_tokens'"
+
+
+@pytest.mark.parametrize("metadata", [None, {}, {"raw": ""}, {"reasons": ["violence"]}])
+def test_an_error_that_quotes_nothing_has_its_own_message(metadata: object) -> None:
+    assert error_message({"error": {"message": "no", "code": 403, "metadata": metadata}}) == "no"

@@ -79,6 +79,8 @@ def test_what_is_sent(server: FakeServer) -> None:
         "top_p": 1.0,
         "min_p": 0.0,
         "repetition_penalty": 1.0,
+        "presence_penalty": 0.0,
+        "frequency_penalty": 0.0,
     }
 
 
@@ -307,8 +309,32 @@ def test_values_without_effect_need_not_be_sent(server: FakeServer) -> None:
         asked.generate([request(temperature=0.5)])
     with pytest.raises(RequestRefusedError, match=r"does not take `top_p` = 0.3: leave it out of the space$"):
         asked.generate([request(top_p=0.3)])
-    with pytest.raises(RequestRefusedError, match=r"set do_sample = true$"):
+    with pytest.raises(RequestRefusedError, match=r"set do_sample = true in the space, or for a judge omit"):
         asked.generate([request(temperature=0.0)])
+
+
+def test_a_server_may_take_one_of_two_fields(server: FakeServer, caplog: pytest.LogCaptureFixture) -> None:
+    """Claude 4 on Bedrock, behind LiteLLM."""
+    message = (
+        'litellm.BadRequestError: BedrockException - {"message":"The model returned the following errors: '
+        '`temperature` and `top_p` cannot both be specified for this model. Please use only one."}'
+    )
+    refusal = Fault(status=400, body=json.dumps({"error": {"message": message, "code": "400"}}).encode())
+    server.faults = lambda sent, number: refusal if {"temperature", "top_p"} <= sent.keys() else None
+    asked = engine(server, kind="openai")
+    cases: tuple[tuple[dict[str, Any], dict[str, float]], ...] = (
+        ({"temperature": 0.5}, {"temperature": 0.5}),
+        ({"temperature": 0.0}, {"temperature": 0.0}),
+        ({"temperature": 1.0, "top_p": 0.5}, {"top_p": 0.5}),
+    )
+    for params, left in cases:
+        assert asked.generate([request(**params)])[0].text
+        assert {
+            name: server.requests[-1][name] for name in ("temperature", "top_p") if name in server.requests[-1]
+        } == left
+    assert caplog.text.count("its default, 1, is not sent") == 2
+    with pytest.raises(RequestRefusedError, match=r"leave one of them out of the space, or fix it to 1$"):
+        asked.generate([request(temperature=0.5, top_p=0.5)])
 
 
 # Answers that are no ordinary text, from another model, or without a number of tokens.
@@ -338,6 +364,29 @@ def test_answers_without_a_text_are_warned_of_once(server: FakeServer, caplog: p
         "counted in verdict and report"
     )
     assert caplog.messages == [warning]
+
+
+def test_a_hidden_thought_that_reaches_the_limit_is_an_empty_answer(server: FakeServer) -> None:
+    """OpenAI's reasoning models answer with an error, also behind gateways."""
+    text = (
+        "Could not finish the message because max_tokens or model output limit was reached. Please try again with "
+        "higher max_tokens."
+    )
+    error = {"message": text, "type": "invalid_request_error", "param": None, "code": None}
+    quoted = {"message": "Provider returned error", "code": 400, "metadata": {"raw": json.dumps({"error": error})}}
+    bodies = {f"What is {row}?": json.dumps({"error": body}).encode() for row, body in enumerate((error, quoted))}
+
+    def faults(sent: dict[str, Any], number: int) -> Fault | None:
+        body = bodies.get(sent["messages"][0]["content"])
+        return None if body is None else Fault(status=400, body=body)
+
+    server.faults = faults
+    asked = engine(server, chat=True, kind="openai")
+    completions = asked.generate([request(row, message(f"What is {row}?")) for row in range(4)])
+    assert [done.finish_reason == "thinking" for done in completions] == [True, True, False, False]
+    assert [(done.text, done.token_count, done.thinking_token_count) for done in completions[:2]] == [("", 6, 6)] * 2
+    assert len(server.requests) == 4
+    assert asked.reports_tokens
 
 
 def test_an_unknown_reason_is_named(server: FakeServer, caplog: pytest.LogCaptureFixture) -> None:
@@ -396,11 +445,19 @@ def test_an_empty_text_has_a_token(server: FakeServer) -> None:
     assert engine(server).generate([request()])[0].token_count == 1
 
 
-@pytest.mark.parametrize("status", [429, 502, 503, 504])
+@pytest.mark.parametrize("status", [429, 502, 503, 504, 521, 529])
 def test_a_server_that_stays_overloaded_ends_it(server: FakeServer, status: int) -> None:
     server.faults = lambda sent, number: Fault(status=status, body=b"busy")
     with pytest.raises(ServerError, match=f"3 attempts failed, the last with: status {status}: busy"):
         engine(server, max_retries=2).generate(REQUESTS)
+
+
+def test_a_proxy_does_not_stand_for_its_server(server: FakeServer) -> None:
+    asked = engine(server, max_retries=1)
+    server.faults = lambda sent, number: Fault(status=500)
+    server.get_faults = lambda path: Fault(status=521, body=b"Web server is down")
+    with pytest.raises(ServerError, match="cannot be used: status 521: Web server is down"):
+        asked.generate(REQUESTS)
 
 
 def test_a_server_that_dies_ends_it_and_what_it_answered_is_kept(
@@ -417,9 +474,23 @@ def test_a_server_that_dies_ends_it_and_what_it_answered_is_kept(
     assert len(REQUESTS) - 10 <= len(server.requests) - answered <= len(REQUESTS) - 7
 
 
-def test_no_money_is_no_rate_limit(server: FakeServer) -> None:
-    server.faults = lambda sent, number: Fault(status=429, body=b'{"error": {"message": "insufficient_quota"}}')
-    with pytest.raises(ServerError, match="insufficient_quota"):
+QUOTA = "You exceeded your current quota, please check your plan and billing details."
+NO_MONEY = {
+    "OpenAI": (
+        429,
+        {"message": QUOTA, "type": "insufficient_quota", "param": None, "code": "insufficient_quota"},
+        QUOTA,
+    ),
+    "DeepSeek": (402, {"message": "Insufficient Balance", "code": "invalid_request_error"}, "Insufficient Balance"),
+    "OpenRouter": (402, {"message": "Insufficient credits", "code": 402}, "Insufficient credits"),
+}
+
+
+@pytest.mark.parametrize("name", NO_MONEY)
+def test_no_money_is_no_rate_limit(server: FakeServer, name: str) -> None:
+    status, error, message = NO_MONEY[name]
+    server.faults = lambda sent, number: Fault(status=status, body=json.dumps({"error": error}).encode())
+    with pytest.raises(ServerError, match=f"cannot be used: status {status}: {message}"):
         engine(server, max_concurrency=1).generate(REQUESTS)
     assert len(server.requests) == 1
 

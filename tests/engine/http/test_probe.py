@@ -1,3 +1,4 @@
+import json
 from typing import Any
 
 import pytest
@@ -45,6 +46,45 @@ def test_a_parameter_that_is_refused_is_told(server: FakeServer) -> None:
         probe(server)
 
 
+MISTRAL = {
+    "object": "error",
+    "message": {
+        "detail": [{"loc": ["body", "temperature"], "msg": "Input should be less than or equal to 1.5", "input": 2.0}]
+    },
+    "type": "invalid_request_error",
+}
+CLAUDE = {
+    "error": {
+        "message": 'litellm.BadRequestError: AnthropicException - {"type":"error","error":{"type":'
+        '"invalid_request_error","message":"temperature: range: 0..1"}}',
+        "type": None,
+        "code": "400",
+    }
+}
+
+
+@pytest.mark.parametrize(("body", "status", "maximum"), [(MISTRAL, 422, 1.5), (CLAUDE, 400, 1.0)])
+def test_a_server_need_not_take_a_temperature_of_2(
+    server: FakeServer, body: dict[str, Any], status: int, maximum: float
+) -> None:
+    refusal = Fault(status=status, body=json.dumps(body).encode())
+    server.faults = lambda sent, number: refusal if sent["temperature"] > maximum else None
+    assert probe(server)["parameters"] == "min_p, repetition_penalty, temperature, top_k, top_p take effect"
+    hot = [sent for sent in server.requests if sent["temperature"] > maximum]
+    assert 0 < len(hot) <= 5  # it is tried once
+    server.ignored = {"top_k"}
+    with pytest.raises(ParameterError, match="`top_k` has no effect on the server"):
+        probe(server)
+
+
+def test_a_server_may_want_16_tokens(server: FakeServer) -> None:
+    """OpenAI's Responses API behind OpenRouter."""
+    message = "Invalid 'max_output_tokens': integer below minimum value. Expected a value >= 16, but got 12 instead."
+    refusal = Fault(status=400, body=json.dumps({"error": {"message": message}}).encode())
+    server.faults = lambda sent, number: refusal if sent["max_tokens"] < 16 else None
+    assert probe(server)["seeds"] == "kept"
+
+
 def test_seeds_that_are_ignored_are_warned_of(server: FakeServer, caplog: pytest.LogCaptureFixture) -> None:
     server.ignored = {"seed"}
     findings = probe(server)
@@ -88,7 +128,7 @@ def test_the_reasoning_of_a_server_is_evidence(server: FakeServer, caplog: pytes
     findings = probe(server, ("temperature", "top_k", "repetition_penalty"), chat=True)
     assert findings["seeds"] == "kept"
     assert findings["parameters"] == "repetition_penalty, temperature, top_k take effect"
-    assert {sent["max_tokens"] for sent in server.requests} == {12}
+    assert {sent["max_tokens"] for sent in server.requests} == {16}
     assert not caplog.records
     server.ignored = {"seed"}
     assert probe(server, (), chat=True)["seeds"] == "not kept: one seed gave two texts"
@@ -101,7 +141,7 @@ def test_hidden_reasoning_gets_more_tokens(server: FakeServer) -> None:
     server.reasons, server.tells_reasoning = 100, False
     findings = probe(server, ("temperature", "top_k"), chat=True)
     assert (findings["seeds"], findings["parameters"]) == ("kept", "temperature, top_k take effect")
-    assert [sent["max_tokens"] for sent in server.requests[:3]] == [12, 256, 256]
+    assert [sent["max_tokens"] for sent in server.requests[:3]] == [16, 256, 256]
 
 
 @pytest.mark.parametrize("content", [None, ""])
@@ -113,7 +153,7 @@ def test_empty_texts_are_no_evidence(server: FakeServer, caplog: pytest.LogCaptu
     findings = probe(server, chat=True)
     assert findings["seeds"] == "not probed: the server's texts are empty"
     assert findings["parameters"] == "min_p, repetition_penalty, temperature, top_k, top_p not probed"
-    assert [sent["max_tokens"] for sent in server.requests[:4]] == [12, 256, 1024, 12]
+    assert [sent["max_tokens"] for sent in server.requests[:4]] == [16, 256, 1024, 16]
     (warning,) = caplog.messages
     assert "nothing is known of seeds and parameters; probe = false leaves the probe out" in warning
     server.refused = {"min_p"}

@@ -1,9 +1,11 @@
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from fake_server import FakeServer
+from fake_server import FakeServer, Fault
+from server_requests import request
 
-from llmsearch_optuna.engine.http import Connection, OpenAIServer, connect, run
+from llmsearch_optuna.engine.http import Connection, HTTPEngine, OpenAIServer, connect, run
 from llmsearch_optuna.errors import ConfigurationError, ModelError, ServerError
 from llmsearch_optuna.space.vllm_plugin import PLUGIN_INTERFACE
 from llmsearch_optuna.study.source import Served, read_served
@@ -112,6 +114,60 @@ def test_a_connection_that_is_lost_is_made_again(server: FakeServer) -> None:
     server.drops_first = 2
     with pytest.raises(ServerError, match="the connection was lost"):
         connected(server, max_retries=1)
+
+
+def fails(times: int, fault: Fault) -> Callable[[str], Fault | None]:
+    """Let the first GET requests fail."""
+    left = iter([fault] * times)
+    return lambda path: next(left, None)
+
+
+LOADING = Fault(status=503, body=b'{"error": {"code": 503, "message": "Loading model", "type": "unavailable_error"}}')
+
+
+@pytest.mark.parametrize("fault", [LOADING, Fault(status=502, body=b"<html>Bad Gateway"), Fault(status=521)])
+def test_a_server_that_is_loading_is_waited_for(server: FakeServer, fault: Fault) -> None:
+    server.get_faults = fails(2, fault)
+    assert connected(server).kind.name == "vllm"
+    assert server.paths[:3] == ["/v1/models"] * 3
+    server.get_faults = fails(2, fault)
+    with pytest.raises(ServerError, match=f"cannot be used: status {fault.status}"):
+        connected(server, max_retries=1)
+
+
+def test_what_is_only_a_guess_is_not_waited_for(server: FakeServer) -> None:
+    server.owner = "somebody"
+    server.get_faults = lambda path: None if path == "/v1/models" else LOADING
+    assert connected(server).kind.name == "openai"
+    assert server.paths == ["/v1/models", "/info", "/openapi.json", "/api/version"]
+
+
+def test_a_router_need_not_list_all_models(server: FakeServer, caplog: pytest.LogCaptureFixture) -> None:
+    """Azure's deployments, and `model:nitro` of OpenRouter."""
+    assert connected(server, kind="openai", model="tiny:nitro").model == "tiny:nitro"
+    (warning,) = caplog.messages
+    assert "unknown model `tiny:nitro`: did you mean `tiny`? (requests ask for it all the same" in warning
+    with pytest.raises(ModelError, match="unknown model `tiny:nitro`"):
+        connected(server, model="tiny:nitro")
+
+
+SCOPES = (
+    b'{"error": {"message": "You have insufficient permissions for this operation. Missing scopes: api.model.read."}}'
+)
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_key_need_not_list_the_models(server: FakeServer, monkeypatch: pytest.MonkeyPatch, status: int) -> None:
+    monkeypatch.setenv("TEST_KEY", "sk-right")
+    server.key = "sk-right"
+    server.get_faults = lambda path: Fault(status=status, body=SCOPES)
+    with pytest.raises(ServerError, match=r"TEST_KEY right\? If it may not list the models, set `model` and `kind`$"):
+        connected(server, api_key_env="TEST_KEY", model="tiny")
+    chosen = {"api_key_env": "TEST_KEY", "model": "tiny", "kind": "openai"}
+    assert HTTPEngine(connected(server, **chosen), chat=False).generate([request()])[0].text
+    server.key = "another"
+    with pytest.raises(ServerError, match="status 401: wrong key"):
+        HTTPEngine(connected(server, **chosen), chat=False).generate([request()])
 
 
 @pytest.mark.parametrize(
