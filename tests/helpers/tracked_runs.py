@@ -27,7 +27,8 @@ class Run:
             self.steps.setdefault(name, []).append((step, value))
 
     def finish(self, values: Mapping[str, float], texts: Mapping[str, str], *, failed: bool = False) -> None:
-        self.log({name: value for name, value in values.items() if self.latest(name) != value}, 0)
+        new = {name: value for name, value in values.items() if self.latest(name) != value}
+        self.log(new, max(0, self.next_step - 1))
         self.texts |= texts
         self.status = "FAILED" if failed else "FINISHED"
 

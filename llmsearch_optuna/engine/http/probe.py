@@ -32,6 +32,9 @@ _TOKENS = (16, 256, 1024)
 _HOT, _LESS_HOT = 2.0, 1.0
 """High temperatures. Mistral's API takes no more than 1.5, and Anthropic's no more than 1."""
 
+_COLD = 0.001
+"""A low temperature. vLLM takes 0.01 in place of it."""
+
 _SEEDS = (1, 2, 3, 4, 5)
 _MAJORITY = 3
 
@@ -225,8 +228,8 @@ class _Probe:
     def _is_applied(self, name: str) -> bool | None:
         """Return whether the server applies a parameter; None if there are too few texts to tell."""
         if name == "temperature":
-            # In longer texts, near ties are frequent enough that seeds differ even at 0.01.
-            lowest = 0.01 if self._tokens == _TOKENS[0] else 0.0
+            # In longer texts, near ties are frequent enough that seeds differ even at the low temperature.
+            lowest = _COLD if self._tokens == _TOKENS[0] else 0.0
             cold, hot = self._agree(temperature=lowest), self._agree_hot()
             return None if cold is None or hot is None else cold and not hot
         if name in _SHARP:
@@ -280,7 +283,7 @@ class _Probe:
 
 def _evidence(name: str) -> str:
     if name == "temperature":
-        return f"all seeds must give the same text at 0.01, and different ones at {_HOT:g}, or at {_LESS_HOT:g}"
+        return f"all seeds must give the same text at {_COLD:g}, and different ones at {_HOT:g}, or at {_LESS_HOT:g}"
     if name in _SHARP:
         return f"{name}={_SHARP[name]:g} leaves one token, but {len(_SEEDS)} seeds gave different texts"
     return f"{name}={_PENALTIES[name]:g} changed nothing in greedy decoding"

@@ -169,6 +169,6 @@ def test_openais_reasoning_models_are_refused_in_one_line_or_probed(server: Fake
     assert set(server.requests[-1]) == {"model", "messages", "max_completion_tokens", "temperature", "seed"}
     server.refused |= {"temperature"}
     with pytest.raises(
-        ParameterError, match=r"^the server refuses `temperature`: .*takes? `temperature` = 0.01: leave it out"
+        ParameterError, match=r"^the server refuses `temperature`: .*takes? `temperature` = 0.001: leave it out"
     ):
         probe(server, ("temperature",), kind="openai", chat=True)
