@@ -17,6 +17,9 @@ from llmsearch_optuna.terminal import discard_output, escape_unencodable
 
 __all__ = ["main"]
 
+_READER_GONE = 141
+"""The exit status if the reader of the output has gone: 128 + SIGPIPE, which Windows lacks."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command.
@@ -38,11 +41,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             sys.stdout.flush()
     except BrokenPipeError:
         discard_output()
-        return 128 + signal.SIGPIPE
+        return _READER_GONE
     except SystemExit as error:
         discard_output()  # help is written, but not flushed
         if isinstance(error.__context__, BrokenPipeError):  # rich ends the program
-            return 128 + signal.SIGPIPE
+            return _READER_GONE
         raise
     except OSError as error:
         if error.errno != errno.ENOSPC:

@@ -61,10 +61,9 @@ def init(options: argparse.Namespace) -> None:
     from llmsearch_optuna.study_file.drafting import draft  # noqa: PLC0415
 
     is_file = Path(options.data).exists()
-    data = os.path.relpath(options.data, path.parent) if is_file else options.data
     text = draft(
-        Path(data).as_posix() if is_file else data,
-        options.model,
+        _seen_from(path.parent, options.data) if is_file else options.data,
+        _seen_from(path.parent, options.model) if Path(options.model).is_dir() else options.model,
         directory=path.parent,
         config=options.config,
         split=options.split,
@@ -73,6 +72,14 @@ def init(options: argparse.Namespace) -> None:
     write_text(text, path)
     print(printable(f"{path} is written: read it, say in `messages` how to answer, and go on with"))
     print(printable(f"  llmsearch-optuna run {shlex.quote(str(path))} --dry-run"))
+
+
+def _seen_from(directory: Path, path: str) -> str:
+    """Return a path relative to a directory, if it can be."""
+    try:
+        return Path(os.path.relpath(path, directory)).as_posix()
+    except ValueError:  # on another drive of Windows
+        return Path(path).resolve().as_posix()
 
 
 def worker(options: argparse.Namespace) -> int:

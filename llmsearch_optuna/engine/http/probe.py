@@ -110,8 +110,8 @@ def probe_server(
         findings["plug-in"] = "llmsearch_optuna draws the tokens on the server, and has all parameters but beams"
     elif connection.kind.name == "vllm":
         findings["plug-in"] = (
-            "not on the server: `pip install llmsearch_optuna` beside its vLLM adds all other parameters, and noise "
-            "that depends on the prompt and the seed only"
+            "not on the server: this package, installed beside its vLLM, adds all other parameters, and noise that "
+            " depends on the prompt and the seed only"
         )
     return findings
 

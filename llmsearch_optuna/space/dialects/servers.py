@@ -22,7 +22,7 @@ _VLLM = Dialect(
     joint_differences={
         ("min_p", "top_p"): "vLLM applies it before top_k and top_p, not after them: top_p may keep fewer tokens"
     },
-    remedy="leave it out, or run `pip install llmsearch_optuna` beside the server's vLLM, which then has all of them",
+    remedy="leave it out, or install this package beside the server's vLLM, which then has all of them",
     prefill={"continue_final_message": True, "add_generation_prompt": False},
     takes_template_args=True,
 )

@@ -52,7 +52,7 @@ def test_it_takes_all_parameters_under_our_key(plugin_server: FakeServer, *, cha
 def test_without_it_the_parameters_are_vllms_own(server: FakeServer) -> None:
     connection = connected(server)
     assert connection.identity == "tiny (vllm server)"
-    with pytest.raises(ParameterError, match="or run `pip install llmsearch_optuna` beside the server's vLLM"):
+    with pytest.raises(ParameterError, match="or install this package beside the server's vLLM"):
         payload(connection, RICH)
     assert not server.requests
 
