@@ -1,5 +1,6 @@
 """The finalists of a study: its baselines, the best trial, and runners-up or the rest of the Pareto front."""
 
+import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -28,12 +29,16 @@ __all__ = [
     "best_as_json",
     "finalists",
     "find_trial",
+    "is_baseline",
     "measure_cells",
     "measure_headings",
     "select_finalists",
 ]
 
 _FEASIBLE = "feasible"
+
+_SEARCHED = re.compile(r"(best|runner-up|front)( \d+)?")
+"""The names of finalists that are no baselines. The option `baselines` refuses them."""
 
 
 class Finalist(NamedTuple):
@@ -118,6 +123,11 @@ def select_finalists(study: optuna.Study, *, runners_up: int = 2) -> Finalists:
         if names and _effect(params) not in selected:
             selected[_effect(params)] = Finalist(names.pop(0), trial, params)
     return Finalists(tuple(selected.values()), selected[_effect(trial_params(best))].name, reference)
+
+
+def is_baseline(name: str) -> bool:
+    """Return whether a finalist of this name is a baseline, and no trial that the search found."""
+    return _SEARCHED.fullmatch(name) is None
 
 
 def _baselines(complete: Sequence[FrozenTrial]) -> dict[str, FrozenTrial]:

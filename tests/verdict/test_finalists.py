@@ -7,7 +7,7 @@ from llmsearch_optuna.errors import StorageError
 from llmsearch_optuna.space.params import GenerationParams
 from llmsearch_optuna.storage import open_storage
 from llmsearch_optuna.study.attributes import BASELINE, PARAMS
-from llmsearch_optuna.verdict.finalists import finalists, find_trial, select_finalists
+from llmsearch_optuna.verdict.finalists import finalists, find_trial, is_baseline, select_finalists
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 
@@ -100,6 +100,11 @@ def test_of_a_baseline_whose_parameters_were_changed_the_last_one_counts(storage
         ("production", 3),
         ("best", 2),
     ]
+
+
+def test_names_tell_baselines_from_trials_that_were_found() -> None:
+    assert not any(map(is_baseline, ("best", "runner-up 1", "front 2", "front")))
+    assert all(map(is_baseline, ("greedy", "model default", "production", "frontend", "best so far", "front 1b")))
 
 
 def test_without_baselines_there_is_no_reference(storage: RDBStorage) -> None:
