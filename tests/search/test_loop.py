@@ -245,6 +245,22 @@ class TestFailingTrials:
         with pytest.raises(TrialError, match=r"all 3 trials failed, the first with: scorer .*broken` returned nan"):
             search(make_tuner(scorer=broken), None, 3)
 
+    @pytest.mark.parametrize("concurrency", [1, 2])
+    def test_a_stop_after_the_first_failure_can_be_resumed(self, concurrency: int, tmp_path: Path) -> None:
+        def broken_at_first(references: list[dict[str, str]], predictions: list[str]) -> list[float]:
+            calls.append(1)
+            return [float("nan")] * len(predictions) if len(calls) == 1 else scorer(references, predictions)
+
+        calls: list[int] = []
+        tuner = make_tuner(scorer=broken_at_first)
+        arguments: dict[str, Any] = {"concurrency": concurrency, "pruner": "none"}
+        stopped = search(tuner, tmp_path / "x.db", 3, should_stop=lambda: bool(calls), **arguments)
+        failed, unfinished = [trial.state for trial in stopped.trials]
+        assert failed == TrialState.FAIL
+        assert unfinished == (TrialState.WAITING if concurrency == 1 else TrialState.RUNNING)
+        states = [trial.state for trial in search(tuner, tmp_path / "x.db", 3, **arguments).trials]
+        assert states == [TrialState.FAIL, *[TrialState.COMPLETE] * 3]
+
     def test_a_search_of_failures_stops_and_can_be_resumed(self, tmp_path: Path) -> None:
         def broken_at_first(references: list[dict[str, str]], predictions: list[str]) -> list[float]:
             if is_broken:
