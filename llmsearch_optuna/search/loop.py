@@ -305,7 +305,8 @@ class Search:
         proposed.set_user_attr(PARAMS, self.objective.space.suggest(proposed).to_json())
         proposed.set_user_attr(ROUND, self._round(trials))
         self.study.add_trial(proposed)
-        return self._attach(len(trials))  # Optuna numbers trials from 0 on
+        # Users may queue trials meanwhile. Trials begin one at a time, so that the added one is the last that runs.
+        return self._attach(max(trial.number for trial in self._trials(TrialState.RUNNING)))
 
     def _attach(self, number: int) -> optuna.Trial:
         """Return the `optuna.Trial` of a stored trial."""
