@@ -250,8 +250,8 @@ def open_session(
                 claims = make_claims(opened, key, lease_timeout_s=options.lease_timeout_s)
                 store = CompletionStore(opened, claims)
                 store.save_samples(key, stored_samples(objective.samples))
+                enqueue_again(study, initial_trials)  # first: what it repeats need not be queued once more
                 enqueue(study, initial_trials[: options.n_trials])
-                enqueue_again(study)
             scores = RememberedScores(StoredScores(store, key), alone=not claims.shared)
             study.pruner = make_pruner(scores=scores)
             yield SearchSession(

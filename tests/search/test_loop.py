@@ -287,6 +287,13 @@ def test_a_baseline_that_is_added_at_the_end_is_evaluated(tmp_path: Path) -> Non
     assert [trial.state for trial in study.trials[4:]] == [TrialState.COMPLETE]
     assert study.trials[4].user_attrs[BASELINE] == "production"
     assert len(search(make_tuner(), tmp_path / "x.db", 4, baselines=production).trials) == 5
+    another: dict[str, Any] = {
+        "baselines": {"another": {"temperature": 0.9}},
+        "presets": [{"temperature": 0.5, "max_new_tokens": 4}],
+    }
+    study = search(make_tuner(), tmp_path / "x.db", 4, **another)  # the preset comes too late
+    assert [trial.state for trial in study.trials[5:]] == [TrialState.COMPLETE, TrialState.WAITING]
+    assert study.trials[5].user_attrs[BASELINE] == "another"
 
 
 def test_a_trial_that_is_queued_during_a_proposal_runs_after_it(monkeypatch: pytest.MonkeyPatch) -> None:
