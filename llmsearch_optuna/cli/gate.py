@@ -4,6 +4,7 @@ import sys
 from collections.abc import Sequence
 
 from llmsearch_optuna.terminal import printable
+from llmsearch_optuna.verdict.finalists import is_baseline
 from llmsearch_optuna.verdict.verdict import Verdict
 
 __all__ = ["CONDITION_MET", "FAILURES", "NOT_BETTER", "exit_status"]
@@ -36,6 +37,6 @@ def exit_status(verdicts: Sequence[Verdict], condition: str | None) -> int:
 
 def _is_met(verdict: Verdict, condition: str) -> bool:
     if verdict.held_out:
-        return not (verdict.recommended or verdict.shows_gain)
+        return not (verdict.shows_gain or (verdict.recommended and not is_baseline(verdict.best)))
     comparison = verdict.comparisons[0]
     return comparison.high < 0.0 if condition == "worse" else comparison.low <= 0.0

@@ -135,6 +135,8 @@ class _Check:
         self._inspection = inspection
         # The states of all trials by study key and number.
         self._trials: dict[str | None, dict[int, str]] = {}
+        # The name of the first study of each key; later ones are copies.
+        self._originals: dict[str, str] = {}
 
     def database(self) -> None:
         try:
@@ -183,7 +185,13 @@ class _Check:
             self.notes.append(f"study `{study.name}`: it has no trials: {_COPY}")
         stored_key = parsed(study.user_attrs.get(KEY))
         key = stored_key if isinstance(stored_key, str) else None
-        self._trials[key] = {trial.number: trial.state for trial in trials}
+        self._trials.setdefault(key, {trial.number: trial.state for trial in trials})
+        original = study.name if key is None else self._originals.setdefault(key, study.name)
+        if original != study.name:
+            self.notes.append(
+                f"study `{study.name}`: it is a copy of study `{original}`, with which it shares its completions: only "
+                "the original can be resumed"
+            )
         counts = {"samples": 0, "completions": 0, "held_out": 0}
         begun = any(trial.state != "WAITING" for trial in trials)
         if begun and not has_tables:
@@ -199,7 +207,7 @@ class _Check:
             with self._reading("the trials of its completions", study.name):
                 numbers = {trial.number for trial in trials}
                 stored = {group[1] for group in self._inspection.sizes(COMPLETIONS.name) if group[0] == key}
-                if trials and (lost := sorted(stored - numbers)):
+                if trials and original == study.name and (lost := sorted(stored - numbers)):
                     self._problem(f"trials {listed(lost)} are lost, though their completions are stored", study.name)
             with self._reading("its judgements", study.name):
                 if damaged := damaged_judgements(self._inspection.judgements(key)):

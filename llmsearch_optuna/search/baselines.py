@@ -16,7 +16,14 @@ from llmsearch_optuna.search.scoring import Evaluator
 from llmsearch_optuna.space.params import GenerationParams
 from llmsearch_optuna.space.search_space import SearchSpace
 from llmsearch_optuna.space.settings import is_setting
-from llmsearch_optuna.study.attributes import BASELINE, FIXED_PARAMS, QUEUED_PARAMS, REPEATS, SCORER_FAULT
+from llmsearch_optuna.study.attributes import (
+    BASELINE,
+    FIXED_PARAMS,
+    MODEL_DEFAULT,
+    QUEUED_PARAMS,
+    REPEATS,
+    SCORER_FAULT,
+)
 from llmsearch_optuna.study.trials import without_repeated
 
 __all__ = [
@@ -32,7 +39,7 @@ __all__ = [
 
 _LOG = logging.getLogger(__name__)
 
-_TAKEN = re.compile(r"(model default|greedy|best|front|runner-up)( \d+)?$")
+_TAKEN = re.compile(rf"({MODEL_DEFAULT}|greedy|best|front|runner-up)( \d+)?$")
 """The names of other finalists."""
 
 
@@ -73,12 +80,12 @@ def baseline_trials(
     limit, seed = space.longest_completion(), space.first_seed()
     if default_params is not None:
         try:
-            trials.append(InitialTrial(default_params(limit, seed), None, "model default"))
+            trials.append(InitialTrial(default_params(limit, seed), None, MODEL_DEFAULT))
         except ModelError as error:
             _LOG.warning("no baseline with the model's own parameters: %s", error)
     is_greedy = decodes_greedily()
     plain = GenerationParams(do_sample=not is_greedy, max_new_tokens=limit, generation_seed=seed)
-    trials.append(InitialTrial(plain, None, "greedy" if is_greedy else "model default"))
+    trials.append(InitialTrial(plain, None, "greedy" if is_greedy else MODEL_DEFAULT))
     defaults = {"max_new_tokens": limit, "generation_seed": seed}
     trials += [
         InitialTrial(GenerationParams.from_dict(defaults | dict(values)), None, name) for name, values in named.items()
@@ -164,14 +171,20 @@ def check_trials(
 
 
 def enqueue(study: optuna.Study, trials: Sequence[InitialTrial]) -> None:
-    """Queue the trials that have never been queued in the study before."""
-    queued = {
+    """Queue the trials that have never been queued in the study before, and baselines whose parameters were changed.
+
+    Of a baseline's trials, the last one counts. One whose former parameters are in use again is therefore queued again.
+    There may be two baselines *model default*, each of which is queued once.
+    """
+    earlier = [
         (trial.user_attrs.get(QUEUED_PARAMS), trial.user_attrs.get(BASELINE))
         for trial in study.get_trials(deepcopy=False)
-    }
+    ]
+    queued, latest = set(earlier), {baseline: params for params, baseline in earlier}
     for params, chosen, baseline in trials:
         identity = (params.to_json(), baseline)
-        if identity in queued:
+        is_latest = baseline in (None, MODEL_DEFAULT) or latest.get(baseline) == params.to_json()
+        if identity in queued and is_latest:
             continue
         queued.add(identity)
         attributes = {QUEUED_PARAMS: params.to_json()}
@@ -182,10 +195,20 @@ def enqueue(study: optuna.Study, trials: Sequence[InitialTrial]) -> None:
         study.enqueue_trial(dict(chosen or {}), user_attrs=attributes)
 
 
-def enqueue_again(study: optuna.Study) -> None:
-    """Queue the baselines that failed, and trials that failed by a fault of the scorer: the cause may have passed."""
+def enqueue_again(study: optuna.Study, trials: Sequence[InitialTrial]) -> None:
+    """Queue trials that failed, if the cause may have passed: baselines, and others if the scorer was at fault.
+
+    Args:
+        study: The study.
+        trials: The trials of this call. Other baselines, or with other parameters, are not in use any more.
+    """
+    in_use = {(trial.params.to_json(), trial.baseline) for trial in trials}
     for trial in without_repeated(study.get_trials(deepcopy=False)):
-        if trial.state != TrialState.FAIL or trial.user_attrs.keys().isdisjoint((SCORER_FAULT, BASELINE)):
+        baseline = trial.user_attrs.get(BASELINE)
+        can_pass = SCORER_FAULT in trial.user_attrs
+        if baseline is not None:
+            can_pass = (trial.user_attrs.get(QUEUED_PARAMS), baseline) in in_use
+        if trial.state != TrialState.FAIL or not can_pass:
             continue
         kept = (QUEUED_PARAMS, BASELINE, FIXED_PARAMS)
         attributes = {name: trial.user_attrs[name] for name in kept if name in trial.user_attrs}

@@ -84,14 +84,14 @@ def trials_without_improvement(trials: Sequence[FrozenTrial], *, maximize: bool,
 def all_begun(trials: Sequence[FrozenTrial], n_trials: int) -> bool:
     """Return whether no further trial is to begin, because `n_trials` have begun.
 
-    Queued baselines begin in any case: they were added to a study whose trials had begun.
+    A baseline that is next in the queue begins in any case: it was added to a study whose trials had begun.
 
     Args:
-        trials: All trials.
+        trials: All trials, in the order of their numbers, in which queued ones begin.
         n_trials: The number of trials of the search.
     """
     queued = [trial for trial in trials if trial.state == TrialState.WAITING]
-    if queued and all(BASELINE in trial.user_attrs for trial in queued):
+    if queued and BASELINE in queued[0].user_attrs:
         return False
     return len(without_repeated(trials)) - len(queued) >= n_trials
 

@@ -112,7 +112,7 @@ class Search:
             should_stop: Called between rungs; the search stops if it returns True.
 
         Raises:
-            TrialError: All finished trials failed. The message contains the first failure.
+            TrialError: All trials failed, and none can be resumed. The message contains the first failure.
         """
         budget = Budget(
             timeout=self.options.timeout,
@@ -140,8 +140,8 @@ class Search:
             else:
                 self._store_end(None)
             self.observer.ended()
-        failed = self._trials(TrialState.FAIL)
-        if failed and len(failed) == len(self._trials(*FINISHED)):
+        failed, can_go_on = self._trials(TrialState.FAIL), should_stop() or self._trials(TrialState.RUNNING)
+        if failed and not can_go_on and len(failed) == len(self._trials(*FINISHED)):
             raise TrialError(f"all {len(failed)} trials failed, the first with: {failed[0].user_attrs.get(ERROR)}")
 
     def _store_end(self, sentence: str | None) -> None:
@@ -305,7 +305,8 @@ class Search:
         proposed.set_user_attr(PARAMS, self.objective.space.suggest(proposed).to_json())
         proposed.set_user_attr(ROUND, self._round(trials))
         self.study.add_trial(proposed)
-        return self._attach(len(trials))  # Optuna numbers trials from 0 on
+        # Users may queue trials meanwhile. Trials begin one at a time, so that the added one is the last that runs.
+        return self._attach(max(trial.number for trial in self._trials(TrialState.RUNNING)))
 
     def _attach(self, number: int) -> optuna.Trial:
         """Return the `optuna.Trial` of a stored trial."""

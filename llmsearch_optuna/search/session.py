@@ -43,7 +43,8 @@ from llmsearch_optuna.storage import (
     readable_errors,
     storage_url,
 )
-from llmsearch_optuna.study.attributes import JUDGE, PARAMS, PRICE, TRACK
+from llmsearch_optuna.storage.system_attributes import names_of_studies
+from llmsearch_optuna.study.attributes import JUDGE, KEY, PARAMS, PRICE, TRACK
 from llmsearch_optuna.study.environment import note_environment
 from llmsearch_optuna.study.judge import describe_judge
 from llmsearch_optuna.study.ranking import maximizes
@@ -115,6 +116,9 @@ class SearchSession:
             should_stop: Called between rungs; the search stops if it returns True.
             show_progress: Whether to show progress on standard error.
             on_event: Called with every event, as a JSON-serialisable dict.
+
+        Raises:
+            StorageError: The study was renamed or deleted meanwhile.
         """
         # The first two rungs of these trials fill the rows: the engine may begin on the rung after the next one.
         by_default = max(1, rows // self.objective.rungs[:2][-1])
@@ -134,7 +138,7 @@ class SearchSession:
             settings = {"sampler": self.options.sampler, "pruner": type(self.study.pruner).__name__}
             tracking = Tracking(self.study, self.database.storage, settings)
             ended_before = {trial.number for trial in self.study.get_trials(deepcopy=False, states=FINISHED)}
-            Search(
+            search = Search(
                 study=self.study,
                 storage=self.database.storage,
                 objective=self.objective,
@@ -148,7 +152,9 @@ class SearchSession:
                     or self._no_improvement(study, trials)
                     or early_stop.reason(study, trials)
                 ),
-            ).run(should_stop)
+            )
+            with _loss_in_one_line(self.study, self.database.storage):
+                search.run(should_stop)
         if (judge := describe_judge(self.study, self.database.storage)) is not None:
             _LOG.info("%s", judge)
 
@@ -244,8 +250,8 @@ def open_session(
                 claims = make_claims(opened, key, lease_timeout_s=options.lease_timeout_s)
                 store = CompletionStore(opened, claims)
                 store.save_samples(key, stored_samples(objective.samples))
+                enqueue_again(study, initial_trials)  # first: what it repeats need not be queued once more
                 enqueue(study, initial_trials[: options.n_trials])
-                enqueue_again(study)
             scores = RememberedScores(StoredScores(store, key), alone=not claims.shared)
             study.pruner = make_pruner(scores=scores)
             yield SearchSession(
@@ -315,12 +321,32 @@ def lock_for_verdict(study: optuna.Study, database: Database) -> Iterator[None]:
     On a PostgreSQL server, they wait. An SQLite file is locked as during a search, so that they get an error.
 
     Raises:
-        StorageError: The database cannot be used, or another process has locked the SQLite file.
+        StorageError: The database cannot be used, another process has locked the SQLite file, or the study was renamed
+            or deleted meanwhile.
     """
     engine = database.storage.engine
     with (
         exclusive_use(database.url),
         readable_errors(engine.url),
         advisory_lock(engine, f"llmsearch verdict {study_key(study)}"),
+        _loss_in_one_line(study, database.storage),
     ):
         yield
+
+
+@contextlib.contextmanager
+def _loss_in_one_line(study: optuna.Study, storage: RDBStorage) -> Iterator[None]:
+    """Raise an error of one line if the study is renamed or deleted while the context is open, as in a dashboard.
+
+    Raises:
+        StorageError: The message has the present name of a renamed study.
+    """
+    name, key = study.study_name, study_key(study)
+    try:
+        yield
+    except KeyError as error:  # Optuna's storages raise it
+        names = names_of_studies(storage, KEY, key)
+        if name in names:
+            raise
+        loss = f"renamed to `{names[-1]}` while it was in use: run it again under this name" if names else ""
+        raise StorageError(f"study `{name}` was {loss or 'deleted while it was in use'}") from error

@@ -110,6 +110,8 @@ def check_counts(
 ) -> None:
     """Raise an error if tokens are needed and the engine does not count those of any of these completions.
 
+    Only answers with a text say whether the engine counts: a server may report no tokens of an empty one.
+
     Args:
         completions: The completions of one rung of a trial.
         objectives: The names of the objectives.
@@ -120,7 +122,8 @@ def check_counts(
         TrialError: The tokens are an objective, or are constrained.
         ConfigurationError: They have a price. The search ends, because every further completion would cost something.
     """
-    is_counted = not completions or any(
+    is_empty = not any(completion.text for completion in completions)
+    is_counted = is_empty or any(
         completion.token_count and not completion.count_is_estimate for completion in completions
     )
     for need, names in (
@@ -129,7 +132,7 @@ def check_counts(
     ):
         if TOKENS in names and not is_counted:
             raise TrialError(f"{need}: the engine reports no token counts")
-    has_prompts = not completions or any(completion.prompt_token_count for completion in completions)
+    has_prompts = is_empty or any(completion.prompt_token_count for completion in completions)
     if rates is not None and not (is_counted and (has_prompts or rates.input == 0.0)):
         which = "prompts" if is_counted else "completions"
         raise ConfigurationError(

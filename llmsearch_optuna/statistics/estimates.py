@@ -6,11 +6,14 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from llmsearch_optuna.statistics.regression import ridge_freedom, ridge_weights
+from llmsearch_optuna.statistics.regression import RidgeEquations, ridge_freedom, ridge_weights
 
 __all__ = ["MeanEstimates", "Regressions", "posterior", "regress", "regression_estimates", "shrunk_means"]
 
 _Floats = npt.NDArray[np.float64]
+
+_MOST_COVARIATES = 64
+"""More of them hardly improve an estimate, and their equations take time."""
 
 _PRIOR_FREEDOM = 12.0
 _POOLED_FREEDOM, _POOLED_VARIANCE = 4.0, 0.06
@@ -116,6 +119,7 @@ def shrunk_means(partial: Sequence[npt.ArrayLike], complete: npt.ArrayLike) -> _
     Early samples may be easier than later ones, so means over different samples do not compare. Each mean is therefore
     corrected by what the complete candidates scored on the same samples and on all samples. This is the regression
     estimator of survey sampling (W. G. Cochran, "Sampling Techniques", chapter 7) with the slopes of `ridge_weights`.
+    Of more than 64 complete candidates, the last ones are its covariates.
 
     The corrected means are then shrunk towards the mean of all candidates; see `posterior`.
 
@@ -127,17 +131,20 @@ def shrunk_means(partial: Sequence[npt.ArrayLike], complete: npt.ArrayLike) -> _
     Returns:
         The estimates for the candidates in `partial`. Shape: (len(partial),).
     """
-    covariates = np.asarray(complete, dtype=np.float64)
-    population = covariates.shape[1]
-    complete_means = covariates.mean(axis=1)
+    everything = np.asarray(complete, dtype=np.float64)
+    population = everything.shape[1]
+    complete_means = everything.mean(axis=1)
+    covariates = everything[-_MOST_COVARIATES:]
     seen = np.array([len(np.asarray(scores)) for scores in partial])
+    # Candidates that saw the same samples share their equations, and what the covariates score elsewhere.
+    sizes: list[int] = np.unique(seen).tolist()
+    equations = {size: RidgeEquations.of(covariates, size) for size in sizes}
+    rises = {size: complete_means[-_MOST_COVARIATES:] - covariates[:, :size].mean(axis=1) for size in sizes}
     means, squares = np.empty(len(seen)), 0.0
     for index, scores in enumerate(np.asarray(scores, dtype=np.float64) for scores in partial):
-        weights = ridge_weights(scores, covariates)
-        seen_covariates = covariates[:, : len(scores)]
-        seen_means = seen_covariates.mean(axis=1)
-        means[index] = scores.mean() + weights @ (complete_means - seen_means)
-        residuals = scores - scores.mean() - weights @ (seen_covariates - seen_means[:, None])
+        weights = equations[len(scores)].weights(scores)
+        means[index] = scores.mean() + weights @ rises[len(scores)]
+        residuals = scores - scores.mean() - weights @ equations[len(scores)].centred
         squares += residuals @ residuals
     variances = squares / max(int((seen - 1).sum()), 1) / seen * (1.0 - seen / population)
     all_means = np.concatenate([complete_means, means])

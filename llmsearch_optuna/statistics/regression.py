@@ -1,9 +1,11 @@
 """Ridge regression of a candidate's scores on the scores of other candidates, from few samples."""
 
+from typing import NamedTuple, Self
+
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["ridge_freedom", "ridge_weights"]
+__all__ = ["RidgeEquations", "ridge_freedom", "ridge_weights"]
 
 _Floats = npt.NDArray[np.float64]
 
@@ -13,6 +15,40 @@ _PRIOR_SLOPE = 0.5
 _PENALTY = 16.0
 """The number of samples at which data and prior have equal weight, along a direction in which the covariates have their
 average variance."""
+
+
+class RidgeEquations(NamedTuple):
+    """The part of a ridge regression that all candidates with the same number of values share; see `ridge_weights`.
+
+    Attributes:
+        equal: The weights before any value is seen. Shape: (..., k).
+        centred: The covariates of the first samples, minus their means. Shape: (..., k, seen).
+        predicted: The prediction with equal weights. Shape: (..., seen).
+        matrix: The matrix of the equations. Shape: (..., k, k).
+    """
+
+    equal: _Floats
+    centred: _Floats
+    predicted: _Floats
+    matrix: _Floats
+
+    @classmethod
+    def of(cls, covariates: npt.ArrayLike, seen: int) -> Self:
+        """Return the equations for the first `seen` values, seen >= 1. See `ridge_weights` for the covariates."""
+        everything = np.asarray(covariates, dtype=np.float64)
+        count = everything.shape[-2]
+        equal = np.full((*everything.shape[:-2], count), _PRIOR_SLOPE / count)
+        first = everything[..., :seen]
+        first = first - first.mean(axis=-1, keepdims=True)
+        predicted = np.einsum("...k,...ks->...s", equal, first)
+        return cls(equal, first, predicted, _gram(first) + _penalty(everything))
+
+    def weights(self, values: npt.ArrayLike) -> _Floats:
+        """Return the weights for some values. Shapes: (..., seen), (..., k)."""
+        observed = np.asarray(values, dtype=np.float64)
+        residuals = observed - observed.mean(axis=-1, keepdims=True) - self.predicted
+        moments = np.einsum("...ks,...s->...k", self.centred, residuals)
+        return np.asarray(self.equal + np.linalg.solve(self.matrix, moments[..., None])[..., 0])
 
 
 def ridge_weights(values: npt.ArrayLike, covariates: npt.ArrayLike) -> _Floats:
@@ -29,16 +65,10 @@ def ridge_weights(values: npt.ArrayLike, covariates: npt.ArrayLike) -> _Floats:
     Returns:
         The weights. Shape: (..., k).
     """
-    everything, observed = np.asarray(covariates, dtype=np.float64), np.asarray(values, dtype=np.float64)
-    seen, count = observed.shape[-1], everything.shape[-2]
-    equal = np.full((*everything.shape[:-2], count), _PRIOR_SLOPE / count)
+    everything, seen = np.asarray(covariates, dtype=np.float64), np.asarray(values).shape[-1]
     if seen == 0:
-        return equal
-    first = everything[..., :seen]
-    first = first - first.mean(axis=-1, keepdims=True)
-    residuals = observed - observed.mean(axis=-1, keepdims=True) - np.einsum("...k,...ks->...s", equal, first)
-    moments = np.einsum("...ks,...s->...k", first, residuals)
-    return np.asarray(equal + np.linalg.solve(_gram(first) + _penalty(everything), moments[..., None])[..., 0])
+        return np.full(everything.shape[:-1], _PRIOR_SLOPE / everything.shape[-2])
+    return RidgeEquations.of(everything, seen).weights(values)
 
 
 def ridge_freedom(covariates: npt.ArrayLike, seen: int) -> float:

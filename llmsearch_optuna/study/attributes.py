@@ -13,6 +13,7 @@ __all__ = [
     "JUDGE",
     "KEY",
     "METRIC",
+    "MODEL_DEFAULT",
     "PARAMS",
     "PRICE",
     "PRUNED_AT",
@@ -88,6 +89,10 @@ QUEUED_PARAMS = "queued_params"
 
 BASELINE = "baseline"
 """The name of a baseline. Baselines are never pruned."""
+
+MODEL_DEFAULT = "model default"
+"""The name of the baseline with the model's own parameters, and of that with temperature 1 if the model does not decode
+greedily. A study may have both."""
 
 ERROR = "error"
 """The reason why a trial failed."""

@@ -8,7 +8,7 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from llmsearch_optuna.errors import LlmsearchError
-from llmsearch_optuna.study.attributes import BASELINE
+from llmsearch_optuna.study.attributes import BASELINE, FINGERPRINT
 from llmsearch_optuna.study.constraints import is_feasible, stored_constraints, violation
 from llmsearch_optuna.study.objectives import EXPENSES, TOKENS, Expense
 from llmsearch_optuna.study.trials import trial_params
@@ -36,7 +36,11 @@ def expense(study: optuna.Study) -> Expense | None:
     """Return what a study minimises beside the score; None if it has one objective."""
     if not has_several(study):
         return None
-    return EXPENSES[(study.metric_names or (TOKENS,))[-1]]
+    # A study that was renamed in optuna-dashboard has lost the names of its values.
+    fingerprint = study.user_attrs.get(FINGERPRINT)
+    objectives = fingerprint.get("objectives") if isinstance(fingerprint, dict) else None
+    stored = objectives if isinstance(objectives, list) else None  # version 1 stored a string, and only tokens
+    return EXPENSES[(study.metric_names or stored or (TOKENS,))[-1]]
 
 
 def maximizes(study: optuna.Study) -> bool:

@@ -13,6 +13,7 @@ from optuna.storages import RDBStorage
 
 from llmsearch_optuna.errors import ConfigurationError, FingerprintError, StorageError, unknown_name
 from llmsearch_optuna.storage import Storage, open_storage, readable_errors, shown_url, storage_url
+from llmsearch_optuna.storage.system_attributes import names_of_studies
 from llmsearch_optuna.study.attributes import CONCURRENCY, FINGERPRINT, KEY, RENDERED_AT
 from llmsearch_optuna.study.constraints import Constraint
 from llmsearch_optuna.study.fingerprint import complete_fingerprint, describe_changes, study_fingerprint, without_search
@@ -78,7 +79,8 @@ def create_study(
     Raises:
         ConfigurationError: The name cannot be encoded as UTF-8.
         FingerprintError: The existing study has another fingerprint; the message lists the differences.
-        StorageError: The database cannot be used, or the existing study was not made by this package or is damaged.
+        StorageError: The database cannot be used, or the existing study was not made by this package, is damaged, or
+            is a copy of another one in the same database.
     """
     try:
         name.encode()
@@ -113,6 +115,12 @@ def create_study(
             return study
         stored = study_fingerprint(study)
         _read_trials(study)
+        original = next(iter(names_of_studies(storage, KEY, study_key(study))), name)
+    if original != name:
+        raise StorageError(
+            f"study `{name}` is a copy of study `{original}` in the same database, and its new completions would mix "
+            f"with those of the original: run `{original}`, or use another study_name for a new study"
+        )
     _require_same(name, stored, current, "use another study_name or storage for a new study")
     return study
 

@@ -39,10 +39,11 @@ def expenses_of(
         rates: The price of its tokens; None if the objective is tokens and they have no price.
     """
     counts = [[TokenCounts.of([row]) for row in rows] for rows in runs]
+    # A server may not limit thoughts: a completion may then exceed the limit.
     limit = params.max_new_tokens * len(completion_params(params))
     if name != COST or rates is None:
         tokens = np.array([[count.generated for count in row] for row in counts], dtype=np.float64)
-        return Expenses(tokens.T, float(limit))
+        return Expenses(tokens.T, max(float(limit), float(tokens.max())))
     costs = np.array([[rates.per_samples(count, 1) for count in row] for row in counts], dtype=np.float64)
     prompt = max(count.prompt for row in counts for count in row)
     longest = TokenCounts(
@@ -50,7 +51,6 @@ def expenses_of(
         thinking=limit if rates.thinking > rates.output else 0,
         prompt=prompt,
     )
-    # A server may not limit thoughts.
     return Expenses(costs.T, max(rates.per_samples(longest, 1), float(costs.max())))
 
 

@@ -1,5 +1,6 @@
 """The finalists of a study: its baselines, the best trial, and runners-up or the rest of the Pareto front."""
 
+import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -8,7 +9,7 @@ from optuna.trial import FrozenTrial
 
 from llmsearch_optuna.errors import StorageError
 from llmsearch_optuna.space.params import GenerationParams
-from llmsearch_optuna.study.attributes import BASELINE
+from llmsearch_optuna.study.attributes import BASELINE, MODEL_DEFAULT, QUEUED_PARAMS
 from llmsearch_optuna.study.constraints import is_feasible
 from llmsearch_optuna.study.further_metrics import metric_means
 from llmsearch_optuna.study.ranking import (
@@ -28,12 +29,16 @@ __all__ = [
     "best_as_json",
     "finalists",
     "find_trial",
+    "is_baseline",
     "measure_cells",
     "measure_headings",
     "select_finalists",
 ]
 
 _FEASIBLE = "feasible"
+
+_SEARCHED = re.compile(r"(best|runner-up|front)( \d+)?")
+"""The names of finalists that are no baselines. The option `baselines` refuses them."""
 
 
 class Finalist(NamedTuple):
@@ -74,8 +79,7 @@ def finalists(study: optuna.Study) -> list[Finalist]:
     Raises:
         StorageError: No trial is fully evaluated yet.
     """
-    complete = _complete_trials(study)
-    named = list(_baselines(complete).items())
+    named = list(_baselines(study).items())
     best, *others = pareto_front(study)
     named += [("front", trial) for trial in reversed(others)]
     return [Finalist(name, trial, trial_params(trial)) for name, trial in [*named, ("best", best)]]
@@ -95,14 +99,12 @@ def select_finalists(study: optuna.Study, *, runners_up: int = 2) -> Finalists:
     Raises:
         StorageError: No trial is fully evaluated yet.
     """
-    complete = _complete_trials(study)
-    by_score = ranked(study)
+    baselines, by_score = _baselines(study), ranked(study)
     best, order, name = by_score[0], list(filter(is_feasible, by_score)) or by_score, "runner-up"
     if has_several(study):
         front, name = pareto_front(study), "front"
         included = [trial for trial in front if trial is best or BASELINE in trial.user_attrs]
         order = [best, *by_added_area(front, included)]
-    baselines = _baselines(complete)
     selected: dict[GenerationParams, Finalist] = {}
     for baseline_name, trial in baselines.items():
         params = trial_params(trial)
@@ -120,9 +122,29 @@ def select_finalists(study: optuna.Study, *, runners_up: int = 2) -> Finalists:
     return Finalists(tuple(selected.values()), selected[_effect(trial_params(best))].name, reference)
 
 
-def _baselines(complete: Sequence[FrozenTrial]) -> dict[str, FrozenTrial]:
-    """Return the baselines by name. Of one whose parameters were changed, the last trial counts."""
-    return {str(trial.user_attrs[BASELINE]): trial for trial in complete if BASELINE in trial.user_attrs}
+def is_baseline(name: str) -> bool:
+    """Return whether a finalist of this name is a baseline, and no trial that the search found."""
+    return _SEARCHED.fullmatch(name) is None
+
+
+def _baselines(study: optuna.Study) -> dict[str, FrozenTrial]:
+    """Return the fully evaluated baselines by name. Of one whose parameters were changed, only the last ones count.
+
+    Raises:
+        StorageError: No trial is fully evaluated yet.
+    """
+    complete = _by_baseline(_complete_trials(study))
+    latest = _by_baseline(study.get_trials(deepcopy=False))  # it may have failed
+    return {
+        name: trial
+        for name, trial in complete.items()
+        if name == MODEL_DEFAULT or trial.user_attrs.get(QUEUED_PARAMS) == latest[name].user_attrs.get(QUEUED_PARAMS)
+    }
+
+
+def _by_baseline(trials: Sequence[FrozenTrial]) -> dict[str, FrozenTrial]:
+    """Return the last of the trials of each baseline, by its name."""
+    return {str(trial.user_attrs[BASELINE]): trial for trial in trials if BASELINE in trial.user_attrs}
 
 
 def _effect(params: GenerationParams) -> GenerationParams:

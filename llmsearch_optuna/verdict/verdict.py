@@ -14,7 +14,7 @@ from llmsearch_optuna.statistics.intervals import round_up
 from llmsearch_optuna.study.attributes import STOPPED, VERDICT
 from llmsearch_optuna.study.objectives import COST, EXPENSES, TOKENS
 from llmsearch_optuna.verdict.comparison import Comparison, FinalistResult
-from llmsearch_optuna.verdict.finalists import Finalists, select_finalists
+from llmsearch_optuna.verdict.finalists import Finalists, is_baseline, select_finalists
 from llmsearch_optuna.verdict.metric_results import MetricResult, Standing, constraint_clause
 
 __all__ = [
@@ -101,8 +101,8 @@ class Verdict:
 
     @property
     def shows_gain(self) -> bool:
-        """Whether any finalist is shown to be better than the reference, and not to break a constraint."""
-        return bool(self._better)
+        """Whether a trial that the search found is shown to be better than the reference, and breaks no constraint."""
+        return bool(self._better())
 
     def standing_of(self, name: str | None) -> Standing | None:
         """Return the worst standing of a finalist in any constraint; None if there is none."""
@@ -140,7 +140,7 @@ class Verdict:
         text += "".join(f"; {clause}" for standing in standings if (clause := constraint_clause(best, standing)))
         if comparison is not None and (clause := constraint_clause(self._metrics_of(self.reference), "breaks")):
             text += f"; `{self.reference}` {clause}"
-        others = [other for other in self._better if other.name.startswith("runner-up")]
+        others = [other for other in self._better() if other.name.startswith("runner-up")]
         if others and not self.recommended:
             first = max(others, key=lambda other: other.low)
             trial = self._result(first.name).trial
@@ -174,7 +174,7 @@ class Verdict:
         """One sentence on score and expense for each finalist named ``"front ..."``; empty with one objective."""
         sentences = []
         for comparison, saving in zip(self.comparisons, self.savings, strict=False):
-            if comparison.name.startswith("front"):
+            if comparison.name.startswith("front") and not is_baseline(comparison.name):
                 trial = self._result(comparison.name).trial
                 score = f"no difference in score shown ({comparison})"
                 if comparison.low > 0.0:
@@ -214,8 +214,11 @@ class Verdict:
             return f"{look}, and mend the prompt, the extraction of the answer or the metric"
         if self.reference is None:
             return "search again with a baseline that can be scored"
-        keep = f"keep `{self.reference}`"
-        if self.standing_of(self.reference) == "breaks":
+        # Another baseline may be shown to be better than that with the best score on the search split.
+        better = max(self._better(baselines=True), key=lambda comparison: comparison.low, default=None)
+        kept = self.reference if better is None else better.name
+        keep = f"keep `{kept}`"
+        if better is None and self.standing_of(self.reference) == "breaks":
             keep = f"find what keeps the constraints, which `{self.reference}` breaks"
         comparison = self._comparison(self.best)
         if (step := self._step_to_better(keep)) is not None:
@@ -223,7 +226,7 @@ class Verdict:
         shorter = [
             saving.name
             for saving, other in zip(self.savings, self.comparisons, strict=False)  # no savings with one objective
-            if saving.low > 0.0 and other.high > 0.0
+            if saving.low > 0.0 and other.high > 0.0 and saving.name != kept
         ]
         if shorter:
             reason = "lower cost" if self.expense == COST else "fewer tokens"
@@ -253,8 +256,8 @@ class Verdict:
         if self.recommended:
             trial = self._result(self.best).trial
             return f"export the parameters of trial {trial} (`llmsearch-optuna export`), and use them"
-        if self._better:
-            trial = self._result(self._better[0].name).trial
+        if better := self._better():
+            trial = self._result(better[0].name).trial
             return f"narrow the space to parameters like those of trial {trial}, and search again with other samples"
         if self.improved:
             return f"search again under another name with a stricter constraint or more samples, or {keep}"
@@ -306,10 +309,10 @@ class Verdict:
     def _metrics_of(self, name: str | None) -> list[MetricResult]:
         return [result for result in self.metrics if result.name == name]
 
-    @property
-    def _better(self) -> list[Comparison]:
-        """The comparisons of finalists that are shown to be better, and not to break a constraint."""
-        return [other for other in self.comparisons if other.low > 0.0 and self.standing_of(other.name) != "breaks"]
+    def _better(self, *, baselines: bool = False) -> list[Comparison]:
+        """Return the comparisons of searched trials, or of baselines, that are better and break no constraint."""
+        better = [other for other in self.comparisons if other.low > 0.0 and self.standing_of(other.name) != "breaks"]
+        return [other for other in better if is_baseline(other.name) == baselines]
 
     def _comparison(self, name: str) -> Comparison | None:
         """Return the comparison of a finalist with the reference; None for the reference itself."""

@@ -4,7 +4,8 @@ Usage: python -m studies.benchmarks.storage [--json FILE] [--storage URL] [--tri
 
 - *overhead*: a study with 1,000 finished trials goes on with 24 more, of 500 samples and 8 rungs each, by
   `Tuner.search`. The engine answers at once. Counted is all the time from the end of one trial to the end of the next
-  but that of engine, scorer and sampler (what it reads from the database is counted): storage, pruner and loop.
+  but that of engine, scorer and sampler (what it reads from the database is counted): storage, pruner and loop. A
+  proposal by TPE is timed apart.
 - *readers*: 10,000 rungs are stored while a real optuna-dashboard is polled and another process opens and reads the
   study, again and again.
 - *demo*: the share of the same in the wall time of the demo's search, on the real model.
@@ -37,6 +38,7 @@ from llmsearch_optuna.metrics.scorer import CallableMetric
 from llmsearch_optuna.search.paired_pruner import PairedPruner
 from llmsearch_optuna.search.progress import SearchProgress
 from llmsearch_optuna.search.samplers import Proposer
+from llmsearch_optuna.search.score_readers import RememberedScores, StoredScores
 from llmsearch_optuna.storage import CompletionStore, StoredCompletion, open_storage
 from llmsearch_optuna.study.attributes import FINISH_REASONS, PARAMS, ROUND, TRIAL_TOKENS
 from llmsearch_optuna.study.study import study_key
@@ -51,6 +53,7 @@ PARTS = ("overhead", "readers", "demo")
 SAMPLES = 500
 RUNG = 63  # eight of them
 MEASURED = 24
+PROPOSALS = 5
 TOKENS = 48
 SPACE = SearchSpace(
     temperature=Float(0.1, 1.5),
@@ -172,7 +175,20 @@ def overhead(url: str, name: str, trials: int, console: Console) -> dict[str, fl
         "sql_ms_per_trial": 1e3 * statistics.median(after.sql.wall - before.sql.wall for before, after in pairs),
         "statements_per_trial": statistics.median(after.statements - before.statements for before, after in pairs),
         "measured_trials": len(pairs),
+        "tpe_proposal_ms": 1e3 * proposal_seconds(study, url),
     }
+
+
+def proposal_seconds(study: optuna.Study, url: str) -> float:
+    """The CPU time of a proposal by TPE, median, once the scores are read."""
+    scores = RememberedScores(StoredScores(CompletionStore(open_storage(url)), study_key(study)))
+    proposer = Proposer(name="tpe", space=SPACE, seed=0, scores=scores)
+    seconds = []
+    for _ in range(1 + PROPOSALS):
+        started = now()
+        proposer.propose(study)
+        seconds.append(now().minus(started).cpu)
+    return statistics.median(seconds[1:])
 
 
 def fill(study: optuna.Study, url: str, trials: int) -> None:

@@ -318,6 +318,18 @@ def test_what_belongs_to_no_study_does_no_harm(path: Path) -> None:
     )
 
 
+def test_a_copy_of_a_study_is_noted(path: Path) -> None:
+    study = optuna.load_study(study_name="llmsearch", storage=f"sqlite:///{path}")
+    copied = optuna.create_study(study_name="copied", storage=f"sqlite:///{path}", direction=study.direction)
+    for name, value in study.user_attrs.items():
+        copied.set_user_attr(name, value)
+    copied.add_trials(study.trials[:-1])  # the original has begun another trial since
+    assert (
+        "study `copied`: it is a copy of study `llmsearch`, with which it shares its completions: only the original "
+        "can be resumed"
+    ) in whole(path).notes
+
+
 def test_completions_whose_study_lost_its_key_are_not_said_to_do_no_harm(path: Path) -> None:
     execute(path, DAMAGES["the key"][0])
     assert "96 completions belong to no study" in check_database(f"sqlite:///{path}").notes

@@ -15,7 +15,7 @@ from llmsearch_optuna.search.baselines import (
 )
 from llmsearch_optuna.space.params import GenerationParams
 from llmsearch_optuna.storage import open_storage
-from llmsearch_optuna.study.attributes import BASELINE, FIXED_PARAMS
+from llmsearch_optuna.study.attributes import BASELINE, FIXED_PARAMS, MODEL_DEFAULT, QUEUED_PARAMS, REPEATS
 
 SPACE = SearchSpace(temperature=Float(0.1, 1.5), generation_seed=3, max_new_tokens=16)
 
@@ -113,15 +113,56 @@ def test_a_later_run_adds_what_is_new(storage: RDBStorage) -> None:
 
 def test_a_baseline_that_failed_is_repeated_by_a_later_run(storage: RDBStorage) -> None:
     study = create(storage, "failed")
-    enqueue(study, [InitialTrial(GREEDY, None, "greedy"), InitialTrial(SAMPLED, {"temperature": 0.5}, None)])
+    trials = [InitialTrial(GREEDY, None, "greedy"), InitialTrial(SAMPLED, {"temperature": 0.5}, None)]
+    enqueue(study, trials)
     for _ in range(2):
         study.tell(study.ask(), state=TrialState.FAIL)
-    enqueue_again(study)
+    enqueue_again(study, trials)
     assert [(trial.state, trial.user_attrs.get(BASELINE)) for trial in study.trials[2:]] == [
         (TrialState.WAITING, "greedy")
     ]
-    enqueue_again(study)
+    enqueue_again(study, trials)
     assert len(study.trials) == 3
+
+
+def production(temperature: float) -> InitialTrial:
+    return InitialTrial(GenerationParams(temperature=temperature), None, "production")
+
+
+@pytest.mark.parametrize("trials", [[production(0.9)], [InitialTrial(GREEDY, None, "greedy")], []])
+def test_a_baseline_that_failed_and_is_not_in_use_any_more_is_not_repeated(
+    storage: RDBStorage, trials: list[InitialTrial]
+) -> None:
+    study = create(storage, f"not in use, but {[trial.baseline for trial in trials]}")
+    enqueue(study, [production(0.7)])
+    study.tell(study.ask(), state=TrialState.FAIL)
+    enqueue_again(study, trials)
+    enqueue(study, trials)
+    expected = [(trial.params.to_json(), None) for trial in trials]
+    enqueue_again(study, [production(0.7)])  # it is in use again
+    enqueue(study, [production(0.7)])
+    expected += [(production(0.7).params.to_json(), 0)]
+    queued = [(trial.user_attrs[QUEUED_PARAMS], trial.user_attrs.get(REPEATS)) for trial in study.trials[1:]]
+    assert queued == expected
+
+
+def test_a_baseline_with_its_former_parameters_is_queued_again(storage: RDBStorage) -> None:
+    study = create(storage, "former")
+    for temperature in (0.7, 0.7, 0.9, 0.7, 0.7):
+        enqueue(study, [production(temperature)])
+    temperatures = [GenerationParams.from_json(trial.user_attrs[QUEUED_PARAMS]).temperature for trial in study.trials]
+    assert temperatures == [0.7, 0.9, 0.7]
+
+
+def test_two_model_defaults_are_queued_once_each(storage: RDBStorage) -> None:
+    def default_params(max_new_tokens: int, generation_seed: int) -> GenerationParams:
+        return GenerationParams(temperature=0.6, max_new_tokens=max_new_tokens, generation_seed=generation_seed)
+
+    study = create(storage, "two defaults")
+    trials = baseline_trials(SPACE, default_params, decodes_greedily=lambda: False)
+    for _ in range(2):
+        enqueue(study, trials)
+    assert [trial.user_attrs[BASELINE] for trial in study.trials] == [MODEL_DEFAULT] * 2
 
 
 def test_named_baselines_come_after_the_usual_ones() -> None:

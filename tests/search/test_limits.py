@@ -124,3 +124,4 @@ def test_baselines_that_are_added_begin_after_the_last_trial() -> None:
     assert all_begun(study_of(complete(0.5), FAILED, queued).trials, 2)
     assert not all_begun(study_of(complete(0.5), FAILED, baseline).trials, 2)
     assert all_begun(study_of(complete(0.5), FAILED, queued, baseline).trials, 2)
+    assert not all_begun(study_of(complete(0.5), FAILED, baseline, queued).trials, 2)  # the first one begins first

@@ -13,7 +13,7 @@ import optuna
 import pytest
 from backends import replace_backend
 from interruptions import WriteCounter, interrupted
-from optuna.trial import TrialState, create_trial
+from optuna.trial import FrozenTrial, TrialState, create_trial
 from rich.console import Console
 from tiers import partly_full
 from tiny_models import tiny_model, tiny_tokenizer
@@ -25,10 +25,11 @@ from llmsearch_optuna.report.record import read_study
 from llmsearch_optuna.report.sections import verdict_status
 from llmsearch_optuna.search.loop import Search
 from llmsearch_optuna.search.progress import SearchProgress
+from llmsearch_optuna.search.samplers import Proposer
 from llmsearch_optuna.space.dimensions import Categorical, Float
 from llmsearch_optuna.space.params import GenerationParams
 from llmsearch_optuna.storage import CompletionStore, TokenCounts, exclusive_use, open_storage
-from llmsearch_optuna.study.attributes import BASELINE, REUSED_TOKENS, STOPPED
+from llmsearch_optuna.study.attributes import BASELINE, REUSED_TOKENS, ROUND, STOPPED
 from llmsearch_optuna.study.study import study_key
 from llmsearch_optuna.verdict.finalists import finalists
 
@@ -245,6 +246,22 @@ class TestFailingTrials:
         with pytest.raises(TrialError, match=r"all 3 trials failed, the first with: scorer .*broken` returned nan"):
             search(make_tuner(scorer=broken), None, 3)
 
+    @pytest.mark.parametrize("concurrency", [1, 2])
+    def test_a_stop_after_the_first_failure_can_be_resumed(self, concurrency: int, tmp_path: Path) -> None:
+        def broken_at_first(references: list[dict[str, str]], predictions: list[str]) -> list[float]:
+            calls.append(1)
+            return [float("nan")] * len(predictions) if len(calls) == 1 else scorer(references, predictions)
+
+        calls: list[int] = []
+        tuner = make_tuner(scorer=broken_at_first)
+        arguments: dict[str, Any] = {"concurrency": concurrency, "pruner": "none"}
+        stopped = search(tuner, tmp_path / "x.db", 3, should_stop=lambda: bool(calls), **arguments)
+        failed, unfinished = [trial.state for trial in stopped.trials]
+        assert failed == TrialState.FAIL
+        assert unfinished == (TrialState.WAITING if concurrency == 1 else TrialState.RUNNING)
+        states = [trial.state for trial in search(tuner, tmp_path / "x.db", 3, **arguments).trials]
+        assert states == [TrialState.FAIL, *[TrialState.COMPLETE] * 3]
+
     def test_a_search_of_failures_stops_and_can_be_resumed(self, tmp_path: Path) -> None:
         def broken_at_first(references: list[dict[str, str]], predictions: list[str]) -> list[float]:
             if is_broken:
@@ -270,6 +287,30 @@ def test_a_baseline_that_is_added_at_the_end_is_evaluated(tmp_path: Path) -> Non
     assert [trial.state for trial in study.trials[4:]] == [TrialState.COMPLETE]
     assert study.trials[4].user_attrs[BASELINE] == "production"
     assert len(search(make_tuner(), tmp_path / "x.db", 4, baselines=production).trials) == 5
+    another: dict[str, Any] = {
+        "baselines": {"another": {"temperature": 0.9}},
+        "presets": [{"temperature": 0.5, "max_new_tokens": 4}],
+    }
+    study = search(make_tuner(), tmp_path / "x.db", 4, **another)  # the preset comes too late
+    assert [trial.state for trial in study.trials[5:]] == [TrialState.COMPLETE, TrialState.WAITING]
+    assert study.trials[5].user_attrs[BASELINE] == "another"
+
+
+def test_a_trial_that_is_queued_during_a_proposal_runs_after_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    propose, point = Proposer.propose, {"temperature": 0.5, "top_k": 5, "generation_seed": 0}
+
+    def propose_slowly(proposer: Proposer, study: optuna.Study) -> FrozenTrial | None:
+        proposed = propose(proposer, study)
+        study.enqueue_trial(point, skip_if_exists=True)
+        return proposed
+
+    monkeypatch.setattr(Proposer, "propose", propose_slowly)
+    study = search(make_tuner(), None, 4, pruner="none")
+    assert [trial.state for trial in study.trials] == [TrialState.COMPLETE] * 4
+    queued, proposed = study.trials[2:]
+    assert queued.params == point
+    assert proposed.params != point
+    assert proposed.user_attrs[ROUND] <= queued.user_attrs[ROUND]
 
 
 class TestFingerprint:

@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import optuna
 import pytest
 from study_files import STUDY
-from tiny_studies import make_tuner
+from tiny_studies import everything, make_tuner, search
 
 from llmsearch_optuna.data.task import Sample
 from llmsearch_optuna.errors import ConfigurationError, LlmsearchError, StorageError
@@ -73,6 +74,38 @@ def test_what_is_no_storage_is_refused(storage: Any, message: str) -> None:
     assert str(refusal.value) == message
     with pytest.raises(ConfigurationError, match="`study_name` must be a string, got 3"):
         tuner.search({"max_new_tokens": 2}, study_name=3)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ["renamed", None])
+def test_a_study_that_is_renamed_or_deleted_during_its_search_ends_it_in_one_line(
+    name: str | None, tmp_path: Path
+) -> None:
+    tuner, path, arguments = make_tuner(), tmp_path / "x.db", {"concurrency": 2}
+    searched = f"sqlite:///{path}"
+
+    def rename(event: dict[str, Any]) -> None:
+        """Do as optuna-dashboard does."""
+        if event["event"] != "rung" or name in optuna.get_all_study_names(searched):
+            return
+        study = optuna.load_study(study_name="llmsearch", storage=searched)
+        if name is not None:
+            renamed = optuna.create_study(study_name=name, storage=searched, directions=study.directions)
+            renamed.add_trials(study.get_trials(deepcopy=False))
+            for key, value in study.user_attrs.items():
+                renamed.set_user_attr(key, value)
+        optuna.delete_study(study_name="llmsearch", storage=searched)
+
+    with pytest.raises(StorageError) as refusal:
+        search(tuner, path, 4, on_event=rename, **arguments)
+    if name is None:
+        assert str(refusal.value) == "study `llmsearch` was deleted while it was in use"
+        return
+    assert str(refusal.value) == (
+        "study `llmsearch` was renamed to `renamed` while it was in use: run it again under this name"
+    )
+    resumed = search(tuner, path, 4, study_name=name, **arguments)
+    whole = search(tuner, tmp_path / "whole.db", 4, **arguments)
+    assert everything(resumed, path) == everything(whole, tmp_path / "whole.db")
 
 
 def test_a_study_file_whose_storage_is_a_directory_is_refused(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """What a search has spent, and what it must know for that."""
 
+import dataclasses
 from typing import Any
 
 import optuna
@@ -57,6 +58,15 @@ def test_a_function_tells_no_tokens() -> None:
     text = refused(ConfigurationError, lambda: find_price(PRICE, ["score"], counts_tokens=False))
     assert text == "`price` has no effect with custom_pred_function, whose tokens are not known: leave it out"
     assert find_price(None, ["score"], counts_tokens=False) is None
+
+
+def test_an_empty_answer_does_not_tell_whether_tokens_are_counted() -> None:
+    rates, brief = Price.of(PRICE).rates_of(GenerationParams()), Constraint.parse("tokens", "<= 3")
+    empty = completion(text="", token_count_reported=1, count_is_estimate=True)  # as on servers; there is no 0
+    check_counts([empty], ["score", "tokens"], rates, [brief])
+    check_counts([completion(text="")], ["score", "tokens"], rates, [brief])
+    with pytest.raises(TrialError, match="the engine reports no token counts"):
+        check_counts([empty, dataclasses.replace(empty, text="a")], ["score", "tokens"], None)
 
 
 def test_tokens_with_a_price_must_be_counted() -> None:

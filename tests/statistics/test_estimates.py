@@ -4,7 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmsearch_optuna.statistics.estimates import regress, regression_estimates, shrunk_means
+from llmsearch_optuna.statistics.estimates import (
+    MeanEstimates,
+    posterior,
+    regress,
+    regression_estimates,
+    shrunk_means,
+)
+from llmsearch_optuna.statistics.regression import ridge_weights
 
 Floats = npt.NDArray[np.float64]
 
@@ -53,6 +60,40 @@ def test_easy_samples_do_not_count_as_skill() -> None:
     complete = np.repeat([[1.0, 0.0], [1.0, 0.25]], [8, 40], axis=1)
     (estimate,) = shrunk_means([np.ones(8)], complete)
     assert estimate < 0.75
+
+
+def one_by_one(partial: list[Floats], complete: Floats) -> Floats:
+    """`shrunk_means` with the equations of every candidate on its own."""
+    means, squares, seen = np.empty(len(partial)), 0.0, np.array(list(map(len, partial)))
+    for index, scores in enumerate(partial):
+        weights, first = ridge_weights(scores, complete), complete[:, : len(scores)]
+        means[index] = scores.mean() + weights @ (complete.mean(axis=1) - first.mean(axis=1))
+        residuals = scores - scores.mean() - weights @ (first - first.mean(axis=1)[:, None])
+        squares += residuals @ residuals
+    variances = squares / (seen - 1).sum() / seen * (1.0 - seen / complete.shape[1])
+    every = np.concatenate([complete.mean(axis=1), means])
+    between = max(float(every.var() - variances.sum() / len(every)), 0.0)
+    return posterior(MeanEstimates(means, variances), every.mean(), between).means
+
+
+@pytest.mark.parametrize("count", [1, 2, 64])
+def test_candidates_that_share_equations_are_estimated_bit_by_bit_as_alone(count: int) -> None:
+    """Proposals depend on every bit of the estimates: a study must propose the same as before."""
+    random = np.random.default_rng(count)
+    complete = random.random((count, 96))
+    partial = [random.random(size) for size in (8, 16, 8, 96, 8, 40, 16)]
+    assert shrunk_means(partial, complete).tolist() == one_by_one(partial, complete).tolist()
+
+
+def test_only_the_last_64_complete_candidates_are_covariates() -> None:
+    """The order of the scores of a candidate has no effect if only its mean counts."""
+    random = np.random.default_rng(0)
+    complete, partial = random.integers(0, 2, (65, 96)).astype(float), [random.random(size) for size in (8, 16)]
+    for number, has_effect in ((0, False), (1, True)):
+        changed = complete.copy()
+        changed[number] = changed[number, ::-1]
+        is_same = shrunk_means(partial, changed).tolist() == shrunk_means(partial, complete).tolist()
+        assert is_same != has_effect
 
 
 @given(

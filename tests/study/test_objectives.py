@@ -5,6 +5,7 @@ from typing import Any
 
 import optuna
 import pytest
+from hand_made_studies import create
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from laws import scaled
@@ -12,11 +13,13 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from llmsearch_optuna.errors import ConfigurationError
 from llmsearch_optuna.space.params import GenerationParams
-from llmsearch_optuna.study.attributes import BASELINE, PARAMS
-from llmsearch_optuna.study.objectives import check_combination, check_objectives, directions_of
+from llmsearch_optuna.storage import open_storage
+from llmsearch_optuna.study.attributes import BASELINE, FINGERPRINT, PARAMS
+from llmsearch_optuna.study.objectives import EXPENSES, check_combination, check_objectives, directions_of
 from llmsearch_optuna.study.ranking import (
     best_trial,
     by_added_area,
+    expense,
     expense_of,
     maximizes,
     pareto_front,
@@ -135,6 +138,20 @@ def test_ties_go_to_the_simpler_configuration() -> None:
         study.add_trial(create_trial(value=value, user_attrs=attributes))
     assert numbers(ranked(study)) == [4, 3, 2, 1, 0, 6, 5]
     assert numbers(pareto_front(study)) == [4]
+
+
+def test_a_renamed_study_still_minimises_the_cost() -> None:
+    storage = open_storage(None)
+    made = create(storage, "made", objectives=("score", "cost"))
+    renamed = optuna.create_study(storage=storage, study_name="renamed", directions=made.directions)
+    for name, value in made.user_attrs.items():  # all that optuna-dashboard copies
+        renamed.set_user_attr(name, value)
+    assert (made.metric_names, renamed.metric_names) == (["score", "cost"], None)
+    assert expense(made) == expense(renamed) == EXPENSES["cost"]
+    renamed.set_user_attr(FINGERPRINT, {"objectives": "score, tokens"})
+    assert expense(renamed) == EXPENSES["tokens"]
+    assert expense(study_of([(1, 2)])) == EXPENSES["tokens"]
+    assert expense(study_of([(1,)])) is None
 
 
 def test_what_stands_out_of_the_front_comes_first() -> None:

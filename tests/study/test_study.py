@@ -79,6 +79,21 @@ def test_a_deleted_study_leaves_no_completions_to_its_successor(storage: RDBStor
     store.append(study_key(second), 0, [completion])
 
 
+def test_a_copy_in_the_same_database_is_not_resumed_beside_its_original(storage: RDBStorage) -> None:
+    original = create(storage, "original")
+    finish(original, 0.5)
+    for name in ("copy", "copy of the copy"):
+        optuna.copy_study(from_study_name="original", from_storage=storage, to_storage=storage, to_study_name=name)
+        assert refused(StorageError, lambda name=name: create(storage, name)) == (  # type: ignore[misc]
+            f"study `{name}` is a copy of study `original` in the same database, and its new completions would mix "
+            "with those of the original: run `original`, or use another study_name for a new study"
+        )
+    assert study_key(create(storage, "original")) == study_key(original)
+    optuna.delete_study(study_name="original", storage=storage)  # optuna-dashboard renames by a copy and a deletion
+    assert study_key(create(storage, "copy")) == study_key(original)
+    assert "is a copy of study `copy`" in refused(StorageError, lambda: create(storage, "copy of the copy"))
+
+
 def test_studies_of_others_are_not_taken_over(storage: RDBStorage) -> None:
     foreign = optuna.create_study(study_name="foreign", storage=storage, direction="maximize")
     foreign.tell(foreign.ask(), 1.0)

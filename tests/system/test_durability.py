@@ -262,3 +262,4 @@ class TestStorageBenchmark:
         figures = storage.main(["--only", "overhead", "--trials", "10", "--json", str(tmp_path / "figures.json")])
         assert json.loads((tmp_path / "figures.json").read_text()) == figures
         assert 0.0 < figures["sql_ms_per_trial"] < figures["storage_ms_per_trial"]
+        assert figures["tpe_proposal_ms"] > 0.0

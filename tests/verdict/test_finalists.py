@@ -2,12 +2,13 @@ import optuna
 import pytest
 from hand_made_studies import SAMPLED, create, finish, refused
 from optuna.storages import RDBStorage
+from optuna.trial import TrialState, create_trial
 
 from llmsearch_optuna.errors import StorageError
 from llmsearch_optuna.space.params import GenerationParams
 from llmsearch_optuna.storage import open_storage
-from llmsearch_optuna.study.attributes import BASELINE, PARAMS
-from llmsearch_optuna.verdict.finalists import finalists, find_trial, select_finalists
+from llmsearch_optuna.study.attributes import BASELINE, MODEL_DEFAULT, PARAMS, QUEUED_PARAMS
+from llmsearch_optuna.verdict.finalists import finalists, find_trial, is_baseline, select_finalists
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 
@@ -100,6 +101,24 @@ def test_of_a_baseline_whose_parameters_were_changed_the_last_one_counts(storage
         ("production", 3),
         ("best", 2),
     ]
+
+
+def test_a_baseline_whose_new_parameters_are_not_evaluated_is_none(storage: RDBStorage) -> None:
+    study = create(storage, "changed and failed")
+    finish(study, 0.5, **{BASELINE: "greedy"})
+    finish(study, 0.6, **{BASELINE: "production", QUEUED_PARAMS: hot(0.7)})
+    finish(study, 0.4, **{BASELINE: MODEL_DEFAULT, QUEUED_PARAMS: hot(0.6)})
+    for name in ("production", MODEL_DEFAULT):  # there may be two of the latter
+        study.add_trial(create_trial(state=TrialState.FAIL, user_attrs={BASELINE: name, QUEUED_PARAMS: hot(0.9)}))
+    assert [finalist.name for finalist in finalists(study)] == ["greedy", MODEL_DEFAULT, "best"]
+    assert select_finalists(study).reference == "greedy"
+    finish(study, 0.6, **{BASELINE: "production", QUEUED_PARAMS: hot(0.9), PARAMS: hot(0.9)})
+    assert select_finalists(study).reference == "production"
+
+
+def test_names_tell_baselines_from_trials_that_were_found() -> None:
+    assert not any(map(is_baseline, ("best", "runner-up 1", "front 2", "front")))
+    assert all(map(is_baseline, ("greedy", "model default", "production", "frontend", "best so far", "front 1b")))
 
 
 def test_without_baselines_there_is_no_reference(storage: RDBStorage) -> None:

@@ -249,6 +249,28 @@ def test_a_runner_up_that_improved_is_told_where_the_best_did_not() -> None:
     assert "yet" not in verdict_on({**scores, "best": noisy(0.6, key=1)}).sentence
 
 
+def test_another_baseline_that_is_better_is_no_gain_of_the_search() -> None:
+    scores = {"greedy": noisy(0.4), "model default": noisy(0.6, key=2), "frontend": noisy(0.5, key=3)}
+    verdict = verdict_on({**scores, "best": noisy(0.41, key=1)})
+    assert [comparison.low > 0.0 for comparison in verdict.comparisons[:2]] == [True, True]
+    assert not verdict.shows_gain
+    assert exit_status([verdict], "not-better") == CONDITION_MET
+    assert "keep `model default`" in verdict.next_step
+    assert "like those of trial" not in verdict.next_step
+    assert verdict_on({**scores, "runner-up 1": noisy(0.5, key=1)}, best="greedy").shows_gain
+    # The best trial has the parameters of a baseline, with another seed than that.
+    lucky = verdict_on(scores, best="model default")
+    assert lucky.recommended
+    assert exit_status([lucky], "not-better") == CONDITION_MET
+
+
+def test_a_baseline_whose_name_begins_like_the_fronts_is_none_of_it() -> None:
+    scores = {"greedy": noisy(0.5), "frontend": noisy(0.5, key=1), "front 1": noisy(0.5, key=2)}
+    tokens = {"greedy": lengths(20), "frontend": lengths(11, key=1), "front 1": lengths(11, key=2)}
+    (sentence,) = verdict_on(scores, tokens, best="greedy").front_sentences
+    assert sentence.startswith("`front 1` (trial 7): ")
+
+
 @pytest.mark.parametrize("greater_is_better", [True, False])
 def test_gain_is_for_the_better(greater_is_better: bool) -> None:
     verdict = verdict_on({"greedy": noisy(0.6), "best": noisy(0.4, key=1)}, greater_is_better=greater_is_better)
