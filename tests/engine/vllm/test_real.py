@@ -3,10 +3,13 @@
 import collections
 import contextlib
 import dataclasses
+import importlib
+import importlib.util
 import itertools
 import json
 import os
 import random
+import shutil
 import signal
 import socket
 import sqlite3
@@ -38,6 +41,7 @@ from llmsearch_optuna.engine.model_backend import model_backend
 from llmsearch_optuna.engine.sampling import SamplingRows, filtered_logits, gumbel_noise, penalise, prompt_key
 from llmsearch_optuna.engine.sampling.breakers import breakers_of
 from llmsearch_optuna.engine.vllm.backend import check_vllm, load_for_vllm, vllm_backend
+from llmsearch_optuna.engine.vllm.breakers import ModelBreakers
 from llmsearch_optuna.errors import ModelError, ParameterError
 from llmsearch_optuna.export import trace, vllm_deployment
 from llmsearch_optuna.space.params import GenerationParams
@@ -372,6 +376,20 @@ def test_an_adapter_gives_the_tokens_of_the_slots(directory: str, tmp_path: Path
     pairs = zip(requests, slots.engine.generate(requests), in_vllm.engine.generate(requests), strict=True)
     equal = [check_equal(adapted, *pair) for pair in pairs]
     assert sum(equal) >= len(requests) - 1
+
+
+def test_breakers_are_read_from_mistrals_tokenizer(tmp_path: Path) -> None:
+    """From vLLM's own class, with a tokenizer that comes with its library."""
+    data = Path(importlib.util.find_spec("mistral_common").submodule_search_locations[0]) / "data"  # type: ignore
+    shutil.copy(data / "mistral_instruct_tokenizer_240323.model.v3", tmp_path / "tokenizer.model.v3")
+    tokenizer = importlib.import_module("vllm.tokenizers.mistral").MistralTokenizer.from_pretrained(tmp_path)
+    params = GenerationParams(dry_multiplier=1.0, dry_sequence_breakers=("qx",))
+    breakers = ModelBreakers(None, lambda _: tokenizer).of(params)
+    texts = tokenizer.batch_decode([[token] for token in range(len(tokenizer))])
+    assert len(breakers.heads) == len(texts)
+    assert breakers.tails == ((), tuple(tokenizer("x", add_special_tokens=False)["input_ids"]))
+    is_head = [[("qx" in text), text.endswith("q")] for text in texts]
+    assert breakers.heads.tolist() == is_head
 
 
 STUDY = """
