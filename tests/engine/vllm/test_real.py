@@ -45,6 +45,7 @@ from llmsearch_optuna.engine.vllm.breakers import ModelBreakers
 from llmsearch_optuna.errors import ModelError, ParameterError
 from llmsearch_optuna.export import trace, vllm_deployment
 from llmsearch_optuna.space.params import GenerationParams
+from llmsearch_optuna.space.rules import MAX_SEED
 from llmsearch_optuna.storage import CompletionStore, open_storage
 from llmsearch_optuna.study.study import study_key
 from studies.benchmarks.contents import compare, read_contents
@@ -306,6 +307,9 @@ def test_the_exported_program_prints_the_completions_of_the_study(
         assert printed.strip() == completion.text
 
 
+SEVERAL: dict[str, Any] = {"n": 2, "temperature": 1.0, "repetition_penalty": 1.0}
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -314,6 +318,14 @@ def test_the_exported_program_prints_the_completions_of_the_study(
         (
             {"vllm_xargs": {"llmsearch_optuna": "{}"}, "repetition_penalty": 1.2},
             "`repetition_penalty` of the request must be 1",
+        ),
+        (
+            {**SEVERAL, "vllm_xargs": {"llmsearch_optuna": '{"temperature": 1.0}'}, "seed": MAX_SEED},
+            "`seed` of the request is too large for n=2",
+        ),
+        (
+            {**SEVERAL, "vllm_xargs": {"llmsearch_optuna": '{"temperature": 1.0, "generation_seed": 3}'}, "seed": 3},
+            "n=2 would give equal completions",
         ),
     ],
 )
