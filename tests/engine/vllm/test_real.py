@@ -373,16 +373,45 @@ def test_memory_that_is_short_is_said_in_one_line(directory: str, monkeypatch: p
     assert "\n" not in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    ("rank", "arguments", "maximum"),
+    [(None, {}, 16), (8, {}, 16), (17, {}, 32), (300, {}, 320), (17, {"max_lora_rank": 64}, 64)],
+)
+def test_the_maximum_rank_of_adapters_fits_the_adapter(
+    rank: int | None, arguments: dict[str, Any], maximum: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is that of vLLM, so that memory and rounding stay the same, unless the adapter needs a larger one."""
+    started: list[dict[str, Any]] = []
+
+    def start(**given: Any) -> None:
+        started.append(given)
+        raise RuntimeError("not started")
+
+    batch = importlib.import_module("llmsearch_optuna.engine.vllm.batch")
+    monkeypatch.setattr(batch.vllm, "LLM", start)
+    with pytest.raises(ModelError, match="not started"):
+        batch.VLLMBatch("model", "adapter", rank, 8, arguments)
+    assert [given["max_lora_rank"] for given in started] == [maximum]
+
+
+def test_an_adapter_whose_rank_is_too_large_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    batch = importlib.import_module("llmsearch_optuna.engine.vllm.batch")
+    with pytest.raises(
+        ModelError, match="^the rank of adapter a must be at most 512 in vLLM, got 513: leave `backend`"
+    ):
+        batch.VLLMBatch("model", "a", 513, 8, {})
+
+
 def test_an_adapter_gives_the_tokens_of_the_slots(directory: str, tmp_path: Path) -> None:
     """Late, as another engine in the same process ends what vLLM has set up for the first one."""
     torch.manual_seed(0)
-    config = peft.LoraConfig(r=8, target_modules=["q_proj", "v_proj"], init_lora_weights=False)
+    modules = ["q_proj", "v_proj"]
+    config = peft.LoraConfig(r=8, rank_pattern={"v_proj": 24}, target_modules=modules, init_lora_weights=False)
     base = load_model(directory, device="cpu", dtype="float32").model
     peft.get_peft_model(base, config).save_pretrained(str(tmp_path))
     adapted = load_model(str(tmp_path), device="cpu", dtype="float32")
     slots = model_backend(*adapted, batch_size=8)
-    arguments = {**ARGUMENTS, "max_lora_rank": 8}
-    in_vllm = vllm_backend(load_for_vllm(str(tmp_path), None, None), batch_size=8, arguments=arguments)
+    in_vllm = vllm_backend(load_for_vllm(str(tmp_path), None, None), batch_size=8, arguments=ARGUMENTS)
     assert str(tmp_path) in in_vllm.description
     requests = requests_of(slots)[: 2 * len(TEXTS)]
     pairs = zip(requests, slots.engine.generate(requests), in_vllm.engine.generate(requests), strict=True)
