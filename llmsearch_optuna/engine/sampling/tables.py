@@ -58,7 +58,7 @@ class SlotTables:
 
         Args:
             contents: Slots and their contents.
-            capacity: The maximum number of tokens of any context, from now on.
+            capacity: The maximum number of tokens of any context, until `make_room` raises it.
 
         Returns:
             Whether graphs captured before are invalid, because other tables or formulas are used from now on.
