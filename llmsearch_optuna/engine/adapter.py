@@ -3,6 +3,7 @@
 import importlib
 import json
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -38,6 +39,7 @@ class Adapter(NamedTuple):
         base: The directory or hub id of its base model.
         base_revision: The hub revision of the base model; None for the default.
         has_tokenizer: Whether it has a tokenizer of its own.
+        rank: The largest rank of its matrices; None if its config names none, as it is no LoRA adapter.
     """
 
     name: str
@@ -45,6 +47,7 @@ class Adapter(NamedTuple):
     base: str
     base_revision: str | None
     has_tokenizer: bool
+    rank: int | None
 
 
 def find_adapter(name: str, revision: str | None, *, allow_pickle: bool) -> Adapter | None:
@@ -85,7 +88,7 @@ def find_adapter(name: str, revision: str | None, *, allow_pickle: bool) -> Adap
             f"its adapter_config.json ({' '.join(reason.split())})"
         )
     has_tokenizer = _file(name, "tokenizer_config.json", revision) is not None
-    return Adapter(name, revision, base, base_revision, has_tokenizer)
+    return Adapter(name, revision, base, base_revision, has_tokenizer, _rank(config))
 
 
 def load_adapter(model: PreTrainedModel, adapter: Adapter, token_ids: int) -> None:
@@ -123,6 +126,12 @@ def load_adapter(model: PreTrainedModel, adapter: Adapter, token_ids: int) -> No
             f"adapter {adapter.name} cannot be loaded: its weights and the layers of its base model {adapter.base} "
             f"differ in {misfits[0]}{others}: check base_model_name_or_path in its adapter_config.json"
         )
+
+
+def _rank(config: Mapping[str, Any]) -> int | None:
+    """Return the largest rank that the config of an adapter names; None if there is none."""
+    ranks = (config.get("r"), *(config.get("rank_pattern") or {}).values())
+    return max((rank for rank in ranks if isinstance(rank, int)), default=None)
 
 
 def _resize_embeddings(model: Any, adapter: Adapter, token_ids: int) -> None:

@@ -53,12 +53,14 @@ class Skeleton(NamedTuple):
     Attributes:
         name: Its directory or hub id; the base model's if there is an adapter.
         adapter: The directory or hub id of the adapter; None without one.
+        rank: The largest rank of a LoRA adapter; None without one.
         model: The model on the meta device, in evaluation mode.
         tokenizer: Its tokenizer.
     """
 
     name: str
     adapter: str | None
+    rank: int | None
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
 
@@ -149,7 +151,9 @@ def load_skeleton(name: str, *, revision: str | None) -> Skeleton:
         raise
     except Exception as error:  # several libraries parse files of unknown origin
         raise ModelError(f"model {name} cannot be loaded: {_reason(error)}") from error
-    return Skeleton(base, None if adapter is None else name, model.eval(), tokenizer)
+    if adapter is None:
+        return Skeleton(base, None, None, model.eval(), tokenizer)
+    return Skeleton(base, name, adapter.rank, model.eval(), tokenizer)
 
 
 def _placement(device: str, config: PreTrainedConfig) -> dict[str, Any]:

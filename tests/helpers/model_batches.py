@@ -61,7 +61,7 @@ class ModelBatch:
             prompt, params, output = self._requests[name]
             self.begun[name] = prompt
             if place >= len(self._places) or self._places[place] != name:
-                added.append((place, sampling_params(params, max_tokens=params.max_new_tokens), prompt, output))
+                added.append((place, sampling_params(params), prompt, output))
             if place < len(self._places):
                 removed.remove(place)
         self._places = turn

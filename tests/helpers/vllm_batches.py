@@ -27,7 +27,7 @@ MAX_LENGTH = 64
 def sampling_params(params: GenerationParams | None, **values: Any) -> SimpleNamespace:
     """The attributes of ``vllm.SamplingParams`` that the plug-in reads."""
     extra = None if params is None else {PLUGIN_KEY: plugin_value(params)}
-    plain = {"seed": None, "n": 1, "max_tokens": 16, "repetition_penalty": 1.0}
+    plain = {"seed": None, "n": 1, "repetition_penalty": 1.0}
     return SimpleNamespace(
         **{"extra_args": extra, **plain, "presence_penalty": 0.0, "frequency_penalty": 0.0, **values}
     )

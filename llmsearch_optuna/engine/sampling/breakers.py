@@ -107,10 +107,18 @@ def _breakers(tokenizer: "PreTrainedTokenizerBase", strings: tuple[str, ...]) ->
         for count in range(1, len(string)):
             begun = [token for token in candidates if texts[token].endswith(string[:count])]
             if begun:
-                # As in llama.cpp, which does not look for special tokens in the rest.
-                rest = tokenizer(string[count:], add_special_tokens=False, split_special_tokens=True)["input_ids"]
+                rest = _token_ids(tokenizer, string[count:])
                 heads.setdefault(tuple(rest[:_LONGEST_TAIL]), np.zeros(len(texts), dtype=np.bool_))[begun] = True
     return Breakers(heads=np.stack(list(heads.values()), axis=1), tails=tuple(heads))
+
+
+def _token_ids(tokenizer: "PreTrainedTokenizerBase", text: str) -> list[int]:
+    """Return the tokens of a text. As in llama.cpp, no part of it is taken for a special token."""
+    try:
+        token_ids: list[int] = tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"]
+    except (TypeError, ValueError):  # Mistral's tokenizer refuses the argument, and never takes text for special tokens
+        token_ids = tokenizer(text, add_special_tokens=False)["input_ids"]
+    return token_ids
 
 
 @functools.lru_cache(maxsize=2)

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from llmsearch_optuna.engine.sampling.breakers import LONGEST_REPETITION, BreakerTable, tokens_after_breakers
+from llmsearch_optuna.engine.sampling.candidates import row_slices
 from llmsearch_optuna.engine.sampling.penalties import largest_raise, scale_logits
 from llmsearch_optuna.engine.sampling.repetitions import dry_offsets
 from llmsearch_optuna.engine.sampling.summary import LogitSummary
@@ -146,7 +147,12 @@ class Contexts(NamedTuple):
         windows = padded.unfold(1, LONGEST_REPETITION, 1)  # of each place, the tokens up to it
         back = self.lengths[:, None] - torch.arange(LONGEST_REPETITION, 0, -1, device=device)
         ending = self.tokens.gather(1, back.clamp(min=0)).where(back >= 0, _BEFORE_CONTEXT)
-        lengths = (windows == ending[:, None]).flip(-1).int().cumprod(-1).sum(-1)
+        # Compared at once, the windows of all rows would take many times the memory of the contexts.
+        matched = [
+            (windows[part] == ending[part, None]).flip(-1).cumprod(-1, dtype=torch.uint8).sum(-1)
+            for part in row_slices(self.tokens[:, :1].expand(-1, capacity * LONGEST_REPETITION))
+        ]
+        lengths = torch.cat(matched)
         limits = tokens_after_breakers(self.tokens, self.lengths, dry.breakers, dry.sets)
         lengths = torch.minimum(lengths, limits[:, None]).where(places < self.lengths[:, None] - 1, 0)
         following = self.tokens.roll(-1, 1)

@@ -120,16 +120,17 @@ class SamplingRows:
             kinds=RowKinds.of(is_greedy, cuts, xtc_probability),
         )
 
-    def select(self, index: Tensor | Sequence[int]) -> Self:
+    def select(self, index: slice | Tensor | Sequence[int]) -> Self:
         """Return the rows with these indices, in this order.
 
         Args:
-            index: A sequence, or int64 [selected] on any device.
+            index: A slice, a sequence, or int64 [selected] on any device.
         """
-        index = torch.as_tensor(index, dtype=torch.int64).to(self.greedy.device)
+        if not isinstance(index, slice):
+            index = torch.as_tensor(index, dtype=torch.int64).to(self.greedy.device)
         columns = {field.name: getattr(self, field.name)[index] for field in dataclasses.fields(self)[:-1]}
         selected = dataclasses.replace(self, **columns)
-        return selected if index.device.type == "cuda" else selected.with_cuts(selected.cuts)
+        return selected if selected.cuts.device.type == "cuda" else selected.with_cuts(selected.cuts)
 
     def with_cuts(self, cuts: Tensor) -> Self:
         """Return the same rows with other cuts, on CUDA with some of these; bool [rows, cuts]."""

@@ -233,10 +233,17 @@ def scaled(logits: Tensor, peaks: Tensor, rows: SamplingRows) -> Tensor:
 def _draw_cut(scores: Tensor, rows: SamplingRows, steps: Tensor, width: int) -> tuple[Tensor, Tensor, Tensor]:
     """Draw for rows with cuts, from the `width` most probable tokens.
 
+    Sorting and cutting takes many temporaries, so that it is done for a slice of the rows at a time.
+
     Returns:
         The tokens, int64 [rows]; whether a row needs more candidates and its token is invalid, bool [rows]; and the
         surprises, float64 [rows].
     """
+    slices = list(row_slices(scores[:, :width]))
+    if len(slices) > 1:
+        parts = [_draw_cut(scores[part], rows.select(part), steps[part], width) for part in slices]
+        tokens, undecided, surprises = (torch.cat(column) for column in zip(*parts, strict=True))
+        return tokens, undecided, surprises
     candidates = apply_cuts(leading_candidates(scores, rows, width), rows)
     noise = gumbel_noise(rows.seeds, rows.prompt_keys, steps, candidates.token_ids)
     drawn = (kept_log_ratios(candidates, rows, steps) + noise).argmax(-1)

@@ -58,7 +58,7 @@ class SlotTables:
 
         Args:
             contents: Slots and their contents.
-            capacity: The maximum number of tokens of any context, from now on.
+            capacity: The maximum number of tokens of any context, until `make_room` raises it.
 
         Returns:
             Whether graphs captured before are invalid, because other tables or formulas are used from now on.
@@ -66,10 +66,25 @@ class SlotTables:
         kinds, breakers = self.kinds, self._parameters.breakers
         places = self._parameters.write(contents)
         is_new = self.kinds != kinds or self._parameters.breakers is not breakers
+        is_new |= self.make_room(capacity)
         if self.kinds.has_penalties:
-            is_new |= self._grow(max(capacity, *self.kinds.ngrams, 1))
             self._write_contexts(places, [content for _, content in contents])
         return is_new
+
+    def make_room(self, capacity: int) -> bool:
+        """Make the tables of tokens large enough, and return whether they are other ones.
+
+        Args:
+            capacity: The maximum number of tokens of any context.
+        """
+        _, slots, before = self._tokens.shape
+        places = self._places(capacity)
+        if not self.kinds.has_penalties or before >= places:
+            return False
+        longer = torch.full((2, slots, places), NO_TOKEN, dtype=torch.int64, device=self._device)
+        longer[..., :before] = self._tokens
+        self._tokens = longer
+        return True
 
     def draw(self, logits: Tensor, *, width: int) -> DeviceDraw:
         """Draw the next token of each slot, without waiting for the device; see `draw_on_device`.
@@ -80,16 +95,19 @@ class SlotTables:
         """
         return draw_on_device(*self.inputs(logits), width=width)
 
-    def inputs(self, logits: Tensor, slots: Tensor | None = None) -> DrawInputs:
+    def inputs(self, logits: Tensor, slots: Tensor | None = None, capacity: int | None = None) -> DrawInputs:
         """Return what a draw takes.
 
         Args:
             logits: The model's logits before penalties; floating [rows, vocabulary].
             slots: The slot of each row; int64 [rows]. By default, there is a row for each slot.
+            capacity: The maximum number of tokens of the contexts of these rows. By default, that of all so far. It
+                changes the cost but not the result.
         """
         logits, steps = logits.float(), self._parameters.integers("step")
         if self.kinds.has_penalties:
-            contexts = self._all_contexts if slots is None else self._all_contexts.at(slots)
+            contexts = self._contexts(None if capacity is None else self._places(capacity))
+            contexts = contexts if slots is None else contexts.at(slots)
             logits = contexts.penalise(logits, self._parameters.penalties(slots))
         return DrawInputs(logits, self._parameters.rows(slots), steps if slots is None else steps[slots])
 
@@ -104,7 +122,7 @@ class SlotTables:
             summary: A summary of the logits before penalties, with one row per slot.
         """
         if self.kinds.has_penalties:
-            summary = self._all_contexts.penalise_summary(summary, self._parameters.penalties())
+            summary = self._contexts().penalise_summary(summary, self._parameters.penalties())
         return sample_summary(summary, self._parameters.rows(), self._parameters.integers("step"))
 
     def advance(self, drawn: DeviceDraw | SummaryDraw, mask: Tensor) -> None:
@@ -121,20 +139,14 @@ class SlotTables:
             contexts.scatter_(1, place, drawn.tokens[:, None].where(mask, contexts.gather(1, place)))
             lengths.add_(mask[:, 0])
 
-    @property
-    def _all_contexts(self) -> Contexts:
-        prompts, contexts = self._tokens
+    def _contexts(self, places: int | None = None) -> Contexts:
+        """Return the contexts of all slots, up to a number of places."""
+        prompts, contexts = self._tokens[..., :places]
         return Contexts(prompts, contexts, self._parameters.integers("length"), self._parameters.integers("step"))
 
-    def _grow(self, capacity: int) -> bool:
-        """Make the tables of tokens large enough, and return whether they are other ones."""
-        _, slots, before = self._tokens.shape
-        if before >= capacity:
-            return False
-        longer = torch.full((2, slots, capacity), NO_TOKEN, dtype=torch.int64, device=self._device)
-        longer[..., :before] = self._tokens
-        self._tokens = longer
-        return True
+    def _places(self, capacity: int) -> int:
+        """Return the number of places that contexts of up to `capacity` tokens need."""
+        return max(capacity, *self.kinds.ngrams, 1)
 
     def _write_contexts(self, places: Tensor, rows: Sequence[SlotContents]) -> None:
         written = torch.full((2, len(rows), self._tokens.shape[2]), NO_TOKEN, dtype=torch.int64)

@@ -94,13 +94,14 @@ def vllm_backend(
         decode_args: The tokenizer's keyword arguments for decoding.
 
     Raises:
-        ModelError: vLLM does not start, e.g. because it does not know the model or memory is short.
+        ModelError: vLLM does not start, e.g. because it does not know the model or memory is short, or the rank of the
+            adapter is too large for it.
         TaskError: The tokenizer does not have one of `decode_args`.
     """
     tokenizer = skeleton.tokenizer
     check_decode_args(tokenizer, decode_args or {})
     module = _batch_module()
-    batch = module.VLLMBatch(skeleton.name, skeleton.adapter, batch_size, arguments)
+    batch = module.VLLMBatch(skeleton.name, skeleton.adapter, skeleton.rank, batch_size, arguments)
     engine = VLLMEngine(batch, tokenizer, capacity=batch_size, decode_args=decode_args)
     model, stopping = skeleton.model, default_stopping(skeleton.model, tokenizer)
     summary = f"vLLM {module.VERSION} in this process, at most {batch_size} completions at once"

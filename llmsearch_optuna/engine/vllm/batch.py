@@ -3,9 +3,10 @@
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
-from typing import Any
+from typing import Any, get_args
 
 import vllm
+from vllm.config.lora import LoRAConfig, MaxLoRARanks
 from vllm.lora.request import LoRARequest
 from vllm.platforms import current_platform
 from vllm.sampling_params import RequestOutputKind
@@ -45,12 +46,28 @@ def check_arguments(arguments: Mapping[str, Any]) -> None:
             raise ParameterError(f"`{name}` in backend_args is no argument of vLLM {VERSION}")
 
 
+def _max_lora_rank(adapter: str | None, rank: int | None) -> int:
+    """Return the value of vLLM's argument: its default, or a larger one for an adapter that needs it.
+
+    Raises:
+        ModelError: None is large enough.
+    """
+    ranks: list[int] = sorted(get_args(MaxLoRARanks))
+    needed = max(rank or 0, LoRAConfig.max_lora_rank)
+    if needed > ranks[-1]:
+        raise ModelError(
+            f"the rank of adapter {adapter} must be at most {ranks[-1]} in vLLM, got {rank}: leave `backend` out"
+        )
+    return next(allowed for allowed in ranks if allowed >= needed)
+
+
 class VLLMBatch:
     """Runs requests in vLLM; see `RunningBatch`.
 
     Args:
         model: The directory or hub id of the model.
         adapter: The directory or hub id of a LoRA adapter; None without one.
+        rank: The largest rank of the adapter; None if it is unknown.
         capacity: The maximum number of requests in the batch.
         arguments: Further arguments of ``vllm.LLM``.
 
@@ -59,15 +76,23 @@ class VLLMBatch:
         dtype: The dtype of the weights.
 
     Raises:
-        ModelError: vLLM does not start, e.g. because it does not know the model or memory is short.
+        ModelError: vLLM does not start, e.g. because it does not know the model or memory is short, or the rank of the
+            adapter is too large for it.
     """
 
-    def __init__(self, model: str, adapter: str | None, capacity: int, arguments: Mapping[str, Any]) -> None:
+    def __init__(
+        self, model: str, adapter: str | None, rank: int | None, capacity: int, arguments: Mapping[str, Any]
+    ) -> None:
         # Without a process of its own for the engine, errors have their reasons, and Ctrl-C is ours.
         os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")
         if current_platform.is_cuda() and current_platform.has_device_capability(80):
             os.environ.setdefault("VLLM_BATCH_INVARIANT", "1")
-        defaults = {"enable_prefix_caching": True, "generation_config": "vllm", "disable_log_stats": True}
+        defaults: dict[str, Any] = {
+            "enable_prefix_caching": True,
+            "generation_config": "vllm",
+            "disable_log_stats": True,
+            "max_lora_rank": _max_lora_rank(adapter, rank),
+        }
         try:
             self._engine: Any = vllm.LLM(
                 model=model,

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from llmsearch_optuna.engine.sampling.breakers import NO_BREAKERS, Breakers, breakers_of
+from llmsearch_optuna.errors import one_line
 from llmsearch_optuna.space.params import GenerationParams
 
 __all__ = ["ModelBreakers"]
@@ -36,11 +37,18 @@ class ModelBreakers:
         self._load = functools.cache(functools.partial(tokenizer_of, model_config))
 
     def of(self, params: GenerationParams) -> Breakers:
-        """Return the breakers of a request with these parameters, and log an error if the tokenizer is missing."""
+        """Return the breakers of a request with these parameters; none, with an error in the log, if they are unknown.
+
+        They are unknown if vLLM has no tokenizer, or one from which they cannot be read.
+        """
         if not params.dry_multiplier or params.dry_sequence_breakers == ():
             return NO_BREAKERS
-        tokenizer = self._load()
-        if tokenizer is None:
-            _LOG.error("`dry_multiplier` has no breakers, as vLLM has no tokenizer here: leave out skip_tokenizer_init")
-            return NO_BREAKERS
-        return breakers_of(tokenizer, params)
+        try:
+            tokenizer = self._load()
+            if tokenizer is not None:
+                return breakers_of(tokenizer, params)
+            reason = "vLLM has no tokenizer here: leave out skip_tokenizer_init"
+        except Exception as error:  # noqa: BLE001 - tokenizers differ, and what a request raises here ends vLLM for all
+            reason = f"vLLM's tokenizer raised {type(error).__name__}: {one_line(error)}"
+        _LOG.error("`dry_multiplier` has no breakers, as %s", reason)
+        return NO_BREAKERS

@@ -12,17 +12,20 @@ __all__ = ["check_sampling_params", "params_of"]
 _NEUTRAL = {"repetition_penalty": 1.0, "presence_penalty": 0.0, "frequency_penalty": 0.0}
 
 
-def params_of(sampling: Any) -> GenerationParams | None:
+def params_of(sampling: Any, completion: int = 0) -> GenerationParams | None:
     """Return the parameters that a request has for the plug-in; None if it has none.
 
     Args:
         sampling: A ``vllm.SamplingParams``.
+        completion: The number of the completion, from 0 on, of a request with several ones. vLLM makes a request of
+            each, and adds this number to its seed.
 
     Raises:
         ParameterError: The parameters are wrong.
     """
     value = (sampling.extra_args or {}).get(PLUGIN_KEY)
-    return None if value is None else read_plugin_value(value, sampling.seed)
+    seed = None if sampling.seed is None else sampling.seed + completion
+    return None if value is None else read_plugin_value(value, seed)
 
 
 def check_sampling_params(sampling: Any) -> None:
@@ -45,7 +48,13 @@ def check_sampling_params(sampling: Any) -> None:
                 f"`{name}` of the request must be {neutral:g} beside `{PLUGIN_KEY}`, got {value:g}: set it to "
                 f"{neutral:g}, as the model's generation config may set another default"
             )
-    if sampling.n > 1 and (params.greedy or params.generation_seed != sampling.seed):
+    if sampling.n == 1:
+        return
+    try:  # vLLM has only the first completion checked
+        last = params_of(sampling, sampling.n - 1)
+    except ParameterError as error:
+        raise ParameterError(f"`seed` of the request is too large for n={sampling.n}: {error}") from error
+    if params.greedy or last is None or last.generation_seed == params.generation_seed:
         raise ParameterError(
             f"n={sampling.n} would give equal completions beside `{PLUGIN_KEY}`: leave n out, or sample and give the "
             "request a `seed` in place of `generation_seed`, which counts up from one completion to the next"

@@ -43,6 +43,8 @@ class _Request(NamedTuple):
         prompt_key: The `prompt_key` of its prompt.
         output: vLLM's own list of its tokens, which grows.
         length: The number of its tokens when it came.
+        begin: The length of its context when it came, minus the number of draws until then. That number plus the
+            number of all draws is an upper bound of its length.
     """
 
     slot: int
@@ -50,6 +52,7 @@ class _Request(NamedTuple):
     prompt_key: int
     output: Sequence[int]
     length: int
+    begin: int
 
 
 class V1Processor:
@@ -74,6 +77,7 @@ class V1Processor:
         self._memory = MirostatMemory()
         self._breakers = breakers or ModelBreakers(vllm_config.model_config)
         self._drawn: DeviceDraw | None = None
+        self._draws = 0
         self._rows = self._row_slots = torch.empty(0, dtype=torch.int64, device=self._device)
         self._has_all_rows = False
 
@@ -115,7 +119,8 @@ class V1Processor:
         """
         if not self._requests:
             return logits
-        inputs = self._tables.inputs(logits if self._has_all_rows else logits[self._rows], self._row_slots)
+        rows = logits if self._has_all_rows else logits[self._rows]
+        inputs = self._tables.inputs(rows, self._row_slots, self._capacity())
         self._drawn = drawn = draw_completely(*inputs, may_wait=self._may_wait)
         tokens, is_valid = drawn.tokens, drawn.peaks.isfinite()
         if not self._has_all_rows:
@@ -127,6 +132,8 @@ class V1Processor:
         """Advance the slots by the last drawn tokens, except by those that vLLM dropped."""
         if self._drawn is None:
             return
+        self._draws += 1
+        self._tables.make_room(self._capacity())
         slots = self._row_slots
         self._without_token = [request for request in self._without_token if len(request.output) == request.length]
         dropped = [request.slot for request in self._without_token]
@@ -138,6 +145,11 @@ class V1Processor:
         self._tables.advance(DeviceDraw(*by_slot), is_kept)
         self._drawn = None
 
+    def _capacity(self) -> int:
+        """Return an upper bound of the lengths of all contexts: a power of two, so that tables seldom grow."""
+        longest = self._draws + max(request.begin for request in self._requests.values())
+        return 1 << (longest - 1).bit_length()
+
     def _release(self, request: _Request | None) -> None:
         """Free the slot of a request that has left the batch."""
         if request is not None:
@@ -148,7 +160,6 @@ class V1Processor:
     def _admit(self, added: Sequence[tuple[int, Any, Sequence[int] | None, Sequence[int]]]) -> None:
         """Give slots to new requests, and to those that are put back."""
         contents: list[tuple[int, SlotContents]] = []
-        capacity = 0
         for place, sampling, prompt_ids, output in added:
             self._release(self._requests.pop(place, None))
             params = params_of(sampling)
@@ -159,7 +170,8 @@ class V1Processor:
                     "a request's tokens are unknown to the plug-in (embeddings?), so its noise and penalties err"
                 )
             prompt = prompt_ids or ()
-            request = _Request(self._free.pop(), params, prompt_key(prompt), output, len(output))
+            begin = len(prompt) + len(output) - self._draws
+            request = _Request(self._free.pop(), params, prompt_key(prompt), output, len(output), begin)
             self._requests[place] = request
             self._without_token.append(request)
             content = SlotContents(
@@ -172,9 +184,8 @@ class V1Processor:
                 self._breakers.of(params),
             )
             contents.append((request.slot, content))
-            capacity = max(capacity, len(prompt) + (sampling.max_tokens or len(output)) + 1)
         if contents:
-            self._tables.admit(contents, capacity)
+            self._tables.admit(contents, self._capacity())
         for slot, content in contents:
             if content.step:
                 self._memory.restore(content.params, content.prompt_key, self._tables.progress(slot))

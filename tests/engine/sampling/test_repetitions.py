@@ -6,13 +6,14 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 import torch
+from allocations import Allocations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from laws import scaled
 from tiny_models import tiny_tokenizer
 from transformers import PreTrainedTokenizerBase
 
-from llmsearch_optuna.engine.sampling import SlotContents, SlotTables, penalise
+from llmsearch_optuna.engine.sampling import SlotContents, SlotTables, candidates, penalise
 from llmsearch_optuna.engine.sampling.breakers import (
     LONGEST_REPETITION,
     NO_BREAKERS,
@@ -104,6 +105,27 @@ def test_penalties_on_a_device_are_those_of_the_host(context: list[int], ends: B
     tables = SlotTables(1, "cpu")
     tables.admit([(0, SlotContents(params, 0, context, context, 0, 0.0, ends))], 200)
     assert torch.equal(tables.inputs(logits).logits, expected)
+    narrow = tables.inputs(logits, torch.tensor([0]), len(context))
+    assert torch.equal(narrow.logits, expected)
+
+
+def test_memory_on_a_device_is_that_of_the_contexts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The windows that end at each place are 64 times as large, and are compared row by row."""
+    rows, length = 8, 500
+    params = GenerationParams(dry_multiplier=0.8, dry_allowed_length=1)
+    tables = SlotTables(rows, "cpu")
+    contexts = np.random.default_rng(0).integers(0, VOCABULARY, (rows, length)).tolist()
+    contents = [SlotContents(params, 0, context, context, 0, 0.0, NO_BREAKERS) for context in contexts]
+    tables.admit(list(enumerate(contents)), length)
+    logits = torch.linspace(-1.0, 1.0, VOCABULARY).repeat(rows, 1)
+    expected = tables.inputs(logits).logits
+    assert (expected != logits).any(-1).all()
+    monkeypatch.setattr(candidates, "_CORE_ELEMENTS", 1)
+    with Allocations() as allocations:
+        penalised = tables.inputs(logits).logits
+    assert torch.equal(penalised, expected)
+    of_tables = 2 * rows * length * torch.int64.itemsize
+    assert allocations.largest == of_tables
 
 
 @pytest.mark.parametrize("base", [1.0, 1.1, 1.75, 4.0])

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+from allocations import Allocations
 from cuts import CUT_VALUES
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -19,7 +20,7 @@ from transformers import (
     RepetitionPenaltyLogitsProcessor,
 )
 
-from llmsearch_optuna.engine.sampling import SamplingRows, draw, filtered_logits, penalise
+from llmsearch_optuna.engine.sampling import SamplingRows, candidates, draw, filtered_logits, penalise
 from llmsearch_optuna.engine.sampling.sampler import draw_completely, draw_on_device, leave_tokens
 from llmsearch_optuna.errors import LogitsError
 from llmsearch_optuna.space.params import CUTS, PARAMETERS, GenerationParams
@@ -79,9 +80,11 @@ def test_a_row_draws_the_same_token_in_any_batch(device: torch.device) -> None:
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
+@pytest.mark.parametrize("elements", [2**24, 2_000])
 @pytest.mark.parametrize("cut", CUTS)
-def test_the_host_never_waits_for_a_draw(cut: str) -> None:
-    """Rows with this cut first, after others, and without it; greedy and free rows among them."""
+def test_the_host_never_waits_for_a_draw(cut: str, elements: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows with this cut first, after others, and without it; greedy and free rows among them; at once or in slices."""
+    monkeypatch.setattr(candidates, "_GPU_ELEMENTS", elements)
     rows = [GenerationParams(temperature=0.9, **{cut: CUT_VALUES[cut]}, generation_seed=seed) for seed in range(3)]
     params = [*rows, *MIXED, *(dataclasses.replace(row, **{cut: CUT_VALUES[cut]}) for row in MIXED if not row.greedy)]
     logits, steps = logits_like_a_models(len(params), 3_000), steps_of(len(params))
@@ -101,6 +104,34 @@ def test_the_host_never_waits_for_a_draw(cut: str) -> None:
     assert torch.equal(drawn.tokens.cpu()[~undecided], expected.tokens[~undecided])
     torch.testing.assert_close(drawn.surprises.cpu()[~undecided], expected.surprises[~undecided])
     assert not undecided.all()
+
+
+ALL_CUTS = [
+    *MIXED,
+    *(GenerationParams(temperature=0.9, **{cut: value}, generation_seed=7) for cut, value in CUT_VALUES.items()),
+]
+
+
+def test_slices_of_rows_draw_the_same_tokens(device: torch.device, monkeypatch: pytest.MonkeyPatch) -> None:
+    logits, steps = logits_like_a_models(len(ALL_CUTS), 3_000).to(device), steps_of(len(ALL_CUTS), device)
+    rows = SamplingRows.build(ALL_CUTS, list(range(len(ALL_CUTS))), device)
+    expected = draw_on_device(logits, rows, steps, width=3_000)
+    assert not expected.undecided.any()
+    for elements in (1, 10_000):
+        monkeypatch.setattr(candidates, "_CORE_ELEMENTS", elements)
+        monkeypatch.setattr(candidates, "_GPU_ELEMENTS", elements)
+        drawn = draw_on_device(logits, rows, steps, width=3_000)
+        assert all(torch.equal(*columns) for columns in zip(drawn, expected, strict=True))
+
+
+def test_memory_of_a_draw_from_all_tokens_is_that_of_the_logits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their order, masses and noise are wider numbers, which only a slice of the rows has at a time."""
+    logits, steps = logits_like_a_models(len(ALL_CUTS), 3_000), steps_of(len(ALL_CUTS))
+    rows = SamplingRows.build(ALL_CUTS, list(range(len(ALL_CUTS))))
+    monkeypatch.setattr(candidates, "_CORE_ELEMENTS", 1)
+    with Allocations() as allocations:
+        draw_completely(logits, rows, steps, may_wait=False)
+    assert allocations.largest == logits.nbytes
 
 
 @given(st.integers(1, 40), st.integers(1, 300), st.integers(0, 10**6))

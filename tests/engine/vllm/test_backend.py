@@ -96,13 +96,25 @@ def test_an_adapter_keeps_its_own_tokenizer(checkpoint: Path, tmp_path: Path) ->
     assert skeleton.tokenizer.chat_template == "another"
 
 
+@pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing.*:FutureWarning")  # of peft
+@pytest.mark.parametrize(("pattern", "rank"), [({}, 4), ({"v_proj": 24, "q_proj": 2}, 24), ({"q_proj": 2}, 4)])
+def test_vllm_gets_the_largest_rank_of_an_adapter(
+    pattern: dict[str, int], rank: int, checkpoint: Path, simulated_vllm: list[Any], tmp_path: Path
+) -> None:
+    base: Any = AutoModelForCausalLM.from_pretrained(checkpoint)
+    config = peft.LoraConfig(r=4, target_modules=["q_proj", "v_proj"], rank_pattern=pattern)
+    peft.get_peft_model(base, config).save_pretrained(str(tmp_path))
+    assert make_tuner(str(tmp_path), batch_size=4)._backend.concurrency == 4
+    assert simulated_vllm == [(str(checkpoint), str(tmp_path), rank, 4, {})]
+
+
 @pytest.fixture
 def simulated_vllm(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """In place of vLLM, a batch of the same model with the plug-in."""
     started: list[Any] = []
 
-    def start(model: str, adapter: str | None, capacity: int, arguments: Any) -> ModelBatch:
-        started.append((model, adapter, capacity, arguments))
+    def start(model: str, adapter: str | None, rank: int | None, capacity: int, arguments: Any) -> ModelBatch:
+        started.append((model, adapter, rank, capacity, arguments))
         batch = ModelBatch(tiny_model(), capacity)
         batch.max_model_len, batch.dtype = 200, "float32"  # type: ignore[attr-defined]
         return batch
@@ -124,7 +136,7 @@ def test_a_search_has_the_trials_of_the_slots(checkpoint: Path, simulated_vllm: 
         study = tuner.search(SPACE, n_trials=4, show_progress=False)
         values.append([(trial.params, trial.values, trial.intermediate_values) for trial in study.trials])
     assert values[0] == values[1]
-    assert simulated_vllm == [(str(checkpoint), None, 8, {"max_model_len": 200})]
+    assert simulated_vllm == [(str(checkpoint), None, None, 8, {"max_model_len": 200})]
 
 
 def test_what_is_known_of_the_model(checkpoint: Path, simulated_vllm: list[Any]) -> None:
@@ -184,7 +196,7 @@ def test_a_study_file_passes_vllms_arguments_on(checkpoint: Path, simulated_vllm
     text = STUDY.format(name=checkpoint, more="")
     build_tuner(StudyFile.parse(text, name="s", directory=tmp_path))
     given = {"dtype": "bfloat16", "revision": "main", "max_model_len": 200}
-    assert simulated_vllm == [(str(checkpoint), None, 4, given)]
+    assert simulated_vllm == [(str(checkpoint), None, None, 4, given)]
     text = STUDY.format(name=checkpoint, more="allow_pickle = true")
     with pytest.raises(ConfigurationError, match=r"`allow_pickle` in \[model\] has no effect with `backend`"):
         build_tuner(StudyFile.parse(text, name="s", directory=tmp_path))

@@ -3,10 +3,13 @@
 import collections
 import contextlib
 import dataclasses
+import importlib
+import importlib.resources
 import itertools
 import json
 import os
 import random
+import shutil
 import signal
 import socket
 import sqlite3
@@ -38,9 +41,11 @@ from llmsearch_optuna.engine.model_backend import model_backend
 from llmsearch_optuna.engine.sampling import SamplingRows, filtered_logits, gumbel_noise, penalise, prompt_key
 from llmsearch_optuna.engine.sampling.breakers import breakers_of
 from llmsearch_optuna.engine.vllm.backend import check_vllm, load_for_vllm, vllm_backend
+from llmsearch_optuna.engine.vllm.breakers import ModelBreakers
 from llmsearch_optuna.errors import ModelError, ParameterError
 from llmsearch_optuna.export import trace, vllm_deployment
 from llmsearch_optuna.space.params import GenerationParams
+from llmsearch_optuna.space.rules import MAX_SEED
 from llmsearch_optuna.storage import CompletionStore, open_storage
 from llmsearch_optuna.study.study import study_key
 from studies.benchmarks.contents import compare, read_contents
@@ -302,6 +307,9 @@ def test_the_exported_program_prints_the_completions_of_the_study(
         assert printed.strip() == completion.text
 
 
+SEVERAL: dict[str, Any] = {"n": 2, "temperature": 1.0, "repetition_penalty": 1.0}
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -310,6 +318,14 @@ def test_the_exported_program_prints_the_completions_of_the_study(
         (
             {"vllm_xargs": {"llmsearch_optuna": "{}"}, "repetition_penalty": 1.2},
             "`repetition_penalty` of the request must be 1",
+        ),
+        (
+            {**SEVERAL, "vllm_xargs": {"llmsearch_optuna": '{"temperature": 1.0}'}, "seed": MAX_SEED},
+            "`seed` of the request is too large for n=2",
+        ),
+        (
+            {**SEVERAL, "vllm_xargs": {"llmsearch_optuna": '{"temperature": 1.0, "generation_seed": 3}'}, "seed": 3},
+            "n=2 would give equal completions",
         ),
     ],
 )
@@ -357,21 +373,61 @@ def test_memory_that_is_short_is_said_in_one_line(directory: str, monkeypatch: p
     assert "\n" not in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    ("rank", "arguments", "maximum"),
+    [(None, {}, 16), (8, {}, 16), (17, {}, 32), (300, {}, 320), (17, {"max_lora_rank": 64}, 64)],
+)
+def test_the_maximum_rank_of_adapters_fits_the_adapter(
+    rank: int | None, arguments: dict[str, Any], maximum: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is that of vLLM, so that memory and rounding stay the same, unless the adapter needs a larger one."""
+    started: list[dict[str, Any]] = []
+
+    def start(**given: Any) -> None:
+        started.append(given)
+        raise RuntimeError("not started")
+
+    batch = importlib.import_module("llmsearch_optuna.engine.vllm.batch")
+    monkeypatch.setattr(batch.vllm, "LLM", start)
+    with pytest.raises(ModelError, match="not started"):
+        batch.VLLMBatch("model", "adapter", rank, 8, arguments)
+    assert [given["max_lora_rank"] for given in started] == [maximum]
+
+
+def test_an_adapter_whose_rank_is_too_large_is_refused() -> None:
+    batch = importlib.import_module("llmsearch_optuna.engine.vllm.batch")
+    with pytest.raises(ModelError, match=r"^the rank of adapter a must be at most 512 in vLLM, got 513: leave"):
+        batch.VLLMBatch("model", "a", 513, 8, {})
+
+
 def test_an_adapter_gives_the_tokens_of_the_slots(directory: str, tmp_path: Path) -> None:
     """Late, as another engine in the same process ends what vLLM has set up for the first one."""
     torch.manual_seed(0)
-    config = peft.LoraConfig(r=8, target_modules=["q_proj", "v_proj"], init_lora_weights=False)
+    modules = ["q_proj", "v_proj"]
+    config = peft.LoraConfig(r=8, rank_pattern={"v_proj": 24}, target_modules=modules, init_lora_weights=False)
     base = load_model(directory, device="cpu", dtype="float32").model
     peft.get_peft_model(base, config).save_pretrained(str(tmp_path))
     adapted = load_model(str(tmp_path), device="cpu", dtype="float32")
     slots = model_backend(*adapted, batch_size=8)
-    arguments = {**ARGUMENTS, "max_lora_rank": 8}
-    in_vllm = vllm_backend(load_for_vllm(str(tmp_path), None, None), batch_size=8, arguments=arguments)
+    in_vllm = vllm_backend(load_for_vllm(str(tmp_path), None, None), batch_size=8, arguments=ARGUMENTS)
     assert str(tmp_path) in in_vllm.description
     requests = requests_of(slots)[: 2 * len(TEXTS)]
     pairs = zip(requests, slots.engine.generate(requests), in_vllm.engine.generate(requests), strict=True)
     equal = [check_equal(adapted, *pair) for pair in pairs]
     assert sum(equal) >= len(requests) - 1
+
+
+def test_breakers_are_read_from_mistrals_tokenizer(tmp_path: Path) -> None:
+    """From vLLM's own class, with a tokenizer that comes with its library."""
+    data = Path(str(importlib.resources.files("mistral_common"))) / "data"
+    shutil.copy(data / "mistral_instruct_tokenizer_240323.model.v3", tmp_path / "tokenizer.model.v3")
+    tokenizer = importlib.import_module("vllm.tokenizers.mistral").MistralTokenizer.from_pretrained(tmp_path)
+    params = GenerationParams(dry_multiplier=1.0, dry_sequence_breakers=("qx",))
+    breakers = ModelBreakers(None, lambda _: tokenizer).of(params)
+    texts = tokenizer.batch_decode([[token] for token in range(len(tokenizer))])
+    assert len(breakers.heads) == len(texts)
+    assert breakers.tails == ((), tuple(tokenizer("x", add_special_tokens=False)["input_ids"]))
+    assert breakers.heads.tolist() == [["qx" in text, text.endswith("q") and "qx" not in text] for text in texts]
 
 
 STUDY = """

@@ -76,6 +76,29 @@ def test_draft_tokens_change_no_token(data: st.DataObject) -> None:
 
 
 @pytest.mark.parametrize("runner", list(RUNNERS))
+def test_a_request_without_penalties_may_be_longer_than_those_with_penalties(runner: str, device: torch.device) -> None:
+    """Its context is not kept, as it came before any penalty, but its length is."""
+    free = SimulatedRequest(GenerationParams(temperature=1.0), list(range(40)), 0)
+    params = GenerationParams(dry_multiplier=5.0, dry_allowed_length=1, no_repeat_ngram_size=2)
+    penalised = SimulatedRequest(params, [5, 6, 5, 6], 0)
+    batches = RUNNERS[runner](device)
+    for requests in ([free], [free, penalised], [free, penalised], [penalised], [penalised]):
+        batches.step(requests, [])
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+def test_tables_have_room_for_what_requests_use(is_async: bool) -> None:
+    """Not for what vLLM lets them grow to, which is its whole window unless they limit themselves."""
+    batches = FirstRunner(SIZE, torch.device("cpu"), is_async=is_async)
+    request = SimulatedRequest(GenerationParams(repetition_penalty=1.2), [1, 2, 3, 4], 0)
+    places = []
+    for _ in range(8):
+        batches.step([request], [])
+        places.append(batches._processor._tables._tokens.shape[2])
+    assert places == [4, 8, 8, 8, 8, 16, 16, 16]
+
+
+@pytest.mark.parametrize("runner", list(RUNNERS))
 def test_tokens_are_the_same_on_a_device(runner: str, device: torch.device) -> None:
     params = [
         None,
