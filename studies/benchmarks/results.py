@@ -15,6 +15,7 @@ If llmsearch evaluates all of them, its best trial is compared with its trial of
 held-out samples, too. Seconds are wall time, and do not count the loading of models.
 """
 
+import argparse
 import dataclasses
 import itertools
 import json
@@ -23,7 +24,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -311,6 +312,30 @@ def seconds_and_ratio(seconds: float | None, search_s: float) -> tuple[str, str]
     return ("", "") if seconds is None else (f"{seconds:.0f}", f"{seconds / search_s:.1f}")
 
 
+def measure(name: str, directory: Path, options: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    """Yield the figures of a study, at first without those of the peers, which take much longer.
+
+    Version 0.1.0 comes first: after its own search, this process holds the model and what it replays.
+    """
+    figures: dict[str, Any] = {"peers": {}}
+    if options.version_0_1_0 is not None:
+        figures["0.1.0"] = run_version_0_1_0(options.version_0_1_0, name, directory).figures()
+    file = load_study(name, directory)
+    tuner = build_tuner(file)
+    searched = run_study(file, tuner)
+    figures["this"] = searched.figures()
+    yield figures
+    if not options.generate and options.llmsearch is None:
+        return
+    peers = Peers(file, tuner, searched, options.every)
+    if options.generate:
+        figures["peers"] |= peers.generate()
+        yield figures
+    if options.llmsearch is not None:
+        figures["peers"] |= peers.llmsearch(options.llmsearch, directory)
+        yield figures
+
+
 def main() -> None:
     """Run the benchmark."""
     parser = make_parser(__doc__)
@@ -325,20 +350,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         directory = Path(scratch)
         for name in options.only:
-            file = load_study(name, directory)
-            tuner = build_tuner(file)
-            searched = run_study(file, tuner)
-            figures[name] = {"this": searched.figures(), "peers": {}}
-            if options.version_0_1_0 is not None:
-                figures[name]["0.1.0"] = run_version_0_1_0(options.version_0_1_0, name, directory).figures()
-            write_figures(options.json, figures)  # the peers take much longer
-            peers = Peers(file, tuner, searched, options.every)
-            if options.generate:
-                figures[name]["peers"] |= peers.generate()
-            if options.llmsearch is not None:
-                figures[name]["peers"] |= peers.llmsearch(options.llmsearch, directory)
+            for figures[name] in measure(name, directory, options):
+                write_figures(options.json, figures)
             show({name: figures[name]})
-            write_figures(options.json, figures)
     if len(figures) > 1:
         show(figures)
 

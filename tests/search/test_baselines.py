@@ -138,7 +138,7 @@ def test_a_baseline_that_failed_and_is_not_in_use_any_more_is_not_repeated(
     study.tell(study.ask(), state=TrialState.FAIL)
     enqueue_again(study, trials)
     enqueue(study, trials)
-    expected = [(trial.params.to_json(), None) for trial in trials]
+    expected: list[tuple[str, int | None]] = [(trial.params.to_json(), None) for trial in trials]
     enqueue_again(study, [production(0.7)])  # it is in use again
     enqueue(study, [production(0.7)])
     expected += [(production(0.7).params.to_json(), 0)]

@@ -88,9 +88,10 @@ def test_a_copy_in_the_same_database_is_not_resumed_beside_its_original(storage:
             f"study `{name}` is a copy of study `original` in the same database, and its new completions would mix "
             "with those of the original: run `original`, or use another study_name for a new study"
         )
-    assert study_key(create(storage, "original")) == study_key(original)
+    key = study_key(original)
+    assert study_key(create(storage, "original")) == key
     optuna.delete_study(study_name="original", storage=storage)  # optuna-dashboard renames by a copy and a deletion
-    assert study_key(create(storage, "copy")) == study_key(original)
+    assert study_key(create(storage, "copy")) == key
     assert "is a copy of study `copy`" in refused(StorageError, lambda: create(storage, "copy of the copy"))
 
 

@@ -111,7 +111,7 @@ def probe_server(
     elif connection.kind.name == "vllm":
         findings["plug-in"] = (
             "not on the server: this package, installed beside its vLLM, adds all other parameters, and noise that "
-            " depends on the prompt and the seed only"
+            "depends on the prompt and the seed only"
         )
     return findings
 

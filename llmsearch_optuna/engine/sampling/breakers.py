@@ -100,7 +100,7 @@ def breakers_of(tokenizer: "PreTrainedTokenizerBase", params: GenerationParams) 
 @functools.lru_cache(maxsize=16)
 def _breakers(tokenizer: "PreTrainedTokenizerBase", strings: tuple[str, ...]) -> Breakers:
     texts = _texts(tokenizer)
-    heads = {(): np.zeros(len(texts), dtype=np.bool_)}
+    heads: dict[tuple[int, ...], npt.NDArray[np.bool_]] = {(): np.zeros(len(texts), dtype=np.bool_)}
     for string in strings:
         heads[()] |= [string in text for text in texts]
         candidates = [token for token, text in enumerate(texts) if string[0] in text and string not in text]

@@ -74,7 +74,7 @@ def test_another_version_of_it_is_refused(server: FakeServer) -> None:
 
 def test_the_probe_says_who_draws(server: FakeServer) -> None:
     names = ("temperature", "top_p")
-    for plugin, finding in ((None, "not on the server: `pip install"), (PLUGIN_INTERFACE, "draws the tokens on the")):
+    for plugin, finding in ((None, "not on the server: this package"), (PLUGIN_INTERFACE, "draws the tokens on the")):
         server.plugin = plugin
         connection = connected(server)
         findings = probe_server(HTTPEngine(connection, chat=False), connection, names, str)

@@ -67,7 +67,7 @@ def raise_error(_: Any) -> Any:
 
 @pytest.mark.parametrize(
     ("tokenizer_of", "reason"),
-    [(raise_error, "raised OSError: no such file"), (lambda _: object(), "raised TypeError")],
+    [(raise_error, "raised OSError: no such file"), (lambda _: object(), "raised AttributeError")],
 )
 def test_no_tokenizer_ends_vllm(tokenizer_of: Any, reason: str, caplog: pytest.LogCaptureFixture) -> None:
     """It runs inside vLLM's step, where an error would end all requests."""
