@@ -350,7 +350,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         directory = Path(scratch)
         for name in options.only:
-            for figures[name] in measure(name, directory, options):
+            for measured in measure(name, directory, options):
+                figures[name] = measured
                 write_figures(options.json, figures)
             show({name: figures[name]})
     if len(figures) > 1:
