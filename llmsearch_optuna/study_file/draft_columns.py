@@ -22,7 +22,7 @@ _REFERENCES = (
     *("answer", "answers", "answer_key", "reference", "references", "target", "targets"),
     *("label", "output", "outputs", "completion", "response"),
     *("summary", "solution", "expected", "gold", "ideal", "highlights", "translation"),
-    *("labels", "category", "class", "intent", "sentiment", "correct", "tgt", "answer_index", "answer_idx"),
+    *("labels", "category", "class", "intent", "sentiment", "correct", "cop", "tgt", "answer_index", "answer_idx"),
 )
 _PARTS = ("text", "aliases", "value", "answer", "answers", "span", "spans")  # of an object with the reference
 _SIDE = (
@@ -36,8 +36,9 @@ _TRANSLATIONS = ("target", "targets", "tgt", "translation")
 _FORMS = ("text", "name", "letter", "key", "value", "number", "id", "idx", "index", "start", "starts", "end", "aliases")
 _EXPLANATIONS = (
     *("rationale", "rationales", "explanation", "explanations", "reasoning", "thought", "thoughts", "cot"),
-    *("solution", "solutions"),
+    *("solution", "solutions", "exp"),
 )
+_ANSWERS = {"answer", "answers"}
 _MOSTLY = 0.9  # the share of rows with a value in a column that may be the reference
 
 
@@ -142,7 +143,7 @@ def _usual_reference(table: Table, usable: Sequence[str]) -> tuple[str | None, l
     """Return the column whose name, or whose last word, is the most usual one of a reference.
 
     Returns:
-        The column, or None; and the columns with such a name that are no text, and of which no part is known to be it.
+        The column, or None; and the columns with such a word in their name that are no text, as their parts may be it.
     """
     by_last_word: dict[str, str] = {}
     by_name: dict[str, str] = {}
@@ -155,9 +156,9 @@ def _usual_reference(table: Table, usable: Sequence[str]) -> tuple[str | None, l
         if main:
             by_last_word[words[-1]] = main[0]
             by_name |= {"_".join(words): main[0], name.lower(): main[0]}
+        if (parts == [name] and main) or not any(_is_set(value) for part in parts for value in table.head[part]):
             continue
-        is_usual = not set(words if parts != [name] else words[-1:]).isdisjoint(_REFERENCES)
-        if is_usual and any(_is_set(value) for part in parts for value in table.head[part]):
+        if not set(words if parts != [name] else words[-1:]).isdisjoint(_REFERENCES):
             unclear.append(name)
     names = by_last_word | by_name
     return next((names[name] for name in _REFERENCES if name in names), None), unclear
@@ -176,7 +177,8 @@ def _inputs(table: Table, texts: Sequence[str], reference: str, *, is_guessed: b
 def _tells(name: str, reference: str) -> bool:
     """Return whether a column leads to the reference, as a rationale does, or is a form of it (``label_text``)."""
     words, answer = name_words(name), name_words(reference)
-    return words[-1] in _EXPLANATIONS or (words[: len(answer)] == answer and words[-1] in _FORMS)
+    is_form = words[: len(answer)] == answer and words[-1] in _FORMS
+    return is_form or words[-1] in _EXPLANATIONS or {words[-1], answer[-1]} <= _ANSWERS
 
 
 def _is_side(name: str) -> bool:

@@ -14,6 +14,7 @@ __all__ = ["Choices", "DraftedMetric", "choice_metric", "reference_text", "text_
 
 _READ = 500  # references whose form is looked at
 _NUMBER = re.compile(r"[-+]?[\d,]*\.?\d+%?|.*####\s*\S+", re.DOTALL)  # as in GSM8K
+_LETTER = re.compile("[A-Za-z]")
 _NEGLIGIBLE = 0.05  # the share of words that ROUGE may misread
 _LETTERS = string.ascii_uppercase
 _DEFAULT = "ABCD"  # the letters that `choice` reads by default
@@ -80,7 +81,7 @@ def text_metric(texts: Sequence[str]) -> DraftedMetric:
         return DraftedMetric("numeric", "the references are numbers")
     labels = set(texts)
     if len(labels) <= min(20, len(texts) / 2) and _median([len(text.split()) for text in texts]) <= 3:
-        return DraftedMetric("exact_match", f"the references are {len(labels)} labels")
+        return DraftedMetric("exact_match", f"the references are labels ({len(labels)} different)")
     words = [unicode_words(text) for text in texts]
     if _median(list(map(len, words))) <= 12:
         return DraftedMetric("token_f1", "the references are short texts")
@@ -102,7 +103,7 @@ def choice_metric(table: Table, inputs: Sequence[str], reference: str) -> Drafte
     answers = dict(enumerate(table.values(reference)))
     answers = {row: answer for row, answer in answers.items() if not has_gap(answer) and reference_text(answer)}
     labels = [name for name in inputs if _are_labels(name, table.head[name])]
-    for name in _choice_lists(table, [name for name in inputs if name not in labels]):
+    for name in _choice_lists(table, [name for name in inputs if name not in labels], answers):
         metric = _choice_of_lists(table, name, labels, reference, answers)
         if metric is not None:
             return metric
@@ -191,15 +192,18 @@ def _single_letters(texts: Sequence[str]) -> str:
 
     Other letters are labels, as in Y and N.
     """
-    letters = {text.upper() for text in texts if re.fullmatch("[A-Za-z]", text)}
+    letters = {text.upper() for text in texts if _LETTER.fullmatch(text)}
     if not texts or not all(text.upper() in letters for text in texts):
         return ""
     series = _LETTERS[: _LETTERS.index(max(letters)) + 1]
     return series if 2 * len(letters) >= len(series) else ""
 
 
-def _choice_lists(table: Table, inputs: Sequence[str]) -> list[str]:
-    """Return the columns of lists that may be choices: by their names, or the only one if its lengths are equal."""
+def _choice_lists(table: Table, inputs: Sequence[str], answers: Mapping[int, Any]) -> list[str]:
+    """Return the columns of lists that may be choices: by their names, or the only one if the references are letters.
+
+    The only one must have lists of strings, of one length.
+    """
     lists = {
         name: [value for value in table.head[name] if value is not None]
         for name in inputs
@@ -212,6 +216,7 @@ def _choice_lists(table: Table, inputs: Sequence[str]) -> list[str]:
         for name, values in lists.items()
         if len(lists) == len(set(map(len, values))) == 1
         and all(isinstance(part, str) for value in values for part in value)
+        and all(map(_LETTER.fullmatch, map(reference_text, answers.values())))
     ]
 
 

@@ -208,7 +208,11 @@ def _content(inputs: Mapping[str, Sequence[Any]], choices: Choices | None) -> st
             present = ' | reject("none")' if any(value and has_gap(value) for value in inputs[name]) else ""
             text = f'{variable}{present} | join(", ")'
         line = f"{labels.get(name, '')}{{{{ {text} }}}}"
-        lines += [f"{{% if {variable} is not none %}}", line, "{% endif %}"] if name in gaps else [line]
+        if name in gaps:
+            has_nan = any(value is not None and is_missing(value) for value in inputs[name])
+            is_number = f" and {variable} == {variable}" if has_nan else ""  # NaN differs from itself
+            line = f"{{% if {variable} is not none{is_number} %}}\n{line}\n{{% endif %}}"
+        lines.append(line)
     if choices is not None and has_loop:
         lines += _loop(choices)
     template = "\n".join(lines)

@@ -1,10 +1,12 @@
 """Drafts for miniatures of public datasets: the columns, the metric and the prompts, as the dry run makes them."""
 
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import datasets
 import pytest
 
 from llmsearch_optuna.data.loading import load_data
@@ -322,6 +324,35 @@ MINIATURES = {
         "T2",
         "\u0410",
     ),
+    "TruthfulQA": Miniature(
+        lambda n: {
+            "question": f"Q{n}?",
+            "best_answer": f"a b {n}",
+            "correct_answers": ["x"],
+            "incorrect_answers": ["y"],
+            "source": "https://example.org",
+        },
+        ("question",),
+        ("best_answer",),
+        "token_f1",
+        {},
+        "Q2?",
+        "a b 2",
+    ),
+    "MedMCQA": Miniature(
+        lambda n: {
+            "question": f"Q{n}?",
+            **{f"op{letter.lower()}": text for letter, text in zip(LETTERS, words(n, 4), strict=False)},
+            "cop": n % 4,
+            "exp": "It is so.",
+        },
+        ("question", "opa", "opb", "opc", "opd"),
+        ("cop",),
+        "choice",
+        {},
+        "Q2?" + listed(2, 4),
+        "C",
+    ),
     "letters beyond D": Miniature(
         lambda n: {"text": f"T{n}", "label": "ABCDEF"[n % 6]}, ("text",), ("label",), "choice", {"letters": "ABCDEF"},
         "T2", "C",
@@ -389,6 +420,10 @@ def test_the_length_limit_counts_bytes(tmp_path: Path) -> None:
             "^rows.jsonl may have its reference in answers.texts or answers.starts: name it and the columns of the",
         ),
         ({"question": "Q?", "answers": [["a"], ["b"]]}, "may have its reference in answers: name it"),
+        (
+            {"passage": "P", "question": "Q?", "answers_spans": {"spans": ["a"], "types": ["span"]}},
+            "may have its reference in answers_spans.spans or answers_spans.types: name it",
+        ),
         ({"question": "Q?", "answer": {"x": "a", "y": "b"}}, "may have its reference in answer.x or answer.y: name it"),
     ],
 )
@@ -396,6 +431,24 @@ def test_a_reference_in_an_object_is_not_guessed(row: dict[str, Any], message: s
     write_rows([row] * 4, tmp_path)
     with pytest.raises(StudyFileError, match=message):
         draft("rows.jsonl", "demo", directory=tmp_path)
+
+
+def test_words_are_no_choices_of_a_class(tmp_path: Path) -> None:
+    write_rows([{"tokens": ["a", f"b{n}"], "label": n % 2} for n in range(8)], tmp_path)
+    text = draft("rows.jsonl", "demo", directory=tmp_path)
+    assert 'name = "numeric"' in text
+    assert '{{ tokens | join(", ") }}' in text
+
+
+def test_nan_and_gaps_in_lists_are_left_out_of_the_prompt(tmp_path: Path) -> None:
+    x = [None, math.nan, *(n / 3 for n in range(6))]
+    tags = [["a", None, "b"], *([["c"]] * 7)]
+    data = {"x": x, "tags": tags, "question": [f"{n}?" for n in range(8)], "answer": ["yes"] * 8}
+    datasets.Dataset.from_dict(data).to_parquet(str(tmp_path / "rows.parquet"))
+    file = StudyFile.parse(draft("rows.parquet", "demo", directory=tmp_path), name="x", directory=tmp_path)
+    rendered = render_dataset(load_data("rows.parquet", directory=tmp_path), file.data, None)
+    prompts = [json.loads(prompt)[0]["content"] for prompt in rendered["_X"]]
+    assert prompts[:3] == ["a, b\n0?", "c\n1?", "0.0\nc\n2?"]
 
 
 def test_columns_that_are_no_text_are_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
