@@ -25,6 +25,7 @@ __all__ = [
     "mean_scores",
     "plain",
     "read_column",
+    "remedy_of_gaps",
     "sample_numbers",
     "without_column",
 ]
@@ -222,13 +223,27 @@ def acceptable_texts(
     return [_texts(plain(value), name, sample) for value, sample in zip(values, samples, strict=True)]
 
 
+def remedy_of_gaps(reference: object) -> str:
+    """Return the end of a message that refuses a reference: what to do about a missing value; empty if there is none.
+
+    Args:
+        reference: A value, or a list of values that are all right.
+    """
+    parts = reference if isinstance(reference, list | tuple) else [reference]
+    has_gap = any(
+        part is None or type(part).__name__ == "NaTType" or (isinstance(part, float) and math.isnan(part))
+        for part in parts
+    )
+    return ": fill it in, or leave the row out" if has_gap else ""
+
+
 def _texts(value: object, column: str, sample: int) -> tuple[str, ...]:
     parts = value if isinstance(value, Sequence) and not isinstance(value, str | bytes) else [value]
     texts = tuple(text for part in parts if (text := _text(part)) is not None)
     if len(texts) < len(parts):
         shown = repr(value)
         part = next(iter(value), None) if isinstance(value, Mapping) else None
-        hint = "" if part is None else f": name a part of it in eval_cols, e.g. `{column}.{part}`"
+        hint = remedy_of_gaps(value) if part is None else f": name a part of it in eval_cols, e.g. `{column}.{part}`"
         raise MetricError(
             f"the reference of sample {sample} must be a string, a number, a date or a list of these, "
             f"got {shown if len(shown) <= 60 else shown[:60] + '...'}{hint}"

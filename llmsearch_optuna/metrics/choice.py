@@ -14,6 +14,7 @@ from llmsearch_optuna.metrics.base import (
     mean_scores,
     plain,
     read_column,
+    remedy_of_gaps,
     sample_numbers,
     without_column,
 )
@@ -113,7 +114,7 @@ class ChoiceMetric:
         if not right or not right <= set(self.letters[: len(texts) or None]):
             raise MetricError(
                 f"the answer of sample {sample} must be a letter of {self.letters[: len(texts) or None]!r}, an index "
-                f"from {self.index_base} or the text of a choice, got {answer!r:.60}"
+                f"from {self.index_base} or the text of a choice, got {answer!r:.60}{remedy_of_gaps(answer)}"
             )
         return right
 

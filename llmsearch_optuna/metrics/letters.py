@@ -34,8 +34,10 @@ _NEXT = (
     r"(?:because|since|as|and|or|but|for|due|given|based|so|which|it|if|from"
     r"|is(?! (?:not|wrong|false|incorrect)\b))\b"
 )
-# After a letter that is stated to be wrong: "Answer C is incorrect".
-_REJECTED = r"(?![)\]\"'\u201d]{0,2} (?:(?:is|was) (?:not|wrong|false|incorrect)|(?:is|was)n['\u2019]t)\b)"
+# Not before these words, which state that a letter is wrong: "Answer C is incorrect", "(C) isn't right".
+_WRONG = r"(?:(?:is|was) (?:not(?! only)|wrong|incorrect)|(?:is|was)n['\u2019]t)"
+_REJECTED = rf"(?![)\]\"'\u201d]{{0,2}} (?:{_WRONG}|(?:is|was) false)\b)"
+_REFUTED = rf"(?![)\]\"'\u201d]{{0,2}} {_WRONG}\b)"  # "Answer B is false" may say that the answer is B, "false"
 _LATIN = "A-Za-z0-9\u00c0-\u024f"
 _BEFORE = rf"(?<![{_LATIN}])(?<![A-Za-z]['\u2019])"
 _AFTER = rf"(?![{_LATIN}+#]|['\u2019-][A-Za-z])"
@@ -61,9 +63,10 @@ def read_letter(text: str, letters: str) -> str | None:
     3. a letter at the beginning, if it is all (``b``), or ``)``, ``.``, ``:``, ``,``, a dash or a line end follows it,
        or a word such as ``because``, or, except for A and I, a word with a capital (``B Paris``); not if the text lists
        the choices from the first on (``A) ... B) ...``);
-    4. the only letter that stands alone as a capital anywhere, if ``not`` does not precede it.
+    4. the only letter that stands alone as a capital anywhere, if ``not`` or ``isn't`` does not precede it.
 
     ``A cat`` has an article, and ``I think`` a pronoun. Rules 2 and 3 find nothing in ``A or B``, ``A, B`` and ``A/B``.
+    No rule but the first chooses a letter that is rejected: ``C is wrong``, ``(C) is not right``.
 
     Args:
         text: The completion.
@@ -98,10 +101,12 @@ def _rules(letters: str) -> _Rules:
         stated=re.compile(rf"(?:{stated}|{judged}){other}"),
         leading=re.compile(
             rf"[\s(\[\"'\u201c]*(?:{_BEFORE}(?P<capital>{capital}){_AFTER}{follows}|{_BEFORE}(?P<small>{small})"
-            rf"(?=\s?(?:[).:\]]|$)|\n)){other}"
+            rf"(?=\s?(?:[).:\]]|$)|\n)){_REFUTED}{other}"
         ),
         listed=re.compile(rf"(?:^|(?<=[\s(\[]))({capital}|{small})[).:]"),
-        single=re.compile(rf"(?<![Nn]ot )(?<![Nn]ot \(){_BEFORE}({capital}){_AFTER}{_NO_WORD}"),
+        single=re.compile(
+            rf"(?<![Nn]ot )(?<![Nn]ot \()(?<!n['\u2019]t ){_BEFORE}({capital}){_AFTER}{_REFUTED}{_NO_WORD}"
+        ),
     )
 
 

@@ -2,45 +2,49 @@
 
 import json
 import logging
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import datasets
-
 from llmsearch_optuna.data.jinja import JinjaTemplate
 from llmsearch_optuna.data.loading import load_data
-from llmsearch_optuna.data.nested import read_column, read_rows
-from llmsearch_optuna.errors import StudyFileError, TaskError
+from llmsearch_optuna.data.rendering import check_rows
+from llmsearch_optuna.data.templates import FormatTemplate
+from llmsearch_optuna.data.values import is_missing
+from llmsearch_optuna.errors import ConfigurationError, TaskError
+from llmsearch_optuna.metrics import check_references, make_metric
+from llmsearch_optuna.study_file.draft_columns import Columns, Table, choose_columns, has_gap
+from llmsearch_optuna.study_file.draft_metric import Choices, DraftedMetric, choice_metric, reference_text, text_metric
+from llmsearch_optuna.study_file.file import StudyFile
+from llmsearch_optuna.terminal import printable
 
 __all__ = ["draft"]
 
 _LOG = logging.getLogger(__name__)
 
-_ROWS = 500
-_MESSAGES = ("messages", "conversation", "conversations", "chat")
-_REFERENCES = (
-    *("answer", "answers", "reference", "references", "target", "label", "output", "completion", "response"),
-    *("summary", "solution", "expected", "gold", "ideal", "highlights", "translation"),
-    *("labels", "category", "class", "intent", "sentiment"),
-)
-_SIDE = (
-    *("id", "ids", "idx", "index", "uid", "uuid", "url", "source", "split", "metadata", "meta"),
-    *("date", "time", "timestamp", "created", "updated", "at"),
-)
-_MOSTLY = 0.9  # the share of rows with a value in a column that may be the reference
-_NUMBER = re.compile(r"[-+]?[\d,]*\.?\d+%?")
-_CHARACTERS_PER_TOKEN = 3.0
+_MEASURED = 500  # references whose length is looked at
+_BYTES_PER_TOKEN = 3.0  # of UTF-8, in which a character of other scripts than the Latin one has 2 to 4
+_MOST_NAMED = 8  # columns in a comment
 _SERVER_LINES = (
     "max_concurrency = 32    # requests at once",
     '# api_key_env = "OPENAI_API_KEY"    # the environment variable with the key, if the server wants one',
 )
 
 
-class _Metric(NamedTuple):
-    name: str
-    reason: str
+class _Task(NamedTuple):
+    """What the draft says of the data.
+
+    Attributes:
+        lines: The lines of ``[data]`` on columns.
+        inputs: The values of the columns of the prompt.
+        texts: The references of all rows, as strings.
+        metric: The metric.
+    """
+
+    lines: list[str]
+    inputs: Mapping[str, Sequence[Any]]
+    texts: list[str]
+    metric: DraftedMetric
 
 
 def draft(data: str, model: str, *, directory: Path, config: str | None = None, split: str | None = None) -> str:
@@ -48,7 +52,9 @@ def draft(data: str, model: str, *, directory: Path, config: str | None = None, 
 
     The reference is the column with a usual name, such as ``answer``, or whose name ends with one. Otherwise, it is the
     last column that has a value in nearly all rows, and a warning says so. The metric follows from the form of the
-    references, and the length limit from the longest of them. The draft is a start to be read and changed.
+    references, and the length limit from the longest of them. If the references name choices in the data, the prompt
+    shows these with letters, and the metric is `choice`. The draft is a start to be read and changed. A warning counts
+    missing references. Another one says what a search would refuse of the first rows.
 
     Args:
         data: The path or hub id of the data; see `load_data`.
@@ -59,20 +65,19 @@ def draft(data: str, model: str, *, directory: Path, config: str | None = None, 
 
     Raises:
         TaskError: The data cannot be loaded.
-        StudyFileError: No column could be a prompt or a reference.
+        StudyFileError: No column could be a prompt or a reference, or only a part of an object could be the reference
+            and no usual name tells which.
     """
-    dataset = load_data(data, directory=directory, config=config, split=split)
-    head = read_rows(dataset.select(range(min(_ROWS, len(dataset)))))
-    chat = next((name for name in dataset.column_names if name.lower() in _MESSAGES and _is_chat(head[0][name])), None)
-    lines = _data_lines(data, dataset, head, chat)
-    references = [_reference_text(row, lines) for row in head]
-    metric = _metric(references)
-    prompts = len({json.dumps(row, default=str) for row in read_rows(dataset.select_columns(lines.inputs))})
-    longest = max(map(len, references))
-    limit = min(1024, max(16, 16 * round(longest / _CHARACTERS_PER_TOKEN / 16 + 0.5)))
+    table = Table.of(load_data(data, directory=directory, config=config, split=split))
+    chat = table.chat_column()
+    task = _columns_task(table, choose_columns(table, data)) if chat is None else _chat_task(table, chat)
+    metric = task.metric
+    prompts = len({json.dumps(row, default=str) for row in zip(*task.inputs.values(), strict=True)})
+    longest = max(task.texts[:_MEASURED], key=_size)
+    limit = min(1024, max(16, 16 * round(_size(longest) / _BYTES_PER_TOKEN / 16 + 0.5)))
     target = "server" if model.startswith(("http://", "https://")) else "model"
     key = "base_url" if target == "server" else "name"
-    return "\n".join(
+    text = "\n".join(
         [
             f"[{target}]",
             f"{key} = {_toml(model)}",
@@ -81,145 +86,171 @@ def draft(data: str, model: str, *, directory: Path, config: str | None = None, 
             "[data]",
             f"path = {_toml(data)}",
             *(f"{key} = {_toml(value)}" for key, value in (("config", config), ("split", split)) if value is not None),
-            *lines.text,
+            *task.lines,
             *_size_lines(prompts),
             "",
             "[metric]",
-            f"name = {_toml(metric.name)}    # {metric.reason}; `llmsearch-optuna metrics` lists others",
+            f"name = {_toml(metric.name)}    # {printable(metric.reason)}; `llmsearch-optuna metrics` lists others",
+            *(f"{key} = {_toml(value)}" for key, value in metric.arguments.items()),
             "",
             "[space]",
             "temperature = { low = 0.1, high = 1.2 }",
             "top_p = { low = 0.5, high = 1.0 }",
-            f"max_new_tokens = {limit}    # the longest reference has {longest:,} characters",
+            f"max_new_tokens = {limit}    # the longest reference has {len(longest):,} characters",
             "",
         ]
     )
+    _warn_of_refusals(text, table, directory)
+    return text
 
 
-class _DataLines(NamedTuple):
-    text: list[str]
-    inputs: list[str]
-    reference: str | None
+def _chat_task(table: Table, chat: str) -> _Task:
+    """Return the task of conversations, whose last message is the reference."""
+    conversations = table.values(chat)
+    texts = [_last_content(messages) for messages in conversations]
+    line = f"messages_col = {_toml(chat)}    # the assistant's last message is the reference"
+    return _Task([line], {chat: conversations}, texts, text_metric(texts))
 
 
-def _data_lines(
-    data: str, dataset: datasets.Dataset, head: Sequence[Mapping[str, Any]], chat: str | None
-) -> _DataLines:
-    """Return the lines of ``[data]`` on columns, and the columns of the prompt and the reference.
+def _last_content(messages: object) -> str:
+    message = messages[-1] if isinstance(messages, list) and messages else None
+    content = message.get("content") or message.get("value") if isinstance(message, Mapping) else None
+    return str(content or "").strip()
 
-    The reference is None if it is the last message of a chat.
-    """
-    if chat is not None:
-        text = f"messages_col = {_toml(chat)}    # the assistant's last message is the reference"
-        return _DataLines([text], [chat], None)
-    columns = dataset.column_names
-    usable = [name for name in columns if _last_word(name) not in _SIDE and _holds_text(head, name)]
-    by_name = {_last_word(name): name for name in usable} | {name.lower(): name for name in usable}
-    reference = next((by_name[name] for name in _REFERENCES if name in by_name), None)
-    is_guessed = reference is None
-    if reference is None:
-        reference = next((name for name in reversed(usable) if _is_mostly_set(head, name)), None)
-    inputs = [name for name in usable if name != reference]
-    if reference is None or not inputs:
-        raise StudyFileError(
-            f"{data} needs a column for the prompt and one for the reference, and it has {', '.join(columns)}: name "
-            "them in a study file by hand"
-        )
-    if is_guessed:
+
+def _columns_task(table: Table, columns: Columns) -> _Task:
+    """Return the task of columns: those of the prompt in their order, and the choices last."""
+    reference = columns.reference
+    references = table.values(reference)
+    texts = [reference_text(value) for value in references]
+    metric = choice_metric(table, columns.inputs, reference) or text_metric(texts)
+    names = columns.inputs
+    if metric.choices is not None:
+        last = [*metric.choices.columns, *([] if metric.choices.labels is None else [metric.choices.labels])]
+        names = [name for name in names if name not in (*last, *metric.choices.unused)] + last
+    gaps = sum(has_gap(value) or (metric.name == "choice" and not reference_text(value)) for value in references)
+    _warn_of_columns(columns, gaps, len(references))
+    evaluated = [reference, *(name for key, name in metric.arguments.items() if key == "choices_column")]
+    guess = ", a guess: no column has a usual name" if columns.is_guessed else ""
+    choices = ", and the choices" if len(evaluated) > 1 else ""
+    inputs = {name: table.values(name) for name in names}
+    content = _content(inputs, metric.choices)
+    unused = [name for name in table.head if name not in {*names, *evaluated}]
+    lines = [
+        f"input_cols = {_toml_list(names)}{_comment_on(unused)}",
+        f"eval_cols = {_toml_list(evaluated)}    # the reference{guess}{choices}",
+        f'messages = [{{ role = "user", {content} }}]    # what the model is asked; say how to answer',
+    ]
+    return _Task(lines, inputs, texts, metric)
+
+
+def _warn_of_columns(columns: Columns, gaps: int, rows: int) -> None:
+    if columns.is_guessed:
         _LOG.warning(
             "no column has a usual name of a reference, such as `answer` or `label`: `%s`, the last one, is taken; if "
             "it is another, change `eval_cols`, `input_cols` and `messages`",
-            reference,
+            columns.reference,
         )
-    comment = "the reference" + (", a guess: no column has a usual name" if is_guessed else "")
-    content = _content(dataset, inputs, head)
-    return _DataLines(
-        [
-            f"input_cols = {json.dumps(inputs)}",
-            f"eval_cols = [{_toml(reference)}]    # {comment}",
-            f'messages = [{{ role = "user", {content} }}]    # what the model is asked; say how to answer',
-        ],
-        inputs,
-        reference,
-    )
+    if columns.unreadable:
+        _LOG.warning(
+            "%s: no text, and left out of the prompt; if the model needs it, write it in `messages` with Jinja",
+            ", ".join(f"`{name}`" for name in columns.unreadable),
+        )
+    if gaps:
+        _LOG.warning(
+            "`%s`, the reference, has no value in %d of %d rows, which a search refuses: fill it in, or leave the rows "
+            "out",
+            *(columns.reference, gaps, rows),
+        )
 
 
-def _content(dataset: datasets.Dataset, inputs: Sequence[str], head: Sequence[Mapping[str, Any]]) -> str:
-    """Return the key with the content of the message: a line for each column.
+def _warn_of_refusals(text: str, table: Table, directory: Path) -> None:
+    """Warn of what a search would refuse of the first rows, except for empty references."""
+    file = StudyFile.parse(text, name="draft", directory=directory)
+    try:
+        references = {
+            f"row {row}": reference
+            for row, reference in enumerate(check_rows(table.first_rows, file.data))
+            if not any(has_gap(value) or not reference_text(value) for value in reference.values())
+        }
+        if references:
+            metric = make_metric(file.metric.name, **file.metric.arguments)
+            check_references(metric, list(references.values()), list(references))
+    except ConfigurationError as error:
+        _LOG.warning("a search will refuse this draft: %s", error)
 
-    It is a Jinja2 template if a column has lists or missing values, or braces in its name.
+
+def _content(inputs: Mapping[str, Sequence[Any]], choices: Choices | None) -> str:
+    """Return the key with the content of the message: a line for each column, and for each choice.
+
+    It is a Jinja2 template if a column has lists or missing values, or a name that ``str.format`` reads otherwise, such
+    as ``Urgent!``.
+
+    Args:
+        inputs: The values of the columns, those of choices last.
+        choices: The choices; None if there are none.
     """
-    lists = [name for name in inputs if any(isinstance(row[name], list) for row in head)]
-    gaps = [name for name in inputs if any(value is None for value in read_column(dataset, name))]
-    if not lists and not gaps and not any(set(name) & set("{}") for name in inputs):
-        template = "\n".join(f"{{{name}}}" for name in inputs)
+    labels: dict[str, str] = {}
+    if choices is not None and len(choices.columns) > 1:
+        labels = {name: f"{letter}. " for name, letter in zip(choices.columns, choices.letters, strict=True)}
+    lists = [name for name, values in inputs.items() if any(isinstance(value, list) for value in values)]
+    gaps = [name for name, values in inputs.items() if any(map(is_missing, values))]
+    template = "\n".join(f"{labels.get(name, '')}{{{name}}}" for name in inputs)
+    if not lists and not gaps and all(_names(FormatTemplate, f"{{{name}}}", name) for name in inputs):
         return f"content = {_toml(template)}"
     lines = []
+    has_loop = choices is not None and len(choices.columns) == 1
     for name in inputs:
-        variable = name if _is_variable(name) else f"row[{_toml(name)}]"
-        text = f'{variable} | join(", ")' if name in lists else variable
-        line = f"{{{{ {text} }}}}"
-        lines += [f"{{% if {variable} is not none %}}", line, "{% endif %}"] if name in gaps else [line]
+        if choices is not None and has_loop and name in (*choices.columns, choices.labels):
+            continue
+        variable = text = _variable(name)
+        if name in lists:
+            present = ' | reject("none")' if any(value and has_gap(value) for value in inputs[name]) else ""
+            text = f'{variable}{present} | join(", ")'
+        line = f"{labels.get(name, '')}{{{{ {text} }}}}"
+        if name in gaps:
+            has_nan = any(value is not None and is_missing(value) for value in inputs[name])
+            is_number = f" and {variable} == {variable}" if has_nan else ""  # NaN differs from itself
+            line = f"{{% if {variable} is not none{is_number} %}}\n{line}\n{{% endif %}}"
+        lines.append(line)
+    if choices is not None and has_loop:
+        lines += _loop(choices)
     template = "\n".join(lines)
-    if inputs[-1] in gaps:  # the prompt ends without a line end, unless the last value is missing
+    if has_loop or list(inputs)[-1] in gaps:  # a prompt ends without a line end, unless the last value is missing
         template = "".join(template.rsplit("\n", 1))
-    return f"content_jinja = '''\n{template}'''"
+    return f"content_jinja = {_toml(template)}" if "'''" in template else f"content_jinja = '''\n{template}'''"
 
 
-def _is_variable(name: str) -> bool:
-    """Return whether the name of a column is that of its variable in Jinja2."""
+def _loop(choices: Choices) -> list[str]:
+    """Return the lines of a Jinja2 template that write the choices of a list, each with its letter."""
+    labels = _toml(choices.letters) if choices.labels is None else _variable(choices.labels)
+    label = f"{{{{ {labels}[loop.index0] }}}}. " if choices.letters or choices.labels is not None else ""
+    return [
+        f"{{% for choice in {_variable(choices.columns[0])} %}}",
+        f'{label}{{{{ choice }}}}{{{{ "" if loop.last else "\\n" }}}}',
+        "{% endfor %}",
+    ]
+
+
+def _variable(name: str) -> str:
+    """Return how a Jinja2 template names a column."""
+    return name if _names(JinjaTemplate, f"{{{{ {name} }}}}", name) else f"row[{_toml(name)}]"
+
+
+def _names(kind: type[FormatTemplate | JinjaTemplate], text: str, name: str) -> bool:
+    """Return whether a template is read as the column of this name."""
     try:
-        return JinjaTemplate(f"{{{{ {name} }}}}").check([name], ()) == {name}
-    except TaskError:  # it is read as something else
+        return kind(text).check([name], ()) == {name}
+    except TaskError:
         return False
 
 
-def _holds_text(head: Sequence[Mapping[str, Any]], name: str) -> bool:
-    return all(_is_text(row[name]) for row in head) and any(row[name] not in (None, "", []) for row in head)
-
-
-def _is_text(value: object) -> bool:
-    """Return whether a value can be written in a prompt: text, a number, or a list of these. None leaves a gap."""
-    values = value if isinstance(value, list) else [value]
-    return value is None or all(isinstance(part, str | int | float) for part in values)
-
-
-def _is_mostly_set(head: Sequence[Mapping[str, Any]], name: str) -> bool:
-    return sum(row[name] not in (None, "", []) for row in head) >= _MOSTLY * len(head)
-
-
-def _last_word(name: str) -> str:
-    """Return the last word of a name in lower case: ``id`` of ``ticket_id``, ``Ticket ID`` and ``ticketId``."""
-    words = re.findall(r"[^\W_]+", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name))
-    return words[-1].lower() if words else name.lower()
-
-
-def _is_chat(value: object) -> bool:
-    return isinstance(value, list) and bool(value) and all(isinstance(part, dict) and "role" in part for part in value)
-
-
-def _reference_text(row: Mapping[str, Any], lines: _DataLines) -> str:
-    if lines.reference is None:
-        chat = row[lines.inputs[0]]
-        return str(chat[-1].get("content") or "") if _is_chat(chat) else ""
-    value = row[lines.reference]
-    return str((value or [""])[0] if isinstance(value, list) else "" if value is None else value).strip()
-
-
-def _metric(references: Sequence[str]) -> _Metric:
-    """Return a metric that fits the form of the references."""
-    texts = [text for text in references if text]
-    if all(len(text) == 1 and text.isalpha() for text in texts):
-        return _Metric("choice", "the references are single letters")
-    if all(_NUMBER.fullmatch(text) or re.search(r"####\s*\S+$", text) for text in texts):
-        return _Metric("numeric", "the references are numbers")
-    words = sorted(len(text.split()) for text in texts)
-    median = words[len(words) // 2]
-    if len(set(texts)) <= 20 and median <= 3:
-        return _Metric("exact_match", f"the references are {len(set(texts))} labels")
-    if median <= 12:
-        return _Metric("token_f1", "the references are short texts")
-    return _Metric("rougeL", "the references are long texts")
+def _comment_on(names: Sequence[str]) -> str:
+    """Return the comment on columns that the study file does not use."""
+    if not names:
+        return ""
+    further = f" and {len(names) - _MOST_NAMED} others" if len(names) > _MOST_NAMED else ""
+    return f"    # without {', '.join(map(_toml, names[:_MOST_NAMED]))}{further}"
 
 
 def _size_lines(prompts: int) -> list[str]:
@@ -234,5 +265,14 @@ def _size_lines(prompts: int) -> list[str]:
     return [f"holdout_size = {prompts // 2}   # {counted}; the search has the others"]
 
 
-def _toml(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False)
+def _size(text: str) -> int:
+    return len(text.encode("utf-8", "surrogatepass"))
+
+
+def _toml(value: str | int) -> str:
+    """Return a string or an integer as TOML writes it."""
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def _toml_list(values: Sequence[str]) -> str:
+    return f"[{', '.join(map(_toml, values))}]"

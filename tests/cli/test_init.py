@@ -37,7 +37,6 @@ def contents(file: StudyFile) -> list[str]:
         ({"id": 7, "question": "How {many}?", "answer": "12"}, ("question",), "answer", "numeric"),
         ({"question": "Q?", "answer": "First 3 + 4.\n#### 7"}, ("question",), "answer", "numeric"),
         ({"text": "A film.", "label": "positive"}, ("text",), "label", "exact_match"),
-        ({"question": "Q?", "options": ["a", "b"], "answer": "B"}, ("question", "options"), "answer", "choice"),
         ({"article": LONG, "highlights": LONG, "url": "x"}, ("article",), "highlights", "rougeL"),
         ({"context": "c", "question": "q", "answers": ["a b c d"]}, ("context", "question"), "answers", "token_f1"),
         ({"en": "a house", "uid": 3, "fr": "une maison"}, ("en",), "fr", "exact_match"),
@@ -71,28 +70,31 @@ def test_columns_and_metric_follow_from_names_and_values(
     assert (file.data.search_size, file.data.holdout_size) == (None, count // 2)
 
 
-def test_lists_and_missing_values_are_written_or_left_out(tmp_path: Path) -> None:
+def test_lists_and_missing_values_are_written_or_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     rows = [
         {
             "question": f"{number}?",
-            "answer options": ["x", "y"],
             "note": None if number == 505 else f"note {number}",
+            "tags": ["x", "y", "z"][: 1 + number % 2],
             "hints": None if number == 1 else ["a", "b"],
             "range": number,
             "in {km}": 1.5,
             "parts": [{"x": 1}],
-            "answer": "B",
+            "matrix": [[1]],
+            "answer": "yes",
         }
         for number in range(510)  # more than are looked at for the kinds of values
     ]
     file = drafted(rows, tmp_path)
-    assert tuple(file.data.input_cols) == ("question", "answer options", "note", "hints", "range", "in {km}")
+    assert tuple(file.data.input_cols) == ("question", "note", "tags", "hints", "range", "in {km}", "parts.x")
     prompts = contents(file)
-    assert prompts[0] == "0?\nx, y\nnote 0\na, b\n0\n1.5"
-    assert prompts[1] == "1?\nx, y\nnote 1\n1\n1.5"
-    assert prompts[505] == "505?\nx, y\na, b\n505\n1.5"
+    assert prompts[0] == "0?\nnote 0\nx\na, b\n0\n1.5\n1"
+    assert prompts[1] == "1?\nnote 1\nx, y\n1\n1.5\n1"
+    assert prompts[505] == "505?\nx, y\na, b\n505\n1.5\n1"
     text = draft("rows.jsonl", "demo", directory=tmp_path)
-    assert '\n{{ row["answer options"] | join(", ") }}\n{% if note is not none %}\n{{ note }}\n{% endif %}\n' in text
+    assert '\n{% if note is not none %}\n{{ note }}\n{% endif %}\n{{ tags | join(", ") }}\n' in text
+    assert '"parts.x"]    # without "matrix"\n' in text
+    assert "`matrix`: no text, and left out of the prompt" in caplog.text
 
 
 def test_a_prompt_ends_with_the_last_value(tmp_path: Path) -> None:

@@ -79,6 +79,13 @@ def test_a_bad_reference_is_refused_with_its_sample(bad: object) -> None:
         make_metric("exact_match")([{"answer": "a"}, {"answer": bad}], ["a", "a"], sample_ids=[2, 5])
 
 
+@pytest.mark.parametrize("metric", ["exact_match", "choice"])
+@pytest.mark.parametrize("gap", [None, math.nan, [None]])
+def test_a_missing_reference_is_refused_with_what_to_do(metric: str, gap: object) -> None:
+    with pytest.raises(MetricError, match=r"of sample 1 must .* got .*: fill it in, or leave the row out$"):
+        make_metric(metric)([{"answer": "A"}, {"answer": gap}], ["A", "A"])
+
+
 @pytest.mark.parametrize("name", [*BUILT_IN_METRICS, "callable"])
 def test_lengths_are_checked(name: str) -> None:
     metric = make_metric(lambda references, predictions: 0.0) if name == "callable" else built_in(name)
