@@ -307,7 +307,7 @@ def place_model(model: PreTrainedModel, device: str) -> None:
     try:
         torch.nn.Module.to(model, target)
     except (RuntimeError, AssertionError, TypeError) as error:
-        raise ModelError(f"device {device!r} cannot be used: {' '.join(str(error).split())}") from error
+        raise ModelError(f"device {device!r} cannot be used: {one_line(error)}") from error
 
 
 def _device(name: str) -> torch.device:

@@ -12,7 +12,7 @@ from vllm.platforms import current_platform
 from vllm.sampling_params import RequestOutputKind
 
 from llmsearch_optuna.engine.vllm.engine import NewTokens
-from llmsearch_optuna.errors import ModelError, ParameterError, ServerError
+from llmsearch_optuna.errors import ModelError, ParameterError, ServerError, describe_error
 from llmsearch_optuna.space.params import GenerationParams
 from llmsearch_optuna.space.vllm_plugin import PLUGIN_KEY, plugin_value
 
@@ -128,7 +128,7 @@ class VLLMBatch:
         try:
             outputs = self._engine.step()
         except Exception as error:  # vLLM's own, of many kinds
-            raise ServerError(f"vLLM has failed: {type(error).__name__}: {' '.join(str(error).split())}") from error
+            raise ServerError(f"vLLM has failed: {describe_error(error)}") from error
         return [
             NewTokens(output.request_id, tuple(output.outputs[0].token_ids), is_last=output.finished)
             for output in outputs

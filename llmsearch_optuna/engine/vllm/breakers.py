@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from llmsearch_optuna.engine.sampling.breakers import NO_BREAKERS, Breakers, breakers_of
-from llmsearch_optuna.errors import one_line
+from llmsearch_optuna.errors import describe_error
 from llmsearch_optuna.space.params import GenerationParams
 
 __all__ = ["ModelBreakers"]
@@ -49,6 +49,6 @@ class ModelBreakers:
                 return breakers_of(tokenizer, params)
             reason = "vLLM has no tokenizer here: leave out skip_tokenizer_init"
         except Exception as error:  # noqa: BLE001 - tokenizers differ, and what a request raises here ends vLLM for all
-            reason = f"vLLM's tokenizer raised {type(error).__name__}: {one_line(error)}"
+            reason = f"vLLM's tokenizer raised {describe_error(error)}"
         _LOG.error("`dry_multiplier` has no breakers, as %s", reason)
         return NO_BREAKERS
