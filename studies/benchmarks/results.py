@@ -1,11 +1,13 @@
-"""Whole searches with their verdicts, of the demo model: this version, version 0.1.0, llmsearch and `model.generate`.
+"""Whole searches with their verdicts: this version, version 0.1.0, llmsearch and `model.generate`.
 
 Usage: python -m studies.benchmarks.results [--json FILE] [--version-0-1-0 TREE] [--llmsearch PYTHON] [--generate]
-    [--every N] [--only STUDY ...]
+    [--every N] [--only STUDY ...] [--model DIRECTORY]
 
 Each study file is searched from its first trial to its verdict, as `llmsearch-optuna run` does it, in a database of
 its own. Those of landscapes have 40 trials, and 96 samples in each split. Their spaces lose the penalties that version
 0.1.0 does not know.
+
+With ``--model``, another model than the demo's is searched, by this version and version 0.1.0 only.
 
 Version 0.1.0 searches the same study files. It does not end searches early, and its verdicts have one stage.
 
@@ -118,15 +120,18 @@ class Searched(NamedTuple):
         }
 
 
-def study_text(name: str, url: str) -> str:
+def study_text(name: str, url: str, model: Path | None) -> str:
     """Return the text of a study file that both versions read.
 
     Args:
         name: The study.
         url: Its database.
+        model: The directory of the model to search; None for that of the file.
     """
     document: Any = tomlkit.parse((STUDIES / FILES[name]).read_text(encoding="utf-8"))
     document["study"]["storage"] = url
+    if model is not None:
+        document["model"] = {"name": str(model.resolve())}
     if FILES[name].startswith("landscapes"):
         document["study"]["n_trials"] = 40
         document["data"].update({"search_size": 96, "holdout_size": 96})
@@ -135,9 +140,9 @@ def study_text(name: str, url: str) -> str:
     return tomlkit.dumps(document)
 
 
-def load_study(name: str, directory: Path) -> StudyFile:
+def load_study(name: str, directory: Path, model: Path | None) -> StudyFile:
     """Load a study file, with a database in this directory."""
-    text = study_text(name, sqlite_url(str(directory / f"{name}.db")))
+    text = study_text(name, sqlite_url(str(directory / f"{name}.db")), model)
     return StudyFile.parse(text, name=name, directory=(STUDIES / FILES[name]).parent)
 
 
@@ -152,18 +157,20 @@ def run_study(file: StudyFile, tuner: Tuner) -> Searched:
     return Searched(record, cost(record), verdict, searched - started, ended - searched)
 
 
-def run_version_0_1_0(tree: Path, name: str, directory: Path) -> Searched:
+def run_version_0_1_0(tree: Path, name: str, directory: Path, model: Path | None) -> Searched:
     """Search and judge a study with version 0.1.0, in a process of its own.
 
     Args:
         tree: A clone of that version.
         name: The study.
         directory: Where its database is written.
+        model: See `study_text`.
     """
     url, path = sqlite_url(str(directory / f"{name} 0.1.0.db")), STUDIES / FILES[name]
     job = directory / "job.json"
     job.write_text(
-        json.dumps({"text": study_text(name, url), "name": name, "directory": str(path.parent)}), encoding="utf-8"
+        json.dumps({"text": study_text(name, url, model), "name": name, "directory": str(path.parent)}),
+        encoding="utf-8",
     )
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tree), str(path.parent)])}
     peer = str(Path(__file__).with_name("version_0_1_0.py"))
@@ -319,8 +326,8 @@ def measure(name: str, directory: Path, options: argparse.Namespace) -> Iterator
     """
     figures: dict[str, Any] = {"peers": {}}
     if options.version_0_1_0 is not None:
-        figures["0.1.0"] = run_version_0_1_0(options.version_0_1_0, name, directory).figures()
-    file = load_study(name, directory)
+        figures["0.1.0"] = run_version_0_1_0(options.version_0_1_0, name, directory, options.model).figures()
+    file = load_study(name, directory, options.model)
     tuner = build_tuner(file)
     searched = run_study(file, tuner)
     figures["this"] = searched.figures()
@@ -344,7 +351,10 @@ def main() -> None:
     parser.add_argument("--generate", action="store_true", help="also evaluate the trials by model.generate")
     parser.add_argument("--every", type=int, default=1, metavar="N", help="peers evaluate every N-th trial")
     parser.add_argument("--only", nargs="+", choices=FILES, default=FILES, metavar="STUDY", help="only these")
+    parser.add_argument("--model", type=Path, metavar="DIRECTORY", help="search this model in place of the demo's")
     options = parser.parse_args()
+    if options.model is not None and (options.generate or options.llmsearch is not None):
+        parser.error("--generate and --llmsearch evaluate the demo model: omit --model")
     subprocess.run([sys.executable, str(STUDIES / "docstrings.py")], check=True)  # noqa: S603 - our own
     figures: dict[str, dict[str, Any]] = {}
     with tempfile.TemporaryDirectory() as scratch:
