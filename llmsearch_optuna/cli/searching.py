@@ -68,7 +68,6 @@ def init(options: argparse.Namespace) -> None:
         config=options.config,
         split=options.split,
     )
-    StudyFile.parse(text, name=path.stem, directory=path.parent)
     write_text(text, path)
     print(printable(f"{path} is written: read it, say in `messages` how to answer, and go on with"))
     print(printable(f"  llmsearch-optuna run {shlex.quote(str(path))} --dry-run"))

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Self
 
 import datasets
 
-from llmsearch_optuna.data.nested import read_column, read_rows
+from llmsearch_optuna.data.nested import read_column
 from llmsearch_optuna.data.values import find_parts, is_missing
 from llmsearch_optuna.errors import StudyFileError
 
@@ -48,27 +48,26 @@ class Table:
 
     Attributes:
         dataset: All rows.
-        head: The values of the first rows, by column.
+        first_rows: The first of them.
+        head: The values of `first_rows`, by column.
     """
 
     dataset: datasets.Dataset
+    first_rows: datasets.Dataset
     head: Mapping[str, Sequence[Any]]
 
     @classmethod
     def of(cls, dataset: datasets.Dataset) -> Self:
         """Return the table of a dataset."""
-        rows = read_rows(_first_rows(dataset))
+        first_rows = dataset.select(range(min(_ROWS, len(dataset))))
+        rows = first_rows.to_list()  # images and sounds are not decoded
         head: dict[str, Sequence[Any]] = {}
-        for name in dataset.column_names:
-            values = [row[name] for row in rows]
+        for name, feature in dataset.features.items():
+            is_json = isinstance(feature, datasets.Json)
+            values = read_column(first_rows, name) if is_json else [row[name] for row in rows]
             columns: Mapping[str, Sequence[Any]] = {name: values} if "." in name else _parts(name, values)
             head |= {part: columns[part] for part in columns if part == name or part not in dataset.column_names}
-        return cls(dataset=dataset, head=head)
-
-    @property
-    def first_rows(self) -> datasets.Dataset:
-        """The rows of `head`."""
-        return _first_rows(self.dataset)
+        return cls(dataset=dataset, first_rows=first_rows, head=head)
 
     def values(self, column: str) -> list[Any]:
         """Return the values of all rows."""
@@ -82,8 +81,7 @@ class Table:
     def chat_column(self) -> str | None:
         """Return the column of chat messages; None if there is none."""
         names = [name for name in self.dataset.column_names if name.lower() in _MESSAGES]
-        first = self.dataset.select([0])
-        return next((name for name in names if _is_chat(read_column(first, name)[0])), None)
+        return next((name for name in names if _is_chat(read_column(self.first_rows, name)[0])), None)
 
 
 class Columns(NamedTuple):
@@ -155,7 +153,7 @@ def _usual_reference(table: Table, usable: Sequence[str]) -> tuple[str | None, l
         main = columns if len(columns) == 1 else [f"{name}.{part}" for part in _PARTS if f"{name}.{part}" in columns]
         if main:
             by_last_word[words[-1]] = main[0]
-            by_name |= {"_".join(words): main[0], name.lower(): main[0]}
+            by_name["_".join(words)] = main[0]
         if (parts == [name] and main) or not any(_is_set(value) for part in parts for value in table.head[part]):
             continue
         if not set(words if parts != [name] else words[-1:]).isdisjoint(_REFERENCES):
@@ -198,10 +196,6 @@ def name_words(name: str) -> list[str]:
 def has_gap(reference: object) -> bool:
     """Return whether a reference is missing, or is a list in which a value is missing."""
     return any(map(is_missing, reference)) if isinstance(reference, list) else is_missing(reference)
-
-
-def _first_rows(dataset: datasets.Dataset) -> datasets.Dataset:
-    return dataset.select(range(min(_ROWS, len(dataset))))
 
 
 def _parts(name: str, values: Sequence[Any]) -> dict[str, Sequence[Any]]:
