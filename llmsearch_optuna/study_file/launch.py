@@ -13,7 +13,7 @@ import optuna
 from llmsearch_optuna.data.loading import as_dataset, load_data
 from llmsearch_optuna.data.tasks.loading import load_options
 from llmsearch_optuna.demo.dataset import demo_samples
-from llmsearch_optuna.demo.model import demo_model_directory
+from llmsearch_optuna.demo.model import DEMO, demo_model_directory
 from llmsearch_optuna.engine.imports import import_local
 from llmsearch_optuna.errors import StorageError, StudyFileError, TaskError
 from llmsearch_optuna.metrics import CorpusMetric, make_metric
@@ -26,7 +26,7 @@ from llmsearch_optuna.space.search_space import SearchSpace
 from llmsearch_optuna.study.attributes import STUDY_FILE
 from llmsearch_optuna.study.source import without_password
 from llmsearch_optuna.study_file.file import StudyFile
-from llmsearch_optuna.study_file.sections import DEMO, TASK, ModelSection
+from llmsearch_optuna.study_file.sections import TASK, ModelSection
 from llmsearch_optuna.tuner import Tuner
 from llmsearch_optuna.verdict.verdict import no_holdout
 
