@@ -9,7 +9,7 @@ from word_tokenizer import one_line, word_tokenizer
 from llmsearch_optuna.data.loading import as_dataset
 from llmsearch_optuna.data.options import DataOptions
 from llmsearch_optuna.data.prompts import PromptSource
-from llmsearch_optuna.data.rendering import check_rows, encode_prompts, read_strata, render_dataset, token_limits
+from llmsearch_optuna.data.rendering import check_rows, encode_prompts, read_strata, render_dataset
 
 COLUMNS = {"input_cols": ("question",), "eval_cols": ("answer",)}
 ROWS = [{"question": "one plus one", "answer": "two"}, {"question": "two", "answer": "two"}]
@@ -240,9 +240,9 @@ def test_rows_are_checked_before_there_is_a_tokenizer(
 def test_limits_come_with_the_samples(tokenizer: PreTrainedTokenizerFast) -> None:
     chats = DataOptions(messages_col="chat", max_new_tokens_col="n")
     rendered = render_dataset(as_dataset(CHATS), chats, tokenizer)
-    assert token_limits(rendered, chats) == [3, 1]
     assert [sample.max_new_tokens for sample in encode_prompts(rendered, tokenizer, chats)] == [3, 1]
-    assert token_limits(rendered, PromptSource(messages_col="chat")) == [None, None]
+    unlimited = encode_prompts(rendered, tokenizer, DataOptions(messages_col="chat"))
+    assert [sample.max_new_tokens for sample in unlimited] == [None, None]
 
 
 def test_strata_are_the_values_of_a_column_and_what_is_missing_is_one() -> None:
