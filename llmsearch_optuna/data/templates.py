@@ -1,16 +1,14 @@
 """Templates in the syntax of ``str.format``, filled with the columns of a row."""
 
-import datetime as dt
 import difflib
 import re
 import reprlib
 import string
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from numbers import Number
 from typing import Any, NamedTuple, Protocol
 
-from llmsearch_optuna.data.values import as_text, is_missing
+from llmsearch_optuna.data.values import as_text, is_missing, is_text
 from llmsearch_optuna.errors import TaskError
 
 __all__ = ["FormatTemplate", "Template"]
@@ -149,7 +147,7 @@ def _check_value(field: _Field, value: object) -> None:
     name = f"`{field.expression}`"
     if is_missing(value):
         raise TaskError(f"{name} has no value, but the prompt needs one: fill it in, or leave the row out")
-    if field.conversion is None and not isinstance(value, str | Number | dt.date | dt.time | dt.timedelta):
+    if field.conversion is None and not is_text(value):
         kind = {"dict": "mapping"}.get(type(value).__name__, type(value).__name__)
         raise TaskError(
             f"{name} is a {kind} ({reprlib.repr(value)}), which would be written as Python code: name a part of it, "

@@ -12,7 +12,16 @@ import numpy as np
 
 from llmsearch_optuna.errors import TaskError
 
-__all__ = ["WrittenFloat", "are_integers", "as_text", "find_parts", "is_missing", "keep_numbers", "python_value"]
+__all__ = [
+    "WrittenFloat",
+    "are_integers",
+    "as_text",
+    "find_parts",
+    "is_missing",
+    "is_text",
+    "keep_numbers",
+    "python_value",
+]
 
 _LOG = logging.getLogger(__name__)
 
@@ -45,6 +54,11 @@ def is_missing(value: object) -> bool:
     if isinstance(value, Number):
         return bool(value != value)
     return value is None or type(value).__name__ in ("NaTType", "NAType")
+
+
+def is_text(value: object) -> bool:
+    """Return whether a prompt may have a value as it is: a string, a number, a date, a time or a duration."""
+    return isinstance(value, str | Number | dt.date | dt.time | dt.timedelta)
 
 
 def find_parts(values: Sequence[Any], path: Sequence[str], rows: Sequence[int] | None = None) -> list[Any]:

@@ -1,16 +1,14 @@
 """The columns of a drafted study file: the reference, and those of the prompt."""
 
-import datetime as dt
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from numbers import Number
 from typing import Any, NamedTuple, Self
 
 import datasets
 
 from llmsearch_optuna.data.nested import read_column
-from llmsearch_optuna.data.values import find_parts, is_missing
+from llmsearch_optuna.data.values import find_parts, is_missing, is_text
 from llmsearch_optuna.errors import StudyFileError
 
 __all__ = ["Columns", "Table", "choose_columns", "has_gap", "name_words"]
@@ -218,13 +216,9 @@ def _parts(name: str, values: Sequence[Any]) -> dict[str, Sequence[Any]]:
 
 
 def _holds_text(values: Sequence[Any]) -> bool:
-    return all(map(_is_text, values)) and any(map(_is_set, values))
-
-
-def _is_text(value: object) -> bool:
-    """Return whether a value can be written in a prompt: text, a number, a date, or a list of these. None is a gap."""
-    parts = value if isinstance(value, list) else [value]
-    return all(part is None or isinstance(part, str | Number | dt.date | dt.time) for part in parts)
+    """Return whether values can be written in a prompt, alone or as lists. None is a gap."""
+    parts = [part for value in values for part in (value if isinstance(value, list) else [value])]
+    return all(part is None or is_text(part) for part in parts) and any(map(_is_set, values))
 
 
 def _is_set(value: object) -> bool:

@@ -22,7 +22,6 @@ __all__ = ["draft"]
 
 _LOG = logging.getLogger(__name__)
 
-_MEASURED = 500  # references whose length is looked at
 _BYTES_PER_TOKEN = 3.0  # of UTF-8, in which a character of other scripts than the Latin one has 2 to 4
 _MOST_NAMED = 8  # columns in a comment
 _SERVER_LINES = (
@@ -73,7 +72,7 @@ def draft(data: str, model: str, *, directory: Path, config: str | None = None, 
     task = _columns_task(table, choose_columns(table, data)) if chat is None else _chat_task(table, chat)
     metric = task.metric
     prompts = len({json.dumps(row, default=str) for row in zip(*task.inputs.values(), strict=True)})
-    longest = max(task.texts[:_MEASURED], key=_size)
+    longest = max(task.texts, key=_size)
     limit = min(1024, max(16, 16 * round(_size(longest) / _BYTES_PER_TOKEN / 16 + 0.5)))
     target = "server" if model.startswith(("http://", "https://")) else "model"
     key = "base_url" if target == "server" else "name"

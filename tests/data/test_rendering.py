@@ -161,10 +161,6 @@ def test_encode_args_come_first_and_padding_is_left_to_the_engine(tokenizer: Pre
             {"truncation": True, "max_length": "3"},
             r"^the tokenizer rejects `tokenizer_encode_args` \{'truncation': True, 'max_length': '3'\}: ",
         ),
-        (
-            {"truncation": True, "max_length": 2, "return_overflowing_tokens": True},
-            "^the tokenizer rejects `tokenizer_encode_args` ",
-        ),
     ],
 )
 def test_bad_encode_args_are_refused(
@@ -197,19 +193,6 @@ def test_conversations_are_rendered_without_the_known_answer(tokenizer: PreTrain
         (2, 7, 10, 4),
         (2, 8, 10, 4),
     ]
-    tokenizer.chat_template = None
-    one_line(lambda: render_dataset(as_dataset(CHATS), chats, tokenizer), "^the tokenizer has no chat template")
-
-
-def test_what_a_template_refuses_of_a_conversation_is_named(tokenizer: PreTrainedTokenizerFast) -> None:
-    tokenizer.chat_template = (
-        "{% if messages[0]['role'] != 'user' %}{{ raise_exception('roles must alternate') }}{% endif %}x"
-    )
-    rows = [*CHATS, {"chat": [{"role": "tool", "content": "x"}, *CHATS[0]["chat"]], "n": 1}]
-    one_line(
-        lambda: render_dataset(as_dataset(rows), PromptSource(messages_col="chat"), tokenizer),
-        "^row 2 makes no prompt: TemplateError: roles must alternate$",
-    )
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Drafts for miniatures of public datasets: the columns, the metric and the prompts, as the dry run makes them."""
 
+import datetime as dt
 import json
 import math
 from collections.abc import Callable
@@ -365,23 +366,32 @@ def write_rows(rows: list[dict[str, Any]], directory: Path) -> None:
     (directory / "rows.jsonl").write_text(text, encoding="utf-8")
 
 
+def drafted(directory: Path, data: str = "rows.jsonl") -> tuple[StudyFile, datasets.Dataset]:
+    """Return the draft, and the rows that it renders."""
+    file = StudyFile.parse(draft(data, "demo", directory=directory), name="x", directory=directory)
+    return file, render_dataset(load_data(data, directory=directory), file.data, None)
+
+
+def contents(rendered: datasets.Dataset) -> list[str]:
+    return [json.loads(prompt)[0]["content"] for prompt in rendered["_X"]]
+
+
 @pytest.mark.parametrize("name", MINIATURES)
 def test_a_draft_for_a_public_dataset_measures_its_task(
     name: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     mini = MINIATURES[name]
     write_rows([mini.row(n) for n in range(ROWS)], tmp_path)
-    file = StudyFile.parse(draft("rows.jsonl", "demo", directory=tmp_path), name="x", directory=tmp_path)
+    file, rendered = drafted(tmp_path)
     assert caplog.text.count("\n") == caplog.text.count("the last one, is taken") == (name == "WMT, one column")
     assert file.data.input_cols == mini.inputs
     assert file.data.eval_cols == mini.references
     assert (file.metric.name, file.metric.arguments) == (mini.metric, mini.arguments)
     # What the dry run checks.
-    rendered = render_dataset(load_data("rows.jsonl", directory=tmp_path), file.data, None)
     references = read_column(rendered, "_y")
     metric = make_metric(file.metric.name, **file.metric.arguments)
     check_references(metric, references)
-    assert json.loads(rendered["_X"][2])[0]["content"] == mini.prompt
+    assert contents(rendered)[2] == mini.prompt
     assert metric([references[2]], [mini.right]).value == 1.0
     assert metric([references[3]], [mini.right]).value < 1.0 or mini.metric not in ("choice", "numeric")
 
@@ -405,11 +415,12 @@ def test_references_without_a_value_are_counted(gap: object, tmp_path: Path, cap
     assert message.startswith("`answer`, the reference, has no value in 2 of 600 rows, which a search refuses: fill it")
 
 
-def test_the_length_limit_counts_bytes(tmp_path: Path) -> None:
-    write_rows([{"text": f"T{n}", "summary": f"{CHINESE}{n}"} for n in range(9)], tmp_path)
+def test_the_length_limit_counts_bytes_of_the_longest_reference(tmp_path: Path) -> None:
+    rows = [{"text": f"T{n}", "summary": f"{CHINESE}{n}" if n == 600 else "short"} for n in range(601)]
+    write_rows(rows, tmp_path)
     text = draft("rows.jsonl", "demo", directory=tmp_path)
     assert len(CHINESE) == 64
-    assert "max_new_tokens = 80    # the longest reference has 65 characters" in text
+    assert "max_new_tokens = 80    # the longest reference has 67 characters" in text
 
 
 @pytest.mark.parametrize(
@@ -445,10 +456,15 @@ def test_nan_and_gaps_in_lists_are_left_out_of_the_prompt(tmp_path: Path) -> Non
     tags = [["a", None, "b"], *([["c"]] * 7)]
     data = {"x": x, "tags": tags, "question": [f"{n}?" for n in range(8)], "answer": ["yes"] * 8}
     datasets.Dataset.from_dict(data).to_parquet(str(tmp_path / "rows.parquet"))
-    file = StudyFile.parse(draft("rows.parquet", "demo", directory=tmp_path), name="x", directory=tmp_path)
-    rendered = render_dataset(load_data("rows.parquet", directory=tmp_path), file.data, None)
-    prompts = [json.loads(prompt)[0]["content"] for prompt in rendered["_X"]]
-    assert prompts[:3] == ["a, b\n0?", "c\n1?", "0.0\nc\n2?"]
+    _, rendered = drafted(tmp_path, "rows.parquet")
+    assert contents(rendered)[:3] == ["a, b\n0?", "c\n1?", "0.0\nc\n2?"]
+
+
+def test_durations_are_part_of_the_prompt(tmp_path: Path) -> None:
+    data = {"took": [dt.timedelta(minutes=n) for n in range(8)], "answer": ["yes"] * 8}
+    datasets.Dataset.from_dict(data).save_to_disk(tmp_path / "saved")
+    _, rendered = drafted(tmp_path, "saved")
+    assert contents(rendered)[:2] == ["0:00:00", "0:01:00"]
 
 
 def test_columns_that_are_no_text_are_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -471,7 +487,5 @@ def test_missing_choices_and_choices_at_the_end_leave_no_gap(tmp_path: Path) -> 
         {"A": "x", "B": "y", "C": None if n % 2 else "z", "question": f"{n}?", "answer": "AB"[n % 2]} for n in range(9)
     ]
     write_rows(rows, tmp_path)
-    file = StudyFile.parse(draft("rows.jsonl", "demo", directory=tmp_path), name="x", directory=tmp_path)
-    rendered = render_dataset(load_data("rows.jsonl", directory=tmp_path), file.data, None)
-    prompts = [json.loads(prompt)[0]["content"] for prompt in rendered["_X"]]
-    assert prompts[:2] == ["0?\nA. x\nB. y\nC. z", "1?\nA. x\nB. y\n"]
+    _, rendered = drafted(tmp_path)
+    assert contents(rendered)[:2] == ["0?\nA. x\nB. y\nC. z", "1?\nA. x\nB. y\n"]
