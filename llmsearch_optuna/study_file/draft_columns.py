@@ -148,13 +148,14 @@ def _usual_reference(table: Table, usable: Sequence[str]) -> tuple[str | None, l
         words = name_words(name)
         parts = [column for column in table.head if table.owner(column) == name]
         columns = [column for column in parts if column in usable]
-        main = columns if len(columns) == 1 else [f"{name}.{part}" for part in _PARTS if f"{name}.{part}" in columns]
-        if main:
-            by_last_word[words[-1]] = main[0]
-            by_name["_".join(words)] = main[0]
-        if (parts == [name] and main) or not any(_is_set(value) for part in parts for value in table.head[part]):
-            continue
-        if not set(words if parts != [name] else words[-1:]).isdisjoint(_REFERENCES):
+        if len(columns) > 1:
+            columns = [f"{name}.{part}" for part in _PARTS if f"{name}.{part}" in columns]
+        if columns:
+            by_last_word[words[-1]] = by_name["_".join(words)] = columns[0]
+        is_object = parts != [name]
+        is_usual = not set(words if is_object else words[-1:]).isdisjoint(_REFERENCES)
+        has_values = any(_is_set(value) for part in parts for value in table.head[part])
+        if is_usual and has_values and (is_object or not columns):
             unclear.append(name)
     names = by_last_word | by_name
     return next((names[name] for name in _REFERENCES if name in names), None), unclear
