@@ -174,7 +174,7 @@ def test_show_puts_completions_beside_references_and_takes_no_text_for_markup(
         (["power", "--gain=0.1"], "name two files of a pilot, or give `--baseline`"),
         (["power", "a", "--gain=0.1"], "name two files of a pilot, or give `--baseline`"),
         (["power", "a", "b", "--gain=0.1", "--baseline=0.5"], "name two files of a pilot, or give `--baseline`"),
-        (["power", "a", "b", "--gain=0.1", "--agreement=0.5"], "`--agreement` is for `--baseline`: a pilot has its own"),
+        (["power", "a", "b", "--gain=0.1", "--agreement=0.5"], "`--agreement` is for `--baseline`: a pilot has its "),
         (["power", "--gain=0.1", "--baseline=0.5", "--cluster=x"], "`--cluster` is for the files of a pilot, not for"),
         (["power", "--gain=0.1", "--baseline=0.5", "--seeds=0"], "`seeds` must be >= 1, got 0"),
     ],
