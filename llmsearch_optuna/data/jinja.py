@@ -46,7 +46,8 @@ class JinjaTemplate:
 
     def check(self, columns: Collection[str], others: Collection[str]) -> set[str]:
         """Return the columns that the template uses; see `Template`."""
-        names = meta.find_undeclared_variables(self.tree) - (set(_ENVIRONMENT.globals) - set(columns))
+        functions = {variable.name for variable in self.tree.find_all(nodes.Name)} & set(_ENVIRONMENT.globals)
+        names = meta.find_undeclared_variables(self.tree) | (functions & set(columns))
         if _ROW in names and _ROW not in columns:
             items = [name for item in self.tree.find_all(nodes.Getitem) if (name := _item_of_row(item)) is not None]
             uses = sum(variable.name == _ROW for variable in self.tree.find_all(nodes.Name))
