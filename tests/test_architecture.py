@@ -65,7 +65,6 @@ LOCAL = {
 LAZY = {
     ("cli.searching", "study_file.drafting"),
     ("cli.searching", "study_file.launch"),
-    ("data", "data.loading"),
 }
 """Imports within functions that are meant to be there: what they load takes seconds."""
 

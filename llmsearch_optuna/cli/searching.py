@@ -68,7 +68,6 @@ def init(options: argparse.Namespace) -> None:
         config=options.config,
         split=options.split,
     )
-    StudyFile.parse(text, name=path.stem, directory=path.parent)
     write_text(text, path)
     print(printable(f"{path} is written: read it, say in `messages` how to answer, and go on with"))
     print(printable(f"  llmsearch-optuna run {shlex.quote(str(path))} --dry-run"))
@@ -214,15 +213,15 @@ def _print_event(event: dict[str, Any]) -> None:
 
 
 def _show_end(study: optuna.Study, verdict: Verdict | None, file: StudyFile, *, judge: bool, held_out: int) -> None:
+    place = shown_place(file.study.storage)
     if verdict is not None:
-        print_study_verdict(verdict, study, shown_place(file.study.storage))
+        print_study_verdict(verdict, study, place)
     elif judge:
         print(no_holdout(held_out))
     else:
         print(printable(f"for the verdict: {confirm_command(file.study.storage, study.study_name)}"))
     if (asked := describe_judge(*open_study(file.study.storage, study.study_name))) is not None:
         print(printable(asked))
-    place = shown_place(file.study.storage)
     print()
     print(printable(f"study `{study.study_name}` in {place} ({len(study.trials)} trials); "), end="")
     print(printable(f"look at it with: {shlex.join(['llmsearch-optuna', 'dashboard', place])}"))

@@ -96,8 +96,7 @@ def _roles_with_parts(chat: _Chat, render: Callable[..., Any]) -> frozenset[str]
 def _candidates(roles: set[str]) -> Iterator[frozenset[str]]:
     """Yield the sets of roles that may have parts: none, all, then the others."""
     yield frozenset()
-    yield frozenset(roles)
-    for size in range(len(roles) - 1, 0, -1):
+    for size in range(len(roles), 0, -1):
         yield from map(frozenset, itertools.combinations(sorted(roles), size))
 
 

@@ -1,18 +1,16 @@
 """Templates in the syntax of Jinja2, filled with the columns of a row."""
 
-import datetime as dt
 import difflib
 import json
 import reprlib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from numbers import Number
 from typing import Any
 
 from jinja2 import StrictUndefined, TemplateSyntaxError, meta, nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from llmsearch_optuna.data.values import as_text, is_missing
+from llmsearch_optuna.data.values import as_text, is_missing, is_text
 from llmsearch_optuna.errors import TaskError
 
 __all__ = ["JinjaTemplate"]
@@ -48,7 +46,8 @@ class JinjaTemplate:
 
     def check(self, columns: Collection[str], others: Collection[str]) -> set[str]:
         """Return the columns that the template uses; see `Template`."""
-        names = meta.find_undeclared_variables(self.tree) - set(_ENVIRONMENT.globals)
+        functions = {variable.name for variable in self.tree.find_all(nodes.Name)} & set(_ENVIRONMENT.globals)
+        names = meta.find_undeclared_variables(self.tree) | (functions & set(columns))
         if _ROW in names and _ROW not in columns:
             items = [name for item in self.tree.find_all(nodes.Getitem) if (name := _item_of_row(item)) is not None]
             uses = sum(variable.name == _ROW for variable in self.tree.find_all(nodes.Name))
@@ -88,7 +87,7 @@ def _printed(value: object) -> object:
         return value  # raises its own error when it is written
     if is_missing(value):
         raise TaskError("a value of the Jinja template is missing, but the prompt needs one: test it with {% if %}")
-    if not isinstance(value, str | Number | dt.date | dt.time | dt.timedelta):
+    if not is_text(value):
         raise TaskError(
             f"the Jinja template writes a {type(value).__name__} ({reprlib.repr(value)}), which would be Python code: "
             "loop over it, name a part of it, or add a filter, e.g. | join(', ') or | tojson"

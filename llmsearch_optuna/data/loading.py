@@ -203,7 +203,7 @@ def _checked_column(name: str, values: Any) -> Any:
     )
 
 
-def _from_values(columns: Mapping[str, Iterable[object]]) -> datasets.Dataset:
+def _from_values(columns: Mapping[str, Sequence[object]]) -> datasets.Dataset:
     try:
         kept = keep_numbers(columns)
     except TaskError as error:

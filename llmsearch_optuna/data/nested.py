@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from llmsearch_optuna.data.values import WrittenFloat, as_text, is_missing, python_value
 
-__all__ = ["data_column", "drop_nulls", "exact_column", "read_column", "read_rows"]
+__all__ = ["data_column", "drop_nulls", "exact_column", "read_column"]
 
 # What Arrow raises for mixed types, for integers of more than 64 bits, and for keys that are no strings.
 _NOT_IN_ARROW = (TypeError, ValueError, OverflowError, NotImplementedError, KeyError)
@@ -68,16 +68,6 @@ def read_column(dataset: datasets.Dataset, name: str) -> list[Any]:
     # The decoder of `datasets` refuses integers of more than 64 bits.
     texts = dataset.select_columns([name]).with_format("arrow")[:][name].cast(pa.string()).to_pylist()
     return [None if text is None else json.loads(text, parse_float=WrittenFloat) for text in texts]
-
-
-def read_rows(dataset: datasets.Dataset) -> list[dict[str, Any]]:
-    """Return the rows, with JSON as `read_column` reads it; images and sounds are not decoded."""
-    rows: list[dict[str, Any]] = dataset.to_list()
-    for name, feature in dataset.features.items():
-        if isinstance(feature, datasets.Json):
-            for row, value in zip(rows, read_column(dataset, name), strict=True):
-                row[name] = value
-    return rows
 
 
 def drop_nulls(value: Any, feature: Any, *, is_outermost: bool = True) -> Any:

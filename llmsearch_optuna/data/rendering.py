@@ -31,7 +31,6 @@ __all__ = [
     "make_task",
     "read_strata",
     "render_dataset",
-    "token_limits",
 ]
 
 _LOG = logging.getLogger(__name__)
@@ -117,7 +116,8 @@ def encode_prompts(
     """
     prompts: list[str] = list(dataset["_X"])
     encoded = {} if tokenizer is None else _encoded(prompts, tokenizer, source)
-    limits = token_limits(dataset, source)
+    column = source.max_new_tokens_col
+    limits = [source.token_limit(row) for row in _read(dataset, () if column is None else (column,))]
     samples = []
     for row, (prompt, reference, limit) in enumerate(zip(prompts, read_column(dataset, "_y"), limits, strict=True)):
         token_ids = tuple(encoded.get(row, ()))
@@ -138,7 +138,7 @@ def _encoded(prompts: list[str], tokenizer: "PreTrainedTokenizerBase", source: D
     side = tokenizer.truncation_side
     try:
         tokenizer.truncation_side = arguments.pop("truncation_side", side)
-        encoded = _token_ids(prompts, tokenizer, arguments, writes_special_tokens=source.writes_special_tokens)
+        encoded = _token_ids(prompts, tokenizer, arguments, source)
         if arguments.get("truncation") or "max_length" in arguments:
             _check_cuts(prompts, encoded, tokenizer, arguments, source)
     finally:
@@ -147,14 +147,10 @@ def _encoded(prompts: list[str], tokenizer: "PreTrainedTokenizerBase", source: D
 
 
 def _token_ids(
-    prompts: list[str],
-    tokenizer: "PreTrainedTokenizerBase",
-    arguments: Mapping[str, Any],
-    *,
-    writes_special_tokens: bool,
+    prompts: list[str], tokenizer: "PreTrainedTokenizerBase", arguments: Mapping[str, Any], source: PromptSource
 ) -> dict[int, list[int]]:
     bos = getattr(tokenizer, "bos_token", None)
-    special = [not writes_special_tokens and not (bos and prompt.startswith(bos)) for prompt in prompts]
+    special = [not source.writes_special_tokens and not (bos and prompt.startswith(bos)) for prompt in prompts]
     encoded: dict[int, list[int]] = {}
     for add_special_tokens in set(special):
         rows = [row for row, adds in enumerate(special) if adds == add_special_tokens]
@@ -184,9 +180,7 @@ def _check_cuts(
         TaskError: It cuts off the end of chat messages: the question, and the beginning of the assistant's turn.
     """
     uncut = {name: value for name, value in arguments.items() if name not in ("max_length", "stride")}
-    whole = _token_ids(
-        prompts, tokenizer, {**uncut, "truncation": False}, writes_special_tokens=source.writes_special_tokens
-    )
+    whole = _token_ids(prompts, tokenizer, {**uncut, "truncation": False}, source)
     cut = [row for row in sorted(encoded) if len(encoded[row]) < len(whole[row])]
     if not cut:
         return
@@ -207,15 +201,11 @@ def _check_chat_template(tokenizer: "PreTrainedTokenizerBase", source: PromptSou
     template = getattr(tokenizer, "chat_template", None)
     if not template:
         raise TaskError("the tokenizer has no chat template: set tokenizer.chat_template, or use a prompt_template")
-    read = [text for part in _parts(template) for text in _variables(part)]
+    named = template.values() if isinstance(template, Mapping) else [template]  # a tokenizer may have several by name
+    read = {variable for part in named for variable in _variables(str(part))}
     for name in source.chat_template_args or ():
         if name not in read:
             raise TaskError(f"`chat_template_args` names `{name}`, which the chat template does not read: leave it out")
-
-
-def _parts(template: object) -> list[str]:
-    """Return the templates of a tokenizer, which may have several by name."""
-    return [str(part) for part in (template.values() if isinstance(template, Mapping) else [template])]
 
 
 def _variables(template: str) -> set[str]:
@@ -258,16 +248,6 @@ def _warn_of_gaps(rows: Sequence[Mapping[str, Any]], source: PromptSource) -> No
 
 def _no_prompt(row: int, error: Exception) -> TaskError:
     return TaskError(f"row {row} makes no prompt: {type(error).__name__}: {error}")
-
-
-def token_limits(dataset: datasets.Dataset, source: PromptSource) -> list[int | None]:
-    """Return the maximum number of tokens of each row's completion; all None without `max_new_tokens_col`.
-
-    Raises:
-        TaskError: The column is missing, or a value is not an integer >= 1.
-    """
-    columns = [] if source.max_new_tokens_col is None else [source.max_new_tokens_col]
-    return [source.token_limit(row) for row in _read(dataset, columns)]
 
 
 def check_splits(dataset: datasets.Dataset, source: DataOptions) -> None:

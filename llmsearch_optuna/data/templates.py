@@ -1,19 +1,17 @@
 """Templates in the syntax of ``str.format``, filled with the columns of a row."""
 
-import datetime as dt
 import difflib
 import re
 import reprlib
 import string
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from numbers import Number
 from typing import Any, NamedTuple, Protocol
 
-from llmsearch_optuna.data.values import as_text, is_missing
+from llmsearch_optuna.data.values import as_text, is_missing, is_text
 from llmsearch_optuna.errors import TaskError
 
-__all__ = ["FormatTemplate", "Template", "blank_fields", "check_template", "fill"]
+__all__ = ["FormatTemplate", "Template"]
 
 _BRACES = "(write {{ and }} for braces)"
 _FORMATTER = string.Formatter()
@@ -24,14 +22,22 @@ class Template(Protocol):
     """A template over the columns of a row."""
 
     def check(self, columns: Collection[str], others: Collection[str]) -> set[str]:
-        """Validate the template, and return the columns that it uses; see `check_template`."""
+        """Validate the template, and return the columns that it uses.
+
+        Args:
+            columns: The columns that it may use.
+            others: Columns of the reference.
+
+        Raises:
+            TaskError: The template names something that is not in `columns`.
+        """
 
     def fill(self, columns: Collection[str], row: Mapping[str, Any]) -> str:
         """Return the template with the values of a row.
 
         Raises:
             TaskError: A value is missing, or would be written as Python code.
-            Exception: An expression does not fit a value.
+            Exception: A format specification or an expression does not fit a value.
         """
 
     def blanks(self, columns: Collection[str], row: Mapping[str, Any]) -> list[str]:
@@ -39,30 +45,6 @@ class Template(Protocol):
 
     def advice(self, column: str) -> str:
         """Return how to write a column in the template."""
-
-
-@dataclass(frozen=True)
-class FormatTemplate:
-    """A `Template` in the syntax of ``str.format``."""
-
-    text: str
-
-    def check(self, columns: Collection[str], others: Collection[str]) -> set[str]:
-        """See `check_template`."""
-        return check_template(self.text, columns, others)
-
-    def fill(self, columns: Collection[str], row: Mapping[str, Any]) -> str:
-        """See `fill`."""
-        return fill(self.text, columns, row)
-
-    def blanks(self, columns: Collection[str], row: Mapping[str, Any]) -> list[str]:
-        """See `blank_fields`."""
-        return blank_fields(self.text, columns, row)
-
-    def advice(self, column: str) -> str:
-        """See `Template`."""
-        is_doubled = re.search(rf"{{{{\s*{re.escape(column)}\s*}}}}", self.text)
-        return f"{{{column}}} in single braces (double ones are for Jinja)" if is_doubled else f"{{{column}}}"
 
 
 class _Field(NamedTuple):
@@ -83,65 +65,59 @@ class _Field(NamedTuple):
     spec: str
 
 
-def check_template(template: str, columns: Collection[str], others: Collection[str]) -> set[str]:
-    """Validate a template, and return the columns that it uses.
+@dataclass(frozen=True)
+class FormatTemplate:
+    """A `Template` in the syntax of ``str.format``. A name such as ``a.b`` is a column if it is among the columns."""
 
-    Args:
-        template: The template.
-        columns: The columns that it may use. A name such as ``a.b`` is a column if it is among them.
-        others: Columns of the reference.
+    text: str
 
-    Raises:
-        TaskError: The template cannot be read, or names something that is not in `columns`.
-    """
-    used = set()
-    for field in _fields(template, columns):
-        if field.column is not None:
-            if field.column not in columns:
-                raise TaskError(_unknown(field.column, columns, others))
-            used |= {field.column, *check_template(field.spec, columns, others)}
-    return used
+    def check(self, columns: Collection[str], others: Collection[str]) -> set[str]:
+        """See `Template`. The error is also raised if the template cannot be read."""
+        used = set()
+        for field in self._fields(columns):
+            if field.column is not None:
+                if field.column not in columns:
+                    raise TaskError(_unknown(field.column, columns, others))
+                used |= {field.column, *FormatTemplate(field.spec).check(columns, others)}
+        return used
 
+    def fill(self, columns: Collection[str], row: Mapping[str, Any]) -> str:
+        """See `Template`. With a conversion such as ``{x!r}``, any value may be written."""
+        texts = []
+        for field in self._fields(columns):
+            texts.append(field.literal)
+            if field.column is not None:
+                value = _value(field, row)
+                _check_value(field, value)
+                converted = _FORMATTER.convert_field(value, field.conversion)
+                texts.append(_formatted(converted, FormatTemplate(field.spec).fill(columns, row)))
+        return "".join(texts)
 
-def fill(template: str, columns: Collection[str], row: Mapping[str, Any]) -> str:
-    """Return a template with the values of a row, as ``str.format`` does.
+    def blanks(self, columns: Collection[str], row: Mapping[str, Any]) -> list[str]:
+        """Return the columns, or parts of columns, that are strings without a visible character."""
+        values = {field.expression: _value(field, row) for field in self._fields(columns) if field.column is not None}
+        return [expression for expression, value in values.items() if isinstance(value, str) and not value.strip()]
 
-    Raises:
-        TaskError: A value is missing, or is no string, number or date and has no conversion such as ``{x!r}``.
-        Exception: A format specification or an index does not fit the value.
-    """
-    texts = []
-    for field in _fields(template, columns):
-        texts.append(field.literal)
-        if field.column is not None:
-            value = _value(field, row)
-            _check_value(field, value)
-            converted = _FORMATTER.convert_field(value, field.conversion)
-            texts.append(_formatted(converted, fill(field.spec, columns, row)))
-    return "".join(texts)
+    def advice(self, column: str) -> str:
+        """See `Template`."""
+        is_doubled = re.search(rf"{{{{\s*{re.escape(column)}\s*}}}}", self.text)
+        return f"{{{column}}} in single braces (double ones are for Jinja)" if is_doubled else f"{{{column}}}"
 
-
-def blank_fields(template: str, columns: Collection[str], row: Mapping[str, Any]) -> list[str]:
-    """Return the columns, or parts of columns, in a template that are strings without a visible character."""
-    values = {field.expression: _value(field, row) for field in _fields(template, columns) if field.column is not None}
-    return [expression for expression, value in values.items() if isinstance(value, str) and not value.strip()]
-
-
-def _fields(template: str, columns: Collection[str]) -> Iterator[_Field]:
-    try:
-        parsed = list(_FORMATTER.parse(template))
-    except ValueError as error:
-        raise TaskError(f"the template cannot be read: {error} {_BRACES}") from error
-    for literal, name, spec, conversion in parsed:
-        if name is None:
-            yield _Field(literal, None, "", None, "")
-            continue
-        whole = "".join((name, f"!{conversion}" if conversion else "", f":{spec}" if spec else ""))
-        if whole in columns:
-            yield _Field(literal, whole, whole, None, "")
-        else:
-            column = name if name in columns else name.split(".")[0].split("[")[0]
-            yield _Field(literal, column, name, conversion, spec or "")
+    def _fields(self, columns: Collection[str]) -> Iterator[_Field]:
+        try:
+            parsed = list(_FORMATTER.parse(self.text))
+        except ValueError as error:
+            raise TaskError(f"the template cannot be read: {error} {_BRACES}") from error
+        for literal, name, spec, conversion in parsed:
+            if name is None:
+                yield _Field(literal, None, "", None, "")
+                continue
+            whole = "".join((name, f"!{conversion}" if conversion else "", f":{spec}" if spec else ""))
+            if whole in columns:
+                yield _Field(literal, whole, whole, None, "")
+            else:
+                column = name if name in columns else name.split(".")[0].split("[")[0]
+                yield _Field(literal, column, name, conversion, spec or "")
 
 
 def _value(field: _Field, row: Mapping[str, Any]) -> Any:
@@ -171,7 +147,7 @@ def _check_value(field: _Field, value: object) -> None:
     name = f"`{field.expression}`"
     if is_missing(value):
         raise TaskError(f"{name} has no value, but the prompt needs one: fill it in, or leave the row out")
-    if field.conversion is None and not isinstance(value, str | Number | dt.date | dt.time | dt.timedelta):
+    if field.conversion is None and not is_text(value):
         kind = {"dict": "mapping"}.get(type(value).__name__, type(value).__name__)
         raise TaskError(
             f"{name} is a {kind} ({reprlib.repr(value)}), which would be written as Python code: name a part of it, "

@@ -12,7 +12,16 @@ import numpy as np
 
 from llmsearch_optuna.errors import TaskError
 
-__all__ = ["WrittenFloat", "are_integers", "as_text", "find_parts", "is_missing", "keep_numbers", "python_value"]
+__all__ = [
+    "WrittenFloat",
+    "are_integers",
+    "as_text",
+    "find_parts",
+    "is_missing",
+    "is_text",
+    "keep_numbers",
+    "python_value",
+]
 
 _LOG = logging.getLogger(__name__)
 
@@ -45,6 +54,11 @@ def is_missing(value: object) -> bool:
     if isinstance(value, Number):
         return bool(value != value)
     return value is None or type(value).__name__ in ("NaTType", "NAType")
+
+
+def is_text(value: object) -> bool:
+    """Return whether a prompt may have a value as it is: a string, a number, a date, a time or a duration."""
+    return isinstance(value, str | Number | dt.date | dt.time | dt.timedelta)
 
 
 def find_parts(values: Sequence[Any], path: Sequence[str], rows: Sequence[int] | None = None) -> list[Any]:
@@ -91,7 +105,7 @@ def as_text(value: Any) -> Any:
     return value
 
 
-def keep_numbers(columns: Mapping[str, Iterable[object]]) -> dict[str, list[Any]]:
+def keep_numbers(columns: Mapping[str, Sequence[object]]) -> dict[str, list[Any]]:
     """Return columns whose numbers Arrow does not rewrite.
 
     Arrow has one type per column: 18 next to 2.5 would become 18.0, and 1.50 would become 1.5. The numbers of such a
@@ -103,15 +117,10 @@ def keep_numbers(columns: Mapping[str, Iterable[object]]) -> dict[str, list[Any]
     Raises:
         TaskError: A column has values of several types; the message names two rows.
     """
-    return {name: _keep(f"column `{name}`", *_numbered(values)) for name, values in columns.items()}
+    return {name: _keep(f"column `{name}`", list(values), range(len(values))) for name, values in columns.items()}
 
 
-def _numbered(values: Iterable[object]) -> tuple[list[object], list[int]]:
-    listed = list(values)
-    return listed, list(range(len(listed)))
-
-
-def _keep(column: str, values: list[Any], rows: list[int]) -> list[Any]:
+def _keep(column: str, values: list[Any], rows: Sequence[int]) -> list[Any]:
     values = [python_value(value) for value in values]
     kinds: dict[str, tuple[int, object]] = {}
     for row, value in zip(rows, values, strict=True):
@@ -157,7 +166,7 @@ def _kind(value: object) -> str:
     return next((kind for kind, types in _KINDS if isinstance(value, types)), "")
 
 
-def _numbers(column: str, values: list[Any], rows: list[int]) -> list[Any]:
+def _numbers(column: str, values: list[Any], rows: Sequence[int]) -> list[Any]:
     present = [value for value in values if not is_missing(value)]
     floats = [value for value in present if isinstance(value, float)]
     decimals = [value for value in present if isinstance(value, Decimal)]
@@ -182,15 +191,11 @@ def _numbers(column: str, values: list[Any], rows: list[int]) -> list[Any]:
         "%s)",
         column,
         row,
-        _written(value),
+        as_text(value),
     )
-    return [None if is_missing(value) else _written(value) for value in values]
+    return [None if is_missing(value) else str(as_text(value)) for value in values]
 
 
 def are_integers(numbers: Iterable[float]) -> bool:
     """Return whether numbers are integers that a float can hold, as pandas stores integers with gaps."""
     return all(abs(number) <= 2**53 and number == int(number) for number in numbers)
-
-
-def _written(value: object) -> str:
-    return str(as_text(value) if isinstance(value, Decimal) else value)

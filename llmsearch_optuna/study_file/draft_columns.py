@@ -1,16 +1,14 @@
 """The columns of a drafted study file: the reference, and those of the prompt."""
 
-import datetime as dt
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from numbers import Number
 from typing import Any, NamedTuple, Self
 
 import datasets
 
-from llmsearch_optuna.data.nested import read_column, read_rows
-from llmsearch_optuna.data.values import find_parts, is_missing
+from llmsearch_optuna.data.nested import read_column
+from llmsearch_optuna.data.values import find_parts, is_missing, is_text
 from llmsearch_optuna.errors import StudyFileError
 
 __all__ = ["Columns", "Table", "choose_columns", "has_gap", "name_words"]
@@ -48,27 +46,26 @@ class Table:
 
     Attributes:
         dataset: All rows.
-        head: The values of the first rows, by column.
+        first_rows: The first of them.
+        head: The values of `first_rows`, by column.
     """
 
     dataset: datasets.Dataset
+    first_rows: datasets.Dataset
     head: Mapping[str, Sequence[Any]]
 
     @classmethod
     def of(cls, dataset: datasets.Dataset) -> Self:
         """Return the table of a dataset."""
-        rows = read_rows(_first_rows(dataset))
+        first_rows = dataset.select(range(min(_ROWS, len(dataset))))
+        rows = first_rows.to_list()  # images and sounds are not decoded
         head: dict[str, Sequence[Any]] = {}
-        for name in dataset.column_names:
-            values = [row[name] for row in rows]
+        for name, feature in dataset.features.items():
+            is_json = isinstance(feature, datasets.Json)
+            values = read_column(first_rows, name) if is_json else [row[name] for row in rows]
             columns: Mapping[str, Sequence[Any]] = {name: values} if "." in name else _parts(name, values)
             head |= {part: columns[part] for part in columns if part == name or part not in dataset.column_names}
-        return cls(dataset=dataset, head=head)
-
-    @property
-    def first_rows(self) -> datasets.Dataset:
-        """The rows of `head`."""
-        return _first_rows(self.dataset)
+        return cls(dataset=dataset, first_rows=first_rows, head=head)
 
     def values(self, column: str) -> list[Any]:
         """Return the values of all rows."""
@@ -82,8 +79,7 @@ class Table:
     def chat_column(self) -> str | None:
         """Return the column of chat messages; None if there is none."""
         names = [name for name in self.dataset.column_names if name.lower() in _MESSAGES]
-        first = self.dataset.select([0])
-        return next((name for name in names if _is_chat(read_column(first, name)[0])), None)
+        return next((name for name in names if _is_chat(read_column(self.first_rows, name)[0])), None)
 
 
 class Columns(NamedTuple):
@@ -152,13 +148,14 @@ def _usual_reference(table: Table, usable: Sequence[str]) -> tuple[str | None, l
         words = name_words(name)
         parts = [column for column in table.head if table.owner(column) == name]
         columns = [column for column in parts if column in usable]
-        main = columns if len(columns) == 1 else [f"{name}.{part}" for part in _PARTS if f"{name}.{part}" in columns]
-        if main:
-            by_last_word[words[-1]] = main[0]
-            by_name |= {"_".join(words): main[0], name.lower(): main[0]}
-        if (parts == [name] and main) or not any(_is_set(value) for part in parts for value in table.head[part]):
-            continue
-        if not set(words if parts != [name] else words[-1:]).isdisjoint(_REFERENCES):
+        if len(columns) > 1:
+            columns = [f"{name}.{part}" for part in _PARTS if f"{name}.{part}" in columns]
+        if columns:
+            by_last_word[words[-1]] = by_name["_".join(words)] = columns[0]
+        is_object = parts != [name]
+        is_usual = not set(words if is_object else words[-1:]).isdisjoint(_REFERENCES)
+        has_values = any(_is_set(value) for part in parts for value in table.head[part])
+        if is_usual and has_values and (is_object or not columns):
             unclear.append(name)
     names = by_last_word | by_name
     return next((names[name] for name in _REFERENCES if name in names), None), unclear
@@ -200,10 +197,6 @@ def has_gap(reference: object) -> bool:
     return any(map(is_missing, reference)) if isinstance(reference, list) else is_missing(reference)
 
 
-def _first_rows(dataset: datasets.Dataset) -> datasets.Dataset:
-    return dataset.select(range(min(_ROWS, len(dataset))))
-
-
 def _parts(name: str, values: Sequence[Any]) -> dict[str, Sequence[Any]]:
     """Return the parts of objects, or of lists of objects, by their names in a study file; other values as they are."""
     present = [value for value in values if value is not None]
@@ -224,13 +217,9 @@ def _parts(name: str, values: Sequence[Any]) -> dict[str, Sequence[Any]]:
 
 
 def _holds_text(values: Sequence[Any]) -> bool:
-    return all(map(_is_text, values)) and any(map(_is_set, values))
-
-
-def _is_text(value: object) -> bool:
-    """Return whether a value can be written in a prompt: text, a number, a date, or a list of these. None is a gap."""
-    parts = value if isinstance(value, list) else [value]
-    return all(part is None or isinstance(part, str | Number | dt.date | dt.time) for part in parts)
+    """Return whether values can be written in a prompt, alone or as lists. None is a gap."""
+    parts = [part for value in values for part in (value if isinstance(value, list) else [value])]
+    return all(part is None or is_text(part) for part in parts) and any(map(_is_set, values))
 
 
 def _is_set(value: object) -> bool:

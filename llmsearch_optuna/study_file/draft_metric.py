@@ -1,6 +1,7 @@
 """The metric of a drafted study file, by the form of its references, and the choices that they name."""
 
 import re
+import statistics
 import string
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -80,10 +81,11 @@ def text_metric(texts: Sequence[str]) -> DraftedMetric:
     if texts and all(map(_NUMBER.fullmatch, texts)):
         return DraftedMetric("numeric", "the references are numbers")
     labels = set(texts)
-    if len(labels) <= min(20, len(texts) / 2) and _median([len(text.split()) for text in texts]) <= 3:
+    lengths = [len(text.split()) for text in texts]
+    if len(labels) <= min(20, len(texts) / 2) and statistics.median_high(lengths or [0]) <= 3:
         return DraftedMetric("exact_match", f"the references are labels ({len(labels)} different)")
     words = [unicode_words(text) for text in texts]
-    if _median(list(map(len, words))) <= 12:
+    if statistics.median_high(map(len, words)) <= 12:
         return DraftedMetric("token_f1", "the references are short texts")
     misread = sum(not word.isascii() for words_of_text in words for word in words_of_text)
     is_ascii = misread <= _NEGLIGIBLE * sum(map(len, words))
@@ -100,20 +102,19 @@ def choice_metric(table: Table, inputs: Sequence[str], reference: str) -> Drafte
         inputs: The columns of the prompt.
         reference: The column of the references.
     """
-    answers = dict(enumerate(table.values(reference)))
-    answers = {row: answer for row, answer in answers.items() if not has_gap(answer) and reference_text(answer)}
+    references = enumerate(table.values(reference))
+    answers = {row: answer for row, answer in references if not has_gap(answer) and reference_text(answer)}
     labels = [name for name in inputs if _are_labels(name, table.head[name])]
     for name in _choice_lists(table, [name for name in inputs if name not in labels], answers):
-        metric = _choice_of_lists(table, name, labels, reference, answers)
-        if metric is not None:
+        if (metric := _choice_of_lists(table, name, labels, reference, answers)) is not None:
             return metric
     for columns in _choice_columns(inputs):
         letters = _LETTERS[: len(columns)]
         rows = [{reference: answer} for answer in answers.values()]
-        argument = _letters_argument(letters, has_lists=False)
-        if (base := _index_base(rows, argument)) is not None:
-            reason = f"the references are {_kind(answers, base)} of `{columns[0]}` to `{columns[-1]}`"
-            return DraftedMetric("choice", reason, {**argument, **_base_argument(base)}, Choices(columns, letters))
+        arguments = _with_index_base(rows, {} if letters == _DEFAULT else {"letters": letters})
+        if arguments is not None:
+            reason = f"the references are {_kind(answers, arguments)} of `{columns[0]}` to `{columns[-1]}`"
+            return DraftedMetric("choice", reason, arguments, Choices(columns, letters))
     return None
 
 
@@ -132,14 +133,15 @@ def _choice_of_lists(
         are_labels = all(len({*marks[row]}) == len(lists[row]) and str(answers[row]) in marks[row] for row in lists)
         if are_labels and any("".join(mark) != letters[: len(mark)] for mark in marks.values()):  # ARC has 1 to 4, too
             signs = sorted(set().union(*marks.values()), key=lambda sign: (sign.isdecimal(), sign))
-            argument = {"letters": "".join(signs)}
-            if (base := _index_base([{reference: answer} for answer in answers.values()], argument)) is not None:
+            rows = [{reference: answer} for answer in answers.values()]
+            if (arguments := _with_index_base(rows, {"letters": "".join(signs)})) is not None:
                 reason = f"the references are labels of `{column}`"
-                shown = Choices([name], labels=column)
-                return DraftedMetric("choice", reason, {**argument, **_base_argument(base)}, shown)
-    arguments = {"column": reference, "choices_column": name, **_letters_argument(letters)}
-    base = _index_base([{reference: answers[row], name: choices} for row, choices in lists.items()], arguments)
-    if base is None:
+                return DraftedMetric("choice", reason, arguments, Choices([name], labels=column))
+    arguments = _with_index_base(
+        [{reference: answers[row], name: choices} for row, choices in lists.items()],
+        {"column": reference, "choices_column": name, **_letters_argument(letters)},
+    )
+    if arguments is None:
         return None
     has_letters = all(
         re.match(rf"\W?{letter}[\W_]", str(choice))
@@ -147,43 +149,35 @@ def _choice_of_lists(
         for letter, choice in zip(letters, choices, strict=False)
     )
     shown = Choices([name], "" if has_letters else letters, unused=tuple(label_columns))
-    reason = f"the references are {_kind(answers, base, lists)} of `{name}`"
-    return DraftedMetric("choice", reason, {**arguments, **_base_argument(base)}, shown)
+    reason = f"the references are {_kind(answers, arguments, lists)} of `{name}`"
+    return DraftedMetric("choice", reason, arguments, shown)
 
 
-def _index_base(rows: Sequence[Mapping[str, Any]], arguments: Mapping[str, Any]) -> int | None:
-    """Return the index of the first choice with which the metric `choice` takes all references; None if it does not."""
-    for base in (0, 1):
+def _with_index_base(rows: Sequence[Mapping[str, Any]], arguments: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the arguments with which the metric `choice` takes all references, from index 0 or 1; None if neither."""
+    for complete in (dict(arguments), {**arguments, "index_base": 1}):
         try:
-            make_metric("choice", **{**arguments, "index_base": base})(rows, [""] * len(rows))
+            make_metric("choice", **complete)(rows, [""] * len(rows))
         except MetricError:
             continue
-        return base
+        return complete
     return None
 
 
-def _letters_argument(letters: str, *, has_lists: bool = True) -> dict[str, Any]:
-    """Return the argument for letters other than the default.
-
-    Args:
-        letters: The letters, from A.
-        has_lists: Whether the number of choices of a row limits its letters.
-    """
-    is_default = _DEFAULT.startswith(letters) if has_lists else letters == _DEFAULT
-    return {} if is_default else {"letters": letters}
+def _letters_argument(letters: str) -> dict[str, Any]:
+    """Return the argument for letters that are not the first ones of the default."""
+    return {} if _DEFAULT.startswith(letters) else {"letters": letters}
 
 
-def _base_argument(base: int) -> dict[str, Any]:
-    return {"index_base": base} if base else {}
-
-
-def _kind(answers: Mapping[int, Any], base: int, lists: Mapping[int, Sequence[Any]] | None = None) -> str:
+def _kind(
+    answers: Mapping[int, Any], arguments: Mapping[str, Any], lists: Mapping[int, Sequence[Any]] | None = None
+) -> str:
     """Return what the references are: texts, letters or indices of choices."""
     if lists is not None and all(answer in lists[row] for row, answer in answers.items()):
         return "texts"
     texts = [reference_text(answer) for answer in answers.values()]
     if all(map(str.isdecimal, texts)):
-        return f"indices (from {base})"
+        return f"indices (from {arguments.get('index_base', 0)})"
     return "letters" if all(len(text.strip("(). ")) == 1 for text in texts) else "texts"
 
 
@@ -238,7 +232,3 @@ def _are_labels(name: str, values: Sequence[Any]) -> bool:
     return name_words(name)[-1] in _LABELS and all(
         isinstance(value, list) and all(re.fullmatch("[A-Z0-9]", str(mark)) for mark in value) for value in values
     )
-
-
-def _median(numbers: Sequence[int]) -> int:
-    return sorted(numbers)[len(numbers) // 2] if numbers else 0

@@ -22,7 +22,6 @@ __all__ = ["draft"]
 
 _LOG = logging.getLogger(__name__)
 
-_MEASURED = 500  # references whose length is looked at
 _BYTES_PER_TOKEN = 3.0  # of UTF-8, in which a character of other scripts than the Latin one has 2 to 4
 _MOST_NAMED = 8  # columns in a comment
 _SERVER_LINES = (
@@ -73,7 +72,7 @@ def draft(data: str, model: str, *, directory: Path, config: str | None = None, 
     task = _columns_task(table, choose_columns(table, data)) if chat is None else _chat_task(table, chat)
     metric = task.metric
     prompts = len({json.dumps(row, default=str) for row in zip(*task.inputs.values(), strict=True)})
-    longest = max(task.texts[:_MEASURED], key=_size)
+    longest = max(task.texts, key=_size)
     limit = min(1024, max(16, 16 * round(_size(longest) / _BYTES_PER_TOKEN / 16 + 0.5)))
     target = "server" if model.startswith(("http://", "https://")) else "model"
     key = "base_url" if target == "server" else "name"
@@ -126,7 +125,7 @@ def _columns_task(table: Table, columns: Columns) -> _Task:
     metric = choice_metric(table, columns.inputs, reference) or text_metric(texts)
     names = columns.inputs
     if metric.choices is not None:
-        last = [*metric.choices.columns, *([] if metric.choices.labels is None else [metric.choices.labels])]
+        last = [name for name in (*metric.choices.columns, metric.choices.labels) if name is not None]
         names = [name for name in names if name not in (*last, *metric.choices.unused)] + last
     gaps = sum(has_gap(value) or (metric.name == "choice" and not reference_text(value)) for value in references)
     _warn_of_columns(columns, gaps, len(references))
@@ -137,8 +136,8 @@ def _columns_task(table: Table, columns: Columns) -> _Task:
     content = _content(inputs, metric.choices)
     unused = [name for name in table.head if name not in {*names, *evaluated}]
     lines = [
-        f"input_cols = {_toml_list(names)}{_comment_on(unused)}",
-        f"eval_cols = {_toml_list(evaluated)}    # the reference{guess}{choices}",
+        f"input_cols = {_toml(names)}{_comment_on(unused)}",
+        f"eval_cols = {_toml(evaluated)}    # the reference{guess}{choices}",
         f'messages = [{{ role = "user", {content} }}]    # what the model is asked; say how to answer',
     ]
     return _Task(lines, inputs, texts, metric)
@@ -191,45 +190,44 @@ def _content(inputs: Mapping[str, Sequence[Any]], choices: Choices | None) -> st
         choices: The choices; None if there are none.
     """
     labels: dict[str, str] = {}
+    looped: tuple[str | None, ...] = ()
     if choices is not None and len(choices.columns) > 1:
         labels = {name: f"{letter}. " for name, letter in zip(choices.columns, choices.letters, strict=True)}
+    elif choices is not None:
+        looped = (*choices.columns, choices.labels)
     lists = [name for name, values in inputs.items() if any(isinstance(value, list) for value in values)]
     gaps = [name for name, values in inputs.items() if any(map(is_missing, values))]
-    template = "\n".join(f"{labels.get(name, '')}{{{name}}}" for name in inputs)
     if not lists and not gaps and all(_names(FormatTemplate, f"{{{name}}}", name) for name in inputs):
+        template = "\n".join(f"{labels.get(name, '')}{{{name}}}" for name in inputs)
         return f"content = {_toml(template)}"
     lines = []
-    has_loop = choices is not None and len(choices.columns) == 1
-    for name in inputs:
-        if choices is not None and has_loop and name in (*choices.columns, choices.labels):
+    for name, values in inputs.items():
+        if name in looped:
             continue
         variable = text = _variable(name)
         if name in lists:
-            present = ' | reject("none")' if any(value and has_gap(value) for value in inputs[name]) else ""
+            present = ' | reject("none")' if any(value and has_gap(value) for value in values) else ""
             text = f'{variable}{present} | join(", ")'
         line = f"{labels.get(name, '')}{{{{ {text} }}}}"
         if name in gaps:
-            has_nan = any(value is not None and is_missing(value) for value in inputs[name])
+            has_nan = any(value is not None and is_missing(value) for value in values)
             is_number = f" and {variable} == {variable}" if has_nan else ""  # NaN differs from itself
-            line = f"{{% if {variable} is not none{is_number} %}}\n{line}\n{{% endif %}}"
+            # A prompt ends without a line end, unless the last value is missing.
+            end = "" if name == list(inputs)[-1] else "\n"
+            line = f"{{% if {variable} is not none{is_number} %}}\n{line}{end}{{% endif %}}"
         lines.append(line)
-    if choices is not None and has_loop:
-        lines += _loop(choices)
+    if choices is not None and looped:
+        lines.append(_loop(choices))
     template = "\n".join(lines)
-    if has_loop or list(inputs)[-1] in gaps:  # a prompt ends without a line end, unless the last value is missing
-        template = "".join(template.rsplit("\n", 1))
     return f"content_jinja = {_toml(template)}" if "'''" in template else f"content_jinja = '''\n{template}'''"
 
 
-def _loop(choices: Choices) -> list[str]:
-    """Return the lines of a Jinja2 template that write the choices of a list, each with its letter."""
+def _loop(choices: Choices) -> str:
+    """Return the part of a Jinja2 template that writes the choices of a list, each with its letter."""
     labels = _toml(choices.letters) if choices.labels is None else _variable(choices.labels)
     label = f"{{{{ {labels}[loop.index0] }}}}. " if choices.letters or choices.labels is not None else ""
-    return [
-        f"{{% for choice in {_variable(choices.columns[0])} %}}",
-        f'{label}{{{{ choice }}}}{{{{ "" if loop.last else "\\n" }}}}',
-        "{% endfor %}",
-    ]
+    line = f'{label}{{{{ choice }}}}{{{{ "" if loop.last else "\\n" }}}}'
+    return f"{{% for choice in {_variable(choices.columns[0])} %}}\n{line}{{% endfor %}}"
 
 
 def _variable(name: str) -> str:
@@ -269,10 +267,6 @@ def _size(text: str) -> int:
     return len(text.encode("utf-8", "surrogatepass"))
 
 
-def _toml(value: str | int) -> str:
-    """Return a string or an integer as TOML writes it."""
+def _toml(value: str | int | Sequence[str]) -> str:
+    """Return a string, an integer or a list of strings as TOML writes it, which is as JSON but for one character."""
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
-
-
-def _toml_list(values: Sequence[str]) -> str:
-    return f"[{', '.join(map(_toml, values))}]"

@@ -5,7 +5,7 @@ import logging
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import datasets
 import optuna
@@ -13,7 +13,7 @@ import optuna
 from llmsearch_optuna.data.loading import as_dataset, load_data
 from llmsearch_optuna.data.tasks.loading import load_options
 from llmsearch_optuna.demo.dataset import demo_samples
-from llmsearch_optuna.demo.model import demo_model_directory
+from llmsearch_optuna.demo.model import DEMO, demo_model_directory
 from llmsearch_optuna.engine.imports import import_local
 from llmsearch_optuna.errors import StorageError, StudyFileError, TaskError
 from llmsearch_optuna.metrics import CorpusMetric, make_metric
@@ -26,12 +26,9 @@ from llmsearch_optuna.space.search_space import SearchSpace
 from llmsearch_optuna.study.attributes import STUDY_FILE
 from llmsearch_optuna.study.source import without_password
 from llmsearch_optuna.study_file.file import StudyFile
-from llmsearch_optuna.study_file.sections import DEMO, TASK, ModelSection
+from llmsearch_optuna.study_file.sections import TASK, ModelSection
 from llmsearch_optuna.tuner import Tuner
 from llmsearch_optuna.verdict.verdict import no_holdout
-
-if TYPE_CHECKING:
-    from llmsearch_optuna.engine.loading import LoadedModel
 
 __all__ = ["build_tuner", "import_engine", "preview", "search", "stored_file", "with_task"]
 
@@ -215,7 +212,14 @@ def _model_arguments(section: ModelSection, directory: Path) -> dict[str, Any]:
         "backend_args": section.backend_args,
     }
     if section.backend is None:
-        return {**arguments, "model": lambda: _load_model(section, directory)}
+        keys = ("device", "dtype", "revision", "gguf_file", "allow_pickle")
+        options = {key: getattr(section, key) for key in keys}
+        return {
+            **arguments,
+            "model": lambda: import_local("loading", "`[model]`").load_model(
+                _name_or_directory(section, directory), **options
+            ),
+        }
     for key in ("gguf_file", "allow_pickle"):
         if getattr(section, key):
             raise StudyFileError(f"`{key}` in [model] has no effect with `backend`: leave it out")
@@ -232,15 +236,3 @@ def _model_arguments(section: ModelSection, directory: Path) -> dict[str, Any]:
 def _name_or_directory(section: ModelSection, directory: Path) -> str:
     local = demo_model_directory() if section.name == DEMO else directory / section.name
     return str(local) if local.is_dir() else section.name
-
-
-def _load_model(section: ModelSection, directory: Path) -> "LoadedModel":
-    loaded: LoadedModel = import_local("loading", "`[model]`").load_model(
-        _name_or_directory(section, directory),
-        device=section.device,
-        dtype=section.dtype,
-        revision=section.revision,
-        gguf_file=section.gguf_file,
-        allow_pickle=section.allow_pickle,
-    )
-    return loaded

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from llmsearch_optuna.data.options import DataOptions
 from llmsearch_optuna.data.tasks.options import TaskOptions
+from llmsearch_optuna.demo.model import DEMO
 from llmsearch_optuna.engine.thinking import check_thinking
 from llmsearch_optuna.errors import ConfigurationError, StudyFileError, check_minimum, unknown_name
 from llmsearch_optuna.search.options import SearchOptions
@@ -19,7 +20,6 @@ from llmsearch_optuna.space.presets import presets
 from llmsearch_optuna.study.further_metrics import check_label
 
 __all__ = [
-    "DEMO",
     "TASK",
     "Choice",
     "DataSection",
@@ -32,9 +32,6 @@ __all__ = [
     "parse_section",
 ]
 
-
-DEMO = "demo"
-"""The `name` in ``[model]`` of the demo's model, and the `path` in ``[data]`` of the demo's dataset."""
 
 TASK = "task"
 """The `name` in ``[metric]`` of the metric that a task in ``[data]`` brings."""

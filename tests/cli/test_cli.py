@@ -171,6 +171,12 @@ def test_show_puts_completions_beside_references_and_takes_no_text_for_markup(
         (["confirm", "mini.db", "--seeds", "0"], "`--seeds` must be >= 1, got 0"),
         (["compare", "nowhere.jsonl", "rows.jsonl"], "nowhere.jsonl cannot be read"),
         (["compare", "rows.jsonl", "rows.jsonl"], "line 1 of rows.jsonl has no `id`"),
+        (["power", "--gain=0.1"], "name two files of a pilot, or give `--baseline`"),
+        (["power", "a", "--gain=0.1"], "name two files of a pilot, or give `--baseline`"),
+        (["power", "a", "b", "--gain=0.1", "--baseline=0.5"], "name two files of a pilot, or give `--baseline`"),
+        (["power", "a", "b", "--gain=0.1", "--agreement=0.5"], "`--agreement` is for `--baseline`: a pilot has its "),
+        (["power", "--gain=0.1", "--baseline=0.5", "--cluster=x"], "`--cluster` is for the files of a pilot, not for"),
+        (["power", "--gain=0.1", "--baseline=0.5", "--seeds=0"], "`seeds` must be >= 1, got 0"),
     ],
 )
 def test_errors_are_one_line(
@@ -212,6 +218,15 @@ def confirmed(directory: Path) -> Path:
     return directory / "held.db"
 
 
+@pytest.fixture
+def copy(confirmed: Path, tmp_path: Path) -> Path:
+    """The confirmed study in a database of its own."""
+    path = tmp_path / "copy.db"
+    with sqlite3.connect(confirmed) as source, sqlite3.connect(path) as target:
+        source.backup(target)
+    return path
+
+
 def shown_verdict(output: str) -> str:
     (line,) = [line for line in output.splitlines() if line.startswith("verdict: ")]
     return line
@@ -244,27 +259,20 @@ def test_run_ends_with_the_verdict_and_best_repeats_it(
 
 
 def test_confirm_finds_model_and_data_by_the_study_file(
-    confirmed: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    confirmed: Path, copy: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.chdir(tmp_path)
-    moved = tmp_path / "moved.db"
-    with sqlite3.connect(confirmed) as source, sqlite3.connect(moved) as target:
-        source.backup(target)
-    assert main(["confirm", str(moved), "--seeds", "5", "--json", "--quiet"]) == 0
+    monkeypatch.chdir(copy.parent)
+    assert main(["confirm", str(copy), "--seeds", "5", "--json", "--quiet"]) == 0
     verdict = json.loads(capsys.readouterr().out)
     assert verdict["planned_seeds"] == 5
-    assert main(["best", str(moved), "--json"]) == 0
+    assert main(["best", str(copy), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["verdict"] == verdict
     assert main(["best", str(confirmed), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["verdict"]["planned_seeds"] == 4
 
 
-def test_a_verdict_on_other_finalists_is_not_shown(
-    confirmed: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
-    copy = tmp_path / "copy.db"
-    with sqlite3.connect(confirmed) as source, sqlite3.connect(copy) as target:
-        source.backup(target)
+def test_a_verdict_on_other_finalists_is_not_shown(copy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with sqlite3.connect(copy) as target:
         target.execute("update trial_user_attributes set value_json = replace(value_json, 'temperature', 'top_p')")
         target.execute("update trial_user_attributes set value_json = replace(value_json, ': 1.', ': 0.')")
     assert main(["best", str(copy)]) == 0
@@ -275,12 +283,8 @@ def test_a_verdict_on_other_finalists_is_not_shown(
     assert json.loads(capsys.readouterr().out)["verdict"] is None
 
 
-def test_confirm_of_a_study_made_in_python_says_what_to_use(
-    confirmed: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
-    copy = tmp_path / "copy.db"
-    with sqlite3.connect(confirmed) as source, sqlite3.connect(copy) as target:
-        source.backup(target)
+def test_confirm_of_a_study_made_in_python_says_what_to_use(copy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with sqlite3.connect(copy) as target:
         target.execute("delete from study_user_attributes where key in ('llmsearch_study_file', 'llmsearch_verdict')")
     assert main(["confirm", str(copy)]) == 1
     error = capsys.readouterr().err
@@ -390,24 +394,6 @@ def test_power(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert 0.0 < plans[0]["gain"] == plans[1]["gain"] < 0.2
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["--gain", "0.1"], "name two files of a pilot, or give `--baseline`"),
-        (["a", "--gain", "0.1"], "name two files of a pilot, or give `--baseline`"),
-        (["a", "b", "--gain", "0.1", "--baseline", "0.5"], "name two files of a pilot, or give `--baseline`"),
-        (["a", "b", "--gain", "0.1", "--agreement", "0.5"], "`--agreement` is for `--baseline`: a pilot has its own"),
-        (["--gain", "0.1", "--baseline", "0.5", "--cluster", "x"], "`--cluster` is for the files of a pilot, not for"),
-        (["--gain", "0.1", "--baseline", "0.5", "--seeds", "0"], "`seeds` must be >= 1, got 0"),
-    ],
-)
-def test_power_refuses_in_one_line(arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["power", *arguments]) == 1
-    error = capsys.readouterr().err
-    assert message in error
-    assert error.count("\n") == 1
-
-
 def test_help_and_version_need_no_model_library() -> None:
     program = "import sys, llmsearch_optuna.cli as c\ntry:\n c.main(['--help'])\nexcept SystemExit: pass\n"
     program += "sys.exit(any(name in sys.modules for name in ('torch', 'transformers', 'datasets')))"
@@ -499,10 +485,7 @@ def test_nothing_is_written_over_the_study(
     assert dump(database) == before
 
 
-def test_a_verdict_with_more_seeds_is_kept(confirmed: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    copy = tmp_path / "copy.db"
-    with sqlite3.connect(confirmed) as source, sqlite3.connect(copy) as target:
-        source.backup(target)
+def test_a_verdict_with_more_seeds_is_kept(copy: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["confirm", str(copy), "--json"]) == 0
     kept = json.loads(capsys.readouterr().out)
     assert main(["confirm", str(copy), "--seeds", "1", "--json"]) == 0

@@ -31,11 +31,12 @@ def source(template: str, *columns: str, **changes: Any) -> DataOptions:
         ("{{ context | tojson }} {{ context | join(', ') }}", ["context"], '["a", "b"] a, b'),
         ("{% for part in context %}{% if loop.last %}{% break %}{% endif %}{{ part }}{% endfor %}", ["context"], "a"),
         ("{{ row }}", ["row"], "a column"),
+        ("{{ range }}", ["range"], "7"),
         ("{{ decimal }} {{ '<b>' }}", ["decimal"], "1E+2 <b>".replace("1E+2", "100")),
     ],
 )
 def test_a_template_is_filled(template: str, columns: list[str], prompt: str) -> None:
-    row = {**ROW, "row": "a column", "decimal": Decimal("1E+2")}
+    row = {**ROW, "row": "a column", "range": 7, "decimal": Decimal("1E+2")}
     assert source(template, *columns).filled(row) == [prompt]
 
 

@@ -63,11 +63,9 @@ def test_a_preprocessor_gets_the_tokenizer_and_all_columns(tokenizer: PreTrained
             {"prompt_template": "{answer}"},
             r"^the template names `\{answer\}`, which is not among input_cols \(question\)$",
         ),
-        ({"prompt_template": "{}"}, r"^the template names `\{\}`"),
         ({"prompt_template": "{0}"}, r"^the template names `\{0\}`"),
         ({"prompt_template": "{answer.text[0]}"}, r"^the template names `\{answer\}`"),
         ({"prompt_template": "{question:{width}}"}, r"^the template names `\{width\}`"),
-        ({"prompt_template": "{question"}, r"^the template cannot be read: .* \(write \{\{ and \}\} for braces\)$"),
         ({"prompt_template": "} {question}"}, "^the template cannot be read: "),
         ({"messages": ()}, "^`messages` must contain at least one chat message$"),
         (

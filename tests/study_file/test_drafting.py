@@ -1,5 +1,6 @@
-"""Drafts for miniatures of public datasets: the columns, the metric and the prompts, as the dry run makes them."""
+"""Drafts of study files for miniatures of public datasets, with the prompts of the dry run, and for other data."""
 
+import datetime as dt
 import json
 import math
 from collections.abc import Callable
@@ -27,6 +28,7 @@ ARABIC = (
     "\u0627\u0644\u0646\u0642\u0627\u0634"
 )
 CHINESE = "\u5e02\u8bae\u4f1a\u5468\u4e00\u51b3\u5b9a\u5728\u6cb3\u4e0a\u4fee\u5efa\u4e00\u5ea7\u65b0\u6865" * 4
+LONG = "one two three four five six seven eight nine ten eleven twelve thirteen fourteen"
 CHOICES = {"column": "answer", "choices_column": "choices"}
 
 
@@ -365,23 +367,42 @@ def write_rows(rows: list[dict[str, Any]], directory: Path) -> None:
     (directory / "rows.jsonl").write_text(text, encoding="utf-8")
 
 
+def parsed(data: str, directory: Path, model: str = "demo") -> StudyFile:
+    """Return the draft for some data."""
+    text = draft(data, model, directory=directory)
+    assert len(text.splitlines()) <= (30 if "content_jinja" in text else 20)
+    return StudyFile.parse(text, name="x", directory=directory)
+
+
+def drafted(rows: list[dict[str, Any]], directory: Path, model: str = "demo") -> StudyFile:
+    write_rows(rows, directory)
+    return parsed("rows.jsonl", directory, model)
+
+
+def rendered(file: StudyFile) -> datasets.Dataset:
+    """Return the rows as `run` makes them."""
+    return render_dataset(load_data(str(file.data.path), directory=file.directory), file.data, None)
+
+
+def contents(file: StudyFile) -> list[str]:
+    return [json.loads(prompt)[0]["content"] for prompt in rendered(file)["_X"]]
+
+
 @pytest.mark.parametrize("name", MINIATURES)
 def test_a_draft_for_a_public_dataset_measures_its_task(
     name: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     mini = MINIATURES[name]
-    write_rows([mini.row(n) for n in range(ROWS)], tmp_path)
-    file = StudyFile.parse(draft("rows.jsonl", "demo", directory=tmp_path), name="x", directory=tmp_path)
+    file = drafted([mini.row(n) for n in range(ROWS)], tmp_path)
     assert caplog.text.count("\n") == caplog.text.count("the last one, is taken") == (name == "WMT, one column")
     assert file.data.input_cols == mini.inputs
     assert file.data.eval_cols == mini.references
     assert (file.metric.name, file.metric.arguments) == (mini.metric, mini.arguments)
     # What the dry run checks.
-    rendered = render_dataset(load_data("rows.jsonl", directory=tmp_path), file.data, None)
-    references = read_column(rendered, "_y")
+    references = read_column(rendered(file), "_y")
     metric = make_metric(file.metric.name, **file.metric.arguments)
     check_references(metric, references)
-    assert json.loads(rendered["_X"][2])[0]["content"] == mini.prompt
+    assert contents(file)[2] == mini.prompt
     assert metric([references[2]], [mini.right]).value == 1.0
     assert metric([references[3]], [mini.right]).value < 1.0 or mini.metric not in ("choice", "numeric")
 
@@ -405,11 +426,12 @@ def test_references_without_a_value_are_counted(gap: object, tmp_path: Path, cap
     assert message.startswith("`answer`, the reference, has no value in 2 of 600 rows, which a search refuses: fill it")
 
 
-def test_the_length_limit_counts_bytes(tmp_path: Path) -> None:
-    write_rows([{"text": f"T{n}", "summary": f"{CHINESE}{n}"} for n in range(9)], tmp_path)
+def test_the_length_limit_counts_bytes_of_the_longest_reference(tmp_path: Path) -> None:
+    rows = [{"text": f"T{n}", "summary": f"{CHINESE}{n}" if n == 600 else "short"} for n in range(601)]
+    write_rows(rows, tmp_path)
     text = draft("rows.jsonl", "demo", directory=tmp_path)
     assert len(CHINESE) == 64
-    assert "max_new_tokens = 80    # the longest reference has 65 characters" in text
+    assert "max_new_tokens = 80    # the longest reference has 67 characters" in text
 
 
 @pytest.mark.parametrize(
@@ -445,10 +467,13 @@ def test_nan_and_gaps_in_lists_are_left_out_of_the_prompt(tmp_path: Path) -> Non
     tags = [["a", None, "b"], *([["c"]] * 7)]
     data = {"x": x, "tags": tags, "question": [f"{n}?" for n in range(8)], "answer": ["yes"] * 8}
     datasets.Dataset.from_dict(data).to_parquet(str(tmp_path / "rows.parquet"))
-    file = StudyFile.parse(draft("rows.parquet", "demo", directory=tmp_path), name="x", directory=tmp_path)
-    rendered = render_dataset(load_data("rows.parquet", directory=tmp_path), file.data, None)
-    prompts = [json.loads(prompt)[0]["content"] for prompt in rendered["_X"]]
-    assert prompts[:3] == ["a, b\n0?", "c\n1?", "0.0\nc\n2?"]
+    assert contents(parsed("rows.parquet", tmp_path))[:3] == ["a, b\n0?", "c\n1?", "0.0\nc\n2?"]
+
+
+def test_durations_are_part_of_the_prompt(tmp_path: Path) -> None:
+    data = {"took": [dt.timedelta(minutes=n) for n in range(8)], "answer": ["yes"] * 8}
+    datasets.Dataset.from_dict(data).save_to_disk(tmp_path / "saved")
+    assert contents(parsed("saved", tmp_path))[:2] == ["0:00:00", "0:01:00"]
 
 
 def test_columns_that_are_no_text_are_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -470,8 +495,120 @@ def test_missing_choices_and_choices_at_the_end_leave_no_gap(tmp_path: Path) -> 
     rows = [
         {"A": "x", "B": "y", "C": None if n % 2 else "z", "question": f"{n}?", "answer": "AB"[n % 2]} for n in range(9)
     ]
-    write_rows(rows, tmp_path)
-    file = StudyFile.parse(draft("rows.jsonl", "demo", directory=tmp_path), name="x", directory=tmp_path)
-    rendered = render_dataset(load_data("rows.jsonl", directory=tmp_path), file.data, None)
-    prompts = [json.loads(prompt)[0]["content"] for prompt in rendered["_X"]]
-    assert prompts[:2] == ["0?\nA. x\nB. y\nC. z", "1?\nA. x\nB. y\n"]
+    assert contents(drafted(rows, tmp_path))[:2] == ["0?\nA. x\nB. y\nC. z", "1?\nA. x\nB. y\n"]
+
+
+@pytest.mark.parametrize(
+    ("row", "inputs", "reference", "metric"),
+    [
+        ({"id": 7, "question": "How {many}?", "answer": "12"}, ("question",), "answer", "numeric"),
+        ({"question": "Q?", "answer": "First 3 + 4.\n#### 7"}, ("question",), "answer", "numeric"),
+        ({"text": "A film.", "label": "positive"}, ("text",), "label", "exact_match"),
+        ({"article": LONG, "highlights": LONG, "url": "x"}, ("article",), "highlights", "rougeL"),
+        ({"context": "c", "question": "q", "answers": ["a b c d"]}, ("context", "question"), "answers", "token_f1"),
+        ({"en": "a house", "uid": 3, "fr": "une maison"}, ("en",), "fr", "exact_match"),
+        (
+            {"Ticket ID": 1, "text": "T", "category": "b", "agent_note": "n"},
+            ("text", "agent_note"),
+            "category",
+            "choice",
+        ),
+        (
+            {"createdAt": "x", "text": "T", "Expected Label": "up", "note": ""},
+            ("text",),
+            "Expected Label",
+            "exact_match",
+        ),
+        ({"label_text": "x", "target": "up"}, ("label_text",), "target", "exact_match"),
+    ],
+)
+def test_columns_and_metric_follow_from_names_and_values(
+    row: dict[str, Any], inputs: tuple[str, ...], reference: str, metric: str, tmp_path: Path
+) -> None:
+    count = 40 if metric != "token_f1" else 2
+    rows = [{**row, inputs[0]: f"{row[inputs[0]]} {number}"} for number in range(count)]
+    if metric == "token_f1":
+        rows = [{**rows[number % 2], reference: [f"a b c {number}"]} for number in range(40)]
+    file = drafted(rows, tmp_path)
+    assert tuple(file.data.input_cols) == inputs
+    assert tuple(file.data.eval_cols or ()) == (reference,)
+    assert file.metric.name == metric
+    assert len(contents(file)) == 40
+    assert (file.data.search_size, file.data.holdout_size) == (None, count // 2)
+
+
+def test_lists_and_missing_values_are_written_or_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    rows = [
+        {
+            "question": f"{number}?",
+            "note": None if number == 505 else f"note {number}",
+            "tags": ["x", "y", "z"][: 1 + number % 2],
+            "hints": None if number == 1 else ["a", "b"],
+            "range": number,
+            "in {km}": 1.5,
+            "parts": [{"x": 1}],
+            "matrix": [[1]],
+            "answer": "yes",
+        }
+        for number in range(510)  # more than are looked at for the kinds of values
+    ]
+    file = drafted(rows, tmp_path)
+    assert tuple(file.data.input_cols) == ("question", "note", "tags", "hints", "range", "in {km}", "parts.x")
+    prompts = contents(file)
+    assert prompts[0] == "0?\nnote 0\nx\na, b\n0\n1.5\n1"
+    assert prompts[1] == "1?\nnote 1\nx, y\n1\n1.5\n1"
+    assert prompts[505] == "505?\nx, y\na, b\n505\n1.5\n1"
+    text = draft("rows.jsonl", "demo", directory=tmp_path)
+    assert '\n{% if note is not none %}\n{{ note }}\n{% endif %}\n{{ tags | join(", ") }}\n' in text
+    assert '"parts.x"]    # without "matrix"\n' in text
+    assert "`matrix`: no text, and left out of the prompt" in caplog.text
+
+
+def test_a_prompt_ends_with_the_last_value(tmp_path: Path) -> None:
+    rows = [{"question": f"{number}?", "answer": "B", "note": "n" if number else None} for number in range(20)]
+    assert contents(drafted(rows, tmp_path))[:2] == ["0?\n", "1?\nn"]
+
+
+def test_the_splits_of_many_rows_are_limited(tmp_path: Path) -> None:
+    data = drafted([{"question": f"{number % 700}?", "answer": "1"} for number in range(900)], tmp_path).data
+    assert (data.search_size, data.holdout_size) == (200, 400)
+
+
+def test_conversations_have_their_last_message_as_the_reference(tmp_path: Path) -> None:
+    chat = [{"role": "user", "content": "2 + 2?"}, {"role": "assistant", "content": "4"}]
+    file = drafted([*([{"chat": "number 7", "messages": chat}] * 10), {"chat": "", "messages": []}], tmp_path)
+    assert (file.data.messages_col, file.data.eval_cols) == ("messages", None)
+    assert file.metric.name == "numeric"
+
+
+def test_objects_and_conversations_with_long_integers_are_what_they_are(tmp_path: Path) -> None:
+    chat = [{"role": "user", "content": "2 + 2?", "id": 10**30}, {"role": "assistant", "content": "4"}]
+    assert drafted([{"note": "x", "messages": chat}] * 10, tmp_path).data.messages_col == "messages"
+    data = drafted(
+        [{"q": f"{number}?", "meta_of": {"id": 10**30}, "answer": "4"} for number in range(9)], tmp_path
+    ).data
+    assert (tuple(data.input_cols), tuple(data.eval_cols or ())) == (("q",), ("answer",))
+
+
+def test_an_address_is_a_server(tmp_path: Path) -> None:
+    file = drafted([{"q": "x", "answer": "1"}] * 10, tmp_path, model="http://localhost:8000/v1")
+    assert file.server is not None
+    assert file.server.base_url == "http://localhost:8000/v1"
+
+
+def test_a_guessed_reference_is_not_a_sparse_column_and_is_reported(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    rows = [{"text": f"T {number}", "art": "a b", "note": "x" if number % 2 else ""} for number in range(40)]
+    file = drafted(rows, tmp_path)
+    assert (tuple(file.data.input_cols), tuple(file.data.eval_cols or ())) == (("text", "note"), ("art",))
+    assert "# the reference, a guess" in draft("rows.jsonl", "demo", directory=tmp_path)
+    assert "`art`, the last one, is taken; if it is another, change `eval_cols`" in caplog.text
+    caplog.clear()
+    drafted([{"text": f"T {number}", "intent": "a b"} for number in range(40)], tmp_path)
+    assert not caplog.text
+
+
+def test_data_without_a_prompt_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(StudyFileError, match="needs a column for the prompt and one for the reference"):
+        drafted([{"id": 1, "answer": "1"}] * 4, tmp_path)

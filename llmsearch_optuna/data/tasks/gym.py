@@ -3,7 +3,7 @@
 import dataclasses
 import importlib.metadata
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from llmsearch_optuna.data.tasks.imported import ImportedTask, TaskMetric, not_installed
@@ -42,7 +42,7 @@ def load_gym_task(options: TaskOptions) -> ImportedTask:
     limit = size * _ATTEMPTS_PER_QUESTION
     try:
         dataset = reasoning_gym.create_dataset(options.name, size=size, seed=options.task_seed or 0, **arguments)
-        entries = _different(size, _entries(dataset, limit))
+        entries = _different(dataset, size, limit)
     except Exception as error:  # validates by assertions, and lets wrong types pass
         raise TaskError(
             f"reasoning-gym task `{options.name}` rejects `task_args` {arguments}: {describe_error(error)}"
@@ -84,19 +84,14 @@ def _check_names(task: str, arguments: Mapping[str, Any], config: type) -> None:
             raise TaskError(unknown_name(f"argument of reasoning-gym task {task}", name, names))
 
 
-def _entries(dataset: Any, limit: int) -> Iterator[dict[str, Any]]:
-    """Yield up to `limit` entries. Most datasets go on after their size."""
-    for index in range(limit):
-        try:
-            yield dataset[index]
-        except IndexError:
-            return
-
-
-def _different(size: int, entries: Iterable[dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Return the first `size` entries with different questions, by question."""
+def _different(dataset: Any, size: int, limit: int) -> dict[str, dict[str, Any]]:
+    """Return the first `size` of `limit` entries with different questions, by question."""
     kept: dict[str, dict[str, Any]] = {}
-    for entry in entries:
+    for index in range(limit):  # most datasets go on after their size
+        try:
+            entry = dataset[index]
+        except IndexError:
+            break
         kept.setdefault(entry["question"], entry)
         if len(kept) == size:
             break

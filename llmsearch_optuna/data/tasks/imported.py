@@ -1,7 +1,7 @@
 """What a task of another package gives: rows, a metric, stop strings."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from llmsearch_optuna._version import requirement
@@ -56,7 +56,7 @@ class ImportedTask:
 
     rows: Sequence[Mapping[str, Any]]
     metric: Metric
-    data: Mapping[str, Any] = field(default_factory=dict)
+    data: Mapping[str, Any]
     stop: tuple[str, ...] = ()
     output_preproc: Callable[[str], str] = str.strip
     max_new_tokens: int | None = None
