@@ -101,12 +101,10 @@ class EvaluateMetric:
         Raises:
             MetricError: The column is missing, the result has no `key` or needs one, or the module fails.
         """
-        rows = [{"value": value} for value in read_column(references, self.column, range(len(references)))]
-        texts = [
-            str(value[0]) if isinstance(value := plain(row["value"]), list) and value else str(value) for row in rows
-        ]
+        values = read_column(references, self.column, range(len(references)))
+        texts = [str(value[0]) if isinstance(value, list) and value else str(value) for value in map(plain, values)]
         try:
-            self._compute(rows, texts)
+            self._compute([{"value": value} for value in values], texts)
         except (KeyboardInterrupt, MetricError):
             raise
         except BaseException as error:  # the module's code may raise anything
