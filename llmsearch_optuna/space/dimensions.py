@@ -206,11 +206,9 @@ def dimension_from_table(name: str, value: Any) -> Any:
         try:
             return check_parameter(name, value)
         except ParameterError as error:
-            raise (
-                error
-                if name not in PARAMETERS and not is_setting(name)
-                else ParameterError(f"{error}: {_hint(name, value)}")
-            ) from None
+            if name not in PARAMETERS and not is_setting(name):
+                raise
+            raise ParameterError(f"{error}: {_hint(name, value)}") from None
     if not isinstance(value, Mapping):
         return check_parameter(name, value)
     if is_setting(name):
@@ -237,9 +235,11 @@ def _hint(name: str, values: Any) -> str:
 
     Args:
         name: The name of the parameter.
-        values: The choices, or two bounds. What are no numbers is replaced by an example.
+        values: The choices, one choice, or two bounds. What are no numbers is replaced by an example.
     """
-    given = sorted(values, key=str) if isinstance(values, set | frozenset) else list(values) if values else []
+    if isinstance(values, set | frozenset):
+        values = sorted(values, key=str)
+    given = list(values) if isinstance(values, list | tuple | range) else [values]
     kind = bool if is_setting(name) else find_parameter(name).type
     numbers = [value for value in given if isinstance(value, Real) and not isinstance(value, bool)]
     choices = f"choices are written {{choices = {json.dumps(given, default=str)}}}"
