@@ -12,7 +12,6 @@ from typing import Any, TypeVar
 from llmsearch_optuna.errors import MetricError, ScorerError, describe_error
 from llmsearch_optuna.identity import identify
 from llmsearch_optuna.metrics.base import Metric, Reference, Scores, bound_arguments, known_range, mean_scores
-from llmsearch_optuna.metrics.calls import ScorerCalls
 from llmsearch_optuna.metrics.scorer import CallableMetric
 
 __all__ = [
@@ -82,11 +81,6 @@ class ReducedMetric:
     def score_range(self) -> tuple[float, float] | None:
         """See `Metric`. A reduced score lies between those of single completions."""
         return known_range(self.metric)
-
-    @property
-    def calls(self) -> ScorerCalls:
-        """See `Metric`."""
-        return getattr(self.metric, "calls", ScorerCalls())
 
     def __call__(
         self, references: Sequence[Reference], predictions: Sequence[str], *, sample_ids: Sequence[int] | None = None

@@ -27,7 +27,7 @@ from llmsearch_optuna.space.dimensions import (
 )
 from llmsearch_optuna.space.params import GenerationParams, check_parameter, names_in
 from llmsearch_optuna.space.rules import CLASHES, Clash
-from llmsearch_optuna.space.settings import flat_names, settings_in
+from llmsearch_optuna.space.settings import flat_names
 
 __all__ = ["SearchSpace"]
 
@@ -176,10 +176,10 @@ class SearchSpace:
 
     def settings(self, prefix: str) -> dict[str, tuple[Scalar | None, ...]]:
         """Return the values that each setting with a prefix can have; of a range, only the bounds."""
-        names = settings_in({**self._fixed, **self._dimensions}, prefix)
         return {
-            name: self._possible(f"{prefix}{name}") + ((None,) if self._can_be_unset(f"{prefix}{name}") else ())
-            for name in names
+            name.removeprefix(prefix): self._possible(name) + ((None,) if self._can_be_unset(name) else ())
+            for name in (*self._fixed, *self._dimensions)
+            if name.startswith(prefix)
         }
 
     def _can_be_unset(self, name: str) -> bool:
