@@ -210,17 +210,11 @@ class JudgedMetric:
         """Return the key of each completion, and the kept scores of its repeats that can be read."""
         cases = [self._cases(*pair, 0) for pair in zip(references, predictions, strict=True)]
         kept = self.cache.load([case.key for of_text in cases for case in of_text])
-        return [
-            (
-                of_text[0].key,
-                tuple(
-                    score
-                    for case in of_text
-                    if (judgement := kept.get(case.key)) and (score := judgement.score) is not None
-                ),
-            )
-            for of_text in cases
-        ]
+        scores = []
+        for of_text in cases:
+            read = (kept[case.key].score for case in of_text if case.key in kept)
+            scores.append((of_text[0].key, tuple(score for score in read if score is not None)))
+        return scores
 
     def _cases(self, reference: Reference, prediction: str, sample: int) -> list[_Case]:
         questions = self.settings.questions(reference, prediction, sample)
