@@ -113,8 +113,8 @@ def make_built_in(name: str, arguments: Mapping[str, Any], directory: Path | Non
         if "rubric" in changed:
             raise MetricError("give `rubric` or `rubric_file` to metric `judge`, not both")
         changed["rubric"] = read_rubric(changed["rubric_file"], directory)
-    if tokenizer := changed.get("tokenize"):
-        _check_tokenizer(name, tokenizer)
+    if "tokenize" in changed:
+        _check_tokenizer(name, changed["tokenize"])
     named = _named(name, {"column": fields["column"], **changed})
     parts = [f"{key}={_shown(value)}" for key, value in named.items() if value is not None]
     full_name = f"{name}({', '.join(parts)})" if parts else name

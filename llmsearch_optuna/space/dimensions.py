@@ -145,18 +145,17 @@ def check_dimension(name: str, dimension: Dimension) -> Dimension:
         required = {int: Int, float: Float, bool: Categorical}[kind]
         if type(dimension) is not required:
             raise ParameterError(f"`{name}` must be searched with {required.__name__}, got {dimension!r}")
-        if is_setting(name) and not all(isinstance(bound, Real) for bound in (dimension.low, dimension.high)):
-            raise ParameterError(
-                f"`{name}`: low and high must be numbers, got {dimension.low!r} and {dimension.high!r}"
-            )
+        number: Any = Integral if kind is int else Real
+        if is_setting(name) and not all(isinstance(bound, number) for bound in (dimension.low, dimension.high)):
+            kinds = "integers" if kind is int else "numbers"
+            raise ParameterError(f"`{name}`: low and high must be {kinds}, got {dimension.low!r} and {dimension.high!r}")
         if not isinstance(dimension.log, bool):
             raise ParameterError(f"`{name}`: log must be true or false, got {dimension.log!r}")
         changes: dict[str, Any] = {key: check_parameter(name, getattr(dimension, key)) for key in ("low", "high")}
         if changes["low"] > changes["high"]:
             raise ParameterError(f"`{name}`: low must not exceed high, got {changes['low']} and {changes['high']}")
-        number: Any = Integral if isinstance(dimension, Int) else Real
         step = dimension.step
-        if step is not None or isinstance(dimension, Int):
+        if step is not None or kind is int:
             if not isinstance(step, number) or isinstance(step, bool) or not 0 < step < math.inf:
                 raise ParameterError(
                     f"`{name}`: step must be {'an integer' if kind is int else 'a finite number'} > 0, got {step!r}"

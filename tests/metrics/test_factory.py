@@ -158,6 +158,7 @@ def test_equal_specifications_make_equal_metrics() -> None:
         ("json_schema", {"schema": 3}, "`schema` of metric `json_schema` must be of type str or table, got 3"),
         ("bleu", {"tokenize": "zhh"}, "unknown tokenizer of `bleu` `zhh`: did you mean `zh`"),
         ("rougeL", {"tokenize": "words"}, "unknown tokenizer of `rougeL` `words`: known are ascii, char, unicode"),
+        ("rouge1", {"tokenize": ""}, "unknown tokenizer of `rouge1` ``: known are ascii, char, unicode"),
         ("rouge1", {"tokenize": True}, "`tokenize` of metric `rouge1` must be of type str, got True"),
         ("no_such_module_7:f", {}, "cannot import the metric `no_such_module_7:f`: ModuleNotFoundError"),
         (":f", {}, "cannot import the metric `:f`: ValueError"),
