@@ -148,7 +148,9 @@ def check_dimension(name: str, dimension: Dimension) -> Dimension:
         number: Any = Integral if kind is int else Real
         if is_setting(name) and not all(isinstance(bound, number) for bound in (dimension.low, dimension.high)):
             kinds = "integers" if kind is int else "numbers"
-            raise ParameterError(f"`{name}`: low and high must be {kinds}, got {dimension.low!r} and {dimension.high!r}")
+            raise ParameterError(
+                f"`{name}`: low and high must be {kinds}, got {dimension.low!r} and {dimension.high!r}"
+            )
         if not isinstance(dimension.log, bool):
             raise ParameterError(f"`{name}`: log must be true or false, got {dimension.log!r}")
         changes: dict[str, Any] = {key: check_parameter(name, getattr(dimension, key)) for key in ("low", "high")}
