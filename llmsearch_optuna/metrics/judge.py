@@ -183,15 +183,6 @@ class JudgeMetric:
         sample_numbers(references, predictions, sample_ids)
         raise MetricError("metric `judge` works in a study only: `Tuner` connects it with its judge")
 
-    def check(self, references: Sequence[Reference]) -> None:
-        """Raise an error if the questions about some references cannot be asked.
-
-        Raises:
-            MetricError: The message names the sample or the column.
-        """
-        for sample, reference in enumerate(references):
-            self.questions(reference, "", sample)
-
     def questions(self, reference: Reference, prediction: str, sample: int) -> list[Question]:
         """Return the questions about a completion: one, or with `pairwise` one for each order.
 
@@ -212,7 +203,7 @@ class JudgeMetric:
                 for name, value in reference.items()
             ]
             parts.append(Part("completion", prediction))
-            return [Question(rubric_prompt(rubric, form.scale, parts, explain=self.explain), form)]
+            return [Question(rubric_prompt(rubric, form.line, parts, explain=self.explain), form)]
         (accepted,) = acceptable_texts([reference], self.column, [sample])
         if len(accepted) > 1:
             raise MetricError(f"`pairwise` needs one reference for each sample, and sample {sample} has several")

@@ -82,7 +82,8 @@ def check_references(metric: Metric, references: Sequence[Reference], names: Seq
     if isinstance(metric, ItemsMetric | ChoiceMetric | JsonSchemaMetric):
         metric(references, [""] * len(references))
     if isinstance(metric, JudgeMetric):
-        metric.check(references)
+        for sample, reference in enumerate(references):
+            metric.questions(reference, "", sample)
     if isinstance(metric, CallableMetric):
         _warn_of_missing_values(metric, references, names)
     if not isinstance(metric, SampleMetric | CorpusMetric):
