@@ -212,11 +212,9 @@ def dimension_from_table(name: str, value: Any) -> Any:
             raise ParameterError(f"{error}: {_hint(name, value)}") from None
     if not isinstance(value, Mapping):
         return check_parameter(name, value)
-    if is_setting(name):
-        number: type[Dimension] = Int if all(isinstance(value.get(key), int) for key in ("low", "high")) else Float
-    else:
-        number = Int if find_parameter(name).type is int else Float
-    kind: type[Dimension] = Categorical if "choices" in value else number
+    has_integers = all(isinstance(value.get(key), int) for key in ("low", "high"))
+    is_integer = has_integers if is_setting(name) else find_parameter(name).type is int
+    kind: type[Dimension] = Categorical if "choices" in value else Int if is_integer else Float
     keys = [attribute.name for attribute in dataclasses.fields(kind)]
     for key in value:
         if str(key).lower() in _RANGE_KEYS and key not in keys:
