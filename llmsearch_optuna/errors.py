@@ -126,7 +126,7 @@ class MemoryExhaustedError(LlmsearchError):
 def unknown_name(kind: str, name: str, valid: Iterable[str]) -> str:
     """Return a message for an unknown name, e.g. ``"unknown metric `rogue1`: did you mean `rouge1`?"``."""
     names = sorted(set(valid))
-    nearest = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    nearest = difflib.get_close_matches(str(name), names, n=1, cutoff=0.5)
     hint = f"did you mean `{nearest[0]}`?" if nearest else f"known are {', '.join(names)}" if names else "there is none"
     return f"unknown {kind} `{name}`: {hint}"
 

@@ -18,10 +18,11 @@ from llmsearch_optuna.metrics.items import ItemsMetric
 from llmsearch_optuna.metrics.json_schema import JsonSchemaMetric
 from llmsearch_optuna.metrics.judge import JudgeMetric, JudgeServer, read_rubric
 from llmsearch_optuna.metrics.math_answers import MathAnswers
+from llmsearch_optuna.metrics.numbers import last_number
 from llmsearch_optuna.metrics.regex_answers import RegexAnswers
 from llmsearch_optuna.metrics.rouge import TOKENIZERS, rouge1, rouge2, rouge_l
 from llmsearch_optuna.metrics.schemas import read_schema
-from llmsearch_optuna.metrics.text import contains, exact_answer, exact_match, numeric, numeric_answer, token_f1
+from llmsearch_optuna.metrics.text import contains, exact_answer, exact_match, numeric, token_f1
 
 __all__ = [
     "BUILT_IN_METRICS",
@@ -57,7 +58,7 @@ MULTI_COLUMN: Mapping[str, type[ItemsMetric] | type[ChoiceMetric] | type[JsonSch
 REPEATED = ("judge",)
 """The metrics that are no pure functions, so that another call may succeed where one failed."""
 
-_ANSWERS: Mapping[str, Callable[..., Hashable | None]] = {"exact_match": exact_answer, "numeric": numeric_answer}
+_ANSWERS: Mapping[str, Callable[..., Hashable | None]] = {"exact_match": exact_answer, "numeric": last_number}
 
 IMPLEMENTATIONS: Mapping[str, Callable[..., object]] = {**_SAMPLE, **_CORPUS, **_READERS, **MULTI_COLUMN}
 """What computes each metric: a function, or a class. Its keyword-only parameters are the metric's arguments."""
@@ -112,8 +113,8 @@ def make_built_in(name: str, arguments: Mapping[str, Any], directory: Path | Non
         if "rubric" in changed:
             raise MetricError("give `rubric` or `rubric_file` to metric `judge`, not both")
         changed["rubric"] = read_rubric(changed["rubric_file"], directory)
-    if tokenizer := changed.get("tokenize"):
-        _check_tokenizer(name, tokenizer)
+    if "tokenize" in changed:
+        _check_tokenizer(name, changed["tokenize"])
     named = _named(name, {"column": fields["column"], **changed})
     parts = [f"{key}={_shown(value)}" for key, value in named.items() if value is not None]
     full_name = f"{name}({', '.join(parts)})" if parts else name

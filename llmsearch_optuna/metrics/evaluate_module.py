@@ -3,7 +3,7 @@
 import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any
 
 from llmsearch_optuna.errors import MetricError, describe_error, unknown_name
 from llmsearch_optuna.identity import describe, digest, identify
@@ -11,7 +11,7 @@ from llmsearch_optuna.metrics.base import Reference, Scores, plain, read_column,
 from llmsearch_optuna.metrics.calls import ScorerCalls
 from llmsearch_optuna.metrics.scorer import run_scorer
 
-__all__ = ["EvaluateMetric"]
+__all__ = ["EvaluateMetric", "load_module"]
 
 _INPUTS = {"predictions", "references"}
 
@@ -59,27 +59,6 @@ class EvaluateMetric:
                 raise MetricError(unknown_name(f"`evaluate:{self.module.name}` argument", name, names | {"key"}))
         object.__setattr__(self, "name", _fingerprint(self))
 
-    @classmethod
-    def load(cls, path: str, **fields: Any) -> Self:
-        """Load the metric with ``evaluate.load(path)``, with results in memory and a fixed seed.
-
-        Args:
-            path: A script, its directory or a name on the hub.
-            **fields: The attributes `key`, `column`, `greater_is_better`, `arguments` and `calls`.
-
-        Raises:
-            MetricError: The metric cannot be loaded, needs other inputs, or does not take an argument.
-        """
-        import evaluate  # noqa: PLC0415  # imports torch
-
-        try:
-            module = evaluate.load(path, keep_in_memory=True, seed=0)
-        except KeyboardInterrupt:
-            raise
-        except BaseException as error:  # a script is the user's code: it may call sys.exit
-            raise MetricError(f"cannot load `evaluate:{path}`: {describe_error(error)}") from error
-        return cls(module=module, **fields)
-
     def __call__(
         self,
         references: Sequence[Reference],
@@ -101,12 +80,10 @@ class EvaluateMetric:
         Raises:
             MetricError: The column is missing, the result has no `key` or needs one, or the module fails.
         """
-        rows = [{"value": value} for value in read_column(references, self.column, range(len(references)))]
-        texts = [
-            str(value[0]) if isinstance(value := plain(row["value"]), list) and value else str(value) for row in rows
-        ]
+        values = read_column(references, self.column, range(len(references)))
+        texts = [str(value[0]) if isinstance(value, list) and value else str(value) for value in map(plain, values)]
         try:
-            self._compute(rows, texts)
+            self._compute([{"value": value} for value in values], texts)
         except (KeyboardInterrupt, MetricError):
             raise
         except BaseException as error:  # the module's code may raise anything
@@ -128,6 +105,25 @@ class EvaluateMetric:
         if self.key not in results:
             raise MetricError(unknown_name(f"`evaluate:{self.module.name}` result", self.key, results))
         return results[self.key]
+
+
+def load_module(path: str) -> Any:
+    """Return the ``EvaluationModule`` that ``evaluate`` loads, with results in memory and a fixed seed.
+
+    Args:
+        path: A script, its directory or a name on the hub.
+
+    Raises:
+        MetricError: It cannot be loaded.
+    """
+    import evaluate  # noqa: PLC0415  # imports torch
+
+    try:
+        return evaluate.load(path, keep_in_memory=True, seed=0)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a script is the user's code: it may call sys.exit
+        raise MetricError(f"cannot load `evaluate:{path}`: {describe_error(error)}") from error
 
 
 def _storable(value: Any) -> Any:

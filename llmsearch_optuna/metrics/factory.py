@@ -10,7 +10,7 @@ from llmsearch_optuna.metrics.base import Metric
 from llmsearch_optuna.metrics.built_in import REPEATED, make_built_in
 from llmsearch_optuna.metrics.calls import ONCE, ScorerCalls
 from llmsearch_optuna.metrics.corpus import CorpusMetric
-from llmsearch_optuna.metrics.evaluate_module import EvaluateMetric
+from llmsearch_optuna.metrics.evaluate_module import EvaluateMetric, load_module
 from llmsearch_optuna.metrics.imports import import_object
 from llmsearch_optuna.metrics.reducers import MEAN, ReducedMetric, make_reducer
 from llmsearch_optuna.metrics.scorer import CallableMetric, Scorer
@@ -77,23 +77,14 @@ def make_metric(
     built_in = spec if isinstance(spec, str) and ":" not in spec else None
     default = ScorerCalls() if built_in is None or built_in in REPEATED else ONCE
     calls = ScorerCalls(retries=default.retries if retries is None else retries, timeout_s=timeout_s)
+    fields: dict[str, Any] = {"column": column, "greater_is_better": greater_is_better, "calls": calls}
     if built_in is not None:
-        return make_built_in(
-            built_in, arguments, directory, column=column, greater_is_better=greater_is_better, calls=calls
-        )
-    options: dict[str, Any] = {
-        "key": arguments.get("key"),
-        "column": column,
-        "greater_is_better": greater_is_better,
-        "arguments": {name: value for name, value in arguments.items() if name != "key"},
-        "calls": calls,
-    }
-    if isinstance(spec, str) and spec.startswith(_EVALUATE):
-        return EvaluateMetric.load(spec.removeprefix(_EVALUATE), **options)
+        return make_built_in(built_in, arguments, directory, **fields)
     if isinstance(spec, str):
-        spec = import_object(spec, directory)
+        is_path = spec.startswith(_EVALUATE)
+        spec = load_module(spec.removeprefix(_EVALUATE)) if is_path else import_object(spec, directory)
     if _is_evaluation_module(spec):
-        return EvaluateMetric(module=spec, **options)
+        return EvaluateMetric(module=spec, key=arguments.pop("key", None), arguments=arguments, **fields)
     if isinstance(spec, Metric):
         is_changed = retries is not None or timeout_s is not None or (spec.greater_is_better and not greater_is_better)
         if column is not None or arguments or is_changed:

@@ -22,7 +22,6 @@ from llmsearch_optuna.metrics.judge_prompts import Part, Scale, last_word, pair_
 
 __all__ = ["Form", "JudgeMetric", "JudgeServer", "Question", "read_rubric"]
 
-_COMPLETION = "completion"
 _PAIR = Scale(0.0, 1.0, {"A": 1.0, "B": 0.0, "tie": 0.5})
 
 
@@ -184,15 +183,6 @@ class JudgeMetric:
         sample_numbers(references, predictions, sample_ids)
         raise MetricError("metric `judge` works in a study only: `Tuner` connects it with its judge")
 
-    def check(self, references: Sequence[Reference]) -> None:
-        """Raise an error if the questions about some references cannot be asked.
-
-        Raises:
-            MetricError: The message names the sample or the column.
-        """
-        for sample, reference in enumerate(references):
-            self.questions(reference, "", sample)
-
     def questions(self, reference: Reference, prediction: str, sample: int) -> list[Question]:
         """Return the questions about a completion: one, or with `pairwise` one for each order.
 
@@ -212,29 +202,19 @@ class JudgeMetric:
                 Part("reference answer" if name == self.column else name, _text(value))
                 for name, value in reference.items()
             ]
-            return [
-                Question(
-                    rubric_prompt(rubric, form.scale, [*parts, Part(_COMPLETION, prediction)], explain=self.explain),
-                    form,
-                )
-            ]
+            parts.append(Part("completion", prediction))
+            return [Question(rubric_prompt(rubric, form.line, parts, explain=self.explain), form)]
         (accepted,) = acceptable_texts([reference], self.column, [sample])
         if len(accepted) > 1:
             raise MetricError(f"`pairwise` needs one reference for each sample, and sample {sample} has several")
         other, right = accepted[0], self.column or next(iter(reference))
         context = [Part(name, _text(value)) for name, value in reference.items() if name != right]
-        return [
-            Question(
-                pair_prompt(
-                    rubric, [*context, Part("answer A", first), Part("answer B", second)], explain=self.explain
-                ),
-                asked,
-            )
-            for first, second, asked in (
-                (prediction, other, form),
-                (other, prediction, form._replace(is_reversed=True)),
-            )
-        ]
+        questions = []
+        for first, second, is_reversed in ((prediction, other, False), (other, prediction, True)):
+            parts = [*context, Part("answer A", first), Part("answer B", second)]
+            prompt = pair_prompt(rubric, parts, explain=self.explain)
+            questions.append(Question(prompt, form._replace(is_reversed=is_reversed)))
+        return questions
 
 
 def read_rubric(rubric_file: str | Path, directory: Path | None = None) -> str:

@@ -69,21 +69,20 @@ def disarmed(text: str) -> str:
     return _BRACKET.sub(rf"\1{_JOINER}", text)
 
 
-def rubric_prompt(rubric: str, scale: Scale, parts: Sequence[Part], *, explain: bool = True) -> str:
+def rubric_prompt(rubric: str, line: str, parts: Sequence[Part], *, explain: bool = True) -> str:
     """Return the prompt for a score.
 
     Args:
         rubric: What to judge by.
-        scale: The scores.
+        line: The form of the last line of its answer, in words.
         parts: What the judge is shown. The last one is what it judges.
         explain: Whether it gives reasons before the score.
     """
-    form = f"`Score: X`, where X is {scale.form}"
-    ask = f"Write only one line of the form {form}."
+    ask = f"Write only one line of the form {line}."
     if explain:
         ask = (
             "Say in one or two sentences how well it meets the rubric. Then end with one line of the form "
-            f"{form}, and write nothing after it."
+            f"{line}, and write nothing after it."
         )
     return _prompt(f"Judge the last part below, `{parts[-1].name}`, by this rubric:", rubric, parts, ask)
 

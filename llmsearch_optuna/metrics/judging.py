@@ -1,6 +1,7 @@
 """A judge at work: questions asked, answers read, judgements kept by their content, and unreadable ones counted."""
 
 import hashlib
+import itertools
 import json
 import logging
 import math
@@ -11,7 +12,7 @@ from typing import NamedTuple, Protocol
 from llmsearch_optuna.errors import ScorerError, TrialError, one_line
 from llmsearch_optuna.metrics.base import Reference, ScoreRange, Scores, mean_scores, sample_numbers
 from llmsearch_optuna.metrics.calls import ScorerCalls, ScoringGivenUpError
-from llmsearch_optuna.metrics.judge import JudgeMetric, Question
+from llmsearch_optuna.metrics.judge import Form, JudgeMetric, Question
 from llmsearch_optuna.metrics.judge_prompts import disarmed
 
 __all__ = ["Inquiry", "Judge", "JudgeAnswer", "JudgedMetric", "Judgement", "JudgementCache", "MemoryCache"]
@@ -136,6 +137,17 @@ class _Case(NamedTuple):
     sample: int
 
 
+@dataclass
+class _Exchange:
+    """A question of a case with its answers so far, and the score that the last of them states."""
+
+    case: _Case
+    form: Form
+    messages: tuple[str, ...]
+    answers: list[JudgeAnswer] = field(default_factory=list)
+    score: float | None = None
+
+
 @dataclass(frozen=True, kw_only=True)
 class JudgedMetric:
     """A `JudgeMetric` with its judge: a `Metric`.
@@ -198,17 +210,11 @@ class JudgedMetric:
         """Return the key of each completion, and the kept scores of its repeats that can be read."""
         cases = [self._cases(*pair, 0) for pair in zip(references, predictions, strict=True)]
         kept = self.cache.load([case.key for of_text in cases for case in of_text])
-        return [
-            (
-                of_text[0].key,
-                tuple(
-                    score
-                    for case in of_text
-                    if (judgement := kept.get(case.key)) and (score := judgement.score) is not None
-                ),
-            )
-            for of_text in cases
-        ]
+        scores = []
+        for of_text in cases:
+            read = (kept[case.key].score for case in of_text if case.key in kept)
+            scores.append((of_text[0].key, tuple(score for score in read if score is not None)))
+        return scores
 
     def _cases(self, reference: Reference, prediction: str, sample: int) -> list[_Case]:
         questions = self.settings.questions(reference, prediction, sample)
@@ -262,31 +268,25 @@ class JudgedMetric:
 
     def _ask(self, cases: Sequence[_Case], retries: int) -> dict[str, Judgement]:
         """Ask the questions of some cases, again if the answers cannot be read, and return the judgements by key."""
-        asked = [(case, question) for case in cases for question in case.questions]
-        messages: dict[int, tuple[str, ...]] = {index: (question.prompt,) for index, (_, question) in enumerate(asked)}
-        answers: dict[int, list[JudgeAnswer]] = {index: [] for index in messages}
-        scores: dict[int, float | None] = {}
+        asked = {case.key: [_Exchange(case, form, (prompt,)) for prompt, form in case.questions] for case in cases}
         for _ in range(retries + 1):
-            unread = [index for index in messages if scores.get(index) is None]
+            unread = [exchange for exchange in itertools.chain(*asked.values()) if exchange.score is None]
             if not unread:
                 break
-            for index, answer in zip(unread, self._answers([(asked[i][0], messages[i]) for i in unread]), strict=True):
-                question = asked[index][1]
-                answers[index].append(answer)
-                scores[index] = question.form.read(answer.text) if answer.is_complete else None
-                messages[index] = (*messages[index], disarmed(answer.text), question.form.reminder)
-        made = {}
-        for case in cases:
-            indices = [index for index, (of_case, _) in enumerate(asked) if of_case is case]
-            made[case.key] = _judgement([scores[index] for index in indices], [answers[index] for index in indices])
+            for exchange, answer in zip(unread, self._answers(unread), strict=True):
+                exchange.answers.append(answer)
+                exchange.score = exchange.form.read(answer.text) if answer.is_complete else None
+                exchange.messages += (disarmed(answer.text), exchange.form.reminder)
+        made = {key: _judgement(exchanges) for key, exchanges in asked.items()}
         self._warn([case.sample for case in cases if made[case.key].score is None], made)
         return made
 
-    def _answers(self, asked: Sequence[tuple[_Case, tuple[str, ...]]]) -> list[JudgeAnswer]:
+    def _answers(self, exchanges: Sequence[_Exchange]) -> list[JudgeAnswer]:
         begin = "" if self.settings.explain else f"{self.settings.form.key}:"
+        limit = self.settings.max_new_tokens
         inquiries = [
-            Inquiry(messages, self._temperature, case.repeat, self.settings.max_new_tokens, case.sample, begin)
-            for case, messages in asked
+            Inquiry(exchange.messages, self._temperature, exchange.case.repeat, limit, exchange.case.sample, begin)
+            for exchange in exchanges
         ]
         try:
             return self.judge.ask(inquiries)
@@ -306,17 +306,17 @@ class JudgedMetric:
             )
 
 
-def _judgement(scores: Sequence[float | None], answers: Sequence[Sequence[JudgeAnswer]]) -> Judgement:
-    read = [score for score in scores if score is not None]
-    is_read = len(read) == len(scores)
-    given = [answer for of_question in answers for answer in of_question]
+def _judgement(exchanges: Sequence[_Exchange]) -> Judgement:
+    scores = [exchange.score for exchange in exchanges if exchange.score is not None]
+    is_read = len(scores) == len(exchanges)
+    answers = [answer for exchange in exchanges for answer in exchange.answers]
     return Judgement(
-        score=math.fsum(read) / len(read) if is_read else None,
-        answers=tuple(of_question[-1].text for of_question in answers),
-        order_changed=len(set(read)) > 1 if is_read and len(scores) > 1 else None,
-        requests=len(given),
-        prompt_tokens=sum(answer.prompt_tokens for answer in given),
-        tokens=sum(answer.tokens for answer in given),
+        score=math.fsum(scores) / len(scores) if is_read else None,
+        answers=tuple(exchange.answers[-1].text for exchange in exchanges),
+        order_changed=len(set(scores)) > 1 if is_read and len(scores) > 1 else None,
+        requests=len(answers),
+        prompt_tokens=sum(answer.prompt_tokens for answer in answers),
+        tokens=sum(answer.tokens for answer in answers),
     )
 
 

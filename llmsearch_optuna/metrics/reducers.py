@@ -12,7 +12,6 @@ from typing import Any, TypeVar
 from llmsearch_optuna.errors import MetricError, ScorerError, describe_error
 from llmsearch_optuna.identity import identify
 from llmsearch_optuna.metrics.base import Metric, Reference, Scores, bound_arguments, known_range, mean_scores
-from llmsearch_optuna.metrics.calls import ScorerCalls
 from llmsearch_optuna.metrics.scorer import CallableMetric
 
 __all__ = [
@@ -31,10 +30,6 @@ _Value = TypeVar("_Value")
 _PASS = re.compile(r"pass@([1-9][0-9]*)")
 
 
-def _never(completions: Sequence[str]) -> bool:  # noqa: ARG001 - see `Reducer.is_tied`
-    return False
-
-
 @dataclass(frozen=True, kw_only=True)
 class Reducer:
     """Computes the score of a sample from those of its completions.
@@ -50,16 +45,12 @@ class Reducer:
 
     name: str
     reduce: Callable[[Sequence[str], Sequence[float]], float]
-    is_tied: Callable[[Sequence[str]], bool] = _never
+    is_tied: Callable[[Sequence[str]], bool] = lambda _completions: False
     min_completions: int = 1
     answer: str = ""
 
 
-def _mean(completions: Sequence[str], scores: Sequence[float]) -> float:  # noqa: ARG001 - see `Reducer.reduce`
-    return math.fsum(scores) / len(scores)
-
-
-MEAN = Reducer(name="mean", reduce=_mean)
+MEAN = Reducer(name="mean", reduce=lambda _completions, scores: math.fsum(scores) / len(scores))
 """The default: what one completion scores on average."""
 
 
@@ -90,11 +81,6 @@ class ReducedMetric:
     def score_range(self) -> tuple[float, float] | None:
         """See `Metric`. A reduced score lies between those of single completions."""
         return known_range(self.metric)
-
-    @property
-    def calls(self) -> ScorerCalls:
-        """See `Metric`."""
-        return getattr(self.metric, "calls", ScorerCalls())
 
     def __call__(
         self, references: Sequence[Reference], predictions: Sequence[str], *, sample_ids: Sequence[int] | None = None
@@ -127,7 +113,8 @@ def make_reducer(name: object, metric: Metric) -> Reducer:
     if name == "mean":
         return MEAN
     if name == "best":
-        return Reducer(name="best", reduce=functools.partial(_best, max if metric.greater_is_better else min))
+        best = max if metric.greater_is_better else min
+        return Reducer(name="best", reduce=lambda _completions, scores: best(scores))
     if name == "majority":
         answer = getattr(getattr(metric, "function", metric), "answer", None)
         if not callable(answer):
@@ -196,14 +183,6 @@ def reduce_scores(metric: Metric, scores: Scores, completions: Sequence[Sequence
 def unreduced(metric: Metric) -> Metric:
     """Return the metric that scores single completions."""
     return metric.metric if isinstance(metric, ReducedMetric) else metric
-
-
-def _best(
-    best: Callable[[Sequence[float]], float],
-    completions: Sequence[str],  # noqa: ARG001 - see `Reducer.reduce`
-    scores: Sequence[float],
-) -> float:
-    return best(scores)
 
 
 @dataclass(frozen=True)

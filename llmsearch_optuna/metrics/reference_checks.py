@@ -76,12 +76,14 @@ def check_references(metric: Metric, references: Sequence[Reference], names: Seq
         MetricError: A column is missing or ambiguous, or holds values that the metric cannot compare.
     """
     metric = unreduced(metric)
+    names = [f"row {index}" for index in range(len(references))] if names is None else names
     if isinstance(metric, EvaluateMetric):
         metric.probe(references[:_PROBED])
     if isinstance(metric, ItemsMetric | ChoiceMetric | JsonSchemaMetric):
         metric(references, [""] * len(references))
     if isinstance(metric, JudgeMetric):
-        metric.check(references)
+        for sample, reference in enumerate(references):
+            metric.questions(reference, "", sample)
     if isinstance(metric, CallableMetric):
         _warn_of_missing_values(metric, references, names)
     if not isinstance(metric, SampleMetric | CorpusMetric):
@@ -90,16 +92,14 @@ def check_references(metric: Metric, references: Sequence[Reference], names: Seq
     for indices, fault, is_fatal in _findings(metric, texts):
         if not indices:
             continue
-        example = f"{_name(indices[0], names)} has {_shown(texts[indices[0]])}"
+        example = f"{names[indices[0]]} has {_shown(texts[indices[0]])}"
         message = f"metric `{metric.name}` {fault} ({len(indices)} of {len(texts)} references: {example})"
         if is_fatal or (is_fatal is None and len(indices) == len(texts)):
             raise MetricError(message)
         _LOG.warning("%s", message)
 
 
-def _warn_of_missing_values(
-    metric: CallableMetric, references: Sequence[Reference], names: Sequence[str] | None
-) -> None:
+def _warn_of_missing_values(metric: CallableMetric, references: Sequence[Reference], names: Sequence[str]) -> None:
     """Warn of evaluation columns in which some rows have no value, which a user's scorer may not expect."""
     missing: dict[str, list[int]] = {}
     for index, reference in enumerate(references):
@@ -112,13 +112,9 @@ def _warn_of_missing_values(
         _LOG.warning(
             "`%s` is empty in %d of %d rows (%s has %r), and the scorer `%s` gets these, too: fill them in, or leave "
             "the rows out",
-            *(column, len(indices), len(references), _name(first, names), references[first][column]),
+            *(column, len(indices), len(references), names[first], references[first][column]),
             metric.name.partition("#")[0],
         )
-
-
-def _name(index: int, names: Sequence[str] | None) -> str:
-    return f"row {index}" if names is None else names[index]
 
 
 def _findings(metric: SampleMetric | CorpusMetric, texts: _Texts) -> list[_Finding]:

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache, lru_cache
 from itertools import pairwise
-from typing import NamedTuple
+from types import SimpleNamespace
 
 from llmsearch_optuna.metrics.text import bag_f1, f_measure
 from llmsearch_optuna.metrics.words import characters, unicode_words
@@ -17,10 +17,6 @@ from llmsearch_optuna.metrics.words import characters, unicode_words
 __all__ = ["ASCII", "TOKENIZERS", "longest_common_subsequence", "rouge1", "rouge2", "rouge_l"]
 
 ASCII = "ascii"
-
-
-class _Stemmer(NamedTuple):
-    stem: Callable[[str], str]
 
 
 def rouge1(prediction: str, reference: str, *, tokenize: str = ASCII) -> float:
@@ -87,11 +83,11 @@ def _words(text: str) -> list[str]:
 
 
 @cache
-def _stemmer() -> _Stemmer:
+def _stemmer() -> SimpleNamespace:
     """Return the stemmer of ``rouge_score`` with a cache of stems, which makes it 15 times as fast."""
     from rouge_score.tokenizers import porter  # noqa: PLC0415  # slow
 
-    return _Stemmer(stem=lru_cache(maxsize=2**14)(porter.PorterStemmer().stem))
+    return SimpleNamespace(stem=lru_cache(maxsize=2**14)(porter.PorterStemmer().stem))
 
 
 TOKENIZERS: Mapping[str, Callable[[str], Sequence[str]]] = {ASCII: _words, "unicode": unicode_words, "char": characters}

@@ -93,15 +93,13 @@ def run_scorer(
         return ""
 
     def score(is_last: bool) -> Scores:
-        result, error = attempt(references, predictions)
-        if error is not None:
+        outcome = attempt(references, predictions)
+        if (error := outcome.error) is not None:
             kind = type(error)
             where = culprit(lambda alone: type(alone.error) is kind) if is_last else ""
             raise ScorerError(f"scorer `{label}` raised {kind.__name__}: {one_line(error)}{where}") from error
-        if isinstance(result, Real) and not math.isfinite(value := _to_float(result)):
-            where = culprit(_is_not_finite) if is_last else ""
-            raise ScorerError(f"scorer `{label}` returned {value}{where}; scores must be finite")
-        return _checked(label, result, samples)
+        where = culprit(_is_not_finite) if is_last and _is_not_finite(outcome) else ""
+        return _checked(f"scorer `{label}`", outcome.result, where, samples)
 
     return calls.repeated(label, score)
 
@@ -110,21 +108,20 @@ def _is_not_finite(outcome: Outcome) -> bool:
     return isinstance(outcome.result, Real) and not math.isfinite(_to_float(outcome.result))
 
 
-def _checked(label: str, result: object, samples: Sequence[int]) -> Scores:
+def _checked(source: str, result: object, where: str, samples: Sequence[int]) -> Scores:
     if isinstance(result, Real):
-        return Scores(_to_float(result), None)
+        return Scores(finite_score(source, result, where), None)
     if not isinstance(result, Sequence) or isinstance(result, str | bytes | bytearray):
-        raise ScorerError(f"scorer `{label}` must return a number or one per sample, got {type(result).__name__}")
+        raise ScorerError(f"{source} must return a number or one per sample, got {type(result).__name__}")
     if len(result) != len(samples):
-        raise ScorerError(f"scorer `{label}` returned {len(result)} scores for {len(samples)} samples")
-    source = f"scorer `{label}`"
+        raise ScorerError(f"{source} returned {len(result)} scores for {len(samples)} samples")
     per_sample = [
         finite_score(source, score, f" for sample {sample}") for score, sample in zip(result, samples, strict=True)
     ]
     try:
         return mean_scores(per_sample)
     except OverflowError as error:
-        raise ScorerError(f"scorer `{label}` returned scores too large to average") from error
+        raise ScorerError(f"{source} returned scores too large to average") from error
 
 
 def _to_float(number: Real) -> float:

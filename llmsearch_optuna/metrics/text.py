@@ -4,13 +4,12 @@ import re
 import string
 import unicodedata
 from collections import Counter
-from collections.abc import Hashable
 from typing import Any
 
 from llmsearch_optuna.metrics.numbers import is_date, last_number
 from llmsearch_optuna.metrics.words import normal_form, separate
 
-__all__ = ["bag_f1", "contains", "exact_answer", "exact_match", "f_measure", "numeric", "numeric_answer", "token_f1"]
+__all__ = ["bag_f1", "contains", "exact_answer", "exact_match", "f_measure", "numeric", "token_f1"]
 
 _ARTICLES = re.compile(r"\b(?:a|an|the)\b")
 _NO_PUNCTUATION = str.maketrans("", "", string.punctuation)
@@ -27,7 +26,7 @@ def exact_match(prediction: str, reference: str, *, ignore_case: bool = False) -
         reference: The reference.
         ignore_case: Whether upper and lower case are equal.
     """
-    return float(_canonical(prediction, ignore_case).strip() == _canonical(reference, ignore_case).strip())
+    return float(exact_answer(prediction, ignore_case=ignore_case) == exact_answer(reference, ignore_case=ignore_case))
 
 
 def exact_answer(prediction: str, *, ignore_case: bool = False) -> str | None:
@@ -64,11 +63,6 @@ def numeric(prediction: str, reference: str) -> float:
     return float(expected is not None and last_number(prediction) == expected and not is_date(reference))
 
 
-def numeric_answer(prediction: str) -> Hashable | None:
-    """Return what `numeric` compares with the reference, the last number; None if there is none."""
-    return last_number(prediction)
-
-
 def token_f1(prediction: str, reference: str) -> float:
     """Return F1 of the two bags of words, normalised as for SQuAD (Rajpurkar et al. 2016).
 
@@ -78,13 +72,10 @@ def token_f1(prediction: str, reference: str) -> float:
     the reference is empty, return 1 for a prediction without words (as for SQuAD 2.0), else 0.
     """
     prediction, reference = normal_form(prediction), normal_form(reference)
-    if not reference.strip():
-        return float(not _words(prediction))
-    expected = _words(reference)
-    if expected:
-        return bag_f1(Counter(_words(prediction)), Counter(expected))
-    split = _words_and_articles if _words_and_articles(reference) else _TOKEN.findall
-    return bag_f1(Counter(split(prediction)), Counter(split(reference)))
+    for split in (_words, _words_and_articles, _TOKEN.findall):
+        if expected := split(reference):
+            return bag_f1(Counter(split(prediction)), Counter(expected))
+    return float(not _words(prediction))
 
 
 def _words(text: str) -> list[str]:

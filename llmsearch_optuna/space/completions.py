@@ -5,9 +5,8 @@ import functools
 import hashlib
 
 from llmsearch_optuna.space.params import GenerationParams
-from llmsearch_optuna.space.rules import MAX_SEED
 
-__all__ = ["completion_params"]
+__all__ = ["completion_params", "derived_seed"]
 
 
 @functools.lru_cache(maxsize=1024)
@@ -20,10 +19,10 @@ def completion_params(params: GenerationParams) -> tuple[GenerationParams, ...]:
     """
     count = params.canonical.samples_per_prompt or 1
     single = params if params.samples_per_prompt is None else dataclasses.replace(params, samples_per_prompt=None)
-    seeds = (_derived_seed(params.generation_seed, number) for number in range(1, count))
+    seeds = (derived_seed(f"{params.generation_seed}:completion:{number}") for number in range(1, count))
     return (single, *(dataclasses.replace(single, generation_seed=seed) for seed in seeds))
 
 
-def _derived_seed(seed: int, number: int) -> int:
-    digest = hashlib.blake2b(f"{seed}:completion:{number}".encode(), digest_size=4).digest()
-    return int.from_bytes(digest, "little") % (MAX_SEED + 1)
+def derived_seed(name: str) -> int:
+    """Return the seed of this name, an unsigned 32-bit integer. Different names have unrelated seeds."""
+    return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=4).digest(), "little")

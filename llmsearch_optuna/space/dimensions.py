@@ -145,18 +145,19 @@ def check_dimension(name: str, dimension: Dimension) -> Dimension:
         required = {int: Int, float: Float, bool: Categorical}[kind]
         if type(dimension) is not required:
             raise ParameterError(f"`{name}` must be searched with {required.__name__}, got {dimension!r}")
-        if is_setting(name) and not all(isinstance(bound, Real) for bound in (dimension.low, dimension.high)):
+        number: Any = Integral if kind is int else Real
+        if is_setting(name) and not all(isinstance(bound, number) for bound in (dimension.low, dimension.high)):
+            kinds = "integers" if kind is int else "numbers"
             raise ParameterError(
-                f"`{name}`: low and high must be numbers, got {dimension.low!r} and {dimension.high!r}"
+                f"`{name}`: low and high must be {kinds}, got {dimension.low!r} and {dimension.high!r}"
             )
         if not isinstance(dimension.log, bool):
             raise ParameterError(f"`{name}`: log must be true or false, got {dimension.log!r}")
         changes: dict[str, Any] = {key: check_parameter(name, getattr(dimension, key)) for key in ("low", "high")}
         if changes["low"] > changes["high"]:
             raise ParameterError(f"`{name}`: low must not exceed high, got {changes['low']} and {changes['high']}")
-        number: Any = Integral if isinstance(dimension, Int) else Real
         step = dimension.step
-        if step is not None or isinstance(dimension, Int):
+        if step is not None or kind is int:
             if not isinstance(step, number) or isinstance(step, bool) or not 0 < step < math.inf:
                 raise ParameterError(
                     f"`{name}`: step must be {'an integer' if kind is int else 'a finite number'} > 0, got {step!r}"
@@ -206,18 +207,14 @@ def dimension_from_table(name: str, value: Any) -> Any:
         try:
             return check_parameter(name, value)
         except ParameterError as error:
-            raise (
-                error
-                if name not in PARAMETERS and not is_setting(name)
-                else ParameterError(f"{error}: {_hint(name, value)}")
-            ) from None
+            if name not in PARAMETERS and not is_setting(name):
+                raise
+            raise ParameterError(f"{error}: {_hint(name, value)}") from None
     if not isinstance(value, Mapping):
         return check_parameter(name, value)
-    if is_setting(name):
-        number: type[Dimension] = Int if all(isinstance(value.get(key), int) for key in ("low", "high")) else Float
-    else:
-        number = Int if find_parameter(name).type is int else Float
-    kind: type[Dimension] = Categorical if "choices" in value else number
+    has_integers = all(isinstance(value.get(key), int) for key in ("low", "high"))
+    is_integer = has_integers if is_setting(name) else find_parameter(name).type is int
+    kind: type[Dimension] = Categorical if "choices" in value else Int if is_integer else Float
     keys = [attribute.name for attribute in dataclasses.fields(kind)]
     for key in value:
         if str(key).lower() in _RANGE_KEYS and key not in keys:
@@ -237,9 +234,11 @@ def _hint(name: str, values: Any) -> str:
 
     Args:
         name: The name of the parameter.
-        values: The choices, or two bounds. What are no numbers is replaced by an example.
+        values: The choices, one choice, or two bounds. What are no numbers is replaced by an example.
     """
-    given = sorted(values, key=str) if isinstance(values, set | frozenset) else list(values) if values else []
+    if isinstance(values, set | frozenset):
+        values = sorted(values, key=str)
+    given = list(values) if isinstance(values, list | tuple | range) else [values]
     kind = bool if is_setting(name) else find_parameter(name).type
     numbers = [value for value in given if isinstance(value, Real) and not isinstance(value, bool)]
     choices = f"choices are written {{choices = {json.dumps(given, default=str)}}}"

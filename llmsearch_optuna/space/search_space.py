@@ -27,7 +27,7 @@ from llmsearch_optuna.space.dimensions import (
 )
 from llmsearch_optuna.space.params import GenerationParams, check_parameter, names_in
 from llmsearch_optuna.space.rules import CLASHES, Clash
-from llmsearch_optuna.space.settings import flat_names, settings_in
+from llmsearch_optuna.space.settings import flat_names
 
 __all__ = ["SearchSpace"]
 
@@ -176,10 +176,10 @@ class SearchSpace:
 
     def settings(self, prefix: str) -> dict[str, tuple[Scalar | None, ...]]:
         """Return the values that each setting with a prefix can have; of a range, only the bounds."""
-        names = settings_in({**self._fixed, **self._dimensions}, prefix)
         return {
-            name: self._possible(f"{prefix}{name}") + ((None,) if self._can_be_unset(f"{prefix}{name}") else ())
-            for name in names
+            name.removeprefix(prefix): self._possible(name) + ((None,) if self._can_be_unset(name) else ())
+            for name in (*self._fixed, *self._dimensions)
+            if name.startswith(prefix)
         }
 
     def _can_be_unset(self, name: str) -> bool:
@@ -187,6 +187,10 @@ class SearchSpace:
         if dimension is None:
             return name not in self._fixed
         return dimension.when is not None or (isinstance(dimension, Categorical) and None in dimension.choices)
+
+    def _counts(self, name: str, *, unset: int) -> list[int]:
+        """Return the values that a parameter can have, and `unset` if it can be unset; of a range, only the bounds."""
+        return [*map(int, self._possible(name)), *([unset] if self._can_be_unset(name) else [])]
 
     @property
     def is_always_greedy(self) -> bool:
@@ -196,27 +200,17 @@ class SearchSpace:
 
     def completions_per_sample(self) -> tuple[int, int]:
         """Return the minimum and the maximum `samples_per_prompt` in the space; 1 if it is unset."""
-        name = "samples_per_prompt"
-        counts = [int(value) for value in self._possible(name) if value is not None]
-        counts += [1] if self._can_be_unset(name) else []
+        counts = self._counts("samples_per_prompt", unset=1)
         return min(counts), max(counts)
 
     def longest_completion(self) -> int:
         """Return the maximum `max_new_tokens` in the space."""
-        unset = GenerationParams.from_dict(self._fixed).max_new_tokens
-        dimension = self._dimensions.get("max_new_tokens")
-        if dimension is None:
-            return unset
-        values = dimension.choices if isinstance(dimension, Categorical) else (dimension.high,)
-        longest = max(int(value) for value in values if value is not None)
-        return longest if dimension.when is None else max(longest, unset)
+        return max(self._counts("max_new_tokens", unset=GenerationParams().max_new_tokens))
 
     def first_seed(self) -> int:
         """Return the fixed generation seed, or the first one that can be chosen."""
-        dimension = self._dimensions.get("generation_seed")
-        if dimension is None:
-            return GenerationParams.from_dict(self._fixed).generation_seed
-        return int((dimension.choices[0] or 0) if isinstance(dimension, Categorical) else dimension.low)
+        seeds = self._possible("generation_seed")
+        return int(seeds[0]) if seeds else GenerationParams().generation_seed
 
     def grid(self) -> dict[str, list[CategoricalChoiceType]]:
         """Return every value of every dimension, for a grid search.

@@ -25,7 +25,6 @@ not: the chance of ever refuting a mean that the candidate does reach is still a
 
 import itertools
 import math
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
@@ -57,12 +56,12 @@ class _ControlVariate(NamedTuple):
     maximum: _Floats
 
 
-@dataclass
 class ControlMemory:
     """Keeps the control variates of one sequence of values, so that looking again costs only what the new values do."""
 
-    _unit: _Floats = field(init=False, default_factory=lambda: np.zeros(0))
-    _control: _ControlVariate = field(init=False, default_factory=lambda: _ControlVariate(np.zeros(0), np.zeros(0)))
+    def __init__(self) -> None:
+        self._unit: _Floats = np.zeros(0)
+        self._control = _ControlVariate(np.zeros(0), np.zeros(0))
 
     def recall(self, unit: _Floats) -> _ControlVariate:
         """Return the control variates of the first values, as far as they are known."""

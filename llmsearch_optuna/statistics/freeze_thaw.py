@@ -83,13 +83,14 @@ def freeze_thaw_indices(
         fresh_tokens: The tokens per sample of a fresh proposal.
     """
     estimates = regression_estimates(proposals, population=population, scale=scale)
-    recent = _population(MeanEstimates(*(values[-_RECENT:] for values in estimates)))
+    recent_mean, recent_variance = _population(MeanEstimates(*(values[-_RECENT:] for values in estimates)))
+    recent_deviation = math.sqrt(recent_variance)
     means, variances = posterior(estimates, *_population(estimates))
     deviations = np.sqrt(variances)
-    incumbent = max(best, recent.centre + _OPTIMISM * recent.deviation)
+    incumbent = max(best, recent_mean + _OPTIMISM * recent_deviation)
     gains = expected_improvement(means, deviations, incumbent)
     left = (population - proposals.seen) * np.asarray(tokens, dtype=np.float64)
-    fresh = float(expected_improvement(recent.centre, recent.deviation, incumbent))
+    fresh = float(expected_improvement(recent_mean, recent_deviation, incumbent))
     return Indices(
         trials=np.divide(gains, left, out=np.zeros_like(gains), where=left > 0.0),
         fresh=fresh / (_FRESH_COST * population * fresh_tokens),
@@ -97,16 +98,7 @@ def freeze_thaw_indices(
     )
 
 
-class _Population(NamedTuple):
-    centre: float
-    variance: float
-
-    @property
-    def deviation(self) -> float:
-        return math.sqrt(self.variance)
-
-
-def _population(estimates: MeanEstimates) -> _Population:
+def _population(estimates: MeanEstimates) -> tuple[float, float]:
     """Return mean and variance of the true means: the variance of the estimates less that of their errors."""
     means, variances = estimates
-    return _Population(float(means.mean()), max(float(means.var() - variances.mean()), 0.0))
+    return float(means.mean()), max(float(means.var() - variances.mean()), 0.0)

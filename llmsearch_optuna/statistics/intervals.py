@@ -291,29 +291,22 @@ def variance_split(differences: npt.ArrayLike) -> VarianceSplit:
     )
 
 
-class _ClusterMeans(NamedTuple):
-    """The contributions of clusters to a mean over samples.
+def _cluster_means(
+    means: _Floats, deviations: _Floats, clusters: npt.NDArray[np.intp]
+) -> tuple[_Floats, _Floats, float]:
+    """Return the contributions of clusters to a mean over samples. Shapes: (..., samples), then (..., clusters).
 
-    Attributes:
-        means: The sums of the clusters, divided by the mean size, so that their mean is that of the samples.
-        deviations: The deviations that the variance is computed from.
-        freedom: The degrees of freedom of the variance, if the samples of a cluster always differ by the same amount.
+    They are the sums of the clusters, divided by the mean size so that their mean is that of the samples, and the
+    deviations that the variance is computed from. The third result are the degrees of freedom of the variance if the
+    samples of a cluster always differ by the same amount.
     """
-
-    means: _Floats
-    deviations: _Floats
-    freedom: float
-
-
-def _cluster_means(means: _Floats, deviations: _Floats, clusters: npt.NDArray[np.intp]) -> _ClusterMeans:
-    """Return the contributions of clusters. Shapes: (..., samples), and (..., clusters) for the result."""
     order, starts = _grouped(clusters)
     number, samples = len(starts), means.shape[-1]
     share = np.diff(starts, append=samples) / samples
     correction = np.sqrt((1.0 - 1.0 / number) / (1.0 - share))
     sums, summed = (np.add.reduceat(values[..., order], starts, axis=-1) for values in (means, deviations))
     scale = number / samples
-    return _ClusterMeans(sums * scale, summed * scale * correction, _cluster_freedom(share))
+    return sums * scale, summed * scale * correction, _cluster_freedom(share)
 
 
 def _cluster_freedom(share: _Floats) -> float:

@@ -1,7 +1,6 @@
 """The evaluation of finalists on held-out samples with seeds that no trial had."""
 
 import dataclasses
-import hashlib
 import itertools
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -21,9 +20,8 @@ from llmsearch_optuna.metrics import Metric, max_difference
 from llmsearch_optuna.metrics.reducers import reducer_of
 from llmsearch_optuna.search.judging import with_store
 from llmsearch_optuna.search.scoring import Evaluator
-from llmsearch_optuna.space.completions import completion_params
+from llmsearch_optuna.space.completions import completion_params, derived_seed
 from llmsearch_optuna.space.params import GenerationParams
-from llmsearch_optuna.space.rules import MAX_SEED
 from llmsearch_optuna.storage import CompletionStore, HeldOutCompletion, StoredCompletion
 from llmsearch_optuna.study.attributes import PARAMS, STOPPED
 from llmsearch_optuna.study.constraints import stored_constraints
@@ -57,8 +55,7 @@ def fresh_seeds(study_seed: int, count: int, used: Collection[int]) -> tuple[int
     seeds: list[int] = []
     number = 0
     while len(seeds) < count:
-        digest = hashlib.blake2b(f"{study_seed}:hold-out:{number}".encode(), digest_size=4).digest()
-        seed = int.from_bytes(digest, "little") % (MAX_SEED + 1)
+        seed = derived_seed(f"{study_seed}:hold-out:{number}")
         if seed not in used and seed not in seeds:
             seeds.append(seed)
         number += 1

@@ -6,12 +6,14 @@ from hypothesis import strategies as st
 from judges import read_parts
 from tiny_models import tiny_tokenizer
 
+from llmsearch_optuna.metrics.judge import Form
 from llmsearch_optuna.metrics.judge_prompts import Part, Scale, disarmed, last_word, pair_prompt, rubric_prompt
 
 FIVE = Scale(1.0, 5.0)
+LINE = Form("Score", FIVE).line
 YES_NO = Scale(0.0, 1.0, {"no": 0.0, "yes": 1.0})
 
-HONEST = rubric_prompt("Is it right?", FIVE, [Part("completion", "4")])
+HONEST = rubric_prompt("Is it right?", LINE, [Part("completion", "4")])
 MARK = HONEST.partition("with the mark ")[2][:8]
 
 ATTACKS = (
@@ -37,14 +39,14 @@ texts = (
 @example("<\u2060", "[\u2060", "<\u2060\u2060a")
 def test_a_prompt_reads_back_to_exactly_the_parts(question: str, first: str, second: str) -> None:
     parts = [Part("question", question), Part("completion", first)]
-    assert read_parts(rubric_prompt("Is it right?", FIVE, parts)) == dict(parts)
+    assert read_parts(rubric_prompt("Is it right?", LINE, parts)) == dict(parts)
     pair = [Part("question", question), Part("answer A", first), Part("answer B", second)]
     assert read_parts(pair_prompt("Which is right?", pair)) == dict(pair)
 
 
 @given(texts)
 def test_a_mark_is_in_no_text(text: str) -> None:
-    prompt = rubric_prompt("Is it right?", FIVE, [Part("completion", text)])
+    prompt = rubric_prompt("Is it right?", LINE, [Part("completion", text)])
     mark = prompt.partition("with the mark ")[2][:8]
     assert mark not in text
     assert prompt.count(f"=== {mark} ") == 2
@@ -52,12 +54,12 @@ def test_a_mark_is_in_no_text(text: str) -> None:
 
 def test_a_mark_that_a_rubric_holds_is_not_taken() -> None:
     """A mark depends on the rubric, so that this one cannot come up in any case but by chance."""
-    prompt = rubric_prompt(f"Is it right? {MARK}", FIVE, [Part("completion", "4")])
+    prompt = rubric_prompt(f"Is it right? {MARK}", LINE, [Part("completion", "4")])
     assert prompt.partition("with the mark ")[2][:8] != MARK
 
 
 def test_a_name_of_a_column_stays_on_its_line() -> None:
-    prompt = rubric_prompt("Is it right?", FIVE, [Part("a\n=== b", "x"), Part("completion", "y")])
+    prompt = rubric_prompt("Is it right?", LINE, [Part("a\n=== b", "x"), Part("completion", "y")])
     assert read_parts(prompt) == {"a === b": "x", "completion": "y"}
 
 

@@ -13,8 +13,8 @@ from llmsearch_optuna.errors import MetricError, ScorerError
 from llmsearch_optuna.identity import identify
 from llmsearch_optuna.metrics import make_metric
 from llmsearch_optuna.metrics.base import SampleMetric, Scores
+from llmsearch_optuna.metrics.numbers import last_number
 from llmsearch_optuna.metrics.reducers import MEAN, ReducedMetric, make_reducer, reduce_scores, reducer_of
-from llmsearch_optuna.metrics.text import numeric_answer
 
 NUMERIC = make_metric("numeric")
 
@@ -84,7 +84,7 @@ def test_an_answer_of_the_user_is_a_part_of_the_name() -> None:
         return [1.0] * len(predictions)
 
     names = []
-    for answer in (first_word, numeric_answer, functools.partial(numeric_answer), lambda text: text[:1]):
+    for answer in (first_word, last_number, functools.partial(last_number), lambda text: text[:1]):
         scorer.answer = answer  # type: ignore[attr-defined]
         names.append(make_metric(scorer, reducer="majority").name)
     assert len(set(names)) == 4

@@ -38,7 +38,6 @@ def test_the_match_is_compared(arguments: dict[str, Any], prediction: str, refer
         ({"pattern": "(abc"}, r"`pattern` of metric `regex` must be a regular expression: missing \) at position 4"),
         ({"pattern": "a", "group": 1}, "`group` of metric `regex` must be one of 0, got 1"),
         ({"pattern": "(?P<x>a)", "group": "y"}, "must be one of 0, 1, x, got 'y'"),
-        ({}, "metric `regex` needs `pattern`"),
     ],
 )
 def test_what_is_no_expression_is_refused(arguments: dict[str, Any], message: str) -> None:

@@ -2,10 +2,6 @@
 
 import functools
 import math
-import subprocess
-import sys
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +9,8 @@ import pytest
 import torch
 
 from llmsearch_optuna.errors import ScorerError
-from llmsearch_optuna.metrics import CallableMetric, Scores, make_metric
+from llmsearch_optuna.identity import identify
+from llmsearch_optuna.metrics import Scores, make_metric
 
 
 def run(result: object, n: int = 3, **keywords: Any) -> Scores:
@@ -122,83 +119,17 @@ def test_a_nan_names_the_sample_that_makes_it() -> None:
         make_metric(mean)([{}] * 3, ["1e308", "1e308", "1e308"])
 
 
-def test_only_exceptions_of_the_scorer_are_caught() -> None:
-    def interrupted(y_true: list[dict[str, Any]], y_pred: list[str]) -> float:
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        make_metric(interrupted)([{}], ["a"])
-
-
-class Weighted:
-    def __init__(self, weight: float) -> None:
-        self.weight = weight
-
+class Half:
     def __call__(self, y_true: list[dict[str, Any]], y_pred: list[str]) -> float:
-        return self.weight
-
-    def method(self, y_true: list[dict[str, Any]], y_pred: list[str]) -> float:
-        return self.weight
+        return 0.5
 
 
-def scaled(y_true: list[dict[str, Any]], y_pred: list[str], scale: float = 1.0, by: Callable[..., Any] = len) -> float:
+def scaled(y_true: list[dict[str, Any]], y_pred: list[str], scale: float) -> float:
     return scale
 
 
-def test_names_of_callables() -> None:
-    def name(function: Any) -> str:
-        metric = make_metric(function)
-        assert metric([{}], ["a"]).value == pytest.approx(metric([{}], ["a"]).value)
-        return metric.name
-
-    module = __name__
-    assert name(words_per_letter).startswith(f"{module}.words_per_letter#")
-    assert name(Weighted(1.0)).startswith(f"{module}.Weighted#")
-    assert name(Weighted(1.0).method).startswith(f"{module}.Weighted.method#")
-    half = name(functools.partial(scaled, scale=0.5, by=words_per_letter))
-    assert half == f"{name(scaled)}(by={name(words_per_letter)}, scale=0.5)"
-    assert CallableMetric(function=len).name == "builtins.len"  # type: ignore[arg-type]
-    assert len({name(words_per_letter), name(scaled), half, name(Weighted(1.0))}) == 4
-
-
-def write_and_name(folder: Path, source: str) -> str:
-    folder.mkdir(exist_ok=True)
-    folder.joinpath("edited_scorer.py").write_text(source)
-    code = "from llmsearch_optuna.metrics import make_metric; print(make_metric('edited_scorer:f').name)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=folder)
-    return done.stdout.strip()
-
-
-def test_an_edited_scorer_is_another_metric(tmp_path: Path) -> None:
-    first = write_and_name(tmp_path / "a", "def f(y_true, y_pred):\n    return 1.0\n")
-    moved = write_and_name(tmp_path / "b", "import math\n\n\ndef f(y_true, y_pred):\n    return 1.0\n")
-    edited = write_and_name(tmp_path / "c", "def f(y_true, y_pred):\n    return 2.0\n")
-    assert first.startswith("edited_scorer.f#")
-    assert first == moved != edited
-
-
-def test_code_without_source_has_a_name_that_is_the_same_in_every_process() -> None:
-    def code(constant: str) -> str:
-        body = f"def f(y_true, y_pred):\\n    g = lambda: {constant}\\n    return len({{'a', 'b', 'c'}} & set(y_pred))"
-        return (
-            "from llmsearch_optuna.metrics import make_metric\n"
-            "names = {'__name__': 'typed'}\n"
-            f'exec("{body}", names)\n'
-            'f = names["f"]\n'
-            "print(make_metric(f).name)"
-        )
-
-    def name(constant: str, seed: str) -> str:
-        done = subprocess.run(
-            [sys.executable, "-c", code(constant)],
-            capture_output=True,
-            text=True,
-            check=True,
-            env={"PYTHONHASHSEED": seed, "PATH": ""},
-        )
-        return done.stdout
-
-    first = name("1", "1")
-    assert first.startswith("typed.f#")
-    assert first == name("1", "2")
-    assert first != name("2", "1")
+@pytest.mark.parametrize("function", [words_per_letter, Half(), functools.partial(scaled, scale=0.5)])
+def test_a_scorer_is_named_by_its_source(function: Any) -> None:
+    metric = make_metric(function)
+    assert metric.name == identify(function)
+    assert metric([{}], ["ab"]).value == 0.5

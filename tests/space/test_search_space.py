@@ -509,6 +509,14 @@ BAD: list[tuple[Callable[[], object], str]] = [
         "`top_p`: unknown key `hi`: did you mean `high`?",
     ),
     (
+        lambda: SearchSpace.from_dict({"top_p": {1: 0.5}}),
+        "`top_p`: unknown key `1`: known are choices, high, log, low, step, when",
+    ),
+    (
+        lambda: SearchSpace(top_p=Float(0.5, 1.0, when={1: True}), do_sample=True),  # type: ignore[dict-item]
+        "`top_p.when`: unknown parameter of this space `1`: known are do_sample",
+    ),
+    (
         lambda: SearchSpace.from_dict({"top_p": {"choices": [0.5], "low": 1}}),
         "`top_p`: unknown key `low`: known are choices, when",
     ),
@@ -551,6 +559,8 @@ def test_a_space_may_be_a_dict_of_tables_and_dimensions() -> None:
         ("top_k", {"from": 1, "to": 40, "log": True}, "a range is written {low = 1, high = 40}"),
         ("top_k", range(1, 4), "Int(1, 3)"),
         ("top_p", {"values": [0.5, 1.0]}, "choices are written {choices = [0.5, 1.0]}"),
+        ("top_p", {"values": 0.5}, "choices are written {choices = [0.5]}"),
+        ("body.effort", {"options": "low"}, 'choices are written {choices = ["low"]}'),
         ("top_p", [], "Float(0.1, 1.2)"),
         ("do_sample", [True, False], "choices are written {choices = [true, false]}"),
     ],

@@ -80,6 +80,7 @@ def test_a_space_has_them_as_tables_or_by_their_full_names() -> None:
             "`body.effort` must be a string, a finite number, true or false",
         ),
         ({"body": {"effort": {"low": "a", "high": "b"}}}, "`body.effort`: low and high must be numbers"),
+        ({"body.n": Int(1.5, 3)}, "`body.n`: low and high must be integers, got 1.5 and 3"),  # type: ignore[arg-type]
         ({"body": {"effort": {"options": ["a"]}}}, "`body.effort`: unknown key `options`"),
         ({"body": {"share": float("nan")}}, "`body.share` must be a string, a finite number"),
         ({"boddy": {"share": 1}}, "boddy"),

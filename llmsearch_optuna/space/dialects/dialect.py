@@ -34,8 +34,6 @@ OFFSETS = ("presence_penalty", "frequency_penalty")
 
 DRY = ("dry_multiplier", "dry_base", "dry_allowed_length", "dry_sequence_breakers")
 
-_NOTHING: Mapping[str, Any] = MappingProxyType({})
-
 
 @dataclass(frozen=True, kw_only=True)
 class Dialect:
@@ -106,10 +104,13 @@ class Dialect:
         """Return the fields for parameters and their `switches`. Parameters that the system lacks are left out."""
         fields = {self.fields[name]: self._converted(name, values[name]) for name in values if name in self.fields}
         for name in values:
-            fields = {**fields, **{key: fields.get(key, value) for key, value in self.switches.get(name, {}).items()}}
+            for key, value in self.switches.get(name, {}).items():
+                fields.setdefault(key, value)
         return fields
 
-    def sampling_fields(self, params: GenerationParams, forced: Mapping[str, float] = _NOTHING) -> dict[str, Any]:
+    def sampling_fields(
+        self, params: GenerationParams, forced: Mapping[str, float] = MappingProxyType({})
+    ) -> dict[str, Any]:
         """Return the fields of a request that determine the distribution, without the seed and the length limit.
 
         Args:
