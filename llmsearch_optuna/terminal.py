@@ -5,8 +5,11 @@ import os
 import re
 import sys
 import unicodedata
+from collections.abc import Sequence
 
-__all__ = ["discard_output", "escape_unencodable", "excerpt", "printable"]
+__all__ = ["discard_output", "escape_unencodable", "excerpt", "listed", "printable"]
+
+_MOST_LISTED = 6
 
 _UNUSUAL = re.compile(r"[^ -~]")
 
@@ -38,6 +41,12 @@ def excerpt(text: str, max_length: int) -> str:
     if len(text) <= max_length:
         return text
     return f"{text[:max_length]}... ({len(text) - max_length:,} more characters)"
+
+
+def listed(items: Sequence[object]) -> str:
+    """Return a string with the first few items and the number of the others, as in ``1, 2, 4, 5, 7, 8 and 4 more``."""
+    more = len(items) - _MOST_LISTED
+    return ", ".join(map(str, items[:_MOST_LISTED])) + (f" and {more} more" if more > 0 else "")
 
 
 def discard_output() -> None:

@@ -15,9 +15,7 @@ from types import ModuleType
 
 import numpy as np
 
-SIZE = 192
 SUMMARY_CHARACTERS = 120
-BODY_CHARACTERS = 2000
 MODULES = (np, np.linalg, np.fft, np.random, np.ma, np.polynomial.polynomial)
 
 
@@ -33,14 +31,14 @@ def summaries(module: ModuleType) -> Iterator[tuple[str, str]]:
             yield " ".join(paragraphs[0].split()), "\n\n".join(paragraphs[1:])
 
 
-def main() -> None:
-    """Write the file; no two summaries are the same, and every documentation is long."""
+def write_rows(path: Path, size: int, characters: int) -> None:
+    """Write rows with so many characters of documentation each. No two summaries are the same."""
     bodies = {summary: body for module in MODULES for summary, body in summaries(module)}
-    long = sorted((summary, body[:BODY_CHARACTERS]) for summary, body in bodies.items() if len(body) >= BODY_CHARACTERS)
-    rows = random.Random(0).sample(long, SIZE)  # noqa: S311 - reproducible on purpose
+    long = sorted((summary, body[:characters]) for summary, body in bodies.items() if len(body) >= characters)
+    rows = random.Random(0).sample(long, size)  # noqa: S311 - reproducible on purpose
     lines = [json.dumps({"documentation": body, "summary": summary}) for summary, body in rows]
-    Path(__file__).with_suffix(".jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
-    main()
+    write_rows(Path(__file__).with_suffix(".jsonl"), size=192, characters=2000)

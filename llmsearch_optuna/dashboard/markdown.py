@@ -23,7 +23,7 @@ from llmsearch_optuna.verdict.finalists import Finalist, measure_cells
 from llmsearch_optuna.verdict.table import GAIN_HEADING, further_headings, verdict_rows
 from llmsearch_optuna.verdict.verdict import Verdict
 
-__all__ = ["SIGNATURE", "completion_lines", "score_interval", "study_note", "trial_note"]
+__all__ = ["SIGNATURE", "completion_lines", "study_note", "trial_note"]
 
 SIGNATURE = "*Written by llmsearch_optuna. Delete this line to keep words of your own.*"
 """The last line of every note. A note without it was edited by a user, or is incomplete. It never changes: stored notes
@@ -116,10 +116,7 @@ def study_note(
         lines += _table(
             ("", "score", "trial", GAIN_HEADING, *further_headings(verdict)),
             [
-                (
-                    *(_inline(row.name), f"{row.score:.4f}", str(row.trial), _inline(row.gain)),
-                    *map(_inline, row.further),
-                )
+                (_inline(row.name), f"{row.score:.4f}", str(row.trial), _inline(row.gain), *map(_inline, row.further))
                 for row in verdict_rows(verdict)
             ],
         )
@@ -193,21 +190,6 @@ def _last_question(prompt: str) -> str:
     return next((turn.text for turn in reversed(turns) if turn.role == "user"), turns[-1].text)
 
 
-def score_interval(scores: Sequence[float]) -> tuple[float, float] | None:
-    """Return a 95 % confidence interval of the mean score in the population from which the samples were drawn.
-
-    Args:
-        scores: The scores of the samples.
-
-    Returns:
-        The lower and the upper end; ``None`` for fewer than two scores.
-    """
-    if len(scores) < 2:
-        return None
-    interval = difference_intervals(np.array(scores, dtype=np.float64)[:, None])
-    return float(interval.low), float(interval.high)
-
-
 def _mean(scores: Sequence[float | None]) -> str:
     """Return the mean score with its interval; ``"-"`` if a score is missing."""
     present = [score for score in scores if score is not None]
@@ -215,9 +197,14 @@ def _mean(scores: Sequence[float | None]) -> str:
 
 
 def _interval(scores: Sequence[float]) -> str:
-    """Return the interval of the mean score, after a space; empty for fewer than two scores."""
-    interval = score_interval(scores)
-    return "" if interval is None else f" \\[{interval[0]:.3f}, {interval[1]:.3f}\\]"
+    """Return the 95 % confidence interval of the mean score, after a space; empty for fewer than two scores.
+
+    The mean is that of the population from which the samples were drawn.
+    """
+    if len(scores) < 2:
+        return ""
+    interval = difference_intervals(np.array(scores, dtype=np.float64)[:, None])
+    return f" \\[{float(interval.low):.3f}, {float(interval.high):.3f}\\]"
 
 
 def _outcome(trial: FrozenTrial, completions: Sequence[StoredCompletion]) -> str:

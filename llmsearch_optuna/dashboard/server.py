@@ -151,7 +151,7 @@ def dashboard_server(url: str, port: int) -> Iterator[WSGIServer]:
     """
     if not 0 <= port <= 65535:
         raise ConfigurationError(f"`--port` must be in [0, 65535], got {port}")
-    storage: RDBStorage = open_storage(url, must_exist=True)
+    storage = open_storage(url, must_exist=True)
     dashboard = wsgi(storage, artifact_store=CompletionArtifacts(storage, artifact_directory(url)))
     app = _with_reports(_in_fixed_order(dashboard), storage)
     try:

@@ -5,8 +5,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 
 from llmsearch_optuna.errors import TrialError
+from llmsearch_optuna.terminal import listed
 
-__all__ = ["IRREGULAR", "check_answers", "describe_answers", "irregular_rows", "listed_rows"]
+__all__ = ["IRREGULAR", "check_answers", "describe_answers", "irregular_rows"]
 
 IRREGULAR: Mapping[str, str] = MappingProxyType(
     {
@@ -21,7 +22,6 @@ IRREGULAR: Mapping[str, str] = MappingProxyType(
 
 _LOST = ("tool", "filter", "no_text")
 _MIN_ANSWERS = 8
-_MAX_LISTED = 6
 
 
 def check_answers(rows: Sequence[tuple[int, str]], before: Mapping[str, int], *, is_last: bool) -> None:
@@ -71,11 +71,5 @@ def describe_answers(rows_by_reason: Mapping[str, Sequence[int]]) -> str:
     for reason, rows in sorted(rows_by_reason.items()):
         distinct = sorted(set(rows))
         noun = "rows" if len(distinct) > 1 else "row"
-        parts.append(f"{len(rows)} x {IRREGULAR[reason]} ({noun} {listed_rows(distinct)})")
+        parts.append(f"{len(rows)} x {IRREGULAR[reason]} ({noun} {listed(distinct)})")
     return "; ".join(parts)
-
-
-def listed_rows(rows: Sequence[int]) -> str:
-    """List the first rows, e.g. ``"1, 2, 4, 5, 7, 8 and 4 more"``."""
-    more = len(rows) - _MAX_LISTED
-    return ", ".join(map(str, rows[:_MAX_LISTED])) + (f" and {more} more" if more > 0 else "")

@@ -12,7 +12,6 @@ from llmsearch_optuna.errors import StorageError
 from llmsearch_optuna.fsck.flaws import (
     completion_flaws,
     damaged_judgements,
-    listed,
     missing_positions,
     parsed,
     parsed_time,
@@ -24,6 +23,7 @@ from llmsearch_optuna.storage.schema import COMPLETIONS, HELD_OUT, SAMPLES
 from llmsearch_optuna.storage.schema import VERSION as SCHEMA_VERSION
 from llmsearch_optuna.study.attributes import FINGERPRINT, KEY, VERDICT
 from llmsearch_optuna.study.price import Price
+from llmsearch_optuna.terminal import listed
 
 __all__ = ["Findings", "Problem", "StudyFindings", "check_database"]
 
@@ -192,18 +192,17 @@ class _Check:
                 f"study `{study.name}`: it is a copy of study `{original}`, with which it shares its completions: only "
                 "the original can be resumed"
             )
-        counts = {"samples": 0, "completions": 0, "held_out": 0}
+        rows: dict[int, int] = {}
+        completions = held_out = 0
         begun = any(trial.state != "WAITING" for trial in trials)
         if begun and not has_tables:
             self._problem("its samples and completions are lost", study.name)
         if has_tables and key is not None:
-            rows: dict[int, int] = {}
             with self._reading("its samples", study.name):
                 rows = self._samples(study, key, begun=begun)
-            counts["samples"] = len(rows)
-            counts["completions"] = sum(self._trial(study, key, trial, rows) for trial in trials)
+            completions = sum(self._trial(study, key, trial, rows) for trial in trials)
             with self._reading("its completions on held-out samples", study.name):
-                counts["held_out"] = self._held_out(study, key)
+                held_out = self._held_out(study, key)
             with self._reading("the trials of its completions", study.name):
                 numbers = {trial.number for trial in trials}
                 stored = {group[1] for group in self._inspection.sizes(COMPLETIONS.name) if group[0] == key}
@@ -217,8 +216,10 @@ class _Check:
                 name=study.name,
                 ours=True,
                 trials=dict(Counter(trial.state.lower() for trial in trials)),
+                samples=len(rows),
+                completions=completions,
+                held_out=held_out,
                 verdict=VERDICT in study.user_attrs,
-                **counts,
             )
         )
         return key

@@ -16,12 +16,12 @@ from llmsearch_optuna.storage import FurtherCompletion, TokenCounts
 from llmsearch_optuna.study.attributes import FINGERPRINT, KEY, PARAMS, TRIAL_TOKENS, VERDICT
 from llmsearch_optuna.study.fingerprint import created_directions, read_fingerprint
 from llmsearch_optuna.study.price import Price
+from llmsearch_optuna.terminal import listed
 from llmsearch_optuna.verdict.verdict import Verdict
 
 __all__ = [
     "completion_flaws",
     "damaged_judgements",
-    "listed",
     "missing_positions",
     "parsed",
     "parsed_time",
@@ -31,7 +31,6 @@ __all__ = [
 
 _EVALUATED = ("COMPLETE", "PRUNED")
 _FINISH_REASONS = get_args(FinishReason)
-_MOST_LISTED = 6
 _WIDEST_GAP = 10_000
 
 
@@ -183,12 +182,6 @@ def missing_positions(positions: Sequence[Any]) -> list[int]:
     present = {position for position in positions if isinstance(position, int)}
     end = min(max(present, default=-1) + 1, len(positions) + _WIDEST_GAP)
     return sorted(set(range(end)) - present)
-
-
-def listed(items: Sequence[Any]) -> str:
-    """Return a string with the first few items and the count of the others."""
-    more = len(items) - _MOST_LISTED
-    return ", ".join(map(str, items[:_MOST_LISTED])) + (f" and {more} more" if more > 0 else "")
 
 
 def parsed(text: Any) -> Any:

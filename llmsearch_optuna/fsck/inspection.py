@@ -2,7 +2,7 @@
 
 import contextlib
 import sqlite3
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -119,9 +119,8 @@ class Inspection:
             return []
         results = [str(row[0]) for row in self._rows(sa.text("PRAGMA integrity_check(1000)"))]
         lines = [line for text in results if text != "ok" for line in text.splitlines() if not line.startswith("***")]
-        counts: dict[tuple[str, str], int] = defaultdict(int)
-        for table, _, parent, _ in self._rows(sa.text("PRAGMA foreign_key_check")):
-            counts[table, parent] += 1
+        orphans = self._rows(sa.text("PRAGMA foreign_key_check"))
+        counts = Counter((table, parent) for table, _, parent, _ in orphans)
         lines += [
             f"{count} rows of {table} belong to {parent} that are lost" for (table, parent), count in counts.items()
         ]
@@ -190,28 +189,27 @@ class Inspection:
     def samples(self, study_key: str) -> list[tuple[Any, Any, Any, Any]]:
         """Return the samples of a study by position, as (position, row, prompt as JSON, reference as JSON)."""
         query = _select(SAMPLES.name, "position", "row", "prompt", "reference")
-        return [tuple(row) for row in self._rows(query.where(_of_key(study_key)).order_by(sa.column("position")))]
+        return self._rows(query.where(_of_key(study_key)).order_by(sa.column("position")))
 
     def judgements(self, study_key: str) -> list[tuple[Any, Any, Any]]:
         """Return the judgements that a study asked for, as (key, score, answers as JSON)."""
         if not self._has(JUDGEMENTS.name):
             return []
         query = _select(JUDGEMENTS.name, "key", "score", "answers").where(_of_key(study_key)).order_by(sa.column("key"))
-        return [tuple(row) for row in self._rows(query)]
+        return self._rows(query)
 
     def leases(self) -> list[tuple[Any, Any, Any, Any]]:
         """Return all leases as (study key, trial number, worker, time of the last renewal as a string)."""
         if not self._has(LEASES.name):
             return []
         query = _select(LEASES.name, "study_key", "trial_number", "worker", "renewed")
-        return [tuple(row) for row in self._rows(query.order_by(sa.column("trial_number")))]
+        return self._rows(query.order_by(sa.column("trial_number")))
 
     def now(self) -> str:
         """Return the database's clock as a string, in the form of the leases."""
-        clock = "SELECT CAST(clock_timestamp() AS TEXT)"
-        if self._connection.dialect.name != "postgresql":
-            clock = "SELECT CAST(CURRENT_TIMESTAMP AS TEXT)"
-        return str(self._rows(sa.text(clock))[0][0])
+        is_postgresql = self._connection.dialect.name == "postgresql"
+        clock = sa.func.clock_timestamp() if is_postgresql else sa.func.current_timestamp()
+        return str(self._rows(sa.select(sa.cast(clock, sa.Text)))[0][0])
 
     def sizes(self, table: str) -> dict[tuple[Any, ...], int]:
         """Return the number of rows of a table by ``(study key,)``, or by ``(study key, trial number)``.

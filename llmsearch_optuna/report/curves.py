@@ -1,5 +1,6 @@
 """The course of the search as numbers: the best value so far, and the band of the best trial's learning curve."""
 
+import itertools
 from typing import NamedTuple
 
 import numpy as np
@@ -28,12 +29,10 @@ class Band(NamedTuple):
 
 def best_so_far(record: StudyRecord) -> list[tuple[int, float]]:
     """Return pairs of the number of a fully evaluated trial and the best value of the trials up to it."""
-    bests: list[tuple[int, float]] = []
-    for trial in record.complete:
-        if trial.value is not None and trial.is_feasible:
-            previous = bests[-1][1] if bests else trial.value
-            bests.append((trial.number, trial.value if record.is_better(trial.value, previous) else previous))
-    return bests
+    feasible = [trial for trial in record.complete if trial.is_feasible]
+    values = [(trial.number, trial.value) for trial in feasible if trial.value is not None]
+    bests = itertools.accumulate((value for _, value in values), max if record.maximize else min)
+    return [(number, best) for (number, _), best in zip(values, bests, strict=True)]
 
 
 def best_band(record: StudyRecord) -> Band | None:

@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -36,7 +36,7 @@ from llmsearch_optuna.report.outcomes import (
     summarize_finalists,
 )
 from llmsearch_optuna.report.parameters import MINIMUM_TRIALS, Importances, importances, parameter_slice
-from llmsearch_optuna.report.record import StudyRecord, read_study
+from llmsearch_optuna.report.record import StudyRecord, opened, read_study
 from llmsearch_optuna.report.samples import SampleScores, hardest_samples, sample_scores
 from llmsearch_optuna.report.sections import (
     browser_data,
@@ -50,7 +50,7 @@ from llmsearch_optuna.report.sections import (
 )
 from llmsearch_optuna.report.settings import setting_rows, space_rows
 from llmsearch_optuna.report.variants import variants
-from llmsearch_optuna.storage import open_storage, shown_place, sqlite_url
+from llmsearch_optuna.storage import Storage, shown_place
 from llmsearch_optuna.study.objectives import TOKENS
 from llmsearch_optuna.terminal import excerpt, printable
 from llmsearch_optuna.verdict.table import GAIN_HEADING, SAVED_HEADING, further_headings
@@ -91,9 +91,7 @@ class _Card(NamedTuple):
     content: str
 
 
-def write_report(
-    study: optuna.Study, storage: RDBStorage | str | os.PathLike[str], path: str | os.PathLike[str]
-) -> None:
+def write_report(study: optuna.Study, storage: RDBStorage | Storage, path: str | os.PathLike[str]) -> None:
     """Write the report of a study as one HTML file.
 
     Args:
@@ -112,15 +110,13 @@ def write_report(
         raise StorageError(f"the report cannot be written to {path}: {error}") from error
 
 
-def render_report(study: optuna.Study, storage: RDBStorage | str | os.PathLike[str]) -> str:
+def render_report(study: optuna.Study, storage: RDBStorage | Storage) -> str:
     """Return the report of a study as HTML; see `write_report` for the arguments.
 
     Raises:
         StorageError: The database cannot be read.
     """
-    database = storage
-    if not isinstance(database, RDBStorage):
-        database = open_storage(sqlite_url(os.fspath(database)), must_exist=True)
+    database = opened(storage)
     record = read_study(study, database)
     url = database.engine.url.render_as_string(hide_password=True)
     plotly, script = _part("plotly-cartesian.min.js"), _part("page.js")
@@ -203,58 +199,42 @@ def _figures(
     spent: Cost,
     importance: Importances,
     scores: SampleScores | None,
-) -> list[_Card]:
-    """Return the figures that the study has enough data for, except the slices."""
-    figures = [
-        _card("standings", "Scores", drawing.draw_standings(record, finalists)),
-        _card(
-            "history",
-            "Optimisation history",
-            drawing.draw_history(record),
-            "Pruned trials are shown with their score at their last rung.",
-        ),
-        _card(
-            "curves",
-            "Learning curves",
-            drawing.draw_learning_curves(record, best_band(record)),
-            "The score over the first samples. The band shows the range of the best trial's curve over other orders of "
-            "the samples.",
-        ),
-        _card(
-            "quality",
-            f"Quality against {record.expense.name}",
-            tradeoffs.draw_quality(record, qualities),
-            "No other trial is both better and "
-            + ("shorter" if record.expense.name == TOKENS else "cheaper")
-            + " than a trial on the front."
-            + f" The study searched for this front: the score and the {record.expense.name} are its objectives."
-            * (record.minimized is not None),
-        ),
-    ]
+) -> Iterator[_Card]:
+    """Yield the figures that the study has enough data for, except the slices."""
+    expense = record.expense.name
+    yield _card("standings", "Scores", drawing.draw_standings(record, finalists))
+    caption = "Pruned trials are shown with their score at their last rung."
+    yield _card("history", "Optimisation history", drawing.draw_history(record), caption)
+    caption = (
+        "The score over the first samples. The band shows the range of the best trial's curve over other orders of the "
+        "samples."
+    )
+    yield _card("curves", "Learning curves", drawing.draw_learning_curves(record, best_band(record)), caption)
+    advantage = "shorter" if expense == TOKENS else "cheaper"
+    caption = f"No other trial is both better and {advantage} than a trial on the front."
+    if record.minimized is not None:
+        caption += f" The study searched for this front: the score and the {expense} are its objectives."
+    yield _card("quality", f"Quality against {expense}", tradeoffs.draw_quality(record, qualities), caption)
     if groups := variants(record):
         caption = "Every point is a fully evaluated trial. Tokens include those of thoughts."
-        title = f"Score against {record.expense.name} by variant"
-        figures.append(_card("variants", title, tradeoffs.draw_variants(record, groups), caption))
+        yield _card("variants", f"Score against {expense} by variant", tradeoffs.draw_variants(record, groups), caption)
     if spent.tokens > 0:
-        figures.append(_card("cost-figure", "Tokens by trial", drawing.draw_cost(spent)))
+        yield _card("cost-figure", "Tokens by trial", drawing.draw_cost(spent))
     if importance.rows:
         caption = (
             f"How well each parameter separates the best {100.0 * importance.top:.0f} % of the {importance.trials} "
             "fully evaluated trials from the rest (PED-ANOVA), with 90 % intervals from a bootstrap over trials."
         )
-        figures.append(_card("importances", "Importance", drawing.draw_importances(importance), caption))
+        yield _card("importances", "Importance", drawing.draw_importances(importance), caption)
     seeds = seed_scores(record)
     if seeds.groups:
-        caption = (
-            "Every point is the score of one fresh seed on the hold-out split."
-            if seeds.held_out
-            else "Every point is a trial of the search; its other parameters differ together with the seed."
-        )
-        figures.append(_card("seeds", "Seeds", drawing.draw_seeds(seeds, record.score_name), caption))
+        caption = "Every point is a trial of the search; its other parameters differ together with the seed."
+        if seeds.held_out:
+            caption = "Every point is the score of one fresh seed on the hold-out split."
+        yield _card("seeds", "Seeds", drawing.draw_seeds(seeds, record.score_name), caption)
     if scores is not None:
         heat_map = drawing.draw_samples(scores, record.score_name, maximize=record.maximize)
-        figures.append(_card("heat-map", "Score by sample and trial", heat_map))
-    return figures
+        yield _card("heat-map", "Score by sample and trial", heat_map)
 
 
 def _card(name: str, title: str, figure: go.Figure, caption: str = "") -> _Card:

@@ -16,6 +16,7 @@ from llmsearch_optuna.report.parameters import MINIMUM_TRIALS, importances, para
 from llmsearch_optuna.report.record import StudyRecord, read_study
 from llmsearch_optuna.report.samples import sample_scores
 from llmsearch_optuna.report.variants import variants
+from llmsearch_optuna.storage import Storage
 
 __all__ = [
     "plot_cost",
@@ -31,7 +32,7 @@ __all__ = [
 ]
 
 
-def plot_standings(study: optuna.Study, storage: RDBStorage | str) -> go.Figure:
+def plot_standings(study: optuna.Study, storage: RDBStorage | Storage) -> go.Figure:
     """Plot the finalists' scores on the search split, with 95 % intervals, and on the hold-out split.
 
     Raises:
@@ -41,18 +42,18 @@ def plot_standings(study: optuna.Study, storage: RDBStorage | str) -> go.Figure:
     return drawing.draw_standings(record, summarize_finalists(record))
 
 
-def plot_history(study: optuna.Study, storage: RDBStorage | str) -> go.Figure:
+def plot_history(study: optuna.Study, storage: RDBStorage | Storage) -> go.Figure:
     """Plot the optimisation history, with pruned and failed trials."""
     return drawing.draw_history(read_study(study, storage))
 
 
-def plot_learning_curves(study: optuna.Study, storage: RDBStorage | str) -> go.Figure:
+def plot_learning_curves(study: optuna.Study, storage: RDBStorage | Storage) -> go.Figure:
     """Plot the metric over the first samples by trial, with the band of the best trial; see `best_band`."""
     record = read_study(study, storage)
     return drawing.draw_learning_curves(record, best_band(record))
 
 
-def plot_quality(study: optuna.Study, storage: RDBStorage | str) -> go.Figure:
+def plot_quality(study: optuna.Study, storage: RDBStorage | Storage) -> go.Figure:
     """Plot the metric against the tokens per sample, or the cost of 1,000, with the Pareto front.
 
     Raises:
@@ -62,7 +63,7 @@ def plot_quality(study: optuna.Study, storage: RDBStorage | str) -> go.Figure:
     return tradeoffs.draw_quality(record, quality_by_expense(record))
 
 
-def plot_variants(study: optuna.Study, storage: RDBStorage | str) -> go.Figure:
+def plot_variants(study: optuna.Study, storage: RDBStorage | Storage) -> go.Figure:
     """Plot the metric against tokens or cost by variant of the prompts or requests; see `variants`.
 
     Raises:
@@ -75,7 +76,7 @@ def plot_variants(study: optuna.Study, storage: RDBStorage | str) -> go.Figure:
     return tradeoffs.draw_variants(record, groups)
 
 
-def plot_seeds(study: optuna.Study, storage: RDBStorage | str) -> go.Figure:
+def plot_seeds(study: optuna.Study, storage: RDBStorage | Storage) -> go.Figure:
     """Plot how the metric varies with the seed, on the hold-out split or between trials; see `seed_scores`.
 
     Raises:
@@ -85,12 +86,12 @@ def plot_seeds(study: optuna.Study, storage: RDBStorage | str) -> go.Figure:
     return drawing.draw_seeds(seed_scores(record), record.score_name)
 
 
-def plot_cost(study: optuna.Study, storage: RDBStorage | str) -> go.Figure:
+def plot_cost(study: optuna.Study, storage: RDBStorage | Storage) -> go.Figure:
     """Plot the tokens generated and the tokens saved by pruning, by trial."""
     return drawing.draw_cost(cost(read_study(study, storage)))
 
 
-def plot_importances(study: optuna.Study, storage: RDBStorage | str) -> go.Figure:
+def plot_importances(study: optuna.Study, storage: RDBStorage | Storage) -> go.Figure:
     """Plot the importance of each parameter, with intervals from a bootstrap over trials; see `importances`.
 
     Raises:
@@ -105,7 +106,7 @@ def plot_importances(study: optuna.Study, storage: RDBStorage | str) -> go.Figur
     return drawing.draw_importances(importance)
 
 
-def plot_slice(study: optuna.Study, storage: RDBStorage | str, parameter: str) -> go.Figure:
+def plot_slice(study: optuna.Study, storage: RDBStorage | Storage, parameter: str) -> go.Figure:
     """Plot the score along one parameter of the search space, with its uncertainty; see `parameter_slice`.
 
     Raises:
@@ -117,7 +118,7 @@ def plot_slice(study: optuna.Study, storage: RDBStorage | str, parameter: str) -
     return drawing.draw_slice(record, parameter_slice(record, parameter))
 
 
-def plot_samples(study: optuna.Study, storage: RDBStorage | str) -> go.Figure:
+def plot_samples(study: optuna.Study, storage: RDBStorage | Storage) -> go.Figure:
     """Plot a heat map of all scores: one row per sample, hardest first, and one column per trial; see `sample_scores`.
 
     Raises:
@@ -132,7 +133,7 @@ def plot_samples(study: optuna.Study, storage: RDBStorage | str) -> go.Figure:
     return drawing.draw_samples(scores, record.score_name, maximize=record.maximize)
 
 
-def _read_complete(study: optuna.Study, storage: RDBStorage | str) -> StudyRecord:
+def _read_complete(study: optuna.Study, storage: RDBStorage | Storage) -> StudyRecord:
     record = read_study(study, storage)
     if record.best is None:
         raise StorageError(f"study `{study.study_name}` has no fully evaluated trial yet")

@@ -1,7 +1,8 @@
 """The data of a study that its report shows, read from the database once."""
 
+import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -19,6 +20,7 @@ from llmsearch_optuna.space.params import GenerationParams
 from llmsearch_optuna.storage import (
     CompletionOutline,
     CompletionStore,
+    Storage,
     StoredSample,
     TokenCounts,
     open_storage,
@@ -40,7 +42,7 @@ from llmsearch_optuna.verdict.finalist_scores import held_out_key
 from llmsearch_optuna.verdict.finalists import select_finalists
 from llmsearch_optuna.verdict.verdict import Verdict, stored_verdict
 
-__all__ = ["NORMAL_95", "HeldOutScores", "StudyRecord", "TrialRecord", "read_study"]
+__all__ = ["NORMAL_95", "HeldOutScores", "StudyRecord", "TrialRecord", "opened", "read_study"]
 
 _Floats = npt.NDArray[np.float64]
 _Ints = npt.NDArray[np.int64]
@@ -94,8 +96,8 @@ class TrialRecord:
     replayed: float | None
     reused: int
     reused_cost: float
-    metrics: Mapping[str, float] = field(default_factory=dict)
-    is_feasible: bool = True
+    metrics: Mapping[str, float]
+    is_feasible: bool
 
     @property
     def seen(self) -> int:
@@ -192,7 +194,7 @@ class StudyRecord:
     stopped: str | None
     began: datetime | None
     ended: datetime | None
-    judge: str | None = None
+    judge: str | None
 
     @property
     def complete(self) -> tuple[TrialRecord, ...]:
@@ -251,7 +253,12 @@ class StudyRecord:
         return value > than if self.maximize else value < than
 
 
-def read_study(study: optuna.Study, storage: RDBStorage | str) -> StudyRecord:
+def opened(storage: RDBStorage | Storage) -> RDBStorage:
+    """Return a database that is opened; open a file or a URL, which must exist."""
+    return storage if isinstance(storage, RDBStorage) else open_storage(sqlite_url(os.fspath(storage)), must_exist=True)
+
+
+def read_study(study: optuna.Study, storage: RDBStorage | Storage) -> StudyRecord:
     """Read a study, without the texts of its completions.
 
     Args:
@@ -264,7 +271,7 @@ def read_study(study: optuna.Study, storage: RDBStorage | str) -> StudyRecord:
     """
     if KEY not in study.user_attrs:
         raise StorageError(f"study `{study.study_name}` was not made by llmsearch_optuna")
-    database = open_storage(sqlite_url(storage), must_exist=True) if isinstance(storage, str) else storage
+    database = opened(storage)
     store = CompletionStore(database)
     key = study_key(study)
     samples = tuple(store.load_samples(key))

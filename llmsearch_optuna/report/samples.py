@@ -6,13 +6,14 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from llmsearch_optuna.report.browsing import distinctive_parts, readable_turns
+from llmsearch_optuna.report.browsing import readable_turns
 from llmsearch_optuna.report.record import StudyRecord
 from llmsearch_optuna.report.turns import Turn
 from llmsearch_optuna.storage import StoredSample
 
 __all__ = ["HardSample", "SampleScores", "hardest_samples", "sample_scores"]
 
+_HARDEST = 8
 _MAXIMUM_TURN = 400
 
 _Floats = npt.NDArray[np.float64]
@@ -44,14 +45,12 @@ class HardSample(NamedTuple):
         sample: The sample.
         mean: Its mean score over the fully evaluated trials.
         best: Its best score in any fully evaluated trial.
-        prompt: The part of its prompt that differs between samples.
         turns: Its prompt as the turns of a chat, shortened.
     """
 
     sample: StoredSample
     mean: float
     best: float
-    prompt: str
     turns: tuple[Turn, ...]
 
 
@@ -81,18 +80,11 @@ def sample_scores(record: StudyRecord) -> SampleScores | None:
     )
 
 
-def hardest_samples(record: StudyRecord, scores: SampleScores, count: int = 8) -> tuple[HardSample, ...]:
-    """Return the samples with the worst mean scores, worst first.
-
-    Args:
-        record: The study.
-        scores: The study's scores.
-        count: The maximum number of samples.
-    """
-    complete = scores.scores[:count, : scores.complete]
+def hardest_samples(record: StudyRecord, scores: SampleScores) -> tuple[HardSample, ...]:
+    """Return the few samples with the worst mean scores, worst first."""
+    complete = scores.scores[:_HARDEST, : scores.complete]
     best = np.nanmax(complete, axis=1) if record.maximize else np.nanmin(complete, axis=1)
-    prompts = distinctive_parts([sample.prompt for sample in scores.samples])
     return tuple(
-        HardSample(sample, float(mean), float(best_score), prompt, readable_turns(sample.prompt, _MAXIMUM_TURN))
-        for sample, mean, best_score, prompt in zip(scores.samples, scores.means, best, prompts, strict=False)
+        HardSample(sample, float(mean), float(best_score), readable_turns(sample.prompt, _MAXIMUM_TURN))
+        for sample, mean, best_score in zip(scores.samples, scores.means, best, strict=False)
     )

@@ -8,17 +8,10 @@ from llmsearch_optuna.report.record import StudyRecord
 from llmsearch_optuna.study.fingerprint import describe_part
 from llmsearch_optuna.study.source import Source, read_source
 
-__all__ = ["Setting", "SpaceRow", "setting_rows", "source_names", "space_rows"]
+__all__ = ["SpaceRow", "setting_rows", "source_names", "space_rows"]
 
 _SPACE = "space"
 _SHOWN_ELSEWHERE = (_SPACE, "version")
-
-
-class Setting(NamedTuple):
-    """A setting with its value as a string."""
-
-    name: str
-    value: str
 
 
 class SpaceRow(NamedTuple):
@@ -49,22 +42,20 @@ def _model(record: StudyRecord) -> str | None:
     return None if model is None else describe_part(model)
 
 
-def setting_rows(fingerprint: Mapping[str, Any]) -> tuple[Setting, ...]:
-    """Return the parts of a fingerprint without the search space, one row for each entry of a mapping."""
-    return tuple(
-        setting
-        for name, part in fingerprint.items()
-        if name not in _SHOWN_ELSEWHERE
-        for setting in _settings(name, part)
-    )
+def setting_rows(fingerprint: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield the name and the value of each part of a fingerprint, except the search space, as strings."""
+    for name, part in fingerprint.items():
+        if name not in _SHOWN_ELSEWHERE:
+            yield from _settings(name, part)
 
 
-def _settings(name: str, part: Any) -> Iterator[Setting]:
+def _settings(name: str, part: Any) -> Iterator[tuple[str, str]]:
+    """Yield one row, or those of each entry of a mapping."""
     if isinstance(part, dict) and part:
         for key, value in part.items():
             yield from _settings(f"{name}: {key.replace('_', ' ')}", value)
     else:
-        yield Setting(name.replace("_", " "), describe_part(part))
+        yield name.replace("_", " "), describe_part(part)
 
 
 def space_rows(fingerprint: Mapping[str, Any]) -> tuple[SpaceRow, ...]:

@@ -1,6 +1,6 @@
 """Drawing of the score against tokens or cost with plotly."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import plotly.graph_objects as go
 
@@ -8,7 +8,6 @@ from llmsearch_optuna.report.axes import limit_axis, new_figure
 from llmsearch_optuna.report.drawing import BEST, add_trials, kind_of, safe
 from llmsearch_optuna.report.outcomes import Quality
 from llmsearch_optuna.report.record import StudyRecord, TrialRecord
-from llmsearch_optuna.report.variants import Variant
 from llmsearch_optuna.study.objectives import TOKENS
 
 __all__ = ["draw_quality", "draw_variants"]
@@ -28,21 +27,21 @@ def draw_quality(record: StudyRecord, qualities: Sequence[Quality]) -> go.Figure
     return figure
 
 
-def draw_variants(record: StudyRecord, variants: Sequence[Variant]) -> go.Figure:
+def draw_variants(record: StudyRecord, variants: Mapping[str, Sequence[Quality]]) -> go.Figure:
     """Draw the metric against the tokens per sample or the cost, by variant, with the Pareto front of all."""
-    every = [quality for variant in variants for quality in variant.qualities]
+    every = [quality for qualities in variants.values() for quality in qualities]
     figure = _figure_with_front(record, sorted(every, key=lambda quality: quality.expense))
-    for index, variant in enumerate(variants):
+    for index, (name, qualities) in enumerate(variants.items()):
         colour, symbol = _COLOURS[index % len(_COLOURS)], _SYMBOLS[index % len(_SYMBOLS)]
         figure.add_scatter(
-            x=[quality.expense for quality in variant.qualities],
-            y=[quality.value for quality in variant.qualities],
+            x=[quality.expense for quality in qualities],
+            y=[quality.value for quality in qualities],
             mode="markers",
-            name=safe(variant.name),
+            name=safe(name),
             marker={"color": colour, "symbol": symbol, "size": 9},
             customdata=[
                 (quality.trial.number, _thoughts(quality.trial), safe(quality.trial.description).replace(" ", "<br>"))
-                for quality in variant.qualities
+                for quality in qualities
             ],
             hovertemplate=f"trial %{{customdata[0]}}: {_point(record)}%{{customdata[1]}}<br>%{{customdata[2]}}"
             "<extra></extra>",

@@ -241,13 +241,13 @@ def sqlite_path(url: str) -> Path | None:
             "postgresql+psycopg://user:password@host:port/database)"
         ) from None
     database = parsed.database
-    is_directory = database and (not Path(database).name or database.endswith("/") or Path(database).is_dir())
-    if is_directory and database and parsed.get_backend_name() == "sqlite":
-        raise StorageError(f"{database} is a directory: name a file in it, for example {Path(database) / 'study.db'}")
-    # SQLite itself interprets "file:" URIs and their options.
-    if parsed.get_backend_name() != "sqlite" or not database or database.startswith((":memory:", "file:")):
+    if parsed.get_backend_name() != "sqlite" or not database:
         return None
-    return Path(database)
+    path = Path(database)
+    if not path.name or database.endswith("/") or path.is_dir():
+        raise StorageError(f"{database} is a directory: name a file in it, for example {path / 'study.db'}")
+    # SQLite itself interprets "file:" URIs and their options.
+    return None if database.startswith((":memory:", "file:")) else path
 
 
 @contextlib.contextmanager

@@ -43,11 +43,11 @@ def launch(path: str) -> Iterator[Browser]:
 
 @contextlib.contextmanager
 def visit(
-    browser: Browser, url: str, *, width: int = DESK, scheme: Literal["light", "dark"] = "light", height: int = 900
+    browser: Browser, url: str, *, width: int = DESK, scheme: Literal["light", "dark"] = "light"
 ) -> Iterator[Visit]:
     """Open a page in a new browser context."""
     context = browser.new_context(
-        viewport={"width": width, "height": height}, color_scheme=scheme, is_mobile=width < 600, has_touch=width < 600
+        viewport={"width": width, "height": 900}, color_scheme=scheme, is_mobile=width < 600, has_touch=width < 600
     )
     seen = Visit(page=context.new_page())
 

@@ -21,7 +21,7 @@ _REMEMBERING = ("hyperband", "successive-halving")
 
 _SAMPLES = 400
 _BEFORE = 4
-BEFORE_MEAN = 0.6
+_BEFORE_MEAN = 0.6
 _CORRELATION = 0.3
 _SPREAD = 5.0
 """Sum of the parameters of the Beta distribution of continuous scores: 0.2 is their standard deviation."""
@@ -39,7 +39,7 @@ class Duels(NamedTuple):
     samples: npt.NDArray[np.int64]
 
 
-def duel(pruner: str, *, kind: Kind, mean: float = BEFORE_MEAN, studies: int = 1000) -> Duels:
+def duel(pruner: str, *, kind: Kind, mean: float, studies: int) -> Duels:
     """Let a pruner judge one trial per study, after four of mean score 0.6 that were not stopped.
 
     It is asked after every 8 of 400 samples. Scores of one sample correlate by 0.3. Means are exact: trials with the
@@ -68,7 +68,7 @@ def _duel(pruner: str, kind: Kind, mean: float, rng: np.random.Generator) -> tup
     study = optuna.create_study(direction="maximize", pruner=pruner_of(setting, rungs, scores))
     for number, trial_ranks in enumerate(ranks):
         is_last = number == _BEFORE
-        scores.outcomes[number] = Outcome(_quantiles(kind, mean if is_last else BEFORE_MEAN, trial_ranks), tokens)
+        scores.outcomes[number] = Outcome(_quantiles(kind, mean if is_last else _BEFORE_MEAN, trial_ranks), tokens)
         scores.seen[number] = 0
         trial = study.ask()
         trial.set_user_attr(ROUND, number * len(rungs))

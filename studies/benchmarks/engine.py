@@ -19,12 +19,12 @@ from rich.table import Table
 from transformers import PreTrainedModel
 
 from llmsearch_optuna import GenerationParams
-from llmsearch_optuna.engine.base import Completion, Request, Stopping
+from llmsearch_optuna.engine.base import Completion, Request
+from llmsearch_optuna.engine.loading import LoadedModel
 from llmsearch_optuna.engine.slots.engine import SlotEngine
 from llmsearch_optuna.engine.slots.model_runner import ModelRunner
 from studies.benchmarks.command_line import make_parser, write_figures
 from studies.benchmarks.workloads import (
-    Loaded,
     Workload,
     best_batch_size,
     hf_trial,
@@ -34,6 +34,7 @@ from studies.benchmarks.workloads import (
     our_search,
     peak_memory_gib,
     random_sets,
+    requests_of,
     vllm_figures,
     workloads,
 )
@@ -57,17 +58,10 @@ class ForwardClock:
         self.seconds += time.perf_counter() - self._started
 
 
-def mixing(loaded: Loaded, workload: Workload, sets: Sequence[dict[str, Any]]) -> dict[str, float]:
+def mixing(loaded: LoadedModel, workload: Workload, sets: Sequence[dict[str, Any]]) -> dict[str, float]:
     """What it costs to mix four parameter sets in one batch, and how many tokens differ between companies."""
-    encode: Any = loaded.tokenizer
     params = [GenerationParams.from_dict({**values, "max_new_tokens": 16}) for values in sets[:4]]
-    by_set = [
-        [
-            Request(prompt=text, prompt_ids=tuple(encode(text)["input_ids"]), params=param_set, stopping=Stopping())
-            for text in workload.prompts
-        ]
-        for param_set in params
-    ]
+    by_set = [requests_of(loaded, workload, param_set) for param_set in params]
     mixed = [
         [by_set[(row + shift) % len(params)][row] for row in range(len(workload.prompts))]
         for shift in range(len(params))
@@ -121,7 +115,9 @@ class Timings:
         batch_size: What suits ``model.generate`` best.
     """
 
-    def __init__(self, loaded: Loaded, clock: ForwardClock, workload: Workload, sets: Sequence[dict[str, Any]]) -> None:
+    def __init__(
+        self, loaded: LoadedModel, clock: ForwardClock, workload: Workload, sets: Sequence[dict[str, Any]]
+    ) -> None:
         self.ours: list[float] = []
         self.hf: list[float] = []
         self.llmsearch: list[float] = []
@@ -131,7 +127,7 @@ class Timings:
         self.peak_memory_gib = 0.0
         self.batch_size = 0
         for repeat in range(REPEATS):
-            tuner = make_tuner(loaded, workload, replay_bytes=0)
+            tuner = make_tuner(workload, **loaded._asdict(), replay_bytes=0)
             clock.seconds = 0.0
             seconds = our_search(tuner, workload, sets)
             self.overheads.append(seconds / clock.seconds)

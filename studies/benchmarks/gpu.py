@@ -7,7 +7,6 @@ the others; the exit status is the number of failed checks. ``--small`` takes ti
 sections, also on simulated devices, where the times mean nothing.
 """
 
-import contextlib
 import dataclasses
 import gc
 import importlib.util
@@ -17,7 +16,7 @@ import statistics
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -214,6 +213,11 @@ def word_tokenizer() -> PreTrainedTokenizerFast:
     return tokenizer
 
 
+def tiny_engine(device: torch.device | str, **options: Any) -> SlotEngine:
+    """An engine with a tiny Llama in float32."""
+    return SlotEngine(ModelRunner(tiny("llama", torch.float32, device)), word_tokenizer(), slots=16, **options)
+
+
 def tiny_requests(params: Sequence[GenerationParams] = PARAMS) -> list[Request]:
     """Three prompts, each with every set of parameters."""
     draws = random.Random(0)  # noqa: S311
@@ -296,10 +300,7 @@ def second_device(bench: Bench) -> None:
         bench.figure("second device", "there is none")
         return
     requests = tiny_requests()
-    engines = [
-        SlotEngine(ModelRunner(tiny("llama", torch.float32, device)), word_tokenizer(), slots=16)
-        for device in ("cuda:1", "cpu")
-    ]
+    engines = [tiny_engine(device) for device in ("cuda:1", "cpu")]
     ours, expected = (engine.generate(requests) for engine in engines)
     bench.check("second device: as on the CPU", differing(expected, ours) <= 1)
     bench.check("second device: steps are graphs", has_graphs(engines[0]))
@@ -310,21 +311,18 @@ def growth(bench: Bench) -> None:
     long = 24 if bench.small else 110
     requests = tiny_requests([dataclasses.replace(params, max_new_tokens=long) for params in PARAMS])
     requests = requests[:6] if bench.small else requests
-    engine = SlotEngine(
-        ModelRunner(tiny("llama", torch.float32, bench.device)), word_tokenizer(), slots=16, replay_bytes=2**28
-    )
+    engine = tiny_engine(bench.device, replay_bytes=2**28)
     half = len(requests) // 2
     ours = engine.generate(requests[:half]) + engine.generate(requests[half:])
     bench.check("growth: steps are still graphs", has_graphs(engine))
-    on_cpu = SlotEngine(ModelRunner(tiny("llama", torch.float32, "cpu")), word_tokenizer(), slots=16, replay_bytes=0)
-    bench.check("growth: as on the CPU", differing(on_cpu.generate(requests), ours) <= 1)
+    expected = tiny_engine("cpu", replay_bytes=0).generate(requests)
+    bench.check("growth: as on the CPU", differing(expected, ours) <= 1)
 
 
 def failures(bench: Bench) -> None:
     """A step that cannot be captured, then memory that runs out: both leave the process whole."""
     requests = tiny_requests()
-    on_cpu = SlotEngine(ModelRunner(tiny("llama", torch.float32, "cpu")), word_tokenizer(), slots=16)
-    expected = on_cpu.generate(requests)
+    expected = tiny_engine("cpu").generate(requests)
     model = tiny("llama", torch.float32, bench.device)
 
     def wait(_module: torch.nn.Module, _args: object, kwargs: dict[str, Any]) -> None:
@@ -349,8 +347,7 @@ def failures(bench: Bench) -> None:
     bench.check("out of memory: steps are graphs", has_graphs(engine))
 
 
-@contextlib.contextmanager
-def shaped(shape: Shape, device: torch.device) -> Iterator[Any]:
+def shaped(shape: Shape, device: torch.device) -> Any:
     """A llama of a shape with random weights, made on the device."""
     torch.manual_seed(0)
     auto: Any = AutoModelForCausalLM
@@ -358,16 +355,13 @@ def shaped(shape: Shape, device: torch.device) -> Iterator[Any]:
     if shape.sizes["hidden_size"] < 128:
         model = auto.from_config(config)
         torch.nn.Module.to(model, device)
-        yield model.to(torch.bfloat16).eval()
-        return
+        return model.to(torch.bfloat16).eval()
     torch.set_default_dtype(torch.bfloat16)
     try:
         with torch.device(device):
-            model = auto.from_config(config).eval()
+            return auto.from_config(config).eval()
     finally:
         torch.set_default_dtype(torch.float32)
-    yield model
-    del model
 
 
 def copied_per_second(size: int, device: torch.device) -> float:
@@ -425,6 +419,23 @@ def steps_of(bench: Bench, shape: Shape, model: Any) -> None:
             bench.figure(f"{label}: step and draw {name}, ms", 1e3 * seconds(step))
 
 
+def batch_of(
+    shape: Shape, prompts: Sequence[tuple[int, ...]], params: Sequence[GenerationParams], rows: int, *, seed: int
+) -> list[Request]:
+    """A request for each row, with a generation seed of its own."""
+    return [
+        Request(
+            prompt="",
+            prompt_ids=prompts[row % len(prompts)],
+            params=dataclasses.replace(
+                params[row % len(params)], max_new_tokens=shape.new_tokens, generation_seed=seed * 1000 + row
+            ),
+            stopping=Stopping(),
+        )
+        for row in range(rows)
+    ]
+
+
 def passes_of(bench: Bench, shape: Shape, model: Any) -> None:
     """Tokens per second of whole passes: computed, replayed, and by ``model.generate``."""
     vocabulary = shape.sizes["vocab_size"]
@@ -436,27 +447,12 @@ def passes_of(bench: Bench, shape: Shape, model: Any) -> None:
         replay_bytes = 2**22 if bench.small else 2**31
         engine = SlotEngine(ModelRunner(model), tokenizer, slots=slots, replay_bytes=replay_bytes)
         for name, params in (("top_p", TOP_P), ("mixed", PARAMS)):
-
-            def requests(seed: int, params: Sequence[GenerationParams] = params, slots: int = slots) -> list[Request]:
-                rows = [
-                    dataclasses.replace(
-                        params[slot % len(params)],
-                        max_new_tokens=shape.new_tokens,
-                        generation_seed=seed * 1000 + slot,
-                    )
-                    for slot in range(slots)
-                ]
-                return [
-                    Request(prompt="", prompt_ids=prompts[slot % 16], params=row, stopping=Stopping())
-                    for slot, row in enumerate(rows)
-                ]
-
-            engine.generate(requests(0))  # prompts, shapes, graphs
+            engine.generate(batch_of(shape, prompts, params, slots, seed=0))  # prompts, shapes, graphs
             label = f"{shape.name}, {slots} slots, {name}"
             for kind in ("computed", "replayed"):
                 torch.cuda.synchronize()
                 began = time.perf_counter()
-                engine.generate(requests(1))
+                engine.generate(batch_of(shape, prompts, params, slots, seed=1))
                 torch.cuda.synchronize()
                 rate = slots * shape.new_tokens / (time.perf_counter() - began)
                 bench.figure(f"{label}: {kind} tokens/s", rate)
@@ -464,7 +460,7 @@ def passes_of(bench: Bench, shape: Shape, model: Any) -> None:
             continuous_batching(bench, shape, model, prompts, slots)
         plain = GenerateEngine(model, tokenizer, batch_size=slots)
         began = time.perf_counter()
-        plain.generate(requests(2, TOP_P))
+        plain.generate(batch_of(shape, prompts, TOP_P, slots, seed=2))
         bench.figure(
             f"{shape.name}, {slots} rows, top_p: model.generate tokens/s",
             slots * shape.new_tokens / (time.perf_counter() - began),
@@ -507,9 +503,9 @@ def run(bench: Bench) -> None:
     for shape in SMALL if bench.small else SHAPES:
 
         def measure(bench: Bench, shape: Shape = shape) -> None:
-            with shaped(shape, bench.device) as model:
-                steps_of(bench, shape, model)
-                passes_of(bench, shape, model)
+            model = shaped(shape, bench.device)
+            steps_of(bench, shape, model)
+            passes_of(bench, shape, model)
 
         bench.run(f"{shape.name} model", 100, measure)
     bench.run("vLLM", 120, in_vllm)

@@ -24,7 +24,7 @@ from llmsearch_optuna.demo.model import demo_model_directory
 from llmsearch_optuna.engine.vllm.v1 import V1Processor
 from llmsearch_optuna.space.vllm_plugin import PLUGIN_KEY, plugin_value
 from studies.benchmarks.command_line import make_parser, write_figures
-from studies.benchmarks.workloads import Workload, our_search, random_sets, workloads
+from studies.benchmarks.workloads import Workload, make_tuner, our_search, random_sets, workloads
 
 REPEATS = 3
 ROWS = 32
@@ -33,19 +33,6 @@ ARGUMENTS: dict[str, Any] = {"max_model_len": 1024}
 if DEVICE == "cpu":
     ARGUMENTS |= {"dtype": "float32", "enforce_eager": True}
 ON_THE_CPU = {"VLLM_CPU_KVCACHE_SPACE": "4", "VLLM_CPU_OMP_THREADS_BIND": "nobind"}
-
-
-def make_tuner(workload: Workload) -> Tuner:
-    """A tuner whose model runs in vLLM."""
-    return Tuner(
-        model=str(demo_model_directory()),
-        backend="vllm",
-        backend_args=ARGUMENTS,
-        dataset=[{"prompt": prompt, "answer": ""} for prompt in workload.prompts],
-        column_mapping={"input_cols": ["prompt"], "eval_cols": ["answer"]},
-        prompt_template="{prompt}",
-        scorer=lambda y_true, y_pred: [float(len(text)) for text in y_pred],  # noqa: ARG005
-    )
 
 
 def own_trials(vllm_engine: Any, tuner: Tuner, workload: Workload, sets: Sequence[dict[str, Any]]) -> tuple[float, int]:
@@ -113,7 +100,7 @@ def plugin_seconds(sets: Sequence[dict[str, Any]], vocabulary: int) -> float:
 
 def figures_of(workload: Workload, sets: Sequence[dict[str, Any]]) -> dict[str, float]:
     """Run a workload, with either draw by turns."""
-    tuner = make_tuner(workload)
+    tuner = make_tuner(workload, model=str(demo_model_directory()), backend="vllm", backend_args=ARGUMENTS)
     engine: Any = tuner._backend.engine  # noqa: SLF001 - vLLM's own engine is in it
     vllm_engine = engine._batch._engine  # noqa: SLF001
     ours, theirs, tokens = [], [], 0

@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 from llmsearch_optuna import GenerationParams, SearchSpace, trial_params
-from llmsearch_optuna.engine.base import Request, Stopping
+from llmsearch_optuna.engine.loading import LoadedModel
 from llmsearch_optuna.engine.slots.engine import SlotEngine
 from llmsearch_optuna.engine.slots.model_runner import ModelRunner
 from llmsearch_optuna.engine.slots.prefill import PromptCache
@@ -30,7 +30,6 @@ from llmsearch_optuna.study_file.file import StudyFile
 from llmsearch_optuna.study_file.launch import build_tuner
 from studies.benchmarks.command_line import make_parser, write_figures
 from studies.benchmarks.workloads import (
-    Loaded,
     Workload,
     best_batch_size,
     hf_trial,
@@ -40,6 +39,7 @@ from studies.benchmarks.workloads import (
     our_search,
     peak_memory_gib,
     random_sets,
+    requests_of,
     workloads,
 )
 
@@ -129,9 +129,9 @@ def proposals(space: SearchSpace) -> list[dict[str, Any]]:
     ][:SETS]
 
 
-def search(loaded: Loaded, workload: Workload, sets: Sequence[dict[str, Any]], replay_bytes: int | None) -> Run:
+def search(loaded: LoadedModel, workload: Workload, sets: Sequence[dict[str, Any]], replay_bytes: int | None) -> Run:
     """Run all sets."""
-    tuner = make_tuner(loaded, workload, replay_bytes)
+    tuner = make_tuner(workload, **loaded._asdict(), replay_bytes=replay_bytes)
     with tempfile.TemporaryDirectory() as directory:
         url = f"sqlite:///{directory}/study.db"
         seconds = our_search(tuner, workload, sets, url)
@@ -148,14 +148,10 @@ def search(loaded: Loaded, workload: Workload, sets: Sequence[dict[str, Any]], r
     return Run(seconds, tokens, statistics_of.computed, statistics_of.rebuilt)
 
 
-def store_cost(loaded: Loaded, workload: Workload, values: Mapping[str, Any]) -> float:
+def store_cost(loaded: LoadedModel, workload: Workload, values: Mapping[str, Any]) -> float:
     """What storing costs where nothing is ever used again: every prompt once, with prompts already prefilled."""
-    encode: Any = loaded.tokenizer
     params = GenerationParams.from_dict({**values, "max_new_tokens": workload.max_new_tokens})
-    requests = [
-        Request(prompt=text, prompt_ids=tuple(encode(text)["input_ids"]), params=params, stopping=Stopping())
-        for text in workload.prompts
-    ]
+    requests = requests_of(loaded, workload, params)
     runner = ModelRunner(loaded.model)
     prompts = PromptCache(runner)
     seconds: dict[int | None, list[float]] = {None: [], 0: []}
@@ -173,15 +169,14 @@ def store_cost(loaded: Loaded, workload: Workload, values: Mapping[str, Any]) ->
 def figures_of(cases: Mapping[str, Case], peers: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
     """Ratios of wall time, ours ahead where above 1; counts over the trials that TPE proposes."""
     tpe = [case for name, case in cases.items() if "random" not in name]
+    distinct, decoded = sum(case.distinct for case in tpe), sum(case.plain[0].computed for case in tpe)
+    computed, rebuilt = sum(case.replayed[0].computed for case in tpe), sum(case.replayed[0].rebuilt for case in tpe)
     figures = {
-        "forwards_per_distinct_prefix": sum(case.replayed[0].computed for case in tpe)
-        / sum(case.distinct for case in tpe),
-        "rebuilt_per_distinct_prefix": sum(case.replayed[0].rebuilt for case in tpe)
-        / sum(case.distinct for case in tpe),
+        "forwards_per_distinct_prefix": computed / distinct,
+        "rebuilt_per_distinct_prefix": rebuilt / distinct,
         # What exact reuse can save at most: a prefix that nobody has been through has to be computed.
-        "distinct_share": sum(case.distinct for case in tpe) / sum(case.plain[0].computed for case in tpe),
-        "replayed_share": 1
-        - sum(case.replayed[0].computed for case in tpe) / sum(case.plain[0].computed for case in tpe),
+        "distinct_share": distinct / decoded,
+        "replayed_share": 1 - computed / decoded,
         "differing_tokens": sum(case.differing_tokens for case in cases.values()),
     }
     for name, case in cases.items():

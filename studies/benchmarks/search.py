@@ -193,7 +193,7 @@ class Bout(NamedTuple):
 
 def fight(bout: Bout) -> Duels:
     """See `duel`."""
-    return duel(bout.pruner, kind=bout.kind, mean=bout.mean, studies=bout.studies)
+    return duel(**bout._asdict())
 
 
 def guarantees(in_parallel: Map, options: argparse.Namespace, console: Console) -> dict[str, float]:

@@ -97,7 +97,12 @@ def stop(model: Model, share: float, *, samples: int, held_out: int, seed: int, 
         saved=1.0 - stopped.tokens / full.tokens,
         gain=float(gains[0].mean()),
         full_gain=float(gains[1].mean()),
-        showable=_showable([terrain.truth(trial) - reference for trial in _leading(full)], held_out),
+        showable=showable_difference(
+            np.stack([terrain.truth(trial) - reference for trial in _leading(full)]),
+            samples=held_out,
+            seeds=_SEEDS,
+            alpha=_ALPHA,
+        ),
     )
 
 
@@ -105,7 +110,3 @@ def _leading(search: Searched) -> Sequence[optuna.trial.FrozenTrial]:
     complete = search.study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.COMPLETE,))
     proposals = [trial for trial in complete if BASELINE not in trial.user_attrs]
     return sorted(proposals or complete, key=lambda trial: -(trial.value or 0.0))[:4]
-
-
-def _showable(differences: Sequence[npt.NDArray[np.float64]], held_out: int) -> float:
-    return showable_difference(np.stack(differences), samples=held_out, seeds=_SEEDS, alpha=_ALPHA)

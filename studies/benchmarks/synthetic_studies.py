@@ -51,6 +51,7 @@ class Plan:
         pruned: Every so many trials of the sampler are pruned; 0 for none.
         failed: Every so many trials of the sampler fail; 0 for none.
         maximize: Whether a higher score is better.
+        score: The score of every sample; None to draw scores.
         by_sample: Whether single samples have scores.
         baselines: Whether there are baselines.
         complete: Whether trials come to their ends.
@@ -67,6 +68,7 @@ class Plan:
     pruned: int = 3
     failed: int = 7
     maximize: bool = True
+    score: float | None = None
     by_sample: bool = True
     baselines: bool = True
     complete: bool = True
@@ -161,6 +163,8 @@ def _trial(
 
 
 def _scores(plan: Plan, skill: float, difficulty: Floats, generator: np.random.Generator) -> Floats:
+    if plan.score is not None:
+        return np.full(len(difficulty), plan.score)
     chance = 1.0 / (1.0 + np.exp(difficulty - skill))
     drawn = (generator.random(len(difficulty)) < chance).astype(np.float64)
     return drawn if plan.maximize else 1.0 - drawn

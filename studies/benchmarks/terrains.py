@@ -65,19 +65,13 @@ class Recorded:
         self.space = landscape.space
         self.samples = len(order)
         self.best = float(landscape.scores.mean(axis=1).max())
-        outcomes = [
+        self.baselines: Mapping[str, Outcome] = _baselines(landscape, order)
+        drawn = _drawn(landscape)
+        self._outcomes = [
             Outcome(scores[order], tokens[order])
-            for scores, tokens in zip(landscape.scores, landscape.tokens, strict=True)
+            for scores, tokens in zip(landscape.scores[drawn], landscape.tokens[drawn], strict=True)
         ]
-        named = list(zip(landscape.configurations, outcomes, strict=True))
-        self.baselines: Mapping[str, Outcome] = {
-            configuration.baseline: outcome for configuration, outcome in named if configuration.baseline is not None
-        }
-        self._outcomes: list[Outcome] = [outcome for configuration, outcome in named if configuration.baseline is None]
-        self._points = embed(
-            self.space,
-            [configuration.chosen for configuration in landscape.configurations if configuration.baseline is None],
-        )
+        self._points = _points(landscape)
 
     def outcome(self, chosen: Mapping[str, Any]) -> Outcome:
         """See `Terrain`."""
@@ -124,10 +118,7 @@ def fit(landscape: Landscape) -> Model:
     drawn = _drawn(landscape)
     scores = landscape.scores[drawn]
     binary = bool(np.isin(landscape.scores, (0.0, 1.0)).all())
-    points = embed(
-        landscape.space,
-        [configuration.chosen for configuration in landscape.configurations if configuration.baseline is None],
-    )
+    points = _points(landscape)
     groups = _groups(landscape.space)
     count = scores.shape[1]
     means = (scores.sum(axis=1) + 0.5) / (count + 1.0)  # which no log-odds makes infinite
@@ -190,13 +181,7 @@ class Synthetic:
         self._within = rng.random(samples)
         self._gumbel = rng.gumbel(size=(len(model.points), samples))
         self._tokens = landscape.tokens[_drawn(landscape)]
-        self.baselines: Mapping[str, Outcome] = {
-            configuration.baseline: Outcome(scores[self._like], tokens[self._like])
-            for configuration, scores, tokens in zip(
-                landscape.configurations, landscape.scores, landscape.tokens, strict=True
-            )
-            if configuration.baseline is not None
-        }
+        self.baselines: Mapping[str, Outcome] = _baselines(landscape, self._like)
         self.best = max(
             float(self._scores(candidates := _candidates(self.space), self._answering(candidates)).mean(axis=1).max()),
             *(float(outcome.scores.mean()) for outcome in self.baselines.values()),
@@ -233,29 +218,18 @@ class Synthetic:
         return (1.0 - share) * lower + share * upper
 
 
-class _Waves:
-    """Random Fourier features (A. Rahimi and B. Recht, NeurIPS 2007).
-
-    Args:
-        rng: Draws the phases.
-        frequencies: Draws from the kernel's spectrum. Shape: (features, columns).
-    """
-
-    def __init__(self, rng: np.random.Generator, frequencies: Floats) -> None:
-        self._frequencies = frequencies
-        self._phases = rng.uniform(0.0, 2.0 * np.pi, len(frequencies))
-
-    def __call__(self, points: Floats) -> Floats:
-        """Shape: (points, features)."""
-        return np.sqrt(2.0 / len(self._phases)) * np.cos(points @ self._frequencies.T + self._phases)
-
-
 def _draw_heights(model: Model, rng: np.random.Generator) -> Callable[[Floats], Floats]:
     """A response surface, in log-odds: a draw given what was recorded, by Matheron's rule.
 
     J. T. Wilson et al., "Efficiently sampling functions from Gaussian process posteriors", ICML 2020.
     """
-    waves = _Waves(rng, rng.standard_normal((_FEATURES, len(model.reach))) / model.reach)
+    frequencies = rng.standard_normal((_FEATURES, len(model.reach))) / model.reach  # draws from the kernel's spectrum
+    phases = rng.uniform(0.0, 2.0 * np.pi, _FEATURES)
+
+    def waves(points: Floats) -> Floats:
+        """Random Fourier features (A. Rahimi and B. Recht, NeurIPS 2007). Shape: (points, features)."""
+        return np.sqrt(2.0 / _FEATURES) * np.cos(points @ frequencies.T + phases)
+
     weights = model.spread * rng.standard_normal(_FEATURES)
     centre = model.logits.mean()
     noise = np.sqrt(model.variances) * rng.standard_normal(len(model.logits))
@@ -317,6 +291,23 @@ def _candidates(space: SearchSpace) -> Floats:
 def _drawn(landscape: Landscape) -> npt.NDArray[np.bool_]:
     """Which configurations are no baselines."""
     return np.array([configuration.baseline is None for configuration in landscape.configurations])
+
+
+def _points(landscape: Landscape) -> Floats:
+    """The configurations that are no baselines; see `embed`. Shape: (configurations, columns)."""
+    chosen = [configuration.chosen for configuration in landscape.configurations if configuration.baseline is None]
+    return embed(landscape.space, chosen)
+
+
+def _baselines(landscape: Landscape, samples: Integers) -> dict[str, Outcome]:
+    """The outcomes of the baselines on these samples, by name."""
+    return {
+        configuration.baseline: Outcome(scores[samples], tokens[samples])
+        for configuration, scores, tokens in zip(
+            landscape.configurations, landscape.scores, landscape.tokens, strict=True
+        )
+        if configuration.baseline is not None
+    }
 
 
 def _nearest(points: Floats, others: Floats) -> Integers:

@@ -10,7 +10,6 @@ workers, PostgreSQL and their locks cost on this machine, which all of them shar
 
 import multiprocessing
 import os
-import sys
 import tempfile
 import threading
 import time
@@ -179,7 +178,7 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, float]:
                 str(measured.connections),
             )
             figures |= {f"{name}_{workers}": value for name, value in measured._asdict().items()}
-    Console(width=100, file=sys.stdout).print(table)
+    Console(width=100).print(table)
     write_figures(options.json, figures)
     return figures
 

@@ -15,11 +15,11 @@ from typing import Any, NamedTuple
 
 import optuna
 import torch
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from llmsearch_optuna import SearchSpace, Tuner
+from llmsearch_optuna import GenerationParams, SearchSpace, Tuner
 from llmsearch_optuna.demo.model import demo_model_directory
-from llmsearch_optuna.engine.loading import load_model
+from llmsearch_optuna.engine.base import Request, Stopping
+from llmsearch_optuna.engine.loading import LoadedModel, load_model
 
 BATCH_SIZES = (8, 16, 32)
 
@@ -46,19 +46,11 @@ class LlmsearchTrial(NamedTuple):
     texts: list[str]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Loaded:
-    """The model that everything runs on."""
-
-    model: PreTrainedModel
-    tokenizer: PreTrainedTokenizerBase
-
-
-def load_demo() -> Loaded:
+def load_demo() -> LoadedModel:
     """The demo model; as quiet and with as many threads as every benchmark."""
     torch.set_num_threads(min(2, torch.get_num_threads()))
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    return Loaded(**load_model(str(demo_model_directory()))._asdict())
+    return load_model(str(demo_model_directory()))
 
 
 def workloads() -> list[Workload]:
@@ -108,20 +100,27 @@ def our_search(tuner: Tuner, workload: Workload, sets: Sequence[dict[str, Any]],
     return time.perf_counter() - started
 
 
-def make_tuner(loaded: Loaded, workload: Workload, replay_bytes: int | None = None) -> Tuner:
-    """A tuner with nothing prefilled yet."""
+def requests_of(loaded: LoadedModel, workload: Workload, params: GenerationParams) -> list[Request]:
+    """One request per prompt, without stop conditions."""
+    encode: Any = loaded.tokenizer
+    return [
+        Request(prompt=text, prompt_ids=tuple(encode(text)["input_ids"]), params=params, stopping=Stopping())
+        for text in workload.prompts
+    ]
+
+
+def make_tuner(workload: Workload, **backend: Any) -> Tuner:
+    """A tuner with nothing prefilled yet; its model and how it generates are given as arguments of `Tuner`."""
     return Tuner(
-        model=loaded.model,
-        tokenizer=loaded.tokenizer,
         dataset=[{"prompt": prompt, "answer": ""} for prompt in workload.prompts],
         column_mapping={"input_cols": ["prompt"], "eval_cols": ["answer"]},
         prompt_template="{prompt}",
-        replay_bytes=replay_bytes,
         scorer=lambda y_true, y_pred: [float(len(text)) for text in y_pred],  # noqa: ARG005
+        **backend,
     )
 
 
-def hf_trial(loaded: Loaded, workload: Workload, values: dict[str, Any], batch_size: int) -> float:
+def hf_trial(loaded: LoadedModel, workload: Workload, values: dict[str, Any], batch_size: int) -> float:
     """Seconds of one trial by ``model.generate``, without the parameters that it does not know."""
     tokenizer: Any = loaded.tokenizer
     model: Any = loaded.model
@@ -139,7 +138,7 @@ def hf_trial(loaded: Loaded, workload: Workload, values: dict[str, Any], batch_s
     return time.perf_counter() - started
 
 
-def best_batch_size(loaded: Loaded, workload: Workload, values: dict[str, Any]) -> int:
+def best_batch_size(loaded: LoadedModel, workload: Workload, values: dict[str, Any]) -> int:
     """What suits ``model.generate`` best."""
     tries = {size: hf_trial(loaded, workload, values, size) for size in BATCH_SIZES}
     return min(tries, key=lambda size: tries[size])

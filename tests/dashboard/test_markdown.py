@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from llmsearch_optuna.dashboard.markdown import SIGNATURE, completion_lines, score_interval, study_note, trial_note
+from llmsearch_optuna.dashboard.markdown import SIGNATURE, completion_lines, study_note, trial_note
 from llmsearch_optuna.space.params import GenerationParams
 from llmsearch_optuna.storage import StoredCompletion, StoredSample
 from llmsearch_optuna.study.attributes import BASELINE, ERROR, PARAMS
@@ -37,10 +37,7 @@ def completion_at(position: int, score: float | None, text: str = "a") -> Stored
 def finished(state: TrialState = TrialState.COMPLETE, **attributes: Any) -> FrozenTrial:
     params = GenerationParams(temperature=0.5, top_k=7, max_new_tokens=4)
     value = None if state == TrialState.FAIL else 0.5
-    return numbered(create_trial(state=state, value=value, user_attrs={PARAMS: params.to_json(), **attributes}))
-
-
-def numbered(trial: FrozenTrial) -> FrozenTrial:
+    trial = create_trial(state=state, value=value, user_attrs={PARAMS: params.to_json(), **attributes})
     trial.number = 0
     return trial
 
@@ -201,11 +198,11 @@ def test_prompts_are_no_markdown(text: str) -> None:
 
 
 def test_the_interval_of_a_score() -> None:
-    assert score_interval([1.0]) is None
-    interval = score_interval([0.0, 1.0] * 50)
+    assert note_of([completion_at(0, 1.0)]).startswith("## Trial 0: 0.5000\n")
+    note = note_of([completion_at(position, float(position % 2)) for position in range(100)])
+    interval = re.match(r"## Trial 0: 0\.5000 \\\[(0\.\d{3}), (0\.\d{3})\\\]\n", note)
     assert interval is not None
-    assert interval[0] < 0.41 < 0.59 < interval[1]
-    assert interval == pytest.approx((0.4, 0.6), abs=0.01)
+    assert tuple(map(float, interval.groups())) == pytest.approx((0.4, 0.6), abs=0.01)
 
 
 def test_the_study_note_begins_with_the_verdict() -> None:

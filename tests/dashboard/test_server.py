@@ -15,7 +15,6 @@ from pathlib import Path
 
 import optuna
 import pytest
-from hostile_texts import HOSTILE
 from hostile_texts import make_tuner as make_hostile_tuner
 from hostile_texts import search as hostile_search
 from optuna_dashboard import get_note
@@ -159,10 +158,6 @@ def test_hostile_names_do_no_harm(browser: Browser, hostile: Path, place: str) -
     with opened(browser, hostile, place) as page:
         page.wait_for_load_state("networkidle")
         expect(page.get_by_text("(id=1)").first).to_be_visible()
-
-
-def test_there_are_enough_hostile_texts() -> None:
-    assert {"HTML", "Markdown", "bidi", "a megabyte"} <= set(HOSTILE)
 
 
 class TestServer:

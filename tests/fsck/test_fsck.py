@@ -443,10 +443,6 @@ def truncate(path: Path) -> None:
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
 
 
-def garbage(path: Path) -> None:
-    path.write_bytes(b"garbage " * 1000)
-
-
 @pytest.mark.parametrize(
     "damage", [lambda path: flip(path, 2, 40), truncate], ids=["flipped bytes", "a file that is cut off"]
 )
@@ -473,7 +469,7 @@ def test_one_damaged_page_costs_what_is_on_it(path: Path) -> None:
 
 
 def test_a_file_that_is_no_database(path: Path) -> None:
-    garbage(path)
+    path.write_bytes(b"garbage " * 1000)
     assert problems(path) == [
         "the file is damaged: file is not a database",
         "the tables cannot be read completely: file is not a database",

@@ -38,7 +38,7 @@ class WriteCounter:
         self.writes, self.at, self.statements = 0, at, statements
 
     def __call__(self, connection: Any, cursor: Any, statement: str, *_: Any) -> None:
-        if statement.startswith(self.statements):
+        if statement.lstrip().startswith(self.statements):
             self.writes += 1
             if self.writes == self.at:
                 raise KeyboardInterrupt

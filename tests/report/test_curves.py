@@ -7,7 +7,7 @@ import pytest
 from optuna.trial import TrialState
 
 from llmsearch_optuna.report.curves import best_band, best_so_far
-from llmsearch_optuna.report.drawing import draw_history, draw_learning_curves
+from llmsearch_optuna.report.drawing import draw_learning_curves
 from llmsearch_optuna.report.record import read_study
 from studies.benchmarks.synthetic_studies import Plan, Written
 
@@ -46,12 +46,6 @@ def test_curves_of_trials_that_have_not_ended_are_called_so(written: Written) ->
     numbers = {trace.name: set(trace.customdata) - {None} for trace in traces}
     assert numbers["running"] == {running}
     assert running not in numbers.get("pruned", set())
-
-
-def test_the_history_has_a_point_for_every_trial(written: Written) -> None:
-    record = read_study(*written())
-    points = {trace.name: len(trace.x) for trace in draw_history(record).data}
-    assert points == {"best so far": 9, "pruned": 4, "complete": 7, "baseline": 2, "best": 1, "failed": 1}
 
 
 def test_the_band_is_where_other_orders_of_the_samples_would_lead(written: Written) -> None:

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from flat_studies import flat_study
 from hostile_texts import HOSTILE
 from pages import HOSTILE_PLAN, make_hostile
 from playwright.sync_api import Browser, Page, expect
@@ -269,9 +268,8 @@ def test_a_phone_shows_the_gain_of_every_finalist(browser: Browser, report: str)
 
 
 @pytest.mark.parametrize("score", [0.0, 1.0, 37.5])
-def test_a_study_without_spread_says_so(score: float, browser: Browser, tmp_path: Path) -> None:
-    study, storage = flat_study(tmp_path / "x.db", score)
-    write_report(study, storage, tmp_path / "x.html")
+def test_a_study_without_spread_says_so(score: float, browser: Browser, written: Written, tmp_path: Path) -> None:
+    write_report(*written(Plan(trials=3, pruned=0, failed=0, held_out=0, score=score)), tmp_path / "x.html")
     with visit(browser, (tmp_path / "x.html").as_uri()) as seen:
         drawn(seen)
         open_all(seen.page)

@@ -25,24 +25,11 @@ PLOTS: dict[str, Callable[..., go.Figure]] = {
 }
 
 
-def test_there_is_a_plot_for_every_figure() -> None:
-    assert set(PLOTS) == {
-        "plot_cost",
-        "plot_history",
-        "plot_importances",
-        "plot_learning_curves",
-        "plot_quality",
-        "plot_samples",
-        "plot_seeds",
-        "plot_standings",
-    }
-
-
 @pytest.mark.sampled(4)
 @pytest.mark.parametrize("name", PLOTS)
 def test_a_plot_fits_light_and_dark_pages(name: str, tmp_path: Path) -> None:
     study, _ = write_study(tmp_path / "x.db")
-    figure = PLOTS[name](study, str(tmp_path / "x.db"))
+    figure = PLOTS[name](study, tmp_path / "x.db")
     assert len(figure.data) > 0
     assert {figure.layout.paper_bgcolor, figure.layout.plot_bgcolor} == {"rgba(0, 0, 0, 0)"}
     assert len(figure.layout.template.layout.to_plotly_json()) == 0
@@ -61,6 +48,7 @@ def test_the_history_shows_every_trial(written: Written) -> None:
     assert shown["pruned"] == states["pruned"]
     assert shown["failed"] == states["fail"]
     assert shown["best"] == [study.best_trial.number]
+    assert shown["best so far"] == sorted(states["complete"] + states["baseline"])
 
 
 def test_the_heat_map_names_trials_and_rows(written: Written) -> None:

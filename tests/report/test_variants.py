@@ -45,15 +45,15 @@ def test_trials_are_grouped_by_the_settings_with_few_values(searched: tuple[optu
     study, path = searched
     record = read_study(study, path)
     groups = variants(record)
-    assert [group.name for group in groups] == ["mood=<b>", "mood=calm", "mood=unset"]
-    assert sum(len(group.qualities) for group in groups) == len(record.complete) == 14
-    for group in groups:
-        for quality in group.qualities:
+    assert list(groups) == ["mood=<b>", "mood=calm", "mood=unset"]
+    assert sum(map(len, groups.values())) == len(record.complete) == 14
+    for name, qualities in groups.items():
+        for quality in qualities:
             assert quality.trial.params is not None
             settings = dict(quality.trial.params.settings)
-            assert settings.get("template.mood", "unset") == group.name.removeprefix("mood=")
+            assert settings.get("template.mood", "unset") == name.removeprefix("mood=")
     assert sorted(
-        quality.trial.number for group in groups for quality in group.qualities if quality.is_efficient
+        quality.trial.number for qualities in groups.values() for quality in qualities if quality.is_efficient
     ) == sorted(quality.trial.number for quality in quality_by_expense(record) if quality.is_efficient)
 
 
@@ -78,7 +78,7 @@ def test_the_figure_has_a_colour_for_each_and_the_front(searched: tuple[optuna.S
 def test_without_variants_there_is_no_figure(tmp_path: Path) -> None:
     path = tmp_path / "x.db"
     study = search(make_tuner(), path, 3)
-    assert variants(read_study(study, str(path))) == ()
+    assert variants(read_study(study, str(path))) == {}
     with pytest.raises(StorageError, match="has no fully evaluated trials of several variants"):
         plot_variants(study, str(path))
     assert "by variant" not in render_report(study, str(path))

@@ -17,6 +17,7 @@ import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from interruptions import WriteCounter
 from optuna.storages import RDBStorage
 
 from llmsearch_optuna.errors import StorageError
@@ -218,41 +219,23 @@ def test_a_database_is_made_with_its_folders_and_a_write_ahead_log(tmp_path: Pat
     assert path.is_file()
 
 
-class _KilledError(BaseException):
-    pass
-
-
 @pytest.mark.full
 def test_a_process_that_is_killed_while_it_makes_the_tables_leaves_out_none(tmp_path: Path) -> None:
     """Optuna by itself would go on without the indexes of the tables that it finds."""
-    made, at = 0, -1
-
-    def kill(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        nonlocal made
-        if "CREATE" in statement:
-            made += 1
-            if made == at:
-                raise _KilledError
 
     def schema(path: Path) -> list[str]:
         CompletionStore(open_storage(f"sqlite:///{path}"))
         with contextlib.closing(sqlite3.connect(path)) as connection:
             return list(connection.iterdump())
 
-    sa.event.listen(sa.Engine, "before_cursor_execute", kill)
-    try:
+    with WriteCounter(statements=("CREATE",)) as creations:
         whole = schema(tmp_path / "whole.db")
-        creations = made
-        for place in range(1, creations + 1):
-            made, at = 0, place
-            path = tmp_path / f"{at}.db"
-            with pytest.raises(_KilledError):
-                schema(path)
-            at = -1
-            assert schema(path) == whole
-    finally:
-        sa.event.remove(sa.Engine, "before_cursor_execute", kill)
-    assert creations > 15
+    assert creations.writes > 15
+    for place in range(1, creations.writes + 1):
+        path = tmp_path / f"{place}.db"
+        with WriteCounter(place, ("CREATE",)), pytest.raises(KeyboardInterrupt):
+            schema(path)
+        assert schema(path) == whole
 
 
 @pytest.mark.parametrize("url", [None, "sqlite://", "sqlite:///:memory:"])

@@ -16,9 +16,10 @@ from llmsearch_optuna.engine.http.api import Ask
 from llmsearch_optuna.engine.http.client import Client, RetryLog
 from llmsearch_optuna.engine.http.connection import Connection
 from llmsearch_optuna.engine.http.refusals import CHANGE_NOTICES, NUM_CTX_HINT, adapted, field_to_change, refusal_hint
-from llmsearch_optuna.engine.irregular import describe_answers, irregular_rows, listed_rows
+from llmsearch_optuna.engine.irregular import describe_answers, irregular_rows
 from llmsearch_optuna.errors import ConfigurationError, RequestRefusedError, TrialError
 from llmsearch_optuna.space.settings import BODY, TEMPLATE, settings_in
+from llmsearch_optuna.terminal import listed
 
 __all__ = ["HTTPEngine", "request_seed", "run"]
 
@@ -365,4 +366,4 @@ def _joined(failures: Mapping[Request, TrialError]) -> TrialError:
     rows = sorted({request.row for request in failures if request.row is not None})
     if len(rows) < 2:
         return first
-    return type(first)(f"{first}; requests of {len(rows)} rows failed: {listed_rows(rows)}")
+    return type(first)(f"{first}; requests of {len(rows)} rows failed: {listed(rows)}")
