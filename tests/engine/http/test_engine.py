@@ -386,7 +386,7 @@ def test_a_hidden_thought_that_reaches_the_limit_is_an_empty_answer(server: Fake
     assert [done.finish_reason == "thinking" for done in completions] == [True, True, False, False]
     assert [(done.text, done.token_count, done.thinking_token_count) for done in completions[:2]] == [("", 6, 6)] * 2
     assert len(server.requests) == 4
-    assert asked.reports_tokens
+    assert asked.count_description == "reported"
 
 
 def test_an_unknown_reason_is_named(server: FakeServer, caplog: pytest.LogCaptureFixture) -> None:

@@ -360,8 +360,7 @@ def test_tokens_that_are_not_reported_are_estimated(ollama: FakeOllama, caplog: 
 
 
 def probe(ollama: FakeOllama, names: tuple[str, ...] = NAMES, **changes: Any) -> dict[str, str]:
-    connection = connected(ollama, **changes)
-    return probe_server(HTTPEngine(connection, chat=True), connection, names, message)
+    return probe_server(engine(ollama, chat=True, **changes), names)
 
 
 def test_a_good_server_passes(ollama: FakeOllama, caplog: pytest.LogCaptureFixture) -> None:

@@ -76,8 +76,7 @@ def test_the_probe_says_who_draws(server: FakeServer) -> None:
     names = ("temperature", "top_p")
     for plugin, finding in ((None, "not on the server: this package"), (PLUGIN_INTERFACE, "draws the tokens on the")):
         server.plugin = plugin
-        connection = connected(server)
-        findings = probe_server(HTTPEngine(connection, chat=False), connection, names, str)
+        findings = probe_server(HTTPEngine(connected(server), chat=False), names)
         assert finding in findings["plug-in"]
         assert findings["seeds"] == "kept"
         assert ("parameters" in findings) == (plugin is None)

@@ -3,7 +3,6 @@ from typing import Any
 
 import pytest
 from fake_server import FakeServer, Fault
-from server_requests import message
 
 from llmsearch_optuna.engine.http import HTTPEngine, OpenAIServer, connect, probe_server, run
 from llmsearch_optuna.errors import ParameterError, ServerError
@@ -13,7 +12,7 @@ NAMES = ("temperature", "top_k", "top_p", "min_p", "repetition_penalty")
 
 def probe(server: FakeServer, names: tuple[str, ...] = NAMES, *, chat: bool = False, **changes: Any) -> dict[str, str]:
     connection = run(connect(OpenAIServer(base_url=server.base_url, **changes), chat=chat))
-    findings = probe_server(HTTPEngine(connection, chat=chat), connection, names, message if chat else str)
+    findings = probe_server(HTTPEngine(connection, chat=chat), names)
     findings.pop("plug-in", None)  # has tests of its own
     return findings
 
