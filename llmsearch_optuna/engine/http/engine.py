@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 from llmsearch_optuna.engine.base import Completion, Request, Stopping, TokenCallback
-from llmsearch_optuna.engine.http.answers import finish_reason, generated_text, is_answered_by, read_completion
+from llmsearch_optuna.engine.http.answers import finish_reason, generated_text, is_answered_by, nested, read_completion
 from llmsearch_optuna.engine.http.api import Ask
 from llmsearch_optuna.engine.http.client import Client, RetryLog
 from llmsearch_optuna.engine.http.connection import Connection
@@ -300,9 +300,8 @@ class HTTPEngine:
         connection = self.connection
         names = (model, *connection.aliases) if model == connection.model else (model, *connection.server.model_aliases)
         if not is_answered_by(answer, names):
-            assert isinstance(answer, Mapping)  # noqa: S101 - otherwise it names no model
             raise TrialError(
-                f"{label}: the answer comes from the model `{answer['model']}`, not from `{model}`: if the "
+                f"{label}: the answer comes from the model `{nested(answer, 'model')}`, not from `{model}`: if the "
                 "two are the same, set `model_aliases` of the server"
             )
 
