@@ -3,7 +3,7 @@
 import dataclasses
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from llmsearch_optuna.engine.base import Engine, Request, Stopping
@@ -40,7 +40,7 @@ class EngineJudge:
     label: str
     request: Callable[[Sequence[str], str, GenerationParams], Request]
     begins: bool = False
-    window: InputLimits = field(default_factory=InputLimits)
+    window: InputLimits = InputLimits()
 
     def ask(self, inquiries: Sequence[Inquiry]) -> list[JudgeAnswer]:
         """See `Judge`.
@@ -115,7 +115,7 @@ def study_judge(backend: "Backend", identity: str, render: Callable[[list[dict[s
         label=backend.model_name or "the study's model",
         request=_chat_request if backend.takes_messages else plain_request,
         begins=not backend.takes_messages,
-        window=backend.window or InputLimits(),
+        window=backend.window,
     )
 
 

@@ -170,14 +170,7 @@ def _load_weights(
     """Load a model, and its adapter, with the first class that the weights fit.
 
     Classes for text alone know the config of some models that also read images (Emu3), but not the names of their
-    weights.
-
-    Args:
-        name: Directory or hub id of the model.
-        config: Its config.
-        adapter: Its adapter; None without one.
-        token_ids: The number of token ids of the tokenizer.
-        arguments: Further arguments of ``from_pretrained``.
+    weights. `token_ids` is their number in the tokenizer, and `arguments` are further ones of ``from_pretrained``.
 
     Raises:
         MissingWeightsError: The weights fit no class. New ones would be random.

@@ -86,7 +86,7 @@ def server_backend(
         default_params=connection.default_params,
         decodes_greedily=checks.decodes_greedily,
         takes_messages=chat,
-        window=None if connection.window is None else InputLimits(context=connection.window),
+        window=InputLimits(context=connection.window),
     )
 
 

@@ -36,7 +36,6 @@ class Connection(NamedTuple):
         server: The settings.
         kind: The dialect of the server.
         model: The model's name on the server.
-        max_concurrency: The maximum number of simultaneous requests.
         tls: The context that verifies certificates.
         aliases: Other names under which the same model may answer.
         api: How to ask the server, and how it answers.
@@ -48,13 +47,17 @@ class Connection(NamedTuple):
     server: OpenAIServer
     kind: Dialect
     model: str
-    max_concurrency: int
     tls: ssl.SSLContext
     aliases: tuple[str, ...] = ()
     api: API = OpenAIAPI()
     digest: str = ""
     default_params: Callable[[int, int], GenerationParams] | None = None
     window: int | None = None
+
+    @property
+    def max_concurrency(self) -> int:
+        """The maximum number of simultaneous requests."""
+        return self.server.max_concurrency or self.kind.max_concurrency
 
     @property
     def identity(self) -> str:
@@ -96,8 +99,7 @@ async def connect(server: OpenAIServer, *, chat: bool) -> Connection:
         if kind.name == "vllm" and server.probe and await _has_plugin(client, model, chat=chat):
             kind = VLLM_WITH_PLUGIN
     aliases = (*server.model_aliases, *_same_root(model, listed))
-    concurrency, window = server.max_concurrency or kind.max_concurrency, _window(model, listed)
-    return Connection(server, kind, model, concurrency, tls, aliases, window=window)
+    return Connection(server, kind, model, tls, aliases, window=_window(model, listed))
 
 
 async def _connect_ollama(server: OpenAIServer, tls: ssl.SSLContext) -> Connection:
@@ -110,17 +112,8 @@ async def _connect_ollama(server: OpenAIServer, tls: ssl.SSLContext) -> Connecti
             name = f"{name}:latest"
         model = _model(dataclasses.replace(server, model=name), kind, list(digests))
         api, default_params = await show_model(client, server, model)
-    return Connection(
-        server,
-        kind,
-        model,
-        server.max_concurrency or kind.max_concurrency,
-        tls,
-        server.model_aliases,
-        api,
-        digests.get(model, "")[:_DIGEST_LENGTH],
-        default_params,
-    )
+    digest = digests.get(model, "")[:_DIGEST_LENGTH]
+    return Connection(server, kind, model, tls, server.model_aliases, api, digest, default_params)
 
 
 async def _has_plugin(client: Client, model: str, *, chat: bool) -> bool:

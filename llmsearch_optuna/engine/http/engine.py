@@ -151,29 +151,22 @@ class HTTPEngine:
         return [completions[request] for request in requests]
 
     def generate_each(
-        self,
-        requests: Sequence[Request],
-        forced: Mapping[str, float] = MappingProxyType({}),
-        *,
-        with_reasoning: bool = False,
+        self, requests: Sequence[Request], forced: Mapping[str, float] = MappingProxyType({})
     ) -> list[Completion]:
         """Generate one completion per request. Equal requests are sent separately, and the first error is raised.
+
+        The texts begin with the reasoning that the server reports apart from the answer.
 
         Args:
             requests: The requests.
             forced: Further parameters, which are always sent; see `Dialect.sampling_fields`.
-            with_reasoning: Whether the texts begin with the reasoning that the server reports apart from the answer.
         """
         payloads = [self.payload(request, forced) for request in requests]
 
         async def send() -> list[Completion]:
             async with self._client() as client:
-                return await asyncio.gather(
-                    *(
-                        self._complete(client, request, payload, with_reasoning=with_reasoning)
-                        for request, payload in zip(requests, payloads, strict=True)
-                    )
-                )
+                pairs = zip(requests, payloads, strict=True)
+                return await asyncio.gather(*(self._complete(client, *pair, with_reasoning=True) for pair in pairs))
 
         return run(send())
 

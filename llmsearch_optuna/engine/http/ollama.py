@@ -231,12 +231,7 @@ def _parameters(lines: str) -> dict[str, list[Any]]:
 
 
 def _default_params(defaults: Mapping[str, Any], max_new_tokens: int, generation_seed: int) -> GenerationParams:
-    """Return the parameters by default.
-
-    Args:
-        defaults: The defaults of Ollama and of the model by option.
-        max_new_tokens: The length limit, which replaces the model's own.
-        generation_seed: The seed.
+    """Return the parameters by default. `defaults` are those of Ollama and of the model by option.
 
     Raises:
         ModelError: The model has a value that is no parameter here.

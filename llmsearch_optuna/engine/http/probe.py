@@ -257,8 +257,7 @@ class _Probe:
             _request(self._engine, text, GenerationParams(max_new_tokens=self._tokens, **variant))
             for variant in variants
         ]
-        completions = self._engine.generate_each(requests, forced, with_reasoning=True)
-        return [completion.text for completion in completions]
+        return [completion.text for completion in self._engine.generate_each(requests, forced)]
 
 
 def _request(engine: HTTPEngine, text: str, params: GenerationParams) -> Request:
