@@ -52,6 +52,7 @@ class Skeleton(NamedTuple):
 
     Attributes:
         name: Its directory or hub id; the base model's if there is an adapter.
+        revision: Its hub revision; None for the default.
         adapter: The directory or hub id of the adapter; None without one.
         rank: The largest rank of a LoRA adapter; None without one.
         model: The model on the meta device, in evaluation mode.
@@ -59,6 +60,7 @@ class Skeleton(NamedTuple):
     """
 
     name: str
+    revision: str | None
     adapter: str | None
     rank: int | None
     model: PreTrainedModel
@@ -151,9 +153,8 @@ def load_skeleton(name: str, *, revision: str | None) -> Skeleton:
         raise
     except Exception as error:  # several libraries parse files of unknown origin
         raise ModelError(f"model {name} cannot be loaded: {_reason(error)}") from error
-    if adapter is None:
-        return Skeleton(base, None, None, model.eval(), tokenizer)
-    return Skeleton(base, name, adapter.rank, model.eval(), tokenizer)
+    adapter_name, rank = (None, None) if adapter is None else (name, adapter.rank)
+    return Skeleton(base, base_revision, adapter_name, rank, model.eval(), tokenizer)
 
 
 def _placement(device: str, config: PreTrainedConfig) -> dict[str, Any]:
