@@ -123,13 +123,14 @@ class Backend:
         for row, token_ids in prompts.items():
             if (unknown := self.window.unknown_id(row, token_ids)) is not None:
                 raise ModelError(unknown)
-        for name, value in self.unsupported_settings.items():
-            _LOG.warning("the model's generation config sets %s = %s, which is not supported and ignored", name, value)
-        left_out = ", ".join(f"{name} = {value}" for name, value in self.unsupported_settings.items())
+        settings = [f"{name} = {value}" for name, value in self.unsupported_settings.items()]
+        for setting in settings:
+            _LOG.warning("the model's generation config sets %s, which is not supported and ignored", setting)
+        left_out = {"left out": f"{', '.join(settings)}, which its generation config asks for"} if settings else {}
         findings = {} if self.find_in_prompts is None else self.find_in_prompts(prompts)
         for finding in findings.values():
             _LOG.warning("%s", finding)
-        return {**({"left out": f"{left_out}, which its generation config asks for"} if left_out else {}), **findings}
+        return {**left_out, **findings}
 
 
 class PendingBackend(NamedTuple):

@@ -160,7 +160,7 @@ def test_an_fp8_checkpoint_is_loaded_to_its_device(device: torch.device, tmp_pat
         assert "slots, which support" in backend_of(model).summary
 
 
-def test_a_quantised_model_is_not_moved(tmp_path: Path) -> None:
+def test_a_quantised_model_is_not_moved() -> None:
     model: Any = tiny_model()
     model.is_quantized = True
     place_model(model, "cpu")

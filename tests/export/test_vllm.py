@@ -84,7 +84,7 @@ def test_beams_have_no_request(provenance: Provenance) -> None:
 
 @pytest.mark.parametrize("options", [[], ["--chat"], ["--own"]])
 def test_the_program_runs_as_it_stands(
-    database: Path, tmp_path: Path, server: FakeServer, options: list[str], capsys: pytest.CaptureFixture[str]
+    database: Path, tmp_path: Path, server: FakeServer, options: list[str]
 ) -> None:
     server.plugin = None if options == ["--own"] else PLUGIN_INTERFACE
     assert main(["export", str(database), "--to", "vllm", "-o", str(tmp_path / "out")]) == 0

@@ -64,7 +64,7 @@ def test_what_does_not_go_with_it_is_refused(model: Any, arguments: dict[str, An
         make_tuner(model, **arguments)
 
 
-def test_a_model_that_vllm_would_not_serve_is_refused(checkpoint: Path, tmp_path: Path) -> None:
+def test_a_model_that_vllm_would_not_serve_is_refused(tmp_path: Path) -> None:
     two_parts = saved(tmp_path / "t5", tiny_model("t5"))
     with pytest.raises(ModelError, match="is an encoder-decoder, which vLLM does not serve: leave `backend` out"):
         load_for_vllm(two_parts, None, None)
