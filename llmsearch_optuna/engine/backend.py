@@ -86,7 +86,7 @@ class Backend:
     environment: Mapping[str, str] = field(default_factory=dict)
     eos_token_ids: tuple[int, ...] = ()
     stop_strings: tuple[str, ...] = ()
-    window: InputLimits = InputLimits()
+    window: InputLimits = field(default_factory=InputLimits)
     default_params: Callable[[int, int], GenerationParams] | None = None
     replay: ReplayStatistics | None = None
     counts_tokens: bool = True

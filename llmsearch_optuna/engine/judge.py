@@ -3,7 +3,7 @@
 import dataclasses
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from llmsearch_optuna.engine.base import Engine, Request, Stopping
@@ -40,7 +40,7 @@ class EngineJudge:
     label: str
     request: Callable[[Sequence[str], str, GenerationParams], Request]
     begins: bool = False
-    window: InputLimits = InputLimits()
+    window: InputLimits = field(default_factory=InputLimits)
 
     def ask(self, inquiries: Sequence[Inquiry]) -> list[JudgeAnswer]:
         """See `Judge`.

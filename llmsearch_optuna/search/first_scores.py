@@ -115,9 +115,7 @@ def likely_cause(examples: Sequence[ScoredExample], *, rank: Literal["worst", "b
     )
 
 
-def describe_example(
-    evaluator: Evaluator, sample: Sample, space: SearchSpace, window: InputLimits
-) -> dict[str, str]:
+def describe_example(evaluator: Evaluator, sample: Sample, space: SearchSpace, window: InputLimits) -> dict[str, str]:
     """Generate and score one greedy completion, and return prompt, reference, completion and score by topic.
 
     Args:

@@ -21,7 +21,6 @@ from llmsearch_optuna.engine.http.engine import request_seed
 from llmsearch_optuna.errors import ConfigurationError, RequestRefusedError, ServerError, TrialError
 from llmsearch_optuna.space.params import GenerationParams
 
-
 REQUESTS = [request(row, temperature=temperature) for temperature in (0.7, 1.5) for row in range(12)]
 
 

@@ -159,7 +159,7 @@ def test_a_key_need_not_list_the_models(server: FakeServer, monkeypatch: pytest.
     server.get_faults = lambda path: Fault(status=status, body=SCOPES)
     with pytest.raises(ServerError, match=r"TEST_KEY right\? If it may not list the models, set `model` and `kind`$"):
         connected(server, api_key_env="TEST_KEY", model="tiny")
-    chosen = {"api_key_env": "TEST_KEY", "model": "tiny", "kind": "openai"}
+    chosen: dict[str, Any] = {"api_key_env": "TEST_KEY", "model": "tiny", "kind": "openai"}
     assert engine_of(server, **chosen).generate([request()])[0].text
     server.key = "another"
     with pytest.raises(ServerError, match="status 401: wrong key"):

@@ -100,7 +100,7 @@ def test_a_criterion_that_raises_fails_one_trial() -> None:
         raise IndexError("out of\nrange")
 
     engine, batch = make()
-    with pytest.raises(TrialError, match="^generation raised IndexError: out of range$"):
+    with pytest.raises(TrialError, match=r"^generation raised IndexError: out of range$"):
         engine.generate([request(TEXT[0], GenerationParams(max_new_tokens=4), criteria=(fail,))])
     assert not batch._requests
 
