@@ -413,7 +413,7 @@ class Tuner:
             **({} if space is None else self._backend.diagnose(space)),
             "model": self._backend.description,
             **self._notes,
-            "window": str(window or "no limit is known"),
+            "window": str(window),
             **self.task.describe(),
             "metric": self.metric.name,
             **{f"metric {label}": metric.name for label, metric in self._evaluator.further_metrics.items()},

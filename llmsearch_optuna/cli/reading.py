@@ -14,7 +14,7 @@ from llmsearch_optuna.cli.display import print_completions, print_finalists, pri
 from llmsearch_optuna.cli.gate import exit_status
 from llmsearch_optuna.dashboard.server import annotate_studies, dashboard_server
 from llmsearch_optuna.errors import ConfigurationError
-from llmsearch_optuna.export import TARGETS, trace, vllm_deployment, write_gguf, write_hf, write_json, write_vllm
+from llmsearch_optuna.export import TARGETS, trace, vllm_deployment, write_hf, write_json, write_with_program
 from llmsearch_optuna.fsck.check import check_database
 from llmsearch_optuna.metrics import BUILT_IN_METRICS, Metric, describe_metric, make_metric, metric_text
 from llmsearch_optuna.report import write_report
@@ -42,7 +42,7 @@ __all__ = [
     "show",
 ]
 
-_DIRECTORIES = {"vllm": write_vllm, "gguf": write_gguf}
+_WITH_PROGRAM = ("vllm", "gguf")
 """The targets of an export that are written as a directory with a program, unless the path ends with .json."""
 
 
@@ -114,8 +114,8 @@ def export(options: argparse.Namespace) -> None:
         print(json.dumps(result, indent=2))
     elif options.to == "hf":
         write_hf(provenance, options.output)
-    elif options.to in _DIRECTORIES and options.output.suffix != ".json":
-        _DIRECTORIES[options.to](result, options.output)
+    elif options.to in _WITH_PROGRAM and options.output.suffix != ".json":
+        write_with_program(result, options.output, options.to)
     else:
         write_json(result, options.output)
     for warning in warnings:

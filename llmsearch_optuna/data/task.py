@@ -194,19 +194,17 @@ class InputLimits(Protocol):
         """Return what of a prompt and its completion exceeds the limits, and the remedy; None if nothing does."""
 
 
-def check_window(samples: Sequence[Sample], window: InputLimits | None, max_new_tokens: int) -> None:
+def check_window(samples: Sequence[Sample], window: InputLimits, max_new_tokens: int) -> None:
     """Raise an error if a prompt leaves no room for its completion.
 
     Args:
         samples: The prompts.
-        window: The limits of the model; None if they are unknown.
+        window: The limits of the model.
         max_new_tokens: Length limit of the completions.
 
     Raises:
         TaskError: A prompt or its completion exceeds a limit; the message names the row.
     """
-    if window is None:
-        return
     for sample in samples:
         limit = max_new_tokens if sample.max_new_tokens is None else min(max_new_tokens, sample.max_new_tokens)
         excess = window.excess(sample.row, sample.token_ids, limit)

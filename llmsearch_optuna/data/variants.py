@@ -69,12 +69,12 @@ class PromptVariants:
             self._samples[key] = encode_prompts(rendered, self._tokenizer, source)
         return self._samples[key]
 
-    def check(self, choices: Mapping[str, tuple[Any, ...]], window: InputLimits | None, max_new_tokens: int) -> None:
+    def check(self, choices: Mapping[str, tuple[Any, ...]], window: InputLimits, max_new_tokens: int) -> None:
         """Render the prompts of all combinations of arguments.
 
         Args:
             choices: The values of each argument; see `combinations`.
-            window: The limits of the model; None if they are unknown.
+            window: The limits of the model.
             max_new_tokens: Length limit of the completions.
 
         Raises:

@@ -20,7 +20,6 @@ __all__ = ["Adapter", "MissingWeightsError", "find_adapter", "load_adapter"]
 
 _LOG = logging.getLogger(__name__)
 
-_CONFIG = "adapter_config.json"
 # Beside the weights of embeddings, peft saves them again under the names of its wrappers.
 _WRAPPERS = {"base_layer", "modules_to_save", "original_module", "token_adapter"}
 _SAFETENSORS, _PICKLE = "adapter_model.safetensors", "adapter_model.bin"
@@ -39,7 +38,7 @@ class Adapter(NamedTuple):
         base: The directory or hub id of its base model.
         base_revision: The hub revision of the base model; None for the default.
         has_tokenizer: Whether it has a tokenizer of its own.
-        rank: The largest rank of its matrices; None if its config names none, as it is no LoRA adapter.
+        config: Its config.
     """
 
     name: str
@@ -47,7 +46,13 @@ class Adapter(NamedTuple):
     base: str
     base_revision: str | None
     has_tokenizer: bool
-    rank: int | None
+    config: Mapping[str, Any]
+
+    @property
+    def rank(self) -> int | None:
+        """The largest rank of its matrices; None if its config names none, as it is no LoRA adapter."""
+        ranks = (self.config.get("r"), *(self.config.get("rank_pattern") or {}).values())
+        return max((rank for rank in ranks if isinstance(rank, int)), default=None)
 
 
 def find_adapter(name: str, revision: str | None, *, allow_pickle: bool) -> Adapter | None:
@@ -88,7 +93,7 @@ def find_adapter(name: str, revision: str | None, *, allow_pickle: bool) -> Adap
             f"its adapter_config.json ({' '.join(reason.split())})"
         )
     has_tokenizer = _file(name, "tokenizer_config.json", revision) is not None
-    return Adapter(name, revision, base, base_revision, has_tokenizer, _rank(config))
+    return Adapter(name, revision, base, base_revision, has_tokenizer, config)
 
 
 def load_adapter(model: PreTrainedModel, adapter: Adapter, token_ids: int) -> None:
@@ -128,12 +133,6 @@ def load_adapter(model: PreTrainedModel, adapter: Adapter, token_ids: int) -> No
         )
 
 
-def _rank(config: Mapping[str, Any]) -> int | None:
-    """Return the largest rank that the config of an adapter names; None if there is none."""
-    ranks = (config.get("r"), *(config.get("rank_pattern") or {}).values())
-    return max((rank for rank in ranks if isinstance(rank, int)), default=None)
-
-
 def _resize_embeddings(model: Any, adapter: Adapter, token_ids: int) -> None:
     """Give the embeddings the number of rows that the adapter was trained with.
 
@@ -142,7 +141,7 @@ def _resize_embeddings(model: Any, adapter: Adapter, token_ids: int) -> None:
     """
     refusal = f"adapter {adapter.name} cannot be loaded: it was trained with"
     remedy = f"check its base model {adapter.base}, and save the tokenizer of its training in its directory"
-    largest = max(_trained_tokens(adapter), default=0)
+    largest = max(_trained_tokens(adapter.config), default=0)
     if largest >= token_ids:
         raise ModelError(f"{refusal} the token id {largest}, but the tokenizer has only {token_ids} ids: {remedy}")
     before = len(model.get_input_embeddings().weight)
@@ -164,9 +163,8 @@ def _resize_embeddings(model: Any, adapter: Adapter, token_ids: int) -> None:
         model.resize_token_embeddings(rows, mean_resizing=False)
 
 
-def _trained_tokens(adapter: Adapter) -> set[int]:
+def _trained_tokens(config: Mapping[str, Any]) -> set[int]:
     """Return the ids of the single tokens that an adapter trains."""
-    config = json.loads(Path(str(_file(adapter.name, _CONFIG, adapter.revision))).read_text(encoding="utf-8"))
     given = config.get("trainable_token_indices") or config.get("token_indices") or ()
     lists = given.values() if isinstance(given, dict) else [given]
     return {index for indices in lists for index in indices}

@@ -61,7 +61,7 @@ class Backend:
         environment: The versions and the hardware that completions depend on, by name; empty if they are unknown.
         eos_token_ids: The tokens that end a completion; empty if they are unknown.
         stop_strings: The strings with which the model's generation config ends a completion.
-        window: The limits of the model's inputs; None if they are unknown.
+        window: The limits of the model's inputs.
         default_params: ``(max_new_tokens, generation_seed) -> the model's default parameters``; None if unknown.
         replay: The statistics of replay; None if the engine cannot replay.
         counts_tokens: Whether completions may have a token count.
@@ -86,7 +86,7 @@ class Backend:
     environment: Mapping[str, str] = field(default_factory=dict)
     eos_token_ids: tuple[int, ...] = ()
     stop_strings: tuple[str, ...] = ()
-    window: InputLimits | None = None
+    window: InputLimits = field(default_factory=InputLimits)
     default_params: Callable[[int, int], GenerationParams] | None = None
     replay: ReplayStatistics | None = None
     counts_tokens: bool = True
@@ -120,17 +120,17 @@ class Backend:
         Raises:
             ModelError: The model does not embed a token id of a prompt.
         """
-        if self.window is not None:
-            for row, token_ids in prompts.items():
-                if (unknown := self.window.unknown_id(row, token_ids)) is not None:
-                    raise ModelError(unknown)
-        for name, value in self.unsupported_settings.items():
-            _LOG.warning("the model's generation config sets %s = %s, which is not supported and ignored", name, value)
-        left_out = ", ".join(f"{name} = {value}" for name, value in self.unsupported_settings.items())
+        for row, token_ids in prompts.items():
+            if (unknown := self.window.unknown_id(row, token_ids)) is not None:
+                raise ModelError(unknown)
+        settings = [f"{name} = {value}" for name, value in self.unsupported_settings.items()]
+        for setting in settings:
+            _LOG.warning("the model's generation config sets %s, which is not supported and ignored", setting)
+        left_out = {"left out": f"{', '.join(settings)}, which its generation config asks for"} if settings else {}
         findings = {} if self.find_in_prompts is None else self.find_in_prompts(prompts)
         for finding in findings.values():
             _LOG.warning("%s", finding)
-        return {**({"left out": f"{left_out}, which its generation config asks for"} if left_out else {}), **findings}
+        return {**left_out, **findings}
 
 
 class PendingBackend(NamedTuple):

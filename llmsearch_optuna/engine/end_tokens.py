@@ -100,7 +100,7 @@ def _unwanted_end(tokenizer: Any, stopping: Stopping, prompts: Mapping[int, Sequ
         return None
     end = tokenizer.convert_ids_to_tokens(prompts[rows[0]][-1])
     return (
-        f"{_those(rows, prompts)} end with the end token `{end}`, after which a "
+        f"{_affected(rows, prompts)} end with the end token `{end}`, after which a "
         'model begins a new text or falls silent: set tokenizer_encode_args = {"add_special_tokens": False}, or take '
         "it out of the template"
     )
@@ -114,7 +114,7 @@ def _missing_end(tokenizer: Any, prompts: Mapping[int, Sequence[int]]) -> str | 
         return None
     text = tokenizer.convert_ids_to_tokens(end)
     return (
-        f"{_those(rows, prompts)} lack the end token `{text}`, with which the tokenizer ends "
+        f"{_affected(rows, prompts)} lack the end token `{text}`, with which the tokenizer ends "
         'texts: set tokenizer_encode_args = {"add_special_tokens": True}, or write it at their end'
     )
 
@@ -132,10 +132,10 @@ def _double_start(tokenizer: Any, prompts: Mapping[int, Sequence[int]]) -> str |
     if not rows:
         return None
     return (
-        f"{_those(rows, prompts)} begin with `{tokenizer.bos_token}` twice: take it out of the template, or set "
+        f"{_affected(rows, prompts)} begin with `{tokenizer.bos_token}` twice: take it out of the template, or set "
         'tokenizer_encode_args = {"add_special_tokens": False}'
     )
 
 
-def _those(rows: Sequence[int], prompts: Mapping[int, Sequence[int]]) -> str:
+def _affected(rows: Sequence[int], prompts: Mapping[int, Sequence[int]]) -> str:
     return f"{len(rows)} of {len(prompts)} prompts (the first is that of row {min(rows)})"

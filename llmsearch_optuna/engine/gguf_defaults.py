@@ -35,8 +35,7 @@ def apply_sampling_defaults(config: GenerationConfig, path: str) -> None:
     given: dict[str, Any] = {
         name.removeprefix(_PREFIX): field.contents() for name, field in fields.items() if name.startswith(_PREFIX)
     }
-    left_out = sorted(name for name in given if name not in _NAMES)
-    if left_out:
+    if left_out := sorted(given.keys() - _NAMES.keys()):
         _LOG.warning("%s of the GGUF file are left out of the model's default parameters", ", ".join(left_out))
     for name, value in given.items():
         if name in _NAMES:

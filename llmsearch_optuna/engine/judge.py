@@ -115,7 +115,7 @@ def study_judge(backend: "Backend", identity: str, render: Callable[[list[dict[s
         label=backend.model_name or "the study's model",
         request=_chat_request if backend.takes_messages else plain_request,
         begins=not backend.takes_messages,
-        window=backend.window or InputLimits(),
+        window=backend.window,
     )
 
 

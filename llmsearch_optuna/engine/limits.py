@@ -54,8 +54,7 @@ class InputLimits:
 
     def unknown_id(self, row: int, token_ids: Sequence[int]) -> str | None:
         """Return which token id of a prompt the model does not embed, and the remedy; None if there is none."""
-        largest = max(token_ids, default=0)
-        if self.vocabulary is None or largest < self.vocabulary:
+        if self.vocabulary is None or (largest := max(token_ids, default=0)) < self.vocabulary:
             return None
         return (
             f"the tokenizer has {self.token_ids} token ids but the model embeds only {self.vocabulary}, and the prompt "

@@ -52,6 +52,7 @@ class Skeleton(NamedTuple):
 
     Attributes:
         name: Its directory or hub id; the base model's if there is an adapter.
+        revision: Its hub revision; None for the default.
         adapter: The directory or hub id of the adapter; None without one.
         rank: The largest rank of a LoRA adapter; None without one.
         model: The model on the meta device, in evaluation mode.
@@ -59,6 +60,7 @@ class Skeleton(NamedTuple):
     """
 
     name: str
+    revision: str | None
     adapter: str | None
     rank: int | None
     model: PreTrainedModel
@@ -151,9 +153,8 @@ def load_skeleton(name: str, *, revision: str | None) -> Skeleton:
         raise
     except Exception as error:  # several libraries parse files of unknown origin
         raise ModelError(f"model {name} cannot be loaded: {_reason(error)}") from error
-    if adapter is None:
-        return Skeleton(base, None, None, model.eval(), tokenizer)
-    return Skeleton(base, name, adapter.rank, model.eval(), tokenizer)
+    adapter_name, rank = (None, None) if adapter is None else (name, adapter.rank)
+    return Skeleton(base, base_revision, adapter_name, rank, model.eval(), tokenizer)
 
 
 def _placement(device: str, config: PreTrainedConfig) -> dict[str, Any]:
@@ -170,14 +171,7 @@ def _load_weights(
     """Load a model, and its adapter, with the first class that the weights fit.
 
     Classes for text alone know the config of some models that also read images (Emu3), but not the names of their
-    weights.
-
-    Args:
-        name: Directory or hub id of the model.
-        config: Its config.
-        adapter: Its adapter; None without one.
-        token_ids: The number of token ids of the tokenizer.
-        arguments: Further arguments of ``from_pretrained``.
+    weights. `token_ids` is their number in the tokenizer, and `arguments` are further ones of ``from_pretrained``.
 
     Raises:
         MissingWeightsError: The weights fit no class. New ones would be random.

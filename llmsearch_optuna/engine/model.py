@@ -215,13 +215,7 @@ def model_fingerprint(model: PreTrainedModel) -> str:
 
 
 def _offloaded(modules: Mapping[str, torch.nn.Module], name: str, dtype: torch.dtype) -> torch.Tensor | None:
-    """Return a tensor that accelerate loads for each forward pass; None if it loads none of this name.
-
-    Args:
-        modules: The modules of the model, by name.
-        name: The name of the tensor in the state dict.
-        dtype: The dtype in which it is loaded.
-    """
+    """Return a tensor of the state dict that accelerate loads for each forward pass; None if it loads none."""
     parts = name.split(".")
     for size in range(len(parts) - 1, -1, -1):  # the innermost module that has a hook with this tensor
         hook = getattr(modules.get(".".join(parts[:size])), "_hf_hook", None)

@@ -59,10 +59,6 @@ def _scaled(rope: Mapping[str, Any], numbers: Sequence[int]) -> int:
 
     With YaRN (https://arxiv.org/abs/2309.00071), it is the original number times the factor. With linear scaling, some
     configs (vicuna-16k) give it under another name. Other kinds of scaling are included in the first number.
-
-    Args:
-        rope: The settings; see `rope_settings`.
-        numbers: The numbers of positions that the config gives.
     """
     kind, factor = rope.get("rope_type"), rope.get("factor")
     if kind == "yarn" and factor is not None:

@@ -28,16 +28,11 @@ class RoutingEngine:
         self._single_engine = single_engine
         self._runs_alone = runs_alone
 
+    @as_one_line()
     def generate(
         self, requests: Sequence[Request], on_tokens: TokenCallback | None = None, upcoming: Sequence[Request] = ()
     ) -> list[Completion]:
         """Generate one completion per request; see `Engine.generate`. What the model's code raises becomes one line."""
-        with as_one_line():
-            return self._generate(requests, on_tokens, upcoming)
-
-    def _generate(
-        self, requests: Sequence[Request], on_tokens: TokenCallback | None, upcoming: Sequence[Request]
-    ) -> list[Completion]:
         batched = [request for request in requests if not self._runs_alone(request)]
         single = [request for request in requests if self._runs_alone(request)]
         # The batching engine is not called without requests of its own, so it does not start on upcoming ones either.

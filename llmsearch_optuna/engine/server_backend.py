@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from llmsearch_optuna.engine.backend import Backend
-from llmsearch_optuna.engine.http.connection import Connection, connect
+from llmsearch_optuna.engine.http.connection import connect
 from llmsearch_optuna.engine.http.engine import HTTPEngine, run
 from llmsearch_optuna.engine.http.probe import probe_greedy, probe_server, probe_settings
 from llmsearch_optuna.engine.http.server import OpenAIServer
@@ -68,7 +68,7 @@ def server_backend(
         )
     count_tokens = None if counting_tokenizer is None else functools.partial(_count_tokens, counting_tokenizer)
     engine = HTTPEngine(connection, chat=chat, chat_template_args=chat_template_args, count_tokens=count_tokens)
-    checks = _SpaceChecks(engine, connection, chat=chat)
+    checks = _SpaceChecks(engine)
     summary = (
         f"{connection.kind.name} server at {server.base_url}, {'chat messages' if chat else 'text prompts'}, at most "
         f"{connection.max_concurrency} requests at once"
@@ -86,7 +86,7 @@ def server_backend(
         default_params=connection.default_params,
         decodes_greedily=checks.decodes_greedily,
         takes_messages=chat,
-        window=None if connection.window is None else InputLimits(context=connection.window),
+        window=InputLimits(context=connection.window),
     )
 
 
@@ -95,15 +95,12 @@ class _SpaceChecks:
 
     Args:
         engine: The engine of the server.
-        connection: The server.
-        chat: Whether prompts are chat messages.
     """
 
-    def __init__(self, engine: HTTPEngine, connection: Connection, *, chat: bool) -> None:
+    def __init__(self, engine: HTTPEngine) -> None:
         self._engine = engine
-        self._connection = connection
-        self._chat = chat
-        self._is_probed = connection.server.probe
+        self._connection = engine.connection
+        self._is_probed = engine.connection.server.probe
         self._findings: dict[frozenset[str], dict[str, str]] = {}
         self._accepted_bodies: set[str] = set()
         self._takes_greedy: bool | None = None
@@ -130,10 +127,10 @@ class _SpaceChecks:
             )
         names = frozenset({*space.dimensions, *space.fixed} & {"temperature", *kind.fields})
         if names not in self._findings:
-            self._findings[names] = probe_server(self._engine, self._connection, names, self._prompt)
+            self._findings[names] = probe_server(self._engine, names)
         bodies = json.dumps(space.settings(BODY), sort_keys=True)
         if bodies not in self._accepted_bodies:
-            probe_settings(self._engine, space, self._prompt)
+            probe_settings(self._engine, space)
             self._accepted_bodies.add(bodies)
         return self._findings[names]
 
@@ -142,7 +139,7 @@ class _SpaceChecks:
         if "temperature" in self._connection.server.omit:
             return False
         if self._takes_greedy is None:
-            self._takes_greedy = not self._is_probed or probe_greedy(self._engine, self._prompt)
+            self._takes_greedy = not self._is_probed or probe_greedy(self._engine)
         return self._takes_greedy
 
     def _check_fields(self, space: SearchSpace) -> None:
@@ -152,17 +149,14 @@ class _SpaceChecks:
             if kind.fields.get(name, name) in omitted and name in {*space.dimensions, *space.fixed}:
                 raise ParameterError(f"`{name}` has no effect, as `omit` of the server leaves its field out")
         template_args = space.settings(TEMPLATE)
-        if template_args and not (self._chat and kind.takes_template_args):
-            reason = f"a server of the kind `{kind.name}` takes none" if self._chat else "the prompts are no messages"
+        if template_args and not (self._engine.chat and kind.takes_template_args):
+            takes_none = f"a server of the kind `{kind.name}` takes none"
+            reason = takes_none if self._engine.chat else "the prompts are no messages"
             hint = f"; `{BODY}{kind.thinking_field}` switches thinking" if kind.thinking_field else ""
             raise ParameterError(
                 f"`{TEMPLATE}{next(iter(template_args))}` has no effect: {reason}; leave it out of the space{hint}"
             )
         self._connection.api.check_fields(space.settings(BODY))
-
-    def _prompt(self, text: str) -> str:
-        """Return a plain text as a prompt of the engine."""
-        return json.dumps([{"role": "user", "content": text}]) if self._chat else text
 
 
 def _count_tokens(tokenizer: "PreTrainedTokenizerBase", text: str) -> int:

@@ -75,7 +75,7 @@ class ThinkingCutter:
         end, token_ids = self.marks.end, completion.token_ids
         is_visible = end in completion.text
         has_tokens = self.tokenizer is not None and len(token_ids) > 0
-        text = completion.text if is_visible or not has_tokens else self._decode(token_ids)
+        text = completion.text if is_visible or not has_tokens else self._decode(token_ids, skip_special_tokens=False)
         thought, mark, answer = text.partition(end)
         if not mark:
             if not text.lstrip().startswith(self.marks.start) and not self._is_begun_by(request.prompt):
@@ -84,7 +84,7 @@ class ThinkingCutter:
             return dataclasses.replace(completion, text="", finish_reason="thinking", thinking_token_count=count)
         if has_tokens:
             count = self._end_of_thought(token_ids)
-            answer = answer if is_visible else self._answer(request, token_ids[count:])
+            answer = answer if is_visible else request.stopping.cut(self._decode(token_ids[count:]))
         else:
             # If the server reports no number: the thought's share of the text.
             share = (len(thought) + len(end)) / len(text)
@@ -94,21 +94,17 @@ class ThinkingCutter:
     def _is_begun_by(self, prompt: str) -> bool:
         return prompt.rstrip().endswith(self.marks.start.rstrip())
 
-    def _decode(self, token_ids: Sequence[int]) -> str:
+    def _decode(self, token_ids: Sequence[int], **changes: bool) -> str:
         assert self.tokenizer is not None  # noqa: S101 - checked by the callers
-        return str(self.tokenizer.decode(list(token_ids), **{**self.decode_args, "skip_special_tokens": False}))
+        return str(self.tokenizer.decode(list(token_ids), **{**self.decode_args, **changes}))
 
     def _end_of_thought(self, token_ids: Sequence[int]) -> int:
         """Return the number of tokens up to and with the end mark."""
-        return 1 + bisect.bisect_left(
-            range(1, len(token_ids) + 1), True, key=lambda count: self.marks.end in self._decode(token_ids[:count])
-        )
 
-    def _answer(self, request: Request, token_ids: Sequence[int]) -> str:
-        """Return the text of the tokens after the thought, cut before a stop string."""
-        assert self.tokenizer is not None  # noqa: S101 - checked by the caller
-        text = str(self.tokenizer.decode(list(token_ids), **self.decode_args))
-        return request.stopping.cut(text)
+        def has_end(count: int) -> bool:
+            return self.marks.end in self._decode(token_ids[:count], skip_special_tokens=False)
+
+        return 1 + bisect.bisect_left(range(1, len(token_ids) + 1), True, key=has_end)
 
 
 def check_thinking(given: object) -> Mapping[str, str] | bool | None:

@@ -1,6 +1,6 @@
 """Exports: parameters under the names of other systems, with their provenance and a warning for each difference."""
 
-from llmsearch_optuna.export.directory import write_gguf, write_hf, write_json
+from llmsearch_optuna.export.directory import write_hf, write_json, write_with_program
 from llmsearch_optuna.export.llamacpp import to_gguf, to_llamacpp
 from llmsearch_optuna.export.lm_eval import to_lm_eval
 from llmsearch_optuna.export.provenance import Provenance, trace
@@ -16,7 +16,7 @@ from llmsearch_optuna.export.targets import (
     to_vllm,
 )
 from llmsearch_optuna.export.translation import Exported
-from llmsearch_optuna.export.vllm import vllm_deployment, write_vllm
+from llmsearch_optuna.export.vllm import vllm_deployment
 
 __all__ = [
     "TARGETS",
@@ -35,8 +35,7 @@ __all__ = [
     "to_vllm",
     "trace",
     "vllm_deployment",
-    "write_gguf",
     "write_hf",
     "write_json",
-    "write_vllm",
+    "write_with_program",
 ]

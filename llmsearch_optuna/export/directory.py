@@ -15,7 +15,7 @@ from llmsearch_optuna.export.targets import to_hf
 from llmsearch_optuna.export.translation import Exported
 from llmsearch_optuna.space.generation_config import NEUTRAL_CONFIG
 
-__all__ = ["write_gguf", "write_hf", "write_json", "write_text", "write_with_program"]
+__all__ = ["write_hf", "write_json", "write_text", "write_with_program"]
 
 
 def write_hf(provenance: Provenance, directory: str | os.PathLike[str]) -> Exported:
@@ -52,21 +52,8 @@ def write_hf(provenance: Provenance, directory: str | os.PathLike[str]) -> Expor
     else:
         write_json({**NEUTRAL_CONFIG, "max_new_tokens": params.max_new_tokens}, exact)
     write_json(about, directory / "llmsearch_optuna.json")
-    write_text(_snippet(exact=not params.beams), directory / "snippet.py")
+    write_text(_program("snippet.py.jinja", exact=not params.beams), directory / "snippet.py")
     return exported
-
-
-def write_gguf(exported: Mapping[str, Any], directory: str | os.PathLike[str]) -> None:
-    """Write an export and a program that writes a copy of a GGUF file with its metadata.
-
-    Args:
-        exported: The export, with the values of `to_gguf` as ``metadata``.
-        directory: The directory; created if it does not exist.
-
-    Raises:
-        StorageError: The directory cannot be written.
-    """
-    write_with_program(exported, directory, "gguf_snippet.py.jinja")
 
 
 def write_json(exported: object, path: str | os.PathLike[str]) -> None:
@@ -78,28 +65,26 @@ def write_json(exported: object, path: str | os.PathLike[str]) -> None:
     write_text(json.dumps(exported, indent=2) + "\n", Path(path))
 
 
-def write_with_program(exported: Mapping[str, Any], directory: str | os.PathLike[str], template: str) -> None:
+def write_with_program(exported: Mapping[str, Any], directory: str | os.PathLike[str], target: str) -> None:
     """Write a directory with an export and the program ``snippet.py``, which reads it.
 
     Args:
         exported: The export.
         directory: The directory; created if it does not exist.
-        template: The name of the program's file in this package.
+        target: ``"gguf"``: the program writes a copy of a GGUF file with the values of `to_gguf`, which the export has
+            as ``metadata``. ``"vllm"``: it sends the request of the export, which has the result of `vllm_deployment`.
 
     Raises:
         StorageError: The directory cannot be written.
     """
     write_json(exported, Path(directory) / "llmsearch_optuna.json")
+    write_text(_program(f"{target}_snippet.py.jinja"), Path(directory) / "snippet.py")
+
+
+def _program(template: str, **values: bool) -> str:
     source = resources.files("llmsearch_optuna.export").joinpath(template).read_text(encoding="utf-8")
-    write_text(source, Path(directory) / "snippet.py")
-
-
-def _snippet(*, exact: bool) -> str:
-    """Return the program that generates, with or without the option ``--exact``."""
-    source = resources.files("llmsearch_optuna.export").joinpath("snippet.py.jinja").read_text(encoding="utf-8")
     # Python, not HTML
-    template = Template(source, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True)
-    return str(template.render(exact=exact))
+    return str(Template(source, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True).render(values))
 
 
 def _remove(path: Path) -> None:

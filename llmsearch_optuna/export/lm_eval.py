@@ -23,20 +23,19 @@ def to_lm_eval(params: GenerationParams, stop: Sequence[str] = ()) -> Exported:
     replaced only if there are stop strings. The arguments have the values as JSON, because a list of stop strings in
     the form ``key=value`` cannot hold every string.
     """
-    config, common = generation_config(params), {"until": list(stop)} if stop else {}
-    length = {"max_gen_toks": config.pop("max_new_tokens")}
+    config = generation_config(params)
+    common: dict[str, Any] = {"max_gen_toks": config.pop("max_new_tokens"), **({"until": list(stop)} if stop else {})}
     if params.greedy:
         config["temperature"] = 0.0  # lm-eval sets it anyway, with a warning
     values, warnings = translated(DIALECTS["vllm"], params, ())
-    for_vllm = {name: value for name, value in values.items() if name != DIALECTS["vllm"].length_field}
+    del values[DIALECTS["vllm"].length_field]
     seeds = [] if params.greedy else ["--seed", _SEEDS.format(params.generation_seed)]
     lines = [*differences(params, HF_NAMES, "transformers"), *warnings]
     if stop:
         lines.append(f"stop={json.dumps(stop)}: replaces the stop strings (`until`) of each task")
-    sampling = {"do_sample": not params.greedy}
     exported = {
-        "hf": _model("hf", {**config, **length, **common}, seeds),
-        "vllm": _model("vllm", {**sampling, **for_vllm, **length, **common}, []),
+        "hf": _model("hf", {**config, **common}, seeds),
+        "vllm": _model("vllm", {"do_sample": not params.greedy, **values, **common}, []),
     }
     return Exported(exported, tuple(dict.fromkeys(lines)))
 

@@ -1,20 +1,15 @@
-"""Deployment in vLLM: the request that is exact with the plug-in, the server's command, and a program that sends it."""
+"""Deployment in vLLM: the request that is exact with the plug-in, and the server's command."""
 
-import contextlib
 import json
-import os
 import shlex
-from collections.abc import Mapping
 from typing import Any
 
-from llmsearch_optuna.errors import ParameterError
-from llmsearch_optuna.export.directory import write_with_program
 from llmsearch_optuna.export.provenance import Provenance
 from llmsearch_optuna.export.targets import to_vllm
 from llmsearch_optuna.space.dialects import DIALECTS, VLLM_WITH_PLUGIN
 from llmsearch_optuna.space.settings import BODY, TEMPLATE, settings_in
 
-__all__ = ["vllm_deployment", "write_vllm"]
+__all__ = ["vllm_deployment"]
 
 _DEFAULTS = ("temperature", *DIALECTS["vllm"].off)
 """What ``--override-generation-config`` takes for all requests that do not say otherwise."""
@@ -32,28 +27,15 @@ def vllm_deployment(provenance: Provenance) -> dict[str, Any]:
     params, served = provenance.params, provenance.served
     is_own = served is not None and served.kind == "vllm" and not served.has_plugin
     request: dict[str, Any] | None = None
-    with contextlib.suppress(ParameterError):  # beams
-        fields: dict[str, Any] = {"max_tokens": params.max_new_tokens, **VLLM_WITH_PLUGIN.sampling_fields(params)}
+    if not params.beams and not is_own:
+        request = {"max_tokens": params.max_new_tokens, **VLLM_WITH_PLUGIN.sampling_fields(params)}
         if provenance.stop:
-            fields["stop"] = list(provenance.stop)
+            request["stop"] = list(provenance.stop)
         settings = dict(params.settings)
         if template_args := settings_in(settings, TEMPLATE):
-            fields["chat_template_kwargs"] = template_args
-        request = None if is_own else fields | settings_in(settings, BODY)
+            request["chat_template_kwargs"] = template_args
+        request |= settings_in(settings, BODY)
     values = to_vllm(params).values
     defaults = {name: values[name] for name in _DEFAULTS} | {"max_new_tokens": params.max_new_tokens}
     command = ["vllm", "serve", provenance.model, "--override-generation-config", json.dumps(defaults)]
     return {"exact_request": request, "serve": shlex.join(command)}
-
-
-def write_vllm(exported: Mapping[str, Any], directory: str | os.PathLike[str]) -> None:
-    """Write an export and a program that sends its request to a server.
-
-    Args:
-        exported: The export, with the result of `vllm_deployment`.
-        directory: The directory; created if it does not exist.
-
-    Raises:
-        StorageError: The directory cannot be written.
-    """
-    write_with_program(exported, directory, "vllm_snippet.py.jinja")

@@ -157,7 +157,7 @@ def preset_trials(space: SearchSpace, presets: Sequence[GenerationParams | Mappi
 
 
 def check_trials(
-    trials: Sequence[InitialTrial], evaluator: Evaluator, samples: Sequence[Sample], window: InputLimits | None
+    trials: Sequence[InitialTrial], evaluator: Evaluator, samples: Sequence[Sample], window: InputLimits
 ) -> None:
     """Raise an error if a trial cannot be evaluated: for its `samples_per_prompt`, or as a prompt leaves it no room.
 

@@ -115,16 +115,14 @@ def likely_cause(examples: Sequence[ScoredExample], *, rank: Literal["worst", "b
     )
 
 
-def describe_example(
-    evaluator: Evaluator, sample: Sample, space: SearchSpace, window: InputLimits | None
-) -> dict[str, str]:
+def describe_example(evaluator: Evaluator, sample: Sample, space: SearchSpace, window: InputLimits) -> dict[str, str]:
     """Generate and score one greedy completion, and return prompt, reference, completion and score by topic.
 
     Args:
         evaluator: Generates and scores it.
         sample: The sample.
         space: The space whose length limit and fixed settings the completion has.
-        window: The limits of the model; None if they are unknown.
+        window: The limits of the model.
 
     Raises:
         TaskError: Prompt and completion exceed the window, or the chat template does not read a setting.

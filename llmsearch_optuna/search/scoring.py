@@ -62,7 +62,7 @@ class Evaluator:
     callbacks: Sequence[Callable[[], object]] = ()
     is_to_end: Callable[[], bool] = never
 
-    def check(self, samples: Sequence[Sample], space: SearchSpace, window: InputLimits | None) -> None:
+    def check(self, samples: Sequence[Sample], space: SearchSpace, window: InputLimits) -> None:
         """Raise an error if a search of a space would fail for its prompts or its metrics.
 
         A prompt may leave no room for its completion, or not be rendered with a template argument. The numbers of
@@ -71,7 +71,7 @@ class Evaluator:
         Args:
             samples: The samples.
             space: The search space of the trials.
-            window: The limits of the model; None if they are unknown.
+            window: The limits of the model.
 
         Raises:
             TaskError: The message names the row or the argument.

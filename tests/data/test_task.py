@@ -25,7 +25,7 @@ def make_sample(row: int, length: int = 4, reference: Mapping[str, Any] | None =
 
 def test_prompts_must_leave_room_for_their_completion() -> None:
     samples = [make_sample(0, 4), make_sample(1, 6), make_sample(2, 7)]
-    check_window(samples, None, 10**9)
+    check_window(samples, InputLimits(), 10**9)
     check_window(samples, InputLimits(together=10), 3)
     one_line(
         lambda: check_window(samples, InputLimits(together=10), 4),

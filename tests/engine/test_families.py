@@ -1,14 +1,15 @@
 """The matrix of model families: what serves each, and that it gives the tokens of rows that are generated alone."""
 
+import dataclasses
 import re
 from typing import Any
 
 import pytest
 import torch
-from engine_requests import generated, request
+from engine_requests import generated, tokens_of, unlike_requests
 from families import FAMILIES, NO_BEAMS, ONE_LENGTH, PADDED, ROW_BY_ROW, SLOTS, Family
 from tiers import partly_full
-from tiny_models import tiny_model, tiny_tokenizer
+from tiny_models import ForgetsTheMask, tiny_model, tiny_tokenizer
 from transformers import (
     LlamaForCausalLM,
     PreTrainedModel,
@@ -35,25 +36,6 @@ PATHS = {
 
 FAST = ("llama", "gemma3", "mixtral", "bloom", "jamba", "t5")
 """One family for each way in which families are served."""
-
-# Of different lengths, from one token to more than any window; the first two are of one length.
-TEXTS = [
-    "A fox",
-    "A dog",
-    "A",
-    "How many apples does Anna have?",
-    "The quick brown fox jumps over the lazy dog and runs",
-]
-PARAMS = [
-    GenerationParams(max_new_tokens=9),
-    GenerationParams(temperature=1.0, generation_seed=3, max_new_tokens=6),
-    GenerationParams(temperature=0.7, top_k=20, max_new_tokens=8),
-    GenerationParams(temperature=1.2, repetition_penalty=1.3, generation_seed=1, max_new_tokens=7),
-]
-
-
-def requests() -> list[Request]:
-    return [request(text, params, eos_token_ids=(2,)) for params in PARAMS for text in TEXTS]
 
 
 @torch.inference_mode()
@@ -91,22 +73,22 @@ def test_a_family_is_served_as_told_and_gives_the_tokens_of_rows_alone(name: str
     backend = model_backend(model, tiny_tokenizer(), batch_size=8)
     assert re.match(PATHS[family.path] + re.escape(family.reason), backend.summary), backend.summary
     assert ("model.generate one by one, because" in backend.summary) == ("one by one" in family.note)
-    batch = requests()
+    batch = unlike_requests()
+    greedy = [request for request in batch if request.params.greedy]
     expected = [alone(model, request) for request in batch]
     # A model that says the same whatever it has seen would pass in any engine.
     assert len(set(expected)) > len(expected) // 2
-    assert len(set(expected[: len(TEXTS)])) >= len(TEXTS) - 1
-    assert [completion.token_ids for completion in backend.engine.generate(batch)] == expected
-    assert [completion.token_ids for completion in backend.engine.generate(batch[::-3])] == expected[::-3]
+    assert len(set(expected[: len(greedy)])) >= len(greedy) - 1
+    assert tokens_of(backend.engine, batch) == expected
+    assert tokens_of(backend.engine, batch[::-3]) == expected[::-3]
     if model.config.is_encoder_decoder:
-        for request, tokens in zip(batch[: len(TEXTS)], expected, strict=False):
-            assert generated(model, request) == tokens
-    check_modes(model, family, backend.engine)
+        assert [generated(model, request) for request in greedy] == expected[: len(greedy)]
+    check_modes(model, family, backend.engine, greedy[3])
 
 
-def check_modes(model: Any, family: Family, engine: Any) -> None:
+def check_modes(model: Any, family: Family, engine: Any, greedy: Request) -> None:
     """Beams are those of ``generate`` without a cache, or they are refused."""
-    beams = request(TEXTS[3], GenerationParams(num_beams=3, max_new_tokens=8), eos_token_ids=(2,))
+    beams = dataclasses.replace(greedy, params=GenerationParams(num_beams=3, max_new_tokens=8))
     if family.note == NO_BEAMS:
         with pytest.raises(TrialError, match="has no beam search: RwkvForCausalLM cannot use beam search"):
             engine.generate([beams])
@@ -121,13 +103,6 @@ class Raises(LlamaForCausalLM):  # type: ignore[no-untyped-call]
         if past_key_values is not None and type(past_key_values).__name__ != "DynamicCache":
             raise TypeError("past_key_values must be a\nDynamicCache")
         return super().forward(*args, past_key_values=past_key_values, **kwargs)
-
-
-class ForgetsTheMask(LlamaForCausalLM):  # type: ignore[no-untyped-call]
-    """Sees padding."""
-
-    def forward(self, *args: Any, attention_mask: object = None, **kwargs: Any) -> Any:
-        return super().forward(*args, **kwargs)
 
 
 class MiscountsTheCache(LlamaForCausalLM):  # type: ignore[no-untyped-call]
@@ -174,10 +149,8 @@ def test_custom_code_is_served_as_far_as_it_is_right(custom: type[LlamaForCausal
     model.__class__ = custom
     backend = model_backend(model, tiny_tokenizer(), batch_size=8)
     assert re.match(summary, backend.summary), backend.summary
-    batch = requests()
-    assert [completion.token_ids for completion in backend.engine.generate(batch)] == [
-        alone(model, request) for request in batch
-    ]
+    batch = unlike_requests()
+    assert tokens_of(backend.engine, batch) == [alone(model, request) for request in batch]
 
 
 class NeverRuns(LlamaForCausalLM):  # type: ignore[no-untyped-call]

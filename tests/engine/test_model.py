@@ -15,7 +15,6 @@ from transformers import AutoModelForCausalLM
 from llmsearch_optuna.engine.base import Stopping
 from llmsearch_optuna.engine.loading import load_model, place_model
 from llmsearch_optuna.engine.model import (
-    check_device,
     default_params,
     default_stopping,
     model_fingerprint,
@@ -109,12 +108,6 @@ def test_a_damaged_checkpoint_is_refused_in_one_line(tmp_path: Path) -> None:
 def test_an_empty_directory_is_no_model(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=f"model {tmp_path} cannot be loaded"):
         load_model(str(tmp_path))
-
-
-def test_a_device_without_float64_is_refused() -> None:
-    check_device(torch.device("cpu"))
-    with pytest.raises(ModelError, match=r"^device 'mps:0' has no float64, with which tokens are drawn"):
-        check_device(torch.device("mps:0"))
 
 
 @pytest.mark.parametrize("is_quantised", [False, True])

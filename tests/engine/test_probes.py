@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 from families import ATTENTION
-from tiny_models import tiny_model, tiny_tokenizer
+from tiny_models import ForgetsTheMask, tiny_model, tiny_tokenizer
 from transformers import LlamaForCausalLM
 
 from llmsearch_optuna.engine.base import Engine
@@ -71,13 +71,6 @@ class ForgetsPositions(LlamaForCausalLM):  # type: ignore[no-untyped-call]
     """Takes `position_ids` and makes its own, as some custom models do: silently wrong in slots."""
 
     def forward(self, *args: Any, position_ids: object = None, **kwargs: Any) -> Any:
-        return super().forward(*args, **kwargs)
-
-
-class ForgetsTheMask(LlamaForCausalLM):  # type: ignore[no-untyped-call]
-    """Sees all that the slot holds."""
-
-    def forward(self, *args: Any, attention_mask: object = None, **kwargs: Any) -> Any:
         return super().forward(*args, **kwargs)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from engine_requests import request
+from engine_requests import tokens_of, unlike_requests
 from safetensors.torch import load_file, save_file
 from tiers import partly_full
 from tiny_models import saved, tiny_model, tiny_tokenizer
@@ -20,7 +20,6 @@ from llmsearch_optuna.engine.loading import load_model, place_model
 from llmsearch_optuna.engine.model_backend import model_backend
 from llmsearch_optuna.engine.quantisation import mixes_rows
 from llmsearch_optuna.errors import ModelError
-from llmsearch_optuna.space.params import GenerationParams
 
 # Of libraries that are not ours.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
@@ -76,13 +75,7 @@ WAYS: dict[str, dict[str, Any]] = {
     "int8": {"load_in_8bit": True},
     "int8 without outliers": {"load_in_8bit": True, "llm_int8_threshold": 0.0},
 }
-TEXTS = ["A fox", "A", "How many apples does Anna have?", "The quick brown fox jumps over the lazy dog and runs"]
-PARAMS = [
-    GenerationParams(max_new_tokens=9),
-    GenerationParams(temperature=1.0, generation_seed=3, max_new_tokens=6),
-    GenerationParams(temperature=1.2, repetition_penalty=1.3, generation_seed=1, max_new_tokens=7),
-]
-REQUESTS = [request(text, params, eos_token_ids=(2,)) for params in PARAMS for text in TEXTS]
+REQUESTS = unlike_requests()
 
 
 def quantised(directory: Path, way: str, dtype: torch.dtype) -> str:
@@ -102,10 +95,6 @@ def backend_of(model: Any) -> Backend:
     return model_backend(model, tiny_tokenizer(), batch_size=8)
 
 
-def tokens(engine: Any, batch: Any = REQUESTS) -> list[tuple[int, ...]]:
-    return [completion.token_ids for completion in engine.generate(batch)]
-
-
 @pytest.mark.parametrize("dtype", partly_full([torch.float32, torch.bfloat16], fast=[torch.bfloat16]))
 @pytest.mark.parametrize("way", WAYS)
 def test_a_row_of_a_quantised_model_does_not_depend_on_others(way: str, dtype: torch.dtype, tmp_path: Path) -> None:
@@ -116,13 +105,13 @@ def test_a_row_of_a_quantised_model_does_not_depend_on_others(way: str, dtype: t
     assert ("its 8-bit layers round a row by its neighbours" in backend.summary) == (way == "int8")
     if dtype == torch.bfloat16:
         assert ("slots, which support" in backend.summary) == (way != "int8")
-    batch = tokens(backend.engine)
+    batch = tokens_of(backend.engine, REQUESTS)
     assert len(set(batch)) > len(batch) // 2
-    assert [tokens(backend.engine, [alone])[0] for alone in REQUESTS] == batch
-    assert tokens(backend.engine, REQUESTS[::-1]) == batch[::-1]
+    assert [tokens_of(backend.engine, [alone])[0] for alone in REQUESTS] == batch
+    assert tokens_of(backend.engine, REQUESTS[::-1]) == batch[::-1]
     if way == "int8":
         plain = GenerateEngine(model, tiny_tokenizer(), batch_size=1, batching=Batching("none"))
-        assert tokens(plain) == batch
+        assert tokens_of(plain, REQUESTS) == batch
 
 
 def test_the_fingerprint_covers_the_quantisation_and_leaves_the_model_as_it_is(tmp_path: Path) -> None:
@@ -171,7 +160,7 @@ def test_an_fp8_checkpoint_is_loaded_to_its_device(device: torch.device, tmp_pat
         assert "slots, which support" in backend_of(model).summary
 
 
-def test_a_quantised_model_is_not_moved(tmp_path: Path) -> None:
+def test_a_quantised_model_is_not_moved() -> None:
     model: Any = tiny_model()
     model.is_quantized = True
     place_model(model, "cpu")

@@ -14,8 +14,8 @@ from transformers import (
 )
 
 from llmsearch_optuna import Tuner
+from llmsearch_optuna.engine.backend import function_backend
 from llmsearch_optuna.engine.model_backend import model_backend
-from llmsearch_optuna.engine.selection import choose_backend
 from llmsearch_optuna.errors import ConfigurationError, ModelError
 
 
@@ -103,23 +103,4 @@ def test_padded_ids_with_a_bias_of_minus_infinity_keep_the_slots() -> None:
 
 
 def test_backends_of_other_kinds_have_no_notes() -> None:
-    pending = choose_backend(
-        model=None,
-        tokenizer=None,
-        custom_pred_function=lambda prompts, parameters: prompts,
-        server=None,
-        backend=None,
-        backend_args=None,
-        has_messages=False,
-        begins_the_answer=False,
-        chat_template_args=None,
-        device=None,
-        batch_size=8,
-        replay_bytes=None,
-        encode_args=None,
-        decode_args=None,
-        is_encoder_decoder=None,
-        stops=False,
-    )
-    assert pending.prompt_tokenizer is None
-    assert pending.start().notes({0: ()}) == {}
+    assert function_backend(lambda prompts, parameters: prompts, None).notes({0: ()}) == {}

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from engine_requests import request
+from engine_requests import tokens_of, unlike_requests
 from tiers import partly_full
 from tiny_models import saved, tiny_tokenizer
 from transformers import AutoConfig, AutoModelForImageTextToText, PreTrainedModel
@@ -17,7 +17,6 @@ from llmsearch_optuna.engine.generate.batching import Batching
 from llmsearch_optuna.engine.generate.engine import GenerateEngine
 from llmsearch_optuna.engine.loading import load_model
 from llmsearch_optuna.engine.model_backend import model_backend
-from llmsearch_optuna.space.params import GenerationParams
 
 TEXT: dict[str, Any] = {
     "vocab_size": 400,
@@ -120,13 +119,7 @@ MODELS: dict[str, dict[str, Any]] = {
 }
 NOT_IN_SLOTS = ("paligemma",)
 
-TEXTS = ["A fox", "A dog", "A", "How many apples does Anna have?", "The quick brown fox jumps over the lazy dog"]
-PARAMS = [
-    GenerationParams(max_new_tokens=9),
-    GenerationParams(temperature=1.0, generation_seed=3, max_new_tokens=6),
-    GenerationParams(temperature=1.2, repetition_penalty=1.3, generation_seed=1, max_new_tokens=7),
-]
-REQUESTS = [request(text, params, eos_token_ids=(2,)) for params in PARAMS for text in TEXTS]
+REQUESTS = unlike_requests()
 
 
 def reader_of_images(family: str) -> PreTrainedModel:
@@ -138,16 +131,6 @@ def reader_of_images(family: str) -> PreTrainedModel:
     return model
 
 
-def tokens(engine: Any, batch: Any = REQUESTS) -> list[tuple[int, ...]]:
-    return [completion.token_ids for completion in engine.generate(batch)]
-
-
-def generated(model: PreTrainedModel) -> list[tuple[int, ...]]:
-    """What ``model.generate`` gives for each prompt alone."""
-    engine = GenerateEngine(model, tiny_tokenizer(), batch_size=1, batching=Batching("none"))
-    return tokens(engine)
-
-
 def backend_of(model: PreTrainedModel) -> Backend:
     return model_backend(model, tiny_tokenizer(), batch_size=8)
 
@@ -157,19 +140,19 @@ def test_a_model_that_also_reads_images_writes_as_generate_does(family: str, tmp
     model = reader_of_images(family)
     backend = backend_of(model)
     assert bool(re.match(r"\d+ slots, which support", backend.summary)) == (family not in NOT_IN_SLOTS)
-    expected = generated(model)
+    expected = tokens_of(GenerateEngine(model, tiny_tokenizer(), batch_size=1, batching=Batching("none")), REQUESTS)
     assert len(set(expected)) > len(expected) // 2
-    assert tokens(backend.engine) == expected
-    assert [tokens(backend.engine, [alone])[0] for alone in REQUESTS[::2]] == expected[::2]
+    assert tokens_of(backend.engine, REQUESTS) == expected
+    assert [tokens_of(backend.engine, [alone])[0] for alone in REQUESTS[::2]] == expected[::2]
     loaded, _ = load_model(saved(tmp_path, model), device="cpu")
-    assert tokens(backend_of(loaded).engine) == expected
+    assert tokens_of(backend_of(loaded).engine, REQUESTS) == expected
 
 
 @pytest.mark.parametrize("family", ["qwen3_vl", "mllama"])
 def test_replay_of_a_model_that_also_reads_images_changes_no_token(family: str) -> None:
     backend = backend_of(reader_of_images(family))
-    first = tokens(backend.engine)
-    assert tokens(backend.engine, REQUESTS[::-1]) == first[::-1]
+    first = tokens_of(backend.engine, REQUESTS)
+    assert tokens_of(backend.engine, REQUESTS[::-1]) == first[::-1]
     assert backend.replay is not None
     assert backend.replay.replayed >= sum(map(len, first))
 

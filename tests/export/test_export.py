@@ -2,10 +2,8 @@
 
 import dataclasses
 import json
-import os
 import runpy
 import sqlite3
-import subprocess
 import sys
 from collections.abc import Sequence
 from contextlib import closing
@@ -456,17 +454,6 @@ class TestCommand:
         assert main(["export", *(word.format(database=database) for word in arguments)]) == 1
         (line,) = capsys.readouterr().err.splitlines()
         assert message in line
-
-    @pytest.mark.full
-    def test_it_needs_no_torch(self, database: Path) -> None:
-        script = (
-            "import sys; from llmsearch_optuna.cli import main; "
-            "assert main(['export', sys.argv[1], '--to', 'vllm']) == 0; assert 'torch' not in sys.modules"
-        )
-        done = subprocess.run(
-            [sys.executable, "-c", script, str(database)], capture_output=True, text=True, env=os.environ, check=False
-        )
-        assert done.returncode == 0, done.stderr
 
 
 def contents(path: Path) -> list[str]:

@@ -13,7 +13,7 @@ from transformers import GenerationConfig
 
 from llmsearch_optuna.cli import main
 from llmsearch_optuna.engine.gguf_defaults import apply_sampling_defaults
-from llmsearch_optuna.export import to_gguf, write_gguf
+from llmsearch_optuna.export import to_gguf, write_with_program
 from llmsearch_optuna.space.params import GenerationParams
 
 RICH = GenerationParams(
@@ -49,7 +49,7 @@ def write_model(path: Path) -> None:
 def write_copy(directory: Path, params: GenerationParams) -> Path:
     model, copy = directory / "model.gguf", directory / "copy.gguf"
     write_model(model)
-    write_gguf({"metadata": to_gguf(params).values}, directory / "out")
+    write_with_program({"metadata": to_gguf(params).values}, directory / "out", "gguf")
     subprocess.run([sys.executable, str(directory / "out" / "snippet.py"), str(model), str(copy)], check=True)
     return copy
 

@@ -83,9 +83,7 @@ def test_beams_have_no_request(provenance: Provenance) -> None:
 
 
 @pytest.mark.parametrize("options", [[], ["--chat"], ["--own"]])
-def test_the_program_runs_as_it_stands(
-    database: Path, tmp_path: Path, server: FakeServer, options: list[str], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_program_runs_as_it_stands(database: Path, tmp_path: Path, server: FakeServer, options: list[str]) -> None:
     server.plugin = None if options == ["--own"] else PLUGIN_INTERFACE
     assert main(["export", str(database), "--to", "vllm", "-o", str(tmp_path / "out")]) == 0
     command = [sys.executable, str(tmp_path / "out" / "snippet.py"), "a b", "c", "--url", server.base_url, *options]

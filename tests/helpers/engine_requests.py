@@ -1,13 +1,14 @@
-"""Requests for the engines' tests, and a device that is short of memory."""
+"""Requests for the engines' tests, what comes of them, and a device that is short of memory."""
 
 import itertools
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from tiny_models import TEXT, tiny_tokenizer
 from transformers import PreTrainedModel
 
-from llmsearch_optuna.engine.base import Request, Stopping
+from llmsearch_optuna.engine.base import Engine, Request, Stopping
 from llmsearch_optuna.space.params import GenerationParams
 
 PARAMS = [
@@ -36,6 +37,29 @@ def request(text: str, params: GenerationParams, **stopping: Any) -> Request:
 
 def all_requests() -> list[Request]:
     return [request(text, params, eos_token_ids=(2,)) for text, params in itertools.product(TEXT, PARAMS)]
+
+
+def unlike_requests() -> list[Request]:
+    """Prompts of different lengths, from one token to more than any window; the first two are of one length."""
+    texts = [
+        "A fox",
+        "A dog",
+        "A",
+        "How many apples does Anna have?",
+        "The quick brown fox jumps over the lazy dog and runs",
+    ]
+    params = [
+        GenerationParams(max_new_tokens=9),
+        GenerationParams(temperature=1.0, generation_seed=3, max_new_tokens=6),
+        GenerationParams(temperature=0.7, top_k=20, max_new_tokens=8),
+        GenerationParams(temperature=1.2, repetition_penalty=1.3, generation_seed=1, max_new_tokens=7),
+    ]
+    return [request(text, row, eos_token_ids=(2,)) for row in params for text in texts]
+
+
+def tokens_of(engine: Engine, requests: Sequence[Request]) -> list[tuple[int, ...]]:
+    """The tokens that an engine generates for each request."""
+    return [completion.token_ids for completion in engine.generate(requests)]
 
 
 def generated(model: Any, request: Request, **arguments: Any) -> tuple[int, ...]:

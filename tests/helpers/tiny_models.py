@@ -11,6 +11,7 @@ from transformers import (
     AutoConfig,
     AutoModelForCausalLM,
     AutoModelForSeq2SeqLM,
+    LlamaForCausalLM,
     PreTrainedModel,
     PreTrainedTokenizerBase,
     PreTrainedTokenizerFast,
@@ -69,6 +70,13 @@ def tiny_model(
     torch.nn.Module.to(model, device)
     torch.nn.Module.eval(model)
     return model
+
+
+class ForgetsTheMask(LlamaForCausalLM):  # type: ignore[no-untyped-call]
+    """Sees padding, and all that a slot holds."""
+
+    def forward(self, *args: Any, attention_mask: object = None, **kwargs: Any) -> Any:
+        return super().forward(*args, **kwargs)
 
 
 def saved(directory: Path, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase | None = None) -> str:

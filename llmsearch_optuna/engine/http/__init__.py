@@ -2,16 +2,7 @@
 
 from llmsearch_optuna.engine.http.connection import Connection, connect
 from llmsearch_optuna.engine.http.engine import HTTPEngine, run
-from llmsearch_optuna.engine.http.probe import probe_greedy, probe_server, probe_settings
+from llmsearch_optuna.engine.http.probe import probe_server
 from llmsearch_optuna.engine.http.server import OpenAIServer
 
-__all__ = [
-    "Connection",
-    "HTTPEngine",
-    "OpenAIServer",
-    "connect",
-    "probe_greedy",
-    "probe_server",
-    "probe_settings",
-    "run",
-]
+__all__ = ["Connection", "HTTPEngine", "OpenAIServer", "connect", "probe_server", "run"]

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from llmsearch_optuna.engine.base import Completion, FinishReason, Stopping
 
-__all__ = ["error_message", "finish_reason", "generated_text", "is_answered_by", "read_completion"]
+__all__ = ["error_message", "finish_reason", "generated_text", "is_answered_by", "nested", "read_completion"]
 
 _MAX_MESSAGE_LENGTH = 300
 
@@ -94,7 +94,7 @@ def is_answered_by(answer: object, names: Collection[str]) -> bool:
     A server may add a version to a name (``"gpt-4o-2024-08-06"``, ``"model@main"``, ``"llama3:latest"``) or write the
     name with or without the folders before it.
     """
-    model = answer.get("model") if isinstance(answer, Mapping) else None
+    model = nested(answer, "model")
     if not isinstance(model, str) or not model:
         return True
     return any(_is_same_model(name.casefold(), model.casefold()) for name in names)
@@ -120,11 +120,16 @@ def error_message(answer: object) -> str:
             with contextlib.suppress(ValueError, RecursionError):
                 message = json.loads(message)
         if isinstance(message, Mapping):
-            metadata = message.get("metadata")
-            raw = metadata.get("raw") if isinstance(metadata, Mapping) else None
-            message = raw or message.get(key, message)
+            message = nested(message, "metadata", "raw") or message.get(key, message)
     text = message if isinstance(message, str) else repr(message)
     return text if len(text) <= _MAX_MESSAGE_LENGTH else f"{text[:_MAX_MESSAGE_LENGTH]}..."
+
+
+def nested(answer: object, *keys: str) -> Any:
+    """Return the value in nested objects of parsed JSON, None if there is none."""
+    for key in keys:
+        answer = answer.get(key) if isinstance(answer, Mapping) else None
+    return answer
 
 
 def _choice(answer: object) -> Mapping[str, Any]:
@@ -170,12 +175,8 @@ def _token_count(answer: object, choice: Mapping[str, Any]) -> int:
     """Return the number of tokens that the server reports, 0 if it reports none."""
     if count := _reported(answer, "usage", "completion_tokens"):
         return count
-    logprobs = choice.get("logprobs")
-    if isinstance(logprobs, Mapping):
-        for key in ("tokens", "content"):
-            if isinstance(logprobs.get(key), list):
-                return len(logprobs[key])
-    return 0
+    lists = (nested(choice, "logprobs", key) for key in ("tokens", "content"))
+    return next((len(tokens) for tokens in lists if isinstance(tokens, list)), 0)
 
 
 def _thinking_count(answer: object) -> int:
@@ -187,9 +188,8 @@ def _thinking_count(answer: object) -> int:
 
 def _reported(answer: object, *keys: str) -> int:
     """Return the positive integer in nested objects, 0 if there is none."""
-    for key in keys:
-        answer = answer.get(key) if isinstance(answer, Mapping) else None
-    return answer if isinstance(answer, int) and not isinstance(answer, bool) and answer > 0 else 0
+    number = nested(answer, *keys)
+    return number if isinstance(number, int) and not isinstance(number, bool) and number > 0 else 0
 
 
 def _finish_reason(choice: Mapping[str, Any], message: _Message, stopping: Stopping, *, chat: bool) -> FinishReason:

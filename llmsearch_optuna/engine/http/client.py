@@ -97,20 +97,24 @@ class _Answer(NamedTuple):
 
 
 class RetryLog:
-    """Logs the retries of a search: the first ones, and then fewer and fewer. The log file has all of them."""
+    """Logs the retries of a search: the first ones, and then fewer and fewer. The log file has all of them.
 
-    def __init__(self) -> None:
+    Args:
+        max_concurrency: The maximum number of simultaneous requests.
+    """
+
+    def __init__(self, max_concurrency: int) -> None:
+        self._max_concurrency = max_concurrency
         self._retries = 0
         self._has_advice = False
 
-    def add(self, label: str, reason: str, delay: float, *, max_concurrency: int) -> None:
+    def add(self, label: str, reason: str, delay: float) -> None:
         """Log a retry.
 
         Args:
             label: The name of the request.
             reason: Why the attempt failed.
             delay: The seconds until the retry.
-            max_concurrency: The maximum number of simultaneous requests.
         """
         self._retries += 1
         is_shown = self._retries <= _SHOWN_RETRIES or self._retries % _SHOWN_EVERY == 0
@@ -120,11 +124,11 @@ class RetryLog:
         )
         if self._retries == _SHOWN_RETRIES:
             _LOG.info("the log file has further retries, the terminal one of %d", _SHOWN_EVERY)
-        if _TOO_MANY_REQUESTS in reason and max_concurrency > 1 and not self._has_advice:
+        if _TOO_MANY_REQUESTS in reason and self._max_concurrency > 1 and not self._has_advice:
             self._has_advice = True
             _LOG.warning(
                 "the server limits the requests: if it refuses many, set a `max_concurrency` of less than %d",
-                max_concurrency,
+                self._max_concurrency,
             )
 
 
@@ -145,8 +149,7 @@ class Client:
         self, server: OpenAIServer, max_concurrency: int, tls: ssl.SSLContext, retries: RetryLog | None = None
     ) -> None:
         self._server = server
-        self._max_concurrency = max_concurrency
-        self._retries = retries or RetryLog()
+        self._retries = retries or RetryLog(max_concurrency)
         self._key = server.api_key()
         self._slots = asyncio.Semaphore(max_concurrency)
         # A rate limit holds for all requests: if the server delays one, the others wait as well.
@@ -298,7 +301,7 @@ class Client:
                 raise self._unusable(f"it asks to wait {failure.retry_after:g} s; {failure}")
             delay += failure.retry_after
             self._not_before = max(self._not_before, time.monotonic() + failure.retry_after)
-        self._retries.add(label, self._clean(str(failure)), delay, max_concurrency=self._max_concurrency)
+        self._retries.add(label, self._clean(str(failure)), delay)
         await asyncio.sleep(delay)
 
     async def _exhausted(self, failure: _TransientError, label: str) -> TrialError | ServerError:

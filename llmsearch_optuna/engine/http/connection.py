@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import httpx2
 
+from llmsearch_optuna.engine.http.answers import nested
 from llmsearch_optuna.engine.http.api import API, OpenAIAPI
 from llmsearch_optuna.engine.http.client import Client
 from llmsearch_optuna.engine.http.ollama import is_ollama, list_models, native_server, show_model
@@ -35,7 +36,6 @@ class Connection(NamedTuple):
         server: The settings.
         kind: The dialect of the server.
         model: The model's name on the server.
-        max_concurrency: The maximum number of simultaneous requests.
         tls: The context that verifies certificates.
         aliases: Other names under which the same model may answer.
         api: How to ask the server, and how it answers.
@@ -47,13 +47,17 @@ class Connection(NamedTuple):
     server: OpenAIServer
     kind: Dialect
     model: str
-    max_concurrency: int
     tls: ssl.SSLContext
     aliases: tuple[str, ...] = ()
     api: API = OpenAIAPI()
     digest: str = ""
     default_params: Callable[[int, int], GenerationParams] | None = None
     window: int | None = None
+
+    @property
+    def max_concurrency(self) -> int:
+        """The maximum number of simultaneous requests."""
+        return self.server.max_concurrency or self.kind.max_concurrency
 
     @property
     def identity(self) -> str:
@@ -80,7 +84,7 @@ async def connect(server: OpenAIServer, *, chat: bool) -> Connection:
     """
     tls = httpx2.create_ssl_context()
     if server.kind == "ollama":
-        return await _connect_ollama(native_server(server), tls)
+        return await _connect_ollama(server, tls)
     base = server.base_url.partition("?")[0].rstrip("/")
     # A key need not have the permission to list the models. The kind is detected from the list.
     is_optional = server.model is not None and (server.kind is not None or _is_openai(base))
@@ -89,37 +93,27 @@ async def connect(server: OpenAIServer, *, chat: bool) -> Connection:
         listed = _models(await client.get(server.address("models"), is_optional=is_optional, key_hint=key_hint))
         has_openai = bool(listed) or base.endswith("/v1")
         if server.kind is None and not has_openai and await is_ollama(client, server):
-            return await _connect_ollama(native_server(server), tls)
+            return await _connect_ollama(server, tls)
         kind = DIALECTS[server.kind or await _kind(client, server, base, listed)]
         model = _model(server, kind, [str(model["id"]) for model in listed])
         if kind.name == "vllm" and server.probe and await _has_plugin(client, model, chat=chat):
             kind = VLLM_WITH_PLUGIN
     aliases = (*server.model_aliases, *_same_root(model, listed))
-    concurrency, window = server.max_concurrency or kind.max_concurrency, _window(model, listed)
-    return Connection(server, kind, model, concurrency, tls, aliases, window=window)
+    return Connection(server, kind, model, tls, aliases, window=_window(model, listed))
 
 
 async def _connect_ollama(server: OpenAIServer, tls: ssl.SSLContext) -> Connection:
     """Connect to Ollama's own API; see `connect`."""
-    kind = DIALECTS["ollama"]
+    server, kind = native_server(server), DIALECTS["ollama"]
     async with Client(server, 1, tls) as client:
         digests = await list_models(client, server)
         name = server.model
         if name is not None and ":" not in name.rpartition("/")[2]:
             name = f"{name}:latest"
         model = _model(dataclasses.replace(server, model=name), kind, list(digests))
-        shown = await show_model(client, server, model)
-    return Connection(
-        server,
-        kind,
-        model,
-        server.max_concurrency or kind.max_concurrency,
-        tls,
-        server.model_aliases,
-        shown.api,
-        digests.get(model, "")[:_DIGEST_LENGTH],
-        shown.default_params,
-    )
+        api, default_params = await show_model(client, server, model)
+    digest = digests.get(model, "")[:_DIGEST_LENGTH]
+    return Connection(server, kind, model, tls, server.model_aliases, api, digest, default_params)
 
 
 async def _has_plugin(client: Client, model: str, *, chat: bool) -> bool:
@@ -131,9 +125,7 @@ async def _has_plugin(client: Client, model: str, *, chat: bool) -> bool:
     payload: dict[str, Any] = {"model": model, "max_tokens": 1, "vllm_xargs": {PLUGIN_KEY: PLUGIN_QUERY}}
     payload |= {"messages": [{"role": "user", "content": "a"}]} if chat else {"prompt": "a"}
     try:
-        await client.post(
-            "chat/completions" if chat else "completions", payload, lambda _: None, "the plug-in's request"
-        )
+        await client.post(OpenAIAPI().path(chat=chat), payload, lambda _: None, "the plug-in's request")
     except RequestRefusedError as error:
         interface = re.search(rf"{PLUGIN_KEY} (\S+) is here; {PLUGIN_QUERY}=(\d+)", str(error))
         if interface is None:
@@ -148,7 +140,7 @@ async def _has_plugin(client: Client, model: str, *, chat: bool) -> bool:
 
 
 def _models(answer: Any) -> list[Mapping[str, Any]]:
-    data = answer.get("data") if isinstance(answer, Mapping) else None
+    data = nested(answer, "data")
     return [model for model in data if isinstance(model, Mapping) and "id" in model] if isinstance(data, list) else []
 
 
@@ -161,8 +153,7 @@ def _same_root(model: str, listed: list[Mapping[str, Any]]) -> list[str]:
 def _window(model: str, listed: list[Mapping[str, Any]]) -> int | None:
     """Return the window of a model in the list of a server: vLLM and SGLang say `max_model_len`, llama.cpp `n_ctx`."""
     entry = next((entry for entry in listed if entry["id"] == model), {})
-    meta = entry.get("meta")
-    window = entry.get("max_model_len", meta.get("n_ctx") if isinstance(meta, Mapping) else None)
+    window = entry.get("max_model_len", nested(entry, "meta", "n_ctx"))
     return window if isinstance(window, int) and window > 0 else None
 
 
@@ -178,11 +169,9 @@ async def _kind(client: Client, server: OpenAIServer, base: str, models: list[Ma
     if _is_openai(base):
         return "openai"
     root = base.removesuffix("/v1")
-    info = await client.get(f"{root}/info", is_optional=True)
-    if isinstance(info, Mapping) and "text-generation" in str(info.get("router", "")):
+    if "text-generation" in str(nested(await client.get(f"{root}/info", is_optional=True), "router")):
         return "tgi"
-    described = await client.get(f"{root}/openapi.json", is_optional=True)
-    paths = described.get("paths") if isinstance(described, Mapping) else None
+    paths = nested(await client.get(f"{root}/openapi.json", is_optional=True), "paths")
     if isinstance(paths, Mapping) and "/load_model" in paths and "/v1/chat/completions" in paths:
         return "transformers"
     if await is_ollama(client, server):

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 from llmsearch_optuna.engine.base import Completion, Request, Stopping, TokenCallback
-from llmsearch_optuna.engine.http.answers import finish_reason, generated_text, is_answered_by, read_completion
+from llmsearch_optuna.engine.http.answers import finish_reason, generated_text, is_answered_by, nested, read_completion
 from llmsearch_optuna.engine.http.api import Ask
 from llmsearch_optuna.engine.http.client import Client, RetryLog
 from llmsearch_optuna.engine.http.connection import Connection
@@ -80,7 +80,8 @@ class HTTPEngine:
             estimated as one token per 4 bytes.
 
     Attributes:
-        reports_tokens: Whether the server has reported a number of tokens for every text so far.
+        connection: The server and its model.
+        chat: Whether prompts are chat messages.
     """
 
     def __init__(
@@ -91,23 +92,23 @@ class HTTPEngine:
         chat_template_args: Mapping[str, Any] | None = None,
         count_tokens: Callable[[str], int] | None = None,
     ) -> None:
-        self._connection = connection
-        self._chat = chat
+        self.connection = connection
+        self.chat = chat
         self._template_args = dict(chat_template_args or {})
         self._count = count_tokens
-        self.reports_tokens = True
+        self._reports_tokens = True
         # Outcomes of requests in a failed call. The caller then repeats the call trial by trial, to find the trial at
         # fault, and requests with an outcome are not sent again. They are forgotten when the caller goes on.
         self._outcomes: dict[Request, Completion | TrialError] = {}
         self._failed_call: frozenset[Request] = frozenset()
         self._changes: frozenset[str] = frozenset()  # fields that the server refuses; see `adapted`
         self._warned: set[str] = set()
-        self._retries = RetryLog()
+        self._retries = RetryLog(connection.max_concurrency)
 
     @property
     def count_description(self) -> str:
         """Where the numbers of tokens come from."""
-        if self.reports_tokens:
+        if self._reports_tokens:
             return "reported"
         if self._count is not None:
             return "not reported: counted with the tokenizer"
@@ -151,29 +152,22 @@ class HTTPEngine:
         return [completions[request] for request in requests]
 
     def generate_each(
-        self,
-        requests: Sequence[Request],
-        forced: Mapping[str, float] = MappingProxyType({}),
-        *,
-        with_reasoning: bool = False,
+        self, requests: Sequence[Request], forced: Mapping[str, float] = MappingProxyType({})
     ) -> list[Completion]:
         """Generate one completion per request. Equal requests are sent separately, and the first error is raised.
+
+        The texts begin with the reasoning that the server reports apart from the answer.
 
         Args:
             requests: The requests.
             forced: Further parameters, which are always sent; see `Dialect.sampling_fields`.
-            with_reasoning: Whether the texts begin with the reasoning that the server reports apart from the answer.
         """
         payloads = [self.payload(request, forced) for request in requests]
 
         async def send() -> list[Completion]:
             async with self._client() as client:
-                return await asyncio.gather(
-                    *(
-                        self._complete(client, request, payload, with_reasoning=with_reasoning)
-                        for request, payload in zip(requests, payloads, strict=True)
-                    )
-                )
+                pairs = zip(requests, payloads, strict=True)
+                return await asyncio.gather(*(self._complete(client, *pair, with_reasoning=True) for pair in pairs))
 
         return run(send())
 
@@ -188,28 +182,32 @@ class HTTPEngine:
             ParameterError: The server lacks or ignores a parameter that has an effect.
             ConfigurationError: The server does not support a stopping condition.
         """
-        kind, params = self._connection.kind, request.params
+        kind, params = self.connection.kind, request.params
         self._check_stopping(request.stopping)
         settings = dict(params.settings)
-        prompt: dict[str, Any] = {"messages": json.loads(request.prompt)} if self._chat else {"prompt": request.prompt}
-        if self._chat:
+        prompt: dict[str, Any] = {"messages": json.loads(request.prompt)} if self.chat else {"prompt": request.prompt}
+        if self.chat:
             if template_args := self._template_args | settings_in(settings, TEMPLATE):
                 prompt["chat_template_kwargs"] = template_args
             if prompt["messages"][-1]["role"] == "assistant":
                 prompt |= kind.prefill or {}
         is_drawn = not params.greedy and kind.plugin is None
         ask = Ask(
-            model=self._connection.model,
+            model=self.connection.model,
             prompt=prompt,
             max_new_tokens=params.max_new_tokens,
             stops=request.stopping.strings,
             seed=request_seed(params.generation_seed, request.prompt) if is_drawn else None,
             sampling=kind.sampling_fields(params, forced),
         )
-        return self._connection.api.body(ask, self._connection.server) | settings_in(settings, BODY)
+        return self.connection.api.body(ask, self.connection.server) | settings_in(settings, BODY)
+
+    def to_prompt(self, text: str) -> str:
+        """Return a text as a prompt: the user's message, or the text itself."""
+        return json.dumps([{"role": "user", "content": text}]) if self.chat else text
 
     def _client(self) -> Client:
-        return Client(self._connection.server, self._connection.max_concurrency, self._connection.tls, self._retries)
+        return Client(self.connection.server, self.connection.max_concurrency, self.connection.tls, self._retries)
 
     async def _send(
         self,
@@ -241,7 +239,7 @@ class HTTPEngine:
     async def _complete(
         self, client: Client, request: Request, payload: dict[str, Any], *, with_reasoning: bool = False
     ) -> Completion:
-        api = self._connection.api
+        api = self.connection.api
         label = self._label(request)
 
         def read(content: object) -> Completion:
@@ -249,12 +247,12 @@ class HTTPEngine:
             self._check_model(answer, label, str(payload["model"]))
             completion = read_completion(
                 answer,
-                chat=self._chat,
+                chat=self.chat,
                 stopping=request.stopping,
                 max_new_tokens=request.params.max_new_tokens,
             )
             self._warn_of_ending(completion, answer, label, request.params.max_new_tokens)
-            text = generated_text(answer, chat=self._chat)
+            text = generated_text(answer, chat=self.chat)
             if with_reasoning:
                 completion = dataclasses.replace(completion, text=text)
             return completion if completion.token_count else self._counted(completion, text, request)
@@ -264,13 +262,13 @@ class HTTPEngine:
         while True:
             sent = adapted(payload, changes)
             try:
-                completion = await client.post(api.path(chat=self._chat), sent, read, label, api.is_answer)
+                completion = await client.post(api.path(chat=self.chat), sent, read, label, api.is_answer)
                 break
             except RequestRefusedError as error:
                 refusal = str(error)
                 if renamed is not None and "max_completion_tokens" in refusal:
                     raise renamed from error  # the server knows neither name
-                change = field_to_change(refusal, sent, self._connection.kind)
+                change = field_to_change(refusal, sent, self.connection.kind)
                 if change is None:
                     raise RequestRefusedError(refusal + refusal_hint(refusal, sent)) from error
                 changes = changes | {change}
@@ -284,7 +282,7 @@ class HTTPEngine:
         """Return the name of a request in messages: its row, or the beginning of the last text of its prompt."""
         if request.row is not None:
             return f"row {request.row}"
-        text = json.loads(request.prompt)[-1].get("content") if self._chat else request.prompt
+        text = json.loads(request.prompt)[-1].get("content") if self.chat else request.prompt
         return f"the prompt {str(text)[:_LABEL_LENGTH]!r}"
 
     def _check_model(self, answer: object, label: str, model: str) -> None:
@@ -293,12 +291,11 @@ class HTTPEngine:
         Raises:
             TrialError: The message names the row and both models.
         """
-        connection = self._connection
+        connection = self.connection
         names = (model, *connection.aliases) if model == connection.model else (model, *connection.server.model_aliases)
         if not is_answered_by(answer, names):
-            assert isinstance(answer, Mapping)  # noqa: S101 - otherwise it names no model
             raise TrialError(
-                f"{label}: the answer comes from the model `{answer['model']}`, not from `{model}`: if the "
+                f"{label}: the answer comes from the model `{nested(answer, 'model')}`, not from `{model}`: if the "
                 "two are the same, set `model_aliases` of the server"
             )
 
@@ -312,14 +309,14 @@ class HTTPEngine:
             self._warn_once(f"reason {reason}", f"{label}: {ending}")
         count = completion.token_count
         is_cut = completion.finish_reason in ("length", "thinking") and 0 < count < limit - 1
-        if is_cut and self._connection.kind.name == "ollama":
+        if is_cut and self.connection.kind.name == "ollama":
             ending = f"Ollama ended the answer after {count} of {limit} tokens, as its context is full"
             self._warn_once("context", f"{label}: {ending}: {NUM_CTX_HINT}")
 
     def _counted(self, completion: Completion, text: str, request: Request) -> Completion:
         """Count or estimate the tokens of a completion for which the server reports no number."""
         if text:
-            self.reports_tokens = False
+            self._reports_tokens = False
             how = self.count_description
             self._warn_once("tokens", f"the server does not report how many tokens it generates; {how}")
         limit = request.params.max_new_tokens
@@ -352,7 +349,7 @@ class HTTPEngine:
     def _check_stopping(self, stopping: Stopping) -> None:
         if stopping.eos_token_ids or stopping.sequences or stopping.criteria:
             raise ConfigurationError("a server ends completions only at its own end token and at `stop` strings")
-        kind = self._connection.kind
+        kind = self.connection.kind
         if kind.max_stops is not None and len(stopping.strings) > kind.max_stops:
             raise ConfigurationError(
                 f"a server of the kind `{kind.name}` takes at most {kind.max_stops} `stop` strings, got "

@@ -11,10 +11,10 @@ import functools
 import logging
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
-from llmsearch_optuna.engine.http.answers import error_message
+from llmsearch_optuna.engine.http.answers import error_message, nested
 from llmsearch_optuna.engine.http.api import Ask
 from llmsearch_optuna.engine.http.client import Client
 from llmsearch_optuna.engine.http.server import OpenAIServer
@@ -22,7 +22,7 @@ from llmsearch_optuna.errors import ModelError, ParameterError, RequestRefusedEr
 from llmsearch_optuna.space.dialects import DIALECTS
 from llmsearch_optuna.space.params import GenerationParams
 
-__all__ = ["OllamaAPI", "OllamaModel", "is_ollama", "list_models", "native_server", "show_model"]
+__all__ = ["OllamaAPI", "is_ollama", "list_models", "native_server", "show_model"]
 
 _LOG = logging.getLogger(__name__)
 
@@ -42,18 +42,6 @@ _REPEAT_LAST_N = 64
 _DEFAULTS: Mapping[str, float] = {"temperature": 0.8, "top_k": 40, "top_p": 0.9}
 _NO_CUT_SINCE = (0, 12, 6)
 _NO_PENALTY_SINCE = (0, 32, 10)
-
-
-class OllamaModel(NamedTuple):
-    """What Ollama tells of a model.
-
-    Attributes:
-        api: How to ask for its completions.
-        default_params: ``(max_new_tokens, generation_seed) -> parameters`` by default; None if unknown.
-    """
-
-    api: "OllamaAPI"
-    default_params: Callable[[int, int], GenerationParams] | None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -159,14 +147,12 @@ def native_server(server: OpenAIServer) -> OpenAIServer:
 
 async def is_ollama(client: Client, server: OpenAIServer) -> bool:
     """Return whether a server has Ollama's own API beside or in place of OpenAI's."""
-    answer = await client.get(native_server(server).address("api/version"), is_optional=True)
-    return isinstance(answer, Mapping) and isinstance(answer.get("version"), str)
+    return isinstance(await _version(client, native_server(server)), str)
 
 
 async def list_models(client: Client, server: OpenAIServer) -> dict[str, str]:
     """Return the digests of the models by name, in the order of the server."""
-    answer = await client.get(server.address("api/tags"))
-    models = answer.get("models") if isinstance(answer, Mapping) else None
+    models = nested(await client.get(server.address("api/tags")), "models")
     return {
         str(model["name"]): str(model.get("digest", ""))
         for model in (models if isinstance(models, list) else [])
@@ -174,8 +160,14 @@ async def list_models(client: Client, server: OpenAIServer) -> dict[str, str]:
     }
 
 
-async def show_model(client: Client, server: OpenAIServer, model: str) -> OllamaModel:
-    """Return what Ollama tells of a model, and log what changes its prompts.
+async def show_model(
+    client: Client, server: OpenAIServer, model: str
+) -> tuple[OllamaAPI, Callable[[int, int], GenerationParams] | None]:
+    """Ask Ollama about a model, and log what changes its prompts.
+
+    Returns:
+        How to ask for its completions, and ``(max_new_tokens, generation_seed) -> parameters`` by default; None if they
+        are unknown.
 
     Raises:
         ParameterError: The settings have fields or options that Ollama would ignore.
@@ -183,7 +175,7 @@ async def show_model(client: Client, server: OpenAIServer, model: str) -> Ollama
         ServerError: The server does not have the model, or cannot be reached.
     """
     _check_server(server)
-    version = await _version(client, server)
+    version = _numbers(await _version(client, server))
     if version < _NO_CUT_SINCE:
         _LOG.warning(
             "Ollama before %s cuts prompts that exceed `num_ctx` without a word: update it, or set a large `num_ctx`",
@@ -193,7 +185,7 @@ async def show_model(client: Client, server: OpenAIServer, model: str) -> Ollama
         shown = await client.post("api/show", {"model": model}, _mapping, f"the description of {model}")
     except RequestRefusedError as error:
         _LOG.warning("no baseline with the model's own parameters: %s", error)
-        return OllamaModel(OllamaAPI(), None)
+        return OllamaAPI(), None
     capabilities = shown.get("capabilities")
     if isinstance(capabilities, list) and capabilities and "completion" not in capabilities:
         raise ModelError(f"`{model}` generates no text: Ollama says that it is for {', '.join(map(str, capabilities))}")
@@ -204,7 +196,7 @@ async def show_model(client: Client, server: OpenAIServer, model: str) -> Ollama
     stops = tuple(stop for stop in values.pop("stop", ()) if isinstance(stop, str))
     penalty = {} if version >= _NO_PENALTY_SINCE else {"repeat_penalty": 1.1}
     defaults = {**_DEFAULTS, **penalty, **{name: value[-1] for name, value in values.items()}}
-    return OllamaModel(OllamaAPI(stops=stops), functools.partial(_default_params, defaults))
+    return OllamaAPI(stops=stops), functools.partial(_default_params, defaults)
 
 
 def _mapping(answer: object) -> Mapping[str, Any]:
@@ -213,11 +205,14 @@ def _mapping(answer: object) -> Mapping[str, Any]:
     return answer
 
 
-async def _version(client: Client, server: OpenAIServer) -> tuple[int, ...]:
-    """Return the three numbers of the version. One that is built from source has none, and counts as the newest."""
-    answer = await client.get(server.address("api/version"), is_optional=True)
-    version = str(answer.get("version")) if isinstance(answer, Mapping) else ""
-    numbers = re.match(r"(\d+)\.(\d+)\.(\d+)", version)
+async def _version(client: Client, server: OpenAIServer) -> object:
+    """Return the version that a server names, None if it names none."""
+    return nested(await client.get(server.address("api/version"), is_optional=True), "version")
+
+
+def _numbers(version: object) -> tuple[int, ...]:
+    """Return the three numbers of a version. One that is built from source has none, and counts as the newest."""
+    numbers = re.match(r"(\d+)\.(\d+)\.(\d+)", str(version))
     parts = tuple(map(int, numbers.groups())) if numbers else ()
     return parts if any(parts) else (2**31,)
 
@@ -236,12 +231,7 @@ def _parameters(lines: str) -> dict[str, list[Any]]:
 
 
 def _default_params(defaults: Mapping[str, Any], max_new_tokens: int, generation_seed: int) -> GenerationParams:
-    """Return the parameters by default.
-
-    Args:
-        defaults: The defaults of Ollama and of the model by option.
-        max_new_tokens: The length limit, which replaces the model's own.
-        generation_seed: The seed.
+    """Return the parameters by default. `defaults` are those of Ollama and of the model by option.
 
     Raises:
         ModelError: The model has a value that is no parameter here.

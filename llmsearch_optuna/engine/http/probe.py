@@ -10,12 +10,11 @@ reports it; otherwise the probe allows more tokens. Empty texts prove nothing: w
 import json
 import logging
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
 from llmsearch_optuna.engine.base import Request, Stopping
-from llmsearch_optuna.engine.http.connection import Connection
 from llmsearch_optuna.engine.http.engine import HTTPEngine
 from llmsearch_optuna.errors import ParameterError, RequestRefusedError
 from llmsearch_optuna.space.params import GenerationParams
@@ -58,16 +57,12 @@ _OPEN = "Write down some random words:"
 _REPETITIVE = "yes no yes no yes no yes no yes no yes no yes no yes no"
 
 
-def probe_server(
-    engine: HTTPEngine, connection: Connection, names: Collection[str], write_prompt: Callable[[str], str]
-) -> dict[str, str]:
+def probe_server(engine: HTTPEngine, names: Collection[str]) -> dict[str, str]:
     """Check the server with a few short completions, and log a warning for what is unreliable.
 
     Args:
         engine: The engine of the server.
-        connection: The server.
         names: The parameters of the space. Those for which no check exists are reported as not probed.
-        write_prompt: Converts plain text to a prompt of the engine.
 
     Returns:
         The findings by topic (``"seeds"``, ``"numbers of tokens"``, ``"parameters"``, ``"plug-in"``).
@@ -77,11 +72,11 @@ def probe_server(
         TrialError: Every attempt at a request failed although the server is reachable.
         ServerError: The server is unreachable or accepts no requests at all.
     """
-    probe = _Probe(engine, write_prompt)
+    probe, kind = _Probe(engine), engine.connection.kind
     try:
-        seeds = probe.seeds(connection)
+        seeds = probe.seeds()
     except RequestRefusedError as error:
-        raise ParameterError(f"the server refuses a request of the kind `{connection.kind.name}`: {error}") from error
+        raise ParameterError(f"the server refuses a request of the kind `{kind.name}`: {error}") from error
     if seeds.startswith("not kept"):
         _LOG.warning(
             "the server's completions are not reproducible: %s; scores are noisier, and trials with the same seed do "
@@ -90,7 +85,7 @@ def probe_server(
         )
     effective, unprobed = [], []
     # The plug-in refuses what it does not apply.
-    for name in sorted(names) if connection.kind.plugin is None else ():
+    for name in sorted(names) if kind.plugin is None else ():
         if name in ("temperature", *_SHARP, *_PENALTIES) and probe.check(name):
             effective.append(name)
         else:
@@ -106,9 +101,9 @@ def probe_server(
         parts = [f"{', '.join(effective)} take effect"] if effective else []
         parts += [f"{', '.join(unprobed)} not probed"] if unprobed else []
         findings["parameters"] = "; ".join(parts)
-    if connection.kind.plugin is not None:
+    if kind.plugin is not None:
         findings["plug-in"] = "llmsearch_optuna draws the tokens on the server, and has all parameters but beams"
-    elif connection.kind.name == "vllm":
+    elif kind.name == "vllm":
         findings["plug-in"] = (
             "not on the server: this package, installed beside its vLLM, adds all other parameters, and noise that "
             "depends on the prompt and the seed only"
@@ -116,12 +111,8 @@ def probe_server(
     return findings
 
 
-def probe_greedy(engine: HTTPEngine, write_prompt: Callable[[str], str]) -> bool:
+def probe_greedy(engine: HTTPEngine) -> bool:
     """Return whether the server takes a request for greedy decoding, and log a warning if it does not.
-
-    Args:
-        engine: The engine of the server.
-        write_prompt: Converts plain text to a prompt of the engine.
 
     Raises:
         TrialError: Every attempt at the request failed although the server is reachable.
@@ -129,20 +120,19 @@ def probe_greedy(engine: HTTPEngine, write_prompt: Callable[[str], str]) -> bool
     """
     params = GenerationParams(do_sample=False, max_new_tokens=_TOKENS[0])
     try:
-        engine.generate_each([Request(prompt=write_prompt(_OPEN), prompt_ids=(), params=params, stopping=Stopping())])
+        engine.generate_each([_request(engine, _OPEN, params)])
     except RequestRefusedError as error:
         _LOG.warning("the server refuses greedy decoding, so the baseline is sampling at temperature 1: %s", error)
         return False
     return True
 
 
-def probe_settings(engine: HTTPEngine, space: SearchSpace, write_prompt: Callable[[str], str]) -> None:
+def probe_settings(engine: HTTPEngine, space: SearchSpace) -> None:
     """Send one short request for each value of each field of requests that is searched.
 
     Args:
         engine: The engine of the server.
         space: The search space.
-        write_prompt: Converts plain text to a prompt of the engine.
 
     Raises:
         ParameterError: The server refuses a value; the message names field and value.
@@ -155,9 +145,8 @@ def probe_settings(engine: HTTPEngine, space: SearchSpace, write_prompt: Callabl
                 continue
             settings = ((f"{BODY}{name}", value),)
             params = GenerationParams(do_sample=True, max_new_tokens=_TOKENS[0], settings=settings)
-            request = Request(prompt=write_prompt(_OPEN), prompt_ids=(), params=params, stopping=Stopping())
             try:
-                engine.generate_each([request])
+                engine.generate_each([_request(engine, _OPEN, params)])
             except RequestRefusedError as error:
                 raise ParameterError(f"the server refuses `{BODY}{name}` = {json.dumps(value)}: {error}") from error
 
@@ -169,14 +158,13 @@ class _Probe:
         lacks_texts: Whether a check found only empty texts.
     """
 
-    def __init__(self, engine: HTTPEngine, write_prompt: Callable[[str], str]) -> None:
+    def __init__(self, engine: HTTPEngine) -> None:
         self._engine = engine
-        self._write = write_prompt
         self._tokens = _TOKENS[0]
         self._hot = _HOT
         self.lacks_texts = False
 
-    def seeds(self, connection: Connection) -> str:
+    def seeds(self) -> str:
         """Check that a seed reproduces its completion, alone and among simultaneous requests.
 
         Returns:
@@ -196,6 +184,7 @@ class _Probe:
         variants = [{"temperature": 1.0, "generation_seed": seed} for seed in (1, 4, 5, 1, 6, 7, 1, 8)]
         texts = self._texts(_OPEN, variants)
         if {texts[index] for index, variant in enumerate(variants) if variant["generation_seed"] == 1} != {first}:
+            connection = self._engine.connection
             hint = "" if connection.max_concurrency == 1 else "; max_concurrency = 1 may help"
             if connection.kind.name == "vllm":
                 hint += "; VLLM_BATCH_INVARIANT=1 on the server does, on NVIDIA GPUs from compute capability 8.0 on"
@@ -264,21 +253,15 @@ class _Probe:
     def _texts(
         self, text: str, variants: Sequence[dict[str, Any]], forced: Mapping[str, float] = MappingProxyType({})
     ) -> list[str]:
-        prompt = self._write(text)
-        completions = self._engine.generate_each(
-            [
-                Request(
-                    prompt=prompt,
-                    prompt_ids=(),
-                    params=GenerationParams(**{"max_new_tokens": self._tokens, **variant}),
-                    stopping=Stopping(),
-                )
-                for variant in variants
-            ],
-            forced,
-            with_reasoning=True,
-        )
-        return [completion.text for completion in completions]
+        requests = [
+            _request(self._engine, text, GenerationParams(max_new_tokens=self._tokens, **variant))
+            for variant in variants
+        ]
+        return [completion.text for completion in self._engine.generate_each(requests, forced)]
+
+
+def _request(engine: HTTPEngine, text: str, params: GenerationParams) -> Request:
+    return Request(prompt=engine.to_prompt(text), prompt_ids=(), params=params, stopping=Stopping())
 
 
 def _evidence(name: str) -> str:

@@ -73,23 +73,24 @@ def refusal_hint(refusal: str, payload: Mapping[str, Any]) -> str:
         if "options" in payload:
             return f"; {NUM_CTX_HINT}"
         return "; shorten the prompt, leave the row out, or start the server with a longer window"
-    if _ONE_OF_TWO in refusal and all(name in payload and _mentions(refusal, name) for name in _NEUTRAL):
+    optional = [name for name in (*_NEUTRAL, *payload) if name in payload and name not in _NEEDED]
+    refused = [name for name in optional if _mentions(refusal, name)] if _UNSUPPORTED.search(refusal) else []
+    if not refused:
+        return ""
+    if _ONE_OF_TWO in refusal and _NEUTRAL.keys() <= {*refused}:
         return "; leave one of them out of the space, or fix it to 1"
-    for name in _NEUTRAL:
-        if name in payload and _mentions(refusal, name) and _UNSUPPORTED.search(refusal):
-            if name == "temperature" and payload[name] == 0.0:
-                return (
-                    "; the model does not decode greedily: set do_sample = true in the space, or for a judge "
-                    'omit = ["temperature"] in its server'
-                )
-            return f"; the model does not take `{name}` = {payload[name]:g}: leave it out of the space"
-    for name in payload:
-        if name not in _NEEDED and _UNSUPPORTED.search(refusal) and _mentions(refusal, name):
-            return (
-                f"; leave `{name}` out of the space, and add it to `omit` of the server if its own default may apply: "
-                f'omit = ["{name}"]'
-            )
-    return ""
+    name = refused[0]
+    if name == "temperature" and payload[name] == 0.0:
+        return (
+            "; the model does not decode greedily: set do_sample = true in the space, or for a judge "
+            'omit = ["temperature"] in its server'
+        )
+    if name in _NEUTRAL:
+        return f"; the model does not take `{name}` = {payload[name]:g}: leave it out of the space"
+    return (
+        f"; leave `{name}` out of the space, and add it to `omit` of the server if its own default may apply: "
+        f'omit = ["{name}"]'
+    )
 
 
 def _mentions(message: str, name: str) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
-from llmsearch_optuna.errors import ConfigurationError, unknown_name
+from llmsearch_optuna.errors import ConfigurationError, check_minimum, unknown_name
 from llmsearch_optuna.space.dialects import DIALECTS
 
 __all__ = ["OpenAIServer"]
@@ -68,12 +68,10 @@ class OpenAIServer:
         self._check_url()
         if self.kind is not None and self.kind not in DIALECTS:
             raise ConfigurationError(unknown_name("kind of server", self.kind, DIALECTS))
-        if self.max_concurrency is not None and self.max_concurrency < 1:
-            raise ConfigurationError(f"`max_concurrency` must be >= 1, got {self.max_concurrency}")
+        check_minimum("max_concurrency", self.max_concurrency, 1)
+        check_minimum("max_retries", self.max_retries, 0)
         if not 0.0 < self.timeout_s < math.inf:
             raise ConfigurationError(f"`timeout_s` must be > 0 seconds, got {self.timeout_s}")
-        if self.max_retries < 0:
-            raise ConfigurationError(f"`max_retries` must be >= 0, got {self.max_retries}")
         if isinstance(self.model_aliases, str) or not all(isinstance(name, str) for name in self.model_aliases):
             raise ConfigurationError(f"`model_aliases` must be a list of names, got {self.model_aliases!r}")
         for option in ("omit", "rename", "extra_body"):

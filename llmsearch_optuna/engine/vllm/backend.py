@@ -68,6 +68,11 @@ def load_for_vllm(name: str, tokenizer: PreTrainedTokenizerBase | None, revision
         ModelError: The model or the adapter cannot be loaded, or vLLM would not serve it as ``model.generate`` does.
     """
     skeleton = load_skeleton(name, revision=revision)
+    if skeleton.adapter is not None and revision is not None and not Path(skeleton.adapter).is_dir():
+        raise ModelError(
+            f"vLLM loads the default revision of an adapter, not {revision!r}: download adapter {name}, and name its "
+            "directory"
+        )
     if skeleton.model.config.is_encoder_decoder:
         raise ModelError(f"model {name} is an encoder-decoder, which vLLM does not serve: leave `backend` out")
     if settings := generate_only_settings(skeleton.model):
@@ -101,6 +106,8 @@ def vllm_backend(
     tokenizer = skeleton.tokenizer
     check_decode_args(tokenizer, decode_args or {})
     module = _batch_module()
+    if skeleton.adapter is not None:  # whose config names the revision of its base model
+        arguments = {**arguments, "revision": skeleton.revision}
     batch = module.VLLMBatch(skeleton.name, skeleton.adapter, skeleton.rank, batch_size, arguments)
     engine = VLLMEngine(batch, tokenizer, capacity=batch_size, decode_args=decode_args)
     model, stopping = skeleton.model, default_stopping(skeleton.model, tokenizer)

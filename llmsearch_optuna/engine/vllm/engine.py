@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, Protocol
 from transformers import PreTrainedTokenizerBase
 
 from llmsearch_optuna.engine.base import Completion, Request, TokenCallback
+from llmsearch_optuna.engine.failures import as_one_line
 from llmsearch_optuna.engine.running_completion import RunningCompletion
 from llmsearch_optuna.errors import ParameterError, ServerError
 from llmsearch_optuna.space.params import GenerationParams
@@ -81,6 +82,7 @@ class VLLMEngine:
         self._running: dict[str, RunningCompletion] = {}
         self._finished: dict[Request, Completion] = {}
 
+    @as_one_line()
     def generate(
         self, requests: Sequence[Request], on_tokens: TokenCallback | None = None, upcoming: Sequence[Request] = ()
     ) -> list[Completion]:
@@ -91,6 +93,7 @@ class VLLMEngine:
 
         Raises:
             ParameterError: A request has more than one beam.
+            TrialError: A stopping criterion raised an exception.
             ServerError: The batch has failed.
         """
         for request in requests:

@@ -68,7 +68,8 @@ def compare_with_transformers(engine: VLLMEngine, skeleton: Skeleton, dtype: str
     if memory > free_memory(torch.device("cpu")) // 2:
         return {"transformers": f"not compared: the model takes up to {memory / 2**30:.0f} GiB on the CPU"}
     try:
-        model, _ = load_model(skeleton.adapter or skeleton.name, device="cpu", dtype=dtype)
+        revision = skeleton.revision if skeleton.adapter is None else None
+        model, _ = load_model(skeleton.adapter or skeleton.name, device="cpu", dtype=dtype, revision=revision)
     except LlmsearchError as error:
         return {"transformers": f"not compared: {error}"}
     requests = _requests(skeleton.tokenizer)

@@ -12,19 +12,14 @@ import pytest
 from fake_server import FakeServer, Fault
 from hypothesis import given
 from hypothesis import strategies as st
-from server_requests import message, request
+from server_requests import connected, engine_of, message, request
 from tiers import partly_full
 
 from llmsearch_optuna.engine.base import Completion, Request, Stopping
-from llmsearch_optuna.engine.http import HTTPEngine, OpenAIServer, connect, run
+from llmsearch_optuna.engine.http import HTTPEngine, run
 from llmsearch_optuna.engine.http.engine import request_seed
 from llmsearch_optuna.errors import ConfigurationError, RequestRefusedError, ServerError, TrialError
 from llmsearch_optuna.space.params import GenerationParams
-
-
-def engine(server: FakeServer, *, chat: bool = False, **changes: Any) -> HTTPEngine:
-    return HTTPEngine(run(connect(OpenAIServer(base_url=server.base_url, **changes), chat=False)), chat=chat)
-
 
 REQUESTS = [request(row, temperature=temperature) for temperature in (0.7, 1.5) for row in range(12)]
 
@@ -32,7 +27,7 @@ REQUESTS = [request(row, temperature=temperature) for temperature in (0.7, 1.5) 
 @pytest.fixture
 def expected(server: FakeServer) -> list[Completion]:
     """What a faultless server answers."""
-    answers = engine(server).generate(REQUESTS)
+    answers = engine_of(server).generate(REQUESTS)
     server.requests.clear()
     return answers
 
@@ -41,32 +36,32 @@ def expected(server: FakeServer) -> list[Completion]:
 def test_answers_come_in_the_order_of_the_requests(server: FakeServer, expected: list[Completion]) -> None:
     assert len({completion.text for completion in expected}) > 12
     counts: list[int] = []
-    backwards = engine(server).generate(REQUESTS[::-1], counts.append)
+    backwards = engine_of(server).generate(REQUESTS[::-1], counts.append)
     assert backwards == expected[::-1]
     assert sum(counts) == sum(completion.token_count for completion in expected) > 0
     assert all(completion.token_ids == () for completion in expected)
 
 
 def test_a_completion_does_not_depend_on_the_company(server: FakeServer, expected: list[Completion]) -> None:
-    asked = engine(server, max_concurrency=3)
+    asked = engine_of(server, max_concurrency=3)
     assert [asked.generate([request])[0] for request in REQUESTS] == expected
 
 
 def test_no_more_requests_than_allowed_run_at_once(server: FakeServer) -> None:
     server.delay_s = 0.02
-    engine(server, max_concurrency=5).generate(REQUESTS)
+    engine_of(server, max_concurrency=5).generate(REQUESTS)
     assert server.most_at_once == 5
     assert len(server.requests) == len(REQUESTS)
 
 
 def test_equal_requests_are_sent_once(server: FakeServer) -> None:
-    answers = engine(server).generate([request(1), request(2), request(1)])
+    answers = engine_of(server).generate([request(1), request(2), request(1)])
     assert len(server.requests) == 2
     assert answers[0] == answers[2]
 
 
 def test_what_is_sent(server: FakeServer) -> None:
-    engine(server).generate([request(prompt="Hi", stop=("\n",), top_k=3, generation_seed=5)])
+    engine_of(server).generate([request(prompt="Hi", stop=("\n",), top_k=3, generation_seed=5)])
     (sent,) = server.requests
     assert sent == {
         "model": "tiny",
@@ -86,7 +81,7 @@ def test_what_is_sent(server: FakeServer) -> None:
 
 def test_chat_messages_are_sent_as_such(server: FakeServer) -> None:
     messages = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "I"}]
-    (completion,) = engine(server, chat=True).generate([request(prompt=json.dumps(messages))])
+    (completion,) = engine_of(server, chat=True).generate([request(prompt=json.dumps(messages))])
     (sent,) = server.requests
     assert sent["messages"] == messages
     assert (sent["continue_final_message"], sent["add_generation_prompt"]) == (True, False)
@@ -95,7 +90,7 @@ def test_chat_messages_are_sent_as_such(server: FakeServer) -> None:
 
 
 def test_greedy_requests_have_no_seed(server: FakeServer) -> None:
-    engine(server).generate([request(temperature=0.0)])
+    engine_of(server).generate([request(temperature=0.0)])
     assert "seed" not in server.requests[0]
 
 
@@ -112,7 +107,7 @@ def test_seeds_differ_and_stay() -> None:
 @pytest.mark.full
 def test_it_works_where_a_loop_is_running(server: FakeServer, expected: list[Completion]) -> None:
     async def notebook() -> list[Completion]:
-        return engine(server).generate(REQUESTS)
+        return engine_of(server).generate(REQUESTS)
 
     assert asyncio.run(notebook()) == expected
 
@@ -146,14 +141,14 @@ def test_what_passes_changes_nothing(server: FakeServer, expected: list[Completi
         return fault if tries[key] <= number % 3 else None
 
     server.faults = faults
-    assert engine(server).generate(REQUESTS) == expected
+    assert engine_of(server).generate(REQUESTS) == expected
     assert len(server.requests) > len(REQUESTS)
 
 
 @pytest.mark.full
 def test_a_slow_answer_is_asked_for_again(server: FakeServer, expected: list[Completion]) -> None:
     server.faults = lambda sent, number: Fault(delay_s=2.0) if number < 2 else None
-    assert engine(server, timeout_s=1.0).generate(REQUESTS) == expected
+    assert engine_of(server, timeout_s=1.0).generate(REQUESTS) == expected
 
 
 @pytest.mark.full
@@ -162,7 +157,7 @@ def test_the_server_says_when_to_ask_again(server: FakeServer, as_date: bool) ->
     wait = formatdate(time.time() + 2.0, usegmt=True) if as_date else "0.5"
     server.faults = lambda sent, number: Fault(status=429, headers={"retry-after": wait}) if number == 0 else None
     started = time.monotonic()
-    engine(server, max_concurrency=1).generate(REQUESTS[:3])
+    engine_of(server, max_concurrency=1).generate(REQUESTS[:3])
     assert time.monotonic() - started >= 0.5
 
 
@@ -170,14 +165,14 @@ def test_the_server_says_when_to_ask_again(server: FakeServer, as_date: bool) ->
 def test_all_wait_when_one_is_told_to(server: FakeServer) -> None:
     server.delay_s = 0.05
     server.faults = lambda sent, number: Fault(status=429, headers={"retry-after": "1"}) if number == 0 else None
-    engine(server, max_concurrency=2).generate(REQUESTS[:8])
+    engine_of(server, max_concurrency=2).generate(REQUESTS[:8])
     assert sum(come < server.times[0] + 0.9 for come in server.times) <= 3
 
 
 def test_nobody_waits_for_an_hour(server: FakeServer) -> None:
     server.faults = lambda sent, number: Fault(status=429, headers={"retry-after": "3600"})
     with pytest.raises(ServerError, match="it asks to wait 3600 s; status 429"):
-        engine(server).generate(REQUESTS)
+        engine_of(server).generate(REQUESTS)
 
 
 # What does not pass.
@@ -201,7 +196,7 @@ def on_row(row: int, fault: Fault) -> Any:
 )
 def test_a_request_that_is_never_answered_is_named(server: FakeServer, fault: Fault, reason: str) -> None:
     server.faults = on_row(7, fault)
-    asked = engine(server, max_retries=2, timeout_s=1.0 if fault.delay_s else 60.0)
+    asked = engine_of(server, max_retries=2, timeout_s=1.0 if fault.delay_s else 60.0)
     with pytest.raises(TrialError) as failure:
         asked.generate(REQUESTS[:12])
     assert str(failure.value).startswith(f"row 7: 3 attempts failed, the last with: {reason}")
@@ -212,7 +207,7 @@ def test_a_request_that_is_refused_is_not_sent_again(server: FakeServer) -> None
     body = json.dumps({"error": {"message": "the prompt is too long: \x1b[31m 9 > 8"}}).encode()
     server.faults = on_row(3, Fault(status=400, body=body))
     with pytest.raises(RequestRefusedError) as failure:
-        engine(server).generate(REQUESTS[:12])
+        engine_of(server).generate(REQUESTS[:12])
     assert str(failure.value) == (
         r"row 3: the server refuses the request with status 400: the prompt is too long: \x1b[31m 9 > 8"
     )
@@ -231,7 +226,7 @@ def test_what_is_answered_is_not_asked_for_again(server: FakeServer, expected: l
         )
         else None
     )
-    asked = engine(server)
+    asked = engine_of(server)
     with pytest.raises(TrialError):
         asked.generate(REQUESTS)
     assert len(server.requests) == len(REQUESTS)
@@ -245,7 +240,7 @@ def test_what_is_answered_is_not_asked_for_again(server: FakeServer, expected: l
 
 def test_outcomes_of_a_failed_call_are_forgotten_when_the_caller_goes_on(server: FakeServer) -> None:
     server.faults = on_row(0, Fault(status=400))
-    asked = engine(server)
+    asked = engine_of(server)
     requests = [request(row) for row in range(4)]
     with pytest.raises(RequestRefusedError, match=r"^row 0: "):
         asked.generate(requests)
@@ -260,7 +255,7 @@ def test_outcomes_of_a_failed_call_are_forgotten_when_the_caller_goes_on(server:
 def test_all_rows_that_failed_are_named(server: FakeServer) -> None:
     server.faults = lambda sent, number: Fault(status=400, body=b'{"error": "no"}') if number % 3 else None
     with pytest.raises(RequestRefusedError) as failure:
-        engine(server, max_concurrency=1).generate([request(row) for row in range(15)])
+        engine_of(server, max_concurrency=1).generate([request(row) for row in range(15)])
     assert str(failure.value) == (
         "row 1: the server refuses the request with status 400: no; requests of 10 rows failed: 1, 2, 4, 5, 7, 8 and "
         "4 more"
@@ -271,10 +266,10 @@ def test_all_rows_that_failed_are_named(server: FakeServer) -> None:
 
 
 def test_max_tokens_may_have_another_name(server: FakeServer, caplog: pytest.LogCaptureFixture) -> None:
-    expected = engine(server, kind="openai").generate([request(row) for row in range(3)])
+    expected = engine_of(server, kind="openai").generate([request(row) for row in range(3)])
     server.refused = {"max_tokens"}
     server.requests.clear()
-    asked = engine(server, kind="openai", max_concurrency=1)
+    asked = engine_of(server, kind="openai", max_concurrency=1)
     assert [asked.generate([request(row)])[0] for row in range(3)] == expected
     assert [[name for name in sent if "tokens" in name] for sent in server.requests] == [
         ["max_tokens"],
@@ -286,7 +281,7 @@ def test_max_tokens_may_have_another_name(server: FakeServer, caplog: pytest.Log
 def test_a_server_that_knows_neither_name_is_quoted_with_the_first(server: FakeServer) -> None:
     server.refused = {"max_tokens", "max_completion_tokens"}
     with pytest.raises(RequestRefusedError, match="'max_tokens' is not supported with this model"):
-        engine(server, kind="openai").generate([request()])
+        engine_of(server, kind="openai").generate([request()])
     assert [name for sent in server.requests for name in sent if "tokens" in name] == [
         "max_tokens",
         "max_completion_tokens",
@@ -296,13 +291,13 @@ def test_a_server_that_knows_neither_name_is_quoted_with_the_first(server: FakeS
 def test_a_limit_that_is_too_large_is_no_other_name(server: FakeServer) -> None:
     server.faults = lambda sent, number: Fault(status=400, body=b'{"error": "max_tokens is too large: 6 > 4"}')
     with pytest.raises(RequestRefusedError, match="max_tokens is too large"):
-        engine(server).generate([request()])
+        engine_of(server).generate([request()])
     assert len(server.requests) == 1
 
 
 def test_values_without_effect_need_not_be_sent(server: FakeServer) -> None:
     server.refused = {"max_tokens", "temperature", "top_p", "seed"}
-    asked = engine(server, kind="openai")
+    asked = engine_of(server, kind="openai")
     assert asked.generate([request()])[0].text
     assert set(server.requests[-1]) == {"model", "prompt", "max_completion_tokens"}
     with pytest.raises(RequestRefusedError, match=r"does not take `temperature` = 0.5: leave it out of the space$"):
@@ -321,7 +316,7 @@ def test_a_server_may_take_one_of_two_fields(server: FakeServer, caplog: pytest.
     )
     refusal = Fault(status=400, body=json.dumps({"error": {"message": message, "code": "400"}}).encode())
     server.faults = lambda sent, number: refusal if {"temperature", "top_p"} <= sent.keys() else None
-    asked = engine(server, kind="openai")
+    asked = engine_of(server, kind="openai")
     cases: tuple[tuple[dict[str, Any], dict[str, float]], ...] = (
         ({"temperature": 0.5}, {"temperature": 0.5}),
         ({"temperature": 0.0}, {"temperature": 0.0}),
@@ -353,7 +348,7 @@ def answered(**choice: Any) -> Any:
 
 def test_answers_without_a_text_are_warned_of_once(server: FakeServer, caplog: pytest.LogCaptureFixture) -> None:
     server.alter = answered(message={"content": None, "tool_calls": [{}]}, finish_reason="tool_calls")
-    asked = engine(server, chat=True)
+    asked = engine_of(server, chat=True)
     requests = [request(row, message(f"What is {row}?")) for row in range(4)]
     completions = asked.generate(requests)
     assert [completion.finish_reason == "tool" for completion in completions] == [True, True, False, False]
@@ -381,17 +376,17 @@ def test_a_hidden_thought_that_reaches_the_limit_is_an_empty_answer(server: Fake
         return None if body is None else Fault(status=400, body=body)
 
     server.faults = faults
-    asked = engine(server, chat=True, kind="openai")
+    asked = engine_of(server, chat=True, kind="openai")
     completions = asked.generate([request(row, message(f"What is {row}?")) for row in range(4)])
     assert [done.finish_reason == "thinking" for done in completions] == [True, True, False, False]
     assert [(done.text, done.token_count, done.thinking_token_count) for done in completions[:2]] == [("", 6, 6)] * 2
     assert len(server.requests) == 4
-    assert asked.reports_tokens
+    assert asked.count_description == "reported"
 
 
 def test_an_unknown_reason_is_named(server: FakeServer, caplog: pytest.LogCaptureFixture) -> None:
     server.alter = answered(finish_reason="moderation_pause")
-    completions = engine(server, max_concurrency=1).generate([request(row) for row in range(4)])
+    completions = engine_of(server, max_concurrency=1).generate([request(row) for row in range(4)])
     assert [completion.finish_reason == "unknown" for completion in completions] == [True, True, False, False]
     named, rows = caplog.messages
     assert named == "row 0: the server ended the answer for the reason `moderation_pause`"
@@ -400,7 +395,7 @@ def test_an_unknown_reason_is_named(server: FakeServer, caplog: pytest.LogCaptur
 
 def test_a_missing_reason_is_warned_of_once(server: FakeServer, caplog: pytest.LogCaptureFixture) -> None:
     server.alter = answered(finish_reason=None)
-    asked = engine(server, max_concurrency=1)
+    asked = engine_of(server, max_concurrency=1)
     for _ in range(2):
         assert [done.finish_reason for done in asked.generate([request(0), request(1)])] == ["unknown", "unknown"]
     named, rows = caplog.messages
@@ -416,10 +411,10 @@ def test_an_answer_from_another_model_is_refused(server: FakeServer) -> None:
         "of the server"
     )
     with pytest.raises(TrialError) as failure:
-        engine(server).generate(requests)
+        engine_of(server).generate(requests)
     assert str(failure.value) == message
     assert len(server.requests) == 4  # not asked for again
-    assert len(engine(server, model_aliases=("other",)).generate(requests)) == 4
+    assert len(engine_of(server, model_aliases=("other",)).generate(requests)) == 4
 
 
 @pytest.mark.parametrize("usage", [None, {}, {"completion_tokens": -5}, {"completion_tokens": 0}, {"total_tokens": 9}])
@@ -427,14 +422,13 @@ def test_tokens_that_are_not_reported_are_estimated_or_counted(
     server: FakeServer, caplog: pytest.LogCaptureFixture, usage: object
 ) -> None:
     server.alter = lambda sent, answer: {**answer, "usage": usage}
-    (completion,) = engine(server).generate([request()])
+    (completion,) = engine_of(server).generate([request()])
     assert completion.token_count == -(-len(completion.text) // 4) > 0
     assert completion.count_is_estimate
     assert caplog.messages == [
         "the server does not report how many tokens it generates; not reported: estimated as one per 4 bytes of text"
     ]
-    connection = run(connect(OpenAIServer(base_url=server.base_url), chat=False))
-    counting = HTTPEngine(connection, chat=False, count_tokens=lambda text: len(text.split()))
+    counting = HTTPEngine(connected(server), chat=False, count_tokens=lambda text: len(text.split()))
     (counted,) = counting.generate([request()])
     assert (counted.token_count, counted.count_is_estimate) == (len(counted.text.split()), False)
     assert counting.count_description == "not reported: counted with the tokenizer"
@@ -442,18 +436,18 @@ def test_tokens_that_are_not_reported_are_estimated_or_counted(
 
 def test_an_empty_text_has_a_token(server: FakeServer) -> None:
     server.alter = lambda sent, answer: {"choices": [{"text": "", "finish_reason": "stop"}]}
-    assert engine(server).generate([request()])[0].token_count == 1
+    assert engine_of(server).generate([request()])[0].token_count == 1
 
 
 @pytest.mark.parametrize("status", [429, 502, 503, 504, 521, 529])
 def test_a_server_that_stays_overloaded_ends_it(server: FakeServer, status: int) -> None:
     server.faults = lambda sent, number: Fault(status=status, body=b"busy")
     with pytest.raises(ServerError, match=f"3 attempts failed, the last with: status {status}: busy"):
-        engine(server, max_retries=2).generate(REQUESTS)
+        engine_of(server, max_retries=2).generate(REQUESTS)
 
 
 def test_a_proxy_does_not_stand_for_its_server(server: FakeServer) -> None:
-    asked = engine(server, max_retries=1)
+    asked = engine_of(server, max_retries=1)
     server.faults = lambda sent, number: Fault(status=500)
     server.get_faults = lambda path: Fault(status=521, body=b"Web server is down")
     with pytest.raises(ServerError, match="cannot be used: status 521: Web server is down"):
@@ -463,7 +457,7 @@ def test_a_proxy_does_not_stand_for_its_server(server: FakeServer) -> None:
 def test_a_server_that_dies_ends_it_and_what_it_answered_is_kept(
     server: FakeServer, expected: list[Completion]
 ) -> None:
-    asked = engine(server, max_retries=1, max_concurrency=4)
+    asked = engine_of(server, max_retries=1, max_concurrency=4)
     server.faults = lambda sent, number: Fault(status=503) if number >= 10 else None
     with pytest.raises(ServerError):
         asked.generate(REQUESTS)
@@ -491,7 +485,7 @@ def test_no_money_is_no_rate_limit(server: FakeServer, name: str) -> None:
     status, error, message = NO_MONEY[name]
     server.faults = lambda sent, number: Fault(status=status, body=json.dumps({"error": error}).encode())
     with pytest.raises(ServerError, match=f"cannot be used: status {status}: {message}"):
-        engine(server, max_concurrency=1).generate(REQUESTS)
+        engine_of(server, max_concurrency=1).generate(REQUESTS)
     assert len(server.requests) == 1
 
 
@@ -517,7 +511,7 @@ HINT = "; is the model's name right, and does `base_url` end with /v1?"
 def test_what_is_no_such_api_is_told(server: FakeServer, fault: Fault, message: str) -> None:
     server.faults = lambda sent, number: fault
     with pytest.raises(ServerError) as failure:
-        engine(server, max_retries=1).generate(REQUESTS)
+        engine_of(server, max_retries=1).generate(REQUESTS)
     assert str(failure.value) == f"the server at {server.base_url} cannot be used: {message}"
 
 
@@ -527,7 +521,7 @@ def test_the_key_is_sent_and_nowhere_else(
     caplog.set_level(logging.DEBUG)
     server.key = "sk-geheim"
     monkeypatch.setenv("TEST_KEY", "sk-geheim")
-    asked = engine(server, api_key_env="TEST_KEY", max_retries=1)
+    asked = engine_of(server, api_key_env="TEST_KEY", max_retries=1)
     asked.generate([request()])
     assert server.headers[0]["Authorization"] == "Bearer sk-geheim"
     server.faults = lambda sent, number: Fault(status=500, body=b'{"error": "key sk-geheim is fine"}')
@@ -546,9 +540,9 @@ def test_the_key_is_sent_and_nowhere_else(
 def test_ends_that_a_server_does_not_know_are_refused(server: FakeServer, stopping: Stopping) -> None:
     stopped = Request(prompt="x", prompt_ids=(), params=GenerationParams(), stopping=stopping)
     with pytest.raises(ConfigurationError, match="a server ends completions only at its own end token"):
-        engine(server).generate([stopped])
+        engine_of(server).generate([stopped])
     with pytest.raises(ConfigurationError, match="`openai` takes at most 4 `stop` strings, got 5"):
-        engine(server, kind="openai").generate([request(stop=("a", "b", "c", "d", "e"))])
+        engine_of(server, kind="openai").generate([request(stop=("a", "b", "c", "d", "e"))])
 
 
 def test_ctrl_c_in_a_notebook_ends_the_requests() -> None:
@@ -583,13 +577,13 @@ def test_what_a_server_does_not_tell_is_no_hindrance(server: FakeServer) -> None
     """Owners of any kind, and a gateway that keeps to itself what is not below /v1."""
     server.owner = ["a", "list"]
     server.closed = ("/info", "/openapi.json")
-    assert run(connect(OpenAIServer(base_url=server.base_url), chat=False)).kind.name == "openai"
+    assert connected(server).kind.name == "openai"
 
 
 def test_of_many_retries_a_few_are_shown(server: FakeServer, caplog: pytest.LogCaptureFixture) -> None:
     server.faults = lambda sent, number: Fault(status=429, headers={"retry-after": "0"}) if number < 20 else None
     with caplog.at_level(logging.INFO, logger="llmsearch_optuna"):
-        engine(server, max_concurrency=8).generate(REQUESTS)
+        engine_of(server, max_concurrency=8).generate(REQUESTS)
     assert sum("; retrying in" in message for message in caplog.messages) == 5
     assert [message for message in caplog.messages if "max_concurrency" in message] == [
         "the server limits the requests: if it refuses many, set a `max_concurrency` of less than 8"
@@ -599,4 +593,4 @@ def test_of_many_retries_a_few_are_shown(server: FakeServer, caplog: pytest.LogC
 def test_a_refused_field_can_be_left_out(server: FakeServer) -> None:
     server.refused = {"min_p"}
     with pytest.raises(TrialError, match=r'leave `min_p` out of the space, and add it to .*: omit = \["min_p"\]'):
-        engine(server).generate(REQUESTS)
+        engine_of(server).generate(REQUESTS)

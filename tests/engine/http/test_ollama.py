@@ -5,24 +5,16 @@ from fake_ollama import DEFAULTS, DIGEST, FakeOllama
 from fake_server import Fault
 from hypothesis import given
 from hypothesis import strategies as st
-from server_requests import message, request
+from server_requests import connected, engine_of, message, request
 
 from llmsearch_optuna.engine.base import Completion, Stopping
-from llmsearch_optuna.engine.http import Connection, HTTPEngine, OpenAIServer, connect, probe_server, run
+from llmsearch_optuna.engine.http import probe_server
 from llmsearch_optuna.engine.http.answers import read_completion
 from llmsearch_optuna.engine.http.engine import request_seed
 from llmsearch_optuna.engine.http.ollama import OllamaAPI
 from llmsearch_optuna.errors import ModelError, ParameterError, RequestRefusedError, ServerError, TrialError
 
 NAMES = ("temperature", "top_k", "top_p", "min_p", "repetition_penalty")
-
-
-def connected(ollama: FakeOllama, **changes: Any) -> Connection:
-    return run(connect(OpenAIServer(**{"base_url": ollama.base_url, **changes}), chat=False))
-
-
-def engine(ollama: FakeOllama, *, chat: bool = False, **changes: Any) -> HTTPEngine:
-    return HTTPEngine(connected(ollama, **changes), chat=chat)
 
 
 REQUESTS = [request(row, temperature=temperature) for temperature in (0.7, 1.5) for row in range(8)]
@@ -125,7 +117,7 @@ def test_a_default_that_is_no_parameter_is_an_error_of_the_model(ollama: FakeOll
 
 
 def test_what_is_sent(ollama: FakeOllama) -> None:
-    engine(ollama).generate([request(prompt="Hi", stop=("\n",), top_k=3, repetition_penalty=1.2, generation_seed=5)])
+    engine_of(ollama).generate([request(prompt="Hi", stop=("\n",), top_k=3, repetition_penalty=1.2, generation_seed=5)])
     assert ollama.requests == [
         {
             "model": "tiny:latest",
@@ -151,7 +143,7 @@ def test_what_is_sent(ollama: FakeOllama) -> None:
         }
     ]
     assert ollama.paths[-1] == "/api/generate"
-    engine(ollama, chat=True).generate([request(prompt=message("Hi"), temperature=0.0)])
+    engine_of(ollama, chat=True).generate([request(prompt=message("Hi"), temperature=0.0)])
     sent = ollama.requests[-1]
     assert (ollama.paths[-1], sent["messages"]) == ("/api/chat", [{"role": "user", "content": "Hi"}])
     assert not {"prompt", "raw"} & set(sent)
@@ -160,20 +152,20 @@ def test_what_is_sent(ollama: FakeOllama) -> None:
 
 
 def test_everything_that_samples_is_sent_whatever_the_modelfile_says(ollama: FakeOllama) -> None:
-    (expected,) = engine(ollama).generate([request()])
+    (expected,) = engine_of(ollama).generate([request()])
     ollama.parameters = {"temperature": 0.1, "top_k": 1, "top_p": 0.1, "min_p": 0.9, "repeat_penalty": 1.9, "seed": 3}
-    assert engine(ollama).generate([request()]) == [expected]
+    assert engine_of(ollama).generate([request()]) == [expected]
 
 
 def test_the_models_stop_strings_stay(ollama: FakeOllama) -> None:
     ollama.parameters = {"stop": ["<|im_end|>", 'a "b"\n']}
-    engine(ollama).generate([request(), request(1, stop=("\n", "<|im_end|>"))])
+    engine_of(ollama).generate([request(), request(1, stop=("\n", "<|im_end|>"))])
     sent = {sent["prompt"]: sent["options"].get("stop") for sent in ollama.requests}
     assert sent == {"What is 0?": None, "What is 1?": ["\n", "<|im_end|>", 'a "b"\n']}
 
 
 def test_settings_change_fields_and_options(ollama: FakeOllama) -> None:
-    asked = engine(
+    asked = engine_of(
         ollama,
         omit=("typical_p", "shift"),
         extra_body={"options": {"num_ctx": 999, "min_p": 0.5}, "keep_alive": "1h"},
@@ -219,15 +211,15 @@ def test_the_options_must_be_a_table(ollama: FakeOllama) -> None:
 @pytest.fixture
 def expected(ollama: FakeOllama) -> list[Completion]:
     """What a faultless server answers."""
-    answers = engine(ollama).generate(REQUESTS)
+    answers = engine_of(ollama).generate(REQUESTS)
     ollama.requests.clear()
     return answers
 
 
 def test_completions_depend_on_nothing_else(ollama: FakeOllama, expected: list[Completion]) -> None:
     assert len({completion.text for completion in expected}) > 8
-    assert engine(ollama).generate(REQUESTS[::-1]) == expected[::-1]
-    alone = engine(ollama, max_concurrency=1)
+    assert engine_of(ollama).generate(REQUESTS[::-1]) == expected[::-1]
+    alone = engine_of(ollama, max_concurrency=1)
     assert [alone.generate([request])[0] for request in REQUESTS] == expected
     assert all(done.token_count == len(done.text.split()) <= 6 for done in expected)
     assert {done.finish_reason for done in expected} == {"length", "eos"}
@@ -246,12 +238,12 @@ PASSING = {
 @pytest.mark.parametrize("fault", PASSING.values(), ids=list(PASSING))
 def test_faults_that_pass_change_nothing(ollama: FakeOllama, expected: list[Completion], fault: Fault) -> None:
     ollama.faults = lambda sent, number: fault if number % 3 == 0 else None
-    assert engine(ollama).generate(REQUESTS) == expected
+    assert engine_of(ollama).generate(REQUESTS) == expected
     assert len(ollama.requests) > len(REQUESTS)
 
 
 def test_a_model_that_is_removed_stops_the_search(ollama: FakeOllama) -> None:
-    asked = engine(ollama)
+    asked = engine_of(ollama)
     ollama.tags = []
     with pytest.raises(
         ServerError, match=r"model 'tiny:latest' not found; has the model been pulled, and is `base_url`"
@@ -261,7 +253,7 @@ def test_a_model_that_is_removed_stops_the_search(ollama: FakeOllama) -> None:
 
 @pytest.mark.parametrize("chat", [False, True])
 def test_a_prompt_that_is_too_long_is_refused_and_not_cut(ollama: FakeOllama, chat: bool) -> None:
-    asked = engine(ollama, chat=chat, extra_body={"options": {"num_ctx": 20}})
+    asked = engine_of(ollama, chat=chat, extra_body={"options": {"num_ctx": 20}})
     text = "word " * 30
     with pytest.raises(RequestRefusedError) as refusal:
         asked.generate([request(4, message(text) if chat else text)])
@@ -274,7 +266,7 @@ def test_a_prompt_that_is_too_long_is_refused_and_not_cut(ollama: FakeOllama, ch
 
 
 def test_an_answer_that_fills_the_context_is_warned_of(ollama: FakeOllama, caplog: pytest.LogCaptureFixture) -> None:
-    asked = engine(ollama, extra_body={"options": {"num_ctx": 20}})
+    asked = engine_of(ollama, extra_body={"options": {"num_ctx": 20}})
     (done,) = asked.generate([request(4, "word " * 17, temperature=0.0, max_new_tokens=9)])
     assert (done.finish_reason, done.token_count) == ("length", 3)
     (warning,) = caplog.messages
@@ -283,17 +275,17 @@ def test_an_answer_that_fills_the_context_is_warned_of(ollama: FakeOllama, caplo
 
 def test_thoughts_are_counted_apart(ollama: FakeOllama) -> None:
     ollama.capabilities, ollama.reasons = ["completion", "thinking"], 4
-    asked = engine(ollama, chat=True)
+    asked = engine_of(ollama, chat=True)
     for length, reason, count in ((9, "length", 9), (4, "thinking", 4)):
         (done,) = asked.generate([request(prompt=message("Hi"), max_new_tokens=length, temperature=0.0)])
         assert (done.finish_reason, done.token_count) == (reason, count)
         assert len(done.text.split()) == count - 4
         assert abs(done.thinking_token_count - 4) <= 1  # by its share of the characters
-    (without,) = engine(ollama, chat=True, extra_body={"think": False}).generate(
+    (without,) = engine_of(ollama, chat=True, extra_body={"think": False}).generate(
         [request(prompt=message("Hi"), max_new_tokens=9)]
     )
     assert (len(without.text.split()), without.thinking_token_count) == (without.token_count, 0)
-    (raw,) = engine(ollama).generate([request(max_new_tokens=4)])
+    (raw,) = engine_of(ollama).generate([request(max_new_tokens=4)])
     assert (raw.text, raw.finish_reason, raw.thinking_token_count) == ("", "thinking", 4)
 
 
@@ -302,9 +294,9 @@ def test_a_loop_is_scored_and_warned_of(ollama: FakeOllama, caplog: pytest.LogCa
     if reports:
         ollama.faults = ollama.loop_error
     else:
-        ollama.loops = engine(ollama).generate([request()])[0].text.split()[0]
+        ollama.loops = engine_of(ollama).generate([request()])[0].text.split()[0]
     ollama.requests.clear()
-    (done,) = engine(ollama).generate([request()])
+    (done,) = engine_of(ollama).generate([request()])
     assert (done.finish_reason, len(done.text.split())) == ("unknown", 0 if reports else 31)
     assert len(ollama.requests) == 1  # a further attempt would end in the same way
     assert "row 0: the server ended the answer for the reason `repeated tokens`" in caplog.text
@@ -351,7 +343,7 @@ def test_a_thought_is_a_share_of_the_tokens(thought: str, text: str, count: int,
 
 def test_tokens_that_are_not_reported_are_estimated(ollama: FakeOllama, caplog: pytest.LogCaptureFixture) -> None:
     ollama.tells_tokens = False
-    (done,) = engine(ollama).generate([request()])
+    (done,) = engine_of(ollama).generate([request()])
     assert done.count_is_estimate
     assert "the server does not report how many tokens it generates" in caplog.text
 
@@ -360,8 +352,7 @@ def test_tokens_that_are_not_reported_are_estimated(ollama: FakeOllama, caplog: 
 
 
 def probe(ollama: FakeOllama, names: tuple[str, ...] = NAMES, **changes: Any) -> dict[str, str]:
-    connection = connected(ollama, **changes)
-    return probe_server(HTTPEngine(connection, chat=True), connection, names, message)
+    return probe_server(engine_of(ollama, chat=True, **changes), names)
 
 
 def test_a_good_server_passes(ollama: FakeOllama, caplog: pytest.LogCaptureFixture) -> None:
@@ -402,4 +393,4 @@ def test_thinking_that_the_model_lacks_is_refused(ollama: FakeOllama) -> None:
 def test_an_error_of_the_whole_call_names_its_rows(ollama: FakeOllama) -> None:
     ollama.faults = lambda sent, number: Fault(status=400, body=b'{"error": "no"}')
     with pytest.raises(TrialError, match=r"row 0: .* status 400: no; requests of 8 rows failed: 0, 1, 2"):
-        engine(ollama).generate(REQUESTS[:8])
+        engine_of(ollama).generate(REQUESTS[:8])

@@ -4,10 +4,10 @@ import json
 
 import pytest
 from fake_server import FakeServer
+from server_requests import connected, engine_of
 
 from llmsearch_optuna.engine.base import Request, Stopping
-from llmsearch_optuna.engine.http import HTTPEngine, OpenAIServer, connect, probe_server, run
-from llmsearch_optuna.engine.http.connection import Connection
+from llmsearch_optuna.engine.http import Connection, HTTPEngine, probe_server
 from llmsearch_optuna.errors import ConfigurationError, ParameterError
 from llmsearch_optuna.space.params import GenerationParams
 from llmsearch_optuna.space.search_space import SearchSpace
@@ -20,10 +20,6 @@ RICH = GenerationParams(temperature=0.8, tfs=0.9, top_a=0.1, no_repeat_ngram_siz
 def plugin_server(server: FakeServer) -> FakeServer:
     server.plugin = PLUGIN_INTERFACE
     return server
-
-
-def connected(server: FakeServer, *, chat: bool = False, probe: bool = True) -> Connection:
-    return run(connect(OpenAIServer(base_url=server.base_url, probe=probe), chat=chat))
 
 
 def payload(connection: Connection, params: GenerationParams) -> dict[str, object]:
@@ -76,8 +72,7 @@ def test_the_probe_says_who_draws(server: FakeServer) -> None:
     names = ("temperature", "top_p")
     for plugin, finding in ((None, "not on the server: this package"), (PLUGIN_INTERFACE, "draws the tokens on the")):
         server.plugin = plugin
-        connection = connected(server)
-        findings = probe_server(HTTPEngine(connection, chat=False), connection, names, str)
+        findings = probe_server(engine_of(server), names)
         assert finding in findings["plug-in"]
         assert findings["seeds"] == "kept"
         assert ("parameters" in findings) == (plugin is None)

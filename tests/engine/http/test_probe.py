@@ -3,17 +3,16 @@ from typing import Any
 
 import pytest
 from fake_server import FakeServer, Fault
-from server_requests import message
+from server_requests import engine_of
 
-from llmsearch_optuna.engine.http import HTTPEngine, OpenAIServer, connect, probe_server, run
+from llmsearch_optuna.engine.http import probe_server
 from llmsearch_optuna.errors import ParameterError, ServerError
 
 NAMES = ("temperature", "top_k", "top_p", "min_p", "repetition_penalty")
 
 
 def probe(server: FakeServer, names: tuple[str, ...] = NAMES, *, chat: bool = False, **changes: Any) -> dict[str, str]:
-    connection = run(connect(OpenAIServer(base_url=server.base_url, **changes), chat=chat))
-    findings = probe_server(HTTPEngine(connection, chat=chat), connection, names, message if chat else str)
+    findings = probe_server(engine_of(server, chat=chat, **changes), names)
     findings.pop("plug-in", None)  # has tests of its own
     return findings
 

@@ -26,7 +26,7 @@ from llmsearch_optuna.engine.base import Completion, Request, Stopping
 from llmsearch_optuna.engine.http import HTTPEngine, connect, run
 from llmsearch_optuna.engine.sampling import penalise
 from llmsearch_optuna.engine.sampling.breakers import breakers_of
-from llmsearch_optuna.export import to_gguf, to_llamacpp, write_gguf
+from llmsearch_optuna.export import to_gguf, to_llamacpp, write_with_program
 from llmsearch_optuna.space.dialects import DIALECTS
 from llmsearch_optuna.space.params import GenerationParams
 
@@ -280,7 +280,7 @@ EXPORTED = GenerationParams(
 
 def test_it_takes_its_defaults_from_an_exported_file(gguf: Path, tmp_path: Path) -> None:
     """Also the order of the samplers. A request without fields of its own then decodes as the exported request does."""
-    write_gguf({"metadata": to_gguf(EXPORTED).values}, tmp_path)
+    write_with_program({"metadata": to_gguf(EXPORTED).values}, tmp_path, "gguf")
     copy = tmp_path / "copy.gguf"
     subprocess.run([sys.executable, str(tmp_path / "snippet.py"), str(gguf), str(copy)], check=True)
     request = to_llamacpp(EXPORTED).values["request"]

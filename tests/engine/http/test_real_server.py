@@ -70,7 +70,7 @@ def test_it_says_what_it_is_and_what_it_heeds(url: str) -> None:
     connection = run(connect(served(url), chat=False))
     assert (connection.kind.name, connection.max_concurrency) == ("transformers", 1)
     names = ("temperature", "top_k", "min_p", "typical_p", "repetition_penalty", "no_repeat_ngram_size")
-    assert probe_server(HTTPEngine(connection, chat=False), connection, names, str) == {
+    assert probe_server(HTTPEngine(connection, chat=False), names) == {
         "seeds": "kept",
         "numbers of tokens": "reported",
         "parameters": f"{', '.join(sorted(names))} take effect",
@@ -79,14 +79,14 @@ def test_it_says_what_it_is_and_what_it_heeds(url: str) -> None:
 
 def test_it_mixes_up_the_seeds_of_others(url: str) -> None:
     connection = run(connect(served(url, max_concurrency=8), chat=False))
-    findings = probe_server(HTTPEngine(connection, chat=False), connection, (), str)
+    findings = probe_server(HTTPEngine(connection, chat=False), ())
     assert findings["seeds"] == "not kept among simultaneous requests; max_concurrency = 1 may help"
 
 
 def test_as_another_kind_it_refuses_what_it_does_not_know(url: str) -> None:
     connection = run(connect(served(url, kind="vllm"), chat=False))
     with pytest.raises(ParameterError, match=r"refuses a request of the kind `vllm`: .*422: Unexpected fields in"):
-        probe_server(HTTPEngine(connection, chat=False), connection, ("top_k",), str)
+        probe_server(HTTPEngine(connection, chat=False), ("top_k",))
 
 
 @pytest.mark.parametrize(

@@ -3,16 +3,12 @@ from typing import Any
 
 import pytest
 from fake_server import FakeServer, Fault
-from server_requests import request
+from server_requests import connected, engine_of, request
 
-from llmsearch_optuna.engine.http import Connection, HTTPEngine, OpenAIServer, connect, run
+from llmsearch_optuna.engine.http import OpenAIServer
 from llmsearch_optuna.errors import ConfigurationError, ModelError, ServerError
 from llmsearch_optuna.space.vllm_plugin import PLUGIN_INTERFACE
 from llmsearch_optuna.study.source import Served, read_served
-
-
-def connected(server: FakeServer, **changes: Any) -> Connection:
-    return run(connect(OpenAIServer(**{"base_url": server.base_url, **changes}), chat=False))
 
 
 @pytest.mark.parametrize(
@@ -163,11 +159,11 @@ def test_a_key_need_not_list_the_models(server: FakeServer, monkeypatch: pytest.
     server.get_faults = lambda path: Fault(status=status, body=SCOPES)
     with pytest.raises(ServerError, match=r"TEST_KEY right\? If it may not list the models, set `model` and `kind`$"):
         connected(server, api_key_env="TEST_KEY", model="tiny")
-    chosen = {"api_key_env": "TEST_KEY", "model": "tiny", "kind": "openai"}
-    assert HTTPEngine(connected(server, **chosen), chat=False).generate([request()])[0].text
+    chosen: dict[str, Any] = {"api_key_env": "TEST_KEY", "model": "tiny", "kind": "openai"}
+    assert engine_of(server, **chosen).generate([request()])[0].text
     server.key = "another"
     with pytest.raises(ServerError, match="status 401: wrong key"):
-        HTTPEngine(connected(server, **chosen), chat=False).generate([request()])
+        engine_of(server, **chosen).generate([request()])
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from tiny_models import saved, tiny_model, tiny_tokenizer
 from transformers import AutoModelForCausalLM
 
 from llmsearch_optuna import Tuner
+from llmsearch_optuna.engine.loading import load_skeleton
 from llmsearch_optuna.engine.vllm import backend
 from llmsearch_optuna.engine.vllm.backend import check_vllm, load_for_vllm
 from llmsearch_optuna.engine.vllm.engine import VLLMEngine
@@ -63,7 +64,7 @@ def test_what_does_not_go_with_it_is_refused(model: Any, arguments: dict[str, An
         make_tuner(model, **arguments)
 
 
-def test_a_model_that_vllm_would_not_serve_is_refused(checkpoint: Path, tmp_path: Path) -> None:
+def test_a_model_that_vllm_would_not_serve_is_refused(tmp_path: Path) -> None:
     two_parts = saved(tmp_path / "t5", tiny_model("t5"))
     with pytest.raises(ModelError, match="is an encoder-decoder, which vLLM does not serve: leave `backend` out"):
         load_for_vllm(two_parts, None, None)
@@ -98,14 +99,23 @@ def test_an_adapter_keeps_its_own_tokenizer(checkpoint: Path, tmp_path: Path) ->
 
 @pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing.*:FutureWarning")  # of peft
 @pytest.mark.parametrize(("pattern", "rank"), [({}, 4), ({"v_proj": 24, "q_proj": 2}, 24), ({"q_proj": 2}, 4)])
-def test_vllm_gets_the_largest_rank_of_an_adapter(
+def test_vllm_gets_the_largest_rank_of_an_adapter_and_the_revision_of_its_base_model(
     pattern: dict[str, int], rank: int, checkpoint: Path, simulated_vllm: list[Any], tmp_path: Path
 ) -> None:
     base: Any = AutoModelForCausalLM.from_pretrained(checkpoint)
-    config = peft.LoraConfig(r=4, target_modules=["q_proj", "v_proj"], rank_pattern=pattern)
+    config = peft.LoraConfig(r=4, target_modules=["q_proj", "v_proj"], rank_pattern=pattern, revision="of-base")
     peft.get_peft_model(base, config).save_pretrained(str(tmp_path))
-    assert make_tuner(str(tmp_path), batch_size=4)._backend.concurrency == 4
-    assert simulated_vllm == [(str(checkpoint), str(tmp_path), rank, 4, {})]
+    tuner = make_tuner(str(tmp_path), batch_size=4, backend_args={"revision": "of-adapter"})
+    assert tuner._backend.concurrency == 4
+    assert simulated_vllm == [(str(checkpoint), str(tmp_path), rank, 4, {"revision": "of-base"})]
+
+
+def test_a_revision_that_vllm_would_not_load_is_refused(checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    skeleton = load_skeleton(str(checkpoint), revision=None)._replace(adapter="org/adapter")
+    monkeypatch.setattr(backend, "load_skeleton", lambda name, revision: skeleton)
+    load_for_vllm("org/adapter", None, None)
+    with pytest.raises(ModelError, match=r"^vLLM loads the default revision of an adapter, not 'v2': download"):
+        load_for_vllm("org/adapter", None, "v2")
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from llmsearch_optuna.engine.base import Request
 from llmsearch_optuna.engine.slots.engine import SlotEngine
 from llmsearch_optuna.engine.slots.model_runner import ModelRunner
 from llmsearch_optuna.engine.vllm.engine import NewTokens, VLLMEngine
-from llmsearch_optuna.errors import ParameterError, ServerError
+from llmsearch_optuna.errors import ParameterError, ServerError, TrialError
 from llmsearch_optuna.space.params import GenerationParams
 
 
@@ -93,6 +93,16 @@ def test_an_interrupted_call_leaves_nothing_running() -> None:
         engine.generate(requests, interrupt)
     assert not batch._requests
     assert engine.generate(requests) == make()[0].generate(requests)
+
+
+def test_a_criterion_that_raises_fails_one_trial() -> None:
+    def fail(ids: object, scores: object) -> bool:
+        raise IndexError("out of\nrange")
+
+    engine, batch = make()
+    with pytest.raises(TrialError, match=r"^generation raised IndexError: out of range$"):
+        engine.generate([request(TEXT[0], GenerationParams(max_new_tokens=4), criteria=(fail,))])
+    assert not batch._requests
 
 
 def test_beams_are_refused() -> None:

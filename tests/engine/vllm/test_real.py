@@ -366,7 +366,7 @@ def test_wrong_arguments_are_refused_before_anything_is_loaded(arguments: dict[s
         check_vllm(arguments)
 
 
-def test_memory_that_is_short_is_said_in_one_line(directory: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_memory_that_is_short_is_said_in_one_line(directory: str) -> None:
     named = load_for_vllm(directory, None, None)
     with pytest.raises(ModelError, match=r"^vLLM cannot start the model .*max_model_len") as refused:
         vllm_backend(named, batch_size=4, arguments={**ARGUMENTS, "max_model_len": 10**7})
