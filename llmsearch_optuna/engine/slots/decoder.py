@@ -64,7 +64,8 @@ class SlotDecoder:
             Logits. Shape: (slots, vocabulary).
         """
         inputs = torch.tensor([tokens, positions, [0] * len(tokens) if pages is None else pages])
-        return self.run(*inputs.to(self.runner.device), length)
+        inputs = inputs.to(self.runner.device)
+        return self.run(inputs[0], inputs[1], inputs[2], length)
 
     def run(self, tokens: Tensor, positions: Tensor, pages: Tensor, length: int) -> Tensor:
         """Feed one token to each of the first slots; see `step`. The tensors are int64, on the device of the inputs."""

@@ -205,7 +205,7 @@ def test_memory_that_runs_out_changes_nothing(budget: int) -> None:
     expected = engine(replay_bytes=0).generate(all_requests())
     model = tiny_model()
     slots = SlotEngine(ModelRunner(model), tiny_tokenizer(), slots=32, replay_bytes=budget)
-    slots.generate(all_requests()[:4], None, all_requests()[4:])
+    slots.generate([request(TEXT[0], GenerationParams(max_new_tokens=2))], None, all_requests())
     LimitedMemory(model, 8)
     assert slots.generate(all_requests(), None, all_requests()[:5]) == expected
     assert slots.slots == 8
