@@ -23,7 +23,7 @@ from llmsearch_optuna.engine.running_completion import RunningCompletion
 from llmsearch_optuna.engine.sampling import SamplingRows, check_logits, filtered_logits, penalise, prompt_key
 from llmsearch_optuna.engine.sampling.breakers import breakers_of
 from llmsearch_optuna.engine.stopping import StopChecker
-from llmsearch_optuna.errors import MemoryExhaustedError, TrialError
+from llmsearch_optuna.errors import MemoryExhaustedError, TrialError, one_line
 
 __all__ = ["SoloEngine", "beam_seed"]
 
@@ -75,8 +75,8 @@ class SoloEngine:
             try:
                 completion = self._beams(request)
             except ValueError as error:
-                reason = " ".join(str(error).split())
-                raise TrialError(f"{type(self._model).__name__} has no {request.params.mode}: {reason}") from error
+                kind = type(self._model).__name__
+                raise TrialError(f"{kind} has no {request.params.mode}: {one_line(error)}") from error
             except RuntimeError as error:
                 if not is_out_of_memory(error):
                     raise

@@ -11,7 +11,6 @@ from llmsearch_optuna.engine.sampling.penalties import penalise, penalise_summar
 from llmsearch_optuna.engine.sampling.rows import SamplingRows
 from llmsearch_optuna.engine.sampling.sampler import (
     DeviceDraw,
-    Draw,
     check_logits,
     draw,
     draw_completely,
@@ -23,7 +22,6 @@ from llmsearch_optuna.engine.sampling.sampler import (
 from llmsearch_optuna.engine.sampling.summary import (
     SUMMARY_WIDTH,
     LogitSummary,
-    SummaryDraw,
     SummaryParts,
     sample_summary,
     summarise,
@@ -35,12 +33,10 @@ from llmsearch_optuna.engine.sampling.tables import SlotTables
 __all__ = [
     "SUMMARY_WIDTH",
     "DeviceDraw",
-    "Draw",
     "LogitSummary",
     "SamplingRows",
     "SlotContents",
     "SlotTables",
-    "SummaryDraw",
     "SummaryParts",
     "check_logits",
     "draw",

@@ -30,8 +30,7 @@ __all__ = [
 ]
 
 # Probability masses are relative to the most probable token of the row, and added up as integer multiples of 1 /
-# MASS_UNIT. Integer sums do not depend on the order of their terms, and so not on kernel, device, batch or number of
-# candidates. Sums over a million tokens fit an int64; their truncation error is less than a float32's rounding error.
+# MASS_UNIT. Sums over a million tokens fit an int64; their truncation error is less than a float32's rounding error.
 MASS_UNIT = 2.0**43
 # The same for the second differences of tfs: their absolute values add up to 2 at most.
 CURVATURE_UNIT = 2.0**60

@@ -34,10 +34,7 @@ def xtc_thresholds(rows: SamplingRows, steps: Tensor) -> Tensor:
 def kept_log_ratios(candidates: Candidates, rows: SamplingRows, steps: Tensor) -> Tensor:
     """Return the `log_ratios` of candidates after all cuts, -inf if excluded; float64 [rows, k].
 
-    Args:
-        candidates: The candidates. The result of a row that is open is invalid.
-        rows: The parameters of the same rows.
-        steps: See `xtc_thresholds`.
+    The result of a row that is open is invalid.
     """
     ratios = candidates.log_ratios
     if not rows.kinds.has_xtc:
@@ -49,12 +46,9 @@ def kept_log_ratios(candidates: Candidates, rows: SamplingRows, steps: Tensor) -
 
 
 def without_top_choices(scores: Tensor, rows: SamplingRows, steps: Tensor) -> Tensor:
-    """Return the scores of rows without a cut, -inf if excluded; float32 [rows, vocab].
+    """Return the scores of rows without a cut, -inf if excluded.
 
-    Args:
-        scores: Logits divided by the temperature; float32 [rows, vocab].
-        rows: The parameters of the same rows.
-        steps: See `xtc_thresholds`.
+    Scores are logits divided by the temperature; float32 [rows, vocab].
     """
     if not rows.kinds.has_xtc:
         return scores

@@ -5,7 +5,7 @@ decides which formulas run, from the kinds of all completions written so far (`P
 """
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple, Self
 
 import torch
 from torch import Tensor
@@ -77,14 +77,14 @@ class SlotKinds(NamedTuple):
     """
 
     rows: RowKinds
-    scales_prompt: bool = False
-    scales_context: bool = False
-    counts_tokens: bool = False
-    has_dry: bool = False
-    ngrams: frozenset[int] = frozenset()
+    scales_prompt: bool
+    scales_context: bool
+    counts_tokens: bool
+    has_dry: bool
+    ngrams: frozenset[int]
 
     @classmethod
-    def of(cls, params: Sequence[GenerationParams], rows: RowKinds) -> "SlotKinds":
+    def of(cls, params: Sequence[GenerationParams], rows: RowKinds) -> Self:
         """Return the kinds of completions with these parameters."""
         factors = [penalty_factors(row) for row in params]
         return cls(
@@ -96,29 +96,15 @@ class SlotKinds(NamedTuple):
             ngrams=frozenset(row.no_repeat_ngram_size for row in params if row.no_repeat_ngram_size),
         )
 
-    def __or__(self, other: "SlotKinds") -> "SlotKinds":
+    def __or__(self, other: Self) -> Self:
         """Return the kinds of both."""
-        return SlotKinds(
-            RowKinds(
-                cuts=self.rows.cuts | other.rows.cuts,
-                first_cuts=self.rows.first_cuts | other.rows.first_cuts,
-                has_free=self.rows.has_free or other.rows.has_free,
-                has_xtc=self.rows.has_xtc or other.rows.has_xtc,
-            ),
-            self.scales_prompt or other.scales_prompt,
-            self.scales_context or other.scales_context,
-            self.counts_tokens or other.counts_tokens,
-            self.has_dry or other.has_dry,
-            self.ngrams | other.ngrams,
-        )
+        pairs: Iterable[tuple[Any, Any]] = zip(self, other, strict=True)
+        return type(self)(*(kinds | other_kinds for kinds, other_kinds in pairs))
 
     @property
     def has_penalties(self) -> bool:
         """Whether the draw needs the contexts."""
         return self.scales_prompt or self.scales_context or self.counts_tokens or self.has_dry or bool(self.ngrams)
-
-
-_NO_KINDS = SlotKinds(RowKinds(frozenset(), frozenset(), has_free=False, has_xtc=False))
 
 
 class ParameterTable:
@@ -134,13 +120,12 @@ class ParameterTable:
     """
 
     def __init__(self, slots: int, device: torch.device | str) -> None:
-        self.kinds = _NO_KINDS
         self.breakers: BreakerTable | None = None
         self._sets: tuple[Breakers, ...] = ()  # in `breakers`
         self._set_of: dict[int, Breakers] = {}  # by slot, of those with DRY
         self._device = device
-        empty = SlotContents(GenerationParams(), 0, (), (), 0, 0.0)
-        self._table = _columns([empty], [0])[0].repeat(1, slots).to(device)
+        column, self.kinds = _columns([SlotContents(GenerationParams(), 0, (), (), 0, 0.0)], [0])
+        self._table = column.repeat(1, slots).to(device)
 
     def write(self, contents: Sequence[tuple[int, SlotContents]]) -> Tensor:
         """Write what slots continue, and return these slots on the device; int64 [written]."""
@@ -157,19 +142,15 @@ class ParameterTable:
         """Return a row of the table, as a view; int64 [slots]."""
         return self._table[_ROW[name]]
 
-    def floats(self, name: str) -> Tensor:
-        """Return a row of the table, as a view; float64 [slots]."""
-        return self._table[_ROW[name]].view(torch.float64)
-
     def rows(self, slots: Tensor | None = None) -> SamplingRows:
         """Return the parameters of all slots, or of some; int64 [rows]."""
-        table = self._table if slots is None else self._table[:, slots]
+        table = self._columns_of(slots)
         return SamplingRows(
-            temperature=table[_ROW["temperature"]].view(torch.float64).float(),
+            temperature=_floats(table, "temperature").float(),
             values=table[_VALUES].view(torch.float64).T,
-            mirostat_mu=table[_ROW["mu"]].view(torch.float64),
-            xtc_probability=table[_ROW["xtc_probability"]].view(torch.float64),
-            xtc_threshold=table[_ROW["xtc_threshold"]].view(torch.float64),
+            mirostat_mu=_floats(table, "mu"),
+            xtc_probability=_floats(table, "xtc_probability"),
+            xtc_threshold=_floats(table, "xtc_threshold"),
             seeds=table[_ROW["seed"]],
             prompt_keys=table[_ROW["prompt_key"]],
             greedy=table[_ROW["greedy"]].bool(),
@@ -179,27 +160,28 @@ class ParameterTable:
 
     def penalties(self, slots: Tensor | None = None) -> Penalties:
         """Return the penalties of all slots, or of some; int64 [rows]."""
-
-        def column(values: Tensor) -> Tensor:
-            return values if slots is None else values[slots]
-
+        table = self._columns_of(slots)
         return Penalties(
-            prompt_factors=column(self.floats("prompt_factor").float()) if self.kinds.scales_prompt else None,
-            context_factors=column(self.floats("context_factor").float()) if self.kinds.scales_context else None,
-            presence=column(self.floats("presence").float()) if self.kinds.counts_tokens else None,
-            frequency=column(self.floats("frequency").float()) if self.kinds.counts_tokens else None,
+            prompt_factors=_floats(table, "prompt_factor").float() if self.kinds.scales_prompt else None,
+            context_factors=_floats(table, "context_factor").float() if self.kinds.scales_context else None,
+            presence=_floats(table, "presence").float() if self.kinds.counts_tokens else None,
+            frequency=_floats(table, "frequency").float() if self.kinds.counts_tokens else None,
             dry=None
             if self.breakers is None
             else Dry(
-                column(self.floats("dry_multiplier")),
-                column(self.floats("dry_base")),
-                column(self.integers("dry_allowed_length")),
-                column(self.integers("dry_breakers")),
+                _floats(table, "dry_multiplier"),
+                _floats(table, "dry_base"),
+                table[_ROW["dry_allowed_length"]],
+                table[_ROW["dry_breakers"]],
                 self.breakers,
             ),
-            ngram_sizes=column(self.integers("ngram")),
+            ngram_sizes=table[_ROW["ngram"]],
             ngrams=self.kinds.ngrams,
         )
+
+    def _columns_of(self, slots: Tensor | None) -> Tensor:
+        """Return the columns of some slots, or the table itself."""
+        return self._table if slots is None else self._table[:, slots]
 
     def _hold_breakers(self, contents: Sequence[tuple[int, SlotContents]]) -> None:
         """Make a new table of the sets in use if one of these completions has a new set."""
@@ -233,9 +215,14 @@ class ParameterTable:
         self.integers("step").add_(mask)
         if "mirostat_tau" in self.kinds.rows.cuts:
             column = CUTS.index("mirostat_tau")
-            mu, tau = self.floats("mu"), self._table[_VALUES][column].view(torch.float64)
+            mu, tau = _floats(self._table, "mu"), self._table[_VALUES][column].view(torch.float64)
             has_mirostat = self._table[_ON][column].bool()
-            mu.copy_((mu - self.floats("eta") * (surprises - tau)).where(mask & has_mirostat, mu))
+            mu.copy_((mu - _floats(self._table, "eta") * (surprises - tau)).where(mask & has_mirostat, mu))
+
+
+def _floats(table: Tensor, name: str) -> Tensor:
+    """Return a row of a table, as a view; float64 [columns]."""
+    return table[_ROW[name]].view(torch.float64)
 
 
 def _columns(rows: Sequence[SlotContents], sets: Sequence[int]) -> tuple[Tensor, SlotKinds]:

@@ -7,8 +7,6 @@ token came next. The longest such sequence counts. It does not reach over a brea
 P. E. Weidmann, "DRY: A modern repetition penalty", 2024, github.com/oobabooga/text-generation-webui/pull/5677.
 """
 
-from typing import NamedTuple
-
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -18,29 +16,18 @@ from llmsearch_optuna.engine.sampling.breakers import LONGEST_REPETITION, Breake
 from llmsearch_optuna.space.params import GenerationParams
 from llmsearch_optuna.space.rules import DRY_ALLOWED_LENGTH, DRY_BASE
 
-__all__ = ["Repetitions", "dry_offsets", "dry_settings", "repetitions"]
+__all__ = ["dry_offsets", "dry_settings", "repetitions"]
+
+_Ids = npt.NDArray[np.int64]
 
 _LARGEST_OFFSET = 1e30  # so that no token is banned
 
 
-class Repetitions(NamedTuple):
-    """The tokens that would prolong a repetition.
+def repetitions(context: _Ids, breakers: Breakers) -> tuple[_Ids, _Ids]:
+    """Find the tokens that would prolong a repetition of what a context (int64 [length]) ends with.
 
-    Attributes:
-        token_ids: Each once; int64 [tokens].
-        lengths: The length of the longest repetition that each prolongs; int64 [tokens].
-    """
-
-    token_ids: npt.NDArray[np.int64]
-    lengths: npt.NDArray[np.int64]
-
-
-def repetitions(context: npt.NDArray[np.int64], breakers: Breakers) -> Repetitions:
-    """Find the tokens that would prolong a repetition of what a context ends with.
-
-    Args:
-        context: The token ids; int64 [length].
-        breakers: The breakers.
+    Returns:
+        The tokens, each once, and the length of the longest repetition that each prolongs; int64 [tokens] both.
     """
     limit = min(breakers.tokens_after(context), len(context))
     ends = np.flatnonzero(context[:-1] == context[-1]) if limit else np.empty(0, dtype=np.int64)
@@ -56,7 +43,7 @@ def repetitions(context: npt.NDArray[np.int64], breakers: Breakers) -> Repetitio
     token_ids, places = np.unique(context[ends + 1], return_inverse=True)
     longest = np.zeros(len(token_ids), dtype=np.int64)
     np.maximum.at(longest, places, lengths)
-    return Repetitions(token_ids, longest)
+    return token_ids, longest
 
 
 def dry_settings(params: GenerationParams) -> tuple[float, float, int]:

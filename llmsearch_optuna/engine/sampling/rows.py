@@ -1,9 +1,9 @@
 """The parameters of a batch as columns, one entry per row."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import torch
 from torch import Tensor
@@ -44,6 +44,11 @@ class RowKinds(NamedTuple):
             has_free=bool((~cut & ~greedy).any()),
             has_xtc=bool((xtc_probability > 0.0).any()),
         )
+
+    def __or__(self, other: Self) -> Self:
+        """Return the kinds of both."""
+        pairs: Iterable[tuple[Any, Any]] = zip(self, other, strict=True)
+        return type(self)(*(kinds | other_kinds for kinds, other_kinds in pairs))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from llmsearch_optuna.engine.sampling.candidates import row_slices
+from llmsearch_optuna.engine.sampling.candidates import Candidates, row_slices
 from llmsearch_optuna.engine.sampling.exclusion import kept_log_ratios, without_top_choices
 from llmsearch_optuna.engine.sampling.noise import gumbel_noise
 from llmsearch_optuna.engine.sampling.rows import SamplingRows
@@ -21,6 +21,7 @@ __all__ = [
     "check_logits",
     "draw",
     "draw_completely",
+    "draw_kept",
     "draw_on_device",
     "filtered_logits",
     "leave_tokens",
@@ -120,11 +121,7 @@ def draw_on_device(logits: Tensor, rows: SamplingRows, steps: Tensor, *, width: 
 def draw_completely(logits: Tensor, rows: SamplingRows, steps: Tensor, *, may_wait: bool) -> DeviceDraw:
     """Draw the next token of every row on the device; see `draw_on_device`. No row is undecided.
 
-    Args:
-        logits: See `draw`.
-        rows: See `draw`.
-        steps: See `draw`.
-        may_wait: Whether the host may wait for the device, to sort all tokens only if a row needs them.
+    If the host may wait for the device, all tokens are sorted only if a row needs them.
     """
     if not may_wait:
         return draw_on_device(logits, rows, steps, width=logits.shape[1])
@@ -245,10 +242,16 @@ def _draw_cut(scores: Tensor, rows: SamplingRows, steps: Tensor, width: int) -> 
         tokens, undecided, surprises = (torch.cat(column) for column in zip(*parts, strict=True))
         return tokens, undecided, surprises
     candidates = apply_cuts(leading_candidates(scores, rows, width), rows)
+    tokens, surprises = draw_kept(candidates, rows, steps)
+    return tokens, candidates.undecided, surprises
+
+
+def draw_kept(candidates: Candidates, rows: SamplingRows, steps: Tensor) -> tuple[Tensor, Tensor]:
+    """Draw one of the candidates after all cuts, and return tokens and surprises; int64 and float64, both [rows]."""
     noise = gumbel_noise(rows.seeds, rows.prompt_keys, steps, candidates.token_ids)
     drawn = (kept_log_ratios(candidates, rows, steps) + noise).argmax(-1)
     tokens = candidates.token_ids.gather(1, drawn[:, None])[:, 0]
-    return tokens, candidates.undecided, surprises_of(candidates, drawn, rows)
+    return tokens, surprises_of(candidates, drawn, rows)
 
 
 def _draw_free(scores: Tensor, rows: SamplingRows, steps: Tensor) -> Tensor:

@@ -16,16 +16,11 @@ import torch
 from torch import Tensor
 
 from llmsearch_optuna.engine.sampling.candidates import MASS_UNIT, Candidates, relative_mass, row_slices
-from llmsearch_optuna.engine.sampling.exclusion import (
-    excluded,
-    kept_log_ratios,
-    smallest_top_choice,
-    xtc_thresholds,
-)
+from llmsearch_optuna.engine.sampling.exclusion import excluded, smallest_top_choice, xtc_thresholds
 from llmsearch_optuna.engine.sampling.noise import gumbel_noise
 from llmsearch_optuna.engine.sampling.rows import SamplingRows
-from llmsearch_optuna.engine.sampling.sampler import scaled
-from llmsearch_optuna.engine.sampling.warpers import SUMS_OF_CUTS, apply_cuts, leading_candidates, surprises_of
+from llmsearch_optuna.engine.sampling.sampler import draw_kept, draw_on_device, scaled
+from llmsearch_optuna.engine.sampling.warpers import SUMS_OF_CUTS, apply_cuts, leading_candidates
 from llmsearch_optuna.space.params import CUTS
 
 __all__ = [
@@ -160,17 +155,18 @@ def sample_summary(
         search_noise: Whether to search the noise of the whole vocabulary to decide rows without a cut. It costs about
             as much as drawing from all logits.
     """
+    if summary.token_ids.shape[1] == summary.vocabulary:  # it holds all logits
+        drawn = draw_on_device(summary.logits, rows, steps, width=summary.vocabulary)
+        return SummaryDraw(drawn.tokens, drawn.peaks.isfinite() & summary.peak.isfinite(), drawn.surprises)
     scores = scaled(summary.logits, summary.logits.amax(-1), rows)
     bound = scaled(summary.bound[:, None], summary.logits.amax(-1), rows)[:, 0]
-    whole = summary.token_ids.shape[1] == summary.vocabulary
     candidates = leading_candidates(scores, rows, scores.shape[1])
-    certain = candidates.size if whole else (candidates.scores > bound[:, None]).sum(-1)
+    certain = (candidates.scores > bound[:, None]).sum(-1)
     peak_is_finite = candidates.scores[:, 0].isfinite() & summary.peak.isfinite()
     candidates = candidates._replace(token_ids=summary.token_ids.gather(1, candidates.token_ids))
-    tokens, decided = candidates.token_ids[:, 0].clone(), (certain > 0) & peak_is_finite
+    tokens = candidates.token_ids[:, 0].clone()
+    decided = (certain > 0) & peak_is_finite & ~_has_any(_first_cuts(rows), _UNDECIDABLE)
     surprises = torch.zeros_like(tokens, dtype=torch.float64)
-    if not whole:
-        decided &= ~_has_any(_first_cuts(rows), _UNDECIDABLE)
 
     is_cut = rows.cuts.any(-1)
     is_free = ~is_cut & ~rows.greedy & peak_is_finite
@@ -178,21 +174,18 @@ def sample_summary(
     if rows.kinds.cuts:
         index, cut_rows = rows.where(is_cut)
         chosen = Candidates(*(column[index] for column in candidates))
-        if whole:
-            ends = [chosen]
-        else:
-            minimum, maximum = _outside_mass(summary.select(index), scores[index], bound[index], cut_rows)
-            # On CUDA, rows that are undecided already are drawn as well, and must have at least one candidate.
-            ends = _open_ends(chosen, certain[index].clamp(min=1), bound[index], minimum, maximum)
-        drawn = _draw_cut(ends, cut_rows, steps[index])
-        for column, new in zip((tokens, decided, surprises), drawn, strict=True):
+        minimum, maximum = _outside_mass(summary.select(index), scores[index], bound[index], cut_rows)
+        # On CUDA, rows that are undecided already are drawn as well, and must have at least one candidate.
+        ends = _open_ends(chosen, certain[index].clamp(min=1), bound[index], minimum, maximum)
+        drawn_cut = _draw_cut(ends, cut_rows, steps[index])
+        for column, new in zip((tokens, decided, surprises), drawn_cut, strict=True):
             column[index] = new.where(is_cut[index], column[index])
     if rows.kinds.has_free:
         index, free_rows = rows.where(is_free)
-        drawn_freely = _draw_free(
+        drawn_free = _draw_free(
             summary.select(index), scores[index], bound[index], free_rows, steps[index], search_noise
         )
-        for column, new in zip((tokens, decided), drawn_freely, strict=True):
+        for column, new in zip((tokens, decided), drawn_free, strict=True):
             column[index] = new.where(is_free[index], column[index])
     return SummaryDraw(tokens, decided, surprises)
 
@@ -270,19 +263,12 @@ def _open_ends(candidates: Candidates, certain: Tensor, bound: Tensor, least: Te
 
 
 def _draw_cut(ends: list[Candidates], rows: SamplingRows, steps: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Draw a token for each row with cuts.
+    """Return the tokens of rows with cuts, whether each is decided, and their surprises.
 
-    Args:
-        ends: The candidates for the minimum and for the maximum mass of the tokens outside the summary. One element if
-            the summary holds the whole vocabulary.
-        rows: The parameters of the rows.
-        steps: The decode step of each row.
-
-    Returns:
-        The tokens, whether each is decided, and their surprises.
+    `ends` are the candidates for the minimum and for the maximum mass of the tokens outside the summary.
     """
     count = len(steps)
-    order = torch.arange(count, device=steps.device).repeat(len(ends))
+    order = torch.arange(count, device=steps.device).repeat(2)
     stacked = Candidates(*(torch.cat(columns) for columns in zip(*ends, strict=True)))
     first = _first_cuts(rows)
     needs_sums = _has_any(first, _NEED_SUMS)
@@ -298,15 +284,11 @@ def _draw_cut(ends: list[Candidates], rows: SamplingRows, steps: Tensor) -> tupl
     rows = rows.select(order)
     cut_once = apply_cuts(stacked, rows.with_cuts(first[order]))
     kept = apply_cuts(cut_once, rows.with_cuts(later[order]))
-    noise = gumbel_noise(rows.seeds, rows.prompt_keys, steps[order], kept.token_ids)
-    columns = (kept_log_ratios(kept, rows, steps[order]) + noise).argmax(-1)
-    drawn = kept.token_ids.gather(1, columns[:, None])[:, 0]
-    decided = ~kept.undecided.view(len(ends), count).any(0)
-    if len(ends) == 2:
-        tokens, sizes = drawn.view(2, count), cut_once.size.view(2, count)
-        same_set = ~needs_sums | (sizes[0] == sizes[1])
-        decided &= (tokens[0] == tokens[1]) & (same_set | nested)
-    return drawn[:count], decided, surprises_of(kept, columns, rows)[:count]
+    drawn, surprises = draw_kept(kept, rows, steps[order])
+    tokens, sizes = drawn.view(2, count), cut_once.size.view(2, count)
+    same_set = ~needs_sums | (sizes[0] == sizes[1])
+    decided = ~kept.undecided.view(2, count).any(0) & (tokens[0] == tokens[1]) & (same_set | nested)
+    return tokens[0], decided, surprises[:count]
 
 
 def _first_cuts(rows: SamplingRows) -> Tensor:
@@ -323,7 +305,6 @@ def _draw_free(
     summary: LogitSummary, scores: Tensor, bound: Tensor, rows: SamplingRows, steps: Tensor, search_noise: bool
 ) -> tuple[Tensor, Tensor]:
     """Return the tokens of rows without a cut, and whether they are decided."""
-    whole = summary.token_ids.shape[1] == summary.vocabulary
     exclusion_is_certain = torch.ones_like(steps, dtype=torch.bool)
     if rows.kinds.has_xtc:
         scores, exclusion_is_certain = _without_top_choices(summary, scores, bound, rows, steps)
@@ -332,8 +313,6 @@ def _draw_free(
     values += gumbel_noise(rows.seeds, rows.prompt_keys, steps, summary.token_ids)
     best = values.max(-1)
     tokens = summary.token_ids.gather(1, best.indices[:, None])[:, 0]
-    if whole:
-        return tokens, exclusion_is_certain
     gap = bound.double() - peak
     decided = best.values > gap + _LARGEST_NOISE
     if search_noise:
@@ -355,9 +334,6 @@ def _without_top_choices(
     peak = scores.amax(-1, keepdim=True)
     inside = relative_mass(scores - peak).sum(-1)
     thresholds = xtc_thresholds(rows, steps)
-    if summary.token_ids.shape[1] == summary.vocabulary:
-        is_excluded = excluded(scores, smallest_top_choice(inside, thresholds))
-        return scores.masked_fill(is_excluded, -torch.inf), torch.ones_like(is_excluded[:, 0])
     minimum, maximum = _outside_mass(summary, scores, bound, rows)
     smallest = smallest_top_choice(inside + minimum, thresholds)
     is_excluded = excluded(scores, smallest)

@@ -72,11 +72,7 @@ class SlotTables:
         return is_new
 
     def make_room(self, capacity: int) -> bool:
-        """Make the tables of tokens large enough, and return whether they are other ones.
-
-        Args:
-            capacity: The maximum number of tokens of any context.
-        """
+        """Make room for contexts of up to `capacity` tokens, and return whether the tables of tokens are other ones."""
         _, slots, before = self._tokens.shape
         places = self._places(capacity)
         if not self.kinds.has_penalties or before >= places:
@@ -87,12 +83,7 @@ class SlotTables:
         return True
 
     def draw(self, logits: Tensor, *, width: int) -> DeviceDraw:
-        """Draw the next token of each slot, without waiting for the device; see `draw_on_device`.
-
-        Args:
-            logits: The model's logits before penalties; floating [slots, vocabulary].
-            width: See `draw_on_device`.
-        """
+        """Draw the next token of each slot from logits before penalties; see `draw_on_device`."""
         return draw_on_device(*self.inputs(logits), width=width)
 
     def inputs(self, logits: Tensor, slots: Tensor | None = None, capacity: int | None = None) -> DrawInputs:
@@ -116,22 +107,16 @@ class SlotTables:
         return self._parameters.progress(slot)
 
     def draw_from_summary(self, summary: LogitSummary) -> SummaryDraw:
-        """Draw the next token of each slot as far as a summary decides it, without waiting; see `sample_summary`.
+        """Draw the next token of each slot as far as a summary of logits before penalties decides it.
 
-        Args:
-            summary: A summary of the logits before penalties, with one row per slot.
+        See `sample_summary`.
         """
         if self.kinds.has_penalties:
             summary = self._contexts().penalise_summary(summary, self._parameters.penalties())
         return sample_summary(summary, self._parameters.rows(), self._parameters.integers("step"))
 
     def advance(self, drawn: DeviceDraw | SummaryDraw, mask: Tensor) -> None:
-        """Advance the step, mirostat's mu and the context of each slot of the mask by the drawn token.
-
-        Args:
-            drawn: The tokens and their surprises.
-            mask: Which slots to advance; bool [slots].
-        """
+        """Advance step, context and mirostat's mu of each slot of the mask (bool [slots]) by the drawn token."""
         self._parameters.advance(drawn.surprises, mask)
         if self.kinds.has_penalties:
             lengths, contexts, mask = self._parameters.integers("length"), self._tokens[1], mask[:, None]

@@ -50,13 +50,7 @@ class _Cut(NamedTuple):
 
 
 def leading_candidates(scores: Tensor, rows: SamplingRows, width: int) -> Candidates:
-    """Return the `width` most probable tokens of each row with the sums that the first cuts need.
-
-    Args:
-        scores: See `most_probable`.
-        rows: The parameters of the same rows.
-        width: See `most_probable`.
-    """
+    """Return the `most_probable` tokens of each row with the sums that the first cuts need."""
     return most_probable(scores, width, frozenset().union(*(SUMS_OF_CUTS[name] for name in rows.kinds.first_cuts)))
 
 
@@ -65,10 +59,6 @@ def apply_cuts(candidates: Candidates, rows: SamplingRows) -> Candidates:
 
     The result equals that of the processors of ``transformers``. The cuts that it lacks name their sources below. If a
     cut splits tied tokens, the lowest token ids are kept. Rows without a cut stay open.
-
-    Args:
-        candidates: The result of `leading_candidates`.
-        rows: The parameters of the same rows.
     """
     for column, name in enumerate(CUTS):
         if name in rows.kinds.cuts:

@@ -13,7 +13,7 @@ __all__ = ["attention_windows", "decode_masks", "implementation"]
 Windows = Mapping[str, int | None]
 """The sliding window or chunk size of each layer type, in tokens; None for full attention."""
 
-_CHUNKED = "chunked_attention"
+_SLIDING, _CHUNKED = "sliding_attention", "chunked_attention"
 
 
 def attention_windows(model: PreTrainedModel) -> Windows:
@@ -27,11 +27,10 @@ def attention_windows(model: PreTrainedModel) -> Windows:
     if implementation(model) not in ("sdpa", "eager"):
         raise ModelError(f"its attention implementation `{implementation(model)}` does not accept masks")
     window = getattr(config, "sliding_window", None)
-    layer_types = set(getattr(config, "layer_types", None) or ["full_attention" if window is None else "sliding"])
-    chunk = getattr(config, "attention_chunk_size", None)
-    windows = {"full_attention": None, "sliding_attention": window, "sliding": window, _CHUNKED: chunk}
-    if not layer_types <= windows.keys():
-        raise ModelError(f"it has layers of type {', '.join(sorted(layer_types - windows.keys()))}")
+    windows = {"full_attention": None, _SLIDING: window, _CHUNKED: getattr(config, "attention_chunk_size", None)}
+    layer_types = set(getattr(config, "layer_types", None) or ["full_attention" if window is None else _SLIDING])
+    if unknown := layer_types - windows.keys():
+        raise ModelError(f"it has layers of type {', '.join(sorted(unknown))}")
     return {layer_type: windows[layer_type] for layer_type in sorted(layer_types)}
 
 

@@ -73,7 +73,7 @@ class SlotCache(Cache):
 
     def load_pages(self, slot: int, positions: Sequence[int], pages: Sequence[int]) -> None:
         """Copy pages to positions of a slot."""
-        index = torch.tensor([list(positions), list(pages)])
+        index = torch.tensor([positions, pages])
         copies = {
             device: to_device(index, device) for device in {layer.page_keys.device for layer in self._slot_layers}
         }
@@ -134,7 +134,6 @@ class _SlotLayer(CacheLayerMixin):  # type: ignore[no-untyped-call]
             memory.new_zeros(slots, memory.shape[0], capacity, memory.shape[2]) for memory in like
         )
         self.page_keys, self.page_values = (memory.new_zeros(1, memory.shape[0], memory.shape[2]) for memory in like)
-        self.length = capacity
 
     def update(self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:  # noqa: ARG002
         """Write the new token of each slot at its own position, and return the keys and values that the step reads."""

@@ -63,9 +63,9 @@ class SlotDecoder:
         Returns:
             Logits. Shape: (slots, vocabulary).
         """
-        inputs = torch.tensor([list(tokens), list(positions), [0] * len(tokens) if pages is None else list(pages)])
-        on_device = inputs.to(self.runner.device)
-        return self.run(on_device[0], on_device[1], on_device[2], length)
+        inputs = torch.tensor([tokens, positions, [0] * len(tokens) if pages is None else pages])
+        inputs = inputs.to(self.runner.device)
+        return self.run(inputs[0], inputs[1], inputs[2], length)
 
     def run(self, tokens: Tensor, positions: Tensor, pages: Tensor, length: int) -> Tensor:
         """Feed one token to each of the first slots; see `step`. The tensors are int64, on the device of the inputs."""

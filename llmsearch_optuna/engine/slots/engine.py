@@ -46,8 +46,8 @@ from llmsearch_optuna.engine.running_completion import (
 from llmsearch_optuna.engine.sampling import SUMMARY_WIDTH, summarise, summary_parts
 from llmsearch_optuna.engine.slots.model_runner import ModelRunner
 from llmsearch_optuna.engine.slots.prefill import PromptCache
-from llmsearch_optuna.engine.slots.prefix_tree import Node, PrefixTree, Usage
-from llmsearch_optuna.engine.slots.replay import DeviceReplay, HostReplay, Replay, Walk
+from llmsearch_optuna.engine.slots.prefix_tree import Node, PrefixTree
+from llmsearch_optuna.engine.slots.replay import DeviceReplay, HostReplay, Replay
 from llmsearch_optuna.engine.slots.scheduler import ComputedNodes, SlotScheduler
 from llmsearch_optuna.engine.slots.statistics import ReplayStatistics
 from llmsearch_optuna.engine.slots.steps import StepResult
@@ -105,11 +105,6 @@ class SlotEngine:
     def slots(self) -> int:
         """The maximum number of continuations decoded at the same time."""
         return self._scheduler.slots
-
-    @property
-    def usage(self) -> Usage:
-        """The contents of the prefix tree."""
-        return self._tree.usage
 
     def generate(
         self, requests: Sequence[Request], on_tokens: TokenCallback | None = None, upcoming: Sequence[Request] = ()
@@ -182,7 +177,7 @@ class SlotEngine:
             requested_nodes = sum(node in self._waiting for node in computed.nodes)
             self.statistics.computed += requested_nodes
             self.statistics.rebuilt += len(computed.nodes) - requested_nodes
-            self._process(computed, on_tokens, has_all_logits=computed.result.summary is not None)
+            self._process(computed, on_tokens)
 
     def _next_prompts(self) -> list[Node]:
         """Return the next prompts whose first tokens may be drawn, because there are slots for their continuations.
@@ -215,31 +210,19 @@ class SlotEngine:
     def _process_prompts(self, prompts: list[Node], logits: Tensor, on_tokens: TokenCallback | None) -> None:
         """Store the summaries of prompts, and draw the first tokens of the completions that wait at them.
 
-        Args:
-            prompts: The nodes of the prompts.
-            logits: Their logits. Shape: (prompts, vocabulary).
-            on_tokens: See `Engine.generate`.
+        Shape of the logits: (prompts, vocabulary).
         """
         numbers = self._tree.allocate_summaries(prompts)
-        summary = None
-        if self._runner.draws_on_device:
-            self._tree.table.store(numbers, summary_parts(logits), logits.shape[1])
-        else:
-            summary = summarise(logits)
-            self._tree.table.store(numbers, summary.parts, summary.vocabulary)
+        summary = None if self._runner.draws_on_device else summarise(logits)
+        self._tree.table.store(numbers, summary.parts if summary else summary_parts(logits), logits.shape[1])
         result = StepResult(list(range(len(prompts))), logits, summary)
-        self._process(ComputedNodes(prompts, [None] * len(prompts), result), on_tokens, has_all_logits=True)
+        self._process(ComputedNodes(prompts, [None] * len(prompts), result), on_tokens)
 
-    def _process(self, computed: ComputedNodes, on_tokens: TokenCallback | None, *, has_all_logits: bool) -> None:
-        """Draw the next token of each completion that waits at one of the nodes.
+    def _process(self, computed: ComputedNodes, on_tokens: TokenCallback | None) -> None:
+        """Draw the next token of each completion that waits at one of the nodes, whose summaries are stored.
 
         The device has drawn those of the leads. The summaries of the logits decide most of the others. The rest is
         drawn from all logits, if these are there, and waits for them otherwise.
-
-        Args:
-            computed: The nodes, whose summaries are stored.
-            on_tokens: See `Engine.generate`.
-            has_all_logits: Whether the logits hold for all nodes, and not only for those whose lead is undecided.
         """
         nodes, leads, result = computed
         tokens: dict[RunningCompletion, int] = {}
@@ -262,7 +245,7 @@ class SlotEngine:
         for entry, token in zip(rest, self._draw_from_summaries(rest, computed), strict=True):
             if token != UNDECIDED:
                 tokens[entry[1]] = token
-            elif has_all_logits:
+            elif not result.tokens:  # otherwise the logits only hold for undecided leads
                 undecided.append(entry)
         if undecided:
             running = [completion for _, completion in undecided]
@@ -289,16 +272,14 @@ class SlotEngine:
             selected = summary.select(torch.tensor([row for row, _ in entries]))
             return draw_tokens_from_summary(selected, [completion for _, completion in entries], search_noise=False)
         numbers = [self._tree.summary_number(computed.nodes[row]) for row, _ in entries]
-        stored = [Walk(completion, number) for (_, completion), number in zip(entries, numbers, strict=True) if number]
-        tokens = iter(self._ready_replay().draw(stored) if stored else [])
+        stored = [completion for (_, completion), number in zip(entries, numbers, strict=True) if number]
+        tokens = iter(self._ready_replay().draw(stored, [n for n in numbers if n]) if stored else [])
         return [next(tokens) if number else UNDECIDED for number in numbers]
 
     def _walk(self, walks: list[tuple[RunningCompletion, Node]], on_tokens: TokenCallback | None) -> None:
-        """Draw tokens of completions from stored summaries until they finish or wait for the model.
+        """Draw tokens of completions, each at the node of its prompt and tokens so far, from stored summaries.
 
-        Args:
-            walks: Each completion with the node of its prompt and tokens so far.
-            on_tokens: See `Engine.generate`.
+        They go on until they finish or wait for the model.
         """
         while walks:
             stored = []
@@ -309,9 +290,8 @@ class SlotEngine:
                     self._waiting.setdefault(node, []).append(completion)
             if not stored:
                 return
-            tokens = self._ready_replay().draw(
-                [Walk(completion, self._tree.summary_number(node)) for completion, node in stored]
-            )
+            numbers = [self._tree.summary_number(node) for _, node in stored]
+            tokens = self._ready_replay().draw([completion for completion, _ in stored], numbers)
             decided = []
             for (completion, node), token in zip(stored, tokens, strict=True):
                 if token != UNDECIDED:
@@ -329,7 +309,8 @@ class SlotEngine:
                 vocabulary = len(self._prompts.template.logits)
                 self._replay = DeviceReplay(self._tree.table, vocabulary, self._runner.device)
             else:
-                self._replay = HostReplay(self._tree.table, search_noise=not self._runner.beats_search)
+                # On CUDA, a step of the model costs less per row than the search.
+                self._replay = HostReplay(self._tree.table, search_noise=self._runner.device.type != "cuda")
         return self._replay
 
     def _append(

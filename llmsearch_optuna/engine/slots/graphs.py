@@ -23,6 +23,7 @@ from torch import Tensor
 
 from llmsearch_optuna.engine.memory import is_out_of_memory, release_memory
 from llmsearch_optuna.engine.transfer import to_device
+from llmsearch_optuna.errors import one_line
 
 __all__ = ["Step", "StepGraphs"]
 
@@ -113,21 +114,18 @@ class StepGraphs:
 
     def _capture(self, length: int) -> tuple[torch.cuda.CUDAGraph, tuple[Tensor, ...]]:
         self._rehearse(length)
-        try:
-            return self._captured_once(length)
-        except RuntimeError as error:
-            if is_out_of_memory(error):
-                raise
-            # The rehearsal would have shown what cannot be captured. An allocation that fails during a capture may
-            # only invalidate it, without saying so.
-            reason = error
-        release_memory()
-        try:
-            return self._captured_once(length)
-        except RuntimeError as error:
-            if is_out_of_memory(error):
-                raise
-            raise _GraphError(f"the capture failed: {' '.join(str(reason).split())}") from error
+        failures = []
+        # The rehearsal would have shown what cannot be captured. An allocation that fails during a capture may only
+        # invalidate it, without saying so: the second attempt has more memory.
+        for _ in range(2):
+            try:
+                return self._captured_once(length)
+            except RuntimeError as error:
+                if is_out_of_memory(error):
+                    raise
+                failures.append(error)
+            release_memory()
+        raise _GraphError(f"the capture failed: {one_line(failures[0])}") from failures[0]
 
     def _rehearse(self, length: int) -> None:
         """Run the step twice without a graph.
@@ -146,7 +144,7 @@ class StepGraphs:
             except RuntimeError as error:
                 if is_out_of_memory(error):
                     raise
-                raise _GraphError(f"it waits for the device: {' '.join(str(error).split())}") from error
+                raise _GraphError(f"it waits for the device: {one_line(error)}") from error
             finally:
                 torch.cuda.set_sync_debug_mode(before)
         torch.cuda.current_stream().wait_stream(self._stream)

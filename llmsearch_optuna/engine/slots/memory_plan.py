@@ -51,12 +51,7 @@ def plan_memory(free: int, *, slots: int, slot_bytes: int, step_bytes: int) -> M
 
 
 def bytes_per_position(layers: Sequence[KeysValues], device: torch.device) -> int:
-    """Return the bytes of the keys and values of one position on a device.
-
-    Args:
-        layers: The keys and values of any prompt in each layer.
-        device: The device. Layers on other devices do not count.
-    """
+    """Return the bytes of the keys and values of one position on a device, given those of any prompt in each layer."""
     return sum(
         memory.shape[0] * memory.shape[2] * memory.element_size()
         for layer in layers

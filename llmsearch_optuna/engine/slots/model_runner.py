@@ -91,8 +91,6 @@ class ModelRunner:
         device: The device of the model's inputs.
         has_fixed_width: Whether all steps should have the same number of slots. On CUDA, another number rounds
             differently, and a narrower step takes as long.
-        beats_search: Whether a step costs less per row than searching the noise of the whole vocabulary on the host, as
-            replay does for rows without a cut: on CUDA.
         draws_on_device: Whether the device draws tokens, too, in steps and in replay: on CUDA, if it holds all weights.
         is_capturable: Whether decode steps may be CUDA graphs. Set to False as soon as it turns out that they cannot.
     """
@@ -100,7 +98,7 @@ class ModelRunner:
     def __init__(self, model: PreTrainedModel) -> None:
         self.model = model
         self.device = embedding_weight(model).device
-        self.has_fixed_width = self.beats_search = self.device.type == "cuda"
+        self.has_fixed_width = self.device.type == "cuda"
         is_split = any(weight.device != self.device for weight in nn.Module.parameters(model))
         self.draws_on_device = self.device.type == "cuda" and not is_split
         if self.device.type == "cuda" and is_split:

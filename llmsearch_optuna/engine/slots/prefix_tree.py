@@ -15,7 +15,7 @@ import torch
 
 from llmsearch_optuna.engine.slots.summary_table import SUMMARY_BYTES, SummaryTable
 
-__all__ = ["NO_PLACES", "Node", "Places", "PrefixTree", "Usage"]
+__all__ = ["NO_PLACES", "Node", "Places", "PrefixTree"]
 
 _NODE_BYTES = 700  # the Python objects of a node, in bytes; 530 were measured
 _SUMMARY_SHARE = 1 / 8
@@ -49,22 +49,6 @@ class Node:
             nodes.append(start)
             start = start.parent
         return start or self, nodes[::-1]
-
-
-class Usage(NamedTuple):
-    """The contents of a prefix tree.
-
-    Attributes:
-        summaries: The number of logit summaries.
-        pages: The number of pages.
-        evicted: The number of summaries and pages that were evicted.
-        nbytes: The memory of all of them, in bytes.
-    """
-
-    summaries: int
-    pages: int
-    evicted: int
-    nbytes: int
 
 
 class Places(NamedTuple):
@@ -105,15 +89,13 @@ class PrefixTree:
         self.table = SummaryTable(self._summaries.capacity, device or torch.device("cpu"))
         self._pages = _LruAllocator(0)
         self._roots: dict[tuple[int, ...], Node] = {}
-        self._evicted = 0
 
     def root(self, prompt_ids: tuple[int, ...]) -> Node:
         """Return the node of a prompt. If the tree stores nothing, each call returns a new node."""
-        if not self._summaries.capacity:
-            return Node(prompt_ids, None, prompt_ids[-1])
-        if prompt_ids not in self._roots:
-            self._roots[prompt_ids] = Node(prompt_ids, None, prompt_ids[-1])
-        return self._roots[prompt_ids]
+        node = self._roots.get(prompt_ids) or Node(prompt_ids, None, prompt_ids[-1])
+        if self._summaries.capacity:
+            self._roots[prompt_ids] = node
+        return node
 
     def child(self, node: Node, token: int) -> Node:
         """Return the node with one more token. It is created if it does not exist."""
@@ -134,8 +116,7 @@ class PrefixTree:
 
         The least recently used summaries are evicted if necessary.
         """
-        self._allocate(self._summaries, nodes)
-        return [self.summary_number(node) for node in nodes]
+        return self._allocate(self._summaries, nodes)
 
     def page(self, node: Node) -> int:
         """Return the page with the keys and values of a node's last token; 0 if there is none."""
@@ -146,9 +127,8 @@ class PrefixTree:
 
         The least recently used summaries and pages are evicted if necessary.
         """
-        self._allocate(self._pages, nodes)
-        summaries = self.allocate_summaries(nodes)
-        return [Places(summary, self.page(node)) for summary, node in zip(summaries, nodes, strict=True)]
+        pages = self._allocate(self._pages, nodes)
+        return [Places(*numbers) for numbers in zip(self.allocate_summaries(nodes), pages, strict=True)]
 
     def reserve(self) -> Places:
         """Return places for a node that is not known yet, which the next step must write.
@@ -158,7 +138,7 @@ class PrefixTree:
         numbers = []
         for allocator in (self._summaries, self._pages):
             number, evicted = allocator.take()
-            self._note_eviction(evicted)
+            self.prune(evicted)
             numbers.append(number)
         return Places(*numbers)
 
@@ -181,16 +161,15 @@ class PrefixTree:
                     allocator.numbers.move_to_end(current)
             current = current.parent
 
-    def prune(self, node: Node) -> None:
-        """Remove a node and its ancestors, up to the first that has a summary, a page or another child."""
-        current: Node | None = node
-        while current is not None and not (current.children or self.has_summary(current) or self.page(current)):
-            parent = current.parent
+    def prune(self, node: Node | None) -> None:
+        """Remove a node, if any, and its ancestors, up to the first that has a summary, a page or another child."""
+        while node is not None and not (node.children or self.has_summary(node) or self.page(node)):
+            parent = node.parent
             if parent is None:
-                self._roots.pop(current.prompt_ids, None)
-            elif parent.children.get(current.token) is current:
-                del parent.children[current.token]
-            current = parent
+                self._roots.pop(node.prompt_ids, None)
+            elif parent.children.get(node.token) is node:
+                del parent.children[node.token]
+            node = parent
 
     def reset_pages(self, page_bytes: int) -> None:
         """Drop all pages, and set the size of a page. Required whenever the cache that contains the pages is created.
@@ -227,20 +206,15 @@ class PrefixTree:
         return self._pages.capacity
 
     @property
-    def usage(self) -> Usage:
-        """The current contents."""
+    def nbytes(self) -> int:
+        """The memory of the summaries, the pages and their nodes, in bytes."""
         summaries, pages = len(self._summaries.numbers), len(self._pages.numbers)
-        nbytes = self.table.nbytes + summaries * _NODE_BYTES + pages * self._page_bytes
-        return Usage(summaries, pages, self._evicted, nbytes)
+        return self.table.nbytes + summaries * _NODE_BYTES + pages * self._page_bytes
 
-    def _allocate(self, allocator: "_LruAllocator", nodes: Sequence[Node]) -> None:
+    def _allocate(self, allocator: "_LruAllocator", nodes: Sequence[Node]) -> list[int]:
         for node in nodes:
-            self._note_eviction(allocator.allocate(node))
-
-    def _note_eviction(self, evicted: Node | None) -> None:
-        if evicted is not None:
-            self._evicted += 1
-            self.prune(evicted)
+            self.prune(allocator.allocate(node))
+        return [allocator.numbers.get(node, 0) for node in nodes]
 
 
 class _LruAllocator:

@@ -7,7 +7,7 @@ stays there as long as it walks.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -19,28 +19,21 @@ from llmsearch_optuna.engine.slots.shapes import next_length
 from llmsearch_optuna.engine.slots.summary_table import SummaryTable
 from llmsearch_optuna.engine.transfer import to_pinned
 
-__all__ = ["DeviceReplay", "HostReplay", "Replay", "Walk"]
+__all__ = ["DeviceReplay", "HostReplay", "Replay"]
 
 _ROWS = 256
-
-
-class Walk(NamedTuple):
-    """A completion whose next token is to be drawn from a summary.
-
-    Attributes:
-        completion: The completion.
-        summary: The number of the summary.
-    """
-
-    completion: RunningCompletion
-    summary: int
 
 
 class Replay(Protocol):
     """Draws tokens from stored summaries."""
 
-    def draw(self, walks: Sequence[Walk]) -> list[int]:
-        """Return the next token of each completion, or `UNDECIDED`. The caller must append the tokens."""
+    def draw(self, completions: Sequence[RunningCompletion], numbers: Sequence[int]) -> list[int]:
+        """Return the next token of each completion, or `UNDECIDED`. The caller must append the tokens.
+
+        Args:
+            completions: The completions.
+            numbers: The number of the summary of each.
+        """
 
 
 class HostReplay:
@@ -55,10 +48,10 @@ class HostReplay:
         self._table = table
         self._search_noise = search_noise
 
-    def draw(self, walks: Sequence[Walk]) -> list[int]:
+    def draw(self, completions: Sequence[RunningCompletion], numbers: Sequence[int]) -> list[int]:
         """Return the next tokens; see `Replay`."""
-        summary = self._table.read(torch.tensor([walk.summary for walk in walks]))
-        return draw_tokens_from_summary(summary, [walk.completion for walk in walks], search_noise=self._search_noise)
+        summary = self._table.read(torch.tensor(numbers))
+        return draw_tokens_from_summary(summary, completions, search_noise=self._search_noise)
 
 
 class _ReplayStep:
@@ -107,30 +100,30 @@ class DeviceReplay:
         self._replacements = table.replacements
 
     @torch.inference_mode()
-    def draw(self, walks: Sequence[Walk]) -> list[int]:
+    def draw(self, completions: Sequence[RunningCompletion], numbers: Sequence[int]) -> list[int]:
         """Return the next tokens; see `Replay`."""
+        parts = [slice(first, first + _ROWS) for first in range(0, len(completions), _ROWS)]
         with torch.cuda.device(self._device):
-            return [
-                token for first in range(0, len(walks), _ROWS) for token in self._draw(walks[first : first + _ROWS])
-            ]
+            return [token for part in parts for token in self._draw(completions[part], numbers[part])]
 
-    def _draw(self, walks: Sequence[Walk]) -> list[int]:
-        self._admit([walk.completion for walk in walks])
-        rows = [self._rows[walk.completion][0] for walk in walks]
+    def _draw(self, completions: Sequence[RunningCompletion], numbers: Sequence[int]) -> list[int]:
+        self._admit(completions)
+        rows = [self._rows[completion][0] for completion in completions]
         inputs = torch.zeros(2, _ROWS, dtype=torch.int64)
-        inputs[0, rows], inputs[1, rows] = torch.tensor([walk.summary for walk in walks]), 1
+        inputs[0, rows], inputs[1, rows] = torch.tensor(numbers), 1
         drawn, copied = to_pinned(*self._steps.run(inputs, 0))
         copied.synchronize()
-        tokens, surprises = drawn[:, rows]
-        for walk, token, surprise in zip(walks, tokens.tolist(), surprises.view(torch.float64).tolist(), strict=True):
+        drawn = drawn[:, rows]
+        tokens: list[int] = drawn[0].tolist()
+        surprises = drawn[1].view(torch.float64).tolist()
+        for completion, token, surprise in zip(completions, tokens, surprises, strict=True):
             if token == UNDECIDED:
-                del self._rows[walk.completion]
+                del self._rows[completion]
             else:
-                row, count = self._rows[walk.completion]
-                self._rows[walk.completion] = row, count + 1
-                walk.completion.record_surprise(surprise)
-        result: list[int] = tokens.tolist()
-        return result
+                row, count = self._rows[completion]
+                self._rows[completion] = row, count + 1
+                completion.record_surprise(surprise)
+        return tokens
 
     def _admit(self, completions: Sequence[RunningCompletion]) -> None:
         """Give a row to each completion that has none with its present tokens."""

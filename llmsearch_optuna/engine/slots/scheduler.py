@@ -346,7 +346,7 @@ class SlotScheduler:
         pages = [(node, self._tree.page(node)) for node in nodes[:-1]]
         stored = [(node.position, page) for node, page in pages if page]
         if stored:
-            self._ready_decoder().cache.load_pages(slot, *map(list, zip(*stored, strict=True)))
+            self._ready_decoder().cache.load_pages(slot, *zip(*stored, strict=True))
         pending = [*(node for node, page in pages if not page), nodes[-1]]
         self._states[slot] = _SlotState(pending[0].parent or start, pending)
 

@@ -45,7 +45,7 @@ class SummaryTable:
     def make_room(self, number: int, vocabulary: int) -> None:
         """Ensure that there is room for the numbers up to this one, and for summaries of this vocabulary."""
         size = len(self._values)
-        if number < size or (size and number == 0):
+        if number < size:
             return
         self._vocabulary = vocabulary
         larger = self._capacity if self._device.type == "cuda" else max(number, 2 * size, _INITIAL_SIZE)

@@ -23,7 +23,6 @@ from llmsearch_optuna.engine.sampling.breakers import (
     tokens_after_breakers,
 )
 from llmsearch_optuna.engine.sampling.repetitions import dry_offsets, repetitions
-from llmsearch_optuna.errors import ParameterError
 from llmsearch_optuna.space.params import GenerationParams
 
 VOCABULARY = 6
@@ -201,8 +200,6 @@ def test_a_breaker_of_several_tokens_ends_a_repetition() -> None:
     assert offset("#!") == offset("q") == 0.0
 
 
-def test_rules_of_the_settings() -> None:
-    with pytest.raises(ParameterError, match=r"`dry_base` must be >= 1, got 0.9"):
-        GenerationParams(dry_base=0.9)
+def test_settings_of_dry_alone_do_nothing() -> None:
     assert GenerationParams(dry_base=2.0, dry_allowed_length=3).canonical == GenerationParams(do_sample=False)
     assert GenerationParams(dry_multiplier=0.8).canonical.dry_multiplier == 0.8

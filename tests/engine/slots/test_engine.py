@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 from accelerate import dispatch_model
-from engine_requests import PARAMS, LimitedMemory, all_requests, request
+from engine_requests import PARAMS, all_requests, request
 from families import ATTENTION
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -182,14 +182,3 @@ def test_an_interrupted_call_leaves_nothing_behind() -> None:
     with pytest.raises(KeyboardInterrupt):
         slots.generate(all_requests(), interrupt)
     assert slots.generate(all_requests()) == expected
-
-
-@pytest.mark.full
-def test_memory_that_runs_out_later_costs_nothing_but_time() -> None:
-    model = tiny_model()
-    expected = engine(model).generate(all_requests())
-    slots = engine(model, 16, replay_bytes=0)
-    assert slots.generate(all_requests()) == expected
-    LimitedMemory(model, 8)
-    assert slots.generate(all_requests(), None, all_requests()[:5]) == expected
-    assert slots.slots == 8

@@ -57,9 +57,8 @@ def test_what_it_knows_is_what_it_was_told(summaries: int, seed: int, operations
             assert torch.equal(kept.logits, summarise(logits_of(node)[None]).logits)
         if tree.page(node):
             assert pages[tree.page(node)] is node
-        usage = tree.usage
-        assert usage.summaries <= summaries
-        assert usage.nbytes <= budget
+        assert len(tree._summaries.numbers) <= summaries
+        assert tree.nbytes <= budget
 
 
 def test_what_was_not_used_for_longest_makes_room_ends_before_beginnings() -> None:
@@ -76,7 +75,6 @@ def test_what_was_not_used_for_longest_makes_room_ends_before_beginnings() -> No
     store(tree, other)
     assert [tree.has_summary(node) for node in (root, first, third, second, other)] == [True, True, False, True, True]
     assert 7 not in first.children
-    assert tree.usage.evicted == 1
 
 
 def test_a_prompt_that_nothing_is_known_of_is_forgotten() -> None:

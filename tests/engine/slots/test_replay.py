@@ -111,7 +111,7 @@ def test_replay_never_changes_a_token(
     for part in [requests[start::calls] for start in range(calls)]:
         upcoming = shuffle.sample(requests, min(3, len(requests)))
         completions |= dict(zip(part, replaying.generate(part, None, upcoming), strict=True))
-        assert replaying.usage.nbytes <= max(budget, 1)
+        assert replaying._tree.nbytes <= budget
     assert completions == expected
     shuffle.shuffle(requests)
     assert replaying.generate(requests) == [expected[request] for request in requests]
@@ -129,16 +129,6 @@ def test_every_prefix_goes_through_the_model_once(family: str) -> None:
     assert slots.statistics.computed == distinct_prefixes(completions)
     assert slots.statistics.rebuilt == 0
     assert slots.statistics.drawn == sum(len(completion.token_ids) for completion in completions.values())
-
-
-def test_what_is_known_needs_no_model() -> None:
-    requests = requests_of([GenerationParams(temperature=0.5, top_p=0.8, max_new_tokens=9, generation_seed=5)])
-    slots = engine()
-    first = slots.generate(requests)
-    before = slots.statistics.computed
-    assert slots.generate(requests) == first
-    assert slots.statistics.computed == before
-    assert slots.statistics.replayed >= sum(len(completion.token_ids) for completion in first)
 
 
 def test_a_row_that_leaves_the_known_paths_goes_on_from_their_pages() -> None:
@@ -188,7 +178,7 @@ def test_without_replay_every_row_is_on_its_own() -> None:
     slots = engine(replay_bytes=0)
     completions = slots.generate(requests)
     assert slots.statistics.computed == sum(len(completion.token_ids) - 1 for completion in completions)
-    assert slots.statistics.replayed == slots.usage.nbytes == 0
+    assert slots.statistics.replayed == slots._tree.nbytes == 0
 
 
 def test_an_interrupted_call_leaves_no_half_written_memory(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -196,8 +186,9 @@ def test_an_interrupted_call_leaves_no_half_written_memory(monkeypatch: pytest.M
     expected = engine(replay_bytes=0).generate(requests)
     slots = engine()
     slots.generate([request("Something else that makes the tables.", GenerationParams(max_new_tokens=3))])
+    first_unused = len(slots._tree._summaries.numbers) + 1
     for memory in (slots._tree.table._values, slots._tree.table._token_ids):
-        memory[slots.usage.summaries + 1 :] = torch.arange(memory.shape[1]).to(memory.dtype)  # what memory may hold
+        memory[first_unused:] = torch.arange(memory.shape[1]).to(memory.dtype)  # what memory may hold
 
     def interrupt(*_: object) -> int:
         raise KeyboardInterrupt
@@ -214,21 +205,24 @@ def test_memory_that_runs_out_changes_nothing(budget: int) -> None:
     expected = engine(replay_bytes=0).generate(all_requests())
     model = tiny_model()
     slots = SlotEngine(ModelRunner(model), tiny_tokenizer(), slots=32, replay_bytes=budget)
-    slots.generate(all_requests()[:4], None, all_requests()[4:])
+    slots.generate([request(TEXT[0], GenerationParams(max_new_tokens=2))], None, all_requests())
     LimitedMemory(model, 8)
-    assert slots.generate(all_requests()) == expected
+    assert slots.generate(all_requests(), None, all_requests()[:5]) == expected
+    assert slots.slots == 8
 
 
-def test_a_known_row_needs_no_model_for_its_prompt_either() -> None:
+def test_a_known_row_needs_no_model_not_even_for_its_prompt() -> None:
     model = tiny_model()
     runner = ModelRunner(model)
     prompts = PromptCache(runner, device_bytes=0, host_bytes=0)
     slots = SlotEngine(runner, tiny_tokenizer(), replay_bytes=2**28, prompts=prompts)
     requests = requests_of([GenerationParams(max_new_tokens=6), GenerationParams(top_k=5, max_new_tokens=6)])
     expected = slots.generate(requests)
+    before = slots.statistics.replayed
 
     def refuse(*_: object) -> None:
         raise AssertionError("a forward pass")
 
     torch.nn.Module.register_forward_pre_hook(model, refuse)
     assert slots.generate(requests) == expected
+    assert slots.statistics.replayed - before == sum(len(completion.token_ids) for completion in expected)
