@@ -159,7 +159,7 @@ def test_two_model_defaults_are_queued_once_each(storage: RDBStorage) -> None:
         return GenerationParams(temperature=0.6, max_new_tokens=max_new_tokens, generation_seed=generation_seed)
 
     study = create(storage, "two defaults")
-    trials = baseline_trials(SPACE, default_params, decodes_greedily=lambda: False)
+    trials = baseline_trials(SPACE, default_params, decodes_greedily=False)
     for _ in range(2):
         enqueue(study, trials)
     assert [trial.user_attrs[BASELINE] for trial in study.trials] == [MODEL_DEFAULT] * 2
