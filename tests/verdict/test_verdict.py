@@ -379,28 +379,11 @@ def test_unequal_numbers_of_seeds_do_not_pair() -> None:
 
 # Corpus metrics.
 
-WORDS = [
-    "a",
-    "cat",
-    "sat",
-    "on",
-    "the",
-    "mat",
-    "and",
-    "two",
-    "dogs",
-    "ran",
-    "over",
-    "hill",
-    "to",
-    "see",
-    "red",
-    "house",
-]
+WORDS = list("abcdefghijklmnop")
 
 
 def texts(change: float, seeds: int) -> tuple[list[dict[str, str]], list[list[str]]]:
-    """References of nine words, and completions with a share of them changed."""
+    """References of nine words of one letter, and completions with a share of them changed."""
     random = np.random.default_rng(0)
     references = [list(random.choice(WORDS, 9)) for _ in range(SAMPLES)]
     completions = [
