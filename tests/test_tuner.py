@@ -179,14 +179,21 @@ def test_a_model_with_beams_by_default_is_searched_beside_them() -> None:
     assert [trial_params(trial).mode for trial in study.trials] == ["beam search", "greedy", "sampling"]
 
 
+@pytest.mark.parametrize(
+    ("family", "settings", "reason"),
+    [
+        ("t5", {"num_beams": 4, "early_stopping": "never"}, "asks for early"),
+        ("llama", {"do_sample": True, "top_p": 0.0}, "has an unsupported value: `top_p` must be in (0, 1]"),
+    ],
+)
 def test_a_model_whose_own_parameters_are_not_served_is_compared_with_greedy_alone(
-    caplog: pytest.LogCaptureFixture,
+    family: str, settings: dict[str, Any], reason: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    model: Any = tiny_model("t5")
-    model.generation_config.update(num_beams=4, early_stopping="never")
+    model: Any = tiny_model(family)
+    model.generation_config.update(**settings)
     study = make_tuner(model=model).search(SPACE, n_trials=2, show_progress=False)
     assert [trial.user_attrs.get("baseline") for trial in study.trials] == ["greedy", None]
-    assert "no baseline with the model's own parameters: the model's generation config asks for early" in caplog.text
+    assert f"no baseline with the model's own parameters: the model's generation config {reason}" in caplog.text
 
 
 def test_the_diagnosis_tells_what_a_generation_config_asks_for_in_vain() -> None:
@@ -297,14 +304,6 @@ def test_a_prediction_function_is_not_told_how_to_end(ending: dict[str, Any]) ->
     tuner = make_tuner(model=None, custom_pred_function=lambda prompts, params: prompts)
     with pytest.raises(ConfigurationError, match="let the function stop itself"):
         tuner.get_score({"temperature": 1.0, **ending})
-
-
-def test_a_generation_config_that_is_out_of_range_is_no_baseline(caplog: pytest.LogCaptureFixture) -> None:
-    model: Any = tiny_model()
-    model.generation_config.update(do_sample=True, top_p=0.0)
-    study = make_tuner(model=model).search(SPACE, n_trials=2, show_progress=False)
-    assert [trial.user_attrs.get("baseline") for trial in study.trials] == ["greedy", None]
-    assert "the model's generation config has an unsupported value: `top_p` must be in (0, 1]" in caplog.text
 
 
 class TestBadInput:

@@ -7,7 +7,6 @@ from llmsearch_optuna.errors import ConfigurationError, unknown_name
 
 __all__ = ["COST", "EXPENSES", "SCORE", "TOKENS", "Expense", "check_combination", "check_objectives", "directions_of"]
 
-
 SCORE = "score"
 """The metric over all samples. It is always the first objective."""
 

@@ -133,11 +133,13 @@ def _baselines(study: optuna.Study) -> dict[str, FrozenTrial]:
     Raises:
         StorageError: No trial is fully evaluated yet.
     """
-    complete = _by_baseline(_complete_trials(study))
+    complete = sorted(ranked(study), key=lambda trial: trial.number)
+    if not complete:
+        raise StorageError(f"study `{study.study_name}` has no fully evaluated trial yet")
     latest = _by_baseline(study.get_trials(deepcopy=False))  # it may have failed
     return {
         name: trial
-        for name, trial in complete.items()
+        for name, trial in _by_baseline(complete).items()
         if name == MODEL_DEFAULT or trial.user_attrs.get(QUEUED_PARAMS) == latest[name].user_attrs.get(QUEUED_PARAMS)
     }
 
@@ -179,13 +181,6 @@ def find_trial(study: optuna.Study, number: int | None) -> FrozenTrial:
         numbers = f"its trials are 0 to {len(trials) - 1}" if trials else "it has none yet"
         raise StorageError(f"study `{study.study_name}` has no trial {number}: {numbers}")
     return trials[number]
-
-
-def _complete_trials(study: optuna.Study) -> list[FrozenTrial]:
-    complete = sorted(ranked(study), key=lambda trial: trial.number)
-    if not complete:
-        raise StorageError(f"study `{study.study_name}` has no fully evaluated trial yet")
-    return complete
 
 
 def best_as_json(study: optuna.Study) -> dict[str, Any]:

@@ -37,7 +37,7 @@ class Target:
     def __post_init__(self) -> None:
         if (self.gain is None) == (self.samples is None):
             raise ConfigurationError("give one of `gain` and `samples`: the other is computed")
-        if self.gain is not None and not 0.0 < self.gain < float("inf"):
+        if self.gain is not None and not 0.0 < self.gain < math.inf:
             raise ConfigurationError(f"`gain` must be > 0, got {self.gain}")
         check_minimum("samples", self.samples, 2)
         if not 0.5 <= self.power < 1.0:
