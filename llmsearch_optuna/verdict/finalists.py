@@ -85,16 +85,13 @@ def finalists(study: optuna.Study) -> list[Finalist]:
     return [Finalist(name, trial, trial_params(trial)) for name, trial in [*named, ("best", best)]]
 
 
-def select_finalists(study: optuna.Study, *, runners_up: int = 2) -> Finalists:
+def select_finalists(study: optuna.Study) -> Finalists:
     """Select the finalists that a verdict compares, by their values on the search split only.
 
-    With one objective, the runners-up have the next best scores. With several, the best trial is the one of the front
-    with the best score, and the runners-up are replaced by the trials that add most to the front; see `by_added_area`.
-    Trials that break a constraint on the search split come after all others; they are runners-up only if all do.
-
-    Args:
-        study: The study.
-        runners_up: The maximum number of finalists in addition to the best trial and the baselines.
+    With one objective, the two runners-up have the next best scores. With several, the best trial is the one of the
+    front with the best score, and the runners-up are replaced by the trials that add most to the front; see
+    `by_added_area`. Trials that break a constraint on the search split come after all others; they are runners-up only
+    if all do.
 
     Raises:
         StorageError: No trial is fully evaluated yet.
@@ -112,7 +109,7 @@ def select_finalists(study: optuna.Study, *, runners_up: int = 2) -> Finalists:
     numbers = {trial.number for trial in baselines.values()}
     baseline = next((trial for trial in by_score if trial.number in numbers), None)
     reference = None if baseline is None else selected[_effect(trial_params(baseline))].name
-    names = [f"{name} {place + 1}" for place in range(runners_up)]
+    names = [f"{name} 1", f"{name} 2"]
     if _effect(trial_params(best)) not in selected:
         names.insert(0, "best")
     for trial in order:
