@@ -14,16 +14,9 @@ from llmsearch_optuna.search.baselines import (
     preset_trials,
 )
 from llmsearch_optuna.space.params import GenerationParams
-from llmsearch_optuna.storage import open_storage
 from llmsearch_optuna.study.attributes import BASELINE, FIXED_PARAMS, MODEL_DEFAULT, QUEUED_PARAMS, REPEATS
 
 SPACE = SearchSpace(temperature=Float(0.1, 1.5), generation_seed=3, max_new_tokens=16)
-
-
-@pytest.fixture(scope="module")
-def storage() -> RDBStorage:
-    """A database in memory for all tests, each with a study of another name."""
-    return open_storage(None)
 
 
 def test_baselines_have_the_spaces_length_limit_and_seed() -> None:

@@ -19,8 +19,6 @@ from tiers import partly_full
 from llmsearch_optuna import PairedPruner, report_scores
 from llmsearch_optuna.errors import ConfigurationError, TrialError
 
-optuna.logging.set_verbosity(optuna.logging.ERROR)
-
 Floats = npt.NDArray[np.float64]
 Direction = Literal["maximize", "minimize"]
 

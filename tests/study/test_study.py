@@ -14,14 +14,6 @@ from llmsearch_optuna.study.fingerprint import study_fingerprint
 from llmsearch_optuna.study.study import check_fingerprint, open_study, study_key
 from llmsearch_optuna.study.trials import trial_params
 
-optuna.logging.set_verbosity(optuna.logging.ERROR)
-
-
-@pytest.fixture(scope="module")
-def storage() -> RDBStorage:
-    """One in memory for all tests that need no file; they name their own studies."""
-    return open_storage(None)
-
 
 # Creation and resumption.
 

@@ -8,8 +8,6 @@ from llmsearch_optuna.space.params import GenerationParams
 from llmsearch_optuna.study.attributes import ROUND
 from llmsearch_optuna.study.trials import began, describe_params, ended, rounds_passed
 
-optuna.logging.set_verbosity(optuna.logging.ERROR)
-
 
 @pytest.mark.parametrize(
     ("state", "rungs", "expected"), [(TrialState.COMPLETE, 3, 8), (TrialState.PRUNED, 1, 6), (TrialState.FAIL, 0, 6)]

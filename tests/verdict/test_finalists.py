@@ -6,17 +6,8 @@ from optuna.trial import TrialState, create_trial
 
 from llmsearch_optuna.errors import StorageError
 from llmsearch_optuna.space.params import GenerationParams
-from llmsearch_optuna.storage import open_storage
 from llmsearch_optuna.study.attributes import BASELINE, MODEL_DEFAULT, PARAMS, QUEUED_PARAMS
 from llmsearch_optuna.verdict.finalists import finalists, find_trial, is_baseline, select_finalists
-
-optuna.logging.set_verbosity(optuna.logging.ERROR)
-
-
-@pytest.fixture(scope="module")
-def storage() -> RDBStorage:
-    """A database in memory for all tests that need no file, each with a study of another name."""
-    return open_storage(None)
 
 
 def test_finalists_are_the_evaluated_baselines_and_the_best(storage: RDBStorage) -> None:

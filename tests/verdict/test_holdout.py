@@ -40,8 +40,6 @@ from llmsearch_optuna.study.study import open_study, study_key
 from llmsearch_optuna.verdict.holdout import fresh_seeds
 from llmsearch_optuna.verdict.verdict import Verdict, stored_verdict
 
-optuna.logging.set_verbosity(optuna.logging.ERROR)
-
 ROWS = [{"question": f"How many apples are {i}?", "answer": str(i)} for i in range(28)]
 HELD_OUT = 20
 SPACE = SearchSpace(temperature=Float(0.5, 1.5), generation_seed=Categorical([0, 1]), max_new_tokens=4)

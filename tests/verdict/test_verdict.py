@@ -22,8 +22,6 @@ from llmsearch_optuna.verdict.finalist_scores import FinalistScores, corpus_scor
 from llmsearch_optuna.verdict.judging import judge
 from llmsearch_optuna.verdict.verdict import Verdict, keep_verdict, no_holdout, stored_verdict
 
-optuna.logging.set_verbosity(optuna.logging.ERROR)
-
 Floats = npt.NDArray[np.float64]
 
 SAMPLES = 48
