@@ -23,7 +23,6 @@ from llmsearch_optuna.search.judging import with_store
 from llmsearch_optuna.search.scoring import Evaluator
 from llmsearch_optuna.space.completions import completion_params
 from llmsearch_optuna.space.params import GenerationParams
-from llmsearch_optuna.space.rules import MAX_SEED
 from llmsearch_optuna.storage import CompletionStore, HeldOutCompletion, StoredCompletion
 from llmsearch_optuna.study.attributes import PARAMS, STOPPED
 from llmsearch_optuna.study.constraints import stored_constraints
@@ -58,7 +57,7 @@ def fresh_seeds(study_seed: int, count: int, used: Collection[int]) -> tuple[int
     number = 0
     while len(seeds) < count:
         digest = hashlib.blake2b(f"{study_seed}:hold-out:{number}".encode(), digest_size=4).digest()
-        seed = int.from_bytes(digest, "little") % (MAX_SEED + 1)
+        seed = int.from_bytes(digest, "little")  # in the range of seeds, of four bytes
         if seed not in used and seed not in seeds:
             seeds.append(seed)
         number += 1
