@@ -19,7 +19,6 @@ from llmsearch_optuna.tracking.options import TrackOptions
 
 __all__ = ["SearchOptions"]
 
-
 _KINDS: Mapping[str, tuple[type, str]] = {
     "sampler": (str, "the name of a sampler"),
     "sampler_args": (Mapping, "a dict"),
