@@ -14,7 +14,6 @@ from llmsearch_optuna.study.fingerprint import study_fingerprint
 from llmsearch_optuna.study.study import check_fingerprint, open_study, study_key
 from llmsearch_optuna.study.trials import trial_params
 
-
 # Creation and resumption.
 
 
