@@ -152,6 +152,6 @@ def one_line(error: BaseException) -> str:
         message = str(error)
     except Exception:  # noqa: BLE001  # an exception of the user's may not even have a message
         message = "(its message cannot be shown)"
-    printable = (character if character.isprintable() else " " for character in message[:1000])
-    text = " ".join("".join(printable).split())
+    characters = (character if character.isprintable() else " " for character in message[:1000])
+    text = " ".join("".join(characters).split())
     return text if len(text) <= 200 else text[:200] + "..."

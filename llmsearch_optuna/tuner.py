@@ -325,7 +325,7 @@ class Tuner:
         objective = self.objective(space, rungs=rungs, objectives=objectives, constraints=constraints, price=price)
         initial_trials = preset_trials(objective.space, presets)
         if baselines is not False:
-            named, greedily = parse_baselines(baselines), backend.decodes_greedily
+            named, greedily = parse_baselines(baselines), backend.decodes_greedily()
             initial_trials[:0] = baseline_trials(objective.space, backend.default_params, greedily, named)
         check_trials(initial_trials, objective, self.task.samples, backend.window)
         backend.check_space(objective.space, [trial.params for trial in initial_trials])

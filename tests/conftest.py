@@ -22,6 +22,7 @@ from hypothesis import settings
 from optuna.storages import RDBStorage
 from playwright.sync_api import Browser
 
+from llmsearch_optuna.storage import open_storage
 from studies.benchmarks.browser import chromium_path, launch
 from studies.benchmarks.synthetic_studies import Plan, Written, write_study
 
@@ -31,6 +32,8 @@ settings.load_profile("fast")  # `--hypothesis-profile full` is loaded after thi
 
 # Tiny models gain nothing from a second thread, and lose much if the cores are busy.
 torch.set_num_threads(1)
+
+optuna.logging.set_verbosity(optuna.logging.ERROR)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -78,6 +81,12 @@ def device(request: pytest.FixtureRequest) -> torch.device:
     if request.param == "cuda" and not torch.cuda.is_available():
         pytest.skip("no CUDA device here")
     return torch.device(request.param)
+
+
+@pytest.fixture(scope="module")
+def storage() -> RDBStorage:
+    """A database in memory for all tests of a module, each with a study of another name."""
+    return open_storage(None)
 
 
 @pytest.fixture(scope="session")

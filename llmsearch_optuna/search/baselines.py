@@ -60,7 +60,7 @@ class InitialTrial(NamedTuple):
 def baseline_trials(
     space: SearchSpace,
     default_params: Callable[[int, int], GenerationParams] | None,
-    decodes_greedily: Callable[[], bool] = lambda: True,
+    decodes_greedily: bool = True,
     named: Mapping[str, Mapping[str, object]] = MappingProxyType({}),
 ) -> list[InitialTrial]:
     """Return the baselines: the model's own parameters, greedy decoding, and the named ones.
@@ -83,12 +83,13 @@ def baseline_trials(
             trials.append(InitialTrial(default_params(limit, seed), None, MODEL_DEFAULT))
         except ModelError as error:
             _LOG.warning("no baseline with the model's own parameters: %s", error)
-    is_greedy = decodes_greedily()
-    plain = GenerationParams(do_sample=not is_greedy, max_new_tokens=limit, generation_seed=seed)
-    trials.append(InitialTrial(plain, None, "greedy" if is_greedy else MODEL_DEFAULT))
     defaults = {"max_new_tokens": limit, "generation_seed": seed}
+    usual: dict[str, Mapping[str, object]] = {"greedy": {"do_sample": False}}
+    if not decodes_greedily:
+        usual = {MODEL_DEFAULT: {"do_sample": True}}
     trials += [
-        InitialTrial(GenerationParams.from_dict(defaults | dict(values)), None, name) for name, values in named.items()
+        InitialTrial(GenerationParams.from_dict({**defaults, **values}), None, name)
+        for name, values in {**usual, **named}.items()
     ]
     return [trial._replace(params=_completed(space, trial.params)) for trial in trials]
 

@@ -51,8 +51,6 @@ class Budget:
         Args:
             any_complete: Whether a trial is complete, so that tokens must have been counted.
         """
-        if not self.is_limited:
-            return None
         tokens, cost, uncounted = self.spending()
         if self.max_tokens is not None:
             if tokens == 0 and any_complete:

@@ -33,12 +33,7 @@ from llmsearch_optuna.search.options import SearchOptions
 from llmsearch_optuna.search.score_readers import ScoreReader
 from llmsearch_optuna.statistics.estimates import MeanEstimates
 from llmsearch_optuna.statistics.intervals import adjusted_alpha, round_up, showable_difference
-from llmsearch_optuna.statistics.prospects import (
-    expected_gain,
-    mean_spread,
-    proposal_means,
-    shrunk_best,
-)
+from llmsearch_optuna.statistics.prospects import expected_gain, mean_spread, proposal_means, shrunk_best
 from llmsearch_optuna.study.attributes import BASELINE
 from llmsearch_optuna.study.constraints import is_feasible
 from llmsearch_optuna.study.ranking import maximizes

@@ -179,7 +179,7 @@ class Evaluation:
         self._finish_reasons: Counter[str] = Counter()
         self._tied_votes = 0
         if objective.store is not None:
-            self._restore(objective.store.load(objective.study_key, trial.number))
+            self._restore(objective.store)
 
     @property
     def scored(self) -> int:
@@ -234,17 +234,11 @@ class Evaluation:
 
     def requests(self) -> list[Request]:
         """Return the requests of the next rung, without those for completions that are reused."""
-        samples = self._next_samples()
-        return self._requests(samples[len(self._reused[self.scored : self.scored + len(samples)]) :])
+        return self._requests(self.scored, self._rungs_left[0])
 
     def upcoming(self) -> list[list[Request]]:
         """Return the requests of up to three rungs after the next one, by rung. A pruned trial will not need them."""
-        reached = self.scored + len(self._next_samples())
-        ends = [size for size in self._objective.rungs if size >= reached][: _LOOK_AHEAD + 1]
-        return [
-            self._requests(self._objective.samples[max(start, len(self._reused)) : end])
-            for start, end in itertools.pairwise(ends)
-        ]
+        return [self._requests(start, end) for start, end in itertools.pairwise(self._rungs_left[: _LOOK_AHEAD + 1])]
 
     def record(self, completions: Sequence[Completion]) -> None:
         """Score, store and report the next rung, and ask the pruner.
@@ -259,19 +253,17 @@ class Evaluation:
             LeaseLostError: Another worker has taken the trial over.
         """
         check_counts(completions, self._objective.objectives, self._rates, self._objective.constraints)
-        samples = self._next_samples()
-        reused = self._reused[self.scored : self.scored + len(samples)]
-        start = self.scored + len(reused)
+        start, end = self.scored, self._rungs_left[0]
+        samples, reused = self._objective.samples[start:end], self._reused[start:end]
         generated = [
             self._objective.stored(position, sample, of_sample)
             for position, (sample, of_sample) in enumerate(
-                zip(samples[len(reused) :], self._by_sample(completions), strict=True), start
+                zip(samples[len(reused) :], self._by_sample(completions), strict=True), start + len(reused)
             )
         ]
         rows = [*reused, *generated]
-        is_last = self.scored + len(rows) == len(self._objective.samples)
         answers = [(row.row, reason) for row in rows for reason in row.finish_reasons]
-        check_answers(answers, self._finish_reasons, is_last=is_last)
+        check_answers(answers, self._finish_reasons, is_last=end == len(self._objective.samples))
         scores = self._score(samples, rows)
         if scores is not None:
             rows = [dataclasses.replace(row, score=score) for row, score in zip(rows, scores, strict=True)]
@@ -295,16 +287,18 @@ class Evaluation:
         self.pruned = True
         self._store_totals()
 
-    def _requests(self, samples: Sequence[Sample]) -> list[Request]:
+    @property
+    def _rungs_left(self) -> tuple[int, ...]:
+        return self._objective.rungs[self.rungs_passed :]
+
+    def _requests(self, start: int, end: int) -> list[Request]:
+        """Return the requests for a range of samples, without those for completions that are reused."""
+        samples = self._objective.samples[max(start, len(self._reused)) : end]
         return [request for sample in samples for request in self._objective.requests(sample, self.params)]
 
     def _by_sample(self, completions: Sequence[Completion]) -> list[Sequence[Completion]]:
         count = len(completion_params(self.params))
         return [completions[start : start + count] for start in range(0, len(completions), count)]
-
-    def _next_samples(self) -> tuple[Sample, ...]:
-        end = next(size for size in self._objective.rungs if size > self.scored)
-        return self._objective.samples[self.scored : end]
 
     def _score(self, samples: Sequence[Sample], rows: Sequence[StoredCompletion]) -> list[float] | None:
         """Update `value` and return the scores of the new samples; None if the metric scores only a corpus.
@@ -341,16 +335,15 @@ class Evaluation:
         is_tied = reducer_of(self._objective.metric).is_tied
         self._tied_votes += sum(is_tied(row.texts) for row in rows if row.further)
 
-    def _restore(self, stored: Sequence[StoredCompletion]) -> None:
+    def _restore(self, store: CompletionStore) -> None:
         """Restore the state of an interrupted trial from its stored completions, and make its missing reports."""
+        stored = store.load(self._objective.study_key, self._trial.number)
         if not stored:
             return
-        store = self._objective.store
         reported = self._trial.study.get_trials(deepcopy=False)[self._trial.number].intermediate_values
         for size in (*self._objective.rungs, len(stored)):
             if self.scored < size <= len(stored):
-                rows = stored[self.scored : size]
-                samples = self._next_samples()[: len(rows)]
+                rows, samples = stored[self.scored : size], self._objective.samples[self.scored : size]
                 self._score(samples, rows)
                 self._further.add(samples, rows)
                 self._count(rows)
@@ -359,7 +352,7 @@ class Evaluation:
         self._further.store_violations(self._trial, self._constrained)
         # A pruning decision must not be repeated, because the pruner may see more trials now. If another trial has
         # stored a rung since, the decision on this trial's last rung has been made.
-        latest = None if store is None else store.latest_rung(self._objective.study_key)
+        latest = store.latest_rung(self._objective.study_key)
         if self.scored == len(self._objective.samples) or latest in (None, self._trial.number):
             self._conclude_rung()
 

@@ -1,6 +1,5 @@
 """The first scores of a search: whether they measure anything, and the likely cause if they do not."""
 
-import functools
 import json
 import logging
 import math
@@ -242,17 +241,15 @@ class FirstScores(SearchObserver):
 
         If the metric scores only a corpus, equal scores may be a coincidence, and only the score 0 is returned.
         """
-        if len(examples) < 2:
-            return None
         scores = {example.score for example in examples}
-        if len(scores) > 1:
+        if len(examples) < 2 or len(scores) > 1:
             return None
-        if scores == {None}:
+        (score,) = scores
+        if score is None:
             values = {trial.values[0] for trial in complete if trial.values}
             return 0.0 if values == {0.0} else None
         further = [value for trial in trials for value in trial.intermediate_values.values()]
-        score = scores.pop()
-        return score if score is not None and all(map(functools.partial(math.isclose, score), further)) else None
+        return score if all(math.isclose(score, value) for value in further) else None
 
     def _examples(self, trial: FrozenTrial) -> list[ScoredExample]:
         objective = self._objective
@@ -266,10 +263,10 @@ class FirstScores(SearchObserver):
         ]
 
 
-def _worst(scored: Evaluator | GenerationObjective) -> float:
+def _worst(evaluator: Evaluator) -> float:
     """Return the worst score that a sample may have."""
-    low, high = scored.score_range or (0.0, math.inf)
-    return low if scored.metric.greater_is_better else high
+    low, high = evaluator.score_range or (0.0, math.inf)
+    return low if evaluator.metric.greater_is_better else high
 
 
 def _why_empty(finish_reason: str) -> str:

@@ -61,8 +61,11 @@ def with_server(metric: Metric) -> Metric:
     settings = unreduced(metric)
     if not isinstance(settings, JudgeMetric):
         return metric
-    if settings.price is not None:
-        _check_price(settings.price)
+    try:
+        if settings.price is not None:
+            Price.of(settings.price)
+    except ConfigurationError as error:
+        raise MetricError(f"metric `judge`: {error}") from error
     if settings.server is None:
         return metric
     if not isinstance(settings.server, OpenAIServer):
@@ -159,10 +162,3 @@ def _rendering(source: "PromptSource", tokenizer: "PreTrainedTokenizerBase") -> 
 
 def _replaced(metric: Metric, single: Metric) -> Metric:
     return dataclasses.replace(metric, metric=single) if isinstance(metric, ReducedMetric) else single
-
-
-def _check_price(price: Mapping[str, Any]) -> None:
-    try:
-        Price.of(price)
-    except ConfigurationError as error:
-        raise MetricError(f"metric `judge`: {error}") from error

@@ -56,13 +56,7 @@ from llmsearch_optuna.study.attributes import (
     STOPPED,
     TRIAL_TOKENS,
 )
-from llmsearch_optuna.study.trials import (
-    FINISHED,
-    find_trial_id,
-    finished_count,
-    is_resting,
-    rounds_passed,
-)
+from llmsearch_optuna.study.trials import FINISHED, find_trial_id, finished_count, is_resting, rounds_passed
 
 __all__ = ["Search"]
 
@@ -152,11 +146,7 @@ class Search:
             self.observer.stopped(sentence)
 
     def _take_up(self, room: int) -> None:
-        """Take up the trials that an interrupted search or a dead worker left.
-
-        Args:
-            room: The number of trials that there is room for; see `Claims.take_abandoned`.
-        """
+        """Take up trials that an interrupted search or a dead worker left; see `Claims.take_abandoned` for `room`."""
         with self.claims.exclusively():
             running = self._trials(TrialState.RUNNING)
             left = [trial.number for trial in running if trial.number not in self._in_flight and not is_resting(trial)]

@@ -111,6 +111,6 @@ class SearchObservers(SearchObserver):
                 setattr(self, event, functools.partial(_call_all, handlers))
 
 
-def _call_all(handlers: Sequence[Callable[..., None]], *arguments: Any, **keywords: Any) -> None:
+def _call_all(handlers: Sequence[Callable[..., None]], *arguments: Any) -> None:
     for handler in handlers:
-        handler(*arguments, **keywords)
+        handler(*arguments)

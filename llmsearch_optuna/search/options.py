@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any, NamedTuple
+from typing import Any
 
 from optuna.pruners import BasePruner
 
@@ -19,21 +19,16 @@ from llmsearch_optuna.tracking.options import TrackOptions
 
 __all__ = ["SearchOptions"]
 
-
-class _Kind(NamedTuple):
-    type: type
-    text: str
-
-
-_KINDS = {
-    "sampler": _Kind(str, "the name of a sampler"),
-    "sampler_args": _Kind(Mapping, "a dict"),
-    "pruner": _Kind(str, "the name of a pruner"),
-    "pruner_args": _Kind(Mapping, "a dict"),
-    "stop_early": _Kind(bool, "true or false"),
-    "objectives": _Kind(Iterable, "a list of names"),
-    "track": _Kind(Mapping, "a dict"),
+_KINDS: Mapping[str, tuple[type, str]] = {
+    "sampler": (str, "the name of a sampler"),
+    "sampler_args": (Mapping, "a dict"),
+    "pruner": (str, "the name of a pruner"),
+    "pruner_args": (Mapping, "a dict"),
+    "stop_early": (bool, "true or false"),
+    "objectives": (Iterable, "a list of names"),
+    "track": (Mapping, "a dict"),
 }
+"""The type of an option, and what it must be in words."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,10 +129,10 @@ class SearchOptions:
                 raise ConfigurationError(f"`{name}` must be > 0{unit}, got {value!r}")
         if self.n_trials is None:
             raise ConfigurationError("`n_trials` must be an integer >= 1, got None")
-        for name, kind in _KINDS.items():
+        for name, (kind, text) in _KINDS.items():
             value = getattr(self, name)
-            if value is not None and not isinstance(value, kind.type):
-                raise ConfigurationError(f"`{name}` must be {kind.text}, got {value!r}")
+            if value is not None and not isinstance(value, kind):
+                raise ConfigurationError(f"`{name}` must be {text}, got {value!r}")
         rung_sizes(self.rungs, 1)
         parse_baselines(self.baselines)
         if self.max_cost is not None and self.price is None:

@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 import optuna
 from optuna import pruners
-from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial
 
 from llmsearch_optuna.errors import ConfigurationError, TrialError
@@ -17,6 +16,7 @@ from llmsearch_optuna.metrics import ScoreRange, check_score_range
 from llmsearch_optuna.search.score_readers import CompleteTrial, RememberedScores, ScoreReader, reported_scores
 from llmsearch_optuna.statistics.evidence import ControlMemory, log_evidence_below
 from llmsearch_optuna.study.constraints import is_feasible
+from llmsearch_optuna.study.ranking import maximizes
 from llmsearch_optuna.study.trials import began
 
 __all__ = ["PairedPruner"]
@@ -111,7 +111,7 @@ class PairedPruner(pruners.BasePruner):
         low, high = self._limits(trial, scores, complete)
         if low == high:
             return False
-        sign = 1.0 if study.direction == StudyDirection.MAXIMIZE else -1.0
+        sign = 1.0 if maximizes(study) else -1.0
         covariates = _covariates(trial, complete)
         shown = self.shown_not_better(
             sign * scores,

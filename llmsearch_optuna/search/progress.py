@@ -175,7 +175,7 @@ class SearchProgress(SearchObserver):
         """Send an event for a trial that begins or is resumed."""
         self._send(
             "trial_started",
-            trial.number,
+            trial=trial.number,
             params=progress.params.to_dict(),
             baseline=trial.user_attrs.get(BASELINE),
             samples=progress.scored,
@@ -184,7 +184,7 @@ class SearchProgress(SearchObserver):
     def rung_passed(self, trial: optuna.Trial, progress: TrialProgress) -> None:
         """Send an event with a trial's score so far."""
         facts = {"score": progress.value, "tokens": progress.tokens, **_cost(progress)}
-        self._send("rung", trial.number, samples=progress.scored, **facts)
+        self._send("rung", trial=trial.number, samples=progress.scored, **facts)
 
     def advancing(self, trials: Mapping[int, TrialProgress]) -> None:
         """Show the trials in flight and their progress."""
@@ -222,7 +222,7 @@ class SearchProgress(SearchObserver):
             outcome += f", cost {progress.cost * COST_SAMPLES / progress.scored:.4g} per 1,000"
         if progress is not None and progress.scored:
             outcome += "".join(f", breaks {rule} ({value:.4g})" for rule, value in progress.broken.items())
-        params = describe_params(progress.params) if progress is not None else ""
+        params = "" if progress is None else describe_params(progress.params)
         name = f" [{trial.user_attrs[BASELINE]}]" if BASELINE in trial.user_attrs else ""
         others = len(self._company.pop(trial.number, {trial.number})) - 1
         together = f" together with {others} other{'s' if others > 1 else ''}" if others else ""
@@ -231,7 +231,7 @@ class SearchProgress(SearchObserver):
         self._bar.print(line)
         self._send(
             "trial_finished",
-            trial.number,
+            trial=trial.number,
             state=trial.state.name.lower(),
             score=score,
             samples=trial.last_step or 0,
@@ -245,12 +245,11 @@ class SearchProgress(SearchObserver):
     def stopped(self, reason: str) -> None:
         """Print the reason and send an event."""
         self._bar.print(reason)
-        if self._on_event is not None:
-            self._on_event({"event": "stopped", "reason": reason})
+        self._send("stopped", reason=reason)
 
-    def _send(self, event: str, trial: int, **facts: Any) -> None:
+    def _send(self, event: str, **facts: Any) -> None:
         if self._on_event is not None:
-            self._on_event({"event": event, "trial": trial, **facts})
+            self._on_event({"event": event, **facts})
 
     def _best(self) -> str:
         best = best_trial(self._study)

@@ -22,12 +22,7 @@ from optuna.pruners import NopPruner
 from optuna.trial import FrozenTrial, TrialState
 
 from llmsearch_optuna.metrics import ScoreRange
-from llmsearch_optuna.search.score_readers import (
-    CompleteTrial,
-    RememberedScores,
-    ScoreReader,
-    reported_scores,
-)
+from llmsearch_optuna.search.score_readers import CompleteTrial, RememberedScores, ScoreReader, reported_scores
 from llmsearch_optuna.statistics.estimates import Regressions, regress
 from llmsearch_optuna.statistics.freeze_thaw import Indices, freeze_thaw_indices
 from llmsearch_optuna.study.attributes import BASELINE
@@ -132,7 +127,7 @@ class Race(NopPruner):
         entry = self._entries.get(trial.number)
         if entry is None or entry.mark != mark:
             read = None if trial.state == TrialState.FAIL else self._scores(study, trial)
-            scores = np.zeros(0) if read is None else sign * np.asarray(read, dtype=np.float64)
+            scores = np.zeros(0) if read is None else sign * read
             cost = tokens(trial) / len(scores) if len(scores) else 0.0
             entry = _Entry(mark, scores, cost, len(scores) > 0 and BASELINE not in trial.user_attrs)
             self._entries[trial.number] = entry

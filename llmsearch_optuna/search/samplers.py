@@ -110,7 +110,7 @@ class Proposer:
         Returns:
             The trial; None if the grid is exhausted.
         """
-        proposed = self._replay_in_memory(study, study.get_trials(deepcopy=False))
+        proposed = self._replay_in_memory(study)
         if proposed is None:
             return None
         state = proposed.system_attrs if self.name in _STATEFUL else {}
@@ -121,11 +121,12 @@ class Proposer:
             user_attrs={SAMPLER_STATE: state} if state else {},
         )
 
-    def _replay_in_memory(self, study: optuna.Study, all_trials: Sequence[FrozenTrial]) -> FrozenTrial | None:
+    def _replay_in_memory(self, study: optuna.Study) -> FrozenTrial | None:
         """Ask a new sampler for a trial, in a study in memory that holds the earlier ones.
 
         Return None if the grid is exhausted.
         """
+        all_trials = study.get_trials(deepcopy=False)
         trials = [trial for trial in all_trials if FIXED_PARAMS not in trial.user_attrs]
         sampler = self._sampler(len(trials))
         with _without_announcement():
@@ -181,11 +182,7 @@ class Proposer:
         return dict(zip(partial, shrunk_means(list(partial.values()), complete).tolist(), strict=True))
 
     def _sampler(self, number: int) -> samplers.BaseSampler:
-        """Return a new sampler.
-
-        Args:
-            number: The number of earlier trials without fixed parameters, for the seed.
-        """
+        """Return a new sampler, seeded with the number of earlier trials without fixed parameters."""
         digest = hashlib.blake2b(f"{self.seed}:{number}".encode(), digest_size=4).digest()
         arguments: dict[str, Any] = {"seed": int.from_bytes(digest, "little")}
         shared = self.seed % 2**32  # the range of seeds of numpy's generators
@@ -211,12 +208,9 @@ class Proposer:
 
 
 def _copy(trial: FrozenTrial, estimate: float | None, in_flight: TrialState) -> FrozenTrial:
-    """Return a copy of a trial for the sampler.
+    """Return a copy of a trial for the sampler: complete with the estimate if there is one, else as it is.
 
-    Args:
-        trial: The trial.
-        estimate: If given, the copy is complete with this value.
-        in_flight: The state of the copy if the trial is not finished and there is no estimate.
+    A trial that is not finished has the state `in_flight`.
     """
     state = trial.state if trial.state.is_finished() else in_flight
     state = state if estimate is None else TrialState.COMPLETE

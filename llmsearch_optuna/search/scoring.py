@@ -77,12 +77,13 @@ class Evaluator:
             TaskError: The message names the row or the argument.
             ConfigurationError: A reducer does not fit; the message says what to change.
         """
-        self._check_completions(space)
+        self._check_space(space)
         check_window(samples, window, space.longest_completion())
         if self.variants is not None:
             self.variants.check(space.settings(TEMPLATE), window, space.longest_completion())
 
-    def _check_completions(self, space: SearchSpace) -> None:
+    def _check_space(self, space: SearchSpace) -> None:
+        """Raise an error if the numbers of completions per sample do not fit; see `check`."""
         low, high = space.completions_per_sample()
         for reducer in map(reducer_of, (self.metric, *self.further_metrics.values())):
             if high == 1 and reducer is not MEAN:

@@ -51,14 +51,7 @@ from llmsearch_optuna.study.ranking import maximizes
 from llmsearch_optuna.study.study import create_study, keep_concurrency, open_study, study_key
 from llmsearch_optuna.study.trials import FINISHED, trial_params
 
-__all__ = [
-    "Database",
-    "SearchSession",
-    "find_database",
-    "lock_for_verdict",
-    "open_session",
-    "stored_samples",
-]
+__all__ = ["Database", "SearchSession", "find_database", "lock_for_verdict", "open_session", "stored_samples"]
 
 _LOG = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ no value is above 0.
 
 import re
 from collections.abc import Collection, Mapping
-from typing import Any, NamedTuple, Self
+from typing import NamedTuple, Self
 
 import optuna
 from optuna.trial import FrozenTrial
@@ -137,5 +137,4 @@ def stored_constraints(study: optuna.Study) -> tuple[Constraint, ...]:
     Raises:
         StorageError: The study is damaged, or a newer version of the package made it.
     """
-    stored: Any = study_fingerprint(study).get("constraints") or {}
-    return parse_constraints(stored)
+    return parse_constraints(study_fingerprint(study).get("constraints") or {})

@@ -9,7 +9,6 @@ from llmsearch_optuna.study.attributes import ENVIRONMENT
 
 __all__ = ["note_environment", "study_environment"]
 
-
 _LOG = logging.getLogger(__name__)
 
 

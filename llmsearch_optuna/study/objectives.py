@@ -5,17 +5,7 @@ from typing import Literal, NamedTuple
 
 from llmsearch_optuna.errors import ConfigurationError, unknown_name
 
-__all__ = [
-    "COST",
-    "EXPENSES",
-    "SCORE",
-    "TOKENS",
-    "Expense",
-    "check_combination",
-    "check_objectives",
-    "directions_of",
-]
-
+__all__ = ["COST", "EXPENSES", "SCORE", "TOKENS", "Expense", "check_combination", "check_objectives", "directions_of"]
 
 SCORE = "score"
 """The metric over all samples. It is always the first objective."""

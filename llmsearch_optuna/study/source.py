@@ -1,5 +1,6 @@
 """The names that a study file gives its model and its data, and the server that a fingerprint names."""
 
+import json
 import re
 import tomllib
 from typing import NamedTuple
@@ -11,6 +12,9 @@ __all__ = ["Served", "Source", "read_served", "read_source", "without_password"]
 _SERVED = re.compile(
     r"(?P<model>.*) \((?P<kind>[a-z]+) server(?P<drawn>, llmsearch_optuna draws)?(?:, \{.*)?\)", re.DOTALL
 )
+
+_STRING = re.compile(r'"(?:[^"\\\n]|\\.)*"')
+"""A string in TOML that may have escape sequences."""
 
 
 class Source(NamedTuple):
@@ -77,4 +81,16 @@ def without_password(text: str) -> str:
         storage = tomllib.loads(text)["study"]["storage"]
     except (tomllib.TOMLDecodeError, KeyError, TypeError):
         return text
-    return text.replace(storage, shown_url(storage)) if isinstance(storage, str) and "://" in storage else text
+    if not isinstance(storage, str) or "://" not in storage:
+        return text
+    shown = shown_url(storage)
+    quoted = json.dumps(shown, ensure_ascii=False)
+    return _STRING.sub(lambda match: quoted if _value(match[0]) == storage else match[0], text).replace(storage, shown)
+
+
+def _value(string: str) -> object:
+    """Return the value of a string as it is written in TOML; None if it is only a part of something else."""
+    try:
+        return tomllib.loads(f"value = {string}")["value"]
+    except tomllib.TOMLDecodeError:
+        return None

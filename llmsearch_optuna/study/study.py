@@ -20,6 +20,16 @@ from llmsearch_optuna.study.fingerprint import complete_fingerprint, describe_ch
 from llmsearch_optuna.study.objectives import SCORE, directions_of
 from llmsearch_optuna.study.price import Price
 
+__all__ = [
+    "check_fingerprint",
+    "create_study",
+    "keep_concurrency",
+    "open_study",
+    "rendering_time",
+    "stored_rendering_time",
+    "study_key",
+]
+
 _DIFFERENCES = {
     "model": "another model",
     "prompts": "other prompts (rows, template or tokenizer)",
@@ -43,16 +53,6 @@ _DIFFERENCES = {
 """The parts of a fingerprint in words, for a study that has other ones."""
 
 _HASH = re.compile(r"\b(?=[0-9a-f]*\d)[0-9a-f]{8,}\b")
-
-__all__ = [
-    "check_fingerprint",
-    "create_study",
-    "keep_concurrency",
-    "open_study",
-    "rendering_time",
-    "stored_rendering_time",
-    "study_key",
-]
 
 
 def create_study(

@@ -38,7 +38,6 @@ __all__ = [
     "without_repeated",
 ]
 
-
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
 """The states of trials that have ended."""
 

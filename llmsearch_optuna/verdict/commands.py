@@ -1,15 +1,13 @@
 """The shell commands that continue with a study: its verdict, and the export of a trial."""
 
 import shlex
-from collections.abc import Mapping
-from types import MappingProxyType
 
 from llmsearch_optuna.storage import shown_place
 from llmsearch_optuna.study.source import read_served
 
 __all__ = ["confirm_command", "export_command"]
 
-_TARGETS: Mapping[str, str] = MappingProxyType({"tgi": "openai", "transformers": "hf"})
+_TARGETS = {"tgi": "openai", "transformers": "hf"}
 """Kind of server -> the system to export to, if its name is another one."""
 
 _WITH_PROGRAM = ("hf", "vllm")

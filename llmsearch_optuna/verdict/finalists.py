@@ -85,16 +85,13 @@ def finalists(study: optuna.Study) -> list[Finalist]:
     return [Finalist(name, trial, trial_params(trial)) for name, trial in [*named, ("best", best)]]
 
 
-def select_finalists(study: optuna.Study, *, runners_up: int = 2) -> Finalists:
+def select_finalists(study: optuna.Study) -> Finalists:
     """Select the finalists that a verdict compares, by their values on the search split only.
 
-    With one objective, the runners-up have the next best scores. With several, the best trial is the one of the front
-    with the best score, and the runners-up are replaced by the trials that add most to the front; see `by_added_area`.
-    Trials that break a constraint on the search split come after all others; they are runners-up only if all do.
-
-    Args:
-        study: The study.
-        runners_up: The maximum number of finalists in addition to the best trial and the baselines.
+    With one objective, the two runners-up have the next best scores. With several, the best trial is the one of the
+    front with the best score, and the runners-up are replaced by the trials that add most to the front; see
+    `by_added_area`. Trials that break a constraint on the search split come after all others; they are runners-up only
+    if all do.
 
     Raises:
         StorageError: No trial is fully evaluated yet.
@@ -112,7 +109,7 @@ def select_finalists(study: optuna.Study, *, runners_up: int = 2) -> Finalists:
     numbers = {trial.number for trial in baselines.values()}
     baseline = next((trial for trial in by_score if trial.number in numbers), None)
     reference = None if baseline is None else selected[_effect(trial_params(baseline))].name
-    names = [f"{name} {place + 1}" for place in range(runners_up)]
+    names = [f"{name} 1", f"{name} 2"]
     if _effect(trial_params(best)) not in selected:
         names.insert(0, "best")
     for trial in order:
@@ -133,11 +130,13 @@ def _baselines(study: optuna.Study) -> dict[str, FrozenTrial]:
     Raises:
         StorageError: No trial is fully evaluated yet.
     """
-    complete = _by_baseline(_complete_trials(study))
+    complete = sorted(ranked(study), key=lambda trial: trial.number)
+    if not complete:
+        raise StorageError(f"study `{study.study_name}` has no fully evaluated trial yet")
     latest = _by_baseline(study.get_trials(deepcopy=False))  # it may have failed
     return {
         name: trial
-        for name, trial in complete.items()
+        for name, trial in _by_baseline(complete).items()
         if name == MODEL_DEFAULT or trial.user_attrs.get(QUEUED_PARAMS) == latest[name].user_attrs.get(QUEUED_PARAMS)
     }
 
@@ -179,13 +178,6 @@ def find_trial(study: optuna.Study, number: int | None) -> FrozenTrial:
         numbers = f"its trials are 0 to {len(trials) - 1}" if trials else "it has none yet"
         raise StorageError(f"study `{study.study_name}` has no trial {number}: {numbers}")
     return trials[number]
-
-
-def _complete_trials(study: optuna.Study) -> list[FrozenTrial]:
-    complete = sorted(ranked(study), key=lambda trial: trial.number)
-    if not complete:
-        raise StorageError(f"study `{study.study_name}` has no fully evaluated trial yet")
-    return complete
 
 
 def best_as_json(study: optuna.Study) -> dict[str, Any]:

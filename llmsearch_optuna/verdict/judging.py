@@ -23,11 +23,12 @@ from llmsearch_optuna.verdict.finalist_scores import FinalistScores
 from llmsearch_optuna.verdict.judge_noise import noise_share
 from llmsearch_optuna.verdict.verdict import Verdict
 
-__all__ = ["PairedScores", "compare_by_sample", "judge", "pair_scores"]
+__all__ = ["ALPHA", "PairedScores", "compare_by_sample", "judge", "largest_difference", "pair_scores", "seeds_pair"]
 
 _Floats = npt.NDArray[np.float64]
 
-_ALPHA = 0.05
+ALPHA = 0.05
+"""The nominal chance that any interval of a verdict misses."""
 
 
 def judge(
@@ -43,7 +44,7 @@ def judge(
     comparisons: int | None = None,
     expense: str | None = None,
     clusters: npt.NDArray[np.intp] | None = None,
-    alpha: float = _ALPHA,
+    alpha: float = ALPHA,
     resamples: int = 1000,
     seed: int = 0,
 ) -> Verdict:
@@ -86,8 +87,7 @@ def judge(
     each_alpha = adjusted_alpha(alpha, comparisons or max(1, len(others) + len(expenses)))
     sign = 1.0 if greater_is_better else -1.0
     if all(isinstance(finalist.scores, np.ndarray) for finalist in finalists):
-        scores = np.concatenate([np.ravel(finalist.scores) for finalist in finalists])  # type: ignore[arg-type]
-        limit = max(1.0, float(np.ptp(scores))) if max_difference is None else max_difference
+        limit = largest_difference([np.asarray(finalist.scores) for finalist in finalists], max_difference)
         differences = [
             _by_sample(sign * np.asarray(finalist.scores), sign * np.asarray(base.scores), each_alpha, limit, clusters)
             for finalist in others
@@ -110,7 +110,7 @@ def judge(
         samples=samples,
         seeds=max(result.seeds for result in results),
         held_out=held_out,
-        confidence=1.0 - _ALPHA,
+        confidence=1.0 - ALPHA,
         finalists=results,
         best=best,
         reference=reference,
@@ -166,6 +166,11 @@ def _corpus_differences(
     ]
 
 
+def _saving(expenses: Expenses, others: Expenses, alpha: float, clusters: npt.NDArray[np.intp] | None) -> _Difference:
+    """Return the expense per sample that a finalist saves against the reference."""
+    return _by_sample(-expenses.values, -others.values, alpha, max(expenses.highest, others.highest), clusters)
+
+
 class PairedScores(NamedTuple):
     """The paired scores of two finalists.
 
@@ -178,12 +183,14 @@ class PairedScores(NamedTuple):
     noise: float | None
 
 
-def _saving(expenses: Expenses, others: Expenses, alpha: float, clusters: npt.NDArray[np.intp] | None) -> _Difference:
-    """Return the expense per sample that a finalist saves against the reference."""
-    return _by_sample(-expenses.values, -others.values, alpha, max(expenses.highest, others.highest), clusters)
+def largest_difference(scores: Sequence[_Floats], declared: float | None) -> float:
+    """Return the maximum difference of two scores: as declared, or the range of the observed ones, at least 1."""
+    if declared is not None:
+        return declared
+    return max(1.0, float(np.ptp(np.concatenate([np.ravel(array) for array in scores]))))
 
 
-def _seeds_pair(first: int, second: int) -> bool:
+def seeds_pair(first: int, second: int) -> bool:
     """Return whether finalists with these numbers of seeds are paired. A single seed is paired with every other one."""
     return first == second or 1 in (first, second)
 
@@ -195,7 +202,7 @@ def pair_scores(scores: _Floats, others: _Floats) -> PairedScores:
         scores: The scores of one finalist. Shape: (samples, seeds).
         others: The scores of the other on the same samples. Shape: (samples, seeds).
     """
-    if not _seeds_pair(scores.shape[1], others.shape[1]):
+    if not seeds_pair(scores.shape[1], others.shape[1]):
         # The noise of seeds that are not paired adds up.
         noise = float(variance_split(scores).seed + variance_split(others).seed)
         return PairedScores((scores.mean(axis=1) - others.mean(axis=1))[:, None], noise)
@@ -215,8 +222,7 @@ def compare_by_sample(
         alpha: The nominal chance that the interval misses.
         max_difference: The maximum difference of two scores; by default the range of these scores, at least 1.
     """
-    limit = max(1.0, float(np.ptp(np.concatenate([scores.ravel(), others.ravel()]))))
-    limit = limit if max_difference is None else max_difference
+    limit = largest_difference((scores, others), max_difference)
     return _comparison(name, _by_sample(scores, others, alpha, limit, None), len(scores), alpha)
 
 
@@ -239,7 +245,7 @@ def _by_seed(scores: _Floats, others: _Floats, intervals: Intervals) -> _Differe
     """Add the seeds' share to the difference of two finalists on a corpus metric. Shapes of the scores: (seeds,)."""
     if max(len(scores), len(others)) == 1:
         return _Difference(intervals, None)
-    is_paired = _seeds_pair(len(scores), len(others))
+    is_paired = seeds_pair(len(scores), len(others))
     noise = _noise(scores - others) if is_paired else _noise(scores) + _noise(others)
     return _Difference(intervals, _share(noise, float(intervals.standard_error) ** 2))
 

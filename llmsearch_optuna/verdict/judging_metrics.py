@@ -16,14 +16,12 @@ from llmsearch_optuna.statistics.intervals import difference_intervals
 from llmsearch_optuna.study.constraints import Constraint
 from llmsearch_optuna.study.objectives import SCORE, TOKENS
 from llmsearch_optuna.verdict.finalist_scores import FinalistScores
-from llmsearch_optuna.verdict.judging import compare_by_sample
+from llmsearch_optuna.verdict.judging import ALPHA, compare_by_sample
 from llmsearch_optuna.verdict.metric_results import MetricResult
 
 __all__ = ["Measure", "judge_metrics", "mean_interval", "measures_of"]
 
 _Floats = npt.NDArray[np.float64]
-
-_ALPHA = 0.05
 
 
 class Measure(NamedTuple):
@@ -86,7 +84,7 @@ def judge_metrics(
             comparison = None
             if reference is not None and name != reference:
                 comparison = compare_by_sample(
-                    name, sign * scores, sign * values[reference], alpha=_ALPHA, max_difference=limit
+                    name, sign * scores, sign * values[reference], alpha=ALPHA, max_difference=limit
                 )
             low, high = mean_interval(scores, score_range)
             results.append(
@@ -118,7 +116,7 @@ def mean_interval(scores: _Floats, score_range: ScoreRange | None) -> tuple[floa
     low, high = (float(scores.min()), float(scores.max())) if score_range is None else score_range
     end = high if scores.mean() > (low + high) / 2.0 else low
     interval = difference_intervals(
-        scores - end, alpha=_ALPHA, max_difference=None if score_range is None else high - low
+        scores - end, alpha=ALPHA, max_difference=None if score_range is None else high - low
     )
     ends = float(interval.low) + end, float(interval.high) + end
     return ends if score_range is None else (max(low, ends[0]), min(high, ends[1]))

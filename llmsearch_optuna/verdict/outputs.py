@@ -19,7 +19,6 @@ from llmsearch_optuna.verdict.verdict import Verdict
 
 __all__ = ["PathLike", "ScoredFiles", "compare_outputs", "compare_scores", "read_scores", "score_outputs"]
 
-
 PathLike = str | os.PathLike[str]
 """The path of a file."""
 
@@ -138,17 +137,7 @@ def compare_outputs(
 def read_scores(
     reference: PathLike, candidate: PathLike, selection: Selection, *, greater_is_better: bool = True
 ) -> ScoredFiles:
-    """Read the scores of two files.
-
-    Args:
-        reference: See `compare_scores`.
-        candidate: See `compare_scores`.
-        selection: What of the files is compared.
-        greater_is_better: Whether a higher score is better.
-
-    Raises:
-        TaskError: See `compare_scores`.
-    """
+    """Read the selected scores of two files; see `compare_scores` for the other arguments and the errors raised."""
     paths = Path(reference), Path(candidate)
     files = _read_both(*paths, selection)
     ids = list(files[0])
@@ -172,19 +161,7 @@ def read_scores(
 def score_outputs(
     reference: PathLike, candidate: PathLike, metrics: Sequence[Metric], selection: Selection
 ) -> list[ScoredFiles]:
-    """Score the outputs of two files by each of several metrics.
-
-    Args:
-        reference: See `compare_scores`.
-        candidate: See `compare_scores`.
-        metrics: The metrics.
-        selection: What of the files is compared.
-
-    Raises:
-        TaskError: See `compare_scores`.
-        MetricError: See `compare_outputs`.
-        ScorerError: See `compare_outputs`.
-    """
+    """Score the selected outputs of two files by each metric; see `compare_outputs` for the errors raised."""
     for metric in metrics:
         if (reducer := reducer_of(metric)) is not MEAN:
             raise MetricError(

@@ -1,5 +1,6 @@
 """The number of samples that a comparison needs, before it begins."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -7,19 +8,12 @@ from typing import Any
 import numpy as np
 
 from llmsearch_optuna.errors import ConfigurationError, MetricError, check_minimum
-from llmsearch_optuna.statistics.power import (
-    PairedSpread,
-    binary_spread,
-    pilot_spread,
-    samples_to_show,
-    smallest_gain,
-)
-from llmsearch_optuna.verdict.judging import pair_scores
+from llmsearch_optuna.statistics.power import PairedSpread, binary_spread, pilot_spread, samples_to_show, smallest_gain
+from llmsearch_optuna.verdict.judging import ALPHA, largest_difference, pair_scores, seeds_pair
 from llmsearch_optuna.verdict.outputs import ScoredFiles
 
 __all__ = ["Plan", "Target", "plan_from_numbers", "plan_from_pilot"]
 
-_ALPHA = 0.05
 _HALF_BY_SEED = "assumed: half of the variance of a difference with one seed comes from the seed"
 
 
@@ -43,7 +37,7 @@ class Target:
     def __post_init__(self) -> None:
         if (self.gain is None) == (self.samples is None):
             raise ConfigurationError("give one of `gain` and `samples`: the other is computed")
-        if self.gain is not None and not 0.0 < self.gain < float("inf"):
+        if self.gain is not None and not 0.0 < self.gain < math.inf:
             raise ConfigurationError(f"`gain` must be > 0, got {self.gain}")
         check_minimum("samples", self.samples, 2)
         if not 0.5 <= self.power < 1.0:
@@ -153,7 +147,7 @@ def plan_from_pilot(target: Target, pilot: ScoredFiles, *, seeds: int | None = N
     if not isinstance(first, np.ndarray) or not isinstance(second, np.ndarray):
         raise MetricError(f"a plan needs a metric that scores every sample, but {pilot.metric} scores only a corpus")
     counts = first.shape[1], second.shape[1]
-    if 1 not in counts and counts[0] != counts[1]:
+    if not seeds_pair(*counts):
         raise ConfigurationError(f"both files of a pilot must have the same number of seeds, or one, got {counts}")
     pilot_seeds = max(counts)
     differences, noise = pair_scores(second, first)
@@ -166,11 +160,10 @@ def plan_from_pilot(target: Target, pilot: ScoredFiles, *, seeds: int | None = N
         assumptions.append("assumed: the clusters of the samples to come have the same sizes")
     if pilot_seeds == 1 and seeds is not None and seeds > 1:
         assumptions.append(_HALF_BY_SEED)
-    limit = float(np.ptp(np.concatenate([first.ravel(), second.ravel()])))
     return _plan(
         target,
         lambda _: spread,
-        limit=max(1.0, limit) if pilot.max_difference is None else pilot.max_difference,
+        limit=largest_difference((first, second), pilot.max_difference),
         seeds=seeds or pilot_seeds,
         metric=pilot.metric,
         assumptions=assumptions,
@@ -188,15 +181,14 @@ def _plan(
 ) -> Plan:
     samples, gain = target.samples, target.gain
     if gain is not None:
-        needed = samples_to_show(gain, spread_of(gain), alpha=_ALPHA, power=target.power)
-        samples = int(np.ceil(needed))
+        samples = math.ceil(samples_to_show(gain, spread_of(gain), alpha=ALPHA, power=target.power))
     elif samples is not None:
-        gain = smallest_gain(samples, spread_of, limit=limit, alpha=_ALPHA, power=target.power)
+        gain = smallest_gain(samples, spread_of, limit=limit, alpha=ALPHA, power=target.power)
     return Plan(
         samples=samples or 0,
         gain=gain,
         power=target.power,
-        confidence=1.0 - _ALPHA,
+        confidence=1.0 - ALPHA,
         seeds=seeds,
         metric=metric,
         assumptions=tuple(assumptions),

@@ -19,11 +19,11 @@ from typing import NamedTuple
 
 from llmsearch_optuna.statistics.intervals import adjusted_alpha
 from llmsearch_optuna.verdict.finalists import Finalist, Finalists
+from llmsearch_optuna.verdict.judging import ALPHA
 from llmsearch_optuna.verdict.verdict import Verdict
 
 __all__ = ["Stage", "in_stages", "plan_stages"]
 
-_ALPHA = 0.05
 _FIRST_ALPHA = 0.02
 _HOPELESS = 0.02
 _UNKNOWN_SHARE = 0.5  # the seeds' share of the variance, before several seeds tell it
@@ -56,7 +56,7 @@ def plan_stages(finalists: Finalists, seeds: int, *, has_several: bool) -> tuple
         seeds: The number of seeds.
         has_several: Whether the study has several objectives. Then each trial of the front matters.
     """
-    whole = Stage(finalists.selected, seeds, _ALPHA)
+    whole = Stage(finalists.selected, seeds, ALPHA)
     compared = {finalists.best, finalists.reference}
     if finalists.best == finalists.reference:
         compared.add("runner-up 1")  # nothing beats the reference on the search split: the next one might
@@ -65,7 +65,7 @@ def plan_stages(finalists: Finalists, seeds: int, *, has_several: bool) -> tuple
     )
     if has_several or seeds < 2 or len(first.finalists) < 2 or first.passes >= whole.passes:
         return (whole,)
-    return first, whole._replace(alpha=_ALPHA - _FIRST_ALPHA)
+    return first, whole._replace(alpha=ALPHA - _FIRST_ALPHA)
 
 
 def in_stages(stages: Sequence[Stage], judge: Callable[[Stage], Verdict]) -> Verdict:
@@ -84,13 +84,7 @@ def in_stages(stages: Sequence[Stage], judge: Callable[[Stage], Verdict]) -> Ver
 
 
 def _reason_to_end(verdict: Verdict, stage: Stage, following: Stage) -> str | None:
-    """Return why a verdict ends after its first stage, in one sentence; None if it goes on.
-
-    Args:
-        verdict: The verdict of the stage.
-        stage: The stage.
-        following: The next stage.
-    """
+    """Return why a verdict ends after this stage, its first one, in one sentence; None if it goes on."""
     ended = f"the verdict took {stage.passes} of {following.passes} passes over the held-out samples"
     if verdict.constant is not None:
         return f"{ended}: scores do not differ"

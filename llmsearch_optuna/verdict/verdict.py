@@ -17,13 +17,7 @@ from llmsearch_optuna.verdict.comparison import Comparison, FinalistResult
 from llmsearch_optuna.verdict.finalists import Finalists, is_baseline, select_finalists
 from llmsearch_optuna.verdict.metric_results import MetricResult, Standing, constraint_clause
 
-__all__ = [
-    "Verdict",
-    "current_verdict",
-    "keep_verdict",
-    "no_holdout",
-    "stored_verdict",
-]
+__all__ = ["Verdict", "current_verdict", "keep_verdict", "no_holdout", "stored_verdict"]
 
 _MAX_GROWTH = 20
 """A hold-out of more than this many times the present samples is not asked for."""
@@ -246,11 +240,7 @@ class Verdict:
         return f"{more}, or stop here and {keep}"
 
     def _step_to_better(self, keep: str) -> str | None:
-        """Return what to do if a finalist is better than the reference; None if none is.
-
-        Args:
-            keep: What to do otherwise.
-        """
+        """Return what to do if a finalist is better than the reference, in place of `keep`; None if none is."""
         if self.improved and not self.held_out:
             return f"use `{self.best}`"
         if self.recommended:

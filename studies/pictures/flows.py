@@ -4,8 +4,9 @@ from studies.pictures.drawing import AMBER, BLUE, GREEN, GREY, INK, LINE, PALE, 
 
 __all__ = ["durability", "untrusted_input", "verdict"]
 
-# Five of the searches of docs/benchmarks.md: the gain of the best trial on the searched samples, and that on the held-out
-# samples with its interval (2026-11-30, `python -m studies.benchmarks.results`). In the sixth, no trial beat a baseline.
+# Five of the searches in docs/benchmarks.md: the gain of the best trial on the searched samples, and that on the
+# held-out samples with its interval (2026-11-30, `python -m studies.benchmarks.results`). In the sixth, no trial was
+# better than the baselines.
 _SEARCHES = (
     ("lists", 0.658 - 0.270, (0.37, 0.43, 0.50)),
     ("reordering", 0.449 - 0.399, (0.010, 0.044, 0.079)),

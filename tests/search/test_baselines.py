@@ -14,16 +14,9 @@ from llmsearch_optuna.search.baselines import (
     preset_trials,
 )
 from llmsearch_optuna.space.params import GenerationParams
-from llmsearch_optuna.storage import open_storage
 from llmsearch_optuna.study.attributes import BASELINE, FIXED_PARAMS, MODEL_DEFAULT, QUEUED_PARAMS, REPEATS
 
 SPACE = SearchSpace(temperature=Float(0.1, 1.5), generation_seed=3, max_new_tokens=16)
-
-
-@pytest.fixture(scope="module")
-def storage() -> RDBStorage:
-    """A database in memory for all tests, each with a study of another name."""
-    return open_storage(None)
 
 
 def test_baselines_have_the_spaces_length_limit_and_seed() -> None:
@@ -159,7 +152,7 @@ def test_two_model_defaults_are_queued_once_each(storage: RDBStorage) -> None:
         return GenerationParams(temperature=0.6, max_new_tokens=max_new_tokens, generation_seed=generation_seed)
 
     study = create(storage, "two defaults")
-    trials = baseline_trials(SPACE, default_params, decodes_greedily=lambda: False)
+    trials = baseline_trials(SPACE, default_params, decodes_greedily=False)
     for _ in range(2):
         enqueue(study, trials)
     assert [trial.user_attrs[BASELINE] for trial in study.trials] == [MODEL_DEFAULT] * 2

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from tiny_models import tiny_tokenizer
+import tiny_studies
 from tiny_studies import ROWS
 
 from llmsearch_optuna import SearchSpace, Tuner
@@ -60,14 +60,12 @@ def test_the_example_is_one_that_shows_the_cause() -> None:
 
 def make_tuner(answer: str, scorer: object = "exact_match", **changes: Any) -> Tuner:
     arguments: dict[str, Any] = {
-        "tokenizer": tiny_tokenizer(),
+        "model": None,
         "custom_pred_function": lambda prompts, _: [answer] * len(prompts),
         "dataset": [{**row, "answer": "Yes"} for row in ROWS],
         "scorer": scorer,
-        "prompt_template": "{question}",
-        "column_mapping": {"input_cols": ["question"], "eval_cols": ["answer"]},
     }
-    return Tuner(**{**arguments, **changes})
+    return tiny_studies.make_tuner(**{**arguments, **changes})
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,6 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from llmsearch_optuna.search.limits import all_begun, all_failed, reason_to_stop, trials_without_improvement
 from llmsearch_optuna.study.attributes import BASELINE, ERROR, REPEATS
 
-optuna.logging.set_verbosity(optuna.logging.ERROR)
-
 
 def complete(value: float, **attributes: Any) -> FrozenTrial:
     return create_trial(value=value, user_attrs=attributes)

@@ -1,6 +1,5 @@
-"""The search loop: totals, failures, interruption and resumption, fingerprints, progress."""
+"""The search loop: totals, failures, interruption and resumption, fingerprints."""
 
-import io
 import itertools
 import logging
 import time
@@ -14,7 +13,6 @@ import pytest
 from backends import replace_backend
 from interruptions import WriteCounter, interrupted
 from optuna.trial import FrozenTrial, TrialState, create_trial
-from rich.console import Console
 from tiers import partly_full
 from tiny_models import tiny_model, tiny_tokenizer
 from tiny_studies import ROWS, everything, make_tuner, scorer, search, stored_tokens
@@ -24,7 +22,6 @@ from llmsearch_optuna.errors import ConfigurationError, FingerprintError, Storag
 from llmsearch_optuna.report.record import read_study
 from llmsearch_optuna.report.sections import verdict_status
 from llmsearch_optuna.search.loop import Search
-from llmsearch_optuna.search.progress import SearchProgress
 from llmsearch_optuna.search.samplers import Proposer
 from llmsearch_optuna.space.dimensions import Categorical, Float
 from llmsearch_optuna.space.params import GenerationParams
@@ -353,40 +350,6 @@ def test_a_second_search_of_the_same_file_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "x.db"
     with exclusive_use(f"sqlite:///{path}"), pytest.raises(StorageError, match="being searched by another process"):
         search(make_tuner(), path, 1)
-
-
-def test_progress_prints_a_line_per_trial_also_into_a_file() -> None:
-    log = io.StringIO()
-    study = search(make_tuner(), None, 3)
-    console = Console(file=log, width=200, highlight=False)
-    with SearchProgress(study, samples=len(ROWS), n_trials=4, console=console) as progress:
-        progress.started(2)
-        progress.tokens_generated(100)
-        progress.trial_ended(study.trials[0], None, 1.25)
-        pruned = optuna.trial.create_trial(state=TrialState.PRUNED, intermediate_values={4: 0.25}, value=0.25)
-        progress.trial_ended(pruned, None, 1.0)
-        failed = optuna.trial.create_trial(state=TrialState.FAIL, user_attrs={"error": "[bold]why[/bold]"})
-        progress.trial_ended(failed, None, 1.0)
-    lines = log.getvalue().splitlines()
-    assert lines[0].startswith(f"trial 0 [model default]: {study.trials[0].value:.4f}")
-    assert "0.2500 pruned at 4" in lines[1]
-    assert "failed: [bold]why[/bold]" in lines[2]
-
-
-def test_progress_that_is_switched_off_is_silent() -> None:
-    log = io.StringIO()
-    study = search(make_tuner(), None, 1)
-    console = Console(file=log)
-    with SearchProgress(study, samples=4, n_trials=4, enabled=False, console=console) as progress:
-        progress.trial_ended(study.trials[0], None, 1.0)
-    assert log.getvalue() == ""
-
-
-def test_progress_is_shown_on_standard_error(capfd: pytest.CaptureFixture[str]) -> None:
-    search(make_tuner(), None, 2, show_progress=True)
-    captured = capfd.readouterr()
-    assert captured.out == ""
-    assert "trial 1 [greedy]" in captured.err
 
 
 class NoLookingAhead:

@@ -64,8 +64,8 @@ def test_what_a_failed_trial_has_stored_is_used_by_its_repetition(tmp_path: Path
     assert repeated.user_attrs["reused_tokens"] > 0
 
 
-@pytest.mark.parametrize("limit", ["stop", pytest.param("timeout", marks=pytest.mark.full)])
 @pytest.mark.full
+@pytest.mark.parametrize("limit", ["stop", "timeout"])
 def test_a_search_ends_while_the_scorer_hangs_and_goes_on_as_if_it_had_not(
     limit: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

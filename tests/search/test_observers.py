@@ -22,7 +22,7 @@ class Recorder(SearchObserver):
 def test_every_event_reaches_every_observer_in_order() -> None:
     events: list[tuple[Any, ...]] = []
     observers = SearchObservers([Recorder("a", events), Recorder("b", events), SearchObserver()])
-    observers.started(finished=3)
+    observers.started(3)
     observers.tokens_generated(5)
     observers.ended()
     assert events == [("a", "started", 3), ("b", "started", 3), ("a", "ended"), ("b", "ended")]

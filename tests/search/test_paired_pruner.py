@@ -19,8 +19,6 @@ from tiers import partly_full
 from llmsearch_optuna import PairedPruner, report_scores
 from llmsearch_optuna.errors import ConfigurationError, TrialError
 
-optuna.logging.set_verbosity(optuna.logging.ERROR)
-
 Floats = npt.NDArray[np.float64]
 Direction = Literal["maximize", "minimize"]
 
@@ -404,8 +402,6 @@ def test_a_range_that_older_trials_break_is_wrong() -> None:
         ({"margin": float("inf")}, "^`margin` must be >= 0, got inf$"),
         ({"population": 0}, "^`population` must be >= 1, got 0$"),
         ({"score_range": (1.0, 0.0)}, r"^`score_range` must be two numbers, the smaller first, got \(1.0, 0.0\)$"),
-        ({"score_range": (0.0, float("inf"))}, "^`score_range` must be two numbers"),
-        ({"score_range": 1.0}, "^`score_range` must be two numbers"),
     ],
 )
 def test_bad_input_is_refused(arguments: dict[str, Any], message: str) -> None:

@@ -39,16 +39,38 @@ class TestBar:
         assert "tok/s" in shown
         assert shown.endswith("\x1b[?25h\r\x1b[1A\x1b[2K")  # the cursor is back, and the bar's line empty
 
-    def test_a_file_gets_lines_and_no_bar(self) -> None:
+    def test_a_file_gets_a_line_per_trial_and_no_bar(self) -> None:
         file = io.StringIO()
-        study = search(make_tuner(), None, 2)
-        console = Console(file=file, width=120)
+        study = search(make_tuner(), None, 1)
+        console = Console(file=file, width=200, highlight=False)
         with SearchProgress(study, samples=16, n_trials=4, console=console) as progress:
+            progress.started(2)
             progress.tokens_generated(100)
-            progress.trial_ended(study.trials[1], None, 1.0)
+            progress.trial_ended(study.trials[0], None, 1.25)
+            pruned = create_trial(state=TrialState.PRUNED, intermediate_values={4: 0.25}, value=0.25)
+            progress.trial_ended(pruned, None, 1.0)
+            failed = create_trial(state=TrialState.FAIL, user_attrs={"error": "[bold]why[/bold]"})
+            progress.trial_ended(failed, None, 1.0)
         with holdout_progress(console=console) as on_completions:
             on_completions(1, 2)
-        assert re.fullmatch(r"trial 1 \[greedy\]: .*\n", file.getvalue())
+        lines = file.getvalue().splitlines()
+        assert len(lines) == 3
+        assert lines[0].startswith(f"trial 0 [model default]: {study.trials[0].value:.4f}")
+        assert "0.2500 pruned at 4" in lines[1]
+        assert "failed: [bold]why[/bold]" in lines[2]
+
+    def test_what_is_switched_off_is_silent(self) -> None:
+        file = io.StringIO()
+        study = search(make_tuner(), None, 1)
+        with SearchProgress(study, samples=4, n_trials=4, enabled=False, console=Console(file=file)) as progress:
+            progress.trial_ended(study.trials[0], None, 1.0)
+        assert file.getvalue() == ""
+
+    def test_it_is_shown_on_standard_error(self, capfd: pytest.CaptureFixture[str]) -> None:
+        search(make_tuner(), None, 2, show_progress=True)
+        captured = capfd.readouterr()
+        assert captured.out == ""
+        assert "trial 1 [greedy]" in captured.err
 
     def test_a_failed_trial_that_another_one_repeats_does_not_count(self) -> None:
         study = optuna.create_study()

@@ -8,8 +8,6 @@ from llmsearch_optuna.errors import ConfigurationError
 from llmsearch_optuna.search.paired_pruner import PairedPruner
 from llmsearch_optuna.search.pruners import PRUNERS, make_pruner
 
-optuna.logging.set_verbosity(optuna.logging.ERROR)
-
 RUNGS = (8, 16, 24, 32)
 
 CLASSES = {

@@ -27,7 +27,7 @@ def test_sizes_ascend_and_end_with_all_samples(plan: Any, samples: int) -> None:
     assert sizes[-1] == samples
 
 
-@pytest.mark.parametrize("plan", [0, -1, True, "often", [], [8, 4], [4, 4], [0, 4], 2.5])
+@pytest.mark.parametrize("plan", [0, -1, True, "often", [], [8, 4], [4, 4], [0, 4], [True, 4], [1.5, 4], 2.5])
 def test_what_is_no_plan_is_refused(plan: Any) -> None:
     with pytest.raises(ConfigurationError, match="`rungs` must"):
         rung_sizes(plan, 20)

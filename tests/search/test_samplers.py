@@ -17,8 +17,6 @@ from llmsearch_optuna.space.dimensions import Float
 from llmsearch_optuna.space.search_space import SearchSpace
 from llmsearch_optuna.study.attributes import FIXED_PARAMS
 
-optuna.logging.set_verbosity(optuna.logging.ERROR)
-
 
 def test_names() -> None:
     assert set(OFFERED) == {*SAMPLERS, "grid"}

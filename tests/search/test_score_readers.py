@@ -6,8 +6,6 @@ from llmsearch_optuna.search.score_readers import RememberedScores, StoredScores
 from llmsearch_optuna.storage import CompletionStore, StoredCompletion, open_storage
 from llmsearch_optuna.study.study import create_study, study_key
 
-optuna.logging.set_verbosity(optuna.logging.ERROR)
-
 
 def completion(position: int, score: float | None) -> StoredCompletion:
     return StoredCompletion(

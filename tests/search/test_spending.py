@@ -13,12 +13,7 @@ from llmsearch_optuna.errors import ConfigurationError, TrialError
 from llmsearch_optuna.search.spending import Spending, check_counts, count_spending, find_price
 from llmsearch_optuna.space.params import GenerationParams
 from llmsearch_optuna.storage import TokenCounts
-from llmsearch_optuna.study.attributes import (
-    PARAMS,
-    REUSED_PROMPT_TOKENS,
-    REUSED_THINKING_TOKENS,
-    REUSED_TOKENS,
-)
+from llmsearch_optuna.study.attributes import PARAMS, REUSED_PROMPT_TOKENS, REUSED_THINKING_TOKENS, REUSED_TOKENS
 from llmsearch_optuna.study.constraints import Constraint
 from llmsearch_optuna.study.price import Price
 

@@ -27,8 +27,6 @@ from llmsearch_optuna.study.ranking import (
     score_of,
 )
 
-optuna.logging.set_verbosity(optuna.logging.ERROR)
-
 # Few different values, so that there are ties.
 VALUES = st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), min_size=1, max_size=20)
 

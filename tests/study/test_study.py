@@ -8,21 +8,11 @@ from hand_made_studies import FINGERPRINT, SAMPLED, create, finish, refused
 from optuna.storages import RDBStorage
 
 from llmsearch_optuna.errors import FingerprintError, StorageError
-from llmsearch_optuna.space.params import GenerationParams
 from llmsearch_optuna.storage import CompletionStore, StoredCompletion, open_storage
 from llmsearch_optuna.study.attributes import PARAMS
 from llmsearch_optuna.study.fingerprint import study_fingerprint
 from llmsearch_optuna.study.study import check_fingerprint, open_study, study_key
-from llmsearch_optuna.study.trials import describe_params, trial_params
-
-optuna.logging.set_verbosity(optuna.logging.ERROR)
-
-
-@pytest.fixture(scope="module")
-def storage() -> RDBStorage:
-    """One in memory for all tests that need no file; they name their own studies."""
-    return open_storage(None)
-
+from llmsearch_optuna.study.trials import trial_params
 
 # Creation and resumption.
 
@@ -193,26 +183,6 @@ def test_the_fingerprint_is_checked_but_for_the_space(storage: RDBStorage) -> No
     foreign = optuna.create_study(study_name="not ours", storage=storage)
     message = "study `not ours` was not made by llmsearch_optuna"
     assert refused(StorageError, lambda: check_fingerprint(foreign, FINGERPRINT, greater_is_better=True)) == message
-
-
-@pytest.mark.parametrize(
-    ("params", "text"),
-    [
-        (GenerationParams(), "greedy max_new_tokens=128"),
-        (
-            GenerationParams(do_sample=False, temperature=0.7, top_p=0.9, repetition_penalty=1.125, generation_seed=3),
-            "greedy repetition_penalty=1.12 max_new_tokens=128",
-        ),
-        (
-            GenerationParams(
-                do_sample=True, temperature=0.71234, top_k=50, epsilon_cutoff=3e-4, generation_seed=2**32 - 1
-            ),
-            "temperature=0.712 top_k=50 epsilon_cutoff=0.0003 generation_seed=4294967295 max_new_tokens=128",
-        ),
-    ],
-)
-def test_describe_params(params: GenerationParams, text: str) -> None:
-    assert describe_params(params) == text
 
 
 def test_a_study_that_lost_its_fingerprint_is_refused(tmp_path: Path) -> None:

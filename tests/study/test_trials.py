@@ -8,8 +8,6 @@ from llmsearch_optuna.space.params import GenerationParams
 from llmsearch_optuna.study.attributes import ROUND
 from llmsearch_optuna.study.trials import began, describe_params, ended, rounds_passed
 
-optuna.logging.set_verbosity(optuna.logging.ERROR)
-
 
 @pytest.mark.parametrize(
     ("state", "rungs", "expected"), [(TrialState.COMPLETE, 3, 8), (TrialState.PRUNED, 1, 6), (TrialState.FAIL, 0, 6)]
@@ -41,6 +39,26 @@ def test_a_trial_that_waits_has_not_begun() -> None:
     study = optuna.create_study()
     study.enqueue_trial({})
     assert began(study.trials[0]) == float("inf")
+
+
+@pytest.mark.parametrize(
+    ("params", "text"),
+    [
+        (GenerationParams(), "greedy max_new_tokens=128"),
+        (
+            GenerationParams(do_sample=False, temperature=0.7, top_p=0.9, repetition_penalty=1.125, generation_seed=3),
+            "greedy repetition_penalty=1.12 max_new_tokens=128",
+        ),
+        (
+            GenerationParams(
+                do_sample=True, temperature=0.71234, top_k=50, epsilon_cutoff=3e-4, generation_seed=2**32 - 1
+            ),
+            "temperature=0.712 top_k=50 epsilon_cutoff=0.0003 generation_seed=4294967295 max_new_tokens=128",
+        ),
+    ],
+)
+def test_describe_params(params: GenerationParams, text: str) -> None:
+    assert describe_params(params) == text
 
 
 def test_a_value_next_to_the_one_that_is_off_does_not_look_like_it() -> None:

@@ -6,17 +6,8 @@ from optuna.trial import TrialState, create_trial
 
 from llmsearch_optuna.errors import StorageError
 from llmsearch_optuna.space.params import GenerationParams
-from llmsearch_optuna.storage import open_storage
 from llmsearch_optuna.study.attributes import BASELINE, MODEL_DEFAULT, PARAMS, QUEUED_PARAMS
 from llmsearch_optuna.verdict.finalists import finalists, find_trial, is_baseline, select_finalists
-
-optuna.logging.set_verbosity(optuna.logging.ERROR)
-
-
-@pytest.fixture(scope="module")
-def storage() -> RDBStorage:
-    """A database in memory for all tests that need no file, each with a study of another name."""
-    return open_storage(None)
 
 
 def test_finalists_are_the_evaluated_baselines_and_the_best(storage: RDBStorage) -> None:
@@ -36,8 +27,8 @@ def test_finalists_are_the_evaluated_baselines_and_the_best(storage: RDBStorage)
     ]
 
 
-def best_and_others(study: optuna.Study, **arguments: int) -> tuple[list[tuple[str, int]], str, str | None]:
-    selected, best, reference = select_finalists(study, **arguments)
+def best_and_others(study: optuna.Study) -> tuple[list[tuple[str, int]], str, str | None]:
+    selected, best, reference = select_finalists(study)
     return [(finalist.name, finalist.trial.number) for finalist in selected], best, reference
 
 
@@ -59,7 +50,6 @@ def test_a_verdict_compares_the_best_two_runners_up_and_the_baselines(
         finish(study, None if value is None else sign * value, **{PARAMS: hot(temperature)})
     expected = [("model default", 0), ("greedy", 1), ("best", 4), ("runner-up 1", 5), ("runner-up 2", 2)]
     assert best_and_others(study) == (expected, "best", "greedy")
-    assert best_and_others(study, runners_up=0) == (expected[:3], "best", "greedy")
 
 
 def test_the_same_parameters_with_another_seed_are_counted_once(storage: RDBStorage) -> None:

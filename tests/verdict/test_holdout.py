@@ -7,16 +7,19 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import hand_made_studies
 import numpy as np
 import optuna
 import pytest
 import sqlalchemy
 import stages
+import tiny_studies
 from backends import replace_backend
 from interruptions import WriteCounter, interrupted
 from optuna.distributions import CategoricalDistribution
 from rich.console import Console
-from tiny_models import tiny_model, tiny_tokenizer
+from tiny_models import tiny_model
+from tiny_studies import scorer
 
 from llmsearch_optuna import SearchSpace, Tuner
 from llmsearch_optuna.engine.base import Completion, Request
@@ -37,15 +40,9 @@ from llmsearch_optuna.study.study import open_study, study_key
 from llmsearch_optuna.verdict.holdout import fresh_seeds
 from llmsearch_optuna.verdict.verdict import Verdict, stored_verdict
 
-optuna.logging.set_verbosity(optuna.logging.ERROR)
-
 ROWS = [{"question": f"How many apples are {i}?", "answer": str(i)} for i in range(28)]
 HELD_OUT = 20
 SPACE = SearchSpace(temperature=Float(0.5, 1.5), generation_seed=Categorical([0, 1]), max_new_tokens=4)
-
-
-def scorer(references: list[dict[str, str]], predictions: list[str]) -> list[float]:
-    return [len(set(prediction)) / 16 for prediction in predictions]
 
 
 def mean_scorer(references: list[dict[str, str]], predictions: list[str]) -> float:
@@ -53,17 +50,8 @@ def mean_scorer(references: list[dict[str, str]], predictions: list[str]) -> flo
 
 
 def make_tuner(**changes: Any) -> Tuner:
-    arguments: dict[str, Any] = {
-        "model": tiny_model(),
-        "tokenizer": tiny_tokenizer(),
-        "dataset": ROWS,
-        "scorer": scorer,
-        "prompt_template": "{question}",
-        "column_mapping": {"input_cols": ["question"], "eval_cols": ["answer"]},
-        "holdout_size": HELD_OUT,
-        "seed": 1,  # with this seed, the best trial is not a baseline
-    }
-    return Tuner(**{**arguments, **changes})
+    """Make a tuner with whose seed the best trial is not a baseline."""
+    return tiny_studies.make_tuner(**{"dataset": ROWS, "holdout_size": HELD_OUT, "seed": 1, **changes})
 
 
 def fragile(references: list[dict[str, str]], predictions: list[str]) -> list[float]:
@@ -396,10 +384,7 @@ def test_callbacks_and_preprocessing_are_those_of_the_search() -> None:
 
 
 def refused(kind: type[LlmsearchError], tuner: Tuner, study: optuna.Study, **arguments: Any) -> str:
-    with pytest.raises(kind) as refusal:
-        confirm(tuner, study, **arguments)
-    assert "\n" not in str(refusal.value)
-    return str(refusal.value)
+    return hand_made_studies.refused(kind, lambda: confirm(tuner, study, **arguments))
 
 
 @pytest.mark.parametrize("size", [0, 1])

@@ -5,6 +5,7 @@ The files in `logs/` were written in November 2026 by the versions in their name
 from its `dummy`, 6 sums in a task with two filters, one with 3 repeats, and one of multiple choice.
 """
 
+import functools
 import json
 import zipfile
 import zlib
@@ -12,10 +13,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import hand_made_studies
 import pyarrow as pa
 import pytest
 
-from llmsearch_optuna.errors import LlmsearchError, TaskError
+from llmsearch_optuna.errors import TaskError
 from llmsearch_optuna.metrics import make_metric
 from llmsearch_optuna.verdict.output_files import inspect_ai
 from llmsearch_optuna.verdict.output_files.line import Selection
@@ -47,11 +49,7 @@ def clusters(path: Path, **selection: Any) -> dict[str, str | None]:
     return {name: lines[0].cluster for name, lines in read_outputs(path, Selection(**selection)).items()}
 
 
-def refused(compare: Callable[[], object], kind: type[LlmsearchError] = TaskError) -> str:
-    with pytest.raises(kind) as refusal:
-        compare()
-    assert "\n" not in str(refusal.value)
-    return str(refusal.value)
+refused = functools.partial(hand_made_studies.refused, TaskError)
 
 
 # inspect_ai.

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hand_made_studies import refused
 
-from llmsearch_optuna.errors import ConfigurationError, LlmsearchError, MetricError
+from llmsearch_optuna.errors import ConfigurationError, MetricError
 from llmsearch_optuna.metrics import make_metric
 from llmsearch_optuna.verdict.output_files.line import Selection
 from llmsearch_optuna.verdict.outputs import read_scores, score_outputs
@@ -82,14 +83,6 @@ def test_a_pilot_without_differences_still_needs_samples(tmp_path: Path) -> None
     assert plan_from_pilot(Target(gain=0.05), read_scores(*files, Selection())).samples > 20
 
 
-def refused(kind: type[LlmsearchError], **arguments: Any) -> str:
-    target = {key: arguments.pop(key) for key in ("gain", "samples", "power") if key in arguments}
-    with pytest.raises(kind) as refusal:
-        plan_from_numbers(Target(**target), **{"baseline": 0.6, **arguments})
-    assert "\n" not in str(refusal.value)
-    return str(refusal.value)
-
-
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -111,7 +104,13 @@ def refused(kind: type[LlmsearchError], **arguments: Any) -> str:
     ],
 )
 def test_wrong_numbers_are_refused(arguments: dict[str, Any], message: str) -> None:
-    assert refused(ConfigurationError, **arguments) == message
+    target = {key: arguments[key] for key in ("gain", "samples", "power") if key in arguments}
+    others = {key: value for key, value in arguments.items() if key not in target}
+
+    def plan() -> Plan:
+        return plan_from_numbers(Target(**target), **{"baseline": 0.6, **others})
+
+    assert refused(ConfigurationError, plan) == message
 
 
 def test_wrong_pilots_are_refused(tmp_path: Path) -> None:

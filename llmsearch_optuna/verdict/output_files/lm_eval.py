@@ -51,7 +51,7 @@ def read_samples(rows: Sequence[tuple[str, Mapping[str, Any]]], path: Path, sele
     if not selection.by_metric:
         metric = choose("score", "--score", selection.score, (key for _, row in rows for key in row["metrics"]), path)
     for place, row in rows:
-        contents = _responses(row, place) if selection.by_metric else [_score(row, metric)]
+        contents = _responses(row, place) if selection.by_metric else [{"score": row[metric]} if metric in row else {}]
         lines += [
             OutputLine(
                 place=place,
@@ -75,10 +75,6 @@ def _is_of_known_version(row: Mapping[str, Any]) -> bool:
         and isinstance(metrics, list)
         and all(isinstance(metric, str) for metric in metrics)
     )
-
-
-def _score(row: Mapping[str, Any], metric: str) -> Mapping[str, Any]:
-    return {"score": row[metric]} if metric in row else {}
 
 
 def _responses(row: Mapping[str, Any], place: str) -> list[Mapping[str, Any]]:
