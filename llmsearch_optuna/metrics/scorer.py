@@ -99,7 +99,7 @@ def run_scorer(
             where = culprit(lambda alone: type(alone.error) is kind) if is_last else ""
             raise ScorerError(f"scorer `{label}` raised {kind.__name__}: {one_line(error)}{where}") from error
         where = culprit(_is_not_finite) if is_last and _is_not_finite(outcome) else ""
-        return _checked(f"scorer `{label}`", outcome.result, where, samples)
+        return _checked(label, outcome.result, where, samples)
 
     return calls.repeated(label, score)
 
@@ -108,20 +108,21 @@ def _is_not_finite(outcome: Outcome) -> bool:
     return isinstance(outcome.result, Real) and not math.isfinite(_to_float(outcome.result))
 
 
-def _checked(source: str, result: object, where: str, samples: Sequence[int]) -> Scores:
+def _checked(label: str, result: object, where: str, samples: Sequence[int]) -> Scores:
+    source = f"scorer `{label}`"
     if isinstance(result, Real):
         return Scores(finite_score(source, result, where), None)
     if not isinstance(result, Sequence) or isinstance(result, str | bytes | bytearray):
-        raise ScorerError(f"{source} must return a number or one per sample, got {type(result).__name__}")
+        raise ScorerError(f"scorer `{label}` must return a number or one per sample, got {type(result).__name__}")
     if len(result) != len(samples):
-        raise ScorerError(f"{source} returned {len(result)} scores for {len(samples)} samples")
+        raise ScorerError(f"scorer `{label}` returned {len(result)} scores for {len(samples)} samples")
     per_sample = [
         finite_score(source, score, f" for sample {sample}") for score, sample in zip(result, samples, strict=True)
     ]
     try:
         return mean_scores(per_sample)
     except OverflowError as error:
-        raise ScorerError(f"{source} returned scores too large to average") from error
+        raise ScorerError(f"scorer `{label}` returned scores too large to average") from error
 
 
 def _to_float(number: Real) -> float:
