@@ -71,7 +71,7 @@ def contend(url: str, name: str, *, rungs: int, tokenizer: PreTrainedTokenizerBa
     tuner = Tuner(
         custom_pred_function=lambda prompts, params: [f"{params.get('temperature', 0.0):.3f}"] * len(prompts),
         tokenizer=tokenizer,
-        dataset=[{"question": f"question {number}", "answer": ""} for number in range(_SAMPLES)],
+        dataset=[{"question": f"question {number}", "answer": "none"} for number in range(_SAMPLES)],
         scorer=lambda references, predictions: [float(text) for text in predictions],  # noqa: ARG005
         column_mapping={"input_cols": ["question"], "eval_cols": ["answer"]},
         prompt_template="{question}",

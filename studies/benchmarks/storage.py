@@ -110,7 +110,7 @@ def canned_tuner() -> Tuner:
     tuner = Tuner(
         custom_pred_function=lambda prompts, params: prompts,  # noqa: ARG005 - another engine takes its place
         tokenizer=tiny().tokenizer,
-        dataset=[{"question": f"question {number}", "answer": ""} for number in range(SAMPLES)],
+        dataset=[{"question": f"question {number}", "answer": "none"} for number in range(SAMPLES)],
         scorer=lambda references, predictions: [float(text.split()[0]) for text in predictions],  # noqa: ARG005
         column_mapping={"input_cols": ["question"], "eval_cols": ["answer"]},
         prompt_template="{question}",

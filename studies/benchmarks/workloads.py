@@ -112,7 +112,7 @@ def requests_of(loaded: LoadedModel, workload: Workload, params: GenerationParam
 def make_tuner(workload: Workload, **backend: Any) -> Tuner:
     """A tuner with nothing prefilled yet; its model and how it generates are given as arguments of `Tuner`."""
     return Tuner(
-        dataset=[{"prompt": prompt, "answer": ""} for prompt in workload.prompts],
+        dataset=[{"prompt": prompt, "answer": "none"} for prompt in workload.prompts],
         column_mapping={"input_cols": ["prompt"], "eval_cols": ["answer"]},
         prompt_template="{prompt}",
         scorer=lambda y_true, y_pred: [float(len(text)) for text in y_pred],  # noqa: ARG005
