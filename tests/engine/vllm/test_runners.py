@@ -51,6 +51,17 @@ def test_tokens_are_those_of_the_host(runner: str, data: st.DataObject) -> None:
         waiting = [request for request in (*waiting, *put_back) if len(request.tokens) < 12]
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_mirostat_goes_on_in_another_slot(seed: int) -> None:
+    """Nothing has entered the old slot by then, so that its state was not put aside."""
+    batches = SecondRunner(SIZE, torch.device("cpu"))
+    params = GenerationParams(mirostat_tau=1.0, mirostat_eta=2.0, generation_seed=seed)
+    request, neighbour, other = (SimulatedRequest(given, [1, 2, 3, 4], 0) for given in (params, None, None))
+    for scheduled in (*[[request, neighbour, other]] * 3, [other], *[[other, request]] * 5):
+        batches.step(scheduled, ())
+    assert len(request.tokens) == 8
+
+
 @given(st.data())
 @settings(max_examples=scaled(100))
 def test_draft_tokens_change_no_token(data: st.DataObject) -> None:
