@@ -29,6 +29,7 @@ __all__ = [
     "IMPLEMENTATIONS",
     "MULTI_COLUMN",
     "REPEATED",
+    "SAMPLE_FUNCTIONS",
     "arguments_of",
     "kind_names",
     "make_built_in",
@@ -36,7 +37,7 @@ __all__ = [
     "scores_corpus",
 ]
 
-_SAMPLE: Mapping[str, Callable[..., float]] = {
+SAMPLE_FUNCTIONS: Mapping[str, Callable[..., float]] = {
     "exact_match": exact_match,
     "contains": contains,
     "numeric": numeric,
@@ -45,6 +46,8 @@ _SAMPLE: Mapping[str, Callable[..., float]] = {
     "rouge2": rouge2,
     "rougeL": rouge_l,
 }
+"""``(prediction, reference) -> score in [0, 1]``, of which 1 is the best, by name."""
+
 _CORPUS: Mapping[str, Callable[..., float]] = {"bleu": bleu, "chrf": chrf}
 _READERS: Mapping[str, type[RegexAnswers] | type[MathAnswers]] = {"regex": RegexAnswers, "math": MathAnswers}
 MULTI_COLUMN: Mapping[str, type[ItemsMetric] | type[ChoiceMetric] | type[JsonSchemaMetric] | type[JudgeMetric]] = {
@@ -60,7 +63,7 @@ REPEATED = ("judge",)
 
 _ANSWERS: Mapping[str, Callable[..., Hashable | None]] = {"exact_match": exact_answer, "numeric": last_number}
 
-IMPLEMENTATIONS: Mapping[str, Callable[..., object]] = {**_SAMPLE, **_CORPUS, **_READERS, **MULTI_COLUMN}
+IMPLEMENTATIONS: Mapping[str, Callable[..., object]] = {**SAMPLE_FUNCTIONS, **_CORPUS, **_READERS, **MULTI_COLUMN}
 """What computes each metric: a function, or a class. Its keyword-only parameters are the metric's arguments."""
 
 BUILT_IN_METRICS = tuple(IMPLEMENTATIONS)

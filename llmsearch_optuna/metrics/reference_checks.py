@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from llmsearch_optuna.errors import MetricError
 from llmsearch_optuna.metrics.base import Metric, Reference, SampleMetric, acceptable_texts, bound_arguments
+from llmsearch_optuna.metrics.built_in import SAMPLE_FUNCTIONS
 from llmsearch_optuna.metrics.choice import ChoiceMetric
 from llmsearch_optuna.metrics.corpus import BLEU_TOKENIZER, CorpusMetric, bleu
 from llmsearch_optuna.metrics.evaluate_module import EvaluateMetric
@@ -19,7 +20,7 @@ from llmsearch_optuna.metrics.reducers import unreduced
 from llmsearch_optuna.metrics.regex_answers import RegexAnswers
 from llmsearch_optuna.metrics.rouge import ASCII, rouge1, rouge2, rouge_l
 from llmsearch_optuna.metrics.scorer import CallableMetric
-from llmsearch_optuna.metrics.text import contains, exact_match, numeric, token_f1
+from llmsearch_optuna.metrics.text import contains, numeric
 from llmsearch_optuna.metrics.words import is_unspaced, unicode_words
 
 __all__ = ["check_references"]
@@ -27,7 +28,6 @@ __all__ = ["check_references"]
 _LOG = logging.getLogger(__name__)
 
 _ROUGE = (rouge1, rouge2, rouge_l)
-_BUILT_IN = (exact_match, contains, numeric, token_f1, *_ROUGE)
 _BLEU_OF_WORDS = (BLEU_TOKENIZER, "intl", "none")  # tokenizers that split at spaces
 _LONGEST_WORD = 4  # characters of a script without spaces: longer ones are sentences that are not segmented
 _NEGLIGIBLE = 0.05  # the share of words that a metric may misread without a warning
@@ -127,7 +127,7 @@ def _findings(metric: SampleMetric | CorpusMetric, texts: _Texts) -> list[_Findi
         findings.append(_unsegmented(texts))
     if isinstance(metric, CorpusMetric):
         findings += _faults_of_corpus(metric, texts)
-    elif function in _BUILT_IN:
+    elif function in SAMPLE_FUNCTIONS.values():
         reported = {index for finding in findings for index in finding.indices}
         findings += _faults_of_samples(metric.score, function, texts, reported)
     elif isinstance(reader, RegexAnswers):

@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 import torch
+from cuts import cut_choices
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -19,11 +20,13 @@ PARAMS = st.one_of(
         GenerationParams,
         temperature=st.sampled_from([0.3, 1.0, 1.7]),
         generation_seed=st.integers(0, 2**32 - 1),
-        top_k=st.sampled_from([None, 3, 20]),
-        top_p=st.sampled_from([None, 0.5, 0.9]),
-        min_p=st.sampled_from([None, 0.1]),
-        tfs=st.sampled_from([None, 0.9]),
-        mirostat_tau=st.sampled_from([None, 1.0, 4.0]),
+        **cut_choices(
+            top_k=[None, 3, 20],
+            top_p=[None, 0.5, 0.9],
+            min_p=[None, 0.1],
+            tfs=[None, 0.9],
+            mirostat_tau=[None, 1.0, 4.0],
+        ),
         mirostat_eta=st.sampled_from([None, 2.0]),
         repetition_penalty=st.sampled_from([None, 0.8, 1.3]),
         encoder_repetition_penalty=st.sampled_from([None, 1.2]),

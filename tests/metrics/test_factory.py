@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from laws import scaled
 from scored_texts import TEXT_METRICS, score, texts, value
 
+from llmsearch_optuna import metrics
 from llmsearch_optuna.errors import MetricError
 from llmsearch_optuna.metrics import (
     Metric,
@@ -23,42 +24,49 @@ from llmsearch_optuna.metrics import (
     known_range,
     make_metric,
 )
+from llmsearch_optuna.metrics.built_in import SAMPLE_FUNCTIONS
 
 PER_SAMPLE = [name for name in TEXT_METRICS if name not in ("bleu", "chrf")]
+HAND_COMPUTED = [
+    ("exact_match", " Paris\n", "Paris", 1.0),
+    ("exact_match", "paris", "Paris", 0.0),
+    ("exact_match", "42", 42, 1.0),
+    ("exact_match", "4.5", 4.5, 1.0),
+    ("contains", "It is Paris.", " Paris ", 1.0),
+    ("contains", "It is paris.", "Paris", 0.0),
+    ("numeric", "So she pays $1,234.", "3 + 4 = 7\n#### 1,234", 1.0),
+    ("numeric", "So she pays $1,235.", "#### 1,234", 0.0),
+    ("numeric", "no idea", "7", 0.0),
+    ("numeric", "7", "no number", 0.0),
+    ("token_f1", "The cat sat.", "a cat sat down", 0.8),
+    ("token_f1", "the", "an", 0.0),
+    ("token_f1", "", "cat", 0.0),
+    ("rouge1", "the cat sat on the mat", "The cat lay on the mats", 5 / 6),
+    ("rouge2", "the cat sat on the mat", "The cat lay on the mats", 3 / 5),
+    ("rougeL", "the cat sat on the mat", "The cat lay on the mats", 5 / 6),
+    ("rougeL", "a b c d", "d c b a", 1 / 4),
+    ("rouge2", "cat", "cat", 0.0),
+    ("bleu", "the cat is on the mat", "the cat is on a mat", (5 / 6 * 3 / 5 * 2 / 4 * 1 / 3) ** 0.25),
+    ("bleu", "the cat", "the cat", 0.0),
+    ("chrf", "abcd", "abce", (3 / 4 + 2 / 3 + 1 / 2 + 0 / 1) / 4),
+    ("distinct_items", "apple, pear, apple", ["apple", "pears"], 2 / 3),
+    ("distinct_items", "apple, pear, stone", ["apple", "pear"], 2 / 3),
+    ("distinct_items", "", ["apple"], 0.0),
+]
+"""Name, prediction, reference and score."""
+
 pairs = st.lists(st.tuples(texts, texts), min_size=1, max_size=6)
 
 
-@pytest.mark.parametrize(
-    ("name", "prediction", "reference", "expected"),
-    [
-        ("exact_match", " Paris\n", "Paris", 1.0),
-        ("exact_match", "paris", "Paris", 0.0),
-        ("exact_match", "42", 42, 1.0),
-        ("exact_match", "4.5", 4.5, 1.0),
-        ("contains", "It is Paris.", " Paris ", 1.0),
-        ("contains", "It is paris.", "Paris", 0.0),
-        ("numeric", "So she pays $1,234.", "3 + 4 = 7\n#### 1,234", 1.0),
-        ("numeric", "So she pays $1,235.", "#### 1,234", 0.0),
-        ("numeric", "no idea", "7", 0.0),
-        ("numeric", "7", "no number", 0.0),
-        ("token_f1", "The cat sat.", "a cat sat down", 0.8),
-        ("token_f1", "the", "an", 0.0),
-        ("token_f1", "", "cat", 0.0),
-        ("rouge1", "the cat sat on the mat", "The cat lay on the mats", 5 / 6),
-        ("rouge2", "the cat sat on the mat", "The cat lay on the mats", 3 / 5),
-        ("rougeL", "the cat sat on the mat", "The cat lay on the mats", 5 / 6),
-        ("rougeL", "a b c d", "d c b a", 1 / 4),
-        ("rouge2", "cat", "cat", 0.0),
-        ("bleu", "the cat is on the mat", "the cat is on a mat", (5 / 6 * 3 / 5 * 2 / 4 * 1 / 3) ** 0.25),
-        ("bleu", "the cat", "the cat", 0.0),
-        ("chrf", "abcd", "abce", (3 / 4 + 2 / 3 + 1 / 2 + 0 / 1) / 4),
-        ("distinct_items", "apple, pear, apple", ["apple", "pears"], 2 / 3),
-        ("distinct_items", "apple, pear, stone", ["apple", "pear"], 2 / 3),
-        ("distinct_items", "", ["apple"], 0.0),
-    ],
-)
+@pytest.mark.parametrize(("name", "prediction", "reference", "expected"), HAND_COMPUTED)
 def test_hand_computed(name: str, prediction: str, reference: object, expected: float) -> None:
     assert value(name, prediction, reference) == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize("name", TEXT_METRICS)
+def test_every_metric_is_computed_by_hand(name: str) -> None:
+    scores = {score for other, *_, score in HAND_COMPUTED if other == name}
+    assert scores - {0.0, 1.0} or scores == {0.0, 1.0}, f"add cases of {name} to HAND_COMPUTED, with different scores"
 
 
 @pytest.mark.parametrize(
@@ -128,6 +136,11 @@ def test_every_built_in_is_a_metric_with_its_name() -> None:
         assert metric.greater_is_better
         assert not make_metric(name, greater_is_better=False).greater_is_better
         assert make_metric(name, column="answer").name == f"{name}(column='answer')"
+
+
+def test_the_functions_of_metrics_are_exported() -> None:
+    missing = {function.__name__ for function in SAMPLE_FUNCTIONS.values()} - set(metrics.__all__)
+    assert not missing, "add these to metrics/__init__.py"
 
 
 def test_names_hold_the_arguments_that_matter() -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from llmsearch_optuna.errors import MetricError
 from llmsearch_optuna.metrics import check_references, make_metric
+from llmsearch_optuna.metrics.built_in import SAMPLE_FUNCTIONS
 
 CHINESE = ["\u5317\u4eac\u662f\u4e2d\u56fd\u7684\u9996\u90fd", "\u6211\u67093\u4e2a\u82f9\u679c"]
 RUSSIAN = "\u041f\u0440\u0438\u0432\u0435\u0442 \u043c\u0438\u0440"
@@ -39,6 +40,12 @@ def test_references_that_mean_nothing_are_refused(spec: str, references: list[An
     with pytest.raises(MetricError, match=message) as caught:
         check(spec, references)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", SAMPLE_FUNCTIONS)
+def test_references_that_are_all_empty_are_refused(name: str) -> None:
+    with pytest.raises(MetricError, match=r"the reference (is empty|has no|has fewer than).*\(2 of 2 references"):
+        check(name, ["", " "])
 
 
 def test_a_reference_of_which_the_expression_matches_a_part_is_refused(caplog: pytest.LogCaptureFixture) -> None:

@@ -11,4 +11,4 @@ CONFIG: Any = GenerationConfig
 def test_the_table_tells_which_parameters_transformers_has() -> None:
     # transformers accepts unknown names in a config, and ignores them.
     fields = {name for name in PARAMETERS if hasattr(CONFIG(), name)}
-    assert fields == HF_NAMES, "`in_transformers` of these parameters in space/params.py is wrong"
+    assert fields == HF_NAMES, "`in_transformers` of these parameters in space/parameter_fields.py is wrong"

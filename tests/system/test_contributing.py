@@ -40,7 +40,7 @@ def test_every_place_that_is_named_is_there() -> None:
     assert len(places) > 15
     for place in places:
         assert (ROOT / place).exists() or (PACKAGE / place).exists(), f"CONTRIBUTING names {place}, which is not there"
-    modules = [*PACKAGE.rglob("*.py"), *(ROOT / "tests" / "helpers").glob("*.py")]
+    modules = [*PACKAGE.rglob("*.py"), *(ROOT / "tests").rglob("*.py")]
     code = "\n".join(path.read_text(encoding="utf-8") for path in modules)
     for name in re.findall(r"`(_?[A-Z_]{4,}|_top_a)`", text):
         assert re.search(rf"\b{name}\b", code), f"CONTRIBUTING names {name}, which no module has"

@@ -40,7 +40,10 @@ SUMMARY_WIDTH = 256
 # The inverse temperatures at which a summary holds the sum over all other tokens.
 _POWERS = (0.0, 0.5, 1.0, 2.0)
 _BOUNDED_SUMS = frozenset({"outside_mass", "outside_square"})
-"""What a summary knows of the tokens outside: bounds of these sums. A first cut that needs another one is undecided."""
+"""What a summary knows of the tokens outside: bounds of these sums.
+
+A first cut that needs another one is undecided. One that needs only these must keep ever more tokens, or ever fewer, as
+the mass outside grows; see `_draw_cut`."""
 _NEED_SUMS = tuple(name for name, sums in SUMS_OF_CUTS.items() if sums)
 _UNDECIDABLE = tuple(name for name, sums in SUMS_OF_CUTS.items() if sums - _BOUNDED_SUMS)
 _LARGEST_MASS = 2.0**60
@@ -273,10 +276,10 @@ def _draw_cut(ends: list[Candidates], rows: SamplingRows, steps: Tensor) -> tupl
     first = _first_cuts(rows)
     needs_sums = _has_any(first, _NEED_SUMS)
     later = rows.cuts & ~first
-    # The more mass is outside, the more candidates a first cut keeps; the larger its squares are, the fewer p_less
-    # keeps. The set kept at the minimum is then a subset of that kept at the maximum, also after a later min_p, which
-    # compares each token separately. Any other later cut depends on the kept tokens, and so do XTC and the surprise of
-    # mirostat.
+    # The more mass is outside, the more candidates a first cut keeps, or the fewer (epsilon_cutoff); the larger its
+    # squares are, the fewer p_less keeps. Of the sets kept at the minimum and at the maximum, one is then a subset of
+    # the other, also after a later min_p, which compares each token separately. Any other later cut depends on the kept
+    # tokens, and so do XTC and the surprise of mirostat.
     nested = ~_has_any(later, [name for name in CUTS if name != "min_p"])
     nested &= ~_has_any(rows.cuts, ["mirostat_tau"])
     if rows.kinds.has_xtc:

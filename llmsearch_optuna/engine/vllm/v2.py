@@ -81,14 +81,22 @@ class V2Processor:
         for row, slot in enumerate(slots):
             params, prompt_length = self._new[slot], prompt_lengths[row]
             key = prompt_key(prompts[row, :prompt_length].tolist())
-            self._occupants[slot] = (params, key)
             step, breakers = lengths[row] - prompt_length, self._breakers.of(params)
+            if step:
+                self._leave_old_slot(params, key)
+            self._occupants[slot] = (params, key)
             contents.append((slot, SlotContents(params, key, (), (), step, mirostat_mu(params), breakers)))
         self._parameters.write(contents)
         for slot, content in contents:
             if content.step:
                 self._memory.restore(content.params, content.prompt_key, self._parameters.progress(slot))
         self._new.clear()
+
+    def _leave_old_slot(self, params: GenerationParams, key: int) -> None:
+        """Keep the state of a completion that comes back to another slot before its old one is taken."""
+        occupied = [slot for slot, occupant in self._occupants.items() if occupant == (params, key)]
+        for slot in set(occupied) - set(self._new):
+            self._memory.keep(*self._occupants.pop(slot), self._parameters.progress(slot))
 
     @torch.inference_mode()
     def apply(self, logits: Tensor, ctx: Any) -> Tensor:

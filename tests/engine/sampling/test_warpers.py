@@ -5,6 +5,7 @@ import math
 import statistics
 from collections import Counter
 from collections.abc import Callable, Sequence
+from typing import get_args
 
 import pytest
 import torch
@@ -26,7 +27,7 @@ from transformers import (
 )
 
 from llmsearch_optuna.engine.sampling import SamplingRows, filtered_logits
-from llmsearch_optuna.engine.sampling.candidates import Candidates
+from llmsearch_optuna.engine.sampling.candidates import Candidates, RowSum, most_probable
 from llmsearch_optuna.engine.sampling.warpers import SUMS_OF_CUTS, apply_cuts, leading_candidates
 from llmsearch_optuna.space.params import CUTS, GenerationParams
 
@@ -243,9 +244,28 @@ def support(scores: Tensor) -> set[int]:
     return set((scores > -torch.inf).nonzero()[:, 0].tolist())
 
 
+def test_every_cut_has_a_formula() -> None:
+    assert tuple(SUMS_OF_CUTS) == CUTS, "add the cut to _CUTS in engine/sampling/warpers.py, in the order of the fields"
+
+
+@pytest.mark.parametrize("name", CUTS)
+def test_every_cut_names_the_sums_that_it_needs(name: str) -> None:
+    logits = torch.randn(40, 2000, generator=torch.Generator().manual_seed(0)) * torch.linspace(0.01, 3.0, 40)[:, None]
+    rows = SamplingRows.build([GenerationParams.from_dict({name: CUT_VALUES[name]})] * 40, [0] * 40)
+
+    def sizes(*sums: RowSum) -> list[int]:
+        kept: list[int] = apply_cuts(most_probable(logits, 256, sums), rows).size.tolist()
+        return kept
+
+    needs = SUMS_OF_CUTS[name]
+    whole = sizes(*get_args(RowSum))
+    assert sizes(*needs) == whole, f"{name} needs further sums: name them under `needs` in _CUTS"
+    for spare in needs:
+        assert sizes(*needs - {spare}) != whole, f"{name} does not need {spare}: remove it from `needs` in _CUTS"
+
+
 @pytest.mark.parametrize("name", CUTS)
 def test_the_tables_of_this_test_hold_every_cut(name: str) -> None:
-    assert tuple(SUMS_OF_CUTS) == CUTS, "add the cut to _CUTS in engine/sampling/warpers.py, in the order of the fields"
     assert name in {**WARPERS, **ORACLES}, "write a function that shares no code with the cut, and add it to ORACLES"
     assert name in RANGES, "add the cut to RANGES, with its boundaries"
     assert any(getattr(params, name) is not None for params in SINGLE_CUTS), "add the cut to SINGLE_CUTS"
@@ -440,10 +460,10 @@ def test_a_cut_outside_the_candidates_is_undecided(device: torch.device) -> None
 
 def test_cuts_do_not_depend_on_the_batch(device: torch.device) -> None:
     # An odd vocabulary of a realistic size: alone, a row is aligned and reduced differently than in a batch.
-    logits = peaked_logits(12, 49_153).to(device)
-    mixed = [dataclasses.replace(SINGLE_CUTS[row % len(SINGLE_CUTS)], temperature=0.5 + row / 10) for row in range(12)]
+    logits = peaked_logits(len(SINGLE_CUTS), 49_153).to(device)
+    mixed = [dataclasses.replace(params, temperature=0.5 + row / 10) for row, params in enumerate(SINGLE_CUTS)]
     batch = candidates(logits, mixed, 256)
-    for row in range(12):
+    for row in range(len(mixed)):
         alone = candidates(logits[row : row + 1].clone(), mixed[row : row + 1], 256)
         for field, value in alone._asdict().items():
             assert torch.equal(value[0], getattr(batch, field)[row]), field
