@@ -54,8 +54,10 @@ def without_addresses(text: str) -> str:
 
 
 def without_hashes(name: str) -> str:
-    """Remove the hashes of source code from a name that is shown."""
-    return re.sub(r"#[0-9a-f]{8}\b", "", name)
+    """Remove the hashes of source code, and arguments that are only a hash, from a name that is shown."""
+    argument = r"\w+=#[0-9a-f]{8}\b"
+    arguments = rf"\({argument}(?:, {argument})*\)|(?<=\()(?:{argument}, )+|, {argument}"
+    return re.sub(rf"{arguments}|#[0-9a-f]{{8}}\b", "", name)
 
 
 def digest(source: str) -> str:

@@ -139,3 +139,6 @@ def test_a_name_is_shown_without_the_hashes_of_its_source() -> None:
     assert without_hashes(identify(module)).endswith("test_identity.module")
     assert without_hashes("contains(ignore_case=True)") == "contains(ignore_case=True)"
     assert without_hashes("a.f#0123abcd(by=b.g#89abcdef)") == "a.f(by=b.g)"
+    assert without_hashes("json_schema(schema=#0123abcd)") == "json_schema"
+    assert without_hashes("f(a=#0123abcd, b=#89abcdef)") == "f"
+    assert without_hashes("f(a=#0123abcd, b=1, c=#89abcdef, d=2)") == "f(b=1, d=2)"

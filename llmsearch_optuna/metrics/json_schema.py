@@ -41,7 +41,8 @@ class JsonSchemaMetric:
         name: The identity of the metric with its columns and schema.
         column: The reference column with the expected value: JSON in a string, or a value, whose null fields are left
             out. Null means no expected value. By default the only column other than `schema_column`, if any.
-        schema: The JSON Schema of all samples: a table, or the path of a JSON file relative to the study file.
+        schema: The JSON Schema of all samples: a table, or the path of a JSON file relative to the study file. Required
+            without `schema_column`. ``{}`` allows every value: then only the expected values count.
         schema_column: The reference column with each sample's own schema: a table, or JSON in a string.
         greater_is_better: Whether a study maximises the value.
         calls: How the metric is called: retries and time limit.
@@ -61,7 +62,10 @@ class JsonSchemaMetric:
 
     def __post_init__(self) -> None:
         if (self.schema is None) == (self.schema_column is None):
-            raise MetricError("metric `json_schema` needs either `schema` or `schema_column`")
+            raise MetricError(
+                "metric `json_schema` needs either `schema` or `schema_column`: `schema = {}` if only expected values "
+                "count"
+            )
         if self.schema is not None:
             schema = read_schema(self.schema)
             make_validator(schema)

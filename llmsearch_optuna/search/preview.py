@@ -41,7 +41,13 @@ class Preview:
 
 
 def preview(
-    objective: GenerationObjective, *, trials: int, held_out: int, seed: int, named_baselines: int = 0
+    objective: GenerationObjective,
+    *,
+    trials: int,
+    held_out: int,
+    seed: int,
+    named_baselines: int = 0,
+    max_tokens: int | None = None,
 ) -> Preview:
     """Generate and score some samples, and extrapolate.
 
@@ -55,6 +61,7 @@ def preview(
         held_out: The number of held-out samples.
         seed: The seed of the random point.
         named_baselines: The number of baselines that the user names.
+        max_tokens: The number of generated tokens at which the search ends; None if there is no limit.
 
     Raises:
         TrialError: A completion cannot be generated or scored.
@@ -78,13 +85,15 @@ def preview(
     )
     evaluations = trials * len(objective.samples)
     counts, share = TokenCounts.of(rows), evaluations / len(rows)
+    tokens = counts.generated * share
+    is_cut = max_tokens is not None and max_tokens < tokens
     expectations = {
         "completions": f"with {describe_params(params)}, a random point of the space",
         "tokens per sample": f"{counts.prompt / len(rows):,.0f} in, {counts.generated / len(rows):,.1f} out"
         + (f", of which {counts.thinking / len(rows):,.1f} thinking" if counts.thinking else ""),
         "at most": f"{trials} trials x {len(objective.samples)} samples = {evaluations:,} evaluations, about "
-        f"{counts.generated * share:,.0f} tokens and {_duration(seconds * share)}; pruning, replay and an early stop "
-        "take from it",
+        f"{tokens:,.0f} tokens and {_duration(seconds * share)}; pruning, replay and an early stop take from it"
+        + (f", and `max_tokens_total` ends it at {max_tokens:,} tokens" if is_cut else ""),
     }
     expectations |= _verdict(held_out, counts.generated / len(rows), named_baselines)
     further = FurtherScores(objective, ())

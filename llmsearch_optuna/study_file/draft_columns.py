@@ -117,9 +117,11 @@ def choose_columns(table: Table, data: str) -> Columns:
         reference = next((name for name in reversed(usable) if _is_mostly_set(table.head[name])), None)
     if reference is None and unclear:
         names = [name for name in table.head if table.owner(name) in unclear]
+        objects = [name for name in unclear if name not in names]
+        json_hint = f"; if the answer is JSON, name `{objects[0]}` and the metric `json_schema`" if objects else ""
         raise StudyFileError(
             f"{data} may have its reference in {' or '.join(names)}: name it and the columns of the prompt in a study "
-            "file by hand"
+            f"file by hand{json_hint}"
         )
     inputs = [] if reference is None else _inputs(table, texts, reference, is_guessed=is_guessed)
     if reference is None or not inputs:

@@ -159,6 +159,7 @@ def preview(file: StudyFile, tuner: Tuner) -> Preview:
         held_out=len(tuner.task.holdout),
         seed=study.seed,
         named_baselines=len(parse_baselines(study.baselines)),
+        max_tokens=study.max_tokens_total,
     )
 
 

@@ -24,12 +24,14 @@ def test_it_shows_samples_and_what_to_expect_and_stores_nothing(
     path = tmp_path / "x.toml"
     path.write_text(STUDY.format(trials=9).replace("search_size = 8", "search_size = 8\nholdout_size = 6"))
     before = sorted(file.name for file in tmp_path.iterdir())
-    assert main(["run", str(path), "--dry-run", "--set", "study.price={ input = 1000, output = 2000 }"]) == 0
+    price = "study.price={ input = 1000, output = 2000 }"
+    assert main(["run", str(path), "--dry-run", "--max-tokens", "200", "--set", price]) == 0
     output = capsys.readouterr().out
     assert output.count("prompt: ") == output.count("completion: ") == 3
     assert "Is 1" in output
     assert '{"answer": "yes"}' in output
     assert "9 trials x 8 samples = 72 evaluations, about 288 tokens" in output
+    assert "`max_tokens_total` ends it at 200 tokens" in " ".join(output.split())
     assert "cost at most" in output
     assert sorted(file.name for file in tmp_path.iterdir()) == before
 
@@ -56,6 +58,7 @@ def test_what_the_hold_out_shows_follows_from_the_scores() -> None:
         "200 samples show gains from about 0.1, as far as the scores of 16 samples tell"
     )
     assert shown["at most"].startswith("5 trials x 40 samples = 200 evaluations")
+    assert shown["at most"].endswith("take from it")
     fewer = preview(objective(["1", "0"], "exact_match"), trials=5, held_out=50, seed=1, named_baselines=1).expectations
     assert fewer["hold-out"].startswith("50 samples show gains from about 0.2")
     assert shown["verdict"].startswith("3 to 17 passes over 200 held-out samples")

@@ -220,7 +220,7 @@ def test_a_file_without_a_schema_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("arguments", [{}, {"schema": {}, "schema_column": "form"}])
 def test_there_is_one_source_of_schemas(arguments: dict[str, Any]) -> None:
-    with pytest.raises(MetricError, match=r"^metric `json_schema` needs either `schema` or `schema_column`$"):
+    with pytest.raises(MetricError, match=r"^metric `json_schema` needs either `schema` or `schema_column`: `schema"):
         make_metric("json_schema", **arguments)
 
 

@@ -441,12 +441,18 @@ def test_the_length_limit_counts_bytes_of_the_longest_reference(tmp_path: Path) 
             {"story": "S", "answers": {"texts": [["a"]], "starts": [[1]]}},
             "^rows.jsonl may have its reference in answers.texts or answers.starts: name it and the columns of the",
         ),
-        ({"question": "Q?", "answers": [["a"], ["b"]]}, "may have its reference in answers: name it"),
+        (
+            {"question": "Q?", "answers": [["a"], ["b"]]},
+            "may have its reference in answers: name it and the columns of the prompt in a study file by hand$",
+        ),
         (
             {"passage": "P", "question": "Q?", "answers_spans": {"spans": ["a"], "types": ["span"]}},
             "may have its reference in answers_spans.spans or answers_spans.types: name it",
         ),
-        ({"question": "Q?", "answer": {"x": "a", "y": "b"}}, "may have its reference in answer.x or answer.y: name it"),
+        (
+            {"question": "Q?", "answer": {"x": "a", "y": "b"}},
+            "reference in answer.x or answer.y: name it .*; if the answer is JSON, name `answer` and the metric `json",
+        ),
     ],
 )
 def test_a_reference_in_an_object_is_not_guessed(row: dict[str, Any], message: str, tmp_path: Path) -> None:
