@@ -3,6 +3,7 @@
 import contextlib
 import datetime as dt
 import logging
+import os
 import platform
 import re
 import sys
@@ -169,7 +170,7 @@ def study_log(path: Path, *, about: Mapping[str, str] = MappingProxyType({})) ->
         The log.
 
     Raises:
-        ConfigurationError: The file cannot be written, or is not a log.
+        ConfigurationError: The file cannot be written, is not a log, or receives the output of this process.
     """
     with contextlib.ExitStack() as undo:
         handler = _opened(path)
@@ -214,10 +215,27 @@ def _opened(path: Path) -> _LogFile:
         raise ConfigurationError(
             f"the log {path} cannot be written: {error}; `storage` or --log must name a folder that can be written"
         ) from error
+    if _is_output(path):
+        handler.close()
+        raise ConfigurationError(
+            f"{path} is the log, and the output of the command goes there, too: redirect the output to another file, "
+            "or name another log with --log"
+        )
     if head and not _FIRST_LINE.match(head):
         handler.close()
         raise ConfigurationError(f"{path} exists and is not a log of a study: name another file")
     return handler
+
+
+def _is_output(path: Path) -> bool:
+    """Return whether standard output or standard error is this file, which they would overwrite or interleave."""
+    if not path.is_file():  # such as /dev/null
+        return False
+    for descriptor in (1, 2):
+        with contextlib.suppress(OSError):  # it may be closed
+            if os.path.samestat(os.fstat(descriptor), path.stat()):
+                return True
+    return False
 
 
 def _handlers(logger: logging.Logger) -> list[logging.Handler]:

@@ -209,6 +209,29 @@ def test_a_file_that_is_no_log_is_left_alone(tmp_path: Path) -> None:
     assert path.read_text() == "[study]"
 
 
+@pytest.mark.parametrize("streams", ["file", "pipe"])
+def test_a_log_that_receives_the_output_is_refused(streams: str, tmp_path: Path) -> None:
+    path = tmp_path / "study.log"
+    program = """
+        import pathlib, sys
+        from llmsearch_optuna.logs import study_log
+        with study_log(pathlib.Path(sys.argv[1])):
+            print("not reached")
+    """
+    with path.open("w") as file:
+        done = subprocess.run(
+            [sys.executable, "-c", textwrap.dedent(program), str(path)],
+            check=False,
+            stdout=file,
+            stderr=file if streams == "file" else subprocess.PIPE,
+            text=True,
+        )
+    output = path.read_text() + (done.stderr or "")
+    assert done.returncode == 1
+    assert "study.log is the log, and the output of the command goes there, too" in output
+    assert "not reached\n" not in path.read_text()
+
+
 @pytest.mark.parametrize("name", ["", "file/x.log", "a\0b"])
 def test_a_file_that_cannot_be_written_is_refused_in_one_line(name: str, tmp_path: Path) -> None:
     (tmp_path / "file").touch()

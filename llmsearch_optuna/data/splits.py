@@ -96,12 +96,12 @@ def find_repeats(
     shared = [indices for indices in by_prompt.values() if len(indices) > 1]
     notes = []
     if repeated:
-        pair = "rows {} and {}".format(*repeated[0])
+        pair = "such as rows {} and {}".format(*repeated[0])
         notes.append(
             f"{len(repeated)} of {len(rows)} rows repeat another's prompt and reference and are left out ({pair})"
         )
     if shared:
-        pair = f"rows {rows[shared[0][0]]} and {rows[shared[0][1]]}"
+        pair = f"such as rows {rows[shared[0][0]]} and {rows[shared[0][1]]}"
         notes.append(
             f"{sum(map(len, shared))} rows share their prompts with others of another reference and stay together in "
             f"one split ({pair})"

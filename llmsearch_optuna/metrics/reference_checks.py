@@ -33,6 +33,7 @@ _LONGEST_WORD = 4  # characters of a script without spaces: longer ones are sent
 _NEGLIGIBLE = 0.05  # the share of words that a metric may misread without a warning
 _PROBED = 4  # references that an `evaluate` module is tried on
 
+_EMPTY_ADVICE = "check the column, or leave such rows out"
 _SCRIPT = (
     'reads words of a-z and 0-9 only, and the references have others: set tokenize = "unicode" for words of any '
     'script, or "char"'
@@ -158,7 +159,7 @@ def _faults_of_samples(
     if function is not contains:  # one empty string of several is a choice, as for unanswerable questions of SQuAD 2.0
         silent = [index for index in silent if not any(text.strip() for text in texts[index])]
     empty = "every completion" if function is contains else "an empty completion"
-    findings = [_Finding(silent, f"gives 1 to {empty}, as the reference is empty: check the column")]
+    findings = [_Finding(silent, f"gives 1 to {empty}, as the reference is empty: {_EMPTY_ADVICE}")]
     dates = [index for index in lost if function is numeric and any(is_date(text) for text in texts[index])]
     fault = "compares one number, and the reference is a date, a time, a ratio or a range: use exact_match"
     findings.append(_Finding(dates, fault))
@@ -168,7 +169,10 @@ def _faults_of_samples(
     elif function is rouge2:
         reason = "the reference has fewer than two words"
     rest = [index for index in lost if index not in {*dates, *reported}]
-    return [*findings, _Finding(rest, f"gives 0 to every completion, as {reason}: use another metric or column")]
+    advice = "use another metric or column"
+    if not any(text.strip() for index in rest for text in texts[index]):
+        reason, advice = "the reference is empty", _EMPTY_ADVICE
+    return [*findings, _Finding(rest, f"gives 0 to every completion, as {reason}: {advice}")]
 
 
 def _partly_matched(reader: RegexAnswers, texts: _Texts) -> _Finding:
@@ -183,7 +187,7 @@ def _partly_matched(reader: RegexAnswers, texts: _Texts) -> _Finding:
 
 def _faults_of_corpus(metric: CorpusMetric, texts: _Texts) -> list[_Finding]:
     empty = [index for index, accepted in enumerate(texts) if not any(text.strip() for text in accepted)]
-    findings = [_Finding(empty, "can match nothing of an empty reference: check the column")]
+    findings = [_Finding(empty, f"can match nothing of an empty reference: {_EMPTY_ADVICE}")]
     if len(empty) < len(texts) and metric.score([accepted[0] for accepted in texts], texts) == 0.0:
         fault = "gives 0 even to the references themselves, as none is long enough (BLEU needs four words): use chrf"
         findings.append(_Finding(range(len(texts)), fault, is_fatal=False))

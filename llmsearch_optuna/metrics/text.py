@@ -37,7 +37,8 @@ def exact_answer(prediction: str, *, ignore_case: bool = False) -> str | None:
 def contains(prediction: str, reference: str, *, ignore_case: bool = False) -> float:
     """Return 1 if the reference without white space at the ends occurs in the prediction, else 0.
 
-    Composed and decomposed letters are equal, as for `exact_match`.
+    A completion that lists all labels contains the right one, too: `exact_match` suits labels better. Composed and
+    decomposed letters are equal, as for `exact_match`.
 
     Args:
         prediction: The completion.

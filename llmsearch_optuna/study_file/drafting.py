@@ -128,7 +128,8 @@ def _columns_task(table: Table, columns: Columns) -> _Task:
         last = [name for name in (*metric.choices.columns, metric.choices.labels) if name is not None]
         names = [name for name in names if name not in (*last, *metric.choices.unused)] + last
     gaps = sum(has_gap(value) or (metric.name == "choice" and not reference_text(value)) for value in references)
-    _warn_of_columns(columns, gaps, len(references))
+    empty = sum(isinstance(value, str) and not value.strip() for value in references)
+    _warn_of_columns(columns, gaps, 0 if metric.name == "choice" else empty, len(references))
     evaluated = [reference, *(name for key, name in metric.arguments.items() if key == "choices_column")]
     guess = ", a guess: no column has a usual name" if columns.is_guessed else ""
     choices = ", and the choices" if len(evaluated) > 1 else ""
@@ -143,7 +144,7 @@ def _columns_task(table: Table, columns: Columns) -> _Task:
     return _Task(lines, inputs, texts, metric)
 
 
-def _warn_of_columns(columns: Columns, gaps: int, rows: int) -> None:
+def _warn_of_columns(columns: Columns, gaps: int, empty: int, rows: int) -> None:
     if columns.is_guessed:
         _LOG.warning(
             "no column has a usual name of a reference, such as `answer` or `label`: `%s`, the last one, is taken; if "
@@ -160,6 +161,11 @@ def _warn_of_columns(columns: Columns, gaps: int, rows: int) -> None:
             "`%s`, the reference, has no value in %d of %d rows, which a search refuses: fill it in, or leave the rows "
             "out",
             *(columns.reference, gaps, rows),
+        )
+    if empty:
+        _LOG.warning(
+            "`%s`, the reference, is empty in %d of %d rows: fill it in, or leave the rows out",
+            *(columns.reference, empty, rows),
         )
 
 

@@ -138,7 +138,9 @@ def test_rows_that_repeat_are_left_out_with_a_warning(caplog: pytest.LogCaptureF
     samples = [question(row, "abcabd"[row]) for row in range(6)]
     task = Task.split(samples, seed=0, holdout_size=1)
     assert sorted(sample.row for sample in (*task.search, *task.holdout)) == [0, 1, 2, 5]
-    assert caplog.messages == ["2 of 6 rows repeat another's prompt and reference and are left out (rows 0 and 3)"]
+    assert caplog.messages == [
+        "2 of 6 rows repeat another's prompt and reference and are left out (such as rows 0 and 3)"
+    ]
     one_line(
         lambda: Task.split(samples, seed=0, search_size=5),
         r"^4 samples cannot be split into 5 to search on and 0 to hold out \(2 rows repeat others and are left out\): ",

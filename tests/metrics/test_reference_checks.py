@@ -22,7 +22,11 @@ def check(spec: str, references: list[Any], **arguments: Any) -> None:
 @pytest.mark.parametrize(
     ("spec", "references", "message"),
     [
-        ("contains", ["", " "], r"gives 1 to every completion.* check the column \(2 of 2 references: row 0 has ''\)"),
+        (
+            "contains",
+            ["", " "],
+            r"gives 1 to every completion.*, or leave such rows out \(2 of 2 references: row 0 has ''\)",
+        ),
         ("contains", [["a", ""]], "gives 1 to every completion"),
         ("exact_match", ["", ""], "gives 1 to an empty completion"),
         ("token_f1", [""], "gives 1 to an empty completion"),
@@ -69,6 +73,7 @@ def test_a_reference_of_which_the_expression_matches_a_part_is_refused(caplog: p
         ("numeric", ["2024", "10-20"], "1 of 2 references: row 1 has '10-20'"),
         ("rouge1", ["English words", RUSSIAN], "1 of 2 references: row 1 has"),
         ("rouge1", GERMAN, "words of a-z and 0-9 only"),
+        ("rougeL", ["words", ""], "as the reference is empty: check the column, or leave such rows out (1 of 2"),
         ("bleu", ["four words are here", CHINESE[0]], "1 of 2 references: row 1 has"),
         ("bleu", ["yes", "no"], "BLEU needs four words"),
         ("chrf", ["abc", ""], "1 of 2 references: row 1 has ''"),

@@ -426,6 +426,14 @@ def test_references_without_a_value_are_counted(gap: object, tmp_path: Path, cap
     assert message.startswith("`answer`, the reference, has no value in 2 of 600 rows, which a search refuses: fill it")
 
 
+def test_empty_cells_of_the_reference_are_counted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    lines = ["question,answer", *(f"{n}?,{'' if n % 4 == 0 else f'word {n}'}" for n in range(40))]
+    (tmp_path / "rows.csv").write_text("\n".join(lines), encoding="utf-8")
+    draft("rows.csv", "demo", directory=tmp_path)
+    (message,) = caplog.messages
+    assert message.startswith("`answer`, the reference, is empty in 10 of 40 rows: fill it in, or leave the rows out")
+
+
 def test_the_length_limit_counts_bytes_of_the_longest_reference(tmp_path: Path) -> None:
     rows = [{"text": f"T{n}", "summary": f"{CHINESE}{n}" if n == 600 else "short"} for n in range(601)]
     write_rows(rows, tmp_path)

@@ -331,7 +331,7 @@ def test_repeated_rows_are_searched_once_and_scored_by_hand_as_often_as_they_com
     tuner = make_tuner(dataset=twice, holdout_size=5)
     (warning,) = [record.getMessage() for record in caplog.records if record.name.endswith("data.task")]
     assert warning.startswith(
-        "1 of 18 rows repeat another's prompt and reference and are left out (rows 3 and 16); 2 row"
+        "1 of 18 rows repeat another's prompt and reference and are left out (such as rows 3 and 16); 2 row"
     )
     assert (len(tuner.task.search), len(tuner.task.holdout)) == (12, 5)
     outputs = tuner.get_score({"temperature": 1.0, "max_new_tokens": 3}).outputs
