@@ -10,7 +10,7 @@ from typing import Any
 from jinja2 import StrictUndefined, TemplateSyntaxError, meta, nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from llmsearch_optuna.data.values import as_text, is_missing, is_text
+from llmsearch_optuna.data.values import as_text, can_be_written, is_missing
 from llmsearch_optuna.errors import TaskError
 
 __all__ = ["JinjaTemplate"]
@@ -87,7 +87,7 @@ def _printed(value: object) -> object:
         return value  # raises its own error when it is written
     if is_missing(value):
         raise TaskError("a value of the Jinja template is missing, but the prompt needs one: test it with {% if %}")
-    if not is_text(value):
+    if not can_be_written(value):
         raise TaskError(
             f"the Jinja template writes a {type(value).__name__} ({reprlib.repr(value)}), which would be Python code: "
             "loop over it, name a part of it, or add a filter, e.g. | join(', ') or | tojson"

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
-from llmsearch_optuna.data.values import as_text, is_missing, is_text
+from llmsearch_optuna.data.values import as_text, can_be_written, is_missing
 from llmsearch_optuna.errors import TaskError
 
 __all__ = ["FormatTemplate", "Template"]
@@ -147,7 +147,7 @@ def _check_value(field: _Field, value: object) -> None:
     name = f"`{field.expression}`"
     if is_missing(value):
         raise TaskError(f"{name} has no value, but the prompt needs one: fill it in, or leave the row out")
-    if field.conversion is None and not is_text(value):
+    if field.conversion is None and not can_be_written(value):
         kind = {"dict": "mapping"}.get(type(value).__name__, type(value).__name__)
         raise TaskError(
             f"{name} is a {kind} ({reprlib.repr(value)}), which would be written as Python code: name a part of it, "

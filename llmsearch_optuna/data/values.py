@@ -16,9 +16,9 @@ __all__ = [
     "WrittenFloat",
     "are_integers",
     "as_text",
+    "can_be_written",
     "find_parts",
     "is_missing",
-    "is_text",
     "keep_numbers",
     "python_value",
 ]
@@ -56,8 +56,8 @@ def is_missing(value: object) -> bool:
     return value is None or type(value).__name__ in ("NaTType", "NAType")
 
 
-def is_text(value: object) -> bool:
-    """Return whether a prompt may have a value as it is: a string, a number, a date, a time or a duration."""
+def can_be_written(value: object) -> bool:
+    """Return whether a value can be written in a prompt as it is: a string, a number, a date, a time or a duration."""
     return isinstance(value, str | Number | dt.date | dt.time | dt.timedelta)
 
 

@@ -36,7 +36,7 @@ from llmsearch_optuna.report.outcomes import (
     summarize_finalists,
 )
 from llmsearch_optuna.report.parameters import MINIMUM_TRIALS, Importances, importances, parameter_slice
-from llmsearch_optuna.report.record import StudyRecord, opened, read_study
+from llmsearch_optuna.report.record import StudyRecord, database_of, read_study
 from llmsearch_optuna.report.samples import SampleScores, hardest_samples, sample_scores
 from llmsearch_optuna.report.sections import (
     browser_data,
@@ -116,7 +116,7 @@ def render_report(study: optuna.Study, storage: RDBStorage | Storage) -> str:
     Raises:
         StorageError: The database cannot be read.
     """
-    database = opened(storage)
+    database = database_of(storage)
     record = read_study(study, database)
     url = database.engine.url.render_as_string(hide_password=True)
     plotly, script = _part("plotly-cartesian.min.js"), _part("page.js")

@@ -42,7 +42,7 @@ from llmsearch_optuna.verdict.finalist_scores import held_out_key
 from llmsearch_optuna.verdict.finalists import select_finalists
 from llmsearch_optuna.verdict.verdict import Verdict, stored_verdict
 
-__all__ = ["NORMAL_95", "HeldOutScores", "StudyRecord", "TrialRecord", "opened", "read_study"]
+__all__ = ["NORMAL_95", "HeldOutScores", "StudyRecord", "TrialRecord", "database_of", "read_study"]
 
 _Floats = npt.NDArray[np.float64]
 _Ints = npt.NDArray[np.int64]
@@ -253,8 +253,8 @@ class StudyRecord:
         return value > than if self.maximize else value < than
 
 
-def opened(storage: RDBStorage | Storage) -> RDBStorage:
-    """Return a database that is opened; open a file or a URL, which must exist."""
+def database_of(storage: RDBStorage | Storage) -> RDBStorage:
+    """Return the database itself, or open its file or URL, which must exist."""
     return storage if isinstance(storage, RDBStorage) else open_storage(sqlite_url(os.fspath(storage)), must_exist=True)
 
 
@@ -271,7 +271,7 @@ def read_study(study: optuna.Study, storage: RDBStorage | Storage) -> StudyRecor
     """
     if KEY not in study.user_attrs:
         raise StorageError(f"study `{study.study_name}` was not made by llmsearch_optuna")
-    database = opened(storage)
+    database = database_of(storage)
     store = CompletionStore(database)
     key = study_key(study)
     samples = tuple(store.load_samples(key))

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Self
 import datasets
 
 from llmsearch_optuna.data.nested import read_column
-from llmsearch_optuna.data.values import find_parts, is_missing, is_text
+from llmsearch_optuna.data.values import can_be_written, find_parts, is_missing
 from llmsearch_optuna.errors import StudyFileError
 
 __all__ = ["Columns", "Table", "choose_columns", "has_gap", "name_words"]
@@ -221,7 +221,7 @@ def _parts(name: str, values: Sequence[Any]) -> dict[str, Sequence[Any]]:
 def _holds_text(values: Sequence[Any]) -> bool:
     """Return whether values can be written in a prompt, alone or as lists. None is a gap."""
     parts = [part for value in values for part in (value if isinstance(value, list) else [value])]
-    return all(part is None or is_text(part) for part in parts) and any(map(_is_set, values))
+    return all(part is None or can_be_written(part) for part in parts) and any(map(_is_set, values))
 
 
 def _is_set(value: object) -> bool:
