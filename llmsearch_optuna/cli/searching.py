@@ -1,12 +1,13 @@
 """The commands that need the model: a search, a verdict, and a diagnosis."""
 
 import argparse
+import contextlib
 import dataclasses
 import json
 import os
 import shlex
 import sys
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ import optuna
 from llmsearch_optuna.cli.display import print_diagnosis, print_finalists, print_preview, print_study_verdict
 from llmsearch_optuna.cli.gate import exit_status
 from llmsearch_optuna.cli.interruption import Interruption
-from llmsearch_optuna.errors import ConfigurationError, check_minimum
+from llmsearch_optuna.errors import ConfigurationError, ServerError, check_minimum
 from llmsearch_optuna.export.directory import write_text
 from llmsearch_optuna.logs import StudyLog, log_path, study_log
 from llmsearch_optuna.storage import shown_place, shown_url, sqlite_url, without_passwords
@@ -30,7 +31,9 @@ from llmsearch_optuna.verdict.verdict import Verdict, current_verdict, no_holdou
 
 __all__ = ["INTERRUPTED", "confirm", "demo", "doctor", "init", "run", "worker"]
 
-INTERRUPTED = "llmsearch-optuna: interrupted; the same command goes on from here"
+_RESUMES = "the same command goes on from here"
+
+INTERRUPTED = f"llmsearch-optuna: interrupted; {_RESUMES}"
 """The message after a signal has ended a command."""
 
 
@@ -123,7 +126,8 @@ def confirm(options: argparse.Namespace) -> int:
             launch.import_engine(file)
             log.follow_libraries()
             tuner = launch.build_tuner(file)
-            verdict = tuner.confirm(study, seeds=options.seeds, storage=url, show_progress=not options.quiet)
+            with _resumable():
+                verdict = tuner.confirm(study, seeds=options.seeds, storage=url, show_progress=not options.quiet)
     if options.json:
         print(json.dumps(verdict.to_dict()))
     else:
@@ -148,7 +152,7 @@ def _prepare_model_libraries() -> None:
 
 def _log(
     options: argparse.Namespace, study_name: str, storage: str, directory: Path
-) -> AbstractContextManager[StudyLog]:
+) -> contextlib.AbstractContextManager[StudyLog]:
     """Return the study's log; it begins with the command, the directory and the study."""
     about = {
         "command": without_passwords(options.command_line),
@@ -181,7 +185,7 @@ def _search(file: StudyFile, options: argparse.Namespace, *, judge: bool = True)
         condition: str | None = vars(options).get("fail_if")  # only `run` has it
         if condition is not None and len(tuner.task.holdout) < 2:
             raise ConfigurationError(f"`--fail-if` needs a verdict: {no_holdout(len(tuner.task.holdout))}")
-        with Interruption() as interruption:
+        with Interruption() as interruption, _resumable():
             study = launch.search(
                 file,
                 tuner,
@@ -200,12 +204,22 @@ def _search(file: StudyFile, options: argparse.Namespace, *, judge: bool = True)
         else:
             print_finalists(study)
         can_judge = judge and len(tuner.task.holdout) >= 2
-        verdict = tuner.confirm(study, show_progress=not options.quiet) if can_judge else None
+        with _resumable():
+            verdict = tuner.confirm(study, show_progress=not options.quiet) if can_judge else None
         if not options.json:
             _show_end(study, verdict, file, judge=judge, held_out=len(tuner.task.holdout))
         elif verdict is not None:
             _print_event({"event": "verdict", **verdict.to_dict()})
         return 0 if verdict is None else exit_status([verdict], condition)
+
+
+@contextlib.contextmanager
+def _resumable() -> Iterator[None]:
+    """Say in the message of a server's failure that all results so far are stored."""
+    try:
+        yield
+    except ServerError as error:
+        raise ServerError(f"{error}; {_RESUMES}") from error
 
 
 def _print_event(event: dict[str, Any]) -> None:

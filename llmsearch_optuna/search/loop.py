@@ -275,6 +275,8 @@ class Search:
             if all_begun(trials, self.options.n_trials):
                 return None
             waiting = any(trial.state == TrialState.WAITING for trial in trials)
+            if isinstance(self.study.pruner, Race) and not waiting and self.study.pruner.waits_for_baselines(trials):
+                return None
             trial = self.study.ask() if waiting else self._propose(trials)
             if trial is not None:
                 self.claims.take(trial.number)

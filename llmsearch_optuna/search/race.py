@@ -9,7 +9,8 @@ interruption ends the search, they stay RUNNING for a later run. Only fully eval
 
 A choice depends only on the scores and tokens of trials, and not on which of them rest. It is therefore the same after
 an interruption. Baselines never rest, and nothing rests before a trial is complete, as there is nothing to compare
-with. If trials have constraints, the incumbent is a feasible one, and nothing rests before there is one.
+with. Proposals therefore wait until a baseline is complete. If trials have constraints, the incumbent is a feasible
+one, and nothing rests before there is one.
 """
 
 from collections.abc import Callable, Sequence
@@ -86,6 +87,17 @@ class Race(NopPruner):
         # The trials whose scores are the covariates, and the regressions on them by trial.
         self._covariates: tuple[int, ...] = ()
         self._regressions: dict[int, tuple[float, ...]] = {}
+
+    @staticmethod
+    def waits_for_baselines(trials: Sequence[FrozenTrial]) -> bool:
+        """Return whether proposals are to wait, because a baseline is under way that will be the first to compare with.
+
+        Args:
+            trials: All trials.
+        """
+        if any(trial.state == TrialState.COMPLETE for trial in trials):
+            return False
+        return any(trial.state == TrialState.RUNNING and BASELINE in trial.user_attrs for trial in trials)
 
     def choose(self, study: optuna.Study, trials: Sequence[FrozenTrial], *, tokens: TokenCount, places: int) -> Choice:
         """Choose among the running trials.

@@ -105,6 +105,8 @@ def open_storage(url: str | None, *, must_exist: bool = False) -> RDBStorage:
     with opening_errors(url):
         path = sqlite_path(url)
         if path is not None:
+            if must_exist and path.suffix == ".toml":
+                raise StorageError(f"{path} is a study file: give the database that it names as `storage`")
             if must_exist and not path.is_file():
                 raise StorageError(f"there is no database {path}")
             path.parent.mkdir(parents=True, exist_ok=True)

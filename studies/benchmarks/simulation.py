@@ -185,7 +185,10 @@ def simulate(terrain: Terrain, setting: Setting, *, seed: int) -> Searched:
                     trial.set_user_attr(RESTED, trial.user_attrs.get(RESTED, 0) + rounds - passed)
         while len(in_flight) < setting.concurrency and begun < setting.trials:
             if begun >= len(terrain.baselines):
-                if early_stop.reason(study, study.get_trials(deepcopy=False)) is not None:
+                trials = study.get_trials(deepcopy=False)
+                if isinstance(study.pruner, Race) and study.pruner.waits_for_baselines(trials):
+                    break
+                if early_stop.reason(study, trials) is not None:
                     break
                 _propose(proposer, study, setting.trials)
             trial = study.ask()

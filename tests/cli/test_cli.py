@@ -165,6 +165,7 @@ def test_show_puts_completions_beside_references_and_takes_no_text_for_markup(
         (["show", "mini.db", "--trial", "99"], "has no trial 99: its trials are 0 to"),
         (["best", "mini.db", "--study", "minni"], "unknown study `minni`: did you mean `mini`?"),
         (["best", "rows.jsonl"], "file is not a database"),
+        (["best", "mini.toml"], "mini.toml is a study file: give the database that it names as `storage`"),
         (["run", "nowhere.toml"], "study file nowhere.toml cannot be read"),
         (["confirm", "nowhere.db"], "there is no database nowhere.db"),
         (["confirm", "mini.db", "--study", "minni"], "unknown study `minni`: did you mean `mini`?"),

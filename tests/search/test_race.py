@@ -15,7 +15,7 @@ from tiny_studies import everything, make_tuner, search
 
 from llmsearch_optuna.errors import ConfigurationError
 from llmsearch_optuna.search.race import Choice, Race
-from llmsearch_optuna.study.attributes import BASELINE, RESTED, RESTING, STOPPED
+from llmsearch_optuna.study.attributes import BASELINE, RESTED, RESTING, ROUND, STOPPED
 from llmsearch_optuna.study.trials import is_resting, rounds_passed
 
 SAMPLES = 40
@@ -72,6 +72,16 @@ def test_baselines_and_new_trials_never_rest() -> None:
 
 def test_nothing_rests_before_a_trial_is_complete() -> None:
     assert choose(*begun([0.0, 0.0, 0.5, -0.5], [8, 8, 8, 8])).trials == (0, 1, 2, 3)
+
+
+def test_proposals_wait_until_the_first_baseline_is_complete() -> None:
+    def waits(seen: list[int]) -> bool:
+        study, _ = begun([0.0] * len(seen), seen)
+        return Race.waits_for_baselines(study.get_trials(deepcopy=False))
+
+    assert waits([8, 8])
+    assert not waits([SAMPLES, 8])
+    assert not waits([])
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -134,6 +144,12 @@ def test_trials_rest_and_are_pruned_at_the_end(tmp_path: Path) -> None:
     assert all(trial.last_step == len(ROWS) for trial in complete)
     assert len({rounds_passed(trial) for trial in pruned}) == 1
     assert not any(map(is_resting, study.trials))
+
+
+def test_the_first_proposals_have_a_baseline_to_be_compared_with(tmp_path: Path) -> None:
+    model_default, greedy, *proposals = raced(tmp_path / "x.db").trials
+    assert model_default.user_attrs[ROUND] == greedy.user_attrs[ROUND] == 0
+    assert min(trial.user_attrs[ROUND] for trial in proposals) == rounds_passed(model_default)
 
 
 @pytest.mark.full

@@ -432,6 +432,21 @@ def test_a_study_file_may_name_a_server(
     assert "no such environment variable is set" in capsys.readouterr().err
 
 
+def test_after_a_servers_failure_the_same_command_goes_on(
+    server: FakeServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "x.toml"
+    text = STUDY.format(url=server.base_url).replace("max_retries = 2", "max_retries = 0")
+    path.write_text(text.replace('api_key_env = "TEST_KEY"', ""), encoding="utf-8")
+    server.faults = functools.partial(gone_after, 20)
+    assert main(["run", str(path), "--quiet"]) == 1
+    error = capsys.readouterr().err
+    assert "cannot be used" in error
+    assert error.endswith("; the same command goes on from here\n")
+    server.faults = lambda sent, number: None
+    assert main(["run", str(path), "--quiet"]) == 0
+
+
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
