@@ -66,10 +66,11 @@ class ScoredExample(NamedTuple):
 
     def topics(self) -> dict[str, str]:
         """Return prompt, completion, reference and score by topic, each as a readable string on one line."""
+        prompt = self.sample.prompt  # chat messages are JSON already
         reference = dict(self.sample.reference)
         only = next(iter(reference.values())) if len(reference) == 1 else reference
         return {
-            f"prompt of row {self.sample.row}": _quoted(self.sample.prompt),
+            f"prompt of row {self.sample.row}": _excerpt(prompt) if prompt.startswith("[{") else _quoted(prompt),
             "reference": _quoted(only),
             "completion": f"{_quoted(self.text)} (ended by: {self.finish_reason})",
             "score": "the metric scores only all samples together" if self.score is None else f"{self.score:.4g}",
@@ -318,7 +319,12 @@ def _numbers(text: str) -> set[float]:
 
 def _quoted(value: object) -> str:
     """Return a value as JSON on one line; of a long one the beginning and the end."""
-    text = printable(json.dumps(value, ensure_ascii=False, default=str))
+    return _excerpt(json.dumps(value, ensure_ascii=False, default=str))
+
+
+def _excerpt(text: str) -> str:
+    """Return a text on one line; of a long one the beginning and the end."""
+    text = printable(text)
     if len(text) <= _MAX_HEAD + _MAX_TAIL + 40:
         return text
     left_out = len(text) - _MAX_HEAD - _MAX_TAIL

@@ -142,6 +142,18 @@ def test_without_baselines_the_first_trials_tell(caplog: pytest.LogCaptureFixtur
     assert "every score is 0 (16 completions of trial 0)" in caplog.text
 
 
+@pytest.mark.parametrize(
+    ("prompt", "shown"),
+    [
+        ('[{"role": "user", "content": "Say\\n\\"yes\\""}]', '[{"role": "user", "content": "Say\\n\\"yes\\""}]'),
+        ('Say\n"yes"', '"Say\\n\\"yes\\""'),
+    ],
+)
+def test_the_messages_of_a_prompt_are_quoted_once(prompt: str, shown: str) -> None:
+    sample = Sample(row=0, prompt=prompt, token_ids=(), reference={"answer": "yes"})
+    assert ScoredExample(sample, "yes", "eos", 1.0).topics()["prompt of row 0"] == shown
+
+
 def test_a_diagnosis_shows_one_prompt_its_reference_a_completion_and_its_score() -> None:
     diagnosis = make_tuner("yes\x1b[31m", "token_f1").diagnosis(SPACE)
     row = next(name for name in diagnosis if name.startswith("prompt of row "))
