@@ -7,7 +7,7 @@ import inspect
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, get_args
+from typing import Any
 
 import numpy as np
 import optuna
@@ -23,7 +23,7 @@ from llmsearch_optuna.study.attributes import FIXED_PARAMS, SAMPLER_STATE
 from llmsearch_optuna.study.ranking import has_several
 from llmsearch_optuna.study.trials import is_resting
 
-__all__ = ["SAMPLERS", "Proposer", "Pruned"]
+__all__ = ["SAMPLERS", "Proposer"]
 
 SAMPLERS: Mapping[str, type[samplers.BaseSampler]] = {
     "tpe": samplers.TPESampler,
@@ -35,18 +35,8 @@ SAMPLERS: Mapping[str, type[samplers.BaseSampler]] = {
     "nsga2": samplers.NSGAIISampler,
 }
 
-Pruned = Literal["running mean", "shrunk", "ignored"]
-"""How a sampler receives a pruned trial.
-
-- ``"running mean"``: as pruned, with the running means that it reported.
-- ``"shrunk"``: as complete, with an estimate of its mean over all samples (`shrunk_means`). TPE also receives trials in
-  flight in this way.
-- ``"ignored"``: not at all.
-
-With several objectives, nothing is pruned and nothing is estimated."""
-
 # The samplers that use the results of trials; grid, random and QMC do not. Given trials as pruned, TPE ranks them by
-# their last step, and the other three ignore them.
+# their last step, and the other three ignore them. They therefore receive them as complete, with an estimated mean.
 _USE_RESULTS = ("tpe", "gp", "cmaes", "nsga2")
 
 _SET_HERE = ("seed", "search_space", "independent_sampler")
@@ -70,8 +60,6 @@ class Proposer:
         space: The search space.
         seed: The study's seed.
         arguments: Arguments of the Optuna class.
-        pruned: How the sampler receives pruned trials; ``"shrunk"`` by default. It has no effect on grid, random and
-            QMC, which use no results.
         scores: Reads the scores of a trial for the estimate. The default reads what `report_scores` recorded.
 
     Raises:
@@ -83,7 +71,6 @@ class Proposer:
     space: SearchSpace
     seed: int
     arguments: Mapping[str, Any] = field(default_factory=dict)
-    pruned: Pruned | None = None
     scores: ScoreReader = reported_scores
 
     def __post_init__(self) -> None:
@@ -97,8 +84,6 @@ class Proposer:
         for argument in self.arguments:
             if argument not in names:
                 raise ConfigurationError(unknown_name(f"argument of the {self.name} sampler", argument, names))
-        if self.pruned not in (None, *get_args(Pruned)):
-            raise ConfigurationError(unknown_name("way to show pruned trials", str(self.pruned), get_args(Pruned)))
         self._sampler(0)
 
     def propose(self, study: optuna.Study) -> FrozenTrial | None:
@@ -147,11 +132,8 @@ class Proposer:
         self, study: optuna.Study, trials: Sequence[FrozenTrial], all_trials: Sequence[FrozenTrial]
     ) -> list[FrozenTrial]:
         """Return the trials in the form that the sampler receives."""
-        pruned = self.pruned or "shrunk" if self.name in _USE_RESULTS else "running mean"
-        is_estimated = pruned == "shrunk" and not has_several(study)
+        is_estimated = self.name in _USE_RESULTS and not has_several(study)  # with several objectives, none is pruned
         estimates = self._estimates(study, trials, all_trials) if is_estimated else {}
-        if pruned == "ignored":
-            trials = [trial for trial in trials if trial.state != TrialState.PRUNED]
         # Once no other points are left, the grid sampler would propose those in flight again, unless they are finished.
         in_flight = TrialState.FAIL if self.name == "grid" else TrialState.RUNNING
         return [_copy(trial, estimates.get(trial.number), in_flight) for trial in trials]
@@ -161,7 +143,7 @@ class Proposer:
     ) -> dict[int, float]:
         """Estimate the means over all samples of pruned and resting trials; for TPE, also of those in flight.
 
-        Return the estimates by trial number. They are empty without a complete trial that has scores.
+        Return the estimates (`shrunk_means`) by trial number. They are empty without a complete trial that has scores.
         """
         complete = [
             np.asarray(scores)

@@ -14,9 +14,9 @@ on all samples of the configuration that was chosen less that of the best one, i
 The *oracle* knows every trial's score beforehand: no pruner needs fewer tokens, as the best trials are always evaluated
 on all samples.
 
-Also: savings over the number of samples, `alpha` and `margin`; how a sampler is best shown pruned trials; what pruners
-do to one trial among equals, and to a worse one (`duel`); how often verdicts claim too much; and when searches stop
-early, on landscapes whose differences are a share of the recorded ones; and regret over budgets of tokens (`budgets`).
+Also: what pruners do to one trial among equals, and to a worse one (`duel`); how often verdicts claim too much; when
+searches stop early, on landscapes whose differences are a share of the recorded ones; and regret over budgets of tokens
+(`budgets`).
 """
 
 import argparse
@@ -35,7 +35,6 @@ import optuna
 from rich.console import Console
 from rich.table import Table
 
-from llmsearch_optuna.search.samplers import Pruned
 from studies.benchmarks.budgets import compare_budgets
 from studies.benchmarks.command_line import make_parser, write_figures
 from studies.benchmarks.duels import Duels, Kind, duel
@@ -45,9 +44,6 @@ from studies.benchmarks.simulation import PRUNERS, SAMPLERS, Setting, simulate
 from studies.benchmarks.stopping import Stopped, stop
 from studies.benchmarks.verdicts import simulate_verdicts
 
-MARGINS = (0.0, 0.01, 0.02, 0.05)
-ALPHAS = (0.01, 0.05, 0.2)
-SIZES = (96, 200, 400, 800, 1600)
 SYNTHETIC = 400
 CLEAR = 0.1
 """A true gain that a hold-out of 48 samples mostly shows; simulated studies differ by at most 0.24."""
@@ -116,7 +112,7 @@ def compare_pruners(in_parallel: Map, options: argparse.Namespace, console: Cons
             repetitions = max(1, options.repetitions // 20) if sampler == "gp" else options.repetitions
             settings = {name: Setting(sampler=sampler, pruner=name, trials=options.trials) for name in PRUNERS}
             if sampler == "tpe":
-                settings["paired, margin 0.02"] = paired(options, 0.02)
+                settings["paired, margin 0.02"] = Setting(pruner_args={"margin": 0.02}, trials=options.trials)
                 settings["oracle"] = Setting(pruner="oracle", trials=options.trials)
             places = [Place(name, samples) for name in NAMES]
             results = search(in_parallel, places, settings, repetitions)
@@ -128,56 +124,6 @@ def compare_pruners(in_parallel: Map, options: argparse.Namespace, console: Cons
                 key = key.replace(", ", "_").replace(" ", "_").replace("-", "_").replace(".", "")
                 figures[f"tokens_share_{key}"] = float(result.shares.mean())
                 figures[f"regret_points_{key}"] = float(result.regrets.mean())
-    console.print(table)
-    return figures
-
-
-def paired(options: argparse.Namespace, margin: float = 0.0, alpha: float = 0.05, concurrency: int = 4) -> Setting:
-    """The default sampler and pruner, but for these."""
-    arguments = {"margin": margin, "alpha": alpha}
-    return Setting(pruner_args=arguments, concurrency=concurrency, trials=options.trials)
-
-
-def savings(in_parallel: Map, options: argparse.Namespace, console: Console) -> dict[str, float]:
-    """The default sampler and pruner over the number of samples, margins, levels, and trials in flight."""
-    settings = {
-        **{f"margin {margin}": paired(options, margin) for margin in MARGINS},
-        **{f"alpha {alpha}": paired(options, alpha=alpha) for alpha in ALPHAS if alpha != 0.05},
-        "one trial in flight": paired(options, concurrency=1),
-        "none": Setting(pruner="none", trials=options.trials),
-    }
-    repetitions = max(1, options.repetitions // 20)
-    shown = [name for name in settings if name != "none"]
-    table = Table(f"N ({repetitions} each)", *shown, title="tokens (regret more than without pruning)")
-    figures = {}
-    for samples in options.sizes:
-        results = search(in_parallel, [Place(name, samples) for name in NAMES], settings, repetitions)
-        cells = [compared(results[name], results["none"]) for name in shown]
-        table.add_row(str(samples), *(f"{share} ({more.partition(' ')[0]})" for _, more, share in cells))
-        for name in shown:
-            key = name.replace(" ", "_").replace(".", "")
-            figures[f"curve_tokens_share_n{samples}_{key}"] = float(results[name].shares.mean())
-    console.print(table)
-    return figures
-
-
-def ways_to_show_pruned(in_parallel: Map, options: argparse.Namespace, console: Console) -> dict[str, float]:
-    """How samplers are best shown pruned trials."""
-    table = Table("N", "sampler", "pruned trials are shown as", "regret", "more than without pruning", "tokens")
-    figures = {}
-    for samples, suffix in ((None, "n96"), (SYNTHETIC, "n400")):
-        for sampler in ("tpe", "gp"):
-            repetitions = max(1, options.repetitions // (20 if sampler == "gp" else 2))
-            plain = Setting(sampler=sampler, trials=options.trials)
-            settings = {way: plain._replace(pruned=way) for way in get_args(Pruned)}
-            settings["none"] = plain._replace(pruner="none")
-            results = search(in_parallel, [Place(name, samples) for name in NAMES], settings, repetitions)
-            for way in get_args(Pruned):
-                cells = compared(results[way], results["none"])
-                table.add_row(suffix, f"{sampler} ({repetitions} each)", way, *cells)
-                figures[f"pruned_regret_points_{suffix}_{sampler}_{way.replace(' ', '_')}"] = float(
-                    results[way].regrets.mean()
-                )
     console.print(table)
     return figures
 
@@ -299,17 +245,14 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--only", choices=list(PARTS), help="one part")
     options = parser.parse_args(arguments)
-    options.sizes = SIZES
     if options.quick:
-        options.repetitions, options.trials, options.sizes = 1, 13, SIZES[:1]
+        options.repetitions, options.trials = 1, 13
     return options
 
 
 PARTS: Mapping[str, Callable[[Map, argparse.Namespace, Console], dict[str, float]]] = {
     "guarantees": guarantees,
     "pruners": compare_pruners,
-    "savings": savings,
-    "pruned": ways_to_show_pruned,
     "stopping": stopping,
     "budgets": compare_budgets,
 }

@@ -17,7 +17,7 @@ from llmsearch_optuna.search.early_stop import EarlyStop
 from llmsearch_optuna.search.pruners import make_pruner
 from llmsearch_optuna.search.race import Race
 from llmsearch_optuna.search.rungs import rung_sizes
-from llmsearch_optuna.search.samplers import Proposer, Pruned
+from llmsearch_optuna.search.samplers import Proposer
 from llmsearch_optuna.study.attributes import BASELINE, FIXED_PARAMS, RESTED, ROUND
 from llmsearch_optuna.study.trials import FINISHED, rounds_passed
 
@@ -79,7 +79,6 @@ class Setting(NamedTuple):
         sampler: One of `SAMPLERS`.
         pruner: One of `PRUNERS`, or ``"oracle"``.
         pruner_args: Its arguments.
-        pruned: How the sampler is shown pruned trials; as a `Proposer` does it by default.
         trials: Finished trials, with the baselines.
         concurrency: Trials in flight.
         rungs: Trials report every so many samples.
@@ -90,7 +89,6 @@ class Setting(NamedTuple):
     sampler: str = "tpe"
     pruner: str = "paired"
     pruner_args: Mapping[str, Any] = {}
-    pruned: Pruned | None = None
     trials: int = 50
     concurrency: int = 4
     rungs: int = 8
@@ -158,7 +156,7 @@ def simulate(terrain: Terrain, setting: Setting, *, seed: int) -> Searched:
     """
     scores = Scores()
     rungs = rung_sizes(setting.rungs, terrain.samples)
-    proposer = Proposer(name=setting.sampler, space=terrain.space, seed=seed, pruned=setting.pruned, scores=scores)
+    proposer = Proposer(name=setting.sampler, space=terrain.space, seed=seed, scores=scores)
     study = optuna.create_study(
         study_name=str(seed),  # from which hyperband draws its brackets
         direction="maximize",

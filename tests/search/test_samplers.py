@@ -1,17 +1,17 @@
 import json
 import subprocess
 import sys
-from typing import Any, get_args
+from typing import Any
 
 import optuna
 import pytest
 from optuna.trial import TrialState
-from sampler_runs import ARGUMENTS, GRID, LENGTHS, POINTS, SAMPLERS, SPACES, begin, in_memory, proposer, reopened, run
+from sampler_runs import GRID, LENGTHS, POINTS, SAMPLERS, SPACES, begin, in_memory, proposer, reopened, run
 from tiers import partly_full
 
 from llmsearch_optuna.errors import ConfigurationError
 from llmsearch_optuna.search.samplers import SAMPLERS as OFFERED
-from llmsearch_optuna.search.samplers import Proposer, Pruned
+from llmsearch_optuna.search.samplers import Proposer
 from llmsearch_optuna.search.score_readers import report_scores
 from llmsearch_optuna.space.dimensions import Float
 from llmsearch_optuna.space.search_space import SearchSpace
@@ -162,36 +162,20 @@ PLAIN = {"complete": [0.3, 0.5, 0.4, 0.6] * 4, "pruned": [0.3, 0.5, 0.4, 0.6]}
 FALLING = {**PLAIN, "pruned": [-0.3, -0.5, -0.4, -0.6]}  # among the pruned trials, a higher temperature scores worse
 
 
-@pytest.mark.parametrize(
-    ("name", "pruned", "learns"),
-    [
-        ("tpe", "running mean", True),
-        ("tpe", "shrunk", True),
-        ("tpe", "ignored", False),
-        ("gp", "running mean", False),  # Optuna's GP leaves them out
-        ("gp", "shrunk", True),
-        ("gp", "ignored", False),
-        ("cmaes", "shrunk", True),
-        ("random", "shrunk", False),
-        ("random", "ignored", False),
-    ],
-)
-def test_pruned_trials_are_shown_as_asked(name: str, pruned: Pruned, learns: bool) -> None:
+@pytest.mark.parametrize(("name", "learns"), [("tpe", True), ("gp", True), ("cmaes", True), ("random", False)])
+def test_samplers_that_use_results_learn_from_pruned_trials(name: str, learns: bool) -> None:
     arguments: dict[str, dict[str, Any]] = {
         "tpe": {"n_startup_trials": 2},
         "gp": {"n_startup_trials": 2},
         "cmaes": {"popsize": 4},
     }
-    made = Proposer(name=name, space=SPACES["one number"], seed=1, arguments=arguments.get(name, {}), pruned=pruned)
+    made = Proposer(name=name, space=SPACES["one number"], seed=1, arguments=arguments.get(name, {}))
     assert (run_with_pruned(made, PLAIN) != run_with_pruned(made, FALLING)) == learns
 
 
-@pytest.mark.parametrize(
-    ("name", "pruned", "learns"),
-    [("tpe", "shrunk", True), ("tpe", "running mean", False), ("tpe", "ignored", False), ("gp", "shrunk", False)],
-)
-def test_tpe_learns_from_trials_in_flight_where_it_is_shown_estimates(name: str, pruned: Pruned, learns: bool) -> None:
-    made = Proposer(name=name, space=SPACES["one number"], seed=1, arguments={"n_startup_trials": 2}, pruned=pruned)
+@pytest.mark.parametrize(("name", "learns"), [("tpe", True), ("gp", False)])
+def test_only_tpe_learns_from_trials_in_flight(name: str, learns: bool) -> None:
+    made = Proposer(name=name, space=SPACES["one number"], seed=1, arguments={"n_startup_trials": 2})
     proposed = []
     for levels in (PLAIN, FALLING):
         study = in_memory()
@@ -207,33 +191,30 @@ def test_tpe_learns_from_trials_in_flight_where_it_is_shown_estimates(name: str,
 
 
 def test_pruned_trials_keep_their_points_of_the_grid() -> None:
-    for pruned in get_args(Pruned):
+    study = in_memory()
+    made = Proposer(name="grid", space=GRID, seed=1)
+    for _ in range(24):
+        trial = begin(made, study)
+        made.space.suggest(trial)
+        report_scores(trial, [0.5])
+        study.tell(trial, state=TrialState.PRUNED)
+    assert set(grid_points(study)) == POINTS
+    assert made.propose(study) is None
+
+
+def test_without_scores_of_samples_tpe_receives_running_means() -> None:
+    made = Proposer(name="tpe", space=SPACES["one number"], seed=1, arguments={"n_startup_trials": 2})
+
+    def proposed(sign: float) -> list[dict[str, Any]]:
         study = in_memory()
-        made = Proposer(name="grid", space=GRID, seed=1, pruned=pruned)
-        for _ in range(24):
+        for number in range(14):
             trial = begin(made, study)
             made.space.suggest(trial)
-            report_scores(trial, [0.5])
-            study.tell(trial, state=TrialState.PRUNED)
-        assert set(grid_points(study)) == POINTS
-        assert made.propose(study) is None
+            trial.report(sign * trial.params["temperature"], 4)
+            study.tell(trial, 0.5 if number == 0 else None, None if number == 0 else TrialState.PRUNED)
+        return [trial.params for trial in study.trials]
 
-
-def test_the_estimate_needs_scores() -> None:
-    """Without per-sample scores, the sampler receives the running means."""
-    made = [
-        Proposer(name="tpe", space=SPACES["mixed"], seed=1, arguments=ARGUMENTS["tpe"], pruned=pruned)
-        for pruned in ("running mean", "shrunk")
-    ]
-    assert run(in_memory(), made[0], 14) == run(in_memory(), made[1], 14)
-
-
-def test_another_way_to_show_them_is_refused() -> None:
-    pruned: Any = "shrunken"
-    with pytest.raises(
-        ConfigurationError, match=r"^unknown way to show pruned trials `shrunken`: did you mean `shrunk`"
-    ):
-        Proposer(name="tpe", space=SPACES["mixed"], seed=1, pruned=pruned)
+    assert proposed(1.0) != proposed(-1.0)
 
 
 # The grid.
