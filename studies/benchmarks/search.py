@@ -108,7 +108,7 @@ def compare_pruners(in_parallel: Map, options: argparse.Namespace, console: Cons
     table = Table("N", "sampler", "pruner", "regret", "more than without", "tokens")
     figures = {}
     for samples, suffix in ((None, "n96"), (SYNTHETIC, "n400")):
-        for sampler in SAMPLERS:
+        for sampler in options.samplers:
             repetitions = max(1, options.repetitions // 20) if sampler == "gp" else options.repetitions
             settings = {name: Setting(sampler=sampler, pruner=name, trials=options.trials) for name in PRUNERS}
             if sampler == "tpe":
@@ -237,6 +237,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = make_parser(__doc__)
     parser.add_argument("--repetitions", type=int, default=200, metavar="N", help="of every search (GP: a twentieth)")
     parser.add_argument("--trials", type=int, default=50, metavar="N", help="of every search, with the baselines")
+    parser.add_argument("--samplers", nargs="+", choices=SAMPLERS, default=SAMPLERS, help="of the part `pruners`")
     parser.add_argument("--processes", type=int, default=2, metavar="P", help="at once, of one thread each")
     parser.add_argument("--quick", action="store_true", help="a few repetitions of a few searches, to see that it runs")
     parser.add_argument("--first-seed", type=int, default=0, metavar="N", help="of the searches over budgets")
