@@ -280,9 +280,7 @@ def test_what_scorers_raise_is_shown_in_one_line(
     scores.append(0.5)  # unless a trial is scored, a search ends after five that failed
     log = tmp_path / "x.log"
     with study_log(log):
-        study = search(
-            tuner, tmp_path / "x.db", n_trials=1 + len(HOSTILE), rungs=60, concurrency=1, show_progress=True
-        )
+        study = search(tuner, tmp_path / "x.db", n_trials=1 + len(HOSTILE), rungs=60, concurrency=1, show_progress=True)
     errors = [trial.user_attrs[ERROR] for trial in study.trials[1:]]
     assert len(errors) == len(HOSTILE)
     for error in errors:
