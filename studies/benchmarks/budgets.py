@@ -19,7 +19,7 @@ import optuna
 from rich.console import Console
 from rich.table import Table
 
-from studies.benchmarks.places import NAMES, Map, Place
+from studies.benchmarks.places import Map, Place
 from studies.benchmarks.simulation import PRUNERS, Progress, Setting, Terrain, simulate
 
 __all__ = ["compare_budgets", "ucb_e"]
@@ -101,7 +101,7 @@ def compare_budgets(in_parallel: Map, options: argparse.Namespace, console: Cons
     for samples in _SIZES:
         jobs = [
             Budgeted(Place(name, samples), options.first_seed + seed, largest)
-            for name in NAMES
+            for name in options.landscapes
             for seed in range(options.repetitions)
         ]
         repetitions = list(in_parallel(regrets, jobs))

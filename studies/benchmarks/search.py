@@ -114,7 +114,7 @@ def compare_pruners(in_parallel: Map, options: argparse.Namespace, console: Cons
             if sampler == "tpe":
                 settings["paired, margin 0.02"] = Setting(pruner_args={"margin": 0.02}, trials=options.trials)
                 settings["oracle"] = Setting(pruner="oracle", trials=options.trials)
-            places = [Place(name, samples) for name in NAMES]
+            places = [Place(name, samples) for name in options.landscapes]
             results = search(in_parallel, places, settings, repetitions)
             for name, result in results.items():
                 table.add_row(suffix, f"{sampler} ({repetitions} each)", name, *compared(result, results["none"]))
@@ -204,7 +204,7 @@ def stopping(in_parallel: Map, options: argparse.Namespace, console: Console) ->
         for samples, held_out in STOPPED_SIZES:
             jobs = [
                 Stop(name, share, samples, held_out, seed, options.trials)
-                for name in NAMES
+                for name in options.landscapes
                 for seed in range(max(1, options.repetitions // 10))
             ]
             searches = list(in_parallel(run_stop, jobs))
@@ -237,6 +237,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = make_parser(__doc__)
     parser.add_argument("--repetitions", type=int, default=200, metavar="N", help="of every search (GP: a twentieth)")
     parser.add_argument("--trials", type=int, default=50, metavar="N", help="of every search, with the baselines")
+    parser.add_argument("--landscapes", nargs="+", choices=NAMES, default=NAMES, help="where to search")
     parser.add_argument("--samplers", nargs="+", choices=SAMPLERS, default=SAMPLERS, help="of the part `pruners`")
     parser.add_argument("--processes", type=int, default=2, metavar="P", help="at once, of one thread each")
     parser.add_argument("--quick", action="store_true", help="a few repetitions of a few searches, to see that it runs")

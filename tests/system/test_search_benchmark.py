@@ -14,7 +14,7 @@ from llmsearch_optuna import Categorical, Float, Int, SearchSpace, Tuner
 from studies.benchmarks import budgets
 from studies.benchmarks.budgets import Budgeted, regrets, ucb_e
 from studies.benchmarks.landscape import Landscape
-from studies.benchmarks.places import NAMES, recorded
+from studies.benchmarks.places import recorded
 from studies.benchmarks.search import main
 from studies.benchmarks.simulation import Outcome, Setting, Terrain, simulate
 from studies.benchmarks.terrains import Recorded, Synthetic, embed, fit
@@ -209,6 +209,9 @@ def test_an_interrupted_benchmark_goes_on(tmp_path: Path, monkeypatch: pytest.Mo
         "6",
         "--processes",
         "1",
+        "--landscapes",
+        "lists",
+        "sums",
         "--keep",
         str(tmp_path / "kept"),
     ]
@@ -222,7 +225,6 @@ def test_an_interrupted_benchmark_goes_on(tmp_path: Path, monkeypatch: pytest.Mo
 
     interrupted.__name__ = regrets.__name__
     monkeypatch.setattr(budgets, "regrets", interrupted)
-    monkeypatch.setattr(budgets, "NAMES", NAMES[:2])
     with pytest.raises(KeyboardInterrupt):
         main(arguments)
     figures = main(arguments)
