@@ -1,11 +1,11 @@
-"""Replay beside the engine without it, ``model.generate`` and llmsearch 0.1.0: the demo model, 24 parameter sets.
+"""Replay beside the engine without it: the demo model, 24 parameter sets.
 
-Usage: python -m studies.benchmarks.replay [--json FILE] [--llmsearch PYTHON] [--repeats N]
+Usage: python -m studies.benchmarks.replay [--json FILE] [--repeats N]
 
-The sets are those that TPE proposes on the demo task (in the demo's space with its four seeds; with one seed; and in
-`SearchSpace.default`, with one seed: "cuts"), and random ones. Ours are whole `Tuner.search`es over all sets without
-pruning, metric and database included, with and without replay in turns. The peers run every fourth set, one trial after
-the other, at the batch size that suits ``model.generate`` best.
+The sets are those that TPE proposes on the demo task (in the demo's space with its four seeds; and in
+`SearchSpace.default`, with one seed: "cuts"), and random ones. Each run is a whole `Tuner.search` over all sets without
+pruning, metric and database included, with and without replay in turns. `studies.benchmarks.engine` compares the engine
+with other programs.
 """
 
 import statistics
@@ -31,9 +31,6 @@ from llmsearch_optuna.study_file.launch import build_tuner
 from studies.benchmarks.command_line import make_parser, write_figures
 from studies.benchmarks.workloads import (
     Workload,
-    best_batch_size,
-    hf_trial,
-    llmsearch_trials,
     load_demo,
     make_tuner,
     our_search,
@@ -44,7 +41,6 @@ from studies.benchmarks.workloads import (
 )
 
 SETS = 24
-PEER_STEP = 4
 SET_ELSEWHERE = ("do_sample", "max_new_tokens")
 STORE_COST_REPEATS = 5
 
@@ -166,8 +162,8 @@ def store_cost(loaded: LoadedModel, workload: Workload, values: Mapping[str, Any
     return stored / plain - 1
 
 
-def figures_of(cases: Mapping[str, Case], peers: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
-    """Ratios of wall time, ours ahead where above 1; counts over the trials that TPE proposes."""
+def figures_of(cases: Mapping[str, Case]) -> dict[str, float]:
+    """Ratios of wall time, replay ahead where above 1; counts over the trials that TPE proposes."""
     tpe = [case for name, case in cases.items() if "random" not in name]
     distinct, decoded = sum(case.distinct for case in tpe), sum(case.plain[0].computed for case in tpe)
     computed, rebuilt = sum(case.replayed[0].computed for case in tpe), sum(case.replayed[0].rebuilt for case in tpe)
@@ -183,15 +179,11 @@ def figures_of(cases: Mapping[str, Case], peers: Mapping[str, Mapping[str, float
         workload, _, sets = name.partition(" ")
         figures[f"{workload}_vs_own_{sets}"] = case.speedup
         figures[f"{workload}_bound_{sets}"] = case.bound
-    for workload, seconds in peers.items():
-        ours = median_seconds(cases[f"{workload} 4seeds"].replayed) / SETS
-        for peer, theirs in seconds.items():
-            figures[f"{workload}_vs_{peer}"] = theirs / ours
     return figures
 
 
-def show(cases: Mapping[str, Case], peers: Mapping[str, Mapping[str, float]], figures: Mapping[str, float]) -> None:
-    """Print the tables and the figures."""
+def show(cases: Mapping[str, Case], figures: Mapping[str, float]) -> None:
+    """Print the table and the figures."""
     table = Table(
         "workload and sets", "s per trial", "without replay", "ratio", "at most", "forwards per prefix", "replayed"
     )
@@ -207,9 +199,6 @@ def show(cases: Mapping[str, Case], peers: Mapping[str, Mapping[str, float]], fi
         )
     console = Console(width=110)
     console.print(table)
-    for workload, seconds in peers.items():
-        for peer, median in seconds.items():
-            console.print(f"{workload} by {peer}: {median:.2f} s per trial (median)")
     for name, value in figures.items():
         console.print(f"{name:30} {value:.3f}")
 
@@ -217,27 +206,18 @@ def show(cases: Mapping[str, Case], peers: Mapping[str, Mapping[str, float]], fi
 def main() -> None:
     """Run the benchmark."""
     parser = make_parser(__doc__)
-    parser.add_argument("--llmsearch", metavar="PYTHON", help="the Python of an environment with llmsearch 0.1.0")
     parser.add_argument("--repeats", type=int, default=1, metavar="N", help="of every search; medians are compared")
-    parser.add_argument("--case", metavar="NAME", help='only this one, e.g. "summarise 1seed"')
+    parser.add_argument("--case", metavar="NAME", help='only this one, e.g. "short 4seeds"')
     options = parser.parse_args()
     loaded = load_demo()
     space = demo_study().space
     sets = {
         "4seeds": proposals(space),
-        "1seed": proposals(SearchSpace.from_dict({**space.to_dict(), "generation_seed": 0})),
         "cuts_1seed": proposals(SearchSpace.default(max_new_tokens=32, generation_seeds=[0])),
         "random": random_sets(SETS),
     }
     work = {workload.name: workload for workload in workloads()}
-    names = [
-        "summarise 4seeds",
-        "summarise 1seed",
-        "summarise cuts_1seed",
-        "summarise random",
-        "short 4seeds",
-        "short random",
-    ]
+    names = ["summarise 4seeds", "summarise cuts_1seed", "short 4seeds", "short random"]
     cases = {name: Case(name, [], []) for name in names if options.case in (None, name)}
     for _ in range(options.repeats):
         for name, case in cases.items():
@@ -245,20 +225,10 @@ def main() -> None:
             for runs, replay_bytes in ((case.replayed, None), (case.plain, 0)):
                 runs.append(search(loaded, work[workload], sets[which], replay_bytes))
     peak = peak_memory_gib()
-    peer_sets = sets["4seeds"][::PEER_STEP]
-    peers: dict[str, dict[str, float]] = {}
-    if options.case is None:
-        sizes = {name: best_batch_size(loaded, peer_workload, peer_sets[0]) for name, peer_workload in work.items()}
-        for name, peer_workload in work.items():
-            seconds = [hf_trial(loaded, peer_workload, values, sizes[name]) for values in peer_sets]
-            peers[name] = {"hf": statistics.median(seconds)}
-        if options.llmsearch is not None:
-            for name, trials in llmsearch_trials(options.llmsearch, list(work.values()), peer_sets, sizes).items():
-                peers[name]["llmsearch"] = statistics.median(trial.seconds for trial in trials)
-    figures = figures_of(cases, peers)
+    figures = figures_of(cases)
     figures["store_cost_no_reuse"] = store_cost(loaded, work["short"], random_sets(1)[0])
     figures["peak_memory_gib"] = peak
-    show(cases, peers, figures)
+    show(cases, figures)
     write_figures(options.json, figures)
 
 

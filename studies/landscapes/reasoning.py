@@ -1,4 +1,4 @@
-"""Make ``addition.jsonl``, ``three_numbers.jsonl`` and ``reordering.jsonl``: tasks of the package `reasoning-gym`.
+"""Make ``addition.jsonl`` and ``reordering.jsonl``: tasks of the package `reasoning-gym`.
 
 Usage: python -m studies.landscapes.reasoning (with reasoning-gym 0.1.25)
 """
@@ -13,7 +13,6 @@ import reasoning_gym
 SIZE = 448
 TASKS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "addition": ("chain_sum", {"min_terms": 2, "max_terms": 2, "min_digits": 1, "max_digits": 2}),
-    "three_numbers": ("chain_sum", {"min_terms": 3, "max_terms": 3, "min_digits": 1, "max_digits": 1}),
     "reordering": ("sentence_reordering", {"min_words_in_sentence": 5, "max_words_in_sentence": 9}),
 }
 

@@ -1,4 +1,4 @@
-"""Make ``records.jsonl``, the data of the landscape *records*: a sentence about a person, and its facts as JSON.
+"""Make ``records.jsonl``, the data of *records* and *cities*: a sentence about a person, and its facts as JSON.
 
 Usage: python -m studies.landscapes.records
 """
@@ -24,6 +24,14 @@ SENTENCES = (
 def share_of_fields(references: Sequence[dict[str, str]], predictions: Sequence[str]) -> list[float]:
     """The share of the facts that a completion has right; 0 if it is not one JSON object."""
     return [_share(json.loads(row["facts"]), text) for row, text in zip(references, predictions, strict=True)]
+
+
+def city(references: Sequence[dict[str, str]], predictions: Sequence[str]) -> list[float]:
+    """1 if a completion is the city."""
+    return [
+        float(text.strip() == json.loads(row["facts"])["city"])
+        for row, text in zip(references, predictions, strict=True)
+    ]
 
 
 def _share(facts: dict[str, Any], text: str) -> float:

@@ -14,7 +14,7 @@ from llmsearch_optuna import Categorical, Float, Int, SearchSpace, Tuner
 from studies.benchmarks import budgets
 from studies.benchmarks.budgets import Budgeted, regrets, ucb_e
 from studies.benchmarks.landscape import Landscape
-from studies.benchmarks.places import recorded
+from studies.benchmarks.places import NAMES, recorded
 from studies.benchmarks.search import main
 from studies.benchmarks.simulation import Outcome, Setting, Terrain, simulate
 from studies.benchmarks.terrains import Recorded, Synthetic, embed, fit
@@ -158,22 +158,24 @@ def test_other_values_are_further_away_than_other_numbers() -> None:
     assert np.square(points[1] - points[2]).sum() == pytest.approx(0.5 + 1.25 + 0.25)
 
 
-def test_a_synthetic_landscape_is_like_the_recorded_one(landscape: Landscape) -> None:
+@pytest.mark.parametrize("name", NAMES)
+def test_a_synthetic_landscape_is_like_the_recorded_one(name: str) -> None:
     """In means, in how scores vary, and in how they go together; averaged over landscapes."""
+    landscape = recorded(name)
     model = fit(landscape)
     drawn = [configuration for configuration in landscape.configurations if configuration.baseline is None]
-    recorded = landscape.scores[[configuration.baseline is None for configuration in landscape.configurations]]
+    scored = landscape.scores[[configuration.baseline is None for configuration in landscape.configurations]]
     terrains = [Synthetic(model, samples=400, seed=seed) for seed in range(6)]
     scores = np.array(
         [[terrain.outcome(configuration.chosen).scores for configuration in drawn] for terrain in terrains]
     )
     assert np.isin(scores, (0.0, 1.0)).all() == model.binary
-    assert np.abs(scores.mean(axis=(0, 2)) - recorded.mean(axis=1)).mean() < 0.03
-    assert np.abs(scores.std(axis=2).mean(axis=0) - recorded.std(axis=1)).mean() < 0.03
-    middling = np.abs(recorded.mean(axis=1) - 0.5) < 0.4
+    assert np.abs(scores.mean(axis=(0, 2)) - scored.mean(axis=1)).mean() < 0.03
+    assert np.abs(scores.std(axis=2).mean(axis=0) - scored.std(axis=1)).mean() < 0.03
+    middling = np.abs(scored.mean(axis=1) - 0.5) < 0.4
     pairs = np.triu_indices(int(middling.sum()), 1)
     correlations = np.mean([np.corrcoef(terrain_scores[middling])[pairs] for terrain_scores in scores], axis=0)
-    expected = np.corrcoef(recorded[middling])[pairs]
+    expected = np.corrcoef(scored[middling])[pairs]
     assert abs(correlations.mean() - expected.mean()) < 0.05
     assert np.corrcoef(correlations, expected)[0, 1] > 0.8
     assert terrains[0].outcome(drawn[0].chosen).scores.tolist() == terrains[0].outcome(drawn[0].chosen).scores.tolist()
@@ -186,7 +188,8 @@ def test_a_synthetic_landscape_is_like_the_recorded_one(landscape: Landscape) ->
 def test_the_benchmark_runs(tmp_path: Path) -> None:
     verbosity = optuna.logging.get_verbosity()
     try:
-        figures = main(["--quick", "--processes", "1", "--json", str(tmp_path / "figures.json")])
+        arguments = ["--quick", "--processes", "1", "--landscapes", "lists", "sums"]
+        figures = main([*arguments, "--json", str(tmp_path / "figures.json")])
     finally:
         optuna.logging.set_verbosity(verbosity)
     assert json.loads((tmp_path / "figures.json").read_text()) == figures
