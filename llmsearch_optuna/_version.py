@@ -4,7 +4,7 @@ from importlib import metadata
 
 __all__ = ["__version__", "library_version", "requirement"]
 
-__version__ = "0.2.0.dev0"
+__version__ = "0.2.0"
 
 
 def library_version(name: str) -> str:
