@@ -12,7 +12,7 @@ from studies.benchmarks.terrains import Model, Recorded, Synthetic, fit
 __all__ = ["NAMES", "Map", "Place", "model", "recorded"]
 
 LANDSCAPES = Path(__file__).parents[1] / "landscapes"
-NAMES = ("lists", "sums", "addition", "reordering", "cities")
+NAMES = ("lists", "sums", "addition", "reordering", "cities", "records")
 
 Map = Callable[..., Iterator[Any]]
 """``map``, or that of a pool."""
