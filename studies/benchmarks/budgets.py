@@ -106,7 +106,7 @@ def compare_budgets(in_parallel: Map, options: argparse.Namespace, console: Cons
         ]
         repetitions = list(in_parallel(regrets, jobs))
         curves = {name: np.array([curve[name] for curve in repetitions]) for name in repetitions[0]}
-        target = float(curves["none"][:, -1].mean())
+        target = float(curves["none"].mean(axis=0)[-1])
         table = Table(
             f"N = {samples}",
             *(f"{budget} evaluations" for budget in shown),
